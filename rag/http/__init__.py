@@ -1,0 +1,1 @@
+"""The wire: request models, events, the error table, the middleware every service wears."""

@@ -1,0 +1,1 @@
+"""file -> text -> chunks -> vectors -> stored. No heavy library is imported here."""

@@ -1,0 +1,1 @@
+"""question -> hits -> prompt. No heavy library is imported here."""
