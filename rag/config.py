@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from rag.errors import SetupError
 
@@ -111,6 +111,8 @@ def load() -> Settings:
     except ValidationError as error:
         lines = [f"RAG_{'__'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors(include_input=False)]
         raise SetupError("; ".join(lines)) from error
+    except SettingsError as error:
+        raise SetupError("RAG_LLM__ENGINE: is not a JSON object", param="RAG_LLM__ENGINE") from error
 
 
 def option_names() -> list[str]:

@@ -93,23 +93,24 @@ class ChatTokenizer(Protocol):
     def count(self, text: str) -> int: ...
 
 
+Pieces = AsyncGenerator[TextPiece | Finished, None]
+"""New text as it comes, then exactly one `Finished`. Closing it stops the engine's work on the request."""
+
+
 class Generator(Protocol):
     """A language model that streams."""
 
-    def generate(
-        self, prompt: str | Sequence[int], sampling: Mapping[str, Any], request_id: str
-    ) -> AsyncGenerator[TextPiece | Finished, None]:
-        """New text as it comes, then exactly one `Finished`.
+    async def generate(self, prompt: str | Sequence[int], sampling: Mapping[str, Any], request_id: str) -> Pieces:
+        """Returns as soon as the request is accepted, before the first token. The caller closes what it gets.
 
-        `sampling` holds vLLM's parameters by their own names. Closing the generator, or cancelling
-        its consumer, stops the engine's work on the request.
+        `sampling` holds vLLM's parameters by their own names.
 
         Raises:
             InvalidRequest: a parameter the engine refuses, or an empty prompt.
             ContextLengthExceeded: prompt and `max_tokens` do not fit.
-            DependencyUnavailable: the engine died; also in mid-stream.
+            DependencyUnavailable: the engine is dead; in mid-stream the iteration raises it.
         """
         ...
 
 
-__all__ = ["Attributes", "ChatTokenizer", "Embedder", "Generator", "VectorStore", "Vectors"]
+__all__ = ["Attributes", "ChatTokenizer", "Embedder", "Generator", "Pieces", "VectorStore", "Vectors"]

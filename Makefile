@@ -1,0 +1,69 @@
+# The commands. `make help` lists them; `make serve` is the one to begin with.
+#
+#   PORT          where to serve (3000)
+#   HOST          who may connect: 127.0.0.1 is this machine alone, 0.0.0.0 everyone
+#   RAG_DATA_DIR  everything that is kept: documents, models (.data)
+#   PYTHON        3.11 or newer; used once, to make .venv
+
+PORT ?= 3000
+HOST ?= 127.0.0.1
+RAG_DATA_DIR ?= .data
+export PORT HOST PYTHON RAG_DATA_DIR
+
+# Quiet, and nothing is sent anywhere.
+export BENTOML_DO_NOT_TRACK := 1
+export DO_NOT_TRACK := 1
+export VLLM_NO_USAGE_STATS := 1
+export TOKENIZERS_PARALLELISM := false
+
+BIN := .venv/bin
+# A stamp carries the sum of what it installed: another lock is another stamp, and a second run installs nothing.
+CPU_STAMP := .venv/.stamp-cpu-$(shell cksum < requirements-cpu.txt | cut -d' ' -f1)
+DEV_STAMP := .venv/.stamp-dev-$(shell cat requirements-cpu.txt requirements-dev.txt | cksum | cut -d' ' -f1)
+
+.PHONY: help serve test demo build bench check lock clean setup setup-dev
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+serve: setup ## set up (once), then serve on PORT
+	@$(BIN)/python -m rag prepare
+	@exec $(BIN)/bentoml serve service:RAG --host "$(HOST)" --port "$(PORT)"
+
+test: setup-dev ## set up (once), then run all tests
+	@$(BIN)/python -m pytest
+
+demo: setup ## feed docs/ and ask one question about it
+	@scripts/demo.sh
+
+build: setup ## make the Bento
+	@$(BIN)/bentoml build
+
+bench: setup-dev ## measure against vLLM's own server, the bare encoder and bare Milvus
+	@$(BIN)/python -m bench
+
+check: setup-dev ## style, types, layers
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+lock: ## renew the pinned requirements; UPGRADE=1 takes newer versions
+	@scripts/lock.sh
+
+clean: ## remove .venv and caches; documents and models in RAG_DATA_DIR stay
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup: $(CPU_STAMP)
+
+setup-dev: $(CPU_STAMP) $(DEV_STAMP)
+
+$(CPU_STAMP):
+	@scripts/setup.sh
+	@rm -f .venv/.stamp-cpu-* && touch $@
+
+$(DEV_STAMP): | $(CPU_STAMP)
+	@echo "Setting up the tools for tests and checks ..."
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps -r requirements-dev.txt
+	@rm -f .venv/.stamp-dev-* && touch $@

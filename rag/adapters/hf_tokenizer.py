@@ -1,0 +1,58 @@
+"""The language model's tokenizer and chat template, from the same files that the engine loads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rag.errors import SetupError
+from rag.types import Message
+
+
+class HfChatTokenizer:
+    """See `rag.ports.ChatTokenizer`. Safe for use in several threads.
+
+    Args:
+        folder: Folder or hub id of the language model.
+
+    Raises:
+        SetupError: the model has no chat template.
+    """
+
+    def __init__(self, folder: str) -> None:
+        from transformers import AutoTokenizer
+
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        if not self._tokenizer.chat_template:
+            raise SetupError(f"{folder} has no chat template; use the instruct version of the model")
+        self._knows_system = self._accepts([Message("system", "x"), Message("user", "x")])
+
+    def render(self, messages: Sequence[Message]) -> list[int]:
+        return self._apply(messages if self._knows_system else _without_system(messages))
+
+    def count(self, text: str) -> int:
+        return len(self._tokenizer.encode(text, add_special_tokens=False))
+
+    def _accepts(self, messages: Sequence[Message]) -> bool:
+        from jinja2 import TemplateError
+
+        try:
+            self._apply(messages)
+        except TemplateError:
+            return False
+        return True
+
+    def _apply(self, messages: Sequence[Message]) -> list[int]:
+        turns = [{"role": m.role, "content": m.content} for m in messages]
+        token_ids: list[int] = self._tokenizer.apply_chat_template(
+            turns, tokenize=True, add_generation_prompt=True, return_dict=False
+        )
+        return token_ids
+
+
+def _without_system(messages: Sequence[Message]) -> list[Message]:
+    """For templates without a system role (Gemma's): its text opens the first user turn."""
+    head, *rest = messages
+    if head.role != "system" or not rest:
+        return list(messages)
+    return [Message("user", f"{head.content}\n\n{rest[0].content}"), *rest[1:]]

@@ -1,0 +1,108 @@
+"""A sentence-transformers bi-encoder. Questions go before passages, and are encoded together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from rag.config import EmbedderSettings
+from rag.ports import Vectors
+from rag.types import TextKind
+
+PREFIXES: Mapping[str, tuple[str, str]] = {
+    "bge-small-en": ("Represent this sentence for searching relevant passages: ", ""),
+    "bge-base-en": ("Represent this sentence for searching relevant passages: ", ""),
+    "bge-large-en": ("Represent this sentence for searching relevant passages: ", ""),
+    "e5-": ("query: ", "passage: "),
+    "nomic-embed-text": ("search_query: ", "search_document: "),
+}
+"""Query and passage prefixes that these models' cards ask for and their files do not always hold."""
+_PASSAGES_AT_ONCE = 8
+"""Passages encoded in one go: what a question waits for at most. More gain nothing on a CPU."""
+
+
+class StEmbedder:
+    """See `rag.ports.Embedder`. One thread computes; it takes waiting questions first.
+
+    Args:
+        folder: Folder or hub id of the model.
+        settings: The `embedder` section.
+    """
+
+    def __init__(self, folder: str, settings: EmbedderSettings) -> None:
+        import torch
+        from sentence_transformers import SentenceTransformer
+
+        if settings.threads is not None:
+            torch.set_num_threads(settings.threads)
+        self._model: Any = SentenceTransformer(folder, device=settings.device)
+        self._name = settings.model or "all-MiniLM-L6-v2"
+        self._prefixes = self._choose_prefixes(settings)
+        on_gpu = self._model.device.type != "cpu"
+        self._passages_at_once = settings.batch_size if on_gpu else min(settings.batch_size, _PASSAGES_AT_ONCE)
+        self._batch_size = settings.batch_size
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
+        self._questions_waiting = 0
+        self._turn = asyncio.Condition()
+
+    @property
+    def model_name(self) -> str:
+        return self._name
+
+    @property
+    def dimensions(self) -> int:
+        return int(self._model.get_embedding_dimension())
+
+    async def encode(self, texts: Sequence[str], kind: TextKind) -> Vectors:
+        prefixed = [self._prefixes[kind] + text for text in texts]
+        if kind == "query":
+            return await self._encode_questions(prefixed)
+        return await self._encode_passages(prefixed)
+
+    async def _encode_questions(self, texts: list[str]) -> Vectors:
+        self._questions_waiting += 1
+        try:
+            return await self._compute(texts)
+        finally:
+            self._questions_waiting -= 1
+            async with self._turn:
+                self._turn.notify_all()
+
+    async def _encode_passages(self, texts: list[str]) -> Vectors:
+        """In slices of like length, each of which lets waiting questions go first."""
+        import numpy as np
+
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
+        vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
+        for start in range(0, len(order), self._passages_at_once):
+            part = order[start : start + self._passages_at_once]
+            async with self._turn:
+                await self._turn.wait_for(lambda: self._questions_waiting == 0)
+            vectors[part] = await self._compute([texts[i] for i in part])
+        return vectors
+
+    async def _compute(self, texts: list[str]) -> Vectors:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run_model, texts)
+
+    def _run_model(self, texts: list[str]) -> Vectors:
+        vectors: Vectors = self._model.encode(
+            texts,
+            batch_size=self._batch_size,
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=False,
+        )
+        return vectors.astype("float32", copy=False)
+
+    def _choose_prefixes(self, settings: EmbedderSettings) -> dict[TextKind, str]:
+        """What the user set, else what the model's files say, else what its card is known to ask for."""
+        own: Mapping[str, str] = self._model.prompts or {}
+        known = next((pair for part, pair in PREFIXES.items() if part in self._name.lower()), ("", ""))
+        query = own.get("query") or known[0]
+        passage = own.get("passage") or own.get("document") or known[1]
+        return {
+            "query": query if settings.query_prefix is None else settings.query_prefix,
+            "passage": passage if settings.passage_prefix is None else settings.passage_prefix,
+        }

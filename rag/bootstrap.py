@@ -1,0 +1,179 @@
+"""Settings -> wired objects: the only place that picks concrete classes.
+
+Heavy libraries are imported inside the functions, so that each process loads only what it needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rag import config
+from rag.config import Settings
+from rag.errors import SetupError, Unavailable
+from rag.http.dependencies import Dependencies
+from rag.http.embedder_api import EmbedderApi
+from rag.http.lifecycle import Lifecycle
+from rag.http.llm_api import LlmApi
+from rag.http.rag_api import RagApi
+from rag.http.request_id import RequestIdFilter
+from rag.http.resource import Resource
+from rag.http.retriever_api import RetrieverApi, RetrieverParts
+from rag.http.service_client import ServiceClient
+from rag.ports import Embedder
+
+if TYPE_CHECKING:
+    from rag.adapters.vllm_engine import VllmEngine
+
+DEFAULT_STORE = "default"
+_MIB = 2**20
+
+
+@functools.cache
+def settings() -> Settings:
+    return config.load()
+
+
+def lifecycle(name: str, *, is_edge: bool = False) -> Lifecycle:
+    return Lifecycle(name, is_edge=is_edge, drain_timeout_s=settings().server.drain_timeout_s)
+
+
+def edge_options(life: Lifecycle) -> dict[str, Any]:
+    """Options of `rag.http.edge.Edge` for this service."""
+    options = settings()
+    upload, body = options.ingest.max_request_mib * _MIB, options.server.max_body_mib * _MIB
+    inner = 64 * _MIB
+    return {
+        "lifecycle": life,
+        "max_in_flight": options.server.max_in_flight,
+        "max_body_bytes": {"*": body if life.is_edge else inner, "/ingest": upload},
+        "finish_always": ("/ingest",),
+        "access_log": options.server.access_log and life.is_edge,
+    }
+
+
+def configure_logging() -> None:
+    """One line a record on stderr, with the request's id."""
+    handler = logging.StreamHandler()
+    handler.addFilter(RequestIdFilter())
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(request_id)s: %(message)s"))
+    root = logging.getLogger("rag")
+    root.handlers, root.propagate = [handler], False
+    root.setLevel(logging.INFO)
+
+
+def rag_api(addresses: Mapping[str, str], own_url: str | None) -> RagApi:
+    """The edge. `addresses`: URLs of the services named `Retriever` and `LLM`."""
+    options = settings()
+    clients = {name: _client(name, url) for name, url in addresses.items()}
+    where = own_url or "the service's address"
+    ready = f"ready: Swagger UI and APIs at {where} - try: python -m rag ingest docs; python -m rag ask 'What is this?'"
+    return RagApi(
+        Dependencies(clients, ready_message=ready),
+        max_tokens=options.llm.max_tokens,
+        temperature=options.llm.temperature,
+        retrieve_timeout_s=options.server.retrieve_timeout_s,
+        answer_timeout_s=options.server.answer_timeout_s,
+        keep_alive_s=options.server.keep_alive_s,
+        max_file_bytes=options.ingest.max_file_mib * _MIB,
+    )
+
+
+def retriever_api(embedder_url: str) -> tuple[RetrieverApi, ServiceClient]:
+    options = settings()
+    client = _client("Embedder", embedder_url)
+    parts = Resource("the retriever", lambda: _retriever_parts(client))
+    chosen = options.retrieve
+    api = RetrieverApi(parts, top_k=chosen.top_k, mode=chosen.mode, min_cosine=chosen.min_cosine)
+    return api, client
+
+
+async def _retriever_parts(client: ServiceClient) -> RetrieverParts:
+    from rag.http.remote import RemoteEmbedder
+    from rag.ingest.chunking import Chunker
+    from rag.ingest.pipeline import IngestPipeline
+    from rag.retrieve.search import Searcher
+
+    options = settings()
+    store, tokenizer = await asyncio.gather(asyncio.to_thread(_store), asyncio.to_thread(_tokenizer))
+    embedder = RemoteEmbedder(client)
+    await _connected(embedder)
+    await asyncio.to_thread(store.ensure, DEFAULT_STORE, embedder.dimensions, embedder.model_name)
+    searcher = Searcher(
+        embedder, store, candidates=options.retrieve.candidates, dense_weight=options.retrieve.dense_weight
+    )
+    chunker = Chunker(options.ingest.chunk_chars, options.ingest.overlap)
+    return RetrieverParts(store, searcher, IngestPipeline(embedder, store, chunker), tokenizer)
+
+
+async def _connected(embedder: Any) -> None:
+    while True:
+        try:
+            return await embedder.connect()
+        except Unavailable:
+            await asyncio.sleep(0.5)
+
+
+@functools.cache
+def _store() -> Any:
+    from rag.adapters.milvus_store import MilvusStore
+
+    options = settings()
+    token = options.store.token.get_secret_value() if options.store.token else None
+    return MilvusStore(options.store_uri, token, options.store.prefix, options.store.timeout_s)
+
+
+@functools.cache
+def _tokenizer() -> Any:
+    from rag.adapters import model_files
+    from rag.adapters.hf_tokenizer import HfChatTokenizer
+
+    return HfChatTokenizer(model_files.tokenizer_folder(settings()))
+
+
+def embedder_api() -> EmbedderApi:
+    async def load() -> Embedder:
+        return await asyncio.to_thread(_load_embedder)
+
+    return EmbedderApi(Resource("the encoder", load))
+
+
+def _load_embedder() -> Embedder:
+    from rag.adapters import model_files
+    from rag.adapters.st_embedder import StEmbedder
+
+    return StEmbedder(model_files.embedder_folder(settings()), settings().embedder)
+
+
+def llm_api() -> tuple[LlmApi, VllmEngine]:
+    from rag.adapters import model_files
+    from rag.adapters.vllm_engine import VllmEngine
+
+    options = settings()
+    engine = VllmEngine(model_files.llm_folder(options), options.llm)
+    server = options.server
+    return LlmApi(engine, keep_alive_s=server.keep_alive_s, timeout_s=server.answer_timeout_s), engine
+
+
+def prepare_models() -> None:
+    """Fetch or make the models before any process starts, in a process of its own.
+
+    Raises:
+        SetupError: a model is not to be had; what to do has been printed.
+    """
+    done = subprocess.run([sys.executable, "-m", "rag", "prepare"], check=False)
+    if done.returncode:
+        raise SetupError("the models are not ready; see the message above")
+
+
+def _client(name: str, url: str) -> ServiceClient:
+    headers = {"Runner-Name": name}
+    if key := os.environ.get("BENTO_CLOUD_API_KEY"):
+        headers["Authorization"] = f"Bearer {key}"
+    return ServiceClient(name, url, headers)

@@ -1,0 +1,44 @@
+"""`@endpoint`: a BentoML API whose errors have our shape and whose streams are our own responses."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import bentoml
+from starlette.responses import Response
+
+from rag.errors import RagError
+from rag.http.error_table import error_response
+from rag.http.request_id import current_request_id
+
+Handler = Callable[[Any, Any], Awaitable[Any]]
+
+
+def endpoint(route: str, *, stream: bool = False) -> Callable[[Handler], Any]:
+    """Make a coroutine method a BentoML API.
+
+    The method takes one `WireModel` and returns a starlette `Response` (BentoML passes it through
+    untouched, trap B7) while its return annotation documents the answer. `stream` tells BentoML's
+    clients to read the answer piece by piece.
+    """
+
+    def decorate(method: Handler) -> Any:
+        @functools.wraps(method)
+        async def answer(self: Any, request: Any, /) -> Response:
+            try:
+                if request.refused is not None:
+                    raise request.refused
+                response: Response = await method(self, request)
+                return response
+            except RagError as error:
+                return error_response(error, current_request_id.get())
+
+        api = bentoml.api(answer, route=route)  # type: ignore[call-overload]
+        if stream:
+            api.is_stream = True
+            api.output_spec.media_type = "text/event-stream"
+        return api
+
+    return decorate

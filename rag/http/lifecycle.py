@@ -1,0 +1,150 @@
+"""A service process from start to end: readiness, requests in flight, and a drain that loses nothing.
+
+On SIGTERM BentoML's supervisor signals all processes at once, so a dependency's socket vanishes
+while requests still need it (trap B6). Here SIGTERM only begins a drain:
+
+- the edge (RAG) refuses new requests with `draining`, finishes those in flight, then ends;
+- while it has some, it holds a *lease* (an open request) on each dependency;
+- a dependency goes on serving until it has had no request and no lease for a short while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from types import FrameType
+from typing import Any
+
+from rag.errors import Draining, RagError, Starting
+
+logger = logging.getLogger("rag.lifecycle")
+
+Probe = Callable[[], Awaitable[Mapping[str, Any]]]
+"""Resolves to facts about a service that really answers; raises a RagError when it does not."""
+
+HOLD_PATH = "/-/hold"
+"""A request to this path stays open until its sender leaves: the lease that keeps a draining service alive."""
+_QUIET_S = 1.5
+"""Seconds without a request after which a draining dependency ends; longer than a lease takes to arrive."""
+_STOP_S = 6.0
+"""Seconds the server may take to stop once nothing is in flight, before the process is ended."""
+
+
+class Lifecycle:
+    """State of one service's process. Created at import, completed by the service's constructor."""
+
+    def __init__(
+        self, name: str, *, is_edge: bool = False, drain_timeout_s: float = 600.0, quiet_s: float = _QUIET_S
+    ) -> None:
+        self.name = name
+        self.is_edge = is_edge
+        self.draining = False
+        self.in_flight = 0
+        self._drain_timeout_s = drain_timeout_s
+        self._quiet_s = quiet_s
+        self._last_activity = time.monotonic()
+        self._probe: Probe | None = None
+        self._on_drain: list[Callable[[], Awaitable[None]]] = []
+        self._old_handlers: dict[int, Any] = {}
+
+    def on_probe(self, probe: Probe) -> None:
+        """Set what readiness asks; until then the service is starting."""
+        self._probe = probe
+
+    def on_drain(self, action: Callable[[], Awaitable[None]]) -> None:
+        """Run `action` once, concurrently, when the drain begins."""
+        self._on_drain.append(action)
+
+    async def ready(self) -> Mapping[str, Any]:
+        """Facts about this service.
+
+        Raises:
+            Draining, Starting, DependencyUnavailable: it is not ready, and why.
+        """
+        if self.draining and self.is_edge:
+            raise Draining(f"{self.name} is shutting down")
+        if self._probe is None:
+            raise Starting(f"{self.name} is starting")
+        return await self._probe()
+
+    def refusal(self) -> RagError | None:
+        """Why a new request is not taken, if it is not. Dependencies take requests while they drain."""
+        if self.draining and self.is_edge:
+            return Draining("the service is shutting down; send the request to another replica or try again soon")
+        return None
+
+    def enter(self) -> None:
+        self.in_flight += 1
+        self._last_activity = time.monotonic()
+
+    def leave(self) -> None:
+        self.in_flight -= 1
+        self._last_activity = time.monotonic()
+
+    def take_signals(self) -> None:
+        """Handle SIGTERM and SIGINT from now on; call inside the running event loop, on the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        end_with_parent()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._old_handlers[number] = signal.getsignal(number)
+            signal.signal(number, lambda n, frame: self._on_signal(loop, n, frame))
+
+    def _on_signal(self, loop: asyncio.AbstractEventLoop, number: int, frame: FrameType | None) -> None:
+        if self.draining:
+            if number == signal.SIGINT:  # a second Ctrl-C: the user does not want to wait
+                self._stop_server(number, frame)
+            return
+        self.draining = True
+        loop.call_soon_threadsafe(lambda: loop.create_task(self._drain(number)))
+
+    async def _drain(self, number: int) -> None:
+        logger.info("%s: draining, %d requests in flight", self.name, self.in_flight)
+        actions = [asyncio.ensure_future(action()) for action in self._on_drain]
+        deadline = time.monotonic() + self._drain_timeout_s
+        while not self._is_done() and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        for action in actions:
+            action.cancel()
+        logger.info("%s: drained, %d requests left", self.name, self.in_flight)
+        self._stop_server(number, None)
+
+    def _is_done(self) -> bool:
+        if self.in_flight:
+            return False
+        return self.is_edge or time.monotonic() - self._last_activity > self._quiet_s
+
+    def _stop_server(self, number: int, frame: FrameType | None) -> None:
+        """Hand over to uvicorn's own handler, and end the process if that takes too long."""
+        old = self._old_handlers.get(number)
+        if callable(old):
+            old(number, frame)
+        overdue = threading.Timer(_STOP_S, end_process, args=(self.name,))
+        overdue.daemon = True
+        overdue.start()
+
+
+def end_process(name: str) -> None:
+    """End this process and its children now: the last resort when stopping hangs."""
+    import psutil
+
+    logger.warning("%s did not stop in %.0f s; ending the process", name, _STOP_S)
+    for child in psutil.Process().children(recursive=True):
+        child.kill()
+    os._exit(0)
+
+
+def end_with_parent() -> None:
+    """Ask Linux to send SIGTERM to this process when its supervisor dies, so that none is left behind."""
+    if sys.platform != "linux":
+        return
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGTERM, 0, 0, 0)

@@ -1,0 +1,100 @@
+"""The other services of the bundle, behind the ports that the flows know."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rag.errors import DependencyUnavailable, Starting
+from rag.http.error_table import error_from_event
+from rag.http.hits import hit_from_wire
+from rag.http.service_client import ServiceClient
+from rag.http.sse import EventParser
+from rag.ports import Pieces, Vectors
+from rag.types import Finished, Prompt, TextKind, TextPiece, Usage
+
+_ENCODE_TIMEOUT_S = 600.0
+
+
+class RemoteEmbedder:
+    """The Embedder service as a `rag.ports.Embedder`. `connect` first."""
+
+    def __init__(self, client: ServiceClient) -> None:
+        self._client = client
+        self._facts: Mapping[str, Any] = {}
+
+    async def connect(self) -> None:
+        """Learn which model it runs; raises Starting until it is ready."""
+        self._facts = await self._client.ready()
+
+    @property
+    def model_name(self) -> str:
+        return str(self._known("model"))
+
+    @property
+    def dimensions(self) -> int:
+        return int(self._known("dimensions"))
+
+    async def encode(self, texts: Sequence[str], kind: TextKind) -> Vectors:
+        body = {"texts": list(texts), "kind": kind, "encoding_format": "base64"}
+        answer = await self._client.call("/encode", body, timeout_s=_ENCODE_TIMEOUT_S)
+        rows = np.frombuffer(base64.b64decode(answer["embeddings"]), dtype="<f4")
+        return rows.reshape(len(texts), answer["dimensions"])
+
+    def _known(self, name: str) -> Any:
+        if name not in self._facts:
+            raise Starting("the encoder is not known yet")
+        return self._facts[name]
+
+
+class RemotePreparer:
+    """The Retriever service, as the maker of prompts."""
+
+    def __init__(self, client: ServiceClient, timeout_s: float) -> None:
+        self._client = client
+        self._timeout_s = timeout_s
+
+    async def prepare(self, request: Mapping[str, Any]) -> tuple[Prompt, Mapping[str, float]]:
+        """The prompt for a `PrepareRequest`, and milliseconds by step; no tokens when nothing relevant was found."""
+        answer = await self._client.call("/prepare", request, timeout_s=self._timeout_s)
+        sources = tuple(hit_from_wire(hit) for hit in answer["sources"])
+        return Prompt(tuple(answer["token_ids"]), sources), answer["timings_ms"]
+
+
+class RemoteGenerator:
+    """The LLM service as a `rag.ports.Generator`."""
+
+    def __init__(self, client: ServiceClient) -> None:
+        self._client = client
+
+    async def generate(self, prompt: str | Sequence[int], sampling: Mapping[str, Any], request_id: str) -> Pieces:
+        """See `rag.ports.Generator`; the id travels in the header of the request in work."""
+        given = {"prompt": prompt} if isinstance(prompt, str) else {"tokens": list(prompt)}
+        pieces = _pieces(await self._client.stream("/generate", {**given, **sampling}))
+        await anext(pieces)
+        return pieces
+
+
+async def _pieces(stream: AsyncGenerator[bytes, None]) -> Pieces:
+    """The text in a stream of events. Its first item only says that it has begun, so that closing it closes `stream`."""
+    parser, usage = EventParser(), Usage(0, 0)
+    async with contextlib.aclosing(stream):
+        yield TextPiece("")
+        async for piece in stream:
+            for name, text in parser.feed(piece):
+                data = json.loads(text)
+                if name == "token":
+                    yield TextPiece(data["text"])
+                elif name == "usage":
+                    usage = Usage(**data)
+                elif name == "error":
+                    raise error_from_event(data)
+                elif name == "done":
+                    yield Finished(data["finish_reason"], usage)
+                    return
+    raise DependencyUnavailable("the connection to the language model was lost in mid-answer")

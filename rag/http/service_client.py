@@ -1,0 +1,128 @@
+"""How one service of the bundle calls another.
+
+Not BentoML's own proxy: that one replaces its session with streams in flight (trap B1), cuts
+streams at a total deadline (B2), re-cuts them at 8 KiB (B4) and hides the errors of the other side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+import aiohttp
+
+from rag.errors import DeadlineExceeded, DependencyUnavailable, RagError
+from rag.http.error_table import error_for_status, error_from_body
+from rag.http.lifecycle import HOLD_PATH
+from rag.http.request_id import HEADER, current_request_id
+
+_CONNECT_S = 5.0
+_IDLE_S = 3.0
+"""Idle connections are dropped before uvicorn drops them (after 5 s), so that none is closed under a request."""
+
+
+class ServiceClient:
+    """Calls to one service. Safe for concurrent use inside one event loop.
+
+    Args:
+        name: The service, as messages call it.
+        url: `file://` for a Unix socket, `tcp://` or `http(s)://` otherwise.
+        headers: Sent with every call; BentoCloud routes by them.
+    """
+
+    def __init__(self, name: str, url: str, headers: Mapping[str, str] | None = None) -> None:
+        self.name = name
+        self._url = url
+        self._headers = dict(headers or {})
+        self._session: aiohttp.ClientSession | None = None
+
+    async def call(self, path: str, body: Mapping[str, Any], *, timeout_s: float) -> Any:
+        """The JSON answer of a POST.
+
+        Raises:
+            RagError: what the other side answered, or DependencyUnavailable, or DeadlineExceeded.
+        """
+        async with self._post(path, timeout_s=timeout_s, json=body) as response:
+            return await response.json()
+
+    async def upload(self, path: str, form: aiohttp.FormData, *, timeout_s: float) -> Any:
+        """The JSON answer of a multipart POST; raises as `call`."""
+        async with self._post(path, timeout_s=timeout_s, data=form) as response:
+            return await response.json()
+
+    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
+        """The bytes of a POST's answer as they come, without a deadline; returns once the answer has begun.
+
+        Raises as `call`, the iteration too. The caller closes what it gets.
+        """
+        pieces = self._pieces(path, body)
+        await anext(pieces)
+        return pieces
+
+    async def _pieces(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
+        async with self._post(path, timeout_s=None, json=body) as response:
+            yield b""
+            async for piece in response.content.iter_any():
+                yield piece
+
+    async def ready(self, timeout_s: float = 2.0) -> Mapping[str, Any]:
+        """What `/readyz` says; raises as `call` when the service is not ready."""
+        async with self._request("GET", "/readyz", timeout_s=timeout_s) as response:
+            facts: Mapping[str, Any] = await response.json()
+            return facts
+
+    async def hold(self) -> None:
+        """Keep a draining service alive until cancelled."""
+        with contextlib.suppress(RagError):
+            async with self._post(HOLD_PATH, timeout_s=None, json={}) as response:
+                await response.read()
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def _post(self, path: str, *, timeout_s: float | None, **options: Any) -> Any:
+        return self._request("POST", path, timeout_s=timeout_s, **options)
+
+    @contextlib.asynccontextmanager
+    async def _request(
+        self, method: str, path: str, *, timeout_s: float | None, **options: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_S)
+        headers = {HEADER: current_request_id.get()} if current_request_id.get() else {}
+        try:
+            async with self._open().request(method, path, timeout=timeout, headers=headers, **options) as response:
+                if response.status >= 400:
+                    raise await _error_of(response)
+                yield response
+        except (TimeoutError, asyncio.TimeoutError):
+            raise DeadlineExceeded(f"{self.name} did not answer within {timeout_s or _CONNECT_S:g} s") from None
+        except aiohttp.ClientError as error:
+            raise DependencyUnavailable(f"{self.name} does not answer ({type(error).__name__})") from error
+        except ValueError as error:
+            raise DependencyUnavailable(f"{self.name} answered with something that is not JSON") from error
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            address = urlparse(self._url)
+            common: dict[str, Any] = {"limit": 0, "keepalive_timeout": _IDLE_S}
+            if address.scheme == "file":
+                connector: aiohttp.BaseConnector = aiohttp.UnixConnector(path=unquote(address.path), **common)
+                base_url = "http://localhost"
+            else:
+                connector = aiohttp.TCPConnector(**common)
+                base_url = self._url.replace("tcp://", "http://", 1)
+            self._session = aiohttp.ClientSession(
+                base_url, connector=connector, headers=self._headers, read_bufsize=2**18, trust_env=False
+            )
+        return self._session
+
+
+async def _error_of(response: aiohttp.ClientResponse) -> RagError:
+    with contextlib.suppress(ValueError, aiohttp.ContentTypeError):
+        if (error := error_from_body(await response.json())) is not None:
+            return error
+    return error_for_status(response.status, response.url.path)

@@ -1,0 +1,290 @@
+"""What the native BentoML APIs take and give. Every field is described here, for Swagger UI and for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from bentoml import IODescriptor
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from starlette.requests import Request
+
+from rag.errors import EmptyQuestion, InvalidRequest, RagError
+from rag.types import Message
+
+Stop = Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=16)]
+
+
+class WireModel(IODescriptor):
+    """A JSON body. What is wrong with it is kept in `refused`, so that the endpoint can answer in our error shape.
+
+    BentoML would answer with a shape of its own (trap B7) and, for a body that is not an object, with a 500.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    _refused: RagError | None = PrivateAttr(default=None)
+
+    @property
+    def refused(self) -> RagError | None:
+        return self._refused
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The schema without BentoML's `root_input` mark, so that its clients take the fields as keywords."""
+        schema = super().model_json_schema(*args, **kwargs)
+        schema.pop("root_input", None)
+        return schema
+
+    @classmethod
+    def refuse(cls, error: RagError) -> Self:
+        model = cls.model_construct()
+        model._refused = error
+        return model
+
+    @classmethod
+    async def from_http_request(cls, request: Request, serde: Any) -> Self:
+        try:
+            return cls.parse(_json_object(request.headers.get("content-type"), await request.body()))
+        except RagError as error:
+            return cls.refuse(error)
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Self:
+        """Validate a JSON object.
+
+        Raises:
+            InvalidRequest: names the first field at fault.
+        """
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise _first_fault(error) from None
+
+
+def _json_object(content_type: str | None, body: bytes) -> Mapping[str, Any]:
+    media_type = (content_type or "application/json").split(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise InvalidRequest(f"content type {media_type[:80]!r} is not taken here; send application/json", param="content-type")
+    if not body.strip():
+        raise InvalidRequest("the body is empty; send a JSON object")
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        raise InvalidRequest("the body is not valid JSON") from None
+    if not isinstance(data, dict):
+        kind = {list: "an array", str: "a string", type(None): "null"}.get(type(data), "a number or boolean")
+        raise InvalidRequest(f"the body is {kind}; send a JSON object")
+    return data
+
+
+def _first_fault(error: ValidationError) -> InvalidRequest:
+    fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = ".".join(str(part) for part in fault["loc"]) or None
+    reasons = {"extra_forbidden": "is not a field of this request", "missing": "is required"}
+    reason = reasons.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
+    return InvalidRequest(f"{name}: {reason}" if name else reason, param=name)
+
+
+class HistoryTurn(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    role: Literal["user", "assistant"]
+    content: str = Field(max_length=100_000)
+
+
+class AskRequest(WireModel):
+    """A question to be answered from the documents."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"question": "What is this service made of?", "top_k": 4, "max_tokens": 128}}
+    )
+
+    question: str = Field(description="The question, in plain words.", max_length=100_000)
+    vector_store: str = Field("default", description="The collection of documents to search.", max_length=64)
+    history: list[HistoryTurn] = Field(
+        default_factory=list, description="Earlier turns of the conversation, oldest first.", max_length=200
+    )
+    top_k: int | None = Field(None, ge=1, le=100, description="Passages given to the language model at most.")
+    filters: dict[str, Any] | None = Field(None, description="OpenAI's filter object over the documents' attributes.")
+    max_tokens: int | None = Field(None, ge=1, le=1_000_000, description="Tokens of the answer at most.")
+    temperature: float | None = Field(None, ge=0, le=2, description="0 always takes the likeliest token.")
+    top_p: float | None = Field(None, gt=0, le=1, description="Share of probability that tokens are sampled from.")
+    stop: Stop | None = Field(None, description="The answer ends before any of these texts.")
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63, description="Makes sampling repeatable.")
+    response_format: dict[str, Any] | None = Field(
+        None, description="OpenAI's response format: type text, json_object or json_schema."
+    )
+
+    def checked_question(self) -> str:
+        if not self.question.strip():
+            raise EmptyQuestion("question: is empty; ask something", param="question")
+        return self.question
+
+    def sampling(self) -> dict[str, Any]:
+        """vLLM's parameters by their own names, only those that the request sets."""
+        names = ("max_tokens", "temperature", "top_p", "stop", "seed")
+        chosen = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        if (structured := _structured_outputs(self.response_format)) is not None:
+            chosen["structured_outputs"] = structured
+        return chosen
+
+
+def _structured_outputs(response_format: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """OpenAI's `response_format` as vLLM's structured outputs."""
+    kind = None if response_format is None else response_format.get("type")
+    if response_format is None or kind == "text":
+        return None
+    if kind == "json_object":
+        return {"json_object": True}
+    described = response_format.get("json_schema") if kind == "json_schema" else None
+    schema = described.get("schema") if isinstance(described, dict) else None
+    if isinstance(schema, dict):
+        return {"json": schema}
+    raise InvalidRequest(
+        "response_format: type must be text, json_object, or json_schema with json_schema.schema", param="response_format"
+    )
+
+
+class RetrieveRequest(WireModel):
+    """A query to find passages for."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"query": "readiness", "top_k": 3, "mode": "hybrid"}})
+
+    query: str = Field(description="What to look for.", max_length=100_000)
+    vector_store: str = Field("default", description="The collection of documents to search.", max_length=64)
+    top_k: int | None = Field(None, ge=1, le=100, description="Hits at most.")
+    filters: dict[str, Any] | None = Field(None, description="OpenAI's filter object over the documents' attributes.")
+    mode: Literal["hybrid", "dense", "keyword"] | None = Field(None, description="Which search paths to use.")
+    rerank: bool = Field(False, description="Reorder the hits with a reranker, where one is configured.")
+    explain: bool = Field(False, description="Say for each hit which path found it, and at what rank.")
+
+    def checked_query(self) -> str:
+        if not self.query.strip():
+            raise EmptyQuestion("query: is empty; say what to look for", param="query")
+        if self.rerank:
+            raise InvalidRequest("rerank: no reranker is configured; leave it out or set it to false", param="rerank")
+        return self.query
+
+
+class StructuredOutputs(BaseModel):
+    """Exactly one of the first five."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
+
+    choice: list[str] | None = Field(None, min_length=1, description="The text is one of these.")
+    regex: str | None = Field(None, description="The text matches this regular expression.")
+    json_: dict[str, Any] | str | None = Field(None, alias="json", description="The text is JSON of this schema.")
+    grammar: str | None = Field(None, description="The text follows this context-free grammar (EBNF).")
+    json_object: bool | None = Field(None, description="The text is some JSON object.")
+    disable_any_whitespace: bool = False
+    whitespace_pattern: str | None = None
+
+
+class GenerateRequest(WireModel):
+    """A prompt for the language model alone, with vLLM's sampling parameters by their own names."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"prompt": "The capital of France is", "max_tokens": 16, "temperature": 0}}
+    )
+
+    prompt: str | None = Field(None, description="Text to go on from. Give this or `tokens`.", max_length=4_000_000)
+    tokens: list[Annotated[int, Field(ge=0)]] | None = Field(None, description="Token ids to go on from.", min_length=1)
+    stream: bool = Field(True, description="false: one JSON object when the text is complete.")
+    max_tokens: int | None = Field(None, ge=1, le=1_000_000, description="Tokens to generate at most.")
+    min_tokens: int | None = Field(None, ge=0, description="Tokens to generate at least.")
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    top_k: int | None = Field(None, ge=-1, description="Likeliest tokens to sample from; 0 or -1: all.")
+    min_p: float | None = Field(None, ge=0, le=1)
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    repetition_penalty: float | None = Field(None, gt=0, le=10)
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    stop: str | Stop | None = Field(None, description="A text or texts before which generation ends.")
+    stop_token_ids: list[int] | None = None
+    bad_words: list[str] | None = None
+    ignore_eos: bool | None = None
+    include_stop_str_in_output: bool | None = None
+    skip_special_tokens: bool | None = None
+    spaces_between_special_tokens: bool | None = None
+    logit_bias: dict[str, float] | None = Field(None, description="Token id (as text) to a bias from -100 to 100.")
+    allowed_token_ids: list[int] | None = None
+    structured_outputs: StructuredOutputs | None = None
+
+    _own: ClassVar[frozenset[str]] = frozenset({"prompt", "tokens", "stream"})
+
+    def checked_prompt(self) -> str | list[int]:
+        if (self.prompt is None) == (self.tokens is None):
+            raise InvalidRequest("prompt: give exactly one of prompt and tokens", param="prompt")
+        if self.prompt == "":
+            raise InvalidRequest("prompt: is empty", param="prompt")
+        return self.prompt if self.prompt is not None else list(self.tokens or ())
+
+    def sampling(self) -> dict[str, Any]:
+        """vLLM's parameters by their own names, only those that the request sets."""
+        return self.model_dump(exclude=set(self._own), exclude_none=True, exclude_unset=True, by_alias=True)
+
+
+class EncodeRequest(WireModel):
+    """Texts to be turned into vectors."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"texts": ["What is Milvus?"], "kind": "query"}})
+
+    texts: list[str] = Field(description="Texts to encode.", min_length=1, max_length=4096)
+    kind: Literal["query", "passage"] = Field("passage", description="Chooses the prefix that the model wants.")
+    encoding_format: Literal["float", "base64"] = Field("float", description="base64: little-endian float32.")
+
+
+class PrepareRequest(WireModel):
+    """Between services: find passages and make the prompt of an answer."""
+
+    question: str
+    context_tokens: int = Field(ge=1, description="The engine's context length.")
+    max_tokens: int = Field(ge=1, description="Tokens to keep free for the answer.")
+    vector_store: str = "default"
+    history: list[HistoryTurn] = Field(default_factory=list)
+    top_k: int | None = None
+    filters: dict[str, Any] | None = None
+
+    def turns(self) -> list[Message]:
+        return [Message(turn.role, turn.content) for turn in self.history]
+
+
+class HitOut(BaseModel):
+    """A passage that was found."""
+
+    chunk_id: str
+    file_id: str
+    filename: str = Field(description="The name as uploaded, folders included.")
+    text: str
+    score: float = Field(ge=0, le=1, description="Higher is better; comparable within one answer only.")
+    attributes: dict[str, Any]
+    page: int | None
+    heading: str = Field(description="Titles above the passage, outermost first.")
+    start: int = Field(description="Character offset in the document's text.")
+    end: int
+
+
+class RetrieveResponse(BaseModel):
+    hits: list[HitOut]
+    timings_ms: dict[str, float]
+
+
+class FileOut(BaseModel):
+    file_id: str
+    filename: str
+    status: Literal["completed"]
+    change: Literal["added", "replaced", "unchanged"]
+    chunks: int
+
+
+class IngestResponse(BaseModel):
+    files: list[FileOut]
+    batch_id: str
+
+
+class EncodeResponse(BaseModel):
+    model: str
+    dimensions: int
+    embeddings: list[list[float]] | str

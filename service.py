@@ -1,0 +1,188 @@
+"""The bundle: four BentoML services. `bentoml serve service:RAG` runs them all.
+
+RAG is the public edge. It asks the Retriever for passages and a prompt, and the LLM for the answer;
+the Retriever asks the Embedder for vectors and is the only one that opens Milvus.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bentoml
+
+from rag import bootstrap
+from rag.http.edge import Edge
+from rag.http.endpoint import endpoint
+from rag.http.ingest_form import IngestRequest
+from rag.http.wire import (
+    AskRequest,
+    EncodeRequest,
+    EncodeResponse,
+    GenerateRequest,
+    IngestResponse,
+    PrepareRequest,
+    RetrieveRequest,
+    RetrieveResponse,
+)
+
+SETTINGS = bootstrap.settings()
+TRAFFIC: Any = {"timeout": 3600}
+"""Seconds to the first byte; answers and searches have shorter deadlines of their own."""
+QUIET: Any = {"access": {"enabled": False}}
+"""Requests are logged by the edge, with their ids."""
+
+embedder_life = bootstrap.lifecycle("Embedder")
+retriever_life = bootstrap.lifecycle("Retriever")
+llm_life = bootstrap.lifecycle("LLM")
+rag_life = bootstrap.lifecycle("RAG", is_edge=True)
+
+
+@bentoml.service(name="Embedder", workers=1, traffic=TRAFFIC, logging=QUIET, resources={"cpu": "1", "memory": "2Gi"})
+class Embedder:
+    """Turns questions and passages into vectors with a sentence-transformers encoder."""
+
+    def __init__(self) -> None:
+        self._api = bootstrap.embedder_api()
+        embedder_life.on_probe(self._api.ready)
+
+    @bentoml.on_startup
+    async def begin(self) -> None:
+        bootstrap.configure_logging()
+        embedder_life.take_signals()
+        self._api.embedder.start()
+
+    @endpoint("/encode")
+    async def encode(self, request: EncodeRequest, /) -> EncodeResponse:
+        """Vectors of unit length for texts, in their order."""
+        return await self._api.encode(request)  # type: ignore[return-value]
+
+
+@bentoml.service(name="Retriever", workers=1, traffic=TRAFFIC, logging=QUIET, resources={"cpu": "1", "memory": "4Gi"})
+class Retriever:
+    """Finds passages in Milvus, makes prompts of them, and takes new documents in."""
+
+    embedder = bentoml.depends(Embedder, url=SETTINGS.embedder.url)
+
+    def __init__(self) -> None:
+        self._api, self._embedder = bootstrap.retriever_api(SETTINGS.embedder.url or str(Embedder.url))
+        retriever_life.on_probe(self._api.ready)
+        retriever_life.on_drain(self._embedder.hold)
+
+    @bentoml.on_startup
+    async def begin(self) -> None:
+        bootstrap.configure_logging()
+        retriever_life.take_signals()
+        self._api.parts.start()
+
+    @bentoml.on_shutdown
+    async def end(self) -> None:
+        await self._embedder.close()
+
+    @endpoint("/retrieve")
+    async def retrieve(self, request: RetrieveRequest, /) -> RetrieveResponse:
+        """Passages for a query, best first."""
+        return await self._api.retrieve(request)  # type: ignore[return-value]
+
+    @endpoint("/prepare")
+    async def prepare(self, request: PrepareRequest, /) -> dict[str, Any]:
+        """The prompt of an answer, as token ids, with the sources in it."""
+        return await self._api.prepare(request)  # type: ignore[return-value]
+
+    @endpoint("/ingest")
+    async def ingest(self, request: IngestRequest, /) -> IngestResponse:
+        """Add documents, or replace those of the same name."""
+        return await self._api.ingest(request)  # type: ignore[return-value]
+
+
+@bentoml.service(name="LLM", workers=1, traffic=TRAFFIC, logging=QUIET)
+class LLM:
+    """Writes text with vLLM's AsyncLLMEngine, token by token."""
+
+    def __init__(self) -> None:
+        self._api, self._engine = bootstrap.llm_api()
+        llm_life.on_probe(self.facts)
+
+    async def facts(self) -> Any:
+        return self._engine.facts()
+
+    @bentoml.on_startup
+    async def begin(self) -> None:
+        bootstrap.configure_logging()
+        llm_life.take_signals()
+        await self._engine.start()
+
+    @bentoml.on_shutdown
+    async def end(self) -> None:
+        await self._engine.stop()
+
+    @endpoint("/generate", stream=True)
+    async def generate(self, request: GenerateRequest, /) -> str:
+        """Text that goes on from a prompt, as server-sent events."""
+        return await self._api.generate(request)  # type: ignore[return-value]
+
+
+@bentoml.service(name="RAG", workers=1, traffic=TRAFFIC, logging=QUIET, resources={"cpu": "1", "memory": "1Gi"})
+class RAG:
+    """Answers questions from your documents, with sources."""
+
+    retriever = bentoml.depends(Retriever, url=SETTINGS.retrieve.url)
+    llm = bentoml.depends(LLM, url=SETTINGS.llm.url)
+
+    def __init__(self) -> None:
+        addresses = {
+            "Retriever": SETTINGS.retrieve.url or str(Retriever.url),
+            "LLM": SETTINGS.llm.url or str(LLM.url),
+        }
+        self._api = bootstrap.rag_api(addresses, RAG.url)
+        rag_life.on_probe(self._api.dependencies.ready)
+        rag_life.on_drain(self._api.dependencies.hold)
+
+    @staticmethod
+    @bentoml.on_deployment
+    def models() -> None:
+        bootstrap.prepare_models()
+
+    @bentoml.on_startup
+    async def begin(self) -> None:
+        bootstrap.configure_logging()
+        rag_life.take_signals()
+        self._api.dependencies.start()
+
+    @bentoml.on_shutdown
+    async def end(self) -> None:
+        await self._api.dependencies.close()
+
+    @endpoint("/ask", stream=True)
+    async def ask(self, request: AskRequest, /) -> str:
+        """Answer a question from the documents.
+
+        Streams server-sent events: `sources` once, `token` many times, `usage` once, and last `done`,
+        or `error` when something failed on the way.
+        """
+        return await self._api.ask(request)  # type: ignore[return-value]
+
+    @endpoint("/retrieve")
+    async def retrieve(self, request: RetrieveRequest, /) -> RetrieveResponse:
+        """Find passages for a query, best first."""
+        return await self._api.retrieve(request)  # type: ignore[return-value]
+
+    @endpoint("/generate", stream=True)
+    async def generate(self, request: GenerateRequest, /) -> str:
+        """Let the language model go on from a prompt, with vLLM's sampling parameters by their own names.
+
+        Streams server-sent events: `token` many times, `usage` once, and last `done` or `error`.
+        """
+        return await self._api.generate(request)  # type: ignore[return-value]
+
+    @endpoint("/ingest")
+    async def ingest(self, request: IngestRequest, /) -> IngestResponse:
+        """Add documents, or replace those of the same name in the same vector store.
+
+        All files are read before the first is stored: one that cannot be read refuses the request, and nothing
+        of it is kept. The answer comes when every document can be found.
+        """
+        return await self._api.ingest(request)  # type: ignore[return-value]
+
+
+for _service, _life in ((Embedder, embedder_life), (Retriever, retriever_life), (LLM, llm_life), (RAG, rag_life)):
+    _service.add_asgi_middleware(Edge, **bootstrap.edge_options(_life))

