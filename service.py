@@ -64,7 +64,7 @@ class Retriever:
     embedder = bentoml.depends(Embedder, url=SETTINGS.embedder.url)
 
     def __init__(self) -> None:
-        self._api, self._embedder = bootstrap.retriever_api(SETTINGS.embedder.url or str(Embedder.url))
+        self._api, self._embedder = bootstrap.retriever_api(SETTINGS.embedder.url or bootstrap.address_of(Embedder))
         retriever_life.on_probe(self._api.ready)
         retriever_life.on_drain(self._embedder.hold)
 
@@ -130,10 +130,10 @@ class RAG:
 
     def __init__(self) -> None:
         addresses = {
-            "Retriever": SETTINGS.retrieve.url or str(Retriever.url),
-            "LLM": SETTINGS.llm.url or str(LLM.url),
+            "Retriever": SETTINGS.retrieve.url or bootstrap.address_of(Retriever),
+            "LLM": SETTINGS.llm.url or bootstrap.address_of(LLM),
         }
-        self._api = bootstrap.rag_api(addresses, RAG.url)
+        self._api = bootstrap.rag_api(addresses, bootstrap.address_of(RAG))
         rag_life.on_probe(self._api.dependencies.ready)
         rag_life.on_drain(self._api.dependencies.hold)
 
@@ -184,5 +184,6 @@ class RAG:
         return await self._api.ingest(request)  # type: ignore[return-value]
 
 
-for _service, _life in ((Embedder, embedder_life), (Retriever, retriever_life), (LLM, llm_life), (RAG, rag_life)):
+_LIVES: Any = ((Embedder, embedder_life), (Retriever, retriever_life), (LLM, llm_life), (RAG, rag_life))
+for _service, _life in _LIVES:
     _service.add_asgi_middleware(Edge, **bootstrap.edge_options(_life))

@@ -30,6 +30,7 @@ from rag.ports import Embedder
 
 if TYPE_CHECKING:
     from rag.adapters.vllm_engine import VllmEngine
+    from rag.http.remote import RemoteEmbedder
 
 DEFAULT_STORE = "default"
 _MIB = 2**20
@@ -68,7 +69,13 @@ def configure_logging() -> None:
     root.setLevel(logging.INFO)
 
 
-def rag_api(addresses: Mapping[str, str], own_url: str | None) -> RagApi:
+def address_of(service: Any) -> str:
+    """Where a BentoML service of this bundle answers; empty when it is not being served."""
+    url: str | None = service.url
+    return url or ""
+
+
+def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
     """The edge. `addresses`: URLs of the services named `Retriever` and `LLM`."""
     options = settings()
     clients = {name: _client(name, url) for name, url in addresses.items()}
@@ -112,10 +119,11 @@ async def _retriever_parts(client: ServiceClient) -> RetrieverParts:
     return RetrieverParts(store, searcher, IngestPipeline(embedder, store, chunker), tokenizer)
 
 
-async def _connected(embedder: Any) -> None:
+async def _connected(embedder: RemoteEmbedder) -> None:
     while True:
         try:
-            return await embedder.connect()
+            await embedder.connect()
+            return
         except Unavailable:
             await asyncio.sleep(0.5)
 

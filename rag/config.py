@@ -26,7 +26,9 @@ class LLMSettings(Section):
     """The language model and its engine."""
 
     model: str | None = Field(None, description="Hub id or local folder; unset: the embedded SmolLM2-135M-Instruct.")
-    engine: dict[str, Any] = Field(default_factory=dict, description="Any field of vLLM's AsyncEngineArgs, by its own name.")
+    engine: dict[str, Any] = Field(
+        default_factory=dict, description="Any field of vLLM's AsyncEngineArgs, by its own name."
+    )
     max_tokens: int = Field(512, ge=1, description="Tokens of an answer unless the request says otherwise.")
     temperature: float = Field(0.0, ge=0, le=2, description="Sampling temperature unless the request says otherwise.")
     cpu_kv_cache_gib: int = Field(1, ge=1, description="GiB of memory for the key-value cache when there is no GPU.")
@@ -38,8 +40,12 @@ class EmbedderSettings(Section):
     """The encoder of questions and passages."""
 
     model: str | None = Field(None, description="Hub id or local folder; unset: the embedded all-MiniLM-L6-v2.")
-    query_prefix: str | None = Field(None, description="Put before every question; unset: what the model is known to need.")
-    passage_prefix: str | None = Field(None, description="Put before every passage; unset: what the model is known to need.")
+    query_prefix: str | None = Field(
+        None, description="Put before every question; unset: what the model is known to need."
+    )
+    passage_prefix: str | None = Field(
+        None, description="Put before every passage; unset: what the model is known to need."
+    )
     batch_size: int = Field(32, ge=1, le=1024, description="Texts encoded together at most.")
     threads: int | None = Field(None, ge=1, description="CPU threads; unset: all cores.")
     device: str | None = Field(None, description="torch device, such as cpu or cuda:0; unset: chosen by torch.")
@@ -49,9 +55,13 @@ class EmbedderSettings(Section):
 class StoreSettings(Section):
     """Milvus: a file (Milvus Lite) or a server."""
 
-    uri: str | None = Field(None, description="A .db file, or a Milvus server's URL; unset: milvus.db in the data folder.")
+    uri: str | None = Field(
+        None, description="A .db file, or a Milvus server's URL; unset: milvus.db in the data folder."
+    )
     token: SecretStr | None = Field(None, description="user:password or API key of a Milvus server.")
-    prefix: str = Field("rag_", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,31}$", description="Put before every collection's name.")
+    prefix: str = Field(
+        "rag_", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,31}$", description="Put before every collection's name."
+    )
     timeout_s: float = Field(30.0, gt=0, description="Seconds to wait for one call to Milvus.")
 
 
@@ -63,10 +73,14 @@ class IngestSettings(Section):
 
 
 class RetrieveSettings(Section):
-    top_k: int = Field(4, ge=1, le=100, description="Passages given to the language model unless the request says otherwise.")
+    top_k: int = Field(
+        4, ge=1, le=100, description="Passages given to the language model unless the request says otherwise."
+    )
     mode: Literal["hybrid", "dense", "keyword"] = Field("hybrid", description="Search paths used for answers.")
     candidates: int = Field(20, ge=1, le=1000, description="Chunks fetched from each path before fusion.")
-    dense_weight: float = Field(0.5, ge=0, le=1, description="Weight of the dense path in fusion; the rest is keyword's.")
+    dense_weight: float = Field(
+        0.5, ge=0, le=1, description="Weight of the dense path in fusion; the rest is keyword's."
+    )
     min_cosine: float = Field(0.25, ge=-1, le=1, description="Best cosine below which nothing relevant was found.")
     url: str | None = Field(None, description="Address of a Retriever service of this bundle that runs elsewhere.")
 
@@ -74,8 +88,12 @@ class RetrieveSettings(Section):
 class ServerSettings(Section):
     max_in_flight: int = Field(1024, ge=1, description="Requests in work at once; more get 429.")
     max_body_mib: int = Field(4, ge=1, description="MiB of a JSON body at most.")
-    keep_alive_s: float = Field(10.0, gt=0, le=15, description="Seconds of silence after which a stream sends a comment.")
-    answer_timeout_s: float = Field(600.0, gt=0, description="Seconds an answer may take from its request to its last token.")
+    keep_alive_s: float = Field(
+        10.0, gt=0, le=15, description="Seconds of silence after which a stream sends a comment."
+    )
+    answer_timeout_s: float = Field(
+        600.0, gt=0, description="Seconds an answer may take from its request to its last token."
+    )
     retrieve_timeout_s: float = Field(30.0, gt=0, description="Seconds a search may take.")
     drain_timeout_s: float = Field(600.0, gt=0, description="Seconds streams in flight may go on after SIGTERM.")
     access_log: bool = Field(True, description="One line on stderr for each request.")
@@ -84,9 +102,12 @@ class ServerSettings(Section):
 class Settings(BaseSettings):
     """All options. `Settings()` reads the environment; `load()` turns its errors into one message."""
 
-    model_config = SettingsConfigDict(env_prefix="RAG_", env_nested_delimiter="__", env_ignore_empty=True, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="RAG_", env_nested_delimiter="__", env_ignore_empty=True, extra="forbid", frozen=True
+    )
 
     data_dir: Path = Field(Path(".data"), description="Folder of everything that is kept.")
+    url: str = Field("http://localhost:3000", description="Where the command line finds the service.")
     llm: LLMSettings = LLMSettings()
     embedder: EmbedderSettings = EmbedderSettings()
     store: StoreSettings = StoreSettings()
@@ -109,7 +130,9 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [f"RAG_{'__'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors(include_input=False)]
+        lines = [
+            f"RAG_{'__'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors(include_input=False)
+        ]
         raise SetupError("; ".join(lines)) from error
     except SettingsError as error:
         raise SetupError("RAG_LLM__ENGINE: is not a JSON object", param="RAG_LLM__ENGINE") from error
@@ -129,6 +152,8 @@ def option_names() -> list[str]:
 
 def _refuse_unknown_names() -> None:
     known = option_names()
+    if "RAG_LLM__ENGINE" in os.environ and any(name.upper().startswith("RAG_LLM__ENGINE__") for name in os.environ):
+        raise SetupError("set either RAG_LLM__ENGINE (JSON) or RAG_LLM__ENGINE__NAME for each argument, not both")
     for name in os.environ:
         upper = name.upper()
         if not upper.startswith("RAG_") or upper in known or upper.startswith("RAG_LLM__ENGINE__"):

@@ -51,7 +51,9 @@ class VectorStore(Protocol):
         """What is stored of each file, one entry a content hash; files without chunks are absent."""
         ...
 
-    def delete(self, vector_store: str, file_id: str, *, content_hash: str | None = None, keep: str | None = None) -> None:
+    def delete(
+        self, vector_store: str, file_id: str, *, content_hash: str | None = None, keep: str | None = None
+    ) -> None:
         """Remove a file's chunks: all, only those of `content_hash`, or all but those of `keep`."""
         ...
 

@@ -42,7 +42,7 @@ def a_chunk(
     **fields: Any,
 ) -> Chunk:
     owner, digest = file_id("default", filename), content_hash(version)
-    defaults = {
+    defaults: dict[str, Any] = {
         "chunk_id": f"{owner}-{digest[:12]}-{ordinal:06d}",
         "file_id": owner,
         "filename": filename,

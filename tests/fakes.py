@@ -15,7 +15,7 @@ import numpy as np
 
 from rag.errors import DependencyUnavailable, EmbeddingMismatch, VectorStoreNotFound
 from rag.ingest.chunking import passage_text
-from rag.ports import Vectors
+from rag.ports import Pieces, Vectors
 from rag.retrieve.filters import SPECIAL_KEYS, compile_filters
 from rag.types import Chunk, Finished, Match, Message, StoredFile, TextKind, TextPiece, Usage
 
@@ -95,9 +95,8 @@ class FakeVectorStore:
     ) -> None:
         rows = self._rows(vector_store)
         for chunk in self.chunks(vector_store):
-            if chunk.file_id == file_id and chunk.content_hash != keep:
-                if content_hash in (None, chunk.content_hash):
-                    del rows[chunk.chunk_id]
+            if chunk.file_id == file_id and chunk.content_hash != keep and content_hash in (None, chunk.content_hash):
+                del rows[chunk.chunk_id]
 
     def count(self, vector_store: str) -> int:
         return len(self._rows(vector_store))
@@ -199,12 +198,17 @@ class FakeGenerator:
         self.cancelled = 0
         self.requests: list[tuple[str | Sequence[int], Mapping[str, Any], str]] = []
 
-    async def generate(
-        self, prompt: str | Sequence[int], sampling: Mapping[str, Any], request_id: str
-    ) -> AsyncGenerator[TextPiece | Finished, None]:
+    async def generate(self, prompt: str | Sequence[int], sampling: Mapping[str, Any], request_id: str) -> Pieces:
         self.requests.append((prompt, sampling, request_id))
+        pieces = self._watched(prompt, sampling)
+        await anext(pieces)
+        return pieces
+
+    async def _watched(self, prompt: str | Sequence[int], sampling: Mapping[str, Any]) -> Pieces:
+        """Counts what runs. Its first item only says that the request was accepted, so that closing it is noticed."""
         self.running += 1
         try:
+            yield TextPiece("")
             if self.start is not None:
                 await self.start.wait()
             async for piece in self._pieces(prompt, sampling):

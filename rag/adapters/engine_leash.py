@@ -11,7 +11,7 @@ import select
 import signal
 import threading
 
-OWNER = "RAG_ENGINE_OWNER_PID"
+OWNER = "ENGINE_LEASH_OWNER_PID"
 
 
 class EngineLeash:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rag.errors import SetupError
+from rag.errors import InvalidRequest, SetupError
 from rag.types import Message
 
 
@@ -34,19 +34,23 @@ class HfChatTokenizer:
         return len(self._tokenizer.encode(text, add_special_tokens=False))
 
     def _accepts(self, messages: Sequence[Message]) -> bool:
-        from jinja2 import TemplateError
-
         try:
             self._apply(messages)
-        except TemplateError:
+        except InvalidRequest:
             return False
         return True
 
     def _apply(self, messages: Sequence[Message]) -> list[int]:
+        from jinja2 import TemplateError
+
         turns = [{"role": m.role, "content": m.content} for m in messages]
-        token_ids: list[int] = self._tokenizer.apply_chat_template(
-            turns, tokenize=True, add_generation_prompt=True, return_dict=False
-        )
+        try:
+            token_ids: list[int] = self._tokenizer.apply_chat_template(
+                turns, tokenize=True, add_generation_prompt=True, return_dict=False
+            )
+        except TemplateError as error:
+            refusal = f"history: the model's chat template refuses this order of turns ({error})"
+            raise InvalidRequest(refusal, param="history") from error
         return token_ids
 
 

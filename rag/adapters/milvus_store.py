@@ -8,7 +8,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _EMBEDDING = "rag.embedding"
 _MAX_STRING_BYTES = 65_535
-_FIELDS = ["file_id", "content_hash", "filename", "text", "heading", "page", "start", "end", "attributes"]
+_FIELDS = ["chunk_id", "file_id", "content_hash", "filename", "text", "heading", "page", "start", "end", "attributes"]
 _STRINGS = {"file_id": 64, "content_hash": 64, "filename": 2048, "text": _MAX_STRING_BYTES, "heading": 8192}
 _NO_PAGE = -1  # Milvus 2.3 has no nullable fields
 _COLLECTION_NOT_FOUND = (4, 100)
@@ -61,13 +61,17 @@ class MilvusStore:
 
     def __init__(self, uri: str, token: str | None = None, prefix: str = "rag_", timeout_s: float = 30.0) -> None:
         self._uri = uri
+        self._shown_uri = re.sub(r"//[^/@]*@", "//", uri)
         self._token = token
         self._prefix = prefix
         self._timeout_s = timeout_s
         self._is_lite = uri.endswith(".db")
         self._lock = threading.RLock()
+        # While Milvus Lite (3.2) flushes, its newest rows are found by no search, and an insert may be lost.
+        self._turn = threading.RLock() if self._is_lite else nullcontext()
         self._connected: MilvusClient | None = None
         self._has_bm25 = True
+        self._has_templates = False
         self._loaded: set[str] = set()
         self._unflushed: Counter[str] = Counter()
 
@@ -81,7 +85,7 @@ class MilvusStore:
     def ensure(self, vector_store: str, dimensions: int, model_name: str) -> None:
         wanted = {"model": model_name, "dimensions": dimensions}
         name = self._name(vector_store)
-        with self._lock, self._border(vector_store):
+        with self._border(vector_store), self._lock:
             client = self._client()
             if not client.has_collection(name, timeout=self._timeout_s):
                 self._create(name, wanted)
@@ -98,10 +102,10 @@ class MilvusStore:
             return bool(self._client().has_collection(self._name(vector_store), timeout=self._timeout_s))
 
     def insert(self, vector_store: str, chunks: Sequence[Chunk], vectors: Vectors) -> None:
-        with self._border(vector_store):
-            name = self._open(vector_store)
-            for start in range(0, len(chunks), INSERT_ROWS):
-                part = slice(start, start + INSERT_ROWS)
+        for start in range(0, len(chunks), INSERT_ROWS):
+            part = slice(start, start + INSERT_ROWS)
+            with self._border(vector_store):
+                name = self._open(vector_store)
                 rows = [self._row(chunk, vector) for chunk, vector in zip(chunks[part], vectors[part], strict=True)]
                 self._client().insert(name, rows, timeout=self._timeout_s)
                 self._flush_sometimes(name, len(rows))
@@ -146,6 +150,8 @@ class MilvusStore:
         self, vector_store: str, queries: Sequence[str], limit: int, filters: Mapping[str, Any] | None = None
     ) -> list[list[Match]]:
         if not self.supports_keyword:
+            with self._border(vector_store):
+                self._open(vector_store)
             return [[] for _ in queries]
         return self._search(vector_store, "keyword", list(queries), limit, filters)
 
@@ -173,7 +179,7 @@ class MilvusStore:
     def _connect(self) -> MilvusClient:
         if not self._is_lite:
             client = MilvusClient(self._uri, token=self._token or "", timeout=self._timeout_s)
-            self._has_bm25 = _has_bm25(client.get_server_version(timeout=self._timeout_s))
+            self._has_bm25 = self._has_templates = _is_2_5(client.get_server_version(timeout=self._timeout_s))
             if not self._has_bm25:
                 _log.warning("Milvus at %s is older than 2.5 and has no BM25: searches are dense only", self._shown_uri)
             return client
@@ -240,22 +246,21 @@ class MilvusStore:
 
     def _row(self, chunk: Chunk, vector: Any) -> dict[str, Any]:
         row = {field: getattr(chunk, field) for field in _FIELDS}
-        row |= {"chunk_id": chunk.chunk_id, "dense": vector, "attributes": dict(chunk.attributes)}
+        row |= {"dense": vector, "attributes": dict(chunk.attributes)}
         row["page"] = _NO_PAGE if chunk.page is None else chunk.page
         if self._has_bm25:
             # Cutting it harms the search for a few last words only; `text` is kept whole.
-            row["passage"] = _keyword_text(chunk).encode()[:_MAX_STRING_BYTES].decode(errors="ignore")
+            passage = f"{re.sub(r'[/._-]+', ' ', chunk.filename)}\n{passage_text(chunk)}"
+            row["passage"] = passage.encode()[:_MAX_STRING_BYTES].decode(errors="ignore")
         return row
 
     def _flush_sometimes(self, name: str, rows: int) -> None:
         if not self._is_lite:
             return
-        with self._lock:
-            self._unflushed[name] += rows
-            if self._unflushed[name] < FLUSH_ROWS:
-                return
+        self._unflushed[name] += rows
+        if self._unflushed[name] >= FLUSH_ROWS:
+            self._client().flush(name, timeout=self._timeout_s)
             self._unflushed[name] = 0
-        self._client().flush(name, timeout=self._timeout_s)
 
     def _rows_of(self, name: str, file_ids: Sequence[str]) -> Iterator[dict[str, Any]]:
         for start in range(0, len(file_ids), INSERT_ROWS):
@@ -275,16 +280,15 @@ class MilvusStore:
     ) -> list[list[Match]]:
         if not data:
             return []
-        arguments = self._filter_arguments(filters)
-        with self._border(vector_store, filtered=bool(arguments)):
+        with self._border(vector_store, filtered=filters is not None):
             found = self._client().search(
-                self._open(vector_store),
+                self._open(vector_store),  # first: connecting decides on templates
                 data=data,
                 anns_field=field,
                 limit=limit,
                 output_fields=_FIELDS,
                 timeout=self._timeout_s,
-                **arguments,
+                **self._filter_arguments(filters),
             )
         # BM25 scores are negative on Milvus Lite.
         sign = -1.0 if self._is_lite and field == "keyword" else 1.0
@@ -294,19 +298,16 @@ class MilvusStore:
         if filters is None:
             return {}
         compiled = compile_filters(filters)
-        if self._is_lite:
-            # Lite has no templates. It also compares as Python does: `true` equals 1 there.
+        if not self._has_templates:
+            # Lite also compares as Python does: `true` equals 1 there.
             return {"filter": with_literals(compiled)}
         return {"filter": compiled.expression, "filter_params": compiled.params}
-
-    @property
-    def _shown_uri(self) -> str:
-        return re.sub(r"//[^/@]*@", "//", self._uri)
 
     @contextmanager
     def _border(self, vector_store: str | None = None, *, filtered: bool = False) -> Iterator[None]:
         try:
-            yield
+            with self._turn:
+                yield
         except (MilvusException, grpc.RpcError) as error:
             raise self._translated(error, vector_store, filtered) from error
 
@@ -336,17 +337,14 @@ def _embedding_words(embedding: object) -> str:
     return f"{embedding.get('model')!r} ({embedding.get('dimensions')} dimensions)"
 
 
-def _has_bm25(version: str) -> bool:
+def _is_2_5(version: str) -> bool:
+    """Whether it is 2.5 or newer; a version without a number, as some clouds have, is taken for new."""
     match = re.match(r"v?(\d+)\.(\d+)", version)
     return match is None or (int(match[1]), int(match[2])) >= (2, 5)
-
-
-def _keyword_text(chunk: Chunk) -> str:
-    return f"{re.sub(r'[/._-]+', ' ', chunk.filename)}\n{passage_text(chunk)}"
 
 
 def _chunk(hit: Any) -> Chunk:
     fields = {field: hit["entity"][field] for field in _FIELDS}
     if fields["page"] == _NO_PAGE:
         fields["page"] = None
-    return Chunk(chunk_id=hit["chunk_id"], **fields)
+    return Chunk(**fields)

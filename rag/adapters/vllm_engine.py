@@ -80,7 +80,11 @@ class VllmEngine:
         """
         engine = self._ready_engine()
         limit = engine.model_config.max_model_len
-        return {"model": self._settings.model or os.path.basename(self._model), "context_tokens": limit, "running": self.running}
+        return {
+            "model": self._settings.model or os.path.basename(self._model),
+            "context_tokens": limit,
+            "running": self.running,
+        }
 
     async def generate(self, prompt: str | Sequence[int], sampling: Mapping[str, Any], request_id: str) -> Pieces:
         """See `rag.ports.Generator`."""
@@ -102,9 +106,10 @@ class VllmEngine:
         if not token_ids:
             raise InvalidRequest("prompt: has no tokens", param="prompt")
         if room < 1 or sampling.get("max_tokens", 1) > room:
-            asked = f" and {sampling['max_tokens']} more" if "max_tokens" in sampling else ""
-            message = f"the prompt has {len(token_ids)} tokens{asked}; the model's context holds {limit}"
-            raise ContextLengthExceeded(message, param="max_tokens" if room >= 1 else "prompt")
+            param = "max_tokens" if room >= 1 else "prompt"
+            asked = f" and max_tokens asks for {sampling['max_tokens']} more" if room >= 1 else ""
+            message = f"{param}: the prompt has {len(token_ids)} tokens{asked}, but the model's context holds {limit}"
+            raise ContextLengthExceeded(message, param=param)
         if (top := max(token_ids)) >= vocabulary:
             raise InvalidRequest(f"tokens: {top} is not in the vocabulary of {vocabulary}", param="tokens")
         defaults = {"max_tokens": min(self._settings.max_tokens, room), "temperature": self._settings.temperature}
@@ -167,6 +172,7 @@ def build_engine(model: str, settings: LLMSettings) -> AsyncLLM:
     os.environ[OWNER] = str(os.getpid())
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(settings.cpu_kv_cache_gib))
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")  # its start alone prints a hundred lines
     from vllm import AsyncEngineArgs, AsyncLLMEngine
     from vllm.platforms import current_platform
 

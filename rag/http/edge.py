@@ -63,10 +63,10 @@ class Edge:
             logger.exception("%s %s failed", scope["method"], scope["path"])
             await reply.fail(InternalError("an unexpected error occurred; the log has it under this request id"))
         finally:
-            current_request_id.reset(token)
             if self._access_log and scope["path"] not in _ALWAYS_OPEN:
                 took_ms = (time.perf_counter() - started) * 1000
-                access.info("%s %s %s %.1fms id=%s", scope["method"], scope["path"], reply.status, took_ms, request_id)
+                access.info("%s %s %s %.1f ms", scope["method"], scope["path"], reply.status, took_ms)
+            current_request_id.reset(token)
 
     async def _serve(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
         path = scope["path"]
@@ -81,7 +81,7 @@ class Edge:
         try:
             if path in self._finish_always:
                 await self._app(scope, receive, reply.send)
-            elif path == HOLD_PATH:
+            elif path == HOLD_PATH and not self._life.is_edge:
                 await _hold(receive)
                 await reply.close()
             elif not await run_while_connected(self._app, scope, receive, reply.send):
@@ -92,7 +92,8 @@ class Edge:
     async def _answer_readyz(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
         response: Response
         try:
-            response = JSONResponse({"status": "ready", **await self._life.ready()})
+            facts = await self._life.ready()
+            response = JSONResponse({"status": "ready", "in_flight": self._life.in_flight, **facts})
         except RagError as error:
             response = error_response(error, reply.request_id)
         await response(scope, receive, reply.send)
@@ -155,10 +156,11 @@ class _Reply:
         headers = MutableHeaders(raw=message["headers"])
         status = message["status"]
         if status >= 400 and OURS not in headers:
-            return await self.fail(error_for_status(status, self._path))
+            await self.fail(error_for_status(status, self._path))
+            return
         self.status = status
         headers[HEADER] = self.request_id
-        await self._send(message | {"headers": headers.raw})
+        await self._send({**message, "headers": headers.raw})
 
     async def fail(self, error: RagError) -> None:
         """Answer with `error`, unless an answer has begun."""

@@ -35,7 +35,7 @@ def endpoint(route: str, *, stream: bool = False) -> Callable[[Handler], Any]:
             except RagError as error:
                 return error_response(error, current_request_id.get())
 
-        api = bentoml.api(answer, route=route)  # type: ignore[call-overload]
+        api = bentoml.api(answer, route=route)
         if stream:
             api.is_stream = True
             api.output_spec.media_type = "text/event-stream"

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from rag.errors import FileTooLarge, InvalidRequest, RagError
 from rag.http.wire import WireModel
 from rag.ingest.pipeline import Upload
+from rag.ingest.readers import normalize_filename
 from rag.types import Attributes
 
 _FIELDS = ("files", "vector_store", "attributes", "wait_s")
@@ -42,7 +43,8 @@ class IngestRequest(WireModel):
             media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
             if media_type != "multipart/form-data":
                 raise InvalidRequest("send the files as multipart/form-data", param="content-type")
-            return await _read(cls, await request.form(max_files=_MAX_FILES))
+            async with request.form(max_files=_MAX_FILES) as form:
+                return await _read(cls, form)
         except RagError as error:
             return cls.refuse(error)
         except Exception:  # starlette and python-multipart raise several kinds
@@ -58,7 +60,9 @@ async def _read(cls: type[IngestRequest], form: FormData) -> IngestRequest:
         raise InvalidRequest("files: send at least one file, each with its name", param="files")
     request = cls.parse({"files": [], **_plain_fields(form)})
     _check_attributes(request.attributes)
-    request._uploads = [Upload(f.filename or "", await f.read()) for f in files if isinstance(f, UploadFile)]
+    request._uploads = [
+        Upload(normalize_filename(f.filename or ""), await f.read()) for f in files if isinstance(f, UploadFile)
+    ]
     return request
 
 

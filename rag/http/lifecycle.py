@@ -108,6 +108,7 @@ class Lifecycle:
 
     async def _drain(self, number: int) -> None:
         logger.info("%s: draining, %d requests in flight", self.name, self.in_flight)
+        self._last_activity = time.monotonic()  # the edge's lease gets its time to arrive
         actions = [asyncio.ensure_future(action()) for action in self._on_drain]
         deadline = time.monotonic() + self._drain_timeout_s
         while not self._is_done() and time.monotonic() < deadline:

@@ -12,7 +12,7 @@ import aiohttp
 from starlette.responses import JSONResponse, Response
 
 from rag.errors import DeadlineExceeded
-from rag.generate.answer import AnswerEvent, Done, Prepared, SourcesFound, answer, prepare_answer
+from rag.generate.answer import AnswerEvent, Done, SourcesFound, answer, prepare_answer
 from rag.http.dependencies import Dependencies
 from rag.http.event_stream import Event, EventStream
 from rag.http.hits import sources_to_wire
@@ -54,7 +54,7 @@ class RagApi:
         self._defaults = {"max_tokens": max_tokens, "temperature": temperature}
         self._retrieve_timeout_s = retrieve_timeout_s
         self._max_file_bytes = max_file_bytes
-        self._stream_options = {"keep_alive_s": keep_alive_s, "timeout_s": answer_timeout_s}
+        self._stream_options: Any = {"keep_alive_s": keep_alive_s, "timeout_s": answer_timeout_s}
 
     async def ask(self, request: AskRequest) -> Response:
         sampling = self._defaults | request.sampling()
@@ -81,7 +81,7 @@ class RagApi:
     async def ingest(self, request: IngestRequest) -> Response:
         self.dependencies.require("Retriever")
         refuse_large(request.uploads, self._max_file_bytes)
-        form = aiohttp.FormData()
+        form = aiohttp.FormData(quote_fields=False)  # names are checked; quoting would change them
         for upload in request.uploads:
             form.add_field("files", upload.content, filename=upload.filename)
         form.add_field("vector_store", request.vector_store)

@@ -81,7 +81,7 @@ class RemoteGenerator:
 
 
 async def _pieces(stream: AsyncGenerator[bytes, None]) -> Pieces:
-    """The text in a stream of events. Its first item only says that it has begun, so that closing it closes `stream`."""
+    """The text in a stream of events. Its first item only says that it has begun: closing this closes `stream`."""
     parser, usage = EventParser(), Usage(0, 0)
     async with contextlib.aclosing(stream):
         yield TextPiece("")

@@ -60,5 +60,7 @@ class Resource(Generic[T]):
                 await asyncio.sleep(_RETRY_S)
             except Exception as error:
                 logger.exception("%s could not be loaded", self._what)
-                self._failure = error if isinstance(error, RagError) else DependencyUnavailable(f"{self._what}: {error}")
+                self._failure = (
+                    error if isinstance(error, RagError) else DependencyUnavailable(f"{self._what}: {error}")
+                )
                 return

@@ -38,9 +38,7 @@ class RetrieverApi:
     min_cosine: Best cosine below which nothing relevant was found.
     """
 
-    def __init__(
-        self, parts: Resource[RetrieverParts], *, top_k: int, mode: SearchMode, min_cosine: float
-    ) -> None:
+    def __init__(self, parts: Resource[RetrieverParts], *, top_k: int, mode: SearchMode, min_cosine: float) -> None:
         self.parts = parts
         self._top_k = top_k
         self._mode = mode

@@ -6,7 +6,6 @@ streams at a total deadline (B2), re-cuts them at 8 KiB (B4) and hides the error
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
@@ -96,9 +95,9 @@ class ServiceClient:
         try:
             async with self._open().request(method, path, timeout=timeout, headers=headers, **options) as response:
                 if response.status >= 400:
-                    raise await _error_of(response)
+                    raise await _error_of(response, self.name)
                 yield response
-        except (TimeoutError, asyncio.TimeoutError):
+        except TimeoutError:
             raise DeadlineExceeded(f"{self.name} did not answer within {timeout_s or _CONNECT_S:g} s") from None
         except aiohttp.ClientError as error:
             raise DependencyUnavailable(f"{self.name} does not answer ({type(error).__name__})") from error
@@ -121,8 +120,10 @@ class ServiceClient:
         return self._session
 
 
-async def _error_of(response: aiohttp.ClientResponse) -> RagError:
+async def _error_of(response: aiohttp.ClientResponse, name: str) -> RagError:
     with contextlib.suppress(ValueError, aiohttp.ContentTypeError):
         if (error := error_from_body(await response.json())) is not None:
             return error
-    return error_for_status(response.status, response.url.path)
+    if response.status in (429, 500, 502, 503, 504):
+        return error_for_status(response.status, response.url.path)
+    return DependencyUnavailable(f"{name} answered {response.status}: is that the address of a service of this bundle?")

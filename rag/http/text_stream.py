@@ -24,7 +24,7 @@ async def text_events(pieces: Pieces) -> AsyncGenerator[Event, None]:
 
 async def collected(pieces: Pieces) -> JsonObject:
     """The whole text with its finish reason and usage; closes `pieces`, which stops the engine when cancelled."""
-    text = []
+    text: list[str] = []
     async with contextlib.aclosing(pieces):
         async for piece in pieces:
             if isinstance(piece, Finished):

@@ -65,7 +65,9 @@ class WireModel(IODescriptor):
 def _json_object(content_type: str | None, body: bytes) -> Mapping[str, Any]:
     media_type = (content_type or "application/json").split(";")[0].strip().lower()
     if media_type != "application/json":
-        raise InvalidRequest(f"content type {media_type[:80]!r} is not taken here; send application/json", param="content-type")
+        raise InvalidRequest(
+            f"content type {media_type[:80]!r} is not taken here; send application/json", param="content-type"
+        )
     if not body.strip():
         raise InvalidRequest("the body is empty; send a JSON object")
     try:
@@ -80,10 +82,15 @@ def _json_object(content_type: str | None, body: bytes) -> Mapping[str, Any]:
 
 def _first_fault(error: ValidationError) -> InvalidRequest:
     fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    name = ".".join(str(part) for part in fault["loc"]) or None
+    name = ".".join(str(part) for part in fault["loc"] if not _is_type_tag(part)) or None
     reasons = {"extra_forbidden": "is not a field of this request", "missing": "is required"}
     reason = reasons.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
     return InvalidRequest(f"{name}: {reason}" if name else reason, param=name)
+
+
+def _is_type_tag(part: int | str) -> bool:
+    """Pydantic puts the tried type of a union into the path, such as `str` or `dict[str,any]`."""
+    return isinstance(part, str) and (part in ("str", "int", "float", "bool", "constrained-str") or "[" in part)
 
 
 class HistoryTurn(BaseModel):
@@ -142,7 +149,8 @@ def _structured_outputs(response_format: Mapping[str, Any] | None) -> dict[str, 
     if isinstance(schema, dict):
         return {"json": schema}
     raise InvalidRequest(
-        "response_format: type must be text, json_object, or json_schema with json_schema.schema", param="response_format"
+        "response_format: type must be text, json_object, or json_schema with json_schema.schema",
+        param="response_format",
     )
 
 

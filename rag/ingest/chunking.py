@@ -6,7 +6,7 @@ import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from semantic_text_splitter import MarkdownSplitter, TextSplitter
+from semantic_text_splitter import TextSplitter
 
 from rag.types import Chunk, Document, Heading
 
@@ -18,7 +18,7 @@ SECTION_CHARS = 32_768
 
 @dataclass(frozen=True, slots=True)
 class Chunker:
-    """Cuts at headings, paragraphs and sentences where it can."""
+    """Cuts recursively: at paragraphs where it can, then at lines, sentences, words; chunks are as full as that allows."""
 
     chunk_chars: int = 512
     """Characters in a chunk at most."""
@@ -28,8 +28,7 @@ class Chunker:
     def chunk(self, document: Document) -> list[Chunk]:
         """The chunks in their order, none blank: `document.text[chunk.start:chunk.end] == chunk.text` for each."""
         capacity = min(self.chunk_chars, MAX_CHUNK_CHARS)
-        splitter_class = MarkdownSplitter if document.is_markdown else TextSplitter
-        splitter = splitter_class(capacity, overlap=int(capacity * self.overlap))
+        splitter = TextSplitter(capacity, overlap=int(capacity * self.overlap))
         pieces = [
             (section_start + start, text)
             for section_start, section in _sections(document.text)
@@ -69,12 +68,12 @@ def _chunk(document: Document, ordinal: int, start: int, text: str) -> Chunk:
         start=start,
         end=start + len(text),
         content_hash=document.content_hash,
-        heading=_heading_at(document.headings, start + len(text) - len(text.lstrip())),
+        heading=_heading_at(document.headings, start + len(text) // 2),
         attributes=document.attributes,
     )
 
 
 def _heading_at(headings: tuple[Heading, ...], offset: int) -> str:
-    """The path of the last heading at or before `offset`."""
+    """The path of the last heading at or before `offset`; taken at a chunk's middle, it is the heading of most of it."""
     index = bisect.bisect_right(headings, offset, key=lambda heading: heading.start)
     return headings[index - 1].path if index else ""

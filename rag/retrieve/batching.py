@@ -50,7 +50,7 @@ class Batcher(Generic[Item, Result]):
             task.add_done_callback(self._running.discard)
 
     def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
-        batch = []
+        batch: list[tuple[Item, asyncio.Future[Result]]] = []
         while self._waiting and len(batch) < self._max_items:
             item, future = self._waiting.popleft()
             if not future.done():
@@ -60,6 +60,8 @@ class Batcher(Generic[Item, Result]):
     async def _run(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
             results: Sequence[Result | Exception] = await self._work([item for item, _ in batch])
+            if len(results) != len(batch):
+                raise RuntimeError(f"{len(batch)} items were given and {len(results)} results came back")
         except Exception as error:
             results = [error] * len(batch)
         finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from rag.errors import InvalidFilter
@@ -28,7 +28,7 @@ _OPERATORS = {"eq": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": 
 _ORDERED = ("gt", "gte", "lt", "lte")
 _LISTS = ("in", "nin")
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"})
-_INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
+_INT64_MAX = 2**63 - 1
 
 
 class CompiledFilter(NamedTuple):
@@ -92,7 +92,7 @@ class _Compiler:
         parts = node.get("filters")
         if not isinstance(parts, list) or not parts:
             raise _invalid(f"`filters` of {kind} must be a list that is not empty")
-        return "(" + f" {kind} ".join(self.node(part, depth + 1) for part in parts) + ")"
+        return _joined(kind, [self.node(part, depth + 1) for part in parts])
 
     def _comparison(self, kind: str, node: Mapping[str, Any]) -> str:
         _refuse_other_fields(node, {"type", "key", "value"})
@@ -108,18 +108,26 @@ class _Compiler:
         if key in SPECIAL_KEYS:
             return f"{key} {kind.replace('nin', 'not in')} {self._param(values)}"
         # Milvus Lite allows `in` on plain fields only, not on a path into JSON; this form works everywhere.
-        operator, joiner = ("==", " or ") if kind == "in" else ("!=", " and ")
+        operator, joiner = ("==", "or") if kind == "in" else ("!=", "and")
         terms = [f"{_field(key)} {operator} {self._param(value)}" for value in values]
-        return self._exists(key, f"({joiner.join(terms)})")
+        return self._exists(key, _joined(joiner, terms))
 
     def _exists(self, key: str, comparison: str) -> str:
         # What a comparison with a missing key gives differs between Milvus versions; `exists` settles it.
-        return comparison if key in SPECIAL_KEYS else f"(exists {_field(key)} and {comparison})"
+        return comparison if key in SPECIAL_KEYS else f"((exists {_field(key)}) and {comparison})"
 
     def _param(self, value: Operand) -> str:
         name = f"v{len(self.params)}"
         self.params[name] = value
         return f"{{{name}}}"
+
+
+def _joined(operator: str, terms: Sequence[str]) -> str:
+    """The terms in a balanced tree: a server refuses expressions that are nested about 100 deep, as a chain is."""
+    if len(terms) == 1:
+        return terms[0]
+    middle = (len(terms) + 1) // 2
+    return f"({_joined(operator, terms[:middle])} {operator} {_joined(operator, terms[middle:])})"
 
 
 def _field(key: str) -> str:
@@ -149,7 +157,7 @@ def _checked_scalar(kind: str, key: str, value: object) -> Scalar:
         raise _invalid(f"{key} can only be compared with strings")
     if isinstance(value, str):
         _check_string(key, value)
-    elif isinstance(value, int) and not _INT64_MIN <= value <= _INT64_MAX:
+    elif isinstance(value, int) and not -_INT64_MAX <= value <= _INT64_MAX:
         raise _invalid(f"the number compared with {key!r} does not fit in 64 bits")
     elif isinstance(value, float) and not math.isfinite(value):
         raise _invalid(f"the number compared with {key!r} is not finite")

@@ -10,9 +10,8 @@ from rag.types import Hit, Match
 def fuse(dense: Sequence[Match], keyword: Sequence[Match], *, dense_weight: float) -> list[Hit]:
     """Weighted sum of min-max normalised scores (Bruch et al., 2022, arXiv:2210.11934), best first.
 
-    A path without results leaves the whole weight to the other. Each path's scores span from 0,
-    the least it can mean (an unrelated passage, no common word), to its best match; a passage that
-    a path did not find has 0 there. The best conceivable score is 1.
+    On each path the best match has 1 and the worst found has 0, as has a passage that the path did not
+    find. A path without results leaves the whole weight to the other.
     """
     weights = _weights(bool(dense), bool(keyword), dense_weight)
     scores: dict[str, float] = {}

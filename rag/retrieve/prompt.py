@@ -35,10 +35,9 @@ def assemble(
     """
     room = context_tokens - max_tokens
     turns = list(history)
-    kept = _most_hits(question, hits, turns, tokenizer, room)
-    while kept is None and turns:
+    while turns and _most_hits(question, hits[:1], turns, tokenizer, room) is None:
         turns = turns[1:]
-        kept = _most_hits(question, hits[:1], turns, tokenizer, room)
+    kept = _most_hits(question, hits, turns, tokenizer, room)
     token_ids, count = kept or (tokenizer.render(_messages(question, [], [])), 0)
     if len(token_ids) > room:
         raise ContextLengthExceeded(

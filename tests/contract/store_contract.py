@@ -57,7 +57,7 @@ class StoreContract:
 
     def test_chunks_come_back_as_they_were(self, store: VectorStore) -> None:
         chunk = a_chunk(
-            "Grüße\n🦄 \"quoted\" \\ text",
+            'Grüße\n🦄 "quoted" \\ text',
             filename="ordner/seite '1'.md",
             attributes={"lang": "de", "year": 2024, "ratio": 0.5, "draft": False},
             heading="Index > HNSW",

@@ -9,14 +9,30 @@ import pytest
 
 from tests.e2e.running import ROOT, RunningService, start_service
 
+AXOLOTL = """# Axolotl
+
+The axolotl is a salamander from Lake Xochimilco near Mexico City. It keeps its gills for its whole life and can
+regrow a lost leg in about forty days.
+"""
+PRINTING = """# Printing
+
+## Press
+
+Johannes Gutenberg built his printing press in Mainz around 1440. It used movable metal type and an ink based on oil.
+
+## Paper
+
+Paper came to Europe from China by way of Samarkand.
+"""
+SIZES = "Die Größe des Saals beträgt 42 Meter. 東京タワーの高さは333メートルです。\nThe hall was finished in 1911.\n"
+TIDES = """<html><head><title>Tides</title></head><body><h1>Tides</h1>
+<p>Spring tides follow the full and the new moon, when sun and moon pull along one line.</p>
+<script>ignored()</script></body></html>"""
 DOCS = {
-    "animals/axolotl.md": "# Axolotl\n\nThe axolotl is a salamander from Lake Xochimilco near Mexico City. "
-    "It keeps its gills for its whole life and can regrow a lost leg in about forty days.\n",
-    "machines/printing.md": "# Printing\n\n## Press\n\nJohannes Gutenberg built his printing press in Mainz around 1440. "
-    "It used movable metal type and an ink based on oil.\n\n## Paper\n\nPaper came to Europe from China by way of Samarkand.\n",
-    "notes/größe.txt": "Die Größe des Saals beträgt 42 Meter. 東京タワーの高さは333メートルです。 The hall was finished in 1911.\n",
-    "web/tides.html": "<html><head><title>Tides</title></head><body><h1>Tides</h1><p>Spring tides follow the full and the new moon, "
-    "when sun and moon pull along one line.</p><script>ignored()</script></body></html>",
+    "animals/axolotl.md": AXOLOTL,
+    "machines/printing.md": PRINTING,
+    "notes/größe.txt": SIZES,
+    "web/tides.html": TIDES,
 }
 
 

@@ -1,0 +1,89 @@
+"""`python -m bench`: measure, print one table, write bench/out/NAME.json."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench import ingest, own_work, peers, report, retrieve, start, stream
+from bench.job import Job, make_job, own_documents
+from rag.errors import RagError
+
+CELLS: dict[str, Callable[[Job], report.Result]] = {
+    own_work.CELL: own_work.run,
+    stream.CELL: stream.run,
+    ingest.CELL: ingest.run,
+    retrieve.CELL: retrieve.run,
+    start.CELL: start.run,
+}
+OUT = Path(__file__).parent / "out"
+
+
+def options() -> argparse.ArgumentParser:
+    cli = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    cli.add_argument("--only", nargs="+", choices=list(CELLS), metavar="CELL", help=f"of {', '.join(CELLS)}; all")
+    cli.add_argument("--quick", action="store_true", help="fewer requests and users: shows that it works")
+    cli.add_argument("--docs", nargs="+", type=Path, help="folders and files to ingest; the project's own papers")
+    cli.add_argument("--every", type=int, default=1, help="take every n-th file of them")
+    cli.add_argument("--questions", type=Path, help="JSON lines with a `question`; else made from headings")
+    cli.add_argument("--peers", type=Path, help="folder of the peers' scripts, to run them beside us")
+    cli.add_argument("--peer-python", action="append", default=[], metavar="NAME=PATH", help="a peer's interpreter")
+    cli.add_argument("--work", type=Path, help="keep logs and data there; a store that is there is used again")
+    cli.add_argument("--name", help="of the JSON file in bench/out; date and time")
+    return cli
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    chosen, console = options().parse_args(arguments), Console(width=max(Console().width, 140))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    results: dict[str, report.Result] = {}
+    try:
+        with ExitStack() as stack:
+            job = _job(chosen, stack)
+            for name in chosen.only or CELLS:
+                console.print(f"[dim]measuring {name} ...[/]")
+                results[name] = CELLS[name](job)
+            if chosen.peers:
+                results[peers.CELL] = peers.run(job, chosen.peers, _pythons(chosen.peer_python))
+    except KeyboardInterrupt:
+        console.print("stopped; here is what was measured so far")
+    except (RagError, RuntimeError, ValueError) as error:
+        console.print(f"[red]failed:[/] {error}", markup=True, highlight=False)
+        return 1
+    finally:
+        _tell(results, chosen, console)
+    return 0
+
+
+def _job(chosen: argparse.Namespace, stack: ExitStack) -> Job:
+    work = chosen.work or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rag-bench-")))
+    docs = chosen.docs or own_documents()
+    return make_job(docs, chosen.every, chosen.questions, work.absolute(), quick=chosen.quick)
+
+
+def _pythons(pairs: Sequence[str]) -> dict[str, str]:
+    return {name: path for name, _, path in (pair.partition("=") for pair in pairs)}
+
+
+def _tell(results: dict[str, report.Result], chosen: argparse.Namespace, console: Console) -> None:
+    if not results:
+        return
+    report.show([row for result in results.values() for row in result.rows], console)
+    name = chosen.name or datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+    about: dict[str, Any] = {"quick": chosen.quick, "every": chosen.every, "own_documents": chosen.docs is None}
+    path = OUT / f"{name}.json"
+    report.write(path, report.as_json(results, about))
+    console.print(f"[dim]written to bench/out/{path.name}[/]")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""The job that every cell measures: these documents, these questions, this data folder."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from bench.load import Call
+from bench.servers import ROOT, Server, bundle
+from rag import config
+from rag.ingest.chunking import Chunker, passage_text
+from rag.ingest.readers import read_document
+from rag.upload import Target, Upload, select, send_all
+
+INSTANT = "bench.instant_bundle:RAG"
+MAX_TOKENS = 64
+QUESTIONS = 512
+"""At most; distinct questions find distinct passages, so no prefix cache helps anybody."""
+_HEADING = re.compile(r"^#{1,4}\s+(.{4,100}?)\s*#*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    uploads: list[Upload]
+    questions: list[str]
+    work: Path
+    """For logs and data; gone after the run unless the user named it."""
+    quick: bool = False
+
+    @property
+    def data_dir(self) -> Path:
+        return self.work / "data"
+
+    def log(self, name: str) -> Path:
+        return self.work / f"{name}.log"
+
+    def passages(self) -> list[str]:
+        """What the encoder is given when these documents are ingested."""
+        options = config.load().ingest
+        chunker = Chunker(options.chunk_chars, options.overlap)
+        documents = (read_document("default", u.name, u.path.read_bytes(), {}) for u in self.uploads)
+        return [passage_text(chunk) for document in documents for chunk in chunker.chunk(document)]
+
+    def asks(self, server: Server, questions: Sequence[str]) -> list[Call]:
+        url = server.url + "/ask"
+        return [Call(url, {"question": q, "max_tokens": MAX_TOKENS, "temperature": 0.0}) for q in questions]
+
+    def take(self, count: int) -> list[str]:
+        """So many questions; from the start again when there are not enough."""
+        return [self.questions[i % len(self.questions)] for i in range(count)]
+
+    def ingest(self, server: Server) -> int:
+        """Feed the documents as `python -m rag ingest` does; the number of chunks."""
+        with httpx.Client(base_url=server.url, timeout=3600) as client:
+            outcomes = list(send_all(Target(client, {"vector_store": "default"}), self.uploads))
+        if refused := [refusal for outcome in outcomes for refusal in outcome.refusals]:
+            raise RuntimeError(f"{refused[0].name} was refused: {refused[0].message}")
+        return sum(int(str(file["chunks"])) for outcome in outcomes for file in outcome.files)
+
+    def fill(self) -> None:
+        """Make sure that the documents are stored."""
+        filled = self.data_dir / "filled"
+        if not filled.exists():
+            with bundle(self.data_dir, self.log("fill"), INSTANT) as server:
+                self.ingest(server)
+            filled.touch()
+
+
+def make_job(docs: Sequence[Path], every: int, questions: Path | None, work: Path, *, quick: bool) -> Job:
+    """Raises ValueError: there are no documents, or none with a heading and no questions."""
+    uploads = select([str(path) for path in docs]).uploads[::every]
+    if not uploads:
+        raise ValueError("no documents: give a folder with Markdown, text or HTML files by --docs")
+    asked = _questions(questions) if questions else []
+    wanted = list(dict.fromkeys([*asked, *_made_up(uploads)]))[:QUESTIONS]
+    if not wanted:
+        raise ValueError("no questions: the documents have no headings; give a file of questions by --questions")
+    _make_data_dir(work / "data")
+    return Job(uploads, wanted, work, quick)
+
+
+def own_documents() -> list[Path]:
+    """The project's own papers."""
+    return [path for path in (ROOT / "docs", *sorted(ROOT.glob("*.md"))) if path.exists()]
+
+
+def _make_data_dir(data_dir: Path) -> None:
+    """A data folder of its own that shares the models with the real one."""
+    models = config.load().data_dir.absolute() / "models"
+    models.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    if not (data_dir / "models").exists():
+        (data_dir / "models").symlink_to(models)
+
+
+def _questions(file: Path) -> list[str]:
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [str(json.loads(line)["question"]) for line in lines if line.strip()]
+
+
+def _made_up(uploads: Sequence[Upload]) -> Iterator[str]:
+    """A question a heading, taken in turns from all documents."""
+    headings = [_HEADING.findall(u.path.read_text(encoding="utf-8", errors="replace")) for u in uploads]
+    for number in range(max(map(len, headings), default=0)):
+        for document in headings:
+            if number < len(document):
+                yield f"What is said about {document[number].strip('`* ')}?"

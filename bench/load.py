@@ -1,0 +1,136 @@
+"""Closed-loop load: so many users, each with one request open at a time, against a stream of server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+TIMEOUT = aiohttp.ClientTimeout(total=600, sock_connect=10)
+WARM_UP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    url: str
+    body: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Answer:
+    first_token_s: float | None = None
+    total_s: float = 0.0
+    tokens: int = 0
+    """As the server counted them."""
+    error: str = ""
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one level of users saw."""
+
+    users: int
+    wall_s: float
+    answers: list[Answer]
+
+    @property
+    def good(self) -> list[Answer]:
+        return [a for a in self.answers if not a.error and a.first_token_s is not None]
+
+    @property
+    def first_token_ms(self) -> list[float]:
+        return [a.first_token_s * 1000 for a in self.good if a.first_token_s is not None]
+
+    @property
+    def tokens_per_s(self) -> float:
+        return sum(a.tokens for a in self.good) / self.wall_s
+
+    @property
+    def errors(self) -> list[str]:
+        return [a.error for a in self.answers if a.error]
+
+
+def measure(calls: Sequence[Call], users: int, warm_up: Sequence[Call] = ()) -> Load:
+    """All `calls`, with `users` open at a time, after the calls to warm up with.
+
+    Raises:
+        RuntimeError: a request failed; figures with failures in them mean nothing.
+    """
+    load = asyncio.run(_measure(calls, users, warm_up))
+    if load.errors:
+        raise RuntimeError(f"{len(load.errors)} of {len(calls)} requests failed, the first with: {load.errors[0]}")
+    return load
+
+
+async def _measure(calls: Sequence[Call], users: int, warm_up: Sequence[Call]) -> Load:
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(timeout=TIMEOUT, connector=connector, read_bufsize=2**18) as session:
+        for call in warm_up:
+            await stream(session, call)
+        waiting, answers = deque(calls), list[Answer]()
+
+        async def user() -> None:
+            while waiting:
+                answers.append(await stream(session, waiting.popleft()))
+
+        started = time.perf_counter()
+        await asyncio.gather(*(user() for _ in range(users)))
+        return Load(users, time.perf_counter() - started, answers)
+
+
+async def stream(session: aiohttp.ClientSession, call: Call) -> Answer:
+    """One request. Never raises: what went wrong is in `error`."""
+    answer, started = Answer(), time.perf_counter()
+    try:
+        async with session.post(call.url, json=call.body) as response:
+            if response.status != 200:
+                answer.error = f"HTTP {response.status}: {(await response.text())[:300]}"
+            elif not await _read(response, answer, started):
+                answer.error = "the stream ended too early"
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        answer.error = f"{type(error).__name__}: {error}"
+    answer.total_s = time.perf_counter() - started
+    return answer
+
+
+async def _read(response: aiohttp.ClientResponse, answer: Answer, started: float) -> bool:
+    """Whether the stream came to its proper end: our `done`, or OpenAI's `[DONE]`."""
+    name = ""
+    async for line in response.content:
+        if line.startswith(b"event: "):
+            name = line[7:].strip().decode()
+        elif line.startswith(b"data: "):
+            data = line[6:].strip()
+            if data == b"[DONE]":
+                return True
+            if name == "token" and answer.first_token_s is not None:
+                continue  # no time is spent on what is not needed
+            _note(name, json.loads(data), answer, started)
+            if name in ("done", "error") or answer.error:
+                return name == "done"
+    return False
+
+
+def _note(name: str, data: dict[str, Any], answer: Answer, started: float) -> None:
+    if name == "error" or "error" in data:
+        answer.error = json.dumps(data)[:300]
+    if _has_text(name, data) and answer.first_token_s is None:
+        answer.first_token_s = time.perf_counter() - started
+    if usage := data if name == "usage" else data.get("usage"):
+        answer.tokens = int(usage["completion_tokens"])
+    if name == "done":
+        answer.timings_ms = data.get("timings_ms", {})
+
+
+def _has_text(name: str, data: dict[str, Any]) -> bool:
+    """Ours says `token`; a peer has a field of that name; OpenAI's completions have choices."""
+    if name:
+        return name == "token"
+    return bool(data.get("token")) or any(choice.get("text") for choice in data.get("choices") or ())

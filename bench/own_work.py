@@ -1,0 +1,54 @@
+"""Our own work before the first token: `/ask` with a language model that answers at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bench.job import INSTANT, Job
+from bench.load import Load, measure
+from bench.report import Result, Row, summary
+from bench.servers import bundle
+
+CELL = "own-work"
+AIMS_MS = {1: 40.0, 8: 120.0, 16: 200.0}
+PEERS = {1: "46-75", 8: "340-473", 16: "647-865"}
+
+
+def run(job: Job) -> Result:
+    job.fill()
+    rows: list[Row] = []
+    details: dict[str, object] = {}
+    with bundle(job.data_dir, job.log(CELL), INSTANT) as server:
+        for users in AIMS_MS:
+            calls = job.asks(server, job.take(max(3 * users, 24) * (1 if job.quick else 3)))
+            measure(calls[:users], users)  # warm-up
+            before = server.cpu_s()
+            load = _answered(measure(calls, users))
+            after = server.cpu_s()
+            rows.append(_row(load))
+            details[str(users)] = {
+                **_details(load),
+                "cpu_ms_per_request": {
+                    name: (used - before.get(name, 0.0)) * 1000 / len(calls) for name, used in after.items()
+                },
+            }
+    return Result(rows, details)
+
+
+def _answered(load: Load) -> Load:
+    """Without the questions for which nothing relevant was found: no language model is asked then."""
+    return replace(load, answers=[answer for answer in load.answers if answer.tokens])
+
+
+def _row(load: Load) -> Row:
+    seen = summary(load.first_token_ms)
+    what = f"to first token, {load.users} users" if load.users > 1 else "to first token, 1 user"
+    note = f"p50 {seen['p50']:.0f}, p95 {seen['p95']:.0f}; peers took {PEERS[load.users]}"
+    return Row(CELL, what, "ms, mean", seen["mean"], at_most=AIMS_MS[load.users], note=note)
+
+
+def _details(load: Load) -> dict[str, object]:
+    """`inside_ms` is what the service says of its own steps."""
+    steps = {name for answer in load.good for name in answer.timings_ms}
+    inside = {name: summary([a.timings_ms[name] for a in load.good if name in a.timings_ms]) for name in sorted(steps)}
+    return {"first_token_ms": summary(load.first_token_ms), "inside_ms": inside, "wall_s": load.wall_s}

@@ -1,0 +1,92 @@
+"""`/ask` against vLLM's own OpenAI server given the very same prompts, at several numbers of users.
+
+Both run with the same engine arguments and without a prefix cache, so that no side profits from what was asked
+before; both answer greedily, so that they write the same text. They take turns: floor, ours, floor.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+
+from bench.job import INSTANT, MAX_TOKENS, Job
+from bench.load import WARM_UP, Call, Load, measure
+from bench.report import Result, Row, spread, summary, versus
+from bench.servers import Server, bundle, vllm_server
+
+CELL = "stream"
+LEVELS = (1, 8, 16, 32)
+QUICK_LEVELS = (1, 8)
+NO_PREFIX_CACHE = {"enable_prefix_caching": False}
+
+
+def run(job: Job) -> Result:
+    job.fill()
+    levels = QUICK_LEVELS if job.quick else LEVELS
+    counts = {users: max(users * 2, 6) for users in levels}
+    asked, prompts = _record(job, max(counts.values()))
+    rows: list[Row] = []
+    details: dict[str, object] = {}
+    with (
+        vllm_server(job.log("stream-vllm"), **NO_PREFIX_CACHE) as theirs,
+        bundle(job.data_dir, job.log("stream-ours"), RAG_LLM__ENGINE__ENABLE_PREFIX_CACHING="false") as ours,
+    ):
+        for users, count in counts.items():
+            floor = _completions(theirs, prompts[:count])
+            before = _load(floor, users)
+            own = _load(job.asks(ours, asked[:count]), users)
+            after = _load(floor, users)
+            rows += _rows(users, own, [before, after])
+            details[str(users)] = {"ours": _details(own), "before": _details(before), "after": _details(after)}
+    return Result(rows, details)
+
+
+def _load(calls: Sequence[Call], users: int) -> Load:
+    return measure(calls, users, calls[-WARM_UP:])
+
+
+def _record(job: Job, count: int) -> tuple[list[str], list[list[int]]]:
+    """Questions that find something, and the final prompt of each as our own Retriever makes it."""
+    file, questions = job.work / "prompts.jsonl", job.questions[: count + count // 2]
+    file.unlink(missing_ok=True)
+    with bundle(job.data_dir, job.log("record"), INSTANT, BENCH_PROMPTS=str(file)) as server:
+        answers = measure(job.asks(server, questions), users=1).answers
+    asked = [question for question, answer in zip(questions, answers, strict=True) if answer.tokens]
+    prompts: list[list[int]] = [json.loads(line) for line in file.read_text().splitlines()]
+    if not asked or len(prompts) != len(asked):
+        raise RuntimeError(f"{len(asked)} answers were made of {len(prompts)} prompts")
+    rounds = -(-count // len(asked))
+    return (asked * rounds)[:count], (prompts * rounds)[:count]
+
+
+def _completions(server: Server, prompts: Sequence[Sequence[int]]) -> list[Call]:
+    common = {"model": "m", "max_tokens": MAX_TOKENS, "temperature": 0.0, "stream": True}
+    common |= {"stream_options": {"include_usage": True}}
+    return [Call(server.url + "/v1/completions", {**common, "prompt": list(prompt)}) for prompt in prompts]
+
+
+def _rows(users: int, own: Load, floors: Sequence[Load]) -> list[Row]:
+    who = "1 user" if users == 1 else f"{users} users"
+    rate = statistics.fmean(floor.tokens_per_s for floor in floors)
+    first = statistics.fmean(summary(floor.first_token_ms)["mean"] for floor in floors)
+    own_first = summary(own.first_token_ms)["mean"]
+    noise = f"floor noise {spread([floor.tokens_per_s for floor in floors]):.0%}"
+    extra = Row(CELL, "more to first token, 1 user", "ms", own_first - first, at_most=60)
+    return [
+        versus(CELL, f"throughput, {who}", "tokens/s", own.tokens_per_s, rate, at_least=0.95, note=noise),
+        versus(CELL, f"first token, {who}", "ms, mean", own_first, first),
+        *([extra] if users == 1 else []),
+    ]
+
+
+def _details(load: Load) -> dict[str, object]:
+    tokens = sum(answer.tokens for answer in load.good)
+    return {
+        "tokens_per_s": load.tokens_per_s,
+        "tokens": tokens,
+        "requests": len(load.good),
+        "wall_s": load.wall_s,
+        "first_token_ms": summary(load.first_token_ms),
+        "answer_s": summary([answer.total_s for answer in load.good]),
+    }

@@ -1,0 +1,101 @@
+"""Bad input gets a clear 4xx that names the field; never a 500, never a hang."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.running import RunningService
+
+JSON = {"content-type": "application/json"}
+BODIES: list[tuple[str, bytes, dict[str, str], int]] = [
+    ("a string", b'"what?"', JSON, 400),
+    ("an array", b"[1, 2]", JSON, 400),
+    ("null", b"null", JSON, 400),
+    ("a number", b"7", JSON, 400),
+    ("empty", b"", JSON, 400),
+    ("not JSON", b"{question: yes}", JSON, 400),
+    ("deep", b"[" * 100_000, JSON, 400),
+    ("not UTF-8", b'{"question": "\xff"}', JSON, 400),
+    ("plain text", b"what?", {"content-type": "text/plain"}, 400),
+    ("a form", b"question=what", {"content-type": "application/x-www-form-urlencoded"}, 400),
+    ("pickle", b"\x80\x04N.", {"content-type": "application/vnd.bentoml+pickle"}, 400),
+    ("huge", b'{"question": "' + b"x" * 5_000_000 + b'"}', JSON, 413),
+]
+
+
+@pytest.mark.parametrize("path", ["/ask", "/retrieve", "/generate"])
+@pytest.mark.parametrize(("body", "headers", "status"), [b[1:] for b in BODIES], ids=[b[0] for b in BODIES])
+def test_bodies(service: RunningService, path: str, body: bytes, headers: dict[str, str], status: int) -> None:
+    check(httpx.post(service.url + path, content=body, headers=headers, timeout=30), status)
+
+
+FIELDS: list[tuple[str, dict[str, Any], str]] = [
+    ("/ask", {}, "question"),
+    ("/ask", {"question": ""}, "question"),
+    ("/ask", {"question": "   "}, "question"),
+    ("/ask", {"question": 7}, "question"),
+    ("/ask", {"question": "x", "top_k": 0}, "top_k"),
+    ("/ask", {"question": "x", "top_k": "4"}, "top_k"),
+    ("/ask", {"question": "x", "temperature": 9}, "temperature"),
+    ("/ask", {"question": "x", "max_tokens": -1}, "max_tokens"),
+    ("/ask", {"question": "x", "history": [{"role": "king", "content": ""}]}, "history.0.role"),
+    ("/ask", {"question": "x", "response_format": {"type": "xml"}}, "response_format"),
+    ("/ask", {"question": "x", "frobnicate": 1}, "frobnicate"),
+    ("/retrieve", {"query": "x", "mode": "magic"}, "mode"),
+    ("/retrieve", {"query": "x", "rerank": True}, "rerank"),
+    ("/generate", {}, "prompt"),
+    ("/generate", {"prompt": "x", "tokens": [1]}, "prompt"),
+    ("/generate", {"tokens": [99_999_999]}, "tokens"),
+    ("/generate", {"prompt": "x", "top_p": 0}, "top_p"),
+    ("/generate", {"prompt": "x", "max_tokens": 900_000}, "max_tokens"),
+    ("/generate", {"prompt": "x", "best_of": 3}, "best_of"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "param"), FIELDS, ids=[f"{f[0]} {f[2]} {i}" for i, f in enumerate(FIELDS)])
+def test_fields(service: RunningService, path: str, body: dict[str, Any], param: str) -> None:
+    error = check(httpx.post(service.url + path, json=body, timeout=30), 400)
+    assert error["param"] == param
+    assert param.split(".")[0] in error["message"]
+
+
+def test_unknown_store_route_and_method(service: RunningService) -> None:
+    missing = check(httpx.post(service.url + "/retrieve", json={"query": "x", "vector_store": "nope"}, timeout=30), 404)
+    assert missing["code"] == "vector_store_not_found"
+    assert check(httpx.post(service.url + "/nowhere", timeout=30), 404)["code"] == "not_found"
+    assert check(httpx.get(service.url + "/ask", timeout=30), 405)["code"] == "method_not_allowed"
+
+
+def test_uploads(service: RunningService) -> None:
+    def upload(*parts: tuple[str, Any], data: dict[str, str] | None = None) -> httpx.Response:
+        return httpx.post(service.url + "/ingest", files=list(parts), data=data or {}, timeout=60)
+
+    file = ("files", ("a.md", b"# A"))
+    assert check(upload(("files", ("a.exe", b"MZ"))), 415)["param"] == "a.exe"
+    assert check(upload(("files", ("../../etc/passwd.md", b"# A"))), 400)["param"] == "files"
+    assert check(upload(file, data={"attributes": "[1]"}), 400)["param"] == "attributes"
+    assert check(upload(file, data={"attributes": '{"a": [1]}'}), 400)["param"] == "attributes"
+    assert check(upload(file, data={"colour": "red"}), 400)["param"] == "colour"
+    assert check(upload(file, data={"vector_store": "nope"}), 404)["code"] == "vector_store_not_found"
+    assert check(upload(("files", ("big.md", b"x" * (33 * 2**20)))), 413)["param"] == "big.md"
+    assert check(httpx.post(service.url + "/ingest", json={"files": []}, timeout=30), 400)
+
+
+def test_the_request_id_is_the_clients_or_made(service: RunningService) -> None:
+    given = httpx.post(service.url + "/ask", json={}, headers={"X-Request-ID": "abc-1"}, timeout=30)
+    assert given.headers["x-request-id"] == given.json()["error"]["request_id"] == "abc-1"
+    made = httpx.post(service.url + "/ask", json={}, headers={"X-Request-ID": "no spaces please"}, timeout=30)
+    assert len(made.headers["x-request-id"]) == 32
+
+
+def check(response: httpx.Response, status: int) -> dict[str, Any]:
+    """The error, after checking its shape."""
+    assert response.status_code == status, response.text[:500]
+    error: dict[str, Any] = response.json()["error"]
+    assert set(error) == {"message", "type", "param", "code", "retryable", "request_id"}
+    assert error["message"]
+    assert error["request_id"] == response.headers["x-request-id"]
+    return error

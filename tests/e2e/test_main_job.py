@@ -1,0 +1,173 @@
+"""The main job as its users do it: documents in, question, streamed answer with sources."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import bentoml
+import httpx
+import pytest
+
+from rag.http.sse import EventParser
+from tests.e2e.conftest import DOCS
+from tests.e2e.running import ROOT, RunningService
+
+QUESTION = "Where did Gutenberg build his printing press?"
+
+
+def test_an_answer_streams_sources_tokens_usage_done(filled: RunningService) -> None:
+    answered = filled.stream("/ask", {"question": QUESTION, "max_tokens": 40})
+    assert answered.names[0] == "sources"
+    assert answered.names[-2:] == ["usage", "done"]
+    assert set(answered.names[1:-2]) == {"token"}
+    first = answered.data("sources")["sources"][0]
+    assert first["filename"] == "machines/printing.md"
+    assert first["index"] == 1
+    assert "Mainz" in answered.text
+    assert answered.data("usage")["prompt_tokens"] > 50
+
+
+def test_a_source_is_exactly_that_part_of_the_document(filled: RunningService) -> None:
+    hit = filled.post("/retrieve", {"query": QUESTION, "top_k": 1}).json()["hits"][0]
+    assert hit["heading"].startswith("Printing")
+    assert DOCS["machines/printing.md"][hit["start"] : hit["end"]] == hit["text"]
+    assert 0 <= hit["score"] <= 1
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "keyword"])
+def test_every_mode_finds_it_and_sorts_by_score(filled: RunningService, mode: str) -> None:
+    hits = filled.post("/retrieve", {"query": "axolotl salamander lake", "mode": mode, "top_k": 3}).json()["hits"]
+    assert hits[0]["filename"] == "animals/axolotl.md"
+    scores = [hit["score"] for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_non_ascii_text_and_names_survive(filled: RunningService) -> None:
+    hits = filled.post("/retrieve", {"query": "Größe des Saals", "top_k": 1}).json()["hits"]
+    assert hits[0]["filename"] == "notes/größe.txt"
+    assert "東京タワー" in hits[0]["text"]
+
+
+def test_ingesting_again_adds_nothing_and_a_change_replaces(filled: RunningService) -> None:
+    name = "machines/printing.md"
+    again = filled.ingest({name: DOCS[name].encode()})["files"][0]
+    assert again["change"] == "unchanged"
+    changed = filled.ingest({name: DOCS[name].replace("Mainz", "Strasbourg").encode()})["files"][0]
+    assert (changed["change"], changed["file_id"]) == ("replaced", again["file_id"])
+    text = json.dumps(filled.post("/retrieve", {"query": QUESTION, "top_k": 20}).json())
+    assert "Strasbourg" in text
+    assert "Mainz" not in text
+    assert filled.ingest({name: DOCS[name].encode()})["files"][0]["change"] == "replaced"
+
+
+def test_a_bad_file_refuses_the_request_and_leaves_nothing(filled: RunningService) -> None:
+    parts = [("files", ("good.md", b"# Quokkas smile")), ("files", ("bad.md", b"\x00\x01\x02\xff" * 50))]
+    response = httpx.post(filled.url + "/ingest", files=parts, timeout=60)
+    assert response.status_code == 415
+    assert response.json()["error"]["param"] == "bad.md"
+    hits = filled.post("/retrieve", {"query": "quokkas", "mode": "keyword"}).json()["hits"]
+    assert not [hit for hit in hits if hit["filename"] == "good.md"]
+
+
+def test_filters_choose_by_attributes(filled: RunningService) -> None:
+    filled.ingest({"a/x.md": b"# Rivers\n\nThe Danube is long."}, attributes=json.dumps({"lang": "en", "year": 2020}))
+    filled.ingest({"a/y.md": b"# Rivers\n\nThe Danube is wide."}, attributes=json.dumps({"lang": "en", "year": 2024}))
+    newer = {"type": "gt", "key": "year", "value": 2021}
+    hits = filled.post("/retrieve", {"query": "Danube", "filters": newer}).json()["hits"]
+    assert [hit["filename"] for hit in hits] == ["a/y.md"]
+    bad = filled.post("/retrieve", {"query": "Danube", "filters": {"type": "near", "key": "year", "value": 1}})
+    assert (bad.status_code, bad.json()["error"]["code"]) == (400, "invalid_filter")
+
+
+def test_nothing_relevant_is_said_and_not_invented(filled: RunningService) -> None:
+    answered = filled.stream("/ask", {"question": "qwertz uiop asdfgh zxcvbn 4711?"})
+    assert answered.data("sources")["sources"] == []
+    assert answered.data("done")["finish_reason"] == "no_sources"
+    assert "nothing" in answered.text
+
+
+def test_a_question_that_cannot_fit_is_refused_before_the_stream(filled: RunningService) -> None:
+    response = filled.post("/ask", {"question": "why? " * 9000})
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "context_length_exceeded"
+
+
+def test_the_prompt_never_overflows_and_drops_the_weakest_hits(filled: RunningService) -> None:
+    context = filled.get("/readyz").json()["services"]["LLM"]["context_tokens"]
+    whole = filled.stream("/ask", {"question": QUESTION, "max_tokens": 1, "top_k": 4})
+    tight = filled.stream("/ask", {"question": QUESTION, "max_tokens": context - 200, "top_k": 4, "stop": ["."]})
+    assert tight.data("usage")["prompt_tokens"] <= 200
+    kept = [hit["chunk_id"] for hit in tight.data("sources")["sources"]]
+    best = [hit["chunk_id"] for hit in whole.data("sources")["sources"]]
+    assert 0 < len(kept) < len(best)
+    assert kept == best[: len(kept)]
+
+
+def test_bentoml_sync_client_streams(filled: RunningService) -> None:
+    with bentoml.SyncHTTPClient(filled.url, timeout=120) as client:
+        parser, names = EventParser(), []
+        for piece in client.ask(question=QUESTION, max_tokens=8):
+            names += [name for name, _ in parser.feed(piece.encode() if isinstance(piece, str) else piece)]
+        assert (names[0], names[-1]) == ("sources", "done")
+        assert client.retrieve(query=QUESTION, top_k=2)["hits"]
+
+
+async def test_bentoml_async_client_streams_and_uploads(filled: RunningService, tmp_path: Path) -> None:
+    upload = tmp_path / "lanterns.md"
+    upload.write_text("# Lanterns\n\nA lantern fish makes its own light.")
+    async with bentoml.AsyncHTTPClient(filled.url, timeout=120) as client:
+        taken = await client.ingest(files=[upload], attributes={"kind": "fish"})
+        assert taken["files"][0]["status"] == "completed"
+        parser, names = EventParser(), []
+        async for piece in client.ask(question="What light does a lantern fish make?", max_tokens=8):
+            names += [name for name, _ in parser.feed(piece.encode() if isinstance(piece, str) else piece)]
+        assert (names[0], names[-1]) == ("sources", "done")
+
+
+def test_the_command_line_ingests_and_answers(filled: RunningService, documents: Path) -> None:
+    def rag(*arguments: str) -> str:
+        command = [sys.executable, "-m", "rag", *arguments, "--url", filled.url]
+        return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120).stdout
+
+    assert "4 unchanged" in rag("ingest", str(documents))
+    answer = rag("ask", QUESTION, "--max-tokens", "40")
+    assert "Mainz" in answer
+    assert "machines/printing.md" in answer
+
+
+def test_swagger_examples_work_as_they_stand(filled: RunningService) -> None:
+    """Pressing *Execute* sends the documented example: every one must be answered with 200."""
+    spec = filled.get("/docs.json").json()
+    schemas = spec["components"]["schemas"]
+    tried = 0
+    for path in ("/ask", "/retrieve", "/generate"):
+        operation = spec["paths"][path]["post"]
+        assert operation["description"]
+        body = operation["requestBody"]["content"]["application/json"]["schema"]
+        example = body.get("example") or schemas[body["$ref"].rsplit("/", 1)[1]].get("example")
+        assert filled.post(path, example).status_code == 200, path
+        tried += 1
+    assert tried == 3
+
+
+def test_generate_streams_what_the_engine_writes(filled: RunningService) -> None:
+    body = {"prompt": "The capital of France is", "max_tokens": 12, "temperature": 0}
+    streamed = filled.stream("/generate", body)
+    plain = filled.post("/generate", {**body, "stream": False}).json()
+    assert streamed.text == plain["text"]
+    assert streamed.data("done")["finish_reason"] == plain["finish_reason"] == "length"
+    assert streamed.data("usage")["completion_tokens"] == 12
+
+
+def test_structured_output_and_a_refused_grammar(filled: RunningService) -> None:
+    body = {"prompt": "Is water wet? Answer:", "structured_outputs": {"choice": ["ja", "größtenteils nein"]}}
+    assert filled.stream("/generate", body).text in ("ja", "größtenteils nein")
+    refused = filled.post("/generate", {"prompt": "x", "structured_outputs": {"regex": "(("}})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_request")
+
+
+def test_metrics_are_there(filled: RunningService) -> None:
+    assert "bentoml" in filled.get("/metrics").text

@@ -1,0 +1,123 @@
+"""Streams that never lie, on the real engine and under load (traps B1 to B5, B17)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from rag.http.sse import EventParser
+from tests.e2e.running import Answered, RunningService
+
+STREAMS = 64
+OTHER_CALLS = 300
+TOKENS = 100
+JAPANESE = "([ぁ-ん]|[一-龠]|ß|é){60,80}"
+
+
+async def read(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> Answered:
+    parser, answered = EventParser(), Answered()
+    async with client.stream("POST", path, json=body) as response:
+        assert response.status_code == 200, await response.aread()
+        async for piece in response.aiter_bytes():
+            answered.events += [(name, json.loads(data)) for name, data in parser.feed(piece)]
+    return answered
+
+
+def unlimited(service: RunningService) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=service.url, timeout=300, limits=httpx.Limits(max_connections=None))
+
+
+async def test_64_streams_end_with_done_while_300_other_calls_run(filled: RunningService) -> None:
+    """B1: a client that renews its connections cuts streams; B17: a batcher that gives up answers 503."""
+    async with unlimited(filled) as client:
+
+        async def other(number: int) -> int:
+            await asyncio.sleep(number * 0.02)
+            return (await client.post("/retrieve", json={"query": f"press {number}", "top_k": 2})).status_code
+
+        asks = asyncio.gather(*(read(client, "/ask", ask_for(number)) for number in range(STREAMS)))
+        statuses = await asyncio.gather(*(other(number) for number in range(OTHER_CALLS)))
+        answers = await asks
+    assert set(statuses) == {200}
+    assert [answer.names[-1] for answer in answers] == ["done"] * STREAMS
+    assert [answer.names.count("done") + answer.names.count("error") for answer in answers] == [1] * STREAMS
+    written = {answer.data("usage")["completion_tokens"] for answer in answers}
+    assert max(written) == TOKENS
+
+
+def ask_for(number: int) -> dict[str, Any]:
+    question = f"Tell everything about the printing press of Gutenberg, part {number}."
+    return {"question": question, "max_tokens": TOKENS, "temperature": 0.8, "seed": number}
+
+
+async def test_streamed_non_ascii_text_equals_the_engines_own(filled: RunningService) -> None:
+    """B4: text that is cut at 8 KiB or decoded piece by piece loses characters."""
+    body = {
+        "prompt": "日本語:",
+        "max_tokens": 400,
+        "temperature": 0.9,
+        "structured_outputs": {"regex": JAPANESE},
+    }
+    bodies = [{**body, "seed": number} for number in range(8)]
+    async with unlimited(filled) as client:
+        streamed = await asyncio.gather(*(read(client, "/generate", one) for one in bodies))
+        plain = [(await client.post("/generate", json={**one, "stream": False})).json()["text"] for one in bodies]
+    assert all(ord(max(text)) > 0x2FFF for text in plain)
+    assert all("\ufffd" not in answer.text for answer in streamed)
+    for answer in streamed:
+        assert answer.names[-1] == "done"
+        assert 60 <= len(answer.text) <= 80
+    one = {**body, "temperature": 0}
+    assert filled.stream("/generate", one).text == filled.post("/generate", {**one, "stream": False}).json()["text"]
+
+
+def emptied_within(service: RunningService, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if service.running() == 0:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+LONG = {"prompt": "Once upon a time", "max_tokens": 4000, "ignore_eos": True}
+
+
+def test_a_client_that_leaves_in_mid_stream_stops_the_engine(filled: RunningService) -> None:
+    with filled.open("/generate", LONG) as events:
+        next(events)
+        assert filled.running() >= 1
+    assert emptied_within(filled, 2)
+
+
+def test_a_client_that_leaves_an_answer_stops_the_engine(filled: RunningService) -> None:
+    body = {"question": "Who built the printing press?", "max_tokens": 4000, "temperature": 2.0}
+    with filled.open("/ask", body) as events:
+        names = [next(events)[0] for _ in range(4)]
+        assert names[0] == "sources"
+    assert emptied_within(filled, 2)
+
+
+@pytest.mark.parametrize("extra", [{"stream": True}, {"stream": False}], ids=["before the first token", "plain call"])
+async def test_a_client_that_leaves_while_it_waits_stops_the_engine(
+    filled: RunningService, extra: dict[str, Any]
+) -> None:
+    """B5: BentoML tells nobody. A long prompt keeps the first token back; a plain call has none to send."""
+    body = {**LONG, "prompt": "word " * 6000, "max_tokens": 1500, **extra}
+    async with unlimited(filled) as client:
+        call = asyncio.ensure_future(client.post("/generate", json=body))
+        for _ in range(100):
+            await asyncio.sleep(0.02)
+            if filled.running():
+                break
+        assert filled.running() >= 1
+        call.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await call
+    assert emptied_within(filled, 2)

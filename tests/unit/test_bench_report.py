@@ -1,0 +1,76 @@
+"""The figures and the table of `python -m bench`; nothing here is timed."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench.load import Answer, Load
+from bench.report import Result, Row, aim, as_json, percentile, show, spread, summary, versus, write
+
+
+@pytest.mark.parametrize(
+    ("values", "q", "expected"),
+    [([5], 50, 5), ([1, 2, 3, 4], 50, 2), ([4, 3, 2, 1], 95, 4), (list(range(1, 101)), 95, 95), ([1, 2], 0, 1)],
+)
+def test_a_percentile_is_one_of_the_values(values: list[float], q: float, expected: float) -> None:
+    assert percentile(values, q) == expected
+
+
+def test_no_values_have_no_percentile_and_no_mean() -> None:
+    assert math.isnan(percentile([], 50))
+    assert math.isnan(summary([])["mean"])
+
+
+def test_spread_is_relative_to_the_mean() -> None:
+    assert spread([9.0, 11.0]) == pytest.approx(0.2)
+    assert spread([9.0]) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("row", "is_met"),
+    [
+        (versus("c", "w", "tokens/s", 95, 100, at_least=0.95), True),
+        (versus("c", "w", "tokens/s", 94, 100, at_least=0.95), False),
+        (versus("c", "w", "s", 60, 50, at_most=1.15), False),
+        (Row("c", "w", "ms", 40.0, at_most=40), True),
+        (Row("c", "w", "ms", math.nan, at_most=40), False),
+        (Row("c", "w", "MiB", 1.0), None),
+    ],
+)
+def test_an_aim_judges_the_ratio_where_there_is_one(row: Row, is_met: bool | None) -> None:
+    assert row.is_met is is_met
+
+
+def test_the_table_shows_the_ratio_the_aim_and_the_note() -> None:
+    out = io.StringIO()
+    row = versus("stream", "throughput", "tokens/s", 190.0, 200.0, at_least=0.95, note="floor noise 3%")
+    show([row], Console(file=out, width=160))
+    for text in ("throughput", "190", "200", "0.95", ">= 0.95", "yes", "floor noise 3%"):
+        assert text in out.getvalue()
+
+
+def test_an_aim_in_words() -> None:
+    assert aim(Row("c", "w", "ms", 1.0, at_least=0.9, at_most=2)) == ">= 0.9 <= 2"
+
+
+def test_json_has_versions_cpus_and_date_and_no_nan(tmp_path: Path) -> None:
+    path = tmp_path / "out" / "run.json"
+    write(path, as_json({"c": Result([Row("c", "w", "ms", math.nan)], {"steps": [1.23456789]})}, {"quick": True}))
+    found = json.loads(path.read_text())
+    assert {"date", "cpus", "versions", "python", "quick"} <= set(found["about"])
+    assert found["cells"]["c"]["rows"][0]["ours"] is None
+    assert found["cells"]["c"]["details"] == {"steps": [1.2346]}
+
+
+def test_failed_answers_count_neither_tokens_nor_time() -> None:
+    good = Answer(first_token_s=0.5, total_s=1.0, tokens=10)
+    load = Load(2, 2.0, [good, Answer(first_token_s=0.1, tokens=90, error="HTTP 500")])
+    assert load.tokens_per_s == 5.0
+    assert load.first_token_ms == [500.0]
+    assert load.errors == ["HTTP 500"]
