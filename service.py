@@ -30,6 +30,8 @@ TRAFFIC: Any = {"timeout": 3600}
 """Seconds to the first byte; answers and searches have shorter deadlines of their own."""
 QUIET: Any = {"access": {"enabled": False}}
 """Requests are logged by the edge, with their ids."""
+TRACING: Any = {} if SETTINGS.server.tracing else {"excluded_urls": [".*"]}
+"""BentoML makes a span for every piece of a stream, also where nobody takes them: half of what a token costs."""
 
 embedder_life = bootstrap.lifecycle("Embedder")
 retriever_life = bootstrap.lifecycle("Retriever")
@@ -37,13 +39,19 @@ llm_life = bootstrap.lifecycle("LLM")
 rag_life = bootstrap.lifecycle("RAG", is_edge=True)
 
 
-@bentoml.service(name="Embedder", workers=1, traffic=TRAFFIC, logging=QUIET, resources={"cpu": "1", "memory": "2Gi"})
+@bentoml.service(
+    name="Embedder", workers=1, traffic=TRAFFIC, logging=QUIET, tracing=TRACING, resources={"cpu": "1", "memory": "2Gi"}
+)
 class Embedder:
     """Turns questions and passages into vectors with a sentence-transformers encoder."""
 
     def __init__(self) -> None:
         self._api = bootstrap.embedder_api()
         embedder_life.on_probe(self._api.ready)
+
+    @bentoml.on_deployment
+    def prepare_model() -> None:
+        bootstrap.prepare_model("encoder")
 
     @bentoml.on_startup
     async def begin(self) -> None:
@@ -57,7 +65,14 @@ class Embedder:
         return await self._api.encode(request)  # type: ignore[return-value]
 
 
-@bentoml.service(name="Retriever", workers=1, traffic=TRAFFIC, logging=QUIET, resources={"cpu": "1", "memory": "4Gi"})
+@bentoml.service(
+    name="Retriever",
+    workers=1,
+    traffic=TRAFFIC,
+    logging=QUIET,
+    tracing=TRACING,
+    resources={"cpu": "1", "memory": "4Gi"},
+)
 class Retriever:
     """Finds passages in Milvus, makes prompts of them, and takes new documents in."""
 
@@ -67,6 +82,10 @@ class Retriever:
         self._api, self._embedder = bootstrap.retriever_api(SETTINGS.embedder.url or bootstrap.address_of(Embedder))
         retriever_life.on_probe(self._api.ready)
         retriever_life.on_drain(self._embedder.hold)
+
+    @bentoml.on_deployment
+    def prepare_model() -> None:
+        bootstrap.prepare_model("tokenizer")
 
     @bentoml.on_startup
     async def begin(self) -> None:
@@ -94,13 +113,17 @@ class Retriever:
         return await self._api.ingest(request)  # type: ignore[return-value]
 
 
-@bentoml.service(name="LLM", workers=1, traffic=TRAFFIC, logging=QUIET)
+@bentoml.service(name="LLM", workers=1, traffic=TRAFFIC, logging=QUIET, tracing=TRACING)
 class LLM:
     """Writes text with vLLM's AsyncLLMEngine, token by token."""
 
     def __init__(self) -> None:
         self._api, self._engine = bootstrap.llm_api()
         llm_life.on_probe(self.facts)
+
+    @bentoml.on_deployment
+    def prepare_model() -> None:
+        bootstrap.prepare_model("llm")
 
     async def facts(self) -> Any:
         return self._engine.facts()
@@ -121,7 +144,9 @@ class LLM:
         return await self._api.generate(request)  # type: ignore[return-value]
 
 
-@bentoml.service(name="RAG", workers=1, traffic=TRAFFIC, logging=QUIET, resources={"cpu": "1", "memory": "1Gi"})
+@bentoml.service(
+    name="RAG", workers=1, traffic=TRAFFIC, logging=QUIET, tracing=TRACING, resources={"cpu": "1", "memory": "1Gi"}
+)
 class RAG:
     """Answers questions from your documents, with sources."""
 
@@ -136,11 +161,6 @@ class RAG:
         self._api = bootstrap.rag_api(addresses, bootstrap.address_of(RAG))
         rag_life.on_probe(self._api.dependencies.ready)
         rag_life.on_drain(self._api.dependencies.hold)
-
-    @staticmethod
-    @bentoml.on_deployment
-    def models() -> None:
-        bootstrap.prepare_models()
 
     @bentoml.on_startup
     async def begin(self) -> None:

@@ -56,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 results[peers.CELL] = peers.run(job, chosen.peers, _pythons(chosen.peer_python))
     except KeyboardInterrupt:
         console.print("stopped; here is what was measured so far")
+        return 130
     except (RagError, RuntimeError, ValueError) as error:
         console.print(f"[red]failed:[/] {error}", markup=True, highlight=False)
         return 1

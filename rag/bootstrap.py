@@ -12,11 +12,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rag import config
 from rag.config import Settings
-from rag.errors import SetupError, Unavailable
+from rag.errors import Unavailable
 from rag.http.dependencies import Dependencies
 from rag.http.embedder_api import EmbedderApi
 from rag.http.lifecycle import Lifecycle
@@ -130,8 +130,13 @@ async def _connected(embedder: RemoteEmbedder) -> None:
 
 @functools.cache
 def _store() -> Any:
+    from threadpoolctl import threadpool_limits
+
     from rag.adapters.milvus_store import MilvusStore
 
+    # Milvus Lite searches with NumPy: one query is too little work to share between threads.
+    threadpool_limits(limits=1, user_api="blas")
+    sys.setswitchinterval(0.0005)  # Milvus Lite is Python in threads of this process; 5 ms a turn would add up
     options = settings()
     token = options.store.token.get_secret_value() if options.store.token else None
     return MilvusStore(options.store_uri, token, options.store.prefix, options.store.timeout_s)
@@ -169,15 +174,15 @@ def llm_api() -> tuple[LlmApi, VllmEngine]:
     return LlmApi(engine, keep_alive_s=server.keep_alive_s, timeout_s=server.answer_timeout_s), engine
 
 
-def prepare_models() -> None:
-    """Fetch or make the models before any process starts, in a process of its own.
+def prepare_model(part: Literal["llm", "encoder", "tokenizer"]) -> None:
+    """Fetch or make a model before the service's process starts, in a process of its own.
 
     Raises:
-        SetupError: a model is not to be had; what to do has been printed.
+        SystemExit: it is not to be had; what to do has been printed.
     """
-    done = subprocess.run([sys.executable, "-m", "rag", "prepare"], check=False)
+    done = subprocess.run([sys.executable, "-m", "rag", "prepare", "--quiet", "--only", part], check=False)
     if done.returncode:
-        raise SetupError("the models are not ready; see the message above")
+        raise SystemExit(done.returncode)
 
 
 def _client(name: str, url: str) -> ServiceClient:

@@ -50,17 +50,24 @@ def main() -> None:
 
 
 @main.command()
-def prepare() -> None:
+@click.option(
+    "--only", type=click.Choice(["llm", "encoder", "tokenizer"]), help="One part: what one service alone needs."
+)
+@click.option("--quiet", is_flag=True, help="Say nothing unless it fails.")
+def prepare(only: str | None, quiet: bool) -> None:
     """Put the models in place, so that the service starts without a wait."""
     from rag import config
     from rag.adapters import model_files
 
+    out.quiet = quiet
     try:
         settings = config.load()
-        if settings.llm.url is None:
-            name = settings.llm.model or "SmolLM2-135M-Instruct (embedded)"
-            _step(f"language model {name}", lambda: model_files.llm_folder(settings))
-        if settings.embedder.url is None:
+        language_model = settings.llm.model or "SmolLM2-135M-Instruct (embedded)"
+        if only == "tokenizer":
+            _step(f"tokenizer of {language_model}", lambda: model_files.tokenizer_folder(settings))
+        if only == "llm" or (only is None and settings.llm.url is None):
+            _step(f"language model {language_model}", lambda: model_files.llm_folder(settings))
+        if only == "encoder" or (only is None and settings.embedder.url is None):
             name = settings.embedder.model or "all-MiniLM-L6-v2 (embedded)"
             _step(f"encoder {name}", lambda: model_files.embedder_folder(settings))
     except SetupError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from rag.errors import SetupError
@@ -96,6 +97,7 @@ class ServerSettings(Section):
     )
     retrieve_timeout_s: float = Field(30.0, gt=0, description="Seconds a search may take.")
     drain_timeout_s: float = Field(600.0, gt=0, description="Seconds streams in flight may go on after SIGTERM.")
+    tracing: bool = Field(False, description="OpenTelemetry spans; set it where BentoML has an exporter.")
     access_log: bool = Field(True, description="One line on stderr for each request.")
 
 
@@ -140,14 +142,7 @@ def load() -> Settings:
 
 def option_names() -> list[str]:
     """Every environment variable there is; `RAG_LLM__ENGINE__` stands for all of vLLM's."""
-    names: list[str] = []
-    for name, info in Settings.model_fields.items():
-        section = info.annotation
-        if isinstance(section, type) and issubclass(section, Section):
-            names += [f"RAG_{name}__{option}".upper() for option in section.model_fields]
-        else:
-            names.append(f"RAG_{name}".upper())
-    return names
+    return [name for name, _, _ in options()]
 
 
 def _refuse_unknown_names() -> None:
@@ -161,3 +156,20 @@ def _refuse_unknown_names() -> None:
         near = difflib.get_close_matches(upper, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise SetupError(f"{name} is not an option of this service{hint}", param=name)
+
+
+def options() -> list[tuple[str, str, str]]:
+    """Every option as (name, default, description), in the order of the sections; the table of the docs."""
+    rows: list[tuple[str, str, str]] = []
+    for name, info in Settings.model_fields.items():
+        section = info.annotation
+        if isinstance(section, type) and issubclass(section, Section):
+            rows += [_option(f"RAG_{name}__{option}", field) for option, field in section.model_fields.items()]
+        else:
+            rows.append(_option(f"RAG_{name}", info))
+    return rows
+
+
+def _option(name: str, field: FieldInfo) -> tuple[str, str, str]:
+    default = field.get_default(call_default_factory=True)
+    return name.upper(), "" if default in (None, {}) else str(default), field.description or ""

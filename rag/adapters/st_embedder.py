@@ -19,8 +19,11 @@ PREFIXES: Mapping[str, tuple[str, str]] = {
     "nomic-embed-text": ("search_query: ", "search_document: "),
 }
 """Query and passage prefixes that these models' cards ask for and their files do not always hold."""
-_PASSAGES_AT_ONCE = 8
-"""Passages encoded in one go: what a question waits for at most. More gain nothing on a CPU."""
+_AT_ONCE = 8
+"""Texts encoded in one go on a CPU: more gain nothing there, are padded to the longest, and make questions wait."""
+_QUESTION_THREADS = 1
+"""A question is too little work to share: where the language model computes on the same cores, two threads that
+wait for each other at every layer take ten times longer than one."""
 
 
 class StEmbedder:
@@ -35,14 +38,13 @@ class StEmbedder:
         import torch
         from sentence_transformers import SentenceTransformer
 
-        if settings.threads is not None:
-            torch.set_num_threads(settings.threads)
+        self._torch = torch
+        self._passage_threads = settings.threads or torch.get_num_threads()
         self._model: Any = SentenceTransformer(folder, device=settings.device)
         self._name = settings.model or "all-MiniLM-L6-v2"
         self._prefixes = self._choose_prefixes(settings)
         on_gpu = self._model.device.type != "cpu"
-        self._passages_at_once = settings.batch_size if on_gpu else min(settings.batch_size, _PASSAGES_AT_ONCE)
-        self._batch_size = settings.batch_size
+        self._at_once = settings.batch_size if on_gpu else min(settings.batch_size, _AT_ONCE)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
         self._questions_waiting = 0
         self._turn = asyncio.Condition()
@@ -64,7 +66,7 @@ class StEmbedder:
     async def _encode_questions(self, texts: list[str]) -> Vectors:
         self._questions_waiting += 1
         try:
-            return await self._compute(texts)
+            return await self._compute(texts, _QUESTION_THREADS)
         finally:
             self._questions_waiting -= 1
             async with self._turn:
@@ -76,20 +78,21 @@ class StEmbedder:
 
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
-        for start in range(0, len(order), self._passages_at_once):
-            part = order[start : start + self._passages_at_once]
+        for start in range(0, len(order), self._at_once):
+            part = order[start : start + self._at_once]
             async with self._turn:
                 await self._turn.wait_for(lambda: self._questions_waiting == 0)
-            vectors[part] = await self._compute([texts[i] for i in part])
+            vectors[part] = await self._compute([texts[i] for i in part], self._passage_threads)
         return vectors
 
-    async def _compute(self, texts: list[str]) -> Vectors:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run_model, texts)
+    async def _compute(self, texts: list[str], threads: int) -> Vectors:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run_model, texts, threads)
 
-    def _run_model(self, texts: list[str]) -> Vectors:
+    def _run_model(self, texts: list[str], threads: int) -> Vectors:
+        self._torch.set_num_threads(threads)
         vectors: Vectors = self._model.encode(
             texts,
-            batch_size=self._batch_size,
+            batch_size=self._at_once,
             normalize_embeddings=True,
             convert_to_numpy=True,
             show_progress_bar=False,

@@ -54,7 +54,7 @@ class RetrieverApi:
         parts = self.parts.get()
         query = Query(request.question, request.vector_store, request.top_k or self._top_k, self._mode, request.filters)
         found = await parts.searcher.search(query)
-        prompt = self._assemble(parts.tokenizer, request, found)
+        prompt = await asyncio.to_thread(self._assemble, parts.tokenizer, request, found)
         body = {
             "token_ids": prompt.token_ids,
             "sources": sources_to_wire(prompt.sources),

@@ -152,7 +152,7 @@ def _decode_declared(content: bytes) -> str | None:
 
 
 def _html_to_markdown(html: str, name: str) -> str:
-    soup = BeautifulSoup(html, "html.parser")
+    soup = BeautifulSoup(html, "lxml")
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
     for element in [found for found in soup.find_all(True) if _is_unseen(found)]:
         element.decompose()
