@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from rag import config
-from rag.config import Settings
+from rag.config import LLMSettings, Settings
 from rag.errors import Unavailable
 from rag.http.dependencies import Dependencies
 from rag.http.embedder_api import EmbedderApi
@@ -83,13 +83,19 @@ def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
     ready = f"ready: Swagger UI and APIs at {where} - try: python -m rag ingest docs; python -m rag ask 'What is this?'"
     return RagApi(
         Dependencies(clients, ready_message=ready),
-        max_tokens=options.llm.max_tokens,
-        temperature=options.llm.temperature,
+        sampling=_answer_sampling(options.llm),
         retrieve_timeout_s=options.server.retrieve_timeout_s,
         answer_timeout_s=options.server.answer_timeout_s,
         keep_alive_s=options.server.keep_alive_s,
         max_file_bytes=options.ingest.max_file_mib * _MIB,
     )
+
+
+def _answer_sampling(options: LLMSettings) -> dict[str, Any]:
+    sampling: dict[str, Any] = {"max_tokens": options.max_tokens, "temperature": options.temperature}
+    if options.stop_repetition:
+        sampling["repetition_detection"] = {"max_pattern_size": 64, "min_pattern_size": 2, "min_count": 4}
+    return sampling
 
 
 def retriever_api(embedder_url: str) -> tuple[RetrieverApi, ServiceClient]:

@@ -32,6 +32,7 @@ class LLMSettings(Section):
     )
     max_tokens: int = Field(512, ge=1, description="Tokens of an answer unless the request says otherwise.")
     temperature: float = Field(0.0, ge=0, le=2, description="Sampling temperature unless the request says otherwise.")
+    stop_repetition: bool = Field(True, description="End an answer that says the same thing four times in a row.")
     cpu_kv_cache_gib: int = Field(1, ge=1, description="GiB of memory for the key-value cache when there is no GPU.")
     url: str | None = Field(None, description="Address of an LLM service of this bundle that runs elsewhere.")
     restarts: int = Field(3, ge=0, description="Times a dead engine is rebuilt before the process gives up and exits.")

@@ -35,6 +35,6 @@ start() {
 rag status --url "$url" >/dev/null 2>&1 || start
 echo "\$ python -m rag ingest docs"
 rag ingest docs --url "$url" --store default
-question="Which services is the bundle made of?"
-echo "\$ python -m rag ask \"$question\""
-rag ask "$question" --url "$url"
+question="What happens when the engine dies?"
+echo "\$ python -m rag ask \"$question\" --top-k 2 --max-tokens 80"
+rag ask "$question" --top-k 2 --max-tokens 80 --url "$url"

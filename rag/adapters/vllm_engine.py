@@ -188,12 +188,14 @@ def sampling_params(chosen: Mapping[str, Any]) -> SamplingParams:
         InvalidRequest: vLLM refuses a value; says which and why.
     """
     from vllm import SamplingParams
-    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+    from vllm.sampling_params import RepetitionDetectionParams, RequestOutputKind, StructuredOutputsParams
 
     values = dict(chosen)
     with _translated():
         if (structured := values.pop("structured_outputs", None)) is not None:
             values["structured_outputs"] = StructuredOutputsParams(**structured)
+        if (repetition := values.pop("repetition_detection", None)) is not None:
+            values["repetition_detection"] = RepetitionDetectionParams(**repetition)
         if (bias := values.pop("logit_bias", None)) is not None:
             values["logit_bias"] = {int(token): weight for token, weight in bias.items()}
         return SamplingParams(output_kind=RequestOutputKind.DELTA, **values)

@@ -32,16 +32,14 @@ class RagApi:
 
     Args:
         dependencies: Clients named `Retriever` and `LLM`.
-        max_tokens: Tokens of an answer unless the request says otherwise.
-        temperature: Likewise.
+        sampling: vLLM's parameters of an answer unless the request says otherwise; `max_tokens` among them.
     """
 
     def __init__(
         self,
         dependencies: Dependencies,
         *,
-        max_tokens: int,
-        temperature: float,
+        sampling: Mapping[str, Any],
         retrieve_timeout_s: float,
         answer_timeout_s: float,
         keep_alive_s: float,
@@ -51,7 +49,7 @@ class RagApi:
         self._retriever = dependencies.clients["Retriever"]
         self._preparer = RemotePreparer(self._retriever, retrieve_timeout_s)
         self._generator = RemoteGenerator(dependencies.clients["LLM"])
-        self._defaults = {"max_tokens": max_tokens, "temperature": temperature}
+        self._defaults = dict(sampling)
         self._retrieve_timeout_s = retrieve_timeout_s
         self._max_file_bytes = max_file_bytes
         self._stream_options: Any = {"keep_alive_s": keep_alive_s, "timeout_s": answer_timeout_s}

@@ -189,6 +189,16 @@ class StructuredOutputs(BaseModel):
     whitespace_pattern: str | None = None
 
 
+class RepetitionDetection(BaseModel):
+    """Ends a text that repeats itself; lengths in tokens."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    max_pattern_size: int = Field(ge=1, le=1024, description="Longest pattern looked for.")
+    min_pattern_size: int = Field(1, ge=1, description="Shortest pattern looked for.")
+    min_count: int = Field(ge=2, description="Times in a row that a pattern ends the text.")
+
+
 class GenerateRequest(WireModel):
     """A prompt for the language model alone, with vLLM's sampling parameters by their own names."""
 
@@ -219,6 +229,7 @@ class GenerateRequest(WireModel):
     logit_bias: dict[str, float] | None = Field(None, description="Token id (as text) to a bias from -100 to 100.")
     allowed_token_ids: list[int] | None = None
     structured_outputs: StructuredOutputs | None = None
+    repetition_detection: RepetitionDetection | None = None
 
     _own: ClassVar[frozenset[str]] = frozenset({"prompt", "tokens", "stream"})
 

@@ -18,7 +18,7 @@ SECTION_CHARS = 32_768
 
 @dataclass(frozen=True, slots=True)
 class Chunker:
-    """Cuts recursively: at paragraphs where it can, then at lines, sentences, words; chunks are as full as that allows."""
+    """Cuts recursively: at paragraphs where it can, then at lines, sentences, words; chunks get as full as they can."""
 
     chunk_chars: int = 512
     """Characters in a chunk at most."""
@@ -74,6 +74,6 @@ def _chunk(document: Document, ordinal: int, start: int, text: str) -> Chunk:
 
 
 def _heading_at(headings: tuple[Heading, ...], offset: int) -> str:
-    """The path of the last heading at or before `offset`; taken at a chunk's middle, it is the heading of most of it."""
+    """The path of the last heading at or before `offset`; for a chunk's middle it is the heading of most of it."""
     index = bisect.bisect_right(headings, offset, key=lambda heading: heading.start)
     return headings[index - 1].path if index else ""

@@ -9,10 +9,11 @@ from rag.ports import ChatTokenizer
 from rag.types import Hit, Message, Prompt
 
 SYSTEM = (
-    "You answer questions from numbered passages. Use only what the passages say. "
-    "After each statement name its passage in square brackets, like [1]. "
+    "You are a helpful assistant. Answer in one or two sentences from the passages, and cite them like [1]. "
     "If the passages do not hold the answer, say that you do not know."
 )
+REMINDER = "Answer briefly, from the passages."
+"""Small models have forgotten the system's words by the end of the passages."""
 NOT_FOUND = "I found nothing about this in the documents."
 
 
@@ -64,10 +65,10 @@ def _messages(question: str, hits: Sequence[Hit], turns: Sequence[Message]) -> l
     """The part that never changes comes first, so that the engine's prefix cache serves it."""
     passages = [_passage(number, hit) for number, hit in enumerate(hits, start=1)]
     context = "\n\n".join(reversed(passages))  # the best passage stands nearest the question
-    user = f"Passages:\n\n{context}\n\nQuestion: {question}" if passages else f"Question: {question}"
+    user = f"Passages:\n\n{context}\n\nQuestion: {question}\n{REMINDER}" if passages else f"Question: {question}"
     return [Message("system", SYSTEM), *turns, Message("user", user)]
 
 
 def _passage(number: int, hit: Hit) -> str:
     source = " > ".join(part for part in (hit.chunk.filename, hit.chunk.heading) if part)
-    return f"[{number}] ({source})\n{hit.chunk.text}"
+    return f"[{number}] {hit.chunk.text}\n(from {source})"
