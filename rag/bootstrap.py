@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rag import config
@@ -186,7 +187,10 @@ def prepare_model(part: Literal["llm", "encoder", "tokenizer"]) -> None:
     Raises:
         SystemExit: it is not to be had; what to do has been printed.
     """
-    done = subprocess.run([sys.executable, "-m", "rag", "prepare", "--quiet", "--only", part], check=False)
+    command = [sys.executable, "-m", "rag", "prepare", "--quiet", "--only", part]
+    sources = str(Path(__file__).resolve().parents[1])  # in a Bento, which is served from any folder
+    path = os.pathsep.join(filter(None, (sources, os.environ.get("PYTHONPATH"))))
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, check=False)
     if done.returncode:
         raise SystemExit(done.returncode)
 

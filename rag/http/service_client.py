@@ -7,7 +7,11 @@ streams at a total deadline (B2), re-cuts them at 8 KiB (B4) and hides the error
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
+import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
@@ -23,6 +27,26 @@ _IDLE_S = 3.0
 """Idle connections are dropped before uvicorn drops them (after 5 s), so that none is closed under a request."""
 
 
+class KeptSocket:
+    """A second name for a Unix socket, which stays when the first is removed.
+
+    BentoML's supervisor removes the sockets' folder first of all when it stops (trap B6), while requests in
+    flight still need them. The services themselves listen until they end.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._folder: str | None = None
+        with contextlib.suppress(OSError):  # no such socket yet, or another file system: the first name must do
+            self._folder = tempfile.mkdtemp(prefix="rag-uds-", dir=Path(path).parents[1])
+            os.link(path, kept := os.path.join(self._folder, "s"))
+            self.path = kept
+
+    def forget(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
 class ServiceClient:
     """Calls to one service. Safe for concurrent use inside one event loop.
 
@@ -35,6 +59,7 @@ class ServiceClient:
     def __init__(self, name: str, url: str, headers: Mapping[str, str] | None = None) -> None:
         self.name = name
         self._url = url
+        self._socket = KeptSocket(unquote(urlparse(url).path)) if url.startswith("file:") else None
         self._headers = dict(headers or {})
         self._session: aiohttp.ClientSession | None = None
 
@@ -82,6 +107,8 @@ class ServiceClient:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+        if self._socket is not None:
+            self._socket.forget()
 
     def _post(self, path: str, *, timeout_s: float | None, **options: Any) -> Any:
         return self._request("POST", path, timeout_s=timeout_s, **options)
@@ -106,10 +133,9 @@ class ServiceClient:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            address = urlparse(self._url)
             common: dict[str, Any] = {"limit": 0, "keepalive_timeout": _IDLE_S}
-            if address.scheme == "file":
-                connector: aiohttp.BaseConnector = aiohttp.UnixConnector(path=unquote(address.path), **common)
+            if self._socket is not None:
+                connector: aiohttp.BaseConnector = aiohttp.UnixConnector(path=self._socket.path, **common)
                 base_url = "http://localhost"
             else:
                 connector = aiohttp.TCPConnector(**common)

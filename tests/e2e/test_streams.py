@@ -17,7 +17,7 @@ from tests.e2e.running import Answered, RunningService
 STREAMS = 64
 OTHER_CALLS = 300
 TOKENS = 100
-JAPANESE = "([ぁ-ん]|[一-龠]|ß|é){60,80}"
+JAPANESE = "([ぁ-ん]|[一-龠]|ß|é){20,30}"
 
 
 async def read(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> Answered:
@@ -60,19 +60,18 @@ async def test_streamed_non_ascii_text_equals_the_engines_own(filled: RunningSer
     """B4: text that is cut at 8 KiB or decoded piece by piece loses characters."""
     body = {
         "prompt": "日本語:",
-        "max_tokens": 400,
+        "max_tokens": 200,
         "temperature": 0.9,
         "structured_outputs": {"regex": JAPANESE},
     }
     bodies = [{**body, "seed": number} for number in range(8)]
     async with unlimited(filled) as client:
         streamed = await asyncio.gather(*(read(client, "/generate", one) for one in bodies))
-        plain = [(await client.post("/generate", json={**one, "stream": False})).json()["text"] for one in bodies]
-    assert all(ord(max(text)) > 0x2FFF for text in plain)
-    assert all("\ufffd" not in answer.text for answer in streamed)
     for answer in streamed:
         assert answer.names[-1] == "done"
-        assert 60 <= len(answer.text) <= 80
+        assert 20 <= len(answer.text) <= 30
+        assert ord(max(answer.text)) > 0x2FFF
+        assert "\ufffd" not in answer.text
     one = {**body, "temperature": 0}
     assert filled.stream("/generate", one).text == filled.post("/generate", {**one, "stream": False}).json()["text"]
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shutil
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import numpy as np
 import pytest
 import uvicorn
+from aiohttp import web
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -487,3 +490,26 @@ async def test_a_lease_on_what_is_gone_is_no_error() -> None:
     dependencies = Dependencies({"LLM": ServiceClient("LLM", "http://127.0.0.1:9")})
     await asyncio.wait_for(dependencies.hold(), 2)
     await dependencies.close()
+
+
+async def test_a_socket_outlives_its_folder(tmp_path: Path) -> None:
+    """Trap B6: BentoML's supervisor removes the sockets' folder before the requests that need it have ended."""
+    folder = tmp_path / "uds"
+    folder.mkdir()
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"still": "here"})
+
+    app = web.Application()
+    app.router.add_post("/call", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.UnixSite(runner, str(folder / "a.sock")).start()
+    client = ServiceClient("LLM", f"file://{folder}/a.sock")
+    try:
+        shutil.rmtree(folder)
+        assert await client.call("/call", {}, timeout_s=5) == {"still": "here"}
+    finally:
+        await client.close()
+        await runner.cleanup()
+    assert list(tmp_path.iterdir()) == []

@@ -143,4 +143,4 @@ def test_the_part_that_never_changes_comes_first() -> None:
 
 def test_a_passage_names_its_number_file_and_heading() -> None:
     hit = Hit(a_chunk("body", filename="guide.md", heading="Setup > Linux"), 1.0)
-    assert "[1] (guide.md > Setup > Linux) body" in Case([hit], []).text(1000)
+    assert "[1] body (from guide.md > Setup > Linux)" in Case([hit], []).text(1000)
