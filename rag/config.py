@@ -83,7 +83,7 @@ class RetrieveSettings(Section):
     dense_weight: float = Field(
         0.5, ge=0, le=1, description="Weight of the dense path in fusion; the rest is keyword's."
     )
-    min_cosine: float = Field(0.25, ge=-1, le=1, description="Best cosine below which nothing relevant was found.")
+    min_cosine: float = Field(0.3, ge=-1, le=1, description="Best cosine below which nothing relevant was found.")
     url: str | None = Field(None, description="Address of a Retriever service of this bundle that runs elsewhere.")
 
 

@@ -71,3 +71,11 @@ def filled(service: RunningService, documents: Path) -> RunningService:
     answer = service.ingest({name: (documents / name).read_bytes() for name in DOCS})
     assert [file["change"] for file in answer["files"]] == ["added"] * len(DOCS)
     return service
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test waits for the engine to start, one for it to start again."""
+    for item in items:
+        if "e2e" in item.path.parts:
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.timeout(300))
