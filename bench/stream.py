@@ -19,6 +19,7 @@ CELL = "stream"
 LEVELS = (1, 8, 16, 32)
 QUICK_LEVELS = (1, 8)
 NO_PREFIX_CACHE = {"enable_prefix_caching": False}
+SAME_WORK = {"RAG_LLM__ENGINE__ENABLE_PREFIX_CACHING": "false", "RAG_LLM__STOP_REPETITION": "false"}
 
 
 def run(job: Job) -> Result:
@@ -30,7 +31,7 @@ def run(job: Job) -> Result:
     details: dict[str, object] = {}
     with (
         vllm_server(job.log("stream-vllm"), **NO_PREFIX_CACHE) as theirs,
-        bundle(job.data_dir, job.log("stream-ours"), RAG_LLM__ENGINE__ENABLE_PREFIX_CACHING="false") as ours,
+        bundle(job.data_dir, job.log("stream-ours"), **SAME_WORK) as ours,
     ):
         for users, count in counts.items():
             floor = _completions(theirs, prompts[:count])

@@ -165,6 +165,7 @@ def embedder_api() -> EmbedderApi:
 
 
 def _load_embedder() -> Embedder:
+    os.environ.setdefault("TQDM_DISABLE", "1")  # a progress bar of 0.1 s in the log, and a lock that exits can hang on
     from rag.adapters import model_files
     from rag.adapters.st_embedder import StEmbedder
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import faulthandler
 import logging
-import os
 import signal
 import sys
 import threading
@@ -104,6 +104,7 @@ class Lifecycle:
                 self._stop_server(number, frame)
             return
         self.draining = True
+        _end_after(self._drain_timeout_s + _STOP_S)
         loop.call_soon_threadsafe(lambda: loop.create_task(self._drain(number)))
 
     async def _drain(self, number: int) -> None:
@@ -125,22 +126,18 @@ class Lifecycle:
 
     def _stop_server(self, number: int, frame: FrameType | None) -> None:
         """Hand over to uvicorn's own handler, and end the process if that takes too long."""
+        _end_after(_STOP_S)
         old = self._old_handlers.get(number)
         if callable(old):
             old(number, frame)
-        overdue = threading.Timer(_STOP_S, end_process, args=(self.name,))
-        overdue.daemon = True
-        overdue.start()
 
 
-def end_process(name: str) -> None:
-    """End this process and its children now: the last resort when stopping hangs."""
-    import psutil
+def _end_after(seconds: float) -> None:
+    """End this process then, whatever it is doing; the engine's processes follow (see `engine_leash`).
 
-    logger.warning("%s did not stop in %.0f s; ending the process", name, _STOP_S)
-    for child in psutil.Process().children(recursive=True):
-        child.kill()
-    os._exit(0)
+    A watchdog in C: it needs neither the event loop nor the interpreter, one of which may be what hangs.
+    """
+    faulthandler.dump_traceback_later(seconds, exit=True)
 
 
 def end_with_parent() -> None:
