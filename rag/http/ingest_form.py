@@ -28,7 +28,9 @@ class IngestRequest(WireModel):
     files: list[Path] = Field(description="Markdown, plain text or HTML files.")
     vector_store: str = Field("default", description="The collection that the documents go into.", max_length=64)
     attributes: dict[str, Any] = Field(
-        default_factory=dict, description="JSON object of text, numbers and booleans kept with every document."
+        default_factory=dict,
+        description="JSON object of text, numbers and booleans kept with every document.",
+        json_schema_extra={"example": {"topic": "guide"}},
     )
     wait_s: float = Field(0, ge=0, le=3600, description="Seconds to hold the answer until the work is done.")
     _uploads: Sequence[Upload] = PrivateAttr(default=())
