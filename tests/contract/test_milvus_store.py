@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from rag.adapters.milvus_store import MilvusStore
@@ -57,14 +56,6 @@ def test_the_longest_texts_fit(store: MilvusStore) -> None:
     chunk = a_chunk("🦄" * 16_383, filename="漢" * 509 + ".md", heading=" > ".join(["漢" * 200] * 6))
     put(store, chunk)
     assert [match.chunk for match in dense(store, "x")] == [chunk]
-
-
-def test_versions_of_more_rows_than_one_query_returns(store: MilvusStore) -> None:
-    store.ensure(STORE, 2, "small")
-    chunks = [a_chunk("t", ordinal=n) for n in range(17_000)]
-    store.insert(STORE, chunks, np.ones((len(chunks), 2), dtype=np.float32))
-    (version,) = store.versions(STORE, [chunks[0].file_id])[chunks[0].file_id]
-    assert version.chunks == len(chunks)
 
 
 def test_a_file_that_another_process_holds(tmp_path: Path, store: MilvusStore) -> None:
