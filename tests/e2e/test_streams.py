@@ -76,6 +76,16 @@ async def test_streamed_non_ascii_text_equals_the_engines_own(filled: RunningSer
     assert filled.stream("/generate", one).text == filled.post("/generate", {**one, "stream": False}).json()["text"]
 
 
+async def test_forced_text_arrives_whole_under_load(filled: RunningService) -> None:
+    """B4: a choice of one leaves the engine no other text, so what it writes is known to the last character."""
+    texts = [f"№{number} " + "größer, 東京タワー, naïve café, Ωμέγα; " * 3 for number in range(24)]
+    bodies = [{"prompt": "Write:", "max_tokens": 400, "structured_outputs": {"choice": [text]}} for text in texts]
+    async with unlimited(filled) as client:
+        answers = await asyncio.gather(*(read(client, "/generate", body) for body in bodies))
+    assert [answer.names[-1] for answer in answers] == ["done"] * len(texts)
+    assert [answer.text for answer in answers] == texts
+
+
 def emptied_within(service: RunningService, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
