@@ -14,10 +14,9 @@ from pathlib import Path
 
 import httpx
 
+from rag.ingest.formats import SUPPORTED_SUFFIXES
 from rag.types import JsonObject
 
-SUFFIXES = frozenset({".md", ".markdown", ".mdx", ".txt", ".text", ".html", ".htm"})
-"""What the service reads today; other files are skipped here instead of refused there."""
 MAX_GROUP_FILES = 64
 MAX_GROUP_BYTES = 256 * 1024
 IN_FLIGHT = 2
@@ -82,7 +81,7 @@ def select(arguments: Sequence[str], exclude: Sequence[str] = ()) -> Selection:
         for path, name in candidates:
             if any(fnmatch.fnmatch(name, pattern) or fnmatch.fnmatch(path.name, pattern) for pattern in exclude):
                 continue
-            if path.suffix.lower() in SUFFIXES:
+            if path.suffix.lower() in SUPPORTED_SUFFIXES:
                 found.setdefault(name, Upload(path, name, path.stat().st_size))
             else:
                 skipped += 1

@@ -22,6 +22,7 @@ from rag.errors import (
     InternalError,
     InvalidRequest,
     RagError,
+    SetupError,
     Starting,
 )
 from rag.ports import Pieces
@@ -133,6 +134,11 @@ class VllmEngine:
                 await asyncio.shield(asyncio.to_thread(self._load))
                 failures = 0
                 await self._until_dead()
+            except SetupError as error:  # trying again would not mend a setting
+                self._failure = error.message
+                logger.error("%s", error.message)
+                self._set("failed")
+                return
             except Exception as error:
                 failures += 1
                 self._failure = f"{type(error).__name__}: {error}"[:500]

@@ -20,12 +20,9 @@ from markdown_it.token import Token
 from markdownify import ATX, MarkdownConverter
 
 from rag.errors import InvalidRequest, UnsupportedFile
+from rag.ingest.formats import HTML_SUFFIXES, MARKDOWN_SUFFIXES, SUPPORTED_SUFFIXES, TEXT_SUFFIXES
 from rag.types import Attributes, Document, Heading
 
-MARKDOWN_SUFFIXES = (".md", ".markdown", ".mdx")
-TEXT_SUFFIXES = (".txt", ".text", ".rst", ".log")
-HTML_SUFFIXES = (".html", ".htm", ".xhtml")
-SUPPORTED_SUFFIXES = MARKDOWN_SUFFIXES + TEXT_SUFFIXES + HTML_SUFFIXES
 MAX_FILENAME_CHARS = 512
 MAX_TITLE_CHARS = 200
 """Of one heading; a longer one is cut, so that a path of six always fits in its field."""

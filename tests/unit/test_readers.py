@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from rag.errors import InvalidRequest, UnsupportedFile
-from rag.ingest.readers import SUPPORTED_SUFFIXES, file_id, normalize_filename, read_document
+from rag.ingest.formats import SUPPORTED_SUFFIXES
+from rag.ingest.readers import file_id, normalize_filename, read_document
 from rag.types import Document
 
 HOSTILE = Path(__file__).parents[2].parent / "shared" / "data" / "hostile"
