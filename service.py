@@ -14,6 +14,7 @@ from rag import bootstrap
 from rag.http.edge import Edge
 from rag.http.endpoint import endpoint
 from rag.http.ingest_form import IngestRequest
+from rag.http.v1.late_app import LateApp
 from rag.http.wire import (
     AskRequest,
     EncodeRequest,
@@ -34,6 +35,7 @@ TRACING: Any = {} if SETTINGS.server.tracing else {"excluded_urls": [".*"]}
 """BentoML makes a span for every piece of a stream, also where nobody takes them: half of what a token costs."""
 
 embedder_life = bootstrap.lifecycle("Embedder")
+retriever_v1, rag_v1 = LateApp(), LateApp()
 retriever_life = bootstrap.lifecycle("Retriever")
 llm_life = bootstrap.lifecycle("LLM")
 rag_life = bootstrap.lifecycle("RAG", is_edge=True)
@@ -57,7 +59,7 @@ class Embedder:
     async def begin(self) -> None:
         bootstrap.configure_logging()
         embedder_life.take_signals()
-        self._api.embedder.start()
+        self._api.embedders.start()
 
     @endpoint("/encode")
     async def encode(self, request: EncodeRequest, /) -> EncodeResponse:
@@ -73,6 +75,7 @@ class Embedder:
     tracing=TRACING,
     resources={"cpu": "1", "memory": "4Gi"},
 )
+@bentoml.asgi_app(retriever_v1, path="/v1")
 class Retriever:
     """Finds passages in Milvus, makes prompts of them, and takes new documents in."""
 
@@ -80,6 +83,7 @@ class Retriever:
 
     def __init__(self) -> None:
         self._api, self._embedder = bootstrap.retriever_api(SETTINGS.embedder.url or bootstrap.address_of(Embedder))
+        retriever_v1.app = self._api.v1
         retriever_life.on_probe(self._api.ready)
         retriever_life.on_drain(self._embedder.hold)
 
@@ -95,6 +99,7 @@ class Retriever:
 
     @bentoml.on_shutdown
     async def end(self) -> None:
+        await self._api.stop()
         await self._embedder.close()
 
     @endpoint("/retrieve")
@@ -147,6 +152,7 @@ class LLM:
 @bentoml.service(
     name="RAG", workers=1, traffic=TRAFFIC, logging=QUIET, tracing=TRACING, resources={"cpu": "1", "memory": "1Gi"}
 )
+@bentoml.asgi_app(rag_v1, path="/v1")
 class RAG:
     """Answers questions from your documents, with sources."""
 
@@ -159,6 +165,7 @@ class RAG:
             "LLM": SETTINGS.llm.url or bootstrap.address_of(LLM),
         }
         self._api = bootstrap.rag_api(addresses, bootstrap.address_of(RAG))
+        rag_v1.app = self._api.forward
         rag_life.on_probe(self._api.dependencies.ready)
         rag_life.on_drain(self._api.dependencies.hold)
 
@@ -198,8 +205,8 @@ class RAG:
     async def ingest(self, request: IngestRequest, /) -> IngestResponse:
         """Add documents, or replace those of the same name in the same vector store.
 
-        All files are read before the first is stored: one that cannot be read refuses the request, and nothing
-        of it is kept. The answer comes when every document can be found.
+        Accepted files are never lost: they are read, embedded and stored by a durable job, whose id is the answer's
+        `batch_id`. `wait_s` holds the answer until the job has ended. A type that cannot be read refuses the request.
         """
         return await self._api.ingest(request)  # type: ignore[return-value]
 

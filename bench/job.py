@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +15,19 @@ import httpx
 from bench.load import Call
 from bench.servers import ROOT, Server, bundle
 from rag import config
-from rag.ingest.chunking import Chunker, passage_text
-from rag.ingest.readers import read_document
+from rag.chunkers import RecursiveChunker
+from rag.cli.follow import ENDED, job_files
+from rag.readers import read
+from rag.types import JsonObject, passage_text
 from rag.upload import Target, Upload, select, send_all
 
 INSTANT = "bench.instant_bundle:RAG"
 MAX_TOKENS = 64
 QUESTIONS = 512
 """At most; distinct questions find distinct passages, so no prefix cache helps anybody."""
+STORED = ("milvus.db*", "catalog.db*", "jobs.db*", "files")
+"""What documents leave in the data folder; the models stay."""
+_POLL_S = 0.1
 _HEADING = re.compile(r"^#{1,4}\s+(.{4,100}?)\s*#*$", re.MULTILINE)
 
 
@@ -42,9 +49,9 @@ class Job:
     def passages(self) -> list[str]:
         """What the encoder is given when these documents are ingested."""
         options = config.load().ingest
-        chunker = Chunker(options.chunk_chars, options.overlap)
-        documents = (read_document("default", u.name, u.path.read_bytes(), {}) for u in self.uploads)
-        return [passage_text(chunk) for document in documents for chunk in chunker.chunk(document)]
+        chunker = RecursiveChunker(options.chunk_chars, int(options.chunk_chars * options.overlap))
+        extracts = (read(upload.path, upload.name) for upload in self.uploads)
+        return [passage_text(passage) for extract in extracts for passage in chunker.chunk(extract)]
 
     def asks(self, server: Server, questions: Sequence[str]) -> list[Call]:
         url = server.url + "/ask"
@@ -54,21 +61,44 @@ class Job:
         """So many questions; from the start again when there are not enough."""
         return [self.questions[i % len(self.questions)] for i in range(count)]
 
-    def ingest(self, server: Server) -> int:
-        """Feed the documents as `python -m rag ingest` does; the number of chunks."""
-        with httpx.Client(base_url=server.url, timeout=3600) as client:
+    def ingest(self, server: Server) -> list[JsonObject]:
+        """Feed the documents as `python -m rag ingest` does, until all are searchable: what became of each file."""
+        with httpx.Client(base_url=server.url, timeout=600) as client:
             outcomes = list(send_all(Target(client, {"vector_store": "default"}), self.uploads))
-        if refused := [refusal for outcome in outcomes for refusal in outcome.refusals]:
-            raise RuntimeError(f"{refused[0].name} was refused: {refused[0].message}")
-        return sum(int(str(file["chunks"])) for outcome in outcomes for file in outcome.files)
+            if refused := [refusal for outcome in outcomes for refusal in outcome.refusals]:
+                raise RuntimeError(f"{refused[0].name} was refused: {refused[0].message}")
+            jobs = [job for outcome in outcomes for job in outcome.jobs]
+            for job in jobs:
+                _wait(client, job)
+            files = [file for job in jobs for file in job_files(client, job)]
+        if unfinished := [file for file in files if file["status"] != "completed"]:
+            raise RuntimeError(f"{unfinished[0]['filename']} is {unfinished[0]['status']}: {unfinished[0]}")
+        return files
 
     def fill(self) -> None:
         """Make sure that the documents are stored."""
         filled = self.data_dir / "filled"
         if not filled.exists():
+            self.empty()
             with bundle(self.data_dir, self.log("fill"), INSTANT) as server:
                 self.ingest(server)
             filled.touch()
+
+    def empty(self) -> None:
+        """Remove all documents; no service may be running."""
+        (self.data_dir / "filled").unlink(missing_ok=True)
+        for pattern in STORED:
+            for path in self.data_dir.glob(pattern):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _wait(client: httpx.Client, job_id: str) -> None:
+    """Until the job has ended; seen sooner than the command line does, which looks once a second."""
+    while True:
+        response = client.get(f"/v1/jobs/{job_id}").raise_for_status()
+        if response.json()["status"] in ENDED:
+            return
+        time.sleep(_POLL_S)
 
 
 def make_job(docs: Sequence[Path], every: int, questions: Path | None, work: Path, *, quick: bool) -> Job:

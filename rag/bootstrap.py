@@ -11,11 +11,12 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rag import config
+from rag.blobs import BlobFolder
 from rag.config import LLMSettings, Settings
 from rag.errors import Unavailable
 from rag.http.dependencies import Dependencies
@@ -27,13 +28,15 @@ from rag.http.request_id import RequestIdFilter
 from rag.http.resource import Resource
 from rag.http.retriever_api import RetrieverApi, RetrieverParts
 from rag.http.service_client import ServiceClient
-from rag.ports import Embedder
+from rag.ports import Embedders, VectorStore
+from rag.records import Strategy
+from rag.types import Extract, Passage
 
 if TYPE_CHECKING:
     from rag.adapters.vllm_engine import VllmEngine
-    from rag.http.remote import RemoteEmbedder
+    from rag.http.remote import RemoteEmbedders
+    from rag.library.archive import Archive
 
-DEFAULT_STORE = "default"
 _MIB = 2**20
 
 
@@ -54,8 +57,7 @@ def edge_options(life: Lifecycle) -> dict[str, Any]:
     return {
         "lifecycle": life,
         "max_in_flight": options.server.max_in_flight,
-        "max_body_bytes": {"*": body if life.is_edge else inner, "/ingest": upload},
-        "finish_always": ("/ingest",),
+        "max_body_bytes": {"*": body if life.is_edge else inner, "/ingest": upload, "/v1/files": upload},
         "access_log": options.server.access_log and life.is_edge,
     }
 
@@ -88,7 +90,6 @@ def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
         retrieve_timeout_s=options.server.retrieve_timeout_s,
         answer_timeout_s=options.server.answer_timeout_s,
         keep_alive_s=options.server.keep_alive_s,
-        max_file_bytes=options.ingest.max_file_mib * _MIB,
     )
 
 
@@ -104,32 +105,95 @@ def retriever_api(embedder_url: str) -> tuple[RetrieverApi, ServiceClient]:
     client = _client("Embedder", embedder_url)
     parts = Resource("the retriever", lambda: _retriever_parts(client))
     chosen = options.retrieve
-    api = RetrieverApi(parts, top_k=chosen.top_k, mode=chosen.mode, min_cosine=chosen.min_cosine)
+    api = RetrieverApi(
+        parts,
+        top_k=chosen.top_k,
+        mode=chosen.mode,
+        min_cosine=chosen.min_cosine,
+        incoming=_blobs().incoming,
+        max_file_bytes=options.ingest.max_file_mib * _MIB,
+    )
     return api, client
 
 
 async def _retriever_parts(client: ServiceClient) -> RetrieverParts:
-    from rag.http.remote import RemoteEmbedder
-    from rag.ingest.chunking import Chunker
-    from rag.ingest.pipeline import IngestPipeline
+    from rag.http.remote import RemoteEmbedders
     from rag.retrieve.search import Searcher
 
     options = settings()
-    store, tokenizer = await asyncio.gather(asyncio.to_thread(_store), asyncio.to_thread(_tokenizer))
-    embedder = RemoteEmbedder(client)
-    await _connected(embedder)
-    await asyncio.to_thread(store.ensure, DEFAULT_STORE, embedder.dimensions, embedder.model_name)
-    searcher = Searcher(
-        embedder, store, candidates=options.retrieve.candidates, dense_weight=options.retrieve.dense_weight
+    store, tokenizer, database = await asyncio.gather(
+        asyncio.to_thread(_store), asyncio.to_thread(_tokenizer), asyncio.to_thread(_database)
     )
-    chunker = Chunker(options.ingest.chunk_chars, options.ingest.overlap)
-    return RetrieverParts(store, searcher, IngestPipeline(embedder, store, chunker), tokenizer)
+    embedders = RemoteEmbedders(client)
+    await _connected(embedders)
+    archive = await asyncio.to_thread(_archive, embedders, store, database, asyncio.get_running_loop())
+    searcher = Searcher(
+        archive.encoders,
+        store,
+        archive.views,
+        archive.leases,
+        candidates=options.retrieve.candidates,
+        dense_weight=options.retrieve.dense_weight,
+    )
+    return RetrieverParts(store, searcher, archive.library, tokenizer, archive.library.check_default, archive.stop)
 
 
-async def _connected(embedder: RemoteEmbedder) -> None:
+def _archive(embedders: Embedders, store: VectorStore, database: Any, loop: asyncio.AbstractEventLoop) -> Archive:
+    from rag.adapters.dbos_jobs import DbosJobs
+    from rag.adapters.parser_process import ParserLimits, ParserProcess
+    from rag.chunkers import RecursiveStrategy
+    from rag.library.archive import Archive, Tools
+
+    options = settings()
+    chosen = options.ingest
+    limits = ParserLimits(timeout_s=chosen.parse_timeout_s, memory_mib=chosen.parse_memory_mib)
+    tools = Tools(
+        database=database,
+        blobs=_blobs(),
+        store=store,
+        parser=ParserProcess(limits, ocr_languages=chosen.ocr),
+        embedders=embedders,
+        engine=DbosJobs(options.jobs_url, at_once=chosen.jobs),
+        cut=_cut,
+        chunking=RecursiveStrategy(chosen.chunk_chars, int(chosen.chunk_chars * chosen.overlap)),
+    )
+    archive = Archive(tools, loop)
+    archive.start()
+    return archive
+
+
+def _cut(extract: Extract, strategy: Strategy) -> Sequence[Passage]:
+    from rag.chunkers import TokenStrategy, chunker_for
+    from rag.chunkers.strategy import from_json
+
+    chosen = from_json(strategy)
+    return chunker_for(chosen, _encoder_tokenizer() if isinstance(chosen, TokenStrategy) else None).chunk(extract)
+
+
+@functools.cache
+def _encoder_tokenizer() -> Any:
+    from rag.adapters import model_files
+    from rag.adapters.encoder_tokenizer import encoder_tokenizer
+
+    return encoder_tokenizer(model_files.embedder_folder(settings()))
+
+
+@functools.cache
+def _database() -> Any:
+    from rag.catalog.database import Database
+
+    return Database(settings().catalog_url)
+
+
+@functools.cache
+def _blobs() -> BlobFolder:
+    return BlobFolder(settings().blobs_dir)
+
+
+async def _connected(embedders: RemoteEmbedders) -> None:
     while True:
         try:
-            await embedder.connect()
+            await embedders.connect()
             return
         except Unavailable:
             await asyncio.sleep(0.5)
@@ -158,18 +222,27 @@ def _tokenizer() -> Any:
 
 
 def embedder_api() -> EmbedderApi:
-    async def load() -> Embedder:
-        return await asyncio.to_thread(_load_embedder)
+    async def load() -> Embedders:
+        return await asyncio.to_thread(_load_embedders)
 
     return EmbedderApi(Resource("the encoder", load))
 
 
-def _load_embedder() -> Embedder:
+def _load_embedders() -> Embedders:
     os.environ.setdefault("TQDM_DISABLE", "1")  # a progress bar of 0.1 s in the log, and a lock that exits can hang on
     from rag.adapters import model_files
-    from rag.adapters.st_embedder import StEmbedder
+    from rag.adapters.encoders import Encoders
+    from rag.adapters.st_embedder import DEFAULT_MODEL, ComputeTurn, StEmbedder
 
-    return StEmbedder(model_files.embedder_folder(settings()), settings().embedder)
+    options, turn = settings(), ComputeTurn()
+
+    def load(model: str) -> StEmbedder:
+        name = None if model == DEFAULT_MODEL else model
+        # What is set of prefixes is meant for the configured model.
+        own = options.embedder.model_copy(update={"model": name, "query_prefix": None, "passage_prefix": None})
+        return StEmbedder(model_files.embedder_folder(options.model_copy(update={"embedder": own})), own, turn)
+
+    return Encoders(StEmbedder(model_files.embedder_folder(options), options.embedder, turn), load)
 
 
 def llm_api() -> tuple[LlmApi, VllmEngine]:

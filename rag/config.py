@@ -68,10 +68,28 @@ class StoreSettings(Section):
 
 
 class IngestSettings(Section):
-    chunk_chars: int = Field(512, ge=64, le=16384, description="Characters in a chunk at most.")
-    overlap: float = Field(0.1, ge=0, lt=0.9, description="Part of a chunk that repeats the end of the one before.")
+    chunk_chars: int = Field(
+        512, ge=64, le=16383, description="Characters in a chunk at most, unless a vector store or file says."
+    )
+    overlap: float = Field(0.1, ge=0, le=0.5, description="Part of a chunk that repeats the end of the one before.")
     max_file_mib: int = Field(32, ge=1, description="MiB of one uploaded file at most.")
     max_request_mib: int = Field(128, ge=1, description="MiB of one upload with all its files at most.")
+    jobs: int = Field(4, ge=1, le=64, description="Jobs in work at the same time; they share the encoder.")
+    parse_timeout_s: float = Field(120.0, gt=0, description="Seconds that reading one file may take.")
+    parse_memory_mib: int = Field(1024, ge=64, description="MiB of memory that reading one file may take.")
+    ocr: str = Field(
+        "", pattern=r"^[a-zA-Z_+/]*$", description="Languages of scanned pages, such as eng+deu; needs Tesseract."
+    )
+
+
+class CatalogSettings(Section):
+    """Documents, their versions and jobs, in SQL."""
+
+    url: str | None = Field(
+        None,
+        description="A PostgreSQL database (postgresql://user:password@host/name), which several replicas can share; "
+        "unset: SQLite files in the data folder.",
+    )
 
 
 class RetrieveSettings(Section):
@@ -114,6 +132,7 @@ class Settings(BaseSettings):
     llm: LLMSettings = LLMSettings()
     embedder: EmbedderSettings = EmbedderSettings()
     store: StoreSettings = StoreSettings()
+    catalog: CatalogSettings = CatalogSettings()
     ingest: IngestSettings = IngestSettings()
     retrieve: RetrieveSettings = RetrieveSettings()
     server: ServerSettings = ServerSettings()
@@ -121,6 +140,19 @@ class Settings(BaseSettings):
     @cached_property
     def store_uri(self) -> str:
         return self.store.uri or str(self.data_dir.absolute() / "milvus.db")
+
+    @cached_property
+    def catalog_url(self) -> str:
+        return self.catalog.url or f"sqlite:///{self.data_dir.absolute() / 'catalog.db'}"
+
+    @cached_property
+    def jobs_url(self) -> str:
+        """Beside the catalog; SQLite has one writer a file, so the two do not share one."""
+        return self.catalog.url or f"sqlite:///{self.data_dir.absolute() / 'jobs.db'}"
+
+    @cached_property
+    def blobs_dir(self) -> Path:
+        return self.data_dir.absolute() / "files"
 
 
 def load() -> Settings:

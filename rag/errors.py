@@ -13,7 +13,11 @@
     |-- Conflict                  conflict
     |   `-- EmbeddingMismatch     embedding_mismatch
     |-- FileTooLarge              file_too_large
-    |-- UnsupportedFile           unsupported_file
+    |-- UnsupportedFile           unsupported_file           no text can be had from a file
+    |   |-- NoTextFound           no_text_found              it is whole, but has none: a scan, an empty form
+    |   |-- EncryptedFile         encrypted_file             it wants a password
+    |   |-- BrokenFile            broken_file                it is not what it claims to be
+    |   `-- ParsingLimit          parsing_limit              it took too much time, memory or text
     |-- Overloaded                overloaded                 try again, later
     |-- Unavailable               (not raised itself)
     |   |-- Starting              starting
@@ -94,6 +98,22 @@ class FileTooLarge(RagError):
 
 class UnsupportedFile(RagError):
     code = "unsupported_file"
+
+
+class NoTextFound(UnsupportedFile):
+    code = "no_text_found"
+
+
+class EncryptedFile(UnsupportedFile):
+    code = "encrypted_file"
+
+
+class BrokenFile(UnsupportedFile):
+    code = "broken_file"
+
+
+class ParsingLimit(UnsupportedFile):
+    code = "parsing_limit"
 
 
 class Overloaded(RagError):

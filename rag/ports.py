@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from rag.types import Attributes, Chunk, Finished, Match, Message, StoredFile, TextKind, TextPiece
+from rag.types import Attributes, Chunk, Extract, Finished, Match, Message, TextKind, TextPiece
 
 Vectors = npt.NDArray[np.float32]
 """Shape (texts, dimensions), one row a text, each of length 1."""
+T = TypeVar("T")
 
 
 class Embedder(Protocol):
+    """An embedding model."""
+
     @property
     def model_name(self) -> str: ...
 
@@ -30,10 +34,31 @@ class Embedder(Protocol):
         ...
 
 
-class VectorStore(Protocol):
-    """Collections of chunks. Methods block; callers run them in threads. Safe for concurrent use."""
+class Embedders(Protocol):
+    """The embedding models at hand: the configured one, and others by name."""
 
-    def ensure(self, vector_store: str, dimensions: int, model_name: str) -> None:
+    @property
+    def default(self) -> Embedder: ...
+
+    async def named(self, model: str) -> Embedder:
+        """The model of this name (a hub id or a folder), loaded now if it was not.
+
+        Raises:
+            ModelNotFound: there is none, or it cannot be loaded.
+            DependencyUnavailable: the service that loads them does not answer.
+        """
+        ...
+
+
+class VectorStore(Protocol):
+    """Collections of chunks. Methods block; callers run them in threads. Safe for concurrent use.
+
+    A collection holds chunks of many versions of documents, also of versions that no question may see yet, or any
+    more: who asks tells them apart by `chunk.version_id`. A method on a collection that is not there raises
+    VectorStoreNotFound.
+    """
+
+    def create(self, collection: str, dimensions: int, model_name: str) -> None:
         """Create the collection if it is not there.
 
         Raises:
@@ -41,41 +66,75 @@ class VectorStore(Protocol):
         """
         ...
 
-    def exists(self, vector_store: str) -> bool: ...
-
-    def insert(self, vector_store: str, chunks: Sequence[Chunk], vectors: Vectors) -> None:
-        """Store chunks and their vectors (same order); searchable when the call returns."""
+    def drop(self, collection: str) -> None:
+        """Remove the collection with all in it; nothing happens if it is not there."""
         ...
 
-    def versions(self, vector_store: str, file_ids: Sequence[str]) -> dict[str, list[StoredFile]]:
-        """What is stored of each file, one entry a content hash; files without chunks are absent."""
+    def exists(self, collection: str) -> bool: ...
+
+    def insert(self, collection: str, chunks: Sequence[Chunk], vectors: Vectors, *, again: bool = False) -> None:
+        """Store chunks and their vectors (same order); searchable when the call returns.
+
+        Args:
+            again: Some of these chunks may be there already, whole: no second row comes of it.
+        """
         ...
 
-    def delete(
-        self, vector_store: str, file_id: str, *, content_hash: str | None = None, keep: str | None = None
-    ) -> None:
-        """Remove a file's chunks: all, only those of `content_hash`, or all but those of `keep`."""
+    def copy(
+        self, collection: str, version_id: str, to_version_id: str, *, file_id: str, attributes: Attributes
+    ) -> int:
+        """Store a version's chunks once more, with their vectors, as another version: how many.
+
+        Chunk ids begin with the version's id in place of the old one's. What was there of `to_version_id` is replaced.
+        """
         ...
 
-    def count(self, vector_store: str) -> int:
-        """Chunks in the store."""
+    def delete(self, collection: str, version_ids: Sequence[str]) -> None:
+        """Remove all chunks of these versions."""
+        ...
+
+    def count(self, collection: str, version_id: str | None = None) -> int:
+        """Chunks in the collection, or of one version."""
+        ...
+
+    def chunk_ids(self, collection: str) -> list[str]:
+        """Ids of all chunks, in no order, one for each row there is. For checks of whole collections."""
         ...
 
     def dense(
-        self, vector_store: str, vectors: Vectors, limit: int, filters: Mapping[str, Any] | None = None
+        self,
+        collection: str,
+        vectors: Vectors,
+        limit: int,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        without: Sequence[str] = (),
     ) -> list[list[Match]]:
-        """For each query vector the nearest chunks by cosine, best first.
+        """For each query vector the nearest chunks by cosine, best first, none of the versions in `without`.
 
         Raises:
-            VectorStoreNotFound: no such collection.
             InvalidFilter: `filters` (OpenAI's shape) cannot be compiled.
         """
         ...
 
     def keyword(
-        self, vector_store: str, queries: Sequence[str], limit: int, filters: Mapping[str, Any] | None = None
+        self,
+        collection: str,
+        queries: Sequence[str],
+        limit: int,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        without: Sequence[str] = (),
     ) -> list[list[Match]]:
-        """For each query the best chunks by BM25, best first. Raises as `dense`."""
+        """For each query the best chunks by BM25, best first. Otherwise as `dense`."""
+        ...
+
+    def point_alias(self, alias: str, collection: str) -> None:
+        """Make `alias` another name of the collection, taken away from where it was."""
+        ...
+
+    def drop_alias(self, alias: str) -> None:
+        """Nothing happens if it is not there."""
         ...
 
     def ping(self) -> None:
@@ -83,6 +142,56 @@ class VectorStore(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Parser(Protocol):
+    """Reads files apart from the service: whatever a file does, the caller goes on."""
+
+    def parse(self, path: Path, filename: str) -> Extract:
+        """The text of a file; `filename` is the name as uploaded. Blocks; safe to call from several threads.
+
+        Raises:
+            UnsupportedFile: or one of its children, with the reason. The message names the file.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the parser's processes."""
+        ...
+
+
+class Steps(Protocol):
+    """The steps of one job. What a finished step returned is kept: when the job goes on after a crash, it is not
+    done again, and `run` returns what it returned then. So a flow must come to the same steps, in the same order, from
+    the same results."""
+
+    def run(self, name: str, work: Callable[..., T], *arguments: Any) -> T:
+        """Do a step; arguments and result are JSON-like. Raises what `work` raises."""
+        ...
+
+
+Flow = Callable[[str, Steps], None]
+"""A job's work from beginning to end, given the job's id."""
+
+
+class JobEngine(Protocol):
+    """Runs jobs so that none is lost: one that was accepted is finished, whatever happens to the process."""
+
+    def start(self, flows: Mapping[str, Flow]) -> None:
+        """Begin to work, and go on with what was broken off."""
+        ...
+
+    def submit(self, flow: str, job_id: str) -> None:
+        """Have a job done. A second time does nothing."""
+        ...
+
+    def forget(self, job_ids: Sequence[str]) -> None:
+        """Remove what is kept of jobs that have ended."""
+        ...
+
+    def stop(self) -> None:
+        """Let go of the jobs in work: they go on at the next start. Called after their flows were told to stop."""
+        ...
 
 
 class ChatTokenizer(Protocol):
@@ -113,6 +222,3 @@ class Generator(Protocol):
             DependencyUnavailable: the engine is dead; in mid-stream the iteration raises it.
         """
         ...
-
-
-__all__ = ["Attributes", "ChatTokenizer", "Embedder", "Generator", "Pieces", "VectorStore", "Vectors"]

@@ -24,33 +24,69 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """The text of one uploaded file, ready to be cut into chunks."""
+class PageStart:
+    """A page of a document; it holds from `start` until the next page's start."""
 
-    file_id: str
-    filename: str
+    start: int
+    """Character offset in the document's text."""
+    number: int
+    """As a reader counts: from 1. Slides and sheets count as pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """What a reader found in a file. Offsets refer to `text`; `headings` and `pages` ascend."""
+
     text: str
-    content_hash: str
-    """SHA-256 of the original bytes, in hex."""
+    media_type: str
+    """What the file is by its content, such as `application/pdf`."""
     is_markdown: bool = False
     headings: tuple[Heading, ...] = ()
-    attributes: Attributes = field(default_factory=dict)
+    pages: tuple[PageStart, ...] = ()
+    """Empty for files that have no pages."""
+    title: str = ""
+    """Of the document, where the file says."""
+    language: str = ""
+    """BCP 47 tag, such as `en` or `de-AT`, where the file says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A part of an extract: `extract.text[start:end] == text`. What a chunker makes; a chunk once it has an id."""
+
+    text: str
+    start: int
+    end: int
+    heading: str = ""
+    page: int | None = None
+    context: str = ""
+    """The larger text around it that the language model gets in its place; empty: the passage itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A passage of a document: `document.text[start:end]`."""
+    """A passage of one version of a document."""
 
     chunk_id: str
+    """`{version_id}-{ordinal:06d}`"""
+    version_id: str
+    """Of the document: its text, attributes and way of being cut, as one change made them."""
     file_id: str
     filename: str
     text: str
     start: int
+    """Character offset in the document's text."""
     end: int
-    content_hash: str
     heading: str = ""
     page: int | None = None
+    context: str = ""
+    """The larger text around it that the language model gets in its place; empty: `text`."""
     attributes: Attributes = field(default_factory=dict)
+
+
+def passage_text(piece: Passage | Chunk) -> str:
+    """What the encoder and the keyword index see: the text under its heading's path."""
+    return f"{piece.heading}\n{piece.text}" if piece.heading else piece.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,23 +146,6 @@ class Finished:
     finish_reason: str
     """`stop` or `length`, as vLLM names them."""
     usage: Usage
-
-
-@dataclass(frozen=True, slots=True)
-class IngestedFile:
-    file_id: str
-    filename: str
-    change: Change
-    chunks: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """What the store holds of a file: one entry for each version found there."""
-
-    content_hash: str
-    chunks: int
-    attributes: Attributes
 
 
 JsonObject: TypeAlias = dict[str, Any]

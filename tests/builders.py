@@ -5,31 +5,15 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from rag.ingest.readers import file_id
-from rag.types import Attributes, Chunk, Document, Heading
+from rag.types import Attributes, Chunk
 
 
-def content_hash(version: str) -> str:
-    return hashlib.sha256(version.encode()).hexdigest()
+def a_file_id(filename: str = "doc.md") -> str:
+    return f"file-{hashlib.sha256(filename.encode()).hexdigest()[:24]}"
 
 
-def a_document(
-    text: str = "Some text.",
-    *,
-    filename: str = "doc.md",
-    is_markdown: bool = True,
-    headings: tuple[Heading, ...] = (),
-    attributes: Attributes | None = None,
-) -> Document:
-    return Document(
-        file_id=file_id("default", filename),
-        filename=filename,
-        text=text,
-        content_hash=content_hash(text),
-        is_markdown=is_markdown,
-        headings=headings,
-        attributes=attributes or {},
-    )
+def a_version_id(filename: str = "doc.md", version: str = "one") -> str:
+    return f"ver-{hashlib.sha256(f'{filename}/{version}'.encode()).hexdigest()[:24]}"
 
 
 def a_chunk(
@@ -41,15 +25,16 @@ def a_chunk(
     attributes: Attributes | None = None,
     **fields: Any,
 ) -> Chunk:
-    owner, digest = file_id("default", filename), content_hash(version)
+    """A chunk of that version of that file; `version` is any word."""
+    version_id = a_version_id(filename, version)
     defaults: dict[str, Any] = {
-        "chunk_id": f"{owner}-{digest[:12]}-{ordinal:06d}",
-        "file_id": owner,
+        "chunk_id": f"{version_id}-{ordinal:06d}",
+        "version_id": version_id,
+        "file_id": a_file_id(filename),
         "filename": filename,
         "text": text,
         "start": 0,
         "end": len(text),
-        "content_hash": digest,
         "attributes": attributes or {},
     }
     return Chunk(**(defaults | fields))

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import json
 import math
 import operator
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rag.errors import DependencyUnavailable, EmbeddingMismatch, VectorStoreNotFound
-from rag.ingest.chunking import passage_text
+from rag.catalog.visibility import Snapshot
+from rag.errors import DependencyUnavailable, EmbeddingMismatch, ModelNotFound, VectorStoreNotFound
 from rag.ports import Pieces, Vectors
 from rag.retrieve.filters import SPECIAL_KEYS, compile_filters
-from rag.types import Chunk, Finished, Match, Message, StoredFile, TextKind, TextPiece, Usage
+from rag.types import Attributes, Chunk, Finished, Match, Message, TextKind, TextPiece, Usage, passage_text
 
 
 def words(text: str) -> list[str]:
@@ -51,12 +52,39 @@ class FakeEmbedder:
         return unit
 
 
+class FakeEmbedders:
+    """`default`, and others by name.
+
+    Args:
+        others: Dimensions by the name of a model; names that are not in it are not found.
+    """
+
+    def __init__(self, default: FakeEmbedder | None = None, others: Mapping[str, int] | None = None) -> None:
+        self.default = default or FakeEmbedder()
+        self.models = {
+            self.default.model_name: self.default,
+            **{name: FakeEmbedder(dimensions, name) for name, dimensions in (others or {}).items()},
+        }
+        self.failure: Exception | None = None
+        self.asked: list[str] = []
+
+    async def named(self, model: str) -> FakeEmbedder:
+        self.asked.append(model)
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
+        if model not in self.models:
+            raise ModelNotFound(f"there is no model {model!r}", param="model")
+        return self.models[model]
+
+
 class FakeVectorStore:
-    """Chunks and vectors in dictionaries."""
+    """Chunks and vectors in lists: as on a server, a chunk that is inserted twice is there twice."""
 
     def __init__(self) -> None:
         self.models: dict[str, tuple[int, str]] = {}
-        self.rows: dict[str, dict[str, tuple[Chunk, Vectors]]] = {}
+        self.rows: dict[str, list[tuple[Chunk, Vectors]]] = {}
+        self.aliases: dict[str, str] = {}
         self.insert_failure: Exception | None = None
         self.insert_failure_after = 0
         """Chunks of a failing insert that are stored all the same."""
@@ -66,56 +94,96 @@ class FakeVectorStore:
     def supports_keyword(self) -> bool:
         return True
 
-    def ensure(self, vector_store: str, dimensions: int, model_name: str) -> None:
-        stored = self.models.setdefault(vector_store, (dimensions, model_name))
-        self.rows.setdefault(vector_store, {})
+    def create(self, collection: str, dimensions: int, model_name: str) -> None:
+        collection = self._real(collection)
+        stored = self.models.setdefault(collection, (dimensions, model_name))
+        self.rows.setdefault(collection, [])
         if stored != (dimensions, model_name):
-            raise EmbeddingMismatch(f"{vector_store!r} was filled by {stored[1]!r}, the embedder is {model_name!r}")
+            raise EmbeddingMismatch(
+                f"{collection!r} was filled by {stored[1]!r} ({stored[0]} dimensions), "
+                f"the embedder is {model_name!r} ({dimensions} dimensions)"
+            )
 
-    def exists(self, vector_store: str) -> bool:
-        return vector_store in self.rows
+    def drop(self, collection: str) -> None:
+        collection = self._real(collection)
+        self.rows.pop(collection, None)
+        self.models.pop(collection, None)
+        self.aliases = {alias: target for alias, target in self.aliases.items() if target != collection}
 
-    def insert(self, vector_store: str, chunks: Sequence[Chunk], vectors: Vectors) -> None:
-        rows = self._rows(vector_store)
+    def exists(self, collection: str) -> bool:
+        return self._real(collection) in self.rows
+
+    def insert(self, collection: str, chunks: Sequence[Chunk], vectors: Vectors, *, again: bool = False) -> None:
+        rows = self._rows(collection)
+        if again:
+            ids = {chunk.chunk_id for chunk in chunks}
+            rows[:] = [row for row in rows if row[0].chunk_id not in ids]
         for index, (chunk, vector) in enumerate(zip(chunks, vectors, strict=True)):
             if self.insert_failure is not None and index >= self.insert_failure_after:
                 raise self.insert_failure
-            rows[chunk.chunk_id] = (chunk, vector)
+            rows.append((chunk, vector))
 
-    def versions(self, vector_store: str, file_ids: Sequence[str]) -> dict[str, list[StoredFile]]:
-        found: dict[str, list[StoredFile]] = {}
-        chunks = self.chunks(vector_store)
-        counts = Counter((chunk.file_id, chunk.content_hash) for chunk in chunks if chunk.file_id in file_ids)
-        attributes = {(chunk.file_id, chunk.content_hash): chunk.attributes for chunk in chunks}
-        for (file_id, content_hash), count in counts.items():
-            stored = StoredFile(content_hash, count, attributes[file_id, content_hash])
-            found.setdefault(file_id, []).append(stored)
-        return found
+    def copy(
+        self, collection: str, version_id: str, to_version_id: str, *, file_id: str, attributes: Attributes
+    ) -> int:
+        self.delete(collection, [to_version_id])
+        found = [row for row in self._rows(collection) if row[0].version_id == version_id]
+        copies = [
+            dataclasses.replace(
+                chunk,
+                chunk_id=to_version_id + chunk.chunk_id.removeprefix(version_id),
+                version_id=to_version_id,
+                file_id=file_id,
+                attributes=attributes,
+            )
+            for chunk, _ in found
+        ]
+        self.insert(collection, copies, np.array([vector for _, vector in found], dtype=np.float32))
+        return len(copies)
 
-    def delete(
-        self, vector_store: str, file_id: str, *, content_hash: str | None = None, keep: str | None = None
-    ) -> None:
-        rows = self._rows(vector_store)
-        for chunk in self.chunks(vector_store):
-            if chunk.file_id == file_id and chunk.content_hash != keep and content_hash in (None, chunk.content_hash):
-                del rows[chunk.chunk_id]
+    def delete(self, collection: str, version_ids: Sequence[str]) -> None:
+        rows = self._rows(collection)
+        rows[:] = [row for row in rows if row[0].version_id not in version_ids]
 
-    def count(self, vector_store: str) -> int:
-        return len(self._rows(vector_store))
+    def count(self, collection: str, version_id: str | None = None) -> int:
+        return sum(version_id in (None, chunk.version_id) for chunk in self.chunks(collection))
+
+    def chunk_ids(self, collection: str) -> list[str]:
+        return [chunk.chunk_id for chunk in self.chunks(collection)]
 
     def dense(
-        self, vector_store: str, vectors: Vectors, limit: int, filters: Mapping[str, Any] | None = None
+        self,
+        collection: str,
+        vectors: Vectors,
+        limit: int,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        without: Sequence[str] = (),
     ) -> list[list[Match]]:
-        rows = self._filtered(vector_store, filters)
+        rows = self._filtered(collection, filters, without)
         return [
             _best([Match(chunk, float(np.dot(stored, vector))) for chunk, stored in rows], limit) for vector in vectors
         ]
 
     def keyword(
-        self, vector_store: str, queries: Sequence[str], limit: int, filters: Mapping[str, Any] | None = None
+        self,
+        collection: str,
+        queries: Sequence[str],
+        limit: int,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        without: Sequence[str] = (),
     ) -> list[list[Match]]:
-        chunks = [chunk for chunk, _ in self._filtered(vector_store, filters)]
+        chunks = [chunk for chunk, _ in self._filtered(collection, filters, without)]
         return [_best([match for match in _bm25(chunks, query) if match.score > 0], limit) for query in queries]
+
+    def point_alias(self, alias: str, collection: str) -> None:
+        self._rows(collection)
+        if alias not in self.rows:
+            self.aliases[alias] = self._real(collection)
+
+    def drop_alias(self, alias: str) -> None:
+        self.aliases.pop(alias, None)
 
     def ping(self) -> None:
         pass
@@ -123,18 +191,23 @@ class FakeVectorStore:
     def close(self) -> None:
         self.closed = True
 
-    def chunks(self, vector_store: str) -> list[Chunk]:
-        return [chunk for chunk, _ in self._rows(vector_store).values()]
+    def chunks(self, collection: str) -> list[Chunk]:
+        return [chunk for chunk, _ in self._rows(collection)]
 
-    def _rows(self, vector_store: str) -> dict[str, tuple[Chunk, Vectors]]:
-        if vector_store not in self.rows:
-            raise VectorStoreNotFound(f"there is no vector store {vector_store!r}", param="vector_store")
-        return self.rows[vector_store]
+    def _real(self, name: str) -> str:
+        return self.aliases.get(name, name)
 
-    def _filtered(self, vector_store: str, filters: Mapping[str, Any] | None) -> list[tuple[Chunk, Vectors]]:
+    def _rows(self, collection: str) -> list[tuple[Chunk, Vectors]]:
+        if self._real(collection) not in self.rows:
+            raise VectorStoreNotFound(f"there is no vector store {collection!r}", param="vector_store")
+        return self.rows[self._real(collection)]
+
+    def _filtered(
+        self, collection: str, filters: Mapping[str, Any] | None, without: Sequence[str]
+    ) -> list[tuple[Chunk, Vectors]]:
         if filters is not None:
             compile_filters(filters)  # refuses what the real store refuses
-        rows = list(self._rows(vector_store).values())
+        rows = [row for row in self._rows(collection) if row[0].version_id not in without]
         return [row for row in rows if filters is None or _holds(filters, row[0])]
 
 
@@ -180,6 +253,23 @@ def _holds(node: Mapping[str, Any], chunk: Chunk) -> bool:
         return _COMPARE[kind](stored, value)
     except TypeError:
         return False
+
+
+class FakeViews:
+    """Every collection of a store is a vector store of that name, at revision 0; `unseen` versions are hidden."""
+
+    def __init__(self, store: FakeVectorStore) -> None:
+        self._store = store
+        self.unseen: set[str] = set()
+
+    def snapshot(self, store: str) -> Snapshot:
+        if not self._store.exists(store):
+            raise VectorStoreNotFound(f"there is no vector store {store!r}", param="vector_store")
+        dimensions, model = self._store.models[self._store._real(store)]
+        return Snapshot(store, 0, store, model, dimensions)
+
+    def hidden(self, snapshot: Snapshot, version_ids: Collection[str]) -> set[str]:
+        return self.unseen & set(version_ids)
 
 
 class FakeGenerator:

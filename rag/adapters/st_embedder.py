@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from rag.config import EmbedderSettings
 from rag.ports import Vectors
 from rag.types import TextKind
 
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+"""The name of the embedded model, which is used where none is set."""
 PREFIXES: Mapping[str, tuple[str, str]] = {
     "bge-small-en": ("Represent this sentence for searching relevant passages: ", ""),
     "bge-base-en": ("Represent this sentence for searching relevant passages: ", ""),
@@ -26,28 +30,56 @@ _QUESTION_THREADS = 1
 wait for each other at every layer take ten times longer than one."""
 
 
+class ComputeTurn:
+    """The one thread that computes, shared by all models of a process: more would only slow each other down.
+
+    Passages wait until no question does, whichever models they are for.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
+        self._questions_waiting = 0
+        self._changed = asyncio.Condition()
+
+    async def question(self, compute: Callable[[], Vectors]) -> Vectors:
+        self._questions_waiting += 1
+        try:
+            return await self._run(compute)
+        finally:
+            self._questions_waiting -= 1
+            async with self._changed:
+                self._changed.notify_all()
+
+    async def passages(self, compute: Callable[[], Vectors]) -> Vectors:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._questions_waiting == 0)
+        return await self._run(compute)
+
+    async def _run(self, compute: Callable[[], Vectors]) -> Vectors:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, compute)
+
+
 class StEmbedder:
-    """See `rag.ports.Embedder`. One thread computes; it takes waiting questions first.
+    """See `rag.ports.Embedder`.
 
     Args:
         folder: Folder or hub id of the model.
         settings: The `embedder` section.
+        turn: Where it computes; the same one for all models of a process.
     """
 
-    def __init__(self, folder: str, settings: EmbedderSettings) -> None:
+    def __init__(self, folder: str, settings: EmbedderSettings, turn: ComputeTurn) -> None:
         import torch
         from sentence_transformers import SentenceTransformer
 
         self._torch = torch
-        self._passage_threads = settings.threads or torch.get_num_threads()
+        self._turn = turn
+        self._passage_threads = settings.threads or _all_threads()
         self._model: Any = SentenceTransformer(folder, device=settings.device)
-        self._name = settings.model or "all-MiniLM-L6-v2"
+        self._name = settings.model or DEFAULT_MODEL
         self._prefixes = self._choose_prefixes(settings)
         on_gpu = self._model.device.type != "cpu"
         self._at_once = settings.batch_size if on_gpu else min(settings.batch_size, _AT_ONCE)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
-        self._questions_waiting = 0
-        self._turn = asyncio.Condition()
 
     @property
     def model_name(self) -> str:
@@ -60,17 +92,8 @@ class StEmbedder:
     async def encode(self, texts: Sequence[str], kind: TextKind) -> Vectors:
         prefixed = [self._prefixes[kind] + text for text in texts]
         if kind == "query":
-            return await self._encode_questions(prefixed)
+            return await self._turn.question(partial(self._run_model, prefixed, _QUESTION_THREADS))
         return await self._encode_passages(prefixed)
-
-    async def _encode_questions(self, texts: list[str]) -> Vectors:
-        self._questions_waiting += 1
-        try:
-            return await self._compute(texts, _QUESTION_THREADS)
-        finally:
-            self._questions_waiting -= 1
-            async with self._turn:
-                self._turn.notify_all()
 
     async def _encode_passages(self, texts: list[str]) -> Vectors:
         """In slices of like length, each of which lets waiting questions go first."""
@@ -80,13 +103,9 @@ class StEmbedder:
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         for start in range(0, len(order), self._at_once):
             part = order[start : start + self._at_once]
-            async with self._turn:
-                await self._turn.wait_for(lambda: self._questions_waiting == 0)
-            vectors[part] = await self._compute([texts[i] for i in part], self._passage_threads)
+            chosen = [texts[i] for i in part]
+            vectors[part] = await self._turn.passages(partial(self._run_model, chosen, self._passage_threads))
         return vectors
-
-    async def _compute(self, texts: list[str], threads: int) -> Vectors:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run_model, texts, threads)
 
     def _run_model(self, texts: list[str], threads: int) -> Vectors:
         self._torch.set_num_threads(threads)
@@ -109,3 +128,11 @@ class StEmbedder:
             "query": query if settings.query_prefix is None else settings.query_prefix,
             "passage": passage if settings.passage_prefix is None else settings.passage_prefix,
         }
+
+
+@functools.cache
+def _all_threads() -> int:
+    """As torch counts them before the first question sets another number: asked later, it would answer that one."""
+    import torch
+
+    return torch.get_num_threads()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
@@ -29,8 +28,8 @@ class Edge:
         app: The service.
         lifecycle: The state of this process.
         max_in_flight: Requests in work at once; more get 429.
-        max_body_bytes: Bytes of a body at most, by path; `"*"` is for all others.
-        finish_always: Paths whose work goes on when the client leaves.
+        max_body_bytes: Bytes of a body at most, by path. A key that ends in `*` is for all paths that begin so; the
+            longest that fits holds, and `"*"` for what no other does.
         access_log: Whether each request is logged.
     """
 
@@ -40,14 +39,12 @@ class Edge:
         lifecycle: Lifecycle,
         max_in_flight: int,
         max_body_bytes: dict[str, int],
-        finish_always: Collection[str] = (),
         access_log: bool = False,
     ) -> None:
         self._app = app
         self._life = lifecycle
         self._max_in_flight = max_in_flight
         self._max_body_bytes = max_body_bytes
-        self._finish_always = frozenset(finish_always)
         self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,9 +76,7 @@ class Edge:
         receive = self._capped(scope, receive, reply)
         self._life.enter()
         try:
-            if path in self._finish_always:
-                await self._app(scope, receive, reply.send)
-            elif path == HOLD_PATH and not self._life.is_edge:
+            if path == HOLD_PATH and not self._life.is_edge:
                 await _hold(receive)
                 await reply.close()
             elif not await run_while_connected(self._app, scope, receive, reply.send):
@@ -109,7 +104,10 @@ class Edge:
         return None
 
     def _body_limit(self, scope: Scope) -> int:
-        return self._max_body_bytes.get(scope["path"], self._max_body_bytes["*"])
+        path, limits = scope["path"], self._max_body_bytes
+        if path in limits:
+            return limits[path]
+        return limits[max((key for key in limits if key[-1:] == "*" and path.startswith(key[:-1])), key=len)]
 
     def _too_large(self, scope: Scope) -> FileTooLarge:
         return FileTooLarge(f"the body is larger than the {self._body_limit(scope)} bytes that {scope['path']} takes")

@@ -10,22 +10,23 @@ from starlette.responses import JSONResponse, Response
 
 from rag.http.resource import Resource
 from rag.http.wire import EncodeRequest
-from rag.ports import Embedder
+from rag.ports import Embedders
 from rag.types import JsonObject
 
 
 class EmbedderApi:
-    def __init__(self, embedder: Resource[Embedder]) -> None:
-        self.embedder = embedder
+    def __init__(self, embedders: Resource[Embedders]) -> None:
+        self.embedders = embedders
 
     async def ready(self) -> Mapping[str, Any]:
-        """Facts, after really encoding a word."""
-        embedder = self.embedder.get()
+        """Facts of the configured model, after really encoding a word."""
+        embedder = self.embedders.get().default
         await embedder.encode(["ready"], "query")
         return {"model": embedder.model_name, "dimensions": embedder.dimensions}
 
     async def encode(self, request: EncodeRequest) -> Response:
-        embedder = self.embedder.get()
+        embedders = self.embedders.get()
+        embedder = embedders.default if request.model is None else await embedders.named(request.model)
         vectors = await embedder.encode(request.texts, request.kind)
         body: JsonObject = {"model": embedder.model_name, "dimensions": int(vectors.shape[1])}
         if request.encoding_format == "base64":

@@ -29,7 +29,7 @@ def hit_to_wire(hit: Hit, *, explain: bool = False) -> JsonObject:
 
 def hit_from_wire(wire: Mapping[str, Any]) -> Hit:
     names = ("chunk_id", "file_id", "filename", "text", "start", "end", "heading", "page", "attributes")
-    chunk = Chunk(content_hash="", **{name: wire[name] for name in names})
+    chunk = Chunk(version_id="", **{name: wire[name] for name in names})
     return Hit(chunk, wire["score"])
 
 

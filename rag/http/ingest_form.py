@@ -2,105 +2,103 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import math
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, PrivateAttr
-from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
-from rag.errors import FileTooLarge, InvalidRequest, RagError
+from rag.errors import InvalidRequest
+from rag.http.upload_stream import UploadRules, received_form
+from rag.http.v1 import chunking
+from rag.http.v1.attributes import checked_attributes
+from rag.http.v1.body import Text
+from rag.http.v1.idempotency import idempotency_key
 from rag.http.wire import WireModel
-from rag.ingest.pipeline import Upload
-from rag.ingest.readers import normalize_filename
+from rag.readers.sniff import check_type
+from rag.records import Received, Strategy
 from rag.types import Attributes
 
-_FIELDS = ("files", "vector_store", "attributes", "wait_s")
-_MAX_FILES = 1000
+_TEXT_FIELDS = ("vector_store", "attributes", "wait_s", "chunking_strategy")
 
 
 class IngestRequest(WireModel):
     """Documents to be added, or replaced: a file name and its vector store identify a document."""
 
-    files: list[Path] = Field(description="Markdown, plain text or HTML files.")
-    vector_store: str = Field("default", description="The collection that the documents go into.", max_length=64)
+    files: list[Path] = Field(
+        description="PDF, Word, PowerPoint, Excel, EPUB, Markdown, HTML, CSV, JSON, mail or plain text."
+    )
+    vector_store: Text = Field(
+        "default", description="The vector store that the documents go into.", min_length=1, max_length=64
+    )
     attributes: dict[str, Any] = Field(
         default_factory=dict,
         description="JSON object of text, numbers and booleans kept with every document.",
         json_schema_extra={"example": {"topic": "guide"}},
     )
     wait_s: float = Field(0, ge=0, le=3600, description="Seconds to hold the answer until the work is done.")
-    _uploads: Sequence[Upload] = PrivateAttr(default=())
+    chunking_strategy: dict[str, Any] | None = Field(
+        None, description="How the documents are cut, as for vector stores; left out: as the vector store says."
+    )
+    _http: Request | None = PrivateAttr(default=None)
 
     @property
-    def uploads(self) -> Sequence[Upload]:
-        return self._uploads
+    def http(self) -> Request:
+        """The request, its body not read yet: it goes to disk, or on to the next service, as it comes."""
+        assert self._http is not None, "made by from_http_request alone"
+        return self._http
 
     @classmethod
     async def from_http_request(cls, request: Request, serde: Any) -> Self:
-        try:
-            media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-            if media_type != "multipart/form-data":
-                raise InvalidRequest("send the files as multipart/form-data", param="content-type")
-            async with request.form(max_files=_MAX_FILES) as form:
-                return await _read(cls, form)
-        except RagError as error:
-            return cls.refuse(error)
-        except Exception:  # starlette and python-multipart raise several kinds
-            return cls.refuse(InvalidRequest(f"the body is not multipart/form-data with up to {_MAX_FILES} files"))
+        model = cls.model_construct()
+        model._http = request
+        return model
 
 
-async def _read(cls: type[IngestRequest], form: FormData) -> IngestRequest:
-    for name in form:
-        if name not in _FIELDS:
-            raise InvalidRequest(f"{name[:80]}: is not a field of this request", param=name[:80])
-    files = form.getlist("files")
-    if not files or not all(isinstance(file, UploadFile) for file in files):
-        raise InvalidRequest("files: send at least one file, each with its name", param="files")
-    request = cls.parse({"files": [], **_plain_fields(form)})
-    _check_attributes(request.attributes)
-    request._uploads = [
-        Upload(normalize_filename(f.filename or ""), await f.read()) for f in files if isinstance(f, UploadFile)
-    ]
-    return request
+@dataclass(frozen=True, slots=True)
+class IngestOrder:
+    """What `POST /ingest` asks for, its files on disk."""
+
+    uploads: Sequence[Received]
+    vector_store: str = "default"
+    attributes: Attributes = field(default_factory=dict)
+    wait_s: float = 0
+    chunking: Strategy | None = None
+    idempotency_key: str | None = None
 
 
-def _plain_fields(form: FormData) -> dict[str, Any]:
-    """The other fields: each is JSON, and `vector_store` may be plain text."""
+@contextlib.asynccontextmanager
+async def received_ingest(request: Request, folder: Path, max_file_bytes: int) -> AsyncIterator[IngestOrder]:
+    """The order; uploads that nobody has taken over by the end are removed. Raises as `received_form`."""
+    key = idempotency_key(request)
+    rules = UploadRules("files", _TEXT_FIELDS, max_file_bytes, check_type=check_type, unique_names=True)
+    async with received_form(request, folder, rules) as form:
+        checked = IngestRequest.parse({"files": [], **_plain_fields(form.fields)})
+        yield IngestOrder(
+            form.uploads,
+            checked.vector_store,
+            checked_attributes(checked.attributes),
+            checked.wait_s,
+            chunking.from_wire(checked.chunking_strategy),
+            key,
+        )
+
+
+def _plain_fields(form: Mapping[str, str]) -> dict[str, Any]:
+    """Each is JSON, and `vector_store` may be plain text. Empty ones have their defaults."""
     fields: dict[str, Any] = {}
-    for name in ("vector_store", "attributes", "wait_s"):
-        if (value := form.get(name)) in (None, ""):
+    for name, value in form.items():
+        if not value:
             continue
-        if isinstance(value, UploadFile):
-            raise InvalidRequest(f"{name}: is sent as a file; send it as text", param=name)
         try:
-            parsed = json.loads(str(value))
+            parsed = json.loads(value)
         except (ValueError, RecursionError):
             if name != "vector_store":
                 raise InvalidRequest(f"{name}: is not valid JSON", param=name) from None
-            parsed = str(value)
-        fields[name] = str(value) if name == "vector_store" and not isinstance(parsed, str) else parsed
+            parsed = value
+        fields[name] = value if name == "vector_store" and not isinstance(parsed, str) else parsed
     return fields
-
-
-def _check_attributes(attributes: Attributes) -> None:
-    for key, value in attributes.items():
-        if not isinstance(value, str | int | float | bool):
-            raise InvalidRequest(f"attributes.{key[:80]}: must be text, a number or a boolean", param="attributes")
-        if isinstance(value, int | float) and not (math.isfinite(value) and abs(value) < 2**63):
-            raise InvalidRequest(f"attributes.{key[:80]}: the number is too large", param="attributes")
-        if len(key) > 64 or (isinstance(value, str) and len(value) > 512):
-            raise InvalidRequest("attributes: a key has 64 characters at most, a text 512", param="attributes")
-    if len(attributes) > 16:
-        raise InvalidRequest("attributes: there are 16 at most", param="attributes")
-
-
-def refuse_large(uploads: Sequence[Upload], max_bytes: int) -> None:
-    """Raises FileTooLarge with the first file above the limit, and the limit."""
-    for upload in uploads:
-        if len(upload.content) > max_bytes:
-            message = f"{upload.filename}: has {len(upload.content)} bytes; a file has {max_bytes} at most"
-            raise FileTooLarge(message, param=upload.filename)

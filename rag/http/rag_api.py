@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-import aiohttp
 from starlette.responses import JSONResponse, Response
 
 from rag.errors import DeadlineExceeded
 from rag.generate.answer import AnswerEvent, Done, SourcesFound, answer, prepare_answer
 from rag.http.dependencies import Dependencies
 from rag.http.event_stream import Event, EventStream
+from rag.http.forward import Forward
 from rag.http.hits import sources_to_wire
-from rag.http.ingest_form import IngestRequest, refuse_large
+from rag.http.ingest_form import IngestRequest
 from rag.http.remote import RemoteGenerator, RemotePreparer
 from rag.http.request_id import current_request_id
 from rag.http.text_stream import collected, text_events
 from rag.http.wire import AskRequest, GenerateRequest, RetrieveRequest
 from rag.ports import Pieces
 from rag.types import JsonObject, Prompt, TextPiece, Usage
-
-_INGEST_TIMEOUT_S = 3600.0
 
 
 class RagApi:
@@ -43,15 +40,15 @@ class RagApi:
         retrieve_timeout_s: float,
         answer_timeout_s: float,
         keep_alive_s: float,
-        max_file_bytes: int,
     ) -> None:
         self.dependencies = dependencies
         self._retriever = dependencies.clients["Retriever"]
+        self.forward = Forward(self._retriever, dependencies.require)
+        """What the Retriever answers under the same path: `/ingest` and all of `/v1`."""
         self._preparer = RemotePreparer(self._retriever, retrieve_timeout_s)
         self._generator = RemoteGenerator(dependencies.clients["LLM"])
         self._defaults = dict(sampling)
         self._retrieve_timeout_s = retrieve_timeout_s
-        self._max_file_bytes = max_file_bytes
         self._stream_options: Any = {"keep_alive_s": keep_alive_s, "timeout_s": answer_timeout_s}
 
     async def ask(self, request: AskRequest) -> Response:
@@ -77,14 +74,7 @@ class RagApi:
         return EventStream(text_events(pieces), close=pieces.aclose, **self._stream_options)
 
     async def ingest(self, request: IngestRequest) -> Response:
-        self.dependencies.require("Retriever")
-        refuse_large(request.uploads, self._max_file_bytes)
-        form = aiohttp.FormData(quote_fields=False)  # names are checked; quoting would change them
-        for upload in request.uploads:
-            form.add_field("files", upload.content, filename=upload.filename)
-        form.add_field("vector_store", request.vector_store)
-        form.add_field("attributes", json.dumps(dict(request.attributes)))
-        return JSONResponse(await self._retriever.upload("/ingest", form, timeout_s=_INGEST_TIMEOUT_S))
+        return await self.forward.respond(request.http)
 
     async def _whole(self, pieces: Pieces) -> JsonObject:
         timeout_s = self._stream_options["timeout_s"]

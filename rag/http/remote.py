@@ -16,21 +16,28 @@ from rag.http.hits import hit_from_wire
 from rag.http.service_client import ServiceClient
 from rag.http.sse import EventParser
 from rag.ports import Pieces, Vectors
-from rag.types import Finished, Prompt, TextKind, TextPiece, Usage
+from rag.types import Finished, JsonObject, Prompt, TextKind, TextPiece, Usage
 
 _ENCODE_TIMEOUT_S = 600.0
+"""Long enough for the service to load, even download, a model it was not configured with."""
 
 
 class RemoteEmbedder:
-    """The Embedder service as a `rag.ports.Embedder`. `connect` first."""
+    """The Embedder service as a `rag.ports.Embedder`. `connect` first.
 
-    def __init__(self, client: ServiceClient) -> None:
+    Args:
+        model: One that the service shall load; None: the one it is configured with.
+    """
+
+    def __init__(self, client: ServiceClient, model: str | None = None) -> None:
         self._client = client
+        self._model = model
         self._facts: Mapping[str, Any] = {}
 
     async def connect(self) -> None:
-        """Learn which model it runs; raises Starting until it is ready."""
-        self._facts = await self._client.ready()
+        """Learn the model's name and dimensions; raises Starting until the service is ready."""
+        # No endpoint tells of a model by name: one word's vector does, and has it loaded.
+        self._facts = await (self._client.ready() if self._model is None else self._call(["ready"], "query"))
 
     @property
     def model_name(self) -> str:
@@ -41,15 +48,48 @@ class RemoteEmbedder:
         return int(self._known("dimensions"))
 
     async def encode(self, texts: Sequence[str], kind: TextKind) -> Vectors:
-        body = {"texts": list(texts), "kind": kind, "encoding_format": "base64"}
-        answer = await self._client.call("/encode", body, timeout_s=_ENCODE_TIMEOUT_S)
+        answer = await self._call(texts, kind)
         rows = np.frombuffer(base64.b64decode(answer["embeddings"]), dtype="<f4")
         return rows.reshape(len(texts), answer["dimensions"])
+
+    async def _call(self, texts: Sequence[str], kind: TextKind) -> Mapping[str, Any]:
+        body: JsonObject = {"texts": list(texts), "kind": kind, "encoding_format": "base64"}
+        if self._model is not None:
+            body["model"] = self._model
+        answer: Mapping[str, Any] = await self._client.call("/encode", body, timeout_s=_ENCODE_TIMEOUT_S)
+        return answer
 
     def _known(self, name: str) -> Any:
         if name not in self._facts:
             raise Starting("the encoder is not known yet")
         return self._facts[name]
+
+
+class RemoteEmbedders:
+    """The Embedder service as a `rag.ports.Embedders`. `connect` first."""
+
+    def __init__(self, client: ServiceClient) -> None:
+        self._client = client
+        self._default = RemoteEmbedder(client)
+        self._others: dict[str, RemoteEmbedder] = {}
+
+    async def connect(self) -> None:
+        """Learn which model is the default; raises Starting until the service is ready."""
+        await self._default.connect()
+
+    @property
+    def default(self) -> RemoteEmbedder:
+        return self._default
+
+    async def named(self, model: str) -> RemoteEmbedder:
+        """See `rag.ports.Embedders`. May take minutes, where the model must be downloaded."""
+        if model == self._default.model_name:
+            return self._default
+        if model not in self._others:
+            embedder = RemoteEmbedder(self._client, model)
+            await embedder.connect()
+            self._others[model] = embedder
+        return self._others[model]
 
 
 class RemotePreparer:

@@ -34,6 +34,11 @@ class Resource(Generic[T]):
     def start(self) -> None:
         self._task = asyncio.create_task(self._keep_loading())
 
+    @property
+    def loaded(self) -> T | None:
+        """The thing, if it is there."""
+        return self._value
+
     def get(self) -> T:
         """The loaded thing.
 

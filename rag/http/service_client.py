@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 import aiohttp
+from yarl import URL
 
 from rag.errors import DeadlineExceeded, DependencyUnavailable, RagError
 from rag.http.error_table import error_for_status, error_from_body
@@ -72,11 +73,6 @@ class ServiceClient:
         async with self._post(path, timeout_s=timeout_s, json=body) as response:
             return await response.json()
 
-    async def upload(self, path: str, form: aiohttp.FormData, *, timeout_s: float) -> Any:
-        """The JSON answer of a multipart POST; raises as `call`."""
-        async with self._post(path, timeout_s=timeout_s, data=form) as response:
-            return await response.json()
-
     async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
         """The bytes of a POST's answer as they come, without a deadline; returns once the answer has begun.
 
@@ -91,6 +87,29 @@ class ServiceClient:
             yield b""
             async for piece in response.content.iter_any():
                 yield piece
+
+    @contextlib.asynccontextmanager
+    async def forward(
+        self, method: str, path: str, headers: Mapping[str, str], body: AsyncIterator[bytes] | None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Whatever is answered, errors too, once its head is there. No deadline but that of the connection.
+
+        Args:
+            path: With the query string, both as they were sent: nothing is quoted again.
+            body: Sent as it comes; in chunks, unless `headers` says how long it is.
+
+        Raises:
+            DependencyUnavailable: nobody answers, or the connection was lost.
+        """
+        options: Any = {"data": body, "allow_redirects": False, "skip_auto_headers": ("content-type",)}
+        plain = {**headers, "accept-encoding": "identity"}  # what aiohttp would unpack is not what was sent
+        try:
+            async with self._request(
+                method, URL(path, encoded=True), timeout_s=None, headers=plain, any_status=True, **options
+            ) as response:
+                yield response
+        except DeadlineExceeded as error:  # of the connection
+            raise DependencyUnavailable(error.message) from None
 
     async def ready(self, timeout_s: float = 2.0) -> Mapping[str, Any]:
         """What `/readyz` says; raises as `call` when the service is not ready."""
@@ -115,13 +134,21 @@ class ServiceClient:
 
     @contextlib.asynccontextmanager
     async def _request(
-        self, method: str, path: str, *, timeout_s: float | None, **options: Any
+        self,
+        method: str,
+        path: str | URL,
+        *,
+        timeout_s: float | None,
+        headers: Mapping[str, str] | None = None,
+        any_status: bool = False,
+        **options: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_S)
-        headers = {HEADER: current_request_id.get()} if current_request_id.get() else {}
+        own = {HEADER: current_request_id.get()} if current_request_id.get() else {}
+        options |= {"timeout": timeout, "headers": {**(headers or {}), **own}}
         try:
-            async with self._open().request(method, path, timeout=timeout, headers=headers, **options) as response:
-                if response.status >= 400:
+            async with self._open().request(method, path, **options) as response:
+                if response.status >= 400 and not any_status:
                     raise await _error_of(response, self.name)
                 yield response
         except TimeoutError:

@@ -45,7 +45,7 @@ class WireModel(IODescriptor):
     @classmethod
     async def from_http_request(cls, request: Request, serde: Any) -> Self:
         try:
-            return cls.parse(_json_object(request.headers.get("content-type"), await request.body()))
+            return cls.parse(json_object(request.headers.get("content-type"), await request.body()))
         except RagError as error:
             return cls.refuse(error)
 
@@ -59,10 +59,11 @@ class WireModel(IODescriptor):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            raise _first_fault(error) from None
+            raise first_fault(error) from None
 
 
-def _json_object(content_type: str | None, body: bytes) -> Mapping[str, Any]:
+def json_object(content_type: str | None, body: bytes) -> Mapping[str, Any]:
+    """Raises InvalidRequest when the body is anything but a JSON object."""
     media_type = (content_type or "application/json").split(";")[0].strip().lower()
     if media_type != "application/json":
         raise InvalidRequest(
@@ -80,7 +81,8 @@ def _json_object(content_type: str | None, body: bytes) -> Mapping[str, Any]:
     return data
 
 
-def _first_fault(error: ValidationError) -> InvalidRequest:
+def first_fault(error: ValidationError) -> InvalidRequest:
+    """What pydantic found first, in our words; it never repeats what was sent."""
     fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
     name = ".".join(str(part) for part in fault["loc"] if not _is_type_tag(part)) or None
     reasons = {"extra_forbidden": "is not a field of this request", "missing": "is required"}
@@ -253,6 +255,12 @@ class EncodeRequest(WireModel):
     texts: list[str] = Field(description="Texts to encode.", min_length=1, max_length=4096)
     kind: Literal["query", "passage"] = Field("passage", description="Chooses the prefix that the model wants.")
     encoding_format: Literal["float", "base64"] = Field("float", description="base64: little-endian float32.")
+    model: str | None = Field(
+        None,
+        min_length=1,
+        max_length=512,
+        description="Hub id or folder of another model, loaded if it is not; unset: the configured one.",
+    )
 
 
 class PrepareRequest(WireModel):
@@ -290,20 +298,29 @@ class RetrieveResponse(BaseModel):
     timings_ms: dict[str, float]
 
 
+class FileErrorOut(BaseModel):
+    code: str
+    message: str
+
+
 class FileOut(BaseModel):
     file_id: str
     filename: str
-    status: Literal["completed"]
-    change: Literal["added", "replaced", "unchanged"]
+    status: Literal["in_progress", "completed", "failed", "cancelled"]
+    change: Literal["added", "replaced", "unchanged"] | None = Field(description="What the upload did to the document.")
     chunks: int
+    error: FileErrorOut | None = Field(description="Why the file failed; the version before it is still found.")
 
 
 class IngestResponse(BaseModel):
+    """Status 202 while the work goes on, 200 when it has ended."""
+
     files: list[FileOut]
-    batch_id: str
+    batch_id: str = Field(description="The job: ask /v1/jobs/{batch_id} how far it is.")
+    status: Literal["in_progress", "completed", "failed", "cancelled"]
 
 
 class EncodeResponse(BaseModel):
-    model: str
+    model: str = Field(description="The model that made the vectors.")
     dimensions: int
     embeddings: list[list[float]] | str

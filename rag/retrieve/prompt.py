@@ -71,4 +71,4 @@ def _messages(question: str, hits: Sequence[Hit], turns: Sequence[Message]) -> l
 
 def _passage(number: int, hit: Hit) -> str:
     source = " > ".join(part for part in (hit.chunk.filename, hit.chunk.heading) if part)
-    return f"[{number}] {hit.chunk.text}\n(from {source})"
+    return f"[{number}] {hit.chunk.context or hit.chunk.text}\n(from {source})"

@@ -45,7 +45,7 @@ HOSTILE = [
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusStore]:
     store = MilvusStore(str(tmp_path_factory.mktemp("filters") / "milvus.db"))
-    store.ensure(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
+    store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
     put(store, a_chunk("word", ordinal=0, attributes={"s": "plain", "n": 1}))
     put(store, *(a_chunk("word", ordinal=n + 1, attributes={"s": value}) for n, value in enumerate(HOSTILE)))
     yield store

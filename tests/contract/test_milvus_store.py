@@ -27,22 +27,65 @@ class TestMilvusLite(StoreContract):
 
 
 def test_everything_is_there_after_a_restart(store: MilvusStore) -> None:
-    store.ensure(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
+    store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
     put(store, *(a_chunk(f"apple {n}", ordinal=n) for n in range(150)))
     store.close()
     assert store.count(STORE) == 150
-    store.ensure(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
+    store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
     assert texts(keyword(store, "149", limit=1)) == ["apple 149"]
 
 
 def test_similar_names_are_different_stores(store: MilvusStore) -> None:
     names = ["a-b", "a_b", "a__b", "a_db", "a-db", "A-b"]
     for name in names:
-        store.ensure(name, EMBEDDER.dimensions, EMBEDDER.model_name)
+        store.create(name, EMBEDDER.dimensions, EMBEDDER.model_name)
     for number, name in enumerate(names):
         chunks = [a_chunk(ordinal=n) for n in range(number)]
         store.insert(name, chunks, EMBEDDER.vectors([chunk.text for chunk in chunks]))
     assert [store.count(name) for name in names] == [0, 1, 2, 3, 4, 5]
+
+
+CRASHING = """
+import os, sys
+from rag.adapters.milvus_store import MilvusStore
+from tests.builders import a_chunk
+from tests.contract.store_contract import EMBEDDER, STORE, put
+store = MilvusStore(sys.argv[1])
+store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
+chunks = [a_chunk(f"apple {n}", ordinal=n) for n in range(150)]
+put(store, *chunks[:120])
+put(store, *chunks[100:])
+put(store, *chunks[90:130], again=True)
+os._exit(9)
+"""
+
+
+def test_a_crash_amid_inserting_again_loses_and_doubles_nothing(tmp_path: Path, store: MilvusStore) -> None:
+    path = tmp_path / "new folder" / "milvus.db"
+    done = subprocess.run([sys.executable, "-c", CRASHING, str(path)], check=False)
+    assert done.returncode == 9
+    expected = sorted(a_chunk(ordinal=n).chunk_id for n in range(150))
+    assert sorted(store.chunk_ids(STORE)) == expected
+    assert sorted(match.chunk.chunk_id for match in dense(store, "apple", limit=200)) == expected
+    assert sorted(match.chunk.chunk_id for match in keyword(store, "apple", limit=200)) == expected
+
+
+def test_an_alias_lasts_over_a_restart(store: MilvusStore) -> None:
+    store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
+    put(store, a_chunk("apple"))
+    store.point_alias("fruit", STORE)
+    store.close()
+    (matches,) = store.dense("fruit", EMBEDDER.vectors(["apple"]), 1)
+    assert texts(matches) == ["apple"]
+
+
+def test_a_taken_name_is_told_once(store: MilvusStore, caplog: pytest.LogCaptureFixture) -> None:
+    for name in (STORE, "taken"):
+        store.create(name, EMBEDDER.dimensions, EMBEDDER.model_name)
+    for _ in range(2):
+        store.point_alias("taken", STORE)
+    (record,) = [record for record in caplog.records if record.name.startswith("rag.")]
+    assert "rag_taken" in record.getMessage()
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a/b", "ä", "x" * 65, 'a"', "a;drop"])
@@ -52,8 +95,9 @@ def test_bad_store_names_are_refused(store: MilvusStore, name: str) -> None:
 
 
 def test_the_longest_texts_fit(store: MilvusStore) -> None:
-    store.ensure(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
-    chunk = a_chunk("🦄" * 16_383, filename="漢" * 509 + ".md", heading=" > ".join(["漢" * 200] * 6))
+    store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
+    longest = "🦄" * 16_383
+    chunk = a_chunk(longest, filename="漢" * 509 + ".md", heading=" > ".join(["漢" * 200] * 6), context=longest)
     put(store, chunk)
     assert [match.chunk for match in dense(store, "x")] == [chunk]
 

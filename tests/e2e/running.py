@@ -76,8 +76,8 @@ class RunningService:
 
     def ingest(self, files: Mapping[str, bytes], **fields: str) -> dict[str, Any]:
         parts = [("files", (name, content)) for name, content in files.items()]
-        response = httpx.post(self.url + "/ingest", files=parts, data=fields, timeout=120)
-        assert response.status_code == 200, response.text
+        response = httpx.post(self.url + "/ingest", files=parts, data={"wait_s": "100", **fields}, timeout=120)
+        assert response.status_code in (200, 202), response.text
         answer: dict[str, Any] = response.json()
         return answer
 

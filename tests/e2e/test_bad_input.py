@@ -74,7 +74,7 @@ def test_uploads(service: RunningService) -> None:
         return httpx.post(service.url + "/ingest", files=list(parts), data=data or {}, timeout=60)
 
     file = ("files", ("a.md", b"# A"))
-    assert check(upload(("files", ("a.exe", b"MZ"))), 415)["param"] == "a.exe"
+    assert check(upload(("files", ("a.exe", b"MZ\x90\x00\x03\x00\x00\x00"))), 415)["param"] == "a.exe"
     assert check(upload(("files", ("../../etc/passwd.md", b"# A"))), 400)["param"] == "files"
     assert check(upload(file, data={"attributes": "[1]"}), 400)["param"] == "attributes"
     assert check(upload(file, data={"attributes": '{"a": [1]}'}), 400)["param"] == "attributes"

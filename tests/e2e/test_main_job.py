@@ -120,7 +120,7 @@ async def test_bentoml_async_client_streams_and_uploads(filled: RunningService, 
     upload = tmp_path / "lanterns.md"
     upload.write_text("# Lanterns\n\nA lantern fish makes its own light.")
     async with bentoml.AsyncHTTPClient(filled.url, timeout=120) as client:
-        taken = await client.ingest(files=[upload], attributes={"kind": "fish"})
+        taken = await client.ingest(files=[upload], attributes={"kind": "fish"}, wait_s=60)
         assert taken["files"][0]["status"] == "completed"
         parser, names = EventParser(), []
         async for piece in client.ask(question="What light does a lantern fish make?", max_tokens=8):

@@ -20,9 +20,11 @@ def store(tmp_path: Path) -> Iterator[MilvusStore]:
     store.close()
 
 
-def test_versions_of_more_rows_than_one_query_returns(store: MilvusStore) -> None:
-    store.ensure(STORE, 2, "small")
+def test_a_version_of_more_rows_than_one_query_returns(store: MilvusStore) -> None:
+    store.create(STORE, 2, "small")
     chunks = [a_chunk("t", ordinal=n) for n in range(17_000)]
     store.insert(STORE, chunks, np.ones((len(chunks), 2), dtype=np.float32))
-    (version,) = store.versions(STORE, [chunks[0].file_id])[chunks[0].file_id]
-    assert version.chunks == len(chunks)
+    assert store.count(STORE) == store.count(STORE, chunks[0].version_id) == len(chunks)
+    assert sorted(store.chunk_ids(STORE)) == [chunk.chunk_id for chunk in chunks]
+    store.delete(STORE, [chunks[0].version_id])
+    assert store.count(STORE) == 0

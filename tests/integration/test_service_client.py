@@ -11,7 +11,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import numpy as np
 import pytest
 import uvicorn
@@ -24,6 +23,7 @@ from rag.errors import (
     ContextLengthExceeded,
     DeadlineExceeded,
     DependencyUnavailable,
+    ModelNotFound,
     Overloaded,
     RagError,
     Starting,
@@ -36,14 +36,14 @@ from rag.http.error_table import error_response
 from rag.http.event_stream import Event, EventStream
 from rag.http.lifecycle import Lifecycle
 from rag.http.llm_api import LlmApi
-from rag.http.remote import RemoteEmbedder, RemoteGenerator
+from rag.http.remote import RemoteEmbedder, RemoteEmbedders, RemoteGenerator
 from rag.http.request_id import current_request_id
 from rag.http.resource import Resource
 from rag.http.service_client import ServiceClient
 from rag.http.wire import EncodeRequest, GenerateRequest
-from rag.ports import Embedder, Pieces
+from rag.ports import Embedders, Pieces
 from rag.types import Finished, TextPiece, Usage
-from tests.fakes import FakeEmbedder, FakeGenerator
+from tests.fakes import FakeEmbedder, FakeEmbedders, FakeGenerator
 
 pytestmark = pytest.mark.integration
 
@@ -177,15 +177,29 @@ async def test_an_answer_that_is_late_is_a_deadline_exceeded() -> None:
     assert (type(error), error.message) == (DeadlineExceeded, "LLM did not answer within 0.1 s")
 
 
-async def test_files_are_uploaded() -> None:
+async def test_a_call_that_is_forwarded_gives_any_status_as_it_is() -> None:
     async def handler(request: Request) -> Response:
-        async with request.form() as form:
-            return JSONResponse([form["files"].filename, (await form["files"].read()).decode()])  # type: ignore[union-attr]
+        said = {"path": request.scope["raw_path"].decode(), "body": (await request.body()).decode()}
+        return JSONResponse(said, status_code=418, headers={"x-odd": "1"})
 
-    async with client_of(app_of(handler)) as client:
-        form = aiohttp.FormData(quote_fields=False)
-        form.add_field("files", b"text", filename="folder/a.md")
-        assert await client.upload("/ingest", form, timeout_s=5) == ["folder/a.md", "text"]
+    async def body() -> AsyncIterator[bytes]:
+        yield b"a"
+        yield b"b"
+
+    async with (
+        client_of(app_of(handler)) as client,
+        client.forward("PUT", "/a%2Fb?c=%20", {"x-a": "b"}, body()) as response,
+    ):
+        assert (response.status, response.headers["x-odd"]) == (418, "1")
+        assert await response.json() == {"path": "/a%2Fb", "body": "ab"}
+
+
+async def test_nobody_to_forward_to_is_an_unavailable_dependency() -> None:
+    client = ServiceClient("LLM", "http://127.0.0.1:9")
+    with pytest.raises(DependencyUnavailable):
+        async with client.forward("GET", "/x", {}, None):
+            pass
+    await client.close()
 
 
 # Streams
@@ -367,16 +381,19 @@ async def test_text_survives_any_cut(size: int) -> None:
 
 
 async def embedder_app() -> ASGIApp:
-    async def load() -> Embedder:
-        return FakeEmbedder(dimensions=16)
+    async def load() -> Embedders:
+        return FakeEmbedders(FakeEmbedder(dimensions=16), {"other": 8})
 
     api = EmbedderApi(Resource("the encoder", load))
-    api.embedder.start()
+    api.embedders.start()
     life = Lifecycle("Embedder")
     life.on_probe(api.ready)
 
     async def handler(request: Request) -> Response:
-        return await api.encode(await EncodeRequest.from_http_request(request, None))
+        try:
+            return await api.encode(await EncodeRequest.from_http_request(request, None))
+        except RagError as error:
+            return error_response(error)
 
     return Edge(app_of(handler), life, 10, {"*": 2**20})
 
@@ -390,6 +407,18 @@ async def test_vectors_come_back_bit_by_bit() -> None:
             got = await remote.encode(texts, kind)
             assert got.dtype == np.float32
             np.testing.assert_array_equal(got, FakeEmbedder(dimensions=16).vectors(texts))
+
+
+async def test_another_model_is_asked_for_by_its_name() -> None:
+    async with client_of(await embedder_app(), "Embedder") as client:
+        remote = RemoteEmbedders(client)
+        await remote.connect()
+        assert await remote.named("fake-embedder") is remote.default
+        other = await remote.named("other")
+        assert (other.model_name, other.dimensions) == ("other", 8)
+        assert (await other.encode(["one"], "passage")).shape == (1, 8)
+        with pytest.raises(ModelNotFound):
+            await remote.named("none")
 
 
 async def test_an_encoder_that_was_not_asked_yet_is_starting() -> None:

@@ -29,7 +29,7 @@ def deployment() -> dict[str, Any]:
 def test_service_names_are_those_of_the_code(deployment: dict[str, Any]) -> None:
     tree = ast.parse((ROOT / "service.py").read_text())
     decorated = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.decorator_list]
-    names = {node.name for node in decorated if "bentoml.service" in ast.unparse(node.decorator_list[-1])}
+    names = {node.name for node in decorated if any("bentoml.service" in ast.unparse(d) for d in node.decorator_list)}
     assert names == SERVICES
     assert set(deployment["services"]) == SERVICES
 

@@ -17,7 +17,7 @@ from rag.http.error_table import error_response
 from rag.http.lifecycle import HOLD_PATH, Lifecycle
 from rag.http.request_id import current_request_id
 
-LIMITS = {"*": 100, "/ingest": 1000}
+LIMITS = {"*": 100, "/ingest": 1000, "/v1/*": 200, "/v1/files*": 300, "/v1/files/small": 50}
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -100,10 +100,8 @@ def a_life(*, is_edge: bool = True, ready: Mapping[str, Any] | Exception | None 
     return life
 
 
-def edge(
-    app: ASGIApp, life: Lifecycle | None = None, *, max_in_flight: int = 10, finish_always: tuple[str, ...] = ()
-) -> Edge:
-    return Edge(app, life or a_life(), max_in_flight, LIMITS, finish_always)
+def edge(app: ASGIApp, life: Lifecycle | None = None, *, max_in_flight: int = 10) -> Edge:
+    return Edge(app, life or a_life(), max_in_flight, LIMITS)
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -276,7 +274,13 @@ async def test_more_requests_than_allowed_are_refused_at_once() -> None:
     assert (await Exchange(wearing).run()).status == 200
 
 
-@pytest.mark.parametrize(("path", "limit"), [("/ask", 100), ("/ingest", 1000)])
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [
+        ("/ask", 100), ("/ingest", 1000), ("/ingest/x", 100), ("/v1/jobs", 200), ("/v1/files", 300),
+        ("/v1/files/x", 300), ("/v1/files/small", 50), ("/v1", 100),
+    ],
+)  # fmt: skip
 async def test_a_body_is_limited_by_its_declared_length(path: str, limit: int) -> None:
     """Trap B16: BentoML reads bodies of any size."""
     for length, status in ((limit, 200), (limit + 1, 413)):
@@ -285,10 +289,9 @@ async def test_a_body_is_limited_by_its_declared_length(path: str, limit: int) -
         assert got.status == status
 
 
-@pytest.mark.parametrize("finish_always", [(), ("/ask",)])
-async def test_a_body_without_a_length_is_limited_as_it_comes(finish_always: tuple[str, ...]) -> None:
+async def test_a_body_without_a_length_is_limited_as_it_comes() -> None:
     life = a_life()
-    wearing = edge(echo, life, finish_always=finish_always)
+    wearing = edge(echo, life)
     assert json.loads((await Exchange(wearing, chunks=(b"x" * 50, b"x" * 50)).run()).body)["bytes"] == 100
     got = await Exchange(wearing, chunks=(b"x" * 50, b"x" * 51, b"x" * 50)).run()
     assert (got.status, got.error["code"]) == (413, "file_too_large")
@@ -326,19 +329,6 @@ async def test_a_stream_whose_client_leaves_is_closed_properly() -> None:
     exchange.leave()
     await task
     assert (exchange.status, exchange.body, exchange.complete) == (200, b"a", True)
-
-
-async def test_an_ingest_is_finished_although_its_client_left() -> None:
-    app, life = Slow(), a_life()
-    exchange = Exchange(edge(app, life, finish_always=("/ingest",)), "/ingest")
-    task = exchange.start()
-    await app.at_work.wait()
-    exchange.leave()
-    await asyncio.sleep(0.01)
-    assert (app.outcome, life.in_flight) == ("", 1)
-    app.gate.set()
-    await task
-    assert (app.outcome, life.in_flight) == ("finished", 0)
 
 
 async def test_work_after_the_last_byte_is_neither_cancelled_nor_answered_twice() -> None:

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from rag.encoders import StoreEncoders
 from rag.errors import DependencyUnavailable, InvalidFilter, VectorStoreNotFound
 from rag.ports import Vectors
+from rag.retrieve.readers_lease import ReadersLease
 from rag.retrieve.search import Found, Query, Searcher, nothing_relevant
 from rag.types import Hit, Match, SearchMode
 from tests.builders import a_chunk
-from tests.fakes import FakeEmbedder, FakeVectorStore
+from tests.fakes import FakeEmbedder, FakeEmbedders, FakeVectorStore, FakeViews
 
 TEXTS = ["red apples", "green apples", "green pears", "blue plums", "red cherries", "a boat on the sea"]
 
@@ -25,17 +27,13 @@ class CountingStore(FakeVectorStore):
         super().__init__()
         self.searches: list[tuple[str, int, int]] = []
 
-    def dense(
-        self, vector_store: str, vectors: Vectors, limit: int, filters: Mapping[str, Any] | None = None
-    ) -> list[list[Match]]:
+    def dense(self, collection: str, vectors: Vectors, limit: int, *args: Any, **options: Any) -> list[list[Match]]:
         self.searches.append(("dense", len(vectors), limit))
-        return super().dense(vector_store, vectors, limit, filters)
+        return super().dense(collection, vectors, limit, *args, **options)
 
-    def keyword(
-        self, vector_store: str, queries: Any, limit: int, filters: Mapping[str, Any] | None = None
-    ) -> list[list[Match]]:
+    def keyword(self, collection: str, queries: Any, limit: int, *args: Any, **options: Any) -> list[list[Match]]:
         self.searches.append(("keyword", len(queries), limit))
-        return super().keyword(vector_store, queries, limit, filters)
+        return super().keyword(collection, queries, limit, *args, **options)
 
 
 class Bench:
@@ -43,10 +41,14 @@ class Bench:
 
     def __init__(self, candidates: int = 5) -> None:
         self.embedder, self.store = FakeEmbedder(), CountingStore()
-        self.searcher = Searcher(self.embedder, self.store, candidates=candidates, dense_weight=0.5)
+        self.views = FakeViews(self.store)
+        encoders = StoreEncoders(FakeEmbedders(self.embedder))
+        self.searcher = Searcher(
+            encoders, self.store, self.views, ReadersLease(), candidates=candidates, dense_weight=0.5
+        )
         chunks = [a_chunk(t, ordinal=i, attributes={"color": t.split()[0]}) for i, t in enumerate(TEXTS)]
         for name in ("default", "other"):
-            self.store.ensure(name, self.embedder.dimensions, self.embedder.model_name)
+            self.store.create(name, self.embedder.dimensions, self.embedder.model_name)
             self.store.insert(name, chunks, self.embedder.vectors(TEXTS))
 
     async def search_together(self, *queries: Query) -> list[Found | BaseException]:
@@ -164,9 +166,27 @@ async def test_timings_name_each_step(bench: Bench) -> None:
 
 
 async def test_an_empty_store_has_no_hits(bench: Bench) -> None:
-    bench.store.ensure("empty", bench.embedder.dimensions, bench.embedder.model_name)
+    bench.store.create("empty", bench.embedder.dimensions, bench.embedder.model_name)
     for mode in ("hybrid", "dense", "keyword"):
         assert (await bench.searcher.search(query("a", vector_store="empty", mode=mode))).hits == ()
+
+
+async def test_versions_that_nobody_may_see_are_left_out(bench: Bench) -> None:
+    hidden = [a_chunk(f"red apples {n}", filename="new.md", ordinal=n) for n in range(5)]
+    bench.store.insert("default", hidden, bench.embedder.vectors([chunk.text for chunk in hidden]))
+    bench.views.unseen = {hidden[0].version_id}
+    for mode in ("hybrid", "dense", "keyword"):
+        found = await bench.searcher.search(query("red apples", mode=mode))
+        assert texts(found)[0] == "red apples"
+        assert not {chunk.text for chunk in hidden} & set(texts(found))
+
+
+async def test_a_weight_of_the_query_goes_before_that_of_the_service(bench: Bench) -> None:
+    def cosine_only(found: Found) -> bool:
+        return all(hit.cosine is not None for hit in found.hits if hit.score > 0)
+
+    dense_alone = Query("green pears", "default", 3, "hybrid", None, 1.0)
+    assert cosine_only(await bench.searcher.search(dense_alone))
 
 
 def hit(cosine: float | None) -> Hit:

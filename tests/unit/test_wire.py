@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import gc
+import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,8 +15,8 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Message
 
-from rag.errors import EmptyQuestion, FileTooLarge, InvalidRequest
-from rag.http.ingest_form import IngestRequest, refuse_large
+from rag.errors import EmptyQuestion, FileTooLarge, InvalidRequest, RagError, UnsupportedFile
+from rag.http.ingest_form import IngestOrder, IngestRequest, received_ingest
 from rag.http.wire import (
     AskRequest,
     EncodeRequest,
@@ -35,8 +36,11 @@ GOOD: dict[type[WireModel], dict[str, Any]] = {
 }
 
 
-def request_of(body: bytes, content_type: str | None = "application/json") -> Request:
+def request_of(
+    body: bytes, content_type: str | None = "application/json", others: Mapping[str, str] | None = None
+) -> Request:
     headers = [] if content_type is None else [(b"content-type", content_type.encode())]
+    headers += [(name.encode(), value.encode()) for name, value in (others or {}).items()]
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
@@ -304,8 +308,20 @@ def multipart(parts: Parts) -> tuple[bytes, str]:
     return request.read(), request.headers["content-type"]
 
 
-async def ingested(parts: Parts) -> IngestRequest:
-    return await IngestRequest.from_http_request(request_of(*multipart(parts)), None)
+@contextlib.asynccontextmanager
+async def ingested(folder: Path, parts: Parts, **headers: str) -> AsyncIterator[IngestOrder]:
+    request = await IngestRequest.from_http_request(request_of(*multipart(parts), headers), None)
+    assert request.refused is None
+    async with received_ingest(request.http, folder, 1000) as order:
+        yield order
+
+
+async def ingest_refusal(folder: Path, parts: Parts, **headers: str) -> RagError:
+    with pytest.raises(RagError) as caught:
+        async with ingested(folder, parts, **headers):
+            pass
+    assert not folder.exists() or list(folder.iterdir()) == []
+    return caught.value
 
 
 FILE: Parts = [("files", ("a.md", b"# A"))]
@@ -315,32 +331,32 @@ def field(name: str, value: str) -> Parts:
     return [(name, (None, value.encode()))]
 
 
-async def test_files_and_fields_are_taken() -> None:
+async def test_files_and_fields_are_taken_in_any_order(tmp_path: Path) -> None:
     parts: Parts = [
-        ("files", ("reference/a.md", "# Ä".encode())), ("files", ("b.txt", b"\x00\xff")),
-        *field("vector_store", "notes"), *field("attributes", '{"year": 2024, "ok": true, "t": "x"}'),
-        *field("wait_s", "2"),
+        ("files", ("reference/a.md", "# Ä".encode())), *field("attributes", '{"year": 2024, "ok": true, "t": "x"}'),
+        ("files", ("b.txt", b"b")), *field("vector_store", "notes"), *field("wait_s", "2"),
+        *field("chunking_strategy", '{"type": "recursive", "recursive": {"max_chars": 100}}'),
     ]  # fmt: skip
-    request = await ingested(parts)
-    assert request.refused is None
-    assert [(u.filename, u.content) for u in request.uploads] == [
-        ("reference/a.md", "# Ä".encode()), ("b.txt", b"\x00\xff"),
-    ]  # fmt: skip
-    assert (request.vector_store, request.attributes, request.wait_s) == (
-        "notes",
-        {"year": 2024, "ok": True, "t": "x"},
-        2,
-    )
+    async with ingested(tmp_path, parts, **{"idempotency-key": "once"}) as order:
+        assert [(u.filename, u.path.read_bytes()) for u in order.uploads] == [
+            ("reference/a.md", "# Ä".encode()),
+            ("b.txt", b"b"),
+        ]
+        assert (order.vector_store, order.attributes) == ("notes", {"year": 2024, "ok": True, "t": "x"})
+        assert (order.wait_s, order.idempotency_key) == (2, "once")
+        assert order.chunking == {"type": "recursive", "recursive": {"max_chars": 100, "overlap_chars": 10}}
 
 
 @pytest.mark.parametrize(("raw", "name"), [("notes", "notes"), ('"notes"', "notes"), ("123", "123"), ("null", "null")])
-async def test_the_vector_stores_name_may_be_plain_text(raw: str, name: str) -> None:
-    assert (await ingested([*FILE, *field("vector_store", raw)])).vector_store == name
+async def test_the_vector_stores_name_may_be_plain_text(tmp_path: Path, raw: str, name: str) -> None:
+    async with ingested(tmp_path, [*FILE, *field("vector_store", raw)]) as order:
+        assert order.vector_store == name
 
 
-async def test_empty_fields_have_their_defaults() -> None:
-    request = await ingested([*FILE, *field("vector_store", ""), *field("attributes", ""), *field("wait_s", "")])
-    assert (request.refused, request.vector_store, request.attributes, request.wait_s) == (None, "default", {}, 0)
+async def test_empty_fields_have_their_defaults(tmp_path: Path) -> None:
+    names = ("vector_store", "attributes", "wait_s", "chunking_strategy")
+    async with ingested(tmp_path, [*FILE, *(part for name in names for part in field(name, ""))]) as order:
+        assert order == IngestOrder(order.uploads)
 
 
 BAD_FORMS: list[tuple[str, Parts]] = [
@@ -348,6 +364,7 @@ BAD_FORMS: list[tuple[str, Parts]] = [
     ("files", field("files", "text, not a file")),
     ("files", [*FILE, *field("files", "text, not a file")]),
     ("file", [("file", ("a.md", b"x"))]),
+    ("a.md", FILE * 2),
     ("attributes", [*FILE, *field("attributes", "{")]),
     ("attributes", [*FILE, *field("attributes", "[]")]),
     ("attributes", [*FILE, *field("attributes", '{"a": null}')]),
@@ -355,71 +372,66 @@ BAD_FORMS: list[tuple[str, Parts]] = [
     ("attributes", [*FILE, *field("attributes", '{"a": NaN}')]),
     ("attributes", [*FILE, *field("attributes", '{"a": 1e999}')]),
     ("attributes", [*FILE, *field("attributes", '{"a": 9223372036854775808}')]),
+    ("attributes", [*FILE, *field("attributes", '{"a": 1%s}' % ("0" * 400))]),
+    ("attributes", [*FILE, *field("attributes", '{"": 1}')]),
     ("attributes", [*FILE, *field("attributes", json.dumps({"k" * 65: 1}))]),
     ("attributes", [*FILE, *field("attributes", json.dumps({"k": "v" * 513}))]),
     ("attributes", [*FILE, *field("attributes", json.dumps({str(i): i for i in range(17)}))]),
+    ("attributes", [*FILE, *field("attributes", "[" * 60_000)]),
     ("attributes", [*FILE, *field("attributes", "[" * 100_000)]),
+    ("attributes", [*FILE, *field("attributes", "{}"), *field("attributes", "{}")]),
     ("wait_s", [*FILE, *field("wait_s", "soon")]),
     ("wait_s", [*FILE, *field("wait_s", "-1")]),
     ("wait_s", [*FILE, *field("wait_s", "3601")]),
     ("wait_s", [*FILE, *field("wait_s", "true")]),
     ("wait_s", [*FILE, *field("wait_s", "NaN")]),
     ("vector_store", [*FILE, *field("vector_store", "x" * 65)]),
+    ("vector_store", [*FILE, *field("vector_store", "a\0b")]),
     ("vector_store", [*FILE, ("vector_store", ("name.txt", b"default"))]),
+    ("chunking_strategy", [*FILE, *field("chunking_strategy", "auto")]),
+    ("chunking_strategy", [*FILE, *field("chunking_strategy", '"auto"')]),
+    ("chunking_strategy.type", [*FILE, *field("chunking_strategy", '{"type": "magic"}')]),
 ]
 
 
 @pytest.mark.parametrize(("param", "parts"), BAD_FORMS, ids=[f"{name}-{i}" for i, (name, _) in enumerate(BAD_FORMS)])
-async def test_a_form_with_a_fault_is_refused_with_the_fields_name(param: str, parts: Parts) -> None:
-    refused = (await ingested(parts)).refused
-    assert isinstance(refused, InvalidRequest)
-    assert refused.param == param
+async def test_a_form_with_a_fault_is_refused_with_the_fields_name(tmp_path: Path, param: str, parts: Parts) -> None:
+    refused = await ingest_refusal(tmp_path, parts)
+    assert (type(refused), refused.param) == (InvalidRequest, param)
 
 
-@pytest.mark.parametrize(
-    ("body", "content_type"),
-    [
-        (b"{}", "application/json"), (b"", None), (b"", "multipart/form-data"), (b"x", "multipart/form-data"),
-        (b"", "multipart/form-data; boundary=x"), (b"no parts", "multipart/form-data; boundary=x"),
-        (b"--x\r\nContent-Disposition: nothing\r\n\r\n\r\n--x--", "multipart/form-data; boundary=x"),
-        (b'{"files": []}', "multipart/form-data; boundary=\xff"),
-    ],
-)  # fmt: skip
-async def test_a_body_that_is_no_form_is_refused(body: bytes, content_type: str | None) -> None:
-    request = await IngestRequest.from_http_request(request_of(body, content_type), None)
-    assert isinstance(request.refused, InvalidRequest)
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\tb", "é"])
+async def test_a_key_that_cannot_be_kept_is_refused(tmp_path: Path, key: str) -> None:
+    assert (await ingest_refusal(tmp_path, FILE, **{"idempotency-key": key})).param == "Idempotency-Key"
 
 
-# starlette leaves the half file to the garbage collector
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-async def test_a_form_that_is_cut_off_is_refused() -> None:
-    whole, content_type = multipart(FILE)
-    request = await IngestRequest.from_http_request(request_of(whole[:-30], content_type), None)
-    assert isinstance(request.refused, InvalidRequest)
-    gc.collect()
-
-
-async def test_more_than_a_thousand_files_are_refused() -> None:
-    refused = (await ingested(FILE * 1001)).refused
+async def test_more_than_a_thousand_files_are_refused(tmp_path: Path) -> None:
+    parts: Parts = [("files", (f"{number}.md", b"x")) for number in range(1001)]
+    refused = await ingest_refusal(tmp_path, parts)
     assert isinstance(refused, InvalidRequest)
     assert "1000" in refused.message
 
 
+async def test_a_file_that_cannot_be_read_refuses_all(tmp_path: Path) -> None:
+    refused = await ingest_refusal(tmp_path, [*FILE, ("files", ("b.md", b"GIF89a, a picture"))])
+    assert (type(refused), refused.param) == (UnsupportedFile, "b.md")
+
+
+async def test_a_file_above_the_limit_is_refused_by_name(tmp_path: Path) -> None:
+    refused = await ingest_refusal(tmp_path, [*FILE, ("files", ("big.md", b"x" * 1001))])
+    assert (type(refused), refused.param) == (FileTooLarge, "big.md")
+
+
 @settings(max_examples=20, deadline=None)
-@given(body=st.binary(max_size=60), value=st.text(max_size=20))
-async def test_no_form_makes_anything_but_a_request_or_a_refusal(body: bytes, value: str) -> None:
-    check: Callable[[Request, Any], Awaitable[IngestRequest]] = IngestRequest.from_http_request
-    assert isinstance(
-        await check(request_of(b"--x\r\n" + body, "multipart/form-data; boundary=x"), None), IngestRequest
-    )
-    for name in ("vector_store", "attributes", "wait_s"):
-        request = await ingested([*FILE, *field(name, value)])
-        assert request.refused is None or request.refused.param == name
-
-
-async def test_a_file_above_the_limit_is_refused_by_name() -> None:
-    request = await ingested([*FILE, ("files", ("big.md", b"x" * 11))])
-    with pytest.raises(FileTooLarge, match=r"big\.md.*11 bytes.*10") as caught:
-        refuse_large(request.uploads, 10)
-    assert caught.value.param == "big.md"
-    refuse_large(request.uploads, 11)
+@given(value=st.text(max_size=20))
+async def test_no_field_makes_anything_but_an_order_or_a_refusal(
+    tmp_path_factory: pytest.TempPathFactory, value: str
+) -> None:
+    for name in ("vector_store", "attributes", "wait_s", "chunking_strategy"):
+        refused: InvalidRequest | None = None
+        try:
+            async with ingested(tmp_path_factory.mktemp("in"), [*FILE, *field(name, value)]):
+                pass
+        except InvalidRequest as error:
+            refused = error
+        assert refused is None or (refused.param or "").split(".")[0] == name

@@ -1,0 +1,126 @@
+"""The real document side in one process, with an encoder that costs next to nothing: what the trials of it stand on."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rag.adapters.dbos_jobs import DbosJobs
+from rag.adapters.milvus_store import MilvusStore
+from rag.adapters.parser_process import ParserProcess
+from rag.blobs import BlobFolder
+from rag.catalog.database import Database
+from rag.chunkers import RecursiveStrategy, chunker_for
+from rag.chunkers.strategy import from_json
+from rag.library.archive import Archive, Tools
+from rag.library.sql_library import SqlLibrary
+from rag.ports import Embedders, JobEngine, Parser, Vectors, VectorStore
+from rag.records import Received, Strategy
+from rag.retrieve.search import Found, Query, Searcher
+from rag.types import Extract, Passage, SearchMode, TextKind
+from tests.fakes import FakeEmbedder, FakeEmbedders
+
+STORE = "default"
+_ANSWERS_IN_S = 60.0
+
+
+class SlowEmbedder(FakeEmbedder):
+    """A fake that takes its time, so that there is a middle to be interrupted in."""
+
+    def __init__(self, pause_s: float) -> None:
+        super().__init__()
+        self._pause_s = pause_s
+
+    async def encode(self, texts: Sequence[str], kind: TextKind) -> Vectors:
+        if kind == "passage":
+            await asyncio.sleep(self._pause_s)
+        return self.vectors(texts)
+
+
+def slow_embedders(pause_s: float) -> FakeEmbedders:
+    return FakeEmbedders(SlowEmbedder(pause_s))
+
+
+def cut(extract: Extract, strategy: Strategy) -> Sequence[Passage]:
+    return chunker_for(from_json(strategy), None).chunk(extract)
+
+
+@dataclass(frozen=True, slots=True)
+class Wraps:
+    """What is put around the real parts, to see what they are asked."""
+
+    parser: Callable[[Parser], Parser] = lambda parser: parser
+    engine: Callable[[JobEngine], JobEngine] = lambda engine: engine
+    store: Callable[[VectorStore], VectorStore] = lambda store: store
+
+
+@dataclass(slots=True)
+class DocumentSide:
+    archive: Archive
+    store: VectorStore
+    database: Database
+    blobs: BlobFolder
+    searcher: Searcher
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def library(self) -> SqlLibrary:
+        return self.archive.library
+
+    @property
+    def collection(self) -> str:
+        return self.archive.views.snapshot(STORE).collection
+
+    def upload(self, filename: str, content: bytes) -> Received:
+        """As the HTTP side leaves it."""
+        path = self.blobs.incoming / uuid.uuid4().hex
+        path.write_bytes(content)
+        return Received(filename, path, len(content), hashlib.sha256(content).hexdigest())
+
+    def search(self, text: str, mode: SearchMode, top_k: int = 10, filters: Any = None) -> Found:
+        query = Query(text, STORE, top_k, mode, filters)
+        return asyncio.run_coroutine_threadsafe(self.searcher.search(query), self.loop).result(_ANSWERS_IN_S)
+
+
+@contextmanager
+def document_side(
+    folder: Path, embedders: Embedders, *, wraps: Wraps | None = None, at_once: int = 4, max_chars: int = 200
+) -> Iterator[DocumentSide]:
+    """Everything below `folder`; jobs that an earlier process left go on.
+
+    Args:
+        max_chars: Of a chunk.
+    """
+    wraps = wraps or Wraps()
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="loop", daemon=True)
+    thread.start()
+    database = Database(f"sqlite:///{folder / 'catalog.db'}")
+    store = wraps.store(MilvusStore(str(folder / "milvus.db")))
+    tools = Tools(
+        database=database,
+        blobs=BlobFolder(folder / "blobs"),
+        store=store,
+        parser=wraps.parser(ParserProcess()),
+        embedders=embedders,
+        engine=wraps.engine(DbosJobs(f"sqlite:///{folder / 'jobs.db'}", at_once=at_once)),
+        cut=cut,
+        chunking=RecursiveStrategy(max_chars, max_chars // 10),
+    )
+    archive = Archive(tools, loop)
+    searcher = Searcher(archive.encoders, store, archive.views, archive.leases, candidates=50, dense_weight=0.5)
+    try:
+        archive.start()
+        yield DocumentSide(archive, store, database, tools.blobs, searcher, loop)
+    finally:
+        archive.stop()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -1,0 +1,228 @@
+"""The Parser: each file is read in a process of its own, forked by a helper process that this starts when first needed.
+
+    service --JSON lines--> helper (rag.readers.helper) --fork--> child: reads one file, writes the Extract to a file
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Final
+
+from rag.errors import BrokenFile, Draining, InternalError, ParsingLimit, UnsupportedFile, error_class
+from rag.readers.extract_json import from_json
+from rag.readers.limits import ParserLimits
+from rag.readers.request import Reply, Request
+from rag.types import Extract
+
+__all__ = ["ParserLimits", "ParserProcess"]
+
+logger = logging.getLogger("rag.parser")
+
+_GRACE_S = 15.0
+"""The helper ends a child in time; when it has not answered this much later, it hangs itself."""
+_STOP_S = 2.0
+_KEPT_VARIABLES: Final = ("PATH", "HOME", "LANG", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+_KEPT_PREFIXES: Final = ("LC_", "PYTHON", "TESSDATA")
+
+
+class ParserProcess:
+    """Reads up to `at_once` files at a time; more wait. Implements `rag.ports.Parser`."""
+
+    def __init__(self, limits: ParserLimits | None = None, *, ocr_languages: str = "", at_once: int = 2) -> None:
+        """`ocr_languages`: for Tesseract, such as `eng+deu`; empty leaves scanned pages unread."""
+        self._limits = limits or ParserLimits()
+        self._ocr_languages = ocr_languages
+        self._slots = threading.BoundedSemaphore(at_once)
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._helper: _Helper | None = None
+        self._folder: Path | None = None
+        self._is_closed = False
+
+    def parse(self, path: Path, filename: str) -> Extract:
+        """As `rag.ports.Parser.parse`.
+
+        Raises:
+            Draining: the parser has been closed.
+            InternalError: its process ended twice; not the file's fault.
+        """
+        with self._slots:
+            request = self._request(path, filename)
+            result = Path(request.result)
+            try:
+                return self._outcome(self._ask(request), result, filename)
+            finally:
+                shutil.rmtree(result.parent, ignore_errors=True)
+
+    def close(self) -> None:
+        with self._lock:
+            self._is_closed = True
+            helper, self._helper = self._helper, None
+            folder, self._folder = self._folder, None
+        if helper:
+            helper.stop()
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _request(self, path: Path, filename: str) -> Request:
+        number = next(self._numbers)
+        with self._lock:
+            self._refuse_if_closed()
+            self._folder = self._folder or Path(tempfile.mkdtemp(prefix="rag-parser-"))
+            folder = self._folder / str(number)
+            folder.mkdir(parents=True)  # cleaners of temporary folders take the parent too
+        limits = self._limits
+        return Request(
+            number=number,
+            path=str(path.absolute()),
+            filename=filename,
+            result=str(folder / "extract.json"),
+            timeout_s=limits.timeout_s,
+            memory_mib=limits.memory_mib,
+            max_text_chars=limits.max_text_chars,
+            ocr_languages=self._ocr_languages,
+        )
+
+    def _ask(self, request: Request) -> Reply:
+        for _ in range(2):
+            helper = self._running_helper()
+            try:
+                return helper.ask(request, self._limits.timeout_s + _GRACE_S)
+            except EOFError:
+                logger.warning("the parser's process ended while it read %r", request.filename)
+            except TimeoutError:
+                helper.stop()
+                raise self._took_too_long(request.filename) from None
+        raise InternalError(f"{request.filename} was not read: the parser's process ended twice; upload it again")
+
+    def _running_helper(self) -> _Helper:
+        with self._lock:
+            self._refuse_if_closed()
+            if self._helper is None or not self._helper.is_running:
+                if self._helper:
+                    self._helper.stop()
+                self._helper = _Helper()
+            return self._helper
+
+    def _refuse_if_closed(self) -> None:
+        if self._is_closed:
+            raise Draining("files are no longer read: the service is shutting down")
+
+    def _outcome(self, reply: Reply, result: Path, filename: str) -> Extract:
+        limits = self._limits
+        match reply.outcome:
+            case "text":
+                return from_json(result.read_bytes())
+            case "refused":
+                raise _refusal(result.read_bytes(), filename)
+            case "timeout":
+                raise self._took_too_long(filename)
+            case "out_of_memory":
+                raise _limit(filename, f"takes more than {limits.memory_mib:,} MiB of memory to read; split it")
+            case "crashed":
+                logger.warning("the reader of %r was ended by signal %d", filename, reply.signal)
+                problem = f"crashed its reader: it is damaged, or needs more than {limits.memory_mib:,} MiB of memory"
+                raise BrokenFile(f"{filename} {problem}", param=filename)
+
+    def _took_too_long(self, filename: str) -> ParsingLimit:
+        return _limit(filename, f"takes more than {self._limits.timeout_s:g} s to read; split it")
+
+
+def _limit(filename: str, problem: str) -> ParsingLimit:
+    return ParsingLimit(f"{filename} {problem}", param=filename)
+
+
+def _refusal(content: bytes, filename: str) -> UnsupportedFile:
+    fields = json.loads(content)
+    if fields["detail"]:
+        logger.warning("the reader of %r failed: %s", filename, fields["detail"])
+    found = error_class(fields["code"])
+    cls = found if issubclass(found, UnsupportedFile) else UnsupportedFile
+    return cls(fields["message"], param=filename)
+
+
+class _Helper:
+    """The helper process, and who waits for its replies."""
+
+    def __init__(self) -> None:
+        self._process = _start()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._requests, self._replies = self._process.stdin, self._process.stdout
+        self._lock = threading.Lock()
+        self._waiting: dict[int, Future[Reply]] = {}
+        self.is_running = True
+        self._listener = threading.Thread(target=self._listen, name="rag-parser", daemon=True)
+        self._listener.start()
+
+    def ask(self, request: Request, timeout_s: float) -> Reply:
+        """Raises EOFError when the process ends meanwhile, TimeoutError when it does not answer."""
+        reply: Future[Reply] = Future()
+        with self._lock:
+            if not self.is_running:
+                raise EOFError
+            self._waiting[request.number] = reply
+            try:
+                self._requests.write(request.line())
+                self._requests.flush()
+            except OSError:
+                self._waiting.pop(request.number)
+                raise EOFError from None
+        try:
+            return reply.result(timeout_s)
+        finally:
+            with self._lock:
+                self._waiting.pop(request.number, None)
+
+    def stop(self) -> None:
+        """By the end of its input, or by force; its children end with it."""
+        with self._lock, contextlib.suppress(OSError):
+            self._requests.close()
+        try:
+            self._process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._listener.join(_STOP_S)
+
+    def _listen(self) -> None:
+        with self._replies:
+            for line in self._replies:
+                reply = Reply.parse(line)
+                with self._lock:
+                    waiting = self._waiting.get(reply.number)
+                if waiting:
+                    waiting.set_result(reply)
+        with self._lock:
+            self.is_running = False
+            for waiting in self._waiting.values():
+                if not waiting.done():
+                    waiting.set_exception(EOFError())
+
+
+def _start() -> subprocess.Popen[bytes]:
+    sources = str(Path(__file__).resolve().parents[2])  # in a Bento, which is served from any folder
+    path = os.pathsep.join(filter(None, (sources, os.environ.get("PYTHONPATH"))))
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES)  # no secrets where strangers' files are read
+    }
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "rag.readers"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**kept, "PYTHONPATH": path, "OMP_THREAD_LIMIT": "1"},
+        start_new_session=True,  # signals to the service's group are not for it
+    )

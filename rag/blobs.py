@@ -1,0 +1,79 @@
+"""Bytes on disk: originals as they were uploaded, and the texts that were read from them."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import time
+import uuid
+from collections.abc import Collection
+from pathlib import Path
+
+_DAY_S = 86_400.0
+
+
+class BlobFolder:
+    """Files with names of our own, never of an upload's.
+
+    Args:
+        folder: Where they are kept. Replicas that share a catalog share this folder, too.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.incoming = folder / "incoming"
+        self.incoming.mkdir(parents=True, exist_ok=True)
+
+    def take(self, path: Path) -> str:
+        """Move a file from `incoming` into the folder; its id."""
+        blob_id = uuid.uuid4().hex
+        target = self._made(blob_id)
+        os.replace(path, target)
+        _sync_folder(target.parent)
+        return blob_id
+
+    def write(self, content: bytes) -> str:
+        """Keep bytes, compressed; their id."""
+        blob_id = uuid.uuid4().hex
+        part = self.incoming / blob_id
+        with part.open("wb") as file:
+            file.write(gzip.compress(content, compresslevel=1))
+            file.flush()
+            os.fsync(file.fileno())
+        target = self._made(blob_id)
+        os.replace(part, target)
+        _sync_folder(target.parent)
+        return blob_id
+
+    def read(self, blob_id: str) -> bytes:
+        """What `write` was given."""
+        return gzip.decompress(self.path(blob_id).read_bytes())
+
+    def path(self, blob_id: str) -> Path:
+        return self._folder / blob_id[:2] / blob_id
+
+    def remove(self, blob_ids: Collection[str]) -> None:
+        for blob_id in blob_ids:
+            self.path(blob_id).unlink(missing_ok=True)
+
+    def sweep(self, known: Collection[str]) -> int:
+        """Remove what a crash left behind: files of no blob that are a day old. How many."""
+        oldest = time.time() - _DAY_S
+        left = [path for path in self._folder.glob("*/*") if path.name not in known and path.stat().st_mtime < oldest]
+        for path in left:
+            path.unlink(missing_ok=True)
+        return len(left)
+
+    def _made(self, blob_id: str) -> Path:
+        path = self.path(blob_id)
+        path.parent.mkdir(exist_ok=True)
+        return path
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

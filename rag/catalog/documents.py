@@ -1,0 +1,148 @@
+"""Documents: which there are, and what is said of them. Their versions change in `rag.catalog.versions`."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import Any
+
+import sqlalchemy as sa
+
+from rag.catalog import listing
+from rag.catalog.schema import documents, versions
+from rag.errors import FileNotFound
+from rag.records import Cursor, DocumentRecord, FileCounts, Page, WorkStatus
+from rag.types import Change
+
+_STATUS: dict[str, WorkStatus] = {
+    "pending": "in_progress",
+    "visible": "completed",
+    "retired": "completed",
+    "superseded": "completed",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+
+
+def document_id(store_id: str, filename: str) -> str:
+    """Stable: the same name in the same vector store is the same document."""
+    return f"doc-{_digest(store_id, filename)}"
+
+
+def ingested_file_id(store_id: str, filename: str) -> str:
+    """The file behind a document that came through `/ingest`: it stays the same when its content is replaced."""
+    return f"file-{_digest(store_id, filename)}"
+
+
+def _digest(store_id: str, filename: str) -> str:
+    return hashlib.sha256(f"{store_id}\0{filename}".encode()).hexdigest()[:24]
+
+
+def put(connection: sa.Connection, store_id: str, filename: str, file_id: str) -> str:
+    """Make the document, or give it another file; its id."""
+    own_id = document_id(store_id, filename)
+    changed = connection.execute(sa.update(documents).where(documents.c.id == own_id).values(file_id=file_id))
+    if not changed.rowcount:
+        row = {"id": own_id, "store_id": store_id, "filename": filename, "file_id": file_id, "created_at": time.time()}
+        connection.execute(sa.insert(documents).values(row))
+    return own_id
+
+
+def find(connection: sa.Connection, store_id: str, file_id: str) -> Any:
+    """The document's row. Raises FileNotFound."""
+    wanted = (documents.c.store_id == store_id) & (documents.c.file_id == file_id)
+    row = connection.execute(sa.select(documents).where(wanted)).first()
+    if row is None:
+        raise FileNotFound(f"the vector store has no file {file_id[:80]!r}", param="file_id")
+    return row
+
+
+def of_file(connection: sa.Connection, file_id: str) -> list[Any]:
+    return list(connection.execute(sa.select(documents).where(documents.c.file_id == file_id)))
+
+
+def of_store(connection: sa.Connection, store_id: str) -> list[Any]:
+    return list(connection.execute(sa.select(documents).where(documents.c.store_id == store_id)))
+
+
+def record(connection: sa.Connection, store_id: str, file_id: str) -> DocumentRecord:
+    document = find(connection, store_id, file_id)
+    row = connection.execute(_shown().where(documents.c.id == document.id)).one()
+    return to_record(row)
+
+
+def page(
+    connection: sa.Connection, store_id: str, cursor: Cursor, status: WorkStatus | None
+) -> Page[DocumentRecord]:
+    statement = _shown().where(documents.c.store_id == store_id)
+    if status is not None:
+        statement = statement.where(versions.c.state.in_([s for s, name in _STATUS.items() if name == status]))
+    rows = listing.page(connection, statement, documents.c.created_at, documents.c.file_id, cursor)
+    return Page([to_record(row) for row in rows.rows], rows.has_more)
+
+
+def counts(connection: sa.Connection, store_id: str) -> tuple[FileCounts, int]:
+    """Documents by status, and the bytes of all."""
+    columns = (versions.c.state, sa.func.count(), sa.func.coalesce(sa.func.sum(versions.c.bytes), 0))
+    statement = _shown().where(documents.c.store_id == store_id).with_only_columns(*columns)
+    rows = connection.execute(statement.group_by(versions.c.state)).all()
+    return file_counts((state, count) for state, count, _ in rows), sum(int(size) for _, _, size in rows)
+
+
+def file_counts(by_state: Any) -> FileCounts:
+    totals: dict[str, int] = {}
+    for state, count in by_state:
+        totals[_STATUS[state]] = totals.get(_STATUS[state], 0) + count
+    return FileCounts(**totals)
+
+
+def _shown() -> Any:
+    """Documents with the version that speaks for each: the newest, unless that was cancelled and another was not."""
+    newest = sa.func.coalesce(
+        sa.func.max(sa.case((versions.c.state.in_(("pending", "visible", "failed")), versions.c.seq))),
+        sa.func.max(versions.c.seq),
+    )
+    per_document = sa.select(versions.c.document_id, newest.label("seq")).group_by(versions.c.document_id).subquery()
+    shown = versions.alias("seen")
+    searchable = sa.exists().where(shown.c.document_id == documents.c.id, shown.c.state == "visible")
+    columns = (
+        versions,
+        documents.c.created_at.label("document_created_at"),
+        documents.c.file_id.label("document_file_id"),
+        searchable.label("searchable"),
+    )
+    return (
+        sa.select(*columns)
+        .join(per_document, per_document.c.seq == versions.c.seq)
+        .join(documents, documents.c.id == versions.c.document_id)
+    )
+
+
+def to_record(row: Any, change: Change | None = None) -> DocumentRecord:
+    """Of a row of `versions`, joined with its document or not."""
+    fields = row._mapping
+    return DocumentRecord(
+        document_id=row.document_id,
+        store_id=row.store_id,
+        file_id=fields.get("document_file_id", row.file_id),
+        filename=row.filename,
+        status=_STATUS[row.state],
+        created_at=fields.get("document_created_at", row.created_at),
+        attributes=row.attributes,
+        chunking=row.chunking,
+        usage_bytes=row.bytes,
+        error_code=row.error_code,
+        error_message=row.error_message,
+        version=row.seq,
+        content_hash=row.content_hash,
+        bytes=row.bytes,
+        media_type=row.media_type,
+        title=row.title,
+        language=row.language,
+        pages=row.pages,
+        chunks=row.chunks,
+        chunks_done=row.chunks_done,
+        searchable=bool(fields.get("searchable", row.state == "visible")),
+        change=change,
+        origin=row.origin,
+    )

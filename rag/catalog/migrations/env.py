@@ -1,0 +1,16 @@
+"""Alembic's entry: `rag.catalog.database` passes its connection."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from rag.catalog.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+    version_table="catalog_version",
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,172 @@
+"""The tables. `rag/catalog/migrations` brings a database to this; a test compares the two.
+
+A document's life is a list of versions, one for each accepted change. A version is
+
+    pending -> visible -> retired          the usual way; `born` and `died` are revisions of the vector store
+       |-> failed | cancelled              it never becomes visible; what was visible before stays so
+       `-> superseded                      a newer version became visible first
+
+A question reads the store's revision R once, and sees the versions with born <= R < died: all of one state, whatever
+changes meanwhile (multi-version concurrency control).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
+)
+
+BIG_ID = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only in an INTEGER primary key."""
+
+stores = Table(
+    "vector_stores",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(512), nullable=False),
+    Column("description", Text, nullable=False, default=""),
+    Column("metadata", JSON, nullable=False),
+    Column("chunking", JSON, nullable=True),
+    Column("expires_after_days", Integer, nullable=True),
+    Column("created_at", Float(53), nullable=False),
+    Column("last_active_at", Float(53), nullable=False),
+    Column("revision", BigInteger, nullable=False, default=0),
+    Column("indexes_made", Integer, nullable=False, default=0),
+)
+Index(None, stores.c.name)
+
+indexes = Table(
+    "indexes",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("store_id", String(64), nullable=False, index=True),
+    Column("embedder", String(512), nullable=False),
+    Column("dimensions", Integer, nullable=False),
+    Column("state", String(16), nullable=False),  # active, building, previous, dropping
+    Column("created_at", Float(53), nullable=False),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False),  # original, extract
+    Column("bytes", BigInteger, nullable=False),
+    Column("created_at", Float(53), nullable=False),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("filename", String(512), nullable=False),
+    Column("purpose", String(32), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("blob_id", String(64), nullable=False, index=True),
+    Column("created_at", Float(53), nullable=False),
+    Column("expires_at", Float(53), nullable=True),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("store_id", String(64), nullable=False),
+    Column("filename", String(512), nullable=False),
+    Column("file_id", String(64), nullable=False, index=True),
+    Column("created_at", Float(53), nullable=False),
+    UniqueConstraint("store_id", "filename"),
+)
+Index(None, documents.c.store_id, documents.c.created_at)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("seq", BIG_ID, primary_key=True, autoincrement=True),
+    Column("document_id", String(64), nullable=False, index=True),
+    Column("store_id", String(64), nullable=False),
+    Column("filename", String(512), nullable=False),
+    Column("file_id", String(64), nullable=False, index=True),
+    Column("blob_id", String(64), nullable=True, index=True),
+    Column("extract_id", String(64), nullable=True, index=True),
+    Column("content_hash", String(64), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("attributes", JSON, nullable=False),
+    Column("chunking", JSON, nullable=True),
+    Column("origin", String(128), nullable=False, default=""),
+    Column("attributes_written", JSON, nullable=True),  # those that its rows in Milvus have
+    Column("generation", BIG_ID, nullable=True),  # orders the contents; null: that of `seq`
+    Column("state", String(16), nullable=False),
+    Column("claimed_by", String(64), nullable=True),  # the job that makes it; others may wait for it, too
+    Column("born", BigInteger, nullable=True),
+    Column("died", BigInteger, nullable=True),
+    Column("dirty", Boolean, nullable=False, default=False),  # rows of it may be in Milvus
+    Column("media_type", String(128), nullable=False, default=""),
+    Column("title", Text, nullable=False, default=""),
+    Column("language", String(64), nullable=False, default=""),
+    Column("pages", Integer, nullable=False, default=0),
+    Column("chunks", Integer, nullable=False, default=0),
+    Column("chunks_done", Integer, nullable=False, default=0),
+    Column("error_code", String(64), nullable=True),
+    Column("error_message", Text, nullable=True),
+    Column("created_at", Float(53), nullable=False),
+    Column("finished_at", Float(53), nullable=True),  # when it left `pending`
+    Column("died_at", Float(53), nullable=True),
+    sqlite_autoincrement=True,  # a number never comes back, also after its row is gone
+)
+Index(None, versions.c.store_id, versions.c.state)
+Index(None, versions.c.dirty, versions.c.state)
+
+index_versions = Table(
+    "index_versions",  # which index holds which version, whole
+    metadata,
+    Column("index_id", String(80), primary_key=True),
+    Column("seq", BIG_ID, primary_key=True),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("store_id", String(64), nullable=False, index=True),
+    Column("state", String(16), nullable=False, index=True),
+    Column("idempotency_key", String(255), nullable=True, unique=True),
+    Column("fingerprint", String(64), nullable=False, default=""),
+    Column("created_at", Float(53), nullable=False),
+    Column("started_at", Float(53), nullable=True),
+    Column("finished_at", Float(53), nullable=True),
+    Column("heartbeat_at", Float(53), nullable=True),
+    Column("alive_at", Float(53), nullable=True),  # when the process that runs it last said so
+    Column("step", String(600), nullable=False, default=""),
+    Column("waiting_for", Text, nullable=False, default=""),
+    Column("chunks_per_s", Float(53), nullable=True),
+    Column("error", Text, nullable=True),
+    Column("details", JSON, nullable=False),
+    Column("forgotten", Boolean, nullable=False, default=False),  # the engine keeps nothing of it any more
+)
+
+job_files = Table(
+    "job_files",
+    metadata,
+    Column("job_id", String(64), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("seq", BIG_ID, nullable=False, index=True),
+    Column("change", String(16), nullable=False),
+)

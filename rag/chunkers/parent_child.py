@@ -1,0 +1,37 @@
+"""Small passages to search in, each with the larger text around it to answer from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rag.chunkers.chunker import Span, passage_at, stripped
+from rag.chunkers.recursive import recursive_spans
+from rag.types import Extract, Passage
+
+
+@dataclass(frozen=True, slots=True)
+class ParentChildChunker:
+    """See `rag.chunkers.Chunker`. A small passage has one meaning and so one clear vector; its parent has the answer.
+
+    Neither overlaps its neighbour: the parent makes up for what a child's edge cuts off.
+    """
+
+    child_chars: int = 384
+    parent_chars: int = 2_048
+
+    def chunk(self, extract: Extract) -> list[Passage]:
+        return [
+            child
+            for parent in recursive_spans(extract.text, self.parent_chars)
+            for child in self._children(extract, parent)
+        ]
+
+    def _children(self, extract: Extract, parent: Span) -> Iterator[Passage]:
+        """A child that is all of its parent needs no context."""
+        start, end = parent
+        context = extract.text[start:end]
+        for first, last in recursive_spans(context, self.child_chars):
+            span = stripped(extract.text, (start + first, start + last))
+            if span[0] < span[1]:
+                yield passage_at(extract, span, context="" if span == parent else context)

@@ -1,0 +1,192 @@
+"""Which chunker cuts a file, and how large. Stored with each vector store and each file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+from rag.chunkers.chunker import MAX_CHARS
+from rag.errors import InternalError, InvalidRequest
+from rag.types import JsonObject
+
+PARAM = "chunking_strategy"
+_MIN_CHARS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStrategy:
+    """OpenAI's `static`. Names and defaults are OpenAI's.
+
+    A passage may be longer than the encoder reads (256 tokens for all-MiniLM-L6-v2): its vector then knows of the
+    beginning only, while keyword search and the language model have all of it.
+    """
+
+    max_chunk_size_tokens: int = 800
+    chunk_overlap_tokens: int = 400
+
+
+@dataclass(frozen=True, slots=True)
+class RecursiveStrategy:
+    max_chars: int = 512
+    overlap_chars: int = 51
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceStrategy:
+    max_chars: int = 512
+    overlap_sentences: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StructureStrategy:
+    max_chars: int = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class ParentChildStrategy:
+    parent_chars: int = 2_048
+    child_chars: int = 384
+
+
+ChunkingStrategy: TypeAlias = (
+    TokenStrategy | RecursiveStrategy | SentenceStrategy | StructureStrategy | ParentChildStrategy
+)
+_Sizes: TypeAlias = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """A number that a strategy takes. Its bounds and its default may depend on those before it."""
+
+    name: str
+    low: int
+    high: Callable[[_Sizes], int]
+    default: Callable[[_Sizes], int]
+
+
+def _max_chars(default: int, *, name: str = "max_chars", low: int = _MIN_CHARS) -> _Size:
+    return _Size(name, low, lambda _: MAX_CHARS, lambda _: default)
+
+
+_FORMS: Mapping[str, tuple[type[ChunkingStrategy], tuple[_Size, ...]]] = {
+    "static": (
+        TokenStrategy,
+        (
+            _Size("max_chunk_size_tokens", 100, lambda _: 4_096, lambda _: 800),
+            _Size(
+                "chunk_overlap_tokens",
+                0,
+                lambda sizes: sizes["max_chunk_size_tokens"] // 2,
+                lambda sizes: min(400, sizes["max_chunk_size_tokens"] // 2),
+            ),
+        ),
+    ),
+    "recursive": (
+        RecursiveStrategy,
+        (
+            _max_chars(512),
+            _Size("overlap_chars", 0, lambda sizes: sizes["max_chars"] // 2, lambda sizes: sizes["max_chars"] // 10),
+        ),
+    ),
+    "sentences": (
+        SentenceStrategy,
+        (_max_chars(512), _Size("overlap_sentences", 0, lambda _: 10, lambda _: 1)),
+    ),
+    "structure": (StructureStrategy, (_max_chars(1_024),)),
+    "parent_child": (
+        ParentChildStrategy,
+        (
+            _max_chars(2_048, name="parent_chars", low=2 * _MIN_CHARS),
+            _Size(
+                "child_chars",
+                _MIN_CHARS,
+                lambda sizes: sizes["parent_chars"] // 2,
+                lambda sizes: min(384, sizes["parent_chars"] // 2),
+            ),
+        ),
+    ),
+}
+
+
+def parse(data: Any, default: ChunkingStrategy) -> ChunkingStrategy:
+    """The strategy that a request's `chunking_strategy` asks for: OpenAI's `auto` and `static`, or one of ours.
+
+    Ours look like `static`: `{"type": "recursive", "recursive": {"max_chars": 512}}`. Sizes that are left out have
+    defaults that suit the others.
+
+    Args:
+        data: As the JSON was; None where the request has none.
+        default: What `auto` and None stand for.
+
+    Raises:
+        InvalidRequest: `param` is the path of what is wrong, such as `chunking_strategy.static.chunk_overlap_tokens`.
+    """
+    if data is None:
+        return default
+    known = ", ".join(("auto", *_FORMS))
+    if not isinstance(data, dict):
+        raise InvalidRequest(f"{PARAM} must be an object with a type, one of: {known}", param=PARAM)
+    kind = data.get("type")
+    if kind == "auto":
+        _refuse_unknown(data, ("type",), PARAM)
+        return default
+    if not isinstance(kind, str) or kind not in _FORMS:
+        raise InvalidRequest(f"{PARAM}.type must be one of: {known}", param=f"{PARAM}.type")
+    _refuse_unknown(data, ("type", kind), PARAM)
+    strategy, sizes = _FORMS[kind]
+    return strategy(**_parsed_sizes(data.get(kind, {}), sizes, f"{PARAM}.{kind}"))
+
+
+def to_json(strategy: ChunkingStrategy) -> JsonObject:
+    """As a request would give it, with all sizes. What is stored."""
+    kind = _kind(strategy)
+    return {"type": kind, kind: asdict(strategy)}
+
+
+def from_json(data: Mapping[str, Any]) -> ChunkingStrategy:
+    """What `to_json` made. Its sizes were checked when they were stored, against the bounds of that time."""
+    try:
+        kind = data["type"]
+        strategy, _ = _FORMS[kind]
+        return strategy(**data[kind])
+    except (KeyError, TypeError) as error:
+        raise InternalError("a stored chunking strategy cannot be read; was it stored by a newer version?") from error
+
+
+def to_wire(strategy: ChunkingStrategy) -> JsonObject:
+    """As OpenAI's responses name it: `static`, or for ours `other`, with what it is as more keys."""
+    stored = to_json(strategy)
+    if isinstance(strategy, TokenStrategy):
+        return stored
+    kind = stored["type"]
+    return {"type": "other", "strategy": kind, kind: stored[kind]}
+
+
+def _kind(strategy: ChunkingStrategy) -> str:
+    return next(kind for kind, (cls, _) in _FORMS.items() if isinstance(strategy, cls))
+
+
+def _parsed_sizes(data: Any, sizes: tuple[_Size, ...], path: str) -> dict[str, int]:
+    if not isinstance(data, dict):
+        raise InvalidRequest(f"{path} must be an object", param=path)
+    _refuse_unknown(data, tuple(size.name for size in sizes), path)
+    parsed: dict[str, int] = {}
+    for size in sizes:
+        value = data.get(size.name)
+        high = size.high(parsed)
+        if value is None:
+            parsed[size.name] = size.default(parsed)
+        elif isinstance(value, int) and not isinstance(value, bool) and size.low <= value <= high:
+            parsed[size.name] = value
+        else:
+            field = f"{path}.{size.name}"
+            raise InvalidRequest(f"{field} must be a whole number from {size.low} to {high}", param=field)
+    return parsed
+
+
+def _refuse_unknown(data: Mapping[Any, Any], known: tuple[str, ...], path: str) -> None:
+    unknown = next((key for key in data if key not in known), None)
+    if unknown is not None:
+        field = f"{path}.{str(unknown)[:80]}"
+        raise InvalidRequest(f"{field} is not known here; known are: {', '.join(known)}", param=field)

@@ -1,0 +1,48 @@
+"""A file on its way from a client: a name that only we know, until the library has it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+from rag.records import Received
+
+
+class UploadFile:
+    """Written in pieces, then closed, then given away. `name` is the client's and never part of the path."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.name = name
+        self.path = folder / f"{secrets.token_hex(16)}.part"
+        self.bytes = 0
+        self._hash = hashlib.sha256()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._fd: int | None = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    def write(self, data: memoryview) -> None:
+        assert self._fd is not None, "an upload that is closed is written to"
+        self._hash.update(data)
+        self.bytes += len(data)
+        while len(data):
+            data = data[os.write(self._fd, data) :]
+
+    def close(self) -> None:
+        """From here on it survives a loss of power."""
+        if self._fd is not None:
+            os.fsync(self._fd)
+            self._release()
+
+    def received(self) -> Received:
+        return Received(self.name, self.path, self.bytes, self._hash.hexdigest())
+
+    def remove(self) -> None:
+        """Nothing happens when somebody has taken it away."""
+        self._release()
+        self.path.unlink(missing_ok=True)
+
+    def _release(self) -> None:
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            os.close(fd)

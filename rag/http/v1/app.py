@@ -1,0 +1,44 @@
+"""The `/v1` routes as one application, mounted by the Retriever."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.convertors import register_url_convertor
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rag.errors import RagError
+from rag.http.error_table import error_for_status, error_response
+from rag.http.request_id import current_request_id
+from rag.http.v1.documents import DocumentRoutes
+from rag.http.v1.files import FileRoutes
+from rag.http.v1.jobs import JobRoutes
+from rag.http.v1.parts import V1Parts
+from rag.http.v1.path_id import PathId
+from rag.http.v1.search import SearchRoutes
+from rag.http.v1.stores import StoreRoutes
+
+register_url_convertor("id", PathId())
+_GROUPS = (FileRoutes, StoreRoutes, SearchRoutes, DocumentRoutes, JobRoutes)
+
+
+def documents_app(parts: V1Parts) -> Starlette:
+    """Files, vector stores, batches, search and jobs. Every error has our shape; what is no error of ours is raised."""
+    routes = [route for group in _GROUPS for route in group(parts).routes()]
+    handlers: Any = {RagError: _refused, HTTPException: _not_routed}
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.router.redirect_slashes = False  # a redirect would name an address that the client cannot reach
+    return app
+
+
+async def _refused(request: Request, error: RagError) -> Response:
+    return error_response(error, current_request_id.get())
+
+
+async def _not_routed(request: Request, error: HTTPException) -> Response:
+    response = error_response(error_for_status(error.status_code, request.url.path), current_request_id.get())
+    response.headers.update(error.headers or {})
+    return response

@@ -1,0 +1,19 @@
+"""Ids and names in paths: `{file_id:id}`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from starlette.convertors import Convertor
+
+
+class PathId(Convertor[str]):
+    """No database holds NUL: a path with one is none of ours."""
+
+    regex: ClassVar[str] = r"[^/\x00]{1,512}"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value

@@ -1,0 +1,99 @@
+"""Everything that documents need, wired: the library, its jobs and its janitor, and what questions see."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from rag.blobs import BlobFolder
+from rag.catalog.database import Database
+from rag.chunkers.strategy import ChunkingStrategy
+from rag.encoders import StoreEncoders
+from rag.ingest.encoding import PassageEncoder
+from rag.ingest.flow import ingest_flow
+from rag.ingest.progress import RunningJobs
+from rag.ingest.reindex import ReindexWork, reindex_flow
+from rag.ingest.work import IngestWork
+from rag.ingest.writing import ChunkWriter, Cut
+from rag.library.janitor import Janitor
+from rag.library.sql_library import LibraryParts, SqlLibrary
+from rag.ports import Embedders, JobEngine, Parser, VectorStore
+from rag.retrieve.readers_lease import ReadersLease
+from rag.retrieve.views import StoreViews
+
+_SHARED_GRACE_S = 60.0
+"""Longer than any question: with several replicas nobody knows who still sees a replaced version."""
+_LET_GO_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What comes from outside."""
+
+    database: Database
+    blobs: BlobFolder
+    store: VectorStore
+    parser: Parser
+    embedders: Embedders
+    engine: JobEngine
+    cut: Cut
+    chunking: ChunkingStrategy
+    """Of vector stores that say nothing of it."""
+
+
+class Archive:
+    """Args:
+    loop: The running event loop, which the embedders are used in.
+    """
+
+    def __init__(self, tools: Tools, loop: asyncio.AbstractEventLoop) -> None:
+        self.encoders = StoreEncoders(tools.embedders)
+        self.views = StoreViews(tools.database)
+        self.leases = ReadersLease()
+        self.running = RunningJobs(tools.database)
+        self._tools = tools
+        passages = PassageEncoder(self.encoders, loop)
+        writer = ChunkWriter(tools.store, passages, tools.blobs, tools.cut)
+        self._ingest = IngestWork(tools.database, tools.blobs, tools.store, tools.parser, writer, self.running)
+        self._reindex = ReindexWork(tools.database, tools.store, writer, self.running, self.encoders)
+        parts = LibraryParts(
+            tools.database, tools.blobs, tools.store, tools.engine, self.encoders, passages, tools.chunking
+        )
+        self.library = SqlLibrary(parts)
+        self.janitor = Janitor(
+            tools.database,
+            tools.blobs,
+            tools.store,
+            tools.engine,
+            self.leases,
+            delete_file=self.library.delete_file,
+            resubmit=self.library.resubmit,
+            grace_s=0.0 if tools.database.is_sqlite else _SHARED_GRACE_S,
+        )
+        self.library.on_garbage = self.janitor.soon
+
+    def start(self) -> None:
+        """Blocks for a moment. Jobs that were broken off go on."""
+        self.library.ensure_default()
+        self.library.make_collections()
+        self._tools.engine.start(
+            {"ingest": partial(ingest_flow, self._ingest), "reindex": partial(reindex_flow, self._reindex)}
+        )
+        self.library.resume()
+        self.janitor.start()
+
+    def stop(self) -> None:
+        """Blocks for seconds at most. Jobs in work go on at the next start."""
+        self.running.stop()
+        self.janitor.stop()
+        self._tools.engine.stop()
+        until = time.monotonic() + _LET_GO_S
+        while self.running.active and time.monotonic() < until:
+            time.sleep(0.02)
+        self._tools.parser.close()
+        self._tools.store.close()
+        self._tools.database.close()
+
+

@@ -1,0 +1,74 @@
+"""E-mail: the subject as a heading, who wrote to whom and when, and the body. Attachments are named, not read."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+from email.errors import MessageError
+from email.message import EmailMessage, MIMEPart
+
+from rag.errors import BrokenFile, UnsupportedFile
+from rag.readers.decoding import decode
+from rag.readers.html import parse_html
+from rag.readers.source import Source
+from rag.readers.text_builder import Block, TextBuilder
+from rag.types import Extract
+
+_HEADERS = ("From", "To", "Cc", "Date")
+_ENOUGH_HEADERS = ("from", "to", "subject", "date", "received", "message-id", "content-type", "mime-version")
+
+
+def read(source: Source) -> Extract:
+    message = email.message_from_bytes(source.content(), policy=email.policy.default)
+    if not any(name in message for name in _ENOUGH_HEADERS):
+        raise BrokenFile("is not an e-mail: it has none of an e-mail's headers")
+    builder = TextBuilder(source)
+    subject = _header(message, "Subject")
+    if subject:
+        builder.add_heading(1, subject)
+    builder.add("  \n".join(f"{name}: {value}" for name in _HEADERS if (value := _header(message, name))))
+    body = _body(message)
+    if body is not None:
+        builder.add_blocks(_blocks(body))
+    if names := [name for part in message.iter_attachments() if (name := _attachment_name(part))]:
+        builder.add(f"Attachments (not read): {', '.join(names)}")
+    language = _header(message, "Content-Language") or (_header(body, "Content-Language") if body is not None else "")
+    return builder.extract(title=subject, language=language)
+
+
+def _header(message: MIMEPart, name: str) -> str:
+    try:
+        value = message[name]
+        return " ".join(str(value).split()) if value is not None else ""
+    except (MessageError, ValueError, IndexError, AttributeError, TypeError):  # odd headers trip the std library, too
+        return ""
+
+
+def _attachment_name(part: MIMEPart) -> str:
+    return " ".join((part.get_filename() or "").split()) or f"unnamed {part.get_content_type()}"
+
+
+def _body(message: EmailMessage) -> MIMEPart | None:
+    """The part that a reader would be shown: plain text, or else HTML, or else text of any kind."""
+    texts = (part for part in message.walk() if part.get_content_maintype() == "text" and not part.is_attachment())
+    return message.get_body(("plain", "html")) or next(texts, None)
+
+
+def _blocks(part: MIMEPart) -> list[Block]:
+    text = _part_text(part)
+    return parse_html(text).blocks if part.get_content_subtype() == "html" else [Block(text)]
+
+
+def _part_text(part: MIMEPart) -> str:
+    """By the encoding that the part declares; else by its looks."""
+    content = part.get_payload(decode=True)
+    if not isinstance(content, bytes):
+        return str(content or "")
+    try:
+        text = content.decode(part.get_content_charset("utf-8"))
+    except (LookupError, ValueError):
+        try:
+            text = decode(content)
+        except UnsupportedFile:
+            text = content.decode("latin-1")
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,78 @@
+"""E-books: the chapters in reading order, each read as HTML."""
+
+from __future__ import annotations
+
+import posixpath
+import urllib.parse
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+from rag.errors import BrokenFile, EncryptedFile
+from rag.readers.decoding import decode
+from rag.readers.html import parse_html
+from rag.readers.safe_xml import parse_xml
+from rag.readers.source import Source
+from rag.readers.text_builder import TextBuilder
+from rag.readers.zip_container import open_zip
+from rag.types import Extract
+
+_CONTAINER = "META-INF/container.xml"
+_ENCRYPTION = "META-INF/encryption.xml"
+_CHAPTER_TYPES = ("application/xhtml+xml", "text/html", "application/xml")
+_ROOTFILE = "{*}rootfiles/{*}rootfile"
+_DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
+
+
+def read(source: Source) -> Extract:
+    builder = TextBuilder(source)
+    with open_zip(source.path) as book:
+        package_path = _package_path(book)
+        package = parse_xml(_member(book, package_path))
+        chapters = list(_chapter_paths(package, posixpath.dirname(package_path)))
+        _refuse_protected(book, chapters)
+        for path in chapters:
+            builder.add_blocks(parse_html(decode(_member(book, path), is_html=True)).blocks)
+    title = package.findtext(f"{{*}}metadata/{_DUBLIN_CORE}title") or ""
+    return builder.extract(title=title, language=package.findtext(f"{{*}}metadata/{_DUBLIN_CORE}language") or "")
+
+
+def _package_path(book: zipfile.ZipFile) -> str:
+    root = parse_xml(_member(book, _CONTAINER)).find(_ROOTFILE)
+    path = root.get("full-path") if root is not None else None
+    if not path:
+        raise BrokenFile("is not an e-book that can be read: it does not say where its contents are")
+    return str(path)
+
+
+def _chapter_paths(package: Any, folder: str) -> Iterator[str]:
+    items = {item.get("id"): item for item in package.findall("{*}manifest/{*}item")}
+    seen: set[str] = set()
+    for entry in package.findall("{*}spine/{*}itemref"):
+        item = items.get(entry.get("idref"))
+        if item is None or item.get("media-type") not in _CHAPTER_TYPES or _is_contents(item):
+            continue
+        path = posixpath.normpath(posixpath.join(folder, urllib.parse.unquote(item.get("href") or "")))
+        if path not in seen:  # a chapter that is listed a million times is still read once
+            seen.add(path)
+            yield path
+
+
+def _is_contents(item: Any) -> bool:
+    return "nav" in (item.get("properties") or "").split()
+
+
+def _refuse_protected(book: zipfile.ZipFile, chapters: list[str]) -> None:
+    """Fonts may be encrypted; chapters that are belong to somebody's rights management."""
+    if _ENCRYPTION not in book.namelist():
+        return
+    references = parse_xml(_member(book, _ENCRYPTION)).iter("{*}CipherReference")
+    if {urllib.parse.unquote(reference.get("URI") or "") for reference in references} & set(chapters):
+        raise EncryptedFile("is protected against copying (DRM); its text cannot be read")
+
+
+def _member(book: zipfile.ZipFile, path: str) -> bytes:
+    try:
+        return book.read(path)
+    except KeyError:
+        raise BrokenFile(f"is not an e-book that can be read: it has no {path[:80]}") from None

@@ -1,0 +1,30 @@
+"""An Extract as JSON and back, exactly: how it travels between processes, and how it is kept."""
+
+from __future__ import annotations
+
+import orjson
+
+from rag.types import Extract, Heading, PageStart
+
+
+def to_json(extract: Extract) -> bytes:
+    """Raises TypeError for text with lone surrogates, which `rag.readers.read` never gives."""
+    return orjson.dumps(
+        {
+            "text": extract.text,
+            "media_type": extract.media_type,
+            "is_markdown": extract.is_markdown,
+            "headings": [[heading.start, heading.path] for heading in extract.headings],
+            "pages": [[page.start, page.number] for page in extract.pages],
+            "title": extract.title,
+            "language": extract.language,
+        }
+    )
+
+
+def from_json(content: bytes) -> Extract:
+    """Raises ValueError, KeyError or TypeError for anything that `to_json` did not write."""
+    fields = orjson.loads(content)
+    fields["headings"] = tuple(Heading(start, path) for start, path in fields["headings"])
+    fields["pages"] = tuple(PageStart(start, number) for start, number in fields["pages"])
+    return Extract(**fields)

@@ -1,0 +1,95 @@
+"""HTML, made into Markdown: what a browser shows of it, without scripts, styles and hidden elements."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from lxml import etree  # type: ignore[import-untyped]
+
+from rag.errors import ParsingLimit
+from rag.readers.decoding import decode
+from rag.readers.html_blocks import to_blocks
+from rag.readers.source import Source
+from rag.readers.text_builder import Block, TextBuilder
+from rag.types import Extract
+
+_HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_UNSEEN_TAGS = frozenset(("script", "style", "template", "noscript", "svg", "iframe", "object", "title", "head"))
+_XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+_DOCUMENT_END = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
+"""Browsers show what comes behind it; libxml2 would leave it out."""
+_TOO_DEEP = "has elements nested too deeply"
+
+
+class Page(NamedTuple):
+    blocks: list[Block]
+    title: str
+    """Of the <title> element."""
+    language: str
+
+
+def read(source: Source) -> Extract:
+    page = parse_html(decode(source.content(), is_html=True))
+    builder = TextBuilder(source)
+    first_title = next((block.title for block in page.blocks if block.level == 1), "")
+    if page.title and not first_title and page.blocks:
+        builder.add_heading(1, page.title)
+    builder.add_blocks(page.blocks)
+    return builder.extract(title=page.title or first_title, language=page.language)
+
+
+def parse_html(html: str) -> Page:
+    """Raises ParsingLimit for elements nested too deeply."""
+    root = _parse(html)
+    if root is None:
+        return Page([], "", "")
+    title = " ".join((root.findtext(".//title") or "").split())
+    language = root.get("lang") or root.get(_XML_LANG) or ""
+    _drop_unseen(root)
+    try:
+        return Page(to_blocks(root), title, language)
+    except RecursionError:
+        raise ParsingLimit(_TOO_DEEP) from None
+
+
+def _parse(html: str) -> Any:
+    # `huge_tree` allows 2,048 levels instead of 256, which unclosed <font>s reach.
+    parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=True)
+    try:
+        root = etree.fromstring(_DOCUMENT_END.sub("", html).encode("utf-8", "replace"), parser)
+    except etree.ParserError:  # nothing in it
+        return None
+    except etree.XMLSyntaxError:
+        root = None
+    if any("depth" in entry.message for entry in parser.error_log):
+        raise ParsingLimit(_TOO_DEEP)
+    return root
+
+
+def _drop_unseen(root: Any) -> None:
+    for element in [found for found in root.iter(etree.Element) if _is_unseen(found)]:
+        _drop(element)
+
+
+def _is_unseen(element: Any) -> bool:
+    if element.tag in _UNSEEN_TAGS:
+        return True
+    attributes = element.attrib
+    if not attributes:
+        return False
+    return "hidden" in attributes or ("style" in attributes and bool(_HIDDEN_STYLE.search(attributes["style"])))
+
+
+def _drop(element: Any) -> None:
+    """Remove an element, but not the text behind it."""
+    parent, tail = element.getparent(), element.tail
+    if parent is None:
+        element.clear()
+        return
+    before = element.getprevious()
+    if tail and before is not None:
+        before.tail = (before.tail or "") + tail
+    elif tail:
+        parent.text = (parent.text or "") + tail
+    parent.remove(element)

@@ -1,0 +1,11 @@
+"""Plain text, and text of any kind that has no reader of its own."""
+
+from __future__ import annotations
+
+from rag.readers.decoding import decode
+from rag.readers.source import Source
+from rag.types import Extract
+
+
+def read(source: Source) -> Extract:
+    return Extract(text=decode(source.content()), media_type=source.media_type)

@@ -1,0 +1,71 @@
+"""Two real encoders side by side: the embedded one, and its first three layers as a model of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rag.adapters import model_files
+from rag.adapters.encoders import Encoders
+from rag.adapters.st_embedder import DEFAULT_MODEL, ComputeTurn, StEmbedder
+from rag.config import EmbedderSettings, Settings
+from rag.errors import ModelNotFound
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def embedded() -> str:
+    return model_files.embedder_folder(Settings())
+
+
+@pytest.fixture(scope="module")
+def small(embedded: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    from sentence_transformers import SentenceTransformer
+
+    folder = str(tmp_path_factory.mktemp("models") / "small")
+    model: Any = SentenceTransformer(embedded, device="cpu", prompts={"query": "question: "})
+    bert = model[0].auto_model
+    bert.encoder.layer = bert.encoder.layer[:3]
+    bert.config.num_hidden_layers = 3
+    model.save(folder)
+    return folder
+
+
+@pytest.fixture
+def encoders(embedded: str) -> Encoders:
+    turn, settings = ComputeTurn(), EmbedderSettings(device="cpu")
+
+    def load(model: str) -> StEmbedder:
+        own = settings.model_copy(update={"model": model})
+        return StEmbedder(model_files.embedder_folder(Settings(embedder=own)), own, turn)
+
+    return Encoders(StEmbedder(embedded, settings, turn), load)
+
+
+async def test_two_models_answer_each_in_its_own_way(encoders: Encoders, small: str) -> None:
+    other = await encoders.named(small)
+    assert (encoders.default.model_name, other.model_name) == (DEFAULT_MODEL, small)
+    assert other.dimensions == 384
+    texts = ["What is Milvus?", "a much longer text " * 20]
+    passages = asyncio.create_task(other.encode(texts * 10, "passage"))
+    mine, its = await encoders.default.encode(texts, "query"), await other.encode(texts, "query")
+    np.testing.assert_allclose(np.linalg.norm(its, axis=1), 1, atol=1e-5)
+    assert (np.sum(mine * its, axis=1) < 0.9).all()
+    prefixed = await other.encode([f"question: {text}" for text in texts], "passage")
+    np.testing.assert_allclose(its, prefixed, atol=1e-4)
+    plain = await other.encode(texts, "passage")
+    np.testing.assert_allclose((await passages)[:2], plain, atol=1e-4)
+
+
+async def test_a_folder_that_holds_no_model(encoders: Encoders, small: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFound, match=r"config\.json is missing"):
+        await encoders.named(str(tmp_path))
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ModelNotFound, match="could not be loaded"):
+        await encoders.named(str(tmp_path))
+    assert (await encoders.default.encode(["still there"], "query")).shape == (1, 384)

@@ -1,0 +1,302 @@
+"""Requests passed on: real HTTP on loopback, both ways in pieces."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import httpx2
+import openai
+import pytest
+import uvicorn
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from rag.errors import EmbeddingMismatch, Overloaded, Starting
+from rag.http.edge import Edge
+from rag.http.error_table import error_response
+from rag.http.forward import Forward
+from rag.http.lifecycle import Lifecycle
+from rag.http.service_client import ServiceClient
+from rag.http.v1.late_app import LateApp
+from tests.v1_client import error_of, v1
+
+Handler = Callable[[Request], Any]
+
+
+@contextlib.asynccontextmanager
+async def served(app: ASGIApp) -> AsyncIterator[str]:
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", ws="none"))
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    while not server.started:
+        await asyncio.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = server.force_exit = True
+        await task
+
+
+def app_of(handler: Handler) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await (await handler(Request(scope, receive)))(scope, receive, send)
+
+    return app
+
+
+def edge(app: ASGIApp, life: Lifecycle | None = None) -> Edge:
+    return Edge(app, life or Lifecycle("Test"), 100, {"*": 2**30})
+
+
+@contextlib.asynccontextmanager
+async def forwarding(behind: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a service that passes all on to `behind`."""
+    async with served(edge(behind)) as url:
+        client = ServiceClient("Retriever", url)
+        async with served(edge(Forward(client))) as front, httpx.AsyncClient(base_url=front, timeout=5) as http:
+            yield http
+        await client.close()
+
+
+async def tell(request: Request) -> Response:
+    names = ("content-type", "content-length", "idempotency-key", "authorization", "cookie", "accept", "x-request-id")
+    return JSONResponse(
+        {
+            "method": request.method,
+            "raw": request.scope["raw_path"].decode(),
+            "query": request.scope["query_string"].decode(),
+            "headers": {name: request.headers[name] for name in names if name in request.headers},
+            "body": (await request.body()).decode(),
+        }
+    )
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 2) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_a_request_is_passed_on_as_it_is() -> None:
+    headers = {"content-type": "text/odd; a=b", "idempotency-key": "k", "x-request-id": "id-1", "accept": "x/y"}
+    async with forwarding(app_of(tell)) as http:
+        got = await http.post("/v1/a%2Fb/%C3%A9?q=a+b%20c&r=%2B", content=b"body", headers=headers)
+    told = got.json()
+    assert (told["method"], told["raw"], told["query"]) == ("POST", "/v1/a%2Fb/%C3%A9", "q=a+b%20c&r=%2B")
+    assert told["headers"] == {**headers, "content-length": "4"}
+    assert (told["body"], got.headers["x-request-id"]) == ("body", "id-1")
+    assert got.headers.get_list("x-request-id") == ["id-1"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PATCH"])
+async def test_a_request_without_a_body_stays_one(method: str) -> None:
+    async with forwarding(app_of(tell)) as http:
+        told = (await http.request(method, "/v1/x")).json()
+    assert (told["method"], told["body"]) == (method, "")
+    assert "content-type" not in told["headers"]
+
+
+async def test_secrets_are_not_passed_on() -> None:
+    async with forwarding(app_of(tell)) as http:
+        got = await http.get("/v1/x", headers={"authorization": "Bearer x", "cookie": "a=b"})
+    assert not {"authorization", "cookie"} & set(got.json()["headers"])
+
+
+async def test_a_body_is_passed_on_while_it_comes() -> None:
+    seen: list[bytes] = []
+
+    async def behind(request: Request) -> Response:
+        async for chunk in request.stream():
+            seen.append(chunk)
+        return Response()
+
+    async def body() -> AsyncIterator[bytes]:
+        for chunk in (b"one", b"two"):
+            yield chunk
+            await until(lambda: seen[-1:] == [chunk])  # noqa: B023
+
+    async with forwarding(app_of(behind)) as http:
+        assert (await http.post("/v1/x", content=body())).status_code == 200
+    assert seen == [b"one", b"two", b""]
+
+
+async def test_an_answer_is_passed_on_while_it_comes() -> None:
+    taken = asyncio.Event()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"one"
+        await taken.wait()
+        yield b"two"
+
+    async def behind(request: Request) -> Response:
+        return StreamingResponse(pieces())
+
+    got: list[bytes] = []
+    async with forwarding(app_of(behind)) as http, http.stream("GET", "/v1/x") as response:
+        async for piece in response.aiter_raw():
+            got.append(piece)
+            taken.set()
+    assert got == [b"one", b"two"]
+
+
+async def test_headers_and_bytes_of_an_answer_come_back() -> None:
+    headers = {
+        "content-disposition": "attachment; filename*=utf-8''%E6%97%A5", "etag": '"x"', "openai-poll-after-ms": "500",
+        "retry-after": "3", "x-content-type-options": "nosniff",
+    }  # fmt: skip
+    content = bytes(range(256)) * 4000
+
+    async def behind(request: Request) -> Response:
+        return Response(content, status_code=206, headers=headers, media_type="application/x")
+
+    async with forwarding(app_of(behind)) as http:
+        got = await http.get("/v1/x")
+        assert (got.status_code, got.content) == (206, content)
+        assert {name: got.headers[name] for name in headers} == headers
+        assert got.headers.get_list("content-length") == [str(len(content))]
+        head = await http.head("/v1/x")
+        assert (head.status_code, head.content, head.headers["content-length"]) == (206, b"", str(len(content)))
+
+
+async def test_an_error_of_the_other_side_comes_back_as_it_is() -> None:
+    for error in (Overloaded("busy"), EmbeddingMismatch("two models")):
+        answer = error_response(error, "")
+        async with forwarding(answer) as http:
+            got = await http.get("/v1/x")
+        assert (got.status_code, got.json()["error"]["message"]) == (answer.status_code, error.message)
+        assert got.headers.get("retry-after") == answer.headers.get("retry-after")
+
+
+async def test_an_unknown_route_is_our_404() -> None:
+    async with forwarding(Router()) as http:
+        assert error_of(await http.post("/v1/chat/completions", json={}))[:2] == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/../prepare", "/v1/%2e%2e/prepare", "/v1/..%2Fprepare", "//evil.test/x", "/v1/./x", "/v1/x/../../-/hold"],
+)
+async def test_a_path_that_climbs_is_not_passed_on(path: str) -> None:
+    reached: list[str] = []
+
+    async def behind(request: Request) -> Response:
+        reached.append(request.url.path)
+        return Response()
+
+    async with forwarding(app_of(behind)) as http:
+        url = http.base_url
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(f"POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 404")
+    assert reached == []
+
+
+async def test_nobody_there_is_an_unavailable_dependency() -> None:
+    client = ServiceClient("Retriever", "http://127.0.0.1:9")
+
+    def starting(name: str) -> None:
+        raise Starting(f"{name} is starting")
+
+    def mismatch(name: str) -> None:
+        raise EmbeddingMismatch("as of a moment ago")
+
+    for require, code in (
+        (None, "dependency_unavailable"),
+        (starting, "starting"),
+        (mismatch, "dependency_unavailable"),
+    ):
+        transport = httpx.ASGITransport(Forward(client, require))
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
+            for content in (None, b"x"):
+                assert error_of(await http.post("/v1/files", content=content))[:2] == (503, code)
+    await client.close()
+
+
+async def test_a_refusal_in_the_middle_of_an_upload_reaches_the_client(tmp_path: Path) -> None:
+    app = v1(tmp_path)
+    async with forwarding(app.app) as http:
+        for _ in range(3):  # also on a connection that has just been used so
+            got = await http.post("/files", files={"file": ("big.md", b"x" * 30_000_000)})
+            assert error_of(got) == (413, "file_too_large", "big.md")
+    assert list(app.incoming.iterdir()) == []
+
+
+async def test_a_client_that_leaves_ends_the_work_behind(tmp_path: Path) -> None:
+    app, life = v1(tmp_path), Lifecycle("Retriever")
+    async with served(edge(app.app, life)) as url:
+        client = ServiceClient("Retriever", url)
+        async with served(edge(Forward(client))) as front:
+            host, port = front.removeprefix("http://").split(":")
+            _, writer = await asyncio.open_connection(host, int(port))
+            writer.write(b"POST /files HTTP/1.1\r\nhost: x\r\ncontent-length: 900000\r\n")
+            writer.write(b"content-type: multipart/form-data; boundary=b\r\n\r\n--b\r\n")
+            writer.write(b'content-disposition: form-data; name="file"; filename="a"\r\n\r\n' + b"x" * 600_000)
+            await writer.drain()
+            await until(lambda: app.incoming.exists() and len(list(app.incoming.iterdir())) == 1)
+            writer.transport.abort()
+            await until(lambda: life.in_flight == 0)
+            assert list(app.incoming.iterdir()) == []
+        await client.close()
+
+
+async def test_an_upload_in_chunks_that_is_cut_off_is_not_taken_for_a_whole_one() -> None:
+    outcome: list[str] = []
+
+    async def behind(request: Request) -> Response:
+        try:
+            outcome.append((await request.body()).decode())
+        except ClientDisconnect:
+            outcome.append("cut off")
+        return Response()
+
+    async with served(app_of(behind)) as url:
+        client = ServiceClient("Retriever", url)
+        async with served(Forward(client)) as front:  # without the edge, which would cancel
+            host, port = front.removeprefix("http://").split(":")
+            _, writer = await asyncio.open_connection(host, int(port))
+            writer.write(b"POST /x HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+            writer.transport.abort()
+            await until(lambda: bool(outcome))
+        await client.close()
+    assert outcome == ["cut off"]
+
+
+async def test_an_answer_that_is_cut_off_is_not_taken_for_a_whole_one() -> None:
+    async def behind(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+
+    async with forwarding(behind) as http:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await http.get("/v1/x")
+
+
+async def test_openais_client_does_not_notice(tmp_path: Path) -> None:
+    app, late = v1(tmp_path), LateApp()
+    async with served(edge(Mount("/v1", late))) as url:
+        client = ServiceClient("Retriever", url)
+        transport = httpx2.ASGITransport(app=Forward(client))
+        options: Any = {"http_client": httpx2.AsyncClient(transport=transport), "api_key": "x", "max_retries": 0}
+        async with openai.AsyncOpenAI(base_url="http://rag.test/v1", **options) as rag:
+            with pytest.raises(openai.InternalServerError) as caught:
+                await rag.files.list()
+            assert caught.value.code == "starting"
+            late.app = app.app
+            done = await rag.vector_stores.files.upload_and_poll(vector_store_id="default", file=("a/b.md", b"text"))
+            assert (done.status, (await rag.files.retrieve(done.id)).filename) == ("completed", "a/b.md")
+            assert (await rag.files.content(done.id)).read() == b"text"
+            with pytest.raises(openai.NotFoundError):
+                await rag.vector_stores.retrieve("none")
+        await client.close()

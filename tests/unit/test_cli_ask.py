@@ -1,0 +1,81 @@
+"""`ask`, `retrieve`, `status`, `prepare`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rag.types import JsonObject
+from tests.unit.test_cli_service import ANSWER, FakeService, lines
+
+
+def test_ask_prints_the_answer_then_its_sources() -> None:
+    service = FakeService()
+    result = service.run("ask", "What is M?", "--top-k", "3", "--max-tokens", "9")
+    assert result.exit_code == 0
+    assert result.stdout == "Grüße, M [1].\n\nSources\n  [1] reference/index.md > Index > HNSW (0.91)\n"
+    (seen,) = service.seen
+    assert seen.body == {"question": "What is M?", "vector_store": "default", "top_k": 3, "max_tokens": 9}
+
+
+def test_ask_tells_the_page_of_a_source() -> None:
+    source = {"index": 1, "filename": "a.pdf", "page": 7, "score": 0.5}
+    service = FakeService(events=[("sources", {"sources": [source]}), ANSWER[-1]])
+    assert "[1] a.pdf, page 7 (0.50)" in service.run("ask", "What?").stdout
+
+
+def test_ask_as_json_prints_every_event() -> None:
+    events = lines(FakeService().run("ask", "What is M?", "--json"))
+    assert [event["event"] for event in events] == [name for name, _ in ANSWER]
+
+
+def test_ask_fails_on_an_error_event() -> None:
+    failure: JsonObject = {"code": "dependency_unavailable", "message": "the engine died", "retryable": True}
+    result = FakeService(events=[*ANSWER[:2], ("error", failure)]).run("ask", "What is M?")
+    assert (result.exit_code, result.stdout) == (1, "Grüße, ")
+    assert "the engine died" in result.stderr
+
+
+def test_ask_fails_when_the_stream_just_stops() -> None:
+    result = FakeService(events=list(ANSWER[:3])).run("ask", "What is M?")
+    assert result.exit_code == 1
+    assert "lost before the answer ended" in result.stderr
+
+
+def test_a_refusal_is_told_in_the_services_words() -> None:
+    result = FakeService().run("ask", " ")
+    assert (result.exit_code, result.stderr) == (1, "the question is empty\n")
+
+
+def test_retrieve_shows_a_table() -> None:
+    service = FakeService()
+    result = service.run("retrieve", "HNSW", "--top-k", "2")
+    assert result.exit_code == 0
+    assert "0.910" in result.stdout
+    assert "M is [the] degree." in result.stdout
+    assert service.seen[0].body == {"query": "HNSW", "vector_store": "default", "top_k": 2}
+
+
+def test_retrieve_as_json() -> None:
+    assert json.loads(FakeService().run("retrieve", "HNSW", "--json").stdout)["hits"][0]["score"] == 0.91
+
+
+def test_status_tells_ready_from_not_ready() -> None:
+    assert FakeService().run("status").exit_code == 0
+    result = FakeService(ready=False).run("status")
+    assert (result.exit_code, result.stderr) == (1, "not ready: the engine still starts\n")
+
+
+def test_status_as_json_is_one_document_either_way() -> None:
+    result = FakeService(ready=False).run("status", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["ready"]) == (1, False)
+
+
+def test_prepare_tells_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RAG_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("RAG_LLM__MODEL", str(tmp_path))
+    result = FakeService().run("prepare")
+    assert result.exit_code == 1
+    assert "config.json is missing" in result.stderr

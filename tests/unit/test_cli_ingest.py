@@ -1,0 +1,256 @@
+"""`ingest`, once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from rag.upload import Target, select, send_all
+from tests.unit.test_cli_service import CHUNKS, FakeService
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs" / "en"
+    for name in ("reference/index.md", "faq.txt", "page.html", "logo.png", ".hidden/x.md", "skip/old.md"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"# {name}\n")
+    return folder
+
+
+def many(folder: Path, count: int) -> Path:
+    folder.mkdir()
+    for number in range(count):
+        (folder / f"{number}.md").write_text("text")
+    return folder
+
+
+@pytest.fixture
+def single(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file is a group of its own."""
+    monkeypatch.setattr("rag.upload.MAX_GROUP_FILES", 1)
+
+
+def test_names_below_the_folder_are_sent_and_summed_up(docs: Path) -> None:
+    service = FakeService()
+    result = service.run("ingest", str(docs), "--exclude", "skip/*", "--store", "s", "--attributes", '{"a": 1}')
+    assert result.exit_code == 0, result.output
+    (seen,) = service.asked("POST /ingest")
+    assert seen.body["files"] == ["faq.txt", "page.html", "reference/index.md"]
+    assert (seen.body["vector_store"], seen.body["attributes"], seen.body["wait_s"]) == ("s", '{"a": 1}', "0")
+    assert "1 files skipped" in result.stdout
+    assert "3 files: 3 added, 0 replaced, 0 unchanged, 3,000 chunks in 0 s" in result.stdout
+
+
+def test_the_job_is_followed_to_its_end(docs: Path) -> None:
+    service = FakeService(looks=4)
+    assert service.run("ingest", str(docs)).exit_code == 0
+    assert len(service.asked("GET /v1/jobs/job_0")) == 4
+    assert service.pauses == sorted(service.pauses)
+
+
+@pytest.mark.usefixtures("single")
+def test_many_jobs_are_followed_by_one_list(tmp_path: Path) -> None:
+    service = FakeService(looks=3, page=100)
+    result = service.run("ingest", str(many(tmp_path / "many", 6)))
+    assert "6 files: 6 added" in result.stdout
+    assert len(service.uploads) == 6
+    assert service.asked("GET /v1/jobs")
+    assert len(service.asked("GET /v1/jobs/job_5")) <= 2
+
+
+def test_unchanged_files_count_as_unchanged(docs: Path) -> None:
+    result = FakeService(unchanged={"faq.txt", "page.html"}).run("ingest", str(docs))
+    assert "4 files: 2 added, 0 replaced, 2 unchanged" in result.stdout
+
+
+@pytest.mark.parametrize("param", ["faq.txt", "files"])
+def test_a_refused_file_does_not_hold_up_the_others(docs: Path, param: str) -> None:
+    service = FakeService(refused={"faq.txt": param})
+    result = service.run("ingest", str(docs))
+    assert result.exit_code == 1
+    assert "failed: faq.txt: faq.txt is not text" in result.stderr
+    assert "4 files: 3 added, 0 replaced, 0 unchanged, 1 failed" in result.stdout
+    assert len(service.uploads) == (2 if param == "faq.txt" else 5)
+
+
+def test_files_that_fail_later_are_told_with_their_reason(docs: Path) -> None:
+    result = FakeService(failing={"faq.txt": "faq.txt wants a password"}).run("ingest", str(docs))
+    assert result.exit_code == 1
+    assert "failed: faq.txt: faq.txt wants a password" in result.stderr
+    assert "4 files: 3 added, 0 replaced, 0 unchanged, 1 failed, 3,000 chunks" in result.stdout
+
+
+def test_a_cancelled_job_is_no_success(docs: Path) -> None:
+    service = FakeService(looks=3)
+
+    def cancel() -> None:
+        for row in service.job_rows["job_0"]:
+            row.update(status="cancelled")
+
+    service.on_pause = cancel
+    result = service.run("ingest", str(docs))
+    assert result.exit_code == 1
+    assert "4 cancelled" in result.stdout
+
+
+def test_a_file_that_is_named_is_sent_whatever_its_suffix(docs: Path) -> None:
+    service = FakeService()
+    assert service.run("ingest", str(docs / "logo.png")).exit_code == 0
+    assert service.uploads == [["logo.png"]]
+
+
+@pytest.mark.usefixtures("single")
+def test_a_wrong_store_ends_the_run_with_one_line(tmp_path: Path) -> None:
+    service = FakeService()
+    result = service.run("ingest", str(many(tmp_path / "many", 9)), "--store", "nope")
+    assert (result.exit_code, result.stderr) == (1, "no such vector store: nope\n")
+    assert len(service.uploads) < 9
+
+
+def test_busy_and_lost_uploads_are_sent_again_under_the_same_key(docs: Path) -> None:
+    service = FakeService(busy=2, lost=1)
+    result = service.run("ingest", str(docs))
+    assert result.exit_code == 0
+    keys = [seen.key for seen in service.asked("POST /ingest")]
+    assert len(keys) == 4
+    assert len(set(keys)) == 1
+    assert len(service.jobs) == 1
+    assert service.pauses[:2] == [0.0, 0.0]
+
+
+@pytest.mark.usefixtures("single")
+def test_each_run_and_each_group_has_keys_of_its_own(tmp_path: Path) -> None:
+    service, folder = FakeService(), many(tmp_path / "many", 2)
+    service.run("ingest", str(folder))
+    service.run("ingest", str(folder))
+    assert len({seen.key for seen in service.asked("POST /ingest")}) == 4
+
+
+def test_it_gives_up_when_the_connection_is_lost_again_and_again(docs: Path) -> None:
+    service = FakeService(lost=1000)
+    result = service.run("ingest", str(docs))
+    assert result.exit_code == 1
+    assert "was lost: ReadError" in result.stderr
+    assert len(service.uploads) == 7
+
+
+def test_a_service_that_starts_anew_is_waited_for(docs: Path) -> None:
+    service = FakeService(looks=3)
+
+    def restart() -> None:
+        service.busy, service.on_pause = 9, lambda: None
+
+    service.on_pause = restart
+    assert service.run("ingest", str(docs)).exit_code == 0
+
+
+def test_no_wait_prints_the_jobs_and_leaves(docs: Path) -> None:
+    service = FakeService()
+    result = service.run("ingest", str(docs), "--no-wait")
+    assert (result.exit_code, result.stdout) == (0, "job_0\n")
+    assert "4 accepted" in result.stderr
+    assert not service.asked("GET /v1/jobs/job_0")
+
+
+def test_ctrl_c_tells_that_the_work_goes_on(docs: Path) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    result = FakeService(looks=3, on_pause=interrupt).run("ingest", str(docs))
+    assert result.exit_code == 130
+    assert "The job job_0 goes on. See it: python -m rag jobs list --active" in result.stderr
+    assert "python -m rag jobs cancel job_0" in result.stderr
+
+
+def test_as_json(docs: Path) -> None:
+    report = json.loads(FakeService().run("ingest", str(docs / "faq.txt"), "--json").stdout)
+    (file,) = report["files"]
+    assert (file["filename"], file["status"], file["chunks"]) == ("faq.txt", "completed", CHUNKS)
+    assert (file["error"], file["job_id"]) == (None, "job_0")
+    assert (report["refused"], report["skipped"], report["jobs"]) == ([], 0, ["job_0"])
+
+
+def test_it_names_what_is_not_there(docs: Path) -> None:
+    service = FakeService()
+    result = service.run("ingest", str(docs / "nope.md"))
+    assert result.exit_code == 1
+    assert "nope.md" in result.stderr
+    assert service.seen == []
+
+
+def test_two_files_of_one_name_are_told(docs: Path) -> None:
+    (docs / "skip" / "faq.txt").write_text("other")
+    result = FakeService().run("ingest", str(docs / "faq.txt"), str(docs / "skip" / "faq.txt"))
+    assert "skip/faq.txt: another file given has the same name" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("tokens", {"type": "static"}),
+        ("parent_child", {"type": "parent_child"}),
+        ('{"type": "auto"}', {"type": "auto"}),
+    ],
+)
+def test_a_way_of_chunking_is_a_name_or_json(docs: Path, given: str, sent: object) -> None:
+    service = FakeService()
+    assert service.run("ingest", str(docs), "--chunking", given).exit_code == 0
+    assert json.loads(service.asked("POST /ingest")[0].body["chunking_strategy"]) == sent
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--attributes", "[1]"),
+        ("--chunking", "words"),
+        ("--chunking", "{"),
+        ("--watch", "--no-wait"),
+    ],
+)
+def test_a_wrong_command_line_is_2(docs: Path, wrong: tuple[str, ...]) -> None:
+    assert FakeService().run("ingest", str(docs), *wrong).exit_code == 2
+
+
+def test_a_name_that_is_no_utf8_is_told_and_the_others_are_sent(docs: Path) -> None:
+    (docs / "bad\udcff.md").write_text("text")
+    result = FakeService().run("ingest", str(docs), "--json")
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    assert [refused["message"] for refused in report["refused"]] == ["its name is not valid UTF-8; rename it"]
+    assert len(report["files"]) == 4
+
+
+def test_a_file_that_cannot_be_read_is_told(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.open
+
+    def guarded(path: Path, *args: Any) -> object:
+        if path.name == "faq.txt":
+            raise PermissionError(13, "Permission denied")
+        return real(path, *args)
+
+    monkeypatch.setattr(Path, "open", guarded)
+    result = FakeService().run("ingest", str(docs))
+    assert "failed: faq.txt: Permission denied" in result.stderr
+    assert "4 files: 3 added" in result.stdout
+
+
+def test_files_are_streamed_from_disk(tmp_path: Path) -> None:
+    (tmp_path / "large.md").write_bytes(b"x" * 1_000_000)
+    sizes: list[int] = []
+
+    class Sink(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            assert isinstance(request.stream, httpx.SyncByteStream)
+            sizes.extend(len(piece) for piece in request.stream)
+            assert int(request.headers["content-length"]) == sum(sizes)
+            return httpx.Response(200, json={"files": [], "batch_id": None})
+
+    with httpx.Client(base_url="http://x", transport=Sink()) as client:
+        list(send_all(Target(client, {}), select([str(tmp_path)]).uploads))
+    assert max(sizes) <= 64 * 1024

@@ -1,0 +1,60 @@
+"""Which files are chosen, and how they are grouped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rag.upload import MAX_GROUP_BYTES, MAX_GROUP_FILES, Upload, grouped, select
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    for name in ("reference/index.md", "faq.txt", "report.PDF", "logo.png", ".hidden/x.md", ".x.md", "skip/old.md"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"# {name}\n")
+    return tmp_path
+
+
+def names(*arguments: object) -> list[str]:
+    return [upload.name for upload in select([str(argument) for argument in arguments]).uploads]
+
+
+def test_a_folder_gives_all_that_can_be_read_and_is_not_hidden(docs: Path) -> None:
+    assert names(docs) == ["faq.txt", "reference/index.md", "report.PDF", "skip/old.md"]
+    assert select([str(docs)]).skipped == 1
+
+
+def test_globs_are_named_from_their_fixed_part(docs: Path) -> None:
+    assert names(f"{docs}/**/*.md") == ["reference/index.md", "skip/old.md"]
+
+
+def test_a_file_by_name_is_taken_whatever_it_is(docs: Path) -> None:
+    assert names(docs / "logo.png", docs / ".x.md") == [".x.md", "logo.png"]
+    assert names(f"{docs}/*.png") == []
+
+
+def test_the_same_file_twice_is_one_and_another_of_its_name_is_told(docs: Path) -> None:
+    same = select([str(docs), str(docs / "faq.txt")])
+    assert same.shadowed == []
+    other = select([str(docs / "faq.txt"), str(docs), str(docs / "skip")])
+    assert other.shadowed == []
+    (docs / "skip" / "faq.txt").write_text("other")
+    assert select([str(docs), str(docs / "skip")]).shadowed == [docs / "skip" / "faq.txt"]
+
+
+def test_what_matches_nothing_is_missing(docs: Path) -> None:
+    assert select([str(docs / "nope*")]).missing == [str(docs / "nope*")]
+
+
+def test_groups_are_bounded_in_files_and_bytes() -> None:
+    small = [Upload(Path("x"), f"{i}", 10) for i in range(MAX_GROUP_FILES + 1)]
+    assert [len(group) for group in grouped(small)] == [MAX_GROUP_FILES, 1]
+    large = [Upload(Path("x"), f"{i}", MAX_GROUP_BYTES) for i in range(2)]
+    assert [len(group) for group in grouped(large)] == [1, 1]
+
+
+def test_a_name_is_stored_in_one_form_however_the_disk_says_it() -> None:
+    assert Upload(Path("x"), "Gru\u0308\u00dfe.md", 1).stored_name == "Gr\u00fc\u00dfe.md"
