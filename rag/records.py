@@ -13,6 +13,8 @@ Row = TypeVar("Row")
 Strategy: TypeAlias = Mapping[str, Any]
 """A chunking strategy as `rag.chunkers.strategy` writes it to JSON."""
 
+MAX_ATTRIBUTES = 16
+"""Of one document, as OpenAI has it."""
 WorkStatus: TypeAlias = Literal["in_progress", "completed", "failed", "cancelled"]
 """Of a document or a file of a job, as OpenAI names them."""
 JobState: TypeAlias = Literal["queued", "running", "completed", "cancelled", "failed"]

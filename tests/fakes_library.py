@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -177,8 +177,18 @@ class FakeLibrary:
             raise Conflict("there is no text yet")
         return self.content(file_id).read_text()
 
-    def set_attributes(self, store: str, file_id: str, attributes: Attributes) -> DocumentRecord:
-        document = replace(self.document(store, file_id), attributes=attributes)
+    def set_attributes(
+        self,
+        store: str,
+        file_id: str,
+        attributes: Attributes,
+        *,
+        merge: bool = False,
+        removed: Collection[str] = (),
+    ) -> DocumentRecord:
+        old = self.document(store, file_id)
+        kept = {key: value for key, value in old.attributes.items() if merge and key not in removed}
+        document = replace(old, attributes={**kept, **attributes})
         self._documents[document.store_id, file_id] = document
         return document
 

@@ -160,7 +160,7 @@ def a_house(
         cut=cut,
         chunking=RecursiveStrategy(),
     )
-    archive = Archive(tools, loop)
+    archive = Archive(tools, loop, shared_grace_s=0)
     archive.start()
     house = House(
         archive, database, tools.store, tools.parser, tools.embedders, tools.engine, blobs, loop  # type: ignore[arg-type]

@@ -94,13 +94,16 @@ class DbosJobs:
     def _take_up(self, flow: str, job_id: str) -> None:
         """Have a job done again that DBOS holds for ended, or for another process's."""
         status = DBOS.get_workflow_status(job_id)
-        if status is None or status.status in ("ENQUEUED", "DELAYED"):
+        if status is None:
             return
-        if status.status == "PENDING" and status.executor_id == self._config.get("executor_id"):
-            return
-        if status.status == "ERROR":  # which DBOS resumes as little as a success; its steps are done once more
+        if status.status == "ERROR" or (status.status != "SUCCESS" and status.app_version != _VERSION):
+            # DBOS resumes no failure, and no job of an earlier version: its steps are done once more.
             DBOS.delete_workflow(job_id)
             self._enqueue(flow, job_id)
+            return
+        if status.status in ("ENQUEUED", "DELAYED"):
+            return
+        if status.status == "PENDING" and status.executor_id == self._config.get("executor_id"):
             return
         DBOS.resume_workflow(job_id, queue_name=_QUEUE)
 

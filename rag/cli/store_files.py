@@ -130,11 +130,12 @@ def remove(store: str, documents: tuple[str, ...], url: str, as_json: bool) -> N
 @store_argument
 @click.argument("document", metavar="FILE")
 @click.argument("attributes", metavar="JSON")
+@click.option("--merge", is_flag=True, help="Keep those that are not named; null removes one.")
 @url_option
 @json_option
-def set_attributes(store: str, document: str, attributes: str, url: str, as_json: bool) -> None:
+def set_attributes(store: str, document: str, attributes: str, merge: bool, url: str, as_json: bool) -> None:
     """Replace the attributes of a document, given by file id or file name; it is not encoded again."""
-    body = {"attributes": json_object(attributes, "JSON")}
+    body: JsonObject = {"attributes": json_object(attributes, "JSON"), **({"merge": True} if merge else {})}
     with service(url) as client:
         row = find(client, store, document)
         changed = call(client, "POST", route("vector_stores", store, "files", str(row["id"])), body)

@@ -67,11 +67,14 @@ class IngestWork:
         """The versions that this job has to make, in the order of the files; waits for those that others make."""
         while True:
             self._running.check(job_id)
-            with self._database.write() as connection:
-                claimed = jobs.claim_pending(connection, job_id)
-                if claimed or not jobs.has_pending(connection, job_id):
-                    return claimed
+            claimed, is_over = self._running.patiently(job_id, lambda: self._claim(job_id))
+            if claimed or is_over:
+                return claimed
             time.sleep(_LOOK_EVERY_S)
+
+    def _claim(self, job_id: str) -> tuple[list[int], bool]:
+        with self._database.write() as connection:
+            return jobs.claim_pending(connection, job_id), not jobs.has_pending(connection, job_id)
 
     # --- read ----------------------------------------------------------------------------------
 
@@ -189,12 +192,17 @@ class IngestWork:
             return [[version.seq, version.chunks] for version in found if version.seq in again]
 
     def finish(self, job_id: str) -> None:
+        self._running.patiently(job_id, lambda: self._finish(job_id))
+
+    def _finish(self, job_id: str) -> None:
         with self._database.write() as connection:
             jobs.end(connection, job_id, "completed")
 
     def abort(self, job_id: str, error: Exception) -> None:
         """End a job that cannot go on, and say so of its files."""
         self._running.raise_if_stopping()
+        if isinstance(error, Unavailable):
+            raise error  # it went away where nothing waits for it; the janitor has the job taken up again
         _log.error("job %s failed", job_id, exc_info=error)
         reason = error if isinstance(error, RagError) else InternalError(_UNEXPECTED)
         with self._database.write() as connection:

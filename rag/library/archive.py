@@ -46,9 +46,12 @@ class Tools:
 class Archive:
     """Args:
     loop: The running event loop, which the embedders are used in.
+    shared_grace_s: Seconds that a replaced version's rows stay when other replicas may still be reading them.
     """
 
-    def __init__(self, tools: Tools, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, tools: Tools, loop: asyncio.AbstractEventLoop, *, shared_grace_s: float = _SHARED_GRACE_S
+    ) -> None:
         self.encoders = StoreEncoders(tools.embedders)
         self.views = StoreViews(tools.database)
         self.leases = ReadersLease()
@@ -70,7 +73,7 @@ class Archive:
             self.leases,
             delete_file=self.library.delete_file,
             resubmit=self.library.resubmit,
-            grace_s=0.0 if tools.database.is_sqlite else _SHARED_GRACE_S,
+            grace_s=0.0 if tools.database.is_sqlite else shared_grace_s,
         )
         self.library.on_garbage = self.janitor.soon
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -96,8 +96,20 @@ class Library(Protocol):
         """The text that was extracted. Raises Conflict while there is none yet."""
         ...
 
-    def set_attributes(self, store: str, file_id: str, attributes: Attributes) -> DocumentRecord:
-        """Replace its attributes, without embedding again. Questions see the new ones once the call returns."""
+    def set_attributes(
+        self,
+        store: str,
+        file_id: str,
+        attributes: Attributes,
+        *,
+        merge: bool = False,
+        removed: Collection[str] = (),
+    ) -> DocumentRecord:
+        """Replace its attributes, without embedding again. Questions see the new ones once the call returns.
+
+        Args:
+            merge: Keep those that are neither named nor `removed`.
+        """
         ...
 
     def delete_document(self, store: str, file_id: str) -> None:

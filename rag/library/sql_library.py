@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from rag.ingest.reindex import give_up
 from rag.ports import JobEngine, VectorStore
 from rag.readers import extract_json
 from rag.records import (
+    MAX_ATTRIBUTES,
     Attachment,
     Cursor,
     DocumentRecord,
@@ -306,11 +307,21 @@ class SqlLibrary:
             raise Conflict(f"no text has been read from {row.filename} yet", param="file_id")
         return extract_json.from_json(self._blobs.read(version.extract_id)).text
 
-    def set_attributes(self, store: str, file_id: str, attributes: Attributes) -> DocumentRecord:
+    def set_attributes(
+        self,
+        store: str,
+        file_id: str,
+        attributes: Attributes,
+        *,
+        merge: bool = False,
+        removed: Collection[str] = (),
+    ) -> DocumentRecord:
         with self._database.write() as connection:
             store_id = stores.resolve(connection, store).id
             stores.lock(connection, store_id)
             row = documents.find(connection, store_id, file_id)
+            if merge:
+                attributes = _merged(documents.record(connection, store_id, file_id).attributes, attributes, removed)
             change = versions.change_attributes(connection, row, attributes)
             index = stores.active_index(connection, store_id)
         if change is not None:
@@ -510,6 +521,13 @@ def _tried_again(version: Any) -> NewVersion:
         version.attributes,
         version.origin,
     )
+
+
+def _merged(old: Attributes, new: Attributes, removed: Collection[str]) -> Attributes:
+    merged = {key: value for key, value in old.items() if key not in removed} | dict(new)
+    if len(merged) > MAX_ATTRIBUTES:
+        raise InvalidRequest(f"attributes: there are {MAX_ATTRIBUTES} at most", param="attributes")
+    return merged
 
 
 def _known(connection: sa.Connection, key: str | None, said: Any) -> str | None:

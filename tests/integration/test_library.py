@@ -20,13 +20,18 @@ from rag.errors import (
 from rag.records import Attachment, Cursor, NewStore
 from tests.fakes import FakeEmbedder, FakeEmbedders, FakeVectorStore
 from tests.house import STORE, House, a_house
+from tests.postgres import new_database, postgres
+
+__all__ = ["postgres"]
+pytestmark = pytest.mark.integration
 
 ALL = Cursor(100, "asc")
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with a_house(tmp_path) as house:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    url = new_database(request.getfixturevalue("postgres")) if request.param == "postgresql" else None
+    with a_house(tmp_path, url=url) as house:
         yield house
 
 
@@ -280,6 +285,14 @@ class TestAttributes:
         assert house.texts("apples", filters=german) == ["apples"]
         house.clean()
         assert house.rows() == ["apples", "pears"]
+
+    def test_some_can_be_added_and_removed(self, house: House) -> None:
+        house.ingest(("a.md", "apples"), attributes={"lang": "en", "year": 2020})
+        known = file_id(house, "a.md")
+        row = house.library.set_attributes(STORE, known, {"year": 2024, "n": 1}, merge=True, removed=["lang"])
+        assert row.attributes == {"year": 2024, "n": 1}
+        with pytest.raises(InvalidRequest, match="16"):
+            house.library.set_attributes(STORE, known, {f"k{n}": n for n in range(15)}, merge=True)
 
     def test_the_same_bytes_with_others_are_not_embedded_again(self, house: House) -> None:
         house.ingest(("a.md", "apples"))

@@ -123,6 +123,16 @@ async def test_a_batch_is_made_of_uploads(tmp_path: Path) -> None:
         assert len(failed.data) == 1
 
 
+async def test_some_attributes_can_be_added_and_removed(tmp_path: Path) -> None:
+    app = v1(tmp_path)
+    (known,) = await uploaded(app, b"text")
+    async with app.openai() as client:
+        await client.vector_stores.files.create_and_poll(known, vector_store_id="default", attributes={"a": 1, "b": 2})
+        path = f"/vector_stores/default/files/{known}"
+        changed: Any = await client.post(path, body={"attributes": {"b": None, "c": 3}, "merge": True}, cast_to=object)
+        assert changed["attributes"] == {"a": 1, "c": 3}
+
+
 async def test_each_file_of_a_batch_may_have_its_own_attributes(tmp_path: Path) -> None:
     app = v1(tmp_path)
     one, two = await uploaded(app, b"a", b"b")

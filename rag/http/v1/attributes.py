@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rag.errors import InvalidRequest
+from rag.records import MAX_ATTRIBUTES
 from rag.types import Attributes
 
-MAX_ATTRIBUTES = 16
 MAX_KEY_CHARS = 64
 MAX_TEXT_CHARS = 512
 

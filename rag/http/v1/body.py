@@ -8,7 +8,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from starlette.requests import Request
 
 from rag.errors import InvalidRequest
+from rag.http.v1.attributes import checked_attributes
 from rag.http.wire import first_fault, json_object
+from rag.types import Attributes
 
 
 def _without_nul(text: str) -> str:
@@ -90,6 +92,14 @@ class CreateBatch(Body):
 
 class SetAttributes(Body):
     attributes: dict[str, Any] | None
+    merge: bool = False
+    """Keep those that are not named; null removes one. Ours: OpenAI's call replaces all."""
+
+    def checked(self) -> tuple[Attributes, frozenset[str]]:
+        """Those to be set, and the names of those to be removed."""
+        given = self.attributes or {}
+        removed = frozenset(key for key, value in given.items() if value is None) if self.merge else frozenset()
+        return checked_attributes({key: value for key, value in given.items() if key not in removed}), removed
 
 
 class HybridSearch(Body):

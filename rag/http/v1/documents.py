@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -55,8 +56,10 @@ class DocumentRoutes:
         return _document_response(await self._document(request))
 
     async def update(self, request: Request) -> Response:
-        attributes = checked_attributes((await read_body(SetAttributes, request)).attributes)
-        document = await asyncio.to_thread(self._parts.library().set_attributes, *_named(request), attributes)
+        body = await read_body(SetAttributes, request)
+        attributes, removed = body.checked()
+        call = partial(self._parts.library().set_attributes, merge=body.merge, removed=removed)
+        document = await asyncio.to_thread(call, *_named(request), attributes)
         return _document_response(document)
 
     async def delete(self, request: Request) -> Response:

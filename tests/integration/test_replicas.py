@@ -1,0 +1,92 @@
+"""Several replicas on one PostgreSQL, one Milvus and one folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from rag.errors import DependencyUnavailable
+from tests.e2e.running import ROOT
+from tests.fakes import FakeVectorStore
+from tests.house import House, a_house
+from tests.postgres import new_database, postgres
+
+__all__ = ["postgres"]
+pytestmark = pytest.mark.integration
+
+
+def test_one_sees_what_the_other_did(tmp_path: Path, postgres: str) -> None:
+    url, store = new_database(postgres), FakeVectorStore()
+    with a_house(tmp_path, url=url, store=store) as one, a_house(tmp_path, url=url, store=store) as two:
+        one.ingest(("a.md", "apples"))
+        assert two.texts("apples") == ["apples"]
+        two.ingest(("a.md", "red apples"))
+        assert one.texts("apples") == ["red apples"]
+        one.clean()
+        assert two.rows() == ["red apples"]
+
+
+def test_writers_on_both_make_one_document(tmp_path: Path, postgres: str) -> None:
+    url, store = new_database(postgres), FakeVectorStore()
+    with a_house(tmp_path, url=url, store=store) as one, a_house(tmp_path, url=url, store=store) as two:
+        houses = [one, two] * 6
+
+        def write(number: int) -> str:
+            return houses[number].ingest(("a.md", f"apples {number % 3}")).state
+
+        with ThreadPoolExecutor(12) as pool:
+            assert list(pool.map(write, range(12))) == ["completed"] * 12
+        assert len(one.texts("apples")) == 1
+        until = time.monotonic() + 5
+        while len(two.rows()) > 1:  # the last job's books may still be open
+            assert time.monotonic() < until, two.rows()
+            one.clean()
+
+
+def test_a_job_whose_replica_died_is_taken_up_by_another(tmp_path: Path, postgres: str) -> None:
+    url, store = new_database(postgres), FakeVectorStore()
+    with a_house(tmp_path, url=url, store=store) as two:
+        with a_house(tmp_path, url=url, store=store) as one:
+            one.embedders.default.failure = DependencyUnavailable("away")
+            job = one.ingest(("a.md", "apples"), wait=False)
+            until = time.monotonic() + 5
+            while not one.library.job(job.job_id).waiting_for:
+                assert time.monotonic() < until
+                time.sleep(0.01)
+        age(two, job.job_id)
+        two.archive.janitor.look_after()
+        assert two.library.wait(job.job_id, 10).state == "completed"
+        assert two.texts("apples") == ["apples"]
+
+
+def age(house: House, job_id: str) -> None:
+    """Let the job have been silent for long."""
+    with house.database.write() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET alive_at = 1, created_at = 1")
+
+
+def test_the_job_engine_works_on_postgresql(tmp_path: Path, postgres: str) -> None:
+    script = """
+import sys, time
+from rag.adapters.dbos_jobs import DbosJobs
+done = []
+engine = DbosJobs(sys.argv[1])
+def flow(job_id, steps):
+    done.append(steps.run("double", lambda n: 2 * n, 21))
+engine.start({"f": flow})
+engine.submit("f", "job-1")
+engine.submit("f", "job-1")
+until = time.monotonic() + 20
+while not done and time.monotonic() < until: time.sleep(0.05)
+time.sleep(0.5)
+engine.stop()
+print(done)
+"""
+    command = [sys.executable, "-c", script, new_database(postgres)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+    assert ran.stdout.strip() == "[42]", ran.stderr
