@@ -86,6 +86,7 @@ class Retriever:
         retriever_v1.app = self._api.v1
         retriever_life.on_probe(self._api.ready)
         retriever_life.on_drain(self._embedder.hold)
+        retriever_life.on_drain(self._api.drain)
 
     @bentoml.on_deployment
     def prepare_model() -> None:

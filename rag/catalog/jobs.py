@@ -205,6 +205,12 @@ def forgotten(connection: sa.Connection, job_ids: Sequence[str]) -> None:
     connection.execute(sa.update(jobs).where(jobs.c.id.in_(job_ids)).values(forgotten=True))
 
 
+def stalled(connection: sa.Connection) -> list[Any]:
+    """Running jobs that do not get on."""
+    silent = jobs.c.heartbeat_at < time.time() - STALLED_AFTER_S
+    return list(connection.execute(sa.select(jobs).where(jobs.c.state == "running", silent)))
+
+
 def forget_the_living(connection: sa.Connection) -> None:
     """At the start of the only process: what an earlier one said of its life is void."""
     connection.execute(sa.update(jobs).where(jobs.c.alive_at.is_not(None)).values(alive_at=None))

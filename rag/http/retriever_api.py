@@ -76,6 +76,10 @@ class RetrieverApi:
         await asyncio.to_thread(parts.check)
         return {"status": "ready"}
 
+    async def drain(self) -> None:
+        """The service is about to stop: who waits for a job gets the answer that it goes on."""
+        self._waiter.release()
+
     async def stop(self) -> None:
         if (parts := self.parts.loaded) is not None:
             await asyncio.to_thread(parts.stop)

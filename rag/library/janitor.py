@@ -126,11 +126,16 @@ class Janitor:
                 stores.delete_index(connection, index.index_id)
 
     def look_after(self) -> None:
-        """Files that expired, jobs whose process died, copies that a crash interrupted, what the engine keeps."""
+        """Files that expired, jobs that do not get on or whose process died, what the engine keeps of ended ones."""
         with self._database.read() as connection:
             expired = files.expired(connection)
             orphans = jobs.orphans(connection, _ORPHANED_AFTER_S)
             ended = jobs.to_forget(connection)
+            stalled = jobs.stalled(connection)
+        for job in stalled:
+            silent_s = time.time() - job.heartbeat_at
+            why = f"it waits: {job.waiting_for}" if job.waiting_for else f"its last step was: {job.step}"
+            _log.warning("job %s has not got on for %.0f s; %s", job.id, silent_s, why)
         for file_id in expired:
             try:
                 self._delete_file(file_id)

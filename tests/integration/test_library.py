@@ -482,6 +482,21 @@ class TestAnotherModelAtTheStart:
             assert house.texts("apples") == ["apples"]
 
 
+def test_a_job_that_does_not_get_on_is_told(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    house.embedders.default.failure = DependencyUnavailable("Embedder does not answer")
+    job = house.ingest(("a.md", "apples"), wait=False)
+    eventually(lambda: house.library.job(job.job_id).waiting_for != "")
+    assert not house.library.job(job.job_id).stalled
+    with house.database.write() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET heartbeat_at = 1")
+    assert house.library.job(job.job_id).stalled
+    house.archive.janitor.look_after()
+    assert f"{job.job_id} has not got on" in caplog.text
+    assert "Embedder does not answer" in caplog.text
+    house.embedders.default.failure = None
+    assert not house.library.wait(job.job_id, 15).stalled
+
+
 def test_expired_files_go(house: House) -> None:
     record = house.library.add_file(house.upload("a.md", "apples"), "assistants", expires_after_s=0)
     house.library.wait(house.library.attach(STORE, [Attachment(record.file_id)]).job_id, 10)

@@ -20,10 +20,15 @@ class Waiter:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="wait")
+        self._is_over = False
 
     async def wait(self, library: Library, job: JobRecord, timeout_s: float) -> JobRecord:
-        """The job once it has ended, or as it is when the time is over."""
+        """The job once it has ended, or as it is when the time is over, or the service wants to stop."""
         loop, deadline = asyncio.get_running_loop(), time.monotonic() + timeout_s
-        while job.state not in ENDED and (left := deadline - time.monotonic()) > 0:
+        while job.state not in ENDED and not self._is_over and (left := deadline - time.monotonic()) > 0:
             job = await loop.run_in_executor(self._threads, library.wait, job.job_id, min(left, _SLICE_S))
         return job
+
+    def release(self) -> None:
+        """Let all who wait go, within one slice: the service stops, and their jobs go on at its next start."""
+        self._is_over = True
