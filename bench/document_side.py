@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from rag.adapters.dbos_jobs import DbosJobs
 from rag.adapters.milvus_store import MilvusStore
 from rag.adapters.parser_process import ParserProcess
 from rag.blobs import BlobFolder
 from rag.catalog.database import Database
+from rag.catalog.schema import jobs
 from rag.chunkers import RecursiveStrategy, chunker_for
 from rag.chunkers.strategy import from_json
 from rag.library.archive import Archive, Tools
@@ -77,6 +80,13 @@ class DocumentSide:
     @property
     def collection(self) -> str:
         return self.archive.views.snapshot(STORE).collection
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all jobs have ended, and are known to have been left: only then their leavings are cleaned up."""
+        with self.database.read() as connection:
+            left = jobs.c.state.in_(("queued", "running")) | jobs.c.alive_at.is_not(None)
+            return connection.execute(sa.select(jobs.c.id).where(left).limit(1)).first() is None
 
     def upload(self, filename: str, content: bytes) -> Received:
         """As the HTTP side leaves it."""

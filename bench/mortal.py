@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -27,6 +29,8 @@ class Mortal:
 
     def __init__(self, folder: Path, life: int) -> None:
         self.life = life
+        scratch = folder / "tmp"  # the killed leave their temporary folders there
+        scratch.mkdir(exist_ok=True)
         with (folder / "child.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "bench.crash_child", str(folder), str(life)],
@@ -34,6 +38,7 @@ class Mortal:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=_ROOT,
+                env={**os.environ, "TMPDIR": str(scratch)},
                 text=True,
             )
         self._timer: threading.Timer | None = None
@@ -101,7 +106,5 @@ class Mortal:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                try:
+                with contextlib.suppress(OSError):  # what was buffered for a dead child
                     pipe.close()
-                except OSError:
-                    pass  # what was buffered for a dead child

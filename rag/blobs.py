@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Collection
@@ -61,7 +62,10 @@ class BlobFolder:
         oldest = time.time() - _DAY_S
         left = [path for path in self._folder.glob("*/*") if path.name not in known and path.stat().st_mtime < oldest]
         for path in left:
-            path.unlink(missing_ok=True)
+            if path.is_dir():  # of the reader's process
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
         return len(left)
 
     def _made(self, blob_id: str) -> Path:

@@ -151,7 +151,7 @@ def _archive(embedders: Embedders, store: VectorStore, database: Any, loop: asyn
         database=database,
         blobs=_blobs(),
         store=store,
-        parser=ParserProcess(limits, ocr_languages=chosen.ocr),
+        parser=ParserProcess(limits, ocr_languages=chosen.ocr, folder=_blobs().incoming),
         embedders=embedders,
         engine=DbosJobs(options.jobs_url, at_once=chosen.jobs),
         cut=_cut,

@@ -39,9 +39,19 @@ _KEPT_PREFIXES: Final = ("LC_", "PYTHON", "TESSDATA")
 class ParserProcess:
     """Reads up to `at_once` files at a time; more wait. Implements `rag.ports.Parser`."""
 
-    def __init__(self, limits: ParserLimits | None = None, *, ocr_languages: str = "", at_once: int = 2) -> None:
-        """`ocr_languages`: for Tesseract, such as `eng+deu`; empty leaves scanned pages unread."""
+    def __init__(
+        self,
+        limits: ParserLimits | None = None,
+        *,
+        ocr_languages: str = "",
+        at_once: int = 2,
+        folder: Path | None = None,
+    ) -> None:
+        """`ocr_languages`: for Tesseract, such as `eng+deu`; empty leaves scanned pages unread.
+        `folder`: where texts lie until they are fetched; None: the system's folder for temporary files.
+        """
         self._limits = limits or ParserLimits()
+        self._parent = folder
         self._ocr_languages = ocr_languages
         self._slots = threading.BoundedSemaphore(at_once)
         self._lock = threading.Lock()
@@ -79,7 +89,7 @@ class ParserProcess:
         number = next(self._numbers)
         with self._lock:
             self._refuse_if_closed()
-            self._folder = self._folder or Path(tempfile.mkdtemp(prefix="rag-parser-"))
+            self._folder = self._folder or Path(tempfile.mkdtemp(prefix="rag-parser-", dir=self._parent))
             folder = self._folder / str(number)
             folder.mkdir(parents=True)  # cleaners of temporary folders take the parent too
         limits = self._limits

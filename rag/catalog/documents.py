@@ -97,9 +97,10 @@ def file_counts(by_state: Any) -> FileCounts:
 
 
 def _shown() -> Any:
-    """Documents with the version that speaks for each: the newest, unless that was cancelled and another was not."""
+    """Documents with the version that speaks for each: one on its way, else the newest that was not cancelled."""
     newest = sa.func.coalesce(
-        sa.func.max(sa.case((versions.c.state.in_(("pending", "visible", "failed")), versions.c.seq))),
+        sa.func.max(sa.case((versions.c.state == "pending", versions.c.seq))),
+        sa.func.max(sa.case((versions.c.state.in_(("visible", "failed")), versions.c.seq))),
         sa.func.max(versions.c.seq),
     )
     per_document = sa.select(versions.c.document_id, newest.label("seq")).group_by(versions.c.document_id).subquery()

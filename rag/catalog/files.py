@@ -53,6 +53,14 @@ def row(connection: sa.Connection, file_id: str) -> Any:
     return found
 
 
+def lock(connection: sa.Connection, file_id: str) -> Any:
+    """Its row, changed by no other transaction until this one ends. After the locks of stores, never before."""
+    found = connection.execute(sa.select(files).where(files.c.id == file_id).with_for_update()).first()
+    if found is None:
+        raise FileNotFound(f"there is no file {file_id[:80]!r}", param="file_id")
+    return found
+
+
 def exists(connection: sa.Connection, file_id: str) -> bool:
     return connection.execute(sa.select(files.c.id).where(files.c.id == file_id)).first() is not None
 

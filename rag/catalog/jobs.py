@@ -188,7 +188,7 @@ def set_details(connection: sa.Connection, job_id: str, details: Mapping[str, An
 
 
 def orphans(connection: sa.Connection, silent_s: float) -> list[str]:
-    """Running jobs whose process has not been heard of for that long."""
+    """Unfinished jobs that no process has been heard to work on for that long, also those that wait their turn."""
     silent = jobs.c.alive_at.is_(None) | (jobs.c.alive_at < time.time() - silent_s)
     old = jobs.c.created_at < time.time() - silent_s
     wanted = jobs.c.state.in_(_UNFINISHED) & silent & old

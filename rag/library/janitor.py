@@ -142,7 +142,7 @@ class Janitor:
             except RagError:
                 _log.exception("the expired file %s could not be deleted", file_id)
         for job_id in orphans:
-            _log.warning("job %s has been silent for %g s; it is taken up again", job_id, _ORPHANED_AFTER_S)
+            _log.info("job %s is worked on by nobody; it is handed to the engine again", job_id)
             self._resubmit(job_id)
         if ended:
             self._engine.forget(ended)

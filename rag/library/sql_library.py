@@ -43,6 +43,7 @@ from rag.records import (
 from rag.types import Attributes, Change
 
 _LOOK_EVERY_S = (0.02, 0.25)
+_ATTRIBUTE_TRIES = 5
 _ENDED = ("completed", "cancelled", "failed")
 
 
@@ -98,13 +99,25 @@ class SqlLibrary:
         return path
 
     def delete_file(self, file_id: str) -> None:
+        while not self._try_delete_file(file_id):
+            continue
+        self.on_garbage()
+
+    def _try_delete_file(self, file_id: str) -> bool:
+        """False when the file came into another store before everything was locked."""
         with self._database.write() as connection:
             files.row(connection, file_id)
-            for document in sorted(documents.of_file(connection, file_id), key=lambda row: row.store_id):
-                stores.lock(connection, document.store_id)
+            locked = sorted({row.store_id for row in documents.of_file(connection, file_id)})
+            for store_id in locked:
+                stores.lock(connection, store_id)
+            files.lock(connection, file_id)
+            found = documents.of_file(connection, file_id)
+            if any(row.store_id not in locked for row in found):
+                return False
+            for document in found:
                 versions.remove_document(connection, document)
             files.delete(connection, file_id)
-        self.on_garbage()
+        return True
 
     # --- vector stores -----------------------------------------------------------------------
 
@@ -247,7 +260,9 @@ class SqlLibrary:
         with self._database.write() as connection:
             stores.lock(connection, store_id)
             if (known := _known(connection, idempotency_key, said)) is None:
-                rows = [files.row(connection, item.file_id) for item in attachments]
+                wanted = sorted({item.file_id for item in attachments})
+                locked = {file_id: files.lock(connection, file_id) for file_id in wanted}
+                rows = [locked[item.file_id] for item in attachments]
                 _refuse_repeats([row.filename for row in rows])
                 changes = [
                     versions.accept(connection, _attached(store_id, row, item, strategy))
@@ -315,6 +330,17 @@ class SqlLibrary:
         *,
         merge: bool = False,
         removed: Collection[str] = (),
+    ) -> DocumentRecord:
+        for tries_left in reversed(range(_ATTRIBUTE_TRIES)):
+            try:
+                return self._set_attributes(store, file_id, attributes, merge, removed)
+            except Conflict:  # the document changed between our two transactions
+                if not tries_left:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _set_attributes(
+        self, store: str, file_id: str, attributes: Attributes, merge: bool, removed: Collection[str]
     ) -> DocumentRecord:
         with self._database.write() as connection:
             store_id = stores.resolve(connection, store).id
@@ -426,6 +452,8 @@ class SqlLibrary:
             unfinished = [(row.kind, row.id) for row in jobs.unfinished(connection)]
             known = files.known_blobs(connection)
         self._blobs.sweep(known)
+        if not self._database.is_sqlite:
+            return  # other replicas may be at work on them; the janitor takes up those that nobody works on
         for kind, job_id in unfinished:
             self._parts.engine.submit(kind, job_id)
 

@@ -34,6 +34,7 @@ def assemble(
     Raises:
         ContextLengthExceeded: not even the question alone fits.
     """
+    hits = _with_distinct_texts(hits)
     room = context_tokens - max_tokens
     turns = list(history)
     while turns and _most_hits(question, hits[:1], turns, tokenizer, room) is None:
@@ -47,6 +48,19 @@ def assemble(
             param="question",
         )
     return Prompt(tuple(token_ids), tuple(hits[:count]))
+
+
+def _with_distinct_texts(hits: Sequence[Hit]) -> list[Hit]:
+    """Of passages that stand for the same larger text, the best alone."""
+    seen: set[tuple[str, str]] = set()
+    kept: list[Hit] = []
+    for hit in hits:
+        key = (hit.chunk.version_id, hit.chunk.context)
+        if hit.chunk.context and key in seen:
+            continue
+        seen.add(key)
+        kept.append(hit)
+    return kept
 
 
 def _most_hits(

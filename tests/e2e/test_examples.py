@@ -1,4 +1,8 @@
-"""What the papers show is run as it stands, but for the address."""
+"""What the papers show is run as it stands, but for the address.
+
+A ```text block right behind an example is what it prints, where `...` stands for anything in a line. An example without
+one must end a stream, or a job.
+"""
 
 from __future__ import annotations
 
@@ -6,44 +10,75 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.e2e.running import ROOT, RunningService
 
 PAPERS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n(?:\s*^```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
 
 
-def blocks(language: str) -> list[tuple[str, str]]:
-    """(paper, text) of every block in this language."""
+class Example(NamedTuple):
+    name: str
+    code: str
+    printed: str | None
+    """What the paper says that it prints; None: nothing."""
+
+
+def examples(language: str) -> list[Example]:
     found = []
     for paper in PAPERS:
-        for text in re.findall(rf"```{language}\n(.*?)```", paper.read_text(), re.DOTALL):
-            found.append((paper.name, text))
+        blocks = (block for block in _BLOCK.finditer(paper.read_text()) if block[1] == language)
+        found += [Example(f"{paper.name} {number}", block[2], block[3]) for number, block in enumerate(blocks)]
     return found
 
 
-PYTHON = blocks("python")
-CURL = [(name, line) for name, text in blocks("sh") for line in text.splitlines() if line.startswith("curl ")]
+def curl_examples() -> list[Example]:
+    """Each line with curl; what is printed is said of a block with one."""
+    found = []
+    for block in examples("sh"):
+        lines = [line for line in block.code.splitlines() if line.startswith("curl ")]
+        found += [Example(f"{block.name} {number}", line, block.printed) for number, line in enumerate(lines)]
+    return found
 
 
-@pytest.mark.parametrize(("paper", "code"), PYTHON, ids=[f"{name} {i}" for i, (name, _) in enumerate(PYTHON)])
-def test_python(filled: RunningService, paper: str, code: str, tmp_path: Path) -> None:
+PYTHON = examples("python")
+CURL = curl_examples()
+
+
+def run(example: Example, command: list[str | Path]) -> None:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    if example.printed is None:
+        assert "event: done" in done.stdout or '"completed"' in done.stdout
+    else:
+        assert_like(done.stdout, example.printed)
+
+
+def assert_like(output: str, told: str) -> None:
+    """White space does not count, nor what `...` stands for."""
+    said, wanted = ([" ".join(line.split()) for line in text.splitlines() if line.strip()] for text in (output, told))
+    assert len(said) == len(wanted), output
+    for line, pattern in zip(said, wanted, strict=True):
+        assert re.fullmatch(re.escape(pattern).replace(r"\.\.\.", ".*"), line), f"{line!r} is not like {pattern!r}"
+
+
+@pytest.mark.parametrize("example", PYTHON, ids=[example.name for example in PYTHON])
+def test_python(filled: RunningService, example: Example, tmp_path: Path) -> None:
     script = tmp_path / "example.py"
-    script.write_text(code.replace("http://localhost:3000", filled.url))
-    done = subprocess.run([sys.executable, script], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert "event: done" in done.stdout
+    script.write_text(example.code.replace("http://localhost:3000", filled.url))
+    run(example, [sys.executable, script])
 
 
-@pytest.mark.parametrize(("paper", "line"), CURL, ids=[f"{name} {i}" for i, (name, _) in enumerate(CURL)])
-def test_curl(filled: RunningService, paper: str, line: str) -> None:
-    command = line.replace("localhost:3000", filled.url.removeprefix("http://")).replace("curl ", "curl -sf ", 1)
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert "event: done" in done.stdout or '"completed"' in done.stdout
+@pytest.mark.parametrize("example", CURL, ids=[example.name for example in CURL])
+def test_curl(filled: RunningService, example: Example) -> None:
+    line = example.code.replace("localhost:3000", filled.url.removeprefix("http://")).replace("curl ", "curl -sf ", 1)
+    run(example, ["bash", "-c", line])
 
 
 def test_there_are_examples() -> None:
-    assert len(PYTHON) >= 2
-    assert len(CURL) >= 3
+    assert len(PYTHON) >= 4
+    assert len(CURL) >= 4
+    assert sum(example.printed is not None for example in PYTHON) >= 2

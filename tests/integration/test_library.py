@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -502,6 +503,21 @@ def test_expired_files_go(house: House) -> None:
     house.library.wait(house.library.attach(STORE, [Attachment(record.file_id)]).job_id, 10)
     house.archive.janitor.look_after()
     assert house.texts("apples") == []
+
+
+def test_what_a_crash_left_on_disk_is_swept_after_a_day(tmp_path: Path) -> None:
+    with a_house(tmp_path) as house:
+        house.ingest(("a.md", "apples"))
+        kept = house.library.file(file_id(house, "a.md")).file_id
+        old, folder, new = (house.blobs.incoming / name for name in ("old", "rag-parser-x", "new"))
+        folder.mkdir()
+        for path in (old, folder / "extract.json", new):
+            path.write_text("x")
+        for path in (old, folder, house.library.content(kept)):
+            os.utime(path, (1, 1))
+    with a_house(tmp_path, store=house.store) as house:
+        assert sorted(path.name for path in house.blobs.incoming.iterdir()) == ["new"]
+        assert house.library.content(kept).read_text() == "apples"
 
 
 def test_a_stopped_job_goes_on_at_the_next_start(tmp_path: Path) -> None:

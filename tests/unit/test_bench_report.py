@@ -1,4 +1,4 @@
-"""The figures and the table of `python -m bench`; nothing here is timed."""
+"""The figures and the table of `python -m bench`, and what it measures with; nothing here is timed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bench.ingest import some_of_each_length
+from bench.job import Job
 from bench.load import Answer, Load
 from bench.report import Result, Row, aim, as_json, percentile, show, spread, summary, versus, write
+from rag.upload import select
 
 
 @pytest.mark.parametrize(
@@ -74,3 +77,27 @@ def test_failed_answers_count_neither_tokens_nor_time() -> None:
     assert load.tokens_per_s == 5.0
     assert load.first_token_ms == [500.0]
     assert load.errors == ["HTTP 500"]
+
+
+def test_a_sample_has_the_shortest_and_long_ones_and_not_much_more_than_asked_for() -> None:
+    texts = ["x" * length for length in range(100, 0, -1)]
+    sample = some_of_each_length(texts, 10)
+    assert len(sample) == 10
+    assert [len(text) for text in sample] == list(range(1, 100, 10))
+    assert len(some_of_each_length(texts, 1000)) == 100
+
+
+def test_the_job_knows_the_passages_that_the_service_encodes(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# Pears\n\nGreen pears are ripe.\n")
+    job = Job(select([str(tmp_path)]).uploads, ["?"], tmp_path, quick=True)
+    assert job.passages() == ["Pears\n# Pears\n\nGreen pears are ripe."]
+
+
+def test_an_emptied_data_folder_keeps_the_models(tmp_path: Path) -> None:
+    job = Job([], ["?"], tmp_path)
+    for name in ("milvus.db/part", "catalog.db", "catalog.db-wal", "jobs.db", "files/ab/blob", "models/m", "filled"):
+        path = job.data_dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    job.empty()
+    assert [path.name for path in job.data_dir.iterdir()] == ["models"]

@@ -144,3 +144,14 @@ def test_the_part_that_never_changes_comes_first() -> None:
 def test_a_passage_names_its_number_file_and_heading() -> None:
     hit = Hit(a_chunk("body", filename="guide.md", heading="Setup > Linux"), 1.0)
     assert "[1] body (from guide.md > Setup > Linux)" in Case([hit], []).text(1000)
+
+
+def test_the_larger_text_of_a_passage_is_given_once() -> None:
+    parent = "the whole parent text"
+    chunks = [a_chunk(f"child {n}", ordinal=n, context=parent) for n in range(2)] + [a_chunk("alone", ordinal=2)]
+    prompt = Case([Hit(chunk, 1.0) for chunk in chunks], []).prompt(500)
+    assert [hit.chunk.text for hit in prompt.sources] == ["child 0", "alone"]
+
+
+def test_a_parent_is_in_the_prompt_in_place_of_its_child() -> None:
+    assert "whole parent" in Case([Hit(a_chunk("child", context="the whole parent text"), 1.0)], []).text(500)

@@ -1,0 +1,19 @@
+"""A few rounds of `python -m bench.crash`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench import crash
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.timeout(180)
+def test_nothing_accepted_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
+    totals = crash.run(4, seed=4, folder=tmp_path, tell=lambda _: None)
+    assert totals.damage.found == {}
+    assert totals.rounds == 4
+    assert totals.accepted > 0
