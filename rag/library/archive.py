@@ -98,5 +98,3 @@ class Archive:
         self._tools.parser.close()
         self._tools.store.close()
         self._tools.database.close()
-
-

@@ -80,15 +80,11 @@ class Library(Protocol):
         """
         ...
 
-    def attach(
-        self, store: str, attachments: Sequence[Attachment], *, idempotency_key: str | None = None
-    ) -> JobRecord:
+    def attach(self, store: str, attachments: Sequence[Attachment], *, idempotency_key: str | None = None) -> JobRecord:
         """Accept files for a store, each in place of the document of the same name there."""
         ...
 
-    def documents(
-        self, store: str, cursor: Cursor, status: WorkStatus | None = None
-    ) -> Page[DocumentRecord]: ...
+    def documents(self, store: str, cursor: Cursor, status: WorkStatus | None = None) -> Page[DocumentRecord]: ...
 
     def document(self, store: str, file_id: str) -> DocumentRecord: ...
 
@@ -122,9 +118,7 @@ class Library(Protocol):
 
     def jobs(self, cursor: Cursor, *, store: str | None = None, active: bool = False) -> Page[JobRecord]: ...
 
-    def job_files(
-        self, job_id: str, cursor: Cursor, status: WorkStatus | None = None
-    ) -> Page[DocumentRecord]: ...
+    def job_files(self, job_id: str, cursor: Cursor, status: WorkStatus | None = None) -> Page[DocumentRecord]: ...
 
     def cancel_job(self, job_id: str) -> JobRecord:
         """Stop it. Finished files stay, the others are as they were before the job."""

@@ -1,0 +1,57 @@
+"""A vector store moves to another embedding model; see `rag.library.service.Library`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+
+from rag.catalog import jobs, stores
+from rag.catalog.stores import Index
+from rag.errors import Conflict
+from rag.library.job_shelf import JobShelf
+from rag.records import (
+    JobRecord,
+)
+
+
+class ModelShelf(JobShelf):
+    def reindex(self, store: str, embedder: str) -> JobRecord:
+        model = self._parts.passages.embedder(embedder, lambda: None)
+        with self._database.write() as connection:
+            store_id, active = self._movable(connection, store)
+            if active.embedder == model.model_name:
+                raise Conflict(f"the vector store is on {model.model_name!r} already", param="embedder")
+            index = stores.add_index(connection, store_id, model.model_name, model.dimensions, "building")
+            details = {"from": active.embedder, "to": index.embedder, "index": index.index_id}
+            job_id = jobs.insert(connection, "reindex", store_id, details=details)
+        return self._submitted(job_id)
+
+    def roll_back(self, store: str) -> JobRecord:
+        with self._database.write() as connection:
+            store_id, active = self._movable(connection, store)
+            index = self._previous(connection, store_id)
+            details = {"from": active.embedder, "to": index.embedder, "index": index.index_id}
+            job_id = jobs.insert(connection, "reindex", store_id, details=details)
+        return self._submitted(job_id)
+
+    def forget_previous(self, store: str) -> Mapping[str, str]:
+        with self._database.write() as connection:
+            store_id, _ = self._movable(connection, store)
+            index = self._previous(connection, store_id)
+            stores.set_index_state(connection, index.index_id, "dropping")
+        self.on_garbage()
+        return {"index": index.index_id, "embedder": index.embedder}
+
+    def _previous(self, connection: sa.Connection, store_id: str) -> Index:
+        index = stores.index_in(connection, store_id, "previous")
+        if index is None:
+            raise Conflict("the vector store has no index from before", param="vector_store")
+        return index
+
+    def _movable(self, connection: sa.Connection, store: str) -> tuple[str, Index]:
+        store_id: str = stores.resolve(connection, store).id
+        stores.lock(connection, store_id)
+        if jobs.unfinished(connection, store_id, "reindex"):
+            raise Conflict("the vector store is on its way to another embedding model already", param="vector_store")
+        return store_id, stores.active_index(connection, store_id)
