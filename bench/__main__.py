@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import ingest, own_work, peers, report, retrieve, start, stream
+from bench import during, ingest, own_work, peers, report, restart, retrieve, start, stream
 from bench.job import Job, make_job, own_documents
 from rag.errors import RagError
 
@@ -22,7 +22,9 @@ CELLS: dict[str, Callable[[Job], report.Result]] = {
     own_work.CELL: own_work.run,
     stream.CELL: stream.run,
     ingest.CELL: ingest.run,
+    restart.CELL: restart.run,
     retrieve.CELL: retrieve.run,
+    during.CELL: during.run,
     start.CELL: start.run,
 }
 OUT = Path(__file__).parent / "out"

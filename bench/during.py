@@ -1,20 +1,168 @@
-"""`POST /retrieve` by one user who asks at a steady pace: while the service has nothing else to do, and during an ingest.
+"""`POST /retrieve` by one user who asks at a steady pace: while nothing else goes on, and during a large ingest.
 
-The language model answers at once and takes no core. The ingest replaces the documents that are there: it goes on, in
-rounds with other attributes, for as long as there are questions to be asked.
+The language model answers at once and takes no core. The ingest is of the same texts under other names, which are
+embedded anew, into the store that is asked; it works on a copy of that store.
 """
 
 from __future__ import annotations
 
-import json
+import dataclasses
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import httpx
 
 from bench.job import INSTANT, Job
-from bench.report import Result, Row, spread, summary, versus
+from bench.report import Result, Row, percentile, spread, summary, versus
 from bench.servers import Server, bundle
+from rag.cli.follow import ENDED
+from rag.types import JsonObject
+from rag.upload import Target, Upload, send_all
+
+CELL = "during"
+WARM_UP = 5
+EVERY_S = 0.25
+AT_MOST = 3.0
+_LEAD_S = 3.0
+"""From the first acceptance until questions are asked: by then texts are being embedded."""
+_POLL_S = 0.2
+
+
+class Answers:
+    """What the questions of one part took."""
+
+    def __init__(self) -> None:
+        self.milliseconds: list[float] = []
+        self.inside: dict[str, list[float]] = {}
+        """As the service says of its own steps."""
+
+    def details(self) -> dict[str, object]:
+        steps = {name: summary(values) for name, values in sorted(self.inside.items())}
+        worst = [round(value, 1) for value in sorted(self.milliseconds)[-5:]]
+        return {"seen_ms": summary(self.milliseconds), "inside_ms": steps, "worst_ms": worst}
+
+
+def run(job: Job) -> Result:
+    job.fill()
+    questions = job.take(60 if job.quick else 150)
+    data_dir = _copied(job)
+    with bundle(data_dir, job.log(CELL), INSTANT) as server:
+        _ask(server, questions[:WARM_UP])
+        before = _ask(server, questions)
+        with _ingesting(server, job.uploads):
+            cpu_before, started = server.cpu_s(), time.perf_counter()
+            during = _ask(server, questions)
+            cpu_after, seconds = server.cpu_s(), time.perf_counter() - started
+        after = _ask(server, questions)
+    shutil.rmtree(data_dir)
+    idle = before.milliseconds + after.milliseconds
+    noise = spread([percentile(part.milliseconds, 50) for part in (before, after)])
+    cores = {name: (used - cpu_before.get(name, 0.0)) / seconds for name, used in cpu_after.items()}
+    note = (
+        f"{len(questions)} questions; the encoder used {cores['Embedder']:.2f} cores meanwhile; idle noise {noise:.0%}"
+    )
+    rows = [_row(50, during, idle, note), _row(95, during, idle, "", at_most=AT_MOST)]
+    parts = {"before": before, "during": during, "after": after}
+    details = {name: part.details() for name, part in parts.items()}
+    return Result(rows, {**details, "cores": cores})
+
+
+def _row(q: int, during: Answers, idle: Sequence[float], note: str, *, at_most: float | None = None) -> Row:
+    ours, theirs = percentile(during.milliseconds, q), percentile(idle, q)
+    return versus(CELL, f"one question, p{q}, during ingest / idle", "ms", ours, theirs, at_most=at_most, note=note)
+
+
+def _copied(job: Job) -> Path:
+    """The store as it is; what is taken in here is in no other cell's way."""
+    copy = job.work / "during"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(job.data_dir, copy, symlinks=True)
+    return copy
+
+
+def _ask(server: Server, questions: Sequence[str]) -> Answers:
+    """At a steady pace; where an answer takes longer than the pace, the next question follows it."""
+    answers = Answers()
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        for question in questions:
+            started = time.perf_counter()
+            response = client.post("/retrieve", json={"query": question}).raise_for_status()
+            took_s = time.perf_counter() - started
+            answers.milliseconds.append(took_s * 1000)
+            for name, value in response.json()["timings_ms"].items():
+                answers.inside.setdefault(name, []).append(value)
+            time.sleep(max(0.0, EVERY_S - took_s))
+    return answers
+
+
+class _Feeder(threading.Thread):
+    """Feeds the documents under new names, again and again."""
+
+    def __init__(self, server: Server, uploads: Sequence[Upload]) -> None:
+        super().__init__(name="feeder", daemon=True)
+        self._client = httpx.Client(base_url=server.url, timeout=600)
+        self._uploads = uploads
+        self._jobs: list[str] = []
+        self._stopping = threading.Event()
+        self._failure: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            number = 0
+            while not self._stopping.is_set():
+                number += 1
+                self._feed([dataclasses.replace(u, name=f"during-{number}/{u.name}") for u in self._uploads])
+        except Exception as error:
+            self._failure = error
+
+    def wait_until_busy(self) -> None:
+        while not self._jobs:
+            self._raise_failure()
+            time.sleep(_POLL_S)
+        time.sleep(_LEAD_S)
+
+    def stop(self) -> None:
+        """Cancels what is left, and waits until it has ended."""
+        self._stopping.set()
+        self.join()
+        for job_id in self._jobs:
+            with suppress(httpx.HTTPStatusError):  # it has ended by itself
+                self._client.post(f"/v1/jobs/{job_id}/cancel").raise_for_status()
+        self._client.close()
+        self._raise_failure()
+
+    def _feed(self, uploads: Sequence[Upload]) -> None:
+        for outcome in send_all(Target(self._client, {"vector_store": "default"}), uploads):
+            if outcome.refusals:
+                raise RuntimeError(f"{outcome.refusals[0].name} was refused: {outcome.refusals[0].message}")
+            self._jobs += outcome.jobs
+        while self._at_work() and not self._stopping.wait(_POLL_S):
+            pass
+
+    def _at_work(self) -> bool:
+        """The last ones are asked for: jobs end about in the order of their beginning."""
+        return any(self._job(job_id)["status"] not in ENDED for job_id in reversed(self._jobs))
+
+    def _job(self, job_id: str) -> JsonObject:
+        answer: JsonObject = self._client.get(f"/v1/jobs/{job_id}").raise_for_status().json()
+        return answer
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+
+@contextmanager
+def _ingesting(server: Server, uploads: Sequence[Upload]) -> Iterator[None]:
+    feeder = _Feeder(server, uploads)
+    feeder.start()
+    try:
+        feeder.wait_until_busy()
+        yield
+    finally:
+        feeder.stop()
+    time.sleep(_LEAD_S)

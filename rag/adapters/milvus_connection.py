@@ -14,6 +14,7 @@ from milvus_lite.server_manager import server_manager_instance
 from pymilvus import MilvusClient
 from pymilvus.exceptions import ConnectionConfigException, MilvusException
 
+from rag.adapters.fair_turn import FairTurn
 from rag.errors import DependencyUnavailable, InvalidFilter, InvalidRequest, RagError, SetupError, VectorStoreNotFound
 
 _log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class MilvusConnection:
         self.is_lite = uri.endswith(".db")
         self.lock = threading.RLock()
         # While Milvus Lite (3.2) flushes, its newest rows are found by no search, and an insert may be lost.
-        self._turn = threading.RLock() if self.is_lite else nullcontext()
+        self._turn = FairTurn() if self.is_lite else nullcontext()
         self._connected: MilvusClient | None = None
         self._loaded: set[str] = set()
         self.has_bm25 = True

@@ -1,4 +1,4 @@
-"""A sentence-transformers bi-encoder. Questions go before passages, and are encoded together."""
+"""A sentence-transformers bi-encoder. Questions do not wait for passages, and are encoded together."""
 
 from __future__ import annotations
 
@@ -31,32 +31,37 @@ wait for each other at every layer take ten times longer than one."""
 
 
 class ComputeTurn:
-    """The one thread that computes, shared by all models of a process: more would only slow each other down.
+    """The two threads that compute, shared by all models of a process: one for questions, one for passages.
 
-    Passages wait until no question does, whichever models they are for.
+    Of passages one slice is in work at a time, and none begins while a question waits, whichever models they are for.
+    A question does not wait for the slice in work either: it gets its share of the cores at once.
     """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
+        self._for_questions = ThreadPoolExecutor(1, thread_name_prefix="encoder-questions")
+        self._for_passages = ThreadPoolExecutor(1, thread_name_prefix="encoder-passages")
         self._questions_waiting = 0
         self._changed = asyncio.Condition()
+        self._slice = asyncio.Lock()
 
     async def question(self, compute: Callable[[], Vectors]) -> Vectors:
         self._questions_waiting += 1
         try:
-            return await self._run(compute)
+            return await _run(self._for_questions, compute)
         finally:
             self._questions_waiting -= 1
             async with self._changed:
                 self._changed.notify_all()
 
     async def passages(self, compute: Callable[[], Vectors]) -> Vectors:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._questions_waiting == 0)
-        return await self._run(compute)
+        async with self._slice:  # else each job's slice would be queued before the next question is looked for
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._questions_waiting == 0)
+            return await _run(self._for_passages, compute)
 
-    async def _run(self, compute: Callable[[], Vectors]) -> Vectors:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, compute)
+
+async def _run(thread: ThreadPoolExecutor, compute: Callable[[], Vectors]) -> Vectors:
+    return await asyncio.get_running_loop().run_in_executor(thread, compute)
 
 
 class StEmbedder:
@@ -80,6 +85,8 @@ class StEmbedder:
         self._prefixes = self._choose_prefixes(settings)
         on_gpu = self._model.device.type != "cpu"
         self._at_once = settings.batch_size if on_gpu else min(settings.batch_size, _AT_ONCE)
+        # The tokenizer sets itself up at its first use, and refuses that while another thread uses it.
+        self._run_model(["ready"], _QUESTION_THREADS)
 
     @property
     def model_name(self) -> str:
