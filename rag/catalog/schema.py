@@ -89,7 +89,6 @@ documents = Table(
     Column("id", String(64), primary_key=True),
     Column("store_id", String(64), nullable=False),
     Column("filename", String(512), nullable=False),
-    Column("file_id", String(64), nullable=False, index=True),
     Column("created_at", Float(53), nullable=False),
     UniqueConstraint("store_id", "filename"),
 )
@@ -116,6 +115,7 @@ versions = Table(
     Column("claimed_by", String(64), nullable=True),  # the job that makes it; others may wait for it, too
     Column("born", BigInteger, nullable=True),
     Column("died", BigInteger, nullable=True),
+    Column("removed", Boolean, nullable=False, default=False),  # its file was taken out of the document
     Column("dirty", Boolean, nullable=False, default=False),  # rows of it may be in Milvus
     Column("media_type", String(128), nullable=False, default=""),
     Column("title", Text, nullable=False, default=""),

@@ -40,7 +40,7 @@ class NewVersion:
 
 def accept(connection: sa.Connection, new: NewVersion) -> tuple[int, Change]:
     """The version that does what is asked: a new one, or the newest there is when nothing would change."""
-    own_id = documents.put(connection, new.store_id, new.filename, new.file_id)
+    own_id = documents.put(connection, new.store_id, new.filename)
     wanted = (versions.c.document_id == own_id) & versions.c.state.in_(_LIVE)
     # A pending copy with other attributes is made by no job, and may still be given up: nothing can wait for it.
     newest = max(connection.execute(sa.select(versions).where(wanted)), key=_order, default=None)
@@ -88,9 +88,10 @@ def visible_of(connection: sa.Connection, document_id: str) -> Any | None:
     return connection.execute(sa.select(versions).where(wanted)).first()
 
 
-def newest_readable(connection: sa.Connection, document_id: str) -> Any | None:
-    """The version whose text can be shown: the visible one, else the newest that was read."""
-    wanted = (versions.c.document_id == document_id) & versions.c.extract_id.is_not(None)
+def newest_readable(connection: sa.Connection, document_id: str, file_id: str) -> Any | None:
+    """The version of a file whose text can be shown: the visible one, else the newest that was read."""
+    own = (versions.c.document_id == document_id) & (versions.c.file_id == file_id)
+    wanted = own & versions.c.extract_id.is_not(None)
     order = sa.case((versions.c.state == "visible", 0), else_=1)
     return connection.execute(sa.select(versions).where(wanted).order_by(order, versions.c.seq.desc())).first()
 
@@ -255,18 +256,40 @@ def remove_document(connection: sa.Connection, document: Any) -> None:
     connection.execute(sa.delete(document_table).where(document_table.c.id == document.id))
 
 
-def change_attributes(connection: sa.Connection, document: Any, attributes: Attributes) -> tuple[Any, int] | None:
-    """Give the document other attributes: what jobs have on their way gets them at once.
+def remove_file(connection: sa.Connection, document: Any, file_id: str) -> None:
+    """Take a file out of a document; another that takes its place, or that it was to replace, stays."""
+    own = (versions.c.document_id == document.id) & (versions.c.file_id == file_id)
+    others = (versions.c.document_id == document.id) & (versions.c.file_id != file_id)
+    newest = connection.execute(
+        sa.select(versions.c.file_id).where(versions.c.document_id == document.id).order_by(versions.c.seq.desc())
+    ).scalar()
+    live = connection.execute(sa.select(versions.c.seq).where(others, versions.c.state.in_(_LIVE))).first()
+    if live is None and newest == file_id:
+        remove_document(connection, document)
+        return
+    now = time.time()
+    revision = store_rows.next_revision(connection, document.store_id)
+    _end(connection, own & (versions.c.state == "visible"), "retired", died=revision, died_at=now)
+    _end(connection, own & (versions.c.state == "pending"), "cancelled", finished_at=now)
+    connection.execute(sa.update(versions).where(own).values(removed=True))
+
+
+def change_attributes(
+    connection: sa.Connection, document: Any, file_id: str, attributes: Attributes
+) -> tuple[Any, int] | None:
+    """Give a file in the document other attributes: what jobs have on their way of it gets them at once.
 
     Returns:
         The visible version and the one that shall follow it, whose rows are still to be written; None when there is
         nothing to write.
     """
-    own = (versions.c.document_id == document.id) & (versions.c.state == "pending")
+    own = (
+        (versions.c.document_id == document.id) & (versions.c.file_id == file_id) & (versions.c.state == "pending")
+    )
     copied = versions.c.generation.is_not(None)  # for another change of attributes, which comes before this one
     connection.execute(sa.update(versions).where(own & ~copied).values(attributes=dict(attributes)))
     visible = visible_of(connection, document.id)
-    if visible is None or visible.attributes == dict(attributes):
+    if visible is None or visible.file_id != file_id or visible.attributes == dict(attributes):
         return None
     names = ("extract_id", "media_type", "title", "language", "pages", "chunks")
     new = NewVersion(
@@ -338,8 +361,8 @@ def let_go(connection: sa.Connection) -> None:
     )
 
 
-def abandoned_copies(connection: sa.Connection) -> list[int]:
+def abandoned_copies(connection: sa.Connection, older_than_s: float) -> list[int]:
     """Pending versions that no job works on: changes of attributes that a crash interrupted."""
     of_a_job = sa.exists().where(job_files.c.seq == versions.c.seq)
-    wanted = (versions.c.state == "pending") & ~of_a_job
+    wanted = (versions.c.state == "pending") & ~of_a_job & (versions.c.created_at <= time.time() - older_than_s)
     return list(connection.execute(sa.select(versions.c.seq).where(wanted)).scalars())

@@ -15,6 +15,7 @@ from rag.types import JsonObject
 
 @click.command()
 @click.option("--embedder", metavar="MODEL", help="Move to this one: hub id or folder.")
+@click.option("--rebuild", is_flag=True, help="Build the index anew with the model that it has.")
 @click.option("--rollback", is_flag=True, help="Go back to the index before.")
 @click.option("--forget", is_flag=True, help="Drop the index before.")
 @store_option
@@ -22,11 +23,18 @@ from rag.types import JsonObject
 @url_option
 @json_option
 def reindex(
-    embedder: str | None, rollback: bool, forget: bool, store: str, no_wait: bool, url: str, as_json: bool
+    embedder: str | None,
+    rebuild: bool,
+    rollback: bool,
+    forget: bool,
+    store: str,
+    no_wait: bool,
+    url: str,
+    as_json: bool,
 ) -> None:
     """Encode a vector store anew with another model, go back, or drop what the way back needs."""
-    if sum((embedder is not None, rollback, forget)) != 1:
-        raise click.UsageError("give one of --embedder MODEL, --rollback, --forget")
+    if sum((embedder is not None, rebuild, rollback, forget)) != 1:
+        raise click.UsageError("give one of --embedder MODEL, --rebuild, --rollback, --forget")
     path = route("vector_stores", store, "reindex")
     with service(url) as client:
         if forget:
@@ -41,7 +49,7 @@ def reindex(
         code = ended(client, job, as_json)
     if as_json:
         print_json(job)
-    elif code == 0:
+    elif code == 0 and not rebuild:
         model = embedder or (job.get("details") or {}).get("to") or "the model before"
         say(f"Set RAG_EMBEDDER__MODEL={model} for the next start of the service.")
     sys.exit(code)

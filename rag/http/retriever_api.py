@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,8 +58,10 @@ class RetrieverApi:
         min_cosine: float,
         incoming: Path,
         max_file_bytes: int,
+        embedder_ready: Callable[[], Awaitable[object]],
     ) -> None:
         self.parts = parts
+        self._embedder_ready = embedder_ready
         self.v1 = documents_app(V1Parts(lambda: parts.get().library, self.look_up, incoming, max_file_bytes))
         """To be mounted at `/v1`."""
         self._incoming = incoming
@@ -70,8 +72,9 @@ class RetrieverApi:
         self._min_cosine = min_cosine
 
     async def ready(self) -> Mapping[str, Any]:
-        """Facts; raises when the store does not answer, or was filled by another model."""
+        """Facts; raises when store or encoder do not answer, or the store was filled by another model."""
         parts = self.parts.get()
+        await self._embedder_ready()
         await asyncio.to_thread(parts.store.ping)
         await asyncio.to_thread(parts.check)
         return {"status": "ready"}

@@ -35,7 +35,7 @@ class DocumentShelf(Shelf):
     def document_text(self, store: str, file_id: str) -> str:
         with self._database.read() as connection:
             row = documents.find(connection, stores.resolve(connection, store).id, file_id)
-            version = versions.newest_readable(connection, row.id)
+            version = versions.newest_readable(connection, row.id, file_id)
         if version is None:
             raise Conflict(f"no text has been read from {row.filename} yet", param="file_id")
         return extract_json.from_json(self._blobs.read(version.extract_id)).text
@@ -66,7 +66,7 @@ class DocumentShelf(Shelf):
             row = documents.find(connection, store_id, file_id)
             if merge:
                 attributes = _merged(documents.record(connection, store_id, file_id).attributes, attributes, removed)
-            change = versions.change_attributes(connection, row, attributes)
+            change = versions.change_attributes(connection, row, file_id, attributes)
             index = stores.active_index(connection, store_id)
         if change is not None:
             self._publish_copy(index, *change, attributes)
@@ -100,7 +100,7 @@ class DocumentShelf(Shelf):
         with self._database.write() as connection:
             store_id = stores.resolve(connection, store).id
             stores.lock(connection, store_id)
-            versions.remove_document(connection, documents.find(connection, store_id, file_id))
+            versions.remove_file(connection, documents.find(connection, store_id, file_id), file_id)
         self.on_garbage()
 
 

@@ -56,6 +56,6 @@ class FileShelf(Shelf):
             if any(row.store_id not in locked for row in found):
                 return False
             for document in found:
-                versions.remove_document(connection, document)
+                versions.remove_file(connection, document, file_id)
             files.delete(connection, file_id)
         return True

@@ -25,6 +25,8 @@ from rag.records import (
 )
 from rag.types import Change
 
+_ABANDONED_AFTER_S = 600.0
+"""Another replica may be at work on a younger one."""
 _LOOK_EVERY_S = (0.02, 0.25)
 _ENDED = ("completed", "cancelled", "failed")
 
@@ -48,10 +50,11 @@ class JobShelf(Shelf):
             row = jobs.row(connection, job_id)
             if row.state not in _ENDED:
                 stores.lock(connection, row.store_id)
+                is_done = row.kind == "ingest" and not jobs.has_pending(connection, job_id)
                 versions.cancel(connection, jobs.unshared_pending(connection, job_id))
                 if row.kind == "reindex":
                     give_up(connection, job_id)
-                jobs.end(connection, job_id, "cancelled")
+                jobs.end(connection, job_id, "completed" if is_done else "cancelled")
         self.on_garbage()
         return self.job(job_id)
 
@@ -91,7 +94,10 @@ class JobShelf(Shelf):
         with self._database.write() as connection:
             if self._database.is_sqlite:
                 jobs.forget_the_living(connection)
-            versions.cancel(connection, versions.abandoned_copies(connection))
+            versions.cancel(
+                connection,
+                versions.abandoned_copies(connection, 0.0 if self._database.is_sqlite else _ABANDONED_AFTER_S),
+            )
             unfinished = [(row.kind, row.id) for row in jobs.unfinished(connection)]
             known = files.known_blobs(connection)
         self._blobs.sweep(known)

@@ -16,16 +16,23 @@ from rag.records import (
 
 
 class ModelShelf(JobShelf):
-    def reindex(self, store: str, embedder: str) -> JobRecord:
-        model = self._parts.passages.embedder(embedder, lambda: None)
+    def reindex(self, store: str, embedder: str | None) -> JobRecord:
+        model = self._parts.passages.embedder(embedder or self._embedder_of(store), lambda: None)
         with self._database.write() as connection:
             store_id, active = self._movable(connection, store)
-            if active.embedder == model.model_name:
-                raise Conflict(f"the vector store is on {model.model_name!r} already", param="embedder")
+            if embedder is not None and active.embedder == model.model_name:
+                raise Conflict(
+                    f"the vector store is on {model.model_name!r} already; name no model to build its index anew",
+                    param="embedder",
+                )
             index = stores.add_index(connection, store_id, model.model_name, model.dimensions, "building")
             details = {"from": active.embedder, "to": index.embedder, "index": index.index_id}
             job_id = jobs.insert(connection, "reindex", store_id, details=details)
         return self._submitted(job_id)
+
+    def _embedder_of(self, store: str) -> str:
+        with self._database.read() as connection:
+            return stores.active_index(connection, stores.resolve(connection, store).id).embedder
 
     def roll_back(self, store: str) -> JobRecord:
         with self._database.write() as connection:

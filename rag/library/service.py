@@ -134,8 +134,11 @@ class Library(Protocol):
 
     # --- embedding model ---------------------------------------------------------------------
 
-    def reindex(self, store: str, embedder: str) -> JobRecord:
-        """Begin a move to another embedding model. Conflict when one is under way, or it is that model already."""
+    def reindex(self, store: str, embedder: str | None) -> JobRecord:
+        """Begin a move to another embedding model; None: build the index of the present one anew.
+
+        Conflict when one is under way, or it is that model already.
+        """
         ...
 
     def roll_back(self, store: str) -> JobRecord:

@@ -11,8 +11,8 @@ import pytest
 
 from rag.adapters import model_files
 from rag.adapters.encoders import Encoders
-from rag.adapters.st_embedder import DEFAULT_MODEL, ComputeTurn, StEmbedder
-from rag.config import EmbedderSettings, Settings
+from rag.adapters.st_embedder import ComputeTurn, StEmbedder
+from rag.config import EMBEDDED_ENCODER, EmbedderSettings, Settings
 from rag.errors import ModelNotFound
 
 pytestmark = pytest.mark.integration
@@ -49,7 +49,7 @@ def encoders(embedded: str) -> Encoders:
 
 async def test_two_models_answer_each_in_its_own_way(encoders: Encoders, small: str) -> None:
     other = await encoders.named(small)
-    assert (encoders.default.model_name, other.model_name) == (DEFAULT_MODEL, small)
+    assert (encoders.default.model_name, other.model_name) == (EMBEDDED_ENCODER, small)
     assert other.dimensions == 384
     texts = ["What is Milvus?", "a much longer text " * 20]
     passages = asyncio.create_task(other.encode(texts * 10, "passage"))

@@ -24,6 +24,10 @@ from tests.fakes_library import FakeLibrary
 from tests.v1_client import error_of
 
 
+async def _ready() -> None:
+    """The encoder answers."""
+
+
 class Ingest:
     """The Retriever's answer to `/ingest`, and its `/v1`."""
 
@@ -38,7 +42,13 @@ class Ingest:
 
         self._parts = Resource("the retriever", load)
         self.api = RetrieverApi(
-            self._parts, top_k=1, mode="hybrid", min_cosine=0, incoming=self.incoming, max_file_bytes=1000
+            self._parts,
+            top_k=1,
+            mode="hybrid",
+            min_cosine=0,
+            incoming=self.incoming,
+            max_file_bytes=1000,
+            embedder_ready=_ready,
         )
 
     async def __aenter__(self) -> Ingest:

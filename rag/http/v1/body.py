@@ -144,4 +144,5 @@ class RetryJob(Body):
 
 
 class Reindex(Body):
-    embedder: Id
+    embedder: Id | None
+    """Null: build the index anew with the model that the store has."""

@@ -25,12 +25,10 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("store_id", sa.String(length=64), nullable=False),
         sa.Column("filename", sa.String(length=512), nullable=False),
-        sa.Column("file_id", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.Float(precision=53), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("store_id", "filename", name=op.f("uq_documents_store_id_filename")),
     )
-    op.create_index(op.f("ix_documents_file_id"), "documents", ["file_id"], unique=False)
     op.create_index(op.f("ix_documents_store_id_created_at"), "documents", ["store_id", "created_at"], unique=False)
     op.create_table(
         "files",
@@ -130,6 +128,7 @@ def upgrade() -> None:
         sa.Column("claimed_by", sa.String(length=64), nullable=True),
         sa.Column("born", sa.BigInteger(), nullable=True),
         sa.Column("died", sa.BigInteger(), nullable=True),
+        sa.Column("removed", sa.Boolean(), nullable=False),
         sa.Column("dirty", sa.Boolean(), nullable=False),
         sa.Column("media_type", sa.String(length=128), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
