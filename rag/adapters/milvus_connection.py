@@ -15,6 +15,7 @@ from pymilvus import MilvusClient
 from pymilvus.exceptions import ConnectionConfigException, MilvusException
 
 from rag.adapters.fair_turn import FairTurn
+from rag.adapters.lite_in_use import LiteInUse
 from rag.errors import DependencyUnavailable, InvalidFilter, InvalidRequest, RagError, SetupError, VectorStoreNotFound
 
 _log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class MilvusConnection:
         self.lock = threading.RLock()
         # While Milvus Lite (3.2) flushes, its newest rows are found by no search, and an insert may be lost.
         self._turn = FairTurn() if self.is_lite else nullcontext()
+        self._in_use = LiteInUse(Path(uri))
         self._connected: MilvusClient | None = None
         self._loaded: set[str] = set()
         self.has_bm25 = True
@@ -102,6 +104,7 @@ class MilvusConnection:
             if self.is_lite:
                 # Closing the client leaves Lite's server in this process, and its lock on the file.
                 server_manager_instance.release_server(self._uri)
+                self._in_use.end()
 
     def _connect(self) -> MilvusClient:
         if not self.is_lite:
@@ -112,7 +115,9 @@ class MilvusConnection:
             return client
         Path(self._uri).absolute().parent.mkdir(parents=True, exist_ok=True)
         try:
-            return MilvusClient(self._uri, timeout=self.timeout_s)
+            client = MilvusClient(self._uri, timeout=self.timeout_s)
+            self._in_use.begin()  # the file is ours now, and nothing is loaded from it yet
+            return client
         except ConnectionConfigException as error:
             raise SetupError(
                 f"the Milvus Lite file {self._uri} cannot be opened; most likely another process has it open, and only "

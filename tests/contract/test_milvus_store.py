@@ -35,6 +35,25 @@ def test_everything_is_there_after_a_restart(store: MilvusStore) -> None:
     assert texts(keyword(store, "149", limit=1)) == ["apple 149"]
 
 
+def test_an_index_file_that_a_kill_cut_short_is_made_anew(tmp_path: Path, store: MilvusStore) -> None:
+    store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
+    put(store, *(a_chunk(f"apple {n}", ordinal=n) for n in range(300)))
+    assert len(dense(store, "apple", limit=5)) == 5
+    store.close()
+    store.count(STORE)
+    files = [path for path in tmp_path.rglob("*.idx") if path.is_file()]
+    assert files
+    (mark,) = tmp_path.rglob("*.open")
+    store.close()
+    assert not mark.exists()
+    for path in files:
+        path.write_bytes(b"")
+    mark.touch()  # as a killed process leaves it
+    assert store.count(STORE) == 300
+    assert texts(keyword(store, "299", limit=1)) == ["apple 299"]
+    assert len(dense(store, "apple", limit=5)) == 5
+
+
 def test_similar_names_are_different_stores(store: MilvusStore) -> None:
     names = ["a-b", "a_b", "a__b", "a_db", "a-db", "A-b"]
     for name in names:

@@ -242,11 +242,11 @@ def test_a_killed_retriever_loses_nothing(filled: RunningService) -> None:
         except httpx.TransportError:
             continue
     assert state["file_counts"]["completed"] == len(content)
+    filled.wait_until_ready()
     for n in range(6):
         filters = {"type": "eq", "key": "filename", "value": f"survivor-{n}.md"}
         hits = retrieve(filled, f"survivor{n} paragraph", top_k=100, filters=filters)
         assert len({hit["chunk_id"] for hit in hits}) == len(hits) > 10
-    filled.wait_until_ready()
 
 
 def retriever(service: RunningService) -> psutil.Process:
