@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rag import config
 from rag.blobs import BlobFolder
 from rag.config import LLMSettings, Settings
-from rag.errors import Unavailable
+from rag.errors import SetupError, Unavailable
 from rag.http.dependencies import Dependencies
 from rag.http.embedder_api import EmbedderApi
 from rag.http.lifecycle import Lifecycle
@@ -144,9 +144,12 @@ def _archive(embedders: Embedders, store: VectorStore, database: Any, loop: asyn
     from rag.adapters.parser_process import ParserLimits, ParserProcess
     from rag.chunkers import RecursiveStrategy
     from rag.library.archive import Archive, Tools
+    from rag.readers.ocr import missing_ocr
 
     options = settings()
     chosen = options.ingest
+    if chosen.ocr and (missing := missing_ocr()):
+        raise SetupError(f"RAG_INGEST__OCR: {missing}", param="RAG_INGEST__OCR")
     limits = ParserLimits(timeout_s=chosen.parse_timeout_s, memory_mib=chosen.parse_memory_mib)
     tools = Tools(
         database=database,
