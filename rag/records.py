@@ -18,6 +18,8 @@ MAX_ATTRIBUTES = 16
 WorkStatus: TypeAlias = Literal["in_progress", "completed", "failed", "cancelled"]
 """Of a document or a file of a job, as OpenAI names them."""
 JobState: TypeAlias = Literal["queued", "running", "completed", "cancelled", "failed"]
+ENDED: frozenset[JobState] = frozenset({"completed", "cancelled", "failed"})
+"""States in which a job stays."""
 JobKind: TypeAlias = Literal["ingest", "reindex"]
 
 
@@ -97,6 +99,10 @@ class StoreRecord:
     """Counted from `last_active_at`."""
     expires_at: float | None = None
     status: Literal["completed", "in_progress", "expired"] = "completed"
+    retrieval: Mapping[str, Any] | None = None
+    """How it is searched, where that is not as the service is set; names as in `rag.retrieve.options`."""
+    sparse_embedder: str = ""
+    """Learned sparse model that it has vectors of, too; empty: of none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,3 +190,5 @@ class NewStore:
     expires_after_days: int | None = None
     forget_expiry: bool = False
     """The caller said that it shall not expire."""
+    retrieval: Mapping[str, Any] | None = None
+    """In place of all that was said of it before; empty: searched as the service is set."""

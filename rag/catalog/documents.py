@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from rag.errors import FileNotFound
 from rag.records import Cursor, DocumentRecord, FileCounts, Page, WorkStatus
 from rag.types import Change
 
-_STATUS: dict[str, WorkStatus] = {
+STATUS: Mapping[str, WorkStatus] = {
     "pending": "in_progress",
     "visible": "completed",
     "retired": "completed",
@@ -22,6 +23,7 @@ _STATUS: dict[str, WorkStatus] = {
     "failed": "failed",
     "cancelled": "cancelled",
 }
+"""What a version's state is to a caller."""
 
 
 def document_id(store_id: str, filename: str) -> str:
@@ -83,7 +85,7 @@ def page(
 ) -> Page[DocumentRecord]:
     statement = _shown().where(documents.c.store_id == store_id)
     if status is not None:
-        statement = statement.where(versions.c.state.in_([s for s, name in _STATUS.items() if name == status]))
+        statement = statement.where(versions.c.state.in_([s for s, name in STATUS.items() if name == status]))
     rows = listing.page(connection, statement, documents.c.created_at, versions.c.file_id, cursor)
     return Page([to_record(row) for row in rows.rows], rows.has_more)
 
@@ -99,7 +101,7 @@ def counts(connection: sa.Connection, store_id: str) -> tuple[FileCounts, int]:
 def file_counts(by_state: Any) -> FileCounts:
     totals: dict[str, int] = {}
     for state, count in by_state:
-        totals[_STATUS[state]] = totals.get(_STATUS[state], 0) + count
+        totals[STATUS[state]] = totals.get(STATUS[state], 0) + count
     return FileCounts(**totals)
 
 
@@ -141,7 +143,7 @@ def to_record(row: Any, change: Change | None = None) -> DocumentRecord:
         store_id=row.store_id,
         file_id=row.file_id,
         filename=row.filename,
-        status=_STATUS[row.state],
+        status=STATUS[row.state],
         created_at=fields.get("document_created_at", row.created_at),
         attributes=row.attributes,
         chunking=row.chunking,

@@ -242,7 +242,7 @@ def files_page(
         job_files, (job_files.c.seq == versions.c.seq) & (job_files.c.job_id == job_id)
     )
     if status is not None:
-        states = [state for state, name in documents._STATUS.items() if name == status]
+        states = [state for state, name in documents.STATUS.items() if name == status]
         joined = joined.where(versions.c.state.in_(states))
     ascending = Cursor(cursor.limit, "asc" if cursor.order == "asc" else "desc", cursor.after, cursor.before)
     rows = listing.page(connection, joined, job_files.c.position, versions.c.file_id, ascending)

@@ -46,7 +46,9 @@ stores = Table(
     Column("created_at", Float(53), nullable=False),
     Column("last_active_at", Float(53), nullable=False),
     Column("revision", BigInteger, nullable=False, default=0),
+    Column("stamp", String(32), nullable=False, default=""),  # of the revision: another one wherever it is made
     Column("indexes_made", Integer, nullable=False, default=0),
+    Column("retrieval", JSON(none_as_null=True), nullable=True),  # settings of searching it; null: those of the service
 )
 Index(None, stores.c.name)
 
@@ -59,6 +61,7 @@ indexes = Table(
     Column("dimensions", Integer, nullable=False),
     Column("state", String(16), nullable=False),  # active, building, previous, dropping
     Column("created_at", Float(53), nullable=False),
+    Column("sparse_embedder", String(512), nullable=False, default="", server_default=""),  # empty: no such vectors
 )
 
 blobs = Table(

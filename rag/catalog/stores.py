@@ -30,13 +30,16 @@ class Index:
     dimensions: int
     state: str
     """`active`: searched. `building`: to become it. `previous`: was it. `dropping`: to be removed."""
+    sparse_embedder: str = ""
+    """The learned sparse model that its chunks have vectors of, too; empty: of none."""
 
 
 def insert(connection: sa.Connection, new: NewStore, *, store_id: str | None = None) -> str:
     """Its id."""
     store_id = store_id or f"vs_{uuid.uuid4().hex[:24]}"
     now = time.time()
-    row = {"id": store_id, "created_at": now, "last_active_at": now, "name": "", "metadata": {}} | _said(new)
+    row = {"id": store_id, "created_at": now, "last_active_at": now, "name": "", "metadata": {}}
+    row |= {"stamp": uuid.uuid4().hex} | _said(new)
     connection.execute(sa.insert(stores).values(row))
     return store_id
 
@@ -81,7 +84,8 @@ def delete(connection: sa.Connection, store_id: str) -> None:
 
 def next_revision(connection: sa.Connection, store_id: str) -> int:
     """A new revision of a locked store: what is born or dies in this transaction does so in it."""
-    change = sa.update(stores).where(stores.c.id == store_id).values(revision=stores.c.revision + 1)
+    values = {"revision": stores.c.revision + 1, "stamp": uuid.uuid4().hex}
+    change = sa.update(stores).where(stores.c.id == store_id).values(values)
     return int(connection.execute(change.returning(stores.c.revision)).scalar_one())
 
 
@@ -102,6 +106,7 @@ def _said(new: NewStore) -> dict[str, Any]:
         "description": new.description,
         "metadata": None if new.metadata is None else dict(new.metadata),
         "chunking": None if new.chunking is None else dict(new.chunking),
+        "retrieval": None if new.retrieval is None else dict(new.retrieval) or sa.null(),
         "expires_after_days": new.expires_after_days,
     }
     values = {name: value for name, value in said.items() if value is not None}
@@ -111,10 +116,12 @@ def _said(new: NewStore) -> dict[str, Any]:
 # --- indexes -----------------------------------------------------------------------------------
 
 
-def add_index(connection: sa.Connection, store_id: str, embedder: str, dimensions: int, state: str) -> Index:
+def add_index(
+    connection: sa.Connection, store_id: str, embedder: str, dimensions: int, state: str, sparse_embedder: str = ""
+) -> Index:
     change = sa.update(stores).where(stores.c.id == store_id).values(indexes_made=stores.c.indexes_made + 1)
     number = connection.execute(change.returning(stores.c.indexes_made)).scalar_one()
-    index = Index(f"{store_id}-{number}", store_id, embedder, dimensions, state)
+    index = Index(f"{store_id}-{number}", store_id, embedder, dimensions, state, sparse_embedder)
     connection.execute(
         sa.insert(indexes).values(
             id=index.index_id,
@@ -123,6 +130,7 @@ def add_index(connection: sa.Connection, store_id: str, embedder: str, dimension
             dimensions=dimensions,
             state=state,
             created_at=time.time(),
+            sparse_embedder=sparse_embedder,
         )
     )
     return index
@@ -151,9 +159,27 @@ def set_index_state(connection: sa.Connection, index_id: str, state: str) -> Non
     connection.execute(sa.update(indexes).where(indexes.c.id == index_id).values(state=state))
 
 
+def names_without_sparse(connection: sa.Connection, model: str) -> list[str]:
+    """Names of the stores whose active index has no vectors of this sparse model; ids of those without a name."""
+    of_another = (indexes.c.state == "active") & (indexes.c.sparse_embedder != model)
+    joined = sa.select(stores.c.id, stores.c.name).join(indexes, indexes.c.store_id == stores.c.id)
+    found = connection.execute(joined.where(of_another).order_by(stores.c.created_at, stores.c.id))
+    return [row.name or row.id for row in found]
+
+
+def switch_index(connection: sa.Connection, active: Index, new: Index) -> None:
+    """Have a locked store searched in another of its indexes. The way back is kept, and one from before is not."""
+    before = index_in(connection, new.store_id, "previous")
+    if before is not None and before.index_id != new.index_id:
+        set_index_state(connection, before.index_id, "dropping")
+    set_index_state(connection, active.index_id, "previous")
+    set_index_state(connection, new.index_id, "active")
+    next_revision(connection, new.store_id)
+
+
 def delete_index(connection: sa.Connection, index_id: str) -> None:
     connection.execute(sa.delete(indexes).where(indexes.c.id == index_id))
 
 
 def _index(row: Any) -> Index:
-    return Index(row.id, row.store_id, row.embedder, row.dimensions, row.state)
+    return Index(row.id, row.store_id, row.embedder, row.dimensions, row.state, row.sparse_embedder)

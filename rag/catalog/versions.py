@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,15 +12,14 @@ import sqlalchemy as sa
 from rag.catalog import documents, files
 from rag.catalog import stores as store_rows
 from rag.catalog.schema import documents as document_table
-from rag.catalog.schema import index_versions, job_files, jobs, versions
+from rag.catalog.schema import index_versions, versions
 from rag.errors import RagError
 from rag.records import Strategy
 from rag.types import Attributes, Change, Extract
 
 _LIVE = ("pending", "visible")
-_GONE = ("retired", "failed", "cancelled", "superseded")
-_CRASHED_AFTER_S = 60.0
-"""A job's process says this often, several times over, that it is alive."""
+_READING = ("extract_id", "media_type", "title", "language", "pages", "chunks")
+"""Columns that say what was read of a version's bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,12 @@ class NewVersion:
     chunking: Strategy
     attributes: Attributes = field(default_factory=dict)
     origin: str = ""
+
+    @classmethod
+    def of(cls, row: Any, **changes: Any) -> NewVersion:
+        """The content of a row, of `versions` or of `files`, but for what `changes` says."""
+        known = {own.name: row._mapping[own.name] for own in fields(cls) if own.name in row._mapping}
+        return cls(**known | changes)
 
 
 def accept(connection: sa.Connection, new: NewVersion) -> tuple[int, Change]:
@@ -127,10 +132,19 @@ def was_read(connection: sa.Connection, seq: int, extract: Extract, extract_id: 
     )
 
 
+def was_asked(connection: sa.Connection, seq: int, extract_id: str, chunks: int) -> None:
+    """Note where its text is kept with the questions that were made of it, and how many chunks it has by them."""
+    pending = (versions.c.seq == seq) & (versions.c.state == "pending")
+    connection.execute(sa.update(versions).where(pending).values(extract_id=extract_id, chunks=chunks))
+
+
 def take_reading(connection: sa.Connection, seq: int, source: Any) -> None:
     """What was read of the same bytes before."""
-    names = ("extract_id", "media_type", "title", "language", "pages", "chunks")
-    connection.execute(sa.update(versions).where(versions.c.seq == seq).values({n: getattr(source, n) for n in names}))
+    connection.execute(sa.update(versions).where(versions.c.seq == seq).values(_reading(source)))
+
+
+def _reading(source: Any) -> dict[str, Any]:
+    return {name: getattr(source, name) for name in _READING}
 
 
 def begin_writing(connection: sa.Connection, starts: Mapping[int, int]) -> list[Any]:
@@ -248,30 +262,30 @@ def cancel(connection: sa.Connection, seqs: Sequence[int]) -> None:
 
 def remove_document(connection: sa.Connection, document: Any) -> None:
     """Take a document out of its store: what is visible of it dies, what is on its way is cancelled."""
-    now = time.time()
-    own = versions.c.document_id == document.id
-    revision = store_rows.next_revision(connection, document.store_id)
-    _end(connection, own & (versions.c.state == "visible"), "retired", died=revision, died_at=now)
-    _end(connection, own & (versions.c.state == "pending"), "cancelled", finished_at=now)
+    _end_all(connection, document.store_id, versions.c.document_id == document.id)
     connection.execute(sa.delete(document_table).where(document_table.c.id == document.id))
 
 
 def remove_file(connection: sa.Connection, document: Any, file_id: str) -> None:
     """Take a file out of a document; another that takes its place, or that it was to replace, stays."""
-    own = (versions.c.document_id == document.id) & (versions.c.file_id == file_id)
-    others = (versions.c.document_id == document.id) & (versions.c.file_id != file_id)
-    newest = connection.execute(
-        sa.select(versions.c.file_id).where(versions.c.document_id == document.id).order_by(versions.c.seq.desc())
-    ).scalar()
+    of_document = versions.c.document_id == document.id
+    others = of_document & (versions.c.file_id != file_id)
+    order = versions.c.seq.desc()
+    newest = connection.execute(sa.select(versions.c.file_id).where(of_document).order_by(order)).scalar()
     live = connection.execute(sa.select(versions.c.seq).where(others, versions.c.state.in_(_LIVE))).first()
     if live is None and newest == file_id:
         remove_document(connection, document)
         return
+    own = of_document & (versions.c.file_id == file_id)
+    _end_all(connection, document.store_id, own)
+    connection.execute(sa.update(versions).where(own).values(removed=True))
+
+
+def _end_all(connection: sa.Connection, store_id: str, own: Any) -> None:
     now = time.time()
-    revision = store_rows.next_revision(connection, document.store_id)
+    revision = store_rows.next_revision(connection, store_id)
     _end(connection, own & (versions.c.state == "visible"), "retired", died=revision, died_at=now)
     _end(connection, own & (versions.c.state == "pending"), "cancelled", finished_at=now)
-    connection.execute(sa.update(versions).where(own).values(removed=True))
 
 
 def change_attributes(
@@ -291,78 +305,10 @@ def change_attributes(
     visible = visible_of(connection, document.id)
     if visible is None or visible.file_id != file_id or visible.attributes == dict(attributes):
         return None
-    names = ("extract_id", "media_type", "title", "language", "pages", "chunks")
-    new = NewVersion(
-        store_id=visible.store_id,
-        filename=visible.filename,
-        file_id=visible.file_id,
-        blob_id=visible.blob_id,
-        content_hash=visible.content_hash,
-        bytes=visible.bytes,
-        chunking=visible.chunking,
-        attributes=attributes,
-        origin=visible.origin,
-    )
-    more = {name: getattr(visible, name) for name in names} | {
-        "generation": _order(visible)[0],
-        "dirty": True,
-        "attributes_written": dict(attributes),
-    }
-    return visible, _insert(connection, document.id, new, **more)
+    new = NewVersion.of(visible, attributes=attributes)
+    more = {"generation": _order(visible)[0], "dirty": True, "attributes_written": dict(attributes)}
+    return visible, _insert(connection, document.id, new, **_reading(visible), **more)
 
 
 def _end(connection: sa.Connection, wanted: Any, state: str, **values: Any) -> None:
     connection.execute(sa.update(versions).where(wanted).values(state=state, **values))
-
-
-# --- cleaning up -------------------------------------------------------------------------------
-
-
-def reclaimable(connection: sa.Connection, grace_s: float, limit: int = 200) -> list[Any]:
-    """Versions that no new question sees, whose rows may still be in Milvus, and that no job works on."""
-    now = time.time()
-    worked_on = (
-        sa.exists()
-        .where(job_files.c.seq == versions.c.seq, jobs.c.id == job_files.c.job_id)
-        .where(jobs.c.alive_at > now - _CRASHED_AFTER_S)
-    )
-    old = versions.c.died_at.is_(None) | (versions.c.died_at <= now - grace_s)
-    wanted = versions.c.dirty & versions.c.state.in_(_GONE) & old & ~worked_on
-    return list(connection.execute(sa.select(versions).where(wanted).order_by(versions.c.seq).limit(limit)))
-
-
-def was_copied(connection: sa.Connection, seq: int) -> None:
-    """Rows of a copy were written to the last, perhaps after it had been given up and cleaned up."""
-    gone = (versions.c.seq == seq) & versions.c.state.in_(_GONE)
-    connection.execute(sa.update(versions).where(gone).values(dirty=True))
-
-
-def reclaimed(connection: sa.Connection, seqs: Sequence[int]) -> None:
-    """Their rows are gone. What was read of them goes too, unless they may be tried again."""
-    connection.execute(sa.update(versions).where(versions.c.seq.in_(seqs)).values(dirty=False))
-    connection.execute(sa.delete(index_versions).where(index_versions.c.seq.in_(seqs)))
-
-
-def index_is_gone(connection: sa.Connection, index_id: str) -> None:
-    connection.execute(sa.delete(index_versions).where(index_versions.c.index_id == index_id))
-
-
-def let_go(connection: sa.Connection) -> None:
-    """Give up the bytes of versions that are past: replaced, or of a document that is no more."""
-    newer = versions.alias("newer")
-    replaced = sa.exists().where(newer.c.document_id == versions.c.document_id, newer.c.state == "visible")
-    deleted = ~sa.exists().where(document_table.c.id == versions.c.document_id)
-    past = versions.c.state.in_(("retired", "superseded")) | (
-        versions.c.state.in_(("failed", "cancelled")) & (deleted | replaced)
-    )
-    held = versions.c.blob_id.is_not(None) | versions.c.extract_id.is_not(None)
-    connection.execute(
-        sa.update(versions).where(past & held & ~versions.c.dirty).values(blob_id=None, extract_id=None)
-    )
-
-
-def abandoned_copies(connection: sa.Connection, older_than_s: float) -> list[int]:
-    """Pending versions that no job works on: changes of attributes that a crash interrupted."""
-    of_a_job = sa.exists().where(job_files.c.seq == versions.c.seq)
-    wanted = (versions.c.state == "pending") & ~of_a_job & (versions.c.created_at <= time.time() - older_than_s)
-    return list(connection.execute(sa.select(versions.c.seq).where(wanted)).scalars())

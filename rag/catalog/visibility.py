@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,20 +25,36 @@ class Snapshot:
     dimensions: int
     expires: bool = False
     """Whether the store goes when it is not used for long."""
+    retrieval: str = ""
+    """The store's own retrieval settings as JSON with sorted keys; empty when it has none."""
+    sparse_embedder: str = ""
+    """The learned sparse model of its vectors of that kind; empty when it has none."""
+    stamp: str = ""
+    """Of the revision: no other catalog has the same for it, nor this one after a backup was restored."""
 
 
 def snapshot(connection: sa.Connection, store: str) -> Snapshot:
     """Raises VectorStoreNotFound, also when it has expired."""
-    joined = sa.select(stores, indexes.c.id.label("index_id"), indexes.c.embedder, indexes.c.dimensions).join(
-        indexes, (indexes.c.store_id == stores.c.id) & (indexes.c.state == "active")
-    )
+    of_index = (indexes.c.id.label("index_id"), indexes.c.embedder, indexes.c.dimensions, indexes.c.sparse_embedder)
+    is_active = (indexes.c.store_id == stores.c.id) & (indexes.c.state == "active")
+    joined = sa.select(stores, *of_index).join(indexes, is_active)
     row = connection.execute(joined.where(stores.c.id == store)).first()
     if row is None:
         row = connection.execute(joined.where(stores.c.id == store_rows.resolve(connection, store).id)).one()
     expires = store_rows.expires_at(row)
     if expires is not None and expires < time.time():
         raise VectorStoreNotFound(f"the vector store {store[:80]!r} has expired", param="vector_store")
-    return Snapshot(row.id, row.revision, row.index_id, row.embedder, row.dimensions, expires is not None)
+    return Snapshot(
+        row.id,
+        row.revision,
+        row.index_id,
+        row.embedder,
+        row.dimensions,
+        expires is not None,
+        json.dumps(row.retrieval, sort_keys=True) if row.retrieval else "",
+        row.sparse_embedder,
+        row.stamp,
+    )
 
 
 def visible(connection: sa.Connection, revision: int, version_ids: Iterable[str]) -> set[str]:

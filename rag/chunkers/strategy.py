@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
 
 from rag.chunkers.chunker import MAX_CHARS
@@ -11,11 +11,20 @@ from rag.errors import InternalError, InvalidRequest
 from rag.types import JsonObject
 
 PARAM = "chunking_strategy"
+MAX_QUESTIONS = 8
 _MIN_CHARS = 64
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What all strategies have."""
+
+    questions: int | None = None
+    """Question-answer pairs that the language model makes of each passage; None: not said."""
+
+
 @dataclass(frozen=True, slots=True)
-class TokenStrategy:
+class TokenStrategy(Asking):
     """OpenAI's `static`. Names and defaults are OpenAI's.
 
     A passage may be longer than the encoder reads (256 tokens for all-MiniLM-L6-v2): its vector then knows of the
@@ -27,24 +36,24 @@ class TokenStrategy:
 
 
 @dataclass(frozen=True, slots=True)
-class RecursiveStrategy:
+class RecursiveStrategy(Asking):
     max_chars: int = 512
     overlap_chars: int = 51
 
 
 @dataclass(frozen=True, slots=True)
-class SentenceStrategy:
+class SentenceStrategy(Asking):
     max_chars: int = 512
     overlap_sentences: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class StructureStrategy:
+class StructureStrategy(Asking):
     max_chars: int = 1_024
 
 
 @dataclass(frozen=True, slots=True)
-class ParentChildStrategy:
+class ParentChildStrategy(Asking):
     parent_chars: int = 2_048
     child_chars: int = 384
 
@@ -113,11 +122,11 @@ def parse(data: Any, default: ChunkingStrategy) -> ChunkingStrategy:
     """The strategy that a request's `chunking_strategy` asks for: OpenAI's `auto` and `static`, or one of ours.
 
     Ours look like `static`: `{"type": "recursive", "recursive": {"max_chars": 512}}`. Sizes that are left out have
-    defaults that suit the others.
+    defaults that suit the others. Each may have `"questions": 2` beside its type.
 
     Args:
         data: As the JSON was; None where the request has none.
-        default: What `auto` and None stand for.
+        default: What `auto` and None stand for. Its questions are asked where the request says nothing of them.
 
     Raises:
         InvalidRequest: `param` is the path of what is wrong, such as `chunking_strategy.static.chunk_overlap_tokens`.
@@ -133,15 +142,18 @@ def parse(data: Any, default: ChunkingStrategy) -> ChunkingStrategy:
         return default
     if not isinstance(kind, str) or kind not in _FORMS:
         raise InvalidRequest(f"{PARAM}.type must be one of: {known}", param=f"{PARAM}.type")
-    _refuse_unknown(data, ("type", kind), PARAM)
+    _refuse_unknown(data, ("type", kind, "questions"), PARAM)
     strategy, sizes = _FORMS[kind]
-    return strategy(**_parsed_sizes(data.get(kind, {}), sizes, f"{PARAM}.{kind}"))
+    parsed = strategy(**_parsed_sizes(data.get(kind, {}), sizes, f"{PARAM}.{kind}"))
+    asked = _whole_number(data.get("questions"), 0, MAX_QUESTIONS, f"{PARAM}.questions")
+    return replace(parsed, questions=default.questions if asked is None else asked)
 
 
 def to_json(strategy: ChunkingStrategy) -> JsonObject:
     """As a request would give it, with all sizes. What is stored."""
-    kind = _kind(strategy)
-    return {"type": kind, kind: asdict(strategy)}
+    kind, sizes = _kind(strategy), asdict(strategy)
+    questions = sizes.pop("questions")
+    return {"type": kind, kind: sizes} | ({} if questions is None else {"questions": questions})
 
 
 def from_json(data: Mapping[str, Any]) -> ChunkingStrategy:
@@ -149,7 +161,7 @@ def from_json(data: Mapping[str, Any]) -> ChunkingStrategy:
     try:
         kind = data["type"]
         strategy, _ = _FORMS[kind]
-        return strategy(**data[kind])
+        return strategy(**data[kind], questions=data.get("questions"))
     except (KeyError, TypeError) as error:
         raise InternalError("a stored chunking strategy cannot be read; was it stored by a newer version?") from error
 
@@ -159,8 +171,7 @@ def to_wire(strategy: ChunkingStrategy) -> JsonObject:
     stored = to_json(strategy)
     if isinstance(strategy, TokenStrategy):
         return stored
-    kind = stored["type"]
-    return {"type": "other", "strategy": kind, kind: stored[kind]}
+    return stored | {"type": "other", "strategy": stored["type"]}
 
 
 def _kind(strategy: ChunkingStrategy) -> str:
@@ -173,16 +184,17 @@ def _parsed_sizes(data: Any, sizes: tuple[_Size, ...], path: str) -> dict[str, i
     _refuse_unknown(data, tuple(size.name for size in sizes), path)
     parsed: dict[str, int] = {}
     for size in sizes:
-        value = data.get(size.name)
-        high = size.high(parsed)
-        if value is None:
-            parsed[size.name] = size.default(parsed)
-        elif isinstance(value, int) and not isinstance(value, bool) and size.low <= value <= high:
-            parsed[size.name] = value
-        else:
-            field = f"{path}.{size.name}"
-            raise InvalidRequest(f"{field} must be a whole number from {size.low} to {high}", param=field)
+        value = _whole_number(data.get(size.name), size.low, size.high(parsed), f"{path}.{size.name}")
+        parsed[size.name] = size.default(parsed) if value is None else value
     return parsed
+
+
+def _whole_number(value: Any, low: int, high: int, field: str) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+        return value
+    raise InvalidRequest(f"{field} must be a whole number from {low} to {high}", param=field)
 
 
 def _refuse_unknown(data: Mapping[Any, Any], known: tuple[str, ...], path: str) -> None:

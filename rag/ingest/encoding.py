@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import TimeoutError as StillWaiting
 from typing import Any, TypeVar
 
 from rag.encoders import StoreEncoders
-from rag.ports import Embedder, Vectors
+from rag.errors import ModelNotFound
+from rag.ingest.in_loop import in_loop
+from rag.ports import Embedder, SparseEmbedder, SparseEmbedders, Vectors
+from rag.types import SparseVector
 
-_LOOK_EVERY_S = 0.25
 T = TypeVar("T")
 
 
@@ -19,10 +20,14 @@ class PassageEncoder:
 
     Args:
         loop: The running loop, which all encoders are used in.
+        sparse: The learned sparse models, if there are any.
     """
 
-    def __init__(self, encoders: StoreEncoders, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, encoders: StoreEncoders, loop: asyncio.AbstractEventLoop, sparse: SparseEmbedders | None = None
+    ) -> None:
         self._encoders = encoders
+        self._sparse = sparse
         self._loop = loop
 
     def embedder(self, model: str, check: Callable[[], None]) -> Embedder:
@@ -33,20 +38,25 @@ class PassageEncoder:
         """Vectors in the order of the texts; `check` as above."""
         return self._wait(self._encode(model, texts), check)
 
+    def sparse_embedder(self, model: str, check: Callable[[], None]) -> SparseEmbedder:
+        """The learned sparse model, loaded; `check` as above. Raises ModelNotFound."""
+        return self._wait(self._sparsely(model), check)
+
+    def encode_sparsely(self, model: str, texts: Sequence[str], check: Callable[[], None]) -> list[SparseVector]:
+        """Learned sparse vectors in the order of the texts; `check` as above."""
+        return self._wait(self._encode_sparsely(model, texts), check)
+
     async def _encode(self, model: str, texts: Sequence[str]) -> Vectors:
         embedder = await self._encoders.named(model)
         return await embedder.encode(texts, "passage")
 
+    async def _sparsely(self, model: str) -> SparseEmbedder:
+        if self._sparse is None:
+            raise ModelNotFound(f"no sparse encoder is at hand, and {model!r} is needed", param="model")
+        return await self._sparse.named(model)
+
+    async def _encode_sparsely(self, model: str, texts: Sequence[str]) -> list[SparseVector]:
+        return await (await self._sparsely(model)).encode(texts, "passage")
+
     def _wait(self, work: Coroutine[Any, Any, T], check: Callable[[], None]) -> T:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        while True:
-            try:
-                return future.result(_LOOK_EVERY_S)
-            except StillWaiting:
-                if future.done():
-                    raise  # the work itself timed out
-            try:
-                check()
-            except BaseException:
-                future.cancel()
-                raise
+        return in_loop(self._loop, work, check)

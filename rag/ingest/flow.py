@@ -2,6 +2,7 @@
 
     plan -> (read a file)* -> write a window of chunks -> publish the files that are whole -> ... -> plan -> finish
 
+Where questions are wanted, a file that was read is followed by (ask about some passages)* -> keep the questions.
 A window holds chunks of many small files, or a part of a large one: enough for the encoder to sort by length.
 """
 
@@ -11,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from rag.ingest.asking import ASKED_AT_ONCE
+from rag.ingest.job import JobLife, run_job
 from rag.ports import Steps
 
 WINDOW_CHUNKS = 256
@@ -19,25 +22,15 @@ Part = tuple[int, int, int]
 """A version and a range of its chunks."""
 
 
-class JobCancelled(Exception):
-    """Somebody cancelled the job; it ends here."""
-
-
-class JobInterrupted(Exception):
-    """The process stops; the job goes on at its next start."""
-
-
-class IngestSteps(Protocol):
+class IngestSteps(JobLife, Protocol):
     """What a step does; see `rag.ingest.work`. All can be done again when a crash came before their end was kept."""
 
-    def begin(self, job_id: str) -> bool: ...
     def plan(self, job_id: str) -> list[int]: ...
-    def read(self, job_id: str, seq: int) -> int: ...
+    def read(self, job_id: str, seq: int) -> list[int]: ...
+    def ask(self, job_id: str, seq: int, first: int) -> list[list[list[str]]]: ...
+    def keep_questions(self, job_id: str, seq: int, found: list[list[list[str]]]) -> int: ...
     def write(self, job_id: str, parts: list[list[int]]) -> None: ...
     def publish(self, job_id: str, seqs: list[int]) -> list[list[int]]: ...
-    def finish(self, job_id: str) -> None: ...
-    def abort(self, job_id: str, error: Exception) -> None: ...
-    def leave(self, job_id: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -54,29 +47,31 @@ def ingest_flow(work: IngestSteps, job_id: str, steps: Steps) -> None:
     Raises:
         JobInterrupted: the process stops.
     """
-    try:
-        if not work.begin(job_id):
-            return
+
+    def body() -> None:
         while seqs := steps.run("plan", work.plan, job_id):
             for window in _windows(_read_all(work, job_id, steps, seqs)):
                 _write(work, job_id, steps, window)
-        steps.run("finish", work.finish, job_id)
-    except JobCancelled:
-        return
-    except JobInterrupted:
-        raise
-    except Exception as error:
-        work.abort(job_id, error)
-    finally:
-        work.leave(job_id)
+
+    run_job(work, job_id, steps, body)
 
 
 def _read_all(work: IngestSteps, job_id: str, steps: Steps, seqs: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Each readable version and the number of its chunks that must be written."""
     for seq in seqs:
-        chunks = steps.run(f"read v{seq}", work.read, job_id, seq)
+        chunks, passages_to_ask = steps.run(f"read v{seq}", work.read, job_id, seq)
+        if passages_to_ask:
+            chunks = _ask_all(work, job_id, steps, seq, passages_to_ask)
         if chunks >= 0:
             yield seq, chunks
+
+
+def _ask_all(work: IngestSteps, job_id: str, steps: Steps, seq: int, passages: int) -> int:
+    """Have questions made of all passages of a version: how many chunks must be written by that."""
+    found: list[list[list[str]]] = []
+    for first in range(0, passages, ASKED_AT_ONCE):
+        found += steps.run(f"ask v{seq} {first}", work.ask, job_id, seq, first)
+    return steps.run(f"keep questions v{seq}", work.keep_questions, job_id, seq, found)
 
 
 def _windows(versions: Iterator[tuple[int, int]]) -> Iterator[_Window]:

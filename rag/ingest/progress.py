@@ -12,7 +12,7 @@ from typing import TypeVar
 from rag.catalog import jobs
 from rag.catalog.database import Database
 from rag.errors import DeadlineExceeded, RagError, Unavailable
-from rag.ingest.flow import JobCancelled, JobInterrupted
+from rag.ingest.job import JobCancelled, JobInterrupted
 
 _ALIVE_EVERY_S = 15.0
 _RATE_OVER_S = 30.0

@@ -8,35 +8,33 @@ of one transaction. The way back is the same with the old index as the new one.
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Protocol
+
+import sqlalchemy as sa
 
 from rag.catalog import jobs, stores, versions
 from rag.catalog.database import Database
 from rag.catalog.stores import Index
 from rag.catalog.visibility import version_id
 from rag.encoders import StoreEncoders
-from rag.errors import InternalError, RagError, VectorStoreNotFound
-from rag.ingest.flow import WINDOW_CHUNKS, JobCancelled, JobInterrupted
+from rag.errors import RagError, VectorStoreNotFound
+from rag.ingest.flow import WINDOW_CHUNKS
+from rag.ingest.job import JobLife, run_job
+from rag.ingest.job_work import JobWork
 from rag.ingest.progress import RunningJobs
 from rag.ingest.writing import ChunkWriter
 from rag.ports import Steps, VectorStore
 
-_log = logging.getLogger("rag.ingest")
 _AT_ONCE = 64
 
 
-class ReindexSteps(Protocol):
+class ReindexSteps(JobLife, Protocol):
     """What a step does. All can be done again."""
 
-    def begin(self, job_id: str) -> bool: ...
     def create(self, job_id: str) -> None: ...
     def find(self, job_id: str) -> list[int]: ...
     def write(self, job_id: str, seqs: list[int]) -> None: ...
     def switch(self, job_id: str) -> bool: ...
-    def finish(self, job_id: str) -> None: ...
-    def abort(self, job_id: str, error: Exception) -> None: ...
-    def leave(self, job_id: str) -> None: ...
 
 
 def reindex_flow(work: ReindexSteps, job_id: str, steps: Steps) -> None:
@@ -45,9 +43,8 @@ def reindex_flow(work: ReindexSteps, job_id: str, steps: Steps) -> None:
     Raises:
         JobInterrupted: the process stops.
     """
-    try:
-        if not work.begin(job_id):
-            return
+
+    def body() -> None:
         steps.run("create", work.create, job_id)
         while True:
             seqs = steps.run("find", work.find, job_id)
@@ -55,19 +52,12 @@ def reindex_flow(work: ReindexSteps, job_id: str, steps: Steps) -> None:
                 steps.run("write", work.write, job_id, seqs)
             elif steps.run("switch", work.switch, job_id):
                 break
-        steps.run("finish", work.finish, job_id)
-    except JobCancelled:
-        return
-    except JobInterrupted:
-        raise
-    except Exception as error:
-        work.abort(job_id, error)
-    finally:
-        work.leave(job_id)
+
+    run_job(work, job_id, steps, body)
 
 
-class ReindexWork:
-    """See `ReindexSteps`. A job's details name its index."""
+class ReindexWork(JobWork):
+    """See `ReindexSteps`. A job's details name its index; until the switch the store stays with the one that it has."""
 
     def __init__(
         self,
@@ -77,36 +67,31 @@ class ReindexWork:
         running: RunningJobs,
         encoders: StoreEncoders,
     ) -> None:
-        self._database = database
+        super().__init__(database, running)
         self._store = store
         self._writer = writer
-        self._running = running
         self._encoders = encoders
 
-    def begin(self, job_id: str) -> bool:
-        with self._database.write() as connection:
-            go_on, _ = jobs.begin(connection, job_id)
-        if go_on:
-            self._running.enter(job_id)
-        return go_on
-
-    def leave(self, job_id: str) -> None:
-        self._running.leave(job_id)
-
     def create(self, job_id: str) -> None:
+        self._running.patiently(job_id, lambda: self._create(job_id))
+
+    def _create(self, job_id: str) -> None:
         index = self._index(job_id)
         self._running.says(job_id, f"making the index {index.index_id}")
-        self._running.patiently(
-            job_id, lambda: self._store.create(index.index_id, index.dimensions, index.embedder)
+        self._store.create(
+            index.index_id, index.dimensions, index.embedder, sparse_model=index.sparse_embedder
         )
 
     def find(self, job_id: str) -> list[int]:
         """Versions that the index lacks: a window full, or one large one."""
         self._running.check(job_id)
+        return self._running.patiently(job_id, lambda: self._find(job_id))
+
+    def _find(self, job_id: str) -> list[int]:
         index = self._index(job_id)
         with self._database.write() as connection:
             missing = versions.missing_in(connection, index.store_id, index.index_id)
-            self._note_progress(connection, job_id, index, missing)
+            _note_progress(connection, job_id, index, missing)
         chosen: list[int] = []
         chunks = 0
         for version in missing[:_AT_ONCE]:
@@ -117,10 +102,10 @@ class ReindexWork:
         return chosen
 
     def write(self, job_id: str, seqs: list[int]) -> None:
-        index = self._index(job_id)
-        self._running.patiently(job_id, lambda: self._write(job_id, index, seqs))
+        self._running.patiently(job_id, lambda: self._write(job_id, seqs))
 
-    def _write(self, job_id: str, index: Index, seqs: list[int]) -> None:
+    def _write(self, job_id: str, seqs: list[int]) -> None:
+        index = self._index(job_id)
         with self._database.read() as connection:
             found = [version for version in versions.rows(connection, seqs) if version.state == "visible"]
         chunks = [chunk for version in found for chunk in self._writer.chunks(version)]
@@ -144,6 +129,9 @@ class ReindexWork:
     def switch(self, job_id: str) -> bool:
         """Let questions go to the new index; False when a write came in between, which must be written first."""
         self._running.check(job_id)
+        return self._running.patiently(job_id, lambda: self._switch(job_id))
+
+    def _switch(self, job_id: str) -> bool:
         index = self._index(job_id)
         self._encoders.welcome(index.embedder)
         with self._database.write() as connection:
@@ -153,27 +141,12 @@ class ReindexWork:
             active = stores.active_index(connection, index.store_id)
             if active.index_id != index.index_id:
                 self._encoders.welcome(active.embedder)
-                before = stores.index_in(connection, index.store_id, "previous")
-                if before is not None and before.index_id != index.index_id:
-                    stores.set_index_state(connection, before.index_id, "dropping")
-                stores.set_index_state(connection, active.index_id, "previous")
-                stores.set_index_state(connection, index.index_id, "active")
-                stores.next_revision(connection, index.store_id)
+                stores.switch_index(connection, active, index)
         self._store.point_alias(index.store_id, index.index_id)
         return True
 
-    def finish(self, job_id: str) -> None:
-        with self._database.write() as connection:
-            jobs.end(connection, job_id, "completed")
-
-    def abort(self, job_id: str, error: Exception) -> None:
-        """Give up; the store stays with the index that it has."""
-        self._running.raise_if_stopping()
-        _log.error("reindex %s failed", job_id, exc_info=error)
-        reason = error if isinstance(error, RagError) else InternalError("an unexpected error; the log has it")
-        with self._database.write() as connection:
-            give_up(connection, job_id)
-            jobs.end(connection, job_id, "failed", reason.message)
+    def _give_up(self, connection: sa.Connection, job_id: str, reason: RagError) -> None:
+        give_up(connection, job_id)
 
     def _index(self, job_id: str) -> Index:
         with self._database.read() as connection:
@@ -183,16 +156,22 @@ class ReindexWork:
             raise VectorStoreNotFound("the vector store was deleted meanwhile", param="vector_store")
         return index
 
-    def _note_progress(self, connection: Any, job_id: str, index: Index, missing: list[Any]) -> None:
-        details = dict(jobs.row(connection, job_id).details)
-        left_files, left_chunks = len(missing), sum(version.chunks for version in missing)
-        total_files, total_chunks = versions.visible_totals(connection, index.store_id)
-        details |= {"files_total": total_files, "files_done": total_files - left_files}
-        details |= {"chunks_total": total_chunks, "chunks_done": total_chunks - left_chunks}
-        jobs.set_details(connection, job_id, details)
+
+def _note_progress(connection: sa.Connection, job_id: str, index: Index, missing: list[Any]) -> None:
+    details = dict(jobs.row(connection, job_id).details)
+    left_files, left_chunks = len(missing), sum(version.chunks for version in missing)
+    total_files, total_chunks = versions.visible_totals(connection, index.store_id)
+    details |= {"files_total": total_files, "files_done": total_files - left_files}
+    details |= {"chunks_total": total_chunks, "chunks_done": total_chunks - left_chunks}
+    jobs.set_details(connection, job_id, details)
 
 
-def give_up(connection: Any, job_id: str) -> None:
+def has_switched(connection: sa.Connection, job: Any) -> bool:
+    """Whether the store is searched in the job's index already: then nothing is left that could be cancelled."""
+    return stores.active_index(connection, job.store_id).index_id == str(job.details["index"])
+
+
+def give_up(connection: sa.Connection, job_id: str) -> None:
     """Have the index of an unfinished job dropped, unless it was there before."""
     index_id = jobs.row(connection, job_id).details["index"]
     for index in stores.all_indexes(connection, "building"):

@@ -8,13 +8,17 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import sqlalchemy as sa
+
 from rag.blobs import BlobFolder
 from rag.catalog import files, jobs, stores, versions
 from rag.catalog.database import Database
 from rag.catalog.stores import Index
 from rag.catalog.visibility import version_id
-from rag.errors import DeadlineExceeded, InternalError, NoTextFound, RagError, Unavailable, VectorStoreNotFound
-from rag.ingest.flow import JobCancelled, JobInterrupted
+from rag.errors import DeadlineExceeded, NoTextFound, RagError, Unavailable, VectorStoreNotFound
+from rag.ingest.asking import AskingWork
+from rag.ingest.job import JobCancelled, JobInterrupted
+from rag.ingest.job_work import JobWork, as_told
 from rag.ingest.progress import RunningJobs
 from rag.ingest.writing import ChunkWriter
 from rag.ports import Parser, VectorStore
@@ -23,12 +27,11 @@ from rag.readers import extract_json
 SKIP = -1
 """What `read` says of a version that needs nothing more."""
 _LOOK_EVERY_S = 0.2
-_UNEXPECTED = "an unexpected error occurred; the service's log has it"
 T = TypeVar("T")
 _log = logging.getLogger("rag.ingest")
 
 
-class IngestWork:
+class IngestWork(JobWork):
     """See `rag.ingest.flow.IngestSteps`."""
 
     def __init__(
@@ -39,29 +42,22 @@ class IngestWork:
         parser: Parser,
         writer: ChunkWriter,
         running: RunningJobs,
+        asking: AskingWork,
     ) -> None:
-        self._database = database
+        super().__init__(database, running)
+        self._asking = asking
         self._blobs = blobs
         self._store = store
         self._parser = parser
         self._writer = writer
-        self._running = running
         self._again: dict[str, bool] = {}
 
-    def begin(self, job_id: str) -> bool:
-        """Whether there is anything to do."""
-        with self._database.write() as connection:
-            go_on, was_begun = jobs.begin(connection, job_id)
-        self._again[job_id] = was_begun
-        if go_on:
-            self._running.enter(job_id)
-            if was_begun:
-                _log.info("job %s goes on where it was broken off", job_id)
-        return go_on
+    def _begun(self, job_id: str, *, again: bool) -> None:
+        self._again[job_id] = again
 
     def leave(self, job_id: str) -> None:
         self._again.pop(job_id, None)
-        self._running.leave(job_id)
+        super().leave(job_id)
 
     def plan(self, job_id: str) -> list[int]:
         """The versions that this job has to make, in the order of the files; waits for those that others make."""
@@ -78,22 +74,33 @@ class IngestWork:
 
     # --- read ----------------------------------------------------------------------------------
 
-    def read(self, job_id: str, seq: int) -> int:
-        """Read a file's text and keep it: how many chunks must be written; 0 when none, SKIP when all is done."""
-        self._running.check(job_id)
-        return self._for_file(job_id, seq, lambda: self._read(job_id, seq), SKIP)
+    def read(self, job_id: str, seq: int) -> list[int]:
+        """Read a file's text and keep it.
 
-    def _read(self, job_id: str, seq: int) -> int:
+        Returns:
+            How many chunks must be written: 0 when none, SKIP when all is done. And about how many passages questions
+            must be asked first.
+        """
+        self._running.check(job_id)
+        return self._for_file(job_id, seq, lambda: self._read(job_id, seq), [SKIP, 0])
+
+    def _read(self, job_id: str, seq: int) -> list[int]:
         with self._database.read() as connection:
             version = versions.row(connection, seq)
         if version.state != "pending":
-            return SKIP
+            return [SKIP, 0]
         self._running.says(job_id, f"reading {version.filename}")
         if self._copy_twin(version):
-            return 0
+            return [0, 0]
         if version.extract_id is not None:
             self._again[job_id] = True  # a job that was cancelled or broken off read it, and may have written of it
-            return int(version.chunks)
+        else:
+            self._parse(version)
+        with self._database.read() as connection:
+            version = versions.row(connection, seq)
+        return [version.chunks, self._asking.passages_to_ask(version)]
+
+    def _parse(self, version: Any) -> None:
         extract = self._parser.parse(self._blobs.path(version.blob_id), version.filename)
         chunks = self._writer.cut(extract, version.chunking)
         if not chunks:
@@ -102,8 +109,7 @@ class IngestWork:
         extract_id = self._blobs.write(content)
         with self._database.write() as connection:
             files.add_blob(connection, extract_id, "extract", len(content))
-            versions.was_read(connection, seq, extract, extract_id, chunks)
-        return chunks
+            versions.was_read(connection, version.seq, extract, extract_id, chunks)
 
     def _copy_twin(self, version: Any) -> bool:
         """When the document had this very text before, take its vectors; whether it had."""
@@ -125,6 +131,19 @@ class IngestWork:
         with self._database.write() as connection:
             versions.is_whole_in(connection, index.index_id, version.seq)
         return True
+
+    # --- ask -----------------------------------------------------------------------------------
+
+    def ask(self, job_id: str, seq: int, first: int) -> list[list[list[str]]]:
+        """Have the language model make questions of some passages; see `AskingWork`."""
+        self._running.check(job_id)
+        return self._for_file(job_id, seq, lambda: self._asking.ask(job_id, seq, first), [])
+
+    def keep_questions(self, job_id: str, seq: int, found: list[list[list[str]]]) -> int:
+        """Keep them with the text: how many chunks must be written by that; SKIP when the file was given up."""
+        self._running.check(job_id)
+        chunks = self._for_file(job_id, seq, lambda: self._asking.keep(job_id, seq, found), None)
+        return SKIP if chunks is None else chunks
 
     # --- write ---------------------------------------------------------------------------------
 
@@ -191,24 +210,10 @@ class IngestWork:
                 return []
             return [[version.seq, version.chunks] for version in found if version.seq in again]
 
-    def finish(self, job_id: str) -> None:
-        self._running.patiently(job_id, lambda: self._finish(job_id))
-
-    def _finish(self, job_id: str) -> None:
-        with self._database.write() as connection:
-            jobs.end(connection, job_id, "completed")
-
-    def abort(self, job_id: str, error: Exception) -> None:
-        """End a job that cannot go on, and say so of its files."""
-        self._running.raise_if_stopping()
-        if isinstance(error, Unavailable):
-            raise error  # it went away where nothing waits for it; the janitor has the job taken up again
-        _log.error("job %s failed", job_id, exc_info=error)
-        reason = error if isinstance(error, RagError) else InternalError(_UNEXPECTED)
-        with self._database.write() as connection:
-            for seq in jobs.unshared_pending(connection, job_id):
-                versions.fail(connection, seq, reason)
-            jobs.end(connection, job_id, "failed", reason.message)
+    def _give_up(self, connection: sa.Connection, job_id: str, reason: RagError) -> None:
+        """Say of its files that they failed, but for those that another job wants, too."""
+        for seq in jobs.unshared_pending(connection, job_id):
+            versions.fail(connection, seq, reason)
 
     def _for_file(self, job_id: str, seq: int, work: Callable[[], T], otherwise: T) -> T:
         """Do it for one file; what is wrong with the file is noted there."""
@@ -216,11 +221,10 @@ class IngestWork:
             return self._running.patiently(job_id, work)
         except (JobCancelled, JobInterrupted, Unavailable, DeadlineExceeded):
             raise
-        except RagError as error:
-            reason: RagError = error
-        except Exception:
-            _log.exception("version %s of job %s failed", seq, job_id)
-            reason = InternalError(_UNEXPECTED)
+        except Exception as error:
+            if not isinstance(error, RagError):
+                _log.exception("version %s of job %s failed", seq, job_id)
+            reason = as_told(error)
         with self._database.write() as connection:
             versions.fail(connection, seq, reason)
         return otherwise

@@ -11,6 +11,7 @@ from rag.blobs import BlobFolder
 from rag.catalog.database import Database
 from rag.chunkers.strategy import ChunkingStrategy
 from rag.encoders import StoreEncoders
+from rag.ingest.asking import AskingWork, LanguageModel, PassageAsker
 from rag.ingest.encoding import PassageEncoder
 from rag.ingest.flow import ingest_flow
 from rag.ingest.progress import RunningJobs
@@ -19,7 +20,7 @@ from rag.ingest.work import IngestWork
 from rag.ingest.writing import ChunkWriter, Cut
 from rag.library.janitor import Janitor
 from rag.library.sql_library import LibraryParts, SqlLibrary
-from rag.ports import Embedders, JobEngine, Parser, VectorStore
+from rag.ports import Embedders, JobEngine, Parser, SparseEmbedders, VectorStore
 from rag.retrieve.readers_lease import ReadersLease
 from rag.retrieve.views import StoreViews
 
@@ -41,6 +42,11 @@ class Tools:
     cut: Cut
     chunking: ChunkingStrategy
     """Of vector stores that say nothing of it."""
+    sparse_embedders: SparseEmbedders | None = None
+    sparse_model: str = ""
+    """The learned sparse model of vector stores that are made, or built anew, from now on; empty: none."""
+    language_model: LanguageModel | None = None
+    """Makes questions of passages, where that is asked for."""
 
 
 class Archive:
@@ -57,12 +63,23 @@ class Archive:
         self.leases = ReadersLease()
         self.running = RunningJobs(tools.database)
         self._tools = tools
-        passages = PassageEncoder(self.encoders, loop)
+        passages = PassageEncoder(self.encoders, loop, tools.sparse_embedders)
         writer = ChunkWriter(tools.store, passages, tools.blobs, tools.cut)
-        self._ingest = IngestWork(tools.database, tools.blobs, tools.store, tools.parser, writer, self.running)
+        asker = PassageAsker(tools.language_model, loop)
+        asking = AskingWork(tools.database, tools.blobs, writer, self.running, asker)
+        self._ingest = IngestWork(
+            tools.database, tools.blobs, tools.store, tools.parser, writer, self.running, asking
+        )
         self._reindex = ReindexWork(tools.database, tools.store, writer, self.running, self.encoders)
         parts = LibraryParts(
-            tools.database, tools.blobs, tools.store, tools.engine, self.encoders, passages, tools.chunking
+            tools.database,
+            tools.blobs,
+            tools.store,
+            tools.engine,
+            self.encoders,
+            passages,
+            tools.chunking,
+            tools.sparse_model,
         )
         self.library = SqlLibrary(parts)
         self.janitor = Janitor(
@@ -81,6 +98,7 @@ class Archive:
         """Blocks for a moment. Jobs that were broken off go on."""
         self.library.ensure_default()
         self.library.make_collections()
+        self.library.tell_of_other_sparse_models()
         self._tools.engine.start(
             {"ingest": partial(ingest_flow, self._ingest), "reindex": partial(reindex_flow, self._reindex)}
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from rag.catalog import documents, stores, versions
+from rag.catalog import documents, garbage, stores, versions
 from rag.catalog.stores import Index
 from rag.catalog.visibility import version_id
 from rag.errors import Conflict, InvalidRequest, RagError
@@ -93,7 +93,7 @@ class DocumentShelf(Shelf):
             raise
         finally:
             with self._database.write() as connection:
-                versions.was_copied(connection, seq)
+                garbage.was_copied(connection, seq)
             self.on_garbage()
 
     def delete_document(self, store: str, file_id: str) -> None:

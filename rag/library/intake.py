@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -105,21 +106,14 @@ class Intake(JobShelf):
         return row.id, parse(row.chunking, self._parts.chunking)
 
     def _strategy(self, chunking: Strategy | None, default: ChunkingStrategy) -> Strategy:
-        return to_json(parse(None if chunking is None else dict(chunking), default))
+        chosen = parse(None if chunking is None else dict(chunking), default)
+        # Not to ask is the same as to say nothing of it: such files are as those of releases that never asked.
+        return to_json(replace(chosen, questions=chosen.questions or None))
 
 
-def _attached(store_id: str, row: Any, item: Attachment, strategy: Strategy) -> NewVersion:
-    return NewVersion(
-        store_id,
-        row.filename,
-        row.id,
-        row.blob_id,
-        row.content_hash,
-        row.bytes,
-        strategy,
-        item.attributes,
-        "files",
-    )
+def _attached(store_id: str, file: Any, item: Attachment, strategy: Strategy) -> NewVersion:
+    said: dict[str, Any] = {"chunking": strategy, "attributes": item.attributes, "origin": "files"}
+    return NewVersion.of(file, store_id=store_id, file_id=file.id, **said)
 
 
 def _refuse_repeats(names: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from rag.blobs import BlobFolder
-from rag.catalog import files, jobs, stores, versions
+from rag.catalog import files, garbage, jobs, stores
 from rag.catalog.database import Database
 from rag.catalog.visibility import version_id
 from rag.errors import RagError, Unavailable, VectorStoreNotFound
@@ -89,14 +89,14 @@ class Janitor:
         """Remove what no question can see any more."""
         while True:
             with self._database.read() as connection:
-                gone = versions.reclaimable(connection, self._grace_s)
+                gone = garbage.reclaimable(connection, self._grace_s)
             if not gone:
                 break
             self._leases.wait_for_those_before()
             self._reclaim({version.seq: version.store_id for version in gone})
         self._drop_indexes()
         with self._database.write() as connection:
-            versions.let_go(connection)
+            garbage.let_go(connection)
             unused = files.forget_unused_blobs(connection)
         self._blobs.remove(unused)
 
@@ -112,7 +112,7 @@ class Janitor:
                     except VectorStoreNotFound:
                         continue  # not made yet, or dropped just now
         with self._database.write() as connection:
-            versions.reclaimed(connection, list(store_of))
+            garbage.reclaimed(connection, list(store_of))
 
     def _drop_indexes(self) -> None:
         with self._database.read() as connection:
@@ -122,7 +122,7 @@ class Janitor:
         for index in dropping:
             self._store.drop(index.index_id)
             with self._database.write() as connection:
-                versions.index_is_gone(connection, index.index_id)
+                garbage.index_is_gone(connection, index.index_id)
                 stores.delete_index(connection, index.index_id)
 
     def look_after(self) -> None:

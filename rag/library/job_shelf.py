@@ -11,12 +11,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rag.catalog import files, jobs, stores, versions
+from rag.catalog import files, garbage, jobs, stores, versions
 from rag.catalog.versions import NewVersion
 from rag.errors import Conflict, FileNotFound, NotFound
-from rag.ingest.reindex import give_up
+from rag.ingest.reindex import give_up, has_switched
 from rag.library.shelf import Shelf
 from rag.records import (
+    ENDED,
     Cursor,
     DocumentRecord,
     JobRecord,
@@ -28,7 +29,6 @@ from rag.types import Change
 _ABANDONED_AFTER_S = 600.0
 """Another replica may be at work on a younger one."""
 _LOOK_EVERY_S = (0.02, 0.25)
-_ENDED = ("completed", "cancelled", "failed")
 
 
 class JobShelf(Shelf):
@@ -48,11 +48,12 @@ class JobShelf(Shelf):
     def cancel_job(self, job_id: str) -> JobRecord:
         with self._database.write() as connection:
             row = jobs.row(connection, job_id)
-            if row.state not in _ENDED:
+            if row.state not in ENDED:
                 stores.lock(connection, row.store_id)
-                is_done = row.kind == "ingest" and not jobs.has_pending(connection, job_id)
+                is_move = row.kind == "reindex"
+                is_done = has_switched(connection, row) if is_move else not jobs.has_pending(connection, job_id)
                 versions.cancel(connection, jobs.unshared_pending(connection, job_id))
-                if row.kind == "reindex":
+                if is_move:
                     give_up(connection, job_id)
                 jobs.end(connection, job_id, "completed" if is_done else "cancelled")
         self.on_garbage()
@@ -72,14 +73,14 @@ class JobShelf(Shelf):
                 raise FileNotFound(f"the job has no failed or cancelled file {min(missing)[:80]!r}", param="file_ids")
             if not broken:
                 raise Conflict("the job has no failed or cancelled files that could be tried again", param="job_id")
-            changes = [versions.accept(connection, _tried_again(version)) for version in broken]
+            changes = [versions.accept(connection, NewVersion.of(version)) for version in broken]
             new_id = self._insert_job(connection, row.store_id, changes, None, None)
         return self._submitted(new_id)
 
     def wait(self, job_id: str, timeout_s: float) -> JobRecord:
         until = time.monotonic() + timeout_s
         pause_s, longest_s = _LOOK_EVERY_S
-        while (record := self.job(job_id)).state not in _ENDED and time.monotonic() < until:
+        while (record := self.job(job_id)).state not in ENDED and time.monotonic() < until:
             time.sleep(min(pause_s, max(0.0, until - time.monotonic())))
             pause_s = min(longest_s, pause_s * 1.5)
         return record
@@ -96,7 +97,7 @@ class JobShelf(Shelf):
                 jobs.forget_the_living(connection)
             versions.cancel(
                 connection,
-                versions.abandoned_copies(connection, 0.0 if self._database.is_sqlite else _ABANDONED_AFTER_S),
+                garbage.abandoned_copies(connection, 0.0 if self._database.is_sqlite else _ABANDONED_AFTER_S),
             )
             unfinished = [(row.kind, row.id) for row in jobs.unfinished(connection)]
             known = files.known_blobs(connection)
@@ -124,23 +125,9 @@ class JobShelf(Shelf):
 
     def _submitted(self, job_id: str) -> JobRecord:
         record = self.job(job_id)
-        if record.state not in _ENDED:
+        if record.state not in ENDED:
             self._parts.engine.submit(record.kind, job_id)
         return record
-
-
-def _tried_again(version: Any) -> NewVersion:
-    return NewVersion(
-        version.store_id,
-        version.filename,
-        version.file_id,
-        version.blob_id,
-        version.content_hash,
-        version.bytes,
-        version.chunking,
-        version.attributes,
-        version.origin,
-    )
 
 
 def known_job(connection: sa.Connection, key: str | None, said: Any) -> str | None:

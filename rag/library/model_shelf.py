@@ -18,6 +18,8 @@ from rag.records import (
 class ModelShelf(JobShelf):
     def reindex(self, store: str, embedder: str | None) -> JobRecord:
         model = self._parts.passages.embedder(embedder or self._embedder_of(store), lambda: None)
+        if self._parts.sparse_model:
+            self._parts.passages.sparse_embedder(self._parts.sparse_model, lambda: None)
         with self._database.write() as connection:
             store_id, active = self._movable(connection, store)
             if embedder is not None and active.embedder == model.model_name:
@@ -25,7 +27,7 @@ class ModelShelf(JobShelf):
                     f"the vector store is on {model.model_name!r} already; name no model to build its index anew",
                     param="embedder",
                 )
-            index = stores.add_index(connection, store_id, model.model_name, model.dimensions, "building")
+            index = self._add_index(connection, store_id, model, "building")
             details = {"from": active.embedder, "to": index.embedder, "index": index.index_id}
             job_id = jobs.insert(connection, "reindex", store_id, details=details)
         return self._submitted(job_id)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 from rag.blobs import BlobFolder
+from rag.catalog import stores
 from rag.catalog.database import Database
+from rag.catalog.stores import Index
 from rag.chunkers.strategy import ChunkingStrategy
 from rag.encoders import StoreEncoders
 from rag.ingest.encoding import PassageEncoder
-from rag.ports import JobEngine, VectorStore
+from rag.ports import Embedder, JobEngine, VectorStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class LibraryParts:
     passages: PassageEncoder
     chunking: ChunkingStrategy
     """Of stores that say nothing of it."""
+    sparse_model: str = ""
+    """The learned sparse model of indexes that are made from now on; empty: none."""
 
 
 class Shelf:
@@ -37,3 +43,9 @@ class Shelf:
         self._database = parts.database
         self._blobs = parts.blobs
         self.on_garbage = on_garbage
+
+    def _add_index(self, connection: sa.Connection, store_id: str, model: Embedder, state: str) -> Index:
+        """A new index of this model, as indexes are made by now."""
+        return stores.add_index(
+            connection, store_id, model.model_name, model.dimensions, state, self._parts.sparse_model
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import suppress
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from rag.catalog import documents, jobs, stores, versions
-from rag.catalog.stores import DEFAULT_STORE
-from rag.errors import Conflict, NotFound
+from rag.catalog.stores import DEFAULT_STORE, Index
+from rag.errors import Conflict, NotFound, RagError
 from rag.library.shelf import Shelf
 from rag.records import (
     Cursor,
@@ -18,6 +19,9 @@ from rag.records import (
     Page,
     StoreRecord,
 )
+
+_TOLD = 10
+_log = logging.getLogger("rag.library")
 
 
 class StoreShelf(Shelf):
@@ -34,18 +38,40 @@ class StoreShelf(Shelf):
     def _refill_if_empty(self, connection: sa.Connection) -> None:
         index = stores.active_index(connection, DEFAULT_STORE)
         configured = self._parts.encoders.configured
-        is_empty = not documents.of_store(connection, DEFAULT_STORE)
-        if index.embedder != configured.model_name and is_empty:
+        is_another = (index.embedder, index.sparse_embedder) != (configured.model_name, self._parts.sparse_model)
+        if is_another and not documents.of_store(connection, DEFAULT_STORE):
             stores.set_index_state(connection, index.index_id, "dropping")
-            stores.add_index(connection, DEFAULT_STORE, configured.model_name, configured.dimensions, "active")
+            self._add_index(connection, DEFAULT_STORE, configured, "active")
 
     def make_collections(self) -> None:
         """Bring Milvus to what the catalog says: a crash may have come between the two."""
         with self._database.read() as connection:
             active = stores.all_indexes(connection, "active")
         for index in active:
-            self._parts.store.create(index.index_id, index.dimensions, index.embedder)
-            self._parts.store.point_alias(index.store_id, index.index_id)
+            self._make(index)
+
+    def _make(self, index: Index) -> None:
+        self._parts.store.create(
+            index.index_id, index.dimensions, index.embedder, sparse_model=index.sparse_embedder
+        )
+        self._parts.store.point_alias(index.store_id, index.index_id)
+
+    def tell_of_other_sparse_models(self) -> None:
+        """Log once which vector stores have no vectors of the configured sparse model, and what to do."""
+        if not (model := self._parts.sparse_model):
+            return
+        with self._database.read() as connection:
+            names = stores.names_without_sparse(connection, model)
+        if names:
+            told = ", ".join(repr(name) for name in names[:_TOLD])
+            more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+            _log.warning(
+                "vector stores without vectors of the sparse model %s: %s%s; to make them: "
+                "python -m rag reindex --store NAME --rebuild",
+                model,
+                told,
+                more,
+            )
 
     def check_default(self) -> None:
         """Raises EmbeddingMismatch when the vector store `default` was filled by another model than the configured."""
@@ -55,15 +81,18 @@ class StoreShelf(Shelf):
 
     def create_store(self, new: NewStore) -> StoreRecord:
         with self._database.write() as connection:
-            store_id, index = self._insert_store(connection, new)
-        self._parts.store.create(index.index_id, index.dimensions, index.embedder)
-        self._parts.store.point_alias(store_id, index.index_id)
-        return self.store(store_id)
+            index = self._insert_store(connection, new)
+        try:
+            self._make(index)
+        except RagError:
+            with suppress(RagError):  # else its collection is made at the next start
+                self.delete_store(index.store_id)
+            raise
+        return self.store(index.store_id)
 
-    def _insert_store(self, connection: sa.Connection, new: NewStore, store_id: str | None = None) -> Any:
-        configured = self._parts.encoders.configured
+    def _insert_store(self, connection: sa.Connection, new: NewStore, store_id: str | None = None) -> Index:
         made = stores.insert(connection, new, store_id=store_id)
-        return made, stores.add_index(connection, made, configured.model_name, configured.dimensions, "active")
+        return self._add_index(connection, made, self._parts.encoders.configured, "active")
 
     def stores(self, cursor: Cursor) -> Page[StoreRecord]:
         with self._database.read() as connection:
@@ -102,6 +131,7 @@ def _store_record(connection: sa.Connection, row: Any) -> StoreRecord:
     status: Any = "in_progress" if counts.in_progress else "completed"
     if expires is not None and expires < time.time():
         status = "expired"
+    index = stores.active_index(connection, row.id)
     return StoreRecord(
         store_id=row.id,
         name=row.name,
@@ -109,11 +139,13 @@ def _store_record(connection: sa.Connection, row: Any) -> StoreRecord:
         last_active_at=row.last_active_at,
         usage_bytes=size,
         file_counts=counts,
-        embedder=stores.active_index(connection, row.id).embedder,
+        embedder=index.embedder,
         description=row.description or "",
         metadata=row.metadata,
         chunking=row.chunking,
         expires_after_days=row.expires_after_days,
         expires_at=expires,
         status=status,
+        retrieval=row.retrieval,
+        sparse_embedder=index.sparse_embedder,
     )

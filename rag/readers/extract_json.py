@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import orjson
 
-from rag.types import Extract, Heading, PageStart
+from rag.types import Extract, Heading, PageStart, Pair, PassagePairs
 
 
 def to_json(extract: Extract) -> bytes:
     """Raises TypeError for text with lone surrogates, which `rag.readers.read` never gives."""
-    return orjson.dumps(
-        {
-            "text": extract.text,
-            "media_type": extract.media_type,
-            "is_markdown": extract.is_markdown,
-            "headings": [[heading.start, heading.path] for heading in extract.headings],
-            "pages": [[page.start, page.number] for page in extract.pages],
-            "title": extract.title,
-            "language": extract.language,
-        }
-    )
+    fields = {
+        "text": extract.text,
+        "media_type": extract.media_type,
+        "is_markdown": extract.is_markdown,
+        "headings": [[heading.start, heading.path] for heading in extract.headings],
+        "pages": [[page.start, page.number] for page in extract.pages],
+        "title": extract.title,
+        "language": extract.language,
+    }
+    if extract.pairs is not None:
+        fields["pairs"] = [
+            [of.start, of.end, [[pair.question, pair.answer] for pair in of.pairs]] for of in extract.pairs
+        ]
+    return orjson.dumps(fields)
 
 
 def from_json(content: bytes) -> Extract:
@@ -27,4 +30,9 @@ def from_json(content: bytes) -> Extract:
     fields = orjson.loads(content)
     fields["headings"] = tuple(Heading(start, path) for start, path in fields["headings"])
     fields["pages"] = tuple(PageStart(start, number) for start, number in fields["pages"])
+    if "pairs" in fields:
+        fields["pairs"] = tuple(
+            PassagePairs(start, end, tuple(Pair(question, answer) for question, answer in pairs))
+            for start, end, pairs in fields["pairs"]
+        )
     return Extract(**fields)

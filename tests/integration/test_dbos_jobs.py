@@ -20,8 +20,9 @@ from pathlib import Path
 import pytest
 
 from rag.adapters.dbos_jobs import DbosJobs
-from rag.ingest.flow import JobInterrupted
-from rag.ports import Steps
+from rag.ingest.job import JobInterrupted
+from rag.ports import JobEngine, Steps
+from tests.fakes import FakeJobEngine
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -55,9 +56,9 @@ class Diary:
 class Lives:
     """What a process does from its start to its end."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, engine: JobEngine | None = None) -> None:
         self.diary = Diary(folder)
-        self.engine = DbosJobs(f"sqlite:///{folder / 'jobs.db'}", at_once=3)
+        self.engine = engine or DbosJobs(f"sqlite:///{folder / 'jobs.db'}", at_once=3)
         self.stopping = threading.Event()
 
     def flow(self, in_the_middle: Callable[[], None] = lambda: None) -> Callable[[str, Steps], None]:
@@ -222,6 +223,15 @@ def in_jobs_db(folder: Path, statement: str) -> list[tuple[object, ...]]:
 def test_a_job_that_is_submitted_again_runs_once(tmp_path: Path) -> None:
     a_life(tmp_path, "submits_twice")
     assert times(tmp_path) == {"a first": 1, "a second": 1, "a done": 1}
+
+
+@pytest.mark.parametrize(
+    ("life", "done"), [("works", 1), ("submits_twice", 1), ("swallows", 1), ("forgets", 2)]
+)
+def test_the_fake_lives_as_it_does(tmp_path: Path, life: str, done: int) -> None:
+    getattr(Lives(tmp_path, FakeJobEngine()), life)()
+    assert all(count == done for count in times(tmp_path).values())
+    assert times(tmp_path)["a done"] == done
 
 
 def test_a_killed_job_goes_on_without_its_finished_steps(tmp_path: Path) -> None:

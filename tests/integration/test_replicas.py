@@ -14,9 +14,8 @@ from rag.errors import DependencyUnavailable
 from tests.e2e.running import ROOT
 from tests.fakes import FakeVectorStore
 from tests.house import House, a_house
-from tests.postgres import new_database, postgres
+from tests.postgres import new_database
 
-__all__ = ["postgres"]
 pytestmark = pytest.mark.integration
 
 

@@ -1,0 +1,104 @@
+"""`rag/catalog/migrations` brings every database to `rag/catalog/schema.py`, with what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.engine import make_url
+
+from rag.catalog import database
+from rag.catalog.database import Database
+from rag.catalog.schema import metadata
+from rag.records import NewStore
+from tests.fakes import FakeVectorStore
+from tests.house import STORE, a_house
+from tests.postgres import new_database
+
+pytestmark = pytest.mark.integration
+
+MIGRATIONS = Path(database.__file__).parent / "migrations"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'old.db'}"
+    return new_database(request.getfixturevalue("postgres"))
+
+
+@contextmanager
+def plain(url: str) -> Iterator[sa.Connection]:
+    """A connection that migrates nothing."""
+    parsed = make_url(url)
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(parsed)
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
+
+
+def bring_to(url: str, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with plain(url) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def differences(url: str) -> list[object]:
+    with plain(url) as connection:
+        options = {"compare_type": True, "version_table": "catalog_version"}
+        return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+
+
+def copy_rows(source: str, target: str) -> None:
+    """All rows, but for columns that the target does not have."""
+    with plain(source) as old, plain(target) as new:
+        tables = sa.MetaData()
+        tables.reflect(new)
+        for table in tables.sorted_tables:
+            if table.name == "catalog_version":
+                continue
+            rows = old.execute(sa.select(*(sa.column(c.name, c.type) for c in table.columns)).select_from(table))
+            if values := [dict(row._mapping) for row in rows]:
+                new.execute(sa.insert(table), values)
+        if new.dialect.name == "postgresql":  # whose sequence knows nothing of rows that bring their numbers
+            new.exec_driver_sql("SELECT setval(pg_get_serial_sequence('versions', 'seq'), max(seq)) FROM versions")
+
+
+def test_a_new_database_is_as_the_schema_says(url: str) -> None:
+    Database(url).close()
+    assert differences(url) == []
+
+
+def test_the_comparison_sees_a_column_that_is_missing(url: str) -> None:
+    bring_to(url, "0001")
+    assert {change[3].name for change in differences(url)} >= {"retrieval", "sparse_embedder"}  # type: ignore[index]
+
+
+def test_a_catalog_of_the_first_version_goes_on(url: str, tmp_path: Path) -> None:
+    store = FakeVectorStore()
+    with a_house(tmp_path, store=store) as house:
+        house.ingest(("a.md", "apples"), attributes={"n": 1})
+        house.ingest(("a.md", "red apples"))
+        house.library.create_store(NewStore(name="other", metadata={"a": "b"}))
+        before = house.library.store(STORE), house.library.store("other")
+    bring_to(url, "0001")
+    copy_rows(f"sqlite:///{tmp_path / 'catalog.db'}", url)
+    with a_house(tmp_path, store=store, url=url) as house:
+        assert differences(url) == []
+        assert (house.library.store(STORE), house.library.store("other")) == before
+        snapshot = house.archive.views.snapshot(STORE)
+        assert (snapshot.retrieval, snapshot.sparse_embedder) == ("", "")
+        assert house.texts("apples") == ["red apples"]
+        house.ingest(("a.md", "green apples"))
+        assert house.texts("apples") == ["green apples"]
