@@ -14,12 +14,12 @@ from dbos import error as dbos_errors
 from sqlalchemy.exc import SQLAlchemyError
 
 from rag.errors import DependencyUnavailable
-from rag.ingest.flow import JobInterrupted
+from rag.ingest.job import JobInterrupted
 from rag.ports import Flow
 
 _QUEUE = "rag"
 _WORKFLOW = "rag-job"
-_VERSION = "1"
+_VERSION = "2"
 """Of the flows. DBOS goes on only with jobs of its own version: raise it when a flow's steps change their order."""
 _POLL_S = 0.1
 _FAILURES = (dbos_errors.DBOSException, SQLAlchemyError)

@@ -14,8 +14,10 @@ from milvus_lite.server_manager import server_manager_instance
 from pymilvus import MilvusClient
 from pymilvus.exceptions import ConnectionConfigException, MilvusException
 
+from rag.adapters import lite_sparse
 from rag.adapters.fair_turn import FairTurn
 from rag.adapters.lite_in_use import LiteInUse
+from rag.adapters.milvus_opened import Opened, look
 from rag.errors import DependencyUnavailable, InvalidFilter, InvalidRequest, RagError, SetupError, VectorStoreNotFound
 
 _log = logging.getLogger(__name__)
@@ -48,9 +50,10 @@ class MilvusConnection:
         self._turn = FairTurn() if self.is_lite else nullcontext()
         self._in_use = LiteInUse(Path(uri))
         self._connected: MilvusClient | None = None
-        self._loaded: set[str] = set()
+        self._opened: dict[str, Opened] = {}
         self.has_bm25 = True
-        """Known of a server once it is connected to; so is the next."""
+        """Known of a server once it is connected to; so are the next."""
+        self.has_sparse = True
         self.has_templates = False
 
     def client(self) -> MilvusClient:
@@ -67,18 +70,26 @@ class MilvusConnection:
             )
         return self._prefix + collection.replace("_", "__").replace("-", "_d")
 
-    def open(self, collection: str) -> str:
-        """The name in Milvus, once it is loaded: after a restart Milvus Lite loads none by itself."""
+    def open(self, collection: str) -> Opened:
+        """The collection, once it is loaded: after a restart Milvus Lite loads none by itself."""
         name = self.name(collection)
         with self.lock:
-            if name not in self._loaded:
-                self.client().load_collection(name, timeout=self.timeout_s)
-                self._loaded.add(name)
-        return name
+            if name not in self._opened:
+                client = self.client()
+                client.load_collection(name, timeout=self.timeout_s)
+                opened = look(client, name, self.timeout_s)
+                if self.is_lite and "keyword" in opened.fields:
+                    self._count_words(client, name)
+                self._opened[name] = opened
+            return self._opened[name]
+
+    def _count_words(self, client: MilvusClient, name: str) -> None:
+        """Milvus Lite counts a segment's words when it first searches it, and a search weighs by the counts of all."""
+        client.search(name, data=["_"], anns_field="keyword", limit=1, timeout=self.timeout_s)
 
     def forget(self, name: str) -> None:
         """What has this name in Milvus is another collection now, or none: it is loaded when it is next opened."""
-        self._loaded.discard(name)
+        self._opened.pop(name, None)
 
     @contextmanager
     def border(self, collection: str | None = None, *, filtered: bool = False) -> Iterator[None]:
@@ -100,7 +111,7 @@ class MilvusConnection:
                 return
             self._connected.close()
             self._connected = None
-            self._loaded.clear()
+            self._opened.clear()
             if self.is_lite:
                 # Closing the client leaves Lite's server in this process, and its lock on the file.
                 server_manager_instance.release_server(self._uri)
@@ -109,10 +120,13 @@ class MilvusConnection:
     def _connect(self) -> MilvusClient:
         if not self.is_lite:
             client = MilvusClient(self._uri, token=self._token or "", timeout=self.timeout_s)
-            self.has_bm25 = self.has_templates = _is_2_5(client.get_server_version(timeout=self.timeout_s))
+            version = _version(client.get_server_version(timeout=self.timeout_s))
+            self.has_bm25 = self.has_templates = version >= (2, 5)
+            self.has_sparse = version >= (2, 4)
             if not self.has_bm25:
                 _log.warning("Milvus at %s is older than 2.5 and has no BM25: searches are dense only", self.shown_uri)
             return client
+        lite_sparse.install()
         Path(self._uri).absolute().parent.mkdir(parents=True, exist_ok=True)
         try:
             client = MilvusClient(self._uri, timeout=self.timeout_s)
@@ -136,7 +150,7 @@ class MilvusConnection:
         return DependencyUnavailable(f"Milvus at {self.shown_uri} failed: {message[:200]}")
 
 
-def _is_2_5(version: str) -> bool:
-    """Whether it is 2.5 or newer; a version without a number, as some clouds have, is taken for new."""
+def _version(version: str) -> tuple[int, int]:
+    """Major and minor; a version without a number, as some clouds have, is taken for new."""
     match = re.match(r"v?(\d+)\.(\d+)", version)
-    return match is None or (int(match[1]), int(match[2])) >= (2, 5)
+    return (int(match[1]), int(match[2])) if match else (9, 0)

@@ -9,9 +9,19 @@ from rag.retrieve.filters import Operand, compile_filters, literal, with_literal
 
 
 def filter_arguments(
-    filters: Mapping[str, Any] | None, without: Sequence[str], *, has_templates: bool
+    filters: Mapping[str, Any] | None,
+    without: Sequence[str],
+    *,
+    has_templates: bool,
+    chunk_ids: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Keyword arguments for `MilvusClient.search`; `has_templates`: values travel beside the expression."""
+    """Keyword arguments for `MilvusClient.search` and `query`.
+
+    Args:
+        without: Versions whose chunks are left out.
+        has_templates: Values travel beside the expression.
+        chunk_ids: Only those; None: any.
+    """
     terms: list[str] = []
     params: dict[str, Operand] = {}
     if filters is not None:
@@ -22,6 +32,9 @@ def filter_arguments(
     if without:
         params["without"] = list(without)
         terms.append(f"version_id not in {'{without}' if has_templates else literal(params['without'])}")
+    if chunk_ids is not None:
+        params["ids"] = list(chunk_ids)
+        terms.append(f"chunk_id in {'{ids}' if has_templates else literal(params['ids'])}")
     if not terms:
         return {}
     expression = " and ".join(f"({term})" for term in terms)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from pymilvus.exceptions import MilvusException
 
+from rag.adapters.milvus_collections import MilvusCollections
 from rag.adapters.milvus_connection import MilvusConnection
 from rag.adapters.milvus_filter import filter_arguments
-from rag.adapters.milvus_rows import CHUNK_FIELDS, chunk_of, row_of
-from rag.adapters.milvus_schema import Layout, embedding_words, stored_embedding
-from rag.errors import EmbeddingMismatch
+from rag.adapters.milvus_index import Indexes
+from rag.adapters.milvus_rows import CHUNK_FIELDS, chunk_of, row_of, sparse_row
+from rag.adapters.milvus_search import MilvusSearch
+from rag.keywords import checked_language
 from rag.ports import Vectors
 from rag.retrieve.filters import literal
-from rag.types import Attributes, Chunk, Match
+from rag.types import Attributes, Chunk, Match, SparseVector
 
 INSERT_ROWS = 192
 """Rows in one call: with the longest texts and contexts about 45 MB, below the 64 MB that Milvus takes."""
@@ -27,11 +26,9 @@ LITE_INSERT_ROWS = 64
 """On Milvus Lite a search waits for the insert in work: about 50 ms."""
 FLUSH_ROWS = 100
 """Rows that Milvus Lite may hold unflushed: it scans those, at 5,500 rows 240 ms instead of 10 ms a search."""
+_PAGE_ROWS = 512  # with the longest texts and contexts about 90 MB, below the 100 MB that servers give at once
 _IDS_AT_ONCE = 4096  # a query without an iterator returns 16,384 rows at most
 _VERSIONS_AT_ONCE = 100
-_ALIAS_NOT_FOUND = 1600
-
-_log = logging.getLogger(__name__)
 
 
 class MilvusStore:
@@ -40,119 +37,89 @@ class MilvusStore:
     Args:
         uri: a file that ends in `.db` (Milvus Lite, one process at a time), or a server's URL.
         prefix: put before the names of collections and aliases.
+        indexes: Of collections that are made from now on; those that are there keep theirs. Parameters of a search
+            hold for all collections whose index has them.
+        language: Likewise, whose endings and stop words the keyword path leaves out; empty: none.
+
+    Raises:
+        SetupError: the language is not known.
     """
 
-    def __init__(self, uri: str, token: str | None = None, prefix: str = "rag_", timeout_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        uri: str,
+        token: str | None = None,
+        prefix: str = "rag_",
+        timeout_s: float = 30.0,
+        *,
+        indexes: Indexes | None = None,
+        language: str = "english",
+    ) -> None:
+        indexes = indexes or Indexes()
         self._milvus = MilvusConnection(uri, token, prefix, timeout_s)
+        self._collections = MilvusCollections(self._milvus, indexes, checked_language(language))
+        self._search = MilvusSearch(self._milvus, indexes.dense.search)
         self._timeout_s = timeout_s
         self._unflushed: Counter[str] = Counter()
-        self._taken_names: set[str] = set()
-
-    @property
-    def supports_keyword(self) -> bool:
-        """Whether this Milvus has BM25; without it `keyword` finds nothing."""
-        if not self._milvus.is_lite:
-            with self._milvus.border():
-                self._milvus.client()
-        return self._milvus.has_bm25
 
     # --- collections -------------------------------------------------------------------------
 
-    def create(self, collection: str, dimensions: int, model_name: str) -> None:
-        name = self._milvus.name(collection)
-        with self._milvus.border(collection), self._milvus.lock:
-            client = self._milvus.client()
-            layout = Layout(model_name, dimensions, self._milvus.is_lite, self._milvus.has_bm25)
-            if not client.has_collection(name, timeout=self._timeout_s):
-                layout.create(client, name, self._timeout_s)
-            stored = stored_embedding(client.describe_collection(name, timeout=self._timeout_s))
-        if not layout.matches(stored):
-            raise EmbeddingMismatch(
-                f"the vector store {collection!r} was filled by {embedding_words(stored)}, but the embedder is "
-                f"{layout.words()}; use that model again, or ingest into a new vector store"
-            )
+    def create(self, collection: str, dimensions: int, model_name: str, *, sparse_model: str = "") -> None:
+        self._collections.create(collection, self._collections.new_note(model_name, dimensions, sparse_model))
 
     def drop(self, collection: str) -> None:
-        name = self._milvus.name(collection)
-        with self._milvus.border(collection), self._milvus.lock:
-            client = self._milvus.client()
-            if not client.has_collection(name, timeout=self._timeout_s):
-                return
-            # Some servers refuse to drop what has aliases; others have no such call, and drop it all the same.
-            with contextlib.suppress(MilvusException):
-                for alias in client.list_aliases(name, timeout=self._timeout_s)["aliases"]:
-                    client.drop_alias(alias, timeout=self._timeout_s)
-                    self._milvus.forget(alias)
-            client.drop_collection(name, timeout=self._timeout_s)
-            self._milvus.forget(name)
-            self._unflushed.pop(name, None)
+        self._collections.drop(collection)
+        self._unflushed.pop(self._milvus.name(collection), None)
 
     def exists(self, collection: str) -> bool:
-        with self._milvus.border(collection):
-            return bool(self._milvus.client().has_collection(self._milvus.name(collection), timeout=self._timeout_s))
+        return self._collections.exists(collection)
 
     def point_alias(self, alias: str, collection: str) -> None:
-        """As the port says; quietly nothing, but for a line in the log, where a collection has that very name."""
-        name, target = self._milvus.name(alias), self._milvus.name(collection)
-        with self._milvus.border(collection), self._milvus.lock:
-            client = self._milvus.client()
-            if name in client.list_collections(timeout=self._timeout_s):
-                self._tell_taken(alias, name)
-                return
-            self._milvus.open(collection)  # so that what is not there is said of the collection, not of the alias
-            try:
-                client.create_alias(target, name, timeout=self._timeout_s)
-            except MilvusException:
-                client.alter_alias(target, name, timeout=self._timeout_s)
-            self._milvus.forget(name)
+        self._collections.point_alias(alias, collection)
 
     def drop_alias(self, alias: str) -> None:
-        name = self._milvus.name(alias)
-        with self._milvus.border(), self._milvus.lock:
-            try:
-                self._milvus.client().drop_alias(name, timeout=self._timeout_s)
-            except MilvusException as error:
-                if error.code != _ALIAS_NOT_FOUND:  # which some servers say, and Lite does not
-                    raise
-            self._milvus.forget(name)
-
-    def _tell_taken(self, alias: str, name: str) -> None:
-        if name not in self._taken_names:
-            self._taken_names.add(name)
-            _log.warning(
-                "Milvus at %s has a collection named %s, so the vector store %r gets no alias of that name; drop "
-                "that collection if an earlier version of this project made it",
-                self._milvus.shown_uri,
-                name,
-                alias,
-            )
+        self._collections.drop_alias(alias)
 
     # --- rows --------------------------------------------------------------------------------
 
-    def insert(self, collection: str, chunks: Sequence[Chunk], vectors: Vectors, *, again: bool = False) -> None:
+    def insert(
+        self,
+        collection: str,
+        chunks: Sequence[Chunk],
+        vectors: Vectors,
+        sparse: Sequence[SparseVector] | None = None,
+        *,
+        again: bool = False,
+    ) -> None:
         with self._milvus.border(collection):
-            name = self._milvus.open(collection)
+            opened = self._milvus.open(collection)
+        if (sparse is not None) != ("sparse" in opened.fields):
+            raise ValueError("sparse vectors are for collections with a sparse model, and for all of their chunks")
+        terms: Sequence[SparseVector | None] = [None] * len(chunks) if sparse is None else sparse
         at_once = LITE_INSERT_ROWS if self._milvus.is_lite else INSERT_ROWS
         for start in range(0, len(chunks), at_once):
             part = slice(start, start + at_once)
             rows = [
-                row_of(chunk, vector, with_passage=self._milvus.has_bm25)
-                for chunk, vector in zip(chunks[part], vectors[part], strict=True)
+                row_of(chunk, vector, opened.passage(chunk), weights)
+                for chunk, vector, weights in zip(chunks[part], vectors[part], terms[part], strict=True)
             ]
             with self._milvus.border(collection):
                 if again:
                     ids = [chunk.chunk_id for chunk in chunks[part]]
-                    self._milvus.client().delete(name, ids=ids, timeout=self._timeout_s)
-                self._milvus.client().insert(name, rows, timeout=self._timeout_s)
-                self._flush_sometimes(name, len(rows))
+                    self._milvus.client().delete(opened.name, ids=ids, timeout=self._timeout_s)
+                self._milvus.client().insert(opened.name, rows, timeout=self._timeout_s)
+                self._flush_sometimes(opened.name, len(rows))
 
     def copy(
         self, collection: str, version_id: str, to_version_id: str, *, file_id: str, attributes: Attributes
     ) -> int:
         self.delete(collection, [to_version_id])
         copied = 0
+        with self._milvus.border(collection):
+            has_sparse = "sparse" in self._milvus.open(collection).fields
         wanted = f"version_id == {literal(version_id)}"
-        for rows in self._pages(collection, wanted, [*CHUNK_FIELDS, "dense"], INSERT_ROWS):
+        fields = [*CHUNK_FIELDS, "dense", *(["sparse"] if has_sparse else [])]
+        for rows in self._pages(collection, wanted, fields, INSERT_ROWS):
             chunks = [
                 dataclasses.replace(
                     chunk,
@@ -163,7 +130,8 @@ class MilvusStore:
                 )
                 for chunk in map(chunk_of, rows)
             ]
-            self.insert(collection, chunks, np.array([row["dense"] for row in rows], dtype=np.float32))
+            sparse = [row["sparse"] for row in rows] if has_sparse else None
+            self.insert(collection, chunks, _vectors(rows), sparse)
             copied += len(chunks)
         return copied
 
@@ -171,12 +139,13 @@ class MilvusStore:
         for start in range(0, len(version_ids), _VERSIONS_AT_ONCE):
             expression = f"version_id in {literal(list(version_ids[start : start + _VERSIONS_AT_ONCE]))}"
             with self._milvus.border(collection):
-                self._milvus.client().delete(self._milvus.open(collection), filter=expression, timeout=self._timeout_s)
+                name = self._milvus.open(collection).name
+                self._milvus.client().delete(name, filter=expression, timeout=self._timeout_s)
 
     def count(self, collection: str, version_id: str | None = None) -> int:
         expression = "" if version_id is None else f"version_id == {literal(version_id)}"
         with self._milvus.border(collection):
-            name = self._milvus.open(collection)
+            name = self._milvus.open(collection).name
             rows = self._milvus.client().query(
                 name, filter=expression, output_fields=["count(*)"], timeout=self._timeout_s
             )
@@ -185,11 +154,30 @@ class MilvusStore:
     def chunk_ids(self, collection: str) -> list[str]:
         return [row["chunk_id"] for rows in self._pages(collection, "", ["chunk_id"], _IDS_AT_ONCE) for row in rows]
 
+    def chunks(
+        self, collection: str, chunk_ids: Sequence[str], filters: Mapping[str, Any] | None = None
+    ) -> list[Chunk]:
+        found: list[Chunk] = []
+        chunk_ids = list(dict.fromkeys(chunk_ids))
+        for start in range(0, max(len(chunk_ids), 1), _PAGE_ROWS):
+            with self._milvus.border(collection, filtered=filters is not None):
+                name = self._milvus.open(collection).name  # first: connecting decides on templates
+                ids = chunk_ids[start : start + _PAGE_ROWS]
+                wanted = filter_arguments(filters, (), has_templates=self._milvus.has_templates, chunk_ids=ids)
+                if ids:
+                    wanted |= {"output_fields": CHUNK_FIELDS, "timeout": self._timeout_s}
+                    found += map(chunk_of, self._milvus.client().query(name, **wanted))
+        return found
+
+    def pages(self, collection: str, rows: int) -> Iterator[tuple[list[Chunk], Vectors]]:
+        for page in self._pages(collection, "", [*CHUNK_FIELDS, "dense"], min(rows, _PAGE_ROWS)):
+            yield list(map(chunk_of, page)), _vectors(page)
+
     def _pages(self, collection: str, expression: str, fields: list[str], rows: int) -> Iterator[list[dict[str, Any]]]:
         """Rows as a query finds them, which sees unflushed ones too. Others have their turn between two pages."""
         with self._milvus.border(collection):
             iterator = self._milvus.client().query_iterator(
-                self._milvus.open(collection),
+                self._milvus.open(collection).name,
                 batch_size=rows,
                 filter=expression,
                 output_fields=fields,
@@ -224,7 +212,7 @@ class MilvusStore:
         *,
         without: Sequence[str] = (),
     ) -> list[list[Match]]:
-        return self._search(collection, "dense", list(vectors), limit, filters, without)
+        return self._search.dense(collection, vectors, limit, filters, without)
 
     def keyword(
         self,
@@ -235,36 +223,18 @@ class MilvusStore:
         *,
         without: Sequence[str] = (),
     ) -> list[list[Match]]:
-        if not self.supports_keyword:
-            with self._milvus.border(collection):
-                self._milvus.open(collection)
-            return [[] for _ in queries]
-        return self._search(collection, "keyword", list(queries), limit, filters, without)
+        return self._search.keyword(collection, queries, limit, filters, without)
 
-    def _search(
+    def sparse(
         self,
         collection: str,
-        field: str,
-        data: list[Any],
+        vectors: Sequence[SparseVector],
         limit: int,
-        filters: Mapping[str, Any] | None,
-        without: Sequence[str],
+        filters: Mapping[str, Any] | None = None,
+        *,
+        without: Sequence[str] = (),
     ) -> list[list[Match]]:
-        if not data:
-            return []
-        with self._milvus.border(collection, filtered=filters is not None):
-            found = self._milvus.client().search(
-                self._milvus.open(collection),  # first: connecting decides on templates
-                data=data,
-                anns_field=field,
-                limit=limit,
-                output_fields=CHUNK_FIELDS,
-                timeout=self._timeout_s,
-                **filter_arguments(filters, without, has_templates=self._milvus.has_templates),
-            )
-        # BM25 scores are negative on Milvus Lite.
-        sign = -1.0 if self._milvus.is_lite and field == "keyword" else 1.0
-        return [[Match(chunk_of(hit["entity"]), sign * hit["distance"]) for hit in hits] for hits in found]
+        return self._search.sparse(collection, [sparse_row(vector) for vector in vectors], limit, filters, without)
 
     # --- the connection ----------------------------------------------------------------------
 
@@ -274,3 +244,7 @@ class MilvusStore:
 
     def close(self) -> None:
         self._milvus.close()
+
+
+def _vectors(rows: Sequence[Mapping[str, Any]]) -> Vectors:
+    return np.array([row["dense"] for row in rows], dtype=np.float32)

@@ -62,6 +62,16 @@ def embedder_folder(settings: Settings) -> str:
     return _named_model(str(settings.embedder.model), "RAG_EMBEDDER__MODEL", _EVERYTHING)
 
 
+def sparse_folder(model: str) -> str:
+    """The folder of a sparse encoder. Raises SetupError as `llm_folder` does."""
+    return _named_model(model, "RAG_EMBEDDER__SPARSE_MODEL", _EVERYTHING)
+
+
+def cross_encoder_folder(model: str) -> str:
+    """The folder of a cross-encoder. Raises SetupError as `llm_folder` does."""
+    return _named_model(model, "RAG_RERANK__MODEL", _EVERYTHING)
+
+
 def _named_model(model: str, option: str, patterns: list[str]) -> str:
     folder = Path(model).expanduser()
     if folder.is_dir():
@@ -72,7 +82,8 @@ def _named_model(model: str, option: str, patterns: list[str]) -> str:
 
 
 def _checked_folder(folder: Path, option: str) -> str:
-    if not (folder / "config.json").is_file():
+    # A model of sentence-transformers without a transformer at its top has only the list of its modules there.
+    if not any((folder / name).is_file() for name in ("config.json", "modules.json")):
         raise SetupError(f"{option}: the folder {folder} holds no model: config.json is missing", param=option)
     return str(folder.absolute())
 
@@ -93,7 +104,7 @@ def _from_hub(model: str, option: str, patterns: list[str]) -> str:
     """The snapshot in the hub's cache, downloaded if it is not there."""
     with _hub_errors_translated(model, option):
         folder = Path(_snapshot(model, patterns))
-    if "*.safetensors" in patterns and not any(folder.glob("*.safetensors")):
+    if "*.safetensors" in patterns and not any(folder.glob("**/*.safetensors")):
         hint = "choose a model that has them, or give a local folder"
         raise SetupError(f"{option}: {model} has no *.safetensors weights; {hint}", param=option)
     return _checked_folder(folder, option)

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
+from rag.adapters.compute_turn import (
+    QUESTION_THREADS,
+    ComputeTurn,
+    candidates_at_once,
+    in_order,
+    passage_threads,
+    slices_by_length,
+    texts_at_once,
+)
+from rag.adapters.model_kind import declared_kind
+from rag.adapters.st_tokens import StTokens
+from rag.adapters.token_vectors import TokenVectors
 from rag.config import EMBEDDED_ENCODER, EmbedderSettings
+from rag.errors import SetupError
 from rag.ports import Vectors
 from rag.types import TextKind
 
-"""The name of the embedded model, which is used where none is set."""
 PREFIXES: Mapping[str, tuple[str, str]] = {
     "bge-small-en": ("Represent this sentence for searching relevant passages: ", ""),
     "bge-base-en": ("Represent this sentence for searching relevant passages: ", ""),
@@ -22,45 +34,6 @@ PREFIXES: Mapping[str, tuple[str, str]] = {
     "nomic-embed-text": ("search_query: ", "search_document: "),
 }
 """Query and passage prefixes that these models' cards ask for and their files do not always hold."""
-_AT_ONCE = 8
-"""Texts encoded in one go on a CPU: more gain nothing there, are padded to the longest, and make questions wait."""
-_QUESTION_THREADS = 1
-"""A question is too little work to share: where the language model computes on the same cores, two threads that
-wait for each other at every layer take ten times longer than one."""
-
-
-class ComputeTurn:
-    """The two threads that compute, shared by all models of a process: one for questions, one for passages.
-
-    Of passages one slice is in work at a time, and none begins while a question waits, whichever models they are for.
-    A question does not wait for the slice in work either: it gets its share of the cores at once.
-    """
-
-    def __init__(self) -> None:
-        self._for_questions = ThreadPoolExecutor(1, thread_name_prefix="encoder-questions")
-        self._for_passages = ThreadPoolExecutor(1, thread_name_prefix="encoder-passages")
-        self._questions_waiting = 0
-        self._changed = asyncio.Condition()
-        self._slice = asyncio.Lock()
-
-    async def question(self, compute: Callable[[], Vectors]) -> Vectors:
-        self._questions_waiting += 1
-        try:
-            return await _run(self._for_questions, compute)
-        finally:
-            self._questions_waiting -= 1
-            async with self._changed:
-                self._changed.notify_all()
-
-    async def passages(self, compute: Callable[[], Vectors]) -> Vectors:
-        async with self._slice:  # else each job's slice would be queued before the next question is looked for
-            async with self._changed:
-                await self._changed.wait_for(lambda: self._questions_waiting == 0)
-            return await _run(self._for_passages, compute)
-
-
-async def _run(thread: ThreadPoolExecutor, compute: Callable[[], Vectors]) -> Vectors:
-    return await asyncio.get_running_loop().run_in_executor(thread, compute)
 
 
 class StEmbedder:
@@ -78,14 +51,16 @@ class StEmbedder:
 
         self._torch = torch
         self._turn = turn
-        self._passage_threads = settings.threads or _all_threads()
-        self._model: Any = SentenceTransformer(folder, device=settings.device)
+        self._passage_threads = passage_threads(settings)
         self._name = settings.model or EMBEDDED_ENCODER
+        _refuse_other_kinds(folder, self._name)
+        self._model: Any = SentenceTransformer(folder, device=settings.device)
         self._prefixes = self._choose_prefixes(settings)
-        on_gpu = self._model.device.type != "cpu"
-        self._at_once = settings.batch_size if on_gpu else min(settings.batch_size, _AT_ONCE)
+        self._at_once = texts_at_once(settings, self._model.device.type)
+        self._candidates_at_once = candidates_at_once(settings, self._model.device.type)
+        self._tokens = StTokens(self._model, self._name, self._prefixes)
         # The tokenizer sets itself up at its first use, and refuses that while another thread uses it.
-        self._run_model(["ready"], _QUESTION_THREADS)
+        self._run_model(["ready"], QUESTION_THREADS)
 
     @property
     def model_name(self) -> str:
@@ -98,17 +73,21 @@ class StEmbedder:
     async def encode(self, texts: Sequence[str], kind: TextKind) -> Vectors:
         prefixed = [self._prefixes[kind] + text for text in texts]
         if kind == "query":
-            return await self._turn.question(partial(self._run_model, prefixed, _QUESTION_THREADS))
+            return await self._turn.question(partial(self._run_model, prefixed, QUESTION_THREADS))
         return await self._encode_passages(prefixed)
+
+    async def encode_tokens(self, texts: Sequence[str], kind: TextKind) -> list[TokenVectors]:
+        """See `rag.adapters.late_interaction.TokenEncoder`."""
+        if kind == "query":
+            return await self._turn.question(partial(self._read_tokens, list(texts), kind))
+        slices = slices_by_length([len(text) for text in texts], self._candidates_at_once)
+        runs = [partial(self._read_tokens, [texts[i] for i in part], kind) for part in slices]
+        return in_order(slices, await asyncio.gather(*(self._turn.candidates(run) for run in runs)))
 
     async def _encode_passages(self, texts: list[str]) -> Vectors:
         """In slices of like length, each of which lets waiting questions go first."""
-        import numpy as np
-
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
-        for start in range(0, len(order), self._at_once):
-            part = order[start : start + self._at_once]
+        for part in slices_by_length([len(text) for text in texts], self._at_once):
             chosen = [texts[i] for i in part]
             vectors[part] = await self._turn.passages(partial(self._run_model, chosen, self._passage_threads))
         return vectors
@@ -124,6 +103,10 @@ class StEmbedder:
         )
         return vectors.astype("float32", copy=False)
 
+    def _read_tokens(self, texts: list[str], kind: TextKind) -> list[TokenVectors]:
+        self._torch.set_num_threads(QUESTION_THREADS)
+        return self._tokens.read(texts, kind)
+
     def _choose_prefixes(self, settings: EmbedderSettings) -> dict[TextKind, str]:
         """What the user set, else what the model's files say, else what its card is known to ask for."""
         own: Mapping[str, str] = self._model.prompts or {}
@@ -136,9 +119,9 @@ class StEmbedder:
         }
 
 
-@functools.cache
-def _all_threads() -> int:
-    """As torch counts them before the first question sets another number: asked later, it would answer that one."""
-    import torch
-
-    return torch.get_num_threads()
+def _refuse_other_kinds(folder: str, name: str) -> None:
+    if (kind := declared_kind(folder)) not in (None, "SentenceTransformer"):
+        raise SetupError(
+            f"RAG_EMBEDDER__MODEL: {name} is a {kind}, not a model that makes dense vectors",
+            param="RAG_EMBEDDER__MODEL",
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,44 +11,9 @@ import pytest
 
 from rag.errors import EmbeddingMismatch, InvalidFilter, VectorStoreNotFound
 from rag.ports import VectorStore
-from rag.types import Chunk, Match
 from tests.builders import a_chunk, a_version_id
+from tests.contract.store_calls import EMBEDDER, STORE, dense, keyword, put, texts
 from tests.fakes import FakeEmbedder
-
-EMBEDDER = FakeEmbedder()
-STORE = "my-store_1"
-
-
-def put(store: VectorStore, *chunks: Chunk, again: bool = False) -> None:
-    store.insert(STORE, chunks, EMBEDDER.vectors([chunk.text for chunk in chunks]), again=again)
-
-
-def texts(matches: list[Match]) -> list[str]:
-    return [match.chunk.text for match in matches]
-
-
-def dense(
-    store: VectorStore,
-    text: str,
-    limit: int = 10,
-    filters: dict[str, Any] | None = None,
-    *,
-    without: Sequence[str] = (),
-) -> list[Match]:
-    (matches,) = store.dense(STORE, EMBEDDER.vectors([text]), limit, filters, without=without)
-    return matches
-
-
-def keyword(
-    store: VectorStore,
-    text: str,
-    limit: int = 10,
-    filters: dict[str, Any] | None = None,
-    *,
-    without: Sequence[str] = (),
-) -> list[Match]:
-    (matches,) = store.keyword(STORE, [text], limit, filters, without=without)
-    return matches
 
 
 class StoreContract:
@@ -93,17 +57,6 @@ class StoreContract:
         matches = dense(store, "apple")
         assert texts(matches) == ["apple", "apple banana", "zebra"]
         assert [match.score for match in matches] == pytest.approx([1.0, 0.5**0.5, 0.0], abs=1e-5)
-
-    def test_keyword_scores_are_positive_best_first(self, store: VectorStore) -> None:
-        put(store, a_chunk("apple apple pie"), a_chunk("one apple a day", ordinal=1), a_chunk("zebra", ordinal=2))
-        matches = keyword(store, "apple")
-        assert texts(matches) == ["apple apple pie", "one apple a day"]
-        assert matches[0].score >= matches[1].score > 0
-
-    def test_keywords_in_heading_and_filename_count(self, store: VectorStore) -> None:
-        put(store, a_chunk("body", heading="Index > HNSW", filename="reference/limits.md"), a_chunk("x", ordinal=1))
-        assert texts(keyword(store, "hnsw")) == ["body"]
-        assert texts(keyword(store, "limits")) == ["body"]
 
     def test_many_queries_in_one_call(self, store: VectorStore) -> None:
         put(store, a_chunk("apple"), a_chunk("zebra", ordinal=1))
@@ -176,13 +129,13 @@ class StoreContract:
     def test_versions_are_deleted(self, store: VectorStore) -> None:
         for version in ("one", "two", "three"):
             put(store, a_chunk(version, version=version), a_chunk(version, version=version, ordinal=1))
-        put(store, a_chunk("other", filename="other.md"))
+        put(store, a_chunk("zebra", filename="zebra.md"))
         store.delete(STORE, [])
         store.delete(STORE, [a_version_id(version="two"), a_version_id(version="unknown")])
-        assert sorted(texts(dense(store, "x"))) == ["one", "one", "other", "three", "three"]
+        assert sorted(texts(dense(store, "x"))) == ["one", "one", "three", "three", "zebra"]
         many = [a_version_id(version=str(n)) for n in range(250)]
         store.delete(STORE, [*many, a_version_id(version="one"), a_version_id(version="three")])
-        assert texts(dense(store, "x")) == texts(keyword(store, "one three other")) == ["other"]
+        assert texts(dense(store, "x")) == texts(keyword(store, "one three zebra")) == ["zebra"]
 
     def test_a_deleted_chunk_can_be_stored_again(self, store: VectorStore) -> None:
         put(store, a_chunk("apple", attributes={"n": 1}))
@@ -247,49 +200,35 @@ class StoreContract:
         store.point_alias("taken", STORE)
         assert store.count("taken") == 0
 
-    @pytest.mark.parametrize(
-        ("filters", "expected"),
-        [
-            ({"type": "eq", "key": "lang", "value": "de"}, "a"),
-            ({"type": "ne", "key": "lang", "value": "de"}, "b"),
-            ({"type": "gt", "key": "year", "value": 2020}, "bc"),
-            ({"type": "gte", "key": "year", "value": 2020}, "abc"),
-            ({"type": "lt", "key": "year", "value": 2022.5}, "ab"),
-            ({"type": "lte", "key": "year", "value": -1}, ""),
-            ({"type": "gt", "key": "lang", "value": "dz"}, "b"),
-            ({"type": "gt", "key": "lang", "value": 1}, ""),
-            ({"type": "in", "key": "year", "value": [2020, 2024]}, "ac"),
-            ({"type": "nin", "key": "year", "value": [2020, 2024]}, "b"),
-            ({"type": "in", "key": "lang", "value": ["de", "xx", 7]}, "a"),
-            ({"type": "eq", "key": "draft", "value": True}, "c"),
-            ({"type": "eq", "key": "no.such-key", "value": "x"}, ""),
-            ({"type": "ne", "key": "no.such-key", "value": "x"}, ""),
-            ({"type": "eq", "key": "filename", "value": "b.md"}, "b"),
-            ({"type": "nin", "key": "filename", "value": ["b.md", "c.md"]}, "a"),
-            ({"type": "in", "key": "file_id", "value": [a_chunk(filename="c.md").file_id]}, "c"),
-        ],
-    )
-    def test_filters(self, store: VectorStore, filters: dict[str, Any], expected: str) -> None:
-        put(
-            store,
-            a_chunk("a", filename="a.md", attributes={"lang": "de", "year": 2020}),
-            a_chunk("b", filename="b.md", attributes={"lang": "en", "year": 2022}),
-            a_chunk("c", filename="c.md", attributes={"year": 2024, "draft": True}),
-        )
-        assert "".join(sorted(texts(dense(store, "a", filters=filters)))) == expected
-        assert "".join(sorted(texts(keyword(store, "a b c", filters=filters)))) == expected
-
-    def test_compound_filters(self, store: VectorStore) -> None:
-        put(store, *(a_chunk(f"n{n}", ordinal=n, attributes={"n": n}) for n in range(6)))
-        low, high = {"type": "lt", "key": "n", "value": 2}, {"type": "gte", "key": "n", "value": 4}
-        odd = {"type": "in", "key": "n", "value": [1, 3, 5]}
-        filters = {"type": "and", "filters": [{"type": "or", "filters": [low, high]}, odd]}
-        assert sorted(texts(dense(store, "n", filters=filters))) == ["n1", "n5"]
-
-    def test_bad_filters_are_refused(self, store: VectorStore) -> None:
-        for filters in ({}, {"type": "eq", "key": 'x"] == 1 or 1 == 1', "value": 1}, {"type": "like"}):
+    def test_chunks_by_id(self, store: VectorStore) -> None:
+        chunks = [a_chunk(f"apple {n}", ordinal=n, attributes={"n": n}) for n in range(130)]
+        put(store, *chunks)
+        ids = [chunks[3].chunk_id, 'no"such', chunks[120].chunk_id, "nope", chunks[3].chunk_id]
+        assert sorted(store.chunks(STORE, ids), key=lambda chunk: chunk.chunk_id) == [chunks[3], chunks[120]]
+        assert store.chunks(STORE, []) == store.chunks(STORE, ["nope"]) == []
+        low = {"type": "lt", "key": "n", "value": 100}
+        assert store.chunks(STORE, ids, low) == [chunks[3]]
+        everything = store.chunks(STORE, [chunk.chunk_id for chunk in chunks] + [f"no {n}" for n in range(900)])
+        assert sorted(chunk.start for chunk in everything) == [0] * 130
+        for wanted in ([], ids):
             with pytest.raises(InvalidFilter):
-                dense(store, "a", filters=filters)
+                store.chunks(STORE, wanted, {"type": "like"})
+
+    @pytest.mark.parametrize("rows", [1, 7, 1000])
+    def test_pages_hold_everything_once(self, store: VectorStore, rows: int) -> None:
+        assert list(store.pages(STORE, rows)) == []
+        chunks = [a_chunk(f"apple {n}", ordinal=n, page=n, attributes={"n": n}) for n in range(12)]
+        put(store, *chunks)
+        store.delete(STORE, [a_version_id(version="none")])
+        seen = dict[str, Any]()
+        for page, vectors in store.pages(STORE, rows):
+            assert 0 < len(page) <= rows
+            assert vectors.dtype == np.float32
+            for chunk, vector in zip(page, vectors, strict=True):
+                assert chunk.chunk_id not in seen
+                seen[chunk.chunk_id] = chunk
+                np.testing.assert_allclose(vector, EMBEDDER.vectors([chunk.text])[0], atol=1e-6)
+        assert sorted(seen.values(), key=lambda chunk: chunk.chunk_id) == chunks
 
     def test_an_unknown_collection_is_not_found(self, store: VectorStore) -> None:
         vectors = EMBEDDER.vectors(["a"])
@@ -300,6 +239,9 @@ class StoreContract:
             lambda: store.delete("nope", ["ver-x"]),
             lambda: store.count("nope"),
             lambda: store.chunk_ids("nope"),
+            lambda: store.chunks("nope", ["a"]),
+            lambda: list(store.pages("nope", 5)),
+            lambda: store.sparse("nope", [{1: 1.0}], 1),
             lambda: store.dense("nope", vectors, 1),
             lambda: store.keyword("nope", ["a"], 1),
             lambda: store.point_alias("alias", "nope"),
@@ -328,6 +270,3 @@ class StoreContract:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(work, range(24)))
         assert store.chunk_ids(STORE) == [a_chunk().chunk_id]
-
-
-__all__ = ["EMBEDDER", "STORE", "StoreContract", "dense", "keyword", "put", "texts"]

@@ -11,8 +11,9 @@ import pytest
 
 from rag.adapters.milvus_store import MilvusStore
 from rag.errors import InvalidFilter
+from rag.types import Match
 from tests.builders import a_chunk
-from tests.contract.store_contract import EMBEDDER, STORE, dense, keyword, put, texts
+from tests.contract.store_calls import EMBEDDER, STORE, dense, keyword, put
 
 pytestmark = pytest.mark.integration
 
@@ -35,6 +36,14 @@ HOSTILE = [
     'x"] or attributes["n',
     "%s %d {0} ${x}",
     "*_%",
+    "') or chunk_id != ('",
+    '"] or true or attributes["s',
+    "\\u0022 or 1 == 1",
+    "version_id",
+    "$meta",
+    "\u202eright to left\u202c",
+    "Z̮̞̠͙͔ͅa̙l̖͔g̛o",
+    "\ufeff\u200b\ufffe",
     "true",
     "null",
     "🦄漢字é",
@@ -81,16 +90,80 @@ def test_a_long_list_and_many_clauses(store: MilvusStore) -> None:
     assert found(store, {"type": "or", "filters": clauses}) == ["plain"]
 
 
-def test_naughty_strings_as_values_and_keys(store: MilvusStore) -> None:
+@pytest.mark.parametrize("string", [*HOSTILE, "\ud800", "a\udfffb"], ids=ascii)
+def test_a_hostile_query_finds_what_it_may_see_alone(store: MilvusStore, string: str) -> None:
+    """Its words are searched for; whatever it holds, the filter beside it stays as it is."""
+    for query in (string, f"word {string}"):
+        found_at_all = keyword(store, query, limit=100)
+        assert query == string or len(found_at_all) == len(HOSTILE) + 1
+        seen = keyword(store, query, filters={"type": "eq", "key": "s", "value": "plain"})
+        assert [match.chunk.attributes["s"] for match in seen] == ["plain"] * min(len(found_at_all), len(seen), 1)
+        assert keyword(store, query, without=[a_chunk().version_id]) == []
+
+
+@pytest.mark.parametrize("value", ["\ud800", "a" * 4097, float("nan"), float("inf"), 2**63, None, {}, ["a"]], ids=ascii)
+def test_values_that_milvus_could_not_take_are_refused(store: MilvusStore, value: object) -> None:
+    for search in (dense, keyword):
+        with pytest.raises(InvalidFilter):
+            search(store, "word", filters={"type": "eq", "key": "s", "value": value})
+
+
+@pytest.fixture(scope="module")
+def naughty() -> list[str]:
     if not NAUGHTY.is_file():
         pytest.skip(f"{NAUGHTY} is not there: the big list of naughty strings is not part of this repository")
-    for string in json.loads(NAUGHTY.read_text(encoding="utf-8")):
-        expected = [string] if string in HOSTILE else []
-        assert texts(dense(store, "word", filters={"type": "eq", "key": "s", "value": string})) == ["word"] * len(
-            expected
-        )
-        try:
-            matches = dense(store, "word", filters={"type": "eq", "key": string, "value": "plain"})
-        except InvalidFilter:
-            continue
-        assert matches == []
+    strings: list[str] = json.loads(NAUGHTY.read_text(encoding="utf-8"))
+    return strings
+
+
+@pytest.fixture(scope="module")
+def naughty_store(naughty: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusStore]:
+    """A chunk for each string, which is its text and one of its attributes; and one that has nothing of the kind."""
+    store = MilvusStore(str(tmp_path_factory.mktemp("naughty") / "milvus.db"))
+    store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
+    put(store, *(a_chunk(text, ordinal=n, attributes={"s": text, "n": n}) for n, text in enumerate(naughty)))
+    put(store, a_chunk("word", version="two", attributes={"s": "plain", "n": -1}))
+    yield store
+    store.close()
+
+
+@pytest.mark.timeout(180)
+def test_naughty_strings_as_values(naughty_store: MilvusStore, naughty: list[str]) -> None:
+    for number, string in enumerate(naughty):
+        expected = {n for n, other in enumerate(naughty) if other == string}
+        filters = {"type": "eq", "key": "s", "value": string}
+        if number % 2:
+            filters |= {"type": "in", "value": ["no such", string]}
+        assert numbers(dense(naughty_store, "word", limit=600, filters=filters)) == expected
+        if number % 10 == 0:
+            others = {"type": "ne", "key": "s", "value": string}
+            assert numbers(dense(naughty_store, "word", limit=600, filters=others)) == {*range(-1, 515)} - expected
+            assert dense(naughty_store, "word", filters={"type": "eq", "key": "filename", "value": string}) == []
+
+
+@pytest.mark.timeout(180)
+def test_naughty_strings_as_keys(naughty_store: MilvusStore, naughty: list[str]) -> None:
+    for string in {*naughty} - {"s", "n"}:
+        for kind in ("eq", "ne"):
+            try:
+                matches = dense(naughty_store, "word", filters={"type": kind, "key": string, "value": "plain"})
+            except InvalidFilter:
+                continue
+            assert matches == []
+
+
+@pytest.mark.timeout(180)
+def test_naughty_strings_as_queries(naughty_store: MilvusStore, naughty: list[str]) -> None:
+    everything = naughty_store.keyword(STORE, naughty, 20)
+    assert len(everything) == len(naughty)
+    for number, matches in enumerate(everything):
+        assert all(match.score > 0 for match in matches)
+        assert len(matches) in (0, 20) or number in numbers(matches)
+    low = {"type": "lt", "key": "n", "value": 100}
+    assert all(numbers(matches) <= {*range(-1, 100)} for matches in naughty_store.keyword(STORE, naughty, 5, low))
+    vectors = EMBEDDER.vectors(naughty)
+    assert all(numbers(matches) <= {*range(-1, 100)} for matches in naughty_store.dense(STORE, vectors, 5, low))
+
+
+def numbers(matches: list[Match]) -> set[object]:
+    return {match.chunk.attributes["n"] for match in matches}

@@ -10,7 +10,11 @@ import pytest
 from rag.adapters.milvus_store import MilvusStore
 from rag.errors import DependencyUnavailable, InvalidRequest, SetupError
 from tests.builders import a_chunk
-from tests.contract.store_contract import EMBEDDER, STORE, StoreContract, dense, keyword, put, texts
+from tests.contract.filter_contract import FilterContract
+from tests.contract.keyword_contract import KeywordContract
+from tests.contract.sparse_contract import SparseContract
+from tests.contract.store_calls import EMBEDDER, STORE, dense, keyword, put, texts
+from tests.contract.store_contract import StoreContract
 
 pytestmark = pytest.mark.integration
 
@@ -23,6 +27,18 @@ def store(tmp_path: Path) -> Iterator[MilvusStore]:
 
 
 class TestMilvusLite(StoreContract):
+    pass
+
+
+class TestKeywordsOnLite(KeywordContract):
+    pass
+
+
+class TestSparseOnLite(SparseContract):
+    pass
+
+
+class TestFiltersOnLite(FilterContract):
     pass
 
 
@@ -68,7 +84,7 @@ CRASHING = """
 import os, sys
 from rag.adapters.milvus_store import MilvusStore
 from tests.builders import a_chunk
-from tests.contract.store_contract import EMBEDDER, STORE, put
+from tests.contract.store_calls import EMBEDDER, STORE, put
 store = MilvusStore(sys.argv[1])
 store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
 chunks = [a_chunk(f"apple {n}", ordinal=n) for n in range(150)]

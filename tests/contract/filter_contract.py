@@ -1,0 +1,62 @@
+"""What filters let through, in every VectorStore. Inherit it and give it a `store` fixture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rag.errors import InvalidFilter
+from rag.ports import VectorStore
+from tests.builders import a_chunk
+from tests.contract.store_calls import EMBEDDER, STORE, dense, keyword, put, texts
+
+
+class FilterContract:
+    @pytest.fixture(autouse=True)
+    def _vector_store(self, store: VectorStore) -> None:
+        store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
+
+    @pytest.mark.parametrize(
+        ("filters", "expected"),
+        [
+            ({"type": "eq", "key": "lang", "value": "de"}, "a"),
+            ({"type": "ne", "key": "lang", "value": "de"}, "b"),
+            ({"type": "gt", "key": "year", "value": 2020}, "bc"),
+            ({"type": "gte", "key": "year", "value": 2020}, "abc"),
+            ({"type": "lt", "key": "year", "value": 2022.5}, "ab"),
+            ({"type": "lte", "key": "year", "value": -1}, ""),
+            ({"type": "gt", "key": "lang", "value": "dz"}, "b"),
+            ({"type": "gt", "key": "lang", "value": 1}, ""),
+            ({"type": "in", "key": "year", "value": [2020, 2024]}, "ac"),
+            ({"type": "nin", "key": "year", "value": [2020, 2024]}, "b"),
+            ({"type": "in", "key": "lang", "value": ["de", "xx", 7]}, "a"),
+            ({"type": "eq", "key": "draft", "value": True}, "c"),
+            ({"type": "eq", "key": "no.such-key", "value": "x"}, ""),
+            ({"type": "ne", "key": "no.such-key", "value": "x"}, ""),
+            ({"type": "eq", "key": "filename", "value": "b.md"}, "b"),
+            ({"type": "nin", "key": "filename", "value": ["b.md", "c.md"]}, "a"),
+            ({"type": "in", "key": "file_id", "value": [a_chunk(filename="c.md").file_id]}, "c"),
+        ],
+    )
+    def test_filters(self, store: VectorStore, filters: dict[str, Any], expected: str) -> None:
+        put(
+            store,
+            a_chunk("a", filename="a.md", attributes={"lang": "de", "year": 2020}),
+            a_chunk("b", filename="b.md", attributes={"lang": "en", "year": 2022}),
+            a_chunk("c", filename="c.md", attributes={"year": 2024, "draft": True}),
+        )
+        assert "".join(sorted(texts(dense(store, "a", filters=filters)))) == expected
+        assert "".join(sorted(texts(keyword(store, "md", filters=filters)))) == expected
+
+    def test_compound_filters(self, store: VectorStore) -> None:
+        put(store, *(a_chunk(f"n{n}", ordinal=n, attributes={"n": n}) for n in range(6)))
+        low, high = {"type": "lt", "key": "n", "value": 2}, {"type": "gte", "key": "n", "value": 4}
+        odd = {"type": "in", "key": "n", "value": [1, 3, 5]}
+        filters = {"type": "and", "filters": [{"type": "or", "filters": [low, high]}, odd]}
+        assert sorted(texts(dense(store, "n", filters=filters))) == ["n1", "n5"]
+
+    def test_bad_filters_are_refused(self, store: VectorStore) -> None:
+        for filters in ({}, {"type": "eq", "key": 'x"] == 1 or 1 == 1', "value": 1}, {"type": "like"}):
+            with pytest.raises(InvalidFilter):
+                dense(store, "a", filters=filters)

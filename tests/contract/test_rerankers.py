@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from rag.adapters.compute_turn import ComputeTurn
+from rag.adapters.cross_encoder import StCrossEncoder
+from rag.adapters.http_reranker import HttpReranker
+from rag.adapters.late_interaction import LateInteraction, TokenVectorCache
+from rag.adapters.st_embedder import StEmbedder
+from rag.config import EmbedderSettings
+from rag.http.remote_models import RemoteReranker
+from tests.contract.reranker_contract import RerankerContract
+from tests.embedder_service import an_embedder_service
+from tests.fakes import FakeReranker
+from tests.loopback import served
+from tests.rerank_endpoint import RerankEndpoint
+from tests.small_models import a_cross_encoder, embedded_encoder
+
+CPU = EmbedderSettings(device="cpu", threads=1)
+
+
+class TestFakeReranker(RerankerContract):
+    @pytest.fixture
+    def reranker(self) -> FakeReranker:
+        return FakeReranker()
+
+
+@pytest.mark.integration
+class TestOverHttp(RerankerContract):
+    @pytest.fixture
+    async def reranker(self) -> AsyncIterator[RemoteReranker]:
+        async with an_embedder_service() as client:
+            yield RemoteReranker(client, "late_interaction", "fake-embedder", 5.0)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("takes_texts", [False, True], ids=["documents", "texts"])
+class TestHttpReranker(RerankerContract):
+    @pytest.fixture
+    async def reranker(self, takes_texts: bool) -> AsyncIterator[HttpReranker]:
+        async with served(RerankEndpoint(takes_texts=takes_texts)) as url:
+            reranker = HttpReranker(f"{url}/rerank", "model", "key", 5.0)
+            yield reranker
+            await reranker.close()
+
+
+@pytest.mark.integration
+class TestLateInteraction(RerankerContract):
+    @pytest.fixture
+    def reranker(self) -> LateInteraction:
+        turn = ComputeTurn()
+        return LateInteraction(StEmbedder(embedded_encoder(), CPU, turn), TokenVectorCache(2**20), turn)
+
+
+@pytest.mark.integration
+class TestLateInteractionThatForgets(RerankerContract):
+    @pytest.fixture
+    def reranker(self) -> LateInteraction:
+        turn = ComputeTurn()
+        return LateInteraction(StEmbedder(embedded_encoder(), CPU, turn), TokenVectorCache(0), turn)
+
+
+@pytest.fixture(scope="module")
+def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return a_cross_encoder(Path(tmp_path_factory.mktemp("models")), scale=100)
+
+
+@pytest.mark.integration
+class TestCrossEncoder(RerankerContract):
+    understands = False
+
+    @pytest.fixture
+    def reranker(self, cross_encoder: str) -> StCrossEncoder:
+        return StCrossEncoder(cross_encoder, "small", CPU, ComputeTurn())
