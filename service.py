@@ -12,6 +12,7 @@ import bentoml
 
 from rag import bootstrap
 from rag.http.edge import Edge
+from rag.http.embedder_wire import EncodeSparseRequest, EncodeSparseResponse, RerankRequest, RerankResponse
 from rag.http.endpoint import endpoint
 from rag.http.ingest_form import IngestRequest
 from rag.http.v1.late_app import LateApp
@@ -19,6 +20,7 @@ from rag.http.wire import (
     AskRequest,
     EncodeRequest,
     EncodeResponse,
+    ExplainRequest,
     GenerateRequest,
     IngestResponse,
     PrepareRequest,
@@ -59,64 +61,22 @@ class Embedder:
     async def begin(self) -> None:
         bootstrap.configure_logging()
         embedder_life.take_signals()
-        self._api.embedders.start()
+        self._api.models.start()
 
     @endpoint("/encode")
     async def encode(self, request: EncodeRequest, /) -> EncodeResponse:
         """Vectors of unit length for texts, in their order."""
         return await self._api.encode(request)  # type: ignore[return-value]
 
+    @endpoint("/encode_sparse")
+    async def encode_sparse(self, request: EncodeSparseRequest, /) -> EncodeSparseResponse:
+        """Learned sparse vectors for texts, in their order."""
+        return await self._api.encode_sparse(request)  # type: ignore[return-value]
 
-@bentoml.service(
-    name="Retriever",
-    workers=1,
-    traffic=TRAFFIC,
-    logging=QUIET,
-    tracing=TRACING,
-    resources={"cpu": "1", "memory": "4Gi"},
-)
-@bentoml.asgi_app(retriever_v1, path="/v1")
-class Retriever:
-    """Finds passages in Milvus, makes prompts of them, and takes new documents in."""
-
-    embedder = bentoml.depends(Embedder, url=SETTINGS.embedder.url)
-
-    def __init__(self) -> None:
-        self._api, self._embedder = bootstrap.retriever_api(SETTINGS.embedder.url or bootstrap.address_of(Embedder))
-        retriever_v1.app = self._api.v1
-        retriever_life.on_probe(self._api.ready)
-        retriever_life.on_drain(self._embedder.hold)
-        retriever_life.on_drain(self._api.drain)
-
-    @bentoml.on_deployment
-    def prepare_model() -> None:
-        bootstrap.prepare_model("tokenizer")
-
-    @bentoml.on_startup
-    async def begin(self) -> None:
-        bootstrap.configure_logging()
-        retriever_life.take_signals()
-        self._api.parts.start()
-
-    @bentoml.on_shutdown
-    async def end(self) -> None:
-        await self._api.stop()
-        await self._embedder.close()
-
-    @endpoint("/retrieve")
-    async def retrieve(self, request: RetrieveRequest, /) -> RetrieveResponse:
-        """Passages for a query, best first."""
-        return await self._api.retrieve(request)  # type: ignore[return-value]
-
-    @endpoint("/prepare")
-    async def prepare(self, request: PrepareRequest, /) -> dict[str, Any]:
-        """The prompt of an answer, as token ids, with the sources in it."""
-        return await self._api.prepare(request)  # type: ignore[return-value]
-
-    @endpoint("/ingest")
-    async def ingest(self, request: IngestRequest, /) -> IngestResponse:
-        """Add documents, or replace those of the same name."""
-        return await self._api.ingest(request)  # type: ignore[return-value]
+    @endpoint("/rerank")
+    async def rerank(self, request: RerankRequest, /) -> RerankResponse:
+        """How well each passage answers a question, in [0, 1]."""
+        return await self._api.rerank(request)  # type: ignore[return-value]
 
 
 @bentoml.service(name="LLM", workers=1, traffic=TRAFFIC, logging=QUIET, tracing=TRACING)
@@ -151,6 +111,65 @@ class LLM:
 
 
 @bentoml.service(
+    name="Retriever",
+    workers=1,
+    traffic=TRAFFIC,
+    logging=QUIET,
+    tracing=TRACING,
+    resources={"cpu": "1", "memory": "4Gi"},
+)
+@bentoml.asgi_app(retriever_v1, path="/v1")
+class Retriever:
+    """Finds passages in Milvus, makes prompts of them, and takes new documents in."""
+
+    embedder = bentoml.depends(Embedder, url=SETTINGS.embedder.url)
+    llm = bentoml.depends(LLM, url=SETTINGS.llm.url)
+
+    def __init__(self) -> None:
+        addresses = {
+            "Embedder": SETTINGS.embedder.url or bootstrap.address_of(Embedder),
+            "LLM": SETTINGS.llm.url or bootstrap.address_of(LLM),
+        }
+        self._api, self._clients = bootstrap.retriever_api(addresses)
+        retriever_v1.app = self._api.v1
+        retriever_life.on_probe(self._api.ready)
+        for client in self._clients:
+            retriever_life.on_drain(client.hold)
+        retriever_life.on_drain(self._api.drain)
+
+    @bentoml.on_deployment
+    def prepare_model() -> None:
+        bootstrap.prepare_model("tokenizer")
+
+    @bentoml.on_startup
+    async def begin(self) -> None:
+        bootstrap.configure_logging()
+        retriever_life.take_signals()
+        self._api.parts.start()
+
+    @bentoml.on_shutdown
+    async def end(self) -> None:
+        await self._api.stop()
+        for client in self._clients:
+            await client.close()
+
+    @endpoint("/retrieve")
+    async def retrieve(self, request: ExplainRequest, /) -> RetrieveResponse:
+        """Passages for a query, best first."""
+        return await self._api.retrieve(request)  # type: ignore[return-value]
+
+    @endpoint("/prepare")
+    async def prepare(self, request: PrepareRequest, /) -> dict[str, Any]:
+        """The prompt of an answer, as token ids, with the sources in it."""
+        return await self._api.prepare(request)  # type: ignore[return-value]
+
+    @endpoint("/ingest")
+    async def ingest(self, request: IngestRequest, /) -> IngestResponse:
+        """Add documents, or replace those of the same name."""
+        return await self._api.ingest(request)  # type: ignore[return-value]
+
+
+@bentoml.service(
     name="RAG", workers=1, traffic=TRAFFIC, logging=QUIET, tracing=TRACING, resources={"cpu": "1", "memory": "1Gi"}
 )
 @bentoml.asgi_app(rag_v1, path="/v1")
@@ -167,18 +186,18 @@ class RAG:
         }
         self._api = bootstrap.rag_api(addresses, bootstrap.address_of(RAG))
         rag_v1.app = self._api.forward
-        rag_life.on_probe(self._api.dependencies.ready)
+        rag_life.on_probe(self._api.ready)
         rag_life.on_drain(self._api.dependencies.hold)
 
     @bentoml.on_startup
     async def begin(self) -> None:
         bootstrap.configure_logging()
         rag_life.take_signals()
-        self._api.dependencies.start()
+        await self._api.start()
 
     @bentoml.on_shutdown
     async def end(self) -> None:
-        await self._api.dependencies.close()
+        await self._api.close()
 
     @endpoint("/ask", stream=True)
     async def ask(self, request: AskRequest, /) -> str:

@@ -7,10 +7,11 @@ underscores: `RAG_LLM__MODEL`, `RAG_STORE__URI`. Unknown names stop the start.
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -54,6 +55,11 @@ class EmbedderSettings(Section):
     batch_size: int = Field(32, ge=1, le=1024, description="Texts encoded together at most.")
     threads: int | None = Field(None, ge=1, description="CPU threads; unset: all cores.")
     device: str | None = Field(None, description="torch device, such as cpu or cuda:0; unset: chosen by torch.")
+    sparse_model: str | None = Field(
+        None,
+        description="Hub id or folder of a sentence-transformers SparseEncoder (SPLADE, ...): a third search path for "
+        "vector stores made, or reindexed, from then on.",
+    )
     url: str | None = Field(None, description="Address of an Embedder service of this bundle that runs elsewhere.")
 
 
@@ -68,6 +74,32 @@ class StoreSettings(Section):
         "rag_", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,31}$", description="Put before every collection's name."
     )
     timeout_s: float = Field(30.0, gt=0, description="Seconds to wait for one call to Milvus.")
+    language: str = Field(
+        "english",
+        pattern=r"^[a-z]*$",
+        description="Language whose endings and stop words the keyword path leaves out; empty: words as they are.",
+    )
+    dense_index: str = Field("AUTOINDEX", description="Milvus index of the dense vectors: HNSW, IVF_FLAT, DISKANN, ...")
+    dense_metric: Literal["COSINE", "IP", "L2"] = Field(
+        "IP", description="How dense vectors are compared; they have length 1, so all three find the same."
+    )
+    dense_build: dict[str, Any] = Field(
+        default_factory=dict, description='JSON: parameters of building that index, such as {"M": 16}.'
+    )
+    dense_search: dict[str, Any] = Field(
+        default_factory=dict, description='JSON: parameters of searching it, such as {"ef": 128}.'
+    )
+    keyword_index: Literal["SPARSE_INVERTED_INDEX", "SPARSE_WAND", "AUTOINDEX"] = Field(
+        "SPARSE_INVERTED_INDEX", description="Milvus index of the keyword path."
+    )
+    keyword_build: dict[str, Any] = Field(
+        default_factory=lambda: {"bm25_k1": 0.9, "bm25_b": 0.4},
+        description="JSON: parameters of BM25 and of building that index.",
+    )
+    sparse_index: Literal["SPARSE_INVERTED_INDEX", "SPARSE_WAND", "AUTOINDEX"] = Field(
+        "SPARSE_INVERTED_INDEX", description="Milvus index of learned sparse vectors."
+    )
+    sparse_build: dict[str, Any] = Field(default_factory=dict, description="JSON: parameters of building that index.")
 
 
 class IngestSettings(Section):
@@ -80,6 +112,12 @@ class IngestSettings(Section):
     jobs: int = Field(4, ge=1, le=64, description="Jobs in work at the same time; they share the encoder.")
     parse_timeout_s: float = Field(120.0, gt=0, description="Seconds that reading one file may take.")
     parse_memory_mib: int = Field(1024, ge=64, description="MiB of memory that reading one file may take.")
+    questions: int = Field(
+        0,
+        ge=0,
+        le=8,
+        description="Question-answer pairs that the language model makes of each passage, to be found by questions.",
+    )
     ocr: str = Field(
         "", pattern=r"^[a-zA-Z_+/]*$", description="Languages of scanned pages, such as eng+deu; needs Tesseract."
     )
@@ -99,13 +137,78 @@ class RetrieveSettings(Section):
     top_k: int = Field(
         4, ge=1, le=100, description="Passages given to the language model unless the request says otherwise."
     )
-    mode: Literal["hybrid", "dense", "keyword"] = Field("hybrid", description="Search paths used for answers.")
+    mode: Literal["hybrid", "dense", "keyword", "sparse"] = Field("hybrid", description="Search paths that are used.")
     candidates: int = Field(20, ge=1, le=1000, description="Chunks fetched from each path before fusion.")
-    dense_weight: float = Field(
-        0.5, ge=0, le=1, description="Weight of the dense path in fusion; the rest is keyword's."
+    fusion: Literal["weights", "rrf"] = Field(
+        "weights", description="How paths become one list: weights of normalised scores, or reciprocal ranks."
+    )
+    weights: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field(
+        default_factory=dict,
+        description='JSON: weight of each path, such as {"dense": 1, "keyword": 2}; unnamed: 1; 0 leaves a path out.',
+    )
+    rrf_k: int = Field(60, ge=1, le=1000, description="Constant of reciprocal rank fusion.")
+    duplicates: float = Field(
+        0.9, ge=0, le=1, description="Passages this much alike become one hit; 1: only those with the same words."
+    )
+    paths: dict[str, str] = Field(
+        default_factory=dict,
+        description='JSON: search paths of your own, such as {"names": "my_package.trie:NamePath"}.',
     )
     min_cosine: float = Field(0.3, ge=-1, le=1, description="Best cosine below which nothing relevant was found.")
     url: str | None = Field(None, description="Address of a Retriever service of this bundle that runs elsewhere.")
+
+
+class RerankSettings(Section):
+    """A second look at the best hits, question and passage together."""
+
+    on: bool = Field(False, description="Rerank unless the request or the vector store says otherwise.")
+    kind: Literal["late_interaction", "cross_encoder", "remote"] = Field(
+        "late_interaction",
+        description="late_interaction: token vectors of the encoder; cross_encoder: a model; remote: an endpoint.",
+    )
+    model: str | None = Field(None, description="Hub id or folder of a CrossEncoder, or the remote model's name.")
+    url: str | None = Field(None, description="Rerank endpoint, such as https://host/v1/rerank, for kind remote.")
+    api_key: SecretStr | None = Field(None, description="Key of that endpoint.")
+    timeout_s: float = Field(10.0, gt=0, description="Seconds that reranking may take.")
+    top_n: int = Field(20, ge=1, le=200, description="Best hits that are reranked.")
+    weight: float = Field(0.5, ge=0, le=1, description="Weight of the reranker's score; the rest is that of fusion.")
+    cache_mib: int = Field(128, ge=0, description="MiB of passages' token vectors that late interaction keeps.")
+
+    @property
+    def cross_encoder(self) -> str | None:
+        """The model, where the configured way needs one here.
+
+        Raises:
+            SetupError: it does, and there is none.
+        """
+        if self.kind != "cross_encoder":
+            return None
+        if self.model is None:
+            message = "RAG_RERANK__MODEL: is not set, and RAG_RERANK__KIND=cross_encoder needs a model"
+            raise SetupError(message, param="RAG_RERANK__MODEL")
+        return self.model
+
+
+class PlanSettings(Section):
+    """What the language model does with a question before it is searched for."""
+
+    rewrite: bool = Field(False, description="Make a follow-up question stand alone, from the conversation's history.")
+    queries: int = Field(0, ge=0, le=5, description="More queries made of each question, searched beside it.")
+    hypothetical: bool = Field(False, description="Search with an answer that the model invents as well (HyDE).")
+    timeout_s: float = Field(3.0, gt=0, description="Seconds for all that; then the question is searched as it is.")
+
+
+class CacheSettings(Section):
+    """Answers to questions that were asked before."""
+
+    retrievals: bool = Field(True, description="Keep what searches found, until the vector store changes.")
+    answers: bool = Field(False, description="Keep whole answers of temperature 0, too.")
+    semantic: float | None = Field(
+        None, ge=0.5, le=1, description="Cosine from which questions count as the same; unset: only equal ones do."
+    )
+    ttl_s: float = Field(3600.0, gt=0, description="Seconds after which an entry is forgotten.")
+    max_mib: int = Field(64, ge=1, description="MiB of entries kept in memory; the oldest go first.")
+    url: SecretStr | None = Field(None, description="redis://host:6379/0, shared by replicas; unset: in memory.")
 
 
 class ServerSettings(Section):
@@ -138,6 +241,9 @@ class Settings(BaseSettings):
     catalog: CatalogSettings = CatalogSettings()
     ingest: IngestSettings = IngestSettings()
     retrieve: RetrieveSettings = RetrieveSettings()
+    rerank: RerankSettings = RerankSettings()
+    plan: PlanSettings = PlanSettings()
+    cache: CacheSettings = CacheSettings()
     server: ServerSettings = ServerSettings()
 
     @cached_property
@@ -173,7 +279,19 @@ def load() -> Settings:
         ]
         raise SetupError("; ".join(lines)) from error
     except SettingsError as error:
-        raise SetupError("RAG_LLM__ENGINE: is not a JSON object", param="RAG_LLM__ENGINE") from error
+        name = next(filter(_is_bad_json, option_names()), "RAG_LLM__ENGINE")
+        raise SetupError(f"{name}: is not a JSON object", param=name) from error
+
+
+def _is_bad_json(name: str) -> bool:
+    """Whether an option that takes a JSON object is set to something else."""
+    default = next(default for known, default, _ in _defaults() if known == name)
+    if not isinstance(default, dict) or name not in os.environ:
+        return False
+    try:
+        return not isinstance(json.loads(os.environ[name]), dict)
+    except ValueError:
+        return True
 
 
 def option_names() -> list[str]:
@@ -196,7 +314,11 @@ def _refuse_unknown_names() -> None:
 
 def options() -> list[tuple[str, str, str]]:
     """Every option as (name, default, description), in the order of the sections; the table of the docs."""
-    rows: list[tuple[str, str, str]] = []
+    return [(name, _shown(default), description) for name, default, description in _defaults()]
+
+
+def _defaults() -> list[tuple[str, Any, str]]:
+    rows: list[tuple[str, Any, str]] = []
     for name, info in Settings.model_fields.items():
         section = info.annotation
         if isinstance(section, type) and issubclass(section, Section):
@@ -206,6 +328,11 @@ def options() -> list[tuple[str, str, str]]:
     return rows
 
 
-def _option(name: str, field: FieldInfo) -> tuple[str, str, str]:
-    default = field.get_default(call_default_factory=True)
-    return name.upper(), "" if default in (None, {}) else str(default), field.description or ""
+def _option(name: str, field: FieldInfo) -> tuple[str, Any, str]:
+    return name.upper(), field.get_default(call_default_factory=True), field.description or ""
+
+
+def _shown(default: Any) -> str:
+    if default in (None, {}):
+        return ""
+    return json.dumps(default) if isinstance(default, dict) else str(default)

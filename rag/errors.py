@@ -4,6 +4,7 @@
     |-- InvalidRequest            invalid_request            the caller must change the request
     |   |-- EmptyQuestion         empty_question
     |   |-- InvalidFilter         invalid_filter
+    |   |-- UnsupportedIndex      unsupported_index          the connected Milvus has no such index or field
     |   `-- ContextLengthExceeded context_length_exceeded
     |-- NotFound                  not_found                  no such route
     |   |-- FileNotFound          file_not_found
@@ -58,6 +59,10 @@ class EmptyQuestion(InvalidRequest):
 
 class InvalidFilter(InvalidRequest):
     code = "invalid_filter"
+
+
+class UnsupportedIndex(InvalidRequest):
+    code = "unsupported_index"
 
 
 class ContextLengthExceeded(InvalidRequest):

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from rag.types import Attributes, Chunk, Extract, Finished, Match, Message, TextKind, TextPiece
+from rag.types import (
+    Attributes,
+    Chunk,
+    Extract,
+    Finished,
+    Match,
+    Message,
+    RerankKind,
+    SparseVector,
+    TextKind,
+    TextPiece,
+)
 
 Vectors = npt.NDArray[np.float32]
 """Shape (texts, dimensions), one row a text, each of length 1."""
@@ -50,6 +61,65 @@ class Embedders(Protocol):
         ...
 
 
+class SparseEmbedder(Protocol):
+    """A learned sparse model, such as SPLADE: the weights of the terms that a text is about."""
+
+    @property
+    def model_name(self) -> str: ...
+
+    async def encode(self, texts: Sequence[str], kind: TextKind) -> list[SparseVector]:
+        """One vector a text, in the order given. Raises DependencyUnavailable."""
+        ...
+
+
+class SparseEmbedders(Protocol):
+    """The sparse models at hand."""
+
+    async def named(self, model: str) -> SparseEmbedder:
+        """The model of this name (a hub id or a folder), loaded now if it was not.
+
+        Raises:
+            ModelNotFound: there is none, or it cannot be loaded.
+            DependencyUnavailable: the service that loads them does not answer.
+        """
+        ...
+
+
+class Reranker(Protocol):
+    """Reads question and passages together, which finds more than their vectors say, and costs more."""
+
+    @property
+    def name(self) -> str:
+        """Of the way and the model, as it stands in keys of caches and in explanations."""
+        ...
+
+    async def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
+        """How well each text answers the query, in [0, 1], in the order given.
+
+        Scores of one call may depend on each other: compare those of two calls only where the model is known not to.
+
+        Raises:
+            DependencyUnavailable: the model does not answer.
+        """
+        ...
+
+
+class Rerankers(Protocol):
+    """The rerankers that compute here."""
+
+    async def of(self, kind: RerankKind, model: str | None) -> Reranker:
+        """That way of reranking with that model (a hub id or a folder), loaded now if it was not.
+
+        Args:
+            model: None: the configured one.
+
+        Raises:
+            ModelNotFound: there is none, or it cannot be loaded.
+            InvalidRequest: the model is not of that kind.
+        """
+        ...
+
+
 class VectorStore(Protocol):
     """Collections of chunks. Methods block; callers run them in threads. Safe for concurrent use.
 
@@ -58,11 +128,15 @@ class VectorStore(Protocol):
     VectorStoreNotFound.
     """
 
-    def create(self, collection: str, dimensions: int, model_name: str) -> None:
+    def create(self, collection: str, dimensions: int, model_name: str, *, sparse_model: str = "") -> None:
         """Create the collection if it is not there.
+
+        Args:
+            sparse_model: The learned sparse model whose vectors its chunks have, too; empty: they have none.
 
         Raises:
             EmbeddingMismatch: it was filled by another model; names both.
+            UnsupportedIndex: this store does not support an index that is configured, or cannot hold sparse vectors.
         """
         ...
 
@@ -72,10 +146,19 @@ class VectorStore(Protocol):
 
     def exists(self, collection: str) -> bool: ...
 
-    def insert(self, collection: str, chunks: Sequence[Chunk], vectors: Vectors, *, again: bool = False) -> None:
+    def insert(
+        self,
+        collection: str,
+        chunks: Sequence[Chunk],
+        vectors: Vectors,
+        sparse: Sequence[SparseVector] | None = None,
+        *,
+        again: bool = False,
+    ) -> None:
         """Store chunks and their vectors (same order); searchable when the call returns.
 
         Args:
+            sparse: Learned sparse vectors, for a collection that was created with a sparse model; else None.
             again: Some of these chunks may be there already, whole: no second row comes of it.
         """
         ...
@@ -126,7 +209,32 @@ class VectorStore(Protocol):
         *,
         without: Sequence[str] = (),
     ) -> list[list[Match]]:
-        """For each query the best chunks by BM25, best first. Otherwise as `dense`."""
+        """For each query the best chunks by BM25, best first. Otherwise as `dense`.
+
+        Texts are stemmed, and stop words left out, in the language that was set when the collection was created.
+        """
+        ...
+
+    def sparse(
+        self,
+        collection: str,
+        vectors: Sequence[SparseVector],
+        limit: int,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        without: Sequence[str] = (),
+    ) -> list[list[Match]]:
+        """For each query vector the best chunks by inner product with their sparse vectors. Otherwise as `dense`."""
+        ...
+
+    def chunks(
+        self, collection: str, chunk_ids: Sequence[str], filters: Mapping[str, Any] | None = None
+    ) -> list[Chunk]:
+        """Those of the chunks that are there and that the filter lets through, in no order. Raises InvalidFilter."""
+        ...
+
+    def pages(self, collection: str, rows: int) -> Iterator[tuple[list[Chunk], Vectors]]:
+        """All chunks with their dense vectors, `rows` at a time: for indexes that live beside this one."""
         ...
 
     def point_alias(self, alias: str, collection: str) -> None:
@@ -202,6 +310,40 @@ class ChatTokenizer(Protocol):
         ...
 
     def count(self, text: str) -> int: ...
+
+
+class Cache(Protocol):
+    """Keeps bytes for a while, and may lose any of them at any time.
+
+    A cache that does not answer is an empty one: no method raises, and none takes longer than a tenth of a second.
+    """
+
+    async def connect(self) -> None:
+        """Try it before the first question, so that what is wrong is in the log and in `facts` by then."""
+        ...
+
+    async def get(self, key: str) -> bytes | None: ...
+
+    async def put(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Keep the value for so many seconds at most, in place of the one before."""
+        ...
+
+    async def near(self, group: str, vector: npt.NDArray[np.float32], min_cosine: float) -> tuple[str, bytes] | None:
+        """Key and value of the nearest question of the group that was remembered and whose value is still there.
+
+        None when there is none with at least that cosine.
+        """
+        ...
+
+    async def remember(self, group: str, vector: npt.NDArray[np.float32], key: str, ttl_s: float) -> None:
+        """Have `near` find the key by a question's vector, of length 1. A group keeps its newest 1,024 questions."""
+        ...
+
+    def facts(self) -> Mapping[str, Any]:
+        """For readiness: its `kind`, and `degraded`, the reason, while it does not answer."""
+        ...
+
+    async def close(self) -> None: ...
 
 
 Pieces = AsyncGenerator[TextPiece | Finished, None]

@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 Vector: TypeAlias = Sequence[float]
+SparseVector: TypeAlias = Mapping[int, float]
+"""Weights, more than 0, of the terms that count; terms are numbers of a model's vocabulary."""
 Attributes: TypeAlias = Mapping[str, str | int | float | bool]
 TextKind: TypeAlias = Literal["query", "passage"]
-SearchMode: TypeAlias = Literal["hybrid", "dense", "keyword"]
+SearchMode: TypeAlias = Literal["hybrid", "dense", "keyword", "sparse"]
+"""`hybrid`: all paths that there are."""
+RerankKind: TypeAlias = Literal["late_interaction", "cross_encoder"]
+"""Ways of reranking with a model of our own: the encoder's token vectors, or one that reads both texts together."""
 Change: TypeAlias = Literal["added", "replaced", "unchanged"]
 
 
@@ -34,6 +39,24 @@ class PageStart:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """A question, and its answer."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassagePairs:
+    """What a language model made of one passage of a document."""
+
+    start: int
+    """Of the passage, as `end`: character offsets in the document's text."""
+    end: int
+    pairs: tuple[Pair, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Extract:
     """What a reader found in a file. Offsets refer to `text`; `headings` and `pages` ascend."""
 
@@ -48,6 +71,8 @@ class Extract:
     """Of the document, where the file says."""
     language: str = ""
     """BCP 47 tag, such as `en` or `de-AT`, where the file says."""
+    pairs: tuple[PassagePairs, ...] | None = None
+    """Of its passages in their order, where a language model was asked for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +120,7 @@ class Match:
 
     chunk: Chunk
     score: float
-    """Dense: the cosine in [-1, 1]. Keyword: BM25, 0 or more. Higher is better on both."""
+    """Dense: the cosine in [-1, 1]. Keyword: BM25, sparse: the inner product, both 0 or more. Higher is better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +134,14 @@ class Hit:
     """The dense score, when the dense path found it: comparable between queries."""
     ranks: Mapping[str, int] = field(default_factory=dict)
     """Rank, from 1, on each path that found it."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """What each path itself gave it."""
+    fused: float | None = None
+    """The score after fusion, where a reranker changed it later."""
+    rerank: float | None = None
+    """What the reranker alone gave it, in [0, 1]."""
+    duplicates: tuple[str, ...] = ()
+    """Chunk ids of passages that say the same, and that this one stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +179,8 @@ class Finished:
     finish_reason: str
     """`stop` or `length`, as vLLM names them."""
     usage: Usage
+    cached: bool = False
+    """Whether all of it was written before, for an equal request."""
 
 
 JsonObject: TypeAlias = dict[str, Any]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
 from rag.generate.citations import Citation, find_citations
@@ -29,25 +29,24 @@ class Done:
     finish_reason: str
     citations: tuple[Citation, ...]
     timings_ms: Mapping[str, float]
+    note: str = ""
+    """What could not be done as it was asked for, and why."""
 
 
 AnswerEvent = SourcesFound | TextPiece | Usage | Done
-Prepare = Callable[[], Awaitable[tuple[Prompt, Mapping[str, float]]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
+    """Everything that can still be refused with a status, before the stream begins."""
+
     prompt: Prompt
     timings_ms: Mapping[str, float]
-    started: float
+    note: str = ""
+    key: str = ""
+    """Names all that the prompt depends on; empty where answers are not kept."""
+    started: float = 0.0
     """`time.perf_counter()` when the question came in."""
-
-
-async def prepare_answer(prepare: Prepare) -> Prepared:
-    """Everything that can still be refused with a status, before the stream begins."""
-    started = time.perf_counter()
-    prompt, timings_ms = await prepare()
-    return Prepared(prompt, timings_ms, started)
 
 
 async def answer(prepared: Prepared, pieces: Pieces | None) -> AsyncGenerator[AnswerEvent, None]:
@@ -67,8 +66,10 @@ async def answer(prepared: Prepared, pieces: Pieces | None) -> AsyncGenerator[An
     async for piece in pieces:
         if isinstance(piece, Finished):
             yield piece.usage
-            timings = {**prepared.timings_ms, "first_token": first_token_ms, "total": _since(prepared.started)}
-            yield Done(piece.finish_reason, tuple(find_citations("".join(text), sources)), timings)
+            began = "cached_answer" if piece.cached else "first_token"
+            timings = {**prepared.timings_ms, began: first_token_ms, "total": _since(prepared.started)}
+            citations = tuple(find_citations("".join(text), sources))
+            yield Done(piece.finish_reason, citations, timings, prepared.note)
             return
         first_token_ms = first_token_ms or _since(prepared.started)
         text.append(piece.text)
@@ -78,7 +79,7 @@ async def answer(prepared: Prepared, pieces: Pieces | None) -> AsyncGenerator[An
 def _nothing_found(prepared: Prepared) -> tuple[AnswerEvent, ...]:
     """Saying so costs no token and invents nothing."""
     timings = {**prepared.timings_ms, "total": _since(prepared.started)}
-    return TextPiece(NOT_FOUND), Usage(0, 0), Done(NO_SOURCES, (), timings)
+    return TextPiece(NOT_FOUND), Usage(0, 0), Done(NO_SOURCES, (), timings, prepared.note)
 
 
 def _since(started: float) -> float:

@@ -46,6 +46,11 @@ class Dependencies:
             raise type(facts)(facts.message)
         return facts
 
+    def facts(self, name: str) -> Mapping[str, Any] | None:
+        """As `require`; None when it is not ready."""
+        facts = self._facts[name]
+        return None if isinstance(facts, RagError) else facts
+
     async def ready(self) -> Mapping[str, Any]:
         """Facts by name, asked for now.
 

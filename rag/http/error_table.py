@@ -16,6 +16,7 @@ STATUS: Mapping[type[RagError], int] = {
     errors.InvalidRequest: 400,
     errors.EmptyQuestion: 400,
     errors.InvalidFilter: 400,
+    errors.UnsupportedIndex: 400,
     errors.ContextLengthExceeded: 400,
     errors.NotFound: 404,
     errors.FileNotFound: 404,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rag.errors import DependencyUnavailable, Starting
+from rag.generate.answer import Prepared
 from rag.http.error_table import error_from_event
 from rag.http.hits import hit_from_wire
 from rag.http.service_client import ServiceClient
@@ -99,11 +100,12 @@ class RemotePreparer:
         self._client = client
         self._timeout_s = timeout_s
 
-    async def prepare(self, request: Mapping[str, Any]) -> tuple[Prompt, Mapping[str, float]]:
-        """The prompt for a `PrepareRequest`, and milliseconds by step; no tokens when nothing relevant was found."""
+    async def prepare(self, request: Mapping[str, Any]) -> Prepared:
+        """What a `PrepareRequest` asks for; without sources when nothing relevant was found."""
         answer = await self._client.call("/prepare", request, timeout_s=self._timeout_s)
         sources = tuple(hit_from_wire(hit) for hit in answer["sources"])
-        return Prompt(tuple(answer["token_ids"]), sources), answer["timings_ms"]
+        prompt = Prompt(tuple(answer["token_ids"]), sources)
+        return Prepared(prompt, answer["timings_ms"], answer["note"], answer["key"])
 
 
 class RemoteGenerator:

@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from rag.http.explanation import explanation
 from rag.http.hits import hit_to_wire, sources_to_wire
 from rag.http.ingest_form import IngestRequest, received_ingest
 from rag.http.resource import Resource
@@ -18,13 +19,15 @@ from rag.http.v1.objects import batch_status
 from rag.http.v1.parts import Lookup, V1Parts
 from rag.http.v1.thread import to_the_end
 from rag.http.v1.waiter import Waiter
-from rag.http.wire import PrepareRequest, RetrieveRequest
+from rag.http.wire import ExplainRequest, PrepareRequest, messages_of
 from rag.library.service import Library
-from rag.ports import ChatTokenizer, VectorStore
+from rag.ports import Cache, ChatTokenizer, VectorStore
 from rag.records import Cursor, DocumentRecord, JobRecord
-from rag.retrieve.prompt import assemble
-from rag.retrieve.search import Found, Query, Searcher, nothing_relevant
-from rag.types import Hit, JsonObject, Prompt, SearchMode
+from rag.retrieve.cache_key import answer_key
+from rag.retrieve.finder import Finder, Question, nothing_relevant
+from rag.retrieve.found import Found
+from rag.retrieve.prompt import PROMPT_VERSION, assemble
+from rag.types import JsonObject, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +35,20 @@ class RetrieverParts:
     """What the Retriever works with, once all of it is loaded."""
 
     store: VectorStore
-    searcher: Searcher
+    finder: Finder
     library: Library
     tokenizer: ChatTokenizer
     check: Callable[[], None]
     """Raises what keeps the service from being ready."""
-    stop: Callable[[], None]
+    stop: Callable[[], Awaitable[None]]
     """Lets go of all; jobs in work go on at the next start."""
+    cache: Cache | None = None
+    """Of what questions found; None: nothing is kept."""
 
 
 class RetrieverApi:
     """Args:
-    top_k: Hits unless the request says otherwise.
-    mode: Search paths, likewise.
-    min_cosine: Best cosine below which nothing relevant was found.
+    semantic: Whether questions that mean the same have the same answer.
     incoming: Where uploads are written; on the same file system as the library's files.
     """
 
@@ -53,23 +56,19 @@ class RetrieverApi:
         self,
         parts: Resource[RetrieverParts],
         *,
-        top_k: int,
-        mode: SearchMode,
-        min_cosine: float,
         incoming: Path,
         max_file_bytes: int,
         embedder_ready: Callable[[], Awaitable[object]],
+        semantic: bool = False,
     ) -> None:
         self.parts = parts
+        self._semantic = semantic
         self._embedder_ready = embedder_ready
         self.v1 = documents_app(V1Parts(lambda: parts.get().library, self.look_up, incoming, max_file_bytes))
         """To be mounted at `/v1`."""
         self._incoming = incoming
         self._max_file_bytes = max_file_bytes
         self._waiter = Waiter()
-        self._top_k = top_k
-        self._mode = mode
-        self._min_cosine = min_cosine
 
     async def ready(self) -> Mapping[str, Any]:
         """Facts; raises when store or encoder do not answer, or the store was filled by another model."""
@@ -77,7 +76,8 @@ class RetrieverApi:
         await self._embedder_ready()
         await asyncio.to_thread(parts.store.ping)
         await asyncio.to_thread(parts.check)
-        return {"status": "ready"}
+        cache = {} if parts.cache is None else {"cache": dict(parts.cache.facts())}
+        return {"status": "ready", **cache}
 
     async def drain(self) -> None:
         """The service is about to stop: who waits for a job gets the answer that it goes on."""
@@ -85,43 +85,59 @@ class RetrieverApi:
 
     async def stop(self) -> None:
         if (parts := self.parts.loaded) is not None:
-            await asyncio.to_thread(parts.stop)
+            await parts.stop()
 
     async def prepare(self, request: PrepareRequest) -> Response:
         parts = self.parts.get()
-        query = Query(request.question, request.vector_store, request.top_k or self._top_k, self._mode, request.filters)
-        found = await parts.searcher.search(query)
-        prompt = await asyncio.to_thread(self._assemble, parts.tokenizer, request, found)
+        question = Question(
+            request.question,
+            request.vector_store,
+            request.changes(),
+            request.filters,
+            messages_of(request.history),
+        )
+        found = await parts.finder.find(question)
+        prompt = await asyncio.to_thread(
+            _prompt, parts.tokenizer, question, found, request.context_tokens, request.max_tokens
+        )
         body = {
             "token_ids": prompt.token_ids,
             "sources": sources_to_wire(prompt.sources),
             "timings_ms": dict(found.timings_ms),
+            "note": found.plan.note,
+            "key": self._answer_key(question, found, prompt),
         }
         return JSONResponse(body)
 
-    async def retrieve(self, request: RetrieveRequest) -> Response:
-        query = Query(
+    def _answer_key(self, question: Question, found: Found, prompt: Prompt) -> str:
+        """For questions that differ in words and mean the same; empty where only equal prompts have equal answers."""
+        if not (self._semantic and found.key):
+            return ""
+        return answer_key(found.key, prompt.sources, question.history, PROMPT_VERSION)
+
+    async def retrieve(self, request: ExplainRequest) -> Response:
+        parts = self.parts.get()
+        question = Question(
             request.checked_query(),
             request.vector_store,
-            request.top_k or self._top_k,
-            request.mode or self._mode,
+            request.changes(),
             request.filters,
+            messages_of(request.history),
+            explain=request.explain,
         )
-        found = await self.parts.get().searcher.search(query)
+        found = await parts.finder.find(question)
         hits = [hit_to_wire(hit, explain=request.explain) for hit in found.hits]
-        return JSONResponse({"hits": hits, "timings_ms": dict(found.timings_ms)})
+        body: JsonObject = {"hits": hits, "timings_ms": dict(found.timings_ms)}
+        if found.plan.note:
+            body["note"] = found.plan.note
+        if request.explain:
+            body["explain"] = await asyncio.to_thread(_explained, parts.tokenizer, question, found, request)
+        return JSONResponse(body)
 
-    async def look_up(self, lookup: Lookup) -> Sequence[Hit]:
-        """The hits of a search in OpenAI's terms."""
-        query = Query(
-            lookup.text,
-            lookup.store_id,
-            lookup.top_k,
-            lookup.mode or self._mode,
-            lookup.filters,
-            lookup.dense_weight,
-        )
-        return (await self.parts.get().searcher.search(query)).hits
+    async def look_up(self, lookup: Lookup) -> Found:
+        """What a search in OpenAI's terms finds."""
+        question = Question(lookup.text, lookup.store_id, lookup.changes, lookup.filters)
+        return await self.parts.get().finder.find(question)
 
     async def ingest(self, request: IngestRequest) -> Response:
         library = self.parts.get().library
@@ -140,17 +156,23 @@ class RetrieverApi:
         body = {"files": files, "batch_id": job.job_id, "status": batch_status(job)}
         return JSONResponse(body, status_code=202 if body["status"] == "in_progress" else 200)
 
-    def _assemble(self, tokenizer: ChatTokenizer, request: PrepareRequest, found: Found) -> Prompt:
-        """The prompt; without sources when nothing relevant was found, but never one that does not fit."""
-        hits = () if nothing_relevant(found.hits, self._min_cosine) else found.hits
-        return assemble(
-            request.question,
-            hits,
-            request.turns(),
-            tokenizer,
-            context_tokens=request.context_tokens,
-            max_tokens=request.max_tokens,
-        )
+
+def _prompt(
+    tokenizer: ChatTokenizer, question: Question, found: Found, context_tokens: int, max_tokens: int
+) -> Prompt:
+    """The prompt; without sources when nothing relevant was found, but never one that does not fit."""
+    hits = () if nothing_relevant(found.hits, found.options.min_cosine) else found.hits
+    return assemble(
+        question.text, hits, question.history, tokenizer, context_tokens=context_tokens, max_tokens=max_tokens
+    )
+
+
+def _explained(
+    tokenizer: ChatTokenizer, question: Question, found: Found, request: ExplainRequest
+) -> JsonObject:
+    if request.context_tokens is None:
+        return explanation(found, None)
+    return explanation(found, _prompt(tokenizer, question, found, request.context_tokens, request.max_tokens))
 
 
 def _files_of(library: Library, job: JobRecord, names: Sequence[str]) -> list[JsonObject]:

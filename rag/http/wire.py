@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from bentoml import IODescriptor
@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from starlette.requests import Request
 
 from rag.errors import EmptyQuestion, InvalidRequest, RagError
-from rag.types import Message
+from rag.http.retrieval_settings import RetrievalSettings
+from rag.types import Message, SearchMode
 
 Stop = Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=16)]
 
@@ -102,6 +103,10 @@ class HistoryTurn(BaseModel):
     content: str = Field(max_length=100_000)
 
 
+def messages_of(turns: Sequence[HistoryTurn]) -> tuple[Message, ...]:
+    return tuple(Message(turn.role, turn.content) for turn in turns)
+
+
 class AskRequest(WireModel):
     """A question to be answered from the documents."""
 
@@ -116,6 +121,7 @@ class AskRequest(WireModel):
     )
     top_k: int | None = Field(None, ge=1, le=100, description="Passages given to the language model at most.")
     filters: dict[str, Any] | None = Field(None, description="OpenAI's filter object over the documents' attributes.")
+    retrieval: RetrievalSettings | None = Field(None, description="How to search, where it differs from the settings.")
     max_tokens: int | None = Field(None, ge=1, le=1_000_000, description="Tokens of the answer at most.")
     temperature: float | None = Field(None, ge=0, le=2, description="0 always takes the likeliest token.")
     top_p: float | None = Field(None, gt=0, le=1, description="Share of probability that tokens are sampled from.")
@@ -165,16 +171,31 @@ class RetrieveRequest(WireModel):
     vector_store: str = Field("default", description="The collection of documents to search.", max_length=64)
     top_k: int | None = Field(None, ge=1, le=100, description="Hits at most.")
     filters: dict[str, Any] | None = Field(None, description="OpenAI's filter object over the documents' attributes.")
-    mode: Literal["hybrid", "dense", "keyword"] | None = Field(None, description="Which search paths to use.")
-    rerank: bool = Field(False, description="Reorder the hits with a reranker, where one is configured.")
-    explain: bool = Field(False, description="Say for each hit which path found it, and at what rank.")
+    mode: SearchMode | None = Field(None, description="Which search paths to use.")
+    rerank: bool | None = Field(None, description="Look at the best hits again with the reranker.")
+    explain: bool = Field(False, description="Say what happened to every passage that was found.")
+    history: list[HistoryTurn] = Field(
+        default_factory=list, description="Earlier turns, for rewriting a follow-up query.", max_length=200
+    )
+    retrieval: RetrievalSettings | None = Field(None, description="How to search, where it differs from the settings.")
 
     def checked_query(self) -> str:
         if not self.query.strip():
             raise EmptyQuestion("query: is empty; say what to look for", param="query")
-        if self.rerank:
-            raise InvalidRequest("rerank: no reranker is configured; leave it out or set it to false", param="rerank")
         return self.query
+
+    def changes(self) -> dict[str, Any]:
+        """The options that the request sets, by the names of `rag.retrieve.options`."""
+        own = {"top_k": self.top_k, "mode": self.mode, "rerank": self.rerank}
+        settings = self.retrieval.changes() if self.retrieval else {}
+        return settings | {name: value for name, value in own.items() if value is not None}
+
+
+class ExplainRequest(RetrieveRequest):
+    """Between services: a query whose explanation also says what the prompt would be."""
+
+    context_tokens: int | None = Field(None, ge=1, description="The engine's context length, where it is known.")
+    max_tokens: int = Field(512, ge=1, description="Tokens to keep free for the answer.")
 
 
 class StructuredOutputs(BaseModel):
@@ -273,9 +294,12 @@ class PrepareRequest(WireModel):
     history: list[HistoryTurn] = Field(default_factory=list)
     top_k: int | None = None
     filters: dict[str, Any] | None = None
+    retrieval: RetrievalSettings | None = None
 
-    def turns(self) -> list[Message]:
-        return [Message(turn.role, turn.content) for turn in self.history]
+    def changes(self) -> dict[str, Any]:
+        """The options that the request sets, by the names of `rag.retrieve.options`."""
+        settings = self.retrieval.changes() if self.retrieval else {}
+        return settings | ({} if self.top_k is None else {"top_k": self.top_k})
 
 
 class HitOut(BaseModel):
@@ -295,7 +319,8 @@ class HitOut(BaseModel):
 
 class RetrieveResponse(BaseModel):
     hits: list[HitOut]
-    timings_ms: dict[str, float]
+    timings_ms: dict[str, float] = Field(description="Milliseconds by step; `cached`: found before.")
+    explain: dict[str, Any] | None = Field(None, description="With `explain`: every candidate, and what became of it.")
 
 
 class FileErrorOut(BaseModel):

@@ -1,55 +1,88 @@
-"""Two ranked lists become one."""
+"""Ranked lists of several paths become one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from rag.retrieve.options import RetrieveOptions
 from rag.types import Hit, Match
 
+FIRST = ""
+"""Label of the lists that the question itself found; other queries made of it have others."""
+PathLists = Mapping[tuple[str, str], Sequence[Match]]
+"""Matches, best first, by path (`dense`, `keyword`, ...) and label of the query."""
 
-def fuse(dense: Sequence[Match], keyword: Sequence[Match], *, dense_weight: float) -> list[Hit]:
-    """Weighted sum of min-max normalised scores (Bruch et al., 2022, arXiv:2210.11934), best first.
 
-    On each path the best match has 1 and the worst found has 0, as has a passage that the path did not
-    find. A path without results leaves the whole weight to the other.
+def fuse(lists: PathLists, options: RetrieveOptions) -> list[Hit]:
+    """All that was found, each chunk once, best first; scores are in [0, 1].
+
+    A list alone keeps its order, whatever the way of fusion. A dense one also keeps its cosines as scores.
     """
-    weights = _weights(bool(dense), bool(keyword), dense_weight)
+    found = {key: matches for key, matches in lists.items() if matches}
+    alone = next(iter(found)) if len(found) == 1 else None
+    if alone is not None and options.mode != "hybrid":
+        scores = _as_parts_of_the_best(alone[0], found[alone])
+    elif options.fusion == "rrf":
+        scores = _reciprocal_ranks(found, options)
+    else:
+        scores = _weighted_scores(found, options)
+    return _hits(found, scores)
+
+
+def _weighted_scores(found: PathLists, options: RetrieveOptions) -> dict[str, float]:
+    """Weighted sum of min-max normalised scores (Bruch et al., 2022, arXiv:2210.11934).
+
+    In each list the best match has 1 and the worst found has 0, as has a passage that it did not find. A path
+    without results leaves its weight to the others.
+    """
+    total = sum(options.weight(path) for path, _ in found)
     scores: dict[str, float] = {}
-    ranks: dict[str, dict[str, int]] = {}
-    cosines = {match.chunk.chunk_id: match.score for match in dense}
-    chunks = {match.chunk.chunk_id: match.chunk for match in (*keyword, *dense)}
-    for path, weight, matches in (("dense", weights[0], dense), ("keyword", weights[1], keyword)):
-        for rank, (match, score) in enumerate(zip(matches, _normalised(matches), strict=True), start=1):
-            chunk_id = match.chunk.chunk_id
-            scores[chunk_id] = scores.get(chunk_id, 0.0) + weight * score
-            ranks.setdefault(chunk_id, {})[path] = rank
-    best_first = sorted(scores, key=lambda chunk_id: (-scores[chunk_id], chunk_id))
-    return [Hit(chunks[i], min(1.0, scores[i]), cosines.get(i), ranks[i]) for i in best_first]
+    for (path, _), matches in found.items():
+        share = options.weight(path) / total
+        for match, score in zip(matches, normalised([m.score for m in matches]), strict=True):
+            scores[match.chunk.chunk_id] = scores.get(match.chunk.chunk_id, 0.0) + share * score
+    return scores
 
 
-def _weights(has_dense: bool, has_keyword: bool, dense_weight: float) -> tuple[float, float]:
-    if has_dense and has_keyword:
-        return dense_weight, 1 - dense_weight
-    return float(has_dense), float(has_keyword)
+def _reciprocal_ranks(found: PathLists, options: RetrieveOptions) -> dict[str, float]:
+    """Reciprocal rank fusion (Cormack et al., 2009, doi:10.1145/1571941.1572114), as parts of the highest there can be.
+
+    Ranks count from 1.
+    """
+    highest = sum(options.weight(path) for path, _ in found) / (options.rrf_k + 1)
+    scores: dict[str, float] = {}
+    for (path, _), matches in found.items():
+        for rank, match in enumerate(matches, start=1):
+            part = options.weight(path) / (options.rrf_k + rank) / highest
+            scores[match.chunk.chunk_id] = scores.get(match.chunk.chunk_id, 0.0) + part
+    return scores
 
 
-def _normalised(matches: Sequence[Match]) -> list[float]:
-    """Scores as parts of the spread between the worst and the best of this list."""
-    if not matches:
+def _as_parts_of_the_best(path: str, matches: Sequence[Match]) -> dict[str, float]:
+    """The cosine, below 0 counting as 0; on other paths, whose scores have no upper bound, the part of the best one."""
+    best = 1.0 if path == "dense" else max(match.score for match in matches)
+    return {m.chunk.chunk_id: max(0.0, m.score / best) if best > 0 else 0.0 for m in matches}
+
+
+def normalised(scores: Sequence[float]) -> list[float]:
+    """Scores as parts of the spread between the lowest and the highest of them; all 1 when they are the same."""
+    if not scores:
         return []
-    low, high = min(m.score for m in matches), max(m.score for m in matches)
-    spread = high - low
-    return [(m.score - low) / spread if spread > 0 else 1.0 for m in matches]
+    low, spread = min(scores), max(scores) - min(scores)
+    return [(score - low) / spread if spread > 0 else 1.0 for score in scores]
 
 
-def dense_only(matches: Sequence[Match]) -> list[Hit]:
-    """The score is the cosine; below 0 counts as 0."""
-    return [Hit(m.chunk, min(1.0, max(0.0, m.score)), m.score, {"dense": rank}) for rank, m in enumerate(matches, 1)]
-
-
-def keyword_only(matches: Sequence[Match]) -> list[Hit]:
-    """The score is BM25 as a part of the best one's."""
-    best = max((m.score for m in matches), default=0.0)
+def _hits(found: PathLists, fused: Mapping[str, float]) -> list[Hit]:
+    ranks: dict[str, dict[str, int]] = {}
+    scores: dict[str, dict[str, float]] = {}
+    chunks = {match.chunk.chunk_id: match.chunk for matches in found.values() for match in matches}
+    for (path, label), matches in found.items():
+        name = f"{path}/{label}" if label else path
+        for rank, match in enumerate(matches, start=1):
+            ranks.setdefault(match.chunk.chunk_id, {})[name] = rank
+            scores.setdefault(match.chunk.chunk_id, {})[name] = match.score
+    best_first = sorted(fused, key=lambda chunk_id: (-fused[chunk_id], chunk_id))
     return [
-        Hit(m.chunk, m.score / best if best > 0 else 0.0, None, {"keyword": rank}) for rank, m in enumerate(matches, 1)
+        Hit(chunks[i], min(1.0, fused[i]), scores[i].get("dense"), ranks[i], scores[i], fused=min(1.0, fused[i]))
+        for i in best_first
     ]

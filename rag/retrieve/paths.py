@@ -1,4 +1,4 @@
-"""The search paths, side by side, of what a question may see."""
+"""One search path, of what a question may see."""
 
 from __future__ import annotations
 
@@ -7,65 +7,72 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rag.catalog.visibility import Snapshot
-from rag.ports import Vectors, VectorStore
-from rag.retrieve.views import Views
-from rag.types import Match
+import numpy as np
+import numpy.typing as npt
 
+from rag.catalog.visibility import Snapshot
+from rag.ports import VectorStore
+from rag.retrieve.own_paths import OwnPaths
+from rag.retrieve.views import Views
+from rag.types import Match, SparseVector
+
+OF_THE_STORE = ("dense", "keyword", "sparse")
 _MAX_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class PathRequest:
-    """Queries that are searched together."""
+class Asked:
+    """One text that is looked for, with what the paths need of it."""
 
+    text: str
+    vector: npt.NDArray[np.float32] | None = None
+    """Shape (dimensions,), of length 1."""
+    sparse: SparseVector | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PathRequest:
+    """Texts that are looked for together."""
+
+    path: str
     snapshot: Snapshot
-    texts: Sequence[str] | None
-    """For the keyword path; None: not taken."""
-    vectors: Vectors | None
-    """For the dense path, likewise."""
+    asked: Sequence[Asked]
     limit: int
-    """Matches for each query and path."""
+    """Matches for each text."""
     wanted: int
     """Fewer than this are searched for again when versions that nobody may see took the places."""
     filters: Mapping[str, Any] | None = None
 
 
-_Path = Callable[[Sequence[str]], list[list[Match]]]
-
-
 class SearchPaths:
     """A collection also holds versions that are being written, and replaced ones; they are left out here."""
 
-    def __init__(self, store: VectorStore, views: Views) -> None:
+    def __init__(self, store: VectorStore, views: Views, own: OwnPaths) -> None:
         self._store = store
         self._views = views
+        self.own = own
 
-    async def search(self, request: PathRequest) -> tuple[list[list[Match]], list[list[Match]]]:
-        """Matches by dense and by keyword path, one list a query, best first; no lists for a path not taken."""
-        dense, keyword = await asyncio.gather(
-            asyncio.to_thread(self._path, request, self._dense(request)),
-            asyncio.to_thread(self._path, request, self._keyword(request)),
-        )
-        return dense, keyword
+    async def search(self, request: PathRequest) -> list[list[Match]]:
+        """Matches, one list a text, best first."""
+        return await asyncio.to_thread(self._visible, request, self._search(request))
 
-    def _dense(self, request: PathRequest) -> _Path | None:
-        vectors = request.vectors
-        if vectors is None:
-            return None
-        name, limit, filters = request.snapshot.collection, request.limit, request.filters
-        return lambda without: self._store.dense(name, vectors, limit, filters, without=without)
+    def _search(self, request: PathRequest) -> _Search:
+        name, limit, filters, asked = request.snapshot.collection, request.limit, request.filters, request.asked
+        match request.path:
+            case "dense":
+                vectors = np.stack([one.vector for one in asked if one.vector is not None])
+                return lambda without: self._store.dense(name, vectors, limit, filters, without=without)
+            case "keyword":
+                texts = [one.text for one in asked]
+                return lambda without: self._store.keyword(name, texts, limit, filters, without=without)
+            case "sparse":
+                terms = [one.sparse or {} for one in asked]
+                return lambda without: self._store.sparse(name, terms, limit, filters, without=without)
+            case own:
+                pairs = [(one.text, one.vector) for one in asked]
+                return lambda without: self.own.search(own, name, pairs, limit, filters, without=without)
 
-    def _keyword(self, request: PathRequest) -> _Path | None:
-        texts = request.texts
-        if texts is None:
-            return None
-        name, limit, filters = request.snapshot.collection, request.limit, request.filters
-        return lambda without: self._store.keyword(name, texts, limit, filters, without=without)
-
-    def _path(self, request: PathRequest, search: _Path | None) -> list[list[Match]]:
-        if search is None:
-            return []
+    def _visible(self, request: PathRequest, search: _Search) -> list[list[Match]]:
         without: set[str] = set()
         for _ in range(_MAX_TRIES):
             found = search(sorted(without))
@@ -75,6 +82,9 @@ class SearchPaths:
                 break
             without |= hidden
         return seen
+
+
+_Search = Callable[[Sequence[str]], list[list[Match]]]
 
 
 def _enough(seen: Sequence[Match], found: Sequence[Match], request: PathRequest) -> bool:

@@ -14,6 +14,8 @@ SYSTEM = (
 )
 REMINDER = "Answer briefly, from the passages."
 """Small models have forgotten the system's words by the end of the passages."""
+PROMPT_VERSION = 1
+"""Of the wording above and of how passages stand in it: counted up with each change, since answers are kept by it."""
 NOT_FOUND = "I found nothing about this in the documents."
 
 

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from starlette.requests import Request
 
 from rag.errors import InvalidRequest
+from rag.http.retrieval_settings import RetrievalSettings
 from rag.http.v1.attributes import checked_attributes
 from rag.http.wire import first_fault, json_object
 from rag.types import Attributes
@@ -58,6 +59,8 @@ class UpdateStore(Body):
     metadata: Metadata | None = None
     expires_after: ExpiresAfter | None = None
     chunking_strategy: dict[str, Any] | None = None
+    retrieval: RetrievalSettings | None = None
+    """Ours: how it is searched, in place of all that was said of it before."""
 
 
 class CreateStore(UpdateStore):
@@ -132,10 +135,6 @@ class SearchStore(Body):
             raise InvalidRequest(f"query: give 1 to {MAX_QUERIES} texts", param="query")
         if any(not text.strip() or len(text) > 100_000 for text in texts):
             raise InvalidRequest("query: a text is empty, or longer than 100000 characters", param="query")
-        if self.rewrite_query:
-            raise InvalidRequest(
-                "rewrite_query: queries cannot be rewritten yet; leave it out or set it to false", param="rewrite_query"
-            )
         return texts
 
 

@@ -61,6 +61,8 @@ def store_object(store: StoreRecord) -> JsonObject:
         "metadata": dict(store.metadata),
         "chunking_strategy": chunking.to_wire(store.chunking),
         "embedder": store.embedder,
+        "sparse_embedder": store.sparse_embedder or None,
+        "retrieval": None if store.retrieval is None else dict(store.retrieval),
     }
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from rag.library.service import Library
-from rag.types import Hit, SearchMode
+from rag.retrieve.found import Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +17,13 @@ class Lookup:
 
     text: str
     store_id: str
-    top_k: int
+    changes: Mapping[str, Any]
+    """Fields of `rag.retrieve.options` that the request sets."""
     filters: Mapping[str, Any] | None = None
-    mode: SearchMode | None = None
-    """None: as the service is configured."""
-    dense_weight: float | None = None
-    """Of the dense path, in [0, 1], with mode `hybrid`; None: as the service is configured."""
 
 
-Search: TypeAlias = Callable[[Lookup], Awaitable[Sequence[Hit]]]
-"""Best hits first. Raises what the searcher raises."""
+Search: TypeAlias = Callable[[Lookup], Awaitable[Found]]
+"""Raises what the finder raises."""
 
 
 @dataclass(frozen=True, slots=True)

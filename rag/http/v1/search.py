@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -11,7 +12,10 @@ from starlette.routing import Route
 
 from rag.http.v1.body import HybridSearch, SearchStore, read_body
 from rag.http.v1.parts import Lookup, V1Parts
-from rag.types import Hit, JsonObject, SearchMode
+from rag.types import Hit, JsonObject
+
+REWRITTEN_QUERIES = 2
+"""Queries that the language model makes of one when `rewrite_query` asks for it; they are searched beside it."""
 
 
 class SearchRoutes:
@@ -28,10 +32,10 @@ class SearchRoutes:
         lookups = [_lookup(text, store.store_id, body) for text in queries]
         found = await asyncio.gather(*(self._parts.search(lookup) for lookup in lookups))
         threshold = body.ranking_options.score_threshold if body.ranking_options else 0.0
-        hits = [hit for hit in _merged(found) if hit.score >= threshold][: body.max_num_results]
+        hits = [hit for hit in _merged(one.hits for one in found) if hit.score >= threshold][: body.max_num_results]
         page = {
             "object": "vector_store.search_results.page",
-            "search_query": queries,
+            "search_query": [text for one in found for text in one.plan.queries],
             "data": [_result(hit) for hit in hits],
             "has_more": False,
             "next_page": None,
@@ -40,17 +44,23 @@ class SearchRoutes:
 
 
 def _lookup(text: str, store_id: str, body: SearchStore) -> Lookup:
-    weights = body.ranking_options.hybrid_search if body.ranking_options else None
-    mode, dense_weight = (None, None) if weights is None else _paths(weights)
-    return Lookup(text, store_id, body.max_num_results, body.filters, mode, dense_weight)
+    changes: dict[str, Any] = {"top_k": body.max_num_results}
+    if body.rewrite_query:
+        changes["queries"] = REWRITTEN_QUERIES
+    if (ranking := body.ranking_options) is not None:
+        if ranking.ranker == "none":
+            changes["rerank"] = False
+        if ranking.hybrid_search is not None:
+            changes |= _paths(ranking.hybrid_search)
+    return Lookup(text, store_id, changes, body.filters)
 
 
-def _paths(weights: HybridSearch) -> tuple[SearchMode, float | None]:
+def _paths(weights: HybridSearch) -> dict[str, Any]:
     if not weights.text_weight:
-        return "dense", None
+        return {"mode": "dense"}
     if not weights.embedding_weight:
-        return "keyword", None
-    return "hybrid", weights.embedding_weight / (weights.embedding_weight + weights.text_weight)
+        return {"mode": "keyword"}
+    return {"mode": "hybrid", "weights": {"dense": weights.embedding_weight, "keyword": weights.text_weight}}
 
 
 def _merged(found: Iterable[Sequence[Hit]]) -> list[Hit]:

@@ -84,7 +84,7 @@ def _created(library: Library, new: NewStore, file_ids: Sequence[str]) -> StoreR
 
 
 def _new_store(body: UpdateStore) -> NewStore:
-    """An explicit null takes metadata, chunking and expiry away; of a name or description it says nothing."""
+    """An explicit null takes metadata, expiry and retrieval settings away; of a name or description it says nothing."""
     given = body.model_fields_set
     metadata = {} if "metadata" in given and body.metadata is None else body.metadata
     return NewStore(
@@ -94,4 +94,5 @@ def _new_store(body: UpdateStore) -> NewStore:
         chunking=chunking.from_wire(body.chunking_strategy),
         expires_after_days=body.expires_after.days if body.expires_after else None,
         forget_expiry="expires_after" in given and body.expires_after is None,
+        retrieval=(body.retrieval.changes() if body.retrieval else {}) if "retrieval" in given else None,
     )

@@ -7,12 +7,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from rag.library.service import Library
-from rag.records import JobRecord
+from rag.records import ENDED, JobRecord
 
 _THREADS = 32
 _SLICE_S = 2.0
 """A wait holds its thread for so long at once: then others get a turn, and a client that left is noticed."""
-ENDED = ("completed", "cancelled", "failed")
 
 
 class Waiter:

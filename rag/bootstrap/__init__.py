@@ -1,0 +1,30 @@
+"""Settings -> wired objects: the only place that picks concrete classes. A module for each service.
+
+Heavy libraries are imported inside the functions, so that each process loads only what it needs.
+"""
+
+from rag.bootstrap.edge import rag_api
+from rag.bootstrap.embedder import embedder_api
+from rag.bootstrap.llm import llm_api
+from rag.bootstrap.process import (
+    address_of,
+    configure_logging,
+    edge_options,
+    lifecycle,
+    prepare_model,
+    settings,
+)
+from rag.bootstrap.retriever import retriever_api
+
+__all__ = [
+    "address_of",
+    "configure_logging",
+    "edge_options",
+    "embedder_api",
+    "lifecycle",
+    "llm_api",
+    "prepare_model",
+    "rag_api",
+    "retriever_api",
+    "settings",
+]

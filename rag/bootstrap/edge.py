@@ -1,0 +1,36 @@
+"""The RAG service, wired."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rag.bootstrap.process import client_of, make_cache, settings
+from rag.config import LLMSettings
+from rag.http.dependencies import Dependencies
+from rag.http.rag_api import RagApi
+
+
+def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
+    """The edge. `addresses`: URLs of the services named `Retriever` and `LLM`."""
+    options = settings()
+    clients = {name: client_of(name, url) for name, url in addresses.items()}
+    where = own_url or "the service's address"
+    ready = f"ready: Swagger UI and APIs at {where} - try: python -m rag ingest docs; python -m rag ask 'What is this?'"
+    dependencies = Dependencies(clients, ready_message=ready)
+    return RagApi(
+        dependencies,
+        cache=make_cache() if options.cache.answers else None,
+        ttl_s=options.cache.ttl_s,
+        sampling=_answer_sampling(options.llm),
+        retrieve_timeout_s=options.server.retrieve_timeout_s,
+        answer_timeout_s=options.server.answer_timeout_s,
+        keep_alive_s=options.server.keep_alive_s,
+    )
+
+
+def _answer_sampling(options: LLMSettings) -> dict[str, Any]:
+    sampling: dict[str, Any] = {"max_tokens": options.max_tokens, "temperature": options.temperature}
+    if options.stop_repetition:
+        sampling["repetition_detection"] = {"max_pattern_size": 64, "min_pattern_size": 2, "min_count": 4}
+    return sampling

@@ -1,0 +1,91 @@
+"""The Embedder service, wired."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from rag import config
+from rag.bootstrap.process import MIB, settings
+from rag.http.embedder_api import EmbedderApi, EmbedderModels
+from rag.http.resource import Resource
+
+if TYPE_CHECKING:
+    from rag.adapters.compute_turn import ComputeTurn
+    from rag.adapters.encoders import Encoders
+    from rag.adapters.named_models import NamedModels
+    from rag.adapters.rerankers import LocalRerankers
+    from rag.adapters.st_embedder import StEmbedder
+    from rag.adapters.st_sparse import StSparseEmbedder
+
+
+def embedder_api() -> EmbedderApi:
+    loading = asyncio.Lock()
+
+    async def load() -> EmbedderModels:
+        return await asyncio.to_thread(_load_models, loading)
+
+    return EmbedderApi(Resource("the encoder", load))
+
+
+def _load_models(loading: asyncio.Lock) -> EmbedderModels:
+    os.environ.setdefault("TQDM_DISABLE", "1")  # a progress bar of 0.1 s in the log, and a lock that exits can hang on
+    from rag.adapters.compute_turn import ComputeTurn, passage_threads
+
+    chosen = settings().embedder
+    turn = ComputeTurn(passage_threads(chosen))
+    dense = _encoders(turn, loading)
+    sparse = _sparse_encoders(turn, loading)
+    if chosen.sparse_model:
+        sparse.load_now(chosen.sparse_model, "RAG_EMBEDDER__SPARSE_MODEL")
+    return EmbedderModels(dense, sparse, _rerankers(dense, turn, loading), chosen.sparse_model)
+
+
+def _encoders(turn: ComputeTurn, loading: asyncio.Lock) -> Encoders[StEmbedder]:
+    from rag.adapters import model_files
+    from rag.adapters.encoders import Encoders
+    from rag.adapters.st_embedder import StEmbedder
+
+    options = settings()
+
+    def load(model: str) -> StEmbedder:
+        name = None if model == config.EMBEDDED_ENCODER else model
+        # What is set of prefixes is meant for the configured model.
+        own = options.embedder.model_copy(update={"model": name, "query_prefix": None, "passage_prefix": None})
+        return StEmbedder(model_files.embedder_folder(options.model_copy(update={"embedder": own})), own, turn)
+
+    configured = StEmbedder(model_files.embedder_folder(options), options.embedder, turn)
+    return Encoders(configured, load, loading=loading)
+
+
+def _sparse_encoders(turn: ComputeTurn, loading: asyncio.Lock) -> NamedModels[StSparseEmbedder]:
+    from rag.adapters import model_files
+    from rag.adapters.named_models import NamedModels
+    from rag.adapters.st_sparse import StSparseEmbedder
+
+    chosen = settings().embedder
+
+    def load(model: str) -> StSparseEmbedder:
+        return StSparseEmbedder(model_files.sparse_folder(model), model, chosen, turn)
+
+    return NamedModels("sparse encoder", load, loading=loading)
+
+
+def _rerankers(encoders: Encoders[StEmbedder], turn: ComputeTurn, loading: asyncio.Lock) -> LocalRerankers:
+    from rag.adapters import model_files
+    from rag.adapters.cross_encoder import StCrossEncoder
+    from rag.adapters.late_interaction import TokenVectorCache
+    from rag.adapters.named_models import NamedModels
+    from rag.adapters.rerankers import LocalRerankers
+
+    options = settings()
+
+    def load(model: str) -> StCrossEncoder:
+        return StCrossEncoder(model_files.cross_encoder_folder(model), model, options.embedder, turn)
+
+    cross_encoders = NamedModels("cross-encoder", load, loading=loading)
+    configured = options.rerank.cross_encoder
+    if configured:
+        cross_encoders.load_now(configured, "RAG_RERANK__MODEL")
+    return LocalRerankers(encoders, cross_encoders, TokenVectorCache(options.rerank.cache_mib * MIB), turn, configured)

@@ -1,0 +1,74 @@
+"""A language model fills in a JSON object."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import from_json
+
+from rag.ports import Generator
+from rag.types import JsonObject, Message, TextPiece
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a model is asked for. A schema lets a small model give something readable, and keeps a large one from
+    talking around it."""
+
+    messages: tuple[Message, ...]
+    schema: JsonObject
+    max_tokens: int
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    """More of vLLM's parameters."""
+
+    def parameters(self) -> JsonObject:
+        """vLLM's, by their own names."""
+        fixed = {"temperature": 0.0, "max_tokens": self.max_tokens, "structured_outputs": {"json": self.schema}}
+        return {**self.sampling, **fixed}
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What the model wrote of a form."""
+
+    text: str
+    in_time: bool = True
+
+    def fields(self, *, open_strings: bool = False) -> JsonObject:
+        """The values that are whole; none when it cannot be read.
+
+        Args:
+            open_strings: Take the last string as well, where the text ends in the midst of it.
+        """
+        try:
+            data = from_json(self.text, allow_partial="trailing-strings" if open_strings else True)
+        except ValueError:
+            return {}
+        return data if isinstance(data, dict) else {}
+
+
+async def fill(
+    generator: Generator, token_ids: Sequence[int], form: Form, *, timeout_s: float | None = None
+) -> Filled:
+    """Have a form filled in. Raises what the generator raises.
+
+    Args:
+        token_ids: The form's messages, rendered.
+        timeout_s: The engine is stopped then, and what it wrote until then is given back.
+    """
+    written: list[str] = []
+    try:
+        async with asyncio.timeout(timeout_s):
+            pieces = await generator.generate(token_ids, form.parameters(), f"form-{uuid.uuid4().hex}")
+            async with contextlib.aclosing(pieces):
+                async for piece in pieces:
+                    if isinstance(piece, TextPiece):
+                        written.append(piece.text)
+    except TimeoutError:
+        return Filled("".join(written), in_time=False)
+    return Filled("".join(written))

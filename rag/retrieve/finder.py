@@ -1,0 +1,173 @@
+"""question -> plan -> matches of every path -> one list -> each text once -> reranked -> the best hits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rag.catalog.visibility import Snapshot
+from rag.encoders import StoreEncoders
+from rag.ports import Reranker
+from rag.retrieve.duplicates import collapsed, presented
+from rag.retrieve.found import Found
+from rag.retrieve.fusion import fuse
+from rag.retrieve.kept import KeptRetrievals
+from rag.retrieve.options import RetrieveOptions
+from rag.retrieve.plan import Plan, Plans
+from rag.retrieve.reranking import reranked
+from rag.retrieve.search import Searcher
+from rag.retrieve.seen import Query, Wording
+from rag.retrieve.views import Views
+from rag.types import Hit, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    text: str
+    vector_store: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `RetrieveOptions` that the request sets."""
+    filters: Mapping[str, Any] | None = None
+    history: tuple[Message, ...] = ()
+    explain: bool = False
+
+
+class Finder:
+    """Finds passages for questions.
+
+    Args:
+        defaults: Options that neither the vector store nor the request sets.
+        planner: Asked when options say so.
+        reranker: Likewise.
+        kept: What was found before; None: every question is searched for.
+    """
+
+    def __init__(
+        self,
+        searcher: Searcher,
+        views: Views,
+        encoders: StoreEncoders,
+        defaults: RetrieveOptions,
+        planner: Plans,
+        reranker: Reranker,
+        kept: KeptRetrievals[Found] | None = None,
+    ) -> None:
+        self._searcher = searcher
+        self._views = views
+        self._encoders = encoders
+        self._defaults = defaults
+        self._planner = planner
+        self._reranker = reranker
+        self._kept = kept
+
+    async def find(self, question: Question) -> Found:
+        """Raises what searcher and reranker raise, and VectorStoreNotFound. A planner that fails is done without."""
+        started = time.perf_counter()
+        snapshot = await asyncio.to_thread(self._views.snapshot, question.vector_store)
+        options = self._options(question, snapshot)
+        if self._kept is None or question.explain:
+            found = await self._look(question, options)
+        else:
+            found = await self._kept_or_found(self._kept, question, options, snapshot)
+        return replace(found, timings_ms={**found.timings_ms, "retrieve": _ms(started)})
+
+    def _options(self, question: Question, snapshot: Snapshot) -> RetrieveOptions:
+        of_store = json.loads(snapshot.retrieval) if snapshot.retrieval else None
+        return self._defaults.changed(of_store).changed(question.changes)
+
+    async def _kept_or_found(
+        self, kept: KeptRetrievals[Found], question: Question, options: RetrieveOptions, snapshot: Snapshot
+    ) -> Found:
+        started = time.perf_counter()
+        vectors: list[Any] = []
+
+        async def vector() -> Any:
+            embedder = await self._encoders.of(snapshot.store_id, snapshot.embedder)
+            vectors.append((await embedder.encode([question.text], "query"))[0])
+            return vectors[0]
+
+        async def work() -> tuple[Found, Mapping[str, Any] | None]:
+            found = await self._look(question, options, vectors[0] if vectors else None)
+            # What had to do without a part of its plan is not the answer of tomorrow.
+            return found, None if found.plan.note else self._state(question, options, found.snapshot)
+
+        self._encoders.check(snapshot.store_id, snapshot.embedder)
+        outcome = await kept.found(question.text, self._state(question, options, snapshot), work, vector)
+        timings = {"cached": _ms(started)} if outcome.cached else outcome.value.timings_ms
+        return replace(outcome.value, timings_ms=timings, key=outcome.key)
+
+    def _state(self, question: Question, options: RetrieveOptions, snapshot: Snapshot) -> Mapping[str, Any]:
+        """All that what is found depends on, but for the question."""
+        return {
+            "vector_store": [snapshot.store_id, snapshot.revision, snapshot.stamp, snapshot.collection],
+            "models": [snapshot.embedder, snapshot.sparse_embedder],
+            "filters": question.filters,
+            "options": options.key(),
+            "planner": self._planner.name if options.plans or options.rewrite else None,
+            "reranker": self._reranker.name if options.rerank else None,
+            "history": [[turn.role, turn.content] for turn in question.history] if options.rewrite else None,
+        }
+
+    async def _look(self, question: Question, options: RetrieveOptions, vector: Any = None) -> Found:
+        timings: dict[str, float] = {}
+        plan = await self._planned(question, options, timings)
+        query = Query(question.vector_store, _wordings(plan, question.text, vector), options, question.filters)
+        matches = await self._searcher.search(query)
+        timings |= matches.timings_ms
+        fused = fuse(matches.lists, options)
+        wanted = max(options.top_k, options.rerank_top_n if options.rerank else 0)
+        hits = collapsed(fused, options.duplicates, at_most=wanted)
+        if options.rerank and hits:
+            began = time.perf_counter()
+            hits = await reranked(self._reranker, plan.queries[0], hits, options.rerank_weight)
+            timings["rerank"] = _ms(began)
+        best = tuple(presented(hit) for hit in hits[: options.top_k])
+        candidates = _all_candidates(hits, fused) if question.explain else ()
+        return Found(best, options, plan, matches.snapshot, timings, candidates)
+
+    async def _planned(self, question: Question, options: RetrieveOptions, timings: dict[str, float]) -> Plan:
+        rewrite = options.rewrite and bool(question.history)
+        if not rewrite and not options.plans:
+            return Plan((question.text,))
+        began = time.perf_counter()
+        plan = await self._planner.plan(
+            question.text,
+            question.history,
+            rewrite=rewrite,
+            queries=options.queries,
+            hypothetical=options.hypothetical,
+        )
+        timings["plan"] = _ms(began)
+        return plan
+
+
+def _wordings(plan: Plan, question: str, vector: Any) -> tuple[Wording, ...]:
+    first, *others = plan.queries
+    return (
+        Wording(first, vector=vector if first == question else None),
+        *(Wording(text, f"query {n}") for n, text in enumerate(others, start=2)),
+        *(Wording(text, f"hypothetical {n}", dense_only=True) for n, text in enumerate(plan.hypothetical, start=1)),
+    )
+
+
+def _all_candidates(ranked: Sequence[Hit], fused: Sequence[Hit]) -> tuple[Hit, ...]:
+    """Those that stayed, in their last order, and behind them the others in that of fusion."""
+    stayed = {hit.chunk.chunk_id for hit in ranked}
+    return (*ranked, *(hit for hit in fused if hit.chunk.chunk_id not in stayed))
+
+
+def nothing_relevant(hits: Sequence[Hit], min_cosine: float) -> bool:
+    """Whether no hit is near enough to the question to answer from.
+
+    Fused scores compare hits of one query; only the cosine says how near the best of them really is.
+    """
+    cosines = [hit.cosine for hit in hits if hit.cosine is not None]
+    return not hits or (bool(cosines) and max(cosines) < min_cosine)
+
+
+def _ms(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 2)
