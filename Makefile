@@ -4,6 +4,8 @@
 #   HOST          who may connect: 127.0.0.1 is this machine alone, 0.0.0.0 everyone
 #   RAG_DATA_DIR  everything that is kept: documents, models (.data)
 #   PYTHON        3.11 or newer; used once, to make .venv
+#   EVAL_SETS     more sets for `make eval`: folders
+#   EVAL_OPTIONS  more options for it, such as "--no-answers --queries 50"
 
 PORT ?= 3000
 HOST ?= 127.0.0.1
@@ -21,7 +23,7 @@ BIN := .venv/bin
 CPU_STAMP := .venv/.stamp-cpu-$(shell cksum < requirements-cpu.txt | cut -d' ' -f1)
 DEV_STAMP := .venv/.stamp-dev-$(shell cat requirements-cpu.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 
-.PHONY: help serve test demo build bench check lock clean setup setup-dev
+.PHONY: help serve test demo build bench eval check lock clean setup setup-dev
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -42,6 +44,9 @@ build: setup ## make the Bento
 
 bench: setup-dev ## measure against vLLM's own server, the bare encoder and bare Milvus
 	@$(BIN)/python -m bench
+
+eval: setup-dev ## measure what is found and answered, on evals/sets and on EVAL_SETS; fails on a loss
+	@EVAL_SETS="$(EVAL_SETS)" EVAL_OPTIONS="$(EVAL_OPTIONS)" scripts/eval.sh
 
 check: setup-dev ## style, types, layers
 	@$(BIN)/ruff check .

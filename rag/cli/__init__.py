@@ -1,4 +1,4 @@
-"""`python -m rag ...`: prepare the models, feed documents, ask, keep house. The heavy work is the service's.
+"""`python -m rag ...`: prepare the models, feed documents, ask, keep house, measure. The heavy work is the service's.
 
 Exit codes: 0 it worked, 1 it did not (the reason is on stderr), 2 the command line is wrong, 130 interrupted while
 following jobs, which go on. With `--json` stdout has JSON and nothing else: one document, or one a line for lists.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import click
 
-from rag.cli import ask, files, ingest, jobs, prepare, reindex, stores
+from rag.cli import ask, evaluate, files, ingest, jobs, prepare, reindex, stores
 
 __all__ = ["main"]
 
@@ -28,5 +28,6 @@ for command in (
     stores.stores,
     jobs.jobs,
     reindex.reindex,
+    evaluate.evaluate,
 ):
     main.add_command(command)

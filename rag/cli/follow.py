@@ -14,10 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from rag.cli.output import complain, duration, err
 from rag.cli.service import call, pages, route, world
+from rag.records import ENDED
 from rag.types import JsonObject
 from rag.upload import Rejected
 
-ENDED = frozenset({"completed", "cancelled", "failed"})
 FEW = 3
 """Up to so many jobs are asked for one by one; more by one list of those that are active."""
 FIRST_POLL_S = 0.1

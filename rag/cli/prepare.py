@@ -33,6 +33,10 @@ def prepare(only: str | None, quiet: bool) -> None:
         if only == "encoder" or (only is None and settings.embedder.url is None):
             name = settings.embedder.model or "all-MiniLM-L6-v2 (embedded)"
             _step(console, f"encoder {name}", lambda: model_files.embedder_folder(settings))
+            if (sparse := settings.embedder.sparse_model) is not None:
+                _step(console, f"sparse encoder {sparse}", lambda: model_files.sparse_folder(sparse))
+            if (cross := settings.rerank.cross_encoder) is not None:
+                _step(console, f"cross-encoder {cross}", lambda: model_files.cross_encoder_folder(cross))
     except SetupError as error:
         fail(error.message)
 

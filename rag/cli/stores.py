@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import click
 import httpx
 
@@ -22,9 +25,20 @@ from rag.cli.store_files import add, list_store_files, remove, set_attributes
 from rag.types import JsonObject
 
 store_argument = click.argument("store", metavar="STORE")
-description_option = click.option("--description", help="For people.")
-metadata_option = object_option("--metadata", help="JSON object of up to 16 texts.")
-expiry_option = click.option("--expires-days", type=click.IntRange(1, 365), help="Days after its last use.")
+_SAID = (
+    click.option("--description", help="For people."),
+    object_option("--metadata", help="JSON object of up to 16 texts."),
+    chunking_option,
+    object_option("--retrieval", help="How it is searched: JSON object of settings, in place of those it had."),
+    click.option("--expires-days", type=click.IntRange(1, 365), help="Days after its last use."),
+)
+
+
+def said_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What can be said of a vector store; `_body` takes it."""
+    for option in reversed(_SAID):
+        command = option(command)
+    return command
 
 
 @click.group()
@@ -58,25 +72,13 @@ def _counts(row: JsonObject) -> tuple[object, object]:
 
 @stores.command()
 @click.argument("name")
-@description_option
-@metadata_option
-@chunking_option
-@expiry_option
+@said_options
 @url_option
 @json_option
-def create(
-    name: str,
-    description: str | None,
-    metadata: JsonObject | None,
-    chunking: JsonObject | None,
-    expires_days: int | None,
-    url: str,
-    as_json: bool,
-) -> None:
+def create(name: str, url: str, as_json: bool, **said: Any) -> None:
     """Make an empty vector store."""
-    body = _body(name, description, metadata, chunking, expires_days)
     with service(url) as client:
-        row = call(client, "POST", route("vector_stores"), body)
+        row = call(client, "POST", route("vector_stores"), _body(name, **said))
     if as_json:
         print_json(row)
     else:
@@ -88,11 +90,12 @@ def _body(
     description: str | None,
     metadata: JsonObject | None,
     chunking: JsonObject | None,
+    retrieval: JsonObject | None,
     expires_days: int | None,
 ) -> JsonObject:
     expiry = None if expires_days is None else {"anchor": "last_active_at", "days": expires_days}
     texts = {"name": name, "description": description, "metadata": metadata}
-    return given({**texts, "chunking_strategy": chunking, "expires_after": expiry})
+    return given({**texts, "chunking_strategy": chunking, "retrieval": retrieval, "expires_after": expiry})
 
 
 @stores.command()
@@ -116,34 +119,30 @@ def _show(row: JsonObject, as_json: bool) -> None:
 @stores.command()
 @store_argument
 @click.option("--name", help="Its new name.")
-@description_option
-@metadata_option
-@chunking_option
-@expiry_option
+@said_options
 @click.option("--no-expiry", is_flag=True, help="It shall not expire.")
+@click.option("--no-retrieval", is_flag=True, help="It shall be searched as the service is set.")
 @url_option
 @json_option
 def update(
-    store: str,
-    name: str | None,
-    description: str | None,
-    metadata: JsonObject | None,
-    chunking: JsonObject | None,
-    expires_days: int | None,
-    no_expiry: bool,
-    url: str,
-    as_json: bool,
+    store: str, name: str | None, no_expiry: bool, no_retrieval: bool, url: str, as_json: bool, **said: Any
 ) -> None:
     """Change what is said of a vector store; the rest stays."""
-    body = _body(name, description, metadata, chunking, expires_days)
-    if no_expiry and expires_days is not None:
-        raise click.UsageError("either --expires-days or --no-expiry")
+    body = _body(name, **said)
     if no_expiry:
-        body["expires_after"] = None
+        _take_away(body, "expires_after", "either --expires-days or --no-expiry")
+    if no_retrieval:
+        _take_away(body, "retrieval", "either --retrieval or --no-retrieval")
     if not body:
         raise click.UsageError("say what shall change")
     with service(url) as client:
         _show(call(client, "POST", route("vector_stores", store), body), as_json)
+
+
+def _take_away(body: JsonObject, field: str, fault: str) -> None:
+    if field in body:
+        raise click.UsageError(fault)
+    body[field] = None
 
 
 @stores.command()

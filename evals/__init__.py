@@ -1,0 +1,1 @@
+"""What this repository itself is measured with: sets, baselines, the choice of defaults. `rag.evals` does the work."""

@@ -1,0 +1,61 @@
+"""`python -m evals.bare SET ...`: what the encoder alone finds, by exact search over one vector for each document.
+
+Nothing of the service takes part. Its dense path is held against this, for sets whose documents are one passage each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rag import config
+from rag.adapters import model_files
+from rag.evals import ranking
+from rag.evals.figures import mean
+from rag.evals.reading import read_set
+from rag.evals.sets import BadInput, EvalSet
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    cli = argparse.ArgumentParser(prog="python -m evals.bare", description=__doc__)
+    cli.add_argument("sets", nargs="+", type=Path, metavar="SET")
+    cli.add_argument("--threads", type=int, help="CPU threads; all cores")
+    chosen = cli.parse_args(arguments)
+    try:
+        sets = [read_set(path) for path in chosen.sets]
+    except BadInput as error:
+        print(f"failed: {error}", file=sys.stderr)
+        return 2
+    for one in sets:
+        figures = measured(one, chosen.threads)
+        means = {name: round(mean(list(values.values()), 0).value, 4) for name, values in figures.items()}
+        print(json.dumps({"set": one.name, "queries": len(one.queries), **means}), flush=True)
+    return 0
+
+
+def measured(chosen: EvalSet, threads: int | None) -> ranking.PerQuery:
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    if threads:
+        torch.set_num_threads(threads)
+    settings = config.load()
+    encoder = SentenceTransformer(str(model_files.embedder_folder(settings)), device=settings.embedder.device)
+    texts = [document.content().decode() for document in chosen.documents]
+    documents = encoder.encode(texts, batch_size=8, normalize_embeddings=True)
+    queries = encoder.encode([query.text for query in chosen.queries], normalize_embeddings=True)
+    ids = [document.doc_id for document in chosen.documents]
+    ranked = {}
+    for query, vector in zip(chosen.queries, queries, strict=True):
+        best = np.argsort(-(documents @ vector), kind="stable")[: ranking.DEPTH]
+        ranked[query.query_id] = [ids[position] for position in best]
+    return ranking.measured(chosen.relevant, ranked, ranking.DEPTH)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

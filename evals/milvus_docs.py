@@ -1,0 +1,61 @@
+"""`python -m evals.milvus_docs FOLDER TO`: the documentation of Milvus and the questions of its FAQ, as a set.
+
+FOLDER has the documentation in `site/en` and the questions in `gold/faq_qa.jsonl`; only these are copied. A page that
+repeats a question of the gold answers word for word is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rag.evals.reading import read_set
+from rag.evals.sets import BadInput
+
+SITE = "site/en"
+LEFT_OUT = "integrations/milvus_rag_with_vllm.md"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    cli = argparse.ArgumentParser(prog="python -m evals.milvus_docs", description=__doc__)
+    cli.add_argument("folder", type=Path, metavar="FOLDER")
+    cli.add_argument("to", type=Path, metavar="TO")
+    chosen = cli.parse_args(arguments)
+    try:
+        write(chosen.folder, chosen.to)
+        made = read_set(chosen.to)
+    except (OSError, ValueError, KeyError, BadInput) as error:
+        print(f"failed: {error}", file=sys.stderr)
+        return 1
+    print(f"{chosen.to}: {len(made.documents)} documents, {len(made.questions)} questions")
+    return 0
+
+
+def write(folder: Path, to: Path) -> None:
+    to.mkdir(parents=True, exist_ok=True)
+    about = {
+        "name": "milvus_docs",
+        "licence": "Apache-2.0, milvus-io/milvus-docs",
+        "docs": str((folder / SITE).resolve()),
+        "exclude": [LEFT_OUT],
+    }
+    (to / "set.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    gold = (folder / "gold" / "faq_qa.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [_row(json.loads(line)) for line in gold if line.strip()]
+    (to / "qa.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def _row(gold: dict[str, str]) -> dict[str, object]:
+    return {
+        "_id": gold["_id"],
+        "question": gold["question"],
+        "answers": [gold["answer"]],
+        "gold_doc": gold["gold_file"].removeprefix(f"{SITE}/"),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""What the sweep tries, a stage after the other: each starts from the best found so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Options = Mapping[str, Any]
+"""The `retrieval` object of a request."""
+
+START: Options = {
+    "fusion": "weights",
+    "weights": {"dense": 1.0, "keyword": 1.0},
+    "candidates": 20,
+    "duplicates": 1.0,
+    "rerank": False,
+}
+_KEYWORD_WEIGHTS = (0.25, 0.5, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0, 4.0)
+"""Beside 1 for dense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    name: str
+    tries: Callable[[Options], Sequence[Options]]
+    """From the best so far: the options to try, the plainest and cheapest first."""
+    is_slow: bool = False
+    """Its requests take a second: fewer queries are asked."""
+
+
+def _changed(best: Options, **changes: Any) -> Options:
+    return {**best, **changes}
+
+
+def _fusion(best: Options) -> list[Options]:
+    weights = [_weighed(best, keyword) for keyword in _KEYWORD_WEIGHTS]
+    return [*weights, *(_ranked(best, k) for k in (5, 10, 20, 60, 100))]
+
+
+def _weighed(best: Options, keyword: float) -> Options:
+    return _changed(best, fusion="weights", weights={"dense": 1.0, "keyword": keyword})
+
+
+def _ranked(best: Options, k: int) -> Options:
+    return _changed(best, fusion="rrf", rrf_k=k, weights={"dense": 1.0, "keyword": 1.0})
+
+
+def _candidates(best: Options) -> list[Options]:
+    return [_changed(best, candidates=count) for count in (10, 20, 30, 50, 100, 200)]
+
+
+def _again(best: Options) -> list[Options]:
+    """More or fewer candidates change what a normalised score means, and so which weights are best."""
+    if best["fusion"] == "rrf":
+        return [_changed(best, weights={"dense": 1.0, "keyword": weight}) for weight in (0.5, 0.8, 1.0, 1.25, 2.0)]
+    middle = best["weights"]["keyword"]
+    return [_weighed(best, round(middle * factor, 3)) for factor in (0.7, 0.85, 1.0, 1.2, 1.4)]
+
+
+def _duplicates(best: Options) -> list[Options]:
+    return [_changed(best, duplicates=likeness) for likeness in (1.0, 0.95, 0.9, 0.8, 0.7)]
+
+
+def _rerank(best: Options) -> list[Options]:
+    on = [
+        _changed(best, rerank=True, rerank_top_n=count, rerank_weight=weight)
+        for count in (10, 20, 40)
+        for weight in (0.25, 0.5, 0.75, 1.0)
+    ]
+    return [best, *on]
+
+
+STAGES = (
+    Stage("fusion", _fusion),
+    Stage("candidates", _candidates),
+    Stage("weights again", _again),
+    Stage("duplicates", _duplicates),
+    Stage("rerank", _rerank, is_slow=True),
+)

@@ -1,0 +1,1 @@
+"""How well the service finds and answers, measured through the service alone: sets, runs, figures, comparison."""

@@ -1,0 +1,80 @@
+"""Means with their intervals, percentiles, and whether a difference is more than chance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+_RESAMPLES = 2_000
+_PERMUTATIONS = 9_999
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A mean, and where it lies with 95 % confidence: a percentile bootstrap over the queries."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds, where the user stands."""
+
+    p50: float
+    p95: float
+    mean: float
+    n: int
+
+
+def mean(values: Sequence[float], seed: int) -> Mean:
+    import numpy as np
+    from scipy.stats import bootstrap
+
+    middle = math.fsum(values) / len(values)
+    if len(set(values)) == 1:
+        return Mean(middle, middle, middle, len(values))
+    found = bootstrap(
+        (values,), np.mean, n_resamples=_RESAMPLES, batch=200, method="percentile", rng=np.random.default_rng(seed)
+    )
+    low, high = found.confidence_interval
+    return Mean(middle, float(low), float(high), len(values))
+
+
+def latency(milliseconds: Sequence[float]) -> Latency | None:
+    """None of no requests."""
+    if not milliseconds:
+        return None
+    import numpy as np
+
+    p50, p95 = (round(float(value), 2) for value in np.percentile(milliseconds, [50, 95]))
+    return Latency(p50, p95, round(math.fsum(milliseconds) / len(milliseconds), 2), len(milliseconds))
+
+
+def chance_of_loss(before: Mapping[str, float], after: Mapping[str, float], seed: int) -> float:
+    """The p-value of a paired permutation test, one-sided: how likely so much of a loss is when there is none.
+
+    Both have the same keys.
+    """
+    import numpy as np
+    from scipy.stats import permutation_test
+
+    differences = [after[key] - value for key, value in before.items()]
+    changed = [difference for difference in differences if difference]
+    if not changed:
+        return 1.0
+    # Pairs without a difference are the same in every permutation.
+    found = permutation_test(
+        (changed,),
+        np.sum,
+        permutation_type="samples",
+        alternative="less",
+        n_resamples=_PERMUTATIONS,
+        batch=500,
+        vectorized=True,
+        rng=np.random.default_rng(seed),
+    )
+    return float(found.pvalue)
