@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import during, ingest, own_work, peers, report, restart, retrieve, start, stream
+from bench import cached, during, ingest, own_work, paths, peers, report, restart, retrieve, start, stream
 from bench.job import Job, make_job, own_documents
 from rag.errors import RagError
 
@@ -24,6 +24,8 @@ CELLS: dict[str, Callable[[Job], report.Result]] = {
     ingest.CELL: ingest.run,
     restart.CELL: restart.run,
     retrieve.CELL: retrieve.run,
+    paths.CELL: paths.run,
+    cached.CELL: cached.run,
     during.CELL: during.run,
     start.CELL: start.run,
 }

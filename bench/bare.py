@@ -29,6 +29,8 @@ def search(request: Mapping[str, Any]) -> dict[str, Any]:
     from pymilvus import MilvusClient
     from threadpoolctl import threadpool_limits
 
+    from rag.keywords import keyword_text
+
     threadpool_limits(limits=1, user_api="blas")  # as our service does: it is faster for one question at a time
     model, client = _model(request), MilvusClient(request["uri"])
     client.load_collection(request["collection"])
@@ -40,7 +42,8 @@ def search(request: Mapping[str, Any]) -> dict[str, Any]:
         marks.append(time.perf_counter())
         client.search(request["collection"], data=list(vector), anns_field="dense", **common)
         marks.append(time.perf_counter())
-        client.search(request["collection"], data=[question], anns_field="keyword", **common)
+        text = keyword_text(question, request["language"])
+        client.search(request["collection"], data=[text], anns_field="keyword", **common)
         marks.append(time.perf_counter())
         for name, begin, end in zip(("encode", "dense", "keyword"), marks, marks[1:], strict=False):
             milliseconds[name].append((end - begin) * 1000)

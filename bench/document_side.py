@@ -24,31 +24,21 @@ from rag.chunkers import RecursiveStrategy, chunker_for
 from rag.chunkers.strategy import from_json
 from rag.library.archive import Archive, Tools
 from rag.library.sql_library import SqlLibrary
-from rag.ports import Embedders, JobEngine, Parser, Vectors, VectorStore
+from rag.ports import Embedders, JobEngine, Parser, VectorStore
 from rag.records import Received, Strategy
-from rag.retrieve.search import Found, Query, Searcher
-from rag.types import Extract, Passage, SearchMode, TextKind
+from rag.retrieve.finder import Finder, Question
+from rag.retrieve.found import Found
+from rag.retrieve.options import RetrieveOptions
+from rag.types import Extract, Passage, SearchMode
 from tests.fakes import FakeEmbedder, FakeEmbedders
+from tests.finding import a_finder
 
 STORE = "default"
 _ANSWERS_IN_S = 60.0
 
 
-class SlowEmbedder(FakeEmbedder):
-    """A fake that takes its time, so that there is a middle to be interrupted in."""
-
-    def __init__(self, pause_s: float) -> None:
-        super().__init__()
-        self._pause_s = pause_s
-
-    async def encode(self, texts: Sequence[str], kind: TextKind) -> Vectors:
-        if kind == "passage":
-            await asyncio.sleep(self._pause_s)
-        return self.vectors(texts)
-
-
 def slow_embedders(pause_s: float) -> FakeEmbedders:
-    return FakeEmbedders(SlowEmbedder(pause_s))
+    return FakeEmbedders(FakeEmbedder(pause_s=pause_s, keeps_calls=False))
 
 
 def cut(extract: Extract, strategy: Strategy) -> Sequence[Passage]:
@@ -70,7 +60,7 @@ class DocumentSide:
     store: VectorStore
     database: Database
     blobs: BlobFolder
-    searcher: Searcher
+    finder: Finder
     loop: asyncio.AbstractEventLoop
 
     @property
@@ -95,8 +85,8 @@ class DocumentSide:
         return Received(filename, path, len(content), hashlib.sha256(content).hexdigest())
 
     def search(self, text: str, mode: SearchMode, top_k: int = 10, filters: Any = None) -> Found:
-        query = Query(text, STORE, top_k, mode, filters)
-        return asyncio.run_coroutine_threadsafe(self.searcher.search(query), self.loop).result(_ANSWERS_IN_S)
+        question = Question(text, STORE, {"mode": mode, "top_k": top_k}, filters)
+        return asyncio.run_coroutine_threadsafe(self.finder.find(question), self.loop).result(_ANSWERS_IN_S)
 
 
 @contextmanager
@@ -125,10 +115,11 @@ def document_side(
         chunking=RecursiveStrategy(max_chars, max_chars // 10),
     )
     archive = Archive(tools, loop)
-    searcher = Searcher(archive.encoders, store, archive.views, archive.leases, candidates=50, dense_weight=0.5)
+    options = RetrieveOptions(candidates=50, duplicates=1)
+    finder = a_finder(archive.encoders, store, archive.views, leases=archive.leases, options=options)
     try:
         archive.start()
-        yield DocumentSide(archive, store, database, tools.blobs, searcher, loop)
+        yield DocumentSide(archive, store, database, tools.blobs, finder, loop)
     finally:
         archive.stop()
         loop.call_soon_threadsafe(loop.stop)

@@ -19,7 +19,7 @@ import httpx
 from bench.job import INSTANT, Job
 from bench.report import Result, Row, percentile, spread, summary, versus
 from bench.servers import Server, bundle
-from rag.cli.follow import ENDED
+from rag.records import ENDED
 from rag.types import JsonObject
 from rag.upload import Target, Upload, send_all
 

@@ -16,8 +16,8 @@ from bench.load import Call
 from bench.servers import ROOT, Server, bundle
 from rag import config
 from rag.chunkers import RecursiveStrategy, chunker_for
-from rag.cli.follow import ENDED
 from rag.readers import read
+from rag.records import ENDED
 from rag.types import JsonObject, passage_text
 from rag.upload import Target, Upload, select, send_all
 

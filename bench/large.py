@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import hashlib
 import itertools
 import random
 import statistics
@@ -20,15 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 from pymilvus import MilvusClient
 from threadpoolctl import threadpool_limits
 
 from bench.document_side import STORE, DocumentSide, document_side
 from rag.adapters.milvus_rows import CHUNK_FIELDS
-from rag.ports import Vectors
-from rag.types import SearchMode, TextKind
+from rag.types import SearchMode
+from tests.fakes import FakeEmbedder, FakeEmbedders
 
 _DIMENSIONS = 384
 _SIZES = (500, 1000, 2000, 5000)
@@ -38,31 +36,6 @@ _MIB = 2**20
 _HEADS = ("ka", "lo", "mi", "ne", "ru", "sa", "to", "vi", "xe", "zu")
 _TAILS = ("bar", "den", "fil", "gon", "ham", "jet", "lum", "pos")
 _WORDS = [head + tail for head in _HEADS for tail in _TAILS]
-
-
-def unit_vectors(texts: Sequence[str]) -> Vectors:
-    seeds = [int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) for text in texts]
-    rows = np.stack([np.random.default_rng(seed).standard_normal(_DIMENSIONS, dtype=np.float32) for seed in seeds])
-    unit: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return unit
-
-
-class RandomEmbedder:
-    """Vectors by the text's hash: made at once, and the same for the same text."""
-
-    model_name = "random"
-    dimensions = _DIMENSIONS
-
-    async def encode(self, texts: Sequence[str], kind: TextKind) -> Vectors:
-        return unit_vectors(texts)
-
-
-class RandomEmbedders:
-    def __init__(self) -> None:
-        self.default = RandomEmbedder()
-
-    async def named(self, model: str) -> RandomEmbedder:
-        return self.default
 
 
 @dataclass(slots=True)
@@ -90,8 +63,9 @@ def rss_mib() -> float:
 
 
 class Trial:
-    def __init__(self, side: DocumentSide, milvus: MilvusClient, seed: int = 1) -> None:
+    def __init__(self, side: DocumentSide, embedder: FakeEmbedder, milvus: MilvusClient, seed: int = 1) -> None:
         self._side = side
+        self._embedder = embedder
         self._milvus = milvus
         self._chance = random.Random(seed)
         self._watch = Watch()
@@ -156,7 +130,7 @@ class Trial:
     def _searches(self) -> None:
         queries = [" ".join(self._chance.choices(_WORDS, k=6)) for _ in range(_QUERIES)]
         rows: dict[SearchMode, Callable[[str], Any]] = {
-            "dense": lambda query: self._bare("dense", unit_vectors([query])[0]),
+            "dense": lambda query: self._bare("dense", self._embedder.vectors([query])[0]),
             "keyword": lambda query: self._bare("keyword", query),
         }
         rows["hybrid"] = lambda query: (rows["dense"](query), rows["keyword"](query))
@@ -198,13 +172,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # As `rag.bootstrap` has it for Milvus Lite.
     threadpool_limits(limits=1, user_api="blas")
     sys.setswitchinterval(0.0005)
+    embedder = FakeEmbedder(_DIMENSIONS, "random", at_random=True, keeps_calls=False)
     with (
         tempfile.TemporaryDirectory(prefix="rag-large-") as folder,
-        document_side(Path(folder), RandomEmbedders(), max_chars=512) as side,
+        document_side(Path(folder), FakeEmbedders(embedder), max_chars=512) as side,
     ):
         bare = MilvusClient(str(Path(folder) / "milvus.db"))  # the same server: Milvus Lite has one for a file
         try:
-            Trial(side, bare).run(chosen.chunks, chosen.replaced)
+            Trial(side, embedder, bare).run(chosen.chunks, chosen.replaced)
         finally:
             bare.close()
     return 0

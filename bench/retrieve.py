@@ -58,4 +58,5 @@ def _request(job: Job, questions: list[str]) -> dict[str, Any]:
         "collection": settings.store.prefix + ALIAS,
         "limit": settings.retrieve.candidates,
         "fields": CHUNK_FIELDS,
+        "language": settings.store.language,
     }

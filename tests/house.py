@@ -3,80 +3,54 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import hashlib
+import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from rag.blobs import BlobFolder
 from rag.catalog.database import Database
 from rag.chunkers import RecursiveStrategy, chunker_for
 from rag.chunkers.strategy import from_json
-from rag.errors import UnsupportedFile
+from rag.ingest.asking import LanguageModel
 from rag.library.archive import Archive, Tools
 from rag.library.sql_library import SqlLibrary
-from rag.ports import Flow
 from rag.records import Cursor, JobRecord, Received, Strategy
-from rag.retrieve.search import Found, Query, Searcher
-from rag.types import Extract, Passage
-from tests.fakes import FakeEmbedder, FakeEmbedders, FakeVectorStore
+from rag.retrieve.finder import Question
+from rag.retrieve.found import Found
+from rag.retrieve.options import RetrieveOptions
+from rag.types import Chunk, Extract, Passage
+from tests.fakes import (
+    FakeEmbedder,
+    FakeEmbedders,
+    FakeJobEngine,
+    FakeParser,
+    FakeSparseEmbedders,
+    FakeTokenCounter,
+    FakeVectorStore,
+)
+from tests.finding import a_finder
 
-T = TypeVar("T")
 STORE = "default"
+ALL = Cursor(100, "asc")
 
 
-class FakeParser:
-    """Reads UTF-8; a file that begins with `broken` is refused. `gate` holds it up."""
-
-    def __init__(self) -> None:
-        self.parsed: list[str] = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.closed = False
-
-    def parse(self, path: Path, filename: str) -> Extract:
-        self.gate.wait(10)
-        self.parsed.append(filename)
-        text = path.read_text()
-        if text.startswith("broken"):
-            raise UnsupportedFile(f"{filename}: is broken", param=filename)
-        return Extract(text, "text/plain")
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class ThreadJobs:
-    """A JobEngine without memory: what stops is lost, and what `start` finds is nothing."""
-
-    def __init__(self) -> None:
-        self._flows: Mapping[str, Flow] = {}
-        self._pool = ThreadPoolExecutor(8)
-        self.submitted: list[str] = []
-
-    def start(self, flows: Mapping[str, Flow]) -> None:
-        self._flows = flows
-
-    def submit(self, flow: str, job_id: str) -> None:
-        if job_id not in self.submitted:
-            self.submitted.append(job_id)
-            self._pool.submit(self._flows[flow], job_id, self)
-
-    def run(self, name: str, work: Callable[..., T], *arguments: Any) -> T:
-        return work(*arguments)
-
-    def forget(self, job_ids: Sequence[str]) -> None:
-        self.submitted = [job_id for job_id in self.submitted if job_id not in job_ids]
-
-    def stop(self) -> None:
-        self._pool.shutdown(wait=True)
+def eventually(holds: Callable[[], object], timeout_s: float = 5.0) -> None:
+    until = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < until, "it never came true"
+        time.sleep(0.01)
 
 
 def cut(extract: Extract, strategy: Strategy) -> Sequence[Passage]:
-    return chunker_for(from_json(strategy), None).chunk(extract)
+    return chunker_for(from_json(strategy), FakeTokenCounter()).chunk(extract)
 
 
 @dataclass(slots=True)
@@ -86,18 +60,16 @@ class House:
     store: FakeVectorStore
     parser: FakeParser
     embedders: FakeEmbedders
-    engine: ThreadJobs
+    engine: FakeJobEngine
     blobs: BlobFolder
     loop: asyncio.AbstractEventLoop
+    sparse: FakeSparseEmbedders
 
     @property
     def library(self) -> SqlLibrary:
         return self.archive.library
 
     def upload(self, filename: str, text: str) -> Received:
-        import hashlib
-        import uuid
-
         path = self.blobs.incoming / uuid.uuid4().hex
         path.write_text(text)
         digest = hashlib.sha256(text.encode()).hexdigest()
@@ -109,16 +81,19 @@ class House:
         return self.library.wait(job.job_id, 10) if wait else job
 
     def search(self, text: str, *, store: str = STORE, top_k: int = 10, **options: Any) -> Found:
-        searcher = Searcher(
+        changes = {"top_k": top_k, **({"mode": options["mode"]} if "mode" in options else {})}
+        return self.find(Question(text, store, changes, options.get("filters")))
+
+    def find(self, question: Question) -> Found:
+        finder = a_finder(
             self.archive.encoders,
             self.store,
             self.archive.views,
-            self.archive.leases,
-            candidates=50,
-            dense_weight=0.5,
+            leases=self.archive.leases,
+            sparse=self.sparse,
+            options=RetrieveOptions(candidates=50, duplicates=1),
         )
-        query = Query(text, store, top_k, options.pop("mode", "hybrid"), **options)
-        return asyncio.run_coroutine_threadsafe(searcher.search(query), self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(finder.find(question), self.loop).result(10)
 
     def texts(self, text: str, **options: Any) -> list[str]:
         return [hit.chunk.text for hit in self.search(text, **options).hits]
@@ -126,13 +101,28 @@ class House:
     def names(self, store: str = STORE) -> list[str]:
         return sorted(row.filename for row in self.library.documents(store, Cursor(100)).rows)
 
+    def file_id(self, name: str, store: str = STORE) -> str:
+        return next(row.file_id for row in self.library.documents(store, ALL).rows if row.filename == name)
+
     def rows(self, store: str = STORE) -> list[str]:
         """Texts of all rows in the vector store, whoever may see them."""
-        collection = self.archive.views.snapshot(store).collection
-        return sorted(chunk.text for chunk in self.store.chunks(collection))
+        return sorted(chunk.text for chunk in self.chunks(store))
+
+    def chunks(self, store: str = STORE) -> list[Chunk]:
+        """Those rows."""
+        return [chunk for chunk, *_ in self.store.rows[self.archive.views.snapshot(store).collection]]
 
     def clean(self) -> None:
         self.archive.janitor.clean()
+
+
+@functools.cache
+def an_empty_catalog() -> bytes:
+    """A SQLite file with all tables: to copy it takes a moment, to make it anew several times as long."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "catalog.db"
+        Database(f"sqlite:///{path}").close()
+        return path.read_bytes()
 
 
 @contextmanager
@@ -143,12 +133,19 @@ def a_house(
     embedders: FakeEmbedders | None = None,
     url: str | None = None,
     engine: Any = None,
+    sparse: FakeSparseEmbedders | None = None,
+    sparse_model: str = "",
+    language_model: LanguageModel | None = None,
+    questions: int | None = None,
 ) -> Iterator[House]:
     """A house with a running event loop in a thread, as the service has one."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    database = Database(url or f"sqlite:///{folder / 'catalog.db'}")
+    catalog = folder / "catalog.db"
+    if url is None and not catalog.exists():
+        catalog.write_bytes(an_empty_catalog())
+    database = Database(url or f"sqlite:///{catalog}")
     blobs = BlobFolder(folder / "blobs")
     tools = Tools(
         database=database,
@@ -156,18 +153,23 @@ def a_house(
         store=store or FakeVectorStore(),
         parser=FakeParser(),
         embedders=embedders or FakeEmbedders(FakeEmbedder(), {"other-model": 32}),
-        engine=engine or ThreadJobs(),
+        engine=engine or FakeJobEngine(),
         cut=cut,
-        chunking=RecursiveStrategy(),
+        chunking=RecursiveStrategy(questions=questions),
+        sparse_embedders=sparse or FakeSparseEmbedders(),
+        sparse_model=sparse_model,
+        language_model=language_model,
     )
     archive = Archive(tools, loop, shared_grace_s=0)
     archive.start()
+    own: Any = tools
     house = House(
-        archive, database, tools.store, tools.parser, tools.embedders, tools.engine, blobs, loop  # type: ignore[arg-type]
+        archive, database, own.store, own.parser, own.embedders, own.engine, blobs, loop, own.sparse_embedders
     )
     try:
         yield house
     finally:
+        house.parser.gate.set()
         archive.stop()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx
 import httpx2
@@ -15,25 +15,42 @@ from starlette.types import ASGIApp
 
 from rag.http.v1.app import documents_app
 from rag.http.v1.parts import Lookup, V1Parts
+from rag.library.sql_library import SqlLibrary
+from rag.records import JobRecord
+from rag.retrieve.finder import Question
+from rag.retrieve.found import Found
+from rag.retrieve.options import RetrieveOptions
+from rag.retrieve.plan import Plan
 from rag.types import Hit
-from tests.fakes_library import FakeLibrary
+from tests.house import ALL, House, a_house
 
 MAX_FILE_BYTES = 2**20
 
 
 @dataclass
 class V1:
-    """An application, what is behind it, and two clients of it."""
+    """An application, the document side behind it, and two clients of it."""
 
-    library: Any
-    """A `FakeLibrary`, or the real one."""
-    incoming: Path
-    hits: Sequence[Hit] = ()
+    house: House
+    hits: Sequence[Hit] | None = None
+    """What every search finds; None: what is there."""
     lookups: list[Lookup] = field(default_factory=list)
 
-    async def search(self, lookup: Lookup) -> Sequence[Hit]:
+    @property
+    def library(self) -> SqlLibrary:
+        return self.house.library
+
+    @property
+    def incoming(self) -> Path:
+        return self.house.blobs.incoming
+
+    async def search(self, lookup: Lookup) -> Found:
         self.lookups.append(lookup)
-        return self.hits
+        if self.hits is not None:
+            snapshot = self.house.archive.views.snapshot(lookup.store_id)
+            return Found(tuple(self.hits), RetrieveOptions(), Plan((lookup.text,)), snapshot, {})
+        question = Question(lookup.text, lookup.store_id, lookup.changes, lookup.filters)
+        return await asyncio.to_thread(self.house.find, question)
 
     @property
     def app(self) -> ASGIApp:
@@ -50,9 +67,21 @@ class V1:
     def http(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://rag.test")
 
+    def hold(self) -> None:
+        """From here on jobs stay in work, until `finished`."""
+        self.house.parser.gate.clear()
 
-def v1(folder: Path, *, manual: bool = False) -> V1:
-    return V1(FakeLibrary(folder / "files", manual=manual), folder / "incoming")
+    async def finished(self) -> list[JobRecord]:
+        """Let jobs go on. All that there are, in the order in which they were accepted, once they have ended."""
+        self.house.parser.gate.set()
+        jobs = self.library.jobs(ALL).rows
+        return [await asyncio.to_thread(self.library.wait, job.job_id, 10) for job in jobs]
+
+
+@contextlib.contextmanager
+def v1(folder: Path) -> Iterator[V1]:
+    with a_house(folder) as house:
+        yield V1(house)
 
 
 def error_of(response: httpx.Response) -> tuple[int, str, str | None]:

@@ -34,7 +34,7 @@ def bento_folder(home: Path, tag: str) -> Path:
 def test_it_holds_what_it_needs_and_nothing_of_this_machine(home: Path, tag: str) -> None:
     folder = bento_folder(home, tag)
     sources = {str(path.relative_to(folder / "src")) for path in (folder / "src").rglob("*") if path.is_file()}
-    assert {"service.py", "rag/bootstrap.py", "README.md"} <= sources
+    assert {"service.py", "rag/bootstrap/process.py", "README.md"} <= sources
     assert not [name for name in sources if name.startswith(("tests/", ".data", ".venv", "bench/"))]
     dockerfile = (folder / "env" / "docker" / "Dockerfile").read_text()
     assert "python:3.11" in dockerfile

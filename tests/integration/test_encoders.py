@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,13 @@ def small(embedded: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def encoders(embedded: str) -> Encoders:
-    turn, settings = ComputeTurn(), EmbedderSettings(device="cpu")
+def turn() -> ComputeTurn:
+    return ComputeTurn()
+
+
+@pytest.fixture
+def encoders(embedded: str, turn: ComputeTurn) -> Encoders:
+    settings = EmbedderSettings(device="cpu")
 
     def load(model: str) -> StEmbedder:
         own = settings.model_copy(update={"model": model})
@@ -60,6 +66,24 @@ async def test_two_models_answer_each_in_its_own_way(encoders: Encoders, small: 
     np.testing.assert_allclose(its, prefixed, atol=1e-4)
     plain = await other.encode(texts, "passage")
     np.testing.assert_allclose((await passages)[:2], plain, atol=1e-4)
+
+
+async def test_questions_do_not_wait_for_passages(encoders: Encoders, turn: ComputeTurn) -> None:
+    begun, going = threading.Event(), threading.Event()
+    embedder = encoders.default
+
+    def compute() -> bool:
+        begun.set()
+        return going.wait(30)
+
+    at_work = asyncio.create_task(turn.passages(compute))
+    await asyncio.to_thread(begun.wait, 5)
+    passages = asyncio.create_task(embedder.encode(["a passage"], "passage"))
+    assert (await asyncio.wait_for(embedder.encode(["a question"], "query"), 20)).shape == (1, 384)
+    assert not passages.done()
+    going.set()
+    assert (await passages).shape == (1, 384)
+    assert await at_work
 
 
 async def test_a_folder_that_holds_no_model(encoders: Encoders, small: str, tmp_path: Path) -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import httpx2
 import openai
 import pytest
-import uvicorn
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Router
@@ -26,30 +23,8 @@ from rag.http.forward import Forward
 from rag.http.lifecycle import Lifecycle
 from rag.http.service_client import ServiceClient
 from rag.http.v1.late_app import LateApp
-from tests.v1_client import error_of, v1
-
-Handler = Callable[[Request], Any]
-
-
-@contextlib.asynccontextmanager
-async def served(app: ASGIApp) -> AsyncIterator[str]:
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", ws="none"))
-    task = asyncio.create_task(server.serve(sockets=[listening]))
-    while not server.started:
-        await asyncio.sleep(0.005)
-    try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        server.should_exit = server.force_exit = True
-        await task
-
-
-def app_of(handler: Handler) -> ASGIApp:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await (await handler(Request(scope, receive)))(scope, receive, send)
-
-    return app
+from tests.loopback import app_of, served, until
+from tests.v1_client import V1, error_of
 
 
 def edge(app: ASGIApp, life: Lifecycle | None = None) -> Edge:
@@ -77,12 +52,6 @@ async def tell(request: Request) -> Response:
             "body": (await request.body()).decode(),
         }
     )
-
-
-async def until(condition: Callable[[], bool], timeout_s: float = 2) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def test_a_request_is_passed_on_as_it_is() -> None:
@@ -222,8 +191,7 @@ async def test_nobody_there_is_an_unavailable_dependency() -> None:
     await client.close()
 
 
-async def test_a_refusal_in_the_middle_of_an_upload_reaches_the_client(tmp_path: Path) -> None:
-    app = v1(tmp_path)
+async def test_a_refusal_in_the_middle_of_an_upload_reaches_the_client(app: V1) -> None:
     async with forwarding(app.app) as http:
         for _ in range(3):  # also on a connection that has just been used so
             got = await http.post("/files", files={"file": ("big.md", b"x" * 30_000_000)})
@@ -231,8 +199,8 @@ async def test_a_refusal_in_the_middle_of_an_upload_reaches_the_client(tmp_path:
     assert list(app.incoming.iterdir()) == []
 
 
-async def test_a_client_that_leaves_ends_the_work_behind(tmp_path: Path) -> None:
-    app, life = v1(tmp_path), Lifecycle("Retriever")
+async def test_a_client_that_leaves_ends_the_work_behind(app: V1) -> None:
+    life = Lifecycle("Retriever")
     async with served(edge(app.app, life)) as url:
         client = ServiceClient("Retriever", url)
         async with served(edge(Forward(client))) as front:
@@ -283,8 +251,8 @@ async def test_an_answer_that_is_cut_off_is_not_taken_for_a_whole_one() -> None:
             await http.get("/v1/x")
 
 
-async def test_openais_client_does_not_notice(tmp_path: Path) -> None:
-    app, late = v1(tmp_path), LateApp()
+async def test_openais_client_does_not_notice(app: V1) -> None:
+    late = LateApp()
     async with served(edge(Mount("/v1", late))) as url:
         client = ServiceClient("Retriever", url)
         transport = httpx2.ASGITransport(app=Forward(client))
@@ -294,7 +262,9 @@ async def test_openais_client_does_not_notice(tmp_path: Path) -> None:
                 await rag.files.list()
             assert caught.value.code == "starting"
             late.app = app.app
-            done = await rag.vector_stores.files.upload_and_poll(vector_store_id="default", file=("a/b.md", b"text"))
+            done = await rag.vector_stores.files.upload_and_poll(
+                vector_store_id="default", file=("a/b.md", b"text"), poll_interval_ms=10
+            )
             assert (done.status, (await rag.files.retrieve(done.id)).filename) == ("completed", "a/b.md")
             assert (await rag.files.content(done.id)).read() == b"text"
             with pytest.raises(openai.NotFoundError):

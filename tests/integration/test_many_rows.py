@@ -10,7 +10,7 @@ import pytest
 
 from rag.adapters.milvus_store import MilvusStore
 from tests.builders import a_chunk
-from tests.contract.store_contract import STORE
+from tests.contract.store_calls import STORE
 
 
 @pytest.fixture

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import shutil
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-import uvicorn
 from aiohttp import web
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -23,61 +19,19 @@ from rag.errors import (
     ContextLengthExceeded,
     DeadlineExceeded,
     DependencyUnavailable,
-    ModelNotFound,
     Overloaded,
     RagError,
-    Starting,
     VectorStoreNotFound,
 )
-from rag.http.dependencies import Dependencies
 from rag.http.edge import Edge
-from rag.http.embedder_api import EmbedderApi
 from rag.http.error_table import error_response
 from rag.http.event_stream import Event, EventStream
 from rag.http.lifecycle import Lifecycle
-from rag.http.llm_api import LlmApi
-from rag.http.remote import RemoteEmbedder, RemoteEmbedders, RemoteGenerator
 from rag.http.request_id import current_request_id
-from rag.http.resource import Resource
 from rag.http.service_client import ServiceClient
-from rag.http.wire import EncodeRequest, GenerateRequest
-from rag.ports import Embedders, Pieces
-from rag.types import Finished, TextPiece, Usage
-from tests.fakes import FakeEmbedder, FakeEmbedders, FakeGenerator
+from tests.loopback import app_of, client_of, hanging, until
 
 pytestmark = pytest.mark.integration
-
-
-@contextlib.asynccontextmanager
-async def served(app: ASGIApp) -> AsyncIterator[str]:
-    """The URL of `app` on a free port."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", ws="none"))
-    task = asyncio.create_task(server.serve(sockets=[listening]))
-    while not server.started:
-        await asyncio.sleep(0.005)
-    try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        server.should_exit = server.force_exit = True
-        await task
-
-
-@contextlib.asynccontextmanager
-async def client_of(app: ASGIApp, name: str = "LLM") -> AsyncIterator[ServiceClient]:
-    async with served(app) as url:
-        client = ServiceClient(name, url)
-        try:
-            yield client
-        finally:
-            await client.close()
-
-
-def app_of(handler: Callable[[Request], Any]) -> ASGIApp:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await (await handler(Request(scope, receive)))(scope, receive, send)
-
-    return app
 
 
 def answering(response: Response) -> ASGIApp:
@@ -167,11 +121,6 @@ async def test_a_connection_that_is_refused_is_an_unavailable_dependency() -> No
     await client.close()
 
 
-async def hanging(scope: Scope, receive: Receive, send: Send) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
 async def test_an_answer_that_is_late_is_a_deadline_exceeded() -> None:
     error = await failure_of(hanging, timeout_s=0.1)
     assert (type(error), error.message) == (DeadlineExceeded, "LLM did not answer within 0.1 s")
@@ -203,12 +152,6 @@ async def test_nobody_to_forward_to_is_an_unavailable_dependency() -> None:
 
 
 # Streams
-
-
-async def until(condition: Callable[[], bool], timeout_s: float = 1) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def test_closing_a_stream_ends_the_work_on_the_other_side() -> None:
@@ -251,274 +194,6 @@ async def test_calls_do_not_disturb_streams() -> None:
             assert answers == [{"ok": True}] * 100
         found = await asyncio.gather(*reading)
     assert all(len(got) >= 30 and got == list(range(len(got))) for got in found)
-
-
-# The language model behind its port
-
-
-async def text_of(pieces: Pieces) -> tuple[str, Finished | None]:
-    text, finished = "", None
-    async for piece in pieces:
-        if isinstance(piece, TextPiece):
-            text += piece.text
-        else:
-            finished = piece
-    return text, finished
-
-
-def llm(generator: FakeGenerator) -> ASGIApp:
-    """The LLM service with a fake engine."""
-    api = LlmApi(generator, keep_alive_s=5, timeout_s=20)
-
-    async def handler(request: Request) -> Response:
-        parsed = await GenerateRequest.from_http_request(request, None)
-        try:
-            if parsed.refused is not None:
-                raise parsed.refused
-            return await api.generate(parsed)
-        except RagError as error:
-            return error_response(error)
-
-    return Edge(app_of(handler), Lifecycle("LLM"), 10, {"*": 2**20})
-
-
-async def test_a_prompt_goes_there_and_text_comes_back() -> None:
-    generator = FakeGenerator("naïve 日本 🙂 done")
-    async with client_of(llm(generator)) as client:
-        sampling = {"max_tokens": 9, "structured_outputs": {"json": {"type": "object"}}}
-        pieces = await RemoteGenerator(client).generate([1, 2, 3], sampling, "id")
-        assert await text_of(pieces) == ("naïve 日本 🙂 done", Finished("stop", Usage(3, 4)))
-    assert generator.requests[0][:2] == ([1, 2, 3], sampling)
-
-
-async def test_closing_the_pieces_stops_the_engine() -> None:
-    """Trap B5: also before the first token."""
-    generator = FakeGenerator(start=asyncio.Event())
-    async with client_of(llm(generator)) as client:
-        pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
-        assert generator.running == 1
-        await pieces.aclose()
-        await until(lambda: generator.running == 0)
-        assert generator.cancelled == 1
-
-
-async def test_an_engine_that_dies_in_mid_answer_is_its_own_error_here() -> None:
-    """Trap B3: BentoML ends such a stream as a normal one."""
-    async with client_of(llm(FakeGenerator("a b c", dies_after=2))) as client:
-        pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
-        with pytest.raises(DependencyUnavailable, match="the engine died"):
-            await text_of(pieces)
-
-
-async def test_an_error_event_is_raised_as_what_it_is() -> None:
-    async def events() -> AsyncGenerator[Event, None]:
-        yield "token", {"text": "a"}
-        raise ContextLengthExceeded("too long")
-
-    app = EventStream(events(), keep_alive_s=5, timeout_s=5)
-    async with client_of(app) as client:
-        pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
-        with pytest.raises(ContextLengthExceeded, match="too long"):
-            await text_of(pieces)
-
-
-@contextlib.asynccontextmanager
-async def raw_server(*chunks: bytes, pause_s: float = 0.0) -> AsyncIterator[str]:
-    """Sends these bytes and closes the connection, whatever it was asked."""
-
-    gone = asyncio.Event()
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        for chunk in chunks:
-            writer.write(chunk)
-            await writer.drain()
-            await asyncio.sleep(pause_s)
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-        gone.set()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        await asyncio.wait_for(gone.wait(), 1)
-
-
-CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-UNTIL_CLOSED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
-TOKEN = b'event: token\ndata: {"text":"a"}\n\n'
-
-
-@pytest.mark.parametrize("answer", [CHUNKED + b"%x\r\n" % len(TOKEN) + TOKEN + b"\r\n", UNTIL_CLOSED + TOKEN])
-async def test_a_connection_that_dies_in_mid_answer_is_an_unavailable_dependency(answer: bytes) -> None:
-    """Trap B2: an answer that is cut off silently is never taken for a whole one."""
-    async with raw_server(answer) as url:
-        client = ServiceClient("LLM", url)
-        pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
-        assert await anext(pieces) == TextPiece("a")
-        with pytest.raises(DependencyUnavailable):
-            await anext(pieces)
-        await client.close()
-
-
-@pytest.mark.parametrize("size", [1, 7])
-async def test_text_survives_any_cut(size: int) -> None:
-    """Trap B4: BentoML decodes chunk by chunk, and a character that is cut in two is lost."""
-    text = "naïve 日本 🙂"
-    events = f"event: token\ndata: {json.dumps({'text': text}, ensure_ascii=False)}\n\n: keep-alive\n\n".encode()
-    events += b'event: usage\ndata: {"prompt_tokens":1,"completion_tokens":2,"cached_tokens":0}\n\n'
-    events += b'event: done\ndata: {"finish_reason":"length"}\n\n'
-    cuts = [events[i : i + size] for i in range(0, len(events), size)]
-    async with raw_server(UNTIL_CLOSED, *cuts, pause_s=0.0005) as url:
-        client = ServiceClient("LLM", url)
-        pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
-        assert await text_of(pieces) == (text, Finished("length", Usage(1, 2)))
-        await client.close()
-
-
-# The encoder behind its port
-
-
-async def embedder_app() -> ASGIApp:
-    async def load() -> Embedders:
-        return FakeEmbedders(FakeEmbedder(dimensions=16), {"other": 8})
-
-    api = EmbedderApi(Resource("the encoder", load))
-    api.embedders.start()
-    life = Lifecycle("Embedder")
-    life.on_probe(api.ready)
-
-    async def handler(request: Request) -> Response:
-        try:
-            return await api.encode(await EncodeRequest.from_http_request(request, None))
-        except RagError as error:
-            return error_response(error)
-
-    return Edge(app_of(handler), life, 10, {"*": 2**20})
-
-
-async def test_vectors_come_back_bit_by_bit() -> None:
-    async with client_of(await embedder_app(), "Embedder") as client:
-        remote, texts = RemoteEmbedder(client), ["one", "two words", "日本"]
-        await remote.connect()
-        assert (remote.model_name, remote.dimensions) == ("fake-embedder", 16)
-        for kind in ("query", "passage"):
-            got = await remote.encode(texts, kind)
-            assert got.dtype == np.float32
-            np.testing.assert_array_equal(got, FakeEmbedder(dimensions=16).vectors(texts))
-
-
-async def test_another_model_is_asked_for_by_its_name() -> None:
-    async with client_of(await embedder_app(), "Embedder") as client:
-        remote = RemoteEmbedders(client)
-        await remote.connect()
-        assert await remote.named("fake-embedder") is remote.default
-        other = await remote.named("other")
-        assert (other.model_name, other.dimensions) == ("other", 8)
-        assert (await other.encode(["one"], "passage")).shape == (1, 8)
-        with pytest.raises(ModelNotFound):
-            await remote.named("none")
-
-
-async def test_an_encoder_that_was_not_asked_yet_is_starting() -> None:
-    with pytest.raises(Starting):
-        _ = RemoteEmbedder(ServiceClient("Embedder", "http://127.0.0.1:9")).dimensions
-
-
-# Readiness of what a service depends on
-
-
-class Impatient(ServiceClient):
-    async def ready(self, timeout_s: float = 0.1) -> Mapping[str, Any]:
-        return await super().ready(timeout_s)
-
-
-class Changing:
-    """A service whose readiness is set by the test; `None` hangs."""
-
-    def __init__(self, response: Response | None = None) -> None:
-        self.response = response
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await (hanging if self.response is None else self.response)(scope, receive, send)
-
-
-READY = JSONResponse({"status": "ready", "context_tokens": 99})
-
-
-@contextlib.asynccontextmanager
-async def depending_on(app: ASGIApp, *, polled: bool = True) -> AsyncIterator[Dependencies]:
-    async with served(app) as url:
-        dependencies = Dependencies({"LLM": Impatient("LLM", url)}, ready_message="ready")
-        if polled:
-            dependencies.start()
-        try:
-            yield dependencies
-        finally:
-            await dependencies.close()
-
-
-def state(dependencies: Dependencies) -> str:
-    try:
-        return str(dependencies.require("LLM")["status"])
-    except RagError as error:
-        return error.code
-
-
-async def test_a_dependency_is_starting_then_ready_then_not() -> None:
-    app = Changing(error_response(Starting("the language model is loading")))
-    async with depending_on(app) as dependencies:
-        assert state(dependencies) == "starting"
-        app.response = READY
-        await until(lambda: state(dependencies) == "ready", 3)
-        assert (await dependencies.ready())["services"]["LLM"]["context_tokens"] == 99
-        app.response = error_response(DependencyUnavailable("the engine stopped"))
-        await until(lambda: state(dependencies) == "dependency_unavailable", 3)
-
-
-async def test_a_dependency_that_hangs_does_not_hang_readiness() -> None:
-    """Trap B19: BentoML's own readiness waits for 300 s."""
-    app = Changing(None)
-    async with depending_on(app, polled=False) as dependencies:
-        with pytest.raises(Starting, match="LLM is starting"):
-            await asyncio.wait_for(dependencies.ready(), 1)
-        app.response = READY
-        await asyncio.sleep(0.35)
-        await dependencies.ready()
-        app.response = None
-        await asyncio.sleep(0.35)
-        with pytest.raises(DeadlineExceeded):
-            await asyncio.wait_for(dependencies.ready(), 1)
-
-
-async def test_readiness_that_is_asked_often_asks_the_dependency_seldom() -> None:
-    asked = 0
-
-    async def handler(request: Request) -> Response:
-        nonlocal asked
-        asked += 1
-        return READY
-
-    async with depending_on(app_of(handler), polled=False) as dependencies:
-        await asyncio.gather(*(dependencies.ready() for _ in range(50)))
-    assert asked == 1
-
-
-async def test_a_lease_is_held_until_it_is_let_go() -> None:
-    """Trap B6."""
-    life = Lifecycle("LLM")
-    async with depending_on(Edge(READY, life, 10, {"*": 1000}), polled=False) as dependencies:
-        holding = asyncio.create_task(dependencies.hold())
-        await until(lambda: life.in_flight == 1)
-        holding.cancel()
-        await until(lambda: life.in_flight == 0)
-
-
-async def test_a_lease_on_what_is_gone_is_no_error() -> None:
-    dependencies = Dependencies({"LLM": ServiceClient("LLM", "http://127.0.0.1:9")})
-    await asyncio.wait_for(dependencies.hold(), 2)
-    await dependencies.close()
 
 
 async def test_a_socket_outlives_its_folder(tmp_path: Path) -> None:

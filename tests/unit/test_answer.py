@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.errors import DependencyUnavailable, VectorStoreNotFound
-from rag.generate.answer import NO_SOURCES, AnswerEvent, Done, Prepared, SourcesFound, answer, prepare_answer
+from rag.errors import DependencyUnavailable
+from rag.generate.answer import NO_SOURCES, AnswerEvent, Done, Prepared, SourcesFound, answer
 from rag.generate.citations import Citation, find_citations
 from rag.retrieve.prompt import NOT_FOUND
 from rag.types import Hit, Prompt, TextPiece, Usage
@@ -23,15 +23,12 @@ def file_of(index: int) -> str:
     return HITS[index - 1].chunk.file_id
 
 
-async def prepared(sources: tuple[Hit, ...] = HITS) -> Prepared:
-    async def prepare() -> tuple[Prompt, dict[str, float]]:
-        return Prompt((1, 2, 3), sources), {"encode": 1.0, "search": 2.0}
-
-    return await prepare_answer(prepare)
+def prepared(sources: tuple[Hit, ...] = HITS) -> Prepared:
+    return Prepared(Prompt((1, 2, 3), sources), {"encode": 1.0, "search": 2.0}, "queries: timeout")
 
 
 async def events_of(generator: FakeGenerator) -> list[AnswerEvent]:
-    ready = await prepared()
+    ready = prepared()
     pieces = await generator.generate(ready.prompt.token_ids, {}, "id")
     async with contextlib.aclosing(pieces):
         return [event async for event in answer(ready, pieces)]
@@ -44,7 +41,7 @@ async def test_events_come_in_the_order_of_the_wire() -> None:
     assert "".join(t.text for t in tokens if isinstance(t, TextPiece)) == "Because [2] it is [1]."
     assert usage == Usage(3, 5)
     assert isinstance(done, Done)
-    assert (done.finish_reason, [c.index for c in done.citations]) == ("stop", [2, 1])
+    assert (done.finish_reason, [c.index for c in done.citations], done.note) == ("stop", [2, 1], "queries: timeout")
     assert generator.running == 0
 
 
@@ -62,7 +59,7 @@ async def test_an_answer_without_a_token_has_no_first_token() -> None:
 
 
 async def test_without_sources_it_says_so_and_asks_no_model() -> None:
-    found, text, usage, done = [event async for event in answer(await prepared(()), None)]
+    found, text, usage, done = [event async for event in answer(prepared(()), None)]
     assert (found, text, usage) == (SourcesFound(()), TextPiece(NOT_FOUND), Usage(0, 0))
     assert isinstance(done, Done)
     assert (done.finish_reason, done.citations) == (NO_SOURCES, ())
@@ -70,7 +67,7 @@ async def test_without_sources_it_says_so_and_asks_no_model() -> None:
 
 
 async def test_a_model_that_dies_in_mid_answer_is_told() -> None:
-    ready = await prepared()
+    ready = prepared()
     pieces = await FakeGenerator("one two three", dies_after=2).generate((1,), {}, "id")
     got: list[AnswerEvent] = []
     with pytest.raises(DependencyUnavailable):  # noqa: PT012
@@ -78,13 +75,6 @@ async def test_a_model_that_dies_in_mid_answer_is_told() -> None:
             got.append(event)
     assert got == [SourcesFound(HITS), TextPiece("one "), TextPiece("two ")]
 
-
-async def test_what_cannot_be_prepared_is_refused_before_the_stream_begins() -> None:
-    async def prepare() -> tuple[Prompt, dict[str, float]]:
-        raise VectorStoreNotFound("no such store")
-
-    with pytest.raises(VectorStoreNotFound):
-        await prepare_answer(prepare)
 
 
 def test_a_mark_is_cited_where_it_stands() -> None:

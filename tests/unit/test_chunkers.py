@@ -3,7 +3,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -31,26 +30,11 @@ from rag.chunkers.structure import StructureChunker, blocks
 from rag.chunkers.tokens import TokenChunker
 from rag.errors import SetupError
 from rag.types import Extract, Heading, PageStart, Passage
-
-
-@dataclass(frozen=True)
-class FakeEncoding:
-    offsets: list[tuple[int, int]]
-
-
-class WordTokenizer:
-    """Words, marks, and each unicorn twice, as byte-level tokenizers have more tokens than characters."""
-
-    def encode(
-        self, sequence: Any, pair: Any = None, is_pretokenized: bool = False, add_special_tokens: bool = True
-    ) -> FakeEncoding:
-        assert not add_special_tokens
-        found = [match.span() for match in re.finditer(r"🦄|\w+|[^\w\s]", sequence)]
-        return FakeEncoding([span for span in found for _ in range(2 if sequence[span[0]] == "🦄" else 1)])
+from tests.fakes import FakeTokenCounter
 
 
 def count(text: str) -> int:
-    return len(WordTokenizer().encode(text, add_special_tokens=False).offsets)
+    return len(FakeTokenCounter().encode(text, add_special_tokens=False).offsets)
 
 
 PARTS = ["# A\n", "\n", "\n\n", "- item\n", "  - sub\n", "| a | b |\n", "|---|---|\n", "```\n", "\x01" * 40, "1. one\n"]
@@ -110,7 +94,7 @@ def test_recursive_passages(extract: Extract, chars: int, overlap: int) -> None:
 @given(extracts(), st.integers(2, 30), st.integers(0, 15))
 @few
 def test_passages_of_tokens(extract: Extract, tokens: int, overlap: int) -> None:
-    passages = TokenChunker(WordTokenizer(), tokens, min(overlap, tokens // 2)).chunk(extract)
+    passages = TokenChunker(FakeTokenCounter(), tokens, min(overlap, tokens // 2)).chunk(extract)
     check(extract, passages)
     check_headings(extract, passages)
     assert all(count(passage.text) <= tokens for passage in passages)
@@ -169,7 +153,7 @@ def test_recursive_overlap_repeats_the_end_of_the_passage_before() -> None:
 
 def test_token_passages_are_full_overlap_and_start_at_sentences() -> None:
     text = " ".join(f"Sentence {n} has six words." for n in range(200))
-    passages = TokenChunker(WordTokenizer(), 60, 30).chunk(Extract(text, "text/plain"))
+    passages = TokenChunker(FakeTokenCounter(), 60, 30).chunk(Extract(text, "text/plain"))
     assert all(passage.text.startswith("Sentence") and passage.text.endswith(".") for passage in passages)
     assert all(count(passage.text) >= 40 for passage in passages[:-1])
     assert all(count(text[two.start : one.end]) >= 15 for one, two in pairwise(passages))
@@ -178,7 +162,7 @@ def test_token_passages_are_full_overlap_and_start_at_sentences() -> None:
 @pytest.mark.parametrize("text", ["x" * 100_000, "\x01" * 100_000, "a" + " " * 100_000 + "b", "🦄" * 40_000])
 def test_what_has_few_tokens_still_has_small_passages(text: str) -> None:
     extract = Extract(text, "text/plain")
-    passages = TokenChunker(WordTokenizer(), 4_096, 2_048).chunk(extract)
+    passages = TokenChunker(FakeTokenCounter(), 4_096, 2_048).chunk(extract)
     check(extract, passages)
 
 
@@ -292,7 +276,7 @@ EVERY_STRATEGY = [
 
 @pytest.mark.parametrize("strategy", EVERY_STRATEGY, ids=lambda strategy: type(strategy).__name__)
 def test_no_passage_and_no_context_is_larger_than_the_store_takes(strategy: Any) -> None:
-    chunker: Chunker = chunker_for(strategy, WordTokenizer())
+    chunker: Chunker = chunker_for(strategy, FakeTokenCounter())
     for passage in chunker.chunk(Extract("🦄" * 40_000, "text/plain")):
         assert len(passage.text.encode()) <= 65_535
         assert len(passage.context.encode()) <= 65_535
@@ -319,7 +303,7 @@ HOSTILE: list[Callable[[], Extract]] = [
 
 @pytest.mark.parametrize("strategy", EVERY_STRATEGY, ids=lambda strategy: type(strategy).__name__)
 def test_hostile_texts_take_no_time(strategy: Any) -> None:
-    chunker = chunker_for(strategy, WordTokenizer())
+    chunker = chunker_for(strategy, FakeTokenCounter())
     for make in HOSTILE:
         extract = make()
         began = time.monotonic()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.types import JsonObject
-from tests.unit.test_cli_service import ANSWER, FakeService, lines
+from tests.fakes.service import ANSWER, FakeService, lines
 
 
 def test_ask_prints_the_answer_then_its_sources() -> None:

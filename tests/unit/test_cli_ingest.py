@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from rag.upload import Target, select, send_all
-from tests.unit.test_cli_service import CHUNKS, FakeService
+from tests.fakes.service import CHUNKS, FakeService
 
 
 @pytest.fixture

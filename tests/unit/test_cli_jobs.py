@@ -8,7 +8,7 @@ import pytest
 
 from rag.cli.follow import described, tally
 from rag.types import JsonObject
-from tests.unit.test_cli_service import FakeService, lines
+from tests.fakes.service import FakeService, lines
 
 
 def job(status: str = "running", done: int = 0, total: int = 10, **progress: object) -> JsonObject:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.types import JsonObject
-from tests.unit.test_cli_service import FakeService, lines
+from tests.fakes.service import FakeService, lines
 
 
 @pytest.fixture
@@ -99,7 +99,27 @@ def test_update_can_take_the_expiry_away(service: FakeService) -> None:
     assert service.seen[-1].body == {"name": "x", "expires_after": None}
 
 
-@pytest.mark.parametrize("wrong", [(), ("--no-expiry", "--expires-days", "1"), ("--metadata", "[]")])
+def test_how_a_store_is_searched_can_be_said_and_taken_back(service: FakeService) -> None:
+    assert service.run("stores", "update", "vs_1", "--retrieval", '{"rerank": true}').exit_code == 0
+    assert service.seen[-1].body == {"retrieval": {"rerank": True}}
+    assert service.run("stores", "update", "vs_1", "--no-retrieval").exit_code == 0
+    assert service.seen[-1].body == {"retrieval": None}
+    service.run("stores", "create", "new", "--retrieval", '{"top_k": 3}')
+    assert service.seen[-1].body == {"name": "new", "retrieval": {"top_k": 3}}
+
+
+def test_how_a_store_is_searched_is_shown(service: FakeService) -> None:
+    service.stores["manuals"] = {**service.stores["manuals"], "retrieval": {"rerank": True}}
+    assert 'retrieval    {"rerank": true}' in service.run("stores", "show", "manuals").stdout
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (), ("--no-expiry", "--expires-days", "1"), ("--metadata", "[]"), ("--retrieval", "true"),
+        ("--no-retrieval", "--retrieval", "{}"),
+    ],
+)  # fmt: skip
 def test_update_wants_to_know_what(service: FakeService, wrong: tuple[str, ...]) -> None:
     assert service.run("stores", "update", "vs_1", *wrong).exit_code == 2
 

@@ -116,8 +116,8 @@ def test_names_of_others_are_none_of_our_business(monkeypatch: pytest.MonkeyPatc
     [
         ("RAG_LLM__MAX_TOKENS", "0"), ("RAG_LLM__TEMPERATURE", "2.5"), ("RAG_EMBEDDER__BATCH_SIZE", "many"),
         ("RAG_STORE__PREFIX", "a-b"), ("RAG_STORE__TIMEOUT_S", "0"), ("RAG_INGEST__OVERLAP", "0.9"),
-        ("RAG_INGEST__CHUNK_CHARS", "10"), ("RAG_RETRIEVE__TOP_K", "101"), ("RAG_RETRIEVE__MODE", "sparse"),
-        ("RAG_RETRIEVE__DENSE_WEIGHT", "1.1"), ("RAG_SERVER__KEEP_ALIVE_S", "16"), ("RAG_SERVER__MAX_IN_FLIGHT", "0"),
+        ("RAG_INGEST__CHUNK_CHARS", "10"), ("RAG_RETRIEVE__TOP_K", "101"), ("RAG_RETRIEVE__MODE", "fuzzy"),
+        ("RAG_RETRIEVE__DUPLICATES", "1.1"), ("RAG_SERVER__KEEP_ALIVE_S", "16"), ("RAG_SERVER__MAX_IN_FLIGHT", "0"),
     ],
 )  # fmt: skip
 def test_a_value_out_of_range_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -13,10 +13,10 @@ from rag.adapters.encoders import Encoders
 from rag.errors import DependencyUnavailable, InvalidRequest, ModelNotFound, SetupError, Starting
 from rag.http.embedder_api import EmbedderApi
 from rag.http.remote import RemoteEmbedders
-from rag.http.resource import Resource
 from rag.http.service_client import ServiceClient
 from rag.http.wire import EncodeRequest
-from rag.ports import Embedder, Embedders
+from rag.ports import Embedders
+from tests.embedder_service import an_embedder_api
 from tests.fakes import FakeEmbedder, FakeEmbedders
 
 
@@ -30,7 +30,7 @@ class Loader:
         self.at_once = self.most_at_once = 0
         self.failure: Exception | None = None
 
-    def __call__(self, model: str) -> Embedder:
+    def __call__(self, model: str) -> FakeEmbedder:
         self.loaded.append(model)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
@@ -142,13 +142,7 @@ class DirectClient(ServiceClient):
 
 
 async def a_client(embedders: Embedders) -> DirectClient:
-    async def load() -> Embedders:
-        return embedders
-
-    api = EmbedderApi(Resource("the encoder", load))
-    api.embedders.start()
-    await asyncio.sleep(0)
-    return DirectClient(api)
+    return DirectClient(await an_embedder_api(dense=embedders))
 
 
 async def test_models_by_name_over_http() -> None:

@@ -6,12 +6,17 @@ import time
 from rag.adapters.fair_turn import FairTurn
 
 
+def until_waiting(turn: FairTurn, number: int) -> None:
+    until = time.monotonic() + 5
+    while len(turn._waiting) < number:
+        assert time.monotonic() < until, "nobody waits"
+        time.sleep(0.001)
+
+
 def test_it_is_given_in_the_order_in_which_it_was_asked_for() -> None:
     turn, order = FairTurn(), list[int]()
-    started = [threading.Event() for _ in range(5)]
 
     def work(number: int) -> None:
-        started[number].set()
         with turn:
             order.append(number)
 
@@ -19,30 +24,28 @@ def test_it_is_given_in_the_order_in_which_it_was_asked_for() -> None:
     with turn:
         for number, thread in enumerate(threads):
             thread.start()
-            started[number].wait()
-            until = time.monotonic() + 5
-            while len(turn._waiting) <= number and time.monotonic() < until:
-                time.sleep(0.001)
+            until_waiting(turn, number + 1)
     for thread in threads:
         thread.join(5)
     assert order == [0, 1, 2, 3, 4]
 
 
-def test_one_that_asks_again_and_again_lets_others_in() -> None:
-    turn, stop, got = FairTurn(), threading.Event(), threading.Event()
+def test_one_that_asks_again_at_once_comes_behind_the_one_that_waits() -> None:
+    turn, order = FairTurn(), list[str]()
 
-    def greedy() -> None:
-        while not stop.is_set():
-            with turn:
-                time.sleep(0.001)
+    def other() -> None:
+        with turn:
+            order.append("other")
 
-    thread = threading.Thread(target=greedy)
-    thread.start()
-    with turn:
-        got.set()
-    stop.set()
-    thread.join(5)
-    assert got.is_set()
+    for _ in range(5):
+        thread = threading.Thread(target=other)
+        with turn:
+            thread.start()
+            until_waiting(turn, 1)
+        with turn:
+            order.append("again")
+        thread.join(5)
+    assert order == ["other", "again"] * 5
 
 
 def test_its_holder_may_ask_again() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import types
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from rag.errors import BrokenFile, EncryptedFile, NoTextFound, UnsupportedFile
 from rag.readers import ReadOptions, ocr
 from rag.readers.hyphenation import LINE_END_HYPHEN, join_hyphenated
 from rag.types import PageStart
+from tests.fakes.tesseract import FakeTesseract
 from tests.sample_files import LOCKED, pdf, read_content
 
 OCR = ReadOptions(ocr_languages="eng")
@@ -64,16 +64,6 @@ def test_words_cut_at_a_line_end(pages: list[str], joined: list[str]) -> None:
 
 def test_a_word_cut_at_a_line_end_in_a_file(tmp_path: Path) -> None:
     assert "a hyphenated word" in read_content(tmp_path, pdf(["This is a hyphen-\nated word."]), "a.pdf").text
-
-
-class FakeTesseract(types.ModuleType):
-    TesseractError = ValueError
-
-    @staticmethod
-    def image_to_string(image: object, lang: str, timeout: float) -> str:
-        if lang == "xxx":
-            raise ValueError("no such language")
-        return f"read in {lang}\f"
 
 
 @pytest.fixture

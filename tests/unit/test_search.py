@@ -1,4 +1,4 @@
-"""query -> hits, many queries at a time."""
+"""question -> hits, many questions at a time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from rag.encoders import StoreEncoders
-from rag.errors import DependencyUnavailable, InvalidFilter, VectorStoreNotFound
+from rag.errors import DependencyUnavailable, InvalidFilter, InvalidRequest, VectorStoreNotFound
 from rag.ports import Vectors
-from rag.retrieve.readers_lease import ReadersLease
-from rag.retrieve.search import Found, Query, Searcher, nothing_relevant
+from rag.retrieve.finder import Question, nothing_relevant
+from rag.retrieve.found import Found
+from rag.retrieve.options import RetrieveOptions
 from rag.types import Hit, Match, SearchMode
 from tests.builders import a_chunk
 from tests.fakes import FakeEmbedder, FakeEmbedders, FakeVectorStore, FakeViews
+from tests.finding import a_finder
 
 TEXTS = ["red apples", "green apples", "green pears", "blue plums", "red cherries", "a boat on the sea"]
 
@@ -43,19 +45,18 @@ class Bench:
         self.embedder, self.store = FakeEmbedder(), CountingStore()
         self.views = FakeViews(self.store)
         encoders = StoreEncoders(FakeEmbedders(self.embedder))
-        self.searcher = Searcher(
-            encoders, self.store, self.views, ReadersLease(), candidates=candidates, dense_weight=0.5
-        )
+        options = RetrieveOptions(candidates=candidates, duplicates=1)
+        self.finder = a_finder(encoders, self.store, self.views, options=options)
         chunks = [a_chunk(t, ordinal=i, attributes={"color": t.split()[0]}) for i, t in enumerate(TEXTS)]
         for name in ("default", "other"):
             self.store.create(name, self.embedder.dimensions, self.embedder.model_name)
             self.store.insert(name, chunks, self.embedder.vectors(TEXTS))
 
-    async def search_together(self, *queries: Query) -> list[Found | BaseException]:
+    async def search_together(self, *queries: Question) -> list[Found | BaseException]:
         """Behind two queries that keep both lanes busy, so that all of `queries` are one batch."""
-        busy = [asyncio.create_task(self.searcher.search(query("busy"))) for _ in range(2)]
+        busy = [asyncio.create_task(self.finder.find(query("busy"))) for _ in range(2)]
         await asyncio.sleep(0)
-        results = await asyncio.gather(*(self.searcher.search(q) for q in queries), return_exceptions=True)
+        results = await asyncio.gather(*(self.finder.find(q) for q in queries), return_exceptions=True)
         await asyncio.gather(*busy, return_exceptions=True)
         return list(results)
 
@@ -72,8 +73,8 @@ def query(
     mode: SearchMode = "hybrid",
     filters: Mapping[str, Any] | None = None,
     vector_store: str = "default",
-) -> Query:
-    return Query(text, vector_store, top_k, mode, filters)
+) -> Question:
+    return Question(text, vector_store, {"top_k": top_k, "mode": mode}, filters)
 
 
 def texts(found: Found | BaseException) -> list[str]:
@@ -86,7 +87,7 @@ BAD = {"type": "like", "key": "color", "value": "green"}
 
 
 async def test_the_best_passage_comes_first_and_scores_fall(bench: Bench) -> None:
-    found = await bench.searcher.search(query("green pears"))
+    found = await bench.finder.find(query("green pears"))
     assert texts(found)[0] == "green pears"
     scores = [hit.score for hit in found.hits]
     assert scores == sorted(scores, reverse=True)
@@ -94,11 +95,11 @@ async def test_the_best_passage_comes_first_and_scores_fall(bench: Bench) -> Non
 
 @pytest.mark.parametrize("top_k", [1, 2, 5])
 async def test_top_k_bounds_the_hits(bench: Bench, top_k: int) -> None:
-    assert len((await bench.searcher.search(query("red green apples", top_k=top_k))).hits) == top_k
+    assert len((await bench.finder.find(query("red green apples", top_k=top_k))).hits) == top_k
 
 
 async def test_more_hits_than_candidates_are_still_fetched(bench: Bench) -> None:
-    await bench.searcher.search(query("apples", top_k=6))
+    await bench.finder.find(query("apples", top_k=6))
     assert {limit for _, _, limit in bench.store.searches} == {6}
 
 
@@ -106,14 +107,14 @@ async def test_more_hits_than_candidates_are_still_fetched(bench: Bench) -> None
     ("mode", "paths"), [("hybrid", {"dense", "keyword"}), ("dense", {"dense"}), ("keyword", {"keyword"})]
 )
 async def test_a_mode_uses_its_paths_alone(bench: Bench, mode: SearchMode, paths: set[str]) -> None:
-    found = await bench.searcher.search(query("green apples", mode=mode))
+    found = await bench.finder.find(query("green apples", mode=mode))
     assert {path for path, _, _ in bench.store.searches} == paths
     assert {path for hit in found.hits for path in hit.ranks} == paths
     assert bool(bench.embedder.calls) == ("dense" in paths)
 
 
 async def test_questions_are_encoded_as_questions(bench: Bench) -> None:
-    await bench.searcher.search(query("apples"))
+    await bench.finder.find(query("apples"))
     assert bench.embedder.calls == [(("apples",), "query")]
 
 
@@ -156,11 +157,11 @@ async def test_an_encoder_that_fails_is_told_to_every_query(bench: Bench) -> Non
     results = await bench.search_together(query("a"), query("b"))
     assert all(isinstance(result, DependencyUnavailable) for result in results)
     bench.embedder.failure = None
-    assert texts(await bench.searcher.search(query("blue plums")))
+    assert texts(await bench.finder.find(query("blue plums")))
 
 
 async def test_timings_name_each_step(bench: Bench) -> None:
-    timings = (await bench.searcher.search(query("apples"))).timings_ms
+    timings = (await bench.finder.find(query("apples"))).timings_ms
     assert set(timings) == {"encode", "search", "retrieve"}
     assert timings["retrieve"] >= timings["search"] >= 0
 
@@ -168,7 +169,7 @@ async def test_timings_name_each_step(bench: Bench) -> None:
 async def test_an_empty_store_has_no_hits(bench: Bench) -> None:
     bench.store.create("empty", bench.embedder.dimensions, bench.embedder.model_name)
     for mode in ("hybrid", "dense", "keyword"):
-        assert (await bench.searcher.search(query("a", vector_store="empty", mode=mode))).hits == ()
+        assert (await bench.finder.find(query("a", vector_store="empty", mode=mode))).hits == ()
 
 
 async def test_versions_that_nobody_may_see_are_left_out(bench: Bench) -> None:
@@ -176,17 +177,31 @@ async def test_versions_that_nobody_may_see_are_left_out(bench: Bench) -> None:
     bench.store.insert("default", hidden, bench.embedder.vectors([chunk.text for chunk in hidden]))
     bench.views.unseen = {hidden[0].version_id}
     for mode in ("hybrid", "dense", "keyword"):
-        found = await bench.searcher.search(query("red apples", mode=mode))
+        found = await bench.finder.find(query("red apples", mode=mode))
         assert texts(found)[0] == "red apples"
         assert not {chunk.text for chunk in hidden} & set(texts(found))
 
 
-async def test_a_weight_of_the_query_goes_before_that_of_the_service(bench: Bench) -> None:
-    def cosine_only(found: Found) -> bool:
-        return all(hit.cosine is not None for hit in found.hits if hit.score > 0)
+async def test_weights_of_the_question_go_before_those_of_the_service(bench: Bench) -> None:
+    found = await bench.finder.find(Question("green pears", "default", {"weights": {"keyword": 0}}))
+    assert {path for hit in found.hits for path in hit.ranks} == {"dense"}
+    assert bench.store.searches == [("dense", 1, 5)]
 
-    dense_alone = Query("green pears", "default", 3, "hybrid", None, 1.0)
-    assert cosine_only(await bench.searcher.search(dense_alone))
+
+@pytest.mark.parametrize(
+    ("changes", "param", "named"),
+    [
+        ({"weights": {"dence": 1}}, "weights", "dence"),
+        ({"weights": {"dense": 0, "keyword": 0}}, "weights", "weight 0"),
+        ({"mode": "sparse"}, "mode", "RAG_EMBEDDER__SPARSE_MODEL"),
+    ],
+)
+async def test_a_path_that_is_not_there_is_refused(
+    bench: Bench, changes: dict[str, Any], param: str, named: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=named) as refused:
+        await bench.finder.find(Question("apples", "default", changes))
+    assert refused.value.param == param
 
 
 def hit(cosine: float | None) -> Hit:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 
-from tests.v1_client import V1, error_of, v1
+from tests.house import eventually
+from tests.v1_client import V1, error_of
 
 STATIC: Any = {"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 50}}
 
@@ -22,11 +23,12 @@ async def uploaded(app: V1, *contents: bytes) -> list[str]:
         ]
 
 
-async def test_a_file_is_uploaded_attached_and_waited_for(tmp_path: Path) -> None:
-    async with v1(tmp_path).openai() as client:
+async def test_a_file_is_uploaded_attached_and_waited_for(app: V1) -> None:
+    async with app.openai() as client:
         done = await client.vector_stores.files.upload_and_poll(
-            vector_store_id="default", file=("a.md", b"text"), attributes={"n": 1, "ok": True}, chunking_strategy=STATIC
-        )
+            vector_store_id="default", file=("a.md", b"text"), attributes={"n": 1, "ok": True},
+            chunking_strategy=STATIC, poll_interval_ms=10,
+        )  # fmt: skip
         assert (done.object, done.status, done.last_error, done.usage_bytes) == (
             "vector_store.file",
             "completed",
@@ -37,7 +39,7 @@ async def test_a_file_is_uploaded_attached_and_waited_for(tmp_path: Path) -> Non
         assert done.chunking_strategy is not None
         assert done.chunking_strategy.model_dump() == STATIC
         extras: Any = done.model_extra
-        assert (extras["filename"], extras["searchable"], extras["change"]) == ("a.md", True, "added")
+        assert (extras["filename"], extras["searchable"]) == ("a.md", True)
         changed = await client.vector_stores.files.update(done.id, vector_store_id="default", attributes={"n": 2})
         assert changed.attributes == {"n": 2}
         assert (
@@ -51,8 +53,36 @@ async def test_a_file_is_uploaded_attached_and_waited_for(tmp_path: Path) -> Non
         assert (await client.vector_stores.files.list("default")).data == []
 
 
-async def test_a_client_that_polls_sees_the_work_end(tmp_path: Path) -> None:
-    app = v1(tmp_path, manual=True)
+async def test_a_document_from_upload_to_search_and_away(app: V1) -> None:
+    async with app.openai() as client:
+        store = await client.vector_stores.create(
+            name="notes", metadata={"a": "b"}, expires_after={"anchor": "last_active_at", "days": 3}
+        )
+        done = await client.vector_stores.files.upload_and_poll(
+            vector_store_id=store.id, file=("guide/a.md", b"apples are red"), attributes={"n": 1, "ok": True},
+            poll_interval_ms=10,
+        )  # fmt: skip
+        assert (done.status, done.last_error, done.attributes) == ("completed", None, {"n": 1, "ok": True})
+        (found,) = [hit async for hit in client.vector_stores.search(store.id, query="apples")]
+        assert (found.file_id, found.filename, found.content[0].text) == (done.id, "guide/a.md", "apples are red")
+        await client.vector_stores.files.update(done.id, vector_store_id=store.id, attributes={"n": 2})
+        wanted: Any = {"type": "eq", "key": "n", "value": 2}
+        assert len((await client.vector_stores.search(store.id, query="apples", filters=wanted)).data) == 1
+        page = await client.vector_stores.files.content(done.id, vector_store_id=store.id)
+        assert page.data[0].text == "apples are red"
+        assert (await client.vector_stores.retrieve(store.id)).file_counts.completed == 1
+        await client.vector_stores.files.delete(done.id, vector_store_id=store.id)
+        assert (await client.vector_stores.search(store.id, query="apples")).data == []
+        assert (await client.files.content(done.id)).read() == b"apples are red"
+        assert (await client.files.delete(done.id)).deleted
+        assert (await client.vector_stores.delete(store.id)).deleted
+        with pytest.raises(openai.NotFoundError):
+            await client.vector_stores.retrieve(store.id)
+    assert list(app.incoming.iterdir()) == []
+
+
+async def test_a_client_that_polls_sees_the_work_end(app: V1) -> None:
+    app.hold()
     (file_id,) = await uploaded(app, b"text")
     async with app.openai() as client:
         raw = await client.vector_stores.files.with_raw_response.create("default", file_id=file_id)
@@ -63,15 +93,16 @@ async def test_a_client_that_polls_sees_the_work_end(tmp_path: Path) -> None:
         )
         await asyncio.sleep(0.03)
         assert not waiting.done()
-        app.library.finish((await app.http().get("/jobs")).json()["data"][0]["id"])
+        await app.finished()
         assert (await waiting).status == "completed"
 
 
-async def test_a_file_that_fails_says_why_in_openais_words_and_ours(tmp_path: Path) -> None:
-    app = v1(tmp_path)
-    (file_id,) = await uploaded(app, b"BROKEN")
+async def test_a_file_that_fails_says_why_in_openais_words_and_ours(app: V1) -> None:
+    (file_id,) = await uploaded(app, b"damaged")
     async with app.openai() as client:
-        failed = await client.vector_stores.files.create_and_poll(file_id, vector_store_id="default")
+        failed = await client.vector_stores.files.create_and_poll(
+            file_id, vector_store_id="default", poll_interval_ms=10
+        )
     assert failed.status == "failed"
     assert failed.last_error is not None
     assert failed.last_error.model_dump() == {
@@ -79,11 +110,11 @@ async def test_a_file_that_fails_says_why_in_openais_words_and_ours(tmp_path: Pa
     }  # fmt: skip
 
 
-async def test_documents_are_listed_by_status_page_by_page(tmp_path: Path) -> None:
-    app = v1(tmp_path)
-    ids = await uploaded(app, b"a", b"BROKEN", b"c", b"d")
+async def test_documents_are_listed_by_status_page_by_page(app: V1) -> None:
+    ids = await uploaded(app, b"a", b"damaged", b"c", b"d")
     async with app.openai() as client:
         await client.vector_stores.file_batches.create("default", file_ids=ids)
+        await app.finished()
         files = client.vector_stores.files
         assert [f.id async for f in files.list("default", limit=1, order="asc")] == ids
         assert [f.id async for f in files.list("default", filter="failed")] == [ids[1]]
@@ -91,8 +122,8 @@ async def test_documents_are_listed_by_status_page_by_page(tmp_path: Path) -> No
         assert [f.id for f in page.data] == [ids[1]]
 
 
-async def test_a_text_that_is_not_there_yet_is_a_conflict(tmp_path: Path) -> None:
-    app = v1(tmp_path, manual=True)
+async def test_a_text_that_is_not_there_yet_is_a_conflict(app: V1) -> None:
+    app.hold()
     (file_id,) = await uploaded(app, b"text")
     async with app.http() as http:
         await http.post("/vector_stores/default/files", json={"file_id": file_id})
@@ -102,10 +133,12 @@ async def test_a_text_that_is_not_there_yet_is_a_conflict(tmp_path: Path) -> Non
 # Batches
 
 
-async def test_a_batch_is_made_of_uploads(tmp_path: Path) -> None:
-    async with v1(tmp_path).openai() as client:
+async def test_a_batch_is_made_of_uploads(app: V1) -> None:
+    async with app.openai() as client:
         batch = await client.vector_stores.file_batches.upload_and_poll(
-            "default", files=[(f"{n}.md", b"BROKEN" if n == 2 else b"x") for n in range(4)]
+            "default",
+            files=[(f"{n}.md", b"broken" if n == 2 else b"x") for n in range(4)],
+            poll_interval_ms=10,
         )
         assert (batch.object, batch.status) == ("vector_store.files_batch", "completed")
         assert batch.file_counts.model_dump() == {
@@ -117,51 +150,56 @@ async def test_a_batch_is_made_of_uploads(tmp_path: Path) -> None:
         }
         listed = client.vector_stores.file_batches.list_files(batch.id, vector_store_id="default", limit=3)
         assert len({f.id async for f in listed}) == 4
-        failed = await client.vector_stores.file_batches.list_files(
-            batch.id, vector_store_id="default", filter="failed"
-        )
-        assert len(failed.data) == 1
+        (failed,) = (
+            await client.vector_stores.file_batches.list_files(batch.id, vector_store_id="default", filter="failed")
+        ).data
+        assert failed.last_error is not None
+        assert failed.last_error.code == "unsupported_file"
 
 
-async def test_some_attributes_can_be_added_and_removed(tmp_path: Path) -> None:
-    app = v1(tmp_path)
+async def test_some_attributes_can_be_added_and_removed(app: V1) -> None:
     (known,) = await uploaded(app, b"text")
     async with app.openai() as client:
-        await client.vector_stores.files.create_and_poll(known, vector_store_id="default", attributes={"a": 1, "b": 2})
+        await client.vector_stores.files.create_and_poll(
+            known, vector_store_id="default", attributes={"a": 1, "b": 2}, poll_interval_ms=10
+        )
         path = f"/vector_stores/default/files/{known}"
         changed: Any = await client.post(path, body={"attributes": {"b": None, "c": 3}, "merge": True}, cast_to=object)
         assert changed["attributes"] == {"a": 1, "c": 3}
 
 
-async def test_each_file_of_a_batch_may_have_its_own_attributes(tmp_path: Path) -> None:
-    app = v1(tmp_path)
+async def test_each_file_of_a_batch_may_have_its_own_attributes(app: V1) -> None:
     one, two = await uploaded(app, b"a", b"b")
     async with app.openai() as client:
         batch = await client.vector_stores.file_batches.create_and_poll(
-            "default", files=[{"file_id": one, "attributes": {"n": 1}}, {"file_id": two, "chunking_strategy": STATIC}]
-        )
+            "default", files=[{"file_id": one, "attributes": {"n": 1}}, {"file_id": two, "chunking_strategy": STATIC}],
+            poll_interval_ms=10,
+        )  # fmt: skip
         rows = await client.vector_stores.file_batches.list_files(batch.id, vector_store_id="default", order="asc")
     assert [row.attributes for row in rows.data] == [{"n": 1}, {}]
-    assert [row.chunking_strategy is None for row in rows.data] == [True, False]
+    chosen = [row.chunking_strategy for row in rows.data]
+    assert [strategy and strategy.type for strategy in chosen] == ["other", "static"]
 
 
-async def test_a_batch_is_cancelled_and_done_again(tmp_path: Path) -> None:
-    app = v1(tmp_path, manual=True)
+async def test_a_batch_is_cancelled_and_done_again(app: V1) -> None:
+    app.hold()
     ids = await uploaded(app, b"a", b"b")
     async with app.openai() as client, app.http() as http:
         batch = await client.vector_stores.file_batches.create("default", file_ids=ids, attributes={"k": "v"})
         assert batch.status == "in_progress"
         cancelled = await client.vector_stores.file_batches.cancel(batch.id, vector_store_id="default")
         assert (cancelled.status, cancelled.file_counts.cancelled) == ("cancelled", 2)
+        await app.finished()
         again = (await http.post(f"/jobs/{batch.id}/retry", json={"file_ids": [ids[0]]})).json()
         assert (again["object"], again["file_counts"]["total"]) == ("job", 1)
-        app.library.finish(again["id"])
+        await app.finished()
         assert (await http.get(f"/jobs/{again['id']}")).json()["status"] == "completed"
         assert error_of(await http.post(f"/jobs/{again['id']}/retry"))[:2] == (409, "conflict")
+        jobs = (await http.get("/jobs?vector_store_id=default")).json()["data"]
+        assert {job["id"] for job in jobs} == {batch.id, again["id"]}
 
 
-async def test_a_batch_is_known_in_its_own_vector_store_only(tmp_path: Path) -> None:
-    app = v1(tmp_path)
+async def test_a_batch_is_known_in_its_own_vector_store_only(app: V1) -> None:
     ids = await uploaded(app, b"a")
     async with app.http() as http:
         await http.post("/vector_stores", json={"name": "other"})
@@ -172,8 +210,7 @@ async def test_a_batch_is_known_in_its_own_vector_store_only(tmp_path: Path) -> 
             assert error_of(got)[:2] == (404, "not_found")
 
 
-async def test_the_same_key_makes_the_same_batch(tmp_path: Path) -> None:
-    app = v1(tmp_path)
+async def test_the_same_key_makes_the_same_batch(app: V1) -> None:
     ids = await uploaded(app, b"a", b"b")
     path, key = "/vector_stores/default/file_batches", {"Idempotency-Key": "once"}
     async with app.http() as http:
@@ -205,16 +242,16 @@ BAD: list[tuple[str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("path", "param", "body"), BAD, ids=lambda value: str(value)[:30])
-async def test_a_bad_body_is_refused_with_the_fields_name(tmp_path: Path, path: str, param: str, body: Any) -> None:
-    async with v1(tmp_path).http() as http:
+async def test_a_bad_body_is_refused_with_the_fields_name(shared_app: V1, path: str, param: str, body: Any) -> None:
+    async with shared_app.http() as http:
         got = await http.post(f"/vector_stores/default/{path}", content=json.dumps(body))  # httpx refuses some of these
     status, code, named = error_of(got)
     assert (status, code, (named or "").split(".")[0]) == (400, "invalid_request", param)
 
 
 @pytest.mark.parametrize("query", ["filter=done", "limit=101", "order=", "after=none", "before=none", "x=1"])
-async def test_a_bad_query_is_refused(tmp_path: Path, query: str) -> None:
-    async with v1(tmp_path).http() as http:
+async def test_a_bad_query_is_refused(shared_app: V1, query: str) -> None:
+    async with shared_app.http() as http:
         got = await http.get(f"/vector_stores/default/files?{query}")
         assert error_of(got) == (400, "invalid_request", query.split("=")[0])
 
@@ -222,11 +259,12 @@ async def test_a_bad_query_is_refused(tmp_path: Path, query: str) -> None:
 # Jobs
 
 
-async def test_jobs_tell_how_far_they_are(tmp_path: Path) -> None:
-    app = v1(tmp_path, manual=True)
-    ids = await uploaded(app, b"a", b"BROKEN")
+async def test_jobs_tell_how_far_they_are(app: V1) -> None:
+    app.hold()
+    ids = await uploaded(app, b"a", b"damaged")
     async with app.http() as http:
         one = (await http.post("/vector_stores/default/file_batches", json={"file_ids": ids})).json()["id"]
+        await asyncio.to_thread(eventually, lambda: app.library.job(one).state == "running")
         job = (await http.get(f"/jobs/{one}")).json()
         assert set(job) == {
             "id", "object", "kind", "vector_store_id", "status", "created_at", "started_at", "finished_at",
@@ -237,24 +275,26 @@ async def test_jobs_tell_how_far_they_are(tmp_path: Path) -> None:
             "step", "waiting_for", "stalled", "pages", "chunks", "chunks_total", "chunks_per_s", "seconds_left",
         }  # fmt: skip
         assert [row["id"] for row in (await http.get("/jobs?active=true")).json()["data"]] == [one]
-        app.library.finish(one)
+        await app.finished()
         assert (await http.get("/jobs?active=true")).json()["data"] == []
         assert len((await http.get(f"/jobs?vector_store_id={job['vector_store_id']}")).json()["data"]) == 1
+        rows = (await http.get(f"/jobs/{one}/files")).json()["data"]
+        assert [row["change"] for row in rows] == ["added", "added"]
         failed = (await http.get(f"/jobs/{one}/files?filter=failed")).json()["data"]
         assert [(row["filename"], row["last_error"]["reason"]) for row in failed] == [("1.md", "broken_file")]
         assert (await http.post(f"/jobs/{one}/retry", json={})).json()["file_counts"]["total"] == 1
 
 
-async def test_a_job_is_cancelled(tmp_path: Path) -> None:
-    app = v1(tmp_path, manual=True)
+async def test_a_job_is_cancelled(app: V1) -> None:
+    app.hold()
     ids = await uploaded(app, b"a")
     async with app.http() as http:
         one = (await http.post("/vector_stores/default/file_batches", json={"file_ids": ids})).json()["id"]
         assert (await http.post(f"/jobs/{one}/cancel")).json()["status"] == "cancelled"
 
 
-async def test_strangers_and_bad_questions_are_refused(tmp_path: Path) -> None:
-    async with v1(tmp_path).http() as http:
+async def test_strangers_and_bad_questions_are_refused(shared_app: V1) -> None:
+    async with shared_app.http() as http:
         for method, path in (("GET", ""), ("GET", "/files"), ("POST", "/cancel"), ("POST", "/retry")):
             assert error_of(await http.request(method, f"/jobs/none{path}"))[:2] == (404, "not_found")
         assert error_of(await http.get("/jobs?active=yes")) == (400, "invalid_request", "active")

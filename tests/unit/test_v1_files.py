@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import httpx
 import openai
 import pytest
 
-from tests.v1_client import MAX_FILE_BYTES, error_of, v1
+from tests.v1_client import MAX_FILE_BYTES, V1, error_of
 
 
-async def test_a_file_goes_its_way(tmp_path: Path) -> None:
-    app = v1(tmp_path)
+async def test_a_file_goes_its_way(app: V1) -> None:
     async with app.openai() as client:
         made = await client.files.create(file=("guide/intro.md", b"# Hello"), purpose="assistants")
         assert (made.object, made.filename, made.bytes, made.purpose, made.status) == (
@@ -35,8 +33,8 @@ async def test_a_file_goes_its_way(tmp_path: Path) -> None:
     assert list(app.incoming.iterdir()) == []
 
 
-async def test_an_expiry_is_taken_as_openai_sends_it(tmp_path: Path) -> None:
-    async with v1(tmp_path).openai() as client:
+async def test_an_expiry_is_taken_as_openai_sends_it(app: V1) -> None:
+    async with app.openai() as client:
         made = await client.files.create(
             file=b"x", purpose="user_data", expires_after={"anchor": "created_at", "seconds": 3600}
         )
@@ -44,8 +42,8 @@ async def test_an_expiry_is_taken_as_openai_sends_it(tmp_path: Path) -> None:
     assert 3599 <= made.expires_at - made.created_at <= 3601
 
 
-async def test_files_are_listed_page_by_page(tmp_path: Path) -> None:
-    async with v1(tmp_path).openai() as client:
+async def test_files_are_listed_page_by_page(app: V1) -> None:
+    async with app.openai() as client:
         for number in range(5):
             await client.files.create(file=(f"{number}.md", b"x"), purpose="assistants" if number else "batch")
         assert [file.filename async for file in client.files.list(limit=2)] == [f"{n}.md" for n in (4, 3, 2, 1, 0)]
@@ -57,8 +55,8 @@ async def test_files_are_listed_page_by_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00\xff", b"GIF89a"])
-async def test_any_bytes_are_kept(tmp_path: Path, content: bytes) -> None:
-    async with v1(tmp_path).openai() as client:
+async def test_any_bytes_are_kept(app: V1, content: bytes) -> None:
+    async with app.openai() as client:
         made = await client.files.create(file=("a.bin", content), purpose="vision")
         assert (await client.files.content(made.id)).read() == content
 
@@ -67,8 +65,7 @@ NAMES = ['"; filename=evil.html', "ä'b\"c.html", "x.html", "日本/é.md", "a b
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_content_is_never_shown_as_a_page_of_ours(tmp_path: Path, name: str) -> None:
-    app = v1(tmp_path)
+async def test_content_is_never_shown_as_a_page_of_ours(app: V1, name: str) -> None:
     async with app.http() as http:
         made = (await http.post("/files", files={"file": (name, b"<script>")})).json()
         got = await http.get(f"/files/{made['id']}/content")
@@ -80,8 +77,8 @@ async def test_content_is_never_shown_as_a_page_of_ours(tmp_path: Path, name: st
     assert "charset" not in got.headers["content-type"]
 
 
-async def test_the_media_type_is_known_or_none(tmp_path: Path) -> None:
-    async with v1(tmp_path).http() as http:
+async def test_the_media_type_is_known_or_none(app: V1) -> None:
+    async with app.http() as http:
         for name, kind in (
             ("a.pdf", "application/pdf"),
             ("a.xyz", "application/octet-stream"),
@@ -91,8 +88,7 @@ async def test_the_media_type_is_known_or_none(tmp_path: Path) -> None:
             assert (await http.get(f"/files/{made['id']}/content")).headers["content-type"] == kind
 
 
-async def test_content_that_vanished_is_a_404(tmp_path: Path) -> None:
-    app = v1(tmp_path)
+async def test_content_that_vanished_is_a_404(app: V1) -> None:
     async with app.http() as http:
         made = (await http.post("/files", files={"file": ("a", b"x")})).json()
         app.library.content(made["id"]).unlink()
@@ -121,17 +117,15 @@ BAD: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("param", "sent"), BAD)
 async def test_a_bad_upload_is_refused_with_the_fields_name_and_nothing_is_kept(
-    tmp_path: Path, param: str, sent: dict[str, Any]
+    shared_app: V1, param: str, sent: dict[str, Any]
 ) -> None:
-    app = v1(tmp_path)
-    async with app.http() as http:
+    async with shared_app.http() as http:
         assert error_of(await http.post("/files", **sent)) == (400, "invalid_request", param)
         assert (await http.get("/files")).json()["data"] == []
-    assert not app.incoming.exists() or list(app.incoming.iterdir()) == []
+    assert list(shared_app.incoming.iterdir()) == []
 
 
-async def test_a_file_that_is_too_large_is_named(tmp_path: Path) -> None:
-    app = v1(tmp_path)
+async def test_a_file_that_is_too_large_is_named(app: V1) -> None:
     async with app.http() as http:
         got = await http.post("/files", files={"file": ("big.md", b"x" * (MAX_FILE_BYTES + 1))})
         assert error_of(got) == (413, "file_too_large", "big.md")
@@ -148,8 +142,8 @@ async def test_a_file_that_is_too_large_is_named(tmp_path: Path) -> None:
         ("order=up", "order"), ("after=file-9", "after"), ("page=2", "page"), ("before=x", "before"),
     ],
 )  # fmt: skip
-async def test_a_bad_query_is_refused(tmp_path: Path, query: str, param: str) -> None:
-    async with v1(tmp_path).http() as http:
+async def test_a_bad_query_is_refused(shared_app: V1, query: str, param: str) -> None:
+    async with shared_app.http() as http:
         assert error_of(await http.get(f"/files?{query}")) == (400, "invalid_request", param)
 
 
@@ -164,8 +158,8 @@ async def test_a_bad_query_is_refused(tmp_path: Path, query: str, param: str) ->
     ],
 )  # fmt: skip
 async def test_what_is_not_there_has_our_shape(
-    tmp_path: Path, method: str, path: str, expected: tuple[int, str]
+    shared_app: V1, method: str, path: str, expected: tuple[int, str]
 ) -> None:
-    async with v1(tmp_path).http() as http:
+    async with shared_app.http() as http:
         got: httpx.Response = await http.request(method, path)
         assert error_of(got)[:2] == expected

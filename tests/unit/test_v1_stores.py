@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -10,13 +9,13 @@ import pytest
 
 from rag.http.v1.parts import Lookup
 from rag.types import Chunk, Hit
-from tests.v1_client import V1, error_of, v1
+from tests.v1_client import V1, error_of
 
 STATIC: Any = {"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 50}}
 
 
-async def test_a_vector_store_goes_its_way(tmp_path: Path) -> None:
-    async with v1(tmp_path).openai() as client:
+async def test_a_vector_store_goes_its_way(app: V1) -> None:
+    async with app.openai() as client:
         made = await client.vector_stores.create(
             name="notes",
             description="mine",
@@ -33,7 +32,8 @@ async def test_a_vector_store_goes_its_way(tmp_path: Path) -> None:
         assert made.expires_after is not None
         assert made.expires_at == pytest.approx(made.created_at + 7 * 86_400, abs=2)
         extras: Any = made.model_extra
-        assert (extras["chunking_strategy"], extras["description"], extras["embedder"]) == (STATIC, "mine", "fake")
+        assert (extras["chunking_strategy"], extras["description"]) == (STATIC, "mine")
+        assert extras["embedder"] == "fake-embedder"
         assert (await client.vector_stores.retrieve(made.id)).id == made.id
         assert (await client.vector_stores.retrieve("notes")).id == made.id
         changed = await client.vector_stores.update(made.id, name="other", metadata=None, expires_after=None)
@@ -44,8 +44,8 @@ async def test_a_vector_store_goes_its_way(tmp_path: Path) -> None:
             await client.vector_stores.retrieve(made.id)
 
 
-async def test_what_an_update_does_not_name_stays(tmp_path: Path) -> None:
-    async with v1(tmp_path).openai() as client:
+async def test_what_an_update_does_not_name_stays(app: V1) -> None:
+    async with app.openai() as client:
         made = await client.vector_stores.create(
             name="a", metadata={"k": "v"}, expires_after={"anchor": "last_active_at", "days": 1}
         )
@@ -53,19 +53,20 @@ async def test_what_an_update_does_not_name_stays(tmp_path: Path) -> None:
         assert (changed.metadata, changed.expires_after) == ({"k": "v"}, made.expires_after)
 
 
-async def test_a_vector_store_begins_with_files(tmp_path: Path) -> None:
-    app = v1(tmp_path)
+async def test_a_vector_store_begins_with_files(app: V1) -> None:
     async with app.openai() as client:
         files = [await client.files.create(file=(f"{n}.md", b"x"), purpose="assistants") for n in range(3)]
         made = await client.vector_stores.create(name="s", file_ids=[file.id for file in files])
+        await app.finished()
+        made = await client.vector_stores.retrieve(made.id)
         assert (made.file_counts.completed, made.file_counts.total, made.usage_bytes) == (3, 3, 3)
         with pytest.raises(openai.NotFoundError):
             await client.vector_stores.create(name="half", file_ids=[files[0].id, "file-none"])
         assert {store.name async for store in client.vector_stores.list()} == {"default", "s"}
 
 
-async def test_vector_stores_are_listed_page_by_page_both_ways(tmp_path: Path) -> None:
-    async with v1(tmp_path).openai() as client:
+async def test_vector_stores_are_listed_page_by_page_both_ways(app: V1) -> None:
+    async with app.openai() as client:
         for number in range(5):
             await client.vector_stores.create(name=str(number))
         names = [store.name async for store in client.vector_stores.list(limit=2, order="asc")]
@@ -95,16 +96,16 @@ BAD: list[tuple[str | None, Any]] = [
 
 
 @pytest.mark.parametrize(("param", "body"), BAD, ids=lambda value: str(value)[:30])
-async def test_a_bad_body_is_refused_with_the_fields_name(tmp_path: Path, param: str | None, body: Any) -> None:
-    async with v1(tmp_path).http() as http:
+async def test_a_bad_body_is_refused_with_the_fields_name(shared_app: V1, param: str | None, body: Any) -> None:
+    async with shared_app.http() as http:
         status, code, named = error_of(await http.post("/vector_stores", json=body))
         assert (status, code) == (400, "invalid_request")
         assert (named or "").split(".")[0] == (param or "")
         assert len((await http.get("/vector_stores")).json()["data"]) == 1
 
 
-async def test_default_cannot_be_deleted_and_strangers_are_not_found(tmp_path: Path) -> None:
-    async with v1(tmp_path).http() as http:
+async def test_default_cannot_be_deleted_and_strangers_are_not_found(shared_app: V1) -> None:
+    async with shared_app.http() as http:
         assert error_of(await http.delete("/vector_stores/default"))[:2] == (409, "conflict")
         for method, path in (("GET", ""), ("POST", ""), ("DELETE", ""), ("GET", "/files"), ("POST", "/search")):
             body = {"query": "x"} if path else {}
@@ -127,8 +128,7 @@ async def searched(app: V1, **options: Any) -> list[Any]:
         return [found async for found in client.vector_stores.search("default", **options)]
 
 
-async def test_a_search_finds_hits(tmp_path: Path) -> None:
-    app = v1(tmp_path)
+async def test_a_search_finds_hits(app: V1) -> None:
     app.hits = [hit(1, 0.9), hit(2, 0.4)]
     filters: Any = {"type": "eq", "key": "n", "value": 1}
     found = await searched(app, query="why", filters=filters, max_num_results=3)
@@ -137,11 +137,10 @@ async def test_a_search_finds_hits(tmp_path: Path) -> None:
         ("file-2", "2.md", 0.4, {"n": 2}),
     ]
     assert [(part.type, part.text) for part in found[0].content] == [("text", "text 1")]
-    assert app.lookups == [Lookup("why", app.library.store("default").store_id, 3, filters)]
+    assert app.lookups == [Lookup("why", app.library.store("default").store_id, {"top_k": 3}, filters)]
 
 
-async def test_several_queries_make_one_list(tmp_path: Path) -> None:
-    app = v1(tmp_path)
+async def test_several_queries_make_one_list(app: V1) -> None:
     app.hits = [hit(1, 0.9), hit(2, 0.4), hit(3, 0.3)]
     found = await searched(app, query=["a", "b"], max_num_results=2, ranking_options={"score_threshold": 0.35})
     assert [f.file_id for f in found] == ["file-1", "file-2"]
@@ -149,15 +148,25 @@ async def test_several_queries_make_one_list(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("weights", "mode", "dense"), [((3, 1), "hybrid", 0.75), ((1, 0), "dense", None), ((0, 0.1), "keyword", None)]
+    ("weights", "changes"),
+    [
+        ((3, 1), {"mode": "hybrid", "weights": {"dense": 3, "keyword": 1}}),
+        ((1, 0), {"mode": "dense"}),
+        ((0, 0.1), {"mode": "keyword"}),
+    ],
 )
 async def test_weights_choose_the_search_paths(
-    tmp_path: Path, weights: tuple[float, float], mode: str, dense: float | None
+    app: V1, weights: tuple[float, float], changes: dict[str, Any]
 ) -> None:
-    app = v1(tmp_path)
     hybrid: Any = {"hybrid_search": {"embedding_weight": weights[0], "text_weight": weights[1]}}
     await searched(app, query="x", ranking_options=hybrid)
-    assert [(lookup.mode, lookup.dense_weight) for lookup in app.lookups] == [(mode, dense)]
+    assert [lookup.changes for lookup in app.lookups] == [{"top_k": 10, **changes}]
+
+
+async def test_a_query_may_be_rewritten_and_not_reranked(app: V1) -> None:
+    app.hits = []
+    await searched(app, query="x", rewrite_query=True, ranking_options={"ranker": "none"})
+    assert [lookup.changes for lookup in app.lookups] == [{"top_k": 10, "queries": 2, "rerank": False}]
 
 
 NOTHING = {"embedding_weight": 0, "text_weight": 0}
@@ -169,36 +178,38 @@ NOTHING = {"embedding_weight": 0, "text_weight": 0}
         ("query", {}), ("query", {"query": ""}), ("query", {"query": []}), ("query", {"query": ["a"] * 21}),
         ("query", {"query": [1]}), ("max_num_results", {"query": "a", "max_num_results": 51}),
         ("max_num_results", {"query": "a", "max_num_results": 0}),
-        ("rewrite_query", {"query": "a", "rewrite_query": True}),
+        ("rewrite_query", {"query": "a", "rewrite_query": "yes"}),
         ("ranking_options", {"query": "a", "ranking_options": {"score_threshold": 1.1}}),
         ("ranking_options", {"query": "a", "ranking_options": {"ranker": "best"}}),
         ("ranking_options", {"query": "a", "ranking_options": {"hybrid_search": NOTHING}}),
         ("filters", {"query": "a", "filters": []}), ("top_k", {"query": "a", "top_k": 3}),
     ],
 )  # fmt: skip
-async def test_a_bad_search_is_refused(tmp_path: Path, param: str, body: Any) -> None:
-    app = v1(tmp_path)
-    async with app.http() as http:
+async def test_a_bad_search_is_refused(shared_app: V1, param: str, body: Any) -> None:
+    async with shared_app.http() as http:
         status, code, named = error_of(await http.post("/vector_stores/default/search", json=body))
     assert (status, code, (named or "").split(".")[0]) == (400, "invalid_request", param)
-    assert app.lookups == []
+    assert shared_app.lookups == []
 
 
 # The embedding model
 
 
-async def test_an_embedding_model_is_changed_and_changed_back(tmp_path: Path) -> None:
-    app = v1(tmp_path)
+async def test_an_embedding_model_is_changed_and_changed_back(app: V1) -> None:
     async with app.http() as http:
-        job = (await http.post("/vector_stores/default/reindex", json={"embedder": "new"})).json()
-        assert (job["object"], job["kind"], job["details"]) == ("job", "reindex", {"from": "fake", "to": "new"})
-        assert error_of(await http.post("/vector_stores/default/reindex", json={"embedder": "new"}))[0] == 409
+        job = (await http.post("/vector_stores/default/reindex", json={"embedder": "other-model"})).json()
+        assert (job["object"], job["kind"]) == ("job", "reindex")
+        assert job["details"].items() >= {"from": "fake-embedder", "to": "other-model"}.items()
+        await app.finished()
+        again = await http.post("/vector_stores/default/reindex", json={"embedder": "other-model"})
+        assert error_of(again)[:2] == (409, "conflict")
         assert error_of(await http.post("/vector_stores/default/reindex", json={})) == (
             400,
             "invalid_request",
             "embedder",
         )
         back = (await http.post("/vector_stores/default/reindex/rollback")).json()
-        assert back["details"] == {"from": "new", "to": "fake"}
+        assert back["details"].items() >= {"from": "other-model", "to": "fake-embedder"}.items()
+        await app.finished()
         forgotten = (await http.post("/vector_stores/default/reindex/forget")).json()
-        assert forgotten["dropped"] == {"embedder": "fake"}
+        assert forgotten["dropped"]["embedder"] == "other-model"

@@ -24,6 +24,7 @@ from rag.http.wire import (
     PrepareRequest,
     RetrieveRequest,
     WireModel,
+    messages_of,
 )
 from rag.types import Message as Turn
 
@@ -131,7 +132,8 @@ WRONG: list[tuple[type[WireModel], str, object]] = [
     (AskRequest, "history", [{"role": "system", "content": "x"}]),
     (AskRequest, "history", [{"role": "user"}]),
     (AskRequest, "history", [{"role": "user", "content": "x", "name": "y"}]),
-    (RetrieveRequest, "mode", "sparse"),
+    (RetrieveRequest, "mode", "fuzzy"),
+    (RetrieveRequest, "retrieval", "rerank"),
     (RetrieveRequest, "rerank", 1),
     (RetrieveRequest, "explain", "true"),
     (RetrieveRequest, "top_k", -1),
@@ -222,9 +224,31 @@ def test_a_question_is_kept_as_it_is() -> None:
     assert AskRequest.parse({"question": " Why? "}).checked_question() == " Why? "
 
 
-def test_a_reranker_that_is_not_there_is_never_left_out_silently() -> None:
-    with pytest.raises(InvalidRequest, match="no reranker is configured"):
-        RetrieveRequest.parse({"query": "a", "rerank": True}).checked_query()
+@pytest.mark.parametrize(
+    ("chosen", "field"),
+    [
+        ({"weihgts": {}}, "retrieval.weihgts"),
+        ({"weights": {"dense": -1}}, "retrieval.weights.dense"),
+        ({"weights": {"My path": 1}}, "retrieval.weights"),
+        ({"weights": {f"p{n}": 1 for n in range(17)}}, "retrieval.weights"),
+        ({"fusion": "sum"}, "retrieval.fusion"),
+        ({"candidates": 1001}, "retrieval.candidates"),
+        ({"rerank_weight": 1.5}, "retrieval.rerank_weight"),
+        ({"queries": 6}, "retrieval.queries"),
+        ({"duplicates": float("nan")}, "retrieval.duplicates"),
+    ],
+)
+def test_retrieval_settings_are_checked_as_strictly(chosen: dict[str, Any], field: str) -> None:
+    for model in (AskRequest, RetrieveRequest):
+        with pytest.raises(InvalidRequest) as refused:
+            model.parse({**GOOD[model], "retrieval": chosen})
+        assert (refused.value.param or "").startswith(field)
+
+
+def test_what_the_request_says_itself_goes_before_its_retrieval_settings() -> None:
+    body = {"query": "a", "top_k": 2, "rerank": False, "retrieval": {"top_k": 9, "rerank": True, "rrf_k": 7}}
+    assert RetrieveRequest.parse(body).changes() == {"top_k": 2, "rerank": False, "rrf_k": 7}
+    assert RetrieveRequest.parse({"query": "a"}).changes() == {}
 
 
 def test_sampling_holds_only_what_the_request_sets() -> None:
@@ -287,7 +311,7 @@ def test_generates_sampling_has_vllms_names_and_survives_the_wire_again() -> Non
 
 def test_turns_of_a_prepare_request_are_messages() -> None:
     body = {"question": "a", "context_tokens": 9, "max_tokens": 1, "history": [{"role": "user", "content": "b"}]}
-    assert PrepareRequest.parse(body).turns() == [Turn("user", "b")]
+    assert messages_of(PrepareRequest.parse(body).history) == (Turn("user", "b"),)
 
 
 @pytest.mark.parametrize("model", [*JSON_MODELS, IngestRequest])

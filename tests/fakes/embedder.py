@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from rag.errors import ModelNotFound
+from rag.ports import Vectors
+from rag.types import TextKind
+from tests.fakes.words import words
+
+
+class FakeEmbedder:
+    """Hashed bags of words: texts that share words are near, the same text is always the same vector.
+
+    Args:
+        pause_s: What each call with passages takes, so that there is a middle to be interrupted in.
+        held_at: Number of the call, from 1, that waits until `going` is set.
+        at_random: Texts have random directions instead, which is quick with many dimensions.
+        keeps_calls: Whether `calls` is kept; a long run keeps its memory for what it measures.
+    """
+
+    def __init__(
+        self,
+        dimensions: int = 64,
+        model_name: str = "fake-embedder",
+        *,
+        pause_s: float = 0.0,
+        held_at: int | None = None,
+        at_random: bool = False,
+        keeps_calls: bool = True,
+    ) -> None:
+        self.model_name = model_name
+        self.dimensions = dimensions
+        self.calls: list[tuple[tuple[str, ...], TextKind]] = []
+        self.failure: Exception | None = None
+        self.is_held, self.going = threading.Event(), threading.Event()
+        self._pause_s = pause_s
+        self._held_at = held_at
+        self._at_random = at_random
+        self._keeps_calls = keeps_calls
+
+    async def encode(self, texts: Sequence[str], kind: TextKind) -> Vectors:
+        if self._keeps_calls:
+            self.calls.append((tuple(texts), kind))
+        if self._held_at is not None and len(self.calls) == self._held_at:
+            self.is_held.set()
+            await asyncio.to_thread(self.going.wait, 20)
+        await asyncio.sleep(self._pause_s if kind == "passage" else 0)
+        if self.failure is not None:
+            raise self.failure
+        return self.vectors(texts)
+
+    def vectors(self, texts: Sequence[str]) -> Vectors:
+        rows = np.zeros((len(texts), self.dimensions), dtype=np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            if self._at_random:
+                row[:] = np.random.default_rng(_number(text)).standard_normal(self.dimensions, dtype=np.float32)
+                continue
+            for word in words(text) or ["blank"]:
+                row[_number(word) % self.dimensions] += 1
+        unit: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return unit
+
+
+def _number(text: str) -> int:
+    return int(hashlib.sha256(text.encode()).hexdigest(), 16)
+
+
+class FakeEmbedders:
+    """`default`, and others by name.
+
+    Args:
+        others: Dimensions by the name of a model; names that are not in it are not found.
+    """
+
+    def __init__(self, default: FakeEmbedder | None = None, others: Mapping[str, int] | None = None) -> None:
+        self.default = default or FakeEmbedder()
+        self.models = {
+            self.default.model_name: self.default,
+            **{name: FakeEmbedder(dimensions, name) for name, dimensions in (others or {}).items()},
+        }
+        self.failure: Exception | None = None
+        self.asked: list[str] = []
+
+    async def named(self, model: str) -> FakeEmbedder:
+        self.asked.append(model)
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
+        if model not in self.models:
+            raise ModelNotFound(f"there is no model {model!r}", param="model")
+        return self.models[model]

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rag.ports import Pieces
+from rag.types import Finished, TextPiece, Usage
+
+
+class InstantEngine:
+    """Stands where `VllmEngine` stands and answers at once, for the benchmark of our own work.
+
+    Args:
+        record: File that each prompt's token ids are added to, one JSON array a line.
+    """
+
+    TOKENS = 64
+
+    def __init__(self, record: Path | None = None) -> None:
+        self._record = record
+
+    async def start(self) -> None:
+        """It is always there."""
+
+    async def stop(self) -> None:
+        """Nothing to stop."""
+
+    def facts(self) -> Mapping[str, Any]:
+        return {"model": "instant", "context_tokens": 8192, "running": 0}
+
+    async def generate(self, prompt: str | Sequence[int], sampling: Mapping[str, Any], request_id: str) -> Pieces:
+        if self._record is not None and not isinstance(prompt, str):
+            with self._record.open("a") as file:
+                file.write(json.dumps(list(prompt)) + "\n")
+        return self._words(len(prompt))
+
+    async def _words(self, prompt_tokens: int) -> Pieces:
+        for number in range(self.TOKENS):
+            yield TextPiece(f"w{number} ")
+        yield Finished("length", Usage(prompt_tokens, self.TOKENS, 0))

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from rag.errors import BrokenFile, UnsupportedFile
+from rag.types import Extract
+
+
+class FakeParser:
+    """Reads UTF-8; a file that begins with `broken` or `damaged` is refused. `gate` holds it up."""
+
+    def __init__(self) -> None:
+        self.parsed: list[str] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.closed = False
+
+    def parse(self, path: Path, filename: str) -> Extract:
+        self.gate.wait(10)
+        self.parsed.append(filename)
+        text = path.read_text()
+        if text.startswith("broken"):
+            raise UnsupportedFile(f"{filename}: is broken", param=filename)
+        if text.startswith("damaged"):
+            raise BrokenFile(f"{filename} is damaged", param=filename)
+        return Extract(text, "text/plain")
+
+    def close(self) -> None:
+        self.closed = True

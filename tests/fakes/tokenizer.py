@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rag.types import Message
+
+
+class FakeTokenizer:
+    """One token a word; a conversation is rendered as `<role> content` and ends with `<assistant>`."""
+
+    def __init__(self) -> None:
+        self.vocabulary: dict[str, int] = {}
+
+    def render(self, messages: Sequence[Message]) -> list[int]:
+        text = " ".join([*(f"<{message.role}> {message.content}" for message in messages), "<assistant>"])
+        return [self.vocabulary.setdefault(word, len(self.vocabulary)) for word in text.split()]
+
+    def count(self, text: str) -> int:
+        return len(text.split())
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        known = {number: word for word, number in self.vocabulary.items()}
+        return " ".join(known[number] for number in token_ids)

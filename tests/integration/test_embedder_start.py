@@ -1,0 +1,94 @@
+"""The Embedder as its settings say: which models it is ready with, and why it is not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rag import bootstrap
+from rag.cli.prepare import prepare
+from rag.errors import SetupError, Starting
+from rag.http.embedder_api import EmbedderApi
+from rag.http.embedder_wire import EncodeSparseRequest, RerankRequest
+from tests.small_models import a_cross_encoder, a_static_sparse_encoder, an_inference_free_splade, embedded_encoder
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(autouse=True)
+def _fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("RAG_EMBEDDER__DEVICE", "cpu")
+    bootstrap.settings.cache_clear()
+    yield
+    bootstrap.settings.cache_clear()
+
+
+async def started() -> EmbedderApi:
+    api = bootstrap.embedder_api()
+    api.models.start()
+    async with asyncio.timeout(50):
+        while True:
+            try:
+                api.models.get()
+                return api
+            except Starting:
+                await asyncio.sleep(0.02)
+
+
+async def test_all_models_that_are_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sparse, cross = a_static_sparse_encoder(tmp_path / "sparse"), a_cross_encoder(tmp_path / "cross")
+    monkeypatch.setenv("RAG_EMBEDDER__SPARSE_MODEL", sparse)
+    monkeypatch.setenv("RAG_RERANK__KIND", "cross_encoder")
+    monkeypatch.setenv("RAG_RERANK__MODEL", cross)
+    api = await started()
+    assert (await api.ready())["sparse_model"] == sparse
+    answer = await api.encode_sparse(EncodeSparseRequest.parse({"texts": ["zebra"]}))
+    assert b'"indices":[29145]' in bytes(answer.body)
+    for kind, name in (("late_interaction", "all-MiniLM-L6-v2"), ("cross_encoder", cross)):
+        request = RerankRequest.parse({"query": "zebra", "texts": ["zebras eat", "rows"], "kind": kind})
+        assert f'"model":"{kind}:{name}"'.encode() in bytes((await api.rerank(request)).body)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"RAG_EMBEDDER__SPARSE_MODEL": "MINI"}, "RAG_EMBEDDER__SPARSE_MODEL: .*MINI is no sparse encoder"),
+        ({"RAG_EMBEDDER__SPARSE_MODEL": "./nope"}, r"RAG_EMBEDDER__SPARSE_MODEL: there is no folder \./nope"),
+        ({"RAG_RERANK__KIND": "cross_encoder", "RAG_RERANK__MODEL": "MINI"}, "RAG_RERANK__MODEL: .*no cross-encoder"),
+        ({"RAG_RERANK__KIND": "cross_encoder", "RAG_RERANK__MODEL": "EMPTY"}, "RAG_RERANK__MODEL: .*EMPTY.*be loaded"),
+        ({"RAG_RERANK__KIND": "cross_encoder"}, "RAG_RERANK__MODEL: is not set"),
+    ],
+)
+async def test_what_keeps_it_from_being_ready(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, str], words: str
+) -> None:
+    empty = tmp_path / "EMPTY"
+    empty.mkdir()
+    (empty / "config.json").write_text('{"architectures": ["BertForSequenceClassification"], "model_type": "bert"}')
+    (tmp_path / "MINI").symlink_to(embedded_encoder())
+    monkeypatch.chdir(tmp_path)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SetupError, match=words):
+        await started()
+
+
+def test_prepare_finds_all_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RAG_EMBEDDER__SPARSE_MODEL", an_inference_free_splade(tmp_path))
+    monkeypatch.setenv("RAG_RERANK__KIND", "cross_encoder")
+    monkeypatch.setenv("RAG_RERANK__MODEL", a_cross_encoder(tmp_path / "cross"))
+    done = CliRunner().invoke(prepare, ["--only", "encoder"])
+    assert done.exit_code == 0, done.output
+    assert [line.split(" in ")[0].split()[1] for line in done.output.splitlines()] == [
+        "encoder",
+        "sparse",
+        "cross-encoder",
+    ]
+    monkeypatch.setenv("RAG_EMBEDDER__SPARSE_MODEL", "./nope")
+    done = CliRunner().invoke(prepare, ["--only", "encoder"])
+    assert done.exit_code != 0
+    assert "RAG_EMBEDDER__SPARSE_MODEL: there is no folder ./nope" in done.output

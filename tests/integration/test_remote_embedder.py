@@ -1,0 +1,46 @@
+"""The encoder behind its port: real HTTP on loopback, a fake encoder."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rag.errors import ModelNotFound, Starting
+from rag.http.remote import RemoteEmbedder, RemoteEmbedders
+from rag.http.service_client import ServiceClient
+from tests.embedder_service import an_embedder_service
+from tests.fakes import FakeEmbedder, FakeEmbedders
+
+pytestmark = pytest.mark.integration
+
+
+def embedders() -> FakeEmbedders:
+    return FakeEmbedders(FakeEmbedder(dimensions=16), {"other": 8})
+
+
+async def test_vectors_come_back_bit_by_bit() -> None:
+    async with an_embedder_service(embedders()) as client:
+        remote, texts = RemoteEmbedder(client), ["one", "two words", "日本"]
+        await remote.connect()
+        assert (remote.model_name, remote.dimensions) == ("fake-embedder", 16)
+        for kind in ("query", "passage"):
+            got = await remote.encode(texts, kind)
+            assert got.dtype == np.float32
+            np.testing.assert_array_equal(got, FakeEmbedder(dimensions=16).vectors(texts))
+
+
+async def test_another_model_is_asked_for_by_its_name() -> None:
+    async with an_embedder_service(embedders()) as client:
+        remote = RemoteEmbedders(client)
+        await remote.connect()
+        assert await remote.named("fake-embedder") is remote.default
+        other = await remote.named("other")
+        assert (other.model_name, other.dimensions) == ("other", 8)
+        assert (await other.encode(["one"], "passage")).shape == (1, 8)
+        with pytest.raises(ModelNotFound):
+            await remote.named("none")
+
+
+async def test_an_encoder_that_was_not_asked_yet_is_starting() -> None:
+    with pytest.raises(Starting):
+        _ = RemoteEmbedder(ServiceClient("Embedder", "http://127.0.0.1:9")).dimensions

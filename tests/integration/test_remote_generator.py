@@ -1,0 +1,154 @@
+"""The language model behind its port: real HTTP on loopback, a fake engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from rag.errors import (
+    ContextLengthExceeded,
+    DependencyUnavailable,
+    RagError,
+)
+from rag.http.edge import Edge
+from rag.http.error_table import error_response
+from rag.http.event_stream import Event, EventStream
+from rag.http.lifecycle import Lifecycle
+from rag.http.llm_api import LlmApi
+from rag.http.remote import RemoteGenerator
+from rag.http.service_client import ServiceClient
+from rag.http.wire import GenerateRequest
+from rag.ports import Pieces
+from rag.types import Finished, TextPiece, Usage
+from tests.fakes import FakeGenerator
+from tests.loopback import app_of, client_of, until
+
+pytestmark = pytest.mark.integration
+
+
+async def text_of(pieces: Pieces) -> tuple[str, Finished | None]:
+    text, finished = "", None
+    async for piece in pieces:
+        if isinstance(piece, TextPiece):
+            text += piece.text
+        else:
+            finished = piece
+    return text, finished
+
+
+def llm(generator: FakeGenerator) -> ASGIApp:
+    """The LLM service with a fake engine."""
+    api = LlmApi(generator, keep_alive_s=5, timeout_s=20)
+
+    async def handler(request: Request) -> Response:
+        parsed = await GenerateRequest.from_http_request(request, None)
+        try:
+            if parsed.refused is not None:
+                raise parsed.refused
+            return await api.generate(parsed)
+        except RagError as error:
+            return error_response(error)
+
+    return Edge(app_of(handler), Lifecycle("LLM"), 10, {"*": 2**20})
+
+
+async def test_a_prompt_goes_there_and_text_comes_back() -> None:
+    generator = FakeGenerator("naïve 日本 🙂 done")
+    async with client_of(llm(generator)) as client:
+        sampling = {"max_tokens": 9, "structured_outputs": {"json": {"type": "object"}}}
+        pieces = await RemoteGenerator(client).generate([1, 2, 3], sampling, "id")
+        assert await text_of(pieces) == ("naïve 日本 🙂 done", Finished("stop", Usage(3, 4)))
+    assert generator.requests[0][:2] == ([1, 2, 3], sampling)
+
+
+async def test_closing_the_pieces_stops_the_engine() -> None:
+    """Trap B5: also before the first token."""
+    generator = FakeGenerator(start=asyncio.Event())
+    async with client_of(llm(generator)) as client:
+        pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
+        assert generator.running == 1
+        await pieces.aclose()
+        await until(lambda: generator.running == 0)
+        assert generator.cancelled == 1
+
+
+async def test_an_engine_that_dies_in_mid_answer_is_its_own_error_here() -> None:
+    """Trap B3: BentoML ends such a stream as a normal one."""
+    async with client_of(llm(FakeGenerator("a b c", dies_after=2))) as client:
+        pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
+        with pytest.raises(DependencyUnavailable, match="the engine died"):
+            await text_of(pieces)
+
+
+async def test_an_error_event_is_raised_as_what_it_is() -> None:
+    async def events() -> AsyncGenerator[Event, None]:
+        yield "token", {"text": "a"}
+        raise ContextLengthExceeded("too long")
+
+    app = EventStream(events(), keep_alive_s=5, timeout_s=5)
+    async with client_of(app) as client:
+        pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
+        with pytest.raises(ContextLengthExceeded, match="too long"):
+            await text_of(pieces)
+
+
+@contextlib.asynccontextmanager
+async def raw_server(*chunks: bytes, pause_s: float = 0.0) -> AsyncIterator[str]:
+    """Sends these bytes and closes the connection, whatever it was asked."""
+
+    gone = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for chunk in chunks:
+            writer.write(chunk)
+            await writer.drain()
+            await asyncio.sleep(pause_s)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        gone.set()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await asyncio.wait_for(gone.wait(), 1)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+UNTIL_CLOSED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+TOKEN = b'event: token\ndata: {"text":"a"}\n\n'
+
+
+@pytest.mark.parametrize("answer", [CHUNKED + b"%x\r\n" % len(TOKEN) + TOKEN + b"\r\n", UNTIL_CLOSED + TOKEN])
+async def test_a_connection_that_dies_in_mid_answer_is_an_unavailable_dependency(answer: bytes) -> None:
+    """Trap B2: an answer that is cut off silently is never taken for a whole one."""
+    async with raw_server(answer) as url:
+        client = ServiceClient("LLM", url)
+        pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
+        assert await anext(pieces) == TextPiece("a")
+        with pytest.raises(DependencyUnavailable):
+            await anext(pieces)
+        await client.close()
+
+
+@pytest.mark.parametrize("size", [1, 7])
+async def test_text_survives_any_cut(size: int) -> None:
+    """Trap B4: BentoML decodes chunk by chunk, and a character that is cut in two is lost."""
+    text = "naïve 日本 🙂"
+    events = f"event: token\ndata: {json.dumps({'text': text}, ensure_ascii=False)}\n\n: keep-alive\n\n".encode()
+    events += b'event: usage\ndata: {"prompt_tokens":1,"completion_tokens":2,"cached_tokens":0}\n\n'
+    events += b'event: done\ndata: {"finish_reason":"length"}\n\n'
+    cuts = [events[i : i + size] for i in range(0, len(events), size)]
+    async with raw_server(UNTIL_CLOSED, *cuts, pause_s=0.0005) as url:
+        client = ServiceClient("LLM", url)
+        pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
+        assert await text_of(pieces) == (text, Finished("length", Usage(1, 2)))
+        await client.close()
