@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,9 @@ from rag.evals import ranking
 from rag.evals.figures import mean
 from rag.evals.reading import read_set
 from rag.evals.sets import BadInput, EvalSet
+from rag.ports import Vectors
+
+Encode = Callable[[Sequence[str]], Vectors]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,14 +34,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BadInput as error:
         print(f"failed: {error}", file=sys.stderr)
         return 2
+    encode = _encoder(chosen.threads)
     for one in sets:
-        figures = measured(one, chosen.threads)
+        figures = measured(one, encode)
         means = {name: round(mean(list(values.values()), 0).value, 4) for name, values in figures.items()}
         print(json.dumps({"set": one.name, "queries": len(one.queries), **means}), flush=True)
     return 0
 
 
-def measured(chosen: EvalSet, threads: int | None) -> ranking.PerQuery:
+def measured(chosen: EvalSet, encode: Encode) -> ranking.PerQuery:
+    documents = encode([document.content().decode() for document in chosen.documents])
+    queries = encode([query.text for query in chosen.queries])
+    ids = [document.doc_id for document in chosen.documents]
+    ranked = {}
+    for query, vector in zip(chosen.queries, queries, strict=True):
+        best = np.argsort(-(documents @ vector), kind="stable")[: ranking.DEPTH]
+        ranked[query.query_id] = [ids[position] for position in best]
+    return ranking.measured(chosen.relevant, ranked, ranking.DEPTH)
+
+
+def _encoder(threads: int | None) -> Encode:
     import torch
     from sentence_transformers import SentenceTransformer
 
@@ -46,15 +61,7 @@ def measured(chosen: EvalSet, threads: int | None) -> ranking.PerQuery:
         torch.set_num_threads(threads)
     settings = config.load()
     encoder = SentenceTransformer(str(model_files.embedder_folder(settings)), device=settings.embedder.device)
-    texts = [document.content().decode() for document in chosen.documents]
-    documents = encoder.encode(texts, batch_size=8, normalize_embeddings=True)
-    queries = encoder.encode([query.text for query in chosen.queries], normalize_embeddings=True)
-    ids = [document.doc_id for document in chosen.documents]
-    ranked = {}
-    for query, vector in zip(chosen.queries, queries, strict=True):
-        best = np.argsort(-(documents @ vector), kind="stable")[: ranking.DEPTH]
-        ranked[query.query_id] = [ids[position] for position in best]
-    return ranking.measured(chosen.relevant, ranked, ranking.DEPTH)
+    return lambda texts: np.asarray(encoder.encode(list(texts), batch_size=8, normalize_embeddings=True))
 
 
 if __name__ == "__main__":

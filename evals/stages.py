@@ -66,7 +66,7 @@ def _rerank(best: Options) -> list[Options]:
     on = [
         _changed(best, rerank=True, rerank_top_n=count, rerank_weight=weight)
         for count in (10, 20, 40)
-        for weight in (0.25, 0.5, 0.75, 1.0)
+        for weight in (0.25, 0.5, 0.75)
     ]
     return [best, *on]
 

@@ -49,7 +49,7 @@ def options() -> argparse.ArgumentParser:
     cli.add_argument("--report", nargs="*", type=Path, default=[], metavar="SET", help="sets that are only reported on")
     cli.add_argument("--stages", nargs="+", choices=[stage.name for stage in STAGES], help="some of them; all")
     cli.add_argument("--queries", type=int, help="at most so many of each half and set")
-    cli.add_argument("--slow-queries", type=int, default=200, help="the same for stages that rerank (200)")
+    cli.add_argument("--slow-queries", type=int, default=120, help="the same for stages that rerank (120)")
     cli.add_argument("--minutes", type=float, default=60.0, help="after which nothing more is begun (60)")
     cli.add_argument("--seed", type=int, default=0)
     cli.add_argument("--concurrency", type=int, default=8)

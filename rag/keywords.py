@@ -5,6 +5,7 @@ Milvus only splits what comes out of here at its blanks.
 
 from __future__ import annotations
 
+import re
 import threading
 import unicodedata
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import Stemmer
 
 from rag.errors import SetupError
 
-LANGUAGES: tuple[str, ...] = tuple(Stemmer.algorithms())
+LANGUAGES: tuple[str, ...] = tuple(name for name in Stemmer.algorithms() if name.isalpha())
 """Languages whose endings are known: those of the Snowball stemmers."""
 
 # Snowball's own list for English, https://snowballstem.org/algorithms/english/stop.txt, as Lucene has it, too. The
@@ -39,7 +40,7 @@ _PART = regex.compile(rf"{_LETTERS}+")
 _NAME = regex.compile(r"[._\p{N}]")
 """What makes joined parts a name, to be found whole; other words with hyphens are what their parts are."""
 _CJK_RUN = regex.compile(r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}ー]+)")
-_NOT_IN_WORDS = regex.compile(r"[^\p{L}\p{N}_]")
+_NOT_IN_WORDS = re.compile(r"\W")  # of `re`, as in Milvus Lite
 _QUOTES = str.maketrans("’ʼ＇", "'''")
 
 _stemmers = threading.local()  # a stemmer is for one thread at a time
@@ -88,7 +89,10 @@ def _words(text: str, stop_words: frozenset[str], language: str) -> Iterator[str
             yield _plain("_".join(parts))
         for part in parts:
             if part not in stop_words:
-                yield from _pairs(part) if _CJK_RUN.search(part) else (_plain(stem(part)),)
+                if part.isascii() or not _CJK_RUN.search(part):
+                    yield _plain(stem(part))
+                else:
+                    yield from _pairs(part)
 
 
 def _pairs(word: str) -> Iterator[str]:
@@ -100,7 +104,7 @@ def _pairs(word: str) -> Iterator[str]:
 
 
 def _plain(word: str) -> str:
-    """The word in letters that Milvus Lite takes for such: vowel signs, as in Hindi, become their code."""
+    """The word in letters that Milvus Lite takes for such; other signs, such as Hindi's vowels, become their number."""
     return word if word.isascii() else _NOT_IN_WORDS.sub(lambda match: f"{ord(match[0]):x}", word)
 
 

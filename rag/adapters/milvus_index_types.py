@@ -22,7 +22,7 @@ class Parameter:
         if self.switch or isinstance(value, bool):
             return self.switch and isinstance(value, bool)
         if self.words:
-            return value in self.words
+            return isinstance(value, str) and value.upper() in self.words
         numbers = int if self.whole else (int, float)
         return isinstance(value, numbers) and self.low <= value <= self.high
 
@@ -52,7 +52,7 @@ _LISTS = {"nlist": Parameter(1, 65_536)}
 _PROBES = {"nprobe": Parameter(1, 65_536)}
 _GRAPH = {"M": Parameter(2, 2048), "efConstruction": _COUNT}
 _PRODUCT = {"m": Parameter(1, 65_536), "nbits": Parameter(1, 24)}
-_REFINED = {"refine": _SWITCH, "refine_type": Parameter(words=("SQ4U", "SQ6", "SQ8", "FP16", "BF16", "FP32"))}
+_REFINED = {"refine": _SWITCH, "refine_type": Parameter(words=("SQ4U", "SQ6", "SQ8", "FP16", "BF16", "FP32", "FLAT"))}
 _REFINE_K = {"refine_k": Parameter(low=1, whole=False)}
 _QUANTISED = {"sq_type": Parameter(words=("SQ4U", "SQ6", "SQ8", "BF16", "FP16"))}
 _ON_DEVICE = {"cache_dataset_on_device": _SWITCH}
@@ -89,9 +89,7 @@ DENSE: Mapping[str, IndexType] = {
     "DISKANN": IndexType(
         {"max_degree": Parameter(1, 2048), "search_list_size": Parameter(1, 65_536)}, {"search_list": _COUNT}
     ),
-    "SCANN": IndexType(
-        _LISTS | {"with_raw_data": _SWITCH} | _MMAP, _PROBES | {"reorder_k": _COUNT}, _NLIST
-    ),
+    "SCANN": IndexType(_LISTS | {"with_raw_data": _SWITCH} | _MMAP, _PROBES | {"reorder_k": _COUNT}, _NLIST),
     "GPU_CAGRA": IndexType(_CAGRA_BUILD | _CAGRA_ALGORITHM, _CAGRA_SEARCH | _CAGRA_ROUNDS),
     "GPU_IVF_FLAT": IndexType(_LISTS | _ON_DEVICE, _PROBES, _NLIST),
     "GPU_IVF_PQ": IndexType(_LISTS | _PRODUCT | _ON_DEVICE, _PROBES, _NLIST),

@@ -148,6 +148,8 @@ class _Timed:
         started = time.perf_counter()
         response = self.send()
         self.taken_ms = (time.perf_counter() - started) * 1000
+        if response.status_code == httpx.codes.GATEWAY_TIMEOUT:
+            raise Rejected(error_message(response))  # it would take as long the next time
         return response
 
 

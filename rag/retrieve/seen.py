@@ -12,6 +12,8 @@ from rag.retrieve.fusion import FIRST
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.paths import OF_THE_STORE, Asked
 
+_WEIGHTS = "retrieval.weights"
+
 
 @dataclass(frozen=True, slots=True)
 class Wording:
@@ -67,7 +69,8 @@ def _paths_of(options: RetrieveOptions, snapshot: Snapshot, own: Collection[str]
     known = ["dense", "keyword", *(["sparse"] if has_sparse else []), *own]
     for name in options.weights:
         if name not in (*known, *OF_THE_STORE):
-            raise InvalidRequest(f"weights: there is no search path {name!r}, but {', '.join(known)}", param="weights")
+            there_are = ", ".join(known)
+            raise InvalidRequest(f"{_WEIGHTS}: there is no search path {name!r}, but {there_are}", param=_WEIGHTS)
     if options.mode == "sparse" and not has_sparse:
         store = snapshot.store_id
         raise InvalidRequest(
@@ -79,5 +82,5 @@ def _paths_of(options: RetrieveOptions, snapshot: Snapshot, own: Collection[str]
         return (options.mode,)
     chosen = tuple(name for name in known if options.weight(name) > 0)
     if not chosen:
-        raise InvalidRequest("weights: every search path has the weight 0", param="weights")
+        raise InvalidRequest(f"{_WEIGHTS}: every search path has the weight 0", param=_WEIGHTS)
     return chosen

@@ -131,11 +131,11 @@ def naughty_store(naughty: list[str], tmp_path_factory: pytest.TempPathFactory) 
 def test_naughty_strings_as_values(naughty_store: MilvusStore, naughty: list[str]) -> None:
     for number, string in enumerate(naughty):
         expected = {n for n, other in enumerate(naughty) if other == string}
-        filters = {"type": "eq", "key": "s", "value": string}
+        filters: dict[str, Any] = {"type": "eq", "key": "s", "value": string}
         if number % 2:
             filters |= {"type": "in", "value": ["no such", string]}
-        assert numbers(dense(naughty_store, "word", limit=600, filters=filters)) == expected
-        if number % 10 == 0:
+        assert numbers(dense(naughty_store, "word", limit=20, filters=filters)) == expected
+        if number % 50 == 0:
             others = {"type": "ne", "key": "s", "value": string}
             assert numbers(dense(naughty_store, "word", limit=600, filters=others)) == {*range(-1, 515)} - expected
             assert dense(naughty_store, "word", filters={"type": "eq", "key": "filename", "value": string}) == []

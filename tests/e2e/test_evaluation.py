@@ -1,4 +1,4 @@
-"""Evaluation, run as its users do, against the real service. The floors are far below what is seen, and far above luck."""
+"""Evaluation, as its users run it, on the real service. The floors are far below what is seen, and above luck."""
 
 from __future__ import annotations
 

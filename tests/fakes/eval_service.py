@@ -35,7 +35,8 @@ class FakeEvalService:
     """At a vector store, until its files are done."""
     cached: bool = False
     busy: int = 0
-    """Queries to answer with 503 before one is taken."""
+    """Queries to refuse before one is taken."""
+    busy_with: int = 503
     breaks_off: bool = False
     """Whether answers end without their last event."""
     stores: dict[str, JsonObject] = field(default_factory=dict)
@@ -116,7 +117,7 @@ class FakeEvalService:
     def _retrieve(self, body: JsonObject) -> httpx.Response:
         if self.busy:
             self.busy -= 1
-            return refusal(503, "the engine still starts", retry_after="0")
+            return refusal(self.busy_with, "the engine still starts", retry_after="0")
         if "nonsense" in body:
             return refusal(400, "nonsense: is not a field of this request")
         hits = self._hits(body, body["query"])

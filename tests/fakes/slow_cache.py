@@ -21,6 +21,9 @@ class SlowCache:
         self.memory = MemoryCache(1 << 20)
         self._delay = delay
 
+    async def connect(self) -> None:
+        """It is here."""
+
     async def get(self, key: str) -> bytes | None:
         return await self.memory.get(key) if await self._reached() else None
 

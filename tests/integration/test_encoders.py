@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from rag.adapters import model_files
+from rag.adapters.compute_turn import ComputeTurn
 from rag.adapters.encoders import Encoders
-from rag.adapters.st_embedder import ComputeTurn, StEmbedder
+from rag.adapters.st_embedder import StEmbedder
 from rag.config import EMBEDDED_ENCODER, EmbedderSettings, Settings
 from rag.errors import ModelNotFound
 
@@ -43,7 +44,7 @@ def turn() -> ComputeTurn:
 
 
 @pytest.fixture
-def encoders(embedded: str, turn: ComputeTurn) -> Encoders:
+def encoders(embedded: str, turn: ComputeTurn) -> Encoders[StEmbedder]:
     settings = EmbedderSettings(device="cpu")
 
     def load(model: str) -> StEmbedder:
@@ -53,7 +54,7 @@ def encoders(embedded: str, turn: ComputeTurn) -> Encoders:
     return Encoders(StEmbedder(embedded, settings, turn), load)
 
 
-async def test_two_models_answer_each_in_its_own_way(encoders: Encoders, small: str) -> None:
+async def test_two_models_answer_each_in_its_own_way(encoders: Encoders[StEmbedder], small: str) -> None:
     other = await encoders.named(small)
     assert (encoders.default.model_name, other.model_name) == (EMBEDDED_ENCODER, small)
     assert other.dimensions == 384
@@ -68,7 +69,7 @@ async def test_two_models_answer_each_in_its_own_way(encoders: Encoders, small: 
     np.testing.assert_allclose((await passages)[:2], plain, atol=1e-4)
 
 
-async def test_questions_do_not_wait_for_passages(encoders: Encoders, turn: ComputeTurn) -> None:
+async def test_questions_do_not_wait_for_passages(encoders: Encoders[StEmbedder], turn: ComputeTurn) -> None:
     begun, going = threading.Event(), threading.Event()
     embedder = encoders.default
 
@@ -86,7 +87,7 @@ async def test_questions_do_not_wait_for_passages(encoders: Encoders, turn: Comp
     assert await at_work
 
 
-async def test_a_folder_that_holds_no_model(encoders: Encoders, small: str, tmp_path: Path) -> None:
+async def test_a_folder_that_holds_no_model(encoders: Encoders[StEmbedder], small: str, tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound, match=r"config\.json is missing"):
         await encoders.named(str(tmp_path))
     (tmp_path / "config.json").write_text("{}")

@@ -9,10 +9,10 @@ from rag.types import Chunk, Hit
 from tests.builders import a_chunk
 
 TEXT = (
-    "A collection is loaded into memory before it can be searched, which takes a moment for a large one. Its segments are "
-    "sealed when they are full, and an index is built for each of them in the background; until that is done they are "
-    "scanned. Releasing it gives the memory back, and nothing is lost by that: it can be loaded again whenever somebody "
-    "asks for it, on this node or on any other."
+    "A collection is loaded into memory before it can be searched, which takes a moment for a large one. Its segments "
+    "are sealed when they are full, and an index is built for each of them in the background; until that is done they "
+    "are scanned. Releasing it gives the memory back, and nothing is lost by that: it can be loaded again whenever "
+    "somebody asks for it, on this node or on any other."
 )
 
 
@@ -29,7 +29,7 @@ def kept(*chunks: Chunk, likeness: float = 0.9, at_most: int = 100) -> list[Hit]
 
 
 def test_the_best_of_equal_texts_stays_and_names_the_others() -> None:
-    first, other, same = a_chunk("a b c", filename="1"), a_chunk("x y z", filename="2"), a_chunk("A  b, c", filename="3")
+    first, other, same = (a_chunk(text, filename=text) for text in ("a b c", "x y z", "A  b, c"))
     found = kept(first, other, same, likeness=1)
     assert texts(found) == ["a b c", "x y z"]
     assert [hit.duplicates for hit in found] == [(same.chunk_id,), ()]

@@ -205,6 +205,12 @@ def test_json_is_all_of_it(numbers: Path, tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
+def test_a_search_that_takes_too_long_is_not_tried_again(numbers: Path, tmp_path: Path) -> None:
+    service = FakeEvalService(busy=1, busy_with=504)
+    result = run(service, numbers, "--out", tmp_path / "out", "--concurrency", "1")
+    assert (result.exit_code, "the engine still starts" in result.stderr) == (1, True)
+
+
 # --- the gate --------------------------------------------------------------------------------
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from evals import milvus_docs, sweep
+from evals import bare, milvus_docs, sweep
 from evals.split import halves
 from evals.stages import STAGES, START
 from rag.evals.reading import read_set
@@ -109,6 +111,14 @@ def test_stages_begin_with_what_they_are_given() -> None:
         assert stage.tries(START)[0] == START
     for stage in STAGES:
         assert any(tried == START for tried in stage.tries(START))
+
+
+def test_what_the_encoder_alone_finds(numbers: Path) -> None:
+    vectors = np.eye(COUNT, dtype=np.float32)
+    figures = bare.measured(
+        read_set(numbers), lambda texts: vectors[[int(re.findall(r"number(\d+)", text)[0]) for text in texts]]
+    )
+    assert figures["mrr@10"] == {f"q{i}": 1.0 for i in range(COUNT)}
 
 
 def test_the_faq_of_milvus_becomes_a_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

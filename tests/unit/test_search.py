@@ -191,8 +191,8 @@ async def test_weights_of_the_question_go_before_those_of_the_service(bench: Ben
 @pytest.mark.parametrize(
     ("changes", "param", "named"),
     [
-        ({"weights": {"dence": 1}}, "weights", "dence"),
-        ({"weights": {"dense": 0, "keyword": 0}}, "weights", "weight 0"),
+        ({"weights": {"dence": 1}}, "retrieval.weights", "dence"),
+        ({"weights": {"dense": 0, "keyword": 0}}, "retrieval.weights", "weight 0"),
         ({"mode": "sparse"}, "mode", "RAG_EMBEDDER__SPARSE_MODEL"),
     ],
 )
