@@ -143,8 +143,8 @@ class RetrieveSettings(Section):
         "weights", description="How paths become one list: weights of normalised scores, or reciprocal ranks."
     )
     weights: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field(
-        default_factory=dict,
-        description='JSON: weight of each path, such as {"dense": 1, "keyword": 2}; unnamed: 1; 0 leaves a path out.',
+        default_factory=lambda: {"dense": 1.0, "keyword": 1.25},
+        description="JSON: weight of each path, relative to the others; a path that is not named: 1; 0 leaves it out.",
     )
     rrf_k: int = Field(60, ge=1, le=1000, description="Constant of reciprocal rank fusion.")
     duplicates: float = Field(

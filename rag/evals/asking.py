@@ -82,8 +82,7 @@ def call(client: httpx.Client, method: str, path: str, body: object = None, trie
 def retrieve(client: httpx.Client, body: JsonObject) -> Found:
     timed = _Timed(lambda: client.post("/retrieve", json=body))
     found = _answered(timed.patiently())
-    cached = "cached" in found.get("timings_ms", {})
-    return Found(found["hits"], None if cached else timed.ms)
+    return Found(found["hits"], None if _was_cached(found) else timed.ms)
 
 
 def ask(client: httpx.Client, body: JsonObject) -> Answer:
@@ -118,14 +117,18 @@ def _whole(events: Sequence[tuple[str, JsonObject]], ms: float | None, first_tok
         raise Rejected(f"an answer broke off: {data.get('message', 'the connection was lost')}")
     text = "".join(str(data["text"]) for name, data in events if name == "token")
     sources: list[JsonObject] = next((data["sources"] for name, data in events if name == "sources"), [])
-    cached = "cached" in data.get("timings_ms", {})
+    counts = ms is not None and not _was_cached(data)
     return Answer(
         text=text,
         finish_reason=str(data.get("finish_reason")),
         sources=sources,
-        ms=None if cached else ms,
-        first_token_ms=first_token_ms[0] if first_token_ms and ms is not None and not cached else None,
+        ms=ms if counts else None,
+        first_token_ms=first_token_ms[0] if first_token_ms and counts else None,
     )
+
+
+def _was_cached(told: JsonObject) -> bool:
+    return bool({"cached", "cached_answer"} & told.get("timings_ms", {}).keys())
 
 
 @dataclass(slots=True)

@@ -66,9 +66,9 @@ def chance_of_loss(before: Mapping[str, float], after: Mapping[str, float], seed
     changed = [difference for difference in differences if difference]
     if not changed:
         return 1.0
-    # Pairs without a difference are the same in every permutation.
+    # Pairs without a difference are the same in every permutation; scipy wants two at least.
     found = permutation_test(
-        (changed,),
+        (changed if len(changed) > 1 else [*changed, 0.0],),
         np.sum,
         permutation_type="samples",
         alternative="less",

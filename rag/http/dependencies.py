@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ logger = logging.getLogger("rag.readiness")
 _STARTING_S = 0.5
 _STEADY_S = 1.0
 _FRESH_S = 0.3
+_PATIENCE = 3
+"""Probes in a row that may go unanswered before requests are refused: a machine that is busy is slow, not gone."""
 
 
 class Dependencies:
@@ -27,6 +30,9 @@ class Dependencies:
         self._facts: dict[str, Mapping[str, Any] | RagError] = {
             name: Starting(f"{name} is starting") for name in clients
         }
+        self._probed = dict(self._facts)
+        """What the last probe of each said; `_facts` is what requests go by."""
+        self._missed = Counter[str]()
         self._been_ready: set[str] = set()
         self._checked_at = 0.0
         self._lock = asyncio.Lock()
@@ -41,10 +47,7 @@ class Dependencies:
         Raises:
             RagError: why it is not ready.
         """
-        facts = self._facts[name]
-        if isinstance(facts, RagError):
-            raise type(facts)(facts.message)
-        return facts
+        return _facts_or_raise(self._facts[name])
 
     def facts(self, name: str) -> Mapping[str, Any] | None:
         """As `require`; None when it is not ready."""
@@ -58,7 +61,7 @@ class Dependencies:
             RagError: the first that is not ready, and why.
         """
         await self._check()
-        return {"services": {name: self.require(name) for name in self.clients}}
+        return {"services": {name: _facts_or_raise(probed) for name, probed in self._probed.items()}}
 
     async def hold(self) -> None:
         """Keep all of them alive until cancelled."""
@@ -84,8 +87,17 @@ class Dependencies:
                 return
             names = list(self.clients)
             found = await asyncio.gather(*(self._ask(name) for name in names))
-            self._facts.update(zip(names, found, strict=True))
+            self._probed.update(zip(names, found, strict=True))
+            self._facts.update((name, probed) for name, probed in self._probed.items() if self._counts(name, probed))
             self._checked_at = time.monotonic()
+
+    def _counts(self, name: str, probed: Mapping[str, Any] | RagError) -> bool:
+        """Whether requests go by it: not by the first probes that a ready service did not answer in time."""
+        if not isinstance(probed, DeadlineExceeded):
+            self._missed[name] = 0
+            return True
+        self._missed[name] += 1
+        return self._missed[name] >= _PATIENCE
 
     async def _ask(self, name: str) -> Mapping[str, Any] | RagError:
         try:
@@ -104,3 +116,9 @@ class Dependencies:
             return self._ready_message
         # Seconds would make each line new.
         return "waiting: " + "; ".join(error.message.split(" (")[0] for error in waiting)
+
+
+def _facts_or_raise(facts: Mapping[str, Any] | RagError) -> Mapping[str, Any]:
+    if isinstance(facts, RagError):
+        raise type(facts)(facts.message)
+    return facts

@@ -118,3 +118,21 @@ async def test_a_lease_on_what_is_gone_is_no_error() -> None:
     dependencies = Dependencies({"LLM": ServiceClient("LLM", "http://127.0.0.1:9")})
     await asyncio.wait_for(dependencies.hold(), 2)
     await dependencies.close()
+
+
+async def test_requests_go_on_while_a_ready_service_is_slow_and_stop_when_it_stays_silent() -> None:
+    app = Changing(READY)
+    async with depending_on(app, polled=False) as dependencies:
+        await dependencies.ready()
+        app.response = None
+        told = []
+        for _ in range(3):
+            await asyncio.sleep(0.35)
+            with pytest.raises(DeadlineExceeded):
+                await dependencies.ready()
+            told.append(state(dependencies))
+        assert told == ["ready", "ready", "timeout"]
+        app.response = READY
+        await asyncio.sleep(0.35)
+        await dependencies.ready()
+        assert state(dependencies) == "ready"

@@ -208,6 +208,7 @@ def test_the_chance_of_a_loss_is_exact_for_few_queries() -> None:
     assert change(-0.1, -0.1, -0.1, -0.1, -0.1) == pytest.approx(1 / 32)
     assert change(-0.1, -0.1, -0.1, -0.1) == pytest.approx(1 / 16)
     assert change(-0.1, 0.1) == pytest.approx(3 / 4)
+    assert (change(-0.1), change(0.1)) == (0.5, 1.0)
     assert change(0.1, 0.1, 0.1, 0.1, 0.1) == 1.0
 
 
