@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,15 +26,18 @@ class ComputeTurn:
     """The threads that compute, shared by all models of a process: for questions, for candidates, for passages.
 
     Candidates are passages that a question is compared with. No slice of passages begins while a question or
-    candidates wait, whichever models they are for. They do not wait for the slice in work either, nor questions for
+    candidates wait, whichever models they are for; but where there is always one, a slice has its turn now and then,
+    so that documents still come in. They do not wait for the slice in work either, nor questions for
     candidates: each gets its share of the cores at once.
 
     Args:
         cores: Slices of candidates that are computed side by side, each in one thread. Questions and slices of
             passages are computed one after the other.
+        patience_s: How long a slice of passages lets others go first.
     """
 
-    def __init__(self, cores: int = 1) -> None:
+    def __init__(self, cores: int = 1, *, patience_s: float = 2.0) -> None:
+        self._patience_s = patience_s
         self._for_questions = ThreadPoolExecutor(1, thread_name_prefix="encoder-questions")
         self._for_candidates = ThreadPoolExecutor(cores, thread_name_prefix="encoder-candidates")
         self._for_passages = ThreadPoolExecutor(1, thread_name_prefix="encoder-passages")
@@ -49,8 +53,9 @@ class ComputeTurn:
 
     async def passages(self, compute: Callable[[], T]) -> T:
         async with self._slice:  # else each job's slice would be queued before the next question is looked for
-            async with self._changed:
-                await self._changed.wait_for(lambda: self._waited_for == 0)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._patience_s), self._changed:
+                    await self._changed.wait_for(lambda: self._waited_for == 0)
             return await _run(self._for_passages, compute)
 
     async def _first(self, thread: ThreadPoolExecutor, compute: Callable[[], T]) -> T:

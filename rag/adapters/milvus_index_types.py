@@ -57,7 +57,6 @@ _REFINE_K = {"refine_k": Parameter(low=1, whole=False)}
 _QUANTISED = {"sq_type": Parameter(words=("SQ4U", "SQ6", "SQ8", "BF16", "FP16"))}
 _ON_DEVICE = {"cache_dataset_on_device": _SWITCH}
 _PART = Parameter(0, 1, whole=False)
-_SPARSE_SEARCH = {"drop_ratio_search": _PART, "dim_max_score_ratio": Parameter(0.5, 1.3, whole=False)}
 _BM25 = {"bm25_k1": Parameter(0.01, 3, whole=False), "bm25_b": _PART}
 _SPARSE = {
     "inverted_index_algo": Parameter(words=("DAAT_MAXSCORE", "DAAT_WAND", "TAAT_NAIVE")),
@@ -98,13 +97,13 @@ DENSE: Mapping[str, IndexType] = {
 """For dense vectors, on a server; which of them one has depends on its version and how it was built."""
 
 KEYWORD: Mapping[str, IndexType] = {
-    "SPARSE_INVERTED_INDEX": IndexType(_BM25 | _SPARSE | _MMAP, _SPARSE_SEARCH),
-    "SPARSE_WAND": IndexType(_BM25 | _SPARSE | _MMAP, _SPARSE_SEARCH),
+    "SPARSE_INVERTED_INDEX": IndexType(_BM25 | _SPARSE | _MMAP),
+    "SPARSE_WAND": IndexType(_BM25 | _SPARSE | _MMAP),
     "AUTOINDEX": IndexType(_BM25),
 }
 SPARSE: Mapping[str, IndexType] = {
-    "SPARSE_INVERTED_INDEX": IndexType(_SPARSE | _MMAP, _SPARSE_SEARCH),
-    "SPARSE_WAND": IndexType(_SPARSE | _MMAP, _SPARSE_SEARCH),
+    "SPARSE_INVERTED_INDEX": IndexType(_SPARSE | _MMAP),
+    "SPARSE_WAND": IndexType(_SPARSE | _MMAP),
     "AUTOINDEX": IndexType(),
 }
 

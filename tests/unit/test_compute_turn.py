@@ -41,7 +41,7 @@ async def begun(work: Work, *names: str) -> None:
 
 
 async def test_passages_wait_for_questions_and_candidates() -> None:
-    turn, work = ComputeTurn(), Work()
+    turn, work = ComputeTurn(patience_s=60), Work()
     question = asyncio.create_task(turn.question(work.piece("question")))
     candidates = asyncio.create_task(turn.candidates(work.piece("candidates")))
     await asyncio.sleep(0)
@@ -53,6 +53,16 @@ async def test_passages_wait_for_questions_and_candidates() -> None:
     await begun(work, "question", "candidates", "passages")
     work.go()
     assert [await question, await candidates, await passages] == ["question", "candidates", "passages"]
+
+
+async def test_passages_have_a_turn_where_there_is_always_a_question() -> None:
+    turn, work = ComputeTurn(patience_s=0.05), Work()
+    question = asyncio.create_task(turn.question(work.piece("question")))
+    await asyncio.sleep(0)
+    passages = asyncio.create_task(turn.passages(work.piece("passages")))
+    await begun(work, "question", "passages")
+    work.go()
+    await asyncio.gather(question, passages)
 
 
 async def test_questions_wait_for_nothing_but_questions() -> None:
