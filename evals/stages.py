@@ -65,7 +65,7 @@ def _duplicates(best: Options) -> list[Options]:
 def _rerank(best: Options) -> list[Options]:
     on = [
         _changed(best, rerank=True, rerank_top_n=count, rerank_weight=weight)
-        for count in (10, 20, 40)
+        for count in (10, 20)
         for weight in (0.25, 0.5, 0.75)
     ]
     return [best, *on]
