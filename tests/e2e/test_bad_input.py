@@ -45,7 +45,7 @@ FIELDS: list[tuple[str, dict[str, Any], str]] = [
     ("/ask", {"question": "x", "response_format": {"type": "xml"}}, "response_format"),
     ("/ask", {"question": "x", "frobnicate": 1}, "frobnicate"),
     ("/retrieve", {"query": "x", "mode": "magic"}, "mode"),
-    ("/retrieve", {"query": "x", "rerank": True}, "rerank"),
+    ("/retrieve", {"query": "x", "rerank": "yes"}, "rerank"),
     ("/generate", {}, "prompt"),
     ("/generate", {"prompt": "x", "tokens": [1]}, "prompt"),
     ("/generate", {"tokens": [99_999_999]}, "tokens"),

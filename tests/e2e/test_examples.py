@@ -30,9 +30,14 @@ class Example(NamedTuple):
 def examples(language: str) -> list[Example]:
     found = []
     for paper in PAPERS:
-        blocks = (block for block in _BLOCK.finditer(paper.read_text()) if block[1] == language)
+        blocks = (block for block in _BLOCK.finditer(paper.read_text()) if block[1] == language and _is_whole(block[2]))
         found += [Example(f"{paper.name} {number}", block[2], block[3]) for number, block in enumerate(blocks)]
     return found
+
+
+def _is_whole(code: str) -> bool:
+    """Not a module for the service: those are run by tests/unit/test_own_paths.py."""
+    return not code.startswith("# my_paths.py")
 
 
 def curl_examples() -> list[Example]:
