@@ -18,7 +18,9 @@ class FakeGenerator:
         text: Or what makes it from prompt and sampling; what that raises, the request is refused with.
         dies_after: pieces after which it fails as a dead engine does.
         stalls_after: pieces after which nothing more comes.
+        accepts: waited for before the request is accepted.
         start: waited for before the first piece.
+        closes_badly: whether closing what it writes fails, as a connection that breaks at its end.
     """
 
     def __init__(
@@ -27,17 +29,23 @@ class FakeGenerator:
         *,
         dies_after: int | None = None,
         stalls_after: int | None = None,
+        accepts: asyncio.Event | None = None,
         start: asyncio.Event | None = None,
+        closes_badly: bool = False,
     ) -> None:
         self.text = text
         self.dies_after = dies_after
         self.stalls_after = stalls_after
+        self.accepts = accepts
         self.start = start
+        self.closes_badly = closes_badly
         self.running = 0
         self.cancelled = 0
         self.requests: list[tuple[str | Sequence[int], Mapping[str, Any], str]] = []
 
     async def generate(self, prompt: str | Sequence[int], sampling: Mapping[str, Any], request_id: str) -> Pieces:
+        if self.accepts is not None:
+            await self.accepts.wait()
         self.requests.append((prompt, sampling, request_id))
         text = self.text if isinstance(self.text, str) else self.text(prompt, sampling)
         pieces = self._watched(text, prompt, sampling)
@@ -58,6 +66,8 @@ class FakeGenerator:
             raise
         finally:
             self.running -= 1
+            if self.closes_badly:
+                raise DependencyUnavailable("the connection was lost")
 
     async def _pieces(
         self, whole: str, prompt: str | Sequence[int], sampling: Mapping[str, Any]

@@ -33,6 +33,8 @@ class FakeVectorStore:
         self.sparse_vectors: dict[str, dict[str, SparseVector]] = {}
         """By collection and chunk id."""
         self.aliases: dict[str, str] = {}
+        self.searches: list[tuple[str, int, int]] = []
+        """Path, number of queries and limit of each search."""
         self.insert_failure: Exception | None = None
         self.insert_failure_after = 0
         """Chunks of a failing insert that are stored all the same."""
@@ -137,6 +139,7 @@ class FakeVectorStore:
         *,
         without: Sequence[str] = (),
     ) -> list[list[Match]]:
+        self.searches.append(("dense", len(vectors), limit))
         rows = self._filtered(collection, filters, without)
         return [
             _best([Match(chunk, float(np.dot(stored, vector))) for chunk, stored in rows], limit) for vector in vectors
@@ -151,6 +154,7 @@ class FakeVectorStore:
         *,
         without: Sequence[str] = (),
     ) -> list[list[Match]]:
+        self.searches.append(("keyword", len(queries), limit))
         wanted = {chunk.chunk_id for chunk, _ in self._filtered(collection, filters, without)}
         language = self._languages[self._real(collection)]
         found = [bm25(self.all_chunks(collection), query, language) for query in queries]
@@ -181,6 +185,7 @@ class FakeVectorStore:
         *,
         without: Sequence[str] = (),
     ) -> list[list[Match]]:
+        self.searches.append(("sparse", len(vectors), limit))
         chunks = [chunk for chunk, _ in self._filtered(collection, filters, without)]
         known = self.sparse_vectors.get(self._real(collection), {})
         found = [[Match(chunk, _inner(known.get(chunk.chunk_id, {}), query)) for chunk in chunks] for query in vectors]

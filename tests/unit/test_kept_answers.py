@@ -187,14 +187,12 @@ async def test_an_engine_that_dies_is_told_to_all_readers_and_not_kept(dies_afte
     assert len(generator.requests) == 2
 
 
-class Refusing(FakeGenerator):
-    async def generate(self, prompt: str | Sequence[int], sampling: Mapping[str, Any], request_id: str) -> Pieces:
-        await asyncio.sleep(0)
-        raise InvalidRequest("prompt: is empty")
+def refusing(prompt: str | Sequence[int], sampling: Mapping[str, Any]) -> str:
+    raise InvalidRequest("prompt: is empty")
 
 
 async def test_a_request_that_is_refused_is_refused_before_the_stream() -> None:
-    answers = keeping(Refusing())
+    answers = keeping(FakeGenerator(refusing))
     refusals = await asyncio.gather(*(answers.generate(PROMPT, COLD, "id") for _ in range(2)), return_exceptions=True)
     assert [str(refusal) for refusal in refusals] == ["prompt: is empty"] * 2
     await settle()
@@ -272,13 +270,8 @@ async def test_who_comes_at_the_moment_when_the_last_reader_has_left_begins_anew
 
 
 async def test_a_reader_that_is_cancelled_before_the_request_was_accepted() -> None:
-    class Slow(FakeGenerator):
-        async def generate(self, prompt: Any, sampling: Any, request_id: str) -> Pieces:
-            await gate.wait()
-            return await super().generate(prompt, sampling, request_id)
-
     gate = asyncio.Event()
-    generator = Slow(TEXT)
+    generator = FakeGenerator(TEXT, accepts=gate)
     answers = keeping(generator)
     leaving, staying = (asyncio.create_task(pieces_of(answers)) for _ in range(2))
     await settle()
@@ -318,19 +311,7 @@ async def test_who_comes_while_the_answer_is_being_kept_reads_it_at_once() -> No
 
 
 async def test_an_engine_that_closes_badly_after_the_last_piece_has_written_all() -> None:
-    class ClosingBadly(FakeGenerator):
-        async def generate(self, prompt: Any, sampling: Any, request_id: str) -> Pieces:
-            return self._closed_badly(await super().generate(prompt, sampling, request_id))
-
-        async def _closed_badly(self, pieces: Pieces) -> AsyncGenerator[TextPiece | Finished, None]:
-            try:
-                async with contextlib.aclosing(pieces):
-                    async for piece in pieces:
-                        yield piece
-            finally:
-                raise DependencyUnavailable("the connection was lost")
-
-    answers = keeping(ClosingBadly(TEXT))
+    answers = keeping(FakeGenerator(TEXT, closes_badly=True))
     assert text_of(await pieces_of(answers)) == TEXT
     await settle()
     assert last_of(await pieces_of(answers)).cached

@@ -10,11 +10,10 @@ import pytest
 
 from rag.encoders import StoreEncoders
 from rag.errors import DependencyUnavailable, InvalidFilter, InvalidRequest, VectorStoreNotFound
-from rag.ports import Vectors
 from rag.retrieve.finder import Question, nothing_relevant
 from rag.retrieve.found import Found
 from rag.retrieve.options import RetrieveOptions
-from rag.types import Hit, Match, SearchMode
+from rag.types import Hit, SearchMode
 from tests.builders import a_chunk
 from tests.fakes import FakeEmbedder, FakeEmbedders, FakeVectorStore, FakeViews
 from tests.finding import a_finder
@@ -22,27 +21,11 @@ from tests.finding import a_finder
 TEXTS = ["red apples", "green apples", "green pears", "blue plums", "red cherries", "a boat on the sea"]
 
 
-class CountingStore(FakeVectorStore):
-    """Remembers how many queries each search had."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.searches: list[tuple[str, int, int]] = []
-
-    def dense(self, collection: str, vectors: Vectors, limit: int, *args: Any, **options: Any) -> list[list[Match]]:
-        self.searches.append(("dense", len(vectors), limit))
-        return super().dense(collection, vectors, limit, *args, **options)
-
-    def keyword(self, collection: str, queries: Any, limit: int, *args: Any, **options: Any) -> list[list[Match]]:
-        self.searches.append(("keyword", len(queries), limit))
-        return super().keyword(collection, queries, limit, *args, **options)
-
-
 class Bench:
     """A searcher over six chunks; the first questions to come find both lanes free."""
 
     def __init__(self, candidates: int = 5) -> None:
-        self.embedder, self.store = FakeEmbedder(), CountingStore()
+        self.embedder, self.store = FakeEmbedder(), FakeVectorStore()
         self.views = FakeViews(self.store)
         encoders = StoreEncoders(FakeEmbedders(self.embedder))
         options = RetrieveOptions(candidates=candidates, duplicates=1)
