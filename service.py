@@ -14,6 +14,7 @@ from rag import bootstrap
 from rag.http.edge import Edge
 from rag.http.embedder_wire import EncodeSparseRequest, EncodeSparseResponse, RerankRequest, RerankResponse
 from rag.http.endpoint import endpoint
+from rag.http.generate_wire import GenerateRequest, WriteRequest
 from rag.http.ingest_form import IngestRequest
 from rag.http.v1.late_app import LateApp
 from rag.http.wire import (
@@ -21,7 +22,6 @@ from rag.http.wire import (
     EncodeRequest,
     EncodeResponse,
     ExplainRequest,
-    GenerateRequest,
     IngestResponse,
     PrepareRequest,
     RetrieveRequest,
@@ -105,7 +105,7 @@ class LLM:
         await self._engine.stop()
 
     @endpoint("/generate", stream=True)
-    async def generate(self, request: GenerateRequest, /) -> str:
+    async def generate(self, request: WriteRequest, /) -> str:
         """Text that goes on from a prompt, as server-sent events."""
         return await self._api.generate(request)  # type: ignore[return-value]
 
@@ -123,12 +123,12 @@ class Retriever:
     """Finds passages in Milvus, makes prompts of them, and takes new documents in."""
 
     embedder = bentoml.depends(Embedder, url=SETTINGS.embedder.url)
-    llm = bentoml.depends(LLM, url=SETTINGS.llm.url)
+    llm = bentoml.depends(LLM, url=SETTINGS.llm.service_url)
 
     def __init__(self) -> None:
         addresses = {
             "Embedder": SETTINGS.embedder.url or bootstrap.address_of(Embedder),
-            "LLM": SETTINGS.llm.url or bootstrap.address_of(LLM),
+            "LLM": SETTINGS.llm.service_url or bootstrap.address_of(LLM),
         }
         self._api, self._clients = bootstrap.retriever_api(addresses)
         retriever_v1.app = self._api.v1
@@ -177,15 +177,15 @@ class RAG:
     """Answers questions from your documents, with sources."""
 
     retriever = bentoml.depends(Retriever, url=SETTINGS.retrieve.url)
-    llm = bentoml.depends(LLM, url=SETTINGS.llm.url)
+    llm = bentoml.depends(LLM, url=SETTINGS.llm.service_url)
 
     def __init__(self) -> None:
         addresses = {
             "Retriever": SETTINGS.retrieve.url or bootstrap.address_of(Retriever),
-            "LLM": SETTINGS.llm.url or bootstrap.address_of(LLM),
+            "LLM": SETTINGS.llm.service_url or bootstrap.address_of(LLM),
         }
         self._api = bootstrap.rag_api(addresses, bootstrap.address_of(RAG))
-        rag_v1.app = self._api.forward
+        rag_v1.app = self._api.v1
         rag_life.on_probe(self._api.ready)
         rag_life.on_drain(self._api.dependencies.hold)
 

@@ -63,12 +63,18 @@ def _duplicates(best: Options) -> list[Options]:
 
 
 def _rerank(best: Options) -> list[Options]:
+    """More candidates may hold what only a second look finds."""
     on = [
-        _changed(best, rerank=True, rerank_top_n=count, rerank_weight=weight)
-        for count in (10, 20)
-        for weight in (0.25, 0.5, 0.75)
+        _changed(best, rerank=True, rerank_top_n=count, rerank_weight=weight, candidates=candidates)
+        for candidates in dict.fromkeys((best["candidates"], 50))
+        for count in (10, 20, 30)
+        for weight in (0.35, 0.5)
     ]
     return [best, *on]
+
+
+def _weights_reranked(best: Options) -> list[Options]:
+    return [best] if best["fusion"] == "rrf" else [_weighed(best, weight) for weight in (1.0, 1.25, 1.5, 2.0)]
 
 
 STAGES = (
@@ -77,4 +83,5 @@ STAGES = (
     Stage("weights again", _again),
     Stage("duplicates", _duplicates),
     Stage("rerank", _rerank, is_slow=True),
+    Stage("weights, reranked", _weights_reranked, is_slow=True),
 )

@@ -48,6 +48,7 @@ def options() -> argparse.ArgumentParser:
     cli.add_argument("set", type=Path, metavar="SET", help="half of its queries are tuned on")
     cli.add_argument("--report", nargs="*", type=Path, default=[], metavar="SET", help="sets that are only reported on")
     cli.add_argument("--stages", nargs="+", choices=[stage.name for stage in STAGES], help="some of them; all")
+    cli.add_argument("--start", type=json.loads, default={}, metavar="JSON", help="options to start from, unlike START")
     cli.add_argument("--queries", type=int, help="at most so many of each half and set")
     cli.add_argument("--slow-queries", type=int, default=120, help="the same for stages that rerank (120)")
     cli.add_argument("--minutes", type=float, default=60.0, help="after which nothing more is begun (60)")
@@ -128,7 +129,7 @@ def run(sweep: Sweep, chosen: argparse.Namespace) -> JsonObject:
     tune, held = (half.sample(chosen.queries, chosen.seed) for half in halves(read_set(chosen.set), chosen.seed))
     reported = [held, *(read_set(path).sample(chosen.queries, chosen.seed) for path in chosen.report)]
     result: JsonObject = {"finished": False, "seed": chosen.seed, "metric": METRIC, "set": tune.name, "stages": []}
-    best: Options = START
+    best: Options = {**START, **chosen.start}
     try:
         for stage in (stage for stage in STAGES if chosen.stages is None or stage.name in chosen.stages):
             asked = tune.sample(chosen.slow_queries, chosen.seed) if stage.is_slow else tune

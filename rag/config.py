@@ -38,7 +38,30 @@ class LLMSettings(Section):
     temperature: float = Field(0.0, ge=0, le=2, description="Sampling temperature unless the request says otherwise.")
     stop_repetition: bool = Field(True, description="End an answer that says the same thing four times in a row.")
     cpu_kv_cache_gib: int = Field(1, ge=1, description="GiB of memory for the key-value cache when there is no GPU.")
-    url: str | None = Field(None, description="Address of an LLM service of this bundle that runs elsewhere.")
+    adapters: dict[str, str] = Field(
+        default_factory=dict,
+        description='JSON: LoRA adapters by name, folders or hub ids: {"sql": "/models/sql"}.',
+    )
+    runtime_adapters: bool = Field(
+        False, description="Let /v1/load_lora_adapter and /v1/unload_lora_adapter load and unload adapters."
+    )
+    tool_parser: str | None = Field(
+        None,
+        description="vLLM's parser of the model's tool calls, such as hermes, for tool_choice auto.",
+    )
+    url: str | None = Field(
+        None,
+        description="An OpenAI-compatible server that writes in place of an engine here, such as http://host:8000/v1.",
+    )
+    api_key: SecretStr | None = Field(None, description="Key of that server.")
+    tokenizer: str | None = Field(
+        None, description="Hub id or folder of the tokenizer of that server's model; unset: tokens are estimated."
+    )
+    context_tokens: int | None = Field(
+        None, ge=256, description="Context of that server's model; unset: what it says, or 8192."
+    )
+    timeout_s: float = Field(60.0, gt=0, description="Seconds of silence from that server after which it is given up.")
+    service_url: str | None = Field(None, description="Address of an LLM service of this bundle that runs elsewhere.")
     restarts: int = Field(3, ge=0, description="Times a dead engine is rebuilt before the process gives up and exits.")
 
 
@@ -189,6 +212,24 @@ class RerankSettings(Section):
         return self.model
 
 
+class PromptSettings(Section):
+    """The words around a question and its passages."""
+
+    folder: Path | None = Field(
+        None, description="Folder with templates of your own: system.jinja, user.jinja; what it lacks is the default."
+    )
+    fence: bool = Field(
+        True, description="Mark passages as data that holds no instructions, with a mark that no document can know."
+    )
+    citations: Literal["check", "verify", "off"] = Field(
+        "check",
+        description="check: remove marks that point nowhere; verify: score cited sentences, too; off: text as it is.",
+    )
+    weak_below: float = Field(
+        0.4, ge=0, le=1, description="Score of a cited sentence against its source below which it counts as weak."
+    )
+
+
 class PlanSettings(Section):
     """What the language model does with a question before it is searched for."""
 
@@ -242,6 +283,7 @@ class Settings(BaseSettings):
     ingest: IngestSettings = IngestSettings()
     retrieve: RetrieveSettings = RetrieveSettings()
     rerank: RerankSettings = RerankSettings()
+    prompt: PromptSettings = PromptSettings()
     plan: PlanSettings = PlanSettings()
     cache: CacheSettings = CacheSettings()
     server: ServerSettings = ServerSettings()

@@ -11,6 +11,7 @@
     |   |-- VectorStoreNotFound   vector_store_not_found
     |   `-- ModelNotFound         model_not_found
     |-- MethodNotAllowed          method_not_allowed
+    |-- Forbidden                 forbidden                  the settings, or the key, do not allow it
     |-- Conflict                  conflict
     |   `-- EmbeddingMismatch     embedding_mismatch
     |-- FileTooLarge              file_too_large
@@ -87,6 +88,10 @@ class ModelNotFound(NotFound):
 
 class MethodNotAllowed(RagError):
     code = "method_not_allowed"
+
+
+class Forbidden(RagError):
+    code = "forbidden"
 
 
 class Conflict(RagError):

@@ -16,6 +16,7 @@ from rag.types import (
     Finished,
     Match,
     Message,
+    ModelInput,
     RerankKind,
     SparseVector,
     TextKind,
@@ -303,10 +304,14 @@ class JobEngine(Protocol):
 
 
 class ChatTokenizer(Protocol):
-    """The engine's own tokenizer and chat template."""
+    """The language model's own tokenizer and chat template, or, where they are not at hand, an estimate of them."""
 
     def render(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids of the conversation, ready for the assistant to go on."""
+        """Token ids of the conversation, ready for the assistant to go on; none where they are only estimated."""
+        ...
+
+    def measure(self, messages: Sequence[Message]) -> int:
+        """Tokens that the conversation has; an estimate is rather too high."""
         ...
 
     def count(self, text: str) -> int: ...
@@ -347,19 +352,27 @@ class Cache(Protocol):
 
 
 Pieces = AsyncGenerator[TextPiece | Finished, None]
-"""New text as it comes, then exactly one `Finished`. Closing it stops the engine's work on the request."""
+"""New text as it comes, then exactly one `Finished`, also where several texts are wanted.
+
+Closing it stops the engine's work on the request.
+"""
 
 
 class Generator(Protocol):
     """A language model that streams."""
 
-    async def generate(self, prompt: str | Sequence[int], sampling: Mapping[str, Any], request_id: str) -> Pieces:
+    async def generate(
+        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
+    ) -> Pieces:
         """Returns as soon as the request is accepted, before the first token. The caller closes what it gets.
 
-        `sampling` holds vLLM's parameters by their own names.
+        Args:
+            sampling: vLLM's parameters by their own names.
+            model: Name of an adapter that is loaded; empty: the language model as it is.
 
         Raises:
             InvalidRequest: a parameter the engine refuses, or an empty prompt.
+            ModelNotFound: there is no such adapter.
             ContextLengthExceeded: prompt and `max_tokens` do not fit.
             DependencyUnavailable: the engine is dead; in mid-stream the iteration raises it.
         """

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+JsonObject: TypeAlias = dict[str, Any]
 Vector: TypeAlias = Sequence[float]
 SparseVector: TypeAlias = Mapping[int, float]
 """Weights, more than 0, of the terms that count; terms are numbers of a model's vocabulary."""
@@ -151,11 +152,36 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Chat:
+    """A conversation that the language model shall go on with; its own chat template makes a prompt of it."""
+
+    messages: tuple[JsonObject, ...]
+    """As OpenAI's API has them, contents as plain texts; `tool_calls` hold their arguments as text."""
+    tools: tuple[JsonObject, ...] = ()
+    """Functions that it may call, as OpenAI's API has them."""
+    template_values: Mapping[str, Any] = field(default_factory=dict)
+    """Further variables of the chat template."""
+    calls_tools: bool = False
+    """Whether the model decides to call functions: its calls are then told from its text."""
+
+
+ModelInput: TypeAlias = "str | Sequence[int] | Chat"
+"""Text to go on from, token ids, or a conversation."""
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """What the engine is given, and the hits that went into it, best first."""
 
     token_ids: tuple[int, ...]
+    """Empty where the language model's tokenizer is not at hand: then `messages` is the prompt."""
     sources: tuple[Hit, ...]
+    messages: tuple[Message, ...] = ()
+
+    def for_model(self) -> ModelInput:
+        if self.token_ids:
+            return self.token_ids
+        return Chat(tuple({"role": turn.role, "content": turn.content} for turn in self.messages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +192,39 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A token, and how likely the model held it."""
+
+    token: str
+    """Its text alone; a part of a character becomes U+FFFD."""
+    token_id: int
+    logprob: float
+    """Natural logarithm of the probability."""
+    top: tuple[TokenLogprob, ...] = ()
+    """The likeliest in its place, as many as were asked for, likeliest first."""
+
+
+@dataclass(frozen=True, slots=True)
 class TextPiece:
-    """New text from the engine; never empty."""
+    """New text from the engine; empty only where it comes with something else."""
 
     text: str
+    index: int = 0
+    """Which text of a request that wants several (`n`)."""
+    logprobs: tuple[TokenLogprob, ...] = ()
+    """Of the tokens since the piece before, where the request wants them."""
+    tool_calls: tuple[JsonObject, ...] = ()
+    """Parts of function calls, as OpenAI's API streams them: `index`, `id`, `function.name`, `function.arguments`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextEnd:
+    """How one text of a request ended."""
+
+    finish_reason: str
+    """`stop` or `length`, as vLLM names them."""
+    stop_reason: str | int | None = None
+    """The stop text or the stop token's id; None: the model ended it by itself, or it grew too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +232,15 @@ class Finished:
     """The engine's last word on a request."""
 
     finish_reason: str
-    """`stop` or `length`, as vLLM names them."""
+    """Of the first text."""
     usage: Usage
     cached: bool = False
     """Whether all of it was written before, for an equal request."""
+    ends: tuple[TextEnd, ...] = ()
+    """Of all texts, by their index; empty: there is one, and it has no stop reason."""
+    prompt_logprobs: tuple[TokenLogprob | None, ...] = ()
+    """A place for each token of the prompt, where the request wants them; the first is None."""
 
-
-JsonObject: TypeAlias = dict[str, Any]
+    def all_ends(self) -> tuple[TextEnd, ...]:
+        """One for each text."""
+        return self.ends or (TextEnd(self.finish_reason),)

@@ -34,7 +34,7 @@ Install with \`pip install --no-deps -r\`: some wheels ask for packages that mus
     "$work/cpu.txt" > requirements-cpu.txt
 
 only_pins requirements-dev.txt > "$work/dev-all.txt"
-compile requirements/dev.in "$work/dev-all.txt"
+compile requirements/dev.in "$work/dev-all.txt" --override requirements/dev.overrides
 only_pins "$work/dev-all.txt" | grep -v -x -F -f "$work/cpu.txt" > "$work/dev.txt"
 with_header "The tools of tests and checks, beside requirements-cpu.txt. Install with \`pip install --no-deps -r\`." \
     "$work/dev.txt" > requirements-dev.txt

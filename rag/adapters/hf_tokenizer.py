@@ -30,6 +30,9 @@ class HfChatTokenizer:
     def render(self, messages: Sequence[Message]) -> list[int]:
         return self._apply(messages if self._knows_system else _without_system(messages))
 
+    def measure(self, messages: Sequence[Message]) -> int:
+        return len(self.render(messages))
+
     def count(self, text: str) -> int:
         return len(self._tokenizer.encode(text, add_special_tokens=False))
 

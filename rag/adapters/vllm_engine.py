@@ -26,7 +26,7 @@ from rag.errors import (
     Starting,
 )
 from rag.ports import Pieces
-from rag.types import Finished, TextPiece, Usage
+from rag.types import Chat, Finished, ModelInput, TextPiece, Usage
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
@@ -87,11 +87,15 @@ class VllmEngine:
             "running": self.running,
         }
 
-    async def generate(self, prompt: str | Sequence[int], sampling: Mapping[str, Any], request_id: str) -> Pieces:
+    async def generate(
+        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
+    ) -> Pieces:
         """See `rag.ports.Generator`."""
         from vllm.inputs import tokens_input
 
         engine = self._ready_engine()
+        if isinstance(prompt, Chat) or model:
+            raise InvalidRequest("conversations and adapters are not taken yet")
         token_ids = engine.get_tokenizer().encode(prompt) if isinstance(prompt, str) else list(prompt)
         params = self._params(token_ids, sampling)
         await engine.get_supported_tasks()  # asked once, then known: vLLM's check below is one step

@@ -87,7 +87,8 @@ async def _retriever_parts(client: ServiceClient, llm: ServiceClient) -> Retriev
             await cache.close()
 
     check = archive.library.check_default
-    return RetrieverParts(store, finder, archive.library, tokenizer, check, stop, cache)
+    name = archive.encoders.configured.model_name
+    return RetrieverParts(store, finder, archive.library, tokenizer, check, stop, cache, name)
 
 
 async def _connected(embedders: RemoteEmbedders) -> None:

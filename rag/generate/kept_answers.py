@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from typing import Any
 
 import orjson
@@ -12,7 +12,7 @@ import orjson
 from rag.generate.shared_pieces import SharedPieces
 from rag.ports import Cache, Generator, Pieces
 from rag.retrieve.cache_key import cache_key
-from rag.types import Finished, TextPiece, Usage
+from rag.types import Chat, Finished, ModelInput, TextPiece, Usage
 
 logger = logging.getLogger("rag.cache")
 
@@ -36,10 +36,11 @@ class KeptAnswers:
 
     async def generate(
         self,
-        prompt: str | Sequence[int],
+        prompt: ModelInput,
         sampling: Mapping[str, Any],
         request_id: str,
         *,
+        model: str = "",
         key: str | None = None,
     ) -> Pieces:
         """See `rag.ports.Generator`. What was written before comes with `Finished.cached`.
@@ -48,12 +49,12 @@ class KeptAnswers:
             key: Stands for the prompt, when prompts that differ in words have the same answer.
         """
         if not is_repeatable(sampling):
-            return await self._generator.generate(prompt, sampling, request_id)
-        asked = {"key": key} if key else {"prompt": prompt}
-        whole_key = cache_key("answer", {**asked, "model": self._model(), "sampling": sampling})
+            return await self._generator.generate(prompt, sampling, request_id, model=model)
+        asked = {"key": key} if key else {"prompt": asdict(prompt) if isinstance(prompt, Chat) else prompt}
+        whole_key = cache_key("answer", {**asked, "model": [self._model(), model], "sampling": sampling})
         shared = self._shared.get(whole_key)
         if shared is None or not shared.is_open:
-            shared = self._share(whole_key, lambda: self._generator.generate(prompt, sampling, request_id))
+            shared = self._share(whole_key, lambda: self._generator.generate(prompt, sampling, request_id, model=model))
         pieces = shared.read()
         await anext(pieces)
         return pieces
@@ -84,8 +85,9 @@ class KeptAnswers:
 
 
 def is_repeatable(sampling: Mapping[str, Any]) -> bool:
-    """Whether the same request is meant to have the same answer."""
-    return sampling.get("temperature") == 0 or sampling.get("seed") is not None
+    """Whether the same request is meant to have the same answer, and that is one text and nothing else."""
+    plain = sampling.get("n", 1) == 1 and not sampling.keys() & {"logprobs", "prompt_logprobs"}
+    return plain and (sampling.get("temperature") == 0 or sampling.get("seed") is not None)
 
 
 def _packed(pieces: Sequence[TextPiece | Finished], last: Finished) -> bytes:

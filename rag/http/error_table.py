@@ -23,6 +23,7 @@ STATUS: Mapping[type[RagError], int] = {
     errors.VectorStoreNotFound: 404,
     errors.ModelNotFound: 404,
     errors.MethodNotAllowed: 405,
+    errors.Forbidden: 403,
     errors.Conflict: 409,
     errors.EmbeddingMismatch: 409,
     errors.FileTooLarge: 413,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from starlette.responses import JSONResponse, Response
 
 from rag.http.event_stream import EventStream
+from rag.http.generate_wire import WriteRequest
 from rag.http.request_id import current_request_id
 from rag.http.text_stream import collected, text_events
-from rag.http.wire import GenerateRequest
 from rag.ports import Generator
 
 
@@ -17,9 +17,9 @@ class LlmApi:
         self._keep_alive_s = keep_alive_s
         self._timeout_s = timeout_s
 
-    async def generate(self, request: GenerateRequest) -> Response:
-        prompt, sampling = request.checked_prompt(), request.sampling()
-        pieces = await self._generator.generate(prompt, sampling, current_request_id.get())
+    async def generate(self, request: WriteRequest) -> Response:
+        prompt, sampling, request_id = request.model_input(), request.sampling(), current_request_id.get()
+        pieces = await self._generator.generate(prompt, sampling, request_id, model=request.model or "")
         if not request.stream:
             return JSONResponse(await collected(pieces))
         return EventStream(

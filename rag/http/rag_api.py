@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
 from rag.errors import DeadlineExceeded
-from rag.generate.answer import AnswerEvent, Done, Prepared, SourcesFound, answer
+from rag.generate.answer import AnswerEvent, Done, SourcesFound
 from rag.generate.kept_answers import KeptAnswers
+from rag.http.answering import Answering, Asked
 from rag.http.dependencies import Dependencies
 from rag.http.event_stream import Event, EventStream
 from rag.http.forward import Forward
+from rag.http.generate_wire import GenerateRequest
 from rag.http.hits import sources_to_wire
 from rag.http.ingest_form import IngestRequest
 from rag.http.remote import RemoteGenerator, RemotePreparer
 from rag.http.request_id import current_request_id
+from rag.http.served_models import ServedModels
 from rag.http.text_stream import collected, text_events
-from rag.http.wire import AskRequest, GenerateRequest, RetrieveRequest
+from rag.http.v1.edge_app import edge_app
+from rag.http.v1.edge_parts import EdgeParts
+from rag.http.wire import AskRequest, RetrieveRequest
 from rag.ports import Cache, Pieces
 from rag.types import JsonObject, TextPiece, Usage
+
+_GROUPS: tuple[Any, ...] = ()
+"""Of the edge's own `/v1` routes."""
 
 
 class RagApi:
@@ -50,11 +57,25 @@ class RagApi:
         self._cache = cache
         self._retriever = dependencies.clients["Retriever"]
         self.forward = Forward(self._retriever, dependencies.require)
-        """What the Retriever answers under the same path: `/ingest` and all of `/v1`."""
-        self._preparer = RemotePreparer(self._retriever, retrieve_timeout_s)
+        """What the Retriever answers under the same path: `/ingest` and most of `/v1`."""
         self._generator = RemoteGenerator(dependencies.clients["LLM"])
-        self._answers = None if cache is None else KeptAnswers(self._generator, cache, self._model, ttl_s=ttl_s)
-        self._defaults = dict(sampling)
+        self._answering = Answering(
+            dependencies,
+            RemotePreparer(self._retriever, retrieve_timeout_s),
+            self._generator,
+            sampling=sampling,
+            answers=None if cache is None else KeptAnswers(self._generator, cache, self._model, ttl_s=ttl_s),
+        )
+        parts = EdgeParts(
+            dependencies,
+            ServedModels(dependencies),
+            self._answering,
+            self._generator,
+            keep_alive_s=keep_alive_s,
+            answer_timeout_s=answer_timeout_s,
+        )
+        self.v1 = edge_app([route for group in _GROUPS for route in group(parts).routes()], self.forward)
+        """To be mounted at `/v1`."""
         self._retrieve_timeout_s = retrieve_timeout_s
         self._stream_options: Any = {"keep_alive_s": keep_alive_s, "timeout_s": answer_timeout_s}
 
@@ -77,32 +98,24 @@ class RagApi:
         return str((self.dependencies.facts("LLM") or {}).get("model", ""))
 
     async def ask(self, request: AskRequest) -> Response:
-        started = time.perf_counter()
-        sampling = self._defaults | request.sampling()
-        prepared = replace(await self._prepare(request, sampling["max_tokens"]), started=started)
-        if not prepared.prompt.sources:
-            return EventStream(_wire_events(answer(prepared, None)), **self._stream_options)
-        pieces = await self._pieces(prepared, sampling)
-        return EventStream(_wire_events(answer(prepared, pieces)), close=pieces.aclose, **self._stream_options)
-
-    async def _pieces(self, prepared: Prepared, sampling: Mapping[str, Any]) -> Pieces:
-        token_ids, request_id = prepared.prompt.token_ids, current_request_id.get()
-        if self._answers is None:
-            return await self._generator.generate(token_ids, sampling, request_id)
-        return await self._answers.generate(token_ids, sampling, request_id, key=prepared.key or None)
+        names = ("history", "vector_store", "top_k", "filters", "retrieval")
+        search = request.model_dump(include=set(names), exclude_none=True)
+        answer = await self._answering.begin(Asked(request.checked_question(), search, request.sampling()))
+        return EventStream(_wire_events(answer.events), close=answer.aclose, **self._stream_options)
 
     async def retrieve(self, request: RetrieveRequest) -> Response:
         request.checked_query()
         self.dependencies.require("Retriever")
         body = request.model_dump(exclude_none=True)
         if request.explain and (engine := self.dependencies.facts("LLM")):
-            body |= {"context_tokens": engine["context_tokens"], "max_tokens": self._defaults["max_tokens"]}
+            body |= {"context_tokens": engine["context_tokens"], "max_tokens": self._answering.max_tokens}
         return JSONResponse(await self._retriever.call("/retrieve", body, timeout_s=self._retrieve_timeout_s))
 
     async def generate(self, request: GenerateRequest) -> Response:
         prompt, sampling = request.checked_prompt(), request.sampling()
         self.dependencies.require("LLM")
-        pieces = await self._generator.generate(prompt, sampling, current_request_id.get())
+        request_id = current_request_id.get()
+        pieces = await self._generator.generate(prompt, sampling, request_id, model=request.model or "")
         if not request.stream:
             return JSONResponse(await self._whole(pieces))
         return EventStream(text_events(pieces), close=pieces.aclose, **self._stream_options)
@@ -116,15 +129,6 @@ class RagApi:
             return await asyncio.wait_for(collected(pieces), timeout_s)
         except TimeoutError:
             raise DeadlineExceeded(f"the text was not complete within {timeout_s:g} s") from None
-
-    async def _prepare(self, request: AskRequest, max_tokens: int) -> Prepared:
-        question = request.checked_question()
-        self.dependencies.require("Retriever")
-        context_tokens = self.dependencies.require("LLM")["context_tokens"]
-        names = ("vector_store", "top_k", "filters", "retrieval")
-        body: dict[str, Any] = request.model_dump(include={"history", *names}, exclude_none=True)
-        body |= {"question": question, "max_tokens": max_tokens, "context_tokens": context_tokens}
-        return await self._preparer.prepare(body)
 
 
 async def _wire_events(events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[Event, None]:

@@ -16,8 +16,9 @@ from rag.http.error_table import error_from_event
 from rag.http.hits import hit_from_wire
 from rag.http.service_client import ServiceClient
 from rag.http.sse import EventParser
+from rag.http.text_stream import finished_from_wire, piece_from_wire
 from rag.ports import Pieces, Vectors
-from rag.types import Finished, JsonObject, Prompt, TextKind, TextPiece, Usage
+from rag.types import Chat, JsonObject, Message, ModelInput, Prompt, TextKind, TextPiece, Usage
 
 _ENCODE_TIMEOUT_S = 600.0
 """Long enough for the service to load, even download, a model it was not configured with."""
@@ -104,7 +105,8 @@ class RemotePreparer:
         """What a `PrepareRequest` asks for; without sources when nothing relevant was found."""
         answer = await self._client.call("/prepare", request, timeout_s=self._timeout_s)
         sources = tuple(hit_from_wire(hit) for hit in answer["sources"])
-        prompt = Prompt(tuple(answer["token_ids"]), sources)
+        messages = tuple(Message(**turn) for turn in answer.get("messages", ()))
+        prompt = Prompt(tuple(answer["token_ids"]), sources, messages)
         return Prepared(prompt, answer["timings_ms"], answer["note"], answer["key"])
 
 
@@ -114,12 +116,25 @@ class RemoteGenerator:
     def __init__(self, client: ServiceClient) -> None:
         self._client = client
 
-    async def generate(self, prompt: str | Sequence[int], sampling: Mapping[str, Any], request_id: str) -> Pieces:
+    async def generate(
+        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
+    ) -> Pieces:
         """See `rag.ports.Generator`; the id travels in the header of the request in work."""
-        given = {"prompt": prompt} if isinstance(prompt, str) else {"tokens": list(prompt)}
-        pieces = _pieces(await self._client.stream("/generate", {**given, **sampling}))
+        chosen = {"model": model} if model else {}
+        pieces = _pieces(await self._client.stream("/generate", {**_given(prompt), **chosen, **sampling}))
         await anext(pieces)
         return pieces
+
+
+def _given(prompt: ModelInput) -> JsonObject:
+    if isinstance(prompt, Chat):
+        parts: JsonObject = {
+            "tools": list(prompt.tools),
+            "template_values": dict(prompt.template_values),
+            "calls_tools": prompt.calls_tools,
+        }
+        return {"chat": {"messages": list(prompt.messages), **{name: part for name, part in parts.items() if part}}}
+    return {"prompt": prompt} if isinstance(prompt, str) else {"tokens": list(prompt)}
 
 
 async def _pieces(stream: AsyncGenerator[bytes, None]) -> Pieces:
@@ -131,12 +146,12 @@ async def _pieces(stream: AsyncGenerator[bytes, None]) -> Pieces:
             for name, text in parser.feed(piece):
                 data = json.loads(text)
                 if name == "token":
-                    yield TextPiece(data["text"])
+                    yield piece_from_wire(data)
                 elif name == "usage":
                     usage = Usage(**data)
                 elif name == "error":
                     raise error_from_event(data)
                 elif name == "done":
-                    yield Finished(data["finish_reason"], usage)
+                    yield finished_from_wire(data, usage)
                     return
     raise DependencyUnavailable("the connection to the language model was lost in mid-answer")

@@ -44,6 +44,8 @@ class RetrieverParts:
     """Lets go of all; jobs in work go on at the next start."""
     cache: Cache | None = None
     """Of what questions found; None: nothing is kept."""
+    embedder: str = ""
+    """Name of the configured encoder."""
 
 
 class RetrieverApi:
@@ -77,7 +79,7 @@ class RetrieverApi:
         await asyncio.to_thread(parts.store.ping)
         await asyncio.to_thread(parts.check)
         cache = {} if parts.cache is None else {"cache": dict(parts.cache.facts())}
-        return {"status": "ready", **cache}
+        return {"status": "ready", "embedder": parts.embedder, **cache}
 
     async def drain(self) -> None:
         """The service is about to stop: who waits for a job gets the answer that it goes on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from bentoml import IODescriptor
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
@@ -196,76 +196,6 @@ class ExplainRequest(RetrieveRequest):
 
     context_tokens: int | None = Field(None, ge=1, description="The engine's context length, where it is known.")
     max_tokens: int = Field(512, ge=1, description="Tokens to keep free for the answer.")
-
-
-class StructuredOutputs(BaseModel):
-    """Exactly one of the first five."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
-
-    choice: list[str] | None = Field(None, min_length=1, description="The text is one of these.")
-    regex: str | None = Field(None, description="The text matches this regular expression.")
-    json_: dict[str, Any] | str | None = Field(None, alias="json", description="The text is JSON of this schema.")
-    grammar: str | None = Field(None, description="The text follows this context-free grammar (EBNF).")
-    json_object: bool | None = Field(None, description="The text is some JSON object.")
-    disable_any_whitespace: bool = False
-    whitespace_pattern: str | None = None
-
-
-class RepetitionDetection(BaseModel):
-    """Ends a text that repeats itself; lengths in tokens."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    max_pattern_size: int = Field(ge=1, le=1024, description="Longest pattern looked for.")
-    min_pattern_size: int = Field(1, ge=1, description="Shortest pattern looked for.")
-    min_count: int = Field(ge=2, description="Times in a row that a pattern ends the text.")
-
-
-class GenerateRequest(WireModel):
-    """A prompt for the language model alone, with vLLM's sampling parameters by their own names."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"example": {"prompt": "The capital of France is", "max_tokens": 16, "temperature": 0}}
-    )
-
-    prompt: str | None = Field(None, description="Text to go on from. Give this or `tokens`.", max_length=4_000_000)
-    tokens: list[Annotated[int, Field(ge=0)]] | None = Field(None, description="Token ids to go on from.", min_length=1)
-    stream: bool = Field(True, description="false: one JSON object when the text is complete.")
-    max_tokens: int | None = Field(None, ge=1, le=1_000_000, description="Tokens to generate at most.")
-    min_tokens: int | None = Field(None, ge=0, description="Tokens to generate at least.")
-    temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, gt=0, le=1)
-    top_k: int | None = Field(None, ge=-1, description="Likeliest tokens to sample from; 0 or -1: all.")
-    min_p: float | None = Field(None, ge=0, le=1)
-    presence_penalty: float | None = Field(None, ge=-2, le=2)
-    frequency_penalty: float | None = Field(None, ge=-2, le=2)
-    repetition_penalty: float | None = Field(None, gt=0, le=10)
-    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
-    stop: str | Stop | None = Field(None, description="A text or texts before which generation ends.")
-    stop_token_ids: list[int] | None = None
-    bad_words: list[str] | None = None
-    ignore_eos: bool | None = None
-    include_stop_str_in_output: bool | None = None
-    skip_special_tokens: bool | None = None
-    spaces_between_special_tokens: bool | None = None
-    logit_bias: dict[str, float] | None = Field(None, description="Token id (as text) to a bias from -100 to 100.")
-    allowed_token_ids: list[int] | None = None
-    structured_outputs: StructuredOutputs | None = None
-    repetition_detection: RepetitionDetection | None = None
-
-    _own: ClassVar[frozenset[str]] = frozenset({"prompt", "tokens", "stream"})
-
-    def checked_prompt(self) -> str | list[int]:
-        if (self.prompt is None) == (self.tokens is None):
-            raise InvalidRequest("prompt: give exactly one of prompt and tokens", param="prompt")
-        if self.prompt == "":
-            raise InvalidRequest("prompt: is empty", param="prompt")
-        return self.prompt if self.prompt is not None else list(self.tokens or ())
-
-    def sampling(self) -> dict[str, Any]:
-        """vLLM's parameters by their own names, only those that the request sets."""
-        return self.model_dump(exclude=set(self._own), exclude_none=True, exclude_unset=True, by_alias=True)
 
 
 class EncodeRequest(WireModel):

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 from rag.errors import DependencyUnavailable
 from rag.ports import Pieces
-from rag.types import Finished, TextPiece, Usage
+from rag.types import Chat, Finished, ModelInput, TextPiece, Usage
 from tests.fakes.words import words
 
 
@@ -25,7 +25,7 @@ class FakeGenerator:
 
     def __init__(
         self,
-        text: str | Callable[[str | Sequence[int], Mapping[str, Any]], str] = "the answer",
+        text: str | Callable[[Any, Mapping[str, Any]], str] = "the answer",
         *,
         dies_after: int | None = None,
         stalls_after: int | None = None,
@@ -41,18 +41,22 @@ class FakeGenerator:
         self.closes_badly = closes_badly
         self.running = 0
         self.cancelled = 0
-        self.requests: list[tuple[str | Sequence[int], Mapping[str, Any], str]] = []
+        self.requests: list[tuple[Any, Mapping[str, Any], str]] = []
+        self.models: list[str] = []
 
-    async def generate(self, prompt: str | Sequence[int], sampling: Mapping[str, Any], request_id: str) -> Pieces:
+    async def generate(
+        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
+    ) -> Pieces:
         if self.accepts is not None:
             await self.accepts.wait()
         self.requests.append((prompt, sampling, request_id))
+        self.models.append(model)
         text = self.text if isinstance(self.text, str) else self.text(prompt, sampling)
         pieces = self._watched(text, prompt, sampling)
         await anext(pieces)
         return pieces
 
-    async def _watched(self, text: str, prompt: str | Sequence[int], sampling: Mapping[str, Any]) -> Pieces:
+    async def _watched(self, text: str, prompt: ModelInput, sampling: Mapping[str, Any]) -> Pieces:
         """Counts what runs. Its first item only says that the request was accepted, so that closing it is noticed."""
         self.running += 1
         try:
@@ -70,7 +74,7 @@ class FakeGenerator:
                 raise DependencyUnavailable("the connection was lost")
 
     async def _pieces(
-        self, whole: str, prompt: str | Sequence[int], sampling: Mapping[str, Any]
+        self, whole: str, prompt: ModelInput, sampling: Mapping[str, Any]
     ) -> AsyncGenerator[TextPiece | Finished, None]:
         scripted = re.findall(r"\S+\s*", whole)
         pieces = scripted[: sampling.get("max_tokens") or len(scripted)]
@@ -83,5 +87,10 @@ class FakeGenerator:
             yield TextPiece(text)
         if self.dies_after is not None:
             raise DependencyUnavailable("the engine died")
-        prompt_tokens = len(words(prompt)) if isinstance(prompt, str) else len(prompt)
-        yield Finished("stop" if len(pieces) == len(scripted) else "length", Usage(prompt_tokens, len(pieces)))
+        yield Finished("stop" if len(pieces) == len(scripted) else "length", Usage(_tokens(prompt), len(pieces)))
+
+
+def _tokens(prompt: ModelInput) -> int:
+    if isinstance(prompt, Chat):
+        return sum(len(words(str(message["content"]))) for message in prompt.messages)
+    return len(words(prompt)) if isinstance(prompt, str) else len(prompt)

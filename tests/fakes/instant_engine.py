@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rag.ports import Pieces
-from rag.types import Finished, TextPiece, Usage
+from rag.types import Chat, Finished, ModelInput, TextPiece, Usage
 
 
 class InstantEngine:
@@ -30,7 +30,11 @@ class InstantEngine:
     def facts(self) -> Mapping[str, Any]:
         return {"model": "instant", "context_tokens": 8192, "running": 0}
 
-    async def generate(self, prompt: str | Sequence[int], sampling: Mapping[str, Any], request_id: str) -> Pieces:
+    async def generate(
+        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
+    ) -> Pieces:
+        if isinstance(prompt, Chat):
+            return self._words(0)
         if self._record is not None and not isinstance(prompt, str):
             with self._record.open("a") as file:
                 file.write(json.dumps(list(prompt)) + "\n")

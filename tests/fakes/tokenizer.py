@@ -15,6 +15,9 @@ class FakeTokenizer:
         text = " ".join([*(f"<{message.role}> {message.content}" for message in messages), "<assistant>"])
         return [self.vocabulary.setdefault(word, len(self.vocabulary)) for word in text.split()]
 
+    def measure(self, messages: Sequence[Message]) -> int:
+        return len(self.render(messages))
+
     def count(self, text: str) -> int:
         return len(text.split())
 

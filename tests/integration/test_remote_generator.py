@@ -20,11 +20,11 @@ from rag.errors import (
 from rag.http.edge import Edge
 from rag.http.error_table import error_response
 from rag.http.event_stream import Event, EventStream
+from rag.http.generate_wire import WriteRequest
 from rag.http.lifecycle import Lifecycle
 from rag.http.llm_api import LlmApi
 from rag.http.remote import RemoteGenerator
 from rag.http.service_client import ServiceClient
-from rag.http.wire import GenerateRequest
 from rag.ports import Pieces
 from rag.types import Finished, TextPiece, Usage
 from tests.fakes import FakeGenerator
@@ -48,7 +48,7 @@ def llm(generator: FakeGenerator) -> ASGIApp:
     api = LlmApi(generator, keep_alive_s=5, timeout_s=20)
 
     async def handler(request: Request) -> Response:
-        parsed = await GenerateRequest.from_http_request(request, None)
+        parsed = await WriteRequest.from_http_request(request, None)
         try:
             if parsed.refused is not None:
                 raise parsed.refused

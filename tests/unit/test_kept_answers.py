@@ -16,7 +16,7 @@ from rag.adapters.memory_cache import MemoryCache
 from rag.errors import DependencyUnavailable, InvalidRequest
 from rag.generate.kept_answers import KeptAnswers, is_repeatable
 from rag.ports import Cache, Pieces
-from rag.types import Finished, TextPiece, Usage
+from rag.types import Finished, ModelInput, TextPiece, Usage
 from tests.fakes.generator import FakeGenerator
 from tests.fakes.slow_cache import SlowCache
 
@@ -153,7 +153,9 @@ class Ending:
         self.finish_reason = finish_reason
         self.requests = 0
 
-    async def generate(self, prompt: str | Sequence[int], sampling: Mapping[str, Any], request_id: str) -> Pieces:
+    async def generate(
+        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
+    ) -> Pieces:
         self.requests += 1
         return self._pieces()
 

@@ -16,11 +16,11 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from rag.errors import EmptyQuestion, FileTooLarge, InvalidRequest, RagError, UnsupportedFile
+from rag.http.generate_wire import GenerateRequest
 from rag.http.ingest_form import IngestOrder, IngestRequest, received_ingest
 from rag.http.wire import (
     AskRequest,
     EncodeRequest,
-    GenerateRequest,
     PrepareRequest,
     RetrieveRequest,
     WireModel,

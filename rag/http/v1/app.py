@@ -28,17 +28,17 @@ _GROUPS = (FileRoutes, StoreRoutes, SearchRoutes, DocumentRoutes, JobRoutes)
 def documents_app(parts: V1Parts) -> Starlette:
     """Files, vector stores, batches, search and jobs. Every error has our shape; what is no error of ours is raised."""
     routes = [route for group in _GROUPS for route in group(parts).routes()]
-    handlers: Any = {RagError: _refused, HTTPException: _not_routed}
+    handlers: Any = {RagError: refused, HTTPException: not_routed}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False  # a redirect would name an address that the client cannot reach
     return app
 
 
-async def _refused(request: Request, error: RagError) -> Response:
+async def refused(request: Request, error: RagError) -> Response:
     return error_response(error, current_request_id.get())
 
 
-async def _not_routed(request: Request, error: HTTPException) -> Response:
+async def not_routed(request: Request, error: HTTPException) -> Response:
     response = error_response(error_for_status(error.status_code, request.url.path), current_request_id.get())
     response.headers.update(error.headers or {})
     return response

@@ -1,0 +1,93 @@
+"""Questions answered from documents: what `/ask`, chat completions and responses share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rag.generate.answer import AnswerEvent, Prepared, answer
+from rag.generate.kept_answers import KeptAnswers
+from rag.http.dependencies import Dependencies
+from rag.http.remote import RemoteGenerator, RemotePreparer
+from rag.http.request_id import current_request_id
+from rag.ports import Pieces
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, checked. What is None is as the settings say."""
+
+    question: str
+    search: Mapping[str, Any] = field(default_factory=dict)
+    """`vector_store`, `history`, `top_k`, `filters`, `retrieval`, `system`: as `PrepareRequest` takes them."""
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    """vLLM's parameters by their own names, only those that the request sets."""
+    model: str = ""
+    """Name of an adapter; empty: the language model as it is."""
+
+
+class Answer:
+    """One answer that is being written. To be closed, also when not one event was taken."""
+
+    def __init__(self, prepared: Prepared, pieces: Pieces | None) -> None:
+        self.events: AsyncGenerator[AnswerEvent, None] = answer(prepared, pieces)
+        self._pieces = pieces
+
+    async def aclose(self) -> None:
+        """Stops the engine's work on it."""
+        await self.events.aclose()
+        if self._pieces is not None:
+            await self._pieces.aclose()
+
+
+class Answering:
+    """Args:
+    dependencies: Clients named `Retriever` and `LLM`.
+    sampling: vLLM's parameters of an answer unless the request says otherwise; `max_tokens` among them.
+    answers: What was written before; None: each answer is written anew.
+    """
+
+    def __init__(
+        self,
+        dependencies: Dependencies,
+        preparer: RemotePreparer,
+        generator: RemoteGenerator,
+        *,
+        sampling: Mapping[str, Any],
+        answers: KeptAnswers | None = None,
+    ) -> None:
+        self._dependencies = dependencies
+        self._preparer = preparer
+        self._generator = generator
+        self._defaults = dict(sampling)
+        self._answers = answers
+
+    @property
+    def max_tokens(self) -> int:
+        return int(self._defaults["max_tokens"])
+
+    async def begin(self, asked: Asked) -> Answer:
+        """The answer, once its prompt is made and the language model has accepted it.
+
+        Raises all that can be refused with a status.
+        """
+        started = time.perf_counter()
+        sampling = self._defaults | dict(asked.sampling)
+        prepared = replace(await self._prepare(asked, sampling["max_tokens"]), started=started)
+        if not prepared.prompt.sources:
+            return Answer(prepared, None)
+        return Answer(prepared, await self._pieces(prepared, sampling, asked.model))
+
+    async def _prepare(self, asked: Asked, max_tokens: int) -> Prepared:
+        self._dependencies.require("Retriever")
+        context_tokens = self._dependencies.require("LLM")["context_tokens"]
+        told = {"question": asked.question, "max_tokens": max_tokens, "context_tokens": context_tokens}
+        return await self._preparer.prepare({**asked.search, **told})
+
+    async def _pieces(self, prepared: Prepared, sampling: Mapping[str, Any], model: str) -> Pieces:
+        prompt, request_id = prepared.prompt.for_model(), current_request_id.get()
+        if self._answers is None:
+            return await self._generator.generate(prompt, sampling, request_id, model=model)
+        return await self._answers.generate(prompt, sampling, request_id, model=model, key=prepared.key or None)

@@ -1,0 +1,23 @@
+"""What the `/v1` routes of the edge work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rag.http.answering import Answering
+from rag.http.dependencies import Dependencies
+from rag.http.remote import RemoteGenerator
+from rag.http.served_models import ServedModels
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeParts:
+    dependencies: Dependencies
+    """Clients named `Retriever` and `LLM`."""
+    models: ServedModels
+    answering: Answering
+    generator: RemoteGenerator
+    keep_alive_s: float
+    """Seconds of silence after which a stream sends a comment."""
+    answer_timeout_s: float
+    """Seconds that an answer may take."""
