@@ -193,7 +193,7 @@ class RerankSettings(Section):
     url: str | None = Field(None, description="Rerank endpoint, such as https://host/v1/rerank, for kind remote.")
     api_key: SecretStr | None = Field(None, description="Key of that endpoint.")
     timeout_s: float = Field(10.0, gt=0, description="Seconds that reranking may take.")
-    top_n: int = Field(20, ge=1, le=200, description="Best hits that are reranked.")
+    top_n: int = Field(30, ge=1, le=200, description="Best hits that are reranked.")
     weight: float = Field(0.5, ge=0, le=1, description="Weight of the reranker's score; the rest is that of fusion.")
     cache_mib: int = Field(128, ge=0, description="MiB of passages' token vectors that late interaction keeps.")
 

@@ -20,7 +20,7 @@ class _Kept:
     duplicates: list[str]
 
 
-def collapsed(hits: Iterable[Hit], likeness: float, *, at_most: int) -> list[Hit]:
+def collapsed(hits: Iterable[Hit], likeness: float, *, at_most: int, all_duplicates: bool = True) -> list[Hit]:
     """Each text once, in the order given, with the ids of the passages that it stands for.
 
     The same are: parts of one larger text, which is what the language model gets; texts of the same words; and texts
@@ -30,9 +30,12 @@ def collapsed(hits: Iterable[Hit], likeness: float, *, at_most: int) -> list[Hit
         hits: Best first.
         likeness: In [0, 1]; 1: only those of the same words.
         at_most: Hits to return; of the others nothing is known.
+        all_duplicates: Whether passages behind the last hit that is returned are looked at as well.
     """
     kept: list[_Kept] = []
     for hit in hits:
+        if len(kept) == at_most and not all_duplicates:
+            break
         one = _Kept(hit, _larger_text(hit.chunk), _shingles(hit.chunk.text), [])
         if (same := next((k for k in kept if _same(k, one, likeness)), None)) is not None:
             same.duplicates.append(hit.chunk.chunk_id)

@@ -120,7 +120,7 @@ class Finder:
         timings |= matches.timings_ms
         fused = fuse(matches.lists, options)
         wanted = max(options.top_k, options.rerank_top_n if options.rerank else 0)
-        hits = collapsed(fused, options.duplicates, at_most=wanted)
+        hits = collapsed(fused, options.duplicates, at_most=wanted, all_duplicates=question.explain)
         if options.rerank and hits:
             began = time.perf_counter()
             hits = await reranked(self._reranker, plan.queries[0], hits, options.rerank_weight)

@@ -29,7 +29,7 @@ class RetrieveOptions:
     """Likeness, from 0 to 1, from which passages become one hit."""
     min_cosine: float = 0.3
     rerank: bool = False
-    rerank_top_n: int = 20
+    rerank_top_n: int = 30
     rerank_weight: float = 0.5
     rewrite: bool = False
     queries: int = 0

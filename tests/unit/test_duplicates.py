@@ -90,3 +90,11 @@ def test_a_text_made_of_a_passage_is_presented_as_that_passage() -> None:
     pair = a_chunk("Which port?\n19530.", start=40, end=40 + len(source), context=source)
     shown = presented(hits(pair)[0]).chunk
     assert (shown.text, shown.start, shown.end) == (source, 40, 40 + len(source))
+
+
+def test_it_can_stop_at_the_last_hit_that_is_wanted() -> None:
+    first, other, same = (a_chunk(text, filename=text) for text in ("a b c", "x y z", "A  b, c"))
+    stopped = collapsed(hits(first, other, same), 1, at_most=2, all_duplicates=False)
+    assert (texts(stopped), [hit.duplicates for hit in stopped]) == (["a b c", "x y z"], [(), ()])
+    between = collapsed(hits(first, same, other), 1, at_most=2, all_duplicates=False)
+    assert (texts(between), between[0].duplicates) == (["a b c", "x y z"], (same.chunk_id,))
