@@ -152,7 +152,7 @@ def _vllm_is_on_cpu() -> bool:
     return done.stdout.split()[-1] == b"True"
 
 
-def run_json(module: str, request: Mapping[str, Any]) -> dict[str, Any]:
+def run_json(module: str, request: Mapping[str, Any]) -> Any:
     """Run `python -m module` with a JSON request on stdin; its last line is its JSON answer."""
     with subprocess.Popen(
         [sys.executable, "-m", module], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -164,8 +164,7 @@ def run_json(module: str, request: Mapping[str, Any]) -> dict[str, Any]:
             raise
     if process.returncode:
         raise RuntimeError(f"{module} failed:\n{err.decode(errors='replace')[-2000:]}")
-    answer: dict[str, Any] = json.loads(out.splitlines()[-1])
-    return answer
+    return json.loads(out.splitlines()[-1])
 
 
 def _is_ok(url: str) -> bool:
