@@ -11,14 +11,24 @@ from typing import Any
 import bentoml
 
 from rag import bootstrap
+from rag.http.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
+from rag.http.ask_wire import AskRequest
 from rag.http.edge import Edge
-from rag.http.embedder_wire import EncodeSparseRequest, EncodeSparseResponse, RerankRequest, RerankResponse
+from rag.http.embedder_wire import (
+    CountRequest,
+    CountResponse,
+    EncodeSparseRequest,
+    EncodeSparseResponse,
+    RerankRequest,
+    RerankResponse,
+)
 from rag.http.endpoint import endpoint
 from rag.http.generate_wire import GenerateRequest, WriteRequest
 from rag.http.ingest_form import IngestRequest
+from rag.http.openapi.published import PublishedApi
 from rag.http.v1.late_app import LateApp
+from rag.http.verify_wire import VerifyRequest, VerifyResponse
 from rag.http.wire import (
-    AskRequest,
     EncodeRequest,
     EncodeResponse,
     ExplainRequest,
@@ -68,6 +78,11 @@ class Embedder:
         """Vectors of unit length for texts, in their order."""
         return await self._api.encode(request)  # type: ignore[return-value]
 
+    @endpoint("/count")
+    async def count(self, request: CountRequest, /) -> CountResponse:
+        """How many tokens texts have for the encoder, and how many it reads."""
+        return await self._api.count(request)  # type: ignore[return-value]
+
     @endpoint("/encode_sparse")
     async def encode_sparse(self, request: EncodeSparseRequest, /) -> EncodeSparseResponse:
         """Learned sparse vectors for texts, in their order."""
@@ -108,6 +123,16 @@ class LLM:
     async def generate(self, request: WriteRequest, /) -> str:
         """Text that goes on from a prompt, as server-sent events."""
         return await self._api.generate(request)  # type: ignore[return-value]
+
+    @endpoint("/load_adapter")
+    async def load_adapter(self, request: LoadAdapterRequest, /) -> dict[str, Any]:
+        """Load a LoRA adapter, so that requests can name it."""
+        return await self._api.load_adapter(request)  # type: ignore[return-value]
+
+    @endpoint("/unload_adapter")
+    async def unload_adapter(self, request: UnloadAdapterRequest, /) -> dict[str, Any]:
+        """Take no more requests for a LoRA adapter."""
+        return await self._api.unload_adapter(request)  # type: ignore[return-value]
 
 
 @bentoml.service(
@@ -162,6 +187,11 @@ class Retriever:
     async def prepare(self, request: PrepareRequest, /) -> dict[str, Any]:
         """The prompt of an answer, as token ids, with the sources in it."""
         return await self._api.prepare(request)  # type: ignore[return-value]
+
+    @endpoint("/verify")
+    async def verify(self, request: VerifyRequest, /) -> VerifyResponse:
+        """How well sources support what is cited from them."""
+        return await self._api.verify(request)  # type: ignore[return-value]
 
     @endpoint("/ingest")
     async def ingest(self, request: IngestRequest, /) -> IngestResponse:
@@ -231,6 +261,8 @@ class RAG:
         return await self._api.ingest(request)  # type: ignore[return-value]
 
 
-_LIVES: Any = ((Embedder, embedder_life), (Retriever, retriever_life), (LLM, llm_life), (RAG, rag_life))
+_PUBLIC: Any = RAG
+_LIVES: Any = ((Embedder, embedder_life), (Retriever, retriever_life), (LLM, llm_life), (_PUBLIC, rag_life))
 for _service, _life in _LIVES:
     _service.add_asgi_middleware(Edge, **bootstrap.edge_options(_life))
+_PUBLIC.add_asgi_middleware(PublishedApi)

@@ -22,7 +22,7 @@ def _instant_llm_api() -> tuple[LlmApi, InstantEngine]:
     return LlmApi(engine, keep_alive_s=server.keep_alive_s, timeout_s=server.answer_timeout_s), engine
 
 
-bootstrap.llm_api = _instant_llm_api  # type: ignore[assignment]
+bootstrap.llm_api = _instant_llm_api
 
 from service import LLM, RAG, Embedder, Retriever  # noqa: E402 - it takes what bootstrap holds
 

@@ -11,9 +11,18 @@ import json
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
@@ -63,6 +72,33 @@ class LLMSettings(Section):
     timeout_s: float = Field(60.0, gt=0, description="Seconds of silence from that server after which it is given up.")
     service_url: str | None = Field(None, description="Address of an LLM service of this bundle that runs elsewhere.")
     restarts: int = Field(3, ge=0, description="Times a dead engine is rebuilt before the process gives up and exits.")
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "http://unset")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+            raise ValueError("is not an address such as http://host:8000/v1; a key belongs in RAG_LLM__API_KEY")
+        return url
+
+    @field_validator("api_key")
+    @classmethod
+    def _can_be_sent(cls, key: SecretStr | None) -> SecretStr | None:
+        if key and not (key.get_secret_value().isascii() and key.get_secret_value().strip().isprintable()):
+            raise ValueError("has characters that no key has")
+        return key
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        """An option that nothing would read is a mistake."""
+        engines = ("engine", "adapters", "runtime_adapters", "tool_parser")
+        others = ("api_key", "tokenizer", "context_tokens")
+        for name in others if self.url is None else engines:
+            if getattr(self, name):
+                option = f"RAG_LLM__{name.upper()}"
+                why = "needs RAG_LLM__URL" if self.url is None else "is for an engine here, and RAG_LLM__URL is set"
+                raise ValueError(f"{option} {why}")
+        return self
 
 
 class EmbedderSettings(Section):
@@ -226,7 +262,7 @@ class PromptSettings(Section):
         description="check: remove marks that point nowhere; verify: score cited sentences, too; off: text as it is.",
     )
     weak_below: float = Field(
-        0.4, ge=0, le=1, description="Score of a cited sentence against its source below which it counts as weak."
+        0.5, ge=0, le=1, description="Score of a cited sentence against its source below which it counts as weak."
     )
 
 
@@ -317,7 +353,8 @@ def load() -> Settings:
         return Settings()
     except ValidationError as error:
         lines = [
-            f"RAG_{'__'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors(include_input=False)
+            f"RAG_{'__'.join(str(p) for p in e['loc']).upper()}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors(include_input=False)
         ]
         raise SetupError("; ".join(lines)) from error
     except SettingsError as error:

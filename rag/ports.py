@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -21,6 +21,8 @@ from rag.types import (
     SparseVector,
     TextKind,
     TextPiece,
+    TokenCounts,
+    TokenIds,
 )
 
 Vectors = npt.NDArray[np.float32]
@@ -37,12 +39,20 @@ class Embedder(Protocol):
     @property
     def dimensions(self) -> int: ...
 
-    async def encode(self, texts: Sequence[str], kind: TextKind) -> Vectors:
-        """One unit vector a text, in the order given.
+    async def encode(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> Vectors:
+        """One unit vector a text, in the order given; of what is longer than the model reads, of its beginning.
+
+        Args:
+            texts: Or the ids of their tokens.
 
         Raises:
+            InvalidRequest: the model does not know such an id, or takes none.
             DependencyUnavailable: the encoder does not answer.
         """
+        ...
+
+    async def count(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> TokenCounts:
+        """How many tokens they have for this model. Raises as `encode`."""
         ...
 
 
@@ -306,6 +316,11 @@ class JobEngine(Protocol):
 class ChatTokenizer(Protocol):
     """The language model's own tokenizer and chat template, or, where they are not at hand, an estimate of them."""
 
+    @property
+    def control_texts(self) -> Collection[str]:
+        """What tokenizer or chat template take for more than text, such as `<|im_end|>`."""
+        ...
+
     def render(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of the conversation, ready for the assistant to go on; none where they are only estimated."""
         ...
@@ -375,5 +390,31 @@ class Generator(Protocol):
             ModelNotFound: there is no such adapter.
             ContextLengthExceeded: prompt and `max_tokens` do not fit.
             DependencyUnavailable: the engine is dead; in mid-stream the iteration raises it.
+        """
+        ...
+
+
+class Adapters(Protocol):
+    """The LoRA adapters of a language model."""
+
+    async def load(self, name: str, path: str, *, replace: bool = False) -> None:
+        """Have requests of that name go to the adapter in this folder, or of this hub id.
+
+        Args:
+            replace: Take the place of one that is loaded under this name; requests in work keep theirs.
+
+        Raises:
+            Forbidden: adapters are fixed by the settings.
+            Conflict: the name is taken, or as many are loaded as there is room for.
+            InvalidRequest: there is no adapter, or none that fits this language model; says what is wrong with it.
+        """
+        ...
+
+    async def unload(self, name: str) -> None:
+        """Take no more requests for it; those in work end as they would have.
+
+        Raises:
+            Forbidden: adapters are fixed by the settings.
+            ModelNotFound: there is none of this name.
         """
         ...

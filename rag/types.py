@@ -12,6 +12,8 @@ SparseVector: TypeAlias = Mapping[int, float]
 """Weights, more than 0, of the terms that count; terms are numbers of a model's vocabulary."""
 Attributes: TypeAlias = Mapping[str, str | int | float | bool]
 TextKind: TypeAlias = Literal["query", "passage"]
+TokenIds: TypeAlias = Sequence[int]
+"""Of a model's own tokenizer."""
 SearchMode: TypeAlias = Literal["hybrid", "dense", "keyword", "sparse"]
 """`hybrid`: all paths that there are."""
 RerankKind: TypeAlias = Literal["late_interaction", "cross_encoder"]
@@ -146,6 +148,16 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenCounts:
+    """How long texts are for an encoder."""
+
+    tokens: tuple[int, ...]
+    """Of each whole text, with the prefix of its kind and the model's own marks."""
+    max_tokens: int | None
+    """That the model reads of one text, its beginning; None: all of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     role: Literal["system", "user", "assistant"]
     content: str
@@ -198,6 +210,7 @@ class TokenLogprob:
     token: str
     """Its text alone; a part of a character becomes U+FFFD."""
     token_id: int
+    """-1: the language model's server does not tell."""
     logprob: float
     """Natural logarithm of the probability."""
     top: tuple[TokenLogprob, ...] = ()

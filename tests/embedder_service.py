@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from rag.errors import RagError
 from rag.http.embedder_api import EmbedderApi, EmbedderModels
-from rag.http.embedder_wire import EncodeSparseRequest, RerankRequest
+from rag.http.embedder_wire import CountRequest, EncodeSparseRequest, RerankRequest
 from rag.http.error_table import error_response
 from rag.http.resource import Resource
 from rag.http.service_client import ServiceClient
@@ -59,6 +59,7 @@ def _routes(api: EmbedderApi) -> Starlette:
         routes=[
             Route("/readyz", ready),
             Route("/encode", _endpoint(EncodeRequest, api.encode), methods=["POST"]),
+            Route("/count", _endpoint(CountRequest, api.count), methods=["POST"]),
             Route("/encode_sparse", _endpoint(EncodeSparseRequest, api.encode_sparse), methods=["POST"]),
             Route("/rerank", _endpoint(RerankRequest, api.rerank), methods=["POST"]),
         ]

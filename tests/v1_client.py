@@ -22,6 +22,7 @@ from rag.retrieve.found import Found
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.plan import Plan
 from rag.types import Hit
+from tests.fakes import FakeEmbedder, FakeReranker
 from tests.house import ALL, House, a_house
 
 MAX_FILE_BYTES = 2**20
@@ -35,6 +36,8 @@ class V1:
     hits: Sequence[Hit] | None = None
     """What every search finds; None: what is there."""
     lookups: list[Lookup] = field(default_factory=list)
+    embedder: FakeEmbedder = field(default_factory=FakeEmbedder)
+    reranker: FakeReranker = field(default_factory=FakeReranker)
 
     @property
     def library(self) -> SqlLibrary:
@@ -54,7 +57,9 @@ class V1:
 
     @property
     def app(self) -> ASGIApp:
-        return documents_app(V1Parts(lambda: self.library, self.search, self.incoming, MAX_FILE_BYTES))
+        embedder, reranker = (lambda: self.embedder), (lambda: self.reranker)
+        parts = V1Parts(lambda: self.library, self.search, embedder, reranker, self.incoming, MAX_FILE_BYTES)
+        return documents_app(parts)
 
     @contextlib.asynccontextmanager
     async def openai(self) -> AsyncIterator[openai.AsyncOpenAI]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from rag.errors import InvalidRequest, SetupError
 from rag.types import Message
+
+_TURN_TOKENS = 8
+"""Marks around one turn of a conversation, in the templates of common models."""
+_LOOKS_LIKE_CONTROL = re.compile(r"<[^<>\s{}'\"]{1,64}>|<</?[A-Z]+>>|\[/?[A-Z_]{2,64}\]")
 
 
 class HfChatTokenizer:
@@ -26,6 +31,10 @@ class HfChatTokenizer:
         if not self._tokenizer.chat_template:
             raise SetupError(f"{folder} has no chat template; use the instruct version of the model")
         self._knows_system = self._accepts([Message("system", "x"), Message("user", "x")])
+
+    @property
+    def control_texts(self) -> Collection[str]:
+        return _control_texts(self._tokenizer)
 
     def render(self, messages: Sequence[Message]) -> list[int]:
         return self._apply(messages if self._knows_system else _without_system(messages))
@@ -55,6 +64,40 @@ class HfChatTokenizer:
             refusal = f"history: the model's chat template refuses this order of turns ({error})"
             raise InvalidRequest(refusal, param="history") from error
         return token_ids
+
+
+class HfTokenCounter:
+    """A tokenizer that only counts, for a server that makes its prompts of conversations itself.
+
+    Args:
+        folder: Folder or hub id of that server's model.
+    """
+
+    def __init__(self, folder: str) -> None:
+        from transformers import AutoTokenizer
+
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+
+    @property
+    def control_texts(self) -> Collection[str]:
+        return _control_texts(self._tokenizer)
+
+    def render(self, messages: Sequence[Message]) -> list[int]:
+        return []
+
+    def measure(self, messages: Sequence[Message]) -> int:
+        """Without the chat template, which is the server's, and may be another: so many for each turn's marks."""
+        return _TURN_TOKENS * (len(messages) + 1) + sum(self.count(turn.content) for turn in messages)
+
+    def count(self, text: str) -> int:
+        return len(self._tokenizer.encode(text, add_special_tokens=False))
+
+
+def _control_texts(tokenizer: Any) -> Collection[str]:
+    """The special tokens, and what else of the vocabulary's additions and the template's own words looks like them."""
+    added = tokenizer.added_tokens_decoder.values()
+    special = {token.content for token in added if token.special or _LOOKS_LIKE_CONTROL.fullmatch(token.content)}
+    return frozenset(special.union(_LOOKS_LIKE_CONTROL.findall(str(tokenizer.chat_template or ""))))
 
 
 def _without_system(messages: Sequence[Message]) -> list[Message]:

@@ -49,6 +49,8 @@ def llm_folder(settings: Settings) -> str:
 
 def tokenizer_folder(settings: Settings) -> str:
     """A folder with at least the language model's tokenizer, for processes that need no more of it."""
+    if settings.llm.tokenizer is not None:
+        return _named_model(settings.llm.tokenizer, "RAG_LLM__TOKENIZER", _TOKENIZER)
     if settings.llm.model is None:
         return llm_folder(settings)
     return _named_model(settings.llm.model, "RAG_LLM__MODEL", _TOKENIZER)
@@ -70,6 +72,18 @@ def sparse_folder(model: str) -> str:
 def cross_encoder_folder(model: str) -> str:
     """The folder of a cross-encoder. Raises SetupError as `llm_folder` does."""
     return _named_model(model, "RAG_RERANK__MODEL", _EVERYTHING)
+
+
+def adapter_folder(adapter: str, option: str) -> str:
+    """The folder of a LoRA adapter: a local one, or that of a hub id. Raises SetupError as `llm_folder` does."""
+    folder = Path(adapter).expanduser()
+    if folder.is_dir():
+        return str(folder.absolute())
+    if not _HUB_ID.fullmatch(adapter) or "/" not in adapter or adapter.startswith("."):
+        message = f"{option}: there is no folder {adapter[:200]}, and that is no hub id such as org/name"
+        raise SetupError(message, param=option)
+    with _hub_errors_translated(adapter, option):
+        return _snapshot(adapter, ["adapter_*"])
 
 
 def _named_model(model: str, option: str, patterns: list[str]) -> str:

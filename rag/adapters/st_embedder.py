@@ -19,12 +19,13 @@ from rag.adapters.compute_turn import (
     texts_at_once,
 )
 from rag.adapters.model_kind import declared_kind
+from rag.adapters.st_token_ids import StTokenIds, are_ids
 from rag.adapters.st_tokens import StTokens
 from rag.adapters.token_vectors import TokenVectors
 from rag.config import EMBEDDED_ENCODER, EmbedderSettings
 from rag.errors import SetupError
 from rag.ports import Vectors
-from rag.types import TextKind
+from rag.types import TextKind, TokenCounts, TokenIds
 
 PREFIXES: Mapping[str, tuple[str, str]] = {
     "bge-small-en": ("Represent this sentence for searching relevant passages: ", ""),
@@ -59,6 +60,7 @@ class StEmbedder:
         self._at_once = texts_at_once(settings, self._model.device.type)
         self._candidates_at_once = candidates_at_once(settings, self._model.device.type)
         self._tokens = StTokens(self._model, self._name, self._prefixes)
+        self._ids = StTokenIds(self._model, self._name, self._prefixes)
         # The tokenizer sets itself up at its first use, and refuses that while another thread uses it.
         self._run_model(["ready"], QUESTION_THREADS)
 
@@ -70,11 +72,23 @@ class StEmbedder:
     def dimensions(self) -> int:
         return int(self._model.get_embedding_dimension())
 
-    async def encode(self, texts: Sequence[str], kind: TextKind) -> Vectors:
-        prefixed = [self._prefixes[kind] + text for text in texts]
+    async def encode(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> Vectors:
+        whole = self._whole(texts, kind)
         if kind == "query":
-            return await self._turn.question(partial(self._run_model, prefixed, QUESTION_THREADS))
-        return await self._encode_passages(prefixed)
+            return await self._turn.question(partial(self._run_model, whole, QUESTION_THREADS))
+        return await self._encode_passages(whole)
+
+    async def count(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> TokenCounts:
+        whole = self._whole(texts, kind)
+        if are_ids(whole):
+            return TokenCounts(tuple(len(ids) for ids in whole), self._ids.max_tokens)
+        return TokenCounts(tuple(await asyncio.to_thread(self._ids.count, whole)), self._ids.max_tokens)
+
+    def _whole(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> list[Any]:
+        """With the prefix of their kind."""
+        if are_ids(texts):
+            return self._ids.framed(texts, kind)
+        return [f"{self._prefixes[kind]}{text}" for text in texts]
 
     async def encode_tokens(self, texts: Sequence[str], kind: TextKind) -> list[TokenVectors]:
         """See `rag.adapters.late_interaction.TokenEncoder`."""
@@ -84,7 +98,7 @@ class StEmbedder:
         runs = [partial(self._read_tokens, [texts[i] for i in part], kind) for part in slices]
         return in_order(slices, await asyncio.gather(*(self._turn.candidates(run) for run in runs)))
 
-    async def _encode_passages(self, texts: list[str]) -> Vectors:
+    async def _encode_passages(self, texts: list[Any]) -> Vectors:
         """In slices of like length, each of which lets waiting questions go first."""
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         for part in slices_by_length([len(text) for text in texts], self._at_once):
@@ -92,8 +106,11 @@ class StEmbedder:
             vectors[part] = await self._turn.passages(partial(self._run_model, chosen, self._passage_threads))
         return vectors
 
-    def _run_model(self, texts: list[str], threads: int) -> Vectors:
+    def _run_model(self, texts: list[Any], threads: int) -> Vectors:
+        """Of texts, or of token ids."""
         self._torch.set_num_threads(threads)
+        if are_ids(texts):
+            return self._ids.encode(texts)
         vectors: Vectors = self._model.encode(
             texts,
             batch_size=self._at_once,

@@ -106,7 +106,14 @@ def vector_store() -> Any:
 
 @functools.cache
 def chat_tokenizer() -> Any:
+    """With `RAG_LLM__URL`, one that only counts: the server there makes prompts of conversations itself."""
     from rag.adapters import model_files
-    from rag.adapters.hf_tokenizer import HfChatTokenizer
+    from rag.adapters.estimated_tokenizer import EstimatedTokenizer
+    from rag.adapters.hf_tokenizer import HfChatTokenizer, HfTokenCounter
 
-    return HfChatTokenizer(model_files.tokenizer_folder(settings()))
+    options = settings()
+    if options.llm.url is None:
+        return HfChatTokenizer(model_files.tokenizer_folder(options))
+    if options.llm.tokenizer is None:
+        return EstimatedTokenizer()
+    return HfTokenCounter(model_files.tokenizer_folder(options))

@@ -22,14 +22,17 @@ def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
         dependencies,
         cache=make_cache() if options.cache.answers else None,
         ttl_s=options.cache.ttl_s,
-        sampling=_answer_sampling(options.llm),
+        sampling=answer_sampling(options.llm),
         retrieve_timeout_s=options.server.retrieve_timeout_s,
         answer_timeout_s=options.server.answer_timeout_s,
         keep_alive_s=options.server.keep_alive_s,
+        citations=options.prompt.citations,
+        weak_below=options.prompt.weak_below,
     )
 
 
-def _answer_sampling(options: LLMSettings) -> dict[str, Any]:
+def answer_sampling(options: LLMSettings) -> dict[str, Any]:
+    """vLLM's parameters of an answer, unless the request says otherwise."""
     sampling: dict[str, Any] = {"max_tokens": options.max_tokens, "temperature": options.temperature}
     if options.stop_repetition:
         sampling["repetition_detection"] = {"max_pattern_size": 64, "min_pattern_size": 2, "min_count": 4}

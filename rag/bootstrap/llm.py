@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any, Protocol
 
+from rag.bootstrap.edge import answer_sampling
 from rag.bootstrap.process import settings
+from rag.config import Settings
 from rag.http.llm_api import LlmApi
-
-if TYPE_CHECKING:
-    from rag.adapters.vllm_engine import VllmEngine
+from rag.ports import Adapters, Generator
 
 
-def llm_api() -> tuple[LlmApi, VllmEngine]:
+class Engine(Generator, Protocol):
+    """What the LLM service starts, asks for facts, and stops."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def facts(self) -> Mapping[str, Any]: ...
+
+
+def llm_api() -> tuple[LlmApi, Engine]:
+    options = settings()
+    engine, adapters = _vllm_engine(options) if options.llm.url is None else (_openai_llm(options), None)
+    server = options.server
+    api = LlmApi(engine, adapters=adapters, keep_alive_s=server.keep_alive_s, timeout_s=server.answer_timeout_s)
+    return api, engine
+
+
+def _vllm_engine(options: Settings) -> tuple[Engine, Adapters | None]:
     from rag.adapters import model_files
     from rag.adapters.vllm_engine import VllmEngine
 
-    options = settings()
     engine = VllmEngine(model_files.llm_folder(options), options.llm)
-    server = options.server
-    return LlmApi(engine, keep_alive_s=server.keep_alive_s, timeout_s=server.answer_timeout_s), engine
+    return engine, engine.adapters
+
+
+def _openai_llm(options: Settings) -> Engine:
+    from rag.adapters.estimated_tokenizer import EstimatedTokenizer
+    from rag.adapters.openai_llm import OpenAiLlm
+
+    return OpenAiLlm(options.llm, count=EstimatedTokenizer().count, own_sampling=answer_sampling(options.llm))

@@ -49,8 +49,11 @@ async def _retriever_parts(client: ServiceClient, llm: ServiceClient) -> Retriev
     from rag.retrieve.own_paths import LevelStore, OwnPaths
     from rag.retrieve.paths import SearchPaths
     from rag.retrieve.planning import Planner
+    from rag.retrieve.prompt import PromptMaker
+    from rag.retrieve.template_check import open_templates
 
     options = settings()
+    templates = open_templates(options.prompt.folder, fence=options.prompt.fence)
     store, tokenizer, catalog = await asyncio.gather(
         asyncio.to_thread(vector_store), asyncio.to_thread(chat_tokenizer), asyncio.to_thread(database)
     )
@@ -86,9 +89,17 @@ async def _retriever_parts(client: ServiceClient, llm: ServiceClient) -> Retriev
         if cache is not None:
             await cache.close()
 
-    check = archive.library.check_default
-    name = archive.encoders.configured.model_name
-    return RetrieverParts(store, finder, archive.library, tokenizer, check, stop, cache, name)
+    return RetrieverParts(
+        store,
+        finder,
+        archive.library,
+        PromptMaker(templates, tokenizer),
+        embedders.default,
+        reranker,
+        archive.library.check_default,
+        stop,
+        cache,
+    )
 
 
 async def _connected(embedders: RemoteEmbedders) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
 from rag.cli.output import fail
 from rag.errors import SetupError
+
+if TYPE_CHECKING:
+    from rag.config import Settings
 
 
 @click.command()
@@ -26,10 +32,13 @@ def prepare(only: str | None, quiet: bool) -> None:
     try:
         settings = config.load()
         language_model = settings.llm.model or "SmolLM2-135M-Instruct (embedded)"
-        if only == "tokenizer":
-            _step(console, f"tokenizer of {language_model}", lambda: model_files.tokenizer_folder(settings))
-        if only == "llm" or (only is None and settings.llm.url is None):
+        if only == "tokenizer" and (settings.llm.url is None or settings.llm.tokenizer is not None):
+            name = settings.llm.tokenizer or language_model
+            _step(console, f"tokenizer of {name}", lambda: model_files.tokenizer_folder(settings))
+        if only in (None, "llm") and settings.llm.url is None:
             _step(console, f"language model {language_model}", lambda: model_files.llm_folder(settings))
+            if settings.llm.engine or settings.llm.adapters or settings.llm.tool_parser:
+                _step(console, "the engine's options", lambda: _checked_options(settings))
         if only == "encoder" or (only is None and settings.embedder.url is None):
             name = settings.embedder.model or "all-MiniLM-L6-v2 (embedded)"
             _step(console, f"encoder {name}", lambda: model_files.embedder_folder(settings))
@@ -39,6 +48,19 @@ def prepare(only: str | None, quiet: bool) -> None:
                 _step(console, f"cross-encoder {cross}", lambda: model_files.cross_encoder_folder(cross))
     except SetupError as error:
         fail(error.message)
+
+
+def _checked_options(settings: Settings) -> str:
+    """Takes some ten seconds for vLLM's own word on them, which is less than a start that fails."""
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    from rag.adapters import model_files
+    from rag.adapters.vllm_lora import check_configured
+    from rag.adapters.vllm_start import checked_config
+
+    folder = model_files.llm_folder(settings)
+    _, config = checked_config(folder, settings.llm)
+    check_configured(settings.llm, Path(folder), config.lora_config)
+    return folder
 
 
 def _step(console: Console, what: str, work: Callable[[], str]) -> None:

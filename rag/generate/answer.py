@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rag.generate.citations import Citation, find_citations
+from rag.generate.citations import Citation
+from rag.generate.verify import Verifier
+from rag.generate.written import Texts, Written
 from rag.ports import Pieces
 from rag.retrieve.prompt import NOT_FOUND
 from rag.types import Finished, Hit, Prompt, TextPiece, Usage
@@ -26,11 +28,33 @@ class SourcesFound:
 class Done:
     """Last."""
 
-    finish_reason: str
-    citations: tuple[Citation, ...]
+    texts: tuple[Written, ...]
+    """One, unless the request wants several."""
     timings_ms: Mapping[str, float]
     note: str = ""
     """What could not be done as it was asked for, and why."""
+
+    @property
+    def finish_reason(self) -> str:
+        """Of the first text, as are the others here."""
+        return self.texts[0].finish_reason
+
+    @property
+    def stop_reason(self) -> str | int | None:
+        return self.texts[0].stop_reason
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        return self.texts[0].citations
+
+    @property
+    def removed(self) -> int:
+        """Numbers in marks that named no source."""
+        return self.texts[0].removed
+
+    @property
+    def weakly_supported(self) -> int | None:
+        return self.texts[0].weakly_supported
 
 
 AnswerEvent = SourcesFound | TextPiece | Usage | Done
@@ -47,9 +71,29 @@ class Prepared:
     """Names all that the prompt depends on; empty where answers are not kept."""
     started: float = 0.0
     """`time.perf_counter()` when the question came in."""
+    queries: tuple[str, ...] = ()
+    """What was searched for."""
 
 
-async def answer(prepared: Prepared, pieces: Pieces | None) -> AsyncGenerator[AnswerEvent, None]:
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the pieces become an answer."""
+
+    texts: int = 1
+    """How many are wanted."""
+    checks_marks: bool = True
+    """Whether marks are looked for; else the texts pass as they are."""
+    verifier: Verifier | None = None
+    """Scores the cited sentences, where that is wanted."""
+
+
+MANNER = Manner()
+"""As most requests want it."""
+
+
+async def answer(
+    prepared: Prepared, pieces: Pieces | None, manner: Manner = MANNER
+) -> AsyncGenerator[AnswerEvent, None]:
     """The answer's events: sources, text, usage, done. Raises what the iteration of `pieces` raises.
 
     Args:
@@ -58,28 +102,49 @@ async def answer(prepared: Prepared, pieces: Pieces | None) -> AsyncGenerator[An
     sources = prepared.prompt.sources
     yield SourcesFound(sources)
     if pieces is None:
-        for event in _nothing_found(prepared):
+        for event in _nothing_found(prepared, manner.texts):
             yield event
         return
-    text: list[str] = []
+    texts = Texts(sources if manner.checks_marks else None)
     first_token_ms = 0.0
-    async for piece in pieces:
-        if isinstance(piece, Finished):
-            yield piece.usage
-            began = "cached_answer" if piece.cached else "first_token"
-            timings = {**prepared.timings_ms, began: first_token_ms, "total": _since(prepared.started)}
-            citations = tuple(find_citations("".join(text), sources))
-            yield Done(piece.finish_reason, citations, timings, prepared.note)
+    try:
+        async for piece in pieces:
+            if isinstance(piece, Finished):
+                break
+            if (sent := texts.take(piece)) is not None:
+                first_token_ms = first_token_ms or _since(prepared.started)
+                yield sent
+        else:
             return
-        first_token_ms = first_token_ms or _since(prepared.started)
-        text.append(piece.text)
-        yield piece
+    except Exception:
+        for rest in texts.close():
+            yield rest
+        raise
+    for rest in texts.close():
+        yield rest
+    yield piece.usage
+    began = {"cached_answer" if piece.cached else "first_token": first_token_ms}
+    yield await _done(prepared, texts.written(piece.all_ends()), manner.verifier, began)
 
 
-def _nothing_found(prepared: Prepared) -> tuple[AnswerEvent, ...]:
+async def _done(
+    prepared: Prepared, texts: Sequence[Written], verifier: Verifier | None, began: Mapping[str, float]
+) -> Done:
+    timings, note = {**prepared.timings_ms, **began}, prepared.note
+    if verifier is not None:
+        started = time.perf_counter()
+        texts, why_not = await verifier.verify(texts, prepared.prompt.sources)
+        timings["verify"] = _since(started)
+        note = "; ".join(filter(None, (note, why_not)))
+    return Done(tuple(texts), timings | {"total": _since(prepared.started)}, note)
+
+
+def _nothing_found(prepared: Prepared, texts: int) -> tuple[AnswerEvent, ...]:
     """Saying so costs no token and invents nothing."""
     timings = {**prepared.timings_ms, "total": _since(prepared.started)}
-    return TextPiece(NOT_FOUND), Usage(0, 0), Done(NO_SOURCES, (), timings, prepared.note)
+    written = (Written(NOT_FOUND, NO_SOURCES),) * texts
+    said = [TextPiece(NOT_FOUND, index) for index in range(texts)]
+    return *said, Usage(0, 0), Done(written, timings, prepared.note)
 
 
 def _since(started: float) -> float:

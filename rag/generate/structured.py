@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic_core import from_json
 
-from rag.ports import Generator
-from rag.types import JsonObject, Message, TextPiece
+from rag.ports import ChatTokenizer, Generator
+from rag.retrieve.control_marks import ControlMarks
+from rag.types import JsonObject, Message, ModelInput, Prompt, TextPiece
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +53,26 @@ class Filled:
         return data if isinstance(data, dict) else {}
 
 
-async def fill(
-    generator: Generator, token_ids: Sequence[int], form: Form, *, timeout_s: float | None = None
-) -> Filled:
+def fitted(form: Form, tokenizer: ChatTokenizer, context_tokens: int) -> ModelInput | None:
+    """The form's messages as the language model takes them; None where they do not fit."""
+    marks = ControlMarks(tokenizer.control_texts)
+    messages = tuple(replace(message, content=marks.defused(message.content)) for message in form.messages)
+    prompt = Prompt(tuple(tokenizer.render(messages)), (), messages)
+    tokens = len(prompt.token_ids) or tokenizer.measure(messages)
+    return prompt.for_model() if tokens + form.max_tokens <= context_tokens else None
+
+
+async def fill(generator: Generator, prompt: ModelInput, form: Form, *, timeout_s: float | None = None) -> Filled:
     """Have a form filled in. Raises what the generator raises.
 
     Args:
-        token_ids: The form's messages, rendered.
+        prompt: The form's messages, as `fitted` gives them.
         timeout_s: The engine is stopped then, and what it wrote until then is given back.
     """
     written: list[str] = []
     try:
         async with asyncio.timeout(timeout_s):
-            pieces = await generator.generate(token_ids, form.parameters(), f"form-{uuid.uuid4().hex}")
+            pieces = await generator.generate(prompt, form.parameters(), f"form-{uuid.uuid4().hex}")
             async with contextlib.aclosing(pieces):
                 async for piece in pieces:
                     if isinstance(piece, TextPiece):

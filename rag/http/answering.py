@@ -7,8 +7,10 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rag.generate.answer import AnswerEvent, Prepared, answer
+from rag.generate.answer import AnswerEvent, Manner, Prepared, answer
+from rag.generate.citations import Citing
 from rag.generate.kept_answers import KeptAnswers
+from rag.generate.verify import Verifier
 from rag.http.dependencies import Dependencies
 from rag.http.remote import RemoteGenerator, RemotePreparer
 from rag.http.request_id import current_request_id
@@ -26,13 +28,17 @@ class Asked:
     """vLLM's parameters by their own names, only those that the request sets."""
     model: str = ""
     """Name of an adapter; empty: the language model as it is."""
+    citations: Citing | None = None
+    """What is done with the marks in the answer; those of texts with a prescribed form are never looked for."""
 
 
 class Answer:
     """One answer that is being written. To be closed, also when not one event was taken."""
 
-    def __init__(self, prepared: Prepared, pieces: Pieces | None) -> None:
-        self.events: AsyncGenerator[AnswerEvent, None] = answer(prepared, pieces)
+    def __init__(self, prepared: Prepared, pieces: Pieces | None, manner: Manner) -> None:
+        self.events: AsyncGenerator[AnswerEvent, None] = answer(prepared, pieces, manner)
+        self.queries = prepared.queries
+        """What was searched for."""
         self._pieces = pieces
 
     async def aclose(self) -> None:
@@ -46,6 +52,8 @@ class Answering:
     """Args:
     dependencies: Clients named `Retriever` and `LLM`.
     sampling: vLLM's parameters of an answer unless the request says otherwise; `max_tokens` among them.
+    citations: What is done with the marks in an answer, unless the request says otherwise.
+    verifier: Of cited sentences.
     answers: What was written before; None: each answer is written anew.
     """
 
@@ -56,12 +64,16 @@ class Answering:
         generator: RemoteGenerator,
         *,
         sampling: Mapping[str, Any],
+        citations: Citing,
+        verifier: Verifier,
         answers: KeptAnswers | None = None,
     ) -> None:
         self._dependencies = dependencies
         self._preparer = preparer
         self._generator = generator
         self._defaults = dict(sampling)
+        self._citations = citations
+        self._verifier = verifier
         self._answers = answers
 
     @property
@@ -76,9 +88,16 @@ class Answering:
         started = time.perf_counter()
         sampling = self._defaults | dict(asked.sampling)
         prepared = replace(await self._prepare(asked, sampling["max_tokens"]), started=started)
+        manner = self._manner(asked, sampling)
         if not prepared.prompt.sources:
-            return Answer(prepared, None)
-        return Answer(prepared, await self._pieces(prepared, sampling, asked.model))
+            return Answer(prepared, None, manner)
+        return Answer(prepared, await self._pieces(prepared, sampling, asked.model), manner)
+
+    def _manner(self, asked: Asked, sampling: Mapping[str, Any]) -> Manner:
+        citing, has_form = asked.citations or self._citations, bool(sampling.get("structured_outputs"))
+        checks = citing != "off" and not has_form
+        verifier = self._verifier if checks and citing == "verify" else None
+        return Manner(sampling.get("n", 1), checks_marks=checks, verifier=verifier)
 
     async def _prepare(self, asked: Asked, max_tokens: int) -> Prepared:
         self._dependencies.require("Retriever")

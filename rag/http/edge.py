@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
@@ -19,6 +20,8 @@ logger = logging.getLogger("rag.edge")
 access = logging.getLogger("rag.access")
 
 _ALWAYS_OPEN = ("/livez", "/healthz", "/metrics", "/readyz")
+_KEPT = ("allow",)
+"""Headers that foreign errors keep when they get our shape."""
 
 
 class Edge:
@@ -67,7 +70,7 @@ class Edge:
 
     async def _serve(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
         path = scope["path"]
-        if path == "/readyz":
+        if path == "/readyz" and scope["method"] in ("GET", "HEAD"):
             return await self._answer_readyz(scope, receive, reply)
         if path in _ALWAYS_OPEN:
             return await self._app(scope, receive, reply.send)
@@ -154,19 +157,20 @@ class _Reply:
         headers = MutableHeaders(raw=message["headers"])
         status = message["status"]
         if status >= 400 and OURS not in headers:
-            await self.fail(error_for_status(status, self._path))
+            kept = {name: headers[name] for name in _KEPT if name in headers}
+            await self.fail(error_for_status(status, self._path), kept)
             return
         self.status = status
         headers[HEADER] = self.request_id
         await self._send({**message, "headers": headers.raw})
 
-    async def fail(self, error: RagError) -> None:
+    async def fail(self, error: RagError, headers: Mapping[str, str] | None = None) -> None:
         """Answer with `error`, unless an answer has begun."""
         if self.status:
             return
         self._swallow = True
         response = error_response(error, self.request_id)
-        response.headers[HEADER] = self.request_id
+        response.headers.update({**(headers or {}), HEADER: self.request_id})
         self.status = response.status_code
         await self._send({"type": "http.response.start", "status": self.status, "headers": response.raw_headers})
         await self._send({"type": "http.response.body", "body": bytes(response.body)})

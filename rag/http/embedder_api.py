@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
 from rag.errors import ModelNotFound
-from rag.http.embedder_wire import EncodeSparseRequest, RerankRequest
+from rag.http.embedder_wire import CountRequest, EncodeSparseRequest, RerankRequest
 from rag.http.resource import Resource
 from rag.http.wire import EncodeRequest
-from rag.ports import Embedders, Rerankers, SparseEmbedders
+from rag.ports import Embedder, Embedders, Rerankers, SparseEmbedders
 from rag.types import JsonObject
 
 
@@ -41,13 +41,21 @@ class EmbedderApi:
         return facts | ({"sparse_model": models.sparse_model} if models.sparse_model else {})
 
     async def encode(self, request: EncodeRequest) -> Response:
-        embedders = self.models.get().dense
-        embedder = embedders.default if request.model is None else await embedders.named(request.model)
+        embedder = await self._embedder(request.model)
         vectors = await embedder.encode(request.texts, request.kind)
         body: JsonObject = {"model": embedder.model_name, "dimensions": int(vectors.shape[1])}
         if request.encoding_format == "base64":
             return JSONResponse({**body, "embeddings": base64.b64encode(vectors.astype("<f4").tobytes()).decode()})
         return JSONResponse({**body, "embeddings": vectors.tolist()})
+
+    async def count(self, request: CountRequest) -> Response:
+        embedder = await self._embedder(request.model)
+        counts = await embedder.count(request.texts, request.kind)
+        return JSONResponse({"model": embedder.model_name, **asdict(counts)})
+
+    async def _embedder(self, model: str | None) -> Embedder:
+        embedders = self.models.get().dense
+        return embedders.default if model is None else await embedders.named(model)
 
     async def encode_sparse(self, request: EncodeSparseRequest) -> Response:
         models = self.models.get()

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rag.http.wire import WireModel
+from rag.http.wire import TokenId, WireModel
 from rag.types import RerankKind
+
+
+class CountRequest(WireModel):
+    """Texts whose tokens are to be counted."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"texts": ["What is Milvus?"], "kind": "query"}})
+
+    texts: Annotated[list[str] | list[list[TokenId]], Field(min_length=1, max_length=4096)] = Field(
+        description="Texts, or the ids of their tokens."
+    )
+    kind: Literal["query", "passage"] = Field("passage", description="Chooses the prefix that the model wants.")
+    model: str | None = Field(
+        None,
+        min_length=1,
+        max_length=512,
+        description="Hub id or folder of another model, loaded if it is not; unset: the configured one.",
+    )
+
+
+class CountResponse(BaseModel):
+    model: str = Field(description="The model whose tokens they are.")
+    tokens: list[int] = Field(description="Of each whole text, with prefix and the model's own marks, in their order.")
+    max_tokens: int | None = Field(description="That the model reads of one text; null: all of it.")
 
 
 class EncodeSparseRequest(WireModel):

@@ -1,4 +1,4 @@
-"""Server-sent events that never lie: every stream ends with `done` or `error` (trap B3)."""
+"""Server-sent events that never lie: every stream ends with a last event, or with an error (trap B3)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -19,11 +20,24 @@ from rag.types import JsonObject
 logger = logging.getLogger("rag.stream")
 
 Event = tuple[str, JsonObject]
-_LAST = ("done", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamForm:
+    """What a stream looks like on the wire."""
+
+    write: Callable[[str, JsonObject], bytes]
+    last: tuple[str, ...]
+    """Names of the events after which nothing comes."""
+    failure: Callable[[RagError], Event]
+    """The last event of a stream that failed."""
+
+
+NATIVE = StreamForm(format_event, ("done", "error"), lambda error: ("error", error_event(error)))
 
 
 class EventStream(Response):
-    """Sends events as they come, comments while there are none, and one last `done` or `error`.
+    """Sends events as they come, comments while there are none, and one last event: the form says which.
 
     The head is sent at once, before the first event: only then do clients and proxies know that
     the stream is open, and is their leaving noticed everywhere. `close` is called at the end, also
@@ -39,12 +53,14 @@ class EventStream(Response):
         keep_alive_s: float,
         timeout_s: float,
         close: Callable[[], Awaitable[None]] | None = None,
+        form: StreamForm = NATIVE,
     ) -> None:
         self.status_code = 200
         self.background = None
         self.init_headers({"cache-control": "no-store", "x-accel-buffering": "no"})
         self._events = events
         self._close = close
+        self._form = form
         self._keep_alive_s = keep_alive_s
         self._timeout_s = timeout_s
         self._last_sent = 0.0
@@ -55,7 +71,7 @@ class EventStream(Response):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async with contextlib.aclosing(self._guarded()) as events:
                 async for name, data in events:
-                    await self._send(send, format_event(name, data))
+                    await self._send(send, self._form.write(name, data))
         finally:
             beat.cancel()
             if self._close is not None:
@@ -82,7 +98,7 @@ class EventStream(Response):
             async with contextlib.aclosing(self._events) as events:
                 while (event := await self._next(events, deadline)) is not None:
                     yield event
-                    if event[0] in _LAST:
+                    if event[0] in self._form.last:
                         return
             error: RagError = InternalError("the stream ended before its answer was complete")
         except TimeoutError:
@@ -92,7 +108,7 @@ class EventStream(Response):
         except Exception:
             logger.exception("a stream failed")
             error = InternalError("an unexpected error ended the stream; the log has it under this request id")
-        yield "error", error_event(error)
+        yield self._form.failure(error)
 
     async def _next(self, events: AsyncGenerator[Event, None], deadline: float) -> Event | None:
         async with asyncio.timeout_at(deadline):

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import asdict
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
 from rag.errors import DeadlineExceeded
-from rag.generate.answer import AnswerEvent, Done, SourcesFound
+from rag.generate.citations import Citing
 from rag.generate.kept_answers import KeptAnswers
+from rag.generate.verify import VERIFY_TIMEOUT_S, Verifier
+from rag.http.answer_events import answer_events
 from rag.http.answering import Answering, Asked
+from rag.http.ask_wire import AskRequest
 from rag.http.dependencies import Dependencies
-from rag.http.event_stream import Event, EventStream
+from rag.http.event_stream import EventStream
 from rag.http.forward import Forward
 from rag.http.generate_wire import GenerateRequest
-from rag.http.hits import sources_to_wire
 from rag.http.ingest_form import IngestRequest
 from rag.http.remote import RemoteGenerator, RemotePreparer
 from rag.http.request_id import current_request_id
 from rag.http.served_models import ServedModels
 from rag.http.text_stream import collected, text_events
+from rag.http.v1.adapters import AdapterRoutes
+from rag.http.v1.chat import ChatRoutes
+from rag.http.v1.completions import CompletionRoutes
 from rag.http.v1.edge_app import edge_app
 from rag.http.v1.edge_parts import EdgeParts
-from rag.http.wire import AskRequest, RetrieveRequest
+from rag.http.v1.models import ModelRoutes
+from rag.http.v1.responses import ResponseRoutes
+from rag.http.verify_wire import RemoteSupport
+from rag.http.wire import RetrieveRequest
 from rag.ports import Cache, Pieces
-from rag.types import JsonObject, TextPiece, Usage
+from rag.types import JsonObject
 
-_GROUPS: tuple[Any, ...] = ()
+_GROUPS: tuple[Any, ...] = (ModelRoutes, ChatRoutes, CompletionRoutes, ResponseRoutes, AdapterRoutes)
 """Of the edge's own `/v1` routes."""
 
 
@@ -39,6 +46,8 @@ class RagApi:
     Args:
         dependencies: Clients named `Retriever` and `LLM`.
         sampling: vLLM's parameters of an answer unless the request says otherwise; `max_tokens` among them.
+        citations: What is done with the marks in an answer, unless the request says otherwise.
+        weak_below: Score of a cited sentence below which it counts as weakly supported.
         cache: Of answers; None: none is kept.
     """
 
@@ -50,6 +59,8 @@ class RagApi:
         retrieve_timeout_s: float,
         answer_timeout_s: float,
         keep_alive_s: float,
+        citations: Citing,
+        weak_below: float,
         cache: Cache | None = None,
         ttl_s: float = 3600.0,
     ) -> None:
@@ -64,11 +75,14 @@ class RagApi:
             RemotePreparer(self._retriever, retrieve_timeout_s),
             self._generator,
             sampling=sampling,
+            citations=citations,
+            verifier=Verifier(RemoteSupport(self._retriever, VERIFY_TIMEOUT_S).scores, weak_below),
             answers=None if cache is None else KeptAnswers(self._generator, cache, self._model, ttl_s=ttl_s),
         )
+        self._models = ServedModels(dependencies)
         parts = EdgeParts(
             dependencies,
-            ServedModels(dependencies),
+            self._models,
             self._answering,
             self._generator,
             keep_alive_s=keep_alive_s,
@@ -98,10 +112,11 @@ class RagApi:
         return str((self.dependencies.facts("LLM") or {}).get("model", ""))
 
     async def ask(self, request: AskRequest) -> Response:
-        names = ("history", "vector_store", "top_k", "filters", "retrieval")
-        search = request.model_dump(include=set(names), exclude_none=True)
-        answer = await self._answering.begin(Asked(request.checked_question(), search, request.sampling()))
-        return EventStream(_wire_events(answer.events), close=answer.aclose, **self._stream_options)
+        question, sampling = request.checked_question(), request.sampling()
+        adapter = (await self._models.writer(request.model)).adapter if request.model else ""
+        asked = Asked(question, request.search(), sampling, adapter, request.citations)
+        answer = await self._answering.begin(asked)
+        return EventStream(answer_events(answer.events), close=answer.aclose, **self._stream_options)
 
     async def retrieve(self, request: RetrieveRequest) -> Response:
         request.checked_query()
@@ -129,22 +144,3 @@ class RagApi:
             return await asyncio.wait_for(collected(pieces), timeout_s)
         except TimeoutError:
             raise DeadlineExceeded(f"the text was not complete within {timeout_s:g} s") from None
-
-
-async def _wire_events(events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[Event, None]:
-    async for event in events:
-        yield _to_wire(event)
-
-
-def _to_wire(event: AnswerEvent) -> Event:
-    match event:
-        case SourcesFound(hits):
-            return "sources", {"sources": sources_to_wire(hits)}
-        case TextPiece(text):
-            return "token", {"text": text}
-        case Usage():
-            return "usage", asdict(event)
-        case Done(finish_reason, citations, timings_ms, note):
-            marks = [asdict(citation) for citation in citations]
-            done = {"finish_reason": finish_reason, "citations": marks, "timings_ms": dict(timings_ms)}
-            return "done", {**done, "note": note} if note else done

@@ -18,7 +18,18 @@ from rag.http.service_client import ServiceClient
 from rag.http.sse import EventParser
 from rag.http.text_stream import finished_from_wire, piece_from_wire
 from rag.ports import Pieces, Vectors
-from rag.types import Chat, JsonObject, Message, ModelInput, Prompt, TextKind, TextPiece, Usage
+from rag.types import (
+    Chat,
+    JsonObject,
+    Message,
+    ModelInput,
+    Prompt,
+    TextKind,
+    TextPiece,
+    TokenCounts,
+    TokenIds,
+    Usage,
+)
 
 _ENCODE_TIMEOUT_S = 600.0
 """Long enough for the service to load, even download, a model it was not configured with."""
@@ -39,7 +50,7 @@ class RemoteEmbedder:
     async def connect(self) -> None:
         """Learn the model's name and dimensions; raises Starting until the service is ready."""
         # No endpoint tells of a model by name: one word's vector does, and has it loaded.
-        self._facts = await (self._client.ready() if self._model is None else self._call(["ready"], "query"))
+        self._facts = await (self._client.ready() if self._model is None else self._encoded(["ready"], "query"))
 
     @property
     def model_name(self) -> str:
@@ -49,16 +60,25 @@ class RemoteEmbedder:
     def dimensions(self) -> int:
         return int(self._known("dimensions"))
 
-    async def encode(self, texts: Sequence[str], kind: TextKind) -> Vectors:
-        answer = await self._call(texts, kind)
+    async def encode(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> Vectors:
+        answer = await self._encoded(texts, kind)
         rows = np.frombuffer(base64.b64decode(answer["embeddings"]), dtype="<f4")
         return rows.reshape(len(texts), answer["dimensions"])
 
-    async def _call(self, texts: Sequence[str], kind: TextKind) -> Mapping[str, Any]:
-        body: JsonObject = {"texts": list(texts), "kind": kind, "encoding_format": "base64"}
+    async def count(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> TokenCounts:
+        answer = await self._call("/count", texts, kind)
+        return TokenCounts(tuple(answer["tokens"]), answer["max_tokens"])
+
+    async def _encoded(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> Mapping[str, Any]:
+        return await self._call("/encode", texts, kind, encoding_format="base64")
+
+    async def _call(
+        self, path: str, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, **options: str
+    ) -> Mapping[str, Any]:
+        body: JsonObject = {"texts": list(texts), "kind": kind, **options}
         if self._model is not None:
             body["model"] = self._model
-        answer: Mapping[str, Any] = await self._client.call("/encode", body, timeout_s=_ENCODE_TIMEOUT_S)
+        answer: Mapping[str, Any] = await self._client.call(path, body, timeout_s=_ENCODE_TIMEOUT_S)
         return answer
 
     def _known(self, name: str) -> Any:
@@ -107,7 +127,8 @@ class RemotePreparer:
         sources = tuple(hit_from_wire(hit) for hit in answer["sources"])
         messages = tuple(Message(**turn) for turn in answer.get("messages", ()))
         prompt = Prompt(tuple(answer["token_ids"]), sources, messages)
-        return Prepared(prompt, answer["timings_ms"], answer["note"], answer["key"])
+        queries = tuple(answer["queries"])
+        return Prepared(prompt, answer["timings_ms"], answer["note"], answer["key"], queries=queries)
 
 
 class RemoteGenerator:

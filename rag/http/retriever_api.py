@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,17 @@ from rag.http.v1.objects import batch_status
 from rag.http.v1.parts import Lookup, V1Parts
 from rag.http.v1.thread import to_the_end
 from rag.http.v1.waiter import Waiter
+from rag.http.verify_wire import VerifyRequest
 from rag.http.wire import ExplainRequest, PrepareRequest, messages_of
 from rag.library.service import Library
-from rag.ports import Cache, ChatTokenizer, VectorStore
+from rag.ports import Cache, Embedder, Reranker, VectorStore
 from rag.records import Cursor, DocumentRecord, JobRecord
 from rag.retrieve.cache_key import answer_key
 from rag.retrieve.finder import Finder, Question, nothing_relevant
 from rag.retrieve.found import Found
-from rag.retrieve.prompt import PROMPT_VERSION, assemble
+from rag.retrieve.merging import merged
+from rag.retrieve.prompt import PromptMaker, PromptParts
+from rag.retrieve.verify import support
 from rag.types import JsonObject, Prompt
 
 
@@ -37,15 +40,17 @@ class RetrieverParts:
     store: VectorStore
     finder: Finder
     library: Library
-    tokenizer: ChatTokenizer
+    prompts: PromptMaker
+    embedder: Embedder
+    """The configured one."""
+    reranker: Reranker
+    """Likewise."""
     check: Callable[[], None]
     """Raises what keeps the service from being ready."""
     stop: Callable[[], Awaitable[None]]
     """Lets go of all; jobs in work go on at the next start."""
     cache: Cache | None = None
     """Of what questions found; None: nothing is kept."""
-    embedder: str = ""
-    """Name of the configured encoder."""
 
 
 class RetrieverApi:
@@ -66,11 +71,22 @@ class RetrieverApi:
         self.parts = parts
         self._semantic = semantic
         self._embedder_ready = embedder_ready
-        self.v1 = documents_app(V1Parts(lambda: parts.get().library, self.look_up, incoming, max_file_bytes))
+        self.v1 = documents_app(self._v1_parts(incoming, max_file_bytes))
         """To be mounted at `/v1`."""
         self._incoming = incoming
         self._max_file_bytes = max_file_bytes
         self._waiter = Waiter()
+
+    def _v1_parts(self, incoming: Path, max_file_bytes: int) -> V1Parts:
+        get = self.parts.get
+        return V1Parts(
+            library=lambda: get().library,
+            search=self.look_up,
+            embedder=lambda: get().embedder,
+            reranker=lambda: get().reranker,
+            incoming=incoming,
+            max_file_bytes=max_file_bytes,
+        )
 
     async def ready(self) -> Mapping[str, Any]:
         """Facts; raises when store or encoder do not answer, or the store was filled by another model."""
@@ -79,7 +95,7 @@ class RetrieverApi:
         await asyncio.to_thread(parts.store.ping)
         await asyncio.to_thread(parts.check)
         cache = {} if parts.cache is None else {"cache": dict(parts.cache.facts())}
-        return {"status": "ready", "embedder": parts.embedder, **cache}
+        return {"status": "ready", "embedder": parts.embedder.model_name, **cache}
 
     async def drain(self) -> None:
         """The service is about to stop: who waits for a job gets the answer that it goes on."""
@@ -93,29 +109,35 @@ class RetrieverApi:
         parts = self.parts.get()
         question = Question(
             request.question,
-            request.vector_store,
+            request.stores[0],
             request.changes(),
             request.filters,
             messages_of(request.history),
         )
-        found = await parts.finder.find(question)
-        prompt = await asyncio.to_thread(
-            _prompt, parts.tokenizer, question, found, request.context_tokens, request.max_tokens
-        )
+        found = await _found(parts.finder, question, request)
+        prompt = await asyncio.to_thread(_prompt, parts.prompts, question, found, request, request.system or "")
+        messages = {} if prompt.token_ids else {"messages": [asdict(message) for message in prompt.messages]}
         body = {
             "token_ids": prompt.token_ids,
+            **messages,
             "sources": sources_to_wire(prompt.sources),
             "timings_ms": dict(found.timings_ms),
             "note": found.plan.note,
-            "key": self._answer_key(question, found, prompt),
+            "queries": list(found.plan.queries),
+            "key": self._answer_key(question, found, prompt, request.system or ""),
         }
         return JSONResponse(body)
 
-    def _answer_key(self, question: Question, found: Found, prompt: Prompt) -> str:
+    async def verify(self, request: VerifyRequest) -> Response:
+        pairs = [(sentence, source) for sentence, source in request.pairs]
+        return JSONResponse({"scores": await support(pairs, self.parts.get().embedder)})
+
+    def _answer_key(self, question: Question, found: Found, prompt: Prompt, system: str) -> str:
         """For questions that differ in words and mean the same; empty where only equal prompts have equal answers."""
         if not (self._semantic and found.key):
             return ""
-        return answer_key(found.key, prompt.sources, question.history, PROMPT_VERSION)
+        version = self.parts.get().prompts.version
+        return answer_key(found.key, prompt.sources, question.history, version, system)
 
     async def retrieve(self, request: ExplainRequest) -> Response:
         parts = self.parts.get()
@@ -133,7 +155,7 @@ class RetrieverApi:
         if found.plan.note:
             body["note"] = found.plan.note
         if request.explain:
-            body["explain"] = await asyncio.to_thread(_explained, parts.tokenizer, question, found, request)
+            body["explain"] = await asyncio.to_thread(_explained, parts.prompts, question, found, request)
         return JSONResponse(body)
 
     async def look_up(self, lookup: Lookup) -> Found:
@@ -159,22 +181,28 @@ class RetrieverApi:
         return JSONResponse(body, status_code=202 if body["status"] == "in_progress" else 200)
 
 
+async def _found(finder: Finder, question: Question, request: PrepareRequest) -> Found:
+    """In all vector stores that the request names."""
+    stores = (replace(question, vector_store=store) for store in request.stores)
+    found = merged(await asyncio.gather(*(finder.find(one) for one in stores)), request.top_k)
+    if not request.score_threshold:
+        return found
+    hits = tuple(hit for hit in found.hits if hit.score >= request.score_threshold)
+    return replace(found, hits=hits, key="")
+
+
 def _prompt(
-    tokenizer: ChatTokenizer, question: Question, found: Found, context_tokens: int, max_tokens: int
+    prompts: PromptMaker, question: Question, found: Found, room: PrepareRequest | ExplainRequest, system: str = ""
 ) -> Prompt:
     """The prompt; without sources when nothing relevant was found, but never one that does not fit."""
     hits = () if nothing_relevant(found.hits, found.options.min_cosine) else found.hits
-    return assemble(
-        question.text, hits, question.history, tokenizer, context_tokens=context_tokens, max_tokens=max_tokens
-    )
+    parts = PromptParts(question.text, hits, question.history, system)
+    return prompts.make(parts, context_tokens=room.context_tokens or 0, max_tokens=room.max_tokens)
 
 
-def _explained(
-    tokenizer: ChatTokenizer, question: Question, found: Found, request: ExplainRequest
-) -> JsonObject:
-    if request.context_tokens is None:
-        return explanation(found, None)
-    return explanation(found, _prompt(tokenizer, question, found, request.context_tokens, request.max_tokens))
+def _explained(prompts: PromptMaker, question: Question, found: Found, request: ExplainRequest) -> JsonObject:
+    known = request.context_tokens is not None
+    return explanation(found, _prompt(prompts, question, found, request) if known else None)
 
 
 def _files_of(library: Library, job: JobRecord, names: Sequence[str]) -> list[JsonObject]:

@@ -55,12 +55,11 @@ class ServedModels:
         encoder = (self._dependencies.facts("Retriever") or {}).get("embedder")
         return [*found, *([ServedModel(str(encoder), "embedding")] if encoder else [])]
 
-    async def writer(self, name: str) -> Writer:
-        """What a request's `model` names. Asks the services anew before it says that there is no such model.
+    async def named(self, name: str) -> ServedModel:
+        """Asks the services anew before it says that there is no such model.
 
         Raises:
             ModelNotFound: there is none of this name.
-            InvalidRequest: it is the encoder, which writes nothing.
         """
         if (found := self._find(name)) is None:
             await self._ask_anew()
@@ -68,6 +67,16 @@ class ServedModels:
         if found is None:
             names = ", ".join(model.name for model in self.all())
             raise ModelNotFound(f"model: there is no {name[:200]!r}; there are {names}", param="model")
+        return found
+
+    async def writer(self, name: str) -> Writer:
+        """What a request's `model` names.
+
+        Raises:
+            ModelNotFound: there is none of this name.
+            InvalidRequest: it is the encoder, which writes nothing.
+        """
+        found = await self.named(name)
         if found.kind == "embedding":
             raise InvalidRequest(f"model: {name} makes embeddings; it writes no text", param="model")
         return _writer(found)

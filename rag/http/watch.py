@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _READ_AHEAD = 16
@@ -67,6 +68,8 @@ async def run_while_connected(app: ASGIApp, scope: Scope, receive: Receive, send
         work.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await work
+        return False
+    except ClientDisconnect:  # it left before its request was read
         return False
     finally:
         for task in (work, reader):

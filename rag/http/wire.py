@@ -8,12 +8,15 @@ from typing import Annotated, Any, Literal, Self
 
 from bentoml import IODescriptor
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from rag.errors import EmptyQuestion, InvalidRequest, RagError
 from rag.http.retrieval_settings import RetrievalSettings
 from rag.types import Message, SearchMode
 
+TokenId = Annotated[int, Field(ge=0)]
+MAX_STORES = 10
+"""That one question searches."""
 Stop = Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=16)]
 
 
@@ -49,6 +52,8 @@ class WireModel(IODescriptor):
             return cls.parse(json_object(request.headers.get("content-type"), await request.body()))
         except RagError as error:
             return cls.refuse(error)
+        except ClientDisconnect:  # nobody reads what is answered
+            return cls.refuse(InvalidRequest("the client left before its request was read"))
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
@@ -82,12 +87,22 @@ def json_object(content_type: str | None, body: bytes) -> Mapping[str, Any]:
     return data
 
 
+_REASONS = {
+    "extra_forbidden": "is not a field of this request",
+    "missing": "is required",
+    "none_required": "is not offered; leave it out",
+}
+
+
 def first_fault(error: ValidationError) -> InvalidRequest:
     """What pydantic found first, in our words; it never repeats what was sent."""
     fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
     name = ".".join(str(part) for part in fault["loc"] if not _is_type_tag(part)) or None
-    reasons = {"extra_forbidden": "is not a field of this request", "missing": "is required"}
-    reason = reasons.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
+    reason = _REASONS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "literal_error":
+        reason = reason.replace("Input should be", "must be")
+    elif fault["type"] == "too_short" and reason.endswith(", not 0"):
+        reason = "is empty"
     return InvalidRequest(f"{name}: {reason}" if name else reason, param=name)
 
 
@@ -107,45 +122,7 @@ def messages_of(turns: Sequence[HistoryTurn]) -> tuple[Message, ...]:
     return tuple(Message(turn.role, turn.content) for turn in turns)
 
 
-class AskRequest(WireModel):
-    """A question to be answered from the documents."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"example": {"question": "What is this service made of?", "top_k": 4, "max_tokens": 128}}
-    )
-
-    question: str = Field(description="The question, in plain words.", max_length=100_000)
-    vector_store: str = Field("default", description="The collection of documents to search.", max_length=64)
-    history: list[HistoryTurn] = Field(
-        default_factory=list, description="Earlier turns of the conversation, oldest first.", max_length=200
-    )
-    top_k: int | None = Field(None, ge=1, le=100, description="Passages given to the language model at most.")
-    filters: dict[str, Any] | None = Field(None, description="OpenAI's filter object over the documents' attributes.")
-    retrieval: RetrievalSettings | None = Field(None, description="How to search, where it differs from the settings.")
-    max_tokens: int | None = Field(None, ge=1, le=1_000_000, description="Tokens of the answer at most.")
-    temperature: float | None = Field(None, ge=0, le=2, description="0 always takes the likeliest token.")
-    top_p: float | None = Field(None, gt=0, le=1, description="Share of probability that tokens are sampled from.")
-    stop: Stop | None = Field(None, description="The answer ends before any of these texts.")
-    seed: int | None = Field(None, ge=-(2**63), lt=2**63, description="Makes sampling repeatable.")
-    response_format: dict[str, Any] | None = Field(
-        None, description="OpenAI's response format: type text, json_object or json_schema."
-    )
-
-    def checked_question(self) -> str:
-        if not self.question.strip():
-            raise EmptyQuestion("question: is empty; ask something", param="question")
-        return self.question
-
-    def sampling(self) -> dict[str, Any]:
-        """vLLM's parameters by their own names, only those that the request sets."""
-        names = ("max_tokens", "temperature", "top_p", "stop", "seed")
-        chosen = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        if (structured := _structured_outputs(self.response_format)) is not None:
-            chosen["structured_outputs"] = structured
-        return chosen
-
-
-def _structured_outputs(response_format: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def structured_outputs(response_format: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """OpenAI's `response_format` as vLLM's structured outputs."""
     kind = None if response_format is None else response_format.get("type")
     if response_format is None or kind == "text":
@@ -203,7 +180,9 @@ class EncodeRequest(WireModel):
 
     model_config = ConfigDict(json_schema_extra={"example": {"texts": ["What is Milvus?"], "kind": "query"}})
 
-    texts: list[str] = Field(description="Texts to encode.", min_length=1, max_length=4096)
+    texts: Annotated[list[str] | list[list[TokenId]], Field(min_length=1, max_length=4096)] = Field(
+        description="Texts to encode, or the ids of their tokens."
+    )
     kind: Literal["query", "passage"] = Field("passage", description="Chooses the prefix that the model wants.")
     encoding_format: Literal["float", "base64"] = Field("float", description="base64: little-endian float32.")
     model: str | None = Field(
@@ -220,11 +199,17 @@ class PrepareRequest(WireModel):
     question: str
     context_tokens: int = Field(ge=1, description="The engine's context length.")
     max_tokens: int = Field(ge=1, description="Tokens to keep free for the answer.")
-    vector_store: str = "default"
+    vector_store: str | Annotated[list[str], Field(min_length=1, max_length=MAX_STORES)] = "default"
     history: list[HistoryTurn] = Field(default_factory=list)
     top_k: int | None = None
     filters: dict[str, Any] | None = None
     retrieval: RetrievalSettings | None = None
+    score_threshold: float = Field(0.0, ge=0, le=1, description="Hits with a lower score are left out.")
+    system: str | None = Field(None, description="Instructions of the client; they follow those of the prompt.")
+
+    @property
+    def stores(self) -> list[str]:
+        return [self.vector_store] if isinstance(self.vector_store, str) else list(dict.fromkeys(self.vector_store))
 
     def changes(self) -> dict[str, Any]:
         """The options that the request sets, by the names of `rag.retrieve.options`."""

@@ -9,9 +9,9 @@ from typing import Any
 
 from rag.errors import DeadlineExceeded, RagError, Unavailable
 from rag.generate.model_text import is_babble, plain, says_the_same, words
-from rag.generate.structured import Form, fill
+from rag.generate.structured import Form, fill, fitted
 from rag.ports import ChatTokenizer, Generator
-from rag.types import Message, Pair, Passage, PassagePairs
+from rag.types import Message, ModelInput, Pair, Passage, PassagePairs
 
 _MAX_QUESTION_CHARS = 150
 _MAX_ANSWER_CHARS = 250
@@ -59,11 +59,11 @@ async def pairs(
         Unavailable: the language model does not answer.
         DeadlineExceeded: it wrote nothing for `timeout_s` seconds.
     """
-    if (fitted := _fitted(tokenizer, passage_text, heading, count, context_tokens)) is None:
+    if (asked := _asked(tokenizer, passage_text, heading, count, context_tokens)) is None:
         return []
-    form, token_ids = fitted
+    form, prompt = asked
     try:
-        filled = await fill(generator, token_ids, form, timeout_s=timeout_s)
+        filled = await fill(generator, prompt, form, timeout_s=timeout_s)
     except (Unavailable, DeadlineExceeded):
         raise
     except RagError as error:
@@ -103,15 +103,14 @@ def _place(source: Passage) -> tuple[int, int]:
     return (source.start, source.end) if before < 0 else (start, start + len(source.context))
 
 
-def _fitted(
+def _asked(
     tokenizer: ChatTokenizer, text: str, heading: str, count: int, context_tokens: int
-) -> tuple[Form, list[int]] | None:
-    """The form and its tokens, with as much of the passage as the context holds."""
+) -> tuple[Form, ModelInput] | None:
+    """The form and its prompt, with as much of the passage as the context holds."""
     while text:
         form = _form(text, heading, count)
-        token_ids = tokenizer.render(form.messages)
-        if len(token_ids) + form.max_tokens <= context_tokens:
-            return form, token_ids
+        if (prompt := fitted(form, tokenizer, context_tokens)) is not None:
+            return form, prompt
         text = text[: len(text) // 2]
     return None
 

@@ -25,7 +25,9 @@ def cache_key(kind: str, parts: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def answer_key(retrieval: str, sources: Sequence[Hit], history: Sequence[Message], prompt_version: int) -> str:
+def answer_key(
+    retrieval: str, sources: Sequence[Hit], history: Sequence[Message], prompt_version: str, system: str = ""
+) -> str:
     """For an answer that also serves questions that mean the same.
 
     Their prompts differ in the question's words. What must not differ is here.
@@ -35,11 +37,13 @@ def answer_key(retrieval: str, sources: Sequence[Hit], history: Sequence[Message
         sources: Those in the prompt, in its order; the marks in the answer are their numbers.
         history: The conversation before the question.
         prompt_version: Of the prompt's wording.
+        system: The client's own instructions.
     """
     parts = {
         "retrieval": retrieval,
         "sources": [hit.chunk.chunk_id for hit in sources],
         "history": [[message.role, message.content] for message in history],
         "prompt": prompt_version,
+        "system": system,
     }
     return cache_key("prompt", parts)

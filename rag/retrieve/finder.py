@@ -13,6 +13,7 @@ from rag.catalog.visibility import Snapshot
 from rag.encoders import StoreEncoders
 from rag.ports import Reranker
 from rag.retrieve.duplicates import collapsed, presented
+from rag.retrieve.follow_up import LABEL, asked_before, in_conversation, is_near
 from rag.retrieve.found import Found
 from rag.retrieve.fusion import fuse
 from rag.retrieve.kept import KeptRetrievals
@@ -109,7 +110,7 @@ class Finder:
             "options": options.key(),
             "planner": self._planner.name if options.plans or options.rewrite else None,
             "reranker": self._reranker.name if options.rerank else None,
-            "history": [[turn.role, turn.content] for turn in question.history] if options.rewrite else None,
+            "history": _history(question, options),
         }
 
     async def _look(self, question: Question, options: RetrieveOptions, vector: Any = None) -> Found:
@@ -123,7 +124,7 @@ class Finder:
         hits = collapsed(fused, options.duplicates, at_most=wanted, all_duplicates=question.explain)
         if options.rerank and hits:
             began = time.perf_counter()
-            hits = await reranked(self._reranker, plan.queries[0], hits, options.rerank_weight)
+            hits = await reranked(self._reranker, plan.in_conversation or plan.queries[0], hits, options.rerank_weight)
             timings["rerank"] = _ms(began)
         best = tuple(presented(hit) for hit in hits[: options.top_k])
         candidates = _all_candidates(hits, fused) if question.explain else ()
@@ -131,8 +132,9 @@ class Finder:
 
     async def _planned(self, question: Question, options: RetrieveOptions, timings: dict[str, float]) -> Plan:
         rewrite = options.rewrite and bool(question.history)
+        understood = in_conversation(question.text, question.history)
         if not rewrite and not options.plans:
-            return Plan((question.text,))
+            return Plan((question.text,), in_conversation=understood)
         began = time.perf_counter()
         plan = await self._planner.plan(
             question.text,
@@ -142,13 +144,22 @@ class Finder:
             hypothetical=options.hypothetical,
         )
         timings["plan"] = _ms(began)
-        return plan
+        is_rewritten = rewrite and not plan.note  # perhaps to itself, as it stood alone
+        return plan if is_rewritten else replace(plan, in_conversation=understood)
+
+
+def _history(question: Question, options: RetrieveOptions) -> Any:
+    """What of the conversation counts."""
+    if options.rewrite:
+        return [[turn.role, turn.content] for turn in question.history]
+    return asked_before(question.history) or None
 
 
 def _wordings(plan: Plan, question: str, vector: Any) -> tuple[Wording, ...]:
     first, *others = plan.queries
     return (
         Wording(first, vector=vector if first == question else None),
+        *([] if plan.in_conversation is None else [Wording(plan.in_conversation, LABEL)]),
         *(Wording(text, f"query {n}") for n, text in enumerate(others, start=2)),
         *(Wording(text, f"hypothetical {n}", dense_only=True) for n, text in enumerate(plan.hypothetical, start=1)),
     )
@@ -166,7 +177,8 @@ def nothing_relevant(hits: Sequence[Hit], min_cosine: float) -> bool:
     Fused scores compare hits of one query; only the cosine says how near the best of them really is.
     """
     cosines = [hit.cosine for hit in hits if hit.cosine is not None]
-    return not hits or (bool(cosines) and max(cosines) < min_cosine)
+    is_far = bool(cosines) and max(cosines) < min_cosine
+    return not hits or (is_far and not any(is_near(hit, min_cosine) for hit in hits))
 
 
 def _ms(started: float) -> float:

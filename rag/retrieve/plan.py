@@ -19,6 +19,8 @@ class Plan:
     """The question made to stand alone, where that changed it."""
     note: str = ""
     """What was left out, and why."""
+    in_conversation: str | None = None
+    """The question behind the user's turns before it, in which its `it` may have its meaning."""
 
 
 class Plans(Protocol):

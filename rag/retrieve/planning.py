@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from rag.errors import DeadlineExceeded, RagError, Unavailable
 from rag.generate.model_text import is_babble, plain, says_the_same, words
-from rag.generate.structured import Form, fill
+from rag.generate.structured import Form, fill, fitted
 from rag.ports import ChatTokenizer, Generator
 from rag.retrieve.plan import Plan
 from rag.retrieve.plan_prompts import (
@@ -23,7 +23,7 @@ from rag.retrieve.plan_prompts import (
     queries_form,
     rewriting_form,
 )
-from rag.types import JsonObject, Message
+from rag.types import JsonObject, Message, ModelInput
 
 _MAX_QUESTION_CHARS = 2_000
 """A longer one says enough by itself."""
@@ -40,8 +40,8 @@ _UNREADABLE = "could not be read"
 _NO_ROOM = "no room in the language model's context"
 _log = logging.getLogger("rag.planning")
 
-Fit: TypeAlias = Callable[[int], "tuple[Form, list[int]] | None"]
-"""A form and its tokens for a context of so many; None when it does not fit."""
+Fit: TypeAlias = Callable[[int], "tuple[Form, ModelInput] | None"]
+"""A form and its prompt for a context of so many tokens; None when it does not fit."""
 
 
 class Planner:
@@ -95,19 +95,19 @@ class Planner:
             invented = parts.create_task(self._invented(asked, deadline) if hypothetical else _nothing())
         reasons = {"rewriting": why_asked, "several queries": more.result()[1], "invented answer": invented.result()[1]}
         note = "; ".join(f"{part}: {reason}" for part, reason in reasons.items() if reason)
-        return Plan((asked, *more.result()[0]), invented.result()[0], rewritten, note)
+        return Plan((asked, *more.result()[0]), invented.result()[0], rewritten, note=note)
 
     async def _rewritten(
         self, question: str, turns: Sequence[Message], deadline: float
     ) -> tuple[str | None, str]:
         """None for a question that stays as it is; and why it could not be rewritten."""
 
-        def fit(context_tokens: int) -> tuple[Form, list[int]] | None:
+        def fit(context_tokens: int) -> tuple[Form, ModelInput] | None:
             question_tokens = self._tokenizer.count(question)
             for first in range(len(turns)):  # the newest turns say what a question refers to
                 form = rewriting_form(question, turns[first:], question_tokens)
-                if fitted := self._fitted(form, context_tokens):
-                    return fitted
+                if asked := self._fitted(form, context_tokens):
+                    return asked
             return None
 
         fields, why = await self._fields(fit, deadline)
@@ -137,21 +137,21 @@ class Planner:
             return (), why or _UNREADABLE
         return (passage,), why
 
-    def _fitted(self, form: Form, context_tokens: int) -> tuple[Form, list[int]] | None:
-        token_ids = self._tokenizer.render(form.messages)
-        return (form, token_ids) if len(token_ids) + form.max_tokens <= context_tokens else None
+    def _fitted(self, form: Form, context_tokens: int) -> tuple[Form, ModelInput] | None:
+        prompt = fitted(form, self._tokenizer, context_tokens)
+        return None if prompt is None else (form, prompt)
 
     async def _fields(self, fit: Fit, deadline: float, *, open_strings: bool = False) -> tuple[JsonObject, str]:
         """What the model filled in, and what kept it from filling in all."""
         try:
             tokens = self._context_tokens if isinstance(self._context_tokens, int) else self._context_tokens()
             async with asyncio.timeout_at(deadline):
-                fitted = await asyncio.to_thread(fit, tokens)
-            if fitted is None:
+                asked = await asyncio.to_thread(fit, tokens)
+            if asked is None:
                 return {}, _NO_ROOM
-            form, token_ids = fitted
+            form, prompt = asked
             left_s = deadline - asyncio.get_running_loop().time()
-            filled = await fill(self._generator, token_ids, form, timeout_s=left_s)
+            filled = await fill(self._generator, prompt, form, timeout_s=left_s)
         except (TimeoutError, DeadlineExceeded):
             return {}, _TIMEOUT
         except Unavailable:

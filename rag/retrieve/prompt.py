@@ -3,53 +3,128 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from rag.errors import ContextLengthExceeded
 from rag.ports import ChatTokenizer
+from rag.retrieve.control_marks import ControlMarks
+from rag.retrieve.history import condensed, may_fit
+from rag.retrieve.templates import PassageText, Templates
 from rag.types import Hit, Message, Prompt
 
-SYSTEM = (
-    "You are a helpful assistant. Answer in one or two sentences from the passages, and cite them like [1]. "
-    "If the passages do not hold the answer, say that you do not know."
-)
-REMINDER = "Answer briefly, from the passages."
-"""Small models have forgotten the system's words by the end of the passages."""
-PROMPT_VERSION = 1
-"""Of the wording above and of how passages stand in it: counted up with each change, since answers are kept by it."""
 NOT_FOUND = "I found nothing about this in the documents."
 
 
-def assemble(
-    question: str,
-    hits: Sequence[Hit],
-    history: Sequence[Message],
-    tokenizer: ChatTokenizer,
-    *,
-    context_tokens: int,
-    max_tokens: int,
-) -> Prompt:
-    """The longest prompt that leaves `max_tokens` of the context free.
+@dataclass(frozen=True, slots=True)
+class PromptParts:
+    """What a prompt is made of."""
 
-    What does not fit is left out in this order: the weakest hits, then the oldest turns of the
-    conversation, then the strongest hit. `Prompt.sources` are the hits that stayed, best first.
+    question: str
+    hits: Sequence[Hit]
+    """Best first."""
+    history: Sequence[Message] = ()
+    system: str = ""
+    """Instructions of the client; they follow the template's."""
 
-    Raises:
-        ContextLengthExceeded: not even the question alone fits.
-    """
-    hits = _with_distinct_texts(hits)
-    room = context_tokens - max_tokens
-    turns = list(history)
-    while turns and _most_hits(question, hits[:1], turns, tokenizer, room) is None:
-        turns = turns[1:]
-    kept = _most_hits(question, hits, turns, tokenizer, room)
-    token_ids, count = kept or (tokenizer.render(_messages(question, [], [])), 0)
-    if len(token_ids) > room:
-        raise ContextLengthExceeded(
-            f"question: with it the prompt has at least {len(token_ids)} tokens and {max_tokens} are kept for the "
-            f"answer, but the model's context holds {context_tokens}; shorten the question or lower max_tokens",
-            param="question",
-        )
-    return Prompt(tuple(token_ids), tuple(hits[:count]))
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """The parts with nothing in them that a language model would take for more than text."""
+
+    question: str
+    passages: Sequence[PassageText]
+    history: Sequence[Message]
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    passages: int
+    """How many of them are in it."""
+    messages: tuple[Message, ...]
+    token_ids: tuple[int, ...]
+    tokens: int
+
+
+class PromptMaker:
+    """Safe for use in several threads."""
+
+    def __init__(self, templates: Templates, tokenizer: ChatTokenizer) -> None:
+        self._templates = templates
+        self._tokenizer = tokenizer
+        self._marks = ControlMarks(tokenizer.control_texts)
+
+    @property
+    def version(self) -> str:
+        """Of the wording, and of how passages stand in it."""
+        return self._templates.version
+
+    def make(self, parts: PromptParts, *, context_tokens: int, max_tokens: int) -> Prompt:
+        """The longest prompt that leaves `max_tokens` of the context free.
+
+        What does not fit is left out in this order: the weakest hits, the middle of turns that are very long, the
+        oldest exchanges of the conversation, the strongest hit. `Prompt.sources` are the hits that stayed, best first.
+
+        Raises:
+            ContextLengthExceeded: not even the question alone fits, with the system's words.
+        """
+        room = context_tokens - max_tokens
+        hits = _with_distinct_texts(parts.hits)
+        texts = self._harmless(parts, hits)
+        draft = self._fitting(texts, room)
+        if draft.tokens > room:
+            raise ContextLengthExceeded(
+                f"question: with it the prompt has at least {draft.tokens} tokens and {max_tokens} are kept for the "
+                f"answer, but the model's context holds {context_tokens}; shorten the question or lower max_tokens",
+                param="question",
+            )
+        return Prompt(draft.token_ids, tuple(hits[: draft.passages]), draft.messages)
+
+    def _fitting(self, texts: _Texts, room: int) -> _Draft:
+        """The first that fits; the shortest where none does."""
+        count, turns = len(texts.passages), texts.history
+        if may_fit(turns, room) and (whole := self._draft(texts, count, turns)).tokens <= room:
+            return whole
+        turns = self._fitting_turns(texts, room)
+        drafts = (self._draft(texts, n, turns) for n in range(count, -1, -1))
+        for draft in drafts:
+            if draft.tokens <= room:
+                return draft
+        return draft
+
+    def _fitting_turns(self, texts: _Texts, room: int) -> Sequence[Message]:
+        """As many of the newest as leave room for the best passage."""
+        best = min(1, len(texts.passages))
+        if may_fit(texts.history, room) and self._draft(texts, best, texts.history).tokens <= room:
+            return texts.history
+        exchanges = condensed(texts.history, room, self._tokenizer.count)
+        while exchanges and self._draft(texts, best, _turns_of(exchanges)).tokens > room:
+            exchanges = exchanges[1:]
+        return _turns_of(exchanges)
+
+    def _draft(self, texts: _Texts, count: int, turns: Sequence[Message]) -> _Draft:
+        """The part that never changes comes first, so that the engine's prefix cache serves it."""
+        system = "\n\n".join(filter(None, (self._templates.system(), texts.system)))
+        user = self._templates.user(texts.question, texts.passages[:count])
+        messages = (Message("system", system), *turns, Message("user", user))
+        token_ids = tuple(self._tokenizer.render(messages))
+        return _Draft(count, messages, token_ids, len(token_ids) or self._tokenizer.measure(messages))
+
+    def _harmless(self, parts: PromptParts, hits: Sequence[Hit]) -> _Texts:
+        defused = self._marks.defused
+        passages = [self._passage(number, hit) for number, hit in enumerate(hits, start=1)]
+        history = [replace(turn, content=defused(turn.content)) for turn in parts.history]
+        return _Texts(defused(parts.question), passages, history, defused(parts.system))
+
+    def _passage(self, number: int, hit: Hit) -> PassageText:
+        chunk, defused = hit.chunk, self._marks.defused
+        filename, heading = (" ".join(defused(name).split()) for name in (chunk.filename, chunk.heading))
+        source = " > ".join(filter(None, (filename, heading)))
+        return PassageText(number, defused(chunk.context or chunk.text), source, filename, heading, chunk.page)
+
+
+def _turns_of(exchanges: Sequence[Sequence[Message]]) -> list[Message]:
+    return [turn for exchange in exchanges for turn in exchange]
 
 
 def _with_distinct_texts(hits: Sequence[Hit]) -> list[Hit]:
@@ -63,28 +138,3 @@ def _with_distinct_texts(hits: Sequence[Hit]) -> list[Hit]:
         seen.add(key)
         kept.append(hit)
     return kept
-
-
-def _most_hits(
-    question: str, hits: Sequence[Hit], turns: Sequence[Message], tokenizer: ChatTokenizer, room: int
-) -> tuple[list[int], int] | None:
-    """Tokens with as many of the best hits as fit, and how many; None when not one of them does."""
-    low = 1 if hits else 0
-    for count in range(len(hits), low - 1, -1):
-        token_ids = tokenizer.render(_messages(question, hits[:count], turns))
-        if len(token_ids) <= room:
-            return token_ids, count
-    return None
-
-
-def _messages(question: str, hits: Sequence[Hit], turns: Sequence[Message]) -> list[Message]:
-    """The part that never changes comes first, so that the engine's prefix cache serves it."""
-    passages = [_passage(number, hit) for number, hit in enumerate(hits, start=1)]
-    context = "\n\n".join(reversed(passages))  # the best passage stands nearest the question
-    user = f"Passages:\n\n{context}\n\nQuestion: {question}\n{REMINDER}" if passages else f"Question: {question}"
-    return [Message("system", SYSTEM), *turns, Message("user", user)]
-
-
-def _passage(number: int, hit: Hit) -> str:
-    source = " > ".join(part for part in (hit.chunk.filename, hit.chunk.heading) if part)
-    return f"[{number}] {hit.chunk.context or hit.chunk.text}\n(from {source})"

@@ -1,12 +1,18 @@
-"""What every Embedder does. Inherit it and give it an `embedder` fixture."""
+"""What every Embedder does. Inherit it and give it the fixtures `embedder`, and `ids_of`: its tokens of a text."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import numpy as np
+import pytest
 
+from rag.errors import InvalidRequest
 from rag.ports import Embedder
+from rag.types import TextKind
+
+IdsOf = Callable[[str], list[int]]
 
 TEXTS = ["a zebra", "vector databases and much more, " * 5, "", "a zebra", "\0", "日本語のテキスト", "giraffes"]
 
@@ -34,6 +40,26 @@ class EmbedderContract:
         assert many.shape == (30, embedder.dimensions)
         for vectors in few:
             np.testing.assert_allclose(vectors, few[0], atol=1e-5)
+
+    @pytest.mark.parametrize("kind", ["query", "passage"])
+    async def test_token_ids_are_as_good_as_their_text(self, embedder: Embedder, ids_of: IdsOf, kind: TextKind) -> None:
+        texts = ["zebras eat grass", "a database", "the zebra of the database eats the grass"]
+        ids = [ids_of(text) for text in texts]
+        vectors = await embedder.encode(ids, kind)
+        np.testing.assert_allclose(vectors, await embedder.encode(texts, kind), atol=1e-5)
+        assert (await embedder.count(ids, kind)).tokens == (await embedder.count(texts, kind)).tokens
+
+    async def test_token_ids_that_it_does_not_know_are_refused(self, embedder: Embedder) -> None:
+        with pytest.raises(InvalidRequest) as refused:
+            await embedder.encode([[1, 10**8]], "passage")
+        assert refused.value.param == "input"
+
+    async def test_it_counts_whole_texts(self, embedder: Embedder) -> None:
+        counts = await embedder.count(["zebra", "zebra zebra", "zebra " * 1000], "passage")
+        one, two, many = counts.tokens
+        assert (two - one, many - one) == (1, 999)
+        assert counts.max_tokens is not None
+        assert one < counts.max_tokens < many
 
     def test_it_has_a_name(self, embedder: Embedder) -> None:
         assert embedder.model_name

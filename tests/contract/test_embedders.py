@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from rag.adapters.compute_turn import ComputeTurn
+from rag.adapters.encoder_tokenizer import encoder_tokenizer
 from rag.adapters.st_embedder import StEmbedder
 from rag.config import EmbedderSettings
 from rag.http.remote import RemoteEmbedder
-from tests.contract.embedder_contract import EmbedderContract
+from tests.contract.embedder_contract import EmbedderContract, IdsOf
 from tests.embedder_service import an_embedder_service
 from tests.fakes import FakeEmbedder
 from tests.small_models import embedded_encoder
@@ -19,10 +20,26 @@ def loaded() -> StEmbedder:
     return StEmbedder(embedded_encoder(), EmbedderSettings(device="cpu", threads=1), ComputeTurn())
 
 
+@pytest.fixture(scope="module")
+def loaded_with_prefixes() -> StEmbedder:
+    settings = EmbedderSettings(device="cpu", threads=1, query_prefix="query: ", passage_prefix="passage: ")
+    return StEmbedder(embedded_encoder(), settings, ComputeTurn())
+
+
+@pytest.fixture(params=[True, False], ids=["with marks", "without"])
+def encoder_ids_of(request: pytest.FixtureRequest) -> IdsOf:
+    tokenizer = encoder_tokenizer(embedded_encoder())
+    return lambda text: list(tokenizer.encode(text, add_special_tokens=request.param).ids)
+
+
 class TestFakeEmbedder(EmbedderContract):
     @pytest.fixture
     def embedder(self) -> FakeEmbedder:
         return FakeEmbedder()
+
+    @pytest.fixture
+    def ids_of(self) -> IdsOf:
+        return FakeEmbedder().ids_of
 
 
 @pytest.mark.integration
@@ -34,9 +51,28 @@ class TestOverHttp(EmbedderContract):
             await remote.connect()
             yield remote
 
+    @pytest.fixture
+    def ids_of(self) -> IdsOf:
+        return FakeEmbedder().ids_of
+
 
 @pytest.mark.integration
 class TestStEmbedder(EmbedderContract):
     @pytest.fixture
     def embedder(self, loaded: StEmbedder) -> StEmbedder:
         return loaded
+
+    @pytest.fixture
+    def ids_of(self, encoder_ids_of: IdsOf) -> IdsOf:
+        return encoder_ids_of
+
+
+@pytest.mark.integration
+class TestStEmbedderWithPrefixes(EmbedderContract):
+    @pytest.fixture
+    def embedder(self, loaded_with_prefixes: StEmbedder) -> StEmbedder:
+        return loaded_with_prefixes
+
+    @pytest.fixture
+    def ids_of(self, encoder_ids_of: IdsOf) -> IdsOf:
+        return encoder_ids_of

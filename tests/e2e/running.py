@@ -74,6 +74,13 @@ class RunningService:
         """Requests in the engine."""
         return int(self.get("/readyz").json()["services"]["LLM"]["running"])
 
+    def inner_url(self, name: str) -> str:
+        """Where a service behind the edge listens."""
+        for process in self.processes():
+            if (known := process.environ().get("BENTOML_RUNNER_MAP")) and name in json.loads(known):
+                return str(json.loads(known)[name])
+        raise AssertionError(f"no process knows {name}")
+
     def ingest(self, files: Mapping[str, bytes], **fields: str) -> dict[str, Any]:
         parts = [("files", (name, content)) for name, content in files.items()]
         response = httpx.post(self.url + "/ingest", files=parts, data={"wait_s": "100", **fields}, timeout=120)

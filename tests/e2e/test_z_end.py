@@ -36,6 +36,7 @@ def test_a_dead_engine_is_told_and_recovered_from(filled: RunningService) -> Non
         time.sleep(1)
     again = filled.stream("/ask", {"question": "Where did Gutenberg build his press?", "max_tokens": 30})
     assert again.names[-1] == "done"
+    assert filled.post("/generate", {"model": "tuned", "prompt": "x", "max_tokens": 2, "stream": False}).is_success
 
 
 def test_sigterm_finishes_streams_refuses_new_requests_and_leaves_nothing(filled: RunningService) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.fakes.adapters import FakeAdapters
 from tests.fakes.embedder import FakeEmbedder, FakeEmbedders
 from tests.fakes.generator import FakeGenerator
 from tests.fakes.instant_engine import InstantEngine
@@ -10,6 +11,7 @@ from tests.fakes.job_memory import DurableFakeJobEngine, JobMemory
 from tests.fakes.parser import FakeParser
 from tests.fakes.planner import FakePlanner
 from tests.fakes.reranker import FakeReranker, FakeRerankers
+from tests.fakes.retriever import FakeRetriever
 from tests.fakes.slow_cache import SlowCache
 from tests.fakes.sparse_embedder import FakeSparseEmbedder, FakeSparseEmbedders
 from tests.fakes.token_counter import FakeTokenCounter
@@ -21,6 +23,7 @@ from tests.fakes.words import words
 
 __all__ = [
     "DurableFakeJobEngine",
+    "FakeAdapters",
     "FakeEmbedder",
     "FakeEmbedders",
     "FakeGenerator",
@@ -29,6 +32,7 @@ __all__ = [
     "FakePlanner",
     "FakeReranker",
     "FakeRerankers",
+    "FakeRetriever",
     "FakeSparseEmbedder",
     "FakeSparseEmbedders",
     "FakeTokenCounter",

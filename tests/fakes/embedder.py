@@ -7,16 +7,19 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from rag.errors import ModelNotFound
+from rag.errors import InvalidRequest, ModelNotFound
 from rag.ports import Vectors
-from rag.types import TextKind
+from rag.types import TextKind, TokenCounts, TokenIds
 from tests.fakes.words import words
 
 
 class FakeEmbedder:
     """Hashed bags of words: texts that share words are near, the same text is always the same vector.
 
+    Words are tokens; there are as many ids of them as dimensions.
+
     Args:
+        max_tokens: Of a text; what is longer is encoded whole all the same.
         pause_s: What each call with passages takes, so that there is a middle to be interrupted in.
         held_at: Number of the call, from 1, that waits until `going` is set.
         at_random: Texts have random directions instead, which is quick with many dimensions.
@@ -32,10 +35,12 @@ class FakeEmbedder:
         held_at: int | None = None,
         at_random: bool = False,
         keeps_calls: bool = True,
+        max_tokens: int = 256,
     ) -> None:
+        self.max_tokens = max_tokens
         self.model_name = model_name
         self.dimensions = dimensions
-        self.calls: list[tuple[tuple[str, ...], TextKind]] = []
+        self.calls: list[tuple[tuple[str | TokenIds, ...], TextKind]] = []
         self.failure: Exception | None = None
         self.is_held, self.going = threading.Event(), threading.Event()
         self._pause_s = pause_s
@@ -43,7 +48,14 @@ class FakeEmbedder:
         self._at_random = at_random
         self._keeps_calls = keeps_calls
 
-    async def encode(self, texts: Sequence[str], kind: TextKind) -> Vectors:
+    def ids_of(self, text: str) -> list[int]:
+        """The tokens of a text."""
+        return [_number(word) % self.dimensions for word in words(text)]
+
+    async def count(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> TokenCounts:
+        return TokenCounts(tuple(len(ids) for ids in map(self._known, texts)), self.max_tokens)
+
+    async def encode(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> Vectors:
         if self._keeps_calls:
             self.calls.append((tuple(texts), kind))
         if self._held_at is not None and len(self.calls) == self._held_at:
@@ -54,14 +66,22 @@ class FakeEmbedder:
             raise self.failure
         return self.vectors(texts)
 
-    def vectors(self, texts: Sequence[str]) -> Vectors:
+    def _known(self, text: str | TokenIds) -> TokenIds:
+        if isinstance(text, str):
+            return self.ids_of(text)
+        if not all(number < self.dimensions for number in text):
+            raise InvalidRequest("input: there is no such token", param="input")
+        return text
+
+    def vectors(self, texts: Sequence[str] | Sequence[TokenIds]) -> Vectors:
         rows = np.zeros((len(texts), self.dimensions), dtype=np.float32)
-        for row, text in zip(rows, texts, strict=True):
+        each: Sequence[str | TokenIds] = texts
+        for row, text in zip(rows, each, strict=True):
             if self._at_random:
-                row[:] = np.random.default_rng(_number(text)).standard_normal(self.dimensions, dtype=np.float32)
+                row[:] = np.random.default_rng(_number(str(text))).standard_normal(self.dimensions, dtype=np.float32)
                 continue
-            for word in words(text) or ["blank"]:
-                row[_number(word) % self.dimensions] += 1
+            for number in self._known(text) or self.ids_of("blank"):
+                row[number] += 1
         unit: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
         return unit
 

@@ -2,17 +2,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from rag.errors import DependencyUnavailable
+from rag.errors import ContextLengthExceeded, DependencyUnavailable, InvalidRequest, ModelNotFound
+from rag.http.generate_wire import GenerateRequest
 from rag.ports import Pieces
-from rag.types import Chat, Finished, ModelInput, TextPiece, Usage
+from rag.types import Chat, Finished, JsonObject, ModelInput, TextEnd, TextPiece, TokenLogprob, Usage
 from tests.fakes.words import words
+
+MAX_LOGPROBS = 20
 
 
 class FakeGenerator:
-    """Streams the words of `text`.
+    """Streams the words of `text`, each a token.
 
     Args:
         text: Or what makes it from prompt and sampling; what that raises, the request is refused with.
@@ -21,6 +25,9 @@ class FakeGenerator:
         accepts: waited for before the request is accepted.
         start: waited for before the first piece.
         closes_badly: whether closing what it writes fails, as a connection that breaks at its end.
+        context_tokens: prompt and `max_tokens` together.
+        adapters: names that it knows; None: all.
+        tool_calls: what it calls, where the conversation lets it; each as OpenAI's API has it.
     """
 
     def __init__(
@@ -32,6 +39,9 @@ class FakeGenerator:
         accepts: asyncio.Event | None = None,
         start: asyncio.Event | None = None,
         closes_badly: bool = False,
+        context_tokens: int | None = None,
+        adapters: Collection[str] | None = None,
+        tool_calls: tuple[JsonObject, ...] = (),
     ) -> None:
         self.text = text
         self.dies_after = dies_after
@@ -39,6 +49,9 @@ class FakeGenerator:
         self.accepts = accepts
         self.start = start
         self.closes_badly = closes_badly
+        self.context_tokens = context_tokens
+        self.adapters = adapters
+        self.tool_calls = tool_calls
         self.running = 0
         self.cancelled = 0
         self.requests: list[tuple[Any, Mapping[str, Any], str]] = []
@@ -51,10 +64,26 @@ class FakeGenerator:
             await self.accepts.wait()
         self.requests.append((prompt, sampling, request_id))
         self.models.append(model)
+        self._check(prompt, sampling, model)
         text = self.text if isinstance(self.text, str) else self.text(prompt, sampling)
         pieces = self._watched(text, prompt, sampling)
         await anext(pieces)
         return pieces
+
+    def _check(self, prompt: ModelInput, sampling: Mapping[str, Any], model: str) -> None:
+        if model and self.adapters is not None and model not in self.adapters:
+            raise ModelNotFound(f"model: there is no {model!r}", param="model")
+        if not _tokens(prompt):
+            raise InvalidRequest("prompt: is empty", param="prompt")
+        GenerateRequest.parse({"prompt": "x", **sampling})
+        if (sampling.get("logprobs") or 0) > MAX_LOGPROBS:
+            raise InvalidRequest(f"logprobs: at most {MAX_LOGPROBS}", param="logprobs")
+        _check_structure(sampling.get("structured_outputs") or {})
+        if self.context_tokens is not None:
+            room = self.context_tokens - _tokens(prompt)
+            if room < max(1, sampling.get("max_tokens") or 1):
+                param = "prompt" if room < 1 else "max_tokens"
+                raise ContextLengthExceeded(f"{param}: too long", param=param)
 
     async def _watched(self, text: str, prompt: ModelInput, sampling: Mapping[str, Any]) -> Pieces:
         """Counts what runs. Its first item only says that the request was accepted, so that closing it is noticed."""
@@ -76,21 +105,73 @@ class FakeGenerator:
     async def _pieces(
         self, whole: str, prompt: ModelInput, sampling: Mapping[str, Any]
     ) -> AsyncGenerator[TextPiece | Finished, None]:
-        scripted = re.findall(r"\S+\s*", whole)
-        pieces = scripted[: sampling.get("max_tokens") or len(scripted)]
-        for index, text in enumerate(pieces):
-            if index == self.dies_after:
+        calls = self.tool_calls if isinstance(prompt, Chat) and prompt.calls_tools else ()
+        script = _script("" if calls else whole, sampling)
+        texts = sampling.get("n") or 1
+        for position, text in enumerate(script.pieces):
+            if position == self.dies_after:
                 raise DependencyUnavailable("the engine died")
-            if index == self.stalls_after:
+            if position == self.stalls_after:
                 await asyncio.Event().wait()
             await asyncio.sleep(0)
-            yield TextPiece(text)
+            for index in range(texts):
+                yield TextPiece(text, index, _logprobs(text, sampling))
         if self.dies_after is not None:
             raise DependencyUnavailable("the engine died")
-        yield Finished("stop" if len(pieces) == len(scripted) else "length", Usage(_tokens(prompt), len(pieces)))
+        for number, call in enumerate(calls):
+            yield TextPiece("", tool_calls=({"index": number, **call},))
+        ends = (script.end,) * texts if texts > 1 or script.end.stop_reason else ()
+        usage = Usage(_tokens(prompt), texts * len(script.pieces))
+        yield Finished(script.end.finish_reason, usage, ends=ends, prompt_logprobs=_of_prompt(prompt, sampling))
+
+
+@dataclass(frozen=True)
+class _Script:
+    pieces: list[str]
+    end: TextEnd
+
+
+def _script(whole: str, sampling: Mapping[str, Any]) -> _Script:
+    """What is written of the text, and why it ends there."""
+    if choices := (sampling.get("structured_outputs") or {}).get("choice"):
+        whole = choices[0]
+    wanted = sampling.get("stop") or []
+    stops = [stop for stop in ([wanted] if isinstance(wanted, str) else wanted) if stop in whole]
+    first = min(stops, key=whole.index, default=None)
+    scripted = re.findall(r"\S+\s*", whole[: whole.index(first)] if first else whole)
+    pieces = scripted[: sampling.get("max_tokens") or len(scripted)]
+    if len(pieces) < len(scripted):
+        return _Script(pieces, TextEnd("length"))
+    return _Script(pieces, TextEnd("stop", first))
+
+
+def _check_structure(structure: Mapping[str, Any]) -> None:
+    try:
+        re.compile(structure.get("regex") or "")
+        kind = (structure.get("json") or {}).get("type", "object")
+        if kind not in ("object", "array", "string", "number", "integer", "boolean", "null"):
+            raise ValueError(f"no type {kind!r}")
+        if (grammar := structure.get("grammar") or "").count("(") != grammar.count(")"):
+            raise ValueError("the grammar has an open bracket")
+    except (re.error, ValueError) as error:
+        raise InvalidRequest(f"structured_outputs: {error}", param="structured_outputs") from error
+
+
+def _logprobs(text: str, sampling: Mapping[str, Any]) -> tuple[TokenLogprob, ...]:
+    if (count := sampling.get("logprobs")) is None:
+        return ()
+    top = (TokenLogprob(text, 1, -0.25), TokenLogprob("other", 2, -2.5), TokenLogprob("third", 3, -4.5))
+    return (TokenLogprob(text, 1, -0.25, top[:count]),)
+
+
+def _of_prompt(prompt: ModelInput, sampling: Mapping[str, Any]) -> tuple[TokenLogprob | None, ...]:
+    if (count := sampling.get("prompt_logprobs")) is None:
+        return ()
+    top = (TokenLogprob("word", 1, -0.5), TokenLogprob("other", 2, -2.0))
+    return (None, *(TokenLogprob("word", 1, -0.5, top[:count]) for _ in range(_tokens(prompt) - 1)))
 
 
 def _tokens(prompt: ModelInput) -> int:
     if isinstance(prompt, Chat):
-        return sum(len(words(str(message["content"]))) for message in prompt.messages)
+        return sum(len(words(str(message.get("content") or ""))) for message in prompt.messages)
     return len(words(prompt)) if isinstance(prompt, str) else len(prompt)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rag.types import Message
 
@@ -10,6 +10,10 @@ class FakeTokenizer:
 
     def __init__(self) -> None:
         self.vocabulary: dict[str, int] = {}
+
+    @property
+    def control_texts(self) -> Collection[str]:
+        return ("<system>", "<user>", "<assistant>")
 
     def render(self, messages: Sequence[Message]) -> list[int]:
         text = " ".join([*(f"<{message.role}> {message.content}" for message in messages), "<assistant>"])

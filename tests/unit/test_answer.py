@@ -1,18 +1,18 @@
-"""Prepared prompt + the model's pieces -> events, and marks -> citations."""
+"""Prepared prompt + the model's pieces -> events, with checked and verified citations."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from collections.abc import AsyncGenerator, Sequence
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from rag.errors import DependencyUnavailable
-from rag.generate.answer import NO_SOURCES, AnswerEvent, Done, Prepared, SourcesFound, answer
-from rag.generate.citations import Citation, find_citations
+from rag.errors import DependencyUnavailable, RagError
+from rag.generate.answer import MANNER, NO_SOURCES, AnswerEvent, Done, Manner, Prepared, SourcesFound, answer
+from rag.generate.verify import NOT_VERIFIED, Pair, Verifier
 from rag.retrieve.prompt import NOT_FOUND
-from rag.types import Hit, Prompt, TextPiece, Usage
+from rag.types import Finished, Hit, Prompt, TextEnd, TextPiece, TokenLogprob, Usage
 from tests.builders import a_chunk
 from tests.fakes import FakeGenerator
 
@@ -27,11 +27,26 @@ def prepared(sources: tuple[Hit, ...] = HITS) -> Prepared:
     return Prepared(Prompt((1, 2, 3), sources), {"encode": 1.0, "search": 2.0}, "queries: timeout")
 
 
-async def events_of(generator: FakeGenerator) -> list[AnswerEvent]:
+async def events_of(generator: FakeGenerator, manner: Manner = MANNER) -> list[AnswerEvent]:
     ready = prepared()
     pieces = await generator.generate(ready.prompt.token_ids, {}, "id")
     async with contextlib.aclosing(pieces):
-        return [event async for event in answer(ready, pieces)]
+        return [event async for event in answer(ready, pieces, manner)]
+
+
+async def scripted(*pieces: TextPiece | Finished) -> AsyncGenerator[TextPiece | Finished, None]:
+    for piece in pieces:
+        yield piece
+
+
+def text_of(events: Sequence[AnswerEvent], index: int = 0) -> str:
+    return "".join(event.text for event in events if isinstance(event, TextPiece) and event.index == index)
+
+
+def last(events: Sequence[AnswerEvent]) -> Done:
+    done = events[-1]
+    assert isinstance(done, Done)
+    return done
 
 
 async def test_events_come_in_the_order_of_the_wire() -> None:
@@ -73,23 +88,109 @@ async def test_a_model_that_dies_in_mid_answer_is_told() -> None:
     with pytest.raises(DependencyUnavailable):  # noqa: PT012
         async for event in answer(ready, pieces):
             got.append(event)
-    assert got == [SourcesFound(HITS), TextPiece("one "), TextPiece("two ")]
+    assert got[0] == SourcesFound(HITS)
+    assert text_of(got) == "one two "
 
 
-
-def test_a_mark_is_cited_where_it_stands() -> None:
-    assert find_citations("Yes [2]. No [1][3].", HITS) == [
-        Citation(2, file_of(2), 4, 7), Citation(1, file_of(1), 12, 15), Citation(3, file_of(3), 15, 18),
-    ]  # fmt: skip
+# Marks
 
 
-@pytest.mark.parametrize("text", ["", "no mark", "[0]", "[4]", "[999]", "[1234]", "[x]", "[-1]", "[ 1 ]", "[", "1]"])
-def test_a_mark_that_names_no_source_is_left_out(text: str) -> None:
-    assert find_citations(text, HITS) == []
+async def test_marks_are_checked_on_the_way() -> None:
+    events = await events_of(FakeGenerator("It is [1, 9]. Or not [7]. Ever"))
+    assert text_of(events) == "It is [1]. Or not. Ever"
+    assert [(c.index, c.file_id, c.start, c.end, c.score) for c in last(events).citations] == [
+        (1, file_of(1), 6, 9, None)
+    ]
+    assert (last(events).removed, last(events).weakly_supported) == (2, None)
 
 
-@given(st.text(alphabet="[]0123456789 ab"))
-def test_every_citation_is_a_mark_of_a_source(text: str) -> None:
-    for citation in find_citations(text, HITS):
-        assert text[citation.start : citation.end].strip("[]").lstrip("0") == str(citation.index)
-        assert citation.file_id == file_of(citation.index)
+async def test_where_marks_are_not_wanted_the_text_is_as_it_is() -> None:
+    events = await events_of(FakeGenerator('{"a": [9] }'), Manner(checks_marks=False))
+    assert text_of(events) == '{"a": [9] }'
+    assert (last(events).citations, last(events).removed) == ((), 0)
+
+
+async def test_each_of_several_texts_has_its_own_marks() -> None:
+    logprob = TokenLogprob(" [", 5, -0.1)
+    pieces = scripted(
+        TextPiece("One", 0),
+        TextPiece(" [", 1, (logprob,)),
+        TextPiece(" [1", 0),
+        TextPiece("9] two", 1),
+        TextPiece("].", 0),
+        TextPiece("", 1, tool_calls=({"index": 0},)),
+        TextPiece(" [", 1),
+        Finished("stop", Usage(3, 9), ends=(TextEnd("stop", "x"), TextEnd("length"))),
+    )
+    events = [event async for event in answer(prepared(), pieces, Manner(texts=2))]
+    first, second = last(events).texts
+    assert (text_of(events, 0), first.text, first.finish_reason, first.stop_reason) == (
+        "One [1].", "One [1].", "stop", "x",
+    )  # fmt: skip
+    assert (text_of(events, 1), second.text, second.finish_reason, second.removed) == (" two [", " two [", "length", 1)
+    assert [len(text.citations) for text in (first, second)] == [1, 0]
+    assert [e.logprobs for e in events if isinstance(e, TextPiece) and e.logprobs] == [(logprob,)]
+    assert [e.tool_calls for e in events if isinstance(e, TextPiece) and e.tool_calls] == [({"index": 0},)]
+
+
+async def test_what_was_held_back_comes_before_a_failure() -> None:
+    got: list[AnswerEvent] = []
+    pieces = await FakeGenerator("one [1", dies_after=2).generate((1,), {}, "id")
+    with pytest.raises(DependencyUnavailable):  # noqa: PT012
+        async for event in answer(prepared(), pieces):
+            got.append(event)
+    assert text_of(got) == "one [1"
+
+
+async def test_several_texts_say_that_nothing_was_found() -> None:
+    events = [event async for event in answer(prepared(()), None, Manner(texts=2))]
+    assert [text_of(events, index) for index in (0, 1)] == [NOT_FOUND] * 2
+    assert [text.finish_reason for text in last(events).texts] == [NO_SOURCES] * 2
+
+
+# Verification
+
+
+class Encoder:
+    """Scores pairs by hand."""
+
+    def __init__(self, *scores: float, failure: RagError | None = None, hangs: bool = False) -> None:
+        self.scores, self.failure, self.hangs = scores, failure, hangs
+        self.asked: list[Pair] = []
+
+    async def __call__(self, pairs: Sequence[Pair]) -> Sequence[float]:
+        self.asked += pairs
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.failure is not None:
+            raise self.failure
+        return self.scores
+
+
+def verifying(encoder: Encoder) -> Manner:
+    return Manner(verifier=Verifier(encoder, weak_below=0.5, timeout_s=0.05))
+
+
+async def test_cited_sentences_are_scored_against_their_sources() -> None:
+    encoder = Encoder(0.9, 0.49994)
+    written = FakeGenerator("Apples are red [1]. Plums are blue [3]. Apples are red [1].")
+    events = await events_of(written, verifying(encoder))
+    assert encoder.asked == [("Apples are red.", "text 1"), ("Plums are blue.", "text 3")]
+    assert [(c.score, c.weak) for c in last(events).citations] == [(0.9, False), (0.4999, True), (0.9, False)]
+    assert last(events).weakly_supported == 1
+    assert "verify" in last(events).timings_ms
+
+
+async def test_without_citations_nothing_is_asked() -> None:
+    encoder = Encoder()
+    done = last(await events_of(FakeGenerator("Apples are red."), verifying(encoder)))
+    assert (encoder.asked, done.weakly_supported, done.note) == ([], 0, "queries: timeout")
+
+
+@pytest.mark.parametrize("encoder", [Encoder(hangs=True), Encoder(failure=DependencyUnavailable("gone"))])
+async def test_an_encoder_that_does_not_answer_leaves_citations_unscored(encoder: Encoder) -> None:
+    events = await events_of(FakeGenerator("Apples are red [1]."), verifying(encoder))
+    done = last(events)
+    assert text_of(events) == "Apples are red [1]."
+    assert [(c.score, c.weak) for c in done.citations] == [(None, False)]
+    assert (done.weakly_supported, done.note) == (None, f"queries: timeout; {NOT_VERIFIED}")

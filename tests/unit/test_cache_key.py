@@ -58,13 +58,13 @@ def test_an_answer_stands_for_its_sources_history_and_prompt() -> None:
     hits = [Hit(a_chunk(f"text {n}", ordinal=n), 0.5) for n in range(3)]
     said = [Message("user", "one"), Message("assistant", "two")]
     keys = {
-        answer_key("r", hits, said, 1),
-        answer_key("other", hits, said, 1),
-        answer_key("r", hits[:2], said, 1),
-        answer_key("r", hits[::-1], said, 1),
-        answer_key("r", hits, said[:1], 1),
-        answer_key("r", hits, [], 1),
-        answer_key("r", hits, said, 2),
+        answer_key("r", hits, said, "1"),
+        answer_key("other", hits, said, "1"),
+        answer_key("r", hits[:2], said, "1"),
+        answer_key("r", hits[::-1], said, "1"),
+        answer_key("r", hits, said[:1], "1"),
+        answer_key("r", hits, [], "1"),
+        answer_key("r", hits, said, "2"),
     }
     assert len(keys) == 7
-    assert answer_key("r", hits, said, 1) in keys
+    assert answer_key("r", hits, said, "1") in keys

@@ -156,3 +156,29 @@ def test_a_message_does_not_repeat_the_value(monkeypatch: pytest.MonkeyPatch) ->
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         config.load().retrieve.top_k = 9  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://host/v1", "http://", "http://key:secret@host/v1", "http://[/"])
+def test_a_server_s_address_must_be_one(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    set_options(monkeypatch, RAG_LLM__URL=url)
+    with pytest.raises(SetupError, match=r"^RAG_LLM__URL: ") as caught:
+        config.load()
+    assert "secret" not in str(caught.value)
+
+
+def test_options_that_nothing_would_read_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_options(monkeypatch, RAG_LLM__TOKENIZER="org/model")
+    with pytest.raises(SetupError, match="RAG_LLM__TOKENIZER needs RAG_LLM__URL"):
+        config.load()
+    set_options(monkeypatch, RAG_LLM__URL="http://host:8000/v1")
+    assert config.load().llm.tokenizer == "org/model"
+    set_options(monkeypatch, RAG_LLM__ENGINE__DTYPE="float16")
+    with pytest.raises(SetupError, match="RAG_LLM__ENGINE is for an engine here"):
+        config.load()
+
+
+def test_a_key_must_fit_into_a_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_options(monkeypatch, RAG_LLM__URL="http://host/v1", RAG_LLM__API_KEY="two\nlines")
+    with pytest.raises(SetupError, match=r"^RAG_LLM__API_KEY: has characters") as caught:
+        config.load()
+    assert "lines" not in str(caught.value)

@@ -29,11 +29,13 @@ class Exchange:
         app: ASGIApp,
         path: str = "/ask",
         *,
+        method: str | None = None,
         headers: Mapping[str, str] | None = None,
         chunks: tuple[bytes, ...] = (b"{}",),
     ) -> None:
+        method = method or ("GET" if path in ("/livez", "/readyz") else "POST")
         pairs = [(name.encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
-        self._scope: Scope = {"type": "http", "method": "POST", "path": path, "headers": pairs}
+        self._scope: Scope = {"type": "http", "method": method, "path": path, "headers": pairs}
         self._app = app
         self._chunks = list(chunks)
         self._over = asyncio.Event()
@@ -178,6 +180,16 @@ async def test_a_foreign_error_gets_our_shape(status: int, ours: int, code: str)
     assert (got.status, got.error["code"], got.error["request_id"]) == (ours, code, "abc")
     assert got.headers["content-length"] == str(len(got.body))
     assert got.headers["x-request-id"] == "abc"
+
+
+async def test_a_foreign_405_still_says_what_is_allowed() -> None:
+    got = await Exchange(edge(PlainTextResponse("no", 405, headers={"Allow": "POST", "X-Other": "1"}))).run()
+    assert (got.status, got.headers["allow"], "x-other" in got.headers) == (405, "POST", False)
+
+
+async def test_readiness_is_asked_with_get_only() -> None:
+    got = await Exchange(edge(PlainTextResponse("no", 405)), "/readyz", method="POST").run()
+    assert (got.status, got.error["code"]) == (405, "method_not_allowed")
 
 
 async def test_an_error_of_ours_is_not_touched() -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, Field
 
-from rag.adapters.engine_args import CPU_DEFAULTS, LEASH, engine_arguments
+from rag.adapters.engine_args import CPU_DEFAULTS, LEASH, LORA_LEASH, engine_arguments, refused_argument
 from rag.config import LLMSettings
 from rag.errors import SetupError
 
@@ -24,6 +25,15 @@ class KnownArgs:
     dtype: str = "auto"
     revision: str | None = None
     compilation_config: Any = None
+    speculative_config: dict[str, Any] | None = None
+    structured_outputs_config: Any = None
+    enable_lora: bool = False
+    max_loras: int = 1
+    max_cpu_loras: int | None = None
+
+
+STRUCTURES = {"structured_outputs_config": {"backend": "xgrammar"}}
+OURS = {"model": "/models/m", "worker_extension_cls": LEASH, **STRUCTURES}
 
 
 def arguments(*, on_cpu: bool = False, **engine: Any) -> dict[str, Any]:
@@ -31,13 +41,13 @@ def arguments(*, on_cpu: bool = False, **engine: Any) -> dict[str, Any]:
 
 
 def test_without_options_it_is_the_model_and_the_leash() -> None:
-    assert arguments() == {"model": "/models/m", "worker_extension_cls": LEASH}
+    assert arguments() == OURS
 
 
 def test_a_cpu_has_defaults_of_its_own() -> None:
     """Seeded requests kill vLLM 0.32 on a CPU when their prompts are read in parts."""
     whole = {"enable_chunked_prefill": False, "max_model_len": 8192, "max_num_batched_tokens": 8192}
-    assert arguments(on_cpu=True) == {"model": "/models/m", "worker_extension_cls": LEASH, **CPU_DEFAULTS, **whole}
+    assert arguments(on_cpu=True) == {**OURS, **CPU_DEFAULTS, **whole}
 
 
 def test_what_the_user_set_wins() -> None:
@@ -77,6 +87,69 @@ def test_a_name_that_vllm_does_not_know_is_refused_with_the_nearest() -> None:
 def test_a_name_that_is_like_none_is_refused_without_a_guess() -> None:
     with pytest.raises(SetupError, match=r"is not an engine argument of this vLLM$"):
         arguments(xyzzy="10")
+
+
+def test_text_in_place_of_an_object_is_refused() -> None:
+    with pytest.raises(SetupError, match="RAG_LLM__ENGINE__SPECULATIVE_CONFIG: is not a JSON object"):
+        arguments(speculative_config="ngram")
+    assert arguments(speculative_config='{"method": "ngram"}')["speculative_config"] == {"method": "ngram"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "made"),
+    [
+        ({"backend": "guidance"}, {"backend": "guidance"}),
+        ('{"disable_any_whitespace": true}', {"backend": "xgrammar", "disable_any_whitespace": True}),
+        ("guidance", "guidance"),
+    ],
+)
+def test_structures_are_compiled_in_one_way_unless_the_user_chose_another(chosen: Any, made: Any) -> None:
+    """vLLM's engine compiles all requests in the way that the first one needed, whatever it chose for the others."""
+    assert arguments(structured_outputs_config=chosen)["structured_outputs_config"] == made
+
+
+@pytest.mark.parametrize(
+    ("options", "made"),
+    [
+        ({"adapters": {"a": "x"}}, {"enable_lora": True, "max_loras": 1, "max_cpu_loras": 1}),
+        ({"adapters": {str(n): "x" for n in range(12)}}, {"enable_lora": True, "max_loras": 8, "max_cpu_loras": 12}),
+        ({"runtime_adapters": True}, {"enable_lora": True, "max_loras": 4, "max_cpu_loras": 16}),
+        (
+            {"adapters": {"a": "x"}, "runtime_adapters": True, "engine": {"max_loras": "2"}},
+            {"enable_lora": True, "max_loras": 2, "max_cpu_loras": 17},
+        ),
+    ],
+    ids=["one", "twelve", "at run time", "what the user set wins"],
+)
+def test_adapters_need_room_in_the_engine(options: dict[str, Any], made: dict[str, Any]) -> None:
+    found = engine_arguments("/models/m", LLMSettings(**options), on_cpu=False, known=KnownArgs)
+    assert found == {**OURS, "worker_extension_cls": LORA_LEASH, **made}
+
+
+class Checked(BaseModel):
+    dtype: int = Field(1, le=3)
+
+
+def test_what_vllm_refuses_names_the_option() -> None:
+    with pytest.raises(ValueError, match="dtype") as refused:
+        Checked(dtype=9)
+    error = refused_argument(refused.value, {"DTYPE": "9"})
+    assert error.message == "RAG_LLM__ENGINE__DTYPE: Input should be less than or equal to 3"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "option"),
+    [
+        ({"max_model_len": 1, "dtype": "x"}, "RAG_LLM__ENGINE__DTYPE"),
+        ({"seed": 1}, "RAG_LLM__ENGINE__SEED"),
+        ({"seed": 1, "revision": "x"}, "RAG_LLM__ENGINE"),
+    ],
+    ids=["its name is in the text", "there is but one", "nobody knows"],
+)
+def test_an_error_of_another_kind_names_what_it_can(chosen: dict[str, Any], option: str) -> None:
+    error = refused_argument(RuntimeError("no such\n  dtype"), chosen)
+    assert error.message == f"{option}: RuntimeError: no such dtype"
+    assert error.param == option
 
 
 def test_the_leash_exists_and_asks_for_nothing() -> None:

@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from rag.adapters.memory_cache import MemoryCache
 from rag.encoders import StoreEncoders
 from rag.errors import DependencyUnavailable
 from rag.http.explanation import explanation
-from rag.retrieve.finder import Finder, Question
+from rag.retrieve.finder import Finder, Question, nothing_relevant
+from rag.retrieve.follow_up import in_conversation
 from rag.retrieve.found import Found, pack_found, unpack_found
+from rag.retrieve.kept import KeptRetrievals
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.plan import Plan
 from rag.types import Message, Prompt
@@ -82,6 +85,52 @@ async def test_a_follow_up_is_searched_for_as_what_it_means() -> None:
     assert texts(found)[0] == "blue plums"
     assert bench.embedder.calls == [(("blue plums",), "query")]
     assert "plan" in found.timings_ms
+
+
+async def test_without_rewriting_a_follow_up_is_also_searched_behind_what_was_asked_before() -> None:
+    bench = Bench()
+    asked = [Message("user", text) for text in ("what of blue plums", "since when?")]
+    said = [asked[0], Message("assistant", "they are ripe"), asked[1]]
+    found = await bench.find("and the others?", history=said)
+    assert texts(found)[0] == "blue plums"
+    assert "dense/conversation" in found.hits[0].ranks
+    behind = "what of blue plums\nsince when?\nand the others?"
+    assert bench.embedder.calls == [(("and the others?", behind), "query")]
+    assert (found.plan.queries, found.plan.in_conversation, bench.planner.asked) == (("and the others?",), behind, [])
+
+
+async def test_a_plan_that_could_not_rewrite_is_helped_out() -> None:
+    bench = Bench(rewrite=True)
+    bench.planner.plans = Plan(("and those?",), note="rewriting: timeout")
+    found = await bench.find("and those?", history=[Message("user", "blue plums")])
+    assert (texts(found)[0], found.plan.in_conversation) == ("blue plums", "blue plums\nand those?")
+
+
+async def test_what_was_asked_long_ago_does_not_count_and_the_question_is_never_cut() -> None:
+    assert in_conversation("Why?", [Message("user", "long ago"), Message("user", "x" * 500), Message("user", "y")]) == (
+        f"{'x' * 398}\ny\nWhy?"
+    )
+    assert in_conversation("Why?", [Message("assistant", "hello"), Message("user", "  ")]) is None
+
+
+async def test_a_follow_up_is_answered_where_it_is_near_only_in_its_conversation() -> None:
+    bench = Bench(min_cosine=0.4)
+    found = await bench.find("and more?", history=[Message("user", "blue plums")])
+    assert max(hit.cosine or 0 for hit in found.hits) < 0.4
+    assert not nothing_relevant(found.hits, 0.4)
+    assert nothing_relevant(found.hits, 0.9)
+    assert nothing_relevant((await bench.find("and more?", history=[Message("user", "of what")])).hits, 0.4)
+
+
+async def test_what_was_kept_is_kept_for_its_conversation() -> None:
+    bench = Bench()
+    kept = KeptRetrievals(MemoryCache(2**20), pack_found, unpack_found, ttl_s=60)
+    encoders = StoreEncoders(FakeEmbedders(bench.embedder))
+    finder = a_finder(encoders, bench.store, bench.views, options=bench.options, planner=bench.planner, kept=kept)
+    plums, boats = (Message("user", text) for text in ("blue plums", "a boat on the sea"))
+    for history, first in (((plums,), "blue plums"), ((boats,), "a boat on the sea"), ((plums,), "blue plums")):
+        assert texts(await finder.find(Question("and that?", "default", history=history)))[0] == first
+    assert len(bench.embedder.calls) == 2
 
 
 async def test_further_queries_find_more_and_invented_answers_only_by_meaning() -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from rag.http.watch import run_while_connected
@@ -198,3 +199,14 @@ async def test_who_cancels_the_whole_cancels_the_work() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert app.cleaned
+
+
+async def test_a_client_that_leaves_before_its_request_is_read_is_no_error() -> None:
+    async def reads(scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
+
+    client = Client(body(b"half", more=True))
+    asyncio.get_running_loop().call_later(0.01, client.leave)
+    scope: Scope = {"type": "http", "method": "POST", "headers": []}
+    assert not await run_while_connected(reads, scope, client.receive, client.send)
+    assert client.got == []

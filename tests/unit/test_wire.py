@@ -16,10 +16,10 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from rag.errors import EmptyQuestion, FileTooLarge, InvalidRequest, RagError, UnsupportedFile
+from rag.http.ask_wire import AskRequest
 from rag.http.generate_wire import GenerateRequest
 from rag.http.ingest_form import IngestOrder, IngestRequest, received_ingest
 from rag.http.wire import (
-    AskRequest,
     EncodeRequest,
     PrepareRequest,
     RetrieveRequest,
@@ -128,6 +128,11 @@ WRONG: list[tuple[type[WireModel], str, object]] = [
     (AskRequest, "seed", 2**63),
     (AskRequest, "filters", "a = 1"),
     (AskRequest, "response_format", "json"),
+    (AskRequest, "citations", "always"),
+    (AskRequest, "citations", True),
+    (AskRequest, "model", ""),
+    (AskRequest, "structured_outputs", "yes"),
+    (AskRequest, "structured_outputs", {"choice": []}),
     (AskRequest, "history", {"role": "user"}),
     (AskRequest, "history", [{"role": "system", "content": "x"}]),
     (AskRequest, "history", [{"role": "user"}]),

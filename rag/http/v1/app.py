@@ -9,24 +9,30 @@ from starlette.convertors import register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from rag.errors import RagError
 from rag.http.error_table import error_for_status, error_response
 from rag.http.request_id import current_request_id
 from rag.http.v1.documents import DocumentRoutes
+from rag.http.v1.embeddings import EmbeddingRoutes
 from rag.http.v1.files import FileRoutes
 from rag.http.v1.jobs import JobRoutes
 from rag.http.v1.parts import V1Parts
 from rag.http.v1.path_id import PathId
+from rag.http.v1.rerank import RerankRoutes
 from rag.http.v1.search import SearchRoutes
 from rag.http.v1.stores import StoreRoutes
 
 register_url_convertor("id", PathId())
-_GROUPS = (FileRoutes, StoreRoutes, SearchRoutes, DocumentRoutes, JobRoutes)
+_GROUPS = (FileRoutes, StoreRoutes, SearchRoutes, DocumentRoutes, JobRoutes, EmbeddingRoutes, RerankRoutes)
 
 
 def documents_app(parts: V1Parts) -> Starlette:
-    """Files, vector stores, batches, search and jobs. Every error has our shape; what is no error of ours is raised."""
+    """Files, vector stores, batches, search, jobs, embeddings, rerank.
+
+    Every error has our shape; what is no error of ours is raised.
+    """
     routes = [route for group in _GROUPS for route in group(parts).routes()]
     handlers: Any = {RagError: refused, HTTPException: not_routed}
     app = Starlette(routes=routes, exception_handlers=handlers)
@@ -41,4 +47,13 @@ async def refused(request: Request, error: RagError) -> Response:
 async def not_routed(request: Request, error: HTTPException) -> Response:
     response = error_response(error_for_status(error.status_code, request.url.path), current_request_id.get())
     response.headers.update(error.headers or {})
+    if error.status_code == 405:
+        response.headers["allow"] = ", ".join(sorted(_methods(request)))
     return response
+
+
+def _methods(request: Request) -> set[str]:
+    """What the path takes, by all of its routes; Starlette names those of the first only."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    fitting = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in fitting for method in route.methods or ()}

@@ -34,6 +34,11 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
+def _example(**fields: Any) -> ConfigDict:
+    """One that can be tried as it is, for people who look at the published API."""
+    return ConfigDict(json_schema_extra={"example": fields})
+
+
 Model = TypeVar("Model", bound=Body)
 
 
@@ -54,6 +59,8 @@ class ExpiresAfter(Body):
 
 
 class UpdateStore(Body):
+    model_config = _example(name="manuals", metadata={"owner": "ada"})
+
     name: Text | None = Field(None, min_length=1, max_length=256)
     description: Text | None = Field(None, max_length=2048)
     metadata: Metadata | None = None
@@ -64,10 +71,14 @@ class UpdateStore(Body):
 
 
 class CreateStore(UpdateStore):
+    model_config = _example(name="manuals")
+
     file_ids: list[Id] | None = Field(None, max_length=MAX_BATCH_FILES)
 
 
 class AttachFile(Body):
+    model_config = _example(file_id="file-0123", attributes={"topic": "guide"})
+
     file_id: Id
     attributes: dict[str, Any] | None = None
     chunking_strategy: dict[str, Any] | None = None
@@ -75,6 +86,8 @@ class AttachFile(Body):
 
 class CreateBatch(Body):
     """Either `file_ids`, with what holds for all of them, or `files`, each with its own."""
+
+    model_config = _example(file_ids=["file-0123"])
 
     file_ids: list[Id] | None = Field(None, min_length=1, max_length=MAX_BATCH_FILES)
     files: list[AttachFile] | None = Field(None, min_length=1, max_length=MAX_BATCH_FILES)
@@ -94,6 +107,8 @@ class CreateBatch(Body):
 
 
 class SetAttributes(Body):
+    model_config = _example(attributes={"topic": "guide"}, merge=True)
+
     attributes: dict[str, Any] | None
     merge: bool = False
     """Keep those that are not named; null removes one. Ours: OpenAI's call replaces all."""
@@ -123,6 +138,8 @@ class RankingOptions(Body):
 
 
 class SearchStore(Body):
+    model_config = _example(query="readiness", max_num_results=3)
+
     query: str | list[str]
     filters: dict[str, Any] | None = None
     max_num_results: int = Field(10, ge=1, le=50)
@@ -143,5 +160,7 @@ class RetryJob(Body):
 
 
 class Reindex(Body):
+    model_config = _example(embedder=None)
+
     embedder: Id | None
     """Null: build the index anew with the model that the store has."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from rag.http.answering import Answering
 from rag.http.dependencies import Dependencies
@@ -21,3 +22,8 @@ class EdgeParts:
     """Seconds of silence after which a stream sends a comment."""
     answer_timeout_s: float
     """Seconds that an answer may take."""
+
+    @property
+    def stream_options(self) -> Any:
+        """Of `EventStream`."""
+        return {"keep_alive_s": self.keep_alive_s, "timeout_s": self.answer_timeout_s}

@@ -20,10 +20,10 @@ from rag.http.v1.thread import to_the_end
 from rag.readers.formats import BINARY_KINDS, TEXT_KINDS
 from rag.records import FileRecord
 
-_PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
+PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 _ANCHOR, _SECONDS = "expires_after[anchor]", "expires_after[seconds]"
 _FIELDS = ("purpose", _ANCHOR, _SECONDS)
-_SHORTEST_S, _LONGEST_S = 3600, 2_592_000
+SHORTEST_S, LONGEST_S = 3600, 2_592_000
 _NEVER_SHOWN = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox; default-src 'none'"}
 """Uploads are foreign: no browser may take one for a page of ours."""
 
@@ -85,8 +85,8 @@ def media_type(filename: str) -> str:
 
 def _purpose(form: UploadForm) -> str:
     purpose = form.fields.get("purpose") or "assistants"
-    if purpose not in _PURPOSES:
-        raise InvalidRequest(f"purpose: must be one of {', '.join(_PURPOSES)}", param="purpose")
+    if purpose not in PURPOSES:
+        raise InvalidRequest(f"purpose: must be one of {', '.join(PURPOSES)}", param="purpose")
     return purpose
 
 
@@ -98,7 +98,7 @@ def _expiry_s(fields: Mapping[str, str]) -> int | None:
     seconds = fields.get(_SECONDS, "")
     if not (seconds.isascii() and seconds.isdigit() and len(seconds) < 10):
         seconds = "0"
-    if not _SHORTEST_S <= int(seconds) <= _LONGEST_S:
-        words = f"must be a whole number from {_SHORTEST_S} to {_LONGEST_S}"
+    if not SHORTEST_S <= int(seconds) <= LONGEST_S:
+        words = f"must be a whole number from {SHORTEST_S} to {LONGEST_S}"
         raise InvalidRequest(f"{_SECONDS}: {words}", param=_SECONDS)
     return int(seconds)

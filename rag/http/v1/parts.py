@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from rag.library.service import Library
+from rag.ports import Embedder, Reranker
 from rag.retrieve.found import Found
 
 
@@ -31,6 +32,10 @@ class V1Parts:
     library: Callable[[], Library]
     """Raises Starting or SetupError while there is none."""
     search: Search
+    embedder: Callable[[], Embedder]
+    """The configured one; raises as `library`."""
+    reranker: Callable[[], Reranker]
+    """Likewise."""
     incoming: Path
     """Where uploads are written; on the same file system as the library's files, so that these are moved only."""
     max_file_bytes: int

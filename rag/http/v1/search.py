@@ -51,11 +51,12 @@ def _lookup(text: str, store_id: str, body: SearchStore) -> Lookup:
         if ranking.ranker == "none":
             changes["rerank"] = False
         if ranking.hybrid_search is not None:
-            changes |= _paths(ranking.hybrid_search)
+            changes |= paths(ranking.hybrid_search)
     return Lookup(text, store_id, changes, body.filters)
 
 
-def _paths(weights: HybridSearch) -> dict[str, Any]:
+def paths(weights: HybridSearch) -> dict[str, Any]:
+    """OpenAI's weights as options of a search."""
     if not weights.text_weight:
         return {"mode": "dense"}
     if not weights.embedding_weight:

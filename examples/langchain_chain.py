@@ -1,0 +1,39 @@
+"""LangChain: a prompt and a model in a chain, whole and streamed; then the same chain with model `rag`.
+
+    python examples/langchain_chain.py [QUESTION]
+"""
+
+import os
+import sys
+
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_openai import ChatOpenAI
+from openai import OpenAI
+
+url = os.environ.get("RAG_URL", "http://localhost:3000")
+question = " ".join(sys.argv[1:]) or "What happens when the engine dies?"
+models = OpenAI(base_url=f"{url}/v1", api_key="none").models.list()
+model = next(model.id for model in models if model.kind == "language")
+
+# As with LangChain's own client of vLLM.
+llm = ChatOpenAI(base_url=f"{url}/v1", api_key="none", model=model, temperature=0, max_tokens=30)
+prompt = ChatPromptTemplate.from_messages(
+    [
+        ("system", "You are a helpful assistant that translates {input_language} to {output_language}."),
+        ("human", "{input}"),
+    ]
+)
+chain = prompt | llm
+words = {"input_language": "English", "output_language": "German", "input": "I love programming."}
+print("chain:", chain.invoke(words).content)
+print("streamed: ", end="")
+for chunk in chain.stream(words):
+    print(chunk.content, end="", flush=True)
+print()
+
+# Model `rag` searches by itself; the chain stays as it is.
+rag = ChatOpenAI(
+    base_url=f"{url}/v1", api_key="none", model="rag", max_tokens=30, extra_body={"rag": {"top_k": 2}}
+)
+chain = ChatPromptTemplate.from_messages([("human", "{question}")]) | rag
+print("rag:", chain.invoke({"question": question}).content)

@@ -1,0 +1,21 @@
+"""LangChain: embeddings of this service in a vector store of LangChain's.
+
+    python examples/langchain_embeddings.py
+"""
+
+import os
+
+from langchain_core.vectorstores import InMemoryVectorStore
+from langchain_openai import OpenAIEmbeddings
+from openai import OpenAI
+
+url = os.environ.get("RAG_URL", "http://localhost:3000")
+models = OpenAI(base_url=f"{url}/v1", api_key="none").models.list()
+model = next(model.id for model in models if model.kind == "embedding")
+
+# LangChain sends token ids of OpenAI's tokenizer unless it is told not to; other models cannot read them.
+embeddings = OpenAIEmbeddings(base_url=f"{url}/v1", api_key="none", model=model, check_embedding_ctx_length=False)
+texts = ["An owl turns its head by 270 degrees.", "A gull drinks salt water.", "A heron stands still for hours."]
+store = InMemoryVectorStore.from_texts(texts, embeddings)
+for document, score in store.similarity_search_with_score("Which bird can look behind itself?", k=2):
+    print(f"{score:.2f} {document.page_content}")

@@ -1,0 +1,106 @@
+"""Texts as the token ids that a sentence-transformers bi-encoder reads, and vectors of token ids."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard
+
+from rag.errors import InvalidRequest
+from rag.ports import Vectors
+from rag.types import TextKind, TokenIds
+
+_ENDLESS = 10**12
+"""Tokens from which transformers would warn that a text is longer than the model reads."""
+
+
+def are_ids(inputs: Sequence[str] | Sequence[TokenIds]) -> TypeGuard[Sequence[TokenIds]]:
+    return bool(inputs) and not isinstance(inputs[0], str)
+
+
+class StTokenIds:
+    """Safe for use in several threads, but for `encode`.
+
+    Args:
+        model: A `SentenceTransformer` that no other thread uses yet.
+        name: What it is called.
+        prefixes: Put before every text of that kind.
+    """
+
+    def __init__(self, model: Any, name: str, prefixes: Mapping[TextKind, str]) -> None:
+        self._model = model
+        self._name = name
+        # A copy: to count sets a tokenizer up anew, and the model's own may be in use.
+        self._tokenizer = copy.deepcopy(model.tokenizer)
+        self._is_transformer = hasattr(self._tokenizer, "pad")
+        self._prefixes: dict[TextKind, list[int]] = {}
+        self._head: list[int] = []
+        self._tail: list[int] = []
+        if self._is_transformer:
+            self._tokenizer.model_max_length = _ENDLESS
+            self._prefixes = {kind: self._ids(prefix.rstrip()) for kind, prefix in prefixes.items() if prefix}
+            self._head, self._tail = self._frame()
+
+    @property
+    def max_tokens(self) -> int | None:
+        """That the model reads of one text, its own marks among them; None: all of it."""
+        longest = self._model.max_seq_length
+        return None if longest is None or math.isinf(longest) else int(longest)
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of whole texts, with the model's own marks. Blocks."""
+        if self._is_transformer:
+            return [len(ids) for ids in self._tokenizer(list(texts), truncation=False)["input_ids"]]
+        return [len(found.ids) for found in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+
+    def framed(self, inputs: Sequence[TokenIds], kind: TextKind) -> list[list[int]]:
+        """With the prefix of their kind, and between the model's own marks, which they may have already.
+
+        Raises:
+            InvalidRequest: the model has no token of such an id, or takes none.
+        """
+        if not self._is_transformer:
+            raise InvalidRequest(f"input: the encoder {self._name!r} takes no token ids; send texts", param="input")
+        known, prefix = len(self._tokenizer), self._prefixes.get(kind, [])
+        if any(not 0 <= number < known for ids in inputs for number in ids):
+            raise InvalidRequest(
+                f"input: a token id is none of the {known} that {self._name!r} knows; send texts, or ids of its own "
+                "tokenizer",
+                param="input",
+            )
+        return [[*self._head, *prefix, *self._bare(ids), *self._tail] for ids in inputs]
+
+    def encode(self, inputs: Sequence[Sequence[int]]) -> Vectors:
+        """Vectors of what `framed` gave, cut to what the model reads. Blocks; where `SentenceTransformer` may."""
+        import torch
+
+        cut = [self._cut(ids) for ids in inputs]
+        features = self._tokenizer.pad({"input_ids": cut}, return_tensors="pt")
+        with torch.inference_mode():
+            found = self._model({name: value.to(self._model.device) for name, value in features.items()})
+        vectors: Vectors = torch.nn.functional.normalize(found["sentence_embedding"].float(), dim=1).cpu().numpy()
+        return vectors
+
+    def _cut(self, ids: Sequence[int]) -> list[int]:
+        longest, tail = self.max_tokens, len(self._tail)
+        if longest is None or len(ids) <= longest:
+            return list(ids)
+        return [*ids[: longest - tail], *self._tail]
+
+    def _bare(self, ids: TokenIds) -> TokenIds:
+        head, tail = len(self._head), len(self._tail)
+        if head and list(ids[:head]) == self._head:
+            ids = ids[head:]
+        return ids[: len(ids) - tail] if tail and list(ids[-tail:]) == self._tail else ids
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _frame(self) -> tuple[list[int], list[int]]:
+        """The marks that stand before and behind every text, such as `[CLS]` and `[SEP]`."""
+        found = self._tokenizer("a", return_special_tokens_mask=True)
+        ids, mask = list(found["input_ids"]), list(found["special_tokens_mask"])
+        first = mask.index(0) if 0 in mask else 0
+        last = len(mask) - mask[::-1].index(0) if 0 in mask else len(mask)
+        return ids[:first], ids[last:]

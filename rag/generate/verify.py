@@ -1,0 +1,60 @@
+"""Cited sentences, scored against the texts of their sources."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from rag.errors import RagError
+from rag.generate.citations import Citation
+from rag.generate.cited import cited_sentences
+from rag.generate.written import Written
+from rag.types import Hit
+
+Pair = tuple[str, str]
+"""A sentence, and the text that shall support it."""
+NOT_VERIFIED = "citations are not verified: the encoder did not answer in time"
+VERIFY_TIMEOUT_S = 5.0
+_log = logging.getLogger("rag.verify")
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """Says how well sources support what is cited from them."""
+
+    score: Callable[[Sequence[Pair]], Awaitable[Sequence[float]]]
+    """One score in [0, 1] a pair. May raise RagError."""
+    weak_below: float
+    timeout_s: float = VERIFY_TIMEOUT_S
+
+    async def verify(self, texts: Sequence[Written], sources: Sequence[Hit]) -> tuple[tuple[Written, ...], str]:
+        """The texts with their citations scored, or as they are, and why."""
+        pairs = [_pairs(text, sources) for text in texts]
+        distinct = list(dict.fromkeys(pair for each in pairs for pair in each))
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                scores = dict(zip(distinct, await self.score(distinct), strict=True)) if distinct else {}
+        except (TimeoutError, RagError) as error:
+            _log.warning("citations were not verified: %s", error or "timeout")
+            return tuple(texts), NOT_VERIFIED
+        return tuple(
+            self._verified(text, [scores[pair] for pair in each]) for text, each in zip(texts, pairs, strict=True)
+        ), ""
+
+    def _verified(self, text: Written, scores: Sequence[float]) -> Written:
+        citations = tuple(map(self._scored, text.citations, scores))
+        return replace(text, citations=citations, weakly_supported=sum(citation.weak for citation in citations))
+
+    def _scored(self, citation: Citation, score: float) -> Citation:
+        shown = round(score, 4)
+        return replace(citation, score=shown, weak=shown < self.weak_below)
+
+
+def _pairs(text: Written, sources: Sequence[Hit]) -> list[Pair]:
+    sentences = cited_sentences(text.text, text.citations)
+    return [
+        (sentence, sources[citation.index - 1].chunk.text)
+        for sentence, citation in zip(sentences, text.citations, strict=True)
+    ]

@@ -1,0 +1,82 @@
+"""The body of `POST /v1/completions`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BeforeValidator, Field
+
+from rag.errors import InvalidRequest
+from rag.http.v1.writing_body import WritingBody
+
+MAX_PROMPTS = 128
+MAX_CHOICES = 512
+"""Texts of one request: prompts times `n`."""
+MAX_CHARS = 4_000_000
+DEFAULT_TOKENS = 16
+"""As OpenAI has it."""
+_HALF = re.compile("[\ud800-\udfff]")
+OnePrompt: TypeAlias = "str | list[int]"
+
+
+def _as_prompts(prompt: Any) -> list[OnePrompt]:
+    """The four forms of OpenAI's as one."""
+    if isinstance(prompt, str) or _is_tokens(prompt):
+        return [prompt]
+    several = prompt if isinstance(prompt, list) else []
+    if several and (all(isinstance(one, str) for one in several) or all(map(_is_tokens, several))):
+        return several
+    raise ValueError("must be a text, a list of texts, a list of token ids, or a list of such lists; none empty")
+
+
+def _is_tokens(prompt: Any) -> bool:
+    return isinstance(prompt, list) and bool(prompt) and all(type(one) is int and 0 <= one < 2**31 for one in prompt)
+
+
+def _fault(prompt: OnePrompt) -> str | None:
+    if not prompt:
+        return "is empty"
+    if len(prompt) > MAX_CHARS:
+        return f"has more than {MAX_CHARS} characters"
+    if isinstance(prompt, str) and _HALF.search(prompt):
+        return "has half of a character"
+    return None
+
+
+class CompletionBody(WritingBody):
+    prompt: Annotated[list[str] | list[list[int]], BeforeValidator(_as_prompts)] = Field(max_length=MAX_PROMPTS)
+    max_tokens: int | None = Field(None, ge=0, le=1_000_000)
+    logprobs: int | None = Field(None, ge=0, le=20)
+    echo: bool | None = None
+
+    def checked(self) -> CompletionBody:
+        """Raises InvalidRequest for what does not go together."""
+        self.check_stream()
+        for prompt in self.prompt:
+            if (fault := _fault(prompt)) is not None:
+                raise InvalidRequest(f"prompt: {fault}", param="prompt")
+        if len(self.prompt) * self.texts > MAX_CHOICES:
+            raise InvalidRequest(f"n: these are more than {MAX_CHOICES} texts in all", param="n")
+        if self.echo:
+            self._check_echo()
+        elif self.max_tokens == 0:
+            raise InvalidRequest("max_tokens: 0 writes nothing, and is for echo alone", param="max_tokens")
+        return self
+
+    def _check_echo(self) -> None:
+        if not isinstance(self.prompt[0], str):
+            raise InvalidRequest("echo: is for prompts that are texts, not token ids", param="echo")
+        if self.stream and self.logprobs is not None:
+            message = "logprobs: of a prompt that is echoed are not streamed; leave stream, echo or logprobs out"
+            raise InvalidRequest(message, param="logprobs")
+
+    def sampling(self) -> dict[str, Any]:
+        """vLLM's parameters by their own names, only those that the request sets; `max_tokens` always."""
+        chosen = self.common_sampling()
+        chosen["max_tokens"] = DEFAULT_TOKENS if self.max_tokens is None else max(self.max_tokens, 1)
+        if self.logprobs is not None:
+            chosen["logprobs"] = self.logprobs
+            if self.echo:
+                chosen["prompt_logprobs"] = max(self.logprobs, self.prompt_logprobs or 0)
+        return chosen

@@ -1,0 +1,19 @@
+"""How long a plain answer may take."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from rag.errors import DeadlineExceeded
+
+
+@contextlib.asynccontextmanager
+async def in_time(timeout_s: float) -> AsyncIterator[None]:
+    """Raises DeadlineExceeded when what is done inside takes longer."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            yield
+    except TimeoutError:
+        raise DeadlineExceeded(f"the answer was not complete within {timeout_s:g} s") from None

@@ -1,0 +1,30 @@
+"""Streams as OpenAI sends them: nameless events, and `[DONE]` behind the last of one that is whole."""
+
+from __future__ import annotations
+
+import json
+
+from rag.errors import RagError
+from rag.http.error_table import error_body
+from rag.http.event_stream import Event, StreamForm
+from rag.http.request_id import current_request_id
+from rag.types import JsonObject
+
+CHUNK = "chunk"
+DONE: Event = ("done", {})
+"""To be the last event of every stream that is whole."""
+
+
+def _write(event: str, data: JsonObject) -> bytes:
+    """ASCII only: no relay on the way can cut a character in two (trap B4)."""
+    if event == DONE[0]:
+        return b"data: [DONE]\n\n"
+    return f"data: {json.dumps(data, separators=(',', ':'))}\n\n".encode("ascii")
+
+
+def _failure(error: RagError) -> Event:
+    """OpenAI's clients raise at an object with `error`; no `[DONE]` comes behind it."""
+    return "error", error_body(error, current_request_id.get())
+
+
+OPENAI = StreamForm(_write, (DONE[0], "error"), _failure)

@@ -1,0 +1,66 @@
+"""What bodies of chat completions and completions share."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from rag.errors import InvalidRequest
+from rag.http.generate_wire import SamplingFields
+from rag.http.removed_parameters import refuse_removed
+from rag.http.v1.body import Body, Metadata
+from rag.http.v1.refused_fields import without_refused
+
+SAMPLED = 1.0
+"""Temperature of several texts where the request names none, as OpenAI has it: at 0 they would be the same."""
+
+
+class StreamOptions(Body):
+    include_usage: bool | None = None
+    continuous_usage_stats: Literal[False] | None = None
+    include_obfuscation: Literal[False] | None = None
+
+
+class WritingBody(SamplingFields, Body):
+    """Parameters by OpenAI's names, and vLLM's by theirs."""
+
+    model: str = Field(min_length=1, max_length=512)
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    user: str | None = None
+    metadata: Metadata | None = None
+    store: bool | None = None
+    service_tier: Literal["auto", "default"] | None = None
+
+    _other: ClassVar[frozenset[str]] = frozenset({"logprobs"})
+    """Sampling fields that OpenAI has in another form."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse(cls, data: Any) -> Any:
+        refuse_removed(data)
+        return without_refused(data)
+
+    @property
+    def texts(self) -> int:
+        return self.n or 1
+
+    @property
+    def includes_usage(self) -> bool:
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+    def check_stream(self) -> None:
+        """Raises InvalidRequest for what streams alone, or plain answers alone, can have."""
+        if self.stream_options is not None and not self.stream:
+            raise InvalidRequest("stream_options: is for requests with stream true", param="stream_options")
+        if self.prompt_logprobs is not None and self.stream:
+            raise InvalidRequest("prompt_logprobs: are not streamed; leave stream out", param="prompt_logprobs")
+
+    def common_sampling(self) -> dict[str, Any]:
+        """vLLM's parameters by their own names, only those that the request sets."""
+        names = set(SamplingFields.model_fields) - self._other
+        chosen = self.model_dump(include=names, exclude_none=True, exclude_unset=True, by_alias=True)
+        if self.texts > 1:
+            chosen.setdefault("temperature", SAMPLED)
+        return chosen

@@ -1,0 +1,87 @@
+"""LangChain's own tests of a chat model: its `ChatOpenAI`, with this service behind it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+from langchain_core.language_models import BaseChatModel
+from langchain_openai import ChatOpenAI
+from langchain_tests.integration_tests import ChatModelIntegrationTests
+
+from tests.e2e.running import RunningService
+
+TOO_SMALL = {
+    "test_json_mode": "writes a JSON object that does not end within its tokens",
+    "test_structured_output_optional_param": "says the same again and again, and so never ends the text",
+    "test_unicode_tool_call_integration": "copies a Chinese name into the function's arguments, but not a Japanese one",
+}
+"""What 135 million parameters cannot do, by the name of the test."""
+CHOOSES = (
+    "test_agent_loop",
+    "test_tool_message_error_status",
+    "test_tool_message_histories_list_content",
+    "test_tool_message_histories_string_content",
+)
+"""Tests that let the model choose whether it calls a function; it has not learnt to, and the service has no parser."""
+
+
+@pytest.fixture(scope="module")
+def language_model_name(service: RunningService) -> str:
+    """Asked for before the tests begin: one of them wants the network to be closed."""
+    models = service.get("/v1/models").json()["data"]
+    return str(next(model["id"] for model in models if model["kind"] == "language"))
+
+
+@pytest.mark.filterwarnings(
+    # LangChain's own: it tries another method by itself, and serializes what OpenAI's package has parsed.
+    'ignore:Received a Pydantic BaseModel V1 schema. This is not supported by method="json_schema":UserWarning',
+    "ignore:Pydantic serializer warnings:UserWarning",
+)
+class TestChatOpenAI(ChatModelIntegrationTests):
+    @pytest.fixture(autouse=True)
+    def _served(
+        self, request: pytest.FixtureRequest, service: RunningService, language_model_name: str
+    ) -> Iterator[None]:
+        self.url, self.model_name = f"{service.url}/v1", language_model_name
+        name = request.function.__name__
+        if name in TOO_SMALL:
+            request.applymarker(pytest.mark.xfail(reason=f"the model is too small: {TOO_SMALL[name]}", strict=True))
+        if name in CHOOSES:
+            reason = "tool_choice auto needs RAG_LLM__TOOL_PARSER"
+            request.applymarker(pytest.mark.xfail(raises=openai.BadRequestError, reason=reason, strict=True))
+        # A text may be cut anywhere, a function's arguments may not.
+        self.max_tokens = 120 if re.search("tool|structured|agent|json", name) else 16
+        # LangChain keeps one client for all, but each test has an event loop of its own: no connection may outlive it.
+        at_once = httpx2.Limits(max_keepalive_connections=0)
+        self.async_client = httpx2.AsyncClient(limits=at_once)
+        with httpx2.Client(limits=at_once) as self.client:
+            yield
+
+    @property
+    def chat_model_class(self) -> type[BaseChatModel]:
+        return ChatOpenAI
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {
+            "model": self.model_name,
+            "base_url": self.url,
+            "api_key": "none",
+            "max_tokens": self.max_tokens,
+            "stream_usage": True,  # LangChain asks servers other than OpenAI's for it only when it is told to
+            "http_client": self.client,
+            "http_async_client": self.async_client,
+        }
+
+    @property
+    def supports_json_mode(self) -> bool:
+        return True
+
+    @property
+    def model_override_value(self) -> str:
+        return "rag"

@@ -1,0 +1,51 @@
+"""A language model behind an OpenAI-compatible server of flesh and blood: that of this bundle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from rag.adapters.openai_llm import OpenAiLlm
+from tests.contract.generator_contract import ASKING, COLD, GeneratorContract, Running, written
+from tests.e2e.running import RunningService
+from tests.openai_server import failure_of, writing_at
+
+
+class TestOpenAiLlm(GeneratorContract):
+    gives_prompt_logprobs = False
+
+    @pytest.fixture
+    async def generator(self, service: RunningService) -> AsyncIterator[OpenAiLlm]:
+        model = (await asyncio.to_thread(service.get, "/readyz")).json()["services"]["LLM"]["model"]
+        async with writing_at(f"{service.url}/v1", model=model, timeout_s=60.0) as llm:
+            yield llm
+
+    @pytest.fixture
+    def running(self, service: RunningService) -> Running:
+        async def count() -> int:
+            return await asyncio.to_thread(service.running)
+
+        return count
+
+    async def test_an_adapter_of_the_server_is_chosen_by_its_name(self, generator: OpenAiLlm) -> None:
+        assert "tuned" in generator.facts()["adapters"]
+        plain, tuned = await written(generator, ASKING, COLD), await written(generator, ASKING, COLD, model="tuned")
+        assert plain.text != tuned.text
+
+
+async def test_its_model_rag_writes_for_nobody_else(service: RunningService) -> None:
+    async with writing_at(f"{service.url}/v1", ready=False) as llm:
+        async with asyncio.timeout(10):
+            while "bundle like this one" not in str(failure_of(llm)):
+                await asyncio.sleep(0.05)
+        assert "RAG_LLM__MODEL" in str(failure_of(llm))
+
+
+async def test_an_address_without_v1_is_said_to_be_wrong(service: RunningService) -> None:
+    async with writing_at(service.url, ready=False) as llm:
+        async with asyncio.timeout(10):
+            while "RAG_LLM__URL" not in str(failure_of(llm)):
+                await asyncio.sleep(0.05)
+        assert "/v1" in str(failure_of(llm))

@@ -1,0 +1,103 @@
+"""Responses, embeddings and rerank of the real service, through OpenAI's client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import openai
+import pytest
+from openai.types.responses import Response
+
+from tests.e2e.running import RunningService
+
+QUESTION = "Where does the axolotl live?"
+
+
+@pytest.fixture
+def client(filled: RunningService) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{filled.url}/v1", api_key="x", max_retries=0, timeout=120) as client:
+        yield client
+
+
+def model_of(client: openai.OpenAI, kind: str) -> str:
+    return next(model.id for model in client.models.list() if (model.model_extra or {})["kind"] == kind)
+
+
+def said(response: Response) -> tuple[Any, ...]:
+    return response.output_text, response.status, response.usage and response.usage.output_tokens
+
+
+def test_a_streamed_response_is_the_plain_one(client: openai.OpenAI) -> None:
+    options: Any = {"input": QUESTION, "temperature": 0, "max_output_tokens": 40}
+    search: Any = {"type": "file_search", "vector_store_ids": ["default"]}
+    for body in ({"model": "rag"}, {"model": model_of(client, "language"), "tools": [search]}):
+        plain = client.responses.create(**options, **body)
+        *_, last = client.responses.create(**options, **body, stream=True)
+        assert said(last.response) == said(plain)
+        call, message = plain.output
+        assert (call.type, call.queries) == ("file_search_call", [QUESTION])
+        for one in message.content[0].annotations:
+            assert one.filename in {"animals/axolotl.md", "machines/printing.md", "notes/größe.txt", "web/tides.html"}
+            assert plain.output_text[one.index : one.end_index].startswith("[")
+
+
+def test_a_text_of_a_prescribed_form(client: openai.OpenAI) -> None:
+    schema = {"type": "object", "properties": {"city": {"enum": ["Mainz", "Rome"]}}, "required": ["city"]}
+    form: Any = {"format": {"type": "json_schema", "name": "place", "schema": schema}}
+    model = model_of(client, "language")
+    made = client.responses.create(model=model, input="Where was Gutenberg?", text=form, max_output_tokens=40)
+    assert made.output_text.replace(" ", "").replace("\n", "") in ('{"city":"Mainz"}', '{"city":"Rome"}')
+
+
+def test_two_stores_are_searched_together(client: openai.OpenAI, filled: RunningService) -> None:
+    store = client.vector_stores.create(name="more animals")
+    try:
+        text = b"# Olm\n\nThe olm is a blind salamander that lives in caves of Slovenia."
+        filled.ingest({"olm.md": text}, vector_store="more animals")
+        made = client.responses.create(
+            model=model_of(client, "language"),
+            input="Which salamander lives in caves, which one in a lake?",
+            tools=[{"type": "file_search", "vector_store_ids": ["default", store.id], "max_num_results": 2}],
+            include=["file_search_call.results"],
+            max_output_tokens=2,
+        )
+        results: Any = made.output[0]
+        assert {result.filename for result in results.results} == {"olm.md", "animals/axolotl.md"}
+        scores = [result.score for result in results.results]
+        assert scores == sorted(scores, reverse=True)
+    finally:
+        client.vector_stores.delete(store.id)
+
+
+def test_who_leaves_a_stream_leaves_the_engine_idle(client: openai.OpenAI, filled: RunningService) -> None:
+    body: Any = {"input": "Tell a long story.", "max_output_tokens": 400, "extra_body": {"ignore_eos": True}}
+    with client.responses.create(model=model_of(client, "language"), stream=True, **body) as stream:
+        assert next(event for event in stream if event.type == "response.output_text.delta")
+    deadline = time.monotonic() + 5
+    while filled.running():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_embeddings_are_those_that_documents_are_searched_with(client: openai.OpenAI) -> None:
+    model = model_of(client, "embedding")
+    texts = ["The axolotl is a salamander.", "Movable metal type", "Which animal keeps its gills?"]
+    vectors = np.array([one.embedding for one in client.embeddings.create(model=model, input=texts).data])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    salamander, metal, question = vectors
+    assert question @ salamander > question @ metal
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.embeddings.create(model=model, input=["a", "word " * 10_000])
+    assert (refused.value.code, refused.value.param) == ("context_length_exceeded", "input.1")
+
+
+def test_documents_are_reranked(filled: RunningService) -> None:
+    documents = ["Paper came from China.", "The axolotl keeps its gills.", "Spring tides follow the moon."]
+    body = {"query": "Which animal keeps its gills?", "documents": documents, "top_n": 2}
+    answer = httpx.post(f"{filled.url}/v1/rerank", json=body, timeout=60).json()
+    best, *others = answer["results"]
+    assert (best["index"], len(others)) == (1, 1)

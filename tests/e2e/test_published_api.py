@@ -1,0 +1,126 @@
+"""The published OpenAPI document holds against the running service: whatever is sent, no 5xx and nothing undocumented.
+
+schemathesis makes the requests. They delete and move what they find, so they have a service of their own, whose
+language model answers at once. With the environment variable `PUBLISHED_API_EXAMPLES` (20, say) it makes all that it
+can, in some minutes, and so many at random for each operation.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.running import ROOT, RunningService, start_service
+
+CHECKS = (
+    *("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance"),
+    *("response_schema_conformance", "unsupported_method", "allow_header_conformance"),
+)
+WANTED = os.environ.get("PUBLISHED_API_EXAMPLES", "")
+EXAMPLES = int(WANTED or 4)
+"""Requests made at random for each operation, right and wrong; those of `examples` and `coverage` come before."""
+BRIEF = """
+[phases.coverage.generation]
+mode = "positive"
+"""
+"""Systematic wrong requests are thousands: here those made at random have to do."""
+LONGEST_S = 3600 if WANTED else 540
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    folder = tmp_path_factory.mktemp("published")
+    (folder / "data").mkdir()
+    (folder / "data" / "models").symlink_to(ROOT / ".data" / "models")  # made already: that takes longer than the rest
+    running = start_service(
+        folder / "data",
+        folder / "service.log",
+        target="bench.instant_bundle:RAG",
+        RAG_LLM__RUNTIME_ADAPTERS="true",
+        HF_HUB_OFFLINE="1",
+        RAG_SERVER__ACCESS_LOG="false",
+    )
+    try:
+        running.wait_until_ready()
+        yield running
+    finally:
+        running.end()
+
+
+def test_bentomls_clients_learn_the_same_apis(own: RunningService) -> None:
+    """They read /schema.json, people /docs.json."""
+    theirs = {route["route"] for route in own.get("/schema.json").json()["routes"]}
+    natives = {path for path in own.get("/docs.json").json()["paths"] if not path.startswith("/v1")}
+    assert theirs == natives - {"/readyz", "/livez", "/healthz", "/metrics"}
+
+
+def test_swagger_ui_shows_the_document(own: RunningService) -> None:
+    page = own.get("/").text
+    assert "swagger-initializer.js" in page
+    assert 'url: "./docs.json"' in own.get("/static_content/swagger-initializer.js").text
+    assert "/v1/vector_stores/{store}/search" in own.get("/docs.json").json()["paths"]
+
+
+def test_other_methods_are_refused_and_those_that_are_allowed_are_named(own: RunningService) -> None:
+    for path, item in own.get("/docs.json").json()["paths"].items():
+        url = own.url + re.sub(r"{\w+}", "default", path)
+        answer = httpx.request("PATCH", url, timeout=30)
+        allowed = {method.strip().lower() for method in answer.headers.get("allow", "").split(",")}
+        assert (answer.status_code, allowed - {"head"}) == (405, set(item)), path
+        assert answer.json()["error"]["code"] == "method_not_allowed"
+
+
+@pytest.mark.timeout(LONGEST_S + 30)
+def test_no_request_meets_a_5xx_or_what_is_not_documented(own: RunningService, tmp_path: Path) -> None:
+    document = with_what_is_there(own)
+    path = tmp_path / "openapi.json"
+    path.write_text(json.dumps(document))
+    operations = sum(len(item) for item in document["paths"].values())
+    done = schemathesis(own, path)
+    assert done.returncode == 0, done.stdout[-12_000:]
+    assert f"Tested: {operations}" in done.stdout
+    passed = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
+    assert passed is not None
+    assert int(passed[2]) > 10 * operations
+    assert own.get("/readyz").status_code == 200
+
+
+def schemathesis(own: RunningService, document: Path) -> subprocess.CompletedProcess[str]:
+    settings = document.with_name("schemathesis.toml")
+    settings.write_text("" if WANTED else BRIEF)
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(settings)),
+        *("run", str(document), "--url", own.url),
+        *("--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES)),
+        *("--seed", "1", "--continue-on-failure", "--no-shrink", "--suppress-health-check", "all"),
+        *("--request-timeout", "60", "--warnings", "off"),
+    ]
+    return subprocess.run(command, cwd=document.parent, capture_output=True, text=True, timeout=LONGEST_S, check=False)
+
+
+def with_what_is_there(own: RunningService) -> dict[str, Any]:
+    """The document, with ids that exist as examples: else nearly all paths would be 404."""
+    added = own.ingest({"guide.md": b"# Readiness\n\nThe service is ready when the engine is."})
+    file_id, batch = added["files"][0]["file_id"], added["batch_id"]
+    ids = {"file_id": file_id, "job": batch, "batch": batch}
+    document: dict[str, Any] = own.get("/docs.json").json()
+    for item in document["paths"].values():
+        for operation in item.values():
+            for parameter in operation.get("parameters", ()):
+                if parameter["in"] == "path" and parameter["name"] in ids:
+                    parameter["example"] = ids[parameter["name"]]
+    schemas = document["components"]["schemas"]
+    schemas["AttachFile"]["example"]["file_id"] = file_id
+    schemas["CreateBatch"]["example"]["file_ids"] = [file_id]
+    schemas["CompletionBody"]["example"]["model"] = own.get("/readyz").json()["services"]["LLM"]["model"]
+    assert httpx.get(f"{own.url}/v1/files/{file_id}", timeout=30).status_code == 200
+    return document

@@ -1,0 +1,120 @@
+"""Sampling parameters on the real engine: each does what it says, and none can end the engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rag.http.removed_parameters import REFUSED, REMOVED
+from tests.e2e.running import RunningService
+
+PROMPT = "The capital of France is Paris. The capital of Germany is"
+BERLIN, END = 11452, 2
+"""Tokens of the embedded model."""
+
+
+def write(service: RunningService, **sampling: Any) -> dict[str, Any]:
+    body = {"prompt": PROMPT, "max_tokens": 12, "temperature": 0, "stream": False, **sampling}
+    answer = service.post("/generate", body)
+    assert answer.status_code == 200, answer.text
+    written: dict[str, Any] = answer.json()
+    return written
+
+
+def test_the_text_changes_as_it_should(service: RunningService) -> None:
+    plain = write(service)["text"]
+    assert plain.startswith(" Berlin")
+    assert "Berlin" not in write(service, logit_bias={str(BERLIN): -100})["text"]
+    assert write(service, allowed_token_ids=[BERLIN], max_tokens=3)["text"] == " Berlin" * 3
+    assert write(service, stop_token_ids=[BERLIN])["stop_reason"] == BERLIN
+    assert write(service, stop="Berlin", include_stop_str_in_output=True)["text"] == " Berlin"
+    assert write(service, stop=[".", "Berlin"])["text"] == " "
+    assert write(service, logit_bias={str(END): 100})["usage"]["completion_tokens"] == 1
+    assert write(service, logit_bias={str(END): 100}, ignore_eos=True)["finish_reason"] == "length"
+    assert write(service, logit_bias={str(END): 50}, min_tokens=4)["usage"]["completion_tokens"] == 5
+    assert write(service, repetition_penalty=5.0)["text"] != plain
+    assert write(service, presence_penalty=2.0, frequency_penalty=2.0, max_tokens=40)["text"] != plain
+    assert write(service, temperature=1.5, top_k=1)["text"] == plain
+    assert write(service, temperature=1.5, min_p=1.0)["text"] == plain
+    assert write(service, temperature=1.5, top_p=0.001)["text"] == plain
+    assert write(service, skip_reading_prefix_cache=True, stream_interval=4)["text"] == plain
+    seeds = [write(service, temperature=1.5, seed=seed)["text"] for seed in (1, 1, 2)]
+    assert seeds[0] == seeds[1] != seeds[2]
+
+
+def test_special_tokens_can_be_seen(service: RunningService) -> None:
+    sampling = {"allowed_token_ids": [1], "max_tokens": 2}
+    assert write(service, **sampling)["text"] == ""
+    assert write(service, **sampling, skip_special_tokens=False)["text"] == "<|im_start|>" * 2
+
+
+def test_a_text_that_repeats_itself_ends(service: RunningService) -> None:
+    repeats = {"allowed_token_ids": [BERLIN], "max_tokens": 30}
+    detection = {"max_pattern_size": 2, "min_count": 4}
+    assert write(service, **repeats)["usage"]["completion_tokens"] == 30
+    assert write(service, **repeats, repetition_detection=detection)["usage"]["completion_tokens"] < 10
+
+
+def test_several_texts_and_their_log_probabilities(service: RunningService) -> None:
+    whole = write(service, n=3, temperature=1.0, seed=5, logprobs=2, prompt_logprobs=0)
+    assert len(whole["texts"]) == 3
+    assert whole["text"] == whole["texts"][0]["text"]
+    for one in whole["texts"]:
+        assert "".join(token["token"] for token in one["logprobs"]) == one["text"]
+        assert all(len(token["top"]) == 2 for token in one["logprobs"])
+    assert len(whole["prompt_logprobs"]) == whole["usage"]["prompt_tokens"]
+    assert whole["prompt_logprobs"][0] is None
+    streamed = service.stream(
+        "/generate", {"prompt": PROMPT, "max_tokens": 12, "n": 3, "temperature": 1.0, "seed": 5, "logprobs": 2}
+    )
+    for index, one in enumerate(whole["texts"]):
+        pieces = [data for name, data in streamed.events if name == "token" and data.get("index", 0) == index]
+        assert "".join(piece["text"] for piece in pieces) == one["text"]
+        tokens = [token["token"] for piece in pieces for token in piece.get("logprobs", ())]
+        assert tokens == [token["token"] for token in one["logprobs"]]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"seed": 2**63}, {"n": 16384}, {"n": 0}, {"stop": ""}, {"stop": [""]}, {"stop_token_ids": [10**9]},
+        {"logit_bias": {"99999999": 1}}, {"logit_bias": {"-1": 1}}, {"logit_bias": {"x": 1}},
+        {"allowed_token_ids": []}, {"allowed_token_ids": [10**9]}, {"logprob_token_ids": [10**6]},
+        {"logprobs": -1}, {"logprobs": 21}, {"prompt_logprobs": -1}, {"bad_words": [" "]}, {"min_tokens": 50},
+        {"thinking_token_budget": 5}, {"trace_decode_token_ids": [1]}, {"watermarking": True},
+        {"extra_args": {"a": 2**70}},
+        {"repetition_detection": {"max_pattern_size": 2, "min_pattern_size": 5, "min_count": 2}},
+        {"top_k": 2**31}, {"temperature": 2.01}, {"best_of": 2}, {"detokenize": False}, {"temprature": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_value_without_sense_is_a_400_and_the_engine_lives(service: RunningService, wrong: dict[str, Any]) -> None:
+    answer = service.post("/generate", {"prompt": PROMPT, "max_tokens": 5, **wrong})
+    (name,) = wrong
+    assert answer.status_code == 400, answer.text
+    error = answer.json()["error"]
+    assert error["param"].startswith(name)
+    assert name in error["message"]
+    assert service.running() == 0
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"seed": -(2**63)}, {"seed": 2**63 - 1}, {"n": 128, "max_tokens": 1}, {"stop": []}, {"top_k": 2**31 - 1},
+        {"repetition_penalty": 1e-9}, {"temperature": 1e-9}, {"extra_args": {"any": [1, None]}}, {"logit_bias": {}},
+        {"stop": ["\U0001f600" * 200, "\x00", "ﷺ"]}, {"bad_words": ["Berlin", "日本"]}, {"stream_interval": 4096},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_odd_values_are_taken_and_the_engine_lives(service: RunningService, odd: dict[str, Any]) -> None:
+    write(service, **{"temperature": 1.0, **odd})
+    assert write(service)["text"].startswith(" Berlin")
+
+
+@pytest.mark.parametrize("name", [*REMOVED, *REFUSED])
+def test_what_vllm_has_removed_says_what_to_use(service: RunningService, name: str) -> None:
+    error = service.post("/generate", {"prompt": PROMPT, name: 1}).json()["error"]
+    assert error["param"] == name
+    assert error["code"] == "invalid_request"

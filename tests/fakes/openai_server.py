@@ -1,0 +1,249 @@
+"""An OpenAI-compatible server around a fake language model. It can misbehave, as real ones do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Literal
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from rag.errors import ContextLengthExceeded, InvalidRequest, RagError
+from rag.ports import Pieces
+from rag.types import Chat, Finished, JsonObject, ModelInput, TextPiece, TokenLogprob
+from tests.fakes.generator import FakeGenerator
+
+Trouble = Literal[
+    "breaks_off", "ends_early", "hangs_midway", "error_midway", "garbage_midway", "never_answers", "slow_head",
+    "no_usage", "no_done", "stays_open", "refuses_in_stream", "json_instead", "no_stream",
+]  # fmt: skip
+_TOOLS = {"tools", "tool_choice", "chat_template_kwargs"}
+_WIRE = {"model", "messages", "prompt", "stream", "stream_options", *_TOOLS}
+
+
+class FakeOpenAiServer:
+    """Speaks at `/v1`.
+
+    Args:
+        generator: What writes.
+        owned_by: `vllm`: it says what vLLM's server says, and takes what that takes.
+        adapters: LoRA adapters that it lists.
+        key: That it wants.
+    """
+
+    def __init__(
+        self,
+        generator: FakeGenerator,
+        *,
+        models: Sequence[str] = ("there",),
+        owned_by: str = "vllm",
+        max_model_len: int | None = 8192,
+        adapters: Sequence[str] = (),
+        key: str = "",
+    ) -> None:
+        self.generator = generator
+        self.models = list(models)
+        self.owned_by = owned_by
+        self.max_model_len = max_model_len
+        self.adapters = list(adapters)
+        self.key = key
+        self.trouble: Trouble | None = None
+        self.answer: Response | None = None
+        """What is answered to every request to write, instead."""
+        self.listing: Response | None = None
+        """What is answered at `/v1/models`, instead."""
+        self.refused: Mapping[str, JsonObject] = {}
+        """Fields that it does not know, with the body of its refusal."""
+        self.bodies: list[JsonObject] = []
+        self.headers: list[Mapping[str, str]] = []
+        self.app = Starlette(
+            routes=[
+                Route("/v1/models", self.list_models),
+                Route("/v1/chat/completions", self.write, methods=["POST"]),
+                Route("/v1/completions", self.write, methods=["POST"]),
+            ]
+        )
+
+    async def list_models(self, request: Request) -> Response:
+        self.headers.append(dict(request.headers))
+        if (refusal := self._wrong_key(request)) is not None:
+            return refusal
+        return self.listing or JSONResponse({"object": "list", "data": self._entries()})
+
+    def _entries(self) -> list[JsonObject]:
+        entry: JsonObject = {"object": "model", "created": 1, "owned_by": self.owned_by}
+        length = {"max_model_len": self.max_model_len} if self.max_model_len else {}
+        base = [{**entry, **length, "id": model, "parent": None} for model in self.models]
+        return [*base, *({**entry, "id": adapter, "parent": self.models[0]} for adapter in self.adapters)]
+
+    async def write(self, request: Request) -> Response:
+        body = await request.json()
+        self.headers.append(dict(request.headers))
+        self.bodies.append(body)
+        if (refusal := self._wrong_key(request)) is not None:
+            return refusal
+        if self.answer is not None:
+            return self.answer
+        if unknown := next((name for name in body if name in self.refused), None):
+            return JSONResponse(self.refused[unknown], status_code=400)
+        if body["model"] not in (*self.models, *self.adapters):
+            return _error(404, f"The model `{body['model']}` does not exist.", "model")
+        return await self._written(body, is_chat="messages" in body)
+
+    async def _written(self, body: JsonObject, *, is_chat: bool) -> Response:
+        if self.trouble == "never_answers":
+            await asyncio.sleep(30)
+        if self.trouble == "slow_head":
+            await asyncio.sleep(0.4)
+        model = "" if body["model"] in self.models else body["model"]
+        try:
+            pieces = await self.generator.generate(_prompt(body), _sampling(body), "there", model=model)
+        except ContextLengthExceeded as error:
+            return _error(400, _too_long(error), None)
+        except InvalidRequest as error:
+            if self.trouble == "refuses_in_stream":
+                return StreamingResponse(_one_error(error), media_type="text/event-stream")
+            return _error(400, error.message, error.param)
+        if self.trouble == "json_instead":
+            await pieces.aclose()
+            return JSONResponse({"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]})
+        return StreamingResponse(self._stream(pieces, is_chat), media_type="text/event-stream")
+
+    async def _stream(self, pieces: Pieces, is_chat: bool) -> AsyncIterator[bytes]:
+        async with contextlib.aclosing(pieces):
+            if is_chat:
+                yield _data(_chunk({"delta": {"role": "assistant", "content": ""}}))
+            try:
+                async for position, piece in _numbered(pieces):
+                    if isinstance(piece, Finished):
+                        async for line in self._end(piece, is_chat):
+                            yield line
+                        return
+                    yield _data(_chunk(_choice(piece, is_chat)))
+                    if position == 0 and self.trouble is not None:
+                        async for line in self._midway():
+                            yield line
+                        if self.trouble == "ends_early":
+                            return
+            except RagError as error:
+                yield _data(_error_body(500, error.message, None))
+
+    async def _midway(self) -> AsyncIterator[bytes]:
+        if self.trouble == "breaks_off":
+            raise ConnectionResetError("as a process that is killed")
+        if self.trouble == "hangs_midway":
+            await asyncio.sleep(30)
+        if self.trouble == "error_midway":
+            yield _data(_error_body(500, "EngineCore encountered an issue.", None))
+        if self.trouble == "garbage_midway":
+            yield b"data: {not json\n\n"
+
+    async def _end(self, last: Finished, is_chat: bool) -> AsyncIterator[bytes]:
+        for index, end in enumerate(last.all_ends()):
+            reason = {"finish_reason": end.finish_reason, "stop_reason": end.stop_reason}
+            yield _data(_chunk({"index": index, **({"delta": {}} if is_chat else {"text": ""}), **reason}))
+        if self.trouble == "stays_open":
+            await asyncio.sleep(30)
+        usage = last.usage
+        if self.trouble != "no_usage":
+            told = {
+                "prompt_tokens": usage.prompt_tokens,
+                "completion_tokens": usage.completion_tokens,
+                "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+                "prompt_tokens_details": {"cached_tokens": 3} if is_chat else None,
+            }
+            yield _data({"object": "chunk", "choices": [], "usage": told})
+        if self.trouble != "no_done":
+            yield b"data: [DONE]\n\n"
+
+    def _wrong_key(self, request: Request) -> Response | None:
+        if self.key and request.headers.get("authorization") != f"Bearer {self.key}":
+            return _error(401, f"Incorrect API key provided: {request.headers.get('authorization')}", None)
+        return None
+
+
+def garbage() -> Response:
+    return PlainTextResponse("<html>It works!</html>", media_type="text/html")
+
+
+async def _numbered(pieces: Pieces) -> AsyncIterator[tuple[int, TextPiece | Finished]]:
+    position = 0
+    async for piece in pieces:
+        yield position, piece
+        position += 1
+
+
+async def _one_error(error: RagError) -> AsyncIterator[bytes]:
+    yield _data(_error_body(400, error.message, error.param))
+    yield b"data: [DONE]\n\n"
+
+
+def _prompt(body: JsonObject) -> ModelInput:
+    if "messages" not in body:
+        prompt: ModelInput = body["prompt"]
+        return prompt
+    calls = body.get("tool_choice") == "auto"
+    values = body.get("chat_template_kwargs", {})
+    return Chat(tuple(body["messages"]), tuple(body.get("tools", ())), values, calls_tools=calls)
+
+
+def _sampling(body: JsonObject) -> JsonObject:
+    """By vLLM's names again."""
+    sampling = {name: value for name, value in body.items() if name not in _WIRE}
+    if "messages" in body and sampling.pop("logprobs", False):
+        sampling["logprobs"] = sampling.pop("top_logprobs", 0)
+    if "max_completion_tokens" in sampling:
+        sampling["max_tokens"] = sampling.pop("max_completion_tokens")
+    if (form := sampling.pop("response_format", None)) is not None:
+        as_json = {"json_object": True} if form["type"] == "json_object" else {"json": form["json_schema"]["schema"]}
+        sampling["structured_outputs"] = as_json
+    return sampling
+
+
+def _choice(piece: TextPiece, is_chat: bool) -> JsonObject:
+    index: JsonObject = {"index": piece.index, "finish_reason": None}
+    if not is_chat:
+        return {**index, "text": piece.text, "logprobs": _lists(piece.logprobs) if piece.logprobs else None}
+    scores = {"content": [_scored(one) for one in piece.logprobs]} if piece.logprobs else None
+    calls = {"tool_calls": list(piece.tool_calls)} if piece.tool_calls else {}
+    return {**index, "delta": {"content": piece.text, **calls}, "logprobs": scores}
+
+
+def _scored(one: TokenLogprob) -> JsonObject:
+    return {"token": one.token, "logprob": one.logprob, "top_logprobs": [_scored(other) for other in one.top]}
+
+
+def _lists(scores: Sequence[TokenLogprob]) -> JsonObject:
+    """As vLLM's completions have them: the token itself is always among the likeliest."""
+    return {
+        "text_offset": [0] * len(scores),
+        "tokens": [one.token for one in scores],
+        "token_logprobs": [one.logprob for one in scores],
+        "top_logprobs": [{one.token: one.logprob} | {o.token: o.logprob for o in one.top} for one in scores],
+    }
+
+
+def _chunk(choice: JsonObject) -> JsonObject:
+    return {"id": "1", "object": "chunk", "created": 1, "model": "there", "choices": [{"index": 0, **choice}]}
+
+
+def _data(value: Any) -> bytes:
+    return f"data: {json.dumps(value, ensure_ascii=False)}\n\n".encode()
+
+
+def _too_long(error: ContextLengthExceeded) -> str:
+    asked = " However, you requested 9999 output tokens" if error.param == "max_tokens" else " However, your prompt"
+    return f"This model's maximum context length is 8192 tokens.{asked} is too long."
+
+
+def _error_body(status: int, message: str, param: str | None) -> JsonObject:
+    return {"error": {"message": message, "type": "BadRequestError", "param": param, "code": status}}
+
+
+def _error(status: int, message: str, param: str | None) -> Response:
+    return JSONResponse(_error_body(status, message, param), status_code=status)

@@ -1,0 +1,368 @@
+"""A language model elsewhere: what its server does wrong, and what it must not be sent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
+
+from rag.adapters.openai_llm import OpenAiLlm
+from rag.errors import (
+    ContextLengthExceeded,
+    DependencyUnavailable,
+    InvalidRequest,
+    ModelNotFound,
+    Overloaded,
+    RagError,
+    Starting,
+)
+from rag.types import Chat, Finished, TextPiece
+from tests.contract.generator_contract import ASKING, read, written
+from tests.fakes import FakeGenerator
+from tests.fakes.openai_server import FakeOpenAiServer, Trouble, garbage
+from tests.loopback import served, until
+from tests.openai_server import OWN, failure_of, until_ready, writing_at, writing_with
+
+TEXT = "one two three four"
+KEY = "sk-secret-123"
+COLD: Mapping[str, Any] = {"temperature": 0.0, "max_tokens": 12}
+
+
+def a_server(text: Any = TEXT, **options: Any) -> FakeOpenAiServer:
+    generator = options.pop("generator", None) or FakeGenerator(text, context_tokens=8192)
+    return FakeOpenAiServer(generator, **options)
+
+
+async def fails(llm: OpenAiLlm, prompt: Any = "Say it", sampling: Mapping[str, Any] = COLD, **more: Any) -> RagError:
+    with pytest.raises(RagError) as caught:
+        await written(llm, prompt, sampling, **more)
+    assert KEY not in caught.value.message
+    return caught.value
+
+
+# --- streams -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trouble", ["breaks_off", "ends_early", "error_midway", "garbage_midway"])
+@pytest.mark.parametrize("prompt", ["Say it", ASKING], ids=["text", "chat"])
+async def test_a_stream_that_breaks_is_never_a_clean_end(trouble: Trouble, prompt: Any) -> None:
+    server = a_server()
+    async with writing_with(server) as llm:
+        server.trouble = trouble
+        assert isinstance(await fails(llm, prompt), DependencyUnavailable)
+        assert llm.facts()["running"] == 0
+        server.trouble = None
+        assert (await written(llm, prompt, COLD)).text == TEXT
+
+
+async def test_an_engine_that_dies_there_is_no_clean_end() -> None:
+    async with writing_with(a_server(generator=FakeGenerator(TEXT, dies_after=2))) as llm:
+        assert isinstance(await fails(llm), DependencyUnavailable)
+
+
+@pytest.mark.parametrize("trouble", ["never_answers", "hangs_midway"])
+async def test_a_silent_server_is_given_up(trouble: Trouble) -> None:
+    server = a_server()
+    async with writing_with(server, timeout_s=0.5) as llm:
+        server.trouble = trouble
+        error = await fails(llm)
+        assert isinstance(error, DependencyUnavailable)
+        assert "RAG_LLM__TIMEOUT_S" in error.message
+        await until(lambda: server.generator.running == 0)
+
+
+@pytest.mark.parametrize("trouble", ["no_usage", "no_done", "slow_head", "stays_open"])
+async def test_what_a_server_leaves_out_does_not_matter(trouble: Trouble) -> None:
+    server = a_server()
+    async with writing_with(server, timeout_s=0.6) as llm:
+        server.trouble = trouble
+        done = await written(llm, ASKING, COLD)
+        assert done.text == TEXT
+        assert done.finished.finish_reason == "stop"
+        assert done.finished.usage.completion_tokens == 4
+        assert done.finished.usage.prompt_tokens > 5
+        assert done.finished.usage.cached_tokens == (0 if trouble in ("no_usage", "stays_open") else 3)
+
+
+async def test_an_answer_that_is_no_stream_is_no_answer() -> None:
+    server = a_server()
+    async with writing_with(server) as llm:
+        server.trouble = "json_instead"
+        assert isinstance(await fails(llm, ASKING), DependencyUnavailable)
+        server.answer = garbage()
+        assert isinstance(await fails(llm, ASKING), DependencyUnavailable)
+
+
+async def test_a_refusal_within_the_stream_shows_before_ours_begins() -> None:
+    """vLLM opens its stream before it checks some parameters."""
+    server = a_server()
+    async with writing_with(server) as llm:
+        server.trouble = "refuses_in_stream"
+        with pytest.raises(InvalidRequest, match="subpattern") as refused:
+            await llm.generate("Say it", {**COLD, "structured_outputs": {"regex": "("}}, "id")
+        assert refused.value.param == "structured_outputs"
+
+
+async def test_leaving_while_the_server_has_not_answered_stops_it() -> None:
+    accepts = asyncio.Event()
+    server = a_server(generator=FakeGenerator(TEXT, start=accepts))
+    async with writing_with(server) as llm:
+        asked = asyncio.create_task(llm.generate("Say it", COLD, "id"))
+        await until(lambda: server.generator.running == 1)
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+        await until(lambda: server.generator.running == 0)
+        assert llm.facts()["running"] == 0
+
+
+async def test_a_request_that_waits_for_its_head_can_be_left() -> None:
+    server = a_server()
+    async with writing_with(server) as llm:
+        server.trouble = "never_answers"
+        asked = asyncio.create_task(llm.generate("Say it", COLD, "id"))
+        await until(lambda: len(server.bodies) == 1)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        assert llm.facts()["running"] == 0
+
+
+async def test_calls_of_functions_come_back_as_they_are() -> None:
+    call = {"id": "call-1", "type": "function", "function": {"name": "find", "arguments": '{"what": "x"}'}}
+    tool = {"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}
+    server = a_server(generator=FakeGenerator(tool_calls=(call,)))
+    async with writing_with(server) as llm:
+        chat = Chat(ASKING.messages, (tool,), {"enable_thinking": False}, calls_tools=True)
+        pieces = [piece async for piece in await llm.generate(chat, COLD, "id")]
+        assert pieces[0] == TextPiece("", tool_calls=({**call, "index": 0},))
+        assert isinstance(pieces[1], Finished)
+        assert pieces[1].finish_reason == "stop"
+    (body,) = server.bodies
+    assert (body["tools"], body["tool_choice"]) == ([tool], "auto")
+    assert body["chat_template_kwargs"] == {"enable_thinking": False}
+
+
+# --- refusals ----------------------------------------------------------------------------------------
+
+
+def refusal(status: int, message: str = "no", **more: Any) -> Response:
+    return JSONResponse({"error": {"message": message, **more}}, status_code=status)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "words"),
+    [
+        (refusal(500), DependencyUnavailable, "500"),
+        (refusal(503, "Loading model"), DependencyUnavailable, "503"),
+        (garbage(), DependencyUnavailable, "connection"),
+        (Response(status_code=307, headers={"location": "http://127.0.0.1:1/"}), DependencyUnavailable, "RAG_LLM__URL"),
+        (refusal(401, f"Incorrect API key provided: {KEY}"), DependencyUnavailable, "RAG_LLM__API_KEY"),
+        (refusal(403), DependencyUnavailable, "RAG_LLM__API_KEY"),
+        (refusal(404, "The model `there` does not exist."), DependencyUnavailable, "RAG_LLM__MODEL"),
+        (refusal(429), Overloaded, "429"),
+        (
+            refusal(400, "Maximum context length is 10 tokens", code="context_length_exceeded"),
+            ContextLengthExceeded,
+            "",
+        ),
+        (refusal(400, "the request exceeds the available context size"), ContextLengthExceeded, "context size"),
+        (refusal(422, "Input validation error: `stop` is too long"), InvalidRequest, "stop"),
+        (refusal(400, f"who sends {KEY}?"), InvalidRequest, "who sends"),
+        (Response("nothing", status_code=400), InvalidRequest, "nothing"),
+        (refusal(418), DependencyUnavailable, "418"),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else None,
+)
+async def test_what_a_server_refuses_with(answer: Response, expected: type[RagError], words: str) -> None:
+    server = a_server()
+    async with writing_with(server, api_key=KEY) as llm:
+        server.answer = answer
+        error = await fails(llm)
+        assert type(error) is expected
+        assert words in error.message
+        assert "//" not in error.message
+
+
+async def test_a_refused_field_is_named_as_the_caller_named_it() -> None:
+    server = a_server()
+    async with writing_with(server) as llm:
+        server.answer = refusal(400, "must be at most 20", param="top_logprobs")
+        assert (await fails(llm, ASKING, {**COLD, "logprobs": 30})).param == "logprobs"
+        server.answer = refusal(400, "Invalid schema: type 'x'", param="response_format.json_schema.schema")
+        assert (await fails(llm, ASKING, {**COLD, "structured_outputs": {"json": {}}})).param == "structured_outputs"
+        server.answer = refusal(400, "Unrecognized request argument supplied: top_k")
+        error = await fails(llm, ASKING, {**COLD, "top_k": 5})
+        assert error.param == "top_k"
+        server.answer = refusal(400, "Grammar error: at 1(8): unclosed group")
+        error = await fails(llm, ASKING, {**COLD, "structured_outputs": {"regex": "("}})
+        assert error.param == "structured_outputs"
+        server.answer = refusal(400, "x" * 10_000)
+        assert len((await fails(llm)).message) < 500
+
+
+# --- what is sent ------------------------------------------------------------------------------------
+
+
+async def test_a_server_that_is_not_vllm_is_not_sent_what_nobody_asked_for() -> None:
+    server = a_server(owned_by="someone")
+    async with writing_with(server) as llm:
+        await written(llm, ASKING, {**COLD, **OWN})
+        assert "repetition_detection" not in server.bodies[-1]
+        asked_for = {"repetition_detection": {"max_pattern_size": 8, "min_count": 3}}
+        await written(llm, ASKING, {**COLD, **asked_for})
+        assert server.bodies[-1]["repetition_detection"] == asked_for["repetition_detection"]
+        error = await fails(llm, ASKING, {**COLD, "structured_outputs": {"regex": "a+"}})
+        assert "structured_outputs: regex" in error.message
+
+
+async def test_vllm_is_sent_all_of_it() -> None:
+    server = a_server()
+    async with writing_with(server) as llm:
+        sampling = {**COLD, **OWN, "top_k": 3, "structured_outputs": {"choice": ["one"]}}
+        assert (await written(llm, ASKING, sampling)).text == "one"
+        body = server.bodies[-1]
+        assert {name: body[name] for name in sampling} == sampling
+
+
+async def test_openai_s_newer_name_and_what_a_server_does_not_know_are_learnt() -> None:
+    server = a_server(owned_by="system", models=("gpt",))
+    server.refused = {
+        "max_tokens": {
+            "error": {
+                "message": "Unsupported parameter: 'max_tokens' is not supported with this model. "
+                "Use 'max_completion_tokens' instead.",
+                "param": "max_tokens",
+                "code": "unsupported_parameter",
+            }
+        },
+        "stream_options": {"detail": [{"loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]},
+    }
+    async with writing_with(server) as llm:
+        assert (await written(llm, ASKING, COLD)).text == TEXT
+        assert len(server.bodies) == 3
+        assert (await written(llm, ASKING, {**COLD, "max_tokens": 2})).text == "one two "
+        assert len(server.bodies) == 4
+        assert server.bodies[-1]["max_completion_tokens"] == 2
+
+
+async def test_without_max_tokens_it_is_what_the_settings_say_or_fits() -> None:
+    server = a_server(max_model_len=600)
+    async with writing_with(server, max_tokens=500) as llm:
+        await written(llm, (1, 2, 3), {})
+        assert (server.bodies[-1]["max_tokens"], server.bodies[-1]["temperature"]) == (500, 0.0)
+        await written(llm, tuple(range(200)), {})
+        assert server.bodies[-1]["max_tokens"] == 400
+        await written(llm, Chat(({"role": "user", "content": "word " * 100},)), {})
+        assert "max_tokens" not in server.bodies[-1]
+        with pytest.raises(ContextLengthExceeded, match="600"):
+            await llm.generate("Say it", {"max_tokens": 600}, "id")
+
+
+async def test_nothing_of_the_environment_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.setenv(name, "from-elsewhere")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Other: from-elsewhere")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    server = a_server()
+    async with writing_with(server) as llm:
+        await written(llm, ASKING, COLD)
+    for headers in server.headers:
+        assert "authorization" not in headers
+        assert "from-elsewhere" not in str(headers)
+    assert server.headers[-1]["x-request-id"].startswith("contract-")
+
+
+async def test_the_key_is_sent_and_a_wrong_one_is_said() -> None:
+    server = a_server(key=KEY)
+    async with writing_with(server, api_key=KEY) as llm:
+        assert (await written(llm, ASKING, COLD)).text == TEXT
+    async with writing_with(server, ready=False, api_key="wrong-key") as llm:
+        await until(lambda: isinstance(failure_of(llm), DependencyUnavailable))
+        failure = str(failure_of(llm))
+        assert "RAG_LLM__API_KEY" in failure
+        assert "wrong-key" not in failure
+
+
+# --- which model -------------------------------------------------------------------------------------
+
+
+async def test_facts_are_what_the_server_lists() -> None:
+    server = a_server(models=("first", "second"), adapters=("sql",), max_model_len=777)
+    async with writing_with(server) as llm:
+        assert llm.facts() == {"model": "first", "context_tokens": 777, "running": 0, "adapters": ["sql"]}
+    async with writing_with(server, model="second", context_tokens=500) as llm:
+        assert (llm.facts()["model"], llm.facts()["context_tokens"]) == ("second", 500)
+    async with writing_with(a_server(owned_by="x", max_model_len=None), model="not-listed") as llm:
+        assert (llm.facts()["model"], llm.facts()["context_tokens"]) == ("not-listed", 8192)
+
+
+async def test_an_adapter_is_asked_for_by_its_name() -> None:
+    server = a_server(adapters=("sql",))
+    async with writing_with(server) as llm:
+        await written(llm, ASKING, COLD, model="sql")
+        assert server.bodies[-1]["model"] == "sql"
+        server.adapters.append("new")  # loaded there, just now
+        await written(llm, ASKING, COLD, model="new")
+        server.adapters.remove("sql")
+        error = await fails(llm, ASKING, model="sql")
+        assert isinstance(error, ModelNotFound)
+        assert error.param == "model"
+
+
+@pytest.mark.parametrize(
+    ("listing", "options", "words"),
+    [
+        (JSONResponse({"detail": "Not Found"}, status_code=404), {}, "RAG_LLM__URL"),
+        (garbage(), {}, "RAG_LLM__URL"),
+        (JSONResponse({"data": 5}), {}, "RAG_LLM__URL"),
+        (JSONResponse({"data": None}), {}, "RAG_LLM__MODEL"),
+        (JSONResponse({"data": [{"id": "other", "owned_by": "vllm"}]}), {"model": "mine"}, "it has other"),
+        (JSONResponse({"data": [{"id": "rag", "owned_by": "rag"}, {"id": "lm", "owned_by": "rag"}]}), {}, "lm"),
+        (
+            JSONResponse({"data": [{"id": "rag", "owned_by": "rag"}]}),
+            {"model": "rag"},
+            "RAG_LLM__SERVICE_URL",
+        ),
+    ],
+    ids=["none", "no JSON", "no list", "empty", "not there", "a bundle", "its model rag"],
+)
+async def test_a_list_of_no_use_says_what_to_set(listing: Response, options: Mapping[str, Any], words: str) -> None:
+    server = a_server()
+    server.listing = listing
+    async with writing_with(server, ready=False, **options) as llm:
+        assert isinstance(failure_of(llm), Starting)
+        await until(lambda: isinstance(failure_of(llm), DependencyUnavailable))
+        assert words in str(failure_of(llm))
+        with pytest.raises(DependencyUnavailable, match=words):
+            await llm.generate("Say it", COLD, "id")
+
+
+async def test_a_server_that_is_gone_and_comes_back() -> None:
+    server = a_server()
+    async with served(Starlette()) as empty:
+        port = empty.rpartition(":")[2]
+    async with writing_at(f"http://127.0.0.1:{port}/v1", ready=False) as llm:
+        await until(lambda: isinstance(failure_of(llm), DependencyUnavailable))
+        async with served(server.app, port=int(port)):
+            await until_ready(llm)
+            assert (await written(llm, ASKING, COLD)).text == TEXT
+        error = await fails(llm)
+        assert isinstance(error, DependencyUnavailable)
+        assert "does not answer" in error.message
+        async with served(server.app, port=int(port)):
+            assert (await written(llm, ASKING, COLD)).text == TEXT
+
+
+async def test_logprobs_of_chats_and_texts_are_the_same() -> None:
+    async with writing_with(a_server()) as llm:
+        of_chat = await read(await llm.generate(ASKING, {**COLD, "logprobs": 2}, "id"))
+        of_text = await read(await llm.generate("Say it", {**COLD, "logprobs": 2}, "id"))
+    assert of_chat.logprobs == of_text.logprobs
+    assert [one.token for one in of_chat.logprobs[0]] == ["one ", "two ", "three ", "four"]
+    assert json.dumps([one.top[1].token for one in of_chat.logprobs[0]]) == json.dumps(["other"] * 4)

@@ -1,0 +1,104 @@
+"""What `/ask`, chat and responses have in common."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from rag.generate.answer import AnswerEvent, Done, Prepared
+from rag.generate.verify import Verifier
+from rag.http.answering import Answering, Asked
+from rag.types import Hit, Prompt, TextPiece
+from tests.builders import a_chunk
+from tests.fakes import FakeGenerator
+
+HITS = (Hit(a_chunk("Apples are red."), 1.0),)
+
+
+class Neighbours:
+    """The other services."""
+
+    def __init__(self, sources: tuple[Hit, ...] = HITS) -> None:
+        self.sources = sources
+        self.prepared: list[Mapping[str, Any]] = []
+
+    def require(self, name: str) -> Mapping[str, Any]:
+        return {"context_tokens": 2048}
+
+    async def prepare(self, request: Mapping[str, Any]) -> Prepared:
+        self.prepared.append(request)
+        return Prepared(Prompt((1, 2), self.sources), {})
+
+
+async def scored(pairs: Any) -> list[float]:
+    return [0.2] * len(pairs)
+
+
+def answering(generator: FakeGenerator, neighbours: Neighbours, **options: Any) -> Answering:
+    own: Any = {"sampling": {"max_tokens": 9}, "citations": "check", "verifier": Verifier(scored, weak_below=0.5)}
+    services: Any = neighbours
+    writer: Any = generator
+    return Answering(services, services, writer, **(own | options))
+
+
+async def answered(asked: Asked, text: str = "Red [1, 7]", **options: Any) -> tuple[str, Done, FakeGenerator]:
+    generator = FakeGenerator(text)
+    answer = await answering(generator, Neighbours(), **options).begin(asked)
+    events: list[AnswerEvent] = [event async for event in answer.events]
+    await answer.aclose()
+    done = events[-1]
+    assert isinstance(done, Done)
+    return "".join(event.text for event in events if isinstance(event, TextPiece)), done, generator
+
+
+async def test_marks_are_checked_unless_the_request_says_otherwise() -> None:
+    text, done, _ = await answered(Asked("Why?"))
+    assert (text, done.removed, done.weakly_supported) == ("Red [1]", 1, None)
+    text, done, _ = await answered(Asked("Why?", citations="off"))
+    assert (text, done.removed, done.citations) == ("Red [1, 7]", 0, ())
+    text, done, _ = await answered(Asked("Why?", citations="check"), citations="off")
+    assert text == "Red [1]"
+
+
+async def test_sentences_are_scored_where_that_is_wanted() -> None:
+    _, done, _ = await answered(Asked("Why?", citations="verify"))
+    assert [(citation.score, citation.weak) for citation in done.citations] == [(0.2, True)]
+    assert done.weakly_supported == 1
+    _, done, _ = await answered(Asked("Why?"), citations="verify")
+    assert done.weakly_supported == 1
+
+
+async def test_a_text_of_a_prescribed_form_is_left_as_it_is() -> None:
+    asked = Asked("Why?", sampling={"structured_outputs": {"regex": ".*"}}, citations="verify")
+    text, done, _ = await answered(asked)
+    assert (text, done.citations, done.weakly_supported) == ("Red [1, 7]", (), None)
+
+
+async def test_the_adapter_and_the_client_s_instructions_travel() -> None:
+    generator, neighbours = FakeGenerator(), Neighbours()
+    asked = Asked("Why?", {"system": "Be kind."}, {"max_tokens": 3}, "sql")
+    answer = await answering(generator, neighbours).begin(asked)
+    await answer.aclose()
+    assert generator.models == ["sql"]
+    assert neighbours.prepared == [
+        {"system": "Be kind.", "question": "Why?", "max_tokens": 3, "context_tokens": 2048}
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_without_sources_each_text_says_so(count: int) -> None:
+    answer = await answering(FakeGenerator(), Neighbours(())).begin(Asked("Why?", sampling={"n": count}))
+    done = [event async for event in answer.events][-1]
+    assert isinstance(done, Done)
+    assert len(done.texts) == count
+
+
+async def test_closing_an_answer_stops_the_engine() -> None:
+    generator = FakeGenerator(start=asyncio.Event())
+    answer = await answering(generator, Neighbours()).begin(Asked("Why?"))
+    assert generator.running == 1
+    await answer.aclose()
+    assert (generator.running, generator.cancelled) == (0, 1)
