@@ -26,8 +26,17 @@ async def served(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
+        # Both at once: each of uvicorn's loop and its shutdown sleeps for a tenth of a second.
         server.should_exit = server.force_exit = True
-        await task
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        for listener in server.servers:
+            listener.close()
+        for connection in list(server.server_state.connections):
+            connection.shutdown()
+        listening.close()
+        await asyncio.sleep(0)
 
 
 @contextlib.asynccontextmanager
