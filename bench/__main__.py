@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import cached, during, ingest, openai_chat, own_work, paths, peers, report, restart, retrieve, start, stream
+from bench import cached, during, ingest, openai_chat, own_work, paths, peers, prefix, report, restart, retrieve, start, stream
 from bench.job import Job, make_job, own_documents
 from rag.errors import RagError
 
@@ -22,6 +22,7 @@ CELLS: dict[str, Callable[[Job], report.Result]] = {
     own_work.CELL: own_work.run,
     stream.CELL: stream.run,
     openai_chat.CELL: openai_chat.run,
+    prefix.CELL: prefix.run,
     ingest.CELL: ingest.run,
     restart.CELL: restart.run,
     retrieve.CELL: retrieve.run,
