@@ -14,7 +14,21 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import cached, during, ingest, openai_chat, own_work, paths, peers, prefix, report, restart, retrieve, start, stream
+from bench import (
+    cached,
+    during,
+    ingest,
+    openai_chat,
+    own_work,
+    paths,
+    peers,
+    prefix,
+    report,
+    restart,
+    retrieve,
+    start,
+    stream,
+)
 from bench.job import Job, make_job, own_documents
 from rag.errors import RagError
 
