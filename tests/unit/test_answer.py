@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
-from rag.errors import DependencyUnavailable, RagError
+from rag.errors import DependencyUnavailable
 from rag.generate.answer import MANNER, NO_SOURCES, AnswerEvent, Done, Manner, Prepared, SourcesFound, answer
-from rag.generate.verify import NOT_VERIFIED, Pair, Verifier
+from rag.generate.verify import NOT_VERIFIED, Verifier
 from rag.retrieve.prompt import NOT_FOUND
 from rag.types import Finished, Hit, Prompt, TextEnd, TextPiece, TokenLogprob, Usage
 from tests.builders import a_chunk
 from tests.fakes import FakeGenerator
+from tests.fakes.support import FakeSupport
 
 HITS = tuple(Hit(a_chunk(f"text {i}", filename=f"{i}.md"), 1 - i / 10) for i in range(1, 4))
 
@@ -151,28 +151,12 @@ async def test_several_texts_say_that_nothing_was_found() -> None:
 # Verification
 
 
-class Encoder:
-    """Scores pairs by hand."""
-
-    def __init__(self, *scores: float, failure: RagError | None = None, hangs: bool = False) -> None:
-        self.scores, self.failure, self.hangs = scores, failure, hangs
-        self.asked: list[Pair] = []
-
-    async def __call__(self, pairs: Sequence[Pair]) -> Sequence[float]:
-        self.asked += pairs
-        if self.hangs:
-            await asyncio.Event().wait()
-        if self.failure is not None:
-            raise self.failure
-        return self.scores
-
-
-def verifying(encoder: Encoder) -> Manner:
+def verifying(encoder: FakeSupport) -> Manner:
     return Manner(verifier=Verifier(encoder, weak_below=0.5, timeout_s=0.05))
 
 
 async def test_cited_sentences_are_scored_against_their_sources() -> None:
-    encoder = Encoder(0.9, 0.49994)
+    encoder = FakeSupport(0.9, 0.49994)
     written = FakeGenerator("Apples are red [1]. Plums are blue [3]. Apples are red [1].")
     events = await events_of(written, verifying(encoder))
     assert encoder.asked == [("Apples are red.", "text 1"), ("Plums are blue.", "text 3")]
@@ -182,13 +166,13 @@ async def test_cited_sentences_are_scored_against_their_sources() -> None:
 
 
 async def test_without_citations_nothing_is_asked() -> None:
-    encoder = Encoder()
+    encoder = FakeSupport()
     done = last(await events_of(FakeGenerator("Apples are red."), verifying(encoder)))
     assert (encoder.asked, done.weakly_supported, done.note) == ([], 0, "queries: timeout")
 
 
-@pytest.mark.parametrize("encoder", [Encoder(hangs=True), Encoder(failure=DependencyUnavailable("gone"))])
-async def test_an_encoder_that_does_not_answer_leaves_citations_unscored(encoder: Encoder) -> None:
+@pytest.mark.parametrize("encoder", [FakeSupport(hangs=True), FakeSupport(failure=DependencyUnavailable("gone"))])
+async def test_an_encoder_that_does_not_answer_leaves_citations_unscored(encoder: FakeSupport) -> None:
     events = await events_of(FakeGenerator("Apples are red [1]."), verifying(encoder))
     done = last(events)
     assert text_of(events) == "Apples are red [1]."

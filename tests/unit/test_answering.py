@@ -3,42 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from rag.generate.answer import AnswerEvent, Done, Prepared
+from rag.generate.answer import AnswerEvent, Done
 from rag.generate.verify import Verifier
 from rag.http.answering import Answering, Asked
-from rag.types import Hit, Prompt, TextPiece
-from tests.builders import a_chunk
+from rag.types import TextPiece
 from tests.fakes import FakeGenerator
-
-HITS = (Hit(a_chunk("Apples are red."), 1.0),)
-
-
-class Neighbours:
-    """The other services."""
-
-    def __init__(self, sources: tuple[Hit, ...] = HITS) -> None:
-        self.sources = sources
-        self.prepared: list[Mapping[str, Any]] = []
-
-    def require(self, name: str) -> Mapping[str, Any]:
-        return {"context_tokens": 2048}
-
-    async def prepare(self, request: Mapping[str, Any]) -> Prepared:
-        self.prepared.append(request)
-        return Prepared(Prompt((1, 2), self.sources), {})
+from tests.fakes.neighbours import FakeNeighbours
+from tests.fakes.support import FakeSupport
 
 
-async def scored(pairs: Any) -> list[float]:
-    return [0.2] * len(pairs)
-
-
-def answering(generator: FakeGenerator, neighbours: Neighbours, **options: Any) -> Answering:
-    own: Any = {"sampling": {"max_tokens": 9}, "citations": "check", "verifier": Verifier(scored, weak_below=0.5)}
+def answering(generator: FakeGenerator, neighbours: FakeNeighbours, **options: Any) -> Answering:
+    verifier = Verifier(FakeSupport(0.2), weak_below=0.5)
+    own: Any = {"sampling": {"max_tokens": 9}, "citations": "check", "verifier": verifier}
     services: Any = neighbours
     writer: Any = generator
     return Answering(services, services, writer, **(own | options))
@@ -46,7 +26,7 @@ def answering(generator: FakeGenerator, neighbours: Neighbours, **options: Any) 
 
 async def answered(asked: Asked, text: str = "Red [1, 7]", **options: Any) -> tuple[str, Done, FakeGenerator]:
     generator = FakeGenerator(text)
-    answer = await answering(generator, Neighbours(), **options).begin(asked)
+    answer = await answering(generator, FakeNeighbours(), **options).begin(asked)
     events: list[AnswerEvent] = [event async for event in answer.events]
     await answer.aclose()
     done = events[-1]
@@ -78,7 +58,7 @@ async def test_a_text_of_a_prescribed_form_is_left_as_it_is() -> None:
 
 
 async def test_the_adapter_and_the_client_s_instructions_travel() -> None:
-    generator, neighbours = FakeGenerator(), Neighbours()
+    generator, neighbours = FakeGenerator(), FakeNeighbours()
     asked = Asked("Why?", {"system": "Be kind."}, {"max_tokens": 3}, "sql")
     answer = await answering(generator, neighbours).begin(asked)
     await answer.aclose()
@@ -90,7 +70,7 @@ async def test_the_adapter_and_the_client_s_instructions_travel() -> None:
 
 @pytest.mark.parametrize("count", [1, 3])
 async def test_without_sources_each_text_says_so(count: int) -> None:
-    answer = await answering(FakeGenerator(), Neighbours(())).begin(Asked("Why?", sampling={"n": count}))
+    answer = await answering(FakeGenerator(), FakeNeighbours(())).begin(Asked("Why?", sampling={"n": count}))
     done = [event async for event in answer.events][-1]
     assert isinstance(done, Done)
     assert len(done.texts) == count
@@ -98,7 +78,7 @@ async def test_without_sources_each_text_says_so(count: int) -> None:
 
 async def test_closing_an_answer_stops_the_engine() -> None:
     generator = FakeGenerator(start=asyncio.Event())
-    answer = await answering(generator, Neighbours()).begin(Asked("Why?"))
+    answer = await answering(generator, FakeNeighbours()).begin(Asked("Why?"))
     assert generator.running == 1
     await answer.aclose()
     assert (generator.running, generator.cancelled) == (0, 1)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,38 +17,18 @@ from rag.http.wire import EncodeRequest
 from rag.ports import Embedders
 from tests.embedder_service import an_embedder_api
 from tests.fakes import FakeEmbedder, FakeEmbedders
-
-
-class Loader:
-    """Stands for the loading of models from folders; `gate` keeps it waiting."""
-
-    def __init__(self) -> None:
-        self.loaded: list[str] = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.at_once = self.most_at_once = 0
-        self.failure: Exception | None = None
-
-    def __call__(self, model: str) -> FakeEmbedder:
-        self.loaded.append(model)
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        assert self.gate.wait(10)
-        self.at_once -= 1
-        if self.failure is not None:
-            raise self.failure
-        return FakeEmbedder(8, model)
+from tests.fakes.model_loader import FakeLoader
 
 
 async def test_the_default_by_its_name_is_the_default() -> None:
-    default, load = FakeEmbedder(), Loader()
+    default, load = FakeEmbedder(), FakeLoader()
     encoders = Encoders(default, load)
     assert encoders.default is await encoders.named("fake-embedder") is default
     assert load.loaded == []
 
 
 async def test_the_least_recently_used_goes() -> None:
-    load = Loader()
+    load = FakeLoader()
     encoders = Encoders(FakeEmbedder(), load)
     first = await encoders.named("a")
     assert (first.model_name, first.dimensions) == ("a", 8)
@@ -65,7 +44,7 @@ async def test_the_least_recently_used_goes() -> None:
 
 
 async def test_each_is_loaded_once_and_one_at_a_time() -> None:
-    load = Loader()
+    load = FakeLoader()
     load.gate.clear()
     encoders = Encoders(FakeEmbedder(), load)
     waiting = [asyncio.create_task(encoders.named(name)) for name in ("a", "b", "a", "b", "a")]
@@ -80,7 +59,7 @@ async def test_each_is_loaded_once_and_one_at_a_time() -> None:
 
 
 async def test_a_caller_who_leaves_does_not_end_the_loading() -> None:
-    load = Loader()
+    load = FakeLoader()
     load.gate.clear()
     encoders = Encoders(FakeEmbedder(), load)
     leaving, staying = (asyncio.create_task(encoders.named("a")) for _ in range(2))
@@ -100,7 +79,7 @@ async def test_a_caller_who_leaves_does_not_end_the_loading() -> None:
     ],
 )
 async def test_what_cannot_be_loaded_is_not_found(failure: Exception, words: str) -> None:
-    load = Loader()
+    load = FakeLoader()
     load.failure = failure
     encoders = Encoders(FakeEmbedder(), load)
     for _ in range(2):
@@ -114,7 +93,7 @@ async def test_what_cannot_be_loaded_is_not_found(failure: Exception, words: str
 
 
 async def test_another_failure_stays_what_it_is() -> None:
-    load = Loader()
+    load = FakeLoader()
     load.failure = DependencyUnavailable("the disk is away")
     with pytest.raises(DependencyUnavailable, match="disk"):
         await Encoders(FakeEmbedder(), load).named("a")

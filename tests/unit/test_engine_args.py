@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,26 +10,7 @@ from pydantic import BaseModel, Field
 from rag.adapters.engine_args import CPU_DEFAULTS, LEASH, LORA_LEASH, engine_arguments, refused_argument
 from rag.config import LLMSettings
 from rag.errors import SetupError
-
-
-@dataclass
-class KnownArgs:
-    """In place of AsyncEngineArgs."""
-
-    model: str = ""
-    worker_extension_cls: str = ""
-    enforce_eager: bool = False
-    max_num_seqs: int = 256
-    max_model_len: int | None = None
-    dtype: str = "auto"
-    revision: str | None = None
-    compilation_config: Any = None
-    speculative_config: dict[str, Any] | None = None
-    structured_outputs_config: Any = None
-    enable_lora: bool = False
-    max_loras: int = 1
-    max_cpu_loras: int | None = None
-
+from tests.fakes.known_args import KnownArgs
 
 STRUCTURES = {"structured_outputs_config": {"backend": "xgrammar"}}
 OURS = {"model": "/models/m", "worker_extension_cls": LEASH, **STRUCTURES}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -16,7 +16,8 @@ from rag.adapters.memory_cache import MemoryCache
 from rag.errors import DependencyUnavailable, InvalidRequest
 from rag.generate.kept_answers import KeptAnswers, is_repeatable
 from rag.ports import Cache, Pieces
-from rag.types import Finished, ModelInput, TextPiece, Usage
+from rag.types import Finished, TextPiece, Usage
+from tests.fakes.ending_generator import EndingGenerator
 from tests.fakes.generator import FakeGenerator
 from tests.fakes.slow_cache import SlowCache
 
@@ -146,28 +147,9 @@ async def test_an_answer_that_was_cut_at_max_tokens_is_whole() -> None:
     assert (text_of(warm), last_of(warm).finish_reason, last_of(warm).cached) == ("one two ", "length", True)
 
 
-class Ending:
-    """Ends as it is told: with that finish reason, or without one."""
-
-    def __init__(self, finish_reason: str | None) -> None:
-        self.finish_reason = finish_reason
-        self.requests = 0
-
-    async def generate(
-        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
-    ) -> Pieces:
-        self.requests += 1
-        return self._pieces()
-
-    async def _pieces(self) -> AsyncGenerator[TextPiece | Finished, None]:
-        yield TextPiece("half")
-        if self.finish_reason is not None:
-            yield Finished(self.finish_reason, Usage(1, 1))
-
-
 @pytest.mark.parametrize("finish_reason", ["abort", "error", "repetition", None])
 async def test_what_did_not_end_well_is_not_kept(finish_reason: str | None) -> None:
-    generator = Ending(finish_reason)
+    generator = EndingGenerator(finish_reason)
     answers = keeping(generator)
     for _ in range(2):
         pieces = await pieces_of(answers)

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from rag.ports import Pieces
+from rag.types import Finished, ModelInput, TextPiece, Usage
+
+
+class EndingGenerator:
+    """A language model that ends as it is told: with that finish reason, or without one."""
+
+    def __init__(self, finish_reason: str | None) -> None:
+        self.finish_reason = finish_reason
+        self.requests = 0
+
+    async def generate(
+        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
+    ) -> Pieces:
+        self.requests += 1
+        return self._pieces()
+
+    async def _pieces(self) -> AsyncGenerator[TextPiece | Finished, None]:
+        yield TextPiece("half")
+        if self.finish_reason is not None:
+            yield Finished(self.finish_reason, Usage(1, 1))

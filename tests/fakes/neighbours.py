@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rag.generate.answer import Prepared
+from rag.types import Hit, Prompt
+from tests.builders import a_chunk
+
+HITS = (Hit(a_chunk("Apples are red."), 1.0),)
+
+
+class FakeNeighbours:
+    """The services that an answer asks: Retriever and readiness."""
+
+    def __init__(self, sources: tuple[Hit, ...] = HITS) -> None:
+        self.sources = sources
+        self.prepared: list[Mapping[str, Any]] = []
+
+    def require(self, name: str) -> Mapping[str, Any]:
+        return {"context_tokens": 2048}
+
+    async def prepare(self, request: Mapping[str, Any]) -> Prepared:
+        self.prepared.append(request)
+        return Prepared(Prompt((1, 2), self.sources), {})

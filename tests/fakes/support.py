@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from rag.errors import RagError
+from rag.generate.verify import Pair
+
+
+class FakeSupport:
+    """The encoder that compares cited sentences with their sources: says what it is told to."""
+
+    def __init__(self, *scores: float, failure: RagError | None = None, hangs: bool = False) -> None:
+        self.scores, self.failure, self.hangs = scores, failure, hangs
+        self.asked: list[Pair] = []
+
+    async def __call__(self, pairs: Sequence[Pair]) -> Sequence[float]:
+        self.asked += pairs
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.failure is not None:
+            raise self.failure
+        return self.scores
