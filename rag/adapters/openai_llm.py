@@ -19,6 +19,7 @@ from rag.adapters.openai_sampling import OPENAI_NAMES, openai_fields
 from rag.adapters.openai_stream import CompletionReader
 from rag.config import LLMSettings
 from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
+from rag.generate.copies import copied, copies_wanted
 from rag.ports import Pieces
 from rag.types import Chat, JsonObject, ModelInput, TextPiece
 
@@ -26,8 +27,6 @@ _CONTEXT_TOKENS = 8192
 """Of a server that does not say."""
 _LEAST_TOKENS = 16
 """Asked for where an estimate leaves no room; the server knows better."""
-_GREEDY_BELOW = 1e-5
-"""vLLM takes lower temperatures for 0."""
 _HEAD_S = 0.25
 """Waited for the first object of a stream: vLLM's server opens streams before it checks some parameters, and sends
 its refusal in them."""
@@ -89,9 +88,10 @@ class OpenAiLlm:
             request.body.get("n", 1),
             sampling.get("logprobs") or 0,
             lambda: self._prompt_tokens(prompt),
-            copies=request.copies,
         )
         pieces = self._pieces(request, reader, f"{request_id}-{secrets.token_hex(4)}")
+        if request.copies > 1:
+            pieces = copied(pieces, request.copies)
         await anext(pieces)
         return pieces
 
@@ -110,7 +110,7 @@ class OpenAiLlm:
         if not isinstance(prompt, Chat) and not prompt:
             raise InvalidRequest("prompt: has no tokens", param="prompt")
         chosen = self._chosen(prompt, sampling, served)
-        copies = _copies(chosen)
+        copies = copies_wanted(chosen)
         fields = openai_fields(chosen, is_chat=isinstance(prompt, Chat), is_vllm=served.is_vllm)
         body = {
             "model": adapter or served.model,
@@ -209,15 +209,6 @@ class _Habits:
 
 def _asks_for_new_name(refusal: str) -> bool:
     return "max_completion_tokens" in refusal and ("unsupported" in refusal.lower() or "not supported" in refusal)
-
-
-def _copies(chosen: JsonObject) -> int:
-    """Takes `n` out where one text is enough: vLLM refuses several of temperature 0."""
-    texts = chosen.get("n")
-    if isinstance(texts, int) and texts > 1 and chosen["temperature"] < _GREEDY_BELOW:
-        del chosen["n"]
-        return texts
-    return 1
 
 
 def _prompt_fields(prompt: ModelInput) -> JsonObject:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import replace
 from typing import Any
 
 from openai import APIError
@@ -83,14 +82,12 @@ class CompletionReader:
 
     Args:
         texts: How many the request wants.
-        copies: How many texts each of these stands for; more than 1 only where it wants one.
         top: How many of the likeliest tokens it wants.
         prompt_tokens: An estimate, for a server that does not tell its usage.
     """
 
-    def __init__(self, texts: int, top: int, prompt_tokens: Callable[[], int], *, copies: int = 1) -> None:
+    def __init__(self, texts: int, top: int, prompt_tokens: Callable[[], int]) -> None:
         self._texts = texts
-        self._copies = copies
         self._top = top
         self._prompt_tokens = prompt_tokens
         self._ends: dict[int, TextEnd] = {}
@@ -112,8 +109,6 @@ class CompletionReader:
                 if piece.text or piece.logprobs or piece.tool_calls:
                     self._written += len(piece.logprobs) or 1
                     yield piece
-                    for index in range(1, self._copies):
-                        yield replace(piece, index=index)
                 self._end(choice)
         if not self._is_whole:
             raise DependencyUnavailable("the connection to the language model's server was lost in mid-answer")
@@ -147,15 +142,15 @@ class CompletionReader:
         self._ends[choice.index] = TextEnd(reason if reason in _ENDS else "stop", choice.stop_reason)
 
     def _finished(self) -> Finished:
-        ends = tuple(self._ends[index] for index in sorted(self._ends)) * self._copies
+        ends = tuple(self._ends[index] for index in sorted(self._ends))
         plain = len(ends) == 1 and ends[0].stop_reason is None
         return Finished(ends[0].finish_reason, self._told_usage(), ends=() if plain else ends)
 
     def _told_usage(self) -> Usage:
         if (usage := self._usage) is None:
-            return Usage(self._prompt_tokens(), self._written * self._copies)
+            return Usage(self._prompt_tokens(), self._written)
         details = usage.prompt_tokens_details or _CachedTokens()
-        return Usage(usage.prompt_tokens, usage.completion_tokens * self._copies, details.cached_tokens or 0)
+        return Usage(usage.prompt_tokens, usage.completion_tokens, details.cached_tokens or 0)
 
     def _logprobs(self, scored: _Logprobs | None) -> tuple[TokenLogprob, ...]:
         if scored is None:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rag.adapters.vllm_errors import ENGINE_DIED
 from rag.adapters.vllm_lora import VllmAdapters
-from rag.adapters.vllm_output import copied, pieces_of
+from rag.adapters.vllm_output import pieces_of
 from rag.adapters.vllm_prompt import PromptMaker
 from rag.adapters.vllm_sampling import Sampling, sampling_of
 from rag.adapters.vllm_start import build_engine, kill_children
 from rag.adapters.vllm_tools import ToolCalls
 from rag.config import LLMSettings
 from rag.errors import ContextLengthExceeded, DependencyUnavailable, InvalidRequest, SetupError, Starting
+from rag.generate.copies import copied
 from rag.ports import Pieces
 from rag.types import Chat, ModelInput
 

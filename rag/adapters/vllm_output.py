@@ -136,18 +136,3 @@ class _Wanted:
 
 def _value(one: Logprob) -> float:
     return max(float(one.logprob), _IMPOSSIBLE)
-
-
-async def copied(pieces: Pieces, copies: int) -> Pieces:
-    """One text as several that are the same. Its first item is that of `pieces`."""
-    async with contextlib.aclosing(pieces):
-        yield await anext(pieces)
-        async for piece in pieces:
-            if isinstance(piece, Finished):
-                usage = piece.usage
-                counts = Usage(usage.prompt_tokens, usage.completion_tokens * copies, usage.cached_tokens)
-                ends = piece.all_ends() * copies
-                yield Finished(piece.finish_reason, counts, ends=ends, prompt_logprobs=piece.prompt_logprobs)
-                continue
-            for index in range(copies):
-                yield TextPiece(piece.text, index, piece.logprobs, piece.tool_calls)

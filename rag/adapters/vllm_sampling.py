@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rag.adapters.vllm_errors import translated
 from rag.adapters.vllm_structures import PARAM, structure_of
 from rag.errors import InvalidRequest
+from rag.generate.copies import copies_wanted
 
 if TYPE_CHECKING:
     from vllm import SamplingParams
@@ -43,20 +44,11 @@ def sampling_of(chosen: Mapping[str, Any], config: VllmConfig) -> Sampling:
     if values.get("watermarking") and config.watermark_config is None:  # vLLM would write without one
         refusal = "watermarking: the engine has none; RAG_LLM__ENGINE__WATERMARK_CONFIG sets it"
         raise InvalidRequest(refusal, param="watermarking")
-    copies = _copies(values)
+    copies = copies_wanted(values)
     values |= _objects(values, str(config.structured_outputs_config.backend))
     with translated():
         params = SamplingParams(output_kind=RequestOutputKind.DELTA, **values)
     return Sampling(params, copies)
-
-
-def _copies(values: dict[str, Any]) -> int:
-    """vLLM refuses several texts of temperature 0, which are the same text several times."""
-    texts = values.get("n", 1)
-    if isinstance(texts, int) and texts > 1 and values.get("temperature", 1.0) == 0:
-        values["n"] = 1
-        return texts
-    return 1
 
 
 def _objects(values: Mapping[str, Any], compiler: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from rag.bootstrap.process import MIB, blob_folder, client_of, make_cache, settings
@@ -12,9 +12,10 @@ from rag.errors import ModelNotFound, SetupError, Unavailable
 from rag.http.resource import Resource
 from rag.http.retriever_api import RetrieverApi, RetrieverParts
 from rag.http.service_client import ServiceClient
-from rag.ports import Cache, Reranker, SparseEmbedders, VectorStore
+from rag.ports import Cache, ChatTokenizer, Generator, Reranker, SparseEmbedders, VectorStore
 
 if TYPE_CHECKING:
+    from rag.http.engine_facts import EngineFacts
     from rag.http.remote import RemoteEmbedders
     from rag.library.archive import Archive
     from rag.retrieve.finder import Finder
@@ -40,7 +41,6 @@ def retriever_api(addresses: Mapping[str, str]) -> tuple[RetrieverApi, Sequence[
 
 
 async def _retriever_parts(client: ServiceClient, llm: ServiceClient) -> RetrieverParts:
-    from rag.adapters.http_reranker import HttpReranker
     from rag.bootstrap.documents import chat_tokenizer, database, make_archive, vector_store
     from rag.http.engine_facts import EngineFacts
     from rag.http.remote import RemoteEmbedders, RemoteGenerator
@@ -48,7 +48,6 @@ async def _retriever_parts(client: ServiceClient, llm: ServiceClient) -> Retriev
     from rag.ingest.asking import LanguageModel
     from rag.retrieve.own_paths import LevelStore, OwnPaths
     from rag.retrieve.paths import SearchPaths
-    from rag.retrieve.planning import Planner
     from rag.retrieve.prompt import PromptMaker
     from rag.retrieve.template_check import open_templates
 
@@ -65,21 +64,37 @@ async def _retriever_parts(client: ServiceClient, llm: ServiceClient) -> Retriev
     sparse = RemoteSparseEmbedders(client)
     await _check_sparse_model(sparse)
     generator = RemoteGenerator(llm)
-    writer = LanguageModel(generator, tokenizer, engine.context_tokens)
-    planner = Planner(
-        generator,
-        tokenizer,
-        context_tokens=engine.context_tokens,
-        model=lambda: engine.model,
-        timeout_s=options.plan.timeout_s,
-    )
+    writer, planner = LanguageModel(generator, tokenizer, engine.context_tokens), _planner(generator, tokenizer, engine)
     loop = asyncio.get_running_loop()
     archive = await asyncio.to_thread(make_archive, embedders, sparse, writer, level, catalog, loop)
-    cache = make_cache() if options.cache.retrievals else None
-    if cache is not None:
-        await cache.connect()
+    cache = await _opened_cache()
     reranker = await _reranker(client, archive.encoders.configured.model_name)
     finder = _finder(archive, SearchPaths(store, archive.views, own), sparse, planner, reranker, cache)
+    return RetrieverParts(
+        store,
+        finder,
+        archive.library,
+        PromptMaker(templates, tokenizer),
+        embedders.default,
+        reranker,
+        archive.library.check_default,
+        _stopping(engine, archive, reranker, cache),
+        cache,
+    )
+
+
+async def _opened_cache() -> Cache | None:
+    if not settings().cache.retrievals:
+        return None
+    cache = make_cache()
+    await cache.connect()
+    return cache
+
+
+def _stopping(
+    engine: EngineFacts, archive: Archive, reranker: Reranker, cache: Cache | None
+) -> Callable[[], Awaitable[None]]:
+    from rag.adapters.http_reranker import HttpReranker
 
     async def stop() -> None:
         engine.stop()
@@ -89,16 +104,18 @@ async def _retriever_parts(client: ServiceClient, llm: ServiceClient) -> Retriev
         if cache is not None:
             await cache.close()
 
-    return RetrieverParts(
-        store,
-        finder,
-        archive.library,
-        PromptMaker(templates, tokenizer),
-        embedders.default,
-        reranker,
-        archive.library.check_default,
-        stop,
-        cache,
+    return stop
+
+
+def _planner(generator: Generator, tokenizer: ChatTokenizer, engine: EngineFacts) -> Planner:
+    from rag.retrieve.planning import Planner
+
+    return Planner(
+        generator,
+        tokenizer,
+        context_tokens=engine.context_tokens,
+        model=lambda: engine.model,
+        timeout_s=settings().plan.timeout_s,
     )
 
 

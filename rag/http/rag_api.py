@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from rag.errors import DeadlineExceeded
 from rag.generate.citations import Citing
 from rag.generate.kept_answers import KeptAnswers
 from rag.generate.verify import VERIFY_TIMEOUT_S, Verifier
 from rag.http.answer_events import answer_events
 from rag.http.answering import Answering, Asked
 from rag.http.ask_wire import AskRequest
+from rag.http.deadline import in_time
 from rag.http.dependencies import Dependencies
 from rag.http.event_stream import EventStream
 from rag.http.forward import Forward
@@ -33,8 +32,7 @@ from rag.http.v1.models import ModelRoutes
 from rag.http.v1.responses import ResponseRoutes
 from rag.http.verify_wire import RemoteSupport
 from rag.http.wire import RetrieveRequest
-from rag.ports import Cache, Pieces
-from rag.types import JsonObject
+from rag.ports import Cache
 
 _GROUPS: tuple[Any, ...] = (ModelRoutes, ChatRoutes, CompletionRoutes, ResponseRoutes, AdapterRoutes)
 """Of the edge's own `/v1` routes."""
@@ -132,15 +130,9 @@ class RagApi:
         request_id = current_request_id.get()
         pieces = await self._generator.generate(prompt, sampling, request_id, model=request.model or "")
         if not request.stream:
-            return JSONResponse(await self._whole(pieces))
+            async with in_time(self._stream_options["timeout_s"]):
+                return JSONResponse(await collected(pieces))
         return EventStream(text_events(pieces), close=pieces.aclose, **self._stream_options)
 
     async def ingest(self, request: IngestRequest) -> Response:
         return await self.forward.respond(request.http)
-
-    async def _whole(self, pieces: Pieces) -> JsonObject:
-        timeout_s = self._stream_options["timeout_s"]
-        try:
-            return await asyncio.wait_for(collected(pieces), timeout_s)
-        except TimeoutError:
-            raise DeadlineExceeded(f"the text was not complete within {timeout_s:g} s") from None

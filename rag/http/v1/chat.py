@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from rag.errors import InvalidRequest
 from rag.http.answering import Asked
+from rag.http.deadline import in_time
 from rag.http.event_stream import EventStream
 from rag.http.request_id import current_request_id
 from rag.http.served_models import Writer
@@ -20,7 +21,6 @@ from rag.http.v1.chat_body import ChatBody
 from rag.http.v1.chat_messages import question_of
 from rag.http.v1.chat_objects import Reply, chunk_events, completion_object
 from rag.http.v1.chat_parts import FileUrl, Parts, plain_parts, rag_parts
-from rag.http.v1.deadline import in_time
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.field_names import fields_named
 from rag.http.v1.openai_stream import OPENAI

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rag.errors import InvalidRequest
+from rag.http.deadline import in_time
 from rag.http.event_stream import EventStream
 from rag.http.request_id import current_request_id
 from rag.http.served_models import Writer
@@ -18,7 +19,6 @@ from rag.http.v1.body import read_body
 from rag.http.v1.chat_parts import End, Ended, Part, Parts, text_end
 from rag.http.v1.completion_body import CompletionBody, OnePrompt
 from rag.http.v1.completion_objects import CompletionReply, completion_events, completion_object
-from rag.http.v1.deadline import in_time
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.openai_stream import OPENAI
 from rag.http.v1.several_pieces import Numbered, begin_all, close_all, side_by_side

@@ -32,9 +32,19 @@ _ONLY: Mapping[str, tuple[Any, str]] = {
 
 def without_refused(data: Mapping[str, Any]) -> dict[str, Any]:
     """The body without those that are null. Raises InvalidRequest for the first that asks for something."""
-    for name, value in data.items():
-        if name in REFUSED and value is not None:
-            raise InvalidRequest(f"{name}: is not offered: {REFUSED[name]}", param=name)
-        if name in _ONLY and value is not None and value != _ONLY[name][0]:
-            raise InvalidRequest(f"{name}: {_ONLY[name][1]}", param=name)
+    refuse(data, REFUSED, _ONLY)
     return {name: value for name, value in data.items() if name not in REFUSED}
+
+
+def refuse(data: Mapping[str, Any], refused: Mapping[str, str], only: Mapping[str, tuple[Any, str]]) -> None:
+    """Raises InvalidRequest for the first field that asks for what is not done here.
+
+    Args:
+        refused: By name: what to do instead, or why.
+        only: By name: the one value that can be had, and why there is no other.
+    """
+    for name, value in data.items():
+        if name in refused and value is not None:
+            raise InvalidRequest(f"{name}: is not offered: {refused[name]}", param=name)
+        if name in only and value is not None and value != only[name][0]:
+            raise InvalidRequest(f"{name}: {only[name][1]}", param=name)

@@ -14,11 +14,11 @@ from starlette.routing import Route
 from rag.errors import InternalError, InvalidRequest, NotFound, RagError, VectorStoreNotFound
 from rag.generate.answer import AnswerEvent
 from rag.http.answering import Asked
+from rag.http.deadline import in_time
 from rag.http.event_stream import EventStream
 from rag.http.request_id import current_request_id
 from rag.http.served_models import Writer
 from rag.http.v1.body import read_body
-from rag.http.v1.deadline import in_time
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.field_names import renamed
 from rag.http.v1.response_events import LAST, ResponseEvents, ResponseWriter, plain_events

@@ -11,6 +11,7 @@ from rag.errors import InvalidRequest
 from rag.http.generate_wire import SamplingFields
 from rag.http.removed_parameters import refuse_removed
 from rag.http.v1.body import Body, Id, Metadata, RankingOptions
+from rag.http.v1.refused_fields import refuse
 from rag.http.v1.response_input import Items
 from rag.http.v1.search import paths
 from rag.http.wire import MAX_STORES
@@ -46,15 +47,6 @@ _REFUSED_TOOLS: Mapping[str, str] = {
     "function": "functions are offered by chat completions; see /v1/chat/completions",
     "custom": "functions are offered by chat completions; see /v1/chat/completions",
 }
-
-
-def refuse_fields(data: Any) -> None:
-    """Raises InvalidRequest for the first field that means something which is not done here."""
-    for name, value in data.items() if isinstance(data, Mapping) else ():
-        if name in _REFUSED and value is not None:
-            raise InvalidRequest(f"{name}: is not offered: {_REFUSED[name]}", param=name)
-        if name in _ONLY and value is not None and value != _ONLY[name][0]:
-            raise InvalidRequest(f"{name}: {_ONLY[name][1]}", param=name)
 
 
 def _searches(kind: str) -> str:
@@ -159,7 +151,8 @@ class ResponsesBody(SamplingFields, Body):
     @model_validator(mode="before")
     @classmethod
     def _refuse(cls, data: Any) -> Any:
-        refuse_fields(data)
+        if isinstance(data, Mapping):
+            refuse(data, _REFUSED, _ONLY)
         refuse_removed(data)
         return data
 
