@@ -74,6 +74,15 @@ class RunningService:
         """Requests in the engine."""
         return int(self.get("/readyz").json()["services"]["LLM"]["running"])
 
+    def is_idle_within(self, seconds: float) -> bool:
+        """No request is in the engine any more; what is said of it may be a third of a second old."""
+        deadline = time.monotonic() + seconds
+        while self.running():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
+
     def inner_url(self, name: str) -> str:
         """Where a service behind the edge listens."""
         for process in self.processes():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import time
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -184,10 +183,7 @@ def test_clients_that_leave_stop_the_engine(client: openai.OpenAI, model: str, f
         await asyncio.gather(*(leave(stream) for stream in (True, False) * 3))
 
     asyncio.run(all_of_them())
-    deadline = time.monotonic() + 5
-    while filled.running() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert filled.running() == 0
+    assert filled.is_idle_within(5)
 
 
 def test_langchain(client: openai.OpenAI, model: str) -> None:

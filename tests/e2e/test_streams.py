@@ -95,15 +95,6 @@ def begun_within(service: RunningService, seconds: float) -> bool:
     return False
 
 
-def emptied_within(service: RunningService, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if service.running() == 0:
-            return True
-        time.sleep(0.1)
-    return False
-
-
 LONG = {"prompt": "Once upon a time", "max_tokens": 4000, "ignore_eos": True}
 
 
@@ -111,7 +102,7 @@ def test_a_client_that_leaves_in_mid_stream_stops_the_engine(filled: RunningServ
     with filled.open("/generate", LONG) as events:
         next(events)
         assert begun_within(filled, 2)  # what is said of the engine may be a third of a second old
-    assert emptied_within(filled, 2)
+    assert filled.is_idle_within(2)
 
 
 def test_a_client_that_leaves_an_answer_stops_the_engine(filled: RunningService) -> None:
@@ -119,7 +110,7 @@ def test_a_client_that_leaves_an_answer_stops_the_engine(filled: RunningService)
     with filled.open("/ask", body) as events:
         names = [next(events)[0] for _ in range(4)]
         assert names[0] == "sources"
-    assert emptied_within(filled, 2)
+    assert filled.is_idle_within(2)
 
 
 @pytest.mark.parametrize("extra", [{"stream": True}, {"stream": False}], ids=["before the first token", "plain call"])
@@ -138,4 +129,4 @@ async def test_a_client_that_leaves_while_it_waits_stops_the_engine(
         call.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await call
-    assert emptied_within(filled, 2)
+    assert filled.is_idle_within(2)
