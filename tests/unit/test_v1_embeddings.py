@@ -65,6 +65,24 @@ async def test_texts_are_passages_unless_the_request_says_otherwise(app: V1) -> 
     assert [kind for _, kind in app.embedder.calls] == ["passage", "query", "passage"]
 
 
+@pytest.mark.parametrize("encoding_format", ["float", "base64"])
+async def test_shorter_vectors_are_the_beginnings_of_the_whole_ones_at_length_1(
+    shared_app: V1, encoding_format: str
+) -> None:
+    got = await post(shared_app, input=TEXTS, dimensions=48, encoding_format=encoding_format)
+    given = [one["embedding"] for one in got.json()["data"]]
+    is_text = encoding_format == "base64"
+    vectors = np.array([np.frombuffer(base64.b64decode(one), "<f4") if is_text else one for one in given])
+    whole = FakeEmbedder().vectors(TEXTS)[:, :48]
+    np.testing.assert_allclose(vectors, whole / np.linalg.norm(whole, axis=1, keepdims=True), atol=1e-6)
+
+
+async def test_a_beginning_without_direction_is_no_number_that_json_does_not_know(shared_app: V1) -> None:
+    (first,) = FakeEmbedder().ids_of("zebras")
+    got = await post(shared_app, input="zebras", dimensions=first)
+    assert got.json()["data"][0]["embedding"] == [0.0] * first
+
+
 BAD: list[tuple[str, Any]] = [
     ("input", {"input": []}), ("input", {"input": ""}), ("input", {"input": None}), ("input", {"input": {"a": 1}}),
     ("input", {"input": True}), ("input", {"input": 3}), ("input.1", {"input": ["a", ""]}),
@@ -73,7 +91,7 @@ BAD: list[tuple[str, Any]] = [
     ("input.0", {"input": [-1]}), ("input.0", {"input": [[10**30]]}), ("input", {"input": [10**8]}),
     ("input.1", {"input": ["a", "\udfff"]}), ("input", {"input": ["x"] * 2049}), ("input.0", {"input": [{"text": 1}]}),
     ("input", {"input": "\ud800"}),
-    ("dimensions", {"input": "a", "dimensions": 32}), ("dimensions", {"input": "a", "dimensions": 0}),
+    ("dimensions", {"input": "a", "dimensions": 65}), ("dimensions", {"input": "a", "dimensions": 0}),
     ("dimensions", {"input": "a", "dimensions": "64"}), ("encoding_format", {"input": "a", "encoding_format": "hex"}),
     ("input_type", {"input": "a", "input_type": "document"}), ("user", {"input": "a", "user": 1}),
     ("model", {"input": "a", "model": 1}), ("truncate", {"input": "a", "truncate": True}), ("input", {"user": "me"}),

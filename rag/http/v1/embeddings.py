@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from openai.types import CreateEmbeddingResponse
 from openai.types.create_embedding_response import Usage
 from pydantic import Field
@@ -31,6 +32,7 @@ class CreateEmbeddings(Body):
     model: str = Field(max_length=512)
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: Annotated[int, Field(ge=1)] | None = None
+    """The first so many of each vector, at length 1 again; None: all."""
     user: str | None = None
     input_type: TextKind = "passage"
     """Ours: whether the texts are questions, or what they shall find; some models tell these apart."""
@@ -82,11 +84,8 @@ def _check_model(body: CreateEmbeddings, embedder: Embedder) -> None:
     if body.model != name:
         message = f"model: there is no embedding model {body.model[:200]!r}; there is {name!r}"
         raise ModelNotFound(message, param="model")
-    if body.dimensions not in (None, embedder.dimensions):
-        raise InvalidRequest(
-            f"dimensions: vectors of {name} have {embedder.dimensions} dimensions, and cannot be shortened",
-            param="dimensions",
-        )
+    if body.dimensions is not None and body.dimensions > embedder.dimensions:
+        raise InvalidRequest(f"dimensions: vectors of {name} have {embedder.dimensions} dimensions", param="dimensions")
 
 
 def _check_lengths(inputs: Inputs, counts: TokenCounts, embedder: Embedder) -> None:
@@ -100,8 +99,17 @@ def _check_lengths(inputs: Inputs, counts: TokenCounts, embedder: Embedder) -> N
             )
 
 
+def _shortened(vectors: Vectors, dimensions: int | None) -> Vectors:
+    """As encoders are trained for that put what matters first (Matryoshka Representation Learning, arXiv 2205.13147)."""
+    if dimensions is None or dimensions == vectors.shape[1]:
+        return vectors
+    part = vectors[:, :dimensions]
+    lengths = np.linalg.norm(part, axis=1, keepdims=True)
+    return np.divide(part, lengths, out=np.zeros_like(part), where=lengths > 0)
+
+
 def _answer(body: CreateEmbeddings, vectors: Vectors, tokens: int, model: str) -> bytes:
-    rows = vectors.astype("<f4", copy=False)
+    rows = _shortened(vectors, body.dimensions).astype("<f4", copy=False)
     as_text = body.encoding_format == "base64"
     values = (base64.b64encode(row.tobytes()).decode() if as_text else row.tolist() for row in rows)
     data = [{"object": "embedding", "index": place, "embedding": value} for place, value in enumerate(values)]
