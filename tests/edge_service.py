@@ -22,7 +22,8 @@ from tests.llm_service import an_llm_service
 from tests.loopback import client_of, served
 
 MODEL = "org/tiny:1b"
-FACTS = {"model": MODEL, "context_tokens": 512, "running": 0, "adapters": ["sql"]}
+ALIAS = "gpt-4o-mini"
+FACTS = {"model": MODEL, "aliases": [ALIAS], "context_tokens": 512, "running": 0, "adapters": ["sql"]}
 OPTIONS: dict[str, Any] = {
     "sampling": {"max_tokens": 64, "temperature": 0.0},
     "retrieve_timeout_s": 5,

@@ -53,6 +53,26 @@ def engine_arguments(model: str, settings: LLMSettings, *, on_cpu: bool, known: 
     return {**ours, **(_for_cpu(model, chosen) if on_cpu else {}), **chosen, **_structure(chosen)}
 
 
+def served_names(model: str, settings: LLMSettings) -> list[str]:
+    """What requests call the language model, the name that answers have first.
+
+    Raises:
+        SetupError: `served_model_name` is no text and no list of texts, or has a name that means something else.
+    """
+    chosen = {name.lower(): _value(value) for name, value in settings.engine.items()}.get("served_model_name")
+    names: list[Any] = chosen if isinstance(chosen, list) else [chosen]
+    if not chosen:
+        return [settings.model or Path(model).name]
+    option = option_of("served_model_name")
+    if not all(isinstance(name, str) and name for name in names):
+        raise SetupError(f"{option}: is not a name, nor a JSON list of names", param=option)
+    for name in names:
+        if name.partition(":")[0] == "rag" or name in settings.adapters:
+            whose = "an adapter has it" if name in settings.adapters else "it answers from documents"
+            raise SetupError(f"{option}: {name!r} is no name for the language model: {whose}", param=option)
+    return list(dict.fromkeys(names))
+
+
 def option_of(name: str) -> str:
     """The environment variable of an engine argument."""
     return f"RAG_LLM__ENGINE__{name.upper()}"

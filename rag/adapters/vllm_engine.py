@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from rag.adapters.engine_args import served_names
 from rag.adapters.vllm_errors import ENGINE_DIED
 from rag.adapters.vllm_lora import VllmAdapters
 from rag.adapters.vllm_output import pieces_of
@@ -39,11 +40,14 @@ class VllmEngine:
     Args:
         model: Folder or hub id.
         settings: The `llm` section.
+
+    Raises:
+        SetupError: its `served_model_name` cannot be.
     """
 
     def __init__(self, model: str, settings: LLMSettings) -> None:
         self._model = model
-        self._name = settings.model or os.path.basename(model)
+        self._names = served_names(model, settings)
         self._settings = settings
         self.adapters = VllmAdapters(settings, Path(model))
         self._engine: AsyncLLM | None = None
@@ -78,7 +82,8 @@ class VllmEngine:
         """
         engine, _ = self._ready()
         return {
-            "model": self._name,
+            "model": self._names[0],
+            "aliases": self._names[1:],
             "context_tokens": engine.model_config.max_model_len,
             "running": self.running,
             "adapters": self.adapters.names,
@@ -89,7 +94,7 @@ class VllmEngine:
     ) -> Pieces:
         """See `rag.ports.Generator`."""
         engine, prompts = self._ready()
-        adapter = None if model in ("", self._name) else self.adapters.find(model)
+        adapter = None if model in ("", *self._names) else self.adapters.find(model)
         if adapter is not None and sampling.get("prompt_logprobs") is not None:
             refusal = "prompt_logprobs: vLLM leaves an adapter's last layer out of them; ask without the adapter"
             raise InvalidRequest(refusal, param="prompt_logprobs")

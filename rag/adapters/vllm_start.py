@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
-from rag.adapters.engine_args import engine_arguments, refused_argument
+from rag.adapters.engine_args import engine_arguments, refused_argument, served_names
 from rag.adapters.engine_leash import OWNER
 from rag.adapters.vllm_tools import check_parser
 from rag.config import LLMSettings
@@ -41,7 +41,8 @@ def checked_config(model: str, settings: LLMSettings) -> tuple[AsyncEngineArgs, 
     """The engine's whole configuration, without an engine; imports vLLM, some ten seconds.
 
     Raises:
-        SetupError: an engine argument that vLLM does not know, or refuses, or a tool parser that it does not know.
+        SetupError: an engine argument that vLLM does not know, or refuses, a tool parser that it does not know, or a
+            name for the model that cannot be.
     """
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(settings.cpu_kv_cache_gib))
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
@@ -50,6 +51,7 @@ def checked_config(model: str, settings: LLMSettings) -> tuple[AsyncEngineArgs, 
     from vllm.platforms import current_platform
 
     check_parser(settings.tool_parser)
+    served_names(model, settings)
     values = engine_arguments(model, settings, on_cpu=current_platform.is_cpu(), known=AsyncEngineArgs)
     try:
         arguments = AsyncEngineArgs(**values)

@@ -42,14 +42,16 @@ class ServedModels:
         self._dependencies = dependencies
 
     def all(self) -> list[ServedModel]:
-        """Those that answer now: `rag`, the language model, its adapters, `rag` with each of these, the encoder.
+        """Those that answer now: `rag`, the language model by each name, its adapters, `rag` with each, the encoder.
 
         Raises Starting or DependencyUnavailable while the language model does not answer.
         """
         facts = self._dependencies.require("LLM")
         name, context = str(facts["model"]), facts.get("context_tokens")
         adapters = [str(adapter) for adapter in facts.get("adapters", ())]
-        found = [ServedModel(RAG, "rag", context_tokens=context), ServedModel(name, "language", context_tokens=context)]
+        names = [name, *map(str, facts.get("aliases", ()))]
+        found = [ServedModel(RAG, "rag", context_tokens=context)]
+        found += [ServedModel(one, "language", context_tokens=context) for one in names]
         found += [ServedModel(adapter, "adapter", name, context) for adapter in adapters]
         found += [ServedModel(f"{RAG}:{adapter}", "rag", adapter, context) for adapter in adapters]
         encoder = (self._dependencies.facts("Retriever") or {}).get("embedder")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from rag.adapters.engine_args import CPU_DEFAULTS, LEASH, LORA_LEASH, engine_arguments, refused_argument
+from rag.adapters.engine_args import CPU_DEFAULTS, LEASH, LORA_LEASH, engine_arguments, refused_argument, served_names
 from rag.config import LLMSettings
 from rag.errors import SetupError
 from tests.fakes.known_args import KnownArgs
@@ -137,3 +137,29 @@ def test_the_leash_exists_and_asks_for_nothing() -> None:
 
     module, _, name = LEASH.rpartition(".")
     assert hasattr(importlib.import_module(module), name)
+
+
+def test_the_model_is_called_as_it_was_chosen() -> None:
+    assert served_names("/models/m", LLMSettings()) == ["m"]
+    assert served_names("/cache/snapshots/12ab", LLMSettings(model="org/model")) == ["org/model"]
+    assert served_names("/models/m", LLMSettings(engine={"SERVED_MODEL_NAME": "null"})) == ["m"]
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [("gpt-4o", ["gpt-4o"]), ('["mine", "gpt-4o", "mine"]', ["mine", "gpt-4o"]), (["a", "b"], ["a", "b"])],
+)
+def test_or_as_the_user_wants_it(value: Any, names: list[str]) -> None:
+    assert served_names("/models/m", LLMSettings(model="org/m", engine={"served_model_name": value})) == names
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [("rag", "answers from documents"), ('["a", "rag:sql"]', "answers from documents"), ("sql", "an adapter has it"),
+     ("7", "is not a name"), ('["a", ""]', "is not a name"), ('{"a": 1}', "is not a name")],
+)  # fmt: skip
+def test_names_that_cannot_be_stop_the_start(value: str, reason: str) -> None:
+    settings = LLMSettings(adapters={"sql": "/x"}, engine={"served_model_name": value})
+    with pytest.raises(SetupError, match=reason) as caught:
+        served_names("/models/m", settings)
+    assert caught.value.param == "RAG_LLM__ENGINE__SERVED_MODEL_NAME"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import openai
 import pytest
 
-from tests.edge_service import MODEL, an_edge
+from tests.edge_service import ALIAS, MODEL, an_edge
 from tests.v1_client import error_of
 
 
@@ -15,11 +15,12 @@ async def test_all_models_are_listed() -> None:
         assert [(model["id"], model["kind"], model["parent"]) for model in models] == [
             ("rag", "rag", None),
             (MODEL, "language", None),
+            (ALIAS, "language", None),
             ("sql", "adapter", MODEL),
             ("rag:sql", "rag", "sql"),
             ("the-encoder", "embedding", None),
         ]
-        assert {model["max_model_len"] for model in models[:4]} == {512}
+        assert {model["max_model_len"] for model in models[:5]} == {512}
         assert {(model["object"], model["owned_by"], type(model["created"])) for model in models} == {
             ("model", "rag", int)
         }
@@ -41,3 +42,15 @@ async def test_other_methods_are_our_405() -> None:
     async with an_edge() as edge:
         for path in ("/v1/models", "/v1/models/rag"):
             assert error_of(await edge.post(path, {}))[:2] == (405, "method_not_allowed")
+
+
+async def test_another_name_of_the_language_model_is_as_good() -> None:
+    async with an_edge() as edge:
+        for path, body in (
+            ("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hello"}]}),
+            ("/v1/completions", {"prompt": "Hello"}),
+            ("/v1/responses", {"input": "Hello"}),
+        ):
+            answer = await edge.post(path, {"model": ALIAS, **body})
+            assert (answer.status_code, answer.json()["model"]) == (200, ALIAS), answer.text
+        assert set(edge.generator.models) == {""}

@@ -100,12 +100,13 @@ def _check_lengths(inputs: Inputs, counts: TokenCounts, embedder: Embedder) -> N
 
 
 def _shortened(vectors: Vectors, dimensions: int | None) -> Vectors:
-    """As encoders are trained for that put what matters first (Matryoshka Representation Learning, arXiv 2205.13147)."""
+    """As encoders take it that were trained by Matryoshka Representation Learning (arXiv 2205.13147)."""
     if dimensions is None or dimensions == vectors.shape[1]:
         return vectors
     part = vectors[:, :dimensions]
     lengths = np.linalg.norm(part, axis=1, keepdims=True)
-    return np.divide(part, lengths, out=np.zeros_like(part), where=lengths > 0)
+    shortened: Vectors = np.divide(part, lengths, out=np.zeros_like(part), where=lengths > 0)
+    return shortened
 
 
 def _answer(body: CreateEmbeddings, vectors: Vectors, tokens: int, model: str) -> bytes:
