@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from rag.adapters import model_files
-from rag.config import Settings
 from tests.e2e.running import ROOT, RunningService, start_service
 from tests.small_adapters import an_adapter
 
@@ -61,16 +59,15 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def language_model(data_dir: Path) -> Path:
-    """The folder of the embedded one."""
-    return Path(model_files.llm_folder(Settings(data_dir=data_dir)))
-
-
-@pytest.fixture(scope="session")
 def service(data_dir: Path, language_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """With the adapter `tuned`; others can be loaded."""
+    """With the adapter `tuned`; others can be loaded. The model goes by another name, too, and may choose functions."""
     tuned = an_adapter(tmp_path_factory.mktemp("adapters") / "tuned", language_model)
-    options: Any = {"RAG_LLM__ADAPTERS": json.dumps({"tuned": str(tuned)}), "RAG_LLM__RUNTIME_ADAPTERS": "true"}
+    options: Any = {
+        "RAG_LLM__ADAPTERS": json.dumps({"tuned": str(tuned)}),
+        "RAG_LLM__RUNTIME_ADAPTERS": "true",
+        "RAG_LLM__TOOL_PARSER": "hermes",
+        "RAG_LLM__ENGINE__SERVED_MODEL_NAME": json.dumps([language_model.name, "gpt-4o-mini"]),
+    }
     running = start_service(data_dir, tmp_path_factory.mktemp("log") / "service.log", **options)
     try:
         running.wait_until_ready()

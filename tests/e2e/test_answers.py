@@ -22,13 +22,28 @@ def test_an_answer_of_a_prescribed_form_is_not_looked_at(filled: RunningService)
     assert "weakly_supported" not in done
 
 
-def test_marks_in_the_answer_are_where_the_events_say(filled: RunningService) -> None:
-    answered = filled.stream("/ask", {"question": QUESTION, "max_tokens": 60, "citations": "verify", "temperature": 0})
+@pytest.mark.parametrize(
+    ("asks", "is_weak"),
+    [
+        ("Begin your answer with [1].", False),
+        (
+            "Write [1] behind each sentence, like this: The axolotl has gills [1].",
+            True,
+        ),  # it says that
+    ],
+)
+def test_what_is_cited_is_where_the_events_say_and_compared_with_its_source(
+    filled: RunningService, asks: str, is_weak: bool
+) -> None:
+    body = {"question": f"{QUESTION} {asks}", "max_tokens": 40, "citations": "verify", "temperature": 0, "top_k": 2}
+    answered = filled.stream("/ask", body)
     sources, done = answered.data("sources")["sources"], answered.data("done")
+    assert done["citations"]
     for citation in done["citations"]:
-        assert str(citation["index"]) in answered.text[citation["start"] : citation["end"]]
+        assert answered.text[citation["start"] : citation["end"]] == f"[{citation['index']}]"
         assert sources[citation["index"] - 1]["file_id"] == citation["file_id"]
         assert 0 <= citation["score"] <= 1
+    assert done["citations"][0]["weak"] is is_weak
     assert done["weakly_supported"] == sum(citation["weak"] for citation in done["citations"])
     assert "note" not in done
 

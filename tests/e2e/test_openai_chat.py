@@ -14,6 +14,7 @@ from langchain_openai import ChatOpenAI
 from openai.types.chat import ChatCompletionChunk
 from pydantic import BaseModel, Field
 
+from tests.e2e.marking import CITES_1, CITES_9
 from tests.e2e.running import RunningService
 
 ASK: list[Any] = [{"role": "user", "content": "Name a colour and a number."}]
@@ -57,18 +58,40 @@ def test_a_stream_says_what_the_plain_answer_says(client: openai.OpenAI, model: 
 
 
 def test_an_answer_names_its_sources(client: openai.OpenAI, filled: RunningService) -> None:
-    body: Any = {"rag": {"top_k": 2, "citations": "verify"}}
-    answer = client.chat.completions.create(model="rag", messages=QUESTION, max_tokens=40, extra_body=body)
+    answer = client.chat.completions.create(
+        model="rag", messages=QUESTION, max_tokens=40, extra_body={"rag": {"top_k": 2}}
+    )
     message: Any = answer.choices[0].message
     assert message.rag["sources"][0]["filename"] == "animals/axolotl.md"
     assert "Xochimilco" in message.content
-    assert [note.url_citation.file_id for note in message.annotations] == [
-        citation["file_id"] for citation in message.rag["citations"]
-    ]
-    for note in message.annotations:
-        cited = note.url_citation
-        assert re.fullmatch(r"\[[\d, ]+\]", message.content[cited.start_index : cited.end_index])
-        assert filled.get(cited.url.removeprefix(filled.url)).status_code == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_marks_become_annotations(client: openai.OpenAI, filled: RunningService, stream: bool) -> None:
+    more: Any = {"allowed_token_ids": CITES_1, "rag": {"top_k": 2, "citations": "verify"}}
+    body: Any = {"model": "rag", "messages": QUESTION, "max_tokens": 20, "temperature": 0, "extra_body": more}
+    answer: Any = client.chat.completions.create(**body, stream=stream)
+    chunks = [chunk for chunk in answer if chunk.choices] if stream else []
+    text = text_of(chunks) if stream else answer.choices[0].message.content
+    said = chunks[-1].choices[0].delta if stream else answer.choices[0].message
+    notes = [note if isinstance(note, dict) else note.to_dict() for note in said.annotations]
+    assert len(notes) >= 2
+    assert [note["url_citation"]["file_id"] for note in notes] == [one["file_id"] for one in said.rag["citations"]]
+    assert said.rag["weakly_supported"] == len(notes)
+    for note in notes:
+        cited = note["url_citation"]
+        assert text[cited["start_index"] : cited["end_index"]] == "[1]"
+        assert filled.get(cited["url"].removeprefix(filled.url)).status_code == 200
+
+
+def test_marks_of_sources_that_there_are_not_are_taken_out(client: openai.OpenAI) -> None:
+    more: Any = {"allowed_token_ids": CITES_9, "rag": {"top_k": 2}}
+    answer = client.chat.completions.create(
+        model="rag", messages=QUESTION, max_tokens=20, temperature=0, extra_body=more
+    )
+    message: Any = answer.choices[0].message
+    assert "[" not in message.content
+    assert (message.annotations, message.rag["citations_removed"] >= 2) == ([], True)
 
 
 def test_system_messages_and_history_go_into_the_prompt(client: openai.OpenAI) -> None:
@@ -147,10 +170,18 @@ def test_functions_are_called(client: openai.OpenAI, model: str, choice: Any) ->
     assert {plain.finish_reason, streamed.finish_reason} == {"tool_calls" if choice == "required" else "stop"}
 
 
-def test_the_model_cannot_choose_without_a_parser(client: openai.OpenAI, model: str) -> None:
-    with pytest.raises(openai.BadRequestError, match="RAG_LLM__TOOL_PARSER") as caught:
-        client.chat.completions.create(model=model, messages=ASK, tools=[TOOL])
-    assert caught.value.param == "tool_choice"
+def test_the_model_may_choose_whether_it_calls(client: openai.OpenAI, model: str) -> None:
+    body: Any = {"model": model, "messages": ASK, "tools": [TOOL], "temperature": 0, "max_tokens": 30}
+    plain = client.chat.completions.create(**body).choices[0]
+    text = text_of(list(client.chat.completions.create(**body, stream=True)))
+    assert plain.message.tool_calls is None  # it has not learnt to
+    assert plain.message.content == text != ""
+
+
+def test_the_language_model_goes_by_its_other_name(client: openai.OpenAI, model: str) -> None:
+    body: Any = {"messages": ASK, "temperature": 0, "max_tokens": 8}
+    said = [client.chat.completions.create(model=name, **body) for name in (model, "gpt-4o-mini")]
+    assert said[0].choices[0].message.content == said[1].choices[0].message.content
 
 
 def test_completions(client: openai.OpenAI, model: str) -> None:

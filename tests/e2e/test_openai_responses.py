@@ -11,6 +11,7 @@ import openai
 import pytest
 from openai.types.responses import Response
 
+from tests.e2e.marking import CITES_1
 from tests.e2e.running import RunningService
 
 QUESTION = "Where does the axolotl live?"
@@ -39,9 +40,17 @@ def test_a_streamed_response_is_the_plain_one(client: openai.OpenAI) -> None:
         assert said(last.response) == said(plain)
         call, message = plain.output
         assert (call.type, call.queries) == ("file_search_call", [QUESTION])
-        for one in message.content[0].annotations:
-            assert one.filename in {"animals/axolotl.md", "machines/printing.md", "notes/größe.txt", "web/tides.html"}
-            assert plain.output_text[one.index : one.end_index].startswith("[")
+        assert message.content[0].text == plain.output_text
+
+
+def test_marks_become_annotations(client: openai.OpenAI) -> None:
+    more = {"allowed_token_ids": CITES_1}
+    made = client.responses.create(model="rag", input=QUESTION, temperature=0, max_output_tokens=20, extra_body=more)
+    message: Any = made.output[1]
+    assert len(message.content[0].annotations) >= 2
+    for one in message.content[0].annotations:
+        assert (one.type, one.filename) == ("file_citation", "animals/axolotl.md")
+        assert made.output_text[one.index : one.end_index] == "[1]"
 
 
 def test_a_text_of_a_prescribed_form(client: openai.OpenAI) -> None:
