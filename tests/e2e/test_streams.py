@@ -16,7 +16,7 @@ from tests.e2e.running import Answered, RunningService
 
 STREAMS = 64
 OTHER_CALLS = 300
-TOKENS = 100
+TOKENS = 40
 JAPANESE = "([ぁ-ん]|[一-龠]|ß|é){20,30}"
 
 

@@ -19,7 +19,6 @@ from tests.small_adapters import an_adapter
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
-SMALL = ROOT / ".data" / "models" / "smollm2-135m-instruct"
 ASK = """
 import dataclasses, json, sys
 from vllm import SamplingParams
@@ -64,10 +63,10 @@ TAKEN_SETTINGS: list[dict[str, Any]] = [
 
 
 @pytest.fixture(scope="module")
-def vllm(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+def vllm(language_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     """What vLLM says, in a process of its own: to import it takes ten seconds and changes the process."""
     settings = [*(options for options, _ in REFUSED_SETTINGS), *TAKEN_SETTINGS]
-    command = [sys.executable, "-c", ASK, str(SMALL), json.dumps(settings)]
+    command = [sys.executable, "-c", ASK, str(language_model), json.dumps(settings)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "VLLM_LOGGING_LEVEL": "ERROR"}
     folder = tmp_path_factory.mktemp("vllm")
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -114,8 +113,8 @@ def test_a_misspelt_option_stops_the_start() -> None:
     assert said[-1].endswith("did you mean RAG_LLM__ENGINE__MAX_MODEL_LEN?")
 
 
-def test_an_adapter_that_does_not_fit_stops_the_start(tmp_path: Path) -> None:
-    an_adapter(tmp_path / "wide", SMALL, wider=8)
+def test_an_adapter_that_does_not_fit_stops_the_start(language_model: Path, tmp_path: Path) -> None:
+    an_adapter(tmp_path / "wide", language_model, wider=8)
     done = prepared(RAG_LLM__ADAPTERS=json.dumps({"wide": str(tmp_path / "wide")}))
     assert done.returncode == 1
     said = done.stderr.strip().splitlines()[-1]

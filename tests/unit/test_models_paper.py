@@ -152,11 +152,8 @@ def test_what_is_left_on_a_gpu() -> None:
         assert int(tokens.replace(",", "")) == int(fitting / 1000) * 1000, (model, kind, gpus)
 
 
-def test_the_embedded_model_is_as_its_config_says() -> None:
-    path = ROOT / ".data" / "models" / "smollm2-135m-instruct" / "config.json"
-    if not path.exists():
-        pytest.skip("the embedded model has not been made here")
-    config = json.loads(path.read_text())
+def test_the_embedded_model_is_as_its_config_says(language_model: Path) -> None:
+    config = json.loads((language_model / "config.json").read_text())
     _, _, layers, heads, size, context = models()["SmolLM2-135M-Instruct"]
     assert (layers, heads, size, context) == (
         config["num_hidden_layers"],

@@ -1,0 +1,29 @@
+"""The bundle with a language model that answers at once: all but the engine is real, and it starts in seconds."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.e2e.running import RunningService, start_service
+
+
+@contextlib.contextmanager
+def engineless_service(folder: Path, language_model: Path) -> Iterator[RunningService]:
+    """Args: `language_model` is a folder, of which the tokenizer is used."""
+    (folder / "data").mkdir()
+    (folder / "data" / "models").symlink_to(language_model.parent)
+    running = start_service(
+        folder / "data",
+        folder / "service.log",
+        target="bench.instant_bundle:RAG",
+        RAG_LLM__RUNTIME_ADAPTERS="true",
+        HF_HUB_OFFLINE="1",
+        RAG_SERVER__ACCESS_LOG="false",
+    )
+    try:
+        running.wait_until_ready()
+        yield running
+    finally:
+        running.end()
