@@ -23,7 +23,7 @@ BIN := .venv/bin
 CPU_STAMP := .venv/.stamp-cpu-$(shell cksum < requirements-cpu.txt | cut -d' ' -f1)
 DEV_STAMP := .venv/.stamp-dev-$(shell cat requirements-cpu.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 
-# What needs the engine comes last, in one process.
+# What needs the engine comes first, all in one process: the others do the rest meanwhile.
 IN_PARALLEL := --numprocesses logical --maxprocesses 4 --no-loadscope-reorder
 
 .PHONY: help serve test demo build bench eval check lock clean setup setup-dev
