@@ -53,6 +53,7 @@ eval: setup-dev ## measure what is found and answered, on evals/sets and on EVAL
 
 check: setup-dev ## style, types, layers
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 

@@ -12,9 +12,10 @@ import bentoml
 
 from rag import bootstrap
 from rag.http.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
-from rag.http.ask_wire import AskRequest
-from rag.http.edge import Edge
-from rag.http.embedder_wire import (
+from rag.http.endpoint import endpoint
+from rag.http.middleware.edge import Edge
+from rag.http.native.ask_wire import AskRequest
+from rag.http.native.embedder_wire import (
     CountRequest,
     CountResponse,
     EncodeSparseRequest,
@@ -22,12 +23,11 @@ from rag.http.embedder_wire import (
     RerankRequest,
     RerankResponse,
 )
-from rag.http.endpoint import endpoint
-from rag.http.generate_wire import GenerateRequest, WriteRequest
-from rag.http.ingest_form import IngestRequest
+from rag.http.native.generate_wire import GenerateRequest, WriteRequest
+from rag.http.native.ingest_form import IngestRequest
+from rag.http.native.verify_wire import VerifyRequest, VerifyResponse
 from rag.http.openapi.published import PublishedApi
-from rag.http.v1.late_app import LateApp
-from rag.http.verify_wire import VerifyRequest, VerifyResponse
+from rag.http.v1.deferred_app import DeferredApp
 from rag.http.wire import (
     EncodeRequest,
     EncodeResponse,
@@ -47,7 +47,7 @@ TRACING: Any = {} if SETTINGS.server.tracing else {"excluded_urls": [".*"]}
 """BentoML makes a span for every piece of a stream, also where nobody takes them: half of what a token costs."""
 
 embedder_life = bootstrap.lifecycle("Embedder")
-retriever_v1, rag_v1 = LateApp(), LateApp()
+retriever_v1, rag_v1 = DeferredApp(), DeferredApp()
 retriever_life = bootstrap.lifecycle("Retriever")
 llm_life = bootstrap.lifecycle("LLM")
 rag_life = bootstrap.lifecycle("RAG", is_edge=True)

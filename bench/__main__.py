@@ -29,10 +29,10 @@ from bench import (
     start,
     stream,
 )
-from bench.job import Job, make_job, own_documents
+from bench.job import PeerJob, make_job, own_documents
 from rag.errors import RagError
 
-CELLS: dict[str, Callable[[Job], report.Result]] = {
+CELLS: dict[str, Callable[[PeerJob], report.CellResult]] = {
     own_work.CELL: own_work.run,
     stream.CELL: stream.run,
     openai_chat.CELL: openai_chat.run,
@@ -65,7 +65,7 @@ def options() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     chosen, console = options().parse_args(arguments), Console(width=max(Console().width, 140))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    results: dict[str, report.Result] = {}
+    results: dict[str, report.CellResult] = {}
     try:
         with ExitStack() as stack:
             job = _job(chosen, stack)
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _job(chosen: argparse.Namespace, stack: ExitStack) -> Job:
+def _job(chosen: argparse.Namespace, stack: ExitStack) -> PeerJob:
     work = chosen.work or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rag-bench-")))
     docs = chosen.docs or own_documents()
     return make_job(docs, chosen.every, chosen.questions, work.absolute(), quick=chosen.quick)
@@ -95,7 +95,7 @@ def _pythons(pairs: Sequence[str]) -> dict[str, str]:
     return {name: path for name, _, path in (pair.partition("=") for pair in pairs)}
 
 
-def _tell(results: dict[str, report.Result], chosen: argparse.Namespace, console: Console) -> None:
+def _tell(results: dict[str, report.CellResult], chosen: argparse.Namespace, console: Console) -> None:
     if not results:
         return
     report.show([row for result in results.values() for row in result.rows], console)

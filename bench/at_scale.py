@@ -26,7 +26,7 @@ from bench.report import summary
 from bench.servers import bundle, run_json
 from rag import config
 from rag.adapters import model_files
-from rag.adapters.milvus_rows import CHUNK_FIELDS
+from rag.adapters.milvus.rows import CHUNK_FIELDS
 from tests.fakes import FakeEmbedder, FakeEmbedders
 
 _DIMENSIONS = 384

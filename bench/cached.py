@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from bench.job import INSTANT, Job
-from bench.report import Result, Row, summary, versus
+from bench.job import INSTANT, PeerJob
+from bench.report import CellResult, ReportRow, summary, versus
 from bench.servers import bundle
 
 CELL = "cached"
@@ -24,7 +24,7 @@ ALIKE = 0.95
 
 
 @dataclass(slots=True)
-class Answers:
+class CachedLatencies:
     milliseconds: list[float] = field(default_factory=list)
     """As the client saw them."""
     inside_ms: list[float] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Answers:
         return {"seen_ms": summary(self.milliseconds), "inside_ms": summary(self.inside_ms), "cached": self.share}
 
 
-def run(job: Job) -> Result:
+def run(job: PeerJob) -> CellResult:
     job.fill()
     questions = list(dict.fromkeys(job.take(40 if job.quick else 120)))
     cold, warm = _asked(job, questions, list(questions) * AGAIN, "cached-equal")
@@ -49,15 +49,15 @@ def run(job: Job) -> Result:
     rows = [
         _row("asked again / first", warm, cold, at_most=0.5),
         _row("in other words / first", alike, cold),
-        Row(CELL, "a kept result, p50, inside the service", "ms", summary(warm.inside_ms)["p50"]),
+        ReportRow(CELL, "a kept result, p50, inside the service", "ms", summary(warm.inside_ms)["p50"]),
     ]
     parts = {"cold": cold, "warm": warm, "alike": alike}
-    return Result(rows, {name: part.details() for name, part in parts.items()})
+    return CellResult(rows, {name: part.details() for name, part in parts.items()})
 
 
 def _asked(
-    job: Job, first: Sequence[str], then: Sequence[str], log: str, **environment: str
-) -> tuple[Answers, Answers]:
+    job: PeerJob, first: Sequence[str], then: Sequence[str], log: str, **environment: str
+) -> tuple[CachedLatencies, CachedLatencies]:
     """What the questions took in a new service, and what the ones behind them did."""
     with (
         bundle(job.data_dir, job.log(log), INSTANT, RAG_CACHE__RETRIEVALS="true", **environment) as server,
@@ -67,8 +67,8 @@ def _asked(
         return _ask(client, first), _ask(client, then)
 
 
-def _ask(client: httpx.Client, questions: Sequence[str]) -> Answers:
-    answers = Answers()
+def _ask(client: httpx.Client, questions: Sequence[str]) -> CachedLatencies:
+    answers = CachedLatencies()
     for question in questions:
         started = time.perf_counter()
         response = client.post("/retrieve", json={"query": question}).raise_for_status()
@@ -83,7 +83,7 @@ def _reworded(question: str) -> str:
     return f"{question.rstrip('?. ')}, please?"
 
 
-def _row(what: str, ours: Answers, cold: Answers, *, at_most: float | None = None) -> Row:
+def _row(what: str, ours: CachedLatencies, cold: CachedLatencies, *, at_most: float | None = None) -> ReportRow:
     own, floor = summary(ours.milliseconds), summary(cold.milliseconds)
     note = f"{ours.share:.0%} of {own['n']:.0f} were kept; p95 {own['p95']:.1f} / {floor['p95']:.1f} ms"
     return versus(CELL, f"one question, p50, {what}", "ms", own["p50"], floor["p50"], at_most=at_most, note=note)

@@ -15,23 +15,23 @@ from typing import Any
 import sqlalchemy as sa
 
 from rag.adapters.dbos_jobs import DbosJobs
-from rag.adapters.milvus_store import MilvusStore
+from rag.adapters.milvus.store import MilvusStore
 from rag.adapters.parser_process import ParserProcess
 from rag.blobs import BlobFolder
 from rag.catalog.database import Database
 from rag.catalog.schema import jobs
 from rag.chunkers import RecursiveStrategy, chunker_for
 from rag.chunkers.strategy import from_json
-from rag.library.archive import Archive, Tools
+from rag.library.document_runtime import Dependencies, DocumentRuntime
 from rag.library.sql_library import SqlLibrary
 from rag.ports import Embedders, JobEngine, Parser, VectorStore
 from rag.records import Received, Strategy
-from rag.retrieve.finder import Finder, Question
-from rag.retrieve.found import Found
 from rag.retrieve.options import RetrieveOptions
+from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
+from rag.retrieve.result import RetrievalResult
 from rag.types import Extract, Passage, SearchMode
 from tests.fakes import FakeEmbedder, FakeEmbedders
-from tests.finding import a_finder
+from tests.support.retrieval_harness import a_finder
 
 STORE = "default"
 _ANSWERS_IN_S = 60.0
@@ -56,11 +56,11 @@ class Wraps:
 
 @dataclass(slots=True)
 class DocumentSide:
-    archive: Archive
+    archive: DocumentRuntime
     store: VectorStore
     database: Database
     blobs: BlobFolder
-    finder: Finder
+    finder: RetrievalPipeline
     loop: asyncio.AbstractEventLoop
 
     @property
@@ -84,8 +84,8 @@ class DocumentSide:
         path.write_bytes(content)
         return Received(filename, path, len(content), hashlib.sha256(content).hexdigest())
 
-    def search(self, text: str, mode: SearchMode, top_k: int = 10, filters: Any = None) -> Found:
-        question = Question(text, STORE, {"mode": mode, "top_k": top_k}, filters)
+    def search(self, text: str, mode: SearchMode, top_k: int = 10, filters: Any = None) -> RetrievalResult:
+        question = RetrievalRequest(text, STORE, {"mode": mode, "top_k": top_k}, filters)
         return asyncio.run_coroutine_threadsafe(self.finder.find(question), self.loop).result(_ANSWERS_IN_S)
 
 
@@ -104,7 +104,7 @@ def document_side(
     thread.start()
     database = Database(f"sqlite:///{folder / 'catalog.db'}")
     store = wraps.store(MilvusStore(str(folder / "milvus.db")))
-    tools = Tools(
+    tools = Dependencies(
         database=database,
         blobs=BlobFolder(folder / "blobs"),
         store=store,
@@ -114,7 +114,7 @@ def document_side(
         cut=cut,
         chunking=RecursiveStrategy(max_chars, max_chars // 10),
     )
-    archive = Archive(tools, loop)
+    archive = DocumentRuntime(tools, loop)
     options = RetrieveOptions(candidates=50, duplicates=1)
     finder = a_finder(archive.encoders, store, archive.views, leases=archive.leases, options=options)
     try:

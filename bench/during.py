@@ -16,8 +16,8 @@ from pathlib import Path
 
 import httpx
 
-from bench.job import INSTANT, Job
-from bench.report import Result, Row, percentile, spread, summary, versus
+from bench.job import INSTANT, PeerJob
+from bench.report import CellResult, ReportRow, percentile, spread, summary, versus
 from bench.servers import Server, bundle
 from rag.records import ENDED
 from rag.types import JsonObject
@@ -32,7 +32,7 @@ _LEAD_S = 3.0
 _POLL_S = 0.2
 
 
-class Answers:
+class QuestionLatencies:
     """What the questions of one part took."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Answers:
         return {"seen_ms": summary(self.milliseconds), "inside_ms": steps, "worst_ms": worst}
 
 
-def run(job: Job) -> Result:
+def run(job: PeerJob) -> CellResult:
     job.fill()
     questions = job.take(60 if job.quick else 150)
     data_dir = _copied(job)
@@ -68,15 +68,17 @@ def run(job: Job) -> Result:
     rows = [_row(50, during, idle, note), _row(95, during, idle, "", at_most=AT_MOST)]
     parts = {"before": before, "during": during, "after": after}
     details = {name: part.details() for name, part in parts.items()}
-    return Result(rows, {**details, "cores": cores})
+    return CellResult(rows, {**details, "cores": cores})
 
 
-def _row(q: int, during: Answers, idle: Sequence[float], note: str, *, at_most: float | None = None) -> Row:
+def _row(
+    q: int, during: QuestionLatencies, idle: Sequence[float], note: str, *, at_most: float | None = None
+) -> ReportRow:
     ours, theirs = percentile(during.milliseconds, q), percentile(idle, q)
     return versus(CELL, f"one question, p{q}, during ingest / idle", "ms", ours, theirs, at_most=at_most, note=note)
 
 
-def _copied(job: Job) -> Path:
+def _copied(job: PeerJob) -> Path:
     """The store as it is; what is taken in here is in no other cell's way."""
     copy = job.work / "during"
     shutil.rmtree(copy, ignore_errors=True)
@@ -84,9 +86,9 @@ def _copied(job: Job) -> Path:
     return copy
 
 
-def _ask(server: Server, questions: Sequence[str]) -> Answers:
+def _ask(server: Server, questions: Sequence[str]) -> QuestionLatencies:
     """At a steady pace; where an answer takes longer than the pace, the next question follows it."""
-    answers = Answers()
+    answers = QuestionLatencies()
     with httpx.Client(base_url=server.url, timeout=60) as client:
         for question in questions:
             started = time.perf_counter()

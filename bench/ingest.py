@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.job import INSTANT, Job
-from bench.report import Result, Row, spread, versus
+from bench.job import INSTANT, PeerJob
+from bench.report import CellResult, ReportRow, spread, versus
 from bench.servers import bundle, run_json
 from rag import config
 from rag.adapters import model_files
@@ -40,7 +40,7 @@ class Speed:
         return self.cpu_s * 1000 / self.chunks
 
 
-def run(job: Job) -> Result:
+def run(job: PeerJob) -> CellResult:
     passages = job.passages()
     sample = some_of_each_length(passages, FLOOR_PASSAGES)
     before = bare_speed(sample)
@@ -51,15 +51,15 @@ def run(job: Job) -> Result:
     floors = [before, after]
     note = f"{ours.chunks} chunks; floor noise {spread([floor.rate for floor in floors]):.0%}"
     rate, cpu = (statistics.fmean(values) for values in zip(*((f.rate, f.cpu_ms) for f in floors), strict=True))
-    rows: list[Row] = [
+    rows: list[ReportRow] = [
         versus(CELL, "ingest", "chunks/s", ours.rate, rate, at_least=0.95, note=note),
         versus(CELL, "CPU, all processes", "ms a chunk", ours.cpu_ms, cpu),
     ]
     details = {"chunks": ours.chunks, "files": len(job.uploads), "seconds": ours.seconds, "cpu_s": by_process}
-    return Result(rows, {**details, "floor_chunks": len(sample), "floors": [floor.rate for floor in floors]})
+    return CellResult(rows, {**details, "floor_chunks": len(sample), "floors": [floor.rate for floor in floors]})
 
 
-def _ingest(job: Job) -> tuple[Speed, dict[str, float]]:
+def _ingest(job: PeerJob) -> tuple[Speed, dict[str, float]]:
     """Into an empty store, which the cells after this one use; and the CPU seconds of each process."""
     job.empty()
     with bundle(job.data_dir, job.log(CELL), INSTANT) as server:

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from rag import bootstrap
-from rag.http.llm_api import LlmApi
+from rag.http.native.llm_api import LlmApi
 from tests.fakes import InstantEngine
 
 PROMPTS = "BENCH_PROMPTS"

@@ -32,7 +32,7 @@ _HEADING = re.compile(r"^#{1,4}\s+(.{4,100}?)\s*#*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PeerJob:
     uploads: list[Upload]
     questions: list[str]
     work: Path
@@ -114,7 +114,7 @@ def _files(client: httpx.Client, job_id: str) -> Iterator[JsonObject]:
         query["after"] = page["last_id"]
 
 
-def make_job(docs: Sequence[Path], every: int, questions: Path | None, work: Path, *, quick: bool) -> Job:
+def make_job(docs: Sequence[Path], every: int, questions: Path | None, work: Path, *, quick: bool) -> PeerJob:
     """Raises ValueError: there are no documents, or none with a heading and no questions."""
     uploads = select([str(path) for path in docs]).uploads[::every]
     if not uploads:
@@ -124,7 +124,7 @@ def make_job(docs: Sequence[Path], every: int, questions: Path | None, work: Pat
     if not wanted:
         raise ValueError("no questions: the documents have no headings; give a file of questions by --questions")
     _make_data_dir(work / "data")
-    return Job(uploads, wanted, work, quick)
+    return PeerJob(uploads, wanted, work, quick)
 
 
 def own_documents() -> list[Path]:

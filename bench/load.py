@@ -23,7 +23,7 @@ class Call:
 
 
 @dataclass(slots=True)
-class Answer:
+class LoadAnswer:
     first_token_s: float | None = None
     total_s: float = 0.0
     tokens: int = 0
@@ -38,10 +38,10 @@ class Load:
 
     users: int
     wall_s: float
-    answers: list[Answer]
+    answers: list[LoadAnswer]
 
     @property
-    def good(self) -> list[Answer]:
+    def good(self) -> list[LoadAnswer]:
         return [a for a in self.answers if not a.error and a.first_token_s is not None]
 
     @property
@@ -74,7 +74,7 @@ async def _measure(calls: Sequence[Call], users: int, warm_up: Sequence[Call]) -
     async with aiohttp.ClientSession(timeout=TIMEOUT, connector=connector, read_bufsize=2**18) as session:
         for call in warm_up:
             await stream(session, call)
-        waiting, answers = deque(calls), list[Answer]()
+        waiting, answers = deque(calls), list[LoadAnswer]()
 
         async def user() -> None:
             while waiting:
@@ -85,9 +85,9 @@ async def _measure(calls: Sequence[Call], users: int, warm_up: Sequence[Call]) -
         return Load(users, time.perf_counter() - started, answers)
 
 
-async def stream(session: aiohttp.ClientSession, call: Call) -> Answer:
+async def stream(session: aiohttp.ClientSession, call: Call) -> LoadAnswer:
     """One request. Never raises: what went wrong is in `error`."""
-    answer, started = Answer(), time.perf_counter()
+    answer, started = LoadAnswer(), time.perf_counter()
     try:
         async with session.post(call.url, json=call.body) as response:
             if response.status != 200:
@@ -100,7 +100,7 @@ async def stream(session: aiohttp.ClientSession, call: Call) -> Answer:
     return answer
 
 
-async def _read(response: aiohttp.ClientResponse, answer: Answer, started: float) -> bool:
+async def _read(response: aiohttp.ClientResponse, answer: LoadAnswer, started: float) -> bool:
     """Whether the stream came to its proper end: our `done`, or OpenAI's `[DONE]`."""
     name = ""
     async for line in response.content:
@@ -118,7 +118,7 @@ async def _read(response: aiohttp.ClientResponse, answer: Answer, started: float
     return False
 
 
-def _note(name: str, data: dict[str, Any], answer: Answer, started: float) -> None:
+def _note(name: str, data: dict[str, Any], answer: LoadAnswer, started: float) -> None:
     if name == "error" or "error" in data:
         answer.error = json.dumps(data)[:300]
     if _has_text(name, data) and answer.first_token_s is None:

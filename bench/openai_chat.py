@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 
-from bench.job import Job
-from bench.report import Result, Row, spread, versus
+from bench.job import PeerJob
+from bench.report import CellResult, ReportRow, spread, versus
 from bench.servers import Server, bundle, run_json, vllm_server
 from bench.stream import LEVELS, NO_PREFIX_CACHE, QUICK_LEVELS, SAME_WORK
 from rag import config
@@ -24,7 +24,7 @@ INPUT_TOKENS = 128
 OUTPUT_TOKENS = 64
 
 
-def run(job: Job) -> Result:
+def run(job: PeerJob) -> CellResult:
     levels = QUICK_LEVELS if job.quick else LEVELS
     with (
         vllm_server(job.log("openai-vllm"), **NO_PREFIX_CACHE) as theirs,
@@ -34,7 +34,7 @@ def run(job: Job) -> Result:
         reports = run_json("bench.vllm_load", _request(theirs, ours, name, levels))
     runs = {users: reports[3 * n : 3 * n + 3] for n, users in enumerate(levels)}
     rows = [row for users, three in runs.items() for row in _rows(users, *three)]
-    return Result(rows, {str(users): three for users, three in runs.items()})
+    return CellResult(rows, {str(users): three for users, three in runs.items()})
 
 
 def _request(theirs: Server, ours: Server, name: str, levels: Sequence[int]) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def _language_model(server: Server) -> str:
     return str(facts["services"]["LLM"]["model"])
 
 
-def _rows(users: int, before: dict[str, Any], own: dict[str, Any], after: dict[str, Any]) -> list[Row]:
+def _rows(users: int, before: dict[str, Any], own: dict[str, Any], after: dict[str, Any]) -> list[ReportRow]:
     if failed := own.get("failed", 0) + before.get("failed", 0) + after.get("failed", 0):
         raise RuntimeError(f"{failed} requests failed at {users} users")
     who = "1 user" if users == 1 else f"{users} users"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.job import INSTANT, Job
+from bench.job import INSTANT, PeerJob
 from bench.load import Load, measure
-from bench.report import Result, Row, summary
+from bench.report import CellResult, ReportRow, summary
 from bench.servers import bundle
 
 CELL = "own-work"
@@ -14,9 +14,9 @@ AIMS_MS = {1: 40.0, 8: 120.0, 16: 200.0}
 PEERS = {1: "46-75", 8: "340-473", 16: "647-865"}
 
 
-def run(job: Job) -> Result:
+def run(job: PeerJob) -> CellResult:
     job.fill()
-    rows: list[Row] = []
+    rows: list[ReportRow] = []
     details: dict[str, object] = {}
     with bundle(job.data_dir, job.log(CELL), INSTANT) as server:
         for users in AIMS_MS:
@@ -32,7 +32,7 @@ def run(job: Job) -> Result:
                     name: (used - before.get(name, 0.0)) * 1000 / len(calls) for name, used in after.items()
                 },
             }
-    return Result(rows, details)
+    return CellResult(rows, details)
 
 
 def _answered(load: Load) -> Load:
@@ -40,11 +40,11 @@ def _answered(load: Load) -> Load:
     return replace(load, answers=[answer for answer in load.answers if answer.tokens])
 
 
-def _row(load: Load) -> Row:
+def _row(load: Load) -> ReportRow:
     seen = summary(load.first_token_ms)
     what = f"to first token, {load.users} users" if load.users > 1 else "to first token, 1 user"
     note = f"p50 {seen['p50']:.0f}, p95 {seen['p95']:.0f}; peers took {PEERS[load.users]}"
-    return Row(CELL, what, "ms, mean", seen["mean"], at_most=AIMS_MS[load.users], note=note)
+    return ReportRow(CELL, what, "ms, mean", seen["mean"], at_most=AIMS_MS[load.users], note=note)
 
 
 def _details(load: Load) -> dict[str, object]:

@@ -7,15 +7,15 @@ from typing import Any
 
 import httpx
 
-from bench.job import INSTANT, Job
-from bench.report import Result, summary, versus
+from bench.job import INSTANT, PeerJob
+from bench.report import CellResult, summary, versus
 from bench.servers import bundle
 
 CELL = "paths"
 WARM_UP = 5
 
 
-def run(job: Job) -> Result:
+def run(job: PeerJob) -> CellResult:
     job.fill()
     questions = job.take(40 if job.quick else 120)
     with (
@@ -27,7 +27,7 @@ def run(job: Job) -> Result:
         together, after = _asked(client, questions)
     own, floor = summary(together), summary(after)
     rows = [versus(CELL, f"both paths, {p}", "ms", own[p], floor[p]) for p in ("p50", "p95")]
-    return Result(rows, {"together_ms": own, "one_after_the_other_ms": floor})
+    return CellResult(rows, {"together_ms": own, "one_after_the_other_ms": floor})
 
 
 def _asked(client: httpx.Client, questions: Sequence[str]) -> tuple[list[float], list[float]]:

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.job import Job
+from bench.job import PeerJob
 from bench.load import WARM_UP, Call, measure
 from bench.own_work import AIMS_MS
-from bench.report import Result, Row, summary
+from bench.report import CellResult, ReportRow, summary
 from bench.servers import free_port, serving
 from rag import config
 from rag.adapters import model_files
@@ -20,16 +20,16 @@ from rag.adapters import model_files
 CELL = "peers"
 
 
-def run(job: Job, folder: Path, pythons: Mapping[str, str]) -> Result:
+def run(job: PeerJob, folder: Path, pythons: Mapping[str, str]) -> CellResult:
     """Each peer's time to first token. `pythons`: interpreter by peer (langchain, llamaindex, haystack)."""
     documents = _linked(job)
-    rows: list[Row] = []
+    rows: list[ReportRow] = []
     for peer, python in pythons.items():
         rows += _one(job, folder.absolute(), peer, python, documents)
-    return Result(rows, {})
+    return CellResult(rows, {})
 
 
-def _linked(job: Job) -> Path:
+def _linked(job: PeerJob) -> Path:
     """The same documents as ours, as the folder that the scripts want."""
     root = job.work / "documents"
     for upload in job.uploads:
@@ -40,7 +40,7 @@ def _linked(job: Job) -> Path:
     return root
 
 
-def _one(job: Job, folder: Path, peer: str, python: str, documents: Path) -> list[Row]:
+def _one(job: PeerJob, folder: Path, peer: str, python: str, documents: Path) -> list[ReportRow]:
     port, null_port, log = free_port(), free_port(), job.log(f"peer-{peer}")
     environment = {
         "PEER_DOCS": str(documents),
@@ -60,9 +60,9 @@ def _one(job: Job, folder: Path, peer: str, python: str, documents: Path) -> lis
         return [_row(job, server.url, peer, users) for users in AIMS_MS]
 
 
-def _row(job: Job, url: str, peer: str, users: int) -> Row:
+def _row(job: PeerJob, url: str, peer: str, users: int) -> ReportRow:
     count = max(3 * users, 24) * (1 if job.quick else 3)
     calls = [Call(url + "/ask", {"question": question}) for question in job.take(count)]
     seen = summary(measure(calls, users, calls[-WARM_UP:]).first_token_ms)
     note = json.dumps({"p50": round(seen["p50"]), "p95": round(seen["p95"])})
-    return Row(CELL, f"{peer}: to first token, {users} users", "ms, mean", seen["mean"], note=note)
+    return ReportRow(CELL, f"{peer}: to first token, {users} users", "ms, mean", seen["mean"], note=note)

@@ -10,9 +10,9 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench.job import STORED, Job
+from bench.job import STORED, PeerJob
 from bench.load import Call, measure
-from bench.report import Result, Row, summary, versus
+from bench.report import CellResult, ReportRow, summary, versus
 from bench.servers import Server, bundle
 
 CELL = "prefix"
@@ -25,7 +25,7 @@ _SAID = "The engine waits until it is asked, and writes its answer token by toke
 Calls = Mapping[str, Sequence[Call]]
 
 
-def run(job: Job) -> Result:
+def run(job: PeerJob) -> CellResult:
     job.fill()
     count = _TURNS * (2 if job.quick else 8)
     questions = list(dict.fromkeys(job.questions))[:count]
@@ -41,7 +41,7 @@ def run(job: Job) -> Result:
                     times = taken.setdefault(what, [[], []])
                     times[place] += measure(calls, users=1).first_token_ms
     rows = [_row(what, *times) for what, times in taken.items()]
-    return Result(rows, {what: {"with": summary(a), "without": summary(b)} for what, (a, b) in taken.items()})
+    return CellResult(rows, {what: {"with": summary(a), "without": summary(b)} for what, (a, b) in taken.items()})
 
 
 def _calls(server: Server, questions: Sequence[str]) -> Calls:
@@ -58,12 +58,12 @@ def _call(server: Server, question: str, *said: str) -> Call:
     return Call(server.url + "/ask", {"question": question, "history": history, "max_tokens": 4, "temperature": 0.0})
 
 
-def _row(what: str, cached: Sequence[float], plain: Sequence[float]) -> Row:
+def _row(what: str, cached: Sequence[float], plain: Sequence[float]) -> ReportRow:
     ours, theirs = summary(cached)["p50"], summary(plain)["p50"]
     return versus(CELL, f"first token, {what}: with / without", "ms, p50", ours, theirs)
 
 
-def _copy(job: Job) -> Path:
+def _copy(job: PeerJob) -> Path:
     """The documents for a second service, since Milvus Lite lets one in; the models are the same files."""
     folder = job.work / "prefix-data"
     shutil.rmtree(folder, ignore_errors=True)

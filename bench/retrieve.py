@@ -7,12 +7,12 @@ from typing import Any
 
 import httpx
 
-from bench.job import INSTANT, Job
-from bench.report import Result, summary, versus
+from bench.job import INSTANT, PeerJob
+from bench.report import CellResult, summary, versus
 from bench.servers import bundle, run_json
 from rag import config
 from rag.adapters import model_files
-from rag.adapters.milvus_rows import CHUNK_FIELDS
+from rag.adapters.milvus.rows import CHUNK_FIELDS
 
 CELL = "retrieve"
 WARM_UP = 3
@@ -22,7 +22,7 @@ ALIAS = "default"
 """In Milvus it names the collection in use, and has the prefix."""
 
 
-def run(job: Job) -> Result:
+def run(job: PeerJob) -> CellResult:
     job.fill()
     questions = job.take(40 if job.quick else 120)
     ours = _ours(job, questions)
@@ -30,10 +30,10 @@ def run(job: Job) -> Result:
     own, floor = summary(ours), summary(bare["total"])
     rows = [versus(CELL, f"one question, {p}", "ms", own[p], floor[p]) for p in ("p50", "p95")]
     steps = {name: summary(values) for name, values in bare.items()}
-    return Result(rows, {"ours_ms": own, "bare_ms": steps})
+    return CellResult(rows, {"ours_ms": own, "bare_ms": steps})
 
 
-def _ours(job: Job, questions: list[str]) -> list[float]:
+def _ours(job: PeerJob, questions: list[str]) -> list[float]:
     milliseconds = []
     with (
         bundle(job.data_dir, job.log(CELL), INSTANT) as server,
@@ -46,7 +46,7 @@ def _ours(job: Job, questions: list[str]) -> list[float]:
     return milliseconds[WARM_UP:]
 
 
-def _request(job: Job, questions: list[str]) -> dict[str, Any]:
+def _request(job: PeerJob, questions: list[str]) -> dict[str, Any]:
     settings = config.load()
     return {
         "do": "search",

@@ -23,8 +23,9 @@ from typing import Any
 import psutil
 
 from rag import config
-from rag.adapters import engine_leash, model_files
-from rag.adapters.engine_args import engine_arguments
+from rag.adapters import model_files
+from rag.adapters.vllm import parent_watchdog
+from rag.adapters.vllm.args import engine_arguments
 
 ROOT = Path(__file__).resolve().parents[1]
 READY_S = 300.0
@@ -123,7 +124,7 @@ def vllm_server(log: Path, **engine: Any) -> Iterator[Server]:
         "VLLM_CPU_KVCACHE_SPACE": str(settings.llm.cpu_kv_cache_gib),
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_SERVER_DEV_MODE": "1",
-        engine_leash.OWNER: str(os.getpid()),
+        parent_watchdog.OWNER: str(os.getpid()),
     }
     with serving(command, f"http://127.0.0.1:{port}", "/health", log, own) as server:
         yield server

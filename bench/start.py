@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 
 import psutil
 
-from bench.job import Job
+from bench.job import PeerJob
 from bench.load import WARM_UP, measure
-from bench.report import Result, Row, versus
+from bench.report import CellResult, ReportRow, versus
 from bench.servers import Server, bundle, process_name, vllm_server
 
 CELL = "start"
@@ -26,7 +26,7 @@ class Memory:
     """Its own pages and its share of those that it shares; the same as `rss` where the system does not tell."""
 
 
-def run(job: Job) -> Result:
+def run(job: PeerJob) -> CellResult:
     job.fill()
     with vllm_server(job.log("start-vllm")) as server:
         theirs, their_memory = server.ready_s, _memory(server)
@@ -37,13 +37,15 @@ def run(job: Job) -> Result:
     rows = [versus(CELL, "start to ready", "s", ours, theirs, at_most=1.15)]
     rows += [_total("RSS", [m.rss for m in our_memory], [m.rss for m in their_memory])]
     rows += [_total("PSS, shared pages divided", [m.pss for m in our_memory], [m.pss for m in their_memory])]
-    rows += [Row(CELL, f"memory, {m.name}", "MiB, RSS", m.rss, note=f"PSS {m.pss:,.0f}") for m in our_memory]
-    rows += [Row(CELL, f"memory, theirs: {m.name}", "MiB, RSS", m.rss, note=f"PSS {m.pss:,.0f}") for m in their_memory]
+    rows += [ReportRow(CELL, f"memory, {m.name}", "MiB, RSS", m.rss, note=f"PSS {m.pss:,.0f}") for m in our_memory]
+    rows += [
+        ReportRow(CELL, f"memory, theirs: {m.name}", "MiB, RSS", m.rss, note=f"PSS {m.pss:,.0f}") for m in their_memory
+    ]
     memory = {"ours": our_memory, "theirs": their_memory}
-    return Result(rows, {f"{who}_mib": [asdict(m) for m in found] for who, found in memory.items()})
+    return CellResult(rows, {f"{who}_mib": [asdict(m) for m in found] for who, found in memory.items()})
 
 
-def _total(what: str, ours: Sequence[float], theirs: Sequence[float]) -> Row:
+def _total(what: str, ours: Sequence[float], theirs: Sequence[float]) -> ReportRow:
     return versus(CELL, f"memory, all, {what}", "MiB", sum(ours), sum(theirs))
 
 

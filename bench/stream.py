@@ -10,9 +10,9 @@ import json
 import statistics
 from collections.abc import Sequence
 
-from bench.job import INSTANT, MAX_TOKENS, Job
+from bench.job import INSTANT, MAX_TOKENS, PeerJob
 from bench.load import WARM_UP, Call, Load, measure
-from bench.report import Result, Row, spread, summary, versus
+from bench.report import CellResult, ReportRow, spread, summary, versus
 from bench.servers import Server, bundle, vllm_server
 
 CELL = "stream"
@@ -22,12 +22,12 @@ NO_PREFIX_CACHE = {"enable_prefix_caching": False}
 SAME_WORK = {"RAG_LLM__ENGINE__ENABLE_PREFIX_CACHING": "false", "RAG_LLM__STOP_REPETITION": "false"}
 
 
-def run(job: Job) -> Result:
+def run(job: PeerJob) -> CellResult:
     job.fill()
     levels = QUICK_LEVELS if job.quick else LEVELS
     counts = {users: max(users * 2, 6) for users in levels}
     asked, prompts = _record(job, max(counts.values()))
-    rows: list[Row] = []
+    rows: list[ReportRow] = []
     details: dict[str, object] = {}
     with (
         vllm_server(job.log("stream-vllm"), **NO_PREFIX_CACHE) as theirs,
@@ -40,14 +40,14 @@ def run(job: Job) -> Result:
             after = _load(floor, users)
             rows += _rows(users, own, [before, after])
             details[str(users)] = {"ours": _details(own), "before": _details(before), "after": _details(after)}
-    return Result(rows, details)
+    return CellResult(rows, details)
 
 
 def _load(calls: Sequence[Call], users: int) -> Load:
     return measure(calls, users, calls[-WARM_UP:])
 
 
-def _record(job: Job, count: int) -> tuple[list[str], list[list[int]]]:
+def _record(job: PeerJob, count: int) -> tuple[list[str], list[list[int]]]:
     """Questions that find something, and the final prompt of each as our own Retriever makes it."""
     file, questions = job.work / "prompts.jsonl", job.questions[: count + count // 2]
     file.unlink(missing_ok=True)
@@ -67,13 +67,13 @@ def _completions(server: Server, prompts: Sequence[Sequence[int]]) -> list[Call]
     return [Call(server.url + "/v1/completions", {**common, "prompt": list(prompt)}) for prompt in prompts]
 
 
-def _rows(users: int, own: Load, floors: Sequence[Load]) -> list[Row]:
+def _rows(users: int, own: Load, floors: Sequence[Load]) -> list[ReportRow]:
     who = "1 user" if users == 1 else f"{users} users"
     rate = statistics.fmean(floor.tokens_per_s for floor in floors)
     first = statistics.fmean(summary(floor.first_token_ms)["mean"] for floor in floors)
     own_first = summary(own.first_token_ms)["mean"]
     noise = f"floor noise {spread([floor.tokens_per_s for floor in floors]):.0%}"
-    extra = Row(CELL, "more to first token, 1 user", "ms", own_first - first, at_most=60)
+    extra = ReportRow(CELL, "more to first token, 1 user", "ms", own_first - first, at_most=60)
     return [
         versus(CELL, f"throughput, {who}", "tokens/s", own.tokens_per_s, rate, at_least=0.95, note=noise),
         versus(CELL, f"first token, {who}", "ms, mean", own_first, first),

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from evals.harness import ranking
+from evals.harness.eval_set import BadInput, EvalSet
+from evals.harness.set_reader import read_set
+from evals.harness.statistics import mean
 from rag import config
 from rag.adapters import model_files
-from rag.evals import ranking
-from rag.evals.figures import mean
-from rag.evals.reading import read_set
-from rag.evals.sets import BadInput, EvalSet
 from rag.ports import Vectors
 
 Encode = Callable[[Sequence[str]], Vectors]

@@ -27,9 +27,9 @@ from pathlib import Path
 import httpx
 from scipy.stats import binomtest
 
-from rag.evals.reading import read_set
-from rag.evals.sets import BadInput, EvalSet, Question
-from rag.http.sse import EventParser
+from evals.harness.eval_set import BadInput, EvalQuestion, EvalSet
+from evals.harness.set_reader import read_set
+from rag.http.streaming.sse import EventParser
 from rag.types import JsonObject
 
 WORD = "Vantorix"
@@ -63,7 +63,7 @@ def instructions(material: Path, paragraphs: EvalSet) -> Iterator[Attack]:
     listed: Mapping[str, Sequence[str]] = json.loads((material / "bipia" / "text_attack_train.json").read_text())
     texts = [text for group in listed.values() for text in group]
     documents = {document.doc_id: document for document in paragraphs.documents}
-    questions: dict[str, Question] = {}
+    questions: dict[str, EvalQuestion] = {}
     for question in paragraphs.questions:
         if question.answers and question.gold_doc in documents:
             questions.setdefault(question.gold_doc, question)

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rag.evals.reading import read_set
-from rag.evals.sets import BadInput
+from evals.harness.eval_set import BadInput
+from evals.harness.set_reader import read_set
 
 SITE = "site/en"
 LEFT_OUT = "integrations/milvus_rag_with_vllm.md"

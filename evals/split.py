@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from rag.evals.sets import EvalSet
+from evals.harness.eval_set import EvalSet
 
 
 def halves(chosen: EvalSet, seed: int) -> tuple[EvalSet, EvalSet]:

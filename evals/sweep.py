@@ -21,15 +21,15 @@ from typing import Any
 import httpx
 
 from evals import outcome
+from evals.harness import ranking
+from evals.harness.client import Config
+from evals.harness.eval_set import BadInput, EvalSet
+from evals.harness.indexed_set import IndexedSet
+from evals.harness.run import Runner
+from evals.harness.set_reader import read_set
+from evals.harness.statistics import mean
 from evals.split import halves
 from evals.stages import STAGES, START, Options, Stage
-from rag.evals import ranking
-from rag.evals.asking import Config
-from rag.evals.figures import mean
-from rag.evals.reading import read_set
-from rag.evals.run import Runner
-from rag.evals.sets import BadInput, EvalSet
-from rag.evals.shelf import Shelf
 from rag.types import JsonObject
 from rag.upload import Rejected
 
@@ -68,7 +68,7 @@ class Sweep:
     work: Path
     deadline: float
     """Of `time.monotonic()`."""
-    shelves: dict[str, Shelf] = field(default_factory=dict)
+    shelves: dict[str, IndexedSet] = field(default_factory=dict)
 
     def values(self, chosen: EvalSet, request: Mapping[str, Any], metric: str = METRIC) -> dict[str, float]:
         """The metric of each query. Raises OutOfTime."""

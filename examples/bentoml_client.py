@@ -1,6 +1,6 @@
 """BentoML's own client: find passages, then ask and read the events as they come.
 
-    python examples/bentoml_client.py [QUESTION]
+python examples/bentoml_client.py [QUESTION]
 """
 
 import json

@@ -1,6 +1,6 @@
 """LangChain: a prompt and a model in a chain, whole and streamed; then the same chain with model `rag`.
 
-    python examples/langchain_chain.py [QUESTION]
+python examples/langchain_chain.py [QUESTION]
 """
 
 import os
@@ -32,8 +32,6 @@ for chunk in chain.stream(words):
 print()
 
 # Model `rag` searches by itself; the chain stays as it is.
-rag = ChatOpenAI(
-    base_url=f"{url}/v1", api_key="none", model="rag", max_tokens=30, extra_body={"rag": {"top_k": 2}}
-)
+rag = ChatOpenAI(base_url=f"{url}/v1", api_key="none", model="rag", max_tokens=30, extra_body={"rag": {"top_k": 2}})
 chain = ChatPromptTemplate.from_messages([("human", "{question}")]) | rag
 print("rag:", chain.invoke({"question": question}).content)

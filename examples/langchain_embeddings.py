@@ -1,6 +1,6 @@
 """LangChain: embeddings of this service in a vector store of LangChain's.
 
-    python examples/langchain_embeddings.py
+python examples/langchain_embeddings.py
 """
 
 import os

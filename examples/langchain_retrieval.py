@@ -1,6 +1,6 @@
 """LangChain: a chain that searches a vector store, makes its own prompt of what is found, and says where it is from.
 
-    python examples/langchain_retrieval.py [QUESTION]
+python examples/langchain_retrieval.py [QUESTION]
 """
 
 import os

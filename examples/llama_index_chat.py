@@ -1,6 +1,6 @@
 """LlamaIndex: a model of this service, whole and streamed, and model `rag`.
 
-    python examples/llama_index_chat.py [QUESTION]
+python examples/llama_index_chat.py [QUESTION]
 """
 
 import os

@@ -1,6 +1,6 @@
 """The `openai` package with asyncio: three questions at once, each streamed.
 
-    python examples/openai_async.py [QUESTION]
+python examples/openai_async.py [QUESTION]
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """The `openai` package: the language model by itself, then model `rag`, whole and streamed, with sources and citations.
 
-    python examples/openai_chat.py [QUESTION]
+python examples/openai_chat.py [QUESTION]
 """
 
 import os

@@ -1,6 +1,6 @@
 """The `openai` package's files and vector stores: upload, search, answer from one vector store, clean up.
 
-    python examples/openai_documents.py
+python examples/openai_documents.py
 """
 
 import os

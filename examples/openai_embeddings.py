@@ -1,6 +1,6 @@
 """The `openai` package's embeddings: vectors of texts, from the encoder that documents are searched with.
 
-    python examples/openai_embeddings.py
+python examples/openai_embeddings.py
 """
 
 import os

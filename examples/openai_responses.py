@@ -1,6 +1,6 @@
 """The `openai` package's Responses API: `file_search` over a vector store, with citations of files.
 
-    python examples/openai_responses.py [QUESTION]
+python examples/openai_responses.py [QUESTION]
 """
 
 import os

@@ -1,6 +1,6 @@
 """Outlines: text of a given form, with the engine of this service behind it.
 
-    python examples/outlines_structured.py
+python examples/outlines_structured.py
 """
 
 import os

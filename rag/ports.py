@@ -13,14 +13,14 @@ from rag.types import (
     Attributes,
     Chunk,
     Extract,
-    Finished,
     Match,
     Message,
     ModelInput,
     RerankKind,
     SparseVector,
+    StreamEnd,
+    TextDelta,
     TextKind,
-    TextPiece,
     TokenCounts,
     TokenIds,
 )
@@ -366,8 +366,8 @@ class Cache(Protocol):
     async def close(self) -> None: ...
 
 
-Pieces = AsyncGenerator[TextPiece | Finished, None]
-"""New text as it comes, then exactly one `Finished`, also where several texts are wanted.
+TokenStream = AsyncGenerator[TextDelta | StreamEnd, None]
+"""New text as it comes, then exactly one `StreamEnd`, also where several texts are wanted.
 
 Closing it stops the engine's work on the request.
 """
@@ -378,7 +378,7 @@ class Generator(Protocol):
 
     async def generate(
         self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
-    ) -> Pieces:
+    ) -> TokenStream:
         """Returns as soon as the request is accepted, before the first token. The caller closes what it gets.
 
         Args:

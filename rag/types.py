@@ -218,7 +218,7 @@ class TokenLogprob:
 
 
 @dataclass(frozen=True, slots=True)
-class TextPiece:
+class TextDelta:
     """New text from the engine; empty only where it comes with something else."""
 
     text: str
@@ -241,7 +241,7 @@ class TextEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class StreamEnd:
     """The engine's last word on a request."""
 
     finish_reason: str

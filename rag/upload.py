@@ -73,7 +73,7 @@ class Refusal:
 
 
 @dataclass(slots=True)
-class Outcome:
+class UploadOutcome:
     """What became of one group."""
 
     files: list[JsonObject] = field(default_factory=list)
@@ -81,7 +81,7 @@ class Outcome:
     refusals: list[Refusal] = field(default_factory=list)
     jobs: list[str] = field(default_factory=list)
 
-    def add(self, other: Outcome) -> None:
+    def add(self, other: UploadOutcome) -> None:
         self.files += other.files
         self.refusals += other.refusals
         self.jobs += other.jobs
@@ -185,7 +185,7 @@ def grouped(uploads: Iterable[Upload]) -> Iterator[list[Upload]]:
         yield group
 
 
-def send_all(target: Target, uploads: Sequence[Upload]) -> Iterator[Outcome]:
+def send_all(target: Target, uploads: Sequence[Upload]) -> Iterator[UploadOutcome]:
     """One outcome a group, in order, with `IN_FLIGHT` groups on the way.
 
     Raises:
@@ -193,7 +193,7 @@ def send_all(target: Target, uploads: Sequence[Upload]) -> Iterator[Outcome]:
         Rejected: nothing that is sent like this is taken.
     """
     sender = _Sender(target)
-    waiting: deque[Future[Outcome]] = deque()
+    waiting: deque[Future[UploadOutcome]] = deque()
     with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="upload") as pool:
         try:
             for group in grouped(uploads):
@@ -216,10 +216,10 @@ class _Sender:
     reached: threading.Event = field(default_factory=threading.Event)
     halt: threading.Event = field(default_factory=threading.Event)
 
-    def send(self, group: Sequence[Upload], drops: int = 0) -> Outcome:
+    def send(self, group: Sequence[Upload], drops: int = 0) -> UploadOutcome:
         """Posts the group; when it is refused as a whole, again without the files at fault."""
         try:
-            response = patiently(lambda: self._post(group), self.target.pause or self.halt.wait, self._hopeless)
+            response = with_retries(lambda: self._post(group), self.target.pause or self.halt.wait, self._hopeless)
         except (OSError, UnicodeError) as error:
             return self._one_by_one(group) if len(group) > 1 else _refused(group, _reason(error))
         if response.is_success:
@@ -259,14 +259,14 @@ class _Sender:
     def _hopeless(self, error: httpx.TransportError) -> bool:
         return self.halt.is_set() or (isinstance(error, httpx.ConnectError) and not self.reached.is_set())
 
-    def _one_by_one(self, group: Sequence[Upload]) -> Outcome:
-        whole = Outcome()
+    def _one_by_one(self, group: Sequence[Upload]) -> UploadOutcome:
+        whole = UploadOutcome()
         for upload in group:
             whole.add(self.send([upload]))
         return whole
 
 
-def patiently(
+def with_retries(
     call: Callable[[], httpx.Response],
     pause: Callable[[float], object] = time.sleep,
     hopeless: Callable[[httpx.TransportError], bool] = lambda _: False,
@@ -297,18 +297,18 @@ def _asked_pause_s(response: httpx.Response, default: float) -> float:
         return default
 
 
-def _accepted(response: httpx.Response) -> Outcome:
+def _accepted(response: httpx.Response) -> UploadOutcome:
     try:
         body = response.json()
         job_id = str(body.get("batch_id") or "")
         files = [{**file, "job_id": job_id} for file in body["files"]]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Rejected(f"{response.url} does not answer as this service does; is the address right?") from None
-    return Outcome(files=files, jobs=[job_id] if job_id else [])
+    return UploadOutcome(files=files, jobs=[job_id] if job_id else [])
 
 
-def _refused(group: Sequence[Upload], message: str) -> Outcome:
-    return Outcome(refusals=[Refusal(upload.name, message) for upload in group])
+def _refused(group: Sequence[Upload], message: str) -> UploadOutcome:
+    return UploadOutcome(refusals=[Refusal(upload.name, message) for upload in group])
 
 
 def _reason(error: OSError | UnicodeError) -> str:

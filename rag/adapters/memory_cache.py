@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from cachetools import TLRUCache
 
-from rag.retrieve.question_group import MOST, QuestionGroup
+from rag.retrieve.cache.question_group import MOST, QuestionGroup
 
 _AN_ENTRY = 700
 """Bytes that an entry takes beside its value: keys, places in dictionaries, lists and a heap, about."""

@@ -1,6 +1,6 @@
 """The Parser: each file is read in a process of its own, forked by a helper process that this starts when first needed.
 
-    service --JSON lines--> helper (rag.readers.helper) --fork--> child: reads one file, writes the Extract to a file
+service --JSON lines--> helper (rag.readers.helper) --fork--> child: reads one file, writes the Extract to a file
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Final
 from rag.errors import BrokenFile, Draining, InternalError, ParsingLimit, UnsupportedFile, error_class
 from rag.readers.extract_json import from_json
 from rag.readers.limits import ParserLimits
-from rag.readers.request import Reply, Request
+from rag.readers.parse_request import ParseReply, ParseRequest
 from rag.types import Extract
 
 __all__ = ["ParserLimits", "ParserProcess"]
@@ -85,7 +85,7 @@ class ParserProcess:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _request(self, path: Path, filename: str) -> Request:
+    def _request(self, path: Path, filename: str) -> ParseRequest:
         number = next(self._numbers)
         with self._lock:
             self._refuse_if_closed()
@@ -93,7 +93,7 @@ class ParserProcess:
             folder = self._folder / str(number)
             folder.mkdir(parents=True)  # cleaners of temporary folders take the parent too
         limits = self._limits
-        return Request(
+        return ParseRequest(
             number=number,
             path=str(path.absolute()),
             filename=filename,
@@ -104,7 +104,7 @@ class ParserProcess:
             ocr_languages=self._ocr_languages,
         )
 
-    def _ask(self, request: Request) -> Reply:
+    def _ask(self, request: ParseRequest) -> ParseReply:
         for _ in range(2):
             helper = self._running_helper()
             try:
@@ -129,7 +129,7 @@ class ParserProcess:
         if self._is_closed:
             raise Draining("files are no longer read: the service is shutting down")
 
-    def _outcome(self, reply: Reply, result: Path, filename: str) -> Extract:
+    def _outcome(self, reply: ParseReply, result: Path, filename: str) -> Extract:
         limits = self._limits
         match reply.outcome:
             case "text":
@@ -171,14 +171,14 @@ class _Helper:
         assert self._process.stdout is not None
         self._requests, self._replies = self._process.stdin, self._process.stdout
         self._lock = threading.Lock()
-        self._waiting: dict[int, Future[Reply]] = {}
+        self._waiting: dict[int, Future[ParseReply]] = {}
         self.is_running = True
         self._listener = threading.Thread(target=self._listen, name="rag-parser", daemon=True)
         self._listener.start()
 
-    def ask(self, request: Request, timeout_s: float) -> Reply:
+    def ask(self, request: ParseRequest, timeout_s: float) -> ParseReply:
         """Raises EOFError when the process ends meanwhile, TimeoutError when it does not answer."""
-        reply: Future[Reply] = Future()
+        reply: Future[ParseReply] = Future()
         with self._lock:
             if not self.is_running:
                 raise EOFError
@@ -209,7 +209,7 @@ class _Helper:
     def _listen(self) -> None:
         with self._replies:
             for line in self._replies:
-                reply = Reply.parse(line)
+                reply = ParseReply.parse(line)
                 with self._lock:
                     waiting = self._waiting.get(reply.number)
                 if waiting:

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from rag.errors import SetupError
-from rag.retrieve.question_group import MOST, QuestionGroup
+from rag.retrieve.cache.question_group import MOST, QuestionGroup
 
 logger = logging.getLogger("rag.cache")
 

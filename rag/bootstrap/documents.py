@@ -15,8 +15,8 @@ from rag.records import Strategy
 from rag.types import Extract, Passage
 
 if TYPE_CHECKING:
-    from rag.ingest.asking import LanguageModel
-    from rag.library.archive import Archive
+    from rag.ingest.question_generation import LanguageModel
+    from rag.library.document_runtime import DocumentRuntime
 
 
 def make_archive(
@@ -26,11 +26,11 @@ def make_archive(
     store: VectorStore,
     database: Any,
     loop: asyncio.AbstractEventLoop,
-) -> Archive:
+) -> DocumentRuntime:
     from rag.adapters.dbos_jobs import DbosJobs
     from rag.adapters.parser_process import ParserLimits, ParserProcess
     from rag.chunkers import RecursiveStrategy
-    from rag.library.archive import Archive, Tools
+    from rag.library.document_runtime import Dependencies, DocumentRuntime
     from rag.readers.ocr import missing_ocr
 
     options = settings()
@@ -38,7 +38,7 @@ def make_archive(
     if chosen.ocr and (missing := missing_ocr()):
         raise SetupError(f"RAG_INGEST__OCR: {missing}", param="RAG_INGEST__OCR")
     limits = ParserLimits(timeout_s=chosen.parse_timeout_s, memory_mib=chosen.parse_memory_mib)
-    tools = Tools(
+    tools = Dependencies(
         database=database,
         blobs=blob_folder(),
         store=store,
@@ -53,7 +53,7 @@ def make_archive(
         sparse_embedders=sparse_embedders,
         sparse_model=options.embedder.sparse_model or "",
     )
-    archive = Archive(tools, loop)
+    archive = DocumentRuntime(tools, loop)
     archive.start()
     return archive
 
@@ -69,7 +69,7 @@ def _cut(extract: Extract, strategy: Strategy) -> Sequence[Passage]:
 @functools.cache
 def _encoder_tokenizer() -> Any:
     from rag.adapters import model_files
-    from rag.adapters.encoder_tokenizer import encoder_tokenizer
+    from rag.adapters.sentence_transformers.tokenizer import encoder_tokenizer
 
     return encoder_tokenizer(model_files.embedder_folder(settings()))
 
@@ -85,8 +85,8 @@ def database() -> Any:
 def vector_store() -> Any:
     from threadpoolctl import threadpool_limits
 
-    from rag.adapters.milvus_index import FieldIndex, Indexes
-    from rag.adapters.milvus_store import MilvusStore
+    from rag.adapters.milvus.index import FieldIndex, Indexes
+    from rag.adapters.milvus.store import MilvusStore
 
     # Milvus Lite searches with NumPy: one query is too little work to share between threads.
     threadpool_limits(limits=1, user_api="blas")

@@ -7,8 +7,8 @@ from typing import Any
 
 from rag.bootstrap.process import client_of, make_cache, settings
 from rag.config import LLMSettings
-from rag.http.dependencies import Dependencies
-from rag.http.rag_api import RagApi
+from rag.http.clients.upstream_services import UpstreamServices
+from rag.http.native.rag_api import RagApi
 
 
 def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
@@ -17,7 +17,7 @@ def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
     clients = {name: client_of(name, url) for name, url in addresses.items()}
     where = own_url or "the service's address"
     ready = f"ready: Swagger UI and APIs at {where} - try: python -m rag ingest docs; python -m rag ask 'What is this?'"
-    dependencies = Dependencies(clients, ready_message=ready)
+    dependencies = UpstreamServices(clients, ready_message=ready)
     return RagApi(
         dependencies,
         cache=make_cache() if options.cache.answers else None,

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from rag import config
 from rag.bootstrap.process import MIB, settings
-from rag.http.embedder_api import EmbedderApi, EmbedderModels
-from rag.http.resource import Resource
+from rag.http.background_loader import BackgroundLoader
+from rag.http.native.embedder_api import EmbedderApi, EmbedderModels
 
 if TYPE_CHECKING:
-    from rag.adapters.compute_turn import ComputeTurn
-    from rag.adapters.encoders import Encoders
-    from rag.adapters.named_models import NamedModels
-    from rag.adapters.rerankers import LocalRerankers
-    from rag.adapters.st_embedder import StEmbedder
-    from rag.adapters.st_sparse import StSparseEmbedder
+    from rag.adapters.sentence_transformers.embedder import StEmbedder
+    from rag.adapters.sentence_transformers.encoders import Encoders
+    from rag.adapters.sentence_transformers.model_registry import ModelRegistry
+    from rag.adapters.sentence_transformers.rerankers import LocalRerankers
+    from rag.adapters.sentence_transformers.scheduler import ComputeScheduler
+    from rag.adapters.sentence_transformers.sparse import StSparseEmbedder
 
 
 def embedder_api() -> EmbedderApi:
@@ -26,15 +26,15 @@ def embedder_api() -> EmbedderApi:
     async def load() -> EmbedderModels:
         return await asyncio.to_thread(_load_models, loading)
 
-    return EmbedderApi(Resource("the encoder", load))
+    return EmbedderApi(BackgroundLoader("the encoder", load))
 
 
 def _load_models(loading: asyncio.Lock) -> EmbedderModels:
     os.environ.setdefault("TQDM_DISABLE", "1")  # a progress bar of 0.1 s in the log, and a lock that exits can hang on
-    from rag.adapters.compute_turn import ComputeTurn, passage_threads
+    from rag.adapters.sentence_transformers.scheduler import ComputeScheduler, passage_threads
 
     chosen = settings().embedder
-    turn = ComputeTurn(passage_threads(chosen))
+    turn = ComputeScheduler(passage_threads(chosen))
     dense = _encoders(turn, loading)
     sparse = _sparse_encoders(turn, loading)
     if chosen.sparse_model:
@@ -42,10 +42,10 @@ def _load_models(loading: asyncio.Lock) -> EmbedderModels:
     return EmbedderModels(dense, sparse, _rerankers(dense, turn, loading), chosen.sparse_model)
 
 
-def _encoders(turn: ComputeTurn, loading: asyncio.Lock) -> Encoders[StEmbedder]:
+def _encoders(turn: ComputeScheduler, loading: asyncio.Lock) -> Encoders[StEmbedder]:
     from rag.adapters import model_files
-    from rag.adapters.encoders import Encoders
-    from rag.adapters.st_embedder import StEmbedder
+    from rag.adapters.sentence_transformers.embedder import StEmbedder
+    from rag.adapters.sentence_transformers.encoders import Encoders
 
     options = settings()
 
@@ -59,32 +59,32 @@ def _encoders(turn: ComputeTurn, loading: asyncio.Lock) -> Encoders[StEmbedder]:
     return Encoders(configured, load, loading=loading)
 
 
-def _sparse_encoders(turn: ComputeTurn, loading: asyncio.Lock) -> NamedModels[StSparseEmbedder]:
+def _sparse_encoders(turn: ComputeScheduler, loading: asyncio.Lock) -> ModelRegistry[StSparseEmbedder]:
     from rag.adapters import model_files
-    from rag.adapters.named_models import NamedModels
-    from rag.adapters.st_sparse import StSparseEmbedder
+    from rag.adapters.sentence_transformers.model_registry import ModelRegistry
+    from rag.adapters.sentence_transformers.sparse import StSparseEmbedder
 
     chosen = settings().embedder
 
     def load(model: str) -> StSparseEmbedder:
         return StSparseEmbedder(model_files.sparse_folder(model), model, chosen, turn)
 
-    return NamedModels("sparse encoder", load, loading=loading)
+    return ModelRegistry("sparse encoder", load, loading=loading)
 
 
-def _rerankers(encoders: Encoders[StEmbedder], turn: ComputeTurn, loading: asyncio.Lock) -> LocalRerankers:
+def _rerankers(encoders: Encoders[StEmbedder], turn: ComputeScheduler, loading: asyncio.Lock) -> LocalRerankers:
     from rag.adapters import model_files
-    from rag.adapters.cross_encoder import StCrossEncoder
-    from rag.adapters.late_interaction import TokenVectorCache
-    from rag.adapters.named_models import NamedModels
-    from rag.adapters.rerankers import LocalRerankers
+    from rag.adapters.sentence_transformers.cross_encoder import StCrossEncoder
+    from rag.adapters.sentence_transformers.late_interaction import TokenVectorCache
+    from rag.adapters.sentence_transformers.model_registry import ModelRegistry
+    from rag.adapters.sentence_transformers.rerankers import LocalRerankers
 
     options = settings()
 
     def load(model: str) -> StCrossEncoder:
         return StCrossEncoder(model_files.cross_encoder_folder(model), model, options.embedder, turn)
 
-    cross_encoders = NamedModels("cross-encoder", load, loading=loading)
+    cross_encoders = ModelRegistry("cross-encoder", load, loading=loading)
     configured = options.rerank.cross_encoder
     if configured:
         cross_encoders.load_now(configured, "RAG_RERANK__MODEL")

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from rag.bootstrap.edge import answer_sampling
 from rag.bootstrap.process import settings
 from rag.config import Settings
-from rag.http.llm_api import LlmApi
+from rag.http.native.llm_api import LlmApi
 from rag.ports import Adapters, Generator
 
 
@@ -32,7 +32,7 @@ def llm_api() -> tuple[LlmApi, Engine]:
 
 def _vllm_engine(options: Settings) -> tuple[Engine, Adapters | None]:
     from rag.adapters import model_files
-    from rag.adapters.vllm_engine import VllmEngine
+    from rag.adapters.vllm.engine import VllmEngine
 
     engine = VllmEngine(model_files.llm_folder(options), options.llm)
     return engine, engine.adapters
@@ -40,6 +40,6 @@ def _vllm_engine(options: Settings) -> tuple[Engine, Adapters | None]:
 
 def _openai_llm(options: Settings) -> Engine:
     from rag.adapters.estimated_tokenizer import EstimatedTokenizer
-    from rag.adapters.openai_llm import OpenAiLlm
+    from rag.adapters.openai.generator import OpenAiGenerator
 
-    return OpenAiLlm(options.llm, count=EstimatedTokenizer().count, own_sampling=answer_sampling(options.llm))
+    return OpenAiGenerator(options.llm, count=EstimatedTokenizer().count, own_sampling=answer_sampling(options.llm))

@@ -13,9 +13,9 @@ from typing import Any, Literal
 from rag import config
 from rag.blobs import BlobFolder
 from rag.config import Settings
-from rag.http.lifecycle import Lifecycle
-from rag.http.request_id import RequestIdFilter
-from rag.http.service_client import ServiceClient
+from rag.http.clients.service_client import ServiceClient
+from rag.http.middleware.lifecycle import Lifecycle
+from rag.http.middleware.request_id import RequestIdFilter
 from rag.ports import Cache
 
 MIB = 2**20
@@ -31,7 +31,7 @@ def lifecycle(name: str, *, is_edge: bool = False) -> Lifecycle:
 
 
 def edge_options(life: Lifecycle) -> dict[str, Any]:
-    """Options of `rag.http.edge.Edge` for this service."""
+    """Options of `rag.http.middleware.edge.Edge` for this service."""
     options = settings()
     upload, body = options.ingest.max_request_mib * MIB, options.server.max_body_mib * MIB
     inner = 64 * MIB

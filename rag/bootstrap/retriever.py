@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING, Any, cast
 from rag.bootstrap.process import MIB, blob_folder, client_of, make_cache, settings
 from rag.config import Settings
 from rag.errors import ModelNotFound, SetupError, Unavailable
-from rag.http.resource import Resource
-from rag.http.retriever_api import RetrieverApi, RetrieverParts
-from rag.http.service_client import ServiceClient
+from rag.http.background_loader import BackgroundLoader
+from rag.http.clients.service_client import ServiceClient
+from rag.http.native.retriever_api import RetrieverApi, RetrieverParts
 from rag.ports import Cache, ChatTokenizer, Generator, Reranker, SparseEmbedders, VectorStore
 
 if TYPE_CHECKING:
-    from rag.http.engine_facts import EngineFacts
-    from rag.http.remote import RemoteEmbedders
-    from rag.library.archive import Archive
-    from rag.retrieve.finder import Finder
-    from rag.retrieve.found import Found
-    from rag.retrieve.kept import KeptRetrievals
+    from rag.http.clients.engine_facts import EngineFacts
+    from rag.http.clients.remote import RemoteEmbedders
+    from rag.library.document_runtime import DocumentRuntime
+    from rag.retrieve.cache.retrieval_cache import RetrievalCache
     from rag.retrieve.options import RetrieveOptions
-    from rag.retrieve.paths import SearchPaths
-    from rag.retrieve.planning import Planner
+    from rag.retrieve.pipeline import RetrievalPipeline
+    from rag.retrieve.planning.planner import LanguageModelPlanner
+    from rag.retrieve.result import RetrievalResult
+    from rag.retrieve.search.paths import SearchPaths
 
 
 def retriever_api(addresses: Mapping[str, str]) -> tuple[RetrieverApi, Sequence[ServiceClient]]:
     """`addresses`: URLs of the services named `Embedder` and `LLM`. The clients are the caller's to close."""
     embedder, llm = client_of("Embedder", addresses["Embedder"]), client_of("LLM", addresses["LLM"])
-    parts = Resource("the retriever", lambda: _retriever_parts(embedder, llm))
+    parts = BackgroundLoader("the retriever", lambda: _retriever_parts(embedder, llm))
     api = RetrieverApi(
         parts,
         incoming=blob_folder().incoming,
@@ -42,14 +42,14 @@ def retriever_api(addresses: Mapping[str, str]) -> tuple[RetrieverApi, Sequence[
 
 async def _retriever_parts(client: ServiceClient, llm: ServiceClient) -> RetrieverParts:
     from rag.bootstrap.documents import chat_tokenizer, database, make_archive, vector_store
-    from rag.http.engine_facts import EngineFacts
-    from rag.http.remote import RemoteEmbedders, RemoteGenerator
-    from rag.http.remote_models import RemoteSparseEmbedders
-    from rag.ingest.asking import LanguageModel
-    from rag.retrieve.own_paths import LevelStore, OwnPaths
-    from rag.retrieve.paths import SearchPaths
-    from rag.retrieve.prompt import PromptMaker
-    from rag.retrieve.template_check import open_templates
+    from rag.http.clients.engine_facts import EngineFacts
+    from rag.http.clients.remote import RemoteEmbedders, RemoteGenerator
+    from rag.http.clients.remote_models import RemoteSparseEmbedders
+    from rag.ingest.question_generation import LanguageModel
+    from rag.retrieve.prompting.prompt_builder import PromptBuilder
+    from rag.retrieve.prompting.template_check import open_templates
+    from rag.retrieve.search.custom_retrievers import CustomRetrievers, MirroredStore
+    from rag.retrieve.search.paths import SearchPaths
 
     options = settings()
     templates = open_templates(options.prompt.folder, fence=options.prompt.fence)
@@ -59,8 +59,8 @@ async def _retriever_parts(client: ServiceClient, llm: ServiceClient) -> Retriev
     embedders, engine = RemoteEmbedders(client), EngineFacts(llm)
     engine.start()
     await _connected(embedders)
-    own = OwnPaths(store, _own_paths(options))
-    level = cast(VectorStore, LevelStore(store, own))
+    own = CustomRetrievers(store, _own_paths(options))
+    level = cast(VectorStore, MirroredStore(store, own))
     sparse = RemoteSparseEmbedders(client)
     await _check_sparse_model(sparse)
     generator = RemoteGenerator(llm)
@@ -74,7 +74,7 @@ async def _retriever_parts(client: ServiceClient, llm: ServiceClient) -> Retriev
         store,
         finder,
         archive.library,
-        PromptMaker(templates, tokenizer),
+        PromptBuilder(templates, tokenizer),
         embedders.default,
         reranker,
         archive.library.check_default,
@@ -92,7 +92,7 @@ async def _opened_cache() -> Cache | None:
 
 
 def _stopping(
-    engine: EngineFacts, archive: Archive, reranker: Reranker, cache: Cache | None
+    engine: EngineFacts, archive: DocumentRuntime, reranker: Reranker, cache: Cache | None
 ) -> Callable[[], Awaitable[None]]:
     from rag.adapters.http_reranker import HttpReranker
 
@@ -107,10 +107,10 @@ def _stopping(
     return stop
 
 
-def _planner(generator: Generator, tokenizer: ChatTokenizer, engine: EngineFacts) -> Planner:
-    from rag.retrieve.planning import Planner
+def _planner(generator: Generator, tokenizer: ChatTokenizer, engine: EngineFacts) -> LanguageModelPlanner:
+    from rag.retrieve.planning.planner import LanguageModelPlanner
 
-    return Planner(
+    return LanguageModelPlanner(
         generator,
         tokenizer,
         context_tokens=engine.context_tokens,
@@ -140,7 +140,7 @@ async def _check_sparse_model(sparse: SparseEmbedders) -> None:
 
 
 def _own_paths(options: Settings) -> Mapping[str, Any]:
-    from rag.retrieve.own_paths import load_paths
+    from rag.retrieve.search.custom_retrievers import load_retrievers
 
     if options.retrieve.paths and options.catalog.url:
         raise SetupError(
@@ -148,28 +148,28 @@ def _own_paths(options: Settings) -> Mapping[str, Any]:
             "used with RAG_CATALOG__URL, which several replicas share",
             param="RAG_RETRIEVE__PATHS",
         )
-    return load_paths(options.retrieve.paths)
+    return load_retrievers(options.retrieve.paths)
 
 
 def _finder(
-    archive: Archive,
+    archive: DocumentRuntime,
     paths: SearchPaths,
     sparse: SparseEmbedders,
-    planner: Planner,
+    planner: LanguageModelPlanner,
     reranker: Reranker,
     cache: Cache | None,
-) -> Finder:
-    from rag.retrieve.finder import Finder
-    from rag.retrieve.search import Searcher
+) -> RetrievalPipeline:
+    from rag.retrieve.pipeline import RetrievalPipeline
+    from rag.retrieve.search.searcher import Searcher
 
     searcher = Searcher(archive.encoders, sparse, paths, archive.views, archive.leases)
     options, kept = _retrieve_options(settings()), _kept_retrievals(cache)
-    return Finder(searcher, archive.views, archive.encoders, options, planner, reranker, kept)
+    return RetrievalPipeline(searcher, archive.views, archive.encoders, options, planner, reranker, kept)
 
 
 async def _reranker(embedder: ServiceClient, encoder: str) -> Reranker:
     from rag.adapters.http_reranker import HttpReranker
-    from rag.http.remote_models import RemoteReranker
+    from rag.http.clients.remote_models import RemoteReranker
 
     chosen = settings().rerank
     if chosen.kind == "remote":
@@ -181,14 +181,14 @@ async def _reranker(embedder: ServiceClient, encoder: str) -> Reranker:
     return reranker
 
 
-def _kept_retrievals(cache: Cache | None) -> KeptRetrievals[Found] | None:
-    from rag.retrieve.found import pack_found, unpack_found
-    from rag.retrieve.kept import KeptRetrievals
+def _kept_retrievals(cache: Cache | None) -> RetrievalCache[RetrievalResult] | None:
+    from rag.retrieve.cache.retrieval_cache import RetrievalCache
+    from rag.retrieve.result import pack_result, unpack_result
 
     chosen = settings().cache
     if cache is None:
         return None
-    return KeptRetrievals(cache, pack_found, unpack_found, ttl_s=chosen.ttl_s, semantic=chosen.semantic)
+    return RetrievalCache(cache, pack_result, unpack_result, ttl_s=chosen.ttl_s, semantic=chosen.semantic)
 
 
 def _retrieve_options(options: Settings) -> RetrieveOptions:

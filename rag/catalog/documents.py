@@ -80,9 +80,7 @@ def record(connection: sa.Connection, store_id: str, file_id: str) -> DocumentRe
     return to_record(row)
 
 
-def page(
-    connection: sa.Connection, store_id: str, cursor: Cursor, status: WorkStatus | None
-) -> Page[DocumentRecord]:
+def page(connection: sa.Connection, store_id: str, cursor: Cursor, status: WorkStatus | None) -> Page[DocumentRecord]:
     statement = _shown().where(documents.c.store_id == store_id)
     if status is not None:
         statement = statement.where(versions.c.state.in_([s for s, name in STATUS.items() if name == status]))

@@ -27,9 +27,7 @@ def insert(
     purpose: str,
     expires_at: float | None = None,
 ) -> FileRecord:
-    record = FileRecord(
-        file_id, upload.filename, purpose, upload.bytes, upload.content_hash, time.time(), expires_at
-    )
+    record = FileRecord(file_id, upload.filename, purpose, upload.bytes, upload.content_hash, time.time(), expires_at)
     connection.execute(
         sa.insert(files).values(
             id=file_id,

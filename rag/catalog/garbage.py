@@ -53,9 +53,7 @@ def let_go(connection: sa.Connection) -> None:
         versions.c.state.in_(("failed", "cancelled")) & (deleted | replaced)
     )
     held = versions.c.blob_id.is_not(None) | versions.c.extract_id.is_not(None)
-    connection.execute(
-        sa.update(versions).where(past & held & ~versions.c.dirty).values(blob_id=None, extract_id=None)
-    )
+    connection.execute(sa.update(versions).where(past & held & ~versions.c.dirty).values(blob_id=None, extract_id=None))
 
 
 def abandoned_copies(connection: sa.Connection, older_than_s: float) -> list[int]:

@@ -130,9 +130,7 @@ def broken_versions(connection: sa.Connection, job_id: str) -> list[Any]:
     """The job's failed and cancelled versions whose bytes are still there."""
     joined = sa.select(versions).join(job_files, job_files.c.seq == versions.c.seq)
     wanted = (
-        (job_files.c.job_id == job_id)
-        & versions.c.state.in_(("failed", "cancelled"))
-        & versions.c.blob_id.is_not(None)
+        (job_files.c.job_id == job_id) & versions.c.state.in_(("failed", "cancelled")) & versions.c.blob_id.is_not(None)
     )
     return list(connection.execute(joined.where(wanted).order_by(job_files.c.position)))
 
@@ -152,7 +150,7 @@ def begin(connection: sa.Connection, job_id: str) -> tuple[bool, bool]:
     return True, found.started_at is not None
 
 
-def says(connection: sa.Connection, job_id: str, step: str, chunks_per_s: float | None = None) -> None:
+def report_progress(connection: sa.Connection, job_id: str, step: str, chunks_per_s: float | None = None) -> None:
     """It got on."""
     now = time.time()
     values: dict[str, Any] = {"heartbeat_at": now, "alive_at": now, "step": step[:600], "waiting_for": ""}

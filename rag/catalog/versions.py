@@ -101,7 +101,7 @@ def newest_readable(connection: sa.Connection, document_id: str, file_id: str) -
     return connection.execute(sa.select(versions).where(wanted).order_by(order, versions.c.seq.desc())).first()
 
 
-def twin(connection: sa.Connection, version: Any, index_id: str) -> Any | None:
+def reusable_version(connection: sa.Connection, version: Any, index_id: str) -> Any | None:
     """Another version of the document with the same text and cuts, whole in this index: its vectors will do."""
     wanted = (
         (versions.c.document_id == version.document_id)
@@ -297,9 +297,7 @@ def change_attributes(
         The visible version and the one that shall follow it, whose rows are still to be written; None when there is
         nothing to write.
     """
-    own = (
-        (versions.c.document_id == document.id) & (versions.c.file_id == file_id) & (versions.c.state == "pending")
-    )
+    own = (versions.c.document_id == document.id) & (versions.c.file_id == file_id) & (versions.c.state == "pending")
     copied = versions.c.generation.is_not(None)  # for another change of attributes, which comes before this one
     connection.execute(sa.update(versions).where(own & ~copied).values(attributes=dict(attributes)))
     visible = visible_of(connection, document.id)

@@ -36,7 +36,7 @@ def chunker_for(strategy: ChunkingStrategy, tokenizer: TokenCounter | None) -> C
     """The chunker that does as the strategy says.
 
     Args:
-        tokenizer: The encoder's, for `TokenStrategy`; see `rag.adapters.encoder_tokenizer`.
+        tokenizer: The encoder's, for `TokenStrategy`; see `rag.adapters.sentence_transformers.tokenizer`.
 
     Raises:
         InvalidRequest: the strategy counts tokens, and the encoder has no tokenizer to count with.

@@ -16,7 +16,7 @@ _UNDERLINE = re.compile(r" {0,3}(?:=+|-+)[ \t]*$")
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class TextBlock:
     span: Span
     is_heading: bool = False
 
@@ -46,7 +46,7 @@ class StructureChunker:
             for span in self._packed(extract.text, blocks(extract.text, extract.headings))
         ]
 
-    def _packed(self, text: str, found: Iterator[Block]) -> Iterator[Span]:
+    def _packed(self, text: str, found: Iterator[TextBlock]) -> Iterator[Span]:
         capacity = min(self.max_chars, MAX_CHARS)
         open_span: Span | None = None
         only_headings = True
@@ -63,7 +63,7 @@ class StructureChunker:
         if open_span is not None:
             yield open_span
 
-    def _parts(self, text: str, block: Block, heading: Span | None) -> Iterator[Block]:
+    def _parts(self, text: str, block: TextBlock, heading: Span | None) -> Iterator[TextBlock]:
         """The block, or parts of it that are small enough, the first of them small enough to follow its `heading`."""
         capacity = min(self.max_chars, MAX_CHARS)
         if block.end - block.start <= capacity:
@@ -73,10 +73,10 @@ class StructureChunker:
         for first, last in recursive_spans(text[block.start : block.end], room if room > capacity // 2 else capacity):
             span = stripped(text, (block.start + first, block.start + last))
             if span[0] < span[1]:
-                yield Block(span, block.is_heading)
+                yield TextBlock(span, block.is_heading)
 
 
-def blocks(text: str, headings: tuple[Heading, ...] = ()) -> Iterator[Block]:
+def blocks(text: str, headings: tuple[Heading, ...] = ()) -> Iterator[TextBlock]:
     """The blocks in order, without white space around them: headings, code blocks, list items, runs of lines.
 
     A table is a run of lines. What is below a list item belongs to it: its other lines, its sublists.
@@ -98,7 +98,7 @@ def blocks(text: str, headings: tuple[Heading, ...] = ()) -> Iterator[Block]:
     for (start, is_heading), end in zip(starts, ends, strict=True):
         span = stripped(text, (start, end))
         if span[0] < span[1]:
-            yield Block(span, is_heading)
+            yield TextBlock(span, is_heading)
 
 
 def _lines(text: str, cuts: list[int]) -> Iterator[str]:

@@ -39,7 +39,7 @@ class TokenChunker:
     `TextSplitter.from_huggingface_tokenizer` tokenizes each passage a dozen times: 20 s for 2 MB at 800 / 400 tokens.
 
     Args:
-        tokenizer: Neither truncates nor pads; see `rag.adapters.encoder_tokenizer`.
+        tokenizer: Neither truncates nor pads; see `rag.adapters.sentence_transformers.tokenizer`.
         max_tokens: In a passage at most, the encoder's special tokens not counted.
         overlap_tokens: That may repeat the end of the passage before; half of `max_tokens` at most.
     """

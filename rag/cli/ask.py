@@ -11,7 +11,7 @@ import httpx
 
 from rag.cli.output import fail, print_json, print_table, say, shortened
 from rag.cli.service import call, check, given, json_option, service, store_option, url_option
-from rag.http.sse import EventParser
+from rag.http.streaming.sse import EventParser
 from rag.types import JsonObject
 from rag.upload import error_message
 

@@ -17,10 +17,10 @@ from rag.cli.service import chunking_option, json_object, json_option, service, 
 from rag.types import JsonObject
 
 if TYPE_CHECKING:
-    from rag.evals.asking import Config
-    from rag.evals.comparison import Comparison, Difference
-    from rag.evals.run import Evaluated, Runner, Show
-    from rag.evals.sets import EvalSet
+    from evals.harness.client import Config
+    from evals.harness.comparison import Comparison, Difference
+    from evals.harness.eval_set import EvalSet
+    from evals.harness.run import Evaluated, Runner, Show
 
 SILENCE_TIMEOUT_S = 300.0
 _AS_IT_IS = "service"
@@ -83,7 +83,7 @@ def evaluate(
 
     Exit codes: 0; 1 when --compare finds a loss, or the service fails; 2 when what was given is wrong.
     """
-    from rag.evals.sets import BadInput
+    from evals.harness.eval_set import BadInput
 
     started = time.monotonic()
     try:
@@ -106,9 +106,9 @@ def evaluate(
 
 
 def _sets(paths: Sequence[Path], chunking: JsonObject | None, queries: int | None, seed: int) -> list[EvalSet]:
-    from rag.evals.packages import check_packages
-    from rag.evals.reading import read_set
-    from rag.evals.sets import BadInput
+    from evals.harness.eval_set import BadInput
+    from evals.harness.packages import check_packages
+    from evals.harness.set_reader import read_set
 
     check_packages()
     chosen = [read_set(path.expanduser(), chunking).sample(queries, seed) for path in paths]
@@ -119,25 +119,25 @@ def _sets(paths: Sequence[Path], chunking: JsonObject | None, queries: int | Non
 
 
 def _configs(configs: dict[str, JsonObject]) -> list[Config]:
-    from rag.evals.asking import Config
+    from evals.harness.client import Config
 
     return [Config(name, request) for name, request in configs.items()]
 
 
 def _runner(client: object, show: Show, **options: object) -> Runner:
-    from rag.evals.run import Runner
+    from evals.harness.run import Runner
 
     return Runner(client, show=show, pause=world().sleep, **options)  # type: ignore[arg-type]
 
 
 def _baseline(path: Path | None) -> JsonObject | None:
-    from rag.evals.comparison import read_baseline
+    from evals.harness.comparison import read_baseline
 
     return None if path is None else read_baseline(path)
 
 
 def _compared(baseline: JsonObject, report: JsonObject, seed: int) -> Comparison:
-    from rag.evals.comparison import compare
+    from evals.harness.comparison import compare
 
     return compare(baseline, report, seed)
 
@@ -147,7 +147,7 @@ def _compared(baseline: JsonObject, report: JsonObject, seed: int) -> Comparison
 
 def _written(done: Sequence[Evaluated], settings: JsonObject, folder: Path, *, quiet: bool) -> JsonObject:
     """The report, once it is in the folder."""
-    from rag.evals import plots, report
+    from evals.harness import plots, report
 
     folder.mkdir(parents=True, exist_ok=True)
     whole = report.as_json(done, settings)

@@ -75,7 +75,7 @@ def ingest(
         target = Target(client, fields, world().pause)
         feed = _pass(target, selection, as_json=as_json, wait=not no_wait)
         if keep_watching:
-            watch.run(watch.Watch(target, folders, exclude, as_json), selection.uploads, feed)
+            watch.run(watch.FolderWatch(target, folders, exclude, as_json), selection.uploads, feed)
     sys.exit(1 if feed.failures or feed.cancelled else 0)
 
 

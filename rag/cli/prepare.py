@@ -54,8 +54,8 @@ def _checked_options(settings: Settings) -> str:
     """Takes some ten seconds for vLLM's own word on them, which is less than a start that fails."""
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     from rag.adapters import model_files
-    from rag.adapters.vllm_lora import check_configured
-    from rag.adapters.vllm_start import checked_config
+    from rag.adapters.vllm.lora import check_configured
+    from rag.adapters.vllm.start import checked_config
 
     folder = model_files.llm_folder(settings)
     _, config = checked_config(folder, settings.llm)

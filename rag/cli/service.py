@@ -16,7 +16,7 @@ import httpx
 
 from rag.cli.output import fail
 from rag.types import JsonObject
-from rag.upload import Rejected, error_message, patiently
+from rag.upload import Rejected, error_message, with_retries
 
 DEFAULT_URL = "http://localhost:3000"
 CONNECT_TIMEOUT_S = 5.0
@@ -81,7 +81,7 @@ def chunking_strategy(value: str) -> JsonObject:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class CliContext:
     """What lies outside of the program. Tests give another one as click's `obj`."""
 
     transport: httpx.BaseTransport | None = None
@@ -94,8 +94,8 @@ class World:
         (self.pause or time.sleep)(seconds)
 
 
-def world() -> World:
-    return click.get_current_context().find_object(World) or World()
+def world() -> CliContext:
+    return click.get_current_context().find_object(CliContext) or CliContext()
 
 
 @contextmanager
@@ -132,7 +132,7 @@ def call(client: httpx.Client, method: str, path: str, body: object = None, trie
     """
     params = {name: value for name, value in query.items() if value is not None}
     sent = {"params": params} if body is None else {"params": params, "json": body}
-    response = patiently(lambda: client.request(method, path, **sent), world().sleep, tries=tries)
+    response = with_retries(lambda: client.request(method, path, **sent), world().sleep, tries=tries)
     check(response)
     return answered(response)
 

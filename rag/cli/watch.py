@@ -20,7 +20,7 @@ from rag.cli.feed import Feed
 from rag.cli.output import complain, fail, print_json, say
 from rag.cli.service import route, world
 from rag.types import JsonObject
-from rag.upload import Rejected, Target, Upload, error_message, patiently, select
+from rag.upload import Rejected, Target, Upload, error_message, select, with_retries
 
 SETTLE_S = 0.5
 """A file that two looks so far apart find the same is not being written."""
@@ -32,7 +32,7 @@ Files = Mapping[str, Upload]
 
 
 @dataclass(slots=True)
-class Watch:
+class FolderWatch:
     target: Target
     folders: Sequence[Path]
     exclude: Sequence[str]
@@ -123,7 +123,7 @@ class Watch:
         file_id = self.file_ids.get(name)
         if file_id is not None:
             path = route("vector_stores", self.target.fields["vector_store"], "files", file_id)
-            response = patiently(lambda: self.target.client.delete(path), world().sleep)
+            response = with_retries(lambda: self.target.client.delete(path), world().sleep)
             if not response.is_success and response.status_code != 404:
                 complain(f"{name} cannot be removed: {error_message(response)}")
                 return False
@@ -140,7 +140,7 @@ class Watch:
             say(f"{change} {name}{rest}")
 
 
-def run(watch: Watch, uploads: Sequence[Upload], feed: Feed) -> NoReturn:
+def run(watch: FolderWatch, uploads: Sequence[Upload], feed: Feed) -> NoReturn:
     """Looks after every wake-up until Ctrl-C."""
     try:
         watch.begin(uploads, feed)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 from rag.errors import RagError
 from rag.generate.citations import Citation
-from rag.generate.cited import cited_sentences
-from rag.generate.written import Written
+from rag.generate.cited_sentences import cited_sentences
+from rag.generate.text_assembler import CompletedText
 from rag.types import Hit
 
-Pair = tuple[str, str]
+SentenceAndSource = tuple[str, str]
 """A sentence, and the text that shall support it."""
 NOT_VERIFIED = "citations are not verified: the encoder did not answer in time"
 VERIFY_TIMEOUT_S = 5.0
@@ -24,12 +24,14 @@ _log = logging.getLogger("rag.verify")
 class Verifier:
     """Says how well sources support what is cited from them."""
 
-    score: Callable[[Sequence[Pair]], Awaitable[Sequence[float]]]
+    score: Callable[[Sequence[SentenceAndSource]], Awaitable[Sequence[float]]]
     """One score in [0, 1] a pair. May raise RagError."""
     weak_below: float
     timeout_s: float = VERIFY_TIMEOUT_S
 
-    async def verify(self, texts: Sequence[Written], sources: Sequence[Hit]) -> tuple[tuple[Written, ...], str]:
+    async def verify(
+        self, texts: Sequence[CompletedText], sources: Sequence[Hit]
+    ) -> tuple[tuple[CompletedText, ...], str]:
         """The texts with their citations scored, or as they are, and why."""
         pairs = [_pairs(text, sources) for text in texts]
         distinct = list(dict.fromkeys(pair for each in pairs for pair in each))
@@ -43,7 +45,7 @@ class Verifier:
             self._verified(text, [scores[pair] for pair in each]) for text, each in zip(texts, pairs, strict=True)
         ), ""
 
-    def _verified(self, text: Written, scores: Sequence[float]) -> Written:
+    def _verified(self, text: CompletedText, scores: Sequence[float]) -> CompletedText:
         citations = tuple(map(self._scored, text.citations, scores))
         return replace(text, citations=citations, weakly_supported=sum(citation.weak for citation in citations))
 
@@ -52,7 +54,7 @@ class Verifier:
         return replace(citation, score=shown, weak=shown < self.weak_below)
 
 
-def _pairs(text: Written, sources: Sequence[Hit]) -> list[Pair]:
+def _pairs(text: CompletedText, sources: Sequence[Hit]) -> list[SentenceAndSource]:
     sentences = cited_sentences(text.text, text.citations)
     return [
         (sentence, sources[citation.index - 1].chunk.text)

@@ -7,18 +7,18 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rag.generate.answer import AnswerEvent, Manner, Prepared, answer
+from rag.generate.answer_cache import CachingGenerator
 from rag.generate.citations import Citing
-from rag.generate.kept_answers import KeptAnswers
+from rag.generate.pipeline import AnswerEvent, AnswerOptions, PreparedAnswer, answer
 from rag.generate.verify import Verifier
-from rag.http.dependencies import Dependencies
-from rag.http.remote import RemoteGenerator, RemotePreparer
-from rag.http.request_id import current_request_id
-from rag.ports import Pieces
+from rag.http.clients.remote import RemoteGenerator, RemotePreparer
+from rag.http.clients.upstream_services import UpstreamServices
+from rag.http.middleware.request_id import current_request_id
+from rag.ports import TokenStream
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AnswerRequest:
     """A question, checked. What is None is as the settings say."""
 
     question: str
@@ -32,10 +32,10 @@ class Asked:
     """What is done with the marks in the answer; those of texts with a prescribed form are never looked for."""
 
 
-class Answer:
+class StartedAnswer:
     """One answer that is being written. To be closed, also when not one event was taken."""
 
-    def __init__(self, prepared: Prepared, pieces: Pieces | None, manner: Manner) -> None:
+    def __init__(self, prepared: PreparedAnswer, pieces: TokenStream | None, manner: AnswerOptions) -> None:
         self.events: AsyncGenerator[AnswerEvent, None] = answer(prepared, pieces, manner)
         self.queries = prepared.queries
         """What was searched for."""
@@ -48,7 +48,7 @@ class Answer:
             await self._pieces.aclose()
 
 
-class Answering:
+class AnswerService:
     """Args:
     dependencies: Clients named `Retriever` and `LLM`.
     sampling: vLLM's parameters of an answer unless the request says otherwise; `max_tokens` among them.
@@ -59,14 +59,14 @@ class Answering:
 
     def __init__(
         self,
-        dependencies: Dependencies,
+        dependencies: UpstreamServices,
         preparer: RemotePreparer,
         generator: RemoteGenerator,
         *,
         sampling: Mapping[str, Any],
         citations: Citing,
         verifier: Verifier,
-        answers: KeptAnswers | None = None,
+        answers: CachingGenerator | None = None,
     ) -> None:
         self._dependencies = dependencies
         self._preparer = preparer
@@ -80,7 +80,7 @@ class Answering:
     def max_tokens(self) -> int:
         return int(self._defaults["max_tokens"])
 
-    async def begin(self, asked: Asked) -> Answer:
+    async def begin(self, asked: AnswerRequest) -> StartedAnswer:
         """The answer, once its prompt is made and the language model has accepted it.
 
         Raises all that can be refused with a status.
@@ -90,22 +90,22 @@ class Answering:
         prepared = replace(await self._prepare(asked, sampling["max_tokens"]), started=started)
         manner = self._manner(asked, sampling)
         if not prepared.prompt.sources:
-            return Answer(prepared, None, manner)
-        return Answer(prepared, await self._pieces(prepared, sampling, asked.model), manner)
+            return StartedAnswer(prepared, None, manner)
+        return StartedAnswer(prepared, await self._pieces(prepared, sampling, asked.model), manner)
 
-    def _manner(self, asked: Asked, sampling: Mapping[str, Any]) -> Manner:
+    def _manner(self, asked: AnswerRequest, sampling: Mapping[str, Any]) -> AnswerOptions:
         citing, has_form = asked.citations or self._citations, bool(sampling.get("structured_outputs"))
         checks = citing != "off" and not has_form
         verifier = self._verifier if checks and citing == "verify" else None
-        return Manner(sampling.get("n", 1), checks_marks=checks, verifier=verifier)
+        return AnswerOptions(sampling.get("n", 1), checks_marks=checks, verifier=verifier)
 
-    async def _prepare(self, asked: Asked, max_tokens: int) -> Prepared:
+    async def _prepare(self, asked: AnswerRequest, max_tokens: int) -> PreparedAnswer:
         self._dependencies.require("Retriever")
         context_tokens = self._dependencies.require("LLM")["context_tokens"]
         told = {"question": asked.question, "max_tokens": max_tokens, "context_tokens": context_tokens}
         return await self._preparer.prepare({**asked.search, **told})
 
-    async def _pieces(self, prepared: Prepared, sampling: Mapping[str, Any], model: str) -> Pieces:
+    async def _pieces(self, prepared: PreparedAnswer, sampling: Mapping[str, Any], model: str) -> TokenStream:
         prompt, request_id = prepared.prompt.for_model(), current_request_id.get()
         if self._answers is None:
             return await self._generator.generate(prompt, sampling, request_id, model=model)

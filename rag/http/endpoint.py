@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from rag.errors import RagError
 from rag.http.error_table import error_response
-from rag.http.request_id import current_request_id
+from rag.http.middleware.request_id import current_request_id
 
 Handler = Callable[[Any, Any], Awaitable[Any]]
 

@@ -21,9 +21,7 @@ class RetrievalSettings(BaseModel):
     top_k: int | None = Field(None, ge=1, le=100, description="Hits at most.")
     mode: SearchMode | None = Field(None, description="Which search paths to use; hybrid: all.")
     candidates: int | None = Field(None, ge=1, le=1000, description="Chunks fetched from each path before fusion.")
-    fusion: Fusion | None = Field(
-        None, description="weights: of normalised scores; rrf: reciprocal ranks."
-    )
+    fusion: Fusion | None = Field(None, description="weights: of normalised scores; rrf: reciprocal ranks.")
     weights: dict[PathName, Weight] | None = Field(
         None, max_length=16, description="Weight of each path, relative to the others; unnamed: 1; 0: not taken."
     )

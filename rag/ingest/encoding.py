@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from rag.encoders import StoreEncoders
 from rag.errors import ModelNotFound
-from rag.ingest.in_loop import in_loop
+from rag.ingest.event_loop import in_loop
 from rag.ports import Embedder, SparseEmbedder, SparseEmbedders, Vectors
 from rag.types import SparseVector
 

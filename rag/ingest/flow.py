@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from rag.ingest.asking import ASKED_AT_ONCE
 from rag.ingest.job import JobLife, run_job
+from rag.ingest.question_generation import ASKED_AT_ONCE
 from rag.ports import Steps
 
 WINDOW_CHUNKS = 256

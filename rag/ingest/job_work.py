@@ -38,7 +38,7 @@ class JobWork(ABC):
         self._running.leave(job_id)
 
     def finish(self, job_id: str) -> None:
-        self._running.patiently(job_id, lambda: self._finish(job_id))
+        self._running.with_retries(job_id, lambda: self._finish(job_id))
 
     def _finish(self, job_id: str) -> None:
         with self._database.write() as connection:

@@ -68,13 +68,13 @@ class RunningJobs:
             if jobs.state(connection, job_id) != "running":
                 raise JobCancelled
 
-    def says(self, job_id: str, step: str, chunks: int = 0) -> None:
+    def report_progress(self, job_id: str, step: str, chunks: int = 0) -> None:
         """The job got on."""
         rate = self._rate(job_id, chunks) if chunks else None
         with suppress(Unavailable), self._database.write() as connection:
-            jobs.says(connection, job_id, step, rate)
+            jobs.report_progress(connection, job_id, step, rate)
 
-    def patiently(self, job_id: str, work: Callable[[], T]) -> T:
+    def with_retries(self, job_id: str, work: Callable[[], T]) -> T:
         """Do it, again and again while something that it needs does not answer."""
         pause_s = _FIRST_PAUSE_S
         while True:

@@ -73,19 +73,17 @@ class ReindexWork(JobWork):
         self._encoders = encoders
 
     def create(self, job_id: str) -> None:
-        self._running.patiently(job_id, lambda: self._create(job_id))
+        self._running.with_retries(job_id, lambda: self._create(job_id))
 
     def _create(self, job_id: str) -> None:
         index = self._index(job_id)
-        self._running.says(job_id, f"making the index {index.index_id}")
-        self._store.create(
-            index.index_id, index.dimensions, index.embedder, sparse_model=index.sparse_embedder
-        )
+        self._running.report_progress(job_id, f"making the index {index.index_id}")
+        self._store.create(index.index_id, index.dimensions, index.embedder, sparse_model=index.sparse_embedder)
 
     def find(self, job_id: str) -> list[int]:
         """Versions that the index lacks: a window full, or one large one."""
         self._running.check(job_id)
-        return self._running.patiently(job_id, lambda: self._find(job_id))
+        return self._running.with_retries(job_id, lambda: self._find(job_id))
 
     def _find(self, job_id: str) -> list[int]:
         index = self._index(job_id)
@@ -102,7 +100,7 @@ class ReindexWork(JobWork):
         return chosen
 
     def write(self, job_id: str, seqs: list[int]) -> None:
-        self._running.patiently(job_id, lambda: self._write(job_id, seqs))
+        self._running.with_retries(job_id, lambda: self._write(job_id, seqs))
 
     def _write(self, job_id: str, seqs: list[int]) -> None:
         index = self._index(job_id)
@@ -115,7 +113,7 @@ class ReindexWork(JobWork):
                 chunks[start : start + WINDOW_CHUNKS],
                 again=True,
                 check=lambda: self._running.check(job_id),
-                on_slice=lambda count: self._running.says(job_id, f"embedding for {index.embedder}", count),
+                on_slice=lambda count: self._running.report_progress(job_id, f"embedding for {index.embedder}", count),
             )
         with self._database.write() as connection:
             stores.lock(connection, index.store_id)
@@ -129,7 +127,7 @@ class ReindexWork(JobWork):
     def switch(self, job_id: str) -> bool:
         """Let questions go to the new index; False when a write came in between, which must be written first."""
         self._running.check(job_id)
-        return self._running.patiently(job_id, lambda: self._switch(job_id))
+        return self._running.with_retries(job_id, lambda: self._switch(job_id))
 
     def _switch(self, job_id: str) -> bool:
         index = self._index(job_id)

@@ -16,10 +16,10 @@ from rag.catalog.database import Database
 from rag.catalog.stores import Index
 from rag.catalog.visibility import version_id
 from rag.errors import DeadlineExceeded, NoTextFound, RagError, Unavailable, VectorStoreNotFound
-from rag.ingest.asking import AskingWork
 from rag.ingest.job import JobCancelled, JobInterrupted
 from rag.ingest.job_work import JobWork, as_told
 from rag.ingest.progress import RunningJobs
+from rag.ingest.question_generation import AskingWork
 from rag.ingest.writing import ChunkWriter
 from rag.ports import Parser, VectorStore
 from rag.readers import extract_json
@@ -63,7 +63,7 @@ class IngestWork(JobWork):
         """The versions that this job has to make, in the order of the files; waits for those that others make."""
         while True:
             self._running.check(job_id)
-            claimed, is_over = self._running.patiently(job_id, lambda: self._claim(job_id))
+            claimed, is_over = self._running.with_retries(job_id, lambda: self._claim(job_id))
             if claimed or is_over:
                 return claimed
             time.sleep(_LOOK_EVERY_S)
@@ -89,7 +89,7 @@ class IngestWork(JobWork):
             version = versions.row(connection, seq)
         if version.state != "pending":
             return [SKIP, 0]
-        self._running.says(job_id, f"reading {version.filename}")
+        self._running.report_progress(job_id, f"reading {version.filename}")
         if self._copy_twin(version):
             return [0, 0]
         if version.extract_id is not None:
@@ -115,18 +115,18 @@ class IngestWork(JobWork):
         """When the document had this very text before, take its vectors; whether it had."""
         with self._database.write() as connection:
             index = stores.active_index(connection, version.store_id)
-            twin = versions.twin(connection, version, index.index_id)
-            if twin is None or not (pending := versions.begin_writing(connection, {version.seq: 0})):
+            reusable = versions.reusable_version(connection, version, index.index_id)
+            if reusable is None or not (pending := versions.begin_writing(connection, {version.seq: 0})):
                 return False
-            versions.take_reading(connection, version.seq, twin)
+            versions.take_reading(connection, version.seq, reusable)
         copied = self._store.copy(
             index.index_id,
-            version_id(twin.seq),
+            version_id(reusable.seq),
             version_id(version.seq),
             file_id=version.file_id,
             attributes=pending[0].attributes,
         )
-        if copied != twin.chunks:
+        if copied != reusable.chunks:
             return False  # the twin went meanwhile
         with self._database.write() as connection:
             versions.is_whole_in(connection, index.index_id, version.seq)
@@ -152,7 +152,7 @@ class IngestWork(JobWork):
         self._running.check(job_id)
         again, tries = self._again.get(job_id, True), itertools.count()
         try:
-            self._running.patiently(job_id, lambda: self._write(job_id, parts, again=next(tries) > 0 or again))
+            self._running.with_retries(job_id, lambda: self._write(job_id, parts, again=next(tries) > 0 or again))
         except (JobCancelled, JobInterrupted):
             raise
         except Exception:
@@ -176,7 +176,7 @@ class IngestWork(JobWork):
             [chunk for version in pending for chunk in self._writer.chunks(version)[slice(*ranges[version.seq])]],
             again=again,
             check=lambda: self._running.check(job_id),
-            on_slice=lambda count: self._running.says(job_id, f"embedding {pending[0].filename}", count),
+            on_slice=lambda count: self._running.report_progress(job_id, f"embedding {pending[0].filename}", count),
         )
         ends = {version.seq: ranges[version.seq][1] for version in pending}
         with self._database.write() as connection:
@@ -194,7 +194,7 @@ class IngestWork(JobWork):
     def publish(self, job_id: str, seqs: list[int]) -> list[list[int]]:
         """Let questions see the versions. Those that must be written again first, and their numbers of chunks."""
         self._running.check(job_id)
-        again = self._running.patiently(job_id, lambda: self._publish(seqs))
+        again = self._running.with_retries(job_id, lambda: self._publish(seqs))
         if again:
             self._again[job_id] = True
         return again
@@ -218,7 +218,7 @@ class IngestWork(JobWork):
     def _for_file(self, job_id: str, seq: int, work: Callable[[], T], otherwise: T) -> T:
         """Do it for one file; what is wrong with the file is noted there."""
         try:
-            return self._running.patiently(job_id, work)
+            return self._running.with_retries(job_id, work)
         except (JobCancelled, JobInterrupted, Unavailable, DeadlineExceeded):
             raise
         except Exception as error:

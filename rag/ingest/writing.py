@@ -13,7 +13,7 @@ from rag.blobs import BlobFolder
 from rag.catalog.stores import Index
 from rag.catalog.visibility import version_id
 from rag.ingest.encoding import PassageEncoder
-from rag.ingest.questions import pair_passages
+from rag.ingest.question_prompts import pair_passages
 from rag.ports import Vectors, VectorStore
 from rag.readers import extract_json
 from rag.records import Strategy

@@ -13,7 +13,7 @@ from rag.catalog.database import Database
 from rag.catalog.visibility import version_id
 from rag.errors import RagError, Unavailable, VectorStoreNotFound
 from rag.ports import JobEngine, VectorStore
-from rag.retrieve.readers_lease import ReadersLease
+from rag.retrieve.lease import ReadLease
 
 _PAUSE_S = 1.0
 _SLOW_S = 30.0
@@ -36,7 +36,7 @@ class Janitor:
         blobs: BlobFolder,
         store: VectorStore,
         engine: JobEngine,
-        leases: ReadersLease,
+        leases: ReadLease,
         *,
         delete_file: Callable[[str], None],
         resubmit: Callable[[str], None],

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from rag.library.document_shelf import DocumentShelf
-from rag.library.file_shelf import FileShelf
-from rag.library.intake import Intake
-from rag.library.model_shelf import ModelShelf
+from rag.library.documents import DocumentShelf
+from rag.library.files import FileShelf
+from rag.library.ingestion import Intake
+from rag.library.reindexing import ModelShelf
 from rag.library.shelf import LibraryParts
-from rag.library.store_shelf import StoreShelf
+from rag.library.stores import StoreShelf
 
 __all__ = ["LibraryParts", "SqlLibrary"]
 

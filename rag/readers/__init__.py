@@ -18,7 +18,7 @@ from rag.errors import NoTextFound, UnsupportedFile
 from rag.readers import formats
 from rag.readers.heading_path import UNSTORABLE
 from rag.readers.sniff import media_type_of
-from rag.readers.source import ReadOptions, Source
+from rag.readers.source import ReadOptions, SourceFile
 from rag.types import Extract
 
 __all__ = ["READER_MODULES", "ReadOptions", "read"]
@@ -46,7 +46,7 @@ def read(path: Path, filename: str, options: ReadOptions | None = None) -> Extra
     Raises:
         UnsupportedFile: or one of its children; the message begins with the file's name.
     """
-    source = Source(path, filename, media_type_of(path, filename), options or ReadOptions())
+    source = SourceFile(path, filename, media_type_of(path, filename), options or ReadOptions())
     try:
         extract = _reader(source.media_type)(source)
         return _checked(extract, source)
@@ -54,13 +54,13 @@ def read(path: Path, filename: str, options: ReadOptions | None = None) -> Extra
         raise type(error)(f"{filename} {error.message}", param=filename) from error.__cause__
 
 
-def _reader(media_type: str) -> Callable[[Source], Extract]:
+def _reader(media_type: str) -> Callable[[SourceFile], Extract]:
     module = importlib.import_module(f"rag.readers.{READER_MODULES[media_type]}")
-    reader: Callable[[Source], Extract] = module.read
+    reader: Callable[[SourceFile], Extract] = module.read
     return reader
 
 
-def _checked(extract: Extract, source: Source) -> Extract:
+def _checked(extract: Extract, source: SourceFile) -> Extract:
     if len(extract.text) > source.options.max_text_chars:
         raise source.too_much_text()
     if not any(char.isprintable() and not char.isspace() for char in extract.text):

@@ -17,7 +17,7 @@ from typing import Final, NoReturn
 from rag.errors import BrokenFile, RagError
 from rag.readers import ReadOptions, read
 from rag.readers.extract_json import to_json
-from rag.readers.request import Request
+from rag.readers.parse_request import ParseRequest
 
 TEXT, REFUSED, OUT_OF_MEMORY = 0, 3, 4
 """Exit codes."""
@@ -26,7 +26,7 @@ _PR_SET_PDEATHSIG: Final = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def run(request: Request, helper: int) -> NoReturn:
+def run(request: ParseRequest, helper: int) -> NoReturn:
     """Never returns: not into the code that forked, whatever happens. `helper`: the parent's process id."""
     code = 1
     try:
@@ -38,7 +38,7 @@ def run(request: Request, helper: int) -> NoReturn:
         os._exit(code)
 
 
-def _confine(request: Request, helper: int) -> None:
+def _confine(request: ParseRequest, helper: int) -> None:
     os.setsid()  # a group of its own, so that programs that a reader starts are ended with it
     _end_with(helper)
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -63,7 +63,7 @@ def _end_with(helper: int) -> None:
         os._exit(1)
 
 
-def _parse(request: Request) -> int:
+def _parse(request: ParseRequest) -> int:
     tempfile.tempdir = str(Path(request.result).parent)  # which is removed, even if this process cannot tidy up
     sys.setrecursionlimit(20_000)  # HTML may have 2,048 levels
     options = ReadOptions(request.max_text_chars, request.ocr_languages, request.timeout_s)

@@ -9,7 +9,7 @@ from collections import Counter
 from rag.errors import BrokenFile
 from rag.readers.decoding import decode
 from rag.readers.formats import TSV
-from rag.readers.source import Source
+from rag.readers.source import SourceFile
 from rag.readers.table import table_text
 from rag.readers.text_builder import TextBuilder
 from rag.types import Extract
@@ -19,7 +19,7 @@ _SAMPLE_CHARS = 32_768
 _SAMPLE_ROWS = 100
 
 
-def read(source: Source) -> Extract:
+def read(source: SourceFile) -> Extract:
     text = decode(source.content()).strip("\n")
     delimiter = "\t" if source.media_type == TSV else find_delimiter(text)
     csv.field_size_limit(max(source.options.max_text_chars, 131_072))

@@ -7,14 +7,14 @@ import mammoth  # type: ignore[import-untyped]
 from rag.errors import BrokenFile
 from rag.readers.html import parse_html
 from rag.readers.ooxml import check_package
-from rag.readers.source import Source
+from rag.readers.source import SourceFile
 from rag.readers.text_builder import TextBuilder
 from rag.types import Extract
 
 _STYLES = "p[style-name='Title'] => h1:fresh\np[style-name='Subtitle'] => p:fresh"
 
 
-def read(source: Source) -> Extract:
+def read(source: SourceFile) -> Extract:
     properties = check_package(source.path)
     page = parse_html(_to_html(source))
     builder = TextBuilder(source)
@@ -23,7 +23,7 @@ def read(source: Source) -> Extract:
     return builder.extract(title=properties.title or first_title, language=properties.language)
 
 
-def _to_html(source: Source) -> str:
+def _to_html(source: SourceFile) -> str:
     """Raises BrokenFile when Word's own parts are missing or make no sense."""
     try:
         with source.path.open("rb") as file:

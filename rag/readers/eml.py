@@ -10,7 +10,7 @@ from email.message import EmailMessage, MIMEPart
 from rag.errors import BrokenFile, UnsupportedFile
 from rag.readers.decoding import decode
 from rag.readers.html import parse_html
-from rag.readers.source import Source
+from rag.readers.source import SourceFile
 from rag.readers.text_builder import Block, TextBuilder
 from rag.types import Extract
 
@@ -18,7 +18,7 @@ _HEADERS = ("From", "To", "Cc", "Date")
 _ENOUGH_HEADERS = ("from", "to", "subject", "date", "received", "message-id", "content-type", "mime-version")
 
 
-def read(source: Source) -> Extract:
+def read(source: SourceFile) -> Extract:
     message = email.message_from_bytes(source.content(), policy=email.policy.default)
     if not any(name in message for name in _ENOUGH_HEADERS):
         raise BrokenFile("is not an e-mail: it has none of an e-mail's headers")

@@ -12,7 +12,7 @@ from rag.errors import BrokenFile, EncryptedFile
 from rag.readers.decoding import decode
 from rag.readers.html import parse_html
 from rag.readers.safe_xml import parse_xml
-from rag.readers.source import Source
+from rag.readers.source import SourceFile
 from rag.readers.text_builder import TextBuilder
 from rag.readers.zip_container import open_zip
 from rag.types import Extract
@@ -24,7 +24,7 @@ _ROOTFILE = "{*}rootfiles/{*}rootfile"
 _DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 
 
-def read(source: Source) -> Extract:
+def read(source: SourceFile) -> Extract:
     builder = TextBuilder(source)
     with open_zip(source.path) as book:
         package_path = _package_path(book)

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from rag.readers import READER_MODULES, child
-from rag.readers.request import Outcome, Reply, Request
+from rag.readers.parse_request import ParseOutcome, ParseReply, ParseRequest
 
 _LOOK_UP_S = 2.0
 """How often it looks whether its parent is there: a pipe that some other process holds open has no end."""
-_OUTCOMES: Final[dict[int, Outcome]] = {
+_OUTCOMES: Final[dict[int, ParseOutcome]] = {
     child.TEXT: "text",
     child.REFUSED: "refused",
     child.OUT_OF_MEMORY: "out_of_memory",
@@ -82,10 +82,10 @@ class Helper:
         content = os.read(self._requests, 65_536)
         *lines, self._unread = (self._unread + content).split(b"\n")
         for line in lines:
-            self._start(Request.parse(line))
+            self._start(ParseRequest.parse(line))
         return bool(content)
 
-    def _start(self, request: Request) -> None:
+    def _start(self, request: ParseRequest) -> None:
         life, child_life = os.pipe()
         helper = os.getpid()
         pid = os.fork()
@@ -110,12 +110,12 @@ class Helper:
         os.write(self._replies, _reply(job, status).line())
 
 
-def _reply(job: _Job, status: int) -> Reply:
+def _reply(job: _Job, status: int) -> ParseReply:
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         is_late = job.is_overdue or number == signal.SIGXCPU
-        return Reply(job.number, "timeout" if is_late else "crashed", number)
-    return Reply(job.number, _OUTCOMES.get(os.WEXITSTATUS(status), "crashed"))
+        return ParseReply(job.number, "timeout" if is_late else "crashed", number)
+    return ParseReply(job.number, _OUTCOMES.get(os.WEXITSTATUS(status), "crashed"))
 
 
 def _kill(pid: int) -> None:

@@ -10,7 +10,7 @@ from lxml import etree  # type: ignore[import-untyped]
 from rag.errors import ParsingLimit
 from rag.readers.decoding import decode
 from rag.readers.html_blocks import to_blocks
-from rag.readers.source import Source
+from rag.readers.source import SourceFile
 from rag.readers.text_builder import Block, TextBuilder
 from rag.types import Extract
 
@@ -22,14 +22,14 @@ _DOCUMENT_END = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
 _TOO_DEEP = "has elements nested too deeply"
 
 
-class Page(NamedTuple):
+class HtmlPage(NamedTuple):
     blocks: list[Block]
     title: str
     """Of the <title> element."""
     language: str
 
 
-def read(source: Source) -> Extract:
+def read(source: SourceFile) -> Extract:
     page = parse_html(decode(source.content(), is_html=True))
     builder = TextBuilder(source)
     first_title = next((block.title for block in page.blocks if block.level == 1), "")
@@ -39,16 +39,16 @@ def read(source: Source) -> Extract:
     return builder.extract(title=page.title or first_title, language=page.language)
 
 
-def parse_html(html: str) -> Page:
+def parse_html(html: str) -> HtmlPage:
     """Raises ParsingLimit for elements nested too deeply."""
     root = _parse(html)
     if root is None:
-        return Page([], "", "")
+        return HtmlPage([], "", "")
     title = " ".join((root.findtext(".//title") or "").split())
     language = root.get("lang") or root.get(_XML_LANG) or ""
     _drop_unseen(root)
     try:
-        return Page(to_blocks(root), title, language)
+        return HtmlPage(to_blocks(root), title, language)
     except RecursionError:
         raise ParsingLimit(_TOO_DEEP) from None
 

@@ -14,7 +14,7 @@ from typing import Any
 from rag.errors import ParsingLimit
 from rag.readers.decoding import decode
 from rag.readers.formats import JSON_LINES, TEXT
-from rag.readers.source import Source
+from rag.readers.source import SourceFile
 from rag.readers.text_builder import TextBuilder
 from rag.types import Extract
 
@@ -22,7 +22,7 @@ _MAX_PATH_CHARS = 300
 """A longer path loses its beginning."""
 
 
-def read(source: Source) -> Extract:
+def read(source: SourceFile) -> Extract:
     text = decode(source.content())
     builder = TextBuilder(source)
     try:

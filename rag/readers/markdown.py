@@ -12,7 +12,7 @@ from markdown_it.token import Token
 from rag.readers.decoding import decode
 from rag.readers.heading_path import MAX_TITLE_CHARS, HeadingPath, clean_title
 from rag.readers.language_tag import language_tag
-from rag.readers.source import Source
+from rag.readers.source import SourceFile
 from rag.types import Extract, Heading
 
 # A first line of dashes opens front matter only when a `key:` follows; else it is a horizontal rule.
@@ -28,7 +28,7 @@ _BLOCKS = MarkdownIt("commonmark").disable("inline")
 _INLINE = MarkdownIt("commonmark")
 
 
-def read(source: Source) -> Extract:
+def read(source: SourceFile) -> Extract:
     whole = decode(source.content())
     found = _FRONT_MATTER.match(whole)
     text = whole[found.end() :].lstrip("\n") if found else whole

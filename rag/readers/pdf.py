@@ -13,7 +13,7 @@ import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 from rag.errors import BrokenFile, EncryptedFile, NoTextFound
 from rag.readers.hyphenation import LINE_END_HYPHEN, join_hyphenated
 from rag.readers.pdf_outline import outline_headings
-from rag.readers.source import Source
+from rag.readers.source import SourceFile
 from rag.readers.text_builder import TextBuilder
 from rag.types import Extract
 
@@ -25,7 +25,7 @@ _SCAN = "has no text on any of its pages: it looks like a scan"
 _HOW_TO_OCR = "turn on optical character recognition (RAG_INGEST__OCR), or upload a copy with a text layer"
 
 
-def read(source: Source) -> Extract:
+def read(source: SourceFile) -> Extract:
     document = _open(source)
     try:
         pages = list(_pages(document, source))
@@ -42,7 +42,7 @@ def read(source: Source) -> Extract:
         document.close()
 
 
-def _open(source: Source) -> pdfium.PdfDocument:
+def _open(source: SourceFile) -> pdfium.PdfDocument:
     try:
         document = pdfium.PdfDocument(source.path)
         if len(document) == 0:
@@ -54,7 +54,7 @@ def _open(source: Source) -> pdfium.PdfDocument:
         raise BrokenFile("is not a PDF file that can be read, or is damaged") from None
 
 
-def _pages(document: pdfium.PdfDocument, source: Source) -> Iterator[str]:
+def _pages(document: pdfium.PdfDocument, source: SourceFile) -> Iterator[str]:
     chars = 0
     for index in range(len(document)):
         text = _page_text(document, index)
@@ -82,7 +82,7 @@ def _page_text(document: pdfium.PdfDocument, index: int) -> str:
         return ""
 
 
-def _recognized(document: pdfium.PdfDocument, index: int, source: Source) -> str:
+def _recognized(document: pdfium.PdfDocument, index: int, source: SourceFile) -> str:
     from rag.readers.ocr import page_text
 
     try:

@@ -9,13 +9,13 @@ from pptx import Presentation
 
 from rag.errors import BrokenFile
 from rag.readers.ooxml import check_package
-from rag.readers.source import Source
+from rag.readers.source import SourceFile
 from rag.readers.table import table_text
 from rag.readers.text_builder import TextBuilder
 from rag.types import Extract
 
 
-def read(source: Source) -> Extract:
+def read(source: SourceFile) -> Extract:
     properties = check_package(source.path)
     builder = TextBuilder(source)
     try:

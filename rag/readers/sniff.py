@@ -1,7 +1,7 @@
 """What a file is, by its content; by its name only where the content is text. Imports no parsing library.
 
-    first bytes -> a known mark (PDF, ZIP, pictures, ...) -> else text? -> the name says which kind of text
-                   ZIP: its members say whether it is DOCX, PPTX, XLSX or EPUB
+first bytes -> a known mark (PDF, ZIP, pictures, ...) -> else text? -> the name says which kind of text
+               ZIP: its members say whether it is DOCX, PPTX, XLSX or EPUB
 """
 
 from __future__ import annotations

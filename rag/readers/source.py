@@ -19,7 +19,7 @@ class ReadOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceFile:
     """Errors that a reader raises are about this file, but do not name it: `rag.readers.read` does."""
 
     path: Path

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rag.readers.heading_path import HeadingPath, clean_title
 from rag.readers.language_tag import language_tag
-from rag.readers.source import Source
+from rag.readers.source import SourceFile
 from rag.types import Extract, Heading, PageStart
 
 
@@ -23,7 +23,7 @@ class Block(NamedTuple):
 class TextBuilder:
     """Blocks are separated by an empty line."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: SourceFile) -> None:
         self._source = source
         self._parts: list[str] = []
         self._length = 0

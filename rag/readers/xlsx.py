@@ -11,7 +11,7 @@ import openpyxl  # type: ignore[import-untyped]
 
 from rag.errors import BrokenFile, ParsingLimit, UnsupportedFile
 from rag.readers.ooxml import check_package
-from rag.readers.source import Source
+from rag.readers.source import SourceFile
 from rag.readers.table import table_text
 from rag.readers.text_builder import TextBuilder
 from rag.types import Extract
@@ -22,7 +22,7 @@ _BLANK_ROWS_COUNT = 16
 """Empty rows cost time, too: a sheet may claim a million. This many count as much as a cell."""
 
 
-def read(source: Source) -> Extract:
+def read(source: SourceFile) -> Extract:
     properties = check_package(source.path)
     builder = TextBuilder(source)
     try:
@@ -36,7 +36,7 @@ def read(source: Source) -> Extract:
     return builder.extract(title=properties.title, language=properties.language)
 
 
-def _add_sheets(builder: TextBuilder, source: Source) -> None:
+def _add_sheets(builder: TextBuilder, source: SourceFile) -> None:
     budget = _Budget()
     with source.path.open("rb") as file:  # given a path, openpyxl would judge it by its name
         workbook = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)

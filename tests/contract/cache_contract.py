@@ -7,7 +7,7 @@ import asyncio
 import numpy as np
 
 from rag.ports import Cache
-from rag.retrieve.question_group import MOST, UnitVector
+from rag.retrieve.cache.question_group import MOST, UnitVector
 
 LONG_S = 60.0
 DIMENSIONS = 8
@@ -123,5 +123,3 @@ class CacheContract:
         await cache.put("a", b"value", LONG_S)
         await cache.close()
         await cache.close()
-
-

@@ -8,8 +8,8 @@ import pytest
 
 from rag.errors import InvalidFilter
 from rag.ports import VectorStore
-from tests.builders import a_chunk
 from tests.contract.store_calls import EMBEDDER, STORE, dense, keyword, put, texts
+from tests.support.builders import a_chunk
 
 
 class FilterContract:

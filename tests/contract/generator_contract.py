@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
-from rag.ports import Generator, Pieces
-from rag.types import Chat, Finished, ModelInput, TextPiece, TokenLogprob
+from rag.ports import Generator, TokenStream
+from rag.types import Chat, ModelInput, StreamEnd, TextDelta, TokenLogprob
 
 Running = Callable[[], Awaitable[int]]
 PROMPT = "The capital of France is Paris. The capital of Germany is"
@@ -43,7 +43,7 @@ FURTHER = Chat(
 class Written:
     """What a generator wrote, put together."""
 
-    finished: Finished
+    finished: StreamEnd
     texts: dict[int, str] = field(default_factory=dict)
     logprobs: dict[int, list[TokenLogprob]] = field(default_factory=dict)
 
@@ -52,15 +52,15 @@ class Written:
         return self.texts.get(0, "")
 
 
-async def read(pieces: Pieces) -> Written:
+async def read(pieces: TokenStream) -> Written:
     """All pieces to the end, which must be one Finished."""
     texts: dict[int, str] = {}
     logprobs: dict[int, list[TokenLogprob]] = {}
-    last: list[Finished] = []
+    last: list[StreamEnd] = []
     async with contextlib.aclosing(pieces):
         async for piece in pieces:
             assert not last, "something came after the end"
-            if isinstance(piece, Finished):
+            if isinstance(piece, StreamEnd):
                 last.append(piece)
                 continue
             assert piece.text or piece.logprobs or piece.tool_calls, "an empty piece"
@@ -215,7 +215,7 @@ class GeneratorContract:
 
     async def test_closing_it_between_two_pieces_ends_it(self, generator: Generator, running: Running) -> None:
         pieces = await generator.generate(PROMPT, ENDLESS, "contract")
-        assert isinstance(await anext(pieces), TextPiece)
+        assert isinstance(await anext(pieces), TextDelta)
         await pieces.aclose()
         await until_running(running, 0)
         with pytest.raises(StopAsyncIteration):
@@ -223,7 +223,7 @@ class GeneratorContract:
 
     async def test_closing_ends_all_of_several_texts(self, generator: Generator, running: Running) -> None:
         pieces = await generator.generate(PROMPT, {**ENDLESS, "temperature": 0.8, "n": 3}, "contract")
-        assert isinstance(await anext(pieces), TextPiece)
+        assert isinstance(await anext(pieces), TextDelta)
         await pieces.aclose()
         await until_running(running, 0)
 

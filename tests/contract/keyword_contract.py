@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rag.ports import VectorStore
-from tests.builders import a_chunk
 from tests.contract.store_calls import EMBEDDER, STORE, dense, keyword, put, texts
+from tests.support.builders import a_chunk
 
 
 def found(store: VectorStore, query: str) -> set[str]:

@@ -10,8 +10,8 @@ import pytest
 from rag.errors import EmbeddingMismatch
 from rag.ports import VectorStore
 from rag.types import Chunk, SparseVector
-from tests.builders import a_chunk, a_version_id
 from tests.contract.store_calls import EMBEDDER, STORE, dense, keyword, sparse, texts
+from tests.support.builders import a_chunk, a_version_id
 
 APPLE, PIE, ZEBRA = 1012, 7, 30521
 

@@ -11,9 +11,9 @@ import pytest
 
 from rag.errors import EmbeddingMismatch, InvalidFilter, VectorStoreNotFound
 from rag.ports import VectorStore
-from tests.builders import a_chunk, a_version_id
 from tests.contract.store_calls import EMBEDDER, STORE, dense, keyword, put, texts
 from tests.fakes import FakeEmbedder
+from tests.support.builders import a_chunk, a_version_id
 
 
 class StoreContract:

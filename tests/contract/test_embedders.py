@@ -4,26 +4,26 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from rag.adapters.compute_turn import ComputeTurn
-from rag.adapters.encoder_tokenizer import encoder_tokenizer
-from rag.adapters.st_embedder import StEmbedder
+from rag.adapters.sentence_transformers.embedder import StEmbedder
+from rag.adapters.sentence_transformers.scheduler import ComputeScheduler
+from rag.adapters.sentence_transformers.tokenizer import encoder_tokenizer
 from rag.config import EmbedderSettings
-from rag.http.remote import RemoteEmbedder
+from rag.http.clients.remote import RemoteEmbedder
 from tests.contract.embedder_contract import EmbedderContract, IdsOf
-from tests.embedder_service import an_embedder_service
 from tests.fakes import FakeEmbedder
-from tests.small_models import embedded_encoder
+from tests.support.embedder_service import an_embedder_service
+from tests.support.small_models import embedded_encoder
 
 
 @pytest.fixture(scope="module")
 def loaded() -> StEmbedder:
-    return StEmbedder(embedded_encoder(), EmbedderSettings(device="cpu", threads=1), ComputeTurn())
+    return StEmbedder(embedded_encoder(), EmbedderSettings(device="cpu", threads=1), ComputeScheduler())
 
 
 @pytest.fixture(scope="module")
 def loaded_with_prefixes() -> StEmbedder:
     settings = EmbedderSettings(device="cpu", threads=1, query_prefix="query: ", passage_prefix="passage: ")
-    return StEmbedder(embedded_encoder(), settings, ComputeTurn())
+    return StEmbedder(embedded_encoder(), settings, ComputeScheduler())
 
 
 @pytest.fixture(params=[True, False], ids=["with marks", "without"])

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from rag.adapters.milvus_store import MilvusStore
+from rag.adapters.milvus.store import MilvusStore
 from rag.errors import InvalidFilter
 from rag.types import Match
-from tests.builders import a_chunk
 from tests.contract.store_calls import EMBEDDER, STORE, dense, keyword, put
+from tests.support.builders import a_chunk
 
 pytestmark = pytest.mark.integration
 

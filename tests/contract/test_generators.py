@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from rag.http.remote import RemoteGenerator
+from rag.http.clients.remote import RemoteGenerator
 from tests.contract.generator_contract import GeneratorContract, Running
 from tests.fakes import FakeGenerator
-from tests.llm_service import an_llm_service
+from tests.support.llm_service import an_llm_service
 
 
 def write(_: Any, sampling: Mapping[str, Any]) -> str:

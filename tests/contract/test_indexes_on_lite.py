@@ -13,12 +13,12 @@ from milvus_lite.index import factory
 from milvus_lite.index.spec import IndexSpec
 from pymilvus import MilvusClient
 
-from rag.adapters import milvus_index_types as types
-from rag.adapters.milvus_index import FieldIndex, Indexes
-from rag.adapters.milvus_store import MilvusStore
+from rag.adapters.milvus import index_types as types
+from rag.adapters.milvus.index import FieldIndex, Indexes
+from rag.adapters.milvus.store import MilvusStore
 from rag.errors import SetupError, UnsupportedIndex
-from tests.builders import a_chunk, a_version_id
 from tests.contract.store_calls import EMBEDDER, STORE, dense, keyword, put, texts
+from tests.support.builders import a_chunk, a_version_id
 
 pytestmark = pytest.mark.integration
 

@@ -11,7 +11,7 @@ from milvus_lite.index import sparse_factory
 from milvus_lite.index.sparse_inverted import SparseInvertedIndex
 from milvus_lite.index.sparse_ip import SparseIpIndex
 
-from rag.adapters import lite_sparse
+from rag.adapters.milvus import lite_sparse
 
 PARAMS = {"bm25_k1": 0.9, "bm25_b": 0.4}
 Terms = dict[int, float]

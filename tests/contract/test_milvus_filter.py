@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag.adapters.milvus_filter import filter_arguments
+from rag.adapters.milvus.filter import filter_arguments
 
 EITHER = {
     "type": "or",

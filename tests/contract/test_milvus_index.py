@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from rag.adapters import milvus_index_types as types
-from rag.adapters.milvus_index import FieldIndex, index_arguments, search_params
-from rag.adapters.milvus_opened import Opened
+from rag.adapters.milvus import index_types as types
+from rag.adapters.milvus.index import FieldIndex, index_arguments, search_params
+from rag.adapters.milvus.loaded_collection import LoadedCollection
 from rag.errors import UnsupportedIndex
 
 
@@ -151,5 +151,5 @@ def test_cosines_stay_in_their_range() -> None:
     assert [opened("L2").cosine(value) for value in (-1e-7, 4.1)] == [1.0, -1.0]
 
 
-def opened(metric: str) -> Opened:
-    return Opened("rag_x", frozenset({"dense"}), "english", "FLAT", metric)
+def opened(metric: str) -> LoadedCollection:
+    return LoadedCollection("rag_x", frozenset({"dense"}), "english", "FLAT", metric)

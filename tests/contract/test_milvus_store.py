@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from rag.adapters.milvus_store import MilvusStore
+from rag.adapters.milvus.store import MilvusStore
 from rag.errors import DependencyUnavailable, InvalidRequest, SetupError
-from tests.builders import a_chunk
 from tests.contract.filter_contract import FilterContract
 from tests.contract.keyword_contract import KeywordContract
 from tests.contract.sparse_contract import SparseContract
 from tests.contract.store_calls import EMBEDDER, STORE, dense, keyword, put, texts
 from tests.contract.store_contract import StoreContract
+from tests.support.builders import a_chunk
 
 pytestmark = pytest.mark.integration
 
@@ -82,8 +82,8 @@ def test_similar_names_are_different_stores(store: MilvusStore) -> None:
 
 CRASHING = """
 import os, sys
-from rag.adapters.milvus_store import MilvusStore
-from tests.builders import a_chunk
+from rag.adapters.milvus.store import MilvusStore
+from tests.support.builders import a_chunk
 from tests.contract.store_calls import EMBEDDER, STORE, put
 store = MilvusStore(sys.argv[1])
 store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
@@ -141,7 +141,7 @@ def test_a_file_that_another_process_holds(tmp_path: Path, store: MilvusStore) -
     store.ping()
     (path,) = tmp_path.rglob("milvus.db")
     script = (
-        "import sys; from rag.adapters.milvus_store import MilvusStore; from rag.errors import SetupError\n"
+        "import sys; from rag.adapters.milvus.store import MilvusStore; from rag.errors import SetupError\n"
         "try: MilvusStore(sys.argv[1]).ping()\n"
         "except SetupError as error: sys.exit(error.message)"
     )

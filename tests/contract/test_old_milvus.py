@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from rag.adapters.milvus_index import FieldIndex, Indexes
-from rag.adapters.milvus_store import MilvusStore
+from rag.adapters.milvus.index import FieldIndex, Indexes
+from rag.adapters.milvus.store import MilvusStore
 from rag.errors import UnsupportedIndex, VectorStoreNotFound
-from tests.builders import a_chunk, a_version_id
 from tests.contract.store_calls import EMBEDDER, STORE, dense, keyword, put, texts
 from tests.e2e.running import free_port
+from tests.support.builders import a_chunk, a_version_id
 
 milvus = pytest.importorskip("milvus", reason="the package `milvus`, which holds a server, is not installed")
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from rag.adapters.openai_llm import OpenAiLlm
+from rag.adapters.openai.generator import OpenAiGenerator
 from tests.contract.generator_contract import GeneratorContract, Running
 from tests.contract.test_generators import a_fake, write
 from tests.fakes import FakeGenerator
 from tests.fakes.openai_server import FakeOpenAiServer
-from tests.openai_server import writing_with
+from tests.support.openai_server import writing_with
 
 
 @pytest.mark.integration
@@ -29,7 +29,7 @@ class TestOpenAiLlm(GeneratorContract):
         return FakeOpenAiServer(fake)
 
     @pytest.fixture
-    async def generator(self, server: FakeOpenAiServer) -> AsyncIterator[OpenAiLlm]:
+    async def generator(self, server: FakeOpenAiServer) -> AsyncIterator[OpenAiGenerator]:
         async with writing_with(server) as llm:
             yield llm
 

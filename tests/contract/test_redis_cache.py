@@ -12,7 +12,7 @@ from rag.adapters import redis_cache
 from rag.adapters.redis_cache import RedisCache
 from rag.errors import SetupError
 from tests.contract.cache_contract import LONG_S, CacheContract, a_vector, kept
-from tests.redis_server import RedisServer, own_redis, shared_redis
+from tests.support.redis_server import RedisServer, own_redis, shared_redis
 
 __all__ = ["own_redis", "shared_redis"]
 
@@ -242,9 +242,7 @@ async def test_one_that_is_full_still_gives(
     assert "degraded" not in mortal.facts()
 
 
-async def test_a_password_is_needed_and_never_shown(
-    own_redis: RedisServer, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_password_is_needed_and_never_shown(own_redis: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
     own_redis.command("CONFIG", "SET", "requirepass", "hush-hush")
     words = ("open-sesame", "hush-hush")
     refused, let_in = (RedisCache(f"{own_redis.url}&password={word}", patience_s=PATIENT_S) for word in words)

@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from rag.adapters.compute_turn import ComputeTurn
-from rag.adapters.cross_encoder import StCrossEncoder
 from rag.adapters.http_reranker import HttpReranker
-from rag.adapters.late_interaction import LateInteraction, TokenVectorCache
-from rag.adapters.st_embedder import StEmbedder
+from rag.adapters.sentence_transformers.cross_encoder import StCrossEncoder
+from rag.adapters.sentence_transformers.embedder import StEmbedder
+from rag.adapters.sentence_transformers.late_interaction import LateInteraction, TokenVectorCache
+from rag.adapters.sentence_transformers.scheduler import ComputeScheduler
 from rag.config import EmbedderSettings
-from rag.http.remote_models import RemoteReranker
+from rag.http.clients.remote_models import RemoteReranker
 from tests.contract.reranker_contract import RerankerContract
-from tests.embedder_service import an_embedder_service
 from tests.fakes import FakeReranker
-from tests.loopback import served
-from tests.rerank_endpoint import RerankEndpoint
-from tests.small_models import a_cross_encoder, embedded_encoder
+from tests.support.embedder_service import an_embedder_service
+from tests.support.loopback import served
+from tests.support.rerank_endpoint import RerankEndpoint
+from tests.support.small_models import a_cross_encoder, embedded_encoder
 
 CPU = EmbedderSettings(device="cpu", threads=1)
 
@@ -51,7 +51,7 @@ class TestHttpReranker(RerankerContract):
 class TestLateInteraction(RerankerContract):
     @pytest.fixture
     def reranker(self) -> LateInteraction:
-        turn = ComputeTurn()
+        turn = ComputeScheduler()
         return LateInteraction(StEmbedder(embedded_encoder(), CPU, turn), TokenVectorCache(2**20), turn)
 
 
@@ -59,7 +59,7 @@ class TestLateInteraction(RerankerContract):
 class TestLateInteractionThatForgets(RerankerContract):
     @pytest.fixture
     def reranker(self) -> LateInteraction:
-        turn = ComputeTurn()
+        turn = ComputeScheduler()
         return LateInteraction(StEmbedder(embedded_encoder(), CPU, turn), TokenVectorCache(0), turn)
 
 
@@ -74,4 +74,4 @@ class TestCrossEncoder(RerankerContract):
 
     @pytest.fixture
     def reranker(self, cross_encoder: str) -> StCrossEncoder:
-        return StCrossEncoder(cross_encoder, "small", CPU, ComputeTurn())
+        return StCrossEncoder(cross_encoder, "small", CPU, ComputeScheduler())

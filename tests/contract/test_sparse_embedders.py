@@ -5,14 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from rag.adapters.compute_turn import ComputeTurn
-from rag.adapters.st_sparse import StSparseEmbedder
+from rag.adapters.sentence_transformers.scheduler import ComputeScheduler
+from rag.adapters.sentence_transformers.sparse import StSparseEmbedder
 from rag.config import EmbedderSettings
-from rag.http.remote_models import RemoteSparseEmbedder, RemoteSparseEmbedders
+from rag.http.clients.remote_models import RemoteSparseEmbedder, RemoteSparseEmbedders
 from tests.contract.sparse_embedder_contract import SparseEmbedderContract
-from tests.embedder_service import an_embedder_service
 from tests.fakes import FakeSparseEmbedder, FakeSparseEmbedders
-from tests.small_models import a_masked_language_model, a_splade, a_static_sparse_encoder, an_inference_free_splade
+from tests.support.embedder_service import an_embedder_service
+from tests.support.small_models import (
+    a_masked_language_model,
+    a_splade,
+    a_static_sparse_encoder,
+    an_inference_free_splade,
+)
 
 CPU = EmbedderSettings(device="cpu", threads=1)
 
@@ -40,7 +45,7 @@ class TestOverHttp(SparseEmbedderContract):
 class _Real(SparseEmbedderContract):
     @pytest.fixture
     def embedder(self, folder: str) -> StSparseEmbedder:
-        return StSparseEmbedder(folder, "small", CPU, ComputeTurn())
+        return StSparseEmbedder(folder, "small", CPU, ComputeScheduler())
 
 
 @pytest.mark.integration
@@ -73,8 +78,8 @@ class TestInferenceFreeSplade(_Real):
 
 @pytest.mark.integration
 async def test_the_bound_of_terms_is_the_models_own(tmp_path: Path) -> None:
-    embedder = StSparseEmbedder(a_splade(tmp_path, max_active_dims=7), "small", CPU, ComputeTurn())
-    every = StSparseEmbedder(a_splade(tmp_path / "every"), "small", CPU, ComputeTurn())
+    embedder = StSparseEmbedder(a_splade(tmp_path, max_active_dims=7), "small", CPU, ComputeScheduler())
+    every = StSparseEmbedder(a_splade(tmp_path / "every"), "small", CPU, ComputeScheduler())
     (few,), (many,) = await embedder.encode(["zebras"], "passage"), await every.encode(["zebras"], "passage")
     assert few == dict(sorted(sorted(many.items(), key=lambda item: -item[1])[:7]))
     assert len(many) == 1024
@@ -82,7 +87,7 @@ async def test_the_bound_of_terms_is_the_models_own(tmp_path: Path) -> None:
 
 @pytest.mark.integration
 async def test_weights_of_0_and_less_are_left_out(tmp_path: Path) -> None:
-    embedder = StSparseEmbedder(a_static_sparse_encoder(tmp_path), "small", CPU, ComputeTurn())
+    embedder = StSparseEmbedder(a_static_sparse_encoder(tmp_path), "small", CPU, ComputeScheduler())
     (vector,) = await embedder.encode(["the zebra and the zebra"], "passage")
     assert list(vector) == [29145]
     assert vector[29145] == pytest.approx(29145 / 5000 - 0.4)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.running import ROOT, RunningService, start_service
-from tests.small_adapters import an_adapter
+from tests.support.small_adapters import an_adapter
 
 AXOLOTL = """# Axolotl
 

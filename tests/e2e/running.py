@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import psutil
 
-from rag.http.sse import EventParser
+from rag.http.streaming.sse import EventParser
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_S = 240.0

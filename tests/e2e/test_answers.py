@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from rag.retrieve.prompt import NOT_FOUND
+from rag.generate.pipeline import NOT_FOUND
 from tests.e2e.running import RunningService
 
 QUESTION = "Where did Gutenberg build his printing press?"

@@ -193,9 +193,7 @@ def test_hostile_names_are_refused_or_kept_as_names(filled: RunningService) -> N
         assert response.status_code in (200, 202, 400, 415), (name, response.text)
 
 
-def test_another_embedding_model_without_a_gap(
-    filled: RunningService, client: openai.OpenAI, tmp_path: Path
-) -> None:
+def test_another_embedding_model_without_a_gap(filled: RunningService, client: openai.OpenAI, tmp_path: Path) -> None:
     model = small_encoder(tmp_path)
     made = client.vector_stores.create(name="moving")
     filled.ingest({f"{n}.md": words(30, f"topic{n}") for n in range(5)}, vector_store=made.id)

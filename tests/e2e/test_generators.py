@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from rag.http.remote import RemoteGenerator
-from rag.http.service_client import ServiceClient
+from rag.http.clients.remote import RemoteGenerator
+from rag.http.clients.service_client import ServiceClient
 from tests.contract.generator_contract import ASKING, COLD, PROMPT, GeneratorContract, Running, written
 from tests.e2e.running import RunningService
 

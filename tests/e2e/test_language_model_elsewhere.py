@@ -7,17 +7,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from rag.adapters.openai_llm import OpenAiLlm
+from rag.adapters.openai.generator import OpenAiGenerator
 from tests.contract.generator_contract import ASKING, COLD, GeneratorContract, Running, written
 from tests.e2e.running import RunningService
-from tests.openai_server import failure_of, writing_at
+from tests.support.openai_server import failure_of, writing_at
 
 
 class TestOpenAiLlm(GeneratorContract):
     gives_prompt_logprobs = False
 
     @pytest.fixture
-    async def generator(self, service: RunningService) -> AsyncIterator[OpenAiLlm]:
+    async def generator(self, service: RunningService) -> AsyncIterator[OpenAiGenerator]:
         model = (await asyncio.to_thread(service.get, "/readyz")).json()["services"]["LLM"]["model"]
         async with writing_at(f"{service.url}/v1", model=model, timeout_s=60.0) as llm:
             yield llm
@@ -29,7 +29,7 @@ class TestOpenAiLlm(GeneratorContract):
 
         return count
 
-    async def test_an_adapter_of_the_server_is_chosen_by_its_name(self, generator: OpenAiLlm) -> None:
+    async def test_an_adapter_of_the_server_is_chosen_by_its_name(self, generator: OpenAiGenerator) -> None:
         assert "tuned" in generator.facts()["adapters"]
         plain, tuned = await written(generator, ASKING, COLD), await written(generator, ASKING, COLD, model="tuned")
         assert plain.text != tuned.text

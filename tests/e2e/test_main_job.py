@@ -11,7 +11,7 @@ import bentoml
 import httpx
 import pytest
 
-from rag.http.sse import EventParser
+from rag.http.streaming.sse import EventParser
 from tests.e2e.conftest import DOCS
 from tests.e2e.running import ROOT, RunningService
 

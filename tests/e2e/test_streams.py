@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rag.http.sse import EventParser
+from rag.http.streaming.sse import EventParser
 from tests.e2e.running import Answered, RunningService
 
 STREAMS = 64

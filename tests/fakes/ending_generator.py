@@ -3,8 +3,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
-from rag.ports import Pieces
-from rag.types import Finished, ModelInput, TextPiece, Usage
+from rag.ports import TokenStream
+from rag.types import ModelInput, StreamEnd, TextDelta, Usage
 
 
 class EndingGenerator:
@@ -16,11 +16,11 @@ class EndingGenerator:
 
     async def generate(
         self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
-    ) -> Pieces:
+    ) -> TokenStream:
         self.requests += 1
         return self._pieces()
 
-    async def _pieces(self) -> AsyncGenerator[TextPiece | Finished, None]:
-        yield TextPiece("half")
+    async def _pieces(self) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+        yield TextDelta("half")
         if self.finish_reason is not None:
-            yield Finished(self.finish_reason, Usage(1, 1))
+            yield StreamEnd(self.finish_reason, Usage(1, 1))

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from rag.http.sse import format_event
+from rag.http.streaming.sse import format_event
 from rag.types import JsonObject
 from tests.fakes.words import words
 

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rag.retrieve.filters import SPECIAL_KEYS
+from rag.retrieve.search.filters import SPECIAL_KEYS
 from rag.types import Chunk
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rag.errors import ContextLengthExceeded, DependencyUnavailable, InvalidRequest, ModelNotFound
-from rag.http.generate_wire import GenerateRequest
-from rag.ports import Pieces
-from rag.types import Chat, Finished, JsonObject, ModelInput, TextEnd, TextPiece, TokenLogprob, Usage
+from rag.http.native.generate_wire import GenerateRequest
+from rag.ports import TokenStream
+from rag.types import Chat, JsonObject, ModelInput, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
 from tests.fakes.words import words
 
 MAX_LOGPROBS = 20
@@ -59,7 +59,7 @@ class FakeGenerator:
 
     async def generate(
         self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
-    ) -> Pieces:
+    ) -> TokenStream:
         if self.accepts is not None:
             await self.accepts.wait()
         self.requests.append((prompt, sampling, request_id))
@@ -85,11 +85,11 @@ class FakeGenerator:
                 param = "prompt" if room < 1 else "max_tokens"
                 raise ContextLengthExceeded(f"{param}: too long", param=param)
 
-    async def _watched(self, text: str, prompt: ModelInput, sampling: Mapping[str, Any]) -> Pieces:
+    async def _watched(self, text: str, prompt: ModelInput, sampling: Mapping[str, Any]) -> TokenStream:
         """Counts what runs. Its first item only says that the request was accepted, so that closing it is noticed."""
         self.running += 1
         try:
-            yield TextPiece("")
+            yield TextDelta("")
             if self.start is not None:
                 await self.start.wait()
             async for piece in self._pieces(text, prompt, sampling):
@@ -104,7 +104,7 @@ class FakeGenerator:
 
     async def _pieces(
         self, whole: str, prompt: ModelInput, sampling: Mapping[str, Any]
-    ) -> AsyncGenerator[TextPiece | Finished, None]:
+    ) -> AsyncGenerator[TextDelta | StreamEnd, None]:
         calls = self.tool_calls if isinstance(prompt, Chat) and prompt.calls_tools else ()
         script = _script("" if calls else whole, sampling)
         texts = sampling.get("n") or 1
@@ -115,14 +115,14 @@ class FakeGenerator:
                 await asyncio.Event().wait()
             await asyncio.sleep(0)
             for index in range(texts):
-                yield TextPiece(text, index, _logprobs(text, sampling))
+                yield TextDelta(text, index, _logprobs(text, sampling))
         if self.dies_after is not None:
             raise DependencyUnavailable("the engine died")
         for number, call in enumerate(calls):
-            yield TextPiece("", tool_calls=({"index": number, **call},))
+            yield TextDelta("", tool_calls=({"index": number, **call},))
         ends = (script.end,) * texts if texts > 1 or script.end.stop_reason else ()
         usage = Usage(_tokens(prompt), texts * len(script.pieces))
-        yield Finished(script.end.finish_reason, usage, ends=ends, prompt_logprobs=_of_prompt(prompt, sampling))
+        yield StreamEnd(script.end.finish_reason, usage, ends=ends, prompt_logprobs=_of_prompt(prompt, sampling))
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rag.ports import Pieces
-from rag.types import Chat, Finished, ModelInput, TextPiece, Usage
+from rag.ports import TokenStream
+from rag.types import Chat, ModelInput, StreamEnd, TextDelta, Usage
 
 
 class InstantEngine:
@@ -32,7 +32,7 @@ class InstantEngine:
 
     async def generate(
         self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
-    ) -> Pieces:
+    ) -> TokenStream:
         if isinstance(prompt, Chat):
             return self._words(0)
         if self._record is not None and not isinstance(prompt, str):
@@ -40,7 +40,7 @@ class InstantEngine:
                 file.write(json.dumps(list(prompt)) + "\n")
         return self._words(len(prompt))
 
-    async def _words(self, prompt_tokens: int) -> Pieces:
+    async def _words(self, prompt_tokens: int) -> TokenStream:
         for number in range(self.TOKENS):
-            yield TextPiece(f"w{number} ")
-        yield Finished("length", Usage(prompt_tokens, self.TOKENS, 0))
+            yield TextDelta(f"w{number} ")
+        yield StreamEnd("length", Usage(prompt_tokens, self.TOKENS, 0))

@@ -3,9 +3,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rag.generate.answer import Prepared
+from rag.generate.pipeline import PreparedAnswer
 from rag.types import Hit, Prompt
-from tests.builders import a_chunk
+from tests.support.builders import a_chunk
 
 HITS = (Hit(a_chunk("Apples are red."), 1.0),)
 
@@ -20,6 +20,6 @@ class FakeNeighbours:
     def require(self, name: str) -> Mapping[str, Any]:
         return {"context_tokens": 2048}
 
-    async def prepare(self, request: Mapping[str, Any]) -> Prepared:
+    async def prepare(self, request: Mapping[str, Any]) -> PreparedAnswer:
         self.prepared.append(request)
-        return Prepared(Prompt((1, 2), self.sources), {})
+        return PreparedAnswer(Prompt((1, 2), self.sources), {})

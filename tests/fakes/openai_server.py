@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from rag.errors import ContextLengthExceeded, InvalidRequest, RagError
-from rag.ports import Pieces
-from rag.types import Chat, Finished, JsonObject, ModelInput, TextPiece, TokenLogprob
+from rag.ports import TokenStream
+from rag.types import Chat, JsonObject, ModelInput, StreamEnd, TextDelta, TokenLogprob
 from tests.fakes.generator import FakeGenerator
 
 Trouble = Literal[
@@ -114,13 +114,13 @@ class FakeOpenAiServer:
             return JSONResponse({"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]})
         return StreamingResponse(self._stream(pieces, is_chat), media_type="text/event-stream")
 
-    async def _stream(self, pieces: Pieces, is_chat: bool) -> AsyncIterator[bytes]:
+    async def _stream(self, pieces: TokenStream, is_chat: bool) -> AsyncIterator[bytes]:
         async with contextlib.aclosing(pieces):
             if is_chat:
                 yield _data(_chunk({"delta": {"role": "assistant", "content": ""}}))
             try:
                 async for position, piece in _numbered(pieces):
-                    if isinstance(piece, Finished):
+                    if isinstance(piece, StreamEnd):
                         async for line in self._end(piece, is_chat):
                             yield line
                         return
@@ -143,7 +143,7 @@ class FakeOpenAiServer:
         if self.trouble == "garbage_midway":
             yield b"data: {not json\n\n"
 
-    async def _end(self, last: Finished, is_chat: bool) -> AsyncIterator[bytes]:
+    async def _end(self, last: StreamEnd, is_chat: bool) -> AsyncIterator[bytes]:
         for index, end in enumerate(last.all_ends()):
             reason = {"finish_reason": end.finish_reason, "stop_reason": end.stop_reason}
             yield _data(_chunk({"index": index, **({"delta": {}} if is_chat else {"text": ""}), **reason}))
@@ -171,7 +171,7 @@ def garbage() -> Response:
     return PlainTextResponse("<html>It works!</html>", media_type="text/html")
 
 
-async def _numbered(pieces: Pieces) -> AsyncIterator[tuple[int, TextPiece | Finished]]:
+async def _numbered(pieces: TokenStream) -> AsyncIterator[tuple[int, TextDelta | StreamEnd]]:
     position = 0
     async for piece in pieces:
         yield position, piece
@@ -205,7 +205,7 @@ def _sampling(body: JsonObject) -> JsonObject:
     return sampling
 
 
-def _choice(piece: TextPiece, is_chat: bool) -> JsonObject:
+def _choice(piece: TextDelta, is_chat: bool) -> JsonObject:
     index: JsonObject = {"index": piece.index, "finish_reason": None}
     if not is_chat:
         return {**index, "text": piece.text, "logprobs": _lists(piece.logprobs) if piece.logprobs else None}

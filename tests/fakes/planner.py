@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rag.retrieve.plan import Plan
+from rag.retrieve.planning.plan import Plan
 from rag.types import Message
 
 

@@ -17,8 +17,8 @@ import httpx
 from click.testing import CliRunner, Result
 
 from rag.cli import main
-from rag.cli.service import World
-from rag.http.sse import format_event
+from rag.cli.service import CliContext
+from rag.http.streaming.sse import format_event
 from rag.types import JsonObject
 
 HIT: JsonObject = {
@@ -83,7 +83,7 @@ class FakeService:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, *arguments: str, input: str | None = None) -> Result:
-        world = World(httpx.MockTransport(self._answer), self._pause, self.wakeups)
+        world = CliContext(httpx.MockTransport(self._answer), self._pause, self.wakeups)
         return CliRunner().invoke(main, list(arguments), obj=world, input=input, catch_exceptions=False)
 
     def asked(self, route: str) -> list[Seen]:

@@ -29,9 +29,7 @@ class FakeSparseEmbedder:
         return self.vectors(texts)
 
     def vectors(self, texts: Sequence[str]) -> list[SparseVector]:
-        return [
-            {_term(word): 1 + math.log(count) for word, count in Counter(words(text)).items()} for text in texts
-        ]
+        return [{_term(word): 1 + math.log(count) for word, count in Counter(words(text)).items()} for text in texts]
 
 
 def _term(word: str) -> int:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from rag.errors import RagError
-from rag.generate.verify import Pair
+from rag.generate.verify import SentenceAndSource
 
 
 class FakeSupport:
@@ -12,9 +12,9 @@ class FakeSupport:
 
     def __init__(self, *scores: float, failure: RagError | None = None, hangs: bool = False) -> None:
         self.scores, self.failure, self.hangs = scores, failure, hangs
-        self.asked: list[Pair] = []
+        self.asked: list[SentenceAndSource] = []
 
-    async def __call__(self, pairs: Sequence[Pair]) -> Sequence[float]:
+    async def __call__(self, pairs: Sequence[SentenceAndSource]) -> Sequence[float]:
         self.asked += pairs
         if self.hangs:
             await asyncio.Event().wait()

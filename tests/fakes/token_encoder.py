@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rag.adapters.token_vectors import SPECIAL, TokenVectors
+from rag.adapters.sentence_transformers.token_vectors import SPECIAL, TokenVectors
 from rag.types import TextKind
 from tests.fakes.words import words
 

@@ -10,7 +10,7 @@ import numpy as np
 from rag.errors import EmbeddingMismatch, VectorStoreNotFound
 from rag.keywords import checked_language
 from rag.ports import Vectors
-from rag.retrieve.filters import compile_filters
+from rag.retrieve.search.filters import compile_filters
 from rag.types import Attributes, Chunk, Match, SparseVector
 from tests.fakes.bm25 import bm25
 from tests.fakes.filters import holds

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.postgres import postgres
-from tests.v1_fixtures import app
+from tests.support.postgres import postgres
+from tests.support.v1_fixtures import app
 
 __all__ = ["app", "postgres"]

@@ -1,4 +1,4 @@
-"""A few rounds of `python -m bench.crash`."""
+"""A few rounds of `python -m tests.stress.crash`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import crash
+from tests.stress import crash
 
 pytestmark = pytest.mark.integration
 

@@ -225,9 +225,7 @@ def test_a_job_that_is_submitted_again_runs_once(tmp_path: Path) -> None:
     assert times(tmp_path) == {"a first": 1, "a second": 1, "a done": 1}
 
 
-@pytest.mark.parametrize(
-    ("life", "done"), [("works", 1), ("submits_twice", 1), ("swallows", 1), ("forgets", 2)]
-)
+@pytest.mark.parametrize(("life", "done"), [("works", 1), ("submits_twice", 1), ("swallows", 1), ("forgets", 2)])
 def test_the_fake_lives_as_it_does(tmp_path: Path, life: str, done: int) -> None:
     getattr(Lives(tmp_path, FakeJobEngine()), life)()
     assert all(count == done for count in times(tmp_path).values())

@@ -18,12 +18,12 @@ from rag.errors import (
     RagError,
     Starting,
 )
-from rag.http.dependencies import Dependencies
-from rag.http.edge import Edge
+from rag.http.clients.service_client import ServiceClient
+from rag.http.clients.upstream_services import UpstreamServices
 from rag.http.error_table import error_response
-from rag.http.lifecycle import Lifecycle
-from rag.http.service_client import ServiceClient
-from tests.loopback import app_of, hanging, served, until
+from rag.http.middleware.edge import Edge
+from rag.http.middleware.lifecycle import Lifecycle
+from tests.support.loopback import app_of, hanging, served, until
 
 pytestmark = pytest.mark.integration
 
@@ -47,9 +47,9 @@ READY = JSONResponse({"status": "ready", "context_tokens": 99})
 
 
 @contextlib.asynccontextmanager
-async def depending_on(app: ASGIApp, *, polled: bool = True) -> AsyncIterator[Dependencies]:
+async def depending_on(app: ASGIApp, *, polled: bool = True) -> AsyncIterator[UpstreamServices]:
     async with served(app) as url:
-        dependencies = Dependencies({"LLM": Impatient("LLM", url)}, ready_message="ready")
+        dependencies = UpstreamServices({"LLM": Impatient("LLM", url)}, ready_message="ready")
         if polled:
             dependencies.start()
         try:
@@ -58,7 +58,7 @@ async def depending_on(app: ASGIApp, *, polled: bool = True) -> AsyncIterator[De
             await dependencies.close()
 
 
-def state(dependencies: Dependencies) -> str:
+def state(dependencies: UpstreamServices) -> str:
     try:
         return str(dependencies.require("LLM")["status"])
     except RagError as error:
@@ -115,7 +115,7 @@ async def test_a_lease_is_held_until_it_is_let_go() -> None:
 
 
 async def test_a_lease_on_what_is_gone_is_no_error() -> None:
-    dependencies = Dependencies({"LLM": ServiceClient("LLM", "http://127.0.0.1:9")})
+    dependencies = UpstreamServices({"LLM": ServiceClient("LLM", "http://127.0.0.1:9")})
     await asyncio.wait_for(dependencies.hold(), 2)
     await dependencies.close()
 

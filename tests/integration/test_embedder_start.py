@@ -12,9 +12,14 @@ from click.testing import CliRunner
 from rag import bootstrap
 from rag.cli.prepare import prepare
 from rag.errors import SetupError, Starting
-from rag.http.embedder_api import EmbedderApi
-from rag.http.embedder_wire import EncodeSparseRequest, RerankRequest
-from tests.small_models import a_cross_encoder, a_static_sparse_encoder, an_inference_free_splade, embedded_encoder
+from rag.http.native.embedder_api import EmbedderApi
+from rag.http.native.embedder_wire import EncodeSparseRequest, RerankRequest
+from tests.support.small_models import (
+    a_cross_encoder,
+    a_static_sparse_encoder,
+    an_inference_free_splade,
+    embedded_encoder,
+)
 
 pytestmark = pytest.mark.integration
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from rag.adapters import model_files
-from rag.adapters.compute_turn import ComputeTurn
-from rag.adapters.encoders import Encoders
-from rag.adapters.st_embedder import StEmbedder
+from rag.adapters.sentence_transformers.embedder import StEmbedder
+from rag.adapters.sentence_transformers.encoders import Encoders
+from rag.adapters.sentence_transformers.scheduler import ComputeScheduler
 from rag.config import EMBEDDED_ENCODER, EmbedderSettings, Settings
 from rag.errors import ModelNotFound
 
@@ -39,12 +39,12 @@ def small(embedded: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def turn() -> ComputeTurn:
-    return ComputeTurn()
+def turn() -> ComputeScheduler:
+    return ComputeScheduler()
 
 
 @pytest.fixture
-def encoders(embedded: str, turn: ComputeTurn) -> Encoders[StEmbedder]:
+def encoders(embedded: str, turn: ComputeScheduler) -> Encoders[StEmbedder]:
     settings = EmbedderSettings(device="cpu")
 
     def load(model: str) -> StEmbedder:
@@ -69,7 +69,7 @@ async def test_two_models_answer_each_in_its_own_way(encoders: Encoders[StEmbedd
     np.testing.assert_allclose((await passages)[:2], plain, atol=1e-4)
 
 
-async def test_questions_do_not_wait_for_passages(encoders: Encoders[StEmbedder], turn: ComputeTurn) -> None:
+async def test_questions_do_not_wait_for_passages(encoders: Encoders[StEmbedder], turn: ComputeScheduler) -> None:
     begun, going = threading.Event(), threading.Event()
     embedder = encoders.default
 

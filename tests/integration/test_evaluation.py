@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.evaluating import OWN_DOCS, evaluate, read
 from tests.e2e.running import ROOT, RunningService
-from tests.engineless import engineless_service
+from tests.support.service_without_engine import engineless_service
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 

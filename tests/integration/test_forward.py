@@ -17,14 +17,14 @@ from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rag.errors import EmbeddingMismatch, Overloaded, Starting
-from rag.http.edge import Edge
+from rag.http.clients.service_client import ServiceClient
+from rag.http.clients.service_proxy import ServiceProxy
 from rag.http.error_table import error_response
-from rag.http.forward import Forward
-from rag.http.lifecycle import Lifecycle
-from rag.http.service_client import ServiceClient
-from rag.http.v1.late_app import LateApp
-from tests.loopback import app_of, served, until
-from tests.v1_client import V1, error_of
+from rag.http.middleware.edge import Edge
+from rag.http.middleware.lifecycle import Lifecycle
+from rag.http.v1.deferred_app import DeferredApp
+from tests.support.loopback import app_of, served, until
+from tests.support.v1_client import V1, error_of
 
 
 def edge(app: ASGIApp, life: Lifecycle | None = None) -> Edge:
@@ -36,7 +36,7 @@ async def forwarding(behind: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a service that passes all on to `behind`."""
     async with served(edge(behind)) as url:
         client = ServiceClient("Retriever", url)
-        async with served(edge(Forward(client))) as front, httpx.AsyncClient(base_url=front, timeout=5) as http:
+        async with served(edge(ServiceProxy(client))) as front, httpx.AsyncClient(base_url=front, timeout=5) as http:
             yield http
         await client.close()
 
@@ -184,7 +184,7 @@ async def test_nobody_there_is_an_unavailable_dependency() -> None:
         (starting, "starting"),
         (mismatch, "dependency_unavailable"),
     ):
-        transport = httpx.ASGITransport(Forward(client, require))
+        transport = httpx.ASGITransport(ServiceProxy(client, require))
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
             for content in (None, b"x"):
                 assert error_of(await http.post("/v1/files", content=content))[:2] == (503, code)
@@ -203,7 +203,7 @@ async def test_a_client_that_leaves_ends_the_work_behind(app: V1) -> None:
     life = Lifecycle("Retriever")
     async with served(edge(app.app, life)) as url:
         client = ServiceClient("Retriever", url)
-        async with served(edge(Forward(client))) as front:
+        async with served(edge(ServiceProxy(client))) as front:
             host, port = front.removeprefix("http://").split(":")
             _, writer = await asyncio.open_connection(host, int(port))
             writer.write(b"POST /files HTTP/1.1\r\nhost: x\r\ncontent-length: 900000\r\n")
@@ -229,7 +229,7 @@ async def test_an_upload_in_chunks_that_is_cut_off_is_not_taken_for_a_whole_one(
 
     async with served(app_of(behind)) as url:
         client = ServiceClient("Retriever", url)
-        async with served(Forward(client)) as front:  # without the edge, which would cancel
+        async with served(ServiceProxy(client)) as front:  # without the edge, which would cancel
             host, port = front.removeprefix("http://").split(":")
             _, writer = await asyncio.open_connection(host, int(port))
             writer.write(b"POST /x HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n")
@@ -252,10 +252,10 @@ async def test_an_answer_that_is_cut_off_is_not_taken_for_a_whole_one() -> None:
 
 
 async def test_openais_client_does_not_notice(app: V1) -> None:
-    late = LateApp()
+    late = DeferredApp()
     async with served(edge(Mount("/v1", late))) as url:
         client = ServiceClient("Retriever", url)
-        transport = httpx2.ASGITransport(app=Forward(client))
+        transport = httpx2.ASGITransport(app=ServiceProxy(client))
         options: Any = {"http_client": httpx2.AsyncClient(transport=transport), "api_key": "x", "max_retries": 0}
         async with openai.AsyncOpenAI(base_url="http://rag.test/v1", **options) as rag:
             with pytest.raises(openai.InternalServerError) as caught:

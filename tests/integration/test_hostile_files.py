@@ -11,7 +11,7 @@ from rag.adapters.parser_process import ParserLimits, ParserProcess
 from rag.errors import BrokenFile, EncryptedFile, InvalidRequest, NoTextFound, ParsingLimit, UnsupportedFile
 from rag.readers.filename import normalize_filename
 from rag.types import Extract
-from tests.sample_files import HOSTILE
+from tests.support.sample_files import HOSTILE
 
 pytestmark = [
     pytest.mark.integration,

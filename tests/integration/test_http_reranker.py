@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 
 from rag.adapters.http_reranker import HttpReranker
 from rag.errors import DependencyUnavailable, SetupError
-from tests.loopback import served
-from tests.rerank_endpoint import RerankEndpoint
+from tests.support.loopback import served
+from tests.support.rerank_endpoint import RerankEndpoint
 
 pytestmark = pytest.mark.integration
 

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rag.adapters.compute_turn import ComputeTurn
-from rag.adapters.cross_encoder import StCrossEncoder
-from rag.adapters.late_interaction import LateInteraction, TokenVectorCache
-from rag.adapters.st_embedder import StEmbedder
-from rag.adapters.st_sparse import StSparseEmbedder
-from rag.adapters.token_vectors import SPECIAL
+from rag.adapters.sentence_transformers.cross_encoder import StCrossEncoder
+from rag.adapters.sentence_transformers.embedder import StEmbedder
+from rag.adapters.sentence_transformers.late_interaction import LateInteraction, TokenVectorCache
+from rag.adapters.sentence_transformers.scheduler import ComputeScheduler
+from rag.adapters.sentence_transformers.sparse import StSparseEmbedder
+from rag.adapters.sentence_transformers.token_vectors import SPECIAL
 from rag.config import EmbedderSettings
 from rag.errors import InvalidRequest, SetupError
-from tests.small_models import (
+from tests.support.small_models import (
     a_cross_encoder,
     a_masked_language_model,
     a_splade,
@@ -50,21 +50,21 @@ def raw_scores(folder: str, query: str, texts: list[str]) -> list[float]:
 async def test_a_bi_encoder_is_nothing_else(tmp_path: Path) -> None:
     for make, option in ((StSparseEmbedder, "RAG_EMBEDDER__SPARSE_MODEL"), (StCrossEncoder, "RAG_RERANK__MODEL")):
         with pytest.raises(SetupError, match=f"{option}: mini is no .* its folder says SentenceTransformer"):
-            make(embedded_encoder(), "mini", CPU, ComputeTurn())
+            make(embedded_encoder(), "mini", CPU, ComputeScheduler())
 
 
 async def test_a_sparse_encoder_is_nothing_else(tmp_path: Path) -> None:
     folder = a_static_sparse_encoder(tmp_path / "static")
     with pytest.raises(SetupError, match="RAG_EMBEDDER__MODEL: static is a SparseEncoder"):
-        StEmbedder(folder, CPU.model_copy(update={"model": "static"}), ComputeTurn())
+        StEmbedder(folder, CPU.model_copy(update={"model": "static"}), ComputeScheduler())
     for other in (folder, a_masked_language_model(tmp_path / "masked"), a_splade(tmp_path / "splade")):
         with pytest.raises(SetupError, match="RAG_RERANK__MODEL: it is no cross-encoder"):
-            StCrossEncoder(other, "it", CPU, ComputeTurn())
+            StCrossEncoder(other, "it", CPU, ComputeScheduler())
 
 
 async def test_a_cross_encoder_is_no_sparse_encoder(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match=r"RAG_EMBEDDER__SPARSE_MODEL: .* says BertForSequenceClassification"):
-        StSparseEmbedder(a_cross_encoder(tmp_path), "it", CPU, ComputeTurn())
+        StSparseEmbedder(a_cross_encoder(tmp_path), "it", CPU, ComputeScheduler())
 
 
 async def test_a_folder_that_says_nothing(tmp_path: Path) -> None:
@@ -72,12 +72,12 @@ async def test_a_folder_that_says_nothing(tmp_path: Path) -> None:
         (tmp_path / "config.json").write_text(content)
         for make in (StSparseEmbedder, StCrossEncoder):
             with pytest.raises(SetupError, match="says nothing known"):
-                make(str(tmp_path), "it", CPU, ComputeTurn())
+                make(str(tmp_path), "it", CPU, ComputeScheduler())
 
 
 async def test_a_classifier_is_no_reranker(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="RAG_RERANK__MODEL: it tells 3 classes apart"):
-        StCrossEncoder(a_cross_encoder(tmp_path, labels=3), "it", CPU, ComputeTurn())
+        StCrossEncoder(a_cross_encoder(tmp_path, labels=3), "it", CPU, ComputeScheduler())
 
 
 # Scores of cross-encoders
@@ -86,14 +86,14 @@ async def test_a_classifier_is_no_reranker(tmp_path: Path) -> None:
 @pytest.mark.parametrize("activation", [None, "torch.nn.Sigmoid", "torch.nn.Identity", "torch.nn.Tanh"])
 async def test_logits_become_their_sigmoid(tmp_path: Path, activation: str | None) -> None:
     folder = a_cross_encoder(tmp_path, activation=activation, scale=100)
-    scores = await StCrossEncoder(folder, "it", CPU, ComputeTurn()).rerank("What do zebras eat?", PAIRS)
+    scores = await StCrossEncoder(folder, "it", CPU, ComputeScheduler()).rerank("What do zebras eat?", PAIRS)
     logits = np.array(raw_scores(folder, "What do zebras eat?", PAIRS))
     assert scores == pytest.approx(1 / (1 + np.exp(-logits)), abs=1e-4)
 
 
 async def test_a_function_of_the_models_own_is_kept_where_it_is_in_0_to_1(tmp_path: Path) -> None:
     folder = a_cross_encoder(tmp_path, activation="torch.nn.Hardsigmoid")
-    scores = await StCrossEncoder(folder, "it", CPU, ComputeTurn()).rerank("What do zebras eat?", PAIRS)
+    scores = await StCrossEncoder(folder, "it", CPU, ComputeScheduler()).rerank("What do zebras eat?", PAIRS)
     logits = np.array(raw_scores(folder, "What do zebras eat?", PAIRS))
     assert scores == pytest.approx(np.clip(logits / 6 + 0.5, 0, 1), abs=1e-4)
 
@@ -103,7 +103,7 @@ async def test_a_cross_encoder_as_its_own_library_saves_it(tmp_path: Path) -> No
 
     plain = a_cross_encoder(tmp_path / "plain", scale=100)
     CrossEncoder(plain, device="cpu").save_pretrained(str(tmp_path / "saved"))
-    one, other = (StCrossEncoder(str(tmp_path / name), name, CPU, ComputeTurn()) for name in ("plain", "saved"))
+    one, other = (StCrossEncoder(str(tmp_path / name), name, CPU, ComputeScheduler()) for name in ("plain", "saved"))
     assert await one.rerank("zebra", PAIRS) == pytest.approx(await other.rerank("zebra", PAIRS))
 
 
@@ -111,7 +111,7 @@ async def test_a_cross_encoder_as_its_own_library_saves_it(tmp_path: Path) -> No
 
 
 async def test_tokens_of_the_text_alone() -> None:
-    encoder = StEmbedder(embedded_encoder(), CPU, ComputeTurn())
+    encoder = StEmbedder(embedded_encoder(), CPU, ComputeScheduler())
     (query,), (passage,) = [await encoder.encode_tokens(["zebra grass"], kind) for kind in ("query", "passage")]
     assert list(query.ids) == [SPECIAL, 29145, 5568, SPECIAL]
     assert list(passage.ids) == [29145, 5568]
@@ -121,7 +121,7 @@ async def test_tokens_of_the_text_alone() -> None:
 
 async def test_tokens_of_the_prefix_do_not_count() -> None:
     settings = CPU.model_copy(update={"query_prefix": "query: ", "passage_prefix": "passage: "})
-    encoder = StEmbedder(embedded_encoder(), settings, ComputeTurn())
+    encoder = StEmbedder(embedded_encoder(), settings, ComputeScheduler())
     (query,), (passage,) = [await encoder.encode_tokens(["zebra grass"], kind) for kind in ("query", "passage")]
     assert list(query.ids) == [SPECIAL, 29145, 5568, SPECIAL]
     assert list(passage.ids) == [29145, 5568]
@@ -129,7 +129,7 @@ async def test_tokens_of_the_prefix_do_not_count() -> None:
 
 
 async def test_dense_vectors_are_the_same_after_tokens_were_read() -> None:
-    encoder = StEmbedder(embedded_encoder(), CPU, ComputeTurn())
+    encoder = StEmbedder(embedded_encoder(), CPU, ComputeScheduler())
     long = "a text of many words that is far too long to be read to its end " * 40
     before = await encoder.encode([long, "short"], "passage")
     tokens = await encoder.encode_tokens([long, "short"], "passage")
@@ -139,7 +139,7 @@ async def test_dense_vectors_are_the_same_after_tokens_were_read() -> None:
 
 async def test_an_encoder_without_token_vectors_says_so(tmp_path: Path) -> None:
     settings = CPU.model_copy(update={"model": "static", "query_prefix": "query: "})
-    turn = ComputeTurn()
+    turn = ComputeScheduler()
     encoder = StEmbedder(a_static_encoder(tmp_path), settings, turn)
     assert (await encoder.encode(["zebra"], "query")).shape == (1, 16)
     with pytest.raises(InvalidRequest, match=r"'static' has no token vectors.*RAG_RERANK__KIND"):

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.adapters.milvus_store import MilvusStore
-from tests.builders import a_chunk
+from rag.adapters.milvus.store import MilvusStore
 from tests.contract.store_calls import STORE
+from tests.support.builders import a_chunk
 
 
 @pytest.fixture

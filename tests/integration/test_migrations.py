@@ -19,8 +19,8 @@ from rag.catalog.database import Database
 from rag.catalog.schema import metadata
 from rag.records import NewStore
 from tests.fakes import FakeVectorStore
-from tests.house import STORE, a_house
-from tests.postgres import new_database
+from tests.support.library_harness import STORE, a_house
+from tests.support.postgres import new_database
 
 pytestmark = pytest.mark.integration
 

@@ -11,7 +11,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 
-from rag.adapters.openai_llm import OpenAiLlm
+from rag.adapters.openai.generator import OpenAiGenerator
 from rag.errors import (
     ContextLengthExceeded,
     DependencyUnavailable,
@@ -21,12 +21,12 @@ from rag.errors import (
     RagError,
     Starting,
 )
-from rag.types import Chat, Finished, TextPiece
+from rag.types import Chat, StreamEnd, TextDelta
 from tests.contract.generator_contract import ASKING, read, written
 from tests.fakes import FakeGenerator
 from tests.fakes.openai_server import FakeOpenAiServer, Trouble, garbage
-from tests.loopback import served, until
-from tests.openai_server import OWN, failure_of, until_ready, writing_at, writing_with
+from tests.support.loopback import served, until
+from tests.support.openai_server import OWN, failure_of, until_ready, writing_at, writing_with
 
 TEXT = "one two three four"
 KEY = "sk-secret-123"
@@ -38,7 +38,9 @@ def a_server(text: Any = TEXT, **options: Any) -> FakeOpenAiServer:
     return FakeOpenAiServer(generator, **options)
 
 
-async def fails(llm: OpenAiLlm, prompt: Any = "Say it", sampling: Mapping[str, Any] = COLD, **more: Any) -> RagError:
+async def fails(
+    llm: OpenAiGenerator, prompt: Any = "Say it", sampling: Mapping[str, Any] = COLD, **more: Any
+) -> RagError:
     with pytest.raises(RagError) as caught:
         await written(llm, prompt, sampling, **more)
     assert KEY not in caught.value.message
@@ -139,8 +141,8 @@ async def test_calls_of_functions_come_back_as_they_are() -> None:
     async with writing_with(server) as llm:
         chat = Chat(ASKING.messages, (tool,), {"enable_thinking": False}, calls_tools=True)
         pieces = [piece async for piece in await llm.generate(chat, COLD, "id")]
-        assert pieces[0] == TextPiece("", tool_calls=({**call, "index": 0},))
-        assert isinstance(pieces[1], Finished)
+        assert pieces[0] == TextDelta("", tool_calls=({**call, "index": 0},))
+        assert isinstance(pieces[1], StreamEnd)
         assert pieces[1].finish_reason == "stop"
     (body,) = server.bodies
     assert (body["tools"], body["tool_choice"]) == ([tool], "auto")

@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from tests.e2e.running import RunningService
-from tests.engineless import engineless_service
+from tests.support.service_without_engine import engineless_service
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 

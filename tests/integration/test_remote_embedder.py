@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from rag.errors import ModelNotFound, Starting
-from rag.http.remote import RemoteEmbedder, RemoteEmbedders
-from rag.http.service_client import ServiceClient
-from tests.embedder_service import an_embedder_service
+from rag.http.clients.remote import RemoteEmbedder, RemoteEmbedders
+from rag.http.clients.service_client import ServiceClient
 from tests.fakes import FakeEmbedder, FakeEmbedders
+from tests.support.embedder_service import an_embedder_service
 
 pytestmark = pytest.mark.integration
 

@@ -17,26 +17,26 @@ from rag.errors import (
     DependencyUnavailable,
     RagError,
 )
-from rag.http.edge import Edge
+from rag.http.clients.remote import RemoteGenerator
+from rag.http.clients.service_client import ServiceClient
 from rag.http.error_table import error_response
-from rag.http.event_stream import Event, EventStream
-from rag.http.generate_wire import WriteRequest
-from rag.http.lifecycle import Lifecycle
-from rag.http.llm_api import LlmApi
-from rag.http.remote import RemoteGenerator
-from rag.http.service_client import ServiceClient
-from rag.ports import Pieces
-from rag.types import Finished, TextPiece, Usage
+from rag.http.middleware.edge import Edge
+from rag.http.middleware.lifecycle import Lifecycle
+from rag.http.native.generate_wire import WriteRequest
+from rag.http.native.llm_api import LlmApi
+from rag.http.streaming.event_stream import Event, EventStream
+from rag.ports import TokenStream
+from rag.types import StreamEnd, TextDelta, Usage
 from tests.fakes import FakeGenerator
-from tests.loopback import app_of, client_of, until
+from tests.support.loopback import app_of, client_of, until
 
 pytestmark = pytest.mark.integration
 
 
-async def text_of(pieces: Pieces) -> tuple[str, Finished | None]:
+async def text_of(pieces: TokenStream) -> tuple[str, StreamEnd | None]:
     text, finished = "", None
     async for piece in pieces:
-        if isinstance(piece, TextPiece):
+        if isinstance(piece, TextDelta):
             text += piece.text
         else:
             finished = piece
@@ -64,7 +64,7 @@ async def test_a_prompt_goes_there_and_text_comes_back() -> None:
     async with client_of(llm(generator)) as client:
         sampling = {"max_tokens": 9, "structured_outputs": {"json": {"type": "object"}}}
         pieces = await RemoteGenerator(client).generate([1, 2, 3], sampling, "id")
-        assert await text_of(pieces) == ("naïve 日本 🙂 done", Finished("stop", Usage(3, 4)))
+        assert await text_of(pieces) == ("naïve 日本 🙂 done", StreamEnd("stop", Usage(3, 4)))
     assert generator.requests[0][:2] == ([1, 2, 3], sampling)
 
 
@@ -133,7 +133,7 @@ async def test_a_connection_that_dies_in_mid_answer_is_an_unavailable_dependency
     async with raw_server(answer) as url:
         client = ServiceClient("LLM", url)
         pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
-        assert await anext(pieces) == TextPiece("a")
+        assert await anext(pieces) == TextDelta("a")
         with pytest.raises(DependencyUnavailable):
             await anext(pieces)
         await client.close()
@@ -150,5 +150,5 @@ async def test_text_survives_any_cut(size: int) -> None:
     async with raw_server(UNTIL_CLOSED, *cuts, pause_s=0.0005) as url:
         client = ServiceClient("LLM", url)
         pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
-        assert await text_of(pieces) == (text, Finished("length", Usage(1, 2)))
+        assert await text_of(pieces) == (text, StreamEnd("length", Usage(1, 2)))
         await client.close()

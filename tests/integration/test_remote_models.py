@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from rag.errors import DependencyUnavailable, InvalidRequest, ModelNotFound, SetupError
-from rag.http.remote_models import RemoteReranker, RemoteSparseEmbedder, RemoteSparseEmbedders
-from tests.embedder_service import an_embedder_service
+from rag.http.clients.remote_models import RemoteReranker, RemoteSparseEmbedder, RemoteSparseEmbedders
 from tests.fakes import FakeReranker, FakeRerankers, FakeSparseEmbedders
+from tests.support.embedder_service import an_embedder_service
 
 pytestmark = pytest.mark.integration
 

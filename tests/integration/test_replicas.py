@@ -13,8 +13,8 @@ import pytest
 from rag.errors import DependencyUnavailable
 from tests.e2e.running import ROOT
 from tests.fakes import FakeVectorStore
-from tests.house import House, a_house
-from tests.postgres import new_database
+from tests.support.library_harness import House, a_house
+from tests.support.postgres import new_database
 
 pytestmark = pytest.mark.integration
 

@@ -23,13 +23,13 @@ from rag.errors import (
     RagError,
     VectorStoreNotFound,
 )
-from rag.http.edge import Edge
+from rag.http.clients.service_client import ServiceClient
 from rag.http.error_table import error_response
-from rag.http.event_stream import Event, EventStream
-from rag.http.lifecycle import Lifecycle
-from rag.http.request_id import current_request_id
-from rag.http.service_client import ServiceClient
-from tests.loopback import app_of, client_of, hanging, until
+from rag.http.middleware.edge import Edge
+from rag.http.middleware.lifecycle import Lifecycle
+from rag.http.middleware.request_id import current_request_id
+from rag.http.streaming.event_stream import Event, EventStream
+from tests.support.loopback import app_of, client_of, hanging, until
 
 pytestmark = pytest.mark.integration
 

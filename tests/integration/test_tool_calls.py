@@ -22,7 +22,7 @@ TEXTS = ["The weather is fine.", f"Let me see. {CALL}", f"{CALL}\n{CALL}", '<too
 ASK = """
 import asyncio, dataclasses, json, sys
 from transformers import AutoTokenizer
-from rag.adapters.vllm_tools import ToolCalls
+from rag.adapters.vllm.tools import ToolCalls
 from rag.errors import RagError
 from rag.types import Chat, Finished, TextPiece, Usage
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from rag.http.generate_wire import GenerateRequest, RepetitionDetection, StructuredOutputs
+from rag.http.native.generate_wire import GenerateRequest
 from rag.http.removed_parameters import REFUSED, REMOVED
+from rag.http.sampling_fields import RepetitionDetection, StructuredOutputs
 from tests.e2e.running import ROOT
-from tests.small_adapters import an_adapter
+from tests.support.small_adapters import an_adapter
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
@@ -23,7 +24,7 @@ ASK = """
 import dataclasses, json, sys
 from vllm import SamplingParams
 from vllm.sampling_params import RepetitionDetectionParams, StructuredOutputsParams
-from rag.adapters.vllm_start import checked_config
+from rag.adapters.vllm.start import checked_config
 from rag.config import LLMSettings
 from rag.errors import SetupError
 

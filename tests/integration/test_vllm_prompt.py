@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rag.adapters import model_files
-from rag.adapters.vllm_prompt import PromptMaker
+from rag.adapters.vllm.prompt import EnginePrompts
 from rag.config import Settings
 from rag.errors import InvalidRequest
 from rag.types import Chat, JsonObject
@@ -53,7 +53,7 @@ class Desk:
     def __init__(self, tokenizer: Any, template: str | None) -> None:
         self._tokenizer = tokenizer
         tokenizer.chat_template = template
-        self.maker = PromptMaker(tokenizer)
+        self.maker = EnginePrompts(tokenizer)
 
     async def rendered(self, *messages: JsonObject, **chat: Any) -> str:
         text: str = self._tokenizer.decode(await self.maker.token_ids(Chat(messages, **chat)))

@@ -1,4 +1,4 @@
-"""Many writers at once: a short `python -m bench.writers`, and the races that it, `bench.crash` and reading found."""
+"""Many writers at once: a short `python -m tests.stress.writers`, and the races that the stress tests found."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import writers
 from rag.catalog.documents import ingested_file_id
 from rag.errors import Conflict, DependencyUnavailable, FileNotFound
 from tests.fakes import FakeEmbedder, FakeEmbedders
-from tests.house import STORE, House, a_house, eventually
+from tests.stress import writers
+from tests.support.library_harness import STORE, House, a_house, eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 

@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from bench.ingest import some_of_each_length
-from bench.job import Job
-from bench.load import Answer, Load
-from bench.report import Result, Row, aim, as_json, percentile, show, spread, summary, versus, write
+from bench.job import PeerJob
+from bench.load import Load, LoadAnswer
+from bench.report import CellResult, ReportRow, aim, as_json, percentile, show, spread, summary, versus, write
 from rag.upload import select
 
 
@@ -41,12 +41,12 @@ def test_spread_is_relative_to_the_mean() -> None:
         (versus("c", "w", "tokens/s", 95, 100, at_least=0.95), True),
         (versus("c", "w", "tokens/s", 94, 100, at_least=0.95), False),
         (versus("c", "w", "s", 60, 50, at_most=1.15), False),
-        (Row("c", "w", "ms", 40.0, at_most=40), True),
-        (Row("c", "w", "ms", math.nan, at_most=40), False),
-        (Row("c", "w", "MiB", 1.0), None),
+        (ReportRow("c", "w", "ms", 40.0, at_most=40), True),
+        (ReportRow("c", "w", "ms", math.nan, at_most=40), False),
+        (ReportRow("c", "w", "MiB", 1.0), None),
     ],
 )
-def test_an_aim_judges_the_ratio_where_there_is_one(row: Row, is_met: bool | None) -> None:
+def test_an_aim_judges_the_ratio_where_there_is_one(row: ReportRow, is_met: bool | None) -> None:
     assert row.is_met is is_met
 
 
@@ -59,12 +59,15 @@ def test_the_table_shows_the_ratio_the_aim_and_the_note() -> None:
 
 
 def test_an_aim_in_words() -> None:
-    assert aim(Row("c", "w", "ms", 1.0, at_least=0.9, at_most=2)) == ">= 0.9 <= 2"
+    assert aim(ReportRow("c", "w", "ms", 1.0, at_least=0.9, at_most=2)) == ">= 0.9 <= 2"
 
 
 def test_json_has_versions_cpus_and_date_and_no_nan(tmp_path: Path) -> None:
     path = tmp_path / "out" / "run.json"
-    write(path, as_json({"c": Result([Row("c", "w", "ms", math.nan)], {"steps": [1.23456789]})}, {"quick": True}))
+    write(
+        path,
+        as_json({"c": CellResult([ReportRow("c", "w", "ms", math.nan)], {"steps": [1.23456789]})}, {"quick": True}),
+    )
     found = json.loads(path.read_text())
     assert {"date", "cpus", "versions", "python", "quick"} <= set(found["about"])
     assert found["cells"]["c"]["rows"][0]["ours"] is None
@@ -72,8 +75,8 @@ def test_json_has_versions_cpus_and_date_and_no_nan(tmp_path: Path) -> None:
 
 
 def test_failed_answers_count_neither_tokens_nor_time() -> None:
-    good = Answer(first_token_s=0.5, total_s=1.0, tokens=10)
-    load = Load(2, 2.0, [good, Answer(first_token_s=0.1, tokens=90, error="HTTP 500")])
+    good = LoadAnswer(first_token_s=0.5, total_s=1.0, tokens=10)
+    load = Load(2, 2.0, [good, LoadAnswer(first_token_s=0.1, tokens=90, error="HTTP 500")])
     assert load.tokens_per_s == 5.0
     assert load.first_token_ms == [500.0]
     assert load.errors == ["HTTP 500"]
@@ -89,12 +92,12 @@ def test_a_sample_has_the_shortest_and_long_ones_and_not_much_more_than_asked_fo
 
 def test_the_job_knows_the_passages_that_the_service_encodes(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("# Pears\n\nGreen pears are ripe.\n")
-    job = Job(select([str(tmp_path)]).uploads, ["?"], tmp_path, quick=True)
+    job = PeerJob(select([str(tmp_path)]).uploads, ["?"], tmp_path, quick=True)
     assert job.passages() == ["Pears\n# Pears\n\nGreen pears are ripe."]
 
 
 def test_an_emptied_data_folder_keeps_the_models(tmp_path: Path) -> None:
-    job = Job([], ["?"], tmp_path)
+    job = PeerJob([], ["?"], tmp_path)
     for name in ("milvus.db/part", "catalog.db", "catalog.db-wal", "jobs.db", "files/ab/blob", "models/m", "filled"):
         path = job.data_dir / name
         path.parent.mkdir(parents=True, exist_ok=True)

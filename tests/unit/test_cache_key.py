@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rag.retrieve.cache_key import answer_key, cache_key
+from rag.cache_key import answer_key, cache_key
 from rag.types import Hit, Message
-from tests.builders import a_chunk
+from tests.support.builders import a_chunk
 
 TEXT = st.text(st.characters(), max_size=20)  # half surrogate pairs, too: requests may hold them
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT

@@ -158,7 +158,9 @@ def test_settings_cannot_be_changed() -> None:
         config.load().retrieve.top_k = 9  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "ftp://host/v1", "http://", "http://key:secret@host/v1", "http://[/"])
+@pytest.mark.parametrize(
+    "url", ["localhost:8000", "ftp://host/v1", "http://", "http://key:secret@host/v1", "http://[/"]
+)
 def test_a_server_s_address_must_be_one(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     set_options(monkeypatch, RAG_LLM__URL=url)
     with pytest.raises(SetupError, match=r"^RAG_LLM__URL: ") as caught:

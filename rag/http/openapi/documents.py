@@ -7,7 +7,7 @@ from openai.types.vector_stores import VectorStoreFileBatch, VectorStoreFileDele
 from rag.http.openapi.objects import FileContent, ListOf, VectorStoreFile
 from rag.http.openapi.operation import Gives, Operation, Takes
 from rag.http.openapi.parameters import IDEMPOTENCY_KEY, LIST, STATUS
-from rag.http.v1.body import AttachFile, CreateBatch, SetAttributes
+from rag.http.v1.documents.body import AttachFile, CreateBatch, SetAttributes
 
 _TAG = "Documents of a vector store"
 _FILES = "/v1/vector_stores/{store}/files"

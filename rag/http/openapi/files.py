@@ -7,7 +7,7 @@ from openai.types import FileDeleted
 from rag.http.openapi.objects import File, ListOf
 from rag.http.openapi.operation import FORM, Gives, Operation, Parameter, Takes
 from rag.http.openapi.parameters import AFTER, ORDER, RANGE, limit
-from rag.http.v1.files import LONGEST_S, PURPOSES, SHORTEST_S
+from rag.http.v1.documents.files import LONGEST_S, PURPOSES, SHORTEST_S
 from rag.types import JsonObject
 
 _TAG = "Files"

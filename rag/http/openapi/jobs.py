@@ -5,7 +5,7 @@ from __future__ import annotations
 from rag.http.openapi.objects import Job, ListOf, VectorStoreFile
 from rag.http.openapi.operation import Gives, Operation, Parameter, Takes
 from rag.http.openapi.parameters import LIST, STATUS
-from rag.http.v1.body import RetryJob
+from rag.http.v1.documents.body import RetryJob
 
 _TAG = "Jobs"
 _ONE = "/v1/jobs/{job}"

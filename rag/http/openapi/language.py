@@ -17,11 +17,11 @@ from rag.http.openapi.language_objects import (
     ServedModelOut,
 )
 from rag.http.openapi.operation import Events, Gives, Operation, Takes
-from rag.http.v1.chat_body import ChatBody
-from rag.http.v1.completion_body import CompletionBody
+from rag.http.v1.chat.body import ChatBody
+from rag.http.v1.completions.body import CompletionBody
 from rag.http.v1.embeddings import CreateEmbeddings
 from rag.http.v1.rerank import Rerank
-from rag.http.v1.responses_body import ResponsesBody
+from rag.http.v1.responses.body import ResponsesBody
 from rag.types import JsonObject
 
 _TAG, _ADAPTERS = "Language model", "Adapters"

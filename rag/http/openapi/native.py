@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rag.http.ask_wire import AskRequest
-from rag.http.generate_wire import GenerateRequest
-from rag.http.ingest_form import IngestRequest
+from rag.http.native.ask_wire import AskRequest
+from rag.http.native.generate_wire import GenerateRequest
+from rag.http.native.ingest_form import IngestRequest
 from rag.http.openapi.native_events import AnswerDone, ErrorEvent, SourcesEvent, TextDone, TokenEvent, UsageOut
 from rag.http.openapi.operation import FORM, Events, Gives, Operation, Takes
 from rag.http.openapi.parameters import IDEMPOTENCY_KEY

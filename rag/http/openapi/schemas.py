@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from rag.http.openapi.operation import Model
-from rag.http.openapi.words import BY_NAME, EXACTLY_ONE, EXAMPLES, FIELDS, IN_ONE, WORDS
+from rag.http.openapi.schema_overrides import BY_NAME, EXACTLY_ONE, EXAMPLES, FIELDS, IN_ONE, WORDS
 from rag.types import JsonObject
 
 Mode: TypeAlias = Literal["validation", "serialization"]

@@ -7,7 +7,7 @@ from openai.types import VectorStoreDeleted
 from rag.http.openapi.objects import Forgotten, Job, ListOf, SearchResults, VectorStore
 from rag.http.openapi.operation import Gives, Operation, Takes
 from rag.http.openapi.parameters import LIST
-from rag.http.v1.body import CreateStore, Reindex, SearchStore, UpdateStore
+from rag.http.v1.documents.body import CreateStore, Reindex, SearchStore, UpdateStore
 
 _TAG = "Vector stores"
 _ONE = "/v1/vector_stores/{store}"

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from rag.errors import RagError
-from rag.http.v1.app import not_routed, refused
+from rag.http.v1.documents_app import not_routed, refused
 
 
 def edge_app(routes: Iterable[Route], others: ASGIApp) -> Starlette:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rag.http.answering import Answering
-from rag.http.dependencies import Dependencies
-from rag.http.remote import RemoteGenerator
-from rag.http.served_models import ServedModels
+from rag.http.answering import AnswerService
+from rag.http.clients.remote import RemoteGenerator
+from rag.http.clients.served_models import ServedModels
+from rag.http.clients.upstream_services import UpstreamServices
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeParts:
-    dependencies: Dependencies
+    dependencies: UpstreamServices
     """Clients named `Retriever` and `LLM`."""
     models: ServedModels
-    answering: Answering
+    answering: AnswerService
     generator: RemoteGenerator
     keep_alive_s: float
     """Seconds of silence after which a stream sends a comment."""

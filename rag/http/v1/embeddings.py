@@ -18,8 +18,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
-from rag.http.v1.body import Body, read_body
-from rag.http.v1.parts import V1Parts
+from rag.http.v1.documents.body import Body, read_body
+from rag.http.v1.documents.parts import V1Parts
 from rag.ports import Embedder, Vectors
 from rag.types import TextKind, TokenCounts, TokenIds
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from rag.http.served_models import ServedModel
+from rag.http.clients.served_models import ServedModel
 from rag.http.v1.edge_parts import EdgeParts
 from rag.types import JsonObject
 

@@ -6,8 +6,8 @@ import json
 
 from rag.errors import RagError
 from rag.http.error_table import error_body
-from rag.http.event_stream import Event, StreamForm
-from rag.http.request_id import current_request_id
+from rag.http.middleware.request_id import current_request_id
+from rag.http.streaming.event_stream import Event, StreamFormat
 from rag.types import JsonObject
 
 CHUNK = "chunk"
@@ -27,4 +27,4 @@ def _failure(error: RagError) -> Event:
     return "error", error_body(error, current_request_id.get())
 
 
-OPENAI = StreamForm(_write, (DONE[0], "error"), _failure)
+OPENAI = StreamFormat(_write, (DONE[0], "error"), _failure)

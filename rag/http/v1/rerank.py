@@ -11,9 +11,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rag.errors import InvalidRequest, ModelNotFound
-from rag.http.v1.body import Body, read_body
+from rag.http.v1.documents.body import Body, read_body
+from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.embeddings import is_unicode
-from rag.http.v1.parts import V1Parts
 from rag.types import JsonObject
 
 DEFAULT = "rerank"

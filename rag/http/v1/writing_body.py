@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from rag.errors import InvalidRequest
-from rag.http.generate_wire import SamplingFields
 from rag.http.removed_parameters import refuse_removed
-from rag.http.v1.body import Body, Metadata
+from rag.http.sampling_fields import SamplingFields
+from rag.http.v1.documents.body import Body, Metadata
 from rag.http.v1.refused_fields import without_refused
 
 SAMPLED = 1.0

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import House, a_house
-from tests.postgres import new_database
+from tests.support.library_harness import House, a_house
+from tests.support.postgres import new_database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

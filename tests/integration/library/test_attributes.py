@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rag.errors import DependencyUnavailable, InvalidRequest
-from tests.house import STORE, House, eventually
+from tests.support.library_harness import STORE, House, eventually
 
 pytestmark = pytest.mark.integration
 

@@ -8,7 +8,7 @@ import pytest
 
 from rag.errors import FileNotFound
 from rag.records import Attachment, NewStore
-from tests.house import STORE, House, a_house
+from tests.support.library_harness import STORE, House, a_house
 
 pytestmark = pytest.mark.integration
 

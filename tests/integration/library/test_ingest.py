@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from rag.errors import Conflict, DependencyUnavailable, InvalidRequest, VectorStoreNotFound
-from tests.house import ALL, STORE, House, eventually
+from tests.support.library_harness import ALL, STORE, House, eventually
 
 pytestmark = pytest.mark.integration
 

@@ -6,7 +6,7 @@ import pytest
 
 from rag.errors import Conflict, DependencyUnavailable, FileNotFound, NotFound
 from tests.fakes import FakeVectorStore
-from tests.house import House, a_house, eventually
+from tests.support.library_harness import House, a_house, eventually
 
 pytestmark = pytest.mark.integration
 

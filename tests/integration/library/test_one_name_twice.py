@@ -4,7 +4,7 @@ import pytest
 
 from rag.errors import FileNotFound
 from rag.records import Attachment
-from tests.house import ALL, STORE, House, eventually
+from tests.support.library_harness import ALL, STORE, House, eventually
 
 pytestmark = pytest.mark.integration
 

@@ -9,7 +9,7 @@ from rag.errors import Conflict, DependencyUnavailable, EmbeddingMismatch, NotFo
 from rag.ingest.reindex import ReindexWork
 from rag.ingest.writing import ChunkWriter
 from tests.fakes import FakeEmbedder, FakeEmbedders, FakeVectorStore
-from tests.house import STORE, House, a_house, eventually
+from tests.support.library_harness import STORE, House, a_house, eventually
 
 pytestmark = pytest.mark.integration
 

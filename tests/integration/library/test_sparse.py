@@ -10,8 +10,8 @@ import pytest
 from rag.errors import DependencyUnavailable, ModelNotFound, UnsupportedIndex, VectorStoreNotFound
 from rag.records import NewStore
 from tests.fakes import FakeEmbedder, FakeEmbedders, FakeSparseEmbedders, FakeVectorStore
-from tests.house import STORE, House, a_house, eventually
-from tests.postgres import new_database
+from tests.support.library_harness import STORE, House, a_house, eventually
+from tests.support.postgres import new_database
 
 pytestmark = pytest.mark.integration
 

@@ -4,7 +4,7 @@ import pytest
 
 from rag.errors import Conflict, InvalidRequest, VectorStoreNotFound
 from rag.records import Cursor, NewStore
-from tests.house import ALL, STORE, House
+from tests.support.library_harness import ALL, STORE, House
 
 pytestmark = pytest.mark.integration
 

@@ -1,0 +1,1 @@
+"""The evaluation harness: question sets in, figures out, through a running service."""

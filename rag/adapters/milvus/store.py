@@ -1,0 +1,250 @@
+"""Milvus, a server or a Milvus Lite file, as a VectorStore. Only the `milvus_` modules import pymilvus."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rag.adapters.milvus.collections import MilvusCollections
+from rag.adapters.milvus.connection import MilvusConnection
+from rag.adapters.milvus.filter import filter_arguments
+from rag.adapters.milvus.index import Indexes
+from rag.adapters.milvus.rows import CHUNK_FIELDS, chunk_of, row_of, sparse_row
+from rag.adapters.milvus.search import MilvusSearch
+from rag.keywords import checked_language
+from rag.ports import Vectors
+from rag.retrieve.search.filters import literal
+from rag.types import Attributes, Chunk, Match, SparseVector
+
+INSERT_ROWS = 192
+"""Rows in one call: with the longest texts and contexts about 45 MB, below the 64 MB that Milvus takes."""
+LITE_INSERT_ROWS = 64
+"""On Milvus Lite a search waits for the insert in work: about 50 ms."""
+FLUSH_ROWS = 100
+"""Rows that Milvus Lite may hold unflushed: it scans those, at 5,500 rows 240 ms instead of 10 ms a search."""
+_PAGE_ROWS = 512  # with the longest texts and contexts about 90 MB, below the 100 MB that servers give at once
+_IDS_AT_ONCE = 4096  # a query without an iterator returns 16,384 rows at most
+_VERSIONS_AT_ONCE = 100
+
+
+class MilvusStore:
+    """Connects at the first call, and again at the next one when that failed.
+
+    Args:
+        uri: a file that ends in `.db` (Milvus Lite, one process at a time), or a server's URL.
+        prefix: put before the names of collections and aliases.
+        indexes: Of collections that are made from now on; those that are there keep theirs. Parameters of a search
+            hold for all collections whose index has them.
+        language: Likewise, whose endings and stop words the keyword path leaves out; empty: none.
+
+    Raises:
+        SetupError: the language is not known.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        token: str | None = None,
+        prefix: str = "rag_",
+        timeout_s: float = 30.0,
+        *,
+        indexes: Indexes | None = None,
+        language: str = "english",
+    ) -> None:
+        indexes = indexes or Indexes()
+        self._milvus = MilvusConnection(uri, token, prefix, timeout_s)
+        self._collections = MilvusCollections(self._milvus, indexes, checked_language(language))
+        self._search = MilvusSearch(self._milvus, indexes.dense.search)
+        self._timeout_s = timeout_s
+        self._unflushed: Counter[str] = Counter()
+
+    # --- collections -------------------------------------------------------------------------
+
+    def create(self, collection: str, dimensions: int, model_name: str, *, sparse_model: str = "") -> None:
+        self._collections.create(collection, self._collections.new_note(model_name, dimensions, sparse_model))
+
+    def drop(self, collection: str) -> None:
+        self._collections.drop(collection)
+        self._unflushed.pop(self._milvus.name(collection), None)
+
+    def exists(self, collection: str) -> bool:
+        return self._collections.exists(collection)
+
+    def point_alias(self, alias: str, collection: str) -> None:
+        self._collections.point_alias(alias, collection)
+
+    def drop_alias(self, alias: str) -> None:
+        self._collections.drop_alias(alias)
+
+    # --- rows --------------------------------------------------------------------------------
+
+    def insert(
+        self,
+        collection: str,
+        chunks: Sequence[Chunk],
+        vectors: Vectors,
+        sparse: Sequence[SparseVector] | None = None,
+        *,
+        again: bool = False,
+    ) -> None:
+        with self._milvus.border(collection):
+            opened = self._milvus.open(collection)
+        if (sparse is not None) != ("sparse" in opened.fields):
+            raise ValueError("sparse vectors are for collections with a sparse model, and for all of their chunks")
+        terms: Sequence[SparseVector | None] = [None] * len(chunks) if sparse is None else sparse
+        at_once = LITE_INSERT_ROWS if self._milvus.is_lite else INSERT_ROWS
+        for start in range(0, len(chunks), at_once):
+            part = slice(start, start + at_once)
+            rows = [
+                row_of(chunk, vector, opened.passage(chunk), weights)
+                for chunk, vector, weights in zip(chunks[part], vectors[part], terms[part], strict=True)
+            ]
+            with self._milvus.border(collection):
+                if again:
+                    ids = [chunk.chunk_id for chunk in chunks[part]]
+                    self._milvus.client().delete(opened.name, ids=ids, timeout=self._timeout_s)
+                self._milvus.client().insert(opened.name, rows, timeout=self._timeout_s)
+                self._flush_sometimes(opened.name, len(rows))
+
+    def copy(
+        self, collection: str, version_id: str, to_version_id: str, *, file_id: str, attributes: Attributes
+    ) -> int:
+        self.delete(collection, [to_version_id])
+        copied = 0
+        with self._milvus.border(collection):
+            has_sparse = "sparse" in self._milvus.open(collection).fields
+        wanted = f"version_id == {literal(version_id)}"
+        fields = [*CHUNK_FIELDS, "dense", *(["sparse"] if has_sparse else [])]
+        for rows in self._pages(collection, wanted, fields, INSERT_ROWS):
+            chunks = [
+                dataclasses.replace(
+                    chunk,
+                    chunk_id=to_version_id + chunk.chunk_id.removeprefix(version_id),
+                    version_id=to_version_id,
+                    file_id=file_id,
+                    attributes=attributes,
+                )
+                for chunk in map(chunk_of, rows)
+            ]
+            sparse = [row["sparse"] for row in rows] if has_sparse else None
+            self.insert(collection, chunks, _vectors(rows), sparse)
+            copied += len(chunks)
+        return copied
+
+    def delete(self, collection: str, version_ids: Sequence[str]) -> None:
+        for start in range(0, len(version_ids), _VERSIONS_AT_ONCE):
+            expression = f"version_id in {literal(list(version_ids[start : start + _VERSIONS_AT_ONCE]))}"
+            with self._milvus.border(collection):
+                name = self._milvus.open(collection).name
+                self._milvus.client().delete(name, filter=expression, timeout=self._timeout_s)
+
+    def count(self, collection: str, version_id: str | None = None) -> int:
+        expression = "" if version_id is None else f"version_id == {literal(version_id)}"
+        with self._milvus.border(collection):
+            name = self._milvus.open(collection).name
+            rows = self._milvus.client().query(
+                name, filter=expression, output_fields=["count(*)"], timeout=self._timeout_s
+            )
+        return int(rows[0]["count(*)"])
+
+    def chunk_ids(self, collection: str) -> list[str]:
+        return [row["chunk_id"] for rows in self._pages(collection, "", ["chunk_id"], _IDS_AT_ONCE) for row in rows]
+
+    def chunks(
+        self, collection: str, chunk_ids: Sequence[str], filters: Mapping[str, Any] | None = None
+    ) -> list[Chunk]:
+        found: list[Chunk] = []
+        chunk_ids = list(dict.fromkeys(chunk_ids))
+        for start in range(0, max(len(chunk_ids), 1), _PAGE_ROWS):
+            with self._milvus.border(collection, filtered=filters is not None):
+                name = self._milvus.open(collection).name  # first: connecting decides on templates
+                ids = chunk_ids[start : start + _PAGE_ROWS]
+                wanted = filter_arguments(filters, (), has_templates=self._milvus.has_templates, chunk_ids=ids)
+                if ids:
+                    wanted |= {"output_fields": CHUNK_FIELDS, "timeout": self._timeout_s}
+                    found += map(chunk_of, self._milvus.client().query(name, **wanted))
+        return found
+
+    def pages(self, collection: str, rows: int) -> Iterator[tuple[list[Chunk], Vectors]]:
+        for page in self._pages(collection, "", [*CHUNK_FIELDS, "dense"], min(rows, _PAGE_ROWS)):
+            yield list(map(chunk_of, page)), _vectors(page)
+
+    def _pages(self, collection: str, expression: str, fields: list[str], rows: int) -> Iterator[list[dict[str, Any]]]:
+        """Rows as a query finds them, which sees unflushed ones too. Others have their turn between two pages."""
+        with self._milvus.border(collection):
+            iterator = self._milvus.client().query_iterator(
+                self._milvus.open(collection).name,
+                batch_size=rows,
+                filter=expression,
+                output_fields=fields,
+                timeout=self._timeout_s,
+            )
+        try:
+            while True:
+                with self._milvus.border(collection):
+                    page = list(iterator.next())
+                if not page:
+                    return
+                yield page
+        finally:
+            iterator.close()
+
+    def _flush_sometimes(self, name: str, rows: int) -> None:
+        if not self._milvus.is_lite:
+            return
+        self._unflushed[name] += rows
+        if self._unflushed[name] >= FLUSH_ROWS:
+            self._milvus.client().flush(name, timeout=self._timeout_s)
+            self._unflushed[name] = 0
+
+    # --- searches ----------------------------------------------------------------------------
+
+    def dense(
+        self,
+        collection: str,
+        vectors: Vectors,
+        limit: int,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        without: Sequence[str] = (),
+    ) -> list[list[Match]]:
+        return self._search.dense(collection, vectors, limit, filters, without)
+
+    def keyword(
+        self,
+        collection: str,
+        queries: Sequence[str],
+        limit: int,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        without: Sequence[str] = (),
+    ) -> list[list[Match]]:
+        return self._search.keyword(collection, queries, limit, filters, without)
+
+    def sparse(
+        self,
+        collection: str,
+        vectors: Sequence[SparseVector],
+        limit: int,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        without: Sequence[str] = (),
+    ) -> list[list[Match]]:
+        return self._search.sparse(collection, [sparse_row(vector) for vector in vectors], limit, filters, without)
+
+    # --- the connection ----------------------------------------------------------------------
+
+    def ping(self) -> None:
+        with self._milvus.border():
+            self._milvus.client().list_collections(timeout=self._timeout_s)
+
+    def close(self) -> None:
+        self._milvus.close()
+
+
+def _vectors(rows: Sequence[Mapping[str, Any]]) -> Vectors:
+    return np.array([row["dense"] for row in rows], dtype=np.float32)

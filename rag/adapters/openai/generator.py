@@ -1,0 +1,243 @@
+"""A language model behind an OpenAI-compatible server, as a `Generator`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from openai import AsyncStream, BadRequestError, UnprocessableEntityError
+
+from rag.adapters.openai.client import BareOpenAiClient
+from rag.adapters.openai.errors import OpenAiRequest, ServerErrors
+from rag.adapters.openai.models import OpenAiModels, ServedThere
+from rag.adapters.openai.sampling import OPENAI_NAMES, openai_fields
+from rag.adapters.openai.stream import CompletionReader
+from rag.config import LLMSettings
+from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
+from rag.llm.greedy_copies import copied, copies_wanted
+from rag.ports import TokenStream
+from rag.types import Chat, JsonObject, ModelInput, TextDelta
+
+_CONTEXT_TOKENS = 8192
+"""Of a server that does not say."""
+_LEAST_TOKENS = 16
+"""Asked for where an estimate leaves no room; the server knows better."""
+_HEAD_S = 0.25
+"""Waited for the first object of a stream: vLLM's server opens streams before it checks some parameters, and sends
+its refusal in them."""
+
+
+class OpenAiGenerator:
+    """Stands where `VllmEngine` stands. `start` returns at once; `facts` tells when the server answers.
+
+    Args:
+        settings: The `llm` section; `url` is set.
+        count: An estimate of a text's tokens.
+        own_sampling: What our settings ask for by themselves: of that, a server is sent what it understands.
+    """
+
+    def __init__(
+        self, settings: LLMSettings, *, count: Callable[[str], int], own_sampling: Mapping[str, Any] | None = None
+    ) -> None:
+        url, key = settings.url or "", settings.api_key.get_secret_value().strip() if settings.api_key else ""
+        self._settings = settings
+        self._count = count
+        self._own_sampling = own_sampling or {}
+        self._errors = ServerErrors(urlsplit(url).hostname or url, settings.timeout_s, key)
+        self._client = BareOpenAiClient(url, key, settings.timeout_s)
+        self._models = OpenAiModels(self._client, self._errors, settings.model)
+        self._habits = _Habits()
+        self._running = 0
+
+    async def start(self) -> None:
+        """Begin to ask the server for its models. Needs a running event loop."""
+        self._models.start()
+
+    async def stop(self) -> None:
+        """Close all connections."""
+        self._models.stop()
+        await self._client.close()
+
+    def facts(self) -> Mapping[str, Any]:
+        """What the server has, when it answers.
+
+        Raises:
+            Starting: it has not been asked yet.
+            DependencyUnavailable: it does not answer, or not as configured.
+        """
+        self._models.check()
+        served = self._models.served()
+        return {
+            "model": served.model,
+            "context_tokens": self._context_tokens(served) or _CONTEXT_TOKENS,
+            "running": self._running,
+            "adapters": sorted(served.adapters),
+        }
+
+    async def generate(
+        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
+    ) -> TokenStream:
+        """See `rag.ports.Generator`. Whether a server takes token ids, only its answer tells."""
+        request = self._request(prompt, sampling, await self._served(model), model)
+        reader = CompletionReader(
+            request.body.get("n", 1),
+            sampling.get("logprobs") or 0,
+            lambda: self._prompt_tokens(prompt),
+        )
+        pieces = self._pieces(request, reader, f"{request_id}-{secrets.token_hex(4)}")
+        if request.copies > 1:
+            pieces = copied(pieces, request.copies)
+        await anext(pieces)
+        return pieces
+
+    async def _served(self, adapter: str) -> ServedThere:
+        served = self._models.served()
+        if adapter and adapter not in served.adapters:
+            await self._models.ask()  # it may have been loaded just now
+            served = self._models.served()
+        if adapter and adapter not in served.adapters:
+            raise ModelNotFound(f"model: the language model's server has no adapter {adapter!r}", param="model")
+        return served
+
+    def _request(
+        self, prompt: ModelInput, sampling: Mapping[str, Any], served: ServedThere, adapter: str
+    ) -> OpenAiRequest:
+        if not isinstance(prompt, Chat) and not prompt:
+            raise InvalidRequest("prompt: has no tokens", param="prompt")
+        chosen = self._chosen(prompt, sampling, served)
+        copies = copies_wanted(chosen)
+        fields = openai_fields(chosen, is_chat=isinstance(prompt, Chat), is_vllm=served.is_vllm)
+        body = {
+            "model": adapter or served.model,
+            **_prompt_fields(prompt),
+            **fields,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        path = "/chat/completions" if isinstance(prompt, Chat) else "/completions"
+        return OpenAiRequest(path, body, adapter, copies)
+
+    def _chosen(self, prompt: ModelInput, sampling: Mapping[str, Any], served: ServedThere) -> JsonObject:
+        """The parameters with our defaults, and without what is ours and the server would not know."""
+        context_tokens = self._context_tokens(served)
+        chosen = {"temperature": self._settings.temperature} | {
+            name: value
+            for name, value in sampling.items()
+            if served.is_vllm or name in OPENAI_NAMES or value != self._own_sampling.get(name)
+        }
+        if chosen.get("max_tokens") is None:
+            chosen["max_tokens"] = self._default_max_tokens(prompt, context_tokens)
+        elif context_tokens is not None and chosen["max_tokens"] >= context_tokens:
+            message = f"max_tokens: {chosen['max_tokens']}, but the model's context holds {context_tokens}"
+            raise ContextLengthExceeded(message, param="max_tokens")
+        return chosen
+
+    def _default_max_tokens(self, prompt: ModelInput, context_tokens: int | None) -> int | None:
+        """As many as the settings say, or as the context has room for; None: the server finds that out itself."""
+        wanted = self._settings.max_tokens
+        room = wanted if context_tokens is None else context_tokens - self._prompt_tokens(prompt)
+        if room >= wanted:
+            return wanted
+        return None if isinstance(prompt, Chat) else max(_LEAST_TOKENS, room)
+
+    def _context_tokens(self, served: ServedThere) -> int | None:
+        return self._settings.context_tokens or served.context_tokens
+
+    def _prompt_tokens(self, prompt: ModelInput) -> int:
+        """Exact for token ids, else an estimate."""
+        if isinstance(prompt, Chat):
+            return self._count(json.dumps([*prompt.messages, *prompt.tools], ensure_ascii=False))
+        return self._count(prompt) if isinstance(prompt, str) else len(prompt)
+
+    async def _pieces(self, request: OpenAiRequest, reader: CompletionReader, request_id: str) -> TokenStream:
+        """What the server writes. Its first item only says that the request was accepted: closing this closes the
+        connection, which stops the server."""
+        self._running += 1
+        try:
+            with self._errors.translated(request):
+                stream = await self._open(request, request_id)
+                async with contextlib.aclosing(_begun(stream)) as events:
+                    await anext(events)
+                    yield TextDelta("")
+                    async with contextlib.aclosing(reader.pieces(events)) as pieces:
+                        async for piece in pieces:
+                            yield piece
+        finally:
+            self._running -= 1
+
+    async def _open(self, request: OpenAiRequest, request_id: str) -> AsyncStream[object]:
+        while True:
+            body = self._habits.body(request.body)
+            try:
+                return await self._client.open_stream(request.path, body, request_id)
+            except (BadRequestError, UnprocessableEntityError) as error:
+                if not self._habits.learn(str(error.body), body):
+                    raise
+
+
+class _Habits:
+    """What a server has refused of that which is ours to say in another way, or to leave out."""
+
+    def __init__(self) -> None:
+        self._new_max_tokens = False
+        """OpenAI's own reasoning models know `max_completion_tokens` alone, most other servers `max_tokens`."""
+        self._no_stream_options = False
+
+    def body(self, body: Mapping[str, Any]) -> JsonObject:
+        fields = dict(body)
+        if self._new_max_tokens and "max_tokens" in fields and "messages" in fields:
+            fields["max_completion_tokens"] = fields.pop("max_tokens")
+        if self._no_stream_options:
+            fields.pop("stream_options", None)
+        return fields
+
+    def learn(self, refusal: str, body: Mapping[str, Any]) -> bool:
+        """Whether the request is worth another try."""
+        if "max_tokens" in body and "messages" in body and _asks_for_new_name(refusal):
+            self._new_max_tokens = True
+            return True
+        if "stream_options" in body and "stream_options" in refusal:
+            self._no_stream_options = True
+            return True
+        return False
+
+
+def _asks_for_new_name(refusal: str) -> bool:
+    return "max_completion_tokens" in refusal and ("unsupported" in refusal.lower() or "not supported" in refusal)
+
+
+def _prompt_fields(prompt: ModelInput) -> JsonObject:
+    if not isinstance(prompt, Chat):
+        return {"prompt": prompt if isinstance(prompt, str) else list(prompt)}
+    fields: JsonObject = {"messages": list(prompt.messages)}
+    if prompt.tools:
+        fields |= {"tools": list(prompt.tools), "tool_choice": "auto" if prompt.calls_tools else "none"}
+    if prompt.template_values:
+        fields["chat_template_kwargs"] = dict(prompt.template_values)
+    return fields
+
+
+async def _begun(stream: AsyncStream[object]) -> AsyncGenerator[object, None]:
+    """The stream's objects. Its first item, None, comes when it has begun well, or takes its time; closing it closes
+    the connection, whatever is awaited."""
+    first = asyncio.ensure_future(anext(stream, None))
+    try:
+        await asyncio.wait({first}, timeout=_HEAD_S)
+        if first.done():
+            first.result()
+        yield None
+        if (event := await first) is not None:
+            yield event
+            async for event in stream:
+                yield event
+    finally:
+        first.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await first
+        with contextlib.suppress(Exception):
+            await stream.close()

@@ -1,0 +1,179 @@
+"""Chunks of OpenAI's completions, of chats and of texts -> pieces."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+from openai import APIError
+from pydantic import BaseModel, Field
+
+from rag.errors import DependencyUnavailable
+from rag.types import JsonObject, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
+
+UNKNOWN_TOKEN = -1
+"""The id of a token, which OpenAI's API does not tell."""
+_TAIL_S = 5.0
+"""Waited for usage behind a text that is whole."""
+_ENDS = {"stop", "length", "repetition", "content_filter"}
+_DROPPED = {"abort", "error"}
+
+
+class _Function(BaseModel):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(BaseModel):
+    index: int | None = None
+    id: str | None = None
+    type: str | None = None
+    function: _Function = Field(default_factory=_Function)
+
+
+class _Delta(BaseModel):
+    content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Scored(BaseModel):
+    token: str
+    logprob: float
+    top_logprobs: list[_Scored] | None = None
+
+
+class _Logprobs(BaseModel):
+    """A chat's `content`, or a completion's three lists."""
+
+    content: list[_Scored] | None = None
+    tokens: list[str] = Field(default_factory=list)
+    token_logprobs: list[float | None] = Field(default_factory=list)
+    top_logprobs: list[dict[str, float] | None] | None = None
+
+
+class _Choice(BaseModel):
+    index: int = Field(0, ge=0, lt=1024)
+    delta: _Delta | None = None
+    text: str | None = None
+    logprobs: _Logprobs | None = None
+    finish_reason: str | None = None
+    stop_reason: str | int | None = None
+
+
+class _CachedTokens(BaseModel):
+    cached_tokens: int | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prompt_tokens_details: _CachedTokens | None = None
+
+
+class _Chunk(BaseModel):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+
+
+class CompletionReader:
+    """Reads one stream.
+
+    Args:
+        texts: How many the request wants.
+        top: How many of the likeliest tokens it wants.
+        prompt_tokens: An estimate, for a server that does not tell its usage.
+    """
+
+    def __init__(self, texts: int, top: int, prompt_tokens: Callable[[], int]) -> None:
+        self._texts = texts
+        self._top = top
+        self._prompt_tokens = prompt_tokens
+        self._ends: dict[int, TextEnd] = {}
+        self._usage: _Usage | None = None
+        self._written = 0
+
+    async def pieces(self, events: AsyncGenerator[object, None]) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+        """The text in a stream's objects, and its end.
+
+        Raises:
+            DependencyUnavailable: the stream ended before each text had.
+            ValueError: an object is no chunk.
+        """
+        while (event := await self._next(events)) is not None:
+            chunk = _Chunk.model_validate(event)
+            self._usage = chunk.usage or self._usage
+            for choice in chunk.choices or ():
+                piece = self._piece(choice)
+                if piece.text or piece.logprobs or piece.tool_calls:
+                    self._written += len(piece.logprobs) or 1
+                    yield piece
+                self._end(choice)
+        if not self._is_whole:
+            raise DependencyUnavailable("the connection to the language model's server was lost in mid-answer")
+        yield self._finished()
+
+    @property
+    def _is_whole(self) -> bool:
+        return len(self._ends) >= self._texts
+
+    async def _next(self, events: AsyncGenerator[object, None]) -> object | None:
+        """None at the end, be it a broken one, if nothing but usage is missing."""
+        try:
+            async with asyncio.timeout(_TAIL_S if self._is_whole else None):
+                return await anext(events, None)
+        except (APIError, TimeoutError):
+            if self._is_whole:
+                return None
+            raise
+
+    def _piece(self, choice: _Choice) -> TextDelta:
+        delta = choice.delta or _Delta()
+        text = choice.text or delta.content or delta.refusal or ""
+        return TextDelta(text, choice.index, self._logprobs(choice.logprobs), _calls(delta.tool_calls or ()))
+
+    def _end(self, choice: _Choice) -> None:
+        if (reason := choice.finish_reason) is None:
+            return
+        if reason in _DROPPED:
+            raise DependencyUnavailable("the language model's server dropped the request")
+        # What else servers say here, such as tool_calls or eos_token, means that the model ended by itself.
+        self._ends[choice.index] = TextEnd(reason if reason in _ENDS else "stop", choice.stop_reason)
+
+    def _finished(self) -> StreamEnd:
+        ends = tuple(self._ends[index] for index in sorted(self._ends))
+        plain = len(ends) == 1 and ends[0].stop_reason is None
+        return StreamEnd(ends[0].finish_reason, self._told_usage(), ends=() if plain else ends)
+
+    def _told_usage(self) -> Usage:
+        if (usage := self._usage) is None:
+            return Usage(self._prompt_tokens(), self._written)
+        details = usage.prompt_tokens_details or _CachedTokens()
+        return Usage(usage.prompt_tokens, usage.completion_tokens, details.cached_tokens or 0)
+
+    def _logprobs(self, scored: _Logprobs | None) -> tuple[TokenLogprob, ...]:
+        if scored is None:
+            return ()
+        if scored.content is not None:
+            return tuple(
+                self._scored(one.token, one.logprob, [(other.token, other.logprob) for other in one.top_logprobs or ()])
+                for one in scored.content
+            )
+        tops = scored.top_logprobs or [None] * len(scored.tokens)
+        each = zip(scored.tokens, scored.token_logprobs, tops, strict=False)
+        return tuple(self._scored(token, logprob or 0.0, list((top or {}).items())) for token, logprob, top in each)
+
+    def _scored(self, token: str, logprob: float, others: list[tuple[str, float]]) -> TokenLogprob:
+        best = sorted(others, key=lambda other: -other[1])[: self._top]
+        top = tuple(TokenLogprob(text, UNKNOWN_TOKEN, value) for text, value in best)
+        return TokenLogprob(token, UNKNOWN_TOKEN, logprob, top)
+
+
+def _calls(calls: list[_ToolCall] | tuple[()]) -> tuple[JsonObject, ...]:
+    """Each with an index, which some servers leave out that send calls as a whole."""
+    found: list[dict[str, Any]] = []
+    for position, call in enumerate(calls):
+        index = {"index": position if call.index is None else call.index}
+        found.append({**call.model_dump(exclude_none=True), **index})
+    return tuple(found)

@@ -1,0 +1,144 @@
+"""A sentence-transformers bi-encoder. Questions do not wait for passages, and are encoded together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from rag.adapters.sentence_transformers.model_kind import declared_kind
+from rag.adapters.sentence_transformers.scheduler import (
+    QUESTION_THREADS,
+    ComputeScheduler,
+    candidates_at_once,
+    in_order,
+    passage_threads,
+    slices_by_length,
+    texts_at_once,
+)
+from rag.adapters.sentence_transformers.token_ids import StTokenIds, are_ids
+from rag.adapters.sentence_transformers.token_vector_reader import TokenVectorReader
+from rag.adapters.sentence_transformers.token_vectors import TokenVectors
+from rag.config import EMBEDDED_ENCODER, EmbedderSettings
+from rag.errors import SetupError
+from rag.ports import Vectors
+from rag.types import TextKind, TokenCounts, TokenIds
+
+PREFIXES: Mapping[str, tuple[str, str]] = {
+    "bge-small-en": ("Represent this sentence for searching relevant passages: ", ""),
+    "bge-base-en": ("Represent this sentence for searching relevant passages: ", ""),
+    "bge-large-en": ("Represent this sentence for searching relevant passages: ", ""),
+    "e5-": ("query: ", "passage: "),
+    "nomic-embed-text": ("search_query: ", "search_document: "),
+}
+"""Query and passage prefixes that these models' cards ask for and their files do not always hold."""
+
+
+class StEmbedder:
+    """See `rag.ports.Embedder`.
+
+    Args:
+        folder: Folder or hub id of the model.
+        settings: The `embedder` section.
+        turn: Where it computes; the same one for all models of a process.
+    """
+
+    def __init__(self, folder: str, settings: EmbedderSettings, turn: ComputeScheduler) -> None:
+        import torch
+        from sentence_transformers import SentenceTransformer
+
+        self._torch = torch
+        self._turn = turn
+        self._passage_threads = passage_threads(settings)
+        self._name = settings.model or EMBEDDED_ENCODER
+        _refuse_other_kinds(folder, self._name)
+        self._model: Any = SentenceTransformer(folder, device=settings.device)
+        self._prefixes = self._choose_prefixes(settings)
+        self._at_once = texts_at_once(settings, self._model.device.type)
+        self._candidates_at_once = candidates_at_once(settings, self._model.device.type)
+        self._tokens = TokenVectorReader(self._model, self._name, self._prefixes)
+        self._ids = StTokenIds(self._model, self._name, self._prefixes)
+        # The tokenizer sets itself up at its first use, and refuses that while another thread uses it.
+        self._run_model(["ready"], QUESTION_THREADS)
+
+    @property
+    def model_name(self) -> str:
+        return self._name
+
+    @property
+    def dimensions(self) -> int:
+        return int(self._model.get_embedding_dimension())
+
+    async def encode(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> Vectors:
+        whole = self._whole(texts, kind)
+        if kind == "query":
+            return await self._turn.question(partial(self._run_model, whole, QUESTION_THREADS))
+        return await self._encode_passages(whole)
+
+    async def count(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> TokenCounts:
+        whole = self._whole(texts, kind)
+        if are_ids(whole):
+            return TokenCounts(tuple(len(ids) for ids in whole), self._ids.max_tokens)
+        return TokenCounts(tuple(await asyncio.to_thread(self._ids.count, whole)), self._ids.max_tokens)
+
+    def _whole(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> list[Any]:
+        """With the prefix of their kind."""
+        if are_ids(texts):
+            return self._ids.framed(texts, kind)
+        return [f"{self._prefixes[kind]}{text}" for text in texts]
+
+    async def encode_tokens(self, texts: Sequence[str], kind: TextKind) -> list[TokenVectors]:
+        """See `rag.adapters.sentence_transformers.late_interaction.TokenEncoder`."""
+        if kind == "query":
+            return await self._turn.question(partial(self._read_tokens, list(texts), kind))
+        slices = slices_by_length([len(text) for text in texts], self._candidates_at_once)
+        runs = [partial(self._read_tokens, [texts[i] for i in part], kind) for part in slices]
+        return in_order(slices, await asyncio.gather(*(self._turn.candidates(run) for run in runs)))
+
+    async def _encode_passages(self, texts: list[Any]) -> Vectors:
+        """In slices of like length, each of which lets waiting questions go first."""
+        vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
+        for part in slices_by_length([len(text) for text in texts], self._at_once):
+            chosen = [texts[i] for i in part]
+            vectors[part] = await self._turn.passages(partial(self._run_model, chosen, self._passage_threads))
+        return vectors
+
+    def _run_model(self, texts: list[Any], threads: int) -> Vectors:
+        """Of texts, or of token ids."""
+        self._torch.set_num_threads(threads)
+        if are_ids(texts):
+            return self._ids.encode(texts)
+        vectors: Vectors = self._model.encode(
+            texts,
+            batch_size=self._at_once,
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=False,
+        )
+        return vectors.astype("float32", copy=False)
+
+    def _read_tokens(self, texts: list[str], kind: TextKind) -> list[TokenVectors]:
+        self._torch.set_num_threads(QUESTION_THREADS)
+        return self._tokens.read(texts, kind)
+
+    def _choose_prefixes(self, settings: EmbedderSettings) -> dict[TextKind, str]:
+        """What the user set, else what the model's files say, else what its card is known to ask for."""
+        own: Mapping[str, str] = self._model.prompts or {}
+        known = next((pair for part, pair in PREFIXES.items() if part in self._name.lower()), ("", ""))
+        query = own.get("query") or known[0]
+        passage = own.get("passage") or own.get("document") or known[1]
+        return {
+            "query": query if settings.query_prefix is None else settings.query_prefix,
+            "passage": passage if settings.passage_prefix is None else settings.passage_prefix,
+        }
+
+
+def _refuse_other_kinds(folder: str, name: str) -> None:
+    if (kind := declared_kind(folder)) not in (None, "SentenceTransformer"):
+        raise SetupError(
+            f"RAG_EMBEDDER__MODEL: {name} is a {kind}, not a model that makes dense vectors",
+            param="RAG_EMBEDDER__MODEL",
+        )

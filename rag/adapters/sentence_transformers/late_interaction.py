@@ -1,0 +1,130 @@
+"""Reranking with the token vectors of a bi-encoder.
+
+ColBERT's late interaction (Khattab and Zaharia, 2020, doi:10.1145/3397271.3401075) without ColBERT's training: each
+token of the query looks for the token of the text that is most like it. What is rare among the texts counts more, as
+in BM25: added to the fused score this ordered SciFact's training claims better in all ten settings that were tried
+(nDCG@10 +0.004 on average), and was level on SQuAD and XQuAD.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import partial
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from cachetools import LRUCache
+
+from rag.adapters.sentence_transformers.scheduler import QUESTION_THREADS, ComputeScheduler
+from rag.adapters.sentence_transformers.token_vectors import SPECIAL, TokenVectors
+from rag.types import TextKind
+
+_Key: TypeAlias = tuple[str, bytes]
+
+
+class TokenEncoder(Protocol):
+    @property
+    def model_name(self) -> str: ...
+
+    async def encode_tokens(self, texts: Sequence[str], kind: TextKind) -> list[TokenVectors]:
+        """One a text, in the order given. Special tokens, which stand for all of a text, are in those of queries only.
+
+        Raises:
+            InvalidRequest: this kind of model has no token vectors.
+        """
+        ...
+
+
+class TokenVectorCache:
+    """Token vectors of passages by model and text: the same ones come again. For use inside one event loop.
+
+    Args:
+        max_bytes: Of vectors; what was not used for longest goes first. With 384 dimensions 512 characters take some
+            80 KiB.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._kept: LRUCache[_Key, TokenVectors] = LRUCache(max_bytes, getsizeof=lambda tokens: tokens.nbytes)
+
+    @property
+    def size_bytes(self) -> int:
+        return int(self._kept.currsize)
+
+    def get(self, model: str, text: str) -> TokenVectors | None:
+        return self._kept.get(_key(model, text))
+
+    def put(self, model: str, text: str, tokens: TokenVectors) -> None:
+        if tokens.nbytes <= self._kept.maxsize:
+            self._kept[_key(model, text)] = tokens
+
+
+def _key(model: str, text: str) -> _Key:
+    return model, hashlib.sha256(text.encode()).digest()
+
+
+class LateInteraction:
+    """See `rag.ports.Reranker`. Scores compare the texts of one call."""
+
+    def __init__(self, encoder: TokenEncoder, cache: TokenVectorCache, turn: ComputeScheduler) -> None:
+        self._encoder = encoder
+        self._cache = cache
+        self._turn = turn
+
+    @property
+    def name(self) -> str:
+        return f"late_interaction:{self._encoder.model_name}"
+
+    async def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
+        if not texts:
+            return []
+        passages = await self._passages(list(dict.fromkeys(texts)))
+        (tokens,) = await self._encoder.encode_tokens([query], "query")
+        return await self._turn.question(partial(late_scores, tokens, [passages[text] for text in texts]))
+
+    async def _passages(self, texts: Sequence[str]) -> dict[str, TokenVectors]:
+        model = self._encoder.model_name
+        known = {text: tokens for text in texts if (tokens := self._cache.get(model, text)) is not None}
+        missing = [text for text in texts if text not in known]
+        if missing:
+            for text, tokens in zip(missing, await self._encoder.encode_tokens(missing, "passage"), strict=True):
+                known[text] = tokens
+                self._cache.put(model, text, tokens)
+        return known
+
+
+def late_scores(query: TokenVectors, passages: Sequence[TokenVectors]) -> list[float]:
+    """For each passage the weighted mean, over the query's tokens, of the highest cosine with one of the passage's.
+
+    In [0, 1]: below 0 counts as 0. A passage without tokens has 0.
+    """
+    if not len(query.ids):
+        return [0.0] * len(passages)
+    best = _highest_cosines(query.vectors, [passage.vectors for passage in passages])
+    weights = _rarity(query.ids, [passage.ids for passage in passages])
+    return [min(1.0, max(0.0, float(score))) for score in best @ (weights / weights.sum())]
+
+
+def _highest_cosines(
+    query: npt.NDArray[np.float16], passages: Sequence[npt.NDArray[np.float16]]
+) -> npt.NDArray[np.float32]:
+    """Shape (passages, tokens of the query); 0 for a passage without tokens."""
+    import torch
+
+    torch.set_num_threads(QUESTION_THREADS)
+    highest = np.zeros((len(passages), len(query)), dtype=np.float32)
+    filled = [position for position, vectors in enumerate(passages) if len(vectors)]
+    if filled:
+        starts = np.cumsum([0, *(len(passages[position]) for position in filled[:-1])])
+        together = torch.from_numpy(np.concatenate([passages[position] for position in filled])).float()
+        cosines = (together @ torch.from_numpy(query).float().T).numpy()
+        highest[filled] = np.maximum.reduceat(cosines, starts, axis=0)
+    return highest
+
+
+def _rarity(query: npt.NDArray[np.int32], passages: Sequence[npt.NDArray[np.int32]]) -> npt.NDArray[np.float64]:
+    """BM25's inverse document frequency of each token among these passages; 1 for special tokens."""
+    having = np.sum([np.isin(query, ids) for ids in passages], axis=0)
+    rarity: npt.NDArray[np.float64] = np.log1p((len(passages) - having + 0.5) / (having + 0.5))
+    return np.where(query == SPECIAL, 1.0, rarity)

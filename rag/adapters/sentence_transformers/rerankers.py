@@ -1,0 +1,47 @@
+"""The rerankers of one process."""
+
+from __future__ import annotations
+
+from rag.adapters.sentence_transformers.cross_encoder import StCrossEncoder
+from rag.adapters.sentence_transformers.embedder import StEmbedder
+from rag.adapters.sentence_transformers.encoders import Encoders
+from rag.adapters.sentence_transformers.late_interaction import LateInteraction, TokenVectorCache
+from rag.adapters.sentence_transformers.model_registry import ModelRegistry
+from rag.adapters.sentence_transformers.scheduler import ComputeScheduler
+from rag.errors import ModelNotFound
+from rag.ports import Reranker
+from rag.types import RerankKind
+
+
+class LocalRerankers:
+    """See `rag.ports.Rerankers`.
+
+    Args:
+        encoders: Whose token vectors are compared.
+        cross_encoders: By their names.
+        cache: Of the token vectors of passages.
+        cross_encoder: Name of the configured one, if there is one.
+    """
+
+    def __init__(
+        self,
+        encoders: Encoders[StEmbedder],
+        cross_encoders: ModelRegistry[StCrossEncoder],
+        cache: TokenVectorCache,
+        turn: ComputeScheduler,
+        cross_encoder: str | None,
+    ) -> None:
+        self._encoders = encoders
+        self._cross_encoders = cross_encoders
+        self._cache = cache
+        self._turn = turn
+        self._configured = cross_encoder
+
+    async def of(self, kind: RerankKind, model: str | None) -> Reranker:
+        if kind == "late_interaction":
+            encoder = self._encoders.default if model is None else await self._encoders.named(model)
+            return LateInteraction(encoder, self._cache, self._turn)
+        name = model or self._configured
+        if name is None:
+            raise ModelNotFound("no cross-encoder is configured; name one, or set RAG_RERANK__MODEL", param="model")
+        return await self._cross_encoders.named(name)

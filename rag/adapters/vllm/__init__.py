@@ -1,0 +1,1 @@
+"""The language model on vLLM's AsyncLLMEngine."""

@@ -1,0 +1,205 @@
+"""vLLM's AsyncLLMEngine as a `Generator`, rebuilt when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from rag.adapters.vllm.args import served_names
+from rag.adapters.vllm.errors import ENGINE_DIED
+from rag.adapters.vllm.lora import VllmAdapters
+from rag.adapters.vllm.output import pieces_of
+from rag.adapters.vllm.prompt import EnginePrompts
+from rag.adapters.vllm.sampling import Sampling, sampling_of
+from rag.adapters.vllm.start import build_engine, kill_children
+from rag.adapters.vllm.tools import ToolCalls
+from rag.config import LLMSettings
+from rag.errors import ContextLengthExceeded, DependencyUnavailable, InvalidRequest, SetupError, Starting
+from rag.llm.greedy_copies import copied
+from rag.ports import TokenStream
+from rag.types import Chat, ModelInput
+
+if TYPE_CHECKING:
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+logger = logging.getLogger("rag.engine")
+
+EngineState = Literal["loading", "ready", "recovering", "failed"]
+_WATCH_S = 0.25
+
+
+class VllmEngine:
+    """One engine in this process. `start` returns at once; `facts` tells when it is ready.
+
+    Args:
+        model: Folder or hub id.
+        settings: The `llm` section.
+
+    Raises:
+        SetupError: its `served_model_name` cannot be.
+    """
+
+    def __init__(self, model: str, settings: LLMSettings) -> None:
+        self._model = model
+        self._names = served_names(model, settings)
+        self._settings = settings
+        self.adapters = VllmAdapters(settings, Path(model))
+        self._engine: AsyncLLM | None = None
+        self._prompts: EnginePrompts | None = None
+        self._state: EngineState = "loading"
+        self._since = time.monotonic()
+        self._failure: str = ""
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to load the model, and from then on watch over the engine. Needs a running event loop."""
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def stop(self) -> None:
+        """End the engine's processes; nothing may be in flight."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+        await asyncio.to_thread(self._shut_down)
+        kill_children()
+
+    @property
+    def running(self) -> int:
+        """Texts that the engine has not finished."""
+        return 0 if self._engine is None else self._engine.get_num_unfinished_requests()
+
+    def facts(self) -> Mapping[str, Any]:
+        """What the engine is, when it can answer.
+
+        Raises:
+            Starting: it is being loaded, and for how long already.
+            DependencyUnavailable: it is dead.
+        """
+        engine, _ = self._ready()
+        return {
+            "model": self._names[0],
+            "aliases": self._names[1:],
+            "context_tokens": engine.model_config.max_model_len,
+            "running": self.running,
+            "adapters": self.adapters.names,
+        }
+
+    async def generate(
+        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
+    ) -> TokenStream:
+        """See `rag.ports.Generator`."""
+        engine, prompts = self._ready()
+        adapter = None if model in ("", *self._names) else self.adapters.find(model)
+        if adapter is not None and sampling.get("prompt_logprobs") is not None:
+            refusal = "prompt_logprobs: vLLM leaves an adapter's last layer out of them; ask without the adapter"
+            raise InvalidRequest(refusal, param="prompt_logprobs")
+        calls = None
+        if isinstance(prompt, Chat) and prompt.calls_tools:
+            calls = ToolCalls(self._settings.tool_parser, engine.get_tokenizer(), prompt)
+            sampling = calls.sampling(sampling)
+        token_ids = await prompts.token_ids(prompt)
+        chosen = self._sampling(engine, token_ids, sampling)
+        await engine.get_supported_tasks()  # asked once, then known: vLLM's check below is one step
+        pieces = self._written(engine, token_ids, chosen, request_id, adapter)
+        if chosen.copies > 1:
+            pieces = copied(pieces, chosen.copies)
+        if calls is not None:
+            pieces = calls.told_apart(pieces)
+        await anext(pieces)
+        return pieces
+
+    async def _written(
+        self, engine: AsyncLLM, token_ids: list[int], chosen: Sampling, request_id: str, adapter: Any
+    ) -> TokenStream:
+        from vllm.inputs import tokens_input
+
+        async with self.adapters.used(adapter) if adapter else contextlib.nullcontext():
+            lora = adapter.request() if adapter else None
+            outputs = engine.generate(tokens_input(token_ids), chosen.params, request_id, lora_request=lora)
+            async with contextlib.aclosing(pieces_of(outputs, len(token_ids), chosen.params)) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+    def _sampling(self, engine: AsyncLLM, token_ids: Sequence[int], sampling: Mapping[str, Any]) -> Sampling:
+        limit, vocabulary = engine.model_config.max_model_len, engine.model_config.get_vocab_size()
+        room = limit - len(token_ids)
+        if not token_ids:
+            raise InvalidRequest("prompt: has no tokens", param="prompt")
+        if room < 1 or sampling.get("max_tokens", 1) > room:
+            param = "max_tokens" if room >= 1 else "prompt"
+            asked = f" and max_tokens asks for {sampling['max_tokens']} more" if room >= 1 else ""
+            message = f"{param}: the prompt has {len(token_ids)} tokens{asked}, but the model's context holds {limit}"
+            raise ContextLengthExceeded(message, param=param)
+        if (top := max(token_ids)) >= vocabulary:
+            raise InvalidRequest(f"tokens: {top} is not in the vocabulary of {vocabulary}", param="tokens")
+        most = max(self._settings.max_tokens, sampling.get("min_tokens") or 0)
+        defaults = {"max_tokens": min(most, room), "temperature": self._settings.temperature}
+        return sampling_of(defaults | dict(sampling), engine.vllm_config)
+
+    def _ready(self) -> tuple[AsyncLLM, EnginePrompts]:
+        waited = time.monotonic() - self._since
+        if self._state == "loading":
+            raise Starting(f"the language model is loading ({waited:.0f} s so far)")
+        if self._state == "failed":
+            raise DependencyUnavailable(f"the language model cannot be started: {self._failure}")
+        if self._engine is None or self._prompts is None or self._state == "recovering" or self._engine.errored:
+            raise DependencyUnavailable(ENGINE_DIED)
+        return self._engine, self._prompts
+
+    async def _keep(self) -> None:
+        """Load the engine; whenever it dies, load it again, up to `restarts` times in a row."""
+        failures = 0
+        while failures <= self._settings.restarts:
+            try:
+                await self._load()
+                failures = 0
+                await self._until_dead()
+            except SetupError as error:  # trying again would not mend a setting
+                self._failure = error.message
+                logger.error("%s", error.message)
+                self._set("failed")
+                return
+            except Exception as error:
+                failures += 1
+                self._failure = f"{type(error).__name__}: {error}"[:500]
+                logger.exception("the engine could not be started (try %d)", failures)
+            self._set("recovering")
+            await asyncio.to_thread(self._shut_down)
+        self._set("failed")
+        logger.error("giving up on the engine; ending this process for its supervisor to start it again")
+        kill_children()
+        os._exit(1)
+
+    async def _load(self) -> None:
+        started = time.monotonic()
+        logger.info("loading the language model %s", self._model)
+        await asyncio.shield(asyncio.to_thread(self._build))
+        if (engine := self._engine) is not None:
+            await self.adapters.attach(engine)
+        self._set("ready")
+        logger.info("the language model is ready after %.0f s", time.monotonic() - started)
+
+    def _build(self) -> None:
+        self._engine = build_engine(self._model, self._settings)
+        self._prompts = EnginePrompts(self._engine.get_tokenizer())
+
+    async def _until_dead(self) -> None:
+        while self._engine is not None and not self._engine.errored:
+            await asyncio.sleep(_WATCH_S)
+        logger.error("the engine died")
+
+    def _shut_down(self) -> None:
+        engine, self._engine = self._engine, None
+        if self._prompts is not None:
+            self._prompts.close()
+        if engine is not None:
+            with contextlib.suppress(Exception):
+                engine.shutdown(timeout=0)
+
+    def _set(self, state: EngineState) -> None:
+        self._state, self._since = state, time.monotonic()

@@ -1,0 +1,108 @@
+"""Texts and conversations -> token ids, with the engine's own tokenizer and the model's own template."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from rag.errors import InvalidRequest
+from rag.types import Chat, JsonObject, ModelInput
+
+_PROBE: tuple[JsonObject, ...] = ({"role": "system", "content": "x"}, {"role": "user", "content": "x"})
+_OWN = frozenset(
+    {
+        "chat_template", "tools", "conversation", "messages", "tokenize", "return_dict", "return_tensors",
+        "add_generation_prompt", "continue_final_message", "padding", "truncation", "max_length", "tokenizer_kwargs",
+        "return_assistant_tokens_mask",
+    }
+)  # fmt: skip
+"""Arguments of the tokenizer that are not a template's variables."""
+
+
+class EnginePrompts:
+    """Works in one thread of its own: a tokenizer must not be used by two at once, and long texts take a while.
+
+    Args:
+        tokenizer: The engine's.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = copy.deepcopy(tokenizer)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="prompts")
+        self._knows_system: bool | None = None
+
+    async def token_ids(self, prompt: ModelInput) -> list[int]:
+        """Raises InvalidRequest: the model's chat template refuses the conversation."""
+        if isinstance(prompt, Chat):
+            return await self._in_thread(self._rendered, prompt)
+        if isinstance(prompt, str):
+            return await self._in_thread(self._tokenizer.encode, prompt)
+        return list(prompt)
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _in_thread(self, work: Any, *arguments: Any) -> list[int]:
+        found: list[int] = await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        return found
+
+    def _rendered(self, chat: Chat) -> list[int]:
+        if wrong := sorted(_OWN & chat.template_values.keys()):
+            raise InvalidRequest(f"chat_template_kwargs: {wrong[0]} cannot be set", param="chat_template_kwargs")
+        turns = [_with_arguments_as_objects(turn) for turn in chat.messages]
+        if turns and turns[0].get("role") == "system" and not self._takes_system():
+            turns = _without_system(turns)
+        return self._applied(turns, chat.tools, chat.template_values)
+
+    def _takes_system(self) -> bool:
+        if self._knows_system is None:
+            try:
+                self._applied(_PROBE, (), {})
+                self._knows_system = True
+            except InvalidRequest:
+                self._knows_system = False
+        return self._knows_system
+
+    def _applied(
+        self, turns: Sequence[JsonObject], tools: Sequence[JsonObject], values: Mapping[str, Any]
+    ) -> list[int]:
+        try:
+            token_ids: list[int] = self._tokenizer.apply_chat_template(
+                list(turns),
+                tools=list(tools) or None,
+                tokenize=True,
+                add_generation_prompt=True,
+                return_dict=False,
+                **values,
+            )
+        except Exception as error:  # a template is a program, and may fail in any way on what it did not expect
+            refusal = f"messages: the model's chat template refuses this conversation ({str(error)[:200]})"
+            raise InvalidRequest(refusal, param="messages") from error
+        return token_ids
+
+
+def _without_system(turns: Sequence[JsonObject]) -> list[JsonObject]:
+    """For templates without a system role (Gemma's): its text opens the first user turn."""
+    head, *rest = turns
+    if not rest:
+        return [{**head, "role": "user"}]
+    return [{**rest[0], "content": f"{head['content']}\n\n{rest[0]['content']}"}, *rest[1:]]
+
+
+def _with_arguments_as_objects(turn: JsonObject) -> JsonObject:
+    """Templates write a call's arguments as JSON themselves, so they want them as objects."""
+    calls = turn.get("tool_calls")
+    return turn if not calls else {**turn, "tool_calls": [_call(call) for call in calls]}
+
+
+def _call(call: JsonObject) -> JsonObject:
+    function = call["function"]
+    try:
+        arguments = json.loads(function["arguments"] or "{}")
+    except (ValueError, TypeError):
+        raise InvalidRequest("messages: the arguments of a tool call are not JSON", param="messages") from None
+    return {**call, "function": {**function, "arguments": arguments}}

@@ -1,0 +1,84 @@
+"""Sampling parameters by their names -> vLLM's objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rag.adapters.vllm.errors import translated
+from rag.adapters.vllm.structures import PARAM, structure_of
+from rag.errors import InvalidRequest
+from rag.llm.greedy_copies import copies_wanted
+
+if TYPE_CHECKING:
+    from vllm import SamplingParams
+    from vllm.config import VllmConfig
+
+_IDS = ("stop_token_ids", "allowed_token_ids", "logprob_token_ids", "trace_decode_token_ids")
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a request is sampled."""
+
+    params: SamplingParams
+    copies: int = 1
+    """Times that the one text of the engine is the answer: texts of temperature 0 are all the same."""
+
+
+def sampling_of(chosen: Mapping[str, Any], config: VllmConfig) -> Sampling:
+    """vLLM's parameters for a stream of new text.
+
+    Args:
+        config: The engine's.
+
+    Raises:
+        InvalidRequest: vLLM refuses a value; says which and why.
+    """
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    values = {name: value for name, value in chosen.items() if value is not None}
+    _check_ids(values, config.model_config.get_vocab_size())
+    if values.get("watermarking") and config.watermark_config is None:  # vLLM would write without one
+        refusal = "watermarking: the engine has none; RAG_LLM__ENGINE__WATERMARK_CONFIG sets it"
+        raise InvalidRequest(refusal, param="watermarking")
+    copies = copies_wanted(values)
+    values |= _objects(values, str(config.structured_outputs_config.backend))
+    with translated():
+        params = SamplingParams(output_kind=RequestOutputKind.DELTA, **values)
+    return Sampling(params, copies)
+
+
+def _objects(values: Mapping[str, Any], compiler: str) -> dict[str, Any]:
+    from vllm.sampling_params import RepetitionDetectionParams
+
+    made: dict[str, Any] = {}
+    if (structured := values.get(PARAM)) is not None:
+        with translated(PARAM):
+            made[PARAM] = structure_of(structured, compiler)
+    if (repetition := values.get("repetition_detection")) is not None:
+        with translated("repetition_detection"):
+            made["repetition_detection"] = RepetitionDetectionParams(**repetition)
+    if (bias := values.get("logit_bias")) is not None:
+        made["logit_bias"] = {_token_id(token): float(weight) for token, weight in bias.items()}
+    return made
+
+
+def _token_id(text: str | int) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise InvalidRequest(f"logit_bias: {text[:80]!r} is no token id", param="logit_bias") from None  # type: ignore[index]
+
+
+def _check_ids(values: Mapping[str, Any], vocabulary: int) -> None:
+    """Here, and with the largest alone: vLLM's own message repeats all that are too large."""
+    named = {name: values[name] for name in _IDS if values.get(name)}
+    if (bias := values.get("logit_bias")) is not None:
+        named["logit_bias"] = [_token_id(token) for token in bias]
+    for name, ids in named.items():
+        wrong = next((token for token in ids if not 0 <= token < vocabulary), None)
+        if wrong is not None:
+            raise InvalidRequest(f"{name}: {wrong} is not in the vocabulary of {vocabulary}", param=name)

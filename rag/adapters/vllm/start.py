@@ -1,0 +1,85 @@
+"""Starts vLLM's engine and ends its processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from multiprocessing import resource_tracker
+from typing import TYPE_CHECKING
+
+from rag.adapters.vllm.args import engine_arguments, refused_argument, served_names
+from rag.adapters.vllm.parent_watchdog import OWNER
+from rag.adapters.vllm.tools import check_parser
+from rag.config import LLMSettings
+
+if TYPE_CHECKING:
+    from vllm import AsyncEngineArgs
+    from vllm.config import VllmConfig
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+
+def build_engine(model: str, settings: LLMSettings) -> AsyncLLM:
+    """Start vLLM and wait until it can answer; blocks for a minute or so on a CPU.
+
+    Raises:
+        SetupError: as `checked_config` does.
+    """
+    os.environ[OWNER] = str(os.getpid())
+    arguments, config = checked_config(model, settings)
+    from vllm import AsyncLLMEngine
+
+    with sigterm_blocked():
+        return AsyncLLMEngine.from_vllm_config(
+            config, enable_log_requests=arguments.enable_log_requests, disable_log_stats=arguments.disable_log_stats
+        )
+
+
+def checked_config(model: str, settings: LLMSettings) -> tuple[AsyncEngineArgs, VllmConfig]:
+    """The engine's whole configuration, without an engine; imports vLLM, some ten seconds.
+
+    Raises:
+        SetupError: an engine argument that vLLM does not know, or refuses, a tool parser that it does not know, or a
+            name for the model that cannot be.
+    """
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(settings.cpu_kv_cache_gib))
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")  # its start alone prints a hundred lines
+    from vllm import AsyncEngineArgs
+    from vllm.platforms import current_platform
+
+    check_parser(settings.tool_parser)
+    served_names(model, settings)
+    values = engine_arguments(model, settings, on_cpu=current_platform.is_cpu(), known=AsyncEngineArgs)
+    try:
+        arguments = AsyncEngineArgs(**values)
+        return arguments, arguments.create_engine_config()
+    except Exception as error:
+        raise refused_argument(error, settings.engine) from error
+
+
+@contextlib.contextmanager
+def sigterm_blocked() -> Iterator[None]:
+    """Processes started inside never see SIGTERM.
+
+    BentoML's supervisor signals the children of a service too, and an engine that gets SIGTERM drops its
+    requests. The signal mask is inherited, so the engine ends only when this process ends it.
+    """
+    if threading.current_thread() is threading.main_thread():
+        raise RuntimeError("the engine is started from a thread of its own, so that this process keeps its signals")
+    resource_tracker.ensure_running()  # starting it later, in between, would unblock them again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def kill_children() -> None:
+    import psutil
+
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            child.kill()

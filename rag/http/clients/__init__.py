@@ -1,0 +1,1 @@
+"""Clients of the bundle's other services."""

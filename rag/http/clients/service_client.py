@@ -1,0 +1,182 @@
+"""How one service of the bundle calls another.
+
+Not BentoML's own proxy: that one replaces its session with streams in flight (trap B1), cuts
+streams at a total deadline (B2), re-cuts them at 8 KiB (B4) and hides the errors of the other side.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+import aiohttp
+from yarl import URL
+
+from rag.errors import DeadlineExceeded, DependencyUnavailable, RagError
+from rag.http.error_table import error_for_status, error_from_body
+from rag.http.middleware.lifecycle import HOLD_PATH
+from rag.http.middleware.request_id import HEADER, current_request_id
+
+_CONNECT_S = 5.0
+_IDLE_S = 3.0
+"""Idle connections are dropped before uvicorn drops them (after 5 s), so that none is closed under a request."""
+
+
+class LinkedSocket:
+    """A second name for a Unix socket, which stays when the first is removed.
+
+    BentoML's supervisor removes the sockets' folder first of all when it stops (trap B6), while requests in
+    flight still need them. The services themselves listen until they end.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._folder: str | None = None
+        with contextlib.suppress(OSError):  # no such socket yet, or another file system: the first name must do
+            self._folder = tempfile.mkdtemp(prefix="rag-uds-", dir=Path(path).parents[1])
+            os.link(path, kept := os.path.join(self._folder, "s"))
+            self.path = kept
+
+    def forget(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class ServiceClient:
+    """Calls to one service. Safe for concurrent use inside one event loop.
+
+    Args:
+        name: The service, as messages call it.
+        url: `file://` for a Unix socket, `tcp://` or `http(s)://` otherwise.
+        headers: Sent with every call; BentoCloud routes by them.
+    """
+
+    def __init__(self, name: str, url: str, headers: Mapping[str, str] | None = None) -> None:
+        self.name = name
+        self._url = url
+        self._socket = LinkedSocket(unquote(urlparse(url).path)) if url.startswith("file:") else None
+        self._headers = dict(headers or {})
+        self._session: aiohttp.ClientSession | None = None
+
+    async def call(self, path: str, body: Mapping[str, Any], *, timeout_s: float) -> Any:
+        """The JSON answer of a POST.
+
+        Raises:
+            RagError: what the other side answered, or DependencyUnavailable, or DeadlineExceeded.
+        """
+        async with self._post(path, timeout_s=timeout_s, json=body) as response:
+            return await response.json()
+
+    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
+        """The bytes of a POST's answer as they come, without a deadline; returns once the answer has begun.
+
+        Raises as `call`, the iteration too. The caller closes what it gets.
+        """
+        pieces = self._pieces(path, body)
+        await anext(pieces)
+        return pieces
+
+    async def _pieces(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
+        async with self._post(path, timeout_s=None, json=body) as response:
+            yield b""
+            async for piece in response.content.iter_any():
+                yield piece
+
+    @contextlib.asynccontextmanager
+    async def forward(
+        self, method: str, path: str, headers: Mapping[str, str], body: AsyncIterator[bytes] | None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Whatever is answered, errors too, once its head is there. No deadline but that of the connection.
+
+        Args:
+            path: With the query string, both as they were sent: nothing is quoted again.
+            body: Sent as it comes; in chunks, unless `headers` says how long it is.
+
+        Raises:
+            DependencyUnavailable: nobody answers, or the connection was lost.
+        """
+        options: Any = {"data": body, "allow_redirects": False, "skip_auto_headers": ("content-type",)}
+        plain = {**headers, "accept-encoding": "identity"}  # what aiohttp would unpack is not what was sent
+        try:
+            async with self._request(
+                method, URL(path, encoded=True), timeout_s=None, headers=plain, any_status=True, **options
+            ) as response:
+                yield response
+        except DeadlineExceeded as error:  # of the connection
+            raise DependencyUnavailable(error.message) from None
+
+    async def ready(self, timeout_s: float = 2.0) -> Mapping[str, Any]:
+        """What `/readyz` says; raises as `call` when the service is not ready."""
+        async with self._request("GET", "/readyz", timeout_s=timeout_s) as response:
+            facts: Mapping[str, Any] = await response.json()
+            return facts
+
+    async def hold(self) -> None:
+        """Keep a draining service alive until cancelled."""
+        with contextlib.suppress(RagError):
+            async with self._post(HOLD_PATH, timeout_s=None, json={}) as response:
+                await response.read()
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+        if self._socket is not None:
+            self._socket.forget()
+
+    def _post(self, path: str, *, timeout_s: float | None, **options: Any) -> Any:
+        return self._request("POST", path, timeout_s=timeout_s, **options)
+
+    @contextlib.asynccontextmanager
+    async def _request(
+        self,
+        method: str,
+        path: str | URL,
+        *,
+        timeout_s: float | None,
+        headers: Mapping[str, str] | None = None,
+        any_status: bool = False,
+        **options: Any,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_S)
+        own = {HEADER: current_request_id.get()} if current_request_id.get() else {}
+        options |= {"timeout": timeout, "headers": {**(headers or {}), **own}}
+        try:
+            async with self._open().request(method, path, **options) as response:
+                if response.status >= 400 and not any_status:
+                    raise await _error_of(response, self.name)
+                yield response
+        except TimeoutError:
+            raise DeadlineExceeded(f"{self.name} did not answer within {timeout_s or _CONNECT_S:g} s") from None
+        except aiohttp.ClientError as error:
+            raise DependencyUnavailable(f"{self.name} does not answer ({type(error).__name__})") from error
+        except ValueError as error:
+            raise DependencyUnavailable(f"{self.name} answered with something that is not JSON") from error
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            common: dict[str, Any] = {"limit": 0, "keepalive_timeout": _IDLE_S}
+            if self._socket is not None:
+                connector: aiohttp.BaseConnector = aiohttp.UnixConnector(path=self._socket.path, **common)
+                base_url = "http://localhost"
+            else:
+                connector = aiohttp.TCPConnector(**common)
+                base_url = self._url.replace("tcp://", "http://", 1)
+            self._session = aiohttp.ClientSession(
+                base_url, connector=connector, headers=self._headers, read_bufsize=2**18, trust_env=False
+            )
+        return self._session
+
+
+async def _error_of(response: aiohttp.ClientResponse, name: str) -> RagError:
+    with contextlib.suppress(ValueError, aiohttp.ContentTypeError):
+        if (error := error_from_body(await response.json())) is not None:
+            return error
+    if response.status in (429, 500, 502, 503, 504):
+        return error_for_status(response.status, response.url.path)
+    return DependencyUnavailable(f"{name} answered {response.status}: is that the address of a service of this bundle?")

@@ -1,0 +1,115 @@
+"""Requests passed on to another service, both ways as the bytes come: nothing is held here, whatever its size."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from urllib.parse import quote
+
+import aiohttp
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from rag.errors import DependencyUnavailable, NotFound, RagError, Starting
+from rag.http.clients.service_client import ServiceClient
+from rag.http.error_table import error_response
+from rag.http.middleware.request_id import HEADER, current_request_id
+
+_PASSED_ON = ("content-type", "content-length", "accept", "idempotency-key", "range", "if-range")
+_OF_ONE_CONNECTION = frozenset(
+    {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "server", "date", HEADER}
+)
+
+
+class ServiceProxy:
+    """ASGI application that is mounted where another service answers under the same paths.
+
+    Args:
+        client: Of that service.
+        require: Called with its name when it does not answer; may raise Starting, which tells more.
+    """
+
+    def __init__(self, client: ServiceClient, require: Callable[[str], object] | None = None) -> None:
+        self._client = client
+        self._require = require
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await self.respond(Request(scope, receive))
+        except RagError as error:
+            response = error_response(error, current_request_id.get())
+        await response(scope, receive, send)
+
+    async def respond(self, request: Request) -> Response:
+        """The other service's answer, once its head is there; raises DependencyUnavailable when there is none."""
+        target = _target(request)
+        headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
+        body = _body(request) if _has_body(request) else None
+        async with AsyncExitStack() as stack:
+            try:
+                answer = await stack.enter_async_context(self._client.forward(request.method, target, headers, body))
+            except DependencyUnavailable:
+                self._raise_starting()
+                raise
+            return _Passed(answer, stack.pop_all())
+        raise AssertionError("unreachable: the stack hides no exception")
+
+    def _raise_starting(self) -> None:
+        if self._require is None:
+            return
+        try:
+            self._require(self._client.name)
+        except Starting:
+            raise
+        except RagError:  # as of the last check; that it does not answer is newer
+            return
+
+
+class _Passed(Response):
+    """An answer whose body is sent as it is received. Closes the exchange with the other service at its end."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, exchange: AsyncExitStack) -> None:
+        self.status_code = answer.status
+        self.background = None
+        self.raw_headers = [
+            (name.lower(), value)
+            for name, value in answer.raw_headers
+            if name.decode().lower() not in _OF_ONE_CONNECTION
+        ]
+        self._answer = answer
+        self._exchange = exchange
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._exchange:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            async for piece in self._answer.content.iter_any():
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        if self.background is not None:
+            await self.background()
+
+
+def _target(request: Request) -> str:
+    """Path and query, byte for byte. One that climbs is refused: the other service has routes that are not public."""
+    path: str = request.scope["path"]
+    if any(part in (".", "..") for part in path.split("/")) or not path.startswith("/") or path.startswith("//"):
+        raise NotFound("there is no such route")
+    raw = (request.scope.get("raw_path") or quote(path).encode()).decode("latin-1")
+    query = request.scope.get("query_string", b"").decode("latin-1")
+    return f"{raw}?{query}" if query else raw
+
+
+def _has_body(request: Request) -> bool:
+    return "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
+
+
+async def _body(request: Request) -> AsyncIterator[bytes]:
+    with contextlib.suppress(ClientDisconnect):
+        async for chunk in request.stream():
+            if chunk:
+                yield chunk
+        return
+    # What was sent of it must not look like the whole: without its last chunk the other service refuses it.
+    raise ConnectionResetError("the client left")

@@ -1,0 +1,1 @@
+"""What wraps every request: admission, request ids, disconnects, deadlines and the drain."""

@@ -1,0 +1,184 @@
+"""The middleware that every service wears: ids, readiness, admission, watched clients, one error shape."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rag.errors import FileTooLarge, InternalError, Overloaded, RagError
+from rag.http.error_table import OURS, error_for_status, error_response
+from rag.http.middleware.disconnect import run_while_connected
+from rag.http.middleware.lifecycle import HOLD_PATH, Lifecycle
+from rag.http.middleware.request_id import HEADER, accept_request_id, current_request_id
+
+logger = logging.getLogger("rag.edge")
+access = logging.getLogger("rag.access")
+
+_ALWAYS_OPEN = ("/livez", "/healthz", "/metrics", "/readyz")
+_KEPT = ("allow",)
+"""Headers that foreign errors keep when they get our shape."""
+
+
+class Edge:
+    """ASGI middleware; BentoML creates it with the options given to `add_asgi_middleware`.
+
+    Args:
+        app: The service.
+        lifecycle: The state of this process.
+        max_in_flight: Requests in work at once; more get 429.
+        max_body_bytes: Bytes of a body at most, by path. A key that ends in `*` is for all paths that begin so; the
+            longest that fits holds, and `"*"` for what no other does.
+        access_log: Whether each request is logged.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        lifecycle: Lifecycle,
+        max_in_flight: int,
+        max_body_bytes: dict[str, int],
+        access_log: bool = False,
+    ) -> None:
+        self._app = app
+        self._life = lifecycle
+        self._max_in_flight = max_in_flight
+        self._max_body_bytes = max_body_bytes
+        self._access_log = access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        request_id = accept_request_id(Headers(scope=scope).get(HEADER))
+        token = current_request_id.set(request_id)
+        reply = _Reply(send, scope["path"], request_id)
+        started = time.perf_counter()
+        try:
+            await self._serve(scope, receive, reply)
+        except Exception:  # whatever it is, the client must get an answer (trap B10)
+            logger.exception("%s %s failed", scope["method"], scope["path"])
+            await reply.fail(InternalError("an unexpected error occurred; the log has it under this request id"))
+        finally:
+            if self._access_log and scope["path"] not in _ALWAYS_OPEN:
+                took_ms = (time.perf_counter() - started) * 1000
+                access.info("%s %s %s %.1f ms", scope["method"], scope["path"], reply.status, took_ms)
+            current_request_id.reset(token)
+
+    async def _serve(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
+        path = scope["path"]
+        if path == "/readyz" and scope["method"] in ("GET", "HEAD"):
+            return await self._answer_readyz(scope, receive, reply)
+        if path in _ALWAYS_OPEN:
+            return await self._app(scope, receive, reply.send)
+        if (refusal := self._refusal(scope)) is not None:
+            return await error_response(refusal, reply.request_id)(scope, receive, reply.send)
+        receive = self._capped(scope, receive, reply)
+        self._life.enter()
+        try:
+            if path == HOLD_PATH and not self._life.is_edge:
+                await _hold(receive)
+                await reply.close()
+            elif not await run_while_connected(self._app, scope, receive, reply.send):
+                await reply.close()
+        finally:
+            self._life.leave()
+
+    async def _answer_readyz(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
+        response: Response
+        try:
+            facts = await self._life.ready()
+            response = JSONResponse({"status": "ready", "in_flight": self._life.in_flight, **facts})
+        except RagError as error:
+            response = error_response(error, reply.request_id)
+        await response(scope, receive, reply.send)
+
+    def _refusal(self, scope: Scope) -> RagError | None:
+        if (refusal := self._life.refusal()) is not None:
+            return refusal
+        if self._life.in_flight >= self._max_in_flight:
+            return Overloaded(f"{self._max_in_flight} requests are in work already; try again soon")
+        length = Headers(scope=scope).get("content-length", "0")
+        if length.isdigit() and int(length) > self._body_limit(scope):
+            return self._too_large(scope)
+        return None
+
+    def _body_limit(self, scope: Scope) -> int:
+        path, limits = scope["path"], self._max_body_bytes
+        if path in limits:
+            return limits[path]
+        return limits[max((key for key in limits if key[-1:] == "*" and path.startswith(key[:-1])), key=len)]
+
+    def _too_large(self, scope: Scope) -> FileTooLarge:
+        return FileTooLarge(f"the body is larger than the {self._body_limit(scope)} bytes that {scope['path']} takes")
+
+    def _capped(self, scope: Scope, receive: Receive, reply: _Reply) -> Receive:
+        """`receive` that refuses a body without a length once it has grown too large."""
+        left = self._body_limit(scope)
+
+        async def capped() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left >= 0:
+                return message
+            await reply.fail(self._too_large(scope))
+            return {"type": "http.disconnect"}
+
+        return capped
+
+
+async def _hold(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class _Reply:
+    """The way back to the client: adds the request id, and puts foreign errors into our shape."""
+
+    def __init__(self, send: Send, path: str, request_id: str) -> None:
+        self._send = send
+        self._path = path
+        self.request_id = request_id
+        self.status = 0
+        self._swallow = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            if not self.status:
+                await self._start(message)
+        elif not self._swallow:
+            await self._send(message)
+
+    async def _start(self, message: Message) -> None:
+        headers = MutableHeaders(raw=message["headers"])
+        status = message["status"]
+        if status >= 400 and OURS not in headers:
+            kept = {name: headers[name] for name in _KEPT if name in headers}
+            await self.fail(error_for_status(status, self._path), kept)
+            return
+        self.status = status
+        headers[HEADER] = self.request_id
+        await self._send({**message, "headers": headers.raw})
+
+    async def fail(self, error: RagError, headers: Mapping[str, str] | None = None) -> None:
+        """Answer with `error`, unless an answer has begun."""
+        if self.status:
+            return
+        self._swallow = True
+        response = error_response(error, self.request_id)
+        response.headers.update({**(headers or {}), HEADER: self.request_id})
+        self.status = response.status_code
+        await self._send({"type": "http.response.start", "status": self.status, "headers": response.raw_headers})
+        await self._send({"type": "http.response.body", "body": bytes(response.body)})
+
+    async def close(self) -> None:
+        """End an exchange whose client has left: BentoML's timeout waits for a first message otherwise."""
+        if not self.status:
+            self.status = 499
+            await self._send({"type": "http.response.start", "status": 499, "headers": []})
+        if not self._swallow:
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,0 +1,1 @@
+"""The bundle's own routes: `/ask`, `/retrieve`, `/generate`, `/ingest`, and those between its services."""

@@ -1,0 +1,76 @@
+"""What `/ask` takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from rag.errors import EmptyQuestion, InvalidRequest
+from rag.generate.citations import Citing
+from rag.http.retrieval_settings import RetrievalSettings
+from rag.http.sampling_fields import StructuredOutputs
+from rag.http.wire import HistoryTurn, Stop, WireModel, structured_outputs
+
+
+class AskRequest(WireModel):
+    """A question to be answered from the documents."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"question": "What is this service made of?", "top_k": 4, "max_tokens": 128}}
+    )
+
+    question: str = Field(description="The question, in plain words.", max_length=100_000)
+    vector_store: str = Field("default", description="The collection of documents to search.", max_length=64)
+    history: list[HistoryTurn] = Field(
+        default_factory=list, description="Earlier turns of the conversation, oldest first.", max_length=200
+    )
+    top_k: int | None = Field(None, ge=1, le=100, description="Passages given to the language model at most.")
+    filters: dict[str, Any] | None = Field(None, description="OpenAI's filter object over the documents' attributes.")
+    retrieval: RetrievalSettings | None = Field(None, description="How to search, where it differs from the settings.")
+    model: str | None = Field(
+        None, min_length=1, max_length=512, description="A model that is served, such as a LoRA adapter; unset: rag."
+    )
+    citations: Citing | None = Field(
+        None,
+        description="check: marks that point nowhere are removed; verify: cited sentences are scored, too; off: the "
+        "text as it is. Unset: as the service is set.",
+    )
+    max_tokens: int | None = Field(None, ge=1, le=1_000_000, description="Tokens of the answer at most.")
+    temperature: float | None = Field(None, ge=0, le=2, description="0 always takes the likeliest token.")
+    top_p: float | None = Field(None, gt=0, le=1, description="Share of probability that tokens are sampled from.")
+    stop: Stop | None = Field(None, description="The answer ends before any of these texts.")
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63, description="Makes sampling repeatable.")
+    response_format: dict[str, Any] | None = Field(
+        None, description="OpenAI's response format: type text, json_object or json_schema."
+    )
+    structured_outputs: StructuredOutputs | None = Field(
+        None, description="What the answer must look like, as vLLM takes it; not together with response_format."
+    )
+
+    def checked_question(self) -> str:
+        if not self.question.strip():
+            raise EmptyQuestion("question: is empty; ask something", param="question")
+        return self.question
+
+    def search(self) -> dict[str, Any]:
+        """How to search, as `PrepareRequest` takes it; only what the request sets."""
+        names = {"history", "vector_store", "top_k", "filters", "retrieval"}
+        chosen: dict[str, Any] = self.model_dump(include=names, exclude_none=True)
+        return chosen
+
+    def sampling(self) -> dict[str, Any]:
+        """vLLM's parameters by their own names, only those that the request sets."""
+        names = ("max_tokens", "temperature", "top_p", "stop", "seed")
+        chosen = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        if (structured := self._structured()) is not None:
+            chosen["structured_outputs"] = structured
+        return chosen
+
+    def _structured(self) -> dict[str, Any] | None:
+        if self.structured_outputs is None:
+            return structured_outputs(self.response_format)
+        if self.response_format is not None:
+            message = "structured_outputs: give this or response_format, not both"
+            raise InvalidRequest(message, param="structured_outputs")
+        return self.structured_outputs.model_dump(exclude_unset=True, exclude_none=True, by_alias=True)

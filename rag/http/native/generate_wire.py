@@ -1,0 +1,74 @@
+"""What `/generate` takes: a prompt and vLLM's sampling parameters by their own names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rag.errors import InvalidRequest
+from rag.http.removed_parameters import refuse_removed
+from rag.http.sampling_fields import PromptTokenIds, SamplingFields
+from rag.http.wire import WireModel
+from rag.types import Chat, ModelInput
+
+
+class GenerateRequest(WireModel, SamplingFields):
+    """A prompt for the language model alone, with vLLM's sampling parameters by their own names."""
+
+    model_config = ConfigDict(  # type: ignore[misc]
+        json_schema_extra={"example": {"prompt": "The capital of France is", "max_tokens": 16, "temperature": 0}}
+    )
+
+    model: str | None = Field(
+        None, max_length=512, description="A LoRA adapter; unset, or the language model's own name: as it is."
+    )
+    prompt: str | None = Field(None, description="Text to go on from. Give this or `tokens`.", max_length=4_000_000)
+    tokens: PromptTokenIds | None = Field(None, description="Token ids to go on from.", min_length=1)
+    stream: bool = Field(True, description="false: one JSON object when the text is complete.")
+
+    _own: ClassVar[frozenset[str]] = frozenset({"model", "prompt", "tokens", "stream"})
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Self:
+        refuse_removed(data)
+        return super().parse(data)
+
+    def checked_prompt(self) -> str | list[int]:
+        if (self.prompt is None) == (self.tokens is None):
+            raise InvalidRequest("prompt: give exactly one of prompt and tokens", param="prompt")
+        if self.prompt == "":
+            raise InvalidRequest("prompt: is empty", param="prompt")
+        return self.prompt if self.prompt is not None else list(self.tokens or ())
+
+    def sampling(self) -> dict[str, Any]:
+        """vLLM's parameters by their own names, only those that the request sets."""
+        own: set[str] = set(self._own)
+        chosen: dict[str, Any] = self.model_dump(exclude=own, exclude_none=True, exclude_unset=True, by_alias=True)
+        return chosen
+
+
+class ChatIn(BaseModel):
+    """A conversation, checked by whoever sends it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    messages: list[dict[str, Any]] = Field(min_length=1)
+    tools: list[dict[str, Any]] = Field(default_factory=list)
+    template_values: dict[str, Any] = Field(default_factory=dict)
+    calls_tools: bool = False
+
+
+class WriteRequest(GenerateRequest):
+    """Between services: a prompt, or a conversation that the language model's own template makes a prompt of."""
+
+    chat: ChatIn | None = None
+
+    _own: ClassVar[frozenset[str]] = frozenset({"model", "prompt", "tokens", "stream", "chat"})
+
+    def model_input(self) -> ModelInput:
+        if self.chat is None:
+            return self.checked_prompt()
+        chat = self.chat
+        return Chat(tuple(chat.messages), tuple(chat.tools), chat.template_values, chat.calls_tools)

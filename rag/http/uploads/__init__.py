@@ -1,0 +1,1 @@
+"""Multipart uploads, streamed to disk."""

@@ -1,0 +1,75 @@
+"""The body of `POST /v1/chat/completions`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from rag.errors import InvalidRequest
+from rag.http.retrieval_settings import RetrievalSettings
+from rag.http.v1.chat.messages import MAX_MESSAGES, MessageIn, check_messages
+from rag.http.v1.chat.tool_choice import ToolIn, ToolUse, tool_use
+from rag.http.v1.documents.body import Body
+from rag.http.v1.writing_body import WritingBody
+from rag.http.wire import structured_outputs
+
+
+class RagOptions(Body):
+    """Ours: how model `rag` finds what it answers from."""
+
+    vector_store: str | None = Field(None, min_length=1, max_length=64)
+    top_k: int | None = Field(None, ge=1, le=100)
+    filters: dict[str, Any] | None = None
+    retrieval: RetrievalSettings | None = None
+    citations: Literal["check", "verify", "off"] | None = None
+
+
+class ChatBody(WritingBody):
+    messages: list[MessageIn] = Field(min_length=1, max_length=MAX_MESSAGES)
+    max_tokens: int | None = Field(None, ge=1, le=1_000_000)
+    max_completion_tokens: int | None = Field(None, ge=1, le=1_000_000)
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(None, ge=0, le=20)
+    response_format: dict[str, Any] | None = None
+    tools: list[ToolIn] | None = Field(None, min_length=1, max_length=128)
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+    rag: RagOptions | None = None
+    add_generation_prompt: Literal[True] | None = None
+    continue_final_message: Literal[False] | None = None
+    modalities: list[str] | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+
+    def checked(self) -> ChatBody:
+        """Raises InvalidRequest for what does not go together."""
+        self.check_stream()
+        check_messages(self.messages)
+        if self.top_logprobs and not self.logprobs:
+            raise InvalidRequest("top_logprobs: is for requests with logprobs true", param="top_logprobs")
+        if None not in (both := (self.max_tokens, self.max_completion_tokens)) and both[0] != both[1]:
+            raise InvalidRequest("max_tokens: differs from max_completion_tokens; give one", param="max_tokens")
+        return self
+
+    def tool_use(self) -> ToolUse:
+        return tool_use(self.tools, self.tool_choice, parallel=self.parallel_tool_calls is not False)
+
+    def sampling(self) -> dict[str, Any]:
+        """vLLM's parameters by their own names, only those that the request sets.
+
+        Raises:
+            InvalidRequest: two fields say what form the text shall have.
+        """
+        chosen = self.common_sampling()
+        if self.max_completion_tokens is not None:
+            chosen["max_tokens"] = self.max_completion_tokens
+        if self.logprobs:
+            chosen["logprobs"] = self.top_logprobs or 0
+        if (structured := structured_outputs(self.response_format)) is not None:
+            if self.structured_outputs is not None:
+                message = "response_format: structured_outputs says what form the text shall have, too; give one"
+                raise InvalidRequest(message, param="response_format")
+            chosen["structured_outputs"] = structured
+        return chosen

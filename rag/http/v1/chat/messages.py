@@ -1,0 +1,116 @@
+"""Messages of a conversation, as OpenAI's chat completions take them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from rag.errors import EmptyQuestion, InvalidRequest
+from rag.http.v1.documents.body import Body
+from rag.types import JsonObject
+
+MAX_MESSAGES = 2000
+MAX_CHARS = 4_000_000
+"""Of one message."""
+MAX_TURN_CHARS = 100_000
+"""Of one message to model `rag`, as `/ask` has it."""
+
+
+def _text_only(kind: str) -> str:
+    if kind != "text":
+        raise ValueError(f"{kind[:40]} is not taken; the language model reads text only")
+    return kind
+
+
+def _as_parts(content: Any) -> Any:
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    if content is None or isinstance(content, list):
+        return content
+    raise ValueError("must be text, or a list of parts of type text")
+
+
+class TextPart(Body):
+    type: Annotated[str, AfterValidator(_text_only)]
+    text: str = Field(max_length=MAX_CHARS)
+
+
+class CalledFunction(Body):
+    name: str = Field(min_length=1, max_length=256)
+    arguments: str = Field(max_length=MAX_CHARS)
+
+
+class ToolCall(Body):
+    id: str = Field(min_length=1, max_length=256)
+    type: Literal["function"]
+    function: CalledFunction
+    index: int | None = None
+    """As it was streamed; it means nothing here."""
+
+
+Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
+
+
+class MessageIn(Body):
+    """What assistants' messages of ours have more of may come back, and is left aside."""
+
+    role: Role
+    content: Annotated[list[TextPart] | None, BeforeValidator(_as_parts)] = None
+    name: str | None = Field(None, max_length=256)
+    tool_calls: list[ToolCall] | None = Field(None, max_length=128)
+    tool_call_id: str | None = Field(None, max_length=256)
+    refusal: str | None = None
+    annotations: list[Any] | None = None
+    rag: dict[str, Any] | None = None
+    audio: None = None
+    function_call: None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.content or ())
+
+    def for_model(self) -> JsonObject:
+        """As `rag.types.Chat` has it."""
+        calls = [call.model_dump(exclude={"index"}) for call in self.tool_calls or ()]
+        own = {"name": self.name, "tool_calls": calls, "tool_call_id": self.tool_call_id}
+        role = "system" if self.role == "developer" else self.role
+        return {"role": role, "content": self.text, **{name: value for name, value in own.items() if value}}
+
+
+def check_messages(messages: Sequence[MessageIn]) -> None:
+    """Raises InvalidRequest for a message that lacks what its role must have, or has what is another's."""
+    for number, message in enumerate(messages):
+        place = f"messages.{number}"
+        if message.tool_calls and message.role != "assistant":
+            raise InvalidRequest(f"{place}.tool_calls: only assistants call tools", param=f"{place}.tool_calls")
+        if message.content is None and not (message.role == "assistant" and (message.tool_calls or message.refusal)):
+            raise InvalidRequest(f"{place}.content: is required", param=f"{place}.content")
+        if (message.role == "tool") != (message.tool_call_id is not None):
+            what = "is required" if message.role == "tool" else "is for role tool"
+            raise InvalidRequest(f"{place}.tool_call_id: {what}", param=f"{place}.tool_call_id")
+
+
+def question_of(messages: Sequence[MessageIn]) -> tuple[str, list[JsonObject], str]:
+    """What is asked, the turns before, and what system messages say, for an answer from documents.
+
+    Raises:
+        InvalidRequest: the last message is not the user's, or tools were called.
+    """
+    for number, message in enumerate(messages):
+        place = f"messages.{number}"
+        if message.role == "tool" or message.tool_calls:
+            raise InvalidRequest(f"{place}: model rag calls no tools", param=place)
+        if len(message.text) > MAX_TURN_CHARS:
+            place = f"{place}.content"
+            raise InvalidRequest(f"{place}: has more than {MAX_TURN_CHARS} characters", param=place)
+    last = messages[-1]
+    if last.role != "user":
+        place = f"messages.{len(messages) - 1}.role"
+        raise InvalidRequest(f"{place}: model rag answers a question; the last message must be the user's", param=place)
+    if not last.text.strip():
+        raise EmptyQuestion("messages: the question is empty", param=f"messages.{len(messages) - 1}.content")
+    told = [message.text for message in messages if message.role in ("system", "developer")]
+    turns = [{"role": turn.role, "content": turn.text} for turn in messages[:-1] if turn.role in ("user", "assistant")]
+    return last.text, turns, "\n\n".join(text for text in told if text.strip())

@@ -1,0 +1,23 @@
+"""An application that is mounted before it exists."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from rag.errors import Starting
+from rag.http.error_table import error_response
+from rag.http.middleware.request_id import current_request_id
+
+
+class DeferredApp:
+    """BentoML mounts applications when it reads the class; what they need is made by the service's constructor.
+
+    It is no `Starlette` on purpose: those BentoML asks for their routes, and answers for the others itself.
+    """
+
+    def __init__(self) -> None:
+        self.app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self.app or error_response(Starting("the service is starting"), current_request_id.get())
+        await app(scope, receive, send)

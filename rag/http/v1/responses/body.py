@@ -1,0 +1,203 @@
+"""The body of `POST /v1/responses`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from rag.errors import InvalidRequest
+from rag.http.removed_parameters import refuse_removed
+from rag.http.sampling_fields import SamplingFields
+from rag.http.v1.documents.body import Body, Id, Metadata, RankingOptions
+from rag.http.v1.documents.search import paths
+from rag.http.v1.refused_fields import refuse
+from rag.http.v1.responses.input import Items
+from rag.http.wire import MAX_STORES
+from rag.types import JsonObject
+
+RESULTS, LOGPROBS = "file_search_call.results", "message.output_text.logprobs"
+_INCLUDABLE = (RESULTS, LOGPROBS, "reasoning.encrypted_content")
+"""The last is nothing here, and so it is included."""
+_KEPT = "responses are not kept here; "
+_REFUSED: Mapping[str, str] = {
+    "access_programs": "there are none",
+    "background_options": "a response is made while its client waits",
+    "context_management": "send what the conversation shall go on from",
+    "conversation": _KEPT + "send the earlier messages in input",
+    "image": "this service reads text only",
+    "logprobs": f"use include=['{LOGPROBS}'] and top_logprobs",
+    "max_tokens": "use max_output_tokens",
+    "moderation": "nothing is moderated here",
+    "n": "a response has one text; ask several times",
+    "previous_response_id": _KEPT + "send the earlier messages in input",
+    "prompt": "no prompts are kept here; send instructions and input",
+    "prompt_cache_options": "prompts are cached by themselves",
+    "prompt_cache_retention": "prompts are cached by themselves, as long as there is room",
+    "prompt_logprobs": "use /generate",
+}
+"""By name: what to do instead, or why."""
+_ONLY: Mapping[str, tuple[Any, str]] = {
+    "background": (False, "a response is made while its client waits"),
+    "store": (False, _KEPT + "leave it out"),
+}
+"""By name: the one value that can be had, and why there is no other."""
+_REFUSED_TOOLS: Mapping[str, str] = {
+    "function": "functions are offered by chat completions; see /v1/chat/completions",
+    "custom": "functions are offered by chat completions; see /v1/chat/completions",
+}
+
+
+def _searches(kind: str) -> str:
+    if kind != "file_search":
+        raise ValueError(_REFUSED_TOOLS.get(kind, f"{kind[:40]} is not offered; file_search is"))
+    return kind
+
+
+def _known(name: str) -> str:
+    if name not in _INCLUDABLE:
+        raise ValueError(f"{name[:80]} is not to be had here; there are {', '.join(_INCLUDABLE)}")
+    return name
+
+
+class FileSearch(Body):
+    """The tool of that name."""
+
+    type: Annotated[str, AfterValidator(_searches)]
+    vector_store_ids: list[Id] = Field(min_length=1, max_length=MAX_STORES)
+    filters: dict[str, Any] | None = None
+    max_num_results: int | None = Field(None, ge=1, le=50)
+    ranking_options: RankingOptions | None = None
+
+    def search(self) -> JsonObject:
+        """As `PrepareRequest` takes it."""
+        found: JsonObject = {"vector_store": self.vector_store_ids, "filters": self.filters}
+        found["top_k"] = self.max_num_results
+        if (ranking := self.ranking_options) is not None:
+            settings: JsonObject = paths(ranking.hybrid_search) if ranking.hybrid_search else {}
+            if ranking.ranker == "none":
+                settings["rerank"] = False
+            found |= {"retrieval": settings or None, "score_threshold": ranking.score_threshold or None}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class TextFormat(Body):
+    type: Literal["text", "json_object", "json_schema"]
+    name: str | None = Field(None, max_length=64)
+    schema_: dict[str, Any] | None = Field(None, alias="schema")
+    description: str | None = None
+    strict: bool | None = None
+
+    def structured_outputs(self) -> JsonObject | None:
+        """As vLLM takes it; None: any text."""
+        if self.type != "json_schema":
+            return {"json_object": True} if self.type == "json_object" else None
+        for name, value in (("name", self.name), ("schema", self.schema_)):
+            if value is None:
+                raise InvalidRequest(f"text.format.{name}: is required", param=f"text.format.{name}")
+        return {"json": self.schema_}
+
+
+class TextConfig(Body):
+    format: TextFormat | None = None
+    verbosity: Literal["medium"] | None = None
+    """Other values would need another model; say in the instructions how long the answer shall be."""
+
+
+class NoReasoning(Body):
+    """What asks for nothing may come: the language models here have no setting for it."""
+
+    effort: Literal["none"] | None = None
+    summary: None = None
+    generate_summary: None = None
+
+
+class ResponseStreamOptions(Body):
+    include_obfuscation: Literal[False] | None = None
+
+
+class ResponsesBody(SamplingFields, Body):
+    """Parameters by OpenAI's names, and vLLM's by theirs."""
+
+    model: str = Field(min_length=1, max_length=512)
+    input: Items
+    instructions: str | None = Field(None, max_length=100_000)
+    tools: list[FileSearch] = Field(default_factory=list, max_length=1)
+    tool_choice: Literal["auto", "required", "none"] | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    max_tool_calls: int | None = Field(None, ge=1)
+    include: list[Annotated[str, AfterValidator(_known)]] | None = None
+    max_output_tokens: int | None = Field(None, ge=1, le=1_000_000)
+    text: TextConfig | None = None
+    top_logprobs: int | None = Field(None, ge=0, le=20)
+    truncation: Literal["auto", "disabled"] | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+    """vLLM's: further variables of the language model's chat template."""
+    reasoning: NoReasoning | None = None
+    stream: bool | None = None
+    stream_options: ResponseStreamOptions | None = None
+    metadata: Metadata | None = None
+    store: bool | None = None
+    background: bool | None = None
+    service_tier: Literal["auto", "default"] | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+
+    _other: ClassVar[frozenset[str]] = frozenset({"n", "max_tokens", "logprobs", "prompt_logprobs"})
+    """Sampling fields that OpenAI has in another form, or not."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse(cls, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            refuse(data, _REFUSED, _ONLY)
+        refuse_removed(data)
+        return data
+
+    def checked(self) -> ResponsesBody:
+        """Raises InvalidRequest for what does not go together."""
+        if self.top_logprobs and not self.includes(LOGPROBS):
+            message = f"top_logprobs: is for requests that include {LOGPROBS}"
+            raise InvalidRequest(message, param="top_logprobs")
+        if self.stream_options is not None and not self.stream:
+            raise InvalidRequest("stream_options: is for requests with stream true", param="stream_options")
+        self._check_tool_choice()
+        return self
+
+    def _check_tool_choice(self) -> None:
+        choice = self.tool_choice
+        if isinstance(choice, dict) and choice != {"type": "file_search"}:
+            message = 'tool_choice: must be auto, required, none, or {"type": "file_search"}'
+            raise InvalidRequest(message, param="tool_choice")
+        if choice not in (None, "auto", "none") and not self.tools:
+            raise InvalidRequest("tool_choice: there are no tools to choose from", param="tool_choice")
+
+    def includes(self, what: str) -> bool:
+        return what in (self.include or ())
+
+    @property
+    def file_search(self) -> FileSearch | None:
+        """The tool, unless the request says to leave it alone."""
+        return self.tools[0] if self.tools and self.tool_choice != "none" else None
+
+    def sampling(self) -> dict[str, Any]:
+        """vLLM's parameters by their own names, only those that the request sets.
+
+        Raises:
+            InvalidRequest: two fields say what form the text shall have.
+        """
+        names = set(SamplingFields.model_fields) - self._other
+        chosen = self.model_dump(include=names, exclude_none=True, exclude_unset=True, by_alias=True)
+        if self.max_output_tokens is not None:
+            chosen["max_tokens"] = self.max_output_tokens
+        if self.includes(LOGPROBS):
+            chosen["logprobs"] = self.top_logprobs or 0
+        form = self.text.format if self.text else None
+        if (structured := form.structured_outputs() if form else None) is not None:
+            if self.structured_outputs is not None:
+                message = "text.format: structured_outputs says what form the text shall have, too; give one"
+                raise InvalidRequest(message, param="text.format")
+            chosen["structured_outputs"] = structured
+        return chosen

@@ -1,0 +1,126 @@
+"""What a response is asked with: texts and messages, as OpenAI's Responses API has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from rag.errors import EmptyQuestion, InvalidRequest
+from rag.http.v1.documents.body import Body
+from rag.types import JsonObject
+
+MAX_ITEMS = 2000
+MAX_CHARS = 4_000_000
+"""Of one text."""
+MAX_TURN_CHARS = 100_000
+"""Of one message where documents are searched, as `/ask` has it."""
+_TEXTS = ("input_text", "output_text", "text")
+_REFUSED_ITEMS = {
+    "item_reference": "responses are not kept here; send the item itself",
+    "function_call": "functions are offered by chat completions; see /v1/chat/completions",
+    "function_call_output": "functions are offered by chat completions; see /v1/chat/completions",
+    "reasoning": "the language model does not read what another one thought; leave it out",
+}
+
+
+def _text_part(kind: str) -> str:
+    if kind not in _TEXTS:
+        raise ValueError(f"{kind[:40]} is not taken; the language model reads text only")
+    return kind
+
+
+def _item(kind: str) -> str:
+    if kind not in ("message", "file_search_call"):
+        raise ValueError(_REFUSED_ITEMS.get(kind, f"{kind[:40]} is not taken; send messages"))
+    return kind
+
+
+def _as_parts(content: Any) -> Any:
+    if isinstance(content, str):
+        return [{"type": "input_text", "text": content}]
+    if content is None or isinstance(content, list):
+        return content
+    raise ValueError("must be text, or a list of parts such as input_text")
+
+
+def _as_items(given: Any) -> Any:
+    if isinstance(given, str):
+        return [{"role": "user", "content": given}]
+    if isinstance(given, list):
+        return given
+    raise ValueError("must be text, or a list of messages")
+
+
+class ResponseTextPart(Body):
+    """Annotations and log probabilities of earlier answers may come back, and mean nothing here."""
+
+    type: Annotated[str, AfterValidator(_text_part)]
+    text: str = Field(max_length=MAX_CHARS)
+    annotations: list[Any] | None = None
+    logprobs: list[Any] | None = None
+
+
+class InputItem(Body):
+    """A message; or what an earlier response searched for, which is left aside."""
+
+    type: Annotated[str, AfterValidator(_item)] = "message"
+    role: Literal["user", "assistant", "system", "developer"] | None = None
+    content: Annotated[list[ResponseTextPart] | None, BeforeValidator(_as_parts)] = None
+    id: str | None = None
+    status: str | None = None
+    phase: str | None = None
+    queries: list[Any] | None = None
+    results: list[Any] | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.content or ())
+
+
+Items = Annotated[list[InputItem], BeforeValidator(_as_items), Field(min_length=1, max_length=MAX_ITEMS)]
+
+
+def messages_of(items: Sequence[InputItem]) -> list[tuple[str, InputItem]]:
+    """The messages, and what an error calls each. Raises InvalidRequest for one that lacks something."""
+    found = [(f"input.{place}", item) for place, item in enumerate(items) if item.type == "message"]
+    for name, message in found:
+        for field in ("role", "content"):
+            if getattr(message, field) is None:
+                raise InvalidRequest(f"{name}.{field}: is required", param=f"{name}.{field}")
+    if not found:
+        raise InvalidRequest("input: has no message", param="input")
+    return found
+
+
+def chat_messages(items: Sequence[InputItem], instructions: str | None) -> tuple[JsonObject, ...]:
+    """As `rag.types.Chat` has them."""
+    turns = [
+        {"role": "system" if message.role == "developer" else message.role, "content": message.text}
+        for _, message in messages_of(items)
+    ]
+    if not any(turn["content"] for turn in turns):
+        raise InvalidRequest("input: is empty", param="input")
+    return (*([{"role": "system", "content": instructions}] if instructions else []), *turns)
+
+
+def question_of(items: Sequence[InputItem], instructions: str | None) -> tuple[str, list[JsonObject], str]:
+    """What is asked, the turns before, and the instructions, for an answer from documents.
+
+    Raises:
+        InvalidRequest: the last message is not the user's, or one is too long.
+    """
+    messages = messages_of(items)
+    for name, message in messages:
+        if len(message.text) > MAX_TURN_CHARS:
+            raise InvalidRequest(f"{name}.content: has more than {MAX_TURN_CHARS} characters", param=f"{name}.content")
+    name, last = messages[-1]
+    if last.role != "user":
+        param = f"{name}.role"
+        raise InvalidRequest(f"{param}: documents answer a question; the last message must be the user's", param=param)
+    if not last.text.strip():
+        raise EmptyQuestion("input: the question is empty", param="input")
+    told = [instructions or "", *(turn.text for _, turn in messages if turn.role in ("system", "developer"))]
+    turns = [{"role": t.role, "content": t.text} for _, t in messages[:-1] if t.role in ("user", "assistant")]
+    return last.text, turns, "\n\n".join(text for text in told if text.strip())

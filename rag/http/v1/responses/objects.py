@@ -1,0 +1,185 @@
+"""Responses and what they hold, made with OpenAI's own types."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from openai.types.responses import (
+    FileSearchTool,
+    Response,
+    ResponseError,
+    ResponseFileSearchToolCall,
+    ResponseOutputItem,
+    ResponseOutputMessage,
+    ResponseOutputText,
+    ResponseStatus,
+    ResponseUsage,
+)
+from openai.types.responses.response import IncompleteDetails
+from openai.types.responses.response_file_search_tool_call import Result
+from openai.types.responses.response_output_text import AnnotationFileCitation, Logprob, LogprobTopLogprob
+from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
+
+from rag.errors import Overloaded, RagError
+from rag.generate.citations import Citation
+from rag.http.v1.responses.body import RESULTS, ResponsesBody
+from rag.http.v1.token_logprobs import bounded
+from rag.types import Hit, JsonObject, TokenLogprob, Usage
+
+ItemStatus = Literal["in_progress", "completed", "incomplete"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseMetadata:
+    """What all states of one response have in common."""
+
+    body: ResponsesBody
+    searches: bool
+    """Whether it answers from documents."""
+    id: str = field(default_factory=lambda: f"resp_{uuid.uuid4().hex}")
+    created_at: int = field(default_factory=lambda: int(time.time()))
+
+    def response(
+        self,
+        status: ResponseStatus,
+        output: Iterable[ResponseOutputItem] = (),
+        *,
+        usage: Usage | None = None,
+        error: RagError | None = None,
+        more: JsonObject | None = None,
+    ) -> Response:
+        cut = IncompleteDetails(reason="max_output_tokens") if status == "incomplete" else None
+        own: Any = {
+            "id": self.id,
+            "object": "response",
+            "created_at": self.created_at,
+            "completed_at": int(time.time()) if status == "completed" else None,
+            "status": status,
+            "error": None if error is None else error_object(error),
+            "incomplete_details": cut,
+            "output": list(output),
+            "usage": None if usage is None else usage_object(usage),
+        }
+        return Response(**own, **self._asked(), **(more or {}))
+
+    def _asked(self) -> Any:
+        """What the request said, and what holds where it said nothing."""
+        body = self.body
+        # Not validated: what is taken here is more than what OpenAI's types have.
+        tools = [FileSearchTool.construct(**tool.model_dump(exclude_none=True)) for tool in body.tools]
+        text = body.text.model_dump(exclude_none=True, by_alias=True) if body.text else {}
+        given = {name: getattr(body, name) for name in ("user", "safety_identifier", "prompt_cache_key")}
+        return {
+            "background": False,
+            "instructions": body.instructions,
+            "max_output_tokens": body.max_output_tokens,
+            "max_tool_calls": body.max_tool_calls,
+            "metadata": body.metadata or {},
+            "model": body.model,
+            "parallel_tool_calls": body.parallel_tool_calls is not False,
+            "previous_response_id": None,
+            "reasoning": None,
+            "service_tier": "default",
+            "store": False,
+            "temperature": body.temperature,
+            "text": {"format": {"type": "text"}, **text},
+            "tool_choice": body.tool_choice or "auto",
+            "tools": tools,
+            "top_logprobs": body.top_logprobs or 0,
+            "top_p": body.top_p,
+            "truncation": body.truncation or ("auto" if self.searches else "disabled"),
+            **{name: value for name, value in given.items() if value is not None},
+        }
+
+    def search_call(
+        self, item_id: str, status: Literal["in_progress", "completed"], queries: Sequence[str], hits: Sequence[Hit]
+    ) -> ResponseFileSearchToolCall:
+        shown = status == "completed" and self.body.includes(RESULTS)
+        results = [result(hit) for hit in hits] if shown else None
+        return ResponseFileSearchToolCall(
+            id=item_id, type="file_search_call", status=status, queries=list(queries), results=results
+        )
+
+
+def message(item_id: str, status: ItemStatus, content: Sequence[ResponseOutputText]) -> ResponseOutputMessage:
+    return ResponseOutputMessage(id=item_id, type="message", role="assistant", status=status, content=list(content))
+
+
+def output_text(
+    text: str, annotations: Sequence[AnnotationFileCitation] = (), logprobs: Sequence[TokenLogprob] = ()
+) -> ResponseOutputText:
+    return ResponseOutputText(
+        type="output_text", text=text, annotations=list(annotations), logprobs=logprob_objects(logprobs)
+    )
+
+
+def annotation(citation: Citation, hit: Hit) -> AnnotationFileCitation:
+    """The place of the mark in the text; beside OpenAI's fields its end, and which source of the answer it names."""
+    weak: Any = {} if citation.score is None else {"support": citation.score, "weak": citation.weak}
+    ours: Any = {"end_index": citation.end, "source": citation.index, "chunk_id": hit.chunk.chunk_id, **weak}
+    return AnnotationFileCitation(
+        type="file_citation", file_id=citation.file_id, filename=hit.chunk.filename, index=citation.start, **ours
+    )
+
+
+def result(hit: Hit) -> Result:
+    chunk = hit.chunk
+    ours: Any = {
+        "chunk_id": chunk.chunk_id,
+        "page": chunk.page,
+        "heading": chunk.heading,
+        "start": chunk.start,
+        "end": chunk.end,
+    }
+    return Result(
+        file_id=chunk.file_id,
+        filename=chunk.filename,
+        score=round(hit.score, 6),
+        text=chunk.text,
+        attributes=dict(chunk.attributes),
+        **ours,
+    )
+
+
+def usage_object(usage: Usage) -> ResponseUsage:
+    return ResponseUsage(
+        input_tokens=usage.prompt_tokens,
+        input_tokens_details=InputTokensDetails(cached_tokens=usage.cached_tokens, cache_write_tokens=0),
+        output_tokens=usage.completion_tokens,
+        output_tokens_details=OutputTokensDetails(reasoning_tokens=0),
+        total_tokens=usage.prompt_tokens + usage.completion_tokens,
+    )
+
+
+def error_object(error: RagError) -> ResponseError:
+    """OpenAI's code, of which few fit, and as `type` ours."""
+    code: Any = "rate_limit_exceeded" if isinstance(error, Overloaded) else "server_error"
+    return ResponseError(code=code, message=error.message, param=error.param, type=error.code)
+
+
+def logprob_objects(logprobs: Sequence[TokenLogprob]) -> list[Logprob]:
+    return [
+        Logprob(
+            token=one.token,
+            bytes=_bytes(one.token),
+            logprob=bounded(one.logprob),
+            top_logprobs=[
+                LogprobTopLogprob(token=top.token, bytes=_bytes(top.token), logprob=bounded(top.logprob))
+                for top in one.top
+            ],
+        )
+        for one in logprobs
+    ]
+
+
+def _bytes(token: str) -> list[int]:
+    """Empty where the token is a part of a character: its bytes are not known."""
+    return [] if "\ufffd" in token else list(token.encode())
+
+
+def new_id(kind: str) -> str:
+    return f"{kind}_{uuid.uuid4().hex}"

@@ -1,0 +1,1 @@
+"""What retrieval and generation both need of a language model: structured prompts, reading what it wrote."""

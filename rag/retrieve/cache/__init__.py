@@ -1,0 +1,1 @@
+"""The retrieval cache: exact and semantic, and single flight for simultaneous requests."""

@@ -1,0 +1,1 @@
+"""Query planning: rewriting, further queries and hypothetical answers, written by the language model."""

@@ -1,0 +1,1 @@
+"""From hits and a question to a prompt that fits the context window."""

@@ -1,0 +1,98 @@
+"""Templates are tried before the first question, with values like a question's."""
+
+from __future__ import annotations
+
+import difflib
+import traceback
+from pathlib import Path
+
+from jinja2 import Environment, TemplateSyntaxError, meta, nodes
+
+from rag.errors import SetupError
+from rag.retrieve.prompting.fence import Fence
+from rag.retrieve.prompting.templates import RENDERING_FAULTS, SYSTEM, USER, VARIABLES, PassageText, Templates
+
+_OPTION = "RAG_PROMPT__FOLDER"
+_QUESTION = "sample-question"
+_PASSAGES = (
+    PassageText(1, "sample-text-1", "a.md > b", "a.md", "b", None),
+    PassageText(2, "sample-text-2", "c.pdf", "c.pdf", "", 7),
+)
+
+
+def open_templates(folder: Path | None, *, fence: bool) -> Templates:
+    """Templates that make prompts.
+
+    Args:
+        folder: Of the user's own; what it lacks is the package's. None: all are.
+        fence: Whether passages are marked as data.
+
+    Raises:
+        SetupError: one cannot be used; names file and line.
+    """
+    if folder is not None and not folder.is_dir():
+        raise SetupError(f"{_OPTION}: {folder} is not a folder", param=_OPTION)
+    if folder is not None and not any((folder / name).is_file() for name in VARIABLES):
+        raise SetupError(f"{_OPTION}: {folder} has neither {SYSTEM} nor {USER}", param=_OPTION)
+    templates = Templates(folder, has_fence=fence)
+    files = {name: _read(templates.environment, name) for name in VARIABLES}
+    _tried(templates, SYSTEM, files[SYSTEM], fence=fence)
+    _check_user(templates, files[USER])
+    return templates
+
+
+def _read(environment: Environment, name: str) -> str:
+    """The template's file. Raises SetupError for one that is no template, or has variables that there are not."""
+    assert environment.loader is not None
+    file: str | None = name
+    try:
+        source, file, _ = environment.loader.get_source(environment, name)
+        tree = environment.parse(source, name, file)
+    except TemplateSyntaxError as error:
+        raise _fault(error.filename or name, error.lineno, error.message or "is no template") from error
+    except (UnicodeDecodeError, OSError) as error:
+        raise _fault(file or name, 1, f"cannot be read ({error})") from error
+    for unknown in sorted(meta.find_undeclared_variables(tree) - set(VARIABLES[name])):
+        raise _fault(file or name, _line_of(tree, unknown), _unknown(unknown, VARIABLES[name]))
+    return file or name
+
+
+def _check_user(templates: Templates, file: str) -> None:
+    fence = Fence("<sample>", "</sample>") if templates.has_fence else None
+    bare = _tried(templates, USER, file, question=_QUESTION, passages=[], fence=None)
+    whole = _tried(templates, USER, file, question=_QUESTION, passages=list(_PASSAGES), fence=fence)
+    if _QUESTION not in bare or _QUESTION not in whole:
+        raise _fault(file, 1, "leaves out the question: {{ question }}")
+    for passage in _PASSAGES:
+        if passage.text not in whole:
+            raise _fault(file, 1, "leaves out the passages: {{ passage.text }} of each of passages")
+        if f"[{passage.number}]" not in whole:
+            raise _fault(file, 1, "leaves out the passages' numbers, which answers cite: [{{ passage.number }}]")
+        if fence and not whole.find(fence.open) < whole.find(passage.text) < whole.rfind(fence.close):
+            fault = "has passages that are not between {{ fence.open }} and {{ fence.close }}"
+            raise _fault(file, 1, f"{fault}; put them there, or set RAG_PROMPT__FENCE=false")
+
+
+def _tried(templates: Templates, name: str, file: str, **values: object) -> str:
+    try:
+        return templates.render(name, **values)
+    except TemplateSyntaxError as error:  # of a file that it includes
+        raise _fault(error.filename or file, error.lineno, error.message or "is no template") from error
+    except RENDERING_FAULTS as error:
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(".jinja")]
+        place = (frames[-1].filename, frames[-1].lineno or 1) if frames else (file, 1)
+        raise _fault(*place, str(error) or type(error).__name__) from error
+
+
+def _line_of(tree: nodes.Template, variable: str) -> int:
+    return next((node.lineno for node in tree.find_all(nodes.Name) if node.name == variable), 1)
+
+
+def _unknown(variable: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(variable, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    return f"there is no variable {variable}; {hint}"
+
+
+def _fault(file: str, line: int, what: str) -> SetupError:
+    return SetupError(f"{_OPTION}: {file}, line {line}: {what}", param=_OPTION)

@@ -1,0 +1,1 @@
+"""Harnesses, builders and servers that the tests share."""

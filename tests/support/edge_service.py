@@ -1,0 +1,75 @@
+"""The edge's `/v1` over real HTTP, without BentoML: a fake language model behind it, and a fake Retriever."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import openai
+from starlette.routing import Mount, Router
+
+from rag.http.clients.upstream_services import UpstreamServices
+from rag.http.middleware.edge import Edge
+from rag.http.middleware.lifecycle import Lifecycle
+from rag.http.native.rag_api import RagApi
+from rag.ports import Adapters
+from tests.fakes import FakeGenerator, FakeRetriever
+from tests.support.llm_service import an_llm_service
+from tests.support.loopback import client_of, served
+
+MODEL = "org/tiny:1b"
+ALIAS = "gpt-4o-mini"
+FACTS = {"model": MODEL, "aliases": [ALIAS], "context_tokens": 512, "running": 0, "adapters": ["sql"]}
+OPTIONS: dict[str, Any] = {
+    "sampling": {"max_tokens": 64, "temperature": 0.0},
+    "retrieve_timeout_s": 5,
+    "answer_timeout_s": 5,
+    "keep_alive_s": 5,
+    "citations": "check",
+    "weak_below": 0.4,
+}
+
+
+@dataclass
+class EdgeService:
+    url: str
+    generator: FakeGenerator
+    retriever: FakeRetriever
+
+    @contextlib.asynccontextmanager
+    async def openai(self) -> AsyncIterator[openai.AsyncOpenAI]:
+        async with openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key="x", max_retries=0, timeout=5) as client:
+            yield client
+
+    async def post(self, path: str, body: Any) -> httpx.Response:
+        async with httpx.AsyncClient(timeout=5) as http:
+            content = json.dumps(body)  # httpx's own writer knows no lone surrogates
+            return await http.post(self.url + path, content=content, headers={"content-type": "application/json"})
+
+    async def chat(self, text: str | Sequence[Any] = "Hello there", **body: Any) -> httpx.Response:
+        messages = [{"role": "user", "content": text}] if isinstance(text, str) else list(text)
+        return await self.post("/v1/chat/completions", {"model": MODEL, "messages": messages, **body})
+
+
+@contextlib.asynccontextmanager
+async def an_edge(
+    generator: FakeGenerator | None = None,
+    retriever: FakeRetriever | None = None,
+    adapters: Adapters | None = None,
+    **options: Any,
+) -> AsyncIterator[EdgeService]:
+    """Args:
+    options: Of `RagApi`.
+    """
+    generator, retriever = generator or FakeGenerator(), retriever or FakeRetriever()
+    async with an_llm_service(generator, adapters, facts=FACTS) as llm, client_of(retriever.app, "Retriever") as found:
+        dependencies = UpstreamServices({"Retriever": found, "LLM": llm})
+        await dependencies.ready()
+        api = RagApi(dependencies, **{**OPTIONS, **options})
+        app = Edge(Router([Mount("/v1", api.v1)]), Lifecycle("RAG", is_edge=True), 100, {"*": 2**22})
+        async with served(app) as url:
+            yield EdgeService(url, generator, retriever)

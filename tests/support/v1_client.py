@@ -1,0 +1,99 @@
+"""The `/v1` application behind OpenAI's own client, without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import httpx2
+import openai
+from starlette.types import ASGIApp
+
+from rag.http.v1.documents.parts import StoreSearch, V1Parts
+from rag.http.v1.documents_app import documents_app
+from rag.library.sql_library import SqlLibrary
+from rag.records import JobRecord
+from rag.retrieve.options import RetrieveOptions
+from rag.retrieve.pipeline import RetrievalRequest
+from rag.retrieve.planning.plan import Plan
+from rag.retrieve.result import RetrievalResult
+from rag.types import Hit
+from tests.fakes import FakeEmbedder, FakeReranker
+from tests.support.library_harness import ALL, House, a_house
+
+MAX_FILE_BYTES = 2**20
+
+
+@dataclass
+class V1:
+    """An application, the document side behind it, and two clients of it."""
+
+    house: House
+    hits: Sequence[Hit] | None = None
+    """What every search finds; None: what is there."""
+    lookups: list[StoreSearch] = field(default_factory=list)
+    embedder: FakeEmbedder = field(default_factory=FakeEmbedder)
+    reranker: FakeReranker = field(default_factory=FakeReranker)
+
+    @property
+    def library(self) -> SqlLibrary:
+        return self.house.library
+
+    @property
+    def incoming(self) -> Path:
+        return self.house.blobs.incoming
+
+    async def search(self, lookup: StoreSearch) -> RetrievalResult:
+        self.lookups.append(lookup)
+        if self.hits is not None:
+            snapshot = self.house.archive.views.snapshot(lookup.store_id)
+            return RetrievalResult(tuple(self.hits), RetrieveOptions(), Plan((lookup.text,)), snapshot, {})
+        question = RetrievalRequest(lookup.text, lookup.store_id, lookup.changes, lookup.filters)
+        return await asyncio.to_thread(self.house.find, question)
+
+    @property
+    def app(self) -> ASGIApp:
+        embedder, reranker = (lambda: self.embedder), (lambda: self.reranker)
+        parts = V1Parts(lambda: self.library, self.search, embedder, reranker, self.incoming, MAX_FILE_BYTES)
+        return documents_app(parts)
+
+    @contextlib.asynccontextmanager
+    async def openai(self) -> AsyncIterator[openai.AsyncOpenAI]:
+        http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=self.app))
+        async with openai.AsyncOpenAI(
+            base_url="http://rag.test", api_key="x", http_client=http, max_retries=0
+        ) as client:
+            yield client
+
+    def http(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://rag.test")
+
+    def hold(self) -> None:
+        """From here on jobs stay in work, until `finished`."""
+        self.house.parser.gate.clear()
+
+    async def finished(self) -> list[JobRecord]:
+        """Let jobs go on. All that there are, in the order in which they were accepted, once they have ended."""
+        self.house.parser.gate.set()
+        jobs = self.library.jobs(ALL).rows
+        return [await asyncio.to_thread(self.library.wait, job.job_id, 10) for job in jobs]
+
+
+@contextlib.contextmanager
+def v1(folder: Path) -> Iterator[V1]:
+    with a_house(folder) as house:
+        yield V1(house)
+
+
+def error_of(response: httpx.Response) -> tuple[int, str, str | None]:
+    """Status, code and param, of our one shape."""
+    error = response.json()["error"]
+    assert set(error) == {"message", "type", "param", "code", "retryable", "request_id"}
+    assert response.headers["x-rag-error"] == error["code"]
+    if error["param"] is not None and response.status_code == 400:
+        assert error["message"]
+    return response.status_code, error["code"], error["param"]

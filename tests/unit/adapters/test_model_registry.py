@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from rag.adapters.sentence_transformers.model_registry import ModelRegistry
+from rag.errors import DependencyUnavailable, ModelNotFound, SetupError
+from tests.fakes import FakeSparseEmbedder
+
+OPTION = "RAG_EMBEDDER__SPARSE_MODEL"
+
+
+def failing(error: Exception) -> Callable[[str], FakeSparseEmbedder]:
+    def load(_: str) -> FakeSparseEmbedder:
+        raise error
+
+    return load
+
+
+async def test_the_configured_one_stays() -> None:
+    loaded: list[str] = []
+
+    def load(model: str) -> FakeSparseEmbedder:
+        loaded.append(model)
+        return FakeSparseEmbedder(model)
+
+    models = ModelRegistry("sparse encoder", load, kept=1)
+    configured = models.load_now("configured", OPTION)
+    for name in ("a", "b", "c"):
+        await models.named(name)
+    assert await models.named("configured") is configured
+    assert loaded == ["configured", "a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SetupError(f"{OPTION}: some/model is no sparse encoder", param=OPTION),
+        OSError("no file model.safetensors for some/model"),
+    ],
+    ids=["not to be had", "broken"],
+)
+async def test_what_is_configured_and_cannot_be_loaded_is_named(error: Exception) -> None:
+    with pytest.raises(SetupError, match=rf"^{OPTION}: .*some/model") as caught:
+        ModelRegistry("sparse encoder", failing(error)).load_now("some/model", OPTION)
+    assert caught.value.param == OPTION
+
+
+async def test_what_is_asked_for_and_cannot_be_loaded_is_not_found() -> None:
+    error = SetupError(f"{OPTION}: there is no folder x", param=OPTION)
+    with pytest.raises(ModelNotFound, match="the sparse encoder 'x' is not to be had: there is no folder x"):
+        await ModelRegistry("sparse encoder", failing(error)).named("x")
+
+
+def test_a_failure_elsewhere_stays_what_it_is() -> None:
+    with pytest.raises(DependencyUnavailable):
+        ModelRegistry("sparse encoder", failing(DependencyUnavailable("the disk is away"))).load_now("x", OPTION)

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.adapters.sentence_transformers.scheduler import ComputeScheduler, in_order, slices_by_length
+from tests.support.loopback import until
+
+
+class Work:
+    """Pieces of work that are held until `go`; notes what has begun."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self._gates: dict[str, threading.Event] = {}
+
+    def piece(self, name: str) -> Callable[[], str]:
+        gate = self._gates[name] = threading.Event()
+
+        def compute() -> str:
+            self.begun.append(name)
+            assert gate.wait(10)
+            return name
+
+        return compute
+
+    def go(self, *names: str) -> None:
+        for name in names or list(self._gates):
+            self._gates[name].set()
+
+
+async def begun(work: Work, *names: str) -> None:
+    await until(lambda: sorted(work.begun) == sorted(names))
+    await asyncio.sleep(0.02)
+    assert sorted(work.begun) == sorted(names)
+
+
+async def test_passages_wait_for_questions_and_candidates() -> None:
+    turn, work = ComputeScheduler(patience_s=60), Work()
+    question = asyncio.create_task(turn.question(work.piece("question")))
+    candidates = asyncio.create_task(turn.candidates(work.piece("candidates")))
+    await asyncio.sleep(0)
+    passages = asyncio.create_task(turn.passages(work.piece("passages")))
+    await begun(work, "question", "candidates")
+    work.go("question")
+    await begun(work, "question", "candidates")
+    work.go("candidates")
+    await begun(work, "question", "candidates", "passages")
+    work.go()
+    assert [await question, await candidates, await passages] == ["question", "candidates", "passages"]
+
+
+async def test_passages_have_a_turn_where_there_is_always_a_question() -> None:
+    turn, work = ComputeScheduler(patience_s=0.05), Work()
+    question = asyncio.create_task(turn.question(work.piece("question")))
+    await asyncio.sleep(0)
+    passages = asyncio.create_task(turn.passages(work.piece("passages")))
+    await begun(work, "question", "passages")
+    work.go()
+    await asyncio.gather(question, passages)
+
+
+async def test_questions_wait_for_nothing_but_questions() -> None:
+    turn, work = ComputeScheduler(), Work()
+    tasks = [
+        asyncio.create_task(turn.passages(work.piece("passages"))),
+        asyncio.create_task(turn.candidates(work.piece("candidates"))),
+    ]
+    await begun(work, "passages", "candidates")
+    tasks += [asyncio.create_task(turn.question(work.piece(name))) for name in ("one", "two")]
+    await begun(work, "passages", "candidates", "one")
+    work.go()
+    await asyncio.gather(*tasks)
+    assert work.begun[-2:] == ["one", "two"]
+
+
+async def test_slices_of_passages_come_one_after_the_other() -> None:
+    turn, work = ComputeScheduler(4), Work()
+    tasks = [asyncio.create_task(turn.passages(work.piece(name))) for name in ("one", "two")]
+    await begun(work, "one")
+    work.go()
+    await asyncio.gather(*tasks)
+    assert work.begun == ["one", "two"]
+
+
+async def test_candidates_share_the_cores() -> None:
+    turn, work = ComputeScheduler(2), Work()
+    tasks = [asyncio.create_task(turn.candidates(work.piece(name))) for name in ("one", "two", "three")]
+    await begun(work, "one", "two")
+    work.go()
+    await asyncio.gather(*tasks)
+    assert sorted(work.begun) == ["one", "three", "two"]
+
+
+async def test_what_fails_holds_nobody_up() -> None:
+    turn = ComputeScheduler()
+
+    def fail() -> str:
+        raise ValueError("broken")
+
+    for lane in (turn.question, turn.candidates, turn.passages):
+        with pytest.raises(ValueError, match="broken"):
+            await lane(fail)
+    assert await asyncio.wait_for(turn.passages(lambda: "done"), 5) == "done"
+
+
+async def test_who_leaves_holds_nobody_up() -> None:
+    turn, work = ComputeScheduler(), Work()
+    running = asyncio.create_task(turn.question(work.piece("running")))
+    leaving = asyncio.create_task(turn.question(work.piece("leaving")))
+    await begun(work, "running")
+    leaving.cancel()
+    await asyncio.sleep(0.02)
+    work.go("running")
+    await running
+    assert await asyncio.wait_for(turn.passages(lambda: "done"), 5) == "done"
+    assert work.begun == ["running"]
+
+
+@given(st.lists(st.integers(0, 100)), st.integers(1, 9))
+def test_slices_hold_every_text_once(lengths: list[int], at_once: int) -> None:
+    slices = slices_by_length(lengths, at_once)
+    assert sorted(position for part in slices for position in part) == list(range(len(lengths)))
+    assert all(len(part) <= at_once for part in slices)
+    assert sum(len(part) < at_once for part in slices) <= 1
+    in_turn = [lengths[position] for part in slices for position in part]
+    assert in_turn == sorted(lengths, reverse=True)
+    assert in_order(slices, [[lengths[position] for position in part] for part in slices]) == lengths

@@ -1,0 +1,48 @@
+"""An answer's events on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from rag.generate.citations import Citation
+from rag.generate.pipeline import AnswerEvent, Done, SourcesFound
+from rag.generate.text_assembler import CompletedText
+from rag.http.streaming.answer_events import answer_events
+from rag.types import Hit, TextDelta, Usage
+from tests.support.builders import a_chunk
+
+
+async def sent(*events: AnswerEvent) -> list[tuple[str, dict[str, Any]]]:
+    async def all_of_them() -> AsyncGenerator[AnswerEvent, None]:
+        for event in events:
+            yield event
+
+    return [event async for event in answer_events(all_of_them())]
+
+
+async def test_events_have_the_shape_of_the_wire() -> None:
+    hit = Hit(a_chunk("Apples are red."), 1.0)
+    written = CompletedText("Red [1]", "stop", citations=(Citation(1, "file-1", 4, 7),), removed=2)
+    (sources, token, usage, done) = await sent(
+        SourcesFound((hit,)), TextDelta("Red [1]"), Usage(3, 2, 1), Done((written,), {"total": 1.5})
+    )
+    assert (sources[0], [source["index"] for source in sources[1]["sources"]]) == ("sources", [1])
+    assert token == ("token", {"text": "Red [1]"})
+    assert usage == ("usage", {"prompt_tokens": 3, "completion_tokens": 2, "cached_tokens": 1})
+    assert done == (
+        "done",
+        {
+            "finish_reason": "stop",
+            "citations": [{"index": 1, "file_id": "file-1", "start": 4, "end": 7}],
+            "citations_removed": 2,
+            "timings_ms": {"total": 1.5},
+        },
+    )
+
+
+async def test_scores_and_notes_are_there_where_there_are_any() -> None:
+    written = CompletedText("", "stop", citations=(Citation(1, "file-1", 4, 7, 0.25, weak=True),), weakly_supported=1)
+    ((_, done),) = await sent(Done((written,), {}, "too late"))
+    assert done["citations"] == [{"index": 1, "file_id": "file-1", "start": 4, "end": 7, "score": 0.25, "weak": True}]
+    assert (done["weakly_supported"], done["note"]) == (1, "too late")

@@ -1,0 +1,381 @@
+"""The middleware that every service wears, around small applications."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import pytest
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rag.errors import Conflict, DependencyUnavailable
+from rag.http.error_table import error_response
+from rag.http.middleware.edge import Edge
+from rag.http.middleware.lifecycle import HOLD_PATH, Lifecycle
+from rag.http.middleware.request_id import current_request_id
+
+LIMITS = {"*": 100, "/ingest": 1000, "/v1/*": 200, "/v1/files*": 300, "/v1/files/small": 50}
+Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Exchange:
+    """One request, and all that is sent back for it."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        path: str = "/ask",
+        *,
+        method: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        chunks: tuple[bytes, ...] = (b"{}",),
+    ) -> None:
+        method = method or ("GET" if path in ("/livez", "/readyz") else "POST")
+        pairs = [(name.encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
+        self._scope: Scope = {"type": "http", "method": method, "path": path, "headers": pairs}
+        self._app = app
+        self._chunks = list(chunks)
+        self._over = asyncio.Event()
+        self.messages: list[Message] = []
+
+    async def run(self) -> Exchange:
+        await asyncio.wait_for(self._app(self._scope, self._receive, self._send), 2)
+        return self
+
+    def start(self) -> asyncio.Task[Exchange]:
+        return asyncio.create_task(self.run())
+
+    def leave(self) -> None:
+        self._over.set()
+
+    async def _receive(self) -> Message:
+        if self._chunks:
+            chunk = self._chunks.pop(0)
+            return {"type": "http.request", "body": chunk, "more_body": bool(self._chunks)}
+        await self._over.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Message) -> None:
+        assert not self.complete, f"sent after the end: {message}"
+        assert (message["type"] == "http.response.start") == (not self.messages)
+        self.messages.append(message)
+        if self.complete:
+            self._over.set()
+
+    @property
+    def complete(self) -> bool:
+        return len(self.messages) > 1 and not self.messages[-1].get("more_body", False)
+
+    @property
+    def status(self) -> int:
+        return int(self.messages[0]["status"])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {name.decode(): value.decode() for name, value in self.messages[0]["headers"]}
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(message["body"] for message in self.messages[1:])
+
+    @property
+    def error(self) -> dict[str, Any]:
+        error: dict[str, Any] = json.loads(self.body)["error"]
+        assert set(error) == {"message", "type", "param", "code", "retryable", "request_id"}
+        return error
+
+
+def a_life(*, is_edge: bool = True, ready: Mapping[str, Any] | Exception | None = None) -> Lifecycle:
+    life = Lifecycle("Test", is_edge=is_edge)
+
+    async def probe() -> Mapping[str, Any]:
+        if isinstance(ready, Exception):
+            raise ready
+        assert ready is not None
+        return ready
+
+    if ready is not None:
+        life.on_probe(probe)
+    return life
+
+
+def edge(app: ASGIApp, life: Lifecycle | None = None, *, max_in_flight: int = 10) -> Edge:
+    return Edge(app, life or a_life(), max_in_flight, LIMITS)
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with the length of the body."""
+    length, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RuntimeError("the client is gone")
+        length, more = length + len(message["body"]), message["more_body"]
+    await JSONResponse({"bytes": length, "id": current_request_id.get()})(scope, receive, send)
+
+
+class Slow:
+    """An application that answers when `gate` opens."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.at_work = asyncio.Event()
+        self.outcome = ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.at_work.set()
+        try:
+            await self.gate.wait()
+            await PlainTextResponse("ok")(scope, receive, send)
+            self.outcome = "finished"
+        except asyncio.CancelledError:
+            self.outcome = "cancelled"
+            raise
+
+
+# Request ids
+
+
+async def test_a_clients_request_id_is_taken_to_the_work_and_back() -> None:
+    got = await Exchange(edge(echo), headers={"x-request-id": "abc-1"}).run()
+    assert got.headers["x-request-id"] == "abc-1"
+    assert json.loads(got.body)["id"] == "abc-1"
+    assert current_request_id.get() == ""
+
+
+async def test_a_request_id_is_made() -> None:
+    first, second = await Exchange(edge(echo)).run(), await Exchange(edge(echo)).run()
+    assert len(first.headers["x-request-id"]) == 32
+    assert first.headers["x-request-id"] != second.headers["x-request-id"]
+    assert json.loads(first.body)["id"] == first.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("bad", ["", "a b", "x" * 129, "a\n", "a\r\nset-cookie: b", "é", "<script>"])
+async def test_a_request_id_that_is_not_fit_for_a_log_is_replaced(bad: str) -> None:
+    got = await Exchange(edge(echo), headers={"x-request-id": bad}).run()
+    assert len(got.headers["x-request-id"]) == 32
+
+
+# One error shape
+
+
+def answering(status: int, body: object = None) -> ASGIApp:
+    return JSONResponse(body if body is not None else ["foreign"], status_code=status)
+
+
+@pytest.mark.parametrize(
+    ("status", "ours", "code"),
+    [
+        (404, 404, "not_found"), (405, 405, "method_not_allowed"), (422, 400, "invalid_request"),
+        (429, 429, "overloaded"), (500, 500, "internal_error"),
+        (503, 503, "dependency_unavailable"), (504, 504, "timeout"),
+    ],
+)  # fmt: skip
+async def test_a_foreign_error_gets_our_shape(status: int, ours: int, code: str) -> None:
+    """Trap B7: BentoML's bodies of 4xx are arrays, and its 5xx hide their text."""
+    got = await Exchange(edge(answering(status)), headers={"x-request-id": "abc"}).run()
+    assert (got.status, got.error["code"], got.error["request_id"]) == (ours, code, "abc")
+    assert got.headers["content-length"] == str(len(got.body))
+    assert got.headers["x-request-id"] == "abc"
+
+
+async def test_a_foreign_405_still_says_what_is_allowed() -> None:
+    got = await Exchange(edge(PlainTextResponse("no", 405, headers={"Allow": "POST", "X-Other": "1"}))).run()
+    assert (got.status, got.headers["allow"], "x-other" in got.headers) == (405, "POST", False)
+
+
+async def test_readiness_is_asked_with_get_only() -> None:
+    got = await Exchange(edge(PlainTextResponse("no", 405)), "/readyz", method="POST").run()
+    assert (got.status, got.error["code"]) == (405, "method_not_allowed")
+
+
+async def test_an_error_of_ours_is_not_touched() -> None:
+    got = await Exchange(edge(error_response(Conflict("twice", param="name"), "abc"))).run()
+    assert (got.status, got.error["code"], got.error["message"], got.error["param"]) == (
+        409,
+        "conflict",
+        "twice",
+        "name",
+    )
+
+
+async def test_success_is_not_touched() -> None:
+    got = await Exchange(edge(answering(201, ["foreign"]))).run()
+    assert (got.status, json.loads(got.body)) == (201, ["foreign"])
+
+
+async def test_an_exception_becomes_an_answer() -> None:
+    """Trap B10: BentoML makes the client wait for the whole timeout."""
+
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ValueError("secret")
+
+    life = a_life()
+    got = await Exchange(edge(broken, life), headers={"x-request-id": "abc"}).run()
+    assert (got.status, got.error["code"], got.error["request_id"]) == (500, "internal_error", "abc")
+    assert b"secret" not in got.body
+    assert life.in_flight == 0
+
+
+async def test_an_exception_after_the_head_does_not_pretend_that_the_body_is_complete() -> None:
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        raise ValueError("a defect")
+
+    got = await Exchange(edge(broken)).run()
+    assert (got.status, got.body, got.complete) == (200, b"half", False)
+
+
+# Readiness
+
+
+@pytest.mark.parametrize(
+    ("ready", "status", "code"),
+    [(None, 503, "starting"), (DependencyUnavailable("no store"), 503, "dependency_unavailable")],
+)
+async def test_readiness_says_why_not(ready: Exception | None, status: int, code: str) -> None:
+    """Trap B19: it answers at once, also before the service is complete."""
+    got = await Exchange(edge(echo, a_life(ready=ready)), "/readyz").run()
+    assert (got.status, got.error["code"]) == (status, code)
+    assert "retry-after" in got.headers
+
+
+async def test_readiness_tells_facts() -> None:
+    got = await Exchange(edge(echo, a_life(ready={"model": "m"})), "/readyz").run()
+    assert (got.status, json.loads(got.body)) == (200, {"status": "ready", "in_flight": 0, "model": "m"})
+
+
+async def test_a_draining_edge_refuses_and_is_not_ready_but_lives() -> None:
+    """Trap B6: readiness fails first."""
+    life = a_life(ready={})
+    life.draining = True
+    for path in ("/ask", "/readyz"):
+        got = await Exchange(edge(echo, life), path).run()
+        assert (got.status, got.error["code"], got.headers["retry-after"]) == (503, "draining", "5")
+    assert (await Exchange(edge(echo, life), "/livez").run()).status == 200
+
+
+async def test_a_draining_dependency_goes_on_serving() -> None:
+    """Trap B6: requests in flight still need it."""
+    life = a_life(is_edge=False, ready={})
+    life.draining = True
+    for path in ("/encode", "/readyz"):
+        assert (await Exchange(edge(echo, life), path).run()).status == 200
+
+
+# Admission
+
+
+async def test_more_requests_than_allowed_are_refused_at_once() -> None:
+    """Trap B15: BentoML's own 429 has no Retry-After, and hits probes and documentation too."""
+    app, life = Slow(), a_life(ready={})
+    wearing = edge(app, life, max_in_flight=2)
+    tasks = [Exchange(wearing).start() for _ in range(2)]
+    await asyncio.sleep(0.01)
+    assert life.in_flight == 2
+    got = await Exchange(wearing).run()
+    assert (got.status, got.error["code"], got.headers["retry-after"]) == (429, "overloaded", "1")
+    assert (await Exchange(wearing, "/readyz").run()).status == 200
+    app.gate.set()
+    assert [task.status for task in await asyncio.gather(*tasks)] == [200, 200]
+    assert life.in_flight == 0
+    assert (await Exchange(wearing).run()).status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [
+        ("/ask", 100), ("/ingest", 1000), ("/ingest/x", 100), ("/v1/jobs", 200), ("/v1/files", 300),
+        ("/v1/files/x", 300), ("/v1/files/small", 50), ("/v1", 100),
+    ],
+)  # fmt: skip
+async def test_a_body_is_limited_by_its_declared_length(path: str, limit: int) -> None:
+    """Trap B16: BentoML reads bodies of any size."""
+    body = b"x" * limit  # so that it is the header which says that there is too much to come
+    for length, status in ((limit, 200), (limit + 1, 413)):
+        got = await Exchange(edge(echo), path, headers={"content-length": str(length)}, chunks=(body,)).run()
+        assert got.status == status
+
+
+async def test_a_body_without_a_length_is_limited_as_it_comes() -> None:
+    life = a_life()
+    wearing = edge(echo, life)
+    assert json.loads((await Exchange(wearing, chunks=(b"x" * 50, b"x" * 50)).run()).body)["bytes"] == 100
+    got = await Exchange(wearing, chunks=(b"x" * 50, b"x" * 51, b"x" * 50)).run()
+    assert (got.status, got.error["code"]) == (413, "file_too_large")
+    assert "100 bytes" in got.error["message"]
+    assert life.in_flight == 0
+
+
+# Clients that leave
+
+
+async def test_work_ends_when_the_client_leaves_and_something_is_sent() -> None:
+    """Traps B5 and B10: BentoML's TimeoutMiddleware waits for a first message, whatever has become of the client."""
+    app, life = Slow(), a_life()
+    exchange = Exchange(edge(app, life))
+    task = exchange.start()
+    await app.at_work.wait()
+    exchange.leave()
+    await task
+    assert app.outcome == "cancelled"
+    assert (exchange.status, exchange.complete, life.in_flight) == (499, True, 0)
+
+
+async def test_a_stream_whose_client_leaves_is_closed_properly() -> None:
+    begun = asyncio.Event()
+
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        begun.set()
+        await asyncio.Event().wait()
+
+    exchange = Exchange(edge(stream))
+    task = exchange.start()
+    await begun.wait()
+    exchange.leave()
+    await task
+    assert (exchange.status, exchange.body, exchange.complete) == (200, b"a", True)
+
+
+async def test_work_after_the_last_byte_is_neither_cancelled_nor_answered_twice() -> None:
+    done: list[bool] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("ok")(scope, receive, send)
+        await asyncio.sleep(0.01)
+        done.append(True)
+
+    got = await Exchange(edge(app)).run()
+    assert (got.status, got.body, done) == (200, b"ok", [True])
+
+
+async def test_a_lease_counts_as_in_flight_until_its_holder_leaves() -> None:
+    """Trap B6: so a dependency that drains waits for the edge."""
+    life = a_life(is_edge=False)
+    life.draining = True
+    exchange = Exchange(edge(echo, life), HOLD_PATH)
+    task = exchange.start()
+    await asyncio.sleep(0.01)
+    assert (life.in_flight, exchange.messages) == (1, [])
+    exchange.leave()
+    await task
+    assert (life.in_flight, exchange.complete) == (0, True)
+
+
+async def test_what_is_not_http_passes_through() -> None:
+    seen: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["type"])
+
+    async def nothing(*_: Message) -> Any:
+        return None
+
+    await edge(app)({"type": "lifespan"}, nothing, nothing)
+    assert seen == ["lifespan"]

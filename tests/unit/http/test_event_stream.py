@@ -1,0 +1,230 @@
+"""A stream never lies: whatever happens, its last event is one `done` or one `error`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from starlette.types import Message
+
+from rag.errors import DependencyUnavailable
+from rag.http.streaming.event_stream import Event, EventStream
+from rag.http.streaming.sse import EventParser
+
+TOKEN: Event = ("token", {"text": "a"})
+DONE: Event = ("done", {"finish_reason": "stop"})
+
+
+class Client:
+    """Collects what is sent to it."""
+
+    def __init__(self, on_message: Callable[[Message], Awaitable[None]] | None = None) -> None:
+        self.messages: list[Message] = []
+        self._on_message = on_message
+
+    async def send(self, message: Message) -> None:
+        self.messages.append(message)
+        if self._on_message is not None:
+            await self._on_message(message)
+
+    async def receive(self) -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError("not reached")
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(m.get("body", b"") for m in self.messages)
+
+    @property
+    def events(self) -> list[tuple[str, Any]]:
+        return [(name, json.loads(data)) for name, data in EventParser().feed(self.body)]
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.events]
+
+    @property
+    def ended(self) -> bool:
+        return self.messages[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+class Script:
+    """Events of a stream; an exception is raised, a number is a sleep. Tells whether it was cleaned up."""
+
+    def __init__(self, *steps: Event | BaseException | float) -> None:
+        self.steps = steps
+        self.cleaned = False
+        self.closed = 0
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        try:
+            for step in self.steps:
+                if isinstance(step, BaseException):
+                    raise step
+                if isinstance(step, tuple):
+                    yield step
+                else:
+                    await asyncio.sleep(step)
+        finally:
+            self.cleaned = True
+
+    async def close(self) -> None:
+        self.closed += 1
+
+    def stream(self, *, keep_alive_s: float = 5, timeout_s: float = 5) -> EventStream:
+        return EventStream(self.events(), keep_alive_s=keep_alive_s, timeout_s=timeout_s, close=self.close)
+
+    async def play(self, client: Client | None = None, **options: float) -> Client:
+        client = client or Client()
+        await self.stream(**options)({"type": "http"}, client.receive, client.send)
+        return client
+
+
+async def test_events_arrive_as_they_were_given() -> None:
+    script = Script(TOKEN, DONE)
+    client = await script.play()
+    assert client.events == [TOKEN, DONE]
+    assert client.ended
+    assert (script.cleaned, script.closed) == (True, 1)
+
+
+async def test_the_head_says_what_follows() -> None:
+    client = await Script(DONE).play()
+    head = client.messages[0]
+    headers = {name.decode(): value.decode() for name, value in head["headers"]}
+    assert (head["status"], headers["cache-control"], headers["x-accel-buffering"]) == (200, "no-store", "no")
+    assert headers["content-type"].startswith("text/event-stream")
+    assert "content-length" not in headers
+
+
+@pytest.mark.parametrize(
+    ("steps", "code"),
+    [
+        ((TOKEN,), "internal_error"),
+        ((), "internal_error"),
+        ((TOKEN, DependencyUnavailable("the engine died")), "dependency_unavailable"),
+        ((DependencyUnavailable("the engine died"),), "dependency_unavailable"),
+        ((TOKEN, ValueError("a defect")), "internal_error"),
+        ((TOKEN, 30.0, DONE), "timeout"),
+        ((30.0,), "timeout"),
+    ],
+    ids=["no-done", "nothing", "rag-error", "rag-error-first", "defect", "hangs", "hangs-first"],
+)
+async def test_a_stream_that_fails_ends_with_one_error(steps: tuple[Any, ...], code: str) -> None:
+    """Trap B3: BentoML ends such a stream as a normal 200."""
+    script = Script(*steps)
+    client = await script.play(timeout_s=0.05)
+    assert client.names == ["token"] * (TOKEN in steps) + ["error"]
+    assert client.events[-1][1]["code"] == code
+    assert client.ended
+    assert (script.cleaned, script.closed) == (True, 1)
+
+
+async def test_an_error_says_what_failed_and_whether_to_try_again() -> None:
+    client = await Script(DependencyUnavailable("the engine died")).play()
+    assert client.events == [
+        ("error", {"code": "dependency_unavailable", "message": "the engine died", "retryable": True})
+    ]
+
+
+async def test_a_defect_is_not_shown_to_the_client() -> None:
+    client = await Script(ValueError("secret")).play()
+    assert b"secret" not in client.body
+
+
+@pytest.mark.parametrize("last", [DONE, ("error", {"code": "timeout", "message": "x", "retryable": True})])
+async def test_nothing_follows_the_last_event(last: Event) -> None:
+    script = Script(last, TOKEN, DONE, ValueError("late"))
+    client = await script.play()
+    assert client.events == [last]
+    assert script.cleaned
+
+
+async def test_a_silent_stream_sends_comments() -> None:
+    client = await Script(0.15, DONE).play(keep_alive_s=0.02)
+    assert client.body.startswith(b": keep-alive\n\n")
+    assert 2 <= client.body.count(b": keep-alive") <= 8
+    assert client.names == ["done"]
+
+
+async def test_a_busy_stream_sends_no_comments() -> None:
+    client = await Script(*(TOKEN, 0.005) * 16, DONE).play(keep_alive_s=0.07)
+    assert b"keep-alive" not in client.body
+
+
+async def test_no_comment_follows_the_end() -> None:
+    client = await Script(DONE).play(keep_alive_s=0.01)
+    sent = len(client.messages)
+    await asyncio.sleep(0.04)
+    assert len(client.messages) == sent
+
+
+async def test_the_head_is_sent_before_the_first_event_is_there() -> None:
+    """Trap B5: a client's leaving is noticed everywhere only once its stream is open."""
+    begun = asyncio.Event()
+
+    async def on_message(message: Message) -> None:
+        begun.set()
+
+    client = Client(on_message)
+    playing = asyncio.create_task(Script(30.0).play(client))
+    await asyncio.wait_for(begun.wait(), 1)
+    assert [message["type"] for message in client.messages] == ["http.response.start"]
+    playing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await playing
+
+
+async def cancelled_when_sending(script: Script, number: int) -> None:
+    """Plays `script` and leaves while message `number` is on its way."""
+    reached = asyncio.Event()
+    client = Client()
+
+    async def stuck(message: Message) -> None:
+        if len(client.messages) > number:
+            reached.set()
+            await asyncio.Event().wait()
+
+    client._on_message = stuck
+    playing = asyncio.create_task(script.play(client))
+    await asyncio.wait_for(reached.wait(), 1)
+    playing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await playing
+    assert playing.cancelled()
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+async def test_what_is_behind_the_stream_is_closed_when_the_client_leaves(number: int) -> None:
+    """Trap B5: also when not one event was taken, and the generator of events was never started."""
+    script = Script(TOKEN, TOKEN, DONE)
+    await cancelled_when_sending(script, number)
+    assert script.closed == 1
+    assert script.cleaned == (number > 0)
+
+
+async def test_it_is_closed_when_sending_fails() -> None:
+    async def broken(message: Message) -> None:
+        raise OSError("gone")
+
+    script = Script(TOKEN, DONE)
+    with pytest.raises(OSError, match="gone"):
+        await script.play(Client(broken))
+    assert script.closed == 1
+
+
+async def test_a_background_task_runs_after_the_last_byte() -> None:
+    ran: list[bool] = []
+    client = Client()
+    stream = Script(DONE).stream()
+
+    async def background() -> None:
+        ran.append(client.ended)
+
+    stream.background = background  # type: ignore[assignment]
+    await stream({"type": "http"}, client.receive, client.send)
+    assert ran == [True]

@@ -1,0 +1,234 @@
+"""The published document says what the code does."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema_rs import Draft202012Validator
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from rag import errors
+from rag.chunkers import strategy
+from rag.errors import InvalidFilter, InvalidRequest
+from rag.http.attributes_wire import checked_attributes
+from rag.http.error_table import STATUS, error_body
+from rag.http.native.rag_api import _GROUPS as EDGE_GROUPS
+from rag.http.openapi.document import OPERATIONS, document, published
+from rag.http.openapi.published import PATH, PublishedApi
+from rag.http.v1.documents_app import _GROUPS as DOCUMENT_GROUPS
+from rag.retrieve.search.filters import compile_filters
+
+NATIVE = {("post", path) for path in ("/ask", "/retrieve", "/generate", "/ingest")}
+NOT_OFFERED = {(method, "/v1/responses/{rest}") for method in ("get", "post", "delete")}
+"""They are there to say why not."""
+PROBES = {("get", path) for path in ("/readyz", "/livez", "/healthz", "/metrics")}
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(published())
+    return made
+
+
+class Anything:
+    """Parts of which a route group only takes what it keeps."""
+
+    def __getattr__(self, name: str) -> Any:
+        return Anything()
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return Anything()
+
+
+def routes() -> set[tuple[str, str]]:
+    """Methods and paths of both `/v1` applications."""
+    parts: Any = Anything()
+    found: set[tuple[str, str]] = set()
+    for group in (*EDGE_GROUPS, *DOCUMENT_GROUPS):
+        for route in group(parts).routes():
+            assert isinstance(route, Route)
+            path = re.sub(r"{(\w+):\w+}", r"{\1}", route.path)
+            found |= {(method.lower(), f"/v1{path}") for method in route.methods or () if method != "HEAD"}
+    return found
+
+
+def described(whole: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(method, path) for path, item in whole["paths"].items() for method in item}
+
+
+def test_every_route_is_described_and_nothing_else(whole: dict[str, Any]) -> None:
+    assert described(whole) == (routes() - NOT_OFFERED) | NATIVE | PROBES
+
+
+def test_names_are_there_once() -> None:
+    names = [operation.name for operation in OPERATIONS]
+    assert len(set(names)) == len(names)
+
+
+def test_links_name_operations_and_their_parameters(whole: dict[str, Any]) -> None:
+    paths = {operation.name: operation.path for operation in OPERATIONS}
+    for operation in OPERATIONS:
+        for name, taken in operation.links.items():
+            assert all(f"{{{parameter}}}" in paths[name] for parameter in taken), (operation.name, name)
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def test_every_reference_leads_somewhere(whole: dict[str, Any]) -> None:
+    for reference in set(references(whole)):
+        node: Any = whole
+        for step in reference.removeprefix("#/").split("/"):
+            node = node[step]
+        assert isinstance(node, dict), reference
+
+
+def test_every_status_of_an_error_has_all_its_codes(whole: dict[str, Any]) -> None:
+    responses = whole["components"]["responses"]
+    for error in errors.all_errors():
+        if error in (errors.SetupError, errors.Unavailable, errors.MethodNotAllowed):
+            continue  # at a start; never itself; of no operation
+        if error is errors.Forbidden and "Error403" not in responses:
+            continue
+        assert f"`{error.code}`" in responses[f"Error{STATUS[error]}"]["description"]
+
+
+def test_errors_fit_their_schema(whole: dict[str, Any]) -> None:
+    body = error_body(errors.Conflict("twice", param="name"), "abc")
+    validator(whole, "Error").validate(body)
+    del body["error"]["request_id"]
+    assert not validator(whole, "Error").is_valid(body)
+
+
+def validator(whole: dict[str, Any], name: str) -> Draft202012Validator:
+    return Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": whole["components"]})
+
+
+FILTERS: list[Any] = [
+    {"type": "eq", "key": "topic", "value": "guide"},
+    {"type": "gte", "key": "year", "value": 2020.5},
+    {"type": "in", "key": "lang", "value": ["en", 1, True]},
+    {"type": "and", "filters": [{"type": "ne", "key": "a", "value": False}]},
+    {"type": "or", "filters": [{"type": "and", "filters": [{"type": "lt", "key": "a", "value": 1}]}]},
+    {"type": "gt", "key": "year", "value": True},
+    {"type": "eq", "key": "not safe", "value": 1},
+    {"type": "eq", "key": "a", "value": None},
+    {"type": "eq", "key": "a", "value": "x" * 4097},
+    {"type": "eq", "key": "a"},
+    {"type": "in", "key": "a", "value": []},
+    {"type": "in", "key": "a", "value": [1] * 257},
+    {"type": "and", "filters": []},
+    {"type": "like", "key": "a", "value": "x"},
+    {"type": "eq", "key": "a", "value": 1, "more": 1},
+    {},
+]
+
+
+@pytest.mark.parametrize("filters", FILTERS, ids=range(len(FILTERS)))
+def test_the_schema_of_filters_takes_what_the_code_takes(whole: dict[str, Any], filters: Any) -> None:
+    assert validator(whole, "Filter").is_valid(filters) == taken(lambda: compile_filters(filters))
+
+
+STRATEGIES: list[Any] = [
+    {"type": "auto"},
+    {"type": "static", "static": {"max_chunk_size_tokens": 4096, "chunk_overlap_tokens": 2048}},
+    {"type": "recursive"},
+    {"type": "recursive", "recursive": {"max_chars": 64}, "questions": 8},
+    {"type": "sentences", "sentences": {"max_chars": 16383, "overlap_sentences": 10}},
+    {"type": "structure", "structure": {"max_chars": 16383}, "questions": None},
+    {"type": "parent_child", "parent_child": {"parent_chars": 128, "child_chars": 64}},
+    {"type": "auto", "auto": {}},
+    {"type": "static", "static": {"max_chunk_size_tokens": 4097}},
+    {"type": "static", "static": {"max_chunk_size_tokens": 99}},
+    {"type": "recursive", "recursive": {"max_chars": 63}},
+    {"type": "recursive", "recursive": {"max_chars": 16384}},
+    {"type": "sentences", "sentences": {"overlap_sentences": 11}},
+    {"type": "structure", "recursive": {}},
+    {"type": "parent_child", "parent_child": {"parent_chars": 127}},
+    {"type": "recursive", "questions": 9},
+    {"type": "magic"},
+]
+
+
+@pytest.mark.parametrize("chunking", STRATEGIES, ids=range(len(STRATEGIES)))
+def test_the_schema_of_chunking_takes_what_the_code_takes(whole: dict[str, Any], chunking: Any) -> None:
+    parsed = taken(lambda: strategy.parse(chunking, strategy.RecursiveStrategy()))
+    assert validator(whole, "ChunkingStrategy").is_valid(chunking) == parsed
+
+
+ATTRIBUTES: list[Any] = [
+    {},
+    {"a": "x" * 512, "k" * 64: 1.5, "b": True},
+    {str(number): number for number in range(16)},
+    {str(number): number for number in range(17)},
+    {"a": "x" * 513},
+    {"k" * 65: 1},
+    {"": 1},
+    {"a": None},
+    {"a": [1]},
+]
+
+
+@pytest.mark.parametrize("attributes", ATTRIBUTES, ids=range(len(ATTRIBUTES)))
+def test_the_schema_of_attributes_takes_what_the_code_takes(whole: dict[str, Any], attributes: Any) -> None:
+    assert validator(whole, "Attributes").is_valid(attributes) == taken(lambda: checked_attributes(attributes))
+
+
+def taken(call: Any) -> bool:
+    try:
+        call()
+    except (InvalidRequest, InvalidFilter):
+        return False
+    return True
+
+
+def test_examples_of_bodies_fit_their_schemas(whole: dict[str, Any]) -> None:
+    """Swagger UI fills them in, so they must work as they are."""
+    schemas, seen = whole["components"]["schemas"], 0
+    for name, schema in schemas.items():
+        if "example" in schema:
+            validator(whole, name).validate(schema["example"])
+            seen += 1
+    assert seen >= 9
+
+
+def test_one_of_two_fields_is_said_as_the_code_has_it(whole: dict[str, Any]) -> None:
+    one = validator(whole, "GenerateRequest")
+    assert one.is_valid({"prompt": "x"})
+    assert one.is_valid({"prompt": "x", "tokens": None})
+    assert not one.is_valid({"prompt": "x", "tokens": [1]})
+    assert not one.is_valid({"max_tokens": 1})
+
+
+def test_models_are_only_described_once(whole: dict[str, Any]) -> None:
+    again = document()
+    assert again == whole
+
+
+def test_it_is_answered_in_place_of_bentomls_document() -> None:
+    async def theirs(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("BentoML's")
+
+    inner = Starlette(routes=[Route(PATH, theirs), Route("/other", theirs)])
+    client = TestClient(PublishedApi(inner))
+    assert client.get(PATH).json()["openapi"] == "3.1.0"
+    assert client.get(PATH).headers["content-type"] == "application/json"
+    assert (client.head(PATH).status_code, client.head(PATH).content) == (200, b"")
+    assert client.get("/other").text == "BentoML's"
+    assert client.post(PATH).status_code == 405

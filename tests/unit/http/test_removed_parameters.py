@@ -1,0 +1,38 @@
+"""Parameters that vLLM had once are refused with what to use instead, before anything else is said of a body."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.errors import InvalidRequest
+from rag.http.native.generate_wire import GenerateRequest
+from rag.http.removed_parameters import REFUSED, REMOVED, refuse_removed
+
+
+@pytest.mark.parametrize("name", [*REMOVED, *REFUSED])
+def test_each_is_refused_by_name_with_advice(name: str) -> None:
+    with pytest.raises(InvalidRequest, match=name) as refused:
+        GenerateRequest.parse({"prompt": "a", name: 1})
+    assert refused.value.param == name
+    assert len(refused.value.message) > len(name) + 30
+
+
+@pytest.mark.parametrize("name", [*REMOVED, *REFUSED])
+def test_null_is_not_there(name: str) -> None:
+    refuse_removed({"prompt": "a", name: None})
+
+
+def test_advice_goes_before_other_faults() -> None:
+    with pytest.raises(InvalidRequest, match="rank them"):
+        GenerateRequest.parse({"nonsense": 1, "use_beam_search": True})
+
+
+def test_advice_names_parameters_or_options_that_there_are() -> None:
+    names = set(GenerateRequest.model_fields)
+    for advice in REMOVED.values():
+        words = {word.strip(",;.") for word in advice.split()}
+        assert words & names or "RAG_LLM__ENGINE__" in advice
+
+
+def test_no_parameter_is_both_taken_and_refused() -> None:
+    assert not set(GenerateRequest.model_fields) & {*REMOVED, *REFUSED}

@@ -1,0 +1,288 @@
+"""multipart/form-data on its way to disk, in pieces of any size."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import hashlib
+import os
+import random
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.requests import Request
+from starlette.types import Message
+
+from rag.errors import DependencyUnavailable, FileTooLarge, InvalidRequest, RagError, UnsupportedFile
+from rag.http.uploads.form import UploadForm, UploadRules, received_form
+from rag.http.uploads.part_header import read_disposition
+from rag.http.uploads.upload_file import UploadFile
+
+RULES = UploadRules("files", ("note", "other"), max_file_bytes=100_000)
+Parts = Sequence[tuple[str, tuple[str | None, bytes]]]
+
+
+class Body:
+    """A request's body in pieces, which tells how many were taken."""
+
+    def __init__(self, pieces: Sequence[bytes], *, cut: bool = False) -> None:
+        self.left = list(pieces)
+        self._cut = cut
+
+    async def receive(self) -> Message:
+        if self.left:
+            piece = self.left.pop(0)
+            return {"type": "http.request", "body": piece, "more_body": bool(self.left) or self._cut}
+        return {"type": "http.disconnect"}
+
+
+def request_of(body: Body, content_type: str) -> Request:
+    headers = [(b"content-type", content_type.encode("latin-1"))]
+    return Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, body.receive)
+
+
+def encoded(parts: Parts) -> tuple[bytes, str]:
+    request = httpx.Request("POST", "http://test/", files=list(parts))
+    return request.read(), request.headers["content-type"]
+
+
+def in_pieces(whole: bytes, size: int) -> list[bytes]:
+    return [whole[i : i + size] for i in range(0, len(whole), size)]
+
+
+@contextlib.asynccontextmanager
+async def received(
+    folder: Path, parts: Parts, rules: UploadRules = RULES, *, size: int = 65_536
+) -> AsyncIterator[UploadForm]:
+    whole, content_type = encoded(parts)
+    async with received_form(request_of(Body(in_pieces(whole, size)), content_type), folder, rules) as form:
+        yield form
+
+
+async def refusal(folder: Path, parts: Parts, rules: UploadRules = RULES) -> RagError:
+    with pytest.raises(RagError) as caught:
+        async with received(folder, parts, rules):
+            pass
+    assert left(folder) == []
+    return caught.value
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(os.listdir(folder)) if folder.exists() else []
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64, 1000, 10**6])
+async def test_files_and_fields_arrive_whatever_the_pieces_are(tmp_path: Path, size: int) -> None:
+    noise = random.Random(1).randbytes(5000) + b"\r\n--\r\n-----\r\n"
+    parts: Parts = [
+        ("note", (None, "ä".encode())), ("files", ("guide/intro.md", noise)), ("files", ("empty.md", b"")),
+        ("other", (None, b"")), ("files", ("日本.txt", b"\r\n--x")),
+    ]  # fmt: skip
+    async with received(tmp_path, parts, size=size) as form:
+        assert form.fields == {"note": "ä", "other": ""}
+        assert [(u.filename, u.bytes) for u in form.uploads] == [
+            ("guide/intro.md", len(noise)),
+            ("empty.md", 0),
+            ("日本.txt", 5),
+        ]
+        assert form.uploads[0].path.read_bytes() == noise
+        assert form.uploads[0].content_hash == hashlib.sha256(noise).hexdigest()
+        for upload in form.uploads:
+            assert upload.path.parent == tmp_path
+            assert upload.path.stat().st_mode & 0o777 == 0o600
+            assert not any(word in upload.path.name for word in ("intro", "empty", "日本"))
+    assert left(tmp_path) == []
+
+
+async def test_what_was_taken_over_is_not_removed(tmp_path: Path) -> None:
+    async with received(tmp_path / "in", [("files", ("a", b"x")), ("files", ("b", b"y"))]) as form:
+        form.uploads[0].path.rename(tmp_path / "mine")
+    assert (tmp_path / "mine").read_bytes() == b"x"
+    assert left(tmp_path / "in") == []
+
+
+async def test_a_file_above_the_limit_is_refused_before_its_end_is_read(tmp_path: Path) -> None:
+    whole, content_type = encoded([("files", ("a.md", b"ok")), ("files", ("big.md", b"x" * 10_000_000))])
+    body = Body(in_pieces(whole, 65_536))
+    pieces = len(body.left)
+    with pytest.raises(FileTooLarge, match=r"big\.md.*100000 bytes \(0\.0953674 MiB\)") as caught:
+        async with received_form(request_of(body, content_type), tmp_path, RULES):
+            pass
+    assert caught.value.param == "big.md"
+    assert len(body.left) > pieces - 10
+    assert left(tmp_path) == []
+
+
+async def test_a_file_as_large_as_the_limit_is_taken(tmp_path: Path) -> None:
+    async with received(tmp_path, [("files", ("a.md", b"x" * 100_000))]) as form:
+        assert form.uploads[0].bytes == 100_000
+
+
+FILE = ("files", ("a.md", b"x"))
+BAD: list[tuple[str, Parts]] = [
+    ("files", [("note", (None, b"x"))]),
+    ("files", [("files", (None, b"text"))]),
+    ("note", [FILE, ("note", ("n.txt", b"x"))]),
+    ("note", [("note", (None, b"x")), ("note", (None, b"x"))]),
+    ("note", [FILE, ("note", (None, b"x" * 65_537))]),
+    ("note", [FILE, ("note", (None, b"\xff"))]),
+    ("strange", [FILE, ("strange", (None, b"x"))]),
+    ("strange", [FILE, ("strange", ("a", b"x"))]),
+    ("files", [("files", ("../a", b"x"))]),
+    ("files", [("files", ("/a", b"x"))]),
+    ("files", [("files", ("a" * 513, b"x"))]),
+]
+
+
+@pytest.mark.parametrize(("param", "parts"), BAD, ids=[f"{param}-{i}" for i, (param, _) in enumerate(BAD)])
+async def test_a_form_with_a_fault_is_refused_and_leaves_nothing(tmp_path: Path, param: str, parts: Parts) -> None:
+    error = await refusal(tmp_path, parts)
+    assert (type(error), error.param) == (InvalidRequest, param)
+
+
+async def test_there_is_an_end_to_the_number_of_files(tmp_path: Path) -> None:
+    rules = UploadRules("files", (), 10, max_files=3)
+    async with received(tmp_path, [FILE] * 3, rules):
+        pass
+    assert "3 at most" in (await refusal(tmp_path, [FILE] * 4, rules)).message
+
+
+async def test_a_name_may_be_there_once_only_where_that_matters(tmp_path: Path) -> None:
+    same: Parts = [("files", ("é.md", b"x")), ("files", ("e\u0301.md", b"y"))]
+    async with received(tmp_path, same):
+        pass
+    error = await refusal(tmp_path, same, UploadRules("files", (), 10, unique_names=True))
+    assert (type(error), error.param) == (InvalidRequest, "é.md")
+
+
+async def test_a_file_of_the_wrong_kind_refuses_the_whole(tmp_path: Path) -> None:
+    def check(path: Path, name: str) -> None:
+        if path.read_bytes() == b"bad":
+            raise UnsupportedFile(f"{name} is bad", param=name)
+
+    rules = UploadRules("files", (), 10, check_type=check)
+    error = await refusal(tmp_path, [FILE, ("files", ("b.md", b"bad")), FILE], rules)
+    assert (type(error), error.param) == (UnsupportedFile, "b.md")
+
+
+CONTENT_TYPES = [
+    "", "application/json", "multipart/form-data", "multipart/form-data; boundary=", "multipart/mixed; boundary=x",
+    "multipart/form-data; boundary=" + "x" * 300,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content_type", CONTENT_TYPES)
+async def test_another_content_type_is_refused(tmp_path: Path, content_type: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        async with received_form(request_of(Body([b"--x--\r\n"]), content_type), tmp_path, RULES):
+            pass
+    assert caught.value.param == "content-type"
+
+
+BODIES = [
+    b"", b"no parts", b"--x", b"--x--", b"--x\r\n\r\n\r\n--x--",
+    b"--x\r\nContent-Disposition: nothing\r\n\r\n\r\n--x--",
+    b"--x\r\nContent-Disposition: form-data\r\n\r\n\r\n--x--",
+    b"--x\r\n" + b"A: b\r\n" * 17 + b"\r\n\r\n--x--", b"--x\r\nA: " + b"b" * 20_000 + b"\r\n\r\n\r\n--x--",
+    b"--x\r\n\0: b\r\n\r\n--x--", b'--x\r\nContent-Disposition: form-data; name="\xff"\r\n\r\n\r\n--x--',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: repr(body[:40]))
+async def test_a_body_that_is_no_form_is_refused(tmp_path: Path, body: bytes) -> None:
+    with pytest.raises(InvalidRequest):
+        async with received_form(request_of(Body([body]), "multipart/form-data; boundary=x"), tmp_path, RULES):
+            pass
+
+
+@settings(max_examples=60, deadline=None)
+@given(body=st.binary(max_size=80), size=st.integers(1, 40))
+async def test_no_bytes_make_anything_but_a_form_or_a_refusal(
+    tmp_path_factory: pytest.TempPathFactory, body: bytes, size: int
+) -> None:
+    folder = tmp_path_factory.mktemp("in")
+    request = request_of(Body(in_pieces(b"--x\r\n" + body, size)), "multipart/form-data; boundary=x")
+    with pytest.raises(RagError):
+        async with received_form(request, folder, RULES):
+            pass
+    assert left(folder) == []
+
+
+@pytest.mark.parametrize("cut", [True, False])
+async def test_a_body_that_is_cut_off_is_refused_wherever_that_is(tmp_path: Path, cut: bool) -> None:
+    whole, content_type = encoded([("files", ("a.md", b"content")), ("note", (None, b"x"))])
+    for end in range(0, len(whole) - 4, 5):  # without the last line's end it is whole
+        with pytest.raises(InvalidRequest):
+            async with received_form(request_of(Body([whole[:end]], cut=cut), content_type), tmp_path, RULES):
+                pass
+        assert left(tmp_path) == []
+
+
+async def test_nothing_is_left_when_the_work_is_cancelled(tmp_path: Path) -> None:
+    whole, content_type = encoded([("files", ("a.md", b"x" * 90_000))])
+    begun, pieces = asyncio.Event(), in_pieces(whole, 1000)
+
+    async def receive() -> Message:
+        if len(pieces) > 1:
+            return {"type": "http.request", "body": pieces.pop(0), "more_body": True}
+        begun.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def work() -> None:
+        headers = [(b"content-type", content_type.encode())]
+        request = Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive)
+        async with received_form(request, tmp_path, RULES):
+            pass
+
+    task = asyncio.create_task(work())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "message"), [(errno.ENOSPC, "disk is full"), (errno.EDQUOT, "disk is full"), (errno.EIO, "write")]
+)
+async def test_a_full_disk_is_told_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, message: str
+) -> None:
+    def full(self: UploadFile, data: memoryview) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(UploadFile, "write", full)
+    error = await refusal(tmp_path, [FILE])
+    assert isinstance(error, DependencyUnavailable)
+    assert message in error.message
+
+
+DISPOSITIONS: list[tuple[str, Any]] = [
+    ('form-data; name="files"; filename="guide/intro.md"', "guide/intro.md"),
+    ('form-data; name="files"; filename="naïve 日本.md"', "naïve 日本.md"),
+    ("form-data; name=\"files\"; filename*=utf-8''na%C3%AFve%20%22x%22.md", 'naïve "x".md'),
+    ('form-data; name="files"; filename="fallback.md"; filename*=UTF-8\'en\'%e6%97%a5.md', "日.md"),
+    ("form-data; name=\"files\"; filename*=iso-8859-1''%e9.md", "é.md"),
+    ('form-data; name="files"; filename="a\\"b.md"', 'a"b.md'),
+    ('form-data; name="files"; filename="a%22b.md"', "a%22b.md"),
+    ('form-data; name="files"; filename="a\\\\b.md"', "a\\b.md"),
+    ('form-data; name="files"; filename="dir\\b.md"', "dir\\b.md"),
+    ('form-data; name="files"; filename="C:\\dir\\b.md"', "C:\\dir\\b.md"),
+    ('form-data; name="files"; filename="a;b=c.md"', "a;b=c.md"),
+    ("form-data; filename=plain.md; name=files", "plain.md"),
+    ('Form-Data ; NAME="files" ; FileName="a.md"', "a.md"),
+    ('form-data; name="files"; filename=""', ""),
+    ('form-data; name="files"', None),
+]
+
+
+@pytest.mark.parametrize(("header", "filename"), DISPOSITIONS)
+def test_names_come_as_clients_send_them(header: str, filename: str | None) -> None:
+    assert read_disposition(header.encode()) == ("files", filename)

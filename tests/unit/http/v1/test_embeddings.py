@@ -1,0 +1,138 @@
+"""`/v1/embeddings`, through OpenAI's client, LangChain's, and without them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from openai.types import CreateEmbeddingResponse
+
+from rag.errors import DependencyUnavailable
+from tests.fakes import FakeEmbedder
+from tests.support.v1_client import V1, error_of
+
+MODEL = "fake-embedder"
+TEXTS = ["zebras eat grass", "databases hold rows"]
+
+
+async def post(app: V1, **body: Any) -> httpx.Response:
+    async with app.http() as http:
+        return await http.post("/embeddings", content=json.dumps({"model": MODEL, **body}))
+
+
+@pytest.mark.parametrize("encoding_format", ["float", "base64", None])
+async def test_texts_become_vectors_through_the_client(shared_app: V1, encoding_format: Any) -> None:
+    options = {} if encoding_format is None else {"encoding_format": encoding_format}
+    async with shared_app.openai() as client:
+        made = await client.embeddings.create(model=MODEL, input=TEXTS, user="me", **options)
+    assert (made.object, made.model) == ("list", MODEL)
+    assert [(one.object, one.index) for one in made.data] == [("embedding", 0), ("embedding", 1)]
+    assert (made.usage.prompt_tokens, made.usage.total_tokens) == (6, 6)
+    given: list[Any] = [one.embedding for one in made.data]
+    is_text = encoding_format == "base64"
+    vectors = np.array([np.frombuffer(base64.b64decode(one), "<f4") if is_text else one for one in given])
+    np.testing.assert_allclose(vectors, FakeEmbedder().vectors(TEXTS), atol=1e-6)
+
+
+async def test_an_answer_is_what_openai_s_types_say(shared_app: V1) -> None:
+    got = await post(shared_app, input=["a"])
+    assert CreateEmbeddingResponse.model_validate(got.json(), strict=True).to_dict() == got.json()
+
+
+@pytest.mark.parametrize(
+    ("given", "same"),
+    [
+        ("zebras eat grass", ["zebras eat grass"]),
+        (FakeEmbedder().ids_of("zebras eat grass"), ["zebras eat grass"]),
+        ([FakeEmbedder().ids_of(text) for text in TEXTS], TEXTS),
+    ],
+    ids=["text", "tokens", "lists of tokens"],
+)
+async def test_each_shape_of_input(shared_app: V1, given: Any, same: list[str]) -> None:
+    got, wanted = await post(shared_app, input=given), await post(shared_app, input=same)
+    assert got.json() == wanted.json()
+    assert len(got.json()["data"]) == len(same)
+
+
+async def test_texts_are_passages_unless_the_request_says_otherwise(app: V1) -> None:
+    await post(app, input="a")
+    await post(app, input="a", input_type="query")
+    await post(app, input="a", input_type="passage", dimensions=app.embedder.dimensions)
+    assert [kind for _, kind in app.embedder.calls] == ["passage", "query", "passage"]
+
+
+@pytest.mark.parametrize("encoding_format", ["float", "base64"])
+async def test_shorter_vectors_are_the_beginnings_of_the_whole_ones_at_length_1(
+    shared_app: V1, encoding_format: str
+) -> None:
+    got = await post(shared_app, input=TEXTS, dimensions=48, encoding_format=encoding_format)
+    given = [one["embedding"] for one in got.json()["data"]]
+    is_text = encoding_format == "base64"
+    vectors = np.array([np.frombuffer(base64.b64decode(one), "<f4") if is_text else one for one in given])
+    whole = FakeEmbedder().vectors(TEXTS)[:, :48]
+    np.testing.assert_allclose(vectors, whole / np.linalg.norm(whole, axis=1, keepdims=True), atol=1e-6)
+
+
+async def test_a_beginning_without_direction_is_no_number_that_json_does_not_know(shared_app: V1) -> None:
+    (first,) = FakeEmbedder().ids_of("zebras")
+    got = await post(shared_app, input="zebras", dimensions=first)
+    assert got.json()["data"][0]["embedding"] == [0.0] * first
+
+
+BAD: list[tuple[str, Any]] = [
+    ("input", {"input": []}), ("input", {"input": ""}), ("input", {"input": None}), ("input", {"input": {"a": 1}}),
+    ("input", {"input": True}), ("input", {"input": 3}), ("input.1", {"input": ["a", ""]}),
+    ("input.1", {"input": ["a", 1]}), ("input.0", {"input": [1, "a"]}), ("input.0", {"input": [True]}),
+    ("input.0", {"input": [[]]}), ("input.1", {"input": [[1], ["a"]]}), ("input.0", {"input": [[1.5]]}),
+    ("input.0", {"input": [-1]}), ("input.0", {"input": [[10**30]]}), ("input", {"input": [10**8]}),
+    ("input.1", {"input": ["a", "\udfff"]}), ("input", {"input": ["x"] * 2049}), ("input.0", {"input": [{"text": 1}]}),
+    ("input", {"input": "\ud800"}),
+    ("dimensions", {"input": "a", "dimensions": 65}), ("dimensions", {"input": "a", "dimensions": 0}),
+    ("dimensions", {"input": "a", "dimensions": "64"}), ("encoding_format", {"input": "a", "encoding_format": "hex"}),
+    ("input_type", {"input": "a", "input_type": "document"}), ("user", {"input": "a", "user": 1}),
+    ("model", {"input": "a", "model": 1}), ("truncate", {"input": "a", "truncate": True}), ("input", {"user": "me"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("param", "body"), BAD, ids=lambda value: str(value)[:40])
+async def test_a_bad_body_is_refused_with_the_fields_name(shared_app: V1, param: str, body: Any) -> None:
+    assert error_of(await post(shared_app, **body)) == (400, "invalid_request", param)
+
+
+@pytest.mark.parametrize("model", ["default", "rag", "", "text-embedding-3-small"])
+async def test_another_model_is_not_found(shared_app: V1, model: str) -> None:
+    got = await post(shared_app, input="a", model=model)
+    assert error_of(got) == (404, "model_not_found", "model")
+    assert MODEL in got.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [("x " * 9, "input"), (["x", "x " * 9], "input.1"), ([1] * 9, "input"), ([[1], [1], [1] * 9], "input.2")],
+    ids=["text", "texts", "tokens", "lists of tokens"],
+)
+async def test_what_is_longer_than_the_model_reads_is_refused(app: V1, given: Any, name: str) -> None:
+    app.embedder = FakeEmbedder(max_tokens=8)
+    got = await post(app, input=given)
+    assert error_of(got) == (400, "context_length_exceeded", name)
+    assert "9 tokens" in got.json()["error"]["message"]
+    assert app.embedder.calls == []
+
+
+async def test_an_encoder_that_does_not_answer_is_said(app: V1) -> None:
+    app.embedder.failure = DependencyUnavailable("Embedder does not answer")
+    assert error_of(await post(app, input="a"))[:2] == (503, "dependency_unavailable")
+
+
+async def test_langchain_embeds(shared_app: V1) -> None:
+    from langchain_openai import OpenAIEmbeddings
+
+    async with shared_app.openai() as client:
+        own: dict[str, Any] = {"api_key": "x", "async_client": client.embeddings}
+        embeddings = OpenAIEmbeddings(model=MODEL, check_embedding_ctx_length=False, **own)
+        found = await embeddings.aembed_documents(TEXTS)
+    np.testing.assert_allclose(found, FakeEmbedder().vectors(TEXTS), atol=1e-6)

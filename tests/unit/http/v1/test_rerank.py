@@ -1,0 +1,84 @@
+"""`/v1/rerank`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from rag.adapters.http_reranker import HttpReranker
+from rag.errors import DependencyUnavailable
+from tests.support.loopback import served
+from tests.support.v1_client import V1, error_of
+
+QUERY = "zebras eat grass"
+DOCUMENTS: list[Any] = ["databases hold rows", {"text": "zebras eat grass"}, "zebras sleep"]
+
+
+async def post(app: V1, **body: Any) -> httpx.Response:
+    async with app.http() as http:
+        return await http.post("/rerank", content=json.dumps({"query": QUERY, "documents": DOCUMENTS, **body}))
+
+
+@pytest.mark.parametrize("model", [{}, {"model": "rerank"}, {"model": "fake-reranker"}])
+async def test_documents_come_best_first(shared_app: V1, model: dict[str, str]) -> None:
+    answer = (await post(shared_app, **model)).json()
+    assert answer["id"].startswith("rerank-")
+    assert answer["model"] == "fake-reranker"
+    assert answer["usage"] == {"prompt_tokens": 11, "total_tokens": 11}
+    assert answer["results"] == [
+        {"index": 1, "document": {"text": "zebras eat grass"}, "relevance_score": 1.0},
+        {"index": 2, "document": {"text": "zebras sleep"}, "relevance_score": pytest.approx(1 / 3)},
+        {"index": 0, "document": {"text": "databases hold rows"}, "relevance_score": 0.0},
+    ]
+
+
+@pytest.mark.parametrize(("top_n", "places"), [(0, [1, 2, 0]), (2, [1, 2]), (9, [1, 2, 0])])
+async def test_as_many_as_wanted(shared_app: V1, top_n: int, places: list[int]) -> None:
+    answer = (await post(shared_app, top_n=top_n, return_documents=False)).json()
+    assert [result["index"] for result in answer["results"]] == places
+    assert all(set(result) == {"index", "relevance_score"} for result in answer["results"])
+
+
+async def test_equal_documents_keep_their_order(shared_app: V1) -> None:
+    answer = (await post(shared_app, documents=["b", "a", "b"])).json()
+    assert [result["index"] for result in answer["results"]] == [0, 1, 2]
+
+
+BAD: list[tuple[str, Any]] = [
+    ("query", {"query": " "}), ("query", {"query": 1}), ("query", {"query": "\ud800"}), ("query", {"query": None}),
+    ("documents", {"documents": []}), ("documents", {"documents": "a"}), ("documents", {"documents": ["a"] * 1025}),
+    ("documents.1", {"documents": ["a", 1]}), ("documents.0", {"documents": [{"text": 1}]}),
+    ("documents.0", {"documents": [{"text": "a", "image": "b"}]}), ("documents.0", {"documents": [{}]}),
+    ("documents.0", {"documents": [""]}), ("documents.0", {"documents": [["a"]]}),
+    ("documents.0", {"documents": ["\udfff"]}), ("documents.0", {"documents": ["x" * 1_000_001]}),
+    ("top_n", {"top_n": -1}), ("top_n", {"top_n": "2"}), ("return_documents", {"return_documents": "yes"}),
+    ("truncate_prompt_tokens", {"truncate_prompt_tokens": 10}), ("model", {"model": None}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("param", "body"), BAD, ids=lambda value: str(value)[:40])
+async def test_a_bad_body_is_refused_with_the_fields_name(shared_app: V1, param: str, body: Any) -> None:
+    assert error_of(await post(shared_app, **body)) == (400, "invalid_request", param)
+
+
+async def test_another_model_is_not_found(shared_app: V1) -> None:
+    got = await post(shared_app, model="jina-reranker-v2-base-multilingual")
+    assert error_of(got) == (404, "model_not_found", "model")
+    assert "fake-reranker" in got.json()["error"]["message"]
+
+
+async def test_a_reranker_that_does_not_answer_is_said(app: V1) -> None:
+    app.reranker.failure = DependencyUnavailable("no answer")
+    assert error_of(await post(app))[:2] == (503, "dependency_unavailable")
+
+
+async def test_a_client_of_such_endpoints_reads_it(shared_app: V1) -> None:
+    async with served(shared_app.app) as address:
+        reranker = HttpReranker(f"{address}/rerank", None, None, 5)
+        try:
+            assert await reranker.rerank(QUERY, ["zebras eat grass", "rows"]) == [1.0, 0.0]
+        finally:
+            await reranker.close()

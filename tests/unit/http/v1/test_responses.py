@@ -1,0 +1,482 @@
+"""`/v1/responses`, through OpenAI's client, LangChain's, and without them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import httpx
+import httpx2
+import openai
+import pytest
+from openai.types.responses import Response
+from pydantic import BaseModel
+
+from rag.errors import ContextLengthExceeded, InvalidFilter, VectorStoreNotFound
+from rag.types import Chat, Hit
+from tests.fakes import FakeGenerator, FakeRetriever
+from tests.support.builders import a_chunk, a_file_id
+from tests.support.edge_service import MODEL, EdgeService, an_edge
+from tests.support.loopback import until
+from tests.support.v1_client import error_of
+
+HITS = (
+    Hit(a_chunk("zebras eat grass", filename="zebras.md", page=3, attributes={"year": 2020}), 0.9),
+    Hit(a_chunk("lions eat zebras", filename="lions.md"), 0.5),
+)
+CITED = "Grass [1], mostly [2]. Nobody knows [7] more."
+SEARCH: Any = {"type": "file_search", "vector_store_ids": ["animals", "plants"]}
+
+
+@pytest.fixture
+async def edge() -> AsyncIterator[EdgeService]:
+    async with an_edge(FakeGenerator(CITED), FakeRetriever(HITS)) as edge:
+        yield edge
+
+
+async def post(edge: EdgeService, **body: Any) -> httpx.Response:
+    return await edge.post("/v1/responses", {"model": MODEL, "input": "Hello there", **body})
+
+
+async def streamed(edge: EdgeService, **body: Any) -> list[Any]:
+    async with edge.openai() as client:
+        stream = await client.responses.create(**{"model": MODEL, "input": "Hello there", **body}, stream=True)
+        return [event async for event in stream]
+
+
+def without_ids(value: Any) -> Any:
+    """Ids and times become the same."""
+    if isinstance(value, Mapping):
+        return {key: 0 if key.endswith("_at") else without_ids(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [without_ids(part) for part in value]
+    return re.sub(r"_[0-9a-f]{32}", "_id", value) if isinstance(value, str) else value
+
+
+# Texts
+
+
+async def test_a_model_writes(edge: EdgeService) -> None:
+    async with edge.openai() as client:
+        made = await client.responses.create(
+            model=MODEL,
+            input="Hello there",
+            instructions="Be brief.",
+            temperature=0.5,
+            top_p=0.9,
+            max_output_tokens=50,
+            metadata={"team": "a"},
+            user="me",
+            extra_body={"seed": 7, "top_k": 5},
+        )
+    assert (made.output_text, made.status, made.error, made.incomplete_details) == (CITED, "completed", None, None)
+    assert (made.object, made.model, made.metadata, made.user) == ("response", MODEL, {"team": "a"}, "me")
+    assert (made.temperature, made.top_p, made.max_output_tokens, made.truncation) == (0.5, 0.9, 50, "disabled")
+    assert [item.type for item in made.output] == ["message"]
+    assert made.usage is not None
+    assert (made.usage.input_tokens, made.usage.output_tokens, made.usage.total_tokens) == (4, 8, 12)
+    assert (made.usage.input_tokens_details.cached_tokens, made.usage.output_tokens_details.reasoning_tokens) == (0, 0)
+    [(prompt, sampling, _)] = edge.generator.requests
+    told = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello there"}]
+    assert list(prompt.messages) == told
+    assert sampling == {"temperature": 0.5, "top_p": 0.9, "max_tokens": 50, "seed": 7, "top_k": 5}
+
+
+async def test_an_answer_is_what_openai_s_types_say(edge: EdgeService) -> None:
+    for body in ({}, {"tools": [SEARCH], "include": ["file_search_call.results"]}, {"max_output_tokens": 2}):
+        got = (await post(edge, **body)).json()
+        assert Response.model_validate(got, strict=True).to_dict() == got
+
+
+async def test_messages_in_every_shape(edge: EdgeService) -> None:
+    given: list[Any] = [
+        {"role": "developer", "content": "Be kind."},
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "One"}]},
+        {
+            "type": "message",
+            "id": "msg_1",
+            "status": "completed",
+            "role": "assistant",
+            "content": [
+                {"type": "output_text", "text": "Two", "annotations": [], "logprobs": []},
+                {"type": "output_text", "text": "!", "annotations": []},
+            ],
+        },
+        {"type": "file_search_call", "id": "fs_1", "status": "completed", "queries": ["a"], "results": None},
+        {"role": "user", "content": "Three"},
+    ]
+    assert (await post(edge, input=given)).status_code == 200
+    assert edge.generator.requests[0][0] == Chat(
+        (
+            {"role": "system", "content": "Be kind."},
+            {"role": "user", "content": "One"},
+            {"role": "assistant", "content": "Two!"},
+            {"role": "user", "content": "Three"},
+        )
+    )
+    assert (await post(edge, model="rag", input=given)).status_code == 200
+    [asked] = edge.retriever.prepared
+    assert (asked["question"], asked["system"]) == ("Three", "Be kind.")
+    assert asked["history"] == [{"role": "user", "content": "One"}, {"role": "assistant", "content": "Two!"}]
+
+
+async def test_a_text_that_is_cut_is_incomplete(edge: EdgeService) -> None:
+    async with edge.openai() as client:
+        made = await client.responses.create(model=MODEL, input="Hello there", max_output_tokens=2)
+    assert (made.status, made.output_text) == ("incomplete", "Grass [1], ")
+    assert made.incomplete_details is not None
+    assert made.incomplete_details.reason == "max_output_tokens"
+    *_, last = await streamed(edge, max_output_tokens=2)
+    assert (last.type, last.response.status) == ("response.incomplete", "incomplete")
+
+
+@pytest.mark.parametrize(
+    ("form", "structure"),
+    [
+        ({"type": "text"}, None),
+        ({"type": "json_object"}, {"json_object": True}),
+        ({"type": "json_schema", "name": "x", "strict": True, "schema": {"type": "object"}}, {"type": "object"}),
+    ],
+)
+async def test_a_text_has_the_form_that_is_asked_for(edge: EdgeService, form: Any, structure: Any) -> None:
+    got = await post(edge, text={"format": form})
+    assert got.status_code == 200, got.text
+    assert got.json()["text"] == {"format": form}
+    wanted = {"json": structure} if form["type"] == "json_schema" else structure
+    assert edge.generator.requests[0][1].get("structured_outputs") == wanted
+
+
+async def test_the_client_parses_what_it_asked_for() -> None:
+    class Animal(BaseModel):
+        name: str
+
+    async with an_edge(FakeGenerator('{"name": "zebra"}')) as edge, edge.openai() as client:
+        parsed = await client.responses.parse(model=MODEL, input="Which?", text_format=Animal)
+        assert parsed.output_parsed == Animal(name="zebra")
+        async with client.responses.stream(model=MODEL, input="Which?", text_format=Animal) as stream:
+            assert (await stream.get_final_response()).output_parsed == Animal(name="zebra")
+
+
+async def test_logprobs_are_included_where_they_are_asked_for(edge: EdgeService) -> None:
+    options: Any = {"include": ["message.output_text.logprobs"], "top_logprobs": 2, "max_output_tokens": 2}
+    part = (await post(edge, **options)).json()["output"][0]["content"][0]
+    assert [(one["token"], one["logprob"], len(one["top_logprobs"])) for one in part["logprobs"]] == [
+        ("Grass ", -0.25, 2),
+        ("[1], ", -0.25, 2),
+    ]
+    assert bytes(part["logprobs"][0]["bytes"]) == b"Grass "
+    deltas = [event for event in await streamed(edge, **options) if event.type == "response.output_text.delta"]
+    assert [delta.logprobs[0].token for delta in deltas] == ["Grass ", "[1], "]
+
+
+async def test_an_adapter_writes(edge: EdgeService) -> None:
+    await post(edge, model="sql")
+    await post(edge, model="sql", tools=[SEARCH])
+    await post(edge, model="rag:sql")
+    await post(edge, model="rag")
+    assert edge.generator.models == ["sql", "sql", "sql", ""]
+    assert len(edge.retriever.prepared) == 3
+
+
+# Answers from documents
+
+
+@pytest.mark.parametrize("body", [{"model": "rag"}, {"tools": [SEARCH]}], ids=["rag", "file_search"])
+async def test_an_answer_from_documents(edge: EdgeService, body: Any) -> None:
+    async with edge.openai() as client:
+        made = await client.responses.create(**{"model": MODEL, "input": "What do zebras eat?", **body})
+    call, message = made.output
+    assert (call.type, message.type) == ("file_search_call", "message")
+    assert (call.status, call.queries, call.results) == ("completed", ["What do zebras eat?"], None)
+    assert made.output_text == "Grass [1], mostly [2]. Nobody knows more."
+    annotations: Any = message.content[0].annotations
+    assert [(one.type, one.file_id, one.filename, one.index, one.end_index, one.source) for one in annotations] == [
+        ("file_citation", a_file_id("zebras.md"), "zebras.md", 6, 9, 1),
+        ("file_citation", a_file_id("lions.md"), "lions.md", 18, 21, 2),
+    ]
+    assert made.output_text[6:9] == "[1]"
+    assert (made.model_extra or {})["rag"] == {"finish_reason": "stop", "citations_removed": 1}
+
+
+async def test_results_are_included_where_they_are_asked_for(edge: EdgeService) -> None:
+    got = await post(edge, tools=[SEARCH], include=["file_search_call.results"])
+    first, second = got.json()["output"][0]["results"]
+    assert (first["file_id"], first["score"], first["text"]) == (a_file_id("zebras.md"), 0.9, "zebras eat grass")
+    assert (first["attributes"], first["page"]) == ({"year": 2020}, 3)
+    assert second["filename"] == "lions.md"
+
+
+async def test_what_the_tool_says_reaches_the_search(edge: EdgeService) -> None:
+    filters = {"type": "eq", "key": "year", "value": 2020}
+    hybrid = {"embedding_weight": 1, "text_weight": 0}
+    ranking = {"ranker": "none", "score_threshold": 0.4, "hybrid_search": hybrid}
+    tool = {**SEARCH, "filters": filters, "max_num_results": 7, "ranking_options": ranking}
+    got = await post(edge, tools=[tool], tool_choice={"type": "file_search"}, max_output_tokens=20)
+    assert got.status_code == 200, got.text
+    assert edge.retriever.prepared == [
+        {
+            "question": "Hello there",
+            "vector_store": ["animals", "plants"],
+            "filters": filters,
+            "top_k": 7,
+            "retrieval": {"mode": "dense", "rerank": False},
+            "score_threshold": 0.4,
+            "history": [],
+            "max_tokens": 20,
+            "context_tokens": 512,
+        }
+    ]
+    assert got.json()["tools"][0]["vector_store_ids"] == ["animals", "plants"]
+
+
+async def test_a_tool_that_shall_be_left_alone_is(edge: EdgeService) -> None:
+    got = await post(edge, tools=[{**SEARCH, "filters": {"nonsense": [1]}}], tool_choice="none")
+    assert [item["type"] for item in got.json()["output"]] == ["message"]
+    assert edge.retriever.prepared == []
+
+
+async def test_when_nothing_is_found_the_answer_says_so() -> None:
+    async with an_edge(retriever=FakeRetriever(note="no plan")) as edge:
+        got = (await post(edge, model="rag")).json()
+    call, message = got["output"]
+    assert call["queries"] == ["Hello there"]
+    assert got["status"] == "completed"
+    assert message["content"][0]["annotations"] == []
+    assert got["rag"] == {"finish_reason": "no_sources", "citations_removed": 0, "note": "no plan"}
+
+
+# Streams
+
+TEXT_EVENTS = ["response.output_item.added", "response.content_part.added"]
+END_EVENTS = ["response.output_text.done", "response.content_part.done", "response.output_item.done"]
+
+
+async def test_a_stream_has_every_event_in_its_order(edge: EdgeService) -> None:
+    events = await streamed(edge, model="rag")
+    names = [event.type for event in events]
+    deltas = names.count("response.output_text.delta")
+    assert names == [
+        "response.created",
+        "response.in_progress",
+        "response.output_item.added",
+        "response.file_search_call.in_progress",
+        "response.file_search_call.searching",
+        "response.file_search_call.completed",
+        "response.output_item.done",
+        *TEXT_EVENTS,
+        *["response.output_text.delta"] * deltas,
+        *["response.output_text.annotation.added"] * 2,
+        *END_EVENTS,
+        "response.completed",
+    ]
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    text = "".join(event.delta for event in events if event.type == "response.output_text.delta")
+    assert text == events[-1].response.output_text
+    added = [event for event in events if event.type == "response.output_text.annotation.added"]
+    final = events[-1].response.output[1].content[0].annotations
+    assert [(one.annotation_index, one.annotation.index) for one in added] == [(0, final[0].index), (1, final[1].index)]
+    assert {event.item_id for event in added} == {events[-1].response.output[1].id}
+    assert {event.output_index for event in added} == {1}
+
+
+async def test_a_stream_of_a_model_has_no_search(edge: EdgeService) -> None:
+    names = [event.type for event in await streamed(edge)]
+    begin = ["response.created", "response.in_progress", *TEXT_EVENTS]
+    assert names == [*begin, *["response.output_text.delta"] * 8, *END_EVENTS, "response.completed"]
+
+
+@pytest.mark.parametrize("body", [{}, {"tools": [SEARCH]}, {"max_output_tokens": 3}], ids=["text", "search", "cut"])
+async def test_streamed_and_plain_answers_agree(edge: EdgeService, body: Any) -> None:
+    body = {**body, "include": ["file_search_call.results", "message.output_text.logprobs"]}
+    plain = (await post(edge, **body)).json()
+    last = (await streamed(edge, **body))[-1].response.to_dict()
+    assert without_ids(last) == without_ids(plain)
+
+
+async def test_events_have_names_as_openai_sends_them(edge: EdgeService) -> None:
+    raw = (await post(edge, stream=True, max_output_tokens=1)).text
+    blocks = raw.strip().split("\n\n")
+    for block in blocks:
+        head, data = block.split("\n")
+        assert f'"type":"{head.removeprefix("event: ")}"' in data
+    assert blocks[-1].startswith("event: response.incomplete\n")
+
+
+async def test_the_stream_helper_gives_text_and_the_whole(edge: EdgeService) -> None:
+    async with edge.openai() as client, client.responses.stream(model="rag", input="What?") as stream:
+        snapshots = [event.snapshot async for event in stream if event.type == "response.output_text.delta"]
+        final = await stream.get_final_response()
+    assert snapshots[-1] == final.output_text == "Grass [1], mostly [2]. Nobody knows more."
+
+
+async def test_a_stream_that_fails_says_so_and_the_client_raises() -> None:
+    async with an_edge(FakeGenerator(CITED, dies_after=3), FakeRetriever(HITS)) as edge, edge.openai() as client:
+        seen: list[Any] = []
+
+        async def read() -> None:
+            async for event in await client.responses.create(model="rag", input="What?", stream=True):
+                seen.append(event)
+
+        with pytest.raises(openai.APIError, match="the engine died") as raised:
+            await read()
+        assert raised.value.code == "dependency_unavailable"
+        failed = seen[-1]
+        assert (failed.type, failed.response.status) == ("response.failed", "failed")
+        assert (failed.response.error.code, failed.response.error.type) == ("server_error", "dependency_unavailable")
+        call, message = failed.response.output
+        assert (call.type, message.status) == ("file_search_call", "incomplete")
+        assert message.content[0].text == "".join(e.delta for e in seen if e.type == "response.output_text.delta")
+        assert [event.sequence_number for event in seen] == list(range(len(seen)))
+        with pytest.raises(openai.InternalServerError):
+            await client.responses.create(model="rag", input="What?")
+
+
+async def test_a_stream_that_takes_too_long_fails() -> None:
+    async with an_edge(FakeGenerator(CITED, stalls_after=2), answer_timeout_s=0.3, keep_alive_s=0.1) as edge:
+        raw = (await post(edge, stream=True)).text
+        assert ": keep-alive" in raw
+        assert 'event: error\ndata: {"code":"timeout"' in raw
+        got = await post(edge)
+        assert error_of(got)[:2] == (504, "timeout")
+        await until(lambda: edge.generator.running == 0)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("model", [MODEL, "rag"])
+async def test_who_leaves_stops_the_engine(model: str, stream: bool) -> None:
+    async with an_edge(FakeGenerator(CITED, stalls_after=2), FakeRetriever(HITS)) as edge:
+        asking = asyncio.create_task(post(edge, model=model, stream=stream))
+        await until(lambda: edge.generator.running == 1)
+        asking.cancel()
+        await until(lambda: edge.generator.running == 0)
+    assert edge.generator.cancelled == 1
+
+
+# What is refused
+
+PART: Any = {"type": "input_image", "image_url": "https://x"}
+BAD: list[tuple[str, Any]] = [
+    ("input", {"input": ""}), ("input", {"input": []}), ("input", {"input": None}), ("input", {"input": 3}),
+    ("input.0", {"input": ["a"]}), ("input.0.role", {"input": [{"content": "a"}]}),
+    ("input.0.content", {"input": [{"role": "user"}]}), ("input.0.role", {"input": [{"role": "tool", "content": "a"}]}),
+    ("input.0.content.0.type", {"input": [{"role": "user", "content": [PART]}]}),
+    ("input.0.content", {"input": [{"role": "user", "content": 1}]}),
+    ("input.0.type", {"input": [{"type": "item_reference", "id": "x"}]}),
+    ("input.0.type", {"input": [{"type": "function_call_output", "call_id": "x", "output": "y"}]}),
+    ("input", {"input": [{"type": "file_search_call", "id": "x", "queries": []}]}),
+    ("instructions", {"instructions": ["a"]}), ("temperature", {"temperature": 3}), ("top_p", {"top_p": 0}),
+    ("max_output_tokens", {"max_output_tokens": 0}), ("max_tokens", {"max_tokens": 5}), ("n", {"n": 2}),
+    ("previous_response_id", {"previous_response_id": "resp_1"}), ("conversation", {"conversation": "conv_1"}),
+    ("prompt", {"prompt": {"id": "pmpt_1"}}), ("store", {"store": True}), ("background", {"background": True}),
+    ("logprobs", {"logprobs": 2}), ("best_of", {"best_of": 2}), ("include.0", {"include": ["code"]}),
+    ("top_logprobs", {"top_logprobs": 2}), ("truncation", {"truncation": "auto"}), ("stream", {"stream": "yes"}),
+    ("stream_options", {"stream_options": {"include_obfuscation": False}}), ("metadata.a", {"metadata": {"a": 1}}),
+    ("reasoning.effort", {"reasoning": {"effort": "high"}}), ("text.verbosity", {"text": {"verbosity": "low"}}),
+    ("text.format.type", {"text": {"format": {"type": "xml"}}}), ("nonsense", {"nonsense": 1}),
+    ("text.format.schema", {"text": {"format": {"type": "json_schema", "name": "x"}}}),
+    ("text.format.name", {"text": {"format": {"type": "json_schema", "schema": {}}}}),
+    ("text.format", {"text": {"format": {"type": "json_object"}}, "structured_outputs": {"regex": "a"}}),
+    ("structured_outputs", {"structured_outputs": {"regex": "("}}),
+    ("text.format", {"text": {"format": {"type": "json_schema", "name": "x", "schema": {"type": "nonsense"}}}}),
+    ("tools.0.type", {"tools": [{"type": "web_search"}]}), ("tools", {"tools": [SEARCH, SEARCH]}),
+    ("tools.0.type", {"tools": [{"type": "function", "name": "f", "parameters": {}}]}),
+    ("tools.0.vector_store_ids", {"tools": [{"type": "file_search"}]}),
+    ("tools.0.vector_store_ids", {"tools": [{"type": "file_search", "vector_store_ids": []}]}),
+    ("tools.0.vector_store_ids", {"tools": [{"type": "file_search", "vector_store_ids": ["a"] * 11}]}),
+    ("tools.0.max_num_results", {"tools": [{**SEARCH, "max_num_results": 51}]}),
+    ("tools.0.ranking_options.ranker", {"tools": [{**SEARCH, "ranking_options": {"ranker": "best"}}]}),
+    ("tool_choice", {"tool_choice": "required"}), ("tool_choice", {"tool_choice": {"type": "file_search"}}),
+    ("tool_choice", {"tools": [SEARCH], "tool_choice": {"type": "web_search"}}),
+    ("tool_choice", {"model": "rag", "tool_choice": "none"}),
+    ("chat_template_kwargs", {"model": "rag", "chat_template_kwargs": {"a": 1}}),
+    ("input.0.role", {"model": "rag", "input": [{"role": "assistant", "content": "a"}]}),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def refused() -> Any:
+    """One service for all of them would need one event loop for all: each has its own."""
+
+    async def ask(body: Any) -> httpx.Response:
+        async with an_edge(FakeGenerator(CITED), FakeRetriever(HITS)) as edge:
+            got = await post(edge, **body)
+            assert edge.generator.running == 0
+            return got
+
+    return ask
+
+
+@pytest.mark.parametrize(("param", "body"), BAD, ids=lambda value: str(value)[:50])
+async def test_a_bad_body_is_refused_with_the_fields_name(refused: Any, param: str, body: Any) -> None:
+    got = await refused(body)
+    assert error_of(got) == (400, "invalid_request", param), got.text
+    assert got.json()["error"]["message"].startswith(f"{param}: ")
+
+
+async def test_an_empty_question_is_refused(refused: Any) -> None:
+    assert error_of(await refused({"model": "rag", "input": " "})) == (400, "empty_question", "input")
+
+
+async def test_another_model_is_not_found(refused: Any) -> None:
+    assert error_of(await refused({"model": "gpt-5"})) == (404, "model_not_found", "model")
+    assert error_of(await refused({"model": "the-encoder"})) == (400, "invalid_request", "model")
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (VectorStoreNotFound("there is no vector store 'plants'"), (404, "vector_store_not_found", "tools")),
+        (InvalidFilter("filters.key: is no", param="filters.key"), (400, "invalid_filter", "tools.0.filters.key")),
+        (ContextLengthExceeded("question: is too long", param="question"), (400, "context_length_exceeded", "input")),
+    ],
+)
+async def test_what_the_search_refuses_is_told_in_the_request_s_words(failure: Any, told: Any) -> None:
+    async with an_edge(retriever=FakeRetriever(failure=failure)) as edge:
+        for stream in (False, True):
+            assert error_of(await post(edge, tools=[SEARCH], stream=stream)) == told
+
+
+async def test_too_many_output_tokens_are_told_by_their_name() -> None:
+    async with an_edge(FakeGenerator(context_tokens=10)) as edge:
+        got = await post(edge, max_output_tokens=50)
+        assert error_of(got) == (400, "context_length_exceeded", "max_output_tokens")
+
+
+async def test_responses_are_not_kept(edge: EdgeService) -> None:
+    async with edge.openai() as client:
+        made = await client.responses.create(model=MODEL, input="Hello there")
+        for call in (client.responses.retrieve, client.responses.delete, client.responses.cancel):
+            with pytest.raises(openai.NotFoundError, match="none is kept here"):
+                await call(made.id)
+
+
+# LangChain
+
+
+@pytest.fixture
+async def langchain(edge: EdgeService) -> AsyncIterator[Any]:
+    from langchain_openai import ChatOpenAI
+
+    async with httpx2.AsyncClient() as http:
+        own: dict[str, Any] = {"base_url": f"{edge.url}/v1", "api_key": "x", "http_async_client": http}
+        yield lambda model: ChatOpenAI(model=model, use_responses_api=True, **own)
+
+
+async def test_langchain_asks_searches_and_goes_on(edge: EdgeService, langchain: Any) -> None:
+    model = langchain(MODEL).bind_tools([SEARCH])
+    first = await model.ainvoke("What do zebras eat?")
+    assert first.text == "Grass [1], mostly [2]. Nobody knows more."
+    assert first.usage_metadata["output_tokens"] == 8
+    cited = [one for block in first.content if isinstance(block, dict) for one in block.get("annotations", ())]
+    assert [one["filename"] for one in cited] == ["zebras.md", "lions.md"]
+    await model.ainvoke([("user", "What do zebras eat?"), first, ("user", "And lions?")])
+    assert edge.retriever.prepared[-1]["question"] == "And lions?"
+    assert edge.retriever.prepared[-1]["history"][-1] == {"role": "assistant", "content": first.text}
+
+
+async def test_langchain_streams(langchain: Any) -> None:
+    chunks = [chunk async for chunk in langchain("rag").astream("What do zebras eat?")]
+    assert "".join(chunk.text for chunk in chunks) == "Grass [1], mostly [2]. Nobody knows more."
+    assert len([chunk for chunk in chunks if chunk.text]) > 2

@@ -1,0 +1,211 @@
+"""Functions that a model calls: chosen by it, named by the request, or any of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.types.chat import ChatCompletion
+
+from rag.http.v1.chat.call_reader import CallList, NamedCall
+from rag.types import JsonObject
+from tests.fakes import FakeGenerator
+from tests.support.edge_service import MODEL, EdgeService, an_edge
+from tests.support.v1_client import error_of
+from tests.unit.http.v1.test_chat import chunks
+
+
+def function(name: str, **parameters: Any) -> JsonObject:
+    schema = {"type": "object", "properties": parameters, "required": list(parameters)}
+    return {"type": "function", "function": {"name": name, "description": name, "parameters": schema}}
+
+
+ADD = function("add", a={"type": "integer"}, b={"type": "integer"})
+SAY = function("say", text={"type": "string"})
+CALLED = ({"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1, "b": 2}'}},)
+
+
+async def streamed_calls(edge: EdgeService, **body: Any) -> tuple[list[JsonObject], str]:
+    """As OpenAI's client puts them together; and why it ended."""
+    async with edge.openai() as client:
+        messages: Any = [{"role": "user", "content": "Hello there"}]
+        async with client.chat.completions.stream(model=MODEL, messages=messages, **body) as stream:
+            final = await stream.get_final_completion()
+    calls = [call.to_dict() for call in final.choices[0].message.tool_calls or ()]
+    functions: list[Any] = [call["function"] for call in calls]
+    return [{"name": one["name"], "arguments": one["arguments"]} for one in functions], final.choices[0].finish_reason
+
+
+def functions_of(message: JsonObject) -> list[JsonObject]:
+    return [call["function"] for call in message["tool_calls"]]
+
+
+async def test_a_named_function_is_certain() -> None:
+    arguments = '{"a": 1, "b": 22}'
+    named = {"type": "function", "function": {"name": "add"}}
+    async with an_edge(FakeGenerator(arguments)) as edge:
+        got = (await edge.chat(tools=[ADD, SAY], tool_choice=named)).json()
+        assert ChatCompletion.model_validate(got, strict=True).to_dict() == got
+        choice = got["choices"][0]
+        assert functions_of(choice["message"]) == [{"name": "add", "arguments": arguments}]
+        assert (choice["message"]["content"], choice["finish_reason"]) == (None, "stop")  # as OpenAI has it
+        prompt, sampling, _ = edge.generator.requests[-1]
+        assert sampling["structured_outputs"] == {"json": ADD["function"]["parameters"]}
+        assert (len(prompt.tools), prompt.calls_tools) == (2, False)
+        calls = await streamed_calls(edge, tools=[ADD, SAY], tool_choice=named)
+        assert calls == ([{"name": "add", "arguments": arguments}], "stop")
+
+
+async def test_arguments_come_as_they_are_written() -> None:
+    named = {"type": "function", "function": {"name": "add"}}
+    async with an_edge(FakeGenerator('{"a": 1, "b": 2}')) as edge:
+        streamed = chunks(await edge.chat(tools=[ADD], tool_choice=named, stream=True))
+    deltas = [chunk["choices"][0]["delta"] for chunk in streamed]
+    assert deltas[0] == {"role": "assistant", "content": None}
+    calls = [call for delta in deltas for call in delta.get("tool_calls", ())]
+    assert [call.get("id", "")[:5] for call in calls] == ["call_", *[""] * 4]
+    assert [call["function"]["arguments"] for call in calls] == ["", '{"a": ', "1, ", '"b": ', "2}"]
+
+
+async def test_a_function_without_parameters() -> None:
+    tool = {"type": "function", "function": {"name": "now"}}
+    async with an_edge(FakeGenerator("{}")) as edge:
+        got = await edge.chat(tools=[tool], tool_choice={"type": "function", "function": {"name": "now"}})
+        assert functions_of(got.json()["choices"][0]["message"]) == [{"name": "now", "arguments": "{}"}]
+        schema = edge.generator.requests[-1][1]["structured_outputs"]["json"]
+        assert schema == {"type": "object", "properties": {}}
+
+
+WRITTEN = (
+    '[{"name": "add", "parameters": {"a": 1, "b": [2, {"c": "x]}"}]}}, {"name":"say","parameters":{"text":"\\"}, "}}]'
+)
+
+
+async def test_some_function_is_certain() -> None:
+    async with an_edge(FakeGenerator(WRITTEN)) as edge:
+        got = (await edge.chat(tools=[ADD, SAY], tool_choice="required")).json()
+        choice = got["choices"][0]
+        wanted = [
+            {"name": "add", "arguments": '{"a": 1, "b": [2, {"c": "x]}"}]}'},
+            {"name": "say", "arguments": '{"text":"\\"}, "}'},
+        ]
+        assert functions_of(choice["message"]) == wanted
+        assert (choice["message"]["content"], choice["finish_reason"]) == (None, "tool_calls")
+        assert await streamed_calls(edge, tools=[ADD, SAY], tool_choice="required") == (wanted, "tool_calls")
+        schema = edge.generator.requests[-1][1]["structured_outputs"]["json"]
+        assert (schema["type"], schema["minItems"], "maxItems" in schema) == ("array", 1, False)
+        assert [one["properties"]["name"]["enum"] for one in schema["items"]["anyOf"]] == [["add"], ["say"]]
+        await edge.chat(tools=[ADD, SAY], tool_choice="required", parallel_tool_calls=False)
+        assert edge.generator.requests[-1][1]["structured_outputs"]["json"]["maxItems"] == 1
+
+
+async def test_a_call_that_is_cut_off_says_so() -> None:
+    async with an_edge(FakeGenerator(WRITTEN)) as edge:
+        choice = (await edge.chat(tools=[ADD, SAY], tool_choice="required", max_tokens=5)).json()["choices"][0]
+        assert choice["finish_reason"] == "length"
+        assert functions_of(choice["message"]) == [{"name": "add", "arguments": '{"a": 1, '}]
+
+
+async def test_a_language_model_that_does_not_keep_to_the_form() -> None:
+    for text in ("I would rather talk.", '[{name: "add"}]'):
+        async with an_edge(FakeGenerator(text)) as edge:
+            got = await edge.chat(tools=[ADD], tool_choice="required")
+            assert error_of(got)[:2] == (503, "dependency_unavailable")
+            assert '"error"' in (await edge.chat(tools=[ADD], tool_choice="required", stream=True)).text
+
+
+async def test_definitions_move_to_the_root() -> None:
+    point = {"type": "object", "properties": {"x": {"type": "integer"}}}
+    move = function("move", to={"$ref": "#/$defs/Point"})
+    move["function"]["parameters"]["$defs"] = {"Point": point}
+    other = json.loads(json.dumps(move).replace('"move"', '"draw"'))
+    async with an_edge(FakeGenerator('[{"name":"move","parameters":{}}]')) as edge:
+        assert (await edge.chat(tools=[move, other], tool_choice="required")).status_code == 200
+        schema = edge.generator.requests[-1][1]["structured_outputs"]["json"]
+        assert schema["$defs"] == {"Point": point}
+        assert "$defs" not in schema["items"]["anyOf"][0]["properties"]["parameters"]
+        other["function"]["parameters"]["$defs"]["Point"] = {"type": "string"}
+        got = await edge.chat(tools=[move, other], tool_choice="required")
+        assert error_of(got) == (400, "invalid_request", "tools.1.function.parameters.$defs")
+
+
+async def test_the_model_may_choose() -> None:
+    two = (CALLED[0], {**CALLED[0], "id": "call_2"})
+    async with an_edge(FakeGenerator("text", tool_calls=two)) as edge:
+        choice = (await edge.chat(tools=[ADD])).json()["choices"][0]
+        assert choice["message"]["tool_calls"] == list(two)
+        assert choice["finish_reason"] == "tool_calls"
+        assert edge.generator.requests[-1][0].calls_tools
+        assert await streamed_calls(edge, tools=[ADD]) == ([call["function"] for call in two], "tool_calls")
+        one = (await edge.chat(tools=[ADD], tool_choice="auto", parallel_tool_calls=False)).json()["choices"][0]
+        assert one["message"]["tool_calls"] == [two[0]]
+        none = (await edge.chat(tools=[ADD], tool_choice="none")).json()["choices"][0]
+        assert (none["message"]["content"], none["finish_reason"]) == ("text", "stop")
+        assert edge.generator.requests[-1][0].tools == ()
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"tools": []}, "tools"),
+    ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools.0.type"),
+    ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools.0.function.name"),
+    ({"tools": [{"type": "function", "function": {"name": "a", "parameters": "{}"}}]}, "tools.0.function.parameters"),
+    ({"tools": [ADD, ADD]}, "tools"),
+    ({"tool_choice": "auto"}, "tool_choice"),
+    ({"tools": [ADD], "tool_choice": "sometimes"}, "tool_choice"),
+    ({"tools": [ADD], "tool_choice": {"type": "function", "function": {"name": "other"}}}, "tool_choice"),
+    ({"tools": [ADD], "tool_choice": {"type": "allowed_tools", "allowed_tools": {}}}, "tool_choice"),
+    ({"tools": [ADD], "response_format": {"type": "json_object"}}, "response_format"),
+    ({"tools": [ADD], "tool_choice": "required", "structured_outputs": {"regex": "a"}}, "structured_outputs"),
+    ({"tools": [ADD], "model": "rag"}, "tools"),
+]
+
+
+async def test_what_is_wrong_is_refused_by_name() -> None:
+    async with an_edge() as edge:
+        for body, param in WRONG:
+            assert (body, *error_of(await edge.chat(**body))) == (body, 400, "invalid_request", param)
+
+
+def put_together(parts: Sequence[JsonObject]) -> list[tuple[str, str]]:
+    calls: list[tuple[str, str]] = []
+    for part in parts:
+        if part["index"] == len(calls):
+            calls.append((part["function"]["name"], part["function"]["arguments"]))
+        else:
+            name, arguments = calls[part["index"]]
+            calls[part["index"]] = (name, arguments + part["function"]["arguments"])
+    return calls
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+CALLS = st.lists(st.tuples(st.text(min_size=1), st.dictionaries(st.text(), VALUES, max_size=3)), min_size=1, max_size=4)
+
+
+@given(CALLS, st.lists(st.integers(1, 9), min_size=1), st.booleans(), st.sampled_from([None, 1]))
+def test_calls_are_read_however_they_are_cut(
+    calls: list[tuple[str, JsonObject]], cuts: list[int], name_last: bool, indent: int | None
+) -> None:
+    keys = ("parameters", "name") if name_last else ("name", "parameters")
+    objects = [{key: {"name": name, "parameters": arguments}[key] for key in keys} for name, arguments in calls]
+    text, reader, at = json.dumps(objects, indent=indent), CallList(), 0
+    parts: list[JsonObject] = []
+    while at < len(text):
+        size = cuts[at % len(cuts)]
+        parts += reader.feed(text[at : at + size])
+        at += size
+    read = put_together(parts)
+    assert [(name, json.loads(arguments)) for name, arguments in read] == calls
+
+
+@pytest.mark.parametrize("texts", [["{}"], ["", "{", "}"]])
+def test_a_named_call_is_all_that_is_written(texts: list[str]) -> None:
+    reader = NamedCall("f")
+    assert put_together([part for text in texts for part in reader.feed(text)]) == [("f", "{}")]

@@ -1,0 +1,48 @@
+"""Several texts of temperature 0: one is written, and copied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rag.llm.greedy_copies import copied, copies_wanted
+from rag.ports import TokenStream
+from rag.types import StreamEnd, TextDelta, Usage
+
+
+@pytest.mark.parametrize(
+    ("sampling", "copies"),
+    [({"n": 3, "temperature": 0}, 3), ({"n": 3, "temperature": 0.0}, 3), ({"n": 2, "temperature": 9e-6}, 2)],
+)
+def test_where_all_would_be_the_same_one_is_asked_for(sampling: dict[str, Any], copies: int) -> None:
+    assert copies_wanted(sampling) == copies
+    assert "n" not in sampling
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [{"n": 3, "temperature": 1e-5}, {"n": 3, "temperature": 1.0}, {"n": 3}, {"n": 1, "temperature": 0}],
+    ids=str,
+)
+def test_elsewhere_nothing_changes(sampling: dict[str, Any]) -> None:
+    before = dict(sampling)
+    assert copies_wanted(sampling) == 1
+    assert sampling == before
+
+
+async def test_each_piece_comes_once_for_each_text_and_tokens_are_counted_so() -> None:
+    async def one() -> TokenStream:
+        yield TextDelta("")
+        yield TextDelta("a")
+        yield TextDelta("b")
+        yield StreamEnd("stop", Usage(5, 2, 4))
+
+    first, *middle, last = [piece async for piece in copied(one(), 2)]
+    assert first == TextDelta("")
+    assert [(piece.text, piece.index) for piece in middle if isinstance(piece, TextDelta)] == [
+        ("a", 0), ("a", 1), ("b", 0), ("b", 1)
+    ]  # fmt: skip
+    assert isinstance(last, StreamEnd)
+    assert last.usage == Usage(5, 4, 4)
+    assert [end.finish_reason for end in last.all_ends()] == ["stop", "stop"]

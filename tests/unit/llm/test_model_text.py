@@ -1,0 +1,29 @@
+"""Text of a language model is made fit for use."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.llm.model_text import is_babble, plain, says_the_same
+
+
+@given(st.text(), st.integers(1, 50))
+def test_plain_text_is_one_bounded_printable_line(text: str, limit: int) -> None:
+    line = plain(text, limit)
+    assert len(line) <= limit
+    assert line == " ".join(line.split())
+    line.encode()
+    assert not any(ord(char) < 32 for char in line)
+
+
+def test_words_that_need_joiners_keep_them() -> None:
+    assert plain("می\u200cخواهم", 20) == "می\u200cخواهم"
+
+
+def test_babble() -> None:
+    assert is_babble("")
+    assert is_babble("1. 1. 1. 1. 1. 1. 1. 1.")
+    assert not is_babble("The ability of biomaterials to exhibit inductive properties is fundamental.")
+    assert says_the_same("What is it?", "what  is IT")
+    assert not says_the_same("What is it?", "What was it?")

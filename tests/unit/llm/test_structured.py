@@ -1,0 +1,73 @@
+"""A form is filled in by any language model, whether its tokenizer is at hand or not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from rag.adapters.estimated_tokenizer import EstimatedTokenizer
+from rag.errors import DependencyUnavailable
+from rag.ingest.question_prompts import pairs
+from rag.llm.structured import StructuredPrompt, complete, fitted
+from rag.retrieve.planning.planner import LanguageModelPlanner
+from rag.types import Chat, Message, ModelInput
+from tests.fakes import FakeGenerator, FakeTokenizer
+
+FORM = StructuredPrompt((Message("system", "Fill it in."), Message("user", "Which animal?")), {"type": "object"}, 20)
+SPOKEN = ({"role": "system", "content": "Fill it in."}, {"role": "user", "content": "Which animal?"})
+
+
+def test_with_a_tokenizer_it_is_token_ids_and_else_a_conversation() -> None:
+    tokenizer = FakeTokenizer()
+    assert fitted(FORM, tokenizer, 1_000) == tuple(tokenizer.render(FORM.messages))
+    assert fitted(FORM, EstimatedTokenizer(), 1_000) == Chat(SPOKEN)
+
+
+@pytest.mark.parametrize("tokenizer", [FakeTokenizer(), EstimatedTokenizer()], ids=["counted", "estimated"])
+def test_what_does_not_fit_is_none(tokenizer: Any) -> None:
+    tokens = tokenizer.measure(FORM.messages) + FORM.max_tokens
+    assert fitted(FORM, tokenizer, tokens) is not None
+    assert fitted(FORM, tokenizer, tokens - 1) is None
+
+
+async def test_a_conversation_is_filled_in() -> None:
+    generator = FakeGenerator('{"animal": "zebra"}')
+    filled = await complete(generator, Chat(SPOKEN), FORM)
+    assert filled.fields() == {"animal": "zebra"}
+    ((prompt, sampling, _),) = generator.requests
+    assert prompt == Chat(SPOKEN)
+    assert sampling["structured_outputs"] == {"json": {"type": "object"}}
+
+
+def last_words(prompt: ModelInput) -> str:
+    assert isinstance(prompt, Chat)
+    return str(prompt.messages[-1]["content"])
+
+
+async def test_a_question_is_planned_without_a_tokenizer() -> None:
+    def write(prompt: ModelInput, sampling: Mapping[str, Any]) -> str:
+        assert last_words(prompt).endswith("Last question: What does it eat?")
+        return json.dumps({"question": "What does the zebra eat?"})
+
+    history = [Message("user", "What is a zebra?"), Message("assistant", "An animal.")]
+    planner = LanguageModelPlanner(FakeGenerator(write), EstimatedTokenizer(), context_tokens=4_000, timeout_s=5)
+    plan = await planner.plan("What does it eat?", history, rewrite=True, queries=0, hypothetical=False)
+    assert (plan.queries, plan.rewritten, plan.note) == (("What does the zebra eat?",), "What does the zebra eat?", "")
+    small = LanguageModelPlanner(FakeGenerator(write), EstimatedTokenizer(), context_tokens=200, timeout_s=5)
+    plan = await small.plan("What does it eat?", history, rewrite=True, queries=0, hypothetical=False)
+    assert "no room" in plan.note
+
+
+async def test_questions_are_asked_about_a_passage_without_a_tokenizer() -> None:
+    def write(prompt: ModelInput, sampling: Mapping[str, Any]) -> str:
+        assert last_words(prompt) == "Animals\n\nThe zebra eats grass."
+        return json.dumps({"pairs": [{"question": "What does the zebra eat?", "answer": "grass"}]})
+
+    asked = (EstimatedTokenizer(), "The zebra eats grass.", "Animals")
+    (pair,) = await pairs(FakeGenerator(write), *asked, count=1, context_tokens=4_000)
+    assert pair.answer == "grass"
+    with pytest.raises(DependencyUnavailable):
+        await pairs(FakeGenerator("x", dies_after=0), *asked, count=1, context_tokens=4_000)

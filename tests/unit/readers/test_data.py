@@ -1,0 +1,114 @@
+"""CSV, JSON, and tables of any origin."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rag.errors import ParsingLimit
+from rag.readers.csv_ import find_delimiter
+from rag.readers.table import MAX_TABLE_CHARS, table_text
+from tests.support.sample_files import read_content
+
+LONG = [["Name", "Note"], *([f"n{index}", "x" * 40] for index in range(20))]
+
+
+def test_a_small_csv_file_is_a_table(tmp_path: Path) -> None:
+    extract = read_content(tmp_path, 'City,Sea\r\nKiel,"Baltic, mostly"\r\n', "a.csv")
+    assert extract.text == "| City | Sea |\n| --- | --- |\n| Kiel | Baltic, mostly |"
+    assert (extract.media_type, extract.is_markdown) == ("text/csv", True)
+
+
+def test_rows_of_a_large_csv_file_say_their_columns(tmp_path: Path) -> None:
+    content = "City;Inhabitants;Mayor\n" + "".join(f"City {n};{n};\n" for n in range(100))
+    lines = read_content(tmp_path, content, "a.csv").text.split("\n")
+    assert (len(lines), lines[99]) == (100, "- City: City 99; Inhabitants: 99")
+
+
+def test_tabs(tmp_path: Path) -> None:
+    extract = read_content(tmp_path, "a, b\tc\n1\t2\n", "a.tsv")
+    assert extract.text == "| a, b | c |\n| --- | --- |\n| 1 | 2 |"
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter"),
+    [
+        ("a,b\n1,2", ","),
+        ("a;b\n1,5;2,5\n1,6;2,7", ";"),
+        ("a\tb, c\n1\t2", "\t"),
+        ("a|b|c\n1|2|3", "|"),
+        ("one column", ","),
+        ("", ","),
+        ('"a;x",b\n"c;y",d', ","),
+    ],
+)
+def test_delimiters_are_found(text: str, delimiter: str) -> None:
+    assert find_delimiter(text) == delimiter
+
+
+@pytest.mark.parametrize("content", ['a,"never closed\n1,2', "a,b\n1\n1,2,3\n", 'a"b,c\n'])
+def test_odd_csv_loses_no_text(content: str, tmp_path: Path) -> None:
+    text = read_content(tmp_path, content, "a.csv").text
+    assert all(char in text for char in content if char.isalnum())
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        ([], ""),
+        ([["", " "], [""]], ""),
+        ([["a", "", "b"], ["1", "", "2"], ["", "", ""]], "| a | b |\n| --- | --- |\n| 1 | 2 |"),
+        ([["a\nb", "c|d"], ["1"]], "| a b | c\\|d |\n| --- | --- |\n| 1 |  |"),
+        ([["one"], ["column"]], "one\ncolumn"),
+        ([["x" * 300, "y" * 300]], f"{'x' * 300}; {'y' * 300}"),
+    ],
+)
+def test_tables(rows: list[list[str]], text: str) -> None:
+    assert table_text(rows) == text
+
+
+def test_long_tables_are_written_row_by_row_if_they_have_a_header() -> None:
+    assert len(table_text(LONG)) > MAX_TABLE_CHARS
+    assert table_text(LONG).startswith("- Name: n0; Note: xx")
+    assert table_text(LONG, has_header=False).startswith("| Name | Note |")
+
+
+@pytest.mark.parametrize("header", [["2023", "2024"], ["Same", "Same"], ["Name", "x" * 81], ["", "Name"]])
+def test_rows_that_do_not_look_like_a_header(header: list[str]) -> None:
+    assert table_text([header, *LONG[1:]]).startswith("| ")
+
+
+def test_json_values_say_their_path(tmp_path: Path) -> None:
+    place = {"city": "London", "list": [{"a": True}]}
+    value = {"name": "Ada", "born": 1815, "tags": ["x", "y"], "none": None, "at": place}
+    extract = read_content(tmp_path, json.dumps(value), "a.json")
+    assert extract.text == "name: Ada\n\nborn: 1815\n\ntags: x, y\n\nat.city: London\nat.list[0].a: true"
+    assert (extract.is_markdown, extract.media_type, extract.title) == (False, "application/json", "")
+
+
+def test_a_json_list_has_a_paragraph_for_each_object(tmp_path: Path) -> None:
+    extract = read_content(tmp_path, '[{"a": 1, "b": "x"}, {"a": 2}]', "a.json")
+    assert extract.text == "[0].a: 1\n[0].b: x\n\n[1].a: 2"
+    assert read_content(tmp_path, '["a", "b", 3]', "a.json").text == "a\nb\n3"
+
+
+def test_json_lines_have_a_paragraph_for_each_record(tmp_path: Path) -> None:
+    extract = read_content(tmp_path, '{"a": 1, "b": "x"}\n\n{"a": 2}\nnot JSON\n"text"\n', "a.ndjson")
+    assert extract.text == "a: 1\nb: x\n\na: 2\n\nnot JSON\n\ntext"
+    assert extract.media_type == "application/jsonl"
+
+
+def test_what_is_not_json_is_text(tmp_path: Path) -> None:
+    extract = read_content(tmp_path, '{"a": 1, // comment\n}', "a.json")
+    assert (extract.text, extract.media_type) == ('{"a": 1, // comment\n}', "text/plain")
+
+
+def test_json_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ParsingLimit, match=r"^a\.json has values nested too deeply"):
+        read_content(tmp_path, "[" * 100_000 + "]" * 100_000, "a.json")
+
+
+def test_what_cannot_be_stored_is_replaced(tmp_path: Path) -> None:
+    assert read_content(tmp_path, r'{"a": "x\u0000y\ud800z"}', "a.json").text == "a: x\ufffdy\ufffdz"

@@ -1,0 +1,100 @@
+"""Passages that say the same become one hit."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.retrieve.ranking.duplicates import collapsed, presented
+from rag.types import Chunk, Hit
+from tests.support.builders import a_chunk
+
+TEXT = (
+    "A collection is loaded into memory before it can be searched, which takes a moment for a large one. Its segments "
+    "are sealed when they are full, and an index is built for each of them in the background; until that is done they "
+    "are scanned. Releasing it gives the memory back, and nothing is lost by that: it can be loaded again whenever "
+    "somebody asks for it, on this node or on any other."
+)
+
+
+def hits(*chunks: Chunk) -> list[Hit]:
+    return [Hit(chunk, 1 - place / 100) for place, chunk in enumerate(chunks)]
+
+
+def texts(found: list[Hit]) -> list[str]:
+    return [hit.chunk.text for hit in found]
+
+
+def kept(*chunks: Chunk, likeness: float = 0.9, at_most: int = 100) -> list[Hit]:
+    return collapsed(hits(*chunks), likeness, at_most=at_most)
+
+
+def test_the_best_of_equal_texts_stays_and_names_the_others() -> None:
+    first, other, same = (a_chunk(text, filename=text) for text in ("a b c", "x y z", "A  b, c"))
+    found = kept(first, other, same, likeness=1)
+    assert texts(found) == ["a b c", "x y z"]
+    assert [hit.duplicates for hit in found] == [(same.chunk_id,), ()]
+
+
+@pytest.mark.parametrize(
+    ("other", "alike"),
+    [
+        (TEXT.replace("large", "big", 1), True),
+        (TEXT.replace("when", "once").replace("node", "machine").replace("moment", "while"), False),
+        (TEXT.upper().replace(" ", "\n"), True),
+        (TEXT[: len(TEXT) // 2], False),
+        (TEXT + " Amen.", True),
+        ("Something else altogether.", False),
+        ("", False),
+    ],
+)
+def test_likeness_is_that_of_the_runs_of_three_words(other: str, alike: bool) -> None:
+    assert len(kept(a_chunk(TEXT, filename="1"), a_chunk(other, filename="2"))) == (1 if alike else 2)
+
+
+def test_likeness_1_wants_the_same_words_and_0_anything_in_common() -> None:
+    one, other = a_chunk(TEXT, filename="1"), a_chunk(TEXT.replace("large", "big"), filename="2")
+    assert len(kept(one, other, likeness=1)) == 2
+    assert len(kept(one, other, a_chunk("no word of it", filename="3"), likeness=0)) == 2
+
+
+def test_no_more_than_asked_for_and_duplicates_of_those_that_stay_do_not_count() -> None:
+    chunks = [a_chunk(text, filename=str(n)) for n, text in enumerate(["a", "a", "b", "c", "a"])]
+    found = kept(*chunks, at_most=2)
+    assert texts(found) == ["a", "b"]
+    assert found[0].duplicates == (chunks[1].chunk_id, chunks[4].chunk_id)
+
+
+def test_parts_of_one_larger_text_are_one_hit_and_of_another_version_are_not() -> None:
+    parent = "first sentence. second sentence."
+    parts = [a_chunk(text, ordinal=n, context=parent) for n, text in enumerate(["second sentence.", "first sentence."])]
+    whole = a_chunk(parent, ordinal=9)
+    elsewhere = a_chunk("first sentence.", filename="b", context=parent)
+    found = kept(*parts, whole, elsewhere, likeness=1)
+    assert texts(found) == ["second sentence.", "first sentence."]
+    assert found[0].duplicates == (parts[1].chunk_id, whole.chunk_id)
+
+
+def test_a_part_is_presented_as_the_larger_text_in_its_place() -> None:
+    document = "Intro. First sentence. Second sentence. End."
+    parent = "First sentence. Second sentence."
+    start = document.index("Second")
+    part = a_chunk("Second sentence.", start=start, end=start + 16, context=parent)
+    (hit,) = hits(part)
+    shown = presented(hit).chunk
+    assert (shown.text, shown.context, shown.chunk_id) == (parent, "", part.chunk_id)
+    assert document[shown.start : shown.end] == parent
+
+
+def test_a_text_made_of_a_passage_is_presented_as_that_passage() -> None:
+    source = "Milvus listens on port 19530."
+    pair = a_chunk("Which port?\n19530.", start=40, end=40 + len(source), context=source)
+    shown = presented(hits(pair)[0]).chunk
+    assert (shown.text, shown.start, shown.end) == (source, 40, 40 + len(source))
+
+
+def test_it_can_stop_at_the_last_hit_that_is_wanted() -> None:
+    first, other, same = (a_chunk(text, filename=text) for text in ("a b c", "x y z", "A  b, c"))
+    stopped = collapsed(hits(first, other, same), 1, at_most=2, all_duplicates=False)
+    assert (texts(stopped), [hit.duplicates for hit in stopped]) == (["a b c", "x y z"], [(), ()])
+    between = collapsed(hits(first, same, other), 1, at_most=2, all_duplicates=False)
+    assert (texts(between), between[0].duplicates) == (["a b c", "x y z"], (same.chunk_id,))

@@ -1,0 +1,271 @@
+"""question -> plan -> matches -> one list -> each text once -> reranked -> the best."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rag.adapters.memory_cache import MemoryCache
+from rag.encoders import StoreEncoders
+from rag.errors import DependencyUnavailable
+from rag.http.native.explanation import explanation
+from rag.retrieve.cache.retrieval_cache import RetrievalCache
+from rag.retrieve.options import RetrieveOptions
+from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
+from rag.retrieve.planning.follow_up import in_conversation
+from rag.retrieve.planning.plan import Plan
+from rag.retrieve.ranking.relevance import nothing_relevant
+from rag.retrieve.result import RetrievalResult, pack_result, unpack_result
+from rag.types import Message, Prompt
+from tests.fakes import FakeEmbedder, FakeEmbedders, FakePlanner, FakeReranker, FakeVectorStore, FakeViews
+from tests.support.builders import a_chunk
+from tests.support.retrieval_harness import a_finder
+
+TEXTS = ["red apples", "green apples", "green pears", "blue plums", "a boat on the sea"]
+
+
+class Bench:
+    def __init__(self, **options: Any) -> None:
+        self.embedder, self.store = FakeEmbedder(), FakeVectorStore()
+        self.views, self.planner, self.reranker = FakeViews(self.store), FakePlanner(), FakeReranker()
+        self.options = RetrieveOptions(**{"top_k": 3, "duplicates": 1, **options})
+        self.store.create("default", self.embedder.dimensions, self.embedder.model_name)
+        self.add(*TEXTS)
+
+    def add(self, *texts: str, filename: str = "doc.md", **fields: Any) -> None:
+        chunks = [a_chunk(text, filename=filename, ordinal=n, **fields) for n, text in enumerate(texts)]
+        self.store.insert("default", chunks, self.embedder.vectors(texts))
+
+    @property
+    def finder(self) -> RetrievalPipeline:
+        encoders = StoreEncoders(FakeEmbedders(self.embedder))
+        return a_finder(
+            encoders, self.store, self.views, options=self.options, planner=self.planner, reranker=self.reranker
+        )
+
+    async def find(
+        self, text: str, *, history: Sequence[Message] = (), explain: bool = False, **changes: Any
+    ) -> RetrievalResult:
+        question = RetrievalRequest(text, "default", changes, history=tuple(history), explain=explain)
+        return await self.finder.find(question)
+
+
+def texts(found: RetrievalResult) -> list[str]:
+    return [hit.chunk.text for hit in found.hits]
+
+
+# Options
+
+
+async def test_the_store_goes_before_the_service_and_the_request_before_both() -> None:
+    bench = Bench(candidates=7, rrf_k=5)
+    bench.views.retrieval = json.dumps({"top_k": 2, "candidates": 3})
+    found = await bench.find("apples", candidates=4)
+    assert (found.options.top_k, found.options.candidates, found.options.rrf_k) == (2, 4, 5)
+    assert len(found.hits) == 2
+
+
+# The plan
+
+
+async def test_no_plan_is_made_of_a_plain_question() -> None:
+    bench = Bench(rewrite=True)
+    found = await bench.find("apples")
+    assert bench.planner.asked == []
+    assert found.plan == Plan(("apples",))
+    assert "plan" not in found.timings_ms
+
+
+async def test_a_follow_up_is_searched_for_as_what_it_means() -> None:
+    bench = Bench(rewrite=True)
+    bench.planner.plans = Plan(("blue plums",), rewritten="blue plums")
+    found = await bench.find("and those?", history=[Message("user", "plums")])
+    assert texts(found)[0] == "blue plums"
+    assert bench.embedder.calls == [(("blue plums",), "query")]
+    assert "plan" in found.timings_ms
+
+
+async def test_without_rewriting_a_follow_up_is_also_searched_behind_what_was_asked_before() -> None:
+    bench = Bench()
+    asked = [Message("user", text) for text in ("what of blue plums", "since when?")]
+    said = [asked[0], Message("assistant", "they are ripe"), asked[1]]
+    found = await bench.find("and the others?", history=said)
+    assert texts(found)[0] == "blue plums"
+    assert "dense/conversation" in found.hits[0].ranks
+    behind = "what of blue plums\nsince when?\nand the others?"
+    assert bench.embedder.calls == [(("and the others?", behind), "query")]
+    assert (found.plan.queries, found.plan.in_conversation, bench.planner.asked) == (("and the others?",), behind, [])
+
+
+async def test_a_plan_that_could_not_rewrite_is_helped_out() -> None:
+    bench = Bench(rewrite=True)
+    bench.planner.plans = Plan(("and those?",), note="rewriting: timeout")
+    found = await bench.find("and those?", history=[Message("user", "blue plums")])
+    assert (texts(found)[0], found.plan.in_conversation) == ("blue plums", "blue plums\nand those?")
+
+
+async def test_what_was_asked_long_ago_does_not_count_and_the_question_is_never_cut() -> None:
+    assert in_conversation("Why?", [Message("user", "long ago"), Message("user", "x" * 500), Message("user", "y")]) == (
+        f"{'x' * 398}\ny\nWhy?"
+    )
+    assert in_conversation("Why?", [Message("assistant", "hello"), Message("user", "  ")]) is None
+
+
+async def test_a_follow_up_is_answered_where_it_is_near_only_in_its_conversation() -> None:
+    bench = Bench(min_cosine=0.4)
+    found = await bench.find("and more?", history=[Message("user", "blue plums")])
+    assert max(hit.cosine or 0 for hit in found.hits) < 0.4
+    assert not nothing_relevant(found.hits, 0.4)
+    assert nothing_relevant(found.hits, 0.9)
+    assert nothing_relevant((await bench.find("and more?", history=[Message("user", "of what")])).hits, 0.4)
+
+
+async def test_what_was_kept_is_kept_for_its_conversation() -> None:
+    bench = Bench()
+    kept = RetrievalCache(MemoryCache(2**20), pack_result, unpack_result, ttl_s=60)
+    encoders = StoreEncoders(FakeEmbedders(bench.embedder))
+    finder = a_finder(encoders, bench.store, bench.views, options=bench.options, planner=bench.planner, kept=kept)
+    plums, boats = (Message("user", text) for text in ("blue plums", "a boat on the sea"))
+    for history, first in (((plums,), "blue plums"), ((boats,), "a boat on the sea"), ((plums,), "blue plums")):
+        assert texts(await finder.find(RetrievalRequest("and that?", "default", history=history)))[0] == first
+    assert len(bench.embedder.calls) == 2
+
+
+async def test_further_queries_find_more_and_invented_answers_only_by_meaning() -> None:
+    bench = Bench(queries=1, hypothetical=True)
+    bench.planner.plans = Plan(("red apples", "blue plums"), hypothetical=("a boat",))
+    found = await bench.find("red apples")
+    paths = {name for hit in found.hits for name in hit.ranks}
+    assert paths == {"dense", "keyword", "dense/query 2", "keyword/query 2", "dense/hypothetical 1"}
+    assert {"red apples", "blue plums"} <= set(texts(found))
+    assert bench.embedder.calls == [(("red apples", "blue plums", "a boat"), "query")]
+
+
+async def test_what_the_planner_left_out_is_said() -> None:
+    bench = Bench(queries=2)
+    bench.planner.plans = Plan(("red apples",), note="timeout")
+    assert (await bench.find("red apples")).plan.note == "timeout"
+
+
+# Duplicates and larger texts
+
+
+async def test_what_says_the_same_takes_one_place() -> None:
+    bench = Bench(top_k=2)
+    bench.add("Red apples.", "red, apples", filename="copy.md")
+    found = await bench.find("red apples")
+    assert texts(found) == ["red apples", "green apples"]
+    assert len(found.hits[0].duplicates) == 2
+
+
+async def test_parts_are_found_and_the_larger_text_is_returned() -> None:
+    bench = Bench()
+    parent = "yellow lemons. orange oranges."
+    bench.add("yellow lemons.", "orange oranges.", filename="parent.md", context=parent)
+    found = await bench.find("yellow lemons")
+    assert texts(found)[0] == parent
+    assert sum(text == parent for text in texts(found)) == 1
+
+
+# Reranking
+
+
+async def test_the_best_are_reranked_and_the_rest_is_left_out() -> None:
+    bench = Bench(rerank=True, rerank_top_n=2, rerank_weight=1.0, top_k=2)
+    bench.reranker.scores = {"green apples": 0.9, "red apples": 0.2}
+    found = await bench.find("red apples")
+    assert [(hit.chunk.text, hit.score, hit.rerank) for hit in found.hits] == [
+        ("green apples", 0.9, 0.9),
+        ("red apples", 0.2, 0.2),
+    ]
+    assert found.hits[1].fused == 1.0
+    assert [len(given) for _, given in bench.reranker.calls] == [2]
+    assert "rerank" in found.timings_ms
+
+
+async def test_half_the_weight_is_the_middle_of_both_orders() -> None:
+    bench = Bench(rerank=True, rerank_top_n=3, rerank_weight=0.5, mode="keyword")
+    bench.reranker.scores = {"green apples": 0.9, "red apples": 0.1}
+    plain, found = await bench.find("red apples", rerank=False), await bench.find("red apples")
+    assert texts(plain)[0] == "red apples"
+    assert {hit.score for hit in found.hits} == {0.5}
+    assert all(hit.rerank is None for hit in plain.hits)
+
+
+async def test_top_k_is_reranked_even_when_it_is_more_than_top_n() -> None:
+    bench = Bench(rerank=True, rerank_top_n=1, top_k=4)
+    found = await bench.find("green apples")
+    assert len(found.hits) == 4
+    assert all(hit.rerank is not None for hit in found.hits)
+
+
+async def test_a_reranker_that_is_down_is_said_and_not_done_without() -> None:
+    bench = Bench(rerank=True)
+    bench.reranker.failure = DependencyUnavailable("no reranker")
+    with pytest.raises(DependencyUnavailable, match="no reranker"):
+        await bench.find("apples")
+
+
+# Explanations
+
+
+async def explained(bench: Bench, text: str, sources: int = 3, **changes: Any) -> dict[str, Any]:
+    found = await bench.find(text, explain=True, **changes)
+    return dict(explanation(found, Prompt((), found.hits[:sources])))
+
+
+async def test_every_candidate_says_who_found_it_and_what_became_of_it() -> None:
+    bench = Bench(rerank=True, rerank_top_n=3, top_k=2, min_cosine=-1)
+    bench.add("red   apples", filename="copy.md")
+    said = await explained(bench, "red apples", sources=1)
+    candidates = said["candidates"]
+    assert len({c["chunk_id"] for c in candidates}) == len(candidates) == 6
+    assert all(c["paths"] for c in candidates)
+    assert candidates[0]["paths"].keys() == {"dense", "keyword"}
+    reasons = [c["why"] for c in candidates]
+    assert reasons[0] == "in the prompt as source 1"
+    assert reasons[1] == "left out: hit 2 does not fit into the language model's context"
+    assert reasons[2] == "left out: not among the best 2 (top_k)"
+    assert f"left out: {candidates[0]['chunk_id']} says the same" in reasons
+    assert reasons[-1] == "left out: not among the best 3, which are reranked"
+    assert [c["in_prompt"] for c in candidates] == [True] + [False] * 5
+    assert said["vector_store"] == {"id": "default", "revision": 0}
+    assert said["options"]["rerank_top_n"] == 3
+
+
+async def test_nothing_relevant_is_the_reason_of_all_hits() -> None:
+    said = await explained(Bench(min_cosine=0.99), "sea", sources=0)
+    assert {c["why"] for c in said["candidates"][:3]} == {"left out: no hit has a cosine of at least 0.99 (min_cosine)"}
+
+
+async def test_without_an_engine_the_prompt_is_not_known() -> None:
+    found = await Bench().find("green apples", explain=True)
+    said = explanation(found, None)["candidates"][0]
+    assert said["in_prompt"] is None
+    assert "not ready" in said["why"]
+
+
+async def test_nothing_is_collected_for_who_does_not_ask() -> None:
+    assert (await Bench().find("apples")).candidates == ()
+
+
+# What is kept
+
+
+async def test_what_was_found_survives_packing() -> None:
+    found = replace(await Bench(weights={"dense": 2.0}).find("apples"), timings_ms={})
+    assert unpack_result(pack_result(found)) == found
+    with pytest.raises(ValueError, match="another release"):
+        unpack_result(b"[[], [], {}]")
+
+
+async def test_questions_of_one_moment_see_one_state_each() -> None:
+    bench = Bench()
+    finder = bench.finder
+    found = await asyncio.gather(*(finder.find(RetrievalRequest(text, "default")) for text in TEXTS))
+    assert [texts(f)[0] for f in found] == TEXTS

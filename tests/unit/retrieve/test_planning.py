@@ -1,0 +1,343 @@
+"""A plan makes the most of what the language model wrote in time, and never costs the question."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.errors import (
+    ContextLengthExceeded,
+    DeadlineExceeded,
+    DependencyUnavailable,
+    InternalError,
+    InvalidRequest,
+    RagError,
+    Starting,
+)
+from rag.retrieve.planning.plan import Plan
+from rag.retrieve.planning.planner import LanguageModelPlanner
+from rag.retrieve.planning.prompts import EXAMPLE_QUERIES, MAX_QUERY_CHARS
+from rag.types import Message
+from tests.fakes import FakeGenerator, FakeTokenizer
+
+HISTORY = [Message("user", "What is Milvus?"), Message("assistant", "Milvus is a vector database.")]
+FOLLOW_UP = "How do I install it?"
+REWRITTEN = "How do I install Milvus?"
+Answers = Mapping[str, Any]
+
+
+def written(fields: Answers) -> Callable[[str | Sequence[int], Mapping[str, Any]], str]:
+    """Fills in the form that is asked for; a value that is an exception is raised."""
+
+    def write(prompt: str | Sequence[int], sampling: Mapping[str, Any]) -> str:
+        (name,) = sampling["structured_outputs"]["json"]["properties"]
+        value = fields[name]
+        if isinstance(value, Exception):
+            raise value
+        return json.dumps({name: value})
+
+    return write
+
+
+class Desk:
+    """A planner with a fake engine that writes `answers`."""
+
+    def __init__(
+        self, answers: Answers | None = None, *, context_tokens: Any = 4_000, timeout_s: float = 5.0, **engine: Any
+    ) -> None:
+        self.tokenizer = FakeTokenizer()
+        self.engine = FakeGenerator(written(answers or {}), **engine)
+        self.planner = LanguageModelPlanner(
+            self.engine, self.tokenizer, context_tokens=context_tokens, timeout_s=timeout_s
+        )
+
+    async def plan(
+        self,
+        question: str = FOLLOW_UP,
+        history: Sequence[Message] = (),
+        *,
+        rewrite: bool = False,
+        queries: int = 0,
+        hypothetical: bool = False,
+    ) -> Plan:
+        return await self.planner.plan(question, history, rewrite=rewrite, queries=queries, hypothetical=hypothetical)
+
+    def prompts(self) -> list[str]:
+        return [self.tokenizer.decode(prompt) for prompt, _, _ in self.engine.requests if not isinstance(prompt, str)]
+
+
+# --- rewriting ---------------------------------------------------------------------------------------
+
+
+async def test_a_follow_up_is_rewritten_to_stand_alone() -> None:
+    desk = Desk({"question": REWRITTEN})
+    plan = await desk.plan(history=HISTORY, rewrite=True)
+    assert plan == Plan((REWRITTEN,), (), REWRITTEN, "")
+    (prompt,) = desk.prompts()
+    assert "vector database" in prompt
+    assert prompt.endswith(f"Last question: {FOLLOW_UP} <assistant>")
+
+
+async def test_without_history_or_wish_the_engine_is_not_asked() -> None:
+    desk = Desk()
+    assert await desk.plan(rewrite=True) == Plan((FOLLOW_UP,))
+    assert await desk.plan(history=HISTORY) == Plan((FOLLOW_UP,))
+    assert await desk.plan(history=[Message("system", "Be kind."), Message("user", " ")], rewrite=True) == Plan(
+        (FOLLOW_UP,)
+    )
+    assert desk.engine.requests == []
+
+
+async def test_a_question_that_stays_as_it_is_counts_as_not_rewritten() -> None:
+    plan = await Desk({"question": "how do I install it"}).plan(history=HISTORY, rewrite=True)
+    assert plan == Plan((FOLLOW_UP,))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "   ",
+        "???",
+        "What is Milvus?",
+        "Can you win the crown against seven clever ostriches?",
+        "it it it it it it it it it",
+        "How do I install Milvus? " * 40,
+        17,
+        ["How do I install Milvus?"],
+    ],
+    ids=["empty", "blank", "no word", "an earlier question", "invented", "babble", "too long", "number", "list"],
+)
+async def test_a_rewriting_that_is_none_falls_back_to_the_question(answer: Any) -> None:
+    plan = await Desk({"question": answer}).plan(history=HISTORY, rewrite=True)
+    assert plan == Plan((FOLLOW_UP,), note="rewriting: could not be read")
+
+
+async def test_a_rewriting_is_cleaned() -> None:
+    plan = await Desk({"question": " How do I\n\tinstall\x00\u202e Milvus?\x1b "}).plan(history=HISTORY, rewrite=True)
+    assert plan.queries == (REWRITTEN,)
+
+
+async def test_a_rewriting_that_was_cut_is_not_taken() -> None:
+    desk = Desk({"question": REWRITTEN}, timeout_s=0.1, stalls_after=5)
+    assert await desk.plan(history=HISTORY, rewrite=True) == Plan((FOLLOW_UP,), note="rewriting: timeout")
+
+
+async def test_questions_without_spaces_between_words_are_rewritten_too() -> None:
+    history = [Message("user", "什么是Milvus?"), Message("assistant", "Milvus是一个向量数据库。")]
+    plan = await Desk({"question": "Milvus多少钱?"}).plan("它多少钱?", history, rewrite=True)
+    assert plan.rewritten == "Milvus多少钱?"
+
+
+async def test_of_a_huge_history_the_newest_turns_are_told() -> None:
+    roles: tuple[Any, ...] = ("user", "assistant")
+    history = [Message(roles[n % 2], f"turn{n} " + "word " * 20_000) for n in range(200)]
+    desk = Desk({"question": REWRITTEN}, context_tokens=700)
+    plan = await desk.plan(history=[*history, *HISTORY], rewrite=True)
+    assert plan.rewritten == REWRITTEN
+    (prompt,) = desk.prompts()
+    assert "vector database" in prompt
+    assert "turn199" in prompt
+    assert "turn0 " not in prompt
+
+
+@settings(max_examples=40, deadline=None)
+@given(context=st.integers(1, 1_500), turns=st.lists(st.integers(1, 400), max_size=12), words=st.integers(1, 300))
+def test_what_is_asked_always_fits_the_context(context: int, turns: list[int], words: int) -> None:
+    roles: tuple[Any, ...] = ("user", "assistant")
+    history = [Message(roles[n % 2], "word " * length) for n, length in enumerate(turns)]
+    desk = Desk({"question": "x", "queries": ["y"], "passage": "why not"}, context_tokens=context)
+    asyncio.run(desk.plan("why " * words, history, rewrite=True, queries=2, hypothetical=True))
+    for prompt, sampling, _ in desk.engine.requests:
+        assert len(prompt) + sampling["max_tokens"] <= context
+
+
+async def test_what_does_not_fit_the_context_is_left_out() -> None:
+    desk = Desk(context_tokens=100)
+    plan = await desk.plan(history=HISTORY, rewrite=True, queries=2, hypothetical=True)
+    no_room = "no room in the language model's context"
+    assert plan == Plan(
+        (FOLLOW_UP,), note=f"rewriting: {no_room}; several queries: {no_room}; invented answer: {no_room}"
+    )
+    assert desk.engine.requests == []
+
+
+# --- several queries -----------------------------------------------------------------------------------
+
+
+async def test_several_queries_are_searched_beside_the_question() -> None:
+    desk = Desk({"queries": ["Milvus setup", "  deploy\nMilvus "]})
+    assert await desk.plan(REWRITTEN, queries=2) == Plan((REWRITTEN, "Milvus setup", "deploy Milvus"))
+    _, sampling, _ = desk.engine.requests[0]
+    assert sampling["temperature"] == 0
+    assert sampling["structured_outputs"]["json"]["properties"]["queries"]["maxItems"] == 2
+
+
+async def test_queries_are_distinct_bounded_and_no_more_than_asked_for() -> None:
+    answer = [
+        "how do i install Milvus",
+        "Milvus setup",
+        "milvus, setup!",
+        "",
+        "...",
+        3,
+        " ".join(f"word{n}" for n in range(100)),
+        sorted(EXAMPLE_QUERIES)[0],
+        "the the the the the the the the",
+        "deploy Milvus",
+        "one too many",
+    ]
+    first, second, third, fourth = (await Desk({"queries": answer}).plan(REWRITTEN, queries=3)).queries
+    assert (first, second, fourth) == (REWRITTEN, "Milvus setup", "deploy Milvus")
+    assert third.startswith("word0 word1 ")
+    assert len(third) <= MAX_QUERY_CHARS
+
+
+@pytest.mark.parametrize("answer", [[], "text", None, [REWRITTEN], [{"query": "x"}], [["x"]]])
+async def test_queries_that_are_none_are_said_to_be_unreadable(answer: Any) -> None:
+    plan = await Desk({"queries": answer}).plan(REWRITTEN, queries=2)
+    assert plan == Plan((REWRITTEN,), note="several queries: could not be read")
+
+
+async def test_queries_that_were_written_in_time_are_used() -> None:
+    desk = Desk({"queries": ["Milvus setup", "deploy Milvus", "Milvus on Kubernetes"]}, timeout_s=0.1, stalls_after=5)
+    plan = await desk.plan(REWRITTEN, queries=3)
+    assert plan == Plan((REWRITTEN, "Milvus setup", "deploy Milvus"), note="several queries: timeout")
+    assert desk.engine.running == 0
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.text(), st.text('{}[]",:\\\x00queries x')))
+def test_whatever_the_model_writes_the_plan_is_sound(text: str) -> None:
+    desk = Desk()
+    desk.engine.text = text
+    plan = asyncio.run(desk.plan(history=HISTORY, rewrite=True, queries=3, hypothetical=True))
+    for each in (*plan.queries, *plan.hypothetical):
+        assert each == " ".join(each.split())
+        assert each.isprintable()
+        assert each
+    assert plan.queries[0] == (plan.rewritten or FOLLOW_UP)
+
+
+# --- invented answers ----------------------------------------------------------------------------------
+
+
+async def test_an_invented_answer_is_no_query() -> None:
+    passage = "To install Milvus, download the compose file and start it."
+    desk = Desk({"passage": passage})
+    assert await desk.plan(REWRITTEN, hypothetical=True) == Plan((REWRITTEN,), (passage,))
+
+
+@pytest.mark.parametrize("answer", ["", "I'm ready to assist you.", "Milvus is " * 30, 5])
+async def test_an_answer_to_something_else_is_not_searched_for(answer: Any) -> None:
+    plan = await Desk({"passage": answer}).plan(REWRITTEN, hypothetical=True)
+    assert plan == Plan((REWRITTEN,), note="invented answer: could not be read")
+
+
+async def test_an_answer_that_was_cut_is_used_as_far_as_it_goes() -> None:
+    for words, used in ((7, ("To install Milvus, download the compose",)), (5, ())):
+        desk = Desk({"passage": "To install Milvus, download the compose file."}, timeout_s=0.1, stalls_after=words)
+        plan = await desk.plan(REWRITTEN, hypothetical=True)
+        assert plan == Plan((REWRITTEN,), used, note="invented answer: timeout")
+
+
+# --- all together --------------------------------------------------------------------------------------
+
+
+async def test_queries_and_answer_are_made_of_the_rewriting_at_the_same_time() -> None:
+    gate = asyncio.Event()
+    desk = Desk({"question": REWRITTEN, "queries": ["Milvus setup"], "passage": "Milvus is installed by Docker."})
+    await desk.plan(history=HISTORY, rewrite=True)
+    desk.engine.start = gate
+    task = asyncio.create_task(desk.plan(REWRITTEN, queries=1, hypothetical=True))
+    while desk.engine.running < 2:
+        await asyncio.sleep(0)
+    gate.set()
+    assert await task == Plan((REWRITTEN, "Milvus setup"), ("Milvus is installed by Docker.",))
+
+    desk.engine.requests.clear()
+    plan = await desk.plan(history=HISTORY, rewrite=True, queries=1, hypothetical=True)
+    assert plan == Plan((REWRITTEN, "Milvus setup"), ("Milvus is installed by Docker.",), REWRITTEN)
+    assert all(prompt.endswith(f"{REWRITTEN} <assistant>") for prompt in desk.prompts()[1:])
+
+
+async def test_one_budget_for_all_and_the_engine_is_stopped() -> None:
+    desk = Desk({"question": REWRITTEN, "queries": [], "passage": ""}, timeout_s=0.2, start=asyncio.Event())
+    began = time.perf_counter()
+    plan = await desk.plan(history=HISTORY, rewrite=True, queries=3, hypothetical=True)
+    assert time.perf_counter() - began < 2
+    assert plan == Plan((FOLLOW_UP,), note="rewriting: timeout; several queries: timeout; invented answer: timeout")
+    assert (desk.engine.running, desk.engine.cancelled) == (0, len(desk.engine.requests))
+
+
+async def test_what_is_ready_in_time_is_used_when_the_rest_is_not() -> None:
+    desk = Desk({"queries": ["Milvus setup"], "passage": "Milvus is " + "installed by Docker " * 20}, stalls_after=6)
+    desk.planner = LanguageModelPlanner(desk.engine, desk.tokenizer, context_tokens=4_000, timeout_s=0.2)
+    plan = await desk.plan(REWRITTEN, queries=1, hypothetical=True)
+    assert plan.queries == (REWRITTEN, "Milvus setup")
+    assert plan.hypothetical == ("Milvus is installed by Docker",)
+    assert plan.note == "invented answer: timeout"
+
+
+async def test_who_leaves_stops_the_engine() -> None:
+    desk = Desk({"queries": ["x"], "passage": "x"}, start=asyncio.Event())
+    task = asyncio.create_task(desk.plan(REWRITTEN, queries=1, hypothetical=True))
+    while desk.engine.running < 2:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (desk.engine.running, desk.engine.cancelled) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (DependencyUnavailable("down"), "the language model does not answer"),
+        (Starting("soon"), "the language model does not answer"),
+        (DeadlineExceeded("slow"), "timeout"),
+        (InvalidRequest("structured_outputs: not here"), "the language model refuses it"),
+        (ContextLengthExceeded("too long"), "the language model refuses it"),
+        (InternalError("a defect"), "the language model refuses it"),
+    ],
+)
+async def test_errors_of_the_engine_never_fail_the_question(error: RagError, reason: str) -> None:
+    desk = Desk({"question": error, "queries": ["Milvus setup"], "passage": error})
+    plan = await desk.plan(history=HISTORY, rewrite=True, queries=1, hypothetical=True)
+    assert plan == Plan((FOLLOW_UP, "Milvus setup"), note=f"rewriting: {reason}; invented answer: {reason}")
+
+
+async def test_an_engine_that_dies_in_the_midst_never_fails_the_question() -> None:
+    plan = await Desk({"queries": ["a b c", "d e f"]}, dies_after=2).plan(queries=2)
+    assert plan == Plan((FOLLOW_UP,), note="several queries: the language model does not answer")
+
+
+async def test_an_engine_that_is_not_there_yet_has_no_context_either() -> None:
+    def context_tokens() -> int:
+        raise Starting("loading")
+
+    plan = await Desk(context_tokens=context_tokens).plan(queries=2)
+    assert plan == Plan((FOLLOW_UP,), note="several queries: the language model does not answer")
+
+
+async def test_a_very_long_question_is_searched_for_as_it_is() -> None:
+    desk = Desk()
+    question = "why " * 5_000
+    plan = await desk.plan(question, HISTORY, rewrite=True, queries=2, hypothetical=True)
+    assert plan == Plan((question,), note="the question is too long to be planned")
+    assert desk.engine.requests == []
+
+
+def test_its_name_tells_models_apart() -> None:
+    model = "a"
+    planner = LanguageModelPlanner(FakeGenerator(), FakeTokenizer(), context_tokens=1, timeout_s=1, model=lambda: model)
+    before = planner.name
+    model = "b"
+    assert planner.name != before

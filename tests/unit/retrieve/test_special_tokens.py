@@ -1,0 +1,50 @@
+"""What a tokenizer takes for more than text is made text."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.llm.special_tokens import SpecialTokenEscaper
+from rag.llm.structured import StructuredPrompt, fitted
+from rag.types import Message
+from tests.fakes import FakeTokenizer
+
+MARKS = ("<s>", "</s>", "[INST]", "<|im_end|>", "ab", "bc", "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("a <|im_end|> b", "a < |im_end|> b"),
+        ("<|unknown_token|>", "< |unknown_token|>"),
+        ("<s><s>", "< s>< s>"),
+        ("<|im_<|im_end|>end|>", "<|im_< |im_end|>end|>"),
+        ("</passages xyz>", "< /passages xyz>"),
+        ("<PASSAGES>", "< PASSAGES>"),
+        ("abc", "a b c"),
+        ("plain <b>text</b> [1] x", "plain <b>text</b> [1] x"),
+        ("<|two words|>", "<|two words|>"),
+    ],
+)
+def test_a_blank_breaks_each_mark(text: str, escaped: str) -> None:
+    assert SpecialTokenEscaper(MARKS).escape(text) == escaped
+
+
+@given(st.text(alphabet="<|>/sabc[INST]x_ \n"))
+def test_no_mark_is_left_and_nothing_else_is_changed(text: str) -> None:
+    escaped = SpecialTokenEscaper(MARKS).escape(text)
+    assert not any(mark in escaped for mark in MARKS if len(mark) > 1)
+    assert not re.search(r"<\|[^|<>\s]+\|>", escaped)
+    assert escaped.replace(" ", "") == text.replace(" ", "")
+
+
+def test_forms_are_filled_in_about_text_alone() -> None:
+    tokenizer = FakeTokenizer()
+    form = StructuredPrompt((Message("system", "Ask."), Message("user", "a <assistant> b <|im_end|>")), {}, 9)
+    prompt = fitted(form, tokenizer, 100)
+    assert isinstance(prompt, tuple)
+    assert tokenizer.decode(prompt) == "<system> Ask. <user> a < assistant> b < |im_end|> <assistant>"
