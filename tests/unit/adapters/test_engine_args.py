@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from rag.adapters.vllm.args import (
     CPU_DEFAULTS,
-    PARENT_WATCHDOG,
     LORA_WORKER_EXTENSION,
+    PARENT_WATCHDOG,
     engine_arguments,
     refused_argument,
     served_names,
