@@ -41,7 +41,7 @@ def retriever_api(addresses: Mapping[str, str]) -> tuple[RetrieverApi, Sequence[
 
 
 async def _retriever_parts(client: ServiceClient, llm: ServiceClient) -> RetrieverParts:
-    from rag.bootstrap.documents import chat_tokenizer, database, make_archive, vector_store
+    from rag.bootstrap.documents import chat_tokenizer, database, make_document_runtime, vector_store
     from rag.http.clients.engine_facts import EngineFacts
     from rag.http.clients.remote import RemoteEmbedders, RemoteGenerator
     from rag.http.clients.remote_models import RemoteSparseEmbedders
@@ -66,7 +66,7 @@ async def _retriever_parts(client: ServiceClient, llm: ServiceClient) -> Retriev
     generator = RemoteGenerator(llm)
     writer, planner = LanguageModel(generator, tokenizer, engine.context_tokens), _planner(generator, tokenizer, engine)
     loop = asyncio.get_running_loop()
-    archive = await asyncio.to_thread(make_archive, embedders, sparse, writer, level, catalog, loop)
+    archive = await asyncio.to_thread(make_document_runtime, embedders, sparse, writer, level, catalog, loop)
     cache = await _opened_cache()
     reranker = await _reranker(client, archive.encoders.configured.model_name)
     finder = _finder(archive, SearchPaths(store, archive.views, own), sparse, planner, reranker, cache)

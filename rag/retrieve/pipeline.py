@@ -108,7 +108,7 @@ class RetrievalPipeline:
     def _state(self, question: RetrievalRequest, options: RetrieveOptions, snapshot: Snapshot) -> Mapping[str, Any]:
         """All that what is found depends on, but for the question."""
         return {
-            "vector_store": [snapshot.store_id, snapshot.revision, snapshot.stamp, snapshot.collection],
+            "vector_store": [snapshot.store_id, snapshot.revision, snapshot.nonce, snapshot.collection],
             "models": [snapshot.embedder, snapshot.sparse_embedder],
             "filters": question.filters,
             "options": options.key(),
