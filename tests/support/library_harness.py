@@ -1,4 +1,4 @@
-"""The document side of the service in one process: the real catalog, blobs, flows and janitor around fakes."""
+"""The document side of the service in one process: the real catalog, blobs, flows and janitor with fakes around it."""
 
 from __future__ import annotations
 
@@ -42,26 +42,49 @@ STORE = "default"
 ALL = Cursor(100, "asc")
 
 
-def eventually(holds: Callable[[], object], timeout_s: float = 5.0) -> None:
+def eventually(holds: Callable[[], object], timeout_s: float = 30.0) -> None:
+    """Wait until it holds. The timeout only ends a test that would hang."""
     until = time.monotonic() + timeout_s
     while not holds():
-        assert time.monotonic() < until, "it never came true"
+        assert time.monotonic() < until, f"not true after {timeout_s:g} s"
         time.sleep(0.01)
 
 
-def cut(extract: Extract, strategy: Strategy) -> Sequence[Passage]:
-    return chunker_for(from_json(strategy), FakeTokenCounter()).chunk(extract)
+class CountingChunker:
+    """Splits extracts as the service does, and counts them."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, extract: Extract, strategy: Strategy) -> Sequence[Passage]:
+        self.calls += 1
+        return chunker_for(from_json(strategy), FakeTokenCounter()).chunk(extract)
+
+
+class CountingBlobs(BlobFolder):
+    """Counts how often an extract is read."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.reads = 0
+
+    def read(self, blob_id: str) -> bytes:
+        self.reads += 1
+        return super().read(blob_id)
 
 
 @dataclass(slots=True)
 class House:
+    """The document side, and the fakes around it."""
+
     archive: DocumentRuntime
     database: Database
     store: FakeVectorStore
     parser: FakeParser
     embedders: FakeEmbedders
     engine: FakeJobEngine
-    blobs: BlobFolder
+    blobs: CountingBlobs
+    chunker: CountingChunker
     loop: asyncio.AbstractEventLoop
     sparse: FakeSparseEmbedders
 
@@ -78,7 +101,7 @@ class House:
     def ingest(self, *files: tuple[str, str], store: str = STORE, wait: bool = True, **options: Any) -> JobRecord:
         uploads = [self.upload(name, text) for name, text in files]
         job = self.library.ingest(store, uploads, options.pop("attributes", {}), **options)
-        return self.library.wait(job.job_id, 10) if wait else job
+        return self.library.wait(job.job_id, 30) if wait else job
 
     def search(self, text: str, *, store: str = STORE, top_k: int = 10, **options: Any) -> RetrievalResult:
         changes = {"top_k": top_k, **({"mode": options["mode"]} if "mode" in options else {})}
@@ -105,11 +128,11 @@ class House:
         return next(row.file_id for row in self.library.documents(store, ALL).rows if row.filename == name)
 
     def rows(self, store: str = STORE) -> list[str]:
-        """Texts of all rows in the vector store, whoever may see them."""
+        """Texts of all rows in the vector store, visible or not."""
         return sorted(chunk.text for chunk in self.chunks(store))
 
     def chunks(self, store: str = STORE) -> list[Chunk]:
-        """Those rows."""
+        """All chunks in the vector store, visible or not."""
         return [chunk for chunk, *_ in self.store.rows[self.archive.views.snapshot(store).collection]]
 
     def clean(self) -> None:
@@ -118,7 +141,7 @@ class House:
 
 @functools.cache
 def an_empty_catalog() -> bytes:
-    """A SQLite file with all tables: to copy it takes a moment, to make it anew several times as long."""
+    """A SQLite file with all tables. Copying it is several times as fast as creating the tables."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "catalog.db"
         Database(f"sqlite:///{path}").close()
@@ -132,13 +155,13 @@ def a_house(
     store: FakeVectorStore | None = None,
     embedders: FakeEmbedders | None = None,
     url: str | None = None,
-    engine: Any = None,
+    engine: FakeJobEngine | None = None,
     sparse: FakeSparseEmbedders | None = None,
     sparse_model: str = "",
     language_model: LanguageModel | None = None,
     questions: int | None = None,
 ) -> Iterator[House]:
-    """A house with a running event loop in a thread, as the service has one."""
+    """A document side whose event loop runs in a thread, as in the service."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -146,26 +169,26 @@ def a_house(
     if url is None and not catalog.exists():
         catalog.write_bytes(an_empty_catalog())
     database = Database(url or f"sqlite:///{catalog}")
-    blobs = BlobFolder(folder / "blobs")
-    tools = Dependencies(
+    blobs, chunker = CountingBlobs(folder / "blobs"), CountingChunker()
+    store, parser, engine = store or FakeVectorStore(), FakeParser(), engine or FakeJobEngine()
+    embedders = embedders or FakeEmbedders(FakeEmbedder(), {"other-model": 32})
+    sparse = sparse or FakeSparseEmbedders()
+    dependencies = Dependencies(
         database=database,
         blobs=blobs,
-        store=store or FakeVectorStore(),
-        parser=FakeParser(),
-        embedders=embedders or FakeEmbedders(FakeEmbedder(), {"other-model": 32}),
-        engine=engine or FakeJobEngine(),
-        chunk_extract=cut,
+        store=store,
+        parser=parser,
+        embedders=embedders,
+        engine=engine,
+        chunk_extract=chunker,
         chunking=RecursiveStrategy(questions=questions),
-        sparse_embedders=sparse or FakeSparseEmbedders(),
+        sparse_embedders=sparse,
         sparse_model=sparse_model,
         language_model=language_model,
     )
-    archive = DocumentRuntime(tools, loop, shared_grace_s=0)
+    archive = DocumentRuntime(dependencies, loop, shared_grace_s=0)
     archive.start()
-    own: Any = tools
-    house = House(
-        archive, database, own.store, own.parser, own.embedders, own.engine, blobs, loop, own.sparse_embedders
-    )
+    house = House(archive, database, store, parser, embedders, engine, blobs, chunker, loop, sparse)
     try:
         yield house
     finally:

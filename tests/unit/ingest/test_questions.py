@@ -222,6 +222,7 @@ def test_a_passage_is_found_by_its_question_and_given_as_it_is(tmp_path: Path) -
         job = house.ingest(("a.md", text_of(3)), chunking={**CUT, "questions": 1})
         assert (job.state, job.chunks_total, job.chunks_done) == ("completed", 6, 6)
         assert dict(job.details) == {"question_pairs": 3, "passages_without_questions": 0}
+        assert (house.chunker.calls, house.blobs.reads) == (1, 1), "the extract is read once, to add the questions"
         (hit, *_), source = house.search("whatabout topic1").hits, f"{'filler ' * 14}topic1"
         assert hit.chunk.text == source
         assert text_of(3)[hit.chunk.start : hit.chunk.end] == source
