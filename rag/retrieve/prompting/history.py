@@ -16,7 +16,7 @@ _MOST_CHARS_A_TOKEN = 16
 Count = Callable[[str], int]
 
 
-def condensed(turns: Sequence[Message], room: int, count: Count) -> list[list[Message]]:
+def fitting_exchanges(turns: Sequence[Message], room: int, count: Count) -> list[list[Message]]:
     """The newest exchanges of the conversation, oldest first: those that may have room.
 
     An exchange is a question with what was answered to it. Turns that take more than a quarter of the room are cut in

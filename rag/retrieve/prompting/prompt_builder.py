@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from rag.errors import ContextLengthExceeded
 from rag.llm.special_tokens import SpecialTokenEscaper
 from rag.ports import ChatTokenizer
-from rag.retrieve.prompting.history import condensed, may_fit
+from rag.retrieve.prompting.history import fitting_exchanges, may_fit
 from rag.retrieve.prompting.templates import PassageText, Templates
 from rag.types import Hit, Message, Prompt
 
@@ -95,7 +95,7 @@ class PromptBuilder:
         best = min(1, len(texts.passages))
         if may_fit(texts.history, room) and self._draft(texts, best, texts.history).tokens <= room:
             return texts.history
-        exchanges = condensed(texts.history, room, self._tokenizer.count)
+        exchanges = fitting_exchanges(texts.history, room, self._tokenizer.count)
         while exchanges and self._draft(texts, best, _turns_of(exchanges)).tokens > room:
             exchanges = exchanges[1:]
         return _turns_of(exchanges)

@@ -22,9 +22,9 @@ from rag.retrieve.planning.plan import Plan
 from rag.retrieve.ranking.relevance import nothing_relevant
 from rag.retrieve.result import RetrievalResult, pack_result, unpack_result
 from rag.types import Message, Prompt
-from tests.fakes import FakeEmbedder, FakeEmbedders, FakePlanner, FakeReranker, FakeVectorStore, FakeViews
+from tests.fakes import FakeEmbedder, FakeEmbedders, FakePlanner, FakeReranker, FakeSnapshotReader, FakeVectorStore
 from tests.support.builders import a_chunk
-from tests.support.retrieval_harness import a_finder
+from tests.support.retrieval_harness import make_pipeline
 
 TEXTS = ["red apples", "green apples", "green pears", "blue plums", "a boat on the sea"]
 
@@ -32,7 +32,7 @@ TEXTS = ["red apples", "green apples", "green pears", "blue plums", "a boat on t
 class Bench:
     def __init__(self, **options: Any) -> None:
         self.embedder, self.store = FakeEmbedder(), FakeVectorStore()
-        self.views, self.planner, self.reranker = FakeViews(self.store), FakePlanner(), FakeReranker()
+        self.snapshots, self.planner, self.reranker = FakeSnapshotReader(self.store), FakePlanner(), FakeReranker()
         self.options = RetrieveOptions(**{"top_k": 3, "duplicates": 1, **options})
         self.store.create("default", self.embedder.dimensions, self.embedder.model_name)
         self.add(*TEXTS)
@@ -42,17 +42,17 @@ class Bench:
         self.store.insert("default", chunks, self.embedder.vectors(texts))
 
     @property
-    def finder(self) -> RetrievalPipeline:
+    def pipeline(self) -> RetrievalPipeline:
         encoders = StoreEncoders(FakeEmbedders(self.embedder))
-        return a_finder(
-            encoders, self.store, self.views, options=self.options, planner=self.planner, reranker=self.reranker
+        return make_pipeline(
+            encoders, self.store, self.snapshots, options=self.options, planner=self.planner, reranker=self.reranker
         )
 
     async def find(
         self, text: str, *, history: Sequence[Message] = (), explain: bool = False, **changes: Any
     ) -> RetrievalResult:
         question = RetrievalRequest(text, "default", changes, history=tuple(history), explain=explain)
-        return await self.finder.find(question)
+        return await self.pipeline.retrieve(question)
 
 
 def texts(found: RetrievalResult) -> list[str]:
@@ -64,7 +64,7 @@ def texts(found: RetrievalResult) -> list[str]:
 
 async def test_the_store_goes_before_the_service_and_the_request_before_both() -> None:
     bench = Bench(candidates=7, rrf_k=5)
-    bench.views.retrieval = json.dumps({"top_k": 2, "candidates": 3})
+    bench.snapshots.retrieval = json.dumps({"top_k": 2, "candidates": 3})
     found = await bench.find("apples", candidates=4)
     assert (found.options.top_k, found.options.candidates, found.options.rrf_k) == (2, 4, 5)
     assert len(found.hits) == 2
@@ -127,12 +127,14 @@ async def test_a_follow_up_is_answered_where_it_is_near_only_in_its_conversation
 
 async def test_what_was_kept_is_kept_for_its_conversation() -> None:
     bench = Bench()
-    kept = RetrievalCache(MemoryCache(2**20), pack_result, unpack_result, ttl_s=60)
+    cache = RetrievalCache(MemoryCache(2**20), pack_result, unpack_result, ttl_s=60)
     encoders = StoreEncoders(FakeEmbedders(bench.embedder))
-    finder = a_finder(encoders, bench.store, bench.views, options=bench.options, planner=bench.planner, kept=kept)
+    pipeline = make_pipeline(
+        encoders, bench.store, bench.snapshots, options=bench.options, planner=bench.planner, cache=cache
+    )
     plums, boats = (Message("user", text) for text in ("blue plums", "a boat on the sea"))
     for history, first in (((plums,), "blue plums"), ((boats,), "a boat on the sea"), ((plums,), "blue plums")):
-        assert texts(await finder.find(RetrievalRequest("and that?", "default", history=history)))[0] == first
+        assert texts(await pipeline.retrieve(RetrievalRequest("and that?", "default", history=history)))[0] == first
     assert len(bench.embedder.calls) == 2
 
 
@@ -266,6 +268,6 @@ async def test_what_was_found_survives_packing() -> None:
 
 async def test_questions_of_one_moment_see_one_state_each() -> None:
     bench = Bench()
-    finder = bench.finder
-    found = await asyncio.gather(*(finder.find(RetrievalRequest(text, "default")) for text in TEXTS))
+    pipeline = bench.pipeline
+    found = await asyncio.gather(*(pipeline.retrieve(RetrievalRequest(text, "default")) for text in TEXTS))
     assert [texts(f)[0] for f in found] == TEXTS
