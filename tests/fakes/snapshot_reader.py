@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from rag.catalog.visibility import Snapshot
 from rag.errors import VectorStoreNotFound
@@ -18,9 +18,11 @@ class FakeSnapshotReader:
         self.sparse_embedder = ""
         self.reads = 0
         """How many snapshots were read."""
+        self.while_reading: Callable[[], object] = lambda: None
 
     def snapshot(self, store: str) -> Snapshot:
         self.reads += 1
+        self.while_reading()
         if not self._store.exists(store):
             raise VectorStoreNotFound(f"there is no vector store {store!r}", param="vector_store")
         dimensions, model = self._store.models[self._store._real(store)]

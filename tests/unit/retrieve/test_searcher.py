@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rag.encoders import StoreEncoders
-from rag.errors import DependencyUnavailable, InvalidFilter, InvalidRequest, VectorStoreNotFound
+from rag.errors import DependencyUnavailable, EmbeddingMismatch, InvalidFilter, InvalidRequest, VectorStoreNotFound
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.pipeline import RetrievalRequest
 from rag.retrieve.ranking.relevance import nothing_relevant
@@ -134,6 +134,41 @@ async def test_a_bad_filter_hurts_no_other_query_of_the_batch(bench: Bench) -> N
     assert isinstance(bad, InvalidFilter)
     assert isinstance(missing, VectorStoreNotFound)
     assert texts(also_good) == ["blue plums"]
+
+
+async def test_a_query_for_another_encoder_fails_alone_and_its_error_names_its_store(bench: Bench) -> None:
+    for name in ("old", "older"):
+        bench.store.create(name, bench.embedder.dimensions, "another-model")
+    good, old, older, no_vectors = await bench.search_together(
+        query("red apples"),
+        query("x", vector_store="old"),
+        query("x", vector_store="older"),
+        query("x", vector_store="old", mode="keyword"),
+    )
+    assert texts(good)[0] == "red apples"
+    for result, name in ((old, "old"), (older, "older")):
+        assert isinstance(result, EmbeddingMismatch)
+        assert repr(name) in result.message
+    assert texts(no_vectors) == []
+
+
+async def test_a_failed_store_call_fails_the_queries_that_share_it_and_no_others(bench: Bench) -> None:
+    def fail() -> None:
+        if ("dense", 2, 5) in bench.store.searches:
+            bench.store.while_searching = lambda: None
+            raise DependencyUnavailable("Milvus does not answer")
+
+    bench.store.while_searching = fail
+    one, keyword, two, other = await bench.search_together(
+        query("green apples", filters=GREEN, mode="dense"),
+        query("blue plums", mode="keyword"),
+        query("green pears", filters=GREEN, mode="dense"),
+        query("boat", vector_store="other", mode="keyword"),
+    )
+    assert isinstance(one, DependencyUnavailable)
+    assert isinstance(two, DependencyUnavailable)
+    assert texts(keyword) == ["blue plums"]
+    assert texts(other) == ["a boat on the sea"]
 
 
 async def test_an_encoder_that_fails_is_told_to_every_query(bench: Bench) -> None:
