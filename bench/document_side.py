@@ -23,9 +23,9 @@ from rag.catalog.schema import jobs
 from rag.chunkers import RecursiveStrategy, chunker_for
 from rag.chunkers.strategy import from_json
 from rag.library.document_runtime import Dependencies, DocumentRuntime
-from rag.library.sql_library import SqlLibrary
+from rag.library.service import Library
 from rag.ports import Embedders, JobEngine, Parser, VectorStore
-from rag.records import Received, Strategy
+from rag.records import Strategy, UploadedFile
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
 from rag.retrieve.result import RetrievalResult
@@ -64,7 +64,7 @@ class DocumentSide:
     loop: asyncio.AbstractEventLoop
 
     @property
-    def library(self) -> SqlLibrary:
+    def library(self) -> Library:
         return self.archive.library
 
     @property
@@ -78,11 +78,11 @@ class DocumentSide:
             left = jobs.c.state.in_(("queued", "running")) | jobs.c.alive_at.is_not(None)
             return connection.execute(sa.select(jobs.c.id).where(left).limit(1)).first() is None
 
-    def upload(self, filename: str, content: bytes) -> Received:
+    def upload(self, filename: str, content: bytes) -> UploadedFile:
         """As the HTTP side leaves it."""
         path = self.blobs.incoming / uuid.uuid4().hex
         path.write_bytes(content)
-        return Received(filename, path, len(content), hashlib.sha256(content).hexdigest())
+        return UploadedFile(filename, path, len(content), hashlib.sha256(content).hexdigest())
 
     def search(self, text: str, mode: SearchMode, top_k: int = 10, filters: Any = None) -> RetrievalResult:
         question = RetrievalRequest(text, STORE, {"mode": mode, "top_k": top_k}, filters)
@@ -111,7 +111,7 @@ def document_side(
         parser=wraps.parser(ParserProcess()),
         embedders=embedders,
         engine=wraps.engine(DbosJobs(f"sqlite:///{folder / 'jobs.db'}", at_once=at_once)),
-        cut=cut,
+        chunk_extract=cut,
         chunking=RecursiveStrategy(max_chars, max_chars // 10),
     )
     archive = DocumentRuntime(tools, loop)

@@ -1,4 +1,4 @@
-"""Bytes on disk: originals as they were uploaded, and the texts that were read from them."""
+"""Bytes on disk: originals as they were uploaded, and the extracts of their text."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _DAY_S = 86_400.0
 
 
 class BlobFolder:
-    """Files with names of our own, never of an upload's.
+    """A folder of immutable files. Their names are generated, and never those of uploads.
 
     Args:
-        folder: Where they are kept. Replicas that share a catalog share this folder, too.
+        folder: Where the files are. Replicas that share a catalog must share this folder, too.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -26,28 +26,28 @@ class BlobFolder:
         self.incoming.mkdir(parents=True, exist_ok=True)
 
     def take(self, path: Path) -> str:
-        """Move a file from `incoming` into the folder; its id."""
+        """Move a file from `incoming` into the folder. Returns its id."""
         blob_id = uuid.uuid4().hex
-        target = self._made(blob_id)
+        target = self._new_path(blob_id)
         os.replace(path, target)
         _sync_folder(target.parent)
         return blob_id
 
     def write(self, content: bytes) -> str:
-        """Keep bytes, compressed; their id."""
+        """Store bytes, compressed. Returns their id."""
         blob_id = uuid.uuid4().hex
         part = self.incoming / blob_id
         with part.open("wb") as file:
             file.write(gzip.compress(content, compresslevel=1))
             file.flush()
             os.fsync(file.fileno())
-        target = self._made(blob_id)
+        target = self._new_path(blob_id)
         os.replace(part, target)
         _sync_folder(target.parent)
         return blob_id
 
     def read(self, blob_id: str) -> bytes:
-        """What `write` was given."""
+        """The bytes that `write` stored."""
         return gzip.decompress(self.path(blob_id).read_bytes())
 
     def path(self, blob_id: str) -> Path:
@@ -58,24 +58,24 @@ class BlobFolder:
             self.path(blob_id).unlink(missing_ok=True)
 
     def sweep(self, known: Collection[str]) -> int:
-        """Remove what a crash left behind: files of no blob that are a day old. How many."""
+        """Remove what crashes left behind: files over a day old that are not `known` blobs. Returns their number."""
         oldest = time.time() - _DAY_S
         left = [path for path in self._folder.glob("*/*") if path.name not in known and path.stat().st_mtime < oldest]
         for path in left:
-            if path.is_dir():  # of the reader's process
+            if path.is_dir():  # a temporary folder of the parser process
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
         return len(left)
 
-    def _made(self, blob_id: str) -> Path:
+    def _new_path(self, blob_id: str) -> Path:
         path = self.path(blob_id)
         path.parent.mkdir(exist_ok=True)
         return path
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name survive a power cut."""
+    """Flush the folder to disk, so that a new name survives a power failure."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

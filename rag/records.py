@@ -1,4 +1,4 @@
-"""What the catalog keeps, as frozen values. Times are Unix seconds; JSON-like values are plain dictionaries."""
+"""The records of documents, files, vector stores and jobs that callers see. Times are Unix seconds."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from rag.types import Attributes, Change
 
 Row = TypeVar("Row")
 Strategy: TypeAlias = Mapping[str, Any]
-"""A chunking strategy as `rag.chunkers.strategy` writes it to JSON."""
+"""A chunking strategy as JSON, as `rag.chunkers.strategy` writes it."""
 
 MAX_ATTRIBUTES = 16
-"""Of one document, as OpenAI has it."""
+"""Of one document; OpenAI's limit."""
 WorkStatus: TypeAlias = Literal["in_progress", "completed", "failed", "cancelled"]
-"""Of a document or a file of a job, as OpenAI names them."""
+"""Of a document or a file of a job; OpenAI's names."""
 JobState: TypeAlias = Literal["queued", "running", "completed", "cancelled", "failed"]
 ENDED: frozenset[JobState] = frozenset({"completed", "cancelled", "failed"})
-"""States in which a job stays."""
+"""The final states of jobs."""
 JobKind: TypeAlias = Literal["ingest", "reindex"]
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
-    """A part of a list."""
+    """A page of a list."""
 
     rows: Sequence[Row]
     has_more: bool
@@ -33,18 +33,19 @@ class Page(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Which part of a list is wanted: rows by time of creation."""
+    """Which page of a list is wanted. Lists are sorted by time of creation."""
 
     limit: int = 20
     order: Literal["asc", "desc"] = "desc"
     after: str | None = None
-    """Id of the row before the first wanted one."""
+    """Id of the item before the page."""
     before: str | None = None
+    """Id of the item after the page."""
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
-    """An upload that is on disk. It belongs to whoever holds it; the library moves it away or deletes it."""
+class UploadedFile:
+    """An upload on disk. Whoever holds it owns it: the library moves or deletes the file."""
 
     filename: str
     """Normalised; see `rag.readers.filename`."""
@@ -69,6 +70,8 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class FileCounts:
+    """Numbers of files by status."""
+
     in_progress: int = 0
     completed: int = 0
     failed: int = 0
@@ -90,24 +93,24 @@ class StoreRecord:
     usage_bytes: int
     file_counts: FileCounts
     embedder: str
-    """Model that its vectors come from."""
+    """The embedding model of its vectors."""
     description: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     chunking: Strategy | None = None
-    """Of documents that bring none of their own; None: the service's default."""
+    """For documents without an own strategy; None: the service's default."""
     expires_after_days: int | None = None
     """Counted from `last_active_at`."""
     expires_at: float | None = None
     status: Literal["completed", "in_progress", "expired"] = "completed"
     retrieval: Mapping[str, Any] | None = None
-    """How it is searched, where that is not as the service is set; names as in `rag.retrieve.options`."""
+    """Retrieval settings that override the service's; names as in `rag.retrieve.options`."""
     sparse_embedder: str = ""
-    """Learned sparse model that it has vectors of, too; empty: of none."""
+    """The learned sparse model of its sparse vectors; empty: it has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentRecord:
-    """A file in a vector store: its newest version, or one version of a job."""
+    """A file in a vector store: its current version, or the version that a job made."""
 
     document_id: str
     """Stable: the same name in the same vector store is the same document."""
@@ -122,7 +125,7 @@ class DocumentRecord:
     error_code: str | None = None
     error_message: str | None = None
     version: int = 0
-    """Grows with each accepted change of any document."""
+    """Increases with each accepted change of any document."""
     content_hash: str = ""
     bytes: int = 0
     media_type: str = ""
@@ -132,16 +135,16 @@ class DocumentRecord:
     chunks: int = 0
     chunks_done: int = 0
     searchable: bool = False
-    """Whether some version of it is found by questions; an older one may be while a newer is in progress or failed."""
+    """Whether queries find some version of it, perhaps an older one while a newer is in progress or has failed."""
     change: Change | None = None
-    """Of a job's file: what the upload did."""
+    """Of a file of a job: what the upload did."""
     origin: str = ""
     """Where it came from: `ingest` or `files`, and the request's id."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """Accepted work, and how far it is."""
+    """Accepted work, and its progress."""
 
     job_id: str
     kind: JobKind
@@ -152,27 +155,27 @@ class JobRecord:
     started_at: float | None = None
     finished_at: float | None = None
     heartbeat_at: float | None = None
-    """When it last got on."""
+    """When it last made progress."""
     step: str = ""
-    """What it does now, for people: `reading guide.pdf`."""
+    """What it is doing, for people: `reading guide.pdf`."""
     waiting_for: str = ""
-    """What keeps it from getting on; empty when nothing does."""
+    """What it is waiting for; empty if it is not."""
     stalled: bool = False
-    """Whether it has not got on for longer than it should."""
+    """Whether it has made no progress for longer than expected."""
     pages_done: int = 0
     chunks_done: int = 0
     chunks_total: int = 0
-    """Of the files read so far; it grows until all are."""
+    """Of the files that have been read; it grows until all have been."""
     chunks_per_s: float | None = None
     seconds_left: float | None = None
     error: str | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
-    """Of a reindex: `from`, `to` (models)."""
+    details: Mapping[str, object] = field(default_factory=dict)
+    """Of a reindex: `from` and `to` (models)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that shall go into a vector store."""
+    """A file that is to be added to a vector store."""
 
     file_id: str
     attributes: Attributes = field(default_factory=dict)
@@ -181,7 +184,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class NewStore:
-    """What a caller may say of a vector store; None: not said."""
+    """The fields of a new vector store, or changes of one. None: not given."""
 
     name: str | None = None
     description: str | None = None
@@ -189,6 +192,6 @@ class NewStore:
     chunking: Strategy | None = None
     expires_after_days: int | None = None
     forget_expiry: bool = False
-    """The caller said that it shall not expire."""
+    """The store is never to expire."""
     retrieval: Mapping[str, Any] | None = None
-    """In place of all that was said of it before; empty: searched as the service is set."""
+    """Replaces all retrieval settings of the store; empty: the service's settings are used."""

@@ -1,4 +1,4 @@
-"""The Retriever service, wired: where documents are kept, and how they come there."""
+"""Builds the document side of the Retriever service: catalog, vector store, and how documents are ingested."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ import asyncio
 import functools
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rag.bootstrap.process import blob_folder, settings
 from rag.errors import SetupError
-from rag.ports import Embedders, SparseEmbedders, VectorStore
+from rag.ports import ChatTokenizer, Embedders, SparseEmbedders, VectorStore
 from rag.records import Strategy
 from rag.types import Extract, Passage
 
 if TYPE_CHECKING:
+    from rag.adapters.milvus.store import MilvusStore
+    from rag.catalog.database import Database
+    from rag.chunkers.tokens import TokenCounter
     from rag.ingest.question_generation import LanguageModel
     from rag.library.document_runtime import DocumentRuntime
 
 
-def make_archive(
+def make_document_runtime(
     embedders: Embedders,
     sparse_embedders: SparseEmbedders,
     language_model: LanguageModel,
     store: VectorStore,
-    database: Any,
+    database: Database,
     loop: asyncio.AbstractEventLoop,
 ) -> DocumentRuntime:
     from rag.adapters.dbos_jobs import DbosJobs
@@ -38,14 +41,14 @@ def make_archive(
     if chosen.ocr and (missing := missing_ocr()):
         raise SetupError(f"RAG_INGEST__OCR: {missing}", param="RAG_INGEST__OCR")
     limits = ParserLimits(timeout_s=chosen.parse_timeout_s, memory_mib=chosen.parse_memory_mib)
-    tools = Dependencies(
+    dependencies = Dependencies(
         database=database,
         blobs=blob_folder(),
         store=store,
         parser=ParserProcess(limits, ocr_languages=chosen.ocr, folder=blob_folder().incoming),
         embedders=embedders,
         engine=DbosJobs(options.jobs_url, at_once=chosen.jobs),
-        cut=_cut,
+        chunk_extract=_chunk_extract,
         chunking=RecursiveStrategy(
             chosen.chunk_chars, int(chosen.chunk_chars * chosen.overlap), questions=chosen.questions
         ),
@@ -53,12 +56,12 @@ def make_archive(
         sparse_embedders=sparse_embedders,
         sparse_model=options.embedder.sparse_model or "",
     )
-    archive = DocumentRuntime(tools, loop)
-    archive.start()
-    return archive
+    runtime = DocumentRuntime(dependencies, loop)
+    runtime.start()
+    return runtime
 
 
-def _cut(extract: Extract, strategy: Strategy) -> Sequence[Passage]:
+def _chunk_extract(extract: Extract, strategy: Strategy) -> Sequence[Passage]:
     from rag.chunkers import TokenStrategy, chunker_for
     from rag.chunkers.strategy import from_json
 
@@ -67,7 +70,7 @@ def _cut(extract: Extract, strategy: Strategy) -> Sequence[Passage]:
 
 
 @functools.cache
-def _encoder_tokenizer() -> Any:
+def _encoder_tokenizer() -> TokenCounter:
     from rag.adapters import model_files
     from rag.adapters.sentence_transformers.tokenizer import encoder_tokenizer
 
@@ -75,22 +78,22 @@ def _encoder_tokenizer() -> Any:
 
 
 @functools.cache
-def database() -> Any:
+def database() -> Database:
     from rag.catalog.database import Database
 
     return Database(settings().catalog_url)
 
 
 @functools.cache
-def vector_store() -> Any:
+def vector_store() -> MilvusStore:
     from threadpoolctl import threadpool_limits
 
     from rag.adapters.milvus.index import FieldIndex, Indexes
     from rag.adapters.milvus.store import MilvusStore
 
-    # Milvus Lite searches with NumPy: one query is too little work to share between threads.
+    # Milvus Lite searches with NumPy. A single query is too little work to divide among threads.
     threadpool_limits(limits=1, user_api="blas")
-    sys.setswitchinterval(0.0005)  # Milvus Lite is Python in threads of this process; 5 ms a turn would add up
+    sys.setswitchinterval(0.0005)  # Milvus Lite runs in Python threads here; the default of 5 ms adds latency
     options = settings()
     token = options.store.token.get_secret_value() if options.store.token else None
     chosen = options.store
@@ -105,8 +108,8 @@ def vector_store() -> Any:
 
 
 @functools.cache
-def chat_tokenizer() -> Any:
-    """With `RAG_LLM__URL`, one that only counts: the server there makes prompts of conversations itself."""
+def chat_tokenizer() -> ChatTokenizer:
+    """With `RAG_LLM__URL` it only counts tokens: the server renders prompts itself."""
     from rag.adapters import model_files
     from rag.adapters.estimated_tokenizer import EstimatedTokenizer
     from rag.adapters.hf_tokenizer import HfChatTokenizer, HfTokenCounter

@@ -45,7 +45,7 @@ def retriever_api(addresses: Mapping[str, str]) -> tuple[RetrieverApi, Sequence[
 
 
 async def _load_components(client: ServiceClient, llm: ServiceClient) -> RetrieverComponents:
-    from rag.bootstrap.documents import chat_tokenizer, database, make_archive, vector_store
+    from rag.bootstrap.documents import chat_tokenizer, database, make_document_runtime, vector_store
     from rag.http.clients.engine_facts import EngineFacts
     from rag.http.clients.remote import RemoteEmbedders, RemoteGenerator
     from rag.http.clients.remote_models import RemoteSparseEmbedders
@@ -72,7 +72,9 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
     language_model = LanguageModel(generator, tokenizer, engine.context_tokens)
     planner = _planner(generator, tokenizer, engine)
     loop = asyncio.get_running_loop()
-    runtime = await asyncio.to_thread(make_archive, embedders, sparse, language_model, mirrored_store, catalog, loop)
+    runtime = await asyncio.to_thread(
+        make_document_runtime, embedders, sparse, language_model, mirrored_store, catalog, loop
+    )
     cache = await _open_cache()
     reranker = await _reranker(client, runtime.encoders.configured.model_name)
     path_searcher = PathSearcher(store, runtime.views, custom)

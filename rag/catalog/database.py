@@ -1,54 +1,57 @@
-"""A connection to the catalog's database, brought up to date when it is opened."""
+"""Transactions on the catalog's database, which is migrated to the current schema when it is opened."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from rag.errors import DependencyUnavailable, SetupError
 
-_BUSY_MS = 30_000
-_READ_ONLY = {"read_only": True}
+_BUSY_TIMEOUT_MS = 30_000
 
 
 class Database:
     """Transactions on one database. Safe for several threads, and on PostgreSQL for several processes.
 
     Args:
-        url: As SQLAlchemy writes it: `sqlite:////folder/catalog.db`, `postgresql+psycopg://user:password@host/name`.
+        url: In SQLAlchemy's form: `sqlite:////folder/catalog.db`, `postgresql+psycopg://user:password@host/name`.
 
     Raises:
-        SetupError: the URL cannot be understood, or the database is newer than this program.
-        DependencyUnavailable: it does not answer.
+        SetupError: the URL is invalid, or its database is not supported.
+        DependencyUnavailable: the database cannot be opened or migrated.
     """
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
         self.is_sqlite = self._engine.dialect.name == "sqlite"
-        with self._border():
+        with self._translated_errors():
             self._migrate()
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that is committed at the end, or rolled back when something is raised.
+        """A transaction that is committed at the end, or rolled back if the block raises.
 
-        On SQLite there is one at a time; on PostgreSQL those on one vector store take turns by locking its row.
+        SQLite runs one at a time. On PostgreSQL those on the same vector store are serialised by a lock on its row.
         """
-        with self._border(), self._engine.begin() as connection:
+        with self._translated_errors(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A transaction that writes nothing and waits for nobody."""
-        with self._border(), self._engine.connect().execution_options(**_READ_ONLY) as connection, connection.begin():
+        """A read-only transaction. It does not wait for writers."""
+        with (
+            self._translated_errors(),
+            self._engine.connect().execution_options(read_only=True) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     def close(self) -> None:
@@ -62,7 +65,7 @@ class Database:
             command.upgrade(config, "head")
 
     @contextmanager
-    def _border(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
@@ -78,13 +81,13 @@ def _engine(url: str) -> sa.Engine:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise SetupError("RAG_CATALOG__URL: is not a database URL", param="RAG_CATALOG__URL") from None
+        raise SetupError("RAG_CATALOG__URL: not a valid database URL", param="RAG_CATALOG__URL") from None
     if parsed.get_backend_name() == "postgresql":
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         return sa.create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
     if parsed.get_backend_name() != "sqlite":
-        raise SetupError("RAG_CATALOG__URL: SQLite and PostgreSQL are supported", param="RAG_CATALOG__URL")
+        raise SetupError("RAG_CATALOG__URL: only SQLite and PostgreSQL are supported", param="RAG_CATALOG__URL")
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(parsed, pool_size=10, max_overflow=20)
@@ -93,13 +96,15 @@ def _engine(url: str) -> sa.Engine:
     return engine
 
 
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    connection.isolation_level = None  # sqlite3 begins no transactions by itself: `_begin_sqlite` does
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_MS}"):
-        connection.execute(f"PRAGMA {pragma}")
+def _prepare_sqlite(connection: DBAPIConnection, _: object) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions by itself: `_begin_sqlite` does
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_TIMEOUT_MS}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    """A writer takes its turn at the start: one that began as a reader could fail in the middle."""
+    """Begin a transaction; a writer takes the write lock at once, since upgrading a read lock later may fail."""
     read_only = connection.get_execution_options().get("read_only", False)
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

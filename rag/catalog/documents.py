@@ -1,21 +1,30 @@
-"""Documents: which there are, and what is said of them. Their versions change in `rag.catalog.versions`."""
+"""Documents and their records. The versions of documents are changed in `rag.catalog.versions`."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 
 from rag.catalog import listing
+from rag.catalog.rows import (
+    DocumentRow,
+    ResultRow,
+    Selection,
+    VersionRow,
+    VersionState,
+    read_first,
+    read_row,
+    read_rows,
+)
 from rag.catalog.schema import documents, versions
 from rag.errors import FileNotFound
 from rag.records import Cursor, DocumentRecord, FileCounts, Page, WorkStatus
 from rag.types import Change
 
-STATUS: Mapping[str, WorkStatus] = {
+STATUS: Mapping[VersionState, WorkStatus] = {
     "pending": "in_progress",
     "visible": "completed",
     "retired": "completed",
@@ -23,7 +32,7 @@ STATUS: Mapping[str, WorkStatus] = {
     "failed": "failed",
     "cancelled": "cancelled",
 }
-"""What a version's state is to a caller."""
+"""The status that callers are given for a version's state."""
 
 
 def document_id(store_id: str, filename: str) -> str:
@@ -32,7 +41,7 @@ def document_id(store_id: str, filename: str) -> str:
 
 
 def ingested_file_id(store_id: str, filename: str) -> str:
-    """The file behind a document that came through `/ingest`: it stays the same when its content is replaced."""
+    """The id of the file of a document that was uploaded to `/ingest`. It does not change with the content."""
     return f"file-{_digest(store_id, filename)}"
 
 
@@ -41,73 +50,77 @@ def _digest(store_id: str, filename: str) -> str:
 
 
 def put(connection: sa.Connection, store_id: str, filename: str) -> str:
-    """Make the document if it is not there; its id."""
+    """Insert the document if it does not exist. Returns its id."""
     own_id = document_id(store_id, filename)
     if connection.execute(sa.select(documents.c.id).where(documents.c.id == own_id)).first() is None:
-        row = {"id": own_id, "store_id": store_id, "filename": filename, "created_at": time.time()}
-        connection.execute(sa.insert(documents).values(row))
+        values = {"id": own_id, "store_id": store_id, "filename": filename, "created_at": time.time()}
+        connection.execute(sa.insert(documents).values(values))
     return own_id
 
 
-def find(connection: sa.Connection, store_id: str, file_id: str) -> Any:
-    """The row of the document that the file is in, or comes into. Raises FileNotFound."""
-    row = connection.execute(_of_file(file_id).where(documents.c.store_id == store_id)).first()
-    if row is None:
+def find(connection: sa.Connection, store_id: str, file_id: str) -> DocumentRow:
+    """The document that a file belongs to, or will when its job is done. Raises FileNotFound."""
+    document = read_first(connection, DocumentRow, _with_file(file_id).where(documents.c.store_id == store_id))
+    if document is None:
         raise FileNotFound(f"the vector store has no file {file_id[:80]!r}", param="file_id")
-    return row
+    return document
 
 
-def of_file(connection: sa.Connection, file_id: str) -> list[Any]:
-    """Documents of all stores that the file is in, or comes into."""
-    return list(connection.execute(_of_file(file_id)))
+def with_file(connection: sa.Connection, file_id: str) -> list[DocumentRow]:
+    """The documents of all stores that a file belongs to, or will when its job is done."""
+    return read_rows(connection, DocumentRow, _with_file(file_id))
 
 
-def _of_file(file_id: str) -> Any:
-    """While one file takes the place of another, both are in the document; one that was replaced is not."""
-    present = versions.c.state.in_(("pending", "visible", "failed", "cancelled")) & ~versions.c.removed
-    own = sa.select(versions.c.document_id).where(versions.c.file_id == file_id, present)
+def _with_file(file_id: str) -> Selection:
+    """While a file is replacing another, both belong to the document; a file that was replaced does not."""
+    is_current = versions.c.state.in_(("pending", "visible", "failed", "cancelled")) & ~versions.c.removed
+    own = sa.select(versions.c.document_id).where(versions.c.file_id == file_id, is_current)
     return sa.select(documents).where(documents.c.id.in_(own))
 
 
-def of_store(connection: sa.Connection, store_id: str) -> list[Any]:
-    return list(connection.execute(sa.select(documents).where(documents.c.store_id == store_id)))
+def of_store(connection: sa.Connection, store_id: str) -> list[DocumentRow]:
+    return read_rows(connection, DocumentRow, sa.select(documents).where(documents.c.store_id == store_id))
 
 
 def record(connection: sa.Connection, store_id: str, file_id: str) -> DocumentRecord:
-    """What is said of the document by the versions of this file."""
+    """The record of the document that a file belongs to, from the versions of this file alone."""
     document = find(connection, store_id, file_id)
-    row = connection.execute(_shown(file_id).where(documents.c.id == document.id)).one()
-    return to_record(row)
+    row = connection.execute(_with_current_version(file_id).where(documents.c.id == document.id)).one()
+    return _document_record(row)
 
 
 def page(connection: sa.Connection, store_id: str, cursor: Cursor, status: WorkStatus | None) -> Page[DocumentRecord]:
-    statement = _shown().where(documents.c.store_id == store_id)
+    statement = _with_current_version().where(documents.c.store_id == store_id)
     if status is not None:
-        statement = statement.where(versions.c.state.in_([s for s, name in STATUS.items() if name == status]))
-    rows = listing.page(connection, statement, documents.c.created_at, versions.c.file_id, cursor)
-    return Page([to_record(row) for row in rows.rows], rows.has_more)
+        statement = statement.where(versions.c.state.in_(states_of(status)))
+    return listing.page(connection, statement, documents.c.created_at, versions.c.file_id, cursor, _document_record)
+
+
+def states_of(status: WorkStatus) -> list[VersionState]:
+    """The states of versions that have this status."""
+    return [state for state, name in STATUS.items() if name == status]
 
 
 def counts(connection: sa.Connection, store_id: str) -> tuple[FileCounts, int]:
-    """Documents by status, and the bytes of all."""
+    """The number of documents by status, and the bytes of all."""
     columns = (versions.c.state, sa.func.count(), sa.func.coalesce(sa.func.sum(versions.c.bytes), 0))
-    statement = _shown().where(documents.c.store_id == store_id).with_only_columns(*columns)
+    statement = _with_current_version().where(documents.c.store_id == store_id).with_only_columns(*columns)
     rows = connection.execute(statement.group_by(versions.c.state)).all()
     return file_counts((state, count) for state, count, _ in rows), sum(int(size) for _, _, size in rows)
 
 
-def file_counts(by_state: Any) -> FileCounts:
+def file_counts(by_state: Iterable[tuple[VersionState, int]]) -> FileCounts:
     totals: dict[str, int] = {}
     for state, count in by_state:
         totals[STATUS[state]] = totals.get(STATUS[state], 0) + count
     return FileCounts(**totals)
 
 
-def _shown(file_id: str | None = None) -> Any:
-    """Documents with the version that speaks for each: one on its way, else the newest that was not cancelled.
+def _with_current_version(file_id: str | None = None) -> Selection:
+    """Documents, each joined with its current version: the newest pending one; otherwise the newest not cancelled.
 
     Args:
-        file_id: Of the versions of this file alone.
+        file_id: Considers the versions of this file only.
     """
     newest = sa.func.coalesce(
         sa.func.max(sa.case((versions.c.state == "pending", versions.c.seq))),
@@ -118,46 +131,52 @@ def _shown(file_id: str | None = None) -> Any:
     chosen = chosen.group_by(versions.c.document_id)
     if file_id is not None:
         chosen = chosen.where(versions.c.file_id == file_id)
-    per_document = chosen.subquery()
-    shown = versions.alias("seen")
-    searchable = sa.exists().where(shown.c.document_id == documents.c.id, shown.c.state == "visible")
-    columns = (
-        versions,
-        documents.c.created_at.label("document_created_at"),
-        searchable.label("searchable"),
-    )
+    current = chosen.subquery()
+    visible = versions.alias("visible_version")
+    searchable = sa.exists().where(visible.c.document_id == documents.c.id, visible.c.state == "visible")
+    columns = (versions, documents.c.created_at.label("document_created_at"), searchable.label("searchable"))
     return (
         sa.select(*columns)
-        .join(per_document, per_document.c.seq == versions.c.seq)
+        .join(current, current.c.seq == versions.c.seq)
         .join(documents, documents.c.id == versions.c.document_id)
     )
 
 
-def to_record(row: Any, change: Change | None = None) -> DocumentRecord:
-    """Of a row of `versions`, joined with its document or not."""
-    fields = row._mapping
+def _document_record(row: ResultRow) -> DocumentRecord:
+    """Of a row of `_with_current_version`."""
+    extra = row._mapping
+    return to_record(
+        read_row(VersionRow, row),
+        created_at=extra["document_created_at"],
+        searchable=bool(extra["searchable"]),
+    )
+
+
+def to_record(
+    version: VersionRow, *, created_at: float, searchable: bool, change: Change | None = None
+) -> DocumentRecord:
     return DocumentRecord(
-        document_id=row.document_id,
-        store_id=row.store_id,
-        file_id=row.file_id,
-        filename=row.filename,
-        status=STATUS[row.state],
-        created_at=fields.get("document_created_at", row.created_at),
-        attributes=row.attributes,
-        chunking=row.chunking,
-        usage_bytes=row.bytes,
-        error_code=row.error_code,
-        error_message=row.error_message,
-        version=row.seq,
-        content_hash=row.content_hash,
-        bytes=row.bytes,
-        media_type=row.media_type,
-        title=row.title,
-        language=row.language,
-        pages=row.pages,
-        chunks=row.chunks,
-        chunks_done=row.chunks_done,
-        searchable=bool(fields.get("searchable", row.state == "visible")),
+        document_id=version.document_id,
+        store_id=version.store_id,
+        file_id=version.file_id,
+        filename=version.filename,
+        status=STATUS[version.state],
+        created_at=created_at,
+        attributes=version.attributes,
+        chunking=version.chunking,
+        usage_bytes=version.bytes,
+        error_code=version.error_code,
+        error_message=version.error_message,
+        version=version.seq,
+        content_hash=version.content_hash,
+        bytes=version.bytes,
+        media_type=version.media_type,
+        title=version.title,
+        language=version.language,
+        pages=version.pages,
+        chunks=version.chunks,
+        chunks_done=version.chunks_done,
+        searchable=searchable,
         change=change,
-        origin=row.origin,
+        origin=version.origin,
     )

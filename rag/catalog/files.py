@@ -1,17 +1,17 @@
-"""Uploaded files, and the blobs that hold bytes."""
+"""Uploaded files, and the blobs that hold their bytes."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from typing import Any
 
 import sqlalchemy as sa
 
 from rag.catalog import listing
+from rag.catalog.rows import FileRow, VersionRow, read_first, read_row
 from rag.catalog.schema import blobs, files, versions
 from rag.errors import FileNotFound
-from rag.records import Cursor, FileRecord, Page, Received
+from rag.records import Cursor, FileRecord, Page, UploadedFile
 
 
 def new_id() -> str:
@@ -21,7 +21,7 @@ def new_id() -> str:
 def insert(
     connection: sa.Connection,
     file_id: str,
-    upload: Received,
+    upload: UploadedFile,
     blob_id: str,
     *,
     purpose: str,
@@ -43,36 +43,38 @@ def insert(
     return record
 
 
-def row(connection: sa.Connection, file_id: str) -> Any:
+def get(connection: sa.Connection, file_id: str) -> FileRow:
     """Raises FileNotFound."""
-    found = connection.execute(sa.select(files).where(files.c.id == file_id)).first()
-    if found is None:
-        raise FileNotFound(f"there is no file {file_id[:80]!r}", param="file_id")
-    return found
+    return _existing(read_first(connection, FileRow, sa.select(files).where(files.c.id == file_id)), file_id)
 
 
-def lock(connection: sa.Connection, file_id: str) -> Any:
-    """Its row, changed by no other transaction until this one ends. After the locks of stores, never before."""
-    found = connection.execute(sa.select(files).where(files.c.id == file_id).with_for_update()).first()
-    if found is None:
+def lock(connection: sa.Connection, file_id: str) -> FileRow:
+    """The file, locked until the transaction ends; lock vector stores before files. Raises FileNotFound."""
+    statement = sa.select(files).where(files.c.id == file_id).with_for_update()
+    return _existing(read_first(connection, FileRow, statement), file_id)
+
+
+def _existing(file: FileRow | None, file_id: str) -> FileRow:
+    if file is None:
         raise FileNotFound(f"there is no file {file_id[:80]!r}", param="file_id")
-    return found
+    return file
 
 
 def exists(connection: sa.Connection, file_id: str) -> bool:
     return connection.execute(sa.select(files.c.id).where(files.c.id == file_id)).first() is not None
 
 
-def set_content(connection: sa.Connection, version: Any) -> None:
-    """Give the file the content of a version of its document."""
+def set_content(connection: sa.Connection, version: VersionRow) -> None:
+    """Set the content of a file to that of a version of its document."""
     content = {"blob_id": version.blob_id, "bytes": version.bytes, "content_hash": version.content_hash}
     connection.execute(sa.update(files).where(files.c.id == version.file_id).values(content))
 
 
 def page(connection: sa.Connection, cursor: Cursor, purpose: str | None) -> Page[FileRecord]:
     statement = sa.select(files) if purpose is None else sa.select(files).where(files.c.purpose == purpose)
-    rows = listing.page(connection, statement, files.c.created_at, files.c.id, cursor)
-    return Page([record(found) for found in rows.rows], rows.has_more)
+    return listing.page(
+        connection, statement, files.c.created_at, files.c.id, cursor, lambda row: to_record(read_row(FileRow, row))
+    )
 
 
 def delete(connection: sa.Connection, file_id: str) -> None:
@@ -80,12 +82,13 @@ def delete(connection: sa.Connection, file_id: str) -> None:
 
 
 def expired(connection: sa.Connection) -> list[str]:
+    """Ids of the files whose expiry time has passed."""
     return list(connection.execute(sa.select(files.c.id).where(files.c.expires_at < time.time())).scalars())
 
 
-def record(found: Any) -> FileRecord:
+def to_record(file: FileRow) -> FileRecord:
     return FileRecord(
-        found.id, found.filename, found.purpose, found.bytes, found.content_hash, found.created_at, found.expires_at
+        file.id, file.filename, file.purpose, file.bytes, file.content_hash, file.created_at, file.expires_at
     )
 
 
@@ -93,12 +96,12 @@ def record(found: Any) -> FileRecord:
 
 
 def add_blob(connection: sa.Connection, blob_id: str, kind: str, size: int) -> None:
-    """In the transaction that also refers to it."""
+    """Insert a blob. Call it in the transaction that also inserts the reference to it."""
     connection.execute(sa.insert(blobs).values(id=blob_id, kind=kind, bytes=size, created_at=time.time()))
 
 
-def forget_unused_blobs(connection: sa.Connection) -> list[str]:
-    """Blobs that nothing refers to any more, forgotten: their files can go once this transaction is committed."""
+def delete_unused_blobs(connection: sa.Connection) -> list[str]:
+    """Delete the rows of blobs that nothing refers to. Their bytes can be removed after this transaction's commit."""
     used = sa.union_all(
         sa.select(files.c.blob_id),
         sa.select(versions.c.blob_id).where(versions.c.blob_id.is_not(None)),

@@ -1,23 +1,22 @@
-"""Jobs: accepted work, and how far it is."""
+"""Jobs: accepted work, its files and its states. Records of jobs for callers are made in `rag.catalog.job_records`."""
 
 from __future__ import annotations
 
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
-from rag.catalog import documents, listing
+from rag.catalog.rows import UNFINISHED, Condition, JobDetails, JobRow, VersionRow, read_first, read_rows
 from rag.catalog.schema import job_files, jobs, versions
 from rag.errors import Conflict, NotFound
-from rag.records import Cursor, DocumentRecord, FileCounts, JobKind, JobRecord, JobState, Page, WorkStatus
+from rag.records import JobKind, JobState
 from rag.types import Change
 
 STALLED_AFTER_S = 60.0
-"""Without getting on; a slice of chunks takes a second or two."""
-_UNFINISHED = ("queued", "running")
+"""A running job without progress for so long is stalled; embedding a batch of chunks takes a second or two."""
+_ID_PREFIX: Mapping[JobKind, str] = {"ingest": "vsfb", "reindex": "reindex"}
 
 
 def insert(
@@ -27,11 +26,10 @@ def insert(
     *,
     idempotency_key: str | None = None,
     fingerprint: str = "",
-    details: Mapping[str, Any] | None = None,
+    details: JobDetails | None = None,
 ) -> str:
-    """Its id."""
-    prefix = {"ingest": "vsfb", "reindex": "reindex"}[kind]
-    job_id = f"{prefix}_{uuid.uuid4().hex[:24]}"
+    """Insert a queued job. Returns its id."""
+    job_id = f"{_ID_PREFIX[kind]}_{uuid.uuid4().hex[:24]}"
     connection.execute(
         sa.insert(jobs).values(
             id=job_id,
@@ -56,51 +54,56 @@ def add_files(connection: sa.Connection, job_id: str, changes: Sequence[tuple[in
         connection.execute(sa.insert(job_files), rows)
 
 
-def with_key(connection: sa.Connection, key: str, fingerprint: str) -> str | None:
-    """The job that this key made before.
+def with_idempotency_key(connection: sa.Connection, key: str, fingerprint: str) -> str | None:
+    """The id of the job that was made for this key before.
 
     Raises:
-        Conflict: it was asked for something else.
+        Conflict: that job was made for another request.
     """
-    row = connection.execute(sa.select(jobs).where(jobs.c.idempotency_key == key)).first()
+    row = read_first(connection, JobRow, sa.select(jobs).where(jobs.c.idempotency_key == key))
     if row is None:
         return None
     if row.fingerprint != fingerprint:
-        raise Conflict("this Idempotency-Key was used for other files or another vector store", param="Idempotency-Key")
-    return str(row.id)
+        raise Conflict(
+            "this Idempotency-Key was already used for other files or another vector store", param="Idempotency-Key"
+        )
+    return row.id
 
 
-def row(connection: sa.Connection, job_id: str) -> Any:
+def get(connection: sa.Connection, job_id: str) -> JobRow:
     """Raises NotFound."""
-    found = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).first()
-    if found is None:
+    row = read_first(connection, JobRow, sa.select(jobs).where(jobs.c.id == job_id))
+    if row is None:
         raise NotFound(f"there is no job {job_id[:80]!r}", param="job_id")
-    return found
+    return row
 
 
 def state(connection: sa.Connection, job_id: str) -> JobState:
-    found: JobState = connection.execute(sa.select(jobs.c.state).where(jobs.c.id == job_id)).scalar_one()
-    return found
+    current: JobState = connection.execute(sa.select(jobs.c.state).where(jobs.c.id == job_id)).scalar_one()
+    return current
 
 
-def unfinished(connection: sa.Connection, store_id: str | None = None, kind: JobKind | None = None) -> list[Any]:
-    statement = sa.select(jobs).where(jobs.c.state.in_(_UNFINISHED)).order_by(jobs.c.created_at)
+def unfinished(connection: sa.Connection, store_id: str | None = None, kind: JobKind | None = None) -> list[JobRow]:
+    statement = sa.select(jobs).where(jobs.c.state.in_(UNFINISHED)).order_by(jobs.c.created_at)
     if store_id is not None:
         statement = statement.where(jobs.c.store_id == store_id)
     if kind is not None:
         statement = statement.where(jobs.c.kind == kind)
-    return list(connection.execute(statement))
+    return read_rows(connection, JobRow, statement)
+
+
+# --- files of a job ----------------------------------------------------------------------------
 
 
 def claim_pending(connection: sa.Connection, job_id: str) -> list[int]:
-    """Versions of the job that are still to be made, in the order of its files, and that no other job makes.
+    """Claim the job's pending versions that no other running job has claimed. Returns them in the order of its files.
 
     Two uploads of the same bytes are one version in two jobs.
     """
-    busy = sa.select(jobs.c.id).where(jobs.c.state == "running", jobs.c.id != job_id)
-    free = versions.c.claimed_by.is_(None) | versions.c.claimed_by.not_in(busy)
-    mine = sa.select(job_files.c.seq).where(job_files.c.job_id == job_id)
-    wanted = versions.c.seq.in_(mine) & (versions.c.state == "pending") & free
+    others = sa.select(jobs.c.id).where(jobs.c.state == "running", jobs.c.id != job_id)
+    is_free = versions.c.claimed_by.is_(None) | versions.c.claimed_by.not_in(others)
+    own = sa.select(job_files.c.seq).where(job_files.c.job_id == job_id)
+    wanted = versions.c.seq.in_(own) & (versions.c.state == "pending") & is_free
     connection.execute(sa.update(versions).where(wanted).values(claimed_by=job_id))
     return _pending(connection, job_id, versions.c.claimed_by == job_id)
 
@@ -109,212 +112,111 @@ def has_pending(connection: sa.Connection, job_id: str) -> bool:
     return bool(_pending(connection, job_id, sa.true()))
 
 
-def _pending(connection: sa.Connection, job_id: str, wanted: Any) -> list[int]:
+def unshared_pending(connection: sa.Connection, job_id: str) -> list[int]:
+    """The job's pending versions that belong to no other unfinished job."""
+    others = job_files.alias("others")
+    is_shared = (
+        sa.exists()
+        .where(others.c.seq == versions.c.seq, others.c.job_id != job_id, jobs.c.id == others.c.job_id)
+        .where(jobs.c.state.in_(UNFINISHED))
+    )
+    return _pending(connection, job_id, ~is_shared)
+
+
+def _pending(connection: sa.Connection, job_id: str, wanted: Condition) -> list[int]:
     joined = sa.select(versions.c.seq).join(job_files, job_files.c.seq == versions.c.seq)
     own = (job_files.c.job_id == job_id) & (versions.c.state == "pending") & wanted
     return list(connection.execute(joined.where(own).order_by(job_files.c.position)).scalars())
 
 
-def unshared_pending(connection: sa.Connection, job_id: str) -> list[int]:
-    """Versions on their way that only this job wants."""
-    others = job_files.alias("others")
-    shared = (
-        sa.exists()
-        .where(others.c.seq == versions.c.seq, others.c.job_id != job_id, jobs.c.id == others.c.job_id)
-        .where(jobs.c.state.in_(_UNFINISHED))
-    )
-    return _pending(connection, job_id, ~shared)
-
-
-def broken_versions(connection: sa.Connection, job_id: str) -> list[Any]:
-    """The job's failed and cancelled versions whose bytes are still there."""
+def retryable_versions(connection: sa.Connection, job_id: str) -> list[VersionRow]:
+    """The job's failed and cancelled versions whose bytes are still stored."""
     joined = sa.select(versions).join(job_files, job_files.c.seq == versions.c.seq)
     wanted = (
         (job_files.c.job_id == job_id) & versions.c.state.in_(("failed", "cancelled")) & versions.c.blob_id.is_not(None)
     )
-    return list(connection.execute(joined.where(wanted).order_by(job_files.c.position)))
+    return read_rows(connection, VersionRow, joined.where(wanted).order_by(job_files.c.position))
 
 
-# --- on the way --------------------------------------------------------------------------------
+# --- progress ----------------------------------------------------------------------------------
 
 
 def begin(connection: sa.Connection, job_id: str) -> tuple[bool, bool]:
-    """Whether there is work to do, and whether it was begun before (and then broken off)."""
+    """Mark a job as running. Returns whether there is work to do, and whether it had been started before."""
     now = time.time()
-    found = row(connection, job_id)
-    if found.state not in _UNFINISHED:
+    row = get(connection, job_id)
+    if row.state not in UNFINISHED:
         return False, True
-    first = sa.func.coalesce(jobs.c.started_at, now)
-    values = {"state": "running", "started_at": first, "heartbeat_at": now, "alive_at": now}
+    first_start = sa.func.coalesce(jobs.c.started_at, now)
+    values = {"state": "running", "started_at": first_start, "heartbeat_at": now, "alive_at": now}
     connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(values))
-    return True, found.started_at is not None
+    return True, row.started_at is not None
 
 
 def report_progress(connection: sa.Connection, job_id: str, step: str, chunks_per_s: float | None = None) -> None:
-    """It got on."""
+    """Note that a job made progress."""
     now = time.time()
-    values: dict[str, Any] = {"heartbeat_at": now, "alive_at": now, "step": step[:600], "waiting_for": ""}
+    values: dict[str, object] = {"heartbeat_at": now, "alive_at": now, "step": step[:600], "waiting_for": ""}
     if chunks_per_s is not None:
         values["chunks_per_s"] = chunks_per_s
     connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(values))
 
 
-def waits(connection: sa.Connection, job_id: str, waiting_for: str) -> None:
-    """It does not get on, and why."""
+def report_waiting(connection: sa.Connection, job_id: str, waiting_for: str) -> None:
+    """Note what a job is waiting for."""
     values = {"waiting_for": waiting_for[:2000], "alive_at": time.time()}
     connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(values))
 
 
-def are_alive(connection: sa.Connection, job_ids: Sequence[str]) -> None:
+def report_alive(connection: sa.Connection, job_ids: Sequence[str]) -> None:
+    """Note that a process works on these jobs."""
     connection.execute(sa.update(jobs).where(jobs.c.id.in_(job_ids)).values(alive_at=time.time()))
 
 
-def end(connection: sa.Connection, job_id: str, state: JobState, error: str | None = None) -> None:
-    """Unless it has ended already."""
-    wanted = (jobs.c.id == job_id) & jobs.c.state.in_(_UNFINISHED)
-    values = {"state": state, "finished_at": time.time(), "waiting_for": "", "step": "", "error": error}
-    connection.execute(sa.update(jobs).where(wanted).values(values))
-
-
-def is_left(connection: sa.Connection, job_id: str) -> None:
-    """No process works on it any more."""
+def clear_alive(connection: sa.Connection, job_id: str) -> None:
+    """Note that no process works on the job any more."""
     connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(alive_at=None))
 
 
-def set_details(connection: sa.Connection, job_id: str, details: Mapping[str, Any]) -> None:
-    connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(details=dict(details)))
-
-
-def orphans(connection: sa.Connection, silent_s: float) -> list[str]:
-    """Unfinished jobs that no process has been heard to work on for that long, also those that wait their turn."""
-    silent = jobs.c.alive_at.is_(None) | (jobs.c.alive_at < time.time() - silent_s)
-    old = jobs.c.created_at < time.time() - silent_s
-    wanted = jobs.c.state.in_(_UNFINISHED) & silent & old
-    return list(connection.execute(sa.select(jobs.c.id).where(wanted)).scalars())
-
-
-def to_forget(connection: sa.Connection, limit: int = 500) -> list[str]:
-    """Ended jobs of which the engine may still keep something."""
-    ended = jobs.c.state.not_in(_UNFINISHED) & jobs.c.alive_at.is_(None) & ~jobs.c.forgotten
-    return list(connection.execute(sa.select(jobs.c.id).where(ended).limit(limit)).scalars())
-
-
-def forgotten(connection: sa.Connection, job_ids: Sequence[str]) -> None:
-    connection.execute(sa.update(jobs).where(jobs.c.id.in_(job_ids)).values(forgotten=True))
-
-
-def stalled(connection: sa.Connection) -> list[Any]:
-    """Running jobs that do not get on."""
-    silent = jobs.c.heartbeat_at < time.time() - STALLED_AFTER_S
-    return list(connection.execute(sa.select(jobs).where(jobs.c.state == "running", silent)))
-
-
-def forget_the_living(connection: sa.Connection) -> None:
-    """At the start of the only process: what an earlier one said of its life is void."""
+def clear_all_alive(connection: sa.Connection) -> None:
+    """Note that no process works on any job. For the start of a catalog's only process."""
     connection.execute(sa.update(jobs).where(jobs.c.alive_at.is_not(None)).values(alive_at=None))
 
 
-# --- records -----------------------------------------------------------------------------------
+def end(connection: sa.Connection, job_id: str, state: JobState, error: str | None = None) -> None:
+    """End a job, unless it has ended already."""
+    is_unfinished = (jobs.c.id == job_id) & jobs.c.state.in_(UNFINISHED)
+    values = {"state": state, "finished_at": time.time(), "waiting_for": "", "step": "", "error": error}
+    connection.execute(sa.update(jobs).where(is_unfinished).values(values))
 
 
-def record(connection: sa.Connection, job_id: str) -> JobRecord:
-    return _to_record(connection, row(connection, job_id))
+def set_details(connection: sa.Connection, job_id: str, details: JobDetails) -> None:
+    connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(details=dict(details)))
 
 
-def page(connection: sa.Connection, cursor: Cursor, store_id: str | None, active: bool) -> Page[JobRecord]:
-    statement = sa.select(jobs)
-    if store_id is not None:
-        statement = statement.where(jobs.c.store_id == store_id)
-    if active:
-        statement = statement.where(jobs.c.state.in_(_UNFINISHED))
-    rows = listing.page(connection, statement, jobs.c.created_at, jobs.c.id, cursor)
-    return Page([_to_record(connection, found) for found in rows.rows], rows.has_more)
+# --- maintenance -------------------------------------------------------------------------------
 
 
-def files_page(
-    connection: sa.Connection, job_id: str, cursor: Cursor, status: WorkStatus | None
-) -> Page[DocumentRecord]:
-    """The job's files in the order in which they were given, or the reverse."""
-    row(connection, job_id)
-    joined = sa.select(versions, job_files.c.change, job_files.c.position).join(
-        job_files, (job_files.c.seq == versions.c.seq) & (job_files.c.job_id == job_id)
-    )
-    if status is not None:
-        states = [state for state, name in documents.STATUS.items() if name == status]
-        joined = joined.where(versions.c.state.in_(states))
-    ascending = Cursor(cursor.limit, "asc" if cursor.order == "asc" else "desc", cursor.after, cursor.before)
-    rows = listing.page(connection, joined, job_files.c.position, versions.c.file_id, ascending)
-    return Page([documents.to_record(found, found.change) for found in rows.rows], rows.has_more)
+def orphans(connection: sa.Connection, silent_s: float) -> list[str]:
+    """Unfinished jobs, queued ones too, that no process has reported to work on for that long."""
+    is_silent = jobs.c.alive_at.is_(None) | (jobs.c.alive_at < time.time() - silent_s)
+    is_old = jobs.c.created_at < time.time() - silent_s
+    wanted = jobs.c.state.in_(UNFINISHED) & is_silent & is_old
+    return list(connection.execute(sa.select(jobs.c.id).where(wanted)).scalars())
 
 
-def counts(connection: sa.Connection, job_id: str) -> FileCounts:
-    joined = sa.select(versions.c.state, sa.func.count()).join(job_files, job_files.c.seq == versions.c.seq)
-    return documents.file_counts(
-        connection.execute(joined.where(job_files.c.job_id == job_id).group_by(versions.c.state)).all()
-    )
+def stalled(connection: sa.Connection) -> list[JobRow]:
+    """Running jobs without progress."""
+    is_silent = jobs.c.heartbeat_at < time.time() - STALLED_AFTER_S
+    return read_rows(connection, JobRow, sa.select(jobs).where(jobs.c.state == "running", is_silent))
 
 
-def _to_record(connection: sa.Connection, found: Any) -> JobRecord:
-    now = time.time()
-    progress = _progress(connection, found)
-    file_counts = counts(connection, found.id) if found.kind == "ingest" else _reindex_counts(found)
-    state: JobState = found.state
-    if found.kind == "ingest" and state == "running" and file_counts.total and not file_counts.in_progress:
-        state = "completed"  # only its books are still to be closed
-    is_running = state == "running"
-    since = found.heartbeat_at or found.started_at or found.created_at
-    return JobRecord(
-        job_id=found.id,
-        kind=found.kind,
-        store_id=found.store_id,
-        state=state,
-        created_at=found.created_at,
-        file_counts=file_counts,
-        started_at=found.started_at,
-        finished_at=found.finished_at,
-        heartbeat_at=found.heartbeat_at,
-        step=found.step,
-        waiting_for=found.waiting_for,
-        stalled=is_running and now - since > STALLED_AFTER_S,
-        pages_done=progress["pages"],
-        chunks_done=progress["chunks_done"],
-        chunks_total=progress["chunks"],
-        chunks_per_s=found.chunks_per_s,
-        seconds_left=_seconds_left(found, progress["fraction"], now) if is_running else None,
-        error=found.error,
-        details={key: value for key, value in found.details.items() if not key.startswith("_")},
-    )
+def ended_in_engine(connection: sa.Connection, limit: int = 500) -> list[str]:
+    """Ended jobs that the job engine may still have records of."""
+    wanted = jobs.c.state.not_in(UNFINISHED) & jobs.c.alive_at.is_(None) & ~jobs.c.forgotten
+    return list(connection.execute(sa.select(jobs.c.id).where(wanted).limit(limit)).scalars())
 
 
-def _progress(connection: sa.Connection, found: Any) -> dict[str, Any]:
-    if found.kind == "reindex":
-        done, total = int(found.details.get("chunks_done", 0)), int(found.details.get("chunks_total", 0))
-        return {"pages": 0, "chunks_done": done, "chunks": total, "fraction": done / total if total else 0.0}
-    finished = versions.c.state != "pending"
-    part = sa.case(
-        (finished, 1.0),
-        (versions.c.chunks > 0, sa.cast(versions.c.chunks_done, sa.Float) / versions.c.chunks),
-        else_=0.0,
-    )
-    size = versions.c.bytes + 1.0
-    columns = (
-        sa.func.sum(sa.case((versions.c.chunks > 0, versions.c.pages), else_=0)),
-        sa.func.sum(versions.c.chunks_done),
-        sa.func.sum(versions.c.chunks),
-        sa.func.sum(size * part) / sa.func.sum(size),
-    )
-    work = (job_files.c.job_id == found.id) & (job_files.c.change != "unchanged")
-    joined = sa.select(*columns).select_from(versions).join(job_files, job_files.c.seq == versions.c.seq)
-    pages, done, chunks, fraction = connection.execute(joined.where(work)).one()
-    return {"pages": pages or 0, "chunks_done": done or 0, "chunks": chunks or 0, "fraction": fraction or 0.0}
-
-
-def _reindex_counts(found: Any) -> FileCounts:
-    done, total = int(found.details.get("files_done", 0)), int(found.details.get("files_total", 0))
-    return FileCounts(in_progress=max(0, total - done), completed=done)
-
-
-def _seconds_left(found: Any, fraction: float, now: float) -> float | None:
-    if found.started_at is None or fraction <= 0.0:
-        return None
-    return float(round((now - found.started_at) * (1 - fraction) / fraction, 1))
+def mark_forgotten(connection: sa.Connection, job_ids: Sequence[str]) -> None:
+    """Note that the job engine has deleted its records of these jobs."""
+    connection.execute(sa.update(jobs).where(jobs.c.id.in_(job_ids)).values(forgotten=True))

@@ -1,46 +1,56 @@
-"""Pages of lists, by time of creation and then by id, so that no row is seen twice or left out."""
+"""Pages of lists, ordered by time of creation and then by id, so that no row is repeated or left out."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar
 
 import sqlalchemy as sa
 
+from rag.catalog.rows import ResultRow, Selection
 from rag.errors import InvalidRequest
 from rag.records import Cursor, Page
+
+T = TypeVar("T")
 
 
 def page(
     connection: sa.Connection,
-    statement: Any,
-    time_column: Any,
-    id_column: Any,
+    statement: Selection,
+    time_column: sa.Column[float] | sa.Column[int],
+    id_column: sa.Column[str],
     cursor: Cursor,
-) -> Page[Any]:
-    """The rows after (or before) those of the cursor.
+    read: Callable[[ResultRow], T],
+) -> Page[T]:
+    """The rows after (or before) the cursor's, each converted by `read`.
 
     Raises:
-        InvalidRequest: the cursor names a row that the list does not have.
+        InvalidRequest: the cursor names a row that is not in the list.
     """
     position = sa.tuple_(time_column, id_column)
     ascending = cursor.order == "asc"
     backwards = cursor.before is not None and cursor.after is None
-    for bound, is_after in ((cursor.after, True), (cursor.before, False)):
-        if bound is not None:
-            mark = sa.tuple_(*_mark(connection, statement, time_column, id_column, bound, is_after))
-            statement = statement.where(position > mark if ascending == is_after else position < mark)
-    towards_new = ascending != backwards
-    order = (time_column.asc(), id_column.asc()) if towards_new else (time_column.desc(), id_column.desc())
-    rows = connection.execute(statement.order_by(*order).limit(cursor.limit + 1)).all()
-    wanted = list(rows[: cursor.limit])
+    for row_id, is_after in ((cursor.after, True), (cursor.before, False)):
+        if row_id is not None:
+            bound = _position_of(connection, statement, time_column, id_column, row_id, is_after)
+            statement = statement.where(position > bound if ascending == is_after else position < bound)
+    oldest_first = ascending != backwards
+    order = (time_column.asc(), id_column.asc()) if oldest_first else (time_column.desc(), id_column.desc())
+    rows = [read(row) for row in connection.execute(statement.order_by(*order).limit(cursor.limit + 1))]
+    wanted = rows[: cursor.limit]
     return Page(wanted[::-1] if backwards else wanted, has_more=len(rows) > cursor.limit)
 
 
-def _mark(
-    connection: sa.Connection, statement: Any, time_column: Any, id_column: Any, bound: str, is_after: bool
-) -> tuple[Any, Any]:
+def _position_of(
+    connection: sa.Connection,
+    statement: Selection,
+    time_column: sa.Column[float] | sa.Column[int],
+    id_column: sa.Column[str],
+    row_id: str,
+    is_after: bool,
+) -> sa.Tuple:
     name = "after" if is_after else "before"
-    found = connection.execute(statement.with_only_columns(time_column, id_column).where(id_column == bound)).first()
-    if found is None:
-        raise InvalidRequest(f"{name}: the list has no {bound[:80]!r}", param=name)
-    return sa.literal(found[0], time_column.type), sa.literal(found[1], id_column.type)
+    row = connection.execute(statement.with_only_columns(time_column, id_column).where(id_column == row_id)).first()
+    if row is None:
+        raise InvalidRequest(f"{name}: the list has no item {row_id[:80]!r}", param=name)
+    return sa.tuple_(sa.literal(row[0], time_column.type), sa.literal(row[1], id_column.type))

@@ -1,13 +1,16 @@
-"""The tables. `rag/catalog/migrations` brings a database to this; a test compares the two.
+"""The tables. `rag/catalog/migrations` creates them; a test compares the two.
 
-A document's life is a list of versions, one for each accepted change. A version is
+The history of a document is a list of versions, one for each accepted change. The states of a version:
 
-    pending -> visible -> retired          the usual way; `born` and `died` are revisions of the vector store
-       |-> failed | cancelled              it never becomes visible; what was visible before stays so
+    pending -> visible -> retired          normally; `valid_from` and `valid_to` are revisions of the vector store
+       |-> failed | cancelled              never becomes visible; the version that was visible before stays visible
        `-> superseded                      a newer version became visible first
 
-A question reads the store's revision R once, and sees the versions with born <= R < died: all of one state, whatever
-changes meanwhile (multi-version concurrency control).
+A query reads the store's revision R once, and sees the versions with valid_from <= R < valid_to. So it sees one
+consistent state, whatever changes meanwhile (multi-version concurrency control).
+
+Some columns have other names in the database than here (`key=`): the names of the first release are kept there, so
+that replicas of two releases can share a database.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ metadata = MetaData(
 )
 
 BIG_ID = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite numbers rows by itself only in an INTEGER primary key."""
+"""SQLite generates ids only for a primary key of type INTEGER."""
 
 stores = Table(
     "vector_stores",
@@ -46,9 +49,10 @@ stores = Table(
     Column("created_at", Float(53), nullable=False),
     Column("last_active_at", Float(53), nullable=False),
     Column("revision", BigInteger, nullable=False, default=0),
-    Column("stamp", String(32), nullable=False, default=""),  # of the revision: another one wherever it is made
+    # Random, new with each revision: it tells apart equal revision numbers of two catalogs, or of a restored backup.
+    Column("stamp", String(32), key="nonce", nullable=False, default=""),
     Column("indexes_made", Integer, nullable=False, default=0),
-    Column("retrieval", JSON(none_as_null=True), nullable=True),  # settings of searching it; null: those of the service
+    Column("retrieval", JSON(none_as_null=True), nullable=True),  # null: the service's settings
 )
 Index(None, stores.c.name)
 
@@ -61,7 +65,7 @@ indexes = Table(
     Column("dimensions", Integer, nullable=False),
     Column("state", String(16), nullable=False),  # active, building, previous, dropping
     Column("created_at", Float(53), nullable=False),
-    Column("sparse_embedder", String(512), nullable=False, default="", server_default=""),  # empty: no such vectors
+    Column("sparse_embedder", String(512), nullable=False, default="", server_default=""),  # empty: none
 )
 
 blobs = Table(
@@ -112,14 +116,14 @@ versions = Table(
     Column("attributes", JSON, nullable=False),
     Column("chunking", JSON, nullable=True),
     Column("origin", String(128), nullable=False, default=""),
-    Column("attributes_written", JSON, nullable=True),  # those that its rows in Milvus have
-    Column("generation", BIG_ID, nullable=True),  # orders the contents; null: that of `seq`
+    Column("attributes_written", JSON, nullable=True),  # those of its rows in Milvus
+    Column("generation", BIG_ID, nullable=True),  # orders versions by content; null: `seq`
     Column("state", String(16), nullable=False),
-    Column("claimed_by", String(64), nullable=True),  # the job that makes it; others may wait for it, too
-    Column("born", BigInteger, nullable=True),
-    Column("died", BigInteger, nullable=True),
-    Column("removed", Boolean, nullable=False, default=False),  # its file was taken out of the document
-    Column("dirty", Boolean, nullable=False, default=False),  # rows of it may be in Milvus
+    Column("claimed_by", String(64), nullable=True),  # the job that processes it; other jobs may wait for it
+    Column("born", BigInteger, key="valid_from", nullable=True),
+    Column("died", BigInteger, key="valid_to", nullable=True),
+    Column("removed", Boolean, nullable=False, default=False),  # its file was removed from the document
+    Column("dirty", Boolean, nullable=False, default=False),  # Milvus may hold rows of it
     Column("media_type", String(128), nullable=False, default=""),
     Column("title", Text, nullable=False, default=""),
     Column("language", String(64), nullable=False, default=""),
@@ -130,14 +134,14 @@ versions = Table(
     Column("error_message", Text, nullable=True),
     Column("created_at", Float(53), nullable=False),
     Column("finished_at", Float(53), nullable=True),  # when it left `pending`
-    Column("died_at", Float(53), nullable=True),
-    sqlite_autoincrement=True,  # a number never comes back, also after its row is gone
+    Column("died_at", Float(53), key="retired_at", nullable=True),
+    sqlite_autoincrement=True,  # never reuse the number of a deleted row
 )
 Index(None, versions.c.store_id, versions.c.state)
 Index(None, versions.c.dirty, versions.c.state)
 
 index_versions = Table(
-    "index_versions",  # which index holds which version, whole
+    "index_versions",  # which index holds all chunks of which version
     metadata,
     Column("index_id", String(80), primary_key=True),
     Column("seq", BIG_ID, primary_key=True),
@@ -156,13 +160,13 @@ jobs = Table(
     Column("started_at", Float(53), nullable=True),
     Column("finished_at", Float(53), nullable=True),
     Column("heartbeat_at", Float(53), nullable=True),
-    Column("alive_at", Float(53), nullable=True),  # when the process that runs it last said so
+    Column("alive_at", Float(53), nullable=True),  # when its process last reported that it runs
     Column("step", String(600), nullable=False, default=""),
     Column("waiting_for", Text, nullable=False, default=""),
     Column("chunks_per_s", Float(53), nullable=True),
     Column("error", Text, nullable=True),
     Column("details", JSON, nullable=False),
-    Column("forgotten", Boolean, nullable=False, default=False),  # the engine keeps nothing of it any more
+    Column("forgotten", Boolean, nullable=False, default=False),  # deleted from the job engine
 )
 
 job_files = Table(

@@ -6,53 +6,54 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
 from rag.catalog import listing
+from rag.catalog.rows import IndexState, ResultRow, Selection, StoreRow, read_first, read_row, read_rows
 from rag.catalog.schema import indexes, stores
 from rag.errors import InvalidRequest, VectorStoreNotFound
 from rag.records import Cursor, NewStore, Page
 
 DEFAULT_STORE = "default"
-_TOUCH_EVERY_S = 60.0
+_TOUCH_INTERVAL_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """One collection of a vector store, filled by one embedding model."""
+    """A collection of a vector store in Milvus, filled by one embedding model."""
 
     index_id: str
-    """The collection's name, too."""
+    """Also the name of the collection."""
     store_id: str
     embedder: str
     dimensions: int
-    state: str
-    """`active`: searched. `building`: to become it. `previous`: was it. `dropping`: to be removed."""
+    state: IndexState
     sparse_embedder: str = ""
-    """The learned sparse model that its chunks have vectors of, too; empty: of none."""
+    """The learned sparse model of its sparse vectors; empty: it has none."""
 
 
 def insert(connection: sa.Connection, new: NewStore, *, store_id: str | None = None) -> str:
-    """Its id."""
+    """Insert a vector store. Returns its id."""
     store_id = store_id or f"vs_{uuid.uuid4().hex[:24]}"
     now = time.time()
-    row = {"id": store_id, "created_at": now, "last_active_at": now, "name": "", "metadata": {}}
-    row |= {"stamp": uuid.uuid4().hex} | _said(new)
-    connection.execute(sa.insert(stores).values(row))
+    defaults: Mapping[str, object] = {"name": "", "metadata": {}}
+    row = {"id": store_id, "created_at": now, "last_active_at": now, "nonce": _new_nonce()}
+    connection.execute(sa.insert(stores).values({**row, **defaults, **_given_values(new)}))
     return store_id
 
 
-def resolve(connection: sa.Connection, store: str) -> Any:
-    """The row of an id, or of a name that only one store has.
+def resolve(connection: sa.Connection, store: str) -> StoreRow:
+    """The vector store with this id, or with this name if only one has it.
 
     Raises:
-        VectorStoreNotFound, InvalidRequest: several have that name.
+        VectorStoreNotFound: none has this id or name.
+        InvalidRequest: several have this name.
     """
-    if (row := connection.execute(sa.select(stores).where(stores.c.id == store)).first()) is not None:
+    if (row := read_first(connection, StoreRow, _by_id(store))) is not None:
         return row
-    rows = connection.execute(sa.select(stores).where(stores.c.name == store).limit(2)).all() if store else []
+    by_name = sa.select(stores).where(stores.c.name == store).limit(2)
+    rows = read_rows(connection, StoreRow, by_name) if store else []
     if len(rows) == 1:
         return rows[0]
     if rows:
@@ -60,20 +61,27 @@ def resolve(connection: sa.Connection, store: str) -> Any:
     raise VectorStoreNotFound(f"there is no vector store {store[:80]!r}", param="vector_store")
 
 
-def lock(connection: sa.Connection, store_id: str) -> Any:
-    """Its row, changed by no other transaction until this one ends."""
-    row = connection.execute(sa.select(stores).where(stores.c.id == store_id).with_for_update()).first()
+def lock(connection: sa.Connection, store_id: str) -> StoreRow:
+    """The vector store, locked until the transaction ends. Raises VectorStoreNotFound."""
+    row = read_first(connection, StoreRow, _by_id(store_id).with_for_update())
     if row is None:
         raise VectorStoreNotFound(f"there is no vector store {store_id[:80]!r}", param="vector_store")
     return row
 
 
-def page(connection: sa.Connection, cursor: Cursor) -> Page[Any]:
-    return listing.page(connection, sa.select(stores), stores.c.created_at, stores.c.id, cursor)
+def _by_id(store_id: str) -> Selection:
+    return sa.select(stores).where(stores.c.id == store_id)
+
+
+def page(connection: sa.Connection, cursor: Cursor) -> Page[StoreRow]:
+    def read(row: ResultRow) -> StoreRow:
+        return read_row(StoreRow, row)
+
+    return listing.page(connection, sa.select(stores), stores.c.created_at, stores.c.id, cursor, read)
 
 
 def update(connection: sa.Connection, store_id: str, changes: NewStore) -> None:
-    values = _said(changes) | {"last_active_at": time.time()}
+    values = {**_given_values(changes), "last_active_at": time.time()}
     connection.execute(sa.update(stores).where(stores.c.id == store_id).values(values))
 
 
@@ -83,25 +91,30 @@ def delete(connection: sa.Connection, store_id: str) -> None:
 
 
 def next_revision(connection: sa.Connection, store_id: str) -> int:
-    """A new revision of a locked store: what is born or dies in this transaction does so in it."""
-    values = {"revision": stores.c.revision + 1, "stamp": uuid.uuid4().hex}
+    """Start a new revision of a locked store. What becomes visible or is retired in this transaction belongs to it."""
+    values = {"revision": stores.c.revision + 1, "nonce": _new_nonce()}
     change = sa.update(stores).where(stores.c.id == store_id).values(values)
     return int(connection.execute(change.returning(stores.c.revision)).scalar_one())
 
 
+def _new_nonce() -> str:
+    return uuid.uuid4().hex
+
+
 def touch(connection: sa.Connection, store_id: str) -> None:
-    """Note that the store is in use; written once a minute at most."""
+    """Note that the store is in use. Written at most once a minute."""
     now = time.time()
-    stale = (stores.c.id == store_id) & (stores.c.last_active_at < now - _TOUCH_EVERY_S)
-    connection.execute(sa.update(stores).where(stale).values(last_active_at=now))
+    is_stale = (stores.c.id == store_id) & (stores.c.last_active_at < now - _TOUCH_INTERVAL_S)
+    connection.execute(sa.update(stores).where(is_stale).values(last_active_at=now))
 
 
-def expires_at(row: Any) -> float | None:
-    return None if row.expires_after_days is None else row.last_active_at + 86_400 * row.expires_after_days
+def expires_at(last_active_at: float, expires_after_days: int | None) -> float | None:
+    return None if expires_after_days is None else last_active_at + 86_400 * expires_after_days
 
 
-def _said(new: NewStore) -> dict[str, Any]:
-    said: Mapping[str, Any] = {
+def _given_values(new: NewStore) -> dict[str, object]:
+    """Values of the columns that a caller gave."""
+    given: Mapping[str, object] = {
         "name": new.name,
         "description": new.description,
         "metadata": None if new.metadata is None else dict(new.metadata),
@@ -109,7 +122,7 @@ def _said(new: NewStore) -> dict[str, Any]:
         "retrieval": None if new.retrieval is None else dict(new.retrieval) or sa.null(),
         "expires_after_days": new.expires_after_days,
     }
-    values = {name: value for name, value in said.items() if value is not None}
+    values = {name: value for name, value in given.items() if value is not None}
     return values | ({"expires_after_days": None} if new.forget_expiry else {})
 
 
@@ -117,7 +130,12 @@ def _said(new: NewStore) -> dict[str, Any]:
 
 
 def add_index(
-    connection: sa.Connection, store_id: str, embedder: str, dimensions: int, state: str, sparse_embedder: str = ""
+    connection: sa.Connection,
+    store_id: str,
+    embedder: str,
+    dimensions: int,
+    state: IndexState,
+    sparse_embedder: str = "",
 ) -> Index:
     change = sa.update(stores).where(stores.c.id == store_id).values(indexes_made=stores.c.indexes_made + 1)
     number = connection.execute(change.returning(stores.c.indexes_made)).scalar_one()
@@ -136,42 +154,63 @@ def add_index(
     return index
 
 
-def index_in(connection: sa.Connection, store_id: str, state: str) -> Index | None:
-    """The store's index in that state; there is one at most, but for `dropping`."""
-    found = connection.execute(sa.select(indexes).where(indexes.c.store_id == store_id, indexes.c.state == state))
-    row = found.first()
-    return None if row is None else _index(row)
+def index_in_state(connection: sa.Connection, store_id: str, state: IndexState) -> Index | None:
+    """The store's index in this state. A store has at most one in each state, except `dropping`."""
+    wanted = (indexes.c.store_id == store_id) & (indexes.c.state == state)
+    return next(iter(_read_indexes(connection, _index_columns().where(wanted))), None)
 
 
 def active_index(connection: sa.Connection, store_id: str) -> Index:
-    index = index_in(connection, store_id, "active")
+    index = index_in_state(connection, store_id, "active")
     if index is None:
         raise VectorStoreNotFound(f"the vector store {store_id!r} has no index", param="vector_store")
     return index
 
 
-def all_indexes(connection: sa.Connection, state: str | None = None) -> list[Index]:
-    statement = sa.select(indexes) if state is None else sa.select(indexes).where(indexes.c.state == state)
-    return [_index(row) for row in connection.execute(statement)]
+def all_indexes(connection: sa.Connection, state: IndexState | None = None) -> list[Index]:
+    statement = _index_columns()
+    return _read_indexes(connection, statement if state is None else statement.where(indexes.c.state == state))
 
 
-def set_index_state(connection: sa.Connection, index_id: str, state: str) -> None:
+def get_index(connection: sa.Connection, index_id: str) -> Index | None:
+    return next(iter(_read_indexes(connection, _index_columns().where(indexes.c.id == index_id))), None)
+
+
+def _index_columns() -> Selection:
+    return sa.select(
+        indexes.c.id.label("index_id"),
+        indexes.c.store_id,
+        indexes.c.embedder,
+        indexes.c.dimensions,
+        indexes.c.state,
+        indexes.c.sparse_embedder,
+    )
+
+
+def _read_indexes(connection: sa.Connection, statement: Selection) -> list[Index]:
+    return read_rows(connection, Index, statement)
+
+
+def set_index_state(connection: sa.Connection, index_id: str, state: IndexState) -> None:
     connection.execute(sa.update(indexes).where(indexes.c.id == index_id).values(state=state))
 
 
 def names_without_sparse(connection: sa.Connection, model: str) -> list[str]:
-    """Names of the stores whose active index has no vectors of this sparse model; ids of those without a name."""
-    of_another = (indexes.c.state == "active") & (indexes.c.sparse_embedder != model)
+    """Names (ids, if unnamed) of the stores whose active index has no vectors of this sparse model."""
+    has_another = (indexes.c.state == "active") & (indexes.c.sparse_embedder != model)
     joined = sa.select(stores.c.id, stores.c.name).join(indexes, indexes.c.store_id == stores.c.id)
-    found = connection.execute(joined.where(of_another).order_by(stores.c.created_at, stores.c.id))
-    return [row.name or row.id for row in found]
+    rows = connection.execute(joined.where(has_another).order_by(stores.c.created_at, stores.c.id))
+    return [name or store_id for store_id, name in rows]
 
 
 def switch_index(connection: sa.Connection, active: Index, new: Index) -> None:
-    """Have a locked store searched in another of its indexes. The way back is kept, and one from before is not."""
-    before = index_in(connection, new.store_id, "previous")
-    if before is not None and before.index_id != new.index_id:
-        set_index_state(connection, before.index_id, "dropping")
+    """Make another index of a locked store the active one.
+
+    The index that was active becomes the `previous` one; an older previous index is dropped.
+    """
+    previous = index_in_state(connection, new.store_id, "previous")
+    if previous is not None and previous.index_id != new.index_id:
+        set_index_state(connection, previous.index_id, "dropping")
     set_index_state(connection, active.index_id, "previous")
     set_index_state(connection, new.index_id, "active")
     next_revision(connection, new.store_id)
@@ -179,7 +218,3 @@ def switch_index(connection: sa.Connection, active: Index, new: Index) -> None:
 
 def delete_index(connection: sa.Connection, index_id: str) -> None:
     connection.execute(sa.delete(indexes).where(indexes.c.id == index_id))
-
-
-def _index(row: Any) -> Index:
-    return Index(row.id, row.store_id, row.embedder, row.dimensions, row.state, row.sparse_embedder)

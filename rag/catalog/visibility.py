@@ -1,15 +1,17 @@
-"""What a question may see: one state of a vector store, whatever changes meanwhile. See `rag.catalog.schema`."""
+"""Snapshots of vector stores, and which versions are visible in one. See `rag.catalog.schema`."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from rag.catalog import stores as store_rows
+from rag.catalog.rows import read_row
 from rag.catalog.schema import indexes, stores, versions
 from rag.errors import VectorStoreNotFound
 
@@ -24,24 +26,39 @@ class Snapshot:
     embedder: str
     dimensions: int
     expires: bool = False
-    """Whether the store goes when it is not used for long."""
+    """Whether the store is deleted if it is not used for long."""
     retrieval: str = ""
-    """The store's own retrieval settings as JSON with sorted keys; empty when it has none."""
+    """The store's own retrieval settings as JSON with sorted keys; empty if it has none."""
     sparse_embedder: str = ""
-    """The learned sparse model of its vectors of that kind; empty when it has none."""
-    stamp: str = ""
-    """Of the revision: no other catalog has the same for it, nor this one after a backup was restored."""
+    """The learned sparse model of its sparse vectors; empty if it has none."""
+    nonce: str = ""
+    """Random, new with each revision: equal revision numbers of two catalogs, or of a restored backup, differ in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _StoreWithIndex:
+    id: str
+    revision: int
+    nonce: str
+    expires_after_days: int | None
+    last_active_at: float
+    retrieval: Mapping[str, Any] | None
+    index_id: str
+    embedder: str
+    dimensions: int
+    sparse_embedder: str
 
 
 def snapshot(connection: sa.Connection, store: str) -> Snapshot:
-    """Raises VectorStoreNotFound, also when it has expired."""
+    """The store at its current revision. Raises VectorStoreNotFound, also if the store has expired."""
     of_index = (indexes.c.id.label("index_id"), indexes.c.embedder, indexes.c.dimensions, indexes.c.sparse_embedder)
     is_active = (indexes.c.store_id == stores.c.id) & (indexes.c.state == "active")
     joined = sa.select(stores, *of_index).join(indexes, is_active)
-    row = connection.execute(joined.where(stores.c.id == store)).first()
-    if row is None:
-        row = connection.execute(joined.where(stores.c.id == store_rows.resolve(connection, store).id)).one()
-    expires = store_rows.expires_at(row)
+    found = connection.execute(joined.where(stores.c.id == store)).first()
+    if found is None:
+        found = connection.execute(joined.where(stores.c.id == store_rows.resolve(connection, store).id)).one()
+    row = read_row(_StoreWithIndex, found)
+    expires = store_rows.expires_at(row.last_active_at, row.expires_after_days)
     if expires is not None and expires < time.time():
         raise VectorStoreNotFound(f"the vector store {store[:80]!r} has expired", param="vector_store")
     return Snapshot(
@@ -53,20 +70,20 @@ def snapshot(connection: sa.Connection, store: str) -> Snapshot:
         expires is not None,
         json.dumps(row.retrieval, sort_keys=True) if row.retrieval else "",
         row.sparse_embedder,
-        row.stamp,
+        row.nonce,
     )
 
 
 def visible(connection: sa.Connection, revision: int, version_ids: Iterable[str]) -> set[str]:
-    """Those of the versions that exist for a question at this revision."""
+    """Those of the versions that are visible at a revision."""
     numbers = [seq_of(version_id) for version_id in version_ids]
-    alive = (versions.c.born <= revision) & (versions.c.died.is_(None) | (versions.c.died > revision))
-    found = connection.execute(sa.select(versions.c.seq).where(versions.c.seq.in_(numbers), alive)).scalars()
-    return {version_id(seq) for seq in found}
+    is_valid = (versions.c.valid_from <= revision) & (versions.c.valid_to.is_(None) | (versions.c.valid_to > revision))
+    rows = connection.execute(sa.select(versions.c.seq).where(versions.c.seq.in_(numbers), is_valid)).scalars()
+    return {version_id(seq) for seq in rows}
 
 
 def version_id(seq: int) -> str:
-    """A version as the vector store knows it."""
+    """The id of a version in the vector store."""
     return f"v{seq}"
 
 

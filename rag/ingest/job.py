@@ -1,4 +1,4 @@
-"""How a durable job of any kind runs: it begins, does its work, and ends; or it is broken off."""
+"""The course of a durable job of any kind: it begins, runs its steps, and finishes or is aborted."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from rag.ports import Steps
 
 
 class JobCancelled(Exception):
-    """Somebody cancelled the job; it ends here."""
+    """The job was cancelled and must end now."""
 
 
 class JobInterrupted(Exception):
-    """The process stops; the job goes on at its next start."""
+    """The process is stopping. The job resumes when it starts again."""
 
 
-class JobLife(Protocol):
-    """What every kind of job does at its beginning and at its ends; see `rag.ingest.job_work`."""
+class JobLifecycle(Protocol):
+    """What every kind of job does at its beginning and at its end; see `rag.ingest.job_work`."""
 
     def begin(self, job_id: str) -> bool: ...
     def finish(self, job_id: str) -> None: ...
     def abort(self, job_id: str, error: Exception) -> None: ...
-    def leave(self, job_id: str) -> None: ...
+    def release(self, job_id: str) -> None: ...
 
 
-def run_job(work: JobLife, job_id: str, steps: Steps, body: Callable[[], None]) -> None:
-    """Do a job's work from beginning to end, unless it has ended already.
+def run_job(work: JobLifecycle, job_id: str, steps: Steps, body: Callable[[], None]) -> None:
+    """Run a job from beginning to end, unless it has ended already.
 
     Args:
-        body: Its steps, but for the last, which is `finish`.
+        body: Runs the job's steps, except the last one, which is `finish`.
 
     Raises:
-        JobInterrupted: the process stops.
-        Unavailable: something does not answer that no step waits for; the job is to be taken up again.
+        JobInterrupted: the process is stopping.
+        Unavailable: a dependency failed outside a step that retries; the job is to be resumed later.
     """
     try:
         if work.begin(job_id):
@@ -46,4 +46,4 @@ def run_job(work: JobLife, job_id: str, steps: Steps, body: Callable[[], None]) 
     except Exception as error:
         work.abort(job_id, error)
     finally:
-        work.leave(job_id)
+        work.release(job_id)

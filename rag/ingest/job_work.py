@@ -1,4 +1,4 @@
-"""The beginning and the ends of a job, the same for every kind."""
+"""The beginning and the end of a job, the same for every kind."""
 
 from __future__ import annotations
 
@@ -12,30 +12,31 @@ from rag.catalog.database import Database
 from rag.errors import InternalError, RagError, Unavailable
 from rag.ingest.progress import RunningJobs
 
-_UNEXPECTED = "an unexpected error occurred; the service's log has it"
+_UNEXPECTED = "an unexpected error occurred; see the service's log"
 _log = logging.getLogger("rag.ingest")
 
 
 class JobWork(ABC):
-    """See `rag.ingest.job.JobLife`."""
+    """Implements `rag.ingest.job.JobLifecycle` on the catalog."""
 
     def __init__(self, database: Database, running: RunningJobs) -> None:
         self._database = database
         self._running = running
 
     def begin(self, job_id: str) -> bool:
-        """Whether there is anything to do."""
+        """Mark the job as running. Returns whether there is anything to do."""
         with self._database.write() as connection:
-            go_on, was_begun = jobs.begin(connection, job_id)
-        if go_on:
-            self._running.enter(job_id)
-            self._begun(job_id, again=was_begun)
-            if was_begun:
-                _log.info("job %s goes on where it was broken off", job_id)
-        return go_on
+            has_work, is_resumed = jobs.begin(connection, job_id)
+        if has_work:
+            self._running.register(job_id)
+            self._on_begin(job_id, is_resumed=is_resumed)
+            if is_resumed:
+                _log.info("job %s: resuming after interruption", job_id)
+        return has_work
 
-    def leave(self, job_id: str) -> None:
-        self._running.leave(job_id)
+    def release(self, job_id: str) -> None:
+        """This process no longer works on the job."""
+        self._running.unregister(job_id)
 
     def finish(self, job_id: str) -> None:
         self._running.with_retries(job_id, lambda: self._finish(job_id))
@@ -45,24 +46,24 @@ class JobWork(ABC):
             jobs.end(connection, job_id, "completed")
 
     def abort(self, job_id: str, error: Exception) -> None:
-        """End a job that cannot go on."""
+        """End the job as failed, unless it can be resumed later."""
         self._running.raise_if_stopping()
         if isinstance(error, Unavailable):
-            raise error  # it went away where nothing waits for it; the janitor has the job taken up again
+            raise error  # no step retries this; the janitor resubmits the job
         _log.error("job %s failed", job_id, exc_info=error)
-        reason = as_told(error)
+        reason = public_error(error)
         with self._database.write() as connection:
-            self._give_up(connection, job_id, reason)
+            self._roll_back(connection, job_id, reason)
             jobs.end(connection, job_id, "failed", reason.message)
 
-    def _begun(self, job_id: str, *, again: bool) -> None:  # noqa: B027 - not every kind wants to know
-        """The job is at work here; `again`: it was begun before, and broken off."""
+    def _on_begin(self, job_id: str, *, is_resumed: bool) -> None:  # noqa: B027 - optional
+        """Called when this process begins to work on the job."""
 
     @abstractmethod
-    def _give_up(self, connection: sa.Connection, job_id: str, reason: RagError) -> None:
-        """Leave everything as it was before the job, in the transaction that ends it."""
+    def _roll_back(self, connection: sa.Connection, job_id: str, reason: RagError) -> None:
+        """Restore the state from before the job, in the transaction that ends it."""
 
 
-def as_told(error: Exception) -> RagError:
-    """What people may read of an error."""
+def public_error(error: Exception) -> RagError:
+    """The error that callers are told: details of unexpected ones are only logged."""
     return error if isinstance(error, RagError) else InternalError(_UNEXPECTED)

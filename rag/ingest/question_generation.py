@@ -1,38 +1,37 @@
-"""The steps of an ingest job in which the language model makes questions of passages."""
+"""The steps of an ingest job in which the language model generates questions about passages."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from rag.blobs import BlobFolder
 from rag.catalog import files, jobs, versions
 from rag.catalog.database import Database
+from rag.catalog.rows import VersionRow
 from rag.errors import SetupError
-from rag.ingest.event_loop import in_loop
+from rag.ingest.event_loop import run_in_loop
 from rag.ingest.progress import RunningJobs
-from rag.ingest.question_prompts import pairs
-from rag.ingest.writing import ChunkWriter
+from rag.ingest.question_prompts import pair_passages, pairs
+from rag.ingest.version_chunks import VersionChunks, VersionPassages
 from rag.ports import ChatTokenizer, Generator
 from rag.readers import extract_json
 from rag.types import Chunk, Pair, PassagePairs
 
-ASKED_AT_ONCE = 8
-"""Passages of a step: a crash costs no more of the language model's work than these."""
-_AT_THE_SAME_TIME = 4
-"""Of all jobs together: people who wait for answers share the engine with them."""
+PASSAGES_PER_STEP = 8
+"""A crash repeats the language model's work for at most so many passages."""
+_MAX_CONCURRENT = 4
+"""Requests of all jobs together: they share the engine with the users' requests."""
 _TIMEOUT_S = 300.0
-_TOTALS = ("question_pairs", "passages_without_questions")
 
 
 @dataclass(frozen=True, slots=True)
 class LanguageModel:
-    """What questions are made with.
+    """The language model that generates questions.
 
     Args:
-        context_tokens: The engine's context length, or who knows it; that may raise Unavailable.
+        context_tokens: The engine's context length, or a function that returns it; that may raise Unavailable.
     """
 
     generator: Generator
@@ -40,39 +39,39 @@ class LanguageModel:
     context_tokens: Callable[[], int] | int
 
 
-class PassageAsker:
-    """Asks in the service's event loop on behalf of a thread.
+class QuestionGenerator:
+    """Generates question-answer pairs in the service's event loop, and blocks the calling thread meanwhile.
 
     Args:
-        model: None where there is none: no file may ask for questions then.
+        model: None: there is no language model, and no file may request questions.
     """
 
     def __init__(self, model: LanguageModel | None, loop: asyncio.AbstractEventLoop) -> None:
         self._model = model
         self._loop = loop
-        self._turns = asyncio.Semaphore(_AT_THE_SAME_TIME)
+        self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
 
-    def ask(self, chunks: Sequence[Chunk], count: int, check: Callable[[int], None]) -> list[list[Pair]]:
-        """At most `count` pairs of each chunk, in their order.
+    def generate(self, chunks: Sequence[Chunk], count: int, check: Callable[[int], None]) -> list[list[Pair]]:
+        """At most `count` pairs for each chunk, in the order of the chunks.
 
         Args:
-            check: Called again and again with the number of chunks that are done; what it raises breaks the work off.
+            check: Called repeatedly with the number of chunks that are done; if it raises, the work is cancelled.
 
         Raises:
             Unavailable, DeadlineExceeded: the language model does not answer.
-            SetupError: there is none.
+            SetupError: there is no language model.
         """
         done: list[Chunk] = []
-        return in_loop(self._loop, self._ask_all(chunks, count, done), lambda: check(len(done)))
+        return run_in_loop(self._loop, self._generate_all(chunks, count, done), lambda: check(len(done)))
 
-    async def _ask_all(self, chunks: Sequence[Chunk], count: int, done: list[Chunk]) -> list[list[Pair]]:
+    async def _generate_all(self, chunks: Sequence[Chunk], count: int, done: list[Chunk]) -> list[list[Pair]]:
         if (model := self._model) is None:
-            raise SetupError("questions cannot be asked about passages: no language model is at hand")
+            raise SetupError("no questions can be generated: no language model is available")
 
-        async def ask(chunk: Chunk) -> list[Pair]:
-            async with self._turns:
+        async def generate(chunk: Chunk) -> list[Pair]:
+            async with self._slots:
                 tokens = model.context_tokens if isinstance(model.context_tokens, int) else model.context_tokens()
-                found = await pairs(
+                generated = await pairs(
                     model.generator,
                     model.tokenizer,
                     chunk.text,
@@ -82,9 +81,9 @@ class PassageAsker:
                     timeout_s=_TIMEOUT_S,
                 )
             done.append(chunk)
-            return found
+            return generated
 
-        tasks = [asyncio.ensure_future(ask(chunk)) for chunk in chunks]
+        tasks = [asyncio.ensure_future(generate(chunk)) for chunk in chunks]
         try:
             return list(await asyncio.gather(*tasks))
         finally:
@@ -93,31 +92,35 @@ class PassageAsker:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class AskingWork:
-    """What the steps do; see `rag.ingest.flow.IngestSteps`. All can be done again."""
+class QuestionSteps:
+    """Implements the steps of `rag.ingest.flow.IngestSteps` that generate questions. All can be repeated."""
 
     def __init__(
-        self, database: Database, blobs: BlobFolder, writer: ChunkWriter, running: RunningJobs, asker: PassageAsker
+        self,
+        database: Database,
+        blobs: BlobFolder,
+        chunks: VersionChunks,
+        running: RunningJobs,
+        generator: QuestionGenerator,
     ) -> None:
         self._database = database
         self._blobs = blobs
-        self._writer = writer
+        self._chunks = chunks
         self._running = running
-        self._asker = asker
+        self._generator = generator
 
-    def passages_to_ask(self, version: Any) -> int:
-        """Of a version that was read; 0 when no questions are wanted, or all were asked."""
-        if not _wanted(version) or self._extract(version).pairs is not None:
+    def passages_to_ask(self, version: VersionRow) -> int:
+        """The number of passages for which questions must be generated. 0 if none are wanted, or all exist."""
+        if not _questions_per_passage(version) or self._chunks.passages(version).has_questions:
             return 0
-        return int(version.chunks)
+        return version.chunks
 
     def ask(self, job_id: str, seq: int, first: int) -> list[list[list[str]]]:
-        """For the passages from `first` on their pairs of question and answer."""
+        """Question-answer pairs for `PASSAGES_PER_STEP` passages from number `first` on."""
         version = self._version(seq)
-        if version.state != "pending" or self._extract(version).pairs is not None:
+        if version.state != "pending" or self._chunks.passages(version).has_questions:
             return []
-        chunks = self._writer.chunks(version)
-        part = chunks[first : first + ASKED_AT_ONCE]
+        chunks = self._chunks.chunks(version, first, first + PASSAGES_PER_STEP)
         last_done = -1
 
         def check(done: int) -> None:
@@ -125,44 +128,50 @@ class AskingWork:
             self._running.check(job_id)
             if done > last_done:
                 last_done = done
-                of = f"passage {first + min(done + 1, len(part))} of {len(chunks)}"
-                self._running.report_progress(job_id, f"asking questions about {version.filename}, {of}")
+                position = f"passage {first + min(done + 1, len(chunks))} of {version.chunks}"
+                self._running.report_progress(job_id, f"generating questions for {version.filename}, {position}")
 
         check(0)
-        found = self._asker.ask(part, _wanted(version), check)
-        return [[[pair.question, pair.answer] for pair in own] for own in found]
+        generated = self._generator.generate(chunks, _questions_per_passage(version), check)
+        return [[[pair.question, pair.answer] for pair in of_chunk] for of_chunk in generated]
 
-    def keep(self, job_id: str, seq: int, found: Sequence[Sequence[Sequence[str]]]) -> int | None:
-        """Keep what was asked with the version's text: how many chunks it has by that; None when it is given up."""
+    def keep(self, job_id: str, seq: int, generated: Sequence[Sequence[Sequence[str]]]) -> int | None:
+        """Store the pairs with the version's extract.
+
+        Returns:
+            The number of chunks, which now includes the pairs; None if the version is no longer pending.
+        """
         version = self._version(seq)
         if version.state != "pending":
             return None
-        extract = self._extract(version)
-        if extract.pairs is not None:
-            return int(version.chunks)
-        made = [
-            PassagePairs(chunk.start, chunk.end, tuple(Pair(question, answer) for question, answer in own))
-            for chunk, own in zip(self._writer.chunks(version), found, strict=True)
+        known = self._chunks.passages(version)
+        if known.has_questions:
+            return version.chunks
+        all_pairs = [
+            PassagePairs(passage.start, passage.end, tuple(Pair(question, answer) for question, answer in of_passage))
+            for passage, of_passage in zip(known.passages, generated, strict=True)
         ]
-        content = extract_json.to_json(replace(extract, pairs=tuple(of for of in made if of.pairs)))
+        with_pairs = tuple(of_passage for of_passage in all_pairs if of_passage.pairs)
+        content = extract_json.to_json(replace(self._chunks.extract(version), pairs=with_pairs))
         extract_id = self._blobs.write(content)
-        pairs_made, without = sum(len(of.pairs) for of in made), sum(not of.pairs for of in made)
+        pair_count = sum(len(of_passage.pairs) for of_passage in with_pairs)
+        chunk_count = len(all_pairs) + pair_count
         with self._database.write() as connection:
             files.add_blob(connection, extract_id, "extract", len(content))
-            versions.was_asked(connection, seq, extract_id, len(made) + pairs_made)
-            details = dict(jobs.row(connection, job_id).details)
-            for name, more in zip(_TOTALS, (pairs_made, without), strict=True):
-                details[name] = details.get(name, 0) + more
+            versions.record_questions(connection, seq, extract_id, chunk_count)
+            details = jobs.get(connection, job_id).details.copy()
+            details["question_pairs"] = details.get("question_pairs", 0) + pair_count
+            without = details.get("passages_without_questions", 0) + len(all_pairs) - len(with_pairs)
+            details["passages_without_questions"] = without
             jobs.set_details(connection, job_id, details)
-        return len(made) + pairs_made
+        questions = pair_passages(known.passages, with_pairs)
+        self._chunks.add(seq, extract_id, VersionPassages([*known.passages, *questions], has_questions=True))
+        return chunk_count
 
-    def _version(self, seq: int) -> Any:
+    def _version(self, seq: int) -> VersionRow:
         with self._database.read() as connection:
-            return versions.row(connection, seq)
-
-    def _extract(self, version: Any) -> Any:
-        return extract_json.from_json(self._blobs.read(version.extract_id))
+            return versions.get(connection, seq)
 
 
-def _wanted(version: Any) -> int:
-    return int((version.chunking or {}).get("questions") or 0)
+def _questions_per_passage(version: VersionRow) -> int:
+    return int(version.chunking.get("questions") or 0)

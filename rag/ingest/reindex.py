@@ -1,35 +1,37 @@
-"""A vector store moves to another embedding model while questions go on.
+"""Moves a vector store to another embedding model, or rebuilds its index, while queries are answered.
 
-    create -> (find what the new index lacks -> write it)* -> switch -> finish
+    create -> (find versions that are missing in the new index -> write them)* -> switch -> finish
 
-New writes go to the old index meanwhile, and are found lacking in the new one, until the two are level for the length
-of one transaction. The way back is the same with the old index as the new one.
+Meanwhile new versions are written to the old index, and then found missing in the new one. The switch happens in a
+transaction in which nothing is missing. A rollback is the same with the previous index as the new one.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import sqlalchemy as sa
 
 from rag.catalog import jobs, stores, versions
 from rag.catalog.database import Database
+from rag.catalog.rows import JobRow, VersionRow
 from rag.catalog.stores import Index
 from rag.catalog.visibility import version_id
 from rag.encoders import StoreEncoders
 from rag.errors import RagError, VectorStoreNotFound
 from rag.ingest.flow import WINDOW_CHUNKS
-from rag.ingest.job import JobLife, run_job
+from rag.ingest.job import JobLifecycle, run_job
 from rag.ingest.job_work import JobWork
 from rag.ingest.progress import RunningJobs
+from rag.ingest.version_chunks import VersionChunks
 from rag.ingest.writing import ChunkWriter
 from rag.ports import Steps, VectorStore
 
-_AT_ONCE = 64
+_MAX_VERSIONS_PER_STEP = 64
 
 
-class ReindexSteps(JobLife, Protocol):
-    """What a step does. All can be done again."""
+class ReindexSteps(JobLifecycle, Protocol):
+    """The work of each step. All can be repeated."""
 
     def create(self, job_id: str) -> None: ...
     def find(self, job_id: str) -> list[int]: ...
@@ -41,7 +43,7 @@ def reindex_flow(work: ReindexSteps, job_id: str, steps: Steps) -> None:
     """Build the job's index and switch to it.
 
     Raises:
-        JobInterrupted: the process stops.
+        JobInterrupted: the process is stopping.
     """
 
     def body() -> None:
@@ -57,18 +59,20 @@ def reindex_flow(work: ReindexSteps, job_id: str, steps: Steps) -> None:
 
 
 class ReindexWork(JobWork):
-    """See `ReindexSteps`. A job's details name its index; until the switch the store stays with the one that it has."""
+    """Implements `ReindexSteps`. The job's details name its index; the store keeps its own until the switch."""
 
     def __init__(
         self,
         database: Database,
         store: VectorStore,
+        chunks: VersionChunks,
         writer: ChunkWriter,
         running: RunningJobs,
         encoders: StoreEncoders,
     ) -> None:
         super().__init__(database, running)
         self._store = store
+        self._chunks = chunks
         self._writer = writer
         self._encoders = encoders
 
@@ -77,22 +81,22 @@ class ReindexWork(JobWork):
 
     def _create(self, job_id: str) -> None:
         index = self._index(job_id)
-        self._running.report_progress(job_id, f"making the index {index.index_id}")
+        self._running.report_progress(job_id, f"creating the index {index.index_id}")
         self._store.create(index.index_id, index.dimensions, index.embedder, sparse_model=index.sparse_embedder)
 
     def find(self, job_id: str) -> list[int]:
-        """Versions that the index lacks: a window full, or one large one."""
+        """Versions that are missing in the index: several that make a window of chunks, or one large one."""
         self._running.check(job_id)
         return self._running.with_retries(job_id, lambda: self._find(job_id))
 
     def _find(self, job_id: str) -> list[int]:
         index = self._index(job_id)
         with self._database.write() as connection:
-            missing = versions.missing_in(connection, index.store_id, index.index_id)
-            _note_progress(connection, job_id, index, missing)
+            missing = versions.missing_from_index(connection, index.store_id, index.index_id)
+            _record_progress(connection, job_id, index, missing)
         chosen: list[int] = []
         chunks = 0
-        for version in missing[:_AT_ONCE]:
+        for version in missing[:_MAX_VERSIONS_PER_STEP]:
             if chosen and chunks + version.chunks > WINDOW_CHUNKS:
                 break
             chosen.append(version.seq)
@@ -105,27 +109,30 @@ class ReindexWork(JobWork):
     def _write(self, job_id: str, seqs: list[int]) -> None:
         index = self._index(job_id)
         with self._database.read() as connection:
-            found = [version for version in versions.rows(connection, seqs) if version.state == "visible"]
-        chunks = [chunk for version in found for chunk in self._writer.chunks(version)]
+            visible = [version for version in versions.get_many(connection, seqs) if version.state == "visible"]
+        chunks = [chunk for version in visible for chunk in self._chunks.chunks(version)]
         for start in range(0, len(chunks), WINDOW_CHUNKS):
             self._writer.write(
                 index,
                 chunks[start : start + WINDOW_CHUNKS],
                 again=True,
                 check=lambda: self._running.check(job_id),
-                on_slice=lambda count: self._running.report_progress(job_id, f"embedding for {index.embedder}", count),
+                on_progress=lambda count: self._running.report_progress(
+                    job_id, f"embedding for {index.embedder}", count
+                ),
             )
         with self._database.write() as connection:
             stores.lock(connection, index.store_id)
-            for version in versions.rows(connection, seqs):
+            written = versions.get_many(connection, seqs)
+            for version in written:
                 if version.state == "visible":
-                    versions.is_whole_in(connection, index.index_id, version.seq)
-            gone = [v.seq for v in versions.rows(connection, seqs) if v.state != "visible"]
-        if gone:  # replaced or deleted meanwhile: what was just written is found by nobody
-            self._store.delete(index.index_id, [version_id(seq) for seq in gone])
+                    versions.mark_indexed(connection, index.index_id, version.seq)
+        ended = [version.seq for version in written if version.state != "visible"]
+        if ended:  # replaced or deleted meanwhile: the rows that were just written are useless
+            self._store.delete(index.index_id, [version_id(seq) for seq in ended])
 
     def switch(self, job_id: str) -> bool:
-        """Let questions go to the new index; False when a write came in between, which must be written first."""
+        """Make the new index the active one. Returns False if another version must be written to it first."""
         self._running.check(job_id)
         return self._running.with_retries(job_id, lambda: self._switch(job_id))
 
@@ -134,7 +141,7 @@ class ReindexWork(JobWork):
         self._encoders.allow(index.embedder)
         with self._database.write() as connection:
             stores.lock(connection, index.store_id)
-            if versions.missing_in(connection, index.store_id, index.index_id, limit=1):
+            if versions.missing_from_index(connection, index.store_id, index.index_id, limit=1):
                 return False
             active = stores.active_index(connection, index.store_id)
             if active.index_id != index.index_id:
@@ -143,35 +150,33 @@ class ReindexWork(JobWork):
         self._store.point_alias(index.store_id, index.index_id)
         return True
 
-    def _give_up(self, connection: sa.Connection, job_id: str, reason: RagError) -> None:
-        give_up(connection, job_id)
+    def _roll_back(self, connection: sa.Connection, job_id: str, reason: RagError) -> None:
+        drop_new_index(connection, job_id)
 
     def _index(self, job_id: str) -> Index:
         with self._database.read() as connection:
-            index_id = jobs.row(connection, job_id).details["index"]
-            index = next((i for i in stores.all_indexes(connection) if i.index_id == index_id), None)
+            index = stores.get_index(connection, jobs.get(connection, job_id).details["index"])
         if index is None or index.state == "dropping":
             raise VectorStoreNotFound("the vector store was deleted meanwhile", param="vector_store")
         return index
 
 
-def _note_progress(connection: sa.Connection, job_id: str, index: Index, missing: list[Any]) -> None:
-    details = dict(jobs.row(connection, job_id).details)
-    left_files, left_chunks = len(missing), sum(version.chunks for version in missing)
+def _record_progress(connection: sa.Connection, job_id: str, index: Index, missing: list[VersionRow]) -> None:
+    details = jobs.get(connection, job_id).details.copy()
+    missing_chunks = sum(version.chunks for version in missing)
     total_files, total_chunks = versions.visible_totals(connection, index.store_id)
-    details |= {"files_total": total_files, "files_done": total_files - left_files}
-    details |= {"chunks_total": total_chunks, "chunks_done": total_chunks - left_chunks}
+    details["files_total"], details["files_done"] = total_files, total_files - len(missing)
+    details["chunks_total"], details["chunks_done"] = total_chunks, total_chunks - missing_chunks
     jobs.set_details(connection, job_id, details)
 
 
-def has_switched(connection: sa.Connection, job: Any) -> bool:
-    """Whether the store is searched in the job's index already: then nothing is left that could be cancelled."""
-    return stores.active_index(connection, job.store_id).index_id == str(job.details["index"])
+def has_switched(connection: sa.Connection, job: JobRow) -> bool:
+    """Whether the job's index is already the active one: the job can no longer be cancelled then."""
+    return stores.active_index(connection, job.store_id).index_id == job.details["index"]
 
 
-def give_up(connection: sa.Connection, job_id: str) -> None:
-    """Have the index of an unfinished job dropped, unless it was there before."""
-    index_id = jobs.row(connection, job_id).details["index"]
-    for index in stores.all_indexes(connection, "building"):
-        if index.index_id == index_id:
-            stores.set_index_state(connection, index_id, "dropping")
+def drop_new_index(connection: sa.Connection, job_id: str) -> None:
+    """Drop the index that an unfinished job is building. An index that existed before the job stays."""
+    index = stores.get_index(connection, jobs.get(connection, job_id).details["index"])
+    if index is not None and index.state == "building":
+        stores.set_index_state(connection, index.index_id, "dropping")

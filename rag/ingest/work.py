@@ -1,4 +1,4 @@
-"""The steps of an ingest job. Each can be done again: a crash may come after its work and before its end was kept."""
+"""The work of each step of an ingest job. All can be repeated: a crash may lose the note that a step is done."""
 
 from __future__ import annotations
 
@@ -6,33 +6,35 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 
 from rag.blobs import BlobFolder
 from rag.catalog import files, jobs, stores, versions
 from rag.catalog.database import Database
+from rag.catalog.rows import VersionRow
 from rag.catalog.stores import Index
 from rag.catalog.visibility import version_id
-from rag.errors import DeadlineExceeded, NoTextFound, RagError, Unavailable, VectorStoreNotFound
+from rag.errors import DeadlineExceeded, InternalError, NoTextFound, RagError, Unavailable, VectorStoreNotFound
 from rag.ingest.job import JobCancelled, JobInterrupted
-from rag.ingest.job_work import JobWork, as_told
+from rag.ingest.job_work import JobWork, public_error
 from rag.ingest.progress import RunningJobs
-from rag.ingest.question_generation import AskingWork
+from rag.ingest.question_generation import QuestionSteps
+from rag.ingest.version_chunks import VersionChunks
 from rag.ingest.writing import ChunkWriter
 from rag.ports import Parser, VectorStore
 from rag.readers import extract_json
 
-SKIP = -1
-"""What `read` says of a version that needs nothing more."""
-_LOOK_EVERY_S = 0.2
+NOT_PENDING = -1
+"""In place of a number of chunks: the version failed or ended, and there is nothing more to do for it."""
+_POLL_S = 0.2
 T = TypeVar("T")
 _log = logging.getLogger("rag.ingest")
 
 
 class IngestWork(JobWork):
-    """See `rag.ingest.flow.IngestSteps`."""
+    """Implements `rag.ingest.flow.IngestSteps`."""
 
     def __init__(
         self,
@@ -40,33 +42,36 @@ class IngestWork(JobWork):
         blobs: BlobFolder,
         store: VectorStore,
         parser: Parser,
+        chunks: VersionChunks,
         writer: ChunkWriter,
         running: RunningJobs,
-        asking: AskingWork,
+        questions: QuestionSteps,
     ) -> None:
         super().__init__(database, running)
-        self._asking = asking
         self._blobs = blobs
         self._store = store
         self._parser = parser
+        self._chunks = chunks
         self._writer = writer
-        self._again: dict[str, bool] = {}
+        self._questions = questions
+        self._may_be_stored: dict[str, bool] = {}
+        """For each running job, whether chunks that it writes may be in Milvus already."""
 
-    def _begun(self, job_id: str, *, again: bool) -> None:
-        self._again[job_id] = again
+    def _on_begin(self, job_id: str, *, is_resumed: bool) -> None:
+        self._may_be_stored[job_id] = is_resumed
 
-    def leave(self, job_id: str) -> None:
-        self._again.pop(job_id, None)
-        super().leave(job_id)
+    def release(self, job_id: str) -> None:
+        self._may_be_stored.pop(job_id, None)
+        super().release(job_id)
 
     def plan(self, job_id: str) -> list[int]:
-        """The versions that this job has to make, in the order of the files; waits for those that others make."""
+        """The versions that this job must make, in the order of its files. Waits for those that other jobs make."""
         while True:
             self._running.check(job_id)
-            claimed, is_over = self._running.with_retries(job_id, lambda: self._claim(job_id))
-            if claimed or is_over:
+            claimed, is_done = self._running.with_retries(job_id, lambda: self._claim(job_id))
+            if claimed or is_done:
                 return claimed
-            time.sleep(_LOOK_EVERY_S)
+            time.sleep(_POLL_S)
 
     def _claim(self, job_id: str) -> tuple[list[int], bool]:
         with self._database.write() as connection:
@@ -75,50 +80,56 @@ class IngestWork(JobWork):
     # --- read ----------------------------------------------------------------------------------
 
     def read(self, job_id: str, seq: int) -> list[int]:
-        """Read a file's text and keep it.
+        """Extract a file's text, split it into chunks, and store the extract.
 
         Returns:
-            How many chunks must be written: 0 when none, SKIP when all is done. And about how many passages questions
-            must be asked first.
+            The number of chunks that must be written: 0 if they were copied, NOT_PENDING if there is nothing to do.
+            Then the number of passages for which questions must be generated first.
         """
         self._running.check(job_id)
-        return self._for_file(job_id, seq, lambda: self._read(job_id, seq), [SKIP, 0])
+        return self._for_file(job_id, seq, lambda: self._read(job_id, seq), [NOT_PENDING, 0])
 
     def _read(self, job_id: str, seq: int) -> list[int]:
-        with self._database.read() as connection:
-            version = versions.row(connection, seq)
+        version = self._version(seq)
         if version.state != "pending":
-            return [SKIP, 0]
+            return [NOT_PENDING, 0]
         self._running.report_progress(job_id, f"reading {version.filename}")
-        if self._copy_twin(version):
+        if self._copy_reusable(version):
             return [0, 0]
         if version.extract_id is not None:
-            self._again[job_id] = True  # a job that was cancelled or broken off read it, and may have written of it
+            # A cancelled or interrupted job has extracted it, and may have written some chunks.
+            self._may_be_stored[job_id] = True
         else:
             self._parse(version)
-        with self._database.read() as connection:
-            version = versions.row(connection, seq)
-        return [version.chunks, self._asking.passages_to_ask(version)]
+        version = self._version(seq)
+        return [version.chunks, self._questions.passages_to_ask(version)]
 
-    def _parse(self, version: Any) -> None:
+    def _version(self, seq: int) -> VersionRow:
+        with self._database.read() as connection:
+            return versions.get(connection, seq)
+
+    def _parse(self, version: VersionRow) -> None:
+        if version.blob_id is None:
+            raise InternalError(f"the bytes of {version.filename} are no longer stored")
         extract = self._parser.parse(self._blobs.path(version.blob_id), version.filename)
-        chunks = self._writer.cut(extract, version.chunking)
-        if not chunks:
+        passages = self._chunks.split(extract, version.chunking)
+        if not passages.passages:
             raise NoTextFound(f"{version.filename} has no text", param=version.filename)
         content = extract_json.to_json(extract)
         extract_id = self._blobs.write(content)
         with self._database.write() as connection:
             files.add_blob(connection, extract_id, "extract", len(content))
-            versions.was_read(connection, version.seq, extract, extract_id, chunks)
+            versions.record_extract(connection, version.seq, extract, extract_id, len(passages.passages))
+        self._chunks.add(version.seq, extract_id, passages)
 
-    def _copy_twin(self, version: Any) -> bool:
-        """When the document had this very text before, take its vectors; whether it had."""
+    def _copy_reusable(self, version: VersionRow) -> bool:
+        """Copy the chunks and vectors of a version with the same text, if the document has one. Returns if it has."""
         with self._database.write() as connection:
             index = stores.active_index(connection, version.store_id)
             reusable = versions.reusable_version(connection, version, index.index_id)
             if reusable is None or not (pending := versions.begin_writing(connection, {version.seq: 0})):
                 return False
-            versions.take_reading(connection, version.seq, reusable)
+            versions.copy_extract(connection, version.seq, reusable)
         copied = self._store.copy(
             index.index_id,
             version_id(reusable.seq),
@@ -127,44 +138,46 @@ class IngestWork(JobWork):
             attributes=pending[0].attributes,
         )
         if copied != reusable.chunks:
-            return False  # the twin went meanwhile
+            return False  # the other version was removed meanwhile
         with self._database.write() as connection:
-            versions.is_whole_in(connection, index.index_id, version.seq)
+            versions.mark_indexed(connection, index.index_id, version.seq)
         return True
 
-    # --- ask -----------------------------------------------------------------------------------
+    # --- questions -----------------------------------------------------------------------------
 
     def ask(self, job_id: str, seq: int, first: int) -> list[list[list[str]]]:
-        """Have the language model make questions of some passages; see `AskingWork`."""
+        """Generate questions for some passages; see `QuestionSteps`."""
         self._running.check(job_id)
-        return self._for_file(job_id, seq, lambda: self._asking.ask(job_id, seq, first), [])
+        return self._for_file(job_id, seq, lambda: self._questions.ask(job_id, seq, first), [])
 
-    def keep_questions(self, job_id: str, seq: int, found: list[list[list[str]]]) -> int:
-        """Keep them with the text: how many chunks must be written by that; SKIP when the file was given up."""
+    def keep_questions(self, job_id: str, seq: int, generated: list[list[list[str]]]) -> int:
+        """Store the questions with the extract. Returns the number of chunks to write, or NOT_PENDING."""
         self._running.check(job_id)
-        chunks = self._for_file(job_id, seq, lambda: self._asking.keep(job_id, seq, found), None)
-        return SKIP if chunks is None else chunks
+        chunks = self._for_file(job_id, seq, lambda: self._questions.keep(job_id, seq, generated), None)
+        return NOT_PENDING if chunks is None else chunks
 
     # --- write ---------------------------------------------------------------------------------
 
     def write(self, job_id: str, parts: list[list[int]]) -> None:
-        """Embed and store ranges of chunks; a file that cannot be stored fails alone."""
+        """Embed and store ranges of chunks. If that fails, each file is tried alone, and fails alone."""
         self._running.check(job_id)
-        again, tries = self._again.get(job_id, True), itertools.count()
+        may_be_stored, attempts = self._may_be_stored.get(job_id, True), itertools.count()
         try:
-            self._running.with_retries(job_id, lambda: self._write(job_id, parts, again=next(tries) > 0 or again))
+            self._running.with_retries(
+                job_id, lambda: self._write(job_id, parts, may_be_stored=next(attempts) > 0 or may_be_stored)
+            )
         except (JobCancelled, JobInterrupted):
             raise
         except Exception:
             if len(parts) > 1:
-                _log.warning("job %s: a window failed; its files are tried one by one", job_id, exc_info=True)
-                self._again[job_id] = True
+                _log.warning("job %s: writing several files failed; trying each alone", job_id, exc_info=True)
+                self._may_be_stored[job_id] = True
                 for part in parts:
                     self.write(job_id, [part])
                 return
-            self._for_file(job_id, parts[0][0], lambda: self._write(job_id, parts, again=True), None)
+            self._for_file(job_id, parts[0][0], lambda: self._write(job_id, parts, may_be_stored=True), None)
 
-    def _write(self, job_id: str, parts: Sequence[Sequence[int]], *, again: bool) -> None:
+    def _write(self, job_id: str, parts: Sequence[Sequence[int]], *, may_be_stored: bool) -> None:
         ranges = {seq: (start, end) for seq, start, end in parts}
         with self._database.write() as connection:
             pending = versions.begin_writing(connection, {seq: start for seq, start, _ in parts})
@@ -173,58 +186,58 @@ class IngestWork(JobWork):
             index = stores.active_index(connection, pending[0].store_id)
         self._writer.write(
             index,
-            [chunk for version in pending for chunk in self._writer.chunks(version)[slice(*ranges[version.seq])]],
-            again=again,
+            [chunk for version in pending for chunk in self._chunks.chunks(version, *ranges[version.seq])],
+            again=may_be_stored,
             check=lambda: self._running.check(job_id),
-            on_slice=lambda count: self._running.report_progress(job_id, f"embedding {pending[0].filename}", count),
+            on_progress=lambda count: self._running.report_progress(job_id, f"embedding {pending[0].filename}", count),
         )
         ends = {version.seq: ranges[version.seq][1] for version in pending}
         with self._database.write() as connection:
-            versions.got_to(connection, ends)
+            versions.record_progress(connection, ends)
             for version in pending:
-                if ends[version.seq] >= version.chunks and self._is_whole(index, version, ranges[version.seq][0]):
-                    versions.is_whole_in(connection, index.index_id, version.seq)
+                if ends[version.seq] >= version.chunks and self._is_complete(index, version, ranges[version.seq][0]):
+                    versions.mark_indexed(connection, index.index_id, version.seq)
 
-    def _is_whole(self, index: Index, version: Any, start: int) -> bool:
-        """Whether its last window made it whole: an earlier one may have gone to the index of before."""
+    def _is_complete(self, index: Index, version: VersionRow, start: int) -> bool:
+        """Whether the index holds all chunks after the last range; earlier ranges may be in the index before it."""
         return start == 0 or self._store.count(index.index_id, version_id(version.seq)) == version.chunks
 
     # --- publish -------------------------------------------------------------------------------
 
     def publish(self, job_id: str, seqs: list[int]) -> list[list[int]]:
-        """Let questions see the versions. Those that must be written again first, and their numbers of chunks."""
+        """Make the versions visible. Returns those that must be written again first, with their numbers of chunks."""
         self._running.check(job_id)
-        again = self._running.with_retries(job_id, lambda: self._publish(seqs))
-        if again:
-            self._again[job_id] = True
-        return again
+        outdated = self._running.with_retries(job_id, lambda: self._publish(seqs))
+        if outdated:
+            self._may_be_stored[job_id] = True
+        return outdated
 
     def _publish(self, seqs: list[int]) -> list[list[int]]:
         with self._database.write() as connection:
-            found = versions.rows(connection, seqs)
-            if not found:
+            rows = versions.get_many(connection, seqs)
+            if not rows:
                 return []
             try:
-                again = versions.publish(connection, found[0].store_id, seqs)
+                outdated = versions.publish(connection, rows[0].store_id, seqs)
             except VectorStoreNotFound:
                 return []
-            return [[version.seq, version.chunks] for version in found if version.seq in again]
+            return [[version.seq, version.chunks] for version in rows if version.seq in outdated]
 
-    def _give_up(self, connection: sa.Connection, job_id: str, reason: RagError) -> None:
-        """Say of its files that they failed, but for those that another job wants, too."""
+    def _roll_back(self, connection: sa.Connection, job_id: str, reason: RagError) -> None:
+        """Fail the pending files, except those that another job also has."""
         for seq in jobs.unshared_pending(connection, job_id):
             versions.fail(connection, seq, reason)
 
-    def _for_file(self, job_id: str, seq: int, work: Callable[[], T], otherwise: T) -> T:
-        """Do it for one file; what is wrong with the file is noted there."""
+    def _for_file(self, job_id: str, seq: int, work: Callable[[], T], on_failure: T) -> T:
+        """Call `work`. If it raises an error that retries cannot cure, fail the version and return `on_failure`."""
         try:
             return self._running.with_retries(job_id, work)
         except (JobCancelled, JobInterrupted, Unavailable, DeadlineExceeded):
             raise
         except Exception as error:
             if not isinstance(error, RagError):
-                _log.exception("version %s of job %s failed", seq, job_id)
-            reason = as_told(error)
+                _log.exception("job %s: version %s failed", job_id, seq)
+            reason = public_error(error)
         with self._database.write() as connection:
             versions.fail(connection, seq, reason)
-        return otherwise
+        return on_failure

@@ -1,1 +1,5 @@
-"""What people do with documents: files, vector stores, jobs. Built on the catalog, the blobs and the job engine."""
+"""Operations on documents, files, vector stores and jobs. `service.Library` is the interface for the HTTP layer.
+
+Each module holds the operations on one noun, as functions of `LibraryResources`. They block: callers run them in
+threads.
+"""

@@ -1,8 +1,9 @@
-"""Everything that documents need, wired: the library, its jobs and its janitor, and what questions see."""
+"""Builds and runs the document side of the service: the library, its jobs, its janitor, and snapshots for queries."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -14,24 +15,27 @@ from rag.encoders import StoreEncoders
 from rag.ingest.encoding import PassageEncoder
 from rag.ingest.flow import ingest_flow
 from rag.ingest.progress import RunningJobs
-from rag.ingest.question_generation import AskingWork, LanguageModel, PassageAsker
+from rag.ingest.question_generation import LanguageModel, QuestionGenerator, QuestionSteps
 from rag.ingest.reindex import ReindexWork, reindex_flow
+from rag.ingest.version_chunks import ChunkExtract, VersionChunks
 from rag.ingest.work import IngestWork
-from rag.ingest.writing import ChunkWriter, Cut
+from rag.ingest.writing import ChunkWriter
+from rag.library import jobs, stores
 from rag.library.janitor import Janitor
-from rag.library.sql_library import LibraryParts, SqlLibrary
+from rag.library.resources import LibraryResources
+from rag.library.service import Library
 from rag.ports import Embedders, JobEngine, Parser, SparseEmbedders, VectorStore
 from rag.retrieve.lease import ReadLease
 from rag.retrieve.snapshot_reader import CatalogSnapshotReader
 
 _SHARED_GRACE_S = 60.0
-"""Longer than any question: with several replicas nobody knows who still sees a replaced version."""
-_LET_GO_S = 10.0
+"""Longer than any query: a replica cannot know which queries of other replicas still see a replaced version."""
+_STOP_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What comes from outside."""
+    """The adapters and settings that the runtime is built from."""
 
     database: Database
     blobs: BlobFolder
@@ -39,78 +43,79 @@ class Dependencies:
     parser: Parser
     embedders: Embedders
     engine: JobEngine
-    cut: Cut
+    chunk_extract: ChunkExtract
     chunking: ChunkingStrategy
-    """Of vector stores that say nothing of it."""
+    """Of vector stores without an own strategy."""
     sparse_embedders: SparseEmbedders | None = None
     sparse_model: str = ""
-    """The learned sparse model of vector stores that are made, or built anew, from now on; empty: none."""
+    """The learned sparse model of indexes that are created or rebuilt from now on; empty: none."""
     language_model: LanguageModel | None = None
-    """Makes questions of passages, where that is asked for."""
+    """Generates questions about passages, if a chunking strategy requests them."""
 
 
 class DocumentRuntime:
-    """Args:
-    loop: The running event loop, which the embedders are used in.
-    shared_grace_s: Seconds that a replaced version's rows stay when other replicas may still be reading them.
+    """The document side of the service.
+
+    Args:
+        loop: The running event loop in which the embedders are used.
+        shared_grace_s: How long the rows of a replaced version are kept if other replicas may be reading them.
     """
 
     def __init__(
-        self, tools: Dependencies, loop: asyncio.AbstractEventLoop, *, shared_grace_s: float = _SHARED_GRACE_S
+        self,
+        dependencies: Dependencies,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        shared_grace_s: float = _SHARED_GRACE_S,
     ) -> None:
-        self.encoders = StoreEncoders(tools.embedders)
-        self.views = CatalogSnapshotReader(tools.database)
+        database, blobs, store = dependencies.database, dependencies.blobs, dependencies.store
+        self._dependencies = dependencies
+        self.encoders = StoreEncoders(dependencies.embedders)
+        self.views = CatalogSnapshotReader(database)
         self.leases = ReadLease()
-        self.running = RunningJobs(tools.database)
-        self._tools = tools
-        passages = PassageEncoder(self.encoders, loop, tools.sparse_embedders)
-        writer = ChunkWriter(tools.store, passages, tools.blobs, tools.cut)
-        asker = PassageAsker(tools.language_model, loop)
-        asking = AskingWork(tools.database, tools.blobs, writer, self.running, asker)
-        self._ingest = IngestWork(tools.database, tools.blobs, tools.store, tools.parser, writer, self.running, asking)
-        self._reindex = ReindexWork(tools.database, tools.store, writer, self.running, self.encoders)
-        parts = LibraryParts(
-            tools.database,
-            tools.blobs,
-            tools.store,
-            tools.engine,
-            self.encoders,
-            passages,
-            tools.chunking,
-            tools.sparse_model,
+        self.running = RunningJobs(database)
+        passages = PassageEncoder(self.encoders, loop, dependencies.sparse_embedders)
+        chunks = VersionChunks(blobs, dependencies.chunk_extract)
+        writer = ChunkWriter(store, passages)
+        generator = QuestionGenerator(dependencies.language_model, loop)
+        questions = QuestionSteps(database, blobs, chunks, self.running, generator)
+        self._ingest = IngestWork(database, blobs, store, dependencies.parser, chunks, writer, self.running, questions)
+        self._reindex = ReindexWork(database, store, chunks, writer, self.running, self.encoders)
+        cleanup_wanted = threading.Event()
+        self._resources = LibraryResources(
+            database=database,
+            blobs=blobs,
+            store=store,
+            engine=dependencies.engine,
+            encoders=self.encoders,
+            passages=passages,
+            chunking=dependencies.chunking,
+            request_cleanup=cleanup_wanted.set,
+            sparse_model=dependencies.sparse_model,
         )
-        self.library = SqlLibrary(parts)
-        self.janitor = Janitor(
-            tools.database,
-            tools.blobs,
-            tools.store,
-            tools.engine,
-            self.leases,
-            delete_file=self.library.delete_file,
-            resubmit=self.library.resubmit,
-            grace_s=0.0 if tools.database.is_sqlite else shared_grace_s,
-        )
-        self.library.on_garbage = self.janitor.soon
+        self.library = Library(self._resources)
+        grace_s = 0.0 if database.is_sqlite else shared_grace_s
+        self.janitor = Janitor(self._resources, self.leases, cleanup_wanted, grace_s=grace_s)
 
     def start(self) -> None:
-        """Blocks for a moment. Jobs that were broken off go on."""
-        self.library.ensure_default()
-        self.library.make_collections()
-        self.library.tell_of_other_sparse_models()
-        self._tools.engine.start(
+        """Prepare the stores, start the job engine and resume unfinished jobs. Blocks for a moment."""
+        stores.ensure_default(self._resources)
+        stores.create_collections(self._resources)
+        stores.warn_about_missing_sparse_vectors(self._resources)
+        self._dependencies.engine.start(
             {"ingest": partial(ingest_flow, self._ingest), "reindex": partial(reindex_flow, self._reindex)}
         )
-        self.library.resume()
+        jobs.resume(self._resources)
         self.janitor.start()
 
     def stop(self) -> None:
-        """Blocks for seconds at most. Jobs in work go on at the next start."""
+        """Stop all work and close the dependencies. Blocks for some seconds at most. Jobs resume at the next start."""
         self.running.stop()
         self.janitor.stop()
-        self._tools.engine.stop()
-        until = time.monotonic() + _LET_GO_S
-        while self.running.active and time.monotonic() < until:
+        self._dependencies.engine.stop()
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
+        while self.running.active and time.monotonic() < deadline:
             time.sleep(0.02)
-        self._tools.parser.close()
-        self._tools.store.close()
-        self._tools.database.close()
+        self._dependencies.parser.close()
+        self._dependencies.store.close()
+        self._dependencies.database.close()

@@ -1,11 +1,12 @@
-"""The library's face: every call that the HTTP layer makes. Methods block; callers run them in threads."""
+"""The library: documents, files, vector stores and jobs, as the HTTP layer uses them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
+from rag.library import documents, files, ingestion, jobs, reindexing, stores
+from rag.library.resources import LibraryResources
 from rag.records import (
     Attachment,
     Cursor,
@@ -14,83 +15,108 @@ from rag.records import (
     JobRecord,
     NewStore,
     Page,
-    Received,
     StoreRecord,
     Strategy,
+    UploadedFile,
     WorkStatus,
 )
 from rag.types import Attributes
 
 
-class Library(Protocol):
-    """A `store` argument is a vector store's id, or its name where only one store has it.
+class Library:
+    """Documents, files, vector stores and jobs. Methods block: callers run them in threads.
 
-    Raises, besides what a method says: VectorStoreNotFound, FileNotFound, NotFound (a job), InvalidRequest.
+    A `store` argument is a vector store's id, or its name if only one store has it.
+
+    Raises, besides what each method documents: VectorStoreNotFound, FileNotFound, NotFound (a job), InvalidRequest.
     """
+
+    def __init__(self, resources: LibraryResources) -> None:
+        self._resources = resources
 
     # --- files -------------------------------------------------------------------------------
 
-    def add_file(self, upload: Received, purpose: str, expires_after_s: int | None = None) -> FileRecord:
-        """Keep an upload as a new file, whatever files of that name there are. The upload's path is taken over."""
-        ...
+    def add_file(self, upload: UploadedFile, purpose: str, expires_after_s: int | None = None) -> FileRecord:
+        """Store an upload as a new file, even if there are files of the same name. Moves the upload's file."""
+        return files.add(self._resources, upload, purpose, expires_after_s)
 
-    def files(self, cursor: Cursor, purpose: str | None = None) -> Page[FileRecord]: ...
+    def files(self, cursor: Cursor, purpose: str | None = None) -> Page[FileRecord]:
+        return files.page(self._resources, cursor, purpose)
 
-    def file(self, file_id: str) -> FileRecord: ...
+    def file(self, file_id: str) -> FileRecord:
+        return files.get(self._resources, file_id)
 
     def content(self, file_id: str) -> Path:
-        """Where its newest original bytes are."""
-        ...
+        """The path of its newest original bytes."""
+        return files.content(self._resources, file_id)
 
     def delete_file(self, file_id: str) -> None:
-        """Remove it, and its documents from all vector stores: not found by any question once the call returns."""
-        ...
+        """Delete a file, and its documents in all vector stores. No query finds them after the call returns."""
+        files.delete(self._resources, file_id)
 
     # --- vector stores -----------------------------------------------------------------------
 
-    def create_store(self, new: NewStore) -> StoreRecord: ...
+    def create_store(self, new: NewStore) -> StoreRecord:
+        return stores.create(self._resources, new)
 
-    def stores(self, cursor: Cursor) -> Page[StoreRecord]: ...
+    def stores(self, cursor: Cursor) -> Page[StoreRecord]:
+        return stores.page(self._resources, cursor)
 
-    def store(self, store: str) -> StoreRecord: ...
+    def store(self, store: str) -> StoreRecord:
+        return stores.get(self._resources, store)
 
-    def update_store(self, store: str, changes: NewStore) -> StoreRecord: ...
+    def update_store(self, store: str, changes: NewStore) -> StoreRecord:
+        return stores.update(self._resources, store, changes)
 
     def delete_store(self, store: str) -> str:
-        """Its id. Files stay. Raises Conflict for `default`."""
-        ...
+        """Delete a vector store, but not its files. Returns its id. Raises Conflict for `default`."""
+        return stores.delete(self._resources, store)
+
+    def check_default(self) -> None:
+        """Raise EmbeddingMismatch if the vector store `default` was filled by a model that is not configured."""
+        stores.check_default(self._resources)
 
     # --- documents ---------------------------------------------------------------------------
 
     def ingest(
         self,
         store: str,
-        uploads: Sequence[Received],
+        uploads: Sequence[UploadedFile],
         attributes: Attributes,
         *,
         chunking: Strategy | None = None,
         idempotency_key: str | None = None,
         origin: str = "ingest",
     ) -> JobRecord:
-        """Accept uploads, each in place of what its name held in that store. Takes over the uploads' paths.
+        """Accept uploads into a store. Each replaces the document of the same name. Moves the uploads' files.
 
         Raises:
-            Conflict: the key was used for something else.
-            InvalidRequest: one name twice.
+            Conflict: the key was used for another request.
+            InvalidRequest: two uploads have the same name.
         """
-        ...
+        return ingestion.ingest(
+            self._resources,
+            store,
+            uploads,
+            attributes,
+            chunking=chunking,
+            idempotency_key=idempotency_key,
+            origin=origin,
+        )
 
     def attach(self, store: str, attachments: Sequence[Attachment], *, idempotency_key: str | None = None) -> JobRecord:
-        """Accept files for a store, each in place of the document of the same name there."""
-        ...
+        """Accept files into a store. Each replaces the document of the same name. Raises as `ingest`."""
+        return ingestion.attach(self._resources, store, attachments, idempotency_key=idempotency_key)
 
-    def documents(self, store: str, cursor: Cursor, status: WorkStatus | None = None) -> Page[DocumentRecord]: ...
+    def documents(self, store: str, cursor: Cursor, status: WorkStatus | None = None) -> Page[DocumentRecord]:
+        return documents.page(self._resources, store, cursor, status)
 
-    def document(self, store: str, file_id: str) -> DocumentRecord: ...
+    def document(self, store: str, file_id: str) -> DocumentRecord:
+        return documents.get(self._resources, store, file_id)
 
     def document_text(self, store: str, file_id: str) -> str:
-        """The text that was extracted. Raises Conflict while there is none yet."""
-        ...
+        """The extracted text. Raises Conflict if there is none yet."""
+        return documents.text(self._resources, store, file_id)
 
     def set_attributes(
         self,
@@ -101,50 +127,54 @@ class Library(Protocol):
         merge: bool = False,
         removed: Collection[str] = (),
     ) -> DocumentRecord:
-        """Replace its attributes, without embedding again. Questions see the new ones once the call returns.
+        """Replace a document's attributes without embedding it again. Queries see them after the call returns.
 
         Args:
-            merge: Keep those that are neither named nor `removed`.
+            merge: Keep the attributes that are neither given nor `removed`.
         """
-        ...
+        return documents.set_attributes(self._resources, store, file_id, attributes, merge=merge, removed=removed)
 
     def delete_document(self, store: str, file_id: str) -> None:
-        """Take it out of the store; the file stays. Not found by any question once the call returns."""
-        ...
+        """Remove a document from its store; the file stays. No query finds it after the call returns."""
+        documents.delete(self._resources, store, file_id)
 
     # --- jobs --------------------------------------------------------------------------------
 
-    def job(self, job_id: str) -> JobRecord: ...
+    def job(self, job_id: str) -> JobRecord:
+        return jobs.get(self._resources, job_id)
 
-    def jobs(self, cursor: Cursor, *, store: str | None = None, active: bool = False) -> Page[JobRecord]: ...
+    def jobs(self, cursor: Cursor, *, store: str | None = None, active: bool = False) -> Page[JobRecord]:
+        return jobs.page(self._resources, cursor, store, active)
 
-    def job_files(self, job_id: str, cursor: Cursor, status: WorkStatus | None = None) -> Page[DocumentRecord]: ...
+    def job_files(self, job_id: str, cursor: Cursor, status: WorkStatus | None = None) -> Page[DocumentRecord]:
+        return jobs.files_page(self._resources, job_id, cursor, status)
 
     def cancel_job(self, job_id: str) -> JobRecord:
-        """Stop it. Finished files stay, the others are as they were before the job."""
-        ...
+        """Cancel a job. Its finished files stay; the others are as they were before the job."""
+        return jobs.cancel(self._resources, job_id)
 
     def retry_job(self, job_id: str, file_ids: Sequence[str] = ()) -> JobRecord:
-        """A new job for its failed and cancelled files (all, or those named). Conflict when there are none."""
-        ...
+        """Start a new job for its failed and cancelled files (all, or those given). Conflict if there are none."""
+        return jobs.retry(self._resources, job_id, file_ids)
 
     def wait(self, job_id: str, timeout_s: float) -> JobRecord:
-        """The job once it has ended, or as it is when the time is over."""
-        ...
+        """The job when it has ended, or as it is after `timeout_s` seconds."""
+        return jobs.wait(self._resources, job_id, timeout_s)
 
     # --- embedding model ---------------------------------------------------------------------
 
     def reindex(self, store: str, embedder: str | None) -> JobRecord:
-        """Begin a move to another embedding model; None: build the index of the present one anew.
+        """Start to move a store to another embedding model. None: rebuild its index with the present one.
 
-        Conflict when one is under way, or it is that model already.
+        Raises:
+            Conflict: the store is already being reindexed, or uses that model already.
         """
-        ...
+        return reindexing.reindex(self._resources, store, embedder)
 
     def roll_back(self, store: str) -> JobRecord:
-        """Begin the way back to the index before. Conflict when there is none."""
-        ...
+        """Start to move a store back to its previous index. Raises Conflict if there is none."""
+        return reindexing.roll_back(self._resources, store)
 
     def forget_previous(self, store: str) -> Mapping[str, str]:
-        """Drop the index before: what was dropped. Conflict when there is none."""
-        ...
+        """Drop a store's previous index. Returns its id and model. Raises Conflict if there is none."""
+        return reindexing.drop_previous(self._resources, store)

@@ -1,133 +1,148 @@
-"""Vector stores; see `rag.library.service.Library`."""
+"""Operations on vector stores."""
 
 from __future__ import annotations
 
 import logging
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Literal
 
 import sqlalchemy as sa
 
 from rag.catalog import documents, jobs, stores, versions
+from rag.catalog.rows import StoreRow
 from rag.catalog.stores import DEFAULT_STORE, Index
 from rag.errors import Conflict, NotFound, RagError
-from rag.library.shelf import Shelf
-from rag.records import (
-    Cursor,
-    NewStore,
-    Page,
-    StoreRecord,
-)
+from rag.library.resources import LibraryResources
+from rag.records import Cursor, NewStore, Page, StoreRecord
 
-_TOLD = 10
+_MAX_LOGGED_NAMES = 10
 _log = logging.getLogger("rag.library")
 
 
-class StoreShelf(Shelf):
-    def ensure_default(self) -> None:
-        """Make the vector store `default` if it is not there; move it to the configured model while it is empty."""
-        with self._database.write() as connection:
-            with suppress(NotFound):
-                stores.resolve(connection, DEFAULT_STORE)
-                self._refill_if_empty(connection)
-                return
-            self._insert_store(connection, NewStore(name=DEFAULT_STORE), DEFAULT_STORE)
-        self.make_collections()
+# --- at start ----------------------------------------------------------------------------------
 
-    def _refill_if_empty(self, connection: sa.Connection) -> None:
-        index = stores.active_index(connection, DEFAULT_STORE)
-        configured = self._parts.encoders.configured
-        is_another = (index.embedder, index.sparse_embedder) != (configured.model_name, self._parts.sparse_model)
-        if is_another and not documents.of_store(connection, DEFAULT_STORE):
-            stores.set_index_state(connection, index.index_id, "dropping")
-            self._add_index(connection, DEFAULT_STORE, configured, "active")
 
-    def make_collections(self) -> None:
-        """Bring Milvus to what the catalog says: a crash may have come between the two."""
-        with self._database.read() as connection:
-            active = stores.all_indexes(connection, "active")
-        for index in active:
-            self._make(index)
-
-    def _make(self, index: Index) -> None:
-        self._parts.store.create(index.index_id, index.dimensions, index.embedder, sparse_model=index.sparse_embedder)
-        self._parts.store.point_alias(index.store_id, index.index_id)
-
-    def tell_of_other_sparse_models(self) -> None:
-        """Log once which vector stores have no vectors of the configured sparse model, and what to do."""
-        if not (model := self._parts.sparse_model):
+def ensure_default(resources: LibraryResources) -> None:
+    """Create the vector store `default` if it is missing. While it is empty, it takes over the configured model."""
+    with resources.database.write() as connection:
+        with suppress(NotFound):
+            stores.resolve(connection, DEFAULT_STORE)
+            _replace_index_if_empty(resources, connection)
             return
-        with self._database.read() as connection:
-            names = stores.names_without_sparse(connection, model)
-        if names:
-            told = ", ".join(repr(name) for name in names[:_TOLD])
-            more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-            _log.warning(
-                "vector stores without vectors of the sparse model %s: %s%s; to make them: "
-                "python -m rag reindex --store NAME --rebuild",
-                model,
-                told,
-                more,
+        _insert(resources, connection, NewStore(name=DEFAULT_STORE), DEFAULT_STORE)
+    create_collections(resources)
+
+
+def _replace_index_if_empty(resources: LibraryResources, connection: sa.Connection) -> None:
+    index = stores.active_index(connection, DEFAULT_STORE)
+    configured = resources.encoders.configured
+    has_others = (index.embedder, index.sparse_embedder) != (configured.model_name, resources.sparse_model)
+    if has_others and not documents.of_store(connection, DEFAULT_STORE):
+        stores.set_index_state(connection, index.index_id, "dropping")
+        resources.add_index(connection, DEFAULT_STORE, configured, "active")
+
+
+def create_collections(resources: LibraryResources) -> None:
+    """Create the collections of active indexes that are missing in Milvus, for example after a crash."""
+    with resources.database.read() as connection:
+        active = stores.all_indexes(connection, "active")
+    for index in active:
+        _create_collection(resources, index)
+
+
+def _create_collection(resources: LibraryResources, index: Index) -> None:
+    resources.store.create(index.index_id, index.dimensions, index.embedder, sparse_model=index.sparse_embedder)
+    resources.store.point_alias(index.store_id, index.index_id)
+
+
+def warn_about_missing_sparse_vectors(resources: LibraryResources) -> None:
+    """Log which vector stores have no vectors of the configured sparse model, and how to add them."""
+    if not (model := resources.sparse_model):
+        return
+    with resources.database.read() as connection:
+        names = stores.names_without_sparse(connection, model)
+    if names:
+        listed = ", ".join(repr(name) for name in names[:_MAX_LOGGED_NAMES])
+        more = f" and {len(names) - _MAX_LOGGED_NAMES} more" if len(names) > _MAX_LOGGED_NAMES else ""
+        _log.warning(
+            "vector stores without vectors of the sparse model %s: %s%s; to add them, run "
+            "python -m rag reindex --store NAME --rebuild",
+            model,
+            listed,
+            more,
+        )
+
+
+def check_default(resources: LibraryResources) -> None:
+    with resources.database.read() as connection:
+        index = stores.active_index(connection, DEFAULT_STORE)
+    resources.encoders.check(DEFAULT_STORE, index.embedder)
+
+
+# --- operations --------------------------------------------------------------------------------
+
+
+def create(resources: LibraryResources, new: NewStore) -> StoreRecord:
+    with resources.database.write() as connection:
+        index = _insert(resources, connection, new)
+    try:
+        _create_collection(resources, index)
+    except RagError:
+        with suppress(RagError):  # if this fails too, the collection is created at the next start
+            delete(resources, index.store_id)
+        raise
+    return get(resources, index.store_id)
+
+
+def _insert(
+    resources: LibraryResources, connection: sa.Connection, new: NewStore, store_id: str | None = None
+) -> Index:
+    new_id = stores.insert(connection, new, store_id=store_id)
+    return resources.add_index(connection, new_id, resources.encoders.configured, "active")
+
+
+def page(resources: LibraryResources, cursor: Cursor) -> Page[StoreRecord]:
+    with resources.database.read() as connection:
+        rows = stores.page(connection, cursor)
+        return Page([_to_record(connection, row) for row in rows.rows], rows.has_more)
+
+
+def get(resources: LibraryResources, store: str) -> StoreRecord:
+    with resources.database.read() as connection:
+        return _to_record(connection, stores.resolve(connection, store))
+
+
+def update(resources: LibraryResources, store: str, changes: NewStore) -> StoreRecord:
+    with resources.database.write() as connection:
+        store_id = stores.resolve(connection, store).id
+        stores.update(connection, store_id, changes)
+        return _to_record(connection, stores.resolve(connection, store_id))
+
+
+def delete(resources: LibraryResources, store: str) -> str:
+    with resources.database.write() as connection:
+        store_id = stores.resolve(connection, store).id
+        if store_id == DEFAULT_STORE:
+            raise Conflict(
+                "the vector store 'default' cannot be deleted; delete its files instead", param="vector_store"
             )
-
-    def check_default(self) -> None:
-        """Raises EmbeddingMismatch when the vector store `default` was filled by another model than the configured."""
-        with self._database.read() as connection:
-            index = stores.active_index(connection, DEFAULT_STORE)
-        self._parts.encoders.check(DEFAULT_STORE, index.embedder)
-
-    def create_store(self, new: NewStore) -> StoreRecord:
-        with self._database.write() as connection:
-            index = self._insert_store(connection, new)
-        try:
-            self._make(index)
-        except RagError:
-            with suppress(RagError):  # else its collection is made at the next start
-                self.delete_store(index.store_id)
-            raise
-        return self.store(index.store_id)
-
-    def _insert_store(self, connection: sa.Connection, new: NewStore, store_id: str | None = None) -> Index:
-        made = stores.insert(connection, new, store_id=store_id)
-        return self._add_index(connection, made, self._parts.encoders.configured, "active")
-
-    def stores(self, cursor: Cursor) -> Page[StoreRecord]:
-        with self._database.read() as connection:
-            page = stores.page(connection, cursor)
-            return Page([_store_record(connection, row) for row in page.rows], page.has_more)
-
-    def store(self, store: str) -> StoreRecord:
-        with self._database.read() as connection:
-            return _store_record(connection, stores.resolve(connection, store))
-
-    def update_store(self, store: str, changes: NewStore) -> StoreRecord:
-        with self._database.write() as connection:
-            store_id = stores.resolve(connection, store).id
-            stores.update(connection, store_id, changes)
-            return _store_record(connection, stores.resolve(connection, store_id))
-
-    def delete_store(self, store: str) -> str:
-        with self._database.write() as connection:
-            store_id: str = stores.resolve(connection, store).id
-            if store_id == DEFAULT_STORE:
-                raise Conflict("the vector store 'default' cannot be deleted; delete its files", param="vector_store")
-            stores.lock(connection, store_id)
-            for job in jobs.unfinished(connection, store_id):
-                jobs.end(connection, job.id, "cancelled")
-            for document in documents.of_store(connection, store_id):
-                versions.remove_document(connection, document)
-            stores.delete(connection, store_id)
-        self._parts.store.drop_alias(store_id)
-        self.on_garbage()
-        return store_id
+        stores.lock(connection, store_id)
+        for job in jobs.unfinished(connection, store_id):
+            jobs.end(connection, job.id, "cancelled")
+        for document in documents.of_store(connection, store_id):
+            versions.remove_document(connection, document)
+        stores.delete(connection, store_id)
+    resources.store.drop_alias(store_id)
+    resources.request_cleanup()
+    return store_id
 
 
-def _store_record(connection: sa.Connection, row: Any) -> StoreRecord:
+def _to_record(connection: sa.Connection, row: StoreRow) -> StoreRecord:
     counts, size = documents.counts(connection, row.id)
-    expires = stores.expires_at(row)
-    status: Any = "in_progress" if counts.in_progress else "completed"
-    if expires is not None and expires < time.time():
+    expires_at = stores.expires_at(row.last_active_at, row.expires_after_days)
+    status: Literal["completed", "in_progress", "expired"] = "in_progress" if counts.in_progress else "completed"
+    if expires_at is not None and expires_at < time.time():
         status = "expired"
     index = stores.active_index(connection, row.id)
     return StoreRecord(
@@ -142,7 +157,7 @@ def _store_record(connection: sa.Connection, row: Any) -> StoreRecord:
         metadata=row.metadata,
         chunking=row.chunking,
         expires_after_days=row.expires_after_days,
-        expires_at=expires,
+        expires_at=expires_at,
         status=status,
         retrieval=row.retrieval,
         sparse_embedder=index.sparse_embedder,

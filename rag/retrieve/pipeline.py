@@ -164,7 +164,7 @@ class RetrievalPipeline:
     def _cache_state(self, request: RetrievalRequest, snapshot: Snapshot, options: RetrieveOptions) -> CacheState:
         """Everything that the hits depend on except the question."""
         return {
-            "vector_store": [snapshot.store_id, snapshot.revision, snapshot.stamp, snapshot.collection],
+            "vector_store": [snapshot.store_id, snapshot.revision, snapshot.nonce, snapshot.collection],
             "models": [snapshot.embedder, snapshot.sparse_embedder],
             "filters": request.filters,
             "options": options.key(),

@@ -58,7 +58,7 @@ def test_a_job_whose_replica_died_is_taken_up_by_another(tmp_path: Path, postgre
                 assert time.monotonic() < until
                 time.sleep(0.01)
         age(two, job.job_id)
-        two.archive.janitor.look_after()
+        two.archive.janitor.run_maintenance()
         assert two.library.wait(job.job_id, 10).state == "completed"
         assert two.texts("apples") == ["apples"]
 

@@ -128,7 +128,7 @@ class Orders:
         return self._side.library.document_text(STORE, ingested_file_id(STORE, name))
 
     def look_after(self) -> Any:
-        self._side.archive.janitor.look_after()
+        self._side.archive.janitor.run_maintenance()
 
 
 def main(folder: Path, life: int) -> None:

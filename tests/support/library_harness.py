@@ -21,8 +21,8 @@ from rag.chunkers import RecursiveStrategy, chunker_for
 from rag.chunkers.strategy import from_json
 from rag.ingest.question_generation import LanguageModel
 from rag.library.document_runtime import Dependencies, DocumentRuntime
-from rag.library.sql_library import SqlLibrary
-from rag.records import Cursor, JobRecord, Received, Strategy
+from rag.library.service import Library
+from rag.records import Cursor, JobRecord, Strategy, UploadedFile
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.pipeline import RetrievalRequest
 from rag.retrieve.result import RetrievalResult
@@ -66,14 +66,14 @@ class House:
     sparse: FakeSparseEmbedders
 
     @property
-    def library(self) -> SqlLibrary:
+    def library(self) -> Library:
         return self.archive.library
 
-    def upload(self, filename: str, text: str) -> Received:
+    def upload(self, filename: str, text: str) -> UploadedFile:
         path = self.blobs.incoming / uuid.uuid4().hex
         path.write_text(text)
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return Received(filename, path, len(text.encode()), digest)
+        return UploadedFile(filename, path, len(text.encode()), digest)
 
     def ingest(self, *files: tuple[str, str], store: str = STORE, wait: bool = True, **options: Any) -> JobRecord:
         uploads = [self.upload(name, text) for name, text in files]
@@ -154,7 +154,7 @@ def a_house(
         parser=FakeParser(),
         embedders=embedders or FakeEmbedders(FakeEmbedder(), {"other-model": 32}),
         engine=engine or FakeJobEngine(),
-        cut=cut,
+        chunk_extract=cut,
         chunking=RecursiveStrategy(questions=questions),
         sparse_embedders=sparse or FakeSparseEmbedders(),
         sparse_model=sparse_model,

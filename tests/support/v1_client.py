@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from rag.http.v1.documents.parts import StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
-from rag.library.sql_library import SqlLibrary
+from rag.library.service import Library
 from rag.records import JobRecord
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.pipeline import RetrievalRequest
@@ -40,7 +40,7 @@ class V1:
     reranker: FakeReranker = field(default_factory=FakeReranker)
 
     @property
-    def library(self) -> SqlLibrary:
+    def library(self) -> Library:
         return self.house.library
 
     @property

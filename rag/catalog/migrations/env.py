@@ -1,4 +1,4 @@
-"""Alembic's entry: `rag.catalog.database` passes its connection."""
+"""Alembic's entry point. `rag.catalog.database` passes it a connection."""
 
 from __future__ import annotations
 

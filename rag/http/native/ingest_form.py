@@ -20,7 +20,7 @@ from rag.http.uploads.form import UploadRules, received_form
 from rag.http.v1.documents.body import Text
 from rag.http.wire import WireModel
 from rag.readers.sniff import check_type
-from rag.records import Received, Strategy
+from rag.records import Strategy, UploadedFile
 from rag.types import Attributes
 
 _TEXT_FIELDS = ("vector_store", "attributes", "wait_s", "chunking_strategy")
@@ -63,7 +63,7 @@ class IngestRequest(WireModel):
 class IngestOrder:
     """What `POST /ingest` asks for, its files on disk."""
 
-    uploads: Sequence[Received]
+    uploads: Sequence[UploadedFile]
     vector_store: str = "default"
     attributes: Attributes = field(default_factory=dict)
     wait_s: float = 0

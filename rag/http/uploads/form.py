@@ -22,7 +22,7 @@ from rag.http.shielded_thread import run_in_thread_shielded
 from rag.http.uploads.part_header import PartHeader, read_disposition
 from rag.http.uploads.upload_file import UploadFile
 from rag.readers.filename import normalize_filename
-from rag.records import Received
+from rag.records import UploadedFile
 
 logger = logging.getLogger("rag.upload")
 
@@ -57,7 +57,7 @@ class UploadRules:
 
 @dataclass(frozen=True, slots=True)
 class UploadForm:
-    uploads: Sequence[Received]
+    uploads: Sequence[UploadedFile]
     """In the order sent; one at least."""
     fields: Mapping[str, str]
 

@@ -7,7 +7,7 @@ import os
 import secrets
 from pathlib import Path
 
-from rag.records import Received
+from rag.records import UploadedFile
 
 
 class UploadFile:
@@ -34,8 +34,8 @@ class UploadFile:
             os.fsync(self._fd)
             self._release()
 
-    def received(self) -> Received:
-        return Received(self.name, self.path, self.bytes, self._hash.hexdigest())
+    def received(self) -> UploadedFile:
+        return UploadedFile(self.name, self.path, self.bytes, self._hash.hexdigest())
 
     def remove(self) -> None:
         """Nothing happens when somebody has taken it away."""

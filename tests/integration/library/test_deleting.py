@@ -72,7 +72,7 @@ def test_expired_files_go(house: House) -> None:
     house.library.wait(house.library.attach(STORE, [Attachment(record.file_id)]).job_id, 10)
     with house.database.write() as connection:
         connection.exec_driver_sql("UPDATE files SET expires_at = 1")
-    house.archive.janitor.look_after()
+    house.archive.janitor.run_maintenance()
     assert house.texts("apples") == []
 
 

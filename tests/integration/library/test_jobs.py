@@ -69,7 +69,7 @@ class TestCancel:
             house.library.retry_job("nope")
 
 
-def test_a_job_that_does_not_get_on_is_told(house: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stalled_job_is_logged(house: House, caplog: pytest.LogCaptureFixture) -> None:
     house.embedders.default.failure = DependencyUnavailable("Embedder does not answer")
     job = house.ingest(("a.md", "apples"), wait=False)
     eventually(lambda: house.library.job(job.job_id).waiting_for != "")
@@ -77,8 +77,8 @@ def test_a_job_that_does_not_get_on_is_told(house: House, caplog: pytest.LogCapt
     with house.database.write() as connection:
         connection.exec_driver_sql("UPDATE jobs SET heartbeat_at = 1")
     assert house.library.job(job.job_id).stalled
-    house.archive.janitor.look_after()
-    assert f"{job.job_id} has not got on" in caplog.text
+    house.archive.janitor.run_maintenance()
+    assert f"{job.job_id} has made no progress" in caplog.text
     assert "Embedder does not answer" in caplog.text
     house.embedders.default.failure = None
     assert not house.library.wait(job.job_id, 15).stalled

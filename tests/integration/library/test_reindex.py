@@ -7,6 +7,7 @@ import pytest
 
 from rag.errors import Conflict, DependencyUnavailable, EmbeddingMismatch, NotFound
 from rag.ingest.reindex import ReindexWork
+from rag.ingest.version_chunks import VersionChunks
 from rag.ingest.writing import ChunkWriter
 from tests.fakes import FakeEmbedder, FakeEmbedders, FakeVectorStore
 from tests.support.library_harness import STORE, House, a_house, eventually
@@ -115,7 +116,9 @@ class TestReindex:
         job = house.library.reindex(STORE, "other-model")
         eventually(lambda: house.library.job(job.job_id).waiting_for != "")
         running, encoders = house.archive.running, house.archive.encoders
-        work = ReindexWork(house.database, house.store, cast(ChunkWriter, None), running, encoders)
+        work = ReindexWork(
+            house.database, house.store, cast(VersionChunks, None), cast(ChunkWriter, None), running, encoders
+        )
         with pytest.raises(DependencyUnavailable):
             work.abort(job.job_id, DependencyUnavailable("away"))
         assert house.library.job(job.job_id).state == "running"

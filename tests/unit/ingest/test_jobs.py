@@ -30,8 +30,8 @@ class Life:
         if isinstance(error, DependencyUnavailable):
             raise error
 
-    def leave(self, job_id: str) -> None:
-        self.said.append("leave")
+    def release(self, job_id: str) -> None:
+        self.said.append("release")
 
     def run(self, name: str, work: Callable[..., Any], *arguments: Any) -> Any:
         self.said.append(f"step {name}")
@@ -52,30 +52,30 @@ def fails(error: Exception) -> Callable[[], None]:
 
 def test_it_finishes_in_a_step_of_its_own() -> None:
     life = Life()
-    assert lived(life, lambda: life.said.append("work")) == ["begin", "work", "step finish", "finish", "leave"]
+    assert lived(life, lambda: life.said.append("work")) == ["begin", "work", "step finish", "finish", "release"]
 
 
 def test_one_that_has_ended_is_left_alone() -> None:
-    assert lived(Life(go_on=False), fails(AssertionError())) == ["begin", "leave"]
+    assert lived(Life(go_on=False), fails(AssertionError())) == ["begin", "release"]
 
 
 def test_one_that_was_cancelled_just_ends() -> None:
-    assert lived(Life(), fails(JobCancelled())) == ["begin", "leave"]
+    assert lived(Life(), fails(JobCancelled())) == ["begin", "release"]
 
 
 def test_one_that_is_broken_off_says_so() -> None:
     life = Life()
     with pytest.raises(JobInterrupted):
         lived(life, fails(JobInterrupted()))
-    assert life.said == ["begin", "leave"]
+    assert life.said == ["begin", "release"]
 
 
 def test_one_that_cannot_go_on_is_given_up() -> None:
-    assert lived(Life(), fails(ValueError())) == ["begin", "abort ValueError", "leave"]
+    assert lived(Life(), fails(ValueError())) == ["begin", "abort ValueError", "release"]
 
 
 def test_what_giving_up_raises_reaches_the_engine_after_the_job_was_left() -> None:
     life = Life()
     with pytest.raises(DependencyUnavailable):
         lived(life, fails(DependencyUnavailable("away")))
-    assert life.said == ["begin", "abort DependencyUnavailable", "leave"]
+    assert life.said == ["begin", "abort DependencyUnavailable", "release"]

@@ -21,7 +21,7 @@ from rag.errors import (
     Starting,
 )
 from rag.http import chunking_wire
-from rag.ingest.question_generation import ASKED_AT_ONCE, LanguageModel
+from rag.ingest.question_generation import PASSAGES_PER_STEP, LanguageModel
 from rag.ingest.question_prompts import pair_passages, pairs
 from rag.readers import extract_json
 from rag.types import Extract, Pair, Passage, PassagePairs
@@ -321,7 +321,7 @@ def test_without_a_language_model_the_file_says_what_is_missing(tmp_path: Path) 
         assert house.ingest(("c.md", "wasps")).file_counts.completed == 1
 
 
-PASSAGES = 2 * ASKED_AT_ONCE + 3
+PASSAGES = 2 * PASSAGES_PER_STEP + 3
 
 
 @pytest.mark.parametrize("step", ["read", "ask", "ask v1 8", "keep questions", "write", "publish", "finish"])
@@ -341,7 +341,7 @@ def test_a_crash_at_any_step_neither_asks_twice_nor_loses_a_question(tmp_path: P
         made = [chunk.text for chunk in sorted(house.chunks(), key=lambda chunk: chunk.chunk_id)]
         assert made[:PASSAGES] == expected
         assert [text.split("?")[0].split()[-1] for text in made[PASSAGES:]] == [f"topic{n}" for n in range(PASSAGES)]
-    repeated = ASKED_AT_ONCE if step.startswith("ask") else 0
+    repeated = PASSAGES_PER_STEP if step.startswith("ask") else 0
     assert len(author.asked) == PASSAGES + repeated
     names = memory.names(job.job_id)
     assert names[:6] == ["plan", "read v1", "ask v1 0", "ask v1 8", "ask v1 16", "keep questions v1"]

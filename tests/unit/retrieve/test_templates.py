@@ -53,7 +53,7 @@ def test_values_are_never_read_as_templates() -> None:
     [
         ({"user": "{{ question }\n"}, ("user.jinja, line 1: ",)),
         ({"user": "\n\n{% for p in passages %}"}, ("user.jinja, line 3: ", "endfor")),
-        ({"user": GOOD + "\n{{ questoin }}"}, ("user.jinja, line 2: ", "unknown variable questoin; did you mean question?")),
+        ({"user": GOOD + "\n{{ questoin }}"}, ("user.jinja, line 2: ", "variable questoin; did you mean question?")),
         ({"system": "x\n{% if question %}y{% endif %}"}, ("system.jinja, line 2: ", "question; available: fence")),
         ({"user": GOOD + "\n{% for p in passages %}{{ p.title }}{% endfor %}"}, ("user.jinja, line 2: ", "title")),
         ({"user": GOOD + "\n{% if passages %}{{ 1 / 0 }}{% endif %}"}, ("user.jinja, line 2: ", "division")),

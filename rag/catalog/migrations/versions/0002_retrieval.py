@@ -1,4 +1,4 @@
-"""Retrieval settings of vector stores, stamps of their revisions, learned sparse models of indexes."""
+"""Retrieval settings and revision nonces (`stamp`) of vector stores, learned sparse models of indexes."""
 
 from __future__ import annotations
 
