@@ -31,7 +31,7 @@ from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
 from rag.retrieve.result import RetrievalResult
 from rag.types import Extract, Passage, SearchMode
 from tests.fakes import FakeEmbedder, FakeEmbedders
-from tests.support.retrieval_harness import a_finder
+from tests.support.retrieval_harness import make_pipeline
 
 STORE = "default"
 _ANSWERS_IN_S = 60.0
@@ -60,7 +60,7 @@ class DocumentSide:
     store: VectorStore
     database: Database
     blobs: BlobFolder
-    finder: RetrievalPipeline
+    pipeline: RetrievalPipeline
     loop: asyncio.AbstractEventLoop
 
     @property
@@ -86,7 +86,7 @@ class DocumentSide:
 
     def search(self, text: str, mode: SearchMode, top_k: int = 10, filters: Any = None) -> RetrievalResult:
         question = RetrievalRequest(text, STORE, {"mode": mode, "top_k": top_k}, filters)
-        return asyncio.run_coroutine_threadsafe(self.finder.find(question), self.loop).result(_ANSWERS_IN_S)
+        return asyncio.run_coroutine_threadsafe(self.pipeline.retrieve(question), self.loop).result(_ANSWERS_IN_S)
 
 
 @contextmanager
@@ -116,10 +116,10 @@ def document_side(
     )
     archive = DocumentRuntime(tools, loop)
     options = RetrieveOptions(candidates=50, duplicates=1)
-    finder = a_finder(archive.encoders, store, archive.views, leases=archive.leases, options=options)
+    pipeline = make_pipeline(archive.encoders, store, archive.views, leases=archive.leases, options=options)
     try:
         archive.start()
-        yield DocumentSide(archive, store, database, tools.blobs, finder, loop)
+        yield DocumentSide(archive, store, database, tools.blobs, pipeline, loop)
     finally:
         archive.stop()
         loop.call_soon_threadsafe(loop.stop)

@@ -1,25 +1,24 @@
-"""What stands for a question, and all that its answer depends on, in a cache."""
+"""Cache keys: hashes of a question and everything that its result depends on."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from rag import __version__
 from rag.types import Hit, Message
 
 
-def cache_key(kind: str, parts: Mapping[str, Any]) -> str:
-    """SHA-256, in hex, of the parts as JSON: the same for the same parts, and another when anything differs.
+def cache_key(kind: str, parts: Mapping[str, object]) -> str:
+    """SHA-256, in hex, of the parts as JSON: equal for equal parts only.
 
-    Each release has keys of its own: in a cache that two of them share, none finds what the other thought right.
+    The release is part of the key, so that two releases can share a cache without reading each other's values.
 
     Args:
-        kind: What is kept under it; keys of two kinds never meet.
-        parts: JSON-like; tuples are lists. The order of a mapping's keys does not count, nor whether they are
-            numbers or text.
+        kind: What is stored under the key; keys of different kinds differ.
+        parts: JSON-like. Tuples equal lists, the order of a mapping's keys is ignored, and numbers as keys
+            equal their text.
     """
     text = json.dumps([__version__, kind, parts], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -28,16 +27,16 @@ def cache_key(kind: str, parts: Mapping[str, Any]) -> str:
 def answer_key(
     retrieval: str, sources: Sequence[Hit], history: Sequence[Message], prompt_version: str, system: str = ""
 ) -> str:
-    """For an answer that also serves questions that mean the same.
+    """The key of an answer that questions with the same meaning share.
 
-    Their prompts differ in the question's words. What must not differ is here.
+    Their prompts differ in the wording of the question. Everything else must be equal and is part of the key.
 
     Args:
-        retrieval: The key of what was found: for a question that means the same as an earlier one, the earlier one's.
-        sources: Those in the prompt, in its order; the marks in the answer are their numbers.
+        retrieval: The key of the retrieval result; questions with the same meaning share it.
+        sources: The hits in the prompt, in its order; citations refer to their numbers.
         history: The conversation before the question.
-        prompt_version: Of the prompt's wording.
-        system: The client's own instructions.
+        prompt_version: Version of the prompt templates.
+        system: The client's instructions.
     """
     parts = {
         "retrieval": retrieval,

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from cachetools import TLRUCache
 
-from rag.retrieve.cache.question_group import MOST, QuestionGroup
+from rag.retrieve.cache.question_group import MAX_QUESTIONS, QuestionGroup
 
 _AN_ENTRY = 700
 """Bytes that an entry takes beside its value: keys, places in dictionaries, lists and a heap, about."""
@@ -65,7 +65,7 @@ class MemoryCache:
             most = int(self._entries.maxsize) // _OF_A_GROUP // max(vector.nbytes, 1)
             if not most:
                 return
-            questions = QuestionGroup(len(vector), min(most, MOST))
+            questions = QuestionGroup(len(vector), min(most, MAX_QUESTIONS))
         expires = self._clock() + ttl_s
         questions.add(key, vector, expires)
         self._put("group", group, questions, questions.nbytes, expires)

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from rag.errors import SetupError
-from rag.retrieve.cache.question_group import MOST, QuestionGroup
+from rag.retrieve.cache.question_group import MAX_QUESTIONS, QuestionGroup
 
 logger = logging.getLogger("rag.cache")
 
@@ -251,7 +251,7 @@ class RedisCache:
 
     async def _remember(self, name: str, entry: dict[Any, Any], ttl_ms: int) -> None:
         async with self._redis.pipeline(transaction=True) as both:
-            both.xadd(name, entry, maxlen=MOST, approximate=False)
+            both.xadd(name, entry, maxlen=MAX_QUESTIONS, approximate=False)
             both.pexpire(name, ttl_ms)
             await both.execute()
 

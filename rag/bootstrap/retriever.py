@@ -1,17 +1,17 @@
-"""The Retriever service, wired: how questions are searched for."""
+"""Wires the Retriever service."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from rag.bootstrap.process import MIB, blob_folder, client_of, make_cache, settings
 from rag.config import Settings
 from rag.errors import ModelNotFound, SetupError, Unavailable
 from rag.http.background_loader import BackgroundLoader
 from rag.http.clients.service_client import ServiceClient
-from rag.http.native.retriever_api import RetrieverApi, RetrieverParts
+from rag.http.native.retriever_api import RetrieverApi, RetrieverComponents
 from rag.ports import Cache, ChatTokenizer, Generator, Reranker, SparseEmbedders, VectorStore
 
 if TYPE_CHECKING:
@@ -23,33 +23,38 @@ if TYPE_CHECKING:
     from rag.retrieve.pipeline import RetrievalPipeline
     from rag.retrieve.planning.planner import LanguageModelPlanner
     from rag.retrieve.result import RetrievalResult
-    from rag.retrieve.search.paths import SearchPaths
+    from rag.retrieve.search.custom_retrievers import MakeRetriever
+    from rag.retrieve.search.path_searcher import PathSearcher
 
 
 def retriever_api(addresses: Mapping[str, str]) -> tuple[RetrieverApi, Sequence[ServiceClient]]:
-    """`addresses`: URLs of the services named `Embedder` and `LLM`. The clients are the caller's to close."""
+    """The API, and the clients that the caller must close.
+
+    Args:
+        addresses: URLs of the services named `Embedder` and `LLM`.
+    """
     embedder, llm = client_of("Embedder", addresses["Embedder"]), client_of("LLM", addresses["LLM"])
-    parts = BackgroundLoader("the retriever", lambda: _retriever_parts(embedder, llm))
+    components = BackgroundLoader("the retriever", lambda: _load_components(embedder, llm))
     api = RetrieverApi(
-        parts,
+        components,
         incoming=blob_folder().incoming,
         max_file_bytes=settings().ingest.max_file_mib * MIB,
         embedder_ready=embedder.ready,
-        semantic=settings().cache.semantic is not None,
     )
     return api, (embedder, llm)
 
 
-async def _retriever_parts(client: ServiceClient, llm: ServiceClient) -> RetrieverParts:
+async def _load_components(client: ServiceClient, llm: ServiceClient) -> RetrieverComponents:
     from rag.bootstrap.documents import chat_tokenizer, database, make_document_runtime, vector_store
     from rag.http.clients.engine_facts import EngineFacts
     from rag.http.clients.remote import RemoteEmbedders, RemoteGenerator
     from rag.http.clients.remote_models import RemoteSparseEmbedders
     from rag.ingest.question_generation import LanguageModel
+    from rag.retrieve.preparation import AnswerPreparer
     from rag.retrieve.prompting.prompt_builder import PromptBuilder
     from rag.retrieve.prompting.template_check import open_templates
     from rag.retrieve.search.custom_retrievers import CustomRetrievers, MirroredStore
-    from rag.retrieve.search.paths import SearchPaths
+    from rag.retrieve.search.path_searcher import PathSearcher
 
     options = settings()
     templates = open_templates(options.prompt.folder, fence=options.prompt.fence)
@@ -58,32 +63,38 @@ async def _retriever_parts(client: ServiceClient, llm: ServiceClient) -> Retriev
     )
     embedders, engine = RemoteEmbedders(client), EngineFacts(llm)
     engine.start()
-    await _connected(embedders)
-    own = CustomRetrievers(store, _own_paths(options))
-    level = cast(VectorStore, MirroredStore(store, own))
+    await _connect(embedders)
+    custom = CustomRetrievers(store, _custom_retrievers(options))
+    mirrored_store = cast(VectorStore, MirroredStore(store, custom))
     sparse = RemoteSparseEmbedders(client)
     await _check_sparse_model(sparse)
     generator = RemoteGenerator(llm)
-    writer, planner = LanguageModel(generator, tokenizer, engine.context_tokens), _planner(generator, tokenizer, engine)
+    language_model = LanguageModel(generator, tokenizer, engine.context_tokens)
+    planner = _planner(generator, tokenizer, engine)
     loop = asyncio.get_running_loop()
-    archive = await asyncio.to_thread(make_document_runtime, embedders, sparse, writer, level, catalog, loop)
-    cache = await _opened_cache()
-    reranker = await _reranker(client, archive.encoders.configured.model_name)
-    finder = _finder(archive, SearchPaths(store, archive.views, own), sparse, planner, reranker, cache)
-    return RetrieverParts(
-        store,
-        finder,
-        archive.library,
-        PromptBuilder(templates, tokenizer),
-        embedders.default,
-        reranker,
-        archive.library.check_default,
-        _stopping(engine, archive, reranker, cache),
-        cache,
+    runtime = await asyncio.to_thread(
+        make_document_runtime, embedders, sparse, language_model, mirrored_store, catalog, loop
+    )
+    cache = await _open_cache()
+    reranker = await _reranker(client, runtime.encoders.configured.model_name)
+    path_searcher = PathSearcher(store, runtime.views, custom)
+    pipeline = _pipeline(runtime, path_searcher, sparse, planner, reranker, cache)
+    prompts = PromptBuilder(templates, tokenizer)
+    return RetrieverComponents(
+        store=store,
+        pipeline=pipeline,
+        preparer=AnswerPreparer(pipeline, prompts, semantic=options.cache.semantic is not None),
+        prompts=prompts,
+        library=runtime.library,
+        embedder=embedders.default,
+        reranker=reranker,
+        check=runtime.library.check_default,
+        stop=_stop(engine, runtime, reranker, cache),
+        cache=cache,
     )
 
 
-async def _opened_cache() -> Cache | None:
+async def _open_cache() -> Cache | None:
     if not settings().cache.retrievals:
         return None
     cache = make_cache()
@@ -91,14 +102,14 @@ async def _opened_cache() -> Cache | None:
     return cache
 
 
-def _stopping(
-    engine: EngineFacts, archive: DocumentRuntime, reranker: Reranker, cache: Cache | None
+def _stop(
+    engine: EngineFacts, runtime: DocumentRuntime, reranker: Reranker, cache: Cache | None
 ) -> Callable[[], Awaitable[None]]:
     from rag.adapters.http_reranker import HttpReranker
 
     async def stop() -> None:
         engine.stop()
-        await asyncio.to_thread(archive.stop)
+        await asyncio.to_thread(runtime.stop)
         if isinstance(reranker, HttpReranker):
             await reranker.close()
         if cache is not None:
@@ -119,7 +130,7 @@ def _planner(generator: Generator, tokenizer: ChatTokenizer, engine: EngineFacts
     )
 
 
-async def _connected(embedders: RemoteEmbedders) -> None:
+async def _connect(embedders: RemoteEmbedders) -> None:
     while True:
         try:
             await embedders.connect()
@@ -129,7 +140,7 @@ async def _connected(embedders: RemoteEmbedders) -> None:
 
 
 async def _check_sparse_model(sparse: SparseEmbedders) -> None:
-    """Raises SetupError when an Embedder that runs elsewhere cannot load the configured one."""
+    """Raises SetupError if a remote Embedder cannot load the configured model."""
     if (model := settings().embedder.sparse_model) is None:
         return
     try:
@@ -139,21 +150,21 @@ async def _check_sparse_model(sparse: SparseEmbedders) -> None:
         raise SetupError(f"{option}: {error.message}", param=option) from error
 
 
-def _own_paths(options: Settings) -> Mapping[str, Any]:
+def _custom_retrievers(options: Settings) -> Mapping[str, MakeRetriever]:
     from rag.retrieve.search.custom_retrievers import load_retrievers
 
     if options.retrieve.paths and options.catalog.url:
         raise SetupError(
-            "RAG_RETRIEVE__PATHS: a search path of your own knows only what its own process writes, so it cannot be "
-            "used with RAG_CATALOG__URL, which several replicas share",
+            "RAG_RETRIEVE__PATHS: a custom retriever sees only the writes of its own process, so it cannot be used "
+            "with RAG_CATALOG__URL, which several replicas share",
             param="RAG_RETRIEVE__PATHS",
         )
     return load_retrievers(options.retrieve.paths)
 
 
-def _finder(
-    archive: DocumentRuntime,
-    paths: SearchPaths,
+def _pipeline(
+    runtime: DocumentRuntime,
+    path_searcher: PathSearcher,
     sparse: SparseEmbedders,
     planner: LanguageModelPlanner,
     reranker: Reranker,
@@ -162,9 +173,16 @@ def _finder(
     from rag.retrieve.pipeline import RetrievalPipeline
     from rag.retrieve.search.searcher import Searcher
 
-    searcher = Searcher(archive.encoders, sparse, paths, archive.views, archive.leases)
-    options, kept = _retrieve_options(settings()), _kept_retrievals(cache)
-    return RetrievalPipeline(searcher, archive.views, archive.encoders, options, planner, reranker, kept)
+    return RetrievalPipeline(
+        Searcher(runtime.encoders, sparse, path_searcher),
+        runtime.views,
+        runtime.leases,
+        runtime.encoders,
+        _retrieve_options(settings()),
+        planner,
+        reranker,
+        _retrieval_cache(cache),
+    )
 
 
 async def _reranker(embedder: ServiceClient, encoder: str) -> Reranker:
@@ -181,18 +199,25 @@ async def _reranker(embedder: ServiceClient, encoder: str) -> Reranker:
     return reranker
 
 
-def _kept_retrievals(cache: Cache | None) -> RetrievalCache[RetrievalResult] | None:
+def _retrieval_cache(cache: Cache | None) -> RetrievalCache[RetrievalResult] | None:
     from rag.retrieve.cache.retrieval_cache import RetrievalCache
     from rag.retrieve.result import pack_result, unpack_result
 
     chosen = settings().cache
     if cache is None:
         return None
-    return RetrievalCache(cache, pack_result, unpack_result, ttl_s=chosen.ttl_s, semantic=chosen.semantic)
+    return RetrievalCache(
+        cache,
+        pack_result,
+        unpack_result,
+        is_cacheable=lambda result: result.is_cacheable,
+        ttl_s=chosen.ttl_s,
+        semantic=chosen.semantic,
+    )
 
 
 def _retrieve_options(options: Settings) -> RetrieveOptions:
-    """What a search is unless the vector store or the request says otherwise."""
+    """The defaults of the service."""
     from rag.retrieve.options import RetrieveOptions
 
     chosen, rerank, plan = options.retrieve, options.rerank, options.plan

@@ -1,4 +1,4 @@
-"""Hits on the wire, as api.md fixes them."""
+"""Converts hits to and from JSON."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ def hit_from_wire(wire: Mapping[str, Any]) -> Hit:
 
 
 def sources_to_wire(hits: Sequence[Hit]) -> list[JsonObject]:
-    """Hits with the number that the prompt gives them, from 1."""
+    """Hits with their number in the prompt, from 1."""
     return [{**hit_to_wire(hit), "index": number} for number, hit in enumerate(hits, start=1)]

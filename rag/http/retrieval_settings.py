@@ -1,20 +1,20 @@
-"""How to search, as requests and vector stores say it where they differ from the service's settings."""
+"""Retrieval options in requests and in vector stores."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from rag.retrieve.options import Fusion
-from rag.types import SearchMode
+from rag.types import JsonObject, SearchMode
 
 PathName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,31}$")]
 Weight = Annotated[float, Field(ge=0, le=1000)]
 
 
 class RetrievalSettings(BaseModel):
-    """What is left out stays as the vector store, or the service, has it."""
+    """Options that override those of the vector store or of the service. None: not overridden."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -37,6 +37,6 @@ class RetrievalSettings(BaseModel):
     queries: int | None = Field(None, ge=0, le=5, description="More queries that the language model makes of it.")
     hypothetical: bool | None = Field(None, description="Search with an answer that the model invents as well.")
 
-    def changes(self) -> dict[str, Any]:
-        """Those that are set, by the names of `rag.retrieve.options`."""
+    def changes(self) -> JsonObject:
+        """The options that are set, by the names of `rag.retrieve.options`."""
         return self.model_dump(exclude_none=True)

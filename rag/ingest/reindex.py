@@ -138,14 +138,14 @@ class ReindexWork(JobWork):
 
     def _switch(self, job_id: str) -> bool:
         index = self._index(job_id)
-        self._encoders.welcome(index.embedder)
+        self._encoders.allow(index.embedder)
         with self._database.write() as connection:
             stores.lock(connection, index.store_id)
             if versions.missing_from_index(connection, index.store_id, index.index_id, limit=1):
                 return False
             active = stores.active_index(connection, index.store_id)
             if active.index_id != index.index_id:
-                self._encoders.welcome(active.embedder)
+                self._encoders.allow(active.embedder)
                 stores.switch_index(connection, active, index)
         self._store.point_alias(index.store_id, index.index_id)
         return True

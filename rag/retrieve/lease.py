@@ -1,4 +1,4 @@
-"""Which questions are in work, so that nothing is removed under them."""
+"""Read leases: they tell the janitor which questions may still need rows that it wants to delete."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_LONGEST_QUESTION_S = 120.0
+_MAX_QUESTION_S = 120.0
 
 
 class ReadLease:
-    """A question holds a lease from before it reads the store's revision until it has its hits."""
+    """The leases of all questions in progress.
+
+    A question holds one from before it reads the store's revision until it has its hits. Safe for several threads.
+    """
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
@@ -30,8 +33,8 @@ class ReadLease:
                 self._held.discard(number)
                 self._changed.notify_all()
 
-    def wait_for_those_before(self, timeout_s: float = _LONGEST_QUESTION_S) -> bool:
-        """Wait until every question that is in work now has ended; whether they have."""
+    def wait_for_those_before(self, timeout_s: float = _MAX_QUESTION_S) -> bool:
+        """Wait until all leases held at this moment are released. Returns False on timeout."""
         with self._changed:
             before = frozenset(self._held)
             return self._changed.wait_for(lambda: not (before & self._held), timeout_s)

@@ -1,4 +1,4 @@
-"""How a question is searched for: the service's settings, changed by the vector store, changed by the request."""
+"""Retrieval options: the defaults of the service, overridden by the vector store, overridden by the request."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ from typing import Any, Literal, TypeAlias
 from rag.types import SearchMode
 
 Fusion: TypeAlias = Literal["weights", "rrf"]
+OptionChanges: TypeAlias = Mapping[str, Any]
+"""Values for some fields of `RetrieveOptions`, by name; validated by `rag.http.retrieval_settings`."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetrieveOptions:
-    """Ranges are those of the settings of the same names (`rag.config`)."""
+    """How to search, fuse and rerank. `rag.config` has the ranges, under the same names."""
 
     top_k: int = 4
-    """Hits at most."""
+    """Maximum number of hits."""
     mode: SearchMode = "hybrid"
     candidates: int = 20
     """Chunks fetched from each path before fusion."""
     fusion: Fusion = "weights"
     weights: Mapping[str, float] = field(default_factory=dict)
-    """By path, relative to each other; a path that is not named has 1, and 0 leaves one out."""
+    """Relative weight by path: 1 if not given; a path with 0 is not searched."""
     rrf_k: int = 60
     duplicates: float = 0.9
-    """Likeness, from 0 to 1, from which passages become one hit."""
+    """Similarity, from 0 to 1, from which passages count as duplicates."""
     min_cosine: float = 0.3
     rerank: bool = False
     rerank_top_n: int = 30
@@ -35,12 +37,12 @@ class RetrieveOptions:
     queries: int = 0
     hypothetical: bool = False
 
-    def changed(self, changes: Mapping[str, Any] | None) -> RetrieveOptions:
-        """With the fields that are named, and that are not None, set to these values."""
-        return replace(self, **{name: value for name, value in (changes or {}).items() if value is not None})
+    def with_changes(self, changes: OptionChanges) -> RetrieveOptions:
+        """A copy with these values. None keeps the value that there is."""
+        return replace(self, **{name: value for name, value in changes.items() if value is not None})
 
     def key(self) -> str:
-        """The same text for the same options, and no other."""
+        """A text that is equal exactly for equal options."""
         return json.dumps(asdict(self), sort_keys=True)
 
     def weight(self, path: str) -> float:
@@ -48,5 +50,5 @@ class RetrieveOptions:
 
     @property
     def plans(self) -> bool:
-        """Whether the language model has a part in the search, whatever the conversation."""
+        """Whether a plan is needed even without a conversation."""
         return self.queries > 0 or self.hypothetical

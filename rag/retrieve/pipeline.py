@@ -1,26 +1,26 @@
-"""question -> plan -> matches of every path -> one list -> each text once -> reranked -> the best hits."""
+"""How a question becomes hits: options -> cache -> plan -> search -> fuse -> deduplicate -> rerank."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
 
 from rag.catalog.visibility import Snapshot
 from rag.encoders import StoreEncoders
 from rag.ports import Reranker
-from rag.retrieve.cache.retrieval_cache import RetrievalCache
-from rag.retrieve.options import RetrieveOptions
-from rag.retrieve.planning.follow_up import LABEL, asked_before, in_conversation
+from rag.retrieve.cache.retrieval_cache import CacheState, RetrievalCache
+from rag.retrieve.lease import ReadLease
+from rag.retrieve.options import OptionChanges, RetrieveOptions
+from rag.retrieve.planning.follow_up import in_conversation, last_user_turns
 from rag.retrieve.planning.plan import Plan, QueryPlanner
-from rag.retrieve.query import Query, Wording
-from rag.retrieve.ranking.duplicates import collapsed, presented
+from rag.retrieve.query import Filters, Query, QueryVector, query_inputs
+from rag.retrieve.ranking.duplicates import deduplicate, with_context
 from rag.retrieve.ranking.fusion import fuse
-from rag.retrieve.ranking.reranking import reranked
-from rag.retrieve.result import RetrievalResult
+from rag.retrieve.ranking.reranking import rerank
+from rag.retrieve.result import RetrievalResult, explained_candidates
 from rag.retrieve.search.searcher import Searcher
 from rag.retrieve.snapshot_reader import SnapshotReader
 from rag.types import Hit, Message
@@ -30,11 +30,12 @@ from rag.types import Hit, Message
 class RetrievalRequest:
     text: str
     vector_store: str
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `RetrieveOptions` that the request sets."""
-    filters: Mapping[str, Any] | None = None
+    changes: OptionChanges = field(default_factory=dict)
+    """Options that the request sets."""
+    filters: Filters | None = None
     history: tuple[Message, ...] = ()
     explain: bool = False
+    """Return all candidates. The cache is neither read nor written."""
 
 
 class RetrievalPipeline:
@@ -42,138 +43,143 @@ class RetrievalPipeline:
 
     Args:
         defaults: Options that neither the vector store nor the request sets.
-        planner: Asked when options say so.
-        reranker: Likewise.
-        kept: What was found before; None: every question is searched for.
+        planner: Used when the options ask for a plan.
+        reranker: Used when the options ask for reranking.
+        cache: None: every question is searched for.
     """
 
     def __init__(
         self,
         searcher: Searcher,
-        views: SnapshotReader,
+        snapshots: SnapshotReader,
+        leases: ReadLease,
         encoders: StoreEncoders,
         defaults: RetrieveOptions,
         planner: QueryPlanner,
         reranker: Reranker,
-        kept: RetrievalCache[RetrievalResult] | None = None,
+        cache: RetrievalCache[RetrievalResult] | None = None,
     ) -> None:
         self._searcher = searcher
-        self._views = views
+        self._snapshots = snapshots
+        self._leases = leases
         self._encoders = encoders
         self._defaults = defaults
         self._planner = planner
         self._reranker = reranker
-        self._kept = kept
+        self._cache = cache
 
-    async def find(self, question: RetrievalRequest) -> RetrievalResult:
-        """Raises what searcher and reranker raise, and VectorStoreNotFound. A planner that fails is done without."""
+    async def retrieve(self, request: RetrievalRequest) -> RetrievalResult:
+        """The best hits for a question, all from one snapshot of the vector store.
+
+        If planning fails, the question is searched for as it is. Raises VectorStoreNotFound, and what the searcher and
+        the reranker raise.
+        """
         started = time.perf_counter()
-        snapshot = await asyncio.to_thread(self._views.snapshot, question.vector_store)
-        options = self._options(question, snapshot)
-        if self._kept is None or question.explain:
-            found = await self._look(question, options)
-        else:
-            found = await self._kept_or_found(self._kept, question, options, snapshot)
-        return replace(found, timings_ms={**found.timings_ms, "retrieve": _ms(started)})
+        with self._leases.hold():  # before the snapshot is read: until the release, no row it shows is deleted
+            snapshot = await asyncio.to_thread(self._snapshots.snapshot, request.vector_store)
+            options = self._options(request, snapshot)
+            if self._cache is None or request.explain:
+                result = await self._retrieve(request, snapshot, options)
+            else:
+                result = await self._retrieve_cached(self._cache, request, snapshot, options)
+        return replace(result, timings_ms={**result.timings_ms, "retrieve": _ms_since(started)})
 
-    def _options(self, question: RetrievalRequest, snapshot: Snapshot) -> RetrieveOptions:
-        of_store = json.loads(snapshot.retrieval) if snapshot.retrieval else None
-        return self._defaults.changed(of_store).changed(question.changes)
+    def _options(self, request: RetrievalRequest, snapshot: Snapshot) -> RetrieveOptions:
+        store_changes = json.loads(snapshot.retrieval) if snapshot.retrieval else {}
+        return self._defaults.with_changes(store_changes).with_changes(request.changes)
 
-    async def _kept_or_found(
+    async def _retrieve_cached(
         self,
-        kept: RetrievalCache[RetrievalResult],
-        question: RetrievalRequest,
-        options: RetrieveOptions,
+        cache: RetrievalCache[RetrievalResult],
+        request: RetrievalRequest,
         snapshot: Snapshot,
+        options: RetrieveOptions,
     ) -> RetrievalResult:
         started = time.perf_counter()
-        vectors: list[Any] = []
-
-        async def vector() -> Any:
-            embedder = await self._encoders.of(snapshot.store_id, snapshot.embedder)
-            vectors.append((await embedder.encode([question.text], "query"))[0])
-            return vectors[0]
-
-        async def work() -> tuple[RetrievalResult, Mapping[str, Any] | None]:
-            found = await self._look(question, options, vectors[0] if vectors else None)
-            # What had to do without a part of its plan is not the answer of tomorrow.
-            return found, None if found.plan.note else self._state(question, options, found.snapshot)
-
         self._encoders.check(snapshot.store_id, snapshot.embedder)
-        outcome = await kept.found(question.text, self._state(question, options, snapshot), work, vector)
-        timings = {"cached": _ms(started)} if outcome.cached else outcome.value.timings_ms
-        return replace(outcome.value, timings_ms=timings, key=outcome.key)
+        entry = await cache.get_or_compute(
+            request.text,
+            self._cache_state(request, snapshot, options),
+            compute=partial(self._retrieve, request, snapshot, options),
+            encode=partial(self._encode, request.text, snapshot),
+        )
+        timings_ms = {"cached": _ms_since(started)} if entry.is_hit else entry.value.timings_ms
+        return replace(entry.value, timings_ms=timings_ms, key=entry.key)
 
-    def _state(self, question: RetrievalRequest, options: RetrieveOptions, snapshot: Snapshot) -> Mapping[str, Any]:
-        """All that what is found depends on, but for the question."""
-        return {
-            "vector_store": [snapshot.store_id, snapshot.revision, snapshot.nonce, snapshot.collection],
-            "models": [snapshot.embedder, snapshot.sparse_embedder],
-            "filters": question.filters,
-            "options": options.key(),
-            "planner": self._planner.name if options.plans or options.rewrite else None,
-            "reranker": self._reranker.name if options.rerank else None,
-            "history": _history(question, options),
-        }
-
-    async def _look(self, question: RetrievalRequest, options: RetrieveOptions, vector: Any = None) -> RetrievalResult:
-        timings: dict[str, float] = {}
-        plan = await self._planned(question, options, timings)
-        query = Query(question.vector_store, _wordings(plan, question.text, vector), options, question.filters)
-        matches = await self._searcher.search(query)
-        timings |= matches.timings_ms
-        fused = fuse(matches.lists, options)
+    async def _retrieve(
+        self,
+        request: RetrievalRequest,
+        snapshot: Snapshot,
+        options: RetrieveOptions,
+        question_vector: QueryVector | None = None,
+    ) -> RetrievalResult:
+        timings_ms: dict[str, float] = {}
+        paths = self._searcher.paths(options, snapshot)
+        plan = await self._plan(request, options, timings_ms)
+        inputs = query_inputs(plan, request.text, question_vector)
+        found = await self._searcher.search(Query(snapshot, inputs, paths, options, request.filters))
+        timings_ms |= found.timings_ms
+        fused = fuse(found.matches, options)
         wanted = max(options.top_k, options.rerank_top_n if options.rerank else 0)
-        hits = collapsed(fused, options.duplicates, at_most=wanted, all_duplicates=question.explain)
-        if options.rerank and hits:
-            began = time.perf_counter()
-            hits = await reranked(self._reranker, plan.in_conversation or plan.queries[0], hits, options.rerank_weight)
-            timings["rerank"] = _ms(began)
-        best = tuple(presented(hit) for hit in hits[: options.top_k])
-        candidates = _all_candidates(hits, fused) if question.explain else ()
-        return RetrievalResult(best, options, plan, matches.snapshot, timings, candidates)
+        hits = deduplicate(fused, options.duplicates, max_hits=wanted, all_duplicates=request.explain)
+        if options.rerank:
+            hits = await self._rerank(plan, hits, options, timings_ms)
+        best = tuple(with_context(hit) for hit in hits[: options.top_k])
+        candidates = explained_candidates(hits, fused) if request.explain else ()
+        return RetrievalResult(best, options, plan, snapshot, timings_ms, candidates)
 
-    async def _planned(self, question: RetrievalRequest, options: RetrieveOptions, timings: dict[str, float]) -> Plan:
-        rewrite = options.rewrite and bool(question.history)
-        understood = in_conversation(question.text, question.history)
+    async def _plan(self, request: RetrievalRequest, options: RetrieveOptions, timings_ms: dict[str, float]) -> Plan:
+        rewrite = options.rewrite and bool(request.history)
+        with_history = in_conversation(request.text, request.history)
         if not rewrite and not options.plans:
-            return Plan((question.text,), in_conversation=understood)
-        began = time.perf_counter()
+            return Plan((request.text,), in_conversation=with_history)
+        started = time.perf_counter()
         plan = await self._planner.plan(
-            question.text,
-            question.history,
+            request.text,
+            request.history,
             rewrite=rewrite,
             queries=options.queries,
             hypothetical=options.hypothetical,
         )
-        timings["plan"] = _ms(began)
-        is_rewritten = rewrite and not plan.note  # perhaps to itself, as it stood alone
-        return plan if is_rewritten else replace(plan, in_conversation=understood)
+        timings_ms["plan"] = _ms_since(started)
+        # A question that stands alone is "rewritten" to itself, so the note is what tells success from failure.
+        is_rewritten = rewrite and not plan.note
+        return plan if is_rewritten else replace(plan, in_conversation=with_history)
+
+    async def _rerank(
+        self, plan: Plan, hits: list[Hit], options: RetrieveOptions, timings_ms: dict[str, float]
+    ) -> list[Hit]:
+        if not hits:
+            return hits
+        started = time.perf_counter()
+        reranked = await rerank(self._reranker, plan.in_conversation or plan.queries[0], hits, options.rerank_weight)
+        timings_ms["rerank"] = _ms_since(started)
+        return reranked
+
+    async def _encode(self, text: str, snapshot: Snapshot) -> QueryVector:
+        embedder = await self._encoders.for_store(snapshot.store_id, snapshot.embedder)
+        vector: QueryVector = (await embedder.encode([text], "query"))[0]
+        return vector
+
+    def _cache_state(self, request: RetrievalRequest, snapshot: Snapshot, options: RetrieveOptions) -> CacheState:
+        """Everything that the hits depend on except the question."""
+        return {
+            "vector_store": [snapshot.store_id, snapshot.revision, snapshot.nonce, snapshot.collection],
+            "models": [snapshot.embedder, snapshot.sparse_embedder],
+            "filters": request.filters,
+            "options": options.key(),
+            "planner": self._planner.name if options.plans or options.rewrite else None,
+            "reranker": self._reranker.name if options.rerank else None,
+            "history": _relevant_history(request, options),
+        }
 
 
-def _history(question: RetrievalRequest, options: RetrieveOptions) -> Any:
-    """What of the conversation counts."""
+def _relevant_history(request: RetrievalRequest, options: RetrieveOptions) -> list[list[str]] | str | None:
+    """The part of the conversation that changes what is searched for."""
     if options.rewrite:
-        return [[turn.role, turn.content] for turn in question.history]
-    return asked_before(question.history) or None
+        return [[turn.role, turn.content] for turn in request.history]
+    return last_user_turns(request.history) or None
 
 
-def _wordings(plan: Plan, question: str, vector: Any) -> tuple[Wording, ...]:
-    first, *others = plan.queries
-    return (
-        Wording(first, vector=vector if first == question else None),
-        *([] if plan.in_conversation is None else [Wording(plan.in_conversation, LABEL)]),
-        *(Wording(text, f"query {n}") for n, text in enumerate(others, start=2)),
-        *(Wording(text, f"hypothetical {n}", dense_only=True) for n, text in enumerate(plan.hypothetical, start=1)),
-    )
-
-
-def _all_candidates(ranked: Sequence[Hit], fused: Sequence[Hit]) -> tuple[Hit, ...]:
-    """Those that stayed, in their last order, and behind them the others in that of fusion."""
-    stayed = {hit.chunk.chunk_id for hit in ranked}
-    return (*ranked, *(hit for hit in fused if hit.chunk.chunk_id not in stayed))
-
-
-def _ms(started: float) -> float:
+def _ms_since(started: float) -> float:
     return round((time.perf_counter() - started) * 1000, 2)

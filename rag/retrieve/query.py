@@ -1,10 +1,10 @@
-"""A question on its way through the search."""
+"""A question on its way through the search: its wordings, their vectors and what each search path returns for them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -12,91 +12,129 @@ import numpy.typing as npt
 from rag.catalog.visibility import Snapshot
 from rag.errors import InvalidRequest
 from rag.retrieve.options import RetrieveOptions
-from rag.retrieve.ranking.fusion import FIRST
-from rag.types import SparseVector
+from rag.retrieve.planning.follow_up import CONVERSATION_LABEL
+from rag.retrieve.planning.plan import Plan
+from rag.retrieve.ranking.fusion import ORIGINAL_LABEL
+from rag.types import Match, SparseVector
 
+Filters = Mapping[str, object]
+"""OpenAI's filter object."""
+QueryVector = npt.NDArray[np.float32]
+"""Shape (dimensions,), of length 1."""
+
+STORE_PATHS = ("dense", "keyword", "sparse")
+"""Search paths of the vector store; all others are custom retrievers."""
 _WEIGHTS = "retrieval.weights"
 
 
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """One way to put a question."""
+@dataclass(slots=True)
+class QueryInput:
+    """One wording of a question. The vectors are filled in by the encoders."""
 
     text: str
-    label: str = FIRST
+    label: str = ORIGINAL_LABEL
     dense_only: bool = False
-    """For an invented answer, whose words are no better than its meaning."""
-    vector: Any = None
-    """The encoder's, where it is known already."""
+    """Set for a hypothetical answer: its meaning is useful for the search, its exact words are not."""
+    vector: QueryVector | None = None
+    sparse: SparseVector | None = None
+
+    def takes(self, path: str) -> bool:
+        """Whether this wording is searched for on the path."""
+        return path == "dense" or not self.dense_only
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Query:
-    """A question in all its wordings; they see one state of the vector store."""
+    """A question in all its wordings against one snapshot. Encoding and searching fill in `matches` or `error`."""
 
-    vector_store: str
-    wordings: tuple[Wording, ...]
+    snapshot: Snapshot
+    inputs: tuple[QueryInput, ...]
+    paths: tuple[str, ...]
     options: RetrieveOptions
-    filters: Mapping[str, Any] | None = None
+    filters: Filters | None = None
+    filters_json: str = field(init=False)
+    """`filters` with sorted keys: equal for equal filters."""
+    matches: dict[tuple[str, str], list[Match]] = field(init=False)
+    """By path and label of the wording, best first. Always in the order of `searches`, so that fusion does not depend
+    on which search finishes first."""
+    error: Exception | None = None
+    """What made encoding or searching fail for this query."""
+
+    def __post_init__(self) -> None:
+        self.filters_json = json.dumps(self.filters, sort_keys=True)
+        self.matches = {(path, query_input.label): [] for path, query_input in self.searches()}
 
     @property
     def limit(self) -> int:
-        """Matches that each path is asked for."""
+        """Matches requested from each path."""
         return max(self.options.candidates, self.options.top_k)
 
+    @property
+    def min_visible(self) -> int:
+        """Visible matches below which a search is repeated without the hidden versions."""
+        return min(self.limit, max(self.options.top_k, self.limit // 2))
 
-@dataclass(frozen=True, slots=True)
-class ResolvedQuery:
-    """A query, the state of its store that it sees, and the paths it takes."""
+    @property
+    def needs_dense(self) -> bool:
+        """Whether a path needs dense vectors; custom retrievers do."""
+        return any(path not in ("keyword", "sparse") for path in self.paths)
 
-    query: Query
-    snapshot: Snapshot
-    paths: tuple[str, ...]
-    asked: tuple[QueryInput, ...]
-    """In the order of its wordings."""
+    @property
+    def needs_sparse(self) -> bool:
+        return "sparse" in self.paths
+
+    def searches(self) -> Iterator[tuple[str, QueryInput]]:
+        """Every path with every wording that takes it."""
+        return ((path, each) for path in self.paths for each in self.inputs if each.takes(path))
+
+    def fail(self, error: Exception) -> None:
+        """Record the first error; further ones are dropped."""
+        self.error = self.error or error
 
 
-def resolve(query: Query, snapshot: Snapshot, own: Collection[str]) -> ResolvedQuery:
-    """Args:
-        own: Names of the user's own paths.
+def query_inputs(plan: Plan, question: str, question_vector: QueryVector | None) -> tuple[QueryInput, ...]:
+    """The wordings of a plan.
+
+    Args:
+        question_vector: The vector of `question`, if it has been computed; used unless the question was rewritten.
+    """
+    first, *others = plan.queries
+    return (
+        QueryInput(first, vector=question_vector if first == question else None),
+        *([] if plan.in_conversation is None else [QueryInput(plan.in_conversation, CONVERSATION_LABEL)]),
+        *(QueryInput(text, f"query {n}") for n, text in enumerate(others, start=2)),
+        *(QueryInput(text, f"hypothetical {n}", dense_only=True) for n, text in enumerate(plan.hypothetical, start=1)),
+    )
+
+
+def search_paths(options: RetrieveOptions, snapshot: Snapshot, custom: Collection[str]) -> tuple[str, ...]:
+    """Names of the paths that the options select.
+
+    Args:
+        custom: Names of the custom retrievers.
 
     Raises:
-        InvalidRequest: a path that is named is not there, or every one has the weight 0.
+        InvalidRequest: the options name an unknown path, the store has no sparse vectors, or every weight is 0.
     """
-    paths = _paths_of(query.options, snapshot, own)
-    return ResolvedQuery(query, snapshot, paths, tuple(QueryInput(w.text, w.vector) for w in query.wordings))
-
-
-def _paths_of(options: RetrieveOptions, snapshot: Snapshot, own: Collection[str]) -> tuple[str, ...]:
-    has_sparse = bool(snapshot.sparse_embedder)
-    known = ["dense", "keyword", *(["sparse"] if has_sparse else []), *own]
+    available = ("dense", "keyword", *(["sparse"] if snapshot.sparse_embedder else []), *custom)
     for name in options.weights:
-        if name not in (*known, *STORE_PATHS):
-            there_are = ", ".join(known)
-            raise InvalidRequest(f"{_WEIGHTS}: there is no search path {name!r}, but {there_are}", param=_WEIGHTS)
-    if options.mode == "sparse" and not has_sparse:
-        store = snapshot.store_id
-        raise InvalidRequest(
-            f"mode: the vector store {store!r} has no learned sparse vectors: set RAG_EMBEDDER__SPARSE_MODEL and run "
-            f"`python -m rag reindex --store {store} --rebuild`",
-            param="mode",
-        )
+        if name not in (*available, *STORE_PATHS):
+            raise InvalidRequest(
+                f"{_WEIGHTS}: unknown search path {name!r}; available: {', '.join(available)}", param=_WEIGHTS
+            )
+    if options.mode == "sparse" and "sparse" not in available:
+        raise _no_sparse_vectors(snapshot.store_id)
     if options.mode != "hybrid":
         return (options.mode,)
-    chosen = tuple(name for name in known if options.weight(name) > 0)
-    if not chosen:
+    selected = tuple(name for name in available if options.weight(name) > 0)
+    if not selected:
         raise InvalidRequest(f"{_WEIGHTS}: every search path has the weight 0", param=_WEIGHTS)
-    return chosen
+    return selected
 
 
-STORE_PATHS = ("dense", "keyword", "sparse")
-
-
-@dataclass(frozen=True, slots=True)
-class QueryInput:
-    """One text that is looked for, with what the paths need of it."""
-
-    text: str
-    vector: npt.NDArray[np.float32] | None = None
-    """Shape (dimensions,), of length 1."""
-    sparse: SparseVector | None = None
+def _no_sparse_vectors(store: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"mode: the vector store {store!r} has no learned sparse vectors: set RAG_EMBEDDER__SPARSE_MODEL and run "
+        f"`python -m rag reindex --store {store} --rebuild`",
+        param="mode",
+    )

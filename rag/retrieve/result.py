@@ -1,8 +1,8 @@
-"""What a question found."""
+"""The result of a retrieval, and its form in a cache."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from rag.catalog.visibility import Snapshot
@@ -17,29 +17,40 @@ class RetrievalResult:
     hits: tuple[Hit, ...]
     """Best first, `top_k` at most."""
     options: RetrieveOptions
-    """As they applied."""
+    """As applied: the service's, the vector store's and the request's together."""
     plan: Plan
     snapshot: Snapshot
     """The state of the vector store that was searched."""
     timings_ms: Mapping[str, float]
     candidates: tuple[Hit, ...] = ()
-    """With `explain`: all that was found; first those that were reranked, or stayed, in their last order."""
+    """With `explain`, every hit: the deduplicated ones in their final order, then the others in the order of fusion."""
     key: str = ""
-    """Names all that the hits depend on; empty where that is not known."""
+    """Identifies the hits and all that they depend on; empty for a result that is not cached."""
+
+    @property
+    def is_cacheable(self) -> bool:
+        """Whether the whole plan was carried out. An incomplete plan should be tried again next time."""
+        return not self.plan.note
 
 
-def pack_result(found: RetrievalResult) -> bytes:
-    """For a cache; without candidates."""
-    more = {"options": asdict(found.options), "plan": asdict(found.plan), "snapshot": asdict(found.snapshot)}
-    return pack_hits(found.hits, more)
+def explained_candidates(hits: Sequence[Hit], fused: Sequence[Hit]) -> tuple[Hit, ...]:
+    """The final hits, then the rest of the fused ones."""
+    final = {hit.chunk.chunk_id for hit in hits}
+    return (*hits, *(hit for hit in fused if hit.chunk.chunk_id not in final))
+
+
+def pack_result(result: RetrievalResult) -> bytes:
+    """The result without its candidates, timings and key."""
+    rest = {"options": asdict(result.options), "plan": asdict(result.plan), "snapshot": asdict(result.snapshot)}
+    return pack_hits(result.hits, rest)
 
 
 def unpack_result(data: bytes) -> RetrievalResult:
-    """Raises ValueError for what another release packed."""
-    hits, more = unpack_hits(data)
+    """Raises ValueError if another release packed the data."""
+    hits, rest = unpack_hits(data)
     try:
-        plan = {**more["plan"], "queries": tuple(more["plan"]["queries"])}
+        plan = {**rest["plan"], "queries": tuple(rest["plan"]["queries"])}
         plan["hypothetical"] = tuple(plan["hypothetical"])
-        return RetrievalResult(hits, RetrieveOptions(**more["options"]), Plan(**plan), Snapshot(**more["snapshot"]), {})
+        return RetrievalResult(hits, RetrieveOptions(**rest["options"]), Plan(**plan), Snapshot(**rest["snapshot"]), {})
     except (KeyError, TypeError) as error:
-        raise ValueError("what was found is of another release") from error
+        raise ValueError("the cached result was written by another release") from error

@@ -1,24 +1,26 @@
-"""What questions see of a vector store: its state at one revision."""
+"""Reads which state of a vector store a question sees."""
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Collection
 from typing import Protocol
+
+from cachetools import LRUCache
 
 from rag.catalog import stores, visibility
 from rag.catalog.database import Database
 from rag.catalog.visibility import Snapshot
 
-_KEPT = 64
+_MAX_REVISIONS = 64
+"""Revisions whose visible versions are remembered."""
 
 
 class SnapshotReader(Protocol):
-    """What questions see of vector stores. Methods block."""
+    """Reads snapshots of vector stores. Methods block."""
 
     def snapshot(self, store: str) -> Snapshot:
-        """Raises VectorStoreNotFound."""
+        """The store at its current revision. Raises VectorStoreNotFound."""
         ...
 
     def hidden(self, snapshot: Snapshot, version_ids: Collection[str]) -> set[str]:
@@ -27,39 +29,31 @@ class SnapshotReader(Protocol):
 
 
 class CatalogSnapshotReader:
-    """The views of the catalog. What is visible at a revision never changes, so it is asked for once.
-
-    Args:
-        database: The catalog.
-    """
+    """Reads snapshots from the catalog. What a revision shows never changes, so it is cached."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[str, int], dict[str, bool]] = OrderedDict()
+        self._visibility: LRUCache[tuple[str, int], dict[str, bool]] = LRUCache(_MAX_REVISIONS)
+        """By store and revision: whether a version is visible."""
 
     def snapshot(self, store: str) -> Snapshot:
         with self._database.read() as connection:
-            found = visibility.snapshot(connection, store)
-        if found.expires:
+            snapshot = visibility.snapshot(connection, store)
+        if snapshot.expires:
             with self._database.write() as connection:
-                stores.touch(connection, found.store_id)
-        return found
+                stores.touch(connection, snapshot.store_id)
+        return snapshot
 
     def hidden(self, snapshot: Snapshot, version_ids: Collection[str]) -> set[str]:
-        known = self._known_at(snapshot)
-        unknown = [version_id for version_id in version_ids if version_id not in known]
+        is_visible = self._visibility_at(snapshot)
+        unknown = [version_id for version_id in version_ids if version_id not in is_visible]
         if unknown:
             with self._database.read() as connection:
                 visible = visibility.visible(connection, snapshot.revision, unknown)
-            known.update((version_id, version_id in visible) for version_id in unknown)
-        return {version_id for version_id in version_ids if not known[version_id]}
+            is_visible.update((version_id, version_id in visible) for version_id in unknown)
+        return {version_id for version_id in version_ids if not is_visible[version_id]}
 
-    def _known_at(self, snapshot: Snapshot) -> dict[str, bool]:
-        key = (snapshot.store_id, snapshot.revision)
+    def _visibility_at(self, snapshot: Snapshot) -> dict[str, bool]:
         with self._lock:
-            known = self._known.setdefault(key, {})
-            self._known.move_to_end(key)
-            while len(self._known) > _KEPT:
-                self._known.popitem(last=False)
-        return known
+            return self._visibility.setdefault((snapshot.store_id, snapshot.revision), {})

@@ -13,12 +13,12 @@ from tests.fakes.planner import FakePlanner
 from tests.fakes.reranker import FakeReranker, FakeRerankers
 from tests.fakes.retriever import FakeRetriever
 from tests.fakes.slow_cache import SlowCache
+from tests.fakes.snapshot_reader import FakeSnapshotReader
 from tests.fakes.sparse_embedder import FakeSparseEmbedder, FakeSparseEmbedders
 from tests.fakes.token_counter import FakeTokenCounter
 from tests.fakes.token_encoder import FakeTokenEncoder
 from tests.fakes.tokenizer import FakeTokenizer
 from tests.fakes.vector_store import FakeVectorStore
-from tests.fakes.views import FakeViews
 from tests.fakes.words import words
 
 __all__ = [
@@ -33,13 +33,13 @@ __all__ = [
     "FakeReranker",
     "FakeRerankers",
     "FakeRetriever",
+    "FakeSnapshotReader",
     "FakeSparseEmbedder",
     "FakeSparseEmbedders",
     "FakeTokenCounter",
     "FakeTokenEncoder",
     "FakeTokenizer",
     "FakeVectorStore",
-    "FakeViews",
     "InstantEngine",
     "JobMemory",
     "SlowCache",

@@ -35,6 +35,8 @@ class FakeVectorStore:
         self.aliases: dict[str, str] = {}
         self.searches: list[tuple[str, int, int]] = []
         """Path, number of queries and limit of each search."""
+        self.while_searching: Callable[[], object] = lambda: None
+        """Called by each dense search."""
         self.insert_failure: Exception | None = None
         self.insert_failure_after = 0
         """Chunks of a failing insert that are stored all the same."""
@@ -140,6 +142,7 @@ class FakeVectorStore:
         without: Sequence[str] = (),
     ) -> list[list[Match]]:
         self.searches.append(("dense", len(vectors), limit))
+        self.while_searching()
         rows = self._filtered(collection, filters, without)
         return [
             _best([Match(chunk, float(np.dot(stored, vector))) for chunk, stored in rows], limit) for vector in vectors

@@ -36,7 +36,7 @@ from tests.fakes import (
     FakeTokenCounter,
     FakeVectorStore,
 )
-from tests.support.retrieval_harness import a_finder
+from tests.support.retrieval_harness import make_pipeline
 
 STORE = "default"
 ALL = Cursor(100, "asc")
@@ -108,7 +108,7 @@ class House:
         return self.find(RetrievalRequest(text, store, changes, options.get("filters")))
 
     def find(self, question: RetrievalRequest) -> RetrievalResult:
-        finder = a_finder(
+        pipeline = make_pipeline(
             self.archive.encoders,
             self.store,
             self.archive.views,
@@ -116,7 +116,7 @@ class House:
             sparse=self.sparse,
             options=RetrieveOptions(candidates=50, duplicates=1),
         )
-        return asyncio.run_coroutine_threadsafe(finder.find(question), self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(pipeline.retrieve(question), self.loop).result(10)
 
     def texts(self, text: str, **options: Any) -> list[str]:
         return [hit.chunk.text for hit in self.search(text, **options).hits]

@@ -1,51 +1,44 @@
-"""A finder around whatever a test gives it."""
+"""Builds a retrieval pipeline around the parts that a test supplies."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from rag.encoders import StoreEncoders
-from rag.ports import VectorStore
+from rag.ports import Reranker, SparseEmbedders, VectorStore
+from rag.retrieve.cache.retrieval_cache import RetrievalCache
 from rag.retrieve.lease import ReadLease
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.pipeline import RetrievalPipeline
+from rag.retrieve.planning.plan import QueryPlanner
+from rag.retrieve.result import RetrievalResult
 from rag.retrieve.search.custom_retrievers import CustomRetrievers
-from rag.retrieve.search.paths import SearchPaths
+from rag.retrieve.search.path_searcher import PathSearcher
 from rag.retrieve.search.searcher import Searcher
 from rag.retrieve.snapshot_reader import SnapshotReader
+from tests.fakes.planner import FakePlanner
+from tests.fakes.reranker import FakeReranker
 
 
-def a_searcher(
+def make_pipeline(
     encoders: StoreEncoders,
     store: VectorStore,
-    views: SnapshotReader,
+    snapshots: SnapshotReader,
     *,
     leases: ReadLease | None = None,
-    sparse: Any = None,
-    own: CustomRetrievers | None = None,
-) -> Searcher:
-    paths = SearchPaths(store, views, own or CustomRetrievers(store, {}))
-    return Searcher(encoders, sparse, paths, views, leases or ReadLease())
-
-
-def a_finder(
-    encoders: StoreEncoders,
-    store: VectorStore,
-    views: SnapshotReader,
-    *,
+    sparse: SparseEmbedders | None = None,
+    custom: CustomRetrievers | None = None,
     options: RetrieveOptions | None = None,
-    planner: Any = None,
-    reranker: Any = None,
-    kept: Any = None,
-    **searcher: Any,
+    planner: QueryPlanner | None = None,
+    reranker: Reranker | None = None,
+    cache: RetrievalCache[RetrievalResult] | None = None,
 ) -> RetrievalPipeline:
-    """Without a planner and a reranker, options that ask for one fail."""
+    path_searcher = PathSearcher(store, snapshots, custom or CustomRetrievers(store, {}))
     return RetrievalPipeline(
-        a_searcher(encoders, store, views, **searcher),
-        views,
+        Searcher(encoders, sparse, path_searcher),
+        snapshots,
+        leases or ReadLease(),
         encoders,
         options or RetrieveOptions(),
-        planner,
-        reranker,
-        kept,
+        planner or FakePlanner(),
+        reranker or FakeReranker(),
+        cache,
     )

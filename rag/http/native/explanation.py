@@ -1,4 +1,4 @@
-"""What became of every passage that a query found."""
+"""Explains why each candidate of a query is in the prompt or not."""
 
 from __future__ import annotations
 
@@ -9,34 +9,36 @@ from rag.retrieve.result import RetrievalResult
 from rag.types import Hit, JsonObject, Prompt
 
 
-def explanation(found: RetrievalResult, prompt: Prompt | None) -> JsonObject:
-    """Args:
-    prompt: What the language model would get; None where its context length is not known.
+def explanation(result: RetrievalResult, prompt: Prompt | None) -> JsonObject:
+    """The `explain` field of a `/retrieve` response.
+
+    Args:
+        prompt: What the language model would get; None if its context length is not known.
     """
     return {
-        "options": asdict(found.options),
-        "plan": asdict(found.plan),
-        "vector_store": {"id": found.snapshot.store_id, "revision": found.snapshot.revision},
-        "candidates": _candidates(found, prompt),
+        "options": asdict(result.options),
+        "plan": asdict(result.plan),
+        "vector_store": {"id": result.snapshot.store_id, "revision": result.snapshot.revision},
+        "candidates": _candidates(result, prompt),
     }
 
 
-def _candidates(found: RetrievalResult, prompt: Prompt | None) -> list[JsonObject]:
-    places = {hit.chunk.chunk_id: place for place, hit in enumerate(found.hits, start=1)}
-    stands_for = {duplicate_of: hit.chunk.chunk_id for hit in found.candidates for duplicate_of in hit.duplicates}
+def _candidates(result: RetrievalResult, prompt: Prompt | None) -> list[JsonObject]:
+    numbers = {hit.chunk.chunk_id: number for number, hit in enumerate(result.hits, start=1)}
+    represented_by = {duplicate: hit.chunk.chunk_id for hit in result.candidates for duplicate in hit.duplicates}
     in_prompt = {hit.chunk.chunk_id for hit in prompt.sources} if prompt else set()
     return [
         {
-            **_found_by(hit),
-            "hit": places.get(hit.chunk.chunk_id),
+            **_scores(hit),
+            "hit": numbers.get(hit.chunk.chunk_id),
             "in_prompt": None if prompt is None else hit.chunk.chunk_id in in_prompt,
-            "why": _why(hit, found, places, stands_for, prompt),
+            "why": _why(hit, result, numbers, represented_by, prompt),
         }
-        for hit in found.candidates
+        for hit in result.candidates
     ]
 
 
-def _found_by(hit: Hit) -> JsonObject:
+def _scores(hit: Hit) -> JsonObject:
     return {
         "chunk_id": hit.chunk.chunk_id,
         "filename": hit.chunk.filename,
@@ -48,23 +50,19 @@ def _found_by(hit: Hit) -> JsonObject:
 
 
 def _why(
-    hit: Hit, found: RetrievalResult, places: dict[str, int], stands_for: dict[str, str], prompt: Prompt | None
+    hit: Hit, result: RetrievalResult, numbers: dict[str, int], represented_by: dict[str, str], prompt: Prompt | None
 ) -> str:
-    """Why it is in the prompt, or is not."""
-    chunk_id, options = hit.chunk.chunk_id, found.options
-    if (duplicate_of := stands_for.get(chunk_id)) is not None:
-        return f"left out: {duplicate_of} says the same"
-    if (place := places.get(chunk_id)) is None:
-        many = options.rerank and hit.rerank is None
-        return (
-            f"left out: not among the best {options.rerank_top_n}, which are reranked"
-            if many
-            else (f"left out: not among the best {options.top_k} (top_k)")
-        )
-    if nothing_relevant(found.hits, options.min_cosine):
+    options = result.options
+    if (original := represented_by.get(hit.chunk.chunk_id)) is not None:
+        return f"left out: {original} says the same"
+    if (number := numbers.get(hit.chunk.chunk_id)) is None:
+        if options.rerank and hit.rerank is None:
+            return f"left out: not among the best {options.rerank_top_n}, which are reranked"
+        return f"left out: not among the best {options.top_k} (top_k)"
+    if nothing_relevant(result.hits, options.min_cosine):
         return f"left out: no hit has a cosine of at least {options.min_cosine:g} (min_cosine)"
     if prompt is None:
-        return f"hit {place}; the language model is not ready, so its prompt is not known"
-    if place > len(prompt.sources):
-        return f"left out: hit {place} does not fit into the language model's context"
-    return f"in the prompt as source {place}"
+        return f"hit {number}; the language model is not ready, so its prompt is not known"
+    if number > len(prompt.sources):
+        return f"left out: hit {number} does not fit into the language model's context"
+    return f"in the prompt as source {number}"

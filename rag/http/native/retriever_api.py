@@ -1,16 +1,14 @@
-"""What the Retriever service answers."""
+"""The HTTP API of the Retriever service: maps requests to the pipeline and the library, and results to JSON."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from rag.cache_key import answer_key
 from rag.http.background_loader import BackgroundLoader
 from rag.http.hits import hit_to_wire, sources_to_wire
 from rag.http.native.explanation import explanation
@@ -26,51 +24,50 @@ from rag.library.service import Library
 from rag.ports import Cache, Embedder, Reranker, VectorStore
 from rag.records import Cursor, DocumentRecord, JobRecord
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
+from rag.retrieve.preparation import AnswerPreparer, PreparationRequest, PreparedPrompt, build_prompt
 from rag.retrieve.prompting.prompt_builder import PromptBuilder, PromptInput
-from rag.retrieve.ranking.merging import merged
-from rag.retrieve.ranking.relevance import nothing_relevant
 from rag.retrieve.result import RetrievalResult
 from rag.retrieve.support import support
-from rag.types import JsonObject, Prompt
+from rag.types import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
-class RetrieverParts:
-    """What the Retriever works with, once all of it is loaded."""
+class RetrieverComponents:
+    """Everything that the Retriever works with, once it is loaded."""
 
     store: VectorStore
-    finder: RetrievalPipeline
-    library: Library
+    pipeline: RetrievalPipeline
+    preparer: AnswerPreparer
     prompts: PromptBuilder
+    library: Library
     embedder: Embedder
     """The configured one."""
     reranker: Reranker
-    """Likewise."""
+    """The configured one."""
     check: Callable[[], None]
-    """Raises what keeps the service from being ready."""
+    """Raises the reason if the service is not ready."""
     stop: Callable[[], Awaitable[None]]
-    """Lets go of all; jobs in work go on at the next start."""
+    """Releases all resources. Unfinished jobs resume at the next start."""
     cache: Cache | None = None
-    """Of what questions found; None: nothing is kept."""
+    """The retrieval cache; None if it is turned off."""
 
 
 class RetrieverApi:
-    """Args:
-    semantic: Whether questions that mean the same have the same answer.
-    incoming: Where uploads are written; on the same file system as the library's files.
+    """The endpoints of the Retriever.
+
+    Args:
+        incoming: Folder that uploads are written to; on the same file system as the files of the library.
     """
 
     def __init__(
         self,
-        parts: BackgroundLoader[RetrieverParts],
+        components: BackgroundLoader[RetrieverComponents],
         *,
         incoming: Path,
         max_file_bytes: int,
         embedder_ready: Callable[[], Awaitable[object]],
-        semantic: bool = False,
     ) -> None:
-        self.parts = parts
-        self._semantic = semantic
+        self.parts = components
         self._embedder_ready = embedder_ready
         self.v1 = documents_app(self._v1_parts(incoming, max_file_bytes))
         """To be mounted at `/v1`."""
@@ -82,66 +79,52 @@ class RetrieverApi:
         get = self.parts.get
         return V1Parts(
             library=lambda: get().library,
-            search=self.look_up,
+            search=self.search_store,
             embedder=lambda: get().embedder,
             reranker=lambda: get().reranker,
             incoming=incoming,
             max_file_bytes=max_file_bytes,
         )
 
-    async def ready(self) -> Mapping[str, Any]:
-        """Facts; raises when store or encoder do not answer, or the store was filled by another model."""
-        parts = self.parts.get()
+    async def ready(self) -> Mapping[str, object]:
+        """Facts about the service. Raises if the store or the encoder does not answer, or if their models differ."""
+        components = self.parts.get()
         await self._embedder_ready()
-        await asyncio.to_thread(parts.store.ping)
-        await asyncio.to_thread(parts.check)
-        cache = {} if parts.cache is None else {"cache": dict(parts.cache.facts())}
-        return {"status": "ready", "embedder": parts.embedder.model_name, **cache}
+        await asyncio.to_thread(components.store.ping)
+        await asyncio.to_thread(components.check)
+        cache = {} if components.cache is None else {"cache": dict(components.cache.facts())}
+        return {"status": "ready", "embedder": components.embedder.model_name, **cache}
 
     async def drain(self) -> None:
-        """The service is about to stop: who waits for a job gets the answer that it goes on."""
+        """Answer the requests that wait for a job: the service is about to stop."""
         self._waiter.release()
 
     async def stop(self) -> None:
-        if (parts := self.parts.loaded) is not None:
-            await parts.stop()
+        if (components := self.parts.loaded) is not None:
+            await components.stop()
 
     async def prepare(self, request: PrepareRequest) -> Response:
-        parts = self.parts.get()
-        question = RetrievalRequest(
-            request.question,
-            request.stores[0],
-            request.changes(),
-            request.filters,
-            messages_of(request.history),
+        prepared = await self.parts.get().preparer.prepare(
+            PreparationRequest(
+                question=request.question,
+                vector_stores=request.stores,
+                context_tokens=request.context_tokens,
+                max_tokens=request.max_tokens,
+                changes=request.changes(),
+                filters=request.filters,
+                history=messages_of(request.history),
+                score_threshold=request.score_threshold,
+                system=request.system or "",
+            )
         )
-        found = await _found(parts.finder, question, request)
-        prompt = await asyncio.to_thread(_prompt, parts.prompts, question, found, request, request.system or "")
-        messages = {} if prompt.token_ids else {"messages": [asdict(message) for message in prompt.messages]}
-        body = {
-            "token_ids": prompt.token_ids,
-            **messages,
-            "sources": sources_to_wire(prompt.sources),
-            "timings_ms": dict(found.timings_ms),
-            "note": found.plan.note,
-            "queries": list(found.plan.queries),
-            "key": self._answer_key(question, found, prompt, request.system or ""),
-        }
-        return JSONResponse(body)
+        return JSONResponse(_prepared_to_wire(prepared))
 
     async def verify(self, request: VerifyRequest) -> Response:
         pairs = [(sentence, source) for sentence, source in request.pairs]
         return JSONResponse({"scores": await support(pairs, self.parts.get().embedder)})
 
-    def _answer_key(self, question: RetrievalRequest, found: RetrievalResult, prompt: Prompt, system: str) -> str:
-        """For questions that differ in words and mean the same; empty where only equal prompts have equal answers."""
-        if not (self._semantic and found.key):
-            return ""
-        version = self.parts.get().prompts.version
-        return answer_key(found.key, prompt.sources, question.history, version, system)
-
     async def retrieve(self, request: ExplainRequest) -> Response:
-        parts = self.parts.get()
+        components = self.parts.get()
         question = RetrievalRequest(
             request.checked_query(),
             request.vector_store,
@@ -150,77 +133,76 @@ class RetrieverApi:
             messages_of(request.history),
             explain=request.explain,
         )
-        found = await parts.finder.find(question)
-        hits = [hit_to_wire(hit, explain=request.explain) for hit in found.hits]
-        body: JsonObject = {"hits": hits, "timings_ms": dict(found.timings_ms)}
-        if found.plan.note:
-            body["note"] = found.plan.note
+        result = await components.pipeline.retrieve(question)
+        hits = [hit_to_wire(hit, explain=request.explain) for hit in result.hits]
+        body: JsonObject = {"hits": hits, "timings_ms": dict(result.timings_ms)}
+        if result.plan.note:
+            body["note"] = result.plan.note
         if request.explain:
-            body["explain"] = await asyncio.to_thread(_explained, parts.prompts, question, found, request)
+            body["explain"] = await asyncio.to_thread(_explain, components.prompts, question, result, request)
         return JSONResponse(body)
 
-    async def look_up(self, lookup: StoreSearch) -> RetrievalResult:
-        """What a search in OpenAI's terms finds."""
-        question = RetrievalRequest(lookup.text, lookup.store_id, lookup.changes, lookup.filters)
-        return await self.parts.get().finder.find(question)
+    async def search_store(self, search: StoreSearch) -> RetrievalResult:
+        """The search of the OpenAI-compatible API."""
+        question = RetrievalRequest(search.text, search.store_id, search.changes, search.filters)
+        return await self.parts.get().pipeline.retrieve(question)
 
     async def ingest(self, request: IngestRequest) -> Response:
         library = self.parts.get().library
-        async with received_ingest(request.http, self._incoming, self._max_file_bytes) as order:
+        async with received_ingest(request.http, self._incoming, self._max_file_bytes) as form:
             job = await run_in_thread_shielded(
                 library.ingest,
-                order.vector_store,
-                order.uploads,
-                order.attributes,
-                chunking=order.chunking,
-                idempotency_key=order.idempotency_key,
+                form.vector_store,
+                form.uploads,
+                form.attributes,
+                chunking=form.chunking,
+                idempotency_key=form.idempotency_key,
             )
-        job = await self._waiter.wait(library, job, order.wait_s)
-        names = [upload.filename for upload in order.uploads]
+        job = await self._waiter.wait(library, job, form.wait_s)
+        names = [upload.filename for upload in form.uploads]
         files = await asyncio.to_thread(_files_of, library, job, names)
         body = {"files": files, "batch_id": job.job_id, "status": batch_status(job)}
         return JSONResponse(body, status_code=202 if body["status"] == "in_progress" else 200)
 
 
-async def _found(finder: RetrievalPipeline, question: RetrievalRequest, request: PrepareRequest) -> RetrievalResult:
-    """In all vector stores that the request names."""
-    stores = (replace(question, vector_store=store) for store in request.stores)
-    found = merged(await asyncio.gather(*(finder.find(one) for one in stores)), request.top_k)
-    if not request.score_threshold:
-        return found
-    hits = tuple(hit for hit in found.hits if hit.score >= request.score_threshold)
-    return replace(found, hits=hits, key="")
+def _prepared_to_wire(prepared: PreparedPrompt) -> JsonObject:
+    prompt, result = prepared.prompt, prepared.result
+    messages = {} if prompt.token_ids else {"messages": [asdict(message) for message in prompt.messages]}
+    return {
+        "token_ids": prompt.token_ids,
+        **messages,
+        "sources": sources_to_wire(prompt.sources),
+        "timings_ms": dict(result.timings_ms),
+        "note": result.plan.note,
+        "queries": list(result.plan.queries),
+        "key": prepared.answer_key,
+    }
 
 
-def _prompt(
-    prompts: PromptBuilder,
-    question: RetrievalRequest,
-    found: RetrievalResult,
-    room: PrepareRequest | ExplainRequest,
-    system: str = "",
-) -> Prompt:
-    """The prompt; without sources when nothing relevant was found, but never one that does not fit."""
-    hits = () if nothing_relevant(found.hits, found.options.min_cosine) else found.hits
-    parts = PromptInput(question.text, hits, question.history, system)
-    return prompts.make(parts, context_tokens=room.context_tokens or 0, max_tokens=room.max_tokens)
-
-
-def _explained(
-    prompts: PromptBuilder, question: RetrievalRequest, found: RetrievalResult, request: ExplainRequest
+def _explain(
+    prompts: PromptBuilder, question: RetrievalRequest, result: RetrievalResult, request: ExplainRequest
 ) -> JsonObject:
-    known = request.context_tokens is not None
-    return explanation(found, _prompt(prompts, question, found, request) if known else None)
+    if request.context_tokens is None:
+        return explanation(result, None)
+    prompt = build_prompt(
+        prompts,
+        PromptInput(question.text, result.hits, question.history),
+        result.options.min_cosine,
+        context_tokens=request.context_tokens,
+        max_tokens=request.max_tokens,
+    )
+    return explanation(result, prompt)
 
 
 def _files_of(library: Library, job: JobRecord, names: Sequence[str]) -> list[JsonObject]:
-    """The job's files in the order of `names`."""
-    found: dict[str, DocumentRecord] = {}
+    """The files of the job, in the order of `names`."""
+    files: dict[str, DocumentRecord] = {}
     cursor = Cursor(limit=100, order="asc")
     while True:
         page = library.job_files(job.job_id, cursor)
-        found.update((row.filename, row) for row in page.rows)
+        files.update((row.filename, row) for row in page.rows)
         if not page.has_more or not page.rows:
-            return [_file_to_wire(found[name]) for name in names if name in found]
+            return [_file_to_wire(files[name]) for name in names if name in files]
         cursor = Cursor(limit=100, order="asc", after=page.rows[-1].file_id)
 
 

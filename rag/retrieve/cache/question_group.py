@@ -1,35 +1,35 @@
-"""Questions that differ in their words alone, by their vectors."""
+"""The semantic cache: earlier questions by their vectors."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-MOST = 1024
-"""Questions in a group: with more of them, the comparison would be felt."""
-_FEWEST = 16
+MAX_QUESTIONS = 1024
+"""Questions in a group; comparing with more of them would take noticeable time."""
+_INITIAL_ROWS = 16
 _ROUNDING = 1e-6
-"""What the same vector may fall short of a cosine of 1 by."""
-_A_KEY = 200
-"""Bytes that a key takes with all that refers to it, about."""
+"""How far the cosine of equal vectors may be below 1."""
+_BYTES_PER_KEY = 200
+"""Approximate memory of a key with all references to it."""
 
 UnitVector = npt.NDArray[np.float32]
 """Shape (dimensions,), of length 1."""
 
 
 class QuestionGroup:
-    """The newest questions, each with the key of its answer.
+    """The newest questions with the same state, each with the key of its result.
 
     Args:
-        most: Questions at most; then the oldest goes for each new one.
+        max_questions: Each question beyond that replaces the oldest one.
     """
 
-    def __init__(self, dimensions: int, most: int = MOST) -> None:
-        self._most = most
-        self._vectors = np.zeros((min(_FEWEST, most), dimensions), dtype=np.float32)
+    def __init__(self, dimensions: int, max_questions: int = MAX_QUESTIONS) -> None:
+        self._max_questions = max_questions
+        self._vectors = np.zeros((min(_INITIAL_ROWS, max_questions), dimensions), dtype=np.float32)
         self._expires = np.zeros(len(self._vectors))
         self._keys: list[str] = []
-        self._place: dict[str, int] = {}
+        self._rows: dict[str, int] = {}
         self._next = 0
 
     @property
@@ -38,36 +38,36 @@ class QuestionGroup:
 
     @property
     def nbytes(self) -> int:
-        """Memory that it takes, about."""
-        return self._vectors.nbytes + self._expires.nbytes + len(self._keys) * _A_KEY
+        """Approximate memory."""
+        return self._vectors.nbytes + self._expires.nbytes + len(self._keys) * _BYTES_PER_KEY
 
     def add(self, key: str, vector: UnitVector, expires: float) -> None:
-        """A key that is there gets this vector and this time in place of its own."""
-        place = self._place[key] if key in self._place else self._new_place(key)
-        self._vectors[place] = vector
-        self._expires[place] = expires
+        """Add a question, or replace the vector and the time of a known key."""
+        row = self._rows[key] if key in self._rows else self._new_row(key)
+        self._vectors[row] = vector
+        self._expires[row] = expires
 
     def nearest(self, vector: UnitVector, min_cosine: float, now: float) -> list[str]:
-        """Keys of the questions with at least that cosine that have not expired, nearest first."""
+        """Keys of the unexpired questions with at least this cosine, nearest first."""
         count = len(self._keys)
         cosines = self._vectors[:count] @ vector
         near = np.flatnonzero((cosines >= min_cosine - _ROUNDING) & (self._expires[:count] > now))
-        return [self._keys[place] for place in near[np.argsort(-cosines[near], kind="stable")]]
+        return [self._keys[row] for row in near[np.argsort(-cosines[near], kind="stable")]]
 
-    def _new_place(self, key: str) -> int:
-        place = self._next
-        if place < len(self._keys):
-            del self._place[self._keys[place]]
-            self._keys[place] = key
+    def _new_row(self, key: str) -> int:
+        row = self._next
+        if row < len(self._keys):
+            del self._rows[self._keys[row]]
+            self._keys[row] = key
         else:
-            self._grow(place + 1)
+            self._grow(row + 1)
             self._keys.append(key)
-        self._place[key] = place
-        self._next = (place + 1) % self._most
-        return place
+        self._rows[key] = row
+        self._next = (row + 1) % self._max_questions
+        return row
 
-    def _grow(self, rows: int) -> None:
-        if rows > len(self._vectors):
-            more = min(len(self._vectors) * 2, self._most) - len(self._vectors)
+    def _grow(self, count: int) -> None:
+        if count > len(self._vectors):
+            more = min(len(self._vectors) * 2, self._max_questions) - len(self._vectors)
             self._vectors = np.pad(self._vectors, ((0, more), (0, 0)))
             self._expires = np.pad(self._expires, (0, more))

@@ -1,27 +1,26 @@
-"""Equal questions that are asked at the same time are worked on once."""
+"""Single flight: simultaneous calls with the same key share one piece of work."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """Shares one piece of work among all who want it while it is in work."""
+    """Runs work once for all callers that want it while it runs. Results are not kept."""
 
     def __init__(self) -> None:
         self._flights: dict[str, _Flight[T]] = {}
-        self._ending: set[asyncio.Task[T]] = set()
-        """Cancelled work that still cleans up: the event loop itself would forget it."""
+        self._cancelled: set[asyncio.Task[T]] = set()
+        """Cancelled tasks that are still cleaning up: the event loop holds only weak references to tasks."""
 
-    async def join(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What `work` returns or raises, here or for the caller that came first with this key.
+    async def join(self, key: str, work: Callable[[], Coroutine[object, object, T]]) -> T:
+        """What `work` returns or raises, started by this call or by an earlier one with the same key.
 
-        A caller that is cancelled leaves the work to the others; when the last one leaves, it is cancelled. What has
-        come out is not kept: the next caller begins anew.
+        A cancelled caller leaves the work to the others. When the last caller leaves, the work is cancelled.
         """
         flight = self._flights.get(key)
         if flight is None or flight.task.done():
@@ -34,21 +33,21 @@ class SingleFlight(Generic[T]):
             if not flight.callers:
                 if self._flights.get(key) is flight:
                     del self._flights[key]
-                self._leave(flight.task)
+                self._release(flight.task)
         return flight.task.result()
 
-    def _leave(self, task: asyncio.Task[T]) -> None:
+    def _release(self, task: asyncio.Task[T]) -> None:
         if not task.done():
-            self._ending.add(task)
-            task.add_done_callback(self._ended)
+            self._cancelled.add(task)
+            task.add_done_callback(self._cleaned_up)
             task.cancel()
         elif not task.cancelled():
-            task.exception()  # was seen, also when nobody is left to raise it to
+            task.exception()  # mark as retrieved, in case every caller was cancelled
 
-    def _ended(self, task: asyncio.Task[T]) -> None:
-        self._ending.discard(task)
+    def _cleaned_up(self, task: asyncio.Task[T]) -> None:
+        self._cancelled.discard(task)
         if not task.cancelled():
-            task.exception()  # what cleaning up raised has nobody to go to
+            task.exception()  # mark as retrieved: there is no caller left to raise it to
 
 
 class _Flight(Generic[T]):

@@ -1,4 +1,4 @@
-"""A follow-up question, with what it may refer to: without a language model."""
+"""Follow-up questions without a language model: the question is also searched for with the user's previous turns."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from collections.abc import Sequence
 
 from rag.types import Hit, Message
 
-LABEL = "conversation"
-"""Of this wording, among the lists that are fused."""
-_PATH = f"dense/{LABEL}"
-_TURNS = 2
+CONVERSATION_LABEL = "conversation"
+"""Label of this wording among the lists that are fused."""
+_PATH = f"dense/{CONVERSATION_LABEL}"
+_MAX_TURNS = 2
 _MAX_CHARS = 400
-"""Of the turns: encoders read a few hundred tokens, and the question must be among them."""
+"""For the previous turns: encoders read a few hundred tokens, and the question must be among them."""
 _MARGIN = 0.25
-"""What was asked before is near its own passages, whatever is asked now: more is wanted of this wording."""
+"""Added to `min_cosine`: previous turns are similar to their own passages, whatever the new question is."""
 
 
-def asked_before(history: Sequence[Message]) -> str:
-    """What the user said last, as far as a question is searched for with it."""
-    said = [turn.content.strip() for turn in history if turn.role == "user" and turn.content.strip()]
-    return "\n".join(said[-_TURNS:])[-_MAX_CHARS:]
+def last_user_turns(history: Sequence[Message]) -> str:
+    """The end of what the user said before; empty if there is nothing."""
+    user_turns = [turn.content.strip() for turn in history if turn.role == "user" and turn.content.strip()]
+    return "\n".join(user_turns[-_MAX_TURNS:])[-_MAX_CHARS:]
 
 
 def in_conversation(question: str, history: Sequence[Message]) -> str | None:
-    """The question behind what the user said before; None where that is nothing."""
-    before = asked_before(history)
+    """The previous user turns followed by the question; None if there are no previous turns."""
+    before = last_user_turns(history)
     return f"{before}\n{question}" if before else None
 
 
-def is_near(hit: Hit, min_cosine: float) -> bool:
-    """Whether the question, understood from the conversation, is answered there."""
+def answers_in_conversation(hit: Hit, min_cosine: float) -> bool:
+    """Whether the hit is similar enough to the question when it is read together with the previous turns."""
     return hit.scores.get(_PATH, -1.0) >= min_cosine + _MARGIN

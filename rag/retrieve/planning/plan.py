@@ -1,4 +1,4 @@
-"""What a question is searched for as."""
+"""Query plans: the texts that are searched for to answer a question."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from rag.types import Message
 @dataclass(frozen=True, slots=True)
 class Plan:
     queries: tuple[str, ...]
-    """The question, or what it was rewritten to, and then further ones made of it."""
+    """The question, rewritten if necessary, followed by further queries derived from it."""
     hypothetical: tuple[str, ...] = ()
-    """Invented answers, for the dense path only."""
+    """Hypothetical answers, for the dense path only."""
     rewritten: str | None = None
-    """The question made to stand alone, where that changed it."""
+    """The rewritten question; None if rewriting did not change it."""
     note: str = ""
-    """What was left out, and why."""
+    """Which parts of the plan are missing, and why; empty for a complete plan."""
     in_conversation: str | None = None
-    """The question behind the user's turns before it, in which its `it` may have its meaning."""
+    """The question preceded by the user's previous turns, which may give an `it` its meaning."""
 
 
 class QueryPlanner(Protocol):
-    """See `rag.retrieve.planning.planner.Planner`."""
+    """See `rag.retrieve.planning.planner.LanguageModelPlanner`."""
 
     @property
     def name(self) -> str:
-        """Of the way it plans, as it stands in keys of caches."""
+        """Identifies the planner in cache keys: different plans need different names."""
         ...
 
     async def plan(

@@ -1,6 +1,6 @@
-"""question -> what is searched for: rewritten, in several ways, with an invented answer. By the language model.
+"""Query planning with the language model: rewriting, further queries and hypothetical answers.
 
-Nothing here may keep a question from being searched for: whatever fails is left out, and the plan says so.
+Planning never makes a question fail: a part that fails is left out, and the note of the plan names it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from rag.errors import DeadlineExceeded, RagError, Unavailable
 from rag.llm.model_text import is_babble, plain, says_the_same, words
@@ -26,31 +26,39 @@ from rag.retrieve.planning.prompts import (
 from rag.types import JsonObject, Message, ModelInput
 
 _MAX_QUESTION_CHARS = 2_000
-"""A longer one says enough by itself."""
+"""Longer questions are specific enough without a plan."""
 _MAX_TURNS = 8
 _MAX_PASSAGE_CHARS = 1_000
-_LEAST_WORDS = 5
-"""Of an answer that was cut: less is not near anything."""
-_KNOWN_WORDS = 1 / 3
+_MIN_PASSAGE_WORDS = 5
+"""For a hypothetical answer, which may be truncated: fewer words are similar to nothing."""
+_MIN_KNOWN_WORDS = 1 / 3
+"""Share of the words of a rewritten question that must come from the conversation."""
 _STEM_CHARS = 4
 _TIMEOUT = "timeout"
-_SILENT = "the language model does not answer"
+_NO_ANSWER = "the language model does not answer"
 _REFUSED = "the language model refuses it"
 _UNREADABLE = "could not be read"
 _NO_ROOM = "no room in the language model's context"
 _log = logging.getLogger("rag.planning")
 
 Fit: TypeAlias = Callable[[int], "tuple[StructuredPrompt, ModelInput] | None"]
-"""A form and its prompt for a context of so many tokens; None when it does not fit."""
+"""The structured prompt and its model input for a context of this many tokens; None if it does not fit."""
+
+
+class _Completed(NamedTuple):
+    """What the language model filled in, and why some of it is missing; empty if nothing is."""
+
+    fields: JsonObject
+    failure: str
 
 
 class LanguageModelPlanner:
-    """See `rag.retrieve.planning.plan.Plans`. Safe for many questions at once.
+    """A `rag.retrieve.planning.plan.QueryPlanner`. Safe for concurrent use.
 
     Args:
-        context_tokens: The engine's context length, or who knows it; that may raise RagError.
+        context_tokens: The context length of the engine, or a function that returns it and may raise RagError.
         timeout_s: Seconds for all parts of a plan together.
-        model: Of the generator, where it is known: another model's plans are others.
+        model: Returns the name of the generator's model if it is known: each model has its own plans.
     """
 
     def __init__(
@@ -75,11 +83,11 @@ class LanguageModelPlanner:
     async def plan(
         self, question: str, history: Sequence[Message] = (), *, rewrite: bool, queries: int, hypothetical: bool
     ) -> Plan:
-        """What to search for. Takes no longer than `timeout_s`: what is not ready then is left out.
+        """The texts to search for. Parts that are not ready after `timeout_s` are left out.
 
         Args:
             history: Earlier turns, oldest first. Without any there is nothing to rewrite.
-            queries: How many more are wanted.
+            queries: Number of further queries.
         """
         turns = [turn for turn in history if turn.role != "system" and turn.content.strip()][-_MAX_TURNS:]
         rewrite = rewrite and bool(turns)
@@ -88,106 +96,114 @@ class LanguageModelPlanner:
         if len(question) > _MAX_QUESTION_CHARS:
             return Plan((question,), note="the question is too long to be planned")
         deadline = asyncio.get_running_loop().time() + self._timeout_s
-        rewritten, why_asked = await self._rewritten(question, turns, deadline) if rewrite else (None, "")
-        asked = rewritten or question
-        async with asyncio.TaskGroup() as parts:
-            more = parts.create_task(self._more_queries(asked, queries, deadline))
-            invented = parts.create_task(self._invented(asked, deadline) if hypothetical else _nothing())
-        reasons = {"rewriting": why_asked, "several queries": more.result()[1], "invented answer": invented.result()[1]}
-        note = "; ".join(f"{part}: {reason}" for part, reason in reasons.items() if reason)
-        return Plan((asked, *more.result()[0]), invented.result()[0], rewritten, note=note)
+        rewritten, rewriting_failure = await self._rewrite(question, turns, deadline) if rewrite else (None, "")
+        main_query = rewritten or question
+        async with asyncio.TaskGroup() as tasks:
+            further_task = tasks.create_task(self._further_queries(main_query, queries, deadline))
+            passage_task = tasks.create_task(self._hypothetical(main_query, deadline) if hypothetical else _nothing())
+        further, queries_failure = further_task.result()
+        passages, passage_failure = passage_task.result()
+        failures = {
+            "rewriting": rewriting_failure,
+            "several queries": queries_failure,
+            "invented answer": passage_failure,
+        }
+        note = "; ".join(f"{part}: {failure}" for part, failure in failures.items() if failure)
+        return Plan((main_query, *further), passages, rewritten, note=note)
 
-    async def _rewritten(self, question: str, turns: Sequence[Message], deadline: float) -> tuple[str | None, str]:
-        """None for a question that stays as it is; and why it could not be rewritten."""
+    async def _rewrite(self, question: str, turns: Sequence[Message], deadline: float) -> tuple[str | None, str]:
+        """The rewritten question, or None if it stays as it is, and why it could not be rewritten."""
 
         def fit(context_tokens: int) -> tuple[StructuredPrompt, ModelInput] | None:
             question_tokens = self._tokenizer.count(question)
-            for first in range(len(turns)):  # the newest turns say what a question refers to
+            for first in range(len(turns)):  # drop the oldest turns: a question refers to the newest ones
                 form = rewriting_form(question, turns[first:], question_tokens)
-                if asked := self._fitted(form, context_tokens):
-                    return asked
+                if prompt := self._fitted(form, context_tokens):
+                    return prompt
             return None
 
-        fields, why = await self._fields(fit, deadline)
-        text = _text(fields.get("question"), len(question) + 200)
+        completed = await self._complete(fit, deadline)
+        text = _text(completed.fields.get("question"), len(question) + 200)
         if says_the_same(text, question):
             return None, ""
-        if _can_stand_for(text, question, turns):
+        if _is_rewriting(text, question, turns):
             return text, ""
-        return None, why or _UNREADABLE
+        return None, completed.failure or _UNREADABLE
 
-    async def _more_queries(self, question: str, count: int, deadline: float) -> tuple[tuple[str, ...], str]:
-        """Those that were written in time, and why there are none, or not all."""
+    async def _further_queries(self, question: str, count: int, deadline: float) -> tuple[tuple[str, ...], str]:
+        """The queries that were written in time, and why some or all are missing."""
         if not count:
             return (), ""
-        fields, why = await self._fields(lambda tokens: self._fitted(queries_form(question, count), tokens), deadline)
-        written = fields.get("queries")
+        completed = await self._complete(lambda tokens: self._fitted(queries_form(question, count), tokens), deadline)
+        written = completed.fields.get("queries")
         queries = _distinct(question, written if isinstance(written, list) else [])[:count]
-        return tuple(queries), why or ("" if queries else _UNREADABLE)
+        return tuple(queries), completed.failure or ("" if queries else _UNREADABLE)
 
-    async def _invented(self, question: str, deadline: float) -> tuple[tuple[str, ...], str]:
-        """One answer, or the part of it that was written in time."""
-        fields, why = await self._fields(
+    async def _hypothetical(self, question: str, deadline: float) -> tuple[tuple[str, ...], str]:
+        """A hypothetical answer, or the part that was written in time, and why it is missing or incomplete."""
+        completed = await self._complete(
             lambda tokens: self._fitted(passage_form(question), tokens), deadline, open_strings=True
         )
-        passage = _text(fields.get("passage"), _MAX_PASSAGE_CHARS)
-        if is_babble(passage) or len(words(passage)) < _LEAST_WORDS or not _is_about(passage, question):
-            return (), why or _UNREADABLE
-        return (passage,), why
+        passage = _text(completed.fields.get("passage"), _MAX_PASSAGE_CHARS)
+        if is_babble(passage) or len(words(passage)) < _MIN_PASSAGE_WORDS or not _is_about(passage, question):
+            return (), completed.failure or _UNREADABLE
+        return (passage,), completed.failure
 
     def _fitted(self, form: StructuredPrompt, context_tokens: int) -> tuple[StructuredPrompt, ModelInput] | None:
         prompt = fitted(form, self._tokenizer, context_tokens)
         return None if prompt is None else (form, prompt)
 
-    async def _fields(self, fit: Fit, deadline: float, *, open_strings: bool = False) -> tuple[JsonObject, str]:
-        """What the model filled in, and what kept it from filling in all."""
+    async def _complete(self, fit: Fit, deadline: float, *, open_strings: bool = False) -> _Completed:
+        """Args:
+        open_strings: Accept a last string that was cut off.
+        """
         try:
             tokens = self._context_tokens if isinstance(self._context_tokens, int) else self._context_tokens()
             async with asyncio.timeout_at(deadline):
-                asked = await asyncio.to_thread(fit, tokens)
-            if asked is None:
-                return {}, _NO_ROOM
-            form, prompt = asked
+                fitted_prompt = await asyncio.to_thread(fit, tokens)
+            if fitted_prompt is None:
+                return _Completed({}, _NO_ROOM)
+            form, prompt = fitted_prompt
             left_s = deadline - asyncio.get_running_loop().time()
-            filled = await complete(self._generator, prompt, form, timeout_s=left_s)
+            output = await complete(self._generator, prompt, form, timeout_s=left_s)
         except (TimeoutError, DeadlineExceeded):
-            return {}, _TIMEOUT
+            return _Completed({}, _TIMEOUT)
         except Unavailable:
-            return {}, _SILENT
+            return _Completed({}, _NO_ANSWER)
         except RagError as error:
-            _log.warning("a question could not be planned: %s", error.message)
-            return {}, _REFUSED
-        return filled.fields(open_strings=open_strings), "" if filled.in_time else _TIMEOUT
+            _log.warning("query planning failed: %s", error.message)
+            return _Completed({}, _REFUSED)
+        return _Completed(output.fields(open_strings=open_strings), "" if output.in_time else _TIMEOUT)
 
 
 async def _nothing() -> tuple[tuple[str, ...], str]:
     return (), ""
 
 
-def _text(written: Any, max_chars: int) -> str:
+def _text(written: object, max_chars: int) -> str:
     return plain(written, max_chars) if isinstance(written, str) else ""
 
 
-def _can_stand_for(text: str, question: str, turns: Sequence[Message]) -> bool:
-    """Whether a rewriting is made of what was said, and is not an earlier question once more."""
+def _is_rewriting(text: str, question: str, turns: Sequence[Message]) -> bool:
+    """Whether a text uses the words of the conversation and does not repeat an earlier turn."""
     earlier = [turn.content[:_MAX_QUESTION_CHARS] for turn in turns]
     if is_babble(text) or any(says_the_same(text, turn) for turn in earlier):
         return False
-    said, found = set(words(" ".join([question, *earlier]))), set(words(text))
-    return len(found & said) >= _KNOWN_WORDS * len(found)
+    known, used = set(words(" ".join([question, *earlier]))), set(words(text))
+    return len(used & known) >= _MIN_KNOWN_WORDS * len(used)
 
 
-def _distinct(question: str, written: Sequence[Any]) -> list[str]:
-    """Queries that say something else than the question, and than each other."""
-    kept: list[str] = []
+def _distinct(question: str, written: Sequence[object]) -> list[str]:
+    """The queries that repeat neither the question nor each other nor an example."""
+    queries: list[str] = []
     for query in (_text(each, MAX_QUERY_CHARS) for each in written):
-        known = any(says_the_same(query, other) for other in (question, *kept))
-        if not (known or is_babble(query) or query in EXAMPLE_QUERIES):
-            kept.append(query)
-    return kept
+        is_repeated = any(says_the_same(query, other) for other in (question, *queries))
+        if not (is_repeated or is_babble(query) or query in EXAMPLE_QUERIES):
+            queries.append(query)
+    return queries
 
 
 def _is_about(passage: str, question: str) -> bool:
-    """Whether they have a word in common, by its beginning. Small models excuse themselves, or repeat the example."""
-    asked = {word[:_STEM_CHARS] for word in words(question) if len(word) >= _STEM_CHARS or not word.isascii()}
-    return not asked or any(word[:_STEM_CHARS] in asked for word in words(passage))
+    """Whether they share the beginning of a word. Small models apologize, or repeat the example."""
+    stems = {word[:_STEM_CHARS] for word in words(question) if len(word) >= _STEM_CHARS or not word.isascii()}
+    return not stems or any(word[:_STEM_CHARS] in stems for word in words(passage))

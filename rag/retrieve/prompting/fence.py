@@ -1,4 +1,4 @@
-"""The marks between which passages stand, as data."""
+"""The fence: tags around the passages that mark them as data, not as instructions."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Fence:
 
 
 def fence_around(texts: Iterable[str]) -> Fence:
-    """Named after the texts: the same for the same ones, so that equal prompts stay equal, and another for others.
+    """A fence with a name derived from the texts, so that equal prompts stay equal and the name cannot be guessed.
 
-    `rag.llm.special_tokens` sees to it that no text holds a fence, whatever its name.
+    `rag.llm.special_tokens` makes sure that no text contains a fence of any name.
     """
     digest = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).digest()
     name = "".join(chr(ord("a") + byte % 26) for byte in digest[:_LETTERS])

@@ -1,4 +1,4 @@
-"""A conversation, condensed to the room that there is for it."""
+"""Shortens a conversation to a token budget."""
 
 from __future__ import annotations
 
@@ -8,61 +8,60 @@ from dataclasses import replace
 from rag.types import Message
 
 _CUT = "\n[...]\n"
-_LONG = 1 / 4
-"""Of the room: a turn that takes more is cut before turns are left out."""
-_MOST_CHARS_A_TOKEN = 16
-"""Texts with more are not met; those that are so long need not be counted."""
+_MAX_TURN_SHARE = 1 / 4
+"""Of the budget: longer turns are cut before any turn is dropped."""
+_MAX_CHARS_PER_TOKEN = 16
+"""No text has more; longer ones need not be counted."""
 
 Count = Callable[[str], int]
 
 
-def condensed(turns: Sequence[Message], room: int, count: Count) -> list[list[Message]]:
-    """The newest exchanges of the conversation, oldest first: those that may have room.
+def fitting_exchanges(turns: Sequence[Message], budget: int, count: Count) -> list[list[Message]]:
+    """The newest exchanges that may fit into the budget, oldest first.
 
-    An exchange is a question with what was answered to it. Turns that take more than a quarter of the room are cut in
-    the middle.
+    An exchange is a question with its answers. Turns of more than a quarter of the budget are cut in the middle.
 
     Args:
-        room: Tokens for the whole prompt.
+        budget: Tokens of the whole prompt.
     """
-    kept: list[list[Message]] = []
-    left = room
+    exchanges: list[list[Message]] = []
+    remaining = budget
     for exchange in reversed(_exchanges(turns)):
-        short = [_shortened(turn, int(room * _LONG), count) for turn in exchange]
-        left -= sum(count(turn.content) for turn in short)
-        if left < 0:
+        shortened = [_shortened(turn, int(budget * _MAX_TURN_SHARE), count) for turn in exchange]
+        remaining -= sum(count(turn.content) for turn in shortened)
+        if remaining < 0:
             break
-        kept.append(short)
-    return kept[::-1]
+        exchanges.append(shortened)
+    return exchanges[::-1]
 
 
-def may_fit(turns: Sequence[Message], room: int) -> bool:
-    """Whether it is worth counting."""
-    return sum(len(turn.content) for turn in turns) <= room * _MOST_CHARS_A_TOKEN
+def may_fit(turns: Sequence[Message], budget: int) -> bool:
+    """Whether the turns are short enough to be worth counting."""
+    return sum(len(turn.content) for turn in turns) <= budget * _MAX_CHARS_PER_TOKEN
 
 
 def _exchanges(turns: Sequence[Message]) -> list[list[Message]]:
-    """Answers without a question stand alone."""
-    found: list[list[Message]] = []
+    """Questions with their answers; answers without a question are exchanges of their own."""
+    exchanges: list[list[Message]] = []
     for turn in turns:
-        if found and not (turn.role == "user" and found[-1][-1].role != "user"):
-            found[-1].append(turn)
+        if exchanges and not (turn.role == "user" and exchanges[-1][-1].role != "user"):
+            exchanges[-1].append(turn)
         else:
-            found.append([turn])
-    return found
+            exchanges.append([turn])
+    return exchanges
 
 
-def _shortened(turn: Message, most: int, count: Count) -> Message:
-    """Its beginning and its end, where it has more than so many tokens."""
-    text = _middle_cut(turn.content, most * _MOST_CHARS_A_TOKEN)
-    while (tokens := count(text)) > most and len(text) > len(_CUT):
-        # Not below half: a text is seldom so uneven, and the next round sees.
-        text = _middle_cut(turn.content, min(len(text) - 1, max(int(len(text) * most / tokens), len(text) // 2)))
+def _shortened(turn: Message, max_tokens: int, count: Count) -> Message:
+    """The turn, reduced to its beginning and its end if it has more than `max_tokens`."""
+    text = _middle_cut(turn.content, max_tokens * _MAX_CHARS_PER_TOKEN)
+    while (tokens := count(text)) > max_tokens and len(text) > len(_CUT):
+        # Tokens may be unevenly distributed, so halve the text at most and count again.
+        text = _middle_cut(turn.content, min(len(text) - 1, max(int(len(text) * max_tokens / tokens), len(text) // 2)))
     return turn if text == turn.content else replace(turn, content=text)
 
 
-def _middle_cut(text: str, most_chars: int) -> str:
-    if len(text) <= most_chars:
+def _middle_cut(text: str, max_chars: int) -> str:
+    if len(text) <= max_chars:
         return text
-    half = max((most_chars - len(_CUT)) // 2, 0)
+    half = max((max_chars - len(_CUT)) // 2, 0)
     return text[:half] + _CUT + text[len(text) - half :]

@@ -1,4 +1,4 @@
-"""Templates are tried before the first question, with values like a question's."""
+"""Checks prompt templates at startup by rendering them with sample values."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _PASSAGES = (
 
 
 def open_templates(folder: Path | None, *, fence: bool) -> Templates:
-    """Templates that make prompts.
+    """The templates, checked.
 
     Args:
-        folder: Of the user's own; what it lacks is the package's. None: all are.
-        fence: Whether passages are marked as data.
+        folder: The user's templates; any that are missing come from this package. None: all do.
+        fence: Whether a fence marks passages as data.
 
     Raises:
-        SetupError: one cannot be used; names file and line.
+        SetupError: a template is unusable; names file and line.
     """
     if folder is not None and not folder.is_dir():
         raise SetupError(f"{_OPTION}: {folder} is not a folder", param=_OPTION)
@@ -36,22 +36,22 @@ def open_templates(folder: Path | None, *, fence: bool) -> Templates:
         raise SetupError(f"{_OPTION}: {folder} has neither {SYSTEM} nor {USER}", param=_OPTION)
     templates = Templates(folder, has_fence=fence)
     files = {name: _read(templates.environment, name) for name in VARIABLES}
-    _tried(templates, SYSTEM, files[SYSTEM], fence=fence)
+    _render(templates, SYSTEM, files[SYSTEM], fence=fence)
     _check_user(templates, files[USER])
     return templates
 
 
 def _read(environment: Environment, name: str) -> str:
-    """The template's file. Raises SetupError for one that is no template, or has variables that there are not."""
+    """Parse the template and return its file. Raises SetupError for syntax errors and unknown variables."""
     assert environment.loader is not None
     file: str | None = name
     try:
         source, file, _ = environment.loader.get_source(environment, name)
         tree = environment.parse(source, name, file)
     except TemplateSyntaxError as error:
-        raise _fault(error.filename or name, error.lineno, error.message or "is no template") from error
+        raise _fault(error.filename or name, error.lineno, error.message or "invalid template syntax") from error
     except (UnicodeDecodeError, OSError) as error:
-        raise _fault(file or name, 1, f"cannot be read ({error})") from error
+        raise _fault(file or name, 1, f"could not be read: {error}") from error
     for unknown in sorted(meta.find_undeclared_variables(tree) - set(VARIABLES[name])):
         raise _fault(file or name, _line_of(tree, unknown), _unknown(unknown, VARIABLES[name]))
     return file or name
@@ -59,8 +59,8 @@ def _read(environment: Environment, name: str) -> str:
 
 def _check_user(templates: Templates, file: str) -> None:
     fence = Fence("<sample>", "</sample>") if templates.has_fence else None
-    bare = _tried(templates, USER, file, question=_QUESTION, passages=[], fence=None)
-    whole = _tried(templates, USER, file, question=_QUESTION, passages=list(_PASSAGES), fence=fence)
+    bare = _render(templates, USER, file, question=_QUESTION, passages=[], fence=None)
+    whole = _render(templates, USER, file, question=_QUESTION, passages=list(_PASSAGES), fence=fence)
     if _QUESTION not in bare or _QUESTION not in whole:
         raise _fault(file, 1, "leaves out the question: {{ question }}")
     for passage in _PASSAGES:
@@ -73,11 +73,11 @@ def _check_user(templates: Templates, file: str) -> None:
             raise _fault(file, 1, f"{fault}; put them there, or set RAG_PROMPT__FENCE=false")
 
 
-def _tried(templates: Templates, name: str, file: str, **values: object) -> str:
+def _render(templates: Templates, name: str, file: str, **values: object) -> str:
     try:
         return templates.render(name, **values)
-    except TemplateSyntaxError as error:  # of a file that it includes
-        raise _fault(error.filename or file, error.lineno, error.message or "is no template") from error
+    except TemplateSyntaxError as error:  # in an included file
+        raise _fault(error.filename or file, error.lineno, error.message or "invalid template syntax") from error
     except RENDERING_FAULTS as error:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(".jinja")]
         place = (frames[-1].filename, frames[-1].lineno or 1) if frames else (file, 1)
@@ -90,8 +90,8 @@ def _line_of(tree: nodes.Template, variable: str) -> int:
 
 def _unknown(variable: str, known: tuple[str, ...]) -> str:
     near = difflib.get_close_matches(variable, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-    return f"there is no variable {variable}; {hint}"
+    hint = f"did you mean {near[0]}?" if near else f"available: {', '.join(known)}"
+    return f"unknown variable {variable}; {hint}"
 
 
 def _fault(file: str, line: int, what: str) -> SetupError:

@@ -1,4 +1,4 @@
-"""The words around a question and its passages: Jinja files, the package's or the user's own."""
+"""Prompt templates: Jinja files of this package, which a folder of the user may override."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from rag.retrieve.prompting.fence import Fence, fence_around
 DEFAULTS = Path(__file__).parents[2] / "prompts"
 SYSTEM, USER = "system.jinja", "user.jinja"
 VARIABLES = {SYSTEM: ("fence",), USER: ("question", "passages", "fence")}
-"""What each template can use."""
+"""The variables of each template."""
 RENDERING_FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
-"""What the expressions of a template may raise."""
+"""Errors that the expressions of a template may raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class PassageText:
     """A passage as a template sees it."""
 
     number: int
-    """From 1, the best first; what the answer's marks refer to."""
+    """From 1, best first; citations in the answer refer to it."""
     text: str
     source: str
     """File name and heading."""
@@ -36,11 +36,11 @@ class PassageText:
 
 
 class Templates:
-    """See `rag.retrieve.prompting.template_check.open_templates`, which says what is wrong with them.
+    """The prompt templates. `rag.retrieve.prompting.template_check.open_templates` also checks them.
 
     Args:
-        folder: Of the user's own; what it lacks is the package's. None: all are.
-        has_fence: Whether passages are marked as data.
+        folder: The user's templates; any that are missing come from this package. None: all do.
+        has_fence: Whether a fence marks passages as data.
     """
 
     def __init__(self, folder: Path | None, *, has_fence: bool) -> None:
@@ -54,14 +54,14 @@ class Templates:
             lstrip_blocks=True,
         )
         self.version = _version(folders, has_fence)
-        """Another one for other prompts: answers are kept by it."""
+        """Differs for templates that differ; part of the cache keys of answers."""
 
     def system(self) -> str:
-        """The same for all questions, so that the engine's prefix cache serves it."""
-        return self._rendered(SYSTEM, fence=self.has_fence)
+        """Equal for all questions, so that the engine can serve it from its prefix cache."""
+        return self._render_checked(SYSTEM, fence=self.has_fence)
 
     def user(self, question: str, passages: Sequence[PassageText]) -> str:
-        return self._rendered(USER, question=question, passages=list(passages), fence=self._fence(passages))
+        return self._render_checked(USER, question=question, passages=list(passages), fence=self._fence(passages))
 
     def render(self, name: str, **values: object) -> str:
         """Raises RENDERING_FAULTS."""
@@ -70,15 +70,15 @@ class Templates:
     def _fence(self, passages: Sequence[PassageText]) -> Fence | None:
         return fence_around(passage.text for passage in passages) if self.has_fence and passages else None
 
-    def _rendered(self, name: str, **values: object) -> str:
+    def _render_checked(self, name: str, **values: object) -> str:
         try:
             return self.render(name, **values)
         except RENDERING_FAULTS as error:
-            raise InternalError(f"the template {name} cannot be rendered: {type(error).__name__}") from error
+            raise InternalError(f"could not render the template {name}: {type(error).__name__}") from error
 
 
 def _version(folders: Sequence[Path], has_fence: bool) -> str:
-    """Also of the files that templates may include."""
+    """A hash of all files, including those that only other templates include."""
     parts = [str(has_fence)]
     for folder in folders:
         parts += [f"{file.relative_to(folder)}\0{file.read_bytes().hex()}" for file in sorted(folder.rglob("*.jinja"))]

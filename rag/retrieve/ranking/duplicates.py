@@ -1,4 +1,4 @@
-"""Passages that say the same become one hit."""
+"""Removes duplicate hits, and replaces passages by the larger text around them."""
 
 from __future__ import annotations
 
@@ -13,73 +13,76 @@ _WORDS = re.compile(r"\w+")
 
 
 @dataclass(slots=True)
-class _Kept:
+class _Distinct:
+    """A hit with the duplicates that it stands for."""
+
     hit: Hit
-    key: tuple[str, str]
+    larger_text: tuple[str, str]
     shingles: frozenset[tuple[str, ...]]
     duplicates: list[str]
 
 
-def collapsed(hits: Iterable[Hit], likeness: float, *, at_most: int, all_duplicates: bool = True) -> list[Hit]:
-    """Each text once, in the order given, with the ids of the passages that it stands for.
+def deduplicate(hits: Iterable[Hit], threshold: float, *, max_hits: int, all_duplicates: bool = True) -> list[Hit]:
+    """Each text once, in the given order, with the chunk ids of its duplicates.
 
-    The same are: parts of one larger text, which is what the language model gets; texts of the same words; and texts
-    whose runs of three words are alike, as Jaccard's index of the two sets tells (Broder, 1997).
+    Two hits are duplicates if they belong to the same larger text, which is what the language model gets, or if the
+    Jaccard similarity of their three-word shingles reaches the threshold (Broder, 1997).
 
     Args:
         hits: Best first.
-        likeness: In [0, 1]; 1: only those of the same words.
-        at_most: Hits to return; of the others nothing is known.
-        all_duplicates: Whether passages behind the last hit that is returned are looked at as well.
+        threshold: In [0, 1]; 1: only texts with the same shingles.
+        max_hits: Hits to return.
+        all_duplicates: Whether to also look for duplicates behind the last returned hit.
     """
-    kept: list[_Kept] = []
+    distinct: list[_Distinct] = []
     for hit in hits:
-        if len(kept) == at_most and not all_duplicates:
+        if len(distinct) == max_hits and not all_duplicates:
             break
-        one = _Kept(hit, _larger_text(hit.chunk), _shingles(hit.chunk.text), [])
-        if (same := next((k for k in kept if _same(k, one, likeness)), None)) is not None:
-            same.duplicates.append(hit.chunk.chunk_id)
-        elif len(kept) < at_most:
-            kept.append(one)
-    return [replace(k.hit, duplicates=tuple(k.duplicates)) for k in kept]
+        new = _Distinct(hit, _larger_text(hit.chunk), _shingles(hit.chunk.text), [])
+        original = next((each for each in distinct if _are_duplicates(each, new, threshold)), None)
+        if original is not None:
+            original.duplicates.append(hit.chunk.chunk_id)
+        elif len(distinct) < max_hits:
+            distinct.append(new)
+    return [replace(each.hit, duplicates=tuple(each.duplicates)) for each in distinct]
 
 
 def _larger_text(chunk: Chunk) -> tuple[str, str]:
     return chunk.version_id, chunk.context or chunk.text
 
 
-def _same(one: _Kept, other: _Kept, likeness: float) -> bool:
-    if one.key == other.key:
+def _are_duplicates(one: _Distinct, other: _Distinct, threshold: float) -> bool:
+    if one.larger_text == other.larger_text:
         return True
     fewer, more = sorted((len(one.shingles), len(other.shingles)))
-    if fewer < likeness * more:
+    if fewer < threshold * more:
         return False
     common = len(one.shingles & other.shingles)
-    return common >= likeness * (fewer + more - common) and common > 0
+    return common >= threshold * (fewer + more - common) and common > 0
 
 
 def _shingles(text: str) -> frozenset[tuple[str, ...]]:
     words = _WORDS.findall(text.casefold())
     if len(words) <= _SHINGLE_WORDS:
         return frozenset([tuple(words)]) if words else frozenset()
-    return frozenset(_runs(words))
+    return frozenset(_ngrams(words))
 
 
-def _runs(words: list[str]) -> Iterator[tuple[str, ...]]:
+def _ngrams(words: list[str]) -> Iterator[tuple[str, ...]]:
     return zip(*(words[offset:] for offset in range(_SHINGLE_WORDS)), strict=False)
 
 
-def presented(hit: Hit) -> Hit:
-    """The hit with the larger text that it stands for in place of the passage that was found."""
+def with_context(hit: Hit) -> Hit:
+    """The hit with its passage replaced by the larger text around it."""
     chunk = hit.chunk
     if not chunk.context:
         return hit
-    start, end = _place(chunk)
+    start, end = _span(chunk)
     return replace(hit, chunk=replace(chunk, text=chunk.context, context="", start=start, end=end))
 
 
-def _place(chunk: Chunk) -> tuple[int, int]:
-    """Where the larger text stands in the document; where the passage does when that cannot be told."""
+def _span(chunk: Chunk) -> tuple[int, int]:
+    """Offsets of the larger text in the document; of the passage if the larger text does not contain it literally."""
     before = chunk.context.find(chunk.text)
     if before < 0:
         return chunk.start, chunk.end

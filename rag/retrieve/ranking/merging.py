@@ -1,4 +1,4 @@
-"""What one question found in several vector stores, as one list."""
+"""Merges the results of one question from several vector stores."""
 
 from __future__ import annotations
 
@@ -7,34 +7,35 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rag.retrieve.planning.plan import Plan
-from rag.retrieve.ranking.duplicates import collapsed
+from rag.retrieve.ranking.duplicates import deduplicate
 from rag.retrieve.ranking.relevance import nothing_relevant
 from rag.retrieve.result import RetrievalResult
 from rag.types import Hit
 
 
-def merged(found: Sequence[RetrievalResult], top_k: int | None = None) -> RetrievalResult:
-    """The best of all stores, each text once; the options are the first store's.
+def merge_results(results: Sequence[RetrievalResult], top_k: int | None = None) -> RetrievalResult:
+    """The best hits of all stores, without duplicates, with the options of the first store.
 
-    Fused scores compare hits of one store only, so the cosine decides; it becomes the score. The hits of one store
-    keep their order: one that only other paths found is as good as the best behind it. Stores where nothing is near
-    enough to the question are left out.
+    Fused scores compare hits of one store only, so hits are ordered by cosine, which becomes their score. The hits of
+    one store keep their order: one without a cosine counts as much as the best hit behind it. Stores without a relevant
+    hit are left out.
 
     Args:
-        found: One a store, at least one.
-        top_k: Hits at most; None: as many as the store that gives most.
+        results: One for each store, at least one.
+        top_k: Maximum number of hits; None: the largest `top_k` of the stores.
     """
-    if len(found) == 1:
-        return found[0]
-    options = replace(found[0].options, top_k=top_k or max(one.options.top_k for one in found), min_cosine=-1.0)
-    relevant = [one.hits for one in found if not nothing_relevant(one.hits, one.options.min_cosine)]
+    if len(results) == 1:
+        return results[0]
+    max_hits = top_k or max(result.options.top_k for result in results)
+    options = replace(results[0].options, top_k=max_hits, min_cosine=-1.0)  # relevance is decided here, by store
+    relevant = [result.hits for result in results if not nothing_relevant(result.hits, result.options.min_cosine)]
     ordered = sorted((hit for hits in relevant for hit in _comparable(hits)), key=lambda hit: -hit.score)
-    best = collapsed(ordered, options.duplicates, at_most=options.top_k)
-    return RetrievalResult(tuple(best), options, _plan(found), found[0].snapshot, _timings(found))
+    best = deduplicate(ordered, options.duplicates, max_hits=max_hits)
+    return RetrievalResult(tuple(best), options, _plan(results), results[0].snapshot, _timings(results))
 
 
 def _comparable(hits: Sequence[Hit]) -> list[Hit]:
-    """With scores that compare with those of another store; they fall as the hits' own do."""
+    """The hits with scores that are comparable between stores and that fall as their own scores do."""
     if all(hit.cosine is None for hit in hits):
         return list(hits)
     scored: list[Hit] = []
@@ -45,16 +46,16 @@ def _comparable(hits: Sequence[Hit]) -> list[Hit]:
     return scored[::-1]
 
 
-def _plan(found: Sequence[RetrievalResult]) -> Plan:
-    plans = [one.plan for one in found]
+def _plan(results: Sequence[RetrievalResult]) -> Plan:
+    plans = [result.plan for result in results]
     queries = dict.fromkeys(query for plan in plans for query in plan.queries)
     notes = dict.fromkeys(plan.note for plan in plans if plan.note)
     return Plan(tuple(queries), note="; ".join(notes))
 
 
-def _timings(found: Sequence[RetrievalResult]) -> dict[str, float]:
-    """They ran side by side: the longest of each step."""
+def _timings(results: Sequence[RetrievalResult]) -> dict[str, float]:
+    """The longest time of each step: the stores were searched in parallel."""
     longest: Counter[str] = Counter()
-    for one in found:
-        longest |= Counter(one.timings_ms)
+    for result in results:
+        longest |= Counter(result.timings_ms)
     return dict(longest)

@@ -1,18 +1,19 @@
-"""Whether a search found anything near enough to answer from."""
+"""Decides whether any hit is relevant enough to answer from."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rag.retrieve.planning.follow_up import is_near
+from rag.retrieve.planning.follow_up import answers_in_conversation
 from rag.types import Hit
 
 
 def nothing_relevant(hits: Sequence[Hit], min_cosine: float) -> bool:
-    """Whether no hit is near enough to the question to answer from.
+    """Whether no hit is similar enough to the question, alone or in its conversation.
 
-    Fused scores compare hits of one query; only the cosine says how near the best of them really is.
+    Fused scores are relative to the other hits of the query. Only the cosine says how similar the best hit really is.
+    Hits without a cosine, which only other paths found, count as relevant if no hit has one.
     """
     cosines = [hit.cosine for hit in hits if hit.cosine is not None]
-    is_far = bool(cosines) and max(cosines) < min_cosine
-    return not hits or (is_far and not any(is_near(hit, min_cosine) for hit in hits))
+    all_too_low = bool(cosines) and max(cosines) < min_cosine
+    return not hits or (all_too_low and not any(answers_in_conversation(hit, min_cosine) for hit in hits))

@@ -1,4 +1,4 @@
-"""The best hits in the order that a reranker gives them."""
+"""Reorders the best hits with a reranker."""
 
 from __future__ import annotations
 
@@ -6,24 +6,30 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rag.ports import Reranker
-from rag.retrieve.ranking.fusion import normalised
+from rag.retrieve.ranking.fusion import min_max_normalized
 from rag.types import Hit, passage_text
 
 
-async def reranked(reranker: Reranker, query: str, hits: Sequence[Hit], weight: float) -> list[Hit]:
-    """The hits, best first by both scores, each as a part of its spread, weighted; then by the order given.
+async def rerank(reranker: Reranker, query: str, hits: Sequence[Hit], weight: float) -> list[Hit]:
+    """The hits by the weighted sum of their min-max normalized fused and reranker scores; ties keep their order.
 
     Args:
-        weight: Of the reranker, in [0, 1]; at 1 its own scores are the hits'.
+        weight: Weight of the reranker, in [0, 1]. With 1, the scores of the hits are the reranker's own.
 
     Raises:
         DependencyUnavailable: the reranker does not answer.
     """
-    given = await reranker.rerank(query, [passage_text(hit.chunk) for hit in hits])
+    rerank_scores = await reranker.rerank(query, [passage_text(hit.chunk) for hit in hits])
+    scores = _combined([hit.score for hit in hits], rerank_scores, weight)
+    reranked = [
+        replace(hit, score=score, rerank=rerank_score)
+        for hit, score, rerank_score in zip(hits, scores, rerank_scores, strict=True)
+    ]
+    return sorted(reranked, key=lambda hit: -hit.score)
+
+
+def _combined(fused: Sequence[float], reranked: Sequence[float], weight: float) -> list[float]:
     if weight == 1:
-        scores = list(given)
-    else:
-        parts = zip(normalised([hit.score for hit in hits]), normalised(given), strict=True)
-        scores = [(1 - weight) * fused + weight * own for fused, own in parts]
-    together = [replace(hit, score=score, rerank=own) for hit, score, own in zip(hits, scores, given, strict=True)]
-    return sorted(together, key=lambda hit: -hit.score)
+        return list(reranked)
+    pairs = zip(min_max_normalized(fused), min_max_normalized(reranked), strict=True)
+    return [(1 - weight) * fused_score + weight * rerank_score for fused_score, rerank_score in pairs]

@@ -1,6 +1,6 @@
-"""Natural batching: what waits while one batch is in work becomes the next batch.
+"""Natural batching: items that arrive while a batch is running form the next batch.
 
-No waiting window: an idle batcher runs a single item at once; under load the batches grow.
+There is no batching window: an idle batcher runs a single item at once, and batches grow under load.
 """
 
 from __future__ import annotations
@@ -15,36 +15,40 @@ Result = TypeVar("Result")
 
 
 class Batcher(Generic[Item, Result]):
-    """Runs `work` on lists of items.
+    """Runs `work` on batches of items.
 
     Args:
-        work: Gives one result an item, in order; an exception as a result is that item's alone,
-            one that is raised is everybody's.
-        max_items: Items in a batch at most.
-        lanes: Batches in work at the same time at most.
+        work: Returns one result for each item, in order. A returned exception fails its item; a raised one fails the
+            whole batch.
+        max_items: Maximum number of items in a batch.
+        max_batches: Maximum number of batches that run at the same time.
     """
 
     def __init__(
-        self, work: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]], *, max_items: int, lanes: int
+        self,
+        work: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
+        *,
+        max_items: int,
+        max_batches: int,
     ) -> None:
         self._work = work
         self._max_items = max_items
-        self._free_lanes = lanes
+        self._free_slots = max_batches
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._running: set[asyncio.Task[None]] = set()
 
     async def submit(self, item: Item) -> Result:
-        """The item's result. Cancelling the caller takes a waiting item out; one in work runs on unheard."""
+        """The item's result. Cancelling the caller removes a waiting item; a running one finishes, unused."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        self._fill_lanes()
+        self._start_batches()
         return await future
 
-    def _fill_lanes(self) -> None:
-        while self._free_lanes and self._waiting:
+    def _start_batches(self) -> None:
+        while self._free_slots and self._waiting:
             if not (batch := self._take()):
                 return
-            self._free_lanes -= 1
+            self._free_slots -= 1
             task = asyncio.create_task(self._run(batch))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
@@ -61,12 +65,12 @@ class Batcher(Generic[Item, Result]):
         try:
             results: Sequence[Result | Exception] = await self._work([item for item, _ in batch])
             if len(results) != len(batch):
-                raise RuntimeError(f"{len(batch)} items were given and {len(results)} results came back")
+                raise RuntimeError(f"batch of {len(batch)} items returned {len(results)} results")
         except Exception as error:
             results = [error] * len(batch)
         finally:
-            self._free_lanes += 1
-            self._fill_lanes()
+            self._free_slots += 1
+            self._start_batches()
         for (_, future), result in zip(batch, results, strict=True):
             if future.done():
                 continue

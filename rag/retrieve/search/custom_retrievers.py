@@ -1,4 +1,4 @@
-"""Search paths of the user's own, kept beside Milvus and level with it."""
+"""Custom retrievers: search paths that users supply, kept in sync with the vector store."""
 
 from __future__ import annotations
 
@@ -16,36 +16,38 @@ from rag.errors import InternalError, SetupError
 from rag.ports import Vectors, VectorStore
 from rag.types import Attributes, Chunk, Match, SparseVector
 
-TAKEN = ("dense", "keyword", "sparse", "hybrid")
+RESERVED_NAMES = ("dense", "keyword", "sparse", "hybrid")
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,31}")
 _LOAD_ROWS = 1000
-_AT_LEAST = 50
-"""Chunks asked of an index when filters may take some of them away."""
+_MIN_LIMIT = 50
+"""Chunks requested from an index at least."""
+_FILTER_FACTOR = 10
+"""How many times `limit` is requested from an index if a filter may remove some of its results."""
 
 _log = logging.getLogger(__name__)
 Vector = npt.NDArray[np.float32]
 
 
 class CustomRetriever(Protocol):
-    """An index of one collection: what a class must have to be named in `RAG_RETRIEVE__PATHS`.
+    """An index of one collection: the methods of a class that is named in `RAG_RETRIEVE__PATHS`.
 
-    It is made without arguments, is asked by one thread at a time, and keeps nothing: after a restart it is given
-    all chunks again.
+    It is created without arguments and used by one thread at a time. It need not persist anything: after a restart it
+    gets all chunks again.
     """
 
     def update(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
-        """Take these chunks in, or anew when their ids are known. `vectors`: one row a chunk, of length 1."""
+        """Add these chunks, or replace those with known ids. `vectors`: a row of length 1 for each chunk."""
         ...
 
     def remove(self, chunk_ids: Sequence[str]) -> None:
-        """Forget them; some may not be known."""
+        """Remove these chunks. Some of the ids may be unknown."""
         ...
 
     def query(self, text: str, vector: Vector, limit: int) -> Sequence[tuple[str, float]]:
-        """Ids of the best chunks, `limit` at most, best first, and how well each fits: 0 or more, higher is better.
+        """Ids and scores of the best chunks, at most `limit`, best first. Scores are 0 or more; higher is better.
 
         Args:
-            vector: Shape (dimensions,), of length 1: the encoder's, of `text`.
+            vector: The encoder's vector of `text`: shape (dimensions,), of length 1.
         """
         ...
 
@@ -54,7 +56,7 @@ MakeRetriever = Callable[[], CustomRetriever]
 
 
 class CollectionIndex:
-    """An index of one collection, and which chunks each version has in it."""
+    """A custom retriever of one collection, and the chunks that it holds of each version."""
 
     def __init__(self, index: CustomRetriever) -> None:
         self.index = index
@@ -72,100 +74,100 @@ class CollectionIndex:
 
 
 class CustomRetrievers:
-    """All indexes of all own paths. Methods block. Safe for several threads.
+    """The indexes of all custom retrievers. Methods block. Safe for several threads.
 
-    An index is made when its collection is first searched, from what the vector store has; from then on it is told
-    of every change.
+    An index is built from the vector store when its collection is first searched, and updated with every later change.
 
     Args:
-        makers: Classes by the name of the path.
+        factories: Classes by the name of their path.
     """
 
-    def __init__(self, store: VectorStore, makers: Mapping[str, MakeRetriever]) -> None:
+    def __init__(self, store: VectorStore, factories: Mapping[str, MakeRetriever]) -> None:
         self._store = store
-        self._makers = dict(makers)
-        self._fed: dict[str, dict[str, CollectionIndex]] = {}
+        self._factories = dict(factories)
+        self._indexes: dict[str, dict[str, CollectionIndex]] = {}
         self._lock = threading.RLock()
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self._makers)
+        return tuple(self._factories)
 
     def search(
         self,
         path: str,
         collection: str,
-        asked: Sequence[tuple[str, Vector | None]],
+        queries: Sequence[tuple[str, Vector | None]],
         limit: int,
-        filters: Mapping[str, Any] | None,
+        filters: Mapping[str, object] | None,
         *,
         without: Sequence[str] = (),
     ) -> list[list[Match]]:
-        """Matches, one list a question, best first. The filter is applied to what the index finds, ten times over.
+        """Matches, one list for each query, best first. Filters are applied to the results of the index.
 
         Raises:
-            InternalError: the user's code failed; the log has it.
+            InternalError: the custom retriever failed; the log has its traceback.
         """
-        more = 1 if filters is None and not without else 10
+        index_limit = max(limit if filters is None and not without else limit * _FILTER_FACTOR, _MIN_LIMIT)
         with self._lock:
-            index = self._level(collection)[path].index
-            found = [_query(path, index, text, vector, max(limit * more, _AT_LEAST)) for text, vector in asked]
-        wanted = {chunk_id for pairs in found for chunk_id, _ in pairs}
-        chunks = {c.chunk_id: c for c in self._store.chunks(collection, sorted(wanted), filters)}
-        seen = {chunk_id: chunk for chunk_id, chunk in chunks.items() if chunk.version_id not in without}
-        return [[Match(seen[i], float(score)) for i, score in pairs if i in seen][:limit] for pairs in found]
+            index = self._in_sync(collection)[path].index
+            results = [_query(path, index, text, vector, index_limit) for text, vector in queries]
+        chunk_ids = {chunk_id for result in results for chunk_id, _ in result}
+        stored = self._store.chunks(collection, sorted(chunk_ids), filters)
+        chunks = {chunk.chunk_id: chunk for chunk in stored if chunk.version_id not in without}
+        return [[Match(chunks[i], float(score)) for i, score in result if i in chunks][:limit] for result in results]
 
     def updated(self, collection: str, chunks: Sequence[Chunk], vectors: Vectors) -> None:
-        """The vector store has these chunks now."""
-        self._tell(collection, lambda fed: fed.update(chunks, vectors))
+        """Apply an insert into the vector store."""
+        self._apply(collection, lambda index: index.update(chunks, vectors))
 
     def removed(self, collection: str, version_ids: Sequence[str]) -> None:
-        self._tell(collection, lambda fed: fed.remove(version_ids))
+        """Apply a delete from the vector store."""
+        self._apply(collection, lambda index: index.remove(version_ids))
 
     def forget(self, collection: str) -> None:
-        """Its indexes are made anew when it is searched again."""
+        """Drop the indexes of a collection; the next search rebuilds them."""
         with self._lock:
-            self._fed.pop(collection, None)
+            self._indexes.pop(collection, None)
 
-    def _tell(self, collection: str, change: Callable[[CollectionIndex], None]) -> None:
+    def _apply(self, collection: str, change: Callable[[CollectionIndex], None]) -> None:
         with self._lock:
             try:
-                for fed in self._fed.get(collection, {}).values():
-                    change(fed)
+                for index in self._indexes.get(collection, {}).values():
+                    change(index)
             except Exception:
-                # What Milvus has is what counts: the index is made anew from it.
-                _log.exception("a search path of RAG_RETRIEVE__PATHS failed at a change; it is made anew")
-                self._fed.pop(collection, None)
+                # The vector store is the source of truth: the next search rebuilds the index from it.
+                _log.exception("a custom retriever of RAG_RETRIEVE__PATHS failed to apply a change; it will be rebuilt")
+                self._indexes.pop(collection, None)
 
-    def _level(self, collection: str) -> Mapping[str, CollectionIndex]:
-        """The collection's indexes, filled if they were not; changes wait for that."""
-        if collection not in self._fed:
-            made = {name: CollectionIndex(make()) for name, make in self._makers.items()}
+    def _in_sync(self, collection: str) -> Mapping[str, CollectionIndex]:
+        """The indexes of a collection, built if necessary. The caller holds the lock, so changes wait."""
+        if collection not in self._indexes:
+            indexes = {name: CollectionIndex(factory()) for name, factory in self._factories.items()}
             for chunks, vectors in self._store.pages(collection, _LOAD_ROWS):
-                for fed in made.values():
-                    fed.update(chunks, vectors)
-            self._fed[collection] = made
-        return self._fed[collection]
+                for index in indexes.values():
+                    index.update(chunks, vectors)
+            self._indexes[collection] = indexes
+        return self._indexes[collection]
 
 
 def _query(
     path: str, index: CustomRetriever, text: str, vector: Vector | None, limit: int
 ) -> Sequence[tuple[str, float]]:
     if vector is None:
-        raise InternalError(f"the search path {path!r} was asked without a vector")
+        raise InternalError(f"the search path {path!r} was queried without a vector")
     try:
         return list(index.query(text, vector, limit))[:limit]
     except Exception as error:
-        _log.exception("the search path %r of RAG_RETRIEVE__PATHS failed", path)
-        raise InternalError(f"the search path {path!r} of RAG_RETRIEVE__PATHS failed; the log has it") from error
+        _log.exception("the custom retriever %r of RAG_RETRIEVE__PATHS failed", path)
+        raise InternalError(f"the custom retriever {path!r} of RAG_RETRIEVE__PATHS failed; see the log") from error
 
 
 class MirroredStore:
-    """A `rag.ports.VectorStore` that tells own paths of every change made through it."""
+    """A `rag.ports.VectorStore` that passes every change on to the custom retrievers."""
 
-    def __init__(self, store: VectorStore, own: CustomRetrievers) -> None:
+    def __init__(self, store: VectorStore, custom: CustomRetrievers) -> None:
         self._store = store
-        self._own = own
+        self._custom = custom
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -180,45 +182,50 @@ class MirroredStore:
         again: bool = False,
     ) -> None:
         self._store.insert(collection, chunks, vectors, sparse, again=again)
-        self._own.updated(collection, chunks, vectors)
+        self._custom.updated(collection, chunks, vectors)
 
     def delete(self, collection: str, version_ids: Sequence[str]) -> None:
         self._store.delete(collection, version_ids)
-        self._own.removed(collection, version_ids)
+        self._custom.removed(collection, version_ids)
 
     def copy(
         self, collection: str, version_id: str, to_version_id: str, *, file_id: str, attributes: Attributes
     ) -> int:
         copied = self._store.copy(collection, version_id, to_version_id, file_id=file_id, attributes=attributes)
-        self._own.forget(collection)
+        self._custom.forget(collection)
         return copied
 
     def drop(self, collection: str) -> None:
         self._store.drop(collection)
-        self._own.forget(collection)
+        self._custom.forget(collection)
 
 
-def load_retrievers(named: Mapping[str, str]) -> dict[str, MakeRetriever]:
-    """The classes of `RAG_RETRIEVE__PATHS`, by the names of their paths.
+def load_retrievers(import_paths: Mapping[str, str]) -> dict[str, MakeRetriever]:
+    """The classes of `RAG_RETRIEVE__PATHS` by the names of their paths.
+
+    Args:
+        import_paths: `module:Class` by name.
 
     Raises:
-        SetupError: a name that is taken or not of letters; an import path without a class that has the methods.
+        SetupError: a name is reserved or malformed, or a class cannot be imported or lacks a method.
     """
-    return {name: _loaded(name, where) for name, where in named.items()}
+    return {name: _load(name, import_path) for name, import_path in import_paths.items()}
 
 
-def _loaded(name: str, where: str) -> MakeRetriever:
-    if not _NAME.fullmatch(name) or name in TAKEN:
+def _load(name: str, import_path: str) -> MakeRetriever:
+    if not _NAME.fullmatch(name) or name in RESERVED_NAMES:
         raise SetupError(
-            f"RAG_RETRIEVE__PATHS: {name!r} is no name for a path: use lower-case letters, digits and _, and none of "
-            f"{', '.join(TAKEN)}"
+            f"RAG_RETRIEVE__PATHS: {name!r} is not a valid path name: use lower-case letters, digits and _, and none "
+            f"of {', '.join(RESERVED_NAMES)}"
         )
-    module, _, attribute = where.partition(":")
+    module, _, attribute = import_path.partition(":")
     try:
-        made: MakeRetriever = getattr(importlib.import_module(module), attribute)
+        retriever: MakeRetriever = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise SetupError(f"RAG_RETRIEVE__PATHS: {name}: there is no {where!r} (module:Class): {error}") from error
-    lacking = [method for method in ("update", "remove", "query") if not callable(getattr(made, method, None))]
-    if lacking:
-        raise SetupError(f"RAG_RETRIEVE__PATHS: {name}: {where} has no method {', '.join(lacking)}")
-    return made
+        raise SetupError(
+            f"RAG_RETRIEVE__PATHS: {name}: cannot import {import_path!r} (expected module:Class): {error}"
+        ) from error
+    missing = [method for method in ("update", "remove", "query") if not callable(getattr(retriever, method, None))]
+    if missing:
+        raise SetupError(f"RAG_RETRIEVE__PATHS: {name}: {import_path} has no method {', '.join(missing)}")
+    return retriever

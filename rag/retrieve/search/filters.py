@@ -1,7 +1,7 @@
-"""OpenAI's filters, compiled to a Milvus expression template.
+"""Compiles OpenAI's filters to a Milvus expression template.
 
-A value never becomes part of the template: it stands there as `{v0}`, `{v1}`, ... and travels beside
-it. A key does become part of it, so only keys of harmless characters pass.
+Values are never part of the template: it holds placeholders `{v0}`, `{v1}`, ... and the values are passed separately.
+Keys are part of it, so only keys of safe characters are accepted.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from rag.errors import InvalidFilter
 
@@ -21,7 +21,7 @@ MAX_CLAUSES = 64
 MAX_LIST_VALUES = 256
 MAX_STRING_CHARS = 4096
 SPECIAL_KEYS = ("filename", "file_id")
-"""Keys that name a field of the chunk itself instead of one of its attributes."""
+"""Keys that refer to a field of the chunk instead of one of its attributes."""
 
 _SAFE_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _OPERATORS = {"eq": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -36,13 +36,13 @@ class CompiledFilter(NamedTuple):
     params: dict[str, Operand]
 
 
-def compile_filters(filters: Mapping[str, Any]) -> CompiledFilter:
+def compile_filters(filters: Mapping[str, object]) -> CompiledFilter:
     """The expression template and its parameters.
 
-    A comparison holds only for chunks that have the key: `ne` and `nin` do not match one that lacks it.
+    A comparison matches only chunks that have the key, also with `ne` and `nin`.
 
     Raises:
-        InvalidFilter: not OpenAI's shape, an unsafe key, a value of the wrong type, too deep or too long.
+        InvalidFilter: not OpenAI's schema, an unsafe key, a value of the wrong type, nested too deeply or too long.
     """
     compiler = _Compiler()
     expression = compiler.node(filters, depth=1)
@@ -50,15 +50,15 @@ def compile_filters(filters: Mapping[str, Any]) -> CompiledFilter:
 
 
 def with_literals(compiled: CompiledFilter) -> str:
-    """The expression with its parameters as literals, for Milvus Lite, which has no templates."""
+    """The expression with its parameters as literals: Milvus Lite has no templates."""
     return re.sub(r"\{(v\d+)\}", lambda match: literal(compiled.params[match[1]]), compiled.expression)
 
 
 def literal(value: Operand) -> str:
     """A value in Milvus's expression language.
 
-    A string literal there ends at its quote, and may hold anything but a bare backslash or line break:
-    with those four characters escaped no value can leave it.
+    A string literal ends at its quote, and may contain anything but a bare backslash or line break. With those four
+    characters escaped, no value can break out of it.
     """
     if isinstance(value, str):
         return f'"{value.translate(_ESCAPES)}"'
@@ -74,12 +74,12 @@ class _Compiler:
 
     def node(self, node: object, depth: int) -> str:
         if not isinstance(node, Mapping):
-            raise _invalid("a filter must be an object with a type")
+            raise _invalid("a filter must be an object with a `type`")
         if depth > MAX_DEPTH:
-            raise _invalid(f"filters may be nested {MAX_DEPTH} deep at most")
+            raise _invalid(f"filters may be nested at most {MAX_DEPTH} levels deep")
         self._clauses += 1
         if self._clauses > MAX_CLAUSES:
-            raise _invalid(f"filters may have {MAX_CLAUSES} clauses at most")
+            raise _invalid(f"filters may have at most {MAX_CLAUSES} clauses")
         kind = node.get("type")
         if kind == "and" or kind == "or":
             return self._compound(kind, node, depth)
@@ -87,14 +87,14 @@ class _Compiler:
             return self._comparison(kind, node)
         raise _invalid(f"the type of a filter must be one of {', '.join([*_OPERATORS, *_LISTS, 'and', 'or'])}")
 
-    def _compound(self, kind: str, node: Mapping[str, Any], depth: int) -> str:
+    def _compound(self, kind: str, node: Mapping[str, object], depth: int) -> str:
         _refuse_other_fields(node, {"type", "filters"})
         parts = node.get("filters")
         if not isinstance(parts, list) or not parts:
-            raise _invalid(f"`filters` of {kind} must be a list that is not empty")
+            raise _invalid(f"`filters` of {kind} must be a non-empty list")
         return _joined(kind, [self.node(part, depth + 1) for part in parts])
 
-    def _comparison(self, kind: str, node: Mapping[str, Any]) -> str:
+    def _comparison(self, kind: str, node: Mapping[str, object]) -> str:
         _refuse_other_fields(node, {"type", "key", "value"})
         key = _checked_key(node.get("key"))
         if "value" not in node:
@@ -107,13 +107,13 @@ class _Compiler:
     def _membership(self, kind: str, key: str, values: list[Scalar]) -> str:
         if key in SPECIAL_KEYS:
             return f"{key} {kind.replace('nin', 'not in')} {self._param(values)}"
-        # Milvus Lite allows `in` on plain fields only, not on a path into JSON; this form works everywhere.
+        # Milvus Lite supports `in` for plain fields only, not for JSON paths; this form works everywhere.
         operator, joiner = ("==", "or") if kind == "in" else ("!=", "and")
         terms = [f"{_field(key)} {operator} {self._param(value)}" for value in values]
         return self._exists(key, _joined(joiner, terms))
 
     def _exists(self, key: str, comparison: str) -> str:
-        # What a comparison with a missing key gives differs between Milvus versions; `exists` settles it.
+        # Milvus versions differ in how they compare a missing key; with `exists` they agree.
         return comparison if key in SPECIAL_KEYS else f"((exists {_field(key)}) and {comparison})"
 
     def _param(self, value: Operand) -> str:
@@ -123,7 +123,7 @@ class _Compiler:
 
 
 def _joined(operator: str, terms: Sequence[str]) -> str:
-    """The terms in a balanced tree: a server refuses expressions that are nested about 100 deep, as a chain is."""
+    """A balanced tree of the terms: Milvus servers reject chains, which are nested, at a depth of about 100."""
     if len(terms) == 1:
         return terms[0]
     middle = (len(terms) + 1) // 2
@@ -138,7 +138,7 @@ def _checked_key(key: object) -> str:
     if not isinstance(key, str):
         raise _invalid("the key of a filter must be a string")
     if not _SAFE_KEY.fullmatch(key):
-        raise _invalid(f"the filter key {key[:64]!a} is not of 1 to 64 letters, digits, dots, dashes and underscores")
+        raise _invalid(f"the filter key {key[:64]!a} must be 1 to 64 letters, digits, dots, dashes or underscores")
     return key
 
 
@@ -171,10 +171,10 @@ def _check_string(key: str, value: str) -> None:
         raise _invalid(f"the string compared with {key!r} is not valid Unicode")
 
 
-def _refuse_other_fields(node: Mapping[str, Any], known: set[str]) -> None:
+def _refuse_other_fields(node: Mapping[str, object], known: set[str]) -> None:
     for name in node:
         if name not in known:
-            raise _invalid(f"a filter of this type has no field {str(name)[:64]!a}")
+            raise _invalid(f"unknown field {str(name)[:64]!a} for a filter of this type")
 
 
 def _invalid(message: str) -> InvalidFilter:

@@ -49,13 +49,13 @@ async def submitted(batcher: Batcher[int, int], *items: int) -> list[asyncio.Tas
 async def test_a_single_item_runs_alone_at_once() -> None:
     """Trap B17: BentoML's adaptive batching makes it wait, and answers 503 at 8 users."""
     worker = Worker()
-    assert await Batcher(worker, max_items=8, lanes=1).submit(3) == 6
+    assert await Batcher(worker, max_items=8, max_batches=1).submit(3) == 6
     assert worker.batches == [[3]]
 
 
 async def test_what_waits_goes_together() -> None:
     worker = Worker(closed=True)
-    tasks = await submitted(Batcher(worker, max_items=8, lanes=1), 1, 2, 3, 4)
+    tasks = await submitted(Batcher(worker, max_items=8, max_batches=1), 1, 2, 3, 4)
     assert worker.batches == [[1]]
     worker.gate.set()
     assert await asyncio.gather(*tasks) == [2, 4, 6, 8]
@@ -64,7 +64,7 @@ async def test_what_waits_goes_together() -> None:
 
 async def test_a_batch_has_a_largest_size() -> None:
     worker = Worker(closed=True)
-    tasks = await submitted(Batcher(worker, max_items=2, lanes=1), 1, 2, 3, 4)
+    tasks = await submitted(Batcher(worker, max_items=2, max_batches=1), 1, 2, 3, 4)
     worker.gate.set()
     await asyncio.gather(*tasks)
     assert worker.batches == [[1], [2, 3], [4]]
@@ -72,7 +72,7 @@ async def test_a_batch_has_a_largest_size() -> None:
 
 async def test_lanes_work_side_by_side() -> None:
     worker = Worker(closed=True)
-    tasks = await submitted(Batcher(worker, max_items=8, lanes=2), 1, 2, 3, 4)
+    tasks = await submitted(Batcher(worker, max_items=8, max_batches=2), 1, 2, 3, 4)
     assert worker.batches == [[1], [2]]
     worker.gate.set()
     assert await asyncio.gather(*tasks) == [2, 4, 6, 8]
@@ -81,7 +81,7 @@ async def test_lanes_work_side_by_side() -> None:
 
 async def test_an_error_of_one_item_is_its_own() -> None:
     worker = Worker(faulty=[2], closed=True)
-    tasks = await submitted(Batcher(worker, max_items=8, lanes=1), 1, 2, 3)
+    tasks = await submitted(Batcher(worker, max_items=8, max_batches=1), 1, 2, 3)
     worker.gate.set()
     first, second, third = await asyncio.gather(*tasks, return_exceptions=True)
     assert (first, str(second), third) == (2, "item 2", 6)
@@ -89,14 +89,14 @@ async def test_an_error_of_one_item_is_its_own() -> None:
 
 async def test_an_error_that_is_raised_hits_the_whole_batch_and_no_other() -> None:
     worker = Worker(fatal=[3], closed=True)
-    tasks = await submitted(Batcher(worker, max_items=2, lanes=1), 1, 2, 3, 4)
+    tasks = await submitted(Batcher(worker, max_items=2, max_batches=1), 1, 2, 3, 4)
     worker.gate.set()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert [str(result) for result in results] == ["2", "whole batch", "whole batch", "8"]
 
 
 async def test_after_an_error_the_lane_is_free_again() -> None:
-    batcher: Batcher[int, int] = Batcher(Worker(fatal=[1]), max_items=2, lanes=1)
+    batcher: Batcher[int, int] = Batcher(Worker(fatal=[1]), max_items=2, max_batches=1)
     with pytest.raises(RuntimeError):
         await batcher.submit(1)
     assert await batcher.submit(2) == 4
@@ -104,7 +104,7 @@ async def test_after_an_error_the_lane_is_free_again() -> None:
 
 async def test_a_cancelled_item_that_waits_is_skipped() -> None:
     worker = Worker(closed=True)
-    tasks = await submitted(Batcher(worker, max_items=8, lanes=1), 1, 2, 3)
+    tasks = await submitted(Batcher(worker, max_items=8, max_batches=1), 1, 2, 3)
     tasks[1].cancel()
     await settle()
     worker.gate.set()
@@ -115,7 +115,7 @@ async def test_a_cancelled_item_that_waits_is_skipped() -> None:
 
 async def test_nothing_runs_when_all_that_waited_was_cancelled() -> None:
     worker = Worker(closed=True)
-    batcher: Batcher[int, int] = Batcher(worker, max_items=8, lanes=1)
+    batcher: Batcher[int, int] = Batcher(worker, max_items=8, max_batches=1)
     first, second = await submitted(batcher, 1, 2)
     second.cancel()
     await settle()
@@ -127,7 +127,7 @@ async def test_nothing_runs_when_all_that_waited_was_cancelled() -> None:
 
 async def test_a_cancelled_item_in_work_hurts_no_neighbour() -> None:
     worker = Worker(closed=True)
-    batcher: Batcher[int, int] = Batcher(worker, max_items=8, lanes=1)
+    batcher: Batcher[int, int] = Batcher(worker, max_items=8, max_batches=1)
     tasks = await submitted(batcher, 1, 2, 3)
     tasks[0].cancel()
     await settle()

@@ -19,9 +19,9 @@ from rag.retrieve.pipeline import RetrievalRequest
 from rag.retrieve.result import RetrievalResult
 from rag.retrieve.search.custom_retrievers import CustomRetrievers, MirroredStore, Vector, load_retrievers
 from rag.types import Chunk
-from tests.fakes import FakeEmbedder, FakeEmbedders, FakeVectorStore, FakeViews
+from tests.fakes import FakeEmbedder, FakeEmbedders, FakeSnapshotReader, FakeVectorStore
 from tests.support.builders import a_chunk, a_version_id
-from tests.support.retrieval_harness import a_finder
+from tests.support.retrieval_harness import make_pipeline
 
 DOCS = Path(__file__).parents[3] / "docs" / "own_paths.md"
 EXAMPLES = {m[2]: m[1] for m in re.finditer(r"```python\n(.*?class (\w+).*?)```", DOCS.read_text(), re.DOTALL)}
@@ -34,15 +34,15 @@ def example(name: str) -> Any:
 
 
 class House:
-    """A vector store with one path of the user's own, and a finder over both."""
+    """A vector store with one path of the user's own, and a pipeline over both."""
 
     def __init__(self, make: Any) -> None:
         self.embedder, plain = FakeEmbedder(), FakeVectorStore()
-        self.own = CustomRetrievers(plain, {"mine": make})
-        self.store = cast(VectorStore, MirroredStore(plain, self.own))
+        self.custom = CustomRetrievers(plain, {"mine": make})
+        self.store = cast(VectorStore, MirroredStore(plain, self.custom))
         self.store.create("default", self.embedder.dimensions, self.embedder.model_name)
         encoders, options = StoreEncoders(FakeEmbedders(self.embedder)), RetrieveOptions(duplicates=1)
-        self.finder = a_finder(encoders, plain, FakeViews(plain), own=self.own, options=options)
+        self.pipeline = make_pipeline(encoders, plain, FakeSnapshotReader(plain), custom=self.custom, options=options)
 
     def add(self, *texts: str, filename: str = "a.md", **fields: Any) -> list[Chunk]:
         chunks = [a_chunk(text, filename=filename, ordinal=n, **fields) for n, text in enumerate(texts)]
@@ -51,7 +51,7 @@ class House:
 
     async def find(self, text: str, **options: Any) -> RetrievalResult:
         changes = {"weights": {"dense": 0, "keyword": 0}, "top_k": 3}
-        return await self.finder.find(RetrievalRequest(text, "default", changes, **options))
+        return await self.pipeline.retrieve(RetrievalRequest(text, "default", changes, **options))
 
     async def texts(self, text: str, **options: Any) -> list[str]:
         return [hit.chunk.text for hit in (await self.find(text, **options)).hits]
@@ -89,7 +89,7 @@ async def test_a_dictionary_tree_finds_by_beginnings_what_no_other_path_does() -
 async def test_its_ranks_are_fused_with_the_others() -> None:
     house = House(example("PrefixPath"))
     house.add("the thermostat", "a thermos", "a boat")
-    found = await house.finder.find(RetrievalRequest("thermos", "default", {"top_k": 3}))
+    found = await house.pipeline.retrieve(RetrievalRequest("thermos", "default", {"top_k": 3}))
     assert found.hits[0].chunk.text == "a thermos"
     assert found.hits[0].ranks.keys() == {"dense", "keyword", "mine"}
 
@@ -160,8 +160,8 @@ def test_paths_are_loaded_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("named", "said"),
     [
-        ({"dense": "collections:Counter"}, "'dense' is no name"),
-        ({"My Path": "collections:Counter"}, "is no name"),
+        ({"dense": "collections:Counter"}, "'dense' is not a valid path name"),
+        ({"My Path": "collections:Counter"}, "is not a valid path name"),
         ({"mine": "no_such_module:Path"}, "no_such_module"),
         ({"mine": "collections:NoSuchClass"}, "NoSuchClass"),
         ({"mine": "collections"}, "module:Class"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.retrieve.ranking.duplicates import collapsed, presented
+from rag.retrieve.ranking.duplicates import deduplicate, with_context
 from rag.types import Chunk, Hit
 from tests.support.builders import a_chunk
 
@@ -24,8 +24,8 @@ def texts(found: list[Hit]) -> list[str]:
     return [hit.chunk.text for hit in found]
 
 
-def kept(*chunks: Chunk, likeness: float = 0.9, at_most: int = 100) -> list[Hit]:
-    return collapsed(hits(*chunks), likeness, at_most=at_most)
+def kept(*chunks: Chunk, likeness: float = 0.9, max_hits: int = 100) -> list[Hit]:
+    return deduplicate(hits(*chunks), likeness, max_hits=max_hits)
 
 
 def test_the_best_of_equal_texts_stays_and_names_the_others() -> None:
@@ -59,7 +59,7 @@ def test_likeness_1_wants_the_same_words_and_0_anything_in_common() -> None:
 
 def test_no_more_than_asked_for_and_duplicates_of_those_that_stay_do_not_count() -> None:
     chunks = [a_chunk(text, filename=str(n)) for n, text in enumerate(["a", "a", "b", "c", "a"])]
-    found = kept(*chunks, at_most=2)
+    found = kept(*chunks, max_hits=2)
     assert texts(found) == ["a", "b"]
     assert found[0].duplicates == (chunks[1].chunk_id, chunks[4].chunk_id)
 
@@ -80,7 +80,7 @@ def test_a_part_is_presented_as_the_larger_text_in_its_place() -> None:
     start = document.index("Second")
     part = a_chunk("Second sentence.", start=start, end=start + 16, context=parent)
     (hit,) = hits(part)
-    shown = presented(hit).chunk
+    shown = with_context(hit).chunk
     assert (shown.text, shown.context, shown.chunk_id) == (parent, "", part.chunk_id)
     assert document[shown.start : shown.end] == parent
 
@@ -88,13 +88,13 @@ def test_a_part_is_presented_as_the_larger_text_in_its_place() -> None:
 def test_a_text_made_of_a_passage_is_presented_as_that_passage() -> None:
     source = "Milvus listens on port 19530."
     pair = a_chunk("Which port?\n19530.", start=40, end=40 + len(source), context=source)
-    shown = presented(hits(pair)[0]).chunk
+    shown = with_context(hits(pair)[0]).chunk
     assert (shown.text, shown.start, shown.end) == (source, 40, 40 + len(source))
 
 
 def test_it_can_stop_at_the_last_hit_that_is_wanted() -> None:
     first, other, same = (a_chunk(text, filename=text) for text in ("a b c", "x y z", "A  b, c"))
-    stopped = collapsed(hits(first, other, same), 1, at_most=2, all_duplicates=False)
+    stopped = deduplicate(hits(first, other, same), 1, max_hits=2, all_duplicates=False)
     assert (texts(stopped), [hit.duplicates for hit in stopped]) == (["a b c", "x y z"], [(), ()])
-    between = collapsed(hits(first, same, other), 1, at_most=2, all_duplicates=False)
+    between = deduplicate(hits(first, same, other), 1, max_hits=2, all_duplicates=False)
     assert (texts(between), between[0].duplicates) == (["a b c", "x y z"], (same.chunk_id,))

@@ -1,4 +1,4 @@
-"""question -> plan -> matches -> one list -> each text once -> reranked -> the best."""
+"""The retrieval pipeline: options, snapshot, cache, plan, search, fusion, deduplication, reranking."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import pytest
 
 from rag.adapters.memory_cache import MemoryCache
 from rag.encoders import StoreEncoders
-from rag.errors import DependencyUnavailable
+from rag.errors import DependencyUnavailable, InvalidRequest
 from rag.http.native.explanation import explanation
 from rag.retrieve.cache.retrieval_cache import RetrievalCache
+from rag.retrieve.lease import ReadLease
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
 from rag.retrieve.planning.follow_up import in_conversation
@@ -22,9 +23,9 @@ from rag.retrieve.planning.plan import Plan
 from rag.retrieve.ranking.relevance import nothing_relevant
 from rag.retrieve.result import RetrievalResult, pack_result, unpack_result
 from rag.types import Message, Prompt
-from tests.fakes import FakeEmbedder, FakeEmbedders, FakePlanner, FakeReranker, FakeVectorStore, FakeViews
+from tests.fakes import FakeEmbedder, FakeEmbedders, FakePlanner, FakeReranker, FakeSnapshotReader, FakeVectorStore
 from tests.support.builders import a_chunk
-from tests.support.retrieval_harness import a_finder
+from tests.support.retrieval_harness import make_pipeline
 
 TEXTS = ["red apples", "green apples", "green pears", "blue plums", "a boat on the sea"]
 
@@ -32,8 +33,10 @@ TEXTS = ["red apples", "green apples", "green pears", "blue plums", "a boat on t
 class Bench:
     def __init__(self, **options: Any) -> None:
         self.embedder, self.store = FakeEmbedder(), FakeVectorStore()
-        self.views, self.planner, self.reranker = FakeViews(self.store), FakePlanner(), FakeReranker()
+        self.snapshots, self.planner, self.reranker = FakeSnapshotReader(self.store), FakePlanner(), FakeReranker()
         self.options = RetrieveOptions(**{"top_k": 3, "duplicates": 1, **options})
+        self.leases = ReadLease()
+        self.cache: RetrievalCache[RetrievalResult] | None = None
         self.store.create("default", self.embedder.dimensions, self.embedder.model_name)
         self.add(*TEXTS)
 
@@ -42,17 +45,34 @@ class Bench:
         self.store.insert("default", chunks, self.embedder.vectors(texts))
 
     @property
-    def finder(self) -> RetrievalPipeline:
+    def pipeline(self) -> RetrievalPipeline:
         encoders = StoreEncoders(FakeEmbedders(self.embedder))
-        return a_finder(
-            encoders, self.store, self.views, options=self.options, planner=self.planner, reranker=self.reranker
+        return make_pipeline(
+            encoders,
+            self.store,
+            self.snapshots,
+            leases=self.leases,
+            options=self.options,
+            planner=self.planner,
+            reranker=self.reranker,
+            cache=self.cache,
+        )
+
+    def use_cache(self, semantic: float | None = None) -> None:
+        self.cache = RetrievalCache(
+            MemoryCache(2**20),
+            pack_result,
+            unpack_result,
+            lambda result: result.is_cacheable,
+            ttl_s=60,
+            semantic=semantic,
         )
 
     async def find(
         self, text: str, *, history: Sequence[Message] = (), explain: bool = False, **changes: Any
     ) -> RetrievalResult:
         question = RetrievalRequest(text, "default", changes, history=tuple(history), explain=explain)
-        return await self.finder.find(question)
+        return await self.pipeline.retrieve(question)
 
 
 def texts(found: RetrievalResult) -> list[str]:
@@ -64,7 +84,7 @@ def texts(found: RetrievalResult) -> list[str]:
 
 async def test_the_store_goes_before_the_service_and_the_request_before_both() -> None:
     bench = Bench(candidates=7, rrf_k=5)
-    bench.views.retrieval = json.dumps({"top_k": 2, "candidates": 3})
+    bench.snapshots.retrieval = json.dumps({"top_k": 2, "candidates": 3})
     found = await bench.find("apples", candidates=4)
     assert (found.options.top_k, found.options.candidates, found.options.rrf_k) == (2, 4, 5)
     assert len(found.hits) == 2
@@ -76,14 +96,14 @@ async def test_the_store_goes_before_the_service_and_the_request_before_both() -
 async def test_no_plan_is_made_of_a_plain_question() -> None:
     bench = Bench(rewrite=True)
     found = await bench.find("apples")
-    assert bench.planner.asked == []
+    assert bench.planner.questions == []
     assert found.plan == Plan(("apples",))
     assert "plan" not in found.timings_ms
 
 
 async def test_a_follow_up_is_searched_for_as_what_it_means() -> None:
     bench = Bench(rewrite=True)
-    bench.planner.plans = Plan(("blue plums",), rewritten="blue plums")
+    bench.planner.result = Plan(("blue plums",), rewritten="blue plums")
     found = await bench.find("and those?", history=[Message("user", "plums")])
     assert texts(found)[0] == "blue plums"
     assert bench.embedder.calls == [(("blue plums",), "query")]
@@ -99,12 +119,16 @@ async def test_without_rewriting_a_follow_up_is_also_searched_behind_what_was_as
     assert "dense/conversation" in found.hits[0].ranks
     behind = "what of blue plums\nsince when?\nand the others?"
     assert bench.embedder.calls == [(("and the others?", behind), "query")]
-    assert (found.plan.queries, found.plan.in_conversation, bench.planner.asked) == (("and the others?",), behind, [])
+    assert (found.plan.queries, found.plan.in_conversation, bench.planner.questions) == (
+        ("and the others?",),
+        behind,
+        [],
+    )
 
 
 async def test_a_plan_that_could_not_rewrite_is_helped_out() -> None:
     bench = Bench(rewrite=True)
-    bench.planner.plans = Plan(("and those?",), note="rewriting: timeout")
+    bench.planner.result = Plan(("and those?",), note="rewriting: timeout")
     found = await bench.find("and those?", history=[Message("user", "blue plums")])
     assert (texts(found)[0], found.plan.in_conversation) == ("blue plums", "blue plums\nand those?")
 
@@ -125,20 +149,18 @@ async def test_a_follow_up_is_answered_where_it_is_near_only_in_its_conversation
     assert nothing_relevant((await bench.find("and more?", history=[Message("user", "of what")])).hits, 0.4)
 
 
-async def test_what_was_kept_is_kept_for_its_conversation() -> None:
+async def test_a_cached_follow_up_belongs_to_its_conversation() -> None:
     bench = Bench()
-    kept = RetrievalCache(MemoryCache(2**20), pack_result, unpack_result, ttl_s=60)
-    encoders = StoreEncoders(FakeEmbedders(bench.embedder))
-    finder = a_finder(encoders, bench.store, bench.views, options=bench.options, planner=bench.planner, kept=kept)
+    bench.use_cache()
     plums, boats = (Message("user", text) for text in ("blue plums", "a boat on the sea"))
     for history, first in (((plums,), "blue plums"), ((boats,), "a boat on the sea"), ((plums,), "blue plums")):
-        assert texts(await finder.find(RetrievalRequest("and that?", "default", history=history)))[0] == first
+        assert texts(await bench.find("and that?", history=history))[0] == first
     assert len(bench.embedder.calls) == 2
 
 
 async def test_further_queries_find_more_and_invented_answers_only_by_meaning() -> None:
     bench = Bench(queries=1, hypothetical=True)
-    bench.planner.plans = Plan(("red apples", "blue plums"), hypothetical=("a boat",))
+    bench.planner.result = Plan(("red apples", "blue plums"), hypothetical=("a boat",))
     found = await bench.find("red apples")
     paths = {name for hit in found.hits for name in hit.ranks}
     assert paths == {"dense", "keyword", "dense/query 2", "keyword/query 2", "dense/hypothetical 1"}
@@ -148,7 +170,7 @@ async def test_further_queries_find_more_and_invented_answers_only_by_meaning() 
 
 async def test_what_the_planner_left_out_is_said() -> None:
     bench = Bench(queries=2)
-    bench.planner.plans = Plan(("red apples",), note="timeout")
+    bench.planner.result = Plan(("red apples",), note="timeout")
     assert (await bench.find("red apples")).plan.note == "timeout"
 
 
@@ -254,10 +276,91 @@ async def test_nothing_is_collected_for_who_does_not_ask() -> None:
     assert (await Bench().find("apples")).candidates == ()
 
 
-# What is kept
+# Snapshot and lease
 
 
-async def test_what_was_found_survives_packing() -> None:
+@pytest.mark.parametrize("cached", [False, True])
+async def test_the_snapshot_is_read_once_and_a_change_while_planning_is_not_seen(cached: bool) -> None:
+    bench = Bench(queries=1)
+    if cached:
+        bench.use_cache()
+
+    def publish() -> None:
+        bench.snapshots.revision += 1
+
+    bench.planner.while_planning = publish
+    result = await bench.find("red apples")
+    assert (result.snapshot.revision, bench.snapshots.revision, bench.snapshots.reads) == (0, 1, 1)
+
+
+async def test_a_result_is_cached_for_the_revision_that_was_read() -> None:
+    bench = Bench(queries=1)
+    bench.use_cache()
+    bench.planner.while_planning = lambda: setattr(bench.snapshots, "revision", 1)
+    first = await bench.find("red apples")
+    bench.planner.while_planning = lambda: None
+    newer = await bench.find("red apples")
+    assert "cached" not in newer.timings_ms
+    assert newer.key != first.key
+    bench.snapshots.revision = 0
+    again = await bench.find("red apples")
+    assert ("cached" in again.timings_ms, again.key, again.hits) == (True, first.key, first.hits)
+
+
+async def test_a_result_of_an_incomplete_plan_is_not_cached() -> None:
+    bench = Bench(queries=1)
+    bench.use_cache()
+    bench.planner.result = Plan(("red apples",), note="several queries: timeout")
+    for _ in range(2):
+        result = await bench.find("red apples")
+        assert ("cached" in result.timings_ms, result.key) == (False, "")
+    assert len(bench.planner.questions) == 2
+
+
+async def test_the_semantic_cache_and_the_search_share_the_vector_of_the_question() -> None:
+    bench = Bench()
+    bench.use_cache(semantic=0.99)
+    assert texts(await bench.find("red apples"))[0] == "red apples"
+    assert bench.embedder.calls == [(("red apples",), "query")]
+
+
+@pytest.mark.parametrize("cached", [False, True])
+async def test_the_lease_is_held_while_planning_and_searching_and_released_afterwards(cached: bool) -> None:
+    bench = Bench(queries=1, rerank=True)
+    if cached:
+        bench.use_cache()
+    released: dict[str, bool] = {}
+
+    def check(step: str) -> None:
+        released[step] = bench.leases.wait_for_those_before(timeout_s=0)
+
+    bench.snapshots.while_reading = lambda: check("snapshot")
+    bench.planner.while_planning = lambda: check("plan")
+    bench.store.while_searching = lambda: check("search")
+    await bench.find("red apples")
+    check("afterwards")
+    assert released == {"snapshot": False, "plan": False, "search": False, "afterwards": True}
+
+
+async def test_a_failed_question_releases_its_lease() -> None:
+    bench = Bench()
+    bench.embedder.failure = DependencyUnavailable("no encoder")
+    with pytest.raises(DependencyUnavailable):
+        await bench.find("apples")
+    assert bench.leases.wait_for_those_before(timeout_s=0)
+
+
+async def test_an_unknown_path_is_refused_before_planning() -> None:
+    bench = Bench(queries=1)
+    with pytest.raises(InvalidRequest, match="no_such_path"):
+        await bench.find("apples", weights={"no_such_path": 1})
+    assert bench.planner.questions == []
+
+
+# Serialization and batches
+
+
+async def test_a_result_survives_packing() -> None:
     found = replace(await Bench(weights={"dense": 2.0}).find("apples"), timings_ms={})
     assert unpack_result(pack_result(found)) == found
     with pytest.raises(ValueError, match="another release"):
@@ -266,6 +369,6 @@ async def test_what_was_found_survives_packing() -> None:
 
 async def test_questions_of_one_moment_see_one_state_each() -> None:
     bench = Bench()
-    finder = bench.finder
-    found = await asyncio.gather(*(finder.find(RetrievalRequest(text, "default")) for text in TEXTS))
+    pipeline = bench.pipeline
+    found = await asyncio.gather(*(pipeline.retrieve(RetrievalRequest(text, "default")) for text in TEXTS))
     assert [texts(f)[0] for f in found] == TEXTS

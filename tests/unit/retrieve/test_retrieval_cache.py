@@ -1,4 +1,4 @@
-"""What was found before is found at once, and never when anything has changed."""
+"""A repeated question is answered from the cache, and never after anything that it depends on has changed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rag.adapters.memory_cache import MemoryCache
 from rag.errors import DependencyUnavailable
 from rag.ports import Cache
 from rag.retrieve.cache.question_group import UnitVector
-from rag.retrieve.cache.retrieval_cache import CacheLookup, CacheState, RetrievalCache
+from rag.retrieve.cache.retrieval_cache import CacheEntry, CacheState, RetrievalCache
 from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.slow_cache import SlowCache
 
@@ -37,37 +37,35 @@ def unpack(data: bytes) -> str:
         raise ValueError("this is of another release") from None
 
 
-def keeping(cache: Cache | None = None, semantic: float | None = None, ttl_s: float = 60.0) -> RetrievalCache[str]:
+def make_cache(cache: Cache | None = None, semantic: float | None = None, ttl_s: float = 60.0) -> RetrievalCache[str]:
     return RetrievalCache(cache or MemoryCache(1 << 20), pack, unpack, ttl_s=ttl_s, semantic=semantic)
 
 
-class Asker:
-    """Asks `kept`, and counts the searches and the vectors that it took."""
+class Client:
+    """Asks the cache, and counts how often it had to search and to encode."""
 
-    def __init__(self, kept: RetrievalCache[str]) -> None:
-        self._kept = kept
+    def __init__(self, cache: RetrievalCache[str]) -> None:
+        self._cache = cache
         self.searches = 0
         self.vectors = 0
         self.failure: Exception | None = None
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def ask(
-        self, question: str, state: CacheState = STATE, *, seen: CacheState | None = None
-    ) -> CacheLookup[str]:
-        async def work() -> tuple[str, CacheState]:
+    async def ask(self, question: str, state: CacheState = STATE) -> CacheEntry[str]:
+        async def compute(vector: UnitVector | None) -> str:
             self.searches += 1
             number = self.searches
             await self.gate.wait()
             if self.failure is not None:
                 raise self.failure
-            return f"search {number}", state if seen is None else seen
+            return f"search {number}"
 
-        async def vector() -> UnitVector:
+        async def encode() -> UnitVector:
             self.vectors += 1
             return np.asarray((await EMBEDDER.encode([question], "query"))[0])
 
-        return await self._kept.found(question, state, work, vector)
+        return await self._cache.get_or_compute(question, state, compute, encode)
 
 
 async def settle() -> None:
@@ -76,18 +74,18 @@ async def settle() -> None:
 
 
 async def test_the_second_time_nothing_is_searched() -> None:
-    asker = Asker(keeping())
-    cold, warm = await asker.ask("what?"), await asker.ask("what?")
-    assert (cold.value, cold.cached) == ("search 1", False)
-    assert (warm.value, warm.cached, warm.key) == ("search 1", True, cold.key)
-    assert (asker.searches, asker.vectors) == (1, 0)
+    client = Client(make_cache())
+    cold, warm = await client.ask("what?"), await client.ask("what?")
+    assert (cold.value, cold.is_hit) == ("search 1", False)
+    assert (warm.value, warm.is_hit, warm.key) == ("search 1", True, cold.key)
+    assert (client.searches, client.vectors) == (1, 0)
 
 
 @pytest.mark.parametrize("other", ["What?", "what? ", "what", "", "was?"])
 async def test_another_question_is_another_search(other: str) -> None:
-    asker = Asker(keeping())
-    await asker.ask("what?")
-    assert (await asker.ask(other)).value == "search 2"
+    client = Client(make_cache())
+    await client.ask("what?")
+    assert (await client.ask(other)).value == "search 2"
 
 
 VALUE = st.recursive(
@@ -101,146 +99,138 @@ VALUE = st.recursive(
 async def test_whatever_changes_of_the_state_is_another_search(
     state: dict[str, Any], semantic: bool, data: st.DataObject
 ) -> None:
-    asker = Asker(keeping(semantic=0.5 if semantic else None))
-    await asker.ask("what?", state)
+    client = Client(make_cache(semantic=0.5 if semantic else None))
+    await client.ask("what?", state)
     name = data.draw(st.sampled_from(sorted(state)))
     value = data.draw(VALUE.filter(lambda value: json.dumps(value) != json.dumps(state[name])))
     less = {key: part for key, part in state.items() if key != name}
     for changed in (state | {name: value}, less, state | {name + "'": value}):
         if json.dumps(changed, sort_keys=True) != json.dumps(state, sort_keys=True):
-            assert not (await asker.ask("what?", changed)).cached
-    assert (await asker.ask("what?", state)).value == "search 1"
+            assert not (await client.ask("what?", changed)).is_hit
+    assert (await client.ask("what?", state)).value == "search 1"
 
 
 async def test_it_is_kept_for_its_time_alone() -> None:
-    asker = Asker(keeping(ttl_s=0.05))
-    await asker.ask("what?")
-    assert (await asker.ask("what?")).cached
+    client = Client(make_cache(ttl_s=0.05))
+    await client.ask("what?")
+    assert (await client.ask("what?")).is_hit
     await asyncio.sleep(0.1)
-    assert not (await asker.ask("what?")).cached
+    assert not (await client.ask("what?")).is_hit
 
 
 async def test_what_failed_is_not_kept() -> None:
-    asker = Asker(keeping())
-    asker.failure = DependencyUnavailable("Milvus does not answer")
+    client = Client(make_cache())
+    client.failure = DependencyUnavailable("Milvus does not answer")
     with pytest.raises(DependencyUnavailable):
-        await asker.ask("what?")
-    asker.failure = None
-    assert (await asker.ask("what?")).value == "search 2"
+        await client.ask("what?")
+    client.failure = None
+    assert (await client.ask("what?")).value == "search 2"
 
 
 async def test_what_was_given_up_is_not_kept() -> None:
-    asker = Asker(keeping())
-    asker.gate.clear()
-    asking = asyncio.create_task(asker.ask("what?"))
+    client = Client(make_cache())
+    client.gate.clear()
+    asking = asyncio.create_task(client.ask("what?"))
     await settle()
     asking.cancel()
     await settle()
-    asker.gate.set()
-    assert (await asker.ask("what?")).value == "search 2"
+    client.gate.set()
+    assert (await client.ask("what?")).value == "search 2"
 
 
 async def test_equal_questions_at_once_are_one_search() -> None:
-    asker = Asker(keeping())
-    asker.gate.clear()
-    asking = [asyncio.create_task(asker.ask("what?")) for _ in range(20)]
+    client = Client(make_cache())
+    client.gate.clear()
+    asking = [asyncio.create_task(client.ask("what?")) for _ in range(20)]
     await settle()
     asking[0].cancel()
     await settle()
-    asker.gate.set()
+    client.gate.set()
     assert [outcome.value for outcome in await asyncio.gather(*asking[1:])] == ["search 1"] * 19
-    assert asker.searches == 1
-    assert (await asker.ask("what?")).cached
+    assert client.searches == 1
+    assert (await client.ask("what?")).is_hit
 
 
-async def test_what_saw_a_newer_state_is_kept_under_that_one() -> None:
-    asker = Asker(keeping())
-    newer = STATE | {"revision": 2}
-    outcome = await asker.ask("what?", STATE, seen=newer)
-    assert not outcome.cached
-    assert (await asker.ask("what?", newer)).value == outcome.value
-    assert (await asker.ask("what?", newer)).key == outcome.key
-    assert (await asker.ask("what?", STATE)).value == "search 2"
+async def test_a_result_that_is_not_cacheable_is_computed_every_time() -> None:
+    cache = RetrievalCache(MemoryCache(1 << 20), pack, unpack, lambda value: value != "partial", ttl_s=60, semantic=0.8)
+    searches = 0
 
-
-async def test_what_is_not_to_be_kept_is_not() -> None:
-    kept, searches = keeping(semantic=0.8), 0
-
-    async def work() -> tuple[str, None]:
+    async def compute(vector: UnitVector | None) -> str:
         nonlocal searches
         searches += 1
-        return "without a part", None
+        return "partial"
 
-    async def vector() -> UnitVector:
+    async def encode() -> UnitVector:
         return np.array([1, 0, 0], dtype=np.float32)
 
     for _ in range(2):
-        assert await kept.found("what?", STATE, work, vector) == CacheLookup("without a part", "", cached=False)
+        entry = await cache.get_or_compute("what?", STATE, compute, encode)
+        assert entry == CacheEntry("partial", "", is_hit=False)
     assert searches == 2
 
 
+@pytest.mark.parametrize("semantic", [None, 0.8])
+async def test_the_search_gets_the_vector_that_the_semantic_cache_computed(semantic: float | None) -> None:
+    vector = np.array([1, 0, 0], dtype=np.float32)
+    received: list[UnitVector | None] = []
+
+    async def compute(question_vector: UnitVector | None) -> str:
+        received.append(question_vector)
+        return "found"
+
+    async def encode() -> UnitVector:
+        return vector
+
+    await make_cache(semantic=semantic).get_or_compute("what?", STATE, compute, encode)
+    assert received == [None if semantic is None else vector]
+
+
 async def test_a_question_that_means_the_same_has_the_earlier_ones_hits() -> None:
-    asker = Asker(keeping(semantic=0.8))
-    first = await asker.ask("how do I create an index")
-    near = await asker.ask("how do I create one index")
-    assert (near.value, near.cached, near.key) == (first.value, True, first.key)
-    far = await asker.ask("what is a vector")
-    assert (far.value, far.cached) == ("search 2", False)
-    assert (await asker.ask("how do I create one index", STATE | {"revision": 2})).value == "search 3"
+    client = Client(make_cache(semantic=0.8))
+    first = await client.ask("how do I create an index")
+    near = await client.ask("how do I create one index")
+    assert (near.value, near.is_hit, near.key) == (first.value, True, first.key)
+    far = await client.ask("what is a vector")
+    assert (far.value, far.is_hit) == ("search 2", False)
+    assert (await client.ask("how do I create one index", STATE | {"revision": 2})).value == "search 3"
 
 
 async def test_an_equal_question_needs_no_vector() -> None:
-    asker = Asker(keeping(semantic=0.8))
-    await asker.ask("what?")
-    await asker.ask("what?")
-    assert asker.vectors == 1
+    client = Client(make_cache(semantic=0.8))
+    await client.ask("what?")
+    await client.ask("what?")
+    assert client.vectors == 1
 
 
 async def test_what_means_the_same_is_measured_from_the_question_that_was_searched() -> None:
     """Not from one that was itself only near: else a chain of them would lead anywhere."""
-    asker = Asker(keeping(semantic=0.7))
+    client = Client(make_cache(semantic=0.7))
     words = ["a", "b", "c", "d", "e", "f", "g", "h"]
-    await asker.ask(" ".join(words))
+    await client.ask(" ".join(words))
     outcomes = []
     for n in range(len(words)):
         words[n] = f"other{n}"
-        outcomes.append((await asker.ask(" ".join(words))).value)
+        outcomes.append((await client.ask(" ".join(words))).value)
     assert outcomes[0] == "search 1"
     assert outcomes[-1] != "search 1"
 
 
-async def test_a_vector_of_another_encoder_is_not_remembered() -> None:
-    """The encoder was changed while the question was on its way."""
-    kept = keeping(semantic=0.8)
-    newer = STATE | {"models": ["another", "", ""]}
-    await Asker(kept).ask("how do I create an index", STATE, seen=newer)
-
-    async def work() -> tuple[str, CacheState]:
-        return "searched", newer
-
-    async def vector() -> UnitVector:
-        return np.array([1, 0, 0], dtype=np.float32)
-
-    assert (await kept.found("how do I create one index", newer, work, vector)).value == "searched"
-    assert (await kept.found("how do I create an index", newer, work, vector)).value == "search 1"
-
-
 async def test_what_another_release_kept_is_searched_anew(caplog: pytest.LogCaptureFixture) -> None:
     cache = MemoryCache(1 << 20)
-    asker = Asker(keeping(cache))
-    key = (await asker.ask("what?")).key
+    client = Client(make_cache(cache))
+    key = (await client.ask("what?")).key
     await cache.put(key, b'{"other": 1}', 60)
-    assert (await asker.ask("what?")).value == "search 2"
+    assert (await client.ask("what?")).value == "search 2"
     assert "of another release" in caplog.text
-    assert (await asker.ask("what?")).cached
+    assert (await client.ask("what?")).is_hit
 
 
 async def test_what_cannot_be_packed_is_answered_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
     def refuse(value: str) -> bytes:
         raise TypeError("cannot be packed")
 
-    asker = Asker(RetrievalCache(MemoryCache(1 << 20), refuse, unpack, ttl_s=60))
-    assert [(await asker.ask("what?")).value for _ in range(2)] == ["search 1", "search 2"]
+    client = Client(RetrievalCache(MemoryCache(1 << 20), refuse, unpack, ttl_s=60))
+    assert [(await client.ask("what?")).value for _ in range(2)] == ["search 1", "search 2"]
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
 
 
@@ -262,26 +252,24 @@ class World:
     def state(self) -> dict[str, int]:
         return {"revision": self.revision, "encoder": self.encoder}
 
-    async def ask(self, kept: RetrievalCache[str], question: int) -> tuple[CacheLookup[str], range]:
-        """What was found, and the revisions that were current while it was asked."""
+    async def ask(self, cache: RetrievalCache[str], question: int) -> tuple[CacheEntry[str], range]:
+        """The entry, and the revisions that were current while the question was on its way."""
         first = self.revision
         await self._pause()
         state = self.state()
 
-        async def work() -> tuple[str, CacheState]:
+        async def compute(vector: UnitVector | None) -> str:
             await self._pause()
-            seen = self.state()
-            await self._pause()
-            return f"{question} {seen['revision']}", seen
+            return f"{question} {state['revision']}"
 
-        async def vector() -> UnitVector:
+        async def encode() -> UnitVector:
             await self._pause()
             made = np.zeros(2 + state["encoder"] % 3, dtype=np.float32)
             made[:2] = np.cos(question / 2), np.sin(question / 2)
             return made
 
-        outcome = await kept.found(str(question), state, work, vector)
-        return outcome, range(first, self.revision + 1)
+        entry = await cache.get_or_compute(str(question), state, compute, encode)
+        return entry, range(first, self.revision + 1)
 
     async def _pause(self) -> None:
         for _ in range(self._turns()):
@@ -314,11 +302,11 @@ async def test_no_answer_is_from_a_revision_that_was_not_current(
 ) -> None:
     """Whatever is published while questions are on their way, leave, share their work or find the cache down."""
     world = World(cycled(delays))
-    kept = keeping(SlowCache(cycled(answers)), semantic)
-    asking: list[tuple[int, asyncio.Task[tuple[CacheLookup[str], range]]]] = []
+    cache = make_cache(SlowCache(cycled(answers)), semantic)
+    asking: list[tuple[int, asyncio.Task[tuple[CacheEntry[str], range]]]] = []
     for step, number in steps:
         if step == "ask":
-            asking.append((number, asyncio.create_task(world.ask(kept, number))))
+            asking.append((number, asyncio.create_task(world.ask(cache, number))))
         elif step == "publish":
             world.publish(other_encoder=bool(number))
         elif step == "leave" and asking:
@@ -330,19 +318,19 @@ async def test_no_answer_is_from_a_revision_that_was_not_current(
         outcome, current = await task
         of, revision = map(int, outcome.value.split())
         assert revision in current
-        assert of == question or (outcome.cached and semantic is not None and abs(of - question) == 1)
+        assert of == question or (outcome.is_hit and semantic is not None and abs(of - question) == 1)
     await settle()
-    assert not kept._flights._flights
-    await _all_is_kept_where_it_belongs(world, kept)
+    assert not cache._flights._flights
+    await _check_every_cached_result(world, cache)
 
 
-async def _all_is_kept_where_it_belongs(world: World, kept: RetrievalCache[str]) -> None:
-    """In every state that there may have been: what is kept there is of that revision."""
+async def _check_every_cached_result(world: World, cache: RetrievalCache[str]) -> None:
+    """For every possible state: a cached result is one of that revision."""
     for revision, encoder, question in itertools.product(range(world.revision + 1), range(world.encoder + 1), range(4)):
         state = {"revision": revision, "encoder": encoder}
 
-        async def work(state: CacheState = state) -> tuple[str, CacheState]:
-            return "nothing", state
+        async def compute(vector: UnitVector | None) -> str:
+            return "nothing"
 
-        outcome = await kept.found(str(question), state, work)
+        outcome = await cache.get_or_compute(str(question), state, compute)
         assert outcome.value in ("nothing", f"{question} {revision}")

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from rag.encoders import StoreEncoders
-from rag.errors import DependencyUnavailable, InvalidFilter, InvalidRequest, VectorStoreNotFound
+from rag.errors import DependencyUnavailable, EmbeddingMismatch, InvalidFilter, InvalidRequest, VectorStoreNotFound
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.pipeline import RetrievalRequest
 from rag.retrieve.ranking.relevance import nothing_relevant
 from rag.retrieve.result import RetrievalResult
 from rag.types import Hit, SearchMode
-from tests.fakes import FakeEmbedder, FakeEmbedders, FakeVectorStore, FakeViews
+from tests.fakes import FakeEmbedder, FakeEmbedders, FakeSnapshotReader, FakeVectorStore
 from tests.support.builders import a_chunk
-from tests.support.retrieval_harness import a_finder
+from tests.support.retrieval_harness import make_pipeline
 
 TEXTS = ["red apples", "green apples", "green pears", "blue plums", "red cherries", "a boat on the sea"]
 
@@ -27,10 +27,10 @@ class Bench:
 
     def __init__(self, candidates: int = 5) -> None:
         self.embedder, self.store = FakeEmbedder(), FakeVectorStore()
-        self.views = FakeViews(self.store)
+        self.snapshots = FakeSnapshotReader(self.store)
         encoders = StoreEncoders(FakeEmbedders(self.embedder))
         options = RetrieveOptions(candidates=candidates, duplicates=1)
-        self.finder = a_finder(encoders, self.store, self.views, options=options)
+        self.pipeline = make_pipeline(encoders, self.store, self.snapshots, options=options)
         chunks = [a_chunk(t, ordinal=i, attributes={"color": t.split()[0]}) for i, t in enumerate(TEXTS)]
         for name in ("default", "other"):
             self.store.create(name, self.embedder.dimensions, self.embedder.model_name)
@@ -38,9 +38,9 @@ class Bench:
 
     async def search_together(self, *queries: RetrievalRequest) -> list[RetrievalResult | BaseException]:
         """Behind two queries that keep both lanes busy, so that all of `queries` are one batch."""
-        busy = [asyncio.create_task(self.finder.find(query("busy"))) for _ in range(2)]
+        busy = [asyncio.create_task(self.pipeline.retrieve(query("busy"))) for _ in range(2)]
         await asyncio.sleep(0)
-        results = await asyncio.gather(*(self.finder.find(q) for q in queries), return_exceptions=True)
+        results = await asyncio.gather(*(self.pipeline.retrieve(q) for q in queries), return_exceptions=True)
         await asyncio.gather(*busy, return_exceptions=True)
         return list(results)
 
@@ -71,7 +71,7 @@ BAD = {"type": "like", "key": "color", "value": "green"}
 
 
 async def test_the_best_passage_comes_first_and_scores_fall(bench: Bench) -> None:
-    found = await bench.finder.find(query("green pears"))
+    found = await bench.pipeline.retrieve(query("green pears"))
     assert texts(found)[0] == "green pears"
     scores = [hit.score for hit in found.hits]
     assert scores == sorted(scores, reverse=True)
@@ -79,11 +79,11 @@ async def test_the_best_passage_comes_first_and_scores_fall(bench: Bench) -> Non
 
 @pytest.mark.parametrize("top_k", [1, 2, 5])
 async def test_top_k_bounds_the_hits(bench: Bench, top_k: int) -> None:
-    assert len((await bench.finder.find(query("red green apples", top_k=top_k))).hits) == top_k
+    assert len((await bench.pipeline.retrieve(query("red green apples", top_k=top_k))).hits) == top_k
 
 
 async def test_more_hits_than_candidates_are_still_fetched(bench: Bench) -> None:
-    await bench.finder.find(query("apples", top_k=6))
+    await bench.pipeline.retrieve(query("apples", top_k=6))
     assert {limit for _, _, limit in bench.store.searches} == {6}
 
 
@@ -91,14 +91,14 @@ async def test_more_hits_than_candidates_are_still_fetched(bench: Bench) -> None
     ("mode", "paths"), [("hybrid", {"dense", "keyword"}), ("dense", {"dense"}), ("keyword", {"keyword"})]
 )
 async def test_a_mode_uses_its_paths_alone(bench: Bench, mode: SearchMode, paths: set[str]) -> None:
-    found = await bench.finder.find(query("green apples", mode=mode))
+    found = await bench.pipeline.retrieve(query("green apples", mode=mode))
     assert {path for path, _, _ in bench.store.searches} == paths
     assert {path for hit in found.hits for path in hit.ranks} == paths
     assert bool(bench.embedder.calls) == ("dense" in paths)
 
 
 async def test_questions_are_encoded_as_questions(bench: Bench) -> None:
-    await bench.finder.find(query("apples"))
+    await bench.pipeline.retrieve(query("apples"))
     assert bench.embedder.calls == [(("apples",), "query")]
 
 
@@ -136,16 +136,51 @@ async def test_a_bad_filter_hurts_no_other_query_of_the_batch(bench: Bench) -> N
     assert texts(also_good) == ["blue plums"]
 
 
+async def test_a_query_for_another_encoder_fails_alone_and_its_error_names_its_store(bench: Bench) -> None:
+    for name in ("old", "older"):
+        bench.store.create(name, bench.embedder.dimensions, "another-model")
+    good, old, older, no_vectors = await bench.search_together(
+        query("red apples"),
+        query("x", vector_store="old"),
+        query("x", vector_store="older"),
+        query("x", vector_store="old", mode="keyword"),
+    )
+    assert texts(good)[0] == "red apples"
+    for result, name in ((old, "old"), (older, "older")):
+        assert isinstance(result, EmbeddingMismatch)
+        assert repr(name) in result.message
+    assert texts(no_vectors) == []
+
+
+async def test_a_failed_store_call_fails_the_queries_that_share_it_and_no_others(bench: Bench) -> None:
+    def fail() -> None:
+        if ("dense", 2, 5) in bench.store.searches:
+            bench.store.while_searching = lambda: None
+            raise DependencyUnavailable("Milvus does not answer")
+
+    bench.store.while_searching = fail
+    one, keyword, two, other = await bench.search_together(
+        query("green apples", filters=GREEN, mode="dense"),
+        query("blue plums", mode="keyword"),
+        query("green pears", filters=GREEN, mode="dense"),
+        query("boat", vector_store="other", mode="keyword"),
+    )
+    assert isinstance(one, DependencyUnavailable)
+    assert isinstance(two, DependencyUnavailable)
+    assert texts(keyword) == ["blue plums"]
+    assert texts(other) == ["a boat on the sea"]
+
+
 async def test_an_encoder_that_fails_is_told_to_every_query(bench: Bench) -> None:
     bench.embedder.failure = DependencyUnavailable("the encoder is gone")
     results = await bench.search_together(query("a"), query("b"))
     assert all(isinstance(result, DependencyUnavailable) for result in results)
     bench.embedder.failure = None
-    assert texts(await bench.finder.find(query("blue plums")))
+    assert texts(await bench.pipeline.retrieve(query("blue plums")))
 
 
 async def test_timings_name_each_step(bench: Bench) -> None:
-    timings = (await bench.finder.find(query("apples"))).timings_ms
+    timings = (await bench.pipeline.retrieve(query("apples"))).timings_ms
     assert set(timings) == {"encode", "search", "retrieve"}
     assert timings["retrieve"] >= timings["search"] >= 0
 
@@ -153,21 +188,21 @@ async def test_timings_name_each_step(bench: Bench) -> None:
 async def test_an_empty_store_has_no_hits(bench: Bench) -> None:
     bench.store.create("empty", bench.embedder.dimensions, bench.embedder.model_name)
     for mode in ("hybrid", "dense", "keyword"):
-        assert (await bench.finder.find(query("a", vector_store="empty", mode=mode))).hits == ()
+        assert (await bench.pipeline.retrieve(query("a", vector_store="empty", mode=mode))).hits == ()
 
 
 async def test_versions_that_nobody_may_see_are_left_out(bench: Bench) -> None:
     hidden = [a_chunk(f"red apples {n}", filename="new.md", ordinal=n) for n in range(5)]
     bench.store.insert("default", hidden, bench.embedder.vectors([chunk.text for chunk in hidden]))
-    bench.views.unseen = {hidden[0].version_id}
+    bench.snapshots.hidden_versions = {hidden[0].version_id}
     for mode in ("hybrid", "dense", "keyword"):
-        found = await bench.finder.find(query("red apples", mode=mode))
+        found = await bench.pipeline.retrieve(query("red apples", mode=mode))
         assert texts(found)[0] == "red apples"
         assert not {chunk.text for chunk in hidden} & set(texts(found))
 
 
 async def test_weights_of_the_question_go_before_those_of_the_service(bench: Bench) -> None:
-    found = await bench.finder.find(RetrievalRequest("green pears", "default", {"weights": {"keyword": 0}}))
+    found = await bench.pipeline.retrieve(RetrievalRequest("green pears", "default", {"weights": {"keyword": 0}}))
     assert {path for hit in found.hits for path in hit.ranks} == {"dense"}
     assert bench.store.searches == [("dense", 1, 5)]
 
@@ -184,7 +219,7 @@ async def test_a_path_that_is_not_there_is_refused(
     bench: Bench, changes: dict[str, Any], param: str, named: str
 ) -> None:
     with pytest.raises(InvalidRequest, match=named) as refused:
-        await bench.finder.find(RetrievalRequest("apples", "default", changes))
+        await bench.pipeline.retrieve(RetrievalRequest("apples", "default", changes))
     assert refused.value.param == param
 
 

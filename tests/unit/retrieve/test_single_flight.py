@@ -167,7 +167,7 @@ async def test_whoever_stays_gets_an_answer(steps: list[str]) -> None:
         task.cancel()
     await settle()
     assert not flights._flights
-    assert not flights._ending
+    assert not flights._cancelled
 
 
 async def test_a_caller_with_a_deadline_of_its_own() -> None:

@@ -53,8 +53,8 @@ def test_values_are_never_read_as_templates() -> None:
     [
         ({"user": "{{ question }\n"}, ("user.jinja, line 1: ",)),
         ({"user": "\n\n{% for p in passages %}"}, ("user.jinja, line 3: ", "endfor")),
-        ({"user": GOOD + "\n{{ questoin }}"}, ("user.jinja, line 2: ", "no variable questoin; did you mean question?")),
-        ({"system": "x\n{% if question %}y{% endif %}"}, ("system.jinja, line 2: ", "question; there are fence")),
+        ({"user": GOOD + "\n{{ questoin }}"}, ("user.jinja, line 2: ", "variable questoin; did you mean question?")),
+        ({"system": "x\n{% if question %}y{% endif %}"}, ("system.jinja, line 2: ", "question; available: fence")),
         ({"user": GOOD + "\n{% for p in passages %}{{ p.title }}{% endfor %}"}, ("user.jinja, line 2: ", "title")),
         ({"user": GOOD + "\n{% if passages %}{{ 1 / 0 }}{% endif %}"}, ("user.jinja, line 2: ", "division")),
         ({"user": GOOD + '\n{% include "absent.jinja" %}'}, ("user.jinja, line 2: 'absent.jinja'",)),
@@ -78,7 +78,7 @@ def test_a_template_that_cannot_be_used_is_named(
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / USER).write_bytes(b"\xff\xfe{{")
-    assert "user.jinja, line 1: cannot be read" in refusal(tmp_path)
+    assert "user.jinja, line 1: could not be read" in refusal(tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

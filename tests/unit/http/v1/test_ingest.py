@@ -18,7 +18,7 @@ from rag.errors import RagError, Starting
 from rag.http.background_loader import BackgroundLoader
 from rag.http.error_table import error_response
 from rag.http.native.ingest_form import IngestRequest
-from rag.http.native.retriever_api import RetrieverApi, RetrieverParts
+from rag.http.native.retriever_api import RetrieverApi, RetrieverComponents
 from rag.http.v1.documents.parts import StoreSearch
 from rag.retrieve.pipeline import RetrievalRequest
 from rag.retrieve.result import RetrievalResult
@@ -39,9 +39,9 @@ class Ingest:
         self.incoming = house.blobs.incoming
         self.questions: list[RetrievalRequest] = []
 
-        async def load() -> RetrieverParts:
-            parts: dict[str, Any] = dict.fromkeys(part.name for part in fields(RetrieverParts))
-            return RetrieverParts(**{**parts, "library": self.library, "finder": self})
+        async def load() -> RetrieverComponents:
+            parts: dict[str, Any] = dict.fromkeys(part.name for part in fields(RetrieverComponents))
+            return RetrieverComponents(**{**parts, "library": self.library, "pipeline": self})
 
         self._parts = BackgroundLoader("the retriever", load)
         self.api = RetrieverApi(self._parts, incoming=self.incoming, max_file_bytes=1000, embedder_ready=_ready)
@@ -62,7 +62,7 @@ class Ingest:
             response = error_response(error)
         await response(scope, receive, send)
 
-    async def find(self, question: RetrievalRequest) -> RetrievalResult:
+    async def retrieve(self, question: RetrievalRequest) -> RetrievalResult:
         self.questions.append(question)
         return await asyncio.to_thread(self.house.find, question)
 
@@ -168,6 +168,6 @@ async def test_a_search_in_openais_terms_is_a_question(house: House) -> None:
     filters = {"type": "eq", "key": "a", "value": 1}
     changes = {"top_k": 3, "mode": "hybrid"}
     async with Ingest(house) as service:
-        found = await service.api.look_up(StoreSearch("x", STORE, changes, filters))
+        found = await service.api.search_store(StoreSearch("x", STORE, changes, filters))
     assert service.questions == [RetrievalRequest("x", STORE, changes, filters)]
     assert [hit.chunk.text for hit in found.hits] == ["apples"]

@@ -1,23 +1,28 @@
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from rag.catalog.visibility import Snapshot
 from rag.errors import VectorStoreNotFound
 from tests.fakes.vector_store import FakeVectorStore
 
 
-class FakeViews:
-    """Every collection of a store is a vector store of that name, at `revision`; `unseen` versions are hidden."""
+class FakeSnapshotReader:
+    """Every collection is a vector store of the same name at `revision`; versions in `hidden_versions` are hidden."""
 
     def __init__(self, store: FakeVectorStore) -> None:
         self._store = store
-        self.unseen: set[str] = set()
+        self.hidden_versions: set[str] = set()
         self.revision = 0
         self.retrieval = ""
         self.sparse_embedder = ""
+        self.reads = 0
+        """How many snapshots were read."""
+        self.while_reading: Callable[[], object] = lambda: None
 
     def snapshot(self, store: str) -> Snapshot:
+        self.reads += 1
+        self.while_reading()
         if not self._store.exists(store):
             raise VectorStoreNotFound(f"there is no vector store {store!r}", param="vector_store")
         dimensions, model = self._store.models[self._store._real(store)]
@@ -32,4 +37,4 @@ class FakeViews:
         )
 
     def hidden(self, snapshot: Snapshot, version_ids: Collection[str]) -> set[str]:
-        return self.unseen & set(version_ids)
+        return self.hidden_versions & set(version_ids)

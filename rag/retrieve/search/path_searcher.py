@@ -1,0 +1,85 @@
+"""Search on one path, restricted to the versions that a snapshot shows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rag.catalog.visibility import Snapshot
+from rag.ports import VectorStore
+from rag.retrieve.query import Filters, QueryInput
+from rag.retrieve.search.custom_retrievers import CustomRetrievers
+from rag.retrieve.snapshot_reader import SnapshotReader
+from rag.types import Match
+
+_MAX_ATTEMPTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class PathRequest:
+    """All that a search depends on but the texts. Equal requests can be one call to the store."""
+
+    path: str
+    snapshot: Snapshot
+    limit: int
+    """Matches for each text."""
+    min_visible: int
+    """With fewer visible matches the search is repeated, if hidden versions took their places."""
+    filters_json: str
+    """`filters` with sorted keys, for the comparison."""
+    filters: Filters | None = field(default=None, compare=False)
+
+
+class PathSearcher:
+    """Searches the vector store and the custom retrievers, and leaves out what the snapshot does not show.
+
+    A collection also holds versions that are being written and versions that were replaced.
+    """
+
+    def __init__(self, store: VectorStore, snapshots: SnapshotReader, custom: CustomRetrievers) -> None:
+        self._store = store
+        self._snapshots = snapshots
+        self.custom = custom
+
+    async def search(self, request: PathRequest, inputs: Sequence[QueryInput]) -> list[list[Match]]:
+        """Visible matches, one list a text, best first."""
+        return await asyncio.to_thread(self._visible_matches, request, self._call(request, inputs))
+
+    def _call(self, request: PathRequest, inputs: Sequence[QueryInput]) -> _Call:
+        collection, limit, filters = request.snapshot.collection, request.limit, request.filters
+        match request.path:
+            case "dense":
+                vectors = np.stack([each.vector for each in inputs if each.vector is not None])
+                return lambda without: self._store.dense(collection, vectors, limit, filters, without=without)
+            case "keyword":
+                texts = [each.text for each in inputs]
+                return lambda without: self._store.keyword(collection, texts, limit, filters, without=without)
+            case "sparse":
+                terms = [each.sparse or {} for each in inputs]
+                return lambda without: self._store.sparse(collection, terms, limit, filters, without=without)
+            case name:
+                pairs = [(each.text, each.vector) for each in inputs]
+                return lambda without: self.custom.search(name, collection, pairs, limit, filters, without=without)
+
+    def _visible_matches(self, request: PathRequest, call: _Call) -> list[list[Match]]:
+        without: set[str] = set()
+        for _ in range(_MAX_ATTEMPTS):
+            fetched = call(sorted(without))
+            version_ids = {match.chunk.version_id for matches in fetched for match in matches}
+            hidden = self._snapshots.hidden(request.snapshot, version_ids)
+            visible = [[match for match in matches if match.chunk.version_id not in hidden] for matches in fetched]
+            if all(_is_enough(*pair, request) for pair in zip(visible, fetched, strict=True)):
+                break
+            without |= hidden
+        return visible
+
+
+_Call = Callable[[Sequence[str]], list[list[Match]]]
+"""A search without these versions."""
+
+
+def _is_enough(visible: Sequence[Match], fetched: Sequence[Match], request: PathRequest) -> bool:
+    return len(visible) >= request.min_visible or len(fetched) < request.limit or len(visible) == len(fetched)

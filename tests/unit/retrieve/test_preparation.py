@@ -1,0 +1,76 @@
+"""Preparing an answer: several stores, relevance, the prompt and the key of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rag.adapters.memory_cache import MemoryCache
+from rag.encoders import StoreEncoders
+from rag.retrieve.cache.retrieval_cache import RetrievalCache
+from rag.retrieve.options import RetrieveOptions
+from rag.retrieve.preparation import AnswerPreparer, PreparationRequest, PreparedPrompt
+from rag.retrieve.prompting.prompt_builder import PromptBuilder
+from rag.retrieve.prompting.template_check import open_templates
+from rag.retrieve.result import pack_result, unpack_result
+from tests.fakes import FakeEmbedder, FakeEmbedders, FakeSnapshotReader, FakeTokenizer, FakeVectorStore
+from tests.support.builders import a_chunk
+from tests.support.retrieval_harness import make_pipeline
+
+FRUIT, BOATS = ["red apples", "green pears"], ["a boat on the sea", "red boats"]
+REQUEST = PreparationRequest("red apples", ["fruit"], context_tokens=2000, max_tokens=100)
+
+
+def make_preparer(*, semantic: bool = False) -> AnswerPreparer:
+    embedder, store = FakeEmbedder(), FakeVectorStore()
+    for name, texts in (("fruit", FRUIT), ("boats", BOATS)):
+        store.create(name, embedder.dimensions, embedder.model_name)
+        chunks = [a_chunk(text, filename=f"{name}.md", ordinal=n) for n, text in enumerate(texts)]
+        store.insert(name, chunks, embedder.vectors(texts))
+    pipeline = make_pipeline(
+        StoreEncoders(FakeEmbedders(embedder)),
+        store,
+        FakeSnapshotReader(store),
+        options=RetrieveOptions(min_cosine=0.4),
+        cache=RetrievalCache(MemoryCache(2**20), pack_result, unpack_result, ttl_s=60),
+    )
+    prompts = PromptBuilder(open_templates(None, fence=False), FakeTokenizer())
+    return AnswerPreparer(pipeline, prompts, semantic=semantic)
+
+
+def sources(prepared: PreparedPrompt) -> Sequence[str]:
+    return [hit.chunk.text for hit in prepared.prompt.sources]
+
+
+async def test_the_prompt_has_the_hits_of_one_store() -> None:
+    prepared = await make_preparer().prepare(REQUEST)
+    assert sources(prepared) == FRUIT
+    assert prepared.prompt.token_ids
+
+
+async def test_hits_of_several_stores_are_merged_and_bounded_by_top_k() -> None:
+    preparer = make_preparer()
+    both = replace(REQUEST, vector_stores=["fruit", "boats"])
+    assert set(sources(await preparer.prepare(both))) == {*FRUIT, *BOATS}
+    assert sources(await preparer.prepare(replace(both, changes={"top_k": 1}))) == ["red apples"]
+
+
+async def test_without_a_relevant_hit_the_prompt_has_no_sources() -> None:
+    prepared = await make_preparer().prepare(replace(REQUEST, question="quantum chromodynamics"))
+    assert prepared.result.hits
+    assert sources(prepared) == []
+
+
+async def test_hits_below_the_score_threshold_are_left_out() -> None:
+    prepared = await make_preparer(semantic=True).prepare(replace(REQUEST, score_threshold=0.9))
+    assert sources(prepared) == ["red apples"]
+    assert prepared.answer_key == ""
+
+
+async def test_only_a_semantic_cache_needs_an_answer_key() -> None:
+    assert (await make_preparer().prepare(REQUEST)).answer_key == ""
+    preparer = make_preparer(semantic=True)
+    key = (await preparer.prepare(REQUEST)).answer_key
+    assert key
+    assert (await preparer.prepare(REQUEST)).answer_key == key
+    assert (await preparer.prepare(replace(REQUEST, system="Answer in French."))).answer_key != key
