@@ -1,25 +1,25 @@
-"""Passages -> questions that they answer, by the language model, so that questions find them."""
+"""Generates questions that a passage answers, so that queries in other words find it."""
 
 from __future__ import annotations
 
 import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from rag.errors import DeadlineExceeded, RagError, Unavailable
 from rag.llm.model_text import is_babble, plain, says_the_same, words
 from rag.llm.structured import StructuredPrompt, complete, fitted
 from rag.ports import ChatTokenizer, Generator
-from rag.types import Message, ModelInput, Pair, Passage, PassagePairs
+from rag.types import JsonObject, Message, ModelInput, Pair, Passage, PassagePairs
 
 _MAX_QUESTION_CHARS = 150
 _MAX_ANSWER_CHARS = 250
-_TOKENS = 128
-"""Of one pair at most, in a language that takes many."""
-_TOLD_SHARE = 2 / 3
-_MARKS = ("?", "？", "؟", "՞", ";")
-"""What questions end with: in Latin, Chinese and Japanese, Arabic, Armenian, and Greek script."""
+_TOKENS_PER_PAIR = 128
+"""Enough for languages that take many tokens."""
+_MIN_SHARED_WORDS = 2 / 3
+"""The share of an answer's words that must be in the passage."""
+_QUESTION_MARKS = ("?", "？", "؟", "՞", ";")
+"""Of the Latin, Chinese and Japanese, Arabic, Armenian, and Greek scripts."""
 _log = logging.getLogger("rag.ingest")
 
 _TASK = (
@@ -53,39 +53,39 @@ async def pairs(
     context_tokens: int,
     timeout_s: float | None = None,
 ) -> list[Pair]:
-    """At most `count` questions that the passage answers; none when what the model wrote is of no use.
+    """At most `count` questions that the passage answers. Empty if the model's output is unusable.
 
     Raises:
         Unavailable: the language model does not answer.
-        DeadlineExceeded: it wrote nothing for `timeout_s` seconds.
+        DeadlineExceeded: it generated nothing for `timeout_s` seconds.
     """
-    if (asked := _asked(tokenizer, passage_text, heading, count, context_tokens)) is None:
+    if (fitting := _fitting_prompt(tokenizer, passage_text, heading, count, context_tokens)) is None:
         return []
-    form, prompt = asked
+    form, prompt = fitting
     try:
         filled = await complete(generator, prompt, form, timeout_s=timeout_s)
     except (Unavailable, DeadlineExceeded):
         raise
     except RagError as error:
-        _log.warning("no questions could be asked about a passage: %s", error.message)
+        _log.warning("no questions could be generated for a passage: %s", error.message)
         return []
     if not filled.in_time and not filled.text:
-        raise DeadlineExceeded(f"the language model wrote nothing for {timeout_s:g} s")
+        raise DeadlineExceeded(f"the language model generated nothing for {timeout_s:g} s")
     written = filled.fields().get("pairs")
     return list(_usable(written if isinstance(written, list) else [], passage_text, heading))[:count]
 
 
-def pair_passages(passages: Sequence[Passage], found: Iterable[PassagePairs]) -> list[Passage]:
-    """A passage for each pair, found by its question in place of the passage that it was made from.
+def pair_passages(passages: Sequence[Passage], all_pairs: Iterable[PassagePairs]) -> list[Passage]:
+    """A passage for each pair. If it is found, the language model gets the source passage as its context.
 
-    They come in the order of the passages. Pairs of places where no passage is any more are left out.
+    They are in the order of the source passages. Pairs without a source passage are ignored.
     """
-    by_place = {(of.start, of.end): of.pairs for of in found}
-    return [_as_passage(pair, source) for source in passages for pair in by_place.get((source.start, source.end), ())]
+    by_offsets = {(entry.start, entry.end): entry.pairs for entry in all_pairs}
+    return [_as_passage(pair, source) for source in passages for pair in by_offsets.get((source.start, source.end), ())]
 
 
 def _as_passage(pair: Pair, source: Passage) -> Passage:
-    start, end = _place(source)
+    start, end = _context_offsets(source)
     return Passage(
         text=f"{pair.question}\n{pair.answer}",
         start=start,
@@ -96,17 +96,17 @@ def _as_passage(pair: Pair, source: Passage) -> Passage:
     )
 
 
-def _place(source: Passage) -> tuple[int, int]:
-    """Where the text stands in the document that people get: the passage, or the larger one around it."""
+def _context_offsets(source: Passage) -> tuple[int, int]:
+    """Character offsets of the source's context in the document, or of the source itself if it has none."""
     before = source.context.find(source.text)
     start = source.start - before
     return (source.start, source.end) if before < 0 else (start, start + len(source.context))
 
 
-def _asked(
+def _fitting_prompt(
     tokenizer: ChatTokenizer, text: str, heading: str, count: int, context_tokens: int
 ) -> tuple[StructuredPrompt, ModelInput] | None:
-    """The form and its prompt, with as much of the passage as the context holds."""
+    """The form and its prompt, with as much of the passage as fits in the context. None if none of it does."""
     while text:
         form = _form(text, heading, count)
         if (prompt := fitted(form, tokenizer, context_tokens)) is not None:
@@ -117,15 +117,15 @@ def _asked(
 
 def _form(text: str, heading: str, count: int) -> StructuredPrompt:
     messages = [Message("system", _TASK.format(count=count))]
-    for passage, shown in _EXAMPLES.items():
-        answer = {"pairs": [{"question": asked, "answer": answered} for asked, answered in shown[:count]]}
+    for passage, examples in _EXAMPLES.items():
+        answer = {"pairs": [{"question": asked, "answer": answered} for asked, answered in examples[:count]]}
         messages.append(Message("user", passage))
         messages.append(Message("assistant", json.dumps(answer, separators=(",", ":"))))
     messages.append(Message("user", f"{heading}\n\n{text}" if heading else text))
-    return StructuredPrompt(tuple(messages), _schema(count), _TOKENS * count, {"frequency_penalty": 0.3})
+    return StructuredPrompt(tuple(messages), _schema(count), _TOKENS_PER_PAIR * count, {"frequency_penalty": 0.3})
 
 
-def _schema(count: int) -> dict[str, Any]:
+def _schema(count: int) -> JsonObject:
     texts = {"question": _MAX_QUESTION_CHARS, "answer": _MAX_ANSWER_CHARS}
     properties = {name: {"type": "string", "minLength": 1, "maxLength": chars} for name, chars in texts.items()}
     pair = {"type": "object", "properties": properties, "required": list(texts), "additionalProperties": False}
@@ -138,24 +138,30 @@ def _schema(count: int) -> dict[str, Any]:
     }
 
 
-def _usable(written: Sequence[Any], text: str, heading: str) -> Iterator[Pair]:
-    """Those that are questions, and whose answers are of the passage: small models invent the rest."""
-    told = set(words(f"{heading} {text}"))
-    asked: list[str] = []
+def _usable(written: Sequence[object], text: str, heading: str) -> Iterator[Pair]:
+    """The pairs that hold a new question and an answer from the passage. Small models invent others."""
+    passage_words = set(words(f"{heading} {text}"))
+    questions: list[str] = []
     for each in written:
         fields = each if isinstance(each, dict) else {}
         question = _line(fields.get("question"), _MAX_QUESTION_CHARS)
         answer = _line(fields.get("answer"), _MAX_ANSWER_CHARS)
-        is_new = not any(says_the_same(question, other) for other in asked)
-        if is_new and question.endswith(_MARKS) and not is_babble(question) and _is_told(answer, text, told):
-            asked.append(question)
+        is_new = not any(says_the_same(question, other) for other in questions)
+        if (
+            is_new
+            and question.endswith(_QUESTION_MARKS)
+            and not is_babble(question)
+            and _is_from_passage(answer, text, passage_words)
+        ):
+            questions.append(question)
             yield Pair(question, answer)
 
 
-def _line(written: Any, max_chars: int) -> str:
+def _line(written: object, max_chars: int) -> str:
     return plain(written, max_chars) if isinstance(written, str) else ""
 
 
-def _is_told(answer: str, text: str, told: set[str]) -> bool:
-    found = set(words(answer))
-    return not is_babble(answer) and len(answer) <= len(text) and len(found & told) >= _TOLD_SHARE * len(found)
+def _is_from_passage(answer: str, text: str, passage_words: set[str]) -> bool:
+    answer_words = set(words(answer))
+    shared = len(answer_words & passage_words)
+    return not is_babble(answer) and len(answer) <= len(text) and shared >= _MIN_SHARED_WORDS * len(answer_words)
