@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class FakeJobEngine:
-    """A JobEngine without memory: what stops is lost, and what `start` finds is nothing."""
+    """A JobEngine in memory: jobs are lost when it stops."""
 
     def __init__(self) -> None:
         self._flows: Mapping[str, Flow] = {}

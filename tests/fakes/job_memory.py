@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 
 class JobMemory:
-    """What the lives of a job engine share: the ends of steps, as JSON.
+    """The recorded results of steps, as JSON, shared by job engines that simulate successive processes.
 
-    `dies_after` is the beginning of a step's name: the process dies when it is done, and its end is not kept.
+    `dies_after` is the beginning of a step's name: the process crashes after that step, before its result is recorded.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class JobMemory:
 
 
 class DurableFakeJobEngine(FakeJobEngine):
-    """Goes on behind the last step that was kept, in this life or in another."""
+    """Resumes jobs after the last recorded step, also those of another engine with the same memory."""
 
     def __init__(self, memory: JobMemory) -> None:
         super().__init__()
@@ -41,17 +41,17 @@ class DurableFakeJobEngine(FakeJobEngine):
 class _Steps:
     def __init__(self, memory: JobMemory, job_id: str) -> None:
         self._memory = memory
-        self._kept = memory.steps[job_id]
+        self._recorded = memory.steps[job_id]
         self._next = 0
 
     def run(self, name: str, work: Callable[..., T], *arguments: Any) -> T:
-        if self._next == len(self._kept):
+        if self._next == len(self._recorded):
             result = work(*arguments)
             if self._memory.dies_after is not None and name.startswith(self._memory.dies_after):
                 raise JobInterrupted
-            self._kept.append((name, json.dumps(result)))
-        known, kept = self._kept[self._next]
-        assert known == name, "a flow must come to the same steps"
+            self._recorded.append((name, json.dumps(result)))
+        known, kept = self._recorded[self._next]
+        assert known == name, "a flow must run the same steps in the same order"
         self._next += 1
         done: T = json.loads(kept)
         return done

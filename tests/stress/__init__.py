@@ -1,1 +1,1 @@
-"""Long tests of crashes, writers and large stores; `make test-long` runs short rounds of them."""
+"""Long tests of crashes, concurrent writers and large stores. `make test-long` runs short rounds of them."""

@@ -1,6 +1,6 @@
-"""The process that `tests.stress.crash` kills: the real document side, driven by JSON lines, one reply a line.
+"""The process that `tests.stress.crash` kills: the real document side. Requests and answers are lines of JSON.
 
-What it starts to do is noted in files that outlive it, so that work done twice is seen.
+It writes each step to a journal when the step starts, so that repeated work can be detected after a kill.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from rag.records import Cursor
 from rag.types import Extract
 
 _ALL = Cursor(1000, "asc")
-_SETTLED_IN_S = 90.0
+_SETTLE_TIMEOUT_S = 90.0
 _EMBEDS_A_SLICE_IN_S = 0.02
 T = TypeVar("T")
 
 
 class Journal:
-    """Lines that are in the file when the call returns, whatever happens to the process then."""
+    """A file of lines. A line is written when `note` returns, even if the process is killed then."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -39,6 +39,8 @@ class Journal:
 
 
 class NotedParser:
+    """Writes every parse to the journal."""
+
     def __init__(self, parser: Parser, journal: Journal, life: int) -> None:
         self._parser, self._journal, self._life = parser, journal, life
 
@@ -51,6 +53,8 @@ class NotedParser:
 
 
 class NotedSteps:
+    """Writes every step that is executed to the journal."""
+
     def __init__(self, steps: Steps, journal: Journal, life: int, job_id: str) -> None:
         self._steps, self._journal, self._life, self._job_id = steps, journal, life, job_id
         self._number = 0
@@ -67,6 +71,8 @@ class NotedSteps:
 
 
 class NotedEngine:
+    """Runs flows with `NotedSteps`."""
+
     def __init__(self, engine: JobEngine, journal: Journal, life: int) -> None:
         self._engine, self._journal, self._life = engine, journal, life
 
@@ -109,8 +115,8 @@ class Orders:
         return [[row.version, row.status] for row in self._side.library.job_files(job, _ALL).rows]
 
     def settle(self) -> Any:
-        """Wait for all jobs, clean up, and say what Milvus holds."""
-        until = time.monotonic() + _SETTLED_IN_S
+        """Wait for all jobs, clean up, and return what Milvus holds."""
+        until = time.monotonic() + _SETTLE_TIMEOUT_S
         while not self._side.is_idle:
             if time.monotonic() > until:
                 return {"unfinished": [job.job_id for job in self._side.library.jobs(_ALL, active=True).rows] or "?"}
@@ -127,7 +133,7 @@ class Orders:
     def text(self, name: str) -> Any:
         return self._side.library.document_text(STORE, ingested_file_id(STORE, name))
 
-    def look_after(self) -> Any:
+    def run_maintenance(self) -> Any:
         self._side.archive.janitor.run_maintenance()
 
 

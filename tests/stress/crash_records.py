@@ -1,4 +1,4 @@
-"""What a killed process left on disk, as found before and after the next one."""
+"""Reads what a killed process left on disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNFINISHED = ("queued", "running")
 
 
 class Records:
-    """Reads the catalog and the job engine's tables beside the service; writes nothing."""
+    """Reads the tables of the catalog and of the job engine, while the service runs or after it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -37,16 +37,16 @@ class Records:
     def names(self) -> set[str]:
         return {row[0] for row in self.catalog("SELECT filename FROM documents")}
 
-    def jobs_in_work(self) -> int:
+    def running_jobs(self) -> int:
         return int(self.catalog("SELECT count(*) FROM jobs WHERE state = 'running'")[0][0])
 
-    def read_blobs(self) -> set[str]:
-        """Originals that need no reading any more."""
+    def parsed_blobs(self) -> set[str]:
+        """Originals that do not need to be parsed any more."""
         found = self.catalog("SELECT blob_id FROM versions WHERE extract_id IS NOT NULL OR state != 'pending'")
         return {row[0] for row in found if row[0]}
 
-    def kept_steps(self) -> set[tuple[str, int]]:
-        """Jobs and numbers of the steps whose ends are recorded."""
+    def recorded_steps(self) -> set[tuple[str, int]]:
+        """The steps whose results are recorded: id of the job, and number of the step."""
         found = self._ask("jobs.db", "SELECT workflow_uuid, function_id FROM operation_outputs", ())
         return {(row[0], row[1]) for row in found}
 
@@ -71,31 +71,31 @@ class Records:
 
 
 class Repeats:
-    """Finds work that was done again although its end had been recorded when the process was killed."""
+    """Finds work that was repeated although its result had been recorded when the process was killed."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self._kept_steps: dict[tuple[str, int], int] = {}
-        self._read_blobs: dict[str, int] = {}
+        self._recorded_steps: dict[tuple[str, int], int] = {}
+        self._parsed_blobs: dict[str, int] = {}
 
-    def died(self, life: int) -> None:
-        """Look at what is recorded at the end of a life."""
-        for step in self._records.kept_steps():
-            self._kept_steps.setdefault(step, life)
-        for blob in self._records.read_blobs():
-            self._read_blobs.setdefault(blob, life)
+    def process_ended(self, life: int) -> None:
+        """Read what is recorded after a process has ended. `life` is the process's number."""
+        for step in self._records.recorded_steps():
+            self._recorded_steps.setdefault(step, life)
+        for blob in self._records.parsed_blobs():
+            self._parsed_blobs.setdefault(blob, life)
 
     def found(self) -> list[str]:
-        """Steps and files, each with the life in which it was done once more."""
+        """Repeated steps and files, each with the number of the process that repeated it."""
         last = 10**9
         again = [
-            f"step {number} ({name}) of {job} was done again in life {life}"
+            f"step {number} ({name}) of {job} was repeated in process {life}"
             for life, job, number, name in self._records.journal("steps.log")
-            if life > self._kept_steps.get((job, number), last)
+            if life > self._recorded_steps.get((job, number), last)
         ]
         parses = Counter[tuple[int, str]]()
         for life, blob, name in self._records.journal("parses.log"):
             parses[life, blob] += 1
-            if life > self._read_blobs.get(blob, last):
-                again.append(f"{name} ({blob}) was parsed again in life {life}")
-        return again + [f"{blob} was parsed {n} times in life {life}" for (life, blob), n in parses.items() if n > 1]
+            if life > self._parsed_blobs.get(blob, last):
+                again.append(f"{name} ({blob}) was parsed again in process {life}")
+        return again + [f"{blob} was parsed {n} times in process {life}" for (life, blob), n in parses.items() if n > 1]

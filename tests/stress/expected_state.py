@@ -1,4 +1,4 @@
-"""What the documents must be, by what was accepted."""
+"""The expected documents, computed from the accepted changes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 
 @dataclass(slots=True)
-class Accepted:
-    """A version that an upload made, or met."""
+class AcceptedVersion:
+    """The version that an upload created, or that was the same already."""
 
     seq: int
     name: str
@@ -18,17 +18,17 @@ class Accepted:
     is_broken: bool = False
     is_cancelled: bool = False
     is_deleted: bool = False
-    """Its document was, later."""
-    perhaps: Mapping[str, Any] | None = None
-    """Attributes that a change would have given it which was never acknowledged."""
+    """Its document was deleted later."""
+    possible_attributes: Mapping[str, Any] | None = None
+    """Attributes of a change that was not acknowledged: it may or may not have happened."""
 
     @property
-    def counts(self) -> bool:
+    def can_be_visible(self) -> bool:
         return not (self.is_broken or self.is_cancelled)
 
     @property
-    def ends(self) -> set[str]:
-        """States that it may have come to."""
+    def final_states(self) -> set[str]:
+        """The states that it may be in when all jobs have ended."""
         good = {"failed"} if self.is_broken else {"visible", "retired", "superseded"}
         if self.is_deleted or self.is_cancelled:
             return {*good, "cancelled"} if self.is_deleted else {"cancelled"}
@@ -37,12 +37,14 @@ class Accepted:
 
 @dataclass(slots=True)
 class ExpectedState:
-    documents: dict[str, list[Accepted]] = field(default_factory=dict)
-    """By name, in the order of acceptance, since the document was last deleted."""
-    recent: list[Accepted] = field(default_factory=list)
-    """Since `forget_the_past`."""
+    """The accepted versions of each document."""
 
-    def uploaded(self, accepted: Accepted) -> None:
+    documents: dict[str, list[AcceptedVersion]] = field(default_factory=dict)
+    """By filename, in the order of acceptance, since the document was last deleted."""
+    recent: list[AcceptedVersion] = field(default_factory=list)
+    """Accepted since `start_round`."""
+
+    def uploaded(self, accepted: AcceptedVersion) -> None:
         self.documents.setdefault(accepted.name, []).append(accepted)
         self.recent.append(accepted)
 
@@ -54,9 +56,9 @@ class ExpectedState:
         for accepted in self.documents.get(name, []):
             accepted.attributes = attributes
 
-    def perhaps_changed(self, name: str, attributes: Mapping[str, Any]) -> None:
+    def possibly_changed(self, name: str, attributes: Mapping[str, Any]) -> None:
         for accepted in self.documents.get(name, []):
-            accepted.perhaps = attributes
+            accepted.possible_attributes = attributes
 
     def cancelled(self, seqs: Iterable[int]) -> None:
         gone = set(seqs)
@@ -64,13 +66,13 @@ class ExpectedState:
             if accepted.seq in gone:
                 accepted.is_cancelled = True
 
-    def shown(self, name: str) -> Accepted | None:
-        """The version that questions must see."""
-        return next((one for one in reversed(self.documents.get(name, [])) if one.counts), None)
+    def visible_version(self, name: str) -> AcceptedVersion | None:
+        """The version that queries must see."""
+        return next((one for one in reversed(self.documents.get(name, [])) if one.can_be_visible), None)
 
-    def forget_the_past(self) -> None:
-        """All work is done and was compared: only what is seen matters from here on."""
+    def start_round(self) -> None:
+        """Keep only the visible versions. Call it when all jobs have ended and the state was checked."""
         for name, versions in self.documents.items():
-            shown = self.shown(name)
-            self.documents[name] = versions[-1:] if shown is None else [shown]
+            visible_version = self.visible_version(name)
+            self.documents[name] = versions[-1:] if visible_version is None else [visible_version]
         self.recent.clear()

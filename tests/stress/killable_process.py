@@ -1,4 +1,4 @@
-"""A child process of `tests.stress.crash`, and the killing of it."""
+"""A child process of `tests.stress.crash` that can be killed at a given time."""
 
 from __future__ import annotations
 
@@ -13,23 +13,30 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).resolve().parents[2]
-_STOPS_IN_S = 30.0
+_STOP_TIMEOUT_S = 30.0
 
 
-class Killed(Exception):
-    """The child was killed before it answered: what was asked of it may have happened, or not."""
+class ProcessKilled(Exception):
+    """The child was killed before it answered: the requested change may or may not have happened."""
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """The child answered with an error."""
 
 
 class KillableProcess:
-    """Raises RuntimeError when the child does not come up."""
+    """A child process that answers requests.
+
+    Args:
+        life: Number of the process on this folder, from 1.
+
+    Raises:
+        RuntimeError: the child does not start.
+    """
 
     def __init__(self, folder: Path, life: int) -> None:
         self.life = life
-        scratch = folder / "tmp"  # the killed leave their temporary folders there
+        scratch = folder / "tmp"  # killed processes leave their temporary folders here
         scratch.mkdir(exist_ok=True)
         with (folder / "child.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -45,17 +52,17 @@ class KillableProcess:
         self.pid = self._process.pid
 
     def ready(self) -> None:
-        """Wait until it works. Raises Killed."""
+        """Wait until it has started. Raises ProcessKilled."""
         self._answer()
 
     def ask(self, order: str, *arguments: Any) -> Any:
-        """Raises Killed and Refused."""
+        """Send a request and wait for the answer. Raises ProcessKilled and RequestRefused."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps([order, arguments]) + "\n")
             self._process.stdin.flush()
         except OSError:
-            raise Killed from None
+            raise ProcessKilled from None
         return self._answer()
 
     def _answer(self) -> Any:
@@ -63,40 +70,40 @@ class KillableProcess:
         line = self._process.stdout.readline()
         if not line.endswith("\n"):
             if self._timer is None:
-                raise RuntimeError("the child ended by itself: see child.log in the data folder")
-            raise Killed
+                raise RuntimeError("the child exited unexpectedly: see child.log in the data folder")
+            raise ProcessKilled
         answer = json.loads(line)
         if "refused" in answer:
-            raise Refused(f"{answer['refused']}: {answer['message']}")
+            raise RequestRefused(f"{answer['refused']}: {answer['message']}")
         return answer["ok"]
 
     def kill_in(self, seconds: float) -> None:
         self._timer = threading.Timer(seconds, self._process.kill)
         self._timer.start()
 
-    def buried(self) -> None:
-        """Wait until the kill has happened and the process is gone."""
+    def wait_until_killed(self) -> None:
+        """Wait until the process has been killed."""
         if self._timer is not None:
             self._timer.join()
         self._close()
 
     def stop(self) -> float:
-        """Have it end in order; the seconds it took."""
+        """Stop it regularly. Returns the seconds it took."""
         assert self._process.stdin is not None
         started = time.monotonic()
         self._process.stdin.write('["stop", []]\n')
         self._process.stdin.flush()
         try:
-            self._process.wait(_STOPS_IN_S)
+            self._process.wait(_STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            raise RuntimeError(f"the child had not stopped after {_STOPS_IN_S:g} s") from None
+            raise RuntimeError(f"the child had not stopped after {_STOP_TIMEOUT_S:g} s") from None
         finally:
             self._close()
         return time.monotonic() - started
 
     def end(self) -> None:
-        """At once, if it still runs."""
+        """Kill it now, if it is still running."""
         if self._timer is not None:
             self._timer.cancel()
         self._process.kill()
@@ -106,5 +113,5 @@ class KillableProcess:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                with contextlib.suppress(OSError):  # what was buffered for a dead child
+                with contextlib.suppress(OSError):  # data that the dead child has not read
                     pipe.close()

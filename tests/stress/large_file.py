@@ -1,4 +1,4 @@
-"""`python -m tests.stress.large_file`: a large vector store: memory over time, and searches beside bare Milvus calls.
+"""`python -m tests.stress.large_file`: memory and search latency of a large vector store, compared with bare Milvus.
 
 The vectors are random; everything else is the real document side on Milvus Lite.
 """
@@ -40,7 +40,7 @@ _WORDS = [head + tail for head in _HEADS for tail in _TAILS]
 
 @dataclass(slots=True)
 class MemoryWatch:
-    """The process's memory, looked at several times a second."""
+    """Measures the memory of the process several times a second."""
 
     peak: float = 0.0
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -50,7 +50,7 @@ class MemoryWatch:
             self.peak = max(self.peak, rss_mib())
 
     def since(self) -> float:
-        """The peak since this was last asked."""
+        """The peak since the last call, in MiB."""
         peak, self.peak = max(self.peak, rss_mib()), 0.0
         return peak
 
@@ -67,7 +67,7 @@ class LargeFileTrial:
         self._side = side
         self._embedder = embedder
         self._milvus = milvus
-        self._chance = random.Random(seed)
+        self._random = random.Random(seed)
         self._watch = MemoryWatch()
         self.chunks = 0
 
@@ -111,7 +111,7 @@ class LargeFileTrial:
 
     def _text(self, name: str, chunks: int) -> str:
         """Each paragraph becomes one chunk."""
-        return "\n\n".join(f"{name} part {n} {' '.join(self._chance.choices(_WORDS, k=55))}" for n in range(chunks))
+        return "\n\n".join(f"{name} part {n} {' '.join(self._random.choices(_WORDS, k=55))}" for n in range(chunks))
 
     def _replace(self, chunks: int) -> None:
         if not chunks:
@@ -128,7 +128,7 @@ class LargeFileTrial:
     # --- searches ----------------------------------------------------------------------------
 
     def _searches(self) -> None:
-        queries = [" ".join(self._chance.choices(_WORDS, k=6)) for _ in range(_QUERIES)]
+        queries = [" ".join(self._random.choices(_WORDS, k=6)) for _ in range(_QUERIES)]
         rows: dict[SearchMode, Callable[[str], Any]] = {
             "dense": lambda query: self._bare("dense", self._embedder.vectors([query])[0]),
             "keyword": lambda query: self._bare("keyword", query),

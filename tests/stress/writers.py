@@ -1,7 +1,7 @@
-"""`python -m tests.stress.writers`: many writers at once in one process, and readers who must see whole documents only.
+"""`python -m tests.stress.writers`: concurrent writers in one process, and readers who must see whole documents only.
 
-Each writer has names of its own and shares others. What they were told is recorded in the order of acceptance, and at
-the end, when all jobs are done, the store is compared with it.
+Each writer has filenames of its own and shares others. Accepted changes are recorded in their order. When all jobs
+have ended, the store is compared with them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rag.records import Cursor
 from rag.types import SearchMode
 from tests.stress.crash_checks import Damage, check_blobs, check_documents, check_rows, check_states
 from tests.stress.crash_records import Records
-from tests.stress.expected_state import Accepted, ExpectedState
+from tests.stress.expected_state import AcceptedVersion, ExpectedState
 
 _SHARED = [f"shared-{n}.txt" for n in range(8)]
 _OWN = 4
@@ -35,7 +35,7 @@ _HOT = "hot.txt"
 _HOT_CHUNKS = 5
 _MODES: tuple[SearchMode, ...] = ("dense", "keyword", "hybrid")
 _ALL = Cursor(1000, "asc")
-_DONE_IN_S = 600.0
+_JOBS_TIMEOUT_S = 600.0
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class WriterOutcome:
     did: Counter[str] = field(default_factory=Counter)
     damage: Damage = field(default_factory=Damage)
     drain_s: float = 0.0
-    """Until all jobs were done, after the writers had stopped."""
+    """Seconds until all jobs had ended, after the writers had stopped."""
 
     def line(self) -> str:
         did = ", ".join(f"{count} {what}" for what, count in self.did.most_common())
@@ -52,15 +52,17 @@ class WriterOutcome:
 
 
 class Writers:
-    """Args:
-    side: Empty.
+    """Concurrent writers and readers.
+
+    Args:
+        side: An empty document side.
     """
 
     def __init__(self, side: DocumentSide, seed: int) -> None:
         self._side = side
         self._seed = seed
         self._stop = threading.Event()
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
         self._turns = {name: threading.Lock() for name in _SHARED}
         self._numbers = itertools.count(1)
         self._model = ExpectedState()
@@ -80,11 +82,11 @@ class Writers:
             thread.join()
 
     def compare(self, folder: Path) -> None:
-        """Once all is done, what is stored is what was accepted."""
+        """Wait for all jobs, then compare what is stored with what was accepted."""
         started, side, damage = time.monotonic(), self._side, self.outcome.damage
         while not side.is_idle:
-            if time.monotonic() - started > _DONE_IN_S:
-                damage.add("lost", "jobs did not end")
+            if time.monotonic() - started > _JOBS_TIMEOUT_S:
+                damage.add("lost", "jobs have not ended")
                 return
             time.sleep(0.05)
         self.outcome.drain_s = time.monotonic() - started
@@ -102,21 +104,24 @@ class Writers:
         self.outcome.did["documents"] = len(self._model.documents)
 
     def _check_text(self, name: str) -> None:
-        shown, damage = self._model.shown(name), self.outcome.damage
-        if shown is None:
+        visible_version, damage = self._model.visible_version(name), self.outcome.damage
+        if visible_version is None:
             return
-        if self._side.library.document_text(STORE, ingested_file_id(STORE, name)).strip() != shown.text.strip():
-            damage.add("lost", f"{name}: its text is another")
+        if (
+            self._side.library.document_text(STORE, ingested_file_id(STORE, name)).strip()
+            != visible_version.text.strip()
+        ):
+            damage.add("lost", f"{name}: its text differs")
         for mode in _MODES:
-            hits = self._side.search(shown.text.split()[0], mode, 10, _only(name)).hits
-            if not hits or any(dict(hit.chunk.attributes) != shown.attributes for hit in hits):
-                damage.add("lost", f"{name}: {mode} search finds {len(hits)} chunks, or their attributes are others")
+            hits = self._side.search(visible_version.text.split()[0], mode, 10, _only(name)).hits
+            if not hits or any(dict(hit.chunk.attributes) != visible_version.attributes for hit in hits):
+                damage.add("lost", f"{name}: {mode} search finds {len(hits)} chunks, or their attributes differ")
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
         except Exception as error:
-            with self._guard:
+            with self._lock:
                 self.outcome.damage.add("errors", f"{type(error).__name__}: {error}")
             raise
 
@@ -137,7 +142,7 @@ class Writers:
 
     @contextmanager
     def _turn(self, names: Sequence[str]) -> Iterator[None]:
-        """The order of what is accepted for shared names is known; the jobs themselves race."""
+        """Serialise changes of shared filenames, so that their order is known. The jobs still run concurrently."""
         with ExitStack() as stack:
             for name in sorted(set(names) & set(_SHARED)):
                 stack.enter_context(self._turns[name])
@@ -167,18 +172,18 @@ class Writers:
         try:
             order()
         except NotFound:
-            with self._guard:
-                is_there = name in self._model.documents
-                if is_there:
-                    self.outcome.damage.add("lost", f"{name}: there, and yet not found when it was to be {what}")
+            with self._lock:
+                exists = name in self._model.documents
+                if exists:
+                    self.outcome.damage.add("lost", f"{name} exists, but was not found when it was to be {what}")
             return
         except Conflict:
             self._count("conflicts")
-            # The jobs on their way have the new attributes already; what was seen keeps the old ones, if it stays.
-            with self._guard:
-                self._model.perhaps_changed(name, *more)
+            # Pending versions have the new attributes already; the visible version keeps the old ones if it stays.
+            with self._lock:
+                self._model.possibly_changed(name, *more)
             return
-        with self._guard:
+        with self._lock:
             getattr(self._model, what)(name, *more)
             self.outcome.did[what] += 1
 
@@ -189,16 +194,16 @@ class Writers:
         uploads = [self._side.upload(name, text.encode()) for name, text in texts.items()]
         job = self._side.library.ingest(STORE, uploads, attributes)
         rows = self._side.library.job_files(job.job_id, _ALL).rows
-        with self._guard:
+        with self._lock:
             for row in rows:
                 text = texts[row.filename]
-                accepted = Accepted(row.version, row.filename, text, attributes, is_broken=not text.strip())
+                accepted = AcceptedVersion(row.version, row.filename, text, attributes, is_broken=not text.strip())
                 self._model.uploaded(accepted)
             self.outcome.did["uploads"] += len(rows)
         return job.job_id
 
     def _count(self, what: str) -> None:
-        with self._guard:
+        with self._lock:
             self.outcome.did[what] += 1
 
     # --- reading -----------------------------------------------------------------------------
@@ -213,7 +218,7 @@ class Writers:
             self._replace_hot()
 
     def _reader(self, number: int) -> Callable[[], None]:
-        """A document that is replaced all the time is found whole, in one version."""
+        """A document that is constantly being replaced is always found complete, in one version."""
 
         def work() -> None:
             for mode in itertools.cycle(_MODES):
@@ -223,7 +228,7 @@ class Writers:
                 marks = {hit.chunk.text.split()[0] for hit in hits}
                 seen = {hit.chunk.version_id for hit in hits}
                 if len(hits) != _HOT_CHUNKS or len(marks) != 1 or len(seen) != 1:
-                    with self._guard:
+                    with self._lock:
                         self.outcome.damage.add("torn", f"{mode}: {len(hits)} chunks, {sorted(seen)}, {sorted(marks)}")
                 self._count("reads")
 
@@ -236,7 +241,7 @@ def _only(filename: str) -> dict[str, str]:
 
 def _text(mark: str, name: str, paragraphs: int, chance: random.Random) -> str:
     if name != _HOT and chance.random() < 0.05:
-        return " \n"  # no text: it cannot be read
+        return " \n"  # without text: parsing fails
     filler = "a paragraph that is long enough to be a chunk of its own, whatever is said in it and by whom it is said"
     return "\n\n".join(f"{mark} {name} hot document part {part}: {filler}" for part in range(paragraphs))
 
