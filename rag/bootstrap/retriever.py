@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from rag.retrieve.options import RetrieveOptions
     from rag.retrieve.pipeline import RetrievalPipeline
     from rag.retrieve.planning.planner import LanguageModelPlanner
+    from rag.retrieve.prompting.templates import Templates
     from rag.retrieve.result import RetrievalResult
-    from rag.retrieve.search.custom_retrievers import MakeRetriever
+    from rag.retrieve.search.custom_retrievers import CustomRetrievers
     from rag.retrieve.search.path_searcher import PathSearcher
 
 
@@ -52,19 +53,17 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
     from rag.ingest.question_generation import LanguageModel
     from rag.retrieve.preparation import AnswerPreparer
     from rag.retrieve.prompting.prompt_builder import PromptBuilder
-    from rag.retrieve.prompting.template_check import open_templates
-    from rag.retrieve.search.custom_retrievers import CustomRetrievers, MirroredStore
+    from rag.retrieve.search.custom_retrievers import MirroredStore
     from rag.retrieve.search.path_searcher import PathSearcher
 
-    options = settings()
-    templates = open_templates(options.prompt.folder, fence=options.prompt.fence)
+    templates = _templates()  # first: a faulty template is reported at once
     store, tokenizer, catalog = await asyncio.gather(
         asyncio.to_thread(vector_store), asyncio.to_thread(chat_tokenizer), asyncio.to_thread(database)
     )
     embedders, engine = RemoteEmbedders(client), EngineFacts(llm)
     engine.start()
     await _connect(embedders)
-    custom = CustomRetrievers(store, _custom_retrievers(options))
+    custom = _custom_retrievers(store)
     mirrored_store = cast(VectorStore, MirroredStore(store, custom))
     sparse = RemoteSparseEmbedders(client)
     await _check_sparse_model(sparse)
@@ -83,7 +82,7 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
     return RetrieverComponents(
         store=store,
         pipeline=pipeline,
-        preparer=AnswerPreparer(pipeline, prompts, semantic=options.cache.semantic is not None),
+        preparer=AnswerPreparer(pipeline, prompts, semantic=settings().cache.semantic is not None),
         prompts=prompts,
         library=runtime.library,
         embedder=embedders.default,
@@ -150,16 +149,23 @@ async def _check_sparse_model(sparse: SparseEmbedders) -> None:
         raise SetupError(f"{option}: {error.message}", param=option) from error
 
 
-def _custom_retrievers(options: Settings) -> Mapping[str, MakeRetriever]:
-    from rag.retrieve.search.custom_retrievers import load_retrievers
+def _custom_retrievers(store: VectorStore) -> CustomRetrievers:
+    from rag.retrieve.search.custom_retrievers import CustomRetrievers, load_retrievers
 
-    if options.retrieve.paths and options.catalog.url:
+    import_paths = settings().retrieve.paths
+    if import_paths and settings().catalog.url:
         raise SetupError(
             "RAG_RETRIEVE__PATHS: a custom retriever sees only the writes of its own process, so it cannot be used "
             "with RAG_CATALOG__URL, which several replicas share",
             param="RAG_RETRIEVE__PATHS",
         )
-    return load_retrievers(options.retrieve.paths)
+    return CustomRetrievers(store, load_retrievers(import_paths))
+
+
+def _templates() -> Templates:
+    from rag.retrieve.prompting.template_check import open_templates
+
+    return open_templates(settings().prompt.folder, fence=settings().prompt.fence)
 
 
 def _pipeline(

@@ -1,1 +1,1 @@
-"""question -> hits -> prompt. No heavy library is imported here."""
+"""From a question to hits and a prompt. `pipeline.py` is the place to start reading. Imports no heavy library."""

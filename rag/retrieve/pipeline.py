@@ -117,9 +117,9 @@ class RetrievalPipeline:
         paths = self._searcher.paths(options, snapshot)
         plan = await self._plan(request, options, timings_ms)
         inputs = query_inputs(plan, request.text, question_vector)
-        found = await self._searcher.search(Query(snapshot, inputs, paths, options, request.filters))
-        timings_ms |= found.timings_ms
-        fused = fuse(found.matches, options)
+        search_result = await self._searcher.search(Query(snapshot, inputs, paths, options, request.filters))
+        timings_ms |= search_result.timings_ms
+        fused = fuse(search_result.matches, options)
         wanted = max(options.top_k, options.rerank_top_n if options.rerank else 0)
         hits = deduplicate(fused, options.duplicates, max_hits=wanted, all_duplicates=request.explain)
         if options.rerank:

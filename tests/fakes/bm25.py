@@ -9,7 +9,7 @@ from rag.types import Chunk, Match, passage_text
 
 
 def bm25(chunks: Sequence[Chunk], query: str, language: str, k1: float = 0.9, b: float = 0.4) -> list[Match]:
-    """As Milvus has it: a word that is twice in the query counts twice."""
+    """BM25 as Milvus computes it: a word that occurs twice in the query counts twice."""
     bags = [_bag(chunk, language) for chunk in chunks]
     mean_length = sum(bag.total() for bag in bags) / max(len(bags), 1)
     scores = [0.0] * len(chunks)

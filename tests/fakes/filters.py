@@ -1,4 +1,4 @@
-"""What a filter holds for, without Milvus."""
+"""Evaluates OpenAI's filters without Milvus."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def holds(node: Mapping[str, Any], chunk: Chunk) -> bool:
+def matches_filter(node: Mapping[str, Any], chunk: Chunk) -> bool:
     kind = node["type"]
     if kind in ("and", "or"):
-        results = [holds(part, chunk) for part in node["filters"]]
+        results = [matches_filter(part, chunk) for part in node["filters"]]
         return all(results) if kind == "and" else any(results)
     key, value = node["key"], node["value"]
     stored = getattr(chunk, key) if key in SPECIAL_KEYS else chunk.attributes.get(key)

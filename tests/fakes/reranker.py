@@ -9,10 +9,10 @@ from tests.fakes.words import words
 
 
 class FakeReranker:
-    """The part of the query's words that a text has, or what `scores` has for the text.
+    """Scores a text by the share of the query's words in it, or with `scores` if the text is there.
 
     Args:
-        pause_s: What each call takes.
+        pause_s: Duration of each call.
     """
 
     def __init__(self, name: str = "fake-reranker", *, pause_s: float = 0.0) -> None:
@@ -27,16 +27,16 @@ class FakeReranker:
         await asyncio.sleep(self._pause_s)
         if self.failure is not None:
             raise self.failure
-        asked = set(words(query))
-        return [self.scores.get(text, _share(asked, text)) for text in texts]
+        query_words = set(words(query))
+        return [self.scores.get(text, _share(query_words, text)) for text in texts]
 
 
-def _share(asked: set[str], text: str) -> float:
-    return len(asked.intersection(words(text))) / len(asked) if asked else 0.0
+def _share(query_words: set[str], text: str) -> float:
+    return len(query_words.intersection(words(text))) / len(query_words) if query_words else 0.0
 
 
 class FakeRerankers:
-    """One of each kind and name given; None is the first of its kind."""
+    """One reranker for each kind and model name; None selects the first of its kind."""
 
     def __init__(self, *names: tuple[RerankKind, str]) -> None:
         known = names or (("late_interaction", "fake-embedder"),)
@@ -44,7 +44,7 @@ class FakeRerankers:
 
     async def of(self, kind: RerankKind, model: str | None) -> FakeReranker:
         await asyncio.sleep(0)
-        for (its_kind, its_model), reranker in self.rerankers.items():
-            if kind == its_kind and model in (None, its_model):
+        for (known_kind, known_model), reranker in self.rerankers.items():
+            if kind == known_kind and model in (None, known_model):
                 return reranker
         raise ModelNotFound(f"there is no {kind} with the model {model!r}", param="model")

@@ -13,7 +13,7 @@ from rag.ports import Vectors
 from rag.retrieve.search.filters import compile_filters
 from rag.types import Attributes, Chunk, Match, SparseVector
 from tests.fakes.bm25 import bm25
-from tests.fakes.filters import holds
+from tests.fakes.filters import matches_filter
 
 
 class FakeVectorStore:
@@ -223,7 +223,7 @@ class FakeVectorStore:
         if filters is not None:
             compile_filters(filters)  # refuses what the real store refuses
         rows = [row for row in self._rows(collection) if row[0].version_id not in without]
-        return [row for row in rows if filters is None or holds(filters, row[0])]
+        return [row for row in rows if filters is None or matches_filter(filters, row[0])]
 
 
 def _inner(stored: SparseVector, query: SparseVector) -> float:

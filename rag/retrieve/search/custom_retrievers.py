@@ -7,7 +7,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +52,7 @@ class CustomRetriever(Protocol):
         ...
 
 
-MakeRetriever = Callable[[], CustomRetriever]
+CustomRetrieverFactory = Callable[[], CustomRetriever]
 
 
 class CollectionIndex:
@@ -82,7 +82,7 @@ class CustomRetrievers:
         factories: Classes by the name of their path.
     """
 
-    def __init__(self, store: VectorStore, factories: Mapping[str, MakeRetriever]) -> None:
+    def __init__(self, store: VectorStore, factories: Mapping[str, CustomRetrieverFactory]) -> None:
         self._store = store
         self._factories = dict(factories)
         self._indexes: dict[str, dict[str, CollectionIndex]] = {}
@@ -116,16 +116,16 @@ class CustomRetrievers:
         chunks = {chunk.chunk_id: chunk for chunk in stored if chunk.version_id not in without}
         return [[Match(chunks[i], float(score)) for i, score in result if i in chunks][:limit] for result in results]
 
-    def updated(self, collection: str, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+    def insert(self, collection: str, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """Apply an insert into the vector store."""
         self._apply(collection, lambda index: index.update(chunks, vectors))
 
-    def removed(self, collection: str, version_ids: Sequence[str]) -> None:
+    def delete(self, collection: str, version_ids: Sequence[str]) -> None:
         """Apply a delete from the vector store."""
         self._apply(collection, lambda index: index.remove(version_ids))
 
-    def forget(self, collection: str) -> None:
-        """Drop the indexes of a collection; the next search rebuilds them."""
+    def invalidate(self, collection: str) -> None:
+        """Discard the indexes of a collection; the next search rebuilds them."""
         with self._lock:
             self._indexes.pop(collection, None)
 
@@ -169,7 +169,7 @@ class MirroredStore:
         self._store = store
         self._custom = custom
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)
 
     def insert(
@@ -182,25 +182,25 @@ class MirroredStore:
         again: bool = False,
     ) -> None:
         self._store.insert(collection, chunks, vectors, sparse, again=again)
-        self._custom.updated(collection, chunks, vectors)
+        self._custom.insert(collection, chunks, vectors)
 
     def delete(self, collection: str, version_ids: Sequence[str]) -> None:
         self._store.delete(collection, version_ids)
-        self._custom.removed(collection, version_ids)
+        self._custom.delete(collection, version_ids)
 
     def copy(
         self, collection: str, version_id: str, to_version_id: str, *, file_id: str, attributes: Attributes
     ) -> int:
         copied = self._store.copy(collection, version_id, to_version_id, file_id=file_id, attributes=attributes)
-        self._custom.forget(collection)
+        self._custom.invalidate(collection)
         return copied
 
     def drop(self, collection: str) -> None:
         self._store.drop(collection)
-        self._custom.forget(collection)
+        self._custom.invalidate(collection)
 
 
-def load_retrievers(import_paths: Mapping[str, str]) -> dict[str, MakeRetriever]:
+def load_retrievers(import_paths: Mapping[str, str]) -> dict[str, CustomRetrieverFactory]:
     """The classes of `RAG_RETRIEVE__PATHS` by the names of their paths.
 
     Args:
@@ -212,7 +212,7 @@ def load_retrievers(import_paths: Mapping[str, str]) -> dict[str, MakeRetriever]
     return {name: _load(name, import_path) for name, import_path in import_paths.items()}
 
 
-def _load(name: str, import_path: str) -> MakeRetriever:
+def _load(name: str, import_path: str) -> CustomRetrieverFactory:
     if not _NAME.fullmatch(name) or name in RESERVED_NAMES:
         raise SetupError(
             f"RAG_RETRIEVE__PATHS: {name!r} is not a valid path name: use lower-case letters, digits and _, and none "
@@ -220,7 +220,7 @@ def _load(name: str, import_path: str) -> MakeRetriever:
         )
     module, _, attribute = import_path.partition(":")
     try:
-        retriever: MakeRetriever = getattr(importlib.import_module(module), attribute)
+        retriever: CustomRetrieverFactory = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise SetupError(
             f"RAG_RETRIEVE__PATHS: {name}: cannot import {import_path!r} (expected module:Class): {error}"

@@ -12,11 +12,11 @@ from rag.generate.verify import Verifier
 from rag.http.answering import AnswerRequest, AnswerService
 from rag.types import TextDelta
 from tests.fakes import FakeGenerator
-from tests.fakes.neighbours import FakeNeighbours
 from tests.fakes.support import FakeSupport
+from tests.fakes.upstream_services import FakeUpstreamServices
 
 
-def answering(generator: FakeGenerator, neighbours: FakeNeighbours, **options: Any) -> AnswerService:
+def answering(generator: FakeGenerator, neighbours: FakeUpstreamServices, **options: Any) -> AnswerService:
     verifier = Verifier(FakeSupport(0.2), weak_below=0.5)
     own: Any = {"sampling": {"max_tokens": 9}, "citations": "check", "verifier": verifier}
     services: Any = neighbours
@@ -26,7 +26,7 @@ def answering(generator: FakeGenerator, neighbours: FakeNeighbours, **options: A
 
 async def answered(asked: AnswerRequest, text: str = "Red [1, 7]", **options: Any) -> tuple[str, Done, FakeGenerator]:
     generator = FakeGenerator(text)
-    answer = await answering(generator, FakeNeighbours(), **options).begin(asked)
+    answer = await answering(generator, FakeUpstreamServices(), **options).begin(asked)
     events: list[AnswerEvent] = [event async for event in answer.events]
     await answer.aclose()
     done = events[-1]
@@ -58,7 +58,7 @@ async def test_a_text_of_a_prescribed_form_is_left_as_it_is() -> None:
 
 
 async def test_the_adapter_and_the_client_s_instructions_travel() -> None:
-    generator, neighbours = FakeGenerator(), FakeNeighbours()
+    generator, neighbours = FakeGenerator(), FakeUpstreamServices()
     asked = AnswerRequest("Why?", {"system": "Be kind."}, {"max_tokens": 3}, "sql")
     answer = await answering(generator, neighbours).begin(asked)
     await answer.aclose()
@@ -68,7 +68,9 @@ async def test_the_adapter_and_the_client_s_instructions_travel() -> None:
 
 @pytest.mark.parametrize("count", [1, 3])
 async def test_without_sources_each_text_says_so(count: int) -> None:
-    answer = await answering(FakeGenerator(), FakeNeighbours(())).begin(AnswerRequest("Why?", sampling={"n": count}))
+    answer = await answering(FakeGenerator(), FakeUpstreamServices(())).begin(
+        AnswerRequest("Why?", sampling={"n": count})
+    )
     done = [event async for event in answer.events][-1]
     assert isinstance(done, Done)
     assert len(done.texts) == count
@@ -76,7 +78,7 @@ async def test_without_sources_each_text_says_so(count: int) -> None:
 
 async def test_closing_an_answer_stops_the_engine() -> None:
     generator = FakeGenerator(start=asyncio.Event())
-    answer = await answering(generator, FakeNeighbours()).begin(AnswerRequest("Why?"))
+    answer = await answering(generator, FakeUpstreamServices()).begin(AnswerRequest("Why?"))
     assert generator.running == 1
     await answer.aclose()
     assert (generator.running, generator.cancelled) == (0, 1)

@@ -1,4 +1,4 @@
-"""What waits while a batch is in work becomes the next batch."""
+"""Items that wait while a batch is running form the next batch."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ async def submitted(batcher: Batcher[int, int], *items: int) -> list[asyncio.Tas
 
 
 async def test_a_single_item_runs_alone_at_once() -> None:
-    """Trap B17: BentoML's adaptive batching makes it wait, and answers 503 at 8 users."""
+    """BentoML's adaptive batching delays it, and answers 503 with 8 users: docs/bentoml_issues.md#b17."""
     worker = Worker()
     assert await Batcher(worker, max_items=8, max_batches=1).submit(3) == 6
     assert worker.batches == [[3]]
 
 
-async def test_what_waits_goes_together() -> None:
+async def test_waiting_items_form_one_batch() -> None:
     worker = Worker(closed=True)
     tasks = await submitted(Batcher(worker, max_items=8, max_batches=1), 1, 2, 3, 4)
     assert worker.batches == [[1]]
@@ -62,7 +62,7 @@ async def test_what_waits_goes_together() -> None:
     assert worker.batches == [[1], [2, 3, 4]]
 
 
-async def test_a_batch_has_a_largest_size() -> None:
+async def test_a_batch_has_a_maximum_size() -> None:
     worker = Worker(closed=True)
     tasks = await submitted(Batcher(worker, max_items=2, max_batches=1), 1, 2, 3, 4)
     worker.gate.set()
@@ -70,7 +70,7 @@ async def test_a_batch_has_a_largest_size() -> None:
     assert worker.batches == [[1], [2, 3], [4]]
 
 
-async def test_lanes_work_side_by_side() -> None:
+async def test_several_batches_run_at_the_same_time() -> None:
     worker = Worker(closed=True)
     tasks = await submitted(Batcher(worker, max_items=8, max_batches=2), 1, 2, 3, 4)
     assert worker.batches == [[1], [2]]
@@ -79,7 +79,7 @@ async def test_lanes_work_side_by_side() -> None:
     assert (worker.batches, worker.most_running) == ([[1], [2], [3, 4]], 2)
 
 
-async def test_an_error_of_one_item_is_its_own() -> None:
+async def test_a_returned_error_fails_only_its_item() -> None:
     worker = Worker(faulty=[2], closed=True)
     tasks = await submitted(Batcher(worker, max_items=8, max_batches=1), 1, 2, 3)
     worker.gate.set()
@@ -87,7 +87,7 @@ async def test_an_error_of_one_item_is_its_own() -> None:
     assert (first, str(second), third) == (2, "item 2", 6)
 
 
-async def test_an_error_that_is_raised_hits_the_whole_batch_and_no_other() -> None:
+async def test_a_raised_error_fails_its_batch_and_no_other() -> None:
     worker = Worker(fatal=[3], closed=True)
     tasks = await submitted(Batcher(worker, max_items=2, max_batches=1), 1, 2, 3, 4)
     worker.gate.set()
@@ -95,14 +95,14 @@ async def test_an_error_that_is_raised_hits_the_whole_batch_and_no_other() -> No
     assert [str(result) for result in results] == ["2", "whole batch", "whole batch", "8"]
 
 
-async def test_after_an_error_the_lane_is_free_again() -> None:
+async def test_the_next_batch_runs_after_an_error() -> None:
     batcher: Batcher[int, int] = Batcher(Worker(fatal=[1]), max_items=2, max_batches=1)
     with pytest.raises(RuntimeError):
         await batcher.submit(1)
     assert await batcher.submit(2) == 4
 
 
-async def test_a_cancelled_item_that_waits_is_skipped() -> None:
+async def test_a_cancelled_waiting_item_is_skipped() -> None:
     worker = Worker(closed=True)
     tasks = await submitted(Batcher(worker, max_items=8, max_batches=1), 1, 2, 3)
     tasks[1].cancel()
@@ -113,7 +113,7 @@ async def test_a_cancelled_item_that_waits_is_skipped() -> None:
     assert worker.batches == [[1], [3]]
 
 
-async def test_nothing_runs_when_all_that_waited_was_cancelled() -> None:
+async def test_nothing_runs_if_all_waiting_items_were_cancelled() -> None:
     worker = Worker(closed=True)
     batcher: Batcher[int, int] = Batcher(worker, max_items=8, max_batches=1)
     first, second = await submitted(batcher, 1, 2)
@@ -125,7 +125,7 @@ async def test_nothing_runs_when_all_that_waited_was_cancelled() -> None:
     assert await batcher.submit(5) == 10
 
 
-async def test_a_cancelled_item_in_work_hurts_no_neighbour() -> None:
+async def test_cancelling_a_running_item_does_not_affect_its_batch() -> None:
     worker = Worker(closed=True)
     batcher: Batcher[int, int] = Batcher(worker, max_items=8, max_batches=1)
     tasks = await submitted(batcher, 1, 2, 3)

@@ -1,4 +1,4 @@
-"""Search paths of the user's own: level with the vector store, and fused with the others."""
+"""Custom retrievers: in sync with the vector store, and fused with the other paths."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def example(name: str) -> Any:
 
 
 class House:
-    """A vector store with one path of the user's own, and a pipeline over both."""
+    """A vector store with one custom retriever, and a pipeline over both."""
 
     def __init__(self, make: Any) -> None:
         self.embedder, plain = FakeEmbedder(), FakeVectorStore()
@@ -74,13 +74,13 @@ async def test_the_examples_of_the_docs_follow_every_change(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["PrefixPath", "HnswPath"])
-async def test_an_index_that_was_not_there_takes_in_what_the_store_has(name: str) -> None:
+async def test_a_new_index_is_built_from_the_store(name: str) -> None:
     house = House(example(name))
     house.add("the needle", *(f"hay{n % 37} straw{n % 41} barn{n % 43}" for n in range(1200)))
     assert (await house.texts("needle"))[0] == "the needle"
 
 
-async def test_a_dictionary_tree_finds_by_beginnings_what_no_other_path_does() -> None:
+async def test_a_prefix_tree_matches_word_prefixes_that_no_other_path_matches() -> None:
     house = House(example("PrefixPath"))
     house.add("the thermostat is set", "nothing of that kind")
     assert await house.texts("thermo") == ["the thermostat is set"]
@@ -95,7 +95,7 @@ async def test_its_ranks_are_fused_with_the_others() -> None:
 
 
 class Failing:
-    """Fails at what it is told to."""
+    """A custom retriever with configurable failures."""
 
     fails: str = ""
     made = 0
@@ -127,7 +127,7 @@ def failing() -> Iterator[type[Failing]]:
     Failing.fails = ""
 
 
-async def test_a_query_that_fails_is_named(failing: type[Failing]) -> None:
+async def test_a_failing_retriever_is_named(failing: type[Failing]) -> None:
     house = House(failing)
     house.add("one")
     failing.fails = "query"
@@ -138,7 +138,9 @@ async def test_a_query_that_fails_is_named(failing: type[Failing]) -> None:
 
 
 @pytest.mark.parametrize("change", ["update", "remove"])
-async def test_a_change_that_fails_hurts_no_upload_and_is_made_up_for(failing: type[Failing], change: str) -> None:
+async def test_a_failed_change_does_not_fail_the_upload_and_the_index_is_rebuilt(
+    failing: type[Failing], change: str
+) -> None:
     house = House(failing)
     house.add("one")
     assert await house.texts("one") == ["one"]
@@ -168,6 +170,6 @@ def test_paths_are_loaded_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"mine": "collections:OrderedDict"}, "no method remove, query"),
     ],
 )
-def test_what_cannot_be_a_path_stops_the_start(named: dict[str, str], said: str) -> None:
+def test_an_unusable_custom_retriever_is_a_setup_error(named: dict[str, str], said: str) -> None:
     with pytest.raises(SetupError, match=re.escape(said)):
         load_retrievers(named)

@@ -1,4 +1,4 @@
-"""Passages that say the same become one hit."""
+"""Duplicate passages become one hit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def kept(*chunks: Chunk, likeness: float = 0.9, max_hits: int = 100) -> list[Hit
     return deduplicate(hits(*chunks), likeness, max_hits=max_hits)
 
 
-def test_the_best_of_equal_texts_stays_and_names_the_others() -> None:
+def test_the_best_duplicate_stays_and_lists_the_others() -> None:
     first, other, same = (a_chunk(text, filename=text) for text in ("a b c", "x y z", "A  b, c"))
     found = kept(first, other, same, likeness=1)
     assert texts(found) == ["a b c", "x y z"]
@@ -47,24 +47,24 @@ def test_the_best_of_equal_texts_stays_and_names_the_others() -> None:
         ("", False),
     ],
 )
-def test_likeness_is_that_of_the_runs_of_three_words(other: str, alike: bool) -> None:
+def test_similarity_is_the_jaccard_index_of_three_word_shingles(other: str, alike: bool) -> None:
     assert len(kept(a_chunk(TEXT, filename="1"), a_chunk(other, filename="2"))) == (1 if alike else 2)
 
 
-def test_likeness_1_wants_the_same_words_and_0_anything_in_common() -> None:
+def test_threshold_1_needs_equal_words_and_0_any_common_shingle() -> None:
     one, other = a_chunk(TEXT, filename="1"), a_chunk(TEXT.replace("large", "big"), filename="2")
     assert len(kept(one, other, likeness=1)) == 2
     assert len(kept(one, other, a_chunk("no word of it", filename="3"), likeness=0)) == 2
 
 
-def test_no_more_than_asked_for_and_duplicates_of_those_that_stay_do_not_count() -> None:
+def test_max_hits_counts_distinct_hits() -> None:
     chunks = [a_chunk(text, filename=str(n)) for n, text in enumerate(["a", "a", "b", "c", "a"])]
     found = kept(*chunks, max_hits=2)
     assert texts(found) == ["a", "b"]
     assert found[0].duplicates == (chunks[1].chunk_id, chunks[4].chunk_id)
 
 
-def test_parts_of_one_larger_text_are_one_hit_and_of_another_version_are_not() -> None:
+def test_passages_of_one_larger_text_are_duplicates_only_within_a_version() -> None:
     parent = "first sentence. second sentence."
     parts = [a_chunk(text, ordinal=n, context=parent) for n, text in enumerate(["second sentence.", "first sentence."])]
     whole = a_chunk(parent, ordinal=9)
@@ -74,7 +74,7 @@ def test_parts_of_one_larger_text_are_one_hit_and_of_another_version_are_not() -
     assert found[0].duplicates == (parts[1].chunk_id, whole.chunk_id)
 
 
-def test_a_part_is_presented_as_the_larger_text_in_its_place() -> None:
+def test_a_passage_is_replaced_by_its_larger_text() -> None:
     document = "Intro. First sentence. Second sentence. End."
     parent = "First sentence. Second sentence."
     start = document.index("Second")
@@ -85,14 +85,14 @@ def test_a_part_is_presented_as_the_larger_text_in_its_place() -> None:
     assert document[shown.start : shown.end] == parent
 
 
-def test_a_text_made_of_a_passage_is_presented_as_that_passage() -> None:
+def test_a_larger_text_that_does_not_contain_the_passage_gets_its_offsets() -> None:
     source = "Milvus listens on port 19530."
     pair = a_chunk("Which port?\n19530.", start=40, end=40 + len(source), context=source)
     shown = with_context(hits(pair)[0]).chunk
     assert (shown.text, shown.start, shown.end) == (source, 40, 40 + len(source))
 
 
-def test_it_can_stop_at_the_last_hit_that_is_wanted() -> None:
+def test_it_can_stop_at_the_last_returned_hit() -> None:
     first, other, same = (a_chunk(text, filename=text) for text in ("a b c", "x y z", "A  b, c"))
     stopped = deduplicate(hits(first, other, same), 1, max_hits=2, all_duplicates=False)
     assert (texts(stopped), [hit.duplicates for hit in stopped]) == (["a b c", "x y z"], [(), ()])

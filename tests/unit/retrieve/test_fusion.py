@@ -1,4 +1,4 @@
-"""Ranked lists of several paths become one, with scores in [0, 1]."""
+"""Fusion of the ranked lists of several paths, with scores in [0, 1]."""
 
 from __future__ import annotations
 
@@ -73,14 +73,16 @@ def test_ranks_scores_and_cosine_are_those_of_the_paths(dense: list[Match], keyw
 
 @settings(max_examples=30, deadline=None)
 @given(dense=Cosines, keyword=Bm25, way=Ways, weight=st.floats(0.1, 10))
-def test_best_on_both_paths_is_best(dense: list[Match], keyword: list[Match], way: Fusion, weight: float) -> None:
+def test_the_best_match_of_both_paths_comes_first(
+    dense: list[Match], keyword: list[Match], way: Fusion, weight: float
+) -> None:
     hits = by_name(fused(dense=dense, keyword=keyword, fusion=way, weights={"keyword": weight}))
     if dense and keyword and dense[0].chunk == keyword[0].chunk:
         assert hits[dense[0].chunk.chunk_id].score == pytest.approx(1)
 
 
 @pytest.mark.parametrize("way", ["weights", "rrf"])
-def test_found_on_both_paths_beats_found_on_one(way: Fusion) -> None:
+def test_a_match_of_both_paths_beats_a_match_of_one(way: Fusion) -> None:
     dense = matches({"a": 0.9, "b": 0.8, "z": 0.1})
     keyword = matches({"b": 12.0, "c": 11.0, "z": 1.0})
     assert names(fused(dense=dense, keyword=keyword, fusion=way))[0] == "b"
@@ -93,7 +95,7 @@ def test_the_weight_decides_between_the_paths(way: Fusion) -> None:
     assert names(fused(dense=dense, keyword=keyword, fusion=way, weights={"dense": 0.1}))[0] == "b"
 
 
-def test_reciprocal_ranks_are_added_as_parts_of_the_highest_sum() -> None:
+def test_reciprocal_ranks_are_summed_and_divided_by_the_highest_sum() -> None:
     dense, keyword = matches({"a": 0.9, "b": 0.8}), matches({"b": 7.0})
     hits = by_name(fused(dense=dense, keyword=keyword, fusion="rrf", rrf_k=10, weights={"keyword": 3}))
     assert hits["a"].score == pytest.approx((1 / 11) / (4 / 11))
@@ -106,7 +108,7 @@ def test_a_path_without_results_leaves_its_weight_to_the_other() -> None:
     assert fused(dense=[], keyword=[]) == []
 
 
-def test_ties_have_one_order() -> None:
+def test_ties_have_a_fixed_order() -> None:
     dense = matches({"b": 0.5, "a": 0.5})
     assert names(fused(dense=dense, keyword=dense[::-1])) == ["a", "b"]
 
@@ -127,13 +129,13 @@ def test_dense_alone_has_the_cosine_as_its_score(found: list[Match]) -> None:
     assert all(hit.score == max(0.0, hit.cosine or 0.0) for hit in hits.values())
 
 
-def test_a_cosine_a_hair_above_1_is_1() -> None:
+def test_a_cosine_slightly_above_1_is_clipped() -> None:
     assert fused(mode="dense", dense=matches({"a": 1.0000001}))[0].score == 1
 
 
 @settings(max_examples=30, deadline=None)
 @given(found=Bm25)
-def test_keyword_alone_has_parts_of_the_best_as_scores(found: list[Match]) -> None:
+def test_keyword_scores_alone_are_relative_to_the_best(found: list[Match]) -> None:
     hits = fused(mode="keyword", keyword=found)
     scores = [hit.score for hit in hits]
     assert all(0 <= score <= 1 for score in scores)

@@ -1,4 +1,4 @@
-"""Hits of several vector stores in one list."""
+"""Merging the hits of several vector stores."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def texts(one: RetrievalResult) -> list[str]:
     return [hit.chunk.text for hit in one.hits]
 
 
-def test_one_store_stays_as_it_is() -> None:
+def test_the_result_of_a_single_store_is_unchanged() -> None:
     alone = found(a_hit("a", 0.9, 0.1))
     assert merge_results([alone]) is alone
 
@@ -58,7 +58,7 @@ def test_without_cosines_the_scores_decide() -> None:
 
 
 @pytest.mark.parametrize(("top_k", "count"), [(1, 1), (None, 3)])
-def test_as_many_as_are_wanted(top_k: int | None, count: int) -> None:
+def test_top_k_bounds_the_merged_hits(top_k: int | None, count: int) -> None:
     first = found(a_hit("a", 1, 0.9), a_hit("b", 1, 0.8), top_k=2)
     second = found(a_hit("c", 1, 0.7), a_hit("d", 1, 0.6), top_k=3)
     assert len(merge_results([first, second], top_k).hits) == count
@@ -73,13 +73,13 @@ def test_a_store_without_anything_relevant_is_left_out() -> None:
     assert texts(merge_results([far, found(min_cosine=0.3)])) == []
 
 
-def test_a_text_of_two_stores_comes_once() -> None:
+def test_a_text_in_two_stores_is_returned_once() -> None:
     together = merge_results([found(a_hit("the same words here", 1, 0.9)), found(a_hit("the same words here", 1, 0.8))])
     assert len(together.hits) == 1
     assert len(together.hits[0].duplicates) == 1
 
 
-def test_plans_are_told_together() -> None:
+def test_plans_are_merged() -> None:
     one = RetrievalResult((), RetrieveOptions(), Plan(("q", "r"), note="no planner"), SNAPSHOT, {})
     other = RetrievalResult((), RetrieveOptions(), Plan(("q", "s"), note="no planner"), SNAPSHOT, {})
     plan = merge_results([one, other]).plan

@@ -1,4 +1,4 @@
-"""Hits -> bytes -> the same hits."""
+"""Serialization of hits."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ MORE = st.dictionaries(TEXT, TEXT | INTEGER | FINITE | st.lists(TEXT, max_size=3
 
 
 @given(st.lists(HIT, max_size=4), MORE)
-def test_what_is_packed_comes_back(hits: list[Hit], more: dict[str, object]) -> None:
+def test_packing_round_trips(hits: list[Hit], more: dict[str, object]) -> None:
     back = unpack_hits(pack_hits(hits, more))
     assert back == (tuple(hits), more)
     assert repr(back) == repr((tuple(hits), more))  # 1.0 is not 1, nor True
 
 
-def test_names_of_fields_are_said_once() -> None:
+def test_field_names_are_packed_once() -> None:
     hits = [Hit(a_chunk("some text", ordinal=n), 0.5) for n in range(100)]
     assert len(pack_hits(hits, {})) < 100 * 220
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"null", b"[1,2,3]", b"\xff", orjson.dumps([["a", "b"], [], {}])])
-def test_what_another_release_packed_is_refused(data: bytes) -> None:
+def test_data_of_another_release_is_rejected(data: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         unpack_hits(data)

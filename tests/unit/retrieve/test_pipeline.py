@@ -82,7 +82,7 @@ def texts(found: RetrievalResult) -> list[str]:
 # Options
 
 
-async def test_the_store_goes_before_the_service_and_the_request_before_both() -> None:
+async def test_store_options_override_the_service_and_the_request_overrides_both() -> None:
     bench = Bench(candidates=7, rrf_k=5)
     bench.snapshots.retrieval = json.dumps({"top_k": 2, "candidates": 3})
     found = await bench.find("apples", candidates=4)
@@ -93,7 +93,7 @@ async def test_the_store_goes_before_the_service_and_the_request_before_both() -
 # The plan
 
 
-async def test_no_plan_is_made_of_a_plain_question() -> None:
+async def test_a_plain_question_is_not_planned() -> None:
     bench = Bench(rewrite=True)
     found = await bench.find("apples")
     assert bench.planner.questions == []
@@ -101,7 +101,7 @@ async def test_no_plan_is_made_of_a_plain_question() -> None:
     assert "plan" not in found.timings_ms
 
 
-async def test_a_follow_up_is_searched_for_as_what_it_means() -> None:
+async def test_a_follow_up_is_searched_for_as_rewritten() -> None:
     bench = Bench(rewrite=True)
     bench.planner.result = Plan(("blue plums",), rewritten="blue plums")
     found = await bench.find("and those?", history=[Message("user", "plums")])
@@ -110,7 +110,7 @@ async def test_a_follow_up_is_searched_for_as_what_it_means() -> None:
     assert "plan" in found.timings_ms
 
 
-async def test_without_rewriting_a_follow_up_is_also_searched_behind_what_was_asked_before() -> None:
+async def test_without_rewriting_a_follow_up_is_also_searched_for_with_the_previous_turns() -> None:
     bench = Bench()
     asked = [Message("user", text) for text in ("what of blue plums", "since when?")]
     said = [asked[0], Message("assistant", "they are ripe"), asked[1]]
@@ -126,21 +126,21 @@ async def test_without_rewriting_a_follow_up_is_also_searched_behind_what_was_as
     )
 
 
-async def test_a_plan_that_could_not_rewrite_is_helped_out() -> None:
+async def test_if_rewriting_fails_the_previous_turns_are_used() -> None:
     bench = Bench(rewrite=True)
     bench.planner.result = Plan(("and those?",), note="rewriting: timeout")
     found = await bench.find("and those?", history=[Message("user", "blue plums")])
     assert (texts(found)[0], found.plan.in_conversation) == ("blue plums", "blue plums\nand those?")
 
 
-async def test_what_was_asked_long_ago_does_not_count_and_the_question_is_never_cut() -> None:
+async def test_only_recent_turns_count_and_the_question_is_never_cut() -> None:
     assert in_conversation("Why?", [Message("user", "long ago"), Message("user", "x" * 500), Message("user", "y")]) == (
         f"{'x' * 398}\ny\nWhy?"
     )
     assert in_conversation("Why?", [Message("assistant", "hello"), Message("user", "  ")]) is None
 
 
-async def test_a_follow_up_is_answered_where_it_is_near_only_in_its_conversation() -> None:
+async def test_a_hit_may_be_relevant_only_in_the_conversation() -> None:
     bench = Bench(min_cosine=0.4)
     found = await bench.find("and more?", history=[Message("user", "blue plums")])
     assert max(hit.cosine or 0 for hit in found.hits) < 0.4
@@ -158,7 +158,7 @@ async def test_a_cached_follow_up_belongs_to_its_conversation() -> None:
     assert len(bench.embedder.calls) == 2
 
 
-async def test_further_queries_find_more_and_invented_answers_only_by_meaning() -> None:
+async def test_further_queries_use_all_paths_and_hypothetical_answers_only_dense() -> None:
     bench = Bench(queries=1, hypothetical=True)
     bench.planner.result = Plan(("red apples", "blue plums"), hypothetical=("a boat",))
     found = await bench.find("red apples")
@@ -168,7 +168,7 @@ async def test_further_queries_find_more_and_invented_answers_only_by_meaning() 
     assert bench.embedder.calls == [(("red apples", "blue plums", "a boat"), "query")]
 
 
-async def test_what_the_planner_left_out_is_said() -> None:
+async def test_the_note_of_the_plan_is_in_the_result() -> None:
     bench = Bench(queries=2)
     bench.planner.result = Plan(("red apples",), note="timeout")
     assert (await bench.find("red apples")).plan.note == "timeout"
@@ -177,7 +177,7 @@ async def test_what_the_planner_left_out_is_said() -> None:
 # Duplicates and larger texts
 
 
-async def test_what_says_the_same_takes_one_place() -> None:
+async def test_duplicates_are_one_hit() -> None:
     bench = Bench(top_k=2)
     bench.add("Red apples.", "red, apples", filename="copy.md")
     found = await bench.find("red apples")
@@ -185,7 +185,7 @@ async def test_what_says_the_same_takes_one_place() -> None:
     assert len(found.hits[0].duplicates) == 2
 
 
-async def test_parts_are_found_and_the_larger_text_is_returned() -> None:
+async def test_passages_are_matched_and_the_larger_text_is_returned() -> None:
     bench = Bench()
     parent = "yellow lemons. orange oranges."
     bench.add("yellow lemons.", "orange oranges.", filename="parent.md", context=parent)
@@ -210,7 +210,7 @@ async def test_the_best_are_reranked_and_the_rest_is_left_out() -> None:
     assert "rerank" in found.timings_ms
 
 
-async def test_half_the_weight_is_the_middle_of_both_orders() -> None:
+async def test_with_half_the_weight_both_scores_count_equally() -> None:
     bench = Bench(rerank=True, rerank_top_n=3, rerank_weight=0.5, mode="keyword")
     bench.reranker.scores = {"green apples": 0.9, "red apples": 0.1}
     plain, found = await bench.find("red apples", rerank=False), await bench.find("red apples")
@@ -226,7 +226,7 @@ async def test_top_k_is_reranked_even_when_it_is_more_than_top_n() -> None:
     assert all(hit.rerank is not None for hit in found.hits)
 
 
-async def test_a_reranker_that_is_down_is_said_and_not_done_without() -> None:
+async def test_an_unavailable_reranker_is_an_error() -> None:
     bench = Bench(rerank=True)
     bench.reranker.failure = DependencyUnavailable("no reranker")
     with pytest.raises(DependencyUnavailable, match="no reranker"):
@@ -241,7 +241,7 @@ async def explained(bench: Bench, text: str, sources: int = 3, **changes: Any) -
     return dict(explanation(found, Prompt((), found.hits[:sources])))
 
 
-async def test_every_candidate_says_who_found_it_and_what_became_of_it() -> None:
+async def test_every_candidate_has_its_paths_and_a_reason() -> None:
     bench = Bench(rerank=True, rerank_top_n=3, top_k=2, min_cosine=-1)
     bench.add("red   apples", filename="copy.md")
     said = await explained(bench, "red apples", sources=1)
@@ -260,7 +260,7 @@ async def test_every_candidate_says_who_found_it_and_what_became_of_it() -> None
     assert said["options"]["rerank_top_n"] == 3
 
 
-async def test_nothing_relevant_is_the_reason_of_all_hits() -> None:
+async def test_if_nothing_is_relevant_every_hit_says_so() -> None:
     said = await explained(Bench(min_cosine=0.99), "sea", sources=0)
     assert {c["why"] for c in said["candidates"][:3]} == {"left out: no hit has a cosine of at least 0.99 (min_cosine)"}
 
@@ -272,7 +272,7 @@ async def test_without_an_engine_the_prompt_is_not_known() -> None:
     assert "not ready" in said["why"]
 
 
-async def test_nothing_is_collected_for_who_does_not_ask() -> None:
+async def test_candidates_are_returned_only_with_explain() -> None:
     assert (await Bench().find("apples")).candidates == ()
 
 
@@ -367,7 +367,7 @@ async def test_a_result_survives_packing() -> None:
         unpack_result(b"[[], [], {}]")
 
 
-async def test_questions_of_one_moment_see_one_state_each() -> None:
+async def test_simultaneous_questions_get_their_own_results() -> None:
     bench = Bench()
     pipeline = bench.pipeline
     found = await asyncio.gather(*(pipeline.retrieve(RetrievalRequest(text, "default")) for text in TEXTS))

@@ -1,4 +1,4 @@
-"""A plan makes the most of what the language model wrote in time, and never costs the question."""
+"""Plans use everything that the language model wrote in time, and never make a question fail."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Answers = Mapping[str, Any]
 
 
 def written(fields: Answers) -> Callable[[str | Sequence[int], Mapping[str, Any]], str]:
-    """Fills in the form that is asked for; a value that is an exception is raised."""
+    """Answers each structured prompt from `fields`; an exception as a value is raised."""
 
     def write(prompt: str | Sequence[int], sampling: Mapping[str, Any]) -> str:
         (name,) = sampling["structured_outputs"]["json"]["properties"]
@@ -46,7 +46,7 @@ def written(fields: Answers) -> Callable[[str | Sequence[int], Mapping[str, Any]
     return write
 
 
-class Desk:
+class PlannerHarness:
     """A planner with a fake engine that writes `answers`."""
 
     def __init__(
@@ -77,26 +77,26 @@ class Desk:
 
 
 async def test_a_follow_up_is_rewritten_to_stand_alone() -> None:
-    desk = Desk({"question": REWRITTEN})
-    plan = await desk.plan(history=HISTORY, rewrite=True)
+    harness = PlannerHarness({"question": REWRITTEN})
+    plan = await harness.plan(history=HISTORY, rewrite=True)
     assert plan == Plan((REWRITTEN,), (), REWRITTEN, "")
-    (prompt,) = desk.prompts()
+    (prompt,) = harness.prompts()
     assert "vector database" in prompt
     assert prompt.endswith(f"Last question: {FOLLOW_UP} <assistant>")
 
 
-async def test_without_history_or_wish_the_engine_is_not_asked() -> None:
-    desk = Desk()
-    assert await desk.plan(rewrite=True) == Plan((FOLLOW_UP,))
-    assert await desk.plan(history=HISTORY) == Plan((FOLLOW_UP,))
-    assert await desk.plan(history=[Message("system", "Be kind."), Message("user", " ")], rewrite=True) == Plan(
+async def test_without_history_or_options_the_engine_is_not_used() -> None:
+    harness = PlannerHarness()
+    assert await harness.plan(rewrite=True) == Plan((FOLLOW_UP,))
+    assert await harness.plan(history=HISTORY) == Plan((FOLLOW_UP,))
+    assert await harness.plan(history=[Message("system", "Be kind."), Message("user", " ")], rewrite=True) == Plan(
         (FOLLOW_UP,)
     )
-    assert desk.engine.requests == []
+    assert harness.engine.requests == []
 
 
 async def test_a_question_that_stays_as_it_is_counts_as_not_rewritten() -> None:
-    plan = await Desk({"question": "how do I install it"}).plan(history=HISTORY, rewrite=True)
+    plan = await PlannerHarness({"question": "how do I install it"}).plan(history=HISTORY, rewrite=True)
     assert plan == Plan((FOLLOW_UP,))
 
 
@@ -115,34 +115,36 @@ async def test_a_question_that_stays_as_it_is_counts_as_not_rewritten() -> None:
     ],
     ids=["empty", "blank", "no word", "an earlier question", "invented", "babble", "too long", "number", "list"],
 )
-async def test_a_rewriting_that_is_none_falls_back_to_the_question(answer: Any) -> None:
-    plan = await Desk({"question": answer}).plan(history=HISTORY, rewrite=True)
+async def test_an_unusable_rewriting_falls_back_to_the_question(answer: Any) -> None:
+    plan = await PlannerHarness({"question": answer}).plan(history=HISTORY, rewrite=True)
     assert plan == Plan((FOLLOW_UP,), note="rewriting: could not be read")
 
 
 async def test_a_rewriting_is_cleaned() -> None:
-    plan = await Desk({"question": " How do I\n\tinstall\x00\u202e Milvus?\x1b "}).plan(history=HISTORY, rewrite=True)
+    plan = await PlannerHarness({"question": " How do I\n\tinstall\x00\u202e Milvus?\x1b "}).plan(
+        history=HISTORY, rewrite=True
+    )
     assert plan.queries == (REWRITTEN,)
 
 
-async def test_a_rewriting_that_was_cut_is_not_taken() -> None:
-    desk = Desk({"question": REWRITTEN}, timeout_s=0.1, stalls_after=5)
-    assert await desk.plan(history=HISTORY, rewrite=True) == Plan((FOLLOW_UP,), note="rewriting: timeout")
+async def test_a_truncated_rewriting_is_not_used() -> None:
+    harness = PlannerHarness({"question": REWRITTEN}, timeout_s=0.1, stalls_after=5)
+    assert await harness.plan(history=HISTORY, rewrite=True) == Plan((FOLLOW_UP,), note="rewriting: timeout")
 
 
 async def test_questions_without_spaces_between_words_are_rewritten_too() -> None:
     history = [Message("user", "什么是Milvus?"), Message("assistant", "Milvus是一个向量数据库。")]
-    plan = await Desk({"question": "Milvus多少钱?"}).plan("它多少钱?", history, rewrite=True)
+    plan = await PlannerHarness({"question": "Milvus多少钱?"}).plan("它多少钱?", history, rewrite=True)
     assert plan.rewritten == "Milvus多少钱?"
 
 
-async def test_of_a_huge_history_the_newest_turns_are_told() -> None:
+async def test_the_newest_turns_of_a_long_history_are_used() -> None:
     roles: tuple[Any, ...] = ("user", "assistant")
     history = [Message(roles[n % 2], f"turn{n} " + "word " * 20_000) for n in range(200)]
-    desk = Desk({"question": REWRITTEN}, context_tokens=700)
-    plan = await desk.plan(history=[*history, *HISTORY], rewrite=True)
+    harness = PlannerHarness({"question": REWRITTEN}, context_tokens=700)
+    plan = await harness.plan(history=[*history, *HISTORY], rewrite=True)
     assert plan.rewritten == REWRITTEN
-    (prompt,) = desk.prompts()
+    (prompt,) = harness.prompts()
     assert "vector database" in prompt
     assert "turn199" in prompt
     assert "turn0 " not in prompt
@@ -150,32 +152,32 @@ async def test_of_a_huge_history_the_newest_turns_are_told() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(context=st.integers(1, 1_500), turns=st.lists(st.integers(1, 400), max_size=12), words=st.integers(1, 300))
-def test_what_is_asked_always_fits_the_context(context: int, turns: list[int], words: int) -> None:
+def test_prompts_always_fit_the_context(context: int, turns: list[int], words: int) -> None:
     roles: tuple[Any, ...] = ("user", "assistant")
     history = [Message(roles[n % 2], "word " * length) for n, length in enumerate(turns)]
-    desk = Desk({"question": "x", "queries": ["y"], "passage": "why not"}, context_tokens=context)
-    asyncio.run(desk.plan("why " * words, history, rewrite=True, queries=2, hypothetical=True))
-    for prompt, sampling, _ in desk.engine.requests:
+    harness = PlannerHarness({"question": "x", "queries": ["y"], "passage": "why not"}, context_tokens=context)
+    asyncio.run(harness.plan("why " * words, history, rewrite=True, queries=2, hypothetical=True))
+    for prompt, sampling, _ in harness.engine.requests:
         assert len(prompt) + sampling["max_tokens"] <= context
 
 
-async def test_what_does_not_fit_the_context_is_left_out() -> None:
-    desk = Desk(context_tokens=100)
-    plan = await desk.plan(history=HISTORY, rewrite=True, queries=2, hypothetical=True)
+async def test_parts_that_do_not_fit_the_context_are_left_out() -> None:
+    harness = PlannerHarness(context_tokens=100)
+    plan = await harness.plan(history=HISTORY, rewrite=True, queries=2, hypothetical=True)
     no_room = "no room in the language model's context"
     assert plan == Plan(
         (FOLLOW_UP,), note=f"rewriting: {no_room}; several queries: {no_room}; invented answer: {no_room}"
     )
-    assert desk.engine.requests == []
+    assert harness.engine.requests == []
 
 
 # --- several queries -----------------------------------------------------------------------------------
 
 
-async def test_several_queries_are_searched_beside_the_question() -> None:
-    desk = Desk({"queries": ["Milvus setup", "  deploy\nMilvus "]})
-    assert await desk.plan(REWRITTEN, queries=2) == Plan((REWRITTEN, "Milvus setup", "deploy Milvus"))
-    _, sampling, _ = desk.engine.requests[0]
+async def test_further_queries_are_added_to_the_question() -> None:
+    harness = PlannerHarness({"queries": ["Milvus setup", "  deploy\nMilvus "]})
+    assert await harness.plan(REWRITTEN, queries=2) == Plan((REWRITTEN, "Milvus setup", "deploy Milvus"))
+    _, sampling, _ = harness.engine.requests[0]
     assert sampling["temperature"] == 0
     assert sampling["structured_outputs"]["json"]["properties"]["queries"]["maxItems"] == 2
 
@@ -194,31 +196,33 @@ async def test_queries_are_distinct_bounded_and_no_more_than_asked_for() -> None
         "deploy Milvus",
         "one too many",
     ]
-    first, second, third, fourth = (await Desk({"queries": answer}).plan(REWRITTEN, queries=3)).queries
+    first, second, third, fourth = (await PlannerHarness({"queries": answer}).plan(REWRITTEN, queries=3)).queries
     assert (first, second, fourth) == (REWRITTEN, "Milvus setup", "deploy Milvus")
     assert third.startswith("word0 word1 ")
     assert len(third) <= MAX_QUERY_CHARS
 
 
 @pytest.mark.parametrize("answer", [[], "text", None, [REWRITTEN], [{"query": "x"}], [["x"]]])
-async def test_queries_that_are_none_are_said_to_be_unreadable(answer: Any) -> None:
-    plan = await Desk({"queries": answer}).plan(REWRITTEN, queries=2)
+async def test_unusable_queries_are_reported_as_unreadable(answer: Any) -> None:
+    plan = await PlannerHarness({"queries": answer}).plan(REWRITTEN, queries=2)
     assert plan == Plan((REWRITTEN,), note="several queries: could not be read")
 
 
 async def test_queries_that_were_written_in_time_are_used() -> None:
-    desk = Desk({"queries": ["Milvus setup", "deploy Milvus", "Milvus on Kubernetes"]}, timeout_s=0.1, stalls_after=5)
-    plan = await desk.plan(REWRITTEN, queries=3)
+    harness = PlannerHarness(
+        {"queries": ["Milvus setup", "deploy Milvus", "Milvus on Kubernetes"]}, timeout_s=0.1, stalls_after=5
+    )
+    plan = await harness.plan(REWRITTEN, queries=3)
     assert plan == Plan((REWRITTEN, "Milvus setup", "deploy Milvus"), note="several queries: timeout")
-    assert desk.engine.running == 0
+    assert harness.engine.running == 0
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.one_of(st.text(), st.text('{}[]",:\\\x00queries x')))
-def test_whatever_the_model_writes_the_plan_is_sound(text: str) -> None:
-    desk = Desk()
-    desk.engine.text = text
-    plan = asyncio.run(desk.plan(history=HISTORY, rewrite=True, queries=3, hypothetical=True))
+def test_the_plan_is_valid_whatever_the_model_writes(text: str) -> None:
+    harness = PlannerHarness()
+    harness.engine.text = text
+    plan = asyncio.run(harness.plan(history=HISTORY, rewrite=True, queries=3, hypothetical=True))
     for each in (*plan.queries, *plan.hypothetical):
         assert each == " ".join(each.split())
         assert each.isprintable()
@@ -229,72 +233,80 @@ def test_whatever_the_model_writes_the_plan_is_sound(text: str) -> None:
 # --- invented answers ----------------------------------------------------------------------------------
 
 
-async def test_an_invented_answer_is_no_query() -> None:
+async def test_a_hypothetical_answer_is_not_a_query() -> None:
     passage = "To install Milvus, download the compose file and start it."
-    desk = Desk({"passage": passage})
-    assert await desk.plan(REWRITTEN, hypothetical=True) == Plan((REWRITTEN,), (passage,))
+    harness = PlannerHarness({"passage": passage})
+    assert await harness.plan(REWRITTEN, hypothetical=True) == Plan((REWRITTEN,), (passage,))
 
 
 @pytest.mark.parametrize("answer", ["", "I'm ready to assist you.", "Milvus is " * 30, 5])
-async def test_an_answer_to_something_else_is_not_searched_for(answer: Any) -> None:
-    plan = await Desk({"passage": answer}).plan(REWRITTEN, hypothetical=True)
+async def test_an_unrelated_hypothetical_answer_is_dropped(answer: Any) -> None:
+    plan = await PlannerHarness({"passage": answer}).plan(REWRITTEN, hypothetical=True)
     assert plan == Plan((REWRITTEN,), note="invented answer: could not be read")
 
 
-async def test_an_answer_that_was_cut_is_used_as_far_as_it_goes() -> None:
+async def test_a_truncated_hypothetical_answer_is_used() -> None:
     for words, used in ((7, ("To install Milvus, download the compose",)), (5, ())):
-        desk = Desk({"passage": "To install Milvus, download the compose file."}, timeout_s=0.1, stalls_after=words)
-        plan = await desk.plan(REWRITTEN, hypothetical=True)
+        harness = PlannerHarness(
+            {"passage": "To install Milvus, download the compose file."}, timeout_s=0.1, stalls_after=words
+        )
+        plan = await harness.plan(REWRITTEN, hypothetical=True)
         assert plan == Plan((REWRITTEN,), used, note="invented answer: timeout")
 
 
 # --- all together --------------------------------------------------------------------------------------
 
 
-async def test_queries_and_answer_are_made_of_the_rewriting_at_the_same_time() -> None:
+async def test_queries_and_answer_are_written_concurrently_from_the_rewritten_question() -> None:
     gate = asyncio.Event()
-    desk = Desk({"question": REWRITTEN, "queries": ["Milvus setup"], "passage": "Milvus is installed by Docker."})
-    await desk.plan(history=HISTORY, rewrite=True)
-    desk.engine.start = gate
-    task = asyncio.create_task(desk.plan(REWRITTEN, queries=1, hypothetical=True))
-    while desk.engine.running < 2:
+    harness = PlannerHarness(
+        {"question": REWRITTEN, "queries": ["Milvus setup"], "passage": "Milvus is installed by Docker."}
+    )
+    await harness.plan(history=HISTORY, rewrite=True)
+    harness.engine.start = gate
+    task = asyncio.create_task(harness.plan(REWRITTEN, queries=1, hypothetical=True))
+    while harness.engine.running < 2:
         await asyncio.sleep(0)
     gate.set()
     assert await task == Plan((REWRITTEN, "Milvus setup"), ("Milvus is installed by Docker.",))
 
-    desk.engine.requests.clear()
-    plan = await desk.plan(history=HISTORY, rewrite=True, queries=1, hypothetical=True)
+    harness.engine.requests.clear()
+    plan = await harness.plan(history=HISTORY, rewrite=True, queries=1, hypothetical=True)
     assert plan == Plan((REWRITTEN, "Milvus setup"), ("Milvus is installed by Docker.",), REWRITTEN)
-    assert all(prompt.endswith(f"{REWRITTEN} <assistant>") for prompt in desk.prompts()[1:])
+    assert all(prompt.endswith(f"{REWRITTEN} <assistant>") for prompt in harness.prompts()[1:])
 
 
-async def test_one_budget_for_all_and_the_engine_is_stopped() -> None:
-    desk = Desk({"question": REWRITTEN, "queries": [], "passage": ""}, timeout_s=0.2, start=asyncio.Event())
+async def test_one_timeout_covers_all_parts_and_stops_the_engine() -> None:
+    harness = PlannerHarness(
+        {"question": REWRITTEN, "queries": [], "passage": ""}, timeout_s=0.2, start=asyncio.Event()
+    )
     began = time.perf_counter()
-    plan = await desk.plan(history=HISTORY, rewrite=True, queries=3, hypothetical=True)
+    plan = await harness.plan(history=HISTORY, rewrite=True, queries=3, hypothetical=True)
     assert time.perf_counter() - began < 2
     assert plan == Plan((FOLLOW_UP,), note="rewriting: timeout; several queries: timeout; invented answer: timeout")
-    assert (desk.engine.running, desk.engine.cancelled) == (0, len(desk.engine.requests))
+    assert (harness.engine.running, harness.engine.cancelled) == (0, len(harness.engine.requests))
 
 
-async def test_what_is_ready_in_time_is_used_when_the_rest_is_not() -> None:
-    desk = Desk({"queries": ["Milvus setup"], "passage": "Milvus is " + "installed by Docker " * 20}, stalls_after=6)
-    desk.planner = LanguageModelPlanner(desk.engine, desk.tokenizer, context_tokens=4_000, timeout_s=0.2)
-    plan = await desk.plan(REWRITTEN, queries=1, hypothetical=True)
+async def test_parts_that_are_ready_in_time_are_used() -> None:
+    harness = PlannerHarness(
+        {"queries": ["Milvus setup"], "passage": "Milvus is " + "installed by Docker " * 20}, stalls_after=6
+    )
+    harness.planner = LanguageModelPlanner(harness.engine, harness.tokenizer, context_tokens=4_000, timeout_s=0.2)
+    plan = await harness.plan(REWRITTEN, queries=1, hypothetical=True)
     assert plan.queries == (REWRITTEN, "Milvus setup")
     assert plan.hypothetical == ("Milvus is installed by Docker",)
     assert plan.note == "invented answer: timeout"
 
 
-async def test_who_leaves_stops_the_engine() -> None:
-    desk = Desk({"queries": ["x"], "passage": "x"}, start=asyncio.Event())
-    task = asyncio.create_task(desk.plan(REWRITTEN, queries=1, hypothetical=True))
-    while desk.engine.running < 2:
+async def test_cancelling_the_caller_stops_the_engine() -> None:
+    harness = PlannerHarness({"queries": ["x"], "passage": "x"}, start=asyncio.Event())
+    task = asyncio.create_task(harness.plan(REWRITTEN, queries=1, hypothetical=True))
+    while harness.engine.running < 2:
         await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert (desk.engine.running, desk.engine.cancelled) == (0, 2)
+    assert (harness.engine.running, harness.engine.cancelled) == (0, 2)
 
 
 @pytest.mark.parametrize(
@@ -309,33 +321,33 @@ async def test_who_leaves_stops_the_engine() -> None:
     ],
 )
 async def test_errors_of_the_engine_never_fail_the_question(error: RagError, reason: str) -> None:
-    desk = Desk({"question": error, "queries": ["Milvus setup"], "passage": error})
-    plan = await desk.plan(history=HISTORY, rewrite=True, queries=1, hypothetical=True)
+    harness = PlannerHarness({"question": error, "queries": ["Milvus setup"], "passage": error})
+    plan = await harness.plan(history=HISTORY, rewrite=True, queries=1, hypothetical=True)
     assert plan == Plan((FOLLOW_UP, "Milvus setup"), note=f"rewriting: {reason}; invented answer: {reason}")
 
 
-async def test_an_engine_that_dies_in_the_midst_never_fails_the_question() -> None:
-    plan = await Desk({"queries": ["a b c", "d e f"]}, dies_after=2).plan(queries=2)
+async def test_an_engine_that_dies_while_writing_never_fails_the_question() -> None:
+    plan = await PlannerHarness({"queries": ["a b c", "d e f"]}, dies_after=2).plan(queries=2)
     assert plan == Plan((FOLLOW_UP,), note="several queries: the language model does not answer")
 
 
-async def test_an_engine_that_is_not_there_yet_has_no_context_either() -> None:
+async def test_an_engine_that_is_still_starting_never_fails_the_question() -> None:
     def context_tokens() -> int:
         raise Starting("loading")
 
-    plan = await Desk(context_tokens=context_tokens).plan(queries=2)
+    plan = await PlannerHarness(context_tokens=context_tokens).plan(queries=2)
     assert plan == Plan((FOLLOW_UP,), note="several queries: the language model does not answer")
 
 
 async def test_a_very_long_question_is_searched_for_as_it_is() -> None:
-    desk = Desk()
+    harness = PlannerHarness()
     question = "why " * 5_000
-    plan = await desk.plan(question, HISTORY, rewrite=True, queries=2, hypothetical=True)
+    plan = await harness.plan(question, HISTORY, rewrite=True, queries=2, hypothetical=True)
     assert plan == Plan((question,), note="the question is too long to be planned")
-    assert desk.engine.requests == []
+    assert harness.engine.requests == []
 
 
-def test_its_name_tells_models_apart() -> None:
+def test_the_name_of_the_planner_contains_the_model() -> None:
     model = "a"
     planner = LanguageModelPlanner(FakeGenerator(), FakeTokenizer(), context_tokens=1, timeout_s=1, model=lambda: model)
     before = planner.name

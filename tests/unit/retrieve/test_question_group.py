@@ -1,4 +1,4 @@
-"""The nearest of the newest questions, as an honest list of all would say."""
+"""The nearest of the newest questions, compared with a linear scan."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def vector(angle: int) -> UnitVector:
     st.floats(-1, 1),
     st.integers(0, 100),
 )
-def test_the_nearest_are_those_of_a_plain_list(
+def test_nearest_agrees_with_a_linear_scan(
     added: list[tuple[int, int, int]], angle: int, min_cosine: float, now: int
 ) -> None:
     group, plain = QuestionGroup(2, MOST), dict[str, tuple[int, int]]()
@@ -42,7 +42,7 @@ def test_the_nearest_are_those_of_a_plain_list(
     assert all(cosines[a] >= cosines[b] - 1e-6 for a, b in itertools.pairwise(found))
 
 
-def test_it_grows_with_what_is_in_it() -> None:
+def test_memory_grows_with_the_questions() -> None:
     group = QuestionGroup(384)
     assert group.nbytes < 40_000
     for number in range(1024):

@@ -73,7 +73,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_the_second_time_nothing_is_searched() -> None:
+async def test_a_repeated_question_is_not_searched_for() -> None:
     client = Client(make_cache())
     cold, warm = await client.ask("what?"), await client.ask("what?")
     assert (cold.value, cold.is_hit) == ("search 1", False)
@@ -82,7 +82,7 @@ async def test_the_second_time_nothing_is_searched() -> None:
 
 
 @pytest.mark.parametrize("other", ["What?", "what? ", "what", "", "was?"])
-async def test_another_question_is_another_search(other: str) -> None:
+async def test_a_different_question_is_searched_for(other: str) -> None:
     client = Client(make_cache())
     await client.ask("what?")
     assert (await client.ask(other)).value == "search 2"
@@ -96,7 +96,7 @@ VALUE = st.recursive(
 
 
 @given(st.dictionaries(st.text(max_size=5), VALUE, min_size=1, max_size=5), st.booleans(), st.data())
-async def test_whatever_changes_of_the_state_is_another_search(
+async def test_any_change_of_the_state_is_a_cache_miss(
     state: dict[str, Any], semantic: bool, data: st.DataObject
 ) -> None:
     client = Client(make_cache(semantic=0.5 if semantic else None))
@@ -110,7 +110,7 @@ async def test_whatever_changes_of_the_state_is_another_search(
     assert (await client.ask("what?", state)).value == "search 1"
 
 
-async def test_it_is_kept_for_its_time_alone() -> None:
+async def test_entries_expire() -> None:
     client = Client(make_cache(ttl_s=0.05))
     await client.ask("what?")
     assert (await client.ask("what?")).is_hit
@@ -118,7 +118,7 @@ async def test_it_is_kept_for_its_time_alone() -> None:
     assert not (await client.ask("what?")).is_hit
 
 
-async def test_what_failed_is_not_kept() -> None:
+async def test_errors_are_not_cached() -> None:
     client = Client(make_cache())
     client.failure = DependencyUnavailable("Milvus does not answer")
     with pytest.raises(DependencyUnavailable):
@@ -127,7 +127,7 @@ async def test_what_failed_is_not_kept() -> None:
     assert (await client.ask("what?")).value == "search 2"
 
 
-async def test_what_was_given_up_is_not_kept() -> None:
+async def test_a_cancelled_search_is_not_cached() -> None:
     client = Client(make_cache())
     client.gate.clear()
     asking = asyncio.create_task(client.ask("what?"))
@@ -202,7 +202,7 @@ async def test_an_equal_question_needs_no_vector() -> None:
     assert client.vectors == 1
 
 
-async def test_what_means_the_same_is_measured_from_the_question_that_was_searched() -> None:
+async def test_similarity_is_measured_to_the_question_that_was_searched_for() -> None:
     """Not from one that was itself only near: else a chain of them would lead anywhere."""
     client = Client(make_cache(semantic=0.7))
     words = ["a", "b", "c", "d", "e", "f", "g", "h"]
@@ -215,7 +215,7 @@ async def test_what_means_the_same_is_measured_from_the_question_that_was_search
     assert outcomes[-1] != "search 1"
 
 
-async def test_what_another_release_kept_is_searched_anew(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_entry_of_another_release_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
     cache = MemoryCache(1 << 20)
     client = Client(make_cache(cache))
     key = (await client.ask("what?")).key
@@ -225,7 +225,7 @@ async def test_what_another_release_kept_is_searched_anew(caplog: pytest.LogCapt
     assert (await client.ask("what?")).is_hit
 
 
-async def test_what_cannot_be_packed_is_answered_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_result_that_cannot_be_packed_is_still_returned(caplog: pytest.LogCaptureFixture) -> None:
     def refuse(value: str) -> bytes:
         raise TypeError("cannot be packed")
 

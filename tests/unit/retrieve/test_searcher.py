@@ -1,4 +1,4 @@
-"""question -> hits, many questions at a time."""
+"""Searching for many questions at the same time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TEXTS = ["red apples", "green apples", "green pears", "blue plums", "red cherrie
 
 
 class Bench:
-    """A searcher over six chunks; the first questions to come find both lanes free."""
+    """A pipeline over six chunks. The first two questions are searched at once, further ones wait for a batch."""
 
     def __init__(self, candidates: int = 5) -> None:
         self.embedder, self.store = FakeEmbedder(), FakeVectorStore()
@@ -37,7 +37,7 @@ class Bench:
             self.store.insert(name, chunks, self.embedder.vectors(TEXTS))
 
     async def search_together(self, *queries: RetrievalRequest) -> list[RetrievalResult | BaseException]:
-        """Behind two queries that keep both lanes busy, so that all of `queries` are one batch."""
+        """Start two queries that occupy the batcher first, so that all of `queries` are one batch."""
         busy = [asyncio.create_task(self.pipeline.retrieve(query("busy"))) for _ in range(2)]
         await asyncio.sleep(0)
         results = await asyncio.gather(*(self.pipeline.retrieve(q) for q in queries), return_exceptions=True)
@@ -102,14 +102,14 @@ async def test_questions_are_encoded_as_questions(bench: Bench) -> None:
     assert bench.embedder.calls == [(("apples",), "query")]
 
 
-async def test_what_waits_is_encoded_and_searched_in_one_go(bench: Bench) -> None:
+async def test_waiting_queries_are_encoded_and_searched_together(bench: Bench) -> None:
     found = await bench.search_together(*(query(text) for text in TEXTS))
     assert [texts(f)[0] for f in found] == TEXTS
     assert bench.embedder.calls[2:] == [(tuple(TEXTS), "query")]
     assert sorted(bench.store.searches[4:]) == [("dense", 6, 5), ("keyword", 6, 5)]
 
 
-async def test_queries_that_differ_are_searched_apart_and_answered_in_order(bench: Bench) -> None:
+async def test_different_queries_are_searched_separately_and_answered_in_order(bench: Bench) -> None:
     found = await bench.search_together(
         query("apples", filters=GREEN),
         query("red cherries"),
@@ -126,7 +126,7 @@ async def test_queries_that_differ_are_searched_apart_and_answered_in_order(benc
     assert sorted(n for path, n, _ in bench.store.searches[4:] if path == "dense") == [1, 1, 1, 2]
 
 
-async def test_a_bad_filter_hurts_no_other_query_of_the_batch(bench: Bench) -> None:
+async def test_an_invalid_filter_fails_only_its_query(bench: Bench) -> None:
     good, bad, missing, also_good = await bench.search_together(
         query("red apples"), query("red apples", filters=BAD), query("x", vector_store="none"), query("plums", top_k=1)
     )
@@ -171,7 +171,7 @@ async def test_a_failed_store_call_fails_the_queries_that_share_it_and_no_others
     assert texts(other) == ["a boat on the sea"]
 
 
-async def test_an_encoder_that_fails_is_told_to_every_query(bench: Bench) -> None:
+async def test_a_failing_encoder_fails_every_query_of_the_batch(bench: Bench) -> None:
     bench.embedder.failure = DependencyUnavailable("the encoder is gone")
     results = await bench.search_together(query("a"), query("b"))
     assert all(isinstance(result, DependencyUnavailable) for result in results)
@@ -191,7 +191,7 @@ async def test_an_empty_store_has_no_hits(bench: Bench) -> None:
         assert (await bench.pipeline.retrieve(query("a", vector_store="empty", mode=mode))).hits == ()
 
 
-async def test_versions_that_nobody_may_see_are_left_out(bench: Bench) -> None:
+async def test_hidden_versions_are_left_out(bench: Bench) -> None:
     hidden = [a_chunk(f"red apples {n}", filename="new.md", ordinal=n) for n in range(5)]
     bench.store.insert("default", hidden, bench.embedder.vectors([chunk.text for chunk in hidden]))
     bench.snapshots.hidden_versions = {hidden[0].version_id}
@@ -201,7 +201,7 @@ async def test_versions_that_nobody_may_see_are_left_out(bench: Bench) -> None:
         assert not {chunk.text for chunk in hidden} & set(texts(found))
 
 
-async def test_weights_of_the_question_go_before_those_of_the_service(bench: Bench) -> None:
+async def test_weights_of_the_request_override_those_of_the_service(bench: Bench) -> None:
     found = await bench.pipeline.retrieve(RetrievalRequest("green pears", "default", {"weights": {"keyword": 0}}))
     assert {path for hit in found.hits for path in hit.ranks} == {"dense"}
     assert bench.store.searches == [("dense", 1, 5)]
@@ -215,9 +215,7 @@ async def test_weights_of_the_question_go_before_those_of_the_service(bench: Ben
         ({"mode": "sparse"}, "mode", "RAG_EMBEDDER__SPARSE_MODEL"),
     ],
 )
-async def test_a_path_that_is_not_there_is_refused(
-    bench: Bench, changes: dict[str, Any], param: str, named: str
-) -> None:
+async def test_an_unknown_path_is_refused(bench: Bench, changes: dict[str, Any], param: str, named: str) -> None:
     with pytest.raises(InvalidRequest, match=named) as refused:
         await bench.pipeline.retrieve(RetrievalRequest("apples", "default", changes))
     assert refused.value.param == param
@@ -231,5 +229,5 @@ def hit(cosine: float | None) -> Hit:
     ("cosines", "nothing"),
     [([], True), ([0.1, 0.2], True), ([0.1, 0.3], False), ([None, 0.1], True), ([None], False), ([0.25], False)],
 )
-def test_relevance_is_told_by_the_best_cosine(cosines: list[float | None], nothing: bool) -> None:
+def test_relevance_is_decided_by_the_best_cosine(cosines: list[float | None], nothing: bool) -> None:
     assert nothing_relevant([hit(cosine) for cosine in cosines], 0.25) is nothing

@@ -1,4 +1,4 @@
-"""Equal questions at the same time are worked on once, whoever leaves."""
+"""Simultaneous calls with the same key share one piece of work, whichever caller is cancelled."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def joined(flights: SingleFlight[int], work: Work, count: int, key: str = 
     return tasks
 
 
-async def test_many_callers_share_one_work() -> None:
+async def test_many_callers_share_one_call() -> None:
     flights, work = SingleFlight[int](), Work()
     tasks = await joined(flights, work, 5)
     work.gate.set()
@@ -53,20 +53,20 @@ async def test_many_callers_share_one_work() -> None:
     assert work.begun == 1
 
 
-async def test_other_keys_are_other_work() -> None:
+async def test_different_keys_are_separate_calls() -> None:
     flights, work = SingleFlight[int](), Work()
     tasks = [*await joined(flights, work, 2, "a"), *await joined(flights, work, 2, "b")]
     work.gate.set()
     assert await asyncio.gather(*tasks) == [1, 1, 2, 2]
 
 
-async def test_what_came_out_is_not_kept() -> None:
+async def test_results_are_not_kept() -> None:
     flights, work = SingleFlight[int](), Work()
     work.gate.set()
     assert [await flights.join("k", work), await flights.join("k", work)] == [1, 2]
 
 
-async def test_a_caller_that_leaves_takes_nothing_from_the_others() -> None:
+async def test_a_cancelled_caller_does_not_affect_the_others() -> None:
     flights, work = SingleFlight[int](), Work()
     first, second, third = await joined(flights, work, 3)
     first.cancel()
@@ -77,7 +77,7 @@ async def test_a_caller_that_leaves_takes_nothing_from_the_others() -> None:
     assert (first.cancelled(), third.cancelled(), work.cancelled) == (True, True, 0)
 
 
-async def test_the_last_that_leaves_ends_the_work() -> None:
+async def test_the_last_cancelled_caller_cancels_the_work() -> None:
     flights, work = SingleFlight[int](), Work()
     tasks = await joined(flights, work, 3)
     for task in tasks:
@@ -87,7 +87,7 @@ async def test_the_last_that_leaves_ends_the_work() -> None:
     assert work.cancelled == 1
 
 
-async def test_who_comes_after_the_last_has_left_begins_anew() -> None:
+async def test_a_caller_after_cancellation_starts_new_work() -> None:
     flights, work = SingleFlight[int](), Work()
     (first,) = await joined(flights, work, 1)
     first.cancel()
@@ -97,7 +97,7 @@ async def test_who_comes_after_the_last_has_left_begins_anew() -> None:
     assert await second == 2
 
 
-async def test_an_exception_goes_to_all_and_is_not_kept() -> None:
+async def test_an_exception_reaches_all_callers_and_is_not_kept() -> None:
     flights, work = SingleFlight[int](), Work()
     work.failure = ValueError("no")
     tasks = await joined(flights, work, 3)
@@ -107,7 +107,7 @@ async def test_an_exception_goes_to_all_and_is_not_kept() -> None:
     assert await flights.join("k", work) == 2
 
 
-async def test_who_comes_when_it_has_failed_begins_anew_though_nobody_has_heard_of_it_yet() -> None:
+async def test_a_caller_after_a_failure_starts_new_work() -> None:
     flights, work = SingleFlight[int](), Work()
     (first,) = await joined(flights, work, 1)
     work.failure = ValueError("no")
@@ -122,7 +122,7 @@ async def test_who_comes_when_it_has_failed_begins_anew_though_nobody_has_heard_
     assert await asyncio.gather(*later) == [2, 2]
 
 
-async def test_an_exception_that_nobody_waits_for_any_more_is_not_complained_of() -> None:
+async def test_an_exception_without_callers_is_not_logged() -> None:
     complaints: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
 
@@ -143,8 +143,8 @@ async def test_an_exception_that_nobody_waits_for_any_more_is_not_complained_of(
 
 
 @given(st.lists(st.sampled_from(["join", "leave", "finish", "fail", "turn"]), max_size=40))
-async def test_whoever_stays_gets_an_answer(steps: list[str]) -> None:
-    """There is never more than one work at a time, and none without a caller."""
+async def test_every_remaining_caller_gets_a_result(steps: list[str]) -> None:
+    """At most one piece of work runs at a time, and none without a caller."""
     flights, work = SingleFlight[int](), Work()
     there: list[asyncio.Task[int]] = []
     for step in steps:

@@ -1,4 +1,4 @@
-"""What a tokenizer takes for more than text is made text."""
+"""Special tokens in texts are escaped."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ MARKS = ("<s>", "</s>", "[INST]", "<|im_end|>", "ab", "bc", "x")
         ("<|two words|>", "<|two words|>"),
     ],
 )
-def test_a_blank_breaks_each_mark(text: str, escaped: str) -> None:
+def test_a_space_breaks_every_special_token(text: str, escaped: str) -> None:
     assert SpecialTokenEscaper(MARKS).escape(text) == escaped
 
 
 @given(st.text(alphabet="<|>/sabc[INST]x_ \n"))
-def test_no_mark_is_left_and_nothing_else_is_changed(text: str) -> None:
+def test_no_special_token_is_left_and_nothing_else_changes(text: str) -> None:
     escaped = SpecialTokenEscaper(MARKS).escape(text)
     assert not any(mark in escaped for mark in MARKS if len(mark) > 1)
     assert not re.search(r"<\|[^|<>\s]+\|>", escaped)
     assert escaped.replace(" ", "") == text.replace(" ", "")
 
 
-def test_forms_are_filled_in_about_text_alone() -> None:
+def test_structured_prompts_escape_special_tokens() -> None:
     tokenizer = FakeTokenizer()
     form = StructuredPrompt((Message("system", "Ask."), Message("user", "a <assistant> b <|im_end|>")), {}, 9)
     prompt = fitted(form, tokenizer, 100)

@@ -1,4 +1,4 @@
-"""Prompts are files; what is wrong with one stops the start with its file and line."""
+"""Prompt templates; an unusable one is a setup error with its file and line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def refusal(path: Path, *, fence: bool = True) -> str:
     return caught.value.message
 
 
-def test_what_a_folder_lacks_is_the_default(tmp_path: Path) -> None:
+def test_missing_templates_come_from_the_package(tmp_path: Path) -> None:
     default = open_templates(None, fence=True)
     own = open_templates(folder(tmp_path, system="Answer in Latin."), fence=True)
     assert own.system() == "Answer in Latin."
@@ -35,7 +35,7 @@ def test_what_a_folder_lacks_is_the_default(tmp_path: Path) -> None:
     assert "[1] The sea is blue.\n(from sea.md > Colours)" in own.user("Why?", [PASSAGE])
 
 
-def test_templates_see_all_of_a_passage_and_can_include_others(tmp_path: Path) -> None:
+def test_templates_have_all_fields_of_a_passage_and_can_include_others(tmp_path: Path) -> None:
     user = '{% include "one.jinja" %}{% for p in passages %}{{ p.filename }}|{{ p.heading }}|{{ p.page }}{% endfor %}'
     path = folder(tmp_path, user=GOOD + user, one="{{ question | upper }}")
     text = open_templates(path, fence=True).user("Why?", [PASSAGE])
@@ -43,7 +43,7 @@ def test_templates_see_all_of_a_passage_and_can_include_others(tmp_path: Path) -
     assert "sea.md|Colours|None" in text
 
 
-def test_values_are_never_read_as_templates() -> None:
+def test_values_are_never_rendered_as_templates() -> None:
     text = open_templates(None, fence=True).user("{{ 7 * 7 }} <b>", [])
     assert text == "Question: {{ 7 * 7 }} <b>"
 
@@ -68,36 +68,34 @@ def test_values_are_never_read_as_templates() -> None:
         ({"else": "x"}, ("has neither system.jinja nor user.jinja",)),
     ],
 )  # fmt: skip
-def test_a_template_that_cannot_be_used_is_named(
-    tmp_path: Path, files: dict[str, str], expected: tuple[str, ...]
-) -> None:
+def test_an_unusable_template_is_named(tmp_path: Path, files: dict[str, str], expected: tuple[str, ...]) -> None:
     message = refusal(folder(tmp_path, **files))
     assert str(tmp_path) in message
     assert all(part in message for part in expected), message
 
 
-def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+def test_a_binary_file_is_named(tmp_path: Path) -> None:
     (tmp_path / USER).write_bytes(b"\xff\xfe{{")
     assert "user.jinja, line 1: could not be read" in refusal(tmp_path)
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     assert "absent is not a folder" in refusal(tmp_path / "absent")
 
 
-def test_a_template_without_a_fence_is_right_where_none_is_wanted(tmp_path: Path) -> None:
+def test_a_template_without_a_fence_is_valid_if_fences_are_off(tmp_path: Path) -> None:
     path = folder(tmp_path, user=GOOD.replace("{{ fence.open }}", "").replace("{{ fence.close }}", ""))
     assert "FENCE=false" in refusal(path)
     assert open_templates(path, fence=False).user("Why?", [PASSAGE]) == "Why?[1] The sea is blue."
 
 
-def test_what_goes_wrong_later_is_an_error_of_ours(tmp_path: Path) -> None:
+def test_a_rendering_failure_is_an_internal_error(tmp_path: Path) -> None:
     path = folder(tmp_path, user=GOOD + '{% if question == "x" %}{{ 1 / 0 }}{% endif %}')
     with pytest.raises(InternalError, match=r"user\.jinja"):
         open_templates(path, fence=True).user("x", [])
 
 
-def test_the_version_is_that_of_templates_and_options(tmp_path: Path) -> None:
+def test_the_version_depends_on_templates_and_options(tmp_path: Path) -> None:
     seen = {Templates(None, has_fence=fence).version for fence in (True, False)}
     for text in ("one", "two"):
         seen.add(Templates(folder(tmp_path, system=text), has_fence=True).version)
