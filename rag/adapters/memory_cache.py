@@ -13,9 +13,9 @@ from cachetools import TLRUCache
 
 from rag.retrieve.cache.question_group import MOST, QuestionGroup
 
-_AN_ENTRY = 700
+_ENTRY_OVERHEAD_BYTES = 700
 """Bytes that an entry takes beside its value: keys, places in dictionaries, lists and a heap, about."""
-_OF_A_GROUP = 4
+_MAX_GROUP_SHARE = 4
 """A group of questions may take this part of the cache."""
 
 
@@ -62,7 +62,7 @@ class MemoryCache:
     async def remember(self, group: str, vector: npt.NDArray[np.float32], key: str, ttl_s: float) -> None:
         questions = self._get("group", group)
         if not isinstance(questions, QuestionGroup):
-            most = int(self._entries.maxsize) // _OF_A_GROUP // max(vector.nbytes, 1)
+            most = int(self._entries.maxsize) // _MAX_GROUP_SHARE // max(vector.nbytes, 1)
             if not most:
                 return
             questions = QuestionGroup(len(vector), min(most, MOST))
@@ -81,7 +81,7 @@ class MemoryCache:
         return None if entry is None else entry.value
 
     def _put(self, kind: str, key: str, value: bytes | QuestionGroup, size: int, expires: float) -> None:
-        entry = _Entry(value, expires, size + _AN_ENTRY)
+        entry = _Entry(value, expires, size + _ENTRY_OVERHEAD_BYTES)
         if entry.size > self._entries.maxsize:
             self._entries.pop((kind, key), None)
         else:

@@ -26,20 +26,20 @@ logger = logging.getLogger("rag.cache")
 T = TypeVar("T")
 _PREFIX = "rag:1:"
 """Of all keys; the number is that of this way to keep things."""
-_PATIENCE_S = 0.1
+_CALL_TIMEOUT_S = 0.1
 _CONNECT_S = 2.0
 """For connecting, which no question waits for, and for what nobody waits for any more."""
-_PAUSE_S = 5.0
-_MISSED = 3
+_RETRY_AFTER_S = 5.0
+_MAX_TIMEOUTS = 3
 """Calls in a row that were not answered in time make an outage; one alone may be this process's own delay."""
 _CONNECTIONS = 16
-_GROUPS = 16
+_MAX_LOCAL_GROUPS = 16
 """Groups of questions of which this process holds a copy."""
-_A_PAGE = 200
+_ENTRIES_PER_FETCH = 200
 """Entries of a group that one question fetches at most; the next question fetches more."""
-_TRIED = 4
+_NEAREST_TRIED = 4
 """Nearest questions whose values are asked for."""
-_BROKEN = (RedisError, OSError, TimeoutError)
+_CONNECTION_ERRORS = (RedisError, OSError, TimeoutError)
 
 
 class _Outage:
@@ -58,7 +58,7 @@ class _Outage:
         return bool(self.reason) and self._clock() < self._again_at
 
     def rest(self) -> None:
-        self._again_at = self._clock() + _PAUSE_S
+        self._again_at = self._clock() + _RETRY_AFTER_S
 
     def began(self, reason: str) -> None:
         self.rest()
@@ -68,7 +68,7 @@ class _Outage:
                 "the cache in Redis %s (%s): questions are answered without it; tried again every %g s",
                 self._what,
                 reason,
-                _PAUSE_S,
+                _RETRY_AFTER_S,
             )
         self.reason = reason
 
@@ -78,7 +78,7 @@ class _Outage:
         self.reason = ""
 
 
-class _Copy:
+class _LocalGroup:
     """This process's copy of a group, as far as it has followed the stream that the group is in Redis."""
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ class RedisCache:
     """
 
     def __init__(
-        self, url: str, *, patience_s: float = _PATIENCE_S, clock: Callable[[], float] = time.monotonic
+        self, url: str, *, patience_s: float = _CALL_TIMEOUT_S, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._patience_s = patience_s
         self._redis: Any = _client(url)
@@ -131,13 +131,13 @@ class RedisCache:
         """Calls that nobody waits for any more."""
         self._outage = _Outage("does not answer", clock)
         self._refused = {"get": _Outage("gives nothing", clock), "put": _Outage("takes nothing", clock)}
-        self._copies: OrderedDict[str, _Copy] = OrderedDict()
+        self._copies: OrderedDict[str, _LocalGroup] = OrderedDict()
 
     async def connect(self) -> None:
         """Try it now: what is wrong is in the log before the first question, and in `facts`."""
         try:
             await self._within(_CONNECT_S, self._redis.ping)
-        except _BROKEN as error:
+        except _CONNECTION_ERRORS as error:
             self._outage.began(_reason(error))
         else:
             self._is_connected = True
@@ -170,7 +170,7 @@ class RedisCache:
             self._connecting.cancel()
             await asyncio.wait([self._connecting])
         self._is_connected = False
-        with contextlib.suppress(*_BROKEN):
+        with contextlib.suppress(*_CONNECTION_ERRORS):
             await self._redis.aclose()
         if self._left:
             await asyncio.wait(self._left, timeout=_CONNECT_S)
@@ -189,7 +189,7 @@ class RedisCache:
         except ResponseError as error:
             refused.began(_reason(error))
             return None
-        except _BROKEN as error:
+        except _CONNECTION_ERRORS as error:
             self._failed(error, began)
             return None
         refused.ended()
@@ -223,7 +223,7 @@ class RedisCache:
     def _failed(self, error: Exception, began: float) -> None:
         if isinstance(error, TimeoutError):
             self._missed += self._answered_at < began  # another call was answered meanwhile: it is only busy
-            if self._missed < _MISSED:
+            if self._missed < _MAX_TIMEOUTS:
                 return
         self._missed = 0
         self._is_connected = False
@@ -241,11 +241,13 @@ class RedisCache:
     async def _near(self, group: str, vector: npt.NDArray[np.float32], min_cosine: float) -> tuple[str, bytes] | None:
         copy = self._copy(group)
         async with copy.lock:
-            for entry_id, entry in await self._redis.xrange(_group_name(group), min=copy.following, count=_A_PAGE):
+            for entry_id, entry in await self._redis.xrange(
+                _group_name(group), min=copy.following, count=_ENTRIES_PER_FETCH
+            ):
                 copy.add(entry_id, entry)
         if copy.questions is None:
             return None
-        keys = copy.questions.nearest(vector, min_cosine, time.time())[:_TRIED]
+        keys = copy.questions.nearest(vector, min_cosine, time.time())[:_NEAREST_TRIED]
         values = await self._redis.mget([_value_name(key) for key in keys]) if keys else []
         return next(((key, value) for key, value in zip(keys, values, strict=True) if value is not None), None)
 
@@ -255,10 +257,10 @@ class RedisCache:
             both.pexpire(name, ttl_ms)
             await both.execute()
 
-    def _copy(self, group: str) -> _Copy:
-        copy = self._copies.setdefault(group, _Copy())
+    def _copy(self, group: str) -> _LocalGroup:
+        copy = self._copies.setdefault(group, _LocalGroup())
         self._copies.move_to_end(group)
-        while len(self._copies) > _GROUPS:
+        while len(self._copies) > _MAX_LOCAL_GROUPS:
             self._copies.popitem(last=False)
         return copy
 

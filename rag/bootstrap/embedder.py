@@ -38,7 +38,7 @@ def _load_models(loading: asyncio.Lock) -> EmbedderModels:
     dense = _encoders(turn, loading)
     sparse = _sparse_encoders(turn, loading)
     if chosen.sparse_model:
-        sparse.load_now(chosen.sparse_model, "RAG_EMBEDDER__SPARSE_MODEL")
+        sparse.preload(chosen.sparse_model, "RAG_EMBEDDER__SPARSE_MODEL")
     return EmbedderModels(dense, sparse, _rerankers(dense, turn, loading), chosen.sparse_model)
 
 
@@ -87,5 +87,5 @@ def _rerankers(encoders: Encoders[StEmbedder], turn: ComputeScheduler, loading: 
     cross_encoders = ModelRegistry("cross-encoder", load, loading=loading)
     configured = options.rerank.cross_encoder
     if configured:
-        cross_encoders.load_now(configured, "RAG_RERANK__MODEL")
+        cross_encoders.preload(configured, "RAG_RERANK__MODEL")
     return LocalRerankers(encoders, cross_encoders, TokenVectorCache(options.rerank.cache_mib * MIB), turn, configured)

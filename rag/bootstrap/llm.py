@@ -34,7 +34,7 @@ def _vllm_engine(options: Settings) -> tuple[Engine, Adapters | None]:
     from rag.adapters import model_files
     from rag.adapters.vllm.engine import VllmEngine
 
-    engine = VllmEngine(model_files.llm_folder(options), options.llm)
+    engine = VllmEngine(model_files.llm_folder(options), options.llm, model_files.adapter_folder)
     return engine, engine.adapters
 
 

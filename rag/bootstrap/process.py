@@ -30,8 +30,8 @@ def lifecycle(name: str, *, is_edge: bool = False) -> Lifecycle:
     return Lifecycle(name, is_edge=is_edge, drain_timeout_s=settings().server.drain_timeout_s)
 
 
-def edge_options(life: Lifecycle) -> dict[str, Any]:
-    """Options of `rag.http.middleware.edge.Edge` for this service."""
+def middleware_options(life: Lifecycle) -> dict[str, Any]:
+    """Options of `rag.http.middleware.service_middleware.ServiceMiddleware` for this service."""
     options = settings()
     upload, body = options.ingest.max_request_mib * MIB, options.server.max_body_mib * MIB
     inner = 64 * MIB

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from rag.errors import DependencyUnavailable, RagError, Starting
 
-logger = logging.getLogger("rag.resource")
+logger = logging.getLogger("rag.loader")
 T = TypeVar("T")
 _RETRY_S = 1.0
 

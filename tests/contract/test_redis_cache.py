@@ -283,5 +283,5 @@ async def test_it_holds_copies_of_few_groups(cache: RedisCache) -> None:
     for number in range(40):
         await kept(cache, f"g{number}", 0, f"k{number}")
         assert await cache.near(f"g{number}", a_vector(), 0.9) == (f"k{number}", b"value")
-    assert len(cache._copies) == redis_cache._GROUPS
+    assert len(cache._copies) == redis_cache._MAX_LOCAL_GROUPS
     assert await cache.near("g0", a_vector(), 0.9) == ("k0", b"value")

@@ -21,8 +21,8 @@ from rag.errors import (
 from rag.http.clients.service_client import ServiceClient
 from rag.http.clients.upstream_services import UpstreamServices
 from rag.http.error_table import error_response
-from rag.http.middleware.edge import Edge
 from rag.http.middleware.lifecycle import Lifecycle
+from rag.http.middleware.service_middleware import ServiceMiddleware
 from tests.support.loopback import app_of, hanging, served, until
 
 pytestmark = pytest.mark.integration
@@ -107,7 +107,7 @@ async def test_readiness_that_is_asked_often_asks_the_dependency_seldom() -> Non
 async def test_a_lease_is_held_until_it_is_let_go() -> None:
     """Trap B6."""
     life = Lifecycle("LLM")
-    async with depending_on(Edge(READY, life, 10, {"*": 1000}), polled=False) as dependencies:
+    async with depending_on(ServiceMiddleware(READY, life, 10, {"*": 1000}), polled=False) as dependencies:
         holding = asyncio.create_task(dependencies.hold())
         await until(lambda: life.in_flight == 1)
         holding.cancel()

@@ -20,8 +20,8 @@ from rag.errors import (
 from rag.http.clients.remote import RemoteGenerator
 from rag.http.clients.service_client import ServiceClient
 from rag.http.error_table import error_response
-from rag.http.middleware.edge import Edge
 from rag.http.middleware.lifecycle import Lifecycle
+from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.generate_wire import WriteRequest
 from rag.http.native.llm_api import LlmApi
 from rag.http.streaming.event_stream import Event, EventStream
@@ -56,7 +56,7 @@ def llm(generator: FakeGenerator) -> ASGIApp:
         except RagError as error:
             return error_response(error)
 
-    return Edge(app_of(handler), Lifecycle("LLM"), 10, {"*": 2**20})
+    return ServiceMiddleware(app_of(handler), Lifecycle("LLM"), 10, {"*": 2**20})
 
 
 async def test_a_prompt_goes_there_and_text_comes_back() -> None:

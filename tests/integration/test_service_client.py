@@ -25,9 +25,9 @@ from rag.errors import (
 )
 from rag.http.clients.service_client import ServiceClient
 from rag.http.error_table import error_response
-from rag.http.middleware.edge import Edge
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.request_id import current_request_id
+from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.streaming.event_stream import Event, EventStream
 from tests.support.loopback import app_of, client_of, hanging, until
 
@@ -59,7 +59,7 @@ class Endless:
         if scope["path"] == "/call":
             return await JSONResponse({"ok": True})(scope, receive, send)
         stream = EventStream(self._events(), keep_alive_s=5, timeout_s=60)
-        return await Edge(stream, Lifecycle("Test"), 1000, {"*": 1000})(scope, receive, send)
+        return await ServiceMiddleware(stream, Lifecycle("Test"), 1000, {"*": 1000})(scope, receive, send)
 
     async def _events(self) -> AsyncGenerator[Event, None]:
         self.open += 1

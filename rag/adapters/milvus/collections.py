@@ -34,7 +34,7 @@ class MilvusCollections:
 
     def create(self, collection: str, note: CollectionNote) -> None:
         name = self._milvus.name(collection)
-        with self._milvus.border(collection), self._milvus.lock:
+        with self._milvus.access(collection), self._milvus.lock:
             client = self._milvus.client()
             layout = Layout(note, self._indexes, self._milvus.is_lite, self._milvus.has_bm25)
             if not client.has_collection(name, timeout=self._timeout_s):
@@ -63,7 +63,7 @@ class MilvusCollections:
 
     def drop(self, collection: str) -> None:
         name = self._milvus.name(collection)
-        with self._milvus.border(collection), self._milvus.lock:
+        with self._milvus.access(collection), self._milvus.lock:
             client = self._milvus.client()
             if not client.has_collection(name, timeout=self._timeout_s):
                 return
@@ -76,13 +76,13 @@ class MilvusCollections:
             self._milvus.forget(name)
 
     def exists(self, collection: str) -> bool:
-        with self._milvus.border(collection):
+        with self._milvus.access(collection):
             return bool(self._milvus.client().has_collection(self._milvus.name(collection), timeout=self._timeout_s))
 
     def point_alias(self, alias: str, collection: str) -> None:
         """As the port says; quietly nothing, but for a line in the log, where a collection has that very name."""
         name, target = self._milvus.name(alias), self._milvus.name(collection)
-        with self._milvus.border(collection), self._milvus.lock:
+        with self._milvus.access(collection), self._milvus.lock:
             client = self._milvus.client()
             if name in client.list_collections(timeout=self._timeout_s):
                 self._tell_taken(alias, name)
@@ -96,7 +96,7 @@ class MilvusCollections:
 
     def drop_alias(self, alias: str) -> None:
         name = self._milvus.name(alias)
-        with self._milvus.border(), self._milvus.lock:
+        with self._milvus.access(), self._milvus.lock:
             try:
                 self._milvus.client().drop_alias(name, timeout=self._timeout_s)
             except MilvusException as error:

@@ -92,7 +92,7 @@ class MilvusConnection:
         self._opened.pop(name, None)
 
     @contextmanager
-    def border(self, collection: str | None = None, *, filtered: bool = False) -> Iterator[None]:
+    def access(self, collection: str | None = None, *, filtered: bool = False) -> Iterator[None]:
         """All calls to Milvus are made in here.
 
         Args:

@@ -29,10 +29,10 @@ _Mask = npt.NDArray[np.bool_]
 
 def install() -> None:
     """From now on Milvus Lite's collections in this process make the indexes of this module."""
-    sparse_factory.create_sparse_index = _created
+    sparse_factory.create_sparse_index = _create_index
 
 
-def _created(metric_type: str, params: Mapping[str, Any]) -> Any:
+def _create_index(metric_type: str, params: Mapping[str, Any]) -> Any:
     if metric_type == "IP":
         return InnerProductIndex()
     return Bm25Index(float(params.get("bm25_k1", 1.5)), float(params.get("bm25_b", 0.75)), _statistics_of(params))

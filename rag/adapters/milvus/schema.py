@@ -15,7 +15,7 @@ from rag.adapters.milvus.rows import MAX_STRING_BYTES, NUMBERS, STRINGS
 from rag.errors import UnsupportedIndex
 
 _NOTE = "rag.embedding"
-_NOT_OF_THE_INDEX = (1, 2, 8, 9)
+_TRANSIENT_CODES = (1, 2, 8, 9)
 """Codes of what goes wrong on the way, and of servers that have too much to do."""
 
 
@@ -100,7 +100,7 @@ class Layout:
             # An empty collection's indexes are ready at once: `sync` would sleep half a second for each.
             client.create_index(name, params, timeout=timeout_s, sync=False)
         except MilvusException as error:
-            if error.code in _NOT_OF_THE_INDEX:
+            if error.code in _TRANSIENT_CODES:
                 raise
             raise refused(field, self.indexes.of(field), error.message) from error
 

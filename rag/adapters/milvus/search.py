@@ -60,7 +60,7 @@ class MilvusSearch:
         self, collection: str, limit: int, filters: _Filters, without: Sequence[str]
     ) -> tuple[LoadedCollection, dict[str, Any]]:
         """The collection, and the keyword arguments of a search in it."""
-        with self._milvus.border(collection):
+        with self._milvus.access(collection):
             opened = self._milvus.open(collection)  # first: connecting decides on templates
         wanted = filter_arguments(filters, without, has_templates=self._milvus.has_templates)
         return opened, wanted | {"limit": limit, "output_fields": CHUNK_FIELDS, "timeout": self._milvus.timeout_s}
@@ -72,7 +72,7 @@ class MilvusSearch:
         asked = [one for one in data if len(one)]
         if not asked:
             return [[] for _ in data]
-        with self._milvus.border(collection, filtered=filters is not None):
+        with self._milvus.access(collection, filtered=filters is not None):
             name = self._milvus.open(collection).name
             found = iter(self._milvus.client().search(name, data=asked, anns_field=field, **wanted))
         return [list(next(found)) if len(one) else [] for one in data]

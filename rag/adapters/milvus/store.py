@@ -91,7 +91,7 @@ class MilvusStore:
         *,
         again: bool = False,
     ) -> None:
-        with self._milvus.border(collection):
+        with self._milvus.access(collection):
             opened = self._milvus.open(collection)
         if (sparse is not None) != ("sparse" in opened.fields):
             raise ValueError("sparse vectors are for collections with a sparse model, and for all of their chunks")
@@ -103,7 +103,7 @@ class MilvusStore:
                 row_of(chunk, vector, opened.passage(chunk), weights)
                 for chunk, vector, weights in zip(chunks[part], vectors[part], terms[part], strict=True)
             ]
-            with self._milvus.border(collection):
+            with self._milvus.access(collection):
                 if again:
                     ids = [chunk.chunk_id for chunk in chunks[part]]
                     self._milvus.client().delete(opened.name, ids=ids, timeout=self._timeout_s)
@@ -115,7 +115,7 @@ class MilvusStore:
     ) -> int:
         self.delete(collection, [to_version_id])
         copied = 0
-        with self._milvus.border(collection):
+        with self._milvus.access(collection):
             has_sparse = "sparse" in self._milvus.open(collection).fields
         wanted = f"version_id == {literal(version_id)}"
         fields = [*CHUNK_FIELDS, "dense", *(["sparse"] if has_sparse else [])]
@@ -138,13 +138,13 @@ class MilvusStore:
     def delete(self, collection: str, version_ids: Sequence[str]) -> None:
         for start in range(0, len(version_ids), _VERSIONS_AT_ONCE):
             expression = f"version_id in {literal(list(version_ids[start : start + _VERSIONS_AT_ONCE]))}"
-            with self._milvus.border(collection):
+            with self._milvus.access(collection):
                 name = self._milvus.open(collection).name
                 self._milvus.client().delete(name, filter=expression, timeout=self._timeout_s)
 
     def count(self, collection: str, version_id: str | None = None) -> int:
         expression = "" if version_id is None else f"version_id == {literal(version_id)}"
-        with self._milvus.border(collection):
+        with self._milvus.access(collection):
             name = self._milvus.open(collection).name
             rows = self._milvus.client().query(
                 name, filter=expression, output_fields=["count(*)"], timeout=self._timeout_s
@@ -160,7 +160,7 @@ class MilvusStore:
         found: list[Chunk] = []
         chunk_ids = list(dict.fromkeys(chunk_ids))
         for start in range(0, max(len(chunk_ids), 1), _PAGE_ROWS):
-            with self._milvus.border(collection, filtered=filters is not None):
+            with self._milvus.access(collection, filtered=filters is not None):
                 name = self._milvus.open(collection).name  # first: connecting decides on templates
                 ids = chunk_ids[start : start + _PAGE_ROWS]
                 wanted = filter_arguments(filters, (), has_templates=self._milvus.has_templates, chunk_ids=ids)
@@ -175,7 +175,7 @@ class MilvusStore:
 
     def _pages(self, collection: str, expression: str, fields: list[str], rows: int) -> Iterator[list[dict[str, Any]]]:
         """Rows as a query finds them, which sees unflushed ones too. Others have their turn between two pages."""
-        with self._milvus.border(collection):
+        with self._milvus.access(collection):
             iterator = self._milvus.client().query_iterator(
                 self._milvus.open(collection).name,
                 batch_size=rows,
@@ -185,7 +185,7 @@ class MilvusStore:
             )
         try:
             while True:
-                with self._milvus.border(collection):
+                with self._milvus.access(collection):
                     page = list(iterator.next())
                 if not page:
                     return
@@ -239,7 +239,7 @@ class MilvusStore:
     # --- the connection ----------------------------------------------------------------------
 
     def ping(self) -> None:
-        with self._milvus.border():
+        with self._milvus.access():
             self._milvus.client().list_collections(timeout=self._timeout_s)
 
     def close(self) -> None:

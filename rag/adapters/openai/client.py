@@ -14,7 +14,7 @@ _IDLE_S = 3.0
 """Idle connections are dropped before common servers drop them (after 5 s), so that none is closed under a request."""
 
 
-class BareOpenAiClient(AsyncOpenAI):
+class OpenAiClient(AsyncOpenAI):
     """Sends a key and headers of ours alone.
 
     The package's own client adds what it finds in a dozen environment variables (OPENAI_ORG_ID,

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, TypeAdapter
 
-from rag.adapters.openai.client import BareOpenAiClient
+from rag.adapters.openai.client import OpenAiClient
 from rag.adapters.openai.errors import OpenAiRequest, ServerErrors
 from rag.errors import RagError, Starting
 
-_STEADY_S = 5.0
-_WAITING_S = 1.0
+_READY_INTERVAL_S = 5.0
+_NOT_READY_INTERVAL_S = 1.0
 _TIMEOUT_S = 5.0
-_PATIENCE = 3
+_MAX_MISSED_POLLS = 3
 """Questions in a row that may stay without an answer: a server that is busy is slow, not gone."""
-_KNOWS_VLLM = {"vllm", "rag"}
+_VLLM_OWNERS = {"vllm", "rag"}
 """Owners of models on servers that take vLLM's parameters: vLLM's own, and a bundle like this one."""
 _RAG = "rag"
 _LIST = OpenAiRequest("/models", {})
@@ -40,7 +40,7 @@ _LISTING: TypeAdapter[_Listing | list[_Entry]] = TypeAdapter(_Listing | list[_En
 
 
 @dataclass(frozen=True, slots=True)
-class ServedThere:
+class ServerCapabilities:
     """What a server has for us."""
 
     model: str
@@ -58,11 +58,11 @@ class OpenAiModels:
         model: As the server calls it; None: the first one listed.
     """
 
-    def __init__(self, client: BareOpenAiClient, errors: ServerErrors, model: str | None) -> None:
+    def __init__(self, client: OpenAiClient, errors: ServerErrors, model: str | None) -> None:
         self._client = client
         self._errors = errors
         self._model = model
-        self._served: ServedThere | None = None
+        self._served: ServerCapabilities | None = None
         self._failure: RagError | None = Starting("the language model's server has not answered yet")
         self._missed = 0
         self._task: asyncio.Task[None] | None = None
@@ -74,7 +74,7 @@ class OpenAiModels:
         if self._task is not None:
             self._task.cancel()
 
-    def served(self) -> ServedThere:
+    def served(self) -> ServerCapabilities:
         """As the server said last, be it silent now.
 
         Raises:
@@ -98,7 +98,7 @@ class OpenAiModels:
         except RagError as error:
             self._missed += 1
             # One that never answered, or refuses, is not a busy one.
-            if self._failure is not None or "was silent" not in error.message or self._missed >= _PATIENCE:
+            if self._failure is not None or "was silent" not in error.message or self._missed >= _MAX_MISSED_POLLS:
                 self._fail(error)
         except Exception as error:  # a defect of ours must not end the asking
             logger.exception("the language model's server could not be asked")
@@ -107,7 +107,7 @@ class OpenAiModels:
     async def _keep_asking(self) -> None:
         while True:
             await self.ask()
-            await asyncio.sleep(_STEADY_S if self._failure is None else _WAITING_S)
+            await asyncio.sleep(_READY_INTERVAL_S if self._failure is None else _NOT_READY_INTERVAL_S)
 
     async def _listed(self) -> Sequence[_Entry]:
         with self._errors.translated(_LIST):
@@ -130,13 +130,13 @@ class OpenAiModels:
             logger.warning("%s", error.message)
         self._failure = error
 
-    def _chosen(self, entries: Sequence[_Entry]) -> ServedThere:
+    def _chosen(self, entries: Sequence[_Entry]) -> ServerCapabilities:
         self._refuse_rag(entries)
         by_name = {entry.id: entry for entry in entries}
         if self._model is None and not entries:
             raise self._errors.unavailable("lists no model; set RAG_LLM__MODEL")
         name = self._model or entries[0].id
-        is_vllm = any(entry.owned_by in _KNOWS_VLLM for entry in entries)
+        is_vllm = any(entry.owned_by in _VLLM_OWNERS for entry in entries)
         entry = by_name.get(name)
         if entry is None and is_vllm:
             names = ", ".join(list(by_name)[:8])
@@ -144,7 +144,7 @@ class OpenAiModels:
         ours = {entry.id for entry in entries if entry.owned_by == "vllm" and entry.parent} | {
             entry.id for entry in entries if entry.parent == name
         }
-        return ServedThere(name, entry.max_model_len if entry else None, frozenset(ours - {name}), is_vllm)
+        return ServerCapabilities(name, entry.max_model_len if entry else None, frozenset(ours - {name}), is_vllm)
 
     def _refuse_rag(self, entries: Sequence[_Entry]) -> None:
         """A bundle like this one: with its model `rag` it would search once more for each prompt."""

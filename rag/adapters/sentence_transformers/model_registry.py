@@ -22,7 +22,7 @@ class ModelRegistry(Generic[M]):
     Args:
         kind: In the words of a message, such as `sparse encoder`.
         load: Makes the one of that name. Blocks; SetupError: it is not to be had.
-        kept: Models in memory at most beside those of `load_now`, while none is being loaded. The one that was not
+        kept: Models in memory at most beside those of `preload`, while none is being loaded. The one that was not
             used for longest goes first.
         loading: Held while one loads, since transformers sets global defaults meanwhile; the same one for all kinds
             of a process.
@@ -35,28 +35,28 @@ class ModelRegistry(Generic[M]):
         self._load = load
         self._kept = kept
         self._one_at_a_time = loading or asyncio.Lock()
-        self._staying: dict[str, M] = {}
+        self._pinned: dict[str, M] = {}
         self._others: OrderedDict[str, M] = OrderedDict()
         self._loading: dict[str, asyncio.Task[M]] = {}
 
-    def load_now(self, model: str, option: str) -> M:
+    def preload(self, model: str, option: str) -> M:
         """The one that a setting names; it stays. Blocks.
 
         Raises:
             SetupError: it is not to be had, or cannot be loaded; names setting and model.
         """
         try:
-            self._staying[model] = self._load(model)
+            self._pinned[model] = self._load(model)
         except RagError:
             raise
         except Exception as error:
             _log.warning("the %s %r could not be loaded", self._kind, model, exc_info=True)
             raise SetupError(f"{option}: {self._not_loaded(model, error)}", param=option) from error
-        return self._staying[model]
+        return self._pinned[model]
 
     async def named(self, model: str) -> M:
-        if model in self._staying:
-            return self._staying[model]
+        if model in self._pinned:
+            return self._pinned[model]
         if model in self._others:
             self._others.move_to_end(model)
             return self._others[model]

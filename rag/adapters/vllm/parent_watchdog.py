@@ -11,14 +11,14 @@ import select
 import signal
 import threading
 
-OWNER = "ENGINE_LEASH_OWNER_PID"
+OWNER_PID_VARIABLE = "ENGINE_OWNER_PID"
 
 
 class ParentWatchdog:
     """A vLLM worker extension without methods; importing it is enough."""
 
 
-def _end_with(owner: int) -> None:
+def _kill_when_gone(owner: int) -> None:
     watched = os.pidfd_open(owner)
     poll = select.poll()
     poll.register(watched, select.POLLIN)
@@ -28,10 +28,10 @@ def _end_with(owner: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _fasten() -> None:
-    owner = os.environ.get(OWNER, "")
+def _start_watching() -> None:
+    owner = os.environ.get(OWNER_PID_VARIABLE, "")
     if owner.isdigit() and int(owner) != os.getpid() and hasattr(os, "pidfd_open"):
-        threading.Thread(target=_end_with, args=(int(owner),), daemon=True, name="engine-leash").start()
+        threading.Thread(target=_kill_when_gone, args=(int(owner),), daemon=True, name="engine-parent-watchdog").start()
 
 
-_fasten()
+_start_watching()

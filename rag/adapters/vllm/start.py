@@ -11,7 +11,7 @@ from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
 from rag.adapters.vllm.args import engine_arguments, refused_argument, served_names
-from rag.adapters.vllm.parent_watchdog import OWNER
+from rag.adapters.vllm.parent_watchdog import OWNER_PID_VARIABLE
 from rag.adapters.vllm.tools import check_parser
 from rag.config import LLMSettings
 
@@ -27,7 +27,7 @@ def build_engine(model: str, settings: LLMSettings) -> AsyncLLM:
     Raises:
         SetupError: as `checked_config` does.
     """
-    os.environ[OWNER] = str(os.getpid())
+    os.environ[OWNER_PID_VARIABLE] = str(os.getpid())
     arguments, config = checked_config(model, settings)
     from vllm import AsyncLLMEngine
 

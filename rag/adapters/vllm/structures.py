@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from vllm.sampling_params import StructuredOutputsParams
 
 PARAM = "structured_outputs"
-_LEFT_OUT = frozenset(
+_UNSUPPORTED_KEYWORDS = frozenset(
     {"not", "if", "then", "else", "dependentRequired", "dependentSchemas", "dependencies", "$dynamicRef"}
 )
 """Keywords of JSON Schema that xgrammar reads over: its text would not follow them."""
-_NAMED = ("properties", "patternProperties", "$defs", "definitions")
+_SCHEMA_MAPS = ("properties", "patternProperties", "$defs", "definitions")
 """Keywords whose values are schemas by names of the user's choice."""
 _OTHER_WAY = 'RAG_LLM__ENGINE__STRUCTURED_OUTPUTS_CONFIG={"backend": "guidance"} is another compiler'
 
@@ -46,7 +46,7 @@ def check_schema(schema: str | Mapping[str, Any]) -> None:
         except (ValueError, RecursionError):
             raise InvalidRequest(f"{PARAM}: json is not JSON", param=PARAM) from None
     for part in _parts(schema):
-        if wrong := sorted(_LEFT_OUT & part.keys()):
+        if wrong := sorted(_UNSUPPORTED_KEYWORDS & part.keys()):
             raise InvalidRequest(f"{PARAM}: json: {wrong[0]!r} cannot be compiled; {_OTHER_WAY}", param=PARAM)
         reference = part.get("$ref")
         if isinstance(reference, str) and not reference.startswith("#"):
@@ -64,7 +64,7 @@ def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:
             continue
         yield part
         for keyword, value in part.items():
-            if keyword in _NAMED and isinstance(value, dict):
+            if keyword in _SCHEMA_MAPS and isinstance(value, dict):
                 left += value.values()
             elif keyword not in ("const", "enum", "default", "examples"):
                 left.append(value)

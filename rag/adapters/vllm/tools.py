@@ -56,7 +56,7 @@ class ToolCalls:
         """The parser's marks are special tokens of many models, and would be left out of the text."""
         return {"skip_special_tokens": self._request.skip_special_tokens, **chosen}
 
-    async def told_apart(self, pieces: TokenStream) -> TokenStream:
+    async def split_tool_calls(self, pieces: TokenStream) -> TokenStream:
         """Text and calls. Its first item is that of `pieces`.
 
         Text is held back until it is whole: what parsers say of parts of a text differs from what they say of the

@@ -20,7 +20,7 @@ from yarl import URL
 
 from rag.errors import DeadlineExceeded, DependencyUnavailable, RagError
 from rag.http.error_table import error_for_status, error_from_body
-from rag.http.middleware.lifecycle import HOLD_PATH
+from rag.http.middleware.lifecycle import LEASE_PATH
 from rag.http.middleware.request_id import HEADER, current_request_id
 
 _CONNECT_S = 5.0
@@ -120,7 +120,7 @@ class ServiceClient:
     async def hold(self) -> None:
         """Keep a draining service alive until cancelled."""
         with contextlib.suppress(RagError):
-            async with self._post(HOLD_PATH, timeout_s=None, json={}) as response:
+            async with self._post(LEASE_PATH, timeout_s=None, json={}) as response:
                 await response.read()
 
     async def close(self) -> None:

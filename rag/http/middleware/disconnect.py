@@ -17,7 +17,7 @@ _READ_AHEAD = 16
 """Body messages taken from the client before the application asks for them."""
 
 
-class _Inbox:
+class _BufferedReceive:
     """Reads the client's messages ahead, so that its leaving is noticed while the application works."""
 
     def __init__(self, receive: Receive) -> None:
@@ -50,7 +50,7 @@ async def run_while_connected(app: ASGIApp, scope: Scope, receive: Receive, send
 
     Returns whether the application ended by itself; its exceptions pass through.
     """
-    inbox = _Inbox(receive)
+    inbox = _BufferedReceive(receive)
     complete = False
 
     async def noting_end(message: Message) -> None:

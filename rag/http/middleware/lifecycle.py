@@ -29,9 +29,9 @@ logger = logging.getLogger("rag.lifecycle")
 Probe = Callable[[], Awaitable[Mapping[str, Any]]]
 """Resolves to facts about a service that really answers; raises a RagError when it does not."""
 
-HOLD_PATH = "/-/hold"
+LEASE_PATH = "/-/hold"
 """A request to this path stays open until its sender leaves: the lease that keeps a draining service alive."""
-_QUIET_S = 1.5
+_IDLE_S = 1.5
 """Seconds without a request after which a draining dependency ends; longer than a lease takes to arrive."""
 _STOP_S = 6.0
 """Seconds the server may take to stop once nothing is in flight, before the process is ended."""
@@ -41,7 +41,7 @@ class Lifecycle:
     """State of one service's process. Created at import, completed by the service's constructor."""
 
     def __init__(
-        self, name: str, *, is_edge: bool = False, drain_timeout_s: float = 600.0, quiet_s: float = _QUIET_S
+        self, name: str, *, is_edge: bool = False, drain_timeout_s: float = 600.0, quiet_s: float = _IDLE_S
     ) -> None:
         self.name = name
         self.is_edge = is_edge
@@ -88,7 +88,7 @@ class Lifecycle:
         self.in_flight -= 1
         self._last_activity = time.monotonic()
 
-    def take_signals(self) -> None:
+    def install_signal_handlers(self) -> None:
         """Handle SIGTERM and SIGINT from now on; call inside the running event loop, on the main thread."""
         if threading.current_thread() is not threading.main_thread():
             return
@@ -133,9 +133,10 @@ class Lifecycle:
 
 
 def _end_after(seconds: float) -> None:
-    """End this process then, whatever it is doing; the engine's processes follow (see `engine_leash`).
+    """End this process after that time, whatever it is doing.
 
-    A watchdog in C: it needs neither the event loop nor the interpreter, one of which may be what hangs.
+    The timer runs in C and needs neither the event loop nor the interpreter, either of which may be what hangs. The
+    engine's processes end as well (`rag.adapters.vllm.parent_watchdog`).
     """
     faulthandler.dump_traceback_later(seconds, exit=True)
 

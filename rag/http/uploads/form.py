@@ -63,7 +63,7 @@ class UploadForm:
 
 
 @contextlib.asynccontextmanager
-async def received_form(request: Request, folder: Path, rules: UploadRules) -> AsyncIterator[UploadForm]:
+async def receive_form(request: Request, folder: Path, rules: UploadRules) -> AsyncIterator[UploadForm]:
     """The whole form, its files on disk in `folder`. What is still there of them at the end is removed.
 
     Raises:

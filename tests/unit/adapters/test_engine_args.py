@@ -27,7 +27,7 @@ def arguments(*, on_cpu: bool = False, **engine: Any) -> dict[str, Any]:
     return engine_arguments("/models/m", LLMSettings(engine=engine), on_cpu=on_cpu, known=KnownArgs)
 
 
-def test_without_options_it_is_the_model_and_the_leash() -> None:
+def test_without_options_it_is_the_model_and_the_parent_watchdog() -> None:
     assert arguments() == OURS
 
 
@@ -139,7 +139,7 @@ def test_an_error_of_another_kind_names_what_it_can(chosen: dict[str, Any], opti
     assert error.param == option
 
 
-def test_the_leash_exists_and_asks_for_nothing() -> None:
+def test_the_parent_watchdog_exists_and_takes_no_arguments() -> None:
     import importlib
 
     module, _, name = PARENT_WATCHDOG.rpartition(".")

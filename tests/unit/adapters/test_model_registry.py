@@ -26,7 +26,7 @@ async def test_the_configured_one_stays() -> None:
         return FakeSparseEmbedder(model)
 
     models = ModelRegistry("sparse encoder", load, kept=1)
-    configured = models.load_now("configured", OPTION)
+    configured = models.preload("configured", OPTION)
     for name in ("a", "b", "c"):
         await models.named(name)
     assert await models.named("configured") is configured
@@ -43,7 +43,7 @@ async def test_the_configured_one_stays() -> None:
 )
 async def test_what_is_configured_and_cannot_be_loaded_is_named(error: Exception) -> None:
     with pytest.raises(SetupError, match=rf"^{OPTION}: .*some/model") as caught:
-        ModelRegistry("sparse encoder", failing(error)).load_now("some/model", OPTION)
+        ModelRegistry("sparse encoder", failing(error)).preload("some/model", OPTION)
     assert caught.value.param == OPTION
 
 
@@ -55,4 +55,4 @@ async def test_what_is_asked_for_and_cannot_be_loaded_is_not_found() -> None:
 
 def test_a_failure_elsewhere_stays_what_it_is() -> None:
     with pytest.raises(DependencyUnavailable):
-        ModelRegistry("sparse encoder", failing(DependencyUnavailable("the disk is away"))).load_now("x", OPTION)
+        ModelRegistry("sparse encoder", failing(DependencyUnavailable("the disk is away"))).preload("x", OPTION)

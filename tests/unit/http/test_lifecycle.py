@@ -38,7 +38,7 @@ def prepared(**options):
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda n, frame: note(f"stop {signal.Signals(n).name}"))  # in place of uvicorn's own
     life = Lifecycle("Test", drain_timeout_s=options.pop("drain_timeout_s", 5), quiet_s=0.6, **options)
-    life.take_signals()
+    life.install_signal_handlers()
     return life
 """
 
@@ -198,7 +198,7 @@ def test_signals_are_left_alone_outside_the_main_thread() -> None:
     life = Lifecycle("Test")
 
     async def take() -> None:
-        await asyncio.to_thread(life.take_signals)
+        await asyncio.to_thread(life.install_signal_handlers)
 
     asyncio.run(take())
     assert life._old_handlers == {}

@@ -13,9 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.errors import Conflict, DependencyUnavailable
 from rag.http.error_table import error_response
-from rag.http.middleware.edge import Edge
-from rag.http.middleware.lifecycle import HOLD_PATH, Lifecycle
+from rag.http.middleware.lifecycle import LEASE_PATH, Lifecycle
 from rag.http.middleware.request_id import current_request_id
+from rag.http.middleware.service_middleware import ServiceMiddleware
 
 LIMITS = {"*": 100, "/ingest": 1000, "/v1/*": 200, "/v1/files*": 300, "/v1/files/small": 50}
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -102,8 +102,8 @@ def a_life(*, is_edge: bool = True, ready: Mapping[str, Any] | Exception | None 
     return life
 
 
-def edge(app: ASGIApp, life: Lifecycle | None = None, *, max_in_flight: int = 10) -> Edge:
-    return Edge(app, life or a_life(), max_in_flight, LIMITS)
+def edge(app: ASGIApp, life: Lifecycle | None = None, *, max_in_flight: int = 10) -> ServiceMiddleware:
+    return ServiceMiddleware(app, life or a_life(), max_in_flight, LIMITS)
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -359,7 +359,7 @@ async def test_a_lease_counts_as_in_flight_until_its_holder_leaves() -> None:
     """Trap B6: so a dependency that drains waits for the edge."""
     life = a_life(is_edge=False)
     life.draining = True
-    exchange = Exchange(edge(echo, life), HOLD_PATH)
+    exchange = Exchange(edge(echo, life), LEASE_PATH)
     task = exchange.start()
     await asyncio.sleep(0.01)
     assert (life.in_flight, exchange.messages) == (1, [])

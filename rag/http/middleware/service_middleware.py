@@ -13,18 +13,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rag.errors import FileTooLarge, InternalError, Overloaded, RagError
 from rag.http.error_table import OURS, error_for_status, error_response
 from rag.http.middleware.disconnect import run_while_connected
-from rag.http.middleware.lifecycle import HOLD_PATH, Lifecycle
+from rag.http.middleware.lifecycle import LEASE_PATH, Lifecycle
 from rag.http.middleware.request_id import HEADER, accept_request_id, current_request_id
 
-logger = logging.getLogger("rag.edge")
+logger = logging.getLogger("rag.http")
 access = logging.getLogger("rag.access")
 
-_ALWAYS_OPEN = ("/livez", "/healthz", "/metrics", "/readyz")
-_KEPT = ("allow",)
+_UNGUARDED_PATHS = ("/livez", "/healthz", "/metrics", "/readyz")
+_PASSED_THROUGH_HEADERS = ("allow",)
 """Headers that foreign errors keep when they get our shape."""
 
 
-class Edge:
+class ServiceMiddleware:
     """ASGI middleware; BentoML creates it with the options given to `add_asgi_middleware`.
 
     Args:
@@ -55,7 +55,7 @@ class Edge:
             return await self._app(scope, receive, send)
         request_id = accept_request_id(Headers(scope=scope).get(HEADER))
         token = current_request_id.set(request_id)
-        reply = _Reply(send, scope["path"], request_id)
+        reply = _ResponseSender(send, scope["path"], request_id)
         started = time.perf_counter()
         try:
             await self._serve(scope, receive, reply)
@@ -63,23 +63,23 @@ class Edge:
             logger.exception("%s %s failed", scope["method"], scope["path"])
             await reply.fail(InternalError("an unexpected error occurred; the log has it under this request id"))
         finally:
-            if self._access_log and scope["path"] not in _ALWAYS_OPEN:
+            if self._access_log and scope["path"] not in _UNGUARDED_PATHS:
                 took_ms = (time.perf_counter() - started) * 1000
                 access.info("%s %s %s %.1f ms", scope["method"], scope["path"], reply.status, took_ms)
             current_request_id.reset(token)
 
-    async def _serve(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, reply: _ResponseSender) -> None:
         path = scope["path"]
         if path == "/readyz" and scope["method"] in ("GET", "HEAD"):
             return await self._answer_readyz(scope, receive, reply)
-        if path in _ALWAYS_OPEN:
+        if path in _UNGUARDED_PATHS:
             return await self._app(scope, receive, reply.send)
         if (refusal := self._refusal(scope)) is not None:
             return await error_response(refusal, reply.request_id)(scope, receive, reply.send)
         receive = self._capped(scope, receive, reply)
         self._life.enter()
         try:
-            if path == HOLD_PATH and not self._life.is_edge:
+            if path == LEASE_PATH and not self._life.is_edge:
                 await _hold(receive)
                 await reply.close()
             elif not await run_while_connected(self._app, scope, receive, reply.send):
@@ -87,7 +87,7 @@ class Edge:
         finally:
             self._life.leave()
 
-    async def _answer_readyz(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
+    async def _answer_readyz(self, scope: Scope, receive: Receive, reply: _ResponseSender) -> None:
         response: Response
         try:
             facts = await self._life.ready()
@@ -115,7 +115,7 @@ class Edge:
     def _too_large(self, scope: Scope) -> FileTooLarge:
         return FileTooLarge(f"the body is larger than the {self._body_limit(scope)} bytes that {scope['path']} takes")
 
-    def _capped(self, scope: Scope, receive: Receive, reply: _Reply) -> Receive:
+    def _capped(self, scope: Scope, receive: Receive, reply: _ResponseSender) -> Receive:
         """`receive` that refuses a body without a length once it has grown too large."""
         left = self._body_limit(scope)
 
@@ -136,7 +136,7 @@ async def _hold(receive: Receive) -> None:
         pass
 
 
-class _Reply:
+class _ResponseSender:
     """The way back to the client: adds the request id, and puts foreign errors into our shape."""
 
     def __init__(self, send: Send, path: str, request_id: str) -> None:
@@ -157,7 +157,7 @@ class _Reply:
         headers = MutableHeaders(raw=message["headers"])
         status = message["status"]
         if status >= 400 and OURS not in headers:
-            kept = {name: headers[name] for name in _KEPT if name in headers}
+            kept = {name: headers[name] for name in _PASSED_THROUGH_HEADERS if name in headers}
             await self.fail(error_for_status(status, self._path), kept)
             return
         self.status = status
