@@ -44,7 +44,7 @@ TRAFFIC: Any = {"timeout": 3600}
 QUIET: Any = {"access": {"enabled": False}}
 """Requests are logged by the edge, with their ids."""
 TRACING: Any = {} if SETTINGS.server.tracing else {"excluded_urls": [".*"]}
-"""BentoML makes a span for every piece of a stream, also where nobody takes them: half of what a token costs."""
+"""BentoML makes a span for every chunk of a stream, even without an exporter (docs/bentoml_issues.md#b22)."""
 
 embedder_life = bootstrap.lifecycle("Embedder")
 retriever_v1, rag_v1 = DeferredApp(), DeferredApp()

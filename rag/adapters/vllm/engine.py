@@ -97,7 +97,8 @@ class VllmEngine:
         engine, prompts = self._ready()
         adapter = None if model in ("", *self._names) else self.adapters.find(model)
         if adapter is not None and sampling.get("prompt_logprobs") is not None:
-            refusal = "prompt_logprobs: vLLM leaves an adapter's last layer out of them; ask without the adapter"
+            # docs/bentoml_issues.md#v2
+            refusal = "prompt_logprobs: not available with a LoRA adapter; send the request without the adapter"
             raise InvalidRequest(refusal, param="prompt_logprobs")
         calls = None
         if isinstance(prompt, Chat) and prompt.calls_tools:

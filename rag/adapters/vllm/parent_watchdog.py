@@ -1,7 +1,6 @@
-"""Loaded by vLLM in its worker processes: ends the engine when the service that owns it is gone.
+"""A worker extension that kills the engine when the service that owns it is gone (docs/bentoml_issues.md#v8).
 
-Without it an engine whose service was killed lives on for minutes, with its memory and its GPU.
-Standard library alone: this is imported before anything else of ours in that process.
+It uses the standard library only, since it is imported before any other module of this project in that process.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ OWNER_PID_VARIABLE = "ENGINE_OWNER_PID"
 
 
 class ParentWatchdog:
-    """A vLLM worker extension without methods; importing it is enough."""
+    """A worker extension without methods: vLLM imports this module, which starts the watchdog."""
 
 
 def _kill_when_gone(owner: int) -> None:
@@ -24,7 +23,7 @@ def _kill_when_gone(owner: int) -> None:
     poll.register(watched, select.POLLIN)
     poll.poll()
     if (parent := os.getppid()) not in (1, owner):
-        os.kill(parent, signal.SIGKILL)  # the engine core, when this worker is a process of its own
+        os.kill(parent, signal.SIGKILL)  # the engine core, if this worker is a process of its own
     os.kill(os.getpid(), signal.SIGKILL)
 
 

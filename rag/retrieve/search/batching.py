@@ -1,6 +1,7 @@
 """Natural batching: what waits while one batch is in work becomes the next batch.
 
-No waiting window: an idle batcher runs a single item at once; under load the batches grow.
+No waiting window: an idle batcher runs a single item at once; under load the batches grow. BentoML's adaptive batching
+is not used (docs/bentoml_issues.md#b17).
 """
 
 from __future__ import annotations

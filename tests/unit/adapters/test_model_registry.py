@@ -25,7 +25,7 @@ async def test_the_configured_one_stays() -> None:
         loaded.append(model)
         return FakeSparseEmbedder(model)
 
-    models = ModelRegistry("sparse encoder", load, kept=1)
+    models = ModelRegistry("sparse encoder", load, max_models=1)
     configured = models.preload("configured", OPTION)
     for name in ("a", "b", "c"):
         await models.named(name)
@@ -49,7 +49,7 @@ async def test_what_is_configured_and_cannot_be_loaded_is_named(error: Exception
 
 async def test_what_is_asked_for_and_cannot_be_loaded_is_not_found() -> None:
     error = SetupError(f"{OPTION}: there is no folder x", param=OPTION)
-    with pytest.raises(ModelNotFound, match="the sparse encoder 'x' is not to be had: there is no folder x"):
+    with pytest.raises(ModelNotFound, match="the sparse encoder 'x' is not available: there is no folder x"):
         await ModelRegistry("sparse encoder", failing(error)).named("x")
 
 

@@ -47,7 +47,7 @@ async def submitted(batcher: Batcher[int, int], *items: int) -> list[asyncio.Tas
 
 
 async def test_a_single_item_runs_alone_at_once() -> None:
-    """Trap B17: BentoML's adaptive batching makes it wait, and answers 503 at 8 users."""
+    """docs/bentoml_issues.md#b17: BentoML's adaptive batching makes it wait, and answers 503 at 8 users."""
     worker = Worker()
     assert await Batcher(worker, max_items=8, lanes=1).submit(3) == 6
     assert worker.batches == [[3]]
