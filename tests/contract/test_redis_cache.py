@@ -145,7 +145,7 @@ async def test_one_that_is_killed_and_comes_back(
     assert [await mortal.get("a"), await mortal.near("g", a_vector(), 0.9)] == [None, None]  # it kept nothing on disk
     await kept(mortal, "g", 10, "b")
     assert await mortal.near("g", a_vector(), 0.9) == ("b", b"value")
-    assert [line.partition(" after ")[0] for line in lines(caplog)[1:]] == ["the cache in Redis is well again"]
+    assert [line.partition(" after ")[0] for line in lines(caplog)[1:]] == ["the cache in Redis works again"]
 
 
 async def test_nothing_is_tried_before_the_pause_is_over(

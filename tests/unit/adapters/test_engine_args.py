@@ -162,8 +162,8 @@ def test_or_as_the_user_wants_it(value: Any, names: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("value", "reason"),
-    [("rag", "answers from documents"), ('["a", "rag:sql"]', "answers from documents"), ("sql", "it is the name of an adapter"),
-     ("7", "must be a name or a JSON list of names"), ('["a", ""]', "is not a name"), ('{"a": 1}', "is not a name")],
+    [("rag", "answers from documents"), ('["a", "rag:sql"]', "answers from documents"), ("sql", "name of an adapter"),
+     ("7", "must be a name"), ('["a", ""]', "must be a name"), ('{"a": 1}', "must be a name")],
 )  # fmt: skip
 def test_names_that_cannot_be_stop_the_start(value: str, reason: str) -> None:
     settings = LLMSettings(adapters={"sql": "/x"}, engine={"served_model_name": value})
