@@ -1,6 +1,6 @@
-"""Settings -> wired objects: the only place that picks concrete classes. A module for each service.
+"""Creates each service from the settings, in a module per service: the only place that chooses concrete classes.
 
-Heavy libraries are imported inside the functions, so that each process loads only what it needs.
+Heavy libraries are imported inside functions, so that each process loads only what it needs.
 """
 
 from rag.bootstrap.edge import rag_api

@@ -1,4 +1,4 @@
-"""The Embedder service, wired."""
+"""Creates the Embedder service."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def embedder_api() -> EmbedderApi:
 
 
 def _load_models(loading: asyncio.Lock) -> EmbedderModels:
-    os.environ.setdefault("TQDM_DISABLE", "1")  # a progress bar of 0.1 s in the log, and a lock that exits can hang on
+    os.environ.setdefault("TQDM_DISABLE", "1")  # progress bars spoil the log, and their lock can block the exit
     from rag.adapters.sentence_transformers.scheduler import ComputeScheduler, passage_threads
 
-    chosen = settings().embedder
-    scheduler = ComputeScheduler(passage_threads(chosen))
+    options = settings().embedder
+    scheduler = ComputeScheduler(passage_threads(options))
     dense = _encoders(scheduler, loading)
     sparse = _sparse_encoders(scheduler, loading)
-    if chosen.sparse_model:
-        sparse.preload(chosen.sparse_model, "RAG_EMBEDDER__SPARSE_MODEL")
-    return EmbedderModels(dense, sparse, _rerankers(dense, scheduler, loading), chosen.sparse_model)
+    if options.sparse_model:
+        sparse.preload(options.sparse_model, "RAG_EMBEDDER__SPARSE_MODEL")
+    return EmbedderModels(dense, sparse, _rerankers(dense, scheduler, loading), options.sparse_model)
 
 
 def _encoders(scheduler: ComputeScheduler, loading: asyncio.Lock) -> Encoders[StEmbedder]:
@@ -51,7 +51,7 @@ def _encoders(scheduler: ComputeScheduler, loading: asyncio.Lock) -> Encoders[St
 
     def load(model: str) -> StEmbedder:
         name = None if model == config.EMBEDDED_ENCODER else model
-        # What is set of prefixes is meant for the configured model.
+        # The prefixes in the settings belong to the configured model.
         own = options.embedder.model_copy(update={"model": name, "query_prefix": None, "passage_prefix": None})
         return StEmbedder(model_files.embedder_folder(options.model_copy(update={"embedder": own})), own, scheduler)
 
@@ -64,10 +64,10 @@ def _sparse_encoders(scheduler: ComputeScheduler, loading: asyncio.Lock) -> Mode
     from rag.adapters.sentence_transformers.model_registry import ModelRegistry
     from rag.adapters.sentence_transformers.sparse import StSparseEmbedder
 
-    chosen = settings().embedder
+    options = settings().embedder
 
     def load(model: str) -> StSparseEmbedder:
-        return StSparseEmbedder(model_files.sparse_folder(model), model, chosen, scheduler)
+        return StSparseEmbedder(model_files.sparse_folder(model), model, options, scheduler)
 
     return ModelRegistry("sparse encoder", load, loading=loading)
 

@@ -1,4 +1,4 @@
-"""The LLM service, wired."""
+"""Creates the LLM service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rag.ports import Adapters, Generator
 
 
 class Engine(Generator, Protocol):
-    """What the LLM service starts, asks for facts, and stops."""
+    """A generator with a life of its own: an engine in this process, or a client of a server elsewhere."""
 
     async def start(self) -> None: ...
 

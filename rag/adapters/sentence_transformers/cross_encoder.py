@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rag.adapters.sentence_transformers.model_kind import architectures, declared_kind
 from rag.adapters.sentence_transformers.scheduler import (
@@ -17,6 +17,9 @@ from rag.adapters.sentence_transformers.scheduler import (
 )
 from rag.config import EmbedderSettings
 from rag.errors import SetupError
+
+if TYPE_CHECKING:
+    import torch
 
 OPTION = "RAG_RERANK__MODEL"
 
@@ -42,7 +45,7 @@ class StCrossEncoder:
         self._scheduler = scheduler
         self._name = name
         _refuse_other_kinds(folder, name)
-        self._model: Any = CrossEncoder(folder, device=settings.device)
+        self._model = CrossEncoder(folder, device=settings.device)
         if self._model.num_labels != 1:
             raise SetupError(
                 f"{OPTION}: {name} has {self._model.num_labels} outputs; a reranker must have one", param=OPTION
@@ -68,7 +71,7 @@ class StCrossEncoder:
         )
         return [float(score) for score in scores]
 
-    def _choose_activation(self) -> Any:
+    def _choose_activation(self) -> Callable[[torch.Tensor], torch.Tensor]:
         """The model's activation function if its values are in [0, 1], which is found out by trying."""
         extremes = self._torch.tensor([[-1e4], [-1.0], [0.0], [1.0], [1e4]])
         values = self._model.activation_fn(extremes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rag.adapters.sentence_transformers.model_kind import architectures, declared_kind
 from rag.adapters.sentence_transformers.scheduler import (
@@ -18,6 +18,9 @@ from rag.adapters.sentence_transformers.scheduler import (
 from rag.config import EmbedderSettings
 from rag.errors import SetupError
 from rag.types import SparseVector, TextKind
+
+if TYPE_CHECKING:
+    import torch
 
 OPTION = "RAG_EMBEDDER__SPARSE_MODEL"
 _MOST_TERMS = 1024
@@ -48,7 +51,7 @@ class StSparseEmbedder:
         self._threads = passage_threads(settings)
         self._name = name
         _refuse_other_kinds(folder, name)
-        self._model: Any = SparseEncoder(folder, device=settings.device)
+        self._model = SparseEncoder(folder, device=settings.device)
         self._at_once = texts_at_once(settings, self._model.device.type)
         for kind in ("query", "passage"):  # configures both tokenizers (docs/bentoml_issues.md#o2)
             self._run_model(["ready"], kind, QUESTION_THREADS)
@@ -78,7 +81,7 @@ class StSparseEmbedder:
         return [_terms(row) for row in rows.float()]
 
 
-def _terms(row: Any) -> SparseVector:
+def _terms(row: torch.Tensor) -> SparseVector:
     terms = (row > 0).nonzero().flatten()
     return dict(zip(terms.tolist(), row[terms].tolist(), strict=True))
 

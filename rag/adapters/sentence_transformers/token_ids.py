@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 from rag.errors import InvalidRequest
 from rag.ports import Vectors
 from rag.types import TextKind, TokenIds
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 _ENDLESS = 10**12
 """A maximum length that is never reached, so that transformers does not warn about long texts."""
@@ -28,7 +31,7 @@ class StTokenIds:
         prefixes: The prefix of each kind of text.
     """
 
-    def __init__(self, model: Any, name: str, prefixes: Mapping[TextKind, str]) -> None:
+    def __init__(self, model: SentenceTransformer, name: str, prefixes: Mapping[TextKind, str]) -> None:
         self._model = model
         self._name = name
         # A copy, since counting configures the tokenizer (docs/bentoml_issues.md#o2).

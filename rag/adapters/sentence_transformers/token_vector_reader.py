@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rag.adapters.sentence_transformers.token_vectors import SPECIAL, TokenVectors
 from rag.errors import InvalidRequest
 from rag.types import TextKind
+
+if TYPE_CHECKING:
+    import torch
 
 
 class TokenVectorReader:
@@ -42,7 +45,7 @@ class TokenVectorReader:
         )
         return [self._tokens(features, kind) for features in features_of_texts]
 
-    def _tokens(self, features: Mapping[str, Any], kind: TextKind) -> TokenVectors:
+    def _tokens(self, features: Mapping[str, torch.Tensor], kind: TextKind) -> TokenVectors:
         import torch
 
         read = features["attention_mask"].bool()
