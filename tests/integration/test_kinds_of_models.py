@@ -63,7 +63,7 @@ async def test_a_sparse_encoder_is_nothing_else(tmp_path: Path) -> None:
 
 
 async def test_a_cross_encoder_is_no_sparse_encoder(tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match=r"RAG_EMBEDDER__SPARSE_MODEL: .* says BertForSequenceClassification"):
+    with pytest.raises(SetupError, match=r"RAG_EMBEDDER__SPARSE_MODEL: .* but BertForSequenceClassification"):
         StSparseEmbedder(a_cross_encoder(tmp_path), "it", CPU, ComputeScheduler())
 
 
@@ -71,7 +71,7 @@ async def test_a_folder_that_says_nothing(tmp_path: Path) -> None:
     for content in ("{}", "[]", "not json", '{"architectures": null}'):
         (tmp_path / "config.json").write_text(content)
         for make in (StSparseEmbedder, StCrossEncoder):
-            with pytest.raises(SetupError, match="says nothing known"):
+            with pytest.raises(SetupError, match="of unknown kind"):
                 make(str(tmp_path), "it", CPU, ComputeScheduler())
 
 
