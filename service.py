@@ -13,7 +13,7 @@ import bentoml
 from rag import bootstrap
 from rag.http.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
 from rag.http.endpoint import endpoint
-from rag.http.middleware.edge import Edge
+from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.ask_wire import AskRequest
 from rag.http.native.embedder_wire import (
     CountRequest,
@@ -44,7 +44,7 @@ TRAFFIC: Any = {"timeout": 3600}
 QUIET: Any = {"access": {"enabled": False}}
 """Requests are logged by the edge, with their ids."""
 TRACING: Any = {} if SETTINGS.server.tracing else {"excluded_urls": [".*"]}
-"""BentoML makes a span for every piece of a stream, also where nobody takes them: half of what a token costs."""
+"""BentoML makes a span for every chunk of a stream, even without an exporter (docs/bentoml_issues.md#b22)."""
 
 embedder_life = bootstrap.lifecycle("Embedder")
 retriever_v1, rag_v1 = DeferredApp(), DeferredApp()
@@ -70,7 +70,7 @@ class Embedder:
     @bentoml.on_startup
     async def begin(self) -> None:
         bootstrap.configure_logging()
-        embedder_life.take_signals()
+        embedder_life.install_signal_handlers()
         self._api.models.start()
 
     @endpoint("/encode")
@@ -112,7 +112,7 @@ class LLM:
     @bentoml.on_startup
     async def begin(self) -> None:
         bootstrap.configure_logging()
-        llm_life.take_signals()
+        llm_life.install_signal_handlers()
         await self._engine.start()
 
     @bentoml.on_shutdown
@@ -169,7 +169,7 @@ class Retriever:
     @bentoml.on_startup
     async def begin(self) -> None:
         bootstrap.configure_logging()
-        retriever_life.take_signals()
+        retriever_life.install_signal_handlers()
         self._api.parts.start()
 
     @bentoml.on_shutdown
@@ -222,7 +222,7 @@ class RAG:
     @bentoml.on_startup
     async def begin(self) -> None:
         bootstrap.configure_logging()
-        rag_life.take_signals()
+        rag_life.install_signal_handlers()
         await self._api.start()
 
     @bentoml.on_shutdown
@@ -264,5 +264,5 @@ class RAG:
 _PUBLIC: Any = RAG
 _LIVES: Any = ((Embedder, embedder_life), (Retriever, retriever_life), (LLM, llm_life), (_PUBLIC, rag_life))
 for _service, _life in _LIVES:
-    _service.add_asgi_middleware(Edge, **bootstrap.edge_options(_life))
+    _service.add_asgi_middleware(ServiceMiddleware, **bootstrap.middleware_options(_life))
 _PUBLIC.add_asgi_middleware(PublishedApi)

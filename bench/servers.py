@@ -124,7 +124,7 @@ def vllm_server(log: Path, **engine: Any) -> Iterator[Server]:
         "VLLM_CPU_KVCACHE_SPACE": str(settings.llm.cpu_kv_cache_gib),
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_SERVER_DEV_MODE": "1",
-        parent_watchdog.OWNER: str(os.getpid()),
+        parent_watchdog.OWNER_PID_VARIABLE: str(os.getpid()),
     }
     with serving(command, f"http://127.0.0.1:{port}", "/health", log, own) as server:
         yield server

@@ -1,7 +1,8 @@
-"""Settings: the only reader of the environment.
+"""The settings of the service, and the only module that reads them from the environment.
 
-Every option is an environment variable with the prefix `RAG_`; sections are joined by two
-underscores: `RAG_LLM__MODEL`, `RAG_STORE__URI`. Unknown names stop the start.
+Every option is an environment variable with the prefix `RAG_`; a section and its option are joined by two underscores:
+`RAG_LLM__MODEL`, `RAG_STORE__URI`. A variable with this prefix that is not an option stops the service from starting.
+Without any variable the settings are valid, since `bentoml build` imports the service (docs/bentoml_issues.md#b21).
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import json
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     SecretStr,
     ValidationError,
     field_validator,
@@ -29,289 +31,342 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from rag.errors import SetupError
 
 EMBEDDED_ENCODER = "all-MiniLM-L6-v2"
-"""The encoder that comes with the bundle, by its name."""
+"""Name of the encoder that is installed with the bundle."""
 
 
 class Section(BaseModel):
+    """A group of options with a common prefix, such as `RAG_LLM__`."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LLMSettings(Section):
-    """The language model and its engine."""
+    """The language model: an engine in this service, or a server elsewhere."""
 
-    model: str | None = Field(None, description="Hub id or local folder; unset: the embedded SmolLM2-135M-Instruct.")
-    engine: dict[str, Any] = Field(
-        default_factory=dict, description="Any field of vLLM's AsyncEngineArgs, by its own name."
+    model: str | None = Field(
+        None, description="Hub id or local folder of the model; unset: the embedded SmolLM2-135M-Instruct."
     )
-    max_tokens: int = Field(512, ge=1, description="Tokens of an answer unless the request says otherwise.")
-    temperature: float = Field(0.0, ge=0, le=2, description="Sampling temperature unless the request says otherwise.")
-    stop_repetition: bool = Field(True, description="End an answer that says the same thing four times in a row.")
-    cpu_kv_cache_gib: int = Field(1, ge=1, description="GiB of memory for the key-value cache when there is no GPU.")
+    engine: dict[str, JsonValue] = Field(
+        default_factory=dict, description="Engine arguments: any field of vLLM's AsyncEngineArgs, by its own name."
+    )
+    max_tokens: int = Field(512, ge=1, description="Maximum tokens of an answer, unless the request sets it.")
+    temperature: float = Field(0.0, ge=0, le=2, description="Sampling temperature, unless the request sets it.")
+    stop_repetition: bool = Field(True, description="End an answer that repeats the same text four times in a row.")
+    cpu_kv_cache_gib: int = Field(1, ge=1, description="Size of the key-value cache in GiB when there is no GPU.")
     adapters: dict[str, str] = Field(
         default_factory=dict,
-        description='JSON: LoRA adapters by name, folders or hub ids: {"sql": "/models/sql"}.',
+        description='JSON: LoRA adapters, each with its folder or hub id: {"sql": "/models/sql"}.',
     )
     runtime_adapters: bool = Field(
-        False, description="Let /v1/load_lora_adapter and /v1/unload_lora_adapter load and unload adapters."
+        False,
+        description="Allow adapters to be loaded and unloaded by /v1/load_lora_adapter and /v1/unload_lora_adapter.",
     )
     tool_parser: str | None = Field(
         None,
-        description="vLLM's parser of the model's tool calls, such as hermes, for tool_choice auto.",
+        description="vLLM's parser for the model's tool calls, such as hermes; required for tool_choice auto.",
     )
     url: str | None = Field(
         None,
-        description="An OpenAI-compatible server that writes in place of an engine here, such as http://host:8000/v1.",
+        description="An OpenAI-compatible server to use instead of an engine, such as http://host:8000/v1.",
     )
-    api_key: SecretStr | None = Field(None, description="Key of that server.")
+    api_key: SecretStr | None = Field(None, description="API key of that server.")
     tokenizer: str | None = Field(
-        None, description="Hub id or folder of the tokenizer of that server's model; unset: tokens are estimated."
+        None, description="Hub id or folder of the tokenizer of that server's model; unset: token counts are estimated."
     )
     context_tokens: int | None = Field(
-        None, ge=256, description="Context of that server's model; unset: what it says, or 8192."
+        None,
+        ge=256,
+        description="Context length of that server's model in tokens; unset: what the server reports, else 8192.",
     )
-    timeout_s: float = Field(60.0, gt=0, description="Seconds of silence from that server after which it is given up.")
-    service_url: str | None = Field(None, description="Address of an LLM service of this bundle that runs elsewhere.")
-    restarts: int = Field(3, ge=0, description="Times a dead engine is rebuilt before the process gives up and exits.")
+    timeout_s: float = Field(
+        60.0, gt=0, description="Seconds without data from that server after which a request fails."
+    )
+    service_url: str | None = Field(None, description="URL of an LLM service of this bundle that runs elsewhere.")
+    restarts: int = Field(3, ge=0, description="Attempts in a row to restart a dead engine before the process exits.")
 
     @field_validator("url")
     @classmethod
-    def _is_address(cls, url: str | None) -> str | None:
+    def _check_url(cls, url: str | None) -> str | None:
         parts = urlsplit(url or "http://unset")
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-            raise ValueError("is not an address such as http://host:8000/v1; a key belongs in RAG_LLM__API_KEY")
+            raise ValueError("must be a URL such as http://host:8000/v1; a key belongs in RAG_LLM__API_KEY")
         return url
 
     @field_validator("api_key")
     @classmethod
-    def _can_be_sent(cls, key: SecretStr | None) -> SecretStr | None:
+    def _check_key(cls, key: SecretStr | None) -> SecretStr | None:
         if key and not (key.get_secret_value().isascii() and key.get_secret_value().strip().isprintable()):
-            raise ValueError("has characters that no key has")
+            raise ValueError("must be printable ASCII")
         return key
 
     @model_validator(mode="after")
-    def _belong_together(self) -> Self:
-        """An option that nothing would read is a mistake."""
-        engines = ("engine", "adapters", "runtime_adapters", "tool_parser")
-        others = ("api_key", "tokenizer", "context_tokens")
-        for name in others if self.url is None else engines:
+    def _check_combination(self) -> Self:
+        """Refuse options that would have no effect."""
+        of_the_engine = ("engine", "adapters", "runtime_adapters", "tool_parser")
+        of_a_server = ("api_key", "tokenizer", "context_tokens")
+        for name in of_a_server if self.url is None else of_the_engine:
             if getattr(self, name):
                 option = f"RAG_LLM__{name.upper()}"
-                why = "needs RAG_LLM__URL" if self.url is None else "is for an engine here, and RAG_LLM__URL is set"
-                raise ValueError(f"{option} {why}")
+                reason = "requires RAG_LLM__URL" if self.url is None else "cannot be combined with RAG_LLM__URL"
+                raise ValueError(f"{option} {reason}")
         return self
 
 
 class EmbedderSettings(Section):
-    """The encoder of questions and passages."""
+    """The encoder, which turns questions and passages into vectors."""
 
-    model: str | None = Field(None, description="Hub id or local folder; unset: the embedded all-MiniLM-L6-v2.")
+    model: str | None = Field(
+        None, description="Hub id or local folder of the model; unset: the embedded all-MiniLM-L6-v2."
+    )
     query_prefix: str | None = Field(
-        None, description="Put before every question; unset: what the model is known to need."
+        None, description="Prefix of every question; unset: the one that the model is known to need."
     )
     passage_prefix: str | None = Field(
-        None, description="Put before every passage; unset: what the model is known to need."
+        None, description="Prefix of every passage; unset: the one that the model is known to need."
     )
-    batch_size: int = Field(32, ge=1, le=1024, description="Texts encoded together at most.")
-    threads: int | None = Field(None, ge=1, description="CPU threads; unset: all cores.")
+    batch_size: int = Field(32, ge=1, le=1024, description="Maximum texts in one batch.")
+    threads: int | None = Field(None, ge=1, description="CPU threads for encoding passages; unset: all cores.")
     device: str | None = Field(None, description="torch device, such as cpu or cuda:0; unset: chosen by torch.")
     sparse_model: str | None = Field(
         None,
-        description="Hub id or folder of a sentence-transformers SparseEncoder (SPLADE, ...): a third search path for "
-        "vector stores made, or reindexed, from then on.",
+        description="Hub id or folder of a sentence-transformers SparseEncoder (SPLADE, ...): adds a third search path "
+        "to vector stores that are created or reindexed from then on.",
     )
-    url: str | None = Field(None, description="Address of an Embedder service of this bundle that runs elsewhere.")
+    url: str | None = Field(None, description="URL of an Embedder service of this bundle that runs elsewhere.")
 
 
 class StoreSettings(Section):
-    """Milvus: a file (Milvus Lite) or a server."""
+    """Milvus, which stores the vectors: a file (Milvus Lite) or a server."""
 
     uri: str | None = Field(
-        None, description="A .db file, or a Milvus server's URL; unset: milvus.db in the data folder."
+        None, description="A .db file, or the URL of a Milvus server; unset: milvus.db in the data folder."
     )
     token: SecretStr | None = Field(None, description="user:password or API key of a Milvus server.")
     prefix: str = Field(
-        "rag_", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,31}$", description="Put before every collection's name."
+        "rag_", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,31}$", description="Prefix of the names of all collections."
     )
-    timeout_s: float = Field(30.0, gt=0, description="Seconds to wait for one call to Milvus.")
+    timeout_s: float = Field(30.0, gt=0, description="Timeout of one call to Milvus in seconds.")
     language: str = Field(
         "english",
         pattern=r"^[a-z]*$",
-        description="Language whose endings and stop words the keyword path leaves out; empty: words as they are.",
+        description="Language for stemming and stop words in keyword search; empty: neither.",
     )
-    dense_index: str = Field("AUTOINDEX", description="Milvus index of the dense vectors: HNSW, IVF_FLAT, DISKANN, ...")
+    dense_index: str = Field("AUTOINDEX", description="Milvus index of dense vectors: HNSW, IVF_FLAT, DISKANN, ...")
     dense_metric: Literal["COSINE", "IP", "L2"] = Field(
-        "IP", description="How dense vectors are compared; they have length 1, so all three find the same."
+        "IP", description="Metric of dense vectors. They have length 1, so all three find the same."
     )
-    dense_build: dict[str, Any] = Field(
-        default_factory=dict, description='JSON: parameters of building that index, such as {"M": 16}.'
+    dense_build: dict[str, JsonValue] = Field(
+        default_factory=dict, description='JSON: build parameters of that index, such as {"M": 16}.'
     )
-    dense_search: dict[str, Any] = Field(
-        default_factory=dict, description='JSON: parameters of searching it, such as {"ef": 128}.'
+    dense_search: dict[str, JsonValue] = Field(
+        default_factory=dict, description='JSON: search parameters of that index, such as {"ef": 128}.'
     )
     keyword_index: Literal["SPARSE_INVERTED_INDEX", "SPARSE_WAND", "AUTOINDEX"] = Field(
-        "SPARSE_INVERTED_INDEX", description="Milvus index of the keyword path."
+        "SPARSE_INVERTED_INDEX", description="Milvus index for keyword search."
     )
-    keyword_build: dict[str, Any] = Field(
-        default_factory=lambda: {"bm25_k1": 0.9, "bm25_b": 0.4},
-        description="JSON: parameters of BM25 and of building that index.",
+    keyword_build: dict[str, JsonValue] = Field(
+        default_factory=lambda: dict[str, JsonValue]({"bm25_k1": 0.9, "bm25_b": 0.4}),
+        description="JSON: BM25 parameters and build parameters of that index.",
     )
     sparse_index: Literal["SPARSE_INVERTED_INDEX", "SPARSE_WAND", "AUTOINDEX"] = Field(
         "SPARSE_INVERTED_INDEX", description="Milvus index of learned sparse vectors."
     )
-    sparse_build: dict[str, Any] = Field(default_factory=dict, description="JSON: parameters of building that index.")
+    sparse_build: dict[str, JsonValue] = Field(
+        default_factory=dict, description="JSON: build parameters of that index."
+    )
 
 
 class IngestSettings(Section):
+    """How documents are read and split into chunks."""
+
     chunk_chars: int = Field(
-        512, ge=64, le=16383, description="Characters in a chunk at most, unless a vector store or file says."
+        512,
+        ge=64,
+        le=16383,
+        description="Maximum characters of a chunk, unless the vector store or the upload sets it.",
     )
-    overlap: float = Field(0.1, ge=0, le=0.5, description="Part of a chunk that repeats the end of the one before.")
-    max_file_mib: int = Field(32, ge=1, description="MiB of one uploaded file at most.")
-    max_request_mib: int = Field(128, ge=1, description="MiB of one upload with all its files at most.")
-    jobs: int = Field(4, ge=1, le=64, description="Jobs in work at the same time; they share the encoder.")
-    parse_timeout_s: float = Field(120.0, gt=0, description="Seconds that reading one file may take.")
-    parse_memory_mib: int = Field(1024, ge=64, description="MiB of memory that reading one file may take.")
+    overlap: float = Field(
+        0.1, ge=0, le=0.5, description="Fraction of a chunk that repeats the end of the previous chunk."
+    )
+    max_file_mib: int = Field(32, ge=1, description="Maximum size of an uploaded file in MiB.")
+    max_request_mib: int = Field(128, ge=1, description="Maximum size of one upload with all its files in MiB.")
+    jobs: int = Field(4, ge=1, le=64, description="Ingest jobs that run at the same time; they share the encoder.")
+    parse_timeout_s: float = Field(120.0, gt=0, description="Time limit for reading one file in seconds.")
+    parse_memory_mib: int = Field(1024, ge=64, description="Memory limit for reading one file in MiB.")
     questions: int = Field(
         0,
         ge=0,
         le=8,
-        description="Question-answer pairs that the language model makes of each passage, to be found by questions.",
+        description="Question-answer pairs that the language model writes for each passage, to match questions.",
     )
     ocr: str = Field(
-        "", pattern=r"^[a-zA-Z_+/]*$", description="Languages of scanned pages, such as eng+deu; needs Tesseract."
+        "",
+        pattern=r"^[a-zA-Z_+/]*$",
+        description="Languages for OCR of scanned pages, such as eng+deu; requires Tesseract.",
     )
 
 
 class CatalogSettings(Section):
-    """Documents, their versions and jobs, in SQL."""
+    """The SQL database of documents, their versions and jobs."""
 
     url: str | None = Field(
         None,
-        description="A PostgreSQL database (postgresql://user:password@host/name), which several replicas can share; "
+        description="URL of a PostgreSQL database (postgresql://user:password@host/name), which replicas can share; "
         "unset: SQLite files in the data folder.",
     )
 
 
 class RetrieveSettings(Section):
-    top_k: int = Field(
-        4, ge=1, le=100, description="Passages given to the language model unless the request says otherwise."
+    """How passages are searched and ranked."""
+
+    top_k: int = Field(4, ge=1, le=100, description="Passages given to the language model, unless the request sets it.")
+    mode: Literal["hybrid", "dense", "keyword", "sparse"] = Field(
+        "hybrid", description="Search paths to use; hybrid: all that the vector store has."
     )
-    mode: Literal["hybrid", "dense", "keyword", "sparse"] = Field("hybrid", description="Search paths that are used.")
-    candidates: int = Field(20, ge=1, le=1000, description="Chunks fetched from each path before fusion.")
+    candidates: int = Field(20, ge=1, le=1000, description="Chunks fetched from each search path before fusion.")
     fusion: Literal["weights", "rrf"] = Field(
-        "weights", description="How paths become one list: weights of normalised scores, or reciprocal ranks."
+        "weights",
+        description="Fusion of the search paths: weighted sum of normalised scores, or reciprocal rank fusion.",
     )
     weights: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field(
         default_factory=lambda: {"dense": 1.0, "keyword": 1.25},
-        description="JSON: weight of each path, relative to the others; a path that is not named: 1; 0 leaves it out.",
+        description="JSON: relative weight of each search path; default 1; 0 excludes the path.",
     )
-    rrf_k: int = Field(60, ge=1, le=1000, description="Constant of reciprocal rank fusion.")
+    rrf_k: int = Field(60, ge=1, le=1000, description="The constant k of reciprocal rank fusion.")
     duplicates: float = Field(
-        0.9, ge=0, le=1, description="Passages this much alike become one hit; 1: only those with the same words."
+        0.9,
+        ge=0,
+        le=1,
+        description="Similarity from which passages are merged into one hit; 1: only if they have the same words.",
     )
     paths: dict[str, str] = Field(
         default_factory=dict,
-        description='JSON: search paths of your own, such as {"names": "my_package.trie:NamePath"}.',
+        description='JSON: custom search paths, such as {"names": "my_package.trie:NamePath"}.',
     )
-    min_cosine: float = Field(0.3, ge=-1, le=1, description="Best cosine below which nothing relevant was found.")
-    url: str | None = Field(None, description="Address of a Retriever service of this bundle that runs elsewhere.")
+    min_cosine: float = Field(
+        0.3, ge=-1, le=1, description="If the best cosine of all passages is lower, nothing relevant was found."
+    )
+    url: str | None = Field(None, description="URL of a Retriever service of this bundle that runs elsewhere.")
 
 
 class RerankSettings(Section):
-    """A second look at the best hits, question and passage together."""
+    """Reranking: a slower and better model orders the best hits again."""
 
-    on: bool = Field(False, description="Rerank unless the request or the vector store says otherwise.")
+    on: bool = Field(False, description="Whether to rerank, unless the request or the vector store sets it.")
     kind: Literal["late_interaction", "cross_encoder", "remote"] = Field(
         "late_interaction",
         description="late_interaction: token vectors of the encoder; cross_encoder: a model; remote: an endpoint.",
     )
-    model: str | None = Field(None, description="Hub id or folder of a CrossEncoder, or the remote model's name.")
-    url: str | None = Field(None, description="Rerank endpoint, such as https://host/v1/rerank, for kind remote.")
-    api_key: SecretStr | None = Field(None, description="Key of that endpoint.")
-    timeout_s: float = Field(10.0, gt=0, description="Seconds that reranking may take.")
-    top_n: int = Field(30, ge=1, le=200, description="Best hits that are reranked.")
-    weight: float = Field(0.5, ge=0, le=1, description="Weight of the reranker's score; the rest is that of fusion.")
-    cache_mib: int = Field(128, ge=0, description="MiB of passages' token vectors that late interaction keeps.")
+    model: str | None = Field(None, description="Hub id or folder of a CrossEncoder, or the name of the remote model.")
+    url: str | None = Field(
+        None, description="URL of the rerank endpoint for kind remote, such as https://host/v1/rerank."
+    )
+    api_key: SecretStr | None = Field(None, description="API key of that endpoint.")
+    timeout_s: float = Field(10.0, gt=0, description="Time limit of reranking in seconds.")
+    top_n: int = Field(30, ge=1, le=200, description="Number of hits to rerank.")
+    weight: float = Field(0.5, ge=0, le=1, description="Weight of the reranker's score against the score of fusion.")
+    cache_mib: int = Field(128, ge=0, description="Size in MiB of late interaction's cache of token vectors.")
 
     @property
     def cross_encoder(self) -> str | None:
-        """The model, where the configured way needs one here.
+        """The model to load; None if `kind` is not `cross_encoder`.
 
         Raises:
-            SetupError: it does, and there is none.
+            SetupError: `kind` is `cross_encoder`, and no model is set.
         """
         if self.kind != "cross_encoder":
             return None
         if self.model is None:
-            message = "RAG_RERANK__MODEL: is not set, and RAG_RERANK__KIND=cross_encoder needs a model"
+            message = "RAG_RERANK__MODEL: is not set, but RAG_RERANK__KIND=cross_encoder requires a model"
             raise SetupError(message, param="RAG_RERANK__MODEL")
         return self.model
 
 
 class PromptSettings(Section):
-    """The words around a question and its passages."""
+    """The prompt: templates, and how the answer cites its sources."""
 
     folder: Path | None = Field(
-        None, description="Folder with templates of your own: system.jinja, user.jinja; what it lacks is the default."
+        None, description="Folder with custom templates: system.jinja, user.jinja; a missing one is the default."
     )
     fence: bool = Field(
-        True, description="Mark passages as data that holds no instructions, with a mark that no document can know."
+        True, description="Mark passages as data without instructions, using a marker that no document can guess."
     )
     citations: Literal["check", "verify", "off"] = Field(
         "check",
-        description="check: remove marks that point nowhere; verify: score cited sentences, too; off: text as it is.",
+        description="check: remove citations of missing sources; verify: also score cited sentences; off: neither.",
     )
     weak_below: float = Field(
-        0.5, ge=0, le=1, description="Score of a cited sentence against its source below which it counts as weak."
+        0.5, ge=0, le=1, description="Score below which a cited sentence counts as weakly supported by its source."
     )
 
 
 class PlanSettings(Section):
-    """What the language model does with a question before it is searched for."""
+    """Query planning: the language model changes a question before the search."""
 
-    rewrite: bool = Field(False, description="Make a follow-up question stand alone, from the conversation's history.")
-    queries: int = Field(0, ge=0, le=5, description="More queries made of each question, searched beside it.")
-    hypothetical: bool = Field(False, description="Search with an answer that the model invents as well (HyDE).")
-    timeout_s: float = Field(3.0, gt=0, description="Seconds for all that; then the question is searched as it is.")
+    rewrite: bool = Field(
+        False, description="Rewrite a follow-up question as a standalone one, using the conversation's history."
+    )
+    queries: int = Field(
+        0,
+        ge=0,
+        le=5,
+        description="Number of additional queries that are generated from each question and searched as well.",
+    )
+    hypothetical: bool = Field(False, description="Search with a hypothetical answer as well (HyDE).")
+    timeout_s: float = Field(
+        3.0, gt=0, description="Time limit of planning in seconds; afterwards the question is searched as asked."
+    )
 
 
 class CacheSettings(Section):
-    """Answers to questions that were asked before."""
+    """Caches of search results and answers."""
 
-    retrievals: bool = Field(True, description="Keep what searches found, until the vector store changes.")
-    answers: bool = Field(False, description="Keep whole answers of temperature 0, too.")
+    retrievals: bool = Field(True, description="Cache search results until the vector store changes.")
+    answers: bool = Field(False, description="Cache answers of temperature 0 as well.")
     semantic: float | None = Field(
-        None, ge=0.5, le=1, description="Cosine from which questions count as the same; unset: only equal ones do."
+        None,
+        ge=0.5,
+        le=1,
+        description="Cosine from which two questions count as the same; unset: only identical questions do.",
     )
-    ttl_s: float = Field(3600.0, gt=0, description="Seconds after which an entry is forgotten.")
-    max_mib: int = Field(64, ge=1, description="MiB of entries kept in memory; the oldest go first.")
-    url: SecretStr | None = Field(None, description="redis://host:6379/0, shared by replicas; unset: in memory.")
+    ttl_s: float = Field(3600.0, gt=0, description="Seconds after which an entry expires.")
+    max_mib: int = Field(
+        64, ge=1, description="Size of the cache in memory in MiB; the least recently used entries are evicted."
+    )
+    url: SecretStr | None = Field(
+        None,
+        description="URL of a Redis server that replicas share, such as redis://host:6379/0; unset: a cache in memory.",
+    )
 
 
 class ServerSettings(Section):
-    max_in_flight: int = Field(1024, ge=1, description="Requests in work at once; more get 429.")
-    max_body_mib: int = Field(4, ge=1, description="MiB of a JSON body at most.")
+    """Limits and deadlines of the HTTP server."""
+
+    max_in_flight: int = Field(1024, ge=1, description="Maximum concurrent requests; more are answered with 429.")
+    max_body_mib: int = Field(4, ge=1, description="Maximum size of a JSON body in MiB.")
     keep_alive_s: float = Field(
-        10.0, gt=0, le=15, description="Seconds of silence after which a stream sends a comment."
+        10.0, gt=0, le=15, description="Seconds without an event after which a stream sends a keep-alive comment."
     )
     answer_timeout_s: float = Field(
-        600.0, gt=0, description="Seconds an answer may take from its request to its last token."
+        600.0, gt=0, description="Time limit of an answer in seconds, from its request to its last token."
     )
-    retrieve_timeout_s: float = Field(30.0, gt=0, description="Seconds a search may take.")
-    drain_timeout_s: float = Field(600.0, gt=0, description="Seconds streams in flight may go on after SIGTERM.")
-    tracing: bool = Field(False, description="OpenTelemetry spans; set it where BentoML has an exporter.")
-    access_log: bool = Field(True, description="One line on stderr for each request.")
+    retrieve_timeout_s: float = Field(30.0, gt=0, description="Time limit of a search in seconds.")
+    drain_timeout_s: float = Field(
+        600.0, gt=0, description="Seconds that requests in flight may take to finish after SIGTERM."
+    )
+    tracing: bool = Field(False, description="Record OpenTelemetry spans; useful only if BentoML has an exporter.")
+    access_log: bool = Field(True, description="Log one line for each request on stderr.")
 
 
 class Settings(BaseSettings):
-    """All options. `Settings()` reads the environment; `load()` turns its errors into one message."""
+    """All options. `load()` reads them from the environment and reports errors in one message."""
 
     model_config = SettingsConfigDict(
         env_prefix="RAG_", env_nested_delimiter="__", env_ignore_empty=True, extra="forbid", frozen=True
     )
 
-    data_dir: Path = Field(Path(".data"), description="Folder of everything that is kept.")
-    url: str = Field("http://localhost:3000", description="Where the command line finds the service.")
+    data_dir: Path = Field(Path(".data"), description="Folder for all data: documents, databases, converted models.")
+    url: str = Field("http://localhost:3000", description="URL at which the command line finds the service.")
     llm: LLMSettings = LLMSettings()
     embedder: EmbedderSettings = EmbedderSettings()
     store: StoreSettings = StoreSettings()
@@ -334,7 +389,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def jobs_url(self) -> str:
-        """Beside the catalog; SQLite has one writer a file, so the two do not share one."""
+        """Database of the job engine. With SQLite, which allows one writer per file, it is a file of its own."""
         return self.catalog.url or f"sqlite:///{self.data_dir.absolute() / 'jobs.db'}"
 
     @cached_property
@@ -346,7 +401,7 @@ def load() -> Settings:
     """Settings from the environment.
 
     Raises:
-        SetupError: a name that does not exist (with the nearest that does), or a value out of range.
+        SetupError: a variable is not an option (names the most similar one), or its value is invalid.
     """
     _refuse_unknown_names()
     try:
@@ -359,12 +414,12 @@ def load() -> Settings:
         raise SetupError("; ".join(lines)) from error
     except SettingsError as error:
         name = next(filter(_is_bad_json, option_names()), "RAG_LLM__ENGINE")
-        raise SetupError(f"{name}: is not a JSON object", param=name) from error
+        raise SetupError(f"{name}: must be a JSON object", param=name) from error
 
 
 def _is_bad_json(name: str) -> bool:
-    """Whether an option that takes a JSON object is set to something else."""
-    default = next(default for known, default, _ in _defaults() if known == name)
+    """Whether this option takes a JSON object and is set to something else."""
+    default = next(option.default for option in _options() if option.name == name)
     if not isinstance(default, dict) or name not in os.environ:
         return False
     try:
@@ -374,30 +429,36 @@ def _is_bad_json(name: str) -> bool:
 
 
 def option_names() -> list[str]:
-    """Every environment variable there is; `RAG_LLM__ENGINE__` stands for all of vLLM's."""
+    """The names of all options. vLLM's engine arguments have names of their own behind `RAG_LLM__ENGINE__`."""
     return [name for name, _, _ in options()]
 
 
 def _refuse_unknown_names() -> None:
     known = option_names()
     if "RAG_LLM__ENGINE" in os.environ and any(name.upper().startswith("RAG_LLM__ENGINE__") for name in os.environ):
-        raise SetupError("set either RAG_LLM__ENGINE (JSON) or RAG_LLM__ENGINE__NAME for each argument, not both")
+        raise SetupError("set either RAG_LLM__ENGINE (JSON) or one RAG_LLM__ENGINE__... per argument, not both")
     for name in os.environ:
         upper = name.upper()
         if not upper.startswith("RAG_") or upper in known or upper.startswith("RAG_LLM__ENGINE__"):
             continue
-        near = difflib.get_close_matches(upper, known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        similar = difflib.get_close_matches(upper, known, n=1)
+        hint = f"; did you mean {similar[0]}?" if similar else ""
         raise SetupError(f"{name} is not an option of this service{hint}", param=name)
 
 
 def options() -> list[tuple[str, str, str]]:
-    """Every option as (name, default, description), in the order of the sections; the table of the docs."""
-    return [(name, _shown(default), description) for name, default, description in _defaults()]
+    """Every option as (name, default, description), in the order of the sections. The table of the docs."""
+    return [(option.name, _shown(option.default), option.description) for option in _options()]
 
 
-def _defaults() -> list[tuple[str, Any, str]]:
-    rows: list[tuple[str, Any, str]] = []
+class _Option(NamedTuple):
+    name: str
+    default: object
+    description: str
+
+
+def _options() -> list[_Option]:
+    rows: list[_Option] = []
     for name, info in Settings.model_fields.items():
         section = info.annotation
         if isinstance(section, type) and issubclass(section, Section):
@@ -407,11 +468,11 @@ def _defaults() -> list[tuple[str, Any, str]]:
     return rows
 
 
-def _option(name: str, field: FieldInfo) -> tuple[str, Any, str]:
-    return name.upper(), field.get_default(call_default_factory=True), field.description or ""
+def _option(name: str, field: FieldInfo) -> _Option:
+    return _Option(name.upper(), field.get_default(call_default_factory=True), field.description or "")
 
 
-def _shown(default: Any) -> str:
-    if default in (None, {}):
+def _shown(default: object) -> str:
+    if default is None or default == {}:
         return ""
     return json.dumps(default) if isinstance(default, dict) else str(default)

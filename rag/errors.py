@@ -1,36 +1,36 @@
-"""Every error this project raises on purpose.
+"""The errors that this project raises, and their codes in responses.
 
     RagError
-    |-- InvalidRequest            invalid_request            the caller must change the request
+    |-- InvalidRequest            invalid_request            the client must change the request
     |   |-- EmptyQuestion         empty_question
     |   |-- InvalidFilter         invalid_filter
-    |   |-- UnsupportedIndex      unsupported_index          the connected Milvus has no such index or field
+    |   |-- UnsupportedIndex      unsupported_index          Milvus does not have this index or kind of field
     |   `-- ContextLengthExceeded context_length_exceeded
     |-- NotFound                  not_found                  no such route
     |   |-- FileNotFound          file_not_found
     |   |-- VectorStoreNotFound   vector_store_not_found
     |   `-- ModelNotFound         model_not_found
     |-- MethodNotAllowed          method_not_allowed
-    |-- Forbidden                 forbidden                  the settings, or the key, do not allow it
+    |-- Forbidden                 forbidden                  not allowed by the settings or the API key
     |-- Conflict                  conflict
     |   `-- EmbeddingMismatch     embedding_mismatch
     |-- FileTooLarge              file_too_large
-    |-- UnsupportedFile           unsupported_file           no text can be had from a file
-    |   |-- NoTextFound           no_text_found              it is whole, but has none: a scan, an empty form
-    |   |-- EncryptedFile         encrypted_file             it wants a password
-    |   |-- BrokenFile            broken_file                it is not what it claims to be
-    |   `-- ParsingLimit          parsing_limit              it took too much time, memory or text
-    |-- Overloaded                overloaded                 try again, later
-    |-- Unavailable               (not raised itself)
-    |   |-- Starting              starting
-    |   |-- Draining              draining
-    |   `-- DependencyUnavailable dependency_unavailable
+    |-- UnsupportedFile           unsupported_file           no text can be extracted from a file
+    |   |-- NoTextFound           no_text_found              the file is valid but has no text, such as a scan
+    |   |-- EncryptedFile         encrypted_file             the file is protected by a password
+    |   |-- BrokenFile            broken_file                the file is damaged, or not of the type it claims
+    |   `-- ParsingLimit          parsing_limit              reading it exceeded a limit of time, memory or text
+    |-- Overloaded                overloaded                 too many requests: retry later
+    |-- Unavailable               (abstract)
+    |   |-- Starting              starting                   a service is still loading
+    |   |-- Draining              draining                   a service is shutting down
+    |   `-- DependencyUnavailable dependency_unavailable     Milvus, a model or another service does not answer
     |-- DeadlineExceeded          timeout
-    |-- InternalError             internal_error             a defect of ours
+    |-- InternalError             internal_error             a bug in this project
     `-- SetupError                setup_error                the service cannot start as configured
 
-`rag.http.error_table` maps each to its HTTP status. A message says what failed, on what, and what
-to try; it never holds a secret, a prompt or a document's text.
+`rag.http.error_table` maps each class to an HTTP status. A message says what failed, on what, and what to do about it.
+It never contains a secret, a prompt or the text of a document.
 """
 
 from __future__ import annotations
@@ -39,7 +39,13 @@ from typing import ClassVar
 
 
 class RagError(Exception):
-    """Root of the tree. `param` names the request field or file at fault, if there is one."""
+    """The base class of all errors of this project.
+
+    Attributes:
+        code: The code in responses.
+        retryable: Whether the same request may succeed later.
+        param: The field, option or file that caused the error, if there is one.
+    """
 
     code: ClassVar[str] = "internal_error"
     retryable: ClassVar[bool] = False
@@ -163,13 +169,13 @@ class SetupError(RagError):
 
 
 def all_errors(root: type[RagError] = RagError) -> list[type[RagError]]:
-    """Every class of the tree below `root`, parents first."""
-    found: list[type[RagError]] = []
+    """All subclasses of `root`, each before its own subclasses."""
+    errors: list[type[RagError]] = []
     for child in root.__subclasses__():
-        found += [child, *all_errors(child)]
-    return found
+        errors += [child, *all_errors(child)]
+    return errors
 
 
 def error_class(code: str) -> type[RagError]:
-    """The most general class with this code; `InternalError` when there is none."""
+    """The most general class with this code; `InternalError` if there is none."""
     return next((cls for cls in all_errors() if cls.code == code and cls is not Unavailable), InternalError)

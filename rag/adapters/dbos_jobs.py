@@ -1,4 +1,7 @@
-"""Durable jobs on DBOS (https://docs.dbos.dev): steps are kept in SQLite or PostgreSQL, and a broken job goes on."""
+"""Durable jobs on DBOS (https://docs.dbos.dev), which stores each completed step in SQLite or PostgreSQL.
+
+An interrupted job resumes after its last completed step. BentoML's tasks are not durable (docs/bentoml_issues.md#b8).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from dbos import error as dbos_errors
@@ -20,36 +23,36 @@ from rag.ports import Flow
 _QUEUE = "rag"
 _WORKFLOW = "rag-job"
 _VERSION = "2"
-"""Of the flows. DBOS goes on only with jobs of its own version: raise it when a flow's steps change their order."""
+"""Version of the flows. DBOS resumes only jobs of its own version: increase it when the order of steps changes."""
 _POLL_S = 0.1
 _FAILURES = (dbos_errors.DBOSException, SQLAlchemyError)
 T = TypeVar("T")
 
 
 class _DbosSteps:
-    """See `rag.ports.Steps`."""
+    """Runs the steps of a flow as DBOS steps. Implements `rag.ports.Steps`."""
 
     def __init__(self) -> None:
-        self.is_over = threading.Event()
+        self.is_stopped = threading.Event()
 
-    def run(self, name: str, work: Callable[..., T], *arguments: Any) -> T:
+    def run(self, name: str, work: Callable[..., T], *arguments: object) -> T:
         def step() -> T:
             try:
                 return work(*arguments)
             except JobInterrupted:
-                # DBOS keeps what a step raised, and would raise it again at the next start: it must be gone first.
-                self.is_over.wait()
+                # DBOS would store the exception and raise it again when the job is resumed (docs/bentoml_issues.md#d1).
+                self.is_stopped.wait()
                 raise
 
         return DBOS.run_step({"name": name}, step)
 
 
 class DbosJobs:
-    """See `rag.ports.JobEngine`. One in a process: DBOS is a global.
+    """Runs jobs as DBOS workflows. Implements `rag.ports.JobEngine`. One per process, since DBOS is a singleton.
 
     Args:
-        url: As SQLAlchemy writes it; DBOS makes its own tables there.
-        at_once: Jobs in work at the same time.
+        url: SQLAlchemy URL of the database in which DBOS creates its tables.
+        at_once: Jobs that run at the same time.
     """
 
     def __init__(self, url: str, *, at_once: int = 4) -> None:
@@ -63,7 +66,7 @@ class DbosJobs:
             log_level="WARNING",
         )
         self._at_once = at_once
-        self._workflow: Any = None
+        self._workflow: Callable[[str, str], None] | None = None
         self._steps = _DbosSteps()
 
     def start(self, flows: Mapping[str, Flow]) -> None:
@@ -78,26 +81,28 @@ class DbosJobs:
             DBOS.launch()
             DBOS.register_queue(_QUEUE, worker_concurrency=self._at_once, polling_interval_sec=_POLL_S)
         except _FAILURES as error:
-            raise DependencyUnavailable(f"the job engine's database failed: {type(error).__name__}") from error
+            raise _database_failed(error) from error
 
     def submit(self, flow: str, job_id: str) -> None:
         try:
             self._enqueue(flow, job_id)
-            self._take_up(flow, job_id)
+            self._requeue(flow, job_id)
         except _FAILURES as error:
-            raise DependencyUnavailable(f"the job engine's database failed: {type(error).__name__}") from error
+            raise _database_failed(error) from error
 
     def _enqueue(self, flow: str, job_id: str) -> None:
+        if self._workflow is None:
+            raise RuntimeError("call start() first")
         with SetWorkflowID(job_id):
             DBOS.enqueue_workflow(_QUEUE, self._workflow, flow, job_id)
 
-    def _take_up(self, flow: str, job_id: str) -> None:
-        """Have a job done again that DBOS holds for ended, or for another process's."""
+    def _requeue(self, flow: str, job_id: str) -> None:
+        """Run a job that DBOS takes for finished or for another process's."""
         status = DBOS.get_workflow_status(job_id)
         if status is None:
             return
         if status.status == "ERROR" or (status.status != "SUCCESS" and status.app_version != _VERSION):
-            # DBOS resumes no failure, and no job of an earlier version: its steps are done once more.
+            # DBOS resumes neither of these (docs/bentoml_issues.md#d2), so all steps run again; they are idempotent.
             DBOS.delete_workflow(job_id)
             self._enqueue(flow, job_id)
             return
@@ -112,10 +117,14 @@ class DbosJobs:
             for job_id in job_ids:
                 DBOS.delete_workflow(job_id)
         except _FAILURES as error:
-            raise DependencyUnavailable(f"the job engine's database failed: {type(error).__name__}") from error
+            raise _database_failed(error) from error
 
     def stop(self) -> None:
-        # Flows that stop now find DBOS gone, which it logs with a traceback each.
+        # Flows that are still running would log a traceback each (docs/bentoml_issues.md#d3).
         DBOS.logger.setLevel(logging.CRITICAL)
         DBOS.destroy()
-        self._steps.is_over.set()
+        self._steps.is_stopped.set()
+
+
+def _database_failed(error: Exception) -> DependencyUnavailable:
+    return DependencyUnavailable(f"the job engine's database failed: {type(error).__name__}")

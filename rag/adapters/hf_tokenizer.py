@@ -1,4 +1,4 @@
-"""The language model's tokenizer and chat template, from the same files that the engine loads."""
+"""The language model's tokenizer and chat template, from the files that the engine loads."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rag.errors import InvalidRequest, SetupError
 from rag.types import Message
 
 _TURN_TOKENS = 8
-"""Marks around one turn of a conversation, in the templates of common models."""
+"""Special tokens around one turn of a conversation, in the chat templates of common models."""
 _LOOKS_LIKE_CONTROL = re.compile(r"<[^<>\s{}'\"]{1,64}>|<</?[A-Z]+>>|\[/?[A-Z_]{2,64}\]")
 
 
 class HfChatTokenizer:
-    """See `rag.ports.ChatTokenizer`. Safe for use in several threads.
+    """Renders and counts prompts. Implements `rag.ports.ChatTokenizer`. Thread-safe.
 
     Args:
         folder: Folder or hub id of the language model.
@@ -61,13 +61,13 @@ class HfChatTokenizer:
                 turns, tokenize=True, add_generation_prompt=True, return_dict=False
             )
         except TemplateError as error:
-            refusal = f"history: the model's chat template refuses this order of turns ({error})"
+            refusal = f"history: the model's chat template rejects this order of turns ({error})"
             raise InvalidRequest(refusal, param="history") from error
         return token_ids
 
 
 class HfTokenCounter:
-    """A tokenizer that only counts, for a server that makes its prompts of conversations itself.
+    """A tokenizer that only counts, for a server that renders prompts itself. Implements `rag.ports.ChatTokenizer`.
 
     Args:
         folder: Folder or hub id of that server's model.
@@ -86,7 +86,7 @@ class HfTokenCounter:
         return []
 
     def measure(self, messages: Sequence[Message]) -> int:
-        """Without the chat template, which is the server's, and may be another: so many for each turn's marks."""
+        """Estimate the special tokens of each turn, since the server may use another chat template."""
         return _TURN_TOKENS * (len(messages) + 1) + sum(self.count(turn.content) for turn in messages)
 
     def count(self, text: str) -> int:
@@ -94,14 +94,14 @@ class HfTokenCounter:
 
 
 def _control_texts(tokenizer: Any) -> Collection[str]:
-    """The special tokens, and what else of the vocabulary's additions and the template's own words looks like them."""
+    """Special tokens, and everything among the added tokens and in the chat template that looks like one."""
     added = tokenizer.added_tokens_decoder.values()
     special = {token.content for token in added if token.special or _LOOKS_LIKE_CONTROL.fullmatch(token.content)}
     return frozenset(special.union(_LOOKS_LIKE_CONTROL.findall(str(tokenizer.chat_template or ""))))
 
 
 def _without_system(messages: Sequence[Message]) -> list[Message]:
-    """For templates without a system role (Gemma's): its text opens the first user turn."""
+    """The conversation for a template without a system role, such as Gemma's: its text starts the first user turn."""
     head, *rest = messages
     if head.role != "system" or not rest:
         return list(messages)

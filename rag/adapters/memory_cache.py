@@ -1,11 +1,10 @@
-"""A cache in this process: so many bytes, the least recently used go first."""
+"""An LRU cache in memory, limited by its size in bytes."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +12,10 @@ from cachetools import TLRUCache
 
 from rag.retrieve.cache.question_group import MAX_QUESTIONS, QuestionGroup
 
-_AN_ENTRY = 700
-"""Bytes that an entry takes beside its value: keys, places in dictionaries, lists and a heap, about."""
-_OF_A_GROUP = 4
-"""A group of questions may take this part of the cache."""
+_ENTRY_OVERHEAD_BYTES = 700
+"""Approximate size of an entry besides its value: keys, dictionaries, lists and a heap."""
+_GROUP_SIZE_DIVISOR = 4
+"""Divisor of the cache's size that gives the largest size of a group of questions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +26,11 @@ class _Entry:
 
 
 class MemoryCache:
-    """A `rag.ports.Cache`, for one event loop.
+    """A cache in memory. Implements `rag.ports.Cache`, for one event loop.
 
     Args:
-        max_bytes: Of values, vectors and what keeps them together.
-        clock: Seconds, ascending.
+        max_bytes: Size of values and vectors with their overhead.
+        clock: A monotonic clock in seconds.
     """
 
     def __init__(self, max_bytes: int, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -41,14 +40,14 @@ class MemoryCache:
         )
 
     async def connect(self) -> None:
-        """It is here."""
+        """Nothing to connect to."""
 
     async def get(self, key: str) -> bytes | None:
         value = self._get("value", key)
         return value if isinstance(value, bytes) else None
 
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
-        """A value that is larger than the whole cache is not kept."""
+        """Store a value, unless it is larger than the whole cache."""
         self._put("value", key, value, len(value), self._clock() + ttl_s)
 
     async def near(self, group: str, vector: npt.NDArray[np.float32], min_cosine: float) -> tuple[str, bytes] | None:
@@ -62,15 +61,15 @@ class MemoryCache:
     async def remember(self, group: str, vector: npt.NDArray[np.float32], key: str, ttl_s: float) -> None:
         questions = self._get("group", group)
         if not isinstance(questions, QuestionGroup):
-            most = int(self._entries.maxsize) // _OF_A_GROUP // max(vector.nbytes, 1)
-            if not most:
+            max_questions = int(self._entries.maxsize) // _GROUP_SIZE_DIVISOR // max(vector.nbytes, 1)
+            if not max_questions:
                 return
-            questions = QuestionGroup(len(vector), min(most, MAX_QUESTIONS))
+            questions = QuestionGroup(len(vector), min(max_questions, MAX_QUESTIONS))
         expires = self._clock() + ttl_s
         questions.add(key, vector, expires)
         self._put("group", group, questions, questions.nbytes, expires)
 
-    def facts(self) -> Mapping[str, Any]:
+    def facts(self) -> Mapping[str, object]:
         return {"kind": "memory", "entries": len(self._entries), "bytes": int(self._entries.currsize)}
 
     async def close(self) -> None:
@@ -81,7 +80,7 @@ class MemoryCache:
         return None if entry is None else entry.value
 
     def _put(self, kind: str, key: str, value: bytes | QuestionGroup, size: int, expires: float) -> None:
-        entry = _Entry(value, expires, size + _AN_ENTRY)
+        entry = _Entry(value, expires, size + _ENTRY_OVERHEAD_BYTES)
         if entry.size > self._entries.maxsize:
             self._entries.pop((kind, key), None)
         else:

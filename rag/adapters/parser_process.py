@@ -1,4 +1,4 @@
-"""The Parser: each file is read in a process of its own, forked by a helper process that this starts when first needed.
+"""Reads each file in a process of its own, which is forked by a helper process.
 
 service --JSON lines--> helper (rag.readers.helper) --fork--> child: reads one file, writes the Extract to a file
 """
@@ -30,14 +30,17 @@ __all__ = ["ParserLimits", "ParserProcess"]
 logger = logging.getLogger("rag.parser")
 
 _GRACE_S = 15.0
-"""The helper ends a child in time; when it has not answered this much later, it hangs itself."""
+"""Seconds beyond the time limit of a file after which the helper process itself counts as hanging."""
 _STOP_S = 2.0
-_KEPT_VARIABLES: Final = ("PATH", "HOME", "LANG", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
-_KEPT_PREFIXES: Final = ("LC_", "PYTHON", "TESSDATA")
+_PASSED_VARIABLES: Final = ("PATH", "HOME", "LANG", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+_PASSED_PREFIXES: Final = ("LC_", "PYTHON", "TESSDATA")
 
 
 class ParserProcess:
-    """Reads up to `at_once` files at a time; more wait. Implements `rag.ports.Parser`."""
+    """Reads up to `at_once` files at a time; more wait. Implements `rag.ports.Parser`.
+
+    The helper process is started when it is first needed.
+    """
 
     def __init__(
         self,
@@ -47,8 +50,11 @@ class ParserProcess:
         at_once: int = 2,
         folder: Path | None = None,
     ) -> None:
-        """`ocr_languages`: for Tesseract, such as `eng+deu`; empty leaves scanned pages unread.
-        `folder`: where texts lie until they are fetched; None: the system's folder for temporary files.
+        """Create the parser.
+
+        Args:
+            ocr_languages: Languages for Tesseract, such as `eng+deu`; empty: no OCR.
+            folder: Folder for results until they are fetched; None: the system's folder for temporary files.
         """
         self._limits = limits or ParserLimits()
         self._parent = folder
@@ -65,7 +71,7 @@ class ParserProcess:
 
         Raises:
             Draining: the parser has been closed.
-            InternalError: its process ended twice; not the file's fault.
+            InternalError: the helper process ended twice, not because of the file.
         """
         with self._slots:
             request = self._request(path, filename)
@@ -91,7 +97,7 @@ class ParserProcess:
             self._refuse_if_closed()
             self._folder = self._folder or Path(tempfile.mkdtemp(prefix="rag-parser-", dir=self._parent))
             folder = self._folder / str(number)
-            folder.mkdir(parents=True)  # cleaners of temporary folders take the parent too
+            folder.mkdir(parents=True)  # programs that clean up temporary files may have deleted the parent
         limits = self._limits
         return ParseRequest(
             number=number,
@@ -110,11 +116,13 @@ class ParserProcess:
             try:
                 return helper.ask(request, self._limits.timeout_s + _GRACE_S)
             except EOFError:
-                logger.warning("the parser's process ended while it read %r", request.filename)
+                logger.warning("the parser's helper process ended while it was reading %r", request.filename)
             except TimeoutError:
                 helper.stop()
                 raise self._took_too_long(request.filename) from None
-        raise InternalError(f"{request.filename} was not read: the parser's process ended twice; upload it again")
+        raise InternalError(
+            f"{request.filename} could not be read: the parser's helper process ended twice; upload it again"
+        )
 
     def _running_helper(self) -> _Helper:
         with self._lock:
@@ -127,7 +135,7 @@ class ParserProcess:
 
     def _refuse_if_closed(self) -> None:
         if self._is_closed:
-            raise Draining("files are no longer read: the service is shutting down")
+            raise Draining("no more files are read: the service is shutting down")
 
     def _outcome(self, reply: ParseReply, result: Path, filename: str) -> Extract:
         limits = self._limits
@@ -163,7 +171,7 @@ def _refusal(content: bytes, filename: str) -> UnsupportedFile:
 
 
 class _Helper:
-    """The helper process, and who waits for its replies."""
+    """The helper process, and the futures that wait for its replies."""
 
     def __init__(self) -> None:
         self._process = _start()
@@ -177,7 +185,7 @@ class _Helper:
         self._listener.start()
 
     def ask(self, request: ParseRequest, timeout_s: float) -> ParseReply:
-        """Raises EOFError when the process ends meanwhile, TimeoutError when it does not answer."""
+        """Raises EOFError if the process ends meanwhile, TimeoutError if it does not answer."""
         reply: Future[ParseReply] = Future()
         with self._lock:
             if not self.is_running:
@@ -196,7 +204,7 @@ class _Helper:
                 self._waiting.pop(request.number, None)
 
     def stop(self) -> None:
-        """By the end of its input, or by force; its children end with it."""
+        """Close its input, and kill it if it does not exit. Its children end with it."""
         with self._lock, contextlib.suppress(OSError):
             self._requests.close()
         try:
@@ -222,17 +230,18 @@ class _Helper:
 
 
 def _start() -> subprocess.Popen[bytes]:
-    sources = str(Path(__file__).resolve().parents[2])  # in a Bento, which is served from any folder
+    sources = str(Path(__file__).resolve().parents[2])  # a Bento can be served from any folder
     path = os.pathsep.join(filter(None, (sources, os.environ.get("PYTHONPATH"))))
-    kept = {
+    passed = {
         name: value
         for name, value in os.environ.items()
-        if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES)  # no secrets where strangers' files are read
+        if name in _PASSED_VARIABLES
+        or name.startswith(_PASSED_PREFIXES)  # no secrets in a process that reads untrusted files
     }
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "rag.readers"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**kept, "PYTHONPATH": path, "OMP_THREAD_LIMIT": "1"},
-        start_new_session=True,  # signals to the service's group are not for it
+        env={**passed, "PYTHONPATH": path, "OMP_THREAD_LIMIT": "1"},
+        start_new_session=True,  # does not receive signals of the service's group
     )

@@ -1,4 +1,4 @@
-"""A cache in Redis, shared by all who have its URL. One that is down, slow or full costs entries, never an answer."""
+"""A cache in Redis that replicas share. If Redis is down, slow or full, entries are missed, but no request fails."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from cachetools import LRUCache
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -25,71 +25,71 @@ logger = logging.getLogger("rag.cache")
 
 T = TypeVar("T")
 _PREFIX = "rag:1:"
-"""Of all keys; the number is that of this way to keep things."""
-_PATIENCE_S = 0.1
+"""Prefix of all keys; the number is the version of the format."""
+_CALL_TIMEOUT_S = 0.1
 _CONNECT_S = 2.0
-"""For connecting, which no question waits for, and for what nobody waits for any more."""
-_PAUSE_S = 5.0
-_MISSED = 3
-"""Calls in a row that were not answered in time make an outage; one alone may be this process's own delay."""
+"""Timeout of connecting, which happens in the background, and of abandoned calls at shutdown."""
+_RETRY_AFTER_S = 5.0
+_MAX_TIMEOUTS = 3
+"""Timeouts in a row that count as an outage; a single one may be a delay of this process."""
 _CONNECTIONS = 16
-_GROUPS = 16
-"""Groups of questions of which this process holds a copy."""
-_A_PAGE = 200
-"""Entries of a group that one question fetches at most; the next question fetches more."""
-_TRIED = 4
-"""Nearest questions whose values are asked for."""
-_BROKEN = (RedisError, OSError, TimeoutError)
+_MAX_LOCAL_GROUPS = 16
+"""Groups of questions that this process holds a copy of."""
+_ENTRIES_PER_FETCH = 200
+"""Maximum entries of a group that are fetched for one question; the next question fetches more."""
+_NEAREST_TRIED = 4
+"""Number of nearest questions whose values are requested."""
+_CONNECTION_ERRORS = (RedisError, OSError, TimeoutError)
 
 
 class _Outage:
-    """What does not work at the moment: told once in the log, and not tried again before a pause is over."""
+    """A kind of call that fails at the moment: logged once, and not retried before a pause has passed."""
 
     def __init__(self, what: str, clock: Callable[[], float]) -> None:
         self._what = what
         self._clock = clock
         self._since = 0.0
-        self._again_at = 0.0
+        self._retry_at = 0.0
         self.reason = ""
-        """Empty while all is well."""
+        """Empty if there is no outage."""
 
     @property
-    def is_resting(self) -> bool:
-        return bool(self.reason) and self._clock() < self._again_at
+    def is_paused(self) -> bool:
+        return bool(self.reason) and self._clock() < self._retry_at
 
-    def rest(self) -> None:
-        self._again_at = self._clock() + _PAUSE_S
+    def pause(self) -> None:
+        self._retry_at = self._clock() + _RETRY_AFTER_S
 
     def began(self, reason: str) -> None:
-        self.rest()
+        self.pause()
         if not self.reason:
             self._since = self._clock()
             logger.warning(
-                "the cache in Redis %s (%s): questions are answered without it; tried again every %g s",
+                "the cache in Redis %s (%s): requests are answered without it; retrying every %g s",
                 self._what,
                 reason,
-                _PAUSE_S,
+                _RETRY_AFTER_S,
             )
         self.reason = reason
 
     def ended(self) -> None:
         if self.reason:
-            logger.info("the cache in Redis is well again after %.0f s", self._clock() - self._since)
+            logger.info("the cache in Redis works again after %.0f s", self._clock() - self._since)
         self.reason = ""
 
 
-class _Copy:
-    """This process's copy of a group, as far as it has followed the stream that the group is in Redis."""
+class _LocalGroup:
+    """This process's copy of a group of questions, which is a stream in Redis."""
 
     def __init__(self) -> None:
         self.questions: QuestionGroup | None = None
         self.lock = asyncio.Lock()
-        """Held while it follows: nobody fetches twice what is new."""
+        """Held while new entries are fetched, so that nothing is fetched twice."""
         self._last = (0, 0)
 
     @property
-    def following(self) -> str:
-        """Id of the first entry that is not known yet."""
+    def next_id(self) -> str:
+        """The lowest id that the next entry can have."""
         milliseconds, number = self._last
         return f"{milliseconds}-{number + 1}"
 
@@ -104,22 +104,23 @@ class _Copy:
 
 
 class RedisCache:
-    """A `rag.ports.Cache`, for one event loop.
+    """A cache in Redis. Implements `rag.ports.Cache`, for one event loop.
 
-    Calls do nothing until it is connected, and while Redis does not answer; meanwhile connecting is tried beside them.
+    While there is no connection, calls return at once without a result, and connecting is retried in the background.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`, with a password if need be.
-        patience_s: What a call may take.
+        url: `redis://`, `rediss://` or `unix://`, optionally with a password.
+        call_timeout_s: Timeout of one call.
 
     Raises:
-        SetupError: that is no such URL.
+        SetupError: the URL is not valid.
     """
 
     def __init__(
-        self, url: str, *, patience_s: float = _PATIENCE_S, clock: Callable[[], float] = time.monotonic
+        self, url: str, *, call_timeout_s: float = _CALL_TIMEOUT_S, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._patience_s = patience_s
+        self._call_timeout_s = call_timeout_s
+        # Untyped: redis's types do not distinguish raw replies from decoded ones.
         self._redis: Any = _client(url)
         self._is_connected = False
         self._connecting: asyncio.Task[None] | None = None
@@ -127,17 +128,17 @@ class RedisCache:
         self._answered_at = 0.0
         self._missed = 0
         self._free = asyncio.Semaphore(_CONNECTIONS)
-        self._left: set[asyncio.Task[Any]] = set()
-        """Calls that nobody waits for any more."""
+        self._abandoned: set[asyncio.Task[object]] = set()
+        """Calls that exceeded their timeout and are being cancelled."""
         self._outage = _Outage("does not answer", clock)
         self._refused = {"get": _Outage("gives nothing", clock), "put": _Outage("takes nothing", clock)}
-        self._copies: OrderedDict[str, _Copy] = OrderedDict()
+        self._groups: LRUCache[str, _LocalGroup] = LRUCache(_MAX_LOCAL_GROUPS)
 
     async def connect(self) -> None:
-        """Try it now: what is wrong is in the log before the first question, and in `facts`."""
+        """Connect now, so that a failure is logged before the first request, and shown in `facts`."""
         try:
             await self._within(_CONNECT_S, self._redis.ping)
-        except _BROKEN as error:
+        except _CONNECTION_ERRORS as error:
             self._outage.began(_reason(error))
         else:
             self._is_connected = True
@@ -153,14 +154,14 @@ class RedisCache:
         return await self._try("get", lambda: self._near(group, vector, min_cosine))
 
     async def remember(self, group: str, vector: npt.NDArray[np.float32], key: str, ttl_s: float) -> None:
-        entry: dict[Any, Any] = {
+        entry: dict[str, bytes | str] = {
             "key": key,
             "vector": np.asarray(vector, dtype="<f4").tobytes(),
             "expires": repr(time.time() + ttl_s),
         }
         await self._try("put", lambda: self._remember(_group_name(group), entry, _milliseconds(ttl_s)))
 
-    def facts(self) -> Mapping[str, Any]:
+    def facts(self) -> Mapping[str, object]:
         outages = (self._outage, *self._refused.values())
         reason = next((outage.reason for outage in outages if outage.reason), None)
         return {"kind": "redis", **({"degraded": reason} if reason else {})}
@@ -170,26 +171,26 @@ class RedisCache:
             self._connecting.cancel()
             await asyncio.wait([self._connecting])
         self._is_connected = False
-        with contextlib.suppress(*_BROKEN):
+        with contextlib.suppress(*_CONNECTION_ERRORS):
             await self._redis.aclose()
-        if self._left:
-            await asyncio.wait(self._left, timeout=_CONNECT_S)
+        if self._abandoned:
+            await asyncio.wait(self._abandoned, timeout=_CONNECT_S)
 
     async def _try(self, kind: Literal["get", "put"], work: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
-        """What `work` returns; None when Redis does not do it at once."""
+        """The result of `work`; None if Redis fails or does not answer in time."""
         if not self._is_connected:
-            self._connect_beside()
+            self._connect_in_background()
             return None
         refused = self._refused[kind]
-        if refused.is_resting:
+        if refused.is_paused:
             return None
         began = self._clock()
         try:
-            result = await self._within(self._patience_s, work)
+            result = await self._within(self._call_timeout_s, work)
         except ResponseError as error:
             refused.began(_reason(error))
             return None
-        except _BROKEN as error:
+        except _CONNECTION_ERRORS as error:
             self._failed(error, began)
             return None
         refused.ended()
@@ -197,7 +198,7 @@ class RedisCache:
         return result
 
     async def _within(self, timeout_s: float, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What `work` returns; never later, though the library may take its time to let go, or not let go at all."""
+        """The result of `work`, or a TimeoutError in time even if the library is slow to react to cancellation."""
 
         async def in_turn() -> T:
             async with self._free:
@@ -212,25 +213,25 @@ class RedisCache:
         finally:
             if not task.done():
                 task.cancel()
-                self._left.add(task)
-                task.add_done_callback(self._forget)
+                self._abandoned.add(task)
+                task.add_done_callback(self._discard)
 
-    def _forget(self, task: asyncio.Task[Any]) -> None:
-        self._left.discard(task)
+    def _discard(self, task: asyncio.Task[object]) -> None:
+        self._abandoned.discard(task)
         if not task.cancelled():
-            task.exception()  # it was told as late already
+            task.exception()  # retrieved; it was reported as a timeout before
 
     def _failed(self, error: Exception, began: float) -> None:
         if isinstance(error, TimeoutError):
-            self._missed += self._answered_at < began  # another call was answered meanwhile: it is only busy
-            if self._missed < _MISSED:
+            self._missed += self._answered_at < began  # not if another call was answered meanwhile: Redis is only busy
+            if self._missed < _MAX_TIMEOUTS:
                 return
         self._missed = 0
         self._is_connected = False
         self._outage.began(_reason(error))
 
-    def _connect_beside(self) -> None:
-        if self._outage.is_resting or (self._connecting is not None and not self._connecting.done()):
+    def _connect_in_background(self) -> None:
+        if self._outage.is_paused or (self._connecting is not None and not self._connecting.done()):
             return
         self._connecting = asyncio.create_task(self.connect())
 
@@ -241,48 +242,49 @@ class RedisCache:
     async def _near(self, group: str, vector: npt.NDArray[np.float32], min_cosine: float) -> tuple[str, bytes] | None:
         copy = self._copy(group)
         async with copy.lock:
-            for entry_id, entry in await self._redis.xrange(_group_name(group), min=copy.following, count=_A_PAGE):
+            for entry_id, entry in await self._redis.xrange(
+                _group_name(group), min=copy.next_id, count=_ENTRIES_PER_FETCH
+            ):
                 copy.add(entry_id, entry)
         if copy.questions is None:
             return None
-        keys = copy.questions.nearest(vector, min_cosine, time.time())[:_TRIED]
+        keys = copy.questions.nearest(vector, min_cosine, time.time())[:_NEAREST_TRIED]
         values = await self._redis.mget([_value_name(key) for key in keys]) if keys else []
         return next(((key, value) for key, value in zip(keys, values, strict=True) if value is not None), None)
 
-    async def _remember(self, name: str, entry: dict[Any, Any], ttl_ms: int) -> None:
+    async def _remember(self, name: str, entry: dict[str, bytes | str], ttl_ms: int) -> None:
         async with self._redis.pipeline(transaction=True) as both:
             both.xadd(name, entry, maxlen=MAX_QUESTIONS, approximate=False)
             both.pexpire(name, ttl_ms)
             await both.execute()
 
-    def _copy(self, group: str) -> _Copy:
-        copy = self._copies.setdefault(group, _Copy())
-        self._copies.move_to_end(group)
-        while len(self._copies) > _GROUPS:
-            self._copies.popitem(last=False)
+    def _copy(self, group: str) -> _LocalGroup:
+        if (known := self._groups.get(group)) is not None:
+            return known
+        copy = self._groups[group] = _LocalGroup()
         return copy
 
 
 def _client(url: str) -> Redis:
     try:
-        # Not the pool that waits for a free connection: with Python 3.11 it can forget that it was cancelled.
+        # Not a blocking pool, which can swallow a cancellation (docs/bentoml_issues.md#o7).
         pool = ConnectionPool.from_url(
             url,
             socket_timeout=_CONNECT_S,
             socket_connect_timeout=_CONNECT_S,
-            protocol=2,  # which every Redis speaks
-            retry=Retry(NoBackoff(), 1),  # a connection that was lost while idle is no outage
+            protocol=2,  # supported by every Redis
+            retry=Retry(NoBackoff(), 1),  # a connection that was closed while idle is not an outage
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
-    except (ValueError, TypeError):  # whose text may hold the password
+    except (ValueError, TypeError):  # its message may contain the password
         raise SetupError(
-            "RAG_CACHE__URL: is no address of Redis; give one such as redis://host:6379/0", param="RAG_CACHE__URL"
+            "RAG_CACHE__URL: must be the URL of a Redis server, such as redis://host:6379/0", param="RAG_CACHE__URL"
         ) from None
     return Redis.from_pool(pool)
 
 
 def _reason(error: Exception) -> str:
-    """Without its text, which may hold what was to be kept."""
+    """The kind of error. Its message may contain the value that was to be stored."""
     cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
     return type(cause).__name__
 

@@ -1,6 +1,6 @@
-"""Settings -> wired objects: the only place that picks concrete classes. A module for each service.
+"""Creates each service from the settings, in a module per service: the only place that chooses concrete classes.
 
-Heavy libraries are imported inside the functions, so that each process loads only what it needs.
+Heavy libraries are imported inside functions, so that each process loads only what it needs.
 """
 
 from rag.bootstrap.edge import rag_api
@@ -9,8 +9,8 @@ from rag.bootstrap.llm import llm_api
 from rag.bootstrap.process import (
     address_of,
     configure_logging,
-    edge_options,
     lifecycle,
+    middleware_options,
     prepare_model,
     settings,
 )
@@ -19,10 +19,10 @@ from rag.bootstrap.retriever import retriever_api
 __all__ = [
     "address_of",
     "configure_logging",
-    "edge_options",
     "embedder_api",
     "lifecycle",
     "llm_api",
+    "middleware_options",
     "prepare_model",
     "rag_api",
     "retriever_api",

@@ -1,18 +1,18 @@
-"""The RAG service, wired."""
+"""Creates the RAG service, the public edge."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from rag.bootstrap.process import client_of, make_cache, settings
 from rag.config import LLMSettings
 from rag.http.clients.upstream_services import UpstreamServices
 from rag.http.native.rag_api import RagApi
+from rag.types import JsonObject
 
 
 def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
-    """The edge. `addresses`: URLs of the services named `Retriever` and `LLM`."""
+    """The API of the edge. `addresses`: URLs of the services named `Retriever` and `LLM`."""
     options = settings()
     clients = {name: client_of(name, url) for name, url in addresses.items()}
     where = own_url or "the service's address"
@@ -31,9 +31,9 @@ def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
     )
 
 
-def answer_sampling(options: LLMSettings) -> dict[str, Any]:
-    """vLLM's parameters of an answer, unless the request says otherwise."""
-    sampling: dict[str, Any] = {"max_tokens": options.max_tokens, "temperature": options.temperature}
+def answer_sampling(options: LLMSettings) -> JsonObject:
+    """The default sampling parameters of an answer, by vLLM's names."""
+    sampling: JsonObject = {"max_tokens": options.max_tokens, "temperature": options.temperature}
     if options.stop_repetition:
         sampling["repetition_detection"] = {"max_pattern_size": 64, "min_pattern_size": 2, "min_count": 4}
     return sampling

@@ -1,4 +1,4 @@
-"""The Embedder service, wired."""
+"""Creates the Embedder service."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def embedder_api() -> EmbedderApi:
 
 
 def _load_models(loading: asyncio.Lock) -> EmbedderModels:
-    os.environ.setdefault("TQDM_DISABLE", "1")  # a progress bar of 0.1 s in the log, and a lock that exits can hang on
+    os.environ.setdefault("TQDM_DISABLE", "1")  # progress bars spoil the log, and their lock can block the exit
     from rag.adapters.sentence_transformers.scheduler import ComputeScheduler, passage_threads
 
-    chosen = settings().embedder
-    turn = ComputeScheduler(passage_threads(chosen))
-    dense = _encoders(turn, loading)
-    sparse = _sparse_encoders(turn, loading)
-    if chosen.sparse_model:
-        sparse.load_now(chosen.sparse_model, "RAG_EMBEDDER__SPARSE_MODEL")
-    return EmbedderModels(dense, sparse, _rerankers(dense, turn, loading), chosen.sparse_model)
+    options = settings().embedder
+    scheduler = ComputeScheduler(passage_threads(options))
+    dense = _encoders(scheduler, loading)
+    sparse = _sparse_encoders(scheduler, loading)
+    if options.sparse_model:
+        sparse.preload(options.sparse_model, "RAG_EMBEDDER__SPARSE_MODEL")
+    return EmbedderModels(dense, sparse, _rerankers(dense, scheduler, loading), options.sparse_model)
 
 
-def _encoders(turn: ComputeScheduler, loading: asyncio.Lock) -> Encoders[StEmbedder]:
+def _encoders(scheduler: ComputeScheduler, loading: asyncio.Lock) -> Encoders[StEmbedder]:
     from rag.adapters import model_files
     from rag.adapters.sentence_transformers.embedder import StEmbedder
     from rag.adapters.sentence_transformers.encoders import Encoders
@@ -51,28 +51,28 @@ def _encoders(turn: ComputeScheduler, loading: asyncio.Lock) -> Encoders[StEmbed
 
     def load(model: str) -> StEmbedder:
         name = None if model == config.EMBEDDED_ENCODER else model
-        # What is set of prefixes is meant for the configured model.
+        # The prefixes in the settings belong to the configured model.
         own = options.embedder.model_copy(update={"model": name, "query_prefix": None, "passage_prefix": None})
-        return StEmbedder(model_files.embedder_folder(options.model_copy(update={"embedder": own})), own, turn)
+        return StEmbedder(model_files.embedder_folder(options.model_copy(update={"embedder": own})), own, scheduler)
 
-    configured = StEmbedder(model_files.embedder_folder(options), options.embedder, turn)
+    configured = StEmbedder(model_files.embedder_folder(options), options.embedder, scheduler)
     return Encoders(configured, load, loading=loading)
 
 
-def _sparse_encoders(turn: ComputeScheduler, loading: asyncio.Lock) -> ModelRegistry[StSparseEmbedder]:
+def _sparse_encoders(scheduler: ComputeScheduler, loading: asyncio.Lock) -> ModelRegistry[StSparseEmbedder]:
     from rag.adapters import model_files
     from rag.adapters.sentence_transformers.model_registry import ModelRegistry
     from rag.adapters.sentence_transformers.sparse import StSparseEmbedder
 
-    chosen = settings().embedder
+    options = settings().embedder
 
     def load(model: str) -> StSparseEmbedder:
-        return StSparseEmbedder(model_files.sparse_folder(model), model, chosen, turn)
+        return StSparseEmbedder(model_files.sparse_folder(model), model, options, scheduler)
 
     return ModelRegistry("sparse encoder", load, loading=loading)
 
 
-def _rerankers(encoders: Encoders[StEmbedder], turn: ComputeScheduler, loading: asyncio.Lock) -> LocalRerankers:
+def _rerankers(encoders: Encoders[StEmbedder], scheduler: ComputeScheduler, loading: asyncio.Lock) -> LocalRerankers:
     from rag.adapters import model_files
     from rag.adapters.sentence_transformers.cross_encoder import StCrossEncoder
     from rag.adapters.sentence_transformers.late_interaction import TokenVectorCache
@@ -82,10 +82,12 @@ def _rerankers(encoders: Encoders[StEmbedder], turn: ComputeScheduler, loading: 
     options = settings()
 
     def load(model: str) -> StCrossEncoder:
-        return StCrossEncoder(model_files.cross_encoder_folder(model), model, options.embedder, turn)
+        return StCrossEncoder(model_files.cross_encoder_folder(model), model, options.embedder, scheduler)
 
     cross_encoders = ModelRegistry("cross-encoder", load, loading=loading)
     configured = options.rerank.cross_encoder
     if configured:
-        cross_encoders.load_now(configured, "RAG_RERANK__MODEL")
-    return LocalRerankers(encoders, cross_encoders, TokenVectorCache(options.rerank.cache_mib * MIB), turn, configured)
+        cross_encoders.preload(configured, "RAG_RERANK__MODEL")
+    return LocalRerankers(
+        encoders, cross_encoders, TokenVectorCache(options.rerank.cache_mib * MIB), scheduler, configured
+    )

@@ -1,4 +1,4 @@
-"""The LLM service, wired."""
+"""Creates the LLM service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rag.ports import Adapters, Generator
 
 
 class Engine(Generator, Protocol):
-    """What the LLM service starts, asks for facts, and stops."""
+    """A generator with a life of its own: an engine in this process, or a client of a server elsewhere."""
 
     async def start(self) -> None: ...
 
@@ -34,7 +34,7 @@ def _vllm_engine(options: Settings) -> tuple[Engine, Adapters | None]:
     from rag.adapters import model_files
     from rag.adapters.vllm.engine import VllmEngine
 
-    engine = VllmEngine(model_files.llm_folder(options), options.llm)
+    engine = VllmEngine(model_files.llm_folder(options), options.llm, model_files.adapter_folder)
     return engine, engine.adapters
 
 

@@ -1,4 +1,4 @@
-"""What every process of the bundle begins with: its settings, its log, its clients."""
+"""What every process needs: settings, logging, clients of other services, caches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 from rag import config
 from rag.blobs import BlobFolder
@@ -19,6 +19,17 @@ from rag.http.middleware.request_id import RequestIdFilter
 from rag.ports import Cache
 
 MIB = 2**20
+_MAX_INNER_BODY_BYTES = 64 * MIB
+"""Of requests between services, which carry texts and vectors."""
+
+
+class MiddlewareOptions(TypedDict):
+    """Options of `rag.http.middleware.service_middleware.ServiceMiddleware`."""
+
+    lifecycle: Lifecycle
+    max_in_flight: int
+    max_body_bytes: dict[str, int]
+    access_log: bool
 
 
 @functools.cache
@@ -30,21 +41,24 @@ def lifecycle(name: str, *, is_edge: bool = False) -> Lifecycle:
     return Lifecycle(name, is_edge=is_edge, drain_timeout_s=settings().server.drain_timeout_s)
 
 
-def edge_options(life: Lifecycle) -> dict[str, Any]:
-    """Options of `rag.http.middleware.edge.Edge` for this service."""
+def middleware_options(life: Lifecycle) -> MiddlewareOptions:
+    """The options of the middleware for this service."""
     options = settings()
     upload, body = options.ingest.max_request_mib * MIB, options.server.max_body_mib * MIB
-    inner = 64 * MIB
     return {
         "lifecycle": life,
         "max_in_flight": options.server.max_in_flight,
-        "max_body_bytes": {"*": body if life.is_edge else inner, "/ingest": upload, "/v1/files": upload},
+        "max_body_bytes": {
+            "*": body if life.is_edge else _MAX_INNER_BODY_BYTES,
+            "/ingest": upload,
+            "/v1/files": upload,
+        },
         "access_log": options.server.access_log and life.is_edge,
     }
 
 
 def configure_logging() -> None:
-    """One line a record on stderr, with the request's id."""
+    """Log to stderr, one line per record, with the id of the request."""
     handler = logging.StreamHandler()
     handler.addFilter(RequestIdFilter())
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(request_id)s: %(message)s"))
@@ -53,24 +67,28 @@ def configure_logging() -> None:
     root.setLevel(logging.INFO)
 
 
-def address_of(service: Any) -> str:
-    """Where a BentoML service of this bundle answers; empty when it is not being served."""
-    url: str | None = service.url
+def address_of(service: object) -> str:
+    """The URL of a BentoML service of this bundle; empty if it is not being served.
+
+    Args:
+        service: A class decorated with `bentoml.service`, which type checkers take for the class itself.
+    """
+    url: str | None = getattr(service, "url", None)
     return url or ""
 
 
 def prepare_model(part: Literal["llm", "encoder", "tokenizer"]) -> None:
-    """Fetch or make a model before the service's process starts, in a process of its own.
+    """Download or convert a model in a separate process, before the service starts.
 
     Raises:
-        SystemExit: it is not to be had; what to do has been printed.
+        SystemExit: the model is not available; the other process has printed what to do.
     """
     command = [sys.executable, "-m", "rag", "prepare", "--quiet", "--only", part]
-    sources = str(Path(__file__).resolve().parents[2])  # in a Bento, which is served from any folder
+    sources = str(Path(__file__).resolve().parents[2])  # a Bento can be served from any folder
     path = os.pathsep.join(filter(None, (sources, os.environ.get("PYTHONPATH"))))
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, check=False)
-    if done.returncode:
-        raise SystemExit(done.returncode)
+    completed = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, check=False)
+    if completed.returncode:
+        raise SystemExit(completed.returncode)
 
 
 def client_of(name: str, url: str) -> ServiceClient:
@@ -84,10 +102,10 @@ def make_cache() -> Cache:
     from rag.adapters.memory_cache import MemoryCache
     from rag.adapters.redis_cache import RedisCache
 
-    chosen = settings().cache
-    if chosen.url is None:
-        return MemoryCache(chosen.max_mib * MIB)
-    return RedisCache(chosen.url.get_secret_value())
+    cache = settings().cache
+    if cache.url is None:
+        return MemoryCache(cache.max_mib * MIB)
+    return RedisCache(cache.url.get_secret_value())
 
 
 @functools.cache

@@ -59,7 +59,7 @@ def _checked_options(settings: Settings) -> str:
 
     folder = model_files.llm_folder(settings)
     _, config = checked_config(folder, settings.llm)
-    check_configured(settings.llm, Path(folder), config.lora_config)
+    check_configured(settings.llm, Path(folder), config.lora_config, model_files.adapter_folder)
     return folder
 
 

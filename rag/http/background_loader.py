@@ -1,4 +1,4 @@
-"""A heavy thing that loads in the background, so that its service answers truthfully from the first second."""
+"""Loads a value in the background, so that its service can answer meanwhile (docs/bentoml_issues.md#b19)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from typing import Generic, TypeVar
 
 from rag.errors import DependencyUnavailable, RagError, Starting
 
-logger = logging.getLogger("rag.resource")
+logger = logging.getLogger("rag.loader")
 T = TypeVar("T")
 _RETRY_S = 1.0
+_RETRY_STARTING_S = 0.5
 
 
 class BackgroundLoader(Generic[T]):
-    """Loads once; a dependency that is not there yet is waited for, any other failure is kept and told.
+    """Loads a value once. Retries while a dependency is unavailable; keeps any other failure and raises it in `get`.
 
     Args:
-        what: The thing in the words of a message, such as `the encoder`.
-        load: Makes it; a `Starting` or `DependencyUnavailable` means try again.
+        what: What is loaded, for messages, such as `the encoder`.
+        load: Returns the value. Called again after `Starting` and `DependencyUnavailable`.
     """
 
     def __init__(self, what: str, load: Callable[[], Awaitable[T]]) -> None:
@@ -36,15 +37,15 @@ class BackgroundLoader(Generic[T]):
 
     @property
     def loaded(self) -> T | None:
-        """The thing, if it is there."""
+        """The value, or None while it is not loaded."""
         return self._value
 
     def get(self) -> T:
-        """The loaded thing.
+        """The loaded value.
 
         Raises:
-            Starting: it is still loading, and for how long.
-            RagError: why it could not be loaded.
+            Starting: it is still loading; says for how long.
+            RagError: the failure that ended loading.
         """
         if self._value is not None:
             return self._value
@@ -58,9 +59,9 @@ class BackgroundLoader(Generic[T]):
                 self._value = await self._load()
                 logger.info("%s is ready after %.0f s", self._what, time.monotonic() - self._since)
             except Starting:
-                await asyncio.sleep(_RETRY_S / 2)
+                await asyncio.sleep(_RETRY_STARTING_S)
             except DependencyUnavailable as error:
-                logger.warning("%s: %s; trying again", self._what, error)
+                logger.warning("%s could not be loaded, trying again: %s", self._what, error)
                 self._failure = error
                 await asyncio.sleep(_RETRY_S)
             except Exception as error:

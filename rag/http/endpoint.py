@@ -20,7 +20,7 @@ def endpoint(route: str, *, stream: bool = False) -> Callable[[Handler], Any]:
     """Make a coroutine method a BentoML API.
 
     The method takes one `WireModel` and returns a starlette `Response` (BentoML passes it through
-    untouched, trap B7) while its return annotation documents the answer. `stream` tells BentoML's
+    untouched, docs/bentoml_issues.md#b7) while its return annotation documents the answer. `stream` tells BentoML's
     clients to read the answer piece by piece.
     """
 

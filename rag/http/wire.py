@@ -23,7 +23,8 @@ Stop = Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=16)
 class WireModel(IODescriptor):
     """A JSON body. What is wrong with it is kept in `refused`, so that the endpoint can answer in our error shape.
 
-    BentoML would answer with a shape of its own (trap B7) and, for a body that is not an object, with a 500.
+    BentoML would answer in another shape, and with a 500 for a body that is not an object (docs/bentoml_issues.md#b7,
+    docs/bentoml_issues.md#b18).
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)

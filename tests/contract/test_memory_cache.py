@@ -28,7 +28,9 @@ class Clock:
 
 
 def held(cache: MemoryCache) -> int:
-    return int(cache.facts()["bytes"])
+    size = cache.facts()["bytes"]
+    assert isinstance(size, int)
+    return size
 
 
 async def test_the_least_recently_used_goes_first() -> None:

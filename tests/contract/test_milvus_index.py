@@ -9,6 +9,7 @@ import pytest
 from rag.adapters.milvus import index_types as types
 from rag.adapters.milvus.index import FieldIndex, index_arguments, search_params
 from rag.adapters.milvus.loaded_collection import LoadedCollection
+from rag.adapters.milvus.pymilvus_types import IndexArguments
 from rag.errors import UnsupportedIndex
 
 
@@ -16,7 +17,7 @@ def dense(index: str, **fields: Any) -> FieldIndex:
     return FieldIndex(index, "IP", **fields)
 
 
-def arguments(wanted: FieldIndex, *, vector_field: str = "dense", is_lite: bool = False) -> dict[str, Any]:
+def arguments(wanted: FieldIndex, *, vector_field: str = "dense", is_lite: bool = False) -> IndexArguments:
     return index_arguments(vector_field, wanted, 384, is_lite=is_lite)
 
 

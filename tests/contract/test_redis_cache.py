@@ -40,7 +40,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def cache(shared_redis: RedisServer) -> AsyncIterator[RedisCache]:
     shared_redis.command("FLUSHALL")
-    cache = RedisCache(shared_redis.url, patience_s=PATIENT_S)
+    cache = RedisCache(shared_redis.url, call_timeout_s=PATIENT_S)
     await cache.connect()
     yield cache
     await cache.close()
@@ -49,7 +49,7 @@ async def cache(shared_redis: RedisServer) -> AsyncIterator[RedisCache]:
 @pytest.fixture
 async def mortal(own_redis: RedisServer, clock: Clock) -> AsyncIterator[RedisCache]:
     """A cache in a Redis that the test may kill."""
-    cache = RedisCache(own_redis.url, patience_s=PATIENT_S, clock=clock)
+    cache = RedisCache(own_redis.url, call_timeout_s=PATIENT_S, clock=clock)
     await cache.connect()
     yield cache
     await cache.close()
@@ -99,7 +99,7 @@ async def kept_at_last(cache: RedisCache) -> None:
 
 
 async def test_replicas_share_it(cache: RedisCache, shared_redis: RedisServer) -> None:
-    other = RedisCache(shared_redis.url, patience_s=PATIENT_S)
+    other = RedisCache(shared_redis.url, call_timeout_s=PATIENT_S)
     await other.connect()
     await kept(cache, "g", 0, "a", b"of the first")
     assert await other.get("a") == b"of the first"
@@ -110,7 +110,7 @@ async def test_replicas_share_it(cache: RedisCache, shared_redis: RedisServer) -
 
 
 async def test_it_connects_beside_the_first_questions(shared_redis: RedisServer) -> None:
-    cache = RedisCache(shared_redis.url, patience_s=PATIENT_S)
+    cache = RedisCache(shared_redis.url, call_timeout_s=PATIENT_S)
     await cache.put("a", b"value", LONG_S)
     assert await cache.get("a") is None
     await kept_at_last(cache)
@@ -145,7 +145,7 @@ async def test_one_that_is_killed_and_comes_back(
     assert [await mortal.get("a"), await mortal.near("g", a_vector(), 0.9)] == [None, None]  # it kept nothing on disk
     await kept(mortal, "g", 10, "b")
     assert await mortal.near("g", a_vector(), 0.9) == ("b", b"value")
-    assert [line.partition(" after ")[0] for line in lines(caplog)[1:]] == ["the cache in Redis is well again"]
+    assert [line.partition(" after ")[0] for line in lines(caplog)[1:]] == ["the cache in Redis works again"]
 
 
 async def test_nothing_is_tried_before_the_pause_is_over(
@@ -245,7 +245,7 @@ async def test_one_that_is_full_still_gives(
 async def test_a_password_is_needed_and_never_shown(own_redis: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
     own_redis.command("CONFIG", "SET", "requirepass", "hush-hush")
     words = ("open-sesame", "hush-hush")
-    refused, let_in = (RedisCache(f"{own_redis.url}&password={word}", patience_s=PATIENT_S) for word in words)
+    refused, let_in = (RedisCache(f"{own_redis.url}&password={word}", call_timeout_s=PATIENT_S) for word in words)
     for cache in (refused, let_in):
         await cache.connect()
         await cache.put("a", b"value", LONG_S)
@@ -279,9 +279,9 @@ async def test_entries_of_another_dimension_are_left_aside(cache: RedisCache) ->
     assert await cache.near("g", a_vector(), 0.9) == ("a", b"value")
 
 
-async def test_it_holds_copies_of_few_groups(cache: RedisCache) -> None:
+async def test_it_holds_groups_of_few_groups(cache: RedisCache) -> None:
     for number in range(40):
         await kept(cache, f"g{number}", 0, f"k{number}")
         assert await cache.near(f"g{number}", a_vector(), 0.9) == (f"k{number}", b"value")
-    assert len(cache._copies) == redis_cache._GROUPS
+    assert len(cache._groups) == redis_cache._MAX_LOCAL_GROUPS
     assert await cache.near("g0", a_vector(), 0.9) == ("k0", b"value")

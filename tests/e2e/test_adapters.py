@@ -100,7 +100,7 @@ def test_one_that_does_not_fit_is_a_clear_error(service: RunningService, languag
     empty.mkdir()
     unknown = an_adapter(tmp_path / "dora", language_model, use_dora=True)
     reasons = {
-        wide: "of another language model",
+        wide: "trained for another language model",
         large: "rank 64, and the engine takes up to 16",
         empty: "adapter_config.json is missing",
         tmp_path / "nowhere": "there is no folder",

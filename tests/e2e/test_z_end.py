@@ -40,7 +40,7 @@ def test_a_dead_engine_is_told_and_recovered_from(filled: RunningService) -> Non
 
 
 def test_sigterm_finishes_streams_refuses_new_requests_and_leaves_nothing(filled: RunningService) -> None:
-    """B6: all processes are signalled at once; requests that still retrieve must find their dependencies."""
+    """All processes get the signal at once; requests in retrieval still need the others (docs/bentoml_issues.md#b6)."""
     answers: list[Answered] = []
     body = {"prompt": "Once upon a time", "max_tokens": 150, "ignore_eos": True}
     streams = [threading.Thread(target=lambda: answers.append(filled.stream("/generate", body))) for _ in range(4)]

@@ -21,8 +21,8 @@ from rag.errors import (
 from rag.http.clients.service_client import ServiceClient
 from rag.http.clients.upstream_services import UpstreamServices
 from rag.http.error_table import error_response
-from rag.http.middleware.edge import Edge
 from rag.http.middleware.lifecycle import Lifecycle
+from rag.http.middleware.service_middleware import ServiceMiddleware
 from tests.support.loopback import app_of, hanging, served, until
 
 pytestmark = pytest.mark.integration
@@ -77,7 +77,7 @@ async def test_a_dependency_is_starting_then_ready_then_not() -> None:
 
 
 async def test_a_dependency_that_hangs_does_not_hang_readiness() -> None:
-    """Trap B19: BentoML's own readiness waits for 300 s."""
+    """docs/bentoml_issues.md#b19: BentoML's own readiness waits for 300 s."""
     app = Changing(None)
     async with depending_on(app, polled=False) as dependencies:
         with pytest.raises(Starting, match="LLM is starting"):
@@ -105,9 +105,9 @@ async def test_readiness_that_is_asked_often_asks_the_dependency_seldom() -> Non
 
 
 async def test_a_lease_is_held_until_it_is_let_go() -> None:
-    """Trap B6."""
+    """See docs/bentoml_issues.md#b6."""
     life = Lifecycle("LLM")
-    async with depending_on(Edge(READY, life, 10, {"*": 1000}), polled=False) as dependencies:
+    async with depending_on(ServiceMiddleware(READY, life, 10, {"*": 1000}), polled=False) as dependencies:
         holding = asyncio.create_task(dependencies.hold())
         await until(lambda: life.in_flight == 1)
         holding.cancel()

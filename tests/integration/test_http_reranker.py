@@ -126,7 +126,7 @@ async def test_an_answer_that_is_none(answer: Any) -> None:
     ids=["empty", "html", "cut", "bytes", "deep"],
 )
 async def test_a_body_that_is_no_json(body: bytes) -> None:
-    assert "answered with something that is not" in await refusal_of(Response(body))
+    assert "did not answer with" in await refusal_of(Response(body))
 
 
 @pytest.mark.parametrize(

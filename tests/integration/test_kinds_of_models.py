@@ -49,7 +49,7 @@ def raw_scores(folder: str, query: str, texts: list[str]) -> list[float]:
 
 async def test_a_bi_encoder_is_nothing_else(tmp_path: Path) -> None:
     for make, option in ((StSparseEmbedder, "RAG_EMBEDDER__SPARSE_MODEL"), (StCrossEncoder, "RAG_RERANK__MODEL")):
-        with pytest.raises(SetupError, match=f"{option}: mini is no .* its folder says SentenceTransformer"):
+        with pytest.raises(SetupError, match=f"{option}: mini is not a .* but SentenceTransformer"):
             make(embedded_encoder(), "mini", CPU, ComputeScheduler())
 
 
@@ -58,12 +58,12 @@ async def test_a_sparse_encoder_is_nothing_else(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="RAG_EMBEDDER__MODEL: static is a SparseEncoder"):
         StEmbedder(folder, CPU.model_copy(update={"model": "static"}), ComputeScheduler())
     for other in (folder, a_masked_language_model(tmp_path / "masked"), a_splade(tmp_path / "splade")):
-        with pytest.raises(SetupError, match="RAG_RERANK__MODEL: it is no cross-encoder"):
+        with pytest.raises(SetupError, match="RAG_RERANK__MODEL: it is not a cross-encoder"):
             StCrossEncoder(other, "it", CPU, ComputeScheduler())
 
 
 async def test_a_cross_encoder_is_no_sparse_encoder(tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match=r"RAG_EMBEDDER__SPARSE_MODEL: .* says BertForSequenceClassification"):
+    with pytest.raises(SetupError, match=r"RAG_EMBEDDER__SPARSE_MODEL: .* but BertForSequenceClassification"):
         StSparseEmbedder(a_cross_encoder(tmp_path), "it", CPU, ComputeScheduler())
 
 
@@ -71,12 +71,12 @@ async def test_a_folder_that_says_nothing(tmp_path: Path) -> None:
     for content in ("{}", "[]", "not json", '{"architectures": null}'):
         (tmp_path / "config.json").write_text(content)
         for make in (StSparseEmbedder, StCrossEncoder):
-            with pytest.raises(SetupError, match="says nothing known"):
+            with pytest.raises(SetupError, match="of unknown kind"):
                 make(str(tmp_path), "it", CPU, ComputeScheduler())
 
 
 async def test_a_classifier_is_no_reranker(tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match="RAG_RERANK__MODEL: it tells 3 classes apart"):
+    with pytest.raises(SetupError, match="RAG_RERANK__MODEL: it has 3 outputs"):
         StCrossEncoder(a_cross_encoder(tmp_path, labels=3), "it", CPU, ComputeScheduler())
 
 

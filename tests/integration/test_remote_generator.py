@@ -20,8 +20,8 @@ from rag.errors import (
 from rag.http.clients.remote import RemoteGenerator
 from rag.http.clients.service_client import ServiceClient
 from rag.http.error_table import error_response
-from rag.http.middleware.edge import Edge
 from rag.http.middleware.lifecycle import Lifecycle
+from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.generate_wire import WriteRequest
 from rag.http.native.llm_api import LlmApi
 from rag.http.streaming.event_stream import Event, EventStream
@@ -56,7 +56,7 @@ def llm(generator: FakeGenerator) -> ASGIApp:
         except RagError as error:
             return error_response(error)
 
-    return Edge(app_of(handler), Lifecycle("LLM"), 10, {"*": 2**20})
+    return ServiceMiddleware(app_of(handler), Lifecycle("LLM"), 10, {"*": 2**20})
 
 
 async def test_a_prompt_goes_there_and_text_comes_back() -> None:
@@ -69,7 +69,7 @@ async def test_a_prompt_goes_there_and_text_comes_back() -> None:
 
 
 async def test_closing_the_pieces_stops_the_engine() -> None:
-    """Trap B5: also before the first token."""
+    """docs/bentoml_issues.md#b5: also before the first token."""
     generator = FakeGenerator(start=asyncio.Event())
     async with client_of(llm(generator)) as client:
         pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
@@ -80,7 +80,7 @@ async def test_closing_the_pieces_stops_the_engine() -> None:
 
 
 async def test_an_engine_that_dies_in_mid_answer_is_its_own_error_here() -> None:
-    """Trap B3: BentoML ends such a stream as a normal one."""
+    """docs/bentoml_issues.md#b3: BentoML ends such a stream as a normal one."""
     async with client_of(llm(FakeGenerator("a b c", dies_after=2))) as client:
         pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
         with pytest.raises(DependencyUnavailable, match="the engine died"):
@@ -129,7 +129,7 @@ TOKEN = b'event: token\ndata: {"text":"a"}\n\n'
 
 @pytest.mark.parametrize("answer", [CHUNKED + b"%x\r\n" % len(TOKEN) + TOKEN + b"\r\n", UNTIL_CLOSED + TOKEN])
 async def test_a_connection_that_dies_in_mid_answer_is_an_unavailable_dependency(answer: bytes) -> None:
-    """Trap B2: an answer that is cut off silently is never taken for a whole one."""
+    """docs/bentoml_issues.md#b2: an answer that is cut off silently is never taken for a whole one."""
     async with raw_server(answer) as url:
         client = ServiceClient("LLM", url)
         pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
@@ -141,7 +141,7 @@ async def test_a_connection_that_dies_in_mid_answer_is_an_unavailable_dependency
 
 @pytest.mark.parametrize("size", [1, 7])
 async def test_text_survives_any_cut(size: int) -> None:
-    """Trap B4: BentoML decodes chunk by chunk, and a character that is cut in two is lost."""
+    """docs/bentoml_issues.md#b4: BentoML decodes chunk by chunk, and a character that is cut in two is lost."""
     text = "naïve 日本 🙂"
     events = f"event: token\ndata: {json.dumps({'text': text}, ensure_ascii=False)}\n\n: keep-alive\n\n".encode()
     events += b'event: usage\ndata: {"prompt_tokens":1,"completion_tokens":2,"cached_tokens":0}\n\n'

@@ -25,9 +25,9 @@ from rag.errors import (
 )
 from rag.http.clients.service_client import ServiceClient
 from rag.http.error_table import error_response
-from rag.http.middleware.edge import Edge
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.request_id import current_request_id
+from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.streaming.event_stream import Event, EventStream
 from tests.support.loopback import app_of, client_of, hanging, until
 
@@ -59,7 +59,7 @@ class Endless:
         if scope["path"] == "/call":
             return await JSONResponse({"ok": True})(scope, receive, send)
         stream = EventStream(self._events(), keep_alive_s=5, timeout_s=60)
-        return await Edge(stream, Lifecycle("Test"), 1000, {"*": 1000})(scope, receive, send)
+        return await ServiceMiddleware(stream, Lifecycle("Test"), 1000, {"*": 1000})(scope, receive, send)
 
     async def _events(self) -> AsyncGenerator[Event, None]:
         self.open += 1
@@ -88,7 +88,7 @@ async def test_a_call_sends_json_and_the_id_of_the_request_in_work() -> None:
 
 
 async def test_an_error_of_the_other_side_is_raised_here_as_itself() -> None:
-    """Trap B7: BentoML's own client hides it."""
+    """docs/bentoml_issues.md#b7: BentoML's own client hides it."""
     error = await failure_of(
         answering(error_response(VectorStoreNotFound("no such store", param="vector_store"), "id"))
     )
@@ -155,7 +155,7 @@ async def test_nobody_to_forward_to_is_an_unavailable_dependency() -> None:
 
 
 async def test_closing_a_stream_ends_the_work_on_the_other_side() -> None:
-    """Traps B2 and B5: behind BentoML's proxy the inner generation runs on."""
+    """Behind BentoML's proxy it would continue (docs/bentoml_issues.md#b2, docs/bentoml_issues.md#b5)."""
     app = Endless()
     async with client_of(app) as client:
         stream = await client.stream("/stream", {})
@@ -174,7 +174,7 @@ async def test_a_refused_stream_is_an_error_before_its_first_byte() -> None:
 
 
 async def test_calls_do_not_disturb_streams() -> None:
-    """Trap B1: BentoML's client replaces its session every 100 calls, and closes the old one with 32 streams in it."""
+    """BentoML's client closes sessions with streams in flight (docs/bentoml_issues.md#b1)."""
     app = Endless()
 
     async def numbers(stream: AsyncGenerator[bytes, None]) -> list[int]:
@@ -197,7 +197,7 @@ async def test_calls_do_not_disturb_streams() -> None:
 
 
 async def test_a_socket_outlives_its_folder(tmp_path: Path) -> None:
-    """Trap B6: BentoML's supervisor removes the sockets' folder before the requests that need it have ended."""
+    """BentoML's supervisor removes it while requests still need it (docs/bentoml_issues.md#b6)."""
     folder = tmp_path / "uds"
     folder.mkdir()
 

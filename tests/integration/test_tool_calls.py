@@ -37,7 +37,7 @@ async def written(text):
 
 async def read(text):
     calls = ToolCalls("hermes", tokenizer, Chat((), (tool,), {}, True))
-    pieces = [piece async for piece in calls.told_apart(written(text))]
+    pieces = [piece async for piece in calls.split_tool_calls(written(text))]
     assert pieces[0] == TextPiece("") and pieces[-1] == Finished("stop", Usage(1, 2))
     return [dataclasses.asdict(piece) for piece in pieces[1:-1]]
 

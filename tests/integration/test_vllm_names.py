@@ -50,7 +50,7 @@ REFUSED_SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"engine": {"dtype": "foo"}}, "RAG_LLM__ENGINE__DTYPE: Input should be 'auto', "),
     ({"engine": {"tensor_parallel_size": "two"}}, "RAG_LLM__ENGINE__TENSOR_PARALLEL_SIZE: Input should be a"),
     ({"engine": {"compilation_config": "{bad"}}, "RAG_LLM__ENGINE__COMPILATION_CONFIG: Input should be a dictionary"),
-    ({"engine": {"speculative_config": "ngram"}}, "RAG_LLM__ENGINE__SPECULATIVE_CONFIG: is not a JSON object"),
+    ({"engine": {"speculative_config": "ngram"}}, "RAG_LLM__ENGINE__SPECULATIVE_CONFIG: must be a JSON object"),
     ({"engine": {"max_model_len": "9000000"}}, "RAG_LLM__ENGINE__MAX_MODEL_LEN: User-specified max_model_len"),
     ({"engine": {"quantization": "awk"}}, "RAG_LLM__ENGINE__QUANTIZATION: Unknown quantization method: awk"),
     ({"engine": {"gpu_memory_utilization": "3"}}, "RAG_LLM__ENGINE__GPU_MEMORY_UTILIZATION: Input should be less"),
@@ -119,4 +119,4 @@ def test_an_adapter_that_does_not_fit_stops_the_start(language_model: Path, tmp_
     done = prepared(RAG_LLM__ADAPTERS=json.dumps({"wide": str(tmp_path / "wide")}))
     assert done.returncode == 1
     said = done.stderr.strip().splitlines()[-1]
-    assert said.startswith("RAG_LLM__ADAPTERS: wide: the adapter is of another language model")
+    assert said.startswith("RAG_LLM__ADAPTERS: wide: the adapter was trained for another language model")

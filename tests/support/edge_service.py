@@ -13,8 +13,8 @@ import openai
 from starlette.routing import Mount, Router
 
 from rag.http.clients.upstream_services import UpstreamServices
-from rag.http.middleware.edge import Edge
 from rag.http.middleware.lifecycle import Lifecycle
+from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.rag_api import RagApi
 from rag.ports import Adapters
 from tests.fakes import FakeGenerator, FakeRetriever
@@ -70,6 +70,6 @@ async def an_edge(
         dependencies = UpstreamServices({"Retriever": found, "LLM": llm})
         await dependencies.ready()
         api = RagApi(dependencies, **{**OPTIONS, **options})
-        app = Edge(Router([Mount("/v1", api.v1)]), Lifecycle("RAG", is_edge=True), 100, {"*": 2**22})
+        app = ServiceMiddleware(Router([Mount("/v1", api.v1)]), Lifecycle("RAG", is_edge=True), 100, {"*": 2**22})
         async with served(app) as url:
             yield EdgeService(url, generator, retriever)

@@ -15,8 +15,8 @@ from rag.errors import RagError
 from rag.http.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
 from rag.http.clients.service_client import ServiceClient
 from rag.http.error_table import error_response
-from rag.http.middleware.edge import Edge
 from rag.http.middleware.lifecycle import Lifecycle
+from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.generate_wire import WriteRequest
 from rag.http.native.llm_api import LlmApi
 from rag.http.wire import WireModel
@@ -42,7 +42,7 @@ async def an_llm_service(
         Route("/load_adapter", _endpoint(LoadAdapterRequest, api.load_adapter), methods=["POST"]),
         Route("/unload_adapter", _endpoint(UnloadAdapterRequest, api.unload_adapter), methods=["POST"]),
     ]
-    async with client_of(Edge(Starlette(routes=routes), life, 100, {"*": 2**22})) as client:
+    async with client_of(ServiceMiddleware(Starlette(routes=routes), life, 100, {"*": 2**22})) as client:
         yield client
 
 

@@ -135,7 +135,7 @@ def test_a_response_carries_the_mark_of_ours(cls: type[RagError]) -> None:
     ],
 )  # fmt: skip
 def test_a_foreign_status_becomes_an_error_of_ours(status: int, code: str) -> None:
-    """Trap B7: what BentoML answers by itself has another shape."""
+    """docs/bentoml_issues.md#b7: what BentoML answers by itself has another shape."""
     assert error_for_status(status, "/x").code == code
 
 

@@ -1,4 +1,4 @@
-"""The way to Milvus, a server or a Milvus Lite file: connecting, whose turn it is, names, and errors in our words."""
+"""The connection to Milvus, a server or a Milvus Lite file: names, loading, mutual exclusion and errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rag.adapters.milvus.loaded_collection import LoadedCollection, inspect_coll
 from rag.errors import DependencyUnavailable, InvalidFilter, InvalidRequest, RagError, SetupError, VectorStoreNotFound
 
 _log = logging.getLogger(__name__)
-# pymilvus logs each error with its traceback, and with it the filter of the request. Here they are translated.
+# Its messages contain the filters of requests (docs/bentoml_issues.md#m12); errors are translated and reported here.
 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -31,11 +31,11 @@ _BAD_EXPRESSION = (6, 1100)
 
 
 class MilvusConnection:
-    """Connects at the first call, and again at the next one when that failed.
+    """A connection that is made at the first call, and made again at the next call if that failed.
 
     Args:
-        uri: a file that ends in `.db` (Milvus Lite, one process at a time), or a server's URL.
-        prefix: put before the names of collections and aliases.
+        uri: A file that ends in `.db` (Milvus Lite, one process at a time), or the URL of a server.
+        prefix: Prepended to the names of collections and aliases.
     """
 
     def __init__(self, uri: str, token: str | None, prefix: str, timeout_s: float) -> None:
@@ -44,113 +44,121 @@ class MilvusConnection:
         self._prefix = prefix
         self.timeout_s = timeout_s
         self.shown_uri = re.sub(r"//[^/@]*@", "//", uri)
+        """The URI without user and password."""
         self.is_lite = uri.endswith(".db")
         self.lock = threading.RLock()
-        # While Milvus Lite (3.2) flushes, its newest rows are found by no search, and an insert may be lost.
-        self._turn = FifoLock() if self.is_lite else nullcontext()
-        self._in_use = LiteCrashRecovery(Path(uri))
-        self._connected: MilvusClient | None = None
-        self._opened: dict[str, LoadedCollection] = {}
+        # Milvus Lite must not be searched while it flushes (docs/bentoml_issues.md#m1).
+        self._exclusive = FifoLock() if self.is_lite else nullcontext()
+        self._crash_recovery = LiteCrashRecovery(Path(uri))
+        self._client: MilvusClient | None = None
+        self._loaded: dict[str, LoadedCollection] = {}
         self.has_bm25 = True
-        """Known of a server once it is connected to; so are the next."""
+        """Whether Milvus computes BM25. Like the following two, known once a server is connected."""
         self.has_sparse = True
+        """Whether a collection can have sparse vectors beside dense ones."""
         self.has_templates = False
+        """Whether filters can have parameters."""
 
     def client(self) -> MilvusClient:
         with self.lock:
-            if self._connected is None:
-                self._connected = self._connect()
-            return self._connected
+            if self._client is None:
+                self._client = self._connect()
+            return self._client
 
     def name(self, collection: str) -> str:
-        """The name in Milvus, which takes no dashes: `-` becomes `_d`, and `_` doubles to keep names apart."""
+        """The name in Milvus, which allows no dashes: `-` becomes `_d`, and `_` is doubled to keep names distinct."""
         if not _NAME.fullmatch(collection):
             raise InvalidRequest(
-                "the name of a vector store has 1 to 64 letters, digits, dashes and underscores", param="vector_store"
+                "vector_store: a name must be 1 to 64 letters, digits, dashes and underscores", param="vector_store"
             )
         return self._prefix + collection.replace("_", "__").replace("-", "_d")
 
-    def open(self, collection: str) -> LoadedCollection:
-        """The collection, once it is loaded: after a restart Milvus Lite loads none by itself."""
+    def load(self, collection: str) -> LoadedCollection:
+        """The collection, loaded if it was not: after a restart Milvus Lite loads none (docs/bentoml_issues.md#m5)."""
         name = self.name(collection)
         with self.lock:
-            if name not in self._opened:
+            if name not in self._loaded:
                 client = self.client()
                 client.load_collection(name, timeout=self.timeout_s)
-                opened = inspect_collection(client, name, self.timeout_s)
-                if self.is_lite and "keyword" in opened.fields:
-                    self._count_words(client, name)
-                self._opened[name] = opened
-            return self._opened[name]
+                loaded = inspect_collection(client, name, self.timeout_s)
+                if self.is_lite and "keyword" in loaded.fields:
+                    self._warm_up_keyword_index(client, name)
+                self._loaded[name] = loaded
+            return self._loaded[name]
 
-    def _count_words(self, client: MilvusClient, name: str) -> None:
-        """Milvus Lite counts a segment's words when it first searches it, and a search weighs by the counts of all."""
+    def _warm_up_keyword_index(self, client: MilvusClient, name: str) -> None:
+        """Search every segment once: a segment is part of the statistics only then (docs/bentoml_issues.md#m3)."""
         client.search(name, data=["_"], anns_field="keyword", limit=1, timeout=self.timeout_s)
 
-    def forget(self, name: str) -> None:
-        """What has this name in Milvus is another collection now, or none: it is loaded when it is next opened."""
-        self._opened.pop(name, None)
+    def invalidate(self, name: str) -> None:
+        """Inspect what has this name in Milvus again when it is next used: it was dropped or replaced."""
+        self._loaded.pop(name, None)
 
     @contextmanager
-    def border(self, collection: str | None = None, *, filtered: bool = False) -> Iterator[None]:
-        """All calls to Milvus are made in here.
+    def access(self, collection: str | None = None, *, filtered: bool = False) -> Iterator[None]:
+        """A context for calls to Milvus: exclusive on Milvus Lite, with pymilvus's errors translated.
 
         Args:
-            collection: the one that the calls are about.
-            filtered: a caller's filter travels with them, which may be what is wrong.
+            collection: The collection that the calls are about.
+            filtered: Whether the calls contain the filter of a request, which may be what Milvus rejects.
         """
         try:
-            with self._turn:
+            with self._exclusive:
                 yield
         except (MilvusException, grpc.RpcError) as error:
             raise self._translated(error, collection, filtered) from error
 
     def close(self) -> None:
         with self.lock:
-            if self._connected is None:
+            if self._client is None:
                 return
-            self._connected.close()
-            self._connected = None
-            self._opened.clear()
+            self._client.close()
+            self._client = None
+            self._loaded.clear()
             if self.is_lite:
-                # Closing the client leaves Lite's server in this process, and its lock on the file.
+                # Closing the client leaves the server in this process and its lock on the file
+                # (docs/bentoml_issues.md#m7).
                 server_manager_instance.release_server(self._uri)
-                self._in_use.end()
+                self._crash_recovery.mark_closed()
 
     def _connect(self) -> MilvusClient:
-        if not self.is_lite:
-            client = MilvusClient(self._uri, token=self._token or "", timeout=self.timeout_s)
-            version = _version(client.get_server_version(timeout=self.timeout_s))
-            self.has_bm25 = self.has_templates = version >= (2, 5)
-            self.has_sparse = version >= (2, 4)
-            if not self.has_bm25:
-                _log.warning("Milvus at %s is older than 2.5 and has no BM25: searches are dense only", self.shown_uri)
-            return client
+        return self._open_lite() if self.is_lite else self._connect_to_server()
+
+    def _connect_to_server(self) -> MilvusClient:
+        client = MilvusClient(self._uri, token=self._token or "", timeout=self.timeout_s)
+        version = _version(client.get_server_version(timeout=self.timeout_s))
+        self.has_bm25 = self.has_templates = version >= (2, 5)
+        self.has_sparse = version >= (2, 4)
+        if not self.has_bm25:
+            _log.warning("Milvus at %s is older than 2.5 and has no BM25: searches are dense only", self.shown_uri)
+        return client
+
+    def _open_lite(self) -> MilvusClient:
         lite_sparse.install()
         Path(self._uri).absolute().parent.mkdir(parents=True, exist_ok=True)
         try:
             client = MilvusClient(self._uri, timeout=self.timeout_s)
-            self._in_use.begin()  # the file is ours now, and nothing is loaded from it yet
-            return client
         except ConnectionConfigException as error:
             raise SetupError(
-                f"the Milvus Lite file {self._uri} cannot be opened; most likely another process has it open, and only "
-                "one can: stop that process, or set RAG_STORE__URI to another file or to a Milvus server"
+                f"the Milvus Lite file {self._uri} cannot be opened, most likely because another process has it open; "
+                "stop that process, or set RAG_STORE__URI to another file or to a Milvus server"
             ) from error
+        self._crash_recovery.recover_and_mark_open()  # the file is locked now, and nothing is loaded from it yet
+        return client
 
     def _translated(self, error: Exception, collection: str | None, filtered: bool) -> RagError:
         code = error.code if isinstance(error, MilvusException) else None
         message = error.message if isinstance(error, MilvusException) else str(error)
         if collection is not None and code in (*_COLLECTION_NOT_FOUND, _NOT_LOADED):
-            self.forget(self.name(collection))
+            self.invalidate(self.name(collection))
         if collection is not None and code in _COLLECTION_NOT_FOUND:
             return VectorStoreNotFound(f"there is no vector store {collection!r}", param="vector_store")
         if filtered and (code in _BAD_EXPRESSION or "expression" in message):
-            return InvalidFilter("Milvus refuses this filter", param="filters")
+            return InvalidFilter("filters: Milvus rejects this filter", param="filters")
         return DependencyUnavailable(f"Milvus at {self.shown_uri} failed: {message[:200]}")
 
 
 def _version(version: str) -> tuple[int, int]:
-    """Major and minor; a version without a number, as some clouds have, is taken for new."""
+    """Major and minor version; a version without numbers, as some cloud services have, counts as newest."""
     match = re.match(r"v?(\d+)\.(\d+)", version)
     return (int(match[1]), int(match[2])) if match else (9, 0)

@@ -1,4 +1,4 @@
-"""A lock that is given in the order in which it was asked for."""
+"""A lock that is acquired in the order in which threads asked for it."""
 
 from __future__ import annotations
 
@@ -6,37 +6,40 @@ import threading
 from collections import deque
 from types import TracebackType
 
+_HANDED_OVER = -1
+"""The owner between the release by one thread and the next thread's taking over."""
+
 
 class FifoLock:
-    """Reentrant, as `threading.RLock`; but that lets a thread which asks again and again go first for seconds."""
+    """A fair, reentrant lock. With `threading.RLock`, a thread that acquires in a loop can starve others."""
 
     def __init__(self) -> None:
-        self._guard = threading.Lock()
+        self._mutex = threading.Lock()
         self._waiting: deque[threading.Lock] = deque()
         self._owner: int | None = None
         self._depth = 0
 
     def __enter__(self) -> None:
-        me = threading.get_ident()
-        with self._guard:
-            if self._owner in (None, me):
-                self._owner, self._depth = me, self._depth + 1
+        thread = threading.get_ident()
+        with self._mutex:
+            if self._owner in (None, thread):
+                self._owner, self._depth = thread, self._depth + 1
                 return
             gate = threading.Lock()
             gate.acquire()
             self._waiting.append(gate)
-        gate.acquire()  # released by the one before, who leaves the turn to us
-        self._owner, self._depth = me, 1
+        gate.acquire()  # released by the previous owner, who hands the lock over
+        self._owner, self._depth = thread, 1
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._guard:
+        with self._mutex:
             self._depth -= 1
             if self._depth:
                 return
             if not self._waiting:
                 self._owner = None
                 return
-            self._owner = -1  # nobody's, and not free: the next in line takes it
+            self._owner = _HANDED_OVER
             self._waiting.popleft().release()

@@ -1,32 +1,32 @@
-"""What a search is restricted to, as Milvus takes it."""
+"""The filter of a search as Milvus takes it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from rag.adapters.milvus.pymilvus_types import FilterArguments, Filters
 from rag.retrieve.search.filters import Operand, compile_filters, literal, with_literals
 
 
 def filter_arguments(
-    filters: Mapping[str, Any] | None,
+    filters: Filters | None,
     without: Sequence[str],
     *,
     has_templates: bool,
     chunk_ids: Sequence[str] | None = None,
-) -> dict[str, Any]:
+) -> FilterArguments:
     """Keyword arguments for `MilvusClient.search` and `query`.
 
     Args:
-        without: Versions whose chunks are left out.
-        has_templates: Values travel beside the expression.
-        chunk_ids: Only those; None: any.
+        without: Versions whose chunks are excluded.
+        has_templates: Whether values can be sent as parameters of the expression. On Milvus Lite they are written into
+            it, since its templates take `true` for 1 (docs/bentoml_issues.md#m11).
+        chunk_ids: Only these chunks; None: any.
     """
     terms: list[str] = []
     params: dict[str, Operand] = {}
     if filters is not None:
         compiled = compile_filters(filters)
-        # Lite also compares as Python does: `true` equals 1 there.
         terms.append(compiled.expression if has_templates else with_literals(compiled))
         params |= compiled.params
     if without:

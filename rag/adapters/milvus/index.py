@@ -1,41 +1,40 @@
-"""Which index each vector field gets, and whether the connected Milvus can make it."""
+"""The index of each vector field, checked against what the connected Milvus supports."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any
 
 from rag.adapters.milvus import index_types as types
 from rag.adapters.milvus.index_types import IndexType, Parameters
+from rag.adapters.milvus.pymilvus_types import IndexArguments
 from rag.errors import UnsupportedIndex
 
 
 @dataclass(frozen=True, slots=True)
 class FieldIndex:
-    """As it is asked for; `build` and `search` are Milvus's parameters by their own names."""
+    """The index of one field, as configured; `build` and `search` are Milvus's parameters by their own names."""
 
     index: str
     metric: str
-    build: Mapping[str, Any] = field(default_factory=dict)
-    search: Mapping[str, Any] = field(default_factory=dict)
+    build: Mapping[str, object] = field(default_factory=dict)
+    search: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Indexes:
-    """What new collections get."""
+    """The indexes of new collections."""
 
     dense: FieldIndex = FieldIndex("AUTOINDEX", "IP")
     keyword: FieldIndex = FieldIndex("SPARSE_INVERTED_INDEX", "BM25", {"bm25_k1": 0.9, "bm25_b": 0.4})
     sparse: FieldIndex = FieldIndex("SPARSE_INVERTED_INDEX", "IP")
 
     def of(self, vector_field: str) -> FieldIndex:
-        wanted: FieldIndex = getattr(self, vector_field)
-        return wanted
+        return {"dense": self.dense, "keyword": self.keyword, "sparse": self.sparse}[vector_field]
 
 
-def index_arguments(vector_field: str, wanted: FieldIndex, dimensions: int, *, is_lite: bool) -> dict[str, Any]:
+def index_arguments(vector_field: str, requested: FieldIndex, dimensions: int, *, is_lite: bool) -> IndexArguments:
     """Keyword arguments for `IndexParams.add_index`.
 
     Raises:
@@ -43,39 +42,43 @@ def index_arguments(vector_field: str, wanted: FieldIndex, dimensions: int, *, i
     """
     known = _known(vector_field, is_lite=is_lite)
     setting = f"RAG_STORE__{vector_field.upper()}"
-    if wanted.index not in known:
-        raise _unknown_index(f"{setting}_INDEX", wanted.index, vector_field, is_lite=is_lite)
-    kind = known[wanted.index]
-    here = f"{wanted.index} on Milvus Lite" if is_lite else wanted.index
-    _check(f"{setting}_BUILD", wanted.build, kind.build, here)
-    _check(f"{setting}_SEARCH", wanted.search, kind.search, here)
-    build = dict(kind.defaults) | dict(wanted.build)
+    if requested.index not in known:
+        raise _unknown_index(f"{setting}_INDEX", requested.index, vector_field, is_lite=is_lite)
+    kind = known[requested.index]
+    here = f"{requested.index} on Milvus Lite" if is_lite else requested.index
+    _check(f"{setting}_BUILD", requested.build, kind.build, here)
+    _check(f"{setting}_SEARCH", requested.search, kind.search, here)
+    build = dict(kind.defaults) | dict(requested.build)
     if "m" in kind.build and "m" not in build:
-        build["m"] = _parts(dimensions)
-    name = types.LITE_AUTO[vector_field] if is_lite and wanted.index == "AUTOINDEX" else wanted.index
+        build["m"] = _sub_vectors(dimensions)
+    name = types.LITE_AUTO[vector_field] if is_lite and requested.index == "AUTOINDEX" else requested.index
     return {
         "field_name": vector_field,
         "index_name": vector_field,
         "index_type": name,
-        "metric_type": wanted.metric,
-        # pymilvus (3.0) sends each parameter by itself; Lite (3.2) looks for them in one that is called "params".
+        "metric_type": requested.metric,
+        # See docs/bentoml_issues.md#m10.
         "params": {"params": build} if is_lite else build,
     }
 
 
-def search_params(index: str, wanted: Mapping[str, Any], limit: int) -> dict[str, Any]:
-    """Those of the wanted parameters that an index of this type has, raised where it must find more than they allow."""
+def search_params(index: str, requested: Mapping[str, object], limit: int) -> dict[str, object]:
+    """The requested parameters that an index of this type has, raised to `limit` if the search would be refused."""
     kind = types.DENSE.get(index, IndexType())
-    fitting = {name: value for name, value in wanted.items() if name in kind.search}
-    return {name: max(value, limit) if name in types.AT_LEAST_LIMIT else value for name, value in fitting.items()}
+    known = {name: value for name, value in requested.items() if name in kind.search}
+    return {name: _at_least(limit, value) if name in types.AT_LEAST_LIMIT else value for name, value in known.items()}
 
 
-def refused(vector_field: str, wanted: FieldIndex, reason: str) -> UnsupportedIndex:
-    """For what the connected server refuses, in its own words."""
+def _at_least(limit: int, value: object) -> object:
+    return max(value, limit) if isinstance(value, int) else value
+
+
+def refused(vector_field: str, requested: FieldIndex, reason: str) -> UnsupportedIndex:
+    """The error for an index that the connected server refuses, with the server's reason."""
     setting = f"RAG_STORE__{vector_field.upper()}_INDEX"
-    parameters = f" with {dict(wanted.build)}" if wanted.build else ""
+    parameters = f" with {dict(requested.build)}" if requested.build else ""
     return UnsupportedIndex(
-        f"{setting} is {wanted.index}, metric {wanted.metric}{parameters}, which the connected Milvus refuses: "
+        f"{setting} is {requested.index}, metric {requested.metric}{parameters}, which the connected Milvus refuses: "
         f"{reason[:300]}",
         param=setting,
     )
@@ -96,7 +99,7 @@ def _unknown_index(setting: str, index: str, vector_field: str, *, is_lite: bool
     return UnsupportedIndex(message, param=setting)
 
 
-def _check(setting: str, given: Mapping[str, Any], known: Parameters, index: str) -> None:
+def _check(setting: str, given: Mapping[str, object], known: Parameters, index: str) -> None:
     for name, value in given.items():
         if name not in known:
             has = f"it has {', '.join(known)}" if known else "it has none"
@@ -113,6 +116,6 @@ def _nearest(name: str, known: Mapping[str, object]) -> str:
     return f" (perhaps {lower[found[0]]}?)" if found else ""
 
 
-def _parts(dimensions: int) -> int:
-    """Of a vector, for product quantisation: the most that divide it evenly, with four dimensions each or more."""
+def _sub_vectors(dimensions: int) -> int:
+    """Sub-vectors for product quantisation: as many as divide the vector evenly into four dimensions or more."""
     return max(parts for parts in range(1, max(dimensions // 4, 1) + 1) if dimensions % parts == 0)

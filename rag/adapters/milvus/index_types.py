@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What a parameter may be: a whole number or any number in a range, a switch, or one of some words."""
+    """The values that a parameter accepts: integers or numbers in a range, a boolean, or one of several words."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -42,8 +41,8 @@ Parameters = Mapping[str, Parameter]
 class IndexType:
     build: Parameters = field(default_factory=dict)
     search: Parameters = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    """Build parameters that older servers ask for, where nothing else is said."""
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    """Build parameters that older servers require; used unless others are configured."""
 
 
 _COUNT = Parameter(low=1)
@@ -67,8 +66,8 @@ _CAGRA_BUILD = {"intermediate_graph_degree": _COUNT, "graph_degree": _COUNT, "ad
 _CAGRA_ALGORITHM = {"build_algo": Parameter(words=("IVF_PQ", "NN_DESCENT"))}
 _CAGRA_SEARCH = dict.fromkeys(("itopk_size", "search_width", "ef"), _COUNT)
 _CAGRA_ROUNDS = dict.fromkeys(("min_iterations", "max_iterations", "team_size"), Parameter(low=0))
-_NLIST: Mapping[str, Any] = {"nlist": 128}
-_GRAPH_SIZE: Mapping[str, Any] = {"M": 16, "efConstruction": 200}
+_NLIST: Mapping[str, object] = {"nlist": 128}
+_GRAPH_SIZE: Mapping[str, object] = {"M": 16, "efConstruction": 200}
 
 DENSE: Mapping[str, IndexType] = {
     "AUTOINDEX": IndexType(_MMAP, {"ef": _COUNT, "level": Parameter(1, 10)}),
@@ -94,7 +93,7 @@ DENSE: Mapping[str, IndexType] = {
     "GPU_IVF_PQ": IndexType(_LISTS | _PRODUCT | _ON_DEVICE, _PROBES, _NLIST),
     "GPU_BRUTE_FORCE": IndexType(),
 }
-"""For dense vectors, on a server; which of them one has depends on its version and how it was built."""
+"""Indexes of dense vectors on a server. Which of them a server has depends on its version and build."""
 
 KEYWORD: Mapping[str, IndexType] = {
     "SPARSE_INVERTED_INDEX": IndexType(_BM25 | _SPARSE | _MMAP),
@@ -107,8 +106,7 @@ SPARSE: Mapping[str, IndexType] = {
     "AUTOINDEX": IndexType(),
 }
 
-# Milvus Lite (3.2) refuses nothing when a collection is made. What it does not know it leaves out, and searches without
-# an index then.
+# Milvus Lite ignores what it does not know, and then searches without an index (docs/bentoml_issues.md#m4).
 LITE_DENSE: Mapping[str, IndexType] = {
     "AUTOINDEX": IndexType(),
     "FLAT": IndexType(),
@@ -121,9 +119,9 @@ LITE_KEYWORD: Mapping[str, IndexType] = {"SPARSE_INVERTED_INDEX": IndexType(_BM2
 LITE_SPARSE: Mapping[str, IndexType] = {"SPARSE_INVERTED_INDEX": IndexType(), "AUTOINDEX": IndexType()}
 
 LITE_AUTO = {"dense": "FLAT", "keyword": "SPARSE_INVERTED_INDEX", "sparse": "SPARSE_INVERTED_INDEX"}
-"""What AUTOINDEX is on Milvus Lite. Its own choice for dense vectors is HNSW: measured at 100,000 chunks it took 105 ms
-of CPU a search in place of 184, but also three times the memory, four times the CPU while chunks come in, and it missed
-two hits in a hundred. The rest of a search, the same for all indexes, is Milvus Lite's bookkeeping of its rows."""
+"""The index that AUTOINDEX stands for on Milvus Lite. Its own choice for dense vectors is HNSW. At 100,000 chunks HNSW
+took 105 ms of CPU a search instead of 184, but three times the memory and four times the CPU during an ingest, and it
+missed two hits in a hundred."""
 
 AT_LEAST_LIMIT = ("ef", "search_list", "reorder_k", "itopk_size")
-"""Search parameters that servers refuse when they are less than the number of hits asked for."""
+"""Search parameters that servers refuse if they are smaller than the number of hits requested."""

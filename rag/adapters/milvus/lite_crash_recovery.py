@@ -1,4 +1,4 @@
-"""What a killed process leaves in a Milvus Lite file, mended when it is opened again."""
+"""Recovery of a Milvus Lite database that was not closed."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ _log = logging.getLogger("rag.milvus")
 
 
 class LiteCrashRecovery:
-    """Milvus Lite (3.2) writes rows and manifests so that a kill cannot hurt them, but not its index files: one that
-    was cut short keeps the collection from ever being loaded again. They hold nothing that the rows do not, and are
-    made anew where they are missing.
+    """Deletes the index files of a database whose last process was killed; Milvus Lite rebuilds them from the rows.
+
+    A process that is killed while it writes an index file leaves a collection that cannot be loaded any more. Rows and
+    manifests are written atomically (docs/bentoml_issues.md#m2).
 
     Args:
-        folder: The `.db`, which is a folder. A mark beside it says that somebody has it open.
+        folder: The `.db`, which is a folder. A marker file beside it says that a process has it open.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._mark = folder.with_name(folder.name + ".open")
+        self._marker = folder.with_name(folder.name + ".open")
 
-    def begin(self) -> None:
-        """Call once the file is locked, before anything is loaded from it."""
-        if self._mark.exists():
+    def recover_and_mark_open(self) -> None:
+        """Call this once the database is locked, before anything is loaded from it."""
+        if self._marker.exists():
             files = list(self._folder.glob("collections/*/partitions/*/indexes/*"))
             for file in files:
                 file.unlink(missing_ok=True)
-            _log.info("%s was not closed by its last user: its %d index files are made anew", self._folder, len(files))
-        self._mark.touch()
+            _log.info("%s was not closed properly: rebuilding its %d index files", self._folder, len(files))
+        self._marker.touch()
 
-    def end(self) -> None:
-        """It is closed."""
-        self._mark.unlink(missing_ok=True)
+    def mark_closed(self) -> None:
+        self._marker.unlink(missing_ok=True)

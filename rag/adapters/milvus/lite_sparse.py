@@ -1,8 +1,8 @@
-"""Milvus Lite's indexes of sparse vectors, made to find what a Milvus server finds.
+"""Replacements for Milvus Lite's indexes of sparse vectors, which rank as a Milvus server does.
 
-Milvus Lite (3.2) has one such index a segment. It weighs words by the statistics of that segment alone, so the newest
-chunks, in small segments, are found far below where they belong; and it keeps each posting as a Python tuple of some
-100 bytes. These here share the statistics of the collection, and keep postings in arrays, 8 bytes each.
+Milvus Lite has one such index per segment, which uses the statistics of its segment only and needs about 100 bytes per
+posting (docs/bentoml_issues.md#m3). These indexes share the statistics of the collection and keep postings in arrays,
+8 bytes each.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import TypeAlias
 from weakref import WeakSet, WeakValueDictionary
 
 import numpy as np
@@ -20,26 +20,27 @@ from milvus_lite.index.sparse_common import empty_results, validate_mask
 from milvus_lite.index.sparse_inverted import SparseInvertedIndex
 from milvus_lite.index.sparse_ip import SparseIpIndex
 
-Terms = Mapping[int, float]
-"""Weights by the number of the term; of a text: how often each occurs."""
+Terms: TypeAlias = Mapping[int, float]
+"""Weights by term number. In BM25, the weight is how often the term occurs."""
 _Floats = npt.NDArray[np.float32]
 _Rows = npt.NDArray[np.int32]
 _Mask = npt.NDArray[np.bool_]
+_Ids = npt.NDArray[np.int64]
 
 
 def install() -> None:
-    """From now on Milvus Lite's collections in this process make the indexes of this module."""
-    sparse_factory.create_sparse_index = _created
+    """Make Milvus Lite use the indexes of this module in this process."""
+    sparse_factory.create_sparse_index = _create_index
 
 
-def _created(metric_type: str, params: Mapping[str, Any]) -> Any:
+def _create_index(metric_type: str, params: Mapping[str, str | float]) -> Bm25Index | InnerProductIndex:
     if metric_type == "IP":
         return InnerProductIndex()
     return Bm25Index(float(params.get("bm25_k1", 1.5)), float(params.get("bm25_b", 0.75)), _statistics_of(params))
 
 
 class _Postings:
-    """For each term the rows that have it, ascending, and their weights."""
+    """An inverted index: for each term the rows that contain it, ascending, and their weights."""
 
     def __init__(self, vectors: Sequence[Terms]) -> None:
         sizes = np.fromiter(map(len, vectors), dtype=np.int64, count=len(vectors))
@@ -64,10 +65,10 @@ class _Postings:
 
 
 class _Statistics:
-    """Of all segments of a collection, and of the rows that are in none yet."""
+    """The BM25 statistics of a collection: all its segments, and the rows that are in no segment yet."""
 
     def __init__(self, params: object) -> None:
-        self.params = params  # kept, so that no other object gets its id
+        self.params = params  # referenced so that its id() is not reused
         self._lock = threading.Lock()
         self._indexes: WeakSet[Bm25Index] = WeakSet()
 
@@ -85,7 +86,7 @@ _by_params_lock = threading.Lock()
 
 
 def _statistics_of(params: object) -> _Statistics:
-    """Lite hands over the parameters of the field's index, the same object for all segments of one collection."""
+    """A collection's statistics. Milvus Lite passes the same `params` object for all segments of a collection."""
     with _by_params_lock:
         found = _by_params.get(id(params))
         if found is None:
@@ -94,7 +95,7 @@ def _statistics_of(params: object) -> _Statistics:
 
 
 class Bm25Index(SparseInvertedIndex):  # type: ignore[misc]
-    """BM25 as Lucene has it since version 8: the inverse document frequency is never negative."""
+    """BM25 as in Lucene since version 8, whose inverse document frequency is never negative."""
 
     def __init__(self, k1: float, b: float, statistics: _Statistics) -> None:
         super().__init__(k1, b)
@@ -113,7 +114,9 @@ class Bm25Index(SparseInvertedIndex):  # type: ignore[misc]
         self.total_length = float(self._lengths.sum())
         self._statistics.add(self)
 
-    def search(self, query_sparse_vectors: Sequence[Terms], top_k: int, valid_mask: _Mask | None = None) -> Any:
+    def search(
+        self, query_sparse_vectors: Sequence[Terms], top_k: int, valid_mask: _Mask | None = None
+    ) -> tuple[_Ids, _Floats]:
         valid = validate_mask(valid_mask, len(self._lengths))
         ids, distances = empty_results(len(query_sparse_vectors), top_k)
         all_indexes = self._statistics.indexes()
@@ -133,7 +136,7 @@ class Bm25Index(SparseInvertedIndex):  # type: ignore[misc]
 
 
 class InnerProductIndex(SparseIpIndex):  # type: ignore[misc]
-    """For learned sparse vectors."""
+    """Inner product, for learned sparse vectors."""
 
     def build(self, sparse_vectors: Sequence[Terms], valid_mask: _Mask | None = None) -> None:
         valid = validate_mask(valid_mask, len(sparse_vectors))
@@ -142,7 +145,9 @@ class InnerProductIndex(SparseIpIndex):  # type: ignore[misc]
         self.num_rows = len(sparse_vectors)
         self._postings = _Postings(sparse_vectors)
 
-    def _search_prepared(self, queries: Sequence[Terms], top_k: int, valid_mask: _Mask | None = None) -> Any:
+    def _search_prepared(
+        self, queries: Sequence[Terms], top_k: int, valid_mask: _Mask | None = None
+    ) -> tuple[_Ids, _Floats]:
         valid = validate_mask(valid_mask, self.num_rows)
         ids, distances = empty_results(len(queries), top_k)
         for number, query in enumerate(queries):
@@ -154,8 +159,8 @@ class InnerProductIndex(SparseIpIndex):  # type: ignore[misc]
         return ids, distances
 
 
-def _write_best(scores: _Floats, valid: _Mask | None, ids: Any, distances: Any) -> None:
-    """The best rows, those that score at all, best first; Lite's distances are smaller where things are nearer."""
+def _write_best(scores: _Floats, valid: _Mask | None, ids: _Ids, distances: _Floats) -> None:
+    """Write the `len(ids)` rows with the highest positive scores, best first. A distance is the negated score."""
     if valid is not None:
         scores = np.where(valid, scores, 0)
     found = np.flatnonzero(scores > 0)

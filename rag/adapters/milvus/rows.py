@@ -1,12 +1,14 @@
-"""A chunk as a row of a Milvus collection, and back."""
+"""Conversion between a chunk and a row of a Milvus collection."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from rag.adapters.milvus.pymilvus_types import ChunkRow
 from rag.keywords import keyword_text
 from rag.types import Chunk, SparseVector, passage_text
 
@@ -19,36 +21,64 @@ STRINGS = {
     "heading": 8192,
     "context": MAX_STRING_BYTES,
 }
-"""Fields of strings besides the primary key, and the bytes each may hold."""
+"""String fields besides the primary key, and the length of each in bytes."""
 NUMBERS = ("page", "start", "end")
 CHUNK_FIELDS = ["chunk_id", *STRINGS, *NUMBERS, "attributes"]
-"""What a chunk is made of again."""
+"""The fields that a chunk is restored from."""
 _NO_PAGE = -1  # Milvus 2.3 has no nullable fields
-_NO_TERMS = {0: 1e-6}
-"""Servers refuse a vector without terms; the first one of a vocabulary stands for padding, which no query has."""
+_PADDING_ONLY = {0: 1e-6}
+"""Servers reject a vector without terms. Term 0 of a vocabulary stands for padding, which no query contains."""
 
 
-def row_of(chunk: Chunk, vector: Any, passage: str | None, sparse: SparseVector | None) -> dict[str, Any]:
+def row_of(chunk: Chunk, vector: npt.NDArray[np.float32], passage: str | None, sparse: SparseVector | None) -> ChunkRow:
     """The row to insert.
 
     Args:
-        passage: What the keyword path finds it by; None: the collection has no such path.
-        sparse: Likewise, of the learned sparse path.
+        passage: The text by which the keyword path finds the chunk; None: the collection has no keyword path.
+        sparse: The learned sparse vector; None: the collection has no sparse path.
     """
-    row = {field: getattr(chunk, field) for field in CHUNK_FIELDS}
-    row |= {"dense": vector, "attributes": dict(chunk.attributes)}
-    row["page"] = _NO_PAGE if chunk.page is None else chunk.page
+    row: ChunkRow = {
+        "chunk_id": chunk.chunk_id,
+        "version_id": chunk.version_id,
+        "file_id": chunk.file_id,
+        "filename": chunk.filename,
+        "text": chunk.text,
+        "heading": chunk.heading,
+        "context": chunk.context,
+        "page": _NO_PAGE if chunk.page is None else chunk.page,
+        "start": chunk.start,
+        "end": chunk.end,
+        "attributes": dict(chunk.attributes),
+        "dense": vector,
+    }
     if passage is not None:
         row["passage"] = passage
     if sparse is not None:
-        row["sparse"] = sparse_row(sparse) or _NO_TERMS
+        row["sparse"] = sparse_row(sparse) or _PADDING_ONLY
     return row
 
 
-def passage_of(chunk: Chunk, language: str | None) -> str:
-    """The words of name and text, or, where Milvus makes the words itself, the two as they are.
+def chunk_of(row: ChunkRow) -> Chunk:
+    return Chunk(
+        chunk_id=row["chunk_id"],
+        version_id=row["version_id"],
+        file_id=row["file_id"],
+        filename=row["filename"],
+        text=row["text"],
+        heading=row["heading"],
+        context=row["context"],
+        page=None if row["page"] == _NO_PAGE else row["page"],
+        start=row["start"],
+        end=row["end"],
+        attributes=row["attributes"],
+    )
 
-    What is too long for Milvus is cut off: it harms the search for a few last words only; `text` is kept whole.
+
+def passage_of(chunk: Chunk, language: str | None) -> str:
+    """The text by which the keyword path finds a chunk: file name and passage.
+
+    It is tokenized and stemmed here if there is a language, and by Milvus otherwise. Text beyond the length of a field
+    is cut off; only keyword search misses those words, since the field `text` is not cut.
     """
     if language is None:
         passage = f"{re.sub(r'[/._-]+', ' ', chunk.filename)}\n{passage_text(chunk)}"
@@ -59,12 +89,5 @@ def passage_of(chunk: Chunk, language: str | None) -> str:
 
 
 def sparse_row(vector: SparseVector) -> dict[int, float]:
-    """What Milvus takes of a sparse vector: finite weights of more than 0."""
+    """The entries of a sparse vector that Milvus accepts: finite weights above 0."""
     return {int(term): float(weight) for term, weight in vector.items() if 0 < weight < math.inf}
-
-
-def chunk_of(row: Mapping[str, Any]) -> Chunk:
-    fields = {field: row[field] for field in CHUNK_FIELDS}
-    if fields["page"] == _NO_PAGE:
-        fields["page"] = None
-    return Chunk(**fields)

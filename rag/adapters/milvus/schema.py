@@ -1,34 +1,34 @@
-"""How a collection is laid out in Milvus, and what is noted of how it was filled."""
+"""The fields and indexes of a collection in Milvus, and the note that says which models it was filled with."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from pymilvus import DataType, Function, FunctionType, MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from rag.adapters.milvus.index import Indexes, index_arguments, refused
+from rag.adapters.milvus.pymilvus_types import CollectionDescription, CollectionSchema, IndexArguments
 from rag.adapters.milvus.rows import MAX_STRING_BYTES, NUMBERS, STRINGS
 from rag.errors import UnsupportedIndex
 
 _NOTE = "rag.embedding"
-_NOT_OF_THE_INDEX = (1, 2, 8, 9)
-"""Codes of what goes wrong on the way, and of servers that have too much to do."""
+_TRANSIENT_CODES = (1, 2, 8, 9)
+"""Error codes of the connection and of overloaded servers, which say nothing about an index."""
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionNote:
-    """What a collection was filled with, kept in Milvus beside it."""
+    """The models a collection was filled with, stored in Milvus with the collection."""
 
     model: str
     dimensions: int
     sparse_model: str = ""
-    """The learned sparse model; empty: none."""
+    """The learned sparse model; empty: the collection has no sparse path."""
     language: str | None = None
-    """In which the words of the keyword path were made by us; None: Milvus made them itself."""
+    """Language in which the words of the keyword path are stemmed; None: Milvus tokenizes the text itself."""
 
     def same_vectors(self, other: CollectionNote | None) -> bool:
         return other is not None and self._vectors == other._vectors
@@ -42,8 +42,8 @@ class CollectionNote:
         return f"{self.model!r} ({self.dimensions} dimensions{sparse})"
 
 
-def note_of(description: Mapping[str, Any]) -> CollectionNote | None:
-    """The note, from a collection's description; None: another program made it."""
+def note_of(description: CollectionDescription) -> CollectionNote | None:
+    """The note in a collection's description; None: the collection was created by another program."""
     about = description.get("properties", {}).get(_NOTE) or description.get("description", "")
     try:
         return CollectionNote(**json.loads(about))
@@ -53,7 +53,7 @@ def note_of(description: Mapping[str, Any]) -> CollectionNote | None:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a new collection's fields and indexes depend on."""
+    """The fields and indexes of a new collection."""
 
     note: CollectionNote
     indexes: Indexes
@@ -66,13 +66,13 @@ class Layout:
         return [name for name, is_there in fields.items() if is_there]
 
     def create(self, client: MilvusClient, name: str, timeout_s: float) -> None:
-        """Make the collection, empty and ready for searches.
+        """Create the collection, empty and ready for searches.
 
         Raises:
-            UnsupportedIndex: the connected Milvus does not have an index that is wanted; nothing is left of it then.
+            UnsupportedIndex: Milvus does not have one of the indexes; the collection is dropped again.
         """
         indexes = self._index_arguments()
-        # Lite keeps properties and forgets the description; servers keep the description.
+        # Milvus Lite stores properties only, servers the description (docs/bentoml_issues.md#m9).
         properties = {_NOTE: self._about()} if self.is_lite else None
         client.create_collection(
             name, schema=self._schema(client), consistency_level="Strong", properties=properties, timeout=timeout_s
@@ -86,25 +86,23 @@ class Layout:
         client.load_collection(name, timeout=timeout_s)
 
     def complete(self, client: MilvusClient, name: str, fields: Set[str], timeout_s: float) -> None:
-        """Make the indexes of a collection with these fields that were not made before its maker was killed."""
+        """Create the indexes that are missing because the process that created the collection was killed."""
         for field in fields & set(self.vector_fields):
             if not client.list_indexes(name, field_name=field):
                 self._index(client, name, field, self._index_arguments()[field], timeout_s)
 
-    def _index(
-        self, client: MilvusClient, name: str, field: str, arguments: Mapping[str, Any], timeout_s: float
-    ) -> None:
+    def _index(self, client: MilvusClient, name: str, field: str, arguments: IndexArguments, timeout_s: float) -> None:
         params = client.prepare_index_params()
         params.add_index(**arguments)
         try:
-            # An empty collection's indexes are ready at once: `sync` would sleep half a second for each.
+            # `sync` would sleep half a second for each index, although those of an empty collection are ready at once.
             client.create_index(name, params, timeout=timeout_s, sync=False)
         except MilvusException as error:
-            if error.code in _NOT_OF_THE_INDEX:
+            if error.code in _TRANSIENT_CODES:
                 raise
             raise refused(field, self.indexes.of(field), error.message) from error
 
-    def _index_arguments(self) -> dict[str, dict[str, Any]]:
+    def _index_arguments(self) -> dict[str, IndexArguments]:
         return {
             field: index_arguments(field, self.indexes.of(field), self.note.dimensions, is_lite=self.is_lite)
             for field in self.vector_fields
@@ -113,8 +111,10 @@ class Layout:
     def _about(self) -> str:
         return json.dumps(asdict(self.note))
 
-    def _schema(self, client: MilvusClient) -> Any:
-        schema = client.create_schema(auto_id=False, enable_dynamic_field=False, description=self._about())
+    def _schema(self, client: MilvusClient) -> CollectionSchema:
+        schema: CollectionSchema = client.create_schema(
+            auto_id=False, enable_dynamic_field=False, description=self._about()
+        )
         schema.add_field("chunk_id", DataType.VARCHAR, is_primary=True, max_length=128)
         for field, max_length in STRINGS.items():
             schema.add_field(field, DataType.VARCHAR, max_length=max_length)
@@ -128,9 +128,9 @@ class Layout:
             schema.add_field("sparse", DataType.SPARSE_FLOAT_VECTOR)
         return schema
 
-    def _add_keyword_fields(self, schema: Any) -> None:
-        # Lite has no analyzer that only splits at blanks; its own leaves the words that we make as they are.
-        analyzer = {} if self.is_lite else {"analyzer_params": {"tokenizer": "whitespace"}}
+    def _add_keyword_fields(self, schema: CollectionSchema) -> None:
+        # Milvus Lite has no analyzer that only splits at blanks; its default leaves stemmed words as they are.
+        analyzer: dict[str, object] = {} if self.is_lite else {"analyzer_params": {"tokenizer": "whitespace"}}
         schema.add_field("passage", DataType.VARCHAR, max_length=MAX_STRING_BYTES, enable_analyzer=True, **analyzer)
         schema.add_field("keyword", DataType.SPARSE_FLOAT_VECTOR)
         bm25 = Function(

@@ -1,11 +1,10 @@
-"""Milvus, a server or a Milvus Lite file, as a VectorStore. Only the `milvus_` modules import pymilvus."""
+"""Milvus, a server or a Milvus Lite file, as a VectorStore. Only this package imports pymilvus."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from rag.adapters.milvus.collections import MilvusCollections
 from rag.adapters.milvus.connection import MilvusConnection
 from rag.adapters.milvus.filter import filter_arguments
 from rag.adapters.milvus.index import Indexes
+from rag.adapters.milvus.pymilvus_types import ChunkRow, Filters, QueryIterator
 from rag.adapters.milvus.rows import CHUNK_FIELDS, chunk_of, row_of, sparse_row
 from rag.adapters.milvus.search import MilvusSearch
 from rag.keywords import checked_language
@@ -21,28 +21,31 @@ from rag.retrieve.search.filters import literal
 from rag.types import Attributes, Chunk, Match, SparseVector
 
 INSERT_ROWS = 192
-"""Rows in one call: with the longest texts and contexts about 45 MB, below the 64 MB that Milvus takes."""
+"""Rows in one insert: at most about 45 MB, with the longest texts and contexts. Milvus accepts 64 MB."""
 LITE_INSERT_ROWS = 64
-"""On Milvus Lite a search waits for the insert in work: about 50 ms."""
+"""Rows in one insert on Milvus Lite, which takes about 50 ms. Searches wait for it."""
 FLUSH_ROWS = 100
-"""Rows that Milvus Lite may hold unflushed: it scans those, at 5,500 rows 240 ms instead of 10 ms a search."""
-_PAGE_ROWS = 512  # with the longest texts and contexts about 90 MB, below the 100 MB that servers give at once
-_IDS_AT_ONCE = 4096  # a query without an iterator returns 16,384 rows at most
-_VERSIONS_AT_ONCE = 100
+"""Rows inserted before Milvus Lite is flushed: it scans unflushed rows one by one (docs/bentoml_issues.md#m6)."""
+_PAGE_ROWS = 512  # at most about 90 MB, with the longest texts and contexts; servers return up to 100 MB
+_IDS_PER_PAGE = 4096
+_VERSIONS_PER_DELETE = 100
 
 
 class MilvusStore:
-    """Connects at the first call, and again at the next one when that failed.
+    """Collections of chunks in Milvus. Implements `rag.ports.VectorStore`.
+
+    It connects at the first call, and connects again at the next call if that failed.
 
     Args:
-        uri: a file that ends in `.db` (Milvus Lite, one process at a time), or a server's URL.
-        prefix: put before the names of collections and aliases.
-        indexes: Of collections that are made from now on; those that are there keep theirs. Parameters of a search
-            hold for all collections whose index has them.
-        language: Likewise, whose endings and stop words the keyword path leaves out; empty: none.
+        uri: A file that ends in `.db` (Milvus Lite, one process at a time), or the URL of a server.
+        prefix: Prepended to the names of collections and aliases.
+        indexes: Of collections created from now on; existing ones keep theirs. Search parameters apply to all
+            collections whose index has them.
+        language: Of the keyword path of collections created from now on: words are stemmed, and stop words removed, in
+            this language. Empty: words are used as they are.
 
     Raises:
-        SetupError: the language is not known.
+        SetupError: the language is unknown.
     """
 
     def __init__(
@@ -91,35 +94,37 @@ class MilvusStore:
         *,
         again: bool = False,
     ) -> None:
-        with self._milvus.border(collection):
-            opened = self._milvus.open(collection)
-        if (sparse is not None) != ("sparse" in opened.fields):
-            raise ValueError("sparse vectors are for collections with a sparse model, and for all of their chunks")
+        with self._milvus.access(collection):
+            loaded = self._milvus.load(collection)
+        if (sparse is not None) != ("sparse" in loaded.fields):
+            raise ValueError(
+                "sparse vectors must be given for every chunk if the collection has a sparse model, and for none if not"
+            )
         terms: Sequence[SparseVector | None] = [None] * len(chunks) if sparse is None else sparse
-        at_once = LITE_INSERT_ROWS if self._milvus.is_lite else INSERT_ROWS
-        for start in range(0, len(chunks), at_once):
-            part = slice(start, start + at_once)
+        rows_per_insert = LITE_INSERT_ROWS if self._milvus.is_lite else INSERT_ROWS
+        for start in range(0, len(chunks), rows_per_insert):
+            part = slice(start, start + rows_per_insert)
             rows = [
-                row_of(chunk, vector, opened.passage(chunk), weights)
+                row_of(chunk, vector, loaded.passage(chunk), weights)
                 for chunk, vector, weights in zip(chunks[part], vectors[part], terms[part], strict=True)
             ]
-            with self._milvus.border(collection):
+            with self._milvus.access(collection):
                 if again:
                     ids = [chunk.chunk_id for chunk in chunks[part]]
-                    self._milvus.client().delete(opened.name, ids=ids, timeout=self._timeout_s)
-                self._milvus.client().insert(opened.name, rows, timeout=self._timeout_s)
-                self._flush_sometimes(opened.name, len(rows))
+                    self._milvus.client().delete(loaded.name, ids=ids, timeout=self._timeout_s)
+                self._milvus.client().insert(loaded.name, rows, timeout=self._timeout_s)
+                self._flush_if_due(loaded.name, len(rows))
 
     def copy(
         self, collection: str, version_id: str, to_version_id: str, *, file_id: str, attributes: Attributes
     ) -> int:
         self.delete(collection, [to_version_id])
         copied = 0
-        with self._milvus.border(collection):
-            has_sparse = "sparse" in self._milvus.open(collection).fields
-        wanted = f"version_id == {literal(version_id)}"
+        with self._milvus.access(collection):
+            has_sparse = "sparse" in self._milvus.load(collection).fields
+        expression = f"version_id == {literal(version_id)}"
         fields = [*CHUNK_FIELDS, "dense", *(["sparse"] if has_sparse else [])]
-        for rows in self._pages(collection, wanted, fields, INSERT_ROWS):
+        for rows in self._pages(collection, expression, fields, INSERT_ROWS):
             chunks = [
                 dataclasses.replace(
                     chunk,
@@ -136,48 +141,50 @@ class MilvusStore:
         return copied
 
     def delete(self, collection: str, version_ids: Sequence[str]) -> None:
-        for start in range(0, len(version_ids), _VERSIONS_AT_ONCE):
-            expression = f"version_id in {literal(list(version_ids[start : start + _VERSIONS_AT_ONCE]))}"
-            with self._milvus.border(collection):
-                name = self._milvus.open(collection).name
+        for start in range(0, len(version_ids), _VERSIONS_PER_DELETE):
+            expression = f"version_id in {literal(list(version_ids[start : start + _VERSIONS_PER_DELETE]))}"
+            with self._milvus.access(collection):
+                name = self._milvus.load(collection).name
                 self._milvus.client().delete(name, filter=expression, timeout=self._timeout_s)
 
     def count(self, collection: str, version_id: str | None = None) -> int:
         expression = "" if version_id is None else f"version_id == {literal(version_id)}"
-        with self._milvus.border(collection):
-            name = self._milvus.open(collection).name
+        with self._milvus.access(collection):
+            name = self._milvus.load(collection).name
             rows = self._milvus.client().query(
                 name, filter=expression, output_fields=["count(*)"], timeout=self._timeout_s
             )
         return int(rows[0]["count(*)"])
 
     def chunk_ids(self, collection: str) -> list[str]:
-        return [row["chunk_id"] for rows in self._pages(collection, "", ["chunk_id"], _IDS_AT_ONCE) for row in rows]
+        return [row["chunk_id"] for rows in self._pages(collection, "", ["chunk_id"], _IDS_PER_PAGE) for row in rows]
 
-    def chunks(
-        self, collection: str, chunk_ids: Sequence[str], filters: Mapping[str, Any] | None = None
-    ) -> list[Chunk]:
+    def chunks(self, collection: str, chunk_ids: Sequence[str], filters: Filters | None = None) -> list[Chunk]:
         found: list[Chunk] = []
         chunk_ids = list(dict.fromkeys(chunk_ids))
         for start in range(0, max(len(chunk_ids), 1), _PAGE_ROWS):
-            with self._milvus.border(collection, filtered=filters is not None):
-                name = self._milvus.open(collection).name  # first: connecting decides on templates
+            with self._milvus.access(collection, filtered=filters is not None):
+                name = self._milvus.load(
+                    collection
+                ).name  # first: only the connection knows whether there are templates
                 ids = chunk_ids[start : start + _PAGE_ROWS]
-                wanted = filter_arguments(filters, (), has_templates=self._milvus.has_templates, chunk_ids=ids)
+                restriction = filter_arguments(filters, (), has_templates=self._milvus.has_templates, chunk_ids=ids)
                 if ids:
-                    wanted |= {"output_fields": CHUNK_FIELDS, "timeout": self._timeout_s}
-                    found += map(chunk_of, self._milvus.client().query(name, **wanted))
+                    rows: list[ChunkRow] = self._milvus.client().query(
+                        name, output_fields=CHUNK_FIELDS, timeout=self._timeout_s, **restriction
+                    )
+                    found += map(chunk_of, rows)
         return found
 
     def pages(self, collection: str, rows: int) -> Iterator[tuple[list[Chunk], Vectors]]:
         for page in self._pages(collection, "", [*CHUNK_FIELDS, "dense"], min(rows, _PAGE_ROWS)):
             yield list(map(chunk_of, page)), _vectors(page)
 
-    def _pages(self, collection: str, expression: str, fields: list[str], rows: int) -> Iterator[list[dict[str, Any]]]:
-        """Rows as a query finds them, which sees unflushed ones too. Others have their turn between two pages."""
-        with self._milvus.border(collection):
-            iterator = self._milvus.client().query_iterator(
-                self._milvus.open(collection).name,
+    def _pages(self, collection: str, expression: str, fields: list[str], rows: int) -> Iterator[list[ChunkRow]]:
+        """Rows by a query, which sees unflushed ones too. Other threads can use Milvus between two pages."""
+        with self._milvus.access(collection):
+            iterator: QueryIterator = self._milvus.client().query_iterator(
+                self._milvus.load(collection).name,
                 batch_size=rows,
                 filter=expression,
                 output_fields=fields,
@@ -185,7 +192,7 @@ class MilvusStore:
             )
         try:
             while True:
-                with self._milvus.border(collection):
+                with self._milvus.access(collection):
                     page = list(iterator.next())
                 if not page:
                     return
@@ -193,7 +200,7 @@ class MilvusStore:
         finally:
             iterator.close()
 
-    def _flush_sometimes(self, name: str, rows: int) -> None:
+    def _flush_if_due(self, name: str, rows: int) -> None:
         if not self._milvus.is_lite:
             return
         self._unflushed[name] += rows
@@ -208,7 +215,7 @@ class MilvusStore:
         collection: str,
         vectors: Vectors,
         limit: int,
-        filters: Mapping[str, Any] | None = None,
+        filters: Filters | None = None,
         *,
         without: Sequence[str] = (),
     ) -> list[list[Match]]:
@@ -219,7 +226,7 @@ class MilvusStore:
         collection: str,
         queries: Sequence[str],
         limit: int,
-        filters: Mapping[str, Any] | None = None,
+        filters: Filters | None = None,
         *,
         without: Sequence[str] = (),
     ) -> list[list[Match]]:
@@ -230,7 +237,7 @@ class MilvusStore:
         collection: str,
         vectors: Sequence[SparseVector],
         limit: int,
-        filters: Mapping[str, Any] | None = None,
+        filters: Filters | None = None,
         *,
         without: Sequence[str] = (),
     ) -> list[list[Match]]:
@@ -239,12 +246,12 @@ class MilvusStore:
     # --- the connection ----------------------------------------------------------------------
 
     def ping(self) -> None:
-        with self._milvus.border():
+        with self._milvus.access():
             self._milvus.client().list_collections(timeout=self._timeout_s)
 
     def close(self) -> None:
         self._milvus.close()
 
 
-def _vectors(rows: Sequence[Mapping[str, Any]]) -> Vectors:
+def _vectors(rows: Sequence[ChunkRow]) -> Vectors:
     return np.array([row["dense"] for row in rows], dtype=np.float32)

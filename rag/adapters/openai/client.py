@@ -1,4 +1,4 @@
-"""The openai package's client, told everything and left to find nothing out."""
+"""The openai package's client without configuration from the environment."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from rag.types import JsonObject
 
 _CONNECT_S = 5.0
 _IDLE_S = 3.0
-"""Idle connections are dropped before common servers drop them (after 5 s), so that none is closed under a request."""
+"""Idle connections are closed before common servers close them (after 5 s), so that no request loses its connection."""
 
 
-class BareOpenAiClient(AsyncOpenAI):
-    """Sends a key and headers of ours alone.
+class OpenAiClient(AsyncOpenAI):
+    """A client that sends only the key and headers given here, and never retries.
 
-    The package's own client adds what it finds in a dozen environment variables (OPENAI_ORG_ID,
-    OPENAI_CUSTOM_HEADERS, ...), which are meant for another server. It tries nothing again: whoever asked decides.
+    The package's own client adds values of environment variables (docs/bentoml_issues.md#o8).
 
     Args:
-        key: Empty: none is sent.
-        timeout_s: Of silence.
+        key: Sent as a bearer token; empty: none is sent.
+        timeout_s: Seconds without data after which a request fails.
     """
 
     def __init__(self, url: str, key: str, timeout_s: float) -> None:
@@ -30,7 +29,7 @@ class BareOpenAiClient(AsyncOpenAI):
         timeout = Timeout(timeout_s, connect=_CONNECT_S, pool=None)
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=_IDLE_S)
         client = httpx2.AsyncClient(
-            # No redirects: prompts and key are for this address alone.
+            # No redirects: prompts and key must not go to another server.
             timeout=timeout, limits=limits, trust_env=False, follow_redirects=False, verify=ssl.create_default_context()
         )  # fmt: skip
         super().__init__(base_url=url, api_key=key or "none", timeout=timeout, max_retries=0, http_client=client)
@@ -40,12 +39,12 @@ class BareOpenAiClient(AsyncOpenAI):
         return {"Content-Type": "application/json", "User-Agent": "rag"}
 
     async def ask_models(self, timeout_s: float) -> object:
-        """What `/models` answers, whatever it is."""
+        """The JSON answer of `/models`, unchecked."""
         headers = self._headers("application/json")
         return await self.get("/models", cast_to=object, options={"timeout": Timeout(timeout_s), "headers": headers})
 
     async def open_stream(self, path: str, body: JsonObject, request_id: str) -> AsyncStream[object]:
-        """The objects of a stream, once its head has come."""
+        """The objects of a stream, once its response headers have arrived."""
         headers = {**self._headers("text/event-stream"), "X-Request-Id": request_id}
         return await self.post(
             path, body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object], options={"headers": headers}

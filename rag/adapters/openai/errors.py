@@ -1,4 +1,4 @@
-"""What an OpenAI-compatible server, or the way to it, fails with, as errors of ours."""
+"""Translates the errors of an OpenAI-compatible server and of the connection to it."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ _log = logging.getLogger("rag.llm")
 
 @dataclass(frozen=True, slots=True)
 class OpenAiRequest:
-    """What the server is asked: a path and its JSON body."""
+    """A request to the server: a path and a JSON body."""
 
     path: str
     body: Mapping[str, Any]
     adapter: str = ""
-    """Named by the request; empty: the configured model."""
+    """The LoRA adapter that the request names; empty: the configured model."""
     copies: int = 1
-    """Texts that the one text of the answer stands for: those of temperature 0 are all the same."""
+    """Number of identical texts in the answer: at temperature 0 one text is generated and copied."""
 
 
 class ServerErrors:
-    """Translates at the border, and shows neither key nor address of the server but its host.
+    """Translates errors. Messages contain the host of the server, but neither its full URL nor the key.
 
     Args:
-        key: Kept out of every message, should the server repeat it.
+        key: Removed from messages in which the server repeats it.
     """
 
     def __init__(self, host: str, timeout_s: float, key: str = "") -> None:
@@ -77,11 +77,11 @@ class ServerErrors:
             lost = cause in ("ReadError", "WriteError", "RemoteProtocolError")
             raise self.unavailable(f"{'broke off' if lost else 'does not answer'} ({cause})") from None
         except APIError as error:
-            raise self._told(error, request) from None
+            raise self._from_api_error(error, request) from None
         except (ValueError, RecursionError):
-            raise self.unavailable("sent something that is no stream of completions") from None
+            raise self.unavailable("did not send a stream of completions") from None
 
-    def _told(self, error: APIError, request: OpenAiRequest) -> RagError:
+    def _from_api_error(self, error: APIError, request: OpenAiRequest) -> RagError:
         status, message = _status(error), self._readable(error)
         if status >= 500:
             _log.warning("%s answered %d to %s: %s", self._server, status, request.path, message)
@@ -113,7 +113,7 @@ class ServerErrors:
 
 
 def _status(error: APIError) -> int:
-    """HTTP's, or that of an error that came within the stream, by its number or its kind."""
+    """The HTTP status, or for an error within the stream the status that its code or type stands for."""
     if isinstance(error, APIStatusError):
         return error.status_code
     code = str(error.code or "")
@@ -134,10 +134,10 @@ def _refused(message: str, error: APIError, request: OpenAiRequest) -> InvalidRe
 
 
 def _param(message: str, error: APIError, request: OpenAiRequest) -> str:
-    """By our own name. Servers that do not say which field it is often name it in their message; empty: none is."""
-    told = re.split(r"[.\[]", str(error.param or "").removeprefix("body."))[0]
-    if told in request.body or told in _OUR_NAMES or told == "prompt":
-        return _OUR_NAMES.get(told, told)
+    """This project's name of the field at fault; empty: unknown. Many servers name the field in the message only."""
+    field = re.split(r"[.\[]", str(error.param or "").removeprefix("body."))[0]
+    if field in request.body or field in _OUR_NAMES or field == "prompt":
+        return _OUR_NAMES.get(field, field)
     names = [name for name in request.body if name not in _NOT_OURS and re.search(rf"\b{name}\b", message)]
     if not names and _STRUCTURES & request.body.keys() and _STRUCTURE.search(message):
         return "structured_outputs"

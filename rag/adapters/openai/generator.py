@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from openai import AsyncStream, BadRequestError, UnprocessableEntityError
 
-from rag.adapters.openai.client import BareOpenAiClient
+from rag.adapters.openai.client import OpenAiClient
 from rag.adapters.openai.errors import OpenAiRequest, ServerErrors
-from rag.adapters.openai.models import OpenAiModels, ServedThere
+from rag.adapters.openai.models import OpenAiModels, ServerCapabilities
 from rag.adapters.openai.sampling import OPENAI_NAMES, openai_fields
 from rag.adapters.openai.stream import CompletionReader
 from rag.config import LLMSettings
@@ -49,7 +49,7 @@ class OpenAiGenerator:
         self._count = count
         self._own_sampling = own_sampling or {}
         self._errors = ServerErrors(urlsplit(url).hostname or url, settings.timeout_s, key)
-        self._client = BareOpenAiClient(url, key, settings.timeout_s)
+        self._client = OpenAiClient(url, key, settings.timeout_s)
         self._models = OpenAiModels(self._client, self._errors, settings.model)
         self._habits = _Habits()
         self._running = 0
@@ -95,7 +95,7 @@ class OpenAiGenerator:
         await anext(pieces)
         return pieces
 
-    async def _served(self, adapter: str) -> ServedThere:
+    async def _served(self, adapter: str) -> ServerCapabilities:
         served = self._models.served()
         if adapter and adapter not in served.adapters:
             await self._models.ask()  # it may have been loaded just now
@@ -105,7 +105,7 @@ class OpenAiGenerator:
         return served
 
     def _request(
-        self, prompt: ModelInput, sampling: Mapping[str, Any], served: ServedThere, adapter: str
+        self, prompt: ModelInput, sampling: Mapping[str, Any], served: ServerCapabilities, adapter: str
     ) -> OpenAiRequest:
         if not isinstance(prompt, Chat) and not prompt:
             raise InvalidRequest("prompt: has no tokens", param="prompt")
@@ -122,7 +122,7 @@ class OpenAiGenerator:
         path = "/chat/completions" if isinstance(prompt, Chat) else "/completions"
         return OpenAiRequest(path, body, adapter, copies)
 
-    def _chosen(self, prompt: ModelInput, sampling: Mapping[str, Any], served: ServedThere) -> JsonObject:
+    def _chosen(self, prompt: ModelInput, sampling: Mapping[str, Any], served: ServerCapabilities) -> JsonObject:
         """The parameters with our defaults, and without what is ours and the server would not know."""
         context_tokens = self._context_tokens(served)
         chosen = {"temperature": self._settings.temperature} | {
@@ -145,7 +145,7 @@ class OpenAiGenerator:
             return wanted
         return None if isinstance(prompt, Chat) else max(_LEAST_TOKENS, room)
 
-    def _context_tokens(self, served: ServedThere) -> int | None:
+    def _context_tokens(self, served: ServerCapabilities) -> int | None:
         return self._settings.context_tokens or served.context_tokens
 
     def _prompt_tokens(self, prompt: ModelInput) -> int:

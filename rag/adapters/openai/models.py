@@ -1,4 +1,4 @@
-"""The models that an OpenAI-compatible server lists, asked for now and then."""
+"""Polls the models of an OpenAI-compatible server."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, TypeAdapter
 
-from rag.adapters.openai.client import BareOpenAiClient
+from rag.adapters.openai.client import OpenAiClient
 from rag.adapters.openai.errors import OpenAiRequest, ServerErrors
 from rag.errors import RagError, Starting
 
-_STEADY_S = 5.0
-_WAITING_S = 1.0
+_READY_INTERVAL_S = 5.0
+_NOT_READY_INTERVAL_S = 1.0
 _TIMEOUT_S = 5.0
-_PATIENCE = 3
-"""Questions in a row that may stay without an answer: a server that is busy is slow, not gone."""
-_KNOWS_VLLM = {"vllm", "rag"}
-"""Owners of models on servers that take vLLM's parameters: vLLM's own, and a bundle like this one."""
+_MAX_MISSED_POLLS = 3
+"""Unanswered polls in a row before the server counts as down: a busy server may be slow."""
+_VLLM_OWNERS = {"vllm", "rag"}
+"""Values of `owned_by` on servers that accept vLLM's parameters: vLLM itself, and another bundle like this one."""
 _RAG = "rag"
 _LIST = OpenAiRequest("/models", {})
 logger = logging.getLogger("rag.llm")
@@ -40,46 +40,46 @@ _LISTING: TypeAdapter[_Listing | list[_Entry]] = TypeAdapter(_Listing | list[_En
 
 
 @dataclass(frozen=True, slots=True)
-class ServedThere:
-    """What a server has for us."""
+class ServerCapabilities:
+    """What an OpenAI-compatible server offers."""
 
     model: str
     context_tokens: int | None
-    """None: it does not say."""
+    """None: the server does not say."""
     adapters: frozenset[str]
     is_vllm: bool
-    """Whether it takes vLLM's parameters."""
+    """Whether the server accepts vLLM's parameters."""
 
 
 class OpenAiModels:
-    """Knows what the server has, and whether it answers.
+    """Polls the server's list of models, and knows whether the server answers.
 
     Args:
-        model: As the server calls it; None: the first one listed.
+        model: The server's name of the model; None: the first one listed.
     """
 
-    def __init__(self, client: BareOpenAiClient, errors: ServerErrors, model: str | None) -> None:
+    def __init__(self, client: OpenAiClient, errors: ServerErrors, model: str | None) -> None:
         self._client = client
         self._errors = errors
         self._model = model
-        self._served: ServedThere | None = None
+        self._served: ServerCapabilities | None = None
         self._failure: RagError | None = Starting("the language model's server has not answered yet")
-        self._missed = 0
+        self._missed_polls = 0
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._keep_asking())
+        self._task = asyncio.create_task(self._poll())
 
     def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
 
-    def served(self) -> ServedThere:
-        """As the server said last, be it silent now.
+    def served(self) -> ServerCapabilities:
+        """The last known capabilities, even if the server does not answer now.
 
         Raises:
-            Starting: it has not been asked yet.
-            DependencyUnavailable: why it has never said.
+            Starting: the server has not been asked yet.
+            DependencyUnavailable: the server has never answered; says why.
         """
         if self._served is None:
             self.check()
@@ -87,27 +87,31 @@ class OpenAiModels:
         return self._served
 
     def check(self) -> None:
-        """Raises what keeps the server from answering."""
+        """Raise the current failure, if there is one."""
         if self._failure is not None:
             raise type(self._failure)(self._failure.message, param=self._failure.param)
 
     async def ask(self) -> None:
-        """Ask now. What fails is what `check` raises from then on."""
+        """Poll once. `check` raises the failure from then on, if there is one."""
         try:
             self._note(await self._listed())
         except RagError as error:
-            self._missed += 1
-            # One that never answered, or refuses, is not a busy one.
-            if self._failure is not None or "was silent" not in error.message or self._missed >= _PATIENCE:
+            self._missed_polls += 1
+            # Only a timeout of a server that has answered before may mean that it is busy.
+            if (
+                self._failure is not None
+                or "was silent" not in error.message
+                or self._missed_polls >= _MAX_MISSED_POLLS
+            ):
                 self._fail(error)
-        except Exception as error:  # a defect of ours must not end the asking
+        except Exception as error:  # a bug here must not end the polling
             logger.exception("the language model's server could not be asked")
             self._fail(self._errors.unavailable(f"could not be asked ({type(error).__name__})"))
 
-    async def _keep_asking(self) -> None:
+    async def _poll(self) -> None:
         while True:
             await self.ask()
-            await asyncio.sleep(_STEADY_S if self._failure is None else _WAITING_S)
+            await asyncio.sleep(_READY_INTERVAL_S if self._failure is None else _NOT_READY_INTERVAL_S)
 
     async def _listed(self) -> Sequence[_Entry]:
         with self._errors.translated(_LIST):
@@ -122,32 +126,32 @@ class OpenAiModels:
         served = self._chosen(entries)
         if self._failure is not None or self._served is None or served.model != self._served.model:
             kind = "vLLM" if served.is_vllm else "not vLLM"
-            logger.info("writing with %s at a server that is %s", served.model, kind)
-        self._served, self._failure, self._missed = served, None, 0
+            logger.info("using the model %s on a server that is %s", served.model, kind)
+        self._served, self._failure, self._missed_polls = served, None, 0
 
     def _fail(self, error: RagError) -> None:
         if self._failure is None or self._failure.message != error.message:
             logger.warning("%s", error.message)
         self._failure = error
 
-    def _chosen(self, entries: Sequence[_Entry]) -> ServedThere:
+    def _chosen(self, entries: Sequence[_Entry]) -> ServerCapabilities:
         self._refuse_rag(entries)
         by_name = {entry.id: entry for entry in entries}
         if self._model is None and not entries:
             raise self._errors.unavailable("lists no model; set RAG_LLM__MODEL")
         name = self._model or entries[0].id
-        is_vllm = any(entry.owned_by in _KNOWS_VLLM for entry in entries)
+        is_vllm = any(entry.owned_by in _VLLM_OWNERS for entry in entries)
         entry = by_name.get(name)
         if entry is None and is_vllm:
             names = ", ".join(list(by_name)[:8])
             raise self._errors.unavailable(f"has no model {name} (RAG_LLM__MODEL); it has {names}")
-        ours = {entry.id for entry in entries if entry.owned_by == "vllm" and entry.parent} | {
+        adapters = {entry.id for entry in entries if entry.owned_by == "vllm" and entry.parent} | {
             entry.id for entry in entries if entry.parent == name
         }
-        return ServedThere(name, entry.max_model_len if entry else None, frozenset(ours - {name}), is_vllm)
+        return ServerCapabilities(name, entry.max_model_len if entry else None, frozenset(adapters - {name}), is_vllm)
 
     def _refuse_rag(self, entries: Sequence[_Entry]) -> None:
-        """A bundle like this one: with its model `rag` it would search once more for each prompt."""
+        """Refuse the model `rag` of another bundle like this one, which would search documents for each prompt."""
         is_bundle = any(entry.id == _RAG and entry.owned_by == _RAG for entry in entries)
         if is_bundle and (self._model or _RAG).partition(":")[0] == _RAG:
             others = [entry.id for entry in entries if entry.id != _RAG and not entry.parent]

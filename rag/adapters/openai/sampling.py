@@ -1,4 +1,4 @@
-"""vLLM's sampling parameters in the terms of OpenAI's API."""
+"""Converts vLLM's sampling parameters to fields of OpenAI's API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OPENAI_NAMES = frozenset(
         "frequency_penalty",
     }
 )  # fmt: skip
-"""Those that OpenAI's API calls the same."""
+"""Parameters with the same name in OpenAI's API."""
 VLLM_NAMES = frozenset(
     {
         "top_k", "min_p", "repetition_penalty", "min_tokens", "stop_token_ids", "bad_words", "ignore_eos",
@@ -23,15 +23,15 @@ VLLM_NAMES = frozenset(
         "logprob_token_ids", "repetition_detection", "thinking_token_budget", "stream_interval", "watermarking",
     }
 )  # fmt: skip
-"""Those that vLLM's server takes beside OpenAI's, and others in part."""
-_NOT_STREAMED = "a language model behind RAG_LLM__URL answers in streams, which do not hold it"
+"""Parameters that vLLM's server accepts in addition, and other servers in part."""
+_NOT_STREAMED = "not available with RAG_LLM__URL: the server is asked for streams, which do not contain it"
 
 
 def openai_fields(sampling: Mapping[str, Any], *, is_chat: bool, is_vllm: bool) -> JsonObject:
-    """Fields of a request's body.
+    """The fields of a request's body.
 
     Raises:
-        InvalidRequest: names a parameter that no server would understand.
+        InvalidRequest: a parameter that no server accepts.
     """
     fields: JsonObject = {}
     for name, value in sampling.items():
@@ -48,14 +48,14 @@ def openai_fields(sampling: Mapping[str, Any], *, is_chat: bool, is_vllm: bool) 
         elif name == "prompt_logprobs":
             raise InvalidRequest(f"{name}: {_NOT_STREAMED}", param=name)
         else:
-            raise InvalidRequest(f"{name}: is no parameter of a language model behind RAG_LLM__URL", param=name)
+            raise InvalidRequest(f"{name}: is not supported with RAG_LLM__URL", param=name)
     return fields
 
 
 def _structure(structure: Mapping[str, Any], is_vllm: bool) -> JsonObject:
-    """As `response_format`, which all servers know, where that can say it.
+    """Structured outputs as `response_format`, which all servers know, or as vLLM's own field.
 
-    Others would let a field of vLLM's pass, and write what they like: they are not sent it.
+    The latter is sent to vLLM only: other servers would ignore it.
     """
     wanted = {name: value for name, value in structure.items() if value is not None and value is not False}
     if set(wanted) == {"json"}:
@@ -66,15 +66,17 @@ def _structure(structure: Mapping[str, Any], is_vllm: bool) -> JsonObject:
     if is_vllm:
         return {"structured_outputs": wanted}
     names = ", ".join(wanted) or "nothing"
-    message = f"structured_outputs: {names}: the server behind RAG_LLM__URL is not vLLM; it takes json or json_object"
+    message = (
+        f"structured_outputs: {names}: not supported: the server of RAG_LLM__URL is not vLLM; use json or json_object"
+    )
     raise InvalidRequest(message, param="structured_outputs")
 
 
-def _schema(schema: Any) -> Any:
+def _schema(schema: object) -> object:
     if not isinstance(schema, str):
         return schema
     try:
         return json.loads(schema)
     except ValueError as error:
-        message = f"structured_outputs: json: is not JSON ({error})"
+        message = f"structured_outputs: json: must be JSON ({error})"
         raise InvalidRequest(message, param="structured_outputs") from error

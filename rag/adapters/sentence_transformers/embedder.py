@@ -1,4 +1,4 @@
-"""A sentence-transformers bi-encoder. Questions do not wait for passages, and are encoded together."""
+"""A sentence-transformers bi-encoder."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ PREFIXES: Mapping[str, tuple[str, str]] = {
     "e5-": ("query: ", "passage: "),
     "nomic-embed-text": ("search_query: ", "search_document: "),
 }
-"""Query and passage prefixes that these models' cards ask for and their files do not always hold."""
+"""Query and passage prefixes that the model cards ask for, for models whose files may not contain them."""
 
 
 class StEmbedder:
-    """See `rag.ports.Embedder`.
+    """Encodes texts and token ids into dense vectors. Implements `rag.ports.Embedder`.
 
     Args:
         folder: Folder or hub id of the model.
         settings: The `embedder` section.
-        turn: Where it computes; the same one for all models of a process.
+        scheduler: Runs the computation; shared by all models of a process.
     """
 
-    def __init__(self, folder: str, settings: EmbedderSettings, turn: ComputeScheduler) -> None:
+    def __init__(self, folder: str, settings: EmbedderSettings, scheduler: ComputeScheduler) -> None:
         import torch
         from sentence_transformers import SentenceTransformer
 
         self._torch = torch
-        self._turn = turn
+        self._scheduler = scheduler
         self._passage_threads = passage_threads(settings)
         self._name = settings.model or EMBEDDED_ENCODER
         _refuse_other_kinds(folder, self._name)
@@ -61,7 +61,7 @@ class StEmbedder:
         self._candidates_at_once = candidates_at_once(settings, self._model.device.type)
         self._tokens = TokenVectorReader(self._model, self._name, self._prefixes)
         self._ids = StTokenIds(self._model, self._name, self._prefixes)
-        # The tokenizer sets itself up at its first use, and refuses that while another thread uses it.
+        # Configures the tokenizer, which must not happen while another thread uses it (docs/bentoml_issues.md#o2).
         self._run_model(["ready"], QUESTION_THREADS)
 
     @property
@@ -75,7 +75,7 @@ class StEmbedder:
     async def encode(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> Vectors:
         whole = self._whole(texts, kind)
         if kind == "query":
-            return await self._turn.question(partial(self._run_model, whole, QUESTION_THREADS))
+            return await self._scheduler.question(partial(self._run_model, whole, QUESTION_THREADS))
         return await self._encode_passages(whole)
 
     async def count(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> TokenCounts:
@@ -85,7 +85,7 @@ class StEmbedder:
         return TokenCounts(tuple(await asyncio.to_thread(self._ids.count, whole)), self._ids.max_tokens)
 
     def _whole(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> list[Any]:
-        """With the prefix of their kind."""
+        """The inputs of the model: texts or token ids with the prefix of their kind."""
         if are_ids(texts):
             return self._ids.framed(texts, kind)
         return [f"{self._prefixes[kind]}{text}" for text in texts]
@@ -93,21 +93,21 @@ class StEmbedder:
     async def encode_tokens(self, texts: Sequence[str], kind: TextKind) -> list[TokenVectors]:
         """See `rag.adapters.sentence_transformers.late_interaction.TokenEncoder`."""
         if kind == "query":
-            return await self._turn.question(partial(self._read_tokens, list(texts), kind))
+            return await self._scheduler.question(partial(self._read_tokens, list(texts), kind))
         slices = slices_by_length([len(text) for text in texts], self._candidates_at_once)
         runs = [partial(self._read_tokens, [texts[i] for i in part], kind) for part in slices]
-        return in_order(slices, await asyncio.gather(*(self._turn.candidates(run) for run in runs)))
+        return in_order(slices, await asyncio.gather(*(self._scheduler.candidates(run) for run in runs)))
 
     async def _encode_passages(self, texts: list[Any]) -> Vectors:
-        """In slices of like length, each of which lets waiting questions go first."""
+        """Encode in slices of similar length; waiting questions are encoded between two slices."""
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         for part in slices_by_length([len(text) for text in texts], self._at_once):
             chosen = [texts[i] for i in part]
-            vectors[part] = await self._turn.passages(partial(self._run_model, chosen, self._passage_threads))
+            vectors[part] = await self._scheduler.passages(partial(self._run_model, chosen, self._passage_threads))
         return vectors
 
     def _run_model(self, texts: list[Any], threads: int) -> Vectors:
-        """Of texts, or of token ids."""
+        """Vectors of texts or of token ids."""
         self._torch.set_num_threads(threads)
         if are_ids(texts):
             return self._ids.encode(texts)
@@ -125,7 +125,7 @@ class StEmbedder:
         return self._tokens.read(texts, kind)
 
     def _choose_prefixes(self, settings: EmbedderSettings) -> dict[TextKind, str]:
-        """What the user set, else what the model's files say, else what its card is known to ask for."""
+        """The prefixes in the settings, else those in the model's files, else those known from its model card."""
         own: Mapping[str, str] = self._model.prompts or {}
         known = next((pair for part, pair in PREFIXES.items() if part in self._name.lower()), ("", ""))
         query = own.get("query") or known[0]

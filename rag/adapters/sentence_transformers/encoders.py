@@ -1,4 +1,4 @@
-"""The encoders of one process: the configured one, and others that are loaded when they are asked for."""
+"""The encoders of one process: the configured one, and others that are loaded on demand."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ E = TypeVar("E", bound=Embedder)
 
 
 class Encoders(Generic[E]):
-    """See `rag.ports.Embedders`.
+    """Encoders by model name. Implements `rag.ports.Embedders`.
 
     Args:
-        default: The configured one; it stays.
-        load: Makes the one of that name, with the prefixes of its own files and card. Blocks; SetupError: it is not
-            to be had.
-        kept: Others in memory at most, as `ModelRegistry` has it; so with `loading`.
+        default: The configured encoder, which is never evicted.
+        load: Loads the model of that name, with the prefixes of its own files and card. Blocks; raises SetupError if
+            it cannot be loaded.
+        max_models: As for `ModelRegistry`; so is `loading`.
     """
 
     def __init__(
-        self, default: E, load: Callable[[str], E], *, kept: int = 2, loading: asyncio.Lock | None = None
+        self, default: E, load: Callable[[str], E], *, max_models: int = 2, loading: asyncio.Lock | None = None
     ) -> None:
         self._default = default
-        self._others = ModelRegistry("embedding model", load, kept=kept, loading=loading)
+        self._others = ModelRegistry("embedding model", load, max_models=max_models, loading=loading)
 
     @property
     def default(self) -> E:

@@ -1,4 +1,4 @@
-"""Models of one kind by their names, loaded when they are asked for."""
+"""Models of one kind by name, loaded on demand."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import asyncio
 import gc
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
+
+from cachetools import LRUCache
 
 from rag.errors import ModelNotFound, RagError, SetupError
 
@@ -17,78 +18,74 @@ M = TypeVar("M")
 
 
 class ModelRegistry(Generic[M]):
-    """See `rag.ports.SparseEmbedders` for `named`.
+    """An LRU cache of models. For `named`, see `rag.ports.SparseEmbedders`.
 
     Args:
-        kind: In the words of a message, such as `sparse encoder`.
-        load: Makes the one of that name. Blocks; SetupError: it is not to be had.
-        kept: Models in memory at most beside those of `load_now`, while none is being loaded. The one that was not
-            used for longest goes first.
-        loading: Held while one loads, since transformers sets global defaults meanwhile; the same one for all kinds
-            of a process.
+        kind: What the models are, for messages, such as `sparse encoder`.
+        load: Loads the model of that name. Blocks; raises SetupError if there is no such model.
+        max_models: Models in memory in addition to those of `preload`; the least recently used one is evicted.
+        loading: Held while a model loads; shared by all kinds of models (docs/bentoml_issues.md#o3).
     """
 
     def __init__(
-        self, kind: str, load: Callable[[str], M], *, kept: int = 2, loading: asyncio.Lock | None = None
+        self, kind: str, load: Callable[[str], M], *, max_models: int = 2, loading: asyncio.Lock | None = None
     ) -> None:
         self._kind = kind
         self._load = load
-        self._kept = kept
         self._one_at_a_time = loading or asyncio.Lock()
-        self._staying: dict[str, M] = {}
-        self._others: OrderedDict[str, M] = OrderedDict()
+        self._pinned: dict[str, M] = {}
+        self._others: LRUCache[str, M] = LRUCache(max_models)
         self._loading: dict[str, asyncio.Task[M]] = {}
 
-    def load_now(self, model: str, option: str) -> M:
-        """The one that a setting names; it stays. Blocks.
+    def preload(self, model: str, option: str) -> M:
+        """Load a model that a setting names; it is never evicted. Blocks.
 
         Raises:
-            SetupError: it is not to be had, or cannot be loaded; names setting and model.
+            SetupError: it cannot be loaded; names the setting and the model.
         """
         try:
-            self._staying[model] = self._load(model)
+            self._pinned[model] = self._load(model)
         except RagError:
             raise
         except Exception as error:
             _log.warning("the %s %r could not be loaded", self._kind, model, exc_info=True)
             raise SetupError(f"{option}: {self._not_loaded(model, error)}", param=option) from error
-        return self._staying[model]
+        return self._pinned[model]
 
     async def named(self, model: str) -> M:
-        if model in self._staying:
-            return self._staying[model]
+        if model in self._pinned:
+            return self._pinned[model]
         if model in self._others:
-            self._others.move_to_end(model)
             return self._others[model]
         if model not in self._loading:
             self._loading[model] = asyncio.create_task(self._load_in_turn(model))
             self._loading[model].add_done_callback(lambda task: self._loaded(model, task))
-        # A caller who leaves does not end what others wait for.
+        # Shielded: other callers may wait for the same model.
         return await asyncio.shield(self._loading[model])
 
     async def _load_in_turn(self, model: str) -> M:
         async with self._one_at_a_time:
-            begun = time.monotonic()
-            loaded = await asyncio.to_thread(self._load_or_say, model)
-            _log.info("the %s %r is ready after %.0f s", self._kind, model, time.monotonic() - begun)
+            started = time.monotonic()
+            loaded = await asyncio.to_thread(self._load_or_raise, model)
+            _log.info("the %s %r is ready after %.0f s", self._kind, model, time.monotonic() - started)
+        before = set(self._others)
         self._others[model] = loaded
-        if len(self._others) > self._kept:
-            gone, _ = self._others.popitem(last=False)
-            _log.info("the %s %r was not used for longest and is dropped", self._kind, gone)
-            await asyncio.to_thread(gc.collect)  # a model is full of cycles: its memory would stay taken
+        for evicted in before - set(self._others):
+            _log.info("evicted the least recently used %s %r", self._kind, evicted)
+            await asyncio.to_thread(gc.collect)  # frees the reference cycles of the evicted model
         return loaded
 
     def _loaded(self, model: str, task: asyncio.Task[M]) -> None:
         del self._loading[model]
         if not task.cancelled():
-            task.exception()  # read here: those who waited for it may all have left
+            task.exception()  # retrieved here, since all callers may have been cancelled
 
-    def _load_or_say(self, model: str) -> M:
+    def _load_or_raise(self, model: str) -> M:
         try:
             return self._load(model)
         except SetupError as error:
-            reason = error.message.removeprefix(f"{error.param}: ")  # no setting is at fault: the name came by request
-            raise ModelNotFound(f"the {self._kind} {model!r} is not to be had: {reason}", param="model") from error
+            reason = error.message.removeprefix(f"{error.param}: ")  # the name came from a request, not from a setting
+            raise ModelNotFound(f"the {self._kind} {model!r} is not available: {reason}", param="model") from error
         except RagError:
             raise
         except Exception as error:
@@ -97,7 +94,6 @@ class ModelRegistry(Generic[M]):
 
     def _not_loaded(self, model: str, error: Exception) -> str:
         return (
-            f"the {self._kind} {model!r} was found but could not be loaded ({type(error).__name__}); it must be "
-            "a sentence-transformers model with *.safetensors weights, and fit into memory beside the others; the "
-            "service's log has more"
+            f"the {self._kind} {model!r} could not be loaded ({type(error).__name__}); it must be a "
+            "sentence-transformers model with *.safetensors weights, and fit into memory; the service's log has details"
         )

@@ -14,13 +14,13 @@ from rag.types import RerankKind
 
 
 class LocalRerankers:
-    """See `rag.ports.Rerankers`.
+    """The rerankers that run in this process. Implements `rag.ports.Rerankers`.
 
     Args:
-        encoders: Whose token vectors are compared.
-        cross_encoders: By their names.
-        cache: Of the token vectors of passages.
-        cross_encoder: Name of the configured one, if there is one.
+        encoders: Compute the token vectors for late interaction.
+        cross_encoders: Cross-encoders by name.
+        cache: Token vectors of passages.
+        cross_encoder: Name of the configured cross-encoder, if there is one.
     """
 
     def __init__(
@@ -28,20 +28,23 @@ class LocalRerankers:
         encoders: Encoders[StEmbedder],
         cross_encoders: ModelRegistry[StCrossEncoder],
         cache: TokenVectorCache,
-        turn: ComputeScheduler,
+        scheduler: ComputeScheduler,
         cross_encoder: str | None,
     ) -> None:
         self._encoders = encoders
         self._cross_encoders = cross_encoders
         self._cache = cache
-        self._turn = turn
+        self._scheduler = scheduler
         self._configured = cross_encoder
 
     async def of(self, kind: RerankKind, model: str | None) -> Reranker:
         if kind == "late_interaction":
             encoder = self._encoders.default if model is None else await self._encoders.named(model)
-            return LateInteraction(encoder, self._cache, self._turn)
+            return LateInteraction(encoder, self._cache, self._scheduler)
         name = model or self._configured
         if name is None:
-            raise ModelNotFound("no cross-encoder is configured; name one, or set RAG_RERANK__MODEL", param="model")
+            raise ModelNotFound(
+                "model: no cross-encoder is configured; name one in the request, or set RAG_RERANK__MODEL",
+                param="model",
+            )
         return await self._cross_encoders.named(name)

@@ -1,4 +1,4 @@
-"""Where the models of a process compute. What a question waits for goes first."""
+"""Schedules the computation of all models of a process; questions have priority over passages."""
 
 from __future__ import annotations
 
@@ -13,31 +13,30 @@ from rag.config import EmbedderSettings
 
 T = TypeVar("T")
 QUESTION_THREADS = 1
-"""A question is too little work to share: where the language model computes on the same cores, two threads that
-wait for each other at every layer take ten times longer than one. Slices of candidates take two to five times longer,
-so that they are shared out whole."""
+"""Threads for one question. A question is too little work to share between threads: if the language model uses the same
+cores, two threads that wait for each other at every layer take ten times longer than one. Slices of candidates take two
+to five times longer, so each slice is computed by one thread."""
 CANDIDATES_AT_ONCE = 4
-"""Candidates computed in one go on a CPU: few enough to be shared out, and no slower than more."""
+"""Candidates in one slice on a CPU: few enough to share them between threads, and no slower than more."""
 _AT_ONCE = 8
-"""Texts computed in one go on a CPU: more gain nothing there, are padded to the longest, and make questions wait."""
+"""Texts in one slice on a CPU: more gain nothing, are padded to the longest, and make questions wait."""
 
 
 class ComputeScheduler:
-    """The threads that compute, shared by all models of a process: for questions, for candidates, for passages.
+    """Threads shared by all models of a process: for questions, for candidates and for passages.
 
-    Candidates are passages that a question is compared with. No slice of passages begins while a question or
-    candidates wait, whichever models they are for; but where there is always one, a slice has its turn now and then,
-    so that documents still come in. They do not wait for the slice in work either, nor questions for
-    candidates: each gets its share of the cores at once.
+    Candidates are passages that a question is compared with. A slice of passages starts only when no question or
+    candidate is waiting, for any model, but after at most `max_wait_s`, so that documents are still ingested under
+    load. Questions and candidates wait neither for a slice of passages that is running nor for each other.
 
     Args:
-        cores: Slices of candidates that are computed side by side, each in one thread. Questions and slices of
-            passages are computed one after the other.
-        patience_s: How long a slice of passages lets others go first.
+        cores: Slices of candidates that are computed in parallel, each in one thread. Questions are computed one at a
+            time, and so are slices of passages.
+        max_wait_s: How long a slice of passages waits for questions and candidates.
     """
 
-    def __init__(self, cores: int = 1, *, patience_s: float = 2.0) -> None:
-        self._patience_s = patience_s
+    def __init__(self, cores: int = 1, *, max_wait_s: float = 2.0) -> None:
+        self._max_wait_s = max_wait_s
         self._for_questions = ThreadPoolExecutor(1, thread_name_prefix="encoder-questions")
         self._for_candidates = ThreadPoolExecutor(cores, thread_name_prefix="encoder-candidates")
         self._for_passages = ThreadPoolExecutor(1, thread_name_prefix="encoder-passages")
@@ -52,9 +51,9 @@ class ComputeScheduler:
         return await self._first(self._for_candidates, compute)
 
     async def passages(self, compute: Callable[[], T]) -> T:
-        async with self._slice:  # else each job's slice would be queued before the next question is looked for
+        async with self._slice:  # one at a time, so that each slice checks for waiting questions before it starts
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._patience_s), self._changed:
+                async with asyncio.timeout(self._max_wait_s), self._changed:
                     await self._changed.wait_for(lambda: self._waited_for == 0)
             return await _run(self._for_passages, compute)
 
@@ -73,16 +72,16 @@ async def _run(thread: ThreadPoolExecutor, compute: Callable[[], T]) -> T:
 
 
 def slices_by_length(lengths: Sequence[int], at_once: int) -> list[list[int]]:
-    """Positions of texts, `at_once` in a slice, those of like length together, the longest first.
+    """Positions of texts in slices of `at_once`, sorted by descending length.
 
-    A batch is padded to its longest text, so that mixed lengths compute nothing useful for half of the time.
+    A batch is padded to its longest text: with mixed lengths, half of the computation would be wasted.
     """
     order = sorted(range(len(lengths)), key=lambda position: lengths[position], reverse=True)
     return [order[start : start + at_once] for start in range(0, len(order), at_once)]
 
 
 def in_order(slices: Sequence[Sequence[int]], results: Sequence[Sequence[T]]) -> list[T]:
-    """What came of the texts of each slice, in the order of all texts."""
+    """The results of all slices, in the original order of the texts."""
     placed: dict[int, T] = {}
     for part, some in zip(slices, results, strict=True):
         placed.update(zip(part, some, strict=True))
@@ -90,12 +89,12 @@ def in_order(slices: Sequence[Sequence[int]], results: Sequence[Sequence[T]]) ->
 
 
 def candidates_at_once(settings: EmbedderSettings, device: str) -> int:
-    """Candidates in a slice on that kind of device."""
+    """Candidates in a slice, for a kind of device such as `cpu` or `cuda`."""
     return settings.batch_size if device != "cpu" else min(settings.batch_size, CANDIDATES_AT_ONCE)
 
 
 def texts_at_once(settings: EmbedderSettings, device: str) -> int:
-    """Texts in a slice on that kind of device, such as `cpu` or `cuda`."""
+    """Texts in a slice, for a kind of device such as `cpu` or `cuda`."""
     return settings.batch_size if device != "cpu" else min(settings.batch_size, _AT_ONCE)
 
 
@@ -105,7 +104,7 @@ def passage_threads(settings: EmbedderSettings) -> int:
 
 @functools.cache
 def _all_threads() -> int:
-    """As torch counts them before the first question sets another number: asked later, it would answer that one."""
+    """torch's default number of threads, read before `torch.set_num_threads` is first called."""
     import torch
 
     return torch.get_num_threads()

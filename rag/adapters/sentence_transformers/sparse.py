@@ -1,10 +1,10 @@
-"""A sentence-transformers sparse encoder: SPLADE, inference-free models, any other."""
+"""A sentence-transformers sparse encoder, such as SPLADE."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rag.adapters.sentence_transformers.model_kind import architectures, declared_kind
 from rag.adapters.sentence_transformers.scheduler import (
@@ -19,36 +19,41 @@ from rag.config import EmbedderSettings
 from rag.errors import SetupError
 from rag.types import SparseVector, TextKind
 
+if TYPE_CHECKING:
+    import torch
+
 OPTION = "RAG_EMBEDDER__SPARSE_MODEL"
 _MOST_TERMS = 1024
-"""Of a text, where the model itself sets no bound: trained ones have some 30 for a question, 200 for a passage."""
+"""Maximum terms of a text, if the model has no limit of its own. Typical: 30 for a question, 200 for a passage."""
 
 
 class StSparseEmbedder:
-    """See `rag.ports.SparseEmbedder`. Prompts are those of the model's own files.
+    """Encodes texts into sparse vectors. Implements `rag.ports.SparseEmbedder`.
+
+    Prompts are those in the model's files.
 
     Args:
         folder: Folder of the model.
-        name: What it is called.
-        settings: The `embedder` section: device, threads and batch size are the encoder's.
-        turn: Where it computes; the same one for all models of a process.
+        name: The name of the model.
+        settings: The `embedder` section, for device, threads and batch size.
+        scheduler: Runs the computation; shared by all models of a process.
 
     Raises:
-        SetupError: the model is no sparse encoder.
+        SetupError: the model is not a sparse encoder.
     """
 
-    def __init__(self, folder: str, name: str, settings: EmbedderSettings, turn: ComputeScheduler) -> None:
+    def __init__(self, folder: str, name: str, settings: EmbedderSettings, scheduler: ComputeScheduler) -> None:
         import torch
         from sentence_transformers import SparseEncoder
 
         self._torch = torch
-        self._turn = turn
+        self._scheduler = scheduler
         self._threads = passage_threads(settings)
         self._name = name
         _refuse_other_kinds(folder, name)
-        self._model: Any = SparseEncoder(folder, device=settings.device)
+        self._model = SparseEncoder(folder, device=settings.device)
         self._at_once = texts_at_once(settings, self._model.device.type)
-        for kind in ("query", "passage"):  # each may have a tokenizer, which sets itself up at its first use
+        for kind in ("query", "passage"):  # configures both tokenizers (docs/bentoml_issues.md#o2)
             self._run_model(["ready"], kind, QUESTION_THREADS)
 
     @property
@@ -57,10 +62,10 @@ class StSparseEmbedder:
 
     async def encode(self, texts: Sequence[str], kind: TextKind) -> list[SparseVector]:
         if kind == "query":
-            return await self._turn.question(partial(self._run_model, list(texts), kind, QUESTION_THREADS))
+            return await self._scheduler.question(partial(self._run_model, list(texts), kind, QUESTION_THREADS))
         slices = slices_by_length([len(text) for text in texts], self._at_once)
         runs = [partial(self._run_model, [texts[i] for i in part], kind, self._threads) for part in slices]
-        return in_order(slices, [await self._turn.passages(run) for run in runs])
+        return in_order(slices, [await self._scheduler.passages(run) for run in runs])
 
     def _run_model(self, texts: list[str], kind: TextKind, threads: int) -> list[SparseVector]:
         self._torch.set_num_threads(threads)
@@ -76,7 +81,7 @@ class StSparseEmbedder:
         return [_terms(row) for row in rows.float()]
 
 
-def _terms(row: Any) -> SparseVector:
+def _terms(row: torch.Tensor) -> SparseVector:
     terms = (row > 0).nonzero().flatten()
     return dict(zip(terms.tolist(), row[terms].tolist(), strict=True))
 
@@ -85,5 +90,5 @@ def _refuse_other_kinds(folder: str, name: str) -> None:
     kind, classes = declared_kind(folder), architectures(folder)
     if kind == "SparseEncoder" or (kind is None and any(c.endswith("ForMaskedLM") for c in classes)):
         return
-    what = kind or ", ".join(classes) or "nothing known"
-    raise SetupError(f"{OPTION}: {name} is no sparse encoder; its folder says {what}", param=OPTION)
+    what = kind or ", ".join(classes) or "of unknown kind"
+    raise SetupError(f"{OPTION}: {name} is not a sparse encoder but {what}", param=OPTION)

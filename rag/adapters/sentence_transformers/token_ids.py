@@ -1,18 +1,21 @@
-"""Texts as the token ids that a sentence-transformers bi-encoder reads, and vectors of token ids."""
+"""Token ids as input of a sentence-transformers bi-encoder."""
 
 from __future__ import annotations
 
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 from rag.errors import InvalidRequest
 from rag.ports import Vectors
 from rag.types import TextKind, TokenIds
 
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
 _ENDLESS = 10**12
-"""Tokens from which transformers would warn that a text is longer than the model reads."""
+"""A maximum length that is never reached, so that transformers does not warn about long texts."""
 
 
 def are_ids(inputs: Sequence[str] | Sequence[TokenIds]) -> TypeGuard[Sequence[TokenIds]]:
@@ -20,18 +23,18 @@ def are_ids(inputs: Sequence[str] | Sequence[TokenIds]) -> TypeGuard[Sequence[To
 
 
 class StTokenIds:
-    """Safe for use in several threads, but for `encode`.
+    """Counts tokens, and encodes token ids. Thread-safe except for `encode`.
 
     Args:
         model: A `SentenceTransformer` that no other thread uses yet.
-        name: What it is called.
-        prefixes: Put before every text of that kind.
+        name: The name of the model.
+        prefixes: The prefix of each kind of text.
     """
 
-    def __init__(self, model: Any, name: str, prefixes: Mapping[TextKind, str]) -> None:
+    def __init__(self, model: SentenceTransformer, name: str, prefixes: Mapping[TextKind, str]) -> None:
         self._model = model
         self._name = name
-        # A copy: to count sets a tokenizer up anew, and the model's own may be in use.
+        # A copy, since counting configures the tokenizer (docs/bentoml_issues.md#o2).
         self._tokenizer = copy.deepcopy(model.tokenizer)
         self._is_transformer = hasattr(self._tokenizer, "pad")
         self._prefixes: dict[TextKind, list[int]] = {}
@@ -44,35 +47,35 @@ class StTokenIds:
 
     @property
     def max_tokens(self) -> int | None:
-        """That the model reads of one text, its own marks among them; None: all of it."""
+        """The most tokens that the model reads of a text, special tokens included; None: no limit."""
         longest = self._model.max_seq_length
         return None if longest is None or math.isinf(longest) else int(longest)
 
     def count(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of whole texts, with the model's own marks. Blocks."""
+        """The number of tokens of each text, special tokens included. Blocks."""
         if self._is_transformer:
             return [len(ids) for ids in self._tokenizer(list(texts), truncation=False)["input_ids"]]
         return [len(found.ids) for found in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
     def framed(self, inputs: Sequence[TokenIds], kind: TextKind) -> list[list[int]]:
-        """With the prefix of their kind, and between the model's own marks, which they may have already.
+        """Token ids with the prefix of their kind and the model's special tokens, which they may have already.
 
         Raises:
-            InvalidRequest: the model has no token of such an id, or takes none.
+            InvalidRequest: an id is not in the vocabulary, or the model takes no token ids.
         """
         if not self._is_transformer:
             raise InvalidRequest(f"input: the encoder {self._name!r} takes no token ids; send texts", param="input")
         known, prefix = len(self._tokenizer), self._prefixes.get(kind, [])
         if any(not 0 <= number < known for ids in inputs for number in ids):
             raise InvalidRequest(
-                f"input: a token id is none of the {known} that {self._name!r} knows; send texts, or ids of its own "
-                "tokenizer",
+                f"input: a token id is not in the vocabulary of {self._name!r}, which has {known} tokens; send "
+                "texts, or ids of its own tokenizer",
                 param="input",
             )
         return [[*self._head, *prefix, *self._bare(ids), *self._tail] for ids in inputs]
 
     def encode(self, inputs: Sequence[Sequence[int]]) -> Vectors:
-        """Vectors of what `framed` gave, cut to what the model reads. Blocks; where `SentenceTransformer` may."""
+        """Vectors of the result of `framed`, truncated to what the model reads. Blocks. Not thread-safe."""
         import torch
 
         cut = [self._cut(ids) for ids in inputs]
@@ -98,7 +101,7 @@ class StTokenIds:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _frame(self) -> tuple[list[int], list[int]]:
-        """The marks that stand before and behind every text, such as `[CLS]` and `[SEP]`."""
+        """The special tokens before and after every text, such as `[CLS]` and `[SEP]`."""
         found = self._tokenizer("a", return_special_tokens_mask=True)
         ids, mask = list(found["input_ids"]), list(found["special_tokens_mask"])
         first = mask.index(0) if 0 in mask else 0

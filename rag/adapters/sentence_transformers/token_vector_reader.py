@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,14 +11,17 @@ from rag.adapters.sentence_transformers.token_vectors import SPECIAL, TokenVecto
 from rag.errors import InvalidRequest
 from rag.types import TextKind
 
+if TYPE_CHECKING:
+    import torch
+
 
 class TokenVectorReader:
-    """Reads them from the model's last layer, before it makes one vector of them.
+    """Reads token vectors from the model's last layer, before pooling.
 
     Args:
-        model: A `SentenceTransformer` that no other thread uses yet: counting tokens sets its tokenizer up anew.
-        name: What it is called.
-        prefixes: Put before every text of that kind.
+        model: A `SentenceTransformer` that no other thread uses yet (docs/bentoml_issues.md#o2).
+        name: The name of the model.
+        prefixes: The prefix of each kind of text.
     """
 
     def __init__(self, model: Any, name: str, prefixes: Mapping[TextKind, str]) -> None:
@@ -33,27 +36,27 @@ class TokenVectorReader:
         """See `rag.adapters.sentence_transformers.late_interaction.TokenEncoder`. Blocks."""
         if not self._has_any:
             raise InvalidRequest(
-                f"rerank: the encoder {self._name!r} has no token vectors, so there is no late interaction with it; "
-                "set RAG_RERANK__KIND to another way"
+                f"rerank: the encoder {self._name!r} has no token vectors, which late interaction needs; set "
+                "RAG_RERANK__KIND to another kind"
             )
         prefixed = [self._prefixes[kind] + text for text in texts]
-        found = self._model.encode(
+        features_of_texts = self._model.encode(
             prefixed, batch_size=max(1, len(prefixed)), output_value=None, show_progress_bar=False
         )
-        return [self._tokens(features, kind) for features in found]
+        return [self._tokens(features, kind) for features in features_of_texts]
 
-    def _tokens(self, features: Mapping[str, Any], kind: TextKind) -> TokenVectors:
+    def _tokens(self, features: Mapping[str, torch.Tensor], kind: TextKind) -> TokenVectors:
         import torch
 
         read = features["attention_mask"].bool()
         ids = features["input_ids"][read].int().cpu().numpy()
         vectors = torch.nn.functional.normalize(features["token_embeddings"][read].float(), dim=1).half().cpu().numpy()
         special = np.isin(ids, self._special)
-        kept = ~special
-        kept[np.flatnonzero(kept)[: self._skipped[kind]]] = False
+        selected = ~special
+        selected[np.flatnonzero(selected)[: self._skipped[kind]]] = False
         if kind == "query":
-            kept |= special
-        return TokenVectors(np.where(special, SPECIAL, ids)[kept], vectors[kept])
+            selected |= special
+        return TokenVectors(np.where(special, SPECIAL, ids)[selected], vectors[selected])
 
     def _count(self, text: str) -> int:
         return len(self._model.tokenizer(text, add_special_tokens=False)["input_ids"]) if self._has_any else 0

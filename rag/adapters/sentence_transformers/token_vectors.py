@@ -1,4 +1,4 @@
-"""A text as the vectors of its tokens."""
+"""The token vectors of a text."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 SPECIAL = -1
-"""Stands for the number of a token that no text has, such as [CLS]."""
+"""Id of special tokens, such as [CLS]."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenVectors:
-    """As far as the model reads the text; without the prefix that the model wants before it.
+    """The tokens of a text that the model reads, without its prefix.
 
     Attributes:
-        ids: Shape (tokens,): numbers in the model's vocabulary.
-        vectors: Shape (tokens, dimensions), each of length 1.
+        ids: Token ids, of shape (tokens,).
+        vectors: Vectors of length 1, of shape (tokens, dimensions).
     """
 
     ids: npt.NDArray[np.int32]

@@ -1,4 +1,4 @@
-"""The encoder's tokenizer by itself, without torch and transformers, which take half a GB."""
+"""The encoder's tokenizer without torch and transformers, which would take half a GB of memory."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ if TYPE_CHECKING:
 
 
 def encoder_tokenizer(folder: str) -> Tokenizer:
-    """Counts all tokens of a text: what the file says of truncation and padding is for the encoder's batches.
-
-    Safe for use in several threads.
+    """A tokenizer that counts all tokens of a text, without truncation or padding. Thread-safe.
 
     Args:
-        folder: As `rag.adapters.model_files.embedder_folder` has it.
+        folder: The folder of the encoder, from `rag.adapters.model_files.embedder_folder`.
 
     Raises:
-        SetupError: the model has no usable `tokenizer.json`, as is so for some old ones.
+        SetupError: the model has no usable `tokenizer.json`, which some old models lack.
     """
     from tokenizers import Tokenizer
 
@@ -35,11 +33,11 @@ def encoder_tokenizer(folder: str) -> Tokenizer:
 
 
 def _tokenizer_file(folder: Path) -> Path:
-    """Beside the weights, or in the folder of the first module where the model keeps each module in its own."""
+    """The file beside the weights, or in the folder of the model's first module."""
     places = (folder / "tokenizer.json", folder / "0_Transformer" / "tokenizer.json")
     found = next((place for place in places if place.is_file()), None)
     if found is None:
-        advice = "choose a model that has one, or no chunking by tokens"
+        advice = "choose a model that has one, or another chunking strategy than tokens"
         message = f"RAG_EMBEDDER__MODEL: {folder} has no tokenizer.json; {advice}"
         raise SetupError(message, param="RAG_EMBEDDER__MODEL")
     return found

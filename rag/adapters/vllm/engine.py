@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rag.adapters.vllm.args import served_names
 from rag.adapters.vllm.errors import ENGINE_DIED
-from rag.adapters.vllm.lora import VllmAdapters
+from rag.adapters.vllm.lora import AdapterFolder, LoraAdapter, VllmAdapters
 from rag.adapters.vllm.output import pieces_of
 from rag.adapters.vllm.prompt import EnginePrompts
 from rag.adapters.vllm.sampling import Sampling, sampling_of
@@ -40,16 +40,17 @@ class VllmEngine:
     Args:
         model: Folder or hub id.
         settings: The `llm` section.
+        adapter_folder: Finds the folder of a LoRA adapter.
 
     Raises:
         SetupError: its `served_model_name` cannot be.
     """
 
-    def __init__(self, model: str, settings: LLMSettings) -> None:
+    def __init__(self, model: str, settings: LLMSettings, adapter_folder: AdapterFolder) -> None:
         self._model = model
         self._names = served_names(model, settings)
         self._settings = settings
-        self.adapters = VllmAdapters(settings, Path(model))
+        self.adapters = VllmAdapters(settings, Path(model), adapter_folder)
         self._engine: AsyncLLM | None = None
         self._prompts: EnginePrompts | None = None
         self._state: EngineState = "loading"
@@ -96,7 +97,8 @@ class VllmEngine:
         engine, prompts = self._ready()
         adapter = None if model in ("", *self._names) else self.adapters.find(model)
         if adapter is not None and sampling.get("prompt_logprobs") is not None:
-            refusal = "prompt_logprobs: vLLM leaves an adapter's last layer out of them; ask without the adapter"
+            # docs/bentoml_issues.md#v2
+            refusal = "prompt_logprobs: not available with a LoRA adapter; send the request without the adapter"
             raise InvalidRequest(refusal, param="prompt_logprobs")
         calls = None
         if isinstance(prompt, Chat) and prompt.calls_tools:
@@ -109,16 +111,16 @@ class VllmEngine:
         if chosen.copies > 1:
             pieces = copied(pieces, chosen.copies)
         if calls is not None:
-            pieces = calls.told_apart(pieces)
+            pieces = calls.split_tool_calls(pieces)
         await anext(pieces)
         return pieces
 
     async def _written(
-        self, engine: AsyncLLM, token_ids: list[int], chosen: Sampling, request_id: str, adapter: Any
+        self, engine: AsyncLLM, token_ids: list[int], chosen: Sampling, request_id: str, adapter: LoraAdapter | None
     ) -> TokenStream:
         from vllm.inputs import tokens_input
 
-        async with self.adapters.used(adapter) if adapter else contextlib.nullcontext():
+        async with self.adapters.in_use(adapter) if adapter else contextlib.nullcontext():
             lora = adapter.request() if adapter else None
             outputs = engine.generate(tokens_input(token_ids), chosen.params, request_id, lora_request=lora)
             async with contextlib.aclosing(pieces_of(outputs, len(token_ids), chosen.params)) as pieces:

@@ -1,4 +1,4 @@
-"""vLLM's errors as ours."""
+"""Translates vLLM's errors."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SPECIAL = {"Requested sample logprobs": "logprobs", "Requested prompt logprobs"
 
 @contextlib.contextmanager
 def translated(param: str | None = None) -> Iterator[None]:
-    """Raises what vLLM raises inside as one of our errors; what it refuses becomes an InvalidRequest.
+    """Translate errors of vLLM that are raised inside; a refused request becomes an InvalidRequest.
 
     Args:
-        param: At fault where vLLM names none.
+        param: The parameter to name if vLLM names none.
     """
     from vllm.exceptions import GracefulHTTPError, VLLMClientError
     from vllm.v1.engine.exceptions import EngineDeadError
@@ -30,20 +30,20 @@ def translated(param: str | None = None) -> Iterator[None]:
         raise
     except EngineDeadError as error:
         raise DependencyUnavailable(ENGINE_DIED) from error
-    except GracefulHTTPError as error:  # the engine's own limits on what waits, where they are set
-        raise Overloaded("the language model has too many requests in work; try again soon") from error
+    except GracefulHTTPError as error:  # the engine's own limit on waiting requests
+        raise Overloaded("the language model has too many requests; try again soon") from error
     except (VLLMClientError, ValueError, TypeError) as error:
         raise refusal(error, param) from error
     except Exception as error:
         raise InternalError("the language model failed on this request; the log has the details") from error
 
 
-def refusal(error: Exception, otherwise: str | None = None) -> InvalidRequest:
-    """Names the parameter at fault: vLLM does so itself only at times; else its text begins with it, as a rule."""
+def refusal(error: Exception, default_param: str | None = None) -> InvalidRequest:
+    """The error for a refused request. vLLM names the parameter in an attribute, or at the start of its message."""
     text = _text(error)
     if (cause := error.__cause__) is not None and _text(cause) not in text:
         text = f"{text} {_text(cause)}"
-    param: str | None = getattr(error, "parameter", None) or _named_in(text) or otherwise
+    param: str | None = getattr(error, "parameter", None) or _named_in(text) or default_param
     message = text if param is None or text.startswith(param) else f"{param}: {text}"
     return InvalidRequest(message[:500], param=param)
 
@@ -58,5 +58,5 @@ def _named_in(text: str) -> str | None:
 
     if (known := next((name for start, name in _SPECIAL.items() if text.startswith(start)), None)) is not None:
         return known
-    found = _NAME_FIRST.match(text)
-    return found[1] if found and found[1] in SamplingParams.__struct_fields__ else None
+    match = _NAME_FIRST.match(text)
+    return match[1] if match and match[1] in SamplingParams.__struct_fields__ else None

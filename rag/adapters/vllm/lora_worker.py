@@ -1,30 +1,43 @@
-"""Loaded by vLLM in its worker processes where there are adapters, in place of the leash, which it brings along.
+"""A worker extension for engines with LoRA adapters, which keeps `prompt_logprobs` from killing a CPU engine.
 
-vLLM 0.32's model runner computes `prompt_logprobs` with the layer of the adapters that is there for sampled tokens. On
-a CPU that layer fails when the prompt has another number of tokens than the batch has texts, and the whole engine dies
-of it (`einsum(): subscript b has size 3 for operand 1`). What it would add is nothing, unless an adapter changes the
-model's last layer; so here it adds nothing then, and `prompt_logprobs` of adapters are refused.
+vLLM's model runner computes `prompt_logprobs` with the LoRA logits layer, which on a CPU expects one row per sampled
+token and fails on the rows of a prompt (docs/bentoml_issues.md#v2). The patch skips the layer then.
+Nothing is lost: the layer adds something only for an adapter that changes the output layer, and `prompt_logprobs` of
+adapters are refused.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from vllm.lora.punica_wrapper.punica_cpu import PunicaWrapperCPU
 
 from rag.adapters.vllm.parent_watchdog import ParentWatchdog
 
+if TYPE_CHECKING:
+    import torch
+
 
 class LoraWorkerExtension(ParentWatchdog):
-    """A vLLM worker extension without methods; importing it is enough."""
+    """A worker extension without methods: vLLM imports this module, which applies the patch."""
 
 
-_add_lora_logits: Any = PunicaWrapperCPU.add_lora_logits
+_add_lora_logits = PunicaWrapperCPU.add_lora_logits
 
 
-def _add_where_it_fits(self: Any, y: Any, x: Any, *weights: Any, **options: Any) -> None:
+def _add_lora_logits_of_samples(
+    self: PunicaWrapperCPU,
+    y: torch.Tensor,
+    x: torch.Tensor,
+    lora_a_stacked: torch.Tensor,
+    lora_b_stacked: torch.Tensor,
+    scale: float,
+    *,
+    buffer: torch.Tensor | None = None,
+    **options: object,
+) -> None:
     if self.sampler_indices.shape[0] in (1, x.shape[0]):
-        _add_lora_logits(self, y, x, *weights, **options)
+        _add_lora_logits(self, y, x, lora_a_stacked, lora_b_stacked, scale, buffer=buffer, **options)
 
 
-PunicaWrapperCPU.add_lora_logits = _add_where_it_fits  # type: ignore[method-assign]
+PunicaWrapperCPU.add_lora_logits = _add_lora_logits_of_samples  # type: ignore[method-assign]

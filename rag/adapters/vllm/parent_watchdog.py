@@ -1,7 +1,6 @@
-"""Loaded by vLLM in its worker processes: ends the engine when the service that owns it is gone.
+"""A worker extension that kills the engine when the service that owns it is gone (docs/bentoml_issues.md#v8).
 
-Without it an engine whose service was killed lives on for minutes, with its memory and its GPU.
-Standard library alone: this is imported before anything else of ours in that process.
+It uses the standard library only, since it is imported before any other module of this project in that process.
 """
 
 from __future__ import annotations
@@ -11,27 +10,27 @@ import select
 import signal
 import threading
 
-OWNER = "ENGINE_LEASH_OWNER_PID"
+OWNER_PID_VARIABLE = "ENGINE_OWNER_PID"
 
 
 class ParentWatchdog:
-    """A vLLM worker extension without methods; importing it is enough."""
+    """A worker extension without methods: vLLM imports this module, which starts the watchdog."""
 
 
-def _end_with(owner: int) -> None:
+def _kill_when_gone(owner: int) -> None:
     watched = os.pidfd_open(owner)
     poll = select.poll()
     poll.register(watched, select.POLLIN)
     poll.poll()
     if (parent := os.getppid()) not in (1, owner):
-        os.kill(parent, signal.SIGKILL)  # the engine core, when this worker is a process of its own
+        os.kill(parent, signal.SIGKILL)  # the engine core, if this worker is a process of its own
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _fasten() -> None:
-    owner = os.environ.get(OWNER, "")
+def _start_watching() -> None:
+    owner = os.environ.get(OWNER_PID_VARIABLE, "")
     if owner.isdigit() and int(owner) != os.getpid() and hasattr(os, "pidfd_open"):
-        threading.Thread(target=_end_with, args=(int(owner),), daemon=True, name="engine-leash").start()
+        threading.Thread(target=_kill_when_gone, args=(int(owner),), daemon=True, name="engine-parent-watchdog").start()
 
 
-_fasten()
+_start_watching()

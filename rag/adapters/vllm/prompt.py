@@ -1,17 +1,21 @@
-"""Texts and conversations -> token ids, with the engine's own tokenizer and the model's own template."""
+"""Converts texts and conversations to token ids with the engine's tokenizer and the model's chat template."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rag.errors import InvalidRequest
 from rag.types import Chat, JsonObject, ModelInput
 
+if TYPE_CHECKING:
+    from vllm.tokenizers import TokenizerLike
+
+T = TypeVar("T")
 _PROBE: tuple[JsonObject, ...] = ({"role": "system", "content": "x"}, {"role": "user", "content": "x"})
 _OWN = frozenset(
     {
@@ -20,23 +24,23 @@ _OWN = frozenset(
         "return_assistant_tokens_mask",
     }
 )  # fmt: skip
-"""Arguments of the tokenizer that are not a template's variables."""
+"""Arguments of `apply_chat_template` that a request must not set as variables of the template."""
 
 
 class EnginePrompts:
-    """Works in one thread of its own: a tokenizer must not be used by two at once, and long texts take a while.
+    """Tokenizes in a thread of its own, since a tokenizer is not thread-safe and long texts take a while.
 
     Args:
-        tokenizer: The engine's.
+        tokenizer: The engine's tokenizer, which is copied.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: TokenizerLike) -> None:
         self._tokenizer = copy.deepcopy(tokenizer)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="prompts")
         self._knows_system: bool | None = None
 
     async def token_ids(self, prompt: ModelInput) -> list[int]:
-        """Raises InvalidRequest: the model's chat template refuses the conversation."""
+        """The token ids of a prompt. Raises InvalidRequest if the chat template rejects the conversation."""
         if isinstance(prompt, Chat):
             return await self._in_thread(self._rendered, prompt)
         if isinstance(prompt, str):
@@ -46,9 +50,8 @@ class EnginePrompts:
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _in_thread(self, work: Any, *arguments: Any) -> list[int]:
-        found: list[int] = await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
-        return found
+    async def _in_thread(self, work: Callable[[T], list[int]], argument: T) -> list[int]:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, argument)
 
     def _rendered(self, chat: Chat) -> list[int]:
         if wrong := sorted(_OWN & chat.template_values.keys()):
@@ -71,7 +74,7 @@ class EnginePrompts:
         self, turns: Sequence[JsonObject], tools: Sequence[JsonObject], values: Mapping[str, Any]
     ) -> list[int]:
         try:
-            token_ids: list[int] = self._tokenizer.apply_chat_template(
+            token_ids = self._tokenizer.apply_chat_template(
                 list(turns),
                 tools=list(tools) or None,
                 tokenize=True,
@@ -79,14 +82,14 @@ class EnginePrompts:
                 return_dict=False,
                 **values,
             )
-        except Exception as error:  # a template is a program, and may fail in any way on what it did not expect
-            refusal = f"messages: the model's chat template refuses this conversation ({str(error)[:200]})"
+        except Exception as error:  # a template is a program that can fail in any way
+            refusal = f"messages: the model's chat template rejects this conversation ({str(error)[:200]})"
             raise InvalidRequest(refusal, param="messages") from error
-        return token_ids
+        return [int(token) for token in token_ids]
 
 
 def _without_system(turns: Sequence[JsonObject]) -> list[JsonObject]:
-    """For templates without a system role (Gemma's): its text opens the first user turn."""
+    """The conversation for a template without a system role, such as Gemma's: its text starts the first user turn."""
     head, *rest = turns
     if not rest:
         return [{**head, "role": "user"}]
@@ -94,7 +97,7 @@ def _without_system(turns: Sequence[JsonObject]) -> list[JsonObject]:
 
 
 def _with_arguments_as_objects(turn: JsonObject) -> JsonObject:
-    """Templates write a call's arguments as JSON themselves, so they want them as objects."""
+    """The turn with the arguments of tool calls as objects, since templates convert them to JSON themselves."""
     calls = turn.get("tool_calls")
     return turn if not calls else {**turn, "tool_calls": [_call(call) for call in calls]}
 

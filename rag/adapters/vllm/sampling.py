@@ -1,4 +1,4 @@
-"""Sampling parameters by their names -> vLLM's objects."""
+"""Builds vLLM's SamplingParams from the sampling parameters of a request."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ _IDS = ("stop_token_ids", "allowed_token_ids", "logprob_token_ids", "trace_decod
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a request is sampled."""
+    """vLLM's parameters of a request, and how often its text is returned."""
 
     params: SamplingParams
     copies: int = 1
-    """Times that the one text of the engine is the answer: texts of temperature 0 are all the same."""
+    """Number of identical texts in the answer: at temperature 0 one text is generated and copied."""
 
 
 def sampling_of(chosen: Mapping[str, Any], config: VllmConfig) -> Sampling:
-    """vLLM's parameters for a stream of new text.
+    """vLLM's parameters for a stream of text deltas.
 
     Args:
-        config: The engine's.
+        config: The configuration of the engine.
 
     Raises:
-        InvalidRequest: vLLM refuses a value; says which and why.
+        InvalidRequest: vLLM refuses a value; names the parameter and the reason.
     """
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
     values = {name: value for name, value in chosen.items() if value is not None}
     _check_ids(values, config.model_config.get_vocab_size())
-    if values.get("watermarking") and config.watermark_config is None:  # vLLM would write without one
-        refusal = "watermarking: the engine has none; RAG_LLM__ENGINE__WATERMARK_CONFIG sets it"
+    if values.get("watermarking") and config.watermark_config is None:  # docs/bentoml_issues.md#v7
+        refusal = "watermarking: not configured; set RAG_LLM__ENGINE__WATERMARK_CONFIG"
         raise InvalidRequest(refusal, param="watermarking")
     copies = copies_wanted(values)
     values |= _objects(values, str(config.structured_outputs_config.backend))
@@ -51,34 +51,34 @@ def sampling_of(chosen: Mapping[str, Any], config: VllmConfig) -> Sampling:
     return Sampling(params, copies)
 
 
-def _objects(values: Mapping[str, Any], compiler: str) -> dict[str, Any]:
+def _objects(values: Mapping[str, Any], backend: str) -> dict[str, Any]:
     from vllm.sampling_params import RepetitionDetectionParams
 
-    made: dict[str, Any] = {}
+    objects: dict[str, Any] = {}
     if (structured := values.get(PARAM)) is not None:
         with translated(PARAM):
-            made[PARAM] = structure_of(structured, compiler)
+            objects[PARAM] = structure_of(structured, backend)
     if (repetition := values.get("repetition_detection")) is not None:
         with translated("repetition_detection"):
-            made["repetition_detection"] = RepetitionDetectionParams(**repetition)
+            objects["repetition_detection"] = RepetitionDetectionParams(**repetition)
     if (bias := values.get("logit_bias")) is not None:
-        made["logit_bias"] = {_token_id(token): float(weight) for token, weight in bias.items()}
-    return made
+        objects["logit_bias"] = {_token_id(token): float(weight) for token, weight in bias.items()}
+    return objects
 
 
 def _token_id(text: str | int) -> int:
     try:
         return int(text)
     except ValueError:
-        raise InvalidRequest(f"logit_bias: {text[:80]!r} is no token id", param="logit_bias") from None  # type: ignore[index]
+        raise InvalidRequest(f"logit_bias: {text[:80]!r} is not a token id", param="logit_bias") from None  # type: ignore[index]
 
 
 def _check_ids(values: Mapping[str, Any], vocabulary: int) -> None:
-    """Here, and with the largest alone: vLLM's own message repeats all that are too large."""
-    named = {name: values[name] for name in _IDS if values.get(name)}
+    """Check token ids, naming the first invalid one; vLLM would repeat them all (docs/bentoml_issues.md#v10)."""
+    ids_by_name = {name: values[name] for name in _IDS if values.get(name)}
     if (bias := values.get("logit_bias")) is not None:
-        named["logit_bias"] = [_token_id(token) for token in bias]
-    for name, ids in named.items():
+        ids_by_name["logit_bias"] = [_token_id(token) for token in bias]
+    for name, ids in ids_by_name.items():
         wrong = next((token for token in ids if not 0 <= token < vocabulary), None)
         if wrong is not None:
             raise InvalidRequest(f"{name}: {wrong} is not in the vocabulary of {vocabulary}", param=name)

@@ -1,4 +1,4 @@
-"""Starts vLLM's engine and ends its processes."""
+"""Starts vLLM's engine and kills its processes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import signal
 import threading
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rag.adapters.vllm.args import engine_arguments, refused_argument, served_names
-from rag.adapters.vllm.parent_watchdog import OWNER
+from rag.adapters.vllm.parent_watchdog import OWNER_PID_VARIABLE
 from rag.adapters.vllm.tools import check_parser
 from rag.config import LLMSettings
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def build_engine(model: str, settings: LLMSettings) -> AsyncLLM:
-    """Start vLLM and wait until it can answer; blocks for a minute or so on a CPU.
+    """Start the engine and wait until it is ready; blocks for about a minute on a CPU.
 
     Raises:
         SetupError: as `checked_config` does.
     """
-    os.environ[OWNER] = str(os.getpid())
+    os.environ[OWNER_PID_VARIABLE] = str(os.getpid())
     arguments, config = checked_config(model, settings)
     from vllm import AsyncLLMEngine
 
@@ -38,21 +38,20 @@ def build_engine(model: str, settings: LLMSettings) -> AsyncLLM:
 
 
 def checked_config(model: str, settings: LLMSettings) -> tuple[AsyncEngineArgs, VllmConfig]:
-    """The engine's whole configuration, without an engine; imports vLLM, some ten seconds.
+    """The engine's complete configuration, without starting it. Imports vLLM, which takes about ten seconds.
 
     Raises:
-        SetupError: an engine argument that vLLM does not know, or refuses, a tool parser that it does not know, or a
-            name for the model that cannot be.
+        SetupError: an engine argument, the tool parser or a name of the model is invalid.
     """
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(settings.cpu_kv_cache_gib))
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")  # its start alone prints a hundred lines
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")  # otherwise the start prints a hundred lines
     from vllm import AsyncEngineArgs
     from vllm.platforms import current_platform
 
     check_parser(settings.tool_parser)
     served_names(model, settings)
-    values = engine_arguments(model, settings, on_cpu=current_platform.is_cpu(), known=AsyncEngineArgs)
+    values: dict[str, Any] = engine_arguments(model, settings, on_cpu=current_platform.is_cpu(), known=AsyncEngineArgs)
     try:
         arguments = AsyncEngineArgs(**values)
         return arguments, arguments.create_engine_config()
@@ -62,19 +61,19 @@ def checked_config(model: str, settings: LLMSettings) -> tuple[AsyncEngineArgs, 
 
 @contextlib.contextmanager
 def sigterm_blocked() -> Iterator[None]:
-    """Processes started inside never see SIGTERM.
+    """Start processes inside with SIGTERM and SIGINT blocked.
 
-    BentoML's supervisor signals the children of a service too, and an engine that gets SIGTERM drops its
-    requests. The signal mask is inherited, so the engine ends only when this process ends it.
+    BentoML's supervisor signals the children of a service as well (docs/bentoml_issues.md#b6), and an engine
+    that receives SIGTERM drops its requests. The signal mask is inherited, so only this process ends the engine.
     """
     if threading.current_thread() is threading.main_thread():
-        raise RuntimeError("the engine is started from a thread of its own, so that this process keeps its signals")
-    resource_tracker.ensure_running()  # starting it later, in between, would unblock them again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+        raise RuntimeError("start the engine in another thread: the signal mask of the main thread must not change")
+    resource_tracker.ensure_running()  # otherwise it would be started inside, and unblock the signals
+    previous_mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous_mask)
 
 
 def kill_children() -> None:

@@ -1,4 +1,4 @@
-"""What a text must be -> vLLM's object, and what its compiler would leave out silently."""
+"""Structured outputs: builds vLLM's parameters, and refuses schemas that its backend would ignore in part."""
 
 from __future__ import annotations
 
@@ -12,50 +12,55 @@ if TYPE_CHECKING:
     from vllm.sampling_params import StructuredOutputsParams
 
 PARAM = "structured_outputs"
-_LEFT_OUT = frozenset(
+_UNSUPPORTED_KEYWORDS = frozenset(
     {"not", "if", "then", "else", "dependentRequired", "dependentSchemas", "dependencies", "$dynamicRef"}
 )
-"""Keywords of JSON Schema that xgrammar reads over: its text would not follow them."""
-_NAMED = ("properties", "patternProperties", "$defs", "definitions")
-"""Keywords whose values are schemas by names of the user's choice."""
-_OTHER_WAY = 'RAG_LLM__ENGINE__STRUCTURED_OUTPUTS_CONFIG={"backend": "guidance"} is another compiler'
+"""Keywords of JSON Schema that xgrammar ignores (docs/bentoml_issues.md#v6)."""
+_SCHEMA_MAPS = ("properties", "patternProperties", "$defs", "definitions")
+"""Keywords whose value maps names to schemas."""
+_OTHER_BACKEND = 'RAG_LLM__ENGINE__STRUCTURED_OUTPUTS_CONFIG={"backend": "guidance"} sets another backend'
 
 
-def structure_of(structured: Mapping[str, Any], compiler: str) -> StructuredOutputsParams:
-    """Args:
-        compiler: That vLLM is set to, such as xgrammar.
+def structure_of(structured: Mapping[str, Any], backend: str) -> StructuredOutputsParams:
+    """vLLM's parameters of structured outputs.
+
+    Args:
+        structured: Fields of StructuredOutputsParams.
+        backend: The backend that vLLM is configured for, such as xgrammar.
 
     Raises:
-        InvalidRequest: the text would not follow it.
+        InvalidRequest: the backend cannot enforce the structure.
     """
     from vllm.sampling_params import StructuredOutputsParams
 
     values = dict(structured)
-    if isinstance(tag := values.get("structural_tag"), dict):  # vLLM takes it as text alone
+    if isinstance(tag := values.get("structural_tag"), dict):  # vLLM takes it as text only
         values["structural_tag"] = json.dumps(tag)
-    if compiler == "xgrammar" and (schema := values.get("json")) is not None:
+    if backend == "xgrammar" and (schema := values.get("json")) is not None:
         check_schema(schema)
     return StructuredOutputsParams(**values)
 
 
-def check_schema(schema: str | Mapping[str, Any]) -> None:
-    """Raises InvalidRequest: it has a keyword that the text would not follow."""
+def check_schema(schema: object) -> None:
+    """Raise InvalidRequest if the schema has a keyword that the backend ignores."""
     if isinstance(schema, str):
         try:
             schema = json.loads(schema)
         except (ValueError, RecursionError):
             raise InvalidRequest(f"{PARAM}: json is not JSON", param=PARAM) from None
     for part in _parts(schema):
-        if wrong := sorted(_LEFT_OUT & part.keys()):
-            raise InvalidRequest(f"{PARAM}: json: {wrong[0]!r} cannot be compiled; {_OTHER_WAY}", param=PARAM)
+        if wrong := sorted(_UNSUPPORTED_KEYWORDS & part.keys()):
+            raise InvalidRequest(
+                f"{PARAM}: json: the keyword {wrong[0]!r} is not supported; {_OTHER_BACKEND}", param=PARAM
+            )
         reference = part.get("$ref")
         if isinstance(reference, str) and not reference.startswith("#"):
-            raise InvalidRequest(f"{PARAM}: json: $ref may point into the schema alone", param=PARAM)
+            raise InvalidRequest(f"{PARAM}: json: $ref may only point into the schema", param=PARAM)
 
 
-def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:
-    """The schema and all inside it. It keeps a list of its own, as a schema may be nested deeper than Python goes."""
-    left: list[Any] = [schema]
+def _parts(schema: object) -> Iterator[Mapping[str, object]]:
+    """The schema and all its subschemas. Not recursive, since a schema may be nested deeper than Python's stack."""
+    left: list[object] = [schema]
     while left:
         part = left.pop()
         if isinstance(part, list):
@@ -64,7 +69,7 @@ def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:
             continue
         yield part
         for keyword, value in part.items():
-            if keyword in _NAMED and isinstance(value, dict):
+            if keyword in _SCHEMA_MAPS and isinstance(value, dict):
                 left += value.values()
             elif keyword not in ("const", "enum", "default", "examples"):
                 left.append(value)

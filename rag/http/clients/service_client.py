@@ -1,7 +1,8 @@
 """How one service of the bundle calls another.
 
-Not BentoML's own proxy: that one replaces its session with streams in flight (trap B1), cuts
-streams at a total deadline (B2), re-cuts them at 8 KiB (B4) and hides the errors of the other side.
+Not BentoML's own proxy: that one closes sessions with streams in flight (docs/bentoml_issues.md#b1), cuts streams
+at a total deadline (docs/bentoml_issues.md#b2), splits them into blocks (docs/bentoml_issues.md#b4) and hides the
+errors of the other side.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from yarl import URL
 
 from rag.errors import DeadlineExceeded, DependencyUnavailable, RagError
 from rag.http.error_table import error_for_status, error_from_body
-from rag.http.middleware.lifecycle import HOLD_PATH
+from rag.http.middleware.lifecycle import LEASE_PATH
 from rag.http.middleware.request_id import HEADER, current_request_id
 
 _CONNECT_S = 5.0
@@ -31,8 +32,8 @@ _IDLE_S = 3.0
 class LinkedSocket:
     """A second name for a Unix socket, which stays when the first is removed.
 
-    BentoML's supervisor removes the sockets' folder first of all when it stops (trap B6), while requests in
-    flight still need them. The services themselves listen until they end.
+    BentoML's supervisor removes the sockets' folder first of all when it stops, while requests in flight still need
+    them (docs/bentoml_issues.md#b6). The services themselves listen until they end.
     """
 
     def __init__(self, path: str) -> None:
@@ -120,7 +121,7 @@ class ServiceClient:
     async def hold(self) -> None:
         """Keep a draining service alive until cancelled."""
         with contextlib.suppress(RagError):
-            async with self._post(HOLD_PATH, timeout_s=None, json={}) as response:
+            async with self._post(LEASE_PATH, timeout_s=None, json={}) as response:
                 await response.read()
 
     async def close(self) -> None:

@@ -22,7 +22,7 @@ _PATIENCE = 3
 
 
 class UpstreamServices:
-    """Asks each dependency again and again whether it is ready, with a deadline of its own (trap B19)."""
+    """Polls each dependency for readiness; each probe has a deadline (docs/bentoml_issues.md#b19)."""
 
     def __init__(self, clients: Mapping[str, ServiceClient], *, ready_message: str = "") -> None:
         self.clients = clients

@@ -1,1 +1,1 @@
-"""What wraps every request: admission, request ids, disconnects, deadlines and the drain."""
+"""ASGI middleware and helpers: admission, request ids, disconnects, deadlines and shutdown."""

@@ -1,4 +1,4 @@
-"""How long a plain answer may take."""
+"""The time limit of a plain answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rag.errors import DeadlineExceeded
 
 @contextlib.asynccontextmanager
 async def in_time(timeout_s: float) -> AsyncIterator[None]:
-    """Raises DeadlineExceeded when what is done inside takes longer."""
+    """Raise DeadlineExceeded if the code inside takes longer."""
     try:
         async with asyncio.timeout(timeout_s):
             yield

@@ -1,8 +1,7 @@
-"""Runs an ASGI application only as long as its client is there.
+"""Cancels an ASGI application when its client disconnects.
 
-BentoML tells nobody when a client leaves before the first byte of a stream or in a plain call
-(trap B5): the work goes on for nobody. Here every request is watched from its first byte, and its
-work is cancelled when the client leaves.
+BentoML notices neither a disconnect before the first byte of a stream nor one during a plain call
+(docs/bentoml_issues.md#b5). Here every request is watched from its first byte.
 """
 
 from __future__ import annotations
@@ -14,62 +13,63 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _READ_AHEAD = 16
-"""Body messages taken from the client before the application asks for them."""
+"""Maximum messages that are read ahead of the application."""
 
 
-class _Inbox:
-    """Reads the client's messages ahead, so that its leaving is noticed while the application works."""
+class _BufferedReceive:
+    """A `receive` that reads ahead, so that a disconnect is noticed while the application is working."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._messages: asyncio.Queue[Message] = asyncio.Queue(_READ_AHEAD)
-        self._gone = asyncio.Event()
+        self._disconnected = asyncio.Event()
 
-    async def read_until_gone(self) -> None:
+    async def read_until_disconnect(self) -> None:
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                self._gone.set()
+                self._disconnected.set()
                 return
             await self._messages.put(message)
 
     async def receive(self) -> Message:
-        if self._messages.empty() and self._gone.is_set():
+        if self._messages.empty() and self._disconnected.is_set():
             return {"type": "http.disconnect"}
-        get, gone = asyncio.ensure_future(self._messages.get()), asyncio.ensure_future(self._gone.wait())
+        message = asyncio.ensure_future(self._messages.get())
+        disconnect = asyncio.ensure_future(self._disconnected.wait())
         try:
-            await asyncio.wait({get, gone}, return_when=asyncio.FIRST_COMPLETED)
-            return get.result() if get.done() else {"type": "http.disconnect"}
+            await asyncio.wait({message, disconnect}, return_when=asyncio.FIRST_COMPLETED)
+            return message.result() if message.done() else {"type": "http.disconnect"}
         finally:
-            for task in (get, gone):
+            for task in (message, disconnect):
                 task.cancel()
 
 
 async def run_while_connected(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> bool:
-    """Run `app` to its end, or cancel it (and wait for its clean-up) when the client leaves.
+    """Run `app` to its end, or cancel it and wait for its clean-up when the client disconnects.
 
-    Returns whether the application ended by itself; its exceptions pass through.
+    Returns whether the application ended by itself. Its exceptions are propagated.
     """
-    inbox = _Inbox(receive)
+    messages = _BufferedReceive(receive)
     complete = False
 
-    async def noting_end(message: Message) -> None:
+    async def send_and_note_end(message: Message) -> None:
         nonlocal complete
         complete = message["type"] == "http.response.body" and not message.get("more_body", False)
         await send(message)
 
-    reader = asyncio.ensure_future(inbox.read_until_gone())
-    work = asyncio.ensure_future(app(scope, inbox.receive, noting_end))
+    reader = asyncio.ensure_future(messages.read_until_disconnect())
+    work = asyncio.ensure_future(app(scope, messages.receive, send_and_note_end))
     try:
         await asyncio.wait({work, reader}, return_when=asyncio.FIRST_COMPLETED)
-        if work.done() or complete:  # servers say `http.disconnect` after the last byte too
+        if work.done() or complete:  # servers also send `http.disconnect` after the last byte
             await work
             return True
         work.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await work
         return False
-    except ClientDisconnect:  # it left before its request was read
+    except ClientDisconnect:  # the client disconnected before its request was read
         return False
     finally:
         for task in (work, reader):

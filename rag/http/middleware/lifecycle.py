@@ -1,11 +1,11 @@
-"""A service process from start to end: readiness, requests in flight, and a drain that loses nothing.
+"""The life of a service process: readiness, requests in flight, and a graceful shutdown.
 
-On SIGTERM BentoML's supervisor signals all processes at once, so a dependency's socket vanishes
-while requests still need it (trap B6). Here SIGTERM only begins a drain:
+On SIGTERM BentoML's supervisor signals all processes at once, although requests still need them
+(docs/bentoml_issues.md#b6). Here SIGTERM only starts a drain:
 
-- the edge (RAG) refuses new requests with `draining`, finishes those in flight, then ends;
-- while it has some, it holds a *lease* (an open request) on each dependency;
-- a dependency goes on serving until it has had no request and no lease for a short while.
+- the edge (the service `RAG`) refuses new requests with `draining`, finishes those in flight, then exits;
+- until then it holds a *lease* (an open request) on each service it depends on;
+- these continue to serve until they have had no request and no lease for a short while.
 """
 
 from __future__ import annotations
@@ -20,53 +20,52 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import FrameType
-from typing import Any
 
 from rag.errors import Draining, RagError, Starting
 
 logger = logging.getLogger("rag.lifecycle")
 
-Probe = Callable[[], Awaitable[Mapping[str, Any]]]
-"""Resolves to facts about a service that really answers; raises a RagError when it does not."""
+Probe = Callable[[], Awaitable[Mapping[str, object]]]
+"""Returns facts about a service that is ready; raises a RagError if it is not."""
 
-HOLD_PATH = "/-/hold"
-"""A request to this path stays open until its sender leaves: the lease that keeps a draining service alive."""
-_QUIET_S = 1.5
-"""Seconds without a request after which a draining dependency ends; longer than a lease takes to arrive."""
+LEASE_PATH = "/-/hold"
+"""A request to this path stays open until its sender disconnects: the lease that keeps a draining service alive."""
+_IDLE_S = 1.5
+"""Seconds without a request after which a draining service exits; longer than a lease takes to arrive."""
 _STOP_S = 6.0
-"""Seconds the server may take to stop once nothing is in flight, before the process is ended."""
+"""Seconds that the HTTP server may take to stop when nothing is in flight, before the process is killed."""
 
 
 class Lifecycle:
-    """State of one service's process. Created at import, completed by the service's constructor."""
+    """The state of one service process. Created at import, completed by the service's constructor."""
 
     def __init__(
-        self, name: str, *, is_edge: bool = False, drain_timeout_s: float = 600.0, quiet_s: float = _QUIET_S
+        self, name: str, *, is_edge: bool = False, drain_timeout_s: float = 600.0, idle_s: float = _IDLE_S
     ) -> None:
         self.name = name
         self.is_edge = is_edge
         self.draining = False
         self.in_flight = 0
         self._drain_timeout_s = drain_timeout_s
-        self._quiet_s = quiet_s
+        self._idle_s = idle_s
         self._last_activity = time.monotonic()
         self._probe: Probe | None = None
         self._on_drain: list[Callable[[], Awaitable[None]]] = []
-        self._old_handlers: dict[int, Any] = {}
+        self._server_handlers: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def on_probe(self, probe: Probe) -> None:
-        """Set what readiness asks; until then the service is starting."""
+        """Set the function that readiness calls; until then the service is starting."""
         self._probe = probe
 
     def on_drain(self, action: Callable[[], Awaitable[None]]) -> None:
-        """Run `action` once, concurrently, when the drain begins."""
+        """Run `action` once, in the background, when the drain starts."""
         self._on_drain.append(action)
 
-    async def ready(self) -> Mapping[str, Any]:
+    async def ready(self) -> Mapping[str, object]:
         """Facts about this service.
 
         Raises:
-            Draining, Starting, DependencyUnavailable: it is not ready, and why.
+            Draining, Starting, DependencyUnavailable: the service is not ready.
         """
         if self.draining and self.is_edge:
             raise Draining(f"{self.name} is shutting down")
@@ -75,7 +74,7 @@ class Lifecycle:
         return await self._probe()
 
     def refusal(self) -> RagError | None:
-        """Why a new request is not taken, if it is not. Dependencies take requests while they drain."""
+        """The error for a new request if it is refused. Only the edge refuses requests while it drains."""
         if self.draining and self.is_edge:
             return Draining("the service is shutting down; send the request to another replica or try again soon")
         return None
@@ -88,19 +87,19 @@ class Lifecycle:
         self.in_flight -= 1
         self._last_activity = time.monotonic()
 
-    def take_signals(self) -> None:
+    def install_signal_handlers(self) -> None:
         """Handle SIGTERM and SIGINT from now on; call inside the running event loop, on the main thread."""
         if threading.current_thread() is not threading.main_thread():
             return
         loop = asyncio.get_running_loop()
         end_with_parent()
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._old_handlers[number] = signal.getsignal(number)
+            self._server_handlers[number] = signal.getsignal(number)
             signal.signal(number, lambda n, frame: self._on_signal(loop, n, frame))
 
     def _on_signal(self, loop: asyncio.AbstractEventLoop, number: int, frame: FrameType | None) -> None:
         if self.draining:
-            if number == signal.SIGINT:  # a second Ctrl-C: the user does not want to wait
+            if number == signal.SIGINT:  # a second Ctrl-C: do not wait
                 self._stop_server(number, frame)
             return
         self.draining = True
@@ -109,7 +108,7 @@ class Lifecycle:
 
     async def _drain(self, number: int) -> None:
         logger.info("%s: draining, %d requests in flight", self.name, self.in_flight)
-        self._last_activity = time.monotonic()  # the edge's lease gets its time to arrive
+        self._last_activity = time.monotonic()  # wait for the edge's lease to arrive
         actions = [asyncio.ensure_future(action()) for action in self._on_drain]
         deadline = time.monotonic() + self._drain_timeout_s
         while not self._is_done() and time.monotonic() < deadline:
@@ -122,26 +121,27 @@ class Lifecycle:
     def _is_done(self) -> bool:
         if self.in_flight:
             return False
-        return self.is_edge or time.monotonic() - self._last_activity > self._quiet_s
+        return self.is_edge or time.monotonic() - self._last_activity > self._idle_s
 
     def _stop_server(self, number: int, frame: FrameType | None) -> None:
-        """Hand over to uvicorn's own handler, and end the process if that takes too long."""
+        """Call uvicorn's own handler, and kill the process if that takes too long."""
         _end_after(_STOP_S)
-        old = self._old_handlers.get(number)
-        if callable(old):
-            old(number, frame)
+        handler = self._server_handlers.get(number)
+        if callable(handler):
+            handler(number, frame)
 
 
 def _end_after(seconds: float) -> None:
-    """End this process then, whatever it is doing; the engine's processes follow (see `engine_leash`).
+    """End this process after that time, whatever it is doing.
 
-    A watchdog in C: it needs neither the event loop nor the interpreter, one of which may be what hangs.
+    The timer runs in C and needs neither the event loop nor the interpreter, either of which may be what hangs. The
+    engine's processes end as well (`rag.adapters.vllm.parent_watchdog`).
     """
     faulthandler.dump_traceback_later(seconds, exit=True)
 
 
 def end_with_parent() -> None:
-    """Ask Linux to send SIGTERM to this process when its supervisor dies, so that none is left behind."""
+    """Ask Linux to send SIGTERM to this process when its supervisor dies."""
     if sys.platform != "linux":
         return
     pr_set_pdeathsig = 1

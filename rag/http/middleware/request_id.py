@@ -1,4 +1,4 @@
-"""The id of the request in work: taken from `X-Request-ID` or made, sent on to inner services, in every log line."""
+"""The id of the current request: from `X-Request-ID` or random, passed to inner services and added to log lines."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ current_request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def accept_request_id(offered: str | None) -> str:
-    """The client's id when it is fit for a header and a log line, else a new one."""
+    """The client's id if it is safe in headers and log lines, else a new one."""
     return offered if offered and _SAFE.fullmatch(offered) else uuid.uuid4().hex
 
 
 class RequestIdFilter(logging.Filter):
-    """Gives every log record a `request_id`."""
+    """Adds `request_id` to every log record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = current_request_id.get() or "-"

@@ -16,7 +16,7 @@ from rag.errors import InvalidRequest
 from rag.http import chunking_wire
 from rag.http.attributes_wire import checked_attributes
 from rag.http.idempotency import idempotency_key
-from rag.http.uploads.form import UploadRules, received_form
+from rag.http.uploads.form import UploadRules, receive_form
 from rag.http.v1.documents.body import Text
 from rag.http.wire import WireModel
 from rag.readers.sniff import check_type
@@ -73,10 +73,10 @@ class IngestOrder:
 
 @contextlib.asynccontextmanager
 async def received_ingest(request: Request, folder: Path, max_file_bytes: int) -> AsyncIterator[IngestOrder]:
-    """The order; uploads that nobody has taken over by the end are removed. Raises as `received_form`."""
+    """The order; uploads that nobody has taken over by the end are removed. Raises as `receive_form`."""
     key = idempotency_key(request)
     rules = UploadRules("files", _TEXT_FIELDS, max_file_bytes, check_type=check_type, unique_names=True)
-    async with received_form(request, folder, rules) as form:
+    async with receive_form(request, folder, rules) as form:
         checked = IngestRequest.parse({"files": [], **_plain_fields(form.fields)})
         yield IngestOrder(
             form.uploads,

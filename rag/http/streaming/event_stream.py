@@ -1,4 +1,4 @@
-"""Server-sent events that never lie: every stream ends with a last event, or with an error (trap B3)."""
+"""Server-sent events. Every stream ends with a last event or with an error (docs/bentoml_issues.md#b3)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ KEEP_ALIVE = b": keep-alive\n\n"
 
 
 def format_event(event: str, data: JsonObject) -> bytes:
-    """One event with one data line. ASCII only: no relay on the way can cut a character in two (B4)."""
+    """One event with one data line. ASCII only (docs/bentoml_issues.md#b4)."""
     return f"event: {event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode("ascii")
 
 

@@ -1,6 +1,6 @@
-"""multipart/form-data, straight from the socket to files on disk.
+"""Streams multipart/form-data from the socket to files on disk (docs/bentoml_issues.md#b16).
 
-request.stream() -> blocks -> python-multipart -> one file a part, hashed and counted on the way
+request.stream() -> blocks -> python-multipart -> one file per part, hashed and counted while it is written
                                                -> the other fields, as text
 """
 
@@ -27,24 +27,24 @@ from rag.records import UploadedFile
 logger = logging.getLogger("rag.upload")
 
 _BLOCK_BYTES = 256 * 1024
-"""Taken together before a thread looks at them: calling one costs as much as reading 64 KiB."""
+"""Size of the blocks that a thread parses: calling a thread costs as much as reading 64 KiB."""
 _MAX_FIELD_BYTES = 64 * 1024
 _MAX_HEADER_BYTES = 16 * 1024
 _MAX_HEADERS = 16
 
 TypeCheck = Callable[[Path, str], object]
-"""Given a whole upload and its name, raises UnsupportedFile for what cannot be taken."""
+"""Called with the path of a complete file and its name; raises UnsupportedFile if the type is not supported."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadRules:
-    """What a form may hold.
+    """What a form may contain.
 
     Args:
-        file_field: The field of the files; all others are text.
-        text_fields: Their names.
-        check_type: Called with each file when it is whole.
-        unique_names: Whether a name may come only once.
+        file_field: The name of the field with the files.
+        text_fields: The names of all other fields.
+        check_type: Called with each file when it is complete.
+        unique_names: Whether two files may not have the same name.
     """
 
     file_field: str
@@ -57,19 +57,21 @@ class UploadRules:
 
 @dataclass(frozen=True, slots=True)
 class UploadForm:
+    """A form that was received completely."""
+
     uploads: Sequence[UploadedFile]
-    """In the order sent; one at least."""
+    """In the order sent; at least one."""
     fields: Mapping[str, str]
 
 
 @contextlib.asynccontextmanager
-async def received_form(request: Request, folder: Path, rules: UploadRules) -> AsyncIterator[UploadForm]:
-    """The whole form, its files on disk in `folder`. What is still there of them at the end is removed.
+async def receive_form(request: Request, folder: Path, rules: UploadRules) -> AsyncIterator[UploadForm]:
+    """The complete form, its files on disk in `folder`. Files that are still there at the end are deleted.
 
     Raises:
-        InvalidRequest: not a form, cut off, or not as the rules are; names the field.
-        FileTooLarge: as soon as a file is; names it and the limit.
-        UnsupportedFile: what `check_type` raises.
+        InvalidRequest: the body is not a form, is incomplete, or breaks a rule; names the field.
+        FileTooLarge: raised as soon as a file exceeds the limit; names both.
+        UnsupportedFile: raised by `check_type`.
         DependencyUnavailable: the disk is full.
     """
     writer = _FormWriter(_boundary(request.headers.get("content-type")), folder, rules)
@@ -92,22 +94,22 @@ def _boundary(content_type: str | None) -> bytes:
 
 
 async def _blocks(request: Request) -> AsyncIterator[bytes]:
-    gathered: list[bytes] = []
+    chunks: list[bytes] = []
     size = 0
     try:
         async for chunk in request.stream():
-            gathered.append(chunk)
+            chunks.append(chunk)
             size += len(chunk)
             if size >= _BLOCK_BYTES:
-                yield b"".join(gathered)
-                gathered, size = [], 0
+                yield b"".join(chunks)
+                chunks, size = [], 0
     except ClientDisconnect:
         raise InvalidRequest("the body was cut off") from None
-    yield b"".join(gathered)
+    yield b"".join(chunks)
 
 
 class _FormWriter:
-    """Takes the body piece by piece, in threads, one call at a time."""
+    """Writes the files of a form block by block. It is called from several threads, but never concurrently."""
 
     def __init__(self, boundary: bytes, folder: Path, rules: UploadRules) -> None:
         self._folder = folder
@@ -119,7 +121,7 @@ class _FormWriter:
         self._file: UploadFile | None = None
         self._files: list[UploadFile] = []
         self._names: set[str] = set()
-        self._whole = False
+        self._is_complete = False
         try:
             self._parser = MultipartParser(
                 boundary,
@@ -145,10 +147,10 @@ class _FormWriter:
         except FormParserError:
             raise InvalidRequest("the body is not multipart/form-data") from None
         except OSError as error:
-            raise _disk_fault(error) from error
+            raise _disk_error(error) from error
 
     def finished(self) -> UploadForm:
-        if not self._whole:
+        if not self._is_complete:
             raise InvalidRequest("the body is not multipart/form-data, or was cut off")
         if not self._files:
             name = self._rules.file_field
@@ -221,10 +223,10 @@ class _FormWriter:
             raise InvalidRequest(f"{self._field}: is not UTF-8", param=self._field) from None
 
     def _end(self) -> None:
-        self._whole = True
+        self._is_complete = True
 
 
-def _disk_fault(error: OSError) -> DependencyUnavailable:
+def _disk_error(error: OSError) -> DependencyUnavailable:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DependencyUnavailable("the service's disk is full: the upload was not kept; make room and try again")
     logger.error("an upload cannot be written: %s", error)

@@ -1,4 +1,4 @@
-"""The header of one part of multipart/form-data: which field it is, and which file."""
+"""The header of one part of multipart/form-data: the field's name, and the file's name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PARAMETER = re.compile(rb';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;"]*)', re
 
 
 class PartHeader:
-    """Gathers what the parser finds; python-multipart calls these."""
+    """Collects the header of a part; the methods are callbacks of python-multipart."""
 
     def __init__(self) -> None:
         self.disposition = b""
@@ -34,13 +34,12 @@ class PartHeader:
 
 
 def read_disposition(header: bytes) -> tuple[str, str | None]:
-    """The field's name, and the file's if it is one, as sent: folders, quotes and all.
+    """The field's name and the file's name as sent, folders included; the latter is None for a text field.
 
-    Read here because python-multipart leaves out `filename*` (older clients send it for names that are not ASCII),
-    and cuts folders off names that look like Windows paths.
+    Not left to python-multipart (docs/bentoml_issues.md#o6), since some clients send `filename*`.
 
     Raises:
-        InvalidRequest: there is no name, or one that is not UTF-8.
+        InvalidRequest: a name is missing or not UTF-8.
     """
     options = {key.lower(): value for key, value in _PARAMETER.findall(header)}
     if not header.lower().startswith(b"form-data") or b"name" not in options:
@@ -54,12 +53,12 @@ def read_disposition(header: bytes) -> tuple[str, str | None]:
 def _unquoted(value: bytes) -> bytes:
     if not value.startswith(b'"'):
         return value.strip()
-    # Browsers leave backslashes as they are: only what must be escaped is taken for escaped.
+    # Browsers do not escape backslashes, so only `\\"` and `\\\\` are escapes.
     return re.sub(rb'\\(["\\])', rb"\1", value[1:-1])
 
 
 def _extended(value: bytes) -> tuple[bytes, str]:
-    """RFC 5987: `utf-8'en'na%C3%AFve.md`."""
+    """An extended value as in RFC 5987, such as `utf-8'en'na%C3%AFve.md`: its bytes and encoding."""
     charset, _, rest = _unquoted(value).partition(b"'")
     _, _, text = rest.partition(b"'")
     return unquote_to_bytes(text), "latin-1" if charset.lower() == b"iso-8859-1" else "utf-8"

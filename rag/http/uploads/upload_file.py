@@ -1,4 +1,4 @@
-"""A file on its way from a client: a name that only we know, until the library has it."""
+"""A file that is being uploaded, stored under a random name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rag.records import UploadedFile
 
 
 class UploadFile:
-    """Written in pieces, then closed, then given away. `name` is the client's and never part of the path."""
+    """Written block by block, then closed and handed over. `name`, from the client, is never part of the path."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.name = name
@@ -22,14 +22,14 @@ class UploadFile:
         self._fd: int | None = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
     def write(self, data: memoryview) -> None:
-        assert self._fd is not None, "an upload that is closed is written to"
+        assert self._fd is not None, "the upload is closed"
         self._hash.update(data)
         self.bytes += len(data)
         while len(data):
             data = data[os.write(self._fd, data) :]
 
     def close(self) -> None:
-        """From here on it survives a loss of power."""
+        """Flush the file to disk, so that it survives a power failure, and close it."""
         if self._fd is not None:
             os.fsync(self._fd)
             self._release()
@@ -38,7 +38,7 @@ class UploadFile:
         return UploadedFile(self.name, self.path, self.bytes, self._hash.hexdigest())
 
     def remove(self) -> None:
-        """Nothing happens when somebody has taken it away."""
+        """Delete the file, unless it has been moved away."""
         self._release()
         self.path.unlink(missing_ok=True)
 

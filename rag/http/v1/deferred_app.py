@@ -12,7 +12,8 @@ from rag.http.middleware.request_id import current_request_id
 class DeferredApp:
     """BentoML mounts applications when it reads the class; what they need is made by the service's constructor.
 
-    It is no `Starlette` on purpose: those BentoML asks for their routes, and answers for the others itself.
+    It is no `Starlette` on purpose: BentoML would copy its routes and answer all others itself
+    (docs/bentoml_issues.md#b23).
     """
 
     def __init__(self) -> None:

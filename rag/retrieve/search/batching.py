@@ -1,6 +1,7 @@
 """Natural batching: items that arrive while a batch is running form the next batch.
 
 There is no batching window: an idle batcher runs a single item at once, and batches grow under load.
+BentoML's adaptive batching is not used (docs/bentoml_issues.md#b17).
 """
 
 from __future__ import annotations

@@ -74,8 +74,8 @@ async def test_a_caller_who_leaves_does_not_end_the_loading() -> None:
 @pytest.mark.parametrize(
     ("failure", "words"),
     [
-        (SetupError("RAG_X: there is no folder a", param="RAG_X"), "'a' is not to be had: there is no folder a"),
-        (ValueError("weights of secret shapes"), r"'a' was found but could not be loaded \(ValueError\)"),
+        (SetupError("RAG_X: there is no folder a", param="RAG_X"), "'a' is not available: there is no folder a"),
+        (ValueError("weights of secret shapes"), r"'a' could not be loaded \(ValueError\)"),
     ],
 )
 async def test_what_cannot_be_loaded_is_not_found(failure: Exception, words: str) -> None:

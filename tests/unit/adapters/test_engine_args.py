@@ -27,7 +27,7 @@ def arguments(*, on_cpu: bool = False, **engine: Any) -> dict[str, Any]:
     return engine_arguments("/models/m", LLMSettings(engine=engine), on_cpu=on_cpu, known=KnownArgs)
 
 
-def test_without_options_it_is_the_model_and_the_leash() -> None:
+def test_without_options_it_is_the_model_and_the_parent_watchdog() -> None:
     assert arguments() == OURS
 
 
@@ -77,7 +77,7 @@ def test_a_name_that_is_like_none_is_refused_without_a_guess() -> None:
 
 
 def test_text_in_place_of_an_object_is_refused() -> None:
-    with pytest.raises(SetupError, match="RAG_LLM__ENGINE__SPECULATIVE_CONFIG: is not a JSON object"):
+    with pytest.raises(SetupError, match="RAG_LLM__ENGINE__SPECULATIVE_CONFIG: must be a JSON object"):
         arguments(speculative_config="ngram")
     assert arguments(speculative_config='{"method": "ngram"}')["speculative_config"] == {"method": "ngram"}
 
@@ -139,7 +139,7 @@ def test_an_error_of_another_kind_names_what_it_can(chosen: dict[str, Any], opti
     assert error.param == option
 
 
-def test_the_leash_exists_and_asks_for_nothing() -> None:
+def test_the_parent_watchdog_exists_and_takes_no_arguments() -> None:
     import importlib
 
     module, _, name = PARENT_WATCHDOG.rpartition(".")
@@ -162,8 +162,8 @@ def test_or_as_the_user_wants_it(value: Any, names: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("value", "reason"),
-    [("rag", "answers from documents"), ('["a", "rag:sql"]', "answers from documents"), ("sql", "an adapter has it"),
-     ("7", "is not a name"), ('["a", ""]', "is not a name"), ('{"a": 1}', "is not a name")],
+    [("rag", "answers from documents"), ('["a", "rag:sql"]', "answers from documents"), ("sql", "name of an adapter"),
+     ("7", "must be a name"), ('["a", ""]', "must be a name"), ('{"a": 1}', "must be a name")],
 )  # fmt: skip
 def test_names_that_cannot_be_stop_the_start(value: str, reason: str) -> None:
     settings = LLMSettings(adapters={"sql": "/x"}, engine={"served_model_name": value})

@@ -52,7 +52,7 @@ def test_one_that_fits_is_fine(folder: Path, base: Path, rank: int) -> None:
 
 def test_a_rank_that_is_too_large_names_the_option(folder: Path, base: Path) -> None:
     an_adapter(folder, base, rank=40)
-    assert "rank 40, and the engine takes up to 16; RAG_LLM__ENGINE__MAX_LORA_RANK=64" in refusal(folder, base)
+    assert "rank 40, but the engine takes at most 16; set RAG_LLM__ENGINE__MAX_LORA_RANK=64" in refusal(folder, base)
     check_adapter(folder, base, 64)
 
 
@@ -88,14 +88,15 @@ def test_layers_under_other_names_are_left_to_the_engine(folder: Path, base: Pat
 def test_one_half_alone(folder: Path, base: Path) -> None:
     an_adapter(folder, base)
     rewritten(folder, **{"base_model.model.model.layers.10.mlp.down_proj.lora_A.weight": (8, 12)})
-    assert "one half alone" in refusal(folder, base)
+    assert "only one of the two matrices" in refusal(folder, base)
 
 
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        ("{", "is not JSON"), ("[]", "no LoRA adapter"), ({"peft_type": "IA3", "r": 8}, "no LoRA adapter"),
-        ({"peft_type": "LORA"}, "r is no rank"), ({"r": "8"}, "r is no rank"), ({"r": 0}, "r is no rank"),
+        ("{", "is not JSON"), ("[]", "not describe a LoRA"), ({"peft_type": "IA3", "r": 8}, "not describe a LoRA"),
+        ({"peft_type": "LORA"}, "r must be a positive"), ({"r": "8"}, "r must be a positive"),
+        ({"r": 0}, "r must be a positive"),
     ],
     ids=str,
 )  # fmt: skip

@@ -25,8 +25,8 @@ async def test_the_configured_one_stays() -> None:
         loaded.append(model)
         return FakeSparseEmbedder(model)
 
-    models = ModelRegistry("sparse encoder", load, kept=1)
-    configured = models.load_now("configured", OPTION)
+    models = ModelRegistry("sparse encoder", load, max_models=1)
+    configured = models.preload("configured", OPTION)
     for name in ("a", "b", "c"):
         await models.named(name)
     assert await models.named("configured") is configured
@@ -43,16 +43,16 @@ async def test_the_configured_one_stays() -> None:
 )
 async def test_what_is_configured_and_cannot_be_loaded_is_named(error: Exception) -> None:
     with pytest.raises(SetupError, match=rf"^{OPTION}: .*some/model") as caught:
-        ModelRegistry("sparse encoder", failing(error)).load_now("some/model", OPTION)
+        ModelRegistry("sparse encoder", failing(error)).preload("some/model", OPTION)
     assert caught.value.param == OPTION
 
 
 async def test_what_is_asked_for_and_cannot_be_loaded_is_not_found() -> None:
     error = SetupError(f"{OPTION}: there is no folder x", param=OPTION)
-    with pytest.raises(ModelNotFound, match="the sparse encoder 'x' is not to be had: there is no folder x"):
+    with pytest.raises(ModelNotFound, match="the sparse encoder 'x' is not available: there is no folder x"):
         await ModelRegistry("sparse encoder", failing(error)).named("x")
 
 
 def test_a_failure_elsewhere_stays_what_it_is() -> None:
     with pytest.raises(DependencyUnavailable):
-        ModelRegistry("sparse encoder", failing(DependencyUnavailable("the disk is away"))).load_now("x", OPTION)
+        ModelRegistry("sparse encoder", failing(DependencyUnavailable("the disk is away"))).preload("x", OPTION)

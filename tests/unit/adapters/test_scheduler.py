@@ -41,7 +41,7 @@ async def begun(work: Work, *names: str) -> None:
 
 
 async def test_passages_wait_for_questions_and_candidates() -> None:
-    turn, work = ComputeScheduler(patience_s=60), Work()
+    turn, work = ComputeScheduler(max_wait_s=60), Work()
     question = asyncio.create_task(turn.question(work.piece("question")))
     candidates = asyncio.create_task(turn.candidates(work.piece("candidates")))
     await asyncio.sleep(0)
@@ -56,7 +56,7 @@ async def test_passages_wait_for_questions_and_candidates() -> None:
 
 
 async def test_passages_have_a_turn_where_there_is_always_a_question() -> None:
-    turn, work = ComputeScheduler(patience_s=0.05), Work()
+    turn, work = ComputeScheduler(max_wait_s=0.05), Work()
     question = asyncio.create_task(turn.question(work.piece("question")))
     await asyncio.sleep(0)
     passages = asyncio.create_task(turn.passages(work.piece("passages")))

@@ -87,7 +87,7 @@ async def while_streaming(receive: Receive, send: Send) -> None:
 async def test_when_the_client_leaves_the_work_is_cancelled_and_cleaned_up(
     work: Callable[[Receive, Send], Awaitable[None]],
 ) -> None:
-    """Trap B5: BentoML notices neither in a plain call nor before the first byte of a stream."""
+    """docs/bentoml_issues.md#b5: BentoML notices neither in a plain call nor before the first byte of a stream."""
     client, app = Client(), App(work)
     running = asyncio.create_task(run_while_connected(app, SCOPE, client.receive, client.send))
     await app.at_work.wait()

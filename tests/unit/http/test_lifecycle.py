@@ -37,8 +37,8 @@ def terminate(number=signal.SIGTERM):
 def prepared(**options):
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda n, frame: note(f"stop {signal.Signals(n).name}"))  # in place of uvicorn's own
-    life = Lifecycle("Test", drain_timeout_s=options.pop("drain_timeout_s", 5), quiet_s=0.6, **options)
-    life.take_signals()
+    life = Lifecycle("Test", drain_timeout_s=options.pop("drain_timeout_s", 5), idle_s=0.6, **options)
+    life.install_signal_handlers()
     return life
 """
 
@@ -144,14 +144,14 @@ def test_an_idle_edge_stops_at_once(logs: Logs) -> None:
 
 
 def test_an_edge_finishes_what_is_in_flight_and_refuses_the_rest(logs: Logs) -> None:
-    """Trap B6."""
+    """See docs/bentoml_issues.md#b6."""
     log = logs["an edge with requests"]
     assert words(log) == ["refuses Draining", "last leaves", "stop SIGTERM"]
     assert log[2][1] - log[1][1] < 0.5
 
 
 def test_a_dependency_serves_until_it_has_been_quiet_for_a_while(logs: Logs) -> None:
-    """Trap B6: by itself BentoML lets a dependency vanish at once."""
+    """docs/bentoml_issues.md#b6: by itself BentoML lets a dependency vanish at once."""
     log = logs["a dependency"]
     assert words(log) == ["refuses None", "last leaves", "stop SIGTERM"]
     assert 0.6 <= log[2][1] - log[1][1] < 1.4
@@ -198,7 +198,7 @@ def test_signals_are_left_alone_outside_the_main_thread() -> None:
     life = Lifecycle("Test")
 
     async def take() -> None:
-        await asyncio.to_thread(life.take_signals)
+        await asyncio.to_thread(life.install_signal_handlers)
 
     asyncio.run(take())
-    assert life._old_handlers == {}
+    assert life._server_handlers == {}

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from rag.errors import DependencyUnavailable, FileTooLarge, InvalidRequest, RagError, UnsupportedFile
-from rag.http.uploads.form import UploadForm, UploadRules, received_form
+from rag.http.uploads.form import UploadForm, UploadRules, receive_form
 from rag.http.uploads.part_header import read_disposition
 from rag.http.uploads.upload_file import UploadFile
 
@@ -61,7 +61,7 @@ async def received(
     folder: Path, parts: Parts, rules: UploadRules = RULES, *, size: int = 65_536
 ) -> AsyncIterator[UploadForm]:
     whole, content_type = encoded(parts)
-    async with received_form(request_of(Body(in_pieces(whole, size)), content_type), folder, rules) as form:
+    async with receive_form(request_of(Body(in_pieces(whole, size)), content_type), folder, rules) as form:
         yield form
 
 
@@ -112,7 +112,7 @@ async def test_a_file_above_the_limit_is_refused_before_its_end_is_read(tmp_path
     body = Body(in_pieces(whole, 65_536))
     pieces = len(body.left)
     with pytest.raises(FileTooLarge, match=r"big\.md.*100000 bytes \(0\.0953674 MiB\)") as caught:
-        async with received_form(request_of(body, content_type), tmp_path, RULES):
+        async with receive_form(request_of(body, content_type), tmp_path, RULES):
             pass
     assert caught.value.param == "big.md"
     assert len(body.left) > pieces - 10
@@ -180,7 +180,7 @@ CONTENT_TYPES = [
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
 async def test_another_content_type_is_refused(tmp_path: Path, content_type: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        async with received_form(request_of(Body([b"--x--\r\n"]), content_type), tmp_path, RULES):
+        async with receive_form(request_of(Body([b"--x--\r\n"]), content_type), tmp_path, RULES):
             pass
     assert caught.value.param == "content-type"
 
@@ -197,7 +197,7 @@ BODIES = [
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: repr(body[:40]))
 async def test_a_body_that_is_no_form_is_refused(tmp_path: Path, body: bytes) -> None:
     with pytest.raises(InvalidRequest):
-        async with received_form(request_of(Body([body]), "multipart/form-data; boundary=x"), tmp_path, RULES):
+        async with receive_form(request_of(Body([body]), "multipart/form-data; boundary=x"), tmp_path, RULES):
             pass
 
 
@@ -209,7 +209,7 @@ async def test_no_bytes_make_anything_but_a_form_or_a_refusal(
     folder = tmp_path_factory.mktemp("in")
     request = request_of(Body(in_pieces(b"--x\r\n" + body, size)), "multipart/form-data; boundary=x")
     with pytest.raises(RagError):
-        async with received_form(request, folder, RULES):
+        async with receive_form(request, folder, RULES):
             pass
     assert left(folder) == []
 
@@ -219,7 +219,7 @@ async def test_a_body_that_is_cut_off_is_refused_wherever_that_is(tmp_path: Path
     whole, content_type = encoded([("files", ("a.md", b"content")), ("note", (None, b"x"))])
     for end in range(0, len(whole) - 4, 5):  # without the last line's end it is whole
         with pytest.raises(InvalidRequest):
-            async with received_form(request_of(Body([whole[:end]], cut=cut), content_type), tmp_path, RULES):
+            async with receive_form(request_of(Body([whole[:end]], cut=cut), content_type), tmp_path, RULES):
                 pass
         assert left(tmp_path) == []
 
@@ -238,7 +238,7 @@ async def test_nothing_is_left_when_the_work_is_cancelled(tmp_path: Path) -> Non
     async def work() -> None:
         headers = [(b"content-type", content_type.encode())]
         request = Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive)
-        async with received_form(request, tmp_path, RULES):
+        async with receive_form(request, tmp_path, RULES):
             pass
 
     task = asyncio.create_task(work())

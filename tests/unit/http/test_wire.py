@@ -81,7 +81,7 @@ async def test_good_bodies_pass() -> None:
     ids=lambda value: value[:8].decode("latin-1") if isinstance(value, bytes) else value,
 )  # fmt: skip
 async def test_a_body_that_is_no_object_is_refused(model: type[WireModel], body: bytes, message: str) -> None:
-    """Trap B7: BentoML would answer some of these with 500."""
+    """docs/bentoml_issues.md#b7: BentoML would answer some of these with 500."""
     assert message in (await refusal(model, body)).message
 
 
@@ -93,7 +93,7 @@ async def test_another_content_type_is_refused(model: type[WireModel], content_t
 
 @pytest.mark.parametrize("model", JSON_MODELS)
 async def test_an_unknown_field_is_refused(model: type[WireModel]) -> None:
-    """Trap B18: BentoML's loose parameters ignore it."""
+    """docs/bentoml_issues.md#b18: BentoML's loose parameters ignore it."""
     refused = await refusal(model, GOOD[model] | {"topk": 3})
     assert (refused.param, refused.message) == ("topk", "topk: is not a field of this request")
 

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from rag.errors import FileNotFound, InvalidRequest
 from rag.http.shielded_thread import run_in_thread_shielded
-from rag.http.uploads.form import UploadForm, UploadRules, received_form
+from rag.http.uploads.form import UploadForm, UploadRules, receive_form
 from rag.http.v1.documents.cursor import list_of, read_cursor
 from rag.http.v1.documents.objects import deleted_object, file_object
 from rag.http.v1.documents.parts import V1Parts
@@ -44,7 +44,7 @@ class FileRoutes:
     async def create(self, request: Request) -> Response:
         library = self._parts.library()
         rules = UploadRules("file", _FIELDS, self._parts.max_file_bytes, max_files=1)
-        async with received_form(request, self._parts.incoming, rules) as form:
+        async with receive_form(request, self._parts.incoming, rules) as form:
             purpose, expires_s = _purpose(form), _expiry_s(form.fields)
             file = await run_in_thread_shielded(library.add_file, form.uploads[0], purpose, expires_s)
         return JSONResponse(file_object(file))

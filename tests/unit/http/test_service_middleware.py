@@ -13,9 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.errors import Conflict, DependencyUnavailable
 from rag.http.error_table import error_response
-from rag.http.middleware.edge import Edge
-from rag.http.middleware.lifecycle import HOLD_PATH, Lifecycle
+from rag.http.middleware.lifecycle import LEASE_PATH, Lifecycle
 from rag.http.middleware.request_id import current_request_id
+from rag.http.middleware.service_middleware import ServiceMiddleware
 
 LIMITS = {"*": 100, "/ingest": 1000, "/v1/*": 200, "/v1/files*": 300, "/v1/files/small": 50}
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -102,8 +102,8 @@ def a_life(*, is_edge: bool = True, ready: Mapping[str, Any] | Exception | None 
     return life
 
 
-def edge(app: ASGIApp, life: Lifecycle | None = None, *, max_in_flight: int = 10) -> Edge:
-    return Edge(app, life or a_life(), max_in_flight, LIMITS)
+def edge(app: ASGIApp, life: Lifecycle | None = None, *, max_in_flight: int = 10) -> ServiceMiddleware:
+    return ServiceMiddleware(app, life or a_life(), max_in_flight, LIMITS)
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -175,7 +175,7 @@ def answering(status: int, body: object = None) -> ASGIApp:
     ],
 )  # fmt: skip
 async def test_a_foreign_error_gets_our_shape(status: int, ours: int, code: str) -> None:
-    """Trap B7: BentoML's bodies of 4xx are arrays, and its 5xx hide their text."""
+    """docs/bentoml_issues.md#b7: BentoML's bodies of 4xx are arrays, and its 5xx hide their text."""
     got = await Exchange(edge(answering(status)), headers={"x-request-id": "abc"}).run()
     assert (got.status, got.error["code"], got.error["request_id"]) == (ours, code, "abc")
     assert got.headers["content-length"] == str(len(got.body))
@@ -208,7 +208,7 @@ async def test_success_is_not_touched() -> None:
 
 
 async def test_an_exception_becomes_an_answer() -> None:
-    """Trap B10: BentoML makes the client wait for the whole timeout."""
+    """docs/bentoml_issues.md#b10: BentoML makes the client wait for the whole timeout."""
 
     async def broken(scope: Scope, receive: Receive, send: Send) -> None:
         raise ValueError("secret")
@@ -238,7 +238,7 @@ async def test_an_exception_after_the_head_does_not_pretend_that_the_body_is_com
     [(None, 503, "starting"), (DependencyUnavailable("no store"), 503, "dependency_unavailable")],
 )
 async def test_readiness_says_why_not(ready: Exception | None, status: int, code: str) -> None:
-    """Trap B19: it answers at once, also before the service is complete."""
+    """docs/bentoml_issues.md#b19: it answers at once, also before the service is complete."""
     got = await Exchange(edge(echo, a_life(ready=ready)), "/readyz").run()
     assert (got.status, got.error["code"]) == (status, code)
     assert "retry-after" in got.headers
@@ -250,7 +250,7 @@ async def test_readiness_tells_facts() -> None:
 
 
 async def test_a_draining_edge_refuses_and_is_not_ready_but_lives() -> None:
-    """Trap B6: readiness fails first."""
+    """docs/bentoml_issues.md#b6: readiness fails first."""
     life = a_life(ready={})
     life.draining = True
     for path in ("/ask", "/readyz"):
@@ -260,7 +260,7 @@ async def test_a_draining_edge_refuses_and_is_not_ready_but_lives() -> None:
 
 
 async def test_a_draining_dependency_goes_on_serving() -> None:
-    """Trap B6: requests in flight still need it."""
+    """docs/bentoml_issues.md#b6: requests in flight still need it."""
     life = a_life(is_edge=False, ready={})
     life.draining = True
     for path in ("/encode", "/readyz"):
@@ -271,7 +271,7 @@ async def test_a_draining_dependency_goes_on_serving() -> None:
 
 
 async def test_more_requests_than_allowed_are_refused_at_once() -> None:
-    """Trap B15: BentoML's own 429 has no Retry-After, and hits probes and documentation too."""
+    """docs/bentoml_issues.md#b15: BentoML's own 429 has no Retry-After, and hits probes and documentation too."""
     app, life = Slow(), a_life(ready={})
     wearing = edge(app, life, max_in_flight=2)
     tasks = [Exchange(wearing).start() for _ in range(2)]
@@ -294,7 +294,7 @@ async def test_more_requests_than_allowed_are_refused_at_once() -> None:
     ],
 )  # fmt: skip
 async def test_a_body_is_limited_by_its_declared_length(path: str, limit: int) -> None:
-    """Trap B16: BentoML reads bodies of any size."""
+    """docs/bentoml_issues.md#b16: BentoML reads bodies of any size."""
     body = b"x" * limit  # so that it is the header which says that there is too much to come
     for length, status in ((limit, 200), (limit + 1, 413)):
         got = await Exchange(edge(echo), path, headers={"content-length": str(length)}, chunks=(body,)).run()
@@ -315,7 +315,7 @@ async def test_a_body_without_a_length_is_limited_as_it_comes() -> None:
 
 
 async def test_work_ends_when_the_client_leaves_and_something_is_sent() -> None:
-    """Traps B5 and B10: BentoML's TimeoutMiddleware waits for a first message, whatever has become of the client."""
+    """BentoML's TimeoutMiddleware waits for a first message (docs/bentoml_issues.md#b5, docs/bentoml_issues.md#b10)."""
     app, life = Slow(), a_life()
     exchange = Exchange(edge(app, life))
     task = exchange.start()
@@ -356,10 +356,10 @@ async def test_work_after_the_last_byte_is_neither_cancelled_nor_answered_twice(
 
 
 async def test_a_lease_counts_as_in_flight_until_its_holder_leaves() -> None:
-    """Trap B6: so a dependency that drains waits for the edge."""
+    """docs/bentoml_issues.md#b6: so a dependency that drains waits for the edge."""
     life = a_life(is_edge=False)
     life.draining = True
-    exchange = Exchange(edge(echo, life), HOLD_PATH)
+    exchange = Exchange(edge(echo, life), LEASE_PATH)
     task = exchange.start()
     await asyncio.sleep(0.01)
     assert (life.in_flight, exchange.messages) == (1, [])

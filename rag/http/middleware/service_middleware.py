@@ -1,4 +1,4 @@
-"""The middleware that every service wears: ids, readiness, admission, watched clients, one error shape."""
+"""The middleware of every service: ids, readiness (docs/bentoml_issues.md#b19), admission, disconnects, errors."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rag.errors import FileTooLarge, InternalError, Overloaded, RagError
 from rag.http.error_table import OURS, error_for_status, error_response
 from rag.http.middleware.disconnect import run_while_connected
-from rag.http.middleware.lifecycle import HOLD_PATH, Lifecycle
+from rag.http.middleware.lifecycle import LEASE_PATH, Lifecycle
 from rag.http.middleware.request_id import HEADER, accept_request_id, current_request_id
 
-logger = logging.getLogger("rag.edge")
+logger = logging.getLogger("rag.http")
 access = logging.getLogger("rag.access")
 
-_ALWAYS_OPEN = ("/livez", "/healthz", "/metrics", "/readyz")
-_KEPT = ("allow",)
-"""Headers that foreign errors keep when they get our shape."""
+_UNGUARDED_PATHS = ("/livez", "/healthz", "/metrics", "/readyz")
+_PASSED_THROUGH_HEADERS = ("allow",)
+"""Headers that are kept when an error response of BentoML is replaced."""
 
 
-class Edge:
-    """ASGI middleware; BentoML creates it with the options given to `add_asgi_middleware`.
+class ServiceMiddleware:
+    """ASGI middleware that BentoML creates with the options given to `add_asgi_middleware`.
 
     Args:
         app: The service.
         lifecycle: The state of this process.
-        max_in_flight: Requests in work at once; more get 429.
-        max_body_bytes: Bytes of a body at most, by path. A key that ends in `*` is for all paths that begin so; the
-            longest that fits holds, and `"*"` for what no other does.
+        max_in_flight: Maximum concurrent requests; more get 429 (docs/bentoml_issues.md#b15).
+        max_body_bytes: Maximum size of a body by path (docs/bentoml_issues.md#b16). A key that ends in `*`
+            applies to all paths with this prefix; the longest match wins, and `"*"` matches every path.
         access_log: Whether each request is logged.
     """
 
@@ -55,52 +55,52 @@ class Edge:
             return await self._app(scope, receive, send)
         request_id = accept_request_id(Headers(scope=scope).get(HEADER))
         token = current_request_id.set(request_id)
-        reply = _Reply(send, scope["path"], request_id)
+        sender = _ResponseSender(send, scope["path"], request_id)
         started = time.perf_counter()
         try:
-            await self._serve(scope, receive, reply)
-        except Exception:  # whatever it is, the client must get an answer (trap B10)
+            await self._serve(scope, receive, sender)
+        except Exception:  # the client must get an answer (docs/bentoml_issues.md#b10)
             logger.exception("%s %s failed", scope["method"], scope["path"])
-            await reply.fail(InternalError("an unexpected error occurred; the log has it under this request id"))
+            await sender.fail(InternalError("an unexpected error occurred; the log has details under this request id"))
         finally:
-            if self._access_log and scope["path"] not in _ALWAYS_OPEN:
+            if self._access_log and scope["path"] not in _UNGUARDED_PATHS:
                 took_ms = (time.perf_counter() - started) * 1000
-                access.info("%s %s %s %.1f ms", scope["method"], scope["path"], reply.status, took_ms)
+                access.info("%s %s %s %.1f ms", scope["method"], scope["path"], sender.status, took_ms)
             current_request_id.reset(token)
 
-    async def _serve(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
         path = scope["path"]
         if path == "/readyz" and scope["method"] in ("GET", "HEAD"):
-            return await self._answer_readyz(scope, receive, reply)
-        if path in _ALWAYS_OPEN:
-            return await self._app(scope, receive, reply.send)
+            return await self._answer_readyz(scope, receive, sender)
+        if path in _UNGUARDED_PATHS:
+            return await self._app(scope, receive, sender.send)
         if (refusal := self._refusal(scope)) is not None:
-            return await error_response(refusal, reply.request_id)(scope, receive, reply.send)
-        receive = self._capped(scope, receive, reply)
+            return await error_response(refusal, sender.request_id)(scope, receive, sender.send)
+        receive = self._capped(scope, receive, sender)
         self._life.enter()
         try:
-            if path == HOLD_PATH and not self._life.is_edge:
+            if path == LEASE_PATH and not self._life.is_edge:
                 await _hold(receive)
-                await reply.close()
-            elif not await run_while_connected(self._app, scope, receive, reply.send):
-                await reply.close()
+                await sender.close()
+            elif not await run_while_connected(self._app, scope, receive, sender.send):
+                await sender.close()
         finally:
             self._life.leave()
 
-    async def _answer_readyz(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
+    async def _answer_readyz(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
         response: Response
         try:
             facts = await self._life.ready()
             response = JSONResponse({"status": "ready", "in_flight": self._life.in_flight, **facts})
         except RagError as error:
-            response = error_response(error, reply.request_id)
-        await response(scope, receive, reply.send)
+            response = error_response(error, sender.request_id)
+        await response(scope, receive, sender.send)
 
     def _refusal(self, scope: Scope) -> RagError | None:
         if (refusal := self._life.refusal()) is not None:
             return refusal
         if self._life.in_flight >= self._max_in_flight:
-            return Overloaded(f"{self._max_in_flight} requests are in work already; try again soon")
+            return Overloaded(f"{self._max_in_flight} requests are being processed already; try again soon")
         length = Headers(scope=scope).get("content-length", "0")
         if length.isdigit() and int(length) > self._body_limit(scope):
             return self._too_large(scope)
@@ -113,10 +113,10 @@ class Edge:
         return limits[max((key for key in limits if key[-1:] == "*" and path.startswith(key[:-1])), key=len)]
 
     def _too_large(self, scope: Scope) -> FileTooLarge:
-        return FileTooLarge(f"the body is larger than the {self._body_limit(scope)} bytes that {scope['path']} takes")
+        return FileTooLarge(f"the body is larger than {self._body_limit(scope)} bytes, the limit of {scope['path']}")
 
-    def _capped(self, scope: Scope, receive: Receive, reply: _Reply) -> Receive:
-        """`receive` that refuses a body without a length once it has grown too large."""
+    def _capped(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> Receive:
+        """A `receive` that refuses a body of unknown length as soon as it is too large."""
         left = self._body_limit(scope)
 
         async def capped() -> Message:
@@ -125,7 +125,7 @@ class Edge:
             left -= len(message.get("body", b""))
             if left >= 0:
                 return message
-            await reply.fail(self._too_large(scope))
+            await sender.fail(self._too_large(scope))
             return {"type": "http.disconnect"}
 
         return capped
@@ -136,28 +136,28 @@ async def _hold(receive: Receive) -> None:
         pass
 
 
-class _Reply:
-    """The way back to the client: adds the request id, and puts foreign errors into our shape."""
+class _ResponseSender:
+    """Sends the response: adds the request id, and replaces error responses that are not this project's."""
 
     def __init__(self, send: Send, path: str, request_id: str) -> None:
         self._send = send
         self._path = path
         self.request_id = request_id
         self.status = 0
-        self._swallow = False
+        self._is_replaced = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             if not self.status:
                 await self._start(message)
-        elif not self._swallow:
+        elif not self._is_replaced:
             await self._send(message)
 
     async def _start(self, message: Message) -> None:
         headers = MutableHeaders(raw=message["headers"])
         status = message["status"]
         if status >= 400 and OURS not in headers:
-            kept = {name: headers[name] for name in _KEPT if name in headers}
+            kept = {name: headers[name] for name in _PASSED_THROUGH_HEADERS if name in headers}
             await self.fail(error_for_status(status, self._path), kept)
             return
         self.status = status
@@ -165,10 +165,10 @@ class _Reply:
         await self._send({**message, "headers": headers.raw})
 
     async def fail(self, error: RagError, headers: Mapping[str, str] | None = None) -> None:
-        """Answer with `error`, unless an answer has begun."""
+        """Respond with `error`, unless a response has started."""
         if self.status:
             return
-        self._swallow = True
+        self._is_replaced = True
         response = error_response(error, self.request_id)
         response.headers.update({**(headers or {}), HEADER: self.request_id})
         self.status = response.status_code
@@ -176,9 +176,9 @@ class _Reply:
         await self._send({"type": "http.response.body", "body": bytes(response.body)})
 
     async def close(self) -> None:
-        """End an exchange whose client has left: BentoML's timeout waits for a first message otherwise."""
+        """End the response to a client that has disconnected, since BentoML's timeout waits for a first message."""
         if not self.status:
             self.status = 499
             await self._send({"type": "http.response.start", "status": 499, "headers": []})
-        if not self._swallow:
+        if not self._is_replaced:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
