@@ -17,7 +17,7 @@ import httpx
 from click.testing import CliRunner, Result
 
 from rag.cli import main
-from rag.cli.service import CliContext
+from rag.cli.service_client import CliContext
 from rag.http.streaming.sse import format_event
 from rag.types import JsonObject
 

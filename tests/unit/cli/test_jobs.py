@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from rag.cli.follow import described, tally
+from rag.cli.jobs.progress import total_progress
 from rag.types import JsonObject
 from tests.fakes.service import FakeService, lines
 
@@ -28,25 +28,25 @@ def service() -> FakeService:
 
 
 def test_a_job_says_how_far_it_is() -> None:
-    state = tally([job(done=3, chunks=1200, chunks_per_s=50.4, seconds_left=65.2, step="reading a.pdf")])
+    state = total_progress([job(done=3, chunks=1200, chunks_per_s=50.4, seconds_left=65.2, step="reading a.pdf")])
     assert (state.done, state.total) == (3, 10)
-    assert described(state) == "1,200 chunks, 50 chunks/s, 1:05 left, reading a.pdf"
+    assert str(state) == "1,200 chunks, 50 chunks/s, 1:05 left, reading a.pdf"
 
 
 def test_what_it_waits_for_and_that_it_is_stalled_is_said_in_place_of_its_step() -> None:
-    state = tally([job(step="encoding", waiting_for="the encoder", stalled=True)])
-    assert described(state) == "0 chunks, waiting for the encoder; stalled: it has not got on for a while"
+    state = total_progress([job(step="encoding", waiting_for="the encoder", stalled=True)])
+    assert str(state) == "0 chunks, waiting for the encoder; stalled: no progress for a while"
 
 
 def test_several_jobs_are_one() -> None:
     jobs = [job("completed", 10, chunks=100), job("running", 5, chunks=50, chunks_per_s=8), job("queued")]
-    state = tally(jobs, done=2, total=40, elapsed_s=17)
+    state = total_progress(jobs, done=2, total=40, elapsed_s=17)
     assert (state.done, state.total, state.chunks, state.chunks_per_s) == (17, 40, 150, 8)
     assert state.seconds_left == 23
 
 
 def test_a_job_that_says_little_is_no_trouble() -> None:
-    assert described(tally([{"id": "j", "status": "queued"}, {}])) == "0 chunks"
+    assert str(total_progress([{"id": "j", "status": "queued"}, {}])) == "0 chunks"
 
 
 # --- jobs --------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def test_follow_as_json_is_a_line_for_each_change(service: FakeService) -> None:
 
 def test_follow_tells_each_trouble_once_where_there_is_no_terminal(service: FakeService) -> None:
     service.jobs["job_1"].update(left=5, progress={"waiting_for": "the encoder"})
-    assert service.run("jobs", "follow", "job_1").stderr == "waiting for the encoder\ngoing on\n"
+    assert service.run("jobs", "follow", "job_1").stderr == "waiting for the encoder\nresumed\n"
 
 
 def test_ctrl_c_leaves_the_job_to_itself(service: FakeService) -> None:
@@ -100,7 +100,7 @@ def test_ctrl_c_leaves_the_job_to_itself(service: FakeService) -> None:
     service.on_pause = interrupt
     result = service.run("jobs", "follow", "job_1")
     assert result.exit_code == 130
-    assert "The job job_1 goes on" in result.stderr
+    assert "Job job_1 continues in the service" in result.stderr
 
 
 def test_cancel(service: FakeService) -> None:

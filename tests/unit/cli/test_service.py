@@ -6,7 +6,7 @@ import httpx
 from click.testing import CliRunner
 
 from rag.cli import main
-from rag.cli.service import CliContext
+from rag.cli.service_client import CliContext
 from tests.fakes.service import FakeService, lines
 
 
@@ -30,14 +30,14 @@ def test_nobody_there() -> None:
 
 def test_what_is_no_url_is_said_so() -> None:
     result = CliRunner().invoke(main, ["status", "--url", "localhost:3000"])
-    assert (result.exit_code, result.stderr) == (1, "that is no URL: localhost:3000\n")
+    assert (result.exit_code, result.stderr) == (1, "invalid URL: localhost:3000\n")
 
 
 def test_an_answer_that_is_not_the_services_is_told() -> None:
     world = CliContext(httpx.MockTransport(lambda _: httpx.Response(200, text="<html>hello</html>")))
     result = CliRunner().invoke(main, ["jobs", "show", "j"], obj=world)
     assert result.exit_code == 1
-    assert "is the address right?" in result.stderr
+    assert "unexpected response" in result.stderr
 
 
 def test_names_cannot_steer_the_terminal() -> None:

@@ -116,7 +116,7 @@ def test_an_editor_that_writes_anew_deletes_nothing(folder: Path) -> None:
 def test_a_folder_that_is_gone_deletes_nothing(folder: Path) -> None:
     service = FakeService()
     result = watched(service, folder, lambda: shutil.rmtree(folder))
-    assert "is not there; its documents stay" in result.stderr
+    assert "is missing; its documents are kept" in result.stderr
     assert not [seen for seen in service.seen if seen.method == "DELETE"]
 
 
@@ -144,7 +144,7 @@ def test_while_the_service_is_away_changes_are_kept(folder: Path) -> None:
         service.lost = 7
 
     result = watched(service, folder, away, lambda: None)
-    assert "trying again at the next look" in result.stderr
+    assert "retrying at the next scan" in result.stderr
     assert "added c.md" in result.stdout
 
 
@@ -172,9 +172,9 @@ def test_it_needs_a_folder(folder: Path) -> None:
 
 def test_the_file_system_wakes_it(folder: Path) -> None:
     """The real source of wake-ups, once."""
-    from rag.cli.watch import _wakeups
+    from rag.cli.ingest.watch import _events
 
-    source = _wakeups([folder])
+    source = _events([folder])
     import threading
 
     timer = threading.Timer(0.2, change(folder / "c.md", "new"))
