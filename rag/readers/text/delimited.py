@@ -1,4 +1,4 @@
-"""CSV and TSV: a small file becomes a Markdown table, in a larger one each row names its columns (see `table`)."""
+"""CSV and TSV: a small file becomes a Markdown table; in a larger one each row repeats the column names."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def read(source: SourceFile) -> Extract:
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error as error:
-        raise BrokenFile(f"is not a table that can be read: {error}") from None
+        raise BrokenFile(f"is not a valid CSV file: {error}") from None
     builder = TextBuilder(source)
     builder.add(table_text(rows))
     return builder.extract()
 
 
 def find_delimiter(text: str) -> str:
-    """The one that cuts most of the first rows into the same number of cells, more than one."""
+    """The delimiter that splits most of the first rows into the same number of cells, at least two."""
     sample = text[:_SAMPLE_CHARS]
     if len(text) > _SAMPLE_CHARS:
         sample = sample.rpartition("\n")[0] or sample
-    return max(_DELIMITERS, key=lambda delimiter: _fit(sample, delimiter))
+    return max(_DELIMITERS, key=lambda delimiter: _score(sample, delimiter))
 
 
-def _fit(sample: str, delimiter: str) -> tuple[float, int]:
+def _score(sample: str, delimiter: str) -> tuple[float, int]:
     try:
         rows = [row for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter) if row][:_SAMPLE_ROWS]
     except csv.Error:

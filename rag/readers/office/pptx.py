@@ -1,4 +1,4 @@
-"""PowerPoint presentations: each slide a page, under its title, with its tables and notes."""
+"""PowerPoint presentations: each slide is a page, with its title as heading, its text, tables and notes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from pptx import Presentation
 
 from rag.errors import BrokenFile
-from rag.readers.ooxml import check_package
+from rag.readers.office.ooxml import check_package
 from rag.readers.source import SourceFile
 from rag.readers.table import table_text
 from rag.readers.text_builder import TextBuilder
@@ -23,8 +23,8 @@ def read(source: SourceFile) -> Extract:
         slides = list(presentation.slides)
     except (MemoryError, RecursionError):
         raise
-    except Exception as error:  # KeyError, ValueError, XMLSyntaxError, ...: whatever is missing
-        raise BrokenFile(f"is not a presentation that can be read ({type(error).__name__})") from error
+    except Exception as error:  # KeyError, ValueError, XMLSyntaxError, ...: depends on what is missing
+        raise BrokenFile(f"is damaged, or not a presentation ({type(error).__name__})") from error
     for number, slide in enumerate(slides, 1):
         builder.page(number)
         _add_slide(builder, slide)
@@ -43,7 +43,7 @@ def _add_slide(builder: TextBuilder, slide: Any) -> None:
 
 
 def _shapes(shapes: Any) -> Iterator[Any]:
-    """All shapes, those in groups as well."""
+    """All shapes, including those in groups."""
     for shape in shapes:
         if hasattr(shape, "shapes"):
             yield from _shapes(shape.shapes)
@@ -61,7 +61,7 @@ def _shape_text(shape: Any) -> str:
 
 
 def _frame_text(frame: Any) -> str:
-    """Paragraphs; from the second level on as a list, so that what belongs to what can be seen."""
+    """The paragraphs; those below the first level are list items."""
     lines = [("  " * (paragraph.level - 1) + "- " if paragraph.level else "") + _clean(paragraph.text)
              for paragraph in frame.paragraphs if paragraph.text.strip()]  # fmt: skip
     return "\n".join(lines)

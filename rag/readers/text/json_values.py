@@ -1,15 +1,15 @@
-"""JSON and JSON Lines: a line a value, with the path to it, so that any part of the text says what its values are.
+"""JSON and JSON Lines: one line a value, with its path, so that any passage of the text tells what its values mean.
 
     invoices[0].customer.name: Ada
 
-Of JSON Lines each record is a paragraph; so is each object of a list at the top of a JSON file.
+Each record of a JSON Lines file is a paragraph, and so is each object in the top-level list of a JSON file.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TypeAlias
 
 from rag.errors import ParsingLimit
 from rag.readers.decoding import decode
@@ -18,8 +18,10 @@ from rag.readers.source import SourceFile
 from rag.readers.text_builder import TextBuilder
 from rag.types import Extract
 
+JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
+
 _MAX_PATH_CHARS = 300
-"""A longer path loses its beginning."""
+"""Longer paths lose their beginning."""
 
 
 def read(source: SourceFile) -> Extract:
@@ -31,7 +33,7 @@ def read(source: SourceFile) -> Extract:
             builder.add(block)
     except RecursionError:
         raise ParsingLimit("has values nested too deeply") from None
-    except ValueError:  # JSON with comments, or cut short: still a text
+    except ValueError:  # for example JSON with comments, or truncated: read as text
         return Extract(text=text, media_type=TEXT)
     return builder.extract(is_markdown=False)
 
@@ -44,7 +46,7 @@ def _record_blocks(text: str) -> Iterator[str]:
             yield line
 
 
-def _blocks(value: Any) -> Iterator[str]:
+def _blocks(value: JsonValue) -> Iterator[str]:
     if isinstance(value, list):
         simple: list[str] = []
         for index, item in enumerate(value):
@@ -61,8 +63,8 @@ def _blocks(value: Any) -> Iterator[str]:
         yield _plain(value)
 
 
-def value_lines(value: Any, path: str = "") -> Iterator[str]:
-    """`path: value` for each value that is neither empty nor a container."""
+def value_lines(value: JsonValue, path: str = "") -> Iterator[str]:
+    """A line `path: value` for each scalar that is not empty; a list of scalars is one line."""
     path = path[-_MAX_PATH_CHARS:]
     if isinstance(value, dict):
         for key, item in value.items():
@@ -77,7 +79,7 @@ def value_lines(value: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {words}" if path else words
 
 
-def _plain(value: Any) -> str:
+def _plain(value: JsonValue) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""A PDF's outline (its bookmarks) as headings: the only ones that a PDF has."""
+"""Headings from a PDF's outline (its bookmarks), the only headings that a PDF declares."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_ENTRIES = 5_000
 
 
 def outline_headings(document: pdfium.PdfDocument, extract: Extract) -> tuple[Heading, ...]:
-    """Each where its title begins a line of its page; where it does not, at the page's start."""
+    """Headings in order. Each is at the line of its page that begins with its title, else at the start of the page."""
     ends = [page.start for page in extract.pages[1:]] + [len(extract.text)]
     pages = {page.number: (page.start, end) for page, end in zip(extract.pages, ends, strict=True)}
     headings = [
@@ -37,7 +37,7 @@ def _entries(document: pdfium.PdfDocument) -> Iterator[tuple[int, str, str]]:
             if title and index is not None:
                 yield index + 1, title, path.enter(bookmark.level + 1, title)
     except pdfium.PdfiumError:
-        return  # a damaged outline ends where it is damaged
+        return  # a damaged outline: keep the entries before the damage
 
 
 def _find(text: str, title: str, start: int, end: int) -> int:

@@ -1,31 +1,34 @@
-"""HTML, made into Markdown: what a browser shows of it, without scripts, styles and hidden elements."""
+"""HTML -> Markdown: the text that a browser shows, without scripts, styles and hidden elements."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lxml import etree  # type: ignore[import-untyped]
 
 from rag.errors import ParsingLimit
 from rag.readers.decoding import decode
-from rag.readers.html_blocks import to_blocks
+from rag.readers.html.blocks import to_blocks
+from rag.readers.safe_xml import Element
 from rag.readers.source import SourceFile
 from rag.readers.text_builder import Block, TextBuilder
 from rag.types import Extract
 
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
-_UNSEEN_TAGS = frozenset(("script", "style", "template", "noscript", "svg", "iframe", "object", "title", "head"))
+_HIDDEN_TAGS = frozenset(("script", "style", "template", "noscript", "svg", "iframe", "object", "title", "head"))
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _DOCUMENT_END = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
-"""Browsers show what comes behind it; libxml2 would leave it out."""
+"""Browsers show text after it, which libxml2 would drop."""
 _TOO_DEEP = "has elements nested too deeply"
 
 
 class HtmlPage(NamedTuple):
+    """A parsed page."""
+
     blocks: list[Block]
     title: str
-    """Of the <title> element."""
+    """The text of the <title> element."""
     language: str
 
 
@@ -40,25 +43,25 @@ def read(source: SourceFile) -> Extract:
 
 
 def parse_html(html: str) -> HtmlPage:
-    """Raises ParsingLimit for elements nested too deeply."""
+    """Raises ParsingLimit if elements are nested too deeply."""
     root = _parse(html)
     if root is None:
         return HtmlPage([], "", "")
     title = " ".join((root.findtext(".//title") or "").split())
     language = root.get("lang") or root.get(_XML_LANG) or ""
-    _drop_unseen(root)
+    _remove_hidden(root)
     try:
         return HtmlPage(to_blocks(root), title, language)
     except RecursionError:
         raise ParsingLimit(_TOO_DEEP) from None
 
 
-def _parse(html: str) -> Any:
-    # `huge_tree` allows 2,048 levels instead of 256, which unclosed <font>s reach.
+def _parse(html: str) -> Element | None:
+    # `huge_tree` allows 2,048 levels instead of 256, which a page with unclosed <font> elements can exceed.
     parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=True)
     try:
-        root = etree.fromstring(_DOCUMENT_END.sub("", html).encode("utf-8", "replace"), parser)
-    except etree.ParserError:  # nothing in it
+        root: Element | None = etree.fromstring(_DOCUMENT_END.sub("", html).encode("utf-8", "replace"), parser)
+    except etree.ParserError:  # the page is empty
         return None
     except etree.XMLSyntaxError:
         root = None
@@ -67,13 +70,13 @@ def _parse(html: str) -> Any:
     return root
 
 
-def _drop_unseen(root: Any) -> None:
-    for element in [found for found in root.iter(etree.Element) if _is_unseen(found)]:
-        _drop(element)
+def _remove_hidden(root: Element) -> None:
+    for element in [element for element in root.iter(etree.Element) if _is_hidden(element)]:
+        _remove(element)
 
 
-def _is_unseen(element: Any) -> bool:
-    if element.tag in _UNSEEN_TAGS:
+def _is_hidden(element: Element) -> bool:
+    if element.tag in _HIDDEN_TAGS:
         return True
     attributes = element.attrib
     if not attributes:
@@ -81,8 +84,8 @@ def _is_unseen(element: Any) -> bool:
     return "hidden" in attributes or ("style" in attributes and bool(_HIDDEN_STYLE.search(attributes["style"])))
 
 
-def _drop(element: Any) -> None:
-    """Remove an element, but not the text behind it."""
+def _remove(element: Element) -> None:
+    """Remove an element, but keep the text after it."""
     parent, tail = element.getparent(), element.tail
     if parent is None:
         element.clear()

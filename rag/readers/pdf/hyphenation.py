@@ -1,4 +1,4 @@
-"""Words that a line's end has cut in two."""
+"""Joins words that are hyphenated at the end of a line."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import re
 from collections.abc import Sequence
 
 LINE_END_HYPHEN = "\ufffe"
-"""A hyphen that stood at the end of a line, and the line's end."""
-_CUT = re.compile(rf"(?<!\w)(\w+){LINE_END_HYPHEN}\n?(\w+)")
+"""Stands for a hyphen at the end of a line, and the line break."""
+_BROKEN_WORD = re.compile(rf"(?<!\w)(\w+){LINE_END_HYPHEN}\n?(\w+)")
 _HYPHENATED = re.compile(r"\b\w+-\w+\b")
 
 
 def join_hyphenated(pages: Sequence[str]) -> list[str]:
-    """Pages with their words joined.
+    """The pages with hyphenated words joined.
 
-    `exam` and `ple` become `example`, but `well` and `known` become `well-known` if the document writes it so
+    `exam` and `ple` become `example`, but `well` and `known` become `well-known` if the document spells it that way
     elsewhere. Names and numbers (`Covid` `19`, `Anne` `Marie`) keep the hyphen.
     """
     if not any(LINE_END_HYPHEN in page for page in pages):
         return list(pages)
     hyphenated = {word.lower() for page in pages for word in _HYPHENATED.findall(page)}
-    joined = (_CUT.sub(lambda cut: _joined(cut[1], cut[2], hyphenated), page) for page in pages)
+    joined = (_BROKEN_WORD.sub(lambda match: _joined(match[1], match[2], hyphenated), page) for page in pages)
     return [page.replace(LINE_END_HYPHEN, "-\n") for page in joined]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import mammoth  # type: ignore[import-untyped]
 
 from rag.errors import BrokenFile
-from rag.readers.html import parse_html
-from rag.readers.ooxml import check_package
+from rag.readers.html.reader import parse_html
+from rag.readers.office.ooxml import check_package
 from rag.readers.source import SourceFile
 from rag.readers.text_builder import TextBuilder
 from rag.types import Extract
@@ -24,12 +24,12 @@ def read(source: SourceFile) -> Extract:
 
 
 def _to_html(source: SourceFile) -> str:
-    """Raises BrokenFile when Word's own parts are missing or make no sense."""
+    """Raises BrokenFile if parts of the document are missing or invalid."""
     try:
         with source.path.open("rb") as file:
             result = mammoth.convert_to_html(file, style_map=_STYLES, convert_image=lambda image: [])
     except (MemoryError, RecursionError):
         raise
-    except Exception as error:  # mammoth has no errors of its own: KeyError, AttributeError, ExpatError, ...
-        raise BrokenFile(f"is not a Word document that can be read ({type(error).__name__})") from error
+    except Exception as error:  # mammoth has no error class: KeyError, AttributeError, ExpatError, ...
+        raise BrokenFile(f"is damaged, or not a Word document ({type(error).__name__})") from error
     return str(result.value)

@@ -1,4 +1,4 @@
-"""What DOCX, PPTX and XLSX have in common."""
+"""Checks that DOCX, PPTX and XLSX packages have in common, and their core properties."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ _DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 _DOCTYPE = re.compile(rb"<!DOCTYPE|<!ENTITY", re.IGNORECASE)
 _ROOT = re.compile(rb"<[A-Za-z_]")
 _PROLOG_BYTES = 4096
-"""Ends with the root element's start: nobody writes as much before it, except to hide something."""
+"""The root element starts within these bytes, unless the file tries to hide a document type."""
 
 
 class CoreProperties(NamedTuple):
+    """Metadata of an Office document."""
+
     title: str = ""
     language: str = ""
 
 
 def check_package(path: Path) -> CoreProperties:
-    """The document's properties, once the package is known to be harmless to the libraries that read it.
+    """Check that the package is safe for the libraries that read it; returns the document's properties.
 
     Raises:
-        BrokenFile, EncryptedFile, ParsingLimit: see `open_zip`; BrokenFile also for XML that declares entities.
+        BrokenFile, EncryptedFile, ParsingLimit: see `open_zip`; BrokenFile also for XML with a document type.
     """
     with open_zip(path) as archive:
         for member in archive.infolist():
@@ -37,7 +39,7 @@ def check_package(path: Path) -> CoreProperties:
 
 
 def _refuse_doctype(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
-    """Office never writes one; entities in it could grow without bound."""
+    """Office never writes one, and entities declared in it can expand without limit."""
     with archive.open(member) as part:
         prolog = part.read(_PROLOG_BYTES).replace(b"\0", b"")  # UTF-16
     if _DOCTYPE.search(prolog) or (prolog and not _ROOT.search(prolog)):

@@ -1,4 +1,4 @@
-"""PDF: the pages' texts, under the headings of its outline. Attachments, forms' scripts and pictures are left alone."""
+"""PDF: the text of the pages, with headings from the outline. Attachments, form scripts and pictures are ignored."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pypdfium2 as pdfium  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
 from rag.errors import BrokenFile, EncryptedFile, NoTextFound
-from rag.readers.hyphenation import LINE_END_HYPHEN, join_hyphenated
-from rag.readers.pdf_outline import outline_headings
+from rag.readers.pdf.hyphenation import LINE_END_HYPHEN, join_hyphenated
+from rag.readers.pdf.outline import outline_headings
 from rag.readers.source import SourceFile
 from rag.readers.text_builder import TextBuilder
 from rag.types import Extract
@@ -22,7 +22,7 @@ _LIGATURES = str.maketrans(
 )
 _LINE_END_SPACES = re.compile(r"(?<! ) +\n")
 _SCAN = "has no text on any of its pages: it looks like a scan"
-_HOW_TO_OCR = "turn on optical character recognition (RAG_INGEST__OCR), or upload a copy with a text layer"
+_OCR_HINT = "enable optical character recognition (RAG_INGEST__OCR), or upload a copy with a text layer"
 
 
 def read(source: SourceFile) -> Extract:
@@ -30,7 +30,7 @@ def read(source: SourceFile) -> Extract:
     try:
         pages = list(_pages(document, source))
         if not any(text.strip() for text in pages):
-            raise NoTextFound(_SCAN if source.options.ocr_languages else f"{_SCAN}; {_HOW_TO_OCR}")
+            raise NoTextFound(_SCAN if source.options.ocr_languages else f"{_SCAN}; {_OCR_HINT}")
         builder = TextBuilder(source)
         for number, text in enumerate(join_hyphenated(pages), 1):
             builder.page(number)
@@ -50,8 +50,8 @@ def _open(source: SourceFile) -> pdfium.PdfDocument:
         return document
     except pdfium.PdfiumError as error:
         if "password" in str(error).lower():
-            raise EncryptedFile("is protected by a password; save it without one") from None
-        raise BrokenFile("is not a PDF file that can be read, or is damaged") from None
+            raise EncryptedFile("is password-protected; save it without a password") from None
+        raise BrokenFile("is damaged, or not a PDF file") from None
 
 
 def _pages(document: pdfium.PdfDocument, source: SourceFile) -> Iterator[str]:
@@ -59,15 +59,15 @@ def _pages(document: pdfium.PdfDocument, source: SourceFile) -> Iterator[str]:
     for index in range(len(document)):
         text = _page_text(document, index)
         if not text.strip() and source.options.ocr_languages:
-            text = _recognized(document, index, source)
+            text = _ocr_text(document, index, source)
         chars += len(text)
         if chars > source.options.max_text_chars:
-            raise source.too_much_text()
+            raise source.text_limit_error()
         yield text
 
 
 def _page_text(document: pdfium.PdfDocument, index: int) -> str:
-    """Empty for a page that is damaged: the others may be fine."""
+    """Empty for a damaged page: the others may be readable."""
     try:
         page = document[index]
         try:
@@ -82,8 +82,8 @@ def _page_text(document: pdfium.PdfDocument, index: int) -> str:
         return ""
 
 
-def _recognized(document: pdfium.PdfDocument, index: int, source: SourceFile) -> str:
-    from rag.readers.ocr import page_text
+def _ocr_text(document: pdfium.PdfDocument, index: int, source: SourceFile) -> str:
+    from rag.readers.pdf.ocr import page_text
 
     try:
         page = document[index]
@@ -96,13 +96,13 @@ def _recognized(document: pdfium.PdfDocument, index: int, source: SourceFile) ->
 
 
 def _plain(text: str) -> str:
-    """Newlines as \\n, ligatures as letters. PDFium marks a hyphen at a line's end, and takes the line's end away."""
+    """Text with \\n as line ends and ligatures as letters; PDFium's mark for a hyphen and line end is replaced."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x02", LINE_END_HYPHEN)
     return _LINE_END_SPACES.sub("\n", text.replace("\0", "").translate(_LIGATURES))
 
 
 def _language(document: pdfium.PdfDocument) -> str:
-    """Of the document's catalog."""
+    """The language in the document's catalog; empty if there is none."""
     size = pdfium_c.FPDFCatalog_GetLanguage(document, None, 0)
     if not 2 < size <= 256:
         return ""

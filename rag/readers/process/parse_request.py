@@ -1,4 +1,4 @@
-"""What goes over the pipes between the service and the process that reads files: a JSON object a line."""
+"""Messages between the service and the fork server: JSON objects, one a line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ ParseOutcome: TypeAlias = Literal["text", "refused", "out_of_memory", "timeout",
 
 @dataclass(frozen=True, slots=True)
 class ParseRequest:
-    """Read the file at `path`; write the Extract, or the reason there is none, to `result`, in a folder of its own."""
+    """A file to read.
+
+    The child writes the Extract, or why it cannot be read, to `result`, whose folder serves as its temporary folder.
+    """
 
     number: int
     path: str
@@ -32,11 +35,13 @@ class ParseRequest:
 
 @dataclass(frozen=True, slots=True)
 class ParseReply:
+    """How reading a file ended."""
+
     number: int
     outcome: ParseOutcome
-    """`text`, `refused`: the result has been written. Else it has not."""
+    """With `text` and `refused` the result file is written, otherwise not."""
     signal: int = 0
-    """That ended a reader which crashed."""
+    """The signal that ended a crashed child."""
 
     def line(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"

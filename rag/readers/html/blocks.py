@@ -1,15 +1,15 @@
-"""A tree of HTML elements -> blocks of Markdown, in one pass.
+"""Converts a tree of HTML elements to Markdown blocks, in one pass.
 
-Much of what a general converter does is not wanted here (links, pictures, escapes), and the one used before took 4 to
-9 s for a page of 2 MB; this takes about one.
+General converters are slower, and lose or add text: they keep links and escapes, cut off deeply nested pages, repeat
+spanning cells without limit or leave them empty, and turn layout tables into data tables.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from rag.readers.html_table import cell_rows
+from rag.readers.html.cells import cell_rows
+from rag.readers.safe_xml import Element
 from rag.readers.table import table_text
 from rag.readers.text_builder import Block
 
@@ -33,8 +33,8 @@ _AROUND_BREAK = re.compile(r" *\n *")
 _BACKTICKS = re.compile(r"`+")
 
 
-def to_blocks(element: Any) -> list[Block]:
-    """What is in an element. Raises RecursionError when it is nested too deeply."""
+def to_blocks(element: Element) -> list[Block]:
+    """The content of an element. Raises RecursionError if it is nested too deeply."""
     writer = _Writer()
     writer.element(element)
     writer.end_paragraph()
@@ -42,6 +42,8 @@ def to_blocks(element: Any) -> list[Block]:
 
 
 class _Writer:
+    """Collects the blocks of an element, and the inline text of the current paragraph."""
+
     def __init__(self) -> None:
         self.blocks: list[Block] = []
         self._inline: list[str] = []
@@ -52,7 +54,7 @@ class _Writer:
         if text:
             self.blocks.append(Block(text))
 
-    def element(self, element: Any) -> None:
+    def element(self, element: Element) -> None:
         tag = element.tag
         if tag in _PARAGRAPHS:
             self.end_paragraph()
@@ -68,7 +70,7 @@ class _Writer:
         else:
             self._children(element)
 
-    def _children(self, element: Any) -> None:
+    def _children(self, element: Element) -> None:
         if element.text:
             self._inline.append(_SPACE.sub(" ", element.text))
         for child in element:
@@ -76,14 +78,14 @@ class _Writer:
             if child.tail:
                 self._inline.append(_SPACE.sub(" ", child.tail))
 
-    def _marked(self, element: Any, mark: str) -> None:
-        """Emphasis; where it holds whole paragraphs the marks are left out."""
+    def _marked(self, element: Element, mark: str) -> None:
+        """Emphasis or code; without marks if the element contains whole paragraphs."""
         outer, self._inline = self._inline, []
         before = len(self.blocks)
         self._children(element)
         inner, self._inline = self._inline, outer
         if len(self.blocks) > before:
-            # What was open before the element comes before the blocks that the element made.
+            # The text before the element comes before the blocks of the element.
             if opening := _tidy("".join(outer)):
                 self.blocks.insert(before, Block(opening))
             self._inline = inner
@@ -97,29 +99,29 @@ class _Writer:
         self._inline += [text[:start], mark, words, mark, text[start + len(words) :]]
 
 
-def _heading(element: Any) -> list[Block]:
+def _heading(element: Element) -> list[Block]:
     text = " ".join(flat_text(element).split())
     level = _HEADINGS[element.tag]
     words = " ".join("".join(element.itertext()).split()) if text else ""
     return [Block(f"{'#' * level} {text}", level, words)] if text else []
 
 
-def flat_text(element: Any) -> str:
-    """All of an element in one line, as a heading or a table's cell holds it."""
+def flat_text(element: Element) -> str:
+    """The content of an element in one line, for headings and table cells."""
     writer = _Writer()
     writer._children(element)
     writer.end_paragraph()
     return " ".join(block.text.replace("\n", " ") for block in writer.blocks)
 
 
-def _list(element: Any) -> list[Block]:
+def _list(element: Element) -> list[Block]:
     lines: list[str] = []
     blocks: list[Block] = []
     number = 0
     for item in element:
         inner = to_blocks(item)
         number += item.tag == "li"
-        if any(block.level for block in inner):  # a page laid out as a list
+        if any(block.level for block in inner):  # the list is page layout
             blocks += [*_lines_block(lines), *inner]
             lines = []
         elif inner:
@@ -132,7 +134,7 @@ def _lines_block(lines: list[str]) -> list[Block]:
     return [Block("\n".join(lines))] if lines else []
 
 
-def _quote(element: Any) -> list[Block]:
+def _quote(element: Element) -> list[Block]:
     writer = _Writer()
     writer._children(element)
     writer.end_paragraph()
@@ -142,24 +144,24 @@ def _quote(element: Any) -> list[Block]:
     return [Block("\n".join(f"> {line}".rstrip() for line in text.split("\n")))]
 
 
-def _preformatted(element: Any) -> list[Block]:
+def _preformatted(element: Element) -> list[Block]:
     text = "".join(element.itertext()).strip("\n")
     longest = max((len(run) for run in _BACKTICKS.findall(text)), default=0)
     fence = "`" * max(3, longest + 1)
     return [Block(f"{fence}\n{text}\n{fence}")] if text.strip() else []
 
 
-def _table(element: Any) -> list[Block]:
+def _table(element: Element) -> list[Block]:
     table = cell_rows(element)
     caption = [block for part in element if part.tag == "caption" for block in to_blocks(part)]
-    if table is None:  # it holds the page's layout, not data
+    if table is None:  # the table is page layout
         parts = (part for part in element if part.tag != "caption")
         return [*caption, *(block for part in parts for block in to_blocks(part))]
     rows = [[flat_text(cell) if cell is not None else "" for cell in row] for row in table.rows]
     return [*caption, Block(table_text(rows, has_header=table.has_header))]
 
 
-def _rule(element: Any) -> list[Block]:
+def _rule(element: Element) -> list[Block]:
     return [Block("---")]
 
 

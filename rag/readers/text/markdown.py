@@ -1,4 +1,4 @@
-"""Markdown. Front matter is not part of the text; it may give the title and the language."""
+"""Markdown. Front matter is left out of the text, but can give the title and the language."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rag.readers.language_tag import language_tag
 from rag.readers.source import SourceFile
 from rag.types import Extract, Heading
 
-# A first line of dashes opens front matter only when a `key:` follows; else it is a horizontal rule.
+# Dashes in the first line open front matter only if a `key:` follows; otherwise they are a horizontal rule.
 _FRONT_MATTER = re.compile(
     r"---[ \t]*\n"
     r"(?:(?:#[^\n]*\n|[ \t]*\n)*[^\s:#-][^\n:]*:(?:[ \t][^\n]*)?\n(?:[^\n]*\n)*?)?"
@@ -30,9 +30,9 @@ _INLINE = MarkdownIt("commonmark")
 
 def read(source: SourceFile) -> Extract:
     whole = decode(source.content())
-    found = _FRONT_MATTER.match(whole)
-    text = whole[found.end() :].lstrip("\n") if found else whole
-    fields = dict(_fields(found[0])) if found else {}
+    front_matter = _FRONT_MATTER.match(whole)
+    text = whole[front_matter.end() :].lstrip("\n") if front_matter else whole
+    fields = dict(_fields(front_matter[0])) if front_matter else {}
     headings = tuple(_headings(text))
     return Extract(
         text=text,
@@ -45,19 +45,19 @@ def read(source: SourceFile) -> Extract:
 
 
 def _fields(front_matter: str) -> Iterator[tuple[str, str]]:
-    for found in _FIELD.finditer(front_matter):
-        value = found[2].strip()
+    for match in _FIELD.finditer(front_matter):
+        value = match[2].strip()
         is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-        yield found[1].lower(), value[1:-1] if is_quoted else value
+        yield match[1].lower(), value[1:-1] if is_quoted else value
 
 
 def _first_title(headings: tuple[Heading, ...]) -> str:
-    # A document's first heading is its title, whatever its level; its path holds no other.
+    # The path of the first heading is its own title, whatever its level.
     return headings[0].path if headings else ""
 
 
 def _headings(text: str) -> Iterator[Heading]:
-    # Inline markup is parsed for headings alone: of a whole document it can take quadratic time.
+    # Inline markup is parsed for headings only: for a whole document it can take quadratic time.
     line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
     path = HeadingPath()
     for opening, inline in pairwise(_BLOCKS.parse(text)):
@@ -66,14 +66,14 @@ def _headings(text: str) -> Iterator[Heading]:
 
 
 def _plain_title(inline: Token) -> str:
-    """A heading's words: without markup, tags, and the `{#anchor}` some sites put behind them."""
+    """A heading's text without markup, tags, and the `{#anchor}` that some sites append."""
     source = _TAG.sub("", inline.content[: 5 * MAX_TITLE_CHARS])
     source = _ANCHOR.sub("", source)
     (parsed,) = _INLINE.parseInline(source)
-    return clean_title("".join(_words(token) for token in parsed.children or []))
+    return clean_title("".join(_token_text(token) for token in parsed.children or []))
 
 
-def _words(token: Token) -> str:
+def _token_text(token: Token) -> str:
     if token.type in ("softbreak", "hardbreak"):
         return " "
     return token.content if token.type in ("text", "code_inline", "image") else ""

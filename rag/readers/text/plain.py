@@ -1,4 +1,4 @@
-"""Plain text, and text of any kind that has no reader of its own."""
+"""Plain text, including text formats without a reader of their own."""
 
 from __future__ import annotations
 

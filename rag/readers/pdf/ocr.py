@@ -1,32 +1,43 @@
-"""Text of scanned pages, by Tesseract: an extra that is not installed with the rest."""
+"""Optical character recognition (OCR) of scanned pages with Tesseract, an optional dependency."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import shutil
-from typing import Any
+from typing import Protocol
 
 from rag.errors import UnsupportedFile
 
 _DPI = 300
 _MAX_PIXELS = 5000
-"""Of a page's longer side; a page may claim to be as large as a house."""
+"""Maximum length of the longer side: a PDF can declare pages of any size."""
 _INSTALL = "pip install pytesseract; apt-get install tesseract-ocr (and tesseract-ocr-deu, ... for other languages)"
 
 
 def missing_ocr() -> str:
-    """What to install before scans can be read; empty when everything is there."""
+    """What to install for OCR; empty if everything is installed."""
     missing = [] if importlib.util.find_spec("pytesseract") else ["the Python package pytesseract"]
     missing += [] if shutil.which("tesseract") else ["the program tesseract"]
-    return f"reading scans needs {' and '.join(missing)}: {_INSTALL}" if missing else ""
+    return f"OCR needs {' and '.join(missing)}: {_INSTALL}" if missing else ""
 
 
-def page_text(page: Any, languages: str, timeout_s: float) -> str:
-    """The text in a page's picture; `page` is PDFium's.
+class PdfPage(Protocol):
+    """The part of pypdfium2's `PdfPage` that is used here."""
+
+    def get_size(self) -> tuple[float, float]: ...
+    def render(self, *, scale: float, grayscale: bool) -> PdfBitmap: ...
+
+
+class PdfBitmap(Protocol):
+    def to_pil(self) -> object: ...
+
+
+def page_text(page: PdfPage, languages: str, timeout_s: float) -> str:
+    """The recognized text of a page.
 
     Raises:
-        UnsupportedFile: Tesseract is missing, or has no such language.
+        UnsupportedFile: Tesseract is not installed, or does not support the language.
     """
     if missing := missing_ocr():
         raise UnsupportedFile(f"has scanned pages; {missing}")
@@ -36,4 +47,4 @@ def page_text(page: Any, languages: str, timeout_s: float) -> str:
     try:
         return str(pytesseract.image_to_string(image, lang=languages, timeout=timeout_s)).replace("\f", "")
     except pytesseract.TesseractError as error:
-        raise UnsupportedFile(f"has scanned pages, which Tesseract could not read: {str(error)[:200]}") from None
+        raise UnsupportedFile(f"has scanned pages that Tesseract cannot read: {str(error)[:200]}") from None
