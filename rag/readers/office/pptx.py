@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from pptx import Presentation
+from pptx.shapes.autoshape import Shape
+from pptx.shapes.base import BaseShape
+from pptx.shapes.graphfrm import GraphicFrame
+from pptx.shapes.group import GroupShape
+from pptx.slide import Slide
+from pptx.text.text import TextFrame
 
 from rag.errors import BrokenFile
 from rag.readers.office.ooxml import check_package
@@ -31,7 +36,7 @@ def read(source: SourceFile) -> Extract:
     return builder.extract(title=properties.title, language=properties.language)
 
 
-def _add_slide(builder: TextBuilder, slide: Any) -> None:
+def _add_slide(builder: TextBuilder, slide: Slide) -> None:
     title = slide.shapes.title
     if title is not None and title.text_frame.text.strip():
         builder.add_heading(2, title.text_frame.text)
@@ -42,32 +47,32 @@ def _add_slide(builder: TextBuilder, slide: Any) -> None:
         builder.add(f"Notes: {_clean(frame.text)}")
 
 
-def _shapes(shapes: Any) -> Iterator[Any]:
+def _shapes(shapes: Iterable[BaseShape]) -> Iterator[BaseShape]:
     """All shapes, including those in groups."""
     for shape in shapes:
-        if hasattr(shape, "shapes"):
+        if isinstance(shape, GroupShape):
             yield from _shapes(shape.shapes)
         else:
             yield shape
 
 
-def _shape_text(shape: Any) -> str:
-    if getattr(shape, "has_table", False):
+def _shape_text(shape: BaseShape) -> str:
+    if isinstance(shape, GraphicFrame) and shape.has_table:
         rows = [[cell.text_frame.text for cell in row.cells] for row in shape.table.rows]
         return table_text(rows, has_header=shape.table.first_row or None)
-    if getattr(shape, "has_chart", False):
+    if isinstance(shape, GraphicFrame) and shape.has_chart:
         return _chart_text(shape)
-    return _frame_text(shape.text_frame) if shape.has_text_frame else ""
+    return _frame_text(shape.text_frame) if isinstance(shape, Shape) else ""
 
 
-def _frame_text(frame: Any) -> str:
+def _frame_text(frame: TextFrame) -> str:
     """The paragraphs; those below the first level are list items."""
     lines = [("  " * (paragraph.level - 1) + "- " if paragraph.level else "") + _clean(paragraph.text)
              for paragraph in frame.paragraphs if paragraph.text.strip()]  # fmt: skip
     return "\n".join(lines)
 
 
-def _chart_text(shape: Any) -> str:
+def _chart_text(shape: GraphicFrame) -> str:
     chart = shape.chart
     return _clean(chart.chart_title.text_frame.text) if chart.has_title and chart.chart_title.has_text_frame else ""
 
