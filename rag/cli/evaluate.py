@@ -115,10 +115,7 @@ def evaluate(
     except BadInput as error:
         print_message(str(error))
         sys.exit(2)
-    if as_json:
-        print_json({**report, "comparison": comparison and _comparison_json(comparison)})
-    elif comparison is not None:
-        _print_comparison(comparison)
+    _print_outcome(report, comparison, as_json)
     sys.exit(1 if comparison is not None and comparison.losses else 0)
 
 
@@ -169,6 +166,13 @@ def _write_report(results: Sequence[Evaluated], settings: JsonObject, folder: Pa
             print_line("")
         print_line(f"Written to {folder}: report.md, report.json, {', '.join(pictures)}")
     return whole
+
+
+def _print_outcome(report: JsonObject, comparison: Comparison | None, as_json: bool) -> None:
+    if as_json:
+        print_json({**report, "comparison": comparison and _comparison_json(comparison)})
+    elif comparison is not None:
+        _print_comparison(comparison)
 
 
 def _comparison_json(comparison: Comparison) -> JsonObject:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.types import JsonObject
-from tests.fakes.service import ANSWER, FakeService, lines
+from tests.fakes.service import ANSWER, FakeService, json_lines
 
 
 def test_ask_prints_the_answer_then_its_sources() -> None:
@@ -16,8 +16,8 @@ def test_ask_prints_the_answer_then_its_sources() -> None:
     result = service.run("ask", "What is M?", "--top-k", "3", "--max-tokens", "9")
     assert result.exit_code == 0
     assert result.stdout == "Grüße, M [1].\n\nSources\n  [1] reference/index.md > Index > HNSW (0.91)\n"
-    (seen,) = service.seen
-    assert seen.body == {"question": "What is M?", "vector_store": "default", "top_k": 3, "max_tokens": 9}
+    (request,) = service.requests
+    assert request.body == {"question": "What is M?", "vector_store": "default", "top_k": 3, "max_tokens": 9}
 
 
 def test_ask_tells_the_page_of_a_source() -> None:
@@ -27,7 +27,7 @@ def test_ask_tells_the_page_of_a_source() -> None:
 
 
 def test_ask_as_json_prints_every_event() -> None:
-    events = lines(FakeService().run("ask", "What is M?", "--json"))
+    events = json_lines(FakeService().run("ask", "What is M?", "--json"))
     assert [event["event"] for event in events] == [name for name, _ in ANSWER]
 
 
@@ -55,7 +55,7 @@ def test_retrieve_shows_a_table() -> None:
     assert result.exit_code == 0
     assert "0.910" in result.stdout
     assert "M is [the] degree." in result.stdout
-    assert service.seen[0].body == {"query": "HNSW", "vector_store": "default", "top_k": 2}
+    assert service.requests[0].body == {"query": "HNSW", "vector_store": "default", "top_k": 2}
 
 
 def test_retrieve_as_json() -> None:

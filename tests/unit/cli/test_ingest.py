@@ -40,28 +40,28 @@ def test_names_below_the_folder_are_sent_and_summed_up(docs: Path) -> None:
     service = FakeService()
     result = service.run("ingest", str(docs), "--exclude", "skip/*", "--store", "s", "--attributes", '{"a": 1}')
     assert result.exit_code == 0, result.output
-    (seen,) = service.asked("POST /ingest")
-    assert seen.body["files"] == ["faq.txt", "page.html", "reference/index.md"]
-    assert (seen.body["vector_store"], seen.body["attributes"], seen.body["wait_s"]) == ("s", '{"a": 1}', "0")
+    (request,) = service.requests_to("POST /ingest")
+    assert request.body["files"] == ["faq.txt", "page.html", "reference/index.md"]
+    assert (request.body["vector_store"], request.body["attributes"], request.body["wait_s"]) == ("s", '{"a": 1}', "0")
     assert "1 files skipped" in result.stdout
     assert "3 files: 3 added, 0 replaced, 0 unchanged, 3,000 chunks in 0 s" in result.stdout
 
 
 def test_the_job_is_followed_to_its_end(docs: Path) -> None:
-    service = FakeService(looks=4)
+    service = FakeService(polls=4)
     assert service.run("ingest", str(docs)).exit_code == 0
-    assert len(service.asked("GET /v1/jobs/job_0")) == 4
+    assert len(service.requests_to("GET /v1/jobs/job_0")) == 4
     assert service.pauses == sorted(service.pauses)
 
 
 @pytest.mark.usefixtures("single")
 def test_many_jobs_are_followed_by_one_list(tmp_path: Path) -> None:
-    service = FakeService(looks=3, page=100)
+    service = FakeService(polls=3, page=100)
     result = service.run("ingest", str(many(tmp_path / "many", 6)))
     assert "6 files: 6 added" in result.stdout
     assert len(service.uploads) == 6
-    assert service.asked("GET /v1/jobs")
-    assert len(service.asked("GET /v1/jobs/job_5")) <= 2
+    assert service.requests_to("GET /v1/jobs")
+    assert len(service.requests_to("GET /v1/jobs/job_5")) <= 2
 
 
 def test_unchanged_files_count_as_unchanged(docs: Path) -> None:
@@ -87,7 +87,7 @@ def test_files_that_fail_later_are_told_with_their_reason(docs: Path) -> None:
 
 
 def test_a_cancelled_job_is_no_success(docs: Path) -> None:
-    service = FakeService(looks=3)
+    service = FakeService(polls=3)
 
     def cancel() -> None:
         for row in service.job_rows["job_0"]:
@@ -117,7 +117,7 @@ def test_busy_and_lost_uploads_are_sent_again_under_the_same_key(docs: Path) -> 
     service = FakeService(busy=2, lost=1)
     result = service.run("ingest", str(docs))
     assert result.exit_code == 0
-    keys = [seen.key for seen in service.asked("POST /ingest")]
+    keys = [request.key for request in service.requests_to("POST /ingest")]
     assert len(keys) == 4
     assert len(set(keys)) == 1
     assert len(service.jobs) == 1
@@ -129,7 +129,7 @@ def test_each_run_and_each_group_has_keys_of_its_own(tmp_path: Path) -> None:
     service, folder = FakeService(), many(tmp_path / "many", 2)
     service.run("ingest", str(folder))
     service.run("ingest", str(folder))
-    assert len({seen.key for seen in service.asked("POST /ingest")}) == 4
+    assert len({request.key for request in service.requests_to("POST /ingest")}) == 4
 
 
 def test_it_gives_up_after_the_last_lost_connection(docs: Path) -> None:
@@ -141,7 +141,7 @@ def test_it_gives_up_after_the_last_lost_connection(docs: Path) -> None:
 
 
 def test_a_service_that_starts_anew_is_waited_for(docs: Path) -> None:
-    service = FakeService(looks=3)
+    service = FakeService(polls=3)
 
     def restart() -> None:
         service.busy, service.on_pause = 9, lambda: None
@@ -155,14 +155,14 @@ def test_no_wait_prints_the_jobs_and_leaves(docs: Path) -> None:
     result = service.run("ingest", str(docs), "--no-wait")
     assert (result.exit_code, result.stdout) == (0, "job_0\n")
     assert "4 accepted" in result.stderr
-    assert not service.asked("GET /v1/jobs/job_0")
+    assert not service.requests_to("GET /v1/jobs/job_0")
 
 
 def test_ctrl_c_tells_that_the_work_goes_on(docs: Path) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    result = FakeService(looks=3, on_pause=interrupt).run("ingest", str(docs))
+    result = FakeService(polls=3, on_pause=interrupt).run("ingest", str(docs))
     assert result.exit_code == 130
     assert "Job job_0 continues in the service. See progress: python -m rag jobs list --active" in result.stderr
     assert "python -m rag jobs cancel job_0" in result.stderr
@@ -181,7 +181,7 @@ def test_it_names_what_is_not_there(docs: Path) -> None:
     result = service.run("ingest", str(docs / "nope.md"))
     assert result.exit_code == 1
     assert "nope.md" in result.stderr
-    assert service.seen == []
+    assert service.requests == []
 
 
 def test_two_files_of_one_name_are_told(docs: Path) -> None:
@@ -201,7 +201,7 @@ def test_two_files_of_one_name_are_told(docs: Path) -> None:
 def test_a_way_of_chunking_is_a_name_or_json(docs: Path, given: str, sent: object) -> None:
     service = FakeService()
     assert service.run("ingest", str(docs), "--chunking", given).exit_code == 0
-    assert json.loads(service.asked("POST /ingest")[0].body["chunking_strategy"]) == sent
+    assert json.loads(service.requests_to("POST /ingest")[0].body["chunking_strategy"]) == sent
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from rag.cli.jobs.progress import total_progress
 from rag.types import JsonObject
-from tests.fakes.service import FakeService, lines
+from tests.fakes.service import FakeService, json_lines
 
 
 def job(status: str = "running", done: int = 0, total: int = 10, **progress: object) -> JsonObject:
@@ -55,9 +55,9 @@ def test_a_job_that_says_little_is_no_trouble() -> None:
 def test_list(service: FakeService) -> None:
     result = service.run("jobs", "list", "--active", "--store", "manuals")
     assert "job_1" in result.stdout
-    assert service.seen[0].query["active"] == "true"
-    assert service.seen[0].query["vector_store_id"] == "manuals"
-    assert [row["id"] for row in lines(service.run("jobs", "list", "--json"))] == ["job_0", "job_1"]
+    assert service.requests[0].query["active"] == "true"
+    assert service.requests[0].query["vector_store_id"] == "manuals"
+    assert [row["id"] for row in json_lines(service.run("jobs", "list", "--json"))] == ["job_0", "job_1"]
 
 
 def test_show_lists_the_files_that_failed(service: FakeService) -> None:
@@ -81,14 +81,14 @@ def test_follow_ends_with_the_job_and_its_failures(service: FakeService) -> None
 
 
 def test_follow_as_json_is_a_line_for_each_change(service: FakeService) -> None:
-    service.jobs["job_1"]["left"] = 3
-    states = [row["status"] for row in lines(service.run("jobs", "follow", "job_1", "--json"))]
+    service.jobs["job_1"]["polls_left"] = 3
+    states = [row["status"] for row in json_lines(service.run("jobs", "follow", "job_1", "--json"))]
     assert states[0] == "running"
     assert states[-1] == "completed"
 
 
 def test_follow_tells_each_trouble_once_where_there_is_no_terminal(service: FakeService) -> None:
-    service.jobs["job_1"].update(left=5, progress={"waiting_for": "the encoder"})
+    service.jobs["job_1"].update(polls_left=5, progress={"waiting_for": "the encoder"})
     assert service.run("jobs", "follow", "job_1").stderr == "waiting for the encoder\nresumed\n"
 
 
@@ -96,7 +96,7 @@ def test_ctrl_c_leaves_the_job_to_itself(service: FakeService) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    service.jobs["job_1"]["left"] = 5
+    service.jobs["job_1"]["polls_left"] = 5
     service.on_pause = interrupt
     result = service.run("jobs", "follow", "job_1")
     assert result.exit_code == 130
@@ -110,19 +110,19 @@ def test_cancel(service: FakeService) -> None:
 def test_retry_all_or_some(service: FakeService) -> None:
     assert service.run("jobs", "retry", "job_0").stdout == "job_again\n"
     service.run("jobs", "retry", "job_0", "--file", "x", "--file", "y")
-    assert [seen.body for seen in service.seen] == [{}, {"file_ids": ["x", "y"]}]
+    assert [request.body for request in service.requests] == [{}, {"file_ids": ["x", "y"]}]
 
 
 # --- reindex -----------------------------------------------------------------------------------
 
 
 def test_reindex_follows_and_tells_what_to_set() -> None:
-    service = FakeService(looks=3)
+    service = FakeService(polls=3)
     result = service.run("reindex", "--embedder", "BAAI/bge-m3", "--store", "manuals")
     assert result.exit_code == 0
     assert "job_0 completed: 2 of 2 files" in result.stdout
     assert "Set RAG_EMBEDDER__MODEL=BAAI/bge-m3 for the next start" in result.stdout
-    assert str(service.seen[0]) == "POST /v1/vector_stores/manuals/reindex"
+    assert str(service.requests[0]) == "POST /v1/vector_stores/manuals/reindex"
 
 
 def test_rollback_tells_the_model_before() -> None:
@@ -137,7 +137,7 @@ def test_forget_drops_the_index_before() -> None:
 
 def test_reindex_without_waiting_and_as_json() -> None:
     assert FakeService().run("reindex", "--embedder", "m", "--no-wait").stdout == "job_0\n"
-    (document,) = lines(FakeService().run("reindex", "--embedder", "m", "--json"))
+    (document,) = json_lines(FakeService().run("reindex", "--embedder", "m", "--json"))
     assert document["status"] == "completed"
 
 

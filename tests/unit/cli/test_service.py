@@ -7,19 +7,19 @@ from click.testing import CliRunner
 
 from rag.cli import main
 from rag.cli.service_client import CliContext
-from tests.fakes.service import FakeService, lines
+from tests.fakes.service import FakeService, json_lines
 
 
 def test_a_list_is_read_page_after_page() -> None:
     service = FakeService(files={f"f{i}": {"id": f"f{i}", "filename": f"{i}.md"} for i in range(5)})
-    assert [row["id"] for row in lines(service.run("files", "list", "--json"))] == ["f0", "f1", "f2", "f3", "f4"]
-    assert [seen.query.get("after") for seen in service.seen] == [None, "f1", "f3"]
+    assert [row["id"] for row in json_lines(service.run("files", "list", "--json"))] == ["f0", "f1", "f2", "f3", "f4"]
+    assert [request.query.get("after") for request in service.requests] == [None, "f1", "f3"]
 
 
 def test_a_limit_ends_the_list() -> None:
     service = FakeService(files={f"f{i}": {"id": f"f{i}", "filename": f"{i}.md"} for i in range(5)})
-    assert len(lines(service.run("files", "list", "--json", "--limit", "3"))) == 3
-    assert [seen.query["limit"] for seen in service.seen] == ["3", "1"]
+    assert len(json_lines(service.run("files", "list", "--json", "--limit", "3"))) == 3
+    assert [request.query["limit"] for request in service.requests] == ["3", "1"]
 
 
 def test_nobody_there() -> None:
@@ -34,8 +34,8 @@ def test_what_is_no_url_is_said_so() -> None:
 
 
 def test_an_answer_that_is_not_the_services_is_told() -> None:
-    world = CliContext(httpx.MockTransport(lambda _: httpx.Response(200, text="<html>hello</html>")))
-    result = CliRunner().invoke(main, ["jobs", "show", "j"], obj=world)
+    context = CliContext(httpx.MockTransport(lambda _: httpx.Response(200, text="<html>hello</html>")))
+    result = CliRunner().invoke(main, ["jobs", "show", "j"], obj=context)
     assert result.exit_code == 1
     assert "unexpected response" in result.stderr
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.types import JsonObject
-from tests.fakes.service import FakeService, lines
+from tests.fakes.service import FakeService, json_lines
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_files_are_uploaded_one_by_one_and_refusals_told(service: FakeService, t
     result = service.run("files", "upload", str(tmp_path))
     assert (result.exit_code, result.stdout) == (1, "file-b.md  b.md\n")
     assert result.stderr == "failed: a.md: a.md is too large\n"
-    assert service.asked("POST /v1/files")[0].body["purpose"] == "assistants"
+    assert service.requests_to("POST /v1/files")[0].body["purpose"] == "assistants"
 
 
 def test_files_list_shows_sizes(service: FakeService) -> None:
@@ -77,7 +77,7 @@ def test_create_sends_what_was_said_and_nothing_else(service: FakeService) -> No
     options = ("--description", "d", "--metadata", '{"a": "b"}', "--chunking", "structure", "--expires-days", "7")
     service.run("stores", "create", "new", *options)
     service.run("stores", "create", "plain")
-    full, plain = service.asked("POST /v1/vector_stores")
+    full, plain = service.requests_to("POST /v1/vector_stores")
     assert full.body == {
         "name": "new",
         "description": "d",
@@ -91,21 +91,21 @@ def test_create_sends_what_was_said_and_nothing_else(service: FakeService) -> No
 def test_list_and_show(service: FakeService) -> None:
     assert "manuals" in service.run("stores", "list").stdout
     assert "2.0 KiB" in service.run("stores", "show", "manuals").stdout
-    assert [row["name"] for row in lines(service.run("stores", "list", "--json"))] == ["manuals", "manuals"]
+    assert [row["name"] for row in json_lines(service.run("stores", "list", "--json"))] == ["manuals", "manuals"]
 
 
 def test_update_can_take_the_expiry_away(service: FakeService) -> None:
     assert service.run("stores", "update", "vs_1", "--name", "x", "--no-expiry").exit_code == 0
-    assert service.seen[-1].body == {"name": "x", "expires_after": None}
+    assert service.requests[-1].body == {"name": "x", "expires_after": None}
 
 
 def test_how_a_store_is_searched_can_be_said_and_taken_back(service: FakeService) -> None:
     assert service.run("stores", "update", "vs_1", "--retrieval", '{"rerank": true}').exit_code == 0
-    assert service.seen[-1].body == {"retrieval": {"rerank": True}}
+    assert service.requests[-1].body == {"retrieval": {"rerank": True}}
     assert service.run("stores", "update", "vs_1", "--no-retrieval").exit_code == 0
-    assert service.seen[-1].body == {"retrieval": None}
+    assert service.requests[-1].body == {"retrieval": None}
     service.run("stores", "create", "new", "--retrieval", '{"top_k": 3}')
-    assert service.seen[-1].body == {"name": "new", "retrieval": {"top_k": 3}}
+    assert service.requests[-1].body == {"name": "new", "retrieval": {"top_k": 3}}
 
 
 def test_how_a_store_is_searched_is_shown(service: FakeService) -> None:
@@ -136,7 +136,7 @@ def test_delete_asks_first(service: FakeService) -> None:
 def test_documents_are_listed_with_their_troubles(service: FakeService) -> None:
     result = service.run("stores", "files", "manuals", "--status", "failed")
     assert "it is damaged" in result.stdout
-    assert service.seen[0].query["filter"] == "failed"
+    assert service.requests[0].query["filter"] == "failed"
 
 
 def test_add_follows_the_batch_and_tells_what_failed(service: FakeService) -> None:
@@ -144,7 +144,7 @@ def test_add_follows_the_batch_and_tells_what_failed(service: FakeService) -> No
     result = service.run("stores", "add", "manuals", "file-a.md", "file-b.md", "--attributes", '{"n": 1}')
     assert (result.exit_code, result.stdout) == (1, "added a.md (1,000 chunks)\n")
     assert "failed: b.md: b.md is a picture" in result.stderr
-    assert service.seen[0].body == {"file_ids": ["file-a.md", "file-b.md"], "attributes": {"n": 1}}
+    assert service.requests[0].body == {"file_ids": ["file-a.md", "file-b.md"], "attributes": {"n": 1}}
 
 
 def test_add_without_waiting(service: FakeService) -> None:
@@ -167,7 +167,7 @@ def test_a_document_that_is_not_there_is_told_clearly(service: FakeService) -> N
 def test_set_attributes(service: FakeService) -> None:
     result = service.run("stores", "set-attributes", "manuals", "d/2.md", '{"lang": "en"}', "--json")
     assert json.loads(result.stdout)["attributes"] == {"lang": "en"}
-    assert str(service.seen[-1]) == "POST /v1/vector_stores/manuals/files/file-2"
+    assert str(service.requests[-1]) == "POST /v1/vector_stores/manuals/files/file-2"
     assert service.run("stores", "set-attributes", "manuals", "d/2.md", "{").exit_code == 2
 
 
@@ -175,4 +175,4 @@ def test_search(service: FakeService) -> None:
     filters = '{"type": "eq", "key": "a", "value": 1}'
     result = service.run("stores", "search", "manuals", "HNSW?", "--limit", "3", "--filters", filters)
     assert "0.910" in result.stdout
-    assert service.seen[0].body == {"query": "HNSW?", "max_num_results": 3, "filters": json.loads(filters)}
+    assert service.requests[0].body == {"query": "HNSW?", "max_num_results": 3, "filters": json.loads(filters)}

@@ -61,7 +61,7 @@ def test_a_deleted_file_is_taken_out_of_the_store_by_its_id(folder: Path) -> Non
     service = FakeService()
     result = watched(service, folder, (folder / "sub" / "b.md").unlink)
     assert "deleted sub/b.md\n" in result.stdout
-    assert [str(seen) for seen in service.seen if seen.method == "DELETE"] == [
+    assert [str(request) for request in service.requests if request.method == "DELETE"] == [
         "DELETE /v1/vector_stores/default/files/file-sub%2Fb.md"
     ]
 
@@ -72,7 +72,7 @@ def test_a_renamed_file_is_another_document(folder: Path) -> None:
 
 
 def test_what_changes_during_the_first_pass_is_not_missed(folder: Path) -> None:
-    service = FakeService(looks=3)
+    service = FakeService(polls=3)
 
     def meanwhile() -> None:
         service.on_pause = lambda: None
@@ -117,7 +117,7 @@ def test_a_folder_that_is_gone_deletes_nothing(folder: Path) -> None:
     service = FakeService()
     result = watched(service, folder, lambda: shutil.rmtree(folder))
     assert "is missing; its documents are kept" in result.stderr
-    assert not [seen for seen in service.seen if seen.method == "DELETE"]
+    assert not [request for request in service.requests if request.method == "DELETE"]
 
 
 def test_documents_of_other_names_are_left_alone(folder: Path) -> None:
