@@ -7,7 +7,7 @@ import email.policy
 import json
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,12 +78,12 @@ class FakeService:
     """Documents of the only vector store, by file id."""
     pauses: list[float] = field(default_factory=list)
     on_pause: Callable[[], object] = lambda: None
-    wakeups: Callable[[Sequence[Path]], Any] | None = None
+    watch_with: Callable[[Sequence[Path]], Iterable[object]] | None = None
     _keys: dict[str, JsonObject] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, *arguments: str, input: str | None = None) -> Result:
-        context = CliContext(httpx.MockTransport(self._answer), self._pause, self.wakeups)
+        context = CliContext(httpx.MockTransport(self._answer), self._pause, self.watch_with)
         return CliRunner().invoke(main, list(arguments), obj=context, input=input, catch_exceptions=False)
 
     def requests_to(self, route: str) -> list[ReceivedRequest]:

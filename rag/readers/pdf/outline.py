@@ -42,5 +42,5 @@ def _entries(document: pdfium.PdfDocument) -> Iterator[tuple[int, str, str]]:
 
 def _find(text: str, title: str, start: int, end: int) -> int:
     words = r"\s+".join(re.escape(word) for word in title.split())
-    found = re.compile(rf"^{words}\b", re.IGNORECASE | re.MULTILINE).search(text, start, end)
-    return found.start() if found else start
+    match = re.compile(rf"^{words}\b", re.IGNORECASE | re.MULTILINE).search(text, start, end)
+    return match.start() if match else start

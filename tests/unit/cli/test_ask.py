@@ -20,7 +20,7 @@ def test_ask_prints_the_answer_then_its_sources() -> None:
     assert request.body == {"question": "What is M?", "vector_store": "default", "top_k": 3, "max_tokens": 9}
 
 
-def test_ask_tells_the_page_of_a_source() -> None:
+def test_ask_shows_the_page_of_a_source() -> None:
     source = {"index": 1, "filename": "a.pdf", "page": 7, "score": 0.5}
     service = FakeService(events=[("sources", {"sources": [source]}), ANSWER[-1]])
     assert "[1] a.pdf, page 7 (0.50)" in service.run("ask", "What?").stdout
@@ -38,13 +38,13 @@ def test_ask_fails_on_an_error_event() -> None:
     assert "the engine died" in result.stderr
 
 
-def test_ask_fails_when_the_stream_just_stops() -> None:
+def test_ask_fails_if_the_stream_ends_without_done() -> None:
     result = FakeService(events=list(ANSWER[:3])).run("ask", "What is M?")
     assert result.exit_code == 1
     assert "lost before the answer ended" in result.stderr
 
 
-def test_a_refusal_is_told_in_the_services_words() -> None:
+def test_an_error_message_of_the_service_is_printed_as_it_is() -> None:
     result = FakeService().run("ask", " ")
     assert (result.exit_code, result.stderr) == (1, "the question is empty\n")
 
@@ -62,7 +62,7 @@ def test_retrieve_as_json() -> None:
     assert json.loads(FakeService().run("retrieve", "HNSW", "--json").stdout)["hits"][0]["score"] == 0.91
 
 
-def test_status_tells_ready_from_not_ready() -> None:
+def test_status_of_a_ready_service_and_of_one_that_is_not() -> None:
     assert FakeService().run("status").exit_code == 0
     result = FakeService(ready=False).run("status")
     assert (result.exit_code, result.stderr) == (1, "not ready: the engine still starts\n")
@@ -73,7 +73,7 @@ def test_status_as_json_is_one_document_either_way() -> None:
     assert (result.exit_code, json.loads(result.stdout)["ready"]) == (1, False)
 
 
-def test_prepare_tells_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_prepare_reports_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RAG_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("RAG_LLM__MODEL", str(tmp_path))
     result = FakeService().run("prepare")

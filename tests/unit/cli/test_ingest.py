@@ -1,4 +1,4 @@
-"""`ingest`, once."""
+"""`ingest` without --watch."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def many(folder: Path, count: int) -> Path:
 
 @pytest.fixture
 def single(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each file is a group of its own."""
+    """Makes each file a group."""
     monkeypatch.setattr("rag.upload.sending.MAX_GROUP_FILES", 1)
 
 
-def test_names_below_the_folder_are_sent_and_summed_up(docs: Path) -> None:
+def test_files_of_a_folder_are_uploaded_and_counted(docs: Path) -> None:
     service = FakeService()
     result = service.run("ingest", str(docs), "--exclude", "skip/*", "--store", "s", "--attributes", '{"a": 1}')
     assert result.exit_code == 0, result.output
@@ -47,7 +47,7 @@ def test_names_below_the_folder_are_sent_and_summed_up(docs: Path) -> None:
     assert "3 files: 3 added, 0 replaced, 0 unchanged, 3,000 chunks in 0 s" in result.stdout
 
 
-def test_the_job_is_followed_to_its_end(docs: Path) -> None:
+def test_the_job_is_polled_until_it_ends(docs: Path) -> None:
     service = FakeService(polls=4)
     assert service.run("ingest", str(docs)).exit_code == 0
     assert len(service.requests_to("GET /v1/jobs/job_0")) == 4
@@ -55,7 +55,7 @@ def test_the_job_is_followed_to_its_end(docs: Path) -> None:
 
 
 @pytest.mark.usefixtures("single")
-def test_many_jobs_are_followed_by_one_list(tmp_path: Path) -> None:
+def test_many_jobs_are_polled_with_one_list(tmp_path: Path) -> None:
     service = FakeService(polls=3, page=100)
     result = service.run("ingest", str(many(tmp_path / "many", 6)))
     assert "6 files: 6 added" in result.stdout
@@ -70,7 +70,7 @@ def test_unchanged_files_count_as_unchanged(docs: Path) -> None:
 
 
 @pytest.mark.parametrize("param", ["faq.txt", "files"])
-def test_a_refused_file_does_not_hold_up_the_others(docs: Path, param: str) -> None:
+def test_a_rejected_file_does_not_affect_the_others(docs: Path, param: str) -> None:
     service = FakeService(refused={"faq.txt": param})
     result = service.run("ingest", str(docs))
     assert result.exit_code == 1
@@ -79,14 +79,14 @@ def test_a_refused_file_does_not_hold_up_the_others(docs: Path, param: str) -> N
     assert len(service.uploads) == (2 if param == "faq.txt" else 5)
 
 
-def test_files_that_fail_later_are_told_with_their_reason(docs: Path) -> None:
+def test_files_that_fail_in_their_job_are_printed_with_the_reason(docs: Path) -> None:
     result = FakeService(failing={"faq.txt": "faq.txt wants a password"}).run("ingest", str(docs))
     assert result.exit_code == 1
     assert "failed: faq.txt: faq.txt wants a password" in result.stderr
     assert "4 files: 3 added, 0 replaced, 0 unchanged, 1 failed, 3,000 chunks" in result.stdout
 
 
-def test_a_cancelled_job_is_no_success(docs: Path) -> None:
+def test_a_cancelled_job_exits_with_1(docs: Path) -> None:
     service = FakeService(polls=3)
 
     def cancel() -> None:
@@ -99,21 +99,21 @@ def test_a_cancelled_job_is_no_success(docs: Path) -> None:
     assert "4 cancelled" in result.stdout
 
 
-def test_a_file_that_is_named_is_sent_whatever_its_suffix(docs: Path) -> None:
+def test_a_file_given_by_name_is_uploaded_whatever_its_suffix(docs: Path) -> None:
     service = FakeService()
     assert service.run("ingest", str(docs / "logo.png")).exit_code == 0
     assert service.uploads == [["logo.png"]]
 
 
 @pytest.mark.usefixtures("single")
-def test_a_wrong_store_ends_the_run_with_one_line(tmp_path: Path) -> None:
+def test_an_unknown_store_ends_the_run_with_one_message(tmp_path: Path) -> None:
     service = FakeService()
     result = service.run("ingest", str(many(tmp_path / "many", 9)), "--store", "nope")
     assert (result.exit_code, result.stderr) == (1, "no such vector store: nope\n")
     assert len(service.uploads) < 9
 
 
-def test_busy_and_lost_uploads_are_sent_again_under_the_same_key(docs: Path) -> None:
+def test_retried_uploads_have_the_same_idempotency_key(docs: Path) -> None:
     service = FakeService(busy=2, lost=1)
     result = service.run("ingest", str(docs))
     assert result.exit_code == 0
@@ -125,7 +125,7 @@ def test_busy_and_lost_uploads_are_sent_again_under_the_same_key(docs: Path) -> 
 
 
 @pytest.mark.usefixtures("single")
-def test_each_run_and_each_group_has_keys_of_its_own(tmp_path: Path) -> None:
+def test_each_run_and_each_group_has_its_own_idempotency_key(tmp_path: Path) -> None:
     service, folder = FakeService(), many(tmp_path / "many", 2)
     service.run("ingest", str(folder))
     service.run("ingest", str(folder))
@@ -140,7 +140,7 @@ def test_it_gives_up_after_the_last_lost_connection(docs: Path) -> None:
     assert len(service.uploads) == 7
 
 
-def test_a_service_that_starts_anew_is_waited_for(docs: Path) -> None:
+def test_ingest_waits_while_the_service_restarts(docs: Path) -> None:
     service = FakeService(polls=3)
 
     def restart() -> None:
@@ -150,7 +150,7 @@ def test_a_service_that_starts_anew_is_waited_for(docs: Path) -> None:
     assert service.run("ingest", str(docs)).exit_code == 0
 
 
-def test_no_wait_prints_the_jobs_and_leaves(docs: Path) -> None:
+def test_no_wait_prints_the_job_ids_and_exits(docs: Path) -> None:
     service = FakeService()
     result = service.run("ingest", str(docs), "--no-wait")
     assert (result.exit_code, result.stdout) == (0, "job_0\n")
@@ -158,7 +158,7 @@ def test_no_wait_prints_the_jobs_and_leaves(docs: Path) -> None:
     assert not service.requests_to("GET /v1/jobs/job_0")
 
 
-def test_ctrl_c_tells_that_the_work_goes_on(docs: Path) -> None:
+def test_ctrl_c_says_that_the_job_continues(docs: Path) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
@@ -176,7 +176,7 @@ def test_as_json(docs: Path) -> None:
     assert (report["refused"], report["skipped"], report["jobs"]) == ([], 0, ["job_0"])
 
 
-def test_it_names_what_is_not_there(docs: Path) -> None:
+def test_missing_paths_are_named(docs: Path) -> None:
     service = FakeService()
     result = service.run("ingest", str(docs / "nope.md"))
     assert result.exit_code == 1
@@ -184,7 +184,7 @@ def test_it_names_what_is_not_there(docs: Path) -> None:
     assert service.requests == []
 
 
-def test_two_files_of_one_name_are_told(docs: Path) -> None:
+def test_two_files_of_one_name_are_reported(docs: Path) -> None:
     (docs / "skip" / "faq.txt").write_text("other")
     result = FakeService().run("ingest", str(docs / "faq.txt"), str(docs / "skip" / "faq.txt"))
     assert "skip/faq.txt: another given file has the same name" in result.stderr
@@ -198,7 +198,7 @@ def test_two_files_of_one_name_are_told(docs: Path) -> None:
         ('{"type": "auto"}', {"type": "auto"}),
     ],
 )
-def test_a_way_of_chunking_is_a_name_or_json(docs: Path, given: str, sent: object) -> None:
+def test_chunking_is_a_name_or_json(docs: Path, given: str, sent: object) -> None:
     service = FakeService()
     assert service.run("ingest", str(docs), "--chunking", given).exit_code == 0
     assert json.loads(service.requests_to("POST /ingest")[0].body["chunking_strategy"]) == sent
@@ -213,11 +213,11 @@ def test_a_way_of_chunking_is_a_name_or_json(docs: Path, given: str, sent: objec
         ("--watch", "--no-wait"),
     ],
 )
-def test_a_wrong_command_line_is_2(docs: Path, wrong: tuple[str, ...]) -> None:
+def test_a_wrong_command_line_exits_with_2(docs: Path, wrong: tuple[str, ...]) -> None:
     assert FakeService().run("ingest", str(docs), *wrong).exit_code == 2
 
 
-def test_a_name_that_is_no_utf8_is_told_and_the_others_are_sent(docs: Path) -> None:
+def test_a_name_that_is_not_utf8_is_reported_and_the_others_are_uploaded(docs: Path) -> None:
     (docs / "bad\udcff.md").write_text("text")
     result = FakeService().run("ingest", str(docs), "--json")
     assert result.exit_code == 1
@@ -226,7 +226,7 @@ def test_a_name_that_is_no_utf8_is_told_and_the_others_are_sent(docs: Path) -> N
     assert len(report["files"]) == 4
 
 
-def test_a_file_that_cannot_be_read_is_told(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_file_is_reported(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Path.open
 
     def guarded(path: Path, *args: Any) -> object:
