@@ -1,7 +1,7 @@
 """Converts a tree of HTML elements to Markdown blocks, in one pass.
 
-General converters are slower, and lose or add text: they keep links and escapes, cut off deeply nested pages, repeat
-spanning cells without limit or leave them empty, and turn layout tables into data tables.
+General converters such as html-to-markdown lose or add text here: they cut off deeply nested pages without an error,
+leave cells below a row span empty, repeat column spans without limit, and turn layout tables into data tables.
 """
 
 from __future__ import annotations
