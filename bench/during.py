@@ -21,7 +21,7 @@ from bench.report import CellResult, ReportRow, percentile, spread, summary, ver
 from bench.servers import Server, bundle
 from rag.records import ENDED
 from rag.types import JsonObject
-from rag.upload import Target, Upload, send_all
+from rag.upload import LocalFile, UploadTarget, upload_files
 
 CELL = "during"
 WARM_UP = 5
@@ -104,7 +104,7 @@ def _ask(server: Server, questions: Sequence[str]) -> QuestionLatencies:
 class _Feeder(threading.Thread):
     """Feeds the documents under new names, again and again."""
 
-    def __init__(self, server: Server, uploads: Sequence[Upload]) -> None:
+    def __init__(self, server: Server, uploads: Sequence[LocalFile]) -> None:
         super().__init__(name="feeder", daemon=True)
         self._client = httpx.Client(base_url=server.url, timeout=600)
         self._uploads = uploads
@@ -137,10 +137,10 @@ class _Feeder(threading.Thread):
         self._client.close()
         self._raise_failure()
 
-    def _feed(self, uploads: Sequence[Upload]) -> None:
-        for outcome in send_all(Target(self._client, {"vector_store": "default"}), uploads):
-            if outcome.refusals:
-                raise RuntimeError(f"{outcome.refusals[0].name} was refused: {outcome.refusals[0].message}")
+    def _feed(self, uploads: Sequence[LocalFile]) -> None:
+        for outcome in upload_files(UploadTarget(self._client, {"vector_store": "default"}), uploads):
+            if outcome.failures:
+                raise RuntimeError(f"{outcome.failures[0].name} was refused: {outcome.failures[0].message}")
             self._jobs += outcome.jobs
         while self._at_work() and not self._stopping.wait(_POLL_S):
             pass
@@ -159,7 +159,7 @@ class _Feeder(threading.Thread):
 
 
 @contextmanager
-def _ingesting(server: Server, uploads: Sequence[Upload]) -> Iterator[None]:
+def _ingesting(server: Server, uploads: Sequence[LocalFile]) -> Iterator[None]:
     feeder = _Feeder(server, uploads)
     feeder.start()
     try:

@@ -19,7 +19,7 @@ from rag.chunkers import RecursiveStrategy, chunker_for
 from rag.readers import read
 from rag.records import ENDED
 from rag.types import JsonObject, passage_text
-from rag.upload import Target, Upload, select, send_all
+from rag.upload import LocalFile, UploadTarget, select_files, upload_files
 
 INSTANT = "bench.instant_bundle:RAG"
 MAX_TOKENS = 64
@@ -33,7 +33,7 @@ _HEADING = re.compile(r"^#{1,4}\s+(.{4,100}?)\s*#*$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class PeerJob:
-    uploads: list[Upload]
+    uploads: list[LocalFile]
     questions: list[str]
     work: Path
     """For logs and data; gone after the run unless the user named it."""
@@ -65,8 +65,8 @@ class PeerJob:
     def ingest(self, server: Server) -> list[JsonObject]:
         """Feed the documents as `python -m rag ingest` does, until all are searchable: what became of each file."""
         with httpx.Client(base_url=server.url, timeout=600) as client:
-            outcomes = list(send_all(Target(client, {"vector_store": "default"}), self.uploads))
-            if refused := [refusal for outcome in outcomes for refusal in outcome.refusals]:
+            outcomes = list(upload_files(UploadTarget(client, {"vector_store": "default"}), self.uploads))
+            if refused := [refusal for outcome in outcomes for refusal in outcome.failures]:
                 raise RuntimeError(f"{refused[0].name} was refused: {refused[0].message}")
             jobs = [job for outcome in outcomes for job in outcome.jobs]
             for job in jobs:
@@ -116,7 +116,7 @@ def _files(client: httpx.Client, job_id: str) -> Iterator[JsonObject]:
 
 def make_job(docs: Sequence[Path], every: int, questions: Path | None, work: Path, *, quick: bool) -> PeerJob:
     """Raises ValueError: there are no documents, or none with a heading and no questions."""
-    uploads = select([str(path) for path in docs]).uploads[::every]
+    uploads = select_files([str(path) for path in docs]).files[::every]
     if not uploads:
         raise ValueError("no documents: give a folder with Markdown, text or HTML files by --docs")
     asked = _questions(questions) if questions else []
@@ -146,7 +146,7 @@ def _questions(file: Path) -> list[str]:
     return [str(json.loads(line)["question"]) for line in lines if line.strip()]
 
 
-def _made_up(uploads: Sequence[Upload]) -> Iterator[str]:
+def _made_up(uploads: Sequence[LocalFile]) -> Iterator[str]:
     """A question a heading, taken in turns from all documents."""
     headings = [_HEADING.findall(u.path.read_text(encoding="utf-8", errors="replace")) for u in uploads]
     for number in range(max(map(len, headings), default=0)):

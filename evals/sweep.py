@@ -31,7 +31,7 @@ from evals.harness.statistics import mean
 from evals.split import halves
 from evals.stages import STAGES, START, Options, Stage
 from rag.types import JsonObject
-from rag.upload import Rejected
+from rag.upload import ServiceError
 
 METRIC = ranking.NDCG_10
 TOP_K = 10
@@ -115,7 +115,7 @@ def main(arguments: Sequence[str] | None = None, transport: httpx.BaseTransport 
         with httpx.Client(base_url=chosen.url, timeout=300, transport=transport) as client:
             runner = Runner(client, concurrency=chosen.concurrency, seed=chosen.seed, answers=False)
             result = run(Sweep(runner, chosen.work, time.monotonic() + chosen.minutes * 60), chosen)
-    except (BadInput, Rejected, httpx.TransportError) as error:
+    except (BadInput, ServiceError, httpx.TransportError) as error:
         print(f"failed: {error}", file=sys.stderr)
         return 1
     outcome.write(result, chosen.to)

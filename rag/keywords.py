@@ -1,6 +1,6 @@
-"""The words of a text, as the keyword path compares them: made here, so that every Milvus finds the same.
+"""Normalizes text for keyword search, so that Milvus Lite and Milvus servers index and find the same words.
 
-Milvus only splits what comes out of here at its blanks.
+Milvus only splits the result at spaces.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import Stemmer
 from rag.errors import SetupError
 
 LANGUAGES: tuple[str, ...] = tuple(name for name in Stemmer.algorithms() if name.isalpha())
-"""Languages whose endings are known: those of the Snowball stemmers."""
+"""The supported languages: those of the Snowball stemmers."""
 
-# Snowball's own list for English, https://snowballstem.org/algorithms/english/stop.txt, as Lucene has it, too. The
-# other languages have none here: BM25 gives words that are everywhere next to no weight.
+# Snowball's own list for English, https://snowballstem.org/algorithms/english/stop.txt, also used by Lucene. The
+# other languages have no list: BM25 gives frequent words almost no weight.
 _ENGLISH = """
 i me my myself we our ours ourselves you your yours yourself yourselves he him his himself she her hers herself it
 its itself they them their theirs themselves what which who whom this that these those am is are was were be been
@@ -35,47 +35,46 @@ _STOP_WORDS = {"english": frozenset(_ENGLISH.split())}
 
 _LETTERS = r"[\p{L}\p{M}\p{N}]"
 _WHOLE = regex.compile(rf"{_LETTERS}+(?:[._'\-]+{_LETTERS}+)*")
-"""Words with what joins their parts: `max_num_seqs`, `v2.4`, `index.md`, `state-of-the-art`, `isn't`."""
+"""Words, including compound ones: `max_num_seqs`, `v2.4`, `index.md`, `state-of-the-art`, `isn't`."""
 _PART = regex.compile(rf"{_LETTERS}+")
 _NAME = regex.compile(r"[._\p{N}]")
-"""What makes joined parts a name, to be found whole; other words with hyphens are what their parts are."""
+"""A compound word with one of these is a name, which is indexed as a whole too; others are indexed by parts only."""
 _CJK_RUN = regex.compile(r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}ー]+)")
-_NOT_IN_WORDS = re.compile(r"\W")  # of `re`, as in Milvus Lite
+_NOT_IN_WORDS = re.compile(r"\W")  # of module `re`, as in Milvus Lite
 _QUOTES = str.maketrans("’ʼ＇", "'''")
 
-_stemmers = threading.local()  # a stemmer is for one thread at a time
+_stemmers = threading.local()  # stemmers are not thread-safe
 
 
 def checked_language(language: str) -> str:
-    """The language itself; empty: words are taken as they are.
+    """Return the language if it is supported, or the empty string, which turns stemming off.
 
     Raises:
-        SetupError: its endings are not known.
+        SetupError: the language is not supported.
     """
     if language and language not in LANGUAGES:
         raise SetupError(
-            f"the keyword path knows no language {language!r}; it knows {', '.join(LANGUAGES)}, and the empty string "
-            "for words as they are",
+            f"keyword search does not support the language {language!r}; supported: {', '.join(LANGUAGES)}, and "
+            "the empty string for no stemming",
             param="RAG_STORE__LANGUAGE",
         )
     return language
 
 
 def keyword_text(text: str, language: str) -> str:
-    """The words to be indexed, or searched for, with blanks between them; equal words are repeated.
+    """The words to index or to search for, separated by spaces; repeated words stay repeated.
 
-    They are NFKC, in lower case and without their endings, and stop words are left out unless there is nothing else.
-    Names such as `IVF_FLAT` or `v2.4` are there whole, as `ivf_flat` and `v2_4`, and in their parts. Chinese, Japanese
-    and Korean become pairs of neighbours, as in Lucene's CJKAnalyzer.
+    Words are NFKC, lowercase and stemmed; stop words are removed unless there are no other words. Names such as
+    `IVF_FLAT` or `v2.4` yield a whole word (`ivf_flat`, `v2_4`) and their parts. Chinese, Japanese and Korean text
+    becomes bigrams, as in Lucene's CJKAnalyzer.
 
     Raises:
-        SetupError: the language is not known.
+        SetupError: the language is not supported.
     """
     checked_language(language)
     stop_words = _STOP_WORDS.get(language, frozenset())
     words = unicodedata.normalize("NFKC", text.translate(_QUOTES)).lower()
-    found = list(_words(words, stop_words, language)) or list(_words(words, frozenset(), language))
-    return " ".join(found)
+    return " ".join(list(_words(words, stop_words, language)) or _words(words, frozenset(), language))
 
 
 def _words(text: str, stop_words: frozenset[str], language: str) -> Iterator[str]:
@@ -92,10 +91,10 @@ def _words(text: str, stop_words: frozenset[str], language: str) -> Iterator[str
                 if part.isascii() or not _CJK_RUN.search(part):
                     yield _plain(stem(part))
                 else:
-                    yield from _pairs(part)
+                    yield from _bigrams(part)
 
 
-def _pairs(word: str) -> Iterator[str]:
+def _bigrams(word: str) -> Iterator[str]:
     for run in filter(None, _CJK_RUN.split(word)):
         if len(run) == 1 or not _CJK_RUN.match(run):
             yield _plain(run)
@@ -104,7 +103,7 @@ def _pairs(word: str) -> Iterator[str]:
 
 
 def _plain(word: str) -> str:
-    """The word in letters that Milvus Lite takes for such; other signs, such as Hindi's vowels, become their number."""
+    """The word with characters that Milvus Lite would split at, such as Hindi vowel signs, as their code points."""
     return word if word.isascii() else _NOT_IN_WORDS.sub(lambda match: f"{ord(match[0]):x}", word)
 
 

@@ -14,7 +14,7 @@ import httpx
 from evals.harness.eval_set import BadInput
 from rag.http.streaming.sse import EventParser
 from rag.types import JsonObject
-from rag.upload import Rejected, error_message, with_retries
+from rag.upload import ServiceError, error_message, with_retries
 
 _TRIES = 7
 ASK_ONLY = frozenset({"max_tokens", "temperature", "top_p", "seed", "stop"})
@@ -26,7 +26,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class NotThere(Rejected):
+class NotThere(ServiceError):
     """The service knows nothing of that id or name."""
 
 
@@ -75,7 +75,7 @@ class EvalAnswer:
 def call(client: httpx.Client, method: str, path: str, body: object = None, tries: int = 1, **query: Any) -> JsonObject:
     """The JSON object that the service answers."""
     sent: dict[str, Any] = {} if body is None else {"json": body}
-    response = with_retries(lambda: client.request(method, path, params=query or None, **sent), tries=tries)
+    response = with_retries(lambda: client.request(method, path, params=query or None, **sent), attempts=tries)
     return _answered(response)
 
 
@@ -86,7 +86,7 @@ def retrieve(client: httpx.Client, body: JsonObject) -> EvalRetrieval:
 
 
 def ask(client: httpx.Client, body: JsonObject) -> EvalAnswer:
-    """Raises Rejected also when the answer breaks off."""
+    """Raises ServiceError also when the answer breaks off."""
     first_token_ms: list[float] = []
     events: list[tuple[str, JsonObject]] = []
 
@@ -114,7 +114,7 @@ def ask(client: httpx.Client, body: JsonObject) -> EvalAnswer:
 def _whole(events: Sequence[tuple[str, JsonObject]], ms: float | None, first_token_ms: Sequence[float]) -> EvalAnswer:
     last, data = events[-1] if events else ("", {})
     if last != "done":
-        raise Rejected(f"an answer broke off: {data.get('message', 'the connection was lost')}")
+        raise ServiceError(f"an answer broke off: {data.get('message', 'the connection was lost')}")
     text = "".join(str(data["text"]) for name, data in events if name == "token")
     sources: list[JsonObject] = next((data["sources"] for name, data in events if name == "sources"), [])
     counts = ms is not None and not _was_cached(data)
@@ -144,7 +144,7 @@ class _Timed:
         return round(self.taken_ms, 3) if self.tries == 1 else None
 
     def with_retries(self) -> httpx.Response:
-        return with_retries(self._once, tries=_TRIES)
+        return with_retries(self._once, attempts=_TRIES)
 
     def _once(self) -> httpx.Response:
         self.tries += 1
@@ -152,7 +152,7 @@ class _Timed:
         response = self.send()
         self.taken_ms = (time.perf_counter() - started) * 1000
         if response.status_code == httpx.codes.GATEWAY_TIMEOUT:
-            raise Rejected(error_message(response))  # it would take as long the next time
+            raise ServiceError(error_message(response))  # it would take as long the next time
         return response
 
 
@@ -180,7 +180,7 @@ def _answered(response: httpx.Response) -> JsonObject:
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise Rejected(f"{response.url} does not answer as this service does; is the address right?")
+        raise ServiceError(f"{response.url} does not answer as this service does; is the address right?")
     return body
 
 
@@ -193,4 +193,4 @@ def _check(response: httpx.Response) -> None:
         raise NotThere(message)
     if response.status_code == 400:
         raise BadInput(f"the service refuses the request: {message}")
-    raise Rejected(message)
+    raise ServiceError(message)

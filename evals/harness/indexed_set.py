@@ -15,7 +15,7 @@ import httpx
 from evals.harness.client import NotThere, call
 from evals.harness.eval_set import BadInput, EvalSet
 from rag.types import JsonObject
-from rag.upload import Rejected, Target, Upload, send_all
+from rag.upload import LocalFile, ServiceError, UploadTarget, upload_files
 
 _LOOK_EVERY_S = 0.5
 _TRIES = 7
@@ -55,7 +55,7 @@ def filled(
 
     Raises:
         BadInput: a document that the service does not take.
-        Rejected: what else the service refuses.
+        ServiceError: what else the service refuses.
     """
     name = store_name(chosen)
     store = _existing(client, name)
@@ -67,7 +67,7 @@ def filled(
         store = call(client, "POST", "/v1/vector_stores", _with_chunking(body, chosen))
     started, store_id, ingest_s = time.monotonic(), str(store["id"]), 0.0
     if not _is_whole(store, chosen):
-        _fill(Target(client, {"vector_store": store_id, "wait_s": "0"}, pause), chosen)
+        _fill(UploadTarget(client, {"vector_store": store_id, "wait_s": "0"}, pause), chosen)
         store = _followed(client, store_id, len(chosen.documents), show, pause)
         ingest_s = time.monotonic() - started
     _check(client, store, chosen)
@@ -90,16 +90,16 @@ def _is_whole(store: JsonObject, chosen: EvalSet) -> bool:
     return bool(counts["completed"] == counts["total"] == len(chosen.documents))
 
 
-def _fill(target: Target, chosen: EvalSet) -> None:
+def _fill(target: UploadTarget, chosen: EvalSet) -> None:
     with _as_files(chosen) as uploads:
-        for outcome in send_all(target, uploads):
-            if outcome.refusals:
-                refusal = outcome.refusals[0]
+        for outcome in upload_files(target, uploads):
+            if outcome.failures:
+                refusal = outcome.failures[0]
                 raise BadInput(f"{chosen.name}: the service does not take {refusal.name}: {refusal.message}")
 
 
 @contextmanager
-def _as_files(chosen: EvalSet) -> Iterator[Sequence[Upload]]:
+def _as_files(chosen: EvalSet) -> Iterator[Sequence[LocalFile]]:
     """All documents as files on disk, which uploads are sent from."""
     with tempfile.TemporaryDirectory(prefix="rag-eval-") as folder:
         uploads = []
@@ -108,7 +108,7 @@ def _as_files(chosen: EvalSet) -> Iterator[Sequence[Upload]]:
             if path is None:
                 path = Path(folder, f"{number}.txt")
                 path.write_bytes(document.content())
-            uploads.append(Upload(path, document.filename, path.stat().st_size))
+            uploads.append(LocalFile(path, document.filename, path.stat().st_size))
         yield uploads
 
 
@@ -133,7 +133,7 @@ def _check(client: httpx.Client, store: JsonObject, chosen: EvalSet) -> None:
         reasons = "; ".join(f"{row['filename']}: {(row.get('last_error') or {}).get('message')}" for row in failed)
         raise BadInput(f"{chosen.name}: documents that cannot be read: {reasons}")
     counts = store["file_counts"]
-    raise Rejected(
+    raise ServiceError(
         f"the vector store {store['name']} has {counts['completed']} of the set's {len(chosen.documents)} documents, "
         f"and {counts['total']} in all; --fresh makes it anew"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rag.types import JsonObject
-from rag.upload import Rejected
+from rag.upload import ServiceError
 
 NDCG_10, RECALL_10, RECALL_100, MRR_10, HIT_5 = "ndcg@10", "recall@10", "recall@100", "mrr@10", "hit@5"
 METRICS = (NDCG_10, RECALL_10, RECALL_100, MRR_10, HIT_5)
@@ -29,7 +29,8 @@ def ranked_documents(hits: Sequence[JsonObject], doc_ids: Mapping[str, str]) -> 
     try:
         return [doc_ids[str(hit["filename"])] for hit in hits]
     except KeyError as error:
-        raise Rejected(f"found {error}, which is no document of the set; --fresh makes its vector store anew") from None
+        message = f"found {error}, which is no document of the set; --fresh makes its vector store anew"
+        raise ServiceError(message) from None
 
 
 def measured(relevant: Judged, ranked: Mapping[str, Sequence[str]], depth: int) -> PerQuery:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from evals.harness.eval_set import WHOLE, BadInput, Document, EvalQuery, EvalQuestion, EvalSet
 from rag.readers.filename import MAX_FILENAME_CHARS
 from rag.types import JsonObject
-from rag.upload import select
+from rag.upload import select_files
 
 ABOUT = "set.json"
 _TYPES: Mapping[str, type] = {
@@ -152,10 +152,10 @@ def _documents(folder: Path, about: JsonObject) -> tuple[Document, ...]:
     if corpus is not None:
         return _corpus(corpus)
     assert docs is not None
-    found = select([str(docs)], [str(pattern) for pattern in about.get("exclude", [])])
-    if not found.uploads:
+    found = select_files([str(docs)], [str(pattern) for pattern in about.get("exclude", [])])
+    if not found.files:
         raise BadInput(f"{docs}: there is no file in it that can be read")
-    return tuple(Document(upload.stored_name, upload.stored_name, path=upload.path) for upload in found.uploads)
+    return tuple(Document(upload.stored_name, upload.stored_name, path=upload.path) for upload in found.files)
 
 
 def _corpus(path: Path) -> tuple[Document, ...]:

@@ -1,6 +1,6 @@
 """Reads each file in a process of its own, which is forked by a helper process.
 
-service --JSON lines--> helper (rag.readers.helper) --fork--> child: reads one file, writes the Extract to a file
+service --JSON lines--> rag.readers.process.fork_server --fork--> child: reads one file, writes the Extract to a file
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import Final
 
 from rag.errors import BrokenFile, Draining, InternalError, ParsingLimit, UnsupportedFile, error_class
 from rag.readers.extract_json import from_json
-from rag.readers.limits import ParserLimits
-from rag.readers.parse_request import ParseReply, ParseRequest
+from rag.readers.process.limits import ParserLimits
+from rag.readers.process.parse_request import ParseReply, ParseRequest
 from rag.types import Extract
 
 __all__ = ["ParserLimits", "ParserProcess"]

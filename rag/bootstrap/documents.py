@@ -34,7 +34,7 @@ def make_document_runtime(
     from rag.adapters.parser_process import ParserLimits, ParserProcess
     from rag.chunkers import RecursiveStrategy
     from rag.library.document_runtime import Dependencies, DocumentRuntime
-    from rag.readers.ocr import missing_ocr
+    from rag.readers.pdf.ocr import missing_ocr
 
     options = settings()
     chosen = options.ingest

@@ -1,4 +1,4 @@
-"""How a document's text becomes passages. Pure: no settings, no models, no storage."""
+"""Splits the text of documents into passages. Pure functions: no settings, models or storage."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ __all__ = [
 
 
 def chunker_for(strategy: ChunkingStrategy, tokenizer: TokenCounter | None) -> Chunker:
-    """The chunker that does as the strategy says.
+    """The chunker for a strategy.
 
     Args:
-        tokenizer: The encoder's, for `TokenStrategy`; see `rag.adapters.sentence_transformers.tokenizer`.
+        tokenizer: The encoder's tokenizer, for `TokenStrategy`; see `rag.adapters.sentence_transformers.tokenizer`.
 
     Raises:
-        InvalidRequest: the strategy counts tokens, and the encoder has no tokenizer to count with.
+        InvalidRequest: the strategy counts tokens, but the encoder has no tokenizer.
     """
     match strategy:
         case RecursiveStrategy(max_chars, overlap_chars):
@@ -52,7 +52,7 @@ def chunker_for(strategy: ChunkingStrategy, tokenizer: TokenCounter | None) -> C
             return ParentChildChunker(child_chars, parent_chars)
         case TokenStrategy(max_tokens, overlap_tokens):
             if tokenizer is None:
-                message = "chunking by tokens needs the encoder's tokenizer.json, and this encoder has none"
-                hint = 'choose a strategy that counts characters, such as {"type": "recursive"}'
+                message = "chunking by tokens needs a tokenizer.json, which this embedding model does not have"
+                hint = 'use a strategy that counts characters, such as {"type": "recursive"}'
                 raise InvalidRequest(f"{message}; {hint}", param="chunking_strategy")
             return TokenChunker(tokenizer, max_tokens, overlap_tokens)

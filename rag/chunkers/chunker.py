@@ -1,4 +1,4 @@
-"""What all chunkers have in common: their face, their limits, and how ranges become passages."""
+"""The interface and limits of all chunkers, and how character ranges become passages."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from typing import Protocol, TypeAlias
 from rag.types import Extract, Heading, PageStart, Passage
 
 MAX_CHARS = 16_383
-"""Of a passage and of its context: at four bytes a character this still fits in the 65,535 bytes of a Milvus string."""
+"""Maximum length of a passage and of its context: a Milvus string holds 65,535 bytes, at up to four a character."""
 SECTION_CHARS = 32_768
-"""Cut together at most; most documents are shorter. At least two of the largest passages."""
+"""Maximum length of text that is split at once: at least two of the largest passages; most documents are shorter."""
 
 Span: TypeAlias = tuple[int, int]
-"""Character offsets in a text: from the first to behind the last."""
+"""Character offsets in a text: start, and end (exclusive)."""
 
 
 class Chunker(Protocol):
-    """Safe for use in several threads."""
+    """Splits documents. Thread-safe."""
 
     def chunk(self, extract: Extract) -> list[Passage]:
-        """The passages in their order; none is blank, and every character that is no white space is in one.
+        """The passages in order. None is blank, and every non-whitespace character is in at least one of them.
 
-        Takes a second for some MB: call it in a thread.
+        Takes about a second for a few MB, so do not call it on the event loop.
         """
         ...
 
 
 def passages(extract: Extract, spans: Iterable[Span]) -> list[Passage]:
-    """The passages at these places, without the white space around them; blank ones are left out."""
+    """The passages at these spans, with surrounding whitespace stripped; blank ones are left out."""
     trimmed = (stripped(extract.text, span) for span in spans)
     return [passage_at(extract, span) for span in trimmed if span[0] < span[1]]
 
 
 def passage_at(extract: Extract, span: Span, *, heading_offset: int | None = None, context: str = "") -> Passage:
-    """Its heading is that of its middle, and so of most of it, unless `heading_offset` names another place."""
+    """The passage at a span. Its heading is the one at its middle unless `heading_offset` gives another position."""
     start, end = span
     return Passage(
         text=extract.text[start:end],
@@ -48,7 +48,7 @@ def passage_at(extract: Extract, span: Span, *, heading_offset: int | None = Non
 
 
 def stripped(text: str, span: Span) -> Span:
-    """The span without white space at its ends; of no length where there is nothing else."""
+    """The span without whitespace at its ends; empty if there is nothing else."""
     start, end = span
     part = text[start:end]
     start += len(part) - len(part.lstrip())
@@ -56,10 +56,10 @@ def stripped(text: str, span: Span) -> Span:
 
 
 def sections(text: str) -> Iterator[tuple[int, str]]:
-    """The text in parts of bounded size and their offsets, cut where it hurts least.
+    """The text in sections of limited size, with their offsets, cut at the best boundary available.
 
-    The splitter's time grows with the square of a text that has no paragraphs: 40 s for 2 MB in one line, and as much
-    for 32,768 newlines at the end of Markdown, hence `rstrip`.
+    The splitter takes quadratic time for text without paragraphs: 40 s for 2 MB in one line, and as much for 32,768
+    newlines at the end of Markdown, hence `rstrip`.
     """
     start = 0
     while len(text) - start > SECTION_CHARS:
@@ -77,6 +77,6 @@ def _heading_at(headings: tuple[Heading, ...], offset: int) -> str:
 
 
 def _page_at(pages: tuple[PageStart, ...], offset: int) -> int | None:
-    """The page that holds `offset`; what stands before the first page's start counts as on it."""
+    """The page at `offset`; text before the first page's start counts as part of it."""
     index = bisect.bisect_right(pages, offset, key=lambda page: page.start)
     return pages[max(index - 1, 0)].number if pages else None

@@ -1,4 +1,4 @@
-"""Small passages to search in, each with the larger text around it to answer from."""
+"""Small passages for searching, each with its larger surrounding text for answering."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rag.types import Extract, Passage
 
 @dataclass(frozen=True, slots=True)
 class ParentChildChunker:
-    """See `rag.chunkers.Chunker`. A small passage has one meaning and so one clear vector; its parent has the answer.
+    """Implements `rag.chunkers.Chunker`. A small passage has one topic and a distinct vector; its parent answers.
 
-    Neither overlaps its neighbour: the parent makes up for what a child's edge cuts off.
+    Passages and parents do not overlap: the parent supplies what is cut off at the edge of a child.
     """
 
     child_chars: int = 384
@@ -28,7 +28,7 @@ class ParentChildChunker:
         ]
 
     def _children(self, extract: Extract, parent: Span) -> Iterator[Passage]:
-        """A child that is all of its parent needs no context."""
+        """A child that equals its parent gets no context."""
         start, end = parent
         context = extract.text[start:end]
         for first, last in recursive_spans(context, self.child_chars):

@@ -1,4 +1,4 @@
-"""Passages that are cut at paragraphs where it can be, then at lines, sentences, words."""
+"""Splits at paragraphs if possible, otherwise at lines, sentences or words."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from rag.types import Extract, Passage
 
 @dataclass(frozen=True, slots=True)
 class RecursiveChunker:
-    """See `rag.chunkers.Chunker`. Passages get as full as they can."""
+    """Implements `rag.chunkers.Chunker`. Passages are as long as possible."""
 
     max_chars: int = 512
-    """Characters in a passage at most."""
+    """Maximum length of a passage."""
     overlap_chars: int = 51
-    """That may repeat the end of the passage before; fewer than `max_chars`."""
+    """Maximum length of the repeated end of the previous passage; less than `max_chars`."""
 
     def chunk(self, extract: Extract) -> list[Passage]:
         return passages(extract, recursive_spans(extract.text, self.max_chars, self.overlap_chars))
 
 
 def recursive_spans(text: str, max_chars: int, overlap_chars: int = 0) -> Iterator[Span]:
-    """The parts in order, without white space around them; none larger than `max_chars`, nor than `MAX_CHARS`."""
+    """The spans in order, without surrounding whitespace, of at most `max_chars` and at most `MAX_CHARS`."""
     capacity = min(max_chars, MAX_CHARS)
     splitter = TextSplitter(capacity, overlap=min(overlap_chars, capacity - 1))
     for section_start, section in sections(text):

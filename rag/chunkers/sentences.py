@@ -1,4 +1,4 @@
-"""Passages of whole sentences."""
+"""Splits into passages of whole sentences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rag.chunkers.chunker import MAX_CHARS, Span, passages, stripped
 from rag.chunkers.recursive import recursive_spans
 from rag.types import Extract, Heading, Passage
 
-# Each alternative looks at a run of characters once: hostile text takes no time.
+# Possessive quantifiers prevent backtracking, so that hostile text is matched in linear time.
 _BREAK = re.compile(
     r"""(?<![.!?…؟।])(?P<mark>[.!?…؟।]++)(?P<closers>["'”’»)\]*_]*+)(?=\s|\Z)"""
     r"""|[。！？｡]++[」』”’）)\]】]*+"""
@@ -29,11 +29,11 @@ _BEFORE_NUMBERS = frozenset(("no", "p", "pp", "sec", "ch", "ver", "v"))
 
 @dataclass(frozen=True, slots=True)
 class SentenceChunker:
-    """See `rag.chunkers.Chunker`. As many sentences as fit; one that is too long by itself is cut at words."""
+    """Implements `rag.chunkers.Chunker`. As many sentences as fit; a sentence that is too long is split at words."""
 
     max_chars: int = 512
     overlap_sentences: int = 1
-    """The last ones of a passage that the next repeats, where they leave it room for a new one."""
+    """Sentences at the end of a passage that the next one repeats, if that leaves room for a new one."""
 
     def chunk(self, extract: Extract) -> list[Passage]:
         max_chars = min(self.max_chars, MAX_CHARS)
@@ -42,11 +42,11 @@ class SentenceChunker:
 
 
 def sentence_spans(text: str, headings: Sequence[Heading] = ()) -> Iterator[Span]:
-    """The sentences in order, without white space around them. Headings, list items and table rows count as sentences.
+    """The sentences in order, without surrounding whitespace. Headings, list items and table rows count as sentences.
 
-    Unicode's rules (UAX 29) in their main points, and abbreviations, which those leave out. `TextSplitter` follows
-    them too, but finds sentences one at a time in 100 s for 2 MB, and begins a new one behind an opening `「`. A line
-    that ends without a mark goes on in the next one: PDF text is full of them.
+    Follows the main rules of Unicode (UAX 29), plus abbreviations, which UAX 29 leaves out. `TextSplitter` follows UAX
+    29 too, but takes 100 s for 2 MB, and starts a sentence after an opening `「`. A line without a final punctuation
+    mark continues in the next line, as most lines of PDF text do.
     """
     cuts = {0, len(text), *(match.end() for match in _BREAK.finditer(text) if _ends_sentence(text, match))}
     for heading in headings:
@@ -72,7 +72,7 @@ def _ends_sentence(text: str, match: re.Match[str]) -> bool:
 
 
 def _is_abbreviation(text: str, dot: int, follows: str) -> bool:
-    """Whether the dot is the word's: `Dr.`, `J.`, the `S.` of `U.S.`, `No. 5`, and `1.` at a line's start."""
+    """True if the dot belongs to the word: `Dr.`, `J.`, the `S.` of `U.S.`, `No. 5`, and `1.` at a line's start."""
     before = text[max(dot - _LONGEST_ABBREVIATION, 0) : dot]
     match = _LAST_WORD.search(before)
     if not match:
@@ -86,7 +86,7 @@ def _is_abbreviation(text: str, dot: int, follows: str) -> bool:
 
 
 def _units(extract: Extract, max_chars: int) -> Iterator[Span]:
-    """The sentences, those that are too long in parts."""
+    """The sentences; those that are too long are split."""
     for start, end in sentence_spans(extract.text, extract.headings):
         if end - start <= max_chars:
             yield start, end

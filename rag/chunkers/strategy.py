@@ -1,4 +1,4 @@
-"""Which chunker cuts a file, and how large. Stored with each vector store and each file."""
+"""Chunking strategies: which chunker splits a file, and into what sizes. Stored with each vector store and file."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _MIN_CHARS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
-    """What all strategies have."""
+class _BaseStrategy:
+    """The options of all strategies."""
 
     questions: int | None = None
-    """Question-answer pairs that the language model makes of each passage; None: not said."""
+    """Question-answer pairs that the language model generates for each passage; None if not specified."""
 
 
 @dataclass(frozen=True, slots=True)
-class TokenStrategy(Asking):
-    """OpenAI's `static`. Names and defaults are OpenAI's.
+class TokenStrategy(_BaseStrategy):
+    """OpenAI's `static`, with OpenAI's names and defaults.
 
-    A passage may be longer than the encoder reads (256 tokens for all-MiniLM-L6-v2): its vector then knows of the
-    beginning only, while keyword search and the language model have all of it.
+    A passage may exceed the encoder's input length (256 tokens for all-MiniLM-L6-v2): its vector then represents only
+    the beginning, while keyword search and the language model use all of it.
     """
 
     max_chunk_size_tokens: int = 800
@@ -36,24 +36,32 @@ class TokenStrategy(Asking):
 
 
 @dataclass(frozen=True, slots=True)
-class RecursiveStrategy(Asking):
+class RecursiveStrategy(_BaseStrategy):
+    """Paragraphs, lines, sentences or words; see `rag.chunkers.recursive`."""
+
     max_chars: int = 512
     overlap_chars: int = 51
 
 
 @dataclass(frozen=True, slots=True)
-class SentenceStrategy(Asking):
+class SentenceStrategy(_BaseStrategy):
+    """Whole sentences; see `rag.chunkers.sentences`."""
+
     max_chars: int = 512
     overlap_sentences: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class StructureStrategy(Asking):
+class StructureStrategy(_BaseStrategy):
+    """Along headings, lists, tables and code; see `rag.chunkers.structure`."""
+
     max_chars: int = 1_024
 
 
 @dataclass(frozen=True, slots=True)
-class ParentChildStrategy(Asking):
+class ParentChildStrategy(_BaseStrategy):
+    """Small passages with their surrounding text; see `rag.chunkers.parent_child`."""
+
     parent_chars: int = 2_048
     child_chars: int = 384
 
@@ -66,7 +74,7 @@ _Sizes: TypeAlias = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """A number that a strategy takes. Its bounds and its default may depend on those before it."""
+    """A size option of a strategy. Its upper bound and default may depend on the options before it."""
 
     name: str
     low: int
@@ -118,18 +126,18 @@ _FORMS: Mapping[str, tuple[type[ChunkingStrategy], tuple[_Size, ...]]] = {
 }
 
 
-def parse(data: Any, default: ChunkingStrategy) -> ChunkingStrategy:
-    """The strategy that a request's `chunking_strategy` asks for: OpenAI's `auto` and `static`, or one of ours.
+def parse(data: object, default: ChunkingStrategy) -> ChunkingStrategy:
+    """Parse a request's `chunking_strategy`: OpenAI's `auto` and `static`, or one of this service's own.
 
-    Ours look like `static`: `{"type": "recursive", "recursive": {"max_chars": 512}}`. Sizes that are left out have
-    defaults that suit the others. Each may have `"questions": 2` beside its type.
+    The own ones look like `static`: `{"type": "recursive", "recursive": {"max_chars": 512}}`. The defaults of omitted
+    sizes depend on the given ones. Each strategy may have `"questions": 2` next to its type.
 
     Args:
-        data: As the JSON was; None where the request has none.
-        default: What `auto` and None stand for. Its questions are asked where the request says nothing of them.
+        data: The parsed JSON; None if the request has none.
+        default: Used for `auto` and None; its `questions` apply to requests that do not specify them.
 
     Raises:
-        InvalidRequest: `param` is the path of what is wrong, such as `chunking_strategy.static.chunk_overlap_tokens`.
+        InvalidRequest: `param` is the invalid field's path, such as `chunking_strategy.static.chunk_overlap_tokens`.
     """
     if data is None:
         return default
@@ -145,29 +153,31 @@ def parse(data: Any, default: ChunkingStrategy) -> ChunkingStrategy:
     _refuse_unknown(data, ("type", kind, "questions"), PARAM)
     strategy, sizes = _FORMS[kind]
     parsed = strategy(**_parsed_sizes(data.get(kind, {}), sizes, f"{PARAM}.{kind}"))
-    asked = _whole_number(data.get("questions"), 0, MAX_QUESTIONS, f"{PARAM}.questions")
-    return replace(parsed, questions=default.questions if asked is None else asked)
+    questions = _whole_number(data.get("questions"), 0, MAX_QUESTIONS, f"{PARAM}.questions")
+    return replace(parsed, questions=default.questions if questions is None else questions)
 
 
 def to_json(strategy: ChunkingStrategy) -> JsonObject:
-    """As a request would give it, with all sizes. What is stored."""
+    """The JSON that is stored: as in a request, with all sizes."""
     kind, sizes = _kind(strategy), asdict(strategy)
     questions = sizes.pop("questions")
     return {"type": kind, kind: sizes} | ({} if questions is None else {"questions": questions})
 
 
 def from_json(data: Mapping[str, Any]) -> ChunkingStrategy:
-    """What `to_json` made. Its sizes were checked when they were stored, against the bounds of that time."""
+    """Parse the output of `to_json`. The sizes were validated before they were stored."""
     try:
         kind = data["type"]
         strategy, _ = _FORMS[kind]
         return strategy(**data[kind], questions=data.get("questions"))
     except (KeyError, TypeError) as error:
-        raise InternalError("a stored chunking strategy cannot be read; was it stored by a newer version?") from error
+        raise InternalError(
+            "cannot parse a stored chunking strategy; it may have been stored by a newer version"
+        ) from error
 
 
 def to_wire(strategy: ChunkingStrategy) -> JsonObject:
-    """As OpenAI's responses name it: `static`, or for ours `other`, with what it is as more keys."""
+    """As in OpenAI's responses: `static`, or for the own strategies `other` with additional keys."""
     stored = to_json(strategy)
     if isinstance(strategy, TokenStrategy):
         return stored
@@ -178,7 +188,7 @@ def _kind(strategy: ChunkingStrategy) -> str:
     return next(kind for kind, (cls, _) in _FORMS.items() if isinstance(strategy, cls))
 
 
-def _parsed_sizes(data: Any, sizes: tuple[_Size, ...], path: str) -> dict[str, int]:
+def _parsed_sizes(data: object, sizes: tuple[_Size, ...], path: str) -> dict[str, int]:
     if not isinstance(data, dict):
         raise InvalidRequest(f"{path} must be an object", param=path)
     _refuse_unknown(data, tuple(size.name for size in sizes), path)
@@ -189,7 +199,7 @@ def _parsed_sizes(data: Any, sizes: tuple[_Size, ...], path: str) -> dict[str, i
     return parsed
 
 
-def _whole_number(value: Any, low: int, high: int, field: str) -> int | None:
+def _whole_number(value: object, low: int, high: int, field: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
@@ -197,8 +207,8 @@ def _whole_number(value: Any, low: int, high: int, field: str) -> int | None:
     raise InvalidRequest(f"{field} must be a whole number from {low} to {high}", param=field)
 
 
-def _refuse_unknown(data: Mapping[Any, Any], known: tuple[str, ...], path: str) -> None:
+def _refuse_unknown(data: Mapping[str, object], known: tuple[str, ...], path: str) -> None:
     unknown = next((key for key in data if key not in known), None)
     if unknown is not None:
         field = f"{path}.{str(unknown)[:80]}"
-        raise InvalidRequest(f"{field} is not known here; known are: {', '.join(known)}", param=field)
+        raise InvalidRequest(f"{field} is unknown; known fields: {', '.join(known)}", param=field)

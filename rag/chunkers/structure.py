@@ -1,4 +1,4 @@
-"""Passages along a document's structure: its headings, paragraphs, list items, tables and code blocks."""
+"""Splits along a document's structure: headings, paragraphs, list items, tables and code blocks."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ _UNDERLINE = re.compile(r" {0,3}(?:=+|-+)[ \t]*$")
 
 @dataclass(frozen=True, slots=True)
 class TextBlock:
+    """A heading, or a block of the text below it."""
+
     span: Span
     is_heading: bool = False
 
@@ -31,11 +33,11 @@ class TextBlock:
 
 @dataclass(frozen=True, slots=True)
 class StructureChunker:
-    """See `rag.chunkers.Chunker`. No text of one heading shares a passage with that of another.
+    """Implements `rag.chunkers.Chunker`. A passage never mixes text of different headings.
 
-    As many blocks as fit under a heading; a block that is too large by itself is cut as `RecursiveChunker` does. A
-    heading with nothing under it stays with the next one: alone it would win searches and answer nothing. A passage
-    is under the last of its headings.
+    A passage holds as many blocks of a heading as fit; a block that is too large is split as by `RecursiveChunker`. A
+    heading without text is kept with the next one: by itself it would rank high in searches, but answer nothing. A
+    passage belongs to the last of its headings.
     """
 
     max_chars: int = 1_024
@@ -46,11 +48,11 @@ class StructureChunker:
             for span in self._packed(extract.text, blocks(extract.text, extract.headings))
         ]
 
-    def _packed(self, text: str, found: Iterator[TextBlock]) -> Iterator[Span]:
+    def _packed(self, text: str, text_blocks: Iterator[TextBlock]) -> Iterator[Span]:
         capacity = min(self.max_chars, MAX_CHARS)
         open_span: Span | None = None
         only_headings = True
-        for block in found:
+        for block in text_blocks:
             for part in self._parts(text, block, open_span if only_headings else None):
                 fits = open_span is not None and part.end - open_span[0] <= capacity
                 if open_span is not None and fits and (only_headings or not block.is_heading):
@@ -64,7 +66,7 @@ class StructureChunker:
             yield open_span
 
     def _parts(self, text: str, block: TextBlock, heading: Span | None) -> Iterator[TextBlock]:
-        """The block, or parts of it that are small enough, the first of them small enough to follow its `heading`."""
+        """The block, or its parts if it is too large; the first part leaves room for its `heading`."""
         capacity = min(self.max_chars, MAX_CHARS)
         if block.end - block.start <= capacity:
             yield block
@@ -77,19 +79,19 @@ class StructureChunker:
 
 
 def blocks(text: str, headings: tuple[Heading, ...] = ()) -> Iterator[TextBlock]:
-    """The blocks in order, without white space around them: headings, code blocks, list items, runs of lines.
+    """The blocks in order, without surrounding whitespace: headings, code blocks, list items, runs of lines.
 
-    A table is a run of lines. What is below a list item belongs to it: its other lines, its sublists.
+    A table is a run of lines. Continuation lines and sublists belong to their list item.
     """
     heading_starts = {heading.start for heading in headings}
-    scan = _Scan()
+    scanner = _BlockScanner()
     starts: list[tuple[int, bool]] = []
     offset = 0
     for line in _lines(text, sorted(heading_starts)):
         if offset in heading_starts:
-            scan = _Scan(after_heading=True)
+            scanner = _BlockScanner(after_heading=True)
             starts.append((offset, True))
-        elif scan.opens_block(line):
+        elif scanner.opens_block(line):
             starts.append((offset, False))
         offset += len(line)
     if not starts or starts[0][0] > 0:
@@ -102,7 +104,7 @@ def blocks(text: str, headings: tuple[Heading, ...] = ()) -> Iterator[TextBlock]
 
 
 def _lines(text: str, cuts: list[int]) -> Iterator[str]:
-    """The lines with their newlines; one in which a heading starts, as PDF readers may find, is cut there."""
+    """The lines with their newlines. A line is split where a heading starts in it, as can happen in PDF text."""
     start = 0
     for cut in [*cuts, len(text)]:
         part = text[start:cut]
@@ -111,15 +113,15 @@ def _lines(text: str, cuts: list[int]) -> Iterator[str]:
         start = cut
 
 
-class _Scan:
-    """Where blocks open, line by line, between two headings."""
+class _BlockScanner:
+    """Finds the lines that start a block, between two headings."""
 
     def __init__(self, *, after_heading: bool = False) -> None:
         self._fence = ""
         self._after_blank = True
         self._after_heading = after_heading
         self._item_indent: int | None = None
-        """Of the list item whose lines these are; None outside of lists."""
+        """Indentation of the current list item; None outside of lists."""
 
     def opens_block(self, line: str) -> bool:
         if self._fence:

@@ -1,14 +1,18 @@
-"""`python -m rag ...`: prepare the models, feed documents, ask, keep house, measure. The heavy work is the service's.
+"""The command line, `python -m rag ...`: a client of a running service, apart from `prepare`, which loads models.
 
-Exit codes: 0 it worked, 1 it did not (the reason is on stderr), 2 the command line is wrong, 130 interrupted while
-following jobs, which go on. With `--json` stdout has JSON and nothing else: one document, or one a line for lists.
+Exit codes: 0 success, 1 failure (the reason is on stderr), 2 wrong command line, 130 interrupted while following jobs,
+which continue in the service. With `--json`, stdout holds only JSON: one document, or for lists one object a line.
 """
 
 from __future__ import annotations
 
 import click
 
-from rag.cli import ask, evaluate, files, ingest, jobs, prepare, reindex, stores
+from rag.cli import ask, evaluate, files, prepare
+from rag.cli.ingest.command import ingest
+from rag.cli.jobs.commands import jobs
+from rag.cli.jobs.reindex import reindex
+from rag.cli.stores.commands import stores
 
 __all__ = ["main"]
 
@@ -20,14 +24,14 @@ def main() -> None:
 
 for command in (
     prepare.prepare,
-    ingest.ingest,
+    ingest,
     ask.ask,
     ask.retrieve,
     ask.status,
     files.files,
-    stores.stores,
-    jobs.jobs,
-    reindex.reindex,
+    stores,
+    jobs,
+    reindex,
     evaluate.evaluate,
 ):
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""`ask`, `retrieve`, `status`: questions to the service."""
+"""`ask`, `retrieve` and `status`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import click
 import httpx
 
-from rag.cli.output import fail, print_json, print_table, say, shortened
-from rag.cli.service import call, check, given, json_option, service, store_option, url_option
+from rag.cli.options import json_option, store_option, top_k_type, url_option, without_none
+from rag.cli.output import fail, print_json, print_line, print_table, truncate
+from rag.cli.service_client import connect, raise_for_error, request_json
 from rag.http.streaming.sse import EventParser
 from rag.types import JsonObject
 from rag.upload import error_message
@@ -20,25 +21,25 @@ from rag.upload import error_message
 @click.argument("question")
 @url_option
 @store_option
-@click.option("--top-k", type=click.IntRange(1, 100), help="Passages given to the language model.")
-@click.option("--max-tokens", type=click.IntRange(1), help="Tokens of the answer at most.")
+@click.option("--top-k", type=top_k_type, help="Number of passages given to the language model.")
+@click.option("--max-tokens", type=click.IntRange(1), help="Maximum number of tokens in the answer.")
 @json_option
 def ask(question: str, url: str, store: str, top_k: int | None, max_tokens: int | None, as_json: bool) -> None:
-    """Ask a question; the answer streams, its sources follow."""
-    body = given({"question": question, "vector_store": store, "top_k": top_k, "max_tokens": max_tokens})
-    show = _print_event if as_json else _show_event
-    seen: dict[str, JsonObject] = {}
-    with service(url) as client, client.stream("POST", "/ask", json=body) as response:
-        check(response)
+    """Ask a question: the answer streams, followed by its sources."""
+    body = without_none({"question": question, "vector_store": store, "top_k": top_k, "max_tokens": max_tokens})
+    print_event = _print_event_json if as_json else _print_event
+    events: dict[str, JsonObject] = {}
+    with connect(url) as client, client.stream("POST", "/ask", json=body) as response:
+        raise_for_error(response)
         for name, data in _events(response):
-            show(name, data)
-            seen[name] = data
-    if "error" in seen:
-        fail(f"\n{seen['error'].get('message', 'the answer failed')}")
-    if "done" not in seen:
+            print_event(name, data)
+            events[name] = data
+    if "error" in events:
+        fail(f"\n{events['error'].get('message', 'the answer failed')}")
+    if "done" not in events:
         fail("\nthe connection was lost before the answer ended")
     if not as_json:
-        _show_sources(seen.get("sources", {}).get("sources", []))
+        _print_sources(events.get("sources", {}).get("sources", []))
 
 
 def _events(response: httpx.Response) -> Iterator[tuple[str, JsonObject]]:
@@ -48,45 +49,45 @@ def _events(response: httpx.Response) -> Iterator[tuple[str, JsonObject]]:
             yield name, json.loads(data)
 
 
-def _print_event(name: str, data: JsonObject) -> None:
+def _print_event_json(name: str, data: JsonObject) -> None:
     print_json({"event": name, "data": data})
 
 
-def _show_event(name: str, data: JsonObject) -> None:
+def _print_event(name: str, data: JsonObject) -> None:
     if name == "token":
         click.echo(data["text"], nl=False)
         sys.stdout.flush()
 
 
-def _show_sources(sources: list[JsonObject]) -> None:
-    say("")
+def _print_sources(sources: list[JsonObject]) -> None:
+    print_line("")
     if not sources:
-        say("\nNo sources.")
+        print_line("\nNo sources.")
         return
-    say("\nSources")
+    print_line("\nSources")
     for source in sources:
         page = f", page {source['page']}" if source.get("page") else ""
         heading = f" > {source['heading']}" if source.get("heading") else ""
-        say(f"  [{source['index']}] {source['filename']}{heading}{page} ({source['score']:.2f})")
+        print_line(f"  [{source['index']}] {source['filename']}{heading}{page} ({source['score']:.2f})")
 
 
 @click.command()
 @click.argument("query")
 @url_option
 @store_option
-@click.option("--top-k", type=click.IntRange(1, 100), help="Hits at most.")
+@click.option("--top-k", type=top_k_type, help="Maximum number of hits.")
 @json_option
 def retrieve(query: str, url: str, store: str, top_k: int | None, as_json: bool) -> None:
-    """Show what a question finds."""
-    body = given({"query": query, "vector_store": store, "top_k": top_k})
-    with service(url) as client:
-        found = call(client, "POST", "/retrieve", body)
+    """Show the passages that a question retrieves."""
+    body = without_none({"query": query, "vector_store": store, "top_k": top_k})
+    with connect(url) as client:
+        result = request_json(client, "POST", "/retrieve", body)
     if as_json:
-        print_json(found)
+        print_json(result)
         return
     rows = (
-        (number, f"{hit['score']:.3f}", hit["filename"], hit.get("heading"), shortened(hit["text"], 120))
-        for number, hit in enumerate(found["hits"], start=1)
+        (number, f"{hit['score']:.3f}", hit["filename"], hit.get("heading"), truncate(hit["text"], 120))
+        for number, hit in enumerate(result["hits"], start=1)
     )
     print_table(("", "score", "file", "heading", "text"), rows)
 
@@ -95,8 +96,8 @@ def retrieve(query: str, url: str, store: str, top_k: int | None, as_json: bool)
 @url_option
 @json_option
 def status(url: str, as_json: bool) -> None:
-    """Is the service ready?"""
-    with service(url) as client:
+    """Check whether the service is ready."""
+    with connect(url) as client:
         response = client.get("/readyz")
     reason = "" if response.is_success else error_message(response)
     if as_json:
@@ -104,4 +105,4 @@ def status(url: str, as_json: bool) -> None:
         sys.exit(0 if response.is_success else 1)
     if not response.is_success:
         fail(f"not ready: {reason}")
-    say(f"ready: {url}")
+    print_line(f"ready: {url}")

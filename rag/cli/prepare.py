@@ -1,4 +1,4 @@
-"""`prepare`: the models, before the service wants them."""
+"""`prepare`: downloads or unpacks the models before the service starts."""
 
 from __future__ import annotations
 
@@ -20,38 +20,61 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option(
-    "--only", type=click.Choice(["llm", "encoder", "tokenizer"]), help="One part: what one service alone needs."
+    "--only",
+    type=click.Choice(["llm", "encoder", "tokenizer"]),
+    help="Prepare one part only: what a single service needs.",
 )
-@click.option("--quiet", is_flag=True, help="Say nothing unless it fails.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def prepare(only: str | None, quiet: bool) -> None:
-    """Put the models in place, so that the service starts without a wait."""
+    """Put the models in place, so that the service starts without downloads."""
     from rag import config
-    from rag.adapters import model_files
 
     console = Console(highlight=False, soft_wrap=True, quiet=quiet)
     try:
         settings = config.load()
-        language_model = settings.llm.model or "SmolLM2-135M-Instruct (embedded)"
-        if only == "tokenizer" and (settings.llm.url is None or settings.llm.tokenizer is not None):
-            name = settings.llm.tokenizer or language_model
-            _step(console, f"tokenizer of {name}", lambda: model_files.tokenizer_folder(settings))
+        if only == "tokenizer":
+            _prepare_tokenizer(console, settings)
         if only in (None, "llm") and settings.llm.url is None:
-            _step(console, f"language model {language_model}", lambda: model_files.llm_folder(settings))
-            if settings.llm.engine or settings.llm.adapters or settings.llm.tool_parser:
-                _step(console, "the engine's options", lambda: _checked_options(settings))
+            _prepare_llm(console, settings)
         if only == "encoder" or (only is None and settings.embedder.url is None):
-            name = settings.embedder.model or "all-MiniLM-L6-v2 (embedded)"
-            _step(console, f"encoder {name}", lambda: model_files.embedder_folder(settings))
-            if (sparse := settings.embedder.sparse_model) is not None:
-                _step(console, f"sparse encoder {sparse}", lambda: model_files.sparse_folder(sparse))
-            if (cross := settings.rerank.cross_encoder) is not None:
-                _step(console, f"cross-encoder {cross}", lambda: model_files.cross_encoder_folder(cross))
+            _prepare_encoders(console, settings)
     except SetupError as error:
         fail(error.message)
 
 
-def _checked_options(settings: Settings) -> str:
-    """Takes some ten seconds for vLLM's own word on them, which is less than a start that fails."""
+def _prepare_tokenizer(console: Console, settings: Settings) -> None:
+    from rag.adapters import model_files
+
+    if settings.llm.url is None or settings.llm.tokenizer is not None:
+        name = settings.llm.tokenizer or _llm_name(settings)
+        _step(console, f"tokenizer of {name}", lambda: model_files.tokenizer_folder(settings))
+
+
+def _prepare_llm(console: Console, settings: Settings) -> None:
+    from rag.adapters import model_files
+
+    _step(console, f"language model {_llm_name(settings)}", lambda: model_files.llm_folder(settings))
+    if settings.llm.engine or settings.llm.adapters or settings.llm.tool_parser:
+        _step(console, "engine options", lambda: _check_engine_options(settings))
+
+
+def _prepare_encoders(console: Console, settings: Settings) -> None:
+    from rag.adapters import model_files
+
+    name = settings.embedder.model or "all-MiniLM-L6-v2 (embedded)"
+    _step(console, f"encoder {name}", lambda: model_files.embedder_folder(settings))
+    if (sparse := settings.embedder.sparse_model) is not None:
+        _step(console, f"sparse encoder {sparse}", lambda: model_files.sparse_folder(sparse))
+    if (cross := settings.rerank.cross_encoder) is not None:
+        _step(console, f"cross-encoder {cross}", lambda: model_files.cross_encoder_folder(cross))
+
+
+def _llm_name(settings: Settings) -> str:
+    return settings.llm.model or "SmolLM2-135M-Instruct (embedded)"
+
+
+def _check_engine_options(settings: Settings) -> str:
+    """Has vLLM validate them, which takes about ten seconds: less than a start that fails."""
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     from rag.adapters import model_files
     from rag.adapters.vllm.lora import check_configured
@@ -63,8 +86,8 @@ def _checked_options(settings: Settings) -> str:
     return folder
 
 
-def _step(console: Console, what: str, work: Callable[[], str]) -> None:
+def _step(console: Console, name: str, work: Callable[[], str]) -> None:
     started = time.monotonic()
-    with console.status(f"Preparing {what} ..."):
+    with console.status(f"Preparing {name} ..."):
         folder = work()
-    console.print(f"Ready: {what} in {folder} ({time.monotonic() - started:.1f} s)", markup=False)
+    console.print(f"Ready: {name} in {folder} ({time.monotonic() - started:.1f} s)", markup=False)

@@ -1,9 +1,9 @@
-"""Files -> text. One reader a format; what a file is, its content says.
+"""Extracts the text of files, with one reader a format. The content of a file decides its format, not its name.
 
     path -> media type (sniff) -> the format's reader -> Extract
 
-Readers bound what they unpack, but a file may still take any time or memory: strangers' files are read in a process of
-their own (`rag.adapters.parser_process`). Reader modules are imported when first needed, for their libraries take time.
+Readers limit what they unpack, but not the time or memory that a file takes, so untrusted files are read in a process
+of their own (`rag.adapters.parser_process`). A reader is imported on first use, because its libraries load slowly.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from rag.types import Extract
 __all__ = ["READER_MODULES", "ReadOptions", "read"]
 
 READER_MODULES: Final = {
-    formats.PDF: "pdf",
-    formats.DOCX: "docx",
-    formats.PPTX: "pptx",
-    formats.XLSX: "xlsx",
+    formats.PDF: "pdf.reader",
+    formats.DOCX: "office.docx",
+    formats.PPTX: "office.pptx",
+    formats.XLSX: "office.xlsx",
     formats.EPUB: "epub",
-    formats.HTML: "html",
-    formats.MARKDOWN: "markdown",
-    formats.TEXT: "text",
-    formats.CSV: "csv_",
-    formats.TSV: "csv_",
-    formats.JSON: "json_",
-    formats.JSON_LINES: "json_",
+    formats.HTML: "html.reader",
+    formats.MARKDOWN: "text.markdown",
+    formats.TEXT: "text.plain",
+    formats.CSV: "text.delimited",
+    formats.TSV: "text.delimited",
+    formats.JSON: "text.json_values",
+    formats.JSON_LINES: "text.json_values",
     formats.EMAIL: "eml",
 }
 
 
 def read(path: Path, filename: str, options: ReadOptions | None = None) -> Extract:
-    """The text of the file at `path`, uploaded as `filename`. Not for the service's own process: see above.
+    """Extract the text of the file at `path`, which was uploaded as `filename`. Not for untrusted files: see above.
 
     Raises:
-        UnsupportedFile: or one of its children; the message begins with the file's name.
+        UnsupportedFile: or a subclass; the message begins with the file's name.
     """
     source = SourceFile(path, filename, media_type_of(path, filename), options or ReadOptions())
     try:
         extract = _reader(source.media_type)(source)
-        return _checked(extract, source)
+        return _validated(extract, source)
     except UnsupportedFile as error:
         raise type(error)(f"{filename} {error.message}", param=filename) from error.__cause__
 
@@ -60,11 +60,13 @@ def _reader(media_type: str) -> Callable[[SourceFile], Extract]:
     return reader
 
 
-def _checked(extract: Extract, source: SourceFile) -> Extract:
+def _validated(extract: Extract, source: SourceFile) -> Extract:
     if len(extract.text) > source.options.max_text_chars:
-        raise source.too_much_text()
+        raise source.text_limit_error()
     if not any(char.isprintable() and not char.isspace() for char in extract.text):
         raise NoTextFound("has no text")
     if not UNSTORABLE.search(extract.text):
         return extract
-    return dataclasses.replace(extract, text=UNSTORABLE.sub("\ufffd", extract.text))  # one for one: offsets still hold
+    return dataclasses.replace(
+        extract, text=UNSTORABLE.sub("\ufffd", extract.text)
+    )  # one character for one: offsets stay valid

@@ -1,7 +1,7 @@
-"""`python -m rag.readers`: the process that `rag.adapters.parser_process` starts."""
+"""`python -m rag.readers`: the fork server that `rag.adapters.parser_process` starts."""
 
 from __future__ import annotations
 
-from rag.readers.helper import main
+from rag.readers.process.fork_server import main
 
 main()

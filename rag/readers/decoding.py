@@ -1,4 +1,4 @@
-"""Bytes, decoded into text with newlines as \\n."""
+"""Decodes text files of any common encoding; line ends become \\n."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from rag.errors import UnsupportedFile
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, because its BOM begins with that of UTF-16
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# Encodings that are still met in files; guessing among all of Python's finds exotic ones in short texts.
+# The legacy encodings that are still in use. With all of Python's, short texts would be taken for exotic ones.
 _LEGACY_ENCODINGS = [
     *("cp1252", "latin_1", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r"),
     *("cp932", "euc_jp", "gb18030", "big5", "cp949"),
@@ -25,10 +25,10 @@ _DECLARED = re.compile(
 
 
 def decode(content: bytes, *, is_html: bool = False) -> str:
-    """The text: by its mark, as UTF-8, as the HTML itself declares, or in the likeliest of the old encodings.
+    """Decode by byte order mark, as UTF-8, as the HTML declares, or in the likeliest legacy encoding, in this order.
 
     Raises:
-        UnsupportedFile: it is not text.
+        UnsupportedFile: the content is not text.
     """
     text = _decode_unicode(content)
     if text is None and is_html:
@@ -36,7 +36,7 @@ def decode(content: bytes, *, is_html: bool = False) -> str:
     if text is None and b"\0" not in content:
         text = _guess(content)
     if text is None or "\0" in text:
-        raise UnsupportedFile("is not text, or in an encoding that is not known; save it as UTF-8")
+        raise UnsupportedFile("is not text, or its encoding is unknown; save it as UTF-8")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -49,9 +49,9 @@ def _decode_unicode(content: bytes) -> str | None:
 
 
 def _decode_declared(content: bytes) -> str | None:
-    found = _DECLARED.search(content[:4096])
+    declared = _DECLARED.search(content[:4096])
     try:
-        return content.decode(found[1].decode("ascii")) if found else None
+        return content.decode(declared[1].decode("ascii")) if declared else None
     except (LookupError, ValueError):
         return None
 

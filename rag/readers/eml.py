@@ -1,4 +1,4 @@
-"""E-mail: the subject as a heading, who wrote to whom and when, and the body. Attachments are named, not read."""
+"""E-mail: the subject as a heading, sender, recipients, date and body. Attachments are listed, but not read."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from email.message import EmailMessage, MIMEPart
 
 from rag.errors import BrokenFile, UnsupportedFile
 from rag.readers.decoding import decode
-from rag.readers.html import parse_html
+from rag.readers.html.reader import parse_html
 from rag.readers.source import SourceFile
 from rag.readers.text_builder import Block, TextBuilder
 from rag.types import Extract
 
 _HEADERS = ("From", "To", "Cc", "Date")
-_ENOUGH_HEADERS = ("from", "to", "subject", "date", "received", "message-id", "content-type", "mime-version")
+_EMAIL_HEADERS = ("from", "to", "subject", "date", "received", "message-id", "content-type", "mime-version")
 
 
 def read(source: SourceFile) -> Extract:
     message = email.message_from_bytes(source.content(), policy=email.policy.default)
-    if not any(name in message for name in _ENOUGH_HEADERS):
-        raise BrokenFile("is not an e-mail: it has none of an e-mail's headers")
+    if not any(name in message for name in _EMAIL_HEADERS):
+        raise BrokenFile("is not an e-mail: it has no e-mail headers")
     builder = TextBuilder(source)
     subject = _header(message, "Subject")
     if subject:
@@ -40,7 +40,13 @@ def _header(message: MIMEPart, name: str) -> str:
     try:
         value = message[name]
         return " ".join(str(value).split()) if value is not None else ""
-    except (MessageError, ValueError, IndexError, AttributeError, TypeError):  # odd headers trip the std library, too
+    except (
+        MessageError,
+        ValueError,
+        IndexError,
+        AttributeError,
+        TypeError,
+    ):  # the standard library itself fails on malformed headers
         return ""
 
 
@@ -49,7 +55,7 @@ def _attachment_name(part: MIMEPart) -> str:
 
 
 def _body(message: EmailMessage) -> MIMEPart | None:
-    """The part that a reader would be shown: plain text, or else HTML, or else text of any kind."""
+    """The part that a mail program would show: plain text, else HTML, else any other text."""
     texts = (part for part in message.walk() if part.get_content_maintype() == "text" and not part.is_attachment())
     return message.get_body(("plain", "html")) or next(texts, None)
 
@@ -60,7 +66,7 @@ def _blocks(part: MIMEPart) -> list[Block]:
 
 
 def _part_text(part: MIMEPart) -> str:
-    """By the encoding that the part declares; else by its looks."""
+    """Decoded as the part declares, else by content."""
     content = part.get_payload(decode=True)
     if not isinstance(content, bytes):
         return str(content or "")

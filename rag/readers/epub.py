@@ -1,4 +1,4 @@
-"""E-books: the chapters in reading order, each read as HTML."""
+"""EPUB e-books: the chapters in reading order, each read as HTML."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import posixpath
 import urllib.parse
 import zipfile
 from collections.abc import Iterator
-from typing import Any
 
 from rag.errors import BrokenFile, EncryptedFile
 from rag.readers.decoding import decode
-from rag.readers.html import parse_html
-from rag.readers.safe_xml import parse_xml
+from rag.readers.html.reader import parse_html
+from rag.readers.safe_xml import Element, parse_xml
 from rag.readers.source import SourceFile
 from rag.readers.text_builder import TextBuilder
 from rag.readers.zip_container import open_zip
@@ -41,38 +40,38 @@ def _package_path(book: zipfile.ZipFile) -> str:
     root = parse_xml(_member(book, _CONTAINER)).find(_ROOTFILE)
     path = root.get("full-path") if root is not None else None
     if not path:
-        raise BrokenFile("is not an e-book that can be read: it does not say where its contents are")
-    return str(path)
+        raise BrokenFile("is not a valid e-book: META-INF/container.xml names no package")
+    return path
 
 
-def _chapter_paths(package: Any, folder: str) -> Iterator[str]:
+def _chapter_paths(package: Element, folder: str) -> Iterator[str]:
     items = {item.get("id"): item for item in package.findall("{*}manifest/{*}item")}
-    seen: set[str] = set()
+    paths: set[str] = set()
     for entry in package.findall("{*}spine/{*}itemref"):
         item = items.get(entry.get("idref"))
-        if item is None or item.get("media-type") not in _CHAPTER_TYPES or _is_contents(item):
+        if item is None or item.get("media-type") not in _CHAPTER_TYPES or _is_table_of_contents(item):
             continue
         path = posixpath.normpath(posixpath.join(folder, urllib.parse.unquote(item.get("href") or "")))
-        if path not in seen:  # a chapter that is listed a million times is still read once
-            seen.add(path)
+        if path not in paths:  # a spine may list one chapter a million times
+            paths.add(path)
             yield path
 
 
-def _is_contents(item: Any) -> bool:
+def _is_table_of_contents(item: Element) -> bool:
     return "nav" in (item.get("properties") or "").split()
 
 
 def _refuse_protected(book: zipfile.ZipFile, chapters: list[str]) -> None:
-    """Fonts may be encrypted; chapters that are belong to somebody's rights management."""
+    """Encrypted fonts do no harm, but encrypted chapters mean that the book is under DRM."""
     if _ENCRYPTION not in book.namelist():
         return
     references = parse_xml(_member(book, _ENCRYPTION)).iter("{*}CipherReference")
     if {urllib.parse.unquote(reference.get("URI") or "") for reference in references} & set(chapters):
-        raise EncryptedFile("is protected against copying (DRM); its text cannot be read")
+        raise EncryptedFile("is copy-protected (DRM); its text cannot be read")
 
 
 def _member(book: zipfile.ZipFile, path: str) -> bytes:
     try:
         return book.read(path)
     except KeyError:
-        raise BrokenFile(f"is not an e-book that can be read: it has no {path[:80]}") from None
+        raise BrokenFile(f"is not a valid e-book: {path[:80]} is missing") from None

@@ -1,4 +1,4 @@
-"""An Extract as JSON and back, exactly: how it travels between processes, and how it is kept."""
+"""Lossless JSON of an Extract, for transfer between processes and for storage."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rag.types import Extract, Heading, PageStart, Pair, PassagePairs
 
 
 def to_json(extract: Extract) -> bytes:
-    """Raises TypeError for text with lone surrogates, which `rag.readers.read` never gives."""
+    """Raises TypeError for text with lone surrogates, which `rag.readers.read` never returns."""
     fields = {
         "text": extract.text,
         "media_type": extract.media_type,
@@ -20,13 +20,14 @@ def to_json(extract: Extract) -> bytes:
     }
     if extract.pairs is not None:
         fields["pairs"] = [
-            [of.start, of.end, [[pair.question, pair.answer] for pair in of.pairs]] for of in extract.pairs
+            [passage.start, passage.end, [[pair.question, pair.answer] for pair in passage.pairs]]
+            for passage in extract.pairs
         ]
     return orjson.dumps(fields)
 
 
 def from_json(content: bytes) -> Extract:
-    """Raises ValueError, KeyError or TypeError for anything that `to_json` did not write."""
+    """Raises ValueError, KeyError or TypeError for content that `to_json` has not written."""
     fields = orjson.loads(content)
     fields["headings"] = tuple(Heading(start, path) for start, path in fields["headings"])
     fields["pages"] = tuple(PageStart(start, number) for start, number in fields["pages"])

@@ -1,4 +1,4 @@
-"""The names under which documents are known; never paths on disk."""
+"""Document names. They are identifiers, never paths on disk."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ _DRIVE = re.compile(r"[A-Za-z]:/")
 
 
 def normalize_filename(filename: str) -> str:
-    """The name with forward slashes, in Unicode's NFC, without `.` and empty folders.
+    """The name in Unicode NFC, with forward slashes and without `.` or empty path segments.
 
     Raises:
-        InvalidRequest: empty, absolute, climbing with `..`, too long, or with control characters.
+        InvalidRequest: the name is empty, absolute or too long, or has `..` segments or control characters.
     """
     name = unicodedata.normalize("NFC", filename).replace("\\", "/")
     if name.startswith("/"):
-        raise _bad_filename(name, "is absolute; leave out the leading slash")
+        raise _invalid_filename(name, "is absolute; remove the leading slash")
     if _DRIVE.match(name):
-        raise _bad_filename(name, "is absolute; leave out the drive")
+        raise _invalid_filename(name, "is absolute; remove the drive letter")
     if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in name):
-        raise _bad_filename(name, "has control characters")
-    folders = [part for part in name.split("/") if part not in ("", ".")]
-    if ".." in folders:
-        raise _bad_filename(name, "leads out of its folder with '..'")
-    name = "/".join(folders)
+        raise _invalid_filename(name, "contains control characters")
+    segments = [part for part in name.split("/") if part not in ("", ".")]
+    if ".." in segments:
+        raise _invalid_filename(name, "must not contain '..' segments")
+    name = "/".join(segments)
     if not name:
-        raise _bad_filename(filename, "is empty")
+        raise _invalid_filename(filename, "is empty")
     if len(name) > MAX_FILENAME_CHARS:
-        raise _bad_filename(name, f"has more than {MAX_FILENAME_CHARS} characters")
+        raise _invalid_filename(name, f"is longer than {MAX_FILENAME_CHARS} characters")
     return name
 
 
-def _bad_filename(name: str, problem: str) -> InvalidRequest:
+def _invalid_filename(name: str, problem: str) -> InvalidRequest:
     return InvalidRequest(f"the file name {name[:80]!a} {problem}", param="files")

@@ -1,4 +1,4 @@
-"""The kinds of file that can be read: their media types, and the ends of their names."""
+"""The supported formats: their media types and file name suffixes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TEXT_KINDS: Final = {
     ".ndjson": JSON_LINES,
     ".eml": EMAIL,
 }
-"""Text says little about its kind: the name decides."""
+"""Formats that are text: the suffix decides, because the content says little."""
 BINARY_KINDS: Final = {
     ".pdf": PDF,
     ".docx": DOCX,
@@ -49,6 +49,6 @@ BINARY_KINDS: Final = {
     ".xlsm": XLSX,
     ".epub": EPUB,
 }
-"""Here the content decides; the name only says what a damaged file was meant to be."""
+"""Formats where the content decides; the suffix only tells what a damaged file was meant to be."""
 SUPPORTED_SUFFIXES: Final = (*TEXT_KINDS, *BINARY_KINDS)
-"""Files so named are taken from folders. Text under any other name is read, too, when it is asked for."""
+"""Files with other suffixes are skipped in folders. Given by name they are accepted if they contain text."""

@@ -1,4 +1,4 @@
-"""A file to be read, as its reader gets it."""
+"""A file to read, and the options of its reader."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from rag.errors import ParsingLimit
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
+    """Options of all readers."""
+
     max_text_chars: int = 50_000_000
-    """A file with more text is refused."""
+    """Files with more text are rejected."""
     ocr_languages: str = ""
-    """Languages for Tesseract, such as `eng+deu`; empty: scanned pages are not read."""
+    """Languages for Tesseract, such as `eng+deu`; empty to leave scanned pages unread."""
     timeout_s: float = 120.0
-    """For programs that a reader runs; the reader itself is stopped from outside."""
+    """Limit for programs that a reader starts; the reader itself is stopped by the fork server."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """Errors that a reader raises are about this file, but do not name it: `rag.readers.read` does."""
+    """A file to read. The errors of readers do not name the file; `rag.readers.read` adds the name."""
 
     path: Path
     name: str
@@ -30,5 +32,5 @@ class SourceFile:
     def content(self) -> bytes:
         return self.path.read_bytes()
 
-    def too_much_text(self) -> ParsingLimit:
+    def text_limit_error(self) -> ParsingLimit:
         return ParsingLimit(f"has more than {self.options.max_text_chars:,} characters of text; split it")

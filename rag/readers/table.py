@@ -1,7 +1,7 @@
-"""Rows of cells as text that can be searched.
+"""Formats table rows as searchable text.
 
-A small table stays a Markdown table: it fits in a passage with its header. Of a larger one most passages would hold
-rows without the names of their columns, so there each row becomes a line that says them:
+A small table becomes a Markdown table, which fits into one passage with its header. Most passages of a larger table
+would lack the column names, so each of its rows becomes a line that repeats them:
 
     - City: Berlin; Inhabitants: 3,700,000
 """
@@ -11,41 +11,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 MAX_TABLE_CHARS = 400
-"""A longer table is written row by row: a passage has 512 characters, unless set otherwise."""
+"""Longer tables are written row by row: by default, a passage has 512 characters."""
 
 Row = Sequence[str]
 
 
 def table_text(rows: Sequence[Row], *, has_header: bool | None = None) -> str:
-    """Rows may differ in length. `has_header`: of the first row; `None`: judge by its looks."""
-    filled = _without_empty([[" ".join(cell.split()) for cell in row] for row in rows])
-    if not filled:
+    """Format a table, whose rows may differ in length.
+
+    Args:
+        has_header: Whether the first row holds the column names; None to guess.
+    """
+    cells = _without_empty([[" ".join(cell.split()) for cell in row] for row in rows])
+    if not cells:
         return ""
-    if len(filled[0]) == 1:
-        return "\n".join(row[0] for row in filled)
-    if len(filled) == 1:
-        return "; ".join(filled[0])
-    if sum(_markdown_chars(row) for row in filled) <= MAX_TABLE_CHARS:
-        return _markdown(filled)
-    names = filled[0] if (_looks_like_header(filled[0]) if has_header is None else has_header) else None
-    return _markdown(filled) if names is None else "\n".join(record_line(names, row) for row in filled[1:])
+    if len(cells[0]) == 1:
+        return "\n".join(row[0] for row in cells)
+    if len(cells) == 1:
+        return "; ".join(cells[0])
+    if sum(_markdown_chars(row) for row in cells) <= MAX_TABLE_CHARS:
+        return _markdown(cells)
+    names = cells[0] if (_looks_like_header(cells[0]) if has_header is None else has_header) else None
+    return _markdown(cells) if names is None else "\n".join(record_line(names, row) for row in cells[1:])
 
 
 def record_line(names: Row, row: Row) -> str:
-    """One row with its columns' names; empty cells are left out."""
-    cells = ((names[index] if index < len(names) else "", cell) for index, cell in enumerate(row) if cell)
-    return "- " + "; ".join(f"{name}: {cell}" if name else cell for name, cell in cells)
+    """One row, each cell with its column name; empty cells are left out."""
+    pairs = ((names[index] if index < len(names) else "", cell) for index, cell in enumerate(row) if cell)
+    return "- " + "; ".join(f"{name}: {cell}" if name else cell for name, cell in pairs)
 
 
 def _without_empty(rows: list[list[str]]) -> list[list[str]]:
-    """The rows and columns that have a cell with text, all of the same length."""
+    """The rows and columns that are not empty, with all rows padded to the same length."""
     rows = [row for row in rows if any(row)]
     used = sorted({index for row in rows for index, cell in enumerate(row) if cell})
     return [[row[index] if index < len(row) else "" for index in used] for row in rows]
 
 
 def _looks_like_header(row: Row) -> bool:
-    """Names stand over (almost) all columns, differ, and are not numbers."""
+    """True if (almost) all columns have a name, the names differ, and none is a number."""
     names = [cell for cell in row if cell]
     is_full = len(names) >= len(row) - (len(row) > 2)
     return is_full and len(set(names)) == len(names) and all(_is_name(name) for name in names)

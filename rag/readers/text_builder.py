@@ -1,4 +1,4 @@
-"""A document's text, put together block by block, with the offsets of its headings and pages."""
+"""Builds a document's text block by block, and records the offsets of its headings and pages."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Block(NamedTuple):
     level: int = 0
     """1 to 6 for a heading, else 0."""
     title: str = ""
-    """A heading's words, without markup."""
+    """A heading's text without markup."""
 
 
 class TextBuilder:
-    """Blocks are separated by an empty line."""
+    """Collects the blocks of a document, which are separated by an empty line."""
 
     def __init__(self, source: SourceFile) -> None:
         self._source = source
@@ -37,11 +37,11 @@ class TextBuilder:
         return bool(self._headings)
 
     def page(self, number: int) -> None:
-        """What is added from now on is on this page; one that gets nothing has no start."""
+        """Begin a page: blocks added next belong to it. An empty page is not recorded."""
         self._page = number
 
     def add(self, text: str) -> None:
-        """Raises ParsingLimit when the text gets too long."""
+        """Add a block. Raises ParsingLimit if the text becomes too long."""
         text = text.strip("\n")
         if not text.strip():
             return
@@ -52,10 +52,14 @@ class TextBuilder:
         self._parts.append(text)
         self._length += len(text)
         if self._length > self._source.options.max_text_chars:
-            raise self._source.too_much_text()
+            raise self._source.text_limit_error()
 
     def add_heading(self, level: int, title: str, text: str = "") -> None:
-        """`text`: as it stands in the document, where that differs from its title with `#` before it."""
+        """Add a heading.
+
+        Args:
+            text: The heading in the document's text, if it is not just its title after `#` marks.
+        """
         title = clean_title(title)
         text = text.strip("\n") or f"{'#' * level} {title}"
         if title:

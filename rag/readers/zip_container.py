@@ -1,4 +1,4 @@
-"""ZIP archives from strangers: opened only when what they unpack to is bounded."""
+"""Opens untrusted ZIP archives after checking how much they unpack to."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from rag.errors import BrokenFile, EncryptedFile, ParsingLimit
 _MIB = 2**20
 MAX_UNPACKED = 1024 * _MIB
 MAX_MEMBERS = 50_000
-_RATIO_COUNTS_FROM = 16 * _MIB
+_RATIO_CHECKED_FROM = 16 * _MIB
 _MAX_RATIO = 200
-"""Office XML shrinks to a tenth, seldom to a fiftieth; nothing but a bomb to less than this."""
+"""Office XML compresses 10 times, rarely 50 times; only a ZIP bomb exceeds this ratio."""
 
 
 @contextlib.contextmanager
 def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    """The archive.
+    """The opened archive.
 
-    `zipfile` never unpacks more of a member than the directory says, so what is checked here holds.
+    `zipfile` never unpacks more of a member than the archive's directory declares, so it is enough to check that.
 
     Raises:
-        BrokenFile, EncryptedFile, ParsingLimit: there, or while a member is read.
+        BrokenFile, EncryptedFile, ParsingLimit: on opening, or while a member is read.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -37,16 +37,16 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def check_zip(path: Path) -> None:
-    """For libraries that open the archive themselves. Raises as `open_zip`."""
+    """Check an archive that a library will open itself. Raises what `open_zip` raises."""
     with open_zip(path):
         pass
 
 
 def _check(members: list[zipfile.ZipInfo]) -> None:
     if len(members) > MAX_MEMBERS or sum(member.file_size for member in members) > MAX_UNPACKED:
-        raise ParsingLimit(f"unpacks to more than {MAX_UNPACKED // _MIB} MiB or {MAX_MEMBERS:,} parts")
+        raise ParsingLimit(f"unpacks to more than {MAX_UNPACKED // _MIB} MiB or {MAX_MEMBERS:,} files")
     for member in members:
         if member.flag_bits & 1:
-            raise EncryptedFile("is protected by a password; save it without one")
-        if member.file_size > max(_RATIO_COUNTS_FROM, _MAX_RATIO * member.compress_size):
-            raise ParsingLimit(f"has a part that unpacks from {member.compress_size:,} to {member.file_size:,} bytes")
+            raise EncryptedFile("is password-protected; save it without a password")
+        if member.file_size > max(_RATIO_CHECKED_FROM, _MAX_RATIO * member.compress_size):
+            raise ParsingLimit(f"has a member that unpacks from {member.compress_size:,} to {member.file_size:,} bytes")

@@ -1,4 +1,4 @@
-"""What every Parser does. Inherit it and give it a `parser` fixture, and what that parser cannot read."""
+"""The contract of every Parser. Subclasses provide a `parser` fixture and content that it cannot read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ParserContract:
         extract = parser.parse(path, "a.txt")
         assert (extract.text.strip(), extract.media_type) == ("Äpfel are red", "text/plain")
 
-    def test_what_cannot_be_read_is_refused_by_its_name(self, parser: Parser, tmp_path: Path) -> None:
+    def test_the_error_for_unreadable_content_names_the_file(self, parser: Parser, tmp_path: Path) -> None:
         path = tmp_path / "blob"
         path.write_bytes(self.UNREADABLE)
         with pytest.raises(UnsupportedFile, match=r"my notes\.txt"):

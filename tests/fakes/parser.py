@@ -8,7 +8,7 @@ from rag.types import Extract
 
 
 class FakeParser:
-    """Reads UTF-8; a file that begins with `broken` or `damaged` is refused. `gate` holds it up."""
+    """Reads UTF-8; rejects files that begin with `broken` or `damaged`. Waits while `gate` is not set."""
 
     def __init__(self) -> None:
         self.parsed: list[str] = []

@@ -1,4 +1,4 @@
-"""A small service that speaks the wire, for all tests of the command line."""
+"""An in-memory service with the HTTP API of the real one, for tests of the command line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import email.policy
 import json
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import httpx
 from click.testing import CliRunner, Result
 
 from rag.cli import main
-from rag.cli.service import CliContext
+from rag.cli.service_client import CliContext
 from rag.http.streaming.sse import format_event
 from rag.types import JsonObject
 
@@ -38,13 +38,13 @@ CHUNKS = 1000
 
 
 @dataclass(frozen=True)
-class Seen:
+class ReceivedRequest:
     method: str
     path: str
     query: dict[str, str]
     body: Any
     key: str | None
-    """Idempotency key."""
+    """The idempotency key."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -52,47 +52,47 @@ class Seen:
 
 @dataclass
 class FakeService:
-    """What the service answers, and what it was asked. Jobs end after so many looks at them."""
+    """Answers requests and records them. A job ends after it has been polled `polls` times."""
 
     events: list[tuple[str, JsonObject]] = field(default_factory=lambda: list(ANSWER))
     refused: dict[str, str] = field(default_factory=dict)
-    """File names that refuse the whole upload, and what the error's `param` says."""
+    """File names for which the whole upload is rejected, with the `param` of the error."""
     failing: dict[str, str] = field(default_factory=dict)
-    """File names that fail later, and why."""
+    """File names that fail in their job, with the reason."""
     unchanged: set[str] = field(default_factory=set)
     busy: int = 0
-    """Requests to answer with 503 before one is taken."""
+    """Number of requests to answer with 503."""
     lost: int = 0
-    """Uploads to accept without that the answer arrives."""
-    looks: int = 2
+    """Number of uploads that are accepted, but whose response is lost."""
+    polls: int = 2
     progress: JsonObject = field(default_factory=lambda: {"step": "reading", "waiting_for": "", "stalled": False})
     ready: bool = True
     page: int = 2
-    """Rows in a page at most."""
-    seen: list[Seen] = field(default_factory=list)
+    """Maximum number of rows in a page."""
+    requests: list[ReceivedRequest] = field(default_factory=list)
     jobs: dict[str, JsonObject] = field(default_factory=dict)
     job_rows: dict[str, list[JsonObject]] = field(default_factory=dict)
     stores: dict[str, JsonObject] = field(default_factory=dict)
     files: dict[str, JsonObject] = field(default_factory=dict)
     documents: dict[str, JsonObject] = field(default_factory=dict)
-    """By file id; of the one store there is."""
+    """Documents of the only vector store, by file id."""
     pauses: list[float] = field(default_factory=list)
     on_pause: Callable[[], object] = lambda: None
-    wakeups: Callable[[Sequence[Path]], Any] | None = None
+    watch_with: Callable[[Sequence[Path]], Iterable[object]] | None = None
     _keys: dict[str, JsonObject] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, *arguments: str, input: str | None = None) -> Result:
-        world = CliContext(httpx.MockTransport(self._answer), self._pause, self.wakeups)
-        return CliRunner().invoke(main, list(arguments), obj=world, input=input, catch_exceptions=False)
+        context = CliContext(httpx.MockTransport(self._answer), self._pause, self.watch_with)
+        return CliRunner().invoke(main, list(arguments), obj=context, input=input, catch_exceptions=False)
 
-    def asked(self, route: str) -> list[Seen]:
-        return [seen for seen in self.seen if str(seen) == route]
+    def requests_to(self, route: str) -> list[ReceivedRequest]:
+        return [request for request in self.requests if str(request) == route]
 
     @property
     def uploads(self) -> list[list[str]]:
-        """The names of the files, for each upload that came."""
-        return [seen.body["files"] for seen in self.asked("POST /ingest")]
+        """The file names of each upload."""
+        return [request.body["files"] for request in self.requests_to("POST /ingest")]
 
     def _pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -101,22 +101,22 @@ class FakeService:
     def _answer(self, request: httpx.Request) -> httpx.Response:
         with self._lock:
             path = request.url.raw_path.decode().partition("?")[0]
-            seen = Seen(
+            received = ReceivedRequest(
                 request.method,
                 path,
                 dict(request.url.params),
                 _body(request),
                 request.headers.get("idempotency-key"),
             )
-            self.seen.append(seen)
+            self.requests.append(received)
             if self.busy:
                 self.busy -= 1
                 return refusal(503, "the engine still starts", headers={"retry-after": "0"})
             for method, pattern, answer in self._routes():
-                found = re.fullmatch(pattern, path)
-                if found and method == request.method:
-                    return answer(seen, *(unquote(part) for part in found.groups()))
-            return refusal(404, f"no route {seen}")
+                match = re.fullmatch(pattern, path)
+                if match and method == request.method:
+                    return answer(received, *(unquote(part) for part in match.groups()))
+            return refusal(404, f"no route {received}")
 
     def _routes(self) -> list[tuple[str, str, Callable[..., httpx.Response]]]:
         part = "([^/]+)"
@@ -126,53 +126,57 @@ class FakeService:
             ("POST", "/ask", self._ask),
             ("POST", "/retrieve", lambda _: ok({"hits": [HIT], "timings_ms": {}})),
             ("POST", "/ingest", self._ingest),
-            ("GET", "/v1/jobs", lambda seen: self._list(seen, self._active() if "active" in seen.query else self.jobs)),
-            ("GET", job, self._look),
-            ("GET", f"{job}/files", lambda seen, i: self._list(seen, {r["id"]: r for r in self.job_rows[i]})),
+            (
+                "GET",
+                "/v1/jobs",
+                lambda request: self._list(request, self._active() if "active" in request.query else self.jobs),
+            ),
+            ("GET", job, self._poll_job),
+            ("GET", f"{job}/files", lambda request, i: self._list(request, {r["id"]: r for r in self.job_rows[i]})),
             ("POST", f"{job}/cancel", lambda _, i: ok({**self.jobs[i], "status": "cancelled"})),
-            ("POST", f"{job}/retry", lambda seen, i: ok({**self.jobs[i], "id": "job_again"})),
-            ("GET", "/v1/files", lambda seen: self._list(seen, self.files)),
+            ("POST", f"{job}/retry", lambda request, i: ok({**self.jobs[i], "id": "job_again"})),
+            ("GET", "/v1/files", lambda request: self._list(request, self.files)),
             ("POST", "/v1/files", self._upload),
             ("GET", file, lambda _, i: self._row(self.files, i, "file_not_found")),
             ("GET", f"{file}/content", self._content),
             ("DELETE", file, lambda _, i: self._gone(self.files, i, "file_not_found")),
-            ("GET", "/v1/vector_stores", lambda seen: self._list(seen, self.stores)),
-            ("POST", "/v1/vector_stores", lambda seen: ok({"id": "vs_new", **seen.body})),
+            ("GET", "/v1/vector_stores", lambda request: self._list(request, self.stores)),
+            ("POST", "/v1/vector_stores", lambda request: ok({"id": "vs_new", **request.body})),
             ("GET", store, lambda _, i: self._row(self.stores, i, "vector_store_not_found")),
-            ("POST", store, lambda seen, i: ok({"id": i, **seen.body})),
+            ("POST", store, lambda request, i: ok({"id": i, **request.body})),
             ("DELETE", store, lambda _, i: self._gone(self.stores, i, "vector_store_not_found")),
             ("POST", f"{store}/search", lambda _, i: ok({"data": [{**HIT, "content": [{"text": "M is"}]}]})),
             ("POST", f"{store}/file_batches", self._attach),
-            ("POST", f"{store}/reindex", lambda seen, i: self._reindex({"to": seen.body["embedder"]})),
+            ("POST", f"{store}/reindex", lambda request, i: self._reindex({"to": request.body["embedder"]})),
             ("POST", f"{store}/reindex/rollback", lambda _, i: self._reindex({"to": "old/model"})),
             ("POST", f"{store}/reindex/forget", lambda _, i: ok({"embedder": "old/model"})),
-            ("GET", f"{store}/files", lambda seen, i: self._list(seen, self.documents)),
+            ("GET", f"{store}/files", lambda request, i: self._list(request, self.documents)),
             ("GET", f"{store}/files/{part}", lambda _, i, f: self._row(self.documents, f, "file_not_found")),
-            ("POST", f"{store}/files/{part}", lambda seen, i, f: ok({**self.documents[f], **seen.body})),
+            ("POST", f"{store}/files/{part}", lambda request, i, f: ok({**self.documents[f], **request.body})),
             ("DELETE", f"{store}/files/{part}", lambda _, i, f: self._gone(self.documents, f, "file_not_found")),
         ]
 
     # --- answers -------------------------------------------------------------------------------
 
-    def _ask(self, seen: Seen) -> httpx.Response:
-        if not seen.body["question"].strip():
+    def _ask(self, request: ReceivedRequest) -> httpx.Response:
+        if not request.body["question"].strip():
             return refusal(400, "the question is empty")
         stream = b"".join(b": keep-alive\n\n" + format_event(name, data) for name, data in self.events)
         return httpx.Response(200, content=stream)
 
-    def _ingest(self, seen: Seen) -> httpx.Response:
-        if seen.body["vector_store"] == "nope":
+    def _ingest(self, request: ReceivedRequest) -> httpx.Response:
+        if request.body["vector_store"] == "nope":
             return refusal(404, "no such vector store: nope", "vector_store")
-        for name in seen.body["files"]:
+        for name in request.body["files"]:
             if name in self.refused:
                 return refusal(415, f"{name} is not text", self.refused[name])
-        assert seen.key
-        if seen.key not in self._keys:
-            self._keys[seen.key] = self._accept(seen.body["files"])
+        assert request.key
+        if request.key not in self._keys:
+            self._keys[request.key] = self._accept(request.body["files"])
         if self.lost:
             self.lost -= 1
             raise httpx.ReadError("lost")
-        return httpx.Response(202, json=self._keys[seen.key])
+        return httpx.Response(202, json=self._keys[request.key])
 
     def _accept(self, names: Sequence[str]) -> JsonObject:
         job_id = self._job("ingest", names)
@@ -189,7 +193,7 @@ class FakeService:
             "status": "queued",
             "file_counts": counts,
             "progress": self.progress,
-            "left": self.looks,
+            "polls_left": self.polls,
             **more,
         }
         return job_id
@@ -203,13 +207,13 @@ class FakeService:
         row = {"filename": name, "status": status, "last_error": error, "change": change, "chunks": chunks}
         return {"id": f"file-{name}", **row}
 
-    def _look(self, _: Seen, job_id: str) -> httpx.Response:
+    def _poll_job(self, _: ReceivedRequest, job_id: str) -> httpx.Response:
         if job_id not in self.jobs:
             return refusal(404, f"no such job: {job_id}")
         job = self.jobs[job_id]
-        job["left"] -= 1
+        job["polls_left"] -= 1
         job["status"] = "running"
-        if job["left"] <= 0:
+        if job["polls_left"] <= 0:
             rows = self.job_rows[job_id]
             failed = sum(row["status"] == "failed" for row in rows)
             counts = {"in_progress": 0, "completed": len(rows) - failed, "failed": failed, "cancelled": 0}
@@ -218,37 +222,37 @@ class FakeService:
         return ok(job)
 
     def _active(self) -> dict[str, JsonObject]:
-        """Looking at the list is looking at each."""
+        """Reading the list counts as polling each job."""
         for job in self.jobs.values():
-            job["left"] -= 1
-        return {job_id: job for job_id, job in self.jobs.items() if job["left"] > 0}
+            job["polls_left"] -= 1
+        return {job_id: job for job_id, job in self.jobs.items() if job["polls_left"] > 0}
 
-    def _upload(self, seen: Seen) -> httpx.Response:
-        (name,) = seen.body["file"]
+    def _upload(self, request: ReceivedRequest) -> httpx.Response:
+        (name,) = request.body["file"]
         if name in self.refused:
             return refusal(413, f"{name} is too large", name)
         row = {"id": f"file-{name}", "filename": name, "bytes": 2048, "created_at": 1700000000}
         self.files[row["id"]] = row
         return ok(row)
 
-    def _content(self, _: Seen, file_id: str) -> httpx.Response:
+    def _content(self, _: ReceivedRequest, file_id: str) -> httpx.Response:
         if file_id not in self.files:
             return refusal(404, f"no such file: {file_id}")
         return httpx.Response(200, content=b"\x00\xff bytes")
 
-    def _attach(self, seen: Seen, _: str) -> httpx.Response:
-        return ok({"id": self._job("ingest", [i.removeprefix("file-") for i in seen.body["file_ids"]])})
+    def _attach(self, request: ReceivedRequest, _: str) -> httpx.Response:
+        return ok({"id": self._job("ingest", [i.removeprefix("file-") for i in request.body["file_ids"]])})
 
     def _reindex(self, details: JsonObject) -> httpx.Response:
         return ok(self.jobs[self._job("reindex", ["a.md", "b.md"], details=details)])
 
-    def _list(self, seen: Seen, rows: dict[str, JsonObject]) -> httpx.Response:
-        """A page; it holds fewer rows than were asked for, so that there are always several."""
-        if seen.query.get("after", next(iter(rows), "")) not in rows:
+    def _list(self, request: ReceivedRequest, rows: dict[str, JsonObject]) -> httpx.Response:
+        """A page with fewer rows than requested, so that there are always several pages."""
+        if request.query.get("after", next(iter(rows), "")) not in rows:
             return refusal(400, "after: no such row")
         ids = list(rows)
-        start = ids.index(seen.query["after"]) + 1 if "after" in seen.query else 0
-        wanted = ids[start : start + min(self.page, int(seen.query["limit"]))]
+        start = ids.index(request.query["after"]) + 1 if "after" in request.query else 0
+        wanted = ids[start : start + min(self.page, int(request.query["limit"]))]
         more = start + len(wanted) < len(ids)
         last = wanted[-1] if wanted else None
         return ok({"object": "list", "data": [rows[i] for i in wanted], "last_id": last, "has_more": more})
@@ -281,7 +285,7 @@ def _body(request: httpx.Request) -> Any:
 
 
 def _form(content_type: str, body: bytes) -> JsonObject:
-    """Field values, and of files their names."""
+    """The values of fields, and the names of files."""
     parser = email.parser.BytesParser(policy=email.policy.HTTP)
     form: JsonObject = {}
     for part in parser.parsebytes(b"content-type: " + content_type.encode() + b"\r\n\r\n" + body).iter_parts():
@@ -294,5 +298,5 @@ def _form(content_type: str, body: bytes) -> JsonObject:
     return form
 
 
-def lines(result: Result) -> list[JsonObject]:
+def json_lines(result: Result) -> list[JsonObject]:
     return [json.loads(line) for line in result.stdout.splitlines()]

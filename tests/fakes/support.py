@@ -8,7 +8,7 @@ from rag.generate.verify import SentenceAndSource
 
 
 class FakeSupport:
-    """The encoder that compares cited sentences with their sources: says what it is told to."""
+    """Replaces the model that compares cited sentences with their sources; returns the given scores."""
 
     def __init__(self, *scores: float, failure: RagError | None = None, hangs: bool = False) -> None:
         self.scores, self.failure, self.hangs = scores, failure, hangs

@@ -4,7 +4,7 @@ import types
 
 
 class FakeTesseract(types.ModuleType):
-    """In place of the module `pytesseract`: knows all languages but `xxx`."""
+    """Replaces the module `pytesseract`; supports all languages except `xxx`."""
 
     TesseractError = ValueError
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -11,10 +10,10 @@ class FakeEncoding:
 
 
 class FakeTokenCounter:
-    """Words, marks, and each unicorn twice, as byte-level tokenizers have more tokens than characters."""
+    """Tokens are words and punctuation marks; a unicorn is two tokens, as in byte-level tokenizers."""
 
     def encode(
-        self, sequence: Any, pair: Any = None, is_pretokenized: bool = False, add_special_tokens: bool = True
+        self, sequence: str, pair: str | None = None, is_pretokenized: bool = False, add_special_tokens: bool = True
     ) -> FakeEncoding:
         assert not add_special_tokens
         found = [match.span() for match in re.finditer(r"🦄|\w+|[^\w\s]", sequence)]

@@ -12,7 +12,7 @@ from tests.fakes.words import words
 
 
 class FakeTokenEncoder:
-    """A token a word, with a direction of its own; queries begin with a special one, which is like nothing."""
+    """One token a word, each with its own random direction; queries begin with a special token unlike all others."""
 
     def __init__(self, dimensions: int = 64, model_name: str = "fake-embedder") -> None:
         self.model_name = model_name

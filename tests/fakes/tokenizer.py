@@ -6,7 +6,7 @@ from rag.types import Message
 
 
 class FakeTokenizer:
-    """One token a word; a conversation is rendered as `<role> content` and ends with `<assistant>`."""
+    """One token per word; a conversation is rendered as `<role> content` and ends with `<assistant>`."""
 
     def __init__(self) -> None:
         self.vocabulary: dict[str, int] = {}

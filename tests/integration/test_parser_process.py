@@ -1,4 +1,4 @@
-"""The real helper process, and files that do their worst to it."""
+"""The real fork server, with files that hang, crash or exhaust memory."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def text_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def endless(tmp_path: Path) -> Path:
-    """A file whose reader waits for ever: a pipe that nobody writes into."""
+    """A file that blocks its reader forever: a named pipe without a writer."""
     path = tmp_path / "endless"
     os.mkfifo(path)
     return path
@@ -53,7 +53,7 @@ def helpers() -> list[psutil.Process]:
 
 
 def assert_ends(*processes: psutil.Process) -> None:
-    """Within ten seconds. One that its parent has left behind may wait for the system to take note."""
+    """Within ten seconds. Zombies count as ended: an orphan may wait for init to reap it."""
     deadline = time.monotonic() + 10
     while any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes):
         assert time.monotonic() < deadline
@@ -61,7 +61,7 @@ def assert_ends(*processes: psutil.Process) -> None:
 
 
 def wait_for_children(count: int) -> list[psutil.Process]:
-    """Those of the one helper, once there are `count`."""
+    """The children of the fork server, once there are `count`."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         found = [child for helper in helpers() for child in helper.children()]
@@ -100,7 +100,7 @@ def test_a_file_that_is_not_there(parser: Parser, tmp_path: Path) -> None:
         parser.parse(tmp_path / "missing", "a.md")
 
 
-def test_a_reader_that_takes_too_long_is_ended(endless: Path, text_file: Path) -> None:
+def test_a_reader_that_times_out_is_killed(endless: Path, text_file: Path) -> None:
     parser = ParserProcess(ParserLimits(timeout_s=0.3))
     try:
         with pytest.raises(ParsingLimit, match=r"^a\.txt takes more than 0\.3 s"):
@@ -111,7 +111,7 @@ def test_a_reader_that_takes_too_long_is_ended(endless: Path, text_file: Path) -
         parser.close()
 
 
-def test_a_reader_that_takes_too_much_memory_is_ended(text_file: Path) -> None:
+def test_a_reader_that_exceeds_its_memory_is_killed(text_file: Path) -> None:
     parser = ParserProcess(ParserLimits(timeout_s=20.0, memory_mib=32))
     try:
         with text_file.open("wb") as file:
@@ -133,7 +133,7 @@ def test_too_much_text(text_file: Path) -> None:
         parser.close()
 
 
-def test_a_killed_reader_is_the_files_fault(parser: ParserProcess, endless: Path) -> None:
+def test_a_crashed_reader_is_reported_as_an_unsupported_file(parser: ParserProcess, endless: Path) -> None:
     with ThreadPoolExecutor() as pool:
         reading = pool.submit(parser.parse, endless, "a.pdf")
         (child,) = wait_for_children(1)
@@ -150,7 +150,7 @@ def test_a_killed_helper_is_replaced_and_the_file_read_again(
     with ThreadPoolExecutor() as pool:
         reading = pool.submit(parser.parse, endless, "a.txt")
         (child,) = wait_for_children(1)
-        text_file.replace(endless)  # the first reader goes on waiting for what was there
+        text_file.replace(endless)  # the first reader still waits for the pipe
         first.kill()
         assert reading.result(10).text == "some text"
     assert_ends(child)
@@ -176,8 +176,8 @@ def test_two_files_at_once_and_the_rest_in_turn(parser: ParserProcess, endless: 
         assert isinstance(slow.exception(10), UnsupportedFile)
 
 
-def test_the_service_goes_on_meanwhile(parser: ParserProcess, tmp_path: Path) -> None:
-    """Reading is not this process's work: the longest pause of another thread stays short."""
+def test_reading_does_not_block_the_service(parser: ParserProcess, tmp_path: Path) -> None:
+    """Other threads of the service keep running while a file is read."""
     path = tmp_path / "upload"
     path.write_text("<p>some <b>words</b></p>" * 50_000)
     pauses, done = [0.0], threading.Event()
@@ -238,7 +238,7 @@ time.sleep(60)
 
 def test_the_helper_ends_with_the_service(text_file: Path) -> None:
     command = [sys.executable, "-c", OWNER, str(text_file)]
-    environment = {**os.environ, "TMPDIR": str(text_file.parent)}  # where a service that is killed leaves its folder
+    environment = {**os.environ, "TMPDIR": str(text_file.parent)}  # a killed service leaves its folder here
     sources = Path(__file__).parents[2]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=sources, env=environment) as owner:
         assert owner.stdout is not None

@@ -1,4 +1,4 @@
-"""Small files of many formats, made by hand: what a reader is to cope with can be seen in the test."""
+"""Builds small files of many formats from readable source, so that tests show what a reader has to handle."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _CONTAINER = (
     '<rootfile full-path="OPS/book.opf" media-type="application/oebps-package+xml"/></rootfiles></container>'
 )
 LOCKED = f"/Encrypt << /Filter /Standard /V 1 /R 2 /O <{'41' * 32}> /U <{'42' * 32}> /P -4 >> /ID [<41> <41>]"
-"""For a PDF's trailer: it wants a password that nobody knows."""
+"""A PDF trailer that requires an unknown password."""
 
 
 def read_content(folder: Path, content: str | bytes, filename: str, options: ReadOptions | None = None) -> Extract:
-    """What the readers make of a file; on disk it has another name than `filename`, as an upload has."""
+    """Read content as an uploaded file; on disk its name differs from `filename`, as for a real upload."""
     path = folder / "upload"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return read(path, filename, options)

@@ -14,7 +14,7 @@ from bench.ingest import some_of_each_length
 from bench.job import PeerJob
 from bench.load import Load, LoadAnswer
 from bench.report import CellResult, ReportRow, aim, as_json, percentile, show, spread, summary, versus, write
-from rag.upload import select
+from rag.upload import select_files
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_sample_has_the_shortest_and_long_ones_and_not_much_more_than_asked_fo
 
 def test_the_job_knows_the_passages_that_the_service_encodes(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("# Pears\n\nGreen pears are ripe.\n")
-    job = PeerJob(select([str(tmp_path)]).uploads, ["?"], tmp_path, quick=True)
+    job = PeerJob(select_files([str(tmp_path)]).files, ["?"], tmp_path, quick=True)
     assert job.passages() == ["Pears\n# Pears\n\nGreen pears are ripe."]
 
 

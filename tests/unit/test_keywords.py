@@ -37,16 +37,16 @@ def test_words_of_english_texts(text: str, words: str) -> None:
     assert keyword_text(text, "english") == words
 
 
-def test_without_a_language_words_are_as_they_are() -> None:
+def test_without_a_language_words_are_not_stemmed() -> None:
     assert keyword_text("The running shoes of v2.4", "") == "the running shoes of v2_4 v2 4"
 
 
-def test_other_languages_have_their_own_endings() -> None:
+def test_other_languages_are_stemmed() -> None:
     assert keyword_text("die Häuser, das Haus", "german") == "die haus das haus"
     assert keyword_text("бегущие люди", "russian") == keyword_text("бегущий люди", "russian")
 
 
-def test_a_language_that_nobody_knows() -> None:
+def test_an_unsupported_language() -> None:
     assert [checked_language(language) for language in ("", "english")] == ["", "english"]
     for ask in (checked_language, lambda language: keyword_text("x", language)):
         with pytest.raises(SetupError, match=r"'klingon'.*english.*german") as caught:
@@ -63,8 +63,8 @@ def test_threads_at_once() -> None:
 
 
 @given(st.text(), st.sampled_from(["", *LANGUAGES]))
-def test_any_text_gives_words_that_milvus_leaves_as_they_are(text: str, language: str) -> None:
-    """A server splits at blanks; Milvus Lite makes letters small and splits at what it takes for none."""
+def test_milvus_splits_the_result_only_at_spaces(text: str, language: str) -> None:
+    """A server splits at spaces; Milvus Lite converts to lower case and splits at non-word characters."""
     words = keyword_text(text, language)
     assert words.split(" ") == words.split() or not words
     assert re.findall(r"\w+", words.lower()) == words.split()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.types import JsonObject
-from tests.fakes.service import ANSWER, FakeService, lines
+from tests.fakes.service import ANSWER, FakeService, json_lines
 
 
 def test_ask_prints_the_answer_then_its_sources() -> None:
@@ -16,18 +16,18 @@ def test_ask_prints_the_answer_then_its_sources() -> None:
     result = service.run("ask", "What is M?", "--top-k", "3", "--max-tokens", "9")
     assert result.exit_code == 0
     assert result.stdout == "Grüße, M [1].\n\nSources\n  [1] reference/index.md > Index > HNSW (0.91)\n"
-    (seen,) = service.seen
-    assert seen.body == {"question": "What is M?", "vector_store": "default", "top_k": 3, "max_tokens": 9}
+    (request,) = service.requests
+    assert request.body == {"question": "What is M?", "vector_store": "default", "top_k": 3, "max_tokens": 9}
 
 
-def test_ask_tells_the_page_of_a_source() -> None:
+def test_ask_shows_the_page_of_a_source() -> None:
     source = {"index": 1, "filename": "a.pdf", "page": 7, "score": 0.5}
     service = FakeService(events=[("sources", {"sources": [source]}), ANSWER[-1]])
     assert "[1] a.pdf, page 7 (0.50)" in service.run("ask", "What?").stdout
 
 
 def test_ask_as_json_prints_every_event() -> None:
-    events = lines(FakeService().run("ask", "What is M?", "--json"))
+    events = json_lines(FakeService().run("ask", "What is M?", "--json"))
     assert [event["event"] for event in events] == [name for name, _ in ANSWER]
 
 
@@ -38,13 +38,13 @@ def test_ask_fails_on_an_error_event() -> None:
     assert "the engine died" in result.stderr
 
 
-def test_ask_fails_when_the_stream_just_stops() -> None:
+def test_ask_fails_if_the_stream_ends_without_done() -> None:
     result = FakeService(events=list(ANSWER[:3])).run("ask", "What is M?")
     assert result.exit_code == 1
     assert "lost before the answer ended" in result.stderr
 
 
-def test_a_refusal_is_told_in_the_services_words() -> None:
+def test_an_error_message_of_the_service_is_printed_as_it_is() -> None:
     result = FakeService().run("ask", " ")
     assert (result.exit_code, result.stderr) == (1, "the question is empty\n")
 
@@ -55,14 +55,14 @@ def test_retrieve_shows_a_table() -> None:
     assert result.exit_code == 0
     assert "0.910" in result.stdout
     assert "M is [the] degree." in result.stdout
-    assert service.seen[0].body == {"query": "HNSW", "vector_store": "default", "top_k": 2}
+    assert service.requests[0].body == {"query": "HNSW", "vector_store": "default", "top_k": 2}
 
 
 def test_retrieve_as_json() -> None:
     assert json.loads(FakeService().run("retrieve", "HNSW", "--json").stdout)["hits"][0]["score"] == 0.91
 
 
-def test_status_tells_ready_from_not_ready() -> None:
+def test_status_of_a_ready_service_and_of_one_that_is_not() -> None:
     assert FakeService().run("status").exit_code == 0
     result = FakeService(ready=False).run("status")
     assert (result.exit_code, result.stderr) == (1, "not ready: the engine still starts\n")
@@ -73,7 +73,7 @@ def test_status_as_json_is_one_document_either_way() -> None:
     assert (result.exit_code, json.loads(result.stdout)["ready"]) == (1, False)
 
 
-def test_prepare_tells_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_prepare_reports_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RAG_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("RAG_LLM__MODEL", str(tmp_path))
     result = FakeService().run("prepare")

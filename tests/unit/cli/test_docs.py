@@ -1,4 +1,4 @@
-"""docs/commands.md and the commands are of one mind."""
+"""docs/commands.md documents every command, and its examples are valid command lines."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import pytest
 
 from rag.cli import main
 
-PAPER = (Path(__file__).resolve().parents[3] / "docs" / "commands.md").read_text()
-BLOCKS = re.findall(r"^```(?:sh|console)\n(.*?)^```", PAPER, re.DOTALL | re.MULTILINE)
+COMMANDS_MD = (Path(__file__).resolve().parents[3] / "docs" / "commands.md").read_text()
+BLOCKS = re.findall(r"^```(?:sh|console)\n(.*?)^```", COMMANDS_MD, re.DOTALL | re.MULTILINE)
 
 
 def commands(group: click.Group, prefix: tuple[str, ...] = ()) -> dict[tuple[str, ...], click.Command]:
-    found: dict[tuple[str, ...], click.Command] = {}
+    result: dict[tuple[str, ...], click.Command] = {}
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
-            found |= commands(command, (*prefix, name))
+            result |= commands(command, (*prefix, name))
         else:
-            found[(*prefix, name)] = command
-    return found
+            result[(*prefix, name)] = command
+    return result
 
 
 def examples() -> list[list[str]]:
@@ -31,7 +31,7 @@ def examples() -> list[list[str]]:
 
 
 @pytest.mark.parametrize("words", examples(), ids=" ".join)
-def test_every_example_is_a_command_line_that_is_understood(words: list[str]) -> None:
+def test_every_example_is_a_valid_command_line(words: list[str]) -> None:
     command: click.Command = main
     while isinstance(command, click.Group):
         command = command.commands[words.pop(0)]
@@ -39,6 +39,6 @@ def test_every_example_is_a_command_line_that_is_understood(words: list[str]) ->
 
 
 @pytest.mark.parametrize("path", sorted(commands(main)), ids=" ".join)
-def test_every_command_is_told(path: tuple[str, ...]) -> None:
-    told = any(tuple(words[: len(path)]) == path for words in examples())
-    assert told or f"`{path[-1]} ID...`" in PAPER
+def test_every_command_is_documented(path: tuple[str, ...]) -> None:
+    has_example = any(tuple(words[: len(path)]) == path for words in examples())
+    assert has_example or f"`{path[-1]} ID...`" in COMMANDS_MD

@@ -1,4 +1,4 @@
-"""`ingest`, once."""
+"""`ingest` without --watch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rag.upload import Target, select, send_all
+from rag.upload import UploadTarget, select_files, upload_files
 from tests.fakes.service import CHUNKS, FakeService
 
 
@@ -32,36 +32,36 @@ def many(folder: Path, count: int) -> Path:
 
 @pytest.fixture
 def single(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each file is a group of its own."""
-    monkeypatch.setattr("rag.upload.MAX_GROUP_FILES", 1)
+    """Makes each file a group."""
+    monkeypatch.setattr("rag.upload.sending.MAX_GROUP_FILES", 1)
 
 
-def test_names_below_the_folder_are_sent_and_summed_up(docs: Path) -> None:
+def test_files_of_a_folder_are_uploaded_and_counted(docs: Path) -> None:
     service = FakeService()
     result = service.run("ingest", str(docs), "--exclude", "skip/*", "--store", "s", "--attributes", '{"a": 1}')
     assert result.exit_code == 0, result.output
-    (seen,) = service.asked("POST /ingest")
-    assert seen.body["files"] == ["faq.txt", "page.html", "reference/index.md"]
-    assert (seen.body["vector_store"], seen.body["attributes"], seen.body["wait_s"]) == ("s", '{"a": 1}', "0")
+    (request,) = service.requests_to("POST /ingest")
+    assert request.body["files"] == ["faq.txt", "page.html", "reference/index.md"]
+    assert (request.body["vector_store"], request.body["attributes"], request.body["wait_s"]) == ("s", '{"a": 1}', "0")
     assert "1 files skipped" in result.stdout
     assert "3 files: 3 added, 0 replaced, 0 unchanged, 3,000 chunks in 0 s" in result.stdout
 
 
-def test_the_job_is_followed_to_its_end(docs: Path) -> None:
-    service = FakeService(looks=4)
+def test_the_job_is_polled_until_it_ends(docs: Path) -> None:
+    service = FakeService(polls=4)
     assert service.run("ingest", str(docs)).exit_code == 0
-    assert len(service.asked("GET /v1/jobs/job_0")) == 4
+    assert len(service.requests_to("GET /v1/jobs/job_0")) == 4
     assert service.pauses == sorted(service.pauses)
 
 
 @pytest.mark.usefixtures("single")
-def test_many_jobs_are_followed_by_one_list(tmp_path: Path) -> None:
-    service = FakeService(looks=3, page=100)
+def test_many_jobs_are_polled_with_one_list(tmp_path: Path) -> None:
+    service = FakeService(polls=3, page=100)
     result = service.run("ingest", str(many(tmp_path / "many", 6)))
     assert "6 files: 6 added" in result.stdout
     assert len(service.uploads) == 6
-    assert service.asked("GET /v1/jobs")
-    assert len(service.asked("GET /v1/jobs/job_5")) <= 2
+    assert service.requests_to("GET /v1/jobs")
+    assert len(service.requests_to("GET /v1/jobs/job_5")) <= 2
 
 
 def test_unchanged_files_count_as_unchanged(docs: Path) -> None:
@@ -70,7 +70,7 @@ def test_unchanged_files_count_as_unchanged(docs: Path) -> None:
 
 
 @pytest.mark.parametrize("param", ["faq.txt", "files"])
-def test_a_refused_file_does_not_hold_up_the_others(docs: Path, param: str) -> None:
+def test_a_rejected_file_does_not_affect_the_others(docs: Path, param: str) -> None:
     service = FakeService(refused={"faq.txt": param})
     result = service.run("ingest", str(docs))
     assert result.exit_code == 1
@@ -79,15 +79,15 @@ def test_a_refused_file_does_not_hold_up_the_others(docs: Path, param: str) -> N
     assert len(service.uploads) == (2 if param == "faq.txt" else 5)
 
 
-def test_files_that_fail_later_are_told_with_their_reason(docs: Path) -> None:
+def test_files_that_fail_in_their_job_are_printed_with_the_reason(docs: Path) -> None:
     result = FakeService(failing={"faq.txt": "faq.txt wants a password"}).run("ingest", str(docs))
     assert result.exit_code == 1
     assert "failed: faq.txt: faq.txt wants a password" in result.stderr
     assert "4 files: 3 added, 0 replaced, 0 unchanged, 1 failed, 3,000 chunks" in result.stdout
 
 
-def test_a_cancelled_job_is_no_success(docs: Path) -> None:
-    service = FakeService(looks=3)
+def test_a_cancelled_job_exits_with_1(docs: Path) -> None:
+    service = FakeService(polls=3)
 
     def cancel() -> None:
         for row in service.job_rows["job_0"]:
@@ -99,25 +99,25 @@ def test_a_cancelled_job_is_no_success(docs: Path) -> None:
     assert "4 cancelled" in result.stdout
 
 
-def test_a_file_that_is_named_is_sent_whatever_its_suffix(docs: Path) -> None:
+def test_a_file_given_by_name_is_uploaded_whatever_its_suffix(docs: Path) -> None:
     service = FakeService()
     assert service.run("ingest", str(docs / "logo.png")).exit_code == 0
     assert service.uploads == [["logo.png"]]
 
 
 @pytest.mark.usefixtures("single")
-def test_a_wrong_store_ends_the_run_with_one_line(tmp_path: Path) -> None:
+def test_an_unknown_store_ends_the_run_with_one_message(tmp_path: Path) -> None:
     service = FakeService()
     result = service.run("ingest", str(many(tmp_path / "many", 9)), "--store", "nope")
     assert (result.exit_code, result.stderr) == (1, "no such vector store: nope\n")
     assert len(service.uploads) < 9
 
 
-def test_busy_and_lost_uploads_are_sent_again_under_the_same_key(docs: Path) -> None:
+def test_retried_uploads_have_the_same_idempotency_key(docs: Path) -> None:
     service = FakeService(busy=2, lost=1)
     result = service.run("ingest", str(docs))
     assert result.exit_code == 0
-    keys = [seen.key for seen in service.asked("POST /ingest")]
+    keys = [request.key for request in service.requests_to("POST /ingest")]
     assert len(keys) == 4
     assert len(set(keys)) == 1
     assert len(service.jobs) == 1
@@ -125,23 +125,23 @@ def test_busy_and_lost_uploads_are_sent_again_under_the_same_key(docs: Path) -> 
 
 
 @pytest.mark.usefixtures("single")
-def test_each_run_and_each_group_has_keys_of_its_own(tmp_path: Path) -> None:
+def test_each_run_and_each_group_has_its_own_idempotency_key(tmp_path: Path) -> None:
     service, folder = FakeService(), many(tmp_path / "many", 2)
     service.run("ingest", str(folder))
     service.run("ingest", str(folder))
-    assert len({seen.key for seen in service.asked("POST /ingest")}) == 4
+    assert len({request.key for request in service.requests_to("POST /ingest")}) == 4
 
 
-def test_it_gives_up_when_the_connection_is_lost_again_and_again(docs: Path) -> None:
+def test_it_gives_up_after_the_last_lost_connection(docs: Path) -> None:
     service = FakeService(lost=1000)
     result = service.run("ingest", str(docs))
     assert result.exit_code == 1
-    assert "was lost: ReadError" in result.stderr
+    assert "lost the connection to http://localhost:3000: ReadError" in result.stderr
     assert len(service.uploads) == 7
 
 
-def test_a_service_that_starts_anew_is_waited_for(docs: Path) -> None:
-    service = FakeService(looks=3)
+def test_ingest_waits_while_the_service_restarts(docs: Path) -> None:
+    service = FakeService(polls=3)
 
     def restart() -> None:
         service.busy, service.on_pause = 9, lambda: None
@@ -150,21 +150,21 @@ def test_a_service_that_starts_anew_is_waited_for(docs: Path) -> None:
     assert service.run("ingest", str(docs)).exit_code == 0
 
 
-def test_no_wait_prints_the_jobs_and_leaves(docs: Path) -> None:
+def test_no_wait_prints_the_job_ids_and_exits(docs: Path) -> None:
     service = FakeService()
     result = service.run("ingest", str(docs), "--no-wait")
     assert (result.exit_code, result.stdout) == (0, "job_0\n")
     assert "4 accepted" in result.stderr
-    assert not service.asked("GET /v1/jobs/job_0")
+    assert not service.requests_to("GET /v1/jobs/job_0")
 
 
-def test_ctrl_c_tells_that_the_work_goes_on(docs: Path) -> None:
+def test_ctrl_c_says_that_the_job_continues(docs: Path) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    result = FakeService(looks=3, on_pause=interrupt).run("ingest", str(docs))
+    result = FakeService(polls=3, on_pause=interrupt).run("ingest", str(docs))
     assert result.exit_code == 130
-    assert "The job job_0 goes on. See it: python -m rag jobs list --active" in result.stderr
+    assert "Job job_0 continues in the service. See progress: python -m rag jobs list --active" in result.stderr
     assert "python -m rag jobs cancel job_0" in result.stderr
 
 
@@ -176,18 +176,18 @@ def test_as_json(docs: Path) -> None:
     assert (report["refused"], report["skipped"], report["jobs"]) == ([], 0, ["job_0"])
 
 
-def test_it_names_what_is_not_there(docs: Path) -> None:
+def test_missing_paths_are_named(docs: Path) -> None:
     service = FakeService()
     result = service.run("ingest", str(docs / "nope.md"))
     assert result.exit_code == 1
     assert "nope.md" in result.stderr
-    assert service.seen == []
+    assert service.requests == []
 
 
-def test_two_files_of_one_name_are_told(docs: Path) -> None:
+def test_two_files_of_one_name_are_reported(docs: Path) -> None:
     (docs / "skip" / "faq.txt").write_text("other")
     result = FakeService().run("ingest", str(docs / "faq.txt"), str(docs / "skip" / "faq.txt"))
-    assert "skip/faq.txt: another file given has the same name" in result.stderr
+    assert "skip/faq.txt: another given file has the same name" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -198,10 +198,10 @@ def test_two_files_of_one_name_are_told(docs: Path) -> None:
         ('{"type": "auto"}', {"type": "auto"}),
     ],
 )
-def test_a_way_of_chunking_is_a_name_or_json(docs: Path, given: str, sent: object) -> None:
+def test_chunking_is_a_name_or_json(docs: Path, given: str, sent: object) -> None:
     service = FakeService()
     assert service.run("ingest", str(docs), "--chunking", given).exit_code == 0
-    assert json.loads(service.asked("POST /ingest")[0].body["chunking_strategy"]) == sent
+    assert json.loads(service.requests_to("POST /ingest")[0].body["chunking_strategy"]) == sent
 
 
 @pytest.mark.parametrize(
@@ -213,11 +213,11 @@ def test_a_way_of_chunking_is_a_name_or_json(docs: Path, given: str, sent: objec
         ("--watch", "--no-wait"),
     ],
 )
-def test_a_wrong_command_line_is_2(docs: Path, wrong: tuple[str, ...]) -> None:
+def test_a_wrong_command_line_exits_with_2(docs: Path, wrong: tuple[str, ...]) -> None:
     assert FakeService().run("ingest", str(docs), *wrong).exit_code == 2
 
 
-def test_a_name_that_is_no_utf8_is_told_and_the_others_are_sent(docs: Path) -> None:
+def test_a_name_that_is_not_utf8_is_reported_and_the_others_are_uploaded(docs: Path) -> None:
     (docs / "bad\udcff.md").write_text("text")
     result = FakeService().run("ingest", str(docs), "--json")
     assert result.exit_code == 1
@@ -226,7 +226,7 @@ def test_a_name_that_is_no_utf8_is_told_and_the_others_are_sent(docs: Path) -> N
     assert len(report["files"]) == 4
 
 
-def test_a_file_that_cannot_be_read_is_told(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_file_is_reported(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Path.open
 
     def guarded(path: Path, *args: Any) -> object:
@@ -252,5 +252,5 @@ def test_files_are_streamed_from_disk(tmp_path: Path) -> None:
             return httpx.Response(200, json={"files": [], "batch_id": None})
 
     with httpx.Client(base_url="http://x", transport=Sink()) as client:
-        list(send_all(Target(client, {}), select([str(tmp_path)]).uploads))
+        list(upload_files(UploadTarget(client, {}), select_files([str(tmp_path)]).files))
     assert max(sizes) <= 64 * 1024

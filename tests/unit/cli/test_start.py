@@ -1,4 +1,4 @@
-"""The command line starts fast."""
+"""Importing the command line loads no heavy library, so that it starts fast."""
 
 from __future__ import annotations
 

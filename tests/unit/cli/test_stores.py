@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.types import JsonObject
-from tests.fakes.service import FakeService, lines
+from tests.fakes.service import FakeService, json_lines
 
 
 @pytest.fixture
@@ -29,14 +29,14 @@ def service() -> FakeService:
 # --- files -------------------------------------------------------------------------------------
 
 
-def test_files_are_uploaded_one_by_one_and_refusals_told(service: FakeService, tmp_path: Path) -> None:
+def test_files_are_uploaded_one_by_one_and_errors_reported(service: FakeService, tmp_path: Path) -> None:
     for name in ("a.md", "b.md"):
         (tmp_path / name).write_text("text")
     service.refused = {"a.md": "a.md"}
     result = service.run("files", "upload", str(tmp_path))
     assert (result.exit_code, result.stdout) == (1, "file-b.md  b.md\n")
     assert result.stderr == "failed: a.md: a.md is too large\n"
-    assert service.asked("POST /v1/files")[0].body["purpose"] == "assistants"
+    assert service.requests_to("POST /v1/files")[0].body["purpose"] == "assistants"
 
 
 def test_files_list_shows_sizes(service: FakeService) -> None:
@@ -58,13 +58,13 @@ def test_content_goes_to_stdout_or_into_a_file(service: FakeService, tmp_path: P
     assert out.read_bytes() == b"\x00\xff bytes"
 
 
-def test_content_that_is_not_there_leaves_no_file(service: FakeService, tmp_path: Path) -> None:
+def test_content_of_an_unknown_file_leaves_no_file(service: FakeService, tmp_path: Path) -> None:
     result = service.run("files", "content", "nope", "-o", str(tmp_path / "out"))
     assert (result.exit_code, result.stderr) == (1, "no such file: nope\n")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_delete_goes_on_after_a_file_that_is_not_there(service: FakeService) -> None:
+def test_delete_continues_after_an_unknown_file(service: FakeService) -> None:
     result = service.run("files", "delete", "nope", "file-0")
     assert (result.exit_code, result.stdout) == (1, "deleted file-0\n")
     assert "nope" in result.stderr
@@ -73,11 +73,11 @@ def test_delete_goes_on_after_a_file_that_is_not_there(service: FakeService) -> 
 # --- stores ------------------------------------------------------------------------------------
 
 
-def test_create_sends_what_was_said_and_nothing_else(service: FakeService) -> None:
+def test_create_sends_only_the_given_options(service: FakeService) -> None:
     options = ("--description", "d", "--metadata", '{"a": "b"}', "--chunking", "structure", "--expires-days", "7")
     service.run("stores", "create", "new", *options)
     service.run("stores", "create", "plain")
-    full, plain = service.asked("POST /v1/vector_stores")
+    full, plain = service.requests_to("POST /v1/vector_stores")
     assert full.body == {
         "name": "new",
         "description": "d",
@@ -91,24 +91,24 @@ def test_create_sends_what_was_said_and_nothing_else(service: FakeService) -> No
 def test_list_and_show(service: FakeService) -> None:
     assert "manuals" in service.run("stores", "list").stdout
     assert "2.0 KiB" in service.run("stores", "show", "manuals").stdout
-    assert [row["name"] for row in lines(service.run("stores", "list", "--json"))] == ["manuals", "manuals"]
+    assert [row["name"] for row in json_lines(service.run("stores", "list", "--json"))] == ["manuals", "manuals"]
 
 
-def test_update_can_take_the_expiry_away(service: FakeService) -> None:
+def test_update_can_remove_the_expiry(service: FakeService) -> None:
     assert service.run("stores", "update", "vs_1", "--name", "x", "--no-expiry").exit_code == 0
-    assert service.seen[-1].body == {"name": "x", "expires_after": None}
+    assert service.requests[-1].body == {"name": "x", "expires_after": None}
 
 
-def test_how_a_store_is_searched_can_be_said_and_taken_back(service: FakeService) -> None:
+def test_retrieval_settings_can_be_set_and_removed(service: FakeService) -> None:
     assert service.run("stores", "update", "vs_1", "--retrieval", '{"rerank": true}').exit_code == 0
-    assert service.seen[-1].body == {"retrieval": {"rerank": True}}
+    assert service.requests[-1].body == {"retrieval": {"rerank": True}}
     assert service.run("stores", "update", "vs_1", "--no-retrieval").exit_code == 0
-    assert service.seen[-1].body == {"retrieval": None}
+    assert service.requests[-1].body == {"retrieval": None}
     service.run("stores", "create", "new", "--retrieval", '{"top_k": 3}')
-    assert service.seen[-1].body == {"name": "new", "retrieval": {"top_k": 3}}
+    assert service.requests[-1].body == {"name": "new", "retrieval": {"top_k": 3}}
 
 
-def test_how_a_store_is_searched_is_shown(service: FakeService) -> None:
+def test_show_prints_the_retrieval_settings(service: FakeService) -> None:
     service.stores["manuals"] = {**service.stores["manuals"], "retrieval": {"rerank": True}}
     assert 'retrieval    {"rerank": true}' in service.run("stores", "show", "manuals").stdout
 
@@ -120,11 +120,11 @@ def test_how_a_store_is_searched_is_shown(service: FakeService) -> None:
         ("--no-retrieval", "--retrieval", "{}"),
     ],
 )  # fmt: skip
-def test_update_wants_to_know_what(service: FakeService, wrong: tuple[str, ...]) -> None:
+def test_update_with_missing_or_conflicting_options_exits_with_2(service: FakeService, wrong: tuple[str, ...]) -> None:
     assert service.run("stores", "update", "vs_1", *wrong).exit_code == 2
 
 
-def test_delete_asks_first(service: FakeService) -> None:
+def test_delete_asks_for_confirmation(service: FakeService) -> None:
     refused = service.run("stores", "delete", "manuals", input="n\n")
     assert refused.exit_code == 1
     assert "Delete manuals (vs_1) with its 5 documents?" in refused.stderr
@@ -133,18 +133,18 @@ def test_delete_asks_first(service: FakeService) -> None:
     assert json.loads(service.run("stores", "delete", "vs_1", "--yes", "--json").stdout)["deleted"] is True
 
 
-def test_documents_are_listed_with_their_troubles(service: FakeService) -> None:
+def test_documents_are_listed_with_their_errors(service: FakeService) -> None:
     result = service.run("stores", "files", "manuals", "--status", "failed")
     assert "it is damaged" in result.stdout
-    assert service.seen[0].query["filter"] == "failed"
+    assert service.requests[0].query["filter"] == "failed"
 
 
-def test_add_follows_the_batch_and_tells_what_failed(service: FakeService) -> None:
+def test_add_waits_for_the_batch_and_reports_failures(service: FakeService) -> None:
     service.failing = {"b.md": "b.md is a picture"}
     result = service.run("stores", "add", "manuals", "file-a.md", "file-b.md", "--attributes", '{"n": 1}')
     assert (result.exit_code, result.stdout) == (1, "added a.md (1,000 chunks)\n")
     assert "failed: b.md: b.md is a picture" in result.stderr
-    assert service.seen[0].body == {"file_ids": ["file-a.md", "file-b.md"], "attributes": {"n": 1}}
+    assert service.requests[0].body == {"file_ids": ["file-a.md", "file-b.md"], "attributes": {"n": 1}}
 
 
 def test_add_without_waiting(service: FakeService) -> None:
@@ -152,13 +152,13 @@ def test_add_without_waiting(service: FakeService) -> None:
 
 
 @pytest.mark.parametrize("document", ["file-3", "d/3.md"])
-def test_a_document_is_named_by_its_id_or_its_filename(service: FakeService, document: str) -> None:
+def test_a_document_is_given_by_id_or_filename(service: FakeService, document: str) -> None:
     result = service.run("stores", "remove", "manuals", document)
     assert (result.exit_code, result.stdout) == (0, "removed d/3.md\n")
     assert "file-3" not in service.documents
 
 
-def test_a_document_that_is_not_there_is_told_clearly(service: FakeService) -> None:
+def test_an_unknown_document_is_reported(service: FakeService) -> None:
     result = service.run("stores", "remove", "manuals", "d/9.md", "d/1.md")
     assert (result.exit_code, result.stdout) == (1, "removed d/1.md\n")
     assert result.stderr == "manuals has no document with the file id or name d/9.md\n"
@@ -167,7 +167,7 @@ def test_a_document_that_is_not_there_is_told_clearly(service: FakeService) -> N
 def test_set_attributes(service: FakeService) -> None:
     result = service.run("stores", "set-attributes", "manuals", "d/2.md", '{"lang": "en"}', "--json")
     assert json.loads(result.stdout)["attributes"] == {"lang": "en"}
-    assert str(service.seen[-1]) == "POST /v1/vector_stores/manuals/files/file-2"
+    assert str(service.requests[-1]) == "POST /v1/vector_stores/manuals/files/file-2"
     assert service.run("stores", "set-attributes", "manuals", "d/2.md", "{").exit_code == 2
 
 
@@ -175,4 +175,4 @@ def test_search(service: FakeService) -> None:
     filters = '{"type": "eq", "key": "a", "value": 1}'
     result = service.run("stores", "search", "manuals", "HNSW?", "--limit", "3", "--filters", filters)
     assert "0.910" in result.stdout
-    assert service.seen[0].body == {"query": "HNSW?", "max_num_results": 3, "filters": json.loads(filters)}
+    assert service.requests[0].body == {"query": "HNSW?", "max_num_results": 3, "filters": json.loads(filters)}

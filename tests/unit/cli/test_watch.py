@@ -1,4 +1,4 @@
-"""`ingest --watch`, woken by a script in place of the file system."""
+"""`ingest --watch`, with scripted events in place of those of the file system."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 def watched(service: FakeService, folder: Path, *steps: Step, more: Sequence[str] = ()) -> Result:
-    """The steps happen one by one; after each the watch is woken; after the last Ctrl-C is pressed."""
+    """Runs the steps, each followed by an event, then presses Ctrl-C."""
 
-    def wakeups(folders: Sequence[Path]) -> Iterator[None]:
+    def events(folders: Sequence[Path]) -> Iterator[None]:
         assert list(folders) == [folder]
         for step in steps:
             step()
             yield
         raise KeyboardInterrupt
 
-    service.wakeups = wakeups
+    service.watch_with = events
     for document in ("a.md", "sub/b.md"):
         service.documents[f"file-{document}"] = {"id": f"file-{document}", "filename": document}
     return service.run("ingest", str(folder), "--watch", *more)
@@ -49,7 +49,7 @@ def change(path: Path, text: str) -> Step:
     return step
 
 
-def test_what_is_new_or_changed_is_fed_one_line_each(folder: Path) -> None:
+def test_new_and_changed_files_are_ingested_with_a_line_each(folder: Path) -> None:
     service = FakeService()
     result = watched(service, folder, change(folder / "c.md", "new"), change(folder / "a.md", "other"))
     assert result.exit_code == 0
@@ -57,11 +57,11 @@ def test_what_is_new_or_changed_is_fed_one_line_each(folder: Path) -> None:
     assert "added c.md (1,000 chunks)\nadded a.md (1,000 chunks)\n" in result.stdout
 
 
-def test_a_deleted_file_is_taken_out_of_the_store_by_its_id(folder: Path) -> None:
+def test_a_deleted_file_is_removed_from_the_store_by_id(folder: Path) -> None:
     service = FakeService()
     result = watched(service, folder, (folder / "sub" / "b.md").unlink)
     assert "deleted sub/b.md\n" in result.stdout
-    assert [str(seen) for seen in service.seen if seen.method == "DELETE"] == [
+    assert [str(request) for request in service.requests if request.method == "DELETE"] == [
         "DELETE /v1/vector_stores/default/files/file-sub%2Fb.md"
     ]
 
@@ -71,8 +71,8 @@ def test_a_renamed_file_is_another_document(folder: Path) -> None:
     assert {"added z.md (1,000 chunks)", "deleted a.md"} <= set(result.stdout.splitlines())
 
 
-def test_what_changes_during_the_first_pass_is_not_missed(folder: Path) -> None:
-    service = FakeService(looks=3)
+def test_changes_during_the_first_run_are_ingested(folder: Path) -> None:
+    service = FakeService(polls=3)
 
     def meanwhile() -> None:
         service.on_pause = lambda: None
@@ -83,7 +83,7 @@ def test_what_changes_during_the_first_pass_is_not_missed(folder: Path) -> None:
     assert service.uploads[-1] == ["late.md"]
 
 
-def test_a_file_that_is_being_written_waits_until_it_rests(folder: Path) -> None:
+def test_a_file_is_ingested_once_it_stops_changing(folder: Path) -> None:
     service = FakeService()
     left = iter(range(3))
 
@@ -99,7 +99,7 @@ def test_a_file_that_is_being_written_waits_until_it_rests(folder: Path) -> None
     assert service.uploads[1:] == [["big.md"]]
 
 
-def test_an_editor_that_writes_anew_deletes_nothing(folder: Path) -> None:
+def test_an_editor_that_replaces_a_file_deletes_nothing(folder: Path) -> None:
     service = FakeService()
 
     def save() -> None:
@@ -113,20 +113,20 @@ def test_an_editor_that_writes_anew_deletes_nothing(folder: Path) -> None:
     assert "deleted" not in result.stdout
 
 
-def test_a_folder_that_is_gone_deletes_nothing(folder: Path) -> None:
+def test_a_missing_folder_deletes_nothing(folder: Path) -> None:
     service = FakeService()
     result = watched(service, folder, lambda: shutil.rmtree(folder))
-    assert "is not there; its documents stay" in result.stderr
-    assert not [seen for seen in service.seen if seen.method == "DELETE"]
+    assert "is missing; its documents are kept" in result.stderr
+    assert not [request for request in service.requests if request.method == "DELETE"]
 
 
-def test_documents_of_other_names_are_left_alone(folder: Path) -> None:
+def test_other_documents_are_not_touched(folder: Path) -> None:
     service = FakeService(documents={"file-x": {"id": "file-x", "filename": "elsewhere.md"}})
     watched(service, folder, (folder / "a.md").unlink)
     assert "file-x" in service.documents
 
 
-def test_a_failure_is_a_line_and_the_file_is_not_tried_again_until_it_changes(folder: Path) -> None:
+def test_a_failed_file_is_reported_and_not_retried_until_it_changes(folder: Path) -> None:
     service = FakeService(failing={"bad.md": "bad.md wants a password"}, refused={"worse.md": "worse.md"})
     steps = [change(folder / "bad.md", "?"), change(folder / "worse.md", "?"), lambda: None]
     result = watched(service, folder, *steps)
@@ -136,7 +136,7 @@ def test_a_failure_is_a_line_and_the_file_is_not_tried_again_until_it_changes(fo
     assert service.uploads[1:] == [["bad.md"], ["worse.md"]]
 
 
-def test_while_the_service_is_away_changes_are_kept(folder: Path) -> None:
+def test_changes_are_ingested_after_the_service_was_unavailable(folder: Path) -> None:
     service = FakeService()
 
     def away() -> None:
@@ -144,11 +144,11 @@ def test_while_the_service_is_away_changes_are_kept(folder: Path) -> None:
         service.lost = 7
 
     result = watched(service, folder, away, lambda: None)
-    assert "trying again at the next look" in result.stderr
+    assert "retrying at the next scan" in result.stderr
     assert "added c.md" in result.stdout
 
 
-def test_as_json_every_change_is_a_line(folder: Path) -> None:
+def test_json_output_has_a_line_for_each_change(folder: Path) -> None:
     result = watched(FakeService(), folder, change(folder / "c.md", "x"), (folder / "a.md").unlink, more=["--json"])
     first, *rest = [json.loads(line) for line in result.stdout.splitlines()]
     assert len(first["files"]) == 2
@@ -166,15 +166,15 @@ def test_an_empty_folder_can_be_watched(tmp_path: Path) -> None:
     assert service.uploads == [["first.md"]]
 
 
-def test_it_needs_a_folder(folder: Path) -> None:
+def test_watch_needs_a_folder(folder: Path) -> None:
     assert FakeService().run("ingest", str(folder / "a.md"), "--watch").exit_code == 2
 
 
-def test_the_file_system_wakes_it(folder: Path) -> None:
-    """The real source of wake-ups, once."""
-    from rag.cli.watch import _wakeups
+def test_real_file_system_events(folder: Path) -> None:
+    """With watchfiles."""
+    from rag.cli.ingest.watch import _events
 
-    source = _wakeups([folder])
+    source = _events([folder])
     import threading
 
     timer = threading.Timer(0.2, change(folder / "c.md", "new"))

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rag.cli import main
-from rag.cli.service import CliContext
+from rag.cli.service_client import CliContext
 from rag.types import JsonObject
 from tests.fakes.eval_service import FakeEvalService
 
@@ -48,7 +48,7 @@ def questions(tmp_path: Path) -> Path:
 
 
 def run(service: FakeEvalService, *arguments: object) -> Result:
-    world = CliContext(service.transport, pause=lambda _: None)
+    world = CliContext(service.transport, sleep_with=lambda _: None)
     return CliRunner().invoke(main, ["eval", *map(str, arguments)], obj=world, catch_exceptions=False)
 
 

@@ -13,7 +13,7 @@ from evals.harness.client import EvalAnswer
 from evals.harness.eval_set import EvalQuestion
 from evals.harness.statistics import chance_of_loss, latency, mean
 from rag.types import JsonObject
-from rag.upload import Rejected
+from rag.upload import ServiceError
 
 DOC_IDS = {f"{name}.txt": name for name in "abcdefghijkl"}
 
@@ -78,7 +78,7 @@ def test_what_was_not_asked_for_is_not_measured() -> None:
 
 
 def test_a_document_of_somebody_else_is_told() -> None:
-    with pytest.raises(Rejected, match=r"'x.txt', which is no document of the set"):
+    with pytest.raises(ServiceError, match=r"'x.txt', which is no document of the set"):
         ranking.ranked_documents(hits("ax"), DOC_IDS)
 
 

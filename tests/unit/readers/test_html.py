@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import ParsingLimit
-from rag.readers.html import parse_html
+from rag.readers.html.reader import parse_html
 from tests.support.sample_files import read_content
 
 MENU = """<!doctype html><html lang="en"><head><title>Menu</title><style>STYLE</style></head><body>

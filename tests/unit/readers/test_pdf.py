@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from rag.errors import BrokenFile, EncryptedFile, NoTextFound, UnsupportedFile
-from rag.readers import ReadOptions, ocr
-from rag.readers.hyphenation import LINE_END_HYPHEN, join_hyphenated
+from rag.readers import ReadOptions
+from rag.readers.pdf import ocr
+from rag.readers.pdf.hyphenation import LINE_END_HYPHEN, join_hyphenated
 from rag.types import PageStart
 from tests.fakes.tesseract import FakeTesseract
 from tests.support.sample_files import LOCKED, pdf, read_content
@@ -32,7 +33,7 @@ def test_the_outline_gives_the_headings(tmp_path: Path) -> None:
 
 
 def test_a_password(tmp_path: Path) -> None:
-    with pytest.raises(EncryptedFile, match=r"^a\.pdf is protected by a password"):
+    with pytest.raises(EncryptedFile, match=r"^a\.pdf is password-protected"):
         read_content(tmp_path, pdf(["secret"], trailer=LOCKED), "a.pdf")
 
 

@@ -1,0 +1,1 @@
+"""`ingest`: uploads documents, follows their jobs and watches folders."""

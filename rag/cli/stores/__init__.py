@@ -1,0 +1,1 @@
+"""`stores`: vector stores and their documents."""

@@ -1,0 +1,179 @@
+"""Converts a tree of HTML elements to Markdown blocks, in one pass.
+
+General converters such as html-to-markdown lose or add text here: they cut off deeply nested pages without an error,
+leave cells below a row span empty, repeat column spans without limit, and turn layout tables into data tables.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rag.readers.html.cells import cell_rows
+from rag.readers.safe_xml import Element
+from rag.readers.table import table_text
+from rag.readers.text_builder import Block
+
+_MARKS = {
+    **dict.fromkeys(("b", "strong"), "**"),
+    **dict.fromkeys(("i", "em"), "*"),
+    **dict.fromkeys(("code", "kbd", "samp", "tt"), "`"),
+    **dict.fromkeys(("s", "del", "strike"), "~~"),
+}
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_PARAGRAPHS = frozenset(
+    (
+        *("address", "article", "aside", "body", "caption", "center", "dd", "details", "dialog", "div", "dl", "dt"),
+        *("fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "html", "legend", "li", "main"),
+        *("nav", "noframes", "option", "p", "search", "section", "summary"),
+        *("tbody", "td", "tfoot", "th", "thead", "tr"),
+    )
+)
+_SPACE = re.compile(r"[ \t\r\n\f\xa0]+")
+_AROUND_BREAK = re.compile(r" *\n *")
+_BACKTICKS = re.compile(r"`+")
+
+
+def to_blocks(element: Element) -> list[Block]:
+    """The content of an element. Raises RecursionError if it is nested too deeply."""
+    writer = _Writer()
+    writer.element(element)
+    writer.end_paragraph()
+    return writer.blocks
+
+
+class _Writer:
+    """Collects the blocks of an element, and the inline text of the current paragraph."""
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+        self._inline: list[str] = []
+
+    def end_paragraph(self) -> None:
+        text = _tidy("".join(self._inline))
+        self._inline.clear()
+        if text:
+            self.blocks.append(Block(text))
+
+    def element(self, element: Element) -> None:
+        tag = element.tag
+        if tag in _PARAGRAPHS:
+            self.end_paragraph()
+            self._children(element)
+            self.end_paragraph()
+        elif tag == "br":
+            self._inline.append("\n")
+        elif mark := _MARKS.get(tag):
+            self._marked(element, mark)
+        elif special := _SPECIAL.get(tag):
+            self.end_paragraph()
+            self.blocks += special(element)
+        else:
+            self._children(element)
+
+    def _children(self, element: Element) -> None:
+        if element.text:
+            self._inline.append(_SPACE.sub(" ", element.text))
+        for child in element:
+            self.element(child)
+            if child.tail:
+                self._inline.append(_SPACE.sub(" ", child.tail))
+
+    def _marked(self, element: Element, mark: str) -> None:
+        """Emphasis or code; without marks if the element contains whole paragraphs."""
+        outer, self._inline = self._inline, []
+        before = len(self.blocks)
+        self._children(element)
+        inner, self._inline = self._inline, outer
+        if len(self.blocks) > before:
+            # The text before the element comes before the blocks of the element.
+            if opening := _tidy("".join(outer)):
+                self.blocks.insert(before, Block(opening))
+            self._inline = inner
+            return
+        text = "".join(inner)
+        words = text.strip()
+        if not words:
+            self._inline.append(text)
+            return
+        start = text.index(words)
+        self._inline += [text[:start], mark, words, mark, text[start + len(words) :]]
+
+
+def _heading(element: Element) -> list[Block]:
+    text = " ".join(flat_text(element).split())
+    level = _HEADINGS[element.tag]
+    words = " ".join("".join(element.itertext()).split()) if text else ""
+    return [Block(f"{'#' * level} {text}", level, words)] if text else []
+
+
+def flat_text(element: Element) -> str:
+    """The content of an element in one line, for headings and table cells."""
+    writer = _Writer()
+    writer._children(element)
+    writer.end_paragraph()
+    return " ".join(block.text.replace("\n", " ") for block in writer.blocks)
+
+
+def _list(element: Element) -> list[Block]:
+    lines: list[str] = []
+    blocks: list[Block] = []
+    number = 0
+    for item in element:
+        inner = to_blocks(item)
+        number += item.tag == "li"
+        if any(block.level for block in inner):  # the list is page layout
+            blocks += [*_lines_block(lines), *inner]
+            lines = []
+        elif inner:
+            mark = f"{number}. " if element.tag == "ol" else "- "
+            lines.append(mark + "\n".join(block.text for block in inner).replace("\n", "\n" + " " * len(mark)))
+    return [*blocks, *_lines_block(lines)]
+
+
+def _lines_block(lines: list[str]) -> list[Block]:
+    return [Block("\n".join(lines))] if lines else []
+
+
+def _quote(element: Element) -> list[Block]:
+    writer = _Writer()
+    writer._children(element)
+    writer.end_paragraph()
+    if any(block.level for block in writer.blocks) or not writer.blocks:
+        return writer.blocks
+    text = "\n\n".join(block.text for block in writer.blocks)
+    return [Block("\n".join(f"> {line}".rstrip() for line in text.split("\n")))]
+
+
+def _preformatted(element: Element) -> list[Block]:
+    text = "".join(element.itertext()).strip("\n")
+    longest = max((len(run) for run in _BACKTICKS.findall(text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [Block(f"{fence}\n{text}\n{fence}")] if text.strip() else []
+
+
+def _table(element: Element) -> list[Block]:
+    table = cell_rows(element)
+    caption = [block for part in element if part.tag == "caption" for block in to_blocks(part)]
+    if table is None:  # the table is page layout
+        parts = (part for part in element if part.tag != "caption")
+        return [*caption, *(block for part in parts for block in to_blocks(part))]
+    rows = [[flat_text(cell) if cell is not None else "" for cell in row] for row in table.rows]
+    return [*caption, Block(table_text(rows, has_header=table.has_header))]
+
+
+def _rule(element: Element) -> list[Block]:
+    return [Block("---")]
+
+
+_SPECIAL = {
+    **dict.fromkeys(_HEADINGS, _heading),
+    **dict.fromkeys(("ul", "ol", "menu", "dir"), _list),
+    **dict.fromkeys(("pre", "listing", "xmp"), _preformatted),
+    "blockquote": _quote,
+    "table": _table,
+    "hr": _rule,
+}
+
+
+def _tidy(text: str) -> str:
+    return _AROUND_BREAK.sub("\n", re.sub(" {2,}", " ", text)).strip()

@@ -1,0 +1,98 @@
+"""HTML -> Markdown: the text that a browser shows, without scripts, styles and hidden elements."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from lxml import etree  # type: ignore[import-untyped]
+
+from rag.errors import ParsingLimit
+from rag.readers.decoding import decode
+from rag.readers.html.blocks import to_blocks
+from rag.readers.safe_xml import Element
+from rag.readers.source import SourceFile
+from rag.readers.text_builder import Block, TextBuilder
+from rag.types import Extract
+
+_HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_HIDDEN_TAGS = frozenset(("script", "style", "template", "noscript", "svg", "iframe", "object", "title", "head"))
+_XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+_DOCUMENT_END = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
+"""Browsers show text after it, which libxml2 would drop."""
+_TOO_DEEP = "has elements nested too deeply"
+
+
+class HtmlPage(NamedTuple):
+    """A parsed page."""
+
+    blocks: list[Block]
+    title: str
+    """The text of the <title> element."""
+    language: str
+
+
+def read(source: SourceFile) -> Extract:
+    page = parse_html(decode(source.content(), is_html=True))
+    builder = TextBuilder(source)
+    first_title = next((block.title for block in page.blocks if block.level == 1), "")
+    if page.title and not first_title and page.blocks:
+        builder.add_heading(1, page.title)
+    builder.add_blocks(page.blocks)
+    return builder.extract(title=page.title or first_title, language=page.language)
+
+
+def parse_html(html: str) -> HtmlPage:
+    """Raises ParsingLimit if elements are nested too deeply."""
+    root = _parse(html)
+    if root is None:
+        return HtmlPage([], "", "")
+    title = " ".join((root.findtext(".//title") or "").split())
+    language = root.get("lang") or root.get(_XML_LANG) or ""
+    _remove_hidden(root)
+    try:
+        return HtmlPage(to_blocks(root), title, language)
+    except RecursionError:
+        raise ParsingLimit(_TOO_DEEP) from None
+
+
+def _parse(html: str) -> Element | None:
+    # `huge_tree` allows 2,048 levels instead of 256, which a page with unclosed <font> elements can exceed.
+    parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=True)
+    try:
+        root: Element | None = etree.fromstring(_DOCUMENT_END.sub("", html).encode("utf-8", "replace"), parser)
+    except etree.ParserError:  # the page is empty
+        return None
+    except etree.XMLSyntaxError:
+        root = None
+    if any("depth" in entry.message for entry in parser.error_log):
+        raise ParsingLimit(_TOO_DEEP)
+    return root
+
+
+def _remove_hidden(root: Element) -> None:
+    for element in [element for element in root.iter(etree.Element) if _is_hidden(element)]:
+        _remove(element)
+
+
+def _is_hidden(element: Element) -> bool:
+    if element.tag in _HIDDEN_TAGS:
+        return True
+    attributes = element.attrib
+    if not attributes:
+        return False
+    return "hidden" in attributes or ("style" in attributes and bool(_HIDDEN_STYLE.search(attributes["style"])))
+
+
+def _remove(element: Element) -> None:
+    """Remove an element, but keep the text after it."""
+    parent, tail = element.getparent(), element.tail
+    if parent is None:
+        element.clear()
+        return
+    before = element.getprevious()
+    if tail and before is not None:
+        before.tail = (before.tail or "") + tail
+    elif tail:
+        parent.text = (parent.text or "") + tail
+    parent.remove(element)

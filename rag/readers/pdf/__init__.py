@@ -1,0 +1,1 @@
+"""PDF, with optical character recognition for scanned pages."""

@@ -1,0 +1,1 @@
+"""Formats that are text: plain text, Markdown, CSV and TSV, JSON and JSON Lines."""

@@ -1,0 +1,49 @@
+"""CSV and TSV: a small file becomes a Markdown table; in a larger one each row repeats the column names."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+
+from rag.errors import BrokenFile
+from rag.readers.decoding import decode
+from rag.readers.formats import TSV
+from rag.readers.source import SourceFile
+from rag.readers.table import table_text
+from rag.readers.text_builder import TextBuilder
+from rag.types import Extract
+
+_DELIMITERS = ",;\t|"
+_SAMPLE_CHARS = 32_768
+_SAMPLE_ROWS = 100
+
+
+def read(source: SourceFile) -> Extract:
+    text = decode(source.content()).strip("\n")
+    delimiter = "\t" if source.media_type == TSV else find_delimiter(text)
+    csv.field_size_limit(max(source.options.max_text_chars, 131_072))
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise BrokenFile(f"is not a valid CSV file: {error}") from None
+    builder = TextBuilder(source)
+    builder.add(table_text(rows))
+    return builder.extract()
+
+
+def find_delimiter(text: str) -> str:
+    """The delimiter that splits most of the first rows into the same number of cells, at least two."""
+    sample = text[:_SAMPLE_CHARS]
+    if len(text) > _SAMPLE_CHARS:
+        sample = sample.rpartition("\n")[0] or sample
+    return max(_DELIMITERS, key=lambda delimiter: _score(sample, delimiter))
+
+
+def _score(sample: str, delimiter: str) -> tuple[float, int]:
+    try:
+        rows = [row for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter) if row][:_SAMPLE_ROWS]
+    except csv.Error:
+        return 0.0, 0
+    ((width, count),) = Counter(len(row) for row in rows).most_common(1) or [(1, 0)]
+    return (count / len(rows), width) if width > 1 else (0.0, 0)
