@@ -1,4 +1,4 @@
-"""Figures as JSON, which comparisons read again, and as Markdown."""
+"""The report as JSON, which comparisons read, and as Markdown tables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.harness import answers, ranking
-from evals.harness.run import EvalResult, Evaluated, Measured
+from evals.harness.run import ConfigResult, Measurement, SetResult
 from evals.harness.statistics import Latency, Mean
 from rag.types import JsonObject
 
@@ -28,8 +28,8 @@ ABSTENTION_HEADINGS = ("set", "configuration", "AUROC", "best min_cosine", "abst
 Cells = Sequence[str]
 
 
-def as_json(done: Sequence[Evaluated], settings: Mapping[str, Any]) -> JsonObject:
-    """All of it: settings, versions, means, and the values that they are means of."""
+def as_json(done: Sequence[SetResult], settings: Mapping[str, Any]) -> JsonObject:
+    """The whole report: settings, versions, means, and the value of each query."""
     return {
         "format": FORMAT,
         "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -40,7 +40,7 @@ def as_json(done: Sequence[Evaluated], settings: Mapping[str, Any]) -> JsonObjec
     }
 
 
-def _set(one: Evaluated) -> JsonObject:
+def _set(one: SetResult) -> JsonObject:
     chosen = one.chosen
     return {
         "hash": chosen.set_hash,
@@ -50,12 +50,12 @@ def _set(one: Evaluated) -> JsonObject:
         "documents": len(chosen.documents),
         "queries": len(chosen.queries),
         "questions": len(chosen.questions),
-        "vector_store": asdict(one.shelf),
+        "vector_store": asdict(one.store),
         "configurations": {name: _result(result) for name, result in one.results.items()},
     }
 
 
-def _result(result: EvalResult) -> JsonObject:
+def _result(result: ConfigResult) -> JsonObject:
     curve = result.abstention
     return {
         "request": dict(result.request),
@@ -65,7 +65,7 @@ def _result(result: EvalResult) -> JsonObject:
     }
 
 
-def _measured(measured: Measured | None) -> JsonObject | None:
+def _measured(measured: Measurement | None) -> JsonObject | None:
     if measured is None:
         return None
     return {
@@ -103,14 +103,14 @@ def _version(package: str) -> str | None:
 # --- tables ----------------------------------------------------------------------------------
 
 
-def retrieval_rows(done: Iterable[Evaluated]) -> Iterator[Cells]:
+def retrieval_rows(done: Iterable[SetResult]) -> Iterator[Cells]:
     for one, name, result in _results(done):
         if (found := result.retrieval) is not None:
             means = (_mean(found.means.get(metric)) for metric in ranking.METRICS)
             yield one.chosen.name, name, str(len(one.chosen.queries)), *means, *_latency(found.latency)
 
 
-def answer_rows(done: Iterable[Evaluated]) -> Iterator[Cells]:
+def answer_rows(done: Iterable[SetResult]) -> Iterator[Cells]:
     for one, name, result in _results(done):
         if (found := result.answers) is not None:
             means = (_mean(found.means.get(metric)) for metric in answers.METRICS)
@@ -119,7 +119,7 @@ def answer_rows(done: Iterable[Evaluated]) -> Iterator[Cells]:
             yield one.chosen.name, name, str(len(one.chosen.questions)), *means, *_latency(found.latency), last
 
 
-def abstention_rows(done: Iterable[Evaluated]) -> Iterator[Cells]:
+def abstention_rows(done: Iterable[SetResult]) -> Iterator[Cells]:
     for one, name, result in _results(done):
         if (found := result.abstention) is not None:
             best = found.best
@@ -127,7 +127,7 @@ def abstention_rows(done: Iterable[Evaluated]) -> Iterator[Cells]:
             yield one.chosen.name, name, *(f"{figure:.2f}" for figure in figures)
 
 
-def _results(done: Iterable[Evaluated]) -> Iterator[tuple[Evaluated, str, EvalResult]]:
+def _results(done: Iterable[SetResult]) -> Iterator[tuple[SetResult, str, ConfigResult]]:
     for one in done:
         for name, result in one.results.items():
             yield one, name, result
@@ -141,8 +141,8 @@ def _latency(latency: Latency | None) -> tuple[str, str]:
     return ("", "") if latency is None else (f"{latency.p50:.0f}", f"{latency.p95:.0f}")
 
 
-def tables(done: Sequence[Evaluated]) -> Iterator[tuple[str, Cells, list[Cells]]]:
-    """Title, headings and rows; none that would be empty."""
+def tables(done: Sequence[SetResult]) -> Iterator[tuple[str, Cells, list[Cells]]]:
+    """Title, headings and rows of each table that is not empty."""
     every = (
         ("Retrieval", RETRIEVAL_HEADINGS, list(retrieval_rows(done))),
         ("Answers", ANSWER_HEADINGS, list(answer_rows(done))),
@@ -151,14 +151,14 @@ def tables(done: Sequence[Evaluated]) -> Iterator[tuple[str, Cells, list[Cells]]
     return (table for table in every if table[2])
 
 
-def as_markdown(done: Sequence[Evaluated], report: JsonObject, plots: Iterable[str]) -> str:
-    parts = ["# Evaluation", f"{report['made']}. In brackets: 95 % confidence intervals."]
+def as_markdown(done: Sequence[SetResult], report: JsonObject, plots: Iterable[str]) -> str:
+    parts = ["# Evaluation", f"{report['made']}. 95 % confidence intervals in brackets."]
     for title, headings, rows in tables(done):
         parts += [f"## {title}", _table(headings, rows)]
     parts += [f"![{Path(plot).stem}]({plot})" for plot in plots]
     for one in done:
-        shelf, about = one.shelf, f"{len(one.chosen.documents):,} documents"
-        parts.append(f"- {one.chosen.name}: {about}, encoded by {shelf.embedder}; set {one.chosen.set_hash[:12]}")
+        store, about = one.store, f"{len(one.chosen.documents):,} documents"
+        parts.append(f"- {one.chosen.name}: {about}, encoded by {store.embedder}; set {one.chosen.set_hash[:12]}")
     configs = {name: result.request for one in done for name, result in one.results.items()}
     parts += [f"- `{name}`: `{json.dumps(request)}`" for name, request in configs.items()]
     return "\n\n".join(parts) + "\n"

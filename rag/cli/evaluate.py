@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from evals.harness.client import Config
     from evals.harness.comparison import Comparison, Difference
     from evals.harness.eval_set import EvalSet
-    from evals.harness.run import Evaluated, Runner, Show
+    from evals.harness.run import Runner, SetResult, ShowProgress
 
 SILENCE_TIMEOUT_S = 300.0
 _AS_IT_IS = "service"
@@ -83,7 +83,8 @@ def evaluate(
 
     Exit codes: 0; 1 when --compare finds a loss, or the service fails; 2 when what was given is wrong.
     """
-    from evals.harness.eval_set import BadInput
+    _require_harness()
+    from evals.harness.eval_set import InputError
 
     started = time.monotonic()
     try:
@@ -95,7 +96,7 @@ def evaluate(
         settings = {"queries": queries, "seed": seed, "concurrency": concurrency, "seconds": time.monotonic() - started}
         report = _written(done, settings, folder or _OUT / time.strftime("%Y%m%d-%H%M%S"), quiet=as_json)
         comparison = None if known is None else _compared(known, report, seed)
-    except BadInput as error:
+    except InputError as error:
         complain(str(error))
         sys.exit(2)
     if as_json:
@@ -105,8 +106,17 @@ def evaluate(
     sys.exit(1 if comparison is not None and comparison.losses else 0)
 
 
+def _require_harness() -> None:
+    try:
+        import evals.harness  # noqa: F401 - only whether it is there
+    except ModuleNotFoundError:
+        raise click.ClickException(
+            "the evaluation harness (evals/harness) is missing: run this command in a checkout or a Bento of the bundle"
+        ) from None
+
+
 def _sets(paths: Sequence[Path], chunking: JsonObject | None, queries: int | None, seed: int) -> list[EvalSet]:
-    from evals.harness.eval_set import BadInput
+    from evals.harness.eval_set import InputError
     from evals.harness.packages import check_packages
     from evals.harness.set_reader import read_set
 
@@ -114,7 +124,7 @@ def _sets(paths: Sequence[Path], chunking: JsonObject | None, queries: int | Non
     chosen = [read_set(path.expanduser(), chunking).sample(queries, seed) for path in paths]
     names = [one.name for one in chosen]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise BadInput(f"two sets are named {twice.pop()}: give one of them another name in its set.json")
+        raise InputError(f"two sets are named {twice.pop()}: give one of them another name in its set.json")
     return chosen
 
 
@@ -124,7 +134,7 @@ def _configs(configs: dict[str, JsonObject]) -> list[Config]:
     return [Config(name, request) for name, request in configs.items()]
 
 
-def _runner(client: object, show: Show, **options: object) -> Runner:
+def _runner(client: object, show: ShowProgress, **options: object) -> Runner:
     from evals.harness.run import Runner
 
     return Runner(client, show=show, pause=world().sleep, **options)  # type: ignore[arg-type]
@@ -145,7 +155,7 @@ def _compared(baseline: JsonObject, report: JsonObject, seed: int) -> Comparison
 # --- what is written -------------------------------------------------------------------------
 
 
-def _written(done: Sequence[Evaluated], settings: JsonObject, folder: Path, *, quiet: bool) -> JsonObject:
+def _written(done: Sequence[SetResult], settings: JsonObject, folder: Path, *, quiet: bool) -> JsonObject:
     """The report, once it is in the folder."""
     from evals.harness import plots, report
 
@@ -191,7 +201,7 @@ def _verdict(difference: Difference) -> str:
 
 
 @contextmanager
-def _progress(*, quiet: bool) -> Iterator[Show]:
+def _progress(*, quiet: bool) -> Iterator[ShowProgress]:
     """A bar on stderr for what is being done; where there is no terminal, a line when something else begins."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 

@@ -73,6 +73,9 @@ def test_bentoml_takes_the_bentofile(monkeypatch: pytest.MonkeyPatch) -> None:
     assert config.envs == []  # `bentoml deploy -f` refuses a Bento that has one without a value
     assert config.docker.cuda_version is None  # it would fall back to the old image format
     assert (ROOT / str(config.docker.setup_script)).stat().st_mode & 0o111
+    assert {"/rag/", "/evals/__init__.py", "/evals/harness/"} <= set(
+        config.include or []
+    )  # `rag eval` needs the harness
 
 
 def test_both_sets_hold_the_same_versions() -> None:
@@ -82,6 +85,13 @@ def test_both_sets_hold_the_same_versions() -> None:
     direct = pins("requirements/common.in")
     assert {name: gpu[name] for name in direct} == direct
     assert {name: cpu[name] for name in direct} == direct
+
+
+def test_packages_of_evaluations_are_no_runtime_dependencies() -> None:
+    only_for_evaluations = {"matplotlib", "pytrec-eval-terrier"}
+    assert only_for_evaluations <= set(pins("requirements-dev.txt"))
+    for name in ("requirements/common.in", "requirements-cpu.txt", "requirements.txt"):
+        assert not only_for_evaluations & set(pins(name))
 
 
 def test_the_cpu_set_lacks_what_breaks_it() -> None:

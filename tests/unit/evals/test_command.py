@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,8 @@ def test_a_second_run_finds_its_documents_there(numbers: Path, tmp_path: Path) -
     assert store["chunking_strategy"]["recursive"]["overlap_chars"] == 0
     assert service.asked("POST /ingest") == [sorted(f"d{i}.txt" for i in range(COUNT + 1))]
     assert service.texts[store["id"]]["d3.txt"] == "number3 is here"
-    shelves = [read(tmp_path / f"out{number}")["sets"]["numbers"]["vector_store"] for number in range(2)]
-    assert shelves[1] == {**shelves[0], "ingest_s": 0.0}
+    stores = [read(tmp_path / f"out{number}")["sets"]["numbers"]["vector_store"] for number in range(2)]
+    assert stores[1] == {**stores[0], "ingest_s": 0.0}
 
 
 def test_other_documents_or_another_way_of_cutting_are_another_store(numbers: Path, tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_a_document_that_cannot_be_read_ends_it(numbers: Path, tmp_path: Path) -
     result = run(FakeEvalService(unreadable=frozenset({"d3.txt"})), numbers, "--out", tmp_path / "out")
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (
         2,
-        "numbers: documents that cannot be read: d3.txt: it is broken",
+        "numbers: unreadable documents: d3.txt: it is broken",
     )
 
 
@@ -252,8 +253,8 @@ def test_what_makes_them_less_alike_is_noted(numbers: Path, questions: Path, bas
     notes = [line.removeprefix("note: ") for line in result.stderr.splitlines() if line.startswith("note: ")]
     assert result.exit_code == 0
     assert notes == [
-        "numbers: its documents, or how they are cut, are others than those of the baseline",
-        "numbers, service: the baseline was made with other options",
+        "numbers: its documents or their chunking differ from the baseline",
+        "numbers, service: the options differ from the baseline",
         "numbers: the baseline has no configuration new",
         "questions is not in the baseline",
     ]
@@ -268,9 +269,9 @@ def test_a_baseline_of_something_else_is_wrong(questions: Path, baseline: Path, 
     ("content", "message"),
     [
         (None, "No such file or directory"),
-        ("{\n]", ":2: this is not JSON"),
-        ("[]", "this is no report"),
-        ('{"format": 99, "sets": {}}', "its format is 99"),
+        ("{\n]", ":2: invalid JSON"),
+        ("[]", "not an evaluation report"),
+        ('{"format": 99, "sets": {}}', "format 99 is not supported"),
     ],
 )
 def test_a_baseline_that_cannot_be_read(numbers: Path, tmp_path: Path, content: str | None, message: str) -> None:
@@ -283,6 +284,25 @@ def test_a_baseline_that_cannot_be_read(numbers: Path, tmp_path: Path, content: 
     assert not service.seen, "nothing is measured in vain"
 
 
+# --- what is missing --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("module", "package"), [("pytrec_eval", "pytrec_eval-terrier"), ("matplotlib", "matplotlib")])
+def test_a_missing_package_is_named(numbers: Path, monkeypatch: pytest.MonkeyPatch, module: str, package: str) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    service = FakeEvalService()
+    result = run(service, numbers)
+    assert (result.exit_code, service.seen) == (2, [])
+    assert f"pip install {package}" in result.stderr
+
+
+def test_a_missing_harness_is_named(numbers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "evals.harness", None)
+    result = run(FakeEvalService(), numbers)
+    assert result.exit_code == 1
+    assert "evals/harness" in result.stderr
+
+
 # --- what is wrong ---------------------------------------------------------------------------
 
 
@@ -291,7 +311,7 @@ def test_a_set_that_is_wrong_is_told_before_anything_is_sent(numbers: Path, tmp_
     service = FakeEvalService()
     result = run(service, numbers, "--out", tmp_path / "out")
     assert (result.exit_code, service.seen) == (2, [])
-    assert f"{numbers}/qrels.tsv:2: there is no document nowhere" in result.stderr
+    assert f"{numbers}/qrels.tsv:2: unknown document nowhere" in result.stderr
 
 
 def test_options_that_the_service_refuses_are_the_users(numbers: Path, tmp_path: Path) -> None:
@@ -316,4 +336,4 @@ def test_two_sets_of_one_name(numbers: Path) -> None:
 
 def test_an_answer_that_breaks_off_ends_it(questions: Path, tmp_path: Path) -> None:
     result = run(FakeEvalService(breaks_off=True), questions, "--out", tmp_path / "out")
-    assert (result.exit_code, "an answer broke off" in result.stderr) == (1, True)
+    assert (result.exit_code, "the answer stream ended early" in result.stderr) == (1, True)

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evals import bare, milvus_docs, sweep
+from evals import exact_search, milvus_docs, sweep
 from evals.harness.set_reader import read_set
-from evals.split import halves
-from evals.stages import STAGES, START
+from evals.sweep_split import halves
+from evals.sweep_stages import STAGES, START
 from rag.types import JsonObject
 from tests.fakes.eval_service import FakeEvalService
 
@@ -115,7 +115,7 @@ def test_stages_begin_with_what_they_are_given() -> None:
 
 def test_what_the_encoder_alone_finds(numbers: Path) -> None:
     vectors = np.eye(COUNT, dtype=np.float32)
-    figures = bare.measured(
+    figures = exact_search.evaluate(
         read_set(numbers), lambda texts: vectors[[int(re.findall(r"number(\d+)", text)[0]) for text in texts]]
     )
     assert figures["mrr@10"] == {f"q{i}": 1.0 for i in range(COUNT)}
@@ -124,7 +124,7 @@ def test_what_the_encoder_alone_finds(numbers: Path) -> None:
 def test_the_faq_of_milvus_becomes_a_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "milvus-docs"
     lines(folder / "site" / "en" / "faq" / "faq.md", "# FAQ", "Is Docker needed? No.")
-    lines(folder / "site" / "en" / milvus_docs.LEFT_OUT, "# Repeats")
+    lines(folder / "site" / "en" / milvus_docs.EXCLUDED, "# Repeats")
     gold = {"_id": "f", "question": "Is Docker needed?", "answer": "No.", "gold_file": "site/en/faq/faq.md"}
     lines(folder / "gold" / "faq_qa.jsonl", gold)
     assert milvus_docs.main([str(folder), str(tmp_path / "set")]) == 0

@@ -1,4 +1,4 @@
-"""What a sweep found, as JSON and Markdown."""
+"""The result of a sweep, as JSON and Markdown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rag.types import JsonObject
 
 
 def write(result: JsonObject, to: Path) -> None:
-    """TO.json and TO.md."""
+    """Write TO.json and TO.md."""
     to.parent.mkdir(parents=True, exist_ok=True)
     to.with_suffix(".json").write_text(json.dumps(_rounded(result), indent=1) + "\n")
     to.with_suffix(".md").write_text("\n\n".join(_parts(result)) + "\n")
@@ -19,17 +19,17 @@ def write(result: JsonObject, to: Path) -> None:
 
 def _parts(result: JsonObject) -> list[str]:
     metric = result["metric"]
-    state = "" if result["finished"] else " It was stopped before its end."
+    state = "" if result["finished"] else " It was stopped before it finished."
     parts = [
         "# Sweep",
         f"Chosen by {metric} on one half of the queries of {result['set']} (split by hash, seed {result['seed']}); the "
-        f"other half and the other sets are only reported on.{state}",
+        f"other half and the other sets were only used for reporting.{state}",
         f"Chosen: `{json.dumps(result['best'])}`",
     ]
     if result.get("report"):
         names = [name for name, value in result["report"][0].items() if isinstance(value, dict)]
         rows = [[row["set"], row["queries"], row["configuration"], *_figures(row, names)] for row in result["report"]]
-        parts += ["## On queries that nothing was chosen on", _table(["set", "queries", "configuration", *names], rows)]
+        parts += ["## On held-out queries", _table(["set", "queries", "configuration", *names], rows)]
     for stage in result["stages"]:
         varied = _varied([row["options"] for row in stage["tried"]])
         tried = [
