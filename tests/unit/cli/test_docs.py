@@ -1,4 +1,4 @@
-"""docs/commands.md and the commands are of one mind."""
+"""docs/commands.md agrees with the commands."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from rag.cli import main
 
-PAPER = (Path(__file__).resolve().parents[3] / "docs" / "commands.md").read_text()
-BLOCKS = re.findall(r"^```(?:sh|console)\n(.*?)^```", PAPER, re.DOTALL | re.MULTILINE)
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "commands.md").read_text()
+BLOCKS = re.findall(r"^```(?:sh|console)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 
 def commands(group: click.Group, prefix: tuple[str, ...] = ()) -> dict[tuple[str, ...], click.Command]:
@@ -31,7 +31,7 @@ def examples() -> list[list[str]]:
 
 
 @pytest.mark.parametrize("words", examples(), ids=" ".join)
-def test_every_example_is_a_command_line_that_is_understood(words: list[str]) -> None:
+def test_every_example_is_a_valid_command_line(words: list[str]) -> None:
     command: click.Command = main
     while isinstance(command, click.Group):
         command = command.commands[words.pop(0)]
@@ -39,6 +39,6 @@ def test_every_example_is_a_command_line_that_is_understood(words: list[str]) ->
 
 
 @pytest.mark.parametrize("path", sorted(commands(main)), ids=" ".join)
-def test_every_command_is_told(path: tuple[str, ...]) -> None:
-    told = any(tuple(words[: len(path)]) == path for words in examples())
-    assert told or f"`{path[-1]} ID...`" in PAPER
+def test_every_command_has_an_example(path: tuple[str, ...]) -> None:
+    documented = any(tuple(words[: len(path)]) == path for words in examples())
+    assert documented or f"`{path[-1]} ID...`" in PAGE
