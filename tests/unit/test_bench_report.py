@@ -46,11 +46,11 @@ def test_spread_is_relative_to_the_mean() -> None:
         (ReportRow("c", "w", "MiB", 1.0), None),
     ],
 )
-def test_an_aim_judges_the_ratio_where_there_is_one(row: ReportRow, is_met: bool | None) -> None:
+def test_the_target_applies_to_the_ratio_if_there_is_one(row: ReportRow, is_met: bool | None) -> None:
     assert row.is_met is is_met
 
 
-def test_the_table_shows_the_ratio_the_aim_and_the_note() -> None:
+def test_the_table_shows_the_ratio_the_target_and_the_note() -> None:
     out = io.StringIO()
     row = compare("stream", "throughput", "tokens/s", 190.0, 200.0, at_least=0.95, note="baseline noise 3%")
     show([row], Console(file=out, width=160))
@@ -58,7 +58,7 @@ def test_the_table_shows_the_ratio_the_aim_and_the_note() -> None:
         assert text in out.getvalue()
 
 
-def test_an_aim_in_words() -> None:
+def test_a_target_as_text() -> None:
     assert target(ReportRow("c", "w", "ms", 1.0, at_least=0.9, at_most=2)) == ">= 0.9 <= 2"
 
 
@@ -82,7 +82,7 @@ def test_failed_answers_count_neither_tokens_nor_time() -> None:
     assert load.errors == ["HTTP 500"]
 
 
-def test_a_sample_has_the_shortest_and_long_ones_and_not_much_more_than_asked_for() -> None:
+def test_a_sample_by_length_covers_all_lengths() -> None:
     texts = ["x" * length for length in range(100, 0, -1)]
     sample = sample_by_length(texts, 10)
     assert len(sample) == 10
@@ -90,7 +90,7 @@ def test_a_sample_has_the_shortest_and_long_ones_and_not_much_more_than_asked_fo
     assert len(sample_by_length(texts, 1000)) == 100
 
 
-def test_the_job_knows_the_passages_that_the_service_encodes(tmp_path: Path) -> None:
+def test_the_workload_has_the_passages_that_the_service_encodes(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("# Pears\n\nGreen pears are ripe.\n")
     workload = Workload(select([str(tmp_path)]).uploads, ["?"], tmp_path, quick=True)
     assert workload.passages() == ["Pears\n# Pears\n\nGreen pears are ripe."]

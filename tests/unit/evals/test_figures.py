@@ -25,7 +25,7 @@ def hits(names: str) -> list[JsonObject]:
 # --- retrieval -------------------------------------------------------------------------------
 
 
-def test_figures_of_a_ranking() -> None:
+def test_metrics_of_a_ranking() -> None:
     relevant = {"q": {"b": 1, "e": 1}}
     figures = ranking.compute_metrics(relevant, {"q": list("abcde")}, 100)
     best = 1 + 1 / math.log2(3)
@@ -34,7 +34,7 @@ def test_figures_of_a_ranking() -> None:
     assert figures[ranking.RECALL_10]["q"] == figures[ranking.RECALL_100]["q"] == figures[ranking.HIT_5]["q"] == 1.0
 
 
-def test_a_document_stands_where_its_best_passage_does() -> None:
+def test_a_document_has_the_rank_of_its_best_passage() -> None:
     docs = ranking.ranked_documents(hits("aabab"), DOC_IDS)
     figures = ranking.compute_metrics({"q": {"b": 1}}, {"q": docs}, 100)
     assert figures[ranking.MRR_10]["q"] == 0.5
@@ -45,7 +45,7 @@ def test_hit_5_counts_passages() -> None:
     assert (figures[ranking.HIT_5]["q"], figures[ranking.MRR_10]["q"]) == (0.0, 0.5)
 
 
-def test_mrr_ends_at_ten() -> None:
+def test_mrr_is_cut_off_at_ten() -> None:
     figures = ranking.compute_metrics(
         {"q": {"k": 1}, "r": {"j": 1}}, {"q": list("abcdefghijk"), "r": list("abcdefghij")}, 100
     )
@@ -60,7 +60,7 @@ def test_the_services_order_counts_whatever_the_names() -> None:
         assert figures[ranking.NDCG_10]["q"] == 1.0
 
 
-def test_a_query_that_finds_nothing_counts_as_nothing() -> None:
+def test_a_query_without_hits_counts_as_zero() -> None:
     figures = ranking.compute_metrics({"q": {"a": 1}, "r": {"a": 1}}, {"q": [], "r": ["a"]}, 100)
     assert all(values["q"] == 0.0 and values["r"] == 1.0 for values in figures.values())
     assert {name: values["q"] for name, values in ranking.compute_metrics({"q": {"a": 1}}, {"q": []}, 100).items()} == (
@@ -76,12 +76,12 @@ def test_grades_count() -> None:
     assert better == 1.0 > worse
 
 
-def test_what_was_not_asked_for_is_not_measured() -> None:
+def test_metrics_deeper_than_the_ranking_are_left_out() -> None:
     assert set(ranking.compute_metrics({"q": {"a": 1}}, {"q": ["a"]}, 10)) == {*ranking.METRICS} - {ranking.RECALL_100}
     assert set(ranking.compute_metrics({"q": {"a": 1}}, {"q": ["a"]}, 5)) == {ranking.HIT_5}
 
 
-def test_a_document_of_somebody_else_is_told() -> None:
+def test_a_foreign_document_is_an_error() -> None:
     with pytest.raises(Rejected, match=r"'x.txt', which is not a document of the set"):
         ranking.ranked_documents(hits("ax"), DOC_IDS)
 
@@ -109,7 +109,7 @@ def test_answers_are_compared_as_squad_does() -> None:
     assert answers.ABSTAINED not in figures
 
 
-def test_abstention_is_right_on_unanswerable_questions_alone() -> None:
+def test_abstention_is_correct_only_for_unanswerable_questions() -> None:
     questions = [
         EvalQuestion("u1", "?", unanswerable=True),
         EvalQuestion("u2", "?", unanswerable=True),
@@ -139,7 +139,7 @@ def test_abstention_is_right_on_unanswerable_questions_alone() -> None:
         "I found nothing about this in the documents.",
     ],
 )
-def test_ways_of_not_knowing(text: str) -> None:
+def test_phrases_that_count_as_abstention(text: str) -> None:
     assert answers.has_abstained(said(text))
 
 
@@ -155,7 +155,7 @@ def test_ways_of_not_knowing(text: str) -> None:
         "",
     ],
 )
-def test_ways_of_knowing(text: str) -> None:
+def test_phrases_that_do_not_count_as_abstention(text: str) -> None:
     assert not answers.has_abstained(said(text))
 
 

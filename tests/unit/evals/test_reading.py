@@ -65,7 +65,7 @@ def test_questions_with_a_gold_document_are_queries_where_there_are_none(folder:
     assert found.relevant == {"line 1": {"o": 1}}
 
 
-def test_another_ending_of_the_usual_names_is_found(folder: Path) -> None:
+def test_variants_of_the_default_names_are_found(folder: Path) -> None:
     for name, suffix in (("queries", "jsonl"), ("qrels", "tsv")):
         (folder / f"{name}.{suffix}").rename(folder / f"{name}_train.{suffix}")
     assert len(read_set(folder).queries) == 1
@@ -82,7 +82,7 @@ def test_queries_without_a_relevant_document_are_left_out(folder: Path) -> None:
     assert [query.query_id for query in read_set(folder).queries] == ["q1"]
 
 
-def test_how_texts_are_cut_is_said_by_the_caller_or_else_by_the_set(folder: Path) -> None:
+def test_the_callers_chunking_overrides_the_sets(folder: Path) -> None:
     lines(folder / "set.json", {"chunking_strategy": {"type": "sentences"}})
     assert read_set(folder).chunking == {"type": "sentences"}
     assert read_set(folder, {"type": "structure"}).chunking == {"type": "structure"}
@@ -123,14 +123,14 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "rows", "message"), WRONG, ids=[message for _, _, message in WRONG])
-def test_what_is_wrong_is_told_with_its_place(folder: Path, name: str, rows: list[Any], message: str) -> None:
+def test_errors_name_the_file_and_line(folder: Path, name: str, rows: list[Any], message: str) -> None:
     lines(folder / name, *rows)
     with pytest.raises(InputError) as raised:
         read_set(folder)
     assert str(raised.value).startswith(f"{folder}/{message}")
 
 
-def test_what_is_not_utf_8_is_told_with_its_line(folder: Path) -> None:
+def test_invalid_utf_8_is_reported_with_its_line(folder: Path) -> None:
     (folder / "qa.jsonl").write_bytes(json.dumps(QUESTION).encode() + b"\n\xff\n")
     with pytest.raises(InputError, match=r"qa.jsonl:2: not valid UTF-8"):
         read_set(folder)
@@ -145,14 +145,14 @@ def test_what_is_not_utf_8_is_told_with_its_line(folder: Path) -> None:
         (["queries.jsonl", "qrels.tsv", "qa.jsonl"], "no queries or questions"),
     ],
 )
-def test_what_is_missing_is_told(folder: Path, gone: list[str], message: str) -> None:
+def test_missing_files_are_reported(folder: Path, gone: list[str], message: str) -> None:
     for name in gone:
         (folder / name).unlink()
     with pytest.raises(InputError, match=message):
         read_set(folder)
 
 
-def test_there_is_one_kind_of_documents(folder: Path) -> None:
+def test_a_set_has_a_corpus_or_a_folder_of_documents(folder: Path) -> None:
     (folder / "docs").mkdir()
     with pytest.raises(InputError, match=r"either corpus\.jsonl or a folder docs"):
         read_set(folder)
@@ -166,7 +166,7 @@ def test_there_is_one_kind_of_documents(folder: Path) -> None:
 # --- what a set is ---------------------------------------------------------------------------
 
 
-def test_the_hash_of_the_corpus_is_of_documents_and_cutting_alone(folder: Path) -> None:
+def test_the_corpus_hash_covers_only_documents_and_chunking(folder: Path) -> None:
     before = read_set(folder)
     lines(folder / "qa.jsonl", {**QUESTION, "answers": ["owls"]})
     other_question = read_set(folder)
