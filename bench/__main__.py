@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, print one table, write bench/out/NAME.json."""
+"""`python -m bench`: measures all cells, prints one table and writes bench/out/NAME.json."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.console import Console
 
 from bench import (
     cached,
-    during,
+    during_ingest,
     ingest,
     openai_chat,
     own_work,
@@ -29,10 +29,10 @@ from bench import (
     start,
     stream,
 )
-from bench.job import PeerJob, make_job, own_documents
+from bench.workload import Workload, make_workload, own_documents
 from rag.errors import RagError
 
-CELLS: dict[str, Callable[[PeerJob], report.CellResult]] = {
+CELLS: dict[str, Callable[[Workload], report.CellResult]] = {
     own_work.CELL: own_work.run,
     stream.CELL: stream.run,
     openai_chat.CELL: openai_chat.run,
@@ -42,7 +42,7 @@ CELLS: dict[str, Callable[[PeerJob], report.CellResult]] = {
     retrieve.CELL: retrieve.run,
     paths.CELL: paths.run,
     cached.CELL: cached.run,
-    during.CELL: during.run,
+    during_ingest.CELL: during_ingest.run,
     start.CELL: start.run,
 }
 OUT = Path(__file__).parent / "out"
@@ -50,15 +50,27 @@ OUT = Path(__file__).parent / "out"
 
 def options() -> argparse.ArgumentParser:
     cli = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    cli.add_argument("--only", nargs="+", choices=list(CELLS), metavar="CELL", help=f"of {', '.join(CELLS)}; all")
-    cli.add_argument("--quick", action="store_true", help="fewer requests and users: shows that it works")
-    cli.add_argument("--docs", nargs="+", type=Path, help="folders and files to ingest; the project's own papers")
-    cli.add_argument("--every", type=int, default=1, help="take every n-th file of them")
-    cli.add_argument("--questions", type=Path, help="JSON lines with a `question`; else made from headings")
-    cli.add_argument("--peers", type=Path, help="folder of the peers' scripts, to run them beside us")
-    cli.add_argument("--peer-python", action="append", default=[], metavar="NAME=PATH", help="a peer's interpreter")
-    cli.add_argument("--work", type=Path, help="keep logs and data there; a store that is there is used again")
-    cli.add_argument("--name", help="of the JSON file in bench/out; date and time")
+    cli.add_argument(
+        "--only",
+        nargs="+",
+        choices=list(CELLS),
+        metavar="CELL",
+        help=f"cells to measure: {', '.join(CELLS)}; default: all",
+    )
+    cli.add_argument("--quick", action="store_true", help="fewer requests and users, for a smoke test")
+    cli.add_argument(
+        "--docs", nargs="+", type=Path, help="folders and files to ingest; default: this project's documentation"
+    )
+    cli.add_argument("--every", type=int, default=1, help="take every n-th file")
+    cli.add_argument(
+        "--questions", type=Path, help="JSON Lines file with a `question` per line; default: made from headings"
+    )
+    cli.add_argument("--peers", type=Path, help="folder with scripts of other frameworks, to measure them as well")
+    cli.add_argument(
+        "--peer-python", action="append", default=[], metavar="NAME=PATH", help="Python interpreter of such a script"
+    )
+    cli.add_argument("--work", type=Path, help="folder for logs and data; an existing store in it is reused")
+    cli.add_argument("--name", help="name of the JSON file in bench/out; default: date and time")
     return cli
 
 
@@ -68,34 +80,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results: dict[str, report.CellResult] = {}
     try:
         with ExitStack() as stack:
-            job = _job(chosen, stack)
+            workload = _workload(chosen, stack)
             for name in chosen.only or CELLS:
                 console.print(f"[dim]measuring {name} ...[/]")
-                results[name] = CELLS[name](job)
+                results[name] = CELLS[name](workload)
             if chosen.peers:
-                results[peers.CELL] = peers.run(job, chosen.peers, _pythons(chosen.peer_python))
+                results[peers.CELL] = peers.run(workload, chosen.peers, _pythons(chosen.peer_python))
     except KeyboardInterrupt:
-        console.print("stopped; here is what was measured so far")
+        console.print("interrupted; these are the results so far")
         return 130
     except (RagError, RuntimeError, ValueError) as error:
         console.print(f"[red]failed:[/] {error}", markup=True, highlight=False)
         return 1
     finally:
-        _tell(results, chosen, console)
+        _report(results, chosen, console)
     return 0
 
 
-def _job(chosen: argparse.Namespace, stack: ExitStack) -> PeerJob:
+def _workload(chosen: argparse.Namespace, stack: ExitStack) -> Workload:
     work = chosen.work or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rag-bench-")))
     docs = chosen.docs or own_documents()
-    return make_job(docs, chosen.every, chosen.questions, work.absolute(), quick=chosen.quick)
+    return make_workload(docs, chosen.every, chosen.questions, work.absolute(), quick=chosen.quick)
 
 
 def _pythons(pairs: Sequence[str]) -> dict[str, str]:
     return {name: path for name, _, path in (pair.partition("=") for pair in pairs)}
 
 
-def _tell(results: dict[str, report.CellResult], chosen: argparse.Namespace, console: Console) -> None:
+def _report(results: dict[str, report.CellResult], chosen: argparse.Namespace, console: Console) -> None:
     if not results:
         return
     report.show([row for result in results.values() for row in result.rows], console)

@@ -1,8 +1,8 @@
-"""`python -m bench.at_scale`: `/retrieve` over HTTP beside bare Milvus calls of the same kind, with many chunks.
+"""`python -m bench.at_scale`: `/retrieve` over HTTP against the same Milvus calls made directly, with many chunks.
 
-The chunks' vectors are random and their words are made up, as frequent as words are; the service, its encoder, Milvus
-Lite and the questions' vectors are real. The service and the bare calls take turns, for a Milvus Lite file has one
-process at a time.
+The chunks have random vectors and made-up words with a Zipf distribution. The service, its encoder, Milvus Lite and the
+questions' vectors are real. The service and the direct calls take turns, because only one process at a time can open a
+Milvus Lite file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 from threadpoolctl import threadpool_limits
 
-from bench.document_side import STORE, DocumentSide, document_side
+from bench.in_process_retriever import STORE, InProcessRetriever, in_process_retriever
 from bench.report import summary
 from bench.servers import bundle, run_json
 from rag import config
@@ -30,9 +30,8 @@ from rag.adapters.milvus.rows import CHUNK_FIELDS
 from tests.fakes import FakeEmbedder, FakeEmbedders
 
 _DIMENSIONS = 384
-_DOCUMENT = 2000
-"""Chunks of one document."""
-_WORDS_A_CHUNK = 60
+_CHUNKS_PER_DOCUMENT = 2000
+_WORDS_PER_CHUNK = 60
 _WARM_UP = 5
 _PARTS = ("ka", "lo", "mi", "ne", "ru", "sa", "to", "vi", "xe", "zu", "bar", "den", "fil", "gon", "ham", "jet")
 _VOCABULARY = ["".join(parts) for parts in itertools.product(_PARTS, repeat=3)]
@@ -41,47 +40,47 @@ _WEIGHTS = [1 / rank for rank in range(1, len(_VOCABULARY) + 1)]
 
 
 def fill(folder: Path, chunks: int) -> str:
-    """A data folder of the service with so many chunks in `default`; the name of their collection in Milvus."""
+    """Fill the vector store `default` with this many chunks. Returns the name of its Milvus collection."""
     if (done := folder / "filled.json").is_file():
         return str(json.loads(done.read_text()))
     threadpool_limits(limits=1, user_api="blas")
     embedder = FakeEmbedder(_DIMENSIONS, config.EMBEDDED_ENCODER, at_random=True, keeps_calls=False)
-    with document_side(folder, FakeEmbedders(embedder), max_chars=512) as side:
+    with in_process_retriever(folder, FakeEmbedders(embedder), max_chars=512) as retriever:
         for number, text in enumerate(_texts(chunks)):
-            _ingest(side, f"document-{number}.txt", text)
-        collection = config.StoreSettings().prefix + side.collection.replace("-", "_d")
+            _ingest(retriever, f"document-{number}.txt", text)
+        collection = config.StoreSettings().prefix + retriever.collection.replace("-", "_d")
     done.write_text(json.dumps(collection))
     return collection
 
 
 def _texts(chunks: int) -> Iterator[str]:
-    """Documents whose paragraphs each become one chunk."""
-    chance = random.Random(1)
-    for first in range(0, chunks, _DOCUMENT):
-        count = min(_DOCUMENT, chunks - first)
-        paragraphs = (" ".join(_words(chance, _WORDS_A_CHUNK)) for _ in range(count))
+    """Documents in which each paragraph becomes one chunk."""
+    rng = random.Random(1)
+    for first in range(0, chunks, _CHUNKS_PER_DOCUMENT):
+        count = min(_CHUNKS_PER_DOCUMENT, chunks - first)
+        paragraphs = (" ".join(_words(rng, _WORDS_PER_CHUNK)) for _ in range(count))
         yield "\n\n".join(f"{first + n} {text}" for n, text in enumerate(paragraphs))
 
 
-def _words(chance: random.Random, count: int) -> list[str]:
-    return chance.choices(_VOCABULARY, _WEIGHTS, k=count)
+def _words(rng: random.Random, count: int) -> list[str]:
+    return rng.choices(_VOCABULARY, _WEIGHTS, k=count)
 
 
-def _ingest(side: DocumentSide, name: str, text: str) -> None:
-    job = side.library.ingest(STORE, [side.upload(name, text.encode())], {})
-    job = side.library.wait(job.job_id, 3600)
+def _ingest(retriever: InProcessRetriever, name: str, text: str) -> None:
+    job = retriever.library.ingest(STORE, [retriever.upload(name, text.encode())], {})
+    job = retriever.library.wait(job.job_id, 3600)
     if job.state != "completed" or job.file_counts.completed != 1:
-        raise RuntimeError(f"{name} was not taken in: {job}")
+        raise RuntimeError(f"{name} was not ingested: {job}")
 
 
 def measure(folder: Path, collection: str, rounds: int, questions: int) -> None:
-    chance = random.Random(2)
+    rng = random.Random(2)
     ours: list[float] = []
     bare: dict[str, list[float]] = {}
     for _ in range(rounds):
-        asked = [" ".join(_words(chance, 8)) for _ in range(questions)]
+        asked = [" ".join(_words(rng, 8)) for _ in range(questions)]
         ours += _ours(folder, asked)
-        for name, taken in run_json("bench.bare", _request(folder, collection, asked)).items():
+        for name, taken in run_json("bench.library_baseline", _request(folder, collection, asked)).items():
             bare.setdefault(name, []).extend(taken)
     searched = [dense + keyword for dense, keyword in zip(bare["dense"], bare["keyword"], strict=True)]
     steps = {name: summary(taken) for name, taken in {"/retrieve": ours, **bare, "searches": searched}.items()}
@@ -90,7 +89,7 @@ def measure(folder: Path, collection: str, rounds: int, questions: int) -> None:
     for part in ("p50", "p95"):
         own = steps["/retrieve"][part] - steps["encode"][part]
         ratio = own / steps["searches"][part]
-        print(f"  {part}: /retrieve without the encoder / bare searches = {ratio:.2f}", flush=True)
+        print(f"  {part}: /retrieve without the encoder / direct searches = {ratio:.2f}", flush=True)
 
 
 def _ours(folder: Path, questions: Sequence[str]) -> list[float]:
@@ -130,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cli.add_argument("--chunks", type=int, nargs="+", default=[10_000, 100_000])
     cli.add_argument("--rounds", type=int, default=2)
     cli.add_argument("--questions", type=int, default=60, help="in each round")
-    cli.add_argument("--folder", type=Path, help="where the chunks are kept for the next time")
+    cli.add_argument("--folder", type=Path, help="keep the chunks here and reuse them in the next run")
     chosen = cli.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="rag-scale-") as temporary:
         for chunks in chosen.chunks:

@@ -1,6 +1,6 @@
-"""`POST /retrieve` asked for the first time, again, and in other words that mean the same; one user.
+"""`POST /retrieve` uncached, repeated, and reworded (semantic cache); one user.
 
-Each comparison has a service of its own: where questions that mean the same count as one, few are ever cold.
+Each comparison starts its own service: with the semantic cache on, few questions are ever uncached.
 """
 
 from __future__ import annotations
@@ -11,56 +11,64 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from bench.job import INSTANT, PeerJob
-from bench.report import CellResult, ReportRow, summary, versus
+from bench.report import CellResult, ReportRow, compare, summary
 from bench.servers import bundle
+from bench.workload import INSTANT_BUNDLE, Workload
 
 CELL = "cached"
 WARM_UP = ("Is anybody there?", "Can you hear me?", "Shall we begin?")
-AGAIN = 5
-"""Times that each question is asked again."""
-ALIKE = 0.95
-"""Cosine from which questions count as the same."""
+REPEATS = 5
+"""How often each question is repeated."""
+SEMANTIC_THRESHOLD = 0.95
+"""Cosine at or above which two questions share a cache entry."""
 
 
 @dataclass(slots=True)
 class CachedLatencies:
     milliseconds: list[float] = field(default_factory=list)
-    """As the client saw them."""
+    """Measured by the client."""
     inside_ms: list[float] = field(default_factory=list)
-    """What the service says that finding a kept result took; only of those that were kept."""
+    """Cache lookup time as the service reports it; cache hits only."""
 
     @property
-    def share(self) -> float:
-        """Of the answers that were kept ones."""
+    def hit_rate(self) -> float:
+        """Share of answers that came from the cache."""
         return len(self.inside_ms) / len(self.milliseconds)
 
     def details(self) -> dict[str, object]:
-        return {"seen_ms": summary(self.milliseconds), "inside_ms": summary(self.inside_ms), "cached": self.share}
+        return {"seen_ms": summary(self.milliseconds), "inside_ms": summary(self.inside_ms), "cached": self.hit_rate}
 
 
-def run(job: PeerJob) -> CellResult:
-    job.fill()
-    questions = list(dict.fromkeys(job.take(40 if job.quick else 120)))
-    cold, warm = _asked(job, questions, list(questions) * AGAIN, "cached-equal")
-    _, alike = _asked(job, questions, [_reworded(q) for q in questions], "cached-alike", RAG_CACHE__SEMANTIC=str(ALIKE))
-    if cold.share:
-        raise RuntimeError("some questions were known before they were asked: the figures would mean nothing")
+def run(workload: Workload) -> CellResult:
+    workload.fill()
+    questions = list(dict.fromkeys(workload.take(40 if workload.quick else 120)))
+    cold, warm = _cold_and_warm(workload, questions, list(questions) * REPEATS, "cached-equal")
+    _, alike = _cold_and_warm(
+        workload,
+        questions,
+        [_reworded(q) for q in questions],
+        "cached-alike",
+        RAG_CACHE__SEMANTIC=str(SEMANTIC_THRESHOLD),
+    )
+    if cold.hit_rate:
+        raise RuntimeError("some first-time questions were answered from the cache: the figures would be meaningless")
     rows = [
-        _row("asked again / first", warm, cold, at_most=0.5),
-        _row("in other words / first", alike, cold),
-        ReportRow(CELL, "a kept result, p50, inside the service", "ms", summary(warm.inside_ms)["p50"]),
+        _row("repeated / uncached", warm, cold, at_most=0.5),
+        _row("reworded / uncached", alike, cold),
+        ReportRow(CELL, "cache hit, p50, inside the service", "ms", summary(warm.inside_ms)["p50"]),
     ]
     parts = {"cold": cold, "warm": warm, "alike": alike}
     return CellResult(rows, {name: part.details() for name, part in parts.items()})
 
 
-def _asked(
-    job: PeerJob, first: Sequence[str], then: Sequence[str], log: str, **environment: str
+def _cold_and_warm(
+    workload: Workload, first: Sequence[str], then: Sequence[str], log: str, **environment: str
 ) -> tuple[CachedLatencies, CachedLatencies]:
-    """What the questions took in a new service, and what the ones behind them did."""
+    """Latencies of the first questions and of the following ones, in a newly started service."""
     with (
-        bundle(job.data_dir, job.log(log), INSTANT, RAG_CACHE__RETRIEVALS="true", **environment) as server,
+        bundle(
+            workload.data_dir, workload.log(log), INSTANT_BUNDLE, RAG_CACHE__RETRIEVALS="true", **environment
+        ) as server,
         httpx.Client(base_url=server.url, timeout=60) as client,
     ):
         _ask(client, WARM_UP)
@@ -79,11 +87,11 @@ def _ask(client: httpx.Client, questions: Sequence[str]) -> CachedLatencies:
 
 
 def _reworded(question: str) -> str:
-    """Another text, and no other question."""
+    """The same question with another wording."""
     return f"{question.rstrip('?. ')}, please?"
 
 
 def _row(what: str, ours: CachedLatencies, cold: CachedLatencies, *, at_most: float | None = None) -> ReportRow:
-    own, floor = summary(ours.milliseconds), summary(cold.milliseconds)
-    note = f"{ours.share:.0%} of {own['n']:.0f} were kept; p95 {own['p95']:.1f} / {floor['p95']:.1f} ms"
-    return versus(CELL, f"one question, p50, {what}", "ms", own["p50"], floor["p50"], at_most=at_most, note=note)
+    own, baseline = summary(ours.milliseconds), summary(cold.milliseconds)
+    note = f"{ours.hit_rate:.0%} of {own['n']:.0f} were cache hits; p95 {own['p95']:.1f} / {baseline['p95']:.1f} ms"
+    return compare(CELL, f"one question, p50, {what}", "ms", own["p50"], baseline["p50"], at_most=at_most, note=note)

@@ -1,4 +1,4 @@
-"""`POST /ingest`, as the command line uses it, against the bare encoder on the same passages sorted by length."""
+"""`POST /ingest`, as the command line calls it, against the encoder alone on the same passages sorted by length."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.job import INSTANT, PeerJob
-from bench.report import CellResult, ReportRow, spread, versus
+from bench.report import CellResult, ReportRow, compare, spread
 from bench.servers import bundle, run_json
+from bench.workload import INSTANT_BUNDLE, Workload
 from rag import config
 from rag.adapters import model_files
 
 CELL = "ingest"
-MODULE = "bench.bare"
+MODULE = "bench.library_baseline"
 BATCH = 32
-"""sentence-transformers' own default."""
-FLOOR_PASSAGES = 1500
-"""Of more, the floor is given some of each length: the same mixture, in bounded time."""
+"""Default of sentence-transformers."""
+BASELINE_PASSAGES = 1500
+"""The baseline encodes at most about this many passages, sampled over all lengths, to bound its time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Speed:
-    """Of one run over many chunks."""
+class EncodingRate:
+    """Throughput and CPU cost of one run over many chunks."""
 
     chunks: int
     seconds: float
     cpu_s: float
-    """Of all processes that took part."""
+    """CPU seconds of all processes involved."""
 
     @property
     def rate(self) -> float:
@@ -36,47 +36,49 @@ class Speed:
 
     @property
     def cpu_ms(self) -> float:
-        """A chunk."""
+        """CPU milliseconds per chunk."""
         return self.cpu_s * 1000 / self.chunks
 
 
-def run(job: PeerJob) -> CellResult:
-    passages = job.passages()
-    sample = some_of_each_length(passages, FLOOR_PASSAGES)
-    before = bare_speed(sample)
-    ours, by_process = _ingest(job)
-    after = bare_speed(sample)
+def run(workload: Workload) -> CellResult:
+    passages = workload.passages()
+    sample = sample_by_length(passages, BASELINE_PASSAGES)
+    before = encoder_rate(sample)
+    ours, by_process = _ingest(workload)
+    after = encoder_rate(sample)
     if ours.chunks != len(passages):
         raise RuntimeError(f"the service made {ours.chunks} chunks, the encoder was given {len(passages)}")
-    floors = [before, after]
-    note = f"{ours.chunks} chunks; floor noise {spread([floor.rate for floor in floors]):.0%}"
-    rate, cpu = (statistics.fmean(values) for values in zip(*((f.rate, f.cpu_ms) for f in floors), strict=True))
+    baselines = [before, after]
+    note = f"{ours.chunks} chunks; baseline noise {spread([baseline.rate for baseline in baselines]):.0%}"
+    rate, cpu = (statistics.fmean(values) for values in zip(*((b.rate, b.cpu_ms) for b in baselines), strict=True))
     rows: list[ReportRow] = [
-        versus(CELL, "ingest", "chunks/s", ours.rate, rate, at_least=0.95, note=note),
-        versus(CELL, "CPU, all processes", "ms a chunk", ours.cpu_ms, cpu),
+        compare(CELL, "ingest", "chunks/s", ours.rate, rate, at_least=0.95, note=note),
+        compare(CELL, "CPU, all processes", "ms per chunk", ours.cpu_ms, cpu),
     ]
-    details = {"chunks": ours.chunks, "files": len(job.uploads), "seconds": ours.seconds, "cpu_s": by_process}
-    return CellResult(rows, {**details, "floor_chunks": len(sample), "floors": [floor.rate for floor in floors]})
+    details = {"chunks": ours.chunks, "files": len(workload.uploads), "seconds": ours.seconds, "cpu_s": by_process}
+    return CellResult(
+        rows, {**details, "baseline_chunks": len(sample), "baselines": [baseline.rate for baseline in baselines]}
+    )
 
 
-def _ingest(job: PeerJob) -> tuple[Speed, dict[str, float]]:
-    """Into an empty store, which the cells after this one use; and the CPU seconds of each process."""
-    job.empty()
-    with bundle(job.data_dir, job.log(CELL), INSTANT) as server:
+def _ingest(workload: Workload) -> tuple[EncodingRate, dict[str, float]]:
+    """Ingest into an empty store, which later cells reuse. Returns the rate and the CPU seconds of each process."""
+    workload.empty()
+    with bundle(workload.data_dir, workload.log(CELL), INSTANT_BUNDLE) as server:
         cpu_before, started = server.cpu_s(), time.perf_counter()
-        files = job.ingest(server)
+        files = workload.ingest(server)
         seconds, cpu_after = time.perf_counter() - started, server.cpu_s()
-    (job.data_dir / "filled").touch()
+    (workload.data_dir / "filled").touch()
     used = {name: spent - cpu_before.get(name, 0.0) for name, spent in cpu_after.items()}
-    return Speed(sum(int(file["chunks"]) for file in files), seconds, sum(used.values())), used
+    return EncodingRate(sum(int(file["chunks"]) for file in files), seconds, sum(used.values())), used
 
 
-def some_of_each_length(passages: Sequence[str], count: int) -> list[str]:
-    """About `count` of them, evenly from the shortest to the longest."""
+def sample_by_length(passages: Sequence[str], count: int) -> list[str]:
+    """About `count` passages, evenly spread from the shortest to the longest."""
     return sorted(passages, key=len)[:: max(1, len(passages) // count)]
 
 
-def bare_speed(passages: Sequence[str]) -> Speed:
+def encoder_rate(passages: Sequence[str]) -> EncodingRate:
     settings = config.load()
     request = {
         "do": "encode",
@@ -87,4 +89,4 @@ def bare_speed(passages: Sequence[str]) -> Speed:
         "batch_size": BATCH,
     }
     answer = run_json(MODULE, request)
-    return Speed(len(passages), float(answer["seconds"]), float(answer["cpu_seconds"]))
+    return EncodingRate(len(passages), float(answer["seconds"]), float(answer["cpu_seconds"]))

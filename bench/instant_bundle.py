@@ -1,7 +1,7 @@
-"""The bundle with a language model that answers at once: what is left is our own work.
+"""The bundle with a stub language model that answers at once, to measure everything else.
 
-`bentoml serve bench.instant_bundle:RAG`. Everything but the engine is real. With the environment variable
-`BENCH_PROMPTS` each prompt's token ids are written to that file, one JSON array a line, in the order of the requests.
+Start it with `bentoml serve bench.instant_bundle:RAG`. Everything but the engine is real. If the environment variable
+`BENCH_PROMPTS` names a file, each prompt's token ids are written to it in request order, one JSON array per line.
 """
 
 from __future__ import annotations
@@ -24,6 +24,6 @@ def _instant_llm_api() -> tuple[LlmApi, InstantEngine]:
 
 bootstrap.llm_api = _instant_llm_api
 
-from service import LLM, RAG, Embedder, Retriever  # noqa: E402 - it takes what bootstrap holds
+from service import LLM, RAG, Embedder, Retriever  # noqa: E402 - it reads the patched bootstrap
 
 __all__ = ["LLM", "RAG", "Embedder", "Retriever"]

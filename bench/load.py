@@ -1,4 +1,4 @@
-"""Closed-loop load: so many users, each with one request open at a time, against a stream of server-sent events."""
+"""Closed-loop load generator for streams of server-sent events: each user has one open request at a time."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class LoadAnswer:
     first_token_s: float | None = None
     total_s: float = 0.0
     tokens: int = 0
-    """As the server counted them."""
+    """As the server reports them."""
     error: str = ""
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one level of users saw."""
+    """Results at one number of concurrent users."""
 
     users: int
     wall_s: float
@@ -58,10 +58,10 @@ class Load:
 
 
 def measure(calls: Sequence[Call], users: int, warm_up: Sequence[Call] = ()) -> Load:
-    """All `calls`, with `users` open at a time, after the calls to warm up with.
+    """Run all `calls` with `users` of them open at a time, after the warm-up calls.
 
     Raises:
-        RuntimeError: a request failed; figures with failures in them mean nothing.
+        RuntimeError: a request failed, which makes the figures meaningless.
     """
     load = asyncio.run(_measure(calls, users, warm_up))
     if load.errors:
@@ -86,14 +86,14 @@ async def _measure(calls: Sequence[Call], users: int, warm_up: Sequence[Call]) -
 
 
 async def stream(session: aiohttp.ClientSession, call: Call) -> LoadAnswer:
-    """One request. Never raises: what went wrong is in `error`."""
+    """One request. Never raises; failures are reported in `error`."""
     answer, started = LoadAnswer(), time.perf_counter()
     try:
         async with session.post(call.url, json=call.body) as response:
             if response.status != 200:
                 answer.error = f"HTTP {response.status}: {(await response.text())[:300]}"
             elif not await _read(response, answer, started):
-                answer.error = "the stream ended too early"
+                answer.error = "the stream ended without its final event"
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         answer.error = f"{type(error).__name__}: {error}"
     answer.total_s = time.perf_counter() - started
@@ -101,7 +101,7 @@ async def stream(session: aiohttp.ClientSession, call: Call) -> LoadAnswer:
 
 
 async def _read(response: aiohttp.ClientResponse, answer: LoadAnswer, started: float) -> bool:
-    """Whether the stream came to its proper end: our `done`, or OpenAI's `[DONE]`."""
+    """Whether the stream ended with its final event: our `done`, or OpenAI's `[DONE]`."""
     name = ""
     async for line in response.content:
         if line.startswith(b"event: "):
@@ -111,7 +111,7 @@ async def _read(response: aiohttp.ClientResponse, answer: LoadAnswer, started: f
             if data == b"[DONE]":
                 return True
             if name == "token" and answer.first_token_s is not None:
-                continue  # no time is spent on what is not needed
+                continue  # only the first token is timed: skip parsing
             _note(name, json.loads(data), answer, started)
             if name in ("done", "error") or answer.error:
                 return name == "done"
@@ -130,7 +130,7 @@ def _note(name: str, data: dict[str, Any], answer: LoadAnswer, started: float) -
 
 
 def _has_text(name: str, data: dict[str, Any]) -> bool:
-    """Ours says `token`; a peer has a field of that name; OpenAI's completions have choices."""
+    """Our event is named `token`; peers send a field of that name; OpenAI's completions have `choices`."""
     if name:
         return name == "token"
     return bool(data.get("token")) or any(choice.get("text") for choice in data.get("choices") or ())

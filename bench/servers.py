@@ -1,4 +1,4 @@
-"""Starts processes and sees to it that none is left, also when the user presses Ctrl-C."""
+"""Starts server processes and makes sure that none survives, even after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Server:
                 return
             time.sleep(_POLL_S)
         tail = self.log.read_text(errors="replace")[-4000:]
-        raise RuntimeError(f"{self.url} did not get ready:\n{tail}")
+        raise RuntimeError(f"{self.url} did not become ready:\n{tail}")
 
     def stop(self) -> None:
         family = self.family()
@@ -86,7 +86,7 @@ class Server:
 def serving(
     command: Sequence[str], url: str, health: str, log: Path, environment: Mapping[str, str], cwd: Path = ROOT
 ) -> Iterator[Server]:
-    """A server that is ready; it has a session of its own, so Ctrl-C reaches it only through us."""
+    """A running, ready server. It has its own session, so that Ctrl-C reaches it only through this process."""
     started = time.perf_counter()
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -102,7 +102,7 @@ def serving(
 
 @contextlib.contextmanager
 def bundle(data_dir: Path, log: Path, target: str = "service:RAG", **environment: str) -> Iterator[Server]:
-    """Our bundle, as `make serve` starts it, but without its cache: who measures asks some questions twice."""
+    """The bundle as `make serve` starts it, but without the retrieval cache, because benchmarks repeat questions."""
     port = free_port()
     command = [sys.executable, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
     own = {"RAG_DATA_DIR": str(data_dir), "BENTOML_DO_NOT_TRACK": "1"}
@@ -113,9 +113,10 @@ def bundle(data_dir: Path, log: Path, target: str = "service:RAG", **environment
 
 @contextlib.contextmanager
 def vllm_server(log: Path, **engine: Any) -> Iterator[Server]:
-    """vLLM's own OpenAI server, with the model folder and the engine arguments of our LLM service.
+    """vLLM's own OpenAI server, with the model folder and engine arguments of our LLM service.
 
-    `engine`: arguments on top of those.
+    Args:
+        engine: Further engine arguments.
     """
     port, settings = free_port(), config.load()
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--host", "127.0.0.1", "--port", str(port)]
@@ -131,9 +132,9 @@ def vllm_server(log: Path, **engine: Any) -> Iterator[Server]:
 
 
 def engine_options(settings: config.Settings, more: Mapping[str, Any]) -> list[str]:
-    """The engine's arguments as options of vLLM's command line."""
+    """The engine arguments as options of vLLM's command line."""
     names = [name.lower() for name in settings.llm.engine]
-    known = dataclasses.make_dataclass("Known", names)  # our own service checks the names against vLLM's
+    known = dataclasses.make_dataclass("Known", names)  # the names were already checked by our service
     model = model_files.llm_folder(settings)
     arguments = engine_arguments(model, settings.llm, on_cpu=_vllm_is_on_cpu(), known=known) | dict(more)
     return [option for name, value in arguments.items() for option in _option(name.replace("_", "-"), value)]
@@ -147,14 +148,14 @@ def _option(name: str, value: Any) -> list[str]:
 
 @functools.cache
 def _vllm_is_on_cpu() -> bool:
-    """Asked in a process of its own: importing vLLM takes long and leaves threads."""
+    """Checked in a subprocess, because importing vLLM is slow and leaves threads."""
     code = "from vllm.platforms import current_platform as p; print(p.is_cpu())"
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
     return done.stdout.split()[-1] == b"True"
 
 
 def run_json(module: str, request: Mapping[str, Any]) -> Any:
-    """Run `python -m module` with a JSON request on stdin; its last line is its JSON answer."""
+    """Run `python -m module` with a JSON request on stdin; the last line of its output is the JSON answer."""
     with subprocess.Popen(
         [sys.executable, "-m", module], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -177,7 +178,7 @@ def _is_ok(url: str) -> bool:
 
 
 def process_name(process: psutil.Process) -> str:
-    """The service that it is, or what else it does."""
+    """Name of the BentoML service, or the role of the process."""
     line = " ".join(process.cmdline())
     if match := _SERVICE.search(line):
         return match[1]

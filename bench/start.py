@@ -1,4 +1,4 @@
-"""From the start of the process to ready, models prepared and store filled, and the memory of each process."""
+"""Time from process start to readiness, with models prepared and a filled store, and the memory of each process."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 
 import psutil
 
-from bench.job import PeerJob
 from bench.load import WARM_UP, measure
-from bench.report import CellResult, ReportRow, versus
+from bench.report import CellResult, ReportRow, compare
 from bench.servers import Server, bundle, process_name, vllm_server
+from bench.workload import Workload
 
 CELL = "start"
 _MIB = 2**20
@@ -18,23 +18,23 @@ _MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """MiB of one process."""
+    """Memory of one process, in MiB."""
 
     name: str
     rss: float
     pss: float
-    """Its own pages and its share of those that it shares; the same as `rss` where the system does not tell."""
+    """Proportional set size; equal to `rss` on systems that do not report it."""
 
 
-def run(job: PeerJob) -> CellResult:
-    job.fill()
-    with vllm_server(job.log("start-vllm")) as server:
+def run(workload: Workload) -> CellResult:
+    workload.fill()
+    with vllm_server(workload.log("start-vllm")) as server:
         theirs, their_memory = server.ready_s, _memory(server)
-    with bundle(job.data_dir, job.log("start-ours")) as server:
-        ours, asks = server.ready_s, job.asks(server, job.take(4))
-        measure(asks, users=WARM_UP)  # each process has done its work once
+    with bundle(workload.data_dir, workload.log("start-ours")) as server:
+        ours, asks = server.ready_s, workload.asks(server, workload.take(4))
+        measure(asks, users=WARM_UP)  # so that every process has worked once
         our_memory = _memory(server)
-    rows = [versus(CELL, "start to ready", "s", ours, theirs, at_most=1.15)]
+    rows = [compare(CELL, "start to ready", "s", ours, theirs, at_most=1.15)]
     rows += [_total("RSS", [m.rss for m in our_memory], [m.rss for m in their_memory])]
     rows += [_total("PSS, shared pages divided", [m.pss for m in our_memory], [m.pss for m in their_memory])]
     rows += [ReportRow(CELL, f"memory, {m.name}", "MiB, RSS", m.rss, note=f"PSS {m.pss:,.0f}") for m in our_memory]
@@ -46,7 +46,7 @@ def run(job: PeerJob) -> CellResult:
 
 
 def _total(what: str, ours: Sequence[float], theirs: Sequence[float]) -> ReportRow:
-    return versus(CELL, f"memory, all, {what}", "MiB", sum(ours), sum(theirs))
+    return compare(CELL, f"memory, all, {what}", "MiB", sum(ours), sum(theirs))
 
 
 def _memory(server: Server) -> list[Memory]:
@@ -55,7 +55,7 @@ def _memory(server: Server) -> list[Memory]:
 
 
 def _of(process: psutil.Process) -> Memory | None:
-    """None for a process that has just ended."""
+    """None if the process has just ended."""
     try:
         full = process.memory_full_info()
         return Memory(process_name(process), full.rss / _MIB, getattr(full, "pss", full.rss) / _MIB)

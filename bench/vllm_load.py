@@ -1,8 +1,8 @@
 """vLLM's own load generator, `vllm bench serve --backend openai-chat`, in a process of its own.
 
-`python -m bench.vllm_load`, a JSON request on stdin: `{"tokenizer", "input_len", "output_len", "turns"}`, where each
-turn has a `base_url`, a `model` and a number of `users` and of `prompts` -> what vLLM reports of each turn. The command
-itself cannot be started from vLLM's CPU wheel.
+`python -m bench.vllm_load` reads a JSON request on stdin: `{"tokenizer", "input_len", "output_len", "turns"}`. Each
+turn has a `base_url`, a `model`, a number of `users` and a number of `prompts`. Prints vLLM's report of each turn. The
+command-line entry point itself does not work in vLLM's CPU wheel.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, cast
 
-_KEPT = (
+_REPORTED = (
     "completed",
     "failed",
     "total_output_tokens",
@@ -33,7 +33,7 @@ def run(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     reports = []
     for turn in request["turns"]:
         report = serve.main(parser.parse_args(_options(request, turn)))
-        reports.append({name: report[name] for name in _KEPT if name in report})
+        reports.append({name: report[name] for name in _REPORTED if name in report})
     return reports
 
 
@@ -61,7 +61,7 @@ def _options(request: Mapping[str, Any], turn: Mapping[str, Any]) -> list[str]:
 
 
 if __name__ == "__main__":
-    asked = json.load(sys.stdin)
+    request = json.load(sys.stdin)
     with contextlib.redirect_stdout(sys.stderr):
-        answer = run(asked)
+        answer = run(request)
     print(json.dumps(answer))

@@ -1,7 +1,7 @@
-"""`python -m evals.milvus_docs FOLDER TO`: the documentation of Milvus and the questions of its FAQ, as a set.
+"""`python -m evals.milvus_docs FOLDER TO`: make a set from the documentation of Milvus and its FAQ.
 
-FOLDER has the documentation in `site/en` and the questions in `gold/faq_qa.jsonl`; only these are copied. A page that
-repeats a question of the gold answers word for word is left out.
+FOLDER has the documentation in `site/en`, which is referenced, and the questions in `gold/faq_qa.jsonl`, which are
+converted. A page that repeats one of the questions verbatim is excluded.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from evals.harness.eval_set import BadInput
+from evals.harness.eval_set import InputError
 from evals.harness.set_reader import read_set
 
 SITE = "site/en"
-LEFT_OUT = "integrations/milvus_rag_with_vllm.md"
+EXCLUDED = "integrations/milvus_rag_with_vllm.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         write(chosen.folder, chosen.to)
         made = read_set(chosen.to)
-    except (OSError, ValueError, KeyError, BadInput) as error:
+    except (OSError, ValueError, KeyError, InputError) as error:
         print(f"failed: {error}", file=sys.stderr)
         return 1
     print(f"{chosen.to}: {len(made.documents)} documents, {len(made.questions)} questions")
@@ -40,7 +40,7 @@ def write(folder: Path, to: Path) -> None:
         "name": "milvus_docs",
         "licence": "Apache-2.0, milvus-io/milvus-docs",
         "docs": str((folder / SITE).resolve()),
-        "exclude": [LEFT_OUT],
+        "exclude": [EXCLUDED],
     }
     (to / "set.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     gold = (folder / "gold" / "faq_qa.jsonl").read_text(encoding="utf-8").splitlines()

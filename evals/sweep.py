@@ -1,9 +1,9 @@
-"""`python -m evals.sweep SET --report SET ...`: choose how passages are found, and tell what that brings elsewhere.
+"""`python -m evals.sweep SET --report SET ...`: tune the retrieval options and report the result.
 
-Through the running service, by the `retrieval` object of its requests. SET's queries are split in two by a seeded hash:
-each stage takes the options with the best mean on one half; the other half, and the sets of --report, are only asked at
-the end. What was measured is kept in --work, so that a sweep that was stopped, or ran out of --minutes, goes on there;
-for a service that has changed meanwhile, name another folder.
+Options are set in the `retrieval` object of requests to a running service. A seeded hash splits SET's queries into two
+halves: each stage takes the options with the best mean on one half; the other half and the sets of --report are only
+measured at the end. Measurements are stored in --work, so that a sweep that was stopped or ran out of --minutes can be
+resumed. If the service has changed since, use another folder.
 """
 
 from __future__ import annotations
@@ -20,88 +20,94 @@ from typing import Any
 
 import httpx
 
-from evals import outcome
+from evals import sweep_report
 from evals.harness import ranking
 from evals.harness.client import Config
-from evals.harness.eval_set import BadInput, EvalSet
-from evals.harness.indexed_set import IndexedSet
+from evals.harness.eval_set import EvalSet, InputError
+from evals.harness.eval_store import EvalStore
 from evals.harness.run import Runner
 from evals.harness.set_reader import read_set
 from evals.harness.statistics import mean
-from evals.split import halves
-from evals.stages import STAGES, START, Options, Stage
+from evals.sweep_split import halves
+from evals.sweep_stages import STAGES, START, Options, Stage
 from rag.types import JsonObject
 from rag.upload import ServiceError
 
 METRIC = ranking.NDCG_10
 TOP_K = 10
-WORTH_IT = 0.001
-"""A gain below this does not justify what is dearer, or less plain: the first of a stage's options stays."""
+MIN_GAIN = 0.001
+"""A smaller gain does not justify more expensive or complex options: the stage's first option is taken instead."""
 
 
-class OutOfTime(Exception):
-    """There is no time left for another measurement."""
+class TimeBudgetExceeded(Exception):
+    """The time budget of --minutes is used up."""
 
 
 def options() -> argparse.ArgumentParser:
     cli = argparse.ArgumentParser(prog="python -m evals.sweep", description=__doc__)
-    cli.add_argument("set", type=Path, metavar="SET", help="half of its queries are tuned on")
-    cli.add_argument("--report", nargs="*", type=Path, default=[], metavar="SET", help="sets that are only reported on")
-    cli.add_argument("--stages", nargs="+", choices=[stage.name for stage in STAGES], help="some of them; all")
-    cli.add_argument("--start", type=json.loads, default={}, metavar="JSON", help="options to start from, unlike START")
-    cli.add_argument("--queries", type=int, help="at most so many of each half and set")
+    cli.add_argument(
+        "set", type=Path, metavar="SET", help="set whose queries are split into a tuning half and a held-out half"
+    )
+    cli.add_argument(
+        "--report", nargs="*", type=Path, default=[], metavar="SET", help="further sets, for the report only"
+    )
+    cli.add_argument(
+        "--stages", nargs="+", choices=[stage.name for stage in STAGES], help="stages to run; default: all"
+    )
+    cli.add_argument("--start", type=json.loads, default={}, metavar="JSON", help="changes to the start options")
+    cli.add_argument("--queries", type=int, help="maximum number of queries of each half and set")
     cli.add_argument("--slow-queries", type=int, default=120, help="the same for stages that rerank (120)")
-    cli.add_argument("--minutes", type=float, default=60.0, help="after which nothing more is begun (60)")
+    cli.add_argument("--minutes", type=float, default=60.0, help="time budget (60)")
     cli.add_argument("--seed", type=int, default=0)
     cli.add_argument("--concurrency", type=int, default=8)
     cli.add_argument("--url", default="http://localhost:3000")
-    cli.add_argument("--work", type=Path, default=Path("evals/out/sweep"), help="where measurements are kept")
-    cli.add_argument("--to", type=Path, default=Path("evals/results/sweep"), help="the result: TO.json and TO.md")
+    cli.add_argument("--work", type=Path, default=Path("evals/out/sweep"), help="folder for measurements")
+    cli.add_argument("--to", type=Path, default=Path("evals/results/sweep"), help="result files: TO.json and TO.md")
     return cli
 
 
 @dataclass(slots=True)
 class Sweep:
-    """Measures options once, and remembers what they brought."""
+    """Measures options, each at most once, and stores the results."""
 
     runner: Runner
     work: Path
     deadline: float
-    """Of `time.monotonic()`."""
-    shelves: dict[str, IndexedSet] = field(default_factory=dict)
+    """In terms of `time.monotonic()`."""
+    stores: dict[str, EvalStore] = field(default_factory=dict)
 
     def values(self, chosen: EvalSet, request: Mapping[str, Any], metric: str = METRIC) -> dict[str, float]:
-        """The metric of each query. Raises OutOfTime."""
+        """The metric's value for each query. Raises TimeBudgetExceeded."""
         path = self.work / f"{chosen.name}-{_key(chosen, request)}.json"
         if path.is_file():
-            kept: dict[str, float] = json.loads(path.read_text())["per_query"][metric]
-            return kept
+            values: dict[str, float] = json.loads(path.read_text())["per_query"][metric]
+            return values
         if time.monotonic() > self.deadline:
-            raise OutOfTime
-        if chosen.corpus_hash not in self.shelves:
-            self.shelves[chosen.corpus_hash] = self.runner.shelve(chosen)
-        found = self.runner.retrieval(chosen, self.shelves[chosen.corpus_hash], Config("sweep", request))
-        told = {"set": chosen.name, "request": dict(request), "latency_ms": found.latency and found.latency.p50}
+            raise TimeBudgetExceeded
+        if chosen.corpus_hash not in self.stores:
+            self.stores[chosen.corpus_hash] = self.runner.index(chosen)
+        found = self.runner.retrieval(chosen, self.stores[chosen.corpus_hash], Config("sweep", request))
+        record = {"set": chosen.name, "request": dict(request), "latency_ms": found.latency and found.latency.p50}
         self.work.mkdir(parents=True, exist_ok=True)
-        path.with_suffix(".part").write_text(json.dumps({**told, "per_query": found.per_query}))
+        path.with_suffix(".part").write_text(json.dumps({**record, "per_query": found.per_query}))
         path.with_suffix(".part").rename(path)
         return dict(found.per_query[metric])
 
     def stage(self, stage: Stage, tune: EvalSet, best: Options) -> tuple[Options, list[JsonObject]]:
-        """The best options of the stage, and what each of them brought."""
+        """The best options of the stage, and a row for each one tried."""
         rows: list[JsonObject] = []
         for tried in stage.tries(best):
             values = self.values(tune, {"top_k": TOP_K, "retrieval": tried})
             rows.append({"options": dict(tried), METRIC: sum(values.values()) / len(values), "queries": len(values)})
             print(f"{stage.name}: {METRIC} {rows[-1][METRIC]:.4f} {json.dumps(_difference(best, tried))}", flush=True)
         highest = max(row[METRIC] for row in rows)
-        chosen = next(row for row in rows if row[METRIC] > highest - WORTH_IT)
+        chosen = next(row for row in rows if row[METRIC] > highest - MIN_GAIN)
         return chosen["options"], rows
 
 
 def _key(chosen: EvalSet, request: Mapping[str, Any]) -> str:
-    told = json.dumps([chosen.set_hash, request], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    identity = json.dumps([chosen.set_hash, request], sort_keys=True)
+    return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 
 def _difference(before: Options, after: Options) -> Options:
@@ -109,19 +115,19 @@ def _difference(before: Options, after: Options) -> Options:
 
 
 def main(arguments: Sequence[str] | None = None, transport: httpx.BaseTransport | None = None) -> int:
-    """Exit code 3: out of time. `transport`: in place of the network."""
+    """Exit code 3: the time budget was used up. `transport` replaces the network in tests."""
     chosen = options().parse_args(arguments)
     try:
         with httpx.Client(base_url=chosen.url, timeout=300, transport=transport) as client:
             runner = Runner(client, concurrency=chosen.concurrency, seed=chosen.seed, answers=False)
             result = run(Sweep(runner, chosen.work, time.monotonic() + chosen.minutes * 60), chosen)
-    except (BadInput, ServiceError, httpx.TransportError) as error:
+    except (InputError, ServiceError, httpx.TransportError) as error:
         print(f"failed: {error}", file=sys.stderr)
         return 1
-    outcome.write(result, chosen.to)
+    sweep_report.write(result, chosen.to)
     print(f"written to {chosen.to}.json and {chosen.to}.md")
     if not result["finished"]:
-        print("out of time: run it again to go on", file=sys.stderr)
+        print("the time budget is used up: run the command again to continue", file=sys.stderr)
     return 0 if result["finished"] else 3
 
 
@@ -132,18 +138,18 @@ def run(sweep: Sweep, chosen: argparse.Namespace) -> JsonObject:
     best: Options = {**START, **chosen.start}
     try:
         for stage in (stage for stage in STAGES if chosen.stages is None or stage.name in chosen.stages):
-            asked = tune.sample(chosen.slow_queries, chosen.seed) if stage.is_slow else tune
-            best, rows = sweep.stage(stage, asked, best)
+            sample = tune.sample(chosen.slow_queries, chosen.seed) if stage.is_slow else tune
+            best, rows = sweep.stage(stage, sample, best)
             result["stages"].append({"name": stage.name, "best": dict(best), "tried": rows})
         result["report"] = [row for one in reported for row in _report(sweep, one, best)]
         result["finished"] = True
-    except OutOfTime:
+    except TimeBudgetExceeded:
         pass
     return {**result, "best": dict(best)}
 
 
 def _report(sweep: Sweep, chosen: EvalSet, best: Options) -> list[JsonObject]:
-    """What the choice brings on queries that it was not made on, beside what it is chosen over."""
+    """The chosen options against the alternatives, on held-out queries."""
     configs: dict[str, JsonObject] = {
         "dense": {"mode": "dense", "retrieval": {"duplicates": 1.0, "rerank": False}},
         "start": {"retrieval": dict(START)},

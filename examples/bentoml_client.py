@@ -1,4 +1,4 @@
-"""BentoML's own client: find passages, then ask and read the events as they come.
+"""BentoML's client: retrieve passages, then ask and read the events of the stream.
 
 python examples/bentoml_client.py [QUESTION]
 """

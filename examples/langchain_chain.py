@@ -1,4 +1,4 @@
-"""LangChain: a prompt and a model in a chain, whole and streamed; then the same chain with model `rag`.
+"""LangChain: a prompt and a model in a chain, with and without streaming; then the same chain with model `rag`.
 
 python examples/langchain_chain.py [QUESTION]
 """
@@ -15,7 +15,7 @@ question = " ".join(sys.argv[1:]) or "What happens when the engine dies?"
 models = OpenAI(base_url=f"{url}/v1", api_key="none").models.list()
 model = next(model.id for model in models if model.kind == "language")
 
-# As with LangChain's own client of vLLM.
+# As with LangChain's client for vLLM.
 llm = ChatOpenAI(base_url=f"{url}/v1", api_key="none", model=model, temperature=0, max_tokens=30)
 prompt = ChatPromptTemplate.from_messages(
     [
@@ -31,7 +31,7 @@ for chunk in chain.stream(words):
     print(chunk.content, end="", flush=True)
 print()
 
-# Model `rag` searches by itself; the chain stays as it is.
+# Model `rag` retrieves by itself; the chain is unchanged.
 rag = ChatOpenAI(base_url=f"{url}/v1", api_key="none", model="rag", max_tokens=30, extra_body={"rag": {"top_k": 2}})
 chain = ChatPromptTemplate.from_messages([("human", "{question}")]) | rag
 print("rag:", chain.invoke({"question": question}).content)

@@ -1,4 +1,4 @@
-"""LangChain: embeddings of this service in a vector store of LangChain's.
+"""LangChain: embeddings of this service in one of LangChain's vector stores.
 
 python examples/langchain_embeddings.py
 """
@@ -13,7 +13,7 @@ url = os.environ.get("RAG_URL", "http://localhost:3000")
 models = OpenAI(base_url=f"{url}/v1", api_key="none").models.list()
 model = next(model.id for model in models if model.kind == "embedding")
 
-# LangChain sends token ids of OpenAI's tokenizer unless it is told not to; other models cannot read them.
+# By default LangChain sends token ids of OpenAI's tokenizer, which other models cannot use.
 embeddings = OpenAIEmbeddings(base_url=f"{url}/v1", api_key="none", model=model, check_embedding_ctx_length=False)
 texts = ["An owl turns its head by 270 degrees.", "A gull drinks salt water.", "A heron stands still for hours."]
 store = InMemoryVectorStore.from_texts(texts, embeddings)

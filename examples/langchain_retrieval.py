@@ -1,4 +1,4 @@
-"""LangChain: a chain that searches a vector store, makes its own prompt of what is found, and says where it is from.
+"""LangChain: a chain that searches a vector store, builds its own prompt from the hits, and names their sources.
 
 python examples/langchain_retrieval.py [QUESTION]
 """

@@ -1,4 +1,4 @@
-"""LlamaIndex: a model of this service, whole and streamed, and model `rag`.
+"""LlamaIndex: a model of this service, with and without streaming, and model `rag`.
 
 python examples/llama_index_chat.py [QUESTION]
 """
@@ -16,7 +16,7 @@ models = OpenAI(base_url=f"{url}/v1", api_key="none").models.list()
 model = next(model for model in models if model.kind == "language")
 common = {"api_base": f"{url}/v1", "api_key": "none", "context_window": model.max_model_len, "max_tokens": 30}
 
-# is_chat_model: the service makes the prompt, with the model's own template.
+# is_chat_model: the service builds the prompt with the model's own chat template.
 llm = OpenAILike(model=model.id, is_chat_model=True, temperature=0, **common)
 messages = [ChatMessage(role="system", content="Answer in one sentence."), ChatMessage(role="user", content=question)]
 print("chat:", llm.chat(messages).message.content)

@@ -1,4 +1,4 @@
-"""The `openai` package with asyncio: three questions at once, each streamed.
+"""The `openai` package with asyncio: three concurrent questions, each streamed.
 
 python examples/openai_async.py [QUESTION]
 """

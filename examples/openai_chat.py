@@ -1,4 +1,4 @@
-"""The `openai` package: the language model by itself, then model `rag`, whole and streamed, with sources and citations.
+"""The `openai` package: the language model alone, then model `rag` with sources and citations, also streamed.
 
 python examples/openai_chat.py [QUESTION]
 """
@@ -13,12 +13,12 @@ question = " ".join(sys.argv[1:]) or "What happens when the engine dies?"
 messages = [{"role": "user", "content": question}]
 client = OpenAI(base_url=f"{url}/v1", api_key="none")
 
-# The language model by itself.
+# The language model alone.
 model = next(model.id for model in client.models.list() if model.kind == "language")
 plain = client.chat.completions.create(model=model, messages=messages, max_tokens=20)
 print(f"{model}: {plain.choices[0].message.content}")
 
-# From documents. `rag` in extra_body says how they are searched.
+# From documents. `rag` in extra_body sets how they are searched.
 options = {"rag": {"vector_store": "default", "top_k": 2}}
 whole = client.chat.completions.create(model="rag", messages=messages, max_tokens=40, extra_body=options)
 message = whole.choices[0].message
@@ -29,7 +29,7 @@ for annotation in message.annotations:
     cited = annotation.url_citation
     print(f"cited: {message.content[cited.start_index : cited.end_index]} {cited.title}")
 
-# Streamed: sources come in the first chunk, citations in the last one with a choice, the usage behind it.
+# Streamed: sources are in the first chunk, citations in the last one with a choice, followed by the usage.
 stream = client.chat.completions.create(
     model="rag",
     messages=messages,

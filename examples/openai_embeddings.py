@@ -1,4 +1,4 @@
-"""The `openai` package's embeddings: vectors of texts, from the encoder that documents are searched with.
+"""The `openai` package's embeddings: vectors of texts, from the encoder that is used for search.
 
 python examples/openai_embeddings.py
 """

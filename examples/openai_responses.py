@@ -1,4 +1,4 @@
-"""The `openai` package's Responses API: `file_search` over a vector store, with citations of files.
+"""The `openai` package's Responses API: `file_search` over a vector store, with file citations.
 
 python examples/openai_responses.py [QUESTION]
 """

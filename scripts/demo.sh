@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Feeds docs/ and asks one question about it; starts the service when none answers, and stops what it started.
+# Ingests docs/ and asks a question about it. Starts the service if none is running, and stops it again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/service.sh

@@ -1,5 +1,5 @@
-# For scripts that need the service: starts it when none answers, and stops what it started. Source it from the root.
-# Needs HOST, PORT and RAG_DATA_DIR.
+# For scripts that need the service: starts it if none is running, and stops it at exit. Source this file in the root
+# folder, with HOST, PORT and RAG_DATA_DIR set.
 url="http://localhost:$PORT"
 service=
 
@@ -13,7 +13,7 @@ trap stop EXIT
 
 rag() { .venv/bin/python -m rag "$@"; }
 
-have_service() { # what to serve, name of the log
+have_service() { # BentoML target, name of the log file
     local log="$RAG_DATA_DIR/$2.log"
     rag status --url "$url" >/dev/null 2>&1 && return
     rag prepare
@@ -26,7 +26,7 @@ have_service() { # what to serve, name of the log
         kill -0 "$service" 2>/dev/null || break
         sleep 1
     done
-    echo "The service did not get ready. The end of $log:" >&2
+    echo "The service did not become ready. Last lines of $log:" >&2
     tail -n 20 "$log" >&2
     return 1
 }

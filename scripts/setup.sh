@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv with the pinned CPU set. Safe to run again after an interruption: what is there is kept.
+# Creates .venv with the packages of requirements-cpu.txt. Can be run again after an interruption.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,17 +11,17 @@ find_python() {
             return
         fi
     done
-    echo "Python 3.11 or newer is needed and was not found: install it, or name it with PYTHON=/path/to/python3.11" >&2
+    echo "Python 3.11 or newer was not found: install it, or set PYTHON=/path/to/python3.11" >&2
     return 1
 }
 
 install() { .venv/bin/pip install -qq --disable-pip-version-check --no-deps "$@"; }
 
-# torch's CPU build: through pip's own configuration where there is one. The PyTorch project's index
-# is asked only after that: in a closed network it would stall every download.
+# Installs torch's CPU build with pip's own configuration if possible. PyTorch's index is only the fallback, because
+# it would stall every download in a closed network.
 install_torch() {
     install "$1" 2>/dev/null && return
-    echo "  torch: pip's own sources have no CPU build; asking the PyTorch project's index"
+    echo "  torch: no CPU build in pip's configured sources; trying PyTorch's index"
     install --extra-index-url https://download.pytorch.org/whl/cpu "$1"
 }
 

@@ -1,1 +1,1 @@
-"""The evaluation harness: question sets in, figures out, through a running service."""
+"""The evaluation harness: reads question sets, queries a running service and reports metrics."""

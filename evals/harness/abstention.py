@@ -1,4 +1,4 @@
-"""What a threshold on the best cosine would do: unanswerable questions refused, and the cost in answerable ones."""
+"""Abstention by a threshold on the best cosine: its effect on unanswerable and on answerable questions."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from dataclasses import dataclass
 
 from rag.types import JsonObject
 
-_STEP = 100
-"""Thresholds in a unit of cosine."""
+_STEPS = 100
+"""Number of thresholds between 0 and 1."""
 NOTHING_FOUND = -1.0
-"""In place of a cosine, where there is no hit at all: below every threshold."""
+"""Stands for the cosine if there is no hit: below every threshold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
     min_cosine: float
     abstained: float
-    """Part of the unanswerable questions that get no answer."""
+    """Share of unanswerable questions that get no answer."""
     answered: float
-    """Part of the answerable ones that get one."""
+    """Share of answerable questions that get an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
     points: tuple[Point, ...]
     auroc: float
-    """Chance that an answerable question has a better best cosine than an unanswerable one; 0.5 says nothing."""
+    """Probability that an answerable question has a higher best cosine than an unanswerable one; 0.5 is chance."""
     best: Point
-    """Where the sum of both parts is largest (Youden's index)."""
+    """The threshold with the largest sum of both shares (Youden's index)."""
 
 
 def best_cosine(hits: Sequence[JsonObject]) -> float | None:
-    """What `min_cosine` is held against, from hits that are explained. None: no path of this search has a cosine."""
+    """The value that `min_cosine` is compared with, from explained hits. None if no search path yields a cosine."""
     if not hits:
         return NOTHING_FOUND
     cosines = [float(hit["explain"]["cosine"]) for hit in hits if hit["explain"].get("cosine") is not None]
@@ -40,11 +40,11 @@ def best_cosine(hits: Sequence[JsonObject]) -> float | None:
 
 
 def curve(answerable: Mapping[str, float], unanswerable: Mapping[str, float]) -> Curve:
-    """Of best cosines by question id; neither may be empty."""
+    """The abstention curve. Both mappings go from question id to best cosine and must not be empty."""
     from scipy.stats import mannwhitneyu
 
     yes, no = list(answerable.values()), list(unanswerable.values())
-    points = tuple(_point(step / _STEP, yes, no) for step in range(_STEP + 1))
+    points = tuple(_point(step / _STEPS, yes, no) for step in range(_STEPS + 1))
     auroc = float(mannwhitneyu(yes, no).statistic) / (len(yes) * len(no))
     return Curve(points, auroc, max(points, key=lambda point: point.abstained + point.answered))
 

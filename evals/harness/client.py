@@ -1,4 +1,4 @@
-"""Requests to the service, timed where the user stands."""
+"""Requests to the service, timed by the client."""
 
 from __future__ import annotations
 
@@ -11,82 +11,84 @@ from typing import Any, TypeVar
 
 import httpx
 
-from evals.harness.eval_set import BadInput
+from evals.harness.eval_set import InputError
 from rag.http.streaming.sse import EventParser
 from rag.types import JsonObject
 from rag.upload import ServiceError, error_message, with_retries
 
-_TRIES = 7
-ASK_ONLY = frozenset({"max_tokens", "temperature", "top_p", "seed", "stop"})
-"""Fields of a configuration that `/retrieve` does not know."""
-_WITHIN = frozenset({"mode", "rerank"})
-OURS = frozenset({"query", "question", "vector_store", "explain", "history", "response_format"})
-"""Fields of requests that no configuration may set."""
+_MAX_ATTEMPTS = 7
+ASK_ONLY_FIELDS = frozenset({"max_tokens", "temperature", "top_p", "seed", "stop"})
+"""Fields of a configuration that `/retrieve` does not accept."""
+_RETRIEVAL_FIELDS = frozenset({"mode", "rerank"})
+RESERVED_FIELDS = frozenset({"query", "question", "vector_store", "explain", "history", "response_format"})
+"""Request fields that the harness sets itself."""
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class NotThere(ServiceError):
-    """The service knows nothing of that id or name."""
+class NotFound(ServiceError):
+    """The service has no object with that id or name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What is measured: fields that go with each request. None at all: the service as it is set."""
+    """A configuration to measure: fields added to each request. Empty: the service's own settings."""
 
     name: str
     request: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if refused := sorted(OURS & self.request.keys()):
-            raise BadInput(f"the configuration {self.name} cannot set {refused[0]}")
+        if refused := sorted(RESERVED_FIELDS & self.request.keys()):
+            raise InputError(f"the configuration {self.name} cannot set {refused[0]}")
 
     def for_retrieve(self, **defaults: Any) -> JsonObject:
-        return {**defaults, **{name: value for name, value in self.request.items() if name not in ASK_ONLY}}
+        return {**defaults, **{name: value for name, value in self.request.items() if name not in ASK_ONLY_FIELDS}}
 
     def for_ask(self, **defaults: Any) -> JsonObject:
-        """`/ask` takes `mode` and `rerank` within `retrieval` alone."""
-        own = {name: value for name, value in self.request.items() if name not in _WITHIN}
-        within = {name: value for name, value in self.request.items() if name in _WITHIN}
+        """In `/ask`, `mode` and `rerank` are fields of `retrieval`."""
+        own = {name: value for name, value in self.request.items() if name not in _RETRIEVAL_FIELDS}
+        within = {name: value for name, value in self.request.items() if name in _RETRIEVAL_FIELDS}
         return {**defaults, **own, **({"retrieval": {**own.get("retrieval", {}), **within}} if within else {})}
 
 
 @dataclass(frozen=True, slots=True)
 class EvalRetrieval:
-    """What `/retrieve` gave."""
+    """The result of `/retrieve`."""
 
     hits: list[JsonObject]
     ms: float | None
-    """From sending to the last byte; None: it came from a cache, or had to be asked for again."""
+    """From sending to the last byte. None if it came from a cache or the request was retried."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvalAnswer:
-    """What `/ask` gave."""
+    """The result of `/ask`."""
 
     text: str
     finish_reason: str
     sources: list[JsonObject]
     ms: float | None
-    """As for `EvalRetrieval`."""
+    """As in `EvalRetrieval`."""
     first_token_ms: float | None
 
 
-def call(client: httpx.Client, method: str, path: str, body: object = None, tries: int = 1, **query: Any) -> JsonObject:
-    """The JSON object that the service answers."""
+def request_json(
+    client: httpx.Client, method: str, path: str, body: object = None, tries: int = 1, **query: Any
+) -> JsonObject:
+    """The JSON object in the service's response."""
     sent: dict[str, Any] = {} if body is None else {"json": body}
     response = with_retries(lambda: client.request(method, path, params=query or None, **sent), attempts=tries)
-    return _answered(response)
+    return _json_object(response)
 
 
 def retrieve(client: httpx.Client, body: JsonObject) -> EvalRetrieval:
-    timed = _Timed(lambda: client.post("/retrieve", json=body))
-    found = _answered(timed.with_retries())
+    timed = _TimedRequest(lambda: client.post("/retrieve", json=body))
+    found = _json_object(timed.with_retries())
     return EvalRetrieval(found["hits"], None if _was_cached(found) else timed.ms)
 
 
 def ask(client: httpx.Client, body: JsonObject) -> EvalAnswer:
-    """Raises ServiceError also when the answer breaks off."""
+    """Raises ServiceError, also if the stream ends early."""
     first_token_ms: list[float] = []
     events: list[tuple[str, JsonObject]] = []
 
@@ -106,15 +108,17 @@ def ask(client: httpx.Client, body: JsonObject) -> EvalAnswer:
                     events.append((name, json.loads(data)))
         return response
 
-    timed = _Timed(stream)
+    timed = _TimedRequest(stream)
     _check(timed.with_retries())
-    return _whole(events, timed.ms, first_token_ms)
+    return _eval_answer(events, timed.ms, first_token_ms)
 
 
-def _whole(events: Sequence[tuple[str, JsonObject]], ms: float | None, first_token_ms: Sequence[float]) -> EvalAnswer:
+def _eval_answer(
+    events: Sequence[tuple[str, JsonObject]], ms: float | None, first_token_ms: Sequence[float]
+) -> EvalAnswer:
     last, data = events[-1] if events else ("", {})
     if last != "done":
-        raise ServiceError(f"an answer broke off: {data.get('message', 'the connection was lost')}")
+        raise ServiceError(f"the answer stream ended early: {data.get('message', 'the connection was lost')}")
     text = "".join(str(data["text"]) for name, data in events if name == "token")
     sources: list[JsonObject] = next((data["sources"] for name, data in events if name == "sources"), [])
     counts = ms is not None and not _was_cached(data)
@@ -127,13 +131,13 @@ def _whole(events: Sequence[tuple[str, JsonObject]], ms: float | None, first_tok
     )
 
 
-def _was_cached(told: JsonObject) -> bool:
-    return bool({"cached", "cached_answer"} & told.get("timings_ms", {}).keys())
+def _was_cached(answer: JsonObject) -> bool:
+    return bool({"cached", "cached_answer"} & answer.get("timings_ms", {}).keys())
 
 
 @dataclass(slots=True)
-class _Timed:
-    """A request whose time counts when it went well at the first try."""
+class _TimedRequest:
+    """A request whose time counts only if the first attempt succeeded."""
 
     send: Callable[[], httpx.Response]
     tries: int = 0
@@ -144,7 +148,7 @@ class _Timed:
         return round(self.taken_ms, 3) if self.tries == 1 else None
 
     def with_retries(self) -> httpx.Response:
-        return with_retries(self._once, attempts=_TRIES)
+        return with_retries(self._once, attempts=_MAX_ATTEMPTS)
 
     def _once(self) -> httpx.Response:
         self.tries += 1
@@ -152,14 +156,14 @@ class _Timed:
         response = self.send()
         self.taken_ms = (time.perf_counter() - started) * 1000
         if response.status_code == httpx.codes.GATEWAY_TIMEOUT:
-            raise ServiceError(error_message(response))  # it would take as long the next time
+            raise ServiceError(error_message(response))  # a retry would take as long
         return response
 
 
-def side_by_side(
+def map_concurrently(
     work: Callable[[T], R], items: Sequence[T], concurrency: int, show: Callable[[int, int], object]
 ) -> list[R]:
-    """The results in the order of the items, so many in work at once; the first that fails ends it."""
+    """Results in the order of the items, with at most `concurrency` in progress. The first failure ends it."""
     results: list[R] = []
     with ThreadPoolExecutor(concurrency, thread_name_prefix="eval") as pool:
         futures = [pool.submit(work, item) for item in items]
@@ -173,24 +177,24 @@ def side_by_side(
     return results
 
 
-def _answered(response: httpx.Response) -> JsonObject:
+def _json_object(response: httpx.Response) -> JsonObject:
     _check(response)
     try:
         body = response.json()
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise ServiceError(f"{response.url} does not answer as this service does; is the address right?")
+        raise ServiceError(f"{response.url} did not return a JSON object: check the service's address")
     return body
 
 
 def _check(response: httpx.Response) -> None:
-    """Raises BadInput where the request itself is refused: its options are the user's."""
+    """Raises InputError for status 400: the user's options are at fault."""
     if response.is_success:
         return
     message = error_message(response)
     if response.status_code == 404:
-        raise NotThere(message)
+        raise NotFound(message)
     if response.status_code == 400:
-        raise BadInput(f"the service refuses the request: {message}")
+        raise InputError(f"the service rejected the request: {message}")
     raise ServiceError(message)

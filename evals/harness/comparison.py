@@ -1,4 +1,4 @@
-"""Figures of today against those of a baseline, query by query."""
+"""Comparison of a report with a baseline, query by query."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from evals.harness import answers, ranking
-from evals.harness.eval_set import BadInput
+from evals.harness.eval_set import InputError
 from evals.harness.report import FORMAT
-from evals.harness.statistics import chance_of_loss
+from evals.harness.statistics import loss_p_value
 from rag.types import JsonObject
 
-HEADLINES: Mapping[str, tuple[str, ...]] = {
+COMPARED_METRICS: Mapping[str, tuple[str, ...]] = {
     "retrieval": (ranking.NDCG_10, ranking.RECALL_10, ranking.RECALL_100, ranking.MRR_10),
     "answers": (answers.EXACT, answers.F1, answers.ABSTAINED, answers.ANSWERED),
 }
-"""A loss in any of them is a loss. Of each, higher is better."""
-SIGNIFICANT = 0.05
+"""Metrics in which a significant loss counts. Higher is better for all."""
+SIGNIFICANCE_LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ class Difference:
     before: float
     after: float
     p: float
-    """How likely so much of a loss is by chance alone."""
+    """One-sided p-value of the loss."""
     n: int
-    """Queries that both have."""
+    """Number of queries that both have."""
 
     @property
     def is_loss(self) -> bool:
-        return self.after < self.before and self.p < SIGNIFICANT
+        return self.after < self.before and self.p < SIGNIFICANCE_LEVEL
 
     @property
     def change(self) -> float:
@@ -48,7 +48,7 @@ class Difference:
 class Comparison:
     differences: tuple[Difference, ...]
     warnings: tuple[str, ...]
-    """What makes the two less alike than they should be."""
+    """Differences in documents, queries or options that limit the comparison."""
 
     @property
     def losses(self) -> list[Difference]:
@@ -56,41 +56,43 @@ class Comparison:
 
 
 def read_baseline(path: Path) -> JsonObject:
-    """A report that was written before. Raises BadInput."""
+    """Read an earlier report. Raises InputError."""
     try:
         baseline = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}") from None
+        raise InputError(f"{path}: {error.strerror}") from None
     except json.JSONDecodeError as error:
-        raise BadInput(f"{path}:{error.lineno}: this is not JSON: {error.msg}") from None
+        raise InputError(f"{path}:{error.lineno}: invalid JSON: {error.msg}") from None
     except UnicodeDecodeError:
-        raise BadInput(f"{path}: this is not UTF-8") from None
+        raise InputError(f"{path}: not valid UTF-8") from None
     if not isinstance(baseline, dict) or not isinstance(baseline.get("sets"), dict):
-        raise BadInput(f"{path}: this is no report of an evaluation")
+        raise InputError(f"{path}: not an evaluation report")
     if baseline.get("format") != FORMAT:
-        raise BadInput(f"{path}: its format is {baseline.get('format')}, and {FORMAT} is read here; make it anew")
+        raise InputError(
+            f"{path}: format {baseline.get('format')} is not supported (expected {FORMAT}): create the report again"
+        )
     return baseline
 
 
 def compare(baseline: JsonObject, report: JsonObject, seed: int) -> Comparison:
-    """Raises BadInput when they have nothing in common."""
+    """Raises InputError if they have no set and configuration in common."""
     differences = tuple(_differences(baseline, report, seed))
     if not differences:
-        raise BadInput("the baseline has no set and configuration in common with this run: there is nothing to compare")
+        raise InputError("the baseline has no set and configuration in common with this run: nothing to compare")
     return Comparison(differences, tuple(_warnings(baseline, report)))
 
 
 def _differences(baseline: JsonObject, report: JsonObject, seed: int) -> Iterator[Difference]:
     for set_name, config, old, new in _pairs(baseline, report):
-        for part, metrics in HEADLINES.items():
+        for part, metrics in COMPARED_METRICS.items():
             for metric in metrics:
                 before, after = _per_query(old, part, metric), _per_query(new, part, metric)
                 common = [query_id for query_id in before if query_id in after]
                 if not common:
                     continue
-                was, now = ({i: values[i] for i in common} for values in (before, after))
-                p = chance_of_loss(was, now, seed)
-                yield Difference(set_name, config, metric, _mean(was), _mean(now), p, len(common))
+                old_values, new_values = ({i: values[i] for i in common} for values in (before, after))
+                p = loss_p_value(old_values, new_values, seed)
+                yield Difference(set_name, config, metric, _mean(old_values), _mean(new_values), p, len(common))
 
 
 def _mean(values: Mapping[str, float]) -> float:
@@ -118,11 +120,11 @@ def _warnings(baseline: JsonObject, report: JsonObject) -> Iterator[str]:
             yield f"{set_name} is not in the baseline"
             continue
         if old.get("corpus_hash") != new["corpus_hash"]:
-            yield f"{set_name}: its documents, or how they are cut, are others than those of the baseline"
+            yield f"{set_name}: its documents or their chunking differ from the baseline"
         elif old.get("hash") != new["hash"]:
-            yield f"{set_name}: what is asked is not what was asked for the baseline"
+            yield f"{set_name}: its queries or questions differ from the baseline"
         for config, result in new["configurations"].items():
             if (set_name, config) not in compared:
                 yield f"{set_name}: the baseline has no configuration {config}"
             elif old["configurations"][config].get("request") != result["request"]:
-                yield f"{set_name}, {config}: the baseline was made with other options"
+                yield f"{set_name}, {config}: the options differ from the baseline"

@@ -1,4 +1,4 @@
-"""An evaluation set: documents, what is asked of them, and what is right."""
+"""An evaluation set: documents, queries with relevance judgements, and questions with answers."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from typing import TypeVar
 
 from rag.types import JsonObject
 
-WHOLE: JsonObject = {"type": "recursive", "recursive": {"max_chars": 16_383, "overlap_chars": 0}}
-"""A document is one passage, unless it is longer than the longest passage there can be."""
+WHOLE_DOCUMENT: JsonObject = {"type": "recursive", "recursive": {"max_chars": 16_383, "overlap_chars": 0}}
+"""One passage per document, up to the longest passage that is possible."""
 
 
-class BadInput(Exception):
-    """What the user gave cannot be measured with: which file, which line, and why."""
+class InputError(Exception):
+    """Invalid input of the user. The message names the file, the line and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
     doc_id: str
-    """As relevance judgements name it."""
+    """Its id in the relevance judgements."""
     filename: str
-    """As the vector store names it."""
+    """Its name in the vector store."""
     text: str | None = None
     path: Path | None = None
-    """The file that it is, where it has no `text`."""
+    """The file with its content, if there is no `text`."""
 
     def content(self) -> bytes:
         if self.path is not None:
@@ -48,7 +48,7 @@ class EvalQuestion:
     question_id: str
     text: str
     answers: tuple[str, ...] = ()
-    """Any of these is right. None is known: the answer is not judged."""
+    """Each is correct. If empty, the answer is not judged."""
     unanswerable: bool = False
     gold_doc: str | None = None
 
@@ -59,15 +59,15 @@ class EvalSet:
     documents: tuple[Document, ...]
     queries: tuple[EvalQuery, ...] = ()
     relevant: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """Query id -> document id -> grade, 1 or more where it is relevant."""
+    """Query id -> document id -> grade; 1 or more is relevant."""
     questions: tuple[EvalQuestion, ...] = ()
     licence: str = ""
     chunking: JsonObject | None = None
-    """As `chunking_strategy` on the wire; None: as the service is set."""
+    """The `chunking_strategy` of the vector store. None: the service's default."""
 
     @cached_property
     def corpus_hash(self) -> str:
-        """Of all documents and how they are cut: what a vector store is filled with."""
+        """Hash of all documents and their chunking: the content of the vector store."""
         digest = hashlib.sha256(json.dumps(self.chunking, sort_keys=True).encode())
         for document in sorted(self.documents, key=lambda document: document.filename):
             content = hashlib.sha256(document.content()).hexdigest()
@@ -76,20 +76,22 @@ class EvalSet:
 
     @cached_property
     def set_hash(self) -> str:
-        """Of everything that figures depend on."""
+        """Hash of everything that the metrics depend on."""
         asked = sorted((query.query_id, query.text) for query in self.queries)
         answered = sorted((q.question_id, q.text, q.answers, q.unanswerable, q.gold_doc or "") for q in self.questions)
-        told = json.dumps([self.corpus_hash, asked, self.relevant, answered], sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()
+        identity = json.dumps([self.corpus_hash, asked, self.relevant, answered], sort_keys=True)
+        return hashlib.sha256(identity.encode()).hexdigest()
 
     def sample(self, count: int | None, seed: int) -> EvalSet:
-        """With so many of the queries and of the questions, drawn at random; the same ones for the same seed."""
+        """A random sample of at most `count` queries and `count` questions; deterministic for a seed."""
         if count is None:
             return self
-        return replace(self, queries=_drawn(self.queries, count, seed), questions=_drawn(self.questions, count, seed))
+        return replace(
+            self, queries=_sampled(self.queries, count, seed), questions=_sampled(self.questions, count, seed)
+        )
 
     def only(self, query_ids: Collection[str]) -> EvalSet:
-        """With these queries, and no questions."""
+        """A copy with these queries only, and without questions."""
         kept = tuple(query for query in self.queries if query.query_id in query_ids)
         return replace(self, queries=kept, questions=())
 
@@ -97,8 +99,8 @@ class EvalSet:
 EvalItems = TypeVar("EvalItems", EvalQuery, EvalQuestion)
 
 
-def _drawn(asked: tuple[EvalItems, ...], count: int, seed: int) -> tuple[EvalItems, ...]:
-    if len(asked) <= count:
-        return asked
-    chosen = set(random.Random(seed).sample(range(len(asked)), count))
-    return tuple(one for position, one in enumerate(asked) if position in chosen)
+def _sampled(items: tuple[EvalItems, ...], count: int, seed: int) -> tuple[EvalItems, ...]:
+    if len(items) <= count:
+        return items
+    chosen = set(random.Random(seed).sample(range(len(items)), count))
+    return tuple(one for position, one in enumerate(items) if position in chosen)

@@ -1,16 +1,16 @@
-"""What the figures and pictures are made with, asked for before anything is measured."""
+"""The optional packages of the harness, checked before anything is measured."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 
-from evals.harness.eval_set import BadInput
+from evals.harness.eval_set import InputError
 
-_NEEDED = {"pytrec_eval": "pytrec_eval-terrier", "scipy": "scipy", "matplotlib": "matplotlib"}
+_REQUIRED = {"pytrec_eval": "pytrec_eval-terrier", "scipy": "scipy", "matplotlib": "matplotlib"}
 
 
 def check_packages() -> None:
-    """Raises BadInput when one is not installed."""
-    missing = [package for module, package in _NEEDED.items() if find_spec(module) is None]
+    """Raises InputError if one is not installed."""
+    missing = [package for module, package in _REQUIRED.items() if find_spec(module) is None]
     if missing:
-        raise BadInput(f"evaluation needs {', '.join(missing)}: install with `pip install {' '.join(missing)}`")
+        raise InputError(f"`rag eval` needs {', '.join(missing)}: run `pip install {' '.join(missing)}`")

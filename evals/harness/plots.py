@@ -1,4 +1,4 @@
-"""Figures as pictures (PNG)."""
+"""Plots of the metrics, as PNG files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evals.harness import answers, ranking
-from evals.harness.run import Evaluated, Measured
+from evals.harness.run import Measurement, SetResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _DPI = 120
 
 
-def draw(done: Sequence[Evaluated], folder: Path) -> list[str]:
-    """The names of the pictures that were written into the folder."""
+def draw(done: Sequence[SetResult], folder: Path) -> list[str]:
+    """Write the plots into the folder. Returns their file names."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -28,7 +28,7 @@ def draw(done: Sequence[Evaluated], folder: Path) -> list[str]:
     return names
 
 
-def _figures(done: Sequence[Evaluated]) -> Iterator[tuple[str, Figure]]:
+def _figures(done: Sequence[SetResult]) -> Iterator[tuple[str, Figure]]:
     for kind, metrics in (("retrieval", ranking.METRICS), ("answers", answers.METRICS)):
         shown = [(one, parts) for one in done if (parts := _parts(one, kind))]
         if shown:
@@ -40,13 +40,13 @@ def _figures(done: Sequence[Evaluated]) -> Iterator[tuple[str, Figure]]:
         yield "abstention.png", _curves(curves)
 
 
-def _parts(one: Evaluated, kind: str) -> dict[str, Measured]:
+def _parts(one: SetResult, kind: str) -> dict[str, Measurement]:
     every = {name: getattr(result, kind) for name, result in one.results.items()}
     return {name: measured for name, measured in every.items() if measured is not None}
 
 
 def _axes(count: int) -> tuple[Figure, list[Axes]]:
-    """One below the other. Without pyplot, which keeps all figures in memory."""
+    """A figure with `count` axes, stacked. Without pyplot, which keeps all figures in memory."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -55,7 +55,7 @@ def _axes(count: int) -> tuple[Figure, list[Axes]]:
     return figure, [figure.add_subplot(count, 1, row + 1) for row in range(count)]
 
 
-def _bars(shown: Sequence[tuple[Evaluated, dict[str, Measured]]], metrics: Sequence[str]) -> Figure:
+def _bars(shown: Sequence[tuple[SetResult, dict[str, Measurement]]], metrics: Sequence[str]) -> Figure:
     figure, axes = _axes(len(shown))
     for axis, (one, parts) in zip(axes, shown, strict=True):
         names = [metric for metric in metrics if any(metric in part.means for part in parts.values())]
@@ -74,32 +74,32 @@ def _bars(shown: Sequence[tuple[Evaluated, dict[str, Measured]]], metrics: Seque
     return figure
 
 
-def _latencies(shown: Sequence[tuple[Evaluated, dict[str, Measured]]]) -> Figure:
-    """How large a part of the requests was answered within a time."""
+def _latencies(shown: Sequence[tuple[SetResult, dict[str, Measurement]]]) -> Figure:
+    """Cumulative distribution of the latencies."""
     figure, axes = _axes(len(shown))
     for axis, (one, parts) in zip(axes, shown, strict=True):
         for config, part in parts.items():
             if part.milliseconds:
                 axis.ecdf(part.milliseconds, label=config)
-        axis.set(title=one.chosen.name, xlabel="ms", ylabel="part of requests")
+        axis.set(title=one.chosen.name, xlabel="ms", ylabel="share of requests")
         axis.set_xlim(left=0)
         axis.grid(alpha=0.3)
         axis.legend(loc="lower right")
     return figure
 
 
-def _curves(shown: Sequence[Evaluated]) -> Figure:
+def _curves(shown: Sequence[SetResult]) -> Figure:
     figure, axes = _axes(len(shown))
     for axis, one in zip(axes, shown, strict=True):
         for config, result in one.results.items():
             if (found := result.abstention) is None:
                 continue
             at = [point.min_cosine for point in found.points]
-            (line,) = axis.plot(at, [point.abstained for point in found.points], label=f"{config}: abstained, rightly")
+            (line,) = axis.plot(at, [point.abstained for point in found.points], label=f"{config}: correctly abstained")
             answered = [point.answered for point in found.points]
-            axis.plot(at, answered, "--", color=line.get_color(), label=f"{config}: answered, rightly")
+            axis.plot(at, answered, "--", color=line.get_color(), label=f"{config}: correctly answered")
             axis.axvline(found.best.min_cosine, color=line.get_color(), alpha=0.3)
-        axis.set(title=one.chosen.name, xlabel="min_cosine", ylabel="part of questions", ylim=(0, 1.05))
+        axis.set(title=one.chosen.name, xlabel="min_cosine", ylabel="share of questions", ylim=(0, 1.05))
         axis.grid(alpha=0.3)
         axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

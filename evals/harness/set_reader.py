@@ -1,4 +1,4 @@
-"""A folder -> an evaluation set. What is wrong with it is told with file and line."""
+"""Reads an evaluation set from a folder. Errors name the file and line."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from evals.harness.eval_set import WHOLE, BadInput, Document, EvalQuery, EvalQuestion, EvalSet
+from evals.harness.eval_set import WHOLE_DOCUMENT, Document, EvalQuery, EvalQuestion, EvalSet, InputError
 from rag.readers.filename import MAX_FILENAME_CHARS
 from rag.types import JsonObject
 from rag.upload import select_files
 
-ABOUT = "set.json"
+METADATA_FILE = "set.json"
 _TYPES: Mapping[str, type] = {
     "name": str,
     "licence": str,
@@ -21,28 +21,28 @@ _TYPES: Mapping[str, type] = {
     "exclude": list,
     **dict.fromkeys(("corpus", "docs", "queries", "qrels", "qa"), str),
 }
-"""The fields of set.json; the last five are paths, relative to it."""
+"""The fields of set.json and their types; the last five are paths relative to it."""
 _QA_FIELDS = frozenset({"_id", "question", "answers", "unanswerable", "gold_doc"})
 _HEADER = "query-id\tcorpus-id\tscore"
 
 
 @dataclass(frozen=True, slots=True)
 class SourceLine:
-    """A line of a file, and where it stands."""
+    """A line of a file with its position."""
 
     path: Path
     number: int
     value: JsonObject
 
-    def wrong(self, why: str) -> BadInput:
-        return BadInput(f"{self.path}:{self.number}: {why}")
+    def error(self, why: str) -> InputError:
+        return InputError(f"{self.path}:{self.number}: {why}")
 
     def text(self, field: str, *, blank: bool = False) -> str:
         value = self.value.get(field)
         if not isinstance(value, str):
-            raise self.wrong(f"{field} must be a text" if field in self.value else f"{field} is missing")
+            raise self.error(f"{field} must be a string" if field in self.value else f"{field} is missing")
         if not blank and not value.strip():
-            raise self.wrong(f"{field} is empty")
+            raise self.error(f"{field} is empty")
         return value
 
 
@@ -50,67 +50,71 @@ def read_set(folder: Path, chunking: JsonObject | None = None) -> EvalSet:
     """The set in this folder.
 
     Args:
-        chunking: In place of what the set says.
+        chunking: Overrides the chunking strategy of the set.
 
     Raises:
-        BadInput: the first thing that is wrong.
+        InputError: the first error found.
     """
     if not folder.is_dir():
-        raise BadInput(f"{folder}: there is no such folder")
-    about = _about(folder)
-    documents = _documents(folder, about)
+        raise InputError(f"{folder}: no such folder")
+    metadata = _metadata(folder)
+    documents = _documents(folder, metadata)
     known = {document.doc_id for document in documents}
-    queries, relevant = _queries(folder, about, known)
-    questions = _questions(folder, about, known)
+    queries, relevant = _queries(folder, metadata, known)
+    questions = _questions(folder, metadata, known)
     if not queries:
         queries, relevant = _from_questions(questions)
     if not queries and not questions:
-        raise BadInput(f"{folder}: it asks nothing: queries.jsonl with qrels.tsv, or qa.jsonl, must be there")
+        raise InputError(f"{folder}: no queries or questions: add queries.jsonl and qrels.tsv, or qa.jsonl")
     return EvalSet(
-        name=about.get("name") or folder.resolve().name,
+        name=metadata.get("name") or folder.resolve().name,
         documents=documents,
         queries=queries,
         relevant=relevant,
         questions=questions,
-        licence=about.get("licence", ""),
-        chunking=chunking or about.get("chunking_strategy") or (WHOLE if documents[0].path is None else None),
+        licence=metadata.get("licence", ""),
+        chunking=chunking
+        or metadata.get("chunking_strategy")
+        or (WHOLE_DOCUMENT if documents[0].path is None else None),
     )
 
 
-def _about(folder: Path) -> JsonObject:
-    path = folder / ABOUT
+def _metadata(folder: Path) -> JsonObject:
+    path = folder / METADATA_FILE
     if not path.is_file():
         return {}
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        metadata = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise BadInput(f"{path}:{error.lineno}: this is not JSON: {error.msg}") from None
+        raise InputError(f"{path}:{error.lineno}: invalid JSON: {error.msg}") from None
     except UnicodeDecodeError:
-        raise BadInput(f"{path}: this is not UTF-8") from None
-    if not isinstance(about, dict):
-        raise BadInput(f"{path}: must be a JSON object")
-    for name, value in about.items():
+        raise InputError(f"{path}: not valid UTF-8") from None
+    if not isinstance(metadata, dict):
+        raise InputError(f"{path}: must be a JSON object")
+    for name, value in metadata.items():
         if name not in _TYPES:
-            raise BadInput(f"{path}: {name} is not known here; known are: {', '.join(_TYPES)}")
+            raise InputError(f"{path}: unknown field {name}; known fields: {', '.join(_TYPES)}")
         if not isinstance(value, _TYPES[name]):
-            raise BadInput(f"{path}: {name} must be a {_TYPES[name].__name__}")
-    return about
+            raise InputError(f"{path}: {name} must be a {_TYPES[name].__name__}")
+    return metadata
 
 
-def _place(folder: Path, about: JsonObject, kind: str, name: str) -> Path | None:
-    """The file or folder of this kind: as set.json says, or under its usual name, or `queries_train.jsonl` and the like
-    where there is one of them. None: the set has none."""
-    if kind in about:
-        path = folder / str(about[kind])
+def _locate(folder: Path, metadata: JsonObject, kind: str, name: str) -> Path | None:
+    """The file or folder of this kind: as set.json says, under its default name, or a single variant of it such as
+    `queries_train.jsonl`. None if the set has none."""
+    if kind in metadata:
+        path = folder / str(metadata[kind])
         if not path.exists():
-            raise BadInput(f"{folder / ABOUT}: {kind}: {path} is not there")
+            raise InputError(f"{folder / METADATA_FILE}: {kind}: {path} does not exist")
         return path
     if (folder / name).exists():
         return folder / name
     stem, _, suffix = name.partition(".")
     others = sorted(folder.glob(f"{stem}_*.{suffix}")) if suffix else []
     if len(others) > 1:
-        raise BadInput(f"{folder}: say in {ABOUT} which is {kind}: {', '.join(path.name for path in others)}")
+        raise InputError(
+            f"{folder}: ambiguous; set {kind} in {METADATA_FILE} to one of: {', '.join(path.name for path in others)}"
+        )
     return others[0] if others else None
 
 
@@ -118,43 +122,43 @@ def _place(folder: Path, about: JsonObject, kind: str, name: str) -> Path | None
 
 
 def _rows(path: Path) -> Iterator[SourceLine]:
-    """The objects of a JSON Lines file; blank lines are passed over."""
+    """The objects of a JSON Lines file; blank lines are skipped."""
     for number, line in enumerate(_lines(path), start=1):
         if not line.strip():
             continue
         try:
             value = json.loads(line)
         except ValueError:
-            raise BadInput(f"{path}:{number}: this is not JSON") from None
+            raise InputError(f"{path}:{number}: invalid JSON") from None
         if not isinstance(value, dict):
-            raise BadInput(f"{path}:{number}: must be a JSON object")
+            raise InputError(f"{path}:{number}: must be a JSON object")
         yield SourceLine(path, number, value)
 
 
 def _lines(path: Path) -> Iterator[str]:
     if not path.is_file():
-        raise BadInput(f"{path}: must be a file")
+        raise InputError(f"{path}: must be a file")
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
             except UnicodeDecodeError:
-                raise BadInput(f"{path}:{number}: this is not UTF-8") from None
+                raise InputError(f"{path}:{number}: not valid UTF-8") from None
 
 
 # --- documents -------------------------------------------------------------------------------
 
 
-def _documents(folder: Path, about: JsonObject) -> tuple[Document, ...]:
-    corpus, docs = _place(folder, about, "corpus", "corpus.jsonl"), _place(folder, about, "docs", "docs")
+def _documents(folder: Path, metadata: JsonObject) -> tuple[Document, ...]:
+    corpus, docs = _locate(folder, metadata, "corpus", "corpus.jsonl"), _locate(folder, metadata, "docs", "docs")
     if (corpus is None) == (docs is None):
-        raise BadInput(f"{folder}: either corpus.jsonl or a folder docs must be there")
+        raise InputError(f"{folder}: must contain either corpus.jsonl or a folder docs")
     if corpus is not None:
         return _corpus(corpus)
     assert docs is not None
-    found = select_files([str(docs)], [str(pattern) for pattern in about.get("exclude", [])])
+    found = select_files([str(docs)], [str(pattern) for pattern in metadata.get("exclude", [])])
     if not found.files:
-        raise BadInput(f"{docs}: there is no file in it that can be read")
+        raise InputError(f"{docs}: contains no file in a supported format")
     return tuple(Document(upload.stored_name, upload.stored_name, path=upload.path) for upload in found.files)
 
 
@@ -166,39 +170,42 @@ def _corpus(path: Path) -> tuple[Document, ...]:
         text = "\n".join(part for part in (title.strip(), row.text("text", blank=True).strip()) if part)
         filename = f"{quote(doc_id, safe=' ')}.txt"
         if not text:
-            raise row.wrong("neither title nor text has anything in it")
+            raise row.error("title and text are both empty")
         if doc_id in found:
-            raise row.wrong(f"the _id {doc_id} was there before")
+            raise row.error(f"duplicate _id {doc_id}")
         if len(filename) > MAX_FILENAME_CHARS:
-            raise row.wrong("the _id is too long")
+            raise row.error("_id is too long")
         found[doc_id] = Document(doc_id, filename, text=text)
     if not found:
-        raise BadInput(f"{path}: it is empty")
+        raise InputError(f"{path}: is empty")
     return tuple(found.values())
 
 
-# --- what is asked ---------------------------------------------------------------------------
+# --- queries and questions -----------------------------------------------------------------------
 
 
 def _queries(
-    folder: Path, about: JsonObject, documents: set[str]
+    folder: Path, metadata: JsonObject, documents: set[str]
 ) -> tuple[tuple[EvalQuery, ...], dict[str, dict[str, int]]]:
-    """Those that have a relevant document, and their judgements."""
-    queries, qrels = _place(folder, about, "queries", "queries.jsonl"), _place(folder, about, "qrels", "qrels.tsv")
+    """The queries that have a relevant document, and their relevance judgements."""
+    queries, qrels = (
+        _locate(folder, metadata, "queries", "queries.jsonl"),
+        _locate(folder, metadata, "qrels", "qrels.tsv"),
+    )
     if queries is None and qrels is None:
         return (), {}
     if queries is None or qrels is None:
-        raise BadInput(f"{folder}: queries.jsonl and qrels.tsv belong together, and one of them is missing")
+        raise InputError(f"{folder}: queries.jsonl and qrels.tsv are needed together, but one is missing")
     found: dict[str, EvalQuery] = {}
     for row in _rows(queries):
         query_id = row.text("_id")
         if query_id in found:
-            raise row.wrong(f"the _id {query_id} was there before")
+            raise row.error(f"duplicate _id {query_id}")
         found[query_id] = EvalQuery(query_id, row.text("text"))
     relevant = _relevant(qrels, found, documents)
     judged = tuple(query for query in found.values() if any(relevant.get(query.query_id, {}).values()))
     if not judged:
-        raise BadInput(f"{qrels}: no query has a relevant document")
+        raise InputError(f"{qrels}: no query has a relevant document")
     return judged, {query.query_id: relevant[query.query_id] for query in judged}
 
 
@@ -209,58 +216,58 @@ def _relevant(path: Path, queries: Mapping[str, EvalQuery], documents: set[str])
         cells = line.split("\t")
         if number == 1:
             if len(cells) != 3 or cells[2].strip().lstrip("-").isdigit():
-                raise row.wrong(f"the header line is missing: {_HEADER!r}")
+                raise row.error(f"missing header line {_HEADER!r}")
             continue
         if not line.strip():
             continue
         if len(cells) != 3:
-            raise row.wrong(f"must have three cells with tabs between them, as the header line {_HEADER!r}")
+            raise row.error(f"must have three tab-separated cells: {_HEADER!r}")
         query_id, doc_id, score = (cell.strip() for cell in cells)
         if query_id not in queries:
-            raise row.wrong(f"there is no query {query_id}")
+            raise row.error(f"unknown query {query_id}")
         if doc_id not in documents:
-            raise row.wrong(f"there is no document {doc_id}")
+            raise row.error(f"unknown document {doc_id}")
         if not score.isdecimal():
-            raise row.wrong("score must be a whole number from 0")
+            raise row.error("score must be a non-negative integer")
         relevant.setdefault(query_id, {})[doc_id] = int(score)
     return relevant
 
 
-def _questions(folder: Path, about: JsonObject, documents: set[str]) -> tuple[EvalQuestion, ...]:
-    path = _place(folder, about, "qa", "qa.jsonl")
+def _questions(folder: Path, metadata: JsonObject, documents: set[str]) -> tuple[EvalQuestion, ...]:
+    path = _locate(folder, metadata, "qa", "qa.jsonl")
     if path is None:
         return ()
     found: dict[str, EvalQuestion] = {}
     for row in _rows(path):
         question = _question(row, documents)
         if question.question_id in found:
-            raise row.wrong(f"the _id {question.question_id} was there before")
+            raise row.error(f"duplicate _id {question.question_id}")
         found[question.question_id] = question
     if not found:
-        raise BadInput(f"{path}: it is empty")
+        raise InputError(f"{path}: is empty")
     return tuple(found.values())
 
 
 def _question(row: SourceLine, documents: set[str]) -> EvalQuestion:
     if unknown := sorted(row.value.keys() - _QA_FIELDS):
-        raise row.wrong(f"{unknown[0]} is not known here; known are: {', '.join(sorted(_QA_FIELDS))}")
+        raise row.error(f"unknown field {unknown[0]}; known fields: {', '.join(sorted(_QA_FIELDS))}")
     answers, unanswerable, gold_doc = (row.value.get(name) for name in ("answers", "unanswerable", "gold_doc"))
     question = EvalQuestion(row.text("_id") if "_id" in row.value else f"line {row.number}", row.text("question"))
     if not isinstance(answers or [], list) or not all(isinstance(answer, str) for answer in answers or []):
-        raise row.wrong("answers must be a list of texts")
+        raise row.error("answers must be a list of strings")
     if not isinstance(unanswerable or False, bool):
-        raise row.wrong("unanswerable must be true or false")
+        raise row.error("unanswerable must be true or false")
     if unanswerable and answers:
-        raise row.wrong("it is unanswerable and has answers")
+        raise row.error("an unanswerable question must not have answers")
     if not unanswerable and not answers and gold_doc is None:
-        raise row.wrong("nothing says what is right: answers, gold_doc, or unanswerable must be given")
+        raise row.error("answers, gold_doc or unanswerable is required")
     if gold_doc is not None and gold_doc not in documents:
-        raise row.wrong(f"gold_doc: there is no document {gold_doc}")
+        raise row.error(f"gold_doc: unknown document {gold_doc}")
     return replace(question, answers=tuple(answers or ()), unanswerable=bool(unanswerable), gold_doc=gold_doc)
 
 
 def _from_questions(questions: tuple[EvalQuestion, ...]) -> tuple[tuple[EvalQuery, ...], dict[str, dict[str, int]]]:
-    """Where a set has no queries: the questions whose answer stands in a document that is known."""
+    """Queries of a set without queries.jsonl: the answerable questions with a `gold_doc`."""
     found = [question for question in questions if question.gold_doc is not None and not question.unanswerable]
     queries = tuple(EvalQuery(question.question_id, question.text) for question in found)
     return queries, {question.question_id: {str(question.gold_doc): 1} for question in found}

@@ -1,4 +1,4 @@
-"""Means with their intervals, percentiles, and whether a difference is more than chance."""
+"""Means with confidence intervals, percentiles, and a significance test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PERMUTATIONS = 9_999
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """A mean, and where it lies with 95 % confidence: a percentile bootstrap over the queries."""
+    """A mean with its 95 % confidence interval, by percentile bootstrap over the queries."""
 
     value: float
     low: float
@@ -22,7 +22,7 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds, where the user stands."""
+    """Latency in milliseconds, measured by the client."""
 
     p50: float
     p95: float
@@ -45,7 +45,7 @@ def mean(values: Sequence[float], seed: int) -> Mean:
 
 
 def latency(milliseconds: Sequence[float]) -> Latency | None:
-    """None of no requests."""
+    """None if there are no requests."""
     if not milliseconds:
         return None
     import numpy as np
@@ -54,11 +54,8 @@ def latency(milliseconds: Sequence[float]) -> Latency | None:
     return Latency(p50, p95, round(math.fsum(milliseconds) / len(milliseconds), 2), len(milliseconds))
 
 
-def chance_of_loss(before: Mapping[str, float], after: Mapping[str, float], seed: int) -> float:
-    """The p-value of a paired permutation test, one-sided: how likely so much of a loss is when there is none.
-
-    Both have the same keys.
-    """
+def loss_p_value(before: Mapping[str, float], after: Mapping[str, float], seed: int) -> float:
+    """The p-value of a one-sided paired permutation test for a loss. Both mappings must have the same keys."""
     import numpy as np
     from scipy.stats import permutation_test
 
@@ -66,7 +63,7 @@ def chance_of_loss(before: Mapping[str, float], after: Mapping[str, float], seed
     changed = [difference for difference in differences if difference]
     if not changed:
         return 1.0
-    # Pairs without a difference are the same in every permutation; scipy wants two at least.
+    # Pairs without a difference do not affect the result. scipy requires at least two pairs.
     found = permutation_test(
         (changed if len(changed) > 1 else [*changed, 0.0],),
         np.sum,

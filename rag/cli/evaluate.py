@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from evals.harness.client import Config
     from evals.harness.comparison import Comparison, Difference
     from evals.harness.eval_set import EvalSet
-    from evals.harness.run import Evaluated, Show
+    from evals.harness.run import SetResult, ShowProgress
 
 READ_TIMEOUT_S = 300.0
 _DEFAULT_CONFIG = "service"
@@ -90,7 +90,8 @@ def evaluate(
 
     Exit codes: 0 success; 1 when --compare finds a loss, or the service fails; 2 when the input is invalid.
     """
-    from evals.harness.eval_set import BadInput
+    _require_harness()
+    from evals.harness.eval_set import InputError
     from evals.harness.run import Runner
 
     started = time.monotonic()
@@ -112,15 +113,24 @@ def evaluate(
         folder = folder or _DEFAULT_FOLDER / time.strftime("%Y%m%d-%H%M%S")
         report = _write_report(results, settings, folder, quiet=as_json)
         comparison = None if baseline_report is None else _compare(baseline_report, report, seed)
-    except BadInput as error:
+    except InputError as error:
         print_message(str(error))
         sys.exit(2)
     _print_outcome(report, comparison, as_json)
     sys.exit(1 if comparison is not None and comparison.losses else 0)
 
 
+def _require_harness() -> None:
+    try:
+        import evals.harness  # noqa: F401 - only whether it is there
+    except ModuleNotFoundError:
+        raise click.ClickException(
+            "the evaluation harness (evals/harness) is missing: run this command in a checkout or a Bento of the bundle"
+        ) from None
+
+
 def _read_sets(paths: Sequence[Path], chunking: JsonObject | None, queries: int | None, seed: int) -> list[EvalSet]:
-    from evals.harness.eval_set import BadInput
+    from evals.harness.eval_set import InputError
     from evals.harness.packages import check_packages
     from evals.harness.set_reader import read_set
 
@@ -128,7 +138,7 @@ def _read_sets(paths: Sequence[Path], chunking: JsonObject | None, queries: int 
     eval_sets = [read_set(path.expanduser(), chunking).sample(queries, seed) for path in paths]
     names = [eval_set.name for eval_set in eval_sets]
     if duplicates := {name for name in names if names.count(name) > 1}:
-        raise BadInput(f"two sets are named {duplicates.pop()}: give one of them another name in its set.json")
+        raise InputError(f"two sets are named {duplicates.pop()}: give one of them another name in its set.json")
     return eval_sets
 
 
@@ -150,7 +160,7 @@ def _compare(baseline: JsonObject, report: JsonObject, seed: int) -> Comparison:
     return compare(baseline, report, seed)
 
 
-def _write_report(results: Sequence[Evaluated], settings: JsonObject, folder: Path, *, quiet: bool) -> JsonObject:
+def _write_report(results: Sequence[SetResult], settings: JsonObject, folder: Path, *, quiet: bool) -> JsonObject:
     """The report, after it was written to the folder."""
     from evals.harness import plots, report
 
@@ -201,7 +211,7 @@ def _change(difference: Difference) -> str:
 
 
 @contextmanager
-def _progress(*, quiet: bool) -> Iterator[Show]:
+def _progress(*, quiet: bool) -> Iterator[ShowProgress]:
     """A progress bar on stderr. Without a terminal, a line when another task begins."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 

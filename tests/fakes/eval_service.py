@@ -1,4 +1,4 @@
-"""A service with documents, found by the words they share with a query: what evaluations are run against."""
+"""A fake of the whole service for evaluations. It ranks documents by the words that they share with the query."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ NOT_FOUND = "I found nothing about this in the documents."
 
 @dataclass
 class FakeEvalService:
-    """Documents are one passage each. A part of the query's words is the cosine."""
+    """Each document is one passage. The cosine is the share of the query's words that it contains."""
 
     answers: dict[str, str] = field(default_factory=dict)
-    """By question; others are answered with the best passage."""
+    """Question -> answer. Other questions are answered with the best passage."""
     min_cosine: float = 0.3
     is_reversed: Callable[[JsonObject], bool] = lambda _: False
-    """Whether a request gets the worst passages first."""
+    """Whether a request gets its hits in reverse order."""
     unreadable: frozenset[str] = frozenset()
-    """Names of files that fail."""
+    """Names of files whose ingest fails."""
     looks: int = 1
-    """At a vector store, until its files are done."""
+    """Number of status requests until a vector store's files are completed."""
     cached: bool = False
     busy: int = 0
-    """Queries to refuse before one is taken."""
+    """Number of queries to reject before one is accepted."""
     busy_with: int = 503
     breaks_off: bool = False
-    """Whether answers end without their last event."""
+    """Whether answer streams end without their final event."""
     stores: dict[str, JsonObject] = field(default_factory=dict)
     texts: dict[str, dict[str, str]] = field(default_factory=dict)
-    """By vector store and file name."""
+    """Vector store id -> file name -> text."""
     seen: list[tuple[str, Any]] = field(default_factory=list)
-    """Method and path, and the JSON or the file names."""
+    """Method and path of each request, with its JSON body or file names."""
     _left: int = 0
     _made: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench.document_side import STORE, DocumentSide, Wraps, document_side, slow_embedders
+from bench.in_process_retriever import STORE, InProcessRetriever, PortWrappers, in_process_retriever, slow_embedders
 from rag.catalog.documents import ingested_file_id
 from rag.errors import RagError
 from rag.ports import Flow, JobEngine, Parser, Steps
@@ -95,7 +95,7 @@ class NotedEngine:
 class Orders:
     """What the parent may ask; the names of the methods are the names of the orders."""
 
-    def __init__(self, side: DocumentSide) -> None:
+    def __init__(self, side: InProcessRetriever) -> None:
         self._side = side
 
     def ingest(self, files: list[list[str]], attributes: dict[str, Any], key: str) -> Any:
@@ -121,7 +121,7 @@ class Orders:
             if time.monotonic() > until:
                 return {"unfinished": [job.job_id for job in self._side.library.jobs(_ALL, active=True).rows] or "?"}
             time.sleep(0.02)
-        self._side.archive.janitor.clean()
+        self._side.runtime.janitor.clean()
         store, name = self._side.store, self._side.collection
         return {"unfinished": [], "rows": store.chunk_ids(name), "count": store.count(name)}
 
@@ -134,7 +134,7 @@ class Orders:
         return self._side.library.document_text(STORE, ingested_file_id(STORE, name))
 
     def run_maintenance(self) -> Any:
-        self._side.archive.janitor.run_maintenance()
+        self._side.runtime.janitor.run_maintenance()
 
 
 def main(folder: Path, life: int) -> None:
@@ -142,11 +142,11 @@ def main(folder: Path, life: int) -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print is no answer
     parses, steps = Journal(folder / "parses.log"), Journal(folder / "steps.log")
-    wraps = Wraps(
+    wraps = PortWrappers(
         parser=lambda parser: NotedParser(parser, parses, life),
         engine=lambda engine: NotedEngine(engine, steps, life),
     )
-    with document_side(folder, slow_embedders(_EMBEDS_A_SLICE_IN_S), wraps=wraps) as side:
+    with in_process_retriever(folder, slow_embedders(_EMBEDS_A_SLICE_IN_S), wrappers=wraps) as side:
         print(json.dumps({"ok": "ready"}), file=answers)
         orders = Orders(side)
         for line in sys.stdin:

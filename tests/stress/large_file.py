@@ -23,7 +23,7 @@ import psutil
 from pymilvus import MilvusClient
 from threadpoolctl import threadpool_limits
 
-from bench.document_side import STORE, DocumentSide, document_side
+from bench.in_process_retriever import STORE, InProcessRetriever, in_process_retriever
 from rag.adapters.milvus.rows import CHUNK_FIELDS
 from rag.types import SearchMode
 from tests.fakes import FakeEmbedder, FakeEmbedders
@@ -63,7 +63,7 @@ def rss_mib() -> float:
 
 
 class LargeFileTrial:
-    def __init__(self, side: DocumentSide, embedder: FakeEmbedder, milvus: MilvusClient, seed: int = 1) -> None:
+    def __init__(self, side: InProcessRetriever, embedder: FakeEmbedder, milvus: MilvusClient, seed: int = 1) -> None:
         self._side = side
         self._embedder = embedder
         self._milvus = milvus
@@ -121,7 +121,7 @@ class LargeFileTrial:
         self._ingest("replaced.txt", chunks)
         self._tell("while and after it was replaced, the old one not yet cleaned away")
         started = time.monotonic()
-        self._side.archive.janitor.clean()
+        self._side.runtime.janitor.clean()
         self.chunks = self._side.store.count(self._side.collection)
         self._tell(f"cleaned in {time.monotonic() - started:.1f} s")
 
@@ -175,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     embedder = FakeEmbedder(_DIMENSIONS, "random", at_random=True, keeps_calls=False)
     with (
         tempfile.TemporaryDirectory(prefix="rag-large-") as folder,
-        document_side(Path(folder), FakeEmbedders(embedder), max_chars=512) as side,
+        in_process_retriever(Path(folder), FakeEmbedders(embedder), max_chars=512) as side,
     ):
         bare = MilvusClient(str(Path(folder) / "milvus.db"))  # the same server: Milvus Lite has one for a file
         try:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.document_side import STORE, DocumentSide, document_side, slow_embedders
+from bench.in_process_retriever import STORE, InProcessRetriever, in_process_retriever, slow_embedders
 from rag.catalog.documents import ingested_file_id
 from rag.errors import Conflict, NotFound
 from rag.records import Cursor
@@ -58,7 +58,7 @@ class Writers:
         side: An empty document side.
     """
 
-    def __init__(self, side: DocumentSide, seed: int) -> None:
+    def __init__(self, side: InProcessRetriever, seed: int) -> None:
         self._side = side
         self._seed = seed
         self._stop = threading.Event()
@@ -90,7 +90,7 @@ class Writers:
                 return
             time.sleep(0.05)
         self.outcome.drain_s = time.monotonic() - started
-        side.archive.janitor.clean()
+        side.runtime.janitor.clean()
         records = Records(folder)
         rows = side.store.chunk_ids(side.collection)
         state = {"rows": rows, "count": side.store.count(side.collection)}
@@ -247,7 +247,7 @@ def _text(mark: str, name: str, paragraphs: int, chance: random.Random) -> str:
 
 
 def run(folder: Path, writers: int, seconds: float, *, readers: int = 2, seed: int = 1) -> WriterOutcome:
-    with document_side(folder, slow_embedders(0.0)) as side:
+    with in_process_retriever(folder, slow_embedders(0.0)) as side:
         trial = Writers(side, seed)
         trial.run(writers, readers, seconds)
         trial.compare(folder)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.ingest import some_of_each_length
-from bench.job import PeerJob
+from bench.ingest import sample_by_length
 from bench.load import Load, LoadAnswer
-from bench.report import CellResult, ReportRow, aim, as_json, percentile, show, spread, summary, versus, write
+from bench.report import CellResult, ReportRow, as_json, compare, percentile, show, spread, summary, target, write
+from bench.workload import Workload
 from rag.upload import select_files
 
 
@@ -38,28 +38,28 @@ def test_spread_is_relative_to_the_mean() -> None:
 @pytest.mark.parametrize(
     ("row", "is_met"),
     [
-        (versus("c", "w", "tokens/s", 95, 100, at_least=0.95), True),
-        (versus("c", "w", "tokens/s", 94, 100, at_least=0.95), False),
-        (versus("c", "w", "s", 60, 50, at_most=1.15), False),
+        (compare("c", "w", "tokens/s", 95, 100, at_least=0.95), True),
+        (compare("c", "w", "tokens/s", 94, 100, at_least=0.95), False),
+        (compare("c", "w", "s", 60, 50, at_most=1.15), False),
         (ReportRow("c", "w", "ms", 40.0, at_most=40), True),
         (ReportRow("c", "w", "ms", math.nan, at_most=40), False),
         (ReportRow("c", "w", "MiB", 1.0), None),
     ],
 )
-def test_an_aim_judges_the_ratio_where_there_is_one(row: ReportRow, is_met: bool | None) -> None:
+def test_the_target_applies_to_the_ratio_if_there_is_one(row: ReportRow, is_met: bool | None) -> None:
     assert row.is_met is is_met
 
 
-def test_the_table_shows_the_ratio_the_aim_and_the_note() -> None:
+def test_the_table_shows_the_ratio_the_target_and_the_note() -> None:
     out = io.StringIO()
-    row = versus("stream", "throughput", "tokens/s", 190.0, 200.0, at_least=0.95, note="floor noise 3%")
+    row = compare("stream", "throughput", "tokens/s", 190.0, 200.0, at_least=0.95, note="baseline noise 3%")
     show([row], Console(file=out, width=160))
-    for text in ("throughput", "190", "200", "0.95", ">= 0.95", "yes", "floor noise 3%"):
+    for text in ("throughput", "190", "200", "0.95", ">= 0.95", "yes", "baseline noise 3%"):
         assert text in out.getvalue()
 
 
-def test_an_aim_in_words() -> None:
-    assert aim(ReportRow("c", "w", "ms", 1.0, at_least=0.9, at_most=2)) == ">= 0.9 <= 2"
+def test_a_target_as_text() -> None:
+    assert target(ReportRow("c", "w", "ms", 1.0, at_least=0.9, at_most=2)) == ">= 0.9 <= 2"
 
 
 def test_json_has_versions_cpus_and_date_and_no_nan(tmp_path: Path) -> None:
@@ -82,25 +82,25 @@ def test_failed_answers_count_neither_tokens_nor_time() -> None:
     assert load.errors == ["HTTP 500"]
 
 
-def test_a_sample_has_the_shortest_and_long_ones_and_not_much_more_than_asked_for() -> None:
+def test_a_sample_by_length_covers_all_lengths() -> None:
     texts = ["x" * length for length in range(100, 0, -1)]
-    sample = some_of_each_length(texts, 10)
+    sample = sample_by_length(texts, 10)
     assert len(sample) == 10
     assert [len(text) for text in sample] == list(range(1, 100, 10))
-    assert len(some_of_each_length(texts, 1000)) == 100
+    assert len(sample_by_length(texts, 1000)) == 100
 
 
-def test_the_job_knows_the_passages_that_the_service_encodes(tmp_path: Path) -> None:
+def test_the_workload_has_the_passages_that_the_service_encodes(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("# Pears\n\nGreen pears are ripe.\n")
-    job = PeerJob(select_files([str(tmp_path)]).files, ["?"], tmp_path, quick=True)
-    assert job.passages() == ["Pears\n# Pears\n\nGreen pears are ripe."]
+    workload = Workload(select_files([str(tmp_path)]).files, ["?"], tmp_path, quick=True)
+    assert workload.passages() == ["Pears\n# Pears\n\nGreen pears are ripe."]
 
 
 def test_an_emptied_data_folder_keeps_the_models(tmp_path: Path) -> None:
-    job = PeerJob([], ["?"], tmp_path)
+    workload = Workload([], ["?"], tmp_path)
     for name in ("milvus.db/part", "catalog.db", "catalog.db-wal", "jobs.db", "files/ab/blob", "models/m", "filled"):
-        path = job.data_dir / name
+        path = workload.data_dir / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    job.empty()
-    assert [path.name for path in job.data_dir.iterdir()] == ["models"]
+    workload.empty()
+    assert [path.name for path in workload.data_dir.iterdir()] == ["models"]

@@ -26,7 +26,7 @@ def deployment() -> dict[str, Any]:
     return loaded
 
 
-def test_service_names_are_those_of_the_code(deployment: dict[str, Any]) -> None:
+def test_service_names_match_the_code(deployment: dict[str, Any]) -> None:
     tree = ast.parse((ROOT / "service.py").read_text())
     decorated = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.decorator_list]
     names = {node.name for node in decorated if any("bentoml.service" in ast.unparse(d) for d in node.decorator_list)}
@@ -34,7 +34,7 @@ def test_service_names_are_those_of_the_code(deployment: dict[str, Any]) -> None
     assert set(deployment["services"]) == SERVICES
 
 
-def test_bentoml_takes_the_deployment_whole(deployment: dict[str, Any]) -> None:
+def test_bentoml_reads_every_key_of_the_deployment(deployment: dict[str, Any]) -> None:
     """Its schema drops unknown keys in silence, so what comes out is compared with what went in."""
     from bentoml._internal.cloud.schemas.schemasv2 import CreateDeploymentSchema
     from bentoml._internal.utils.cattr import bentoml_cattr
@@ -52,7 +52,7 @@ def lost(given: Any, kept: Any, path: str = "") -> list[str]:
     return [] if given == kept else [path]
 
 
-def test_environment_of_the_deployment_exists(deployment: dict[str, Any]) -> None:
+def test_the_deployment_sets_existing_options(deployment: dict[str, Any]) -> None:
     from rag.config import option_names
 
     services = deployment["services"].values()
@@ -63,7 +63,7 @@ def test_environment_of_the_deployment_exists(deployment: dict[str, Any]) -> Non
     assert not [env for env in envs if re.search("TOKEN|KEY|PASSWORD", env["name"])]
 
 
-def test_bentoml_takes_the_bentofile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bentoml_reads_the_bentofile(monkeypatch: pytest.MonkeyPatch) -> None:
     from bentoml._internal.bento.build_config import BentoBuildConfig
 
     monkeypatch.chdir(ROOT)
@@ -73,6 +73,9 @@ def test_bentoml_takes_the_bentofile(monkeypatch: pytest.MonkeyPatch) -> None:
     assert config.envs == []  # `bentoml deploy -f` refuses a Bento that has one without a value
     assert config.docker.cuda_version is None  # it would fall back to the old image format
     assert (ROOT / str(config.docker.setup_script)).stat().st_mode & 0o111
+    assert {"/rag/", "/evals/__init__.py", "/evals/harness/"} <= set(
+        config.include or []
+    )  # `rag eval` needs the harness
 
 
 def test_both_sets_hold_the_same_versions() -> None:
@@ -84,7 +87,14 @@ def test_both_sets_hold_the_same_versions() -> None:
     assert {name: cpu[name] for name in direct} == direct
 
 
-def test_the_cpu_set_lacks_what_breaks_it() -> None:
+def test_evaluation_packages_are_development_requirements() -> None:
+    only_for_evaluations = {"matplotlib", "pytrec-eval-terrier"}
+    assert only_for_evaluations <= set(pins("requirements-dev.txt"))
+    for name in ("requirements/common.in", "requirements-cpu.txt", "requirements.txt"):
+        assert not only_for_evaluations & set(pins(name))
+
+
+def test_the_cpu_requirements_exclude_incompatible_packages() -> None:
     assert not {"torchvision", "torchaudio", "torchcodec", "triton"} & set(pins("requirements-cpu.txt"))
 
 

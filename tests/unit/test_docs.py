@@ -1,4 +1,4 @@
-"""The papers say what the code does."""
+"""The documentation agrees with the code."""
 
 from __future__ import annotations
 
@@ -10,32 +10,47 @@ from rag.errors import all_errors
 from rag.http.error_table import STATUS
 
 ROOT = Path(__file__).resolve().parents[2]
-PAPERS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_the_table_of_options_is_the_codes() -> None:
+def test_the_table_of_options_matches_the_settings() -> None:
     table = (ROOT / "docs" / "configuration.md").read_text()
     for name, default, description in config.options():
         assert f"| `{name}` | {f'`{default}`' if default else ''} | {description} |" in table
 
 
-def test_no_paper_names_an_option_that_does_not_exist() -> None:
+def test_every_option_in_the_documentation_exists() -> None:
     known = config.option_names()
-    for paper in PAPERS:
-        for name in re.findall(r"\bRAG_[A-Z_]+\b", paper.read_text()):
-            assert name in known or name.startswith("RAG_LLM__ENGINE__"), f"{paper.name}: {name}"
+    for page in PAGES:
+        for name in re.findall(r"\bRAG_[A-Z_]+\b", page.read_text()):
+            assert name in known or name.startswith("RAG_LLM__ENGINE__"), f"{page.name}: {name}"
 
 
-def test_links_between_papers_lead_somewhere() -> None:
-    for paper in PAPERS:
-        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", paper.read_text()):
+def test_links_between_pages_lead_to_existing_files() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
             if not target.startswith("http"):
-                assert (paper.parent / target).exists(), f"{paper.name}: {target}"
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_every_code_that_a_request_can_meet_is_in_the_papers() -> None:
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_to_headings_lead_to_existing_headings() -> None:
+    for page in PAGES:
+        for target, anchor in re.findall(r"\]\(([^)#]*\.md|)#([^)]+)\)", page.read_text()):
+            there = page.parent / target if target else page
+            # Headings of explicit anchors, <a id="...">, count as well.
+            explicit = set(re.findall(r'<a (?:id|name)=["\']([^"\']+)', there.read_text()))
+            assert anchor in anchors(there) | explicit, f"{page.name}: {target}#{anchor}"
+
+
+def test_every_error_code_that_a_request_can_get_is_documented() -> None:
     text = (ROOT / "docs" / "operations.md").read_text()
-    unmet = {"setup_error", "conflict", "file_not_found", "model_not_found"}
+    internal = {"setup_error", "conflict", "file_not_found", "model_not_found"}
     for error in all_errors():
         assert error in STATUS
-        assert f"`{error.code}`" in text or error.code in unmet
+        assert f"`{error.code}`" in text or error.code in internal

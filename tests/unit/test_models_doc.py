@@ -1,4 +1,4 @@
-"""docs/models.md: its names are vLLM's, and its sums are right."""
+"""docs/models.md: its names are vLLM's, and its calculations are correct."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAPERS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 MODELS = ROOT / "docs" / "models.md"
 GIB, KIB = 2**30, 2**10
 BYTES = {"bf16": 2.0, "8 bits": 1.0, "4 bits": 0.5195}
-"""A weight of 4 bits has a scale of 16 bits and a zero of 4 for each 128."""
+"""With 4 bits, each group of 128 weights has a 16-bit scale and a 4-bit zero point."""
 OVERHEAD_GIB, USED = 1.5, 0.9
 
 
 @cache
 def source(path: str) -> ast.Module:
-    """A file of vLLM, which is read and not imported: that takes ten seconds."""
+    """A source file of vLLM. It is parsed, not imported, because importing takes ten seconds."""
     found = importlib.util.find_spec("vllm")
     assert found is not None
     assert found.submodule_search_locations
@@ -53,16 +53,16 @@ def words(path: str, name: str) -> set[str]:
 
 
 def settings() -> Iterator[tuple[str, str, str]]:
-    """Paper, engine argument and value of all that the papers set."""
-    for paper in PAPERS:
+    """Page, engine argument and value of every setting in the documentation."""
+    for page in PAGES:
         for name, quoted, plain in re.findall(
-            r"RAG_LLM__ENGINE__([A-Z_]+)(?:='([^']*)'|=([^\s`,'()]+))?", paper.read_text()
+            r"RAG_LLM__ENGINE__([A-Z_]+)(?:='([^']*)'|=([^\s`,'()]+))?", page.read_text()
         ):
             if name != "NAME":
-                yield paper.name, name.lower(), quoted or plain
+                yield page.name, name.lower(), quoted or plain
 
 
-def test_every_engine_argument_in_the_papers_is_vllms() -> None:
+def test_every_engine_argument_in_the_documentation_is_vllms() -> None:
     known = fields("engine/arg_utils.py", "EngineArgs", "AsyncEngineArgs")
     assert len(known) > 150
     named = {name for _, name, _ in settings()}
@@ -79,20 +79,20 @@ def test_every_engine_argument_in_the_papers_is_vllms() -> None:
         ("distributed_executor_backend", "config/parallel.py", "DistributedExecutorBackend"),
     ],
 )
-def test_their_words_are_vllms(argument: str, path: str, literal: str) -> None:
+def test_their_values_are_vllms(argument: str, path: str, literal: str) -> None:
     used = {value for _, name, value in settings() if name == argument and value}
     assert used
     assert used <= words(path, literal)
 
 
-def test_models_are_not_said_to_be_quantized_while_loaded_by_a_method_that_cannot() -> None:
-    """`fp8` alone is for models that are of 8 bits already."""
-    made = {value for paper, name, value in settings() if paper == MODELS.name and name == "quantization"}
+def test_online_quantization_uses_a_method_that_supports_it() -> None:
+    """`fp8` alone is only for models that already have 8 bits."""
+    made = {value for page, name, value in settings() if page == MODELS.name and name == "quantization"}
     assert made
     assert made <= words("config/quantization.py", "_ONLINE_SHORTHANDS")
 
 
-def test_speculation_is_set_as_vllm_takes_it() -> None:
+def test_speculative_configs_are_valid() -> None:
     known, methods = (
         fields("config/speculative.py", "SpeculativeConfig"),
         words("config/speculative.py", "SpeculativeMethod"),
@@ -105,7 +105,7 @@ def test_speculation_is_set_as_vllm_takes_it() -> None:
 
 
 def rows(first: str) -> list[list[str]]:
-    """Cells of the table whose head begins so."""
+    """Cells of the table whose header begins with `first`."""
     lines = MODELS.read_text().splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith(f"| {first} |")) + 2
     table = lines[start : next(n for n in range(start, len(lines)) if not lines[n].startswith("|"))]
@@ -114,7 +114,7 @@ def rows(first: str) -> list[list[str]]:
 
 @cache
 def models() -> dict[str, tuple[float, float, int, int, int, int]]:
-    """Parameters, those of embeddings, layers, KV heads, head size, context."""
+    """By model: parameters, embedding parameters, layers, KV heads, head size, context."""
     found = {}
     for name, total, embeddings, layers, heads, size, context, *_ in rows("model | parameters, 10^9"):
         found[name.split(" ")[0]] = (
@@ -134,7 +134,7 @@ def kv_bytes(model: str) -> int:
     return 2 * layers * heads * size * 2
 
 
-def test_the_sizes_of_models() -> None:
+def test_model_sizes() -> None:
     for name, *_, in_bf16, in_8, in_4, kv in rows("model | parameters, 10^9"):
         model = name.split(" ")[0]
         assert float(kv) == kv_bytes(model) / KIB, model
@@ -142,7 +142,7 @@ def test_the_sizes_of_models() -> None:
             assert not said or float(said) == round(weights_gib(model, kind), 1), (model, kind)
 
 
-def test_what_is_left_on_a_gpu() -> None:
+def test_memory_left_on_a_gpu() -> None:
     for model, kind, gpus, memory, weights, left, tokens in rows("model | weights"):
         on_each = weights_gib(model, kind) / int(gpus)
         free = float(memory) * USED - on_each - OVERHEAD_GIB
@@ -163,7 +163,7 @@ def test_the_embedded_model_is_as_its_config_says(language_model: Path) -> None:
     )
 
 
-def test_the_sums_of_a_laptop() -> None:
+def test_the_calculation_for_a_laptop() -> None:
     text = MODELS.read_text()
     assert f"{2 * GIB // kv_bytes('Qwen2.5-1.5B-Instruct'):,} tokens at 28 KiB" in text
     assert f"has {2 * GIB // kv_bytes('Qwen2.5-0.5B-Instruct'):,}" in text

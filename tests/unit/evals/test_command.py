@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def read(folder: Path) -> JsonObject:
 # --- documents -------------------------------------------------------------------------------
 
 
-def test_a_second_run_finds_its_documents_there(numbers: Path, tmp_path: Path) -> None:
+def test_a_second_run_reuses_the_vector_store(numbers: Path, tmp_path: Path) -> None:
     service = FakeEvalService(looks=3)
     for number in range(2):
         result = run(service, numbers, "--out", tmp_path / f"out{number}")
@@ -70,11 +71,11 @@ def test_a_second_run_finds_its_documents_there(numbers: Path, tmp_path: Path) -
     assert store["chunking_strategy"]["recursive"]["overlap_chars"] == 0
     assert service.asked("POST /ingest") == [sorted(f"d{i}.txt" for i in range(COUNT + 1))]
     assert service.texts[store["id"]]["d3.txt"] == "number3 is here"
-    shelves = [read(tmp_path / f"out{number}")["sets"]["numbers"]["vector_store"] for number in range(2)]
-    assert shelves[1] == {**shelves[0], "ingest_s": 0.0}
+    stores = [read(tmp_path / f"out{number}")["sets"]["numbers"]["vector_store"] for number in range(2)]
+    assert stores[1] == {**stores[0], "ingest_s": 0.0}
 
 
-def test_other_documents_or_another_way_of_cutting_are_another_store(numbers: Path, tmp_path: Path) -> None:
+def test_other_documents_or_chunking_need_another_store(numbers: Path, tmp_path: Path) -> None:
     service, out = FakeEvalService(), tmp_path / "out"
     run(service, numbers, "--out", out)
     run(service, numbers, "--out", out, "--chunking", "sentences")
@@ -83,7 +84,7 @@ def test_other_documents_or_another_way_of_cutting_are_another_store(numbers: Pa
     assert len(service.stores) == 3
 
 
-def test_fresh_makes_the_store_anew(numbers: Path, tmp_path: Path) -> None:
+def test_fresh_rebuilds_the_store(numbers: Path, tmp_path: Path) -> None:
     service = FakeEvalService()
     run(service, numbers, "--out", tmp_path / "out")
     run(service, numbers, "--out", tmp_path / "out", "--fresh")
@@ -91,15 +92,15 @@ def test_fresh_makes_the_store_anew(numbers: Path, tmp_path: Path) -> None:
     assert len(service.asked("POST /ingest")) == 2
 
 
-def test_a_document_that_cannot_be_read_ends_it(numbers: Path, tmp_path: Path) -> None:
+def test_an_unreadable_document_ends_the_run(numbers: Path, tmp_path: Path) -> None:
     result = run(FakeEvalService(unreadable=frozenset({"d3.txt"})), numbers, "--out", tmp_path / "out")
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (
         2,
-        "numbers: documents that cannot be read: d3.txt: it is broken",
+        "numbers: unreadable documents: d3.txt: it is broken",
     )
 
 
-def test_documents_of_somebody_else_in_the_store_end_it(numbers: Path, tmp_path: Path) -> None:
+def test_foreign_documents_in_the_store_end_the_run(numbers: Path, tmp_path: Path) -> None:
     service = FakeEvalService()
     run(service, numbers, "--out", tmp_path / "out")
     service.texts["vs_1"]["else.txt"] = "not of the set"
@@ -160,7 +161,7 @@ def test_answers_and_abstention_are_measured(questions: Path, tmp_path: Path) ->
     assert all("max_tokens" not in body for body in looks)
 
 
-def test_the_language_model_is_left_alone_when_nobody_wants_answers(questions: Path, tmp_path: Path) -> None:
+def test_no_answers_does_not_call_the_language_model(questions: Path, tmp_path: Path) -> None:
     service = FakeEvalService()
     assert run(service, questions, "--out", tmp_path / "out", "--no-answers").exit_code == 0
     assert not service.asked("POST /ask")
@@ -168,7 +169,7 @@ def test_the_language_model_is_left_alone_when_nobody_wants_answers(questions: P
     assert (result["answers"], result["retrieval"]["metrics"]["mrr@10"]["n"]) == (None, 1)
 
 
-def test_pictures_and_tables_are_written(questions: Path, tmp_path: Path) -> None:
+def test_plots_and_tables_are_written(questions: Path, tmp_path: Path) -> None:
     run(FakeEvalService(), questions, "--out", tmp_path / "out")
     pictures = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
     drawn = ("abstention", "answers", "answers_latency", "retrieval", "retrieval_latency")
@@ -179,39 +180,39 @@ def test_pictures_and_tables_are_written(questions: Path, tmp_path: Path) -> Non
     assert "| questions | service | 3 |" in text
 
 
-def test_so_many_queries_of_each_set(numbers: Path, tmp_path: Path) -> None:
+def test_queries_limits_the_queries_of_each_set(numbers: Path, tmp_path: Path) -> None:
     service = FakeEvalService()
     run(service, numbers, "--out", tmp_path / "out", "--queries", "5")
     assert len(service.asked("POST /retrieve")) == 5
     assert len(service.texts["vs_1"]) == COUNT + 1
 
 
-def test_what_a_cache_answers_is_not_timed(numbers: Path, tmp_path: Path) -> None:
+def test_cached_responses_are_not_timed(numbers: Path, tmp_path: Path) -> None:
     run(FakeEvalService(cached=True), numbers, "--out", tmp_path / "out")
     found = read(tmp_path / "out")["sets"]["numbers"]["configurations"]["service"]["retrieval"]
     assert (found["latency_ms"], found["not_timed"], found["metrics"]["ndcg@10"]["value"]) == (None, COUNT, 1.0)
 
 
-def test_what_has_to_be_sent_again_is_not_timed(numbers: Path, tmp_path: Path) -> None:
+def test_retried_requests_are_not_timed(numbers: Path, tmp_path: Path) -> None:
     assert run(FakeEvalService(busy=3), numbers, "--out", tmp_path / "out", "--concurrency", "1").exit_code == 0
     found = read(tmp_path / "out")["sets"]["numbers"]["configurations"]["service"]["retrieval"]
     assert (found["not_timed"], found["latency_ms"]["n"]) == (1, COUNT - 1)
     assert found["metrics"]["ndcg@10"]["n"] == COUNT
 
 
-def test_json_is_all_of_it(numbers: Path, tmp_path: Path) -> None:
+def test_json_prints_the_whole_report(numbers: Path, tmp_path: Path) -> None:
     result = run(FakeEvalService(), numbers, "--out", tmp_path / "out", "--json")
     assert json.loads(result.stdout) == {**read(tmp_path / "out"), "comparison": None}
     assert result.stderr == ""
 
 
-def test_a_search_that_takes_too_long_is_not_tried_again(numbers: Path, tmp_path: Path) -> None:
+def test_a_search_that_times_out_is_not_retried(numbers: Path, tmp_path: Path) -> None:
     service = FakeEvalService(busy=1, busy_with=504)
     result = run(service, numbers, "--out", tmp_path / "out", "--concurrency", "1")
     assert (result.exit_code, "the engine still starts" in result.stderr) == (1, True)
 
 
-# --- the gate --------------------------------------------------------------------------------
+# --- regression check --------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -244,7 +245,9 @@ def test_a_loss_by_chance_is_no_error(numbers: Path, baseline: Path, tmp_path: P
     assert rows["ndcg@10"]["p"] == pytest.approx(0.25)
 
 
-def test_what_makes_them_less_alike_is_noted(numbers: Path, questions: Path, baseline: Path, tmp_path: Path) -> None:
+def test_differences_from_the_baseline_are_noted(
+    numbers: Path, questions: Path, baseline: Path, tmp_path: Path
+) -> None:
     lines(numbers / "corpus.jsonl", *({"_id": f"d{i}", "text": f"number{i} is there"} for i in range(COUNT)))
     config = '{"retrieval": {"candidates": 9}}'
     arguments = ["--no-answers", "--out", tmp_path / "out", "--config", f"service={config}", "--config", "new={}"]
@@ -252,14 +255,14 @@ def test_what_makes_them_less_alike_is_noted(numbers: Path, questions: Path, bas
     notes = [line.removeprefix("note: ") for line in result.stderr.splitlines() if line.startswith("note: ")]
     assert result.exit_code == 0
     assert notes == [
-        "numbers: its documents, or how they are cut, are others than those of the baseline",
-        "numbers, service: the baseline was made with other options",
+        "numbers: its documents or their chunking differ from the baseline",
+        "numbers, service: the options differ from the baseline",
         "numbers: the baseline has no configuration new",
         "questions is not in the baseline",
     ]
 
 
-def test_a_baseline_of_something_else_is_wrong(questions: Path, baseline: Path, tmp_path: Path) -> None:
+def test_a_baseline_with_nothing_in_common_is_an_error(questions: Path, baseline: Path, tmp_path: Path) -> None:
     result = run(FakeEvalService(), questions, "--no-answers", "--out", tmp_path / "out", "--compare", baseline)
     assert (result.exit_code, "nothing to compare" in result.stderr) == (2, True)
 
@@ -268,9 +271,9 @@ def test_a_baseline_of_something_else_is_wrong(questions: Path, baseline: Path, 
     ("content", "message"),
     [
         (None, "No such file or directory"),
-        ("{\n]", ":2: this is not JSON"),
-        ("[]", "this is no report"),
-        ('{"format": 99, "sets": {}}', "its format is 99"),
+        ("{\n]", ":2: invalid JSON"),
+        ("[]", "not an evaluation report"),
+        ('{"format": 99, "sets": {}}', "format 99 is not supported"),
     ],
 )
 def test_a_baseline_that_cannot_be_read(numbers: Path, tmp_path: Path, content: str | None, message: str) -> None:
@@ -283,18 +286,37 @@ def test_a_baseline_that_cannot_be_read(numbers: Path, tmp_path: Path, content: 
     assert not service.seen, "nothing is measured in vain"
 
 
-# --- what is wrong ---------------------------------------------------------------------------
+# --- missing packages -------------------------------------------------------------------------
 
 
-def test_a_set_that_is_wrong_is_told_before_anything_is_sent(numbers: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("module", "package"), [("pytrec_eval", "pytrec_eval-terrier"), ("matplotlib", "matplotlib")])
+def test_a_missing_package_is_named(numbers: Path, monkeypatch: pytest.MonkeyPatch, module: str, package: str) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    service = FakeEvalService()
+    result = run(service, numbers)
+    assert (result.exit_code, service.seen) == (2, [])
+    assert f"pip install {package}" in result.stderr
+
+
+def test_a_missing_harness_is_named(numbers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "evals.harness", None)
+    result = run(FakeEvalService(), numbers)
+    assert result.exit_code == 1
+    assert "evals/harness" in result.stderr
+
+
+# --- invalid input ---------------------------------------------------------------------------
+
+
+def test_an_invalid_set_is_reported_before_anything_is_sent(numbers: Path, tmp_path: Path) -> None:
     lines(numbers / "qrels.tsv", "query-id\tcorpus-id\tscore", "q1\tnowhere\t1")
     service = FakeEvalService()
     result = run(service, numbers, "--out", tmp_path / "out")
     assert (result.exit_code, service.seen) == (2, [])
-    assert f"{numbers}/qrels.tsv:2: there is no document nowhere" in result.stderr
+    assert f"{numbers}/qrels.tsv:2: unknown document nowhere" in result.stderr
 
 
-def test_options_that_the_service_refuses_are_the_users(numbers: Path, tmp_path: Path) -> None:
+def test_options_that_the_service_rejects_exit_with_2(numbers: Path, tmp_path: Path) -> None:
     result = run(FakeEvalService(), numbers, "--out", tmp_path / "out", "--config", 'x={"nonsense": 1}')
     assert (result.exit_code, "nonsense: is not a field of this request" in result.stderr) == (2, True)
 
@@ -304,16 +326,16 @@ def test_a_configuration_is_a_name_and_an_object(numbers: Path, config: str) -> 
     assert run(FakeEvalService(), numbers, "--config", config).exit_code == 2
 
 
-def test_what_is_ours_in_a_request_cannot_be_configured(numbers: Path) -> None:
+def test_reserved_fields_cannot_be_configured(numbers: Path) -> None:
     result = run(FakeEvalService(), numbers, "--config", 'x={"query": "y"}')
     assert (result.exit_code, "cannot set query" in result.stderr) == (2, True)
 
 
-def test_two_sets_of_one_name(numbers: Path) -> None:
+def test_two_sets_with_the_same_name(numbers: Path) -> None:
     result = run(FakeEvalService(), numbers, numbers)
     assert (result.exit_code, "two sets are named numbers" in result.stderr) == (2, True)
 
 
-def test_an_answer_that_breaks_off_ends_it(questions: Path, tmp_path: Path) -> None:
+def test_an_answer_stream_that_ends_early_ends_the_run(questions: Path, tmp_path: Path) -> None:
     result = run(FakeEvalService(breaks_off=True), questions, "--out", tmp_path / "out")
-    assert (result.exit_code, "an answer broke off" in result.stderr) == (1, True)
+    assert (result.exit_code, "the answer stream ended early" in result.stderr) == (1, True)

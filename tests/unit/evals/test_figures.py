@@ -11,7 +11,7 @@ from evals.harness import answers, ranking
 from evals.harness.abstention import NOTHING_FOUND, best_cosine, curve
 from evals.harness.client import EvalAnswer
 from evals.harness.eval_set import EvalQuestion
-from evals.harness.statistics import chance_of_loss, latency, mean
+from evals.harness.statistics import latency, loss_p_value, mean
 from rag.types import JsonObject
 from rag.upload import ServiceError
 
@@ -25,28 +25,30 @@ def hits(names: str) -> list[JsonObject]:
 # --- retrieval -------------------------------------------------------------------------------
 
 
-def test_figures_of_a_ranking() -> None:
+def test_metrics_of_a_ranking() -> None:
     relevant = {"q": {"b": 1, "e": 1}}
-    figures = ranking.measured(relevant, {"q": list("abcde")}, 100)
+    figures = ranking.compute_metrics(relevant, {"q": list("abcde")}, 100)
     best = 1 + 1 / math.log2(3)
     assert figures[ranking.NDCG_10]["q"] == pytest.approx((1 / math.log2(3) + 1 / math.log2(6)) / best)
     assert figures[ranking.MRR_10]["q"] == 0.5
     assert figures[ranking.RECALL_10]["q"] == figures[ranking.RECALL_100]["q"] == figures[ranking.HIT_5]["q"] == 1.0
 
 
-def test_a_document_stands_where_its_best_passage_does() -> None:
+def test_a_document_has_the_rank_of_its_best_passage() -> None:
     docs = ranking.ranked_documents(hits("aabab"), DOC_IDS)
-    figures = ranking.measured({"q": {"b": 1}}, {"q": docs}, 100)
+    figures = ranking.compute_metrics({"q": {"b": 1}}, {"q": docs}, 100)
     assert figures[ranking.MRR_10]["q"] == 0.5
 
 
 def test_hit_5_counts_passages() -> None:
-    figures = ranking.measured({"q": {"b": 1}}, {"q": list("aaaaab")}, 100)
+    figures = ranking.compute_metrics({"q": {"b": 1}}, {"q": list("aaaaab")}, 100)
     assert (figures[ranking.HIT_5]["q"], figures[ranking.MRR_10]["q"]) == (0.0, 0.5)
 
 
-def test_mrr_ends_at_ten() -> None:
-    figures = ranking.measured({"q": {"k": 1}, "r": {"j": 1}}, {"q": list("abcdefghijk"), "r": list("abcdefghij")}, 100)
+def test_mrr_is_cut_off_at_ten() -> None:
+    figures = ranking.compute_metrics(
+        {"q": {"k": 1}, "r": {"j": 1}}, {"q": list("abcdefghijk"), "r": list("abcdefghij")}, 100
+    )
     assert figures[ranking.MRR_10] == {"q": 0.0, "r": pytest.approx(0.1)}
     assert figures[ranking.RECALL_100]["q"] == 1.0
 
@@ -54,31 +56,33 @@ def test_mrr_ends_at_ten() -> None:
 def test_the_services_order_counts_whatever_the_names() -> None:
     """trec_eval would put equal scores in the order of their names."""
     for docs in ("ab", "ba"):
-        figures = ranking.measured({"q": {docs[0]: 1}}, {"q": list(docs)}, 100)
+        figures = ranking.compute_metrics({"q": {docs[0]: 1}}, {"q": list(docs)}, 100)
         assert figures[ranking.NDCG_10]["q"] == 1.0
 
 
-def test_a_query_that_finds_nothing_counts_as_nothing() -> None:
-    figures = ranking.measured({"q": {"a": 1}, "r": {"a": 1}}, {"q": [], "r": ["a"]}, 100)
+def test_a_query_without_hits_counts_as_zero() -> None:
+    figures = ranking.compute_metrics({"q": {"a": 1}, "r": {"a": 1}}, {"q": [], "r": ["a"]}, 100)
     assert all(values["q"] == 0.0 and values["r"] == 1.0 for values in figures.values())
-    assert {name: values["q"] for name, values in ranking.measured({"q": {"a": 1}}, {"q": []}, 100).items()} == (
+    assert {name: values["q"] for name, values in ranking.compute_metrics({"q": {"a": 1}}, {"q": []}, 100).items()} == (
         dict.fromkeys(ranking.METRICS, 0.0)
     )
 
 
 def test_grades_count() -> None:
     relevant = {"q": {"a": 1, "b": 3}}
-    better, worse = (ranking.measured(relevant, {"q": list(docs)}, 100)[ranking.NDCG_10]["q"] for docs in ("ba", "ab"))
+    better, worse = (
+        ranking.compute_metrics(relevant, {"q": list(docs)}, 100)[ranking.NDCG_10]["q"] for docs in ("ba", "ab")
+    )
     assert better == 1.0 > worse
 
 
-def test_what_was_not_asked_for_is_not_measured() -> None:
-    assert set(ranking.measured({"q": {"a": 1}}, {"q": ["a"]}, 10)) == {*ranking.METRICS} - {ranking.RECALL_100}
-    assert set(ranking.measured({"q": {"a": 1}}, {"q": ["a"]}, 5)) == {ranking.HIT_5}
+def test_metrics_deeper_than_the_ranking_are_left_out() -> None:
+    assert set(ranking.compute_metrics({"q": {"a": 1}}, {"q": ["a"]}, 10)) == {*ranking.METRICS} - {ranking.RECALL_100}
+    assert set(ranking.compute_metrics({"q": {"a": 1}}, {"q": ["a"]}, 5)) == {ranking.HIT_5}
 
 
-def test_a_document_of_somebody_else_is_told() -> None:
-    with pytest.raises(ServiceError, match=r"'x.txt', which is no document of the set"):
+def test_a_foreign_document_is_an_error() -> None:
+    with pytest.raises(ServiceError, match=r"'x.txt', which is not a document of the set"):
         ranking.ranked_documents(hits("ax"), DOC_IDS)
 
 
@@ -92,7 +96,7 @@ def said(text: str, reason: str = "stop") -> EvalAnswer:
 def test_answers_are_compared_as_squad_does() -> None:
     questions = [EvalQuestion(name, "?", ("the Rhine", "Rhine river")) for name in ("exact", "near", "off", "long")]
     given = [said("Rhine. [1]"), said("the river"), said("Elbe"), said("It is the Rhine, I think.")]
-    figures = answers.measured(questions, given)
+    figures = answers.compute_metrics(questions, given)
     assert figures[answers.EXACT] == {"exact": 1.0, "near": 0.0, "off": 0.0, "long": 0.0}
     assert figures[answers.F1] == {
         "exact": 1.0,
@@ -105,7 +109,7 @@ def test_answers_are_compared_as_squad_does() -> None:
     assert answers.ABSTAINED not in figures
 
 
-def test_abstention_is_right_on_unanswerable_questions_alone() -> None:
+def test_abstention_is_correct_only_for_unanswerable_questions() -> None:
     questions = [
         EvalQuestion("u1", "?", unanswerable=True),
         EvalQuestion("u2", "?", unanswerable=True),
@@ -113,7 +117,7 @@ def test_abstention_is_right_on_unanswerable_questions_alone() -> None:
         EvalQuestion("page", "?", gold_doc="d"),
     ]
     given = [said("whatever", "no_sources"), said("Seven."), said("I do not know. Perhaps 7."), said("Seven.")]
-    figures = answers.measured(questions, given)
+    figures = answers.compute_metrics(questions, given)
     assert figures[answers.ABSTAINED] == {"u1": 1.0, "u2": 0.0}
     assert figures[answers.ANSWERED] == {"a": 0.0, "page": 1.0}
     assert figures[answers.EXACT] == figures[answers.F1] == figures[answers.CONTAINS] == {"a": 0.0}
@@ -135,7 +139,7 @@ def test_abstention_is_right_on_unanswerable_questions_alone() -> None:
         "I found nothing about this in the documents.",
     ],
 )
-def test_ways_of_not_knowing(text: str) -> None:
+def test_phrases_that_count_as_abstention(text: str) -> None:
     assert answers.has_abstained(said(text))
 
 
@@ -151,7 +155,7 @@ def test_ways_of_not_knowing(text: str) -> None:
         "",
     ],
 )
-def test_ways_of_knowing(text: str) -> None:
+def test_phrases_that_do_not_count_as_abstention(text: str) -> None:
     assert not answers.has_abstained(said(text))
 
 
@@ -201,7 +205,7 @@ def test_percentiles_of_latency() -> None:
 def change(*differences: float) -> float:
     before = {str(i): 0.5 for i in range(len(differences))}
     after = {str(i): 0.5 + difference for i, difference in enumerate(differences)}
-    return chance_of_loss(before, after, seed=0)
+    return loss_p_value(before, after, seed=0)
 
 
 def test_the_chance_of_a_loss_is_exact_for_few_queries() -> None:

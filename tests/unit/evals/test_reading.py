@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evals.harness.eval_set import WHOLE, BadInput, EvalSet
+from evals.harness.eval_set import WHOLE_DOCUMENT, EvalSet, InputError
 from evals.harness.set_reader import read_set
 
 OWL = {"_id": "o", "title": "Owl", "text": "It turns its head."}
@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_corpus_of_lines(folder: Path) -> None:
     found = read_set(folder)
-    assert (found.name, found.licence, found.chunking) == ("birds", "", WHOLE)
+    assert (found.name, found.licence, found.chunking) == ("birds", "", WHOLE_DOCUMENT)
     owl, gull = found.documents
     assert (owl.doc_id, owl.filename, owl.content()) == ("o", "o.txt", b"Owl\nIt turns its head.")
     assert (gull.doc_id, gull.filename) == ("g/1 é", "g%2F1 %C3%A9.txt")
@@ -65,12 +65,12 @@ def test_questions_with_a_gold_document_are_queries_where_there_are_none(folder:
     assert found.relevant == {"line 1": {"o": 1}}
 
 
-def test_another_ending_of_the_usual_names_is_found(folder: Path) -> None:
+def test_variants_of_the_default_names_are_found(folder: Path) -> None:
     for name, suffix in (("queries", "jsonl"), ("qrels", "tsv")):
         (folder / f"{name}.{suffix}").rename(folder / f"{name}_train.{suffix}")
     assert len(read_set(folder).queries) == 1
     lines(folder / "queries_test.jsonl", QUERY)
-    with pytest.raises(BadInput, match=r"which is queries: queries_test.jsonl, queries_train.jsonl"):
+    with pytest.raises(InputError, match=r"queries in set.json to one of: queries_test.jsonl, queries_train.jsonl"):
         read_set(folder)
     lines(folder / "set.json", {"queries": "queries_train.jsonl"})
     assert len(read_set(folder).queries) == 1
@@ -82,57 +82,57 @@ def test_queries_without_a_relevant_document_are_left_out(folder: Path) -> None:
     assert [query.query_id for query in read_set(folder).queries] == ["q1"]
 
 
-def test_how_texts_are_cut_is_said_by_the_caller_or_else_by_the_set(folder: Path) -> None:
+def test_the_callers_chunking_overrides_the_sets(folder: Path) -> None:
     lines(folder / "set.json", {"chunking_strategy": {"type": "sentences"}})
     assert read_set(folder).chunking == {"type": "sentences"}
     assert read_set(folder, {"type": "structure"}).chunking == {"type": "structure"}
 
 
 WRONG = [
-    ("corpus.jsonl", [OWL, "{"], "corpus.jsonl:2: this is not JSON"),
+    ("corpus.jsonl", [OWL, "{"], "corpus.jsonl:2: invalid JSON"),
     ("corpus.jsonl", [OWL, "[1]"], "corpus.jsonl:2: must be a JSON object"),
     ("corpus.jsonl", [OWL, {"text": "x"}], "corpus.jsonl:2: _id is missing"),
-    ("corpus.jsonl", [OWL, {"_id": 7, "text": "x"}], "corpus.jsonl:2: _id must be a text"),
-    ("corpus.jsonl", [OWL, {"_id": "x", "title": " ", "text": "\n"}], "corpus.jsonl:2: neither title nor text"),
-    ("corpus.jsonl", [OWL, GULL, OWL], "corpus.jsonl:3: the _id o was there before"),
-    ("corpus.jsonl", [OWL, {"_id": "x" * 600, "text": "x"}], "corpus.jsonl:2: the _id is too long"),
-    ("corpus.jsonl", [], "corpus.jsonl: it is empty"),
+    ("corpus.jsonl", [OWL, {"_id": 7, "text": "x"}], "corpus.jsonl:2: _id must be a string"),
+    ("corpus.jsonl", [OWL, {"_id": "x", "title": " ", "text": "\n"}], "corpus.jsonl:2: title and text are both empty"),
+    ("corpus.jsonl", [OWL, GULL, OWL], "corpus.jsonl:3: duplicate _id o"),
+    ("corpus.jsonl", [OWL, {"_id": "x" * 600, "text": "x"}], "corpus.jsonl:2: _id is too long"),
+    ("corpus.jsonl", [], "corpus.jsonl: is empty"),
     ("queries.jsonl", [QUERY, {"_id": "q2", "text": " "}], "queries.jsonl:2: text is empty"),
-    ("queries.jsonl", [QUERY, QUERY], "queries.jsonl:2: the _id q1 was there before"),
-    ("qrels.tsv", ["q1\to\t1"], "qrels.tsv:1: the header line is missing"),
-    ("qrels.tsv", [HEADER, "q1 o 1"], "qrels.tsv:2: must have three cells"),
-    ("qrels.tsv", [HEADER, "q9\to\t1"], "qrels.tsv:2: there is no query q9"),
-    ("qrels.tsv", [HEADER, "q1\tx\t1"], "qrels.tsv:2: there is no document x"),
-    ("qrels.tsv", [HEADER, "q1\to\thigh"], "qrels.tsv:2: score must be a whole number"),
-    ("qrels.tsv", [HEADER, "q1\to\t-1"], "qrels.tsv:2: score must be a whole number"),
+    ("queries.jsonl", [QUERY, QUERY], "queries.jsonl:2: duplicate _id q1"),
+    ("qrels.tsv", ["q1\to\t1"], "qrels.tsv:1: missing header line"),
+    ("qrels.tsv", [HEADER, "q1 o 1"], "qrels.tsv:2: must have three tab-separated cells"),
+    ("qrels.tsv", [HEADER, "q9\to\t1"], "qrels.tsv:2: unknown query q9"),
+    ("qrels.tsv", [HEADER, "q1\tx\t1"], "qrels.tsv:2: unknown document x"),
+    ("qrels.tsv", [HEADER, "q1\to\thigh"], "qrels.tsv:2: score must be a non-negative integer"),
+    ("qrels.tsv", [HEADER, "q1\to\t-1"], "qrels.tsv:2: score must be a non-negative integer"),
     ("qrels.tsv", [HEADER, "q1\to\t0"], "qrels.tsv: no query has a relevant document"),
-    ("qa.jsonl", [QUESTION, {"question": "?", "answer": "x"}], "qa.jsonl:2: answer is not known here"),
-    ("qa.jsonl", [QUESTION, {"question": "?"}], "qa.jsonl:2: nothing says what is right"),
-    ("qa.jsonl", [{**QUESTION, "answers": "owl"}], "qa.jsonl:1: answers must be a list of texts"),
+    ("qa.jsonl", [QUESTION, {"question": "?", "answer": "x"}], "qa.jsonl:2: unknown field answer"),
+    ("qa.jsonl", [QUESTION, {"question": "?"}], "qa.jsonl:2: answers, gold_doc or unanswerable is required"),
+    ("qa.jsonl", [{**QUESTION, "answers": "owl"}], "qa.jsonl:1: answers must be a list of strings"),
     ("qa.jsonl", [{**QUESTION, "unanswerable": "no"}], "qa.jsonl:1: unanswerable must be true or false"),
-    ("qa.jsonl", [{**QUESTION, "unanswerable": True}], "qa.jsonl:1: it is unanswerable and has answers"),
-    ("qa.jsonl", [{**QUESTION, "gold_doc": "x"}], "qa.jsonl:1: gold_doc: there is no document x"),
-    ("qa.jsonl", [{**QUESTION, "_id": "a"}, {**QUESTION, "_id": "a"}], "qa.jsonl:2: the _id a was there before"),
-    ("qa.jsonl", [], "qa.jsonl: it is empty"),
-    ("set.json", ["{", '"name": '], "set.json:3: this is not JSON"),
+    ("qa.jsonl", [{**QUESTION, "unanswerable": True}], "qa.jsonl:1: an unanswerable question must not have answers"),
+    ("qa.jsonl", [{**QUESTION, "gold_doc": "x"}], "qa.jsonl:1: gold_doc: unknown document x"),
+    ("qa.jsonl", [{**QUESTION, "_id": "a"}, {**QUESTION, "_id": "a"}], "qa.jsonl:2: duplicate _id a"),
+    ("qa.jsonl", [], "qa.jsonl: is empty"),
+    ("set.json", ["{", '"name": '], "set.json:3: invalid JSON"),
     ("set.json", ["[]"], "set.json: must be a JSON object"),
-    ("set.json", [{"chunking": {}}], "set.json: chunking is not known here"),
+    ("set.json", [{"chunking": {}}], "set.json: unknown field chunking"),
     ("set.json", [{"name": 7}], "set.json: name must be a str"),
     ("set.json", [{"qrels": "else.tsv"}], "set.json: qrels: "),
 ]
 
 
 @pytest.mark.parametrize(("name", "rows", "message"), WRONG, ids=[message for _, _, message in WRONG])
-def test_what_is_wrong_is_told_with_its_place(folder: Path, name: str, rows: list[Any], message: str) -> None:
+def test_errors_name_the_file_and_line(folder: Path, name: str, rows: list[Any], message: str) -> None:
     lines(folder / name, *rows)
-    with pytest.raises(BadInput) as raised:
+    with pytest.raises(InputError) as raised:
         read_set(folder)
     assert str(raised.value).startswith(f"{folder}/{message}")
 
 
-def test_what_is_not_utf_8_is_told_with_its_line(folder: Path) -> None:
+def test_invalid_utf_8_is_reported_with_its_line(folder: Path) -> None:
     (folder / "qa.jsonl").write_bytes(json.dumps(QUESTION).encode() + b"\n\xff\n")
-    with pytest.raises(BadInput, match=r"qa.jsonl:2: this is not UTF-8"):
+    with pytest.raises(InputError, match=r"qa.jsonl:2: not valid UTF-8"):
         read_set(folder)
 
 
@@ -140,33 +140,33 @@ def test_what_is_not_utf_8_is_told_with_its_line(folder: Path) -> None:
     ("gone", "message"),
     [
         (["corpus.jsonl"], "either corpus.jsonl or a folder docs"),
-        (["queries.jsonl"], "belong together"),
-        (["qrels.tsv"], "belong together"),
-        (["queries.jsonl", "qrels.tsv", "qa.jsonl"], "it asks nothing"),
+        (["queries.jsonl"], "needed together"),
+        (["qrels.tsv"], "needed together"),
+        (["queries.jsonl", "qrels.tsv", "qa.jsonl"], "no queries or questions"),
     ],
 )
-def test_what_is_missing_is_told(folder: Path, gone: list[str], message: str) -> None:
+def test_missing_files_are_reported(folder: Path, gone: list[str], message: str) -> None:
     for name in gone:
         (folder / name).unlink()
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         read_set(folder)
 
 
-def test_there_is_one_kind_of_documents(folder: Path) -> None:
+def test_a_set_has_a_corpus_or_a_folder_of_documents(folder: Path) -> None:
     (folder / "docs").mkdir()
-    with pytest.raises(BadInput, match=r"either corpus\.jsonl or a folder docs"):
+    with pytest.raises(InputError, match=r"either corpus\.jsonl or a folder docs"):
         read_set(folder)
     (folder / "corpus.jsonl").unlink()
-    with pytest.raises(BadInput, match="no file in it that can be read"):
+    with pytest.raises(InputError, match="no file in a supported format"):
         read_set(folder)
-    with pytest.raises(BadInput, match="no such folder"):
+    with pytest.raises(InputError, match="no such folder"):
         read_set(folder / "nowhere")
 
 
 # --- what a set is ---------------------------------------------------------------------------
 
 
-def test_the_hash_of_the_corpus_is_of_documents_and_cutting_alone(folder: Path) -> None:
+def test_the_corpus_hash_covers_only_documents_and_chunking(folder: Path) -> None:
     before = read_set(folder)
     lines(folder / "qa.jsonl", {**QUESTION, "answers": ["owls"]})
     other_question = read_set(folder)

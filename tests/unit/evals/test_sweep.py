@@ -1,4 +1,4 @@
-"""The choice of defaults: on one half of the queries, kept as it goes, and told."""
+"""`python -m evals.sweep`: options are tuned on one half of the queries, and measurements are reused."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evals import bare, milvus_docs, sweep
+from evals import exact_search, milvus_docs, sweep
 from evals.harness.set_reader import read_set
-from evals.split import halves
-from evals.stages import STAGES, START
+from evals.sweep_split import halves
+from evals.sweep_stages import STAGES, START
 from rag.types import JsonObject
 from tests.fakes.eval_service import FakeEvalService
 
@@ -36,7 +36,7 @@ def numbers(tmp_path: Path) -> Path:
 
 
 def only_good(name: str, value: object) -> Callable[[JsonObject], bool]:
-    """A service that finds well with this option alone."""
+    """A service that ranks well only with this option."""
     return lambda body: body["retrieval"].get(name) != value
 
 
@@ -63,7 +63,7 @@ def test_a_query_is_in_one_half_and_stays_there(numbers: Path) -> None:
     assert {query.query_id for query in halves(whole, seed=1)[0].queries} != ids[0]
 
 
-def test_the_best_is_chosen_on_one_half_and_told_of_the_other(numbers: Path, run: Any) -> None:
+def test_options_are_chosen_on_one_half_and_reported_on_the_other(numbers: Path, run: Any) -> None:
     service = FakeEvalService(is_reversed=only_good("rrf_k", 20))
     code, result = run(service, numbers, "--stages", "fusion")
     assert (code, result["finished"]) == (0, True)
@@ -75,12 +75,12 @@ def test_the_best_is_chosen_on_one_half_and_told_of_the_other(numbers: Path, run
     assert figures == {"dense": 0.0, "start": 0.0, "chosen, no rerank": 1.0, "chosen": 1.0}
 
 
-def test_what_brings_nothing_is_not_chosen(numbers: Path, run: Any) -> None:
+def test_options_without_a_gain_are_not_chosen(numbers: Path, run: Any) -> None:
     _, result = run(FakeEvalService(), numbers, "--stages", "duplicates", "rerank")
     assert result["best"] == START
 
 
-def test_a_sweep_goes_on_where_it_stopped(numbers: Path, run: Any) -> None:
+def test_a_stopped_sweep_can_be_resumed(numbers: Path, run: Any) -> None:
     service = FakeEvalService()
     code, result = run(service, numbers, "--stages", "duplicates", "--minutes", "0")
     assert (code, result["finished"], result["stages"]) == (3, False, [])
@@ -90,7 +90,7 @@ def test_a_sweep_goes_on_where_it_stopped(numbers: Path, run: Any) -> None:
     assert (again[0], len(service.seen)) == (0, asked)
 
 
-def test_fewer_queries_where_they_are_slow(numbers: Path, run: Any) -> None:
+def test_slow_stages_use_fewer_queries(numbers: Path, run: Any) -> None:
     _, result = run(FakeEvalService(), numbers, "--stages", "rerank", "--slow-queries", "5")
     assert {row["queries"] for row in result["stages"][0]["tried"]} == {5}
 
@@ -105,17 +105,17 @@ def test_other_sets_are_reported_on(numbers: Path, tmp_path: Path, run: Any) -> 
     assert "## Duplicates" in told
 
 
-def test_stages_begin_with_what_they_are_given() -> None:
-    """Otherwise a gain that is not worth it would still change something."""
+def test_stages_try_the_given_options_first() -> None:
+    """Otherwise a stage without a sufficient gain would still change the options."""
     for stage in STAGES[3:]:
         assert stage.tries(START)[0] == START
     for stage in STAGES:
         assert any(tried == START for tried in stage.tries(START))
 
 
-def test_what_the_encoder_alone_finds(numbers: Path) -> None:
+def test_exact_search_with_the_encoder_alone(numbers: Path) -> None:
     vectors = np.eye(COUNT, dtype=np.float32)
-    figures = bare.measured(
+    figures = exact_search.evaluate(
         read_set(numbers), lambda texts: vectors[[int(re.findall(r"number(\d+)", text)[0]) for text in texts]]
     )
     assert figures["mrr@10"] == {f"q{i}": 1.0 for i in range(COUNT)}
@@ -124,7 +124,7 @@ def test_what_the_encoder_alone_finds(numbers: Path) -> None:
 def test_the_faq_of_milvus_becomes_a_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "milvus-docs"
     lines(folder / "site" / "en" / "faq" / "faq.md", "# FAQ", "Is Docker needed? No.")
-    lines(folder / "site" / "en" / milvus_docs.LEFT_OUT, "# Repeats")
+    lines(folder / "site" / "en" / milvus_docs.EXCLUDED, "# Repeats")
     gold = {"_id": "f", "question": "Is Docker needed?", "answer": "No.", "gold_file": "site/en/faq/faq.md"}
     lines(folder / "gold" / "faq_qa.jsonl", gold)
     assert milvus_docs.main([str(folder), str(tmp_path / "set")]) == 0

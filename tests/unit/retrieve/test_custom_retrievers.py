@@ -23,7 +23,7 @@ from tests.fakes import FakeEmbedder, FakeEmbedders, FakeSnapshotReader, FakeVec
 from tests.support.builders import a_chunk, a_version_id
 from tests.support.retrieval_harness import make_pipeline
 
-DOCS = Path(__file__).parents[3] / "docs" / "own_paths.md"
+DOCS = Path(__file__).parents[3] / "docs" / "custom_retrievers.md"
 EXAMPLES = {m[2]: m[1] for m in re.finditer(r"```python\n(.*?class (\w+).*?)```", DOCS.read_text(), re.DOTALL)}
 
 

@@ -1,7 +1,7 @@
-"""`POST /retrieve` by one user who asks at a steady pace: while nothing else goes on, and during a large ingest.
+"""`POST /retrieve` by one user at a steady rate: on an idle service, and during a large ingest.
 
-The language model answers at once and takes no core. The ingest is of the same texts under other names, which are
-embedded anew, into the store that is asked; it works on a copy of that store.
+The language model is a stub that answers at once and uses no CPU. The ingest uploads the same texts under new names, so
+that they are embedded again, into the store that is searched. The cell works on a copy of that store.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 
 import httpx
 
-from bench.job import INSTANT, PeerJob
-from bench.report import CellResult, ReportRow, percentile, spread, summary, versus
+from bench.report import CellResult, ReportRow, compare, percentile, spread, summary
 from bench.servers import Server, bundle
+from bench.workload import INSTANT_BUNDLE, Workload
 from rag.records import ENDED
 from rag.types import JsonObject
 from rag.upload import LocalFile, UploadTarget, upload_files
@@ -26,19 +26,20 @@ from rag.upload import LocalFile, UploadTarget, upload_files
 CELL = "during"
 WARM_UP = 5
 EVERY_S = 0.25
+"""Interval between questions."""
 AT_MOST = 3.0
 _LEAD_S = 3.0
-"""From the first acceptance until questions are asked: by then texts are being embedded."""
+"""Delay between the first accepted upload and the first question, so that embedding has started."""
 _POLL_S = 0.2
 
 
 class QuestionLatencies:
-    """What the questions of one part took."""
+    """Latencies of the questions of one phase."""
 
     def __init__(self) -> None:
         self.milliseconds: list[float] = []
         self.inside: dict[str, list[float]] = {}
-        """As the service says of its own steps."""
+        """By step, as the service reports in `timings_ms`."""
 
     def details(self) -> dict[str, object]:
         steps = {name: summary(values) for name, values in sorted(self.inside.items())}
@@ -46,14 +47,14 @@ class QuestionLatencies:
         return {"seen_ms": summary(self.milliseconds), "inside_ms": steps, "worst_ms": worst}
 
 
-def run(job: PeerJob) -> CellResult:
-    job.fill()
-    questions = job.take(60 if job.quick else 150)
-    data_dir = _copied(job)
-    with bundle(data_dir, job.log(CELL), INSTANT) as server:
+def run(workload: Workload) -> CellResult:
+    workload.fill()
+    questions = workload.take(60 if workload.quick else 150)
+    data_dir = _copied(workload)
+    with bundle(data_dir, workload.log(CELL), INSTANT_BUNDLE) as server:
         _ask(server, questions[:WARM_UP])
         before = _ask(server, questions)
-        with _ingesting(server, job.uploads):
+        with _ingesting(server, workload.uploads):
             cpu_before, started = server.cpu_s(), time.perf_counter()
             during = _ask(server, questions)
             cpu_after, seconds = server.cpu_s(), time.perf_counter() - started
@@ -62,9 +63,7 @@ def run(job: PeerJob) -> CellResult:
     idle = before.milliseconds + after.milliseconds
     noise = spread([percentile(part.milliseconds, 50) for part in (before, after)])
     cores = {name: (used - cpu_before.get(name, 0.0)) / seconds for name, used in cpu_after.items()}
-    note = (
-        f"{len(questions)} questions; the encoder used {cores['Embedder']:.2f} cores meanwhile; idle noise {noise:.0%}"
-    )
+    note = f"{len(questions)} questions; the encoder used {cores['Embedder']:.2f} cores; idle noise {noise:.0%}"
     rows = [_row(50, during, idle, note), _row(95, during, idle, "", at_most=AT_MOST)]
     parts = {"before": before, "during": during, "after": after}
     details = {name: part.details() for name, part in parts.items()}
@@ -75,19 +74,19 @@ def _row(
     q: int, during: QuestionLatencies, idle: Sequence[float], note: str, *, at_most: float | None = None
 ) -> ReportRow:
     ours, theirs = percentile(during.milliseconds, q), percentile(idle, q)
-    return versus(CELL, f"one question, p{q}, during ingest / idle", "ms", ours, theirs, at_most=at_most, note=note)
+    return compare(CELL, f"one question, p{q}, during ingest / idle", "ms", ours, theirs, at_most=at_most, note=note)
 
 
-def _copied(job: PeerJob) -> Path:
-    """The store as it is; what is taken in here is in no other cell's way."""
-    copy = job.work / "during"
+def _copied(workload: Workload) -> Path:
+    """A copy of the data folder, so that the extra documents do not affect other cells."""
+    copy = workload.work / "during"
     shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(job.data_dir, copy, symlinks=True)
+    shutil.copytree(workload.data_dir, copy, symlinks=True)
     return copy
 
 
 def _ask(server: Server, questions: Sequence[str]) -> QuestionLatencies:
-    """At a steady pace; where an answer takes longer than the pace, the next question follows it."""
+    """One question every `EVERY_S`; after a slower answer the next question follows at once."""
     answers = QuestionLatencies()
     with httpx.Client(base_url=server.url, timeout=60) as client:
         for question in questions:
@@ -101,11 +100,11 @@ def _ask(server: Server, questions: Sequence[str]) -> QuestionLatencies:
     return answers
 
 
-class _Feeder(threading.Thread):
-    """Feeds the documents under new names, again and again."""
+class _UploadThread(threading.Thread):
+    """Uploads the documents again and again, each time under new names."""
 
     def __init__(self, server: Server, uploads: Sequence[LocalFile]) -> None:
-        super().__init__(name="feeder", daemon=True)
+        super().__init__(name="upload", daemon=True)
         self._client = httpx.Client(base_url=server.url, timeout=600)
         self._uploads = uploads
         self._jobs: list[str] = []
@@ -117,7 +116,7 @@ class _Feeder(threading.Thread):
             number = 0
             while not self._stopping.is_set():
                 number += 1
-                self._feed([dataclasses.replace(u, name=f"during-{number}/{u.name}") for u in self._uploads])
+                self._upload([dataclasses.replace(u, name=f"during-{number}/{u.name}") for u in self._uploads])
         except Exception as error:
             self._failure = error
 
@@ -128,25 +127,25 @@ class _Feeder(threading.Thread):
         time.sleep(_LEAD_S)
 
     def stop(self) -> None:
-        """Cancels what is left, and waits until it has ended."""
+        """Stops uploading and cancels the remaining jobs."""
         self._stopping.set()
         self.join()
         for job_id in self._jobs:
-            with suppress(httpx.HTTPStatusError):  # it has ended by itself
+            with suppress(httpx.HTTPStatusError):  # it has already ended
                 self._client.post(f"/v1/jobs/{job_id}/cancel").raise_for_status()
         self._client.close()
         self._raise_failure()
 
-    def _feed(self, uploads: Sequence[LocalFile]) -> None:
+    def _upload(self, uploads: Sequence[LocalFile]) -> None:
         for outcome in upload_files(UploadTarget(self._client, {"vector_store": "default"}), uploads):
             if outcome.failures:
                 raise RuntimeError(f"{outcome.failures[0].name} was refused: {outcome.failures[0].message}")
             self._jobs += outcome.jobs
-        while self._at_work() and not self._stopping.wait(_POLL_S):
+        while self._has_running_jobs() and not self._stopping.wait(_POLL_S):
             pass
 
-    def _at_work(self) -> bool:
-        """The last ones are asked for: jobs end about in the order of their beginning."""
+    def _has_running_jobs(self) -> bool:
+        """Checks the latest jobs first: jobs end roughly in the order in which they started."""
         return any(self._job(job_id)["status"] not in ENDED for job_id in reversed(self._jobs))
 
     def _job(self, job_id: str) -> JsonObject:
@@ -160,11 +159,11 @@ class _Feeder(threading.Thread):
 
 @contextmanager
 def _ingesting(server: Server, uploads: Sequence[LocalFile]) -> Iterator[None]:
-    feeder = _Feeder(server, uploads)
-    feeder.start()
+    uploader = _UploadThread(server, uploads)
+    uploader.start()
     try:
-        feeder.wait_until_busy()
+        uploader.wait_until_busy()
         yield
     finally:
-        feeder.stop()
+        uploader.stop()
     time.sleep(_LEAD_S)

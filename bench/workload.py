@@ -1,4 +1,4 @@
-"""The job that every cell measures: these documents, these questions, this data folder."""
+"""The workload that every cell measures: documents, questions and a data folder."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from rag.records import ENDED
 from rag.types import JsonObject, passage_text
 from rag.upload import LocalFile, UploadTarget, select_files, upload_files
 
-INSTANT = "bench.instant_bundle:RAG"
+INSTANT_BUNDLE = "bench.instant_bundle:RAG"
 MAX_TOKENS = 64
-QUESTIONS = 512
-"""At most; distinct questions find distinct passages, so no prefix cache helps anybody."""
-STORED = ("milvus.db*", "catalog.db*", "jobs.db*", "files")
-"""What documents leave in the data folder; the models stay."""
+MAX_QUESTIONS = 512
+"""At most. Distinct questions find distinct passages, so that no prefix cache skews the results."""
+DOCUMENT_FILES = ("milvus.db*", "catalog.db*", "jobs.db*", "files")
+"""Files in the data folder that belong to documents; models are not among them."""
 _POLL_S = (0.05, 1.0)
 _HEADING = re.compile(r"^#{1,4}\s+(.{4,100}?)\s*#*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class PeerJob:
+class Workload:
     uploads: list[LocalFile]
     questions: list[str]
     work: Path
-    """For logs and data; gone after the run unless the user named it."""
+    """Folder for logs and data; temporary unless the user chose it."""
     quick: bool = False
 
     @property
@@ -47,7 +47,7 @@ class PeerJob:
         return self.work / f"{name}.log"
 
     def passages(self) -> list[str]:
-        """What the encoder is given when these documents are ingested."""
+        """The texts that the encoder receives when these documents are ingested."""
         options = config.load().ingest
         strategy = RecursiveStrategy(options.chunk_chars, int(options.chunk_chars * options.overlap))
         chunker = chunker_for(strategy, None)
@@ -59,11 +59,11 @@ class PeerJob:
         return [Call(url, {"question": q, "max_tokens": MAX_TOKENS, "temperature": 0.0}) for q in questions]
 
     def take(self, count: int) -> list[str]:
-        """So many questions; from the start again when there are not enough."""
+        """`count` questions, repeated from the start if there are not enough."""
         return [self.questions[i % len(self.questions)] for i in range(count)]
 
     def ingest(self, server: Server) -> list[JsonObject]:
-        """Feed the documents as `python -m rag ingest` does, until all are searchable: what became of each file."""
+        """Ingest the documents as `python -m rag ingest` does and wait for them. Returns a row for each file."""
         with httpx.Client(base_url=server.url, timeout=600) as client:
             outcomes = list(upload_files(UploadTarget(client, {"vector_store": "default"}), self.uploads))
             if refused := [refusal for outcome in outcomes for refusal in outcome.failures]:
@@ -77,24 +77,24 @@ class PeerJob:
         return files
 
     def fill(self) -> None:
-        """Make sure that the documents are stored."""
+        """Ingest the documents unless that has been done."""
         filled = self.data_dir / "filled"
         if not filled.exists():
             self.empty()
-            with bundle(self.data_dir, self.log("fill"), INSTANT) as server:
+            with bundle(self.data_dir, self.log("fill"), INSTANT_BUNDLE) as server:
                 self.ingest(server)
             filled.touch()
 
     def empty(self) -> None:
-        """Remove all documents; no service may be running."""
+        """Remove all documents. The service must not be running."""
         (self.data_dir / "filled").unlink(missing_ok=True)
-        for pattern in STORED:
+        for pattern in DOCUMENT_FILES:
             for path in self.data_dir.glob(pattern):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _wait(client: httpx.Client, job_id: str) -> None:
-    """Until the job has ended, which is seen late by one part in fifty at most: looking takes the cores' time, too."""
+    """Wait until the job has ended. Polls at growing intervals: little CPU time, and an error of at most 2 %."""
     started = time.monotonic()
     while True:
         response = client.get(f"/v1/jobs/{job_id}").raise_for_status()
@@ -114,26 +114,26 @@ def _files(client: httpx.Client, job_id: str) -> Iterator[JsonObject]:
         query["after"] = page["last_id"]
 
 
-def make_job(docs: Sequence[Path], every: int, questions: Path | None, work: Path, *, quick: bool) -> PeerJob:
-    """Raises ValueError: there are no documents, or none with a heading and no questions."""
+def make_workload(docs: Sequence[Path], every: int, questions: Path | None, work: Path, *, quick: bool) -> Workload:
+    """Raises ValueError if there are no documents, or neither headings nor questions."""
     uploads = select_files([str(path) for path in docs]).files[::every]
     if not uploads:
-        raise ValueError("no documents: give a folder with Markdown, text or HTML files by --docs")
+        raise ValueError("no documents: pass a folder with Markdown, text or HTML files as --docs")
     asked = _questions(questions) if questions else []
-    wanted = list(dict.fromkeys([*asked, *_made_up(uploads)]))[:QUESTIONS]
+    wanted = list(dict.fromkeys([*asked, *_heading_questions(uploads)]))[:MAX_QUESTIONS]
     if not wanted:
-        raise ValueError("no questions: the documents have no headings; give a file of questions by --questions")
+        raise ValueError("no questions: the documents have no headings; pass a file with questions as --questions")
     _make_data_dir(work / "data")
-    return PeerJob(uploads, wanted, work, quick)
+    return Workload(uploads, wanted, work, quick)
 
 
 def own_documents() -> list[Path]:
-    """The project's own papers."""
+    """This project's documentation."""
     return [path for path in (ROOT / "docs", *sorted(ROOT.glob("*.md"))) if path.exists()]
 
 
 def _make_data_dir(data_dir: Path) -> None:
-    """A data folder of its own that shares the models with the real one."""
+    """A separate data folder that links to the models of the real one."""
     models = config.load().data_dir.absolute() / "models"
     models.mkdir(parents=True, exist_ok=True)
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -146,8 +146,8 @@ def _questions(file: Path) -> list[str]:
     return [str(json.loads(line)["question"]) for line in lines if line.strip()]
 
 
-def _made_up(uploads: Sequence[LocalFile]) -> Iterator[str]:
-    """A question a heading, taken in turns from all documents."""
+def _heading_questions(uploads: Sequence[LocalFile]) -> Iterator[str]:
+    """One question for each heading, taken from all documents in turn."""
     headings = [_HEADING.findall(u.path.read_text(encoding="utf-8", errors="replace")) for u in uploads]
     for number in range(max(map(len, headings), default=0)):
         for document in headings:

@@ -1,4 +1,4 @@
-"""The real document side in one process, with an encoder that costs next to nothing: what the trials of it stand on."""
+"""The real parts of the Retriever service in one process, with a fake encoder. The stress tests run on it."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ from tests.fakes import FakeEmbedder, FakeEmbedders
 from tests.support.retrieval_harness import make_pipeline
 
 STORE = "default"
-_ANSWERS_IN_S = 60.0
+_SEARCH_TIMEOUT_S = 60.0
 
 
 def slow_embedders(pause_s: float) -> FakeEmbedders:
     return FakeEmbedders(FakeEmbedder(pause_s=pause_s, keeps_calls=False))
 
 
-def cut(extract: Extract, strategy: Strategy) -> Sequence[Passage]:
+def chunk(extract: Extract, strategy: Strategy) -> Sequence[Passage]:
     return chunker_for(from_json(strategy), None).chunk(extract)
 
 
 @dataclass(frozen=True, slots=True)
-class Wraps:
-    """What is put around the real parts, to see what they are asked."""
+class PortWrappers:
+    """Wrappers around the real parser, job engine and store, to observe or disturb their calls."""
 
     parser: Callable[[Parser], Parser] = lambda parser: parser
     engine: Callable[[JobEngine], JobEngine] = lambda engine: engine
@@ -55,8 +55,8 @@ class Wraps:
 
 
 @dataclass(slots=True)
-class DocumentSide:
-    archive: DocumentRuntime
+class InProcessRetriever:
+    runtime: DocumentRuntime
     store: VectorStore
     database: Database
     blobs: BlobFolder
@@ -65,63 +65,63 @@ class DocumentSide:
 
     @property
     def library(self) -> Library:
-        return self.archive.library
+        return self.runtime.library
 
     @property
     def collection(self) -> str:
-        return self.archive.views.snapshot(STORE).collection
+        return self.runtime.views.snapshot(STORE).collection
 
     @property
     def is_idle(self) -> bool:
-        """Whether all jobs have ended, and are known to have been left: only then their leavings are cleaned up."""
+        """Whether every job has ended and its worker has released it. The janitor cleans up only after that."""
         with self.database.read() as connection:
             left = jobs.c.state.in_(("queued", "running")) | jobs.c.alive_at.is_not(None)
             return connection.execute(sa.select(jobs.c.id).where(left).limit(1)).first() is None
 
     def upload(self, filename: str, content: bytes) -> UploadedFile:
-        """As the HTTP side leaves it."""
+        """An uploaded file as the HTTP layer hands it over."""
         path = self.blobs.incoming / uuid.uuid4().hex
         path.write_bytes(content)
         return UploadedFile(filename, path, len(content), hashlib.sha256(content).hexdigest())
 
     def search(self, text: str, mode: SearchMode, top_k: int = 10, filters: Any = None) -> RetrievalResult:
         question = RetrievalRequest(text, STORE, {"mode": mode, "top_k": top_k}, filters)
-        return asyncio.run_coroutine_threadsafe(self.pipeline.retrieve(question), self.loop).result(_ANSWERS_IN_S)
+        return asyncio.run_coroutine_threadsafe(self.pipeline.retrieve(question), self.loop).result(_SEARCH_TIMEOUT_S)
 
 
 @contextmanager
-def document_side(
-    folder: Path, embedders: Embedders, *, wraps: Wraps | None = None, at_once: int = 4, max_chars: int = 200
-) -> Iterator[DocumentSide]:
-    """Everything below `folder`; jobs that an earlier process left go on.
+def in_process_retriever(
+    folder: Path, embedders: Embedders, *, wrappers: PortWrappers | None = None, at_once: int = 4, max_chars: int = 200
+) -> Iterator[InProcessRetriever]:
+    """All data goes below `folder`. Jobs that an earlier process left unfinished are resumed.
 
     Args:
-        max_chars: Of a chunk.
+        max_chars: Longest chunk, in characters.
     """
-    wraps = wraps or Wraps()
+    wrappers = wrappers or PortWrappers()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="loop", daemon=True)
     thread.start()
     database = Database(f"sqlite:///{folder / 'catalog.db'}")
-    store = wraps.store(MilvusStore(str(folder / "milvus.db")))
-    tools = Dependencies(
+    store = wrappers.store(MilvusStore(str(folder / "milvus.db")))
+    dependencies = Dependencies(
         database=database,
         blobs=BlobFolder(folder / "blobs"),
         store=store,
-        parser=wraps.parser(ParserProcess()),
+        parser=wrappers.parser(ParserProcess()),
         embedders=embedders,
-        engine=wraps.engine(DbosJobs(f"sqlite:///{folder / 'jobs.db'}", at_once=at_once)),
-        chunk_extract=cut,
+        engine=wrappers.engine(DbosJobs(f"sqlite:///{folder / 'jobs.db'}", at_once=at_once)),
+        chunk_extract=chunk,
         chunking=RecursiveStrategy(max_chars, max_chars // 10),
     )
-    archive = DocumentRuntime(tools, loop)
+    runtime = DocumentRuntime(dependencies, loop)
     options = RetrieveOptions(candidates=50, duplicates=1)
-    pipeline = make_pipeline(archive.encoders, store, archive.views, leases=archive.leases, options=options)
+    pipeline = make_pipeline(runtime.encoders, store, runtime.views, leases=runtime.leases, options=options)
     try:
-        archive.start()
-        yield DocumentSide(archive, store, database, tools.blobs, pipeline, loop)
+        runtime.start()
+        yield InProcessRetriever(runtime, store, database, dependencies.blobs, pipeline, loop)
     finally:
-        archive.stop()
+        runtime.stop()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -1,4 +1,4 @@
-"""Queries to choose on, and queries to report on: two halves that never change places."""
+"""A stable split of queries into a tuning half and a held-out half."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from evals.harness.eval_set import EvalSet
 
 
 def halves(chosen: EvalSet, seed: int) -> tuple[EvalSet, EvalSet]:
-    """The half to tune on, and the half to report on. Where a query falls depends on its id and the seed alone."""
+    """The tuning half and the held-out half. The half of a query depends only on its id and the seed."""
     tune = {query.query_id for query in chosen.queries if _is_for_tuning(query.query_id, seed)}
     rest = {query.query_id for query in chosen.queries} - tune
     return chosen.only(tune), chosen.only(rest)

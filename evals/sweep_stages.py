@@ -1,4 +1,4 @@
-"""What the sweep tries, a stage after the other: each starts from the best found so far."""
+"""The stages of the sweep. Each starts from the best options so far."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ START: Options = {
     "rerank": False,
 }
 _KEYWORD_WEIGHTS = (0.25, 0.5, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0, 4.0)
-"""Beside 1 for dense."""
+"""Weights tried for the keyword path; the dense path has 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     name: str
     tries: Callable[[Options], Sequence[Options]]
-    """From the best so far: the options to try, the plainest and cheapest first."""
+    """From the best options so far: the options to try, simplest and cheapest first."""
     is_slow: bool = False
-    """Its requests take a second: fewer queries are asked."""
+    """Its requests take about a second, so fewer queries are used."""
 
 
 def _changed(best: Options, **changes: Any) -> Options:
@@ -34,15 +34,15 @@ def _changed(best: Options, **changes: Any) -> Options:
 
 
 def _fusion(best: Options) -> list[Options]:
-    weights = [_weighed(best, keyword) for keyword in _KEYWORD_WEIGHTS]
-    return [*weights, *(_ranked(best, k) for k in (5, 10, 20, 60, 100))]
+    weights = [_weighted(best, keyword) for keyword in _KEYWORD_WEIGHTS]
+    return [*weights, *(_rrf(best, k) for k in (5, 10, 20, 60, 100))]
 
 
-def _weighed(best: Options, keyword: float) -> Options:
+def _weighted(best: Options, keyword: float) -> Options:
     return _changed(best, fusion="weights", weights={"dense": 1.0, "keyword": keyword})
 
 
-def _ranked(best: Options, k: int) -> Options:
+def _rrf(best: Options, k: int) -> Options:
     return _changed(best, fusion="rrf", rrf_k=k, weights={"dense": 1.0, "keyword": 1.0})
 
 
@@ -50,20 +50,20 @@ def _candidates(best: Options) -> list[Options]:
     return [_changed(best, candidates=count) for count in (10, 20, 30, 50, 100, 200)]
 
 
-def _again(best: Options) -> list[Options]:
-    """More or fewer candidates change what a normalised score means, and so which weights are best."""
+def _weights_again(best: Options) -> list[Options]:
+    """The number of candidates changes the normalised scores, and with them the best weights."""
     if best["fusion"] == "rrf":
         return [_changed(best, weights={"dense": 1.0, "keyword": weight}) for weight in (0.5, 0.8, 1.0, 1.25, 2.0)]
     middle = best["weights"]["keyword"]
-    return [_weighed(best, round(middle * factor, 3)) for factor in (0.7, 0.85, 1.0, 1.2, 1.4)]
+    return [_weighted(best, round(middle * factor, 3)) for factor in (0.7, 0.85, 1.0, 1.2, 1.4)]
 
 
 def _duplicates(best: Options) -> list[Options]:
-    return [_changed(best, duplicates=likeness) for likeness in (1.0, 0.95, 0.9, 0.8, 0.7)]
+    return [_changed(best, duplicates=threshold) for threshold in (1.0, 0.95, 0.9, 0.8, 0.7)]
 
 
 def _rerank(best: Options) -> list[Options]:
-    """More candidates may hold what only a second look finds."""
+    """Includes more candidates: the reranker may find relevant passages among them."""
     on = [
         _changed(best, rerank=True, rerank_top_n=count, rerank_weight=weight, candidates=candidates)
         for candidates in dict.fromkeys((best["candidates"], 50))
@@ -74,13 +74,13 @@ def _rerank(best: Options) -> list[Options]:
 
 
 def _weights_reranked(best: Options) -> list[Options]:
-    return [best] if best["fusion"] == "rrf" else [_weighed(best, weight) for weight in (1.0, 1.25, 1.5, 2.0)]
+    return [best] if best["fusion"] == "rrf" else [_weighted(best, weight) for weight in (1.0, 1.25, 1.5, 2.0)]
 
 
 STAGES = (
     Stage("fusion", _fusion),
     Stage("candidates", _candidates),
-    Stage("weights again", _again),
+    Stage("weights again", _weights_again),
     Stage("duplicates", _duplicates),
     Stage("rerank", _rerank, is_slow=True),
     Stage("weights, reranked", _weights_reranked, is_slow=True),

@@ -1,8 +1,9 @@
-"""What the libraries do by themselves, in a process of its own: `python -m bench.bare`, a JSON request on stdin.
+"""Baseline: sentence-transformers and pymilvus without the service, in a process of their own.
 
-`{"do": "encode", "texts", "folder", "threads"}` -> seconds, by the clock and of CPU;
-`{"do": "search", "questions", ..., "uri", "collection", "limit", "fields"}` -> milliseconds a question of encode +
-dense search + keyword search.
+`python -m bench.library_baseline` reads a JSON request on stdin and prints a JSON answer.
+`{"do": "encode", "texts", "folder", "threads", ...}` -> wall-clock and CPU seconds;
+`{"do": "search", "questions", ..., "uri", "collection", "limit", "fields"}` -> milliseconds per question for encoding,
+dense search and keyword search.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def search(request: Mapping[str, Any]) -> dict[str, Any]:
 
     from rag.keywords import keyword_text
 
-    threadpool_limits(limits=1, user_api="blas")  # as our service does: it is faster for one question at a time
+    threadpool_limits(limits=1, user_api="blas")  # as the service does; faster for one question at a time
     model, client = _model(request), MilvusClient(request["uri"])
     client.load_collection(request["collection"])
     common = {"limit": request["limit"], "output_fields": request["fields"]}
@@ -61,6 +62,6 @@ def _model(request: Mapping[str, Any]) -> Any:
 
 
 if __name__ == "__main__":
-    asked = json.load(sys.stdin)
-    answer = {"encode": encode, "search": search}[asked["do"]](asked)
+    request = json.load(sys.stdin)
+    answer = {"encode": encode, "search": search}[request["do"]](request)
     print(json.dumps(answer))
