@@ -96,7 +96,7 @@ def test_a_value_without_sense_is_a_400_and_the_engine_lives(service: RunningSer
     error = answer.json()["error"]
     assert error["param"].startswith(name)
     assert name in error["message"]
-    assert service.is_idle_within(2)
+    service.wait_until_idle()
 
 
 @pytest.mark.parametrize(
