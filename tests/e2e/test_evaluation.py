@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.conftest import DOCS
 from tests.e2e.evaluating import evaluate, read
 from tests.e2e.running import RunningService
 
-QUESTIONS = [
+QUESTIONS: list[dict[str, Any]] = [
     {"_id": "lake", "question": "Which lake is the axolotl from?", "answers": ["Xochimilco"], "gold_doc": "axolotl.md"},
     {"_id": "press", "question": "Where did Gutenberg build his printing press?", "gold_doc": "printing.md"},
     {"_id": "capital", "question": "What is the capital of Australia?", "unanswerable": True},
