@@ -27,7 +27,7 @@ REFUSED_SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"engine": {"dtype": "foo"}}, "RAG_LLM__ENGINE__DTYPE: "),
     ({"engine": {"tensor_parallel_size": "two"}}, "RAG_LLM__ENGINE__TENSOR_PARALLEL_SIZE: "),
     ({"engine": {"compilation_config": "{bad"}}, "RAG_LLM__ENGINE__COMPILATION_CONFIG: "),
-    ({"engine": {"speculative_config": "ngram"}}, "RAG_LLM__ENGINE__SPECULATIVE_CONFIG: is not a JSON object"),
+    ({"engine": {"speculative_config": "ngram"}}, "RAG_LLM__ENGINE__SPECULATIVE_CONFIG: "),
     ({"engine": {"max_model_len": "9000000"}}, "RAG_LLM__ENGINE__MAX_MODEL_LEN: "),
     ({"engine": {"quantization": "awk"}}, "RAG_LLM__ENGINE__QUANTIZATION: "),
     ({"engine": {"gpu_memory_utilization": "3"}}, "RAG_LLM__ENGINE__GPU_MEMORY_UTILIZATION: "),
