@@ -144,6 +144,7 @@ def test_a_key_makes_one_job(filled: RunningService) -> None:
     assert send(b"# Other").status_code == 409
 
 
+@pytest.mark.long  # tests/integration/test_hostile_files.py is the short form
 @pytest.mark.skipif(not HOSTILE.is_dir(), reason=f"{HOSTILE} is not there: it is not part of this repository")
 def test_hostile_files_hurt_nobody(filled: RunningService, client: openai.OpenAI, store: str) -> None:
     answers: list[int] = []

@@ -58,7 +58,7 @@ def test_a_loss_is_told_and_only_a_loss(service: RunningService, own_docs: Path,
     assert "significant losses: own_docs hybrid ndcg@10" in worse.stderr
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.long
 @pytest.mark.skipif(not NANO.is_dir(), reason="scifact_nano is not in ../shared/data")
 def test_dense_search_finds_what_the_bare_encoder_finds(service: RunningService, tmp_path: Path) -> None:
     """Exact search over all-MiniLM-L6-v2's vectors, one for each abstract, has an nDCG@10 of 0.658."""
