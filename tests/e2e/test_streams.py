@@ -1,7 +1,4 @@
-"""Streams are complete or end with an error, on the real engine and under load.
-
-Several of these tests guard workarounds of defects that docs/bentoml_issues.md lists.
-"""
+"""Streams that never lie, on the real engine and under load (docs/bentoml_issues.md#b1 to #b5, #b17)."""
 
 from __future__ import annotations
 
@@ -36,7 +33,7 @@ def unlimited(service: RunningService) -> httpx.AsyncClient:
 
 
 async def test_64_streams_end_with_done_while_300_other_calls_run(filled: RunningService) -> None:
-    """B1: a client that renews its connections cuts streams; B17: a batcher that gives up answers 503."""
+    """See docs/bentoml_issues.md#b1 (cut streams) and docs/bentoml_issues.md#b17 (answers with 503)."""
     async with unlimited(filled) as client:
 
         async def other(number: int) -> int:
@@ -59,7 +56,7 @@ def ask_for(number: int) -> dict[str, Any]:
 
 
 async def test_streamed_non_ascii_text_equals_the_engines_own(filled: RunningService) -> None:
-    """B4: text that is cut at 8 KiB or decoded piece by piece loses characters."""
+    """docs/bentoml_issues.md#b4: text that is cut at 8 KiB or decoded piece by piece loses characters."""
     body = {
         "prompt": "日本語:",
         "max_tokens": 200,
@@ -79,7 +76,7 @@ async def test_streamed_non_ascii_text_equals_the_engines_own(filled: RunningSer
 
 
 async def test_forced_text_arrives_whole_under_load(filled: RunningService) -> None:
-    """B4: a choice of one leaves the engine no other text, so what it writes is known to the last character."""
+    """A structured choice of one text forces every character (docs/bentoml_issues.md#b4)."""
     texts = [f"№{number} " + "größer, 東京タワー, naïve café, Ωμέγα; " * 3 for number in range(16)]
     bodies = [{"prompt": "Write:", "max_tokens": 400, "structured_outputs": {"choice": [text]}} for text in texts]
     async with unlimited(filled) as client:
@@ -110,7 +107,7 @@ def test_a_client_that_leaves_an_answer_stops_the_engine(filled: RunningService)
 async def test_a_client_that_leaves_while_it_waits_stops_the_engine(
     filled: RunningService, extra: dict[str, Any]
 ) -> None:
-    """B5: BentoML tells nobody. A long prompt keeps the first token back; a plain call has none to send."""
+    """A long prompt delays the first token; a plain call sends none (docs/bentoml_issues.md#b5)."""
     body = {**LONG, "prompt": "word " * 2500, "max_tokens": 1500, **extra}
     async with unlimited(filled) as client:
         call = asyncio.ensure_future(client.post("/generate", json=body))

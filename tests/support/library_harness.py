@@ -42,7 +42,7 @@ STORE = "default"
 ALL = Cursor(100, "asc")
 
 
-def eventually(holds: Callable[[], object], timeout_s: float = 120.0) -> None:
+def eventually(holds: Callable[[], object], timeout_s: float = 5.0) -> None:
     until = time.monotonic() + timeout_s
     while not holds():
         assert time.monotonic() < until, "it never came true"
