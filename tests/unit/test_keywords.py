@@ -4,7 +4,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rag.errors import SetupError
@@ -62,6 +62,7 @@ def test_threads_at_once() -> None:
         ]
 
 
+@example("0:S", "porter")
 @given(st.text(), st.sampled_from(["", *LANGUAGES]))
 def test_any_text_gives_words_that_milvus_leaves_as_they_are(text: str, language: str) -> None:
     """A server splits at blanks; Milvus Lite makes letters small and splits at what it takes for none."""
