@@ -15,7 +15,7 @@ from tests.e2e.running import ENDLESS_TOKENS, Answered, RunningService
 
 STREAMS = 64
 OTHER_CALLS = 300
-TOKENS = 40
+TOKENS = 24
 JAPANESE = "([ぁ-ん]|[一-龠]|ß|é){20,30}"
 
 
