@@ -23,21 +23,28 @@ BIN := .venv/bin
 CPU_STAMP := .venv/.stamp-cpu-$(shell cksum < requirements-cpu.txt | cut -d' ' -f1)
 DEV_STAMP := .venv/.stamp-dev-$(shell cat requirements-cpu.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 
-# What needs the engine comes first, all in one process: the others do the rest meanwhile.
-IN_PARALLEL := --numprocesses logical --maxprocesses 4 --no-loadscope-reorder
+# The tests that need the engine run in one process, in the order of tests/conftest.py. Many tests wait rather than
+# compute, so there is one process more than there are cores.
+PROCESSES := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 1 : 4)))
+# Compiled modules are kept: the tests start hundreds of processes, each of which would compile them again.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest \
+	--numprocesses $(PROCESSES) --no-loadscope-reorder --durations 30
 
-.PHONY: help serve test demo build bench eval check lock clean setup setup-dev
+.PHONY: help serve test test-long demo build bench eval check lock clean setup setup-dev
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 serve: setup ## set up (once), then serve on PORT
 	@$(BIN)/python -m rag prepare
 	@exec $(BIN)/bentoml serve service:RAG --host "$(HOST)" --port "$(PORT)"
 
-test: setup-dev ## set up (once), then run all tests
-	@$(BIN)/python -m pytest $(IN_PARALLEL)
+test: setup-dev ## set up (once), then run the tests, except the long ones
+	@$(PYTEST) -m "not long"
+
+test-long: setup-dev ## run the long tests: stress, fuzzing, LangChain's suite, property tests at length
+	@$(PYTEST) -m "long or hypothesis" --hypothesis-profile long
 
 demo: setup ## feed docs/ and ask one question about it
 	@scripts/demo.sh

@@ -89,7 +89,7 @@ def _words(text: str, stop_words: frozenset[str], language: str) -> Iterator[str
         for part in parts:
             if part not in stop_words:
                 if part.isascii() or not _CJK_RUN.search(part):
-                    yield _plain(stem(part))
+                    yield _plain(stem(part) or part)  # Porter leaves nothing of "s"
                 else:
                     yield from _bigrams(part)
 

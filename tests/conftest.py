@@ -1,4 +1,4 @@
-"""Settings of all tests."""
+"""Settings of all tests: Hypothesis' profiles, the network, the order, and what each process of xdist runs."""
 
 from __future__ import annotations
 
@@ -15,27 +15,58 @@ from rag.config import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# On a busy machine, or where Hypothesis first makes its tables of characters, an example may take seconds.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
+# No deadline for an example: on a busy machine, or where Hypothesis first builds its character tables, one may take
+# seconds. `make test-long` uses the profile `long`.
+_UNHURRIED: Any = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("short", max_examples=50, **_UNHURRIED)
+settings.register_profile("long", max_examples=1000, **_UNHURRIED)
+settings.load_profile("short")
 
-# Every test talks to this machine alone, over plain HTTP. To read the world's certificates would cost each of the
+# Every test talks to this machine alone, over plain HTTP. Reading the system's certificates would cost each of the
 # thousands of HTTP clients 30 ms.
 os.environ.pop("SSL_CERT_FILE", None)
 os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
 
+# As many processes test as there are cores: further threads of each would only wait for one another. The engine has
+# its own setting.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+ORDER = (
+    "tests/e2e/",
+    "tests/integration/vllm/",
+    "tests/integration/test_evaluation.py",
+    "tests/integration/test_dbos_jobs.py",
+    "tests/integration/test_published_api.py",
+    "tests/integration/",
+    "tests/contract/",
+    "tests/unit/",
+)
+"""Where tests run in parallel, the longest begin first. A path takes the place of the longest entry it starts with."""
+
+SAME_PROCESS = ("tests/e2e/", "tests/integration/vllm/")
+"""Folders whose tests share what is slow to start: the engine, a process that has imported vLLM."""
+
 
 @pytest.fixture(scope="session")
 def language_model() -> Path:
-    """The folder of the embedded one, made if it was not: that takes some 20 s."""
+    """The folder of the embedded language model; converting it takes some 20 s the first time."""
     return Path(model_files.llm_folder(Settings(data_dir=ROOT / ".data")))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: _place(item.nodeid))
+
+
+def _place(nodeid: str) -> int:
+    return ORDER.index(max((entry for entry in ORDER if nodeid.startswith(entry)), key=len))
+
+
 class ByFile(LoadScopeScheduling):
-    """Where several processes test: a file stays in one, and all that need the engine with its one engine."""
+    """Keeps the tests of a file, or of a folder of `SAME_PROCESS`, in one process of xdist."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "engine" if nodeid.startswith("tests/e2e/") else nodeid.partition("::")[0]
+        folder = next((folder for folder in SAME_PROCESS if nodeid.startswith(folder)), None)
+        return folder or nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:

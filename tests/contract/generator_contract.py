@@ -74,7 +74,7 @@ async def written(generator: Generator, prompt: ModelInput, sampling: Mapping[st
     return await read(await generator.generate(prompt, sampling, "contract", model=model))
 
 
-async def until_running(running: Running, count: int, timeout_s: float = 10) -> None:
+async def until_running(running: Running, count: int, timeout_s: float = 120) -> None:
     async with asyncio.timeout(timeout_s):
         while await running() != count:
             await asyncio.sleep(0.02)

@@ -1,4 +1,7 @@
-"""One real service for the whole session: the real engine, the real encoder, Milvus Lite in a temporary folder."""
+"""One real service for the whole session: the engine, the encoder, Milvus Lite in a temporary folder.
+
+It is served from a Bento that is built first, in an empty folder, as it would be deployed.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.bento import Bento, build_bento
 from tests.e2e.running import ROOT, RunningService, start_service
 from tests.support.small_adapters import an_adapter
 
@@ -59,16 +63,32 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def service(data_dir: Path, language_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """With the adapter `tuned`; others can be loaded. The model goes by another name, too, and may choose functions."""
+def bento(tmp_path_factory: pytest.TempPathFactory) -> Bento:
+    return build_bento(tmp_path_factory.mktemp("bentoml"))
+
+
+@pytest.fixture(scope="session")
+def empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the service is started."""
+    return tmp_path_factory.mktemp("empty")
+
+
+@pytest.fixture(scope="session")
+def service(
+    bento: Bento, empty_folder: Path, data_dir: Path, language_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningService]:
+    """With the adapter `tuned`; others can be loaded. The model has a second name, and may choose functions."""
     tuned = an_adapter(tmp_path_factory.mktemp("adapters") / "tuned", language_model)
     options: Any = {
         "RAG_LLM__ADAPTERS": json.dumps({"tuned": str(tuned)}),
         "RAG_LLM__RUNTIME_ADAPTERS": "true",
         "RAG_LLM__TOOL_PARSER": "hermes",
         "RAG_LLM__ENGINE__SERVED_MODEL_NAME": json.dumps([language_model.name, "gpt-4o-mini"]),
+        "BENTOML_HOME": str(bento.home),
+        "PYTHONPATH": "",
     }
-    running = start_service(data_dir, tmp_path_factory.mktemp("log") / "service.log", **options)
+    log = tmp_path_factory.mktemp("log") / "service.log"
+    running = start_service(data_dir, log, target=bento.tag, cwd=empty_folder, **options)
     try:
         running.wait_until_ready()
         yield running
@@ -84,9 +104,15 @@ def filled(service: RunningService, documents: Path) -> RunningService:
     return service
 
 
+ENDS_THE_SERVICE = "test_service_end.py"
+"""Its tests kill the engine and stop the service, so they come last."""
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first test waits for the engine to start, one for it to start again."""
-    for item in items:
-        if "e2e" in item.path.parts:
-            item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.timeout(300))
+    """Marks the tests of this folder, and gives them time for a start of the engine."""
+    own = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
+    for item in own:
+        item.add_marker(pytest.mark.e2e)
+        item.add_marker(pytest.mark.timeout(600))
+    items.sort(key=lambda item: item in own and item.path.name == ENDS_THE_SERVICE)

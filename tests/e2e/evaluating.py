@@ -14,7 +14,7 @@ OWN_DOCS = ROOT / "evals" / "sets" / "own_docs"
 
 
 def evaluate(
-    service: RunningService, folder: Path, *arguments: object, timeout_s: float = 280
+    service: RunningService, folder: Path, *arguments: object, timeout_s: float = 800
 ) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "rag", "eval", "--url", service.url, "--out", folder, *arguments]
     return subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, text=True, timeout=timeout_s)

@@ -1,4 +1,4 @@
-"""Starts, asks and ends a real `bentoml serve`, as its users do."""
+"""Starts, calls and stops a real `bentoml serve`, as its users do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,19 @@ import psutil
 from rag.http.streaming.sse import EventParser
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_S = 240.0
+LIMIT_S = 240.0
+"""A last limit for what is waited for: generous, so that a busy machine is no failure."""
+IDLE_S = 40.0
+"""The same for an engine that must stop working: well below what `ENDLESS_TOKENS` take to write."""
+ENDLESS_TOKENS = 8000
+"""Nearly the whole context of the embedded model: on one core they take minutes."""
+
+
+def wait_until(condition: Callable[[], object], limit_s: float = LIMIT_S, what: str = "it never came true") -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
 
 
 @dataclass
@@ -49,13 +61,13 @@ class RunningService:
     log: Path
 
     def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + READY_S
+        deadline = time.monotonic() + 2 * LIMIT_S
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break
             if self.is_ready():
                 return
-            time.sleep(0.5)
+            time.sleep(0.2)
         raise AssertionError(f"the service did not get ready:\n{self.log.read_text()[-8000:]}")
 
     def is_ready(self) -> bool:
@@ -65,23 +77,22 @@ class RunningService:
             return False
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(self.url + path, timeout=30)
+        return httpx.get(self.url + path, timeout=LIMIT_S)
 
     def post(self, path: str, body: Any, **options: Any) -> httpx.Response:
-        return httpx.post(self.url + path, json=body, timeout=120, **options)
+        return httpx.post(self.url + path, json=body, timeout=LIMIT_S, **options)
 
     def running(self) -> int:
         """Requests in the engine."""
         return int(self.get("/readyz").json()["services"]["LLM"]["running"])
 
-    def is_idle_within(self, seconds: float) -> bool:
-        """No request is in the engine any more; what is said of it may be a third of a second old."""
-        deadline = time.monotonic() + seconds
-        while self.running():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.1)
-        return True
+    def wait_until_working(self) -> None:
+        """At least one request is in the engine. The count may be a third of a second old."""
+        wait_until(self.running, what="no request reached the engine")
+
+    def wait_until_idle(self) -> None:
+        """No request is in the engine any more. The count may be a third of a second old."""
+        wait_until(lambda: not self.running(), IDLE_S, "the engine still works")
 
     def inner_url(self, name: str) -> str:
         """Where a service behind the edge listens."""
@@ -92,7 +103,7 @@ class RunningService:
 
     def ingest(self, files: Mapping[str, bytes], **fields: str) -> dict[str, Any]:
         parts = [("files", (name, content)) for name, content in files.items()]
-        response = httpx.post(self.url + "/ingest", files=parts, data={"wait_s": "100", **fields}, timeout=120)
+        response = httpx.post(self.url + "/ingest", files=parts, data={"wait_s": "100", **fields}, timeout=LIMIT_S)
         assert response.status_code in (200, 202), response.text
         answer: dict[str, Any] = response.json()
         return answer
@@ -104,7 +115,7 @@ class RunningService:
     @contextlib.contextmanager
     def open(self, path: str, body: Any) -> Iterator[Iterator[tuple[str, dict[str, Any]]]]:
         """The events as they come; leaving the block leaves the service."""
-        with httpx.stream("POST", self.url + path, json=body, timeout=120) as response:
+        with httpx.stream("POST", self.url + path, json=body, timeout=LIMIT_S) as response:
             if response.status_code != 200:
                 raise AssertionError(response.read().decode())
             yield _events(response)
@@ -125,7 +136,7 @@ class RunningService:
         family = self.processes()
         self.process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(30)
+            self.process.wait(60)
         for process in family:
             with contextlib.suppress(psutil.Error):
                 process.kill()

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.running import RunningService
+from tests.e2e.running import LIMIT_S, RunningService
 
 JSON = {"content-type": "application/json"}
 BODIES: list[tuple[str, bytes, dict[str, str], int]] = [
@@ -29,7 +29,7 @@ BODIES: list[tuple[str, bytes, dict[str, str], int]] = [
 @pytest.mark.parametrize("path", ["/ask", "/retrieve", "/generate"])
 @pytest.mark.parametrize(("body", "headers", "status"), [b[1:] for b in BODIES], ids=[b[0] for b in BODIES])
 def test_bodies(service: RunningService, path: str, body: bytes, headers: dict[str, str], status: int) -> None:
-    check(httpx.post(service.url + path, content=body, headers=headers, timeout=30), status)
+    check(httpx.post(service.url + path, content=body, headers=headers, timeout=LIMIT_S), status)
 
 
 FIELDS: list[tuple[str, dict[str, Any], str]] = [
@@ -57,21 +57,21 @@ FIELDS: list[tuple[str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("path", "body", "param"), FIELDS, ids=[f"{f[0]} {f[2]} {i}" for i, f in enumerate(FIELDS)])
 def test_fields(service: RunningService, path: str, body: dict[str, Any], param: str) -> None:
-    error = check(httpx.post(service.url + path, json=body, timeout=30), 400)
+    error = check(httpx.post(service.url + path, json=body, timeout=LIMIT_S), 400)
     assert error["param"] == param
     assert param.split(".")[0] in error["message"]
 
 
 def test_unknown_store_route_and_method(service: RunningService) -> None:
-    missing = check(httpx.post(service.url + "/retrieve", json={"query": "x", "vector_store": "nope"}, timeout=30), 404)
+    missing = check(service.post("/retrieve", {"query": "x", "vector_store": "nope"}), 404)
     assert missing["code"] == "vector_store_not_found"
-    assert check(httpx.post(service.url + "/nowhere", timeout=30), 404)["code"] == "not_found"
-    assert check(httpx.get(service.url + "/ask", timeout=30), 405)["code"] == "method_not_allowed"
+    assert check(httpx.post(service.url + "/nowhere", timeout=LIMIT_S), 404)["code"] == "not_found"
+    assert check(httpx.get(service.url + "/ask", timeout=LIMIT_S), 405)["code"] == "method_not_allowed"
 
 
 def test_uploads(service: RunningService) -> None:
     def upload(*parts: tuple[str, Any], data: dict[str, str] | None = None) -> httpx.Response:
-        return httpx.post(service.url + "/ingest", files=list(parts), data=data or {}, timeout=60)
+        return httpx.post(service.url + "/ingest", files=list(parts), data=data or {}, timeout=LIMIT_S)
 
     file = ("files", ("a.md", b"# A"))
     assert check(upload(("files", ("a.exe", b"MZ\x90\x00\x03\x00\x00\x00"))), 415)["param"] == "a.exe"
@@ -81,13 +81,13 @@ def test_uploads(service: RunningService) -> None:
     assert check(upload(file, data={"colour": "red"}), 400)["param"] == "colour"
     assert check(upload(file, data={"vector_store": "nope"}), 404)["code"] == "vector_store_not_found"
     assert check(upload(("files", ("big.md", b"x" * (33 * 2**20)))), 413)["param"] == "big.md"
-    assert check(httpx.post(service.url + "/ingest", json={"files": []}, timeout=30), 400)
+    assert check(httpx.post(service.url + "/ingest", json={"files": []}, timeout=LIMIT_S), 400)
 
 
 def test_the_request_id_is_the_clients_or_made(service: RunningService) -> None:
-    given = httpx.post(service.url + "/ask", json={}, headers={"X-Request-ID": "abc-1"}, timeout=30)
+    given = httpx.post(service.url + "/ask", json={}, headers={"X-Request-ID": "abc-1"}, timeout=LIMIT_S)
     assert given.headers["x-request-id"] == given.json()["error"]["request_id"] == "abc-1"
-    made = httpx.post(service.url + "/ask", json={}, headers={"X-Request-ID": "no spaces please"}, timeout=30)
+    made = httpx.post(service.url + "/ask", json={}, headers={"X-Request-ID": "no spaces please"}, timeout=LIMIT_S)
     assert len(made.headers["x-request-id"]) == 32
 
 

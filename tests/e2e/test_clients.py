@@ -7,14 +7,13 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.e2e.running import ROOT, RunningService
+from tests.e2e.running import ENDLESS_TOKENS, LIMIT_S, ROOT, RunningService
 
 EXAMPLES = ROOT / "examples"
 QUESTION = "How long does an axolotl need to regrow a leg?"
@@ -81,7 +80,7 @@ def test_an_example_runs_and_leaves_nothing(filled: RunningService, name: str) -
     before = kept(filled)
     command = ["sh" if name.endswith(".sh") else sys.executable, str(EXAMPLES / name), QUESTION]
     environment = {**os.environ, "RAG_URL": filled.url, "PYTHONUTF8": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT_S)
     assert done.returncode == 0, done.stderr
     lines = iter(done.stdout.splitlines())
     for pattern in PRINTED[name]:
@@ -105,23 +104,20 @@ def kept(service: RunningService) -> dict[str, list[str]]:
 
 
 GIVE_UP_S = 0.5
-IDLE_WITHIN_S = 5.0
 WAVES, IN_A_WAVE = 4, 50
 
 
 async def test_clients_that_give_up_leave_an_idle_engine(filled: RunningService) -> None:
     """200 of them: half give up on the answer, half in the middle of their stream."""
-    async with httpx.AsyncClient(base_url=filled.url, limits=httpx.Limits(max_connections=None), timeout=60) as client:
+    async with httpx.AsyncClient(
+        base_url=filled.url, limits=httpx.Limits(max_connections=None), timeout=LIMIT_S
+    ) as client:
         for _ in range(WAVES):
             ends = await asyncio.gather(*(give_up(client, body) for body in bodies(IN_A_WAVE)))
             assert ends == ["gave up"] * IN_A_WAVE
-    gone = time.monotonic()
+    filled.wait_until_idle()
     answered = filled.post("/v1/chat/completions", body(0, model="rag", stream=False, max_tokens=5))
     assert answered.status_code == 200
-    assert time.monotonic() - gone < IDLE_WITHIN_S
-    while filled.running():
-        assert time.monotonic() - gone < IDLE_WITHIN_S, "the engine still works for clients that are gone"
-        await asyncio.sleep(0.1)
 
 
 def bodies(count: int) -> Iterator[dict[str, Any]]:
@@ -129,7 +125,7 @@ def bodies(count: int) -> Iterator[dict[str, Any]]:
     kinds = [(model, stream) for model in ("rag", "smollm2-135m-instruct") for stream in (True, False)]
     for number in range(count):
         model, stream = kinds[number % len(kinds)]
-        yield body(number, model=model, stream=stream, max_tokens=500)
+        yield body(number, model=model, stream=stream, max_tokens=ENDLESS_TOKENS - 1000)
 
 
 def body(number: int, **options: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import openai
 import psutil
 import pytest
 
-from tests.e2e.running import ROOT, RunningService
+from tests.e2e.running import LIMIT_S, ROOT, RunningService, wait_until
 
 HOSTILE = ROOT.parent / "shared" / "data" / "hostile"
 
@@ -125,10 +125,9 @@ def test_a_question_sees_one_version_while_it_is_replaced(filled: RunningService
 
 def test_cancel_stops_the_work_and_leaves_what_was(filled: RunningService, client: openai.OpenAI) -> None:
     filled.ingest({"kept.md": b"# Kept\n\nThe heron stands still."})
-    taken = filled.ingest({"kept.md": words(20_000, "heron")}, wait_s="0")
+    taken = filled.ingest({"kept.md": words(8_000, "heron")}, wait_s="0")
     job = taken["batch_id"]
-    while not filled.get(f"/v1/jobs/{job}").json()["progress"]["chunks"]:
-        time.sleep(0.1)
+    wait_until(lambda: filled.get(f"/v1/jobs/{job}").json()["progress"]["chunks"])
     cancelled = filled.post(f"/v1/jobs/{job}/cancel", {}).json()
     assert (cancelled["status"], cancelled["file_counts"]["cancelled"]) == ("cancelled", 1)
     hits = retrieve(filled, "heron", filters={"type": "eq", "key": "filename", "value": "kept.md"})
@@ -138,13 +137,14 @@ def test_cancel_stops_the_work_and_leaves_what_was(filled: RunningService, clien
 def test_a_key_makes_one_job(filled: RunningService) -> None:
     def send(content: bytes) -> httpx.Response:
         part = {"files": ("keyed.md", content)}
-        return httpx.post(filled.url + "/ingest", files=part, headers={"Idempotency-Key": "e2e-1"}, timeout=60)
+        return httpx.post(filled.url + "/ingest", files=part, headers={"Idempotency-Key": "e2e-1"}, timeout=LIMIT_S)
 
     first, again = send(b"# Keyed"), send(b"# Keyed")
     assert first.json()["batch_id"] == again.json()["batch_id"]
     assert send(b"# Other").status_code == 409
 
 
+@pytest.mark.long  # tests/integration/test_hostile_files.py is the short form
 @pytest.mark.skipif(not HOSTILE.is_dir(), reason=f"{HOSTILE} is not there: it is not part of this repository")
 def test_hostile_files_hurt_nobody(filled: RunningService, client: openai.OpenAI, store: str) -> None:
     answers: list[int] = []
@@ -232,10 +232,9 @@ def small_encoder(folder: Path) -> Path:
 def test_a_killed_retriever_loses_nothing(filled: RunningService) -> None:
     content = {f"survivor-{n}.md": words(150, f"survivor{n}") for n in range(6)}
     job = filled.ingest(content, wait_s="0")["batch_id"]
-    while not filled.get(f"/v1/jobs/{job}").json()["progress"]["chunks"]:
-        time.sleep(0.1)
+    wait_until(lambda: filled.get(f"/v1/jobs/{job}").json()["progress"]["chunks"])
     os.kill(retriever(filled).pid, signal.SIGKILL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + LIMIT_S
     state: dict[str, Any] = {}
     while state.get("status") != "completed":
         assert time.monotonic() < deadline, state

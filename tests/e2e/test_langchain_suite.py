@@ -30,6 +30,7 @@ def language_model_name(service: RunningService) -> str:
     return str(next(model["id"] for model in models if model["kind"] == "language"))
 
 
+@pytest.mark.long  # `test_langchain` in tests/e2e/test_openai_chat.py is the short form
 @pytest.mark.filterwarnings(
     # LangChain's own: it tries another method by itself, and serializes what OpenAI's package has parsed.
     'ignore:Received a Pydantic BaseModel V1 schema. This is not supported by method="json_schema":UserWarning',

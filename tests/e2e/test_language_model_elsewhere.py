@@ -1,4 +1,4 @@
-"""A language model behind an OpenAI-compatible server of flesh and blood: that of this bundle."""
+"""The adapter for a language model behind an OpenAI-compatible server, against a real one: this bundle."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ import pytest
 
 from rag.adapters.openai.generator import OpenAiGenerator
 from tests.contract.generator_contract import ASKING, COLD, GeneratorContract, Running, written
-from tests.e2e.running import RunningService
+from tests.e2e.running import LIMIT_S, RunningService
 from tests.support.openai_server import failure_of, writing_at
 
 
+@pytest.mark.long
 class TestOpenAiLlm(GeneratorContract):
+    """At length: tests/contract/test_openai_llm.py runs the same against a small server."""
+
     gives_prompt_logprobs = False
 
     @pytest.fixture
     async def generator(self, service: RunningService) -> AsyncIterator[OpenAiGenerator]:
         model = (await asyncio.to_thread(service.get, "/readyz")).json()["services"]["LLM"]["model"]
-        async with writing_at(f"{service.url}/v1", model=model, timeout_s=60.0) as llm:
+        async with writing_at(f"{service.url}/v1", model=model, timeout_s=LIMIT_S) as llm:
             yield llm
 
     @pytest.fixture
@@ -37,7 +40,7 @@ class TestOpenAiLlm(GeneratorContract):
 
 async def test_its_model_rag_writes_for_nobody_else(service: RunningService) -> None:
     async with writing_at(f"{service.url}/v1", ready=False) as llm:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_S):
             while "bundle like this one" not in str(failure_of(llm)):
                 await asyncio.sleep(0.05)
         assert "RAG_LLM__MODEL" in str(failure_of(llm))
@@ -45,7 +48,7 @@ async def test_its_model_rag_writes_for_nobody_else(service: RunningService) -> 
 
 async def test_an_address_without_v1_is_said_to_be_wrong(service: RunningService) -> None:
     async with writing_at(service.url, ready=False) as llm:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_S):
             while "RAG_LLM__URL" not in str(failure_of(llm)):
                 await asyncio.sleep(0.05)
         assert "/v1" in str(failure_of(llm))

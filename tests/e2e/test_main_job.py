@@ -13,7 +13,7 @@ import pytest
 
 from rag.http.streaming.sse import EventParser
 from tests.e2e.conftest import DOCS
-from tests.e2e.running import ROOT, RunningService
+from tests.e2e.running import LIMIT_S, ROOT, RunningService
 
 QUESTION = "Where did Gutenberg build his printing press?"
 LAKE = "Which lake is the axolotl from?"
@@ -66,7 +66,7 @@ def test_ingesting_again_adds_nothing_and_a_change_replaces(filled: RunningServi
 
 def test_a_bad_file_refuses_the_request_and_leaves_nothing(filled: RunningService) -> None:
     parts = [("files", ("good.md", b"# Quokkas smile")), ("files", ("bad.md", b"\x00\x01\x02\xff" * 50))]
-    response = httpx.post(filled.url + "/ingest", files=parts, timeout=60)
+    response = httpx.post(filled.url + "/ingest", files=parts, timeout=LIMIT_S)
     assert response.status_code == 415
     assert response.json()["error"]["param"] == "bad.md"
     hits = filled.post("/retrieve", {"query": "quokkas", "mode": "keyword"}).json()["hits"]
@@ -108,7 +108,7 @@ def test_the_prompt_never_overflows_and_drops_the_weakest_hits(filled: RunningSe
 
 
 def test_bentoml_sync_client_streams(filled: RunningService) -> None:
-    with bentoml.SyncHTTPClient(filled.url, timeout=120) as client:
+    with bentoml.SyncHTTPClient(filled.url, timeout=LIMIT_S) as client:
         parser, names = EventParser(), []
         for piece in client.ask(question=QUESTION, max_tokens=8):
             names += [name for name, _ in parser.feed(piece.encode() if isinstance(piece, str) else piece)]
@@ -119,7 +119,7 @@ def test_bentoml_sync_client_streams(filled: RunningService) -> None:
 async def test_bentoml_async_client_streams_and_uploads(filled: RunningService, tmp_path: Path) -> None:
     upload = tmp_path / "lanterns.md"
     upload.write_text("# Lanterns\n\nA lantern fish makes its own light.")
-    async with bentoml.AsyncHTTPClient(filled.url, timeout=120) as client:
+    async with bentoml.AsyncHTTPClient(filled.url, timeout=LIMIT_S) as client:
         taken = await client.ingest(files=[upload], attributes={"kind": "fish"}, wait_s=60)
         assert taken["files"][0]["status"] == "completed"
         parser, names = EventParser(), []
@@ -131,7 +131,7 @@ async def test_bentoml_async_client_streams_and_uploads(filled: RunningService, 
 def test_the_command_line_ingests_and_answers(filled: RunningService, documents: Path) -> None:
     def rag(*arguments: str) -> str:
         command = [sys.executable, "-m", "rag", *arguments, "--url", filled.url]
-        return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120).stdout
+        return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=LIMIT_S).stdout
 
     assert "4 unchanged" in rag("ingest", str(documents))
     answer = rag("ask", LAKE, "--max-tokens", "40", "--top-k", "1")

@@ -12,14 +12,14 @@ import pytest
 from openai.types.responses import Response
 
 from tests.e2e.marking import CITES_1
-from tests.e2e.running import RunningService
+from tests.e2e.running import ENDLESS_TOKENS, LIMIT_S, RunningService
 
 QUESTION = "Where does the axolotl live?"
 
 
 @pytest.fixture
 def client(filled: RunningService) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{filled.url}/v1", api_key="x", max_retries=0, timeout=120) as client:
+    with openai.OpenAI(base_url=f"{filled.url}/v1", api_key="x", max_retries=0, timeout=LIMIT_S) as client:
         yield client
 
 
@@ -82,10 +82,10 @@ def test_two_stores_are_searched_together(client: openai.OpenAI, filled: Running
 
 
 def test_who_leaves_a_stream_leaves_the_engine_idle(client: openai.OpenAI, filled: RunningService) -> None:
-    body: Any = {"input": "Tell a long story.", "max_output_tokens": 400, "extra_body": {"ignore_eos": True}}
+    body: Any = {"input": "Tell a long story.", "max_output_tokens": ENDLESS_TOKENS, "extra_body": {"ignore_eos": True}}
     with client.responses.create(model=model_of(client, "language"), stream=True, **body) as stream:
         assert next(event for event in stream if event.type == "response.output_text.delta")
-    assert filled.is_idle_within(5)
+    filled.wait_until_idle()
 
 
 def test_embeddings_are_those_that_documents_are_searched_with(client: openai.OpenAI) -> None:
@@ -103,6 +103,6 @@ def test_embeddings_are_those_that_documents_are_searched_with(client: openai.Op
 def test_documents_are_reranked(filled: RunningService) -> None:
     documents = ["Paper came from China.", "The axolotl keeps its gills.", "Spring tides follow the moon."]
     body = {"query": "Which animal keeps its gills?", "documents": documents, "top_n": 2}
-    answer = httpx.post(f"{filled.url}/v1/rerank", json=body, timeout=60).json()
+    answer = httpx.post(f"{filled.url}/v1/rerank", json=body, timeout=LIMIT_S).json()
     best, *others = answer["results"]
     assert (best["index"], len(others)) == (1, 1)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import time
 from typing import Any
 
 import httpx
 import pytest
 
 from rag.http.streaming.sse import EventParser
-from tests.e2e.running import Answered, RunningService
+from tests.e2e.running import ENDLESS_TOKENS, Answered, RunningService
 
 STREAMS = 64
 OTHER_CALLS = 300
-TOKENS = 40
+TOKENS = 24
 JAPANESE = "([ぁ-ん]|[一-龠]|ß|é){20,30}"
 
 
@@ -78,7 +77,7 @@ async def test_streamed_non_ascii_text_equals_the_engines_own(filled: RunningSer
 
 async def test_forced_text_arrives_whole_under_load(filled: RunningService) -> None:
     """A structured choice of one text forces every character (docs/bentoml_issues.md#b4)."""
-    texts = [f"№{number} " + "größer, 東京タワー, naïve café, Ωμέγα; " * 3 for number in range(24)]
+    texts = [f"№{number} " + "größer, 東京タワー, naïve café, Ωμέγα; " * 3 for number in range(16)]
     bodies = [{"prompt": "Write:", "max_tokens": 400, "structured_outputs": {"choice": [text]}} for text in texts]
     async with unlimited(filled) as client:
         answers = await asyncio.gather(*(read(client, "/generate", body) for body in bodies))
@@ -86,23 +85,14 @@ async def test_forced_text_arrives_whole_under_load(filled: RunningService) -> N
     assert [answer.text for answer in answers] == texts
 
 
-def begun_within(service: RunningService, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if service.running() >= 1:
-            return True
-        time.sleep(0.05)
-    return False
-
-
-LONG = {"prompt": "Once upon a time", "max_tokens": 4000, "ignore_eos": True}
+LONG = {"prompt": "Once upon a time", "max_tokens": ENDLESS_TOKENS, "ignore_eos": True}
 
 
 def test_a_client_that_leaves_in_mid_stream_stops_the_engine(filled: RunningService) -> None:
     with filled.open("/generate", LONG) as events:
         next(events)
-        assert begun_within(filled, 2)  # what is said of the engine may be a third of a second old
-    assert filled.is_idle_within(2)
+        filled.wait_until_working()
+    filled.wait_until_idle()
 
 
 def test_a_client_that_leaves_an_answer_stops_the_engine(filled: RunningService) -> None:
@@ -110,7 +100,7 @@ def test_a_client_that_leaves_an_answer_stops_the_engine(filled: RunningService)
     with filled.open("/ask", body) as events:
         names = [next(events)[0] for _ in range(4)]
         assert names[0] == "sources"
-    assert filled.is_idle_within(2)
+    filled.wait_until_idle()
 
 
 @pytest.mark.parametrize("extra", [{"stream": True}, {"stream": False}], ids=["before the first token", "plain call"])
@@ -118,15 +108,11 @@ async def test_a_client_that_leaves_while_it_waits_stops_the_engine(
     filled: RunningService, extra: dict[str, Any]
 ) -> None:
     """A long prompt delays the first token; a plain call sends none (docs/bentoml_issues.md#b5)."""
-    body = {**LONG, "prompt": "word " * 6000, "max_tokens": 1500, **extra}
+    body = {**LONG, "prompt": "word " * 2500, "max_tokens": 1500, **extra}
     async with unlimited(filled) as client:
         call = asyncio.ensure_future(client.post("/generate", json=body))
-        for _ in range(100):
-            await asyncio.sleep(0.02)
-            if filled.running():
-                break
-        assert filled.running() >= 1
+        await asyncio.to_thread(filled.wait_until_working)
         call.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await call
-    assert filled.is_idle_within(2)
+    filled.wait_until_idle()

@@ -1,4 +1,4 @@
-"""What the real engine writes is what was asked for; what cannot be compiled is refused before the stream begins."""
+"""The real engine writes in the prescribed form; a form that cannot be compiled is refused before the stream begins."""
 
 from __future__ import annotations
 
@@ -90,39 +90,44 @@ def test_streamed_and_plain_are_the_same(service: RunningService) -> None:
 @pytest.mark.parametrize(
     ("structure", "reason"),
     [
-        ({"regex": "(unclosed"}, "parenthesis is not closed"),
-        ({"regex": "(?<=a)b"}, "Lookbehind is not supported"),
+        ({"regex": "(unclosed"}, None),
+        ({"regex": "(?<=a)b"}, None),
         ({"regex": "a\x00"}, "NUL"),
         ({"json": "{not json"}, "not JSON"),
-        ({"json": {"type": "no such type"}}, "no such type"),
-        ({"json": {"type": "object", "properties": 5}}, "properties must be an object"),
-        ({"json": {"$ref": "#/$defs/nowhere"}}, "nowhere"),
-        ({"json": {"$ref": "http://example.com/schema"}}, "$ref"),
-        ({"json": {"enum": []}}, "enum array must not be empty"),
-        ({"json": {"type": "number", "multipleOf": 0.1}}, "not supported by xgrammar"),
-        ({"json": {"type": "object", "not": {"required": ["a"]}}}, "the keyword 'not' is not supported"),
-        ({"grammar": "root ::= ("}, "grammar"),
-        ({"grammar": "root ::= nobody"}, "nobody"),
-        ({"grammar": "nonsense"}, "grammar"),
-        ({"grammar": "root ::= root"}, "no text can follow this"),
-        ({"structural_tag": {"type": "structural_tag", "format": {"type": "nope"}}}, "structural tag"),
-        ({"structural_tag": "{}"}, "structural tag"),
-        ({"choice": []}, "choice"),
+        ({"json": {"type": "no such type"}}, None),
+        ({"json": {"type": "object", "properties": 5}}, None),
+        ({"json": {"$ref": "#/$defs/nowhere"}}, None),
+        ({"json": {"$ref": "http://example.com/schema"}}, None),
+        ({"json": {"enum": []}}, None),
+        ({"json": {"type": "number", "multipleOf": 0.1}}, None),
+        ({"json": {"type": "object", "not": {"required": ["a"]}}}, "'not'"),
+        ({"grammar": "root ::= ("}, None),
+        ({"grammar": "root ::= nobody"}, None),
+        ({"grammar": "nonsense"}, None),
+        ({"grammar": "root ::= root"}, None),
+        ({"structural_tag": {"type": "structural_tag", "format": {"type": "nope"}}}, None),
+        ({"structural_tag": "{}"}, None),
+        ({"choice": []}, None),
         ({}, "exactly one"),
         ({"choice": ["a"], "regex": "a"}, "exactly one"),
     ],
     ids=str,
 )
 def test_what_cannot_be_compiled_is_a_400_with_the_reason(
-    service: RunningService, structure: dict[str, Any], reason: str
+    service: RunningService, structure: dict[str, Any], reason: str | None
 ) -> None:
+    """Args:
+    reason: Words of ours in the message; None where vLLM or xgrammar words it.
+    """
     body = {"prompt": PROMPT, "max_tokens": 5, "structured_outputs": structure}
     for stream in (True, False):
         answer = service.post("/generate", {**body, "stream": stream})
         assert answer.status_code == 400, answer.text
         error = answer.json()["error"]
         assert error["param"].startswith("structured_outputs")
-        assert reason in error["message"]
+        assert error["message"].removeprefix(error["param"]).strip(": "), "a reason, not only the name"
+        if reason is not None:
+            assert reason in error["message"]
     assert written(service, {"choice": ["yes"]}) == "yes"
 
 

@@ -1,4 +1,4 @@
-"""A few rounds of `python -m tests.stress.crash`."""
+"""Rounds of `python -m tests.stress.crash`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tests.stress import crash
 pytestmark = pytest.mark.integration
 
 
-@pytest.mark.timeout(180)
-def test_nothing_accepted_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
-    totals = crash.run(4, seed=4, folder=tmp_path, tell=lambda _: None)
+@pytest.mark.parametrize("rounds", [2, pytest.param(30, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
+def test_nothing_accepted_is_lost_when_the_process_is_killed(tmp_path: Path, rounds: int) -> None:
+    totals = crash.run(rounds, seed=4, folder=tmp_path, tell=lambda _: None)
     assert totals.damage.found == {}
-    assert totals.rounds == 4
+    assert totals.rounds == rounds
     assert totals.accepted > 0

@@ -35,7 +35,7 @@ def _fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 async def started() -> EmbedderApi:
     api = bootstrap.embedder_api()
     api.models.start()
-    async with asyncio.timeout(50):
+    async with asyncio.timeout(240):
         while True:
             try:
                 api.models.get()

@@ -75,12 +75,12 @@ async def test_questions_do_not_wait_for_passages(encoders: Encoders[StEmbedder]
 
     def compute() -> bool:
         begun.set()
-        return going.wait(30)
+        return going.wait(120)
 
     at_work = asyncio.create_task(turn.passages(compute))
-    await asyncio.to_thread(begun.wait, 5)
+    await asyncio.to_thread(begun.wait, 120)
     passages = asyncio.create_task(embedder.encode(["a passage"], "passage"))
-    assert (await asyncio.wait_for(embedder.encode(["a question"], "query"), 20)).shape == (1, 384)
+    assert (await asyncio.wait_for(embedder.encode(["a question"], "query"), 120)).shape == (1, 384)
     assert not passages.done()
     going.set()
     assert (await passages).shape == (1, 384)

@@ -1,14 +1,12 @@
 """The published OpenAPI document holds against the running service: whatever is sent, no 5xx and nothing undocumented.
 
 schemathesis makes the requests. They delete and move what they find, so they have a service of their own, whose
-language model answers at once. With the environment variable `PUBLISHED_API_EXAMPLES` (20, say) it makes all that it
-can, in some minutes, and so many at random for each operation.
+language model answers at once.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -22,18 +20,13 @@ import pytest
 from tests.e2e.running import RunningService
 from tests.support.service_without_engine import engineless_service
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.integration
 
 CHECKS = (
     *("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance"),
     *("response_schema_conformance", "unsupported_method", "allow_header_conformance"),
 )
-WANTED = os.environ.get("PUBLISHED_API_EXAMPLES", "")
-EXAMPLES = int(WANTED or 10)
-"""Requests made at random for each operation, right and wrong; those of the other phases come before."""
-PHASES = "examples,coverage,fuzzing" if WANTED else "examples,fuzzing"
-"""Systematic requests are thousands: without the variable those made at random have to do."""
-LONGEST_S = 3600 if WANTED else 540
+LIMIT_S = 3600
 
 
 @pytest.fixture(scope="module")
@@ -65,29 +58,42 @@ def test_other_methods_are_refused_and_those_that_are_allowed_are_named(own: Run
         assert answer.json()["error"]["code"] == "method_not_allowed"
 
 
-@pytest.mark.timeout(LONGEST_S + 30)
-def test_no_request_meets_a_5xx_or_what_is_not_documented(own: RunningService, tmp_path: Path) -> None:
+@pytest.mark.timeout(LIMIT_S)
+@pytest.mark.parametrize(
+    ("phases", "examples"),
+    [("examples,fuzzing", 5), pytest.param("examples,coverage,fuzzing", 20, marks=pytest.mark.long)],
+    ids=["short", "long"],
+)
+def test_no_request_meets_a_5xx_or_what_is_not_documented(
+    own: RunningService, tmp_path: Path, phases: str, examples: int
+) -> None:
+    """Args:
+    phases: Of schemathesis. Those of `coverage` are systematic, and thousands.
+    examples: Requests made at random for each operation, right and wrong.
+    """
     document = with_what_is_there(own)
     path = tmp_path / "openapi.json"
     path.write_text(json.dumps(document))
     operations = sum(len(item) for item in document["paths"].values())
-    done = schemathesis(own, path)
+    done = schemathesis(own, path, phases, examples)
     assert done.returncode == 0, done.stdout[-12_000:]
     assert f"Tested: {operations}" in done.stdout
     passed = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
     assert passed is not None
-    assert int(passed[2]) > 3 * operations
+    assert int(passed[2]) > 2 * operations
     assert own.get("/readyz").status_code == 200
 
 
-def schemathesis(own: RunningService, document: Path) -> subprocess.CompletedProcess[str]:
+def schemathesis(own: RunningService, document: Path, phases: str, examples: int) -> subprocess.CompletedProcess[str]:
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", str(document), "--url", own.url),
-        *("--checks", ",".join(CHECKS), "--phases", PHASES, "--max-examples", str(EXAMPLES)),
+        *("--checks", ",".join(CHECKS), "--phases", phases, "--max-examples", str(examples)),
         *("--seed", "1", "--continue-on-failure", "--no-shrink", "--suppress-health-check", "all"),
-        *("--request-timeout", "60", "--warnings", "off"),
+        *("--request-timeout", "240", "--warnings", "off"),
     ]
-    return subprocess.run(command, cwd=document.parent, capture_output=True, text=True, timeout=LONGEST_S, check=False)
+    return subprocess.run(
+        command, cwd=document.parent, capture_output=True, text=True, timeout=LIMIT_S - 30, check=False
+    )
 
 
 def with_what_is_there(own: RunningService) -> dict[str, Any]:

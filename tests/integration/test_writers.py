@@ -1,4 +1,4 @@
-"""Many writers at once: a short `python -m tests.stress.writers`, and the races that the stress tests found."""
+"""Many writers at once: `python -m tests.stress.writers`, and the races that the stress tests found."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from tests.fakes import FakeEmbedder, FakeEmbedders
 from tests.stress import writers
 from tests.support.library_harness import STORE, House, a_house, eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.integration
 
 _FIVE_CHUNKS = "\n\n".join(f"apples {n} {'word ' * 80}" for n in range(5))
 _TWO_WINDOWS = "\n\n".join(f"apples {n} {'word ' * 80}" for n in range(700))
 _A = ingested_file_id(STORE, "a.md")
 
 
-def test_eight_writers(tmp_path: Path) -> None:
-    outcome = writers.run(tmp_path, 8, 5.0, readers=1, seed=8)
+@pytest.mark.parametrize("seconds", [3.0, pytest.param(60.0, marks=[pytest.mark.long, pytest.mark.timeout(1200)])])
+def test_eight_writers(tmp_path: Path, seconds: float) -> None:
+    outcome = writers.run(tmp_path, 8, seconds, readers=1, seed=8)
     assert outcome.damage.found == {}
     assert outcome.did["uploads"] > 0
     assert outcome.did["reads"] > 0

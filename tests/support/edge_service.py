@@ -26,8 +26,8 @@ ALIAS = "gpt-4o-mini"
 FACTS = {"model": MODEL, "aliases": [ALIAS], "context_tokens": 512, "running": 0, "adapters": ["sql"]}
 OPTIONS: dict[str, Any] = {
     "sampling": {"max_tokens": 64, "temperature": 0.0},
-    "retrieve_timeout_s": 5,
-    "answer_timeout_s": 5,
+    "retrieve_timeout_s": 120,
+    "answer_timeout_s": 120,
     "keep_alive_s": 5,
     "citations": "check",
     "weak_below": 0.4,
@@ -42,11 +42,11 @@ class EdgeService:
 
     @contextlib.asynccontextmanager
     async def openai(self) -> AsyncIterator[openai.AsyncOpenAI]:
-        async with openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key="x", max_retries=0, timeout=5) as client:
+        async with openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key="x", max_retries=0, timeout=120) as client:
             yield client
 
     async def post(self, path: str, body: Any) -> httpx.Response:
-        async with httpx.AsyncClient(timeout=5) as http:
+        async with httpx.AsyncClient(timeout=120) as http:
             content = json.dumps(body)  # httpx's own writer knows no lone surrogates
             return await http.post(self.url + path, content=content, headers={"content-type": "application/json"})
 

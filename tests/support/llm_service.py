@@ -36,7 +36,7 @@ async def an_llm_service(
 
     if facts is not None:
         life.on_probe(ready)
-    api = LlmApi(generator, adapters=adapters, keep_alive_s=5, timeout_s=20)
+    api = LlmApi(generator, adapters=adapters, keep_alive_s=5, timeout_s=120)
     routes = [
         Route("/generate", _endpoint(WriteRequest, api.generate), methods=["POST"]),
         Route("/load_adapter", _endpoint(LoadAdapterRequest, api.load_adapter), methods=["POST"]),

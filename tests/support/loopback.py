@@ -56,7 +56,8 @@ def app_of(handler: Callable[[Request], Any]) -> ASGIApp:
     return app
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 2) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 120) -> None:
+    """Waits for the condition. The limit is generous, so that a busy machine is no failure."""
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(0.005)

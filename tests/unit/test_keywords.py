@@ -4,7 +4,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rag.errors import SetupError
@@ -62,6 +62,7 @@ def test_threads_at_once() -> None:
         ]
 
 
+@example("0:S", "porter")
 @given(st.text(), st.sampled_from(["", *LANGUAGES]))
 def test_milvus_splits_the_result_only_at_spaces(text: str, language: str) -> None:
     """A server splits at spaces; Milvus Lite converts to lower case and splits at non-word characters."""

@@ -1,4 +1,4 @@
-"""Conversations -> token ids, with a real tokenizer and templates of several kinds."""
+"""Conversations as token ids: a real tokenizer, and chat templates of several kinds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rag.config import Settings
 from rag.errors import InvalidRequest
 from rag.types import Chat, JsonObject
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.integration
 
 USER: JsonObject = {"role": "user", "content": "Größe? 日本"}
 SYSTEM: JsonObject = {"role": "system", "content": "Be brief."}

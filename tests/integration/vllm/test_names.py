@@ -1,0 +1,125 @@
+"""The names and values that the installed vLLM knows, against ours: a new vLLM cannot bring any silently."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from rag.config import LLMSettings
+from rag.errors import SetupError
+from rag.http.native.generate_wire import GenerateRequest
+from rag.http.removed_parameters import REFUSED, REMOVED
+from rag.http.sampling_fields import RepetitionDetection, StructuredOutputs
+from tests.integration.vllm.conftest import VllmProcess
+from tests.support.small_adapters import an_adapter
+
+pytestmark = pytest.mark.integration
+
+# Of a message that vLLM or pydantic words, only the name of the option is checked.
+REFUSED_SETTINGS: list[tuple[dict[str, Any], str]] = [
+    ({"engine": {"max_model_length": "10"}}, "did you mean RAG_LLM__ENGINE__MAX_MODEL_LEN?"),
+    ({"engine": {"dtype": "foo"}}, "RAG_LLM__ENGINE__DTYPE: "),
+    ({"engine": {"tensor_parallel_size": "two"}}, "RAG_LLM__ENGINE__TENSOR_PARALLEL_SIZE: "),
+    ({"engine": {"compilation_config": "{bad"}}, "RAG_LLM__ENGINE__COMPILATION_CONFIG: "),
+    ({"engine": {"speculative_config": "ngram"}}, "RAG_LLM__ENGINE__SPECULATIVE_CONFIG: "),
+    ({"engine": {"max_model_len": "9000000"}}, "RAG_LLM__ENGINE__MAX_MODEL_LEN: "),
+    ({"engine": {"quantization": "awk"}}, "RAG_LLM__ENGINE__QUANTIZATION: "),
+    ({"engine": {"gpu_memory_utilization": "3"}}, "RAG_LLM__ENGINE__GPU_MEMORY_UTILIZATION: "),
+    ({"tool_parser": "hermez"}, "RAG_LLM__TOOL_PARSER: vLLM has no tool parser 'hermez'; did you mean hermes?"),
+]  # fmt: skip
+TAKEN_SETTINGS: list[dict[str, Any]] = [
+    {"engine": {"MAX_MODEL_LEN": "512", "dtype": "bfloat16"}, "tool_parser": "hermes"},
+    {"adapters": {"a": "/x"}, "runtime_adapters": True},
+    {"engine": {"structured_outputs_config": '{"disable_any_whitespace": true}'}},
+]
+
+
+def what_vllm_knows(folder: str, settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    from vllm import SamplingParams
+    from vllm.sampling_params import RepetitionDetectionParams, StructuredOutputsParams
+
+    from rag.adapters.vllm.start import checked_config
+
+    def refusal(options: Mapping[str, Any]) -> str | None:
+        try:
+            checked_config(folder, LLMSettings(**options))
+        except SetupError as error:
+            return error.message
+        return None
+
+    def names(kind: Any) -> list[str]:
+        return [field.name for field in dataclasses.fields(kind) if not field.name.startswith("_")]
+
+    return {
+        "sampling": [name for name in SamplingParams.__struct_fields__ if not name.startswith("_")],
+        "structures": names(StructuredOutputsParams),
+        "repetition": names(RepetitionDetectionParams),
+        "refusals": [refusal(options) for options in settings],
+    }
+
+
+@pytest.fixture(scope="module")
+def vllm(vllm_process: VllmProcess, language_model: Path) -> Mapping[str, Any]:
+    settings = [*(options for options, _ in REFUSED_SETTINGS), *TAKEN_SETTINGS]
+    known: Mapping[str, Any] = vllm_process.run(what_vllm_knows, str(language_model), settings)
+    return known
+
+
+def test_each_sampling_parameter_is_taken_or_refused_by_name(vllm: Mapping[str, Any]) -> None:
+    taken = set(GenerateRequest.model_fields) - {"model", "prompt", "tokens", "stream"}
+    assert taken | set(REFUSED) == set(vllm["sampling"])
+    assert not set(REMOVED) & set(vllm["sampling"])
+
+
+def test_so_is_each_part_of_the_others(vllm: Mapping[str, Any]) -> None:
+    names = {field.alias or name for name, field in StructuredOutputs.model_fields.items()}
+    assert names == set(vllm["structures"])
+    assert set(RepetitionDetection.model_fields) == set(vllm["repetition"])
+
+
+def test_what_vllm_refuses_stops_the_start_with_one_line(vllm: Mapping[str, Any]) -> None:
+    for (options, reason), said in zip(REFUSED_SETTINGS, vllm["refusals"], strict=False):
+        assert said is not None, options
+        assert reason in said
+        assert "\n" not in said
+
+
+def test_what_vllm_takes_does_not(vllm: Mapping[str, Any]) -> None:
+    assert vllm["refusals"][len(REFUSED_SETTINGS) :] == [None] * len(TAKEN_SETTINGS)
+
+
+def prepare_llm(environment: Mapping[str, str]) -> tuple[int, str]:
+    """What `bentoml serve` runs before the process of the LLM service: its exit code, and its last line."""
+    from rag.cli.prepare import prepare
+
+    done = CliRunner().invoke(prepare, ["--quiet", "--only", "llm"], env=environment)
+    return done.exit_code, done.output.strip().splitlines()[-1]
+
+
+def test_a_misspelt_option_stops_the_start(vllm_process: VllmProcess, language_model: Path) -> None:
+    options = {"RAG_DATA_DIR": data_dir(language_model), "RAG_LLM__ENGINE__MAX_MODEL_LENN": "512"}
+    code, line = vllm_process.run(prepare_llm, options)
+    assert code == 1
+    assert line.endswith("did you mean RAG_LLM__ENGINE__MAX_MODEL_LEN?")
+
+
+def test_an_adapter_that_does_not_fit_stops_the_start(
+    vllm_process: VllmProcess, language_model: Path, tmp_path: Path
+) -> None:
+    an_adapter(tmp_path / "wide", language_model, wider=8)
+    adapters = json.dumps({"wide": str(tmp_path / "wide")})
+    code, line = vllm_process.run(
+        prepare_llm, {"RAG_DATA_DIR": data_dir(language_model), "RAG_LLM__ADAPTERS": adapters}
+    )
+    assert code == 1
+    assert line.startswith("RAG_LLM__ADAPTERS: wide: ")
+
+
+def data_dir(language_model: Path) -> str:
+    return str(language_model.parents[1])

@@ -1,0 +1,95 @@
+"""Tool calls that vLLM's own parser finds in text."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag.errors import RagError
+from rag.ports import TokenStream
+from rag.types import Chat, JsonObject, StreamEnd, TextDelta, Usage
+from tests.integration.vllm.conftest import VllmProcess
+
+pytestmark = pytest.mark.integration
+
+TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
+CALL = '<tool_call>{"name": "get_weather", "arguments": {"city": "Köln"}}</tool_call>'
+TEXTS = ["The weather is fine.", f"Let me see. {CALL}", f"{CALL}\n{CALL}", '<tool_call>{"name": "get_wea', ""]
+
+
+def what_the_parser_finds(folder: str, texts: Sequence[str], tool: JsonObject) -> dict[str, Any]:
+    from transformers import AutoTokenizer
+
+    from rag.adapters.vllm.tools import ToolCalls
+
+    tokenizer: Any = AutoTokenizer
+    tokenizer = tokenizer.from_pretrained(folder)
+    chat = Chat((), (tool,), {}, True)
+
+    async def written(text: str) -> TokenStream:
+        yield TextDelta("")
+        for start in range(0, len(text), 7):
+            yield TextDelta(text[start : start + 7])
+        yield StreamEnd("stop", Usage(1, 2))
+
+    async def read(text: str) -> list[dict[str, Any]]:
+        first, *deltas, last = [
+            delta async for delta in ToolCalls("hermes", tokenizer, chat).split_tool_calls(written(text))
+        ]
+        assert first == TextDelta("")
+        assert last == StreamEnd("stop", Usage(1, 2))
+        assert all(isinstance(delta, TextDelta) for delta in deltas)
+        return [dataclasses.asdict(delta) for delta in deltas]
+
+    def refusal(parser: str | None, tools: tuple[JsonObject, ...]) -> list[str | None]:
+        with pytest.raises(RagError) as refused:
+            ToolCalls(parser, tokenizer, Chat((), tools, {}, True))
+        return [refused.value.param, refused.value.message]
+
+    calls = ToolCalls("hermes", tokenizer, chat)
+    return {
+        "read": [asyncio.run(read(text)) for text in texts],
+        "refusals": [refusal(None, (tool,)), refusal("hermes", ({"type": "function"},))],
+        "sampling": [calls.sampling({}), calls.sampling({"skip_special_tokens": True})],
+    }
+
+
+@pytest.fixture(scope="module")
+def vllm(vllm_process: VllmProcess, language_model: Path) -> Any:
+    return vllm_process.run(what_the_parser_finds, str(language_model), TEXTS, TOOL)
+
+
+def test_calls_are_found_in_text(vllm: Any) -> None:
+    plain, mixed, two, broken, nothing = vllm["read"]
+    assert [piece["text"] for piece in plain] == ["The weather is fine."]
+    assert plain[0]["tool_calls"] == []
+    assert mixed[0]["text"] == "Let me see."
+    (call,) = mixed[0]["tool_calls"]
+    assert (call["index"], call["type"]) == (0, "function")
+    assert call["id"]
+    assert call["function"]["name"] == "get_weather"
+    assert json.loads(call["function"]["arguments"]) == {"city": "Köln"}
+    assert [call["index"] for call in two[0]["tool_calls"]] == [0, 1]
+    assert len({call["id"] for call in two[0]["tool_calls"]}) == 2
+    assert broken[0]["text"].startswith("<tool_call>")
+    assert nothing == []
+
+
+def test_without_a_parser_the_option_is_named(vllm: Any) -> None:
+    (param, message), _ = vllm["refusals"]
+    assert param == "tool_choice"
+    assert "RAG_LLM__TOOL_PARSER" in message
+
+
+def test_a_tool_that_is_none_is_refused(vllm: Any) -> None:
+    assert vllm["refusals"][1] == ["tools", "tools: 0.function: Field required"]
+
+
+def test_the_marks_of_calls_stay_in_the_text(vllm: Any) -> None:
+    assert vllm["sampling"] == [{"skip_special_tokens": False}, {"skip_special_tokens": True}]
