@@ -26,7 +26,7 @@ from rag.http.native.embedder_wire import (
 from rag.http.native.generate_wire import GenerateRequest, WriteRequest
 from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.verify_wire import VerifyRequest, VerifyResponse
-from rag.http.openapi.published import PublishedApi
+from rag.http.published_api import PublishedApi
 from rag.http.v1.deferred_app import DeferredApp
 from rag.http.wire import (
     EncodeRequest,

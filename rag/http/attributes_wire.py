@@ -1,45 +1,81 @@
-"""A document's attributes as requests give them: OpenAI's limits, told in our words."""
+"""Document attributes as requests carry them, within OpenAI's limits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, TypeAlias
+
+from pydantic import BeforeValidator, Field, StringConstraints
+from typing_extensions import TypeAliasType
 
 from rag.errors import InvalidRequest
 from rag.records import MAX_ATTRIBUTES
-from rag.types import Attributes
 
 MAX_KEY_CHARS = 64
 MAX_TEXT_CHARS = 512
 
 
-def checked_attributes(attributes: Mapping[str, Any] | None, param: str = "attributes") -> Attributes:
-    """Raises InvalidRequest with the first that cannot be kept; None are none."""
-    if attributes is None:
-        return {}
+def check_attributes(attributes: object, param: str = "attributes") -> object:
+    """The attributes unchanged.
+
+    Raises:
+        InvalidRequest: there are too many, or one has an invalid key or value.
+    """
+    if not isinstance(attributes, Mapping):
+        return attributes  # pydantic refuses what is not an object
     if len(attributes) > MAX_ATTRIBUTES:
-        raise InvalidRequest(f"{param}: there are {MAX_ATTRIBUTES} at most", param=param)
+        raise InvalidRequest(f"{param}: a document has at most {MAX_ATTRIBUTES} attributes", param=param)
     for key, value in attributes.items():
-        if not 1 <= len(key) <= MAX_KEY_CHARS or not _can_be_kept(key):
-            raise InvalidRequest(f"{param}: a key has 1 to {MAX_KEY_CHARS} characters", param=param)
+        if not 1 <= len(key) <= MAX_KEY_CHARS or not _is_storable(key):
+            raise InvalidRequest(f"{param}: a key must have 1 to {MAX_KEY_CHARS} characters", param=param)
         if (problem := _problem(value)) is not None:
             raise InvalidRequest(f"{param}.{key}: {problem}", param=param)
     return attributes
 
 
+def check_changed_attributes(attributes: object) -> object:
+    """As `check_attributes`; a null value, which removes an attribute, is allowed."""
+    if isinstance(attributes, Mapping):
+        check_attributes({key: value for key, value in attributes.items() if value is not None})
+    return attributes
+
+
+_Key = Annotated[str, StringConstraints(min_length=1, max_length=MAX_KEY_CHARS)]
+_Value: TypeAlias = Annotated[str, Field(max_length=MAX_TEXT_CHARS)] | float | int | bool
+DocumentAttributes = TypeAliasType(
+    "DocumentAttributes",
+    Annotated[
+        dict[_Key, _Value],
+        Field(max_length=MAX_ATTRIBUTES),
+        BeforeValidator(check_attributes),  # runs first: pydantic's errors would name each alternative of the union
+        Field(description="Stored with a document, for filters to compare."),
+    ],
+)
+ChangedAttributes = TypeAliasType(
+    "ChangedAttributes",
+    Annotated[
+        dict[_Key, _Value | None],
+        Field(max_length=MAX_ATTRIBUTES),
+        BeforeValidator(check_changed_attributes),
+        Field(description="With `merge`, null removes an attribute."),
+    ],
+)
+
+
 def _problem(value: object) -> str | None:
     if isinstance(value, str):
         if len(value) > MAX_TEXT_CHARS:
-            return f"a text has {MAX_TEXT_CHARS} characters at most"
-        return None if _can_be_kept(value) else "has a NUL character, or half a surrogate pair"
+            return f"a string may have at most {MAX_TEXT_CHARS} characters"
+        return None if _is_storable(value) else "contains a NUL character or half a surrogate pair"
     if isinstance(value, int | float):
-        return None if abs(value) < 2**63 else "the number is too large"  # of NaN, too, this is not true
-    return "must be text, a number or a boolean"
+        return None if abs(value) < 2**63 else "the number is too large"  # also true of NaN
+    return "must be a string, a number or a boolean"
 
 
-def _can_be_kept(text: str) -> bool:
+def _is_storable(text: str) -> bool:
+    """Whether PostgreSQL can store the text: no NUL, and valid Unicode."""
     if "\0" in text:
-        return False  # by PostgreSQL
+        return False
     try:
         text.encode()
     except UnicodeEncodeError:

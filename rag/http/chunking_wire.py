@@ -1,22 +1,138 @@
-"""Chunking strategies between the wire and the library."""
+"""Chunking strategies as requests and responses carry them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypeAliasType
 
 from rag.chunkers import strategy
+from rag.chunkers.chunker import MAX_CHARS
+from rag.chunkers.strategy import MAX_QUESTIONS
 from rag.records import Strategy
 from rag.types import JsonObject
 
-_THE_DEFAULT = strategy.RecursiveStrategy()
-"""A marker: which strategy is the default is the library's to say."""
+_DEFAULT = strategy.RecursiveStrategy()
+"""Stands for `auto`: the library decides which strategy is the default."""
+_MaxChars = Annotated[int, Field(ge=64, le=MAX_CHARS)]
 
 
-def from_wire(data: Any) -> Strategy | None:
-    """What the library keeps; None for `auto` and for nothing. Raises InvalidRequest."""
-    chosen = strategy.parse(data, _THE_DEFAULT)
-    return None if chosen is _THE_DEFAULT else strategy.to_json(chosen)
+class _Object(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
-def to_wire(kept: Strategy | None) -> JsonObject | None:
-    return None if kept is None else strategy.to_wire(strategy.from_json(kept))
+class AutoChunking(_Object):
+    """The vector store's own strategy, or else the service's."""
+
+    type: Literal["auto"]
+
+
+class _Chunking(_Object):
+    questions: int | None = Field(
+        None, ge=0, le=MAX_QUESTIONS, description="Question-answer pairs that the language model writes for each chunk."
+    )
+
+
+class TokenSizes(_Object):
+    max_chunk_size_tokens: int | None = Field(None, ge=100, le=4096)
+    chunk_overlap_tokens: int | None = Field(None, ge=0, le=2048, description="At most half of the chunk size.")
+
+
+class StaticChunking(_Chunking):
+    """OpenAI's `static`: chunks of a fixed number of tokens."""
+
+    type: Literal["static"]
+    static: TokenSizes = TokenSizes()
+
+
+class RecursiveSizes(_Object):
+    max_chars: _MaxChars | None = None
+    overlap_chars: int | None = Field(None, ge=0, le=MAX_CHARS // 2, description="At most half of `max_chars`.")
+
+
+class RecursiveChunking(_Chunking):
+    """Splits at the largest separator that fits: paragraph, line, sentence, word."""
+
+    type: Literal["recursive"]
+    recursive: RecursiveSizes = RecursiveSizes()
+
+
+class SentenceSizes(_Object):
+    max_chars: _MaxChars | None = None
+    overlap_sentences: int | None = Field(None, ge=0, le=10)
+
+
+class SentenceChunking(_Chunking):
+    """Chunks of whole sentences."""
+
+    type: Literal["sentences"]
+    sentences: SentenceSizes = SentenceSizes()
+
+
+class StructureSizes(_Object):
+    max_chars: _MaxChars | None = None
+
+
+class StructureChunking(_Chunking):
+    """Chunks that follow the document's headings, tables and code blocks."""
+
+    type: Literal["structure"]
+    structure: StructureSizes = StructureSizes()
+
+
+class ParentChildSizes(_Object):
+    parent_chars: int | None = Field(None, ge=128, le=MAX_CHARS)
+    child_chars: int | None = Field(None, ge=64, le=MAX_CHARS // 2, description="At most half of `parent_chars`.")
+
+
+class ParentChildChunking(_Chunking):
+    """Small chunks are searched; the large chunk around each is what the language model reads."""
+
+    type: Literal["parent_child"]
+    parent_child: ParentChildSizes = ParentChildSizes()
+
+
+_AnyChunking: TypeAlias = (
+    AutoChunking | StaticChunking | RecursiveChunking | SentenceChunking | StructureChunking | ParentChildChunking
+)
+ChunkingStrategy = TypeAliasType(
+    "ChunkingStrategy",
+    Annotated[
+        _AnyChunking,
+        Field(
+            discriminator="type",
+            description="How files are split into chunks. Sizes that are left out get defaults that suit the others.",
+            json_schema_extra={"example": {"type": "auto"}},
+        ),
+    ],
+)
+
+
+class StoredChunkingStrategy(BaseModel):
+    """A strategy with all its sizes, under the strategy's name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Literal["static", "other"] = Field(description="`other`: a strategy that OpenAI's API does not have.")
+    strategy: Literal["recursive", "sentences", "structure", "parent_child"] | None = Field(
+        None, description="With type `other`: which strategy."
+    )
+
+
+def from_wire(chunking: ChunkingStrategy | None) -> Strategy | None:
+    """The strategy as the library stores it; None for `auto` and for no strategy.
+
+    Raises:
+        InvalidRequest: an overlap or child size is too large for the chunk size.
+    """
+    parsed = strategy.parse(None if chunking is None else chunking.model_dump(exclude_unset=True), _DEFAULT)
+    return None if parsed is _DEFAULT else strategy.to_json(parsed)
+
+
+def to_wire(stored: Strategy | None) -> StoredChunkingStrategy | None:
+    return None if stored is None else StoredChunkingStrategy.model_validate(to_json(stored))
+
+
+def to_json(stored: Strategy) -> JsonObject:
+    return strategy.to_wire(strategy.from_json(stored))

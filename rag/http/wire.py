@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from bentoml import IODescriptor
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PrivateAttr, ValidationError
+from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect, Request
+from typing_extensions import TypeAliasType
 
-from rag.errors import EmptyQuestion, InvalidRequest, RagError
+from rag.errors import EmptyQuestion, InvalidFilter, InvalidRequest, RagError
+from rag.http.filters_wire import Filter
 from rag.http.retrieval_settings import RetrievalSettings
-from rag.types import Message, SearchMode
+from rag.types import JsonObject, Message, SearchMode
 
 TokenId = Annotated[int, Field(ge=0)]
 MAX_STORES = 10
@@ -21,7 +24,7 @@ Stop = Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=16)
 
 
 class WireModel(IODescriptor):
-    """A JSON body. What is wrong with it is kept in `refused`, so that the endpoint can answer in our error shape.
+    """A JSON body of a BentoML API. Its error is kept in `refused`, so that the endpoint can answer in our error shape.
 
     BentoML would answer in another shape, and with a 500 for a body that is not an object (docs/bentoml_issues.md#b7,
     docs/bentoml_issues.md#b18).
@@ -88,27 +91,71 @@ def json_object(content_type: str | None, body: bytes) -> Mapping[str, Any]:
     return data
 
 
+def exactly_one(*fields: str) -> JsonObject:
+    """JSON schema of an object that has exactly one of the fields, and not null."""
+    return {"oneOf": [{"required": [field], "properties": {field: {"not": {"type": "null"}}}} for field in fields]}
+
+
 _REASONS = {
     "extra_forbidden": "is not a field of this request",
     "missing": "is required",
-    "none_required": "is not offered; leave it out",
+    "none_required": "is not supported; leave it out",
 }
 
 
 def first_fault(error: ValidationError) -> InvalidRequest:
-    """What pydantic found first, in our words; it never repeats what was sent."""
-    fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    name = ".".join(str(part) for part in fault["loc"] if not _is_type_tag(part)) or None
-    reason = _REASONS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
-    if fault["type"] == "literal_error":
-        reason = reason.replace("Input should be", "must be")
-    elif fault["type"] == "too_short" and reason.endswith(", not 0"):
-        reason = "is empty"
+    """The first of pydantic's errors, in our shape. The message never repeats the input."""
+    fault = error.errors(include_url=False, include_input=False)[0]
+    path = _field_path(fault["loc"])
+    if fault["type"].startswith("union_tag"):
+        path.append("type")  # of a filter or a chunking strategy
+    name, reason = ".".join(path) or None, _reason(fault)
+    if "filters" in path and not (path[-1] == "filters" and fault["type"] == "model_attributes_type"):
+        param = ".".join(path[: path.index("filters") + 1])
+        return InvalidFilter(f"{name}: {reason}", param=param)
     return InvalidRequest(f"{name}: {reason}" if name else reason, param=name)
 
 
-def _is_type_tag(part: int | str) -> bool:
-    """Pydantic puts the tried type of a union into the path, such as `str` or `dict[str,any]`."""
+def _reason(fault: ErrorDetails) -> str:
+    kind, message = fault["type"], fault["msg"].removeprefix("Value error, ")
+    if kind == "union_tag_invalid":
+        return f"must be one of {fault['ctx']['expected_tags']}"
+    if kind == "union_tag_not_found":
+        return "is required"
+    if kind in ("model_attributes_type", "model_type"):
+        return "must be an object"
+    if kind == "literal_error":
+        return message.replace("Input should be", "must be")
+    if kind == "too_short" and message.endswith(", not 0"):
+        return "is empty"
+    return _REASONS.get(kind, message)
+
+
+def _field_path(location: Sequence[int | str]) -> list[str]:
+    """The names and positions in the request, without the types and tags of unions that pydantic puts between them."""
+    path: list[str] = []
+    expects_tag = False
+    for place, part in enumerate(location):
+        if expects_tag and part in _TAGS:
+            expects_tag = False
+        elif place == 0 or not _is_type_name(part):
+            path.append(str(part))
+            expects_tag = part in _UNIONS or (isinstance(part, int) and path[-2:-1] == ["filters"])
+    return path
+
+
+_UNIONS = ("filters", "chunking_strategy")
+"""Fields whose `type` says which model of a union they are."""
+_TAGS = frozenset(
+    {
+        *("eq", "ne", "gt", "gte", "lt", "lte", "in", "nin", "and", "or"),
+        *("auto", "static", "recursive", "sentences", "structure", "parent_child"),
+    }
+)
+
+
+def _is_type_name(part: int | str) -> bool:
+    """Whether it is the name of a type that pydantic tried, such as `str` or `dict[str,any]`."""
     return isinstance(part, str) and (part in ("str", "int", "float", "bool", "constrained-str") or "[" in part)
 
 
@@ -123,21 +170,59 @@ def messages_of(turns: Sequence[HistoryTurn]) -> tuple[Message, ...]:
     return tuple(Message(turn.role, turn.content) for turn in turns)
 
 
-def structured_outputs(response_format: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """OpenAI's `response_format` as vLLM's structured outputs."""
+def structured_outputs(response_format: JsonObject | None) -> JsonObject | None:
+    """OpenAI's `response_format` as vLLM's structured outputs; None: any text. Raises InvalidRequest."""
     kind = None if response_format is None else response_format.get("type")
     if response_format is None or kind == "text":
         return None
     if kind == "json_object":
         return {"json_object": True}
-    described = response_format.get("json_schema") if kind == "json_schema" else None
-    schema = described.get("schema") if isinstance(described, dict) else None
+    named = response_format.get("json_schema") if kind == "json_schema" else None
+    schema = named.get("schema") if isinstance(named, dict) else None
     if isinstance(schema, dict):
         return {"json": schema}
     raise InvalidRequest(
         "response_format: type must be text, json_object, or json_schema with json_schema.schema",
         param="response_format",
     )
+
+
+def _check_response_format(response_format: object) -> object:
+    if isinstance(response_format, dict):
+        structured_outputs(response_format)
+    return response_format
+
+
+class PlainTextFormat(BaseModel):
+    type: Literal["text"]
+
+
+class JsonObjectFormat(BaseModel):
+    type: Literal["json_object"]
+
+
+class NamedSchema(BaseModel):
+    schema_: JsonObject = Field(alias="schema", description="A JSON Schema.")
+
+
+class JsonSchemaFormat(BaseModel):
+    type: Literal["json_schema"]
+    json_schema: NamedSchema
+
+
+ResponseFormat = TypeAliasType(
+    "ResponseFormat",
+    Annotated[
+        JsonObject,
+        BeforeValidator(
+            _check_response_format,
+            json_schema_input_type=Annotated[
+                PlainTextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")
+            ],
+        ),
+        Field(description="OpenAI's response format.", json_schema_extra={"example": {"type": "text"}}),
+    ],
+)
 
 
 class RetrieveRequest(WireModel):
@@ -148,7 +233,7 @@ class RetrieveRequest(WireModel):
     query: str = Field(description="What to look for.", max_length=100_000)
     vector_store: str = Field("default", description="The collection of documents to search.", max_length=64)
     top_k: int | None = Field(None, ge=1, le=100, description="Hits at most.")
-    filters: dict[str, Any] | None = Field(None, description="OpenAI's filter object over the documents' attributes.")
+    filters: Filter | None = Field(None, description="Only documents whose attributes match are searched.")
     mode: SearchMode | None = Field(None, description="Which search paths to use.")
     rerank: bool | None = Field(None, description="Look at the best hits again with the reranker.")
     explain: bool = Field(False, description="Say what happened to every passage that was found.")
@@ -203,7 +288,7 @@ class PrepareRequest(WireModel):
     vector_store: str | Annotated[list[str], Field(min_length=1, max_length=MAX_STORES)] = "default"
     history: list[HistoryTurn] = Field(default_factory=list)
     top_k: int | None = None
-    filters: dict[str, Any] | None = None
+    filters: Filter | None = None
     retrieval: RetrievalSettings | None = None
     score_threshold: float = Field(0.0, ge=0, le=1, description="Hits with a lower score are left out.")
     system: str | None = Field(None, description="Instructions of the client; they follow those of the prompt.")
@@ -226,7 +311,7 @@ class HitOut(BaseModel):
     filename: str = Field(description="The name as uploaded, folders included.")
     text: str
     score: float = Field(ge=0, le=1, description="Higher is better; comparable within one answer only.")
-    attributes: dict[str, Any]
+    attributes: dict[str, str | int | float | bool]
     page: int | None
     heading: str = Field(description="Titles above the passage, outermost first.")
     start: int = Field(description="Character offset in the document's text.")
@@ -236,7 +321,10 @@ class HitOut(BaseModel):
 class RetrieveResponse(BaseModel):
     hits: list[HitOut]
     timings_ms: dict[str, float] = Field(description="Milliseconds by step; `cached`: found before.")
-    explain: dict[str, Any] | None = Field(None, description="With `explain`: every candidate, and what became of it.")
+    note: str | None = Field(None, description="A step of query planning that was skipped, and why.")
+    explain: dict[str, JsonValue] | None = Field(
+        None, description="With `explain`: every candidate, and why it is or is not among the hits."
+    )
 
 
 class FileErrorOut(BaseModel):

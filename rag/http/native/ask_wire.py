@@ -8,9 +8,10 @@ from pydantic import ConfigDict, Field
 
 from rag.errors import EmptyQuestion, InvalidRequest
 from rag.generate.citations import Citing
+from rag.http.filters_wire import Filter
 from rag.http.retrieval_settings import RetrievalSettings
 from rag.http.sampling_fields import StructuredOutputs
-from rag.http.wire import HistoryTurn, Stop, WireModel, structured_outputs
+from rag.http.wire import HistoryTurn, ResponseFormat, Stop, WireModel, structured_outputs
 
 
 class AskRequest(WireModel):
@@ -26,7 +27,7 @@ class AskRequest(WireModel):
         default_factory=list, description="Earlier turns of the conversation, oldest first.", max_length=200
     )
     top_k: int | None = Field(None, ge=1, le=100, description="Passages given to the language model at most.")
-    filters: dict[str, Any] | None = Field(None, description="OpenAI's filter object over the documents' attributes.")
+    filters: Filter | None = Field(None, description="Only documents whose attributes match are searched.")
     retrieval: RetrievalSettings | None = Field(None, description="How to search, where it differs from the settings.")
     model: str | None = Field(
         None, min_length=1, max_length=512, description="A model that is served, such as a LoRA adapter; unset: rag."
@@ -41,9 +42,7 @@ class AskRequest(WireModel):
     top_p: float | None = Field(None, gt=0, le=1, description="Share of probability that tokens are sampled from.")
     stop: Stop | None = Field(None, description="The answer ends before any of these texts.")
     seed: int | None = Field(None, ge=-(2**63), lt=2**63, description="Makes sampling repeatable.")
-    response_format: dict[str, Any] | None = Field(
-        None, description="OpenAI's response format: type text, json_object or json_schema."
-    )
+    response_format: ResponseFormat | None = None
     structured_outputs: StructuredOutputs | None = Field(
         None, description="What the answer must look like, as vLLM takes it; not together with response_format."
     )

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from rag.errors import InvalidRequest
 from rag.http.removed_parameters import refuse_removed
 from rag.http.sampling_fields import PromptTokenIds, SamplingFields
-from rag.http.wire import WireModel
+from rag.http.wire import WireModel, exactly_one
 from rag.types import Chat, ModelInput
 
 
@@ -18,7 +18,10 @@ class GenerateRequest(WireModel, SamplingFields):
     """A prompt for the language model alone, with vLLM's sampling parameters by their own names."""
 
     model_config = ConfigDict(  # type: ignore[misc]
-        json_schema_extra={"example": {"prompt": "The capital of France is", "max_tokens": 16, "temperature": 0}}
+        json_schema_extra={
+            "example": {"prompt": "The capital of France is", "max_tokens": 16, "temperature": 0},
+            **exactly_one("prompt", "tokens"),
+        }
     )
 
     model: str | None = Field(

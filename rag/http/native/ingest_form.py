@@ -14,7 +14,8 @@ from starlette.requests import Request
 
 from rag.errors import InvalidRequest
 from rag.http import chunking_wire
-from rag.http.attributes_wire import checked_attributes
+from rag.http.attributes_wire import DocumentAttributes
+from rag.http.chunking_wire import ChunkingStrategy
 from rag.http.idempotency import idempotency_key
 from rag.http.uploads.form import UploadRules, receive_form
 from rag.http.v1.documents.body import Text
@@ -27,29 +28,29 @@ _TEXT_FIELDS = ("vector_store", "attributes", "wait_s", "chunking_strategy")
 
 
 class IngestRequest(WireModel):
-    """Documents to be added, or replaced: a file name and its vector store identify a document."""
+    """Documents to add or replace. A file name and its vector store identify a document."""
 
     files: list[Path] = Field(
         description="PDF, Word, PowerPoint, Excel, EPUB, Markdown, HTML, CSV, JSON, mail or plain text."
     )
     vector_store: Text = Field(
-        "default", description="The vector store that the documents go into.", min_length=1, max_length=64
+        "default", description="The vector store to add the documents to.", min_length=1, max_length=64
     )
-    attributes: dict[str, Any] = Field(
+    attributes: DocumentAttributes = Field(
         default_factory=dict,
-        description="JSON object of text, numbers and booleans kept with every document.",
+        description="JSON object of strings, numbers and booleans, stored with every document.",
         json_schema_extra={"example": {"topic": "guide"}},
     )
-    wait_s: float = Field(0, ge=0, le=3600, description="Seconds to hold the answer until the work is done.")
-    chunking_strategy: dict[str, Any] | None = Field(
-        None, description="How the documents are cut, as for vector stores; left out: as the vector store says."
+    wait_s: float = Field(0, ge=0, le=3600, description="Seconds to wait for the job to end before responding.")
+    chunking_strategy: ChunkingStrategy | None = Field(
+        None, description="JSON object. How the documents are split into chunks; unset: as the vector store is set."
     )
     _http: Request | None = PrivateAttr(default=None)
 
     @property
     def http(self) -> Request:
-        """The request, its body not read yet: it goes to disk, or on to the next service, as it comes."""
-        assert self._http is not None, "made by from_http_request alone"
+        """The request, its body unread: it is written to disk, or forwarded to the next service, as it arrives."""
+        assert self._http is not None, "only from_http_request creates it"
         return self._http
 
     @classmethod
@@ -61,7 +62,7 @@ class IngestRequest(WireModel):
 
 @dataclass(frozen=True, slots=True)
 class IngestOrder:
-    """What `POST /ingest` asks for, its files on disk."""
+    """A validated `POST /ingest`, with its files on disk."""
 
     uploads: Sequence[UploadedFile]
     vector_store: str = "default"
@@ -73,7 +74,7 @@ class IngestOrder:
 
 @contextlib.asynccontextmanager
 async def received_ingest(request: Request, folder: Path, max_file_bytes: int) -> AsyncIterator[IngestOrder]:
-    """The order; uploads that nobody has taken over by the end are removed. Raises as `receive_form`."""
+    """The validated form. Uploads still on disk at the end are removed. Raises as `receive_form`."""
     key = idempotency_key(request)
     rules = UploadRules("files", _TEXT_FIELDS, max_file_bytes, check_type=check_type, unique_names=True)
     async with receive_form(request, folder, rules) as form:
@@ -81,7 +82,7 @@ async def received_ingest(request: Request, folder: Path, max_file_bytes: int) -
         yield IngestOrder(
             form.uploads,
             checked.vector_store,
-            checked_attributes(checked.attributes),
+            checked.attributes,
             checked.wait_s,
             chunking_wire.from_wire(checked.chunking_strategy),
             key,
@@ -89,7 +90,7 @@ async def received_ingest(request: Request, folder: Path, max_file_bytes: int) -
 
 
 def _plain_fields(form: Mapping[str, str]) -> dict[str, Any]:
-    """Each is JSON, and `vector_store` may be plain text. Empty ones have their defaults."""
+    """Each field is JSON; `vector_store` may also be plain text. Empty fields get their defaults."""
     fields: dict[str, Any] = {}
     for name, value in form.items():
         if not value:

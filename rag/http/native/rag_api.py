@@ -24,18 +24,10 @@ from rag.http.native.verify_wire import RemoteSupport
 from rag.http.streaming.answer_events import answer_events
 from rag.http.streaming.event_stream import EventStream
 from rag.http.streaming.text_stream import collected, text_events
-from rag.http.v1.adapters import AdapterRoutes
-from rag.http.v1.chat.routes import ChatRoutes
-from rag.http.v1.completions.routes import CompletionRoutes
 from rag.http.v1.edge_app import edge_app
 from rag.http.v1.edge_parts import EdgeParts
-from rag.http.v1.models import ModelRoutes
-from rag.http.v1.responses.routes import ResponseRoutes
 from rag.http.wire import RetrieveRequest
 from rag.ports import Cache
-
-_GROUPS: tuple[Any, ...] = (ModelRoutes, ChatRoutes, CompletionRoutes, ResponseRoutes, AdapterRoutes)
-"""Of the edge's own `/v1` routes."""
 
 
 class RagApi:
@@ -86,7 +78,7 @@ class RagApi:
             keep_alive_s=keep_alive_s,
             answer_timeout_s=answer_timeout_s,
         )
-        self.v1 = edge_app([route for group in _GROUPS for route in group(parts).routes()], self.forward)
+        self.v1 = edge_app(parts, self.forward)
         """To be mounted at `/v1`."""
         self._retrieve_timeout_s = retrieve_timeout_s
         self._stream_options: Any = {"keep_alive_s": keep_alive_s, "timeout_s": answer_timeout_s}

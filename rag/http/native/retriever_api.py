@@ -10,13 +10,14 @@ from pathlib import Path
 from starlette.responses import JSONResponse, Response
 
 from rag.http.background_loader import BackgroundLoader
+from rag.http.filters_wire import filter_to_json
 from rag.http.hits import hit_to_wire, sources_to_wire
 from rag.http.native.explanation import explanation
 from rag.http.native.ingest_form import IngestRequest, received_ingest
 from rag.http.native.verify_wire import VerifyRequest
 from rag.http.shielded_thread import run_in_thread_shielded
 from rag.http.v1.documents.job_waiter import JobWaiter
-from rag.http.v1.documents.objects import batch_status
+from rag.http.v1.documents.objects.job import batch_status
 from rag.http.v1.documents.parts import StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.http.wire import ExplainRequest, PrepareRequest, messages_of
@@ -111,7 +112,7 @@ class RetrieverApi:
                 context_tokens=request.context_tokens,
                 max_tokens=request.max_tokens,
                 changes=request.changes(),
-                filters=request.filters,
+                filters=filter_to_json(request.filters),
                 history=messages_of(request.history),
                 score_threshold=request.score_threshold,
                 system=request.system or "",
@@ -129,7 +130,7 @@ class RetrieverApi:
             request.checked_query(),
             request.vector_store,
             request.changes(),
-            request.filters,
+            filter_to_json(request.filters),
             messages_of(request.history),
             explain=request.explain,
         )

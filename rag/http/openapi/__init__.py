@@ -1,5 +1,4 @@
-"""The published description of the API: what Swagger UI at `/` shows, and `/docs.json` gives.
+"""How a route describes itself: its models, errors, parameters and links, for the OpenAPI document.
 
-operation.py says what an operation is; native, files, stores, documents, jobs, language and probes hold them, by their
-routes; document.py makes one OpenAPI document of all.
+The document itself is assembled and served by `rag.http.published_api`.
 """

@@ -1,47 +1,64 @@
-"""Parameters that several routes share."""
+"""Path, query and header parameters of an operation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import get_args
+import re
+from collections.abc import Iterator, Mapping
+from typing import Literal
 
-from rag.http.openapi.operation import Parameter
-from rag.records import WorkStatus
+from pydantic import BaseModel
+
 from rag.types import JsonObject
 
-IN_PATH: Mapping[str, JsonObject] = {
+_ID: JsonObject = {"type": "string", "minLength": 1, "maxLength": 512, "pattern": r"^[^/\x00]+$"}
+_IN_PATH: Mapping[str, JsonObject] = {
     "store": {
-        "description": "Id of a vector store, or its name where only one has it; `default` is always there.",
+        "description": "ID of a vector store, or its name if no other store has it. The store `default` always exists.",
         "example": "default",
     },
-    "file_id": {"description": "Id of a file."},
-    "batch": {"description": "Id of a batch, which is its job's."},
-    "job": {"description": "Id of a job."},
+    "file_id": {"description": "ID of a file."},
+    "batch": {"description": "ID of a file batch, which is also the ID of its job."},
+    "job": {"description": "ID of a job."},
     "model": {
-        "description": "Name of a model; it may have slashes.",
+        "description": "Name of a model. It may contain slashes.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 512},
         "example": "rag",
     },
 }
-"""What the names in braces mean."""
-ID: JsonObject = {"type": "string", "minLength": 1, "maxLength": 512, "pattern": r"^[^/\x00]+$"}
-
-IDEMPOTENCY_KEY = Parameter(
-    "Idempotency-Key",
-    {"type": "string", "pattern": "^[ -~]{1,255}$"},
-    "The same request sent again gets the job that it got before.",
-    place="header",
-)
-RANGE = Parameter("Range", {"type": "string"}, "Bytes to be sent, such as `bytes=0-99`.", place="header")
-ORDER = Parameter("order", {"type": "string", "enum": ["asc", "desc"], "default": "desc"}, "By time of creation.")
-AFTER = Parameter("after", {"type": "string"}, "Id of the row before the first wanted one.")
-BEFORE = Parameter("before", {"type": "string"}, "Id of the row behind the last wanted one.")
-STATUS = Parameter("filter", {"type": "string", "enum": list(get_args(WorkStatus))}, "Only those of this status.")
+IDEMPOTENCY_KEY: JsonObject = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "A request repeated with the same key returns the job of the first request.",
+    "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
+}
+RANGE: JsonObject = {
+    "name": "Range",
+    "in": "header",
+    "description": "The bytes to return, for example `bytes=0-99`.",
+    "schema": {"type": "string"},
+}
 
 
-def limit(most: int = 100, default: int = 20) -> Parameter:
-    schema: JsonObject = {"type": "integer", "minimum": 1, "maximum": most, "default": default}
-    return Parameter("limit", schema, "Rows at most.")
+def path_parameters(path: str) -> list[JsonObject]:
+    """One for each name in braces, such as `{store:id}`."""
+    return [
+        {"name": name, "in": "path", "required": True, "schema": _ID, **_IN_PATH[name]}
+        for name in re.findall(r"{(\w+)", path)
+    ]
 
 
-LIST = (limit(), ORDER, AFTER, BEFORE)
+def query_parameters(model: type[BaseModel] | None) -> Iterator[JsonObject]:
+    """One for each field of the model that the handler validates the query string with."""
+    if model is None:
+        return
+    for name, schema in model.model_json_schema()["properties"].items():
+        place: Literal["query"] = "query"
+        description = schema.pop("description", "")
+        yield {"name": name, "in": place, "description": description, "schema": _without_null(schema)}
+
+
+def _without_null(schema: JsonObject) -> JsonObject:
+    """A query string has no null: an optional parameter is left out."""
+    schema = {key: value for key, value in schema.items() if key != "title" and (key, value) != ("default", None)}
+    kinds = [kind for kind in schema.pop("anyOf", ()) if kind != {"type": "null"}]
+    return {**(kinds[0] if kinds else {}), **schema}

@@ -1,4 +1,4 @@
-"""`POST /v1/load_lora_adapter` and `/v1/unload_lora_adapter`, as vLLM's own server has them."""
+"""`POST /v1/load_lora_adapter` and `/v1/unload_lora_adapter`, as in vLLM's own server."""
 
 from __future__ import annotations
 
@@ -10,12 +10,34 @@ from starlette.routing import Route
 
 from rag.errors import Conflict
 from rag.http.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
+from rag.http.openapi.route import Operation
 from rag.http.v1.edge_parts import EdgeParts
+from rag.http.v1.route import V1Route
 from rag.http.wire import WireModel
 
 _TIMEOUT_S = 600.0
-"""Long enough for an adapter that is downloaded first."""
+"""Long enough to download an adapter."""
 Body = TypeVar("Body", bound=WireModel)
+_TAG = "Adapters"
+_ERRORS = (400, 403, 404, 409, 413, 504)
+LOAD = Operation(
+    id="load_lora_adapter",
+    tag=_TAG,
+    summary="Load a LoRA adapter",
+    description="Requires `RAG_LLM__RUNTIME_ADAPTERS=true`.",
+    body=LoadAdapterRequest,
+    response_description="The adapter was loaded.",
+    errors=_ERRORS,
+)
+UNLOAD = Operation(
+    id="unload_lora_adapter",
+    tag=_TAG,
+    summary="Unload a LoRA adapter",
+    description="Requires `RAG_LLM__RUNTIME_ADAPTERS=true`.",
+    body=UnloadAdapterRequest,
+    response_description="The adapter was unloaded.",
+    errors=_ERRORS,
+)
 
 
 class AdapterRoutes:
@@ -24,15 +46,15 @@ class AdapterRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/load_lora_adapter", self.load, methods=["POST"]),
-            Route("/unload_lora_adapter", self.unload, methods=["POST"]),
+            V1Route("POST", "/load_lora_adapter", self.load, LOAD),
+            V1Route("POST", "/unload_lora_adapter", self.unload, UNLOAD),
         ]
 
     async def load(self, request: Request) -> Response:
         body = await _read(LoadAdapterRequest, request)
-        taken = {model.name for model in self._parts.models.all() if model.kind != "adapter"}
-        if body.lora_name in taken:
-            raise Conflict(f"lora_name: {body.lora_name} is a model's name already", param="lora_name")
+        model_names = {model.name for model in self._parts.models.all() if model.kind != "adapter"}
+        if body.lora_name in model_names:
+            raise Conflict(f"lora_name: {body.lora_name} is already the name of a model", param="lora_name")
         sent = body.model_dump()
         await self._parts.dependencies.clients["LLM"].call("/load_adapter", sent, timeout_s=_TIMEOUT_S)
         return PlainTextResponse(f"Success: LoRA adapter '{body.lora_name}' added successfully.")

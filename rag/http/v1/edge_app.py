@@ -1,25 +1,28 @@
-"""The `/v1` routes of the edge: the language model's own; all others are the Retriever's."""
+"""The edge's `/v1` application: models, and the routes that generate text. The Retriever answers all other routes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
+from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from rag.errors import RagError
-from rag.http.v1.documents_app import not_routed, refused
+from rag.http.v1.adapters import AdapterRoutes
+from rag.http.v1.application import v1_app
+from rag.http.v1.chat.routes import ChatRoutes
+from rag.http.v1.completions.routes import CompletionRoutes
+from rag.http.v1.edge_parts import EdgeParts
+from rag.http.v1.models import ModelRoutes
+from rag.http.v1.responses.routes import ResponseRoutes
+
+_GROUPS = (ModelRoutes, ChatRoutes, CompletionRoutes, ResponseRoutes, AdapterRoutes)
 
 
-def edge_app(routes: Iterable[Route], others: ASGIApp) -> Starlette:
+def edge_app(parts: EdgeParts, fallback: ASGIApp) -> FastAPI:
     """Args:
-    others: Answers what none of the routes does.
+    fallback: Answers the requests that no route of the edge matches.
     """
-    handlers: Any = {RagError: refused, HTTPException: not_routed}
-    app = Starlette(routes=list(routes), exception_handlers=handlers)
-    app.router.redirect_slashes = False
-    app.router.default = others
-    return app
+    return v1_app(edge_routes(parts), fallback)
+
+
+def edge_routes(parts: EdgeParts) -> list[Route]:
+    return [route for group in _GROUPS for route in group(parts).routes()]

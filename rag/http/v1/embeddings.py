@@ -1,4 +1,4 @@
-"""`POST /v1/embeddings`: vectors of texts, or of token ids, by the configured encoder."""
+"""`POST /v1/embeddings`: embeddings of texts, or of token IDs, by the configured encoder."""
 
 from __future__ import annotations
 
@@ -7,57 +7,95 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
-from openai.types import CreateEmbeddingResponse
+from openai.types import CreateEmbeddingResponse, Embedding
 from openai.types.create_embedding_response import Usage
-from pydantic import Field
+from pydantic import Field, SkipValidation, StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
-from rag.http.v1.documents.body import Body, read_body
+from rag.http.openapi.route import Operation
+from rag.http.v1.documents.body import Body, example, read_body
 from rag.http.v1.documents.parts import V1Parts
+from rag.http.v1.route import V1Route
 from rag.ports import Embedder, Vectors
 from rag.types import TextKind, TokenCounts, TokenIds
 
 MAX_INPUTS = 2048
-_SHAPES = "give a text, a list of texts, a list of token ids, or a list of such lists"
+_SHAPES = "must be a string, a list of strings, a list of token IDs, or a list of such lists"
+_InputText = Annotated[str, StringConstraints(min_length=1)]
+_InputIds = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1)]
+TextInput: TypeAlias = (
+    _InputText
+    | Annotated[list[_InputText], Field(min_length=1, max_length=MAX_INPUTS)]
+    | Annotated[list[_InputIds], Field(min_length=1, max_length=MAX_INPUTS)]
+    | _InputIds
+)
 
 
 class CreateEmbeddings(Body):
-    input: Any
-    model: str = Field(max_length=512)
-    encoding_format: Literal["float", "base64"] = "float"
-    dimensions: Annotated[int, Field(ge=1)] | None = None
-    """The first so many of each vector, at length 1 again; None: all."""
-    user: str | None = None
-    input_type: TextKind = "passage"
-    """Ours: whether the texts are questions, or what they shall find; some models tell these apart."""
+    model_config = example(model="all-MiniLM-L6-v2", input="What is this service made of?")
+
+    input: SkipValidation[TextInput] = Field(description="Texts to embed, or the IDs of their tokens.")
+    """Validated by `inputs`: pydantic's errors would name each alternative of the union."""
+    model: str = Field(max_length=512, description="Name of the configured embedding model.")
+    encoding_format: Literal["float", "base64"] = Field("float", description="`base64`: little-endian float32.")
+    dimensions: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Number of leading dimensions to return, normalised to unit length; null: all."
+    )
+    user: str | None = Field(None, description="Accepted for OpenAI's clients. It has no effect.")
+    input_type: TextKind = Field(
+        "passage",
+        description="Whether the texts are queries or passages. Some models distinguish them.",
+    )
 
     def inputs(self) -> Inputs:
-        """Raises InvalidRequest, which names the first at fault."""
-        if isinstance(self.input, str):
-            return Inputs(_checked_texts([self.input], ("input",)), ("input",))
-        if not isinstance(self.input, list) or not self.input:
+        """Raises InvalidRequest, which names the first invalid text."""
+        given: object = self.input
+        if isinstance(given, str):
+            return Inputs(_checked_texts([given], ("input",)), ("input",))
+        if not isinstance(given, list) or not given:
             raise InvalidRequest(f"input: {_SHAPES}", param="input")
-        if all(_is_id(one) for one in self.input):
-            return Inputs([self.input], ("input",))
-        names = tuple(f"input.{place}" for place in range(len(self.input)))
+        if all(_is_id(one) for one in given):
+            return Inputs([given], ("input",))
+        names = tuple(f"input.{place}" for place in range(len(given)))
         if len(names) > MAX_INPUTS:
-            raise InvalidRequest(f"input: there are {MAX_INPUTS} texts at most", param="input")
-        if isinstance(self.input[0], str):
-            return Inputs(_checked_texts(self.input, names), names)
-        return Inputs(_checked_ids(self.input, names), names)
+            raise InvalidRequest(f"input: at most {MAX_INPUTS} texts are allowed", param="input")
+        if isinstance(given[0], str):
+            return Inputs(_checked_texts(given, names), names)
+        return Inputs(_checked_ids(given, names), names)
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
     texts: Sequence[str] | Sequence[TokenIds]
     names: Sequence[str]
-    """What a message calls each."""
+    """The name of each in error messages."""
+
+
+class EmbeddingOut(Embedding):
+    embedding: list[float] | str = Field(  # type: ignore[assignment]
+        description="With `encoding_format` `base64`: little-endian float32."
+    )
+
+
+class EmbeddingList(CreateEmbeddingResponse):
+    data: list[EmbeddingOut]  # type: ignore[assignment]
+
+
+CREATE = Operation(
+    id="create_embeddings",
+    tag="Language model",
+    summary="Embed texts, or lists of token IDs",
+    body=CreateEmbeddings,
+    response=EmbeddingList,
+    response_description="Embeddings, in the order of the texts.",
+    errors=[400, 404, 413, 504],
+)
 
 
 class EmbeddingRoutes:
@@ -65,7 +103,7 @@ class EmbeddingRoutes:
         self._parts = parts
 
     def routes(self) -> list[Route]:
-        return [Route("/embeddings", self.create, methods=["POST"])]
+        return [V1Route("POST", "/embeddings", self.create, CREATE)]
 
     async def create(self, request: Request) -> Response:
         body = await read_body(CreateEmbeddings, request)
@@ -74,7 +112,7 @@ class EmbeddingRoutes:
         counts = await embedder.count(inputs.texts, body.input_type)
         _check_lengths(inputs, counts, embedder)
         vectors = await embedder.encode(inputs.texts, body.input_type)
-        # In a thread: many numbers as text take long, and questions are waiting.
+        # In a thread: writing many numbers as text would block the event loop.
         content = await asyncio.to_thread(_answer, body, vectors, sum(counts.tokens), embedder.model_name)
         return Response(content, media_type="application/json")
 
@@ -82,25 +120,26 @@ class EmbeddingRoutes:
 def _check_model(body: CreateEmbeddings, embedder: Embedder) -> None:
     name = embedder.model_name
     if body.model != name:
-        message = f"model: there is no embedding model {body.model[:200]!r}; there is {name!r}"
+        message = f"model: no embedding model {body.model[:200]!r}; this service has {name!r}"
         raise ModelNotFound(message, param="model")
     if body.dimensions is not None and body.dimensions > embedder.dimensions:
-        raise InvalidRequest(f"dimensions: vectors of {name} have {embedder.dimensions} dimensions", param="dimensions")
+        raise InvalidRequest(f"dimensions: {name} has {embedder.dimensions} dimensions", param="dimensions")
 
 
 def _check_lengths(inputs: Inputs, counts: TokenCounts, embedder: Embedder) -> None:
-    """A vector of a part would look like that of the whole."""
+    """Texts are not truncated: the embedding of a part would look like that of the whole."""
     if (longest := counts.max_tokens) is None:
         return
     for name, tokens in zip(inputs.names, counts.tokens, strict=True):
         if tokens > longest:
             raise ContextLengthExceeded(
-                f"{name}: has {tokens} tokens, but {embedder.model_name} reads {longest}; send it in parts", param=name
+                f"{name}: has {tokens} tokens, but {embedder.model_name} reads at most {longest}; send it in parts",
+                param=name,
             )
 
 
 def _shortened(vectors: Vectors, dimensions: int | None) -> Vectors:
-    """As encoders take it that were trained by Matryoshka Representation Learning (arXiv 2205.13147)."""
+    """Truncated and normalised, for encoders trained by Matryoshka Representation Learning (arXiv 2205.13147)."""
     if dimensions is None or dimensions == vectors.shape[1]:
         return vectors
     part = vectors[:, :dimensions]
@@ -123,28 +162,32 @@ def _is_id(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
 
 
-def _checked_texts(values: Sequence[Any], names: Sequence[str]) -> list[str]:
+def _checked_texts(values: Sequence[object], names: Sequence[str]) -> list[str]:
+    texts: list[str] = []
     for value, name in zip(values, names, strict=True):
         if not isinstance(value, str):
             raise InvalidRequest(f"{name}: {_SHAPES}", param=name)
         if not value:
             raise InvalidRequest(f"{name}: is empty", param=name)
         if not is_unicode(value):
-            raise InvalidRequest(f"{name}: has half a surrogate pair", param=name)
-    return list(values)
+            raise InvalidRequest(f"{name}: contains half a surrogate pair", param=name)
+        texts.append(value)
+    return texts
 
 
-def _checked_ids(values: Sequence[Any], names: Sequence[str]) -> list[list[int]]:
+def _checked_ids(values: Sequence[object], names: Sequence[str]) -> list[list[int]]:
+    lists: list[list[int]] = []
     for value, name in zip(values, names, strict=True):
         if not isinstance(value, list) or not all(_is_id(one) for one in value):
             raise InvalidRequest(f"{name}: {_SHAPES}", param=name)
         if not value:
             raise InvalidRequest(f"{name}: is empty", param=name)
-    return list(values)
+        lists.append(value)
+    return lists
 
 
 def is_unicode(text: str) -> bool:
-    """JSON may hold half of a surrogate pair, which no tokenizer takes."""
+    """Whether it is valid Unicode: JSON may contain half of a surrogate pair, which no tokenizer accepts."""
     try:
         text.encode()
     except UnicodeEncodeError:

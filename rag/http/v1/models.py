@@ -1,40 +1,76 @@
-"""`GET /v1/models`: what a request can name."""
+"""`GET /v1/models`: the models that a request can name."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Literal
 
-from openai.types import Model
+from openai.types import Model as OpenAIModel
+from pydantic import BaseModel, Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from rag.http.clients.served_models import ServedModel
+from rag.http.openapi.route import Operation
 from rag.http.v1.edge_parts import EdgeParts
-from rag.types import JsonObject
+from rag.http.v1.model_response import model_response
+from rag.http.v1.route import V1Route
 
 OWNER = "rag"
+_TAG = "Language model"
+
+
+class Model(OpenAIModel):
+    """OpenAI's model object, with vLLM's `parent` and `max_model_len`, and `kind`."""
+
+    kind: str = Field(description="rag, language, adapter or embedding.")
+    parent: str | None = Field(description="The language model behind an adapter, or behind `rag`.")
+    max_model_len: int | None = Field(description="Maximum number of tokens of prompt and answer together.")
+
+
+class ModelList(BaseModel):
+    object: Literal["list"]
+    data: list[Model]
+
+
+LIST = Operation(
+    id="list_models",
+    tag=_TAG,
+    summary="List the models that a request can name",
+    response=ModelList,
+    response_description="The models.",
+)
+GET = Operation(
+    id="get_model", tag=_TAG, summary="Get a model", response=Model, response_description="The model.", errors=[404]
+)
 
 
 class ModelRoutes:
     def __init__(self, parts: EdgeParts) -> None:
         self._parts = parts
-        self._since = int(time.time())
+        self._created = int(time.time())
 
     def routes(self) -> list[Route]:
-        one = Route("/models/{model:path}", self.retrieve, methods=["GET"])  # names have slashes and colons
-        return [Route("/models", self.list, methods=["GET"]), one]
+        return [
+            V1Route("GET", "/models", self.list, LIST),
+            V1Route("GET", "/models/{model:path}", self.get, GET),  # names contain slashes and colons
+        ]
 
     async def list(self, request: Request) -> Response:
         models = [self._object(model) for model in self._parts.models.all()]
-        return JSONResponse({"object": "list", "data": models})
+        return model_response(ModelList(object="list", data=models))
 
-    async def retrieve(self, request: Request) -> Response:
-        return JSONResponse(self._object(await self._parts.models.named(request.path_params["model"])))
+    async def get(self, request: Request) -> Response:
+        return model_response(self._object(await self._parts.models.named(request.path_params["model"])))
 
-    def _object(self, model: ServedModel) -> JsonObject:
-        """OpenAI's, and vLLM's `parent` and `max_model_len` beside our `kind`."""
-        more: Any = {"kind": model.kind, "parent": model.parent, "max_model_len": model.context_tokens}
-        found = Model(id=model.name, object="model", created=self._since, owned_by=OWNER, **more)
-        return found.model_dump(exclude_unset=True)
+    def _object(self, model: ServedModel) -> Model:
+        return Model(
+            id=model.name,
+            object="model",
+            created=self._created,
+            owned_by=OWNER,
+            kind=model.kind,
+            parent=model.parent,
+            max_model_len=model.context_tokens,
+        )

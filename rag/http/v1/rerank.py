@@ -1,43 +1,90 @@
-"""`POST /v1/rerank`: documents ordered by how well they answer a query, in the shape that vLLM and Jina share."""
+"""`POST /v1/rerank`: documents ranked by relevance to a query, in the format that vLLM and Jina share."""
 
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Annotated, TypeAlias
 
-from pydantic import Field
+from pydantic import BaseModel, Field, SkipValidation, StringConstraints
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from rag.errors import InvalidRequest, ModelNotFound
-from rag.http.v1.documents.body import Body, read_body
+from rag.http.openapi.route import Operation
+from rag.http.v1.documents.body import Body, example, read_body
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.embeddings import is_unicode
-from rag.types import JsonObject
+from rag.http.v1.model_response import model_response
+from rag.http.v1.route import V1Route
 
 DEFAULT = "rerank"
-"""A name for the configured reranker, whichever it is."""
+"""A name for the configured reranker, whatever its model."""
 MAX_DOCUMENTS = 1024
 MAX_CHARS = 1_000_000
 
 
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CHARS)]
+
+
+class RerankDocument(Body):
+    text: _Text
+
+
+DocumentInput: TypeAlias = _Text | RerankDocument
+
+
 class Rerank(Body):
+    model_config = example(query="readiness", documents=["The service is ready.", "Gulls drink salt water."])
+
     query: str = Field(max_length=100_000)
-    documents: list[Any] = Field(min_length=1, max_length=MAX_DOCUMENTS)
-    model: str = Field(DEFAULT, max_length=512)
-    top_n: int = Field(0, ge=0)
-    """0: all of them."""
-    return_documents: bool = True
+    documents: list[SkipValidation[DocumentInput]] = Field(min_length=1, max_length=MAX_DOCUMENTS)
+    """Each is validated by `texts`: pydantic's errors would name both alternatives."""
+    model: str = Field(DEFAULT, max_length=512, description=f"`{DEFAULT}`: the configured reranker, whatever its name.")
+    top_n: int = Field(0, ge=0, description="Maximum number of results; 0: all documents.")
+    return_documents: bool = Field(True, description="Whether results contain the documents' texts.")
 
     def checked_query(self) -> str:
         if not self.query.strip() or not is_unicode(self.query):
-            raise InvalidRequest("query: is empty, or has half a surrogate pair", param="query")
+            raise InvalidRequest("query: is empty, or contains half a surrogate pair", param="query")
         return self.query
 
     def texts(self) -> list[str]:
-        """Raises InvalidRequest, which names the first at fault."""
+        """Raises InvalidRequest, which names the first invalid document."""
         return [_text(document, f"documents.{place}") for place, document in enumerate(self.documents)]
+
+
+class RankedDocument(BaseModel):
+    text: str
+
+
+class RerankResult(BaseModel):
+    index: int = Field(ge=0, description="Position of the document in the request.")
+    document: RankedDocument | None = Field(None, description="Left out if `return_documents` is false.")
+    relevance_score: float = Field(ge=0, le=1)
+
+
+class RerankUsage(BaseModel):
+    prompt_tokens: int
+    total_tokens: int
+
+
+class RerankResults(BaseModel):
+    id: str
+    model: str
+    usage: RerankUsage
+    results: list[RerankResult] = Field(description="Best first.")
+
+
+RERANK = Operation(
+    id="rerank",
+    tag="Language model",
+    summary="Rank documents by relevance to a query",
+    body=Rerank,
+    response=RerankResults,
+    response_description="The documents, best first.",
+    errors=[400, 404, 413, 504],
+)
 
 
 class RerankRoutes:
@@ -45,36 +92,38 @@ class RerankRoutes:
         self._parts = parts
 
     def routes(self) -> list[Route]:
-        return [Route("/rerank", self.rerank, methods=["POST"])]
+        return [V1Route("POST", "/rerank", self.rerank, RERANK)]
 
     async def rerank(self, request: Request) -> Response:
         body = await read_body(Rerank, request)
         query, texts, reranker = body.checked_query(), body.texts(), self._parts.reranker()
         if body.model not in (reranker.name, DEFAULT):
-            message = f"model: there is no reranker {body.model[:200]!r}; there is {reranker.name!r}"
+            message = f"model: no reranker {body.model[:200]!r}; this service has {reranker.name!r}"
             raise ModelNotFound(message, param="model")
         scores = await reranker.rerank(query, texts)
         counts = await self._parts.embedder().count([query, *texts], "passage")
+        tokens = sum(counts.tokens)
         best = sorted(range(len(texts)), key=lambda place: -scores[place])[: body.top_n or len(texts)]
-        answer = {
-            "id": f"rerank-{uuid.uuid4().hex}",
-            "model": reranker.name,
-            "usage": {"prompt_tokens": sum(counts.tokens), "total_tokens": sum(counts.tokens)},
-            "results": [_result(place, scores[place], texts[place], body) for place in best],
-        }
-        return JSONResponse(answer)
+        results = RerankResults(
+            id=f"rerank-{uuid.uuid4().hex}",
+            model=reranker.name,
+            usage=RerankUsage(prompt_tokens=tokens, total_tokens=tokens),
+            results=[_result(place, scores[place], texts[place], body) for place in best],
+        )
+        return model_response(results)
 
 
-def _text(document: Any, name: str) -> str:
+def _text(document: object, name: str) -> str:
     text = document.get("text") if isinstance(document, dict) and set(document) == {"text"} else document
     if not isinstance(text, str):
-        raise InvalidRequest(f'{name}: give a text, or {{"text": ...}}', param=name)
+        raise InvalidRequest(f'{name}: must be a string, or {{"text": ...}}', param=name)
     if not text.strip() or len(text) > MAX_CHARS or not is_unicode(text):
-        message = f"{name}: is empty, has more than {MAX_CHARS} characters, or half a surrogate pair"
+        message = f"{name}: is empty, has more than {MAX_CHARS} characters, or contains half a surrogate pair"
         raise InvalidRequest(message, param=name)
     return text
 
 
-def _result(place: int, score: float, text: str, body: Rerank) -> JsonObject:
-    document = {"document": {"text": text}} if body.return_documents else {}
-    return {"index": place, **document, "relevance_score": score}
+def _result(place: int, score: float, text: str, body: Rerank) -> RerankResult:
+    if not body.return_documents:
+        return RerankResult(index=place, relevance_score=score)
+    return RerankResult(index=place, document=RankedDocument(text=text), relevance_score=score)

@@ -21,6 +21,7 @@ from rag.errors import (
     Starting,
 )
 from rag.http import chunking_wire
+from rag.http.chunking_wire import RecursiveChunking
 from rag.ingest.question_generation import PASSAGES_PER_STEP, LanguageModel
 from rag.ingest.question_prompts import pair_passages, pairs
 from rag.readers import extract_json
@@ -209,8 +210,8 @@ def test_other_numbers_of_questions_are_refused(value: Any) -> None:
 
 
 def test_a_request_that_says_nothing_of_them_leaves_it_to_the_vector_store() -> None:
-    assert "questions" not in (chunking_wire.from_wire({"type": "recursive"}) or {})
-    assert (chunking_wire.from_wire({"type": "recursive", "questions": 0}) or {})["questions"] == 0
+    assert "questions" not in (chunking_wire.from_wire(RecursiveChunking(type="recursive")) or {})
+    assert (chunking_wire.from_wire(RecursiveChunking(type="recursive", questions=0)) or {})["questions"] == 0
 
 
 # --- the journey --------------------------------------------------------------------------------------

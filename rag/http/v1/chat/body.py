@@ -7,12 +7,13 @@ from typing import Any, Literal
 from pydantic import Field
 
 from rag.errors import InvalidRequest
+from rag.http.filters_wire import Filter
 from rag.http.retrieval_settings import RetrievalSettings
 from rag.http.v1.chat.messages import MAX_MESSAGES, MessageIn, check_messages
 from rag.http.v1.chat.tool_choice import ToolIn, ToolUse, tool_use
-from rag.http.v1.documents.body import Body
+from rag.http.v1.documents.body import Body, example
 from rag.http.v1.writing_body import WritingBody
-from rag.http.wire import structured_outputs
+from rag.http.wire import ResponseFormat, structured_outputs
 
 
 class RagOptions(Body):
@@ -20,18 +21,22 @@ class RagOptions(Body):
 
     vector_store: str | None = Field(None, min_length=1, max_length=64)
     top_k: int | None = Field(None, ge=1, le=100)
-    filters: dict[str, Any] | None = None
+    filters: Filter | None = None
     retrieval: RetrievalSettings | None = None
     citations: Literal["check", "verify", "off"] | None = None
 
 
 class ChatBody(WritingBody):
+    model_config = example(
+        model="rag", messages=[{"role": "user", "content": "What is this service made of?"}], max_tokens=64
+    )
+
     messages: list[MessageIn] = Field(min_length=1, max_length=MAX_MESSAGES)
     max_tokens: int | None = Field(None, ge=1, le=1_000_000)
     max_completion_tokens: int | None = Field(None, ge=1, le=1_000_000)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
-    response_format: dict[str, Any] | None = None
+    response_format: ResponseFormat | None = None
     tools: list[ToolIn] | None = Field(None, min_length=1, max_length=128)
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None

@@ -15,16 +15,21 @@ from rag.http.answering import AnswerRequest
 from rag.http.clients.served_models import ModelTarget
 from rag.http.middleware.deadline import in_time
 from rag.http.middleware.request_id import current_request_id
+from rag.http.openapi.error_responses import Error
+from rag.http.openapi.events import EventModel
+from rag.http.openapi.route import Operation
 from rag.http.streaming.event_stream import EventStream
 from rag.http.v1.chat.body import ChatBody
 from rag.http.v1.chat.messages import question_of
 from rag.http.v1.chat.objects import ChatMetadata, chunk_events, completion_object
 from rag.http.v1.chat.parts import FileUrl, Parts, plain_parts, rag_parts
+from rag.http.v1.chat.response_models import ChatAnswer, ChatChunk
 from rag.http.v1.chat.tool_choice import ToolUse
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.field_names import fields_named
 from rag.http.v1.openai_stream import OPENAI
+from rag.http.v1.route import V1Route
 from rag.types import Chat
 
 _OF_CHAT = {"prompt": "messages", "tokens": "messages"}
@@ -33,6 +38,19 @@ _OF_RAG = {
     **{name: f"rag.{name}" for name in ("vector_store", "top_k", "filters", "retrieval")},
 }
 """Fields of the services behind, as the request here calls them."""
+
+
+COMPLETE = Operation(
+    id="create_chat_completion",
+    tag="Language model",
+    summary="Complete a chat; model `rag` answers from documents",
+    body=ChatBody,
+    response=ChatAnswer,
+    response_description='The completion. With `"stream": true`, events; the last one is `[DONE]`.',
+    events=[EventModel(ChatChunk), EventModel(Error)],
+    last_event="[DONE]",
+    errors=[400, 404, 409, 413, 504],
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +66,7 @@ class ChatRoutes:
         self._parts = parts
 
     def routes(self) -> list[Route]:
-        return [Route("/chat/completions", self.complete, methods=["POST"])]
+        return [V1Route("POST", "/chat/completions", self.complete, COMPLETE)]
 
     async def complete(self, request: Request) -> Response:
         body = (await read_body(ChatBody, request)).checked()

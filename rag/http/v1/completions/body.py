@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BeforeValidator, Field
 
 from rag.errors import InvalidRequest
+from rag.http.v1.documents.body import example
 from rag.http.v1.writing_body import WritingBody
 
 MAX_PROMPTS = 128
@@ -18,6 +19,16 @@ DEFAULT_TOKENS = 16
 """As OpenAI has it."""
 _HALF = re.compile("[\ud800-\udfff]")
 OnePrompt: TypeAlias = "str | list[int]"
+
+
+_Text = Annotated[str, Field(min_length=1)]
+_Ids = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1)]
+PromptInput: TypeAlias = (
+    _Text
+    | Annotated[list[_Text], Field(min_length=1, max_length=MAX_PROMPTS)]
+    | Annotated[list[_Ids], Field(min_length=1, max_length=MAX_PROMPTS)]
+    | _Ids
+)
 
 
 def _as_prompts(prompt: Any) -> list[OnePrompt]:
@@ -45,7 +56,11 @@ def _fault(prompt: OnePrompt) -> str | None:
 
 
 class CompletionBody(WritingBody):
-    prompt: Annotated[list[str] | list[list[int]], BeforeValidator(_as_prompts)] = Field(max_length=MAX_PROMPTS)
+    model_config = example(model="smollm2-135m-instruct", prompt="The capital of France is", max_tokens=16)
+
+    prompt: Annotated[list[str] | list[list[int]], BeforeValidator(_as_prompts, json_schema_input_type=PromptInput)] = (
+        Field(max_length=MAX_PROMPTS)
+    )
     max_tokens: int | None = Field(None, ge=0, le=1_000_000)
     logprobs: int | None = Field(None, ge=0, le=20)
     echo: bool | None = None

@@ -14,16 +14,33 @@ from rag.errors import InvalidRequest
 from rag.http.clients.served_models import ModelTarget
 from rag.http.middleware.deadline import in_time
 from rag.http.middleware.request_id import current_request_id
+from rag.http.openapi.error_responses import Error
+from rag.http.openapi.events import EventModel
+from rag.http.openapi.route import Operation
 from rag.http.streaming.event_stream import EventStream
 from rag.http.v1.chat.parts import End, Ended, Part, Parts, text_end
 from rag.http.v1.completions.body import CompletionBody, OnePrompt
 from rag.http.v1.completions.objects import CompletionMetadata, completion_events, completion_object
+from rag.http.v1.completions.response_models import CompletionChunk, CompletionTexts
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.openai_stream import OPENAI
+from rag.http.v1.route import V1Route
 from rag.http.v1.several_pieces import Numbered, begin_all, close_all, side_by_side
 from rag.ports import TokenStream
 from rag.types import StreamEnd, Usage
+
+COMPLETE = Operation(
+    id="create_completion",
+    tag="Language model",
+    summary="Continue one text or several",
+    body=CompletionBody,
+    response=CompletionTexts,
+    response_description='The texts. With `"stream": true`, events; the last one is `[DONE]`.',
+    events=[EventModel(CompletionChunk), EventModel(Error)],
+    last_event="[DONE]",
+    errors=[400, 404, 413, 504],
+)
 
 
 class CompletionRoutes:
@@ -31,7 +48,7 @@ class CompletionRoutes:
         self._parts = parts
 
     def routes(self) -> list[Route]:
-        return [Route("/completions", self.complete, methods=["POST"])]
+        return [V1Route("POST", "/completions", self.complete, COMPLETE)]
 
     async def complete(self, request: Request) -> Response:
         body = (await read_body(CompletionBody, request)).checked()

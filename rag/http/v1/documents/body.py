@@ -1,22 +1,33 @@
-"""JSON bodies of the `/v1` routes: what OpenAI's requests hold, checked as strictly as our own."""
+"""JSON bodies of the `/v1` routes: OpenAI's requests, validated strictly."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from starlette.requests import Request
 
 from rag.errors import InvalidRequest
-from rag.http.attributes_wire import checked_attributes
+from rag.http.attributes_wire import ChangedAttributes, DocumentAttributes, check_attributes
+from rag.http.chunking_wire import ChunkingStrategy
+from rag.http.filters_wire import Filter
 from rag.http.retrieval_settings import RetrievalSettings
-from rag.http.wire import first_fault, json_object
+from rag.http.wire import exactly_one, first_fault, json_object
 from rag.types import Attributes
 
 
 def _without_nul(text: str) -> str:
     if "\0" in text:
-        raise ValueError("has a NUL character")  # PostgreSQL keeps none
+        raise ValueError("contains a NUL character")  # PostgreSQL cannot store it
     return text
 
 
@@ -34,8 +45,8 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-def _example(**fields: Any) -> ConfigDict:
-    """One that can be tried as it is, for people who look at the published API."""
+def example(**fields: JsonValue) -> ConfigDict:
+    """Configuration of a model with an example that Swagger UI can execute as it is."""
     return ConfigDict(json_schema_extra={"example": fields})
 
 
@@ -43,7 +54,11 @@ Model = TypeVar("Model", bound=Body)
 
 
 async def read_body(model: type[Model], request: Request, *, may_be_empty: bool = False) -> Model:
-    """Raises InvalidRequest, which names the first field at fault."""
+    """The request's body, validated.
+
+    Raises:
+        InvalidRequest: names the first invalid field.
+    """
     raw = await request.body()
     if may_be_empty and not raw.strip():
         return model()
@@ -59,108 +74,133 @@ class ExpiresAfter(Body):
 
 
 class UpdateStore(Body):
-    model_config = _example(name="manuals", metadata={"owner": "ada"})
+    model_config = example(name="manuals", metadata={"owner": "ada"})
 
     name: Text | None = Field(None, min_length=1, max_length=256)
     description: Text | None = Field(None, max_length=2048)
-    metadata: Metadata | None = None
-    expires_after: ExpiresAfter | None = None
-    chunking_strategy: dict[str, Any] | None = None
-    retrieval: RetrievalSettings | None = None
-    """Ours: how it is searched, in place of all that was said of it before."""
+    metadata: Metadata | None = Field(None, description="At most 16 strings of your own, by name.")
+    expires_after: ExpiresAfter | None = Field(
+        None, description="The vector store expires after this many days without use."
+    )
+    chunking_strategy: ChunkingStrategy | None = Field(
+        None, description="For documents that are added without a strategy of their own."
+    )
+    retrieval: RetrievalSettings | None = Field(
+        None, description="Search settings of this vector store. They replace all that were set before."
+    )
 
 
 class CreateStore(UpdateStore):
-    model_config = _example(name="manuals")
+    model_config = example(name="manuals")
 
-    file_ids: list[Id] | None = Field(None, max_length=MAX_BATCH_FILES)
+    file_ids: list[Id] | None = Field(
+        None, max_length=MAX_BATCH_FILES, description="Uploaded files to add as documents."
+    )
 
 
 class AttachFile(Body):
-    model_config = _example(file_id="file-0123", attributes={"topic": "guide"})
+    model_config = example(file_id="file-0123", attributes={"topic": "guide"})
 
-    file_id: Id
-    attributes: dict[str, Any] | None = None
-    chunking_strategy: dict[str, Any] | None = None
+    file_id: Id = Field(description="ID of an uploaded file.")
+    attributes: DocumentAttributes | None = None
+    chunking_strategy: ChunkingStrategy | None = None
 
 
 class CreateBatch(Body):
-    """Either `file_ids`, with what holds for all of them, or `files`, each with its own."""
+    """Either `file_ids`, with `attributes` and `chunking_strategy` for all of them, or `files`, each with its own."""
 
-    model_config = _example(file_ids=["file-0123"])
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"file_ids": ["file-0123"]}, **exactly_one("file_ids", "files")}
+    )
 
     file_ids: list[Id] | None = Field(None, min_length=1, max_length=MAX_BATCH_FILES)
     files: list[AttachFile] | None = Field(None, min_length=1, max_length=MAX_BATCH_FILES)
-    attributes: dict[str, Any] | None = None
-    chunking_strategy: dict[str, Any] | None = None
+    attributes: DocumentAttributes | None = None
+    chunking_strategy: ChunkingStrategy | None = None
 
-    def wanted(self) -> list[AttachFile]:
+    def attached_files(self) -> list[AttachFile]:
+        """Raises InvalidRequest for fields that exclude each other."""
         if (self.file_ids is None) == (self.files is None):
             raise InvalidRequest("file_ids: give exactly one of file_ids and files", param="file_ids")
-        if self.files is not None and (self.attributes is not None or self.chunking_strategy is not None):
-            name = "attributes" if self.attributes is not None else "chunking_strategy"
-            raise InvalidRequest(f"{name}: with files, give each file its own", param=name)
-        if self.files is not None:
-            return self.files
-        common = {"attributes": self.attributes, "chunking_strategy": self.chunking_strategy}
-        return [AttachFile.model_validate({"file_id": file_id, **common}) for file_id in self.file_ids or ()]
+        if self.files is None:
+            common = {"attributes": self.attributes, "chunking_strategy": self.chunking_strategy}
+            return [AttachFile.model_validate({"file_id": file_id, **common}) for file_id in self.file_ids or ()]
+        for name in ("attributes", "chunking_strategy"):
+            if getattr(self, name) is not None:
+                raise InvalidRequest(f"{name}: is not allowed with files; give each file its own", param=name)
+        return self.files
 
 
 class SetAttributes(Body):
-    model_config = _example(attributes={"topic": "guide"}, merge=True)
+    model_config = example(attributes={"topic": "guide"}, merge=True)
 
-    attributes: dict[str, Any] | None
-    merge: bool = False
-    """Keep those that are not named; null removes one. Ours: OpenAI's call replaces all."""
+    attributes: ChangedAttributes | None
+    merge: bool = Field(
+        False,
+        description="true: keep the attributes that the request does not name, and remove those that are null. false, "
+        "as in OpenAI's API: replace all.",
+    )
 
     def checked(self) -> tuple[Attributes, frozenset[str]]:
-        """Those to be set, and the names of those to be removed."""
+        """The attributes to set, and the names of those to remove. Raises InvalidRequest for a null without `merge`."""
         given = self.attributes or {}
-        removed = frozenset(key for key, value in given.items() if value is None) if self.merge else frozenset()
-        return checked_attributes({key: value for key, value in given.items() if key not in removed}), removed
+        removed = frozenset(key for key, value in given.items() if value is None and self.merge)
+        values = {key: value for key, value in given.items() if key not in removed}
+        check_attributes(values)
+        return {key: value for key, value in values.items() if value is not None}, removed
 
 
 class HybridSearch(Body):
-    embedding_weight: float = Field(ge=0, le=1e6)
-    text_weight: float = Field(ge=0, le=1e6)
+    embedding_weight: float = Field(ge=0, le=1e6, description="Weight of vector search; 0: keyword search only.")
+    text_weight: float = Field(ge=0, le=1e6, description="Weight of keyword search; 0: vector search only.")
 
     @model_validator(mode="after")
-    def _not_nothing(self) -> Self:
+    def _one_is_positive(self) -> Self:
         if not self.embedding_weight and not self.text_weight:
-            raise ValueError("one of embedding_weight and text_weight must be more than 0")
+            raise ValueError("one of embedding_weight and text_weight must be greater than 0")
         return self
 
 
 class RankingOptions(Body):
-    ranker: Literal["none", "auto", "default-2024-11-15", "default_2024_08_21"] = "auto"
-    score_threshold: float = Field(0.0, ge=0, le=1)
+    ranker: Literal["none", "auto", "default-2024-11-15", "default_2024_08_21"] = Field(
+        "auto", description="`none`: without reranking. All others: as the vector store and the service are set."
+    )
+    score_threshold: float = Field(0.0, ge=0, le=1, description="Results with a lower score are left out.")
     hybrid_search: HybridSearch | None = None
 
 
 class SearchStore(Body):
-    model_config = _example(query="readiness", max_num_results=3)
+    model_config = example(query="readiness", max_num_results=3)
 
-    query: str | list[str]
-    filters: dict[str, Any] | None = None
+    query: str | list[str] = Field(description=f"One query, or up to {MAX_QUERIES}.")
+    filters: Filter | None = None
     max_num_results: int = Field(10, ge=1, le=50)
     ranking_options: RankingOptions | None = None
-    rewrite_query: bool | None = None
+    rewrite_query: bool | None = Field(
+        None, description="Let the language model write further queries, which are searched as well."
+    )
 
     def queries(self) -> list[str]:
+        """Raises InvalidRequest for too many queries, and for one that is empty or too long."""
         texts = [self.query] if isinstance(self.query, str) else self.query
         if not 1 <= len(texts) <= MAX_QUERIES:
-            raise InvalidRequest(f"query: give 1 to {MAX_QUERIES} texts", param="query")
+            raise InvalidRequest(f"query: give 1 to {MAX_QUERIES} queries", param="query")
         if any(not text.strip() or len(text) > 100_000 for text in texts):
-            raise InvalidRequest("query: a text is empty, or longer than 100000 characters", param="query")
+            raise InvalidRequest("query: a query is empty, or longer than 100000 characters", param="query")
         return texts
 
 
 class RetryJob(Body):
-    file_ids: list[Id] = Field(default_factory=list, max_length=100_000)
+    file_ids: list[Id] = Field(
+        default_factory=list,
+        max_length=100_000,
+        description="Files to retry; empty: all failed and cancelled ones.",
+    )
 
 
 class Reindex(Body):
-    model_config = _example(embedder=None)
+    model_config = example(embedder="all-MiniLM-L6-v2")
 
-    embedder: Id | None
-    """Null: build the index anew with the model that the store has."""
+    embedder: Id | None = Field(
+        description="Embedding model to move to; null: rebuild the index with the model that the vector store has."
+    )

@@ -1,70 +1,66 @@
-"""Which part of a list a query string asks for, and the list it gets."""
+"""Query strings of lists."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import Annotated, Literal, TypeVar
+from typing import Literal, TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
-from rag.errors import InvalidRequest
-from rag.records import Cursor, Page, WorkStatus
-from rag.types import JsonObject
-
-Row = TypeVar("Row")
-_STATUS: TypeAdapter[WorkStatus] = TypeAdapter(WorkStatus)
-_ORDER: TypeAdapter[Literal["asc", "desc"]] = TypeAdapter(Literal["asc", "desc"])
-_FLAG: TypeAdapter[Literal["true", "false"]] = TypeAdapter(Literal["true", "false"])
-_BASIC = ("limit", "order", "after")
+from rag.http.v1.documents.body import Text
+from rag.http.wire import first_fault
+from rag.records import Cursor, WorkStatus
 
 
-def read_cursor(
-    request: Request, *, others: Collection[str] = (), max_limit: int = 100, default_limit: int = 20
-) -> Cursor:
-    """Raises InvalidRequest for what is wrong, also for a parameter that is none of these and `others`."""
-    query = request.query_params
-    for name, value in query.items():
-        if name not in (*_BASIC, *others):
-            raise InvalidRequest(f"{name[:80]}: is not a parameter of this request", param=name[:80])
-        if "\0" in value:
-            raise InvalidRequest(f"{name}: has a NUL character", param=name)
-    limits: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=1, le=max_limit)])
-    return Cursor(
-        limit=_checked("limit", limits, query.get("limit"), f"a whole number from 1 to {max_limit}") or default_limit,
-        order=_checked("order", _ORDER, query.get("order"), "asc or desc") or "desc",
-        after=query.get("after"),
-        before=query.get("before"),
-    )
+class ListQuery(BaseModel):
+    """Which part of a list is requested."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(20, ge=1, le=100, description="Maximum number of objects.")
+    order: Literal["asc", "desc"] = Field("desc", description="Order by time of creation.")
+    after: Text | None = Field(None, description="ID of an object; the list starts after it.")
+    before: Text | None = Field(None, description="ID of an object; the list ends before it.")
+
+    @property
+    def cursor(self) -> Cursor:
+        return Cursor(self.limit, self.order, self.after, self.before)
 
 
-def read_status(request: Request) -> WorkStatus | None:
-    """The query parameter `filter`."""
-    return _checked(
-        "filter", _STATUS, request.query_params.get("filter"), "in_progress, completed, failed or cancelled"
-    )
+class DocumentQuery(ListQuery):
+    filter: WorkStatus | None = Field(None, description="Only files with this status.")
 
 
-def read_flag(request: Request, name: str) -> bool:
-    return _checked(name, _FLAG, request.query_params.get(name), "true or false") == "true"
+class JobQuery(ListQuery):
+    vector_store_id: Text | None = Field(None, description="Only jobs of this vector store.")
+    active: Literal["true", "false"] = Field("false", description="`true`: only jobs that have not ended.")
 
 
-def _checked(name: str, kind: TypeAdapter[Row], value: str | None, words: str) -> Row | None:
-    if value is None:
-        return None
+class FileQuery(BaseModel):
+    """Which part of the list of files is requested."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(10_000, ge=1, le=10_000, description="Maximum number of objects.")
+    order: Literal["asc", "desc"] = Field("desc", description="Order by time of creation.")
+    after: Text | None = Field(None, description="ID of a file; the list starts after it.")
+    purpose: Text | None = Field(None, description="Only files with this purpose.")
+
+    @property
+    def cursor(self) -> Cursor:
+        return Cursor(self.limit, self.order, self.after)
+
+
+Query = TypeVar("Query", bound=BaseModel)
+
+
+def read_query(model: type[Query], request: Request) -> Query:
+    """The request's query string, validated.
+
+    Raises:
+        InvalidRequest: names the first invalid parameter.
+    """
     try:
-        return kind.validate_python(value)
-    except ValidationError:
-        raise InvalidRequest(f"{name}: must be {words}", param=name) from None
-
-
-def list_of(page: Page[Row], to_object: Callable[[Row], JsonObject]) -> JsonObject:
-    """OpenAI's list."""
-    data = [to_object(row) for row in page.rows]
-    return {
-        "object": "list",
-        "data": data,
-        "first_id": data[0]["id"] if data else None,
-        "last_id": data[-1]["id"] if data else None,
-        "has_more": page.has_more,
-    }
+        return model.model_validate({name[:80]: value for name, value in request.query_params.items()})
+    except ValidationError as error:
+        raise first_fault(error) from None

@@ -1,26 +1,137 @@
-"""`/v1/vector_stores/{id}/files` and `/file_batches`: files taken into a vector store, and how far that is."""
+"""`/v1/vector_stores/{id}/files` and `/file_batches`: files that are added to a vector store, and their progress."""
 
 from __future__ import annotations
 
 import asyncio
 from functools import partial
 
+from openai.types.vector_stores import VectorStoreFileDeleted
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from rag.errors import NotFound
 from rag.http import chunking_wire
-from rag.http.attributes_wire import checked_attributes
 from rag.http.idempotency import idempotency_key
+from rag.http.openapi.parameters import IDEMPOTENCY_KEY
+from rag.http.openapi.route import Operation
 from rag.http.v1.documents.body import AttachFile, CreateBatch, SetAttributes, read_body
-from rag.http.v1.documents.cursor import list_of, read_cursor, read_status
-from rag.http.v1.documents.objects import POLL_AFTER, batch_object, batch_status, deleted_object, document_object
+from rag.http.v1.documents.cursor import DocumentQuery, read_query
+from rag.http.v1.documents.objects.document import (
+    POLL_AFTER,
+    FileContent,
+    VectorStoreFile,
+    content_object,
+    document_object,
+)
+from rag.http.v1.documents.objects.job import FileBatch, batch_object, batch_status
+from rag.http.v1.documents.objects.page import ListOf, list_of
 from rag.http.v1.documents.parts import V1Parts
+from rag.http.v1.model_response import model_response
+from rag.http.v1.route import V1Route
 from rag.library.service import Library
 from rag.records import Attachment, Cursor, DocumentRecord, JobRecord
 
-_LIST = ("before", "filter")
+_TAG = "Documents of a vector store"
+_POLL = {"openai-poll-after-ms": "When to ask again, in milliseconds. Present while the work is in progress."}
+_STORE = {"store": "$response.body#/vector_store_id"}
+_DOCUMENT = {**_STORE, "file_id": "$response.body#/id"}
+_BATCH = {**_STORE, "batch": "$response.body#/id"}
+ATTACH = Operation(
+    id="attach_file",
+    tag=_TAG,
+    summary="Add a file to a vector store",
+    body=AttachFile,
+    headers=[IDEMPOTENCY_KEY],
+    response=VectorStoreFile,
+    response_description="The document, which is being processed.",
+    response_headers=_POLL,
+    errors=[400, 404, 409, 413],
+    links=dict.fromkeys(("get_document", "get_document_content", "update_document", "remove_document"), _DOCUMENT),
+)
+LIST = Operation(
+    id="list_documents",
+    tag=_TAG,
+    summary="List the documents of a vector store",
+    query=DocumentQuery,
+    response=ListOf[VectorStoreFile],
+    response_description="A page of documents.",
+    errors=[400, 404],
+)
+GET = Operation(
+    id="get_document",
+    tag=_TAG,
+    summary="Get a document",
+    response=VectorStoreFile,
+    response_description="The document.",
+    response_headers=_POLL,
+    errors=[400, 404],
+)
+UPDATE = Operation(
+    id="update_document",
+    tag=_TAG,
+    summary="Change a document's attributes",
+    body=SetAttributes,
+    response=VectorStoreFile,
+    response_description="The document.",
+    response_headers=_POLL,
+    errors=[400, 404, 409, 413],
+)
+REMOVE = Operation(
+    id="remove_document",
+    tag=_TAG,
+    summary="Remove a document from the vector store; the file remains",
+    response=VectorStoreFileDeleted,
+    response_description="The document was removed.",
+    errors=[400, 404],
+)
+GET_CONTENT = Operation(
+    id="get_document_content",
+    tag=_TAG,
+    summary="Get the text that was read from a document's file",
+    response=FileContent,
+    response_description="The text.",
+    errors=[400, 404, 409],
+)
+CREATE_BATCH = Operation(
+    id="create_file_batch",
+    tag=_TAG,
+    summary="Add many files to a vector store",
+    body=CreateBatch,
+    headers=[IDEMPOTENCY_KEY],
+    response=FileBatch,
+    response_description="The batch, which is being processed.",
+    response_headers=_POLL,
+    errors=[400, 404, 409, 413],
+    links=dict.fromkeys(("get_file_batch", "cancel_file_batch", "list_batch_files"), _BATCH),
+)
+GET_BATCH = Operation(
+    id="get_file_batch",
+    tag=_TAG,
+    summary="Get a batch and its progress",
+    response=FileBatch,
+    response_description="The batch.",
+    response_headers=_POLL,
+    errors=[400, 404],
+)
+CANCEL_BATCH = Operation(
+    id="cancel_file_batch",
+    tag=_TAG,
+    summary="Cancel a batch; files that are complete remain",
+    response=FileBatch,
+    response_description="The batch.",
+    response_headers=_POLL,
+    errors=[400, 404],
+)
+LIST_BATCH_FILES = Operation(
+    id="list_batch_files",
+    tag=_TAG,
+    summary="List a batch's files",
+    query=DocumentQuery,
+    response=ListOf[VectorStoreFile],
+    response_description="A page of documents.",
+    errors=[400, 404],
+)
 
 
 class DocumentRoutes:
@@ -28,18 +139,19 @@ class DocumentRoutes:
         self._parts = parts
 
     def routes(self) -> list[Route]:
-        files, batch = "/vector_stores/{store:id}/files", "/vector_stores/{store:id}/file_batches/{batch:id}"
+        files, batches = "/vector_stores/{store:id}/files", "/vector_stores/{store:id}/file_batches"
+        document, batch = f"{files}/{{file_id:id}}", f"{batches}/{{batch:id}}"
         return [
-            Route(files, self.attach, methods=["POST"]),
-            Route(files, self.list, methods=["GET"]),
-            Route(f"{files}/{{file_id:id}}", self.get, methods=["GET"]),
-            Route(f"{files}/{{file_id:id}}", self.update, methods=["POST"]),
-            Route(f"{files}/{{file_id:id}}", self.delete, methods=["DELETE"]),
-            Route(f"{files}/{{file_id:id}}/content", self.content, methods=["GET"]),
-            Route("/vector_stores/{store:id}/file_batches", self.create_batch, methods=["POST"]),
-            Route(batch, self.get_batch, methods=["GET"]),
-            Route(f"{batch}/cancel", self.cancel_batch, methods=["POST"]),
-            Route(f"{batch}/files", self.batch_files, methods=["GET"]),
+            V1Route("POST", files, self.attach, ATTACH),
+            V1Route("GET", files, self.list, LIST),
+            V1Route("GET", document, self.get, GET),
+            V1Route("POST", document, self.update, UPDATE),
+            V1Route("DELETE", document, self.delete, REMOVE),
+            V1Route("GET", f"{document}/content", self.content, GET_CONTENT),
+            V1Route("POST", batches, self.create_batch, CREATE_BATCH),
+            V1Route("GET", batch, self.get_batch, GET_BATCH),
+            V1Route("POST", f"{batch}/cancel", self.cancel_batch, CANCEL_BATCH),
+            V1Route("GET", f"{batch}/files", self.batch_files, LIST_BATCH_FILES),
         ]
 
     async def attach(self, request: Request) -> Response:
@@ -48,9 +160,9 @@ class DocumentRoutes:
         return _document_response(document)
 
     async def list(self, request: Request) -> Response:
-        cursor, status = read_cursor(request, others=_LIST), read_status(request)
-        page = await asyncio.to_thread(self._parts.library().documents, request.path_params["store"], cursor, status)
-        return JSONResponse(list_of(page, document_object))
+        query, store = read_query(DocumentQuery, request), request.path_params["store"]
+        page = await asyncio.to_thread(self._parts.library().documents, store, query.cursor, query.filter)
+        return model_response(list_of(page, document_object))
 
     async def get(self, request: Request) -> Response:
         return _document_response(await self._document(request))
@@ -59,29 +171,22 @@ class DocumentRoutes:
         body = await read_body(SetAttributes, request)
         attributes, removed = body.checked()
         call = partial(self._parts.library().set_attributes, merge=body.merge, removed=removed)
-        document = await asyncio.to_thread(call, *_named(request), attributes)
+        document = await asyncio.to_thread(call, *_path_ids(request), attributes)
         return _document_response(document)
 
     async def delete(self, request: Request) -> Response:
-        await asyncio.to_thread(self._parts.library().delete_document, *_named(request))
-        return JSONResponse(deleted_object(request.path_params["file_id"], "vector_store.file.deleted"))
+        await asyncio.to_thread(self._parts.library().delete_document, *_path_ids(request))
+        file_id = request.path_params["file_id"]
+        return model_response(VectorStoreFileDeleted(id=file_id, object="vector_store.file.deleted", deleted=True))
 
     async def content(self, request: Request) -> Response:
         document = await self._document(request)
-        text = await asyncio.to_thread(self._parts.library().document_text, *_named(request))
-        body = {
-            "object": "vector_store.file_content.page",
-            "data": [{"type": "text", "text": text}],
-            "has_more": False,
-            "next_page": None,
-            "file_id": document.file_id,
-            "filename": document.filename,
-            "attributes": dict(document.attributes),
-        }
-        return await asyncio.to_thread(JSONResponse, body)  # a book is a second's work
+        text = await asyncio.to_thread(self._parts.library().document_text, *_path_ids(request))
+        # In a thread: serialising the text of a book takes a second.
+        return await asyncio.to_thread(lambda: model_response(content_object(document, text)))
 
     async def create_batch(self, request: Request) -> Response:
-        files = [_attachment(file) for file in (await read_body(CreateBatch, request)).wanted()]
+        files = [_attachment(file) for file in (await read_body(CreateBatch, request)).attached_files()]
         store, key = request.path_params["store"], idempotency_key(request)
         job = await asyncio.to_thread(self._parts.library().attach, store, files, idempotency_key=key)
         return _batch_response(job)
@@ -94,26 +199,26 @@ class DocumentRoutes:
         return _batch_response(await asyncio.to_thread(self._parts.library().cancel_job, batch.job_id))
 
     async def batch_files(self, request: Request) -> Response:
-        cursor, status = read_cursor(request, others=_LIST), read_status(request)
+        query = read_query(DocumentQuery, request)
         batch = await self._batch(request)
-        page = await asyncio.to_thread(self._parts.library().job_files, batch.job_id, cursor, status)
-        return JSONResponse(list_of(page, document_object))
+        page = await asyncio.to_thread(self._parts.library().job_files, batch.job_id, query.cursor, query.filter)
+        return model_response(list_of(page, document_object))
 
     async def _document(self, request: Request) -> DocumentRecord:
-        return await asyncio.to_thread(self._parts.library().document, *_named(request))
+        return await asyncio.to_thread(self._parts.library().document, *_path_ids(request))
 
     async def _batch(self, request: Request) -> JobRecord:
         library, batch = self._parts.library(), request.path_params["batch"]
         return await asyncio.to_thread(_batch_of, library, request.path_params["store"], batch)
 
 
-def _named(request: Request) -> tuple[str, str]:
+def _path_ids(request: Request) -> tuple[str, str]:
     return request.path_params["store"], request.path_params["file_id"]
 
 
 def _attachment(file: AttachFile) -> Attachment:
     strategy = chunking_wire.from_wire(file.chunking_strategy)
-    return Attachment(file.file_id, checked_attributes(file.attributes), strategy)
+    return Attachment(file.file_id, file.attributes or {}, strategy)
 
 
 def _attached(library: Library, store: str, file: Attachment, key: str | None) -> DocumentRecord:
@@ -123,7 +228,7 @@ def _attached(library: Library, store: str, file: Attachment, key: str | None) -
 
 
 def _batch_of(library: Library, store: str, batch: str) -> JobRecord:
-    """Raises NotFound for a job that is another vector store's, or not one that takes files in."""
+    """Raises NotFound for a job of another vector store, and for a job of another kind."""
     store_id, job = library.store(store).store_id, library.job(batch)
     if job.store_id != store_id or job.kind != "ingest":
         raise NotFound(f"there is no batch {batch[:80]} in vector store {store[:80]}", param="batch_id")
@@ -131,8 +236,8 @@ def _batch_of(library: Library, store: str, batch: str) -> JobRecord:
 
 
 def _document_response(document: DocumentRecord) -> Response:
-    return JSONResponse(document_object(document), headers=POLL_AFTER if document.status == "in_progress" else None)
+    return model_response(document_object(document), POLL_AFTER if document.status == "in_progress" else None)
 
 
 def _batch_response(job: JobRecord) -> Response:
-    return JSONResponse(batch_object(job), headers=POLL_AFTER if batch_status(job) == "in_progress" else None)
+    return model_response(batch_object(job), POLL_AFTER if batch_status(job) == "in_progress" else None)

@@ -1,4 +1,4 @@
-"""`/v1/files`: uploaded files, whatever they are."""
+"""`/v1/files`: uploaded files of any type."""
 
 from __future__ import annotations
 
@@ -6,26 +6,92 @@ import asyncio
 import os
 from collections.abc import Mapping
 from pathlib import PurePosixPath
+from typing import Annotated, Literal
 
+from openai.types import FileDeleted
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from rag.errors import FileNotFound, InvalidRequest
+from rag.http.openapi.parameters import RANGE
+from rag.http.openapi.route import BINARY, FORM, Operation, RequestBody
 from rag.http.shielded_thread import run_in_thread_shielded
 from rag.http.uploads.form import UploadForm, UploadRules, receive_form
-from rag.http.v1.documents.cursor import list_of, read_cursor
-from rag.http.v1.documents.objects import deleted_object, file_object
+from rag.http.v1.documents.cursor import FileQuery, read_query
+from rag.http.v1.documents.objects.file import File, file_object
+from rag.http.v1.documents.objects.page import ListOf, list_of
 from rag.http.v1.documents.parts import V1Parts
+from rag.http.v1.model_response import model_response
+from rag.http.v1.route import V1Route
 from rag.readers.formats import BINARY_KINDS, TEXT_KINDS
 from rag.records import FileRecord
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 _ANCHOR, _SECONDS = "expires_after[anchor]", "expires_after[seconds]"
 _FIELDS = ("purpose", _ANCHOR, _SECONDS)
-SHORTEST_S, LONGEST_S = 3600, 2_592_000
-_NEVER_SHOWN = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox; default-src 'none'"}
-"""Uploads are foreign: no browser may take one for a page of ours."""
+MIN_EXPIRY_S, MAX_EXPIRY_S = 3600, 2_592_000
+_UNTRUSTED = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox; default-src 'none'"}
+"""Headers of uploaded content: no browser may treat it as a page of this service."""
+
+
+class CreateFile(BaseModel):
+    """The multipart form of an upload. The handler reads it as it arrives, and writes the file to disk."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file: Annotated[bytes, WithJsonSchema({"type": "string", "format": "binary"})] = Field(
+        description="The file, with its name."
+    )
+    purpose: Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"] = Field(
+        "assistants", description="Stored for OpenAI's clients. It has no effect."
+    )
+    anchor: Literal["created_at"] = Field("created_at", alias=_ANCHOR)
+    seconds: int = Field(MAX_EXPIRY_S, alias=_SECONDS, ge=MIN_EXPIRY_S, le=MAX_EXPIRY_S)
+
+
+_TAG = "Files"
+CREATE = Operation(
+    id="create_file",
+    tag=_TAG,
+    summary="Upload a file",
+    body=RequestBody(CreateFile, FORM),
+    response=File,
+    response_description="The file.",
+    errors=[400, 413],
+    links={name: {"file_id": "$response.body#/id"} for name in ("get_file", "get_file_content", "delete_file")},
+)
+LIST = Operation(
+    id="list_files",
+    tag=_TAG,
+    summary="List files",
+    query=FileQuery,
+    response=ListOf[File],
+    response_description="A page of files.",
+    errors=[400],
+)
+GET = Operation(
+    id="get_file", tag=_TAG, summary="Get a file", response=File, response_description="The file.", errors=[404]
+)
+DELETE = Operation(
+    id="delete_file",
+    tag=_TAG,
+    summary="Delete a file and its documents in all vector stores",
+    response=FileDeleted,
+    response_description="The file was deleted.",
+    errors=[404],
+)
+GET_CONTENT = Operation(
+    id="get_file_content",
+    tag=_TAG,
+    summary="Get the newest content of a file",
+    headers=[RANGE],
+    content=BINARY,
+    response_description="All bytes. The media type is derived from the file's name.",
+    other_responses={206: "The bytes that `Range` requested."},
+    errors=[400, 404],
+)
 
 
 class FileRoutes:
@@ -33,12 +99,13 @@ class FileRoutes:
         self._parts = parts
 
     def routes(self) -> list[Route]:
+        one = "/files/{file_id:id}"
         return [
-            Route("/files", self.create, methods=["POST"]),
-            Route("/files", self.list, methods=["GET"]),
-            Route("/files/{file_id:id}", self.get, methods=["GET"]),
-            Route("/files/{file_id:id}", self.delete, methods=["DELETE"]),
-            Route("/files/{file_id:id}/content", self.content, methods=["GET"]),
+            V1Route("POST", "/files", self.create, CREATE),
+            V1Route("GET", "/files", self.list, LIST),
+            V1Route("GET", one, self.get, GET),
+            V1Route("DELETE", one, self.delete, DELETE),
+            V1Route("GET", f"{one}/content", self.content, GET_CONTENT),
         ]
 
     async def create(self, request: Request) -> Response:
@@ -47,21 +114,20 @@ class FileRoutes:
         async with receive_form(request, self._parts.incoming, rules) as form:
             purpose, expires_s = _purpose(form), _expiry_s(form.fields)
             file = await run_in_thread_shielded(library.add_file, form.uploads[0], purpose, expires_s)
-        return JSONResponse(file_object(file))
+        return model_response(file_object(file))
 
     async def list(self, request: Request) -> Response:
-        cursor = read_cursor(request, others=("purpose",), max_limit=10_000, default_limit=10_000)
-        purpose = request.query_params.get("purpose")
-        page = await asyncio.to_thread(self._parts.library().files, cursor, purpose)
-        return JSONResponse(list_of(page, file_object))
+        query = read_query(FileQuery, request)
+        page = await asyncio.to_thread(self._parts.library().files, query.cursor, query.purpose)
+        return model_response(list_of(page, file_object))
 
     async def get(self, request: Request) -> Response:
-        return JSONResponse(file_object(await self._file(request)))
+        return model_response(file_object(await self._file(request)))
 
     async def delete(self, request: Request) -> Response:
         file_id = request.path_params["file_id"]
         await asyncio.to_thread(self._parts.library().delete_file, file_id)
-        return JSONResponse(deleted_object(file_id, "file"))
+        return model_response(FileDeleted(id=file_id, object="file", deleted=True))
 
     async def content(self, request: Request) -> Response:
         file = await self._file(request)
@@ -69,8 +135,8 @@ class FileRoutes:
         try:
             stat = await asyncio.to_thread(os.stat, path)
         except FileNotFoundError:
-            raise FileNotFound(f"the content of {file.file_id} is gone", param="file_id") from None
-        headers = {**_NEVER_SHOWN, "content-type": media_type(file.filename)}
+            raise FileNotFound(f"the content of {file.file_id} no longer exists", param="file_id") from None
+        headers = {**_UNTRUSTED, "content-type": media_type(file.filename)}
         return FileResponse(path, headers=headers, filename=file.filename, stat_result=stat)
 
     async def _file(self, request: Request) -> FileRecord:
@@ -78,7 +144,7 @@ class FileRoutes:
 
 
 def media_type(filename: str) -> str:
-    """By the name alone, and without a charset, which nobody knows."""
+    """Derived from the file name alone, and without a charset, which is not known."""
     suffix = PurePosixPath(filename).suffix.lower()
     return TEXT_KINDS.get(suffix) or BINARY_KINDS.get(suffix) or "application/octet-stream"
 
@@ -98,7 +164,7 @@ def _expiry_s(fields: Mapping[str, str]) -> int | None:
     seconds = fields.get(_SECONDS, "")
     if not (seconds.isascii() and seconds.isdigit() and len(seconds) < 10):
         seconds = "0"
-    if not SHORTEST_S <= int(seconds) <= LONGEST_S:
-        words = f"must be a whole number from {SHORTEST_S} to {LONGEST_S}"
-        raise InvalidRequest(f"{_SECONDS}: {words}", param=_SECONDS)
+    if not MIN_EXPIRY_S <= int(seconds) <= MAX_EXPIRY_S:
+        message = f"{_SECONDS}: must be a whole number from {MIN_EXPIRY_S} to {MAX_EXPIRY_S}"
+        raise InvalidRequest(message, param=_SECONDS)
     return int(seconds)

@@ -1,17 +1,68 @@
-"""`/v1/jobs`: durable work of all kinds. Not OpenAI's, but in its style."""
+"""`/v1/jobs`: durable work of all kinds. Not part of OpenAI's API, but in its style."""
 
 from __future__ import annotations
 
 import asyncio
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
+from rag.http.openapi.route import Operation, RequestBody
 from rag.http.v1.documents.body import RetryJob, read_body
-from rag.http.v1.documents.cursor import list_of, read_cursor, read_flag, read_status
-from rag.http.v1.documents.objects import document_object, job_object
+from rag.http.v1.documents.cursor import DocumentQuery, JobQuery, read_query
+from rag.http.v1.documents.objects.document import VectorStoreFile, document_object
+from rag.http.v1.documents.objects.job import Job, job_object
+from rag.http.v1.documents.objects.page import ListOf, list_of
 from rag.http.v1.documents.parts import V1Parts
+from rag.http.v1.model_response import model_response
+from rag.http.v1.route import V1Route
+
+_TAG = "Jobs"
+LIST = Operation(
+    id="list_jobs",
+    tag=_TAG,
+    summary="List jobs",
+    query=JobQuery,
+    response=ListOf[Job],
+    response_description="A page of jobs.",
+    errors=[400, 404],
+)
+GET = Operation(
+    id="get_job",
+    tag=_TAG,
+    summary="Get a job and its progress",
+    response=Job,
+    response_description="The job.",
+    errors=[404],
+)
+LIST_FILES = Operation(
+    id="list_job_files",
+    tag=_TAG,
+    summary="List a job's files",
+    query=DocumentQuery,
+    response=ListOf[VectorStoreFile],
+    response_description="A page of documents.",
+    errors=[400, 404],
+)
+CANCEL = Operation(
+    id="cancel_job",
+    tag=_TAG,
+    summary="Cancel a job",
+    description="A job that has ended stays as it is.",
+    response=Job,
+    response_description="The job.",
+    errors=[404],
+)
+RETRY = Operation(
+    id="retry_job",
+    tag=_TAG,
+    summary="Retry a job's failed and cancelled files",
+    body=RequestBody(RetryJob, required=False),
+    response=Job,
+    response_description="The new job.",
+    errors=[400, 404, 409, 413],
+)
 
 
 class JobRoutes:
@@ -20,33 +71,33 @@ class JobRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/jobs", self.list, methods=["GET"]),
-            Route("/jobs/{job:id}", self.get, methods=["GET"]),
-            Route("/jobs/{job:id}/files", self.files, methods=["GET"]),
-            Route("/jobs/{job:id}/cancel", self.cancel, methods=["POST"]),
-            Route("/jobs/{job:id}/retry", self.retry, methods=["POST"]),
+            V1Route("GET", "/jobs", self.list, LIST),
+            V1Route("GET", "/jobs/{job:id}", self.get, GET),
+            V1Route("GET", "/jobs/{job:id}/files", self.files, LIST_FILES),
+            V1Route("POST", "/jobs/{job:id}/cancel", self.cancel, CANCEL),
+            V1Route("POST", "/jobs/{job:id}/retry", self.retry, RETRY),
         ]
 
     async def list(self, request: Request) -> Response:
-        cursor = read_cursor(request, others=("before", "vector_store_id", "active"))
-        store, active = request.query_params.get("vector_store_id"), read_flag(request, "active")
-        page = await asyncio.to_thread(self._parts.library().jobs, cursor, store=store, active=active)
-        return JSONResponse(list_of(page, job_object))
+        query = read_query(JobQuery, request)
+        store, active = query.vector_store_id, query.active == "true"
+        page = await asyncio.to_thread(self._parts.library().jobs, query.cursor, store=store, active=active)
+        return model_response(list_of(page, job_object))
 
     async def get(self, request: Request) -> Response:
         job = await asyncio.to_thread(self._parts.library().job, request.path_params["job"])
-        return JSONResponse(job_object(job))
+        return model_response(job_object(job))
 
     async def files(self, request: Request) -> Response:
-        cursor, status = read_cursor(request, others=("before", "filter")), read_status(request)
-        page = await asyncio.to_thread(self._parts.library().job_files, request.path_params["job"], cursor, status)
-        return JSONResponse(list_of(page, document_object))
+        query, job = read_query(DocumentQuery, request), request.path_params["job"]
+        page = await asyncio.to_thread(self._parts.library().job_files, job, query.cursor, query.filter)
+        return model_response(list_of(page, document_object))
 
     async def cancel(self, request: Request) -> Response:
         job = await asyncio.to_thread(self._parts.library().cancel_job, request.path_params["job"])
-        return JSONResponse(job_object(job))
+        return model_response(job_object(job))
 
     async def retry(self, request: Request) -> Response:
         body = await read_body(RetryJob, request, may_be_empty=True)
         job = await asyncio.to_thread(self._parts.library().retry_job, request.path_params["job"], body.file_ids)
-        return JSONResponse(job_object(job))
+        return model_response(job_object(job))

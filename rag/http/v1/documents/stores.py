@@ -5,17 +5,100 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from openai.types import VectorStoreDeleted
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from rag.http import chunking_wire
+from rag.http.openapi.route import Operation
 from rag.http.v1.documents.body import CreateStore, Reindex, UpdateStore, read_body
-from rag.http.v1.documents.cursor import list_of, read_cursor
-from rag.http.v1.documents.objects import deleted_object, job_object, store_object
+from rag.http.v1.documents.cursor import ListQuery, read_query
+from rag.http.v1.documents.objects.job import Job, job_object
+from rag.http.v1.documents.objects.page import ListOf, list_of
+from rag.http.v1.documents.objects.store import ForgottenIndex, VectorStore, store_object
 from rag.http.v1.documents.parts import V1Parts
+from rag.http.v1.model_response import model_response
+from rag.http.v1.route import V1Route
 from rag.library.service import Library
 from rag.records import Attachment, NewStore, StoreRecord
+
+_TAG = "Vector stores"
+_STORE_OPERATIONS = (
+    *("get_vector_store", "update_vector_store", "delete_vector_store", "search_vector_store"),
+    *("attach_file", "list_documents", "create_file_batch"),
+)
+CREATE = Operation(
+    id="create_vector_store",
+    tag=_TAG,
+    summary="Create a vector store, and add files to it",
+    body=CreateStore,
+    response=VectorStore,
+    response_description="The vector store.",
+    errors=[400, 404, 413],
+    links={name: {"store": "$response.body#/id"} for name in _STORE_OPERATIONS},
+)
+LIST = Operation(
+    id="list_vector_stores",
+    tag=_TAG,
+    summary="List vector stores",
+    query=ListQuery,
+    response=ListOf[VectorStore],
+    response_description="A page of vector stores.",
+    errors=[400],
+)
+GET = Operation(
+    id="get_vector_store",
+    tag=_TAG,
+    summary="Get a vector store",
+    response=VectorStore,
+    response_description="The vector store.",
+    errors=[400, 404],
+)
+UPDATE = Operation(
+    id="update_vector_store",
+    tag=_TAG,
+    summary="Change a vector store",
+    description="Fields that are left out keep their values. Null clears `metadata`, `expires_after` and `retrieval`.",
+    body=UpdateStore,
+    response=VectorStore,
+    response_description="The vector store.",
+    errors=[400, 404, 413],
+)
+DELETE = Operation(
+    id="delete_vector_store",
+    tag=_TAG,
+    summary="Delete a vector store and its documents; the files remain",
+    response=VectorStoreDeleted,
+    response_description="The vector store was deleted.",
+    errors=[400, 404, 409],
+)
+REINDEX = Operation(
+    id="reindex_vector_store",
+    tag=_TAG,
+    summary="Move a vector store to another embedding model",
+    description="A job builds the new index. Searches use the old one until the new one is complete.",
+    body=Reindex,
+    response=Job,
+    response_description="The job.",
+    errors=[400, 404, 409, 413, 504],
+)
+ROLL_BACK = Operation(
+    id="roll_back_vector_store",
+    tag=_TAG,
+    summary="Go back to the previous embedding model",
+    response=Job,
+    response_description="The job.",
+    errors=[400, 404, 409],
+)
+FORGET = Operation(
+    id="forget_previous_index",
+    tag=_TAG,
+    summary="Drop the index of the previous embedding model",
+    response=ForgottenIndex,
+    response_description="The index that was dropped.",
+    errors=[400, 404, 409],
+)
 
 
 class StoreRoutes:
@@ -25,57 +108,58 @@ class StoreRoutes:
     def routes(self) -> list[Route]:
         one = "/vector_stores/{store:id}"
         return [
-            Route("/vector_stores", self.create, methods=["POST"]),
-            Route("/vector_stores", self.list, methods=["GET"]),
-            Route(one, self.get, methods=["GET"]),
-            Route(one, self.update, methods=["POST"]),
-            Route(one, self.delete, methods=["DELETE"]),
-            Route(f"{one}/reindex", self.reindex, methods=["POST"]),
-            Route(f"{one}/reindex/rollback", self.roll_back, methods=["POST"]),
-            Route(f"{one}/reindex/forget", self.forget, methods=["POST"]),
+            V1Route("POST", "/vector_stores", self.create, CREATE),
+            V1Route("GET", "/vector_stores", self.list, LIST),
+            V1Route("GET", one, self.get, GET),
+            V1Route("POST", one, self.update, UPDATE),
+            V1Route("DELETE", one, self.delete, DELETE),
+            V1Route("POST", f"{one}/reindex", self.reindex, REINDEX),
+            V1Route("POST", f"{one}/reindex/rollback", self.roll_back, ROLL_BACK),
+            V1Route("POST", f"{one}/reindex/forget", self.forget, FORGET),
         ]
 
     async def create(self, request: Request) -> Response:
         body = await read_body(CreateStore, request)
         new, file_ids = _new_store(body), body.file_ids or ()
         store = await asyncio.to_thread(_created, self._parts.library(), new, file_ids)
-        return JSONResponse(store_object(store))
+        return model_response(store_object(store))
 
     async def list(self, request: Request) -> Response:
-        page = await asyncio.to_thread(self._parts.library().stores, read_cursor(request, others=("before",)))
-        return JSONResponse(list_of(page, store_object))
+        page = await asyncio.to_thread(self._parts.library().stores, read_query(ListQuery, request).cursor)
+        return model_response(list_of(page, store_object))
 
     async def get(self, request: Request) -> Response:
         store = await asyncio.to_thread(self._parts.library().store, request.path_params["store"])
-        return JSONResponse(store_object(store))
+        return model_response(store_object(store))
 
     async def update(self, request: Request) -> Response:
         changes = _new_store(await read_body(UpdateStore, request))
         store = await asyncio.to_thread(self._parts.library().update_store, request.path_params["store"], changes)
-        return JSONResponse(store_object(store))
+        return model_response(store_object(store))
 
     async def delete(self, request: Request) -> Response:
         store_id = await asyncio.to_thread(self._parts.library().delete_store, request.path_params["store"])
-        return JSONResponse(deleted_object(store_id, "vector_store.deleted"))
+        return model_response(VectorStoreDeleted(id=store_id, object="vector_store.deleted", deleted=True))
 
     async def reindex(self, request: Request) -> Response:
         body = await read_body(Reindex, request)
         job = await asyncio.to_thread(self._parts.library().reindex, request.path_params["store"], body.embedder)
-        return JSONResponse(job_object(job))
+        return model_response(job_object(job))
 
     async def roll_back(self, request: Request) -> Response:
         job = await asyncio.to_thread(self._parts.library().roll_back, request.path_params["store"])
-        return JSONResponse(job_object(job))
+        return model_response(job_object(job))
 
     async def forget(self, request: Request) -> Response:
         store = request.path_params["store"]
         dropped = await asyncio.to_thread(self._parts.library().forget_previous, store)
-        return JSONResponse({"object": "vector_store.index_forgotten", "vector_store": store, "dropped": dict(dropped)})
+        kind = "vector_store.index_forgotten"
+        return model_response(ForgottenIndex(object=kind, vector_store=store, dropped=dict(dropped)))
 
 
 def _created(library: Library, new: NewStore, file_ids: Sequence[str]) -> StoreRecord:
     for file_id in file_ids:
-        library.file(file_id)  # before anything is made: an id that is wrong must not leave half a vector store
+        library.file(file_id)  # before anything is created: an unknown ID must not leave an incomplete vector store
     store = library.create_store(new)
     if not file_ids:
         return store
@@ -84,7 +168,7 @@ def _created(library: Library, new: NewStore, file_ids: Sequence[str]) -> StoreR
 
 
 def _new_store(body: UpdateStore) -> NewStore:
-    """An explicit null takes metadata, expiry and retrieval settings away; of a name or description it says nothing."""
+    """A null clears metadata, expiry and retrieval settings; a null name or description changes nothing."""
     given = body.model_fields_set
     metadata = {} if "metadata" in given and body.metadata is None else body.metadata
     return NewStore(

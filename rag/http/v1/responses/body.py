@@ -8,9 +8,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from rag.errors import InvalidRequest
+from rag.http.filters_wire import Filter, filter_to_json
 from rag.http.removed_parameters import refuse_removed
 from rag.http.sampling_fields import SamplingFields
-from rag.http.v1.documents.body import Body, Id, Metadata, RankingOptions
+from rag.http.v1.documents.body import Body, Id, Metadata, RankingOptions, example
 from rag.http.v1.documents.search import paths
 from rag.http.v1.refused_fields import refuse
 from rag.http.v1.responses.input import Items
@@ -66,13 +67,13 @@ class FileSearch(Body):
 
     type: Annotated[str, AfterValidator(_searches)]
     vector_store_ids: list[Id] = Field(min_length=1, max_length=MAX_STORES)
-    filters: dict[str, Any] | None = None
+    filters: Filter | None = None
     max_num_results: int | None = Field(None, ge=1, le=50)
     ranking_options: RankingOptions | None = None
 
     def search(self) -> JsonObject:
         """As `PrepareRequest` takes it."""
-        found: JsonObject = {"vector_store": self.vector_store_ids, "filters": self.filters}
+        found: JsonObject = {"vector_store": self.vector_store_ids, "filters": filter_to_json(self.filters)}
         found["top_k"] = self.max_num_results
         if (ranking := self.ranking_options) is not None:
             settings: JsonObject = paths(ranking.hybrid_search) if ranking.hybrid_search else {}
@@ -118,7 +119,9 @@ class ResponseStreamOptions(Body):
 
 
 class ResponsesBody(SamplingFields, Body):
-    """Parameters by OpenAI's names, and vLLM's by theirs."""
+    """OpenAI's parameters, and vLLM's sampling parameters by their own names."""
+
+    model_config = example(model="rag", input="What is this service made of?", max_output_tokens=64)
 
     model: str = Field(min_length=1, max_length=512)
     input: Items

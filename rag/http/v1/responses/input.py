@@ -67,7 +67,10 @@ class InputItem(Body):
 
     type: Annotated[str, AfterValidator(_item)] = "message"
     role: Literal["user", "assistant", "system", "developer"] | None = None
-    content: Annotated[list[ResponseTextPart] | None, BeforeValidator(_as_parts)] = None
+    content: Annotated[
+        list[ResponseTextPart] | None,
+        BeforeValidator(_as_parts, json_schema_input_type=str | list[ResponseTextPart] | None),
+    ] = None
     id: str | None = None
     status: str | None = None
     phase: str | None = None
@@ -79,7 +82,11 @@ class InputItem(Body):
         return "".join(part.text for part in self.content or ())
 
 
-Items = Annotated[list[InputItem], BeforeValidator(_as_items), Field(min_length=1, max_length=MAX_ITEMS)]
+Items = Annotated[
+    list[InputItem],
+    BeforeValidator(_as_items, json_schema_input_type=Annotated[str, Field(min_length=1)] | list[InputItem]),
+    Field(min_length=1, max_length=MAX_ITEMS),
+]
 
 
 def messages_of(items: Sequence[InputItem]) -> list[tuple[str, InputItem]]:

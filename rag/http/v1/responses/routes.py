@@ -17,6 +17,8 @@ from rag.http.answering import AnswerRequest
 from rag.http.clients.served_models import ModelTarget
 from rag.http.middleware.deadline import in_time
 from rag.http.middleware.request_id import current_request_id
+from rag.http.openapi.events import EventModel
+from rag.http.openapi.route import Operation
 from rag.http.streaming.event_stream import EventStream
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
@@ -25,6 +27,8 @@ from rag.http.v1.responses.body import FileSearch, ResponsesBody
 from rag.http.v1.responses.events import LAST, ResponseEvents, ResponseWriter, plain_events
 from rag.http.v1.responses.input import chat_messages, question_of
 from rag.http.v1.responses.objects import ResponseMetadata
+from rag.http.v1.responses.response_models import ResponseEvent, ResponseOut
+from rag.http.v1.route import V1Route
 from rag.types import Chat, JsonObject
 
 _PARAMS = {"max_tokens": "max_output_tokens", "prompt": "input", "question": "input", "filters": "tools.0.filters"}
@@ -32,6 +36,19 @@ _PARAMS = {"max_tokens": "max_output_tokens", "prompt": "input", "question": "in
 
 _NOT_OFFERED = ("compact", "input_tokens")
 """Routes of OpenAI's that are no ids of responses."""
+
+
+CREATE = Operation(
+    id="create_response",
+    tag="Language model",
+    summary="Create a response; the tool `file_search` answers from documents",
+    description="Responses are not stored, so they cannot be retrieved or continued by ID.",
+    body=ResponsesBody,
+    response=ResponseOut,
+    response_description='The response. With `"stream": true`, OpenAI\'s events; the last one holds the response.',
+    events=[EventModel(ResponseEvent)],
+    errors=[400, 404, 409, 413, 504],
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +69,7 @@ class ResponseRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/responses", self.create, methods=["POST"]),
+            V1Route("POST", "/responses", self.create, CREATE),
             Route("/responses/{rest:path}", self.not_kept, methods=["GET", "POST", "DELETE"]),
         ]
 

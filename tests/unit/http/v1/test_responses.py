@@ -232,7 +232,9 @@ async def test_what_the_tool_says_reaches_the_search(edge: EdgeService) -> None:
 
 
 async def test_a_tool_that_shall_be_left_alone_is(edge: EdgeService) -> None:
-    got = await post(edge, tools=[{**SEARCH, "filters": {"nonsense": [1]}}], tool_choice="none")
+    got = await post(
+        edge, tools=[{**SEARCH, "filters": {"type": "eq", "key": "filename", "value": 1}}], tool_choice="none"
+    )
     assert [item["type"] for item in got.json()["output"]] == ["message"]
     assert edge.retriever.prepared == []
 

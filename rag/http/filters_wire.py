@@ -1,0 +1,64 @@
+"""OpenAI's attribute filters, as requests carry them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypeAliasType
+
+from rag.retrieve.search.filters import MAX_CLAUSES, MAX_DEPTH, MAX_LIST_VALUES, MAX_STRING_CHARS
+from rag.types import JsonObject
+
+FilterKey = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Name of an attribute, or `filename` or `file_id`."),
+]
+_String = Annotated[str, Field(max_length=MAX_STRING_CHARS)]
+_Scalar: TypeAlias = _String | int | float | bool
+
+
+class _Filter(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class EqualityFilter(_Filter):
+    type: Literal["eq", "ne"]
+    key: FilterKey
+    value: _Scalar
+
+
+class OrderFilter(_Filter):
+    type: Literal["gt", "gte", "lt", "lte"]
+    key: FilterKey
+    value: _String | int | float
+
+
+class MembershipFilter(_Filter):
+    type: Literal["in", "nin"]
+    key: FilterKey
+    value: list[_Scalar] = Field(min_length=1, max_length=MAX_LIST_VALUES)
+
+
+class CompoundFilter(_Filter):
+    type: Literal["and", "or"]
+    filters: list[Filter] = Field(min_length=1, max_length=MAX_CLAUSES - 1)
+
+
+Filter = TypeAliasType(
+    "Filter",
+    Annotated[
+        EqualityFilter | OrderFilter | MembershipFilter | CompoundFilter,
+        Field(
+            discriminator="type",
+            description="A comparison of a document attribute, or a combination of filters. At most "
+            f"{MAX_DEPTH} levels and {MAX_CLAUSES} filters. A document without the attribute never matches.",
+            json_schema_extra={"example": {"type": "eq", "key": "topic", "value": "guide"}},
+        ),
+    ],
+)
+
+
+def filter_to_json(filters: Filter | None) -> JsonObject | None:
+    """The filter as the JSON object that it was parsed from."""
+    return None if filters is None else filters.model_dump()

@@ -1,0 +1,61 @@
+"""Data of the events that `/ask` and `/generate` stream."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from rag.http.wire import HitOut
+
+
+class Source(HitOut):
+    index: int = Field(ge=1, description="The source's number in the prompt. Citations in the answer refer to it.")
+
+
+class SourcesEvent(BaseModel):
+    sources: list[Source]
+
+
+class TokenEvent(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    text: str
+    index: int | None = Field(None, description="With `n`: the number of the text.")
+    logprobs: list[dict[str, JsonValue]] | None = None
+
+
+class UsageOut(BaseModel):
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = Field(description="Prompt tokens that were in the engine's prefix cache.")
+
+
+class CitationOut(BaseModel):
+    index: int = Field(description="Number of the cited source.")
+    file_id: str
+    start: int = Field(description="Character offset of the citation mark in the answer.")
+    end: int
+    score: float | None = Field(None, description="With citations verified: how well the source supports the sentence.")
+    weak: bool | None = Field(None, description="With citations verified: whether the support is weak.")
+
+
+class AnswerDone(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    finish_reason: str
+    citations: list[CitationOut]
+    citations_removed: int = Field(0, description="Citation marks that named no source and were removed.")
+    weakly_supported: int | None = Field(None, description="With citations verified: sentences with weak support.")
+    timings_ms: dict[str, float]
+    note: str | None = Field(None, description="A step of query planning that was skipped, and why.")
+
+
+class TextDone(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    finish_reason: str
+
+
+class ErrorEvent(BaseModel):
+    code: str
+    message: str
+    retryable: bool

@@ -1,0 +1,87 @@
+"""The OpenAPI document of all public routes, which Swagger UI at `/` shows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from fastapi.openapi.utils import get_openapi
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import rag
+from rag.http import probes
+from rag.http.native import public_routes
+from rag.http.openapi.error_responses import error_components
+from rag.http.openapi.route import OpenApiRoute
+from rag.http.v1.documents_app import document_routes
+from rag.http.v1.edge_app import edge_routes
+from rag.types import JsonObject
+
+PATH = "/docs.json"
+_DESCRIPTION = """Answers questions from your documents, with sources.
+
+The routes below `/v1` are those of OpenAI's API. Every response has `X-Request-ID`: the ID that the client sent, or a
+new one. A method that a path does not support gets a 405, and `Allow` names the methods that it does support."""
+
+
+class PublishedApi:
+    """Middleware that answers `/docs.json` with the document.
+
+    BentoML's own document at this path covers only BentoML's APIs, with BentoML's errors. BentoML's clients do not need
+    it: they read `/schema.json`, which stays as it is.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] in ("GET", "HEAD"):
+            app = Response(await asyncio.to_thread(published), media_type="application/json")
+        await app(scope, receive, send)
+
+
+@cache
+def published() -> bytes:
+    """The document as JSON. Generated once, which takes about a second."""
+    return json.dumps(document(), separators=(",", ":")).encode()
+
+
+def document() -> JsonObject:
+    """One document of the native routes, the `/v1` routes of both applications, and the probes."""
+    routes = public_operations()
+    described: JsonObject = get_openapi(
+        title="RAG",
+        version=rag.__version__,
+        description=_DESCRIPTION,
+        servers=[{"url": "."}],
+        tags=[{"name": tag} for tag in dict.fromkeys(route.operation.tag for route in routes)],
+        routes=[route.documented() for route in routes],
+    )
+    _remove_validation_errors(described)
+    described["components"]["responses"] = error_components()
+    return described
+
+
+def public_operations() -> Sequence[OpenApiRoute]:
+    """All documented routes. Those of `/v1` get no parts to work with: they are never called."""
+    no_parts: Any = None
+    v1 = [*edge_routes(no_parts), *document_routes(no_parts)]
+    return [
+        *public_routes.ROUTES,
+        *(route for route in v1 if isinstance(route, OpenApiRoute)),
+        *probes.ROUTES,
+    ]
+
+
+def _remove_validation_errors(described: JsonObject) -> None:
+    """FastAPI adds its own response to invalid requests, a 422. Here they get a 400."""
+    for operations in described["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+    for name in ("HTTPValidationError", "ValidationError"):
+        described["components"]["schemas"].pop(name, None)

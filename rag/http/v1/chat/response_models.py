@@ -1,0 +1,13 @@
+"""Responses of `POST /v1/chat/completions`, for the OpenAPI document: OpenAI's own, which allow further fields."""
+
+from __future__ import annotations
+
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+
+class ChatAnswer(ChatCompletion):
+    """OpenAI's chat completion. With model `rag`, messages also have `annotations` and `rag`: sources and citations."""
+
+
+class ChatChunk(ChatCompletionChunk):
+    """OpenAI's chunk. With model `rag`, the first delta has the sources in `rag`, and the last one `annotations`."""

@@ -1,0 +1,24 @@
+"""Responses of `POST /v1/completions`, for the OpenAPI document: OpenAI's own, with fewer restrictions."""
+
+from __future__ import annotations
+
+from openai.types import Completion, CompletionChoice
+from pydantic import JsonValue
+
+
+class CompletionText(CompletionChoice):
+    logprobs: dict[str, JsonValue] | None = None  # type: ignore[assignment]
+
+
+class CompletionTexts(Completion):
+    choices: list[CompletionText]  # type: ignore[assignment]
+
+
+class CompletionPart(CompletionText):
+    finish_reason: str | None  # type: ignore[assignment]
+
+
+class CompletionChunk(Completion):
+    """A part of a completion. Only the last chunk of each text has a `finish_reason`."""
+
+    choices: list[CompletionPart]  # type: ignore[assignment]

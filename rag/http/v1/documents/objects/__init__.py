@@ -1,0 +1,1 @@
+"""Response objects of the document routes: OpenAI's objects with fields of our own."""

@@ -1,0 +1,115 @@
+"""OpenAI's `vector_store.file` object, and the text that was read from the file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from openai.types.vector_stores import FileContentResponse
+from openai.types.vector_stores import VectorStoreFile as OpenAIVectorStoreFile
+from openai.types.vector_stores.vector_store_file import LastError as OpenAILastError
+from pydantic import BaseModel, Field
+
+from rag import errors
+from rag.errors import RagError
+from rag.http import chunking_wire
+from rag.http.chunking_wire import StoredChunkingStrategy
+from rag.records import DocumentRecord
+from rag.types import Change
+
+POLL_AFTER = {"openai-poll-after-ms": "500"}
+"""Header of an object in progress: OpenAI's clients ask again after this time."""
+_LAST_ERROR: dict[type[RagError], Literal["unsupported_file", "invalid_file"]] = {
+    errors.UnsupportedFile: "unsupported_file",
+    errors.NoTextFound: "invalid_file",
+    errors.EncryptedFile: "invalid_file",
+    errors.BrokenFile: "invalid_file",
+    errors.ParsingLimit: "invalid_file",
+    errors.FileTooLarge: "invalid_file",
+    errors.InvalidRequest: "invalid_file",
+}
+
+
+class LastError(OpenAILastError):
+    reason: str = Field(description="This service's own error code, which is more precise than OpenAI's `code`.")
+
+
+class VectorStoreFile(OpenAIVectorStoreFile):
+    """A document. Its ID is that of its file, as in OpenAI's API."""
+
+    attributes: dict[str, str | int | float | bool] | None
+    last_error: LastError | None
+    chunking_strategy: StoredChunkingStrategy | None = None  # type: ignore[assignment]
+    filename: str
+    change: Change | None = Field(description="In a job's list of files: what the upload did to the document.")
+    bytes: int
+    pages: int
+    chunks: int
+    chunks_done: int = Field(description="Chunks that are embedded and stored so far.")
+    media_type: str
+    title: str
+    language: str
+    version: int = Field(description="Increases with each accepted change of any document.")
+    document_id: str = Field(description="Stays the same when the file is replaced by one of the same name.")
+    searchable: bool = Field(description="Whether searches find some version of the document.")
+    content_hash: str = Field(description="SHA-256 of the file's content, in hex.")
+    origin: str = Field(description="The API that added the document, and the ID of the request.")
+
+
+class FileContent(BaseModel):
+    """The text that was read from a file, on one page."""
+
+    object: Literal["vector_store.file_content.page"]
+    data: list[FileContentResponse]
+    has_more: bool
+    next_page: str | None
+    file_id: str
+    filename: str
+    attributes: dict[str, str | int | float | bool]
+
+
+def document_object(document: DocumentRecord) -> VectorStoreFile:
+    return VectorStoreFile(
+        id=document.file_id,
+        object="vector_store.file",
+        created_at=int(document.created_at),
+        usage_bytes=document.usage_bytes,
+        vector_store_id=document.store_id,
+        status=document.status,
+        last_error=_last_error(document),
+        attributes=dict(document.attributes),
+        chunking_strategy=chunking_wire.to_wire(document.chunking),
+        filename=document.filename,
+        change=document.change,
+        bytes=document.bytes,
+        pages=document.pages,
+        chunks=document.chunks,
+        chunks_done=document.chunks_done,
+        media_type=document.media_type,
+        title=document.title,
+        language=document.language,
+        version=document.version,
+        document_id=document.document_id,
+        searchable=document.searchable,
+        content_hash=document.content_hash,
+        origin=document.origin,
+    )
+
+
+def _last_error(document: DocumentRecord) -> LastError | None:
+    """OpenAI's API has three error codes; `reason` holds ours."""
+    if document.error_code is None:
+        return None
+    code = _LAST_ERROR.get(errors.error_class(document.error_code), "server_error")
+    return LastError(code=code, message=document.error_message or "", reason=document.error_code)
+
+
+def content_object(document: DocumentRecord, text: str) -> FileContent:
+    return FileContent(
+        object="vector_store.file_content.page",
+        data=[FileContentResponse(type="text", text=text)],
+        has_more=False,
+        next_page=None,
+        file_id=document.file_id,
+        filename=document.filename,
+        attributes=dict(document.attributes),
+    )

@@ -1,0 +1,29 @@
+"""OpenAI's `file` object."""
+
+from __future__ import annotations
+
+from openai.types import FileObject
+from pydantic import Field
+
+from rag.http.v1.documents.objects.seconds import seconds
+from rag.records import FileRecord
+
+
+class File(FileObject):
+    purpose: str  # type: ignore[assignment]
+    content_hash: str = Field(description="SHA-256 of the content, in hex.")
+
+
+def file_object(file: FileRecord) -> File:
+    return File(
+        id=file.file_id,
+        object="file",
+        bytes=file.bytes,
+        created_at=int(file.created_at),
+        expires_at=seconds(file.expires_at),
+        filename=file.filename,
+        purpose=file.purpose,
+        status="processed",
+        status_details=None,
+        content_hash=file.content_hash,
+    )

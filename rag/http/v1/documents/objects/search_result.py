@@ -1,0 +1,44 @@
+"""OpenAI's page of search results."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from openai.types import VectorStoreSearchResponse
+from openai.types.vector_store_search_response import Content
+from pydantic import BaseModel, Field
+
+from rag.types import Hit
+
+
+class SearchResult(VectorStoreSearchResponse):
+    attributes: dict[str, str | int | float | bool] | None
+    chunk_id: str
+    page: int | None
+    heading: str = Field(description="Headings above the passage, outermost first.")
+    start: int = Field(description="Character offset of the passage in the document's text.")
+    end: int
+
+
+class SearchResults(BaseModel):
+    object: Literal["vector_store.search_results.page"]
+    search_query: list[str] = Field(description="The queries that were searched, including rewritten ones.")
+    data: list[SearchResult]
+    has_more: bool
+    next_page: str | None
+
+
+def result_object(hit: Hit) -> SearchResult:
+    chunk = hit.chunk
+    return SearchResult(
+        file_id=chunk.file_id,
+        filename=chunk.filename,
+        score=round(hit.score, 6),
+        attributes=dict(chunk.attributes),
+        content=[Content(type="text", text=chunk.text)],
+        chunk_id=chunk.chunk_id,
+        page=chunk.page,
+        heading=chunk.heading,
+        start=chunk.start,
+        end=chunk.end,
+    )

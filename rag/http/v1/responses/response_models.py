@@ -1,0 +1,36 @@
+"""Responses of `POST /v1/responses`, for the OpenAPI document: the part of OpenAI's that is used here."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from openai.types.responses import ResponseError, ResponseFileSearchToolCall, ResponseOutputMessage, ResponseUsage
+from openai.types.responses.response import IncompleteDetails
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+
+class ResponseOut(BaseModel):
+    """OpenAI's response. OpenAI's other fields are present, too."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    object: Literal["response"]
+    created_at: float
+    completed_at: float | None
+    status: Literal["completed", "incomplete"]
+    model: str
+    output: list[ResponseOutputMessage | ResponseFileSearchToolCall]
+    usage: ResponseUsage | None
+    error: ResponseError | None
+    incomplete_details: IncompleteDetails | None
+    rag: dict[str, JsonValue] | None = Field(None, description="Of an answer from documents: how its citations fared.")
+
+
+class ResponseEvent(BaseModel):
+    """One of OpenAI's events; `type` is the event's name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    sequence_number: int
