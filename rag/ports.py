@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from rag.types import (
     Match,
     Message,
     ModelInput,
+    PreparedPrompt,
     RerankKind,
     SparseVector,
     StreamEnd,
@@ -366,30 +368,57 @@ class Cache(Protocol):
     async def close(self) -> None: ...
 
 
-TokenStream = AsyncGenerator[TextDelta | StreamEnd, None]
-"""New text as it comes, then exactly one `StreamEnd`, also where several texts are wanted.
-
-Closing it stops the engine's work on the request.
-"""
+TokenStream: TypeAlias = AsyncIterator[TextDelta | StreamEnd]
+"""Text deltas as the model writes them, then exactly one `StreamEnd`, also for a request with several texts (`n`)."""
 
 
 class Generator(Protocol):
-    """A language model that streams."""
+    """A language model that streams the text it writes."""
 
-    async def generate(
+    def generate(
         self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
-    ) -> TokenStream:
-        """Returns as soon as the request is accepted, before the first token. The caller closes what it gets.
+    ) -> AbstractAsyncContextManager[TokenStream]:
+        """A context that holds one request to the model.
+
+        Entering it returns as soon as the model has accepted the request, before the first token. Leaving it stops the
+        model's work on the request, whether or not the stream was read to its end.
 
         Args:
-            sampling: vLLM's parameters by their own names.
-            model: Name of an adapter that is loaded; empty: the language model as it is.
+            sampling: vLLM's sampling parameters by their own names.
+            model: Name of a loaded LoRA adapter; empty for the language model itself.
 
         Raises:
-            InvalidRequest: a parameter the engine refuses, or an empty prompt.
-            ModelNotFound: there is no such adapter.
-            ContextLengthExceeded: prompt and `max_tokens` do not fit.
-            DependencyUnavailable: the engine is dead; in mid-stream the iteration raises it.
+            InvalidRequest: on entering, if the prompt is empty or the engine rejects a parameter.
+            ModelNotFound: on entering, if there is no such adapter.
+            ContextLengthExceeded: on entering, if prompt and `max_tokens` together exceed the context length.
+            DependencyUnavailable: if the engine is dead; the stream raises it if the engine dies while writing.
+        """
+        ...
+
+
+class PromptPreparer(Protocol):
+    """Turns a question into a prompt: searches the documents and fits the best passages into the context."""
+
+    async def prepare(self, request: Mapping[str, Any]) -> PreparedPrompt:
+        """The prompt of an answer.
+
+        Args:
+            request: The fields of `rag.http.wire.PrepareRequest`.
+
+        Raises:
+            RagError: whatever the Retriever refuses the request with.
+        """
+        ...
+
+
+class ServiceFacts(Protocol):
+    """Which services are ready, and what they report about themselves."""
+
+    def require(self, name: str) -> Mapping[str, Any]:
+        """What a service reports, as of the last readiness check. The `LLM` reports `context_tokens`.
+
+        Raises:
+            RagError: the service is not ready; says why.
         """
         ...
 

@@ -197,6 +197,22 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class PreparedPrompt:
+    """What the Retriever made of a question."""
+
+    prompt: Prompt
+    """Without sources if nothing relevant was found."""
+    timings_ms: Mapping[str, float]
+    """Of each step of the retrieval."""
+    note: str = ""
+    """What could not be done as requested, and why."""
+    cache_key: str = ""
+    """A key of everything that the prompt depends on; empty if answers must not be cached."""
+    queries: tuple[str, ...] = ()
+    """The queries that were searched."""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     prompt_tokens: int
     completion_tokens: int

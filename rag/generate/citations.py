@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Citing: TypeAlias = Literal["check", "verify", "off"]
-"""What is done with the marks of an answer: checked against the sources; scored against their texts, too; nothing."""
+CitationMode: TypeAlias = Literal["check", "verify", "off"]
+"""`check`: citations of sources that do not exist are removed. `verify`: as `check`, and each cited sentence is scored
+against the text of its source. `off`: the text is left as the model wrote it."""
 
 
 @dataclass(frozen=True, slots=True)

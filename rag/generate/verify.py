@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from rag.errors import RagError
 from rag.generate.citations import Citation
 from rag.generate.cited_sentences import cited_sentences
-from rag.generate.text_assembler import CompletedText
+from rag.generate.events import CompletedText
 from rag.types import Hit
 
 SentenceAndSource = tuple[str, str]

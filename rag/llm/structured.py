@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -74,11 +73,10 @@ async def complete(
     written: list[str] = []
     try:
         async with asyncio.timeout(timeout_s):
-            pieces = await generator.generate(prompt, form.parameters(), f"form-{uuid.uuid4().hex}")
-            async with contextlib.aclosing(pieces):
-                async for piece in pieces:
-                    if isinstance(piece, TextDelta):
-                        written.append(piece.text)
+            async with generator.generate(prompt, form.parameters(), f"form-{uuid.uuid4().hex}") as stream:
+                async for delta in stream:
+                    if isinstance(delta, TextDelta):
+                        written.append(delta.text)
     except TimeoutError:
         return StructuredOutput("".join(written), in_time=False)
     return StructuredOutput("".join(written))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 from rag.ports import TokenStream
@@ -14,13 +15,15 @@ class EndingGenerator:
         self.finish_reason = finish_reason
         self.requests = 0
 
+    @contextlib.asynccontextmanager
     async def generate(
         self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
-    ) -> TokenStream:
+    ) -> AsyncIterator[TokenStream]:
         self.requests += 1
-        return self._pieces()
+        async with contextlib.aclosing(self._deltas()) as deltas:
+            yield deltas
 
-    async def _pieces(self) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+    async def _deltas(self) -> AsyncGenerator[TextDelta | StreamEnd, None]:
         yield TextDelta("half")
         if self.finish_reason is not None:
             yield StreamEnd(self.finish_reason, Usage(1, 1))

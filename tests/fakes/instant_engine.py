@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +31,18 @@ class InstantEngine:
     def facts(self) -> Mapping[str, Any]:
         return {"model": "instant", "context_tokens": 8192, "running": 0}
 
+    @contextlib.asynccontextmanager
     async def generate(
         self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
-    ) -> TokenStream:
-        if isinstance(prompt, Chat):
-            return self._words(0)
-        if self._record is not None and not isinstance(prompt, str):
+    ) -> AsyncIterator[TokenStream]:
+        if self._record is not None and not isinstance(prompt, str | Chat):
             with self._record.open("a") as file:
                 file.write(json.dumps(list(prompt)) + "\n")
-        return self._words(len(prompt))
+        prompt_tokens = 0 if isinstance(prompt, Chat) else len(prompt)
+        async with contextlib.aclosing(self._words(prompt_tokens)) as words:
+            yield words
 
-    async def _words(self, prompt_tokens: int) -> TokenStream:
+    async def _words(self, prompt_tokens: int) -> AsyncGenerator[TextDelta | StreamEnd, None]:
         for number in range(self.TOKENS):
             yield TextDelta(f"w{number} ")
         yield StreamEnd("length", Usage(prompt_tokens, self.TOKENS, 0))

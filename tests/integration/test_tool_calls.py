@@ -24,22 +24,21 @@ import asyncio, dataclasses, json, sys
 from transformers import AutoTokenizer
 from rag.adapters.vllm.tools import ToolCalls
 from rag.errors import RagError
-from rag.types import Chat, Finished, TextPiece, Usage
+from rag.types import Chat, StreamEnd, TextDelta, Usage
 
 tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
 texts, tool = json.loads(sys.argv[2])
 
 async def written(text):
-    yield TextPiece("")
     for start in range(0, len(text), 7):
-        yield TextPiece(text[start:start + 7])
-    yield Finished("stop", Usage(1, 2))
+        yield TextDelta(text[start:start + 7])
+    yield StreamEnd("stop", Usage(1, 2))
 
 async def read(text):
     calls = ToolCalls("hermes", tokenizer, Chat((), (tool,), {}, True))
-    pieces = [piece async for piece in calls.told_apart(written(text))]
-    assert pieces[0] == TextPiece("") and pieces[-1] == Finished("stop", Usage(1, 2))
-    return [dataclasses.asdict(piece) for piece in pieces[1:-1]]
+    *deltas, end = [delta async for delta in calls.parse(written(text))]
+    assert end == StreamEnd("stop", Usage(1, 2))
+    return [dataclasses.asdict(delta) for delta in deltas]
 
 def refusal(parser, tools):
     try:

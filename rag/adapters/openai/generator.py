@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import secrets
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,17 +19,17 @@ from rag.adapters.openai.sampling import OPENAI_NAMES, openai_fields
 from rag.adapters.openai.stream import CompletionReader
 from rag.config import LLMSettings
 from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
-from rag.llm.greedy_copies import copied, copies_wanted
+from rag.llm.greedy_copies import copies_wanted, repeat_text
 from rag.ports import TokenStream
-from rag.types import Chat, JsonObject, ModelInput, TextDelta
+from rag.types import Chat, JsonObject, ModelInput, StreamEnd, TextDelta
 
 _CONTEXT_TOKENS = 8192
-"""Of a server that does not say."""
-_LEAST_TOKENS = 16
-"""Asked for where an estimate leaves no room; the server knows better."""
-_HEAD_S = 0.25
-"""Waited for the first object of a stream: vLLM's server opens streams before it checks some parameters, and sends
-its refusal in them."""
+"""Assumed if the server does not report its context length."""
+_MIN_MAX_TOKENS = 16
+"""Sent as `max_tokens` if the estimated prompt leaves no room; the server counts exactly and decides."""
+_FIRST_CHUNK_S = 0.25
+"""How long to wait for the first object of a stream: vLLM's server opens streams before it validates some parameters,
+and sends its refusal inside the stream."""
 
 
 class OpenAiGenerator:
@@ -79,21 +79,30 @@ class OpenAiGenerator:
             "adapters": sorted(served.adapters),
         }
 
+    @contextlib.asynccontextmanager
     async def generate(
         self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
-    ) -> TokenStream:
-        """See `rag.ports.Generator`. Whether a server takes token ids, only its answer tells."""
+    ) -> AsyncIterator[TokenStream]:
+        """See `rag.ports.Generator`. Whether a server accepts token ids is known only from its response."""
         request = self._request(prompt, sampling, await self._served(model), model)
         reader = CompletionReader(
             request.body.get("n", 1),
             sampling.get("logprobs") or 0,
             lambda: self._prompt_tokens(prompt),
         )
-        pieces = self._pieces(request, reader, f"{request_id}-{secrets.token_hex(4)}")
-        if request.copies > 1:
-            pieces = copied(pieces, request.copies)
-        await anext(pieces)
-        return pieces
+        self._running += 1
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                with self._errors.translated(request):
+                    http_stream = await self._open(request, f"{request_id}-{secrets.token_hex(4)}")
+                    chunks = await stack.enter_async_context(_accepted(http_stream))
+                deltas = self._deltas(request, reader.deltas(chunks))
+                stream = await stack.enter_async_context(contextlib.aclosing(deltas))
+                if request.copies > 1:
+                    stream = await stack.enter_async_context(contextlib.aclosing(repeat_text(stream, request.copies)))
+                yield stream
+        finally:
+            self._running -= 1
 
     async def _served(self, adapter: str) -> ServedThere:
         served = self._models.served()
@@ -143,7 +152,7 @@ class OpenAiGenerator:
         room = wanted if context_tokens is None else context_tokens - self._prompt_tokens(prompt)
         if room >= wanted:
             return wanted
-        return None if isinstance(prompt, Chat) else max(_LEAST_TOKENS, room)
+        return None if isinstance(prompt, Chat) else max(_MIN_MAX_TOKENS, room)
 
     def _context_tokens(self, served: ServedThere) -> int | None:
         return self._settings.context_tokens or served.context_tokens
@@ -154,21 +163,14 @@ class OpenAiGenerator:
             return self._count(json.dumps([*prompt.messages, *prompt.tools], ensure_ascii=False))
         return self._count(prompt) if isinstance(prompt, str) else len(prompt)
 
-    async def _pieces(self, request: OpenAiRequest, reader: CompletionReader, request_id: str) -> TokenStream:
-        """What the server writes. Its first item only says that the request was accepted: closing this closes the
-        connection, which stops the server."""
-        self._running += 1
-        try:
-            with self._errors.translated(request):
-                stream = await self._open(request, request_id)
-                async with contextlib.aclosing(_begun(stream)) as events:
-                    await anext(events)
-                    yield TextDelta("")
-                    async with contextlib.aclosing(reader.pieces(events)) as pieces:
-                        async for piece in pieces:
-                            yield piece
-        finally:
-            self._running -= 1
+    async def _deltas(
+        self, request: OpenAiRequest, deltas: AsyncGenerator[TextDelta | StreamEnd, None]
+    ) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+        """`deltas`, with the errors of reading them translated."""
+        with self._errors.translated(request):
+            async with contextlib.aclosing(deltas):
+                async for delta in deltas:
+                    yield delta
 
     async def _open(self, request: OpenAiRequest, request_id: str) -> AsyncStream[object]:
         while True:
@@ -222,22 +224,29 @@ def _prompt_fields(prompt: ModelInput) -> JsonObject:
     return fields
 
 
-async def _begun(stream: AsyncStream[object]) -> AsyncGenerator[object, None]:
-    """The stream's objects. Its first item, None, comes when it has begun well, or takes its time; closing it closes
-    the connection, whatever is awaited."""
+@contextlib.asynccontextmanager
+async def _accepted(stream: AsyncStream[object]) -> AsyncIterator[AsyncIterator[object]]:
+    """The stream's objects, once the first has arrived or `_FIRST_CHUNK_S` have passed.
+
+    Leaving the context closes the connection, which stops the server's work.
+    """
     first = asyncio.ensure_future(anext(stream, None))
     try:
-        await asyncio.wait({first}, timeout=_HEAD_S)
+        await asyncio.wait({first}, timeout=_FIRST_CHUNK_S)
         if first.done():
             first.result()
-        yield None
-        if (event := await first) is not None:
-            yield event
-            async for event in stream:
-                yield event
+        async with contextlib.aclosing(_chunks(first, stream)) as chunks:
+            yield chunks
     finally:
         first.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await first
         with contextlib.suppress(Exception):
             await stream.close()
+
+
+async def _chunks(first: asyncio.Future[object | None], rest: AsyncStream[object]) -> AsyncGenerator[object, None]:
+    if (chunk := await first) is not None:
+        yield chunk
+        async for chunk in rest:
+            yield chunk

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
 from openai import APIError
@@ -92,43 +92,43 @@ class CompletionReader:
         self._prompt_tokens = prompt_tokens
         self._ends: dict[int, TextEnd] = {}
         self._usage: _Usage | None = None
-        self._written = 0
+        self._tokens = 0
 
-    async def pieces(self, events: AsyncGenerator[object, None]) -> AsyncGenerator[TextDelta | StreamEnd, None]:
-        """The text in a stream's objects, and its end.
+    async def deltas(self, chunks: AsyncIterator[object]) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+        """The text in a stream's objects, then its end.
 
         Raises:
             DependencyUnavailable: the stream ended before each text had.
-            ValueError: an object is no chunk.
+            ValueError: an object is not a completion chunk.
         """
-        while (event := await self._next(events)) is not None:
-            chunk = _Chunk.model_validate(event)
+        while (data := await self._next(chunks)) is not None:
+            chunk = _Chunk.model_validate(data)
             self._usage = chunk.usage or self._usage
             for choice in chunk.choices or ():
-                piece = self._piece(choice)
-                if piece.text or piece.logprobs or piece.tool_calls:
-                    self._written += len(piece.logprobs) or 1
-                    yield piece
+                delta = self._delta(choice)
+                if delta.text or delta.logprobs or delta.tool_calls:
+                    self._tokens += len(delta.logprobs) or 1
+                    yield delta
                 self._end(choice)
-        if not self._is_whole:
+        if not self._is_complete:
             raise DependencyUnavailable("the connection to the language model's server was lost in mid-answer")
-        yield self._finished()
+        yield self._stream_end()
 
     @property
-    def _is_whole(self) -> bool:
+    def _is_complete(self) -> bool:
         return len(self._ends) >= self._texts
 
-    async def _next(self, events: AsyncGenerator[object, None]) -> object | None:
+    async def _next(self, chunks: AsyncIterator[object]) -> object | None:
         """None at the end, be it a broken one, if nothing but usage is missing."""
         try:
-            async with asyncio.timeout(_TAIL_S if self._is_whole else None):
-                return await anext(events, None)
+            async with asyncio.timeout(_TAIL_S if self._is_complete else None):
+                return await anext(chunks, None)
         except (APIError, TimeoutError):
-            if self._is_whole:
+            if self._is_complete:
                 return None
             raise
 
-    def _piece(self, choice: _Choice) -> TextDelta:
+    def _delta(self, choice: _Choice) -> TextDelta:
         delta = choice.delta or _Delta()
         text = choice.text or delta.content or delta.refusal or ""
         return TextDelta(text, choice.index, self._logprobs(choice.logprobs), _calls(delta.tool_calls or ()))
@@ -141,14 +141,14 @@ class CompletionReader:
         # What else servers say here, such as tool_calls or eos_token, means that the model ended by itself.
         self._ends[choice.index] = TextEnd(reason if reason in _ENDS else "stop", choice.stop_reason)
 
-    def _finished(self) -> StreamEnd:
+    def _stream_end(self) -> StreamEnd:
         ends = tuple(self._ends[index] for index in sorted(self._ends))
         plain = len(ends) == 1 and ends[0].stop_reason is None
-        return StreamEnd(ends[0].finish_reason, self._told_usage(), ends=() if plain else ends)
+        return StreamEnd(ends[0].finish_reason, self._final_usage(), ends=() if plain else ends)
 
-    def _told_usage(self) -> Usage:
+    def _final_usage(self) -> Usage:
         if (usage := self._usage) is None:
-            return Usage(self._prompt_tokens(), self._written)
+            return Usage(self._prompt_tokens(), self._tokens)
         details = usage.prompt_tokens_details or _CachedTokens()
         return Usage(usage.prompt_tokens, usage.completion_tokens, details.cached_tokens or 0)
 

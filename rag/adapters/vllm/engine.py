@@ -7,21 +7,21 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rag.adapters.vllm.args import served_names
 from rag.adapters.vllm.errors import ENGINE_DIED
 from rag.adapters.vllm.lora import VllmAdapters
-from rag.adapters.vllm.output import pieces_of
+from rag.adapters.vllm.output import token_stream
 from rag.adapters.vllm.prompt import EnginePrompts
 from rag.adapters.vllm.sampling import Sampling, sampling_of
 from rag.adapters.vllm.start import build_engine, kill_children
 from rag.adapters.vllm.tools import ToolCalls
 from rag.config import LLMSettings
 from rag.errors import ContextLengthExceeded, DependencyUnavailable, InvalidRequest, SetupError, Starting
-from rag.llm.greedy_copies import copied
+from rag.llm.greedy_copies import repeat_text
 from rag.ports import TokenStream
 from rag.types import Chat, ModelInput
 
@@ -89,10 +89,13 @@ class VllmEngine:
             "adapters": self.adapters.names,
         }
 
+    @contextlib.asynccontextmanager
     async def generate(
         self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
-    ) -> TokenStream:
+    ) -> AsyncIterator[TokenStream]:
         """See `rag.ports.Generator`."""
+        from vllm.inputs import tokens_input
+
         engine, prompts = self._ready()
         adapter = None if model in ("", *self._names) else self.adapters.find(model)
         if adapter is not None and sampling.get("prompt_logprobs") is not None:
@@ -105,25 +108,17 @@ class VllmEngine:
         token_ids = await prompts.token_ids(prompt)
         chosen = self._sampling(engine, token_ids, sampling)
         await engine.get_supported_tasks()  # asked once, then known: vLLM's check below is one step
-        pieces = self._written(engine, token_ids, chosen, request_id, adapter)
-        if chosen.copies > 1:
-            pieces = copied(pieces, chosen.copies)
-        if calls is not None:
-            pieces = calls.told_apart(pieces)
-        await anext(pieces)
-        return pieces
-
-    async def _written(
-        self, engine: AsyncLLM, token_ids: list[int], chosen: Sampling, request_id: str, adapter: Any
-    ) -> TokenStream:
-        from vllm.inputs import tokens_input
-
-        async with self.adapters.used(adapter) if adapter else contextlib.nullcontext():
-            lora = adapter.request() if adapter else None
+        async with contextlib.AsyncExitStack() as stack:
+            if adapter is not None:
+                await stack.enter_async_context(self.adapters.used(adapter))
+            lora = None if adapter is None else adapter.request()
             outputs = engine.generate(tokens_input(token_ids), chosen.params, request_id, lora_request=lora)
-            async with contextlib.aclosing(pieces_of(outputs, len(token_ids), chosen.params)) as pieces:
-                async for piece in pieces:
-                    yield piece
+            stream = await stack.enter_async_context(token_stream(outputs, len(token_ids), chosen.params))
+            if chosen.copies > 1:
+                stream = await stack.enter_async_context(contextlib.aclosing(repeat_text(stream, chosen.copies)))
+            if calls is not None:
+                stream = await stack.enter_async_context(contextlib.aclosing(calls.parse(stream)))
+            yield stream
 
     def _sampling(self, engine: AsyncLLM, token_ids: Sequence[int], sampling: Mapping[str, Any]) -> Sampling:
         limit, vocabulary = engine.model_config.max_model_len, engine.model_config.get_vocab_size()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rag.adapters.vllm.errors import translated
@@ -21,29 +21,29 @@ _IMPOSSIBLE = -9999.0
 """In place of minus infinity, which JSON does not have."""
 
 
-async def pieces_of(
+@contextlib.asynccontextmanager
+async def token_stream(
     outputs: AsyncGenerator[RequestOutput, None], prompt_tokens: int, params: SamplingParams
-) -> TokenStream:
-    """The text of an engine's outputs. Its first item only says that the engine has accepted the request.
+) -> AsyncIterator[TokenStream]:
+    """A request to the engine, as the stream of its text. Leaving the context aborts the request.
 
-    vLLM checks a request in the first step of its generator and then waits for tokens: a refusal shows at
-    once, and closing this generator aborts the request, whether or not a token has come.
+    vLLM validates a request in the first step of its generator and then waits for tokens. So one turn of the event
+    loop is enough to know that the request was accepted, long before its first token.
 
-    A structure is compiled by the engine's own process, later: only the first token says that it could be.
+    A structured output is compiled later, in the engine's process: only the first token says that it compiled, so
+    entering waits for that.
     """
-    reader = _Reader(prompt_tokens, params)
+    param = None if params.structured_outputs is None else PARAM
     first = asyncio.ensure_future(anext(outputs))
     try:
-        with translated(None if params.structured_outputs is None else PARAM):
+        with translated(param):
             await asyncio.sleep(0)
             if params.structured_outputs is not None:
                 _check_compiled(await first)
             elif first.done():
                 first.result()
-            yield TextDelta("")
-            async for output in _chained(first, outputs):
-                for piece in reader.read(output):
-                    yield piece
+        async with contextlib.aclosing(_deltas(first, outputs, _Reader(prompt_tokens, params), param)) as deltas:
+            yield deltas
     finally:
         first.cancel()
         with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration, Exception):
@@ -51,17 +51,23 @@ async def pieces_of(
         await outputs.aclose()
 
 
+async def _deltas(
+    first: asyncio.Future[RequestOutput],
+    outputs: AsyncGenerator[RequestOutput, None],
+    reader: _Reader,
+    param: str | None,
+) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+    with translated(param):
+        for delta in reader.read(await first):
+            yield delta
+        async for output in outputs:
+            for delta in reader.read(output):
+                yield delta
+
+
 def _check_compiled(first: RequestOutput) -> None:
     if any(text.finish_reason == "error" for text in first.outputs):
         raise InvalidRequest(f"{PARAM}: no text can follow this", param=PARAM)
-
-
-async def _chained(
-    first: asyncio.Future[RequestOutput], rest: AsyncGenerator[RequestOutput, None]
-) -> AsyncGenerator[RequestOutput, None]:
-    yield await first
-    async for output in rest:
-        yield output
 
 
 class _Reader:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from rag.errors import InvalidRequest, SetupError
@@ -56,24 +55,22 @@ class ToolCalls:
         """The parser's marks are special tokens of many models, and would be left out of the text."""
         return {"skip_special_tokens": self._request.skip_special_tokens, **chosen}
 
-    async def told_apart(self, pieces: TokenStream) -> TokenStream:
-        """Text and calls. Its first item is that of `pieces`.
+    async def parse(self, stream: TokenStream) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+        """The stream with the tool calls separated from the text.
 
         Text is held back until it is whole: what parsers say of parts of a text differs from what they say of the
         whole, and streamed and plain answers shall be the same.
         """
         texts: dict[int, str] = {}
         logprobs: dict[int, tuple[TokenLogprob, ...]] = {}
-        async with contextlib.aclosing(pieces):
-            yield await anext(pieces)
-            async for piece in pieces:
-                if isinstance(piece, StreamEnd):
-                    for index in sorted(texts):
-                        yield self._read(texts[index], index, logprobs[index])
-                    yield piece
-                else:
-                    texts[piece.index] = texts.get(piece.index, "") + piece.text
-                    logprobs[piece.index] = (*logprobs.get(piece.index, ()), *piece.logprobs)
+        async for delta in stream:
+            if isinstance(delta, StreamEnd):
+                for index in sorted(texts):
+                    yield self._read(texts[index], index, logprobs[index])
+                yield delta
+            else:
+                texts[delta.index] = texts.get(delta.index, "") + delta.text
+                logprobs[delta.index] = (*logprobs.get(delta.index, ()), *delta.logprobs)
 
     def _read(self, text: str, index: int, logprobs: tuple[TokenLogprob, ...]) -> TextDelta:
         found = self._parser.extract_tool_calls(text, request=self._request)

@@ -5,25 +5,26 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from rag.errors import DependencyUnavailable, Starting
-from rag.generate.pipeline import PreparedAnswer
 from rag.http.clients.service_client import ServiceClient
 from rag.http.error_table import error_from_event
 from rag.http.hits import hit_from_wire
 from rag.http.streaming.sse import EventParser
-from rag.http.streaming.text_stream import finished_from_wire, piece_from_wire
+from rag.http.streaming.text_stream import delta_from_wire, stream_end_from_wire
 from rag.ports import TokenStream, Vectors
 from rag.types import (
     Chat,
     JsonObject,
     Message,
     ModelInput,
+    PreparedPrompt,
     Prompt,
+    StreamEnd,
     TextDelta,
     TextKind,
     TokenCounts,
@@ -114,21 +115,20 @@ class RemoteEmbedders:
         return self._others[model]
 
 
-class RemotePreparer:
-    """The Retriever service, as the maker of prompts."""
+class RemotePromptPreparer:
+    """The Retriever service as a `rag.ports.PromptPreparer`."""
 
     def __init__(self, client: ServiceClient, timeout_s: float) -> None:
         self._client = client
         self._timeout_s = timeout_s
 
-    async def prepare(self, request: Mapping[str, Any]) -> PreparedAnswer:
-        """What a `PrepareRequest` asks for; without sources when nothing relevant was found."""
+    async def prepare(self, request: Mapping[str, Any]) -> PreparedPrompt:
+        """See `rag.ports.PromptPreparer`."""
         answer = await self._client.call("/prepare", request, timeout_s=self._timeout_s)
         sources = tuple(hit_from_wire(hit) for hit in answer["sources"])
         messages = tuple(Message(**turn) for turn in answer.get("messages", ()))
         prompt = Prompt(tuple(answer["token_ids"]), sources, messages)
-        queries = tuple(answer["queries"])
-        return PreparedAnswer(prompt, answer["timings_ms"], answer["note"], answer["key"], queries=queries)
+        return PreparedPrompt(prompt, answer["timings_ms"], answer["note"], answer["key"], tuple(answer["queries"]))
 
 
 class RemoteGenerator:
@@ -137,42 +137,48 @@ class RemoteGenerator:
     def __init__(self, client: ServiceClient) -> None:
         self._client = client
 
+    @contextlib.asynccontextmanager
     async def generate(
         self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
-    ) -> TokenStream:
-        """See `rag.ports.Generator`; the id travels in the header of the request in work."""
-        chosen = {"model": model} if model else {}
-        pieces = _pieces(await self._client.stream("/generate", {**_given(prompt), **chosen, **sampling}))
-        await anext(pieces)
-        return pieces
+    ) -> AsyncIterator[TokenStream]:
+        """See `rag.ports.Generator`. The request id sent is the one of the current HTTP request.
+
+        The response headers arrive once the LLM service has accepted the request.
+        """
+        adapter = {"model": model} if model else {}
+        async with (
+            self._client.stream("/generate", {**_prompt_to_wire(prompt), **adapter, **sampling}) as chunks,
+            contextlib.aclosing(_deltas(chunks)) as deltas,
+        ):
+            yield deltas
 
 
-def _given(prompt: ModelInput) -> JsonObject:
+def _prompt_to_wire(prompt: ModelInput) -> JsonObject:
     if isinstance(prompt, Chat):
-        parts: JsonObject = {
+        options: JsonObject = {
             "tools": list(prompt.tools),
             "template_values": dict(prompt.template_values),
             "calls_tools": prompt.calls_tools,
         }
-        return {"chat": {"messages": list(prompt.messages), **{name: part for name, part in parts.items() if part}}}
+        return {
+            "chat": {"messages": list(prompt.messages), **{name: value for name, value in options.items() if value}}
+        }
     return {"prompt": prompt} if isinstance(prompt, str) else {"tokens": list(prompt)}
 
 
-async def _pieces(stream: AsyncGenerator[bytes, None]) -> TokenStream:
-    """The text in a stream of events. Its first item only says that it has begun: closing this closes `stream`."""
+async def _deltas(chunks: AsyncIterator[bytes]) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+    """The text in a stream of server-sent events. Raises what an `error` event says."""
     parser, usage = EventParser(), Usage(0, 0)
-    async with contextlib.aclosing(stream):
-        yield TextDelta("")
-        async for piece in stream:
-            for name, text in parser.feed(piece):
-                data = json.loads(text)
-                if name == "token":
-                    yield piece_from_wire(data)
-                elif name == "usage":
-                    usage = Usage(**data)
-                elif name == "error":
-                    raise error_from_event(data)
-                elif name == "done":
-                    yield finished_from_wire(data, usage)
-                    return
+    async for chunk in chunks:
+        for name, text in parser.feed(chunk):
+            data = json.loads(text)
+            if name == "token":
+                yield delta_from_wire(data)
+            elif name == "usage":
+                usage = Usage(**data)
+            elif name == "error":
+                raise error_from_event(data)
+            elif name == "done":
+                yield stream_end_from_wire(data, usage)
+                return
     raise DependencyUnavailable("the connection to the language model was lost in mid-answer")

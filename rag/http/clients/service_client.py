@@ -10,7 +10,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -73,20 +73,25 @@ class ServiceClient:
         async with self._post(path, timeout_s=timeout_s, json=body) as response:
             return await response.json()
 
-    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
-        """The bytes of a POST's answer as they come, without a deadline; returns once the answer has begun.
+    @contextlib.asynccontextmanager
+    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The response body of a POST, as its bytes arrive, without a deadline.
 
-        Raises as `call`, the iteration too. The caller closes what it gets.
+        Entering returns when the response headers have arrived and raises as `call` does, as do the bytes when read.
+        Leaving closes the connection if the body was not read to its end.
         """
-        pieces = self._pieces(path, body)
-        await anext(pieces)
-        return pieces
+        async with contextlib.AsyncExitStack() as stack:
+            # Errors of whoever reads the stream are raised at the `yield`; they must not be translated as the other
+            # side's.
+            with self._errors_translated(None):
+                response = await stack.enter_async_context(self._send("POST", path, timeout_s=None, json=body))
+                await self._check_status(response)
+            yield await stack.enter_async_context(contextlib.aclosing(self._chunks(response)))
 
-    async def _pieces(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
-        async with self._post(path, timeout_s=None, json=body) as response:
-            yield b""
-            async for piece in response.content.iter_any():
-                yield piece
+    async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+        with self._errors_translated(None):
+            async for chunk in response.content.iter_any():
+                yield chunk
 
     @contextlib.asynccontextmanager
     async def forward(
@@ -143,14 +148,34 @@ class ServiceClient:
         any_status: bool = False,
         **options: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        with self._errors_translated(timeout_s):
+            async with self._send(method, path, timeout_s=timeout_s, headers=headers, **options) as response:
+                if not any_status:
+                    await self._check_status(response)
+                yield response
+
+    def _send(
+        self,
+        method: str,
+        path: str | URL,
+        *,
+        timeout_s: float | None,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_S)
         own = {HEADER: current_request_id.get()} if current_request_id.get() else {}
         options |= {"timeout": timeout, "headers": {**(headers or {}), **own}}
+        return self._open().request(method, path, **options)
+
+    async def _check_status(self, response: aiohttp.ClientResponse) -> None:
+        if response.status >= 400:
+            raise await _error_of(response, self.name)
+
+    @contextlib.contextmanager
+    def _errors_translated(self, timeout_s: float | None) -> Iterator[None]:
         try:
-            async with self._open().request(method, path, **options) as response:
-                if response.status >= 400 and not any_status:
-                    raise await _error_of(response, self.name)
-                yield response
+            yield
         except TimeoutError:
             raise DeadlineExceeded(f"{self.name} did not answer within {timeout_s or _CONNECT_S:g} s") from None
         except aiohttp.ClientError as error:

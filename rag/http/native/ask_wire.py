@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from rag.errors import EmptyQuestion, InvalidRequest
-from rag.generate.citations import Citing
+from rag.generate.citations import CitationMode
 from rag.http.retrieval_settings import RetrievalSettings
 from rag.http.sampling_fields import StructuredOutputs
 from rag.http.wire import HistoryTurn, Stop, WireModel, structured_outputs
@@ -31,7 +31,7 @@ class AskRequest(WireModel):
     model: str | None = Field(
         None, min_length=1, max_length=512, description="A model that is served, such as a LoRA adapter; unset: rag."
     )
-    citations: Citing | None = Field(
+    citations: CitationMode | None = Field(
         None,
         description="check: marks that point nowhere are removed; verify: cited sentences are scored, too; off: the "
         "text as it is. Unset: as the service is set.",

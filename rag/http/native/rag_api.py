@@ -8,10 +8,10 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from rag.generate.answer_cache import CachingGenerator
-from rag.generate.citations import Citing
+from rag.generate.citations import CitationMode
+from rag.generate.pipeline import AnswerPipeline, AnswerRequest
 from rag.generate.verify import VERIFY_TIMEOUT_S, Verifier
-from rag.http.answering import AnswerRequest, AnswerService
-from rag.http.clients.remote import RemoteGenerator, RemotePreparer
+from rag.http.clients.remote import RemoteGenerator, RemotePromptPreparer
 from rag.http.clients.served_models import ServedModels
 from rag.http.clients.service_proxy import ServiceProxy
 from rag.http.clients.upstream_services import UpstreamServices
@@ -21,9 +21,9 @@ from rag.http.native.ask_wire import AskRequest
 from rag.http.native.generate_wire import GenerateRequest
 from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.verify_wire import RemoteSupport
-from rag.http.streaming.answer_events import answer_events
-from rag.http.streaming.event_stream import EventStream
-from rag.http.streaming.text_stream import collected, text_events
+from rag.http.streaming.answer_events import answer_to_wire
+from rag.http.streaming.event_stream import EventStream, StreamOptions
+from rag.http.streaming.text_stream import tokens_to_wire, whole_text
 from rag.http.v1.adapters import AdapterRoutes
 from rag.http.v1.chat.routes import ChatRoutes
 from rag.http.v1.completions.routes import CompletionRoutes
@@ -57,7 +57,7 @@ class RagApi:
         retrieve_timeout_s: float,
         answer_timeout_s: float,
         keep_alive_s: float,
-        citations: Citing,
+        citations: CitationMode,
         weak_below: float,
         cache: Cache | None = None,
         ttl_s: float = 3600.0,
@@ -68,28 +68,21 @@ class RagApi:
         self.forward = ServiceProxy(self._retriever, dependencies.require)
         """What the Retriever answers under the same path: `/ingest` and most of `/v1`."""
         self._generator = RemoteGenerator(dependencies.clients["LLM"])
-        self._answering = AnswerService(
+        self._answers = AnswerPipeline(
             dependencies,
-            RemotePreparer(self._retriever, retrieve_timeout_s),
+            RemotePromptPreparer(self._retriever, retrieve_timeout_s),
             self._generator,
             sampling=sampling,
             citations=citations,
             verifier=Verifier(RemoteSupport(self._retriever, VERIFY_TIMEOUT_S).scores, weak_below),
-            answers=None if cache is None else CachingGenerator(self._generator, cache, self._model, ttl_s=ttl_s),
+            cache=None if cache is None else CachingGenerator(self._generator, cache, self._model, ttl_s=ttl_s),
         )
         self._models = ServedModels(dependencies)
-        parts = EdgeParts(
-            dependencies,
-            self._models,
-            self._answering,
-            self._generator,
-            keep_alive_s=keep_alive_s,
-            answer_timeout_s=answer_timeout_s,
-        )
+        self._stream_options = StreamOptions(keep_alive_s=keep_alive_s, timeout_s=answer_timeout_s)
+        parts = EdgeParts(dependencies, self._models, self._answers, self._generator, self._stream_options)
         self.v1 = edge_app([route for group in _GROUPS for route in group(parts).routes()], self.forward)
         """To be mounted at `/v1`."""
         self._retrieve_timeout_s = retrieve_timeout_s
-        self._stream_options: Any = {"keep_alive_s": keep_alive_s, "timeout_s": answer_timeout_s}
 
     async def start(self) -> None:
         self.dependencies.start()
@@ -112,27 +105,27 @@ class RagApi:
     async def ask(self, request: AskRequest) -> Response:
         question, sampling = request.checked_question(), request.sampling()
         adapter = (await self._models.writer(request.model)).adapter if request.model else ""
-        asked = AnswerRequest(question, request.search(), sampling, adapter, request.citations)
-        answer = await self._answering.begin(asked)
-        return EventStream(answer_events(answer.events), close=answer.aclose, **self._stream_options)
+        answer_request = AnswerRequest(question, request.search(), sampling, adapter, request.citations)
+        answer = self._answers.answer(answer_request, current_request_id.get())
+        return await EventStream.open(answer, answer_to_wire, **self._stream_options)
 
     async def retrieve(self, request: RetrieveRequest) -> Response:
         request.checked_query()
         self.dependencies.require("Retriever")
         body = request.model_dump(exclude_none=True)
         if request.explain and (engine := self.dependencies.facts("LLM")):
-            body |= {"context_tokens": engine["context_tokens"], "max_tokens": self._answering.max_tokens}
+            body |= {"context_tokens": engine["context_tokens"], "max_tokens": self._answers.max_tokens}
         return JSONResponse(await self._retriever.call("/retrieve", body, timeout_s=self._retrieve_timeout_s))
 
     async def generate(self, request: GenerateRequest) -> Response:
         prompt, sampling = request.checked_prompt(), request.sampling()
         self.dependencies.require("LLM")
         request_id = current_request_id.get()
-        pieces = await self._generator.generate(prompt, sampling, request_id, model=request.model or "")
-        if not request.stream:
-            async with in_time(self._stream_options["timeout_s"]):
-                return JSONResponse(await collected(pieces))
-        return EventStream(text_events(pieces), close=pieces.aclose, **self._stream_options)
+        source = self._generator.generate(prompt, sampling, request_id, model=request.model or "")
+        if request.stream:
+            return await EventStream.open(source, tokens_to_wire, **self._stream_options)
+        async with in_time(self._stream_options["timeout_s"]), source as stream:
+            return JSONResponse(await whole_text(stream))
 
     async def ingest(self, request: IngestRequest) -> Response:
         return await self.forward.respond(request.http)
