@@ -69,7 +69,7 @@ async def test_a_prompt_goes_there_and_text_comes_back() -> None:
 
 
 async def test_leaving_the_stream_stops_the_engine() -> None:
-    """Trap B5: also before the first token."""
+    """docs/bentoml_issues.md#b5: also before the first token."""
     generator = FakeGenerator(start=asyncio.Event())
     async with client_of(llm(generator)) as client:
         async with RemoteGenerator(client).generate("a prompt", {}, "id"):
@@ -107,7 +107,7 @@ async def test_cancelling_while_the_request_is_not_accepted_ends_it() -> None:
 
 
 async def test_an_engine_that_dies_in_mid_answer_is_its_own_error_here() -> None:
-    """Trap B3: BentoML ends such a stream as a normal one."""
+    """docs/bentoml_issues.md#b3: BentoML ends such a stream as a normal one."""
     async with (
         client_of(llm(FakeGenerator("a b c", dies_after=2))) as client,
         RemoteGenerator(client).generate("a prompt", {}, "id") as stream,
@@ -157,7 +157,7 @@ TOKEN = b'event: token\ndata: {"text":"a"}\n\n'
 
 @pytest.mark.parametrize("answer", [CHUNKED + b"%x\r\n" % len(TOKEN) + TOKEN + b"\r\n", UNTIL_CLOSED + TOKEN])
 async def test_a_connection_that_dies_in_mid_answer_is_an_unavailable_dependency(answer: bytes) -> None:
-    """Trap B2: an answer that is cut off silently is never taken for a whole one."""
+    """docs/bentoml_issues.md#b2: an answer that is cut off silently is never taken for a whole one."""
     async with raw_server(answer) as url:
         client = ServiceClient("LLM", url)
         async with RemoteGenerator(client).generate("a prompt", {}, "id") as stream:
@@ -169,7 +169,7 @@ async def test_a_connection_that_dies_in_mid_answer_is_an_unavailable_dependency
 
 @pytest.mark.parametrize("size", [1, 7])
 async def test_text_survives_any_cut(size: int) -> None:
-    """Trap B4: BentoML decodes chunk by chunk, and a character that is cut in two is lost."""
+    """docs/bentoml_issues.md#b4: BentoML decodes chunk by chunk, and a character that is cut in two is lost."""
     text = "naïve 日本 🙂"
     events = f"event: token\ndata: {json.dumps({'text': text}, ensure_ascii=False)}\n\n: keep-alive\n\n".encode()
     events += b'event: usage\ndata: {"prompt_tokens":1,"completion_tokens":2,"cached_tokens":0}\n\n'

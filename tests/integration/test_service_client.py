@@ -88,7 +88,7 @@ async def test_a_call_sends_json_and_the_id_of_the_request_in_work() -> None:
 
 
 async def test_an_error_of_the_other_side_is_raised_here_as_itself() -> None:
-    """Trap B7: BentoML's own client hides it."""
+    """docs/bentoml_issues.md#b7: BentoML's own client hides it."""
     error = await failure_of(
         answering(error_response(VectorStoreNotFound("no such store", param="vector_store"), "id"))
     )
@@ -156,7 +156,7 @@ async def test_nobody_to_forward_to_is_an_unavailable_dependency() -> None:
 
 
 async def test_closing_a_stream_ends_the_work_on_the_other_side() -> None:
-    """Traps B2 and B5: behind BentoML's proxy the inner generation runs on."""
+    """docs/bentoml_issues.md#b2 and #b5: behind BentoML's proxy the inner generation runs on."""
     app = Endless()
     async with client_of(app) as client:
         async with client.stream("/stream", {}) as stream:
@@ -175,7 +175,7 @@ async def test_a_refused_stream_is_an_error_before_its_first_byte() -> None:
 
 
 async def test_calls_do_not_disturb_streams() -> None:
-    """Trap B1: BentoML's client replaces its session every 100 calls, and closes the old one with 32 streams in it."""
+    """BentoML's client replaces its session every 100 calls and closes open streams (docs/bentoml_issues.md#b1)."""
     app = Endless()
 
     async def numbers(client: ServiceClient) -> list[int]:
@@ -199,7 +199,7 @@ async def test_calls_do_not_disturb_streams() -> None:
 
 
 async def test_a_socket_outlives_its_folder(tmp_path: Path) -> None:
-    """Trap B6: BentoML's supervisor removes the sockets' folder before the requests that need it have ended."""
+    """BentoML's supervisor deletes the sockets' folder while requests still need it (docs/bentoml_issues.md#b6)."""
     folder = tmp_path / "uds"
     folder.mkdir()
 

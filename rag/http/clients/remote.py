@@ -1,4 +1,4 @@
-"""The other services of the bundle, behind the ports that the flows know."""
+"""The other services of this bundle as implementations of `rag.ports`."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from rag.types import (
 )
 
 _ENCODE_TIMEOUT_S = 600.0
-"""Long enough for the service to load, even download, a model it was not configured with."""
+"""Long enough for the service to download and load a model that it was not configured with."""
 
 
 class RemoteEmbedder:
-    """The Embedder service as a `rag.ports.Embedder`. `connect` first.
+    """The Embedder service as a `rag.ports.Embedder`. Call `connect` first.
 
     Args:
-        model: One that the service shall load; None: the one it is configured with.
+        model: Loaded by the service if necessary; None for its configured model.
     """
 
     def __init__(self, client: ServiceClient, model: str | None = None) -> None:
@@ -49,8 +49,8 @@ class RemoteEmbedder:
         self._facts: Mapping[str, Any] = {}
 
     async def connect(self) -> None:
-        """Learn the model's name and dimensions; raises Starting until the service is ready."""
-        # No endpoint tells of a model by name: one word's vector does, and has it loaded.
+        """Get the model's name and dimensions. Raises Starting until the service is ready."""
+        # No endpoint describes a model by name; encoding one word does, and loads the model.
         self._facts = await (self._client.ready() if self._model is None else self._encoded(["ready"], "query"))
 
     @property
@@ -84,12 +84,12 @@ class RemoteEmbedder:
 
     def _known(self, name: str) -> Any:
         if name not in self._facts:
-            raise Starting("the encoder is not known yet")
+            raise Starting("the embedding model is not known yet: the Embedder service has not answered")
         return self._facts[name]
 
 
 class RemoteEmbedders:
-    """The Embedder service as a `rag.ports.Embedders`. `connect` first."""
+    """The Embedder service as `rag.ports.Embedders`. Call `connect` first."""
 
     def __init__(self, client: ServiceClient) -> None:
         self._client = client
@@ -97,7 +97,7 @@ class RemoteEmbedders:
         self._others: dict[str, RemoteEmbedder] = {}
 
     async def connect(self) -> None:
-        """Learn which model is the default; raises Starting until the service is ready."""
+        """Get the default model's facts. Raises Starting until the service is ready."""
         await self._default.connect()
 
     @property
@@ -105,7 +105,7 @@ class RemoteEmbedders:
         return self._default
 
     async def named(self, model: str) -> RemoteEmbedder:
-        """See `rag.ports.Embedders`. May take minutes, where the model must be downloaded."""
+        """See `rag.ports.Embedders`. Takes minutes if the model must be downloaded."""
         if model == self._default.model_name:
             return self._default
         if model not in self._others:

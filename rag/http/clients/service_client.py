@@ -1,7 +1,7 @@
-"""How one service of the bundle calls another.
+"""The HTTP client with which one service of this bundle calls another.
 
-Not BentoML's own proxy: that one replaces its session with streams in flight (trap B1), cuts
-streams at a total deadline (B2), re-cuts them at 8 KiB (B4) and hides the errors of the other side.
+It replaces BentoML's own client, which closes its session while streams are open (docs/bentoml_issues.md#b1), ends
+streams at a total deadline (#b2), splits them every 8 KiB (#b4) and hides the other side's errors.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ from rag.http.middleware.request_id import HEADER, current_request_id
 
 _CONNECT_S = 5.0
 _IDLE_S = 3.0
-"""Idle connections are dropped before uvicorn drops them (after 5 s), so that none is closed under a request."""
+"""Idle connections are closed before uvicorn closes them (after 5 s), so that none is closed during a request."""
 
 
 class LinkedSocket:
-    """A second name for a Unix socket, which stays when the first is removed.
+    """A hard link to a Unix socket that stays when the original is deleted.
 
-    BentoML's supervisor removes the sockets' folder first of all when it stops (trap B6), while requests in
-    flight still need them. The services themselves listen until they end.
+    When BentoML's supervisor stops, it first deletes the folder of the sockets (docs/bentoml_issues.md#b6), although
+    running requests still need them. The services themselves keep listening until they end.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._folder: str | None = None
-        with contextlib.suppress(OSError):  # no such socket yet, or another file system: the first name must do
+        with contextlib.suppress(OSError):  # the socket does not exist yet, or is on another file system
             self._folder = tempfile.mkdtemp(prefix="rag-uds-", dir=Path(path).parents[1])
-            os.link(path, kept := os.path.join(self._folder, "s"))
-            self.path = kept
+            os.link(path, link := os.path.join(self._folder, "s"))
+            self.path = link
 
-    def forget(self) -> None:
+    def unlink(self) -> None:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class ServiceClient:
-    """Calls to one service. Safe for concurrent use inside one event loop.
+    """Client of one service. Safe for concurrent use within one event loop.
 
     Args:
-        name: The service, as messages call it.
+        name: The service's name in error messages.
         url: `file://` for a Unix socket, `tcp://` or `http(s)://` otherwise.
         headers: Sent with every call; BentoCloud routes by them.
     """
@@ -65,10 +65,10 @@ class ServiceClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def call(self, path: str, body: Mapping[str, Any], *, timeout_s: float) -> Any:
-        """The JSON answer of a POST.
+        """The JSON response to a POST.
 
         Raises:
-            RagError: what the other side answered, or DependencyUnavailable, or DeadlineExceeded.
+            RagError: the error that the other side responded with, DependencyUnavailable, or DeadlineExceeded.
         """
         async with self._post(path, timeout_s=timeout_s, json=body) as response:
             return await response.json()
@@ -97,17 +97,17 @@ class ServiceClient:
     async def forward(
         self, method: str, path: str, headers: Mapping[str, str], body: AsyncIterator[bytes] | None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Whatever is answered, errors too, once its head is there. No deadline but that of the connection.
+        """The response, whatever its status, once its headers have arrived. Only connecting has a deadline.
 
         Args:
-            path: With the query string, both as they were sent: nothing is quoted again.
-            body: Sent as it comes; in chunks, unless `headers` says how long it is.
+            path: With the query string, as received: nothing is quoted again.
+            body: Sent as it arrives, with chunked encoding unless `headers` has its length.
 
         Raises:
-            DependencyUnavailable: nobody answers, or the connection was lost.
+            DependencyUnavailable: the service does not respond, or the connection was lost.
         """
         options: Any = {"data": body, "allow_redirects": False, "skip_auto_headers": ("content-type",)}
-        plain = {**headers, "accept-encoding": "identity"}  # what aiohttp would unpack is not what was sent
+        plain = {**headers, "accept-encoding": "identity"}  # aiohttp would decompress the response
         try:
             async with self._request(
                 method, URL(path, encoded=True), timeout_s=None, headers=plain, any_status=True, **options
@@ -117,13 +117,13 @@ class ServiceClient:
             raise DependencyUnavailable(error.message) from None
 
     async def ready(self, timeout_s: float = 2.0) -> Mapping[str, Any]:
-        """What `/readyz` says; raises as `call` when the service is not ready."""
+        """What `/readyz` reports. Raises as `call` does if the service is not ready."""
         async with self._request("GET", "/readyz", timeout_s=timeout_s) as response:
             facts: Mapping[str, Any] = await response.json()
             return facts
 
     async def hold(self) -> None:
-        """Keep a draining service alive until cancelled."""
+        """Keep a draining service alive until this call is cancelled."""
         with contextlib.suppress(RagError):
             async with self._post(HOLD_PATH, timeout_s=None, json={}) as response:
                 await response.read()
@@ -132,7 +132,7 @@ class ServiceClient:
         if self._session is not None:
             await self._session.close()
         if self._socket is not None:
-            self._socket.forget()
+            self._socket.unlink()
 
     def _post(self, path: str, *, timeout_s: float | None, **options: Any) -> Any:
         return self._request("POST", path, timeout_s=timeout_s, **options)
@@ -181,7 +181,7 @@ class ServiceClient:
         except aiohttp.ClientError as error:
             raise DependencyUnavailable(f"{self.name} does not answer ({type(error).__name__})") from error
         except ValueError as error:
-            raise DependencyUnavailable(f"{self.name} answered with something that is not JSON") from error
+            raise DependencyUnavailable(f"{self.name} did not answer with valid JSON") from error
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -204,4 +204,6 @@ async def _error_of(response: aiohttp.ClientResponse, name: str) -> RagError:
             return error
     if response.status in (429, 500, 502, 503, 504):
         return error_for_status(response.status, response.url.path)
-    return DependencyUnavailable(f"{name} answered {response.status}: is that the address of a service of this bundle?")
+    return DependencyUnavailable(
+        f"{name} answered with status {response.status}: is this the address of a service of this bundle?"
+    )

@@ -1,4 +1,4 @@
-"""What a service knows of the services it depends on."""
+"""The readiness of the services that a service depends on."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ logger = logging.getLogger("rag.readiness")
 _STARTING_S = 0.5
 _STEADY_S = 1.0
 _FRESH_S = 0.3
-_PATIENCE = 3
-"""Probes in a row that may go unanswered before requests are refused: a machine that is busy is slow, not gone."""
+_MAX_MISSED = 3
+"""Unanswered probes in a row after which requests are refused: a busy service may miss one without being down."""
 
 
 class UpstreamServices:
-    """Asks each dependency again and again whether it is ready, with a deadline of its own (trap B19)."""
+    """Probes each service regularly, each with its own deadline (docs/bentoml_issues.md#b19)."""
 
     def __init__(self, clients: Mapping[str, ServiceClient], *, ready_message: str = "") -> None:
         self.clients = clients
@@ -31,9 +31,9 @@ class UpstreamServices:
             name: Starting(f"{name} is starting") for name in clients
         }
         self._probed = dict(self._facts)
-        """What the last probe of each said; `_facts` is what requests go by."""
+        """Result of the last probe of each service. `_facts` is what requests are decided by."""
         self._missed = Counter[str]()
-        self._been_ready: set[str] = set()
+        self._ready_before: set[str] = set()
         self._checked_at = 0.0
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -42,7 +42,7 @@ class UpstreamServices:
         self._task = asyncio.create_task(self._poll())
 
     def require(self, name: str) -> Mapping[str, Any]:
-        """Facts about a dependency as of the last check.
+        """What a service reports, as of the last probe.
 
         Raises:
             RagError: why it is not ready.
@@ -50,7 +50,7 @@ class UpstreamServices:
         return _facts_or_raise(self._facts[name])
 
     def facts(self, name: str) -> Mapping[str, Any] | None:
-        """As `require`; None when it is not ready."""
+        """As `require`, but None if the service is not ready."""
         facts = self._facts[name]
         return None if isinstance(facts, RagError) else facts
 
@@ -58,13 +58,13 @@ class UpstreamServices:
         """Facts by name, asked for now.
 
         Raises:
-            RagError: the first that is not ready, and why.
+            RagError: why the first service that is not ready is not.
         """
         await self._check()
         return {"services": {name: _facts_or_raise(probed) for name, probed in self._probed.items()}}
 
     async def hold(self) -> None:
-        """Keep all of them alive until cancelled."""
+        """Keep all services alive until this call is cancelled."""
         await asyncio.gather(*(client.hold() for client in self.clients.values()))
 
     async def close(self) -> None:
@@ -88,25 +88,27 @@ class UpstreamServices:
             names = list(self.clients)
             found = await asyncio.gather(*(self._ask(name) for name in names))
             self._probed.update(zip(names, found, strict=True))
-            self._facts.update((name, probed) for name, probed in self._probed.items() if self._counts(name, probed))
+            self._facts.update(
+                (name, probed) for name, probed in self._probed.items() if self._is_decisive(name, probed)
+            )
             self._checked_at = time.monotonic()
 
-    def _counts(self, name: str, probed: Mapping[str, Any] | RagError) -> bool:
-        """Whether requests go by it: not by the first probes that a ready service did not answer in time."""
+    def _is_decisive(self, name: str, probed: Mapping[str, Any] | RagError) -> bool:
+        """Whether requests are decided by this result. The first unanswered probes of a ready service are ignored."""
         if not isinstance(probed, DeadlineExceeded):
             self._missed[name] = 0
             return True
         self._missed[name] += 1
-        return self._missed[name] >= _PATIENCE
+        return self._missed[name] >= _MAX_MISSED
 
     async def _ask(self, name: str) -> Mapping[str, Any] | RagError:
         try:
             facts = await self.clients[name].ready()
-            self._been_ready.add(name)
+            self._ready_before.add(name)
             return facts
         except DeadlineExceeded as error:
-            # A service that has not answered once is still importing its libraries.
-            return error if name in self._been_ready else Starting(f"{name} is starting")
+            # A service that has never responded is still importing its libraries.
+            return error if name in self._ready_before else Starting(f"{name} is starting")
         except RagError as error:
             return error
 
@@ -114,7 +116,7 @@ class UpstreamServices:
         waiting = [facts for facts in self._facts.values() if isinstance(facts, RagError)]
         if not waiting:
             return self._ready_message
-        # Seconds would make each line new.
+        # Without the elapsed seconds, which would make each log line different.
         return "waiting: " + "; ".join(error.message.split(" (")[0] for error in waiting)
 
 

@@ -1,4 +1,4 @@
-"""What `/ask` takes."""
+"""The request of `/ask`."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ class AskRequest(WireModel):
         return self.question
 
     def search(self) -> dict[str, Any]:
-        """How to search, as `PrepareRequest` takes it; only what the request sets."""
+        """The fields of `PrepareRequest` that the request sets."""
         names = {"history", "vector_store", "top_k", "filters", "retrieval"}
         chosen: dict[str, Any] = self.model_dump(include=names, exclude_none=True)
         return chosen
 
     def sampling(self) -> dict[str, Any]:
-        """vLLM's parameters by their own names, only those that the request sets."""
+        """The sampling parameters that the request sets, by vLLM's names."""
         names = ("max_tokens", "temperature", "top_p", "stop", "seed")
         chosen = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if (structured := self._structured()) is not None:

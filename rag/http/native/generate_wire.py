@@ -1,4 +1,4 @@
-"""What `/generate` takes: a prompt and vLLM's sampling parameters by their own names."""
+"""The request of `/generate`: a prompt and sampling parameters by vLLM's names."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class GenerateRequest(WireModel, SamplingFields):
         return self.prompt if self.prompt is not None else list(self.tokens or ())
 
     def sampling(self) -> dict[str, Any]:
-        """vLLM's parameters by their own names, only those that the request sets."""
+        """The sampling parameters that the request sets, by vLLM's names."""
         own: set[str] = set(self._own)
         chosen: dict[str, Any] = self.model_dump(exclude=own, exclude_none=True, exclude_unset=True, by_alias=True)
         return chosen
 
 
 class ChatIn(BaseModel):
-    """A conversation, checked by whoever sends it."""
+    """A conversation, validated by the service that sends it."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -61,7 +61,7 @@ class ChatIn(BaseModel):
 
 
 class WriteRequest(GenerateRequest):
-    """Between services: a prompt, or a conversation that the language model's own template makes a prompt of."""
+    """Between services: a prompt, or a conversation to be rendered with the language model's chat template."""
 
     chat: ChatIn | None = None
 

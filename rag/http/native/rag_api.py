@@ -1,4 +1,4 @@
-"""The public edge: each method answers one native API."""
+"""The native API of the public edge: one method for each route."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _GROUPS: tuple[Any, ...] = (ModelRoutes, ChatRoutes, CompletionRoutes, ResponseR
 
 
 class RagApi:
-    """Answers by asking the Retriever and the LLM.
+    """The API of the RAG service, which calls the Retriever and the LLM.
 
     Args:
-        dependencies: Clients named `Retriever` and `LLM`.
-        sampling: vLLM's parameters of an answer unless the request says otherwise; `max_tokens` among them.
-        citations: What is done with the marks in an answer, unless the request says otherwise.
-        weak_below: Score of a cited sentence below which it counts as weakly supported.
-        cache: Of answers; None: none is kept.
+        dependencies: Clients of the services `Retriever` and `LLM`.
+        sampling: Default sampling parameters of answers, by vLLM's names; `max_tokens` is among them.
+        citations: Default citation mode of answers.
+        weak_below: Citations with a lower score count as weakly supported.
+        cache: For answers; None disables caching.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class RagApi:
         self._cache = cache
         self._retriever = dependencies.clients["Retriever"]
         self.forward = ServiceProxy(self._retriever, dependencies.require)
-        """What the Retriever answers under the same path: `/ingest` and most of `/v1`."""
+        """Forwards `/ingest` and most of `/v1` to the Retriever."""
         self._generator = RemoteGenerator(dependencies.clients["LLM"])
         self._answers = AnswerPipeline(
             dependencies,
@@ -95,7 +95,7 @@ class RagApi:
             await self._cache.close()
 
     async def ready(self) -> Mapping[str, Any]:
-        """Facts by service; raises what the first has that is not ready."""
+        """What each service reports. Raises if one is not ready."""
         cache = {} if self._cache is None else {"cache": dict(self._cache.facts())}
         return {**await self.dependencies.ready(), **cache}
 
@@ -104,7 +104,7 @@ class RagApi:
 
     async def ask(self, request: AskRequest) -> Response:
         question, sampling = request.checked_question(), request.sampling()
-        adapter = (await self._models.writer(request.model)).adapter if request.model else ""
+        adapter = (await self._models.target(request.model)).adapter if request.model else ""
         answer_request = AnswerRequest(question, request.search(), sampling, adapter, request.citations)
         answer = self._answers.answer(answer_request, current_request_id.get())
         return await EventStream.open(answer, answer_to_wire, **self._stream_options)

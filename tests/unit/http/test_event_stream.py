@@ -117,7 +117,7 @@ async def test_the_head_says_what_follows() -> None:
     ids=["no-done", "nothing", "rag-error", "rag-error-first", "defect", "hangs", "hangs-first"],
 )
 async def test_a_stream_that_fails_ends_with_one_error(steps: tuple[Any, ...], code: str) -> None:
-    """Trap B3: BentoML ends such a stream as a normal 200."""
+    """docs/bentoml_issues.md#b3: BentoML ends such a stream as a normal 200."""
     script = Script(*steps)
     client = await script.play(timeout_s=0.05)
     assert client.names == ["token"] * (TOKEN in steps) + ["error"]
@@ -166,7 +166,7 @@ async def test_no_comment_follows_the_end() -> None:
 
 
 async def test_the_head_is_sent_before_the_first_event_is_there() -> None:
-    """Trap B5: a client's leaving is noticed everywhere only once its stream is open."""
+    """docs/bentoml_issues.md#b5: a client's leaving is noticed everywhere only once its stream is open."""
     begun = asyncio.Event()
 
     async def on_message(message: Message) -> None:
@@ -202,7 +202,7 @@ async def cancelled_when_sending(script: Script, number: int) -> None:
 
 @pytest.mark.parametrize("number", [0, 1, 2])
 async def test_what_is_behind_the_stream_is_closed_when_the_client_leaves(number: int) -> None:
-    """Trap B5: also when not one event was taken, and the generator of events was never started."""
+    """docs/bentoml_issues.md#b5: also when not one event was taken, and the generator of events was never started."""
     script = Script(TOKEN, TOKEN, DONE)
     await cancelled_when_sending(script, number)
     assert script.closed == 1

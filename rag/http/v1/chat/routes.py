@@ -47,7 +47,7 @@ class ChatRoutes:
 
     async def complete(self, request: Request) -> Response:
         body = (await read_body(ChatBody, request)).checked()
-        target = await self._parts.models.writer(body.model)
+        target = await self._parts.models.target(body.model)
         use = body.tool_use()
         reply = ChatMetadata(body.model, _file_url(request), body.texts, only_calls=use.schema is not None)
         source = self._answer(body, target, use)

@@ -36,7 +36,7 @@ class CompletionRoutes:
 
     async def complete(self, request: Request) -> Response:
         body = (await read_body(CompletionBody, request)).checked()
-        target = await self._parts.models.writer(body.model)
+        target = await self._parts.models.target(body.model)
         if target.is_rag:
             raise InvalidRequest("model: rag answers questions; ask it at /v1/chat/completions", param="model")
         shows_prompt = body.prompt_logprobs is not None

@@ -46,7 +46,7 @@ class ResponseRoutes:
 
     async def create(self, request: Request) -> Response:
         body = (await read_body(ResponsesBody, request)).checked()
-        target = await self._parts.models.writer(body.model)
+        target = await self._parts.models.target(body.model)
         searches = target.is_rag or body.file_search is not None
         writer = ResponseWriter(ResponseMetadata(body, searches=searches))
         source = self._answer(body, target)
