@@ -17,7 +17,9 @@ from rag.types import (
     Attributes,
     Chunk,
     Extract,
+    Facts,
     FilterObject,
+    JsonMapping,
     Match,
     Message,
     ModelInput,
@@ -380,7 +382,7 @@ class Cache(Protocol):
         """
         ...
 
-    def facts(self) -> Mapping[str, object]:
+    def facts(self) -> Facts:
         """For the readiness report: `kind`, and `degraded` with the reason if the cache does not respond."""
         ...
 
@@ -418,7 +420,7 @@ class Generator(Protocol):
 class PromptPreparer(Protocol):
     """Turns a question into a prompt: searches the documents and fits the best passages into the context."""
 
-    async def prepare(self, request: Mapping[str, Any]) -> PreparedPrompt:
+    async def prepare(self, request: JsonMapping) -> PreparedPrompt:
         """The prompt of an answer.
 
         Args:
@@ -433,7 +435,7 @@ class PromptPreparer(Protocol):
 class ServiceFacts(Protocol):
     """Which services are ready, and what they report about themselves."""
 
-    def require(self, name: str) -> Mapping[str, Any]:
+    def require(self, name: str) -> Facts:
         """What a service reports, as of the last readiness check. The `LLM` reports `context_tokens`.
 
         Raises:

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 JsonObject: TypeAlias = dict[str, Any]
+JsonMapping: TypeAlias = Mapping[str, Any]
+"""A JSON object that is only read."""
+Facts: TypeAlias = Mapping[str, Any]
+"""What a service, model or cache reports about itself, for readiness checks."""
 SamplingParameters: TypeAlias = Mapping[str, Any]
 """vLLM's sampling parameters by their own names, as JSON values."""
 FilterObject: TypeAlias = Mapping[str, Any]
@@ -180,7 +184,7 @@ class Chat:
     """In OpenAI's format, with contents as plain text and the arguments of `tool_calls` as JSON text."""
     tools: tuple[JsonObject, ...] = ()
     """Functions that the model may call, in OpenAI's format."""
-    template_values: Mapping[str, Any] = field(default_factory=dict)
+    template_values: JsonMapping = field(default_factory=dict)
     """Additional variables for the chat template."""
     calls_tools: bool = False
     """Whether the model may decide to call functions; its calls are then parsed out of its text."""

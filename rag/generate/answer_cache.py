@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import asdict, astuple
-from typing import Any
 
 import orjson
 
 from rag.cache_key import cache_key
 from rag.generate.shared_stream import SharedStream
 from rag.ports import Cache, Generator, TokenStream
-from rag.types import Chat, ModelInput, StreamEnd, TextDelta, Usage
+from rag.types import (
+    Chat,
+    ModelInput,
+    SamplingParameters,
+    StreamEnd,
+    TextDelta,
+    Usage,
+)
 
 logger = logging.getLogger("rag.cache")
 
@@ -38,7 +44,7 @@ class CachingGenerator:
     def generate(
         self,
         prompt: ModelInput,
-        sampling: Mapping[str, Any],
+        sampling: SamplingParameters,
         request_id: str,
         *,
         model: str = "",
@@ -98,7 +104,7 @@ class CachingGenerator:
             del self._shared[key]
 
 
-def is_repeatable(sampling: Mapping[str, Any]) -> bool:
+def is_repeatable(sampling: SamplingParameters) -> bool:
     """Whether the model writes the same text for the same request, and the request asks for nothing but one text."""
     plain = sampling.get("n", 1) == 1 and not sampling.keys() & {"logprobs", "prompt_logprobs"}
     return plain and (sampling.get("temperature") == 0 or sampling.get("seed") is not None)

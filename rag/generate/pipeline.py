@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from rag.generate.answer_cache import CachingGenerator
 from rag.generate.citations import CitationMode
@@ -14,7 +13,14 @@ from rag.generate.events import AnswerEvent, AnswerStream, CompletedText, Done, 
 from rag.generate.text_assembler import TextAssembler
 from rag.generate.verify import Verifier
 from rag.ports import Generator, PromptPreparer, ServiceFacts, TokenStream
-from rag.types import PreparedPrompt, StreamEnd, TextDelta, Usage
+from rag.types import (
+    JsonMapping,
+    PreparedPrompt,
+    SamplingParameters,
+    StreamEnd,
+    TextDelta,
+    Usage,
+)
 
 NOT_FOUND = "I found nothing about this in the documents."
 NO_SOURCES = "no_sources"
@@ -26,9 +32,9 @@ class AnswerRequest:
     """A validated question. For whatever is left out, the service's settings apply."""
 
     question: str
-    search: Mapping[str, Any] = field(default_factory=dict)
+    search: JsonMapping = field(default_factory=dict)
     """Fields of `PrepareRequest`: `vector_store`, `history`, `top_k`, `filters`, `retrieval`, `system`, ..."""
-    sampling: Mapping[str, Any] = field(default_factory=dict)
+    sampling: SamplingParameters = field(default_factory=dict)
     """vLLM's sampling parameters by their own names."""
     model: str = ""
     """Name of a LoRA adapter; empty for the language model itself."""
@@ -52,7 +58,7 @@ class AnswerPipeline:
         preparer: PromptPreparer,
         generator: Generator,
         *,
-        sampling: Mapping[str, Any],
+        sampling: SamplingParameters,
         citations: CitationMode,
         verifier: Verifier,
         cache: CachingGenerator | None = None,
@@ -97,14 +103,14 @@ class AnswerPipeline:
         return await self._preparer.prepare({**request.search, **fields})
 
     def _generate(
-        self, prepared: PreparedPrompt, sampling: Mapping[str, Any], request: AnswerRequest, request_id: str
+        self, prepared: PreparedPrompt, sampling: SamplingParameters, request: AnswerRequest, request_id: str
     ) -> AbstractAsyncContextManager[TokenStream]:
         prompt, model = prepared.prompt.for_model(), request.model
         if self._cache is None:
             return self._generator.generate(prompt, sampling, request_id, model=model)
         return self._cache.generate(prompt, sampling, request_id, model=model, key=prepared.cache_key or None)
 
-    def _citation_mode(self, request: AnswerRequest, sampling: Mapping[str, Any]) -> CitationMode:
+    def _citation_mode(self, request: AnswerRequest, sampling: SamplingParameters) -> CitationMode:
         return "off" if sampling.get("structured_outputs") else request.citations or self._citations
 
     async def _events(

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Any
 
 from rag.ports import TokenStream
-from rag.types import StreamEnd, TextDelta, Usage
+from rag.types import (
+    JsonObject,
+    StreamEnd,
+    TextDelta,
+    Usage,
+)
 
 _GREEDY_BELOW = 1e-5
 """vLLM treats lower temperatures as 0."""
 
 
-def copies_wanted(sampling: dict[str, Any]) -> int:
+def copies_wanted(sampling: JsonObject) -> int:
     """How many copies of one text the request asks for; 1 unless it asks for several texts at temperature 0.
 
     Removes `n` from `sampling` if the result is more than 1.

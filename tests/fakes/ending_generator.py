@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from rag.ports import TokenStream
-from rag.types import ModelInput, StreamEnd, TextDelta, Usage
+from rag.types import (
+    ModelInput,
+    SamplingParameters,
+    StreamEnd,
+    TextDelta,
+    Usage,
+)
 
 
 class EndingGenerator:
@@ -17,7 +22,7 @@ class EndingGenerator:
 
     @contextlib.asynccontextmanager
     async def generate(
-        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
+        self, prompt: ModelInput, sampling: SamplingParameters, request_id: str, *, model: str = ""
     ) -> AsyncIterator[TokenStream]:
         self.requests += 1
         async with contextlib.aclosing(self._deltas()) as deltas:

@@ -3,14 +3,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 from rag.errors import ContextLengthExceeded, DependencyUnavailable, InvalidRequest, ModelNotFound
 from rag.http.native.generate_wire import GenerateRequest
 from rag.ports import TokenStream
-from rag.types import Chat, JsonObject, ModelInput, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
+from rag.types import (
+    Chat,
+    JsonMapping,
+    JsonObject,
+    ModelInput,
+    SamplingParameters,
+    StreamEnd,
+    TextDelta,
+    TextEnd,
+    TokenLogprob,
+    Usage,
+)
 from tests.fakes.words import words as split_words
 
 MAX_LOGPROBS = 20
@@ -33,7 +44,7 @@ class FakeGenerator:
 
     def __init__(
         self,
-        text: str | Callable[[Any, Mapping[str, Any]], str] = "the answer",
+        text: str | Callable[[Any, JsonMapping], str] = "the answer",
         *,
         dies_after: int | None = None,
         stalls_after: int | None = None,
@@ -55,12 +66,12 @@ class FakeGenerator:
         self.tool_calls = tool_calls
         self.running = 0
         self.cancelled = 0
-        self.requests: list[tuple[Any, Mapping[str, Any], str]] = []
+        self.requests: list[tuple[Any, JsonMapping, str]] = []
         self.models: list[str] = []
 
     @contextlib.asynccontextmanager
     async def generate(
-        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
+        self, prompt: ModelInput, sampling: SamplingParameters, request_id: str, *, model: str = ""
     ) -> AsyncIterator[TokenStream]:
         if self.accepts is not None:
             await self.accepts.wait()
@@ -79,7 +90,7 @@ class FakeGenerator:
             if self.closes_badly:
                 raise DependencyUnavailable("the connection was lost")
 
-    def _check(self, prompt: ModelInput, sampling: Mapping[str, Any], model: str) -> None:
+    def _check(self, prompt: ModelInput, sampling: SamplingParameters, model: str) -> None:
         if model and self.adapters is not None and model not in self.adapters:
             raise ModelNotFound(f"model: there is no {model!r}", param="model")
         if not _tokens(prompt):
@@ -95,7 +106,7 @@ class FakeGenerator:
                 raise ContextLengthExceeded(f"{param}: too long", param=param)
 
     async def _deltas(
-        self, whole: str, prompt: ModelInput, sampling: Mapping[str, Any], request: _Request
+        self, whole: str, prompt: ModelInput, sampling: SamplingParameters, request: _Request
     ) -> AsyncGenerator[TextDelta | StreamEnd, None]:
         if self.start is not None:
             await self.start.wait()
@@ -136,7 +147,7 @@ class _Script:
     end: TextEnd
 
 
-def _script(whole: str, sampling: Mapping[str, Any]) -> _Script:
+def _script(whole: str, sampling: SamplingParameters) -> _Script:
     """What is written of the text, and why it ends there."""
     if choices := (sampling.get("structured_outputs") or {}).get("choice"):
         whole = choices[0]
@@ -150,7 +161,7 @@ def _script(whole: str, sampling: Mapping[str, Any]) -> _Script:
     return _Script(words, TextEnd("stop", first))
 
 
-def _check_structure(structure: Mapping[str, Any]) -> None:
+def _check_structure(structure: JsonMapping) -> None:
     try:
         re.compile(structure.get("regex") or "")
         kind = (structure.get("json") or {}).get("type", "object")
@@ -162,14 +173,14 @@ def _check_structure(structure: Mapping[str, Any]) -> None:
         raise InvalidRequest(f"structured_outputs: {error}", param="structured_outputs") from error
 
 
-def _logprobs(text: str, sampling: Mapping[str, Any]) -> tuple[TokenLogprob, ...]:
+def _logprobs(text: str, sampling: SamplingParameters) -> tuple[TokenLogprob, ...]:
     if (count := sampling.get("logprobs")) is None:
         return ()
     top = (TokenLogprob(text, 1, -0.25), TokenLogprob("other", 2, -2.5), TokenLogprob("third", 3, -4.5))
     return (TokenLogprob(text, 1, -0.25, top[:count]),)
 
 
-def _of_prompt(prompt: ModelInput, sampling: Mapping[str, Any]) -> tuple[TokenLogprob | None, ...]:
+def _of_prompt(prompt: ModelInput, sampling: SamplingParameters) -> tuple[TokenLogprob | None, ...]:
     if (count := sampling.get("prompt_logprobs")) is None:
         return ()
     top = (TokenLogprob("word", 1, -0.5), TokenLogprob("other", 2, -2.0))

@@ -2,12 +2,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
-from typing import Any
 
 from rag.ports import TokenStream
-from rag.types import Chat, ModelInput, StreamEnd, TextDelta, Usage
+from rag.types import (
+    Chat,
+    Facts,
+    ModelInput,
+    SamplingParameters,
+    StreamEnd,
+    TextDelta,
+    Usage,
+)
 
 
 class InstantEngine:
@@ -28,12 +35,12 @@ class InstantEngine:
     async def stop(self) -> None:
         """Nothing to stop."""
 
-    def facts(self) -> Mapping[str, Any]:
+    def facts(self) -> Facts:
         return {"model": "instant", "context_tokens": 8192, "running": 0}
 
     @contextlib.asynccontextmanager
     async def generate(
-        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
+        self, prompt: ModelInput, sampling: SamplingParameters, request_id: str, *, model: str = ""
     ) -> AsyncIterator[TokenStream]:
         if self._record is not None and not isinstance(prompt, str | Chat):
             with self._record.open("a") as file:

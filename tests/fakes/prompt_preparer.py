@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from rag.types import Hit, PreparedPrompt, Prompt
+from rag.types import (
+    Facts,
+    Hit,
+    JsonMapping,
+    PreparedPrompt,
+    Prompt,
+)
 from tests.support.builders import a_chunk
 
 HITS = (Hit(a_chunk("Apples are red."), 1.0),)
@@ -18,11 +23,11 @@ class FakePromptPreparer:
         self.sources = sources
         self.timings_ms = timings_ms or {}
         self.note = note
-        self.requests: list[Mapping[str, Any]] = []
+        self.requests: list[JsonMapping] = []
 
-    def require(self, name: str) -> Mapping[str, Any]:
+    def require(self, name: str) -> Facts:
         return {"context_tokens": 2048}
 
-    async def prepare(self, request: Mapping[str, Any]) -> PreparedPrompt:
+    async def prepare(self, request: JsonMapping) -> PreparedPrompt:
         self.requests.append(request)
         return PreparedPrompt(Prompt((1, 2, 3), self.sources), self.timings_ms, self.note, queries=("apples",))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
 
 from rag.errors import RagError, Starting
 from rag.http.clients.service_client import ServiceClient
+from rag.types import Facts
 
 _POLL_S = 1.0
 
@@ -17,7 +16,7 @@ class EngineFacts:
 
     def __init__(self, client: ServiceClient) -> None:
         self._client = client
-        self._facts: Mapping[str, Any] | None = None
+        self._facts: Facts | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:

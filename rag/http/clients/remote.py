@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,14 @@ from rag.http.streaming.text_stream import delta_from_wire, stream_end_from_wire
 from rag.ports import TokenStream, Vectors
 from rag.types import (
     Chat,
+    Facts,
+    JsonMapping,
     JsonObject,
     Message,
     ModelInput,
     PreparedPrompt,
     Prompt,
+    SamplingParameters,
     StreamEnd,
     TextDelta,
     TextKind,
@@ -46,7 +49,7 @@ class RemoteEmbedder:
     def __init__(self, client: ServiceClient, model: str | None = None) -> None:
         self._client = client
         self._model = model
-        self._facts: Mapping[str, Any] = {}
+        self._facts: Facts = {}
 
     async def connect(self) -> None:
         """Get the model's name and dimensions. Raises Starting until the service is ready."""
@@ -70,16 +73,16 @@ class RemoteEmbedder:
         answer = await self._call("/count", texts, kind)
         return TokenCounts(tuple(answer["tokens"]), answer["max_tokens"])
 
-    async def _encoded(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> Mapping[str, Any]:
+    async def _encoded(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> JsonMapping:
         return await self._call("/encode", texts, kind, encoding_format="base64")
 
     async def _call(
         self, path: str, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, **options: str
-    ) -> Mapping[str, Any]:
+    ) -> JsonMapping:
         body: JsonObject = {"texts": list(texts), "kind": kind, **options}
         if self._model is not None:
             body["model"] = self._model
-        answer: Mapping[str, Any] = await self._client.call(path, body, timeout_s=_ENCODE_TIMEOUT_S)
+        answer: JsonMapping = await self._client.call(path, body, timeout_s=_ENCODE_TIMEOUT_S)
         return answer
 
     def _known(self, name: str) -> Any:
@@ -122,7 +125,7 @@ class RemotePromptPreparer:
         self._client = client
         self._timeout_s = timeout_s
 
-    async def prepare(self, request: Mapping[str, Any]) -> PreparedPrompt:
+    async def prepare(self, request: JsonMapping) -> PreparedPrompt:
         """See `rag.ports.PromptPreparer`."""
         answer = await self._client.call("/prepare", request, timeout_s=self._timeout_s)
         sources = tuple(hit_from_wire(hit) for hit in answer["sources"])
@@ -139,7 +142,7 @@ class RemoteGenerator:
 
     @contextlib.asynccontextmanager
     async def generate(
-        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
+        self, prompt: ModelInput, sampling: SamplingParameters, request_id: str, *, model: str = ""
     ) -> AsyncIterator[TokenStream]:
         """See `rag.ports.Generator`. The request id sent is the one of the current HTTP request.
 

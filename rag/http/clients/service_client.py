@@ -22,6 +22,7 @@ from rag.errors import DeadlineExceeded, DependencyUnavailable, RagError
 from rag.http.error_table import error_for_status, error_from_body
 from rag.http.middleware.lifecycle import HOLD_PATH
 from rag.http.middleware.request_id import HEADER, current_request_id
+from rag.types import Facts, JsonMapping, JsonObject
 
 _CONNECT_S = 5.0
 _IDLE_S = 3.0
@@ -64,7 +65,7 @@ class ServiceClient:
         self._headers = dict(headers or {})
         self._session: aiohttp.ClientSession | None = None
 
-    async def call(self, path: str, body: Mapping[str, Any], *, timeout_s: float) -> Any:
+    async def call(self, path: str, body: JsonMapping, *, timeout_s: float) -> Any:
         """The JSON response to a POST.
 
         Raises:
@@ -74,7 +75,7 @@ class ServiceClient:
             return await response.json()
 
     @contextlib.asynccontextmanager
-    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def stream(self, path: str, body: JsonMapping) -> AsyncIterator[AsyncIterator[bytes]]:
         """The response body of a POST, as its bytes arrive, without a deadline.
 
         Entering returns when the response headers have arrived and raises as `call` does, as do the bytes when read.
@@ -116,10 +117,10 @@ class ServiceClient:
         except DeadlineExceeded as error:  # of the connection
             raise DependencyUnavailable(error.message) from None
 
-    async def ready(self, timeout_s: float = 2.0) -> Mapping[str, Any]:
+    async def ready(self, timeout_s: float = 2.0) -> Facts:
         """What `/readyz` reports. Raises as `call` does if the service is not ready."""
         async with self._request("GET", "/readyz", timeout_s=timeout_s) as response:
-            facts: Mapping[str, Any] = await response.json()
+            facts: Facts = await response.json()
             return facts
 
     async def hold(self) -> None:
@@ -185,7 +186,7 @@ class ServiceClient:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            common: dict[str, Any] = {"limit": 0, "keepalive_timeout": _IDLE_S}
+            common: JsonObject = {"limit": 0, "keepalive_timeout": _IDLE_S}
             if self._socket is not None:
                 connector: aiohttp.BaseConnector = aiohttp.UnixConnector(path=self._socket.path, **common)
                 base_url = "http://localhost"

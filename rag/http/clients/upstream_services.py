@@ -7,10 +7,10 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 from rag.errors import DeadlineExceeded, RagError, Starting
 from rag.http.clients.service_client import ServiceClient
+from rag.types import Facts, JsonMapping
 
 logger = logging.getLogger("rag.readiness")
 
@@ -27,9 +27,7 @@ class UpstreamServices:
     def __init__(self, clients: Mapping[str, ServiceClient], *, ready_message: str = "") -> None:
         self.clients = clients
         self._ready_message = ready_message
-        self._facts: dict[str, Mapping[str, Any] | RagError] = {
-            name: Starting(f"{name} is starting") for name in clients
-        }
+        self._facts: dict[str, Facts | RagError] = {name: Starting(f"{name} is starting") for name in clients}
         self._probed = dict(self._facts)
         """Result of the last probe of each service. `_facts` is what requests are decided by."""
         self._missed = Counter[str]()
@@ -41,7 +39,7 @@ class UpstreamServices:
     def start(self) -> None:
         self._task = asyncio.create_task(self._poll())
 
-    def require(self, name: str) -> Mapping[str, Any]:
+    def require(self, name: str) -> Facts:
         """What a service reports, as of the last probe.
 
         Raises:
@@ -49,12 +47,12 @@ class UpstreamServices:
         """
         return _facts_or_raise(self._facts[name])
 
-    def facts(self, name: str) -> Mapping[str, Any] | None:
+    def facts(self, name: str) -> Facts | None:
         """As `require`, but None if the service is not ready."""
         facts = self._facts[name]
         return None if isinstance(facts, RagError) else facts
 
-    async def ready(self) -> Mapping[str, Any]:
+    async def ready(self) -> Facts:
         """Facts by name, asked for now.
 
         Raises:
@@ -93,7 +91,7 @@ class UpstreamServices:
             )
             self._checked_at = time.monotonic()
 
-    def _is_decisive(self, name: str, probed: Mapping[str, Any] | RagError) -> bool:
+    def _is_decisive(self, name: str, probed: Facts | RagError) -> bool:
         """Whether requests are decided by this result. The first unanswered probes of a ready service are ignored."""
         if not isinstance(probed, DeadlineExceeded):
             self._missed[name] = 0
@@ -101,7 +99,7 @@ class UpstreamServices:
         self._missed[name] += 1
         return self._missed[name] >= _MAX_MISSED
 
-    async def _ask(self, name: str) -> Mapping[str, Any] | RagError:
+    async def _ask(self, name: str) -> Facts | RagError:
         try:
             facts = await self.clients[name].ready()
             self._ready_before.add(name)
@@ -120,7 +118,7 @@ class UpstreamServices:
         return "waiting: " + "; ".join(error.message.split(" (")[0] for error in waiting)
 
 
-def _facts_or_raise(facts: Mapping[str, Any] | RagError) -> Mapping[str, Any]:
+def _facts_or_raise(facts: Facts | RagError) -> JsonMapping:
     if isinstance(facts, RagError):
         raise type(facts)(facts.message)
     return facts

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import ConfigDict, Field
 
 from rag.errors import EmptyQuestion, InvalidRequest
@@ -11,6 +9,7 @@ from rag.generate.citations import CitationMode
 from rag.http.retrieval_settings import RetrievalSettings
 from rag.http.sampling_fields import StructuredOutputs
 from rag.http.wire import HistoryTurn, Stop, WireModel, structured_outputs
+from rag.types import JsonObject
 
 
 class AskRequest(WireModel):
@@ -26,7 +25,7 @@ class AskRequest(WireModel):
         default_factory=list, description="Earlier turns of the conversation, oldest first.", max_length=200
     )
     top_k: int | None = Field(None, ge=1, le=100, description="Passages given to the language model at most.")
-    filters: dict[str, Any] | None = Field(None, description="OpenAI's filter object over the documents' attributes.")
+    filters: JsonObject | None = Field(None, description="OpenAI's filter object over the documents' attributes.")
     retrieval: RetrievalSettings | None = Field(None, description="How to search, where it differs from the settings.")
     model: str | None = Field(
         None, min_length=1, max_length=512, description="A model that is served, such as a LoRA adapter; unset: rag."
@@ -41,7 +40,7 @@ class AskRequest(WireModel):
     top_p: float | None = Field(None, gt=0, le=1, description="Share of probability that tokens are sampled from.")
     stop: Stop | None = Field(None, description="The answer ends before any of these texts.")
     seed: int | None = Field(None, ge=-(2**63), lt=2**63, description="Makes sampling repeatable.")
-    response_format: dict[str, Any] | None = Field(
+    response_format: JsonObject | None = Field(
         None, description="OpenAI's response format: type text, json_object or json_schema."
     )
     structured_outputs: StructuredOutputs | None = Field(
@@ -53,13 +52,13 @@ class AskRequest(WireModel):
             raise EmptyQuestion("question: is empty; ask something", param="question")
         return self.question
 
-    def search(self) -> dict[str, Any]:
+    def search(self) -> JsonObject:
         """The fields of `PrepareRequest` that the request sets."""
         names = {"history", "vector_store", "top_k", "filters", "retrieval"}
-        chosen: dict[str, Any] = self.model_dump(include=names, exclude_none=True)
+        chosen: JsonObject = self.model_dump(include=names, exclude_none=True)
         return chosen
 
-    def sampling(self) -> dict[str, Any]:
+    def sampling(self) -> JsonObject:
         """The sampling parameters that the request sets, by vLLM's names."""
         names = ("max_tokens", "temperature", "top_p", "stop", "seed")
         chosen = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
@@ -67,7 +66,7 @@ class AskRequest(WireModel):
             chosen["structured_outputs"] = structured
         return chosen
 
-    def _structured(self) -> dict[str, Any] | None:
+    def _structured(self) -> JsonObject | None:
         if self.structured_outputs is None:
             return structured_outputs(self.response_format)
         if self.response_format is not None:

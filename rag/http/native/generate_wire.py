@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,7 +10,12 @@ from rag.errors import InvalidRequest
 from rag.http.removed_parameters import refuse_removed
 from rag.http.sampling_fields import PromptTokenIds, SamplingFields
 from rag.http.wire import WireModel
-from rag.types import Chat, ModelInput
+from rag.types import (
+    Chat,
+    JsonMapping,
+    JsonObject,
+    ModelInput,
+)
 
 
 class GenerateRequest(WireModel, SamplingFields):
@@ -31,7 +35,7 @@ class GenerateRequest(WireModel, SamplingFields):
     _own: ClassVar[frozenset[str]] = frozenset({"model", "prompt", "tokens", "stream"})
 
     @classmethod
-    def parse(cls, data: Mapping[str, Any]) -> Self:
+    def parse(cls, data: JsonMapping) -> Self:
         refuse_removed(data)
         return super().parse(data)
 
@@ -42,10 +46,10 @@ class GenerateRequest(WireModel, SamplingFields):
             raise InvalidRequest("prompt: is empty", param="prompt")
         return self.prompt if self.prompt is not None else list(self.tokens or ())
 
-    def sampling(self) -> dict[str, Any]:
+    def sampling(self) -> JsonObject:
         """The sampling parameters that the request sets, by vLLM's names."""
         own: set[str] = set(self._own)
-        chosen: dict[str, Any] = self.model_dump(exclude=own, exclude_none=True, exclude_unset=True, by_alias=True)
+        chosen: JsonObject = self.model_dump(exclude=own, exclude_none=True, exclude_unset=True, by_alias=True)
         return chosen
 
 
@@ -54,9 +58,9 @@ class ChatIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    messages: list[dict[str, Any]] = Field(min_length=1)
-    tools: list[dict[str, Any]] = Field(default_factory=list)
-    template_values: dict[str, Any] = Field(default_factory=dict)
+    messages: list[JsonObject] = Field(min_length=1)
+    tools: list[JsonObject] = Field(default_factory=list)
+    template_values: JsonObject = Field(default_factory=dict)
     calls_tools: bool = False
 
 

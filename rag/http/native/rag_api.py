@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from starlette.responses import JSONResponse, Response
 
 from rag.generate.answer_cache import CachingGenerator
@@ -33,8 +30,9 @@ from rag.http.v1.models import ModelRoutes
 from rag.http.v1.responses.routes import ResponseRoutes
 from rag.http.wire import RetrieveRequest
 from rag.ports import Cache
+from rag.types import Facts, SamplingParameters
 
-_GROUPS: tuple[Any, ...] = (ModelRoutes, ChatRoutes, CompletionRoutes, ResponseRoutes, AdapterRoutes)
+_GROUPS = (ModelRoutes, ChatRoutes, CompletionRoutes, ResponseRoutes, AdapterRoutes)
 """Of the edge's own `/v1` routes."""
 
 
@@ -53,7 +51,7 @@ class RagApi:
         self,
         dependencies: UpstreamServices,
         *,
-        sampling: Mapping[str, Any],
+        sampling: SamplingParameters,
         retrieve_timeout_s: float,
         answer_timeout_s: float,
         keep_alive_s: float,
@@ -94,7 +92,7 @@ class RagApi:
         if self._cache is not None:
             await self._cache.close()
 
-    async def ready(self) -> Mapping[str, Any]:
+    async def ready(self) -> Facts:
         """What each service reports. Raises if one is not ready."""
         cache = {} if self._cache is None else {"cache": dict(self._cache.facts())}
         return {**await self.dependencies.ready(), **cache}

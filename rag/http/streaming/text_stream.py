@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 
 from rag.errors import InternalError
 from rag.http.streaming.event_stream import Event
 from rag.ports import TokenStream
-from rag.types import JsonObject, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
+from rag.types import (
+    JsonMapping,
+    JsonObject,
+    StreamEnd,
+    TextDelta,
+    TextEnd,
+    TokenLogprob,
+    Usage,
+)
 
 
 async def tokens_to_wire(stream: TokenStream) -> AsyncGenerator[Event, None]:
@@ -22,12 +29,12 @@ async def tokens_to_wire(stream: TokenStream) -> AsyncGenerator[Event, None]:
             yield "done", _stream_end_to_wire(delta)
 
 
-def delta_from_wire(data: Mapping[str, Any]) -> TextDelta:
+def delta_from_wire(data: JsonMapping) -> TextDelta:
     logprobs = _logprobs_from_wire(data.get("logprobs", ()))
     return TextDelta(data["text"], data.get("index", 0), logprobs, tuple(data.get("tool_calls", ())))
 
 
-def stream_end_from_wire(data: Mapping[str, Any], usage: Usage) -> StreamEnd:
+def stream_end_from_wire(data: JsonMapping, usage: Usage) -> StreamEnd:
     ends = tuple(TextEnd(**end) for end in data.get("texts", ()))
     if not ends and data.get("stop_reason") is not None:
         ends = (TextEnd(data["finish_reason"], data["stop_reason"]),)
@@ -94,9 +101,9 @@ def _logprob_to_wire(logprob: TokenLogprob) -> JsonObject:
     return {"token": logprob.token, "token_id": logprob.token_id, "logprob": logprob.logprob, **top}
 
 
-def _logprobs_from_wire(wire: Sequence[Mapping[str, Any]]) -> tuple[TokenLogprob, ...]:
+def _logprobs_from_wire(wire: Sequence[JsonMapping]) -> tuple[TokenLogprob, ...]:
     return tuple(_logprob_from_wire(logprob) for logprob in wire)
 
 
-def _logprob_from_wire(wire: Mapping[str, Any]) -> TokenLogprob:
+def _logprob_from_wire(wire: JsonMapping) -> TokenLogprob:
     return TokenLogprob(wire["token"], wire["token_id"], wire["logprob"], _logprobs_from_wire(wire.get("top", ())))

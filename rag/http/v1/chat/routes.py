@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -28,7 +27,10 @@ from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.field_names import fields_named
 from rag.http.v1.openai_stream import OPENAI
 from rag.ports import TokenStream
-from rag.types import Chat
+from rag.types import (
+    Chat,
+    JsonObject,
+)
 
 _CHAT_FIELDS = {"prompt": "messages", "tokens": "messages"}
 _RAG_FIELDS = {
@@ -105,7 +107,7 @@ def _chat(body: ChatBody, use: ToolUse) -> Chat:
     return Chat(messages, use.tools, body.chat_template_kwargs or {}, calls_tools=use.calling == "auto")
 
 
-def _sampling(body: ChatBody, use: ToolUse) -> dict[str, Any]:
+def _sampling(body: ChatBody, use: ToolUse) -> JsonObject:
     sampling = body.sampling()
     if use.calling == "none":
         return sampling
