@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from rag.errors import DeadlineExceeded, RagError, Starting
 from rag.http.clients.service_client import ServiceClient
-from rag.types import Facts, JsonMapping
+from rag.types import Facts
 
 logger = logging.getLogger("rag.readiness")
 
@@ -118,7 +118,7 @@ class UpstreamServices:
         return "waiting: " + "; ".join(error.message.split(" (")[0] for error in waiting)
 
 
-def _facts_or_raise(facts: Facts | RagError) -> JsonMapping:
+def _facts_or_raise(facts: Facts | RagError) -> Facts:
     if isinstance(facts, RagError):
         raise type(facts)(facts.message)
     return facts
