@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rag.errors import DeadlineExceeded, RagError, Unavailable
-from rag.llm.model_text import is_babble, plain, says_the_same, words
-from rag.llm.structured import StructuredPrompt, complete, fitted
+from rag.llm.model_text import is_degenerate, plain, same_words, words
+from rag.llm.structured import StructuredPrompt, complete, fit_to_context
 from rag.ports import ChatTokenizer, Generator
 from rag.types import Message, ModelInput, Pair, Passage, PassagePairs
 
@@ -109,7 +109,7 @@ def _asked(
     """The form and its prompt, with as much of the passage as the context holds."""
     while text:
         form = _form(text, heading, count)
-        if (prompt := fitted(form, tokenizer, context_tokens)) is not None:
+        if (prompt := fit_to_context(form, tokenizer, context_tokens)) is not None:
             return form, prompt
         text = text[: len(text) // 2]
     return None
@@ -146,8 +146,8 @@ def _usable(written: Sequence[Any], text: str, heading: str) -> Iterator[Pair]:
         fields = each if isinstance(each, dict) else {}
         question = _line(fields.get("question"), _MAX_QUESTION_CHARS)
         answer = _line(fields.get("answer"), _MAX_ANSWER_CHARS)
-        is_new = not any(says_the_same(question, other) for other in asked)
-        if is_new and question.endswith(_MARKS) and not is_babble(question) and _is_told(answer, text, told):
+        is_new = not any(same_words(question, other) for other in asked)
+        if is_new and question.endswith(_MARKS) and not is_degenerate(question) and _is_told(answer, text, told):
             asked.append(question)
             yield Pair(question, answer)
 
@@ -158,4 +158,4 @@ def _line(written: Any, max_chars: int) -> str:
 
 def _is_told(answer: str, text: str, told: set[str]) -> bool:
     found = set(words(answer))
-    return not is_babble(answer) and len(answer) <= len(text) and len(found & told) >= _TOLD_SHARE * len(found)
+    return not is_degenerate(answer) and len(answer) <= len(text) and len(found & told) >= _TOLD_SHARE * len(found)

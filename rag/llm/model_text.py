@@ -32,12 +32,12 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 
 
-def says_the_same(one: str, other: str) -> bool:
+def same_words(one: str, other: str) -> bool:
     """Whether the texts differ only in case, white space and punctuation."""
     return words(one) == words(other)
 
 
-def is_babble(text: str) -> bool:
+def is_degenerate(text: str) -> bool:
     """Whether the text has no words or repeats the same few over and over, as small models tend to do."""
     found = words(text)
     return not found or (len(found) > _SHORT_WORDS and len(set(found)) < _MIN_DISTINCT * len(found))

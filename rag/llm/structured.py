@@ -50,7 +50,7 @@ class StructuredOutput:
         return data if isinstance(data, dict) else {}
 
 
-def fitted(form: StructuredPrompt, tokenizer: ChatTokenizer, context_tokens: int) -> ModelInput | None:
+def fit_to_context(form: StructuredPrompt, tokenizer: ChatTokenizer, context_tokens: int) -> ModelInput | None:
     """The messages with special tokens escaped, as model input; None if they do not fit into the context."""
     escaper = SpecialTokenEscaper(tokenizer.control_texts)
     messages = tuple(replace(message, content=escaper.escape(message.content)) for message in form.messages)
@@ -65,7 +65,7 @@ async def complete(
     """What the model writes for a structured prompt. Raises what the generator raises.
 
     Args:
-        prompt: The messages of `form`, as returned by `fitted`.
+        prompt: The messages of `form`, as returned by `fit_to_context`.
         timeout_s: After this time the engine is stopped, and the text so far is returned.
     """
     written: list[str] = []

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from rag.errors import DeadlineExceeded, RagError, Unavailable
-from rag.llm.model_text import is_babble, plain, says_the_same, words
-from rag.llm.structured import StructuredPrompt, complete, fitted
+from rag.llm.model_text import is_degenerate, plain, same_words, words
+from rag.llm.structured import StructuredPrompt, complete, fit_to_context
 from rag.ports import ChatTokenizer, Generator
 from rag.retrieve.planning.plan import Plan
 from rag.retrieve.planning.prompts import (
@@ -110,7 +110,7 @@ class LanguageModelPlanner:
 
         fields, why = await self._fields(fit, deadline)
         text = _text(fields.get("question"), len(question) + 200)
-        if says_the_same(text, question):
+        if same_words(text, question):
             return None, ""
         if _can_stand_for(text, question, turns):
             return text, ""
@@ -131,12 +131,12 @@ class LanguageModelPlanner:
             lambda tokens: self._fitted(passage_form(question), tokens), deadline, open_strings=True
         )
         passage = _text(fields.get("passage"), _MAX_PASSAGE_CHARS)
-        if is_babble(passage) or len(words(passage)) < _LEAST_WORDS or not _is_about(passage, question):
+        if is_degenerate(passage) or len(words(passage)) < _LEAST_WORDS or not _is_about(passage, question):
             return (), why or _UNREADABLE
         return (passage,), why
 
     def _fitted(self, form: StructuredPrompt, context_tokens: int) -> tuple[StructuredPrompt, ModelInput] | None:
-        prompt = fitted(form, self._tokenizer, context_tokens)
+        prompt = fit_to_context(form, self._tokenizer, context_tokens)
         return None if prompt is None else (form, prompt)
 
     async def _fields(self, fit: Fit, deadline: float, *, open_strings: bool = False) -> tuple[JsonObject, str]:
@@ -171,7 +171,7 @@ def _text(written: Any, max_chars: int) -> str:
 def _can_stand_for(text: str, question: str, turns: Sequence[Message]) -> bool:
     """Whether a rewriting is made of what was said, and is not an earlier question once more."""
     earlier = [turn.content[:_MAX_QUESTION_CHARS] for turn in turns]
-    if is_babble(text) or any(says_the_same(text, turn) for turn in earlier):
+    if is_degenerate(text) or any(same_words(text, turn) for turn in earlier):
         return False
     said, found = set(words(" ".join([question, *earlier]))), set(words(text))
     return len(found & said) >= _KNOWN_WORDS * len(found)
@@ -181,8 +181,8 @@ def _distinct(question: str, written: Sequence[Any]) -> list[str]:
     """Queries that say something else than the question, and than each other."""
     kept: list[str] = []
     for query in (_text(each, MAX_QUERY_CHARS) for each in written):
-        known = any(says_the_same(query, other) for other in (question, *kept))
-        if not (known or is_babble(query) or query in EXAMPLE_QUERIES):
+        known = any(same_words(query, other) for other in (question, *kept))
+        if not (known or is_degenerate(query) or query in EXAMPLE_QUERIES):
             kept.append(query)
     return kept
 
