@@ -12,14 +12,7 @@ import orjson
 from rag.cache_key import cache_key
 from rag.generate.shared_stream import SharedStream
 from rag.ports import Cache, Generator, TokenStream
-from rag.types import (
-    Chat,
-    ModelInput,
-    SamplingParameters,
-    StreamEnd,
-    TextDelta,
-    Usage,
-)
+from rag.types import Chat, ModelInput, SamplingParameters, StreamEnd, TextDelta, Usage
 
 logger = logging.getLogger("rag.cache")
 

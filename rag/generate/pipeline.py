@@ -13,14 +13,7 @@ from rag.generate.events import AnswerEvent, AnswerStream, CompletedText, Done, 
 from rag.generate.text_assembler import TextAssembler
 from rag.generate.verify import Verifier
 from rag.ports import Generator, PromptPreparer, ServiceFacts, TokenStream
-from rag.types import (
-    JsonMapping,
-    PreparedPrompt,
-    SamplingParameters,
-    StreamEnd,
-    TextDelta,
-    Usage,
-)
+from rag.types import JsonMapping, PreparedPrompt, SamplingParameters, StreamEnd, TextDelta, Usage
 
 NOT_FOUND = "I found nothing about this in the documents."
 NO_SOURCES = "no_sources"
@@ -118,7 +111,8 @@ class AnswerPipeline:
     ) -> AsyncGenerator[AnswerEvent, None]:
         sources = prepared.prompt.sources
         yield SourcesFound(sources, prepared.queries)
-        texts, first_delta_ms, end = TextAssembler(None if citations == "off" else sources), 0.0, None
+        texts = TextAssembler(None if citations == "off" else sources)
+        first_delta_ms, end = 0.0, None
         try:
             async for delta in tokens:
                 if isinstance(delta, StreamEnd):

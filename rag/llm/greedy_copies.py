@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from rag.ports import TokenStream
-from rag.types import (
-    JsonObject,
-    StreamEnd,
-    TextDelta,
-    Usage,
-)
+from rag.types import JsonObject, StreamEnd, TextDelta, Usage
 
 _GREEDY_BELOW = 1e-5
 """vLLM treats lower temperatures as 0."""

@@ -4,13 +4,7 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from rag.ports import TokenStream
-from rag.types import (
-    ModelInput,
-    SamplingParameters,
-    StreamEnd,
-    TextDelta,
-    Usage,
-)
+from rag.types import ModelInput, SamplingParameters, StreamEnd, TextDelta, Usage
 
 
 class EndingGenerator:

@@ -6,15 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
 from rag.ports import TokenStream
-from rag.types import (
-    Chat,
-    Facts,
-    ModelInput,
-    SamplingParameters,
-    StreamEnd,
-    TextDelta,
-    Usage,
-)
+from rag.types import Chat, Facts, ModelInput, SamplingParameters, StreamEnd, TextDelta, Usage
 
 
 class InstantEngine:

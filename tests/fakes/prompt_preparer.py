@@ -2,13 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rag.types import (
-    Facts,
-    Hit,
-    JsonMapping,
-    PreparedPrompt,
-    Prompt,
-)
+from rag.types import Facts, Hit, JsonMapping, PreparedPrompt, Prompt
 from tests.support.builders import a_chunk
 
 HITS = (Hit(a_chunk("Apples are red."), 1.0),)

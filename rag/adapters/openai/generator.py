@@ -20,16 +20,7 @@ from rag.config import LLMSettings
 from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
 from rag.llm.greedy_copies import copies_wanted, repeat_text
 from rag.ports import TokenStream
-from rag.types import (
-    Chat,
-    Facts,
-    JsonMapping,
-    JsonObject,
-    ModelInput,
-    SamplingParameters,
-    StreamEnd,
-    TextDelta,
-)
+from rag.types import Chat, Facts, JsonMapping, JsonObject, ModelInput, SamplingParameters, StreamEnd, TextDelta
 
 _CONTEXT_TOKENS = 8192
 """Assumed if the server does not report its context length."""

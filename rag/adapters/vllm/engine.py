@@ -23,12 +23,7 @@ from rag.config import LLMSettings
 from rag.errors import ContextLengthExceeded, DependencyUnavailable, InvalidRequest, SetupError, Starting
 from rag.llm.greedy_copies import repeat_text
 from rag.ports import TokenStream
-from rag.types import (
-    Chat,
-    Facts,
-    ModelInput,
-    SamplingParameters,
-)
+from rag.types import Chat, Facts, ModelInput, SamplingParameters
 
 if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM

@@ -52,12 +52,12 @@ class ServedModels:
         name, context = str(facts["model"]), facts.get("context_tokens")
         adapters = [str(adapter) for adapter in facts.get("adapters", ())]
         names = [name, *map(str, facts.get("aliases", ()))]
-        found = [ServedModel(RAG, "rag", context_tokens=context)]
-        found += [ServedModel(alias, "language", context_tokens=context) for alias in names]
-        found += [ServedModel(adapter, "adapter", name, context) for adapter in adapters]
-        found += [ServedModel(f"{RAG}:{adapter}", "rag", adapter, context) for adapter in adapters]
+        models = [ServedModel(RAG, "rag", context_tokens=context)]
+        models += [ServedModel(alias, "language", context_tokens=context) for alias in names]
+        models += [ServedModel(adapter, "adapter", name, context) for adapter in adapters]
+        models += [ServedModel(f"{RAG}:{adapter}", "rag", adapter, context) for adapter in adapters]
         encoder = (self._dependencies.facts("Retriever") or {}).get("embedder")
-        return [*found, *([ServedModel(str(encoder), "embedding")] if encoder else [])]
+        return [*models, *([ServedModel(str(encoder), "embedding")] if encoder else [])]
 
     async def named(self, name: str) -> ServedModel:
         """The model with this name. Unknown names are looked up again in fresh reports of the services.
@@ -65,13 +65,13 @@ class ServedModels:
         Raises:
             ModelNotFound: there is no such model.
         """
-        if (found := self._find(name)) is None:
+        if (model := self._find(name)) is None:
             await self._refresh()
-            found = self._find(name)
-        if found is None:
-            names = ", ".join(model.name for model in self.all())
+            model = self._find(name)
+        if model is None:
+            names = ", ".join(served.name for served in self.all())
             raise ModelNotFound(f"model: there is no {name[:200]!r}; there are {names}", param="model")
-        return found
+        return model
 
     async def target(self, name: str) -> ModelTarget:
         """What generates text for this model name.
@@ -80,10 +80,10 @@ class ServedModels:
             ModelNotFound: there is no such model.
             InvalidRequest: it is the embedding model.
         """
-        found = await self.named(name)
-        if found.kind == "embedding":
+        model = await self.named(name)
+        if model.kind == "embedding":
             raise InvalidRequest(f"model: {name} is an embedding model and generates no text", param="model")
-        return _target(found)
+        return _target(model)
 
     def _find(self, name: str) -> ServedModel | None:
         return next((model for model in self.all() if model.name == name), None)

@@ -53,7 +53,7 @@ class UpstreamServices:
         return None if isinstance(facts, RagError) else facts
 
     async def ready(self) -> Facts:
-        """Facts by name, asked for now.
+        """What each service reports now, by name.
 
         Raises:
             RagError: why the first service that is not ready is not.
@@ -84,8 +84,8 @@ class UpstreamServices:
             if time.monotonic() - self._checked_at < _FRESH_S:
                 return
             names = list(self.clients)
-            found = await asyncio.gather(*(self._ask(name) for name in names))
-            self._probed.update(zip(names, found, strict=True))
+            reports = await asyncio.gather(*(self._probe(name) for name in names))
+            self._probed.update(zip(names, reports, strict=True))
             self._facts.update(
                 (name, probed) for name, probed in self._probed.items() if self._is_decisive(name, probed)
             )
@@ -99,7 +99,7 @@ class UpstreamServices:
         self._missed[name] += 1
         return self._missed[name] >= _MAX_MISSED
 
-    async def _ask(self, name: str) -> Facts | RagError:
+    async def _probe(self, name: str) -> Facts | RagError:
         try:
             facts = await self.clients[name].ready()
             self._ready_before.add(name)

@@ -10,12 +10,7 @@ from rag.errors import InvalidRequest
 from rag.http.removed_parameters import refuse_removed
 from rag.http.sampling_fields import PromptTokenIds, SamplingFields
 from rag.http.wire import WireModel
-from rag.types import (
-    Chat,
-    JsonMapping,
-    JsonObject,
-    ModelInput,
-)
+from rag.types import Chat, JsonMapping, JsonObject, ModelInput
 
 
 class GenerateRequest(WireModel, SamplingFields):

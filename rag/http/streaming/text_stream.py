@@ -8,15 +8,7 @@ from dataclasses import asdict
 from rag.errors import InternalError
 from rag.http.streaming.event_stream import Event
 from rag.ports import TokenStream
-from rag.types import (
-    JsonMapping,
-    JsonObject,
-    StreamEnd,
-    TextDelta,
-    TextEnd,
-    TokenLogprob,
-    Usage,
-)
+from rag.types import JsonMapping, JsonObject, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
 
 
 async def tokens_to_wire(stream: TokenStream) -> AsyncGenerator[Event, None]:

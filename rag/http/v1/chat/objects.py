@@ -89,11 +89,11 @@ class _Chunks:
         self._common: JsonObject = {**common, "usage": None} if includes_usage else common
         self._sources: Sequence[Hit] | None = None
 
-    def first(self, found: SourcesFound | None) -> list[Event]:
+    def first(self, search: SourcesFound | None) -> list[Event]:
         role: JsonObject = {"role": "assistant", "content": None if self._reply.only_calls else ""}
-        if found is not None:
-            self._sources = found.hits
-            role |= _sources_fields(found.hits)
+        if search is not None:
+            self._sources = search.hits
+            role |= _sources_fields(search.hits)
         return [self._chunk(index, ChoiceDelta(**role)) for index in range(self._reply.texts)]
 
     def delta(self, delta: TextDelta) -> Event:

@@ -27,10 +27,7 @@ from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.field_names import fields_named
 from rag.http.v1.openai_stream import OPENAI
 from rag.ports import TokenStream
-from rag.types import (
-    Chat,
-    JsonObject,
-)
+from rag.types import Chat, JsonObject
 
 _CHAT_FIELDS = {"prompt": "messages", "tokens": "messages"}
 _RAG_FIELDS = {

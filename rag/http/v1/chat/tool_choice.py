@@ -103,13 +103,13 @@ def _call_schema(tool: ToolIn) -> JsonObject:
 
 def _shared_definitions(tools: Sequence[ToolIn], kind: str) -> JsonObject:
     """The definitions of all tools, to be moved to the root of the schema, where references point."""
-    found: JsonObject = {}
+    shared: JsonObject = {}
     for number, tool in enumerate(tools):
         param = f"tools.{number}.function.parameters.{kind}"
         definitions = _parameters(tool).get(kind, {})
         if not isinstance(definitions, dict):
             raise InvalidRequest(f"{param}: must be an object", param=param)
         for name, schema in definitions.items():
-            if found.setdefault(name, schema) != schema:
+            if shared.setdefault(name, schema) != schema:
                 raise InvalidRequest(f"{param}: another tool defines one of these names differently", param=param)
-    return found
+    return shared

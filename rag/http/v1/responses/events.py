@@ -83,11 +83,11 @@ class ResponseWriter:
             case Done():
                 return self._done(event)
 
-    def _file_search_call(self, found: SourcesFound) -> Iterator[Event]:
-        self._hits = found.hits
+    def _file_search_call(self, search: SourcesFound) -> Iterator[Event]:
+        self._hits = search.hits
         item_id, call = new_id("fs"), self._reply.search_call
         place: JsonObject = {"output_index": 0, "item_id": item_id}
-        added = call(item_id, "in_progress", found.queries, ())
+        added = call(item_id, "in_progress", search.queries, ())
         yield self._event(ResponseOutputItemAddedEvent, "response.output_item.added", output_index=0, item=added)
         kinds: tuple[tuple[type[BaseModel], str], ...] = (
             (ResponseFileSearchCallInProgressEvent, "in_progress"),
@@ -96,7 +96,7 @@ class ResponseWriter:
         )
         for kind, name in kinds:
             yield self._event(kind, f"response.file_search_call.{name}", **place)
-        yield self._item_done(call(item_id, "completed", found.queries, found.hits))
+        yield self._item_done(call(item_id, "completed", search.queries, search.hits))
 
     def _text_delta(self, delta: TextDelta) -> Iterator[Event]:
         yield from self._message_added()
@@ -124,8 +124,8 @@ class ResponseWriter:
         written = done.texts[0]
         annotations = [annotation(citation, self._hits[citation.index - 1]) for citation in written.citations]
         part = output_text(written.text, annotations, self._logprobs)
-        for index, one in enumerate(annotations):
-            place = {**self._place, "annotation_index": index, "annotation": one.model_dump()}
+        for index, cited in enumerate(annotations):
+            place = {**self._place, "annotation_index": index, "annotation": cited.model_dump()}
             yield self._event(ResponseOutputTextAnnotationAddedEvent, "response.output_text.annotation.added", **place)
         whole: JsonObject = {"text": written.text, "logprobs": _dumped(part.logprobs or ())}
         yield self._event(ResponseTextDoneEvent, "response.output_text.done", **self._place, **whole)
@@ -166,7 +166,7 @@ class ResponseWriter:
 
 def _write(name: str, data: JsonObject) -> bytes:
     if name == FAILED:
-        return b"".join(format_event(one, part) for one, part in data.items())
+        return b"".join(format_event(event, fields) for event, fields in data.items())
     return format_event(name, data)
 
 

@@ -45,11 +45,11 @@ def _as_parts(content: Any) -> Any:
     raise ValueError("must be text, or a list of parts such as input_text")
 
 
-def _as_items(given: Any) -> Any:
-    if isinstance(given, str):
-        return [{"role": "user", "content": given}]
-    if isinstance(given, list):
-        return given
+def _as_items(value: Any) -> Any:
+    if isinstance(value, str):
+        return [{"role": "user", "content": value}]
+    if isinstance(value, list):
+        return value
     raise ValueError("must be text, or a list of messages")
 
 
@@ -84,14 +84,14 @@ Items = Annotated[list[InputItem], BeforeValidator(_as_items), Field(min_length=
 
 def messages_of(items: Sequence[InputItem]) -> list[tuple[str, InputItem]]:
     """The messages, each with the name of its field. Raises InvalidRequest if one is incomplete."""
-    found = [(f"input.{place}", item) for place, item in enumerate(items) if item.type == "message"]
-    for name, message in found:
+    messages = [(f"input.{position}", item) for position, item in enumerate(items) if item.type == "message"]
+    for name, message in messages:
         for field in ("role", "content"):
             if getattr(message, field) is None:
                 raise InvalidRequest(f"{name}.{field}: is required", param=f"{name}.{field}")
-    if not found:
+    if not messages:
         raise InvalidRequest("input: has no message", param="input")
-    return found
+    return messages
 
 
 def chat_messages(items: Sequence[InputItem], instructions: str | None) -> tuple[JsonObject, ...]:

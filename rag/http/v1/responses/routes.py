@@ -58,7 +58,7 @@ class ResponseRoutes:
     async def not_kept(self, request: Request) -> Response:
         if (path := request.path_params["rest"]) in _NOT_OFFERED:
             raise NotFound(f"there is no route /v1/responses/{path}; the routes are listed at /")
-        raise NotFound("response: none is kept here; what create() returned is all there is", param="response_id")
+        raise NotFound("response: responses are not stored here; keep what create() returned", param="response_id")
 
     @asynccontextmanager
     async def _answer(self, body: ResponsesBody, target: ModelTarget) -> AsyncIterator[AnswerStream]:
@@ -91,9 +91,11 @@ def _answer_request(body: ResponsesBody, target: ModelTarget) -> AnswerRequest:
     if target.is_rag and body.tool_choice == "none":
         raise InvalidRequest(f"tool_choice: model {target.name} always searches; choose another", param="tool_choice")
     question, history, system = question_of(body.input, body.instructions)
-    search: FileSearch | None = body.file_search
-    found: JsonObject = {**(search.search() if search else {}), "history": history}
-    return AnswerRequest(question, {**found, **({"system": system} if system else {})}, body.sampling(), target.adapter)
+    tool: FileSearch | None = body.file_search
+    search: JsonObject = {**(tool.search() if tool else {}), "history": history}
+    if system:
+        search["system"] = system
+    return AnswerRequest(question, search, body.sampling(), target.adapter)
 
 
 def _renamed(error: RagError, body: ResponsesBody) -> RagError:
