@@ -1,10 +1,14 @@
-"""What the flows need from the outside. Each has one real adapter and one fake that pass the same tests."""
+"""Interfaces (ports) to everything outside the core logic: models, stores, caches, job engine, other services.
+
+Each port is implemented by an adapter and, for tests, by a fake; both pass the same contract tests (`tests/contract`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +17,15 @@ from rag.types import (
     Attributes,
     Chunk,
     Extract,
+    Facts,
+    FilterObject,
+    JsonMapping,
     Match,
     Message,
     ModelInput,
+    PreparedPrompt,
     RerankKind,
+    SamplingParameters,
     SparseVector,
     StreamEnd,
     TextDelta,
@@ -26,7 +35,7 @@ from rag.types import (
 )
 
 Vectors = npt.NDArray[np.float32]
-"""Shape (texts, dimensions), one row a text, each of length 1."""
+"""Shape (texts, dimensions); each row is a unit vector."""
 T = TypeVar("T")
 
 
@@ -40,119 +49,120 @@ class Embedder(Protocol):
     def dimensions(self) -> int: ...
 
     async def encode(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> Vectors:
-        """One unit vector a text, in the order given; of what is longer than the model reads, of its beginning.
+        """One unit vector for each text, in the same order. Texts longer than the model's limit are truncated.
 
         Args:
-            texts: Or the ids of their tokens.
+            texts: Texts, or the token ids of texts.
 
         Raises:
-            InvalidRequest: the model does not know such an id, or takes none.
-            DependencyUnavailable: the encoder does not answer.
+            InvalidRequest: a token id is not in the model's vocabulary, or the model does not accept token ids.
+            DependencyUnavailable: the service that runs the model does not respond.
         """
         ...
 
     async def count(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> TokenCounts:
-        """How many tokens they have for this model. Raises as `encode`."""
+        """The length of each text in tokens of this model. Raises as `encode` does."""
         ...
 
 
 class Embedders(Protocol):
-    """The embedding models at hand: the configured one, and others by name."""
+    """The available embedding models: the configured one, and others by name."""
 
     @property
     def default(self) -> Embedder: ...
 
     async def named(self, model: str) -> Embedder:
-        """The model of this name (a hub id or a folder), loaded now if it was not.
+        """The model with this name (a Hugging Face id or a folder). It is loaded if necessary.
 
         Raises:
-            ModelNotFound: there is none, or it cannot be loaded.
-            DependencyUnavailable: the service that loads them does not answer.
+            ModelNotFound: the model does not exist or cannot be loaded.
+            DependencyUnavailable: the service that runs the models does not respond.
         """
         ...
 
 
 class SparseEmbedder(Protocol):
-    """A learned sparse model, such as SPLADE: the weights of the terms that a text is about."""
+    """A learned sparse model, such as SPLADE."""
 
     @property
     def model_name(self) -> str: ...
 
     async def encode(self, texts: Sequence[str], kind: TextKind) -> list[SparseVector]:
-        """One vector a text, in the order given. Raises DependencyUnavailable."""
+        """One sparse vector for each text, in the same order. Raises DependencyUnavailable."""
         ...
 
 
 class SparseEmbedders(Protocol):
-    """The sparse models at hand."""
+    """The available sparse models, by name."""
 
     async def named(self, model: str) -> SparseEmbedder:
-        """The model of this name (a hub id or a folder), loaded now if it was not.
+        """The model with this name (a Hugging Face id or a folder). It is loaded if necessary.
 
         Raises:
-            ModelNotFound: there is none, or it cannot be loaded.
-            DependencyUnavailable: the service that loads them does not answer.
+            ModelNotFound: the model does not exist or cannot be loaded.
+            DependencyUnavailable: the service that runs the models does not respond.
         """
         ...
 
 
 class Reranker(Protocol):
-    """Reads question and passages together, which finds more than their vectors say, and costs more."""
+    """Scores passages by reading them together with the query: slower than comparing vectors, but more accurate."""
 
     @property
     def name(self) -> str:
-        """Of the way and the model, as it stands in keys of caches and in explanations."""
+        """Kind and model, for cache keys and explanations."""
         ...
 
     async def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
-        """How well each text answers the query, in [0, 1], in the order given.
+        """The relevance of each text to the query, in [0, 1], in the same order.
 
-        Scores of one call may depend on each other: compare those of two calls only where the model is known not to.
+        Scores may depend on the other texts of the same call, so do not compare scores of different calls.
 
         Raises:
-            DependencyUnavailable: the model does not answer.
+            DependencyUnavailable: the model does not respond.
         """
         ...
 
 
 class Rerankers(Protocol):
-    """The rerankers that compute here."""
+    """The rerankers that run in this process."""
 
     async def of(self, kind: RerankKind, model: str | None) -> Reranker:
-        """That way of reranking with that model (a hub id or a folder), loaded now if it was not.
+        """The reranker of this kind with this model (a Hugging Face id or a folder). It is loaded if necessary.
 
         Args:
-            model: None: the configured one.
+            model: None for the configured model.
 
         Raises:
-            ModelNotFound: there is none, or it cannot be loaded.
-            InvalidRequest: the model is not of that kind.
+            ModelNotFound: the model does not exist or cannot be loaded.
+            InvalidRequest: the model is of another kind.
         """
         ...
 
 
 class VectorStore(Protocol):
-    """Collections of chunks. Methods block; callers run them in threads. Safe for concurrent use.
+    """Collections of chunks with their vectors, such as Milvus.
 
-    A collection holds chunks of many versions of documents, also of versions that no question may see yet, or any
-    more: who asks tells them apart by `chunk.version_id`. A method on a collection that is not there raises
-    VectorStoreNotFound.
+    Methods block, so call them from worker threads; concurrent calls are safe. A collection contains chunks of all
+    versions of a document, including versions that are not visible yet or no longer: the caller tells them apart by
+    `chunk.version_id`. Every method raises VectorStoreNotFound if its collection does not exist, unless it says
+    otherwise.
     """
 
     def create(self, collection: str, dimensions: int, model_name: str, *, sparse_model: str = "") -> None:
-        """Create the collection if it is not there.
+        """Create the collection unless it exists.
 
         Args:
-            sparse_model: The learned sparse model whose vectors its chunks have, too; empty: they have none.
+            sparse_model: The learned sparse model whose vectors its chunks have as well; empty for none.
 
         Raises:
-            EmbeddingMismatch: it was filled by another model; names both.
-            UnsupportedIndex: this store does not support an index that is configured, or cannot hold sparse vectors.
+            EmbeddingMismatch: the collection exists and its vectors are of another model; names both models.
+            UnsupportedIndex: this store does not support a configured index, or cannot store sparse vectors.
         """
         ...
 
     def drop(self, collection: str) -> None:
-        """Remove the collection with all in it; nothing happens if it is not there."""
+        """Delete the collection. Does nothing if it does not exist."""
         ...
 
     def exists(self, collection: str) -> bool: ...
@@ -166,33 +176,34 @@ class VectorStore(Protocol):
         *,
         again: bool = False,
     ) -> None:
-        """Store chunks and their vectors (same order); searchable when the call returns.
+        """Store chunks and their vectors, given in the same order. They are searchable when the call returns.
 
         Args:
-            sparse: Learned sparse vectors, for a collection that was created with a sparse model; else None.
-            again: Some of these chunks may be there already, whole: no second row comes of it.
+            sparse: Learned sparse vectors, if the collection was created with a sparse model; else None.
+            again: Some of these chunks may be stored already; none is stored twice.
         """
         ...
 
     def copy(
         self, collection: str, version_id: str, to_version_id: str, *, file_id: str, attributes: Attributes
     ) -> int:
-        """Store a version's chunks once more, with their vectors, as another version: how many.
+        """Copy the chunks of one version, with their vectors, to another version. Returns the number of chunks.
 
-        Chunk ids begin with the version's id in place of the old one's. What was there of `to_version_id` is replaced.
+        The prefix of each chunk id is replaced by the new version's id. Existing chunks of `to_version_id` are
+        replaced.
         """
         ...
 
     def delete(self, collection: str, version_ids: Sequence[str]) -> None:
-        """Remove all chunks of these versions."""
+        """Delete all chunks of these versions."""
         ...
 
     def count(self, collection: str, version_id: str | None = None) -> int:
-        """Chunks in the collection, or of one version."""
+        """The number of chunks in the collection, or of one version in it."""
         ...
 
     def chunk_ids(self, collection: str) -> list[str]:
-        """Ids of all chunks, in no order, one for each row there is. For checks of whole collections."""
+        """The ids of all chunks, one for each stored row, in any order. For consistency checks."""
         ...
 
     def dense(
@@ -200,14 +211,17 @@ class VectorStore(Protocol):
         collection: str,
         vectors: Vectors,
         limit: int,
-        filters: Mapping[str, Any] | None = None,
+        filters: FilterObject | None = None,
         *,
         without: Sequence[str] = (),
     ) -> list[list[Match]]:
-        """For each query vector the nearest chunks by cosine, best first, none of the versions in `without`.
+        """For each query vector the nearest chunks by cosine similarity, best first.
+
+        Args:
+            without: Ids of versions whose chunks are excluded.
 
         Raises:
-            InvalidFilter: `filters` (OpenAI's shape) cannot be compiled.
+            InvalidFilter: `filters` cannot be translated for this store.
         """
         ...
 
@@ -216,13 +230,13 @@ class VectorStore(Protocol):
         collection: str,
         queries: Sequence[str],
         limit: int,
-        filters: Mapping[str, Any] | None = None,
+        filters: FilterObject | None = None,
         *,
         without: Sequence[str] = (),
     ) -> list[list[Match]]:
-        """For each query the best chunks by BM25, best first. Otherwise as `dense`.
+        """For each query the best chunks by BM25, best first. Arguments and errors as for `dense`.
 
-        Texts are stemmed, and stop words left out, in the language that was set when the collection was created.
+        Stemming and stop words are those of the language that was configured when the collection was created.
         """
         ...
 
@@ -231,165 +245,201 @@ class VectorStore(Protocol):
         collection: str,
         vectors: Sequence[SparseVector],
         limit: int,
-        filters: Mapping[str, Any] | None = None,
+        filters: FilterObject | None = None,
         *,
         without: Sequence[str] = (),
     ) -> list[list[Match]]:
-        """For each query vector the best chunks by inner product with their sparse vectors. Otherwise as `dense`."""
+        """For each query vector the best chunks by inner product of sparse vectors. Otherwise as `dense`."""
         ...
 
-    def chunks(
-        self, collection: str, chunk_ids: Sequence[str], filters: Mapping[str, Any] | None = None
-    ) -> list[Chunk]:
-        """Those of the chunks that are there and that the filter lets through, in no order. Raises InvalidFilter."""
+    def chunks(self, collection: str, chunk_ids: Sequence[str], filters: FilterObject | None = None) -> list[Chunk]:
+        """Those of the chunks that exist and match the filter, in any order. Raises InvalidFilter."""
         ...
 
     def pages(self, collection: str, rows: int) -> Iterator[tuple[list[Chunk], Vectors]]:
-        """All chunks with their dense vectors, `rows` at a time: for indexes that live beside this one."""
+        """All chunks with their dense vectors, at most `rows` at a time. For indexes outside of this store."""
         ...
 
     def point_alias(self, alias: str, collection: str) -> None:
-        """Make `alias` another name of the collection, taken away from where it was."""
+        """Make `alias` an alias of this collection, and of no other."""
         ...
 
     def drop_alias(self, alias: str) -> None:
-        """Nothing happens if it is not there."""
+        """Delete an alias. Does nothing if it does not exist."""
         ...
 
     def ping(self) -> None:
-        """Raises DependencyUnavailable when the store does not answer."""
+        """Raises DependencyUnavailable if the store does not respond."""
         ...
 
     def close(self) -> None: ...
 
 
 class Parser(Protocol):
-    """Reads files apart from the service: whatever a file does, the caller goes on."""
+    """Extracts the text of files, isolated from this process: no file can crash it or exhaust its memory."""
 
     def parse(self, path: Path, filename: str) -> Extract:
-        """The text of a file; `filename` is the name as uploaded. Blocks; safe to call from several threads.
+        """The text of a file. Blocks; concurrent calls from several threads are safe.
+
+        Args:
+            filename: The name as uploaded.
 
         Raises:
-            UnsupportedFile: or one of its children, with the reason. The message names the file.
+            UnsupportedFile: or a subclass, with the reason. The message contains the file name.
         """
         ...
 
     def close(self) -> None:
-        """End the parser's processes."""
+        """Stop the parser's processes."""
         ...
 
 
 class Steps(Protocol):
-    """The steps of one job. What a finished step returned is kept: when the job goes on after a crash, it is not
-    done again, and `run` returns what it returned then. So a flow must come to the same steps, in the same order, from
-    the same results."""
+    """The steps of one job.
+
+    The result of each finished step is stored. When a job resumes after a crash, `run` returns the stored result of a
+    finished step without running it again. A flow must therefore be deterministic: the same results lead to the same
+    next steps.
+    """
 
     def run(self, name: str, work: Callable[..., T], *arguments: Any) -> T:
-        """Do a step; arguments and result are JSON-like. Raises what `work` raises."""
+        """Run one step. Arguments and result must be serializable as JSON. Raises what `work` raises."""
         ...
 
 
 Flow = Callable[[str, Steps], None]
-"""A job's work from beginning to end, given the job's id."""
+"""All the work of a job, given the job's id."""
 
 
 class JobEngine(Protocol):
-    """Runs jobs so that none is lost: one that was accepted is finished, whatever happens to the process."""
+    """Runs jobs durably: a job that was submitted will be finished, even if the process crashes."""
 
     def start(self, flows: Mapping[str, Flow]) -> None:
-        """Begin to work, and go on with what was broken off."""
+        """Start the engine and resume interrupted jobs."""
         ...
 
     def submit(self, flow: str, job_id: str) -> None:
-        """Have a job done. A second time does nothing."""
+        """Queue a job. Does nothing if it was submitted before."""
         ...
 
     def forget(self, job_ids: Sequence[str]) -> None:
-        """Remove what is kept of jobs that have ended."""
+        """Delete the stored results of jobs that have ended."""
         ...
 
     def stop(self) -> None:
-        """Let go of the jobs in work: they go on at the next start. Called after their flows were told to stop."""
+        """Stop the engine; running jobs resume at the next start. Tell their flows to stop first."""
         ...
 
 
 class ChatTokenizer(Protocol):
-    """The language model's own tokenizer and chat template, or, where they are not at hand, an estimate of them."""
+    """The language model's tokenizer with its chat template, or an estimate if they are not available here."""
 
     @property
     def control_texts(self) -> Collection[str]:
-        """What tokenizer or chat template take for more than text, such as `<|im_end|>`."""
+        """Texts that tokenizer or chat template treat as control tokens, such as `<|im_end|>`."""
         ...
 
     def render(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids of the conversation, ready for the assistant to go on; none where they are only estimated."""
+        """Token ids of the conversation, followed by the assistant's turn marker; empty if this is an estimate."""
         ...
 
     def measure(self, messages: Sequence[Message]) -> int:
-        """Tokens that the conversation has; an estimate is rather too high."""
+        """The length of the rendered conversation in tokens. An estimate errs on the high side."""
         ...
 
-    def count(self, text: str) -> int: ...
+    def count(self, text: str) -> int:
+        """The length of a text in tokens."""
+        ...
 
 
 class Cache(Protocol):
-    """Keeps bytes for a while, and may lose any of them at any time.
+    """A cache of byte strings that may lose any entry at any time.
 
-    A cache that does not answer is an empty one: no method raises, and none takes longer than a tenth of a second.
+    A cache that does not respond behaves like an empty one: no method raises or takes longer than 0.1 s.
     """
 
     async def connect(self) -> None:
-        """Try it before the first question, so that what is wrong is in the log and in `facts` by then."""
+        """Test the connection at startup, so that a problem appears in the log and in `facts` early."""
         ...
 
     async def get(self, key: str) -> bytes | None: ...
 
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
-        """Keep the value for so many seconds at most, in place of the one before."""
+        """Store the value for at most `ttl_s` seconds, replacing any earlier one."""
         ...
 
     async def near(self, group: str, vector: npt.NDArray[np.float32], min_cosine: float) -> tuple[str, bytes] | None:
-        """Key and value of the nearest question of the group that was remembered and whose value is still there.
+        """Key and value of the most similar question of the group whose value is still stored.
 
-        None when there is none with at least that cosine.
+        None if no question has at least this cosine similarity.
         """
         ...
 
     async def remember(self, group: str, vector: npt.NDArray[np.float32], key: str, ttl_s: float) -> None:
-        """Have `near` find the key by a question's vector, of length 1. A group keeps its newest 1,024 questions."""
+        """Make a key findable by `near` through its question's unit vector.
+
+        A group contains its 1,024 most recent questions.
+        """
         ...
 
-    def facts(self) -> Mapping[str, Any]:
-        """For readiness: its `kind`, and `degraded`, the reason, while it does not answer."""
+    def facts(self) -> Facts:
+        """For the readiness report: `kind`, and `degraded` with the reason if the cache does not respond."""
         ...
 
     async def close(self) -> None: ...
 
 
-TokenStream = AsyncGenerator[TextDelta | StreamEnd, None]
-"""New text as it comes, then exactly one `StreamEnd`, also where several texts are wanted.
-
-Closing it stops the engine's work on the request.
-"""
+TokenStream: TypeAlias = AsyncIterator[TextDelta | StreamEnd]
+"""Text deltas as the model writes them, then exactly one `StreamEnd`, also for a request with several texts (`n`)."""
 
 
 class Generator(Protocol):
-    """A language model that streams."""
+    """A language model that streams the text it writes."""
 
-    async def generate(
-        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
-    ) -> TokenStream:
-        """Returns as soon as the request is accepted, before the first token. The caller closes what it gets.
+    def generate(
+        self, prompt: ModelInput, sampling: SamplingParameters, request_id: str, *, model: str = ""
+    ) -> AbstractAsyncContextManager[TokenStream]:
+        """A context that holds one request to the model.
+
+        Entering it returns as soon as the model has accepted the request, before the first token. Leaving it stops the
+        model's work on the request, whether or not the stream was read to its end.
 
         Args:
-            sampling: vLLM's parameters by their own names.
-            model: Name of an adapter that is loaded; empty: the language model as it is.
+            sampling: vLLM's sampling parameters by their own names.
+            model: Name of a loaded LoRA adapter; empty for the language model itself.
 
         Raises:
-            InvalidRequest: a parameter the engine refuses, or an empty prompt.
-            ModelNotFound: there is no such adapter.
-            ContextLengthExceeded: prompt and `max_tokens` do not fit.
-            DependencyUnavailable: the engine is dead; in mid-stream the iteration raises it.
+            InvalidRequest: on entering, if the prompt is empty or the engine rejects a parameter.
+            ModelNotFound: on entering, if there is no such adapter.
+            ContextLengthExceeded: on entering, if prompt and `max_tokens` together exceed the context length.
+            DependencyUnavailable: if the engine is dead; the stream raises it if the engine dies while writing.
+        """
+        ...
+
+
+class PromptPreparer(Protocol):
+    """Turns a question into a prompt: searches the documents and fits the best passages into the context."""
+
+    async def prepare(self, request: JsonMapping) -> PreparedPrompt:
+        """The prompt of an answer.
+
+        Args:
+            request: The fields of `rag.http.wire.PrepareRequest`.
+
+        Raises:
+            RagError: whatever the Retriever refuses the request with.
+        """
+        ...
+
+
+class ServiceFacts(Protocol):
+    """Which services are ready, and what they report about themselves."""
+
+    def require(self, name: str) -> Facts:
+        """What a service reports, as of the last readiness check. The `LLM` reports `context_tokens`.
+
+        Raises:
+            RagError: the service is not ready; says why.
         """
         ...
 
@@ -398,23 +448,23 @@ class Adapters(Protocol):
     """The LoRA adapters of a language model."""
 
     async def load(self, name: str, path: str, *, replace: bool = False) -> None:
-        """Have requests of that name go to the adapter in this folder, or of this hub id.
+        """Load the adapter in this folder, or with this Hugging Face id, under a name that requests can use as model.
 
         Args:
-            replace: Take the place of one that is loaded under this name; requests in work keep theirs.
+            replace: Replace an adapter of the same name; requests that are running keep the old one.
 
         Raises:
-            Forbidden: adapters are fixed by the settings.
-            Conflict: the name is taken, or as many are loaded as there is room for.
-            InvalidRequest: there is no adapter, or none that fits this language model; says what is wrong with it.
+            Forbidden: the settings fix which adapters there are.
+            Conflict: the name is in use, or the maximum number of adapters is loaded.
+            InvalidRequest: there is no adapter there, or it does not fit this language model; says why.
         """
         ...
 
     async def unload(self, name: str) -> None:
-        """Take no more requests for it; those in work end as they would have.
+        """Accept no more requests for the adapter; running ones finish normally.
 
         Raises:
-            Forbidden: adapters are fixed by the settings.
-            ModelNotFound: there is none of this name.
+            Forbidden: the settings fix which adapters there are.
+            ModelNotFound: no adapter of this name is loaded.
         """
         ...

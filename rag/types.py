@@ -1,4 +1,4 @@
-"""The values that travel between layers. Frozen, standard library alone."""
+"""The values that are passed between layers: frozen, made of the standard library alone."""
 
 from __future__ import annotations
 
@@ -7,43 +7,54 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 JsonObject: TypeAlias = dict[str, Any]
+JsonMapping: TypeAlias = Mapping[str, Any]
+"""A JSON object that is only read."""
+Facts: TypeAlias = Mapping[str, Any]
+"""What a service, model or cache reports about itself, for readiness checks."""
+SamplingParameters: TypeAlias = Mapping[str, Any]
+"""vLLM's sampling parameters by their own names, as JSON values."""
+FilterObject: TypeAlias = Mapping[str, Any]
+"""A filter over documents' attributes, as OpenAI's API defines it."""
 Vector: TypeAlias = Sequence[float]
 SparseVector: TypeAlias = Mapping[int, float]
-"""Weights, more than 0, of the terms that count; terms are numbers of a model's vocabulary."""
+"""Token id of a sparse model's vocabulary -> weight, greater than 0."""
 Attributes: TypeAlias = Mapping[str, str | int | float | bool]
+"""Metadata of a document."""
 TextKind: TypeAlias = Literal["query", "passage"]
+"""What a text is to an encoder: many models encode queries and passages differently."""
 TokenIds: TypeAlias = Sequence[int]
 """Of a model's own tokenizer."""
 SearchMode: TypeAlias = Literal["hybrid", "dense", "keyword", "sparse"]
-"""`hybrid`: all paths that there are."""
+"""`hybrid`: all search paths that are available."""
 RerankKind: TypeAlias = Literal["late_interaction", "cross_encoder"]
-"""Ways of reranking with a model of our own: the encoder's token vectors, or one that reads both texts together."""
+"""`late_interaction` compares token vectors of the embedding model; a `cross_encoder` reads both texts together."""
 Change: TypeAlias = Literal["added", "replaced", "unchanged"]
+"""What an upload did to a document."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A heading of a document; it holds from `start` until the next heading's start."""
+    """A heading of a document. It applies from `start` to the start of the next heading."""
 
     start: int
     """Character offset in the document's text."""
     path: str
-    """Titles from the outermost to this one, joined by ` > `."""
+    """Titles from the outermost heading to this one, joined by ` > `."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageStart:
-    """A page of a document; it holds from `start` until the next page's start."""
+    """The start of a page of a document. The page ends where the next one starts."""
 
     start: int
     """Character offset in the document's text."""
     number: int
-    """As a reader counts: from 1. Slides and sheets count as pages."""
+    """Page number, from 1. Slides and sheets count as pages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A question, and its answer."""
+    """A question and its answer."""
 
     question: str
     answer: str
@@ -51,36 +62,36 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class PassagePairs:
-    """What a language model made of one passage of a document."""
+    """The questions and answers that a language model generated for one passage of a document."""
 
     start: int
-    """Of the passage, as `end`: character offsets in the document's text."""
+    """Character offset of the passage in the document's text."""
     end: int
     pairs: tuple[Pair, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """What a reader found in a file. Offsets refer to `text`; `headings` and `pages` ascend."""
+    """The text of a file and its structure. Offsets refer to `text`; `headings` and `pages` are in ascending order."""
 
     text: str
     media_type: str
-    """What the file is by its content, such as `application/pdf`."""
+    """Detected from the file's content, such as `application/pdf`."""
     is_markdown: bool = False
     headings: tuple[Heading, ...] = ()
     pages: tuple[PageStart, ...] = ()
-    """Empty for files that have no pages."""
+    """Empty for file formats without pages."""
     title: str = ""
-    """Of the document, where the file says."""
+    """From the file's metadata; empty if it has none."""
     language: str = ""
-    """BCP 47 tag, such as `en` or `de-AT`, where the file says."""
+    """BCP 47 tag from the file's metadata, such as `en` or `de-AT`; empty if it has none."""
     pairs: tuple[PassagePairs, ...] | None = None
-    """Of its passages in their order, where a language model was asked for them."""
+    """Generated questions for its passages, in the order of the passages; None if none were requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A part of an extract: `extract.text[start:end] == text`. What a chunker makes; a chunk once it has an id."""
+    """A part of a document, made by a chunker: `extract.text[start:end] == text`. Stored, it becomes a `Chunk`."""
 
     text: str
     start: int
@@ -88,17 +99,17 @@ class Passage:
     heading: str = ""
     page: int | None = None
     context: str = ""
-    """The larger text around it that the language model gets in its place; empty: the passage itself."""
+    """A longer text around it, which the language model gets instead; empty for the passage itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A passage of one version of a document."""
+    """A stored passage of one version of a document."""
 
     chunk_id: str
     """`{version_id}-{ordinal:06d}`"""
     version_id: str
-    """Of the document: its text, attributes and way of being cut, as one change made them."""
+    """A version is a document's text, attributes and chunking after one change."""
     file_id: str
     filename: str
     text: str
@@ -108,86 +119,89 @@ class Chunk:
     heading: str = ""
     page: int | None = None
     context: str = ""
-    """The larger text around it that the language model gets in its place; empty: `text`."""
+    """A longer text around it, which the language model gets instead; empty for `text` itself."""
     attributes: Attributes = field(default_factory=dict)
 
 
-def passage_text(piece: Passage | Chunk) -> str:
-    """What the encoder and the keyword index see: the text under its heading's path."""
-    return f"{piece.heading}\n{piece.text}" if piece.heading else piece.text
+def passage_text(passage: Passage | Chunk) -> str:
+    """The text as encoder and keyword index get it: under the path of its headings."""
+    return f"{passage.heading}\n{passage.text}" if passage.heading else passage.text
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A chunk that one search path found."""
+    """A chunk found by one search path."""
 
     chunk: Chunk
     score: float
-    """Dense: the cosine in [-1, 1]. Keyword: BM25, sparse: the inner product, both 0 or more. Higher is better."""
+    """Higher is better. Dense: cosine in [-1, 1]; keyword: BM25, at least 0; sparse: inner product, at least 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk that answers a query, after fusion."""
+    """A chunk found by a search, after the results of all search paths were fused."""
 
     chunk: Chunk
     score: float
-    """In [0, 1], comparable within one query only; higher is better."""
+    """In [0, 1]; higher is better. Comparable only within one query."""
     cosine: float | None = None
-    """The dense score, when the dense path found it: comparable between queries."""
+    """Score of the dense path, if that path found it. Comparable between queries."""
     ranks: Mapping[str, int] = field(default_factory=dict)
     """Rank, from 1, on each path that found it."""
     scores: Mapping[str, float] = field(default_factory=dict)
-    """What each path itself gave it."""
+    """Score on each path that found it."""
     fused: float | None = None
-    """The score after fusion, where a reranker changed it later."""
+    """The score after fusion, if reranking changed it."""
     rerank: float | None = None
-    """What the reranker alone gave it, in [0, 1]."""
+    """The reranker's own score, in [0, 1]."""
     duplicates: tuple[str, ...] = ()
-    """Chunk ids of passages that say the same, and that this one stands for."""
+    """Ids of chunks with the same content that were dropped in favour of this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenCounts:
-    """How long texts are for an encoder."""
+    """The lengths of texts in tokens of an encoder."""
 
     tokens: tuple[int, ...]
-    """Of each whole text, with the prefix of its kind and the model's own marks."""
+    """Of each text before truncation, including the model's prompt prefix and special tokens."""
     max_tokens: int | None
-    """That the model reads of one text, its beginning; None: all of it."""
+    """Longer texts are truncated to this length; None if the model has no limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """One turn of a conversation."""
+
     role: Literal["system", "user", "assistant"]
     content: str
 
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A conversation that the language model shall go on with; its own chat template makes a prompt of it."""
+    """A conversation for the language model to continue, rendered with the model's own chat template."""
 
     messages: tuple[JsonObject, ...]
-    """As OpenAI's API has them, contents as plain texts; `tool_calls` hold their arguments as text."""
+    """In OpenAI's format, with contents as plain text and the arguments of `tool_calls` as JSON text."""
     tools: tuple[JsonObject, ...] = ()
-    """Functions that it may call, as OpenAI's API has them."""
-    template_values: Mapping[str, Any] = field(default_factory=dict)
-    """Further variables of the chat template."""
+    """Functions that the model may call, in OpenAI's format."""
+    template_values: JsonMapping = field(default_factory=dict)
+    """Additional variables for the chat template."""
     calls_tools: bool = False
-    """Whether the model decides to call functions: its calls are then told from its text."""
+    """Whether the model may decide to call functions; its calls are then parsed out of its text."""
 
 
 ModelInput: TypeAlias = "str | Sequence[int] | Chat"
-"""Text to go on from, token ids, or a conversation."""
+"""A text to continue, its token ids, or a conversation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What the engine is given, and the hits that went into it, best first."""
+    """The prompt of an answer, with the passages that it contains."""
 
     token_ids: tuple[int, ...]
-    """Empty where the language model's tokenizer is not at hand: then `messages` is the prompt."""
+    """Empty if the language model's tokenizer is not available: the prompt is then `messages`."""
     sources: tuple[Hit, ...]
+    """Best first."""
     messages: tuple[Message, ...] = ()
 
     def for_model(self) -> ModelInput:
@@ -197,35 +211,54 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class PreparedPrompt:
+    """What the Retriever made of a question."""
+
+    prompt: Prompt
+    """Without sources if nothing relevant was found."""
+    timings_ms: Mapping[str, float]
+    """Duration of each step of the retrieval."""
+    note: str = ""
+    """What could not be done as requested, and why."""
+    cache_key: str = ""
+    """Identifies everything that the prompt depends on; empty if the answer must not be cached."""
+    queries: tuple[str, ...] = ()
+    """The queries that were searched."""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
+    """Number of tokens that a request used."""
+
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
+    """Prompt tokens that were taken from the engine's prefix cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """A token, and how likely the model held it."""
+    """A token with its log probability."""
 
     token: str
-    """Its text alone; a part of a character becomes U+FFFD."""
+    """The token decoded on its own; a token that is part of a character is U+FFFD."""
     token_id: int
-    """-1: the language model's server does not tell."""
+    """-1 if the language model's server does not report it."""
     logprob: float
     """Natural logarithm of the probability."""
     top: tuple[TokenLogprob, ...] = ()
-    """The likeliest in its place, as many as were asked for, likeliest first."""
+    """The most likely tokens at this position, most likely first, as many as were requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """New text from the engine; empty only where it comes with something else."""
+    """New text from the language model. The text is empty only if the delta has logprobs or tool calls."""
 
     text: str
     index: int = 0
-    """Which text of a request that wants several (`n`)."""
+    """Number of the text, in a request for several (`n`)."""
     logprobs: tuple[TokenLogprob, ...] = ()
-    """Of the tokens since the piece before, where the request wants them."""
+    """Of the tokens since the previous delta, if requested."""
     tool_calls: tuple[JsonObject, ...] = ()
     """Parts of function calls, as OpenAI's API streams them: `index`, `id`, `function.name`, `function.arguments`."""
 
@@ -235,25 +268,25 @@ class TextEnd:
     """How one text of a request ended."""
 
     finish_reason: str
-    """`stop` or `length`, as vLLM names them."""
+    """By vLLM's names, such as `stop` or `length`."""
     stop_reason: str | int | None = None
-    """The stop text or the stop token's id; None: the model ended it by itself, or it grew too long."""
+    """The stop string or stop token id that ended it; None if it ended by itself or reached its maximum length."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamEnd:
-    """The engine's last word on a request."""
+    """The last item of a token stream."""
 
     finish_reason: str
     """Of the first text."""
     usage: Usage
     cached: bool = False
-    """Whether all of it was written before, for an equal request."""
+    """Whether the whole text comes from the answer cache."""
     ends: tuple[TextEnd, ...] = ()
-    """Of all texts, by their index; empty: there is one, and it has no stop reason."""
+    """Of each text, by index; empty for a single text without a stop reason."""
     prompt_logprobs: tuple[TokenLogprob | None, ...] = ()
-    """A place for each token of the prompt, where the request wants them; the first is None."""
+    """One for each token of the prompt, if requested; the first is None."""
 
     def all_ends(self) -> tuple[TextEnd, ...]:
-        """One for each text."""
+        """Of each text, by index."""
         return self.ends or (TextEnd(self.finish_reason),)

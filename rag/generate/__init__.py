@@ -1,1 +1,1 @@
-"""sampling parameters and the events of an answer. No heavy library is imported here."""
+"""How an answer is generated: start reading at `pipeline.py`. No heavy library is imported here."""

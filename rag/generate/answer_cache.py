@@ -1,30 +1,30 @@
-"""What the language model wrote before, word for word."""
+"""A cache of generated texts."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import asdict, astuple
-from typing import Any
 
 import orjson
 
 from rag.cache_key import cache_key
 from rag.generate.shared_stream import SharedStream
 from rag.ports import Cache, Generator, TokenStream
-from rag.types import Chat, ModelInput, StreamEnd, TextDelta, Usage
+from rag.types import Chat, ModelInput, SamplingParameters, StreamEnd, TextDelta, Usage
 
 logger = logging.getLogger("rag.cache")
 
 
 class CachingGenerator:
-    """A language model that writes each text once, where the request says that it would come out the same again.
+    """A language model whose repeatable texts are cached.
 
-    Equal requests that come while a text is being written read along.
+    Equal requests that arrive while a text is being written share it: the model writes it once.
 
     Args:
-        model: The language model's name at the moment.
-        ttl_s: Seconds for which a text is kept.
+        model: Returns the language model's current name, which is part of the cache key.
+        ttl_s: How long a text is cached.
     """
 
     def __init__(self, generator: Generator, cache: Cache, model: Callable[[], str], *, ttl_s: float) -> None:
@@ -34,79 +34,92 @@ class CachingGenerator:
         self._ttl_s = ttl_s
         self._shared: dict[str, SharedStream] = {}
 
-    async def generate(
+    def generate(
         self,
         prompt: ModelInput,
-        sampling: Mapping[str, Any],
+        sampling: SamplingParameters,
         request_id: str,
         *,
         model: str = "",
         key: str | None = None,
-    ) -> TokenStream:
-        """See `rag.ports.Generator`. What was written before comes with `StreamEnd.cached`.
+    ) -> contextlib.AbstractAsyncContextManager[TokenStream]:
+        """See `rag.ports.Generator`. A cached text ends with `StreamEnd.cached`.
 
         Args:
-            key: Stands for the prompt, when prompts that differ in words have the same answer.
+            key: Used in the cache key in place of the prompt, if different prompts have the same answer.
         """
+        request = self._generator.generate(prompt, sampling, request_id, model=model)
         if not is_repeatable(sampling):
-            return await self._generator.generate(prompt, sampling, request_id, model=model)
-        asked = {"key": key} if key else {"prompt": asdict(prompt) if isinstance(prompt, Chat) else prompt}
-        whole_key = cache_key("answer", {**asked, "model": [self._model(), model], "sampling": sampling})
-        shared = self._shared.get(whole_key)
+            return request
+        prompt_key = {"key": key} if key else {"prompt": asdict(prompt) if isinstance(prompt, Chat) else prompt}
+        full_key = cache_key("answer", {**prompt_key, "model": [self._model(), model], "sampling": sampling})
+        return self._read(full_key, request)
+
+    @contextlib.asynccontextmanager
+    async def _read(
+        self, key: str, request: contextlib.AbstractAsyncContextManager[TokenStream]
+    ) -> AsyncIterator[TokenStream]:
+        shared = self._shared.get(key)
         if shared is None or not shared.is_open:
-            shared = self._share(whole_key, lambda: self._generator.generate(prompt, sampling, request_id, model=model))
-        pieces = shared.read()
-        await anext(pieces)
-        return pieces
+            shared = self._share(key, request)
+        async with shared.read() as stream:
+            yield stream
 
-    def _share(self, key: str, generate: Callable[[], Awaitable[TokenStream]]) -> SharedStream:
-        async def begin() -> TokenStream:
-            kept = _unpacked(await self._cache.get(key))
-            return await generate() if kept is None else _again(kept)
+    def _share(self, key: str, request: contextlib.AbstractAsyncContextManager[TokenStream]) -> SharedStream:
+        async def save(deltas: Sequence[TextDelta | StreamEnd]) -> None:
+            end = deltas[-1]
+            if isinstance(end, StreamEnd) and not end.cached:
+                await self._put(key, deltas, end)
 
-        async def keep(pieces: Sequence[TextDelta | StreamEnd]) -> None:
-            last = pieces[-1]
-            if isinstance(last, StreamEnd) and not last.cached:
-                await self._put(key, pieces, last)
-
-        shared = self._shared[key] = SharedStream(begin, keep)
-        shared.task.add_done_callback(lambda _: self._forget(key, shared))
+        shared = self._shared[key] = SharedStream(self._cached_or(key, request), save)
+        shared.task.add_done_callback(lambda _: self._remove(key, shared))
         return shared
 
-    async def _put(self, key: str, pieces: Sequence[TextDelta | StreamEnd], last: StreamEnd) -> None:
-        try:
-            await self._cache.put(key, _packed(pieces, last), self._ttl_s)
-        except Exception:
-            logger.exception("an answer could not be kept")
+    @contextlib.asynccontextmanager
+    async def _cached_or(
+        self, key: str, request: contextlib.AbstractAsyncContextManager[TokenStream]
+    ) -> AsyncIterator[TokenStream]:
+        if (cached := _deserialized(await self._cache.get(key))) is not None:
+            async with contextlib.aclosing(_replay(cached)) as stream:
+                yield stream
+        else:
+            async with request as stream:
+                yield stream
 
-    def _forget(self, key: str, shared: SharedStream) -> None:
+    async def _put(self, key: str, deltas: Sequence[TextDelta | StreamEnd], end: StreamEnd) -> None:
+        try:
+            await self._cache.put(key, _serialized(deltas, end), self._ttl_s)
+        except Exception:
+            logger.exception("writing an answer to the cache failed")
+
+    def _remove(self, key: str, shared: SharedStream) -> None:
         if self._shared.get(key) is shared:
             del self._shared[key]
 
 
-def is_repeatable(sampling: Mapping[str, Any]) -> bool:
-    """Whether the same request is meant to have the same answer, and that is one text and nothing else."""
+def is_repeatable(sampling: SamplingParameters) -> bool:
+    """Whether the model writes the same text for the same request, and the request asks for nothing but one text."""
     plain = sampling.get("n", 1) == 1 and not sampling.keys() & {"logprobs", "prompt_logprobs"}
     return plain and (sampling.get("temperature") == 0 or sampling.get("seed") is not None)
 
 
-def _packed(pieces: Sequence[TextDelta | StreamEnd], last: StreamEnd) -> bytes:
-    texts = [piece.text for piece in pieces if isinstance(piece, TextDelta)]
-    return orjson.dumps([texts, last.finish_reason, astuple(last.usage)])
+def _serialized(deltas: Sequence[TextDelta | StreamEnd], end: StreamEnd) -> bytes:
+    texts = [delta.text for delta in deltas if isinstance(delta, TextDelta)]
+    return orjson.dumps([texts, end.finish_reason, astuple(end.usage)])
 
 
-def _unpacked(data: bytes | None) -> list[TextDelta | StreamEnd] | None:
-    """None for what is not there, and for what another release packed."""
+def _deserialized(data: bytes | None) -> list[TextDelta | StreamEnd] | None:
+    """None if there is nothing, or an entry that another version of this code wrote in another format."""
     if data is None:
         return None
     try:
         texts, finish_reason, usage = orjson.loads(data)
         return [*(TextDelta(text) for text in texts), StreamEnd(finish_reason, Usage(*usage), cached=True)]
     except (ValueError, TypeError) as error:
-        logger.warning("a kept answer was left aside: %s", type(error).__name__)
+        logger.warning("ignoring a cached answer in an unknown format: %s", type(error).__name__)
         return None
 
 
-async def _again(pieces: Sequence[TextDelta | StreamEnd]) -> TokenStream:
-    for piece in pieces:
-        yield piece
+async def _replay(deltas: Sequence[TextDelta | StreamEnd]) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+    for delta in deltas:
+        yield delta

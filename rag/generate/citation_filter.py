@@ -1,4 +1,4 @@
-"""The marks `[1]` and `[1, 3]` of a text that is being written: checked on the way, before anybody sees them."""
+"""Checks citations, `[1]` and `[1, 3]`, in a text while it is being written, before any of it is sent."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from rag.generate.code_spans import CodeSpans
 from rag.types import Hit
 
 _NUMBER = "[1-9][0-9]{0,2}"
-_MARK = regex.compile(rf"\[{_NUMBER}(?:, ?{_NUMBER}){{0,15}}\]")
-_BLANKS = " \t"
+_CITATION = regex.compile(rf"\[{_NUMBER}(?:, ?{_NUMBER}){{0,15}}\]")
+_SPACES = " \t"
 _CLOSING = frozenset(".,;:!?)\n…。，、；：！？）")
-"""What stands behind a word without a blank."""
+"""Characters that follow a word without a space."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Mark:
-    """What may still become a mark, or is one."""
+class _Candidate:
+    """The beginning of what may become a citation, or a complete one."""
 
     text: str = ""
     sent: int = 0
-    """Characters of it that are out already."""
+    """Characters of it that were sent already."""
 
-    def with_next(self, char: str) -> _Mark | None:
-        """None where that can never be a mark."""
+    def with_next(self, char: str) -> _Candidate | None:
+        """None if that cannot become a citation."""
         text = self.text + char
-        return _Mark(text, self.sent) if _MARK.fullmatch(text, partial=True) else None
+        return _Candidate(text, self.sent) if _CITATION.fullmatch(text, partial=True) else None
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         return self.text.endswith("]")
 
     @property
@@ -44,129 +44,133 @@ class _Mark:
 
 
 class CitationFilter:
-    """Takes one text piece by piece, and gives back what of it can be sent.
+    """Removes citations of sources that do not exist from one text, and collects the others.
 
-    A mark that names no source is left out, with the blank before it; of one that names some, the others are left out.
-    Held back is only what may still become a mark, with the blanks before it. What `feed` and `close` give is the same
-    text however it is cut into pieces, and reads the same when it is filtered again.
+    Text goes in as it is written, and comes out as soon as it can be sent: only what may still become a citation is
+    held back, with the spaces before it. A citation is removed together with the space before it; of a citation of
+    several sources only the wrong numbers are removed. The result does not depend on how the text is split, and
+    filtering it again does not change it.
 
-    Numbers in brackets are no marks in code, and as a Markdown link: `[1](address)`.
+    Numbers in brackets are not citations in code or as the text of a Markdown link, `[1](address)`.
 
     Args:
-        sources: What marks can name, the first by 1.
+        sources: The sources that citations can name, numbered from 1.
     """
 
     def __init__(self, sources: Sequence[Hit]) -> None:
         self.citations: list[Citation] = []
-        """Their ranges are of the text that was given back."""
+        """Their ranges refer to the filtered text."""
         self.removed = 0
-        """Numbers that named no source."""
+        """Source numbers that named no source."""
         self._sources = sources
         self._code = CodeSpans()
-        self._out: list[str] = []
+        self._output: list[str] = []
         self._length = 0
         self._last = "\n"
-        self._mark = _Mark()
+        self._candidate = _Candidate()
         self._open = ""
-        """The end of what is out that could go on as a mark, were it not for the bracket that followed."""
-        self._blanks = ""
-        self._blanks_before: str | None = None
-        """Those before a mark that was left out; None: nothing was left out here."""
+        """The end of the sent text, if it could continue as a citation but for the bracket that followed it."""
+        self._spaces = ""
+        """Held back after the sent text."""
+        self._spaces_before_removed: str | None = None
+        """Those before a citation that was just removed; None if none was."""
 
     def feed(self, text: str) -> str:
+        """What can be sent now that `text` was written."""
         for char in text:
-            self._take(char)
-        return self._given()
+            self._read(char)
+        return self._take_output()
 
     def close(self) -> str:
-        """The rest. Nothing comes after it."""
-        if self._mark.is_whole:
+        """The rest, after the whole text was written."""
+        if self._candidate.is_complete:
             self._settle("")
-        self._give_up("")
-        self._send(self._gap(""))
-        return self._given()
+        self._send_as_text("")
+        self._send(self._spacing(""))
+        return self._take_output()
 
-    def _given(self) -> str:
-        text = "".join(self._out)
-        self._out.clear()
+    def _take_output(self) -> str:
+        text = "".join(self._output)
+        self._output.clear()
         return text
 
-    def _take(self, char: str) -> None:
-        if self._mark.is_whole:
+    def _read(self, char: str) -> None:
+        if self._candidate.is_complete:
             self._settle(char)
-        if self._mark.text:
-            if (grown := self._mark.with_next(char)) is not None:
-                self._grow(grown)
+        if self._candidate.text:
+            if (longer := self._candidate.with_next(char)) is not None:
+                self._extend(longer)
                 return
-            self._give_up(char)
+            self._send_as_text(char)
         if char == "[" and not self._code.is_open:
-            self._mark = _Mark(char)
-        elif char in _BLANKS:
-            self._blanks += char
+            self._candidate = _Candidate(char)
+        elif char in _SPACES:
+            self._spaces += char
         else:
-            self._send(self._gap(char) + char)
+            self._send(self._spacing(char) + char)
 
-    def _grow(self, mark: _Mark) -> None:
-        self._mark = mark
-        if mark.is_whole and not self._nowhere(mark):
-            self._send(self._gap("[") + mark.unsent)
-            self._mark = _Mark(mark.text, len(mark.text))
+    def _extend(self, candidate: _Candidate) -> None:
+        self._candidate = candidate
+        if candidate.is_complete and not self._missing(candidate):
+            self._send(self._spacing("[") + candidate.unsent)
+            self._candidate = _Candidate(candidate.text, len(candidate.text))
 
     def _settle(self, following: str) -> None:
-        """A mark is whole, and what follows says whether it is one."""
-        mark, self._mark = self._mark, _Mark()
-        nowhere = self._nowhere(mark)
+        """The candidate is complete, and the next character tells a citation from the text of a link."""
+        candidate, self._candidate = self._candidate, _Candidate()
+        missing = self._missing(candidate)
         if following == "(":
-            self._send((self._gap("[") + mark.unsent) if nowhere else "")
-        elif not nowhere:
-            self._cite(mark.text)
+            self._send((self._spacing("[") + candidate.unsent) if missing else "")
+        elif not missing:
+            self._cite(candidate.text)
         else:
-            self.removed += len(nowhere)
-            self._leave_out(mark, [number for number in mark.numbers() if number not in nowhere])
+            self.removed += len(missing)
+            self._remove(candidate, [number for number in candidate.numbers() if number not in missing])
 
-    def _leave_out(self, mark: _Mark, kept: Sequence[int]) -> None:
-        if mark.sent:  # its beginning is out: without its end it is no mark
-            self._mark = _Mark(mark.text[: mark.sent], mark.sent)
-        elif kept:
-            text = f"[{', '.join(map(str, kept))}]"
-            self._send(self._gap("[") + text)
+    def _remove(self, candidate: _Candidate, valid: Sequence[int]) -> None:
+        if candidate.sent:  # its beginning was sent: without its end it is no citation
+            self._candidate = _Candidate(candidate.text[: candidate.sent], candidate.sent)
+        elif valid:
+            text = f"[{', '.join(map(str, valid))}]"
+            self._send(self._spacing("[") + text)
             self._cite(text)
         else:
-            self._blanks_before, self._blanks = self._blanks_before or self._blanks, ""
-            self._mark, self._open = _Mark(self._open, len(self._open)), ""
+            self._spaces_before_removed, self._spaces = self._spaces_before_removed or self._spaces, ""
+            self._candidate, self._open = _Candidate(self._open, len(self._open)), ""
 
-    def _cite(self, mark: str) -> None:
-        """The mark that was just sent."""
-        for index in dict.fromkeys(_Mark(mark).numbers()):
+    def _cite(self, citation: str) -> None:
+        """Records the citation that was just sent."""
+        for index in dict.fromkeys(_Candidate(citation).numbers()):
             file_id = self._sources[index - 1].chunk.file_id
-            self.citations.append(Citation(index, file_id, self._length - len(mark), self._length))
+            self.citations.append(Citation(index, file_id, self._length - len(citation), self._length))
 
-    def _give_up(self, char: str) -> None:
-        """What could have become a mark is text."""
-        mark, self._mark = self._mark, _Mark()
-        if mark.unsent:
-            self._send(self._gap("[") + mark.unsent)
-        if char == "[" and mark.text:
-            self._open = mark.text
+    def _send_as_text(self, char: str) -> None:
+        """The candidate turned out to be no citation: `char` does not continue it."""
+        candidate, self._candidate = self._candidate, _Candidate()
+        if candidate.unsent:
+            self._send(self._spacing("[") + candidate.unsent)
+        if char == "[" and candidate.text:
+            self._open = candidate.text
 
-    def _gap(self, following: str) -> str:
-        """The blanks to be sent before what follows; empty: the end of the text."""
-        before, blanks = self._blanks_before, self._blanks
-        self._blanks_before, self._blanks = None, ""
+    def _spacing(self, following: str) -> str:
+        """The spaces to send before the next text, which is empty at the end."""
+        before, spaces = self._spaces_before_removed, self._spaces
+        self._spaces_before_removed, self._spaces = None, ""
         if before is None:
-            return blanks
+            return spaces
         if not following or following in _CLOSING:
             return ""
-        return before if not blanks or self._last in f"{_BLANKS}\n" else blanks
+        return before if not spaces or self._last in f"{_SPACES}\n" else spaces
 
     def _send(self, text: str) -> None:
         if not text:
             return
-        self._out.append(text)
+        self._output.append(text)
         self._length += len(text)
         self._last = text[-1]
-        self._code.take(text)
+        self._code.feed(text)
         self._open = ""
 
-    def _nowhere(self, mark: _Mark) -> set[int]:
-        return {number for number in mark.numbers() if number > len(self._sources)}
+    def _missing(self, candidate: _Candidate) -> set[int]:
+        """Its numbers that name no source."""
+        return {number for number in candidate.numbers() if number > len(self._sources)}

@@ -1,23 +1,26 @@
-"""References of an answer to its sources."""
+"""Citations: references of an answer to its sources, written `[1]` or `[1, 3]`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Citing: TypeAlias = Literal["check", "verify", "off"]
-"""What is done with the marks of an answer: checked against the sources; scored against their texts, too; nothing."""
+CitationMode: TypeAlias = Literal["check", "verify", "off"]
+"""`check`: citations of sources that do not exist are removed. `verify`: as `check`, and each cited sentence is scored
+against the text of its source. `off`: the text is left as the model wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Citation:
+    """One cited source; `[1, 3]` are two."""
+
     index: int
     """Number of the source, from 1."""
     file_id: str
     start: int
     end: int
-    """Character range of the mark in the answer."""
+    """`start` and `end` are the character range of the brackets in the answer."""
     score: float | None = None
-    """How well the source supports the cited sentence, in [0, 1]; None: nobody looked."""
+    """How well the source supports the cited sentence, in [0, 1]; None if that was not verified."""
     weak: bool = False
-    """Whether that is too little."""
+    """Whether the score is below the configured threshold."""

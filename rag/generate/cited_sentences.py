@@ -1,4 +1,4 @@
-"""What a mark in an answer stands for: its sentence."""
+"""Finds the sentence that a citation belongs to."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ _WORD = re.compile(r"\w")
 
 
 def cited_sentences(text: str, citations: Sequence[Citation]) -> list[str]:
-    """For each citation the sentence that it stands in, or right behind, without any marks.
+    """For each citation the sentence around or before it, without any citations.
 
-    At the beginning of a line a mark belongs to the sentence that follows.
+    A citation at the beginning of a line belongs to the sentence after it.
     """
-    bare, places = _without_marks(text, citations)
-    spans = list(sentence_spans(bare))
-    return [_sentence_at(bare, spans, places[citation.start]) for citation in citations]
+    plain, positions = _without_citations(text, citations)
+    spans = list(sentence_spans(plain))
+    return [_sentence_at(plain, spans, positions[citation.start]) for citation in citations]
 
 
-def _without_marks(text: str, citations: Iterable[Citation]) -> tuple[str, dict[int, int]]:
-    """The text without marks and the blanks before them, and where they stood in it, by where they start."""
-    parts, places, length, end = [], {}, 0, 0
+def _without_citations(text: str, citations: Iterable[Citation]) -> tuple[str, dict[int, int]]:
+    """The text without citations and the spaces before them; start of each citation -> its position in that text."""
+    parts, positions, length, end = [], {}, 0, 0
     for citation in citations:
-        if citation.start in places:
+        if citation.start in positions:
             continue
         part = text[end : citation.start].rstrip(" \t")
         parts.append(part)
         length += len(part)
-        places[citation.start], end = length, citation.end
-    return "".join([*parts, text[end:]]), places
+        positions[citation.start], end = length, citation.end
+    return "".join([*parts, text[end:]]), positions
 
 
-def _sentence_at(text: str, spans: Sequence[tuple[int, int]], place: int) -> str:
-    line = text[text.rfind("\n", 0, place) + 1 : place]
+def _sentence_at(text: str, spans: Sequence[tuple[int, int]], position: int) -> str:
+    line = text[text.rfind("\n", 0, position) + 1 : position]
     if _WORD.search(line):
-        start, end = next((span for span in reversed(spans) if span[0] < place), (0, 0))
+        start, end = next((span for span in reversed(spans) if span[0] < position), (0, 0))
     else:
-        start, end = next((span for span in spans if span[1] > place), (0, 0))
+        start, end = next((span for span in spans if span[1] > position), (0, 0))
     return text[start:end]

@@ -1,4 +1,4 @@
-"""Whether a Markdown text is in the midst of code."""
+"""Tells whether a Markdown text that is being written is inside code."""
 
 from __future__ import annotations
 
@@ -6,28 +6,31 @@ _FENCE = 3
 
 
 class CodeSpans:
-    """Follows a text as it grows: `inline code`, which ends with its line at the latest, and blocks between fences of
-    backticks, which end with the text at the latest. As in CommonMark, but for what that knows only later."""
+    """Finds inline code and fenced code blocks in a text that grows.
+
+    As in CommonMark, except for rules that need the text that follows: here inline code ends with its line at the
+    latest, and a fenced block with the text.
+    """
 
     def __init__(self) -> None:
         self._ticks = 0
-        """Backticks that opened the code we are in; 0: none did."""
+        """Number of backticks that opened the current code; 0 outside of code."""
         self._is_block = False
         self._begins_line = False
-        """Whether the code we are in was opened by the first backticks of its line."""
+        """Whether the current code was opened at the beginning of a line."""
         self._run = 0
-        """Backticks at the end of the text so far."""
+        """Number of backticks at the end of the text so far."""
         self._line_is_blank = True
-        """But for these."""
+        """Whether the current line has nothing but spaces before these backticks."""
 
     @property
     def is_open(self) -> bool:
-        """Whether what comes next is code, if it is no backtick."""
+        """Whether the next character is code, unless it is a backtick."""
         if not self._run:
             return bool(self._ticks)
         return self._opens() or not self._closes()
 
-    def take(self, text: str) -> None:
+    def feed(self, text: str) -> None:
         for char in text:
             if char == "`":
                 self._run += 1

@@ -1,151 +1,154 @@
-"""question -> prompt -> tokens -> cited answer, from top to bottom."""
+"""The answer pipeline, from top to bottom: question -> prompt -> tokens -> cited and verified answer."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass, field
 
-from rag.generate.citations import Citation
-from rag.generate.text_assembler import CompletedText, TextAssembler
+from rag.generate.answer_cache import CachingGenerator
+from rag.generate.citations import CitationMode
+from rag.generate.events import AnswerEvent, AnswerStream, CompletedText, Done, SourcesFound
+from rag.generate.text_assembler import TextAssembler
 from rag.generate.verify import Verifier
-from rag.ports import TokenStream
-from rag.types import Hit, Prompt, StreamEnd, TextDelta, Usage
+from rag.ports import Generator, PromptPreparer, ServiceFacts, TokenStream
+from rag.types import JsonMapping, PreparedPrompt, SamplingParameters, StreamEnd, TextDelta, Usage
 
 NOT_FOUND = "I found nothing about this in the documents."
 NO_SOURCES = "no_sources"
-"""The finish reason of an answer that says that nothing was found."""
+"""Finish reason of the answer `NOT_FOUND`."""
 
 
 @dataclass(frozen=True, slots=True)
-class SourcesFound:
-    """First: the hits in the prompt, best first."""
+class AnswerRequest:
+    """A validated question. For whatever is left out, the service's settings apply."""
 
-    hits: tuple[Hit, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """Last."""
-
-    texts: tuple[CompletedText, ...]
-    """One, unless the request wants several."""
-    timings_ms: Mapping[str, float]
-    note: str = ""
-    """What could not be done as it was asked for, and why."""
-
-    @property
-    def finish_reason(self) -> str:
-        """Of the first text, as are the others here."""
-        return self.texts[0].finish_reason
-
-    @property
-    def stop_reason(self) -> str | int | None:
-        return self.texts[0].stop_reason
-
-    @property
-    def citations(self) -> tuple[Citation, ...]:
-        return self.texts[0].citations
-
-    @property
-    def removed(self) -> int:
-        """Numbers in marks that named no source."""
-        return self.texts[0].removed
-
-    @property
-    def weakly_supported(self) -> int | None:
-        return self.texts[0].weakly_supported
+    question: str
+    search: JsonMapping = field(default_factory=dict)
+    """Fields of `PrepareRequest`: `vector_store`, `history`, `top_k`, `filters`, `retrieval`, `system`, ..."""
+    sampling: SamplingParameters = field(default_factory=dict)
+    """vLLM's sampling parameters by their own names."""
+    model: str = ""
+    """Name of a LoRA adapter; empty for the language model itself."""
+    citations: CitationMode | None = None
+    """Ignored if `sampling` constrains the text to a structure: such a text is never changed."""
 
 
-AnswerEvent = SourcesFound | TextDelta | Usage | Done
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedAnswer:
-    """Everything that can still be refused with a status, before the stream begins."""
-
-    prompt: Prompt
-    timings_ms: Mapping[str, float]
-    note: str = ""
-    key: str = ""
-    """Names all that the prompt depends on; empty where answers are not kept."""
-    started: float = 0.0
-    """`time.perf_counter()` when the question came in."""
-    queries: tuple[str, ...] = ()
-    """What was searched for."""
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerOptions:
-    """How the pieces become an answer."""
-
-    texts: int = 1
-    """How many are wanted."""
-    checks_marks: bool = True
-    """Whether marks are looked for; else the texts pass as they are."""
-    verifier: Verifier | None = None
-    """Scores the cited sentences, where that is wanted."""
-
-
-DEFAULT_OPTIONS = AnswerOptions()
-"""As most requests want it."""
-
-
-async def answer(
-    prepared: PreparedAnswer, pieces: TokenStream | None, manner: AnswerOptions = DEFAULT_OPTIONS
-) -> AsyncGenerator[AnswerEvent, None]:
-    """The answer's events: sources, text, usage, done. Raises what the iteration of `pieces` raises.
+class AnswerPipeline:
+    """Answers questions from documents.
 
     Args:
-        pieces: What the language model writes; None when there are no sources to answer from.
+        services: Whether the services `Retriever` and `LLM` are ready.
+        sampling: Default sampling parameters, by vLLM's names; `max_tokens` is among them.
+        citations: Default citation mode.
+        cache: Answers from the cache if possible; None disables the cache.
     """
-    sources = prepared.prompt.sources
-    yield SourcesFound(sources)
-    if pieces is None:
-        for event in _nothing_found(prepared, manner.texts):
-            yield event
-        return
-    texts = TextAssembler(sources if manner.checks_marks else None)
-    first_token_ms = 0.0
-    try:
-        async for piece in pieces:
-            if isinstance(piece, StreamEnd):
-                break
-            if (sent := texts.take(piece)) is not None:
-                first_token_ms = first_token_ms or _since(prepared.started)
-                yield sent
-        else:
-            return
-    except Exception:
-        for rest in texts.close():
-            yield rest
-        raise
-    for rest in texts.close():
-        yield rest
-    yield piece.usage
-    began = {"cached_answer" if piece.cached else "first_token": first_token_ms}
-    yield await _done(prepared, texts.written(piece.all_ends()), manner.verifier, began)
 
+    def __init__(
+        self,
+        services: ServiceFacts,
+        preparer: PromptPreparer,
+        generator: Generator,
+        *,
+        sampling: SamplingParameters,
+        citations: CitationMode,
+        verifier: Verifier,
+        cache: CachingGenerator | None = None,
+    ) -> None:
+        self._services = services
+        self._preparer = preparer
+        self._generator = generator
+        self._sampling = dict(sampling)
+        self._citations = citations
+        self._verifier = verifier
+        self._cache = cache
 
-async def _done(
-    prepared: PreparedAnswer, texts: Sequence[CompletedText], verifier: Verifier | None, began: Mapping[str, float]
-) -> Done:
-    timings, note = {**prepared.timings_ms, **began}, prepared.note
-    if verifier is not None:
+    @property
+    def max_tokens(self) -> int:
+        """Length limit of an answer if the request sets none."""
+        return int(self._sampling["max_tokens"])
+
+    @asynccontextmanager
+    async def answer(self, request: AnswerRequest, request_id: str) -> AsyncIterator[AnswerStream]:
+        """The events of one answer.
+
+        Entering the context retrieves the sources, builds the prompt and returns once the language model has accepted
+        it: it raises every error that can still be sent as an HTTP status. Leaving it stops the language model.
+        """
         started = time.perf_counter()
-        texts, why_not = await verifier.verify(texts, prepared.prompt.sources)
-        timings["verify"] = _since(started)
-        note = "; ".join(filter(None, (note, why_not)))
-    return Done(tuple(texts), timings | {"total": _since(prepared.started)}, note)
+        sampling = {**self._sampling, **request.sampling}
+        prepared = await self._prepare(request, sampling["max_tokens"])
+        if not prepared.prompt.sources:
+            async with aclosing(_nothing_found(prepared, sampling.get("n", 1), started)) as events:
+                yield events
+            return
+        async with (
+            self._generate(prepared, sampling, request, request_id) as tokens,
+            aclosing(self._events(prepared, tokens, self._citation_mode(request, sampling), started)) as events,
+        ):
+            yield events
+
+    async def _prepare(self, request: AnswerRequest, max_tokens: int) -> PreparedPrompt:
+        self._services.require("Retriever")
+        context_tokens = self._services.require("LLM")["context_tokens"]
+        fields = {"question": request.question, "max_tokens": max_tokens, "context_tokens": context_tokens}
+        return await self._preparer.prepare({**request.search, **fields})
+
+    def _generate(
+        self, prepared: PreparedPrompt, sampling: SamplingParameters, request: AnswerRequest, request_id: str
+    ) -> AbstractAsyncContextManager[TokenStream]:
+        prompt, model = prepared.prompt.for_model(), request.model
+        if self._cache is None:
+            return self._generator.generate(prompt, sampling, request_id, model=model)
+        return self._cache.generate(prompt, sampling, request_id, model=model, key=prepared.cache_key or None)
+
+    def _citation_mode(self, request: AnswerRequest, sampling: SamplingParameters) -> CitationMode:
+        return "off" if sampling.get("structured_outputs") else request.citations or self._citations
+
+    async def _events(
+        self, prepared: PreparedPrompt, tokens: TokenStream, citations: CitationMode, started: float
+    ) -> AsyncGenerator[AnswerEvent, None]:
+        sources = prepared.prompt.sources
+        yield SourcesFound(sources, prepared.queries)
+        texts = TextAssembler(None if citations == "off" else sources)
+        first_delta_ms, end = 0.0, None
+        try:
+            async for delta in tokens:
+                if isinstance(delta, StreamEnd):
+                    end = delta
+                    break
+                if (sent := texts.add(delta)) is not None:
+                    first_delta_ms = first_delta_ms or _ms_since(started)
+                    yield sent
+        except Exception:
+            for rest in texts.flush():
+                yield rest
+            raise
+        if end is None:
+            return  # an incomplete answer has no `Done`, so whoever sends the events reports an error
+        for rest in texts.flush():
+            yield rest
+        yield end.usage
+        timings = {**prepared.timings_ms, "cached_answer" if end.cached else "first_token": first_delta_ms}
+        completed, note = texts.completed(end), prepared.note
+        if citations == "verify":
+            verifying = time.perf_counter()
+            completed, failure = await self._verifier.verify(completed, sources)
+            timings["verify"] = _ms_since(verifying)
+            note = "; ".join(filter(None, (note, failure)))
+        yield Done(completed, timings | {"total": _ms_since(started)}, note)
 
 
-def _nothing_found(prepared: PreparedAnswer, texts: int) -> tuple[AnswerEvent, ...]:
-    """Saying so costs no token and invents nothing."""
-    timings = {**prepared.timings_ms, "total": _since(prepared.started)}
-    written = (CompletedText(NOT_FOUND, NO_SOURCES),) * texts
-    said = [TextDelta(NOT_FOUND, index) for index in range(texts)]
-    return *said, Usage(0, 0), Done(written, timings, prepared.note)
+async def _nothing_found(prepared: PreparedPrompt, texts: int, started: float) -> AsyncGenerator[AnswerEvent, None]:
+    """The answer without sources. The language model is not asked: it would make something up."""
+    yield SourcesFound((), prepared.queries)
+    for index in range(texts):
+        yield TextDelta(NOT_FOUND, index)
+    yield Usage(0, 0)
+    completed = (CompletedText(NOT_FOUND, NO_SOURCES),) * texts
+    yield Done(completed, {**prepared.timings_ms, "total": _ms_since(started)}, prepared.note)
 
 
-def _since(started: float) -> float:
+def _ms_since(started: float) -> float:
     return round((time.perf_counter() - started) * 1000, 2)

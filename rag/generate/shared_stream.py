@@ -1,99 +1,104 @@
-"""One text that is being written, and all who read it."""
+"""One text that the model writes once, for every request that asks for it at the same time."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from rag.errors import InternalError
 from rag.ports import TokenStream
 from rag.types import StreamEnd, TextDelta
 
-_WHOLE = ("stop", "length")
-"""Finish reasons of texts that would be written again as they are."""
+_COMPLETE = ("stop", "length")
+"""Finish reasons of texts that the model would write in the same way again."""
 
 
 class SharedStream:
-    """Writes at the language model's pace; each reader gets everything from the beginning, then what comes.
+    """A token stream with several readers.
+
+    The text is written at the model's pace, whatever the readers do. Each reader gets all of it from the beginning,
+    whenever it joins. If the last reader leaves before the end, the model is stopped.
 
     Args:
-        begin: Has the text begun: returns when the language model has accepted the request.
-        keep: Called with all pieces once the text is whole, that is, ended as texts should.
+        request: The request to the model; `task` enters and leaves it.
+        save: Called with all deltas once the text has ended normally.
     """
 
     def __init__(
         self,
-        begin: Callable[[], Awaitable[TokenStream]],
-        keep: Callable[[Sequence[TextDelta | StreamEnd]], Awaitable[None]],
+        request: contextlib.AbstractAsyncContextManager[TokenStream],
+        save: Callable[[Sequence[TextDelta | StreamEnd]], Awaitable[None]],
     ) -> None:
-        self._begin = begin
-        self._keep = keep
-        self._pieces: list[TextDelta | StreamEnd] = []
+        self._request = request
+        self._save = save
+        self._deltas: list[TextDelta | StreamEnd] = []
         self._failure: Exception | None = None
         self._is_accepted = False
         self._is_over = False
-        self._is_whole = False
+        self._is_complete = False
         self._readers = 0
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self.task = asyncio.create_task(self._write())
 
     @property
     def is_open(self) -> bool:
-        """Whether a new reader gets a whole text, as far as can be told now."""
-        return self._is_whole or not self._is_over
+        """Whether a new reader can still get a complete text."""
+        return self._is_complete or not self._is_over
 
-    async def read(self) -> TokenStream:
-        """For one reader. Its first piece is empty and says that the request was accepted.
-
-        Raises what the language model raises. When the last reader closes its own before the end, nothing more is
-        written.
-        """
+    @contextlib.asynccontextmanager
+    async def read(self) -> AsyncIterator[TokenStream]:
+        """The text for one reader. See `rag.ports.Generator.generate`."""
         self._readers += 1
-        was_whole = self._is_whole
+        was_complete = self._is_complete
         try:
             while not (self._is_accepted or self._is_over):
-                await self._news.wait()
-            if self._is_accepted:
-                yield TextDelta("")
-            read = 0
-            while True:
-                while read < len(self._pieces):
-                    piece = self._pieces[read]
-                    read += 1
-                    yield replace(piece, cached=True) if was_whole and isinstance(piece, StreamEnd) else piece
-                if self._is_over:
-                    break
-                await self._news.wait()
-            if self._failure is not None:
-                raise self._failure
+                await self._changed.wait()
+            if not self._is_accepted:
+                raise self._failure or InternalError("the request to the language model was cancelled")
+            async with contextlib.aclosing(self._read(was_complete)) as deltas:
+                yield deltas
         finally:
             self._readers -= 1
             if not self._readers and not self._is_over:
                 self._is_over = True
                 self.task.cancel()
 
+    async def _read(self, was_complete: bool) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+        position = 0
+        while True:
+            while position < len(self._deltas):
+                delta = self._deltas[position]
+                position += 1
+                yield replace(delta, cached=True) if was_complete and isinstance(delta, StreamEnd) else delta
+            if self._is_over:
+                break
+            await self._changed.wait()
+        if self._failure is not None:
+            raise self._failure
+
     async def _write(self) -> None:
         try:
-            async with contextlib.aclosing(await self._begin()) as pieces:
+            async with self._request as stream:
                 self._is_accepted = True
-                self._tell()
-                async for piece in pieces:
-                    self._pieces.append(piece)
-                    if isinstance(piece, StreamEnd):
-                        self._is_over, self._is_whole = True, piece.finish_reason in _WHOLE
-                    self._tell()
+                self._notify()
+                async for delta in stream:
+                    self._deltas.append(delta)
+                    if isinstance(delta, StreamEnd):
+                        self._is_over, self._is_complete = True, delta.finish_reason in _COMPLETE
+                    self._notify()
                     if self._is_over:
                         break
         except Exception as error:
-            if not self._is_over:  # else it only closed badly
+            if not self._is_over:  # after the end, only closing the request has failed
                 self._failure = error
         finally:
             self._is_over = True
-            self._tell()
-        if self._is_whole:
-            await self._keep(self._pieces)
+            self._notify()
+        if self._is_complete:
+            await self._save(self._deltas)
 
-    def _tell(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+    def _notify(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()

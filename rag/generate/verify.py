@@ -1,4 +1,4 @@
-"""Cited sentences, scored against the texts of their sources."""
+"""Verifies citations: scores each cited sentence against the text of its source."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from rag.errors import RagError
 from rag.generate.citations import Citation
 from rag.generate.cited_sentences import cited_sentences
-from rag.generate.text_assembler import CompletedText
+from rag.generate.events import CompletedText
 from rag.types import Hit
 
 SentenceAndSource = tuple[str, str]
-"""A sentence, and the text that shall support it."""
+"""A sentence, and the text of the source that it cites."""
 NOT_VERIFIED = "citations are not verified: the encoder did not answer in time"
 VERIFY_TIMEOUT_S = 5.0
 _log = logging.getLogger("rag.verify")
@@ -22,19 +22,20 @@ _log = logging.getLogger("rag.verify")
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Says how well sources support what is cited from them."""
+    """Scores how well sources support the sentences that cite them."""
 
     score: Callable[[Sequence[SentenceAndSource]], Awaitable[Sequence[float]]]
-    """One score in [0, 1] a pair. May raise RagError."""
+    """Returns one score in [0, 1] for each pair. May raise RagError."""
     weak_below: float
+    """Citations with a lower score count as weakly supported."""
     timeout_s: float = VERIFY_TIMEOUT_S
 
     async def verify(
         self, texts: Sequence[CompletedText], sources: Sequence[Hit]
     ) -> tuple[tuple[CompletedText, ...], str]:
-        """The texts with their citations scored, or as they are, and why."""
+        """The texts with scores for their citations; if that fails, the unchanged texts and a note that says so."""
         pairs = [_pairs(text, sources) for text in texts]
-        distinct = list(dict.fromkeys(pair for each in pairs for pair in each))
+        distinct = list(dict.fromkeys(pair for of_text in pairs for pair in of_text))
         try:
             async with asyncio.timeout(self.timeout_s):
                 scores = dict(zip(distinct, await self.score(distinct), strict=True)) if distinct else {}
@@ -42,7 +43,7 @@ class Verifier:
             _log.warning("citations were not verified: %s", error or "timeout")
             return tuple(texts), NOT_VERIFIED
         return tuple(
-            self._verified(text, [scores[pair] for pair in each]) for text, each in zip(texts, pairs, strict=True)
+            self._verified(text, [scores[pair] for pair in of_text]) for text, of_text in zip(texts, pairs, strict=True)
         ), ""
 
     def _verified(self, text: CompletedText, scores: Sequence[float]) -> CompletedText:
@@ -50,8 +51,8 @@ class Verifier:
         return replace(text, citations=citations, weakly_supported=sum(citation.weak for citation in citations))
 
     def _scored(self, citation: Citation, score: float) -> Citation:
-        shown = round(score, 4)
-        return replace(citation, score=shown, weak=shown < self.weak_below)
+        rounded = round(score, 4)
+        return replace(citation, score=rounded, weak=rounded < self.weak_below)
 
 
 def _pairs(text: CompletedText, sources: Sequence[Hit]) -> list[SentenceAndSource]:

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 
 from rag.errors import DeadlineExceeded, RagError, Unavailable
-from rag.llm.model_text import is_babble, plain, says_the_same, words
-from rag.llm.structured import StructuredPrompt, complete, fitted
+from rag.llm.model_text import is_degenerate, plain, same_words, words
+from rag.llm.structured import StructuredPrompt, complete, fit_to_context
 from rag.ports import ChatTokenizer, Generator
 from rag.types import JsonObject, Message, ModelInput, Pair, Passage, PassagePairs
 
@@ -109,7 +109,7 @@ def _fitting_prompt(
     """The form and its prompt, with as much of the passage as fits in the context. None if none of it does."""
     while text:
         form = _form(text, heading, count)
-        if (prompt := fitted(form, tokenizer, context_tokens)) is not None:
+        if (prompt := fit_to_context(form, tokenizer, context_tokens)) is not None:
             return form, prompt
         text = text[: len(text) // 2]
     return None
@@ -146,11 +146,11 @@ def _usable(written: Sequence[object], text: str, heading: str) -> Iterator[Pair
         fields = each if isinstance(each, dict) else {}
         question = _line(fields.get("question"), _MAX_QUESTION_CHARS)
         answer = _line(fields.get("answer"), _MAX_ANSWER_CHARS)
-        is_new = not any(says_the_same(question, other) for other in questions)
+        is_new = not any(same_words(question, other) for other in questions)
         if (
             is_new
             and question.endswith(_QUESTION_MARKS)
-            and not is_babble(question)
+            and not is_degenerate(question)
             and _is_from_passage(answer, text, passage_words)
         ):
             questions.append(question)
@@ -164,4 +164,4 @@ def _line(written: object, max_chars: int) -> str:
 def _is_from_passage(answer: str, text: str, passage_words: set[str]) -> bool:
     answer_words = set(words(answer))
     shared = len(answer_words & passage_words)
-    return not is_babble(answer) and len(answer) <= len(text) and shared >= _MIN_SHARED_WORDS * len(answer_words)
+    return not is_degenerate(answer) and len(answer) <= len(text) and shared >= _MIN_SHARED_WORDS * len(answer_words)

@@ -1,1 +1,1 @@
-"""What retrieval and generation both need of a language model: structured prompts, reading what it wrote."""
+"""Language model functions that ingest, retrieval and generation share."""

@@ -1,22 +1,23 @@
-"""Several texts of temperature 0 are the same text several times: vLLM refuses them, so one is written and copied."""
+"""Several texts at temperature 0 are identical, and vLLM refuses to sample them: one is generated and copied."""
 
 from __future__ import annotations
 
-import contextlib
-from typing import Any
+from collections.abc import AsyncGenerator
 
 from rag.ports import TokenStream
-from rag.types import StreamEnd, TextDelta, Usage
+from rag.types import JsonObject, StreamEnd, TextDelta, Usage
 
 _GREEDY_BELOW = 1e-5
-"""vLLM takes lower temperatures for 0."""
+"""vLLM treats lower temperatures as 0."""
 
 
-def copies_wanted(sampling: dict[str, Any]) -> int:
-    """How many times the one text is the answer. Takes `n` out where that is more than once.
+def copies_wanted(sampling: JsonObject) -> int:
+    """How many copies of one text the request asks for; 1 unless it asks for several texts at temperature 0.
+
+    Removes `n` from `sampling` if the result is more than 1.
 
     Args:
-        sampling: vLLM's parameters, the temperature among them.
+        sampling: vLLM's sampling parameters, the temperature included.
     """
     texts = sampling.get("n")
     if isinstance(texts, int) and texts > 1 and sampling.get("temperature", 1.0) < _GREEDY_BELOW:
@@ -25,16 +26,14 @@ def copies_wanted(sampling: dict[str, Any]) -> int:
     return 1
 
 
-async def copied(pieces: TokenStream, copies: int) -> TokenStream:
-    """One text as several that are the same. Its first item is that of `pieces`."""
-    async with contextlib.aclosing(pieces):
-        yield await anext(pieces)
-        async for piece in pieces:
-            if isinstance(piece, StreamEnd):
-                usage = piece.usage
-                counts = Usage(usage.prompt_tokens, usage.completion_tokens * copies, usage.cached_tokens)
-                ends = piece.all_ends() * copies
-                yield StreamEnd(piece.finish_reason, counts, ends=ends, prompt_logprobs=piece.prompt_logprobs)
-                continue
-            for index in range(copies):
-                yield TextDelta(piece.text, index, piece.logprobs, piece.tool_calls)
+async def repeat_text(stream: TokenStream, copies: int) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+    """A stream of `copies` identical texts, made of a stream of one; completion tokens are counted for each copy."""
+    async for delta in stream:
+        if isinstance(delta, StreamEnd):
+            usage = delta.usage
+            counts = Usage(usage.prompt_tokens, usage.completion_tokens * copies, usage.cached_tokens)
+            ends = delta.all_ends() * copies
+            yield StreamEnd(delta.finish_reason, counts, ends=ends, prompt_logprobs=delta.prompt_logprobs)
+            continue
+        for index in range(copies):
+            yield TextDelta(delta.text, index, delta.logprobs, delta.tool_calls)

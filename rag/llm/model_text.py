@@ -1,4 +1,4 @@
-"""Text that a language model wrote, before it is used for anything: bounded, printable, no babble."""
+"""Cleans and checks text from a language model before it is used: printable, of limited length, not degenerate."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ import unicodedata
 
 _UNPRINTABLE = {"Cc", "Cs", "Co", "Cn"}
 _JOINERS = "\u200c\u200d"
-"""Of the format characters the two that words are spelled with."""
+"""Zero-width (non-)joiners: format characters that are part of words."""
 _NO_SPACES = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_NO_SPACES}]|[^\W{_NO_SPACES}]+")
-"""A character of a script that sets no spaces, or a word of one that does."""
-_DISTINCT = 0.4
-_FEW_WORDS = 6
+"""A character of a script without spaces, or a word of a script with spaces."""
+_MIN_DISTINCT = 0.4
+"""Share of distinct words below which a text counts as repetitive."""
+_SHORT_WORDS = 6
+"""Texts of at most this many words may repeat them."""
 
 
 def plain(text: str, max_chars: int) -> str:
-    """The text on one line without control characters, cut at a word."""
-    kept = "".join(" " if _is_unprintable(char) else char for char in text[: 4 * max_chars])
-    line = " ".join(kept.split())
+    """The text on one line, without control characters, truncated at a word boundary."""
+    printable = "".join(" " if _is_unprintable(char) else char for char in text[: 4 * max_chars])
+    line = " ".join(printable.split())
     if len(line) <= max_chars:
         return line
     head, space, _ = line[: max_chars + 1].rpartition(" ")
@@ -26,19 +28,19 @@ def plain(text: str, max_chars: int) -> str:
 
 
 def words(text: str) -> list[str]:
-    """In lower case and in order; of Chinese, Japanese and Korean the single characters."""
+    """The words in lower case, in order. Chinese, Japanese and Korean are split into characters."""
     return _WORD.findall(text.casefold())
 
 
-def says_the_same(one: str, other: str) -> bool:
-    """Whether they differ in case, white space or punctuation alone."""
+def same_words(one: str, other: str) -> bool:
+    """Whether the texts differ only in case, white space and punctuation."""
     return words(one) == words(other)
 
 
-def is_babble(text: str) -> bool:
-    """Whether there is no word in it, or the same few again and again, as small models come to write."""
+def is_degenerate(text: str) -> bool:
+    """Whether the text has no words or repeats the same few over and over, as small models tend to do."""
     found = words(text)
-    return not found or (len(found) > _FEW_WORDS and len(set(found)) < _DISTINCT * len(found))
+    return not found or (len(found) > _SHORT_WORDS and len(set(found)) < _MIN_DISTINCT * len(found))
 
 
 def _is_unprintable(char: str) -> bool:

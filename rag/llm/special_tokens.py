@@ -1,4 +1,4 @@
-"""What a language model would take for more than text, made text."""
+"""Escapes special tokens in untrusted text, so that a language model reads them as plain text."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import re
 from collections.abc import Collection
 
 _ALWAYS = (r"<\|[^|<>\s]{1,64}\|>", r"(?i:</?passages\b)")
-"""Control tokens of most models, and the fence that passages stand in."""
+"""Control tokens of most models, and the tags that enclose the passages in our prompts."""
 
 
 class SpecialTokenEscaper:
-    """Takes documents, questions and earlier turns as what they are: nothing in them ends a turn, or the passages.
+    """Escapes documents, questions and earlier turns: nothing in them can end a turn or the list of passages.
 
     Args:
-        marks: Of the language model, as `rag.ports.ChatTokenizer.control_texts` says.
+        control_texts: The language model's control tokens; see `rag.ports.ChatTokenizer`.
     """
 
-    def __init__(self, marks: Collection[str]) -> None:
-        known = (re.escape(mark) for mark in sorted(marks, key=len, reverse=True) if len(mark) > 1)
-        # Looks ahead, for marks may overlap.
-        self._begins = re.compile(f"(?={'|'.join([*known, *_ALWAYS])})(.)", re.DOTALL)
+    def __init__(self, control_texts: Collection[str]) -> None:
+        known = (re.escape(text) for text in sorted(control_texts, key=len, reverse=True) if len(text) > 1)
+        # A lookahead, because control texts may overlap.
+        self._first_char = re.compile(f"(?={'|'.join([*known, *_ALWAYS])})(.)", re.DOTALL)
 
     def escape(self, text: str) -> str:
-        """With a blank behind the first character of each mark: people still read it, and no tokenizer does."""
-        return self._begins.sub(r"\1 ", text)
+        """The text with a space after the first character of each control text: readable, but not a token any more."""
+        return self._first_char.sub(r"\1 ", text)

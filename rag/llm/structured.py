@@ -1,50 +1,47 @@
-"""A language model fills in a JSON object."""
+"""Structured output: the language model writes a JSON object that follows a schema."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from pydantic_core import from_json
 
 from rag.llm.special_tokens import SpecialTokenEscaper
 from rag.ports import ChatTokenizer, Generator
-from rag.types import JsonObject, Message, ModelInput, Prompt, TextDelta
+from rag.types import JsonObject, Message, ModelInput, Prompt, SamplingParameters, TextDelta
 
 
 @dataclass(frozen=True, slots=True)
 class StructuredPrompt:
-    """What a model is asked for. A schema lets a small model give something readable, and keeps a large one from
-    talking around it."""
+    """A prompt whose answer must follow a JSON schema."""
 
     messages: tuple[Message, ...]
     schema: JsonObject
     max_tokens: int
-    sampling: Mapping[str, Any] = field(default_factory=dict)
-    """More of vLLM's parameters."""
+    sampling: SamplingParameters = field(default_factory=dict)
+    """Additional sampling parameters."""
 
     def parameters(self) -> JsonObject:
-        """vLLM's, by their own names."""
+        """The sampling parameters, by vLLM's names."""
         fixed = {"temperature": 0.0, "max_tokens": self.max_tokens, "structured_outputs": {"json": self.schema}}
         return {**self.sampling, **fixed}
 
 
 @dataclass(frozen=True, slots=True)
 class StructuredOutput:
-    """What the model wrote of a form."""
+    """What the model wrote for a structured prompt."""
 
     text: str
     in_time: bool = True
+    """False if the time limit ended it; `text` is then incomplete."""
 
     def fields(self, *, open_strings: bool = False) -> JsonObject:
-        """The values that are whole; none when it cannot be read.
+        """The complete values of the object; empty if the text is not valid.
 
         Args:
-            open_strings: Take the last string as well, where the text ends in the midst of it.
+            open_strings: Include the last string even if the text ends inside it.
         """
         try:
             data = from_json(self.text, allow_partial="trailing-strings" if open_strings else True)
@@ -53,10 +50,10 @@ class StructuredOutput:
         return data if isinstance(data, dict) else {}
 
 
-def fitted(form: StructuredPrompt, tokenizer: ChatTokenizer, context_tokens: int) -> ModelInput | None:
-    """The form's messages as the language model takes them; None where they do not fit."""
-    marks = SpecialTokenEscaper(tokenizer.control_texts)
-    messages = tuple(replace(message, content=marks.escape(message.content)) for message in form.messages)
+def fit_to_context(form: StructuredPrompt, tokenizer: ChatTokenizer, context_tokens: int) -> ModelInput | None:
+    """The messages with special tokens escaped, as model input; None if they do not fit into the context."""
+    escaper = SpecialTokenEscaper(tokenizer.control_texts)
+    messages = tuple(replace(message, content=escaper.escape(message.content)) for message in form.messages)
     prompt = Prompt(tuple(tokenizer.render(messages)), (), messages)
     tokens = len(prompt.token_ids) or tokenizer.measure(messages)
     return prompt.for_model() if tokens + form.max_tokens <= context_tokens else None
@@ -65,20 +62,19 @@ def fitted(form: StructuredPrompt, tokenizer: ChatTokenizer, context_tokens: int
 async def complete(
     generator: Generator, prompt: ModelInput, form: StructuredPrompt, *, timeout_s: float | None = None
 ) -> StructuredOutput:
-    """Have a form filled in. Raises what the generator raises.
+    """What the model writes for a structured prompt. Raises what the generator raises.
 
     Args:
-        prompt: The form's messages, as `fitted` gives them.
-        timeout_s: The engine is stopped then, and what it wrote until then is given back.
+        prompt: The messages of `form`, as returned by `fit_to_context`.
+        timeout_s: After this time the engine is stopped, and the text so far is returned.
     """
     written: list[str] = []
     try:
         async with asyncio.timeout(timeout_s):
-            pieces = await generator.generate(prompt, form.parameters(), f"form-{uuid.uuid4().hex}")
-            async with contextlib.aclosing(pieces):
-                async for piece in pieces:
-                    if isinstance(piece, TextDelta):
-                        written.append(piece.text)
+            async with generator.generate(prompt, form.parameters(), f"form-{uuid.uuid4().hex}") as stream:
+                async for delta in stream:
+                    if isinstance(delta, TextDelta):
+                        written.append(delta.text)
     except TimeoutError:
         return StructuredOutput("".join(written), in_time=False)
     return StructuredOutput("".join(written))

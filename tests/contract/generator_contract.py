@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import math
 from collections.abc import Awaitable, Callable, Mapping
@@ -52,26 +51,32 @@ class Written:
         return self.texts.get(0, "")
 
 
-async def read(pieces: TokenStream) -> Written:
-    """All pieces to the end, which must be one Finished."""
+async def read(stream: TokenStream) -> Written:
+    """The whole stream, which must have exactly one `StreamEnd`, at its end."""
     texts: dict[int, str] = {}
     logprobs: dict[int, list[TokenLogprob]] = {}
     last: list[StreamEnd] = []
-    async with contextlib.aclosing(pieces):
-        async for piece in pieces:
-            assert not last, "something came after the end"
-            if isinstance(piece, StreamEnd):
-                last.append(piece)
-                continue
-            assert piece.text or piece.logprobs or piece.tool_calls, "an empty piece"
-            texts[piece.index] = texts.get(piece.index, "") + piece.text
-            logprobs.setdefault(piece.index, []).extend(piece.logprobs)
+    async for delta in stream:
+        assert not last, "something came after the end"
+        if isinstance(delta, StreamEnd):
+            last.append(delta)
+            continue
+        assert delta.text or delta.logprobs or delta.tool_calls, "an empty delta"
+        texts[delta.index] = texts.get(delta.index, "") + delta.text
+        logprobs.setdefault(delta.index, []).extend(delta.logprobs)
     assert len(last) == 1
     return Written(last[0], texts, logprobs)
 
 
 async def written(generator: Generator, prompt: ModelInput, sampling: Mapping[str, Any], model: str = "") -> Written:
-    return await read(await generator.generate(prompt, sampling, "contract", model=model))
+    async with generator.generate(prompt, sampling, "contract", model=model) as stream:
+        return await read(stream)
+
+
+async def enter(generator: Generator, prompt: ModelInput, sampling: Mapping[str, Any], model: str = "") -> None:
+    """A request that is left as soon as it is accepted."""
+    async with generator.generate(prompt, sampling, "contract", model=model):
+        pass
 
 
 async def until_running(running: Running, count: int, timeout_s: float = 120) -> None:
@@ -205,35 +210,45 @@ class GeneratorContract:
         done = await written(generator, ASKING, sampling)
         assert json.loads(done.text)["city"] in ("Berlin", "Bonn")
 
-    async def test_it_is_accepted_before_the_first_token_and_closing_ends_it(
+    async def test_it_is_accepted_before_the_first_token_and_leaving_ends_it(
         self, generator: Generator, running: Running
     ) -> None:
-        pieces = await generator.generate(PROMPT, ENDLESS, "contract")
-        await until_running(running, 1)
-        await pieces.aclose()
+        async with generator.generate(PROMPT, ENDLESS, "contract"):
+            await until_running(running, 1)
         await until_running(running, 0)
 
-    async def test_closing_it_between_two_pieces_ends_it(self, generator: Generator, running: Running) -> None:
-        pieces = await generator.generate(PROMPT, ENDLESS, "contract")
-        assert isinstance(await anext(pieces), TextDelta)
-        await pieces.aclose()
+    async def test_leaving_it_between_two_deltas_ends_it(self, generator: Generator, running: Running) -> None:
+        async with generator.generate(PROMPT, ENDLESS, "contract") as stream:
+            assert isinstance(await anext(stream), TextDelta)
         await until_running(running, 0)
         with pytest.raises(StopAsyncIteration):
-            await anext(pieces)
+            await anext(stream)
 
-    async def test_closing_ends_all_of_several_texts(self, generator: Generator, running: Running) -> None:
-        pieces = await generator.generate(PROMPT, {**ENDLESS, "temperature": 0.8, "n": 3}, "contract")
-        assert isinstance(await anext(pieces), TextDelta)
-        await pieces.aclose()
+    async def test_leaving_ends_all_of_several_texts(self, generator: Generator, running: Running) -> None:
+        async with generator.generate(PROMPT, {**ENDLESS, "temperature": 0.8, "n": 3}, "contract") as stream:
+            assert isinstance(await anext(stream), TextDelta)
+        await until_running(running, 0)
+
+    @pytest.mark.parametrize("defect", [ValueError, TimeoutError, OSError])
+    async def test_an_error_of_the_caller_ends_it_and_stays_what_it_is(
+        self, generator: Generator, running: Running, defect: type[Exception]
+    ) -> None:
+        async def fail() -> None:
+            async with generator.generate(PROMPT, ENDLESS, "contract") as stream:
+                await anext(stream)
+                raise defect("of the caller")
+
+        with pytest.raises(defect, match="of the caller"):
+            await fail()
         await until_running(running, 0)
 
     async def test_a_task_that_is_cancelled_ends_it(self, generator: Generator, running: Running) -> None:
         begun = asyncio.Event()
 
         async def asking() -> None:
-            async with contextlib.aclosing(await generator.generate(PROMPT, ENDLESS, "contract")) as pieces:
+            async with generator.generate(PROMPT, ENDLESS, "contract") as stream:
                 begun.set()
-                async for _ in pieces:
+                async for _ in stream:
                     pass
                 raise AssertionError("it came to its end")
 
@@ -246,7 +261,7 @@ class GeneratorContract:
 
     async def test_an_empty_prompt_is_refused(self, generator: Generator) -> None:
         with pytest.raises(InvalidRequest) as refused:
-            await generator.generate("", COLD, "contract")
+            await enter(generator, "", COLD)
         assert refused.value.param == "prompt"
 
     @pytest.mark.parametrize(
@@ -259,14 +274,14 @@ class GeneratorContract:
     )  # fmt: skip
     async def test_a_value_out_of_range_is_refused_by_name(self, generator: Generator, wrong: dict[str, Any]) -> None:
         with pytest.raises(InvalidRequest) as refused:
-            await generator.generate(PROMPT, {**WARM, **wrong}, "contract")
+            await enter(generator, PROMPT, {**WARM, **wrong})
         (name,) = wrong
         assert refused.value.param == name
         assert name in refused.value.message
 
     async def test_an_unknown_parameter_is_refused_by_name(self, generator: Generator) -> None:
         with pytest.raises(InvalidRequest, match="temprature") as refused:
-            await generator.generate(PROMPT, {**COLD, "temprature": 1.0}, "contract")
+            await enter(generator, PROMPT, {**COLD, "temprature": 1.0})
         assert refused.value.param == "temprature"
 
     @pytest.mark.parametrize(
@@ -278,22 +293,22 @@ class GeneratorContract:
         self, generator: Generator, bad: dict[str, Any]
     ) -> None:
         with pytest.raises(InvalidRequest):
-            await generator.generate(PROMPT, {**COLD, "structured_outputs": bad}, "contract")
+            await enter(generator, PROMPT, {**COLD, "structured_outputs": bad})
         assert (await written(generator, PROMPT, COLD)).text
 
     async def test_more_tokens_than_the_context_holds_are_refused(self, generator: Generator) -> None:
         with pytest.raises(ContextLengthExceeded) as refused:
-            await generator.generate(PROMPT, {**COLD, "max_tokens": self.context_tokens}, "contract")
+            await enter(generator, PROMPT, {**COLD, "max_tokens": self.context_tokens})
         assert refused.value.param == "max_tokens"
 
     async def test_a_prompt_longer_than_the_context_is_refused(self, generator: Generator) -> None:
         with pytest.raises(ContextLengthExceeded) as refused:
-            await generator.generate("word " * (self.context_tokens + 8), COLD, "contract")
+            await enter(generator, "word " * (self.context_tokens + 8), COLD)
         assert refused.value.param == "prompt"
 
     async def test_an_unknown_adapter_is_not_found(self, generator: Generator) -> None:
         with pytest.raises(ModelNotFound, match="no-such-adapter") as refused:
-            await generator.generate(PROMPT, COLD, "contract", model="no-such-adapter")
+            await enter(generator, PROMPT, COLD, "no-such-adapter")
         assert refused.value.param == "model"
 
     async def test_many_at_the_same_time(self, generator: Generator, running: Running) -> None:

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from typing import Any
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from rag.ports import TokenStream
-from rag.types import ModelInput, StreamEnd, TextDelta, Usage
+from rag.types import ModelInput, SamplingParameters, StreamEnd, TextDelta, Usage
 
 
 class EndingGenerator:
@@ -14,13 +14,15 @@ class EndingGenerator:
         self.finish_reason = finish_reason
         self.requests = 0
 
+    @contextlib.asynccontextmanager
     async def generate(
-        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
-    ) -> TokenStream:
+        self, prompt: ModelInput, sampling: SamplingParameters, request_id: str, *, model: str = ""
+    ) -> AsyncIterator[TokenStream]:
         self.requests += 1
-        return self._pieces()
+        async with contextlib.aclosing(self._deltas()) as deltas:
+            yield deltas
 
-    async def _pieces(self) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+    async def _deltas(self) -> AsyncGenerator[TextDelta | StreamEnd, None]:
         yield TextDelta("half")
         if self.finish_reason is not None:
             yield StreamEnd(self.finish_reason, Usage(1, 1))

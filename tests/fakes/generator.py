@@ -1,16 +1,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 from rag.errors import ContextLengthExceeded, DependencyUnavailable, InvalidRequest, ModelNotFound
 from rag.http.native.generate_wire import GenerateRequest
 from rag.ports import TokenStream
-from rag.types import Chat, JsonObject, ModelInput, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
-from tests.fakes.words import words
+from rag.types import (
+    Chat,
+    JsonMapping,
+    JsonObject,
+    ModelInput,
+    SamplingParameters,
+    StreamEnd,
+    TextDelta,
+    TextEnd,
+    TokenLogprob,
+    Usage,
+)
+from tests.fakes.words import words as split_words
 
 MAX_LOGPROBS = 20
 
@@ -20,10 +32,10 @@ class FakeGenerator:
 
     Args:
         text: Or what makes it from prompt and sampling; what that raises, the request is refused with.
-        dies_after: pieces after which it fails as a dead engine does.
-        stalls_after: pieces after which nothing more comes.
+        dies_after: words after which it fails as a dead engine does.
+        stalls_after: words after which nothing more comes.
         accepts: waited for before the request is accepted.
-        start: waited for before the first piece.
+        start: waited for before the first word.
         closes_badly: whether closing what it writes fails, as a connection that breaks at its end.
         context_tokens: prompt and `max_tokens` together.
         adapters: names that it knows; None: all.
@@ -32,7 +44,7 @@ class FakeGenerator:
 
     def __init__(
         self,
-        text: str | Callable[[Any, Mapping[str, Any]], str] = "the answer",
+        text: str | Callable[[Any, JsonMapping], str] = "the answer",
         *,
         dies_after: int | None = None,
         stalls_after: int | None = None,
@@ -54,23 +66,31 @@ class FakeGenerator:
         self.tool_calls = tool_calls
         self.running = 0
         self.cancelled = 0
-        self.requests: list[tuple[Any, Mapping[str, Any], str]] = []
+        self.requests: list[tuple[Any, JsonMapping, str]] = []
         self.models: list[str] = []
 
+    @contextlib.asynccontextmanager
     async def generate(
-        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
-    ) -> TokenStream:
+        self, prompt: ModelInput, sampling: SamplingParameters, request_id: str, *, model: str = ""
+    ) -> AsyncIterator[TokenStream]:
         if self.accepts is not None:
             await self.accepts.wait()
         self.requests.append((prompt, sampling, request_id))
         self.models.append(model)
         self._check(prompt, sampling, model)
         text = self.text if isinstance(self.text, str) else self.text(prompt, sampling)
-        pieces = self._watched(text, prompt, sampling)
-        await anext(pieces)
-        return pieces
+        request = _Request()
+        self.running += 1
+        try:
+            async with contextlib.aclosing(self._deltas(text, prompt, sampling, request)) as deltas:
+                yield deltas
+        finally:
+            self.running -= 1
+            self.cancelled += not request.has_ended
+            if self.closes_badly:
+                raise DependencyUnavailable("the connection was lost")
 
-    def _check(self, prompt: ModelInput, sampling: Mapping[str, Any], model: str) -> None:
+    def _check(self, prompt: ModelInput, sampling: SamplingParameters, model: str) -> None:
         if model and self.adapters is not None and model not in self.adapters:
             raise ModelNotFound(f"model: there is no {model!r}", param="model")
         if not _tokens(prompt):
@@ -85,53 +105,49 @@ class FakeGenerator:
                 param = "prompt" if room < 1 else "max_tokens"
                 raise ContextLengthExceeded(f"{param}: too long", param=param)
 
-    async def _watched(self, text: str, prompt: ModelInput, sampling: Mapping[str, Any]) -> TokenStream:
-        """Counts what runs. Its first item only says that the request was accepted, so that closing it is noticed."""
-        self.running += 1
-        try:
-            yield TextDelta("")
-            if self.start is not None:
-                await self.start.wait()
-            async for piece in self._pieces(text, prompt, sampling):
-                yield piece
-        except (asyncio.CancelledError, GeneratorExit):
-            self.cancelled += 1
-            raise
-        finally:
-            self.running -= 1
-            if self.closes_badly:
-                raise DependencyUnavailable("the connection was lost")
-
-    async def _pieces(
-        self, whole: str, prompt: ModelInput, sampling: Mapping[str, Any]
+    async def _deltas(
+        self, whole: str, prompt: ModelInput, sampling: SamplingParameters, request: _Request
     ) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+        if self.start is not None:
+            await self.start.wait()
         calls = self.tool_calls if isinstance(prompt, Chat) and prompt.calls_tools else ()
         script = _script("" if calls else whole, sampling)
         texts = sampling.get("n") or 1
-        for position, text in enumerate(script.pieces):
+        for position, text in enumerate(script.words):
             if position == self.dies_after:
-                raise DependencyUnavailable("the engine died")
+                self._die(request)
             if position == self.stalls_after:
                 await asyncio.Event().wait()
             await asyncio.sleep(0)
             for index in range(texts):
                 yield TextDelta(text, index, _logprobs(text, sampling))
         if self.dies_after is not None:
-            raise DependencyUnavailable("the engine died")
+            self._die(request)
         for number, call in enumerate(calls):
             yield TextDelta("", tool_calls=({"index": number, **call},))
         ends = (script.end,) * texts if texts > 1 or script.end.stop_reason else ()
-        usage = Usage(_tokens(prompt), texts * len(script.pieces))
+        usage = Usage(_tokens(prompt), texts * len(script.words))
+        request.has_ended = True
         yield StreamEnd(script.end.finish_reason, usage, ends=ends, prompt_logprobs=_of_prompt(prompt, sampling))
+
+    def _die(self, request: _Request) -> None:
+        request.has_ended = True
+        raise DependencyUnavailable("the engine died")
+
+
+@dataclass
+class _Request:
+    has_ended: bool = False
+    """By itself, before it was left."""
 
 
 @dataclass(frozen=True)
 class _Script:
-    pieces: list[str]
+    words: list[str]
     end: TextEnd
 
 
-def _script(whole: str, sampling: Mapping[str, Any]) -> _Script:
+def _script(whole: str, sampling: SamplingParameters) -> _Script:
     """What is written of the text, and why it ends there."""
     if choices := (sampling.get("structured_outputs") or {}).get("choice"):
         whole = choices[0]
@@ -139,13 +155,13 @@ def _script(whole: str, sampling: Mapping[str, Any]) -> _Script:
     stops = [stop for stop in ([wanted] if isinstance(wanted, str) else wanted) if stop in whole]
     first = min(stops, key=whole.index, default=None)
     scripted = re.findall(r"\S+\s*", whole[: whole.index(first)] if first else whole)
-    pieces = scripted[: sampling.get("max_tokens") or len(scripted)]
-    if len(pieces) < len(scripted):
-        return _Script(pieces, TextEnd("length"))
-    return _Script(pieces, TextEnd("stop", first))
+    words = scripted[: sampling.get("max_tokens") or len(scripted)]
+    if len(words) < len(scripted):
+        return _Script(words, TextEnd("length"))
+    return _Script(words, TextEnd("stop", first))
 
 
-def _check_structure(structure: Mapping[str, Any]) -> None:
+def _check_structure(structure: JsonMapping) -> None:
     try:
         re.compile(structure.get("regex") or "")
         kind = (structure.get("json") or {}).get("type", "object")
@@ -157,14 +173,14 @@ def _check_structure(structure: Mapping[str, Any]) -> None:
         raise InvalidRequest(f"structured_outputs: {error}", param="structured_outputs") from error
 
 
-def _logprobs(text: str, sampling: Mapping[str, Any]) -> tuple[TokenLogprob, ...]:
+def _logprobs(text: str, sampling: SamplingParameters) -> tuple[TokenLogprob, ...]:
     if (count := sampling.get("logprobs")) is None:
         return ()
     top = (TokenLogprob(text, 1, -0.25), TokenLogprob("other", 2, -2.5), TokenLogprob("third", 3, -4.5))
     return (TokenLogprob(text, 1, -0.25, top[:count]),)
 
 
-def _of_prompt(prompt: ModelInput, sampling: Mapping[str, Any]) -> tuple[TokenLogprob | None, ...]:
+def _of_prompt(prompt: ModelInput, sampling: SamplingParameters) -> tuple[TokenLogprob | None, ...]:
     if (count := sampling.get("prompt_logprobs")) is None:
         return ()
     top = (TokenLogprob("word", 1, -0.5), TokenLogprob("other", 2, -2.0))
@@ -173,5 +189,5 @@ def _of_prompt(prompt: ModelInput, sampling: Mapping[str, Any]) -> tuple[TokenLo
 
 def _tokens(prompt: ModelInput) -> int:
     if isinstance(prompt, Chat):
-        return sum(len(words(str(message.get("content") or ""))) for message in prompt.messages)
-    return len(words(prompt)) if isinstance(prompt, str) else len(prompt)
+        return sum(len(split_words(str(message.get("content") or ""))) for message in prompt.messages)
+    return len(split_words(prompt)) if isinstance(prompt, str) else len(prompt)

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
-from typing import Any
 
 from rag.ports import TokenStream
-from rag.types import Chat, ModelInput, StreamEnd, TextDelta, Usage
+from rag.types import Chat, Facts, ModelInput, SamplingParameters, StreamEnd, TextDelta, Usage
 
 
 class InstantEngine:
@@ -27,20 +27,21 @@ class InstantEngine:
     async def stop(self) -> None:
         """Nothing to stop."""
 
-    def facts(self) -> Mapping[str, Any]:
+    def facts(self) -> Facts:
         return {"model": "instant", "context_tokens": 8192, "running": 0}
 
+    @contextlib.asynccontextmanager
     async def generate(
-        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
-    ) -> TokenStream:
-        if isinstance(prompt, Chat):
-            return self._words(0)
-        if self._record is not None and not isinstance(prompt, str):
+        self, prompt: ModelInput, sampling: SamplingParameters, request_id: str, *, model: str = ""
+    ) -> AsyncIterator[TokenStream]:
+        if self._record is not None and not isinstance(prompt, str | Chat):
             with self._record.open("a") as file:
                 file.write(json.dumps(list(prompt)) + "\n")
-        return self._words(len(prompt))
+        prompt_tokens = 0 if isinstance(prompt, Chat) else len(prompt)
+        async with contextlib.aclosing(self._words(prompt_tokens)) as words:
+            yield words
 
-    async def _words(self, prompt_tokens: int) -> TokenStream:
+    async def _words(self, prompt_tokens: int) -> AsyncGenerator[TextDelta | StreamEnd, None]:
         for number in range(self.TOKENS):
             yield TextDelta(f"w{number} ")
         yield StreamEnd("length", Usage(prompt_tokens, self.TOKENS, 0))

@@ -101,8 +101,10 @@ class FakeOpenAiServer:
         if self.trouble == "slow_head":
             await asyncio.sleep(0.4)
         model = "" if body["model"] in self.models else body["model"]
+        stack = contextlib.AsyncExitStack()
+        request = self.generator.generate(_prompt(body), _sampling(body), "there", model=model)
         try:
-            pieces = await self.generator.generate(_prompt(body), _sampling(body), "there", model=model)
+            stream = await stack.enter_async_context(request)
         except ContextLengthExceeded as error:
             return _error(400, _too_long(error), None)
         except InvalidRequest as error:
@@ -110,21 +112,23 @@ class FakeOpenAiServer:
                 return StreamingResponse(_one_error(error), media_type="text/event-stream")
             return _error(400, error.message, error.param)
         if self.trouble == "json_instead":
-            await pieces.aclose()
+            await stack.aclose()
             return JSONResponse({"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]})
-        return StreamingResponse(self._stream(pieces, is_chat), media_type="text/event-stream")
+        return StreamingResponse(self._stream(stack, stream, is_chat), media_type="text/event-stream")
 
-    async def _stream(self, pieces: TokenStream, is_chat: bool) -> AsyncIterator[bytes]:
-        async with contextlib.aclosing(pieces):
+    async def _stream(
+        self, stack: contextlib.AsyncExitStack, stream: TokenStream, is_chat: bool
+    ) -> AsyncIterator[bytes]:
+        async with stack:
             if is_chat:
                 yield _data(_chunk({"delta": {"role": "assistant", "content": ""}}))
             try:
-                async for position, piece in _numbered(pieces):
-                    if isinstance(piece, StreamEnd):
-                        async for line in self._end(piece, is_chat):
+                async for position, delta in _numbered(stream):
+                    if isinstance(delta, StreamEnd):
+                        async for line in self._end(delta, is_chat):
                             yield line
                         return
-                    yield _data(_chunk(_choice(piece, is_chat)))
+                    yield _data(_chunk(_choice(delta, is_chat)))
                     if position == 0 and self.trouble is not None:
                         async for line in self._midway():
                             yield line
@@ -171,10 +175,10 @@ def garbage() -> Response:
     return PlainTextResponse("<html>It works!</html>", media_type="text/html")
 
 
-async def _numbered(pieces: TokenStream) -> AsyncIterator[tuple[int, TextDelta | StreamEnd]]:
+async def _numbered(stream: TokenStream) -> AsyncIterator[tuple[int, TextDelta | StreamEnd]]:
     position = 0
-    async for piece in pieces:
-        yield position, piece
+    async for delta in stream:
+        yield position, delta
         position += 1
 
 
@@ -205,13 +209,13 @@ def _sampling(body: JsonObject) -> JsonObject:
     return sampling
 
 
-def _choice(piece: TextDelta, is_chat: bool) -> JsonObject:
-    index: JsonObject = {"index": piece.index, "finish_reason": None}
+def _choice(delta: TextDelta, is_chat: bool) -> JsonObject:
+    index: JsonObject = {"index": delta.index, "finish_reason": None}
     if not is_chat:
-        return {**index, "text": piece.text, "logprobs": _lists(piece.logprobs) if piece.logprobs else None}
-    scores = {"content": [_scored(one) for one in piece.logprobs]} if piece.logprobs else None
-    calls = {"tool_calls": list(piece.tool_calls)} if piece.tool_calls else {}
-    return {**index, "delta": {"content": piece.text, **calls}, "logprobs": scores}
+        return {**index, "text": delta.text, "logprobs": _lists(delta.logprobs) if delta.logprobs else None}
+    scores = {"content": [_scored(one) for one in delta.logprobs]} if delta.logprobs else None
+    calls = {"tool_calls": list(delta.tool_calls)} if delta.tool_calls else {}
+    return {**index, "delta": {"content": delta.text, **calls}, "logprobs": scores}
 
 
 def _scored(one: TokenLogprob) -> JsonObject:

@@ -22,7 +22,7 @@ from rag.errors import (
     Starting,
 )
 from rag.types import Chat, StreamEnd, TextDelta
-from tests.contract.generator_contract import ASKING, read, written
+from tests.contract.generator_contract import ASKING, enter, written
 from tests.fakes import FakeGenerator
 from tests.fakes.openai_server import FakeOpenAiServer, Trouble, garbage
 from tests.support.loopback import served, until
@@ -106,7 +106,7 @@ async def test_a_refusal_within_the_stream_shows_before_ours_begins() -> None:
     async with writing_with(server) as llm:
         server.trouble = "refuses_in_stream"
         with pytest.raises(InvalidRequest, match="subpattern") as refused:
-            await llm.generate("Say it", {**COLD, "structured_outputs": {"regex": "("}}, "id")
+            await enter(llm, "Say it", {**COLD, "structured_outputs": {"regex": "("}})
         assert refused.value.param == "structured_outputs"
 
 
@@ -114,10 +114,10 @@ async def test_leaving_while_the_server_has_not_answered_stops_it() -> None:
     accepts = asyncio.Event()
     server = a_server(generator=FakeGenerator(TEXT, start=accepts))
     async with writing_with(server) as llm:
-        asked = asyncio.create_task(llm.generate("Say it", COLD, "id"))
+        entering = asyncio.create_task(enter(llm, "Say it", COLD))
         await until(lambda: server.generator.running == 1)
-        asked.cancel()
-        await asyncio.gather(asked, return_exceptions=True)
+        entering.cancel()
+        await asyncio.gather(entering, return_exceptions=True)
         await until(lambda: server.generator.running == 0)
         assert llm.facts()["running"] == 0
 
@@ -126,11 +126,11 @@ async def test_a_request_that_waits_for_its_head_can_be_left() -> None:
     server = a_server()
     async with writing_with(server) as llm:
         server.trouble = "never_answers"
-        asked = asyncio.create_task(llm.generate("Say it", COLD, "id"))
+        entering = asyncio.create_task(enter(llm, "Say it", COLD))
         await until(lambda: len(server.bodies) == 1)
-        asked.cancel()
+        entering.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asked
+            await entering
         assert llm.facts()["running"] == 0
 
 
@@ -140,10 +140,11 @@ async def test_calls_of_functions_come_back_as_they_are() -> None:
     server = a_server(generator=FakeGenerator(tool_calls=(call,)))
     async with writing_with(server) as llm:
         chat = Chat(ASKING.messages, (tool,), {"enable_thinking": False}, calls_tools=True)
-        pieces = [piece async for piece in await llm.generate(chat, COLD, "id")]
-        assert pieces[0] == TextDelta("", tool_calls=({**call, "index": 0},))
-        assert isinstance(pieces[1], StreamEnd)
-        assert pieces[1].finish_reason == "stop"
+        async with llm.generate(chat, COLD, "id") as stream:
+            delta, end = [delta async for delta in stream]
+        assert delta == TextDelta("", tool_calls=({**call, "index": 0},))
+        assert isinstance(end, StreamEnd)
+        assert end.finish_reason == "stop"
     (body,) = server.bodies
     assert (body["tools"], body["tool_choice"]) == ([tool], "auto")
     assert body["chat_template_kwargs"] == {"enable_thinking": False}
@@ -262,7 +263,7 @@ async def test_without_max_tokens_it_is_what_the_settings_say_or_fits() -> None:
         await written(llm, Chat(({"role": "user", "content": "word " * 100},)), {})
         assert "max_tokens" not in server.bodies[-1]
         with pytest.raises(ContextLengthExceeded, match="600"):
-            await llm.generate("Say it", {"max_tokens": 600}, "id")
+            await enter(llm, "Say it", {"max_tokens": 600})
 
 
 async def test_nothing_of_the_environment_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -342,7 +343,7 @@ async def test_a_list_of_no_use_says_what_to_set(listing: Response, options: Map
         await until(lambda: isinstance(failure_of(llm), DependencyUnavailable))
         assert words in str(failure_of(llm))
         with pytest.raises(DependencyUnavailable, match=words):
-            await llm.generate("Say it", COLD, "id")
+            await enter(llm, "Say it", COLD)
 
 
 async def test_a_server_that_is_gone_and_comes_back() -> None:
@@ -363,8 +364,8 @@ async def test_a_server_that_is_gone_and_comes_back() -> None:
 
 async def test_logprobs_of_chats_and_texts_are_the_same() -> None:
     async with writing_with(a_server()) as llm:
-        of_chat = await read(await llm.generate(ASKING, {**COLD, "logprobs": 2}, "id"))
-        of_text = await read(await llm.generate("Say it", {**COLD, "logprobs": 2}, "id"))
+        of_chat = await written(llm, ASKING, {**COLD, "logprobs": 2})
+        of_text = await written(llm, "Say it", {**COLD, "logprobs": 2})
     assert of_chat.logprobs == of_text.logprobs
     assert [one.token for one in of_chat.logprobs[0]] == ["one ", "two ", "three ", "four"]
     assert json.dumps([one.top[1].token for one in of_chat.logprobs[0]]) == json.dumps(["other"] * 4)

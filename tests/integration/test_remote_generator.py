@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rag.errors import (
     ContextLengthExceeded,
@@ -33,14 +33,14 @@ from tests.support.loopback import app_of, client_of, until
 pytestmark = pytest.mark.integration
 
 
-async def text_of(pieces: TokenStream) -> tuple[str, StreamEnd | None]:
-    text, finished = "", None
-    async for piece in pieces:
-        if isinstance(piece, TextDelta):
-            text += piece.text
+async def text_of(stream: TokenStream) -> tuple[str, StreamEnd | None]:
+    text, end = "", None
+    async for delta in stream:
+        if isinstance(delta, TextDelta):
+            text += delta.text
         else:
-            finished = piece
-    return text, finished
+            end = delta
+    return text, end
 
 
 def llm(generator: FakeGenerator) -> ASGIApp:
@@ -63,28 +63,57 @@ async def test_a_prompt_goes_there_and_text_comes_back() -> None:
     generator = FakeGenerator("naïve 日本 🙂 done")
     async with client_of(llm(generator)) as client:
         sampling = {"max_tokens": 9, "structured_outputs": {"json": {"type": "object"}}}
-        pieces = await RemoteGenerator(client).generate([1, 2, 3], sampling, "id")
-        assert await text_of(pieces) == ("naïve 日本 🙂 done", StreamEnd("stop", Usage(3, 4)))
+        async with RemoteGenerator(client).generate([1, 2, 3], sampling, "id") as stream:
+            assert await text_of(stream) == ("naïve 日本 🙂 done", StreamEnd("stop", Usage(3, 4)))
     assert generator.requests[0][:2] == ([1, 2, 3], sampling)
 
 
-async def test_closing_the_pieces_stops_the_engine() -> None:
+async def test_leaving_the_stream_stops_the_engine() -> None:
     """docs/bentoml_issues.md#b5: also before the first token."""
     generator = FakeGenerator(start=asyncio.Event())
     async with client_of(llm(generator)) as client:
-        pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
-        assert generator.running == 1
-        await pieces.aclose()
+        async with RemoteGenerator(client).generate("a prompt", {}, "id"):
+            assert generator.running == 1
         await until(lambda: generator.running == 0)
         assert generator.cancelled == 1
 
 
+async def test_cancelling_while_the_request_is_not_accepted_ends_it() -> None:
+    generator = FakeGenerator(accepts=asyncio.Event())
+    edge = llm(generator)
+    open_requests = 0
+
+    async def counting(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal open_requests
+        open_requests += 1
+        try:
+            await edge(scope, receive, send)
+        finally:
+            open_requests -= 1
+
+    async with client_of(counting) as client:
+
+        async def enter() -> None:
+            async with RemoteGenerator(client).generate("a prompt", {}, "id"):
+                raise AssertionError("it was accepted")
+
+        entering = asyncio.create_task(enter())
+        await until(lambda: open_requests == 1)
+        entering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await entering
+        await until(lambda: open_requests == 0)
+    assert (generator.running, generator.requests) == (0, [])
+
+
 async def test_an_engine_that_dies_in_mid_answer_is_its_own_error_here() -> None:
     """docs/bentoml_issues.md#b3: BentoML ends such a stream as a normal one."""
-    async with client_of(llm(FakeGenerator("a b c", dies_after=2))) as client:
-        pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
+    async with (
+        client_of(llm(FakeGenerator("a b c", dies_after=2))) as client,
+        RemoteGenerator(client).generate("a prompt", {}, "id") as stream,
+    ):
         with pytest.raises(DependencyUnavailable, match="the engine died"):
-            await text_of(pieces)
+            await text_of(stream)
 
 
 async def test_an_error_event_is_raised_as_what_it_is() -> None:
@@ -93,10 +122,9 @@ async def test_an_error_event_is_raised_as_what_it_is() -> None:
         raise ContextLengthExceeded("too long")
 
     app = EventStream(events(), keep_alive_s=5, timeout_s=5)
-    async with client_of(app) as client:
-        pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
+    async with client_of(app) as client, RemoteGenerator(client).generate("a prompt", {}, "id") as stream:
         with pytest.raises(ContextLengthExceeded, match="too long"):
-            await text_of(pieces)
+            await text_of(stream)
 
 
 @contextlib.asynccontextmanager
@@ -132,10 +160,10 @@ async def test_a_connection_that_dies_in_mid_answer_is_an_unavailable_dependency
     """docs/bentoml_issues.md#b2: an answer that is cut off silently is never taken for a whole one."""
     async with raw_server(answer) as url:
         client = ServiceClient("LLM", url)
-        pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
-        assert await anext(pieces) == TextDelta("a")
-        with pytest.raises(DependencyUnavailable):
-            await anext(pieces)
+        async with RemoteGenerator(client).generate("a prompt", {}, "id") as stream:
+            assert await anext(stream) == TextDelta("a")
+            with pytest.raises(DependencyUnavailable):
+                await anext(stream)
         await client.close()
 
 
@@ -149,6 +177,6 @@ async def test_text_survives_any_cut(size: int) -> None:
     cuts = [events[i : i + size] for i in range(0, len(events), size)]
     async with raw_server(UNTIL_CLOSED, *cuts, pause_s=0.0005) as url:
         client = ServiceClient("LLM", url)
-        pieces = await RemoteGenerator(client).generate("a prompt", {}, "id")
-        assert await text_of(pieces) == (text, StreamEnd("length", Usage(1, 2)))
+        async with RemoteGenerator(client).generate("a prompt", {}, "id") as stream:
+            assert await text_of(stream) == (text, StreamEnd("length", Usage(1, 2)))
         await client.close()

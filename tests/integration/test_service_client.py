@@ -117,7 +117,8 @@ async def test_a_connection_that_is_refused_is_an_unavailable_dependency() -> No
     with pytest.raises(DependencyUnavailable, match="LLM does not answer"):
         await client.call("/x", {}, timeout_s=5)
     with pytest.raises(DependencyUnavailable):
-        await client.stream("/x", {})
+        async with client.stream("/x", {}):
+            pass
     await client.close()
 
 
@@ -158,36 +159,37 @@ async def test_closing_a_stream_ends_the_work_on_the_other_side() -> None:
     """Behind BentoML's proxy it would continue (docs/bentoml_issues.md#b2, docs/bentoml_issues.md#b5)."""
     app = Endless()
     async with client_of(app) as client:
-        stream = await client.stream("/stream", {})
-        got = b""
-        while b"event: token" not in got:
-            got += await anext(stream)
-        assert app.open == 1
-        await stream.aclose()
+        async with client.stream("/stream", {}) as stream:
+            got = b""
+            while b"event: token" not in got:
+                got += await anext(stream)
+            assert app.open == 1
         await until(lambda: app.open == 0)
 
 
 async def test_a_refused_stream_is_an_error_before_its_first_byte() -> None:
     async with client_of(answering(error_response(ContextLengthExceeded("too long"), "id"))) as client:
         with pytest.raises(ContextLengthExceeded):
-            await client.stream("/generate", {})
+            async with client.stream("/generate", {}):
+                pass
 
 
 async def test_calls_do_not_disturb_streams() -> None:
     """BentoML's client closes sessions with streams in flight (docs/bentoml_issues.md#b1)."""
     app = Endless()
 
-    async def numbers(stream: AsyncGenerator[bytes, None]) -> list[int]:
+    async def numbers(client: ServiceClient) -> list[int]:
         found: list[int] = []
-        async for piece in stream:
-            found += [int(json.loads(line[6:])["text"]) for line in piece.splitlines() if line.startswith(b"data: ")]
-            if app.open == 0 or len(found) >= 30:
-                break
-        await stream.aclose()
+        async with client.stream("/stream", {}) as stream:
+            async for chunk in stream:
+                lines = [line for line in chunk.splitlines() if line.startswith(b"data: ")]
+                found += [int(json.loads(line[6:])["text"]) for line in lines]
+                if app.open == 0 or len(found) >= 30:
+                    break
         return found
 
     async with client_of(app) as client:
-        reading = [asyncio.create_task(numbers(await client.stream("/stream", {}))) for _ in range(32)]
+        reading = [asyncio.create_task(numbers(client)) for _ in range(32)]
         await until(lambda: app.open == 32, 5)
         for _ in range(3):
             answers = await asyncio.gather(*(client.call("/call", {}, timeout_s=10) for _ in range(100)))

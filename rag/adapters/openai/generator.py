@@ -1,4 +1,4 @@
-"""A language model behind an OpenAI-compatible server, as a `Generator`."""
+"""A language model on an OpenAI-compatible server as a `rag.ports.Generator`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import json
 import secrets
-from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from urllib.parse import urlsplit
 
 from openai import AsyncStream, BadRequestError, UnprocessableEntityError
@@ -19,30 +18,30 @@ from rag.adapters.openai.sampling import OPENAI_NAMES, openai_fields
 from rag.adapters.openai.stream import CompletionReader
 from rag.config import LLMSettings
 from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
-from rag.llm.greedy_copies import copied, copies_wanted
+from rag.llm.greedy_copies import copies_wanted, repeat_text
 from rag.ports import TokenStream
-from rag.types import Chat, JsonObject, ModelInput, TextDelta
+from rag.types import Chat, Facts, JsonMapping, JsonObject, ModelInput, SamplingParameters, StreamEnd, TextDelta
 
 _CONTEXT_TOKENS = 8192
-"""Of a server that does not say."""
-_LEAST_TOKENS = 16
-"""Asked for where an estimate leaves no room; the server knows better."""
-_HEAD_S = 0.25
-"""Waited for the first object of a stream: vLLM's server opens streams before it checks some parameters, and sends
-its refusal in them."""
+"""Assumed if the server does not report its context length."""
+_MIN_MAX_TOKENS = 16
+"""Sent as `max_tokens` if the estimated prompt leaves no room; the server counts exactly and decides."""
+_FIRST_CHUNK_S = 0.25
+"""How long to wait for the first object of a stream: vLLM's server opens streams before it validates some parameters,
+and sends its refusal inside the stream."""
 
 
 class OpenAiGenerator:
-    """Stands where `VllmEngine` stands. `start` returns at once; `facts` tells when the server answers.
+    """The alternative to `VllmEngine`. `start` returns at once; `facts` raises until the server answers.
 
     Args:
-        settings: The `llm` section; `url` is set.
-        count: An estimate of a text's tokens.
-        own_sampling: What our settings ask for by themselves: of that, a server is sent what it understands.
+        settings: The settings section `llm`, with its `url`.
+        count: Estimates the number of tokens of a text.
+        own_sampling: Default parameters from the settings; those that the server does not support are not sent.
     """
 
     def __init__(
-        self, settings: LLMSettings, *, count: Callable[[str], int], own_sampling: Mapping[str, Any] | None = None
+        self, settings: LLMSettings, *, count: Callable[[str], int], own_sampling: SamplingParameters | None = None
     ) -> None:
         url, key = settings.url or "", settings.api_key.get_secret_value().strip() if settings.api_key else ""
         self._settings = settings
@@ -51,11 +50,11 @@ class OpenAiGenerator:
         self._errors = ServerErrors(urlsplit(url).hostname or url, settings.timeout_s, key)
         self._client = OpenAiClient(url, key, settings.timeout_s)
         self._models = OpenAiModels(self._client, self._errors, settings.model)
-        self._habits = _Habits()
+        self._quirks = _ServerQuirks()
         self._running = 0
 
     async def start(self) -> None:
-        """Begin to ask the server for its models. Needs a running event loop."""
+        """Start asking the server for its models. Needs a running event loop."""
         self._models.start()
 
     async def stop(self) -> None:
@@ -63,12 +62,12 @@ class OpenAiGenerator:
         self._models.stop()
         await self._client.close()
 
-    def facts(self) -> Mapping[str, Any]:
-        """What the server has, when it answers.
+    def facts(self) -> Facts:
+        """What is known of the server when it answers.
 
         Raises:
-            Starting: it has not been asked yet.
-            DependencyUnavailable: it does not answer, or not as configured.
+            Starting: the server has not answered yet.
+            DependencyUnavailable: it does not answer, or lacks the configured model.
         """
         self._models.check()
         served = self._models.served()
@@ -79,33 +78,42 @@ class OpenAiGenerator:
             "adapters": sorted(served.adapters),
         }
 
+    @contextlib.asynccontextmanager
     async def generate(
-        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
-    ) -> TokenStream:
-        """See `rag.ports.Generator`. Whether a server takes token ids, only its answer tells."""
+        self, prompt: ModelInput, sampling: SamplingParameters, request_id: str, *, model: str = ""
+    ) -> AsyncIterator[TokenStream]:
+        """See `rag.ports.Generator`. Whether a server accepts token ids is known only from its response."""
         request = self._request(prompt, sampling, await self._served(model), model)
         reader = CompletionReader(
             request.body.get("n", 1),
             sampling.get("logprobs") or 0,
             lambda: self._prompt_tokens(prompt),
         )
-        pieces = self._pieces(request, reader, f"{request_id}-{secrets.token_hex(4)}")
-        if request.copies > 1:
-            pieces = copied(pieces, request.copies)
-        await anext(pieces)
-        return pieces
+        self._running += 1
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                with self._errors.translated(request):
+                    http_stream = await self._open(request, f"{request_id}-{secrets.token_hex(4)}")
+                    chunks = await stack.enter_async_context(_accepted(http_stream))
+                deltas = self._deltas(request, reader.deltas(chunks))
+                stream = await stack.enter_async_context(contextlib.aclosing(deltas))
+                if request.copies > 1:
+                    stream = await stack.enter_async_context(contextlib.aclosing(repeat_text(stream, request.copies)))
+                yield stream
+        finally:
+            self._running -= 1
 
     async def _served(self, adapter: str) -> ServerCapabilities:
         served = self._models.served()
         if adapter and adapter not in served.adapters:
-            await self._models.ask()  # it may have been loaded just now
+            await self._models.ask()  # the adapter may be new
             served = self._models.served()
         if adapter and adapter not in served.adapters:
             raise ModelNotFound(f"model: the language model's server has no adapter {adapter!r}", param="model")
         return served
 
     def _request(
-        self, prompt: ModelInput, sampling: Mapping[str, Any], served: ServerCapabilities, adapter: str
+        self, prompt: ModelInput, sampling: SamplingParameters, served: ServerCapabilities, adapter: str
     ) -> OpenAiRequest:
         if not isinstance(prompt, Chat) and not prompt:
             raise InvalidRequest("prompt: has no tokens", param="prompt")
@@ -122,8 +130,8 @@ class OpenAiGenerator:
         path = "/chat/completions" if isinstance(prompt, Chat) else "/completions"
         return OpenAiRequest(path, body, adapter, copies)
 
-    def _chosen(self, prompt: ModelInput, sampling: Mapping[str, Any], served: ServerCapabilities) -> JsonObject:
-        """The parameters with our defaults, and without what is ours and the server would not know."""
+    def _chosen(self, prompt: ModelInput, sampling: SamplingParameters, served: ServerCapabilities) -> JsonObject:
+        """The parameters with our defaults, without those defaults that the server does not support."""
         context_tokens = self._context_tokens(served)
         chosen = {"temperature": self._settings.temperature} | {
             name: value
@@ -138,57 +146,50 @@ class OpenAiGenerator:
         return chosen
 
     def _default_max_tokens(self, prompt: ModelInput, context_tokens: int | None) -> int | None:
-        """As many as the settings say, or as the context has room for; None: the server finds that out itself."""
+        """The configured limit, or what fits into the context; None lets the server decide."""
         wanted = self._settings.max_tokens
         room = wanted if context_tokens is None else context_tokens - self._prompt_tokens(prompt)
         if room >= wanted:
             return wanted
-        return None if isinstance(prompt, Chat) else max(_LEAST_TOKENS, room)
+        return None if isinstance(prompt, Chat) else max(_MIN_MAX_TOKENS, room)
 
     def _context_tokens(self, served: ServerCapabilities) -> int | None:
         return self._settings.context_tokens or served.context_tokens
 
     def _prompt_tokens(self, prompt: ModelInput) -> int:
-        """Exact for token ids, else an estimate."""
+        """Exact for token ids, otherwise an estimate."""
         if isinstance(prompt, Chat):
             return self._count(json.dumps([*prompt.messages, *prompt.tools], ensure_ascii=False))
         return self._count(prompt) if isinstance(prompt, str) else len(prompt)
 
-    async def _pieces(self, request: OpenAiRequest, reader: CompletionReader, request_id: str) -> TokenStream:
-        """What the server writes. Its first item only says that the request was accepted: closing this closes the
-        connection, which stops the server."""
-        self._running += 1
-        try:
-            with self._errors.translated(request):
-                stream = await self._open(request, request_id)
-                async with contextlib.aclosing(_begun(stream)) as events:
-                    await anext(events)
-                    yield TextDelta("")
-                    async with contextlib.aclosing(reader.pieces(events)) as pieces:
-                        async for piece in pieces:
-                            yield piece
-        finally:
-            self._running -= 1
+    async def _deltas(
+        self, request: OpenAiRequest, deltas: AsyncGenerator[TextDelta | StreamEnd, None]
+    ) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+        """`deltas`, with the errors of reading them translated."""
+        with self._errors.translated(request):
+            async with contextlib.aclosing(deltas):
+                async for delta in deltas:
+                    yield delta
 
     async def _open(self, request: OpenAiRequest, request_id: str) -> AsyncStream[object]:
         while True:
-            body = self._habits.body(request.body)
+            body = self._quirks.body(request.body)
             try:
                 return await self._client.open_stream(request.path, body, request_id)
             except (BadRequestError, UnprocessableEntityError) as error:
-                if not self._habits.learn(str(error.body), body):
+                if not self._quirks.learn(str(error.body), body):
                     raise
 
 
-class _Habits:
-    """What a server has refused of that which is ours to say in another way, or to leave out."""
+class _ServerQuirks:
+    """Remembers which fields the server refused and how to do without them."""
 
     def __init__(self) -> None:
         self._new_max_tokens = False
-        """OpenAI's own reasoning models know `max_completion_tokens` alone, most other servers `max_tokens`."""
+        """OpenAI's reasoning models accept only `max_completion_tokens`, most other servers only `max_tokens`."""
         self._no_stream_options = False
 
-    def body(self, body: Mapping[str, Any]) -> JsonObject:
+    def body(self, body: JsonMapping) -> JsonObject:
         fields = dict(body)
         if self._new_max_tokens and "max_tokens" in fields and "messages" in fields:
             fields["max_completion_tokens"] = fields.pop("max_tokens")
@@ -196,8 +197,8 @@ class _Habits:
             fields.pop("stream_options", None)
         return fields
 
-    def learn(self, refusal: str, body: Mapping[str, Any]) -> bool:
-        """Whether the request is worth another try."""
+    def learn(self, refusal: str, body: JsonMapping) -> bool:
+        """Whether to send the request again, in another form."""
         if "max_tokens" in body and "messages" in body and _asks_for_new_name(refusal):
             self._new_max_tokens = True
             return True
@@ -222,22 +223,29 @@ def _prompt_fields(prompt: ModelInput) -> JsonObject:
     return fields
 
 
-async def _begun(stream: AsyncStream[object]) -> AsyncGenerator[object, None]:
-    """The stream's objects. Its first item, None, comes when it has begun well, or takes its time; closing it closes
-    the connection, whatever is awaited."""
+@contextlib.asynccontextmanager
+async def _accepted(stream: AsyncStream[object]) -> AsyncIterator[AsyncIterator[object]]:
+    """The stream's objects, once the first has arrived or `_FIRST_CHUNK_S` have passed.
+
+    Leaving the context closes the connection, which stops the server's work.
+    """
     first = asyncio.ensure_future(anext(stream, None))
     try:
-        await asyncio.wait({first}, timeout=_HEAD_S)
+        await asyncio.wait({first}, timeout=_FIRST_CHUNK_S)
         if first.done():
             first.result()
-        yield None
-        if (event := await first) is not None:
-            yield event
-            async for event in stream:
-                yield event
+        async with contextlib.aclosing(_chunks(first, stream)) as chunks:
+            yield chunks
     finally:
         first.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await first
         with contextlib.suppress(Exception):
             await stream.close()
+
+
+async def _chunks(first: asyncio.Future[object | None], rest: AsyncStream[object]) -> AsyncGenerator[object, None]:
+    if (chunk := await first) is not None:
+        yield chunk
+        async for chunk in rest:
+            yield chunk

@@ -1,10 +1,9 @@
-"""Chunks of OpenAI's completions, of chats and of texts -> pieces."""
+"""Translates the chunks of an OpenAI-compatible server, of chats and of completions, into a token stream."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from openai import APIError
 from pydantic import BaseModel, Field
@@ -13,9 +12,9 @@ from rag.errors import DependencyUnavailable
 from rag.types import JsonObject, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
 
 UNKNOWN_TOKEN = -1
-"""The id of a token, which OpenAI's API does not tell."""
-_TAIL_S = 5.0
-"""Waited for usage behind a text that is whole."""
+"""Token id: OpenAI's API does not report it."""
+_USAGE_TIMEOUT_S = 5.0
+"""How long to wait for the usage after the text is complete."""
 _ENDS = {"stop", "length", "repetition", "content_filter"}
 _DROPPED = {"abort", "error"}
 
@@ -38,16 +37,16 @@ class _Delta(BaseModel):
     tool_calls: list[_ToolCall] | None = None
 
 
-class _Scored(BaseModel):
+class _Logprob(BaseModel):
     token: str
     logprob: float
-    top_logprobs: list[_Scored] | None = None
+    top_logprobs: list[_Logprob] | None = None
 
 
 class _Logprobs(BaseModel):
-    """A chat's `content`, or a completion's three lists."""
+    """A chat has `content`, a completion the three lists."""
 
-    content: list[_Scored] | None = None
+    content: list[_Logprob] | None = None
     tokens: list[str] = Field(default_factory=list)
     token_logprobs: list[float | None] = Field(default_factory=list)
     top_logprobs: list[dict[str, float] | None] | None = None
@@ -81,9 +80,9 @@ class CompletionReader:
     """Reads one stream.
 
     Args:
-        texts: How many the request wants.
-        top: How many of the likeliest tokens it wants.
-        prompt_tokens: An estimate, for a server that does not tell its usage.
+        texts: Number of texts that the request asks for.
+        top: Number of most likely tokens that it asks for at each position.
+        prompt_tokens: Returns an estimate, for servers that do not report usage.
     """
 
     def __init__(self, texts: int, top: int, prompt_tokens: Callable[[], int]) -> None:
@@ -92,87 +91,91 @@ class CompletionReader:
         self._prompt_tokens = prompt_tokens
         self._ends: dict[int, TextEnd] = {}
         self._usage: _Usage | None = None
-        self._written = 0
+        self._tokens = 0
 
-    async def pieces(self, events: AsyncGenerator[object, None]) -> AsyncGenerator[TextDelta | StreamEnd, None]:
-        """The text in a stream's objects, and its end.
+    async def deltas(self, chunks: AsyncIterator[object]) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+        """The text in a stream's objects, then its end.
 
         Raises:
             DependencyUnavailable: the stream ended before each text had.
-            ValueError: an object is no chunk.
+            ValueError: an object is not a completion chunk.
         """
-        while (event := await self._next(events)) is not None:
-            chunk = _Chunk.model_validate(event)
+        while (data := await self._next(chunks)) is not None:
+            chunk = _Chunk.model_validate(data)
             self._usage = chunk.usage or self._usage
             for choice in chunk.choices or ():
-                piece = self._piece(choice)
-                if piece.text or piece.logprobs or piece.tool_calls:
-                    self._written += len(piece.logprobs) or 1
-                    yield piece
+                delta = self._delta(choice)
+                if delta.text or delta.logprobs or delta.tool_calls:
+                    self._tokens += len(delta.logprobs) or 1
+                    yield delta
                 self._end(choice)
-        if not self._is_whole:
+        if not self._is_complete:
             raise DependencyUnavailable("the connection to the language model's server was lost in mid-answer")
-        yield self._finished()
+        yield self._stream_end()
 
     @property
-    def _is_whole(self) -> bool:
+    def _is_complete(self) -> bool:
         return len(self._ends) >= self._texts
 
-    async def _next(self, events: AsyncGenerator[object, None]) -> object | None:
-        """None at the end, be it a broken one, if nothing but usage is missing."""
+    async def _next(self, chunks: AsyncIterator[object]) -> object | None:
+        """None at the end of the stream, or if it breaks when only the usage is missing."""
         try:
-            async with asyncio.timeout(_TAIL_S if self._is_whole else None):
-                return await anext(events, None)
+            async with asyncio.timeout(_USAGE_TIMEOUT_S if self._is_complete else None):
+                return await anext(chunks, None)
         except (APIError, TimeoutError):
-            if self._is_whole:
+            if self._is_complete:
                 return None
             raise
 
-    def _piece(self, choice: _Choice) -> TextDelta:
+    def _delta(self, choice: _Choice) -> TextDelta:
         delta = choice.delta or _Delta()
         text = choice.text or delta.content or delta.refusal or ""
-        return TextDelta(text, choice.index, self._logprobs(choice.logprobs), _calls(delta.tool_calls or ()))
+        return TextDelta(text, choice.index, self._token_logprobs(choice.logprobs), _calls(delta.tool_calls or ()))
 
     def _end(self, choice: _Choice) -> None:
         if (reason := choice.finish_reason) is None:
             return
         if reason in _DROPPED:
             raise DependencyUnavailable("the language model's server dropped the request")
-        # What else servers say here, such as tool_calls or eos_token, means that the model ended by itself.
+        # Other values, such as tool_calls or eos_token, mean that the model ended the text itself.
         self._ends[choice.index] = TextEnd(reason if reason in _ENDS else "stop", choice.stop_reason)
 
-    def _finished(self) -> StreamEnd:
+    def _stream_end(self) -> StreamEnd:
         ends = tuple(self._ends[index] for index in sorted(self._ends))
         plain = len(ends) == 1 and ends[0].stop_reason is None
-        return StreamEnd(ends[0].finish_reason, self._told_usage(), ends=() if plain else ends)
+        return StreamEnd(ends[0].finish_reason, self._final_usage(), ends=() if plain else ends)
 
-    def _told_usage(self) -> Usage:
+    def _final_usage(self) -> Usage:
         if (usage := self._usage) is None:
-            return Usage(self._prompt_tokens(), self._written)
+            return Usage(self._prompt_tokens(), self._tokens)
         details = usage.prompt_tokens_details or _CachedTokens()
         return Usage(usage.prompt_tokens, usage.completion_tokens, details.cached_tokens or 0)
 
-    def _logprobs(self, scored: _Logprobs | None) -> tuple[TokenLogprob, ...]:
-        if scored is None:
+    def _token_logprobs(self, logprobs: _Logprobs | None) -> tuple[TokenLogprob, ...]:
+        if logprobs is None:
             return ()
-        if scored.content is not None:
+        if logprobs.content is not None:
             return tuple(
-                self._scored(one.token, one.logprob, [(other.token, other.logprob) for other in one.top_logprobs or ()])
-                for one in scored.content
+                self._token_logprob(
+                    token.token, token.logprob, [(t.token, t.logprob) for t in token.top_logprobs or ()]
+                )
+                for token in logprobs.content
             )
-        tops = scored.top_logprobs or [None] * len(scored.tokens)
-        each = zip(scored.tokens, scored.token_logprobs, tops, strict=False)
-        return tuple(self._scored(token, logprob or 0.0, list((top or {}).items())) for token, logprob, top in each)
+        tops = logprobs.top_logprobs or [None] * len(logprobs.tokens)
+        each = zip(logprobs.tokens, logprobs.token_logprobs, tops, strict=False)
+        return tuple(
+            self._token_logprob(token, logprob or 0.0, list((top or {}).items())) for token, logprob, top in each
+        )
 
-    def _scored(self, token: str, logprob: float, others: list[tuple[str, float]]) -> TokenLogprob:
+    def _token_logprob(self, token: str, logprob: float, others: list[tuple[str, float]]) -> TokenLogprob:
         best = sorted(others, key=lambda other: -other[1])[: self._top]
         top = tuple(TokenLogprob(text, UNKNOWN_TOKEN, value) for text, value in best)
         return TokenLogprob(token, UNKNOWN_TOKEN, logprob, top)
 
 
 def _calls(calls: list[_ToolCall] | tuple[()]) -> tuple[JsonObject, ...]:
-    """Each with an index, which some servers leave out that send calls as a whole."""
-    found: list[dict[str, Any]] = []
+    """Calls with an index, which some servers leave out if they send whole calls."""
+    found: list[JsonObject] = []
     for position, call in enumerate(calls):
         index = {"index": position if call.index is None else call.index}
         found.append({**call.model_dump(exclude_none=True), **index})

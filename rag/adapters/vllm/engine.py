@@ -1,4 +1,4 @@
-"""vLLM's AsyncLLMEngine as a `Generator`, rebuilt when it dies."""
+"""vLLM's AsyncLLM engine as a `rag.ports.Generator`. It is rebuilt if it dies."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from rag.adapters.vllm.args import served_names
 from rag.adapters.vllm.errors import ENGINE_DIED
-from rag.adapters.vllm.lora import AdapterFolder, LoraAdapter, VllmAdapters
-from rag.adapters.vllm.output import pieces_of
+from rag.adapters.vllm.lora import AdapterFolder, VllmAdapters
+from rag.adapters.vllm.output import token_stream
 from rag.adapters.vllm.prompt import EnginePrompts
 from rag.adapters.vllm.sampling import Sampling, sampling_of
 from rag.adapters.vllm.start import build_engine, kill_children
 from rag.adapters.vllm.tools import ToolCalls
 from rag.config import LLMSettings
 from rag.errors import ContextLengthExceeded, DependencyUnavailable, InvalidRequest, SetupError, Starting
-from rag.llm.greedy_copies import copied
+from rag.llm.greedy_copies import repeat_text
 from rag.ports import TokenStream
-from rag.types import Chat, ModelInput
+from rag.types import Chat, Facts, ModelInput, SamplingParameters
 
 if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
@@ -35,15 +35,15 @@ _WATCH_S = 0.25
 
 
 class VllmEngine:
-    """One engine in this process. `start` returns at once; `facts` tells when it is ready.
+    """The engine of this process. `start` returns at once; `facts` raises until the engine is ready.
 
     Args:
-        model: Folder or hub id.
-        settings: The `llm` section.
+        model: Folder or Hugging Face id.
+        settings: The settings section `llm`.
         adapter_folder: Finds the folder of a LoRA adapter.
 
     Raises:
-        SetupError: its `served_model_name` cannot be.
+        SetupError: `served_model_name` is invalid.
     """
 
     def __init__(self, model: str, settings: LLMSettings, adapter_folder: AdapterFolder) -> None:
@@ -56,30 +56,30 @@ class VllmEngine:
         self._state: EngineState = "loading"
         self._since = time.monotonic()
         self._failure: str = ""
-        self._keeper: asyncio.Task[None] | None = None
+        self._supervisor: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to load the model, and from then on watch over the engine. Needs a running event loop."""
-        self._keeper = asyncio.create_task(self._keep())
+        """Start loading the model, then supervise the engine. Needs a running event loop."""
+        self._supervisor = asyncio.create_task(self._supervise())
 
     async def stop(self) -> None:
-        """End the engine's processes; nothing may be in flight."""
-        if self._keeper is not None:
-            self._keeper.cancel()
+        """Stop the engine's processes. No request may be running."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
         await asyncio.to_thread(self._shut_down)
         kill_children()
 
     @property
     def running(self) -> int:
-        """Texts that the engine has not finished."""
+        """Number of texts that the engine is generating."""
         return 0 if self._engine is None else self._engine.get_num_unfinished_requests()
 
-    def facts(self) -> Mapping[str, Any]:
-        """What the engine is, when it can answer.
+    def facts(self) -> Facts:
+        """What the engine reports when it is ready.
 
         Raises:
-            Starting: it is being loaded, and for how long already.
-            DependencyUnavailable: it is dead.
+            Starting: the model is still loading; says for how long.
+            DependencyUnavailable: the engine is dead.
         """
         engine, _ = self._ready()
         return {
@@ -90,10 +90,13 @@ class VllmEngine:
             "adapters": self.adapters.names,
         }
 
+    @contextlib.asynccontextmanager
     async def generate(
-        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
-    ) -> TokenStream:
+        self, prompt: ModelInput, sampling: SamplingParameters, request_id: str, *, model: str = ""
+    ) -> AsyncIterator[TokenStream]:
         """See `rag.ports.Generator`."""
+        from vllm.inputs import tokens_input
+
         engine, prompts = self._ready()
         adapter = None if model in ("", *self._names) else self.adapters.find(model)
         if adapter is not None and sampling.get("prompt_logprobs") is not None:
@@ -106,74 +109,69 @@ class VllmEngine:
             sampling = calls.sampling(sampling)
         token_ids = await prompts.token_ids(prompt)
         chosen = self._sampling(engine, token_ids, sampling)
-        await engine.get_supported_tasks()  # asked once, then known: vLLM's check below is one step
-        pieces = self._written(engine, token_ids, chosen, request_id, adapter)
-        if chosen.copies > 1:
-            pieces = copied(pieces, chosen.copies)
-        if calls is not None:
-            pieces = calls.split_tool_calls(pieces)
-        await anext(pieces)
-        return pieces
-
-    async def _written(
-        self, engine: AsyncLLM, token_ids: list[int], chosen: Sampling, request_id: str, adapter: LoraAdapter | None
-    ) -> TokenStream:
-        from vllm.inputs import tokens_input
-
-        async with self.adapters.in_use(adapter) if adapter else contextlib.nullcontext():
-            lora = adapter.request() if adapter else None
+        # vLLM caches its answer. Known, it lets `engine.generate` validate the request without waiting.
+        await engine.get_supported_tasks()
+        async with contextlib.AsyncExitStack() as stack:
+            if adapter is not None:
+                await stack.enter_async_context(self.adapters.in_use(adapter))
+            lora = None if adapter is None else adapter.request()
             outputs = engine.generate(tokens_input(token_ids), chosen.params, request_id, lora_request=lora)
-            async with contextlib.aclosing(pieces_of(outputs, len(token_ids), chosen.params)) as pieces:
-                async for piece in pieces:
-                    yield piece
+            stream = await stack.enter_async_context(token_stream(outputs, len(token_ids), chosen.params))
+            if chosen.copies > 1:
+                stream = await stack.enter_async_context(contextlib.aclosing(repeat_text(stream, chosen.copies)))
+            if calls is not None:
+                stream = await stack.enter_async_context(contextlib.aclosing(calls.parse(stream)))
+            yield stream
 
-    def _sampling(self, engine: AsyncLLM, token_ids: Sequence[int], sampling: Mapping[str, Any]) -> Sampling:
+    def _sampling(self, engine: AsyncLLM, token_ids: Sequence[int], sampling: SamplingParameters) -> Sampling:
         limit, vocabulary = engine.model_config.max_model_len, engine.model_config.get_vocab_size()
         room = limit - len(token_ids)
         if not token_ids:
             raise InvalidRequest("prompt: has no tokens", param="prompt")
         if room < 1 or sampling.get("max_tokens", 1) > room:
             param = "max_tokens" if room >= 1 else "prompt"
-            asked = f" and max_tokens asks for {sampling['max_tokens']} more" if room >= 1 else ""
-            message = f"{param}: the prompt has {len(token_ids)} tokens{asked}, but the model's context holds {limit}"
+            requested = f" and max_tokens is {sampling['max_tokens']}" if room >= 1 else ""
+            message = (
+                f"{param}: the prompt has {len(token_ids)} tokens{requested}, but the model's context holds {limit}"
+            )
             raise ContextLengthExceeded(message, param=param)
-        if (top := max(token_ids)) >= vocabulary:
-            raise InvalidRequest(f"tokens: {top} is not in the vocabulary of {vocabulary}", param="tokens")
-        most = max(self._settings.max_tokens, sampling.get("min_tokens") or 0)
-        defaults = {"max_tokens": min(most, room), "temperature": self._settings.temperature}
+        if (largest := max(token_ids)) >= vocabulary:
+            raise InvalidRequest(f"tokens: {largest} is not in the vocabulary of {vocabulary}", param="tokens")
+        default_max = max(self._settings.max_tokens, sampling.get("min_tokens") or 0)
+        defaults = {"max_tokens": min(default_max, room), "temperature": self._settings.temperature}
         return sampling_of(defaults | dict(sampling), engine.vllm_config)
 
     def _ready(self) -> tuple[AsyncLLM, EnginePrompts]:
-        waited = time.monotonic() - self._since
+        elapsed_s = time.monotonic() - self._since
         if self._state == "loading":
-            raise Starting(f"the language model is loading ({waited:.0f} s so far)")
+            raise Starting(f"the language model is loading ({elapsed_s:.0f} s so far)")
         if self._state == "failed":
             raise DependencyUnavailable(f"the language model cannot be started: {self._failure}")
         if self._engine is None or self._prompts is None or self._state == "recovering" or self._engine.errored:
             raise DependencyUnavailable(ENGINE_DIED)
         return self._engine, self._prompts
 
-    async def _keep(self) -> None:
-        """Load the engine; whenever it dies, load it again, up to `restarts` times in a row."""
+    async def _supervise(self) -> None:
+        """Load the engine, and again whenever it dies; give up after `restarts` failures in a row."""
         failures = 0
         while failures <= self._settings.restarts:
             try:
                 await self._load()
                 failures = 0
                 await self._until_dead()
-            except SetupError as error:  # trying again would not mend a setting
+            except SetupError as error:  # a wrong setting stays wrong
                 self._failure = error.message
                 logger.error("%s", error.message)
-                self._set("failed")
+                self._set_state("failed")
                 return
             except Exception as error:
                 failures += 1
                 self._failure = f"{type(error).__name__}: {error}"[:500]
-                logger.exception("the engine could not be started (try %d)", failures)
-            self._set("recovering")
+                logger.exception("starting the engine failed (attempt %d)", failures)
+            self._set_state("recovering")
             await asyncio.to_thread(self._shut_down)
-        self._set("failed")
-        logger.error("giving up on the engine; ending this process for its supervisor to start it again")
+        self._set_state("failed")
+        logger.error("giving up on the engine: ending this process, which its supervisor will restart")
         kill_children()
         os._exit(1)
 
@@ -183,7 +181,7 @@ class VllmEngine:
         await asyncio.shield(asyncio.to_thread(self._build))
         if (engine := self._engine) is not None:
             await self.adapters.attach(engine)
-        self._set("ready")
+        self._set_state("ready")
         logger.info("the language model is ready after %.0f s", time.monotonic() - started)
 
     def _build(self) -> None:
@@ -203,5 +201,5 @@ class VllmEngine:
             with contextlib.suppress(Exception):
                 engine.shutdown(timeout=0)
 
-    def _set(self, state: EngineState) -> None:
+    def _set_state(self, state: EngineState) -> None:
         self._state, self._since = state, time.monotonic()

@@ -1,11 +1,11 @@
-"""What vLLM's engine gives -> pieces of text."""
+"""Translates vLLM's request outputs into a token stream."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rag.adapters.vllm.errors import translated
 from rag.adapters.vllm.structures import PARAM
@@ -17,33 +17,33 @@ if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
     from vllm.logprobs import Logprob
 
-_IMPOSSIBLE = -9999.0
-"""In place of minus infinity, which JSON does not have."""
+_MIN_LOGPROB = -9999.0
+"""Used instead of minus infinity, which JSON cannot represent."""
 
 
-async def pieces_of(
+@contextlib.asynccontextmanager
+async def token_stream(
     outputs: AsyncGenerator[RequestOutput, None], prompt_tokens: int, params: SamplingParams
-) -> TokenStream:
-    """The text of an engine's outputs. Its first item only says that the engine has accepted the request.
+) -> AsyncIterator[TokenStream]:
+    """A request to the engine, as the stream of its text. Leaving the context aborts the request.
 
-    vLLM checks a request in the first step of its generator and then waits for tokens: a refusal shows at
-    once, and closing this generator aborts the request, whether or not a token has come.
+    vLLM validates a request in the first step of its generator and then waits for tokens. So one turn of the event
+    loop is enough to know that the request was accepted, long before its first token.
 
-    A structure is compiled by the engine's own process, later: only the first token says that it could be.
+    A structured output is compiled later, in the engine's process: only the first token says that it compiled, so
+    entering waits for that.
     """
-    reader = _Reader(prompt_tokens, params)
+    param = None if params.structured_outputs is None else PARAM
     first = asyncio.ensure_future(anext(outputs))
     try:
-        with translated(None if params.structured_outputs is None else PARAM):
+        with translated(param):
             await asyncio.sleep(0)
             if params.structured_outputs is not None:
                 _check_compiled(await first)
             elif first.done():
                 first.result()
-            yield TextDelta("")
-            async for output in _chained(first, outputs):
-                for piece in reader.read(output):
-                    yield piece
+        async with contextlib.aclosing(_deltas(first, outputs, _Reader(prompt_tokens, params), param)) as deltas:
+            yield deltas
     finally:
         first.cancel()
         with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration, Exception):
@@ -51,90 +51,98 @@ async def pieces_of(
         await outputs.aclose()
 
 
+async def _deltas(
+    first: asyncio.Future[RequestOutput],
+    outputs: AsyncGenerator[RequestOutput, None],
+    reader: _Reader,
+    param: str | None,
+) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+    with translated(param):
+        for delta in reader.read(await first):
+            yield delta
+        async for output in outputs:
+            for delta in reader.read(output):
+                yield delta
+
+
 def _check_compiled(first: RequestOutput) -> None:
     if any(text.finish_reason == "error" for text in first.outputs):
-        raise InvalidRequest(f"{PARAM}: no text can follow this", param=PARAM)
-
-
-async def _chained(
-    first: asyncio.Future[RequestOutput], rest: AsyncGenerator[RequestOutput, None]
-) -> AsyncGenerator[RequestOutput, None]:
-    yield await first
-    async for output in rest:
-        yield output
+        raise InvalidRequest(f"{PARAM}: no text can match this", param=PARAM)
 
 
 class _Reader:
-    """Keeps what the last piece says of all texts."""
+    """Turns outputs into deltas, and collects what `StreamEnd` reports."""
 
     def __init__(self, prompt_tokens: int, params: SamplingParams) -> None:
         self._prompt_tokens = prompt_tokens
         self._texts = params.n
         self._has_structure = params.structured_outputs is not None
-        self._logprobs = _Wanted(params.logprobs, params.logprob_token_ids)
-        self._of_prompt = _Wanted(params.prompt_logprobs)
-        self._written = 0
-        self._cached = 0
+        self._logprobs = _LogprobReader(params.logprobs, params.logprob_token_ids)
+        self._prompt_logprob_reader = _LogprobReader(params.prompt_logprobs)
+        self._completion_tokens = 0
+        self._cached_tokens = 0
         self._ends: dict[int, TextEnd] = {}
         self._prompt_logprobs: tuple[TokenLogprob | None, ...] = ()
 
     def read(self, output: RequestOutput) -> list[TextDelta | StreamEnd]:
-        self._cached = max(self._cached, output.num_cached_tokens or 0)
-        if output.prompt_logprobs and not self._prompt_logprobs:  # each of several texts brings them
-            self._prompt_logprobs = tuple(self._of_prompt.of(place) for place in output.prompt_logprobs)
-        pieces: list[TextDelta | StreamEnd] = []
+        self._cached_tokens = max(self._cached_tokens, output.num_cached_tokens or 0)
+        if output.prompt_logprobs and not self._prompt_logprobs:  # with several texts, each output has them
+            self._prompt_logprobs = tuple(
+                self._prompt_logprob_reader.read(position) for position in output.prompt_logprobs
+            )
+        deltas: list[TextDelta | StreamEnd] = []
         for text in output.outputs:
-            self._written += len(text.token_ids)
-            places = tuple(filter(None, map(self._logprobs.of, text.logprobs or ())))
-            if text.text or places:
-                pieces.append(TextDelta(text.text, text.index, places))
+            self._completion_tokens += len(text.token_ids)
+            logprobs = tuple(filter(None, map(self._logprobs.read, text.logprobs or ())))
+            if text.text or logprobs:
+                deltas.append(TextDelta(text.text, text.index, logprobs))
             if text.finish_reason is not None:
                 self._ends[text.index] = self._end(text.finish_reason, text.stop_reason)
-        return [*pieces, self._finished()] if output.finished else pieces
+        return [*deltas, self._stream_end()] if output.finished else deltas
 
     def _end(self, reason: str, stop_reason: int | str | None) -> TextEnd:
         if reason == "error" and self._has_structure:
-            raise InvalidRequest(f"{PARAM}: the text cannot go on as this wants it", param=PARAM)
+            raise InvalidRequest(f"{PARAM}: the text cannot continue as this requires", param=PARAM)
         if reason in ("abort", "error"):
             raise DependencyUnavailable("the language model's engine dropped the request")
         return TextEnd(str(reason), stop_reason)
 
-    def _finished(self) -> StreamEnd:
+    def _stream_end(self) -> StreamEnd:
         ends = tuple(self._ends[index] for index in range(self._texts))
-        told = ends if len(ends) > 1 or ends[0].stop_reason is not None else ()
-        usage = Usage(self._prompt_tokens, self._written, self._cached)
-        return StreamEnd(ends[0].finish_reason, usage, ends=told, prompt_logprobs=self._prompt_logprobs)
+        named = ends if len(ends) > 1 or ends[0].stop_reason is not None else ()
+        usage = Usage(self._prompt_tokens, self._completion_tokens, self._cached_tokens)
+        return StreamEnd(ends[0].finish_reason, usage, ends=named, prompt_logprobs=self._prompt_logprobs)
 
 
-class _Wanted:
-    """Which log probabilities of a place a request wants, besides the chosen token's.
+class _LogprobReader:
+    """Reads the log probabilities of one position: the sampled token's, and those that the request asks for.
 
     Args:
-        count: So many of the likeliest; -1: all; None: none.
-        token_ids: Or those of these tokens.
+        count: Number of the most likely tokens; -1 for all, None for none.
+        token_ids: These tokens instead.
     """
 
     def __init__(self, count: int | None, token_ids: Sequence[int] | None = None) -> None:
         self._count = count
         self._token_ids = None if token_ids is None else frozenset(token_ids)
 
-    def of(self, place: Mapping[int, Logprob] | None) -> TokenLogprob | None:
-        """vLLM puts the chosen token first, then the likeliest, among which it may be again."""
-        if not place:
+    def read(self, position: Mapping[int, Logprob] | None) -> TokenLogprob | None:
+        """vLLM lists the sampled token first, then the most likely ones, which may include it again."""
+        if not position:
             return None
-        (chosen_id, chosen), *_ = place.items()
-        top = sorted(self._others(place), key=lambda one: -one.logprob)
-        return TokenLogprob(chosen.decoded_token or "", chosen_id, _value(chosen), tuple(top))
+        (sampled_id, sampled), *_ = position.items()
+        top = sorted(self._requested(position), key=lambda token: -token.logprob)
+        return TokenLogprob(sampled.decoded_token or "", sampled_id, _value(sampled), tuple(top))
 
-    def _others(self, place: Mapping[int, Logprob]) -> list[TokenLogprob]:
+    def _requested(self, position: Mapping[int, Logprob]) -> list[TokenLogprob]:
         if self._token_ids is not None:
-            kept: Any = [(i, one) for i, one in place.items() if i in self._token_ids]
+            tokens = [(i, token) for i, token in position.items() if i in self._token_ids]
         elif self._count == -1:
-            kept = list(place.items())
+            tokens = list(position.items())
         else:
-            kept = [(i, one) for i, one in place.items() if (one.rank or 0) <= (self._count or 0)]
-        return [TokenLogprob(one.decoded_token or "", i, _value(one)) for i, one in kept]
+            tokens = [(i, token) for i, token in position.items() if (token.rank or 0) <= (self._count or 0)]
+        return [TokenLogprob(token.decoded_token or "", i, _value(token)) for i, token in tokens]
 
 
-def _value(one: Logprob) -> float:
-    return max(float(one.logprob), _IMPOSSIBLE)
+def _value(logprob: Logprob) -> float:
+    return max(float(logprob.logprob), _MIN_LOGPROB)

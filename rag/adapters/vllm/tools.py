@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -63,24 +62,22 @@ class ToolCalls:
         """Keep special tokens in the text if the parser looks for them."""
         return {"skip_special_tokens": self._request.skip_special_tokens, **chosen}
 
-    async def split_tool_calls(self, pieces: TokenStream) -> TokenStream:
-        """The stream with tool calls separated from text. Its first item is that of `pieces`.
+    async def parse(self, stream: TokenStream) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+        """The stream with the tool calls separated from the text.
 
         Text is buffered until it is complete: parsers treat a partial text differently (docs/bentoml_issues.md#v9), and
         streamed and plain answers must be the same.
         """
         texts: dict[int, str] = {}
         logprobs: dict[int, tuple[TokenLogprob, ...]] = {}
-        async with contextlib.aclosing(pieces):
-            yield await anext(pieces)
-            async for piece in pieces:
-                if isinstance(piece, StreamEnd):
-                    for index in sorted(texts):
-                        yield self._read(texts[index], index, logprobs[index])
-                    yield piece
-                else:
-                    texts[piece.index] = texts.get(piece.index, "") + piece.text
-                    logprobs[piece.index] = (*logprobs.get(piece.index, ()), *piece.logprobs)
+        async for delta in stream:
+            if isinstance(delta, StreamEnd):
+                for index in sorted(texts):
+                    yield self._read(texts[index], index, logprobs[index])
+                yield delta
+            else:
+                texts[delta.index] = texts.get(delta.index, "") + delta.text
+                logprobs[delta.index] = (*logprobs.get(delta.index, ()), *delta.logprobs)
 
     def _read(self, text: str, index: int, logprobs: tuple[TokenLogprob, ...]) -> TextDelta:
         parsed = self._parser.extract_tool_calls(text, request=self._request)

@@ -1,1 +1,1 @@
-"""Clients of the bundle's other services."""
+"""Clients of the other services of this bundle."""

@@ -1,29 +1,33 @@
-"""The other services of the bundle, behind the ports that the flows know."""
+"""The other services of this bundle as implementations of `rag.ports`."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from rag.errors import DependencyUnavailable, Starting
-from rag.generate.pipeline import PreparedAnswer
 from rag.http.clients.service_client import ServiceClient
 from rag.http.error_table import error_from_event
 from rag.http.hits import hit_from_wire
 from rag.http.streaming.sse import EventParser
-from rag.http.streaming.text_stream import finished_from_wire, piece_from_wire
+from rag.http.streaming.text_stream import delta_from_wire, stream_end_from_wire
 from rag.ports import TokenStream, Vectors
 from rag.types import (
     Chat,
+    Facts,
+    JsonMapping,
     JsonObject,
     Message,
     ModelInput,
+    PreparedPrompt,
     Prompt,
+    SamplingParameters,
+    StreamEnd,
     TextDelta,
     TextKind,
     TokenCounts,
@@ -32,24 +36,24 @@ from rag.types import (
 )
 
 _ENCODE_TIMEOUT_S = 600.0
-"""Long enough for the service to load, even download, a model it was not configured with."""
+"""Long enough for the service to download and load a model that it was not configured with."""
 
 
 class RemoteEmbedder:
-    """The Embedder service as a `rag.ports.Embedder`. `connect` first.
+    """The Embedder service as a `rag.ports.Embedder`. Call `connect` first.
 
     Args:
-        model: One that the service shall load; None: the one it is configured with.
+        model: Loaded by the service if necessary; None for its configured model.
     """
 
     def __init__(self, client: ServiceClient, model: str | None = None) -> None:
         self._client = client
         self._model = model
-        self._facts: Mapping[str, Any] = {}
+        self._facts: Facts = {}
 
     async def connect(self) -> None:
-        """Learn the model's name and dimensions; raises Starting until the service is ready."""
-        # No endpoint tells of a model by name: one word's vector does, and has it loaded.
+        """Get the model's name and dimensions. Raises Starting until the service is ready."""
+        # No endpoint describes a model by name; encoding one word does, and loads the model.
         self._facts = await (self._client.ready() if self._model is None else self._encoded(["ready"], "query"))
 
     @property
@@ -69,26 +73,26 @@ class RemoteEmbedder:
         answer = await self._call("/count", texts, kind)
         return TokenCounts(tuple(answer["tokens"]), answer["max_tokens"])
 
-    async def _encoded(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> Mapping[str, Any]:
+    async def _encoded(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> JsonMapping:
         return await self._call("/encode", texts, kind, encoding_format="base64")
 
     async def _call(
         self, path: str, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, **options: str
-    ) -> Mapping[str, Any]:
+    ) -> JsonMapping:
         body: JsonObject = {"texts": list(texts), "kind": kind, **options}
         if self._model is not None:
             body["model"] = self._model
-        answer: Mapping[str, Any] = await self._client.call(path, body, timeout_s=_ENCODE_TIMEOUT_S)
+        answer: JsonMapping = await self._client.call(path, body, timeout_s=_ENCODE_TIMEOUT_S)
         return answer
 
     def _known(self, name: str) -> Any:
         if name not in self._facts:
-            raise Starting("the encoder is not known yet")
+            raise Starting("the embedding model is not known yet: the Embedder service has not answered")
         return self._facts[name]
 
 
 class RemoteEmbedders:
-    """The Embedder service as a `rag.ports.Embedders`. `connect` first."""
+    """The Embedder service as `rag.ports.Embedders`. Call `connect` first."""
 
     def __init__(self, client: ServiceClient) -> None:
         self._client = client
@@ -96,7 +100,7 @@ class RemoteEmbedders:
         self._others: dict[str, RemoteEmbedder] = {}
 
     async def connect(self) -> None:
-        """Learn which model is the default; raises Starting until the service is ready."""
+        """Get the default model's facts. Raises Starting until the service is ready."""
         await self._default.connect()
 
     @property
@@ -104,7 +108,7 @@ class RemoteEmbedders:
         return self._default
 
     async def named(self, model: str) -> RemoteEmbedder:
-        """See `rag.ports.Embedders`. May take minutes, where the model must be downloaded."""
+        """See `rag.ports.Embedders`. Takes minutes if the model must be downloaded."""
         if model == self._default.model_name:
             return self._default
         if model not in self._others:
@@ -114,21 +118,20 @@ class RemoteEmbedders:
         return self._others[model]
 
 
-class RemotePreparer:
-    """The Retriever service, as the maker of prompts."""
+class RemotePromptPreparer:
+    """The Retriever service as a `rag.ports.PromptPreparer`."""
 
     def __init__(self, client: ServiceClient, timeout_s: float) -> None:
         self._client = client
         self._timeout_s = timeout_s
 
-    async def prepare(self, request: Mapping[str, Any]) -> PreparedAnswer:
-        """What a `PrepareRequest` asks for; without sources when nothing relevant was found."""
+    async def prepare(self, request: JsonMapping) -> PreparedPrompt:
+        """See `rag.ports.PromptPreparer`."""
         answer = await self._client.call("/prepare", request, timeout_s=self._timeout_s)
         sources = tuple(hit_from_wire(hit) for hit in answer["sources"])
         messages = tuple(Message(**turn) for turn in answer.get("messages", ()))
         prompt = Prompt(tuple(answer["token_ids"]), sources, messages)
-        queries = tuple(answer["queries"])
-        return PreparedAnswer(prompt, answer["timings_ms"], answer["note"], answer["key"], queries=queries)
+        return PreparedPrompt(prompt, answer["timings_ms"], answer["note"], answer["key"], tuple(answer["queries"]))
 
 
 class RemoteGenerator:
@@ -137,42 +140,48 @@ class RemoteGenerator:
     def __init__(self, client: ServiceClient) -> None:
         self._client = client
 
+    @contextlib.asynccontextmanager
     async def generate(
-        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
-    ) -> TokenStream:
-        """See `rag.ports.Generator`; the id travels in the header of the request in work."""
-        chosen = {"model": model} if model else {}
-        pieces = _pieces(await self._client.stream("/generate", {**_given(prompt), **chosen, **sampling}))
-        await anext(pieces)
-        return pieces
+        self, prompt: ModelInput, sampling: SamplingParameters, request_id: str, *, model: str = ""
+    ) -> AsyncIterator[TokenStream]:
+        """See `rag.ports.Generator`. The request id sent is the one of the current HTTP request.
+
+        The response headers arrive once the LLM service has accepted the request.
+        """
+        adapter = {"model": model} if model else {}
+        async with (
+            self._client.stream("/generate", {**_prompt_to_wire(prompt), **adapter, **sampling}) as chunks,
+            contextlib.aclosing(_deltas(chunks)) as deltas,
+        ):
+            yield deltas
 
 
-def _given(prompt: ModelInput) -> JsonObject:
+def _prompt_to_wire(prompt: ModelInput) -> JsonObject:
     if isinstance(prompt, Chat):
-        parts: JsonObject = {
+        options: JsonObject = {
             "tools": list(prompt.tools),
             "template_values": dict(prompt.template_values),
             "calls_tools": prompt.calls_tools,
         }
-        return {"chat": {"messages": list(prompt.messages), **{name: part for name, part in parts.items() if part}}}
+        return {
+            "chat": {"messages": list(prompt.messages), **{name: value for name, value in options.items() if value}}
+        }
     return {"prompt": prompt} if isinstance(prompt, str) else {"tokens": list(prompt)}
 
 
-async def _pieces(stream: AsyncGenerator[bytes, None]) -> TokenStream:
-    """The text in a stream of events. Its first item only says that it has begun: closing this closes `stream`."""
+async def _deltas(chunks: AsyncIterator[bytes]) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+    """The text in a stream of server-sent events. Raises what an `error` event says."""
     parser, usage = EventParser(), Usage(0, 0)
-    async with contextlib.aclosing(stream):
-        yield TextDelta("")
-        async for piece in stream:
-            for name, text in parser.feed(piece):
-                data = json.loads(text)
-                if name == "token":
-                    yield piece_from_wire(data)
-                elif name == "usage":
-                    usage = Usage(**data)
-                elif name == "error":
-                    raise error_from_event(data)
-                elif name == "done":
-                    yield finished_from_wire(data, usage)
-                    return
+    async for chunk in chunks:
+        for name, text in parser.feed(chunk):
+            data = json.loads(text)
+            if name == "token":
+                yield delta_from_wire(data)
+            elif name == "usage":
+                usage = Usage(**data)
+            elif name == "error":
+                raise error_from_event(data)
+            elif name == "done":
+                yield stream_end_from_wire(data, usage)
+                return
     raise DependencyUnavailable("the connection to the language model was lost in mid-answer")

@@ -1,4 +1,4 @@
-"""The models of the Embedder service, besides the encoders, behind the ports that the flows know."""
+"""Sparse models and rerankers of the Embedder service as implementations of `rag.ports`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rag.http.clients.service_client import ServiceClient
 from rag.types import JsonObject, RerankKind, SparseVector, TextKind
 
 _LOAD_TIMEOUT_S = 600.0
-"""Long enough for the service to load, even download, a model it was not configured with."""
+"""Long enough for the service to download and load a model that it was not configured with."""
 
 
 class RemoteSparseEmbedder:
@@ -32,17 +32,17 @@ class RemoteSparseEmbedder:
 
 
 class RemoteSparseEmbedders:
-    """The Embedder service as a `rag.ports.SparseEmbedders`."""
+    """The Embedder service as `rag.ports.SparseEmbedders`."""
 
     def __init__(self, client: ServiceClient) -> None:
         self._client = client
         self._known: dict[str, RemoteSparseEmbedder] = {}
 
     async def named(self, model: str) -> RemoteSparseEmbedder:
-        """See `rag.ports.SparseEmbedders`. May take minutes, where the model must be downloaded."""
+        """See `rag.ports.SparseEmbedders`. Takes minutes if the model must be downloaded."""
         if model not in self._known:
             embedder = RemoteSparseEmbedder(self._client, model)
-            await embedder.encode(["ready"], "query")  # no endpoint tells of a model: one word's vector has it loaded
+            await embedder.encode(["ready"], "query")  # loads the model
             self._known[model] = embedder
         return self._known[model]
 
@@ -52,7 +52,7 @@ class RemoteReranker:
 
     Args:
         model: The encoder or cross-encoder.
-        timeout_s: For one query with its passages, once the model is loaded.
+        timeout_s: For one query with its passages, after the model was loaded.
     """
 
     def __init__(self, client: ServiceClient, kind: RerankKind, model: str, timeout_s: float) -> None:
@@ -66,11 +66,11 @@ class RemoteReranker:
         return f"{self._kind}:{self._model}"
 
     async def connect(self) -> None:
-        """Have the model loaded before it is needed.
+        """Load the model before it is needed.
 
         Raises:
             Starting: the service is not ready yet.
-            SetupError: it has no such model; says why.
+            SetupError: the service cannot load the model; says why.
         """
         try:
             await self._call("ready", ["ready"], _LOAD_TIMEOUT_S)

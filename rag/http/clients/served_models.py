@@ -1,4 +1,4 @@
-"""The models that a request can name, as the other services say which there are."""
+"""The models that a request can name. The other services report which there are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rag.errors import InvalidRequest, ModelNotFound, RagError
 from rag.http.clients.upstream_services import UpstreamServices
 
 RAG = "rag"
-"""The model that answers from documents."""
+"""Name of the model that answers from documents."""
 ModelKind = Literal["language", "embedding", "adapter", "rag"]
 
 
@@ -18,82 +18,84 @@ class ServedModel:
     name: str
     kind: ModelKind
     parent: str | None = None
-    """Of an adapter: the language model that it changes."""
+    """For an adapter, its language model; for `rag` with an adapter, that adapter."""
     context_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelTarget:
-    """What shall write."""
+    """What generates the text of a request."""
 
     name: str
-    """As the request has it."""
+    """As named in the request."""
     is_rag: bool
     adapter: str = ""
-    """Empty: the language model as it is."""
+    """Name of a LoRA adapter; empty for the language model itself."""
 
 
 class ServedModels:
-    """Args:
-    dependencies: Clients named `Retriever` and `LLM`.
+    """The models of all services.
+
+    Args:
+        dependencies: Clients of the services `Retriever` and `LLM`.
     """
 
     def __init__(self, dependencies: UpstreamServices) -> None:
         self._dependencies = dependencies
 
     def all(self) -> list[ServedModel]:
-        """Those that answer now: `rag`, the language model by each name, its adapters, `rag` with each, the encoder.
+        """`rag`, the language model by each of its names, its adapters, `rag` with each adapter, the embedding model.
 
-        Raises Starting or DependencyUnavailable while the language model does not answer.
+        Raises Starting or DependencyUnavailable if the LLM service is not ready.
         """
         facts = self._dependencies.require("LLM")
         name, context = str(facts["model"]), facts.get("context_tokens")
         adapters = [str(adapter) for adapter in facts.get("adapters", ())]
         names = [name, *map(str, facts.get("aliases", ()))]
-        found = [ServedModel(RAG, "rag", context_tokens=context)]
-        found += [ServedModel(one, "language", context_tokens=context) for one in names]
-        found += [ServedModel(adapter, "adapter", name, context) for adapter in adapters]
-        found += [ServedModel(f"{RAG}:{adapter}", "rag", adapter, context) for adapter in adapters]
+        models = [ServedModel(RAG, "rag", context_tokens=context)]
+        models += [ServedModel(alias, "language", context_tokens=context) for alias in names]
+        models += [ServedModel(adapter, "adapter", name, context) for adapter in adapters]
+        models += [ServedModel(f"{RAG}:{adapter}", "rag", adapter, context) for adapter in adapters]
         encoder = (self._dependencies.facts("Retriever") or {}).get("embedder")
-        return [*found, *([ServedModel(str(encoder), "embedding")] if encoder else [])]
+        return [*models, *([ServedModel(str(encoder), "embedding")] if encoder else [])]
 
     async def named(self, name: str) -> ServedModel:
-        """Asks the services anew before it says that there is no such model.
+        """The model with this name. Unknown names are looked up again in fresh reports of the services.
 
         Raises:
-            ModelNotFound: there is none of this name.
+            ModelNotFound: there is no such model.
         """
-        if (found := self._find(name)) is None:
-            await self._ask_anew()
-            found = self._find(name)
-        if found is None:
-            names = ", ".join(model.name for model in self.all())
+        if (model := self._find(name)) is None:
+            await self._refresh()
+            model = self._find(name)
+        if model is None:
+            names = ", ".join(served.name for served in self.all())
             raise ModelNotFound(f"model: there is no {name[:200]!r}; there are {names}", param="model")
-        return found
+        return model
 
-    async def writer(self, name: str) -> ModelTarget:
-        """What a request's `model` names.
+    async def target(self, name: str) -> ModelTarget:
+        """What generates text for this model name.
 
         Raises:
-            ModelNotFound: there is none of this name.
-            InvalidRequest: it is the encoder, which writes nothing.
+            ModelNotFound: there is no such model.
+            InvalidRequest: it is the embedding model.
         """
-        found = await self.named(name)
-        if found.kind == "embedding":
-            raise InvalidRequest(f"model: {name} makes embeddings; it writes no text", param="model")
-        return _writer(found)
+        model = await self.named(name)
+        if model.kind == "embedding":
+            raise InvalidRequest(f"model: {name} is an embedding model and generates no text", param="model")
+        return _target(model)
 
     def _find(self, name: str) -> ServedModel | None:
         return next((model for model in self.all() if model.name == name), None)
 
-    async def _ask_anew(self) -> None:
+    async def _refresh(self) -> None:
         try:
             await self._dependencies.ready()
-        except RagError:  # of any service; `all` raises what concerns the language model
+        except RagError:  # `all` raises it if it concerns the language model
             return
 
 
-def _writer(model: ServedModel) -> ModelTarget:
+def _target(model: ServedModel) -> ModelTarget:
     if model.kind == "rag":
         return ModelTarget(model.name, is_rag=True, adapter=model.parent or "")
     return ModelTarget(model.name, is_rag=False, adapter=model.name if model.kind == "adapter" else "")

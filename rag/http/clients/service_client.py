@@ -1,4 +1,4 @@
-"""How one service of the bundle calls another.
+"""The HTTP client with which one service of this bundle calls another.
 
 Not BentoML's own proxy: that one closes sessions with streams in flight (docs/bentoml_issues.md#b1), cuts streams
 at a total deadline (docs/bentoml_issues.md#b2), splits them into blocks (docs/bentoml_issues.md#b4) and hides the
@@ -11,7 +11,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -23,37 +23,38 @@ from rag.errors import DeadlineExceeded, DependencyUnavailable, RagError
 from rag.http.error_table import error_for_status, error_from_body
 from rag.http.middleware.lifecycle import LEASE_PATH
 from rag.http.middleware.request_id import HEADER, current_request_id
+from rag.types import Facts, JsonMapping, JsonObject
 
 _CONNECT_S = 5.0
 _IDLE_S = 3.0
-"""Idle connections are dropped before uvicorn drops them (after 5 s), so that none is closed under a request."""
+"""Idle connections are closed before uvicorn closes them (after 5 s), so that none is closed during a request."""
 
 
 class LinkedSocket:
-    """A second name for a Unix socket, which stays when the first is removed.
+    """A hard link to a Unix socket that stays when the original is deleted.
 
-    BentoML's supervisor removes the sockets' folder first of all when it stops, while requests in flight still need
-    them (docs/bentoml_issues.md#b6). The services themselves listen until they end.
+    When BentoML's supervisor stops, it first deletes the folder of the sockets (docs/bentoml_issues.md#b6), although
+    running requests still need them. The services themselves keep listening until they end.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._folder: str | None = None
-        with contextlib.suppress(OSError):  # no such socket yet, or another file system: the first name must do
+        with contextlib.suppress(OSError):  # the socket does not exist yet, or is on another file system
             self._folder = tempfile.mkdtemp(prefix="rag-uds-", dir=Path(path).parents[1])
-            os.link(path, kept := os.path.join(self._folder, "s"))
-            self.path = kept
+            os.link(path, link := os.path.join(self._folder, "s"))
+            self.path = link
 
-    def forget(self) -> None:
+    def unlink(self) -> None:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class ServiceClient:
-    """Calls to one service. Safe for concurrent use inside one event loop.
+    """Client of one service. Safe for concurrent use within one event loop.
 
     Args:
-        name: The service, as messages call it.
+        name: The service's name in error messages.
         url: `file://` for a Unix socket, `tcp://` or `http(s)://` otherwise.
         headers: Sent with every call; BentoCloud routes by them.
     """
@@ -65,45 +66,50 @@ class ServiceClient:
         self._headers = dict(headers or {})
         self._session: aiohttp.ClientSession | None = None
 
-    async def call(self, path: str, body: Mapping[str, Any], *, timeout_s: float) -> Any:
-        """The JSON answer of a POST.
+    async def call(self, path: str, body: JsonMapping, *, timeout_s: float) -> Any:
+        """The JSON response to a POST.
 
         Raises:
-            RagError: what the other side answered, or DependencyUnavailable, or DeadlineExceeded.
+            RagError: the error that the other side responded with, DependencyUnavailable, or DeadlineExceeded.
         """
         async with self._post(path, timeout_s=timeout_s, json=body) as response:
             return await response.json()
 
-    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
-        """The bytes of a POST's answer as they come, without a deadline; returns once the answer has begun.
+    @contextlib.asynccontextmanager
+    async def stream(self, path: str, body: JsonMapping) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The response body of a POST, as its bytes arrive, without a deadline.
 
-        Raises as `call`, the iteration too. The caller closes what it gets.
+        Entering returns when the response headers have arrived and raises as `call` does, as do the bytes when read.
+        Leaving closes the connection if the body was not read to its end.
         """
-        pieces = self._pieces(path, body)
-        await anext(pieces)
-        return pieces
+        async with contextlib.AsyncExitStack() as stack:
+            # Errors of whoever reads the stream are raised at the `yield`; they must not be translated as the other
+            # side's.
+            with self._errors_translated(None):
+                response = await stack.enter_async_context(self._send("POST", path, timeout_s=None, json=body))
+                await self._check_status(response)
+            yield await stack.enter_async_context(contextlib.aclosing(self._chunks(response)))
 
-    async def _pieces(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
-        async with self._post(path, timeout_s=None, json=body) as response:
-            yield b""
-            async for piece in response.content.iter_any():
-                yield piece
+    async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+        with self._errors_translated(None):
+            async for chunk in response.content.iter_any():
+                yield chunk
 
     @contextlib.asynccontextmanager
     async def forward(
         self, method: str, path: str, headers: Mapping[str, str], body: AsyncIterator[bytes] | None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Whatever is answered, errors too, once its head is there. No deadline but that of the connection.
+        """The response, whatever its status, once its headers have arrived. Only connecting has a deadline.
 
         Args:
-            path: With the query string, both as they were sent: nothing is quoted again.
-            body: Sent as it comes; in chunks, unless `headers` says how long it is.
+            path: With the query string, as received: nothing is quoted again.
+            body: Sent as it arrives, with chunked encoding unless `headers` has its length.
 
         Raises:
-            DependencyUnavailable: nobody answers, or the connection was lost.
+            DependencyUnavailable: the service does not respond, or the connection was lost.
         """
         options: Any = {"data": body, "allow_redirects": False, "skip_auto_headers": ("content-type",)}
-        plain = {**headers, "accept-encoding": "identity"}  # what aiohttp would unpack is not what was sent
+        plain = {**headers, "accept-encoding": "identity"}  # aiohttp would decompress the response
         try:
             async with self._request(
                 method, URL(path, encoded=True), timeout_s=None, headers=plain, any_status=True, **options
@@ -112,14 +118,14 @@ class ServiceClient:
         except DeadlineExceeded as error:  # of the connection
             raise DependencyUnavailable(error.message) from None
 
-    async def ready(self, timeout_s: float = 2.0) -> Mapping[str, Any]:
-        """What `/readyz` says; raises as `call` when the service is not ready."""
+    async def ready(self, timeout_s: float = 2.0) -> Facts:
+        """What `/readyz` reports. Raises as `call` does if the service is not ready."""
         async with self._request("GET", "/readyz", timeout_s=timeout_s) as response:
-            facts: Mapping[str, Any] = await response.json()
+            facts: Facts = await response.json()
             return facts
 
     async def hold(self) -> None:
-        """Keep a draining service alive until cancelled."""
+        """Keep a draining service alive until this call is cancelled."""
         with contextlib.suppress(RagError):
             async with self._post(LEASE_PATH, timeout_s=None, json={}) as response:
                 await response.read()
@@ -128,7 +134,7 @@ class ServiceClient:
         if self._session is not None:
             await self._session.close()
         if self._socket is not None:
-            self._socket.forget()
+            self._socket.unlink()
 
     def _post(self, path: str, *, timeout_s: float | None, **options: Any) -> Any:
         return self._request("POST", path, timeout_s=timeout_s, **options)
@@ -144,24 +150,44 @@ class ServiceClient:
         any_status: bool = False,
         **options: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        with self._errors_translated(timeout_s):
+            async with self._send(method, path, timeout_s=timeout_s, headers=headers, **options) as response:
+                if not any_status:
+                    await self._check_status(response)
+                yield response
+
+    def _send(
+        self,
+        method: str,
+        path: str | URL,
+        *,
+        timeout_s: float | None,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_S)
         own = {HEADER: current_request_id.get()} if current_request_id.get() else {}
         options |= {"timeout": timeout, "headers": {**(headers or {}), **own}}
+        return self._open().request(method, path, **options)
+
+    async def _check_status(self, response: aiohttp.ClientResponse) -> None:
+        if response.status >= 400:
+            raise await _error_of(response, self.name)
+
+    @contextlib.contextmanager
+    def _errors_translated(self, timeout_s: float | None) -> Iterator[None]:
         try:
-            async with self._open().request(method, path, **options) as response:
-                if response.status >= 400 and not any_status:
-                    raise await _error_of(response, self.name)
-                yield response
+            yield
         except TimeoutError:
             raise DeadlineExceeded(f"{self.name} did not answer within {timeout_s or _CONNECT_S:g} s") from None
         except aiohttp.ClientError as error:
             raise DependencyUnavailable(f"{self.name} does not answer ({type(error).__name__})") from error
         except ValueError as error:
-            raise DependencyUnavailable(f"{self.name} answered with something that is not JSON") from error
+            raise DependencyUnavailable(f"{self.name} did not answer with valid JSON") from error
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            common: dict[str, Any] = {"limit": 0, "keepalive_timeout": _IDLE_S}
+            common: JsonObject = {"limit": 0, "keepalive_timeout": _IDLE_S}
             if self._socket is not None:
                 connector: aiohttp.BaseConnector = aiohttp.UnixConnector(path=self._socket.path, **common)
                 base_url = "http://localhost"
@@ -180,4 +206,6 @@ async def _error_of(response: aiohttp.ClientResponse, name: str) -> RagError:
             return error
     if response.status in (429, 500, 502, 503, 504):
         return error_for_status(response.status, response.url.path)
-    return DependencyUnavailable(f"{name} answered {response.status}: is that the address of a service of this bundle?")
+    return DependencyUnavailable(
+        f"{name} answered with status {response.status}: is this the address of a service of this bundle?"
+    )

@@ -1,4 +1,4 @@
-"""Requests passed on to another service, both ways as the bytes come: nothing is held here, whatever its size."""
+"""Forwards requests to another service. Bodies are streamed both ways and never buffered here."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from rag.http.clients.service_client import ServiceClient
 from rag.http.error_table import error_response
 from rag.http.middleware.request_id import HEADER, current_request_id
 
-_PASSED_ON = ("content-type", "content-length", "accept", "idempotency-key", "range", "if-range")
-_OF_ONE_CONNECTION = frozenset(
+_FORWARDED_HEADERS = ("content-type", "content-length", "accept", "idempotency-key", "range", "if-range")
+_CONNECTION_HEADERS = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "server", "date", HEADER}
 )
 
 
 class ServiceProxy:
-    """ASGI application that is mounted where another service answers under the same paths.
+    """ASGI application that forwards requests to the same path of another service.
 
     Args:
-        client: Of that service.
-        require: Called with its name when it does not answer; may raise Starting, which tells more.
+        client: Client of that service.
+        require: Called with the service's name if it does not respond; may raise Starting with more details.
     """
 
     def __init__(self, client: ServiceClient, require: Callable[[str], object] | None = None) -> None:
@@ -43,9 +43,9 @@ class ServiceProxy:
         await response(scope, receive, send)
 
     async def respond(self, request: Request) -> Response:
-        """The other service's answer, once its head is there; raises DependencyUnavailable when there is none."""
+        """The other service's response, once its headers arrived. Raises DependencyUnavailable if it has none."""
         target = _target(request)
-        headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
+        headers = {name: request.headers[name] for name in _FORWARDED_HEADERS if name in request.headers}
         body = _body(request) if _has_body(request) else None
         async with AsyncExitStack() as stack:
             try:
@@ -53,7 +53,7 @@ class ServiceProxy:
             except DependencyUnavailable:
                 self._raise_starting()
                 raise
-            return _Passed(answer, stack.pop_all())
+            return _ForwardedResponse(answer, stack.pop_all())
         raise AssertionError("unreachable: the stack hides no exception")
 
     def _raise_starting(self) -> None:
@@ -63,12 +63,12 @@ class ServiceProxy:
             self._require(self._client.name)
         except Starting:
             raise
-        except RagError:  # as of the last check; that it does not answer is newer
+        except RagError:  # from the last check: the failed request is newer
             return
 
 
-class _Passed(Response):
-    """An answer whose body is sent as it is received. Closes the exchange with the other service at its end."""
+class _ForwardedResponse(Response):
+    """The response of the other service. It closes the connection to that service at its end."""
 
     def __init__(self, answer: aiohttp.ClientResponse, exchange: AsyncExitStack) -> None:
         self.status_code = answer.status
@@ -76,7 +76,7 @@ class _Passed(Response):
         self.raw_headers = [
             (name.lower(), value)
             for name, value in answer.raw_headers
-            if name.decode().lower() not in _OF_ONE_CONNECTION
+            if name.decode().lower() not in _CONNECTION_HEADERS
         ]
         self._answer = answer
         self._exchange = exchange
@@ -84,15 +84,15 @@ class _Passed(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._exchange:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            async for piece in self._answer.content.iter_any():
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            async for chunk in self._answer.content.iter_any():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         if self.background is not None:
             await self.background()
 
 
 def _target(request: Request) -> str:
-    """Path and query, byte for byte. One that climbs is refused: the other service has routes that are not public."""
+    """Path and query, byte for byte. `..` is refused: the other service has routes that are not public."""
     path: str = request.scope["path"]
     if any(part in (".", "..") for part in path.split("/")) or not path.startswith("/") or path.startswith("//"):
         raise NotFound("there is no such route")
@@ -111,5 +111,5 @@ async def _body(request: Request) -> AsyncIterator[bytes]:
             if chunk:
                 yield chunk
         return
-    # What was sent of it must not look like the whole: without its last chunk the other service refuses it.
-    raise ConnectionResetError("the client left")
+    # The incomplete body must not look complete: the other service refuses a body without its last chunk.
+    raise ConnectionResetError("the client disconnected")

@@ -1,4 +1,4 @@
-"""What a service knows of the services it depends on."""
+"""The readiness of the services that a service depends on."""
 
 from __future__ import annotations
 
@@ -7,33 +7,31 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 from rag.errors import DeadlineExceeded, RagError, Starting
 from rag.http.clients.service_client import ServiceClient
+from rag.types import Facts
 
 logger = logging.getLogger("rag.readiness")
 
 _STARTING_S = 0.5
 _STEADY_S = 1.0
 _FRESH_S = 0.3
-_PATIENCE = 3
-"""Probes in a row that may go unanswered before requests are refused: a machine that is busy is slow, not gone."""
+_MAX_MISSED = 3
+"""Unanswered probes in a row after which requests are refused: a busy service may miss one without being down."""
 
 
 class UpstreamServices:
-    """Polls each dependency for readiness; each probe has a deadline (docs/bentoml_issues.md#b19)."""
+    """Probes each service regularly, each with its own deadline (docs/bentoml_issues.md#b19)."""
 
     def __init__(self, clients: Mapping[str, ServiceClient], *, ready_message: str = "") -> None:
         self.clients = clients
         self._ready_message = ready_message
-        self._facts: dict[str, Mapping[str, Any] | RagError] = {
-            name: Starting(f"{name} is starting") for name in clients
-        }
+        self._facts: dict[str, Facts | RagError] = {name: Starting(f"{name} is starting") for name in clients}
         self._probed = dict(self._facts)
-        """What the last probe of each said; `_facts` is what requests go by."""
+        """Result of the last probe of each service. `_facts` is what requests are decided by."""
         self._missed = Counter[str]()
-        self._been_ready: set[str] = set()
+        self._ready_before: set[str] = set()
         self._checked_at = 0.0
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -41,30 +39,30 @@ class UpstreamServices:
     def start(self) -> None:
         self._task = asyncio.create_task(self._poll())
 
-    def require(self, name: str) -> Mapping[str, Any]:
-        """Facts about a dependency as of the last check.
+    def require(self, name: str) -> Facts:
+        """What a service reports, as of the last probe.
 
         Raises:
             RagError: why it is not ready.
         """
         return _facts_or_raise(self._facts[name])
 
-    def facts(self, name: str) -> Mapping[str, Any] | None:
-        """As `require`; None when it is not ready."""
+    def facts(self, name: str) -> Facts | None:
+        """As `require`, but None if the service is not ready."""
         facts = self._facts[name]
         return None if isinstance(facts, RagError) else facts
 
-    async def ready(self) -> Mapping[str, Any]:
-        """Facts by name, asked for now.
+    async def ready(self) -> Facts:
+        """What each service reports now, by name.
 
         Raises:
-            RagError: the first that is not ready, and why.
+            RagError: why the first service that is not ready is not.
         """
         await self._check()
         return {"services": {name: _facts_or_raise(probed) for name, probed in self._probed.items()}}
 
     async def hold(self) -> None:
-        """Keep all of them alive until cancelled."""
+        """Keep all services alive until this call is cancelled."""
         await asyncio.gather(*(client.hold() for client in self.clients.values()))
 
     async def close(self) -> None:
@@ -86,27 +84,29 @@ class UpstreamServices:
             if time.monotonic() - self._checked_at < _FRESH_S:
                 return
             names = list(self.clients)
-            found = await asyncio.gather(*(self._ask(name) for name in names))
-            self._probed.update(zip(names, found, strict=True))
-            self._facts.update((name, probed) for name, probed in self._probed.items() if self._counts(name, probed))
+            reports = await asyncio.gather(*(self._probe(name) for name in names))
+            self._probed.update(zip(names, reports, strict=True))
+            self._facts.update(
+                (name, probed) for name, probed in self._probed.items() if self._is_decisive(name, probed)
+            )
             self._checked_at = time.monotonic()
 
-    def _counts(self, name: str, probed: Mapping[str, Any] | RagError) -> bool:
-        """Whether requests go by it: not by the first probes that a ready service did not answer in time."""
+    def _is_decisive(self, name: str, probed: Facts | RagError) -> bool:
+        """Whether requests are decided by this result. The first unanswered probes of a ready service are ignored."""
         if not isinstance(probed, DeadlineExceeded):
             self._missed[name] = 0
             return True
         self._missed[name] += 1
-        return self._missed[name] >= _PATIENCE
+        return self._missed[name] >= _MAX_MISSED
 
-    async def _ask(self, name: str) -> Mapping[str, Any] | RagError:
+    async def _probe(self, name: str) -> Facts | RagError:
         try:
             facts = await self.clients[name].ready()
-            self._been_ready.add(name)
+            self._ready_before.add(name)
             return facts
         except DeadlineExceeded as error:
-            # A service that has not answered once is still importing its libraries.
-            return error if name in self._been_ready else Starting(f"{name} is starting")
+            # A service that has never responded is still importing its libraries.
+            return error if name in self._ready_before else Starting(f"{name} is starting")
         except RagError as error:
             return error
 
@@ -114,11 +114,11 @@ class UpstreamServices:
         waiting = [facts for facts in self._facts.values() if isinstance(facts, RagError)]
         if not waiting:
             return self._ready_message
-        # Seconds would make each line new.
+        # Without the elapsed seconds, which would make each log line different.
         return "waiting: " + "; ".join(error.message.split(" (")[0] for error in waiting)
 
 
-def _facts_or_raise(facts: Mapping[str, Any] | RagError) -> Mapping[str, Any]:
+def _facts_or_raise(facts: Facts | RagError) -> Facts:
     if isinstance(facts, RagError):
         raise type(facts)(facts.message)
     return facts

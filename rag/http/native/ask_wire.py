@@ -1,17 +1,16 @@
-"""What `/ask` takes."""
+"""The request of `/ask`."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from pydantic import ConfigDict, Field
 
 from rag.errors import EmptyQuestion, InvalidRequest
-from rag.generate.citations import Citing
+from rag.generate.citations import CitationMode
 from rag.http.filters_wire import Filter
 from rag.http.retrieval_settings import RetrievalSettings
 from rag.http.sampling_fields import StructuredOutputs
 from rag.http.wire import HistoryTurn, ResponseFormat, Stop, WireModel, structured_outputs
+from rag.types import JsonObject
 
 
 class AskRequest(WireModel):
@@ -32,7 +31,7 @@ class AskRequest(WireModel):
     model: str | None = Field(
         None, min_length=1, max_length=512, description="A model that is served, such as a LoRA adapter; unset: rag."
     )
-    citations: Citing | None = Field(
+    citations: CitationMode | None = Field(
         None,
         description="check: marks that point nowhere are removed; verify: cited sentences are scored, too; off: the "
         "text as it is. Unset: as the service is set.",
@@ -52,21 +51,21 @@ class AskRequest(WireModel):
             raise EmptyQuestion("question: is empty; ask something", param="question")
         return self.question
 
-    def search(self) -> dict[str, Any]:
-        """How to search, as `PrepareRequest` takes it; only what the request sets."""
+    def search(self) -> JsonObject:
+        """The fields of `PrepareRequest` that the request sets."""
         names = {"history", "vector_store", "top_k", "filters", "retrieval"}
-        chosen: dict[str, Any] = self.model_dump(include=names, exclude_none=True)
+        chosen: JsonObject = self.model_dump(include=names, exclude_none=True)
         return chosen
 
-    def sampling(self) -> dict[str, Any]:
-        """vLLM's parameters by their own names, only those that the request sets."""
+    def sampling(self) -> JsonObject:
+        """The sampling parameters that the request sets, by vLLM's names."""
         names = ("max_tokens", "temperature", "top_p", "stop", "seed")
         chosen = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if (structured := self._structured()) is not None:
             chosen["structured_outputs"] = structured
         return chosen
 
-    def _structured(self) -> dict[str, Any] | None:
+    def _structured(self) -> JsonObject | None:
         if self.structured_outputs is None:
             return structured_outputs(self.response_format)
         if self.response_format is not None:

@@ -1,9 +1,8 @@
-"""What `/generate` takes: a prompt and vLLM's sampling parameters by their own names."""
+"""The request of `/generate`: a prompt and sampling parameters by vLLM's names."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,7 +10,7 @@ from rag.errors import InvalidRequest
 from rag.http.removed_parameters import refuse_removed
 from rag.http.sampling_fields import PromptTokenIds, SamplingFields
 from rag.http.wire import WireModel, exactly_one
-from rag.types import Chat, ModelInput
+from rag.types import Chat, JsonMapping, JsonObject, ModelInput
 
 
 class GenerateRequest(WireModel, SamplingFields):
@@ -34,7 +33,7 @@ class GenerateRequest(WireModel, SamplingFields):
     _own: ClassVar[frozenset[str]] = frozenset({"model", "prompt", "tokens", "stream"})
 
     @classmethod
-    def parse(cls, data: Mapping[str, Any]) -> Self:
+    def parse(cls, data: JsonMapping) -> Self:
         refuse_removed(data)
         return super().parse(data)
 
@@ -45,26 +44,26 @@ class GenerateRequest(WireModel, SamplingFields):
             raise InvalidRequest("prompt: is empty", param="prompt")
         return self.prompt if self.prompt is not None else list(self.tokens or ())
 
-    def sampling(self) -> dict[str, Any]:
-        """vLLM's parameters by their own names, only those that the request sets."""
+    def sampling(self) -> JsonObject:
+        """The sampling parameters that the request sets, by vLLM's names."""
         own: set[str] = set(self._own)
-        chosen: dict[str, Any] = self.model_dump(exclude=own, exclude_none=True, exclude_unset=True, by_alias=True)
+        chosen: JsonObject = self.model_dump(exclude=own, exclude_none=True, exclude_unset=True, by_alias=True)
         return chosen
 
 
 class ChatIn(BaseModel):
-    """A conversation, checked by whoever sends it."""
+    """A conversation, validated by the service that sends it."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    messages: list[dict[str, Any]] = Field(min_length=1)
-    tools: list[dict[str, Any]] = Field(default_factory=list)
-    template_values: dict[str, Any] = Field(default_factory=dict)
+    messages: list[JsonObject] = Field(min_length=1)
+    tools: list[JsonObject] = Field(default_factory=list)
+    template_values: JsonObject = Field(default_factory=dict)
     calls_tools: bool = False
 
 
 class WriteRequest(GenerateRequest):
-    """Between services: a prompt, or a conversation that the language model's own template makes a prompt of."""
+    """Between services: a prompt, or a conversation to be rendered with the language model's chat template."""
 
     chat: ChatIn | None = None
 

@@ -1,4 +1,4 @@
-"""What the LLM service answers."""
+"""The API of the LLM service."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from rag.errors import Forbidden
 from rag.http.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
 from rag.http.middleware.request_id import current_request_id
 from rag.http.native.generate_wire import WriteRequest
-from rag.http.streaming.event_stream import EventStream
-from rag.http.streaming.text_stream import collected, text_events
+from rag.http.streaming.event_stream import EventStream, StreamOptions
+from rag.http.streaming.text_stream import tokens_to_wire, whole_text
 from rag.ports import Adapters, Generator
 
 
 class LlmApi:
     """Args:
-    adapters: Of the language model; None: it is another server's, which has its own way to load them.
+    adapters: None if another server runs the language model: adapters are then loaded there.
     """
 
     def __init__(
@@ -23,17 +23,15 @@ class LlmApi:
     ) -> None:
         self._generator = generator
         self._adapters = adapters
-        self._keep_alive_s = keep_alive_s
-        self._timeout_s = timeout_s
+        self._stream_options = StreamOptions(keep_alive_s=keep_alive_s, timeout_s=timeout_s)
 
     async def generate(self, request: WriteRequest) -> Response:
         prompt, sampling, request_id = request.model_input(), request.sampling(), current_request_id.get()
-        pieces = await self._generator.generate(prompt, sampling, request_id, model=request.model or "")
-        if not request.stream:
-            return JSONResponse(await collected(pieces))
-        return EventStream(
-            text_events(pieces), close=pieces.aclose, keep_alive_s=self._keep_alive_s, timeout_s=self._timeout_s
-        )
+        source = self._generator.generate(prompt, sampling, request_id, model=request.model or "")
+        if request.stream:
+            return await EventStream.open(source, tokens_to_wire, **self._stream_options)
+        async with source as stream:
+            return JSONResponse(await whole_text(stream))
 
     async def load_adapter(self, request: LoadAdapterRequest) -> Response:
         await self._loadable().load(request.lora_name, request.lora_path, replace=request.load_inplace)
@@ -45,5 +43,5 @@ class LlmApi:
 
     def _loadable(self) -> Adapters:
         if self._adapters is None:
-            raise Forbidden("adapters are not loaded here: the language model is another server's (RAG_LLM__URL)")
+            raise Forbidden("adapters cannot be loaded here: RAG_LLM__URL names another server; load them there")
         return self._adapters

@@ -1,17 +1,14 @@
-"""The public edge: each method answers one native API."""
+"""The native API of the public edge: one method for each route."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
 from rag.generate.answer_cache import CachingGenerator
-from rag.generate.citations import Citing
+from rag.generate.citations import CitationMode
+from rag.generate.pipeline import AnswerPipeline, AnswerRequest
 from rag.generate.verify import VERIFY_TIMEOUT_S, Verifier
-from rag.http.answering import AnswerRequest, AnswerService
-from rag.http.clients.remote import RemoteGenerator, RemotePreparer
+from rag.http.clients.remote import RemoteGenerator, RemotePromptPreparer
 from rag.http.clients.served_models import ServedModels
 from rag.http.clients.service_proxy import ServiceProxy
 from rag.http.clients.upstream_services import UpstreamServices
@@ -21,35 +18,36 @@ from rag.http.native.ask_wire import AskRequest
 from rag.http.native.generate_wire import GenerateRequest
 from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.verify_wire import RemoteSupport
-from rag.http.streaming.answer_events import answer_events
-from rag.http.streaming.event_stream import EventStream
-from rag.http.streaming.text_stream import collected, text_events
+from rag.http.streaming.answer_events import answer_to_wire
+from rag.http.streaming.event_stream import EventStream, StreamOptions
+from rag.http.streaming.text_stream import tokens_to_wire, whole_text
 from rag.http.v1.edge_app import edge_app
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.wire import RetrieveRequest
 from rag.ports import Cache
+from rag.types import Facts, SamplingParameters
 
 
 class RagApi:
-    """Answers by asking the Retriever and the LLM.
+    """The API of the RAG service, which calls the Retriever and the LLM.
 
     Args:
-        dependencies: Clients named `Retriever` and `LLM`.
-        sampling: vLLM's parameters of an answer unless the request says otherwise; `max_tokens` among them.
-        citations: What is done with the marks in an answer, unless the request says otherwise.
-        weak_below: Score of a cited sentence below which it counts as weakly supported.
-        cache: Of answers; None: none is kept.
+        dependencies: Clients of the services `Retriever` and `LLM`.
+        sampling: Default sampling parameters of answers, by vLLM's names; `max_tokens` is among them.
+        citations: Default citation mode of answers.
+        weak_below: Citations with a lower score count as weakly supported.
+        cache: For answers; None disables caching.
     """
 
     def __init__(
         self,
         dependencies: UpstreamServices,
         *,
-        sampling: Mapping[str, Any],
+        sampling: SamplingParameters,
         retrieve_timeout_s: float,
         answer_timeout_s: float,
         keep_alive_s: float,
-        citations: Citing,
+        citations: CitationMode,
         weak_below: float,
         cache: Cache | None = None,
         ttl_s: float = 3600.0,
@@ -58,30 +56,23 @@ class RagApi:
         self._cache = cache
         self._retriever = dependencies.clients["Retriever"]
         self.forward = ServiceProxy(self._retriever, dependencies.require)
-        """What the Retriever answers under the same path: `/ingest` and most of `/v1`."""
+        """Forwards `/ingest` and most of `/v1` to the Retriever."""
         self._generator = RemoteGenerator(dependencies.clients["LLM"])
-        self._answering = AnswerService(
+        self._answers = AnswerPipeline(
             dependencies,
-            RemotePreparer(self._retriever, retrieve_timeout_s),
+            RemotePromptPreparer(self._retriever, retrieve_timeout_s),
             self._generator,
             sampling=sampling,
             citations=citations,
             verifier=Verifier(RemoteSupport(self._retriever, VERIFY_TIMEOUT_S).scores, weak_below),
-            answers=None if cache is None else CachingGenerator(self._generator, cache, self._model, ttl_s=ttl_s),
+            cache=None if cache is None else CachingGenerator(self._generator, cache, self._model, ttl_s=ttl_s),
         )
         self._models = ServedModels(dependencies)
-        parts = EdgeParts(
-            dependencies,
-            self._models,
-            self._answering,
-            self._generator,
-            keep_alive_s=keep_alive_s,
-            answer_timeout_s=answer_timeout_s,
-        )
+        self._stream_options = StreamOptions(keep_alive_s=keep_alive_s, timeout_s=answer_timeout_s)
+        parts = EdgeParts(dependencies, self._models, self._answers, self._generator, self._stream_options)
         self.v1 = edge_app(parts, self.forward)
         """To be mounted at `/v1`."""
         self._retrieve_timeout_s = retrieve_timeout_s
-        self._stream_options: Any = {"keep_alive_s": keep_alive_s, "timeout_s": answer_timeout_s}
 
     async def start(self) -> None:
         self.dependencies.start()
@@ -93,8 +84,8 @@ class RagApi:
         if self._cache is not None:
             await self._cache.close()
 
-    async def ready(self) -> Mapping[str, Any]:
-        """Facts by service; raises what the first has that is not ready."""
+    async def ready(self) -> Facts:
+        """What each service reports. Raises if one is not ready."""
         cache = {} if self._cache is None else {"cache": dict(self._cache.facts())}
         return {**await self.dependencies.ready(), **cache}
 
@@ -103,28 +94,28 @@ class RagApi:
 
     async def ask(self, request: AskRequest) -> Response:
         question, sampling = request.checked_question(), request.sampling()
-        adapter = (await self._models.writer(request.model)).adapter if request.model else ""
-        asked = AnswerRequest(question, request.search(), sampling, adapter, request.citations)
-        answer = await self._answering.begin(asked)
-        return EventStream(answer_events(answer.events), close=answer.aclose, **self._stream_options)
+        adapter = (await self._models.target(request.model)).adapter if request.model else ""
+        answer_request = AnswerRequest(question, request.search(), sampling, adapter, request.citations)
+        answer = self._answers.answer(answer_request, current_request_id.get())
+        return await EventStream.open(answer, answer_to_wire, **self._stream_options)
 
     async def retrieve(self, request: RetrieveRequest) -> Response:
         request.checked_query()
         self.dependencies.require("Retriever")
         body = request.model_dump(exclude_none=True)
         if request.explain and (engine := self.dependencies.facts("LLM")):
-            body |= {"context_tokens": engine["context_tokens"], "max_tokens": self._answering.max_tokens}
+            body |= {"context_tokens": engine["context_tokens"], "max_tokens": self._answers.max_tokens}
         return JSONResponse(await self._retriever.call("/retrieve", body, timeout_s=self._retrieve_timeout_s))
 
     async def generate(self, request: GenerateRequest) -> Response:
         prompt, sampling = request.checked_prompt(), request.sampling()
         self.dependencies.require("LLM")
         request_id = current_request_id.get()
-        pieces = await self._generator.generate(prompt, sampling, request_id, model=request.model or "")
-        if not request.stream:
-            async with in_time(self._stream_options["timeout_s"]):
-                return JSONResponse(await collected(pieces))
-        return EventStream(text_events(pieces), close=pieces.aclose, **self._stream_options)
+        source = self._generator.generate(prompt, sampling, request_id, model=request.model or "")
+        if request.stream:
+            return await EventStream.open(source, tokens_to_wire, **self._stream_options)
+        async with in_time(self._stream_options["timeout_s"]), source as stream:
+            return JSONResponse(await whole_text(stream))
 
     async def ingest(self, request: IngestRequest) -> Response:
         return await self.forward.respond(request.http)

@@ -1,4 +1,4 @@
-"""How the edge has cited sentences compared with their sources, by the Retriever."""
+"""The Retriever's `/verify`: scores cited sentences against their sources for the edge."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class VerifyResponse(BaseModel):
 
 
 class RemoteSupport:
-    """The Retriever service, as what scores sentences against sources."""
+    """The Retriever service as the scoring function of a `rag.generate.verify.Verifier`."""
 
     def __init__(self, client: ServiceClient, timeout_s: float) -> None:
         self._client = client
         self._timeout_s = timeout_s
 
     async def scores(self, pairs: Sequence[SentenceAndSource]) -> list[float]:
-        """One in [0, 1] a pair. Raises RagError."""
+        """One score in [0, 1] for each pair. Raises RagError."""
         body = {"pairs": [list(pair) for pair in pairs]}
         answer = await self._client.call("/verify", body, timeout_s=self._timeout_s)
         scores: list[float] = answer["scores"]

@@ -1,4 +1,4 @@
-"""The events of an answer, as `/ask` streams them."""
+"""The events of an answer, as `/ask` sends them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,29 @@ from collections.abc import AsyncGenerator
 from dataclasses import asdict
 
 from rag.generate.citations import Citation
-from rag.generate.pipeline import AnswerEvent, Done, SourcesFound
+from rag.generate.events import AnswerEvent, AnswerStream, CompletedText, Done, SourcesFound
 from rag.http.hits import sources_to_wire
 from rag.http.streaming.event_stream import Event
 from rag.types import JsonObject, TextDelta, Usage
 
 
-async def answer_events(events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[Event, None]:
+async def answer_to_wire(answer: AnswerStream) -> AsyncGenerator[Event, None]:
     """`sources`, many `token`, `usage`, `done`."""
-    async for event in events:
+    async for event in answer:
         yield _to_wire(event)
 
 
-def citation_to_wire(citation: Citation) -> JsonObject:
-    names = ("index", "file_id", "start", "end")
-    scored = {} if citation.score is None else {"score": citation.score, "weak": citation.weak}
-    return {**{name: getattr(citation, name) for name in names}, **scored}
+def citation_fields(text: CompletedText) -> JsonObject:
+    """What became of a text's citations: `citations`, `citations_removed` and, if verified, `weakly_supported`."""
+    verified = {} if text.weakly_supported is None else {"weakly_supported": text.weakly_supported}
+    citations = [_citation_to_wire(citation) for citation in text.citations]
+    return {"citations": citations, "citations_removed": text.citations_removed, **verified}
+
+
+def _citation_to_wire(citation: Citation) -> JsonObject:
+    score = {} if citation.score is None else {"score": citation.score, "weak": citation.weak}
+    place = {"start": citation.start, "end": citation.end}
+    return {"index": citation.index, "file_id": citation.file_id, **place, **score}
 
 
 def _to_wire(event: AnswerEvent) -> Event:
@@ -37,12 +44,9 @@ def _to_wire(event: AnswerEvent) -> Event:
 
 
 def _done_to_wire(done: Done) -> JsonObject:
-    verified = {} if done.weakly_supported is None else {"weakly_supported": done.weakly_supported}
     return {
         "finish_reason": done.finish_reason,
-        "citations": [citation_to_wire(citation) for citation in done.citations],
-        "citations_removed": done.removed,
-        **verified,
+        **citation_fields(done.texts[0]),
         "timings_ms": dict(done.timings_ms),
         **({"note": done.note} if done.note else {}),
     }

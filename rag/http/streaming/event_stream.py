@@ -1,4 +1,8 @@
-"""Server-sent events. Every stream ends with a last event or with an error (docs/bentoml_issues.md#b3)."""
+"""Responses of server-sent events that end with exactly one final event, or with an error.
+
+Without this, an exception after the first byte would end the response like a complete one
+(docs/bentoml_issues.md#b3).
+"""
 
 from __future__ import annotations
 
@@ -6,42 +10,54 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
+from typing import Self, TypeAlias, TypedDict, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from rag.errors import DeadlineExceeded, InternalError, RagError
 from rag.http.error_table import error_event
-from rag.http.streaming.sse import format_event
+from rag.http.streaming.sse import KEEP_ALIVE, format_event
 from rag.types import JsonObject
 
 logger = logging.getLogger("rag.stream")
 
-Event = tuple[str, JsonObject]
+Event: TypeAlias = tuple[str, JsonObject]
+"""Name and data."""
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
 class StreamFormat:
-    """What a stream looks like on the wire."""
+    """How events are written."""
 
     write: Callable[[str, JsonObject], bytes]
-    last: tuple[str, ...]
-    """Names of the events after which nothing comes."""
+    final: tuple[str, ...]
+    """Names of the events that end a stream."""
     failure: Callable[[RagError], Event]
-    """The last event of a stream that failed."""
+    """The final event of a stream that failed."""
 
 
 NATIVE = StreamFormat(format_event, ("done", "error"), lambda error: ("error", error_event(error)))
 
 
-class EventStream(Response):
-    """Sends events as they come, comments while there are none, and one last event: the form says which.
+class StreamOptions(TypedDict):
+    keep_alive_s: float
+    """A comment is sent after this time without an event."""
+    timeout_s: float
+    """Time limit of the whole stream."""
 
-    The head is sent at once, before the first event: only then do clients and proxies know that
-    the stream is open, and is their leaving noticed everywhere. `close` is called at the end, also
-    when not one event was taken.
+
+class EventStream(Response):
+    """A response that sends events as they arrive, and comments while there are none.
+
+    The response headers are sent before the first event: only an open response lets clients and proxies notice that
+    the other side has left.
+
+    Args:
+        resources: Closed when the body has ended or the client has left, even if no event was read.
     """
 
     media_type = "text/event-stream"
@@ -52,30 +68,48 @@ class EventStream(Response):
         *,
         keep_alive_s: float,
         timeout_s: float,
-        close: Callable[[], Awaitable[None]] | None = None,
+        resources: contextlib.AsyncExitStack | None = None,
         form: StreamFormat = NATIVE,
     ) -> None:
         self.status_code = 200
         self.background = None
         self.init_headers({"cache-control": "no-store", "x-accel-buffering": "no"})
         self._events = events
-        self._close = close
+        self._resources = resources or contextlib.AsyncExitStack()
         self._form = form
         self._keep_alive_s = keep_alive_s
         self._timeout_s = timeout_s
         self._last_sent = 0.0
 
+    @classmethod
+    async def open(
+        cls,
+        source: contextlib.AbstractAsyncContextManager[S],
+        to_events: Callable[[S], AsyncGenerator[Event, None]],
+        *,
+        keep_alive_s: float,
+        timeout_s: float,
+        form: StreamFormat = NATIVE,
+    ) -> Self:
+        """The response made of a source that is entered now and left when the response ends.
+
+        Raises what entering raises: no byte has been sent yet, so the error can still have a status.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            events = to_events(await stack.enter_async_context(source))
+            return cls(events, keep_alive_s=keep_alive_s, timeout_s=timeout_s, resources=stack.pop_all(), form=form)
+        raise AssertionError("unreachable: the stack suppresses no exception")
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        beat = asyncio.ensure_future(self._beat(send))
-        try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            async with contextlib.aclosing(self._guarded()) as events:
-                async for name, data in events:
-                    await self._send(send, self._form.write(name, data))
-        finally:
-            beat.cancel()
-            if self._close is not None:
-                await self._close()
+        async with self._resources:
+            keep_alive = asyncio.ensure_future(self._keep_alive(send))
+            try:
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                async with contextlib.aclosing(self._guarded()) as events:
+                    async for name, data in events:
+                        await self._send(send, self._form.write(name, data))
+            finally:
+                keep_alive.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         if self.background is not None:
             await self.background()
@@ -84,21 +118,21 @@ class EventStream(Response):
         self._last_sent = time.monotonic()
         await send({"type": "http.response.body", "body": block, "more_body": True})
 
-    async def _beat(self, send: Send) -> None:
+    async def _keep_alive(self, send: Send) -> None:
         self._last_sent = time.monotonic()
         while True:
             await asyncio.sleep(self._last_sent + self._keep_alive_s - time.monotonic())
             if time.monotonic() - self._last_sent >= self._keep_alive_s:
-                await self._send(send, b": keep-alive\n\n")
+                await self._send(send, KEEP_ALIVE)
 
     async def _guarded(self) -> AsyncGenerator[Event, None]:
-        """The events up to the first last one; whatever goes wrong becomes that last event."""
+        """The events up to the first final one. Whatever fails becomes that final event."""
         deadline = asyncio.get_running_loop().time() + self._timeout_s
         try:
             async with contextlib.aclosing(self._events) as events:
                 while (event := await self._next(events, deadline)) is not None:
                     yield event
-                    if event[0] in self._form.last:
+                    if event[0] in self._form.final:
                         return
             error: RagError = InternalError("the stream ended before its answer was complete")
         except TimeoutError:

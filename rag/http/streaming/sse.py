@@ -1,4 +1,4 @@
-"""Server-sent events, both ways: `format_event` writes what `EventParser` reads."""
+"""Server-sent events: `format_event` writes what `EventParser` reads."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ KEEP_ALIVE = b": keep-alive\n\n"
 
 
 def format_event(event: str, data: JsonObject) -> bytes:
-    """One event with one data line. ASCII only (docs/bentoml_issues.md#b4)."""
+    """One event with one line of data. It is ASCII, so no relay can split a character (docs/bentoml_issues.md#b4)."""
     return f"event: {event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode("ascii")
 
 
 @dataclass(slots=True)
 class EventParser:
-    """Takes bytes as they come, cut anywhere, and gives each event once its empty line has come.
+    """An incremental parser of server-sent events; the bytes may be split anywhere.
 
-    An event without data is dropped, one without a name is a `message`, as the WHATWG standard says.
+    As in the WHATWG standard, an event without data is ignored, and one without a name is a `message`.
     """
 
     _decoder: codecs.IncrementalDecoder = field(
@@ -41,7 +41,7 @@ class EventParser:
         return events
 
     def _lines(self, text: str) -> list[str]:
-        """Whole lines; a `\\r` at the end waits, for its `\\n` may be in the next chunk."""
+        """The complete lines. A `\\r` at the end is held back: its `\\n` may be in the next chunk."""
         text = self._rest + text
         held = "\r" if text.endswith("\r") else ""
         body = text.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n")

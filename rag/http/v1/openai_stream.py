@@ -1,4 +1,4 @@
-"""Streams as OpenAI sends them: nameless events, and `[DONE]` behind the last of one that is whole."""
+"""Streams in OpenAI's format: events without a name, and `[DONE]` after the last one of a complete stream."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from rag.types import JsonObject
 
 CHUNK = "chunk"
 DONE: Event = ("done", {})
-"""To be the last event of every stream that is whole."""
+"""The last event of every complete stream."""
 
 
 def _write(event: str, data: JsonObject) -> bytes:
-    """ASCII only, so that no proxy can split a character (docs/bentoml_issues.md#b4)."""
+    """ASCII only, so that no relay can split a character (docs/bentoml_issues.md#b4)."""
     if event == DONE[0]:
         return b"data: [DONE]\n\n"
     return f"data: {json.dumps(data, separators=(',', ':'))}\n\n".encode("ascii")
 
 
 def _failure(error: RagError) -> Event:
-    """OpenAI's clients raise at an object with `error`; no `[DONE]` comes behind it."""
+    """OpenAI's clients raise when they read an object with `error`; `[DONE]` does not follow it."""
     return "error", error_body(error, current_request_id.get())
 
 

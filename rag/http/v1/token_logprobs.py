@@ -1,4 +1,4 @@
-"""Log probabilities in the shapes that OpenAI's API and vLLM's server give them."""
+"""Log probabilities in the formats of OpenAI's API and of vLLM's server."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from openai.types.chat.chat_completion_token_logprob import ChatCompletionTokenL
 
 from rag.types import JsonObject, TokenLogprob
 
-_LEAST = -9999.0
-"""In place of minus infinity, which JSON does not have."""
+_MIN_LOGPROB = -9999.0
+"""Used instead of minus infinity, which JSON cannot represent."""
 
 
 def chat_logprobs(logprobs: Sequence[TokenLogprob]) -> list[ChatCompletionTokenLogprob]:
@@ -27,12 +27,12 @@ def chat_logprobs(logprobs: Sequence[TokenLogprob]) -> list[ChatCompletionTokenL
 
 
 def prompt_logprobs(logprobs: Sequence[TokenLogprob | None]) -> list[JsonObject | None]:
-    """As vLLM's server gives them: for each token of the prompt an object by token id."""
+    """In the format of vLLM's server: for each token of the prompt an object whose keys are token ids."""
     return [None if one is None else _by_id(one) for one in logprobs]
 
 
 def bounded(logprob: float) -> float:
-    return max(logprob, _LEAST)
+    return max(logprob, _MIN_LOGPROB)
 
 
 def _by_id(one: TokenLogprob) -> JsonObject:
@@ -45,5 +45,5 @@ def _with_rank(one: TokenLogprob, rank: int | None) -> JsonObject:
 
 
 def _bytes(token: str) -> list[int] | None:
-    """None where the token is a part of a character: its bytes are not known."""
+    """None if the token is part of a character: its bytes are unknown."""
     return None if "\ufffd" in token else list(token.encode())

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from rag.errors import DeadlineExceeded, RagError, Unavailable
-from rag.llm.model_text import is_babble, plain, says_the_same, words
-from rag.llm.structured import StructuredPrompt, complete, fitted
+from rag.llm.model_text import is_degenerate, plain, same_words, words
+from rag.llm.structured import StructuredPrompt, complete, fit_to_context
 from rag.ports import ChatTokenizer, Generator
 from rag.retrieve.planning.plan import Plan
 from rag.retrieve.planning.prompts import (
@@ -124,7 +124,7 @@ class LanguageModelPlanner:
 
         completed = await self._complete(fit, deadline)
         text = _text(completed.fields.get("question"), len(question) + 200)
-        if says_the_same(text, question):
+        if same_words(text, question):
             return None, ""
         if _is_rewriting(text, question, turns):
             return text, ""
@@ -145,12 +145,12 @@ class LanguageModelPlanner:
             lambda tokens: self._fitted(passage_form(question), tokens), deadline, open_strings=True
         )
         passage = _text(completed.fields.get("passage"), _MAX_PASSAGE_CHARS)
-        if is_babble(passage) or len(words(passage)) < _MIN_PASSAGE_WORDS or not _is_about(passage, question):
+        if is_degenerate(passage) or len(words(passage)) < _MIN_PASSAGE_WORDS or not _is_about(passage, question):
             return (), completed.failure or _UNREADABLE
         return (passage,), completed.failure
 
     def _fitted(self, form: StructuredPrompt, context_tokens: int) -> tuple[StructuredPrompt, ModelInput] | None:
-        prompt = fitted(form, self._tokenizer, context_tokens)
+        prompt = fit_to_context(form, self._tokenizer, context_tokens)
         return None if prompt is None else (form, prompt)
 
     async def _complete(self, fit: Fit, deadline: float, *, open_strings: bool = False) -> _Completed:
@@ -187,7 +187,7 @@ def _text(written: object, max_chars: int) -> str:
 def _is_rewriting(text: str, question: str, turns: Sequence[Message]) -> bool:
     """Whether a text uses the words of the conversation and does not repeat an earlier turn."""
     earlier = [turn.content[:_MAX_QUESTION_CHARS] for turn in turns]
-    if is_babble(text) or any(says_the_same(text, turn) for turn in earlier):
+    if is_degenerate(text) or any(same_words(text, turn) for turn in earlier):
         return False
     known, used = set(words(" ".join([question, *earlier]))), set(words(text))
     return len(used & known) >= _MIN_KNOWN_WORDS * len(used)
@@ -197,8 +197,8 @@ def _distinct(question: str, written: Sequence[object]) -> list[str]:
     """The queries that repeat neither the question nor each other nor an example."""
     queries: list[str] = []
     for query in (_text(each, MAX_QUERY_CHARS) for each in written):
-        is_repeated = any(says_the_same(query, other) for other in (question, *queries))
-        if not (is_repeated or is_babble(query) or query in EXAMPLE_QUERIES):
+        is_repeated = any(same_words(query, other) for other in (question, *queries))
+        if not (is_repeated or is_degenerate(query) or query in EXAMPLE_QUERIES):
             queries.append(query)
     return queries
 

@@ -33,17 +33,14 @@ def what_the_parser_finds(folder: str, texts: Sequence[str], tool: JsonObject) -
     chat = Chat((), (tool,), {}, True)
 
     async def written(text: str) -> TokenStream:
-        yield TextDelta("")
         for start in range(0, len(text), 7):
             yield TextDelta(text[start : start + 7])
         yield StreamEnd("stop", Usage(1, 2))
 
     async def read(text: str) -> list[dict[str, Any]]:
-        first, *deltas, last = [
-            delta async for delta in ToolCalls("hermes", tokenizer, chat).split_tool_calls(written(text))
-        ]
-        assert first == TextDelta("")
-        assert last == StreamEnd("stop", Usage(1, 2))
+        calls = ToolCalls("hermes", tokenizer, chat)
+        *deltas, end = [delta async for delta in calls.parse(written(text))]
+        assert end == StreamEnd("stop", Usage(1, 2))
         assert all(isinstance(delta, TextDelta) for delta in deltas)
         return [dataclasses.asdict(delta) for delta in deltas]
 

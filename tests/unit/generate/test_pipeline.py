@@ -1,51 +1,67 @@
-"""Prepared prompt + the model's pieces -> events, with checked and verified citations."""
+"""The answer pipeline: question -> prompt -> tokens -> events, with checked and verified citations."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from typing import Any
 
 import pytest
 
-from rag.errors import DependencyUnavailable
-from rag.generate.pipeline import (
-    DEFAULT_OPTIONS,
-    NO_SOURCES,
-    NOT_FOUND,
-    AnswerEvent,
-    AnswerOptions,
-    Done,
-    PreparedAnswer,
-    SourcesFound,
-    answer,
-)
+from rag.adapters.memory_cache import MemoryCache
+from rag.errors import ContextLengthExceeded, DependencyUnavailable
+from rag.generate.answer_cache import CachingGenerator
+from rag.generate.events import AnswerEvent, Done, SourcesFound
+from rag.generate.pipeline import NO_SOURCES, NOT_FOUND, AnswerPipeline, AnswerRequest
 from rag.generate.verify import NOT_VERIFIED, Verifier
-from rag.types import Hit, Prompt, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
+from rag.ports import Generator, TokenStream
+from rag.types import Hit, ModelInput, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
 from tests.fakes import FakeGenerator
+from tests.fakes.ending_generator import EndingGenerator
+from tests.fakes.prompt_preparer import FakePromptPreparer
 from tests.fakes.support import FakeSupport
 from tests.support.builders import a_chunk
 
 HITS = tuple(Hit(a_chunk(f"text {i}", filename=f"{i}.md"), 1 - i / 10) for i in range(1, 4))
+QUESTION = AnswerRequest("Why?")
 
 
 def file_of(index: int) -> str:
     return HITS[index - 1].chunk.file_id
 
 
-def prepared(sources: tuple[Hit, ...] = HITS) -> PreparedAnswer:
-    return PreparedAnswer(Prompt((1, 2, 3), sources), {"encode": 1.0, "search": 2.0}, "queries: timeout")
+def finding(sources: tuple[Hit, ...] = HITS) -> FakePromptPreparer:
+    return FakePromptPreparer(sources, timings_ms={"encode": 1.0, "search": 2.0}, note="queries: timeout")
 
 
-async def events_of(generator: FakeGenerator, manner: AnswerOptions = DEFAULT_OPTIONS) -> list[AnswerEvent]:
-    ready = prepared()
-    pieces = await generator.generate(ready.prompt.token_ids, {}, "id")
-    async with contextlib.aclosing(pieces):
-        return [event async for event in answer(ready, pieces, manner)]
+def pipeline(generator: Generator, preparer: FakePromptPreparer | None = None, **options: Any) -> AnswerPipeline:
+    preparer = preparer or finding()
+    verifier = Verifier(FakeSupport(0.2), weak_below=0.5)
+    defaults: dict[str, Any] = {"sampling": {"max_tokens": 9}, "citations": "check", "verifier": verifier}
+    return AnswerPipeline(preparer, preparer, generator, **(defaults | options))
 
 
-async def scripted(*pieces: TextDelta | StreamEnd) -> AsyncGenerator[TextDelta | StreamEnd, None]:
-    for piece in pieces:
-        yield piece
+async def events_of(generator: Generator, request: AnswerRequest = QUESTION, **options: Any) -> list[AnswerEvent]:
+    async with pipeline(generator, **options).answer(request, "id") as events:
+        return [event async for event in events]
+
+
+class ScriptedGenerator:
+    """A language model that streams these deltas."""
+
+    def __init__(self, *deltas: TextDelta | StreamEnd) -> None:
+        self._deltas = deltas
+
+    @contextlib.asynccontextmanager
+    async def generate(
+        self, prompt: ModelInput, sampling: Mapping[str, Any], request_id: str, *, model: str = ""
+    ) -> AsyncIterator[TokenStream]:
+        yield self._stream()
+
+    async def _stream(self) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+        for delta in self._deltas:
+            yield delta
 
 
 def text_of(events: Sequence[AnswerEvent], index: int = 0) -> str:
@@ -61,7 +77,7 @@ def last(events: Sequence[AnswerEvent]) -> Done:
 async def test_events_come_in_the_order_of_the_wire() -> None:
     generator = FakeGenerator("Because [2] it is [1].")
     sources, *tokens, usage, done = await events_of(generator)
-    assert sources == SourcesFound(HITS)
+    assert sources == SourcesFound(HITS, ("apples",))
     assert "".join(t.text for t in tokens if isinstance(t, TextDelta)) == "Because [2] it is [1]."
     assert usage == Usage(3, 5)
     assert isinstance(done, Done)
@@ -70,8 +86,7 @@ async def test_events_come_in_the_order_of_the_wire() -> None:
 
 
 async def test_timings_are_those_of_every_step() -> None:
-    done = (await events_of(FakeGenerator()))[-1]
-    assert isinstance(done, Done)
+    done = last(await events_of(FakeGenerator()))
     assert set(done.timings_ms) == {"encode", "search", "first_token", "total"}
     assert 0 < done.timings_ms["first_token"] <= done.timings_ms["total"]
 
@@ -82,46 +97,135 @@ async def test_an_answer_without_a_token_has_no_first_token() -> None:
     assert (usage, done.citations, done.timings_ms["first_token"]) == (Usage(3, 0), (), 0)
 
 
+async def test_an_answer_from_the_cache_says_so() -> None:
+    generator = FakeGenerator("Red [1].")
+    cache = CachingGenerator(generator, MemoryCache(1 << 20), lambda: "smol", ttl_s=60)
+    request = AnswerRequest("Why?", sampling={"temperature": 0})
+    first, second = [last(await events_of(generator, request, cache=cache)) for _ in range(2)]
+    assert "first_token" in first.timings_ms
+    assert "cached_answer" in second.timings_ms
+    assert first.texts == second.texts
+    assert len(generator.requests) == 1
+
+
 async def test_without_sources_it_says_so_and_asks_no_model() -> None:
-    found, text, usage, done = [event async for event in answer(prepared(()), None)]
-    assert (found, text, usage) == (SourcesFound(()), TextDelta(NOT_FOUND), Usage(0, 0))
+    generator = FakeGenerator()
+    found, text, usage, done = await events_of(generator, preparer=finding(()))
+    assert (found, text, usage) == (SourcesFound((), ("apples",)), TextDelta(NOT_FOUND), Usage(0, 0))
     assert isinstance(done, Done)
     assert (done.finish_reason, done.citations) == (NO_SOURCES, ())
     assert set(done.timings_ms) == {"encode", "search", "total"}
+    assert generator.requests == []
 
 
-async def test_a_model_that_dies_in_mid_answer_is_told() -> None:
-    ready = prepared()
-    pieces = await FakeGenerator("one two three", dies_after=2).generate((1,), {}, "id")
+@pytest.mark.parametrize("count", [1, 3])
+async def test_without_sources_each_text_says_so(count: int) -> None:
+    request = AnswerRequest("Why?", sampling={"n": count})
+    events = await events_of(FakeGenerator(), request, preparer=finding(()))
+    assert [text_of(events, index) for index in range(count)] == [NOT_FOUND] * count
+    assert [text.finish_reason for text in last(events).texts] == [NO_SOURCES] * count
+
+
+async def test_adapter_request_id_and_instructions_are_passed_on() -> None:
+    generator, preparer = FakeGenerator(), finding()
+    request = AnswerRequest("Why?", {"system": "Be kind."}, {"max_tokens": 3}, "sql")
+    async with pipeline(generator, preparer).answer(request, "request-1"):
+        pass
+    assert generator.models == ["sql"]
+    assert generator.requests == [((1, 2, 3), {"max_tokens": 3}, "request-1")]
+    assert preparer.requests == [{"system": "Be kind.", "question": "Why?", "max_tokens": 3, "context_tokens": 2048}]
+
+
+# Leaving and failing
+
+
+async def test_leaving_an_answer_stops_the_engine() -> None:
+    generator = FakeGenerator(start=asyncio.Event())
+    async with pipeline(generator).answer(QUESTION, "id"):
+        assert generator.running == 1
+    assert (generator.running, generator.cancelled) == (0, 1)
+
+
+async def test_an_answer_that_is_cancelled_before_it_was_accepted_leaves_nothing_behind() -> None:
+    generator = FakeGenerator(accepts=asyncio.Event())
+    entering = asyncio.create_task(events_of(generator))
+    await asyncio.sleep(0.01)
+    entering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
+    assert (generator.running, generator.requests) == (0, [])
+
+
+async def test_what_the_model_refuses_is_raised_on_entering() -> None:
+    with pytest.raises(ContextLengthExceeded):
+        async with pipeline(FakeGenerator(context_tokens=1)).answer(QUESTION, "id"):
+            raise AssertionError("it was accepted")
+
+
+async def test_a_model_that_dies_in_mid_answer_is_reported() -> None:
     got: list[AnswerEvent] = []
-    with pytest.raises(DependencyUnavailable):  # noqa: PT012
-        async for event in answer(ready, pieces):
-            got.append(event)
-    assert got[0] == SourcesFound(HITS)
+    async with pipeline(FakeGenerator("one two three", dies_after=2)).answer(QUESTION, "id") as events:
+        with pytest.raises(DependencyUnavailable):  # noqa: PT012
+            async for event in events:
+                got.append(event)
+    assert got[0] == SourcesFound(HITS, ("apples",))
     assert text_of(got) == "one two "
 
 
-# Marks
+async def test_a_stream_without_an_end_is_no_complete_answer() -> None:
+    events = await events_of(EndingGenerator(None))
+    assert text_of(events) == "half"
+    assert not any(isinstance(event, Done) for event in events)
 
 
-async def test_marks_are_checked_on_the_way() -> None:
+async def test_text_that_was_held_back_is_sent_before_a_failure() -> None:
+    got: list[AnswerEvent] = []
+    async with pipeline(FakeGenerator("one [1", dies_after=2)).answer(QUESTION, "id") as events:
+        with pytest.raises(DependencyUnavailable):  # noqa: PT012
+            async for event in events:
+                got.append(event)
+    assert text_of(got) == "one [1"
+
+
+# Citations
+
+
+async def test_citations_are_checked_while_the_text_is_written() -> None:
     events = await events_of(FakeGenerator("It is [1, 9]. Or not [7]. Ever"))
     assert text_of(events) == "It is [1]. Or not. Ever"
     assert [(c.index, c.file_id, c.start, c.end, c.score) for c in last(events).citations] == [
         (1, file_of(1), 6, 9, None)
     ]
-    assert (last(events).removed, last(events).weakly_supported) == (2, None)
+    assert (last(events).citations_removed, last(events).weakly_supported) == (2, None)
 
 
-async def test_where_marks_are_not_wanted_the_text_is_as_it_is() -> None:
-    events = await events_of(FakeGenerator('{"a": [9] }'), AnswerOptions(checks_marks=False))
-    assert text_of(events) == '{"a": [9] }'
-    assert (last(events).citations, last(events).removed) == ((), 0)
+async def test_the_request_chooses_what_happens_to_citations() -> None:
+    def writing() -> FakeGenerator:
+        return FakeGenerator("Red [1, 7]")
+
+    events = await events_of(writing(), AnswerRequest("Why?", citations="off"))
+    assert text_of(events) == "Red [1, 7]"
+    assert (last(events).citations, last(events).citations_removed) == ((), 0)
+    events = await events_of(writing(), AnswerRequest("Why?", citations="check"), citations="off")
+    assert text_of(events) == "Red [1]"
+    for request, default in ((AnswerRequest("Why?", citations="verify"), "check"), (QUESTION, "verify")):
+        done = last(await events_of(writing(), request, citations=default))
+        assert [(citation.score, citation.weak) for citation in done.citations] == [(0.2, True)]
+        assert done.weakly_supported == 1
 
 
-async def test_each_of_several_texts_has_its_own_marks() -> None:
+@pytest.mark.parametrize(("text", "structure"), [("Red [1, 7]", {"regex": ".*"}), ('{"a": [9] }', {"json": {}})])
+async def test_a_structured_text_is_left_as_it_is(text: str, structure: Mapping[str, Any]) -> None:
+    request = AnswerRequest("Why?", sampling={"structured_outputs": structure}, citations="verify")
+    events = await events_of(FakeGenerator(text), request)
+    done = last(events)
+    assert text_of(events) == text
+    assert (done.citations, done.citations_removed, done.weakly_supported) == ((), 0, None)
+
+
+async def test_each_of_several_texts_has_its_own_citations() -> None:
     logprob = TokenLogprob(" [", 5, -0.1)
-    pieces = scripted(
+    generator = ScriptedGenerator(
         TextDelta("One", 0),
         TextDelta(" [", 1, (logprob,)),
         TextDelta(" [1", 0),
@@ -131,58 +235,45 @@ async def test_each_of_several_texts_has_its_own_marks() -> None:
         TextDelta(" [", 1),
         StreamEnd("stop", Usage(3, 9), ends=(TextEnd("stop", "x"), TextEnd("length"))),
     )
-    events = [event async for event in answer(prepared(), pieces, AnswerOptions(texts=2))]
+    events = await events_of(generator, AnswerRequest("Why?", sampling={"n": 2}))
     first, second = last(events).texts
     assert (text_of(events, 0), first.text, first.finish_reason, first.stop_reason) == (
         "One [1].", "One [1].", "stop", "x",
     )  # fmt: skip
-    assert (text_of(events, 1), second.text, second.finish_reason, second.removed) == (" two [", " two [", "length", 1)
+    assert (text_of(events, 1), second.text, second.finish_reason, second.citations_removed) == (
+        " two [", " two [", "length", 1,
+    )  # fmt: skip
     assert [len(text.citations) for text in (first, second)] == [1, 0]
     assert [e.logprobs for e in events if isinstance(e, TextDelta) and e.logprobs] == [(logprob,)]
     assert [e.tool_calls for e in events if isinstance(e, TextDelta) and e.tool_calls] == [({"index": 0},)]
 
 
-async def test_what_was_held_back_comes_before_a_failure() -> None:
-    got: list[AnswerEvent] = []
-    pieces = await FakeGenerator("one [1", dies_after=2).generate((1,), {}, "id")
-    with pytest.raises(DependencyUnavailable):  # noqa: PT012
-        async for event in answer(prepared(), pieces):
-            got.append(event)
-    assert text_of(got) == "one [1"
-
-
-async def test_several_texts_say_that_nothing_was_found() -> None:
-    events = [event async for event in answer(prepared(()), None, AnswerOptions(texts=2))]
-    assert [text_of(events, index) for index in (0, 1)] == [NOT_FOUND] * 2
-    assert [text.finish_reason for text in last(events).texts] == [NO_SOURCES] * 2
-
-
 # Verification
 
 
-def verifying(encoder: FakeSupport) -> AnswerOptions:
-    return AnswerOptions(verifier=Verifier(encoder, weak_below=0.5, timeout_s=0.05))
+async def verified(text: str, encoder: FakeSupport) -> list[AnswerEvent]:
+    verifier = Verifier(encoder, weak_below=0.5, timeout_s=0.05)
+    return await events_of(FakeGenerator(text), citations="verify", verifier=verifier, sampling={"max_tokens": 99})
 
 
 async def test_cited_sentences_are_scored_against_their_sources() -> None:
     encoder = FakeSupport(0.9, 0.49994)
-    written = FakeGenerator("Apples are red [1]. Plums are blue [3]. Apples are red [1].")
-    events = await events_of(written, verifying(encoder))
+    events = await verified("Apples are red [1]. Plums are blue [3]. Apples are red [1].", encoder)
     assert encoder.asked == [("Apples are red.", "text 1"), ("Plums are blue.", "text 3")]
     assert [(c.score, c.weak) for c in last(events).citations] == [(0.9, False), (0.4999, True), (0.9, False)]
     assert last(events).weakly_supported == 1
     assert "verify" in last(events).timings_ms
 
 
-async def test_without_citations_nothing_is_asked() -> None:
+async def test_without_citations_nothing_is_verified() -> None:
     encoder = FakeSupport()
-    done = last(await events_of(FakeGenerator("Apples are red."), verifying(encoder)))
+    done = last(await verified("Apples are red.", encoder))
     assert (encoder.asked, done.weakly_supported, done.note) == ([], 0, "queries: timeout")
 
 
 @pytest.mark.parametrize("encoder", [FakeSupport(hangs=True), FakeSupport(failure=DependencyUnavailable("gone"))])
 async def test_an_encoder_that_does_not_answer_leaves_citations_unscored(encoder: FakeSupport) -> None:
-    events = await events_of(FakeGenerator("Apples are red [1]."), verifying(encoder))
+    events = await verified("Apples are red [1].", encoder)
     done = last(events)
     assert text_of(events) == "Apples are red [1]."
     assert [(c.score, c.weak) for c in done.citations] == [(None, False)]

@@ -6,9 +6,8 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from rag.generate.citations import Citation
-from rag.generate.pipeline import AnswerEvent, Done, SourcesFound
-from rag.generate.text_assembler import CompletedText
-from rag.http.streaming.answer_events import answer_events
+from rag.generate.events import AnswerEvent, CompletedText, Done, SourcesFound
+from rag.http.streaming.answer_events import answer_to_wire
 from rag.types import Hit, TextDelta, Usage
 from tests.support.builders import a_chunk
 
@@ -18,12 +17,12 @@ async def sent(*events: AnswerEvent) -> list[tuple[str, dict[str, Any]]]:
         for event in events:
             yield event
 
-    return [event async for event in answer_events(all_of_them())]
+    return [event async for event in answer_to_wire(all_of_them())]
 
 
 async def test_events_have_the_shape_of_the_wire() -> None:
     hit = Hit(a_chunk("Apples are red."), 1.0)
-    written = CompletedText("Red [1]", "stop", citations=(Citation(1, "file-1", 4, 7),), removed=2)
+    written = CompletedText("Red [1]", "stop", citations=(Citation(1, "file-1", 4, 7),), citations_removed=2)
     (sources, token, usage, done) = await sent(
         SourcesFound((hit,)), TextDelta("Red [1]"), Usage(3, 2, 1), Done((written,), {"total": 1.5})
     )

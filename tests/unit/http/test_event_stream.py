@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 from starlette.types import Message
 
-from rag.errors import DependencyUnavailable
+from rag.errors import DependencyUnavailable, RagError
 from rag.http.streaming.event_stream import Event, EventStream
 from rag.http.streaming.sse import EventParser
 
@@ -76,7 +76,9 @@ class Script:
         self.closed += 1
 
     def stream(self, *, keep_alive_s: float = 5, timeout_s: float = 5) -> EventStream:
-        return EventStream(self.events(), keep_alive_s=keep_alive_s, timeout_s=timeout_s, close=self.close)
+        resources = contextlib.AsyncExitStack()
+        resources.push_async_callback(self.close)
+        return EventStream(self.events(), keep_alive_s=keep_alive_s, timeout_s=timeout_s, resources=resources)
 
     async def play(self, client: Client | None = None, **options: float) -> Client:
         client = client or Client()
@@ -228,3 +230,65 @@ async def test_a_background_task_runs_after_the_last_byte() -> None:
     stream.background = background  # type: ignore[assignment]
     await stream({"type": "http"}, client.receive, client.send)
     assert ran == [True]
+
+
+class Source:
+    """What events are made of. Entering it takes until `accepts` is set, or fails."""
+
+    def __init__(self, accepts: asyncio.Event | None = None, refusal: RagError | None = None) -> None:
+        self.accepts = accepts
+        self.refusal = refusal
+        self.open = 0
+
+    @contextlib.asynccontextmanager
+    async def enter(self) -> AsyncIterator[AsyncGenerator[Event, None]]:
+        self.open += 1
+        try:
+            if self.accepts is not None:
+                await self.accepts.wait()
+            if self.refusal is not None:
+                raise self.refusal
+            yield Script(TOKEN, DONE).events()
+        finally:
+            self.open -= 1
+
+    async def stream(self) -> EventStream:
+        return await EventStream.open(self.enter(), lambda events: events, keep_alive_s=5, timeout_s=5)
+
+
+async def test_a_source_is_entered_before_the_response_and_left_when_it_ends() -> None:
+    source, client = Source(), Client()
+    stream = await source.stream()
+    assert source.open == 1
+    await stream({"type": "http"}, client.receive, client.send)
+    assert (client.events, source.open) == ([TOKEN, DONE], 0)
+
+
+async def test_a_source_that_refuses_raises_before_the_response() -> None:
+    source = Source(refusal=DependencyUnavailable("the engine is dead"))
+    with pytest.raises(DependencyUnavailable, match="the engine is dead"):
+        await source.stream()
+    assert source.open == 0
+
+
+async def test_cancelling_while_a_source_is_entered_leaves_it() -> None:
+    source = Source(accepts=asyncio.Event())
+    opening = asyncio.create_task(source.stream())
+    await asyncio.sleep(0)
+    assert source.open == 1
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert source.open == 0
+
+
+async def test_a_client_that_leaves_between_acceptance_and_the_first_event_closes_the_source() -> None:
+    source = Source()
+
+    async def gone(message: Message) -> None:
+        raise OSError("the client has left")
+
+    stream = await source.stream()
+    with pytest.raises(OSError, match="the client has left"):
+        await stream({"type": "http"}, Client().receive, Client(gone).send)
+    assert source.open == 0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rag.llm.greedy_copies import copied, copies_wanted
+from rag.llm.greedy_copies import copies_wanted, repeat_text
 from rag.ports import TokenStream
 from rag.types import StreamEnd, TextDelta, Usage
 
@@ -31,16 +31,14 @@ def test_elsewhere_nothing_changes(sampling: dict[str, Any]) -> None:
     assert sampling == before
 
 
-async def test_each_piece_comes_once_for_each_text_and_tokens_are_counted_so() -> None:
+async def test_each_delta_is_repeated_for_each_text_and_so_are_its_tokens() -> None:
     async def one() -> TokenStream:
-        yield TextDelta("")
         yield TextDelta("a")
         yield TextDelta("b")
         yield StreamEnd("stop", Usage(5, 2, 4))
 
-    first, *middle, last = [piece async for piece in copied(one(), 2)]
-    assert first == TextDelta("")
-    assert [(piece.text, piece.index) for piece in middle if isinstance(piece, TextDelta)] == [
+    *deltas, last = [delta async for delta in repeat_text(one(), 2)]
+    assert [(delta.text, delta.index) for delta in deltas if isinstance(delta, TextDelta)] == [
         ("a", 0), ("a", 1), ("b", 0), ("b", 1)
     ]  # fmt: skip
     assert isinstance(last, StreamEnd)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.llm.model_text import is_babble, plain, says_the_same
+from rag.llm.model_text import is_degenerate, plain, same_words
 
 
 @given(st.text(), st.integers(1, 50))
@@ -22,8 +22,8 @@ def test_words_that_need_joiners_keep_them() -> None:
 
 
 def test_babble() -> None:
-    assert is_babble("")
-    assert is_babble("1. 1. 1. 1. 1. 1. 1. 1.")
-    assert not is_babble("The ability of biomaterials to exhibit inductive properties is fundamental.")
-    assert says_the_same("What is it?", "what  is IT")
-    assert not says_the_same("What is it?", "What was it?")
+    assert is_degenerate("")
+    assert is_degenerate("1. 1. 1. 1. 1. 1. 1. 1.")
+    assert not is_degenerate("The ability of biomaterials to exhibit inductive properties is fundamental.")
+    assert same_words("What is it?", "what  is IT")
+    assert not same_words("What is it?", "What was it?")

@@ -11,7 +11,7 @@ import pytest
 from rag.adapters.estimated_tokenizer import EstimatedTokenizer
 from rag.errors import DependencyUnavailable
 from rag.ingest.question_prompts import pairs
-from rag.llm.structured import StructuredPrompt, complete, fitted
+from rag.llm.structured import StructuredPrompt, complete, fit_to_context
 from rag.retrieve.planning.planner import LanguageModelPlanner
 from rag.types import Chat, Message, ModelInput
 from tests.fakes import FakeGenerator, FakeTokenizer
@@ -22,15 +22,15 @@ SPOKEN = ({"role": "system", "content": "Fill it in."}, {"role": "user", "conten
 
 def test_with_a_tokenizer_it_is_token_ids_and_else_a_conversation() -> None:
     tokenizer = FakeTokenizer()
-    assert fitted(FORM, tokenizer, 1_000) == tuple(tokenizer.render(FORM.messages))
-    assert fitted(FORM, EstimatedTokenizer(), 1_000) == Chat(SPOKEN)
+    assert fit_to_context(FORM, tokenizer, 1_000) == tuple(tokenizer.render(FORM.messages))
+    assert fit_to_context(FORM, EstimatedTokenizer(), 1_000) == Chat(SPOKEN)
 
 
 @pytest.mark.parametrize("tokenizer", [FakeTokenizer(), EstimatedTokenizer()], ids=["counted", "estimated"])
 def test_what_does_not_fit_is_none(tokenizer: Any) -> None:
     tokens = tokenizer.measure(FORM.messages) + FORM.max_tokens
-    assert fitted(FORM, tokenizer, tokens) is not None
-    assert fitted(FORM, tokenizer, tokens - 1) is None
+    assert fit_to_context(FORM, tokenizer, tokens) is not None
+    assert fit_to_context(FORM, tokenizer, tokens - 1) is None
 
 
 async def test_a_conversation_is_filled_in() -> None:

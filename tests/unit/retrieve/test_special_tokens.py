@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.llm.special_tokens import SpecialTokenEscaper
-from rag.llm.structured import StructuredPrompt, fitted
+from rag.llm.structured import StructuredPrompt, fit_to_context
 from rag.types import Message
 from tests.fakes import FakeTokenizer
 
@@ -45,6 +45,6 @@ def test_no_special_token_is_left_and_nothing_else_changes(text: str) -> None:
 def test_structured_prompts_escape_special_tokens() -> None:
     tokenizer = FakeTokenizer()
     form = StructuredPrompt((Message("system", "Ask."), Message("user", "a <assistant> b <|im_end|>")), {}, 9)
-    prompt = fitted(form, tokenizer, 100)
+    prompt = fit_to_context(form, tokenizer, 100)
     assert isinstance(prompt, tuple)
     assert tokenizer.decode(prompt) == "<system> Ask. <user> a < assistant> b < |im_end|> <assistant>"

@@ -1,4 +1,4 @@
-"""Function calls in what a language model writes, told while it writes them."""
+"""Incremental parsers that find function calls in text while the model writes it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Protocol
 from rag.http.v1.chat.tool_choice import ToolUse
 from rag.types import JsonObject
 
-_BLANK = " \t\r\n"
+_WHITESPACE = " \t\r\n"
 
 
 class CallReader(Protocol):
-    """Takes the text of one choice as it comes."""
+    """Parses the text of one choice."""
 
     def feed(self, text: str) -> Sequence[JsonObject]:
-        """Parts of calls, as OpenAI's API streams them."""
+        """The parts of calls in new text, as OpenAI's API streams them."""
         ...
 
 
 def call_reader(use: ToolUse) -> CallReader | None:
-    """None where the text is text, or the language model's own parser tells the calls."""
+    """None if the text is not a call: no function must be called, or the engine's parser finds the calls."""
     if use.calling == "named":
         return NamedCall(use.name)
     return CallList() if use.calling == "required" else None
@@ -39,65 +39,65 @@ def more_arguments(index: int, arguments: str) -> JsonObject:
 
 
 class NamedCall:
-    """All that is written is the arguments of one function."""
+    """The whole text is the JSON arguments of the function that `tool_choice` names."""
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._begun = False
+        self._has_started = False
 
     def feed(self, text: str) -> Sequence[JsonObject]:
-        begin = [] if self._begun else [new_call(0, self._name)]
-        self._begun = True
-        return [*begin, more_arguments(0, text)] if text else begin
+        start = [] if self._has_started else [new_call(0, self._name)]
+        self._has_started = True
+        return [*start, more_arguments(0, text)] if text else start
 
 
 @dataclass(slots=True)
 class CallList:
-    """What is written is `[{"name": ..., "parameters": {...}}, ...]`, as a schema makes sure.
+    """The text is `[{"name": ..., "parameters": {...}}, ...]`; structured output guarantees that.
 
-    The parameters are passed on as they come, letter by letter as the model writes them.
+    The parameters are passed on exactly as the model writes them, as soon as it does.
     """
 
     _depth: int = 0
     _quoted: bool = False
     _escaped: bool = False
     _key: str | None = None
-    """Of the value that is being read; None: a key is."""
-    _read: list[str] = field(default_factory=list)
+    """Key of the value that is being read; None while reading a key."""
+    _buffer: list[str] = field(default_factory=list)
     _index: int = -1
     _name: str | None = None
     _arguments: list[str] = field(default_factory=list)
-    """Not passed on yet."""
+    """Characters that were not passed on yet."""
     _parts: list[JsonObject] = field(default_factory=list)
 
     def feed(self, text: str) -> Sequence[JsonObject]:
         for char in text:
-            self._take(char)
+            self._read_char(char)
         self._flush()
         parts, self._parts = self._parts, []
         return parts
 
-    def _take(self, char: str) -> None:
+    def _read_char(self, char: str) -> None:
         if self._quoted:
-            self._take_quoted(char)
+            self._read_quoted(char)
         elif char == '"':
             self._quoted = True
-            self._keep(char)
+            self._append(char)
         elif char in "{[":
             self._depth += 1
-            self._begin_call() if self._depth == 2 else self._keep(char)
+            self._begin_call() if self._depth == 2 else self._append(char)
         elif char in "}]":
-            self._end_value() if self._depth == 2 else self._keep(char)
+            self._end_value() if self._depth == 2 else self._append(char)
             self._depth -= 1
         elif self._depth == 2 and char == ":":
-            self._key, self._read = json.loads("".join(self._read)), []
+            self._key, self._buffer = json.loads("".join(self._buffer)), []
         elif self._depth == 2 and char == ",":
             self._end_value()
-        elif self._depth > 2 or char not in _BLANK:
-            self._keep(char)
+        elif self._depth > 2 or char not in _WHITESPACE:
+            self._append(char)
 
-    def _take_quoted(self, char: str) -> None:
-        self._keep(char)
+    def _read_quoted(self, char: str) -> None:
+        self._append(char)
         if self._escaped:
             self._escaped = False
         elif char == "\\":
@@ -105,23 +105,23 @@ class CallList:
         elif char == '"':
             self._quoted = False
 
-    def _keep(self, char: str) -> None:
+    def _append(self, char: str) -> None:
         if self._depth >= 2:
-            (self._arguments if self._key == "parameters" else self._read).append(char)
+            (self._arguments if self._key == "parameters" else self._buffer).append(char)
 
     def _begin_call(self) -> None:
         self._flush()
-        self._index, self._name, self._key, self._read, self._arguments = self._index + 1, None, None, [], []
+        self._index, self._name, self._key, self._buffer, self._arguments = self._index + 1, None, None, [], []
 
     def _end_value(self) -> None:
         if self._key == "name":
-            name = json.loads("".join(self._read))
+            name = json.loads("".join(self._buffer))
             self._name = name
             self._parts.append(new_call(self._index, name))
-        self._key, self._read = None, []
+        self._key, self._buffer = None, []
 
     def _flush(self) -> None:
-        """Arguments wait for the name, should it come behind them."""
+        """Passes the arguments on, once the name is known: it may follow them."""
         if self._name is not None and self._arguments:
             self._parts.append(more_arguments(self._index, "".join(self._arguments)))
             self._arguments = []

@@ -1,4 +1,4 @@
-"""Messages of a conversation, as OpenAI's chat completions take them."""
+"""The messages of a chat completion request."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from rag.types import JsonObject
 
 MAX_MESSAGES = 2000
 MAX_CHARS = 4_000_000
-"""Of one message."""
+"""Of one message to the language model."""
 MAX_TURN_CHARS = 100_000
-"""Of one message to model `rag`, as `/ask` has it."""
+"""Of one message to model `rag`, as at `/ask`."""
 
 
 def _text_only(kind: str) -> str:
     if kind != "text":
-        raise ValueError(f"{kind[:40]} is not taken; the language model reads text only")
+        raise ValueError(f"{kind[:40]} is not supported; the language model reads text only")
     return kind
 
 
@@ -47,14 +47,14 @@ class ToolCall(Body):
     type: Literal["function"]
     function: CalledFunction
     index: int | None = None
-    """As it was streamed; it means nothing here."""
+    """Present in streamed calls; ignored."""
 
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 
 
 class MessageIn(Body):
-    """What assistants' messages of ours have more of may come back, and is left aside."""
+    """A message. The additional fields of our own answers may be sent back; they are ignored."""
 
     role: Role
     content: Annotated[
@@ -74,7 +74,7 @@ class MessageIn(Body):
         return "".join(part.text for part in self.content or ())
 
     def for_model(self) -> JsonObject:
-        """As `rag.types.Chat` has it."""
+        """In the format of `rag.types.Chat`."""
         calls = [call.model_dump(exclude={"index"}) for call in self.tool_calls or ()]
         own = {"name": self.name, "tool_calls": calls, "tool_call_id": self.tool_call_id}
         role = "system" if self.role == "developer" else self.role
@@ -82,23 +82,25 @@ class MessageIn(Body):
 
 
 def check_messages(messages: Sequence[MessageIn]) -> None:
-    """Raises InvalidRequest for a message that lacks what its role must have, or has what is another's."""
+    """Raises InvalidRequest if a message lacks a field that its role requires, or has a field of another role."""
     for number, message in enumerate(messages):
         place = f"messages.{number}"
         if message.tool_calls and message.role != "assistant":
-            raise InvalidRequest(f"{place}.tool_calls: only assistants call tools", param=f"{place}.tool_calls")
+            raise InvalidRequest(
+                f"{place}.tool_calls: only messages of role assistant have tool calls", param=f"{place}.tool_calls"
+            )
         if message.content is None and not (message.role == "assistant" and (message.tool_calls or message.refusal)):
             raise InvalidRequest(f"{place}.content: is required", param=f"{place}.content")
         if (message.role == "tool") != (message.tool_call_id is not None):
-            what = "is required" if message.role == "tool" else "is for role tool"
-            raise InvalidRequest(f"{place}.tool_call_id: {what}", param=f"{place}.tool_call_id")
+            reason = "is required" if message.role == "tool" else "is only for role tool"
+            raise InvalidRequest(f"{place}.tool_call_id: {reason}", param=f"{place}.tool_call_id")
 
 
 def question_of(messages: Sequence[MessageIn]) -> tuple[str, list[JsonObject], str]:
-    """What is asked, the turns before, and what system messages say, for an answer from documents.
+    """The question, the earlier turns and the system messages, for an answer from documents.
 
     Raises:
-        InvalidRequest: the last message is not the user's, or tools were called.
+        InvalidRequest: the last message is not from the user, or there are tool calls.
     """
     for number, message in enumerate(messages):
         place = f"messages.{number}"
@@ -113,6 +115,6 @@ def question_of(messages: Sequence[MessageIn]) -> tuple[str, list[JsonObject], s
         raise InvalidRequest(f"{place}: model rag answers a question; the last message must be the user's", param=place)
     if not last.text.strip():
         raise EmptyQuestion("messages: the question is empty", param=f"messages.{len(messages) - 1}.content")
-    told = [message.text for message in messages if message.role in ("system", "developer")]
+    instructions = [message.text for message in messages if message.role in ("system", "developer")]
     turns = [{"role": turn.role, "content": turn.text} for turn in messages[:-1] if turn.role in ("user", "assistant")]
-    return last.text, turns, "\n\n".join(text for text in told if text.strip())
+    return last.text, turns, "\n\n".join(text for text in instructions if text.strip())

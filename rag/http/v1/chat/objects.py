@@ -1,12 +1,15 @@
-"""Chat completions and their chunks, made with OpenAI's own types."""
+"""Chat completions and their chunks, made of the events of an answer with OpenAI's own types.
+
+An answer that is streamed and one that is sent as a whole are made of the same events, so they cannot differ.
+"""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeAlias
 
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage
 from openai.types.chat.chat_completion import Choice, ChoiceLogprobs
@@ -16,11 +19,18 @@ from openai.types.chat.chat_completion_chunk import ChoiceLogprobs as ChunkLogpr
 from openai.types.completion_usage import CompletionUsage, PromptTokensDetails
 
 from rag.errors import InternalError
+from rag.generate.citations import Citation
+from rag.generate.events import AnswerStream, CompletedText, Done, SourcesFound
+from rag.http.hits import sources_to_wire
+from rag.http.streaming.answer_events import citation_fields
 from rag.http.streaming.event_stream import Event
-from rag.http.v1.chat.parts import Begun, End, Ended, Part, Parts
+from rag.http.v1.finish_reason import finish_fields
 from rag.http.v1.openai_stream import CHUNK, DONE
 from rag.http.v1.token_logprobs import chat_logprobs, prompt_logprobs
-from rag.types import JsonObject, TokenLogprob, Usage
+from rag.types import Hit, JsonObject, TextDelta, TokenLogprob, Usage
+
+FileUrl: TypeAlias = Callable[[str], str]
+"""URL at which the file with an id can be downloaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +38,14 @@ class ChatMetadata:
     """What all chunks of a completion have in common."""
 
     model: str
-    """As the request has it."""
+    """As named in the request."""
+    file_url: FileUrl
+    """For annotations that cite a file."""
     texts: int = 1
+    only_calls: bool = False
+    """Whether the model must call functions: the messages have no content then."""
     id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
     created: int = field(default_factory=lambda: int(time.time()))
-    calls: bool = False
-    """Whether the message is function calls alone: it has no content then."""
 
     def common(self) -> JsonObject:
         return {"id": self.id, "created": self.created, "model": self.model, "system_fingerprint": None}
@@ -48,79 +60,110 @@ def usage_object(usage: Usage) -> CompletionUsage:
     )
 
 
-async def chunk_events(parts: Parts, reply: ChatMetadata, *, includes_usage: bool) -> AsyncGenerator[Event, None]:
-    """Of a stream: each text's first chunk tells the role, its last one why it ended."""
-    chunks, begun = _Chunks(reply, includes_usage), False
-    async for part in parts:
-        if not begun:
-            begun = True
-            for index in range(reply.texts):
-                yield chunks.first(index, part.extras if isinstance(part, Begun) else {})
-        if isinstance(part, Part):
-            yield chunks.more(part)
-        elif isinstance(part, Ended):
-            for index, end in enumerate(part.ends):
-                yield chunks.last(index, end)
-            if includes_usage:
-                yield chunks.usage(part.usage)
-            yield DONE
-            return
+async def chunk_events(
+    answer: AnswerStream, reply: ChatMetadata, *, includes_usage: bool
+) -> AsyncGenerator[Event, None]:
+    """The chunks of a stream. Each text's first chunk has the role, its last one the finish reason."""
+    chunks, usage, is_first = _Chunks(reply, includes_usage=includes_usage), Usage(0, 0), True
+    async for event in answer:
+        if is_first:
+            is_first = False
+            for chunk in chunks.first(event if isinstance(event, SourcesFound) else None):
+                yield chunk
+        match event:
+            case TextDelta():
+                yield chunks.delta(event)
+            case Usage():
+                usage = event
+            case Done():
+                for chunk in chunks.last(event, usage):
+                    yield chunk
+                yield DONE
 
 
 class _Chunks:
-    def __init__(self, reply: ChatMetadata, includes_usage: bool) -> None:
-        self._content = None if reply.calls else ""
-        common: Any = {**reply.common(), "object": "chat.completion.chunk"}
-        self._common: Any = {**common, "usage": None} if includes_usage else common
+    def __init__(self, reply: ChatMetadata, *, includes_usage: bool) -> None:
+        self._reply = reply
+        self._includes_usage = includes_usage
+        common: JsonObject = {**reply.common(), "object": "chat.completion.chunk"}
+        self._common: JsonObject = {**common, "usage": None} if includes_usage else common
+        self._sources: Sequence[Hit] | None = None
 
-    def first(self, index: int, extras: Mapping[str, Any]) -> Event:
-        return self._chunk(index, ChoiceDelta(role="assistant", content=self._content, **extras))
+    def first(self, search: SourcesFound | None) -> list[Event]:
+        role: JsonObject = {"role": "assistant", "content": None if self._reply.only_calls else ""}
+        if search is not None:
+            self._sources = search.hits
+            role |= _sources_fields(search.hits)
+        return [self._chunk(index, ChoiceDelta(**role)) for index in range(self._reply.texts)]
 
-    def more(self, part: Part) -> Event:
-        calls: Any = {"tool_calls": list(part.tool_calls)} if part.tool_calls else {}
-        text: Any = {"content": part.text} if part.text or not calls else {}
-        return self._chunk(index=part.index, delta=ChoiceDelta(**text, **calls), logprobs=part.logprobs)
+    def delta(self, delta: TextDelta) -> Event:
+        fields: JsonObject = {}
+        if delta.text or not delta.tool_calls:
+            fields["content"] = delta.text
+        if delta.tool_calls:
+            fields["tool_calls"] = list(delta.tool_calls)
+        return self._chunk(delta.index, ChoiceDelta(**fields), delta.logprobs)
 
-    def last(self, index: int, end: End) -> Event:
-        ended: JsonObject = {"finish_reason": end.finish_reason}
-        if end.stop_reason is not None:
-            ended["stop_reason"] = end.stop_reason
-        return self._chunk(index, ChoiceDelta(**end.extras), ended=ended)
-
-    def usage(self, usage: Usage) -> Event:
-        return self._event(ChatCompletionChunk(choices=[], **{**self._common, "usage": usage_object(usage)}))
+    def last(self, done: Done, usage: Usage) -> list[Event]:
+        chunks = []
+        for index, text in enumerate(done.texts):
+            fields = _citations_fields(text, done.note, self._sources, self._reply.file_url)
+            chunks.append(self._chunk(index, ChoiceDelta(**fields), finish=finish_fields(text)))
+        if self._includes_usage:
+            chunks.append(self._event(choices=[], usage=usage_object(usage)))
+        return chunks
 
     def _chunk(
         self,
         index: int,
         delta: ChoiceDelta,
         logprobs: Sequence[TokenLogprob] = (),
-        ended: Mapping[str, Any] | None = None,
+        finish: JsonObject | None = None,
     ) -> Event:
-        of_tokens = ChunkLogprobs(content=chat_logprobs(logprobs), refusal=None) if logprobs else None
-        choice: Any = {"index": index, "delta": delta, "logprobs": of_tokens, **(ended or {"finish_reason": None})}
-        return self._event(ChatCompletionChunk(choices=[ChunkChoice(**choice)], **self._common))
+        scores = ChunkLogprobs(content=chat_logprobs(logprobs), refusal=None) if logprobs else None
+        ending = finish or {"finish_reason": None}
+        return self._event(choices=[ChunkChoice(index=index, delta=delta, logprobs=scores, **ending)])
 
-    def _event(self, chunk: ChatCompletionChunk) -> Event:
+    def _event(self, **fields: object) -> Event:
+        chunk = ChatCompletionChunk(**{**self._common, **fields})
         return CHUNK, chunk.model_dump(mode="json", exclude_unset=True)
+
+
+async def completion_object(answer: AnswerStream, reply: ChatMetadata) -> JsonObject:
+    """The whole completion."""
+    messages = [_Message() for _ in range(reply.texts)]
+    usage, sources = Usage(0, 0), None
+    async for event in answer:
+        match event:
+            case SourcesFound():
+                sources = event.hits
+            case TextDelta():
+                messages[event.index].add(event)
+            case Usage():
+                usage = event
+            case Done():
+                choices = [
+                    messages[index].choice(index, text, _message_fields(text, event.note, sources, reply.file_url))
+                    for index, text in enumerate(event.texts)
+                ]
+                return _completion(choices, usage, event, reply)
+    raise InternalError("the answer ended before it was complete")
 
 
 @dataclass(slots=True)
 class _Message:
-    """One text, as it grows."""
+    """What a text's deltas have besides text."""
 
-    text: list[str] = field(default_factory=list)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     calls: list[JsonObject] = field(default_factory=list)
 
-    def add(self, part: Part) -> None:
-        self.text.append(part.text)
-        self.logprobs += part.logprobs
-        for call in part.tool_calls:
+    def add(self, delta: TextDelta) -> None:
+        self.logprobs += delta.logprobs
+        for call in delta.tool_calls:
             self._add_call(call)
 
     def _add_call(self, call: JsonObject) -> None:
-        """OpenAI's clients put streamed calls together in the same way."""
+        """Joins the parts of streamed calls as OpenAI's clients do."""
         function = call.get("function") or {}
         if call["index"] >= len(self.calls):
             whole = {"name": function.get("name", ""), "arguments": function.get("arguments") or ""}
@@ -128,41 +171,52 @@ class _Message:
         else:
             self.calls[call["index"]]["function"]["arguments"] += function.get("arguments") or ""
 
-    def choice(self, index: int, end: End, extras: Mapping[str, Any]) -> Choice:
-        text = "".join(self.text)
-        calls: Any = {"tool_calls": self.calls} if self.calls else {}
-        content = text if text or not calls else None
-        own: Any = {"role": "assistant", "content": content, "refusal": None, **calls}
-        message = ChatCompletionMessage(**own, **merged(extras, end.extras))
+    def choice(self, index: int, text: CompletedText, fields: JsonObject) -> Choice:
+        calls: JsonObject = {"tool_calls": self.calls} if self.calls else {}
+        content = text.text if text.text or not calls else None
+        message = ChatCompletionMessage(role="assistant", content=content, refusal=None, **calls, **fields)
         logprobs = ChoiceLogprobs(content=chat_logprobs(self.logprobs), refusal=None) if self.logprobs else None
-        stopped: Any = {} if end.stop_reason is None else {"stop_reason": end.stop_reason}
-        return Choice(index=index, message=message, logprobs=logprobs, finish_reason=end.finish_reason, **stopped)
+        return Choice(index=index, message=message, logprobs=logprobs, **finish_fields(text))
 
 
-async def completion_object(parts: Parts, reply: ChatMetadata) -> JsonObject:
-    """The completion, once its last part has come."""
-    messages = [_Message() for _ in range(reply.texts)]
-    extras: Mapping[str, Any] = {}
-    async for part in parts:
-        if isinstance(part, Begun):
-            extras = part.extras
-        elif isinstance(part, Part):
-            messages[part.index].add(part)
-        else:
-            choices = [messages[index].choice(index, end, extras) for index, end in enumerate(part.ends)]
-            return _whole(choices, part, reply)
-    raise InternalError("the answer ended before it was complete")
+def _completion(choices: list[Choice], usage: Usage, done: Done, reply: ChatMetadata) -> JsonObject:
+    logprobs = done.texts[0].prompt_logprobs
+    extra: JsonObject = {"prompt_logprobs": prompt_logprobs(logprobs)} if logprobs else {}
+    completion = ChatCompletion(
+        **reply.common(), object="chat.completion", choices=choices, usage=usage_object(usage), **extra
+    )
+    return completion.model_dump(mode="json", exclude_unset=True)
 
 
-def _whole(choices: Iterable[Choice], ended: Ended, reply: ChatMetadata) -> JsonObject:
-    of_prompt = ended.ends[0].prompt_logprobs
-    more: Any = {"prompt_logprobs": prompt_logprobs(of_prompt)} if of_prompt else {}
-    usage, kind = usage_object(ended.usage), "chat.completion"
-    whole = ChatCompletion(**reply.common(), object=kind, choices=list(choices), usage=usage, **more)
-    return whole.model_dump(mode="json", exclude_unset=True)
+def _message_fields(text: CompletedText, note: str, sources: Sequence[Hit] | None, file_url: FileUrl) -> JsonObject:
+    """Fields of a whole message besides OpenAI's: those of a stream's first and last chunk together."""
+    if sources is None:
+        return {}
+    fields = _citations_fields(text, note, sources, file_url)
+    return {**fields, "rag": {**_sources_fields(sources)["rag"], **fields["rag"]}}
 
 
-def merged(first: Mapping[str, Any], last: Mapping[str, Any]) -> JsonObject:
-    """Fields that come in two parts, as clients of a stream put them together."""
-    both = {name: {**first[name], **last[name]} for name in first.keys() & last.keys()}
-    return {**first, **last, **both}
+def _sources_fields(sources: Sequence[Hit]) -> JsonObject:
+    return {"rag": {"sources": sources_to_wire(sources)}}
+
+
+def _citations_fields(text: CompletedText, note: str, sources: Sequence[Hit] | None, file_url: FileUrl) -> JsonObject:
+    """Empty if no documents were searched."""
+    if sources is None:
+        return {}
+    annotations = [_annotation(citation, sources[citation.index - 1], file_url) for citation in text.citations]
+    return {"annotations": annotations, "rag": {**citation_fields(text), **({"note": note} if note else {})}}
+
+
+def _annotation(citation: Citation, source: Hit, file_url: FileUrl) -> JsonObject:
+    """OpenAI's chat completions can cite URLs only: this is the file's, with its id and the source's number added."""
+    chunk = source.chunk
+    cited = {
+        "start_index": citation.start,
+        "end_index": citation.end,
+        "title": chunk.filename,
+        "url": file_url(chunk.file_id),
+        "file_id": chunk.file_id,
+        "index": citation.index,
+    }
+    return {"type": "url_citation", "url_citation": cited}

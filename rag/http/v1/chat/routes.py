@@ -1,17 +1,18 @@
-"""`POST /v1/chat/completions`: a model that writes, or model `rag`, which answers from documents."""
+"""`POST /v1/chat/completions`: the language model itself, or model `rag`, which answers from documents."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rag.errors import InvalidRequest
-from rag.http.answering import AnswerRequest
+from rag.generate.events import AnswerStream
+from rag.generate.pipeline import AnswerRequest
+from rag.generate.text_assembler import text_events
 from rag.http.clients.served_models import ModelTarget
 from rag.http.middleware.deadline import in_time
 from rag.http.middleware.request_id import current_request_id
@@ -21,23 +22,24 @@ from rag.http.openapi.route import Operation
 from rag.http.streaming.event_stream import EventStream
 from rag.http.v1.chat.body import ChatBody
 from rag.http.v1.chat.messages import question_of
-from rag.http.v1.chat.objects import ChatMetadata, chunk_events, completion_object
-from rag.http.v1.chat.parts import FileUrl, Parts, plain_parts, rag_parts
+from rag.http.v1.chat.objects import ChatMetadata, FileUrl, chunk_events, completion_object
 from rag.http.v1.chat.response_models import ChatAnswer, ChatChunk
+from rag.http.v1.chat.tool_call_stream import read_tool_calls
 from rag.http.v1.chat.tool_choice import ToolUse
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.field_names import fields_named
 from rag.http.v1.openai_stream import OPENAI
 from rag.http.v1.route import V1Route
-from rag.types import Chat
+from rag.ports import TokenStream
+from rag.types import Chat, JsonObject
 
-_OF_CHAT = {"prompt": "messages", "tokens": "messages"}
-_OF_RAG = {
+_CHAT_FIELDS = {"prompt": "messages", "tokens": "messages"}
+_RAG_FIELDS = {
     **dict.fromkeys(("question", "history", "system", "prompt"), "messages"),
     **{name: f"rag.{name}" for name in ("vector_store", "top_k", "filters", "retrieval")},
 }
-"""Fields of the services behind, as the request here calls them."""
+"""Field names of the inner services -> of this route."""
 
 
 COMPLETE = Operation(
@@ -53,14 +55,6 @@ COMPLETE = Operation(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """An answer that is being written; to be closed, also when not one part was taken."""
-
-    parts: Parts
-    close: Callable[[], Awaitable[None]]
-
-
 class ChatRoutes:
     def __init__(self, parts: EdgeParts) -> None:
         self._parts = parts
@@ -70,34 +64,51 @@ class ChatRoutes:
 
     async def complete(self, request: Request) -> Response:
         body = (await read_body(ChatBody, request)).checked()
-        writer = await self._parts.models.writer(body.model)
+        target = await self._parts.models.target(body.model)
         use = body.tool_use()
-        reply = ChatMetadata(body.model, body.texts, calls=use.schema is not None)
+        reply = ChatMetadata(body.model, _file_url(request), body.texts, only_calls=use.schema is not None)
+        source = self._answer(body, target, use)
         if body.stream:
-            begun = await self._begin(body, writer, use, request)
-            events = chunk_events(begun.parts, reply, includes_usage=body.includes_usage)
-            return EventStream(events, close=begun.close, form=OPENAI, **self._parts.stream_options)
-        async with in_time(self._parts.answer_timeout_s):
-            begun = await self._begin(body, writer, use, request)
-            try:
-                return JSONResponse(await completion_object(begun.parts, reply))
-            finally:
-                await begun.parts.aclose()
-                await begun.close()
+            return await EventStream.open(
+                source,
+                lambda answer: chunk_events(answer, reply, includes_usage=body.includes_usage),
+                form=OPENAI,
+                **self._parts.stream_options,
+            )
+        async with in_time(self._parts.answer_timeout_s), source as answer:
+            return JSONResponse(await completion_object(answer, reply))
 
-    async def _begin(self, body: ChatBody, writer: ModelTarget, use: ToolUse, request: Request) -> _Begun:
-        """Raises all that can be refused with a status."""
+    def _answer(self, body: ChatBody, target: ModelTarget, use: ToolUse) -> AbstractAsyncContextManager[AnswerStream]:
         form = {} if body.response_format is None else {"structured_outputs": "response_format"}
-        if writer.is_rag:
-            asked = _asked(body, writer)
-            with fields_named(_OF_RAG | form):
-                answer = await self._parts.answering.begin(asked)
-            return _Begun(rag_parts(answer.events, _file_url(request)), answer.aclose)
-        chat, sampling = _chat(body, use), _sampling(body, use)
-        with fields_named(_OF_CHAT | form):
-            request_id = current_request_id.get()
-            pieces = await self._parts.generator.generate(chat, sampling, request_id, model=writer.adapter)
-        return _Begun(plain_parts(pieces, use), pieces.aclose)
+        if target.is_rag:
+            answer = self._parts.answers.answer(_answer_request(body, target), current_request_id.get())
+            return _renaming_fields(answer, _RAG_FIELDS | form)
+        generation = self._parts.generator.generate(
+            _chat(body, use), _sampling(body, use), current_request_id.get(), model=target.adapter
+        )
+        return _renaming_fields(_chat_answer(generation, use), _CHAT_FIELDS | form)
+
+
+@asynccontextmanager
+async def _chat_answer(
+    generation: AbstractAsyncContextManager[TokenStream], use: ToolUse
+) -> AsyncIterator[AnswerStream]:
+    async with AsyncExitStack() as stack:
+        stream = await stack.enter_async_context(generation)
+        if use.calling != "none":
+            stream = await stack.enter_async_context(aclosing(read_tool_calls(stream, use)))
+        yield await stack.enter_async_context(aclosing(text_events(stream)))
+
+
+@asynccontextmanager
+async def _renaming_fields(
+    source: AbstractAsyncContextManager[AnswerStream], names: Mapping[str, str]
+) -> AsyncIterator[AnswerStream]:
+    """`source`; refusals on entering it name the fields of this route."""
+    async with AsyncExitStack() as stack:
+        with fields_named(names):
+            answer = await stack.enter_async_context(source)
+        yield answer
 
 
 def _file_url(request: Request) -> FileUrl:
@@ -106,27 +117,27 @@ def _file_url(request: Request) -> FileUrl:
 
 def _chat(body: ChatBody, use: ToolUse) -> Chat:
     if body.rag is not None:
-        raise InvalidRequest("rag: is for model rag, which answers from documents", param="rag")
+        raise InvalidRequest("rag: is only for model rag, which answers from documents", param="rag")
     messages = tuple(message.for_model() for message in body.messages)
     return Chat(messages, use.tools, body.chat_template_kwargs or {}, calls_tools=use.calling == "auto")
 
 
-def _sampling(body: ChatBody, use: ToolUse) -> dict[str, Any]:
+def _sampling(body: ChatBody, use: ToolUse) -> JsonObject:
     sampling = body.sampling()
     if use.calling == "none":
         return sampling
     if "structured_outputs" in sampling:
         param = "response_format" if body.structured_outputs is None else "structured_outputs"
-        raise InvalidRequest(f"{param}: says what the text must be, so no tools can be called; give one", param=param)
+        raise InvalidRequest(f"{param}: cannot be combined with tools; give one of them", param=param)
     return sampling if use.schema is None else {**sampling, "structured_outputs": {"json": use.schema}}
 
 
-def _asked(body: ChatBody, writer: ModelTarget) -> AnswerRequest:
+def _answer_request(body: ChatBody, target: ModelTarget) -> AnswerRequest:
     for name in ("tools", "chat_template_kwargs", "prompt_logprobs"):
         if getattr(body, name):
-            raise InvalidRequest(f"{name}: is not for model rag, whose prompt is made here", param=name)
+            raise InvalidRequest(f"{name}: is not supported by model rag, whose prompt is made here", param=name)
     question, history, system = question_of(body.messages)
     options = body.rag.model_dump(exclude_none=True, exclude={"citations"}) if body.rag else {}
     search = {**options, "history": history, **({"system": system} if system else {})}
     citations = body.rag.citations if body.rag else None
-    return AnswerRequest(question, search, body.sampling(), writer.adapter, citations)
+    return AnswerRequest(question, search, body.sampling(), target.adapter, citations)

@@ -1,4 +1,4 @@
-"""Functions that a model may call, must call, or shall leave alone, as OpenAI's requests say it."""
+"""`tools` and `tool_choice` of a request: which functions the model may or must call."""
 
 from __future__ import annotations
 
@@ -34,38 +34,38 @@ Calling: TypeAlias = Literal["none", "auto", "required", "named"]
 
 @dataclass(frozen=True, slots=True)
 class ToolUse:
-    """What is to be done with functions."""
+    """How the model is to use functions."""
 
     calling: Calling = "none"
     tools: tuple[JsonObject, ...] = ()
-    """What the model is told of."""
+    """Functions described to the model, in OpenAI's format."""
     name: str = ""
-    """The one that must be called."""
+    """The function that must be called, if `calling` is `named`."""
     parallel: bool = True
-    """Whether it may be several calls."""
+    """Whether several functions may be called at once."""
     schema: JsonObject | None = None
-    """JSON schema of all that the model writes, where it must call."""
+    """JSON schema of the model's whole text, if it must call a function."""
 
 
 def tool_use(tools: Sequence[ToolIn] | None, choice: str | Mapping[str, Any] | None, *, parallel: bool) -> ToolUse:
-    """Raises InvalidRequest for a choice that the tools do not allow."""
+    """Raises InvalidRequest if the choice does not fit the tools."""
     if not tools:
         if choice not in (None, "none"):
             raise InvalidRequest("tool_choice: there are no tools to choose from", param="tool_choice")
         return ToolUse()
-    told = tuple(tool.model_dump(exclude_none=True) for tool in tools)
+    described = tuple(tool.model_dump(exclude_none=True) for tool in tools)
     names = [tool.function.name for tool in tools]
     if len(set(names)) < len(names):
         raise InvalidRequest("tools: two functions have the same name", param="tools")
     match choice:
         case None | "auto":
-            return ToolUse("auto", told, parallel=parallel)
+            return ToolUse("auto", described, parallel=parallel)
         case "none":
             return ToolUse()
         case "required":
-            return ToolUse("required", told, parallel=parallel, schema=_calls_schema(tools, parallel=parallel))
+            return ToolUse("required", described, parallel=parallel, schema=_calls_schema(tools, parallel=parallel))
         case {"type": "function", "function": {"name": str(name)}} if len(choice) == 2:
-            return ToolUse("named", told, name, False, _parameters(_named(tools, name)))
+            return ToolUse("named", described, name, False, _parameters(_named(tools, name)))
     raise InvalidRequest(f"tool_choice: must be {_FORMS}", param="tool_choice")
 
 
@@ -81,7 +81,7 @@ def _parameters(tool: ToolIn) -> JsonObject:
 
 
 def _calls_schema(tools: Sequence[ToolIn], *, parallel: bool) -> JsonObject:
-    """Of `[{"name": ..., "parameters": {...}}, ...]`: one call or more."""
+    """Schema of `[{"name": ..., "parameters": {...}}, ...]`, with at least one call."""
     calls: JsonObject = {"type": "array", "minItems": 1, "items": {"anyOf": [_call_schema(tool) for tool in tools]}}
     if not parallel:
         calls["maxItems"] = 1
@@ -102,14 +102,14 @@ def _call_schema(tool: ToolIn) -> JsonObject:
 
 
 def _shared_definitions(tools: Sequence[ToolIn], kind: str) -> JsonObject:
-    """References start at the root of a schema, so the definitions of all tools move there."""
-    found: JsonObject = {}
+    """The definitions of all tools, to be moved to the root of the schema, where references point."""
+    shared: JsonObject = {}
     for number, tool in enumerate(tools):
-        place = f"tools.{number}.function.parameters.{kind}"
+        param = f"tools.{number}.function.parameters.{kind}"
         definitions = _parameters(tool).get(kind, {})
         if not isinstance(definitions, dict):
-            raise InvalidRequest(f"{place}: must be an object", param=place)
+            raise InvalidRequest(f"{param}: must be an object", param=param)
         for name, schema in definitions.items():
-            if found.setdefault(name, schema) != schema:
-                raise InvalidRequest(f"{place}: another tool defines one of these names otherwise", param=place)
-    return found
+            if shared.setdefault(name, schema) != schema:
+                raise InvalidRequest(f"{param}: another tool defines one of these names differently", param=param)
+    return shared

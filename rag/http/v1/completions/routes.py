@@ -1,9 +1,9 @@
-"""`POST /v1/completions`: texts that go on from prompts, without a conversation around them."""
+"""`POST /v1/completions`: texts that continue prompts, without a chat template."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
 from starlette.requests import Request
@@ -11,6 +11,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rag.errors import InvalidRequest
+from rag.generate.events import AnswerEvent, AnswerStream, CompletedText, Done
+from rag.generate.text_assembler import TextAssembler
 from rag.http.clients.served_models import ModelTarget
 from rag.http.middleware.deadline import in_time
 from rag.http.middleware.request_id import current_request_id
@@ -18,17 +20,16 @@ from rag.http.openapi.error_responses import Error
 from rag.http.openapi.events import EventModel
 from rag.http.openapi.route import Operation
 from rag.http.streaming.event_stream import EventStream
-from rag.http.v1.chat.parts import End, Ended, Part, Parts, text_end
 from rag.http.v1.completions.body import CompletionBody, OnePrompt
 from rag.http.v1.completions.objects import CompletionMetadata, completion_events, completion_object
 from rag.http.v1.completions.response_models import CompletionChunk, CompletionTexts
+from rag.http.v1.concurrent_streams import enter_all, merge
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.openai_stream import OPENAI
 from rag.http.v1.route import V1Route
-from rag.http.v1.several_pieces import Numbered, begin_all, close_all, side_by_side
 from rag.ports import TokenStream
-from rag.types import StreamEnd, Usage
+from rag.types import StreamEnd, TextDelta, Usage
 
 COMPLETE = Operation(
     id="create_completion",
@@ -52,73 +53,79 @@ class CompletionRoutes:
 
     async def complete(self, request: Request) -> Response:
         body = (await read_body(CompletionBody, request)).checked()
-        writer = await self._parts.models.writer(body.model)
-        if writer.is_rag:
+        target = await self._parts.models.target(body.model)
+        if target.is_rag:
             raise InvalidRequest("model: rag answers questions; ask it at /v1/chat/completions", param="model")
         shows_prompt = body.prompt_logprobs is not None
         reply = CompletionMetadata(body.model, len(body.prompt) * body.texts, shows_prompt)
+        source = self._answer(body, target)
         if body.stream:
-            several = await self._begin(body, writer)
-            events = completion_events(_parts(several, body), reply, includes_usage=body.includes_usage)
-            close = functools.partial(close_all, several)
-            return EventStream(events, close=close, form=OPENAI, **self._parts.stream_options)
-        async with in_time(self._parts.answer_timeout_s):
-            several = await self._begin(body, writer)
-            parts = _parts(several, body)
-            try:
-                return JSONResponse(await completion_object(parts, reply, _echoed(body)))
-            finally:
-                await parts.aclose()
-                await close_all(several)
+            return await EventStream.open(
+                source,
+                lambda answer: completion_events(answer, reply, includes_usage=body.includes_usage),
+                form=OPENAI,
+                **self._parts.stream_options,
+            )
+        async with in_time(self._parts.answer_timeout_s), source as answer:
+            return JSONResponse(await completion_object(answer, reply, _echoed(body)))
 
-    async def _begin(self, body: CompletionBody, writer: ModelTarget) -> list[TokenStream]:
-        sampling, request_id = body.sampling(), current_request_id.get()
-
-        async def begin(number: int, prompt: OnePrompt) -> TokenStream:
-            # Each has a task, and so a request id, of its own: one that leaves must not end the others.
-            own = f"{request_id}-{number}" if len(body.prompt) > 1 else request_id
-            current_request_id.set(own)
-            return await self._parts.generator.generate(prompt, sampling, own, model=writer.adapter)
-
+    @asynccontextmanager
+    async def _answer(self, body: CompletionBody, target: ModelTarget) -> AsyncIterator[AnswerStream]:
         prompts: Sequence[OnePrompt] = body.prompt
-        return await begin_all([functools.partial(begin, number, prompt) for number, prompt in enumerate(prompts)])
+        request_id = current_request_id.get()
+        ids = [f"{request_id}-{number}" for number in range(len(prompts))] if len(prompts) > 1 else [request_id]
+        requests = [self._generate(prompt, body, id_, target) for prompt, id_ in zip(prompts, ids, strict=True)]
+        async with enter_all(requests) as streams, aclosing(_events(streams, body)) as events:
+            yield events
+
+    @asynccontextmanager
+    async def _generate(
+        self, prompt: OnePrompt, body: CompletionBody, request_id: str, target: ModelTarget
+    ) -> AsyncIterator[TokenStream]:
+        # It is entered in a task of its own, so this request id holds for this prompt alone: if requests shared one,
+        # ending one of them would end the others.
+        current_request_id.set(request_id)
+        async with self._parts.generator.generate(prompt, body.sampling(), request_id, model=target.adapter) as stream:
+            yield stream
 
 
 def _echoed(body: CompletionBody) -> Sequence[str | None]:
-    """By choice the prompt whose tokens are told with the text's."""
+    """For each choice the prompt whose tokens are part of its logprobs; None if they are not."""
     shown = bool(body.echo) and body.logprobs is not None
     return [str(prompt) if shown else None for prompt in body.prompt for _ in range(body.texts)]
 
 
-async def _parts(several: Sequence[TokenStream], body: CompletionBody) -> Parts:
-    """Of all prompts, their choices one behind the other."""
+async def _events(streams: Sequence[TokenStream], body: CompletionBody) -> AsyncGenerator[AnswerEvent, None]:
+    """One answer made of all prompts: choice `i` of prompt `p` is its text number `p * n + i`."""
+    texts = [TextAssembler(None) for _ in streams]
     if body.echo:
         for number, prompt in enumerate(body.prompt):
             for index in range(body.texts):
-                yield Part(number * body.texts + index, str(prompt))
-    last: dict[int, StreamEnd] = {}
-    pieces: Numbered = side_by_side(several)
-    try:
-        async for number, piece in pieces:
-            if isinstance(piece, StreamEnd):
-                last[number] = piece
-            elif body.max_tokens != 0 and (piece.text or piece.logprobs):
-                yield Part(number * body.texts + piece.index, piece.text, piece.logprobs)
-    finally:
-        await pieces.aclose()
-    ends = (_ends(last[number], body) for number in range(len(several)))
-    usages = [last[number].usage for number in range(len(several))]
-    yield Ended(tuple(end for each in ends for end in each), _sum(usages, body))
+                if (sent := texts[number].add(TextDelta(str(prompt), index))) is not None:
+                    yield _numbered(sent, number, body)
+    ends: dict[int, StreamEnd] = {}
+    async with aclosing(merge(streams)) as deltas:
+        async for number, delta in deltas:
+            if isinstance(delta, StreamEnd):
+                ends[number] = delta
+            elif body.max_tokens != 0 and (sent := texts[number].add(delta)) is not None:
+                yield _numbered(sent, number, body)
+    yield _total_usage(ends, body)
+    completed = [texts[number].completed(ends[number]) for number in range(len(streams))]
+    yield Done(tuple(_ended(text, body) for each in completed for text in each), {})
 
 
-def _ends(last: StreamEnd, body: CompletionBody) -> list[End]:
-    if body.max_tokens == 0:
-        return [End("length", prompt_logprobs=last.prompt_logprobs)] * body.texts
-    ends = (text_end(end.finish_reason, end.stop_reason) for end in last.all_ends())
-    return [replace(end, prompt_logprobs=last.prompt_logprobs) for end in ends]
+def _numbered(delta: TextDelta, number: int, body: CompletionBody) -> TextDelta:
+    return replace(delta, index=number * body.texts + delta.index) if number else delta
 
 
-def _sum(usages: Sequence[Usage], body: CompletionBody) -> Usage:
-    prompt, written = sum(usage.prompt_tokens for usage in usages), sum(usage.completion_tokens for usage in usages)
-    usage = Usage(prompt, written, sum(usage.cached_tokens for usage in usages))
-    return replace(usage, completion_tokens=0) if body.max_tokens == 0 else usage
+def _ended(text: CompletedText, body: CompletionBody) -> CompletedText:
+    """With `max_tokens` 0 one token was generated and dropped, because vLLM generates at least one."""
+    return replace(text, finish_reason="length", stop_reason=None) if body.max_tokens == 0 else text
+
+
+def _total_usage(ends: Mapping[int, StreamEnd], body: CompletionBody) -> Usage:
+    usages = [end.usage for end in ends.values()]
+    completion_tokens = 0 if body.max_tokens == 0 else sum(usage.completion_tokens for usage in usages)
+    prompt_tokens, cached_tokens = (sum(u.prompt_tokens for u in usages), sum(u.cached_tokens for u in usages))
+    return Usage(prompt_tokens, completion_tokens, cached_tokens)

@@ -1,4 +1,4 @@
-"""What a response is asked with: texts and messages, as OpenAI's Responses API has them."""
+"""The input of a response request: text or messages."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ MAX_ITEMS = 2000
 MAX_CHARS = 4_000_000
 """Of one text."""
 MAX_TURN_CHARS = 100_000
-"""Of one message where documents are searched, as `/ask` has it."""
+"""Of one message if documents are searched, as at `/ask`."""
 _TEXTS = ("input_text", "output_text", "text")
 _REFUSED_ITEMS = {
     "item_reference": "responses are not kept here; send the item itself",
     "function_call": "functions are offered by chat completions; see /v1/chat/completions",
     "function_call_output": "functions are offered by chat completions; see /v1/chat/completions",
-    "reasoning": "the language model does not read what another one thought; leave it out",
+    "reasoning": "the language model cannot use the reasoning of another; leave it out",
 }
 
 
 def _text_part(kind: str) -> str:
     if kind not in _TEXTS:
-        raise ValueError(f"{kind[:40]} is not taken; the language model reads text only")
+        raise ValueError(f"{kind[:40]} is not supported; the language model reads text only")
     return kind
 
 
 def _item(kind: str) -> str:
     if kind not in ("message", "file_search_call"):
-        raise ValueError(_REFUSED_ITEMS.get(kind, f"{kind[:40]} is not taken; send messages"))
+        raise ValueError(_REFUSED_ITEMS.get(kind, f"{kind[:40]} is not supported; send messages"))
     return kind
 
 
@@ -45,16 +45,16 @@ def _as_parts(content: Any) -> Any:
     raise ValueError("must be text, or a list of parts such as input_text")
 
 
-def _as_items(given: Any) -> Any:
-    if isinstance(given, str):
-        return [{"role": "user", "content": given}]
-    if isinstance(given, list):
-        return given
+def _as_items(value: Any) -> Any:
+    if isinstance(value, str):
+        return [{"role": "user", "content": value}]
+    if isinstance(value, list):
+        return value
     raise ValueError("must be text, or a list of messages")
 
 
 class ResponseTextPart(Body):
-    """Annotations and log probabilities of earlier answers may come back, and mean nothing here."""
+    """A text. Annotations and log probabilities of earlier answers may be sent back; they are ignored."""
 
     type: Annotated[str, AfterValidator(_text_part)]
     text: str = Field(max_length=MAX_CHARS)
@@ -63,7 +63,7 @@ class ResponseTextPart(Body):
 
 
 class InputItem(Body):
-    """A message; or what an earlier response searched for, which is left aside."""
+    """A message, or the file search call of an earlier response, which is ignored."""
 
     type: Annotated[str, AfterValidator(_item)] = "message"
     role: Literal["user", "assistant", "system", "developer"] | None = None
@@ -90,19 +90,19 @@ Items = Annotated[
 
 
 def messages_of(items: Sequence[InputItem]) -> list[tuple[str, InputItem]]:
-    """The messages, and what an error calls each. Raises InvalidRequest for one that lacks something."""
-    found = [(f"input.{place}", item) for place, item in enumerate(items) if item.type == "message"]
-    for name, message in found:
+    """The messages, each with the name of its field. Raises InvalidRequest if one is incomplete."""
+    messages = [(f"input.{position}", item) for position, item in enumerate(items) if item.type == "message"]
+    for name, message in messages:
         for field in ("role", "content"):
             if getattr(message, field) is None:
                 raise InvalidRequest(f"{name}.{field}: is required", param=f"{name}.{field}")
-    if not found:
+    if not messages:
         raise InvalidRequest("input: has no message", param="input")
-    return found
+    return messages
 
 
 def chat_messages(items: Sequence[InputItem], instructions: str | None) -> tuple[JsonObject, ...]:
-    """As `rag.types.Chat` has them."""
+    """In the format of `rag.types.Chat`."""
     turns = [
         {"role": "system" if message.role == "developer" else message.role, "content": message.text}
         for _, message in messages_of(items)
@@ -113,10 +113,10 @@ def chat_messages(items: Sequence[InputItem], instructions: str | None) -> tuple
 
 
 def question_of(items: Sequence[InputItem], instructions: str | None) -> tuple[str, list[JsonObject], str]:
-    """What is asked, the turns before, and the instructions, for an answer from documents.
+    """The question, the earlier turns and the instructions, for an answer from documents.
 
     Raises:
-        InvalidRequest: the last message is not the user's, or one is too long.
+        InvalidRequest: the last message is not from the user, or one is too long.
     """
     messages = messages_of(items)
     for name, message in messages:
@@ -125,9 +125,14 @@ def question_of(items: Sequence[InputItem], instructions: str | None) -> tuple[s
     name, last = messages[-1]
     if last.role != "user":
         param = f"{name}.role"
-        raise InvalidRequest(f"{param}: documents answer a question; the last message must be the user's", param=param)
+        raise InvalidRequest(
+            f"{param}: an answer from documents needs a question; the last message must be the user's", param=param
+        )
     if not last.text.strip():
         raise EmptyQuestion("input: the question is empty", param="input")
-    told = [instructions or "", *(turn.text for _, turn in messages if turn.role in ("system", "developer"))]
+    parts = [
+        instructions or "",
+        *(turn.text for _, turn in messages if turn.role in ("system", "developer")),
+    ]
     turns = [{"role": t.role, "content": t.text} for _, t in messages[:-1] if t.role in ("user", "assistant")]
-    return last.text, turns, "\n\n".join(text for text in told if text.strip())
+    return last.text, turns, "\n\n".join(text for text in parts if text.strip())

@@ -1,4 +1,4 @@
-"""Responses and what they hold, made with OpenAI's own types."""
+"""Responses and their parts, made with OpenAI's own types."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from openai.types.responses import (
     FileSearchTool,
@@ -35,11 +35,11 @@ ItemStatus = Literal["in_progress", "completed", "incomplete"]
 
 @dataclass(frozen=True, slots=True)
 class ResponseMetadata:
-    """What all states of one response have in common."""
+    """What a response has in common in all its states."""
 
     body: ResponsesBody
     searches: bool
-    """Whether it answers from documents."""
+    """Whether documents are searched."""
     id: str = field(default_factory=lambda: f"resp_{uuid.uuid4().hex}")
     created_at: int = field(default_factory=lambda: int(time.time()))
 
@@ -52,27 +52,27 @@ class ResponseMetadata:
         error: RagError | None = None,
         more: JsonObject | None = None,
     ) -> Response:
-        cut = IncompleteDetails(reason="max_output_tokens") if status == "incomplete" else None
-        own: Any = {
+        incomplete = IncompleteDetails(reason="max_output_tokens") if status == "incomplete" else None
+        own: JsonObject = {
             "id": self.id,
             "object": "response",
             "created_at": self.created_at,
             "completed_at": int(time.time()) if status == "completed" else None,
             "status": status,
             "error": None if error is None else error_object(error),
-            "incomplete_details": cut,
+            "incomplete_details": incomplete,
             "output": list(output),
             "usage": None if usage is None else usage_object(usage),
         }
-        return Response(**own, **self._asked(), **(more or {}))
+        return Response(**own, **self._request_fields(), **(more or {}))
 
-    def _asked(self) -> Any:
-        """What the request said, and what holds where it said nothing."""
+    def _request_fields(self) -> JsonObject:
+        """The fields of the request, with their defaults."""
         body = self.body
-        # Not validated: what is taken here is more than what OpenAI's types have.
+        # Not validated: requests may have more than OpenAI's types allow.
         tools = [FileSearchTool.construct(**tool.model_dump(exclude_none=True)) for tool in body.tools]
         text = body.text.model_dump(exclude_none=True, by_alias=True) if body.text else {}
-        given = {name: getattr(body, name) for name in ("user", "safety_identifier", "prompt_cache_key")}
+        optional = {name: getattr(body, name) for name in ("user", "safety_identifier", "prompt_cache_key")}
         return {
             "background": False,
             "instructions": body.instructions,
@@ -92,7 +92,7 @@ class ResponseMetadata:
             "top_logprobs": body.top_logprobs or 0,
             "top_p": body.top_p,
             "truncation": body.truncation or ("auto" if self.searches else "disabled"),
-            **{name: value for name, value in given.items() if value is not None},
+            **{name: value for name, value in optional.items() if value is not None},
         }
 
     def search_call(
@@ -118,17 +118,17 @@ def output_text(
 
 
 def annotation(citation: Citation, hit: Hit) -> AnnotationFileCitation:
-    """The place of the mark in the text; beside OpenAI's fields its end, and which source of the answer it names."""
-    weak: Any = {} if citation.score is None else {"support": citation.score, "weak": citation.weak}
-    ours: Any = {"end_index": citation.end, "source": citation.index, "chunk_id": hit.chunk.chunk_id, **weak}
+    """A citation. Besides OpenAI's fields it has its end, the number of the source, the chunk and the score."""
+    score: JsonObject = {} if citation.score is None else {"support": citation.score, "weak": citation.weak}
+    extra: JsonObject = {"end_index": citation.end, "source": citation.index, "chunk_id": hit.chunk.chunk_id, **score}
     return AnnotationFileCitation(
-        type="file_citation", file_id=citation.file_id, filename=hit.chunk.filename, index=citation.start, **ours
+        type="file_citation", file_id=citation.file_id, filename=hit.chunk.filename, index=citation.start, **extra
     )
 
 
 def result(hit: Hit) -> Result:
     chunk = hit.chunk
-    ours: Any = {
+    extra: JsonObject = {
         "chunk_id": chunk.chunk_id,
         "page": chunk.page,
         "heading": chunk.heading,
@@ -141,7 +141,7 @@ def result(hit: Hit) -> Result:
         score=round(hit.score, 6),
         text=chunk.text,
         attributes=dict(chunk.attributes),
-        **ours,
+        **extra,
     )
 
 
@@ -156,9 +156,12 @@ def usage_object(usage: Usage) -> ResponseUsage:
 
 
 def error_object(error: RagError) -> ResponseError:
-    """OpenAI's code, of which few fit, and as `type` ours."""
-    code: Any = "rate_limit_exceeded" if isinstance(error, Overloaded) else "server_error"
-    return ResponseError(code=code, message=error.message, param=error.param, type=error.code)
+    """With OpenAI's code, of which few fit, and with ours as `type`."""
+    code: Literal["rate_limit_exceeded", "server_error"] = (
+        "rate_limit_exceeded" if isinstance(error, Overloaded) else "server_error"
+    )
+    extra: JsonObject = {"param": error.param, "type": error.code}
+    return ResponseError(code=code, message=error.message, **extra)
 
 
 def logprob_objects(logprobs: Sequence[TokenLogprob]) -> list[Logprob]:
@@ -177,7 +180,7 @@ def logprob_objects(logprobs: Sequence[TokenLogprob]) -> list[Logprob]:
 
 
 def _bytes(token: str) -> list[int]:
-    """Empty where the token is a part of a character: its bytes are not known."""
+    """Empty if the token is part of a character: its bytes are unknown."""
     return [] if "\ufffd" in token else list(token.encode())
 
 

@@ -1,41 +1,41 @@
-"""`POST /v1/responses`: a model that writes, or one that answers from documents."""
+"""`POST /v1/responses`: the language model itself, or answers from documents."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rag.errors import InternalError, InvalidRequest, NotFound, RagError, VectorStoreNotFound
-from rag.generate.pipeline import AnswerEvent
-from rag.http.answering import AnswerRequest
+from rag.generate.events import AnswerStream
+from rag.generate.pipeline import AnswerRequest
+from rag.generate.text_assembler import text_events
 from rag.http.clients.served_models import ModelTarget
 from rag.http.middleware.deadline import in_time
 from rag.http.middleware.request_id import current_request_id
 from rag.http.openapi.events import EventModel
 from rag.http.openapi.route import Operation
-from rag.http.streaming.event_stream import EventStream
+from rag.http.streaming.event_stream import Event, EventStream
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.field_names import renamed
 from rag.http.v1.responses.body import FileSearch, ResponsesBody
-from rag.http.v1.responses.events import LAST, ResponseEvents, ResponseWriter, plain_events
+from rag.http.v1.responses.events import FINAL, ResponseWriter
 from rag.http.v1.responses.input import chat_messages, question_of
 from rag.http.v1.responses.objects import ResponseMetadata
 from rag.http.v1.responses.response_models import ResponseEvent, ResponseOut
 from rag.http.v1.route import V1Route
+from rag.ports import TokenStream
 from rag.types import Chat, JsonObject
 
 _PARAMS = {"max_tokens": "max_output_tokens", "prompt": "input", "question": "input", "filters": "tools.0.filters"}
-"""Fields of the services behind, as the request here calls them."""
+"""Field names of the inner services -> of this route."""
 
 _NOT_OFFERED = ("compact", "input_tokens")
-"""Routes of OpenAI's that are no ids of responses."""
+"""Routes of OpenAI's API that must not be taken for response ids."""
 
 
 CREATE = Operation(
@@ -51,18 +51,6 @@ CREATE = Operation(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """A response that is being written; to be closed, also when not one event was taken."""
-
-    writer: ResponseWriter
-    answer: AsyncGenerator[AnswerEvent, None]
-    close: Callable[[], Awaitable[None]]
-
-    def events(self) -> ResponseEvents:
-        return self.writer.events(self.answer)
-
-
 class ResponseRoutes:
     def __init__(self, parts: EdgeParts) -> None:
         self._parts = parts
@@ -75,73 +63,73 @@ class ResponseRoutes:
 
     async def create(self, request: Request) -> Response:
         body = (await read_body(ResponsesBody, request)).checked()
-        writer = await self._parts.models.writer(body.model)
+        target = await self._parts.models.target(body.model)
+        searches = target.is_rag or body.file_search is not None
+        writer = ResponseWriter(ResponseMetadata(body, searches=searches))
+        source = self._answer(body, target)
         if body.stream:
-            begun = await self._begin(body, writer)
-            return EventStream(begun.events(), close=begun.close, form=begun.writer.form, **self._parts.stream_options)
-        async with in_time(self._parts.answer_timeout_s):
-            begun = await self._begin(body, writer)
-            try:
-                return JSONResponse(await _whole(begun.events()))
-            finally:
-                await begun.close()
+            return await EventStream.open(source, writer.events, form=writer.form, **self._parts.stream_options)
+        async with in_time(self._parts.answer_timeout_s), source as answer:
+            return JSONResponse(await _final_response(writer.events(answer)))
 
     async def not_kept(self, request: Request) -> Response:
         if (path := request.path_params["rest"]) in _NOT_OFFERED:
             raise NotFound(f"there is no route /v1/responses/{path}; the routes are listed at /")
-        raise NotFound("response: none is kept here; what create() returned is all there is", param="response_id")
+        raise NotFound("response: responses are not stored here; keep what create() returned", param="response_id")
 
-    async def _begin(self, body: ResponsesBody, writer: ModelTarget) -> _Begun:
-        """Raises all that can be refused with a status."""
-        try:
-            if writer.is_rag or body.file_search is not None:
-                return await self._begin_answer(body, writer)
-            return await self._begin_text(body, writer)
-        except RagError as error:
-            _raise_in_our_words(error, body)
+    @asynccontextmanager
+    async def _answer(self, body: ResponsesBody, target: ModelTarget) -> AsyncIterator[AnswerStream]:
+        """Refusals on entering name the fields of this route."""
+        async with AsyncExitStack() as stack:
+            try:
+                if target.is_rag or body.file_search is not None:
+                    request = _answer_request(body, target)
+                    source = self._parts.answers.answer(request, current_request_id.get())
+                    answer: AnswerStream = await stack.enter_async_context(source)
+                else:
+                    stream = await stack.enter_async_context(self._generate(body, target))
+                    answer = await stack.enter_async_context(aclosing(text_events(stream)))
+            except RagError as error:
+                raise _renamed(error, body) from error
+            yield answer
 
-    async def _begin_answer(self, body: ResponsesBody, writer: ModelTarget) -> _Begun:
-        answer = await self._parts.answering.begin(_asked(body, writer))
-        return _Begun(
-            ResponseWriter(ResponseMetadata(body, searches=True), answer.queries), answer.events, answer.aclose
-        )
-
-    async def _begin_text(self, body: ResponsesBody, writer: ModelTarget) -> _Begun:
+    def _generate(self, body: ResponsesBody, target: ModelTarget) -> AbstractAsyncContextManager[TokenStream]:
         if body.truncation == "auto":
             message = "truncation: auto is for answers from documents; leave the oldest messages out of input"
             raise InvalidRequest(message, param="truncation")
         chat = Chat(chat_messages(body.input, body.instructions), template_values=body.chat_template_kwargs or {})
-        request_id = current_request_id.get()
-        pieces = await self._parts.generator.generate(chat, body.sampling(), request_id, model=writer.adapter)
-        return _Begun(ResponseWriter(ResponseMetadata(body, searches=False)), plain_events(pieces), pieces.aclose)
+        return self._parts.generator.generate(chat, body.sampling(), current_request_id.get(), model=target.adapter)
 
 
-def _asked(body: ResponsesBody, writer: ModelTarget) -> AnswerRequest:
+def _answer_request(body: ResponsesBody, target: ModelTarget) -> AnswerRequest:
     if body.chat_template_kwargs:
         message = "chat_template_kwargs: is not for answers from documents, whose prompt is made here"
         raise InvalidRequest(message, param="chat_template_kwargs")
-    if writer.is_rag and body.tool_choice == "none":
-        raise InvalidRequest(f"tool_choice: model {writer.name} always searches; choose another", param="tool_choice")
+    if target.is_rag and body.tool_choice == "none":
+        raise InvalidRequest(f"tool_choice: model {target.name} always searches; choose another", param="tool_choice")
     question, history, system = question_of(body.input, body.instructions)
-    search: FileSearch | None = body.file_search
-    found: dict[str, Any] = {**(search.search() if search else {}), "history": history}
-    return AnswerRequest(question, {**found, **({"system": system} if system else {})}, body.sampling(), writer.adapter)
+    tool: FileSearch | None = body.file_search
+    search: JsonObject = {**(tool.search() if tool else {}), "history": history}
+    if system:
+        search["system"] = system
+    return AnswerRequest(question, search, body.sampling(), target.adapter)
 
 
-def _raise_in_our_words(error: RagError, body: ResponsesBody) -> NoReturn:
+def _renamed(error: RagError, body: ResponsesBody) -> RagError:
+    """The error with the fields of the inner services renamed to those of this route."""
     if isinstance(error, VectorStoreNotFound):
-        raise VectorStoreNotFound(error.message, param="tools") from error
+        return VectorStoreNotFound(error.message, param="tools")
     form = "structured_outputs" if body.structured_outputs is not None else "text.format"
-    ours = renamed(error, {**_PARAMS, "structured_outputs": form})
-    message = ours.message if ours is error else ours.message.replace("max_tokens", _PARAMS["max_tokens"])
-    raise type(error)(message, param=ours.param) from error
+    new = renamed(error, {**_PARAMS, "structured_outputs": form})
+    message = new.message if new is error else new.message.replace("max_tokens", _PARAMS["max_tokens"])
+    return type(error)(message, param=new.param)
 
 
-async def _whole(events: ResponseEvents) -> JsonObject:
-    """The response that the last event holds: the same that a stream ends with."""
+async def _final_response(events: AsyncGenerator[Event, None]) -> JsonObject:
+    """The response in the final event, the same that a stream ends with."""
     async with aclosing(events):
         async for name, data in events:
-            if name in LAST:
+            if name in FINAL:
                 response: JsonObject = data["response"]
                 return response
     raise InternalError("the answer ended before it was complete")
