@@ -13,7 +13,7 @@ RAG_DATA_DIR ?= .data
 export PORT HOST PYTHON RAG_DATA_DIR
 
 # Quiet, and nothing is sent anywhere.
-export BENTOML_DO_NOT_TRACK := 1
+export BENTOML_DO_NOT_TRACK := true
 export DO_NOT_TRACK := 1
 export VLLM_NO_USAGE_STATS := 1
 export TOKENIZERS_PARALLELISM := false

@@ -450,7 +450,7 @@ async def test_responses_are_not_kept(edge: EdgeService) -> None:
     async with edge.openai() as client:
         made = await client.responses.create(model=MODEL, input="Hello there")
         for call in (client.responses.retrieve, client.responses.delete, client.responses.cancel):
-            with pytest.raises(openai.NotFoundError, match="none is kept here"):
+            with pytest.raises(openai.NotFoundError, match="responses are not stored"):
                 await call(made.id)
 
 
