@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
+from _bentoml_sdk.service.openapi import REF_TEMPLATE
 from bentoml import IODescriptor
+from bentoml._internal.service.openapi.specification import Schema
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect, Request
@@ -21,6 +24,8 @@ TokenId = Annotated[int, Field(ge=0)]
 MAX_STORES = 10
 """That one question searches."""
 Stop = Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=16)]
+
+_BENTOML_KEYWORDS = frozenset(inspect.signature(Schema).parameters)
 
 
 class WireModel(IODescriptor):
@@ -43,6 +48,19 @@ class WireModel(IODescriptor):
         schema = super().model_json_schema(*args, **kwargs)
         schema.pop("root_input", None)
         return schema
+
+    @classmethod
+    def openapi_components(cls, name: str) -> dict[str, Schema]:
+        """Schemas for the description that BentoML writes into a Bento, with the keywords that its `Schema` knows.
+
+        Swagger UI shows another one (`rag.http.published_api`). See docs/bentoml_issues.md#b24.
+        """
+        schema = cls.model_json_schema(ref_template=REF_TEMPLATE)
+        schemas = {**schema.pop("$defs", {}), cls.__name__: {**schema, "title": cls.__name__}}
+        return {
+            title: Schema(**{keyword: value for keyword, value in part.items() if keyword in _BENTOML_KEYWORDS})
+            for title, part in schemas.items()
+        }
 
     @classmethod
     def refuse(cls, error: RagError) -> Self:

@@ -464,3 +464,11 @@ async def test_no_field_makes_anything_but_an_order_or_a_refusal(
         except InvalidRequest as error:
             refused = error
         assert refused is None or (refused.param or "").split(".")[0] == name
+
+
+def test_bentoml_can_describe_every_request_model() -> None:
+    """`bentoml build` does; a keyword that its `Schema` lacks ended it (docs/bentoml_issues.md#b24)."""
+    from rag.http.native.ingest_form import IngestRequest
+
+    assert "propertyNames" in json.dumps(IngestRequest.model_json_schema())
+    assert "DocumentAttributes" in IngestRequest.openapi_components("ingest")
