@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from rag.types import Attributes, Change
 
-Row = TypeVar("Row")
+Record = TypeVar("Record")
 Strategy: TypeAlias = Mapping[str, Any]
 """A chunking strategy as JSON, as `rag.chunkers.strategy` writes it."""
 
@@ -24,10 +24,10 @@ JobKind: TypeAlias = Literal["ingest", "reindex"]
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[Row]):
+class Page(Generic[Record]):
     """A page of a list."""
 
-    rows: Sequence[Row]
+    rows: Sequence[Record]
     has_more: bool
 
 

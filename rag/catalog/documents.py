@@ -12,7 +12,7 @@ from rag.catalog import listing
 from rag.catalog.rows import (
     DocumentRow,
     ResultRow,
-    Selection,
+    RowSelect,
     VersionRow,
     VersionState,
     read_first,
@@ -71,7 +71,7 @@ def with_file(connection: sa.Connection, file_id: str) -> list[DocumentRow]:
     return read_rows(connection, DocumentRow, _with_file(file_id))
 
 
-def _with_file(file_id: str) -> Selection:
+def _with_file(file_id: str) -> RowSelect:
     """While a file is replacing another, both belong to the document; a file that was replaced does not."""
     is_current = versions.c.state.in_(("pending", "visible", "failed", "cancelled")) & ~versions.c.removed
     own = sa.select(versions.c.document_id).where(versions.c.file_id == file_id, is_current)
@@ -116,7 +116,7 @@ def file_counts(by_state: Iterable[tuple[VersionState, int]]) -> FileCounts:
     return FileCounts(**totals)
 
 
-def _with_current_version(file_id: str | None = None) -> Selection:
+def _with_current_version(file_id: str | None = None) -> RowSelect:
     """Documents, each joined with its current version: the newest pending one; otherwise the newest not cancelled.
 
     Args:

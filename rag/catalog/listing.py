@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
-from rag.catalog.rows import ResultRow, Selection
+from rag.catalog.rows import ResultRow, RowSelect
 from rag.errors import InvalidRequest
 from rag.records import Cursor, Page
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 def page(
     connection: sa.Connection,
-    statement: Selection,
+    statement: RowSelect,
     time_column: sa.Column[float] | sa.Column[int],
     id_column: sa.Column[str],
     cursor: Cursor,
@@ -43,7 +43,7 @@ def page(
 
 def _position_of(
     connection: sa.Connection,
-    statement: Selection,
+    statement: RowSelect,
     time_column: sa.Column[float] | sa.Column[int],
     id_column: sa.Column[str],
     row_id: str,

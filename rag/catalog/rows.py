@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 else:
     RowType = TypeVar("RowType")
 
-Selection: TypeAlias = sa.Select[Any]
+RowSelect: TypeAlias = sa.Select[Any]
 """A SELECT statement whose columns the type does not tell."""
 ResultRow: TypeAlias = sa.Row[tuple[object, ...]]
 """A row as SQLAlchemy returns it."""
@@ -153,12 +153,12 @@ def read_row(row_type: type[RowType], row: ResultRow) -> RowType:
     return row_type(**{field.name: columns[field.name] for field in fields(row_type)})
 
 
-def read_rows(connection: sa.Connection, row_type: type[RowType], statement: Selection) -> list[RowType]:
+def read_rows(connection: sa.Connection, row_type: type[RowType], statement: RowSelect) -> list[RowType]:
     """All rows that a statement selects."""
     return [read_row(row_type, row) for row in connection.execute(statement)]
 
 
-def read_first(connection: sa.Connection, row_type: type[RowType], statement: Selection) -> RowType | None:
+def read_first(connection: sa.Connection, row_type: type[RowType], statement: RowSelect) -> RowType | None:
     """The first row that a statement selects; None if there is none."""
     row = connection.execute(statement).first()
     return None if row is None else read_row(row_type, row)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from rag.catalog import listing
-from rag.catalog.rows import IndexState, ResultRow, Selection, StoreRow, read_first, read_row, read_rows
+from rag.catalog.rows import IndexState, ResultRow, RowSelect, StoreRow, read_first, read_row, read_rows
 from rag.catalog.schema import indexes, stores
 from rag.errors import InvalidRequest, VectorStoreNotFound
 from rag.records import Cursor, NewStore, Page
@@ -69,7 +69,7 @@ def lock(connection: sa.Connection, store_id: str) -> StoreRow:
     return row
 
 
-def _by_id(store_id: str) -> Selection:
+def _by_id(store_id: str) -> RowSelect:
     return sa.select(stores).where(stores.c.id == store_id)
 
 
@@ -176,7 +176,7 @@ def get_index(connection: sa.Connection, index_id: str) -> Index | None:
     return next(iter(_read_indexes(connection, _index_columns().where(indexes.c.id == index_id))), None)
 
 
-def _index_columns() -> Selection:
+def _index_columns() -> RowSelect:
     return sa.select(
         indexes.c.id.label("index_id"),
         indexes.c.store_id,
@@ -187,7 +187,7 @@ def _index_columns() -> Selection:
     )
 
 
-def _read_indexes(connection: sa.Connection, statement: Selection) -> list[Index]:
+def _read_indexes(connection: sa.Connection, statement: RowSelect) -> list[Index]:
     return read_rows(connection, Index, statement)
 
 

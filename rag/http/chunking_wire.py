@@ -96,8 +96,8 @@ class ParentChildChunking(_Chunking):
 _AnyChunking: TypeAlias = (
     AutoChunking | StaticChunking | RecursiveChunking | SentenceChunking | StructureChunking | ParentChildChunking
 )
-ChunkingStrategy = TypeAliasType(
-    "ChunkingStrategy",
+ChunkingStrategyParam = TypeAliasType(
+    "ChunkingStrategyParam",
     Annotated[
         _AnyChunking,
         Field(
@@ -120,7 +120,7 @@ class StoredChunkingStrategy(BaseModel):
     )
 
 
-def from_wire(chunking: ChunkingStrategy | None) -> Strategy | None:
+def from_wire(chunking: ChunkingStrategyParam | None) -> Strategy | None:
     """The strategy as the library stores it; None for `auto` and for no strategy.
 
     Raises:

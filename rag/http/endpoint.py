@@ -13,10 +13,10 @@ from rag.errors import RagError
 from rag.http.error_table import error_response
 from rag.http.middleware.request_id import current_request_id
 
-Handler = Callable[[Any, Any], Awaitable[Any]]
+EndpointMethod = Callable[[Any, Any], Awaitable[Any]]
 
 
-def endpoint(route: str, *, stream: bool = False) -> Callable[[Handler], Any]:
+def endpoint(route: str, *, stream: bool = False) -> Callable[[EndpointMethod], Any]:
     """Make a coroutine method a BentoML API.
 
     The method takes one `WireModel` and returns a starlette `Response` (BentoML passes it through
@@ -24,7 +24,7 @@ def endpoint(route: str, *, stream: bool = False) -> Callable[[Handler], Any]:
     clients to read the answer piece by piece.
     """
 
-    def decorate(method: Handler) -> Any:
+    def decorate(method: EndpointMethod) -> Any:
         @functools.wraps(method)
         async def answer(self: Any, request: Any, /) -> Response:
             try:

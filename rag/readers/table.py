@@ -13,10 +13,10 @@ from collections.abc import Sequence
 MAX_TABLE_CHARS = 400
 """Longer tables are written row by row: by default, a passage has 512 characters."""
 
-Row = Sequence[str]
+TableRow = Sequence[str]
 
 
-def table_text(rows: Sequence[Row], *, has_header: bool | None = None) -> str:
+def table_text(rows: Sequence[TableRow], *, has_header: bool | None = None) -> str:
     """Format a table, whose rows may differ in length.
 
     Args:
@@ -35,7 +35,7 @@ def table_text(rows: Sequence[Row], *, has_header: bool | None = None) -> str:
     return _markdown(cells) if names is None else "\n".join(record_line(names, row) for row in cells[1:])
 
 
-def record_line(names: Row, row: Row) -> str:
+def record_line(names: TableRow, row: TableRow) -> str:
     """One row, each cell with its column name; empty cells are left out."""
     pairs = ((names[index] if index < len(names) else "", cell) for index, cell in enumerate(row) if cell)
     return "- " + "; ".join(f"{name}: {cell}" if name else cell for name, cell in pairs)
@@ -48,7 +48,7 @@ def _without_empty(rows: list[list[str]]) -> list[list[str]]:
     return [[row[index] if index < len(row) else "" for index in used] for row in rows]
 
 
-def _looks_like_header(row: Row) -> bool:
+def _looks_like_header(row: TableRow) -> bool:
     """True if (almost) all columns have a name, the names differ, and none is a number."""
     names = [cell for cell in row if cell]
     is_full = len(names) >= len(row) - (len(row) > 2)
@@ -59,11 +59,11 @@ def _is_name(cell: str) -> bool:
     return len(cell) <= 80 and any(char.isalpha() for char in cell)
 
 
-def _markdown_chars(row: Row) -> int:
+def _markdown_chars(row: TableRow) -> int:
     return sum(len(cell) + 3 for cell in row) + 2
 
 
-def _markdown(rows: Sequence[Row]) -> str:
+def _markdown(rows: Sequence[TableRow]) -> str:
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     rule = "| " + " | ".join("---" for _ in rows[0]) + " |"
     return "\n".join([lines[0], rule, *lines[1:]])

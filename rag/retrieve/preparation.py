@@ -14,7 +14,7 @@ from rag.retrieve.query import Filters
 from rag.retrieve.ranking.merging import merge_results
 from rag.retrieve.ranking.relevance import nothing_relevant
 from rag.retrieve.result import RetrievalResult
-from rag.types import Message, Prompt
+from rag.types import Message, PreparedPrompt, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +36,6 @@ class PreparationRequest:
     """The client's instructions."""
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedPrompt:
-    prompt: Prompt
-    result: RetrievalResult
-    """What all stores returned together."""
-    answer_key: str
-    """Equal for questions that may share an answer although their prompts differ; empty if only equal prompts may."""
-
-
 class AnswerPreparer:
     """Retrieves and builds the prompt.
 
@@ -61,7 +52,8 @@ class AnswerPreparer:
         """Raises what the pipeline raises, and ContextLengthExceeded."""
         result = await self._retrieve(request)
         prompt = await asyncio.to_thread(self._prompt, request, result)
-        return PreparedPrompt(prompt, result, self._answer_key(request, result, prompt))
+        key = self._answer_key(request, result, prompt)
+        return PreparedPrompt(prompt, result.timings_ms, result.plan.note, key, result.plan.queries)
 
     async def _retrieve(self, request: PreparationRequest) -> RetrievalResult:
         results = await asyncio.gather(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rag.adapters.milvus.pymilvus_types import FilterArguments, Filters
+from rag.adapters.milvus.pymilvus_types import FilterArguments
 from rag.retrieve.search.filters import Operand, compile_filters, literal, with_literals
+from rag.types import FilterObject
 
 
 def filter_arguments(
-    filters: Filters | None,
+    filters: FilterObject | None,
     without: Sequence[str],
     *,
     has_templates: bool,

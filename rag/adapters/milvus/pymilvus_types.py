@@ -8,8 +8,6 @@ from typing import Any, NotRequired, Protocol, TypeAlias, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-Filters: TypeAlias = Mapping[str, Any]
-"""A filter in the shape of OpenAI's vector stores; see `rag.retrieve.search.filters`."""
 QueryData: TypeAlias = str | npt.NDArray[np.float32] | Mapping[int, float]
 """What one search looks for: words, a dense vector or a sparse one."""
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from rag.adapters.milvus.connection import MilvusConnection
 from rag.adapters.milvus.filter import filter_arguments
 from rag.adapters.milvus.loaded_collection import LoadedCollection
-from rag.adapters.milvus.pymilvus_types import Filters, QueryData, SearchArguments, SearchHit
+from rag.adapters.milvus.pymilvus_types import QueryData, SearchArguments, SearchHit
 from rag.adapters.milvus.rows import CHUNK_FIELDS, chunk_of
 from rag.ports import Vectors
-from rag.types import Match
+from rag.types import FilterObject, Match
 
 
 class MilvusSearch:
@@ -25,7 +25,7 @@ class MilvusSearch:
         self._dense_params = dense_params
 
     def dense(
-        self, collection: str, vectors: Vectors, limit: int, filters: Filters | None, without: Sequence[str]
+        self, collection: str, vectors: Vectors, limit: int, filters: FilterObject | None, without: Sequence[str]
     ) -> list[list[Match]]:
         loaded, arguments = self._prepared(collection, limit, filters, without)
         arguments["search_params"] = {"params": loaded.dense_params(self._dense_params, limit)}
@@ -33,7 +33,7 @@ class MilvusSearch:
         return [[_match(hit, loaded.cosine(hit["distance"])) for hit in hits] for hits in results]
 
     def keyword(
-        self, collection: str, queries: Sequence[str], limit: int, filters: Filters | None, without: Sequence[str]
+        self, collection: str, queries: Sequence[str], limit: int, filters: FilterObject | None, without: Sequence[str]
     ) -> list[list[Match]]:
         loaded, arguments = self._prepared(collection, limit, filters, without)
         words = [loaded.query_words(query) if "keyword" in loaded.fields else "" for query in queries]
@@ -46,7 +46,7 @@ class MilvusSearch:
         collection: str,
         vectors: Sequence[Mapping[int, float]],
         limit: int,
-        filters: Filters | None,
+        filters: FilterObject | None,
         without: Sequence[str],
     ) -> list[list[Match]]:
         loaded, arguments = self._prepared(collection, limit, filters, without)
@@ -55,7 +55,7 @@ class MilvusSearch:
         return [[_match(hit, hit["distance"]) for hit in hits] for hits in results]
 
     def _prepared(
-        self, collection: str, limit: int, filters: Filters | None, without: Sequence[str]
+        self, collection: str, limit: int, filters: FilterObject | None, without: Sequence[str]
     ) -> tuple[LoadedCollection, SearchArguments]:
         """The collection, and the arguments that all its searches share."""
         with self._milvus.access(collection):
@@ -71,7 +71,7 @@ class MilvusSearch:
         field: str,
         queries: Sequence[QueryData],
         arguments: SearchArguments,
-        filters: Filters | None,
+        filters: FilterObject | None,
     ) -> list[list[SearchHit]]:
         """The hits of each query. An empty query is not sent to Milvus and finds nothing."""
         filled = [query for query in queries if len(query)]

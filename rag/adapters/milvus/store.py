@@ -12,13 +12,13 @@ from rag.adapters.milvus.collections import MilvusCollections
 from rag.adapters.milvus.connection import MilvusConnection
 from rag.adapters.milvus.filter import filter_arguments
 from rag.adapters.milvus.index import Indexes
-from rag.adapters.milvus.pymilvus_types import ChunkRow, Filters, QueryIterator
+from rag.adapters.milvus.pymilvus_types import ChunkRow, QueryIterator
 from rag.adapters.milvus.rows import CHUNK_FIELDS, chunk_of, row_of, sparse_row
 from rag.adapters.milvus.search import MilvusSearch
 from rag.keywords import checked_language
 from rag.ports import Vectors
 from rag.retrieve.search.filters import literal
-from rag.types import Attributes, Chunk, Match, SparseVector
+from rag.types import Attributes, Chunk, FilterObject, Match, SparseVector
 
 INSERT_ROWS = 192
 """Rows in one insert: at most about 45 MB, with the longest texts and contexts. Milvus accepts 64 MB."""
@@ -159,7 +159,7 @@ class MilvusStore:
     def chunk_ids(self, collection: str) -> list[str]:
         return [row["chunk_id"] for rows in self._pages(collection, "", ["chunk_id"], _IDS_PER_PAGE) for row in rows]
 
-    def chunks(self, collection: str, chunk_ids: Sequence[str], filters: Filters | None = None) -> list[Chunk]:
+    def chunks(self, collection: str, chunk_ids: Sequence[str], filters: FilterObject | None = None) -> list[Chunk]:
         found: list[Chunk] = []
         chunk_ids = list(dict.fromkeys(chunk_ids))
         for start in range(0, max(len(chunk_ids), 1), _PAGE_ROWS):
@@ -215,7 +215,7 @@ class MilvusStore:
         collection: str,
         vectors: Vectors,
         limit: int,
-        filters: Filters | None = None,
+        filters: FilterObject | None = None,
         *,
         without: Sequence[str] = (),
     ) -> list[list[Match]]:
@@ -226,7 +226,7 @@ class MilvusStore:
         collection: str,
         queries: Sequence[str],
         limit: int,
-        filters: Filters | None = None,
+        filters: FilterObject | None = None,
         *,
         without: Sequence[str] = (),
     ) -> list[list[Match]]:
@@ -237,7 +237,7 @@ class MilvusStore:
         collection: str,
         vectors: Sequence[SparseVector],
         limit: int,
-        filters: Filters | None = None,
+        filters: FilterObject | None = None,
         *,
         without: Sequence[str] = (),
     ) -> list[list[Match]]:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from rag.errors import InvalidRequest
 from rag.http import chunking_wire
 from rag.http.attributes_wire import DocumentAttributes
-from rag.http.chunking_wire import ChunkingStrategy
+from rag.http.chunking_wire import ChunkingStrategyParam
 from rag.http.idempotency import idempotency_key
 from rag.http.uploads.form import UploadRules, receive_form
 from rag.http.v1.documents.body import Text
@@ -42,7 +42,7 @@ class IngestRequest(WireModel):
         json_schema_extra={"example": {"topic": "guide"}},
     )
     wait_s: float = Field(0, ge=0, le=3600, description="Seconds to wait for the job to end before responding.")
-    chunking_strategy: ChunkingStrategy | None = Field(
+    chunking_strategy: ChunkingStrategyParam | None = Field(
         None, description="JSON object. How the documents are split into chunks; unset: as the vector store is set."
     )
     _http: Request | None = PrivateAttr(default=None)

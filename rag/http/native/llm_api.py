@@ -8,7 +8,7 @@ from rag.errors import Forbidden
 from rag.http.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
 from rag.http.middleware.request_id import current_request_id
 from rag.http.native.generate_wire import WriteRequest
-from rag.http.streaming.event_stream import EventStream, StreamOptions
+from rag.http.streaming.event_stream import EventStream, StreamLimits
 from rag.http.streaming.text_stream import tokens_to_wire, whole_text
 from rag.ports import Adapters, Generator
 
@@ -23,7 +23,7 @@ class LlmApi:
     ) -> None:
         self._generator = generator
         self._adapters = adapters
-        self._stream_options = StreamOptions(keep_alive_s=keep_alive_s, timeout_s=timeout_s)
+        self._stream_options = StreamLimits(keep_alive_s=keep_alive_s, timeout_s=timeout_s)
 
     async def generate(self, request: WriteRequest) -> Response:
         prompt, sampling, request_id = request.model_input(), request.sampling(), current_request_id.get()

@@ -19,7 +19,7 @@ from rag.http.native.generate_wire import GenerateRequest
 from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.verify_wire import RemoteSupport
 from rag.http.streaming.answer_events import answer_to_wire
-from rag.http.streaming.event_stream import EventStream, StreamOptions
+from rag.http.streaming.event_stream import EventStream, StreamLimits
 from rag.http.streaming.text_stream import tokens_to_wire, whole_text
 from rag.http.v1.edge_app import edge_app
 from rag.http.v1.edge_parts import EdgeParts
@@ -68,7 +68,7 @@ class RagApi:
             cache=None if cache is None else CachingGenerator(self._generator, cache, self._model, ttl_s=ttl_s),
         )
         self._models = ServedModels(dependencies)
-        self._stream_options = StreamOptions(keep_alive_s=keep_alive_s, timeout_s=answer_timeout_s)
+        self._stream_options = StreamLimits(keep_alive_s=keep_alive_s, timeout_s=answer_timeout_s)
         parts = EdgeParts(dependencies, self._models, self._answers, self._generator, self._stream_options)
         self.v1 = edge_app(parts, self.forward)
         """To be mounted at `/v1`."""

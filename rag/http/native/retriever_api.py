@@ -25,11 +25,11 @@ from rag.library.service import Library
 from rag.ports import Cache, Embedder, Reranker, VectorStore
 from rag.records import Cursor, DocumentRecord, JobRecord
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
-from rag.retrieve.preparation import AnswerPreparer, PreparationRequest, PreparedPrompt, build_prompt
+from rag.retrieve.preparation import AnswerPreparer, PreparationRequest, build_prompt
 from rag.retrieve.prompting.prompt_builder import PromptBuilder, PromptInput
 from rag.retrieve.result import RetrievalResult
 from rag.retrieve.support import support
-from rag.types import JsonObject
+from rag.types import JsonObject, PreparedPrompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,16 +167,16 @@ class RetrieverApi:
 
 
 def _prepared_to_wire(prepared: PreparedPrompt) -> JsonObject:
-    prompt, result = prepared.prompt, prepared.result
+    prompt = prepared.prompt
     messages = {} if prompt.token_ids else {"messages": [asdict(message) for message in prompt.messages]}
     return {
         "token_ids": prompt.token_ids,
         **messages,
         "sources": sources_to_wire(prompt.sources),
-        "timings_ms": dict(result.timings_ms),
-        "note": result.plan.note,
-        "queries": list(result.plan.queries),
-        "key": prepared.answer_key,
+        "timings_ms": dict(prepared.timings_ms),
+        "note": prepared.note,
+        "queries": list(prepared.queries),
+        "key": prepared.cache_key,
     }
 
 

@@ -43,7 +43,7 @@ class StreamFormat:
 NATIVE = StreamFormat(format_event, ("done", "error"), lambda error: ("error", error_event(error)))
 
 
-class StreamOptions(TypedDict):
+class StreamLimits(TypedDict):
     keep_alive_s: float
     """A comment is sent after this time without an event."""
     timeout_s: float

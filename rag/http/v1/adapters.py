@@ -17,7 +17,7 @@ from rag.http.wire import WireModel
 
 _TIMEOUT_S = 600.0
 """Long enough to download an adapter."""
-Body = TypeVar("Body", bound=WireModel)
+AdapterBody = TypeVar("AdapterBody", bound=WireModel)
 _TAG = "Adapters"
 _ERRORS = (400, 403, 404, 409, 413, 504)
 LOAD = Operation(
@@ -67,7 +67,7 @@ class AdapterRoutes:
         return PlainTextResponse(f"Success: LoRA adapter '{body.lora_name}' removed successfully.")
 
 
-async def _read(model: type[Body], request: Request) -> Body:
+async def _read(model: type[AdapterBody], request: Request) -> AdapterBody:
     body = await model.from_http_request(request, None)
     if body.refused is not None:
         raise body.refused

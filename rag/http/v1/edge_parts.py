@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rag.generate.pipeline import AnswerPipeline
 from rag.http.clients.served_models import ServedModels
 from rag.http.clients.upstream_services import UpstreamServices
-from rag.http.streaming.event_stream import StreamOptions
+from rag.http.streaming.event_stream import StreamLimits
 from rag.ports import Generator
 
 
@@ -18,7 +18,7 @@ class EdgeParts:
     models: ServedModels
     answers: AnswerPipeline
     generator: Generator
-    stream_options: StreamOptions
+    stream_options: StreamLimits
 
     @property
     def answer_timeout_s(self) -> float:

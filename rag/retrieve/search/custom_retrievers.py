@@ -9,11 +9,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from rag.errors import InternalError, SetupError
 from rag.ports import Vectors, VectorStore
+from rag.retrieve.query import QueryVector
 from rag.types import Attributes, Chunk, Match, SparseVector
 
 RESERVED_NAMES = ("dense", "keyword", "sparse", "hybrid")
@@ -25,7 +23,6 @@ _FILTER_FACTOR = 10
 """How many times `limit` is requested from an index if a filter may remove some of its results."""
 
 _log = logging.getLogger(__name__)
-Vector = npt.NDArray[np.float32]
 
 
 class CustomRetriever(Protocol):
@@ -43,7 +40,7 @@ class CustomRetriever(Protocol):
         """Remove these chunks. Some of the ids may be unknown."""
         ...
 
-    def query(self, text: str, vector: Vector, limit: int) -> Sequence[tuple[str, float]]:
+    def query(self, text: str, vector: QueryVector, limit: int) -> Sequence[tuple[str, float]]:
         """Ids and scores of the best chunks, at most `limit`, best first. Scores are 0 or more; higher is better.
 
         Args:
@@ -96,7 +93,7 @@ class CustomRetrievers:
         self,
         path: str,
         collection: str,
-        queries: Sequence[tuple[str, Vector | None]],
+        queries: Sequence[tuple[str, QueryVector | None]],
         limit: int,
         filters: Mapping[str, object] | None,
         *,
@@ -151,7 +148,7 @@ class CustomRetrievers:
 
 
 def _query(
-    path: str, index: CustomRetriever, text: str, vector: Vector | None, limit: int
+    path: str, index: CustomRetriever, text: str, vector: QueryVector | None, limit: int
 ) -> Sequence[tuple[str, float]]:
     if vector is None:
         raise InternalError(f"the search path {path!r} was queried without a vector")

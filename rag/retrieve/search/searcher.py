@@ -23,7 +23,7 @@ _BATCHES_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
-class SearchResult:
+class QueryMatches:
     """What every path returned for one query."""
 
     matches: PathMatches
@@ -38,7 +38,7 @@ class Searcher:
     ) -> None:
         self._encoder = QueryEncoder(encoders, sparse_embedders)
         self._path_searcher = path_searcher
-        self._batcher: Batcher[Query, SearchResult] = Batcher(
+        self._batcher: Batcher[Query, QueryMatches] = Batcher(
             self._run, max_items=_MAX_BATCH, max_batches=_BATCHES_AT_ONCE
         )
 
@@ -46,17 +46,17 @@ class Searcher:
         """Names of the paths that the options select. Raises InvalidRequest for a path that does not exist."""
         return search_paths(options, snapshot, self._path_searcher.custom.names)
 
-    async def search(self, query: Query) -> SearchResult:
+    async def search(self, query: Query) -> QueryMatches:
         """Raises what encoders and store raise, and EmbeddingMismatch. The caller holds the lease of the snapshot."""
         return await self._batcher.submit(query)
 
-    async def _run(self, queries: Sequence[Query]) -> list[SearchResult | Exception]:
+    async def _run(self, queries: Sequence[Query]) -> list[QueryMatches | Exception]:
         started = time.perf_counter()
         await self._encoder.encode(queries)
         encoded = time.perf_counter()
         await self._search([query for query in queries if query.error is None])
         timings_ms = {"encode": _ms(started, encoded), "search": _ms(encoded, time.perf_counter())}
-        return [query.error or SearchResult(query.matches, timings_ms) for query in queries]
+        return [query.error or QueryMatches(query.matches, timings_ms) for query in queries]
 
     async def _search(self, queries: Sequence[Query]) -> None:
         """One store call for all searches that differ in the searched text alone."""

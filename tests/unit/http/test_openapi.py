@@ -178,7 +178,7 @@ STRATEGIES: list[Any] = [
 @pytest.mark.parametrize("chunking", STRATEGIES, ids=range(len(STRATEGIES)))
 def test_the_schema_of_chunking_takes_what_the_code_takes(whole: dict[str, Any], chunking: Any) -> None:
     parsed = taken(lambda: strategy.parse(chunking, strategy.RecursiveStrategy()))
-    assert validator(whole, "ChunkingStrategy").is_valid(chunking) == parsed
+    assert validator(whole, "ChunkingStrategyParam").is_valid(chunking) == parsed
 
 
 ATTRIBUTES: list[Any] = [

@@ -16,8 +16,9 @@ from rag.errors import InternalError, SetupError
 from rag.ports import Vectors, VectorStore
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.pipeline import RetrievalRequest
+from rag.retrieve.query import QueryVector
 from rag.retrieve.result import RetrievalResult
-from rag.retrieve.search.custom_retrievers import CustomRetrievers, MirroredStore, Vector, load_retrievers
+from rag.retrieve.search.custom_retrievers import CustomRetrievers, MirroredStore, load_retrievers
 from rag.types import Chunk
 from tests.fakes import FakeEmbedder, FakeEmbedders, FakeSnapshotReader, FakeVectorStore
 from tests.support.builders import a_chunk, a_version_id
@@ -111,7 +112,7 @@ class Failing:
     def remove(self, chunk_ids: Sequence[str]) -> None:
         self._maybe("remove")
 
-    def query(self, text: str, vector: Vector, limit: int) -> Sequence[tuple[str, float]]:
+    def query(self, text: str, vector: QueryVector, limit: int) -> Sequence[tuple[str, float]]:
         self._maybe("query")
         return [(chunk_id, 1.0) for chunk_id in self.known]
 

@@ -9,10 +9,11 @@ from rag.adapters.memory_cache import MemoryCache
 from rag.encoders import StoreEncoders
 from rag.retrieve.cache.retrieval_cache import RetrievalCache
 from rag.retrieve.options import RetrieveOptions
-from rag.retrieve.preparation import AnswerPreparer, PreparationRequest, PreparedPrompt
+from rag.retrieve.preparation import AnswerPreparer, PreparationRequest
 from rag.retrieve.prompting.prompt_builder import PromptBuilder
 from rag.retrieve.prompting.template_check import open_templates
 from rag.retrieve.result import pack_result, unpack_result
+from rag.types import PreparedPrompt
 from tests.fakes import FakeEmbedder, FakeEmbedders, FakeSnapshotReader, FakeTokenizer, FakeVectorStore
 from tests.support.builders import a_chunk
 from tests.support.retrieval_harness import make_pipeline
@@ -56,21 +57,21 @@ async def test_hits_of_several_stores_are_merged_and_bounded_by_top_k() -> None:
 
 
 async def test_without_a_relevant_hit_the_prompt_has_no_sources() -> None:
-    prepared = await make_preparer().prepare(replace(REQUEST, question="quantum chromodynamics"))
-    assert prepared.result.hits
-    assert sources(prepared) == []
+    preparer, request = make_preparer(), replace(REQUEST, question="quantum chromodynamics")
+    assert (await preparer._retrieve(request)).hits
+    assert sources(await preparer.prepare(request)) == []
 
 
 async def test_hits_below_the_score_threshold_are_left_out() -> None:
     prepared = await make_preparer(semantic=True).prepare(replace(REQUEST, score_threshold=0.9))
     assert sources(prepared) == ["red apples"]
-    assert prepared.answer_key == ""
+    assert prepared.cache_key == ""
 
 
 async def test_only_a_semantic_cache_needs_an_answer_key() -> None:
-    assert (await make_preparer().prepare(REQUEST)).answer_key == ""
+    assert (await make_preparer().prepare(REQUEST)).cache_key == ""
     preparer = make_preparer(semantic=True)
-    key = (await preparer.prepare(REQUEST)).answer_key
+    key = (await preparer.prepare(REQUEST)).cache_key
     assert key
-    assert (await preparer.prepare(REQUEST)).answer_key == key
-    assert (await preparer.prepare(replace(REQUEST, system="Answer in French."))).answer_key != key
+    assert (await preparer.prepare(REQUEST)).cache_key == key
+    assert (await preparer.prepare(replace(REQUEST, system="Answer in French."))).cache_key != key

@@ -23,7 +23,7 @@ OnePrompt: TypeAlias = "str | list[int]"
 
 _Text = Annotated[str, Field(min_length=1)]
 _Ids = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1)]
-PromptInput: TypeAlias = (
+CompletionPrompt: TypeAlias = (
     _Text
     | Annotated[list[_Text], Field(min_length=1, max_length=MAX_PROMPTS)]
     | Annotated[list[_Ids], Field(min_length=1, max_length=MAX_PROMPTS)]
@@ -58,9 +58,9 @@ def _fault(prompt: OnePrompt) -> str | None:
 class CompletionBody(WritingBody):
     model_config = example(model="smollm2-135m-instruct", prompt="The capital of France is", max_tokens=16)
 
-    prompt: Annotated[list[str] | list[list[int]], BeforeValidator(_as_prompts, json_schema_input_type=PromptInput)] = (
-        Field(max_length=MAX_PROMPTS)
-    )
+    prompt: Annotated[
+        list[str] | list[list[int]], BeforeValidator(_as_prompts, json_schema_input_type=CompletionPrompt)
+    ] = Field(max_length=MAX_PROMPTS)
     max_tokens: int | None = Field(None, ge=0, le=1_000_000)
     logprobs: int | None = Field(None, ge=0, le=20)
     echo: bool | None = None

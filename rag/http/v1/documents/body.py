@@ -18,7 +18,7 @@ from starlette.requests import Request
 
 from rag.errors import InvalidRequest
 from rag.http.attributes_wire import ChangedAttributes, DocumentAttributes, check_attributes
-from rag.http.chunking_wire import ChunkingStrategy
+from rag.http.chunking_wire import ChunkingStrategyParam
 from rag.http.filters_wire import Filter
 from rag.http.retrieval_settings import RetrievalSettings
 from rag.http.wire import exactly_one, first_fault, json_object
@@ -50,10 +50,10 @@ def example(**fields: JsonValue) -> ConfigDict:
     return ConfigDict(json_schema_extra={"example": fields})
 
 
-Model = TypeVar("Model", bound=Body)
+BodyModel = TypeVar("BodyModel", bound=Body)
 
 
-async def read_body(model: type[Model], request: Request, *, may_be_empty: bool = False) -> Model:
+async def read_body(model: type[BodyModel], request: Request, *, may_be_empty: bool = False) -> BodyModel:
     """The request's body, validated.
 
     Raises:
@@ -82,7 +82,7 @@ class UpdateStore(Body):
     expires_after: ExpiresAfter | None = Field(
         None, description="The vector store expires after this many days without use."
     )
-    chunking_strategy: ChunkingStrategy | None = Field(
+    chunking_strategy: ChunkingStrategyParam | None = Field(
         None, description="For documents that are added without a strategy of their own."
     )
     retrieval: RetrievalSettings | None = Field(
@@ -103,7 +103,7 @@ class AttachFile(Body):
 
     file_id: Id = Field(description="ID of an uploaded file.")
     attributes: DocumentAttributes | None = None
-    chunking_strategy: ChunkingStrategy | None = None
+    chunking_strategy: ChunkingStrategyParam | None = None
 
 
 class CreateBatch(Body):
@@ -116,7 +116,7 @@ class CreateBatch(Body):
     file_ids: list[Id] | None = Field(None, min_length=1, max_length=MAX_BATCH_FILES)
     files: list[AttachFile] | None = Field(None, min_length=1, max_length=MAX_BATCH_FILES)
     attributes: DocumentAttributes | None = None
-    chunking_strategy: ChunkingStrategy | None = None
+    chunking_strategy: ChunkingStrategyParam | None = None
 
     def attached_files(self) -> list[AttachFile]:
         """Raises InvalidRequest for fields that exclude each other."""

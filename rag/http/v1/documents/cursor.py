@@ -51,10 +51,10 @@ class FileQuery(BaseModel):
         return Cursor(self.limit, self.order, self.after)
 
 
-Query = TypeVar("Query", bound=BaseModel)
+QueryModel = TypeVar("QueryModel", bound=BaseModel)
 
 
-def read_query(model: type[Query], request: Request) -> Query:
+def read_query(model: type[QueryModel], request: Request) -> QueryModel:
     """The request's query string, validated.
 
     Raises:

@@ -16,7 +16,7 @@ from rag.http.v1.documents.body import CreateStore, Reindex, UpdateStore, read_b
 from rag.http.v1.documents.cursor import ListQuery, read_query
 from rag.http.v1.documents.objects.job import Job, job_object
 from rag.http.v1.documents.objects.page import ListOf, list_of
-from rag.http.v1.documents.objects.store import ForgottenIndex, VectorStore, store_object
+from rag.http.v1.documents.objects.store import ForgottenIndex, VectorStoreObject, store_object
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.model_response import model_response
 from rag.http.v1.route import V1Route
@@ -33,7 +33,7 @@ CREATE = Operation(
     tag=_TAG,
     summary="Create a vector store, and add files to it",
     body=CreateStore,
-    response=VectorStore,
+    response=VectorStoreObject,
     response_description="The vector store.",
     errors=[400, 404, 413],
     links={name: {"store": "$response.body#/id"} for name in _STORE_OPERATIONS},
@@ -43,7 +43,7 @@ LIST = Operation(
     tag=_TAG,
     summary="List vector stores",
     query=ListQuery,
-    response=ListOf[VectorStore],
+    response=ListOf[VectorStoreObject],
     response_description="A page of vector stores.",
     errors=[400],
 )
@@ -51,7 +51,7 @@ GET = Operation(
     id="get_vector_store",
     tag=_TAG,
     summary="Get a vector store",
-    response=VectorStore,
+    response=VectorStoreObject,
     response_description="The vector store.",
     errors=[400, 404],
 )
@@ -61,7 +61,7 @@ UPDATE = Operation(
     summary="Change a vector store",
     description="Fields that are left out keep their values. Null clears `metadata`, `expires_after` and `retrieval`.",
     body=UpdateStore,
-    response=VectorStore,
+    response=VectorStoreObject,
     response_description="The vector store.",
     errors=[400, 404, 413],
 )

@@ -10,26 +10,25 @@ from pydantic import BaseModel, Field
 from rag.http.v1.documents.objects.document import VectorStoreFile
 from rag.http.v1.documents.objects.file import File
 from rag.http.v1.documents.objects.job import Job
-from rag.http.v1.documents.objects.store import VectorStore
-from rag.records import Page
+from rag.http.v1.documents.objects.store import VectorStoreObject
+from rag.records import Page, Record
 
-Record = TypeVar("Record")
-Item = TypeVar("Item", File, VectorStore, VectorStoreFile, Job)
+ListItem = TypeVar("ListItem", File, VectorStoreObject, VectorStoreFile, Job)
 
 
-class ListOf(BaseModel, Generic[Item]):
+class ListOf(BaseModel, Generic[ListItem]):
     """One page of a list. `after=last_id` requests the next page."""
 
     object: Literal["list"]
-    data: list[Item]
+    data: list[ListItem]
     first_id: str | None
     last_id: str | None
     has_more: bool = Field(description="Whether there is a next page.")
 
 
-def list_of(page: Page[Record], to_object: Callable[[Record], Item]) -> ListOf[Item]:
+def list_of(page: Page[Record], to_object: Callable[[Record], ListItem]) -> ListOf[ListItem]:
     data = [to_object(record) for record in page.rows]
-    return ListOf[Item](
+    return ListOf[ListItem](
         object="list",
         data=data,
         first_id=data[0].id if data else None,

@@ -16,7 +16,7 @@ from rag.http.v1.documents.objects.seconds import seconds
 from rag.records import StoreRecord
 
 
-class VectorStore(OpenAIVectorStore):
+class VectorStoreObject(OpenAIVectorStore):
     file_counts: FileCountsOut  # type: ignore[assignment]
     description: str
     chunking_strategy: StoredChunkingStrategy | None = Field(
@@ -35,9 +35,9 @@ class ForgottenIndex(BaseModel):
     dropped: dict[str, str] = Field(description="The model of the dropped index.")
 
 
-def store_object(store: StoreRecord) -> VectorStore:
+def store_object(store: StoreRecord) -> VectorStoreObject:
     days = store.expires_after_days
-    return VectorStore(
+    return VectorStoreObject(
         id=store.store_id,
         object="vector_store",
         created_at=int(store.created_at),
