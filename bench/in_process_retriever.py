@@ -69,7 +69,7 @@ class InProcessRetriever:
 
     @property
     def collection(self) -> str:
-        return self.runtime.views.snapshot(STORE).collection
+        return self.runtime.snapshots.snapshot(STORE).collection
 
     @property
     def is_idle(self) -> bool:
@@ -116,7 +116,7 @@ def in_process_retriever(
     )
     runtime = DocumentRuntime(dependencies, loop)
     options = RetrieveOptions(candidates=50, duplicates=1)
-    pipeline = make_pipeline(runtime.encoders, store, runtime.views, leases=runtime.leases, options=options)
+    pipeline = make_pipeline(runtime.encoders, store, runtime.snapshots, leases=runtime.leases, options=options)
     try:
         runtime.start()
         yield InProcessRetriever(runtime, store, database, dependencies.blobs, pipeline, loop)

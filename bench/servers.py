@@ -105,7 +105,7 @@ def bundle(data_dir: Path, log: Path, target: str = "service:RAG", **environment
     """The bundle as `make serve` starts it, but without the retrieval cache, because benchmarks repeat questions."""
     port = free_port()
     command = [sys.executable, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
-    own = {"RAG_DATA_DIR": str(data_dir), "BENTOML_DO_NOT_TRACK": "1"}
+    own = {"RAG_DATA_DIR": str(data_dir), "BENTOML_DO_NOT_TRACK": "true"}
     own |= {"RAG_CACHE__RETRIEVALS": "false", **environment}
     with serving(command, f"http://127.0.0.1:{port}", "/readyz", log, own) as server:
         yield server

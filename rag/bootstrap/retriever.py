@@ -76,7 +76,7 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
     )
     cache = await _open_cache()
     reranker = await _reranker(client, runtime.encoders.configured.model_name)
-    path_searcher = PathSearcher(store, runtime.views, custom)
+    path_searcher = PathSearcher(store, runtime.snapshots, custom)
     pipeline = _pipeline(runtime, path_searcher, sparse, planner, reranker, cache)
     prompts = PromptBuilder(templates, tokenizer)
     return RetrieverComponents(
@@ -181,7 +181,7 @@ def _pipeline(
 
     return RetrievalPipeline(
         Searcher(runtime.encoders, sparse, path_searcher),
-        runtime.views,
+        runtime.snapshots,
         runtime.leases,
         runtime.encoders,
         _retrieve_options(settings()),

@@ -71,7 +71,7 @@ class DocumentRuntime:
         database, blobs, store = dependencies.database, dependencies.blobs, dependencies.store
         self._dependencies = dependencies
         self.encoders = StoreEncoders(dependencies.embedders)
-        self.views = CatalogSnapshotReader(database)
+        self.snapshots = CatalogSnapshotReader(database)
         self.leases = ReadLease()
         self.running = RunningJobs(database)
         passages = PassageEncoder(self.encoders, loop, dependencies.sparse_embedders)

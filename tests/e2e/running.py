@@ -161,7 +161,7 @@ def start_service(
 ) -> RunningService:
     port = free_port()
     command = [sys.executable, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
-    env = {**os.environ, "RAG_DATA_DIR": str(data_dir), "BENTOML_DO_NOT_TRACK": "1", **environment}
+    env = {**os.environ, "RAG_DATA_DIR": str(data_dir), "BENTOML_DO_NOT_TRACK": "true", **environment}
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=cwd, env=env, stdout=output, stderr=subprocess.STDOUT)
     return RunningService(process, f"http://127.0.0.1:{port}", log)

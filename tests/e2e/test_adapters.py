@@ -77,7 +77,7 @@ def test_one_comes_and_goes_at_run_time(service: RunningService, language_model:
     assert unload(service, "other").status_code == 404
 
 
-def test_one_that_is_unloaded_ends_what_it_has_begun(
+def test_an_unloaded_adapter_finishes_its_requests(
     service: RunningService, language_model: Path, tmp_path: Path
 ) -> None:
     """vLLM would read its folder again for each request in work, and die of it when it is gone."""
@@ -101,7 +101,7 @@ def test_one_that_does_not_fit_is_a_clear_error(service: RunningService, languag
     unknown = an_adapter(tmp_path / "dora", language_model, use_dora=True)
     reasons = {
         wide: "trained for another language model",
-        large: "rank 64, and the engine takes up to 16",
+        large: "rank 64, but the engine takes at most 16",
         empty: "adapter_config.json is missing",
         tmp_path / "nowhere": "there is no folder",
         Path("../" * 30 + "etc"): "adapter_config.json is missing",

@@ -36,14 +36,14 @@ def own_docs(service: RunningService, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.mark.parametrize(("config", "floor"), [("hybrid", 0.8), ("dense", 0.75)])
-def test_the_own_papers_are_found(own_docs: Path, config: str, floor: float) -> None:
+def test_the_own_documents_are_found(own_docs: Path, config: str, floor: float) -> None:
     means = read(own_docs, "own_docs", config)["retrieval"]["metrics"]
     assert means["ndcg@10"]["value"] >= floor
     assert means["mrr@10"]["value"] >= floor - 0.05
     assert means["ndcg@10"]["low"] < means["ndcg@10"]["value"] <= means["ndcg@10"]["high"]
 
 
-def test_what_is_not_in_the_papers_is_known(own_docs: Path) -> None:
+def test_what_is_not_in_the_documents_is_known(own_docs: Path) -> None:
     found = read(own_docs, "own_docs", "hybrid")["abstention"]
     assert found["auroc"] >= 0.85
     assert found["best"]["abstained"] + found["best"]["answered"] >= 1.6

@@ -19,7 +19,7 @@ from rag.catalog.database import Database
 from rag.catalog.schema import metadata
 from rag.records import NewStore
 from tests.fakes import FakeVectorStore
-from tests.support.library_harness import STORE, a_house
+from tests.support.library_harness import STORE, make_harness
 from tests.support.postgres import new_database
 
 pytestmark = pytest.mark.integration
@@ -87,18 +87,18 @@ def test_the_comparison_sees_a_column_that_is_missing(url: str) -> None:
 
 def test_a_catalog_of_the_first_version_goes_on(url: str, tmp_path: Path) -> None:
     store = FakeVectorStore()
-    with a_house(tmp_path, store=store) as house:
-        house.ingest(("a.md", "apples"), attributes={"n": 1})
-        house.ingest(("a.md", "red apples"))
-        house.library.create_store(NewStore(name="other", metadata={"a": "b"}))
-        before = house.library.store(STORE), house.library.store("other")
+    with make_harness(tmp_path, store=store) as harness:
+        harness.ingest(("a.md", "apples"), attributes={"n": 1})
+        harness.ingest(("a.md", "red apples"))
+        harness.library.create_store(NewStore(name="other", metadata={"a": "b"}))
+        before = harness.library.store(STORE), harness.library.store("other")
     bring_to(url, "0001")
     copy_rows(f"sqlite:///{tmp_path / 'catalog.db'}", url)
-    with a_house(tmp_path, store=store, url=url) as house:
+    with make_harness(tmp_path, store=store, url=url) as harness:
         assert differences(url) == []
-        assert (house.library.store(STORE), house.library.store("other")) == before
-        snapshot = house.archive.views.snapshot(STORE)
+        assert (harness.library.store(STORE), harness.library.store("other")) == before
+        snapshot = harness.runtime.snapshots.snapshot(STORE)
         assert (snapshot.retrieval, snapshot.sparse_embedder) == ("", "")
-        assert house.texts("apples") == ["red apples"]
-        house.ingest(("a.md", "green apples"))
-        assert house.texts("apples") == ["green apples"]
+        assert harness.texts("apples") == ["red apples"]
+        harness.ingest(("a.md", "green apples"))
+        assert harness.texts("apples") == ["green apples"]

@@ -13,7 +13,7 @@ import pytest
 from rag.errors import DependencyUnavailable
 from tests.e2e.running import ROOT
 from tests.fakes import FakeVectorStore
-from tests.support.library_harness import House, a_house
+from tests.support.library_harness import LibraryHarness, make_harness
 from tests.support.postgres import new_database
 
 pytestmark = pytest.mark.integration
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 
 def test_one_sees_what_the_other_did(tmp_path: Path, postgres: str) -> None:
     url, store = new_database(postgres), FakeVectorStore()
-    with a_house(tmp_path, url=url, store=store) as one, a_house(tmp_path, url=url, store=store) as two:
+    with make_harness(tmp_path, url=url, store=store) as one, make_harness(tmp_path, url=url, store=store) as two:
         one.ingest(("a.md", "apples"))
         assert two.texts("apples") == ["apples"]
         two.ingest(("a.md", "red apples"))
@@ -32,11 +32,11 @@ def test_one_sees_what_the_other_did(tmp_path: Path, postgres: str) -> None:
 
 def test_writers_on_both_make_one_document(tmp_path: Path, postgres: str) -> None:
     url, store = new_database(postgres), FakeVectorStore()
-    with a_house(tmp_path, url=url, store=store) as one, a_house(tmp_path, url=url, store=store) as two:
-        houses = [one, two] * 6
+    with make_harness(tmp_path, url=url, store=store) as one, make_harness(tmp_path, url=url, store=store) as two:
+        harnesses = [one, two] * 6
 
         def write(number: int) -> str:
-            return houses[number].ingest(("a.md", f"apples {number % 3}")).state
+            return harnesses[number].ingest(("a.md", f"apples {number % 3}")).state
 
         with ThreadPoolExecutor(12) as pool:
             assert list(pool.map(write, range(12))) == ["completed"] * 12
@@ -49,8 +49,8 @@ def test_writers_on_both_make_one_document(tmp_path: Path, postgres: str) -> Non
 
 def test_a_job_whose_replica_died_is_taken_up_by_another(tmp_path: Path, postgres: str) -> None:
     url, store = new_database(postgres), FakeVectorStore()
-    with a_house(tmp_path, url=url, store=store) as two:
-        with a_house(tmp_path, url=url, store=store) as one:
+    with make_harness(tmp_path, url=url, store=store) as two:
+        with make_harness(tmp_path, url=url, store=store) as one:
             one.embedders.default.failure = DependencyUnavailable("away")
             job = one.ingest(("a.md", "apples"), wait=False)
             until = time.monotonic() + 5
@@ -58,14 +58,14 @@ def test_a_job_whose_replica_died_is_taken_up_by_another(tmp_path: Path, postgre
                 assert time.monotonic() < until
                 time.sleep(0.01)
         age(two, job.job_id)
-        two.archive.janitor.run_maintenance()
+        two.runtime.janitor.run_maintenance()
         assert two.library.wait(job.job_id, 10).state == "completed"
         assert two.texts("apples") == ["apples"]
 
 
-def age(house: House, job_id: str) -> None:
+def age(harness: LibraryHarness, job_id: str) -> None:
     """Let the job have been silent for long."""
-    with house.database.write() as connection:
+    with harness.database.write() as connection:
         connection.exec_driver_sql("UPDATE jobs SET alive_at = 1, created_at = 1")
 
 

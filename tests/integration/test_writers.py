@@ -13,7 +13,7 @@ from rag.catalog.documents import ingested_file_id
 from rag.errors import Conflict, DependencyUnavailable, FileNotFound
 from tests.fakes import FakeEmbedder, FakeEmbedders
 from tests.stress import writers
-from tests.support.library_harness import STORE, House, a_house, eventually
+from tests.support.library_harness import STORE, LibraryHarness, eventually, make_harness
 
 pytestmark = pytest.mark.integration
 
@@ -31,9 +31,9 @@ def test_eight_writers(tmp_path: Path, seconds: float) -> None:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with a_house(tmp_path) as house:
-        yield house
+def harness(tmp_path: Path) -> Iterator[LibraryHarness]:
+    with make_harness(tmp_path) as harness:
+        yield harness
 
 
 @pytest.fixture
@@ -42,95 +42,100 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def chunk_ids(house: House) -> list[str]:
-    return [chunk.chunk_id for chunk in house.chunks()]
+def chunk_ids(harness: LibraryHarness) -> list[str]:
+    return [chunk.chunk_id for chunk in harness.chunks()]
 
 
-def test_the_last_upload_wins_though_the_attributes_were_changed_in_between(house: House) -> None:
-    house.ingest(("a.md", "one"))
-    house.parser.gate.clear()
-    second = house.ingest(("a.md", "two"), wait=False)
-    house.library.set_attributes(STORE, _A, {"k": 1})
-    third = house.ingest(("a.md", "one"), wait=False, attributes={"k": 1})
-    house.parser.gate.set()
+def test_the_last_upload_wins_though_the_attributes_were_changed_in_between(harness: LibraryHarness) -> None:
+    harness.ingest(("a.md", "one"))
+    harness.parser.gate.clear()
+    second = harness.ingest(("a.md", "two"), wait=False)
+    harness.library.set_attributes(STORE, _A, {"k": 1})
+    third = harness.ingest(("a.md", "one"), wait=False, attributes={"k": 1})
+    harness.parser.gate.set()
     for job in (second, third):
-        house.library.wait(job.job_id, 10)
-    assert house.texts("one two") == ["one"]
+        harness.library.wait(job.job_id, 10)
+    assert harness.texts("one two") == ["one"]
 
 
-def test_what_was_written_before_the_store_failed_is_not_written_twice(house: House) -> None:
-    house.store.insert_failure, house.store.insert_failure_after = DependencyUnavailable("away"), 1
-    job = house.ingest(("a.md", "apples"), ("b.md", "pears"), wait=False)
-    eventually(lambda: house.library.job(job.job_id).waiting_for != "")
-    house.store.insert_failure = None
-    assert house.library.wait(job.job_id, 10).state == "completed"
-    assert house.rows() == ["apples", "pears"]
+def test_what_was_written_before_the_store_failed_is_not_written_twice(harness: LibraryHarness) -> None:
+    harness.store.insert_failure, harness.store.insert_failure_after = DependencyUnavailable("away"), 1
+    job = harness.ingest(("a.md", "apples"), ("b.md", "pears"), wait=False)
+    eventually(lambda: harness.library.job(job.job_id).waiting_for != "")
+    harness.store.insert_failure = None
+    assert harness.library.wait(job.job_id, 10).state == "completed"
+    assert harness.rows() == ["apples", "pears"]
 
 
-def test_a_job_takes_over_what_a_cancelled_one_had_written(house: House) -> None:
-    house.parser.gate.clear()
-    first = house.ingest(("a.md", _FIVE_CHUNKS), wait=False)
-    eventually(lambda: house.archive.running.active)
-    second = house.ingest(("a.md", _FIVE_CHUNKS), wait=False)
-    house.store.after_insert = lambda: house.library.cancel_job(first.job_id)
-    house.parser.gate.set()
-    assert house.library.wait(second.job_id, 10).file_counts.completed == 1
-    assert house.library.job(first.job_id).state == "cancelled"
-    house.clean()
-    ids = chunk_ids(house)
+def test_a_job_takes_over_what_a_cancelled_one_had_written(harness: LibraryHarness) -> None:
+    harness.parser.gate.clear()
+    first = harness.ingest(("a.md", _FIVE_CHUNKS), wait=False)
+    eventually(lambda: harness.runtime.running.active)
+    second = harness.ingest(("a.md", _FIVE_CHUNKS), wait=False)
+    harness.store.after_insert = lambda: harness.library.cancel_job(first.job_id)
+    harness.parser.gate.set()
+    assert harness.library.wait(second.job_id, 10).file_counts.completed == 1
+    assert harness.library.job(first.job_id).state == "cancelled"
+    harness.clean()
+    ids = chunk_ids(harness)
     assert (len(ids), len(set(ids))) == (5, 5)
 
 
 def test_attributes_that_change_between_two_windows_are_those_of_all_chunks(tmp_path: Path) -> None:
     embedder = FakeEmbedder(held_at=9)  # eight slices are a window
-    with a_house(tmp_path, embedders=FakeEmbedders(embedder)) as house:
-        job = house.ingest(("a.md", _TWO_WINDOWS), wait=False, attributes={"k": 1})
+    with make_harness(tmp_path, embedders=FakeEmbedders(embedder)) as harness:
+        job = harness.ingest(("a.md", _TWO_WINDOWS), wait=False, attributes={"k": 1})
         assert embedder.is_held.wait(20)
-        house.library.set_attributes(STORE, _A, {"k": 2})
+        harness.library.set_attributes(STORE, _A, {"k": 2})
         embedder.going.set()
-        house.library.wait(job.job_id, 30)
-        house.clean()
-        chunks = house.chunks()
-        assert len(chunks) == house.library.document(STORE, _A).chunks > 512
+        harness.library.wait(job.job_id, 30)
+        harness.clean()
+        chunks = harness.chunks()
+        assert len(chunks) == harness.library.document(STORE, _A).chunks > 512
         assert {chunk.attributes["k"] for chunk in chunks} == {2}
 
 
-def lose_the_rows(house: House) -> None:
+def lose_the_rows(harness: LibraryHarness) -> None:
     """As the janitor does once the same change has overtaken this one."""
-    house.store.delete(house.archive.views.snapshot(STORE).collection, ["v1"])
+    harness.store.delete(harness.runtime.snapshots.snapshot(STORE).collection, ["v1"])
 
 
-def delete_the_document(house: House) -> None:
-    house.library.delete_document(STORE, _A)
-    house.clean()
+def delete_the_document(harness: LibraryHarness) -> None:
+    harness.library.delete_document(STORE, _A)
+    harness.clean()
 
 
 @pytest.mark.parametrize(("meanwhile", "error"), [(lose_the_rows, Conflict), (delete_the_document, FileNotFound)])
 def test_a_copy_whose_source_goes_meanwhile_is_not_shown(
-    house: House, pool: ThreadPoolExecutor, meanwhile: Callable[[House], None], error: type[Exception]
+    harness: LibraryHarness,
+    pool: ThreadPoolExecutor,
+    meanwhile: Callable[[LibraryHarness], None],
+    error: type[Exception],
 ) -> None:
-    house.ingest(("a.md", _FIVE_CHUNKS))
-    house.store.copy_gate.clear()
-    slow = pool.submit(house.library.set_attributes, STORE, _A, {"k": 1})
-    assert house.store.copy_has_read.wait(5)
-    meanwhile(house)
-    house.store.copy_gate.set()
+    harness.ingest(("a.md", _FIVE_CHUNKS))
+    harness.store.copy_gate.clear()
+    slow = pool.submit(harness.library.set_attributes, STORE, _A, {"k": 1})
+    assert harness.store.copy_has_read.wait(5)
+    meanwhile(harness)
+    harness.store.copy_gate.set()
     assert isinstance(slow.exception(10), error)
-    house.clean()
-    assert chunk_ids(house) == []
+    harness.clean()
+    assert chunk_ids(harness) == []
 
 
-def test_an_upload_does_not_wait_for_a_copy_that_no_job_makes(house: House, pool: ThreadPoolExecutor) -> None:
-    house.ingest(("a.md", _FIVE_CHUNKS))
-    house.store.copy_gate.clear()
-    slow = pool.submit(house.library.set_attributes, STORE, _A, {"k": 1})
-    assert house.store.copy_has_read.wait(5)
-    job = house.ingest(("a.md", _FIVE_CHUNKS), wait=False, attributes={"k": 1})
+def test_an_upload_does_not_wait_for_a_copy_that_no_job_makes(
+    harness: LibraryHarness, pool: ThreadPoolExecutor
+) -> None:
+    harness.ingest(("a.md", _FIVE_CHUNKS))
+    harness.store.copy_gate.clear()
+    slow = pool.submit(harness.library.set_attributes, STORE, _A, {"k": 1})
+    assert harness.store.copy_has_read.wait(5)
+    job = harness.ingest(("a.md", _FIVE_CHUNKS), wait=False, attributes={"k": 1})
     time.sleep(0.3)
-    house.store.copy_gate.set()
+    harness.store.copy_gate.set()
     slow.exception(10)
-    assert house.library.wait(job.job_id, 10).file_counts.completed == 1
-    house.clean()
-    ids = chunk_ids(house)
+    assert harness.library.wait(job.job_id, 10).file_counts.completed == 1
+    harness.clean()
+    ids = chunk_ids(harness)
     assert (len(ids), len(set(ids))) == (5, 5)
-    assert house.library.document(STORE, _A).attributes == {"k": 1}
+    assert harness.library.document(STORE, _A).attributes == {"k": 1}

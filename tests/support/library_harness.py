@@ -74,10 +74,10 @@ class CountingBlobs(BlobFolder):
 
 
 @dataclass(slots=True)
-class House:
+class LibraryHarness:
     """The document side, and the fakes around it."""
 
-    archive: DocumentRuntime
+    runtime: DocumentRuntime
     database: Database
     store: FakeVectorStore
     parser: FakeParser
@@ -90,7 +90,7 @@ class House:
 
     @property
     def library(self) -> Library:
-        return self.archive.library
+        return self.runtime.library
 
     def upload(self, filename: str, text: str) -> UploadedFile:
         path = self.blobs.incoming / uuid.uuid4().hex
@@ -109,10 +109,10 @@ class House:
 
     def find(self, question: RetrievalRequest) -> RetrievalResult:
         pipeline = make_pipeline(
-            self.archive.encoders,
+            self.runtime.encoders,
             self.store,
-            self.archive.views,
-            leases=self.archive.leases,
+            self.runtime.snapshots,
+            leases=self.runtime.leases,
             sparse=self.sparse,
             options=RetrieveOptions(candidates=50, duplicates=1),
         )
@@ -133,10 +133,10 @@ class House:
 
     def chunks(self, store: str = STORE) -> list[Chunk]:
         """All chunks in the vector store, visible or not."""
-        return [chunk for chunk, *_ in self.store.rows[self.archive.views.snapshot(store).collection]]
+        return [chunk for chunk, *_ in self.store.rows[self.runtime.snapshots.snapshot(store).collection]]
 
     def clean(self) -> None:
-        self.archive.janitor.clean()
+        self.runtime.janitor.clean()
 
 
 @functools.cache
@@ -149,7 +149,7 @@ def an_empty_catalog() -> bytes:
 
 
 @contextmanager
-def a_house(
+def make_harness(
     folder: Path,
     *,
     store: FakeVectorStore | None = None,
@@ -160,7 +160,7 @@ def a_house(
     sparse_model: str = "",
     language_model: LanguageModel | None = None,
     questions: int | None = None,
-) -> Iterator[House]:
+) -> Iterator[LibraryHarness]:
     """A document side whose event loop runs in a thread, as in the service."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -186,14 +186,14 @@ def a_house(
         sparse_model=sparse_model,
         language_model=language_model,
     )
-    archive = DocumentRuntime(dependencies, loop, shared_grace_s=0)
-    archive.start()
-    house = House(archive, database, store, parser, embedders, engine, blobs, chunker, loop, sparse)
+    runtime = DocumentRuntime(dependencies, loop, shared_grace_s=0)
+    runtime.start()
+    harness = LibraryHarness(runtime, database, store, parser, embedders, engine, blobs, chunker, loop, sparse)
     try:
-        yield house
+        yield harness
     finally:
-        house.parser.gate.set()
-        archive.stop()
+        harness.parser.gate.set()
+        runtime.stop()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

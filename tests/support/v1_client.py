@@ -23,7 +23,7 @@ from rag.retrieve.planning.plan import Plan
 from rag.retrieve.result import RetrievalResult
 from rag.types import Hit
 from tests.fakes import FakeEmbedder, FakeReranker
-from tests.support.library_harness import ALL, House, a_house
+from tests.support.library_harness import ALL, LibraryHarness, make_harness
 
 MAX_FILE_BYTES = 2**20
 
@@ -32,7 +32,7 @@ MAX_FILE_BYTES = 2**20
 class V1:
     """An application, the document side behind it, and two clients of it."""
 
-    house: House
+    harness: LibraryHarness
     hits: Sequence[Hit] | None = None
     """What every search finds; None: what is there."""
     lookups: list[StoreSearch] = field(default_factory=list)
@@ -41,19 +41,19 @@ class V1:
 
     @property
     def library(self) -> Library:
-        return self.house.library
+        return self.harness.library
 
     @property
     def incoming(self) -> Path:
-        return self.house.blobs.incoming
+        return self.harness.blobs.incoming
 
     async def search(self, lookup: StoreSearch) -> RetrievalResult:
         self.lookups.append(lookup)
         if self.hits is not None:
-            snapshot = self.house.archive.views.snapshot(lookup.store_id)
+            snapshot = self.harness.runtime.snapshots.snapshot(lookup.store_id)
             return RetrievalResult(tuple(self.hits), RetrieveOptions(), Plan((lookup.text,)), snapshot, {})
         question = RetrievalRequest(lookup.text, lookup.store_id, lookup.changes, lookup.filters)
-        return await asyncio.to_thread(self.house.find, question)
+        return await asyncio.to_thread(self.harness.find, question)
 
     @property
     def app(self) -> ASGIApp:
@@ -74,19 +74,19 @@ class V1:
 
     def hold(self) -> None:
         """From here on jobs stay in work, until `finished`."""
-        self.house.parser.gate.clear()
+        self.harness.parser.gate.clear()
 
     async def finished(self) -> list[JobRecord]:
         """Let jobs go on. All that there are, in the order in which they were accepted, once they have ended."""
-        self.house.parser.gate.set()
+        self.harness.parser.gate.set()
         jobs = self.library.jobs(ALL).rows
         return [await asyncio.to_thread(self.library.wait, job.job_id, 10) for job in jobs]
 
 
 @contextlib.contextmanager
 def v1(folder: Path) -> Iterator[V1]:
-    with a_house(folder) as house:
-        yield V1(house)
+    with make_harness(folder) as harness:
+        yield V1(harness)
 
 
 def error_of(response: httpx.Response) -> tuple[int, str, str | None]:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.library_harness import House, a_house
+from tests.support.library_harness import LibraryHarness, make_harness
 from tests.support.postgres import new_database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LibraryHarness]:
     url = new_database(request.getfixturevalue("postgres")) if request.param == "postgresql" else None
-    with a_house(tmp_path, url=url) as house:
-        yield house
+    with make_harness(tmp_path, url=url) as harness:
+        yield harness

@@ -8,84 +8,84 @@ import pytest
 
 from rag.errors import FileNotFound
 from rag.records import Attachment, NewStore
-from tests.support.library_harness import STORE, House, a_house
+from tests.support.library_harness import STORE, LibraryHarness, make_harness
 
 pytestmark = pytest.mark.integration
 
 
 class TestDelete:
-    def test_gone_when_the_call_returns(self, house: House) -> None:
-        house.ingest(("a.md", "apples"), ("b.md", "pears"))
-        house.library.delete_document(STORE, house.file_id("a.md"))
-        assert house.texts("apples") == ["pears"]
-        assert house.names() == ["b.md"]
-        house.clean()
-        assert house.rows() == ["pears"]
+    def test_gone_when_the_call_returns(self, harness: LibraryHarness) -> None:
+        harness.ingest(("a.md", "apples"), ("b.md", "pears"))
+        harness.library.delete_document(STORE, harness.file_id("a.md"))
+        assert harness.texts("apples") == ["pears"]
+        assert harness.names() == ["b.md"]
+        harness.clean()
+        assert harness.rows() == ["pears"]
 
-    def test_what_is_on_its_way_never_comes(self, house: House) -> None:
-        house.parser.gate.clear()
-        job = house.ingest(("a.md", "apples"), wait=False)
-        house.library.delete_document(STORE, house.file_id("a.md"))
-        house.parser.gate.set()
-        assert house.library.wait(job.job_id, 10).file_counts.cancelled == 1
-        house.clean()
-        assert (house.names(), house.rows()) == ([], [])
+    def test_what_is_on_its_way_never_comes(self, harness: LibraryHarness) -> None:
+        harness.parser.gate.clear()
+        job = harness.ingest(("a.md", "apples"), wait=False)
+        harness.library.delete_document(STORE, harness.file_id("a.md"))
+        harness.parser.gate.set()
+        assert harness.library.wait(job.job_id, 10).file_counts.cancelled == 1
+        harness.clean()
+        assert (harness.names(), harness.rows()) == ([], [])
 
-    def test_it_can_come_back(self, house: House) -> None:
-        house.ingest(("a.md", "apples"))
-        known = house.file_id("a.md")
-        house.library.delete_document(STORE, known)
-        house.ingest(("a.md", "apples"))
-        assert house.file_id("a.md") == known
-        assert house.texts("apples") == ["apples"]
+    def test_it_can_come_back(self, harness: LibraryHarness) -> None:
+        harness.ingest(("a.md", "apples"))
+        known = harness.file_id("a.md")
+        harness.library.delete_document(STORE, known)
+        harness.ingest(("a.md", "apples"))
+        assert harness.file_id("a.md") == known
+        assert harness.texts("apples") == ["apples"]
 
-    def test_a_deleted_file_leaves_every_store(self, house: House) -> None:
-        record = house.library.add_file(house.upload("a.md", "apples"), "assistants")
-        other = house.library.create_store(NewStore(name="other")).store_id
+    def test_a_deleted_file_leaves_every_store(self, harness: LibraryHarness) -> None:
+        record = harness.library.add_file(harness.upload("a.md", "apples"), "assistants")
+        other = harness.library.create_store(NewStore(name="other")).store_id
         for store in (STORE, other):
-            house.library.wait(house.library.attach(store, [Attachment(record.file_id)]).job_id, 10)
-        assert house.texts("apples", store=other) == ["apples"]
-        house.library.delete_file(record.file_id)
-        assert house.texts("apples") == house.texts("apples", store="other") == []
+            harness.library.wait(harness.library.attach(store, [Attachment(record.file_id)]).job_id, 10)
+        assert harness.texts("apples", store=other) == ["apples"]
+        harness.library.delete_file(record.file_id)
+        assert harness.texts("apples") == harness.texts("apples", store="other") == []
         with pytest.raises(FileNotFound):
-            house.library.file(record.file_id)
-        house.clean()
-        assert [path for path in (house.blobs.incoming.parent).glob("*/*") if path.is_file()] == []
+            harness.library.file(record.file_id)
+        harness.clean()
+        assert [path for path in (harness.blobs.incoming.parent).glob("*/*") if path.is_file()] == []
 
-    def test_a_question_keeps_what_it_began_with(self, house: House) -> None:
-        house.ingest(("a.md", "apples"))
-        with house.archive.leases.hold():
-            snapshot = house.archive.views.snapshot(STORE)
-            house.library.delete_document(STORE, house.file_id("a.md"))
-            cleaning = threading.Thread(target=house.clean)
+    def test_a_question_keeps_what_it_began_with(self, harness: LibraryHarness) -> None:
+        harness.ingest(("a.md", "apples"))
+        with harness.runtime.leases.hold():
+            snapshot = harness.runtime.snapshots.snapshot(STORE)
+            harness.library.delete_document(STORE, harness.file_id("a.md"))
+            cleaning = threading.Thread(target=harness.clean)
             cleaning.start()
             cleaning.join(0.1)
-            assert house.rows() == ["apples"]
-            versions = {chunk.version_id for chunk in house.chunks()}
-            assert house.archive.views.hidden(snapshot, versions) == set()
+            assert harness.rows() == ["apples"]
+            versions = {chunk.version_id for chunk in harness.chunks()}
+            assert harness.runtime.snapshots.hidden(snapshot, versions) == set()
         cleaning.join(5)
-        assert house.rows() == []
+        assert harness.rows() == []
 
 
-def test_expired_files_go(house: House) -> None:
-    record = house.library.add_file(house.upload("a.md", "apples"), "assistants", expires_after_s=3600)
-    house.library.wait(house.library.attach(STORE, [Attachment(record.file_id)]).job_id, 10)
-    with house.database.write() as connection:
+def test_expired_files_go(harness: LibraryHarness) -> None:
+    record = harness.library.add_file(harness.upload("a.md", "apples"), "assistants", expires_after_s=3600)
+    harness.library.wait(harness.library.attach(STORE, [Attachment(record.file_id)]).job_id, 10)
+    with harness.database.write() as connection:
         connection.exec_driver_sql("UPDATE files SET expires_at = 1")
-    house.archive.janitor.run_maintenance()
-    assert house.texts("apples") == []
+    harness.runtime.janitor.run_maintenance()
+    assert harness.texts("apples") == []
 
 
 def test_what_a_crash_left_on_disk_is_swept_after_a_day(tmp_path: Path) -> None:
-    with a_house(tmp_path) as house:
-        house.ingest(("a.md", "apples"))
-        kept = house.library.file(house.file_id("a.md")).file_id
-        old, folder, new = (house.blobs.incoming / name for name in ("old", "rag-parser-x", "new"))
+    with make_harness(tmp_path) as harness:
+        harness.ingest(("a.md", "apples"))
+        kept = harness.library.file(harness.file_id("a.md")).file_id
+        old, folder, new = (harness.blobs.incoming / name for name in ("old", "rag-parser-x", "new"))
         folder.mkdir()
         for path in (old, folder / "extract.json", new):
             path.write_text("x")
-        for path in (old, folder, house.library.content(kept)):
+        for path in (old, folder, harness.library.content(kept)):
             os.utime(path, (1, 1))
-    with a_house(tmp_path, store=house.store) as house:
-        assert sorted(path.name for path in house.blobs.incoming.iterdir()) == ["new"]
-        assert house.library.content(kept).read_text() == "apples"
+    with make_harness(tmp_path, store=harness.store) as harness:
+        assert sorted(path.name for path in harness.blobs.incoming.iterdir()) == ["new"]
+        assert harness.library.content(kept).read_text() == "apples"

@@ -5,121 +5,121 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from rag.errors import Conflict, DependencyUnavailable, InvalidRequest, VectorStoreNotFound
-from tests.support.library_harness import ALL, STORE, House, eventually
+from tests.support.library_harness import ALL, STORE, LibraryHarness, eventually
 
 pytestmark = pytest.mark.integration
 
 
 class TestIngest:
-    def test_an_uploaded_file_is_found(self, house: House) -> None:
-        job = house.ingest(("a.md", "apples are red"), ("b.md", "pears are green"))
+    def test_an_uploaded_file_is_found(self, harness: LibraryHarness) -> None:
+        job = harness.ingest(("a.md", "apples are red"), ("b.md", "pears are green"))
         assert (job.state, job.file_counts.completed, job.chunks_done, job.chunks_total) == ("completed", 2, 2, 2)
-        assert house.texts("apples")[0] == "apples are red"
-        assert house.names() == ["a.md", "b.md"]
+        assert harness.texts("apples")[0] == "apples are red"
+        assert harness.names() == ["a.md", "b.md"]
 
-    def test_the_same_again_changes_nothing(self, house: House) -> None:
-        house.ingest(("a.md", "apples"))
-        calls = len(house.embedders.default.calls)
-        job = house.ingest(("a.md", "apples"))
-        (row,) = house.library.job_files(job.job_id, ALL).rows
+    def test_the_same_again_changes_nothing(self, harness: LibraryHarness) -> None:
+        harness.ingest(("a.md", "apples"))
+        calls = len(harness.embedders.default.calls)
+        job = harness.ingest(("a.md", "apples"))
+        (row,) = harness.library.job_files(job.job_id, ALL).rows
         assert (job.state, row.change, row.status) == ("completed", "unchanged", "completed")
-        assert len(house.embedders.default.calls) == calls
-        assert house.rows() == ["apples"]
+        assert len(harness.embedders.default.calls) == calls
+        assert harness.rows() == ["apples"]
 
-    def test_a_new_version_takes_the_place_of_the_old(self, house: House) -> None:
-        house.ingest(("a.md", "apples are red"))
-        before = house.library.document(STORE, house.file_id("a.md"))
-        job = house.ingest(("a.md", "apples are green"))
-        after = house.library.document(STORE, house.file_id("a.md"))
-        assert house.library.job_files(job.job_id, ALL).rows[0].change == "replaced"
-        assert house.texts("apples") == ["apples are green"]
+    def test_a_new_version_takes_the_place_of_the_old(self, harness: LibraryHarness) -> None:
+        harness.ingest(("a.md", "apples are red"))
+        before = harness.library.document(STORE, harness.file_id("a.md"))
+        job = harness.ingest(("a.md", "apples are green"))
+        after = harness.library.document(STORE, harness.file_id("a.md"))
+        assert harness.library.job_files(job.job_id, ALL).rows[0].change == "replaced"
+        assert harness.texts("apples") == ["apples are green"]
         assert (after.document_id, after.file_id) == (before.document_id, before.file_id)
         assert after.version > before.version
-        house.clean()
-        assert house.rows() == ["apples are green"]
-        assert house.library.content(after.file_id).read_text() == "apples are green"
+        harness.clean()
+        assert harness.rows() == ["apples are green"]
+        assert harness.library.content(after.file_id).read_text() == "apples are green"
 
-    def test_a_broken_file_fails_alone_and_says_why(self, house: House) -> None:
-        job = house.ingest(("a.md", "apples"), ("b.md", "broken"), ("c.md", "pears"))
+    def test_a_broken_file_fails_alone_and_says_why(self, harness: LibraryHarness) -> None:
+        job = harness.ingest(("a.md", "apples"), ("b.md", "broken"), ("c.md", "pears"))
         assert job.state == "completed"
         assert (job.file_counts.completed, job.file_counts.failed) == (2, 1)
-        (row,) = house.library.job_files(job.job_id, ALL, "failed").rows
+        (row,) = harness.library.job_files(job.job_id, ALL, "failed").rows
         assert (row.filename, row.error_code) == ("b.md", "unsupported_file")
         assert "b.md" in (row.error_message or "")
 
-    def test_a_broken_new_version_leaves_the_old_one(self, house: House) -> None:
-        house.ingest(("a.md", "apples"))
-        house.ingest(("a.md", "broken"))
-        row = house.library.document(STORE, house.file_id("a.md"))
+    def test_a_broken_new_version_leaves_the_old_one(self, harness: LibraryHarness) -> None:
+        harness.ingest(("a.md", "apples"))
+        harness.ingest(("a.md", "broken"))
+        row = harness.library.document(STORE, harness.file_id("a.md"))
         assert (row.status, row.searchable) == ("failed", True)
-        assert house.texts("apples") == ["apples"]
-        assert house.library.content(row.file_id).read_text() == "apples"
+        assert harness.texts("apples") == ["apples"]
+        assert harness.library.content(row.file_id).read_text() == "apples"
 
-    def test_files_keep_the_order_in_which_they_were_given(self, house: House) -> None:
+    def test_files_keep_the_order_in_which_they_were_given(self, harness: LibraryHarness) -> None:
         names = ["z.md", "a.md", "m.md"]
-        job = house.ingest(*((name, f"text of {name}") for name in names))
-        assert [row.filename for row in house.library.job_files(job.job_id, ALL).rows] == names
+        job = harness.ingest(*((name, f"text of {name}") for name in names))
+        assert [row.filename for row in harness.library.job_files(job.job_id, ALL).rows] == names
 
-    def test_one_name_twice_is_refused(self, house: House) -> None:
+    def test_one_name_twice_is_refused(self, harness: LibraryHarness) -> None:
         with pytest.raises(InvalidRequest, match=r"a\.md"):
-            house.ingest(("a.md", "x"), ("a.md", "y"))
+            harness.ingest(("a.md", "x"), ("a.md", "y"))
 
-    def test_an_unknown_store_is_refused(self, house: House) -> None:
+    def test_an_unknown_store_is_refused(self, harness: LibraryHarness) -> None:
         with pytest.raises(VectorStoreNotFound):
-            house.ingest(("a.md", "x"), store="nope")
+            harness.ingest(("a.md", "x"), store="nope")
 
-    def test_two_uploads_of_the_same_bytes_at_once_make_one_document(self, house: House) -> None:
-        house.parser.gate.clear()
-        jobs = [house.ingest(("a.md", "apples"), wait=False) for _ in range(5)]
-        house.parser.gate.set()
-        states = [house.library.wait(job.job_id, 10) for job in jobs]
+    def test_two_uploads_of_the_same_bytes_at_once_make_one_document(self, harness: LibraryHarness) -> None:
+        harness.parser.gate.clear()
+        jobs = [harness.ingest(("a.md", "apples"), wait=False) for _ in range(5)]
+        harness.parser.gate.set()
+        states = [harness.library.wait(job.job_id, 10) for job in jobs]
         assert [(job.state, job.file_counts.completed) for job in states] == [("completed", 1)] * 5
-        assert house.parser.parsed == ["a.md"]
-        assert house.rows() == ["apples"]
+        assert harness.parser.parsed == ["a.md"]
+        assert harness.rows() == ["apples"]
 
-    def test_the_last_accepted_version_wins_whichever_is_done_first(self, house: House) -> None:
-        house.parser.gate.clear()
+    def test_the_last_accepted_version_wins_whichever_is_done_first(self, harness: LibraryHarness) -> None:
+        harness.parser.gate.clear()
         with ThreadPoolExecutor(8) as pool:
-            jobs = list(pool.map(lambda n: house.ingest(("a.md", f"apples {n}"), wait=False), range(8)))
-        newest = max(house.library.job_files(job.job_id, ALL).rows[0].version for job in jobs)
-        house.parser.gate.set()
+            jobs = list(pool.map(lambda n: harness.ingest(("a.md", f"apples {n}"), wait=False), range(8)))
+        newest = max(harness.library.job_files(job.job_id, ALL).rows[0].version for job in jobs)
+        harness.parser.gate.set()
         for job in jobs:
-            assert house.library.wait(job.job_id, 10).file_counts.completed == 1
-        row = house.library.document(STORE, house.file_id("a.md"))
+            assert harness.library.wait(job.job_id, 10).file_counts.completed == 1
+        row = harness.library.document(STORE, harness.file_id("a.md"))
         assert row.version == newest
-        assert len(house.texts("apples")) == 1
-        house.clean()
-        assert len(house.rows()) == 1
+        assert len(harness.texts("apples")) == 1
+        harness.clean()
+        assert len(harness.rows()) == 1
 
-    def test_a_key_makes_one_job(self, house: House) -> None:
-        first = house.ingest(("a.md", "apples"), idempotency_key="k")
-        again = house.ingest(("a.md", "apples"), idempotency_key="k")
+    def test_a_key_makes_one_job(self, harness: LibraryHarness) -> None:
+        first = harness.ingest(("a.md", "apples"), idempotency_key="k")
+        again = harness.ingest(("a.md", "apples"), idempotency_key="k")
         assert again.job_id == first.job_id
         with pytest.raises(Conflict, match="Idempotency-Key"):
-            house.ingest(("a.md", "pears"), idempotency_key="k")
+            harness.ingest(("a.md", "pears"), idempotency_key="k")
 
-    def test_it_waits_while_the_encoder_is_away(self, house: House) -> None:
-        house.embedders.default.failure = DependencyUnavailable("Embedder does not answer")
-        job = house.ingest(("a.md", "apples"), wait=False)
-        eventually(lambda: house.library.job(job.job_id).waiting_for == "Embedder does not answer")
-        house.embedders.default.failure = None
-        assert house.library.wait(job.job_id, 10).state == "completed"
-        assert house.texts("apples") == ["apples"]
+    def test_it_waits_while_the_encoder_is_away(self, harness: LibraryHarness) -> None:
+        harness.embedders.default.failure = DependencyUnavailable("Embedder does not answer")
+        job = harness.ingest(("a.md", "apples"), wait=False)
+        eventually(lambda: harness.library.job(job.job_id).waiting_for == "Embedder does not answer")
+        harness.embedders.default.failure = None
+        assert harness.library.wait(job.job_id, 10).state == "completed"
+        assert harness.texts("apples") == ["apples"]
 
-    def test_many_chunks_go_in_windows(self, house: House) -> None:
+    def test_many_chunks_go_in_windows(self, harness: LibraryHarness) -> None:
         words = " ".join(f"word{n} is here and there." for n in range(20_000))
-        job = house.ingest(("big.md", words), ("small.md", "apples"))
-        row = house.library.document(STORE, house.file_id("big.md"))
+        job = harness.ingest(("big.md", words), ("small.md", "apples"))
+        row = harness.library.document(STORE, harness.file_id("big.md"))
         assert job.state == "completed"
         assert row.chunks > 1000
-        assert len(house.rows()) == row.chunks + 1
+        assert len(harness.rows()) == row.chunks + 1
 
-    def test_a_row_that_the_store_refuses_fails_its_file_alone(self, house: House) -> None:
-        house.store.insert_failure = InvalidRequest("too long")
-        job = house.ingest(("a.md", "apples"), ("b.md", "pears"))
+    def test_a_row_that_the_store_refuses_fails_its_file_alone(self, harness: LibraryHarness) -> None:
+        harness.store.insert_failure = InvalidRequest("too long")
+        job = harness.ingest(("a.md", "apples"), ("b.md", "pears"))
         assert (job.state, job.file_counts.failed) == ("completed", 2)
-        house.store.insert_failure = None
-        job = house.library.retry_job(job.job_id)
-        assert house.library.wait(job.job_id, 10).file_counts.completed == 2
-        house.clean()
-        assert house.rows() == ["apples", "pears"]
+        harness.store.insert_failure = None
+        job = harness.library.retry_job(job.job_id)
+        assert harness.library.wait(job.job_id, 10).file_counts.completed == 2
+        harness.clean()
+        assert harness.rows() == ["apples", "pears"]

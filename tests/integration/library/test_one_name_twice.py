@@ -4,7 +4,7 @@ import pytest
 
 from rag.errors import FileNotFound
 from rag.records import Attachment
-from tests.support.library_harness import ALL, STORE, House, eventually
+from tests.support.library_harness import ALL, STORE, LibraryHarness, eventually
 
 pytestmark = pytest.mark.integration
 
@@ -12,47 +12,47 @@ pytestmark = pytest.mark.integration
 class TestOneFileTakesThePlaceOfAnother:
     """Two files of one name in one store, as OpenAI's clients make them."""
 
-    def attach(self, house: House, text: str, wait: bool = True) -> str:
-        file = house.library.add_file(house.upload("a.md", text), "assistants")
-        job = house.library.attach(STORE, [Attachment(file.file_id)])
+    def attach(self, harness: LibraryHarness, text: str, wait: bool = True) -> str:
+        file = harness.library.add_file(harness.upload("a.md", text), "assistants")
+        job = harness.library.attach(STORE, [Attachment(file.file_id)])
         if wait:
-            house.library.wait(job.job_id, 10)
+            harness.library.wait(job.job_id, 10)
         return file.file_id
 
-    def test_once_it_is_there(self, house: House) -> None:
-        old, new = self.attach(house, "apples"), self.attach(house, "pears")
-        assert [row.file_id for row in house.library.documents(STORE, ALL).rows] == [new]
+    def test_once_it_is_there(self, harness: LibraryHarness) -> None:
+        old, new = self.attach(harness, "apples"), self.attach(harness, "pears")
+        assert [row.file_id for row in harness.library.documents(STORE, ALL).rows] == [new]
         with pytest.raises(FileNotFound):
-            house.library.document(STORE, old)
-        house.library.delete_file(old)
-        assert house.texts("pears") == ["pears"]
+            harness.library.document(STORE, old)
+        harness.library.delete_file(old)
+        assert harness.texts("pears") == ["pears"]
 
-    def test_not_when_it_cannot_be_read(self, house: House) -> None:
-        old, new = self.attach(house, "apples"), self.attach(house, "broken")
-        assert [hit.chunk.file_id for hit in house.search("apples").hits] == [old]
-        assert house.library.document(STORE, old).status == "completed"
-        assert house.library.document(STORE, new).status == "failed"
-        house.library.delete_file(old)
-        assert house.texts("apples") == []
-        assert [row.file_id for row in house.library.documents(STORE, ALL).rows] == [new]
-        house.library.delete_document(STORE, new)
-        assert house.library.documents(STORE, ALL).rows == []
+    def test_not_when_it_cannot_be_read(self, harness: LibraryHarness) -> None:
+        old, new = self.attach(harness, "apples"), self.attach(harness, "broken")
+        assert [hit.chunk.file_id for hit in harness.search("apples").hits] == [old]
+        assert harness.library.document(STORE, old).status == "completed"
+        assert harness.library.document(STORE, new).status == "failed"
+        harness.library.delete_file(old)
+        assert harness.texts("apples") == []
+        assert [row.file_id for row in harness.library.documents(STORE, ALL).rows] == [new]
+        harness.library.delete_document(STORE, new)
+        assert harness.library.documents(STORE, ALL).rows == []
 
-    def test_the_one_that_failed_can_go_alone(self, house: House) -> None:
-        old, new = self.attach(house, "apples"), self.attach(house, "broken")
-        house.library.delete_document(STORE, new)
-        assert house.texts("apples") == ["apples"]
-        assert [row.file_id for row in house.library.documents(STORE, ALL).rows] == [old]
+    def test_the_one_that_failed_can_go_alone(self, harness: LibraryHarness) -> None:
+        old, new = self.attach(harness, "apples"), self.attach(harness, "broken")
+        harness.library.delete_document(STORE, new)
+        assert harness.texts("apples") == ["apples"]
+        assert [row.file_id for row in harness.library.documents(STORE, ALL).rows] == [old]
         with pytest.raises(FileNotFound):
-            house.library.document(STORE, new)
+            harness.library.document(STORE, new)
 
-    def test_while_it_comes(self, house: House) -> None:
-        old = self.attach(house, "apples")
-        house.parser.gate.clear()
-        new = self.attach(house, "pears", wait=False)
-        assert house.library.document(STORE, new).status == "in_progress"
-        house.library.delete_document(STORE, old)
-        assert house.texts("apples") == []
-        house.parser.gate.set()
-        eventually(lambda: house.texts("pears") == ["pears"])
-        assert house.library.document(STORE, new).status == "completed"
+    def test_while_it_comes(self, harness: LibraryHarness) -> None:
+        old = self.attach(harness, "apples")
+        harness.parser.gate.clear()
+        new = self.attach(harness, "pears", wait=False)
+        assert harness.library.document(STORE, new).status == "in_progress"
+        harness.library.delete_document(STORE, old)
+        assert harness.texts("apples") == []
+        harness.parser.gate.set()
+        eventually(lambda: harness.texts("pears") == ["pears"])
+        assert harness.library.document(STORE, new).status == "completed"

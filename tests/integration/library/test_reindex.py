@@ -10,164 +10,164 @@ from rag.ingest.reindex import ReindexWork
 from rag.ingest.version_chunks import VersionChunks
 from rag.ingest.writing import ChunkWriter
 from tests.fakes import FakeEmbedder, FakeEmbedders, FakeVectorStore
-from tests.support.library_harness import STORE, House, a_house, eventually
+from tests.support.library_harness import STORE, LibraryHarness, eventually, make_harness
 
 pytestmark = pytest.mark.integration
 
 
-def rename(house: House, table: str, name: str) -> None:
-    with house.database.write() as connection:
+def rename(harness: LibraryHarness, table: str, name: str) -> None:
+    with harness.database.write() as connection:
         connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {name}")
 
 
 class TestReindex:
-    def test_another_model_without_a_gap(self, house: House) -> None:
-        house.ingest(("a.md", "apples are red"), ("b.md", "pears are green"))
-        job = house.library.reindex(STORE, "other-model")
-        done = house.library.wait(job.job_id, 10)
+    def test_another_model_without_a_gap(self, harness: LibraryHarness) -> None:
+        harness.ingest(("a.md", "apples are red"), ("b.md", "pears are green"))
+        job = harness.library.reindex(STORE, "other-model")
+        done = harness.library.wait(job.job_id, 10)
         assert (done.state, dict(done.details)["to"]) == ("completed", "other-model")
-        assert house.library.store(STORE).embedder == "other-model"
-        assert house.texts("apples")[0] == "apples are red"
-        house.ingest(("c.md", "plums are blue"))
-        assert house.texts("plums")[0] == "plums are blue"
+        assert harness.library.store(STORE).embedder == "other-model"
+        assert harness.texts("apples")[0] == "apples are red"
+        harness.ingest(("c.md", "plums are blue"))
+        assert harness.texts("plums")[0] == "plums are blue"
 
-    def test_and_back(self, house: House) -> None:
-        house.ingest(("a.md", "apples"))
-        house.library.wait(house.library.reindex(STORE, "other-model").job_id, 10)
-        house.ingest(("a.md", "red apples"), ("b.md", "pears"))
-        back = house.library.wait(house.library.roll_back(STORE).job_id, 10)
+    def test_and_back(self, harness: LibraryHarness) -> None:
+        harness.ingest(("a.md", "apples"))
+        harness.library.wait(harness.library.reindex(STORE, "other-model").job_id, 10)
+        harness.ingest(("a.md", "red apples"), ("b.md", "pears"))
+        back = harness.library.wait(harness.library.roll_back(STORE).job_id, 10)
         assert back.state == "completed"
-        assert house.library.store(STORE).embedder == "fake-embedder"
-        assert sorted(house.texts("apples pears")) == ["pears", "red apples"]
-        house.clean()
-        assert house.rows() == ["pears", "red apples"]
+        assert harness.library.store(STORE).embedder == "fake-embedder"
+        assert sorted(harness.texts("apples pears")) == ["pears", "red apples"]
+        harness.clean()
+        assert harness.rows() == ["pears", "red apples"]
 
-    def test_writes_during_the_move_are_in_the_new_index(self, house: House) -> None:
-        house.ingest(*((f"{n}.md", f"apples {n}") for n in range(5)))
-        other = house.embedders.models["other-model"]
+    def test_writes_during_the_move_are_in_the_new_index(self, harness: LibraryHarness) -> None:
+        harness.ingest(*((f"{n}.md", f"apples {n}") for n in range(5)))
+        other = harness.embedders.models["other-model"]
         other.failure = DependencyUnavailable("not yet")
-        job = house.library.reindex(STORE, "other-model")
-        eventually(lambda: house.library.job(job.job_id).waiting_for != "")
-        house.ingest(("0.md", "new apples"), ("9.md", "pears"))
-        house.library.delete_document(STORE, house.file_id("1.md"))
+        job = harness.library.reindex(STORE, "other-model")
+        eventually(lambda: harness.library.job(job.job_id).waiting_for != "")
+        harness.ingest(("0.md", "new apples"), ("9.md", "pears"))
+        harness.library.delete_document(STORE, harness.file_id("1.md"))
         other.failure = None
-        assert house.library.wait(job.job_id, 10).state == "completed"
+        assert harness.library.wait(job.job_id, 10).state == "completed"
         expected = ["apples 2", "apples 3", "apples 4", "new apples", "pears"]
-        house.clean()
-        assert house.rows() == expected
-        assert sorted(house.texts("apples pears")) == expected
+        harness.clean()
+        assert harness.rows() == expected
+        assert sorted(harness.texts("apples pears")) == expected
 
-    def test_cancelling_it_leaves_the_old_index(self, house: House) -> None:
-        house.ingest(("a.md", "apples"))
-        house.embedders.models["other-model"].failure = DependencyUnavailable("not yet")
-        job = house.library.reindex(STORE, "other-model")
-        eventually(lambda: house.library.job(job.job_id).waiting_for != "")
-        assert house.library.cancel_job(job.job_id).state == "cancelled"
-        eventually(lambda: not house.archive.running.active)
-        house.clean()
-        assert house.library.store(STORE).embedder == "fake-embedder"
-        assert house.texts("apples") == ["apples"]
-        assert not house.store.exists("default-2")
+    def test_cancelling_it_leaves_the_old_index(self, harness: LibraryHarness) -> None:
+        harness.ingest(("a.md", "apples"))
+        harness.embedders.models["other-model"].failure = DependencyUnavailable("not yet")
+        job = harness.library.reindex(STORE, "other-model")
+        eventually(lambda: harness.library.job(job.job_id).waiting_for != "")
+        assert harness.library.cancel_job(job.job_id).state == "cancelled"
+        eventually(lambda: not harness.runtime.running.active)
+        harness.clean()
+        assert harness.library.store(STORE).embedder == "fake-embedder"
+        assert harness.texts("apples") == ["apples"]
+        assert not harness.store.exists("default-2")
 
-    def test_an_index_can_be_built_anew(self, house: House) -> None:
-        house.ingest(("a.md", "apples"), ("b.md", "pears"))
-        house.store.rows["default-1"].clear()  # as after a loss
-        assert house.texts("apples") == []
-        job = house.library.reindex(STORE, None)
-        assert house.library.wait(job.job_id, 10).state == "completed"
-        assert house.texts("apples")[0] == "apples"
-        assert house.rows() == ["apples", "pears"]
+    def test_an_index_can_be_built_anew(self, harness: LibraryHarness) -> None:
+        harness.ingest(("a.md", "apples"), ("b.md", "pears"))
+        harness.store.rows["default-1"].clear()  # as after a loss
+        assert harness.texts("apples") == []
+        job = harness.library.reindex(STORE, None)
+        assert harness.library.wait(job.job_id, 10).state == "completed"
+        assert harness.texts("apples")[0] == "apples"
+        assert harness.rows() == ["apples", "pears"]
 
-    def test_it_waits_for_milvus_at_the_switch(self, house: House) -> None:
-        house.ingest(("a.md", "apples"))
-        house.store.alias_failure = DependencyUnavailable("Milvus does not answer")
-        job = house.library.reindex(STORE, "other-model")
-        eventually(lambda: house.library.job(job.job_id).waiting_for == "Milvus does not answer")
-        assert house.library.job(job.job_id).state == "running"
-        assert house.store.aliases[STORE] == "default-1"
-        house.store.alias_failure = None
-        assert house.library.wait(job.job_id, 15).state == "completed"
-        assert house.store.aliases[STORE] == "default-2"
-        assert house.texts("apples") == ["apples"]
+    def test_it_waits_for_milvus_at_the_switch(self, harness: LibraryHarness) -> None:
+        harness.ingest(("a.md", "apples"))
+        harness.store.alias_failure = DependencyUnavailable("Milvus does not answer")
+        job = harness.library.reindex(STORE, "other-model")
+        eventually(lambda: harness.library.job(job.job_id).waiting_for == "Milvus does not answer")
+        assert harness.library.job(job.job_id).state == "running"
+        assert harness.store.aliases[STORE] == "default-1"
+        harness.store.alias_failure = None
+        assert harness.library.wait(job.job_id, 15).state == "completed"
+        assert harness.store.aliases[STORE] == "default-2"
+        assert harness.texts("apples") == ["apples"]
 
-    def test_it_waits_for_the_catalog(self, house: House) -> None:
-        house.ingest(("a.md", "apples"))
-        rename(house, "index_versions", "out_of_reach")
-        job = house.library.reindex(STORE, "other-model")
-        eventually(lambda: "the catalog at" in house.library.job(job.job_id).waiting_for)
-        assert house.library.job(job.job_id).state == "running"
-        rename(house, "out_of_reach", "index_versions")
-        assert house.library.wait(job.job_id, 15).state == "completed"
-        assert house.library.store(STORE).embedder == "other-model"
-        assert house.texts("apples") == ["apples"]
+    def test_it_waits_for_the_catalog(self, harness: LibraryHarness) -> None:
+        harness.ingest(("a.md", "apples"))
+        rename(harness, "index_versions", "out_of_reach")
+        job = harness.library.reindex(STORE, "other-model")
+        eventually(lambda: "the catalog at" in harness.library.job(job.job_id).waiting_for)
+        assert harness.library.job(job.job_id).state == "running"
+        rename(harness, "out_of_reach", "index_versions")
+        assert harness.library.wait(job.job_id, 15).state == "completed"
+        assert harness.library.store(STORE).embedder == "other-model"
+        assert harness.texts("apples") == ["apples"]
 
-    def test_after_the_switch_there_is_nothing_left_to_cancel(self, house: House) -> None:
-        house.ingest(("a.md", "apples"))
-        house.store.alias_failure = DependencyUnavailable("Milvus does not answer")
-        job = house.library.reindex(STORE, "other-model")
-        eventually(lambda: house.library.job(job.job_id).waiting_for != "")
-        assert house.library.cancel_job(job.job_id).state == "completed"
-        assert house.library.store(STORE).embedder == "other-model"
-        assert house.texts("apples") == ["apples"]
+    def test_after_the_switch_there_is_nothing_left_to_cancel(self, harness: LibraryHarness) -> None:
+        harness.ingest(("a.md", "apples"))
+        harness.store.alias_failure = DependencyUnavailable("Milvus does not answer")
+        job = harness.library.reindex(STORE, "other-model")
+        eventually(lambda: harness.library.job(job.job_id).waiting_for != "")
+        assert harness.library.cancel_job(job.job_id).state == "completed"
+        assert harness.library.store(STORE).embedder == "other-model"
+        assert harness.texts("apples") == ["apples"]
 
-    def test_one_that_met_an_outage_where_nothing_waits_is_taken_up_again(self, house: House) -> None:
-        house.ingest(("a.md", "apples"))
-        house.embedders.models["other-model"].failure = DependencyUnavailable("not yet")
-        job = house.library.reindex(STORE, "other-model")
-        eventually(lambda: house.library.job(job.job_id).waiting_for != "")
-        running, encoders = house.archive.running, house.archive.encoders
+    def test_one_that_met_an_outage_where_nothing_waits_is_taken_up_again(self, harness: LibraryHarness) -> None:
+        harness.ingest(("a.md", "apples"))
+        harness.embedders.models["other-model"].failure = DependencyUnavailable("not yet")
+        job = harness.library.reindex(STORE, "other-model")
+        eventually(lambda: harness.library.job(job.job_id).waiting_for != "")
+        running, encoders = harness.runtime.running, harness.runtime.encoders
         work = ReindexWork(
-            house.database, house.store, cast(VersionChunks, None), cast(ChunkWriter, None), running, encoders
+            harness.database, harness.store, cast(VersionChunks, None), cast(ChunkWriter, None), running, encoders
         )
         with pytest.raises(DependencyUnavailable):
             work.abort(job.job_id, DependencyUnavailable("away"))
-        assert house.library.job(job.job_id).state == "running"
+        assert harness.library.job(job.job_id).state == "running"
         work.abort(job.job_id, NotFound("gone for good"))
-        failed = house.library.job(job.job_id)
+        failed = harness.library.job(job.job_id)
         assert (failed.state, failed.error) == ("failed", "gone for good")
-        house.embedders.models["other-model"].failure = None
-        eventually(lambda: not house.archive.running.active)
-        house.clean()
-        assert not house.store.exists("default-2")
-        assert house.texts("apples") == ["apples"]
+        harness.embedders.models["other-model"].failure = None
+        eventually(lambda: not harness.runtime.running.active)
+        harness.clean()
+        assert not harness.store.exists("default-2")
+        assert harness.texts("apples") == ["apples"]
 
-    def test_what_makes_no_sense_is_refused(self, house: House) -> None:
+    def test_what_makes_no_sense_is_refused(self, harness: LibraryHarness) -> None:
         with pytest.raises(Conflict, match="already"):
-            house.library.reindex(STORE, "fake-embedder")
+            harness.library.reindex(STORE, "fake-embedder")
         with pytest.raises(NotFound):
-            house.library.reindex(STORE, "no-such-model")
+            harness.library.reindex(STORE, "no-such-model")
         with pytest.raises(Conflict):
-            house.library.roll_back(STORE)
+            harness.library.roll_back(STORE)
         with pytest.raises(Conflict):
-            house.library.forget_previous(STORE)
+            harness.library.forget_previous(STORE)
 
-    def test_the_index_before_can_be_forgotten(self, house: House) -> None:
-        house.ingest(("a.md", "apples"))
-        house.library.wait(house.library.reindex(STORE, "other-model").job_id, 10)
-        assert house.library.forget_previous(STORE)["embedder"] == "fake-embedder"
-        house.clean()
-        assert not house.store.exists("default-1")
-        assert house.texts("apples") == ["apples"]
+    def test_the_index_before_can_be_forgotten(self, harness: LibraryHarness) -> None:
+        harness.ingest(("a.md", "apples"))
+        harness.library.wait(harness.library.reindex(STORE, "other-model").job_id, 10)
+        assert harness.library.forget_previous(STORE)["embedder"] == "fake-embedder"
+        harness.clean()
+        assert not harness.store.exists("default-1")
+        assert harness.texts("apples") == ["apples"]
 
 
 class TestAnotherModelAtTheStart:
     def test_a_full_store_is_refused_with_the_way_out(self, tmp_path: Path) -> None:
         store = FakeVectorStore()
-        with a_house(tmp_path, store=store) as house:
-            house.ingest(("a.md", "apples"))
+        with make_harness(tmp_path, store=store) as harness:
+            harness.ingest(("a.md", "apples"))
         other = FakeEmbedders(FakeEmbedder(32, "other-model"), {"fake-embedder": 64})
-        with a_house(tmp_path, store=store, embedders=other) as house:
+        with make_harness(tmp_path, store=store, embedders=other) as harness:
             with pytest.raises(EmbeddingMismatch, match=r"fake-embedder.*other-model.*reindex"):
-                house.search("apples")
+                harness.search("apples")
             with pytest.raises(EmbeddingMismatch):
-                house.ingest(("b.md", "pears"))
-            assert house.library.wait(house.library.reindex(STORE, "other-model").job_id, 10).state == "completed"
-            assert house.texts("apples") == ["apples"]
+                harness.ingest(("b.md", "pears"))
+            assert harness.library.wait(harness.library.reindex(STORE, "other-model").job_id, 10).state == "completed"
+            assert harness.texts("apples") == ["apples"]
 
     def test_an_empty_one_is_made_anew(self, tmp_path: Path) -> None:
         store = FakeVectorStore()
-        with a_house(tmp_path, store=store):
+        with make_harness(tmp_path, store=store):
             pass
-        with a_house(tmp_path, store=store, embedders=FakeEmbedders(FakeEmbedder(32, "other-model"))) as house:
-            house.ingest(("a.md", "apples"))
-            assert house.texts("apples") == ["apples"]
+        with make_harness(tmp_path, store=store, embedders=FakeEmbedders(FakeEmbedder(32, "other-model"))) as harness:
+            harness.ingest(("a.md", "apples"))
+            assert harness.texts("apples") == ["apples"]

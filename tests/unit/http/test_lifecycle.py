@@ -15,6 +15,8 @@ from rag.errors import Draining, RagError, Starting
 from rag.http.middleware.lifecycle import Lifecycle
 
 ROOT = Path(__file__).parents[3]
+MAX_DELAY_S = 20
+"""Well below the 40 s and 60 s that a wrong wait would take, and enough for a busy machine."""
 
 PRELUDE = """
 import asyncio, json, os, signal, time
@@ -37,7 +39,7 @@ def terminate(number=signal.SIGTERM):
 def prepared(**options):
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda n, frame: note(f"stop {signal.Signals(n).name}"))  # in place of uvicorn's own
-    life = Lifecycle("Test", drain_timeout_s=options.pop("drain_timeout_s", 5), idle_s=0.6, **options)
+    life = Lifecycle("Test", drain_timeout_s=options.pop("drain_timeout_s", 60), idle_s=options.pop("idle_s", 40), **options)
     life.install_signal_handlers()
     return life
 """
@@ -60,7 +62,7 @@ SCENARIOS = {
         await stopped()
     """,
     "a dependency": """
-        life = prepared()
+        life = prepared(idle_s=0.6)
         terminate()
         await asyncio.sleep(0.15)
         life.enter()
@@ -114,7 +116,7 @@ async def play(name: str) -> list[list[Any]]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", script, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    out, err = await asyncio.wait_for(process.communicate(), 20)
+    out, err = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == 0, err.decode()
     log: list[list[Any]] = json.loads(out)
     return log
@@ -140,27 +142,27 @@ def words(log: list[list[Any]]) -> list[str]:
 def test_an_idle_edge_stops_at_once(logs: Logs) -> None:
     [[what, after_s]] = logs["an idle edge"]
     assert what == "stop SIGTERM"
-    assert after_s < 0.5
+    assert after_s < MAX_DELAY_S
 
 
 def test_an_edge_finishes_what_is_in_flight_and_refuses_the_rest(logs: Logs) -> None:
     """See docs/bentoml_issues.md#b6."""
     log = logs["an edge with requests"]
     assert words(log) == ["refuses Draining", "last leaves", "stop SIGTERM"]
-    assert log[2][1] - log[1][1] < 0.5
+    assert log[2][1] - log[1][1] < MAX_DELAY_S
 
 
 def test_a_dependency_serves_until_it_has_been_quiet_for_a_while(logs: Logs) -> None:
     """docs/bentoml_issues.md#b6: by itself BentoML lets a dependency vanish at once."""
     log = logs["a dependency"]
     assert words(log) == ["refuses None", "last leaves", "stop SIGTERM"]
-    assert 0.6 <= log[2][1] - log[1][1] < 1.4
+    assert 0.6 <= log[2][1] - log[1][1] < MAX_DELAY_S
 
 
 def test_a_drain_has_a_deadline(logs: Logs) -> None:
     [[what, after_s]] = logs["a deadline"]
     assert what == "stop SIGTERM"
-    assert 0.2 <= after_s < 0.8
+    assert 0.2 <= after_s < MAX_DELAY_S
 
 
 def test_actions_run_while_it_drains_and_are_cancelled_at_its_end(logs: Logs) -> None:

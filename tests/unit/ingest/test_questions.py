@@ -27,7 +27,7 @@ from rag.ingest.question_prompts import pair_passages, pairs
 from rag.readers import extract_json
 from rag.types import Extract, Pair, Passage, PassagePairs
 from tests.fakes import DurableFakeJobEngine, FakeGenerator, FakeTokenizer, FakeVectorStore, JobMemory
-from tests.support.library_harness import ALL, STORE, House, a_house, eventually
+from tests.support.library_harness import ALL, STORE, LibraryHarness, eventually, make_harness
 
 PASSAGE = "A drone lives for eight weeks. Frost kills it."
 
@@ -66,9 +66,9 @@ CUT = {"type": "recursive", "recursive": {"max_chars": 128, "overlap_chars": 0}}
 
 
 @contextmanager
-def asking_house(folder: Path, author: Author, **options: Any) -> Iterator[House]:
-    with a_house(folder, language_model=author.model, **options) as house:
-        yield house
+def question_harness(folder: Path, author: Author, **options: Any) -> Iterator[LibraryHarness]:
+    with make_harness(folder, language_model=author.model, **options) as harness:
+        yield harness
 
 
 async def asked(answer: Any, text: str = PASSAGE, count: int = 3, **options: Any) -> list[Pair]:
@@ -219,18 +219,18 @@ def test_a_request_that_says_nothing_of_them_leaves_it_to_the_vector_store() -> 
 
 def test_a_passage_is_found_by_its_question_and_given_as_it_is(tmp_path: Path) -> None:
     author = Author()
-    with asking_house(tmp_path, author) as house:
-        job = house.ingest(("a.md", text_of(3)), chunking={**CUT, "questions": 1})
+    with question_harness(tmp_path, author) as harness:
+        job = harness.ingest(("a.md", text_of(3)), chunking={**CUT, "questions": 1})
         assert (job.state, job.chunks_total, job.chunks_done) == ("completed", 6, 6)
         assert dict(job.details) == {"question_pairs": 3, "passages_without_questions": 0}
-        assert (house.chunker.calls, house.blobs.reads) == (1, 1), "the extract is read once, to add the questions"
-        (hit, *_), source = house.search("whatabout topic1").hits, f"{'filler ' * 14}topic1"
+        assert (harness.chunker.calls, harness.blobs.reads) == (1, 1), "the extract is read once, to add the questions"
+        (hit, *_), source = harness.search("whatabout topic1").hits, f"{'filler ' * 14}topic1"
         assert hit.chunk.text == source
         assert text_of(3)[hit.chunk.start : hit.chunk.end] == source
-        texts = house.texts("whatabout topic1 filler")
+        texts = harness.texts("whatabout topic1 filler")
         assert sorted(texts) == sorted(text_of(3).split("\n\n"))
-        house.clean()
-        assert house.library.document_text(STORE, house.file_id("a.md")) == text_of(3)
+        harness.clean()
+        assert harness.library.document_text(STORE, harness.file_id("a.md")) == text_of(3)
     assert len(author.asked) == 3
 
 
@@ -238,89 +238,89 @@ def test_off_costs_nothing_and_changes_nothing(tmp_path: Path) -> None:
     author = Author()
     (tmp_path / "with").mkdir()
     (tmp_path / "without").mkdir()
-    with asking_house(tmp_path / "with", author) as house, a_house(tmp_path / "without") as other:
-        for each in (house, other):
+    with question_harness(tmp_path / "with", author) as harness, make_harness(tmp_path / "without") as other:
+        for each in (harness, other):
             job = each.ingest(("a.md", text_of(3)), chunking={**CUT, "questions": 0})
             assert (job.state, dict(job.details)) == ("completed", {})
-        assert house.chunks() == other.chunks()
-        assert house.ingest(("a.md", text_of(3)), chunking=CUT).file_counts.completed == 1
-        assert len(house.chunks()) == 3
+        assert harness.chunks() == other.chunks()
+        assert harness.ingest(("a.md", text_of(3)), chunking=CUT).file_counts.completed == 1
+        assert len(harness.chunks()) == 3
     assert author.engine.requests == []
 
 
 def test_another_number_of_questions_is_a_change(tmp_path: Path) -> None:
     author = Author()
-    with asking_house(tmp_path, author, questions=1) as house:
-        house.ingest(("a.md", text_of(2)), chunking=CUT)
-        house.ingest(("a.md", text_of(2)), chunking={**CUT, "questions": 1})
+    with question_harness(tmp_path, author, questions=1) as harness:
+        harness.ingest(("a.md", text_of(2)), chunking=CUT)
+        harness.ingest(("a.md", text_of(2)), chunking={**CUT, "questions": 1})
         assert len(author.asked) == 2
-        house.ingest(("a.md", text_of(2)), chunking={**CUT, "questions": 2})
+        harness.ingest(("a.md", text_of(2)), chunking={**CUT, "questions": 2})
         assert len(author.asked) == 4
-        house.ingest(("a.md", text_of(2)), chunking={**CUT, "questions": 0})
-        house.clean()
+        harness.ingest(("a.md", text_of(2)), chunking={**CUT, "questions": 0})
+        harness.clean()
         assert len(author.asked) == 4
-        assert len(house.chunks()) == 2
+        assert len(harness.chunks()) == 2
 
 
 def test_reindex_and_copies_keep_the_questions(tmp_path: Path) -> None:
     author = Author()
-    with asking_house(tmp_path, author, questions=1) as house:
-        house.ingest(("a.md", text_of(3)), chunking=CUT)
-        before = sorted(chunk.text for chunk in house.chunks())
-        assert house.library.wait(house.library.reindex(STORE, "other-model").job_id, 10).state == "completed"
-        assert sorted(chunk.text for chunk in house.chunks()) == before
-        assert house.texts("whatabout topic2")[0].endswith("topic2")
-        house.library.set_attributes(STORE, house.file_id("a.md"), {"kind": "b"})
-        house.clean()
-        assert sorted(chunk.text for chunk in house.chunks()) == before
-        house.ingest(("a.md", text_of(3)), chunking=CUT, attributes={"kind": "c"})
-        house.clean()
-        assert sorted(chunk.text for chunk in house.chunks()) == before
-        assert {chunk.attributes["kind"] for chunk in house.chunks()} == {"c"}
+    with question_harness(tmp_path, author, questions=1) as harness:
+        harness.ingest(("a.md", text_of(3)), chunking=CUT)
+        before = sorted(chunk.text for chunk in harness.chunks())
+        assert harness.library.wait(harness.library.reindex(STORE, "other-model").job_id, 10).state == "completed"
+        assert sorted(chunk.text for chunk in harness.chunks()) == before
+        assert harness.texts("whatabout topic2")[0].endswith("topic2")
+        harness.library.set_attributes(STORE, harness.file_id("a.md"), {"kind": "b"})
+        harness.clean()
+        assert sorted(chunk.text for chunk in harness.chunks()) == before
+        harness.ingest(("a.md", text_of(3)), chunking=CUT, attributes={"kind": "c"})
+        harness.clean()
+        assert sorted(chunk.text for chunk in harness.chunks()) == before
+        assert {chunk.attributes["kind"] for chunk in harness.chunks()} == {"c"}
     assert len(author.asked) == 3
 
 
 def test_passages_whose_questions_cannot_be_read_are_counted(tmp_path: Path) -> None:
-    with asking_house(tmp_path, Author(), questions=1) as house:
-        job = house.ingest(("a.md", "bees fly"), ("b.md", "mute bees"), ("c.md", "bees sing"))
+    with question_harness(tmp_path, Author(), questions=1) as harness:
+        job = harness.ingest(("a.md", "bees fly"), ("b.md", "mute bees"), ("c.md", "bees sing"))
         assert dict(job.details) == {"question_pairs": 2, "passages_without_questions": 1}
         assert job.file_counts.completed == 3
-        assert "mute bees" in house.texts("mute")
+        assert "mute bees" in harness.texts("mute")
 
 
 def test_the_job_waits_while_the_language_model_is_away(tmp_path: Path) -> None:
     author = Author()
     author.failure = DependencyUnavailable("the language model does not answer")
-    with asking_house(tmp_path, author, questions=1) as house:
-        job = house.ingest(("a.md", text_of(2)), chunking=CUT, wait=False)
-        eventually(lambda: house.library.job(job.job_id).waiting_for == "the language model does not answer")
-        assert house.rows() == []
+    with question_harness(tmp_path, author, questions=1) as harness:
+        job = harness.ingest(("a.md", text_of(2)), chunking=CUT, wait=False)
+        eventually(lambda: harness.library.job(job.job_id).waiting_for == "the language model does not answer")
+        assert harness.rows() == []
         author.failure = None
-        assert house.library.wait(job.job_id, 10).state == "completed"
-        assert len(house.rows()) == 4
+        assert harness.library.wait(job.job_id, 10).state == "completed"
+        assert len(harness.rows()) == 4
 
 
 def test_a_job_that_waits_can_be_cancelled_and_tried_again(tmp_path: Path) -> None:
     author = Author()
     author.failure = DependencyUnavailable("away")
-    with asking_house(tmp_path, author, questions=1) as house:
-        job = house.ingest(("a.md", text_of(2)), chunking=CUT, wait=False)
-        eventually(lambda: house.library.job(job.job_id).waiting_for == "away")
-        house.library.cancel_job(job.job_id)
-        eventually(lambda: not house.archive.running.active)
+    with question_harness(tmp_path, author, questions=1) as harness:
+        job = harness.ingest(("a.md", text_of(2)), chunking=CUT, wait=False)
+        eventually(lambda: harness.library.job(job.job_id).waiting_for == "away")
+        harness.library.cancel_job(job.job_id)
+        eventually(lambda: not harness.runtime.running.active)
         author.failure = None
-        again = house.library.retry_job(job.job_id)
-        assert house.library.wait(again.job_id, 10).state == "completed"
-        assert len(house.rows()) == 4
+        again = harness.library.retry_job(job.job_id)
+        assert harness.library.wait(again.job_id, 10).state == "completed"
+        assert len(harness.rows()) == 4
 
 
 def test_without_a_language_model_the_file_says_what_is_missing(tmp_path: Path) -> None:
-    with a_house(tmp_path) as house:
-        job = house.ingest(("a.md", "bees"), ("b.md", "ants"), chunking={**CUT, "questions": 1})
+    with make_harness(tmp_path) as harness:
+        job = harness.ingest(("a.md", "bees"), ("b.md", "ants"), chunking={**CUT, "questions": 1})
         assert job.file_counts.failed == 2
-        (file, _) = house.library.documents(STORE, ALL).rows
+        (file, _) = harness.library.documents(STORE, ALL).rows
         assert "language model" in str(file.error_message)
-        assert house.ingest(("c.md", "wasps")).file_counts.completed == 1
+        assert harness.ingest(("c.md", "wasps")).file_counts.completed == 1
 
 
 PASSAGES = 2 * PASSAGES_PER_STEP + 3
@@ -330,17 +330,17 @@ PASSAGES = 2 * PASSAGES_PER_STEP + 3
 def test_a_crash_at_any_step_neither_asks_twice_nor_loses_a_question(tmp_path: Path, step: str) -> None:
     author, store, memory = Author(), FakeVectorStore(), JobMemory()
     memory.dies_after = step
-    with asking_house(tmp_path, author, engine=DurableFakeJobEngine(memory), store=store, questions=1) as house:
-        job = house.ingest(("a.md", text_of(PASSAGES)), chunking=CUT, wait=False)
-        eventually(lambda: memory.steps[job.job_id] and not house.archive.running.active)
+    with question_harness(tmp_path, author, engine=DurableFakeJobEngine(memory), store=store, questions=1) as harness:
+        job = harness.ingest(("a.md", text_of(PASSAGES)), chunking=CUT, wait=False)
+        eventually(lambda: memory.steps[job.job_id] and not harness.runtime.running.active)
     memory.dies_after = None
     store.closed = False
-    with asking_house(tmp_path, author, engine=DurableFakeJobEngine(memory), store=store, questions=1) as house:
-        done = house.library.wait(job.job_id, 10)
+    with question_harness(tmp_path, author, engine=DurableFakeJobEngine(memory), store=store, questions=1) as harness:
+        done = harness.library.wait(job.job_id, 10)
         assert (done.state, done.chunks_done) == ("completed", 2 * PASSAGES)
         assert dict(done.details) == {"question_pairs": PASSAGES, "passages_without_questions": 0}
         expected = [*text_of(PASSAGES).split("\n\n")]
-        made = [chunk.text for chunk in sorted(house.chunks(), key=lambda chunk: chunk.chunk_id)]
+        made = [chunk.text for chunk in sorted(harness.chunks(), key=lambda chunk: chunk.chunk_id)]
         assert made[:PASSAGES] == expected
         assert [text.split("?")[0].split()[-1] for text in made[PASSAGES:]] == [f"topic{n}" for n in range(PASSAGES)]
     repeated = PASSAGES_PER_STEP if step.startswith("ask") else 0

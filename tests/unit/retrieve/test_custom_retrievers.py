@@ -34,7 +34,7 @@ def example(name: str) -> Any:
     return getattr(module, name)
 
 
-class House:
+class LibraryHarness:
     """A vector store with one custom retriever, and a pipeline over both."""
 
     def __init__(self, make: Any) -> None:
@@ -60,37 +60,37 @@ class House:
 
 @pytest.mark.parametrize("name", ["PrefixPath", "HnswPath"])
 async def test_the_examples_of_the_docs_follow_every_change(name: str) -> None:
-    house = House(example(name))
-    house.add("valves of steel", "pumps of brass")
-    assert (await house.texts("valves"))[0] == "valves of steel"
-    house.add("valves of bronze, and valves of gold", filename="b.md", attributes={"kind": "new"})
-    assert set(await house.texts("valves")) >= {"valves of steel", "valves of bronze, and valves of gold"}
+    harness = LibraryHarness(example(name))
+    harness.add("valves of steel", "pumps of brass")
+    assert (await harness.texts("valves"))[0] == "valves of steel"
+    harness.add("valves of bronze, and valves of gold", filename="b.md", attributes={"kind": "new"})
+    assert set(await harness.texts("valves")) >= {"valves of steel", "valves of bronze, and valves of gold"}
     wanted = {"type": "eq", "key": "kind", "value": "new"}
-    assert await house.texts("valves", filters=wanted) == ["valves of bronze, and valves of gold"]
-    house.store.delete("default", [a_version_id("a.md")])
-    assert await house.texts("valves") == ["valves of bronze, and valves of gold"]
-    house.store.copy("default", a_version_id("b.md"), "other", file_id="file-c", attributes={})
-    (hit,) = (await house.find("valves")).hits
+    assert await harness.texts("valves", filters=wanted) == ["valves of bronze, and valves of gold"]
+    harness.store.delete("default", [a_version_id("a.md")])
+    assert await harness.texts("valves") == ["valves of bronze, and valves of gold"]
+    harness.store.copy("default", a_version_id("b.md"), "other", file_id="file-c", attributes={})
+    (hit,) = (await harness.find("valves")).hits
     assert len(hit.duplicates) == 1
 
 
 @pytest.mark.parametrize("name", ["PrefixPath", "HnswPath"])
 async def test_a_new_index_is_built_from_the_store(name: str) -> None:
-    house = House(example(name))
-    house.add("the needle", *(f"hay{n % 37} straw{n % 41} barn{n % 43}" for n in range(1200)))
-    assert (await house.texts("needle"))[0] == "the needle"
+    harness = LibraryHarness(example(name))
+    harness.add("the needle", *(f"hay{n % 37} straw{n % 41} barn{n % 43}" for n in range(1200)))
+    assert (await harness.texts("needle"))[0] == "the needle"
 
 
 async def test_a_prefix_tree_matches_word_prefixes_that_no_other_path_matches() -> None:
-    house = House(example("PrefixPath"))
-    house.add("the thermostat is set", "nothing of that kind")
-    assert await house.texts("thermo") == ["the thermostat is set"]
+    harness = LibraryHarness(example("PrefixPath"))
+    harness.add("the thermostat is set", "nothing of that kind")
+    assert await harness.texts("thermo") == ["the thermostat is set"]
 
 
 async def test_its_ranks_are_fused_with_the_others() -> None:
-    house = House(example("PrefixPath"))
-    house.add("the thermostat", "a thermos", "a boat")
-    found = await house.pipeline.retrieve(RetrievalRequest("thermos", "default", {"top_k": 3}))
+    harness = LibraryHarness(example("PrefixPath"))
+    harness.add("the thermostat", "a thermos", "a boat")
+    found = await harness.pipeline.retrieve(RetrievalRequest("thermos", "default", {"top_k": 3}))
     assert found.hits[0].chunk.text == "a thermos"
     assert found.hits[0].ranks.keys() == {"dense", "keyword", "mine"}
 
@@ -129,27 +129,27 @@ def failing() -> Iterator[type[Failing]]:
 
 
 async def test_a_failing_retriever_is_named(failing: type[Failing]) -> None:
-    house = House(failing)
-    house.add("one")
+    harness = LibraryHarness(failing)
+    harness.add("one")
     failing.fails = "query"
     with pytest.raises(InternalError, match="mine"):
-        await house.find("one")
+        await harness.find("one")
     failing.fails = ""
-    assert await house.texts("one") == ["one"]
+    assert await harness.texts("one") == ["one"]
 
 
 @pytest.mark.parametrize("change", ["update", "remove"])
 async def test_a_failed_change_does_not_fail_the_upload_and_the_index_is_rebuilt(
     failing: type[Failing], change: str
 ) -> None:
-    house = House(failing)
-    house.add("one")
-    assert await house.texts("one") == ["one"]
+    harness = LibraryHarness(failing)
+    harness.add("one")
+    assert await harness.texts("one") == ["one"]
     failing.fails = change
-    house.add("two", filename="b.md")
-    house.store.delete("default", [a_version_id("a.md")])
+    harness.add("two", filename="b.md")
+    harness.store.delete("default", [a_version_id("a.md")])
     failing.fails = ""
-    assert await house.texts("x") == ["two"]
+    assert await harness.texts("x") == ["two"]
     assert failing.made == 2
 
 

@@ -22,7 +22,7 @@ from rag.http.native.retriever_api import RetrieverApi, RetrieverComponents
 from rag.http.v1.documents.parts import StoreSearch
 from rag.retrieve.pipeline import RetrievalRequest
 from rag.retrieve.result import RetrievalResult
-from tests.support.library_harness import ALL, STORE, House, a_house, eventually
+from tests.support.library_harness import ALL, STORE, LibraryHarness, eventually, make_harness
 from tests.support.v1_client import error_of
 
 
@@ -33,10 +33,10 @@ async def _ready() -> None:
 class Ingest:
     """The Retriever's answer to `/ingest`, and its `/v1`."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.library = house.library
-        self.incoming = house.blobs.incoming
+    def __init__(self, harness: LibraryHarness) -> None:
+        self.harness = harness
+        self.library = harness.library
+        self.incoming = harness.blobs.incoming
         self.questions: list[RetrievalRequest] = []
 
         async def load() -> RetrieverComponents:
@@ -64,7 +64,7 @@ class Ingest:
 
     async def retrieve(self, question: RetrievalRequest) -> RetrievalResult:
         self.questions.append(question)
-        return await asyncio.to_thread(self.house.find, question)
+        return await asyncio.to_thread(self.harness.find, question)
 
     async def post(self, *files: tuple[str, bytes], key: str | None = None, **fields: str) -> httpx.Response:
         headers = {} if key is None else {"idempotency-key": key}
@@ -72,30 +72,30 @@ class Ingest:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with a_house(tmp_path) as house:
-        yield house
+def harness(tmp_path: Path) -> Iterator[LibraryHarness]:
+    with make_harness(tmp_path) as harness:
+        yield harness
 
 
-async def test_files_come_back_in_their_order(house: House) -> None:
-    async with Ingest(house) as service:
+async def test_files_come_back_in_their_order(harness: LibraryHarness) -> None:
+    async with Ingest(harness) as service:
         names = [f"{n:03d}.md" for n in reversed(range(101))]
         got = await service.post(*((name, b"x") for name in names), attributes='{"k": 1}', wait_s="30")
         body = got.json()
         assert (got.status_code, body["status"]) == (200, "completed")
         assert [file["filename"] for file in body["files"]] == names
         assert body["files"][0] == {
-            "file_id": house.file_id("100.md"), "filename": "100.md", "status": "completed", "change": "added",
+            "file_id": harness.file_id("100.md"), "filename": "100.md", "status": "completed", "change": "added",
             "chunks": 1, "error": None,
         }  # fmt: skip
-        assert house.library.job(body["batch_id"]).file_counts.completed == 101
-        assert house.library.document(STORE, house.file_id("100.md")).attributes == {"k": 1}
+        assert harness.library.job(body["batch_id"]).file_counts.completed == 101
+        assert harness.library.document(STORE, harness.file_id("100.md")).attributes == {"k": 1}
     assert list(service.incoming.iterdir()) == []
 
 
-async def test_work_that_goes_on_is_a_202(house: House) -> None:
-    house.parser.gate.clear()
-    async with Ingest(house) as service:
+async def test_work_that_goes_on_is_a_202(harness: LibraryHarness) -> None:
+    harness.parser.gate.clear()
+    async with Ingest(harness) as service:
         started = time.monotonic()
         got = await service.post(("a.md", b"x"), wait_s="0.1")
         assert (got.status_code, got.json()["status"], got.json()["files"][0]["status"]) == (
@@ -106,13 +106,13 @@ async def test_work_that_goes_on_is_a_202(house: House) -> None:
         assert 0.1 <= time.monotonic() - started < 5
 
 
-async def test_a_wait_ends_with_the_work(house: House) -> None:
-    house.parser.gate.clear()
-    async with Ingest(house) as service:
+async def test_a_wait_ends_with_the_work(harness: LibraryHarness) -> None:
+    harness.parser.gate.clear()
+    async with Ingest(harness) as service:
         waiting = asyncio.create_task(service.post(("a.md", b"x"), ("b.md", b"damaged"), wait_s="30"))
-        await asyncio.to_thread(eventually, lambda: house.archive.running.active)
+        await asyncio.to_thread(eventually, lambda: harness.runtime.running.active)
         assert not waiting.done()
-        house.parser.gate.set()
+        harness.parser.gate.set()
         got = await asyncio.wait_for(waiting, 10)
     assert got.status_code == 200
     assert [file["error"] for file in got.json()["files"]] == [
@@ -121,29 +121,29 @@ async def test_a_wait_ends_with_the_work(house: House) -> None:
     ]
 
 
-async def test_the_same_key_does_the_work_once(house: House) -> None:
-    async with Ingest(house) as service:
+async def test_the_same_key_does_the_work_once(harness: LibraryHarness) -> None:
+    async with Ingest(harness) as service:
         first, again = [await service.post(("a.md", b"x"), key="k", wait_s="10") for _ in range(2)]
         assert first.json() == again.json()
         assert error_of(await service.post(("a.md", b"other"), key="k"))[:2] == (409, "conflict")
-    assert house.parser.parsed == ["a.md"]
+    assert harness.parser.parsed == ["a.md"]
     assert list(service.incoming.iterdir()) == []
 
 
-async def test_a_refusal_keeps_nothing(house: House) -> None:
-    async with Ingest(house) as service:
+async def test_a_refusal_keeps_nothing(harness: LibraryHarness) -> None:
+    async with Ingest(harness) as service:
         assert error_of(await service.post(("a.md", b"x"), ("b.md", b"\x7fELF"))) == (415, "unsupported_file", "b.md")
         assert error_of(await service.post(("a.md", b"x"), ("a.md", b"y")))[:2] == (400, "invalid_request")
         assert error_of(await service.post(("a.md", b"x" * 1001)))[:2] == (413, "file_too_large")
         assert error_of(await service.post(("a.md", b"x"), vector_store="none"))[:2] == (404, "vector_store_not_found")
-        assert house.library.files(ALL).rows == []
+        assert harness.library.files(ALL).rows == []
     assert list(service.incoming.iterdir()) == []
 
 
-async def test_an_upload_is_not_cleared_away_under_the_library(house: House) -> None:
+async def test_an_upload_is_not_cleared_away_under_the_library(harness: LibraryHarness) -> None:
     """A client that leaves while its files are taken over: the thread that does so cannot be stopped."""
-    async with Ingest(house) as service:
-        with house.database.write():  # the library has to wait for its turn
+    async with Ingest(harness) as service:
+        with harness.database.write():  # the library has to wait for its turn
             task = asyncio.create_task(service.post(("a.md", b"x")))
             await asyncio.to_thread(eventually, lambda: any(service.incoming.iterdir()))
             await asyncio.sleep(0.1)
@@ -151,23 +151,23 @@ async def test_an_upload_is_not_cleared_away_under_the_library(house: House) -> 
             await asyncio.sleep(0.1)
         with pytest.raises(asyncio.CancelledError):
             await task
-    (file,) = house.library.files(ALL).rows
-    assert house.library.content(file.file_id).read_bytes() == b"x"
+    (file,) = harness.library.files(ALL).rows
+    assert harness.library.content(file.file_id).read_bytes() == b"x"
 
 
-async def test_before_the_library_is_there_it_is_starting(house: House) -> None:
-    service = Ingest(house)
+async def test_before_the_library_is_there_it_is_starting(harness: LibraryHarness) -> None:
+    service = Ingest(harness)
     with pytest.raises(Starting):
         await service.api.ingest(IngestRequest.model_construct())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(service.api.v1), base_url="http://x") as http:
         assert error_of(await http.get("/files"))[:2] == (503, "starting")
 
 
-async def test_a_search_in_openais_terms_is_a_question(house: House) -> None:
-    house.ingest(("a.md", "apples"), attributes={"a": 1})
+async def test_a_search_in_openais_terms_is_a_question(harness: LibraryHarness) -> None:
+    harness.ingest(("a.md", "apples"), attributes={"a": 1})
     filters = {"type": "eq", "key": "a", "value": 1}
     changes = {"top_k": 3, "mode": "hybrid"}
-    async with Ingest(house) as service:
+    async with Ingest(harness) as service:
         found = await service.api.search_store(StoreSearch("x", STORE, changes, filters))
     assert service.questions == [RetrievalRequest("x", STORE, changes, filters)]
     assert [hit.chunk.text for hit in found.hits] == ["apples"]

@@ -32,17 +32,17 @@ async def test_it_is_kept_and_taken_away(app: V1) -> None:
 
 
 async def test_the_next_question_is_searched_so(app: V1) -> None:
-    app.house.ingest(*((f"{n}.md", f"apples {n}") for n in range(5)))
+    app.harness.ingest(*((f"{n}.md", f"apples {n}") for n in range(5)))
     question = RetrievalRequest("apples", "default", {})
     async with app.http() as http:
-        assert len(app.house.find(question).hits) == 4
+        assert len(app.harness.find(question).hits) == 4
         await http.post("/vector_stores/default", json={"retrieval": {"top_k": 2, "mode": "keyword"}})
-        found = app.house.find(question)
+        found = app.harness.find(question)
         assert len(found.hits) == 2
         assert {path for hit in found.hits for path in hit.ranks} == {"keyword"}
-        assert len(app.house.find(RetrievalRequest("apples", "default", {"top_k": 5})).hits) == 5
+        assert len(app.harness.find(RetrievalRequest("apples", "default", {"top_k": 5})).hits) == 5
         await http.post("/vector_stores/default", json={"retrieval": None})
-        assert len(app.house.find(question).hits) == 4
+        assert len(app.harness.find(question).hits) == 4
 
 
 BAD: list[tuple[str, Any]] = [
