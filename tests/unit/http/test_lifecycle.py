@@ -39,7 +39,7 @@ def terminate(number=signal.SIGTERM):
 def prepared(**options):
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda n, frame: note(f"stop {signal.Signals(n).name}"))  # in place of uvicorn's own
-    life = Lifecycle("Test", drain_timeout_s=options.pop("drain_timeout_s", 60), idle_s=options.pop("idle_s", 40), **options)
+    life = Lifecycle("Test", **{"drain_timeout_s": 60, "idle_s": 40, **options})
     life.install_signal_handlers()
     return life
 """
