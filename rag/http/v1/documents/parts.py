@@ -24,7 +24,7 @@ class StoreSearch:
 
 
 Search: TypeAlias = Callable[[StoreSearch], Awaitable[RetrievalResult]]
-"""Raises what the finder raises."""
+"""Raises what the retrieval pipeline raises."""
 
 
 @dataclass(frozen=True, slots=True)
