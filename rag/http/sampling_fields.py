@@ -109,7 +109,7 @@ class SamplingFields(BaseModel):
     structured_outputs: StructuredOutputs | None = Field(None, description="What the text must be.")
     repetition_detection: RepetitionDetection | None = Field(None, description="End a text that repeats itself.")
     watermarking: bool | None = Field(None, description="false: without the watermark that the engine is set to.")
-    skip_reading_prefix_cache: bool | None = Field(None, description="true: compute the whole prompt, ignoring the prefix cache.")
+    skip_reading_prefix_cache: bool | None = Field(None, description="true: ignore the prefix cache.")
     thinking_token_budget: int | None = Field(
         None, ge=-1, lt=2**31, description="Tokens that a reasoning model may think; -1: any number."
     )
