@@ -20,7 +20,7 @@ async def sent(*events: AnswerEvent) -> list[tuple[str, dict[str, Any]]]:
     return [event async for event in answer_to_wire(all_of_them())]
 
 
-async def test_events_have_the_shape_of_the_wire() -> None:
+async def test_events_are_serialized_to_the_public_format() -> None:
     hit = Hit(a_chunk("Apples are red."), 1.0)
     written = CompletedText("Red [1]", "stop", citations=(Citation(1, "file-1", 4, 7),), citations_removed=2)
     (sources, token, usage, done) = await sent(
@@ -40,7 +40,7 @@ async def test_events_have_the_shape_of_the_wire() -> None:
     )
 
 
-async def test_scores_and_notes_are_there_where_there_are_any() -> None:
+async def test_scores_and_notes_appear_only_if_present() -> None:
     written = CompletedText("", "stop", citations=(Citation(1, "file-1", 4, 7, 0.25, weak=True),), weakly_supported=1)
     ((_, done),) = await sent(Done((written,), {}, "too late"))
     assert done["citations"] == [{"index": 1, "file_id": "file-1", "start": 4, "end": 7, "score": 0.25, "weak": True}]

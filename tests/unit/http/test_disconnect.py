@@ -84,7 +84,7 @@ async def while_streaming(receive: Receive, send: Send) -> None:
 
 
 @pytest.mark.parametrize("work", [before_the_first_byte, before_the_body_is_read, while_streaming])
-async def test_when_the_client_leaves_the_work_is_cancelled_and_cleaned_up(
+async def test_a_disconnect_cancels_the_request_and_waits_for_its_cleanup(
     work: Callable[[Receive, Send], Awaitable[None]],
 ) -> None:
     """docs/bentoml_issues.md#b5: BentoML notices neither in a plain call nor before the first byte of a stream."""
@@ -98,7 +98,7 @@ async def test_when_the_client_leaves_the_work_is_cancelled_and_cleaned_up(
     assert app.cleaned
 
 
-async def test_an_application_that_ends_by_itself_is_left_alone() -> None:
+async def test_an_application_that_ends_normally_is_not_cancelled() -> None:
     async def work(receive: Receive, send: Send) -> None:
         assert await receive() == body(b"hi")
         await send(START)
@@ -134,7 +134,7 @@ async def test_errors_of_the_application_pass_through() -> None:
         await run_while_connected(App(work), SCOPE, client.receive, client.send)
 
 
-async def test_an_upload_passes_intact_and_is_not_read_far_ahead() -> None:
+async def test_an_upload_passes_intact_with_little_read_ahead() -> None:
     client = Client(*[body(bytes([i]), more=i < 99) for i in range(100)])
     received: list[bytes] = []
     read_ahead: list[int] = []
@@ -154,7 +154,7 @@ async def test_an_upload_passes_intact_and_is_not_read_far_ahead() -> None:
     assert 0 < max(read_ahead) <= 18
 
 
-async def test_an_application_that_waits_for_the_end_hears_of_it() -> None:
+async def test_an_application_that_waits_for_the_disconnect_receives_it() -> None:
     seen: list[str] = []
 
     async def work(receive: Receive, send: Send) -> None:
@@ -170,7 +170,7 @@ async def test_an_application_that_waits_for_the_end_hears_of_it() -> None:
     assert seen == ["http.disconnect"]
 
 
-async def test_a_wait_for_messages_that_is_given_up_loses_none() -> None:
+async def test_a_cancelled_receive_loses_no_message() -> None:
     got: list[Message] = []
     late = asyncio.Event()
 
@@ -191,7 +191,7 @@ async def test_a_wait_for_messages_that_is_given_up_loses_none() -> None:
     assert got == [body(b"late")]
 
 
-async def test_who_cancels_the_whole_cancels_the_work() -> None:
+async def test_cancelling_the_middleware_cancels_the_application() -> None:
     client, app = Client(), App(before_the_first_byte)
     running = asyncio.create_task(run_while_connected(app, SCOPE, client.receive, client.send))
     await app.at_work.wait()
@@ -201,7 +201,7 @@ async def test_who_cancels_the_whole_cancels_the_work() -> None:
     assert app.cleaned
 
 
-async def test_a_client_that_leaves_before_its_request_is_read_is_no_error() -> None:
+async def test_a_disconnect_before_the_body_is_read_is_not_an_error() -> None:
     async def reads(scope: Scope, receive: Receive, send: Send) -> None:
         await Request(scope, receive).body()
 

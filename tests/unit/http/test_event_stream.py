@@ -86,7 +86,7 @@ class Script:
         return client
 
 
-async def test_events_arrive_as_they_were_given() -> None:
+async def test_events_arrive_unchanged_and_in_order() -> None:
     script = Script(TOKEN, DONE)
     client = await script.play()
     assert client.events == [TOKEN, DONE]
@@ -94,7 +94,7 @@ async def test_events_arrive_as_they_were_given() -> None:
     assert (script.cleaned, script.closed) == (True, 1)
 
 
-async def test_the_head_says_what_follows() -> None:
+async def test_the_response_head_declares_an_event_stream() -> None:
     client = await Script(DONE).play()
     head = client.messages[0]
     headers = {name.decode(): value.decode() for name, value in head["headers"]}
@@ -126,14 +126,14 @@ async def test_a_stream_that_fails_ends_with_one_error(steps: tuple[Any, ...], c
     assert (script.cleaned, script.closed) == (True, 1)
 
 
-async def test_an_error_says_what_failed_and_whether_to_try_again() -> None:
+async def test_an_error_event_says_what_failed_and_whether_to_retry() -> None:
     client = await Script(DependencyUnavailable("the engine died")).play()
     assert client.events == [
         ("error", {"code": "dependency_unavailable", "message": "the engine died", "retryable": True})
     ]
 
 
-async def test_a_defect_is_not_shown_to_the_client() -> None:
+async def test_the_text_of_an_unexpected_exception_is_hidden_from_the_client() -> None:
     client = await Script(ValueError("secret")).play()
     assert b"secret" not in client.body
 
@@ -165,7 +165,7 @@ async def test_no_comment_follows_the_end() -> None:
     assert len(client.messages) == sent
 
 
-async def test_the_head_is_sent_before_the_first_event_is_there() -> None:
+async def test_the_head_is_sent_before_the_first_event() -> None:
     """docs/bentoml_issues.md#b5: a client's leaving is noticed everywhere only once its stream is open."""
     begun = asyncio.Event()
 
@@ -201,7 +201,7 @@ async def cancelled_when_sending(script: Script, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
-async def test_what_is_behind_the_stream_is_closed_when_the_client_leaves(number: int) -> None:
+async def test_the_source_is_closed_when_the_client_disconnects(number: int) -> None:
     """docs/bentoml_issues.md#b5: also when not one event was taken, and the generator of events was never started."""
     script = Script(TOKEN, TOKEN, DONE)
     await cancelled_when_sending(script, number)
@@ -209,7 +209,7 @@ async def test_what_is_behind_the_stream_is_closed_when_the_client_leaves(number
     assert script.cleaned == (number > 0)
 
 
-async def test_it_is_closed_when_sending_fails() -> None:
+async def test_the_source_is_closed_when_sending_fails() -> None:
     async def broken(message: Message) -> None:
         raise OSError("gone")
 
@@ -256,7 +256,7 @@ class Source:
         return await EventStream.open(self.enter(), lambda events: events, keep_alive_s=5, timeout_s=5)
 
 
-async def test_a_source_is_entered_before_the_response_and_left_when_it_ends() -> None:
+async def test_a_source_is_entered_before_the_response_and_exited_after_it() -> None:
     source, client = Source(), Client()
     stream = await source.stream()
     assert source.open == 1
@@ -264,14 +264,14 @@ async def test_a_source_is_entered_before_the_response_and_left_when_it_ends() -
     assert (client.events, source.open) == ([TOKEN, DONE], 0)
 
 
-async def test_a_source_that_refuses_raises_before_the_response() -> None:
+async def test_a_source_that_fails_on_entering_raises_before_the_response() -> None:
     source = Source(refusal=DependencyUnavailable("the engine is dead"))
     with pytest.raises(DependencyUnavailable, match="the engine is dead"):
         await source.stream()
     assert source.open == 0
 
 
-async def test_cancelling_while_a_source_is_entered_leaves_it() -> None:
+async def test_cancelling_while_a_source_is_being_entered_cancels_entering() -> None:
     source = Source(accepts=asyncio.Event())
     opening = asyncio.create_task(source.stream())
     await asyncio.sleep(0)
@@ -282,7 +282,7 @@ async def test_cancelling_while_a_source_is_entered_leaves_it() -> None:
     assert source.open == 0
 
 
-async def test_a_client_that_leaves_between_acceptance_and_the_first_event_closes_the_source() -> None:
+async def test_a_client_that_disconnects_before_the_first_event_closes_the_source() -> None:
     source = Source()
 
     async def gone(message: Message) -> None:

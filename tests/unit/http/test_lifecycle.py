@@ -152,7 +152,7 @@ def test_an_edge_finishes_what_is_in_flight_and_refuses_the_rest(logs: Logs) -> 
     assert log[2][1] - log[1][1] < MAX_DELAY_S
 
 
-def test_a_dependency_serves_until_it_has_been_quiet_for_a_while(logs: Logs) -> None:
+def test_a_dependency_serves_until_it_has_been_idle_for_a_while(logs: Logs) -> None:
     """docs/bentoml_issues.md#b6: by itself BentoML lets a dependency vanish at once."""
     log = logs["a dependency"]
     assert words(log) == ["refuses None", "last leaves", "stop SIGTERM"]
@@ -165,12 +165,12 @@ def test_a_drain_has_a_deadline(logs: Logs) -> None:
     assert 0.2 <= after_s < MAX_DELAY_S
 
 
-def test_actions_run_while_it_drains_and_are_cancelled_at_its_end(logs: Logs) -> None:
+def test_background_actions_run_during_the_drain_and_are_cancelled_at_its_end(logs: Logs) -> None:
     assert sorted(words(logs["actions"])) == sorted(["holds", "last leaves", "stop SIGTERM", "lets go"])
     assert words(logs["actions"])[:2] == ["holds", "last leaves"]
 
 
-def test_a_second_sigterm_changes_nothing_and_a_ctrl_c_ends_the_wait(logs: Logs) -> None:
+def test_a_second_sigterm_is_ignored_and_ctrl_c_ends_the_drain(logs: Logs) -> None:
     assert words(logs["signals again"]) == ["a second Ctrl-C", "stop SIGINT"]
 
 
@@ -186,7 +186,7 @@ async def reason(life: Lifecycle) -> type[RagError] | None:
     return None
 
 
-async def test_readiness_follows_the_state() -> None:
+async def test_readiness_follows_the_lifecycle_state() -> None:
     for is_edge in (True, False):
         life = Lifecycle("Test", is_edge=is_edge)
         assert await reason(life) is Starting
@@ -196,7 +196,7 @@ async def test_readiness_follows_the_state() -> None:
         assert await reason(life) is (Draining if is_edge else None)
 
 
-def test_signals_are_left_alone_outside_the_main_thread() -> None:
+def test_signal_handlers_are_not_installed_outside_the_main_thread() -> None:
     life = Lifecycle("Test")
 
     async def take() -> None:

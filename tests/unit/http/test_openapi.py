@@ -58,7 +58,7 @@ def described(whole: dict[str, Any]) -> set[tuple[str, str]]:
     return {(method, path) for path, item in whole["paths"].items() for method in item}
 
 
-def test_every_route_is_described_and_nothing_else(whole: dict[str, Any]) -> None:
+def test_the_document_describes_exactly_the_routes(whole: dict[str, Any]) -> None:
     assert described(whole) == routes() | NATIVE | PROBES
 
 
@@ -66,7 +66,7 @@ def test_every_route_describes_itself() -> None:
     assert all(isinstance(route, OpenApiRoute) for route in v1_routes() if route.path not in ONLY_REFUSE)  # type: ignore[attr-defined]
 
 
-def test_routes_that_are_read_answer_head_requests() -> None:
+def test_get_routes_answer_head_requests() -> None:
     for route in v1_routes():
         assert isinstance(route, Route)
         assert ("GET" in (route.methods or ())) == ("HEAD" in (route.methods or ())) or route.path in ONLY_REFUSE
@@ -84,7 +84,7 @@ def test_links_name_operations_and_their_parameters() -> None:
             assert all(f"{{{parameter}}}" in paths[name] for parameter in values), (route.operation.id, name)
 
 
-def test_no_operation_promises_fastapis_own_errors(whole: dict[str, Any]) -> None:
+def test_no_operation_documents_fastapis_validation_error(whole: dict[str, Any]) -> None:
     assert all("422" not in operation["responses"] for item in whole["paths"].values() for operation in item.values())
     assert not {"HTTPValidationError", "ValidationError"} & set(whole["components"]["schemas"])
 
@@ -100,7 +100,7 @@ def references(node: Any) -> Iterator[str]:
             yield from references(value)
 
 
-def test_every_reference_leads_somewhere(whole: dict[str, Any]) -> None:
+def test_every_reference_resolves(whole: dict[str, Any]) -> None:
     for reference in set(references(whole)):
         node: Any = whole
         for step in reference.removeprefix("#/").split("/"):
@@ -108,7 +108,7 @@ def test_every_reference_leads_somewhere(whole: dict[str, Any]) -> None:
         assert isinstance(node, dict), reference
 
 
-def test_every_status_of_an_error_has_all_its_codes(whole: dict[str, Any]) -> None:
+def test_every_error_status_lists_all_its_codes(whole: dict[str, Any]) -> None:
     responses = whole["components"]["responses"]
     for error in errors.all_errors():
         if error in (errors.SetupError, errors.Unavailable, errors.MethodNotAllowed):
@@ -118,7 +118,7 @@ def test_every_status_of_an_error_has_all_its_codes(whole: dict[str, Any]) -> No
         assert f"`{error.code}`" in responses[f"Error{STATUS[error]}"]["description"]
 
 
-def test_errors_fit_their_schema(whole: dict[str, Any]) -> None:
+def test_errors_match_their_schema(whole: dict[str, Any]) -> None:
     body = error_body(errors.Conflict("twice", param="name"), "abc")
     validator(whole, "Error").validate(body)
     del body["error"]["request_id"]
@@ -150,7 +150,7 @@ FILTERS: list[Any] = [
 
 
 @pytest.mark.parametrize("filters", FILTERS, ids=range(len(FILTERS)))
-def test_the_schema_of_filters_takes_what_the_code_takes(whole: dict[str, Any], filters: Any) -> None:
+def test_the_schema_of_filters_agrees_with_the_code(whole: dict[str, Any], filters: Any) -> None:
     assert validator(whole, "Filter").is_valid(filters) == taken(lambda: compile_filters(filters))
 
 
@@ -176,7 +176,7 @@ STRATEGIES: list[Any] = [
 
 
 @pytest.mark.parametrize("chunking", STRATEGIES, ids=range(len(STRATEGIES)))
-def test_the_schema_of_chunking_takes_what_the_code_takes(whole: dict[str, Any], chunking: Any) -> None:
+def test_the_schema_of_chunking_agrees_with_the_code(whole: dict[str, Any], chunking: Any) -> None:
     parsed = taken(lambda: strategy.parse(chunking, strategy.RecursiveStrategy()))
     assert validator(whole, "ChunkingStrategyParam").is_valid(chunking) == parsed
 
@@ -195,7 +195,7 @@ ATTRIBUTES: list[Any] = [
 
 
 @pytest.mark.parametrize("attributes", ATTRIBUTES, ids=range(len(ATTRIBUTES)))
-def test_the_schema_of_attributes_takes_what_the_code_takes(whole: dict[str, Any], attributes: Any) -> None:
+def test_the_schema_of_attributes_agrees_with_the_code(whole: dict[str, Any], attributes: Any) -> None:
     assert validator(whole, "DocumentAttributes").is_valid(attributes) == taken(lambda: check_attributes(attributes))
 
 
@@ -207,7 +207,7 @@ def taken(call: Any) -> bool:
     return True
 
 
-def test_examples_of_bodies_fit_their_schemas(whole: dict[str, Any]) -> None:
+def test_body_examples_match_their_schemas(whole: dict[str, Any]) -> None:
     """Swagger UI fills them in, so they must work as they are."""
     schemas, seen = whole["components"]["schemas"], 0
     for name, schema in schemas.items():
@@ -217,7 +217,7 @@ def test_examples_of_bodies_fit_their_schemas(whole: dict[str, Any]) -> None:
     assert seen >= 9
 
 
-def test_one_of_two_fields_is_said_as_the_code_has_it(whole: dict[str, Any]) -> None:
+def test_mutually_exclusive_fields_are_documented(whole: dict[str, Any]) -> None:
     one = validator(whole, "GenerateRequest")
     assert one.is_valid({"prompt": "x"})
     assert one.is_valid({"prompt": "x", "tokens": None})
@@ -225,12 +225,12 @@ def test_one_of_two_fields_is_said_as_the_code_has_it(whole: dict[str, Any]) -> 
     assert not one.is_valid({"max_tokens": 1})
 
 
-def test_the_document_is_the_same_each_time(whole: dict[str, Any]) -> None:
+def test_the_document_is_deterministic(whole: dict[str, Any]) -> None:
     again = document()
     assert again == whole
 
 
-def test_it_is_answered_in_place_of_bentomls_document() -> None:
+def test_the_document_is_served_instead_of_bentomls() -> None:
     async def theirs(request: Request) -> PlainTextResponse:
         return PlainTextResponse("BentoML's")
 

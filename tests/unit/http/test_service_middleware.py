@@ -139,14 +139,14 @@ class Slow:
 # Request ids
 
 
-async def test_a_clients_request_id_is_taken_to_the_work_and_back() -> None:
+async def test_a_clients_request_id_is_used_and_returned() -> None:
     got = await Exchange(edge(echo), headers={"x-request-id": "abc-1"}).run()
     assert got.headers["x-request-id"] == "abc-1"
     assert json.loads(got.body)["id"] == "abc-1"
     assert current_request_id.get() == ""
 
 
-async def test_a_request_id_is_made() -> None:
+async def test_a_missing_request_id_is_generated() -> None:
     first, second = await Exchange(edge(echo)).run(), await Exchange(edge(echo)).run()
     assert len(first.headers["x-request-id"]) == 32
     assert first.headers["x-request-id"] != second.headers["x-request-id"]
@@ -154,7 +154,7 @@ async def test_a_request_id_is_made() -> None:
 
 
 @pytest.mark.parametrize("bad", ["", "a b", "x" * 129, "a\n", "a\r\nset-cookie: b", "é", "<script>"])
-async def test_a_request_id_that_is_not_fit_for_a_log_is_replaced(bad: str) -> None:
+async def test_a_request_id_that_is_unsafe_to_log_is_replaced(bad: str) -> None:
     got = await Exchange(edge(echo), headers={"x-request-id": bad}).run()
     assert len(got.headers["x-request-id"]) == 32
 
@@ -174,7 +174,7 @@ def answering(status: int, body: object = None) -> ASGIApp:
         (503, 503, "dependency_unavailable"), (504, 504, "timeout"),
     ],
 )  # fmt: skip
-async def test_a_foreign_error_gets_our_shape(status: int, ours: int, code: str) -> None:
+async def test_errors_of_bentoml_get_the_common_shape(status: int, ours: int, code: str) -> None:
     """docs/bentoml_issues.md#b7: BentoML's bodies of 4xx are arrays, and its 5xx hide their text."""
     got = await Exchange(edge(answering(status)), headers={"x-request-id": "abc"}).run()
     assert (got.status, got.error["code"], got.error["request_id"]) == (ours, code, "abc")
@@ -182,17 +182,17 @@ async def test_a_foreign_error_gets_our_shape(status: int, ours: int, code: str)
     assert got.headers["x-request-id"] == "abc"
 
 
-async def test_a_foreign_405_still_says_what_is_allowed() -> None:
+async def test_a_405_of_bentoml_keeps_its_allow_header() -> None:
     got = await Exchange(edge(PlainTextResponse("no", 405, headers={"Allow": "POST", "X-Other": "1"}))).run()
     assert (got.status, got.headers["allow"], "x-other" in got.headers) == (405, "POST", False)
 
 
-async def test_readiness_is_asked_with_get_only() -> None:
+async def test_readiness_allows_only_get() -> None:
     got = await Exchange(edge(PlainTextResponse("no", 405)), "/readyz", method="POST").run()
     assert (got.status, got.error["code"]) == (405, "method_not_allowed")
 
 
-async def test_an_error_of_ours_is_not_touched() -> None:
+async def test_an_error_of_the_common_shape_is_unchanged() -> None:
     got = await Exchange(edge(error_response(Conflict("twice", param="name"), "abc"))).run()
     assert (got.status, got.error["code"], got.error["message"], got.error["param"]) == (
         409,
@@ -202,12 +202,12 @@ async def test_an_error_of_ours_is_not_touched() -> None:
     )
 
 
-async def test_success_is_not_touched() -> None:
+async def test_a_successful_response_is_unchanged() -> None:
     got = await Exchange(edge(answering(201, ["foreign"]))).run()
     assert (got.status, json.loads(got.body)) == (201, ["foreign"])
 
 
-async def test_an_exception_becomes_an_answer() -> None:
+async def test_an_exception_becomes_an_error_response() -> None:
     """docs/bentoml_issues.md#b10: BentoML makes the client wait for the whole timeout."""
 
     async def broken(scope: Scope, receive: Receive, send: Send) -> None:
@@ -220,7 +220,7 @@ async def test_an_exception_becomes_an_answer() -> None:
     assert life.in_flight == 0
 
 
-async def test_an_exception_after_the_head_does_not_pretend_that_the_body_is_complete() -> None:
+async def test_an_exception_after_the_head_leaves_the_body_incomplete() -> None:
     async def broken(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"half", "more_body": True})
@@ -237,19 +237,19 @@ async def test_an_exception_after_the_head_does_not_pretend_that_the_body_is_com
     ("ready", "status", "code"),
     [(None, 503, "starting"), (DependencyUnavailable("no store"), 503, "dependency_unavailable")],
 )
-async def test_readiness_says_why_not(ready: Exception | None, status: int, code: str) -> None:
+async def test_readiness_reports_why_the_service_is_not_ready(ready: Exception | None, status: int, code: str) -> None:
     """docs/bentoml_issues.md#b19: it answers at once, also before the service is complete."""
     got = await Exchange(edge(echo, a_life(ready=ready)), "/readyz").run()
     assert (got.status, got.error["code"]) == (status, code)
     assert "retry-after" in got.headers
 
 
-async def test_readiness_tells_facts() -> None:
+async def test_readiness_includes_facts() -> None:
     got = await Exchange(edge(echo, a_life(ready={"model": "m"})), "/readyz").run()
     assert (got.status, json.loads(got.body)) == (200, {"status": "ready", "in_flight": 0, "model": "m"})
 
 
-async def test_a_draining_edge_refuses_and_is_not_ready_but_lives() -> None:
+async def test_a_draining_edge_refuses_requests_and_is_live_but_not_ready() -> None:
     """docs/bentoml_issues.md#b6: readiness fails first."""
     life = a_life(ready={})
     life.draining = True
@@ -259,7 +259,7 @@ async def test_a_draining_edge_refuses_and_is_not_ready_but_lives() -> None:
     assert (await Exchange(edge(echo, life), "/livez").run()).status == 200
 
 
-async def test_a_draining_dependency_goes_on_serving() -> None:
+async def test_a_draining_dependency_keeps_serving() -> None:
     """docs/bentoml_issues.md#b6: requests in flight still need it."""
     life = a_life(is_edge=False, ready={})
     life.draining = True
@@ -270,7 +270,7 @@ async def test_a_draining_dependency_goes_on_serving() -> None:
 # Admission
 
 
-async def test_more_requests_than_allowed_are_refused_at_once() -> None:
+async def test_requests_above_the_concurrency_limit_are_refused_at_once() -> None:
     """docs/bentoml_issues.md#b15: BentoML's own 429 has no Retry-After, and hits probes and documentation too."""
     app, life = Slow(), a_life(ready={})
     wearing = edge(app, life, max_in_flight=2)
@@ -293,7 +293,7 @@ async def test_more_requests_than_allowed_are_refused_at_once() -> None:
         ("/v1/files/x", 300), ("/v1/files/small", 50), ("/v1", 100),
     ],
 )  # fmt: skip
-async def test_a_body_is_limited_by_its_declared_length(path: str, limit: int) -> None:
+async def test_a_body_with_too_large_a_content_length_is_refused(path: str, limit: int) -> None:
     """docs/bentoml_issues.md#b16: BentoML reads bodies of any size."""
     body = b"x" * limit  # so that it is the header which says that there is too much to come
     for length, status in ((limit, 200), (limit + 1, 413)):
@@ -301,7 +301,7 @@ async def test_a_body_is_limited_by_its_declared_length(path: str, limit: int) -
         assert got.status == status
 
 
-async def test_a_body_without_a_length_is_limited_as_it_comes() -> None:
+async def test_a_chunked_body_is_limited_while_it_is_received() -> None:
     life = a_life()
     wearing = edge(echo, life)
     assert json.loads((await Exchange(wearing, chunks=(b"x" * 50, b"x" * 50)).run()).body)["bytes"] == 100
@@ -314,7 +314,7 @@ async def test_a_body_without_a_length_is_limited_as_it_comes() -> None:
 # Clients that leave
 
 
-async def test_work_ends_when_the_client_leaves_and_something_is_sent() -> None:
+async def test_a_disconnect_cancels_the_request_and_sends_a_response() -> None:
     """BentoML's TimeoutMiddleware waits for a first message (docs/bentoml_issues.md#b5, docs/bentoml_issues.md#b10)."""
     app, life = Slow(), a_life()
     exchange = Exchange(edge(app, life))
@@ -326,7 +326,7 @@ async def test_work_ends_when_the_client_leaves_and_something_is_sent() -> None:
     assert (exchange.status, exchange.complete, life.in_flight) == (499, True, 0)
 
 
-async def test_a_stream_whose_client_leaves_is_closed_properly() -> None:
+async def test_a_stream_is_closed_when_its_client_disconnects() -> None:
     begun = asyncio.Event()
 
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
@@ -343,7 +343,7 @@ async def test_a_stream_whose_client_leaves_is_closed_properly() -> None:
     assert (exchange.status, exchange.body, exchange.complete) == (200, b"a", True)
 
 
-async def test_work_after_the_last_byte_is_neither_cancelled_nor_answered_twice() -> None:
+async def test_work_after_the_last_byte_is_not_cancelled_and_gets_no_second_response() -> None:
     done: list[bool] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -355,7 +355,7 @@ async def test_work_after_the_last_byte_is_neither_cancelled_nor_answered_twice(
     assert (got.status, got.body, done) == (200, b"ok", [True])
 
 
-async def test_a_lease_counts_as_in_flight_until_its_holder_leaves() -> None:
+async def test_a_lease_counts_as_in_flight_until_its_holder_disconnects() -> None:
     """docs/bentoml_issues.md#b6: so a dependency that drains waits for the edge."""
     life = a_life(is_edge=False)
     life.draining = True
@@ -368,7 +368,7 @@ async def test_a_lease_counts_as_in_flight_until_its_holder_leaves() -> None:
     assert (life.in_flight, exchange.complete) == (0, True)
 
 
-async def test_what_is_not_http_passes_through() -> None:
+async def test_other_protocols_than_http_pass_through() -> None:
     seen: list[str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -78,7 +78,7 @@ def left(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 64, 1000, 10**6])
-async def test_files_and_fields_arrive_whatever_the_pieces_are(tmp_path: Path, size: int) -> None:
+async def test_files_and_fields_arrive_for_any_chunk_size(tmp_path: Path, size: int) -> None:
     noise = random.Random(1).randbytes(5000) + b"\r\n--\r\n-----\r\n"
     parts: Parts = [
         ("note", (None, "ä".encode())), ("files", ("guide/intro.md", noise)), ("files", ("empty.md", b"")),
@@ -100,14 +100,14 @@ async def test_files_and_fields_arrive_whatever_the_pieces_are(tmp_path: Path, s
     assert left(tmp_path) == []
 
 
-async def test_what_was_taken_over_is_not_removed(tmp_path: Path) -> None:
+async def test_a_file_that_was_moved_away_is_not_deleted(tmp_path: Path) -> None:
     async with received(tmp_path / "in", [("files", ("a", b"x")), ("files", ("b", b"y"))]) as form:
         form.uploads[0].path.rename(tmp_path / "mine")
     assert (tmp_path / "mine").read_bytes() == b"x"
     assert left(tmp_path / "in") == []
 
 
-async def test_a_file_above_the_limit_is_refused_before_its_end_is_read(tmp_path: Path) -> None:
+async def test_an_oversized_file_is_refused_before_it_is_read_to_the_end(tmp_path: Path) -> None:
     whole, content_type = encoded([("files", ("a.md", b"ok")), ("files", ("big.md", b"x" * 10_000_000))])
     body = Body(in_pieces(whole, 65_536))
     pieces = len(body.left)
@@ -119,7 +119,7 @@ async def test_a_file_above_the_limit_is_refused_before_its_end_is_read(tmp_path
     assert left(tmp_path) == []
 
 
-async def test_a_file_as_large_as_the_limit_is_taken(tmp_path: Path) -> None:
+async def test_a_file_of_exactly_the_size_limit_is_accepted(tmp_path: Path) -> None:
     async with received(tmp_path, [("files", ("a.md", b"x" * 100_000))]) as form:
         assert form.uploads[0].bytes == 100_000
 
@@ -141,19 +141,19 @@ BAD: list[tuple[str, Parts]] = [
 
 
 @pytest.mark.parametrize(("param", "parts"), BAD, ids=[f"{param}-{i}" for i, (param, _) in enumerate(BAD)])
-async def test_a_form_with_a_fault_is_refused_and_leaves_nothing(tmp_path: Path, param: str, parts: Parts) -> None:
+async def test_an_invalid_form_is_refused_and_leaves_no_files(tmp_path: Path, param: str, parts: Parts) -> None:
     error = await refusal(tmp_path, parts)
     assert (type(error), error.param) == (InvalidRequest, param)
 
 
-async def test_there_is_an_end_to_the_number_of_files(tmp_path: Path) -> None:
+async def test_the_number_of_files_is_limited(tmp_path: Path) -> None:
     rules = UploadRules("files", (), 10, max_files=3)
     async with received(tmp_path, [FILE] * 3, rules):
         pass
     assert "3 at most" in (await refusal(tmp_path, [FILE] * 4, rules)).message
 
 
-async def test_a_name_may_be_there_once_only_where_that_matters(tmp_path: Path) -> None:
+async def test_a_repeated_name_is_refused_only_where_names_must_be_unique(tmp_path: Path) -> None:
     same: Parts = [("files", ("é.md", b"x")), ("files", ("e\u0301.md", b"y"))]
     async with received(tmp_path, same):
         pass
@@ -161,7 +161,7 @@ async def test_a_name_may_be_there_once_only_where_that_matters(tmp_path: Path) 
     assert (type(error), error.param) == (InvalidRequest, "é.md")
 
 
-async def test_a_file_of_the_wrong_kind_refuses_the_whole(tmp_path: Path) -> None:
+async def test_one_file_of_an_unsupported_type_refuses_the_whole_form(tmp_path: Path) -> None:
     def check(path: Path, name: str) -> None:
         if path.read_bytes() == b"bad":
             raise UnsupportedFile(f"{name} is bad", param=name)
@@ -195,7 +195,7 @@ BODIES = [
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: repr(body[:40]))
-async def test_a_body_that_is_no_form_is_refused(tmp_path: Path, body: bytes) -> None:
+async def test_a_body_that_is_not_a_form_is_refused(tmp_path: Path, body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         async with receive_form(request_of(Body([body]), "multipart/form-data; boundary=x"), tmp_path, RULES):
             pass
@@ -203,7 +203,7 @@ async def test_a_body_that_is_no_form_is_refused(tmp_path: Path, body: bytes) ->
 
 @settings(max_examples=60, deadline=None)
 @given(body=st.binary(max_size=80), size=st.integers(1, 40))
-async def test_no_bytes_make_anything_but_a_form_or_a_refusal(
+async def test_arbitrary_bytes_give_a_form_or_a_refusal(
     tmp_path_factory: pytest.TempPathFactory, body: bytes, size: int
 ) -> None:
     folder = tmp_path_factory.mktemp("in")
@@ -215,7 +215,7 @@ async def test_no_bytes_make_anything_but_a_form_or_a_refusal(
 
 
 @pytest.mark.parametrize("cut", [True, False])
-async def test_a_body_that_is_cut_off_is_refused_wherever_that_is(tmp_path: Path, cut: bool) -> None:
+async def test_a_body_truncated_at_any_point_is_refused(tmp_path: Path, cut: bool) -> None:
     whole, content_type = encoded([("files", ("a.md", b"content")), ("note", (None, b"x"))])
     for end in range(0, len(whole) - 4, 5):  # without the last line's end it is whole
         with pytest.raises(InvalidRequest):
@@ -224,7 +224,7 @@ async def test_a_body_that_is_cut_off_is_refused_wherever_that_is(tmp_path: Path
         assert left(tmp_path) == []
 
 
-async def test_nothing_is_left_when_the_work_is_cancelled(tmp_path: Path) -> None:
+async def test_cancellation_leaves_no_files(tmp_path: Path) -> None:
     whole, content_type = encoded([("files", ("a.md", b"x" * 90_000))])
     begun, pieces = asyncio.Event(), in_pieces(whole, 1000)
 
@@ -252,7 +252,7 @@ async def test_nothing_is_left_when_the_work_is_cancelled(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("number", "message"), [(errno.ENOSPC, "disk is full"), (errno.EDQUOT, "disk is full"), (errno.EIO, "write")]
 )
-async def test_a_full_disk_is_told_and_leaves_nothing(
+async def test_a_full_disk_is_reported_and_leaves_no_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, message: str
 ) -> None:
     def full(self: UploadFile, data: memoryview) -> None:
@@ -284,5 +284,5 @@ DISPOSITIONS: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("header", "filename"), DISPOSITIONS)
-def test_names_come_as_clients_send_them(header: str, filename: str | None) -> None:
+def test_file_names_are_decoded_as_clients_encode_them(header: str, filename: str | None) -> None:
     assert read_disposition(header.encode()) == ("files", filename)

@@ -35,7 +35,7 @@ async def post(edge: EdgeService, prompt: Any = "naïve 日本", **body: Any) ->
     return await edge.post("/v1/completions", {"model": MODEL, "prompt": prompt, **body})
 
 
-async def test_a_plain_completion_is_what_openai_s_types_say(edge: EdgeService) -> None:
+async def test_a_plain_completion_matches_openais_types(edge: EdgeService) -> None:
     got = (await post(edge)).json()
     whole = Completion.model_validate(got, strict=True)
     assert whole.to_dict() == got
@@ -47,7 +47,7 @@ async def test_a_plain_completion_is_what_openai_s_types_say(edge: EdgeService) 
     assert edge.generator.requests[-1][1] == {"max_tokens": 16}  # OpenAI's default
 
 
-async def test_a_stream_says_the_same(edge: EdgeService) -> None:
+async def test_a_stream_agrees_with_the_plain_response(edge: EdgeService) -> None:
     plain = (await post(edge)).json()
     got = await post(edge, stream=True, stream_options={"include_usage": True})
     assert got.content.isascii()
@@ -69,7 +69,7 @@ async def test_a_stream_says_the_same(edge: EdgeService) -> None:
     ids=["text", "texts", "tokens", "lists of tokens"],
 )
 @pytest.mark.parametrize("n", [1, 2])
-async def test_each_form_of_prompt(edge: EdgeService, prompt: Any, texts: list[str], n: int) -> None:
+async def test_every_form_of_prompt_is_accepted(edge: EdgeService, prompt: Any, texts: list[str], n: int) -> None:
     wanted = [text for text in texts for _ in range(n)]
     got = (await post(edge, prompt, n=n)).json()
     assert [(choice["index"], choice["text"]) for choice in got["choices"]] == list(enumerate(wanted))
@@ -81,12 +81,12 @@ async def test_each_form_of_prompt(edge: EdgeService, prompt: Any, texts: list[s
     assert len({request_id for _, _, request_id in edge.generator.requests}) == 2 * len(texts)
 
 
-async def test_usage_is_of_all_prompts(edge: EdgeService) -> None:
+async def test_usage_is_the_sum_over_all_prompts(edge: EdgeService) -> None:
     usage = (await post(edge, ["a", "b c"], n=2)).json()["usage"]
     assert (usage["prompt_tokens"], usage["completion_tokens"]) == (3, 2 * 3 + 2 * 4)
 
 
-async def test_logprobs_in_the_older_shape(edge: EdgeService) -> None:
+async def test_logprobs_have_the_legacy_format(edge: EdgeService) -> None:
     told = (await post(edge, "a b", logprobs=1)).json()["choices"][0]["logprobs"]
     assert told == {
         "tokens": ["of ", "a ", "b ", "done"],
@@ -99,14 +99,14 @@ async def test_logprobs_in_the_older_shape(edge: EdgeService) -> None:
         assert [value for piece in pieces if piece for value in piece[name]] == values
 
 
-async def test_the_prompt_comes_back(edge: EdgeService) -> None:
+async def test_echo_returns_the_prompt(edge: EdgeService) -> None:
     got = (await post(edge, ["word word", "a"], echo=True)).json()
     assert [choice["text"] for choice in got["choices"]] == ["word wordof word word done", "aof a done"]
     streamed = [chunk["choices"][0] for chunk in chunks(await post(edge, "word word", echo=True, stream=True))]
     assert "".join(choice["text"] for choice in streamed) == "word wordof word word done"
 
 
-async def test_the_prompt_s_logprobs_come_back_with_it(edge: EdgeService) -> None:
+async def test_echo_with_logprobs_returns_the_prompts_logprobs(edge: EdgeService) -> None:
     choice = (await post(edge, "first word", echo=True, logprobs=1)).json()["choices"][0]
     told = choice["logprobs"]
     assert told["tokens"] == ["first ", "word", "of ", "first ", "word ", "done"]
@@ -148,14 +148,14 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_what_is_wrong_is_refused_by_name(edge: EdgeService) -> None:
+async def test_a_refusal_names_the_invalid_field(edge: EdgeService) -> None:
     for body, param in WRONG:
         got = await edge.post("/v1/completions", {"model": MODEL, "prompt": "a", **body})
         assert (body, *error_of(got)) == (body, 400, "invalid_request", param)
     assert edge.generator.requests == []
 
 
-async def test_one_prompt_that_is_refused_stops_the_others() -> None:
+async def test_one_refused_prompt_stops_the_others() -> None:
     async with an_edge(FakeGenerator(echoes, start=asyncio.Event())) as edge:
         for stream in (False, True):
             got = await post(edge, ["a", "refuse this", "b"], stream=stream)
@@ -165,7 +165,7 @@ async def test_one_prompt_that_is_refused_stops_the_others() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("begun", [True, False])
-async def test_a_client_that_leaves_stops_them_all(stream: bool, begun: bool) -> None:
+async def test_a_client_that_disconnects_stops_all_prompts(stream: bool, begun: bool) -> None:
     generator = FakeGenerator(echoes, stalls_after=1) if begun else FakeGenerator(echoes, start=asyncio.Event())
     async with an_edge(generator) as edge:
         asking = asyncio.create_task(post(edge, ["a", "b", "c"], stream=stream))
@@ -175,7 +175,7 @@ async def test_a_client_that_leaves_stops_them_all(stream: bool, begun: bool) ->
         assert generator.cancelled == 3
 
 
-async def test_an_engine_that_dies_in_mid_stream() -> None:
+async def test_an_engine_failure_in_mid_stream_is_reported() -> None:
     async with an_edge(FakeGenerator(echoes, dies_after=1)) as edge, edge.openai() as client:
         stream = await client.completions.create(model=MODEL, prompt=["a", "b"], stream=True)
         with pytest.raises(openai.APIError, match="the engine died"):
@@ -184,13 +184,13 @@ async def test_an_engine_that_dies_in_mid_stream() -> None:
         await until(lambda: edge.generator.running == 0)
 
 
-async def test_an_answer_that_takes_too_long() -> None:
+async def test_a_response_past_its_deadline_is_reported() -> None:
     async with an_edge(FakeGenerator(echoes, stalls_after=1), answer_timeout_s=0.3) as edge:
         assert error_of(await post(edge))[:2] == (504, "timeout")
         await until(lambda: edge.generator.running == 0)
 
 
-async def test_openai_s_client_and_an_adapter(edge: EdgeService) -> None:
+async def test_openais_client_completes_with_a_lora_adapter(edge: EdgeService) -> None:
     async with edge.openai() as client:
         made = await client.completions.create(model="sql", prompt="a", extra_body={"top_k": 3})
         streamed = [part.choices[0].text async for part in await client.completions.create(

@@ -23,7 +23,7 @@ async def uploaded(app: V1, *contents: bytes) -> list[str]:
         ]
 
 
-async def test_a_file_is_uploaded_attached_and_waited_for(app: V1) -> None:
+async def test_openais_client_uploads_a_file_and_polls_until_it_is_indexed(app: V1) -> None:
     async with app.openai() as client:
         done = await client.vector_stores.files.upload_and_poll(
             vector_store_id="default", file=("a.md", b"text"), attributes={"n": 1, "ok": True},
@@ -53,7 +53,7 @@ async def test_a_file_is_uploaded_attached_and_waited_for(app: V1) -> None:
         assert (await client.vector_stores.files.list("default")).data == []
 
 
-async def test_a_document_from_upload_to_search_and_away(app: V1) -> None:
+async def test_a_document_is_uploaded_searched_and_deleted(app: V1) -> None:
     async with app.openai() as client:
         store = await client.vector_stores.create(
             name="notes", metadata={"a": "b"}, expires_after={"anchor": "last_active_at", "days": 3}
@@ -81,7 +81,7 @@ async def test_a_document_from_upload_to_search_and_away(app: V1) -> None:
     assert list(app.incoming.iterdir()) == []
 
 
-async def test_a_client_that_polls_sees_the_work_end(app: V1) -> None:
+async def test_a_polling_client_sees_the_job_end(app: V1) -> None:
     app.hold()
     (file_id,) = await uploaded(app, b"text")
     async with app.openai() as client:
@@ -97,7 +97,7 @@ async def test_a_client_that_polls_sees_the_work_end(app: V1) -> None:
         assert (await waiting).status == "completed"
 
 
-async def test_a_file_that_fails_says_why_in_openais_words_and_ours(app: V1) -> None:
+async def test_a_failed_file_reports_its_error_in_openais_code_and_in_ours(app: V1) -> None:
     (file_id,) = await uploaded(app, b"damaged")
     async with app.openai() as client:
         failed = await client.vector_stores.files.create_and_poll(
@@ -110,7 +110,7 @@ async def test_a_file_that_fails_says_why_in_openais_words_and_ours(app: V1) -> 
     }  # fmt: skip
 
 
-async def test_documents_are_listed_by_status_page_by_page(app: V1) -> None:
+async def test_documents_are_filtered_by_status_and_paginated(app: V1) -> None:
     ids = await uploaded(app, b"a", b"damaged", b"c", b"d")
     async with app.openai() as client:
         await client.vector_stores.file_batches.create("default", file_ids=ids)
@@ -122,7 +122,7 @@ async def test_documents_are_listed_by_status_page_by_page(app: V1) -> None:
         assert [f.id for f in page.data] == [ids[1]]
 
 
-async def test_a_text_that_is_not_there_yet_is_a_conflict(app: V1) -> None:
+async def test_the_text_of_an_unfinished_document_is_a_conflict(app: V1) -> None:
     app.hold()
     (file_id,) = await uploaded(app, b"text")
     async with app.http() as http:
@@ -133,7 +133,7 @@ async def test_a_text_that_is_not_there_yet_is_a_conflict(app: V1) -> None:
 # Batches
 
 
-async def test_a_batch_is_made_of_uploads(app: V1) -> None:
+async def test_a_batch_is_created_from_uploads(app: V1) -> None:
     async with app.openai() as client:
         batch = await client.vector_stores.file_batches.upload_and_poll(
             "default",
@@ -157,7 +157,7 @@ async def test_a_batch_is_made_of_uploads(app: V1) -> None:
         assert failed.last_error.code == "unsupported_file"
 
 
-async def test_some_attributes_can_be_added_and_removed(app: V1) -> None:
+async def test_single_attributes_can_be_added_and_removed(app: V1) -> None:
     (known,) = await uploaded(app, b"text")
     async with app.openai() as client:
         await client.vector_stores.files.create_and_poll(
@@ -181,7 +181,7 @@ async def test_each_file_of_a_batch_may_have_its_own_attributes(app: V1) -> None
     assert [strategy and strategy.type for strategy in chosen] == ["other", "static"]
 
 
-async def test_a_batch_is_cancelled_and_done_again(app: V1) -> None:
+async def test_a_batch_is_cancelled_and_retried(app: V1) -> None:
     app.hold()
     ids = await uploaded(app, b"a", b"b")
     async with app.openai() as client, app.http() as http:
@@ -199,7 +199,7 @@ async def test_a_batch_is_cancelled_and_done_again(app: V1) -> None:
         assert {job["id"] for job in jobs} == {batch.id, again["id"]}
 
 
-async def test_a_batch_is_known_in_its_own_vector_store_only(app: V1) -> None:
+async def test_a_batch_is_visible_only_in_its_own_vector_store(app: V1) -> None:
     ids = await uploaded(app, b"a")
     async with app.http() as http:
         await http.post("/vector_stores", json={"name": "other"})
@@ -210,7 +210,7 @@ async def test_a_batch_is_known_in_its_own_vector_store_only(app: V1) -> None:
             assert error_of(got)[:2] == (404, "not_found")
 
 
-async def test_the_same_key_makes_the_same_batch(app: V1) -> None:
+async def test_a_repeated_idempotency_key_returns_the_same_batch(app: V1) -> None:
     ids = await uploaded(app, b"a", b"b")
     path, key = "/vector_stores/default/file_batches", {"Idempotency-Key": "once"}
     async with app.http() as http:
@@ -242,7 +242,7 @@ BAD: list[tuple[str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("path", "param", "body"), BAD, ids=lambda value: str(value)[:30])
-async def test_a_bad_body_is_refused_with_the_fields_name(shared_app: V1, path: str, param: str, body: Any) -> None:
+async def test_a_refusal_of_an_invalid_body_names_the_field(shared_app: V1, path: str, param: str, body: Any) -> None:
     async with shared_app.http() as http:
         got = await http.post(f"/vector_stores/default/{path}", content=json.dumps(body))  # httpx refuses some of these
     status, code, named = error_of(got)
@@ -250,7 +250,7 @@ async def test_a_bad_body_is_refused_with_the_fields_name(shared_app: V1, path: 
 
 
 @pytest.mark.parametrize("query", ["filter=done", "limit=101", "order=", "after=none", "before=none", "x=1"])
-async def test_a_bad_query_is_refused(shared_app: V1, query: str) -> None:
+async def test_an_invalid_query_is_refused(shared_app: V1, query: str) -> None:
     async with shared_app.http() as http:
         got = await http.get(f"/vector_stores/default/files?{query}")
         assert error_of(got) == (400, "invalid_request", query.split("=")[0])
@@ -259,7 +259,7 @@ async def test_a_bad_query_is_refused(shared_app: V1, query: str) -> None:
 # Jobs
 
 
-async def test_jobs_tell_how_far_they_are(app: V1) -> None:
+async def test_jobs_report_their_progress(app: V1) -> None:
     app.hold()
     ids = await uploaded(app, b"a", b"damaged")
     async with app.http() as http:
@@ -294,7 +294,7 @@ async def test_a_job_is_cancelled(app: V1) -> None:
         assert (await http.post(f"/jobs/{one}/cancel")).json()["status"] == "cancelled"
 
 
-async def test_strangers_and_bad_questions_are_refused(shared_app: V1) -> None:
+async def test_unknown_ids_and_invalid_queries_are_refused(shared_app: V1) -> None:
     async with shared_app.http() as http:
         for method, path in (("GET", ""), ("GET", "/files"), ("POST", "/cancel"), ("POST", "/retry")):
             assert error_of(await http.request(method, f"/jobs/none{path}"))[:2] == (404, "not_found")

@@ -25,7 +25,7 @@ async def post(app: V1, **body: Any) -> httpx.Response:
 
 
 @pytest.mark.parametrize("encoding_format", ["float", "base64", None])
-async def test_texts_become_vectors_through_the_client(shared_app: V1, encoding_format: Any) -> None:
+async def test_openais_client_gets_embeddings(shared_app: V1, encoding_format: Any) -> None:
     options = {} if encoding_format is None else {"encoding_format": encoding_format}
     async with shared_app.openai() as client:
         made = await client.embeddings.create(model=MODEL, input=TEXTS, user="me", **options)
@@ -38,7 +38,7 @@ async def test_texts_become_vectors_through_the_client(shared_app: V1, encoding_
     np.testing.assert_allclose(vectors, FakeEmbedder().vectors(TEXTS), atol=1e-6)
 
 
-async def test_an_answer_is_what_openai_s_types_say(shared_app: V1) -> None:
+async def test_a_response_matches_openais_types(shared_app: V1) -> None:
     got = await post(shared_app, input=["a"])
     assert CreateEmbeddingResponse.model_validate(got.json(), strict=True).to_dict() == got.json()
 
@@ -52,13 +52,13 @@ async def test_an_answer_is_what_openai_s_types_say(shared_app: V1) -> None:
     ],
     ids=["text", "tokens", "lists of tokens"],
 )
-async def test_each_shape_of_input(shared_app: V1, given: Any, same: list[str]) -> None:
+async def test_every_form_of_input_is_accepted(shared_app: V1, given: Any, same: list[str]) -> None:
     got, wanted = await post(shared_app, input=given), await post(shared_app, input=same)
     assert got.json() == wanted.json()
     assert len(got.json()["data"]) == len(same)
 
 
-async def test_texts_are_passages_unless_the_request_says_otherwise(app: V1) -> None:
+async def test_texts_are_encoded_as_passages_by_default(app: V1) -> None:
     await post(app, input="a")
     await post(app, input="a", input_type="query")
     await post(app, input="a", input_type="passage", dimensions=app.embedder.dimensions)
@@ -66,9 +66,7 @@ async def test_texts_are_passages_unless_the_request_says_otherwise(app: V1) -> 
 
 
 @pytest.mark.parametrize("encoding_format", ["float", "base64"])
-async def test_shorter_vectors_are_the_beginnings_of_the_whole_ones_at_length_1(
-    shared_app: V1, encoding_format: str
-) -> None:
+async def test_shortened_vectors_are_normalized_prefixes(shared_app: V1, encoding_format: str) -> None:
     got = await post(shared_app, input=TEXTS, dimensions=48, encoding_format=encoding_format)
     given = [one["embedding"] for one in got.json()["data"]]
     is_text = encoding_format == "base64"
@@ -77,7 +75,7 @@ async def test_shorter_vectors_are_the_beginnings_of_the_whole_ones_at_length_1(
     np.testing.assert_allclose(vectors, whole / np.linalg.norm(whole, axis=1, keepdims=True), atol=1e-6)
 
 
-async def test_a_beginning_without_direction_is_no_number_that_json_does_not_know(shared_app: V1) -> None:
+async def test_a_zero_prefix_does_not_become_nan(shared_app: V1) -> None:
     (first,) = FakeEmbedder().ids_of("zebras")
     got = await post(shared_app, input="zebras", dimensions=first)
     assert got.json()["data"][0]["embedding"] == [0.0] * first
@@ -99,12 +97,12 @@ BAD: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("param", "body"), BAD, ids=lambda value: str(value)[:40])
-async def test_a_bad_body_is_refused_with_the_fields_name(shared_app: V1, param: str, body: Any) -> None:
+async def test_a_refusal_of_an_invalid_body_names_the_field(shared_app: V1, param: str, body: Any) -> None:
     assert error_of(await post(shared_app, **body)) == (400, "invalid_request", param)
 
 
 @pytest.mark.parametrize("model", ["default", "rag", "", "text-embedding-3-small"])
-async def test_another_model_is_not_found(shared_app: V1, model: str) -> None:
+async def test_an_unknown_model_is_not_found(shared_app: V1, model: str) -> None:
     got = await post(shared_app, input="a", model=model)
     assert error_of(got) == (404, "model_not_found", "model")
     assert MODEL in got.json()["error"]["message"]
@@ -115,7 +113,7 @@ async def test_another_model_is_not_found(shared_app: V1, model: str) -> None:
     [("x " * 9, "input"), (["x", "x " * 9], "input.1"), ([1] * 9, "input"), ([[1], [1], [1] * 9], "input.2")],
     ids=["text", "texts", "tokens", "lists of tokens"],
 )
-async def test_what_is_longer_than_the_model_reads_is_refused(app: V1, given: Any, name: str) -> None:
+async def test_an_input_longer_than_the_model_allows_is_refused(app: V1, given: Any, name: str) -> None:
     app.embedder = FakeEmbedder(max_tokens=8)
     got = await post(app, input=given)
     assert error_of(got) == (400, "context_length_exceeded", name)
@@ -123,12 +121,12 @@ async def test_what_is_longer_than_the_model_reads_is_refused(app: V1, given: An
     assert app.embedder.calls == []
 
 
-async def test_an_encoder_that_does_not_answer_is_said(app: V1) -> None:
+async def test_an_unavailable_encoder_is_reported(app: V1) -> None:
     app.embedder.failure = DependencyUnavailable("Embedder does not answer")
     assert error_of(await post(app, input="a"))[:2] == (503, "dependency_unavailable")
 
 
-async def test_langchain_embeds(shared_app: V1) -> None:
+async def test_langchain_gets_embeddings(shared_app: V1) -> None:
     from langchain_openai import OpenAIEmbeddings
 
     async with shared_app.openai() as client:

@@ -77,7 +77,7 @@ def harness(tmp_path: Path) -> Iterator[LibraryHarness]:
         yield harness
 
 
-async def test_files_come_back_in_their_order(harness: LibraryHarness) -> None:
+async def test_files_are_returned_in_the_order_of_the_upload(harness: LibraryHarness) -> None:
     async with Ingest(harness) as service:
         names = [f"{n:03d}.md" for n in reversed(range(101))]
         got = await service.post(*((name, b"x") for name in names), attributes='{"k": 1}', wait_s="30")
@@ -93,7 +93,7 @@ async def test_files_come_back_in_their_order(harness: LibraryHarness) -> None:
     assert list(service.incoming.iterdir()) == []
 
 
-async def test_work_that_goes_on_is_a_202(harness: LibraryHarness) -> None:
+async def test_unfinished_ingestion_is_a_202(harness: LibraryHarness) -> None:
     harness.parser.gate.clear()
     async with Ingest(harness) as service:
         started = time.monotonic()
@@ -106,7 +106,7 @@ async def test_work_that_goes_on_is_a_202(harness: LibraryHarness) -> None:
         assert 0.1 <= time.monotonic() - started < 5
 
 
-async def test_a_wait_ends_with_the_work(harness: LibraryHarness) -> None:
+async def test_waiting_ends_when_the_job_ends(harness: LibraryHarness) -> None:
     harness.parser.gate.clear()
     async with Ingest(harness) as service:
         waiting = asyncio.create_task(service.post(("a.md", b"x"), ("b.md", b"damaged"), wait_s="30"))
@@ -121,7 +121,7 @@ async def test_a_wait_ends_with_the_work(harness: LibraryHarness) -> None:
     ]
 
 
-async def test_the_same_key_does_the_work_once(harness: LibraryHarness) -> None:
+async def test_a_repeated_idempotency_key_ingests_once(harness: LibraryHarness) -> None:
     async with Ingest(harness) as service:
         first, again = [await service.post(("a.md", b"x"), key="k", wait_s="10") for _ in range(2)]
         assert first.json() == again.json()
@@ -130,7 +130,7 @@ async def test_the_same_key_does_the_work_once(harness: LibraryHarness) -> None:
     assert list(service.incoming.iterdir()) == []
 
 
-async def test_a_refusal_keeps_nothing(harness: LibraryHarness) -> None:
+async def test_a_refused_upload_stores_nothing(harness: LibraryHarness) -> None:
     async with Ingest(harness) as service:
         assert error_of(await service.post(("a.md", b"x"), ("b.md", b"\x7fELF"))) == (415, "unsupported_file", "b.md")
         assert error_of(await service.post(("a.md", b"x"), ("a.md", b"y")))[:2] == (400, "invalid_request")
@@ -140,7 +140,7 @@ async def test_a_refusal_keeps_nothing(harness: LibraryHarness) -> None:
     assert list(service.incoming.iterdir()) == []
 
 
-async def test_an_upload_is_not_cleared_away_under_the_library(harness: LibraryHarness) -> None:
+async def test_an_upload_is_not_deleted_while_the_library_takes_it_over(harness: LibraryHarness) -> None:
     """A client that leaves while its files are taken over: the thread that does so cannot be stopped."""
     async with Ingest(harness) as service:
         with harness.database.write():  # the library has to wait for its turn
@@ -155,7 +155,7 @@ async def test_an_upload_is_not_cleared_away_under_the_library(harness: LibraryH
     assert harness.library.content(file.file_id).read_bytes() == b"x"
 
 
-async def test_before_the_library_is_there_it_is_starting(harness: LibraryHarness) -> None:
+async def test_the_service_is_starting_until_the_library_is_ready(harness: LibraryHarness) -> None:
     service = Ingest(harness)
     with pytest.raises(Starting):
         await service.api.ingest(IngestRequest.model_construct())
@@ -163,7 +163,7 @@ async def test_before_the_library_is_there_it_is_starting(harness: LibraryHarnes
         assert error_of(await http.get("/files"))[:2] == (503, "starting")
 
 
-async def test_a_search_in_openais_terms_is_a_question(harness: LibraryHarness) -> None:
+async def test_a_search_of_openais_api_becomes_a_retrieval_query(harness: LibraryHarness) -> None:
     harness.ingest(("a.md", "apples"), attributes={"a": 1})
     filters = {"type": "eq", "key": "a", "value": 1}
     changes = {"top_k": 3, "mode": "hybrid"}

@@ -58,7 +58,7 @@ def without_ids(value: Any) -> Any:
 # Texts
 
 
-async def test_a_model_writes(edge: EdgeService) -> None:
+async def test_a_plain_model_generates_a_response(edge: EdgeService) -> None:
     async with edge.openai() as client:
         made = await client.responses.create(
             model=MODEL,
@@ -84,13 +84,13 @@ async def test_a_model_writes(edge: EdgeService) -> None:
     assert sampling == {"temperature": 0.5, "top_p": 0.9, "max_tokens": 50, "seed": 7, "top_k": 5}
 
 
-async def test_an_answer_is_what_openai_s_types_say(edge: EdgeService) -> None:
+async def test_a_response_matches_openais_types(edge: EdgeService) -> None:
     for body in ({}, {"tools": [SEARCH], "include": ["file_search_call.results"]}, {"max_output_tokens": 2}):
         got = (await post(edge, **body)).json()
         assert Response.model_validate(got, strict=True).to_dict() == got
 
 
-async def test_messages_in_every_shape(edge: EdgeService) -> None:
+async def test_every_form_of_message_is_accepted(edge: EdgeService) -> None:
     given: list[Any] = [
         {"role": "developer", "content": "Be kind."},
         {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "One"}]},
@@ -122,7 +122,7 @@ async def test_messages_in_every_shape(edge: EdgeService) -> None:
     assert asked["history"] == [{"role": "user", "content": "One"}, {"role": "assistant", "content": "Two!"}]
 
 
-async def test_a_text_that_is_cut_is_incomplete(edge: EdgeService) -> None:
+async def test_a_truncated_text_is_marked_incomplete(edge: EdgeService) -> None:
     async with edge.openai() as client:
         made = await client.responses.create(model=MODEL, input="Hello there", max_output_tokens=2)
     assert (made.status, made.output_text) == ("incomplete", "Grass [1], ")
@@ -140,7 +140,7 @@ async def test_a_text_that_is_cut_is_incomplete(edge: EdgeService) -> None:
         ({"type": "json_schema", "name": "x", "strict": True, "schema": {"type": "object"}}, {"type": "object"}),
     ],
 )
-async def test_a_text_has_the_form_that_is_asked_for(edge: EdgeService, form: Any, structure: Any) -> None:
+async def test_the_text_format_reaches_the_engine(edge: EdgeService, form: Any, structure: Any) -> None:
     got = await post(edge, text={"format": form})
     assert got.status_code == 200, got.text
     assert got.json()["text"] == {"format": form}
@@ -148,7 +148,7 @@ async def test_a_text_has_the_form_that_is_asked_for(edge: EdgeService, form: An
     assert edge.generator.requests[0][1].get("structured_outputs") == wanted
 
 
-async def test_the_client_parses_what_it_asked_for() -> None:
+async def test_openais_client_parses_structured_output() -> None:
     class Animal(BaseModel):
         name: str
 
@@ -159,7 +159,7 @@ async def test_the_client_parses_what_it_asked_for() -> None:
             assert (await stream.get_final_response()).output_parsed == Animal(name="zebra")
 
 
-async def test_logprobs_are_included_where_they_are_asked_for(edge: EdgeService) -> None:
+async def test_logprobs_are_included_on_request(edge: EdgeService) -> None:
     options: Any = {"include": ["message.output_text.logprobs"], "top_logprobs": 2, "max_output_tokens": 2}
     part = (await post(edge, **options)).json()["output"][0]["content"][0]
     assert [(one["token"], one["logprob"], len(one["top_logprobs"])) for one in part["logprobs"]] == [
@@ -171,7 +171,7 @@ async def test_logprobs_are_included_where_they_are_asked_for(edge: EdgeService)
     assert [delta.logprobs[0].token for delta in deltas] == ["Grass ", "[1], "]
 
 
-async def test_an_adapter_writes(edge: EdgeService) -> None:
+async def test_a_lora_adapter_generates_a_response(edge: EdgeService) -> None:
     await post(edge, model="sql")
     await post(edge, model="sql", tools=[SEARCH])
     await post(edge, model="rag:sql")
@@ -184,7 +184,7 @@ async def test_an_adapter_writes(edge: EdgeService) -> None:
 
 
 @pytest.mark.parametrize("body", [{"model": "rag"}, {"tools": [SEARCH]}], ids=["rag", "file_search"])
-async def test_an_answer_from_documents(edge: EdgeService, body: Any) -> None:
+async def test_a_rag_response_has_a_file_search_call_and_citations(edge: EdgeService, body: Any) -> None:
     async with edge.openai() as client:
         made = await client.responses.create(**{"model": MODEL, "input": "What do zebras eat?", **body})
     call, message = made.output
@@ -200,7 +200,7 @@ async def test_an_answer_from_documents(edge: EdgeService, body: Any) -> None:
     assert (made.model_extra or {})["rag"] == {"finish_reason": "stop", "citations_removed": 1}
 
 
-async def test_results_are_included_where_they_are_asked_for(edge: EdgeService) -> None:
+async def test_search_results_are_included_on_request(edge: EdgeService) -> None:
     got = await post(edge, tools=[SEARCH], include=["file_search_call.results"])
     first, second = got.json()["output"][0]["results"]
     assert (first["file_id"], first["score"], first["text"]) == (a_file_id("zebras.md"), 0.9, "zebras eat grass")
@@ -208,7 +208,7 @@ async def test_results_are_included_where_they_are_asked_for(edge: EdgeService) 
     assert second["filename"] == "lions.md"
 
 
-async def test_what_the_tool_says_reaches_the_search(edge: EdgeService) -> None:
+async def test_the_options_of_the_file_search_tool_reach_the_search(edge: EdgeService) -> None:
     filters = {"type": "eq", "key": "year", "value": 2020}
     hybrid = {"embedding_weight": 1, "text_weight": 0}
     ranking = {"ranker": "none", "score_threshold": 0.4, "hybrid_search": hybrid}
@@ -231,7 +231,7 @@ async def test_what_the_tool_says_reaches_the_search(edge: EdgeService) -> None:
     assert got.json()["tools"][0]["vector_store_ids"] == ["animals", "plants"]
 
 
-async def test_a_tool_that_shall_be_left_alone_is(edge: EdgeService) -> None:
+async def test_tool_choice_none_disables_the_search(edge: EdgeService) -> None:
     got = await post(
         edge, tools=[{**SEARCH, "filters": {"type": "eq", "key": "filename", "value": 1}}], tool_choice="none"
     )
@@ -239,7 +239,7 @@ async def test_a_tool_that_shall_be_left_alone_is(edge: EdgeService) -> None:
     assert edge.retriever.prepared == []
 
 
-async def test_when_nothing_is_found_the_answer_says_so() -> None:
+async def test_the_response_says_when_the_search_finds_nothing() -> None:
     async with an_edge(retriever=FakeRetriever(note="no plan")) as edge:
         got = (await post(edge, model="rag")).json()
     call, message = got["output"]
@@ -255,7 +255,7 @@ TEXT_EVENTS = ["response.output_item.added", "response.content_part.added"]
 END_EVENTS = ["response.output_text.done", "response.content_part.done", "response.output_item.done"]
 
 
-async def test_a_stream_has_every_event_in_its_order(edge: EdgeService) -> None:
+async def test_a_stream_has_all_events_in_order(edge: EdgeService) -> None:
     events = await streamed(edge, model="rag")
     names = [event.type for event in events]
     deltas = names.count("response.output_text.delta")
@@ -283,21 +283,21 @@ async def test_a_stream_has_every_event_in_its_order(edge: EdgeService) -> None:
     assert {event.output_index for event in added} == {1}
 
 
-async def test_a_stream_of_a_model_has_no_search(edge: EdgeService) -> None:
+async def test_a_stream_of_a_plain_model_has_no_search_events(edge: EdgeService) -> None:
     names = [event.type for event in await streamed(edge)]
     begin = ["response.created", "response.in_progress", *TEXT_EVENTS]
     assert names == [*begin, *["response.output_text.delta"] * 8, *END_EVENTS, "response.completed"]
 
 
 @pytest.mark.parametrize("body", [{}, {"tools": [SEARCH]}, {"max_output_tokens": 3}], ids=["text", "search", "cut"])
-async def test_streamed_and_plain_answers_agree(edge: EdgeService, body: Any) -> None:
+async def test_streamed_and_plain_responses_agree(edge: EdgeService, body: Any) -> None:
     body = {**body, "include": ["file_search_call.results", "message.output_text.logprobs"]}
     plain = (await post(edge, **body)).json()
     last = (await streamed(edge, **body))[-1].response.to_dict()
     assert without_ids(last) == without_ids(plain)
 
 
-async def test_events_have_names_as_openai_sends_them(edge: EdgeService) -> None:
+async def test_events_have_openais_names(edge: EdgeService) -> None:
     raw = (await post(edge, stream=True, max_output_tokens=1)).text
     blocks = raw.strip().split("\n\n")
     for block in blocks:
@@ -306,14 +306,14 @@ async def test_events_have_names_as_openai_sends_them(edge: EdgeService) -> None
     assert blocks[-1].startswith("event: response.incomplete\n")
 
 
-async def test_the_stream_helper_gives_text_and_the_whole(edge: EdgeService) -> None:
+async def test_the_clients_stream_helper_returns_text_and_the_final_response(edge: EdgeService) -> None:
     async with edge.openai() as client, client.responses.stream(model="rag", input="What?") as stream:
         snapshots = [event.snapshot async for event in stream if event.type == "response.output_text.delta"]
         final = await stream.get_final_response()
     assert snapshots[-1] == final.output_text == "Grass [1], mostly [2]. Nobody knows more."
 
 
-async def test_a_stream_that_fails_says_so_and_the_client_raises() -> None:
+async def test_a_failed_stream_makes_the_client_raise() -> None:
     async with an_edge(FakeGenerator(CITED, dies_after=3), FakeRetriever(HITS)) as edge, edge.openai() as client:
         seen: list[Any] = []
 
@@ -335,7 +335,7 @@ async def test_a_stream_that_fails_says_so_and_the_client_raises() -> None:
             await client.responses.create(model="rag", input="What?")
 
 
-async def test_a_stream_that_takes_too_long_fails() -> None:
+async def test_a_stream_past_its_deadline_fails() -> None:
     async with an_edge(FakeGenerator(CITED, stalls_after=2), answer_timeout_s=0.3, keep_alive_s=0.1) as edge:
         raw = (await post(edge, stream=True)).text
         assert ": keep-alive" in raw
@@ -347,7 +347,7 @@ async def test_a_stream_that_takes_too_long_fails() -> None:
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("model", [MODEL, "rag"])
-async def test_who_leaves_stops_the_engine(model: str, stream: bool) -> None:
+async def test_a_client_that_disconnects_stops_the_engine(model: str, stream: bool) -> None:
     async with an_edge(FakeGenerator(CITED, stalls_after=2), FakeRetriever(HITS)) as edge:
         asking = asyncio.create_task(post(edge, model=model, stream=stream))
         await until(lambda: edge.generator.running == 1)
@@ -411,7 +411,7 @@ def refused() -> Any:
 
 
 @pytest.mark.parametrize(("param", "body"), BAD, ids=lambda value: str(value)[:50])
-async def test_a_bad_body_is_refused_with_the_fields_name(refused: Any, param: str, body: Any) -> None:
+async def test_a_refusal_of_an_invalid_body_names_the_field(refused: Any, param: str, body: Any) -> None:
     got = await refused(body)
     assert error_of(got) == (400, "invalid_request", param), got.text
     assert got.json()["error"]["message"].startswith(f"{param}: ")
@@ -421,7 +421,7 @@ async def test_an_empty_question_is_refused(refused: Any) -> None:
     assert error_of(await refused({"model": "rag", "input": " "})) == (400, "empty_question", "input")
 
 
-async def test_another_model_is_not_found(refused: Any) -> None:
+async def test_an_unknown_model_is_not_found(refused: Any) -> None:
     assert error_of(await refused({"model": "gpt-5"})) == (404, "model_not_found", "model")
     assert error_of(await refused({"model": "the-encoder"})) == (400, "invalid_request", "model")
 
@@ -434,19 +434,19 @@ async def test_another_model_is_not_found(refused: Any) -> None:
         (ContextLengthExceeded("question: is too long", param="question"), (400, "context_length_exceeded", "input")),
     ],
 )
-async def test_what_the_search_refuses_is_told_in_the_request_s_words(failure: Any, told: Any) -> None:
+async def test_a_refusal_of_the_search_names_the_field_of_the_request(failure: Any, told: Any) -> None:
     async with an_edge(retriever=FakeRetriever(failure=failure)) as edge:
         for stream in (False, True):
             assert error_of(await post(edge, tools=[SEARCH], stream=stream)) == told
 
 
-async def test_too_many_output_tokens_are_told_by_their_name() -> None:
+async def test_a_refusal_of_max_output_tokens_names_that_field() -> None:
     async with an_edge(FakeGenerator(context_tokens=10)) as edge:
         got = await post(edge, max_output_tokens=50)
         assert error_of(got) == (400, "context_length_exceeded", "max_output_tokens")
 
 
-async def test_responses_are_not_kept(edge: EdgeService) -> None:
+async def test_responses_are_not_stored(edge: EdgeService) -> None:
     async with edge.openai() as client:
         made = await client.responses.create(model=MODEL, input="Hello there")
         for call in (client.responses.retrieve, client.responses.delete, client.responses.cancel):
@@ -466,7 +466,7 @@ async def langchain(edge: EdgeService) -> AsyncIterator[Any]:
         yield lambda model: ChatOpenAI(model=model, use_responses_api=True, **own)
 
 
-async def test_langchain_asks_searches_and_goes_on(edge: EdgeService, langchain: Any) -> None:
+async def test_langchain_holds_a_conversation_with_file_search(edge: EdgeService, langchain: Any) -> None:
     model = langchain(MODEL).bind_tools([SEARCH])
     first = await model.ainvoke("What do zebras eat?")
     assert first.text == "Grass [1], mostly [2]. Nobody knows more."

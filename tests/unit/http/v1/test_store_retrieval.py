@@ -16,7 +16,7 @@ ALL: dict[str, Any] = {
 }  # fmt: skip
 
 
-async def test_it_is_kept_and_taken_away(app: V1) -> None:
+async def test_retrieval_settings_are_stored_and_removed(app: V1) -> None:
     async with app.http() as http:
         made = (await http.post("/vector_stores", json={"name": "a", "retrieval": ALL})).json()
         assert made["retrieval"] == ALL
@@ -31,7 +31,7 @@ async def test_it_is_kept_and_taken_away(app: V1) -> None:
         assert (await http.get("/vector_stores/default")).json()["retrieval"] is None
 
 
-async def test_the_next_question_is_searched_so(app: V1) -> None:
+async def test_the_next_search_uses_the_retrieval_settings(app: V1) -> None:
     app.harness.ingest(*((f"{n}.md", f"apples {n}") for n in range(5)))
     question = RetrievalRequest("apples", "default", {})
     async with app.http() as http:
@@ -56,7 +56,7 @@ BAD: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("field", "value"), BAD, ids=lambda value: str(value)[:30])
-async def test_what_is_out_of_range_is_refused_with_its_name(shared_app: V1, field: str, value: Any) -> None:
+async def test_a_refusal_of_an_out_of_range_value_names_the_field(shared_app: V1, field: str, value: Any) -> None:
     async with shared_app.http() as http:
         status, code, param = error_of(await http.post("/vector_stores", json={"retrieval": {field: value}}))
         assert (status, code) == (400, "invalid_request")
@@ -64,7 +64,7 @@ async def test_what_is_out_of_range_is_refused_with_its_name(shared_app: V1, fie
 
 
 @pytest.mark.parametrize("value", [[], "x", 3, True])
-async def test_it_is_an_object(shared_app: V1, value: Any) -> None:
+async def test_retrieval_settings_must_be_an_object(shared_app: V1, value: Any) -> None:
     async with shared_app.http() as http:
         assert error_of(await http.post("/vector_stores", json={"retrieval": value})) == (
             400,

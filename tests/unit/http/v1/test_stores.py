@@ -14,7 +14,7 @@ from tests.support.v1_client import V1, error_of
 STATIC: Any = {"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 50}}
 
 
-async def test_a_vector_store_goes_its_way(app: V1) -> None:
+async def test_a_vector_store_is_created_updated_and_deleted(app: V1) -> None:
     async with app.openai() as client:
         made = await client.vector_stores.create(
             name="notes",
@@ -44,7 +44,7 @@ async def test_a_vector_store_goes_its_way(app: V1) -> None:
             await client.vector_stores.retrieve(made.id)
 
 
-async def test_what_an_update_does_not_name_stays(app: V1) -> None:
+async def test_an_update_keeps_the_fields_it_does_not_name(app: V1) -> None:
     async with app.openai() as client:
         made = await client.vector_stores.create(
             name="a", metadata={"k": "v"}, expires_after={"anchor": "last_active_at", "days": 1}
@@ -53,7 +53,7 @@ async def test_what_an_update_does_not_name_stays(app: V1) -> None:
         assert (changed.metadata, changed.expires_after) == ({"k": "v"}, made.expires_after)
 
 
-async def test_a_vector_store_begins_with_files(app: V1) -> None:
+async def test_a_vector_store_is_created_with_files(app: V1) -> None:
     async with app.openai() as client:
         files = [await client.files.create(file=(f"{n}.md", b"x"), purpose="assistants") for n in range(3)]
         made = await client.vector_stores.create(name="s", file_ids=[file.id for file in files])
@@ -65,7 +65,7 @@ async def test_a_vector_store_begins_with_files(app: V1) -> None:
         assert {store.name async for store in client.vector_stores.list()} == {"default", "s"}
 
 
-async def test_vector_stores_are_listed_page_by_page_both_ways(app: V1) -> None:
+async def test_vector_stores_are_paginated_in_both_orders(app: V1) -> None:
     async with app.openai() as client:
         for number in range(5):
             await client.vector_stores.create(name=str(number))
@@ -96,7 +96,7 @@ BAD: list[tuple[str | None, Any]] = [
 
 
 @pytest.mark.parametrize(("param", "body"), BAD, ids=lambda value: str(value)[:30])
-async def test_a_bad_body_is_refused_with_the_fields_name(shared_app: V1, param: str | None, body: Any) -> None:
+async def test_a_refusal_of_an_invalid_body_names_the_field(shared_app: V1, param: str | None, body: Any) -> None:
     async with shared_app.http() as http:
         status, code, named = error_of(await http.post("/vector_stores", json=body))
         assert (status, code) == (400, "invalid_request")
@@ -104,7 +104,7 @@ async def test_a_bad_body_is_refused_with_the_fields_name(shared_app: V1, param:
         assert len((await http.get("/vector_stores")).json()["data"]) == 1
 
 
-async def test_default_cannot_be_deleted_and_strangers_are_not_found(shared_app: V1) -> None:
+async def test_the_default_store_cannot_be_deleted_and_unknown_stores_are_not_found(shared_app: V1) -> None:
     async with shared_app.http() as http:
         assert error_of(await http.delete("/vector_stores/default"))[:2] == (409, "conflict")
         for method, path in (("GET", ""), ("POST", ""), ("DELETE", ""), ("GET", "/files"), ("POST", "/search")):
@@ -128,7 +128,7 @@ async def searched(app: V1, **options: Any) -> list[Any]:
         return [found async for found in client.vector_stores.search("default", **options)]
 
 
-async def test_a_search_finds_hits(app: V1) -> None:
+async def test_a_search_returns_hits(app: V1) -> None:
     app.hits = [hit(1, 0.9), hit(2, 0.4)]
     filters: Any = {"type": "eq", "key": "n", "value": 1}
     found = await searched(app, query="why", filters=filters, max_num_results=3)
@@ -140,7 +140,7 @@ async def test_a_search_finds_hits(app: V1) -> None:
     assert app.lookups == [StoreSearch("why", app.library.store("default").store_id, {"top_k": 3}, filters)]
 
 
-async def test_several_queries_make_one_list(app: V1) -> None:
+async def test_several_queries_are_merged_into_one_list(app: V1) -> None:
     app.hits = [hit(1, 0.9), hit(2, 0.4), hit(3, 0.3)]
     found = await searched(app, query=["a", "b"], max_num_results=2, ranking_options={"score_threshold": 0.35})
     assert [f.file_id for f in found] == ["file-1", "file-2"]
@@ -183,7 +183,7 @@ NOTHING = {"embedding_weight": 0, "text_weight": 0}
         ("filters", {"query": "a", "filters": []}), ("top_k", {"query": "a", "top_k": 3}),
     ],
 )  # fmt: skip
-async def test_a_bad_search_is_refused(shared_app: V1, param: str, body: Any) -> None:
+async def test_an_invalid_search_is_refused(shared_app: V1, param: str, body: Any) -> None:
     async with shared_app.http() as http:
         status, code, named = error_of(await http.post("/vector_stores/default/search", json=body))
     assert (status, code, (named or "").split(".")[0]) == (400, "invalid_request", param)
@@ -193,7 +193,7 @@ async def test_a_bad_search_is_refused(shared_app: V1, param: str, body: Any) ->
 # The embedding model
 
 
-async def test_an_embedding_model_is_changed_and_changed_back(app: V1) -> None:
+async def test_the_embedding_model_is_changed_and_changed_back(app: V1) -> None:
     async with app.http() as http:
         job = (await http.post("/vector_stores/default/reindex", json={"embedder": "other-model"})).json()
         assert (job["object"], job["kind"]) == ("job", "reindex")

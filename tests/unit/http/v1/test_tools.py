@@ -44,7 +44,7 @@ def functions_of(message: JsonObject) -> list[JsonObject]:
     return [call["function"] for call in message["tool_calls"]]
 
 
-async def test_a_named_function_is_certain() -> None:
+async def test_a_named_tool_choice_forces_that_function() -> None:
     arguments = '{"a": 1, "b": 22}'
     named = {"type": "function", "function": {"name": "add"}}
     async with an_edge(FakeGenerator(arguments)) as edge:
@@ -60,7 +60,7 @@ async def test_a_named_function_is_certain() -> None:
         assert calls == ([{"name": "add", "arguments": arguments}], "stop")
 
 
-async def test_arguments_come_as_they_are_written() -> None:
+async def test_arguments_are_returned_as_generated() -> None:
     named = {"type": "function", "function": {"name": "add"}}
     async with an_edge(FakeGenerator('{"a": 1, "b": 2}')) as edge:
         streamed = chunks(await edge.chat(tools=[ADD], tool_choice=named, stream=True))
@@ -85,7 +85,7 @@ WRITTEN = (
 )
 
 
-async def test_some_function_is_certain() -> None:
+async def test_tool_choice_required_forces_a_call() -> None:
     async with an_edge(FakeGenerator(WRITTEN)) as edge:
         got = (await edge.chat(tools=[ADD, SAY], tool_choice="required")).json()
         choice = got["choices"][0]
@@ -103,14 +103,14 @@ async def test_some_function_is_certain() -> None:
         assert edge.generator.requests[-1][1]["structured_outputs"]["json"]["maxItems"] == 1
 
 
-async def test_a_call_that_is_cut_off_says_so() -> None:
+async def test_a_truncated_call_has_finish_reason_length() -> None:
     async with an_edge(FakeGenerator(WRITTEN)) as edge:
         choice = (await edge.chat(tools=[ADD, SAY], tool_choice="required", max_tokens=5)).json()["choices"][0]
         assert choice["finish_reason"] == "length"
         assert functions_of(choice["message"]) == [{"name": "add", "arguments": '{"a": 1, '}]
 
 
-async def test_a_language_model_that_does_not_keep_to_the_form() -> None:
+async def test_output_that_violates_the_call_schema_is_reported() -> None:
     for text in ("I would rather talk.", '[{name: "add"}]'):
         async with an_edge(FakeGenerator(text)) as edge:
             got = await edge.chat(tools=[ADD], tool_choice="required")
@@ -118,7 +118,7 @@ async def test_a_language_model_that_does_not_keep_to_the_form() -> None:
             assert '"error"' in (await edge.chat(tools=[ADD], tool_choice="required", stream=True)).text
 
 
-async def test_definitions_move_to_the_root() -> None:
+async def test_schema_definitions_are_hoisted_to_the_root() -> None:
     point = {"type": "object", "properties": {"x": {"type": "integer"}}}
     move = function("move", to={"$ref": "#/$defs/Point"})
     move["function"]["parameters"]["$defs"] = {"Point": point}
@@ -133,7 +133,7 @@ async def test_definitions_move_to_the_root() -> None:
         assert error_of(got) == (400, "invalid_request", "tools.1.function.parameters.$defs")
 
 
-async def test_the_model_may_choose() -> None:
+async def test_tool_choice_auto_leaves_the_choice_to_the_model() -> None:
     two = (CALLED[0], {**CALLED[0], "id": "call_2"})
     async with an_edge(FakeGenerator("text", tool_calls=two)) as edge:
         choice = (await edge.chat(tools=[ADD])).json()["choices"][0]
@@ -164,7 +164,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_what_is_wrong_is_refused_by_name() -> None:
+async def test_a_refusal_names_the_invalid_field() -> None:
     async with an_edge() as edge:
         for body, param in WRONG:
             assert (body, *error_of(await edge.chat(**body))) == (body, 400, "invalid_request", param)
@@ -190,7 +190,7 @@ CALLS = st.lists(st.tuples(st.text(min_size=1), st.dictionaries(st.text(), VALUE
 
 
 @given(CALLS, st.lists(st.integers(1, 9), min_size=1), st.booleans(), st.sampled_from([None, 1]))
-def test_calls_are_read_however_they_are_cut(
+def test_calls_are_parsed_for_any_chunk_size(
     calls: list[tuple[str, JsonObject]], cuts: list[int], name_last: bool, indent: int | None
 ) -> None:
     keys = ("parameters", "name") if name_last else ("name", "parameters")
@@ -206,6 +206,6 @@ def test_calls_are_read_however_they_are_cut(
 
 
 @pytest.mark.parametrize("texts", [["{}"], ["", "{", "}"]])
-def test_a_named_call_is_all_that_is_written(texts: list[str]) -> None:
+def test_a_forced_call_has_no_other_text(texts: list[str]) -> None:
     reader = NamedCall("f")
     assert put_together([part for text in texts for part in reader.feed(text)]) == [("f", "{}")]
