@@ -1,4 +1,4 @@
-"""A stream never lies: whatever happens, its last event is one `done` or one `error`."""
+"""An event stream always ends with exactly one `done` or one `error` event."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Client:
 
 
 class Script:
-    """Events of a stream; an exception is raised, a number is a sleep. Tells whether it was cleaned up."""
+    """A scripted event source: an exception is raised, a number is slept. Records whether it was closed."""
 
     def __init__(self, *steps: Event | BaseException | float) -> None:
         self.steps = steps
@@ -166,43 +166,43 @@ async def test_no_comment_follows_the_end() -> None:
 
 
 async def test_the_head_is_sent_before_the_first_event() -> None:
-    """docs/bentoml_issues.md#b5: a client's leaving is noticed everywhere only once its stream is open."""
-    begun = asyncio.Event()
+    """docs/bentoml_issues.md#b5: a disconnect is noticed everywhere only once the stream is open."""
+    head_sent = asyncio.Event()
 
     async def on_message(message: Message) -> None:
-        begun.set()
+        head_sent.set()
 
     client = Client(on_message)
-    playing = asyncio.create_task(Script(30.0).play(client))
-    await asyncio.wait_for(begun.wait(), 1)
+    task = asyncio.create_task(Script(30.0).play(client))
+    await asyncio.wait_for(head_sent.wait(), 1)
     assert [message["type"] for message in client.messages] == ["http.response.start"]
-    playing.cancel()
+    task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await playing
+        await task
 
 
 async def cancelled_when_sending(script: Script, number: int) -> None:
-    """Plays `script` and leaves while message `number` is on its way."""
-    reached = asyncio.Event()
+    """Run the stream and cancel it while message `number` is being sent."""
+    blocked = asyncio.Event()
     client = Client()
 
-    async def stuck(message: Message) -> None:
+    async def block(message: Message) -> None:
         if len(client.messages) > number:
-            reached.set()
+            blocked.set()
             await asyncio.Event().wait()
 
-    client._on_message = stuck
-    playing = asyncio.create_task(script.play(client))
-    await asyncio.wait_for(reached.wait(), 1)
-    playing.cancel()
+    client._on_message = block
+    task = asyncio.create_task(script.play(client))
+    await asyncio.wait_for(blocked.wait(), 1)
+    task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
-        await playing
-    assert playing.cancelled()
+        await task
+    assert task.cancelled()
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
 async def test_the_source_is_closed_when_the_client_disconnects(number: int) -> None:
-    """docs/bentoml_issues.md#b5: also when not one event was taken, and the generator of events was never started."""
+    """docs/bentoml_issues.md#b5: even if no event was read and the generator was never started."""
     script = Script(TOKEN, TOKEN, DONE)
     await cancelled_when_sending(script, number)
     assert script.closed == 1
@@ -220,20 +220,20 @@ async def test_the_source_is_closed_when_sending_fails() -> None:
 
 
 async def test_a_background_task_runs_after_the_last_byte() -> None:
-    ran: list[bool] = []
+    ended_before: list[bool] = []
     client = Client()
     stream = Script(DONE).stream()
 
     async def background() -> None:
-        ran.append(client.ended)
+        ended_before.append(client.ended)
 
     stream.background = background  # type: ignore[assignment]
     await stream({"type": "http"}, client.receive, client.send)
-    assert ran == [True]
+    assert ended_before == [True]
 
 
 class Source:
-    """What events are made of. Entering it takes until `accepts` is set, or fails."""
+    """A source of events. Entering it waits for `accepts` if given, and raises `refusal` if given."""
 
     def __init__(self, accepts: asyncio.Event | None = None, refusal: RagError | None = None) -> None:
         self.accepts = accepts
@@ -273,22 +273,22 @@ async def test_a_source_that_fails_on_entering_raises_before_the_response() -> N
 
 async def test_cancelling_while_a_source_is_being_entered_cancels_entering() -> None:
     source = Source(accepts=asyncio.Event())
-    opening = asyncio.create_task(source.stream())
+    task = asyncio.create_task(source.stream())
     await asyncio.sleep(0)
     assert source.open == 1
-    opening.cancel()
+    task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await opening
+        await task
     assert source.open == 0
 
 
 async def test_a_client_that_disconnects_before_the_first_event_closes_the_source() -> None:
     source = Source()
 
-    async def gone(message: Message) -> None:
-        raise OSError("the client has left")
+    async def disconnected(message: Message) -> None:
+        raise OSError("the client has disconnected")
 
     stream = await source.stream()
-    with pytest.raises(OSError, match="the client has left"):
-        await stream({"type": "http"}, Client().receive, Client(gone).send)
+    with pytest.raises(OSError, match="the client has disconnected"):
+        await stream({"type": "http"}, Client().receive, Client(disconnected).send)
     assert source.open == 0

@@ -1,4 +1,4 @@
-"""vLLM's parameters as `/generate` takes them."""
+"""vLLM's sampling parameters in the body of `/generate`."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def test_every_sampling_parameter_passes_through_unchanged() -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_a_refusal_of_an_invalid_value_names_the_field(wrong: dict[str, Any]) -> None:
-    (name,) = wrong
+def test_a_refusal_of_an_invalid_value_names_the_field(invalid: dict[str, Any]) -> None:
+    (name,) = invalid
     with pytest.raises(InvalidRequest, match=name) as refused:
-        GenerateRequest.parse({"prompt": "a", **wrong})
+        GenerateRequest.parse({"prompt": "a", **invalid})
     assert (refused.value.param or "").startswith(name)
 
 

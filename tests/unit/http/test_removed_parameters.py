@@ -1,4 +1,4 @@
-"""Parameters that vLLM had once are refused with what to use instead, before anything else is said of a body."""
+"""Parameters that vLLM removed are refused, with advice what to use instead, before other errors of a body."""
 
 from __future__ import annotations
 

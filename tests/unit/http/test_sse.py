@@ -1,4 +1,4 @@
-"""What `format_event` writes, `EventParser` reads, wherever the network cuts it."""
+"""`EventParser` reads what `format_event` writes, however the bytes are split into chunks."""
 
 from __future__ import annotations
 
@@ -50,6 +50,6 @@ def test_a_character_split_across_chunks_is_reassembled() -> None:
 )
 def test_any_chunking_gives_the_same_events(events: list[tuple[str, str]], cuts: list[int]) -> None:
     raw = b"".join(format_event(name, {"text": text}) for name, text in events)
-    borders = [0, *sorted(min(cut, len(raw)) for cut in cuts), len(raw)]
-    parsed = parse(*(raw[a:b] for a, b in pairwise(borders)))
+    bounds = [0, *sorted(min(cut, len(raw)) for cut in cuts), len(raw)]
+    parsed = parse(*(raw[a:b] for a, b in pairwise(bounds)))
     assert [(name, json.loads(data)["text"]) for name, data in parsed] == events

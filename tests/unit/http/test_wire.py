@@ -1,4 +1,4 @@
-"""Whatever a client sends, it is a valid request or an `InvalidRequest` that names the field."""
+"""Every body is either a valid request or an `InvalidRequest` that names the field."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from rag.http.wire import (
 from rag.types import Message as Turn
 
 JSON_MODELS: list[type[WireModel]] = [AskRequest, RetrieveRequest, GenerateRequest, EncodeRequest]
-GOOD: dict[type[WireModel], dict[str, Any]] = {
+VALID: dict[type[WireModel], dict[str, Any]] = {
     AskRequest: {"question": "Why?"},
     RetrieveRequest: {"query": "why"},
     GenerateRequest: {"prompt": "Once"},
@@ -64,7 +64,7 @@ async def refusal(
 
 
 async def test_valid_bodies_are_accepted() -> None:
-    for model, body in GOOD.items():
+    for model, body in VALID.items():
         assert (await sent(model, body)).refused is None
         assert (await sent(model, body, None)).refused is None
         assert (await sent(model, body, "Application/JSON; charset=utf-8")).refused is None
@@ -88,19 +88,19 @@ async def test_a_body_that_is_not_an_object_is_refused(model: type[WireModel], b
 @pytest.mark.parametrize("model", JSON_MODELS)
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
 async def test_another_content_type_is_refused(model: type[WireModel], content_type: str) -> None:
-    assert (await refusal(model, GOOD[model], content_type)).param == "content-type"
+    assert (await refusal(model, VALID[model], content_type)).param == "content-type"
 
 
 @pytest.mark.parametrize("model", JSON_MODELS)
 async def test_an_unknown_field_is_refused(model: type[WireModel]) -> None:
     """docs/bentoml_issues.md#b18: BentoML's loose parameters ignore it."""
-    refused = await refusal(model, GOOD[model] | {"topk": 3})
+    refused = await refusal(model, VALID[model] | {"topk": 3})
     assert (refused.param, refused.message) == ("topk", "topk: is not a field of this request")
 
 
 @pytest.mark.parametrize("model", [AskRequest, RetrieveRequest, EncodeRequest])
 async def test_a_missing_field_is_named(model: type[WireModel]) -> None:
-    (name,) = GOOD[model]
+    (name,) = VALID[model]
     refused = await refusal(model, {})
     assert (refused.param, refused.message) == (name, f"{name}: is required")
 
@@ -167,7 +167,7 @@ WRONG: list[tuple[type[WireModel], str, object]] = [
     ("model", "name", "value"), WRONG, ids=lambda value: str(getattr(value, "__name__", value))[:24]
 )
 async def test_a_refusal_of_an_invalid_value_names_the_field(model: type[WireModel], name: str, value: object) -> None:
-    refused = await refusal(model, GOOD[model] | {name: value})
+    refused = await refusal(model, VALID[model] | {name: value})
     assert (refused.param or "").split(".")[0] == name
     assert refused.message.startswith(name)
 
@@ -199,7 +199,7 @@ Json = st.recursive(
 async def test_arbitrary_json_gives_a_request_or_a_refusal(model: type[WireModel], data: st.DataObject) -> None:
     names = st.sampled_from([*model.model_fields, "other"])
     body = data.draw(
-        Json | st.dictionaries(names, Json, max_size=4) | st.dictionaries(names, Json).map(GOOD[model].__or__)
+        Json | st.dictionaries(names, Json, max_size=4) | st.dictionaries(names, Json).map(VALID[model].__or__)
     )
     request = await sent(model, body)
     if request.refused is None:
@@ -246,7 +246,7 @@ def test_a_question_is_not_normalized() -> None:
 def test_retrieval_settings_are_validated_strictly(chosen: dict[str, Any], field: str) -> None:
     for model in (AskRequest, RetrieveRequest):
         with pytest.raises(InvalidRequest) as refused:
-            model.parse({**GOOD[model], "retrieval": chosen})
+            model.parse({**VALID[model], "retrieval": chosen})
         assert (refused.value.param or "").startswith(field)
 
 
@@ -388,7 +388,7 @@ async def test_empty_fields_get_their_defaults(tmp_path: Path) -> None:
         assert order == IngestOrder(order.uploads)
 
 
-BAD_FORMS: list[tuple[str, Parts]] = [
+INVALID_FORMS: list[tuple[str, Parts]] = [
     ("files", field("vector_store", "a")),
     ("files", field("files", "text, not a file")),
     ("files", [*FILE, *field("files", "text, not a file")]),
@@ -423,7 +423,9 @@ BAD_FORMS: list[tuple[str, Parts]] = [
 ]
 
 
-@pytest.mark.parametrize(("param", "parts"), BAD_FORMS, ids=[f"{name}-{i}" for i, (name, _) in enumerate(BAD_FORMS)])
+@pytest.mark.parametrize(
+    ("param", "parts"), INVALID_FORMS, ids=[f"{name}-{i}" for i, (name, _) in enumerate(INVALID_FORMS)]
+)
 async def test_a_refusal_of_an_invalid_form_names_the_field(tmp_path: Path, param: str, parts: Parts) -> None:
     refused = await ingest_refusal(tmp_path, parts)
     assert (type(refused), refused.param) == (InvalidRequest, param)
@@ -467,7 +469,7 @@ async def test_an_arbitrary_field_gives_a_request_or_a_refusal(
 
 
 def test_bentoml_can_describe_every_request_model() -> None:
-    """`bentoml build` does; a keyword that its `Schema` lacks ended it (docs/bentoml_issues.md#b24)."""
+    """`bentoml build` does; it failed on JSON Schema keywords its `Schema` lacks (docs/bentoml_issues.md#b24)."""
     from rag.http.native.ingest_form import IngestRequest
 
     assert "propertyNames" in json.dumps(IngestRequest.model_json_schema())

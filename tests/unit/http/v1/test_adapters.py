@@ -30,8 +30,8 @@ async def test_an_adapter_is_loaded_and_unloaded(edge: EdgeService, adapters: Fa
     loaded = await load(edge, "team/new-1.0")
     assert (loaded.status_code, loaded.text) == (200, "Success: LoRA adapter 'team/new-1.0' added successfully.")
     assert adapters.loaded == {"sql": "/models/sql", "team/new-1.0": "/models/new"}
-    gone = await edge.post("/v1/unload_lora_adapter", {"lora_name": "sql"})
-    assert (gone.status_code, gone.text) == (200, "Success: LoRA adapter 'sql' removed successfully.")
+    unloaded = await edge.post("/v1/unload_lora_adapter", {"lora_name": "sql"})
+    assert (unloaded.status_code, unloaded.text) == (200, "Success: LoRA adapter 'sql' removed successfully.")
     assert adapters.loaded == {"team/new-1.0": "/models/new"}
 
 
@@ -80,5 +80,5 @@ async def test_adapters_of_an_external_server_cannot_be_loaded() -> None:
         assert "RAG_LLM__URL" in refused.json()["error"]["message"]
 
 
-async def test_get_is_not_allowed(edge: EdgeService) -> None:
+async def test_a_trailing_slash_is_not_accepted(edge: EdgeService) -> None:
     assert (await edge.post("/v1/load_lora_adapter/", {})).status_code in (404, 405)

@@ -29,7 +29,7 @@ async def edge() -> AsyncIterator[EdgeService]:
 
 
 def chunks(response: httpx.Response) -> list[dict[str, Any]]:
-    """Of a stream that is whole."""
+    """The chunks of a complete stream."""
     *lines, done = [line for line in response.text.split("\n") if line.startswith("data: ")]
     assert done == "data: [DONE]"
     assert response.headers["content-type"].startswith("text/event-stream")
@@ -42,13 +42,17 @@ def sampling_of(edge: EdgeService) -> Mapping[str, Any]:
 
 async def test_a_plain_completion_matches_openais_types(edge: EdgeService) -> None:
     got = (await edge.chat()).json()
-    whole = ChatCompletion.model_validate(got, strict=True)
-    assert whole.to_dict() == got
-    assert whole.id.startswith("chatcmpl-")
-    assert (whole.model, whole.choices[0].finish_reason) == (MODEL, "stop")
+    completion = ChatCompletion.model_validate(got, strict=True)
+    assert completion.to_dict() == got
+    assert completion.id.startswith("chatcmpl-")
+    assert (completion.model, completion.choices[0].finish_reason) == (MODEL, "stop")
     assert got["choices"][0]["message"] == {"role": "assistant", "content": "naïve 日本 🙂 done", "refusal": None}
-    assert whole.usage is not None
-    assert (whole.usage.prompt_tokens, whole.usage.completion_tokens, whole.usage.total_tokens) == (2, 4, 6)
+    assert completion.usage is not None
+    assert (completion.usage.prompt_tokens, completion.usage.completion_tokens, completion.usage.total_tokens) == (
+        2,
+        4,
+        6,
+    )
     assert set(got) == {"id", "object", "created", "model", "system_fingerprint", "choices", "usage"}
 
 
@@ -106,14 +110,14 @@ async def test_parameters_reach_the_engine_under_vllms_names(edge: EdgeService) 
         "min_tokens": 1, "stop_token_ids": [2], "bad_words": ["zz"], "ignore_eos": True, "allowed_token_ids": [1, 2],
         "include_stop_str_in_output": True, "skip_special_tokens": False,
     }  # fmt: skip
-    nothing: dict[str, Any] = {
+    ignored: dict[str, Any] = {
         "user": "me",
         "metadata": {"a": "b"},
         "store": False,
         "service_tier": "auto",
         "safety_identifier": "s",
     }
-    assert (await edge.chat(**sampling, **nothing, max_completion_tokens=9)).status_code == 200
+    assert (await edge.chat(**sampling, **ignored, max_completion_tokens=9)).status_code == 200
     assert sampling_of(edge) == {**sampling, "max_tokens": 9}
 
 
@@ -134,11 +138,11 @@ async def test_n_choices(edge: EdgeService) -> None:
     streamed = chunks(await edge.chat(n=3, temperature=0.5, stream=True))
     assert sampling_of(edge)["temperature"] == 0.5
     for index in range(3):
-        own = [chunk["choices"][0] for chunk in streamed if chunk["choices"][0]["index"] == index]
-        assert own[0]["delta"]["role"] == "assistant"
-        assert [choice["finish_reason"] for choice in own if choice["finish_reason"]] == ["stop"]
-        assert own[-1]["finish_reason"] == "stop"
-        assert "".join(choice["delta"].get("content", "") for choice in own) == "naïve 日本 🙂 done"
+        choices = [chunk["choices"][0] for chunk in streamed if chunk["choices"][0]["index"] == index]
+        assert choices[0]["delta"]["role"] == "assistant"
+        assert [choice["finish_reason"] for choice in choices if choice["finish_reason"]] == ["stop"]
+        assert choices[-1]["finish_reason"] == "stop"
+        assert "".join(choice["delta"].get("content", "") for choice in choices) == "naïve 日本 🙂 done"
 
 
 @pytest.mark.parametrize("stop", ["日本", ["x", "日本"]])
@@ -156,33 +160,33 @@ async def test_logprobs_plain_and_streamed(edge: EdgeService) -> None:
     assert (first["token"], first["logprob"], bytes(first["bytes"]).decode()) == ("naïve ", -0.25, "naïve ")
     assert [(top["token"], top["logprob"]) for top in first["top_logprobs"]] == [("naïve ", -0.25), ("other", -2.5)]
     streamed = chunks(await edge.chat(logprobs=True, top_logprobs=2, stream=True))
-    pieces = [chunk["choices"][0]["logprobs"] for chunk in streamed]
-    assert [one for piece in pieces if piece for one in piece["content"]] == plain["content"]
-    alone = (await edge.chat(logprobs=True)).json()["choices"][0]["logprobs"]["content"]
-    assert [one["top_logprobs"] for one in alone] == [[]] * 4
+    logprobs = [chunk["choices"][0]["logprobs"] for chunk in streamed]
+    assert [one for part in logprobs if part for one in part["content"]] == plain["content"]
+    without_top = (await edge.chat(logprobs=True)).json()["choices"][0]["logprobs"]["content"]
+    assert [one["top_logprobs"] for one in without_top] == [[]] * 4
     assert sampling_of(edge) == {"logprobs": 0}
     assert (await edge.chat()).json()["choices"][0]["logprobs"] is None
 
 
 async def test_logprobs_of_the_prompt(edge: EdgeService) -> None:
-    told = (await edge.chat(prompt_logprobs=1)).json()["prompt_logprobs"]
-    assert told == [None, {"1": {"logprob": -0.5, "rank": 1, "decoded_token": "word"}}]
+    prompt_logprobs = (await edge.chat(prompt_logprobs=1)).json()["prompt_logprobs"]
+    assert prompt_logprobs == [None, {"1": {"logprob": -0.5, "rank": 1, "decoded_token": "word"}}]
 
 
 async def test_response_formats_reach_the_engine(edge: EdgeService) -> None:
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
-    described = {"name": "thing", "schema": schema, "strict": True, "description": "d"}
-    for wanted, form in (
-        ({"response_format": {"type": "json_schema", "json_schema": described}}, {"json": schema}),
+    json_schema = {"name": "thing", "schema": schema, "strict": True, "description": "d"}
+    for options, form in (
+        ({"response_format": {"type": "json_schema", "json_schema": json_schema}}, {"json": schema}),
         ({"response_format": {"type": "json_object"}}, {"json_object": True}),
         ({"structured_outputs": {"choice": ["yes", "no"]}}, {"choice": ["yes", "no"]}),
         ({"response_format": {"type": "text"}}, None),
     ):
-        assert (await edge.chat(**wanted)).status_code == 200
+        assert (await edge.chat(**options)).status_code == 200
         assert sampling_of(edge).get("structured_outputs") == form
 
 
-WRONG: list[tuple[dict[str, Any], str]] = [
+INVALID: list[tuple[dict[str, Any], str]] = [
     ({"messages": []}, "messages"),
     ({"messages": "hi"}, "messages"),
     ({"messages": [{"role": "user", "content": "\ud800"}]}, "messages.0.content.0.text"),
@@ -234,7 +238,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 async def test_a_refusal_names_the_invalid_field(edge: EdgeService) -> None:
-    for body, param in WRONG:
+    for body, param in INVALID:
         got = await edge.post("/v1/chat/completions", {"model": MODEL, "messages": HELLO, **body})
         assert (body, *error_of(got)) == (body, 400, "invalid_request", param)
     assert edge.generator.requests == []
@@ -266,30 +270,30 @@ async def test_an_engine_failure_in_mid_stream_is_reported() -> None:
         }  # fmt: skip
         assert not any("[DONE]" in line or '"stop"' in line for line in lines)
         stream = await client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
-        said = [(await anext(stream)).choices[0].delta.content for _ in range(3)]
+        texts = [(await anext(stream)).choices[0].delta.content for _ in range(3)]
         with pytest.raises(openai.APIError, match="the engine died") as caught:
             await anext(stream)
-        assert (said, caught.value.code) == (["", "one ", "two "], "dependency_unavailable")
+        assert (texts, caught.value.code) == (["", "one ", "two "], "dependency_unavailable")
         assert error_of(await edge.chat())[:2] == (503, "dependency_unavailable")
 
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("generator", [{"start": True}, {"stalls_after": 1}], ids=["before the first token", "later"])
 async def test_a_client_that_disconnects_stops_the_engine(stream: bool, generator: dict[str, Any]) -> None:
-    waits: Any = {"start": asyncio.Event()} if "start" in generator else generator
-    async with an_edge(FakeGenerator("one two three", **waits)) as edge:
-        asking = asyncio.create_task(edge.chat(stream=stream))
+    pausing: Any = {"start": asyncio.Event()} if "start" in generator else generator
+    async with an_edge(FakeGenerator("one two three", **pausing)) as edge:
+        request_task = asyncio.create_task(edge.chat(stream=stream))
         await until(lambda: edge.generator.running == 1)
-        asking.cancel()
+        request_task.cancel()
         await until(lambda: edge.generator.running == 0)
         assert edge.generator.cancelled == 1
 
 
 async def test_a_client_that_disconnects_before_the_engine_accepts() -> None:
     async with an_edge(FakeGenerator(accepts=asyncio.Event())) as edge:
-        asking = asyncio.create_task(edge.chat())
+        request_task = asyncio.create_task(edge.chat())
         await asyncio.sleep(0.1)
-        asking.cancel()
+        request_task.cancel()
         await asyncio.sleep(0.05)
         assert (edge.generator.running, edge.generator.requests) == (0, [])
 

@@ -1,4 +1,4 @@
-"""Chat completions of model `rag`: answers from documents, with sources and citations, plain and streamed."""
+"""Chat completions of model `rag`: answers with sources and citations, plain and streamed."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ async def test_the_answer_when_nothing_is_found() -> None:
 
 
 USER = {"role": "user", "content": "Is it so?"}
-WRONG: list[tuple[list[Any], dict[str, Any], str, str]] = [
+INVALID: list[tuple[list[Any], dict[str, Any], str, str]] = [
     ([USER, {"role": "assistant", "content": "Yes."}], {}, "invalid_request", "messages.1.role"),
     ([{"role": "user", "content": "  "}], {}, "empty_question", "messages.0.content"),
     ([{"role": "tool", "content": "a", "tool_call_id": "x"}, USER], {}, "invalid_request", "messages.0"),
@@ -150,7 +150,7 @@ WRONG: list[tuple[list[Any], dict[str, Any], str, str]] = [
 
 
 async def test_a_refusal_names_the_invalid_field(edge: EdgeService) -> None:
-    for messages, body, code, param in WRONG:
+    for messages, body, code, param in INVALID:
         assert (body, *error_of(await ask(edge, *messages, **body))) == (body, 400, code, param)
     assert edge.retriever.prepared == []
 
@@ -158,8 +158,8 @@ async def test_a_refusal_names_the_invalid_field(edge: EdgeService) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_client_that_disconnects_stops_the_engine(stream: bool) -> None:
     async with an_edge(FakeGenerator(TEXT, start=asyncio.Event()), FakeRetriever(HITS)) as edge:
-        asking = asyncio.create_task(ask(edge, stream=stream))
+        request_task = asyncio.create_task(ask(edge, stream=stream))
         await until(lambda: edge.generator.running == 1)
-        asking.cancel()
+        request_task.cancel()
         await until(lambda: edge.generator.running == 0)
         assert edge.generator.cancelled == 1

@@ -122,7 +122,7 @@ async def test_echo_with_logprobs_returns_the_prompts_logprobs(edge: EdgeService
     assert (alone["usage"]["completion_tokens"], alone["choices"][0]["finish_reason"]) == (0, "length")
 
 
-WRONG: list[tuple[dict[str, Any], str]] = [
+INVALID: list[tuple[dict[str, Any], str]] = [
     ({"prompt": ""}, "prompt"),
     ({"prompt": []}, "prompt"),
     ({"prompt": "\ud800"}, "prompt"),
@@ -149,7 +149,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 async def test_a_refusal_names_the_invalid_field(edge: EdgeService) -> None:
-    for body, param in WRONG:
+    for body, param in INVALID:
         got = await edge.post("/v1/completions", {"model": MODEL, "prompt": "a", **body})
         assert (body, *error_of(got)) == (body, 400, "invalid_request", param)
     assert edge.generator.requests == []
@@ -164,13 +164,15 @@ async def test_one_refused_prompt_stops_the_others() -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("begun", [True, False])
-async def test_a_client_that_disconnects_stops_all_prompts(stream: bool, begun: bool) -> None:
-    generator = FakeGenerator(echoes, stalls_after=1) if begun else FakeGenerator(echoes, start=asyncio.Event())
+@pytest.mark.parametrize("after_first_token", [True, False])
+async def test_a_client_that_disconnects_stops_all_prompts(stream: bool, after_first_token: bool) -> None:
+    generator = (
+        FakeGenerator(echoes, stalls_after=1) if after_first_token else FakeGenerator(echoes, start=asyncio.Event())
+    )
     async with an_edge(generator) as edge:
-        asking = asyncio.create_task(post(edge, ["a", "b", "c"], stream=stream))
+        request_task = asyncio.create_task(post(edge, ["a", "b", "c"], stream=stream))
         await until(lambda: generator.running == 3)
-        asking.cancel()
+        request_task.cancel()
         await until(lambda: generator.running == 0)
         assert generator.cancelled == 3
 

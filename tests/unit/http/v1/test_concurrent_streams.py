@@ -1,4 +1,4 @@
-"""Several requests to the language model at once: all are accepted or none, and none outlives the others."""
+"""Concurrent requests to the language model: all are accepted or none, and they end together."""
 
 from __future__ import annotations
 

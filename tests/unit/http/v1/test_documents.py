@@ -15,7 +15,7 @@ from tests.support.v1_client import V1, error_of
 STATIC: Any = {"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 50}}
 
 
-async def uploaded(app: V1, *contents: bytes) -> list[str]:
+async def upload(app: V1, *contents: bytes) -> list[str]:
     async with app.openai() as client:
         return [
             (await client.files.create(file=(f"{number}.md", content), purpose="assistants")).id
@@ -47,8 +47,8 @@ async def test_openais_client_uploads_a_file_and_polls_until_it_is_indexed(app: 
         ).attributes == {}
         page = await client.vector_stores.files.content(done.id, vector_store_id="default")
         assert [(part.type, part.text) for part in page.data] == [("text", "text")]
-        gone = await client.vector_stores.files.delete(done.id, vector_store_id="default")
-        assert (gone.object, gone.deleted) == ("vector_store.file.deleted", True)
+        deleted = await client.vector_stores.files.delete(done.id, vector_store_id="default")
+        assert (deleted.object, deleted.deleted) == ("vector_store.file.deleted", True)
         assert (await client.files.retrieve(done.id)).filename == "a.md"
         assert (await client.vector_stores.files.list("default")).data == []
 
@@ -66,8 +66,8 @@ async def test_a_document_is_uploaded_searched_and_deleted(app: V1) -> None:
         (found,) = [hit async for hit in client.vector_stores.search(store.id, query="apples")]
         assert (found.file_id, found.filename, found.content[0].text) == (done.id, "guide/a.md", "apples are red")
         await client.vector_stores.files.update(done.id, vector_store_id=store.id, attributes={"n": 2})
-        wanted: Any = {"type": "eq", "key": "n", "value": 2}
-        assert len((await client.vector_stores.search(store.id, query="apples", filters=wanted)).data) == 1
+        filters: Any = {"type": "eq", "key": "n", "value": 2}
+        assert len((await client.vector_stores.search(store.id, query="apples", filters=filters)).data) == 1
         page = await client.vector_stores.files.content(done.id, vector_store_id=store.id)
         assert page.data[0].text == "apples are red"
         assert (await client.vector_stores.retrieve(store.id)).file_counts.completed == 1
@@ -83,7 +83,7 @@ async def test_a_document_is_uploaded_searched_and_deleted(app: V1) -> None:
 
 async def test_a_polling_client_sees_the_job_end(app: V1) -> None:
     app.hold()
-    (file_id,) = await uploaded(app, b"text")
+    (file_id,) = await upload(app, b"text")
     async with app.openai() as client:
         raw = await client.vector_stores.files.with_raw_response.create("default", file_id=file_id)
         assert raw.headers["openai-poll-after-ms"] == "500"
@@ -98,7 +98,7 @@ async def test_a_polling_client_sees_the_job_end(app: V1) -> None:
 
 
 async def test_a_failed_file_reports_its_error_in_openais_code_and_in_ours(app: V1) -> None:
-    (file_id,) = await uploaded(app, b"damaged")
+    (file_id,) = await upload(app, b"damaged")
     async with app.openai() as client:
         failed = await client.vector_stores.files.create_and_poll(
             file_id, vector_store_id="default", poll_interval_ms=10
@@ -111,7 +111,7 @@ async def test_a_failed_file_reports_its_error_in_openais_code_and_in_ours(app: 
 
 
 async def test_documents_are_filtered_by_status_and_paginated(app: V1) -> None:
-    ids = await uploaded(app, b"a", b"damaged", b"c", b"d")
+    ids = await upload(app, b"a", b"damaged", b"c", b"d")
     async with app.openai() as client:
         await client.vector_stores.file_batches.create("default", file_ids=ids)
         await app.finished()
@@ -124,7 +124,7 @@ async def test_documents_are_filtered_by_status_and_paginated(app: V1) -> None:
 
 async def test_the_text_of_an_unfinished_document_is_a_conflict(app: V1) -> None:
     app.hold()
-    (file_id,) = await uploaded(app, b"text")
+    (file_id,) = await upload(app, b"text")
     async with app.http() as http:
         await http.post("/vector_stores/default/files", json={"file_id": file_id})
         assert error_of(await http.get(f"/vector_stores/default/files/{file_id}/content"))[:2] == (409, "conflict")
@@ -158,18 +158,18 @@ async def test_a_batch_is_created_from_uploads(app: V1) -> None:
 
 
 async def test_single_attributes_can_be_added_and_removed(app: V1) -> None:
-    (known,) = await uploaded(app, b"text")
+    (file_id,) = await upload(app, b"text")
     async with app.openai() as client:
         await client.vector_stores.files.create_and_poll(
-            known, vector_store_id="default", attributes={"a": 1, "b": 2}, poll_interval_ms=10
+            file_id, vector_store_id="default", attributes={"a": 1, "b": 2}, poll_interval_ms=10
         )
-        path = f"/vector_stores/default/files/{known}"
+        path = f"/vector_stores/default/files/{file_id}"
         changed: Any = await client.post(path, body={"attributes": {"b": None, "c": 3}, "merge": True}, cast_to=object)
         assert changed["attributes"] == {"a": 1, "c": 3}
 
 
 async def test_each_file_of_a_batch_may_have_its_own_attributes(app: V1) -> None:
-    one, two = await uploaded(app, b"a", b"b")
+    one, two = await upload(app, b"a", b"b")
     async with app.openai() as client:
         batch = await client.vector_stores.file_batches.create_and_poll(
             "default", files=[{"file_id": one, "attributes": {"n": 1}}, {"file_id": two, "chunking_strategy": STATIC}],
@@ -177,30 +177,30 @@ async def test_each_file_of_a_batch_may_have_its_own_attributes(app: V1) -> None
         )  # fmt: skip
         rows = await client.vector_stores.file_batches.list_files(batch.id, vector_store_id="default", order="asc")
     assert [row.attributes for row in rows.data] == [{"n": 1}, {}]
-    chosen = [row.chunking_strategy for row in rows.data]
-    assert [strategy and strategy.type for strategy in chosen] == ["other", "static"]
+    strategies = [row.chunking_strategy for row in rows.data]
+    assert [strategy and strategy.type for strategy in strategies] == ["other", "static"]
 
 
 async def test_a_batch_is_cancelled_and_retried(app: V1) -> None:
     app.hold()
-    ids = await uploaded(app, b"a", b"b")
+    ids = await upload(app, b"a", b"b")
     async with app.openai() as client, app.http() as http:
         batch = await client.vector_stores.file_batches.create("default", file_ids=ids, attributes={"k": "v"})
         assert batch.status == "in_progress"
         cancelled = await client.vector_stores.file_batches.cancel(batch.id, vector_store_id="default")
         assert (cancelled.status, cancelled.file_counts.cancelled) == ("cancelled", 2)
         await app.finished()
-        again = (await http.post(f"/jobs/{batch.id}/retry", json={"file_ids": [ids[0]]})).json()
-        assert (again["object"], again["file_counts"]["total"]) == ("job", 1)
+        retried = (await http.post(f"/jobs/{batch.id}/retry", json={"file_ids": [ids[0]]})).json()
+        assert (retried["object"], retried["file_counts"]["total"]) == ("job", 1)
         await app.finished()
-        assert (await http.get(f"/jobs/{again['id']}")).json()["status"] == "completed"
-        assert error_of(await http.post(f"/jobs/{again['id']}/retry"))[:2] == (409, "conflict")
+        assert (await http.get(f"/jobs/{retried['id']}")).json()["status"] == "completed"
+        assert error_of(await http.post(f"/jobs/{retried['id']}/retry"))[:2] == (409, "conflict")
         jobs = (await http.get("/jobs?vector_store_id=default")).json()["data"]
-        assert {job["id"] for job in jobs} == {batch.id, again["id"]}
+        assert {job["id"] for job in jobs} == {batch.id, retried["id"]}
 
 
 async def test_a_batch_is_visible_only_in_its_own_vector_store(app: V1) -> None:
-    ids = await uploaded(app, b"a")
+    ids = await upload(app, b"a")
     async with app.http() as http:
         await http.post("/vector_stores", json={"name": "other"})
         batch = (await http.post("/vector_stores/default/file_batches", json={"file_ids": ids})).json()["id"]
@@ -211,7 +211,7 @@ async def test_a_batch_is_visible_only_in_its_own_vector_store(app: V1) -> None:
 
 
 async def test_a_repeated_idempotency_key_returns_the_same_batch(app: V1) -> None:
-    ids = await uploaded(app, b"a", b"b")
+    ids = await upload(app, b"a", b"b")
     path, key = "/vector_stores/default/file_batches", {"Idempotency-Key": "once"}
     async with app.http() as http:
         first = await http.post(path, json={"file_ids": ids}, headers=key)
@@ -222,7 +222,7 @@ async def test_a_repeated_idempotency_key_returns_the_same_batch(app: V1) -> Non
             assert error_of(got) == (400, "invalid_request", "Idempotency-Key")
 
 
-BAD: list[tuple[str, str, Any]] = [
+INVALID: list[tuple[str, str, Any]] = [
     ("file_batches", "file_ids", {}), ("file_batches", "file_ids", {"file_ids": []}),
     ("file_batches", "file_ids", {"file_ids": ["a"], "files": [{"file_id": "a"}]}),
     ("file_batches", "files", {"files": [{}]}), ("file_batches", "files", {"files": [{"file_id": "a", "x": 1}]}),
@@ -241,12 +241,12 @@ BAD: list[tuple[str, str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("path", "param", "body"), BAD, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(("path", "param", "body"), INVALID, ids=lambda value: str(value)[:30])
 async def test_a_refusal_of_an_invalid_body_names_the_field(shared_app: V1, path: str, param: str, body: Any) -> None:
     async with shared_app.http() as http:
         got = await http.post(f"/vector_stores/default/{path}", content=json.dumps(body))  # httpx refuses some of these
-    status, code, named = error_of(got)
-    assert (status, code, (named or "").split(".")[0]) == (400, "invalid_request", param)
+    status, code, field = error_of(got)
+    assert (status, code, (field or "").split(".")[0]) == (400, "invalid_request", param)
 
 
 @pytest.mark.parametrize("query", ["filter=done", "limit=101", "order=", "after=none", "before=none", "x=1"])
@@ -261,7 +261,7 @@ async def test_an_invalid_query_is_refused(shared_app: V1, query: str) -> None:
 
 async def test_jobs_report_their_progress(app: V1) -> None:
     app.hold()
-    ids = await uploaded(app, b"a", b"damaged")
+    ids = await upload(app, b"a", b"damaged")
     async with app.http() as http:
         one = (await http.post("/vector_stores/default/file_batches", json={"file_ids": ids})).json()["id"]
         await asyncio.to_thread(eventually, lambda: app.library.job(one).state == "running")
@@ -288,7 +288,7 @@ async def test_jobs_report_their_progress(app: V1) -> None:
 
 async def test_a_job_is_cancelled(app: V1) -> None:
     app.hold()
-    ids = await uploaded(app, b"a")
+    ids = await upload(app, b"a")
     async with app.http() as http:
         one = (await http.post("/vector_stores/default/file_batches", json={"file_ids": ids})).json()["id"]
         assert (await http.post(f"/jobs/{one}/cancel")).json()["status"] == "cancelled"

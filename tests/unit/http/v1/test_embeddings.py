@@ -28,11 +28,11 @@ async def post(app: V1, **body: Any) -> httpx.Response:
 async def test_openais_client_gets_embeddings(shared_app: V1, encoding_format: Any) -> None:
     options = {} if encoding_format is None else {"encoding_format": encoding_format}
     async with shared_app.openai() as client:
-        made = await client.embeddings.create(model=MODEL, input=TEXTS, user="me", **options)
-    assert (made.object, made.model) == ("list", MODEL)
-    assert [(one.object, one.index) for one in made.data] == [("embedding", 0), ("embedding", 1)]
-    assert (made.usage.prompt_tokens, made.usage.total_tokens) == (6, 6)
-    given: list[Any] = [one.embedding for one in made.data]
+        response = await client.embeddings.create(model=MODEL, input=TEXTS, user="me", **options)
+    assert (response.object, response.model) == ("list", MODEL)
+    assert [(one.object, one.index) for one in response.data] == [("embedding", 0), ("embedding", 1)]
+    assert (response.usage.prompt_tokens, response.usage.total_tokens) == (6, 6)
+    given: list[Any] = [one.embedding for one in response.data]
     is_text = encoding_format == "base64"
     vectors = np.array([np.frombuffer(base64.b64decode(one), "<f4") if is_text else one for one in given])
     np.testing.assert_allclose(vectors, FakeEmbedder().vectors(TEXTS), atol=1e-6)
@@ -53,8 +53,8 @@ async def test_a_response_matches_openais_types(shared_app: V1) -> None:
     ids=["text", "tokens", "lists of tokens"],
 )
 async def test_every_form_of_input_is_accepted(shared_app: V1, given: Any, same: list[str]) -> None:
-    got, wanted = await post(shared_app, input=given), await post(shared_app, input=same)
-    assert got.json() == wanted.json()
+    got, expected = await post(shared_app, input=given), await post(shared_app, input=same)
+    assert got.json() == expected.json()
     assert len(got.json()["data"]) == len(same)
 
 
@@ -81,7 +81,7 @@ async def test_a_zero_prefix_does_not_become_nan(shared_app: V1) -> None:
     assert got.json()["data"][0]["embedding"] == [0.0] * first
 
 
-BAD: list[tuple[str, Any]] = [
+INVALID: list[tuple[str, Any]] = [
     ("input", {"input": []}), ("input", {"input": ""}), ("input", {"input": None}), ("input", {"input": {"a": 1}}),
     ("input", {"input": True}), ("input", {"input": 3}), ("input.1", {"input": ["a", ""]}),
     ("input.1", {"input": ["a", 1]}), ("input.0", {"input": [1, "a"]}), ("input.0", {"input": [True]}),
@@ -96,7 +96,7 @@ BAD: list[tuple[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("param", "body"), BAD, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("param", "body"), INVALID, ids=lambda value: str(value)[:40])
 async def test_a_refusal_of_an_invalid_body_names_the_field(shared_app: V1, param: str, body: Any) -> None:
     assert error_of(await post(shared_app, **body)) == (400, "invalid_request", param)
 
@@ -132,5 +132,5 @@ async def test_langchain_gets_embeddings(shared_app: V1) -> None:
     async with shared_app.openai() as client:
         own: dict[str, Any] = {"api_key": "x", "async_client": client.embeddings}
         embeddings = OpenAIEmbeddings(model=MODEL, check_embedding_ctx_length=False, **own)
-        found = await embeddings.aembed_documents(TEXTS)
-    np.testing.assert_allclose(found, FakeEmbedder().vectors(TEXTS), atol=1e-6)
+        vectors = await embeddings.aembed_documents(TEXTS)
+    np.testing.assert_allclose(vectors, FakeEmbedder().vectors(TEXTS), atol=1e-6)

@@ -1,4 +1,4 @@
-"""`/v1` asked for what is not there, and for what no database should be given."""
+"""`/v1` with unknown ids and with values that a database may not be able to store."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ async def test_unknown_ids_are_not_found(shared_app: V1, method: str, path: str,
 async def test_hostile_values_are_stored_unchanged(app: V1) -> None:
     async with app.http() as http:
         for name in ("'; DROP TABLE stores; --", "日本 \u202e", "x" * 256, " ", "a/b?c#d"):
-            made = (await http.post("/vector_stores", json={"name": name, "metadata": {name[:60]: name}})).json()
-            got = (await http.get(f"/vector_stores/{made['id']}")).json()
+            created = (await http.post("/vector_stores", json={"name": name, "metadata": {name[:60]: name}})).json()
+            got = (await http.get(f"/vector_stores/{created['id']}")).json()
             assert (got["name"], got["metadata"]) == (name, {name[:60]: name})
         for number in (2**63 - 1, -(2**63) + 1, 0.1, -0.0, 5e-324):
             file = (await http.post("/files", files={"file": ("a.md", b"x")})).json()

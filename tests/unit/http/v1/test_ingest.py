@@ -1,4 +1,4 @@
-"""`POST /ingest` as the Retriever answers it."""
+"""`POST /ingest` of the Retriever."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from tests.support.v1_client import error_of
 
 
 async def _ready() -> None:
-    """The encoder answers."""
+    """The encoder is ready."""
 
 
 class Ingest:
-    """The Retriever's answer to `/ingest`, and its `/v1`."""
+    """The Retriever's `/ingest` and `/v1` as an ASGI application."""
 
     def __init__(self, harness: LibraryHarness) -> None:
         self.harness = harness
@@ -123,8 +123,8 @@ async def test_waiting_ends_when_the_job_ends(harness: LibraryHarness) -> None:
 
 async def test_a_repeated_idempotency_key_ingests_once(harness: LibraryHarness) -> None:
     async with Ingest(harness) as service:
-        first, again = [await service.post(("a.md", b"x"), key="k", wait_s="10") for _ in range(2)]
-        assert first.json() == again.json()
+        first, second = [await service.post(("a.md", b"x"), key="k", wait_s="10") for _ in range(2)]
+        assert first.json() == second.json()
         assert error_of(await service.post(("a.md", b"other"), key="k"))[:2] == (409, "conflict")
     assert harness.parser.parsed == ["a.md"]
     assert list(service.incoming.iterdir()) == []
@@ -141,9 +141,9 @@ async def test_a_refused_upload_stores_nothing(harness: LibraryHarness) -> None:
 
 
 async def test_an_upload_is_not_deleted_while_the_library_takes_it_over(harness: LibraryHarness) -> None:
-    """A client that leaves while its files are taken over: the thread that does so cannot be stopped."""
+    """The client disconnects meanwhile; the thread that moves the files cannot be interrupted."""
     async with Ingest(harness) as service:
-        with harness.database.write():  # the library has to wait for its turn
+        with harness.database.write():  # the library waits for this transaction
             task = asyncio.create_task(service.post(("a.md", b"x")))
             await asyncio.to_thread(eventually, lambda: any(service.incoming.iterdir()))
             await asyncio.sleep(0.1)
@@ -166,8 +166,8 @@ async def test_the_service_is_starting_until_the_library_is_ready(harness: Libra
 async def test_a_search_of_openais_api_becomes_a_retrieval_query(harness: LibraryHarness) -> None:
     harness.ingest(("a.md", "apples"), attributes={"a": 1})
     filters = {"type": "eq", "key": "a", "value": 1}
-    changes = {"top_k": 3, "mode": "hybrid"}
+    overrides = {"top_k": 3, "mode": "hybrid"}
     async with Ingest(harness) as service:
-        found = await service.api.search_store(StoreSearch("x", STORE, changes, filters))
-    assert service.questions == [RetrievalRequest("x", STORE, changes, filters)]
-    assert [hit.chunk.text for hit in found.hits] == ["apples"]
+        result = await service.api.search_store(StoreSearch("x", STORE, overrides, filters))
+    assert service.questions == [RetrievalRequest("x", STORE, overrides, filters)]
+    assert [hit.chunk.text for hit in result.hits] == ["apples"]

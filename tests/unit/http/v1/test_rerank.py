@@ -35,10 +35,10 @@ async def test_documents_are_sorted_by_score(shared_app: V1, model: dict[str, st
     ]
 
 
-@pytest.mark.parametrize(("top_n", "places"), [(0, [1, 2, 0]), (2, [1, 2]), (9, [1, 2, 0])])
-async def test_top_n_limits_the_results(shared_app: V1, top_n: int, places: list[int]) -> None:
+@pytest.mark.parametrize(("top_n", "indices"), [(0, [1, 2, 0]), (2, [1, 2]), (9, [1, 2, 0])])
+async def test_top_n_limits_the_results(shared_app: V1, top_n: int, indices: list[int]) -> None:
     answer = (await post(shared_app, top_n=top_n, return_documents=False)).json()
-    assert [result["index"] for result in answer["results"]] == places
+    assert [result["index"] for result in answer["results"]] == indices
     assert all(set(result) == {"index", "relevance_score"} for result in answer["results"])
 
 
@@ -47,7 +47,7 @@ async def test_equal_documents_keep_their_order(shared_app: V1) -> None:
     assert [result["index"] for result in answer["results"]] == [0, 1, 2]
 
 
-BAD: list[tuple[str, Any]] = [
+INVALID: list[tuple[str, Any]] = [
     ("query", {"query": " "}), ("query", {"query": 1}), ("query", {"query": "\ud800"}), ("query", {"query": None}),
     ("documents", {"documents": []}), ("documents", {"documents": "a"}), ("documents", {"documents": ["a"] * 1025}),
     ("documents.1", {"documents": ["a", 1]}), ("documents.0", {"documents": [{"text": 1}]}),
@@ -59,7 +59,7 @@ BAD: list[tuple[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("param", "body"), BAD, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("param", "body"), INVALID, ids=lambda value: str(value)[:40])
 async def test_a_refusal_of_an_invalid_body_names_the_field(shared_app: V1, param: str, body: Any) -> None:
     assert error_of(await post(shared_app, **body)) == (400, "invalid_request", param)
 

@@ -40,22 +40,22 @@ async def post(edge: EdgeService, **body: Any) -> httpx.Response:
     return await edge.post("/v1/responses", {"model": MODEL, "input": "Hello there", **body})
 
 
-async def streamed(edge: EdgeService, **body: Any) -> list[Any]:
+async def stream_events(edge: EdgeService, **body: Any) -> list[Any]:
     async with edge.openai() as client:
         stream = await client.responses.create(**{"model": MODEL, "input": "Hello there", **body}, stream=True)
         return [event async for event in stream]
 
 
-def without_ids(value: Any) -> Any:
-    """Ids and times become the same."""
+def normalize(value: Any) -> Any:
+    """Replace ids and times by constants."""
     if isinstance(value, Mapping):
-        return {key: 0 if key.endswith("_at") else without_ids(part) for key, part in value.items()}
+        return {key: 0 if key.endswith("_at") else normalize(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [without_ids(part) for part in value]
+        return [normalize(part) for part in value]
     return re.sub(r"_[0-9a-f]{32}", "_id", value) if isinstance(value, str) else value
 
 
-# Texts
+# Plain models
 
 
 async def test_a_plain_model_generates_a_response(edge: EdgeService) -> None:
@@ -79,8 +79,8 @@ async def test_a_plain_model_generates_a_response(edge: EdgeService) -> None:
     assert (made.usage.input_tokens, made.usage.output_tokens, made.usage.total_tokens) == (4, 8, 12)
     assert (made.usage.input_tokens_details.cached_tokens, made.usage.output_tokens_details.reasoning_tokens) == (0, 0)
     [(prompt, sampling, _)] = edge.generator.requests
-    told = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello there"}]
-    assert list(prompt.messages) == told
+    expected = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello there"}]
+    assert list(prompt.messages) == expected
     assert sampling == {"temperature": 0.5, "top_p": 0.9, "max_tokens": 50, "seed": 7, "top_k": 5}
 
 
@@ -91,7 +91,7 @@ async def test_a_response_matches_openais_types(edge: EdgeService) -> None:
 
 
 async def test_every_form_of_message_is_accepted(edge: EdgeService) -> None:
-    given: list[Any] = [
+    messages: list[Any] = [
         {"role": "developer", "content": "Be kind."},
         {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "One"}]},
         {
@@ -107,7 +107,7 @@ async def test_every_form_of_message_is_accepted(edge: EdgeService) -> None:
         {"type": "file_search_call", "id": "fs_1", "status": "completed", "queries": ["a"], "results": None},
         {"role": "user", "content": "Three"},
     ]
-    assert (await post(edge, input=given)).status_code == 200
+    assert (await post(edge, input=messages)).status_code == 200
     assert edge.generator.requests[0][0] == Chat(
         (
             {"role": "system", "content": "Be kind."},
@@ -116,10 +116,10 @@ async def test_every_form_of_message_is_accepted(edge: EdgeService) -> None:
             {"role": "user", "content": "Three"},
         )
     )
-    assert (await post(edge, model="rag", input=given)).status_code == 200
-    [asked] = edge.retriever.prepared
-    assert (asked["question"], asked["system"]) == ("Three", "Be kind.")
-    assert asked["history"] == [{"role": "user", "content": "One"}, {"role": "assistant", "content": "Two!"}]
+    assert (await post(edge, model="rag", input=messages)).status_code == 200
+    [prepared] = edge.retriever.prepared
+    assert (prepared["question"], prepared["system"]) == ("Three", "Be kind.")
+    assert prepared["history"] == [{"role": "user", "content": "One"}, {"role": "assistant", "content": "Two!"}]
 
 
 async def test_a_truncated_text_is_marked_incomplete(edge: EdgeService) -> None:
@@ -128,7 +128,7 @@ async def test_a_truncated_text_is_marked_incomplete(edge: EdgeService) -> None:
     assert (made.status, made.output_text) == ("incomplete", "Grass [1], ")
     assert made.incomplete_details is not None
     assert made.incomplete_details.reason == "max_output_tokens"
-    *_, last = await streamed(edge, max_output_tokens=2)
+    *_, last = await stream_events(edge, max_output_tokens=2)
     assert (last.type, last.response.status) == ("response.incomplete", "incomplete")
 
 
@@ -144,8 +144,8 @@ async def test_the_text_format_reaches_the_engine(edge: EdgeService, form: Any, 
     got = await post(edge, text={"format": form})
     assert got.status_code == 200, got.text
     assert got.json()["text"] == {"format": form}
-    wanted = {"json": structure} if form["type"] == "json_schema" else structure
-    assert edge.generator.requests[0][1].get("structured_outputs") == wanted
+    expected_structure = {"json": structure} if form["type"] == "json_schema" else structure
+    assert edge.generator.requests[0][1].get("structured_outputs") == expected_structure
 
 
 async def test_openais_client_parses_structured_output() -> None:
@@ -167,7 +167,7 @@ async def test_logprobs_are_included_on_request(edge: EdgeService) -> None:
         ("[1], ", -0.25, 2),
     ]
     assert bytes(part["logprobs"][0]["bytes"]) == b"Grass "
-    deltas = [event for event in await streamed(edge, **options) if event.type == "response.output_text.delta"]
+    deltas = [event for event in await stream_events(edge, **options) if event.type == "response.output_text.delta"]
     assert [delta.logprobs[0].token for delta in deltas] == ["Grass ", "[1], "]
 
 
@@ -256,7 +256,7 @@ END_EVENTS = ["response.output_text.done", "response.content_part.done", "respon
 
 
 async def test_a_stream_has_all_events_in_order(edge: EdgeService) -> None:
-    events = await streamed(edge, model="rag")
+    events = await stream_events(edge, model="rag")
     names = [event.type for event in events]
     deltas = names.count("response.output_text.delta")
     assert names == [
@@ -284,17 +284,17 @@ async def test_a_stream_has_all_events_in_order(edge: EdgeService) -> None:
 
 
 async def test_a_stream_of_a_plain_model_has_no_search_events(edge: EdgeService) -> None:
-    names = [event.type for event in await streamed(edge)]
-    begin = ["response.created", "response.in_progress", *TEXT_EVENTS]
-    assert names == [*begin, *["response.output_text.delta"] * 8, *END_EVENTS, "response.completed"]
+    names = [event.type for event in await stream_events(edge)]
+    first_events = ["response.created", "response.in_progress", *TEXT_EVENTS]
+    assert names == [*first_events, *["response.output_text.delta"] * 8, *END_EVENTS, "response.completed"]
 
 
 @pytest.mark.parametrize("body", [{}, {"tools": [SEARCH]}, {"max_output_tokens": 3}], ids=["text", "search", "cut"])
 async def test_streamed_and_plain_responses_agree(edge: EdgeService, body: Any) -> None:
     body = {**body, "include": ["file_search_call.results", "message.output_text.logprobs"]}
     plain = (await post(edge, **body)).json()
-    last = (await streamed(edge, **body))[-1].response.to_dict()
-    assert without_ids(last) == without_ids(plain)
+    last = (await stream_events(edge, **body))[-1].response.to_dict()
+    assert normalize(last) == normalize(plain)
 
 
 async def test_events_have_openais_names(edge: EdgeService) -> None:
@@ -315,22 +315,22 @@ async def test_the_clients_stream_helper_returns_text_and_the_final_response(edg
 
 async def test_a_failed_stream_makes_the_client_raise() -> None:
     async with an_edge(FakeGenerator(CITED, dies_after=3), FakeRetriever(HITS)) as edge, edge.openai() as client:
-        seen: list[Any] = []
+        events: list[Any] = []
 
         async def read() -> None:
             async for event in await client.responses.create(model="rag", input="What?", stream=True):
-                seen.append(event)
+                events.append(event)
 
-        with pytest.raises(openai.APIError, match="the engine died") as raised:
+        with pytest.raises(openai.APIError, match="the engine died") as caught:
             await read()
-        assert raised.value.code == "dependency_unavailable"
-        failed = seen[-1]
+        assert caught.value.code == "dependency_unavailable"
+        failed = events[-1]
         assert (failed.type, failed.response.status) == ("response.failed", "failed")
         assert (failed.response.error.code, failed.response.error.type) == ("server_error", "dependency_unavailable")
         call, message = failed.response.output
         assert (call.type, message.status) == ("file_search_call", "incomplete")
-        assert message.content[0].text == "".join(e.delta for e in seen if e.type == "response.output_text.delta")
-        assert [event.sequence_number for event in seen] == list(range(len(seen)))
+        assert message.content[0].text == "".join(e.delta for e in events if e.type == "response.output_text.delta")
+        assert [event.sequence_number for event in events] == list(range(len(events)))
         with pytest.raises(openai.InternalServerError):
             await client.responses.create(model="rag", input="What?")
 
@@ -349,17 +349,17 @@ async def test_a_stream_past_its_deadline_fails() -> None:
 @pytest.mark.parametrize("model", [MODEL, "rag"])
 async def test_a_client_that_disconnects_stops_the_engine(model: str, stream: bool) -> None:
     async with an_edge(FakeGenerator(CITED, stalls_after=2), FakeRetriever(HITS)) as edge:
-        asking = asyncio.create_task(post(edge, model=model, stream=stream))
+        request_task = asyncio.create_task(post(edge, model=model, stream=stream))
         await until(lambda: edge.generator.running == 1)
-        asking.cancel()
+        request_task.cancel()
         await until(lambda: edge.generator.running == 0)
     assert edge.generator.cancelled == 1
 
 
-# What is refused
+# Refusals
 
 PART: Any = {"type": "input_image", "image_url": "https://x"}
-BAD: list[tuple[str, Any]] = [
+INVALID: list[tuple[str, Any]] = [
     ("input", {"input": ""}), ("input", {"input": []}), ("input", {"input": None}), ("input", {"input": 3}),
     ("input.0", {"input": ["a"]}), ("input.0.role", {"input": [{"content": "a"}]}),
     ("input.0.content", {"input": [{"role": "user"}]}), ("input.0.role", {"input": [{"role": "tool", "content": "a"}]}),
@@ -399,7 +399,7 @@ BAD: list[tuple[str, Any]] = [
 
 @pytest.fixture(scope="module")
 def refused() -> Any:
-    """One service for all of them would need one event loop for all: each has its own."""
+    """Each request gets its own service: a shared one would need a shared event loop."""
 
     async def ask(body: Any) -> httpx.Response:
         async with an_edge(FakeGenerator(CITED), FakeRetriever(HITS)) as edge:
@@ -410,7 +410,7 @@ def refused() -> Any:
     return ask
 
 
-@pytest.mark.parametrize(("param", "body"), BAD, ids=lambda value: str(value)[:50])
+@pytest.mark.parametrize(("param", "body"), INVALID, ids=lambda value: str(value)[:50])
 async def test_a_refusal_of_an_invalid_body_names_the_field(refused: Any, param: str, body: Any) -> None:
     got = await refused(body)
     assert error_of(got) == (400, "invalid_request", param), got.text
@@ -427,17 +427,17 @@ async def test_an_unknown_model_is_not_found(refused: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("failure", "told"),
+    ("failure", "expected"),
     [
         (VectorStoreNotFound("there is no vector store 'plants'"), (404, "vector_store_not_found", "tools")),
         (InvalidFilter("filters.key: is no", param="filters.key"), (400, "invalid_filter", "tools.0.filters.key")),
         (ContextLengthExceeded("question: is too long", param="question"), (400, "context_length_exceeded", "input")),
     ],
 )
-async def test_a_refusal_of_the_search_names_the_field_of_the_request(failure: Any, told: Any) -> None:
+async def test_a_refusal_of_the_search_names_the_field_of_the_request(failure: Any, expected: Any) -> None:
     async with an_edge(retriever=FakeRetriever(failure=failure)) as edge:
         for stream in (False, True):
-            assert error_of(await post(edge, tools=[SEARCH], stream=stream)) == told
+            assert error_of(await post(edge, tools=[SEARCH], stream=stream)) == expected
 
 
 async def test_a_refusal_of_max_output_tokens_names_that_field() -> None:
@@ -471,8 +471,8 @@ async def test_langchain_holds_a_conversation_with_file_search(edge: EdgeService
     first = await model.ainvoke("What do zebras eat?")
     assert first.text == "Grass [1], mostly [2]. Nobody knows more."
     assert first.usage_metadata["output_tokens"] == 8
-    cited = [one for block in first.content if isinstance(block, dict) for one in block.get("annotations", ())]
-    assert [one["filename"] for one in cited] == ["zebras.md", "lions.md"]
+    annotations = [one for block in first.content if isinstance(block, dict) for one in block.get("annotations", ())]
+    assert [one["filename"] for one in annotations] == ["zebras.md", "lions.md"]
     await model.ainvoke([("user", "What do zebras eat?"), first, ("user", "And lions?")])
     assert edge.retriever.prepared[-1]["question"] == "And lions?"
     assert edge.retriever.prepared[-1]["history"][-1] == {"role": "assistant", "content": first.text}

@@ -1,4 +1,4 @@
-"""Functions that a model calls: chosen by it, named by the request, or any of them."""
+"""Function calls: chosen by the model, named by the request, or required."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CALLED = ({"id": "call_1", "type": "function", "function": {"name": "add", "argu
 
 
 async def streamed_calls(edge: EdgeService, **body: Any) -> tuple[list[JsonObject], str]:
-    """As OpenAI's client puts them together; and why it ended."""
+    """The calls as OpenAI's client joins them, and the finish reason."""
     async with edge.openai() as client:
         messages: Any = [{"role": "user", "content": "Hello there"}]
         async with client.chat.completions.stream(model=MODEL, messages=messages, **body) as stream:
@@ -52,7 +52,7 @@ async def test_a_named_tool_choice_forces_that_function() -> None:
         assert ChatCompletion.model_validate(got, strict=True).to_dict() == got
         choice = got["choices"][0]
         assert functions_of(choice["message"]) == [{"name": "add", "arguments": arguments}]
-        assert (choice["message"]["content"], choice["finish_reason"]) == (None, "stop")  # as OpenAI has it
+        assert (choice["message"]["content"], choice["finish_reason"]) == (None, "stop")  # as OpenAI does
         prompt, sampling, _ = edge.generator.requests[-1]
         assert sampling["structured_outputs"] == {"json": ADD["function"]["parameters"]}
         assert (len(prompt.tools), prompt.calls_tools) == (2, False)
@@ -80,22 +80,22 @@ async def test_a_function_without_parameters() -> None:
         assert schema == {"type": "object", "properties": {}}
 
 
-WRITTEN = (
+GENERATED = (
     '[{"name": "add", "parameters": {"a": 1, "b": [2, {"c": "x]}"}]}}, {"name":"say","parameters":{"text":"\\"}, "}}]'
 )
 
 
 async def test_tool_choice_required_forces_a_call() -> None:
-    async with an_edge(FakeGenerator(WRITTEN)) as edge:
+    async with an_edge(FakeGenerator(GENERATED)) as edge:
         got = (await edge.chat(tools=[ADD, SAY], tool_choice="required")).json()
         choice = got["choices"][0]
-        wanted = [
+        expected = [
             {"name": "add", "arguments": '{"a": 1, "b": [2, {"c": "x]}"}]}'},
             {"name": "say", "arguments": '{"text":"\\"}, "}'},
         ]
-        assert functions_of(choice["message"]) == wanted
+        assert functions_of(choice["message"]) == expected
         assert (choice["message"]["content"], choice["finish_reason"]) == (None, "tool_calls")
-        assert await streamed_calls(edge, tools=[ADD, SAY], tool_choice="required") == (wanted, "tool_calls")
+        assert await streamed_calls(edge, tools=[ADD, SAY], tool_choice="required") == (expected, "tool_calls")
         schema = edge.generator.requests[-1][1]["structured_outputs"]["json"]
         assert (schema["type"], schema["minItems"], "maxItems" in schema) == ("array", 1, False)
         assert [one["properties"]["name"]["enum"] for one in schema["items"]["anyOf"]] == [["add"], ["say"]]
@@ -104,7 +104,7 @@ async def test_tool_choice_required_forces_a_call() -> None:
 
 
 async def test_a_truncated_call_has_finish_reason_length() -> None:
-    async with an_edge(FakeGenerator(WRITTEN)) as edge:
+    async with an_edge(FakeGenerator(GENERATED)) as edge:
         choice = (await edge.chat(tools=[ADD, SAY], tool_choice="required", max_tokens=5)).json()["choices"][0]
         assert choice["finish_reason"] == "length"
         assert functions_of(choice["message"]) == [{"name": "add", "arguments": '{"a": 1, '}]
@@ -134,21 +134,21 @@ async def test_schema_definitions_are_hoisted_to_the_root() -> None:
 
 
 async def test_tool_choice_auto_leaves_the_choice_to_the_model() -> None:
-    two = (CALLED[0], {**CALLED[0], "id": "call_2"})
-    async with an_edge(FakeGenerator("text", tool_calls=two)) as edge:
+    both_calls = (CALLED[0], {**CALLED[0], "id": "call_2"})
+    async with an_edge(FakeGenerator("text", tool_calls=both_calls)) as edge:
         choice = (await edge.chat(tools=[ADD])).json()["choices"][0]
-        assert choice["message"]["tool_calls"] == list(two)
+        assert choice["message"]["tool_calls"] == list(both_calls)
         assert choice["finish_reason"] == "tool_calls"
         assert edge.generator.requests[-1][0].calls_tools
-        assert await streamed_calls(edge, tools=[ADD]) == ([call["function"] for call in two], "tool_calls")
+        assert await streamed_calls(edge, tools=[ADD]) == ([call["function"] for call in both_calls], "tool_calls")
         one = (await edge.chat(tools=[ADD], tool_choice="auto", parallel_tool_calls=False)).json()["choices"][0]
-        assert one["message"]["tool_calls"] == [two[0]]
+        assert one["message"]["tool_calls"] == [both_calls[0]]
         none = (await edge.chat(tools=[ADD], tool_choice="none")).json()["choices"][0]
         assert (none["message"]["content"], none["finish_reason"]) == ("text", "stop")
         assert edge.generator.requests[-1][0].tools == ()
 
 
-WRONG: list[tuple[dict[str, Any], str]] = [
+INVALID: list[tuple[dict[str, Any], str]] = [
     ({"tools": []}, "tools"),
     ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools.0.type"),
     ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools.0.function.name"),
@@ -166,11 +166,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 async def test_a_refusal_names_the_invalid_field() -> None:
     async with an_edge() as edge:
-        for body, param in WRONG:
+        for body, param in INVALID:
             assert (body, *error_of(await edge.chat(**body))) == (body, 400, "invalid_request", param)
 
 
-def put_together(parts: Sequence[JsonObject]) -> list[tuple[str, str]]:
+def join_calls(parts: Sequence[JsonObject]) -> list[tuple[str, str]]:
     calls: list[tuple[str, str]] = []
     for part in parts:
         if part["index"] == len(calls):
@@ -191,21 +191,21 @@ CALLS = st.lists(st.tuples(st.text(min_size=1), st.dictionaries(st.text(), VALUE
 
 @given(CALLS, st.lists(st.integers(1, 9), min_size=1), st.booleans(), st.sampled_from([None, 1]))
 def test_calls_are_parsed_for_any_chunk_size(
-    calls: list[tuple[str, JsonObject]], cuts: list[int], name_last: bool, indent: int | None
+    calls: list[tuple[str, JsonObject]], chunk_sizes: list[int], name_last: bool, indent: int | None
 ) -> None:
     keys = ("parameters", "name") if name_last else ("name", "parameters")
     objects = [{key: {"name": name, "parameters": arguments}[key] for key in keys} for name, arguments in calls]
     text, reader, at = json.dumps(objects, indent=indent), CallList(), 0
     parts: list[JsonObject] = []
     while at < len(text):
-        size = cuts[at % len(cuts)]
+        size = chunk_sizes[at % len(chunk_sizes)]
         parts += reader.feed(text[at : at + size])
         at += size
-    read = put_together(parts)
+    read = join_calls(parts)
     assert [(name, json.loads(arguments)) for name, arguments in read] == calls
 
 
 @pytest.mark.parametrize("texts", [["{}"], ["", "{", "}"]])
-def test_a_forced_call_has_no_other_text(texts: list[str]) -> None:
+def test_the_text_of_a_forced_call_is_its_arguments(texts: list[str]) -> None:
     reader = NamedCall("f")
-    assert put_together([part for text in texts for part in reader.feed(text)]) == [("f", "{}")]
+    assert join_calls([part for text in texts for part in reader.feed(text)]) == [("f", "{}")]
