@@ -70,11 +70,11 @@ async def test_a_stream_agrees_with_the_plain_response(edge: EdgeService) -> Non
 )
 @pytest.mark.parametrize("n", [1, 2])
 async def test_every_form_of_prompt_is_accepted(edge: EdgeService, prompt: Any, texts: list[str], n: int) -> None:
-    wanted = [text for text in texts for _ in range(n)]
+    expected = [text for text in texts for _ in range(n)]
     got = (await post(edge, prompt, n=n)).json()
-    assert [(choice["index"], choice["text"]) for choice in got["choices"]] == list(enumerate(wanted))
+    assert [(choice["index"], choice["text"]) for choice in got["choices"]] == list(enumerate(expected))
     streamed = [chunk["choices"][0] for chunk in chunks(await post(edge, prompt, n=n, stream=True))]
-    for index, text in enumerate(wanted):
+    for index, text in enumerate(expected):
         own = [choice for choice in streamed if choice["index"] == index]
         assert "".join(choice["text"] for choice in own) == text
         assert [choice["finish_reason"] for choice in own if choice["finish_reason"]] == ["stop"]
@@ -87,16 +87,18 @@ async def test_usage_is_the_sum_over_all_prompts(edge: EdgeService) -> None:
 
 
 async def test_logprobs_have_the_legacy_format(edge: EdgeService) -> None:
-    told = (await post(edge, "a b", logprobs=1)).json()["choices"][0]["logprobs"]
-    assert told == {
+    logprobs = (await post(edge, "a b", logprobs=1)).json()["choices"][0]["logprobs"]
+    assert logprobs == {
         "tokens": ["of ", "a ", "b ", "done"],
         "token_logprobs": [-0.25] * 4,
         "top_logprobs": [{"of ": -0.25}, {"a ": -0.25}, {"b ": -0.25}, {"done": -0.25}],
         "text_offset": [0, 3, 5, 7],
     }
-    pieces = [chunk["choices"][0]["logprobs"] for chunk in chunks(await post(edge, "a b", logprobs=1, stream=True))]
-    for name, values in told.items():
-        assert [value for piece in pieces if piece for value in piece[name]] == values
+    streamed_logprobs = [
+        chunk["choices"][0]["logprobs"] for chunk in chunks(await post(edge, "a b", logprobs=1, stream=True))
+    ]
+    for name, values in logprobs.items():
+        assert [value for part in streamed_logprobs if part for value in part[name]] == values
 
 
 async def test_echo_returns_the_prompt(edge: EdgeService) -> None:
@@ -108,18 +110,24 @@ async def test_echo_returns_the_prompt(edge: EdgeService) -> None:
 
 async def test_echo_with_logprobs_returns_the_prompts_logprobs(edge: EdgeService) -> None:
     choice = (await post(edge, "first word", echo=True, logprobs=1)).json()["choices"][0]
-    told = choice["logprobs"]
-    assert told["tokens"] == ["first ", "word", "of ", "first ", "word ", "done"]
-    assert (told["token_logprobs"][:2], told["top_logprobs"][:2]) == ([None, -0.5], [None, {"word": -0.5}])
-    assert [choice["text"][at : at + len(token)] for at, token in zip(told["text_offset"], told["tokens"], strict=True)]
-    assert told["text_offset"][2] == len("first word")
+    logprobs = choice["logprobs"]
+    assert logprobs["tokens"] == ["first ", "word", "of ", "first ", "word ", "done"]
+    assert (logprobs["token_logprobs"][:2], logprobs["top_logprobs"][:2]) == ([None, -0.5], [None, {"word": -0.5}])
+    assert [
+        choice["text"][at : at + len(token)]
+        for at, token in zip(logprobs["text_offset"], logprobs["tokens"], strict=True)
+    ]
+    assert logprobs["text_offset"][2] == len("first word")
     assert "prompt_logprobs" not in choice
-    asked = (await post(edge, "first word", prompt_logprobs=1)).json()["choices"][0]
-    assert asked["prompt_logprobs"] == [None, {"1": {"logprob": -0.5, "rank": 1, "decoded_token": "word"}}]
-    alone = (await post(edge, "first word", echo=True, logprobs=1, max_tokens=0)).json()
-    assert alone["choices"][0]["text"] == "first word"
-    assert alone["choices"][0]["logprobs"]["tokens"] == ["first ", "word"]
-    assert (alone["usage"]["completion_tokens"], alone["choices"][0]["finish_reason"]) == (0, "length")
+    with_prompt_logprobs = (await post(edge, "first word", prompt_logprobs=1)).json()["choices"][0]
+    assert with_prompt_logprobs["prompt_logprobs"] == [
+        None,
+        {"1": {"logprob": -0.5, "rank": 1, "decoded_token": "word"}},
+    ]
+    echo_only = (await post(edge, "first word", echo=True, logprobs=1, max_tokens=0)).json()
+    assert echo_only["choices"][0]["text"] == "first word"
+    assert echo_only["choices"][0]["logprobs"]["tokens"] == ["first ", "word"]
+    assert (echo_only["usage"]["completion_tokens"], echo_only["choices"][0]["finish_reason"]) == (0, "length")
 
 
 INVALID: list[tuple[dict[str, Any], str]] = [
