@@ -59,10 +59,10 @@ class Journal:
     def lines(self) -> list[str]:
         return self.path.read_text().splitlines() if self.path.exists() else []
 
-    def wait_for(self, line: str, counts: int = 1) -> None:
+    def wait_for(self, line: str, count: int = 1) -> None:
         wait_until(
-            lambda: self.lines.count(line) >= counts,
-            lambda: f"{line!r} not {counts} times in the journal: {self.lines}",
+            lambda: self.lines.count(line) >= count,
+            lambda: f"{line!r} not {count} times in the journal: {self.lines}",
         )
 
 

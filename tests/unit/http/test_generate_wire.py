@@ -29,7 +29,7 @@ def test_every_sampling_parameter_passes_through_unchanged() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "invalid",
     [
         {"n": 129}, {"n": 1.5}, {"logprobs": -2}, {"stop": ""}, {"stop": ["a", ""]}, {"bad_words": [""]},
         {"allowed_token_ids": []}, {"allowed_token_ids": [-1]}, {"stop_token_ids": [2**40]}, {"seed": 2**63},

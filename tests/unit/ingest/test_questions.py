@@ -92,7 +92,7 @@ async def test_pairs_are_parsed_and_cleaned() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad",
+    "invalid",
     [
         pair(question=""),
         pair(question="???"),
