@@ -67,7 +67,7 @@ class Journal:
 
 
 class ProcessRuns:
-    """The runs of a process, from its start to its end, one a method."""
+    """What one process does from its start to its end; one method for each kind of process."""
 
     def __init__(self, folder: Path, engine: JobEngine | None = None) -> None:
         self.folder = folder

@@ -61,7 +61,7 @@ def test_a_comparison_reports_significant_losses_only(service: RunningService, o
 @pytest.mark.long
 @pytest.mark.skipif(not NANO.is_dir(), reason="scifact_nano is not in ../shared/data")
 def test_dense_search_is_as_good_as_exact_search(service: RunningService, tmp_path: Path) -> None:
-    """Exact search over all-MiniLM-L6-v2's vectors, one an abstract, has an nDCG@10 of 0.658."""
+    """Exact search over all-MiniLM-L6-v2's vectors, one for each abstract, has an nDCG@10 of 0.658."""
     done = evaluate(service, tmp_path, NANO, "--config", DENSE, timeout_s=880)
     assert done.returncode == 0, done.stderr
     assert read(tmp_path, "scifact_nano", "dense")["retrieval"]["metrics"]["ndcg@10"]["value"] == (

@@ -38,8 +38,8 @@ def service(language_model: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 def test_bentomls_schema_lists_the_same_apis(service: RunningService) -> None:
     """BentoML's clients read /schema.json; people read /docs.json."""
     bentoml_routes = {route["route"] for route in service.get("/schema.json").json()["routes"]}
-    natives = {path for path in service.get("/docs.json").json()["paths"] if not path.startswith("/v1")}
-    assert bentoml_routes == natives - {"/readyz", "/livez", "/healthz", "/metrics"}
+    native_routes = {path for path in service.get("/docs.json").json()["paths"] if not path.startswith("/v1")}
+    assert bentoml_routes == native_routes - {"/readyz", "/livez", "/healthz", "/metrics"}
 
 
 def test_swagger_ui_shows_the_document(service: RunningService) -> None:
@@ -100,8 +100,8 @@ def schemathesis(
 
 def document_with_existing_ids(service: RunningService) -> dict[str, Any]:
     """The document with existing ids as examples; otherwise nearly all paths would be 404."""
-    added = service.ingest({"guide.md": b"# Readiness\n\nThe service is ready when the engine is."})
-    file_id, batch = added["files"][0]["file_id"], added["batch_id"]
+    ingested = service.ingest({"guide.md": b"# Readiness\n\nThe service is ready when the engine is."})
+    file_id, batch = ingested["files"][0]["file_id"], ingested["batch_id"]
     ids = {"file_id": file_id, "job": batch, "batch": batch}
     document: dict[str, Any] = service.get("/docs.json").json()
     for item in document["paths"].values():

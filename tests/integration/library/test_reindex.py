@@ -118,13 +118,13 @@ class TestReindex:
         job = harness.library.reindex(STORE, "other-model")
         eventually(lambda: harness.library.job(job.job_id).waiting_for != "")
         running, encoders = harness.runtime.running, harness.runtime.encoders
-        work = ReindexWork(
+        reindex_work = ReindexWork(
             harness.database, harness.store, cast(VersionChunks, None), cast(ChunkWriter, None), running, encoders
         )
         with pytest.raises(DependencyUnavailable):
-            work.abort(job.job_id, DependencyUnavailable("away"))
+            reindex_work.abort(job.job_id, DependencyUnavailable("away"))
         assert harness.library.job(job.job_id).state == "running"
-        work.abort(job.job_id, NotFound("gone for good"))
+        reindex_work.abort(job.job_id, NotFound("gone for good"))
         failed = harness.library.job(job.job_id)
         assert (failed.state, failed.error) == ("failed", "gone for good")
         harness.embedders.models["other-model"].failure = None

@@ -22,12 +22,12 @@ from tests.fakes.ending_generator import EndingGenerator
 from tests.fakes.generator import FakeGenerator
 from tests.fakes.slow_cache import SlowCache
 
-COLD: Mapping[str, Any] = {"temperature": 0.0, "max_tokens": 100}
+GREEDY: Mapping[str, Any] = {"temperature": 0.0, "max_tokens": 100}
 PROMPT = (1, 2, 3)
 TEXT = "one two three four five"
 
 
-class Model:
+class ModelName:
     def __init__(self) -> None:
         self.name = "smol"
 
@@ -36,15 +36,15 @@ class Model:
 
 
 def make_caching_generator(
-    generator: Any, cache: Cache | None = None, model: Model | None = None, ttl_s: float = 60.0
+    generator: Any, cache: Cache | None = None, model: ModelName | None = None, ttl_s: float = 60.0
 ) -> CachingGenerator:
-    return CachingGenerator(generator, cache or MemoryCache(1 << 20), model or Model(), ttl_s=ttl_s)
+    return CachingGenerator(generator, cache or MemoryCache(1 << 20), model or ModelName(), ttl_s=ttl_s)
 
 
 async def deltas_of(
     caching_generator: CachingGenerator,
     prompt: Sequence[int] | str = PROMPT,
-    sampling: Mapping[str, Any] = COLD,
+    sampling: Mapping[str, Any] = GREEDY,
     **options: Any,
 ) -> list[TextDelta | StreamEnd]:
     async with caching_generator.generate(prompt, sampling, "id", **options) as stream:
@@ -62,7 +62,7 @@ class Reader:
 
 async def open_reader(caching_generator: CachingGenerator) -> Reader:
     stack = contextlib.AsyncExitStack()
-    return Reader(await stack.enter_async_context(caching_generator.generate(PROMPT, COLD, "id")), stack.aclose)
+    return Reader(await stack.enter_async_context(caching_generator.generate(PROMPT, GREEDY, "id")), stack.aclose)
 
 
 def text_of(deltas: Sequence[TextDelta | StreamEnd]) -> str:
@@ -102,10 +102,10 @@ async def test_deltas_are_never_empty() -> None:
         {"prompt": (1, 2)},
         {"prompt": (1, 2, 4)},
         {"prompt": "1 2 3"},
-        {"sampling": {**COLD, "max_tokens": 99}},
-        {"sampling": {**COLD, "stop": ["."]}},
-        {"sampling": {**COLD, "seed": 1}},
-        {"sampling": {**COLD, "structured_outputs": {"json_object": True}}},
+        {"sampling": {**GREEDY, "max_tokens": 99}},
+        {"sampling": {**GREEDY, "stop": ["."]}},
+        {"sampling": {**GREEDY, "seed": 1}},
+        {"sampling": {**GREEDY, "structured_outputs": {"json_object": True}}},
         {"key": "of the retriever"},
     ],
     ids=str,
@@ -120,7 +120,7 @@ async def test_a_different_request_misses_the_cache(change: dict[str, Any]) -> N
 
 
 async def test_a_different_language_model_misses_the_cache() -> None:
-    generator, model = FakeGenerator(TEXT), Model()
+    generator, model = FakeGenerator(TEXT), ModelName()
     caching_generator = make_caching_generator(generator, model=model)
     await deltas_of(caching_generator)
     model.name = "other"
@@ -159,7 +159,7 @@ async def test_a_cached_answer_expires() -> None:
 
 
 async def test_an_answer_truncated_at_max_tokens_is_cached() -> None:
-    caching_generator, truncating = make_caching_generator(FakeGenerator(TEXT)), {**COLD, "max_tokens": 2}
+    caching_generator, truncating = make_caching_generator(FakeGenerator(TEXT)), {**GREEDY, "max_tokens": 2}
     await deltas_of(caching_generator, sampling=truncating)
     warm = await deltas_of(caching_generator, sampling=truncating)
     assert (text_of(warm), last_of(warm).finish_reason, last_of(warm).cached) == ("one two ", "length", True)
@@ -300,7 +300,7 @@ async def test_a_slow_reader_does_not_block_the_others() -> None:
 
 async def test_an_answer_is_cached_if_its_reader_leaves_after_the_last_delta() -> None:
     caching_generator = make_caching_generator(FakeGenerator(TEXT), SlowCache(lambda: 10))
-    async with caching_generator.generate(PROMPT, COLD, "id") as stream:
+    async with caching_generator.generate(PROMPT, GREEDY, "id") as stream:
         async for delta in stream:
             if isinstance(delta, StreamEnd):
                 break
@@ -345,8 +345,8 @@ async def test_every_remaining_reader_gets_the_whole_text(
     steps: list[tuple[str, int]], delays: list[int | None]
 ) -> None:
     """Or gets the engine's failure. When all have left, no generation is running."""
-    generator, endless = FakeGenerator(TEXT), itertools.cycle(delays)
-    caching_generator = make_caching_generator(generator, SlowCache(lambda: next(endless)))
+    generator, delay_cycle = FakeGenerator(TEXT), itertools.cycle(delays)
+    caching_generator = make_caching_generator(generator, SlowCache(lambda: next(delay_cycle)))
     readers: list[Reader] = []
     for step, number in steps:
         if step == "ask":

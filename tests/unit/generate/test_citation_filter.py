@@ -15,8 +15,8 @@ from tests.support.builders import a_chunk
 
 HITS = tuple(Hit(a_chunk(f"text {i}", filename=f"{i}.md"), 1 - i / 10) for i in range(1, 4))
 """Three sources."""
-Texts = st.text(alphabet="[]1239, a`\n(.")
-Chunks = st.lists(st.text(alphabet="[]1239, a`\n(.", max_size=6))
+TEXTS = st.text(alphabet="[]1239, a`\n(.")
+CHUNKS = st.lists(st.text(alphabet="[]1239, a`\n(.", max_size=6))
 
 
 def filter_text(*chunks: str) -> tuple[str, list[Citation], int]:
@@ -107,14 +107,14 @@ def test_the_buffer_is_bounded() -> None:
 
 
 @settings(max_examples=500, deadline=None)
-@given(Chunks)
+@given(CHUNKS)
 def test_the_result_does_not_depend_on_the_chunking(chunks: list[str]) -> None:
     full_text = "".join(chunks)
     assert filter_text(*chunks) == filter_text(full_text) == filter_text(*full_text)
 
 
 @settings(max_examples=500, deadline=None)
-@given(Texts)
+@given(TEXTS)
 def test_filtering_is_idempotent(text: str) -> None:
     sent, citations, _ = filter_text(text)
     assert filter_text(sent) == (sent, citations, 0)
@@ -125,7 +125,7 @@ def test_filtering_is_idempotent(text: str) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(Texts)
+@given(TEXTS)
 def test_only_marks_and_spaces_are_removed(text: str) -> None:
     sent, _, removed = filter_text(text)
     if not removed:

@@ -1,4 +1,4 @@
-"""Questions are generated once a passage, stored, and used to find the passage."""
+"""Questions are generated once for each passage, stored, and used to find the passage."""
 
 from __future__ import annotations
 

@@ -32,9 +32,9 @@ async def test_openais_client_gets_embeddings(shared_app: V1, encoding_format: A
     assert (response.object, response.model) == ("list", MODEL)
     assert [(one.object, one.index) for one in response.data] == [("embedding", 0), ("embedding", 1)]
     assert (response.usage.prompt_tokens, response.usage.total_tokens) == (6, 6)
-    given: list[Any] = [one.embedding for one in response.data]
-    is_text = encoding_format == "base64"
-    vectors = np.array([np.frombuffer(base64.b64decode(one), "<f4") if is_text else one for one in given])
+    inputs: list[Any] = [one.embedding for one in response.data]
+    is_base64 = encoding_format == "base64"
+    vectors = np.array([np.frombuffer(base64.b64decode(one), "<f4") if is_base64 else one for one in inputs])
     np.testing.assert_allclose(vectors, FakeEmbedder().vectors(TEXTS), atol=1e-6)
 
 
@@ -44,7 +44,7 @@ async def test_a_response_matches_openais_types(shared_app: V1) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "same"),
+    ("inputs", "equivalent_texts"),
     [
         ("zebras eat grass", ["zebras eat grass"]),
         (FakeEmbedder().ids_of("zebras eat grass"), ["zebras eat grass"]),
@@ -52,10 +52,10 @@ async def test_a_response_matches_openais_types(shared_app: V1) -> None:
     ],
     ids=["text", "tokens", "lists of tokens"],
 )
-async def test_every_form_of_input_is_accepted(shared_app: V1, given: Any, same: list[str]) -> None:
-    got, expected = await post(shared_app, input=given), await post(shared_app, input=same)
+async def test_every_form_of_input_is_accepted(shared_app: V1, inputs: Any, equivalent_texts: list[str]) -> None:
+    got, expected = await post(shared_app, input=inputs), await post(shared_app, input=equivalent_texts)
     assert got.json() == expected.json()
-    assert len(got.json()["data"]) == len(same)
+    assert len(got.json()["data"]) == len(equivalent_texts)
 
 
 async def test_texts_are_encoded_as_passages_by_default(app: V1) -> None:
@@ -68,9 +68,9 @@ async def test_texts_are_encoded_as_passages_by_default(app: V1) -> None:
 @pytest.mark.parametrize("encoding_format", ["float", "base64"])
 async def test_shortened_vectors_are_normalized_prefixes(shared_app: V1, encoding_format: str) -> None:
     got = await post(shared_app, input=TEXTS, dimensions=48, encoding_format=encoding_format)
-    given = [one["embedding"] for one in got.json()["data"]]
-    is_text = encoding_format == "base64"
-    vectors = np.array([np.frombuffer(base64.b64decode(one), "<f4") if is_text else one for one in given])
+    inputs = [one["embedding"] for one in got.json()["data"]]
+    is_base64 = encoding_format == "base64"
+    vectors = np.array([np.frombuffer(base64.b64decode(one), "<f4") if is_base64 else one for one in inputs])
     whole = FakeEmbedder().vectors(TEXTS)[:, :48]
     np.testing.assert_allclose(vectors, whole / np.linalg.norm(whole, axis=1, keepdims=True), atol=1e-6)
 
@@ -109,13 +109,13 @@ async def test_an_unknown_model_is_not_found(shared_app: V1, model: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("given", "name"),
+    ("inputs", "name"),
     [("x " * 9, "input"), (["x", "x " * 9], "input.1"), ([1] * 9, "input"), ([[1], [1], [1] * 9], "input.2")],
     ids=["text", "texts", "tokens", "lists of tokens"],
 )
-async def test_an_input_longer_than_the_model_allows_is_refused(app: V1, given: Any, name: str) -> None:
+async def test_an_input_longer_than_the_model_allows_is_refused(app: V1, inputs: Any, name: str) -> None:
     app.embedder = FakeEmbedder(max_tokens=8)
-    got = await post(app, input=given)
+    got = await post(app, input=inputs)
     assert error_of(got) == (400, "context_length_exceeded", name)
     assert "9 tokens" in got.json()["error"]["message"]
     assert app.embedder.calls == []
@@ -130,7 +130,7 @@ async def test_langchain_gets_embeddings(shared_app: V1) -> None:
     from langchain_openai import OpenAIEmbeddings
 
     async with shared_app.openai() as client:
-        own: dict[str, Any] = {"api_key": "x", "async_client": client.embeddings}
-        embeddings = OpenAIEmbeddings(model=MODEL, check_embedding_ctx_length=False, **own)
+        client_options: dict[str, Any] = {"api_key": "x", "async_client": client.embeddings}
+        embeddings = OpenAIEmbeddings(model=MODEL, check_embedding_ctx_length=False, **client_options)
         vectors = await embeddings.aembed_documents(TEXTS)
     np.testing.assert_allclose(vectors, FakeEmbedder().vectors(TEXTS), atol=1e-6)

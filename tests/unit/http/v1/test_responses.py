@@ -462,8 +462,8 @@ async def langchain(edge: EdgeService) -> AsyncIterator[Any]:
     from langchain_openai import ChatOpenAI
 
     async with httpx2.AsyncClient() as http:
-        own: dict[str, Any] = {"base_url": f"{edge.url}/v1", "api_key": "x", "http_async_client": http}
-        yield lambda model: ChatOpenAI(model=model, use_responses_api=True, **own)
+        client_options: dict[str, Any] = {"base_url": f"{edge.url}/v1", "api_key": "x", "http_async_client": http}
+        yield lambda model: ChatOpenAI(model=model, use_responses_api=True, **client_options)
 
 
 async def test_langchain_holds_a_conversation_with_file_search(edge: EdgeService, langchain: Any) -> None:
