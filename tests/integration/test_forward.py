@@ -60,16 +60,16 @@ async def describe_request(request: Request) -> Response:
 async def test_a_request_is_forwarded_unchanged() -> None:
     headers = {"content-type": "text/odd; a=b", "idempotency-key": "k", "x-request-id": "id-1", "accept": "x/y"}
     async with forwarding(app_of(describe_request)) as http:
-        got = await http.post("/v1/a%2Fb/%C3%A9?q=a+b%20c&r=%2B", content=b"body", headers=headers)
-    forwarded = got.json()
+        response = await http.post("/v1/a%2Fb/%C3%A9?q=a+b%20c&r=%2B", content=b"body", headers=headers)
+    forwarded = response.json()
     assert (forwarded["method"], forwarded["raw"], forwarded["query"]) == (
         "POST",
         "/v1/a%2Fb/%C3%A9",
         "q=a+b%20c&r=%2B",
     )
     assert forwarded["headers"] == {**headers, "content-length": "4"}
-    assert (forwarded["body"], got.headers["x-request-id"]) == ("body", "id-1")
-    assert got.headers.get_list("x-request-id") == ["id-1"]
+    assert (forwarded["body"], response.headers["x-request-id"]) == ("body", "id-1")
+    assert response.headers.get_list("x-request-id") == ["id-1"]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PATCH"])
@@ -82,8 +82,8 @@ async def test_a_request_without_a_body_is_forwarded_without_one(method: str) ->
 
 async def test_secrets_are_not_forwarded() -> None:
     async with forwarding(app_of(describe_request)) as http:
-        got = await http.get("/v1/x", headers={"authorization": "Bearer x", "cookie": "a=b"})
-    assert not {"authorization", "cookie"} & set(got.json()["headers"])
+        response = await http.get("/v1/x", headers={"authorization": "Bearer x", "cookie": "a=b"})
+    assert not {"authorization", "cookie"} & set(response.json()["headers"])
 
 
 async def test_a_body_is_forwarded_as_it_arrives() -> None:
@@ -134,10 +134,10 @@ async def test_headers_and_bytes_of_a_response_are_returned() -> None:
         return Response(content, status_code=206, headers=headers, media_type="application/x")
 
     async with forwarding(app_of(upstream)) as http:
-        got = await http.get("/v1/x")
-        assert (got.status_code, got.content) == (206, content)
-        assert {name: got.headers[name] for name in headers} == headers
-        assert got.headers.get_list("content-length") == [str(len(content))]
+        response = await http.get("/v1/x")
+        assert (response.status_code, response.content) == (206, content)
+        assert {name: response.headers[name] for name in headers} == headers
+        assert response.headers.get_list("content-length") == [str(len(content))]
         head = await http.head("/v1/x")
         assert (head.status_code, head.content, head.headers["content-length"]) == (206, b"", str(len(content)))
 
@@ -146,12 +146,12 @@ async def test_an_error_of_the_service_is_returned_unchanged() -> None:
     for error in (Overloaded("busy"), EmbeddingMismatch("two models")):
         answer = error_response(error, "")
         async with forwarding(answer) as http:
-            got = await http.get("/v1/x")
-        assert (got.status_code, got.json()["error"]["message"]) == (
+            response = await http.get("/v1/x")
+        assert (response.status_code, response.json()["error"]["message"]) == (
             answer.status_code,
             error.message,
         )
-        assert got.headers.get("retry-after") == answer.headers.get("retry-after")
+        assert response.headers.get("retry-after") == answer.headers.get("retry-after")
 
 
 async def test_an_unknown_route_is_a_404_of_the_common_shape() -> None:
@@ -204,8 +204,8 @@ async def test_an_unreachable_service_is_an_unavailable_dependency() -> None:
 async def test_a_refusal_in_the_middle_of_an_upload_reaches_the_client(app: V1) -> None:
     async with forwarding(app.app) as http:
         for _ in range(3):  # also on a reused connection
-            got = await http.post("/files", files={"file": ("big.md", b"x" * 30_000_000)})
-            assert error_of(got) == (413, "file_too_large", "big.md")
+            response = await http.post("/files", files={"file": ("big.md", b"x" * 30_000_000)})
+            assert error_of(response) == (413, "file_too_large", "big.md")
     assert list(app.incoming.iterdir()) == []
 
 

@@ -60,9 +60,9 @@ async def test_a_sparse_encoder_is_refused_as_any_other_kind(tmp_path: Path) -> 
     folder = a_static_sparse_encoder(tmp_path / "static")
     with pytest.raises(SetupError, match="RAG_EMBEDDER__MODEL: static is a SparseEncoder"):
         StEmbedder(folder, CPU.model_copy(update={"model": "static"}), ComputeScheduler())
-    for other in (folder, a_masked_language_model(tmp_path / "masked"), a_splade(tmp_path / "splade")):
+    for model in (folder, a_masked_language_model(tmp_path / "masked"), a_splade(tmp_path / "splade")):
         with pytest.raises(SetupError, match="RAG_RERANK__MODEL: it is not a cross-encoder"):
-            StCrossEncoder(other, "it", CPU, ComputeScheduler())
+            StCrossEncoder(model, "it", CPU, ComputeScheduler())
 
 
 async def test_a_cross_encoder_is_refused_as_a_sparse_encoder(tmp_path: Path) -> None:
@@ -106,8 +106,8 @@ async def test_a_cross_encoder_saved_by_sentence_transformers_gives_the_same_sco
 
     plain = a_cross_encoder(tmp_path / "plain", scale=100)
     CrossEncoder(plain, device="cpu").save_pretrained(str(tmp_path / "saved"))
-    one, other = (StCrossEncoder(str(tmp_path / name), name, CPU, ComputeScheduler()) for name in ("plain", "saved"))
-    assert await one.rerank("zebra", PAIRS) == pytest.approx(await other.rerank("zebra", PAIRS))
+    first, second = (StCrossEncoder(str(tmp_path / name), name, CPU, ComputeScheduler()) for name in ("plain", "saved"))
+    assert await first.rerank("zebra", PAIRS) == pytest.approx(await second.rerank("zebra", PAIRS))
 
 
 # Tokens of a bi-encoder

@@ -24,9 +24,9 @@ async def test_vectors_are_returned_bit_by_bit() -> None:
         await remote.connect()
         assert (remote.model_name, remote.dimensions) == ("fake-embedder", 16)
         for kind in ("query", "passage"):
-            got = await remote.encode(texts, kind)
-            assert got.dtype == np.float32
-            np.testing.assert_array_equal(got, FakeEmbedder(dimensions=16).vectors(texts))
+            vectors = await remote.encode(texts, kind)
+            assert vectors.dtype == np.float32
+            np.testing.assert_array_equal(vectors, FakeEmbedder(dimensions=16).vectors(texts))
 
 
 async def test_another_model_is_requested_by_its_name() -> None:

@@ -63,19 +63,19 @@ def vllm(vllm_process: VllmProcess, language_model: Path) -> Any:
 
 
 def test_calls_are_found_in_text(vllm: Any) -> None:
-    plain, mixed, two, broken, nothing = vllm["read"]
-    assert [delta["text"] for delta in plain] == ["The weather is fine."]
-    assert plain[0]["tool_calls"] == []
-    assert mixed[0]["text"] == "Let me see."
-    (call,) = mixed[0]["tool_calls"]
+    plain_text, text_and_call, two_calls, truncated_call, empty = vllm["read"]
+    assert [delta["text"] for delta in plain_text] == ["The weather is fine."]
+    assert plain_text[0]["tool_calls"] == []
+    assert text_and_call[0]["text"] == "Let me see."
+    (call,) = text_and_call[0]["tool_calls"]
     assert (call["index"], call["type"]) == (0, "function")
     assert call["id"]
     assert call["function"]["name"] == "get_weather"
     assert json.loads(call["function"]["arguments"]) == {"city": "Köln"}
-    assert [call["index"] for call in two[0]["tool_calls"]] == [0, 1]
-    assert len({call["id"] for call in two[0]["tool_calls"]}) == 2
-    assert broken[0]["text"].startswith("<tool_call>")
-    assert nothing == []
+    assert [call["index"] for call in two_calls[0]["tool_calls"]] == [0, 1]
+    assert len({call["id"] for call in two_calls[0]["tool_calls"]}) == 2
+    assert truncated_call[0]["text"].startswith("<tool_call>")
+    assert empty == []
 
 
 def test_without_a_parser_the_option_is_named(vllm: Any) -> None:

@@ -140,9 +140,9 @@ class Slow:
 
 
 async def test_a_clients_request_id_is_used_and_returned() -> None:
-    got = await Exchange(edge(echo), headers={"x-request-id": "abc-1"}).run()
-    assert got.headers["x-request-id"] == "abc-1"
-    assert json.loads(got.body)["id"] == "abc-1"
+    exchange = await Exchange(edge(echo), headers={"x-request-id": "abc-1"}).run()
+    assert exchange.headers["x-request-id"] == "abc-1"
+    assert json.loads(exchange.body)["id"] == "abc-1"
     assert current_request_id.get() == ""
 
 
@@ -155,8 +155,8 @@ async def test_a_missing_request_id_is_generated() -> None:
 
 @pytest.mark.parametrize("bad", ["", "a b", "x" * 129, "a\n", "a\r\nset-cookie: b", "é", "<script>"])
 async def test_a_request_id_that_is_unsafe_to_log_is_replaced(bad: str) -> None:
-    got = await Exchange(edge(echo), headers={"x-request-id": bad}).run()
-    assert len(got.headers["x-request-id"]) == 32
+    exchange = await Exchange(edge(echo), headers={"x-request-id": bad}).run()
+    assert len(exchange.headers["x-request-id"]) == 32
 
 
 # The common error shape
@@ -176,25 +176,25 @@ def respond(status: int, body: object = None) -> ASGIApp:
 )  # fmt: skip
 async def test_errors_of_bentoml_get_the_common_shape(status: int, expected_status: int, code: str) -> None:
     """docs/bentoml_issues.md#b7: BentoML's 4xx bodies are arrays, and its 5xx bodies hide the message."""
-    got = await Exchange(edge(respond(status)), headers={"x-request-id": "abc"}).run()
-    assert (got.status, got.error["code"], got.error["request_id"]) == (expected_status, code, "abc")
-    assert got.headers["content-length"] == str(len(got.body))
-    assert got.headers["x-request-id"] == "abc"
+    exchange = await Exchange(edge(respond(status)), headers={"x-request-id": "abc"}).run()
+    assert (exchange.status, exchange.error["code"], exchange.error["request_id"]) == (expected_status, code, "abc")
+    assert exchange.headers["content-length"] == str(len(exchange.body))
+    assert exchange.headers["x-request-id"] == "abc"
 
 
 async def test_a_405_of_bentoml_keeps_its_allow_header() -> None:
-    got = await Exchange(edge(PlainTextResponse("no", 405, headers={"Allow": "POST", "X-Other": "1"}))).run()
-    assert (got.status, got.headers["allow"], "x-other" in got.headers) == (405, "POST", False)
+    exchange = await Exchange(edge(PlainTextResponse("no", 405, headers={"Allow": "POST", "X-Other": "1"}))).run()
+    assert (exchange.status, exchange.headers["allow"], "x-other" in exchange.headers) == (405, "POST", False)
 
 
 async def test_readiness_allows_only_get() -> None:
-    got = await Exchange(edge(PlainTextResponse("no", 405)), "/readyz", method="POST").run()
-    assert (got.status, got.error["code"]) == (405, "method_not_allowed")
+    exchange = await Exchange(edge(PlainTextResponse("no", 405)), "/readyz", method="POST").run()
+    assert (exchange.status, exchange.error["code"]) == (405, "method_not_allowed")
 
 
 async def test_an_error_of_the_common_shape_is_unchanged() -> None:
-    got = await Exchange(edge(error_response(Conflict("twice", param="name"), "abc"))).run()
-    assert (got.status, got.error["code"], got.error["message"], got.error["param"]) == (
+    exchange = await Exchange(edge(error_response(Conflict("twice", param="name"), "abc"))).run()
+    assert (exchange.status, exchange.error["code"], exchange.error["message"], exchange.error["param"]) == (
         409,
         "conflict",
         "twice",
@@ -203,8 +203,8 @@ async def test_an_error_of_the_common_shape_is_unchanged() -> None:
 
 
 async def test_a_successful_response_is_unchanged() -> None:
-    got = await Exchange(edge(respond(201, ["foreign"]))).run()
-    assert (got.status, json.loads(got.body)) == (201, ["foreign"])
+    exchange = await Exchange(edge(respond(201, ["foreign"]))).run()
+    assert (exchange.status, json.loads(exchange.body)) == (201, ["foreign"])
 
 
 async def test_an_exception_becomes_an_error_response() -> None:
@@ -214,9 +214,9 @@ async def test_an_exception_becomes_an_error_response() -> None:
         raise ValueError("secret")
 
     lifecycle = make_lifecycle()
-    got = await Exchange(edge(broken, lifecycle), headers={"x-request-id": "abc"}).run()
-    assert (got.status, got.error["code"], got.error["request_id"]) == (500, "internal_error", "abc")
-    assert b"secret" not in got.body
+    exchange = await Exchange(edge(broken, lifecycle), headers={"x-request-id": "abc"}).run()
+    assert (exchange.status, exchange.error["code"], exchange.error["request_id"]) == (500, "internal_error", "abc")
+    assert b"secret" not in exchange.body
     assert lifecycle.in_flight == 0
 
 
@@ -226,8 +226,8 @@ async def test_an_exception_after_the_head_leaves_the_body_incomplete() -> None:
         await send({"type": "http.response.body", "body": b"half", "more_body": True})
         raise ValueError("a defect")
 
-    got = await Exchange(edge(broken)).run()
-    assert (got.status, got.body, got.complete) == (200, b"half", False)
+    exchange = await Exchange(edge(broken)).run()
+    assert (exchange.status, exchange.body, exchange.complete) == (200, b"half", False)
 
 
 # Readiness
@@ -239,14 +239,14 @@ async def test_an_exception_after_the_head_leaves_the_body_incomplete() -> None:
 )
 async def test_readiness_reports_why_the_service_is_not_ready(ready: Exception | None, status: int, code: str) -> None:
     """docs/bentoml_issues.md#b19: readiness responds at once, even while the service is starting."""
-    got = await Exchange(edge(echo, make_lifecycle(ready=ready)), "/readyz").run()
-    assert (got.status, got.error["code"]) == (status, code)
-    assert "retry-after" in got.headers
+    exchange = await Exchange(edge(echo, make_lifecycle(ready=ready)), "/readyz").run()
+    assert (exchange.status, exchange.error["code"]) == (status, code)
+    assert "retry-after" in exchange.headers
 
 
 async def test_readiness_includes_facts() -> None:
-    got = await Exchange(edge(echo, make_lifecycle(ready={"model": "m"})), "/readyz").run()
-    assert (got.status, json.loads(got.body)) == (200, {"status": "ready", "in_flight": 0, "model": "m"})
+    exchange = await Exchange(edge(echo, make_lifecycle(ready={"model": "m"})), "/readyz").run()
+    assert (exchange.status, json.loads(exchange.body)) == (200, {"status": "ready", "in_flight": 0, "model": "m"})
 
 
 async def test_a_draining_edge_refuses_requests_and_is_live_but_not_ready() -> None:
@@ -254,8 +254,8 @@ async def test_a_draining_edge_refuses_requests_and_is_live_but_not_ready() -> N
     lifecycle = make_lifecycle(ready={})
     lifecycle.draining = True
     for path in ("/ask", "/readyz"):
-        got = await Exchange(edge(echo, lifecycle), path).run()
-        assert (got.status, got.error["code"], got.headers["retry-after"]) == (503, "draining", "5")
+        exchange = await Exchange(edge(echo, lifecycle), path).run()
+        assert (exchange.status, exchange.error["code"], exchange.headers["retry-after"]) == (503, "draining", "5")
     assert (await Exchange(edge(echo, lifecycle), "/livez").run()).status == 200
 
 
@@ -277,8 +277,8 @@ async def test_requests_above_the_concurrency_limit_are_refused_at_once() -> Non
     tasks = [Exchange(middleware).start() for _ in range(2)]
     await asyncio.sleep(0.01)
     assert lifecycle.in_flight == 2
-    got = await Exchange(middleware).run()
-    assert (got.status, got.error["code"], got.headers["retry-after"]) == (429, "overloaded", "1")
+    exchange = await Exchange(middleware).run()
+    assert (exchange.status, exchange.error["code"], exchange.headers["retry-after"]) == (429, "overloaded", "1")
     assert (await Exchange(middleware, "/readyz").run()).status == 200
     app.gate.set()
     assert [task.status for task in await asyncio.gather(*tasks)] == [200, 200]
@@ -297,17 +297,17 @@ async def test_a_body_with_too_large_a_content_length_is_refused(path: str, limi
     """docs/bentoml_issues.md#b16: BentoML reads bodies of any size."""
     body = b"x" * limit  # so that only the header exceeds the limit
     for length, status in ((limit, 200), (limit + 1, 413)):
-        got = await Exchange(edge(echo), path, headers={"content-length": str(length)}, chunks=(body,)).run()
-        assert got.status == status
+        exchange = await Exchange(edge(echo), path, headers={"content-length": str(length)}, chunks=(body,)).run()
+        assert exchange.status == status
 
 
 async def test_a_chunked_body_is_limited_while_it_is_received() -> None:
     lifecycle = make_lifecycle()
     middleware = edge(echo, lifecycle)
     assert json.loads((await Exchange(middleware, chunks=(b"x" * 50, b"x" * 50)).run()).body)["bytes"] == 100
-    got = await Exchange(middleware, chunks=(b"x" * 50, b"x" * 51, b"x" * 50)).run()
-    assert (got.status, got.error["code"]) == (413, "file_too_large")
-    assert "100 bytes" in got.error["message"]
+    exchange = await Exchange(middleware, chunks=(b"x" * 50, b"x" * 51, b"x" * 50)).run()
+    assert (exchange.status, exchange.error["code"]) == (413, "file_too_large")
+    assert "100 bytes" in exchange.error["message"]
     assert lifecycle.in_flight == 0
 
 
@@ -351,8 +351,8 @@ async def test_work_after_the_last_byte_is_not_cancelled_and_gets_no_second_resp
         await asyncio.sleep(0.01)
         done.append(True)
 
-    got = await Exchange(edge(app)).run()
-    assert (got.status, got.body, done) == (200, b"ok", [True])
+    exchange = await Exchange(edge(app)).run()
+    assert (exchange.status, exchange.body, done) == (200, b"ok", [True])
 
 
 async def test_a_lease_counts_as_in_flight_until_its_holder_disconnects() -> None:

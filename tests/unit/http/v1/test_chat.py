@@ -41,19 +41,19 @@ def sampling_of(edge: EdgeService) -> Mapping[str, Any]:
 
 
 async def test_a_plain_completion_matches_openais_types(edge: EdgeService) -> None:
-    got = (await edge.chat()).json()
-    completion = ChatCompletion.model_validate(got, strict=True)
-    assert completion.to_dict() == got
+    result = (await edge.chat()).json()
+    completion = ChatCompletion.model_validate(result, strict=True)
+    assert completion.to_dict() == result
     assert completion.id.startswith("chatcmpl-")
     assert (completion.model, completion.choices[0].finish_reason) == (MODEL, "stop")
-    assert got["choices"][0]["message"] == {"role": "assistant", "content": "naïve 日本 🙂 done", "refusal": None}
+    assert result["choices"][0]["message"] == {"role": "assistant", "content": "naïve 日本 🙂 done", "refusal": None}
     assert completion.usage is not None
     assert (completion.usage.prompt_tokens, completion.usage.completion_tokens, completion.usage.total_tokens) == (
         2,
         4,
         6,
     )
-    assert set(got) == {"id", "object", "created", "model", "system_fingerprint", "choices", "usage"}
+    assert set(result) == {"id", "object", "created", "model", "system_fingerprint", "choices", "usage"}
 
 
 async def test_a_stream_agrees_with_the_plain_response(edge: EdgeService) -> None:
@@ -75,10 +75,10 @@ async def test_a_stream_agrees_with_the_plain_response(edge: EdgeService) -> Non
 
 
 async def test_usage_is_streamed_only_on_request_and_bytes_are_ascii(edge: EdgeService) -> None:
-    got = await edge.chat(stream=True)
-    assert not any("usage" in chunk for chunk in chunks(got))
-    assert got.content.isascii()
-    assert got.headers["cache-control"] == "no-store"
+    response = await edge.chat(stream=True)
+    assert not any("usage" in chunk for chunk in chunks(response))
+    assert response.content.isascii()
+    assert response.headers["cache-control"] == "no-store"
 
 
 async def test_the_conversation_reaches_the_model(edge: EdgeService) -> None:
@@ -89,8 +89,8 @@ async def test_the_conversation_reaches_the_model(edge: EdgeService) -> None:
         {"role": "assistant", "content": None, "tool_calls": [called], "refusal": None, "annotations": [], "rag": {}},
         {"role": "tool", "content": "7", "tool_call_id": "c1"},
     ]
-    got = await edge.chat(messages, chat_template_kwargs={"enable_thinking": False})
-    assert got.status_code == 200
+    response = await edge.chat(messages, chat_template_kwargs={"enable_thinking": False})
+    assert response.status_code == 200
     prompt = edge.generator.requests[-1][0]
     assert prompt == Chat(
         (
@@ -124,9 +124,9 @@ async def test_parameters_reach_the_engine_under_vllms_names(edge: EdgeService) 
 async def test_unset_parameters_are_left_to_the_service(edge: EdgeService) -> None:
     unset = ("temperature", "stop", "stream", "n", "seed", "tools", "response_format", "logprobs", "user", "suffix")
     nulls: dict[str, Any] = dict.fromkeys(unset)
-    got = await edge.chat(**nulls, functions=None)
-    assert got.status_code == 200, got.text
-    assert got.json()["object"] == "chat.completion"
+    response = await edge.chat(**nulls, functions=None)
+    assert response.status_code == 200, response.text
+    assert response.json()["object"] == "chat.completion"
     assert sampling_of(edge) == {}
 
 
@@ -239,8 +239,8 @@ INVALID: list[tuple[dict[str, Any], str]] = [
 
 async def test_a_refusal_names_the_invalid_field(edge: EdgeService) -> None:
     for body, param in INVALID:
-        got = await edge.post("/v1/chat/completions", {"model": MODEL, "messages": HELLO, **body})
-        assert (body, *error_of(got)) == (body, 400, "invalid_request", param)
+        response = await edge.post("/v1/chat/completions", {"model": MODEL, "messages": HELLO, **body})
+        assert (body, *error_of(response)) == (body, 400, "invalid_request", param)
     assert edge.generator.requests == []
 
 
@@ -258,8 +258,8 @@ async def test_an_adapter_is_chosen_by_its_name(edge: EdgeService) -> None:
 async def test_an_error_of_the_engine_keeps_its_status() -> None:
     async with an_edge(FakeGenerator(context_tokens=10)) as edge:
         for stream in (False, True):
-            got = await edge.chat(max_tokens=11, stream=stream)
-            assert error_of(got) == (400, "context_length_exceeded", "max_tokens")
+            response = await edge.chat(max_tokens=11, stream=stream)
+            assert error_of(response) == (400, "context_length_exceeded", "max_tokens")
 
 
 async def test_an_engine_failure_in_mid_stream_is_reported() -> None:

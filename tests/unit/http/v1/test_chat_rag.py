@@ -36,10 +36,10 @@ async def ask(edge: EdgeService, *messages: Any, **body: Any) -> Any:
 
 
 async def test_an_answer_has_sources_citations_and_annotations(edge: EdgeService) -> None:
-    got = (await ask(edge)).json()
-    assert ChatCompletion.model_validate(got, strict=True).to_dict() == got
-    message = got["choices"][0]["message"]
-    assert (message["content"], got["choices"][0]["finish_reason"]) == ("It is so [1] and so [2]. Not so.", "stop")
+    result = (await ask(edge)).json()
+    assert ChatCompletion.model_validate(result, strict=True).to_dict() == result
+    message = result["choices"][0]["message"]
+    assert (message["content"], result["choices"][0]["finish_reason"]) == ("It is so [1] and so [2]. Not so.", "stop")
     assert [(source["index"], source["filename"]) for source in message["rag"]["sources"]] == [
         (1, "docs/1.md"), (2, "docs/2.md")
     ]  # fmt: skip
@@ -51,7 +51,7 @@ async def test_an_answer_has_sources_citations_and_annotations(edge: EdgeService
     cited = message["annotations"][1]["url_citation"]
     assert message["content"][cited["start_index"] : cited["end_index"]] == "[2]"
     assert (cited["title"], cited["url"]) == ("docs/2.md", f"{edge.url}/v1/files/file-2/content")
-    assert (got["model"], got["usage"]["prompt_tokens"]) == ("rag", 7)
+    assert (result["model"], result["usage"]["prompt_tokens"]) == ("rag", 7)
 
 
 async def test_a_stream_agrees_with_the_plain_response(edge: EdgeService) -> None:
@@ -82,7 +82,7 @@ async def test_the_request_options_reach_the_retriever(edge: EdgeService) -> Non
         "vector_store": "v", "top_k": 3, "filters": {"type": "eq", "key": "a", "value": 1},
         "retrieval": {"mode": "dense"},
     }  # fmt: skip
-    got = await ask(
+    response = await ask(
         edge,
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "First?"},
@@ -93,7 +93,7 @@ async def test_the_request_options_reach_the_retriever(edge: EdgeService) -> Non
         max_tokens=10,
         seed=4,
     )
-    assert got.json()["choices"][0]["message"]["content"] == TEXT
+    assert response.json()["choices"][0]["message"]["content"] == TEXT
     assert edge.retriever.prepared == [
         {
             **options,

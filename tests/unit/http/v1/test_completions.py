@@ -36,22 +36,22 @@ async def post(edge: EdgeService, prompt: Any = "naïve 日本", **body: Any) ->
 
 
 async def test_a_plain_completion_matches_openais_types(edge: EdgeService) -> None:
-    got = (await post(edge)).json()
-    whole = Completion.model_validate(got, strict=True)
-    assert whole.to_dict() == got
-    assert got["choices"] == [{"index": 0, "text": "of naïve 日本 done", "logprobs": None, "finish_reason": "stop"}]
-    assert got["usage"] == {
+    result = (await post(edge)).json()
+    completion = Completion.model_validate(result, strict=True)
+    assert completion.to_dict() == result
+    assert result["choices"] == [{"index": 0, "text": "of naïve 日本 done", "logprobs": None, "finish_reason": "stop"}]
+    assert result["usage"] == {
         "prompt_tokens": 2, "completion_tokens": 4, "total_tokens": 6, "prompt_tokens_details": {"cached_tokens": 0}
     }  # fmt: skip
-    assert (got["object"], got["id"][:5]) == ("text_completion", "cmpl-")
+    assert (result["object"], result["id"][:5]) == ("text_completion", "cmpl-")
     assert edge.generator.requests[-1][1] == {"max_tokens": 16}  # OpenAI's default
 
 
 async def test_a_stream_agrees_with_the_plain_response(edge: EdgeService) -> None:
     plain = (await post(edge)).json()
-    got = await post(edge, stream=True, stream_options={"include_usage": True})
-    assert got.content.isascii()
-    *between, last, usage = chunks(got)
+    response = await post(edge, stream=True, stream_options={"include_usage": True})
+    assert response.content.isascii()
+    *between, last, usage = chunks(response)
     assert "".join(chunk["choices"][0]["text"] for chunk in between) == plain["choices"][0]["text"]
     assert {chunk["choices"][0]["finish_reason"] for chunk in between} == {None}
     assert last["choices"] == [{"index": 0, "text": "", "logprobs": None, "finish_reason": "stop"}]
@@ -71,13 +71,13 @@ async def test_a_stream_agrees_with_the_plain_response(edge: EdgeService) -> Non
 @pytest.mark.parametrize("n", [1, 2])
 async def test_every_form_of_prompt_is_accepted(edge: EdgeService, prompt: Any, texts: list[str], n: int) -> None:
     expected = [text for text in texts for _ in range(n)]
-    got = (await post(edge, prompt, n=n)).json()
-    assert [(choice["index"], choice["text"]) for choice in got["choices"]] == list(enumerate(expected))
+    result = (await post(edge, prompt, n=n)).json()
+    assert [(choice["index"], choice["text"]) for choice in result["choices"]] == list(enumerate(expected))
     streamed = [chunk["choices"][0] for chunk in chunks(await post(edge, prompt, n=n, stream=True))]
     for index, text in enumerate(expected):
-        own = [choice for choice in streamed if choice["index"] == index]
-        assert "".join(choice["text"] for choice in own) == text
-        assert [choice["finish_reason"] for choice in own if choice["finish_reason"]] == ["stop"]
+        choices = [choice for choice in streamed if choice["index"] == index]
+        assert "".join(choice["text"] for choice in choices) == text
+        assert [choice["finish_reason"] for choice in choices if choice["finish_reason"]] == ["stop"]
     assert len({request_id for _, _, request_id in edge.generator.requests}) == 2 * len(texts)
 
 
@@ -102,8 +102,8 @@ async def test_logprobs_have_the_legacy_format(edge: EdgeService) -> None:
 
 
 async def test_echo_returns_the_prompt(edge: EdgeService) -> None:
-    got = (await post(edge, ["word word", "a"], echo=True)).json()
-    assert [choice["text"] for choice in got["choices"]] == ["word wordof word word done", "aof a done"]
+    result = (await post(edge, ["word word", "a"], echo=True)).json()
+    assert [choice["text"] for choice in result["choices"]] == ["word wordof word word done", "aof a done"]
     streamed = [chunk["choices"][0] for chunk in chunks(await post(edge, "word word", echo=True, stream=True))]
     assert "".join(choice["text"] for choice in streamed) == "word wordof word word done"
 
@@ -158,16 +158,16 @@ INVALID: list[tuple[dict[str, Any], str]] = [
 
 async def test_a_refusal_names_the_invalid_field(edge: EdgeService) -> None:
     for body, param in INVALID:
-        got = await edge.post("/v1/completions", {"model": MODEL, "prompt": "a", **body})
-        assert (body, *error_of(got)) == (body, 400, "invalid_request", param)
+        response = await edge.post("/v1/completions", {"model": MODEL, "prompt": "a", **body})
+        assert (body, *error_of(response)) == (body, 400, "invalid_request", param)
     assert edge.generator.requests == []
 
 
 async def test_one_refused_prompt_stops_the_others() -> None:
     async with an_edge(FakeGenerator(echoes, start=asyncio.Event())) as edge:
         for stream in (False, True):
-            got = await post(edge, ["a", "refuse this", "b"], stream=stream)
-            assert error_of(got) == (400, "invalid_request", "prompt")
+            response = await post(edge, ["a", "refuse this", "b"], stream=stream)
+            assert error_of(response) == (400, "invalid_request", "prompt")
             await until(lambda: edge.generator.running == 0)
 
 

@@ -206,8 +206,8 @@ async def test_a_batch_is_visible_only_in_its_own_vector_store(app: V1) -> None:
         batch = (await http.post("/vector_stores/default/file_batches", json={"file_ids": ids})).json()["id"]
         assert (await http.get(f"/vector_stores/default/file_batches/{batch}")).status_code == 200
         for method, path in (("GET", ""), ("GET", "/files"), ("POST", "/cancel")):
-            got = await http.request(method, f"/vector_stores/other/file_batches/{batch}{path}")
-            assert error_of(got)[:2] == (404, "not_found")
+            response = await http.request(method, f"/vector_stores/other/file_batches/{batch}{path}")
+            assert error_of(response)[:2] == (404, "not_found")
 
 
 async def test_a_repeated_idempotency_key_returns_the_same_batch(app: V1) -> None:
@@ -218,8 +218,8 @@ async def test_a_repeated_idempotency_key_returns_the_same_batch(app: V1) -> Non
         assert (await http.post(path, json={"file_ids": ids}, headers=key)).json()["id"] == first.json()["id"]
         assert error_of(await http.post(path, json={"file_ids": ids[:1]}, headers=key))[:2] == (409, "conflict")
         for bad in ("", "x" * 256, "a\tb"):
-            got = await http.post(path, json={"file_ids": ids}, headers={"Idempotency-Key": bad})
-            assert error_of(got) == (400, "invalid_request", "Idempotency-Key")
+            response = await http.post(path, json={"file_ids": ids}, headers={"Idempotency-Key": bad})
+            assert error_of(response) == (400, "invalid_request", "Idempotency-Key")
 
 
 INVALID: list[tuple[str, str, Any]] = [
@@ -244,16 +244,18 @@ INVALID: list[tuple[str, str, Any]] = [
 @pytest.mark.parametrize(("path", "param", "body"), INVALID, ids=lambda value: str(value)[:30])
 async def test_a_refusal_of_an_invalid_body_names_the_field(shared_app: V1, path: str, param: str, body: Any) -> None:
     async with shared_app.http() as http:
-        got = await http.post(f"/vector_stores/default/{path}", content=json.dumps(body))  # httpx refuses some of these
-    status, code, field = error_of(got)
+        response = await http.post(
+            f"/vector_stores/default/{path}", content=json.dumps(body)
+        )  # httpx refuses some of these
+    status, code, field = error_of(response)
     assert (status, code, (field or "").split(".")[0]) == (400, "invalid_request", param)
 
 
 @pytest.mark.parametrize("query", ["filter=done", "limit=101", "order=", "after=none", "before=none", "x=1"])
 async def test_an_invalid_query_is_refused(shared_app: V1, query: str) -> None:
     async with shared_app.http() as http:
-        got = await http.get(f"/vector_stores/default/files?{query}")
-        assert error_of(got) == (400, "invalid_request", query.split("=")[0])
+        response = await http.get(f"/vector_stores/default/files?{query}")
+        assert error_of(response) == (400, "invalid_request", query.split("=")[0])
 
 
 # Jobs

@@ -39,8 +39,8 @@ async def test_openais_client_gets_embeddings(shared_app: V1, encoding_format: A
 
 
 async def test_a_response_matches_openais_types(shared_app: V1) -> None:
-    got = await post(shared_app, input=["a"])
-    assert CreateEmbeddingResponse.model_validate(got.json(), strict=True).to_dict() == got.json()
+    response = await post(shared_app, input=["a"])
+    assert CreateEmbeddingResponse.model_validate(response.json(), strict=True).to_dict() == response.json()
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ async def test_a_response_matches_openais_types(shared_app: V1) -> None:
     ids=["text", "tokens", "lists of tokens"],
 )
 async def test_every_form_of_input_is_accepted(shared_app: V1, inputs: Any, equivalent_texts: list[str]) -> None:
-    got, expected = await post(shared_app, input=inputs), await post(shared_app, input=equivalent_texts)
-    assert got.json() == expected.json()
-    assert len(got.json()["data"]) == len(equivalent_texts)
+    response, expected = await post(shared_app, input=inputs), await post(shared_app, input=equivalent_texts)
+    assert response.json() == expected.json()
+    assert len(response.json()["data"]) == len(equivalent_texts)
 
 
 async def test_texts_are_encoded_as_passages_by_default(app: V1) -> None:
@@ -67,18 +67,18 @@ async def test_texts_are_encoded_as_passages_by_default(app: V1) -> None:
 
 @pytest.mark.parametrize("encoding_format", ["float", "base64"])
 async def test_shortened_vectors_are_normalized_prefixes(shared_app: V1, encoding_format: str) -> None:
-    got = await post(shared_app, input=TEXTS, dimensions=48, encoding_format=encoding_format)
-    inputs = [one["embedding"] for one in got.json()["data"]]
+    response = await post(shared_app, input=TEXTS, dimensions=48, encoding_format=encoding_format)
+    inputs = [one["embedding"] for one in response.json()["data"]]
     is_base64 = encoding_format == "base64"
     vectors = np.array([np.frombuffer(base64.b64decode(one), "<f4") if is_base64 else one for one in inputs])
-    whole = FakeEmbedder().vectors(TEXTS)[:, :48]
-    np.testing.assert_allclose(vectors, whole / np.linalg.norm(whole, axis=1, keepdims=True), atol=1e-6)
+    truncated = FakeEmbedder().vectors(TEXTS)[:, :48]
+    np.testing.assert_allclose(vectors, truncated / np.linalg.norm(truncated, axis=1, keepdims=True), atol=1e-6)
 
 
 async def test_a_zero_prefix_does_not_become_nan(shared_app: V1) -> None:
     (first,) = FakeEmbedder().ids_of("zebras")
-    got = await post(shared_app, input="zebras", dimensions=first)
-    assert got.json()["data"][0]["embedding"] == [0.0] * first
+    response = await post(shared_app, input="zebras", dimensions=first)
+    assert response.json()["data"][0]["embedding"] == [0.0] * first
 
 
 INVALID: list[tuple[str, Any]] = [
@@ -103,9 +103,9 @@ async def test_a_refusal_of_an_invalid_body_names_the_field(shared_app: V1, para
 
 @pytest.mark.parametrize("model", ["default", "rag", "", "text-embedding-3-small"])
 async def test_an_unknown_model_is_not_found(shared_app: V1, model: str) -> None:
-    got = await post(shared_app, input="a", model=model)
-    assert error_of(got) == (404, "model_not_found", "model")
-    assert MODEL in got.json()["error"]["message"]
+    response = await post(shared_app, input="a", model=model)
+    assert error_of(response) == (404, "model_not_found", "model")
+    assert MODEL in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ async def test_an_unknown_model_is_not_found(shared_app: V1, model: str) -> None
 )
 async def test_an_input_longer_than_the_model_allows_is_refused(app: V1, inputs: Any, name: str) -> None:
     app.embedder = FakeEmbedder(max_tokens=8)
-    got = await post(app, input=inputs)
-    assert error_of(got) == (400, "context_length_exceeded", name)
-    assert "9 tokens" in got.json()["error"]["message"]
+    response = await post(app, input=inputs)
+    assert error_of(response) == (400, "context_length_exceeded", name)
+    assert "9 tokens" in response.json()["error"]["message"]
     assert app.embedder.calls == []
 
 

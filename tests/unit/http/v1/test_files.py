@@ -68,13 +68,13 @@ NAMES = ['"; filename=evil.html', "ä'b\"c.html", "x.html", "日本/é.md", "a b
 async def test_content_is_served_as_an_attachment_that_no_browser_renders(app: V1, name: str) -> None:
     async with app.http() as http:
         created = (await http.post("/files", files={"file": (name, b"<script>")})).json()
-        got = await http.get(f"/files/{created['id']}/content")
-    disposition = got.headers["content-disposition"]
+        response = await http.get(f"/files/{created['id']}/content")
+    disposition = response.headers["content-disposition"]
     assert disposition.startswith("attachment; filename")
     assert '"' not in disposition.replace(f'"{created["filename"]}"', "", 1)
-    assert got.headers["x-content-type-options"] == "nosniff"
-    assert "sandbox" in got.headers["content-security-policy"]
-    assert "charset" not in got.headers["content-type"]
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in response.headers["content-security-policy"]
+    assert "charset" not in response.headers["content-type"]
 
 
 async def test_the_media_type_is_a_known_one_or_generic(app: V1) -> None:
@@ -127,9 +127,9 @@ async def test_a_refusal_of_an_invalid_upload_names_the_field_and_stores_nothing
 
 async def test_a_refusal_of_an_oversized_file_names_the_file(app: V1) -> None:
     async with app.http() as http:
-        got = await http.post("/files", files={"file": ("big.md", b"x" * (MAX_FILE_BYTES + 1))})
-        assert error_of(got) == (413, "file_too_large", "big.md")
-        assert "1048576 bytes (1 MiB)" in got.json()["error"]["message"]
+        response = await http.post("/files", files={"file": ("big.md", b"x" * (MAX_FILE_BYTES + 1))})
+        assert error_of(response) == (413, "file_too_large", "big.md")
+        assert "1048576 bytes (1 MiB)" in response.json()["error"]["message"]
         assert (await http.post("/files", files={"file": ("ok.md", b"x" * MAX_FILE_BYTES)})).status_code == 200
     assert list(app.incoming.iterdir()) == []
 
@@ -161,5 +161,5 @@ async def test_a_missing_file_is_a_404_of_the_common_shape(
     shared_app: V1, method: str, path: str, expected: tuple[int, str]
 ) -> None:
     async with shared_app.http() as http:
-        got: httpx.Response = await http.request(method, path)
-        assert error_of(got)[:2] == expected
+        response: httpx.Response = await http.request(method, path)
+        assert error_of(response)[:2] == expected

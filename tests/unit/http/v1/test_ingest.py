@@ -80,9 +80,9 @@ def harness(tmp_path: Path) -> Iterator[LibraryHarness]:
 async def test_files_are_returned_in_the_order_of_the_upload(harness: LibraryHarness) -> None:
     async with Ingest(harness) as service:
         names = [f"{n:03d}.md" for n in reversed(range(101))]
-        got = await service.post(*((name, b"x") for name in names), attributes='{"k": 1}', wait_s="30")
-        body = got.json()
-        assert (got.status_code, body["status"]) == (200, "completed")
+        response = await service.post(*((name, b"x") for name in names), attributes='{"k": 1}', wait_s="30")
+        body = response.json()
+        assert (response.status_code, body["status"]) == (200, "completed")
         assert [file["filename"] for file in body["files"]] == names
         assert body["files"][0] == {
             "file_id": harness.file_id("100.md"), "filename": "100.md", "status": "completed", "change": "added",
@@ -97,8 +97,8 @@ async def test_unfinished_ingestion_is_a_202(harness: LibraryHarness) -> None:
     harness.parser.gate.clear()
     async with Ingest(harness) as service:
         started = time.monotonic()
-        got = await service.post(("a.md", b"x"), wait_s="0.1")
-        assert (got.status_code, got.json()["status"], got.json()["files"][0]["status"]) == (
+        response = await service.post(("a.md", b"x"), wait_s="0.1")
+        assert (response.status_code, response.json()["status"], response.json()["files"][0]["status"]) == (
             202,
             "in_progress",
             "in_progress",
@@ -113,9 +113,9 @@ async def test_waiting_ends_when_the_job_ends(harness: LibraryHarness) -> None:
         await asyncio.to_thread(eventually, lambda: harness.runtime.running.active)
         assert not waiting.done()
         harness.parser.gate.set()
-        got = await asyncio.wait_for(waiting, 10)
-    assert got.status_code == 200
-    assert [file["error"] for file in got.json()["files"]] == [
+        response = await asyncio.wait_for(waiting, 10)
+    assert response.status_code == 200
+    assert [file["error"] for file in response.json()["files"]] == [
         None,
         {"code": "broken_file", "message": "b.md is damaged"},
     ]

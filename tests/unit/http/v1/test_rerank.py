@@ -65,9 +65,9 @@ async def test_a_refusal_of_an_invalid_body_names_the_field(shared_app: V1, para
 
 
 async def test_an_unknown_model_is_not_found(shared_app: V1) -> None:
-    got = await post(shared_app, model="jina-reranker-v2-base-multilingual")
-    assert error_of(got) == (404, "model_not_found", "model")
-    assert "fake-reranker" in got.json()["error"]["message"]
+    response = await post(shared_app, model="jina-reranker-v2-base-multilingual")
+    assert error_of(response) == (404, "model_not_found", "model")
+    assert "fake-reranker" in response.json()["error"]["message"]
 
 
 async def test_an_unavailable_reranker_is_reported(app: V1) -> None:

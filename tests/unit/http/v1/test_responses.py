@@ -86,8 +86,8 @@ async def test_a_plain_model_generates_a_response(edge: EdgeService) -> None:
 
 async def test_a_response_matches_openais_types(edge: EdgeService) -> None:
     for body in ({}, {"tools": [SEARCH], "include": ["file_search_call.results"]}, {"max_output_tokens": 2}):
-        got = (await post(edge, **body)).json()
-        assert Response.model_validate(got, strict=True).to_dict() == got
+        result = (await post(edge, **body)).json()
+        assert Response.model_validate(result, strict=True).to_dict() == result
 
 
 async def test_every_form_of_message_is_accepted(edge: EdgeService) -> None:
@@ -141,9 +141,9 @@ async def test_a_truncated_text_is_marked_incomplete(edge: EdgeService) -> None:
     ],
 )
 async def test_the_text_format_reaches_the_engine(edge: EdgeService, form: Any, structure: Any) -> None:
-    got = await post(edge, text={"format": form})
-    assert got.status_code == 200, got.text
-    assert got.json()["text"] == {"format": form}
+    response = await post(edge, text={"format": form})
+    assert response.status_code == 200, response.text
+    assert response.json()["text"] == {"format": form}
     expected_structure = {"json": structure} if form["type"] == "json_schema" else structure
     assert edge.generator.requests[0][1].get("structured_outputs") == expected_structure
 
@@ -201,8 +201,8 @@ async def test_a_rag_response_has_a_file_search_call_and_citations(edge: EdgeSer
 
 
 async def test_search_results_are_included_on_request(edge: EdgeService) -> None:
-    got = await post(edge, tools=[SEARCH], include=["file_search_call.results"])
-    first, second = got.json()["output"][0]["results"]
+    response = await post(edge, tools=[SEARCH], include=["file_search_call.results"])
+    first, second = response.json()["output"][0]["results"]
     assert (first["file_id"], first["score"], first["text"]) == (a_file_id("zebras.md"), 0.9, "zebras eat grass")
     assert (first["attributes"], first["page"]) == ({"year": 2020}, 3)
     assert second["filename"] == "lions.md"
@@ -213,8 +213,8 @@ async def test_the_options_of_the_file_search_tool_reach_the_search(edge: EdgeSe
     hybrid = {"embedding_weight": 1, "text_weight": 0}
     ranking = {"ranker": "none", "score_threshold": 0.4, "hybrid_search": hybrid}
     tool = {**SEARCH, "filters": filters, "max_num_results": 7, "ranking_options": ranking}
-    got = await post(edge, tools=[tool], tool_choice={"type": "file_search"}, max_output_tokens=20)
-    assert got.status_code == 200, got.text
+    response = await post(edge, tools=[tool], tool_choice={"type": "file_search"}, max_output_tokens=20)
+    assert response.status_code == 200, response.text
     assert edge.retriever.prepared == [
         {
             "question": "Hello there",
@@ -228,25 +228,25 @@ async def test_the_options_of_the_file_search_tool_reach_the_search(edge: EdgeSe
             "context_tokens": 512,
         }
     ]
-    assert got.json()["tools"][0]["vector_store_ids"] == ["animals", "plants"]
+    assert response.json()["tools"][0]["vector_store_ids"] == ["animals", "plants"]
 
 
 async def test_tool_choice_none_disables_the_search(edge: EdgeService) -> None:
-    got = await post(
+    response = await post(
         edge, tools=[{**SEARCH, "filters": {"type": "eq", "key": "filename", "value": 1}}], tool_choice="none"
     )
-    assert [item["type"] for item in got.json()["output"]] == ["message"]
+    assert [item["type"] for item in response.json()["output"]] == ["message"]
     assert edge.retriever.prepared == []
 
 
 async def test_the_response_says_when_the_search_finds_nothing() -> None:
     async with an_edge(retriever=FakeRetriever(note="no plan")) as edge:
-        got = (await post(edge, model="rag")).json()
-    call, message = got["output"]
+        result = (await post(edge, model="rag")).json()
+    call, message = result["output"]
     assert call["queries"] == ["Hello there"]
-    assert got["status"] == "completed"
+    assert result["status"] == "completed"
     assert message["content"][0]["annotations"] == []
-    assert got["rag"] == {"finish_reason": "no_sources", "citations_removed": 0, "note": "no plan"}
+    assert result["rag"] == {"finish_reason": "no_sources", "citations_removed": 0, "note": "no plan"}
 
 
 # Streams
@@ -340,8 +340,8 @@ async def test_a_stream_past_its_deadline_fails() -> None:
         raw = (await post(edge, stream=True)).text
         assert ": keep-alive" in raw
         assert 'event: error\ndata: {"code":"timeout"' in raw
-        got = await post(edge)
-        assert error_of(got)[:2] == (504, "timeout")
+        response = await post(edge)
+        assert error_of(response)[:2] == (504, "timeout")
         await until(lambda: edge.generator.running == 0)
 
 
@@ -403,18 +403,18 @@ def refused() -> Any:
 
     async def ask(body: Any) -> httpx.Response:
         async with an_edge(FakeGenerator(CITED), FakeRetriever(HITS)) as edge:
-            got = await post(edge, **body)
+            response = await post(edge, **body)
             assert edge.generator.running == 0
-            return got
+            return response
 
     return ask
 
 
 @pytest.mark.parametrize(("param", "body"), INVALID, ids=lambda value: str(value)[:50])
 async def test_a_refusal_of_an_invalid_body_names_the_field(refused: Any, param: str, body: Any) -> None:
-    got = await refused(body)
-    assert error_of(got) == (400, "invalid_request", param), got.text
-    assert got.json()["error"]["message"].startswith(f"{param}: ")
+    response = await refused(body)
+    assert error_of(response) == (400, "invalid_request", param), response.text
+    assert response.json()["error"]["message"].startswith(f"{param}: ")
 
 
 async def test_an_empty_question_is_refused(refused: Any) -> None:
@@ -442,8 +442,8 @@ async def test_a_refusal_of_the_search_names_the_field_of_the_request(failure: A
 
 async def test_a_refusal_of_max_output_tokens_names_that_field() -> None:
     async with an_edge(FakeGenerator(context_tokens=10)) as edge:
-        got = await post(edge, max_output_tokens=50)
-        assert error_of(got) == (400, "context_length_exceeded", "max_output_tokens")
+        response = await post(edge, max_output_tokens=50)
+        assert error_of(response) == (400, "context_length_exceeded", "max_output_tokens")
 
 
 async def test_responses_are_not_stored(edge: EdgeService) -> None:

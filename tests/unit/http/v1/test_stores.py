@@ -109,8 +109,8 @@ async def test_the_default_store_cannot_be_deleted_and_unknown_stores_are_not_fo
         assert error_of(await http.delete("/vector_stores/default"))[:2] == (409, "conflict")
         for method, path in (("GET", ""), ("POST", ""), ("DELETE", ""), ("GET", "/files"), ("POST", "/search")):
             body = {"query": "x"} if path else {}
-            got = await http.request(method, f"/vector_stores/none{path}", json=body)
-            assert error_of(got)[:2] == (404, "vector_store_not_found")
+            response = await http.request(method, f"/vector_stores/none{path}", json=body)
+            assert error_of(response)[:2] == (404, "vector_store_not_found")
 
 
 # Search

@@ -46,24 +46,24 @@ def functions_of(message: JsonObject) -> list[JsonObject]:
 
 async def test_a_named_tool_choice_forces_that_function() -> None:
     arguments = '{"a": 1, "b": 22}'
-    named = {"type": "function", "function": {"name": "add"}}
+    tool_choice = {"type": "function", "function": {"name": "add"}}
     async with an_edge(FakeGenerator(arguments)) as edge:
-        got = (await edge.chat(tools=[ADD, SAY], tool_choice=named)).json()
-        assert ChatCompletion.model_validate(got, strict=True).to_dict() == got
-        choice = got["choices"][0]
+        result = (await edge.chat(tools=[ADD, SAY], tool_choice=tool_choice)).json()
+        assert ChatCompletion.model_validate(result, strict=True).to_dict() == result
+        choice = result["choices"][0]
         assert functions_of(choice["message"]) == [{"name": "add", "arguments": arguments}]
         assert (choice["message"]["content"], choice["finish_reason"]) == (None, "stop")  # as OpenAI does
         prompt, sampling, _ = edge.generator.requests[-1]
         assert sampling["structured_outputs"] == {"json": ADD["function"]["parameters"]}
         assert (len(prompt.tools), prompt.calls_tools) == (2, False)
-        calls = await streamed_calls(edge, tools=[ADD, SAY], tool_choice=named)
+        calls = await streamed_calls(edge, tools=[ADD, SAY], tool_choice=tool_choice)
         assert calls == ([{"name": "add", "arguments": arguments}], "stop")
 
 
 async def test_arguments_are_returned_as_generated() -> None:
-    named = {"type": "function", "function": {"name": "add"}}
+    tool_choice = {"type": "function", "function": {"name": "add"}}
     async with an_edge(FakeGenerator('{"a": 1, "b": 2}')) as edge:
-        streamed = chunks(await edge.chat(tools=[ADD], tool_choice=named, stream=True))
+        streamed = chunks(await edge.chat(tools=[ADD], tool_choice=tool_choice, stream=True))
     deltas = [chunk["choices"][0]["delta"] for chunk in streamed]
     assert deltas[0] == {"role": "assistant", "content": None}
     calls = [call for delta in deltas for call in delta.get("tool_calls", ())]
@@ -74,8 +74,8 @@ async def test_arguments_are_returned_as_generated() -> None:
 async def test_a_function_without_parameters() -> None:
     tool = {"type": "function", "function": {"name": "now"}}
     async with an_edge(FakeGenerator("{}")) as edge:
-        got = await edge.chat(tools=[tool], tool_choice={"type": "function", "function": {"name": "now"}})
-        assert functions_of(got.json()["choices"][0]["message"]) == [{"name": "now", "arguments": "{}"}]
+        response = await edge.chat(tools=[tool], tool_choice={"type": "function", "function": {"name": "now"}})
+        assert functions_of(response.json()["choices"][0]["message"]) == [{"name": "now", "arguments": "{}"}]
         schema = edge.generator.requests[-1][1]["structured_outputs"]["json"]
         assert schema == {"type": "object", "properties": {}}
 
@@ -87,8 +87,8 @@ GENERATED = (
 
 async def test_tool_choice_required_forces_a_call() -> None:
     async with an_edge(FakeGenerator(GENERATED)) as edge:
-        got = (await edge.chat(tools=[ADD, SAY], tool_choice="required")).json()
-        choice = got["choices"][0]
+        result = (await edge.chat(tools=[ADD, SAY], tool_choice="required")).json()
+        choice = result["choices"][0]
         expected = [
             {"name": "add", "arguments": '{"a": 1, "b": [2, {"c": "x]}"}]}'},
             {"name": "say", "arguments": '{"text":"\\"}, "}'},
@@ -113,8 +113,8 @@ async def test_a_truncated_call_has_finish_reason_length() -> None:
 async def test_output_that_violates_the_call_schema_is_reported() -> None:
     for text in ("I would rather talk.", '[{name: "add"}]'):
         async with an_edge(FakeGenerator(text)) as edge:
-            got = await edge.chat(tools=[ADD], tool_choice="required")
-            assert error_of(got)[:2] == (503, "dependency_unavailable")
+            response = await edge.chat(tools=[ADD], tool_choice="required")
+            assert error_of(response)[:2] == (503, "dependency_unavailable")
             assert '"error"' in (await edge.chat(tools=[ADD], tool_choice="required", stream=True)).text
 
 
@@ -129,8 +129,8 @@ async def test_schema_definitions_are_hoisted_to_the_root() -> None:
         assert schema["$defs"] == {"Point": point}
         assert "$defs" not in schema["items"]["anyOf"][0]["properties"]["parameters"]
         other["function"]["parameters"]["$defs"]["Point"] = {"type": "string"}
-        got = await edge.chat(tools=[move, other], tool_choice="required")
-        assert error_of(got) == (400, "invalid_request", "tools.1.function.parameters.$defs")
+        response = await edge.chat(tools=[move, other], tool_choice="required")
+        assert error_of(response) == (400, "invalid_request", "tools.1.function.parameters.$defs")
 
 
 async def test_tool_choice_auto_leaves_the_choice_to_the_model() -> None:
@@ -143,8 +143,8 @@ async def test_tool_choice_auto_leaves_the_choice_to_the_model() -> None:
         assert await streamed_calls(edge, tools=[ADD]) == ([call["function"] for call in both_calls], "tool_calls")
         one = (await edge.chat(tools=[ADD], tool_choice="auto", parallel_tool_calls=False)).json()["choices"][0]
         assert one["message"]["tool_calls"] == [both_calls[0]]
-        none = (await edge.chat(tools=[ADD], tool_choice="none")).json()["choices"][0]
-        assert (none["message"]["content"], none["finish_reason"]) == ("text", "stop")
+        without_tools = (await edge.chat(tools=[ADD], tool_choice="none")).json()["choices"][0]
+        assert (without_tools["message"]["content"], without_tools["finish_reason"]) == ("text", "stop")
         assert edge.generator.requests[-1][0].tools == ()
 
 
