@@ -1,7 +1,7 @@
 """DBOS on SQLite keeps the contract of `rag.ports.JobEngine` when its process stops, is killed or crashes.
 
-DBOS is a global of its process, so each test runs one or more processes. A process runs one method of `ProcessRuns`.
-The processes are forked from a server that has imported DBOS, which takes longer than most of the runs.
+DBOS is global to a process, so each test runs one or more processes. A process runs one method of `ProcessRuns`.
+The processes are forked from a server that has already imported DBOS, because the import takes longer than most runs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Two real encoders side by side: the embedded one, and its first three layers as a model of its own."""
+"""Two real encoders side by side: the embedded one, and a smaller model made of its first three layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Milvus Lite with more rows than one of its queries returns."""
+"""Milvus Lite with more rows than one query returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Embedder's other models behind their ports: real HTTP on loopback, fake models."""
+"""The Embedder's remote sparse encoders and rerankers: real HTTP on loopback, fake models."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One process with vLLM imported, for all tests of this folder.
 
-The import takes ten seconds, and changes the process in which it happens.
+The import takes ten seconds and changes global state of its process.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def test_joiners_inside_words_are_kept() -> None:
     assert plain("می\u200cخواهم", 20) == "می\u200cخواهم"
 
 
-def test_repetitive_text_is_detected() -> None:
+def test_degenerate_text_is_detected() -> None:
     assert is_degenerate("")
     assert is_degenerate("1. 1. 1. 1. 1. 1. 1. 1.")
     assert not is_degenerate("The ability of biomaterials to exhibit inductive properties is fundamental.")

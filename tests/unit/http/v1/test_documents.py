@@ -265,9 +265,9 @@ async def test_jobs_report_their_progress(app: V1) -> None:
     app.hold()
     ids = await upload(app, b"a", b"damaged")
     async with app.http() as http:
-        one = (await http.post("/vector_stores/default/file_batches", json={"file_ids": ids})).json()["id"]
-        await asyncio.to_thread(eventually, lambda: app.library.job(one).state == "running")
-        job = (await http.get(f"/jobs/{one}")).json()
+        job_id = (await http.post("/vector_stores/default/file_batches", json={"file_ids": ids})).json()["id"]
+        await asyncio.to_thread(eventually, lambda: app.library.job(job_id).state == "running")
+        job = (await http.get(f"/jobs/{job_id}")).json()
         assert set(job) == {
             "id", "object", "kind", "vector_store_id", "status", "created_at", "started_at", "finished_at",
             "file_counts", "progress", "error", "details",
@@ -276,24 +276,24 @@ async def test_jobs_report_their_progress(app: V1) -> None:
         assert set(job["progress"]) == {
             "step", "waiting_for", "stalled", "pages", "chunks", "chunks_total", "chunks_per_s", "seconds_left",
         }  # fmt: skip
-        assert [row["id"] for row in (await http.get("/jobs?active=true")).json()["data"]] == [one]
+        assert [row["id"] for row in (await http.get("/jobs?active=true")).json()["data"]] == [job_id]
         await app.finished()
         while (await http.get("/jobs?active=true")).json()["data"]:
             await asyncio.sleep(0.05)
         assert len((await http.get(f"/jobs?vector_store_id={job['vector_store_id']}")).json()["data"]) == 1
-        rows = (await http.get(f"/jobs/{one}/files")).json()["data"]
+        rows = (await http.get(f"/jobs/{job_id}/files")).json()["data"]
         assert [row["change"] for row in rows] == ["added", "added"]
-        failed = (await http.get(f"/jobs/{one}/files?filter=failed")).json()["data"]
+        failed = (await http.get(f"/jobs/{job_id}/files?filter=failed")).json()["data"]
         assert [(row["filename"], row["last_error"]["reason"]) for row in failed] == [("1.md", "broken_file")]
-        assert (await http.post(f"/jobs/{one}/retry", json={})).json()["file_counts"]["total"] == 1
+        assert (await http.post(f"/jobs/{job_id}/retry", json={})).json()["file_counts"]["total"] == 1
 
 
 async def test_a_job_is_cancelled(app: V1) -> None:
     app.hold()
     ids = await upload(app, b"a")
     async with app.http() as http:
-        one = (await http.post("/vector_stores/default/file_batches", json={"file_ids": ids})).json()["id"]
-        assert (await http.post(f"/jobs/{one}/cancel")).json()["status"] == "cancelled"
+        job_id = (await http.post("/vector_stores/default/file_batches", json={"file_ids": ids})).json()["id"]
+        assert (await http.post(f"/jobs/{job_id}/cancel")).json()["status"] == "cancelled"
 
 
 async def test_unknown_ids_and_invalid_queries_are_refused(shared_app: V1) -> None:

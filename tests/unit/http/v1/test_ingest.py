@@ -27,7 +27,7 @@ from tests.support.v1_client import error_of
 
 
 async def _ready() -> None:
-    """The encoder is ready."""
+    """Readiness of the encoder: it is always ready."""
 
 
 class Ingest:
