@@ -57,7 +57,7 @@ class Reader:
 
     stream: TokenStream
     leave: Callable[[], Awaitable[None]]
-    results: list[TextDelta | StreamEnd] = field(default_factory=list)
+    deltas: list[TextDelta | StreamEnd] = field(default_factory=list)
 
 
 async def open_reader(caching_generator: CachingGenerator) -> Reader:
@@ -355,7 +355,7 @@ async def test_every_remaining_reader_gets_the_whole_text(
         elif step == "read" and readers:
             reader = readers[number % len(readers)]
             with contextlib.suppress(StopAsyncIteration, DependencyUnavailable):
-                reader.read.append(await anext(reader.stream))
+                reader.deltas.append(await anext(reader.stream))
         elif step == "leave" and readers:
             await readers.pop(number % len(readers)).leave()
         elif step in ("die", "live"):
@@ -365,11 +365,11 @@ async def test_every_remaining_reader_gets_the_whole_text(
                 await asyncio.sleep(0)
     for reader in readers:
         with contextlib.suppress(DependencyUnavailable):
-            reader.read += [delta async for delta in reader.stream]
-        assert TEXT.startswith(text_of(reader.read))
-        assert not any(isinstance(delta, StreamEnd) for delta in reader.read[:-1])
-        if reader.read and isinstance(reader.read[-1], StreamEnd):
-            assert text_of(reader.read) == TEXT
+            reader.deltas += [delta async for delta in reader.stream]
+        assert TEXT.startswith(text_of(reader.deltas))
+        assert not any(isinstance(delta, StreamEnd) for delta in reader.deltas[:-1])
+        if reader.deltas and isinstance(reader.deltas[-1], StreamEnd):
+            assert text_of(reader.deltas) == TEXT
         await reader.leave()
     await settle()
     assert generator.running == 0
