@@ -1,7 +1,7 @@
-"""The contract of `rag.ports.JobEngine`, kept by DBOS on SQLite when its process stops, is killed or crashes.
+"""DBOS on SQLite keeps the contract of `rag.ports.JobEngine` when its process stops, is killed or crashes.
 
-DBOS is a global of its process, so each test runs one or more processes. A process runs one method of `ProcessRuns`.
-The processes are forked from a server that has imported DBOS, which takes longer than most of the runs.
+DBOS is global to a process, so each test runs one or more processes. A process runs one method of `ProcessRuns`.
+The processes are forked from a server that has already imported DBOS, because the import takes longer than most runs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rag.ports import JobEngine, Steps
 from tests.fakes import FakeJobEngine
 
 _TIMEOUT_S = 60.0
-"""Of every wait. Far longer than needed: it only ends a test that would hang."""
+"""The limit of every wait. Far longer than needed; it only ends a test that would hang."""
 _PROCESS_TIMEOUT_S = 120.0
 _MAX_STOP_S = 20.0
 _WORKERS = 3
@@ -36,10 +36,10 @@ _fork_server.set_forkserver_preload(["rag.adapters.dbos_jobs", __name__])
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 
-def wait_until(holds: Callable[[], bool], what: Callable[[], str]) -> None:
-    """Raises AssertionError with `what()` if it does not hold in time."""
+def wait_until(condition: Callable[[], bool], what: Callable[[], str]) -> None:
+    """Raises AssertionError with `what()` if the condition does not hold in time."""
     deadline = time.monotonic() + _TIMEOUT_S
-    while not holds():
+    while not condition():
         assert time.monotonic() < deadline, what()
         time.sleep(0.01)
 
@@ -59,14 +59,15 @@ class Journal:
     def lines(self) -> list[str]:
         return self.path.read_text().splitlines() if self.path.exists() else []
 
-    def wait_for(self, line: str, times: int = 1) -> None:
+    def wait_for(self, line: str, count: int = 1) -> None:
         wait_until(
-            lambda: self.lines.count(line) >= times, lambda: f"{line!r} not {times} times in the journal: {self.lines}"
+            lambda: self.lines.count(line) >= count,
+            lambda: f"{line!r} not {count} times in the journal: {self.lines}",
         )
 
 
 class ProcessRuns:
-    """What a process does from its start to its end."""
+    """What one process does from its start to its end; one method for each kind of process."""
 
     def __init__(self, folder: Path, engine: JobEngine | None = None) -> None:
         self.folder = folder
@@ -102,12 +103,12 @@ class ProcessRuns:
         wait_until(lambda: recorded() == [(status,)], lambda: f"{job_id} is {recorded()}, not {status}")
 
     def _run_marker(self) -> None:
-        """Run another job. What was submitted before it and is to be run has begun by the end."""
+        """Run another job. Jobs submitted before it have started when it ends."""
         self.engine.submit("flow", "marker")
         self.journal.wait_for("marker done")
 
     def works(self) -> None:
-        """Resumes what an earlier process left, and runs job `a`."""
+        """Resumes the jobs of an earlier process, and runs job `a`."""
         self.engine.start({"flow": self.flow()})
         self.engine.submit("flow", "a")
         self.journal.wait_for("a done")
@@ -129,7 +130,7 @@ class ProcessRuns:
         time.sleep(_TIMEOUT_S)
 
     def resumes(self) -> None:
-        """Resumes what an earlier process left."""
+        """Resumes the jobs of an earlier process."""
         self.engine.start({"flow": self.flow()})
         self.journal.wait_for("a done")
         self.engine.stop()
@@ -218,27 +219,27 @@ class ProcessRuns:
         self.engine.stop()
 
     def runs_many(self) -> None:
-        running, most, lock = Counter[str](), [0], threading.Lock()
+        running, max_running, lock = Counter[str](), [0], threading.Lock()
 
-        def busy() -> None:
+        def count_running() -> None:
             with lock:
                 running["now"] += 1
-                most[0] = max(most[0], running["now"])
+                max_running[0] = max(max_running[0], running["now"])
             time.sleep(0.05)
             with lock:
                 running["now"] -= 1
 
-        self.engine.start({"flow": self.flow(busy)})
+        self.engine.start({"flow": self.flow(count_running)})
         for number in range(40):
             self.engine.submit("flow", f"job-{number}")
         for number in range(40):
             self.journal.wait_for(f"job-{number} done")
         self.engine.stop()
-        self.journal.note(f"at once {most[0]}")
+        self.journal.note(f"at once {max_running[0]}")
 
 
 def run_here(folder: Path, method: str) -> None:
-    """In the forked process: run a method, with what it writes to stderr in a file."""
+    """In the forked process: run a method with stderr redirected to a file."""
     file = os.open(folder / "stderr", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(file, 2)
     getattr(ProcessRuns(folder), method)()
@@ -264,8 +265,8 @@ def run_process(folder: Path, method: str, *, exit_code: int = 0) -> str:
     return stderr
 
 
-def times(folder: Path) -> Counter[str]:
-    """How often each line was noted, without the results, which differ from process to process."""
+def counts(folder: Path) -> Counter[str]:
+    """How often each line was noted, without the results, which differ between processes."""
     lines = (line.split(" after ")[0] for line in Journal(folder).lines)
     return Counter(line for line in lines if not line.startswith("marker "))
 
@@ -275,23 +276,23 @@ def in_jobs_db(folder: Path, statement: str) -> list[tuple[object, ...]]:
         return connection.execute(statement).fetchall()
 
 
-def test_a_job_that_is_submitted_again_runs_once(tmp_path: Path) -> None:
+def test_a_job_that_is_submitted_twice_runs_once(tmp_path: Path) -> None:
     run_process(tmp_path, "submits_twice")
-    assert times(tmp_path) == {"a first": 1, "a second": 1, "a done": 1}
+    assert counts(tmp_path) == {"a first": 1, "a second": 1, "a done": 1}
 
 
 @pytest.mark.parametrize(("method", "done"), [("works", 1), ("submits_twice", 1), ("swallows", 1), ("forgets", 2)])
 def test_the_fake_behaves_the_same(tmp_path: Path, method: str, done: int) -> None:
     getattr(ProcessRuns(tmp_path, FakeJobEngine()), method)()
-    assert all(count == done for count in times(tmp_path).values())
-    assert times(tmp_path)["a done"] == done
+    assert all(count == done for count in counts(tmp_path).values())
+    assert counts(tmp_path)["a done"] == done
 
 
 def test_a_killed_job_resumes_after_its_last_finished_step(tmp_path: Path) -> None:
     run_process(tmp_path, "dies", exit_code=9)
     run_process(tmp_path, "dies", exit_code=9)
     run_process(tmp_path, "resumes")
-    assert times(tmp_path) == {"a first": 1, "a second": 3, "a done": 1}
+    assert counts(tmp_path) == {"a first": 1, "a second": 3, "a done": 1}
     assert len({line for line in Journal(tmp_path).lines if "second" in line}) == 1, (
         "`first` must return its stored result"
     )
@@ -300,7 +301,7 @@ def test_a_killed_job_resumes_after_its_last_finished_step(tmp_path: Path) -> No
 def test_a_job_that_resumes_and_is_submitted_again_runs_once(tmp_path: Path) -> None:
     run_process(tmp_path, "dies", exit_code=9)
     run_process(tmp_path, "works")
-    assert times(tmp_path) == {"a first": 1, "a second": 2, "a done": 1}
+    assert counts(tmp_path) == {"a first": 1, "a second": 2, "a done": 1}
 
 
 @pytest.mark.parametrize("method", ["stops_in_a_step", "stops_in_a_deaf_step"])
@@ -312,41 +313,41 @@ def test_jobs_resume_after_a_stop(tmp_path: Path, method: str) -> None:
     assert statuses == [("ENQUEUED", 3), ("PENDING", 3)]
     assert in_jobs_db(tmp_path, "SELECT * FROM operation_outputs WHERE error IS NOT NULL") == []
     run_process(tmp_path, "finishes_six")
-    assert {f"{job} first" for job in "abcdef"} | {f"{job} done" for job in "abcdef"} <= times(tmp_path).keys()
-    assert all(times(tmp_path)[f"{job} {what}"] == 1 for job in "abcdef" for what in ("first", "done"))
+    assert {f"{job} first" for job in "abcdef"} | {f"{job} done" for job in "abcdef"} <= counts(tmp_path).keys()
+    assert all(counts(tmp_path)[f"{job} {what}"] == 1 for job in "abcdef" for what in ("first", "done"))
 
 
-def test_a_flow_that_handles_an_error_has_ended(tmp_path: Path) -> None:
+def test_a_flow_that_handles_an_error_is_finished(tmp_path: Path) -> None:
     run_process(tmp_path, "swallows")
     run_process(tmp_path, "works")
-    assert times(tmp_path) == {"a failed": 1, "a done": 1}
+    assert counts(tmp_path) == {"a failed": 1, "a done": 1}
 
 
-def test_a_failed_job_runs_again_when_it_is_submitted(tmp_path: Path) -> None:
+def test_a_failed_job_runs_again_when_it_is_resubmitted(tmp_path: Path) -> None:
     run_process(tmp_path, "raises")
     assert in_jobs_db(tmp_path, "SELECT status FROM workflow_status") == [("ERROR",)]
     run_process(tmp_path, "works")
-    assert times(tmp_path) == {"a first": 2, "a raised": 1, "a second": 1, "a done": 1}
+    assert counts(tmp_path) == {"a first": 2, "a raised": 1, "a second": 1, "a done": 1}
 
 
 def test_a_job_of_another_process_is_resumed(tmp_path: Path) -> None:
     run_process(tmp_path, "dies", exit_code=9)
     in_jobs_db(tmp_path, "UPDATE workflow_status SET executor_id = 'another'")
     run_process(tmp_path, "works")
-    assert times(tmp_path) == {"a first": 1, "a second": 2, "a done": 1}
+    assert counts(tmp_path) == {"a first": 1, "a second": 2, "a done": 1}
 
 
 def test_jobs_of_an_earlier_version_of_the_flows_start_over(tmp_path: Path) -> None:
     run_process(tmp_path, "stops_in_a_step")
     in_jobs_db(tmp_path, "UPDATE workflow_status SET application_version = '0'")
     run_process(tmp_path, "finishes_six")
-    assert all(times(tmp_path)[f"{job} done"] == 1 for job in "abcdef")
-    assert times(tmp_path)["a first"] == 2
+    assert all(counts(tmp_path)[f"{job} done"] == 1 for job in "abcdef")
+    assert counts(tmp_path)["a first"] == 2
 
 
 def test_a_forgotten_job_leaves_no_records(tmp_path: Path) -> None:
     run_process(tmp_path, "forgets")
-    assert times(tmp_path)["a done"] == 2
+    assert counts(tmp_path)["a done"] == 2
     for table in ("workflow_status", "operation_outputs"):
         assert in_jobs_db(tmp_path, f"SELECT * FROM {table}") == []
 
@@ -358,13 +359,13 @@ def test_the_number_of_concurrent_jobs_is_limited(tmp_path: Path) -> None:
     assert lines[-1] == "at once 3"
 
 
-def test_a_process_that_is_killed_while_it_starts_loses_nothing(tmp_path: Path) -> None:
+def test_a_process_killed_during_its_start_loses_no_job(tmp_path: Path) -> None:
     run_process(tmp_path, "dies", exit_code=9)
-    for moment_s in (0.05, 0.15, 0.4):
+    for delay_s in (0.05, 0.15, 0.4):
         process = start_process(tmp_path, "resumes")
-        time.sleep(moment_s)
+        time.sleep(delay_s)
         process.kill()
         process.join()
     run_process(tmp_path, "works")
-    assert times(tmp_path)["a first"] == 1
-    assert times(tmp_path)["a done"] == 1
+    assert counts(tmp_path)["a first"] == 1
+    assert counts(tmp_path)["a done"] == 1

@@ -1,4 +1,4 @@
-"""Readiness of what a service depends on: real HTTP on loopback."""
+"""Readiness of the services that a service depends on, over real HTTP on loopback."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from tests.support.loopback import app_of, hanging, served, until
 pytestmark = pytest.mark.integration
 
 
-class Impatient(ServiceClient):
+class ShortTimeoutClient(ServiceClient):
     async def ready(self, timeout_s: float = 0.1) -> Mapping[str, Any]:
         return await super().ready(timeout_s)
 
 
-class Changing:
+class ScriptedReadiness:
     """A service whose readiness is set by the test; `None` hangs."""
 
     def __init__(self, response: Response | None = None) -> None:
@@ -47,9 +47,9 @@ READY = JSONResponse({"status": "ready", "context_tokens": 99})
 
 
 @contextlib.asynccontextmanager
-async def depending_on(app: ASGIApp, *, polled: bool = True) -> AsyncIterator[UpstreamServices]:
+async def upstream_services(app: ASGIApp, *, polled: bool = True) -> AsyncIterator[UpstreamServices]:
     async with served(app) as url:
-        dependencies = UpstreamServices({"LLM": Impatient("LLM", url)}, ready_message="ready")
+        dependencies = UpstreamServices({"LLM": ShortTimeoutClient("LLM", url)}, ready_message="ready")
         if polled:
             dependencies.start()
         try:
@@ -65,9 +65,9 @@ def state(dependencies: UpstreamServices) -> str:
         return error.code
 
 
-async def test_a_dependency_is_starting_then_ready_then_not() -> None:
-    app = Changing(error_response(Starting("the language model is loading")))
-    async with depending_on(app) as dependencies:
+async def test_readiness_follows_the_dependency() -> None:
+    app = ScriptedReadiness(error_response(Starting("the language model is loading")))
+    async with upstream_services(app) as dependencies:
         assert state(dependencies) == "starting"
         app.response = READY
         await until(lambda: state(dependencies) == "ready", 3)
@@ -78,8 +78,8 @@ async def test_a_dependency_is_starting_then_ready_then_not() -> None:
 
 async def test_a_dependency_that_hangs_does_not_hang_readiness() -> None:
     """docs/bentoml_issues.md#b19: BentoML's own readiness waits for 300 s."""
-    app = Changing(None)
-    async with depending_on(app, polled=False) as dependencies:
+    app = ScriptedReadiness(None)
+    async with upstream_services(app, polled=False) as dependencies:
         with pytest.raises(Starting, match="LLM is starting"):
             await asyncio.wait_for(dependencies.ready(), 1)
         app.response = READY
@@ -91,47 +91,47 @@ async def test_a_dependency_that_hangs_does_not_hang_readiness() -> None:
             await asyncio.wait_for(dependencies.ready(), 1)
 
 
-async def test_readiness_that_is_asked_often_asks_the_dependency_seldom() -> None:
-    asked = 0
+async def test_concurrent_readiness_checks_poll_the_dependency_once() -> None:
+    poll_count = 0
 
     async def handler(request: Request) -> Response:
-        nonlocal asked
-        asked += 1
+        nonlocal poll_count
+        poll_count += 1
         return READY
 
-    async with depending_on(app_of(handler), polled=False) as dependencies:
+    async with upstream_services(app_of(handler), polled=False) as dependencies:
         await asyncio.gather(*(dependencies.ready() for _ in range(50)))
-    assert asked == 1
+    assert poll_count == 1
 
 
-async def test_a_lease_is_held_until_it_is_let_go() -> None:
+async def test_a_lease_is_held_until_it_is_released() -> None:
     """See docs/bentoml_issues.md#b6."""
-    life = Lifecycle("LLM")
-    async with depending_on(ServiceMiddleware(READY, life, 10, {"*": 1000}), polled=False) as dependencies:
-        holding = asyncio.create_task(dependencies.hold())
-        await until(lambda: life.in_flight == 1)
-        holding.cancel()
-        await until(lambda: life.in_flight == 0)
+    lifecycle = Lifecycle("LLM")
+    async with upstream_services(ServiceMiddleware(READY, lifecycle, 10, {"*": 1000}), polled=False) as dependencies:
+        lease = asyncio.create_task(dependencies.hold())
+        await until(lambda: lifecycle.in_flight == 1)
+        lease.cancel()
+        await until(lambda: lifecycle.in_flight == 0)
 
 
-async def test_a_lease_on_what_is_gone_is_no_error() -> None:
+async def test_a_lease_on_an_unreachable_service_is_not_an_error() -> None:
     dependencies = UpstreamServices({"LLM": ServiceClient("LLM", "http://127.0.0.1:9")})
     await asyncio.wait_for(dependencies.hold(), 2)
     await dependencies.close()
 
 
-async def test_requests_go_on_while_a_ready_service_is_slow_and_stop_when_it_stays_silent() -> None:
-    app = Changing(READY)
-    async with depending_on(app, polled=False) as dependencies:
+async def test_a_ready_service_stays_ready_until_it_has_been_silent_for_long() -> None:
+    app = ScriptedReadiness(READY)
+    async with upstream_services(app, polled=False) as dependencies:
         await dependencies.ready()
         app.response = None
-        told = []
+        states = []
         for _ in range(3):
             await asyncio.sleep(0.35)
             with pytest.raises(DeadlineExceeded):
                 await dependencies.ready()
-            told.append(state(dependencies))
-        assert told == ["ready", "ready", "timeout"]
+            states.append(state(dependencies))
+        assert states == ["ready", "ready", "timeout"]
         app.response = READY
         await asyncio.sleep(0.35)
         await dependencies.ready()

@@ -1,4 +1,4 @@
-"""The Embedder as its settings say: which models it is ready with, and why it is not."""
+"""Start of the Embedder: the models its settings configure, and the errors of invalid settings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     bootstrap.settings.cache_clear()
 
 
-async def started() -> EmbedderApi:
+async def start_embedder() -> EmbedderApi:
     api = bootstrap.embedder_api()
     api.models.start()
     async with asyncio.timeout(240):
@@ -44,22 +44,22 @@ async def started() -> EmbedderApi:
                 await asyncio.sleep(0.02)
 
 
-async def test_all_models_that_are_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    sparse, cross = a_static_sparse_encoder(tmp_path / "sparse"), a_cross_encoder(tmp_path / "cross")
+async def test_all_configured_models_are_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sparse, cross_encoder = a_static_sparse_encoder(tmp_path / "sparse"), a_cross_encoder(tmp_path / "cross")
     monkeypatch.setenv("RAG_EMBEDDER__SPARSE_MODEL", sparse)
     monkeypatch.setenv("RAG_RERANK__KIND", "cross_encoder")
-    monkeypatch.setenv("RAG_RERANK__MODEL", cross)
-    api = await started()
+    monkeypatch.setenv("RAG_RERANK__MODEL", cross_encoder)
+    api = await start_embedder()
     assert (await api.ready())["sparse_model"] == sparse
     answer = await api.encode_sparse(EncodeSparseRequest.parse({"texts": ["zebra"]}))
     assert b'"indices":[29145]' in bytes(answer.body)
-    for kind, name in (("late_interaction", "all-MiniLM-L6-v2"), ("cross_encoder", cross)):
+    for kind, name in (("late_interaction", "all-MiniLM-L6-v2"), ("cross_encoder", cross_encoder)):
         request = RerankRequest.parse({"query": "zebra", "texts": ["zebras eat", "rows"], "kind": kind})
         assert f'"model":"{kind}:{name}"'.encode() in bytes((await api.rerank(request)).body)
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "message"),
     [
         ({"RAG_EMBEDDER__SPARSE_MODEL": "MINI"}, "RAG_EMBEDDER__SPARSE_MODEL: .*MINI is not a sparse encoder"),
         ({"RAG_EMBEDDER__SPARSE_MODEL": "./nope"}, r"RAG_EMBEDDER__SPARSE_MODEL: there is no folder \./nope"),
@@ -68,8 +68,8 @@ async def test_all_models_that_are_configured(monkeypatch: pytest.MonkeyPatch, t
         ({"RAG_RERANK__KIND": "cross_encoder"}, "RAG_RERANK__MODEL: is not set"),
     ],
 )
-async def test_what_keeps_it_from_being_ready(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, str], words: str
+async def test_an_invalid_model_setting_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, str], message: str
 ) -> None:
     empty = tmp_path / "EMPTY"
     empty.mkdir()
@@ -78,8 +78,8 @@ async def test_what_keeps_it_from_being_ready(
     monkeypatch.chdir(tmp_path)
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(SetupError, match=words):
-        await started()
+    with pytest.raises(SetupError, match=message):
+        await start_embedder()
 
 
 def test_prepare_finds_all_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Two real encoders side by side: the embedded one, and its first three layers as a model of its own."""
+"""Two real encoders side by side: the embedded one, and a smaller model made of its first three layers."""
 
 from __future__ import annotations
 
@@ -39,55 +39,58 @@ def small(embedded: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def turn() -> ComputeScheduler:
+def scheduler() -> ComputeScheduler:
     return ComputeScheduler()
 
 
 @pytest.fixture
-def encoders(embedded: str, turn: ComputeScheduler) -> Encoders[StEmbedder]:
+def encoders(embedded: str, scheduler: ComputeScheduler) -> Encoders[StEmbedder]:
     settings = EmbedderSettings(device="cpu")
 
     def load(model: str) -> StEmbedder:
-        own = settings.model_copy(update={"model": model})
-        return StEmbedder(model_files.embedder_folder(Settings(embedder=own)), own, turn)
+        model_settings = settings.model_copy(update={"model": model})
+        return StEmbedder(model_files.embedder_folder(Settings(embedder=model_settings)), model_settings, scheduler)
 
-    return Encoders(StEmbedder(embedded, settings, turn), load)
+    return Encoders(StEmbedder(embedded, settings, scheduler), load)
 
 
-async def test_two_models_answer_each_in_its_own_way(encoders: Encoders[StEmbedder], small: str) -> None:
-    other = await encoders.named(small)
-    assert (encoders.default.model_name, other.model_name) == (EMBEDDED_ENCODER, small)
-    assert other.dimensions == 384
+async def test_two_models_have_their_own_prompts_and_vectors(encoders: Encoders[StEmbedder], small: str) -> None:
+    small_encoder = await encoders.named(small)
+    assert (encoders.default.model_name, small_encoder.model_name) == (EMBEDDED_ENCODER, small)
+    assert small_encoder.dimensions == 384
     texts = ["What is Milvus?", "a much longer text " * 20]
-    passages = asyncio.create_task(other.encode(texts * 10, "passage"))
-    mine, its = await encoders.default.encode(texts, "query"), await other.encode(texts, "query")
-    np.testing.assert_allclose(np.linalg.norm(its, axis=1), 1, atol=1e-5)
-    assert (np.sum(mine * its, axis=1) < 0.9).all()
-    prefixed = await other.encode([f"question: {text}" for text in texts], "passage")
-    np.testing.assert_allclose(its, prefixed, atol=1e-4)
-    plain = await other.encode(texts, "passage")
+    passages = asyncio.create_task(small_encoder.encode(texts * 10, "passage"))
+    default_vectors, small_vectors = (
+        await encoders.default.encode(texts, "query"),
+        await small_encoder.encode(texts, "query"),
+    )
+    np.testing.assert_allclose(np.linalg.norm(small_vectors, axis=1), 1, atol=1e-5)
+    assert (np.sum(default_vectors * small_vectors, axis=1) < 0.9).all()
+    prefixed = await small_encoder.encode([f"question: {text}" for text in texts], "passage")
+    np.testing.assert_allclose(small_vectors, prefixed, atol=1e-4)
+    plain = await small_encoder.encode(texts, "passage")
     np.testing.assert_allclose((await passages)[:2], plain, atol=1e-4)
 
 
-async def test_questions_do_not_wait_for_passages(encoders: Encoders[StEmbedder], turn: ComputeScheduler) -> None:
-    begun, going = threading.Event(), threading.Event()
+async def test_questions_do_not_wait_for_passages(encoders: Encoders[StEmbedder], scheduler: ComputeScheduler) -> None:
+    computing, may_finish = threading.Event(), threading.Event()
     embedder = encoders.default
 
     def compute() -> bool:
-        begun.set()
-        return going.wait(120)
+        computing.set()
+        return may_finish.wait(120)
 
-    at_work = asyncio.create_task(turn.passages(compute))
-    await asyncio.to_thread(begun.wait, 120)
+    computation = asyncio.create_task(scheduler.passages(compute))
+    await asyncio.to_thread(computing.wait, 120)
     passages = asyncio.create_task(embedder.encode(["a passage"], "passage"))
     assert (await asyncio.wait_for(embedder.encode(["a question"], "query"), 120)).shape == (1, 384)
     assert not passages.done()
-    going.set()
+    may_finish.set()
     assert (await passages).shape == (1, 384)
-    assert await at_work
+    assert await computation
 
 
-async def test_a_folder_that_holds_no_model(encoders: Encoders[StEmbedder], small: str, tmp_path: Path) -> None:
+async def test_a_folder_without_a_model_is_refused(encoders: Encoders[StEmbedder], small: str, tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound, match=r"config\.json is missing"):
         await encoders.named(str(tmp_path))
     (tmp_path / "config.json").write_text("{}")

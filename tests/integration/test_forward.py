@@ -1,4 +1,4 @@
-"""Requests passed on: real HTTP on loopback, both ways in pieces."""
+"""Forwarding of requests, over real HTTP on loopback, with streamed bodies in both directions."""
 
 from __future__ import annotations
 
@@ -27,21 +27,24 @@ from tests.support.loopback import app_of, served, until
 from tests.support.v1_client import V1, error_of
 
 
-def edge(app: ASGIApp, life: Lifecycle | None = None) -> ServiceMiddleware:
-    return ServiceMiddleware(app, life or Lifecycle("Test"), 100, {"*": 2**30})
+def edge(app: ASGIApp, lifecycle: Lifecycle | None = None) -> ServiceMiddleware:
+    return ServiceMiddleware(app, lifecycle or Lifecycle("Test"), 100, {"*": 2**30})
 
 
 @contextlib.asynccontextmanager
-async def forwarding(behind: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a service that passes all on to `behind`."""
-    async with served(edge(behind)) as url:
+async def forwarding(upstream: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a service that forwards everything to `upstream`."""
+    async with served(edge(upstream)) as url:
         client = ServiceClient("Retriever", url)
-        async with served(edge(ServiceProxy(client))) as front, httpx.AsyncClient(base_url=front, timeout=5) as http:
+        async with (
+            served(edge(ServiceProxy(client))) as proxy_url,
+            httpx.AsyncClient(base_url=proxy_url, timeout=5) as http,
+        ):
             yield http
         await client.close()
 
 
-async def tell(request: Request) -> Response:
+async def describe_request(request: Request) -> Response:
     names = ("content-type", "content-length", "idempotency-key", "authorization", "cookie", "accept", "x-request-id")
     return JSONResponse(
         {
@@ -54,97 +57,104 @@ async def tell(request: Request) -> Response:
     )
 
 
-async def test_a_request_is_passed_on_as_it_is() -> None:
+async def test_a_request_is_forwarded_unchanged() -> None:
     headers = {"content-type": "text/odd; a=b", "idempotency-key": "k", "x-request-id": "id-1", "accept": "x/y"}
-    async with forwarding(app_of(tell)) as http:
-        got = await http.post("/v1/a%2Fb/%C3%A9?q=a+b%20c&r=%2B", content=b"body", headers=headers)
-    told = got.json()
-    assert (told["method"], told["raw"], told["query"]) == ("POST", "/v1/a%2Fb/%C3%A9", "q=a+b%20c&r=%2B")
-    assert told["headers"] == {**headers, "content-length": "4"}
-    assert (told["body"], got.headers["x-request-id"]) == ("body", "id-1")
-    assert got.headers.get_list("x-request-id") == ["id-1"]
+    async with forwarding(app_of(describe_request)) as http:
+        response = await http.post("/v1/a%2Fb/%C3%A9?q=a+b%20c&r=%2B", content=b"body", headers=headers)
+    forwarded = response.json()
+    assert (forwarded["method"], forwarded["raw"], forwarded["query"]) == (
+        "POST",
+        "/v1/a%2Fb/%C3%A9",
+        "q=a+b%20c&r=%2B",
+    )
+    assert forwarded["headers"] == {**headers, "content-length": "4"}
+    assert (forwarded["body"], response.headers["x-request-id"]) == ("body", "id-1")
+    assert response.headers.get_list("x-request-id") == ["id-1"]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PATCH"])
-async def test_a_request_without_a_body_stays_one(method: str) -> None:
-    async with forwarding(app_of(tell)) as http:
-        told = (await http.request(method, "/v1/x")).json()
-    assert (told["method"], told["body"]) == (method, "")
-    assert "content-type" not in told["headers"]
+async def test_a_request_without_a_body_is_forwarded_without_one(method: str) -> None:
+    async with forwarding(app_of(describe_request)) as http:
+        forwarded = (await http.request(method, "/v1/x")).json()
+    assert (forwarded["method"], forwarded["body"]) == (method, "")
+    assert "content-type" not in forwarded["headers"]
 
 
-async def test_secrets_are_not_passed_on() -> None:
-    async with forwarding(app_of(tell)) as http:
-        got = await http.get("/v1/x", headers={"authorization": "Bearer x", "cookie": "a=b"})
-    assert not {"authorization", "cookie"} & set(got.json()["headers"])
+async def test_secrets_are_not_forwarded() -> None:
+    async with forwarding(app_of(describe_request)) as http:
+        response = await http.get("/v1/x", headers={"authorization": "Bearer x", "cookie": "a=b"})
+    assert not {"authorization", "cookie"} & set(response.json()["headers"])
 
 
-async def test_a_body_is_passed_on_while_it_comes() -> None:
-    seen: list[bytes] = []
+async def test_a_body_is_forwarded_as_it_arrives() -> None:
+    received: list[bytes] = []
 
-    async def behind(request: Request) -> Response:
+    async def upstream(request: Request) -> Response:
         async for chunk in request.stream():
-            seen.append(chunk)
+            received.append(chunk)
         return Response()
 
     async def body() -> AsyncIterator[bytes]:
         for chunk in (b"one", b"two"):
             yield chunk
-            await until(lambda: seen[-1:] == [chunk])  # noqa: B023
+            await until(lambda: received[-1:] == [chunk])  # noqa: B023
 
-    async with forwarding(app_of(behind)) as http:
+    async with forwarding(app_of(upstream)) as http:
         assert (await http.post("/v1/x", content=body())).status_code == 200
-    assert seen == [b"one", b"two", b""]
+    assert received == [b"one", b"two", b""]
 
 
-async def test_an_answer_is_passed_on_while_it_comes() -> None:
-    taken = asyncio.Event()
+async def test_a_response_is_forwarded_as_it_arrives() -> None:
+    first_chunk_read = asyncio.Event()
 
-    async def pieces() -> AsyncIterator[bytes]:
+    async def chunks() -> AsyncIterator[bytes]:
         yield b"one"
-        await taken.wait()
+        await first_chunk_read.wait()
         yield b"two"
 
-    async def behind(request: Request) -> Response:
-        return StreamingResponse(pieces())
+    async def upstream(request: Request) -> Response:
+        return StreamingResponse(chunks())
 
-    got: list[bytes] = []
-    async with forwarding(app_of(behind)) as http, http.stream("GET", "/v1/x") as response:
-        async for piece in response.aiter_raw():
-            got.append(piece)
-            taken.set()
-    assert got == [b"one", b"two"]
+    received: list[bytes] = []
+    async with forwarding(app_of(upstream)) as http, http.stream("GET", "/v1/x") as response:
+        async for chunk in response.aiter_raw():
+            received.append(chunk)
+            first_chunk_read.set()
+    assert received == [b"one", b"two"]
 
 
-async def test_headers_and_bytes_of_an_answer_come_back() -> None:
+async def test_headers_and_bytes_of_a_response_are_returned() -> None:
     headers = {
         "content-disposition": "attachment; filename*=utf-8''%E6%97%A5", "etag": '"x"', "openai-poll-after-ms": "500",
         "retry-after": "3", "x-content-type-options": "nosniff",
     }  # fmt: skip
     content = bytes(range(256)) * 4000
 
-    async def behind(request: Request) -> Response:
+    async def upstream(request: Request) -> Response:
         return Response(content, status_code=206, headers=headers, media_type="application/x")
 
-    async with forwarding(app_of(behind)) as http:
-        got = await http.get("/v1/x")
-        assert (got.status_code, got.content) == (206, content)
-        assert {name: got.headers[name] for name in headers} == headers
-        assert got.headers.get_list("content-length") == [str(len(content))]
+    async with forwarding(app_of(upstream)) as http:
+        response = await http.get("/v1/x")
+        assert (response.status_code, response.content) == (206, content)
+        assert {name: response.headers[name] for name in headers} == headers
+        assert response.headers.get_list("content-length") == [str(len(content))]
         head = await http.head("/v1/x")
         assert (head.status_code, head.content, head.headers["content-length"]) == (206, b"", str(len(content)))
 
 
-async def test_an_error_of_the_other_side_comes_back_as_it_is() -> None:
+async def test_an_error_of_the_service_is_returned_unchanged() -> None:
     for error in (Overloaded("busy"), EmbeddingMismatch("two models")):
         answer = error_response(error, "")
         async with forwarding(answer) as http:
-            got = await http.get("/v1/x")
-        assert (got.status_code, got.json()["error"]["message"]) == (answer.status_code, error.message)
-        assert got.headers.get("retry-after") == answer.headers.get("retry-after")
+            response = await http.get("/v1/x")
+        assert (response.status_code, response.json()["error"]["message"]) == (
+            answer.status_code,
+            error.message,
+        )
+        assert response.headers.get("retry-after") == answer.headers.get("retry-after")
 
 
-async def test_an_unknown_route_is_our_404() -> None:
+async def test_an_unknown_route_is_a_404_of_the_common_shape() -> None:
     async with forwarding(Router()) as http:
         assert error_of(await http.post("/v1/chat/completions", json={}))[:2] == (404, "not_found")
 
@@ -153,31 +163,31 @@ async def test_an_unknown_route_is_our_404() -> None:
     "path",
     ["/v1/../prepare", "/v1/%2e%2e/prepare", "/v1/..%2Fprepare", "//evil.test/x", "/v1/./x", "/v1/x/../../-/hold"],
 )
-async def test_a_path_that_climbs_is_not_passed_on(path: str) -> None:
-    reached: list[str] = []
+async def test_a_path_traversal_is_not_forwarded(path: str) -> None:
+    paths: list[str] = []
 
-    async def behind(request: Request) -> Response:
-        reached.append(request.url.path)
+    async def upstream(request: Request) -> Response:
+        paths.append(request.url.path)
         return Response()
 
-    async with forwarding(app_of(behind)) as http:
+    async with forwarding(app_of(upstream)) as http:
         url = http.base_url
         reader, writer = await asyncio.open_connection(url.host, url.port)
         writer.write(f"POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
         answer = await asyncio.wait_for(reader.read(), 5)
         writer.close()
     assert answer.startswith(b"HTTP/1.1 404")
-    assert reached == []
+    assert paths == []
 
 
-async def test_nobody_there_is_an_unavailable_dependency() -> None:
+async def test_an_unreachable_service_is_an_unavailable_dependency() -> None:
     client = ServiceClient("Retriever", "http://127.0.0.1:9")
 
     def starting(name: str) -> None:
         raise Starting(f"{name} is starting")
 
     def mismatch(name: str) -> None:
-        raise EmbeddingMismatch("as of a moment ago")
+        raise EmbeddingMismatch("a moment ago")
 
     for require, code in (
         (None, "dependency_unavailable"),
@@ -193,18 +203,18 @@ async def test_nobody_there_is_an_unavailable_dependency() -> None:
 
 async def test_a_refusal_in_the_middle_of_an_upload_reaches_the_client(app: V1) -> None:
     async with forwarding(app.app) as http:
-        for _ in range(3):  # also on a connection that has just been used so
-            got = await http.post("/files", files={"file": ("big.md", b"x" * 30_000_000)})
-            assert error_of(got) == (413, "file_too_large", "big.md")
+        for _ in range(3):  # also on a reused connection
+            response = await http.post("/files", files={"file": ("big.md", b"x" * 30_000_000)})
+            assert error_of(response) == (413, "file_too_large", "big.md")
     assert list(app.incoming.iterdir()) == []
 
 
-async def test_a_client_that_leaves_ends_the_work_behind(app: V1) -> None:
-    life = Lifecycle("Retriever")
-    async with served(edge(app.app, life)) as url:
+async def test_a_disconnect_cancels_the_request_in_the_service(app: V1) -> None:
+    lifecycle = Lifecycle("Retriever")
+    async with served(edge(app.app, lifecycle)) as url:
         client = ServiceClient("Retriever", url)
-        async with served(edge(ServiceProxy(client))) as front:
-            host, port = front.removeprefix("http://").split(":")
+        async with served(edge(ServiceProxy(client))) as proxy_url:
+            host, port = proxy_url.removeprefix("http://").split(":")
             _, writer = await asyncio.open_connection(host, int(port))
             writer.write(b"POST /files HTTP/1.1\r\nhost: x\r\ncontent-length: 900000\r\n")
             writer.write(b"content-type: multipart/form-data; boundary=b\r\n\r\n--b\r\n")
@@ -212,25 +222,25 @@ async def test_a_client_that_leaves_ends_the_work_behind(app: V1) -> None:
             await writer.drain()
             await until(lambda: app.incoming.exists() and len(list(app.incoming.iterdir())) == 1)
             writer.transport.abort()
-            await until(lambda: life.in_flight == 0)
+            await until(lambda: lifecycle.in_flight == 0)
             assert list(app.incoming.iterdir()) == []
         await client.close()
 
 
-async def test_an_upload_in_chunks_that_is_cut_off_is_not_taken_for_a_whole_one() -> None:
+async def test_a_truncated_chunked_upload_is_not_taken_for_complete() -> None:
     outcome: list[str] = []
 
-    async def behind(request: Request) -> Response:
+    async def upstream(request: Request) -> Response:
         try:
             outcome.append((await request.body()).decode())
         except ClientDisconnect:
             outcome.append("cut off")
         return Response()
 
-    async with served(app_of(behind)) as url:
+    async with served(app_of(upstream)) as url:
         client = ServiceClient("Retriever", url)
-        async with served(ServiceProxy(client)) as front:  # without the edge, which would cancel
-            host, port = front.removeprefix("http://").split(":")
+        async with served(ServiceProxy(client)) as proxy_url:  # without the edge middleware, which would cancel
+            host, port = proxy_url.removeprefix("http://").split(":")
             _, writer = await asyncio.open_connection(host, int(port))
             writer.write(b"POST /x HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n")
             await writer.drain()
@@ -241,19 +251,19 @@ async def test_an_upload_in_chunks_that_is_cut_off_is_not_taken_for_a_whole_one(
     assert outcome == ["cut off"]
 
 
-async def test_an_answer_that_is_cut_off_is_not_taken_for_a_whole_one() -> None:
-    async def behind(scope: Scope, receive: Receive, send: Send) -> None:
+async def test_a_truncated_response_is_not_taken_for_complete() -> None:
+    async def upstream(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"half", "more_body": True})
 
-    async with forwarding(behind) as http:
+    async with forwarding(upstream) as http:
         with pytest.raises(httpx.RemoteProtocolError):
             await http.get("/v1/x")
 
 
-async def test_openais_client_does_not_notice(app: V1) -> None:
-    late = DeferredApp()
-    async with served(edge(Mount("/v1", late))) as url:
+async def test_openais_client_works_through_the_proxy(app: V1) -> None:
+    deferred_app = DeferredApp()
+    async with served(edge(Mount("/v1", deferred_app))) as url:
         client = ServiceClient("Retriever", url)
         transport = httpx2.ASGITransport(app=ServiceProxy(client))
         options: Any = {"http_client": httpx2.AsyncClient(transport=transport), "api_key": "x", "max_retries": 0}
@@ -261,7 +271,7 @@ async def test_openais_client_does_not_notice(app: V1) -> None:
             with pytest.raises(openai.InternalServerError) as caught:
                 await rag.files.list()
             assert caught.value.code == "starting"
-            late.app = app.app
+            deferred_app.app = app.app
             done = await rag.vector_stores.files.upload_and_poll(
                 vector_store_id="default", file=("a/b.md", b"text"), poll_interval_ms=10
             )

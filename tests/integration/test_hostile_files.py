@@ -1,4 +1,4 @@
-"""Files a stranger might upload, each read as the service reads it. They are not part of this repository."""
+"""Files that a stranger might upload, parsed as in the service. They are not part of this repository."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ EMPTY_DOCUMENTS = frozenset(
     f"office/{name}.docx"
     for name in ("blk-containing-table", "doc-no-coreprops", "sty-having-no-styles-part", "tbl-having-tables")
 )
-"""Valid, as the manifest says; but there is not one `<w:t>` in them."""
+"""Valid according to the manifest, but without any `<w:t>`."""
 READABLE_SCAN = "pdf_valid/inline-image.pdf"
-"""An image, says the manifest; it has the word `Test` as text, too."""
+"""An image according to the manifest, but it also has the word `Test` as text."""
 GENERATED: dict[str, str | type[UnsupportedFile]] = {
-    "FILENAMES.txt": UnsupportedFile,  # it has a NUL
+    "FILENAMES.txt": UnsupportedFile,  # contains a NUL
     "binary_random.md": UnsupportedFile,
     "bomb_100MB_document_xml.docx": ParsingLimit,
     "docx_named.pdf": "The capital of Freedonia is Fredville.",
@@ -60,14 +60,14 @@ def parser() -> Iterator[ParserProcess]:
 def check(extract: Extract) -> None:
     assert extract.text.strip()
     assert "\0" not in extract.text
-    for marks in (extract.headings, extract.pages):
-        starts = [mark.start for mark in marks]
+    for positions in (extract.headings, extract.pages):
+        starts = [mark.start for mark in positions]
         assert starts == sorted(starts)
         assert all(0 <= start < len(extract.text) for start in starts)
 
 
 @pytest.mark.parametrize("entry", MANIFEST, ids=lambda entry: str(entry["file"]))
-def test_as_the_manifest_expects(entry: dict[str, str], parser: ParserProcess) -> None:
+def test_files_are_parsed_or_refused_as_in_the_manifest(entry: dict[str, str], parser: ParserProcess) -> None:
     path = HOSTILE / entry["file"]
     try:
         extract = parser.parse(path, path.name)
@@ -93,7 +93,7 @@ def check_refusal(entry: dict[str, str], error: UnsupportedFile) -> None:
 
 
 @pytest.mark.parametrize("name", GENERATED)
-def test_generated(name: str, parser: ParserProcess) -> None:
+def test_generated_files_are_parsed_or_refused(name: str, parser: ParserProcess) -> None:
     expected = GENERATED[name]
     if isinstance(expected, str):
         extract = parser.parse(HOSTILE / "generated" / name, name)
@@ -111,12 +111,12 @@ def test_all_generated_files_are_listed() -> None:
 
 
 @pytest.mark.parametrize("folder", ["blns", "prompt_injection/bipia", "prompt_injection/poisonedrag"])
-def test_texts_and_json(folder: str, parser: ParserProcess) -> None:
+def test_texts_and_json_are_parsed(folder: str, parser: ParserProcess) -> None:
     for path in sorted((HOSTILE / folder).iterdir()):
         check(parser.parse(path, path.name))
 
 
-def test_file_names() -> None:
+def test_hostile_file_names_are_refused() -> None:
     names = (HOSTILE / "generated" / "FILENAMES.txt").read_text(encoding="utf-8").split("\n")
     refused = set()
     for name in names:

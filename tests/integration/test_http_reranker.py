@@ -1,4 +1,4 @@
-"""Rerank endpoints of others: what they answer, and what they should not."""
+"""External rerank endpoints: their responses, valid and invalid."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def refusal_of(answer: Any) -> str:
     return caught.value.message
 
 
-async def test_what_is_sent() -> None:
+async def test_the_request_has_the_common_rerank_format() -> None:
     endpoint = RerankEndpoint()
     async with reranker_of(endpoint) as reranker:
         assert await reranker.rerank("a zebra", TEXTS) == [0.5, 0.5]
@@ -57,7 +57,7 @@ async def test_what_is_sent() -> None:
     assert body == {"model": "some-model", "query": "a zebra", "documents": TEXTS, "top_n": 2}
 
 
-async def test_what_is_not_set_is_not_sent() -> None:
+async def test_unset_options_are_not_sent() -> None:
     endpoint = RerankEndpoint()
     async with reranker_of(endpoint, model=None, key=None) as reranker:
         await reranker.rerank("a zebra", TEXTS)
@@ -67,7 +67,7 @@ async def test_what_is_not_set_is_not_sent() -> None:
     assert "model" not in body
 
 
-async def test_the_other_shape_is_found_out_once() -> None:
+async def test_the_alternative_request_format_is_detected_once() -> None:
     endpoint = RerankEndpoint(takes_texts=True)
     async with reranker_of(endpoint) as reranker:
         for _ in range(2):
@@ -79,11 +79,11 @@ async def test_the_other_shape_is_found_out_once() -> None:
     ]
 
 
-async def test_logits_are_squashed_all_of_them() -> None:
+async def test_logits_are_mapped_to_0_to_1_together() -> None:
     results = [{"index": 1, "relevance_score": 0.5}, {"index": 0, "relevance_score": -1000}]
     assert await scores_of({"results": results}) == [0.0, pytest.approx(1 / (1 + math.exp(-0.5)))]
-    within = [{"index": 1, "relevance_score": 1}, {"index": 0, "relevance_score": 0}]
-    assert await scores_of({"results": within}) == [0.0, 1.0]
+    already_in_range = [{"index": 1, "relevance_score": 1}, {"index": 0, "relevance_score": 0}]
+    assert await scores_of({"results": already_in_range}) == [0.0, 1.0]
 
 
 def results(*pairs: tuple[Any, Any]) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def results(*pairs: tuple[Any, Any]) -> dict[str, Any]:
     ],
     ids=str,
 )
-async def test_an_answer_that_is_none(answer: Any) -> None:
+async def test_an_invalid_response_is_refused(answer: Any) -> None:
     assert "one score for each passage" in await refusal_of(answer)
 
 
@@ -125,12 +125,12 @@ async def test_an_answer_that_is_none(answer: Any) -> None:
     [b"", b"<html>", b'{"results": [', b"\xff\xfe", b"[" * 100_000],
     ids=["empty", "html", "cut", "bytes", "deep"],
 )
-async def test_a_body_that_is_no_json(body: bytes) -> None:
+async def test_a_body_that_is_not_json_is_refused(body: bytes) -> None:
     assert "did not answer with" in await refusal_of(Response(body))
 
 
 @pytest.mark.parametrize(
-    ("status", "words"),
+    ("status", "expected"),
     [
         (401, "refused the key (401); see RAG_RERANK__API_KEY"),
         (403, "refused the key (403); see RAG_RERANK__API_KEY"),
@@ -141,9 +141,9 @@ async def test_a_body_that_is_no_json(body: bytes) -> None:
         (503, "answered 503; try again later"),
     ],
 )
-async def test_each_refusal_says_what_to_do(status: int, words: str) -> None:
+async def test_every_error_says_what_to_do(status: int, expected: str) -> None:
     message = await refusal_of(JSONResponse({"error": f"no such key {KEY}"}, status_code=status))
-    assert words in message
+    assert expected in message
     assert "127.0.0.1" in message
 
 
@@ -151,7 +151,7 @@ async def test_a_redirect_is_not_followed() -> None:
     assert "answered 307" in await refusal_of(RedirectResponse("https://elsewhere.example/rerank"))
 
 
-async def test_an_endpoint_that_hangs_is_left() -> None:
+async def test_an_endpoint_that_hangs_times_out() -> None:
     endpoint = RerankEndpoint()
     endpoint.hangs = True
     async with reranker_of(endpoint, timeout_s=0.2) as reranker:
@@ -161,35 +161,35 @@ async def test_an_endpoint_that_hangs_is_left() -> None:
         assert await reranker.rerank("zebra", TEXTS) == [1.0, 0.0]
 
 
-async def test_nobody_there() -> None:
+async def test_an_unreachable_endpoint_is_reported() -> None:
     reranker = HttpReranker("http://127.0.0.1:9/rerank", None, KEY, 5.0)
     with pytest.raises(DependencyUnavailable, match="does not answer"):
         await reranker.rerank("zebra", TEXTS)
     await reranker.close()
 
 
-async def test_the_key_is_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_api_key_appears_in_no_message(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    shown = []
+    messages = []
     for answer in (None, PlainTextResponse(KEY, 401), PlainTextResponse(KEY, 500), PlainTextResponse(KEY)):
         endpoint = RerankEndpoint()
         endpoint.answer = answer
         async with reranker_of(endpoint) as reranker:
-            shown += [repr(reranker), str(reranker), reranker.name]
+            messages += [repr(reranker), str(reranker), reranker.name]
             try:
                 await reranker.rerank("zebra", TEXTS)
             except DependencyUnavailable as error:
-                shown += [repr(error), str(error), repr(error.__cause__)]
-    assert KEY not in "".join(shown) + caplog.text
+                messages += [repr(error), str(error), repr(error.__cause__)]
+    assert KEY not in "".join(messages) + caplog.text
 
 
 @pytest.mark.parametrize("url", ["", "host/rerank", "ftp://host/rerank", "http://", "http://[", "/rerank"])
-def test_an_address_that_is_none(url: str) -> None:
+def test_an_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(SetupError, match="RAG_RERANK__URL"):
         HttpReranker(url, None, None, 5.0)
 
 
-def test_a_key_of_a_file_ends_with_a_line() -> None:
+def test_an_api_key_may_end_with_a_newline_but_not_contain_one() -> None:
     HttpReranker("http://host/rerank", None, f"{KEY}\n", 5.0)
     with pytest.raises(SetupError, match="RAG_RERANK__API_KEY") as caught:
         HttpReranker("http://host/rerank", None, f"{KEY}\nX: y", 5.0)

@@ -1,4 +1,4 @@
-"""Milvus Lite with more rows than one of its queries returns."""
+"""Milvus Lite with more rows than one query returns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def store(tmp_path: Path) -> Iterator[MilvusStore]:
     store.close()
 
 
-def test_a_version_of_more_rows_than_one_query_returns(store: MilvusStore) -> None:
+def test_a_version_may_have_more_rows_than_one_query_returns(store: MilvusStore) -> None:
     store.create(STORE, 2, "small")
     chunks = [a_chunk("t", ordinal=n) for n in range(17_000)]
     store.insert(STORE, chunks, np.ones((len(chunks), 2), dtype=np.float32))

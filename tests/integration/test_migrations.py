@@ -1,4 +1,4 @@
-"""`rag/catalog/migrations` brings every database to `rag/catalog/schema.py`, with what is in it."""
+"""`rag/catalog/migrations` migrates every database, with its data, to `rag/catalog/schema.py`."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @contextmanager
-def plain(url: str) -> Iterator[sa.Connection]:
-    """A connection that migrates nothing."""
+def connect(url: str) -> Iterator[sa.Connection]:
+    """A connection that runs no migrations."""
     parsed = make_url(url)
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
@@ -46,23 +46,23 @@ def plain(url: str) -> Iterator[sa.Connection]:
     engine.dispose()
 
 
-def bring_to(url: str, revision: str) -> None:
+def migrate_to(url: str, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with plain(url) as connection:
+    with connect(url) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
 
 
 def differences(url: str) -> list[object]:
-    with plain(url) as connection:
+    with connect(url) as connection:
         options = {"compare_type": True, "version_table": "catalog_version"}
         return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
 
 
 def copy_rows(source: str, target: str) -> None:
-    """All rows, but for columns that the target does not have."""
-    with plain(source) as old, plain(target) as new:
+    """Copy all rows, without columns that the target lacks."""
+    with connect(source) as old, connect(target) as new:
         tables = sa.MetaData()
         tables.reflect(new)
         for table in tables.sorted_tables:
@@ -71,28 +71,28 @@ def copy_rows(source: str, target: str) -> None:
             rows = old.execute(sa.select(*(sa.column(c.name, c.type) for c in table.columns)).select_from(table))
             if values := [dict(row._mapping) for row in rows]:
                 new.execute(sa.insert(table), values)
-        if new.dialect.name == "postgresql":  # whose sequence knows nothing of rows that bring their numbers
+        if new.dialect.name == "postgresql":  # the sequence does not advance on explicit values
             new.exec_driver_sql("SELECT setval(pg_get_serial_sequence('versions', 'seq'), max(seq)) FROM versions")
 
 
-def test_a_new_database_is_as_the_schema_says(url: str) -> None:
+def test_a_new_database_matches_the_schema(url: str) -> None:
     Database(url).close()
     assert differences(url) == []
 
 
-def test_the_comparison_sees_a_column_that_is_missing(url: str) -> None:
-    bring_to(url, "0001")
+def test_the_comparison_detects_a_missing_column(url: str) -> None:
+    migrate_to(url, "0001")
     assert {change[3].name for change in differences(url)} >= {"retrieval", "sparse_embedder"}  # type: ignore[index]
 
 
-def test_a_catalog_of_the_first_version_goes_on(url: str, tmp_path: Path) -> None:
+def test_a_catalog_of_the_first_version_is_migrated(url: str, tmp_path: Path) -> None:
     store = FakeVectorStore()
     with make_harness(tmp_path, store=store) as harness:
         harness.ingest(("a.md", "apples"), attributes={"n": 1})
         harness.ingest(("a.md", "red apples"))
         harness.library.create_store(NewStore(name="other", metadata={"a": "b"}))
         before = harness.library.store(STORE), harness.library.store("other")
-    bring_to(url, "0001")
+    migrate_to(url, "0001")
     copy_rows(f"sqlite:///{tmp_path / 'catalog.db'}", url)
     with make_harness(tmp_path, store=store, url=url) as harness:
         assert differences(url) == []

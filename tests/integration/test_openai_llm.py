@@ -1,4 +1,4 @@
-"""A language model elsewhere: what its server does wrong, and what it must not be sent."""
+"""An external language model: faults of its server, and what is sent to it."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from tests.support.openai_server import OWN, failure_of, until_ready, writing_at
 
 TEXT = "one two three four"
 KEY = "sk-secret-123"
-COLD: Mapping[str, Any] = {"temperature": 0.0, "max_tokens": 12}
+GREEDY: Mapping[str, Any] = {"temperature": 0.0, "max_tokens": 12}
 
 
-def a_server(text: Any = TEXT, **options: Any) -> FakeOpenAiServer:
+def make_server(text: Any = TEXT, **options: Any) -> FakeOpenAiServer:
     generator = options.pop("generator", None) or FakeGenerator(text, context_tokens=8192)
     return FakeOpenAiServer(generator, **options)
 
 
-async def fails(
-    llm: OpenAiGenerator, prompt: Any = "Say it", sampling: Mapping[str, Any] = COLD, **more: Any
+async def failure_of_request(
+    llm: OpenAiGenerator, prompt: Any = "Say it", sampling: Mapping[str, Any] = GREEDY, **more: Any
 ) -> RagError:
     with pytest.raises(RagError) as caught:
         await written(llm, prompt, sampling, **more)
@@ -52,38 +52,38 @@ async def fails(
 
 @pytest.mark.parametrize("trouble", ["breaks_off", "ends_early", "error_midway", "garbage_midway"])
 @pytest.mark.parametrize("prompt", ["Say it", ASKING], ids=["text", "chat"])
-async def test_a_stream_that_breaks_is_never_a_clean_end(trouble: Trouble, prompt: Any) -> None:
-    server = a_server()
+async def test_a_broken_stream_raises(trouble: Trouble, prompt: Any) -> None:
+    server = make_server()
     async with writing_with(server) as llm:
         server.trouble = trouble
-        assert isinstance(await fails(llm, prompt), DependencyUnavailable)
+        assert isinstance(await failure_of_request(llm, prompt), DependencyUnavailable)
         assert llm.facts()["running"] == 0
         server.trouble = None
-        assert (await written(llm, prompt, COLD)).text == TEXT
+        assert (await written(llm, prompt, GREEDY)).text == TEXT
 
 
-async def test_an_engine_that_dies_there_is_no_clean_end() -> None:
-    async with writing_with(a_server(generator=FakeGenerator(TEXT, dies_after=2))) as llm:
-        assert isinstance(await fails(llm), DependencyUnavailable)
+async def test_an_engine_failure_in_the_server_raises() -> None:
+    async with writing_with(make_server(generator=FakeGenerator(TEXT, dies_after=2))) as llm:
+        assert isinstance(await failure_of_request(llm), DependencyUnavailable)
 
 
 @pytest.mark.parametrize("trouble", ["never_answers", "hangs_midway"])
-async def test_a_silent_server_is_given_up(trouble: Trouble) -> None:
-    server = a_server()
+async def test_a_silent_server_times_out(trouble: Trouble) -> None:
+    server = make_server()
     async with writing_with(server, timeout_s=0.5) as llm:
         server.trouble = trouble
-        error = await fails(llm)
+        error = await failure_of_request(llm)
         assert isinstance(error, DependencyUnavailable)
         assert "RAG_LLM__TIMEOUT_S" in error.message
         await until(lambda: server.generator.running == 0)
 
 
 @pytest.mark.parametrize("trouble", ["no_usage", "no_done", "slow_head", "stays_open"])
-async def test_what_a_server_leaves_out_does_not_matter(trouble: Trouble) -> None:
-    server = a_server()
+async def test_optional_parts_of_a_response_may_be_missing(trouble: Trouble) -> None:
+    server = make_server()
     async with writing_with(server, timeout_s=0.6) as llm:
         server.trouble = trouble
-        done = await written(llm, ASKING, COLD)
+        done = await written(llm, ASKING, GREEDY)
         assert done.text == TEXT
         assert done.finished.finish_reason == "stop"
         assert done.finished.usage.completion_tokens == 4
@@ -91,30 +91,30 @@ async def test_what_a_server_leaves_out_does_not_matter(trouble: Trouble) -> Non
         assert done.finished.usage.cached_tokens == (0 if trouble in ("no_usage", "stays_open") else 3)
 
 
-async def test_an_answer_that_is_no_stream_is_no_answer() -> None:
-    server = a_server()
+async def test_a_response_that_is_not_a_stream_raises() -> None:
+    server = make_server()
     async with writing_with(server) as llm:
         server.trouble = "json_instead"
-        assert isinstance(await fails(llm, ASKING), DependencyUnavailable)
+        assert isinstance(await failure_of_request(llm, ASKING), DependencyUnavailable)
         server.answer = garbage()
-        assert isinstance(await fails(llm, ASKING), DependencyUnavailable)
+        assert isinstance(await failure_of_request(llm, ASKING), DependencyUnavailable)
 
 
-async def test_a_refusal_within_the_stream_shows_before_ours_begins() -> None:
-    """vLLM opens its stream before it checks some parameters."""
-    server = a_server()
+async def test_a_refusal_within_the_stream_is_raised_on_entering() -> None:
+    """vLLM opens its stream before it validates some parameters."""
+    server = make_server()
     async with writing_with(server) as llm:
         server.trouble = "refuses_in_stream"
         with pytest.raises(InvalidRequest, match="subpattern") as refused:
-            await enter(llm, "Say it", {**COLD, "structured_outputs": {"regex": "("}})
+            await enter(llm, "Say it", {**GREEDY, "structured_outputs": {"regex": "("}})
         assert refused.value.param == "structured_outputs"
 
 
-async def test_leaving_while_the_server_has_not_answered_stops_it() -> None:
+async def test_cancelling_before_the_first_token_stops_the_server() -> None:
     accepts = asyncio.Event()
-    server = a_server(generator=FakeGenerator(TEXT, start=accepts))
+    server = make_server(generator=FakeGenerator(TEXT, start=accepts))
     async with writing_with(server) as llm:
-        entering = asyncio.create_task(enter(llm, "Say it", COLD))
+        entering = asyncio.create_task(enter(llm, "Say it", GREEDY))
         await until(lambda: server.generator.running == 1)
         entering.cancel()
         await asyncio.gather(entering, return_exceptions=True)
@@ -122,11 +122,11 @@ async def test_leaving_while_the_server_has_not_answered_stops_it() -> None:
         assert llm.facts()["running"] == 0
 
 
-async def test_a_request_that_waits_for_its_head_can_be_left() -> None:
-    server = a_server()
+async def test_a_request_that_waits_for_its_head_can_be_cancelled() -> None:
+    server = make_server()
     async with writing_with(server) as llm:
         server.trouble = "never_answers"
-        entering = asyncio.create_task(enter(llm, "Say it", COLD))
+        entering = asyncio.create_task(enter(llm, "Say it", GREEDY))
         await until(lambda: len(server.bodies) == 1)
         entering.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -134,13 +134,13 @@ async def test_a_request_that_waits_for_its_head_can_be_left() -> None:
         assert llm.facts()["running"] == 0
 
 
-async def test_calls_of_functions_come_back_as_they_are() -> None:
+async def test_tool_calls_are_returned_unchanged() -> None:
     call = {"id": "call-1", "type": "function", "function": {"name": "find", "arguments": '{"what": "x"}'}}
     tool = {"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}
-    server = a_server(generator=FakeGenerator(tool_calls=(call,)))
+    server = make_server(generator=FakeGenerator(tool_calls=(call,)))
     async with writing_with(server) as llm:
         chat = Chat(ASKING.messages, (tool,), {"enable_thinking": False}, calls_tools=True)
-        async with llm.generate(chat, COLD, "id") as stream:
+        async with llm.generate(chat, GREEDY, "id") as stream:
             delta, end = [delta async for delta in stream]
         assert delta == TextDelta("", tool_calls=({**call, "index": 0},))
         assert isinstance(end, StreamEnd)
@@ -158,7 +158,7 @@ def refusal(status: int, message: str = "no", **more: Any) -> Response:
 
 
 @pytest.mark.parametrize(
-    ("answer", "expected", "words"),
+    ("answer", "expected", "expected_text"),
     [
         (refusal(500), DependencyUnavailable, "500"),
         (refusal(503, "Loading model"), DependencyUnavailable, "503"),
@@ -181,59 +181,63 @@ def refusal(status: int, message: str = "no", **more: Any) -> Response:
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else None,
 )
-async def test_what_a_server_refuses_with(answer: Response, expected: type[RagError], words: str) -> None:
-    server = a_server()
+async def test_errors_of_a_server_get_their_class(
+    answer: Response, expected: type[RagError], expected_text: str
+) -> None:
+    server = make_server()
     async with writing_with(server, api_key=KEY) as llm:
         server.answer = answer
-        error = await fails(llm)
+        error = await failure_of_request(llm)
         assert type(error) is expected
-        assert words in error.message
+        assert expected_text in error.message
         assert "//" not in error.message
 
 
-async def test_a_refused_field_is_named_as_the_caller_named_it() -> None:
-    server = a_server()
+async def test_a_refused_field_has_the_callers_name() -> None:
+    server = make_server()
     async with writing_with(server) as llm:
         server.answer = refusal(400, "must be at most 20", param="top_logprobs")
-        assert (await fails(llm, ASKING, {**COLD, "logprobs": 30})).param == "logprobs"
+        assert (await failure_of_request(llm, ASKING, {**GREEDY, "logprobs": 30})).param == "logprobs"
         server.answer = refusal(400, "Invalid schema: type 'x'", param="response_format.json_schema.schema")
-        assert (await fails(llm, ASKING, {**COLD, "structured_outputs": {"json": {}}})).param == "structured_outputs"
+        assert (
+            await failure_of_request(llm, ASKING, {**GREEDY, "structured_outputs": {"json": {}}})
+        ).param == "structured_outputs"
         server.answer = refusal(400, "Unrecognized request argument supplied: top_k")
-        error = await fails(llm, ASKING, {**COLD, "top_k": 5})
+        error = await failure_of_request(llm, ASKING, {**GREEDY, "top_k": 5})
         assert error.param == "top_k"
         server.answer = refusal(400, "Grammar error: at 1(8): unclosed group")
-        error = await fails(llm, ASKING, {**COLD, "structured_outputs": {"regex": "("}})
+        error = await failure_of_request(llm, ASKING, {**GREEDY, "structured_outputs": {"regex": "("}})
         assert error.param == "structured_outputs"
         server.answer = refusal(400, "x" * 10_000)
-        assert len((await fails(llm)).message) < 500
+        assert len((await failure_of_request(llm)).message) < 500
 
 
 # --- what is sent ------------------------------------------------------------------------------------
 
 
-async def test_a_server_that_is_not_vllm_is_not_sent_what_nobody_asked_for() -> None:
-    server = a_server(owned_by="someone")
+async def test_vllms_parameters_are_sent_to_other_servers_only_on_request() -> None:
+    server = make_server(owned_by="someone")
     async with writing_with(server) as llm:
-        await written(llm, ASKING, {**COLD, **OWN})
+        await written(llm, ASKING, {**GREEDY, **OWN})
         assert "repetition_detection" not in server.bodies[-1]
-        asked_for = {"repetition_detection": {"max_pattern_size": 8, "min_count": 3}}
-        await written(llm, ASKING, {**COLD, **asked_for})
-        assert server.bodies[-1]["repetition_detection"] == asked_for["repetition_detection"]
-        error = await fails(llm, ASKING, {**COLD, "structured_outputs": {"regex": "a+"}})
+        requested = {"repetition_detection": {"max_pattern_size": 8, "min_count": 3}}
+        await written(llm, ASKING, {**GREEDY, **requested})
+        assert server.bodies[-1]["repetition_detection"] == requested["repetition_detection"]
+        error = await failure_of_request(llm, ASKING, {**GREEDY, "structured_outputs": {"regex": "a+"}})
         assert "structured_outputs: regex" in error.message
 
 
-async def test_vllm_is_sent_all_of_it() -> None:
-    server = a_server()
+async def test_all_parameters_are_sent_to_vllm() -> None:
+    server = make_server()
     async with writing_with(server) as llm:
-        sampling = {**COLD, **OWN, "top_k": 3, "structured_outputs": {"choice": ["one"]}}
+        sampling = {**GREEDY, **OWN, "top_k": 3, "structured_outputs": {"choice": ["one"]}}
         assert (await written(llm, ASKING, sampling)).text == "one"
         body = server.bodies[-1]
         assert {name: body[name] for name in sampling} == sampling
 
 
-async def test_openai_s_newer_name_and_what_a_server_does_not_know_are_learnt() -> None:
-    server = a_server(owned_by="system", models=("gpt",))
+async def test_unsupported_parameters_are_remembered_and_renamed_or_dropped() -> None:
+    server = make_server(owned_by="system", models=("gpt",))
     server.refused = {
         "max_tokens": {
             "error": {
@@ -246,15 +250,15 @@ async def test_openai_s_newer_name_and_what_a_server_does_not_know_are_learnt() 
         "stream_options": {"detail": [{"loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]},
     }
     async with writing_with(server) as llm:
-        assert (await written(llm, ASKING, COLD)).text == TEXT
+        assert (await written(llm, ASKING, GREEDY)).text == TEXT
         assert len(server.bodies) == 3
-        assert (await written(llm, ASKING, {**COLD, "max_tokens": 2})).text == "one two "
+        assert (await written(llm, ASKING, {**GREEDY, "max_tokens": 2})).text == "one two "
         assert len(server.bodies) == 4
         assert server.bodies[-1]["max_completion_tokens"] == 2
 
 
-async def test_without_max_tokens_it_is_what_the_settings_say_or_fits() -> None:
-    server = a_server(max_model_len=600)
+async def test_max_tokens_defaults_to_the_setting_or_what_fits() -> None:
+    server = make_server(max_model_len=600)
     async with writing_with(server, max_tokens=500) as llm:
         await written(llm, (1, 2, 3), {})
         assert (server.bodies[-1]["max_tokens"], server.bodies[-1]["temperature"]) == (500, 0.0)
@@ -266,25 +270,25 @@ async def test_without_max_tokens_it_is_what_the_settings_say_or_fits() -> None:
             await enter(llm, "Say it", {"max_tokens": 600})
 
 
-async def test_nothing_of_the_environment_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_openai_environment_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.setenv(name, "from-elsewhere")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/")
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Other: from-elsewhere")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    server = a_server()
+    server = make_server()
     async with writing_with(server) as llm:
-        await written(llm, ASKING, COLD)
+        await written(llm, ASKING, GREEDY)
     for headers in server.headers:
         assert "authorization" not in headers
         assert "from-elsewhere" not in str(headers)
     assert server.headers[-1]["x-request-id"].startswith("contract-")
 
 
-async def test_the_key_is_sent_and_a_wrong_one_is_said() -> None:
-    server = a_server(key=KEY)
+async def test_the_api_key_is_sent_and_a_wrong_one_is_reported() -> None:
+    server = make_server(key=KEY)
     async with writing_with(server, api_key=KEY) as llm:
-        assert (await written(llm, ASKING, COLD)).text == TEXT
+        assert (await written(llm, ASKING, GREEDY)).text == TEXT
     async with writing_with(server, ready=False, api_key="wrong-key") as llm:
         await until(lambda: isinstance(failure_of(llm), DependencyUnavailable))
         failure = str(failure_of(llm))
@@ -295,31 +299,31 @@ async def test_the_key_is_sent_and_a_wrong_one_is_said() -> None:
 # --- which model -------------------------------------------------------------------------------------
 
 
-async def test_facts_are_what_the_server_lists() -> None:
-    server = a_server(models=("first", "second"), adapters=("sql",), max_model_len=777)
+async def test_facts_are_read_from_the_model_list() -> None:
+    server = make_server(models=("first", "second"), adapters=("sql",), max_model_len=777)
     async with writing_with(server) as llm:
         assert llm.facts() == {"model": "first", "context_tokens": 777, "running": 0, "adapters": ["sql"]}
     async with writing_with(server, model="second", context_tokens=500) as llm:
         assert (llm.facts()["model"], llm.facts()["context_tokens"]) == ("second", 500)
-    async with writing_with(a_server(owned_by="x", max_model_len=None), model="not-listed") as llm:
+    async with writing_with(make_server(owned_by="x", max_model_len=None), model="not-listed") as llm:
         assert (llm.facts()["model"], llm.facts()["context_tokens"]) == ("not-listed", 8192)
 
 
-async def test_an_adapter_is_asked_for_by_its_name() -> None:
-    server = a_server(adapters=("sql",))
+async def test_an_adapter_is_requested_by_its_name() -> None:
+    server = make_server(adapters=("sql",))
     async with writing_with(server) as llm:
-        await written(llm, ASKING, COLD, model="sql")
+        await written(llm, ASKING, GREEDY, model="sql")
         assert server.bodies[-1]["model"] == "sql"
-        server.adapters.append("new")  # loaded there, just now
-        await written(llm, ASKING, COLD, model="new")
+        server.adapters.append("new")  # loaded on the server a moment ago
+        await written(llm, ASKING, GREEDY, model="new")
         server.adapters.remove("sql")
-        error = await fails(llm, ASKING, model="sql")
+        error = await failure_of_request(llm, ASKING, model="sql")
         assert isinstance(error, ModelNotFound)
         assert error.param == "model"
 
 
 @pytest.mark.parametrize(
-    ("listing", "options", "words"),
+    ("listing", "options", "expected_text"),
     [
         (JSONResponse({"detail": "Not Found"}, status_code=404), {}, "RAG_LLM__URL"),
         (garbage(), {}, "RAG_LLM__URL"),
@@ -335,37 +339,39 @@ async def test_an_adapter_is_asked_for_by_its_name() -> None:
     ],
     ids=["none", "no JSON", "no list", "empty", "not there", "a bundle", "its model rag"],
 )
-async def test_a_list_of_no_use_says_what_to_set(listing: Response, options: Mapping[str, Any], words: str) -> None:
-    server = a_server()
+async def test_an_unusable_model_list_says_what_to_set(
+    listing: Response, options: Mapping[str, Any], expected_text: str
+) -> None:
+    server = make_server()
     server.listing = listing
     async with writing_with(server, ready=False, **options) as llm:
         assert isinstance(failure_of(llm), Starting)
         await until(lambda: isinstance(failure_of(llm), DependencyUnavailable))
-        assert words in str(failure_of(llm))
-        with pytest.raises(DependencyUnavailable, match=words):
-            await enter(llm, "Say it", COLD)
+        assert expected_text in str(failure_of(llm))
+        with pytest.raises(DependencyUnavailable, match=expected_text):
+            await enter(llm, "Say it", GREEDY)
 
 
-async def test_a_server_that_is_gone_and_comes_back() -> None:
-    server = a_server()
+async def test_a_server_may_disappear_and_come_back() -> None:
+    server = make_server()
     async with served(Starlette()) as empty:
         port = empty.rpartition(":")[2]
     async with writing_at(f"http://127.0.0.1:{port}/v1", ready=False) as llm:
         await until(lambda: isinstance(failure_of(llm), DependencyUnavailable))
         async with served(server.app, port=int(port)):
             await until_ready(llm)
-            assert (await written(llm, ASKING, COLD)).text == TEXT
-        error = await fails(llm)
+            assert (await written(llm, ASKING, GREEDY)).text == TEXT
+        error = await failure_of_request(llm)
         assert isinstance(error, DependencyUnavailable)
         assert "does not answer" in error.message
         async with served(server.app, port=int(port)):
-            assert (await written(llm, ASKING, COLD)).text == TEXT
+            assert (await written(llm, ASKING, GREEDY)).text == TEXT
 
 
-async def test_logprobs_of_chats_and_texts_are_the_same() -> None:
-    async with writing_with(a_server()) as llm:
-        of_chat = await written(llm, ASKING, {**COLD, "logprobs": 2})
-        of_text = await written(llm, "Say it", {**COLD, "logprobs": 2})
+async def test_logprobs_of_chat_and_text_completions_are_equal() -> None:
+    async with writing_with(make_server()) as llm:
+        of_chat = await written(llm, ASKING, {**GREEDY, "logprobs": 2})
+        of_text = await written(llm, "Say it", {**GREEDY, "logprobs": 2})
     assert of_chat.logprobs == of_text.logprobs
     assert [one.token for one in of_chat.logprobs[0]] == ["one ", "two ", "three ", "four"]
     assert json.dumps([one.top[1].token for one in of_chat.logprobs[0]]) == json.dumps(["other"] * 4)

@@ -1,4 +1,4 @@
-"""The real fork server, with files that hang, crash or exhaust memory."""
+"""The real fork server, with files that make it hang, crash or exhaust memory."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def text_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def endless(tmp_path: Path) -> Path:
+def blocking_file(tmp_path: Path) -> Path:
     """A file that blocks its reader forever: a named pipe without a writer."""
     path = tmp_path / "endless"
     os.mkfifo(path)
@@ -64,14 +64,14 @@ def wait_for_children(count: int) -> list[psutil.Process]:
     """The children of the fork server, once there are `count`."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        found = [child for helper in helpers() for child in helper.children()]
-        if len(found) == count:
-            return found
+        children = [child for helper in helpers() for child in helper.children()]
+        if len(children) == count:
+            return children
         time.sleep(0.01)
-    raise AssertionError(f"there are {len(found)} children, not {count}")
+    raise AssertionError(f"there are {len(children)} children, not {count}")
 
 
-def test_files_of_several_formats(parser: Parser, tmp_path: Path) -> None:
+def test_files_of_several_formats_are_parsed(parser: Parser, tmp_path: Path) -> None:
     path = tmp_path / "upload"
     for content in (b"text", docx(word_paragraph("text")), pdf(["text"])):
         path.write_bytes(content)
@@ -79,7 +79,7 @@ def test_files_of_several_formats(parser: Parser, tmp_path: Path) -> None:
     assert len(helpers()) == 1
 
 
-def test_a_relative_path(parser: Parser, text_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_path_is_accepted(parser: Parser, text_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(text_file.parent)
     assert parser.parse(Path(text_file.name), "a.txt").text == "some text"
 
@@ -95,16 +95,16 @@ def test_refusals_keep_their_class_message_and_file(parser: Parser, tmp_path: Pa
         parser.parse(path, "a.pdf")
 
 
-def test_a_file_that_is_not_there(parser: Parser, tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(parser: Parser, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedFile, match=r"^a\.md cannot be read.*FileNotFoundError"):
         parser.parse(tmp_path / "missing", "a.md")
 
 
-def test_a_reader_that_times_out_is_killed(endless: Path, text_file: Path) -> None:
+def test_a_reader_that_times_out_is_killed(blocking_file: Path, text_file: Path) -> None:
     parser = ParserProcess(ParserLimits(timeout_s=0.3))
     try:
         with pytest.raises(ParsingLimit, match=r"^a\.txt takes more than 0\.3 s"):
-            parser.parse(endless, "a.txt")
+            parser.parse(blocking_file, "a.txt")
         wait_for_children(0)
         assert parser.parse(text_file, "a.txt").text == "some text"
     finally:
@@ -124,7 +124,7 @@ def test_a_reader_that_exceeds_its_memory_is_killed(text_file: Path) -> None:
         parser.close()
 
 
-def test_too_much_text(text_file: Path) -> None:
+def test_too_much_text_is_refused(text_file: Path) -> None:
     parser = ParserProcess(ParserLimits(max_text_chars=5))
     try:
         with pytest.raises(ParsingLimit, match=r"^a\.txt has more than 5 characters"):
@@ -133,24 +133,24 @@ def test_too_much_text(text_file: Path) -> None:
         parser.close()
 
 
-def test_a_crashed_reader_is_reported_as_an_unsupported_file(parser: ParserProcess, endless: Path) -> None:
+def test_a_crashed_reader_is_reported_as_an_unsupported_file(parser: ParserProcess, blocking_file: Path) -> None:
     with ThreadPoolExecutor() as pool:
-        reading = pool.submit(parser.parse, endless, "a.pdf")
+        reading = pool.submit(parser.parse, blocking_file, "a.pdf")
         (child,) = wait_for_children(1)
         child.send_signal(signal.SIGSEGV)
         with pytest.raises(UnsupportedFile, match=r"^a\.pdf crashed its reader"):
             reading.result(10)
 
 
-def test_a_killed_helper_is_replaced_and_the_file_read_again(
-    parser: ParserProcess, endless: Path, text_file: Path
+def test_a_killed_helper_is_replaced_and_the_file_is_read_again(
+    parser: ParserProcess, blocking_file: Path, text_file: Path
 ) -> None:
     assert parser.parse(text_file, "a.txt").text == "some text"
     (first,) = helpers()
     with ThreadPoolExecutor() as pool:
-        reading = pool.submit(parser.parse, endless, "a.txt")
+        reading = pool.submit(parser.parse, blocking_file, "a.txt")
         (child,) = wait_for_children(1)
-        text_file.replace(endless)  # the first reader still waits for the pipe
+        text_file.replace(blocking_file)  # the first reader still waits for the pipe
         first.kill()
         assert reading.result(10).text == "some text"
     assert_ends(child)
@@ -158,16 +158,16 @@ def test_a_killed_helper_is_replaced_and_the_file_read_again(
     assert second.pid != first.pid
 
 
-def test_a_helper_killed_between_two_files(parser: ParserProcess, text_file: Path) -> None:
+def test_a_helper_killed_between_two_files_is_replaced(parser: ParserProcess, text_file: Path) -> None:
     parser.parse(text_file, "a.txt")
     (helper,) = helpers()
     helper.kill()
     assert parser.parse(text_file, "a.txt").text == "some text"
 
 
-def test_two_files_at_once_and_the_rest_in_turn(parser: ParserProcess, endless: Path, text_file: Path) -> None:
+def test_a_slow_file_does_not_block_the_others(parser: ParserProcess, blocking_file: Path, text_file: Path) -> None:
     with ThreadPoolExecutor(12) as pool:
-        slow = pool.submit(parser.parse, endless, "slow.txt")
+        slow = pool.submit(parser.parse, blocking_file, "slow.txt")
         (child,) = wait_for_children(1)
         texts = list(pool.map(lambda n: parser.parse(text_file, f"{n}.txt").text, range(20), timeout=10))
         assert texts == ["some text"] * 20
@@ -197,14 +197,14 @@ def test_reading_does_not_block_the_service(parser: ParserProcess, tmp_path: Pat
     assert sorted(pauses)[-2] < 0.5
 
 
-def test_nothing_is_left_after_close(endless: Path, text_file: Path) -> None:
+def test_nothing_is_left_after_close(blocking_file: Path, text_file: Path) -> None:
     parser = ParserProcess(LIMITS)
     parser.parse(text_file, "a.txt")
     (helper,) = helpers()
     folder = parser._folder
     assert folder is not None
     with ThreadPoolExecutor() as pool:
-        reading = pool.submit(parser.parse, endless, "a.txt")
+        reading = pool.submit(parser.parse, blocking_file, "a.txt")
         (child,) = wait_for_children(1)
         parser.close()
         with pytest.raises(Draining):

@@ -1,4 +1,4 @@
-"""The encoder behind its port: real HTTP on loopback, a fake encoder."""
+"""The remote encoder: real HTTP on loopback, a fake encoder."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def embedders() -> FakeEmbedders:
     return FakeEmbedders(FakeEmbedder(dimensions=16), {"other": 8})
 
 
-async def test_vectors_come_back_bit_by_bit() -> None:
+async def test_vectors_are_returned_bit_by_bit() -> None:
     async with an_embedder_service(embedders()) as client:
         remote, texts = RemoteEmbedder(client), ["one", "two words", "日本"]
         await remote.connect()
         assert (remote.model_name, remote.dimensions) == ("fake-embedder", 16)
         for kind in ("query", "passage"):
-            got = await remote.encode(texts, kind)
-            assert got.dtype == np.float32
-            np.testing.assert_array_equal(got, FakeEmbedder(dimensions=16).vectors(texts))
+            vectors = await remote.encode(texts, kind)
+            assert vectors.dtype == np.float32
+            np.testing.assert_array_equal(vectors, FakeEmbedder(dimensions=16).vectors(texts))
 
 
-async def test_another_model_is_asked_for_by_its_name() -> None:
+async def test_another_model_is_requested_by_its_name() -> None:
     async with an_embedder_service(embedders()) as client:
         remote = RemoteEmbedders(client)
         await remote.connect()
@@ -41,6 +41,6 @@ async def test_another_model_is_asked_for_by_its_name() -> None:
             await remote.named("none")
 
 
-async def test_an_encoder_that_was_not_asked_yet_is_starting() -> None:
+async def test_an_encoder_is_starting_before_it_is_connected() -> None:
     with pytest.raises(Starting):
         _ = RemoteEmbedder(ServiceClient("Embedder", "http://127.0.0.1:9")).dimensions

@@ -1,4 +1,4 @@
-"""The language model behind its port: real HTTP on loopback, a fake engine."""
+"""The remote language model: real HTTP on loopback, a fake engine."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def llm(generator: FakeGenerator) -> ASGIApp:
     return ServiceMiddleware(app_of(handler), Lifecycle("LLM"), 10, {"*": 2**20})
 
 
-async def test_a_prompt_goes_there_and_text_comes_back() -> None:
+async def test_a_prompt_is_sent_and_its_text_streamed_back() -> None:
     generator = FakeGenerator("naïve 日本 🙂 done")
     async with client_of(llm(generator)) as client:
         sampling = {"max_tokens": 9, "structured_outputs": {"json": {"type": "object"}}}
@@ -68,7 +68,7 @@ async def test_a_prompt_goes_there_and_text_comes_back() -> None:
     assert generator.requests[0][:2] == ([1, 2, 3], sampling)
 
 
-async def test_leaving_the_stream_stops_the_engine() -> None:
+async def test_closing_the_stream_stops_the_engine() -> None:
     """docs/bentoml_issues.md#b5: also before the first token."""
     generator = FakeGenerator(start=asyncio.Event())
     async with client_of(llm(generator)) as client:
@@ -78,12 +78,12 @@ async def test_leaving_the_stream_stops_the_engine() -> None:
         assert generator.cancelled == 1
 
 
-async def test_cancelling_while_the_request_is_not_accepted_ends_it() -> None:
+async def test_cancelling_before_acceptance_ends_the_request() -> None:
     generator = FakeGenerator(accepts=asyncio.Event())
     edge = llm(generator)
     open_requests = 0
 
-    async def counting(scope: Scope, receive: Receive, send: Send) -> None:
+    async def count_requests(scope: Scope, receive: Receive, send: Send) -> None:
         nonlocal open_requests
         open_requests += 1
         try:
@@ -91,22 +91,22 @@ async def test_cancelling_while_the_request_is_not_accepted_ends_it() -> None:
         finally:
             open_requests -= 1
 
-    async with client_of(counting) as client:
+    async with client_of(count_requests) as client:
 
         async def enter() -> None:
             async with RemoteGenerator(client).generate("a prompt", {}, "id"):
                 raise AssertionError("it was accepted")
 
-        entering = asyncio.create_task(enter())
+        task = asyncio.create_task(enter())
         await until(lambda: open_requests == 1)
-        entering.cancel()
+        task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await entering
+            await task
         await until(lambda: open_requests == 0)
     assert (generator.running, generator.requests) == (0, [])
 
 
-async def test_an_engine_that_dies_in_mid_answer_is_its_own_error_here() -> None:
+async def test_an_engine_failure_in_mid_answer_is_raised() -> None:
     """docs/bentoml_issues.md#b3: BentoML ends such a stream as a normal one."""
     async with (
         client_of(llm(FakeGenerator("a b c", dies_after=2))) as client,
@@ -116,7 +116,7 @@ async def test_an_engine_that_dies_in_mid_answer_is_its_own_error_here() -> None
             await text_of(stream)
 
 
-async def test_an_error_event_is_raised_as_what_it_is() -> None:
+async def test_an_error_event_is_raised_as_its_own_class() -> None:
     async def events() -> AsyncGenerator[Event, None]:
         yield "token", {"text": "a"}
         raise ContextLengthExceeded("too long")
@@ -129,9 +129,9 @@ async def test_an_error_event_is_raised_as_what_it_is() -> None:
 
 @contextlib.asynccontextmanager
 async def raw_server(*chunks: bytes, pause_s: float = 0.0) -> AsyncIterator[str]:
-    """Sends these bytes and closes the connection, whatever it was asked."""
+    """A server that sends these bytes whatever the request, then closes the connection."""
 
-    gone = asyncio.Event()
+    connection_closed = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -142,12 +142,12 @@ async def raw_server(*chunks: bytes, pause_s: float = 0.0) -> AsyncIterator[str]
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
-        gone.set()
+        connection_closed.set()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        await asyncio.wait_for(gone.wait(), 1)
+        await asyncio.wait_for(connection_closed.wait(), 1)
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -156,8 +156,8 @@ TOKEN = b'event: token\ndata: {"text":"a"}\n\n'
 
 
 @pytest.mark.parametrize("answer", [CHUNKED + b"%x\r\n" % len(TOKEN) + TOKEN + b"\r\n", UNTIL_CLOSED + TOKEN])
-async def test_a_connection_that_dies_in_mid_answer_is_an_unavailable_dependency(answer: bytes) -> None:
-    """docs/bentoml_issues.md#b2: an answer that is cut off silently is never taken for a whole one."""
+async def test_a_broken_connection_in_mid_answer_is_an_unavailable_dependency(answer: bytes) -> None:
+    """docs/bentoml_issues.md#b2: a silently truncated answer is never taken for complete."""
     async with raw_server(answer) as url:
         client = ServiceClient("LLM", url)
         async with RemoteGenerator(client).generate("a prompt", {}, "id") as stream:
@@ -168,14 +168,14 @@ async def test_a_connection_that_dies_in_mid_answer_is_an_unavailable_dependency
 
 
 @pytest.mark.parametrize("size", [1, 7])
-async def test_text_survives_any_cut(size: int) -> None:
-    """docs/bentoml_issues.md#b4: BentoML decodes chunk by chunk, and a character that is cut in two is lost."""
+async def test_text_survives_any_chunking(size: int) -> None:
+    """docs/bentoml_issues.md#b4: BentoML decodes chunk by chunk and loses characters that are split across chunks."""
     text = "naïve 日本 🙂"
     events = f"event: token\ndata: {json.dumps({'text': text}, ensure_ascii=False)}\n\n: keep-alive\n\n".encode()
     events += b'event: usage\ndata: {"prompt_tokens":1,"completion_tokens":2,"cached_tokens":0}\n\n'
     events += b'event: done\ndata: {"finish_reason":"length"}\n\n'
-    cuts = [events[i : i + size] for i in range(0, len(events), size)]
-    async with raw_server(UNTIL_CLOSED, *cuts, pause_s=0.0005) as url:
+    chunks = [events[i : i + size] for i in range(0, len(events), size)]
+    async with raw_server(UNTIL_CLOSED, *chunks, pause_s=0.0005) as url:
         client = ServiceClient("LLM", url)
         async with RemoteGenerator(client).generate("a prompt", {}, "id") as stream:
             assert await text_of(stream) == (text, StreamEnd("length", Usage(1, 2)))

@@ -1,4 +1,4 @@
-"""The Embedder's other models behind their ports: real HTTP on loopback, fake models."""
+"""The Embedder's remote sparse encoders and rerankers: real HTTP on loopback, fake models."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tests.support.embedder_service import an_embedder_service
 pytestmark = pytest.mark.integration
 
 
-async def test_sparse_models_by_name() -> None:
+async def test_sparse_models_are_requested_by_name() -> None:
     service = FakeSparseEmbedders("one", "two")
     async with an_embedder_service(sparse=service, sparse_model="one") as client:
         remote = RemoteSparseEmbedders(client)
-        two = await remote.named("two")
-        assert two.model_name == "two"
-        assert await remote.named("two") is two
+        sparse_embedder = await remote.named("two")
+        assert sparse_embedder.model_name == "two"
+        assert await remote.named("two") is sparse_embedder
         texts = ["zebra zebra", "rows", ""]
-        assert await two.encode(texts, "passage") == service.models["two"].vectors(texts)
+        assert await sparse_embedder.encode(texts, "passage") == service.models["two"].vectors(texts)
         assert service.models["two"].calls[-1] == (tuple(texts), "passage")
         with pytest.raises(ModelNotFound, match="three"):
             await remote.named("three")
@@ -40,7 +40,7 @@ async def test_the_configured_sparse_model_needs_no_name() -> None:
         assert "sparse_model" not in await client.ready()
 
 
-async def test_a_sparse_model_that_fails() -> None:
+async def test_a_failing_sparse_model_is_reported() -> None:
     service = FakeSparseEmbedders("one")
     async with an_embedder_service(sparse=service) as client:
         service.models["one"].failure = DependencyUnavailable("out of memory")
@@ -48,7 +48,7 @@ async def test_a_sparse_model_that_fails() -> None:
             await RemoteSparseEmbedder(client, "one").encode(["zebra"], "query")
 
 
-async def test_rerankers_by_kind_and_name() -> None:
+async def test_rerankers_are_requested_by_kind_and_name() -> None:
     service = FakeRerankers(("late_interaction", "encoder"), ("cross_encoder", "judge"))
     async with an_embedder_service(rerankers=service) as client:
         for kind, model in (("late_interaction", "encoder"), ("cross_encoder", "judge")):
@@ -61,7 +61,7 @@ async def test_rerankers_by_kind_and_name() -> None:
         assert answer == {"model": "cross_encoder:judge", "scores": [0.0]}
 
 
-async def test_a_reranker_that_is_not_there_is_a_setting_at_fault() -> None:
+async def test_an_unknown_reranker_is_a_setup_error() -> None:
     async with an_embedder_service() as client:
         with pytest.raises(SetupError, match=r"RAG_RERANK__MODEL: .*'none'"):
             await RemoteReranker(client, "cross_encoder", "none", 5.0).connect()
@@ -69,7 +69,7 @@ async def test_a_reranker_that_is_not_there_is_a_setting_at_fault() -> None:
             await RemoteReranker(client, "cross_encoder", "none", 5.0).rerank("zebra", ["text"])
 
 
-async def test_a_reranker_that_takes_too_long() -> None:
+async def test_a_slow_reranker_times_out() -> None:
     service = FakeRerankers(("cross_encoder", "slow"))
     service.rerankers["cross_encoder", "slow"] = FakeReranker("slow", pause_s=20)
     async with an_embedder_service(rerankers=service) as client:
@@ -90,7 +90,7 @@ async def test_a_reranker_that_takes_too_long() -> None:
         ("/encode_sparse", {"texts": ["a"], "kind": "document"}, "kind"),
     ],
 )
-async def test_a_request_that_is_none_names_the_field(path: str, body: dict[str, object], field: str) -> None:
+async def test_a_refusal_of_an_invalid_request_names_the_field(path: str, body: dict[str, object], field: str) -> None:
     async with an_embedder_service() as client:
         with pytest.raises(InvalidRequest) as caught:
             await client.call(path, body, timeout_s=5)

@@ -19,7 +19,7 @@ from tests.support.postgres import new_database
 pytestmark = pytest.mark.integration
 
 
-def test_one_sees_what_the_other_did(tmp_path: Path, postgres: str) -> None:
+def test_a_replica_sees_the_changes_of_another(tmp_path: Path, postgres: str) -> None:
     url, store = new_database(postgres), FakeVectorStore()
     with make_harness(tmp_path, url=url, store=store) as one, make_harness(tmp_path, url=url, store=store) as two:
         one.ingest(("a.md", "apples"))
@@ -30,7 +30,7 @@ def test_one_sees_what_the_other_did(tmp_path: Path, postgres: str) -> None:
         assert two.rows() == ["red apples"]
 
 
-def test_writers_on_both_make_one_document(tmp_path: Path, postgres: str) -> None:
+def test_concurrent_writers_on_two_replicas_make_one_document(tmp_path: Path, postgres: str) -> None:
     url, store = new_database(postgres), FakeVectorStore()
     with make_harness(tmp_path, url=url, store=store) as one, make_harness(tmp_path, url=url, store=store) as two:
         harnesses = [one, two] * 6
@@ -41,30 +41,30 @@ def test_writers_on_both_make_one_document(tmp_path: Path, postgres: str) -> Non
         with ThreadPoolExecutor(12) as pool:
             assert list(pool.map(write, range(12))) == ["completed"] * 12
         assert len(one.texts("apples")) == 1
-        until = time.monotonic() + 5
-        while len(two.rows()) > 1:  # the last job's books may still be open
-            assert time.monotonic() < until, two.rows()
+        deadline = time.monotonic() + 5
+        while len(two.rows()) > 1:  # the last job may not be recorded yet
+            assert time.monotonic() < deadline, two.rows()
             one.clean()
 
 
-def test_a_job_whose_replica_died_is_taken_up_by_another(tmp_path: Path, postgres: str) -> None:
+def test_a_job_of_a_dead_replica_is_resumed_by_another(tmp_path: Path, postgres: str) -> None:
     url, store = new_database(postgres), FakeVectorStore()
     with make_harness(tmp_path, url=url, store=store) as two:
         with make_harness(tmp_path, url=url, store=store) as one:
             one.embedders.default.failure = DependencyUnavailable("away")
             job = one.ingest(("a.md", "apples"), wait=False)
-            until = time.monotonic() + 5
+            deadline = time.monotonic() + 5
             while not one.library.job(job.job_id).waiting_for:
-                assert time.monotonic() < until
+                assert time.monotonic() < deadline
                 time.sleep(0.01)
-        age(two, job.job_id)
+        make_stalled(two, job.job_id)
         two.runtime.janitor.run_maintenance()
         assert two.library.wait(job.job_id, 10).state == "completed"
         assert two.texts("apples") == ["apples"]
 
 
-def age(harness: LibraryHarness, job_id: str) -> None:
-    """Let the job have been silent for long."""
+def make_stalled(harness: LibraryHarness, job_id: str) -> None:
+    """Make all jobs look as if they had not reported for a long time."""
     with harness.database.write() as connection:
         connection.exec_driver_sql("UPDATE jobs SET alive_at = 1, created_at = 1")
 
@@ -87,5 +87,5 @@ engine.stop()
 print(done)
 """
     command = [sys.executable, "-c", script, new_database(postgres)]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
-    assert ran.stdout.strip() == "[42]", ran.stderr
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+    assert completed.stdout.strip() == "[42]", completed.stderr

@@ -1,4 +1,4 @@
-"""One service calls another: real HTTP on loopback, no BentoML and no engine."""
+"""Calls between services, over real HTTP on loopback, without BentoML or an engine."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.support.loopback import app_of, client_of, hanging, until
 pytestmark = pytest.mark.integration
 
 
-def answering(response: Response) -> ASGIApp:
+def respond(response: Response) -> ASGIApp:
     async def handler(request: Request) -> Response:
         await request.body()
         return response
@@ -49,8 +49,8 @@ async def failure_of(app: ASGIApp, *, timeout_s: float = 5) -> RagError:
     return caught.value
 
 
-class Endless:
-    """A stream of bytes without an end that tells how many are open."""
+class EndlessStream:
+    """An endless stream of events; `open` counts the open streams."""
 
     def __init__(self) -> None:
         self.open = 0
@@ -76,7 +76,7 @@ class Endless:
 # Calls
 
 
-async def test_a_call_sends_json_and_the_id_of_the_request_in_work() -> None:
+async def test_a_call_sends_json_and_the_current_request_id() -> None:
     async def handler(request: Request) -> Response:
         return JSONResponse({"body": await request.json(), "id": request.headers.get("x-request-id")})
 
@@ -87,11 +87,9 @@ async def test_a_call_sends_json_and_the_id_of_the_request_in_work() -> None:
         current_request_id.reset(token)
 
 
-async def test_an_error_of_the_other_side_is_raised_here_as_itself() -> None:
+async def test_an_error_of_the_service_is_raised_as_its_own_class() -> None:
     """docs/bentoml_issues.md#b7: BentoML's own client hides it."""
-    error = await failure_of(
-        answering(error_response(VectorStoreNotFound("no such store", param="vector_store"), "id"))
-    )
+    error = await failure_of(respond(error_response(VectorStoreNotFound("no such store", param="vector_store"), "id")))
     assert (type(error), error.message, error.param) == (VectorStoreNotFound, "no such store", "vector_store")
 
 
@@ -106,13 +104,13 @@ async def test_an_error_of_the_other_side_is_raised_here_as_itself() -> None:
         (PlainTextResponse("{bad", media_type="application/json"), DependencyUnavailable),
     ],
 )
-async def test_an_answer_in_a_foreign_shape_is_an_error_too(response: Response, expected: type[RagError]) -> None:
-    assert type(await failure_of(answering(response))) is expected
+async def test_a_response_in_an_unknown_format_is_an_error(response: Response, expected: type[RagError]) -> None:
+    assert type(await failure_of(respond(response))) is expected
 
 
-async def test_a_connection_that_is_refused_is_an_unavailable_dependency() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
+async def test_a_refused_connection_is_an_unavailable_dependency() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     client = ServiceClient("LLM", f"tcp://127.0.0.1:{port}")
     with pytest.raises(DependencyUnavailable, match="LLM does not answer"):
         await client.call("/x", {}, timeout_s=5)
@@ -122,15 +120,15 @@ async def test_a_connection_that_is_refused_is_an_unavailable_dependency() -> No
     await client.close()
 
 
-async def test_an_answer_that_is_late_is_a_deadline_exceeded() -> None:
+async def test_a_late_response_is_a_deadline_exceeded() -> None:
     error = await failure_of(hanging, timeout_s=0.1)
     assert (type(error), error.message) == (DeadlineExceeded, "LLM did not answer within 0.1 s")
 
 
-async def test_a_call_that_is_forwarded_gives_any_status_as_it_is() -> None:
+async def test_a_forwarded_call_returns_any_status_unchanged() -> None:
     async def handler(request: Request) -> Response:
-        said = {"path": request.scope["raw_path"].decode(), "body": (await request.body()).decode()}
-        return JSONResponse(said, status_code=418, headers={"x-odd": "1"})
+        description = {"path": request.scope["raw_path"].decode(), "body": (await request.body()).decode()}
+        return JSONResponse(description, status_code=418, headers={"x-odd": "1"})
 
     async def body() -> AsyncIterator[bytes]:
         yield b"a"
@@ -144,7 +142,7 @@ async def test_a_call_that_is_forwarded_gives_any_status_as_it_is() -> None:
         assert await response.json() == {"path": "/a%2Fb", "body": "ab"}
 
 
-async def test_nobody_to_forward_to_is_an_unavailable_dependency() -> None:
+async def test_forwarding_to_an_unreachable_service_is_an_unavailable_dependency() -> None:
     client = ServiceClient("LLM", "http://127.0.0.1:9")
     with pytest.raises(DependencyUnavailable):
         async with client.forward("GET", "/x", {}, None):
@@ -155,20 +153,20 @@ async def test_nobody_to_forward_to_is_an_unavailable_dependency() -> None:
 # Streams
 
 
-async def test_closing_a_stream_ends_the_work_on_the_other_side() -> None:
+async def test_closing_a_stream_cancels_it_in_the_service() -> None:
     """Behind BentoML's proxy it would continue (docs/bentoml_issues.md#b2, docs/bentoml_issues.md#b5)."""
-    app = Endless()
+    app = EndlessStream()
     async with client_of(app) as client:
         async with client.stream("/stream", {}) as stream:
-            got = b""
-            while b"event: token" not in got:
-                got += await anext(stream)
+            data = b""
+            while b"event: token" not in data:
+                data += await anext(stream)
             assert app.open == 1
         await until(lambda: app.open == 0)
 
 
-async def test_a_refused_stream_is_an_error_before_its_first_byte() -> None:
-    async with client_of(answering(error_response(ContextLengthExceeded("too long"), "id"))) as client:
+async def test_a_refused_stream_raises_before_its_first_byte() -> None:
+    async with client_of(respond(error_response(ContextLengthExceeded("too long"), "id"))) as client:
         with pytest.raises(ContextLengthExceeded):
             async with client.stream("/generate", {}):
                 pass
@@ -176,17 +174,17 @@ async def test_a_refused_stream_is_an_error_before_its_first_byte() -> None:
 
 async def test_calls_do_not_disturb_streams() -> None:
     """BentoML's client closes sessions with streams in flight (docs/bentoml_issues.md#b1)."""
-    app = Endless()
+    app = EndlessStream()
 
     async def numbers(client: ServiceClient) -> list[int]:
-        found: list[int] = []
+        numbers_read: list[int] = []
         async with client.stream("/stream", {}) as stream:
             async for chunk in stream:
                 lines = [line for line in chunk.splitlines() if line.startswith(b"data: ")]
-                found += [int(json.loads(line[6:])["text"]) for line in lines]
-                if app.open == 0 or len(found) >= 30:
+                numbers_read += [int(json.loads(line[6:])["text"]) for line in lines]
+                if app.open == 0 or len(numbers_read) >= 30:
                     break
-        return found
+        return numbers_read
 
     async with client_of(app) as client:
         reading = [asyncio.create_task(numbers(client)) for _ in range(32)]
@@ -194,11 +192,11 @@ async def test_calls_do_not_disturb_streams() -> None:
         for _ in range(3):
             answers = await asyncio.gather(*(client.call("/call", {}, timeout_s=10) for _ in range(100)))
             assert answers == [{"ok": True}] * 100
-        found = await asyncio.gather(*reading)
-    assert all(len(got) >= 30 and got == list(range(len(got))) for got in found)
+        numbers_read = await asyncio.gather(*reading)
+    assert all(len(one) >= 30 and one == list(range(len(one))) for one in numbers_read)
 
 
-async def test_a_socket_outlives_its_folder(tmp_path: Path) -> None:
+async def test_a_unix_socket_works_after_its_folder_is_deleted(tmp_path: Path) -> None:
     """BentoML's supervisor removes it while requests still need it (docs/bentoml_issues.md#b6)."""
     folder = tmp_path / "uds"
     folder.mkdir()

@@ -23,11 +23,11 @@ _A = ingested_file_id(STORE, "a.md")
 
 
 @pytest.mark.parametrize("seconds", [3.0, pytest.param(60.0, marks=[pytest.mark.long, pytest.mark.timeout(1200)])])
-def test_eight_writers(tmp_path: Path, seconds: float) -> None:
-    outcome = writers.run(tmp_path, 8, seconds, readers=1, seed=8)
-    assert outcome.damage.found == {}
-    assert outcome.did["uploads"] > 0
-    assert outcome.did["reads"] > 0
+def test_eight_concurrent_writers_do_no_damage(tmp_path: Path, seconds: float) -> None:
+    result = writers.run(tmp_path, 8, seconds, readers=1, seed=8)
+    assert result.damage.found == {}
+    assert result.did["uploads"] > 0
+    assert result.did["reads"] > 0
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def chunk_ids(harness: LibraryHarness) -> list[str]:
     return [chunk.chunk_id for chunk in harness.chunks()]
 
 
-def test_the_last_upload_wins_though_the_attributes_were_changed_in_between(harness: LibraryHarness) -> None:
+def test_the_last_upload_wins_despite_an_attribute_change_in_between(harness: LibraryHarness) -> None:
     harness.ingest(("a.md", "one"))
     harness.parser.gate.clear()
     second = harness.ingest(("a.md", "two"), wait=False)
@@ -58,7 +58,7 @@ def test_the_last_upload_wins_though_the_attributes_were_changed_in_between(harn
     assert harness.texts("one two") == ["one"]
 
 
-def test_what_was_written_before_the_store_failed_is_not_written_twice(harness: LibraryHarness) -> None:
+def test_rows_written_before_an_outage_are_not_written_twice(harness: LibraryHarness) -> None:
     harness.store.insert_failure, harness.store.insert_failure_after = DependencyUnavailable("away"), 1
     job = harness.ingest(("a.md", "apples"), ("b.md", "pears"), wait=False)
     eventually(lambda: harness.library.job(job.job_id).waiting_for != "")
@@ -67,7 +67,7 @@ def test_what_was_written_before_the_store_failed_is_not_written_twice(harness: 
     assert harness.rows() == ["apples", "pears"]
 
 
-def test_a_job_takes_over_what_a_cancelled_one_had_written(harness: LibraryHarness) -> None:
+def test_a_job_reuses_the_rows_of_a_cancelled_one(harness: LibraryHarness) -> None:
     harness.parser.gate.clear()
     first = harness.ingest(("a.md", _FIVE_CHUNKS), wait=False)
     eventually(lambda: harness.runtime.running.active)
@@ -81,8 +81,8 @@ def test_a_job_takes_over_what_a_cancelled_one_had_written(harness: LibraryHarne
     assert (len(ids), len(set(ids))) == (5, 5)
 
 
-def test_attributes_that_change_between_two_windows_are_those_of_all_chunks(tmp_path: Path) -> None:
-    embedder = FakeEmbedder(held_at=9)  # eight slices are a window
+def test_attributes_changed_between_two_windows_apply_to_all_chunks(tmp_path: Path) -> None:
+    embedder = FakeEmbedder(held_at=9)  # a window has eight slices
     with make_harness(tmp_path, embedders=FakeEmbedders(embedder)) as harness:
         job = harness.ingest(("a.md", _TWO_WINDOWS), wait=False, attributes={"k": 1})
         assert embedder.is_held.wait(20)
@@ -96,7 +96,7 @@ def test_attributes_that_change_between_two_windows_are_those_of_all_chunks(tmp_
 
 
 def lose_the_rows(harness: LibraryHarness) -> None:
-    """As the janitor does once the same change has overtaken this one."""
+    """Delete the source's rows, as the janitor does if another change of the same document was faster."""
     harness.store.delete(harness.runtime.snapshots.snapshot(STORE).collection, ["v1"])
 
 
@@ -105,35 +105,33 @@ def delete_the_document(harness: LibraryHarness) -> None:
     harness.clean()
 
 
-@pytest.mark.parametrize(("meanwhile", "error"), [(lose_the_rows, Conflict), (delete_the_document, FileNotFound)])
-def test_a_copy_whose_source_goes_meanwhile_is_not_shown(
+@pytest.mark.parametrize(("change_source", "error"), [(lose_the_rows, Conflict), (delete_the_document, FileNotFound)])
+def test_a_copy_whose_source_is_deleted_meanwhile_is_hidden(
     harness: LibraryHarness,
     pool: ThreadPoolExecutor,
-    meanwhile: Callable[[LibraryHarness], None],
+    change_source: Callable[[LibraryHarness], None],
     error: type[Exception],
 ) -> None:
     harness.ingest(("a.md", _FIVE_CHUNKS))
     harness.store.copy_gate.clear()
-    slow = pool.submit(harness.library.set_attributes, STORE, _A, {"k": 1})
+    attribute_change = pool.submit(harness.library.set_attributes, STORE, _A, {"k": 1})
     assert harness.store.copy_has_read.wait(5)
-    meanwhile(harness)
+    change_source(harness)
     harness.store.copy_gate.set()
-    assert isinstance(slow.exception(10), error)
+    assert isinstance(attribute_change.exception(10), error)
     harness.clean()
     assert chunk_ids(harness) == []
 
 
-def test_an_upload_does_not_wait_for_a_copy_that_no_job_makes(
-    harness: LibraryHarness, pool: ThreadPoolExecutor
-) -> None:
+def test_an_upload_does_not_wait_for_a_copy_outside_of_jobs(harness: LibraryHarness, pool: ThreadPoolExecutor) -> None:
     harness.ingest(("a.md", _FIVE_CHUNKS))
     harness.store.copy_gate.clear()
-    slow = pool.submit(harness.library.set_attributes, STORE, _A, {"k": 1})
+    attribute_change = pool.submit(harness.library.set_attributes, STORE, _A, {"k": 1})
     assert harness.store.copy_has_read.wait(5)
     job = harness.ingest(("a.md", _FIVE_CHUNKS), wait=False, attributes={"k": 1})
     time.sleep(0.3)
     harness.store.copy_gate.set()
-    slow.exception(10)
+    attribute_change.exception(10)
     assert harness.library.wait(job.job_id, 10).file_counts.completed == 1
     harness.clean()
     ids = chunk_ids(harness)

@@ -1,4 +1,4 @@
-"""The document side over both databases."""
+"""The library over both databases."""
 
 from __future__ import annotations
 

@@ -9,27 +9,27 @@ pytestmark = pytest.mark.integration
 
 
 class TestAttributes:
-    def test_they_change_without_embedding(self, harness: LibraryHarness) -> None:
+    def test_attributes_change_without_embedding(self, harness: LibraryHarness) -> None:
         harness.ingest(("a.md", "apples"), ("b.md", "pears"), attributes={"lang": "en"})
         calls = len(harness.embedders.default.calls)
         row = harness.library.set_attributes(STORE, harness.file_id("a.md"), {"lang": "de", "n": 1})
         assert row.attributes == {"lang": "de", "n": 1}
         assert len(harness.embedders.default.calls) == calls
-        german = {"type": "eq", "key": "lang", "value": "de"}
-        assert harness.texts("x", mode="keyword", filters=german) == []
-        assert harness.texts("apples", filters=german) == ["apples"]
+        filters = {"type": "eq", "key": "lang", "value": "de"}
+        assert harness.texts("x", mode="keyword", filters=filters) == []
+        assert harness.texts("apples", filters=filters) == ["apples"]
         harness.clean()
         assert harness.rows() == ["apples", "pears"]
 
-    def test_some_can_be_added_and_removed(self, harness: LibraryHarness) -> None:
+    def test_single_attributes_can_be_added_and_removed(self, harness: LibraryHarness) -> None:
         harness.ingest(("a.md", "apples"), attributes={"lang": "en", "year": 2020})
-        known = harness.file_id("a.md")
-        row = harness.library.set_attributes(STORE, known, {"year": 2024, "n": 1}, merge=True, removed=["lang"])
+        file_id = harness.file_id("a.md")
+        row = harness.library.set_attributes(STORE, file_id, {"year": 2024, "n": 1}, merge=True, removed=["lang"])
         assert row.attributes == {"year": 2024, "n": 1}
         with pytest.raises(InvalidRequest, match="16"):
-            harness.library.set_attributes(STORE, known, {f"k{n}": n for n in range(15)}, merge=True)
+            harness.library.set_attributes(STORE, file_id, {f"k{n}": n for n in range(15)}, merge=True)
 
-    def test_the_same_bytes_with_others_are_not_embedded_again(self, harness: LibraryHarness) -> None:
+    def test_the_same_bytes_with_new_attributes_are_not_embedded_again(self, harness: LibraryHarness) -> None:
         harness.ingest(("a.md", "apples"))
         calls = len(harness.embedders.default.calls)
         job = harness.ingest(("a.md", "apples"), attributes={"n": 1})
@@ -37,7 +37,7 @@ class TestAttributes:
         assert len(harness.embedders.default.calls) == calls
         assert [hit.chunk.attributes for hit in harness.search("apples").hits][-1] == {"n": 1}
 
-    def test_while_a_new_version_is_on_its_way(self, harness: LibraryHarness) -> None:
+    def test_attributes_set_during_an_update_apply_to_the_new_version(self, harness: LibraryHarness) -> None:
         harness.ingest(("a.md", "apples"))
         harness.embedders.default.failure = DependencyUnavailable("away")
         job = harness.ingest(("a.md", "red apples"), wait=False)

@@ -31,7 +31,7 @@ def test_a_large_file_is_parsed_and_chunked_once(harness: LibraryHarness) -> Non
     assert work_done(harness) == (1, 1, 0)
 
 
-def test_many_files_of_a_window_are_each_chunked_once(harness: LibraryHarness) -> None:
+def test_each_of_many_files_in_a_window_is_chunked_once(harness: LibraryHarness) -> None:
     harness.ingest(*((f"{n}.md", f"apples {n}") for n in range(40)))
     assert work_done(harness) == (40, 40, 0)
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 
 
 class TestDelete:
-    def test_gone_when_the_call_returns(self, harness: LibraryHarness) -> None:
+    def test_a_document_is_gone_when_the_call_returns(self, harness: LibraryHarness) -> None:
         harness.ingest(("a.md", "apples"), ("b.md", "pears"))
         harness.library.delete_document(STORE, harness.file_id("a.md"))
         assert harness.texts("apples") == ["pears"]
@@ -22,7 +22,7 @@ class TestDelete:
         harness.clean()
         assert harness.rows() == ["pears"]
 
-    def test_what_is_on_its_way_never_comes(self, harness: LibraryHarness) -> None:
+    def test_deleting_a_document_cancels_its_indexing(self, harness: LibraryHarness) -> None:
         harness.parser.gate.clear()
         job = harness.ingest(("a.md", "apples"), wait=False)
         harness.library.delete_document(STORE, harness.file_id("a.md"))
@@ -31,12 +31,12 @@ class TestDelete:
         harness.clean()
         assert (harness.names(), harness.rows()) == ([], [])
 
-    def test_it_can_come_back(self, harness: LibraryHarness) -> None:
+    def test_a_deleted_document_can_be_uploaded_again(self, harness: LibraryHarness) -> None:
         harness.ingest(("a.md", "apples"))
-        known = harness.file_id("a.md")
-        harness.library.delete_document(STORE, known)
+        file_id = harness.file_id("a.md")
+        harness.library.delete_document(STORE, file_id)
         harness.ingest(("a.md", "apples"))
-        assert harness.file_id("a.md") == known
+        assert harness.file_id("a.md") == file_id
         assert harness.texts("apples") == ["apples"]
 
     def test_a_deleted_file_leaves_every_store(self, harness: LibraryHarness) -> None:
@@ -52,22 +52,22 @@ class TestDelete:
         harness.clean()
         assert [path for path in (harness.blobs.incoming.parent).glob("*/*") if path.is_file()] == []
 
-    def test_a_question_keeps_what_it_began_with(self, harness: LibraryHarness) -> None:
+    def test_a_search_keeps_the_chunks_of_its_snapshot(self, harness: LibraryHarness) -> None:
         harness.ingest(("a.md", "apples"))
         with harness.runtime.leases.hold():
             snapshot = harness.runtime.snapshots.snapshot(STORE)
             harness.library.delete_document(STORE, harness.file_id("a.md"))
-            cleaning = threading.Thread(target=harness.clean)
-            cleaning.start()
-            cleaning.join(0.1)
+            cleaner = threading.Thread(target=harness.clean)
+            cleaner.start()
+            cleaner.join(0.1)
             assert harness.rows() == ["apples"]
             versions = {chunk.version_id for chunk in harness.chunks()}
             assert harness.runtime.snapshots.hidden(snapshot, versions) == set()
-        cleaning.join(5)
+        cleaner.join(5)
         assert harness.rows() == []
 
 
-def test_expired_files_go(harness: LibraryHarness) -> None:
+def test_expired_files_are_deleted(harness: LibraryHarness) -> None:
     record = harness.library.add_file(harness.upload("a.md", "apples"), "assistants", expires_after_s=3600)
     harness.library.wait(harness.library.attach(STORE, [Attachment(record.file_id)]).job_id, 10)
     with harness.database.write() as connection:
@@ -76,16 +76,16 @@ def test_expired_files_go(harness: LibraryHarness) -> None:
     assert harness.texts("apples") == []
 
 
-def test_what_a_crash_left_on_disk_is_swept_after_a_day(tmp_path: Path) -> None:
+def test_leftovers_of_a_crash_are_deleted_after_a_day(tmp_path: Path) -> None:
     with make_harness(tmp_path) as harness:
         harness.ingest(("a.md", "apples"))
-        kept = harness.library.file(harness.file_id("a.md")).file_id
+        file_id = harness.library.file(harness.file_id("a.md")).file_id
         old, folder, new = (harness.blobs.incoming / name for name in ("old", "rag-parser-x", "new"))
         folder.mkdir()
         for path in (old, folder / "extract.json", new):
             path.write_text("x")
-        for path in (old, folder, harness.library.content(kept)):
+        for path in (old, folder, harness.library.content(file_id)):
             os.utime(path, (1, 1))
     with make_harness(tmp_path, store=harness.store) as harness:
         assert sorted(path.name for path in harness.blobs.incoming.iterdir()) == ["new"]
-        assert harness.library.content(kept).read_text() == "apples"
+        assert harness.library.content(file_id).read_text() == "apples"

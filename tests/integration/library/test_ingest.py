@@ -17,7 +17,7 @@ class TestIngest:
         assert harness.texts("apples")[0] == "apples are red"
         assert harness.names() == ["a.md", "b.md"]
 
-    def test_the_same_again_changes_nothing(self, harness: LibraryHarness) -> None:
+    def test_a_repeated_upload_changes_nothing(self, harness: LibraryHarness) -> None:
         harness.ingest(("a.md", "apples"))
         calls = len(harness.embedders.default.calls)
         job = harness.ingest(("a.md", "apples"))
@@ -26,7 +26,7 @@ class TestIngest:
         assert len(harness.embedders.default.calls) == calls
         assert harness.rows() == ["apples"]
 
-    def test_a_new_version_takes_the_place_of_the_old(self, harness: LibraryHarness) -> None:
+    def test_a_new_version_replaces_the_old_one(self, harness: LibraryHarness) -> None:
         harness.ingest(("a.md", "apples are red"))
         before = harness.library.document(STORE, harness.file_id("a.md"))
         job = harness.ingest(("a.md", "apples are green"))
@@ -39,7 +39,7 @@ class TestIngest:
         assert harness.rows() == ["apples are green"]
         assert harness.library.content(after.file_id).read_text() == "apples are green"
 
-    def test_a_broken_file_fails_alone_and_says_why(self, harness: LibraryHarness) -> None:
+    def test_a_broken_file_fails_alone_with_the_reason(self, harness: LibraryHarness) -> None:
         job = harness.ingest(("a.md", "apples"), ("b.md", "broken"), ("c.md", "pears"))
         assert job.state == "completed"
         assert (job.file_counts.completed, job.file_counts.failed) == (2, 1)
@@ -47,7 +47,7 @@ class TestIngest:
         assert (row.filename, row.error_code) == ("b.md", "unsupported_file")
         assert "b.md" in (row.error_message or "")
 
-    def test_a_broken_new_version_leaves_the_old_one(self, harness: LibraryHarness) -> None:
+    def test_a_broken_new_version_keeps_the_old_one(self, harness: LibraryHarness) -> None:
         harness.ingest(("a.md", "apples"))
         harness.ingest(("a.md", "broken"))
         row = harness.library.document(STORE, harness.file_id("a.md"))
@@ -55,12 +55,12 @@ class TestIngest:
         assert harness.texts("apples") == ["apples"]
         assert harness.library.content(row.file_id).read_text() == "apples"
 
-    def test_files_keep_the_order_in_which_they_were_given(self, harness: LibraryHarness) -> None:
+    def test_files_keep_their_order(self, harness: LibraryHarness) -> None:
         names = ["z.md", "a.md", "m.md"]
         job = harness.ingest(*((name, f"text of {name}") for name in names))
         assert [row.filename for row in harness.library.job_files(job.job_id, ALL).rows] == names
 
-    def test_one_name_twice_is_refused(self, harness: LibraryHarness) -> None:
+    def test_a_repeated_file_name_is_refused(self, harness: LibraryHarness) -> None:
         with pytest.raises(InvalidRequest, match=r"a\.md"):
             harness.ingest(("a.md", "x"), ("a.md", "y"))
 
@@ -68,7 +68,7 @@ class TestIngest:
         with pytest.raises(VectorStoreNotFound):
             harness.ingest(("a.md", "x"), store="nope")
 
-    def test_two_uploads_of_the_same_bytes_at_once_make_one_document(self, harness: LibraryHarness) -> None:
+    def test_concurrent_uploads_of_the_same_bytes_make_one_document(self, harness: LibraryHarness) -> None:
         harness.parser.gate.clear()
         jobs = [harness.ingest(("a.md", "apples"), wait=False) for _ in range(5)]
         harness.parser.gate.set()
@@ -77,7 +77,7 @@ class TestIngest:
         assert harness.parser.parsed == ["a.md"]
         assert harness.rows() == ["apples"]
 
-    def test_the_last_accepted_version_wins_whichever_is_done_first(self, harness: LibraryHarness) -> None:
+    def test_the_last_accepted_version_wins_whichever_finishes_first(self, harness: LibraryHarness) -> None:
         harness.parser.gate.clear()
         with ThreadPoolExecutor(8) as pool:
             jobs = list(pool.map(lambda n: harness.ingest(("a.md", f"apples {n}"), wait=False), range(8)))
@@ -91,14 +91,14 @@ class TestIngest:
         harness.clean()
         assert len(harness.rows()) == 1
 
-    def test_a_key_makes_one_job(self, harness: LibraryHarness) -> None:
+    def test_an_idempotency_key_makes_one_job(self, harness: LibraryHarness) -> None:
         first = harness.ingest(("a.md", "apples"), idempotency_key="k")
-        again = harness.ingest(("a.md", "apples"), idempotency_key="k")
-        assert again.job_id == first.job_id
+        second = harness.ingest(("a.md", "apples"), idempotency_key="k")
+        assert second.job_id == first.job_id
         with pytest.raises(Conflict, match="Idempotency-Key"):
             harness.ingest(("a.md", "pears"), idempotency_key="k")
 
-    def test_it_waits_while_the_encoder_is_away(self, harness: LibraryHarness) -> None:
+    def test_the_job_waits_while_the_encoder_is_unavailable(self, harness: LibraryHarness) -> None:
         harness.embedders.default.failure = DependencyUnavailable("Embedder does not answer")
         job = harness.ingest(("a.md", "apples"), wait=False)
         eventually(lambda: harness.library.job(job.job_id).waiting_for == "Embedder does not answer")
@@ -106,7 +106,7 @@ class TestIngest:
         assert harness.library.wait(job.job_id, 10).state == "completed"
         assert harness.texts("apples") == ["apples"]
 
-    def test_many_chunks_go_in_windows(self, harness: LibraryHarness) -> None:
+    def test_many_chunks_are_written_in_windows(self, harness: LibraryHarness) -> None:
         words = " ".join(f"word{n} is here and there." for n in range(20_000))
         job = harness.ingest(("big.md", words), ("small.md", "apples"))
         row = harness.library.document(STORE, harness.file_id("big.md"))
@@ -114,7 +114,7 @@ class TestIngest:
         assert row.chunks > 1000
         assert len(harness.rows()) == row.chunks + 1
 
-    def test_a_row_that_the_store_refuses_fails_its_file_alone(self, harness: LibraryHarness) -> None:
+    def test_rows_refused_by_the_store_fail_their_files(self, harness: LibraryHarness) -> None:
         harness.store.insert_failure = InvalidRequest("too long")
         job = harness.ingest(("a.md", "apples"), ("b.md", "pears"))
         assert (job.state, job.file_counts.failed) == ("completed", 2)

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.integration
 
 
 class TestCancel:
-    def test_it_leaves_the_store_as_it_was(self, harness: LibraryHarness) -> None:
+    def test_a_cancelled_job_leaves_the_store_unchanged(self, harness: LibraryHarness) -> None:
         harness.ingest(("a.md", "apples"))
         harness.parser.gate.clear()
         job = harness.ingest(("a.md", "pears"), ("b.md", "plums"), wait=False)
@@ -24,7 +24,7 @@ class TestCancel:
         assert harness.rows() == ["apples"]
         assert harness.texts("pears") == ["apples"]
 
-    def test_in_the_middle_of_embedding(self, harness: LibraryHarness) -> None:
+    def test_a_job_is_cancelled_in_the_middle_of_embedding(self, harness: LibraryHarness) -> None:
         job = harness.ingest(("a.md", "apples"))
         harness.embedders.default.failure = DependencyUnavailable("away")
         job = harness.ingest(("b.md", "plums"), wait=False)
@@ -35,17 +35,17 @@ class TestCancel:
         harness.clean()
         assert harness.rows() == ["apples"]
 
-    def test_finished_files_stay_and_the_others_can_be_retried(self, harness: LibraryHarness) -> None:
+    def test_cancelled_files_can_be_retried(self, harness: LibraryHarness) -> None:
         harness.embedders.default.failure = DependencyUnavailable("away")
         job = harness.ingest(("a.md", "apples"), wait=False)
         eventually(lambda: harness.library.job(job.job_id).waiting_for != "")
         harness.library.cancel_job(job.job_id)
         harness.embedders.default.failure = None
-        again = harness.library.retry_job(job.job_id, [harness.file_id("a.md")])
-        assert harness.library.wait(again.job_id, 10).file_counts.completed == 1
+        retried = harness.library.retry_job(job.job_id, [harness.file_id("a.md")])
+        assert harness.library.wait(retried.job_id, 10).file_counts.completed == 1
         assert harness.texts("apples") == ["apples"]
 
-    def test_an_upload_that_another_job_wants_too_is_still_made(self, harness: LibraryHarness) -> None:
+    def test_a_file_shared_with_another_job_is_still_indexed(self, harness: LibraryHarness) -> None:
         harness.parser.gate.clear()
         first = harness.ingest(("a.md", "apples"), wait=False)
         eventually(lambda: harness.runtime.running.active)
@@ -55,11 +55,11 @@ class TestCancel:
         assert harness.library.wait(second.job_id, 10).file_counts.completed == 1
         assert harness.texts("apples") == ["apples"]
 
-    def test_one_that_has_ended_stays_as_it_is(self, harness: LibraryHarness) -> None:
+    def test_cancelling_an_ended_job_changes_nothing(self, harness: LibraryHarness) -> None:
         job = harness.ingest(("a.md", "apples"))
         assert harness.library.cancel_job(job.job_id).state == "completed"
 
-    def test_nothing_to_retry(self, harness: LibraryHarness) -> None:
+    def test_a_retry_without_failed_files_is_refused(self, harness: LibraryHarness) -> None:
         job = harness.ingest(("a.md", "apples"))
         with pytest.raises(Conflict):
             harness.library.retry_job(job.job_id)
@@ -84,7 +84,7 @@ def test_a_stalled_job_is_logged(harness: LibraryHarness, caplog: pytest.LogCapt
     assert not harness.library.wait(job.job_id, 15).stalled
 
 
-def test_a_stopped_job_goes_on_at_the_next_start(tmp_path: Path) -> None:
+def test_a_stopped_job_resumes_at_the_next_start(tmp_path: Path) -> None:
     store = FakeVectorStore()
     with make_harness(tmp_path, store=store) as harness:
         harness.embedders.default.failure = DependencyUnavailable("away")

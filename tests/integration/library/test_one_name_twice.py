@@ -9,8 +9,8 @@ from tests.support.library_harness import ALL, STORE, LibraryHarness, eventually
 pytestmark = pytest.mark.integration
 
 
-class TestOneFileTakesThePlaceOfAnother:
-    """Two files of one name in one store, as OpenAI's clients make them."""
+class TestReplacementByName:
+    """Two files of the same name in one store, as OpenAI's clients create them."""
 
     def attach(self, harness: LibraryHarness, text: str, wait: bool = True) -> str:
         file = harness.library.add_file(harness.upload("a.md", text), "assistants")
@@ -19,7 +19,7 @@ class TestOneFileTakesThePlaceOfAnother:
             harness.library.wait(job.job_id, 10)
         return file.file_id
 
-    def test_once_it_is_there(self, harness: LibraryHarness) -> None:
+    def test_the_old_file_is_replaced_once_the_new_one_is_indexed(self, harness: LibraryHarness) -> None:
         old, new = self.attach(harness, "apples"), self.attach(harness, "pears")
         assert [row.file_id for row in harness.library.documents(STORE, ALL).rows] == [new]
         with pytest.raises(FileNotFound):
@@ -27,7 +27,7 @@ class TestOneFileTakesThePlaceOfAnother:
         harness.library.delete_file(old)
         assert harness.texts("pears") == ["pears"]
 
-    def test_not_when_it_cannot_be_read(self, harness: LibraryHarness) -> None:
+    def test_the_old_file_stays_if_the_new_one_fails(self, harness: LibraryHarness) -> None:
         old, new = self.attach(harness, "apples"), self.attach(harness, "broken")
         assert [hit.chunk.file_id for hit in harness.search("apples").hits] == [old]
         assert harness.library.document(STORE, old).status == "completed"
@@ -38,7 +38,7 @@ class TestOneFileTakesThePlaceOfAnother:
         harness.library.delete_document(STORE, new)
         assert harness.library.documents(STORE, ALL).rows == []
 
-    def test_the_one_that_failed_can_go_alone(self, harness: LibraryHarness) -> None:
+    def test_the_failed_file_can_be_deleted_alone(self, harness: LibraryHarness) -> None:
         old, new = self.attach(harness, "apples"), self.attach(harness, "broken")
         harness.library.delete_document(STORE, new)
         assert harness.texts("apples") == ["apples"]
@@ -46,7 +46,7 @@ class TestOneFileTakesThePlaceOfAnother:
         with pytest.raises(FileNotFound):
             harness.library.document(STORE, new)
 
-    def test_while_it_comes(self, harness: LibraryHarness) -> None:
+    def test_the_old_file_can_be_deleted_while_the_new_one_is_processed(self, harness: LibraryHarness) -> None:
         old = self.attach(harness, "apples")
         harness.parser.gate.clear()
         new = self.attach(harness, "pears", wait=False)

@@ -10,44 +10,44 @@ pytestmark = pytest.mark.integration
 
 
 class TestStores:
-    def test_by_id_and_by_name(self, harness: LibraryHarness) -> None:
-        made = harness.library.create_store(NewStore(name="guides", metadata={"a": "b"}))
+    def test_a_store_is_found_by_id_and_by_name(self, harness: LibraryHarness) -> None:
+        created = harness.library.create_store(NewStore(name="guides", metadata={"a": "b"}))
         harness.ingest(("a.md", "apples"), store="guides")
-        assert harness.library.store(made.store_id) == harness.library.store("guides")
-        assert harness.texts("apples", store=made.store_id) == ["apples"]
+        assert harness.library.store(created.store_id) == harness.library.store("guides")
+        assert harness.texts("apples", store=created.store_id) == ["apples"]
         assert harness.texts("apples") == []
         assert [row.name for row in harness.library.stores(ALL).rows] == ["default", "guides"]
 
-    def test_a_name_that_two_have_is_refused(self, harness: LibraryHarness) -> None:
+    def test_an_ambiguous_name_is_refused(self, harness: LibraryHarness) -> None:
         for _ in range(2):
             harness.library.create_store(NewStore(name="twice"))
         with pytest.raises(InvalidRequest, match="use an id"):
             harness.library.store("twice")
 
-    def test_delete(self, harness: LibraryHarness) -> None:
-        made = harness.library.create_store(NewStore(name="guides"))
-        harness.ingest(("a.md", "apples"), store=made.store_id)
+    def test_a_store_is_deleted(self, harness: LibraryHarness) -> None:
+        created = harness.library.create_store(NewStore(name="guides"))
+        harness.ingest(("a.md", "apples"), store=created.store_id)
         harness.library.delete_store("guides")
         with pytest.raises(VectorStoreNotFound):
-            harness.search("apples", store=made.store_id)
+            harness.search("apples", store=created.store_id)
         harness.clean()
-        assert not harness.store.exists(f"{made.store_id}-1")
+        assert not harness.store.exists(f"{created.store_id}-1")
         with pytest.raises(Conflict):
             harness.library.delete_store(STORE)
 
-    def test_counts(self, harness: LibraryHarness) -> None:
+    def test_files_are_counted_by_status(self, harness: LibraryHarness) -> None:
         harness.ingest(("a.md", "apples"), ("b.md", "broken"))
         record = harness.library.store(STORE)
         assert (record.file_counts.completed, record.file_counts.failed, record.file_counts.total) == (1, 1, 2)
         assert record.embedder == "fake-embedder"
 
     def test_an_expired_store_is_not_searched(self, harness: LibraryHarness) -> None:
-        made = harness.library.create_store(NewStore(name="old", expires_after_days=1))
+        created = harness.library.create_store(NewStore(name="old", expires_after_days=1))
         harness.ingest(("a.md", "apples"), store="old")
         assert harness.texts("apples", store="old") == ["apples"]
         with harness.database.write() as connection:
             connection.exec_driver_sql("UPDATE vector_stores SET last_active_at = 1 WHERE name = 'old'")
-        assert harness.library.store(made.store_id).status == "expired"
+        assert harness.library.store(created.store_id).status == "expired"
         with pytest.raises(VectorStoreNotFound, match="expired"):
             harness.search("apples", store="old")
 
@@ -62,7 +62,7 @@ class TestStores:
         assert harness.library.document(STORE, harness.file_id("a.md")).chunks == 1
         assert harness.library.document(STORE, harness.file_id("b.md")).chunks > 3
 
-    def test_how_it_is_searched(self, harness: LibraryHarness) -> None:
+    def test_retrieval_settings_are_stored_and_replaced(self, harness: LibraryHarness) -> None:
         harness.library.create_store(NewStore(name="a", retrieval={"top_k": 3, "mode": "dense"}))
         assert harness.library.store("a").retrieval == {"top_k": 3, "mode": "dense"}
         snapshot = harness.runtime.snapshots.snapshot("a")
@@ -77,23 +77,23 @@ class TestStores:
 
 
 class TestLists:
-    def test_pages_join_up(self, harness: LibraryHarness) -> None:
+    def test_pages_cover_the_whole_list(self, harness: LibraryHarness) -> None:
         harness.ingest(*((f"{n}.md", f"text {n}") for n in range(7)))
-        whole = [row.file_id for row in harness.library.documents(STORE, ALL).rows]
-        seen: list[str] = []
+        all_ids = [row.file_id for row in harness.library.documents(STORE, ALL).rows]
+        paged_ids: list[str] = []
         after = None
         while True:
             page = harness.library.documents(STORE, Cursor(3, "asc", after))
-            seen += [row.file_id for row in page.rows]
+            paged_ids += [row.file_id for row in page.rows]
             if not page.has_more:
                 break
-            after = seen[-1]
-        assert seen == whole
+            after = paged_ids[-1]
+        assert paged_ids == all_ids
         newest_first = [row.file_id for row in harness.library.documents(STORE, Cursor(100, "desc")).rows]
-        assert newest_first == whole[::-1]
-        before = harness.library.documents(STORE, Cursor(2, "asc", None, whole[4]))
-        assert [row.file_id for row in before.rows] == whole[2:4]
+        assert newest_first == all_ids[::-1]
+        before = harness.library.documents(STORE, Cursor(2, "asc", None, all_ids[4]))
+        assert [row.file_id for row in before.rows] == all_ids[2:4]
 
-    def test_an_unknown_mark_is_refused(self, harness: LibraryHarness) -> None:
+    def test_an_unknown_cursor_is_refused(self, harness: LibraryHarness) -> None:
         with pytest.raises(InvalidRequest, match="after"):
             harness.library.files(Cursor(5, "asc", "file-nope"))

@@ -1,6 +1,6 @@
-"""One process that has imported vLLM, for all tests of this folder.
+"""One process with vLLM imported, for all tests of this folder.
 
-The import takes ten seconds, and changes the process in which it happens.
+The import takes ten seconds and changes global state of its process.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class VllmProcess:
             )
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """What the function, of the top of a module, returns there; that and its arguments must be JSON."""
+        """Run a top-level function in the process and return its result; result and arguments must be JSON."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps([function.__module__, function.__name__, arguments]) + "\n")

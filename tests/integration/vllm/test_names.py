@@ -1,4 +1,4 @@
-"""The names and values that the installed vLLM knows, against ours: a new vLLM cannot bring any silently."""
+"""The names and values of the installed vLLM against ours: a new version cannot add any unnoticed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.small_adapters import an_adapter
 
 pytestmark = pytest.mark.integration
 
-# Of a message that vLLM or pydantic words, only the name of the option is checked.
+# Where vLLM or pydantic writes the message, only the name of the option is checked.
 REFUSED_SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"engine": {"max_model_length": "10"}}, "did you mean RAG_LLM__ENGINE__MAX_MODEL_LEN?"),
     ({"engine": {"dtype": "foo"}}, "RAG_LLM__ENGINE__DTYPE: "),
@@ -33,14 +33,14 @@ REFUSED_SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"engine": {"gpu_memory_utilization": "3"}}, "RAG_LLM__ENGINE__GPU_MEMORY_UTILIZATION: "),
     ({"tool_parser": "hermez"}, "RAG_LLM__TOOL_PARSER: vLLM has no tool parser 'hermez'; did you mean hermes?"),
 ]  # fmt: skip
-TAKEN_SETTINGS: list[dict[str, Any]] = [
+ACCEPTED_SETTINGS: list[dict[str, Any]] = [
     {"engine": {"MAX_MODEL_LEN": "512", "dtype": "bfloat16"}, "tool_parser": "hermes"},
     {"adapters": {"a": "/x"}, "runtime_adapters": True},
     {"engine": {"structured_outputs_config": '{"disable_any_whitespace": true}'}},
 ]
 
 
-def what_vllm_knows(folder: str, settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def vllm_parameters(folder: str, settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     from vllm import SamplingParams
     from vllm.sampling_params import RepetitionDetectionParams, StructuredOutputsParams
 
@@ -66,36 +66,36 @@ def what_vllm_knows(folder: str, settings: Sequence[Mapping[str, Any]]) -> dict[
 
 @pytest.fixture(scope="module")
 def vllm(vllm_process: VllmProcess, language_model: Path) -> Mapping[str, Any]:
-    settings = [*(options for options, _ in REFUSED_SETTINGS), *TAKEN_SETTINGS]
-    known: Mapping[str, Any] = vllm_process.run(what_vllm_knows, str(language_model), settings)
-    return known
+    settings = [*(options for options, _ in REFUSED_SETTINGS), *ACCEPTED_SETTINGS]
+    parameters: Mapping[str, Any] = vllm_process.run(vllm_parameters, str(language_model), settings)
+    return parameters
 
 
-def test_each_sampling_parameter_is_taken_or_refused_by_name(vllm: Mapping[str, Any]) -> None:
-    taken = set(GenerateRequest.model_fields) - {"model", "prompt", "tokens", "stream"}
-    assert taken | set(REFUSED) == set(vllm["sampling"])
+def test_each_sampling_parameter_is_accepted_or_refused_by_name(vllm: Mapping[str, Any]) -> None:
+    accepted = set(GenerateRequest.model_fields) - {"model", "prompt", "tokens", "stream"}
+    assert accepted | set(REFUSED) == set(vllm["sampling"])
     assert not set(REMOVED) & set(vllm["sampling"])
 
 
-def test_so_is_each_part_of_the_others(vllm: Mapping[str, Any]) -> None:
+def test_each_structured_output_and_repetition_option_is_accepted(vllm: Mapping[str, Any]) -> None:
     names = {field.alias or name for name, field in StructuredOutputs.model_fields.items()}
     assert names == set(vllm["structures"])
     assert set(RepetitionDetection.model_fields) == set(vllm["repetition"])
 
 
-def test_what_vllm_refuses_stops_the_start_with_one_line(vllm: Mapping[str, Any]) -> None:
-    for (options, reason), said in zip(REFUSED_SETTINGS, vllm["refusals"], strict=False):
-        assert said is not None, options
-        assert reason in said
-        assert "\n" not in said
+def test_settings_that_vllm_refuses_stop_the_start_with_one_line(vllm: Mapping[str, Any]) -> None:
+    for (options, reason), message in zip(REFUSED_SETTINGS, vllm["refusals"], strict=False):
+        assert message is not None, options
+        assert reason in message
+        assert "\n" not in message
 
 
-def test_what_vllm_takes_does_not(vllm: Mapping[str, Any]) -> None:
-    assert vllm["refusals"][len(REFUSED_SETTINGS) :] == [None] * len(TAKEN_SETTINGS)
+def test_settings_that_vllm_accepts_do_not_stop_the_start(vllm: Mapping[str, Any]) -> None:
+    assert vllm["refusals"][len(REFUSED_SETTINGS) :] == [None] * len(ACCEPTED_SETTINGS)
 
 
 def prepare_llm(environment: Mapping[str, str]) -> tuple[int, str]:
-    """What `bentoml serve` runs before the process of the LLM service: its exit code, and its last line."""
+    """Run what `bentoml serve` runs before the LLM service; return the exit code and the last line."""
     from rag.cli.prepare import prepare
 
     done = CliRunner().invoke(prepare, ["--quiet", "--only", "llm"], env=environment)

@@ -44,59 +44,59 @@ def tokenizer() -> Any:
 
 
 @pytest.fixture
-def own(tokenizer: Any) -> str:
+def own_template(tokenizer: Any) -> str:
     template: str = tokenizer.chat_template
     return template
 
 
-class Desk:
+class PromptRenderer:
     def __init__(self, tokenizer: Any, template: str | None) -> None:
         self._tokenizer = tokenizer
         tokenizer.chat_template = template
-        self.maker = EnginePrompts(tokenizer)
+        self.engine_prompts = EnginePrompts(tokenizer)
 
-    async def rendered(self, *messages: JsonObject, **chat: Any) -> str:
-        text: str = self._tokenizer.decode(await self.maker.token_ids(Chat(messages, **chat)))
+    async def render(self, *messages: JsonObject, **chat: Any) -> str:
+        text: str = self._tokenizer.decode(await self.engine_prompts.token_ids(Chat(messages, **chat)))
         return text
 
 
 @pytest.fixture
-def desk(tokenizer: Any, own: str) -> Iterator[Any]:
-    desks: list[Desk] = []
+def make_renderer(tokenizer: Any, own_template: str) -> Iterator[Any]:
+    renderers: list[PromptRenderer] = []
 
-    def make(template: str | None = own) -> Desk:
-        desks.append(Desk(tokenizer, template))
-        return desks[-1]
+    def make(template: str | None = own_template) -> PromptRenderer:
+        renderers.append(PromptRenderer(tokenizer, template))
+        return renderers[-1]
 
     yield make
-    tokenizer.chat_template = own
-    for one in desks:
-        one.maker.close()
+    tokenizer.chat_template = own_template
+    for one in renderers:
+        one.engine_prompts.close()
 
 
-async def test_the_models_own_template_makes_the_prompt(desk: Any) -> None:
-    text = await desk().rendered(SYSTEM, USER)
+async def test_the_models_own_template_renders_the_prompt(make_renderer: Any) -> None:
+    text = await make_renderer().render(SYSTEM, USER)
     assert text == (
         "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nGröße? 日本<|im_end|>\n<|im_start|>assistant\n"
     )
 
 
-async def test_a_template_without_a_system_role_gets_it_with_the_first_turn(desk: Any) -> None:
-    one = desk(NO_SYSTEM)
-    assert await one.rendered(SYSTEM, USER) == "<user>Be brief.\n\nGröße? 日本<model>"
-    assert await one.rendered(USER) == "<user>Größe? 日本<model>"
-    assert await one.rendered(SYSTEM) == "<user>Be brief.<model>"
+async def test_the_system_message_joins_the_first_turn_if_the_template_has_no_system_role(make_renderer: Any) -> None:
+    one = make_renderer(NO_SYSTEM)
+    assert await one.render(SYSTEM, USER) == "<user>Be brief.\n\nGröße? 日本<model>"
+    assert await one.render(USER) == "<user>Größe? 日本<model>"
+    assert await one.render(SYSTEM) == "<user>Be brief.<model>"
 
 
-async def test_tools_calls_and_values_come_into_the_template(desk: Any) -> None:
-    text = await desk(TOOLS).rendered(USER, CALL, tools=(TOOL,), template_values={"mood": "calm"})
+async def test_tools_calls_and_values_reach_the_template(make_renderer: Any) -> None:
+    text = await make_renderer(TOOLS).render(USER, CALL, tools=(TOOL,), template_values={"mood": "calm"})
     assert text == "[f]<user>Größe? 日本<assistant>f:ücalm"
 
 
 @pytest.mark.parametrize("name", ["chat_template", "tools", "tokenize", "add_generation_prompt"])
-async def test_a_value_that_is_none_of_the_templates_is_refused(desk: Any, name: str) -> None:
+async def test_a_reserved_template_value_is_refused(make_renderer: Any, name: str) -> None:
     with pytest.raises(InvalidRequest, match=name) as refused:
-        await desk().rendered(USER, template_values={name: "x"})
+        await make_renderer().render(USER, template_values={name: "x"})
     assert refused.value.param == "chat_template_kwargs"
 
 
@@ -108,23 +108,25 @@ async def test_a_value_that_is_none_of_the_templates_is_refused(desk: Any, name:
     ],
     ids=str,
 )  # fmt: skip
-async def test_what_a_template_cannot_render_is_refused(desk: Any, messages: tuple[JsonObject, ...]) -> None:
+async def test_messages_that_a_template_cannot_render_are_refused(
+    make_renderer: Any, messages: tuple[JsonObject, ...]
+) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        await desk().rendered(*messages)
+        await make_renderer().render(*messages)
     assert refused.value.param == "messages"
 
 
-async def test_a_model_without_a_template_takes_no_conversation(desk: Any) -> None:
+async def test_a_model_without_a_template_refuses_conversations(make_renderer: Any) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        await desk(None).rendered(USER)
+        await make_renderer(None).render(USER)
     assert refused.value.param == "messages"
 
 
-async def test_texts_and_conversations_at_the_same_time(desk: Any, tokenizer: Any) -> None:
-    """A tokenizer that two threads use at once says "Already borrowed"."""
-    maker = desk().maker
+async def test_texts_and_conversations_are_tokenized_concurrently(make_renderer: Any, tokenizer: Any) -> None:
+    """A tokenizer used by two threads at once raises "Already borrowed"."""
+    engine_prompts = make_renderer().engine_prompts
     texts = [f"text {n} " * 50 for n in range(20)]
-    asked = [*texts, *(Chat((USER,)) for _ in range(5))]
-    made = await asyncio.gather(*(maker.token_ids(prompt) for prompt in asked))
-    assert made[:20] == [tokenizer.encode(text) for text in texts]
-    assert await maker.token_ids((5, 6)) == [5, 6]
+    prompts = [*texts, *(Chat((USER,)) for _ in range(5))]
+    token_ids = await asyncio.gather(*(engine_prompts.token_ids(prompt) for prompt in prompts))
+    assert token_ids[:20] == [tokenizer.encode(text) for text in texts]
+    assert await engine_prompts.token_ids((5, 6)) == [5, 6]

@@ -1,4 +1,4 @@
-"""Tool calls that vLLM's own parser finds in text."""
+"""Tool calls that vLLM's own parser extracts from text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CALL = '<tool_call>{"name": "get_weather", "arguments": {"city": "Köln"}}</tool
 TEXTS = ["The weather is fine.", f"Let me see. {CALL}", f"{CALL}\n{CALL}", '<tool_call>{"name": "get_wea', ""]
 
 
-def what_the_parser_finds(folder: str, texts: Sequence[str], tool: JsonObject) -> dict[str, Any]:
+def parse_texts(folder: str, texts: Sequence[str], tool: JsonObject) -> dict[str, Any]:
     from transformers import AutoTokenizer
 
     from rag.adapters.vllm.tools import ToolCalls
@@ -32,14 +32,14 @@ def what_the_parser_finds(folder: str, texts: Sequence[str], tool: JsonObject) -
     tokenizer = tokenizer.from_pretrained(folder)
     chat = Chat((), (tool,), {}, True)
 
-    async def written(text: str) -> TokenStream:
+    async def stream_of(text: str) -> TokenStream:
         for start in range(0, len(text), 7):
             yield TextDelta(text[start : start + 7])
         yield StreamEnd("stop", Usage(1, 2))
 
-    async def read(text: str) -> list[dict[str, Any]]:
+    async def parse(text: str) -> list[dict[str, Any]]:
         calls = ToolCalls("hermes", tokenizer, chat)
-        *deltas, end = [delta async for delta in calls.parse(written(text))]
+        *deltas, end = [delta async for delta in calls.parse(stream_of(text))]
         assert end == StreamEnd("stop", Usage(1, 2))
         assert all(isinstance(delta, TextDelta) for delta in deltas)
         return [dataclasses.asdict(delta) for delta in deltas]
@@ -51,7 +51,7 @@ def what_the_parser_finds(folder: str, texts: Sequence[str], tool: JsonObject) -
 
     calls = ToolCalls("hermes", tokenizer, chat)
     return {
-        "read": [asyncio.run(read(text)) for text in texts],
+        "read": [asyncio.run(parse(text)) for text in texts],
         "refusals": [refusal(None, (tool,)), refusal("hermes", ({"type": "function"},))],
         "sampling": [calls.sampling({}), calls.sampling({"skip_special_tokens": True})],
     }
@@ -59,23 +59,23 @@ def what_the_parser_finds(folder: str, texts: Sequence[str], tool: JsonObject) -
 
 @pytest.fixture(scope="module")
 def vllm(vllm_process: VllmProcess, language_model: Path) -> Any:
-    return vllm_process.run(what_the_parser_finds, str(language_model), TEXTS, TOOL)
+    return vllm_process.run(parse_texts, str(language_model), TEXTS, TOOL)
 
 
 def test_calls_are_found_in_text(vllm: Any) -> None:
-    plain, mixed, two, broken, nothing = vllm["read"]
-    assert [piece["text"] for piece in plain] == ["The weather is fine."]
-    assert plain[0]["tool_calls"] == []
-    assert mixed[0]["text"] == "Let me see."
-    (call,) = mixed[0]["tool_calls"]
+    plain_text, text_and_call, two_calls, truncated_call, empty = vllm["read"]
+    assert [delta["text"] for delta in plain_text] == ["The weather is fine."]
+    assert plain_text[0]["tool_calls"] == []
+    assert text_and_call[0]["text"] == "Let me see."
+    (call,) = text_and_call[0]["tool_calls"]
     assert (call["index"], call["type"]) == (0, "function")
     assert call["id"]
     assert call["function"]["name"] == "get_weather"
     assert json.loads(call["function"]["arguments"]) == {"city": "Köln"}
-    assert [call["index"] for call in two[0]["tool_calls"]] == [0, 1]
-    assert len({call["id"] for call in two[0]["tool_calls"]}) == 2
-    assert broken[0]["text"].startswith("<tool_call>")
-    assert nothing == []
+    assert [call["index"] for call in two_calls[0]["tool_calls"]] == [0, 1]
+    assert len({call["id"] for call in two_calls[0]["tool_calls"]}) == 2
+    assert truncated_call[0]["text"].startswith("<tool_call>")
+    assert empty == []
 
 
 def test_without_a_parser_the_option_is_named(vllm: Any) -> None:
@@ -84,9 +84,9 @@ def test_without_a_parser_the_option_is_named(vllm: Any) -> None:
     assert "RAG_LLM__TOOL_PARSER" in message
 
 
-def test_a_tool_that_is_none_is_refused(vllm: Any) -> None:
+def test_an_invalid_tool_is_refused(vllm: Any) -> None:
     assert vllm["refusals"][1] == ["tools", "tools: 0.function: Field required"]
 
 
-def test_the_marks_of_calls_stay_in_the_text(vllm: Any) -> None:
+def test_special_tokens_stay_in_the_text(vllm: Any) -> None:
     assert vllm["sampling"] == [{"skip_special_tokens": False}, {"skip_special_tokens": True}]

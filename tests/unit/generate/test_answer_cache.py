@@ -1,4 +1,4 @@
-"""What was written before is read again, what is being written is read along, and nothing half is kept."""
+"""Complete answers are cached, concurrent equal requests share one generation, partial answers are not stored."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.fakes.ending_generator import EndingGenerator
 from tests.fakes.generator import FakeGenerator
 from tests.fakes.slow_cache import SlowCache
 
-COLD: Mapping[str, Any] = {"temperature": 0.0, "max_tokens": 100}
+GREEDY: Mapping[str, Any] = {"temperature": 0.0, "max_tokens": 100}
 PROMPT = (1, 2, 3)
 TEXT = "one two three four five"
 
 
-class Model:
+class ModelName:
     def __init__(self) -> None:
         self.name = "smol"
 
@@ -35,31 +35,34 @@ class Model:
         return self.name
 
 
-def keeping(
-    generator: Any, cache: Cache | None = None, model: Model | None = None, ttl_s: float = 60.0
+def make_caching_generator(
+    generator: Any, cache: Cache | None = None, model: ModelName | None = None, ttl_s: float = 60.0
 ) -> CachingGenerator:
-    return CachingGenerator(generator, cache or MemoryCache(1 << 20), model or Model(), ttl_s=ttl_s)
+    return CachingGenerator(generator, cache or MemoryCache(1 << 20), model or ModelName(), ttl_s=ttl_s)
 
 
 async def deltas_of(
-    answers: CachingGenerator, prompt: Sequence[int] | str = PROMPT, sampling: Mapping[str, Any] = COLD, **options: Any
+    caching_generator: CachingGenerator,
+    prompt: Sequence[int] | str = PROMPT,
+    sampling: Mapping[str, Any] = GREEDY,
+    **options: Any,
 ) -> list[TextDelta | StreamEnd]:
-    async with answers.generate(prompt, sampling, "id", **options) as stream:
+    async with caching_generator.generate(prompt, sampling, "id", **options) as stream:
         return [delta async for delta in stream]
 
 
 @dataclass
 class Reader:
-    """One that has entered, and leaves when it is told to."""
+    """An open stream of one reader, closed by `leave()`."""
 
     stream: TokenStream
     leave: Callable[[], Awaitable[None]]
-    read: list[TextDelta | StreamEnd] = field(default_factory=list)
+    deltas: list[TextDelta | StreamEnd] = field(default_factory=list)
 
 
-async def entered(answers: CachingGenerator) -> Reader:
+async def open_reader(caching_generator: CachingGenerator) -> Reader:
     stack = contextlib.AsyncExitStack()
-    return Reader(await stack.enter_async_context(answers.generate(PROMPT, COLD, "id")), stack.aclose)
+    return Reader(await stack.enter_async_context(caching_generator.generate(PROMPT, GREEDY, "id")), stack.aclose)
 
 
 def text_of(deltas: Sequence[TextDelta | StreamEnd]) -> str:
@@ -76,21 +79,21 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_the_second_time_nothing_is_written() -> None:
+async def test_a_repeated_request_is_answered_from_the_cache() -> None:
     generator = FakeGenerator(TEXT)
-    answers = keeping(generator)
-    cold, warm = await deltas_of(answers), await deltas_of(answers)
+    caching_generator = make_caching_generator(generator)
+    cold, warm = await deltas_of(caching_generator), await deltas_of(caching_generator)
     assert text_of(cold) == text_of(warm) == TEXT
-    assert cold[:-1] == warm[:-1]  # delta by delta
+    assert cold[:-1] == warm[:-1]  # the same deltas
     assert last_of(cold) == StreamEnd("stop", Usage(3, 5))
     assert last_of(warm) == StreamEnd("stop", Usage(3, 5), cached=True)
     assert len(generator.requests) == 1
 
 
 async def test_deltas_are_never_empty() -> None:
-    answers = keeping(FakeGenerator(TEXT))
+    caching_generator = make_caching_generator(FakeGenerator(TEXT))
     for _ in range(2):
-        assert all(delta.text for delta in await deltas_of(answers) if isinstance(delta, TextDelta))
+        assert all(delta.text for delta in await deltas_of(caching_generator) if isinstance(delta, TextDelta))
 
 
 @pytest.mark.parametrize(
@@ -99,75 +102,75 @@ async def test_deltas_are_never_empty() -> None:
         {"prompt": (1, 2)},
         {"prompt": (1, 2, 4)},
         {"prompt": "1 2 3"},
-        {"sampling": {**COLD, "max_tokens": 99}},
-        {"sampling": {**COLD, "stop": ["."]}},
-        {"sampling": {**COLD, "seed": 1}},
-        {"sampling": {**COLD, "structured_outputs": {"json_object": True}}},
+        {"sampling": {**GREEDY, "max_tokens": 99}},
+        {"sampling": {**GREEDY, "stop": ["."]}},
+        {"sampling": {**GREEDY, "seed": 1}},
+        {"sampling": {**GREEDY, "structured_outputs": {"json_object": True}}},
         {"key": "of the retriever"},
     ],
     ids=str,
 )
-async def test_whatever_changes_of_the_request_is_written_anew(change: dict[str, Any]) -> None:
+async def test_a_different_request_misses_the_cache(change: dict[str, Any]) -> None:
     generator = FakeGenerator(TEXT)
-    answers = keeping(generator)
-    await deltas_of(answers)
-    assert not last_of(await deltas_of(answers, **change)).cached
-    assert last_of(await deltas_of(answers, **change)).cached
+    caching_generator = make_caching_generator(generator)
+    await deltas_of(caching_generator)
+    assert not last_of(await deltas_of(caching_generator, **change)).cached
+    assert last_of(await deltas_of(caching_generator, **change)).cached
     assert len(generator.requests) == 2
 
 
-async def test_another_language_model_writes_anew() -> None:
-    generator, model = FakeGenerator(TEXT), Model()
-    answers = keeping(generator, model=model)
-    await deltas_of(answers)
+async def test_a_different_language_model_misses_the_cache() -> None:
+    generator, model = FakeGenerator(TEXT), ModelName()
+    caching_generator = make_caching_generator(generator, model=model)
+    await deltas_of(caching_generator)
     model.name = "other"
-    assert not last_of(await deltas_of(answers)).cached
+    assert not last_of(await deltas_of(caching_generator)).cached
     model.name = "smol"
-    assert last_of(await deltas_of(answers)).cached
+    assert last_of(await deltas_of(caching_generator)).cached
 
 
-async def test_a_key_stands_for_the_prompt() -> None:
+async def test_a_key_replaces_the_prompt_in_the_cache_key() -> None:
     generator = FakeGenerator(TEXT)
-    answers = keeping(generator)
-    await deltas_of(answers, (1, 2), key="a")
-    assert last_of(await deltas_of(answers, (7, 8, 9), key="a")).cached
-    assert not last_of(await deltas_of(answers, (1, 2), key="b")).cached
+    caching_generator = make_caching_generator(generator)
+    await deltas_of(caching_generator, (1, 2), key="a")
+    assert last_of(await deltas_of(caching_generator, (7, 8, 9), key="a")).cached
+    assert not last_of(await deltas_of(caching_generator, (1, 2), key="b")).cached
 
 
 @pytest.mark.parametrize("sampling", [{}, {"temperature": 0.7}, {"temperature": None}, {"top_p": 0.1, "seed": None}])
-async def test_what_would_come_out_otherwise_is_written_each_time(sampling: dict[str, Any]) -> None:
+async def test_random_sampling_is_not_cached(sampling: dict[str, Any]) -> None:
     generator = FakeGenerator(TEXT)
-    answers = keeping(generator)
+    caching_generator = make_caching_generator(generator)
     for _ in range(2):
-        assert not last_of(await deltas_of(answers, sampling=sampling)).cached
+        assert not last_of(await deltas_of(caching_generator, sampling=sampling)).cached
     assert len(generator.requests) == 2
 
 
 @pytest.mark.parametrize("sampling", [{"temperature": 0}, {"temperature": 0.0}, {"temperature": 0.7, "seed": 0}])
-def test_what_comes_out_the_same_again(sampling: dict[str, Any]) -> None:
+def test_deterministic_sampling_is_repeatable(sampling: dict[str, Any]) -> None:
     assert is_repeatable(sampling)
 
 
-async def test_it_is_kept_for_its_time_alone() -> None:
-    answers = keeping(FakeGenerator(TEXT), ttl_s=0.05)
-    await deltas_of(answers)
+async def test_a_cached_answer_expires() -> None:
+    caching_generator = make_caching_generator(FakeGenerator(TEXT), ttl_s=0.05)
+    await deltas_of(caching_generator)
     await asyncio.sleep(0.1)
-    assert not last_of(await deltas_of(answers)).cached
+    assert not last_of(await deltas_of(caching_generator)).cached
 
 
-async def test_an_answer_that_was_cut_at_max_tokens_is_whole() -> None:
-    answers, short = keeping(FakeGenerator(TEXT)), {**COLD, "max_tokens": 2}
-    await deltas_of(answers, sampling=short)
-    warm = await deltas_of(answers, sampling=short)
+async def test_an_answer_truncated_at_max_tokens_is_cached() -> None:
+    caching_generator, truncating = make_caching_generator(FakeGenerator(TEXT)), {**GREEDY, "max_tokens": 2}
+    await deltas_of(caching_generator, sampling=truncating)
+    warm = await deltas_of(caching_generator, sampling=truncating)
     assert (text_of(warm), last_of(warm).finish_reason, last_of(warm).cached) == ("one two ", "length", True)
 
 
 @pytest.mark.parametrize("finish_reason", ["abort", "error", "repetition", None])
-async def test_what_did_not_end_well_is_not_kept(finish_reason: str | None) -> None:
+async def test_an_answer_that_did_not_finish_is_not_cached(finish_reason: str | None) -> None:
     generator = EndingGenerator(finish_reason)
-    answers = keeping(generator)
+    caching_generator = make_caching_generator(generator)
     for _ in range(2):
-        deltas = await deltas_of(answers)
+        deltas = await deltas_of(caching_generator)
         assert text_of(deltas) == "half"
         last = [finish_reason] if finish_reason else []
         assert [delta.finish_reason for delta in deltas if isinstance(delta, StreamEnd)] == last
@@ -175,96 +178,96 @@ async def test_what_did_not_end_well_is_not_kept(finish_reason: str | None) -> N
 
 
 @pytest.mark.parametrize("dies_after", [0, 2, 5])
-async def test_an_engine_that_dies_is_told_to_all_readers_and_not_kept(dies_after: int) -> None:
+async def test_an_engine_failure_reaches_all_readers_and_is_not_cached(dies_after: int) -> None:
     generator = FakeGenerator(TEXT, dies_after=dies_after)
-    answers = keeping(generator)
-    failures = await asyncio.gather(*(deltas_of(answers) for _ in range(3)), return_exceptions=True)
+    caching_generator = make_caching_generator(generator)
+    failures = await asyncio.gather(*(deltas_of(caching_generator) for _ in range(3)), return_exceptions=True)
     assert [type(failure) for failure in failures] == [DependencyUnavailable] * 3
     assert len(generator.requests) == 1
     generator.dies_after = None
-    assert text_of(await deltas_of(answers)) == TEXT
+    assert text_of(await deltas_of(caching_generator)) == TEXT
     assert len(generator.requests) == 2
 
 
-def refusing(prompt: str | Sequence[int], sampling: Mapping[str, Any]) -> str:
+def refuse(prompt: str | Sequence[int], sampling: Mapping[str, Any]) -> str:
     raise InvalidRequest("prompt: is empty")
 
 
-async def test_a_request_that_is_refused_is_refused_before_the_stream() -> None:
-    answers = keeping(FakeGenerator(refusing))
-    refusals = await asyncio.gather(*(entered(answers) for _ in range(2)), return_exceptions=True)
+async def test_a_refusal_is_raised_before_the_stream_opens() -> None:
+    caching_generator = make_caching_generator(FakeGenerator(refuse))
+    refusals = await asyncio.gather(*(open_reader(caching_generator) for _ in range(2)), return_exceptions=True)
     assert [str(refusal) for refusal in refusals] == ["prompt: is empty"] * 2
     await settle()
-    assert not answers._shared
+    assert not caching_generator._shared
 
 
-# --- readers of one text -----------------------------------------------------------------------
+# --- concurrent readers of one generation -----------------------------------------------------------------------
 
 
-async def test_it_returns_when_the_request_is_accepted_before_the_first_delta() -> None:
+async def test_entering_waits_for_acceptance_not_for_the_first_delta() -> None:
     generator = FakeGenerator(TEXT, start=asyncio.Event())
-    reader = await entered(keeping(generator))
+    reader = await open_reader(make_caching_generator(generator))
     assert generator.running == 1
     await reader.leave()
     await settle()
     assert (generator.running, generator.cancelled) == (0, 1)
 
 
-async def test_equal_requests_read_one_text() -> None:
+async def test_concurrent_equal_requests_share_one_generation() -> None:
     generator = FakeGenerator(TEXT)
-    answers = keeping(generator)
-    read = await asyncio.gather(*(deltas_of(answers) for _ in range(5)))
-    assert [text_of(deltas) for deltas in read] == [TEXT] * 5
+    caching_generator = make_caching_generator(generator)
+    results = await asyncio.gather(*(deltas_of(caching_generator) for _ in range(5)))
+    assert [text_of(deltas) for deltas in results] == [TEXT] * 5
     assert len(generator.requests) == 1
 
 
-async def test_who_comes_later_gets_what_was_written_so_far_and_goes_on() -> None:
+async def test_a_late_reader_gets_the_text_from_the_beginning() -> None:
     generator = FakeGenerator(TEXT)
-    answers = keeping(generator)
-    first = await entered(answers)
-    seen = [await anext(first.stream), await anext(first.stream)]
-    second = await deltas_of(answers)
-    seen += [delta async for delta in first.stream]
+    caching_generator = make_caching_generator(generator)
+    first = await open_reader(caching_generator)
+    deltas = [await anext(first.stream), await anext(first.stream)]
+    second = await deltas_of(caching_generator)
+    deltas += [delta async for delta in first.stream]
     await first.leave()
-    assert seen == second
+    assert deltas == second
     assert text_of(second) == TEXT
     assert len(generator.requests) == 1
 
 
-async def test_a_reader_that_leaves_takes_nothing_from_the_others() -> None:
+async def test_a_reader_that_leaves_does_not_affect_the_others() -> None:
     gate = asyncio.Event()
     generator = FakeGenerator(TEXT, start=gate)
-    answers = keeping(generator)
-    first, second = [await entered(answers) for _ in range(2)]
+    caching_generator = make_caching_generator(generator)
+    first, second = [await open_reader(caching_generator) for _ in range(2)]
     await first.leave()
     gate.set()
     assert text_of([delta async for delta in second.stream]) == TEXT
     await second.leave()
-    assert last_of(await deltas_of(answers)).cached
+    assert last_of(await deltas_of(caching_generator)).cached
 
 
-async def test_the_last_reader_that_leaves_ends_the_engines_work_and_nothing_is_kept() -> None:
+async def test_the_last_reader_to_leave_stops_the_engine_and_nothing_is_cached() -> None:
     gate = asyncio.Event()
     generator = FakeGenerator(TEXT, start=gate)
-    answers = keeping(generator)
-    for reader in [await entered(answers) for _ in range(2)]:
+    caching_generator = make_caching_generator(generator)
+    for reader in [await open_reader(caching_generator) for _ in range(2)]:
         assert generator.cancelled == 0
         await reader.leave()
         await settle()
     assert (generator.running, generator.cancelled) == (0, 1)
     gate.set()
-    assert not last_of(await deltas_of(answers)).cached
+    assert not last_of(await deltas_of(caching_generator)).cached
     assert len(generator.requests) == 2
 
 
-async def test_who_comes_at_the_moment_when_the_last_reader_has_left_begins_anew() -> None:
+async def test_a_reader_that_arrives_as_the_last_one_leaves_starts_a_new_generation() -> None:
     gate = asyncio.Event()
     generator = FakeGenerator(TEXT, start=gate)
-    answers = keeping(generator)
-    await (await entered(answers)).leave()
-    second = await entered(answers)
+    caching_generator = make_caching_generator(generator)
+    await (await open_reader(caching_generator)).leave()
+    second = await open_reader(caching_generator)
     await settle()
-    third = await entered(answers)
+    third = await open_reader(caching_generator)
     assert len(generator.requests) == 2
     gate.set()
     assert [text_of([delta async for delta in reader.stream]) for reader in (second, third)] == [TEXT, TEXT]
@@ -272,63 +275,63 @@ async def test_who_comes_at_the_moment_when_the_last_reader_has_left_begins_anew
     await third.leave()
 
 
-async def test_a_reader_that_is_cancelled_before_the_request_was_accepted() -> None:
+async def test_a_reader_cancelled_before_acceptance_does_not_affect_the_others() -> None:
     gate = asyncio.Event()
     generator = FakeGenerator(TEXT, accepts=gate)
-    answers = keeping(generator)
-    leaving, staying = (asyncio.create_task(deltas_of(answers)) for _ in range(2))
+    caching_generator = make_caching_generator(generator)
+    cancelled_reader, remaining_reader = (asyncio.create_task(deltas_of(caching_generator)) for _ in range(2))
     await settle()
-    leaving.cancel()
+    cancelled_reader.cancel()
     await settle()
     gate.set()
-    assert text_of(await staying) == TEXT
-    assert leaving.cancelled()
+    assert text_of(await remaining_reader) == TEXT
+    assert cancelled_reader.cancelled()
 
 
-async def test_a_reader_that_is_slow_holds_nobody_up() -> None:
+async def test_a_slow_reader_does_not_block_the_others() -> None:
     generator = FakeGenerator(TEXT)
-    answers = keeping(generator)
-    slow = await entered(answers)
-    assert text_of(await deltas_of(answers)) == TEXT
+    caching_generator = make_caching_generator(generator)
+    slow_reader = await open_reader(caching_generator)
+    assert text_of(await deltas_of(caching_generator)) == TEXT
     assert generator.running == 0
-    assert text_of([delta async for delta in slow.stream]) == TEXT
-    await slow.leave()
+    assert text_of([delta async for delta in slow_reader.stream]) == TEXT
+    await slow_reader.leave()
 
 
-async def test_who_leaves_after_the_last_delta_leaves_a_kept_answer() -> None:
-    answers = keeping(FakeGenerator(TEXT), SlowCache(lambda: 10))
-    async with answers.generate(PROMPT, COLD, "id") as stream:
+async def test_an_answer_is_cached_if_its_reader_leaves_after_the_last_delta() -> None:
+    caching_generator = make_caching_generator(FakeGenerator(TEXT), SlowCache(lambda: 10))
+    async with caching_generator.generate(PROMPT, GREEDY, "id") as stream:
         async for delta in stream:
             if isinstance(delta, StreamEnd):
                 break
     await settle()
-    assert last_of(await deltas_of(answers)).cached
+    assert last_of(await deltas_of(caching_generator)).cached
 
 
-async def test_who_comes_while_the_answer_is_being_kept_reads_it_at_once() -> None:
+async def test_a_reader_that_arrives_while_the_answer_is_being_stored_gets_it() -> None:
     generator = FakeGenerator(TEXT)
-    answers = keeping(generator, SlowCache(lambda: 10))
-    first, second = await deltas_of(answers), await deltas_of(answers)
+    caching_generator = make_caching_generator(generator, SlowCache(lambda: 10))
+    first, second = await deltas_of(caching_generator), await deltas_of(caching_generator)
     assert [last_of(deltas).cached for deltas in (first, second)] == [False, True]
     assert len(generator.requests) == 1
 
 
-async def test_an_engine_that_closes_badly_after_the_last_delta_has_written_all() -> None:
-    answers = keeping(FakeGenerator(TEXT, closes_badly=True))
-    assert text_of(await deltas_of(answers)) == TEXT
+async def test_a_failure_on_closing_after_the_last_delta_is_ignored() -> None:
+    caching_generator = make_caching_generator(FakeGenerator(TEXT, closes_badly=True))
+    assert text_of(await deltas_of(caching_generator)) == TEXT
     await settle()
-    assert last_of(await deltas_of(answers)).cached
+    assert last_of(await deltas_of(caching_generator)).cached
 
 
-async def test_what_another_release_kept_is_written_anew(caplog: pytest.LogCaptureFixture) -> None:
-    class Garbled(MemoryCache):
+async def test_a_cache_entry_of_another_release_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
+    class OutdatedCache(MemoryCache):
         async def get(self, key: str) -> bytes | None:
             value = await super().get(key)
             return None if value is None else b'{"text": "of another release"}'
 
-    answers = keeping(FakeGenerator(TEXT), Garbled(1 << 20))
+    caching_generator = make_caching_generator(FakeGenerator(TEXT), OutdatedCache(1 << 20))
     for _ in range(2):
-        assert text_of(await deltas_of(answers)) == TEXT
+        assert text_of(await deltas_of(caching_generator)) == TEXT
         await settle()
     assert "unknown format" in caplog.text
 
@@ -338,19 +341,21 @@ STEP = st.tuples(st.sampled_from(["ask", "read", "leave", "turn", "die", "live"]
 
 @settings(max_examples=200)
 @given(st.lists(STEP, max_size=50), st.lists(st.integers(0, 4) | st.none(), min_size=1, max_size=8))
-async def test_whoever_stays_reads_the_whole_text(steps: list[tuple[str, int]], delays: list[int | None]) -> None:
-    """Or is told that the engine died; and when all have left, the engine works on nothing."""
-    generator, endless = FakeGenerator(TEXT), itertools.cycle(delays)
-    answers = keeping(generator, SlowCache(lambda: next(endless)))
+async def test_every_remaining_reader_gets_the_whole_text(
+    steps: list[tuple[str, int]], delays: list[int | None]
+) -> None:
+    """Or gets the engine's failure. When all have left, no generation is running."""
+    generator, delay_cycle = FakeGenerator(TEXT), itertools.cycle(delays)
+    caching_generator = make_caching_generator(generator, SlowCache(lambda: next(delay_cycle)))
     readers: list[Reader] = []
     for step, number in steps:
         if step == "ask":
             with contextlib.suppress(DependencyUnavailable):
-                readers.append(await entered(answers))
+                readers.append(await open_reader(caching_generator))
         elif step == "read" and readers:
             reader = readers[number % len(readers)]
             with contextlib.suppress(StopAsyncIteration, DependencyUnavailable):
-                reader.read.append(await anext(reader.stream))
+                reader.deltas.append(await anext(reader.stream))
         elif step == "leave" and readers:
             await readers.pop(number % len(readers)).leave()
         elif step in ("die", "live"):
@@ -360,14 +365,14 @@ async def test_whoever_stays_reads_the_whole_text(steps: list[tuple[str, int]], 
                 await asyncio.sleep(0)
     for reader in readers:
         with contextlib.suppress(DependencyUnavailable):
-            reader.read += [delta async for delta in reader.stream]
-        assert TEXT.startswith(text_of(reader.read))
-        assert not any(isinstance(delta, StreamEnd) for delta in reader.read[:-1])
-        if reader.read and isinstance(reader.read[-1], StreamEnd):
-            assert text_of(reader.read) == TEXT
+            reader.deltas += [delta async for delta in reader.stream]
+        assert TEXT.startswith(text_of(reader.deltas))
+        assert not any(isinstance(delta, StreamEnd) for delta in reader.deltas[:-1])
+        if reader.deltas and isinstance(reader.deltas[-1], StreamEnd):
+            assert text_of(reader.deltas) == TEXT
         await reader.leave()
     await settle()
     assert generator.running == 0
-    assert not answers._shared
+    assert not caching_generator._shared
     generator.dies_after = None
-    assert text_of(await deltas_of(answers)) == TEXT
+    assert text_of(await deltas_of(caching_generator)) == TEXT

@@ -1,4 +1,4 @@
-"""Which sentence a mark stands for."""
+"""The sentence that a citation mark belongs to."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ HITS = tuple(Hit(a_chunk(f"text {i}"), 1.0) for i in range(1, 4))
 
 
 def sentences(text: str) -> list[str]:
-    marks = CitationFilter(HITS)
-    sent = marks.feed(text) + marks.close()
-    return cited_sentences(sent, marks.citations)
+    citation_filter = CitationFilter(HITS)
+    sent = citation_filter.feed(text) + citation_filter.close()
+    return cited_sentences(sent, citation_filter.citations)
 
 
 @pytest.mark.parametrize(
-    ("text", "cited"),
+    ("text", "expected"),
     [
         ("Apples are red [1]. Plums are blue [2].", ["Apples are red.", "Plums are blue."]),
         ("Apples are red. [1] Plums are blue. [2]", ["Apples are red.", "Plums are blue."]),
@@ -32,5 +32,5 @@ def sentences(text: str) -> list[str]:
         ("[1]", [""]),
     ],
 )
-def test_a_mark_stands_for_its_sentence(text: str, cited: list[str]) -> None:
-    assert sentences(text) == cited
+def test_a_citation_mark_belongs_to_its_sentence(text: str, expected: list[str]) -> None:
+    assert sentences(text) == expected

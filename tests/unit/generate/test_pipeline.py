@@ -31,24 +31,24 @@ def file_of(index: int) -> str:
     return HITS[index - 1].chunk.file_id
 
 
-def finding(sources: tuple[Hit, ...] = HITS) -> FakePromptPreparer:
+def make_preparer(sources: tuple[Hit, ...] = HITS) -> FakePromptPreparer:
     return FakePromptPreparer(sources, timings_ms={"encode": 1.0, "search": 2.0}, note="queries: timeout")
 
 
-def pipeline(generator: Generator, preparer: FakePromptPreparer | None = None, **options: Any) -> AnswerPipeline:
-    preparer = preparer or finding()
+def make_pipeline(generator: Generator, preparer: FakePromptPreparer | None = None, **options: Any) -> AnswerPipeline:
+    preparer = preparer or make_preparer()
     verifier = Verifier(FakeSupport(0.2), weak_below=0.5)
     defaults: dict[str, Any] = {"sampling": {"max_tokens": 9}, "citations": "check", "verifier": verifier}
     return AnswerPipeline(preparer, preparer, generator, **(defaults | options))
 
 
 async def events_of(generator: Generator, request: AnswerRequest = QUESTION, **options: Any) -> list[AnswerEvent]:
-    async with pipeline(generator, **options).answer(request, "id") as events:
+    async with make_pipeline(generator, **options).answer(request, "id") as events:
         return [event async for event in events]
 
 
 class ScriptedGenerator:
-    """A language model that streams these deltas."""
+    """A language model that streams the given deltas."""
 
     def __init__(self, *deltas: TextDelta | StreamEnd) -> None:
         self._deltas = deltas
@@ -74,7 +74,7 @@ def last(events: Sequence[AnswerEvent]) -> Done:
     return done
 
 
-async def test_events_come_in_the_order_of_the_wire() -> None:
+async def test_events_are_sources_tokens_usage_done_in_this_order() -> None:
     generator = FakeGenerator("Because [2] it is [1].")
     sources, *tokens, usage, done = await events_of(generator)
     assert sources == SourcesFound(HITS, ("apples",))
@@ -85,19 +85,19 @@ async def test_events_come_in_the_order_of_the_wire() -> None:
     assert generator.running == 0
 
 
-async def test_timings_are_those_of_every_step() -> None:
+async def test_timings_cover_every_step() -> None:
     done = last(await events_of(FakeGenerator()))
     assert set(done.timings_ms) == {"encode", "search", "first_token", "total"}
     assert 0 < done.timings_ms["first_token"] <= done.timings_ms["total"]
 
 
-async def test_an_answer_without_a_token_has_no_first_token() -> None:
+async def test_an_empty_answer_has_a_first_token_time_of_zero() -> None:
     *_, usage, done = await events_of(FakeGenerator(""))
     assert isinstance(done, Done)
     assert (usage, done.citations, done.timings_ms["first_token"]) == (Usage(3, 0), (), 0)
 
 
-async def test_an_answer_from_the_cache_says_so() -> None:
+async def test_a_cached_answer_is_marked_in_the_timings() -> None:
     generator = FakeGenerator("Red [1].")
     cache = CachingGenerator(generator, MemoryCache(1 << 20), lambda: "smol", ttl_s=60)
     request = AnswerRequest("Why?", sampling={"temperature": 0})
@@ -108,10 +108,10 @@ async def test_an_answer_from_the_cache_says_so() -> None:
     assert len(generator.requests) == 1
 
 
-async def test_without_sources_it_says_so_and_asks_no_model() -> None:
+async def test_without_sources_the_model_is_not_called() -> None:
     generator = FakeGenerator()
-    found, text, usage, done = await events_of(generator, preparer=finding(()))
-    assert (found, text, usage) == (SourcesFound((), ("apples",)), TextDelta(NOT_FOUND), Usage(0, 0))
+    sources, text, usage, done = await events_of(generator, preparer=make_preparer(()))
+    assert (sources, text, usage) == (SourcesFound((), ("apples",)), TextDelta(NOT_FOUND), Usage(0, 0))
     assert isinstance(done, Done)
     assert (done.finish_reason, done.citations) == (NO_SOURCES, ())
     assert set(done.timings_ms) == {"encode", "search", "total"}
@@ -119,34 +119,34 @@ async def test_without_sources_it_says_so_and_asks_no_model() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-async def test_without_sources_each_text_says_so(count: int) -> None:
+async def test_without_sources_every_choice_is_the_not_found_text(count: int) -> None:
     request = AnswerRequest("Why?", sampling={"n": count})
-    events = await events_of(FakeGenerator(), request, preparer=finding(()))
+    events = await events_of(FakeGenerator(), request, preparer=make_preparer(()))
     assert [text_of(events, index) for index in range(count)] == [NOT_FOUND] * count
     assert [text.finish_reason for text in last(events).texts] == [NO_SOURCES] * count
 
 
 async def test_adapter_request_id_and_instructions_are_passed_on() -> None:
-    generator, preparer = FakeGenerator(), finding()
+    generator, preparer = FakeGenerator(), make_preparer()
     request = AnswerRequest("Why?", {"system": "Be kind."}, {"max_tokens": 3}, "sql")
-    async with pipeline(generator, preparer).answer(request, "request-1"):
+    async with make_pipeline(generator, preparer).answer(request, "request-1"):
         pass
     assert generator.models == ["sql"]
     assert generator.requests == [((1, 2, 3), {"max_tokens": 3}, "request-1")]
     assert preparer.requests == [{"system": "Be kind.", "question": "Why?", "max_tokens": 3, "context_tokens": 2048}]
 
 
-# Leaving and failing
+# Disconnects and failures
 
 
-async def test_leaving_an_answer_stops_the_engine() -> None:
+async def test_closing_an_answer_stops_the_engine() -> None:
     generator = FakeGenerator(start=asyncio.Event())
-    async with pipeline(generator).answer(QUESTION, "id"):
+    async with make_pipeline(generator).answer(QUESTION, "id"):
         assert generator.running == 1
     assert (generator.running, generator.cancelled) == (0, 1)
 
 
-async def test_an_answer_that_is_cancelled_before_it_was_accepted_leaves_nothing_behind() -> None:
+async def test_cancelling_before_acceptance_leaves_no_request_running() -> None:
     generator = FakeGenerator(accepts=asyncio.Event())
     entering = asyncio.create_task(events_of(generator))
     await asyncio.sleep(0.01)
@@ -156,41 +156,41 @@ async def test_an_answer_that_is_cancelled_before_it_was_accepted_leaves_nothing
     assert (generator.running, generator.requests) == (0, [])
 
 
-async def test_what_the_model_refuses_is_raised_on_entering() -> None:
+async def test_a_refusal_of_the_model_is_raised_on_entering() -> None:
     with pytest.raises(ContextLengthExceeded):
-        async with pipeline(FakeGenerator(context_tokens=1)).answer(QUESTION, "id"):
+        async with make_pipeline(FakeGenerator(context_tokens=1)).answer(QUESTION, "id"):
             raise AssertionError("it was accepted")
 
 
-async def test_a_model_that_dies_in_mid_answer_is_reported() -> None:
-    got: list[AnswerEvent] = []
-    async with pipeline(FakeGenerator("one two three", dies_after=2)).answer(QUESTION, "id") as events:
+async def test_an_engine_failure_in_mid_answer_is_raised() -> None:
+    received: list[AnswerEvent] = []
+    async with make_pipeline(FakeGenerator("one two three", dies_after=2)).answer(QUESTION, "id") as events:
         with pytest.raises(DependencyUnavailable):  # noqa: PT012
             async for event in events:
-                got.append(event)
-    assert got[0] == SourcesFound(HITS, ("apples",))
-    assert text_of(got) == "one two "
+                received.append(event)
+    assert received[0] == SourcesFound(HITS, ("apples",))
+    assert text_of(received) == "one two "
 
 
-async def test_a_stream_without_an_end_is_no_complete_answer() -> None:
+async def test_a_stream_without_an_end_gives_no_done_event() -> None:
     events = await events_of(EndingGenerator(None))
     assert text_of(events) == "half"
     assert not any(isinstance(event, Done) for event in events)
 
 
-async def test_text_that_was_held_back_is_sent_before_a_failure() -> None:
-    got: list[AnswerEvent] = []
-    async with pipeline(FakeGenerator("one [1", dies_after=2)).answer(QUESTION, "id") as events:
+async def test_buffered_text_is_sent_before_a_failure() -> None:
+    received: list[AnswerEvent] = []
+    async with make_pipeline(FakeGenerator("one [1", dies_after=2)).answer(QUESTION, "id") as events:
         with pytest.raises(DependencyUnavailable):  # noqa: PT012
             async for event in events:
-                got.append(event)
-    assert text_of(got) == "one [1"
+                received.append(event)
+    assert text_of(received) == "one [1"
 
 
 # Citations
 
 
-async def test_citations_are_checked_while_the_text_is_written() -> None:
+async def test_citations_are_checked_while_the_text_is_streamed() -> None:
     events = await events_of(FakeGenerator("It is [1, 9]. Or not [7]. Ever"))
     assert text_of(events) == "It is [1]. Or not. Ever"
     assert [(c.index, c.file_id, c.start, c.end, c.score) for c in last(events).citations] == [
@@ -199,23 +199,23 @@ async def test_citations_are_checked_while_the_text_is_written() -> None:
     assert (last(events).citations_removed, last(events).weakly_supported) == (2, None)
 
 
-async def test_the_request_chooses_what_happens_to_citations() -> None:
-    def writing() -> FakeGenerator:
+async def test_the_request_overrides_the_citation_mode() -> None:
+    def make_generator() -> FakeGenerator:
         return FakeGenerator("Red [1, 7]")
 
-    events = await events_of(writing(), AnswerRequest("Why?", citations="off"))
+    events = await events_of(make_generator(), AnswerRequest("Why?", citations="off"))
     assert text_of(events) == "Red [1, 7]"
     assert (last(events).citations, last(events).citations_removed) == ((), 0)
-    events = await events_of(writing(), AnswerRequest("Why?", citations="check"), citations="off")
+    events = await events_of(make_generator(), AnswerRequest("Why?", citations="check"), citations="off")
     assert text_of(events) == "Red [1]"
     for request, default in ((AnswerRequest("Why?", citations="verify"), "check"), (QUESTION, "verify")):
-        done = last(await events_of(writing(), request, citations=default))
+        done = last(await events_of(make_generator(), request, citations=default))
         assert [(citation.score, citation.weak) for citation in done.citations] == [(0.2, True)]
         assert done.weakly_supported == 1
 
 
 @pytest.mark.parametrize(("text", "structure"), [("Red [1, 7]", {"regex": ".*"}), ('{"a": [9] }', {"json": {}})])
-async def test_a_structured_text_is_left_as_it_is(text: str, structure: Mapping[str, Any]) -> None:
+async def test_structured_output_is_not_checked_for_citations(text: str, structure: Mapping[str, Any]) -> None:
     request = AnswerRequest("Why?", sampling={"structured_outputs": structure}, citations="verify")
     events = await events_of(FakeGenerator(text), request)
     done = last(events)
@@ -223,7 +223,7 @@ async def test_a_structured_text_is_left_as_it_is(text: str, structure: Mapping[
     assert (done.citations, done.citations_removed, done.weakly_supported) == ((), 0, None)
 
 
-async def test_each_of_several_texts_has_its_own_citations() -> None:
+async def test_every_choice_has_its_own_citations() -> None:
     logprob = TokenLogprob(" [", 5, -0.1)
     generator = ScriptedGenerator(
         TextDelta("One", 0),
@@ -251,14 +251,14 @@ async def test_each_of_several_texts_has_its_own_citations() -> None:
 # Verification
 
 
-async def verified(text: str, encoder: FakeSupport) -> list[AnswerEvent]:
+async def verify(text: str, encoder: FakeSupport) -> list[AnswerEvent]:
     verifier = Verifier(encoder, weak_below=0.5, timeout_s=0.05)
     return await events_of(FakeGenerator(text), citations="verify", verifier=verifier, sampling={"max_tokens": 99})
 
 
 async def test_cited_sentences_are_scored_against_their_sources() -> None:
     encoder = FakeSupport(0.9, 0.49994)
-    events = await verified("Apples are red [1]. Plums are blue [3]. Apples are red [1].", encoder)
+    events = await verify("Apples are red [1]. Plums are blue [3]. Apples are red [1].", encoder)
     assert encoder.asked == [("Apples are red.", "text 1"), ("Plums are blue.", "text 3")]
     assert [(c.score, c.weak) for c in last(events).citations] == [(0.9, False), (0.4999, True), (0.9, False)]
     assert last(events).weakly_supported == 1
@@ -267,13 +267,13 @@ async def test_cited_sentences_are_scored_against_their_sources() -> None:
 
 async def test_without_citations_nothing_is_verified() -> None:
     encoder = FakeSupport()
-    done = last(await verified("Apples are red.", encoder))
+    done = last(await verify("Apples are red.", encoder))
     assert (encoder.asked, done.weakly_supported, done.note) == ([], 0, "queries: timeout")
 
 
 @pytest.mark.parametrize("encoder", [FakeSupport(hangs=True), FakeSupport(failure=DependencyUnavailable("gone"))])
-async def test_an_encoder_that_does_not_answer_leaves_citations_unscored(encoder: FakeSupport) -> None:
-    events = await verified("Apples are red [1].", encoder)
+async def test_an_unavailable_encoder_leaves_citations_unscored(encoder: FakeSupport) -> None:
+    events = await verify("Apples are red [1].", encoder)
     done = last(events)
     assert text_of(events) == "Apples are red [1]."
     assert [(c.score, c.weak) for c in done.citations] == [(None, False)]

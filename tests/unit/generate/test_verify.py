@@ -1,4 +1,4 @@
-"""How well a source supports a sentence."""
+"""Scoring how well a source supports a sentence."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tests.fakes import FakeEmbedder
 SOURCE = "Apples are red. Plums are blue. Boats swim on the sea."
 
 
-async def test_the_best_place_of_the_source_counts() -> None:
+async def test_the_best_matching_window_of_the_source_counts() -> None:
     scores = await support([("plums are blue", SOURCE), ("cars drive fast", SOURCE)], FakeEmbedder())
     assert scores[0] == pytest.approx(1.0)
     assert 0 <= scores[1] < 0.5
 
 
-async def test_what_the_source_says_in_two_sentences_is_supported() -> None:
+async def test_a_claim_spread_over_two_sentences_is_supported() -> None:
     embedder = FakeEmbedder()
-    both = "apples are red plums are blue"
-    assert await support([(both, SOURCE)], embedder) == [pytest.approx(1.0)]
-    sentences = embedder.vectors([both, "Apples are red.", "Plums are blue."])
+    claim = "apples are red plums are blue"
+    assert await support([(claim, SOURCE)], embedder) == [pytest.approx(1.0)]
+    sentences = embedder.vectors([claim, "Apples are red.", "Plums are blue."])
     assert np.max(sentences[1:] @ sentences[0]) < 0.9
 
 
@@ -32,11 +32,11 @@ async def test_equal_texts_are_encoded_once_and_as_passages() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "   ", "...", "one"])
-def test_every_text_has_a_place(text: str) -> None:
+def test_every_text_has_a_window(text: str) -> None:
     assert windows(text)
 
 
-def test_places_are_sentences_and_pairs_of_them() -> None:
+def test_windows_are_sentences_and_adjacent_pairs() -> None:
     assert windows(SOURCE) == [
         "Apples are red.",
         "Plums are blue.",

@@ -1,4 +1,4 @@
-"""An answer's events on the wire."""
+"""The public format of the events of an answer."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from rag.types import Hit, TextDelta, Usage
 from tests.support.builders import a_chunk
 
 
-async def sent(*events: AnswerEvent) -> list[tuple[str, dict[str, Any]]]:
-    async def all_of_them() -> AsyncGenerator[AnswerEvent, None]:
+async def serialize(*events: AnswerEvent) -> list[tuple[str, dict[str, Any]]]:
+    async def answer_events() -> AsyncGenerator[AnswerEvent, None]:
         for event in events:
             yield event
 
-    return [event async for event in answer_to_wire(all_of_them())]
+    return [event async for event in answer_to_wire(answer_events())]
 
 
-async def test_events_have_the_shape_of_the_wire() -> None:
+async def test_events_are_serialized_to_the_public_format() -> None:
     hit = Hit(a_chunk("Apples are red."), 1.0)
-    written = CompletedText("Red [1]", "stop", citations=(Citation(1, "file-1", 4, 7),), citations_removed=2)
-    (sources, token, usage, done) = await sent(
-        SourcesFound((hit,)), TextDelta("Red [1]"), Usage(3, 2, 1), Done((written,), {"total": 1.5})
+    completed = CompletedText("Red [1]", "stop", citations=(Citation(1, "file-1", 4, 7),), citations_removed=2)
+    (sources, token, usage, done) = await serialize(
+        SourcesFound((hit,)), TextDelta("Red [1]"), Usage(3, 2, 1), Done((completed,), {"total": 1.5})
     )
     assert (sources[0], [source["index"] for source in sources[1]["sources"]]) == ("sources", [1])
     assert token == ("token", {"text": "Red [1]"})
@@ -40,8 +40,8 @@ async def test_events_have_the_shape_of_the_wire() -> None:
     )
 
 
-async def test_scores_and_notes_are_there_where_there_are_any() -> None:
-    written = CompletedText("", "stop", citations=(Citation(1, "file-1", 4, 7, 0.25, weak=True),), weakly_supported=1)
-    ((_, done),) = await sent(Done((written,), {}, "too late"))
+async def test_scores_and_notes_appear_only_if_present() -> None:
+    completed = CompletedText("", "stop", citations=(Citation(1, "file-1", 4, 7, 0.25, weak=True),), weakly_supported=1)
+    ((_, done),) = await serialize(Done((completed,), {}, "too late"))
     assert done["citations"] == [{"index": 1, "file_id": "file-1", "start": 4, "end": 7, "score": 0.25, "weak": True}]
     assert (done["weakly_supported"], done["note"]) == (1, "too late")

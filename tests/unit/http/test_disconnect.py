@@ -1,4 +1,4 @@
-"""Work goes on only as long as its client is there."""
+"""A request is cancelled when its client disconnects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def body(data: bytes = b"", *, more: bool = False) -> Message:
 
 
 class Client:
-    """Sends `messages`, then is silent till it leaves. After the last byte it says `http.disconnect`, as uvicorn."""
+    """Sends `messages`, then nothing until `leave()`. Like uvicorn, it sends `http.disconnect` after the last byte."""
 
     def __init__(self, *messages: Message) -> None:
         self._messages = list(messages) or [body()]
@@ -47,7 +47,7 @@ class Client:
 
 
 class App:
-    """Does `work`; tells when it is at work, and when its clean-up, which takes a while, is complete."""
+    """Runs `work`. Records when it has started and when its slow cleanup has finished."""
 
     def __init__(self, work: Callable[[Receive, Send], Awaitable[None]]) -> None:
         self._work = work
@@ -84,10 +84,10 @@ async def while_streaming(receive: Receive, send: Send) -> None:
 
 
 @pytest.mark.parametrize("work", [before_the_first_byte, before_the_body_is_read, while_streaming])
-async def test_when_the_client_leaves_the_work_is_cancelled_and_cleaned_up(
+async def test_a_disconnect_cancels_the_request_and_waits_for_its_cleanup(
     work: Callable[[Receive, Send], Awaitable[None]],
 ) -> None:
-    """docs/bentoml_issues.md#b5: BentoML notices neither in a plain call nor before the first byte of a stream."""
+    """docs/bentoml_issues.md#b5: BentoML misses disconnects in plain calls and before the first byte of a stream."""
     client, app = Client(), App(work)
     running = asyncio.create_task(run_while_connected(app, SCOPE, client.receive, client.send))
     await app.at_work.wait()
@@ -98,7 +98,7 @@ async def test_when_the_client_leaves_the_work_is_cancelled_and_cleaned_up(
     assert app.cleaned
 
 
-async def test_an_application_that_ends_by_itself_is_left_alone() -> None:
+async def test_an_application_that_ends_normally_is_not_cancelled() -> None:
     async def work(receive: Receive, send: Send) -> None:
         assert await receive() == body(b"hi")
         await send(START)
@@ -111,7 +111,7 @@ async def test_an_application_that_ends_by_itself_is_left_alone() -> None:
 
 
 async def test_work_after_the_last_byte_is_not_cancelled() -> None:
-    """Servers say `http.disconnect` then too; background work and clean-up are still to come."""
+    """Servers send `http.disconnect` then too, while background work and cleanup may still run."""
     finished: list[bool] = []
 
     async def work(receive: Receive, send: Send) -> None:
@@ -134,7 +134,7 @@ async def test_errors_of_the_application_pass_through() -> None:
         await run_while_connected(App(work), SCOPE, client.receive, client.send)
 
 
-async def test_an_upload_passes_intact_and_is_not_read_far_ahead() -> None:
+async def test_an_upload_passes_intact_with_little_read_ahead() -> None:
     client = Client(*[body(bytes([i]), more=i < 99) for i in range(100)])
     received: list[bytes] = []
     read_ahead: list[int] = []
@@ -154,12 +154,12 @@ async def test_an_upload_passes_intact_and_is_not_read_far_ahead() -> None:
     assert 0 < max(read_ahead) <= 18
 
 
-async def test_an_application_that_waits_for_the_end_hears_of_it() -> None:
-    seen: list[str] = []
+async def test_an_application_that_waits_for_the_disconnect_receives_it() -> None:
+    received_types: list[str] = []
 
     async def work(receive: Receive, send: Send) -> None:
         await receive()
-        seen.append((await receive())["type"])
+        received_types.append((await receive())["type"])
         await forever()
 
     client, app = Client(), App(work)
@@ -167,10 +167,10 @@ async def test_an_application_that_waits_for_the_end_hears_of_it() -> None:
     await app.at_work.wait()
     client.leave()
     assert await asyncio.wait_for(running, 1) is False
-    assert seen == ["http.disconnect"]
+    assert received_types == ["http.disconnect"]
 
 
-async def test_a_wait_for_messages_that_is_given_up_loses_none() -> None:
+async def test_a_cancelled_receive_loses_no_message() -> None:
     got: list[Message] = []
     late = asyncio.Event()
 
@@ -191,7 +191,7 @@ async def test_a_wait_for_messages_that_is_given_up_loses_none() -> None:
     assert got == [body(b"late")]
 
 
-async def test_who_cancels_the_whole_cancels_the_work() -> None:
+async def test_cancelling_the_middleware_cancels_the_application() -> None:
     client, app = Client(), App(before_the_first_byte)
     running = asyncio.create_task(run_while_connected(app, SCOPE, client.receive, client.send))
     await app.at_work.wait()
@@ -201,12 +201,12 @@ async def test_who_cancels_the_whole_cancels_the_work() -> None:
     assert app.cleaned
 
 
-async def test_a_client_that_leaves_before_its_request_is_read_is_no_error() -> None:
-    async def reads(scope: Scope, receive: Receive, send: Send) -> None:
+async def test_a_disconnect_before_the_body_is_read_is_not_an_error() -> None:
+    async def read_body(scope: Scope, receive: Receive, send: Send) -> None:
         await Request(scope, receive).body()
 
     client = Client(body(b"half", more=True))
     asyncio.get_running_loop().call_later(0.01, client.leave)
     scope: Scope = {"type": "http", "method": "POST", "headers": []}
-    assert not await run_while_connected(reads, scope, client.receive, client.send)
+    assert not await run_while_connected(read_body, scope, client.receive, client.send)
     assert client.got == []

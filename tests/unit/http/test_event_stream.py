@@ -1,4 +1,4 @@
-"""A stream never lies: whatever happens, its last event is one `done` or one `error`."""
+"""An event stream always ends with exactly one `done` or one `error` event."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Client:
 
 
 class Script:
-    """Events of a stream; an exception is raised, a number is a sleep. Tells whether it was cleaned up."""
+    """A scripted event source: an exception is raised, a number is slept. Records whether it was closed."""
 
     def __init__(self, *steps: Event | BaseException | float) -> None:
         self.steps = steps
@@ -86,7 +86,7 @@ class Script:
         return client
 
 
-async def test_events_arrive_as_they_were_given() -> None:
+async def test_events_arrive_unchanged_and_in_order() -> None:
     script = Script(TOKEN, DONE)
     client = await script.play()
     assert client.events == [TOKEN, DONE]
@@ -94,7 +94,7 @@ async def test_events_arrive_as_they_were_given() -> None:
     assert (script.cleaned, script.closed) == (True, 1)
 
 
-async def test_the_head_says_what_follows() -> None:
+async def test_the_response_head_declares_an_event_stream() -> None:
     client = await Script(DONE).play()
     head = client.messages[0]
     headers = {name.decode(): value.decode() for name, value in head["headers"]}
@@ -126,14 +126,14 @@ async def test_a_stream_that_fails_ends_with_one_error(steps: tuple[Any, ...], c
     assert (script.cleaned, script.closed) == (True, 1)
 
 
-async def test_an_error_says_what_failed_and_whether_to_try_again() -> None:
+async def test_an_error_event_says_what_failed_and_whether_to_retry() -> None:
     client = await Script(DependencyUnavailable("the engine died")).play()
     assert client.events == [
         ("error", {"code": "dependency_unavailable", "message": "the engine died", "retryable": True})
     ]
 
 
-async def test_a_defect_is_not_shown_to_the_client() -> None:
+async def test_the_text_of_an_unexpected_exception_is_hidden_from_the_client() -> None:
     client = await Script(ValueError("secret")).play()
     assert b"secret" not in client.body
 
@@ -165,51 +165,51 @@ async def test_no_comment_follows_the_end() -> None:
     assert len(client.messages) == sent
 
 
-async def test_the_head_is_sent_before_the_first_event_is_there() -> None:
-    """docs/bentoml_issues.md#b5: a client's leaving is noticed everywhere only once its stream is open."""
-    begun = asyncio.Event()
+async def test_the_head_is_sent_before_the_first_event() -> None:
+    """docs/bentoml_issues.md#b5: a disconnect is noticed everywhere only once the stream is open."""
+    head_sent = asyncio.Event()
 
     async def on_message(message: Message) -> None:
-        begun.set()
+        head_sent.set()
 
     client = Client(on_message)
-    playing = asyncio.create_task(Script(30.0).play(client))
-    await asyncio.wait_for(begun.wait(), 1)
+    task = asyncio.create_task(Script(30.0).play(client))
+    await asyncio.wait_for(head_sent.wait(), 1)
     assert [message["type"] for message in client.messages] == ["http.response.start"]
-    playing.cancel()
+    task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await playing
+        await task
 
 
 async def cancelled_when_sending(script: Script, number: int) -> None:
-    """Plays `script` and leaves while message `number` is on its way."""
-    reached = asyncio.Event()
+    """Run the stream and cancel it while message `number` is being sent."""
+    blocked = asyncio.Event()
     client = Client()
 
-    async def stuck(message: Message) -> None:
+    async def block(message: Message) -> None:
         if len(client.messages) > number:
-            reached.set()
+            blocked.set()
             await asyncio.Event().wait()
 
-    client._on_message = stuck
-    playing = asyncio.create_task(script.play(client))
-    await asyncio.wait_for(reached.wait(), 1)
-    playing.cancel()
+    client._on_message = block
+    task = asyncio.create_task(script.play(client))
+    await asyncio.wait_for(blocked.wait(), 1)
+    task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
-        await playing
-    assert playing.cancelled()
+        await task
+    assert task.cancelled()
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
-async def test_what_is_behind_the_stream_is_closed_when_the_client_leaves(number: int) -> None:
-    """docs/bentoml_issues.md#b5: also when not one event was taken, and the generator of events was never started."""
+async def test_the_source_is_closed_when_the_client_disconnects(number: int) -> None:
+    """docs/bentoml_issues.md#b5: even if no event was read and the generator was never started."""
     script = Script(TOKEN, TOKEN, DONE)
     await cancelled_when_sending(script, number)
     assert script.closed == 1
     assert script.cleaned == (number > 0)
 
 
-async def test_it_is_closed_when_sending_fails() -> None:
+async def test_the_source_is_closed_when_sending_fails() -> None:
     async def broken(message: Message) -> None:
         raise OSError("gone")
 
@@ -220,20 +220,20 @@ async def test_it_is_closed_when_sending_fails() -> None:
 
 
 async def test_a_background_task_runs_after_the_last_byte() -> None:
-    ran: list[bool] = []
+    ended_before: list[bool] = []
     client = Client()
     stream = Script(DONE).stream()
 
     async def background() -> None:
-        ran.append(client.ended)
+        ended_before.append(client.ended)
 
     stream.background = background  # type: ignore[assignment]
     await stream({"type": "http"}, client.receive, client.send)
-    assert ran == [True]
+    assert ended_before == [True]
 
 
 class Source:
-    """What events are made of. Entering it takes until `accepts` is set, or fails."""
+    """A source of events. Entering it waits for `accepts` if given, and raises `refusal` if given."""
 
     def __init__(self, accepts: asyncio.Event | None = None, refusal: RagError | None = None) -> None:
         self.accepts = accepts
@@ -256,7 +256,7 @@ class Source:
         return await EventStream.open(self.enter(), lambda events: events, keep_alive_s=5, timeout_s=5)
 
 
-async def test_a_source_is_entered_before_the_response_and_left_when_it_ends() -> None:
+async def test_a_source_is_entered_before_the_response_and_exited_after_it() -> None:
     source, client = Source(), Client()
     stream = await source.stream()
     assert source.open == 1
@@ -264,31 +264,31 @@ async def test_a_source_is_entered_before_the_response_and_left_when_it_ends() -
     assert (client.events, source.open) == ([TOKEN, DONE], 0)
 
 
-async def test_a_source_that_refuses_raises_before_the_response() -> None:
+async def test_a_source_that_fails_on_entering_raises_before_the_response() -> None:
     source = Source(refusal=DependencyUnavailable("the engine is dead"))
     with pytest.raises(DependencyUnavailable, match="the engine is dead"):
         await source.stream()
     assert source.open == 0
 
 
-async def test_cancelling_while_a_source_is_entered_leaves_it() -> None:
+async def test_cancelling_while_a_source_is_being_entered_cancels_entering() -> None:
     source = Source(accepts=asyncio.Event())
-    opening = asyncio.create_task(source.stream())
+    task = asyncio.create_task(source.stream())
     await asyncio.sleep(0)
     assert source.open == 1
-    opening.cancel()
+    task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await opening
+        await task
     assert source.open == 0
 
 
-async def test_a_client_that_leaves_between_acceptance_and_the_first_event_closes_the_source() -> None:
+async def test_a_client_that_disconnects_before_the_first_event_closes_the_source() -> None:
     source = Source()
 
-    async def gone(message: Message) -> None:
-        raise OSError("the client has left")
+    async def disconnected(message: Message) -> None:
+        raise OSError("the client has disconnected")
 
     stream = await source.stream()
-    with pytest.raises(OSError, match="the client has left"):
-        await stream({"type": "http"}, Client().receive, Client(gone).send)
+    with pytest.raises(OSError, match="the client has disconnected"):
+        await stream({"type": "http"}, Client().receive, Client(disconnected).send)
     assert source.open == 0

@@ -1,4 +1,4 @@
-"""vLLM's parameters as `/generate` takes them."""
+"""vLLM's sampling parameters in the body of `/generate`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ ALL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_each_parameter_goes_through_as_it_is() -> None:
+def test_every_sampling_parameter_passes_through_unchanged() -> None:
     assert GenerateRequest.parse({"prompt": "a", **ALL}).sampling() == ALL
     assert set(ALL) == set(GenerateRequest.model_fields) - {"model", "prompt", "tokens", "stream"}
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "invalid",
     [
         {"n": 129}, {"n": 1.5}, {"logprobs": -2}, {"stop": ""}, {"stop": ["a", ""]}, {"bad_words": [""]},
         {"allowed_token_ids": []}, {"allowed_token_ids": [-1]}, {"stop_token_ids": [2**40]}, {"seed": 2**63},
@@ -38,10 +38,10 @@ def test_each_parameter_goes_through_as_it_is() -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_a_value_without_sense_names_its_field(wrong: dict[str, Any]) -> None:
-    (name,) = wrong
+def test_a_refusal_of_an_invalid_value_names_the_field(invalid: dict[str, Any]) -> None:
+    (name,) = invalid
     with pytest.raises(InvalidRequest, match=name) as refused:
-        GenerateRequest.parse({"prompt": "a", **wrong})
+        GenerateRequest.parse({"prompt": "a", **invalid})
     assert (refused.value.param or "").startswith(name)
 
 
@@ -53,7 +53,7 @@ def test_a_value_without_sense_names_its_field(wrong: dict[str, Any]) -> None:
     ],
     ids=lambda structure: next(iter(structure)),
 )  # fmt: skip
-def test_each_kind_of_structure_goes_through_as_it_is(structure: dict[str, Any]) -> None:
+def test_every_structured_output_passes_through_unchanged(structure: dict[str, Any]) -> None:
     sampling = GenerateRequest.parse({"prompt": "a", "structured_outputs": structure}).sampling()
     assert sampling == {"structured_outputs": structure}
     assert WriteRequest.parse({"prompt": "a", **json.loads(json.dumps(sampling))}).sampling() == sampling
@@ -72,13 +72,13 @@ def test_each_kind_of_structure_goes_through_as_it_is(structure: dict[str, Any])
         ({"json_object": True, "disable_additional_properties": True}, "RAG_LLM__ENGINE__STRUCTURED_OUTPUTS_CONFIG"),
     ],
 )
-def test_a_structure_without_sense_is_refused(structure: dict[str, Any], reason: str) -> None:
+def test_an_invalid_structured_output_is_refused(structure: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidRequest, match=reason) as refused:
         GenerateRequest.parse({"prompt": "a", "structured_outputs": structure})
     assert (refused.value.param or "").startswith("structured_outputs")
 
 
-def test_a_conversation_travels_between_services_alone() -> None:
+def test_conversations_are_accepted_only_from_other_services() -> None:
     chat = {"messages": [{"role": "user", "content": "a"}], "tools": [{"type": "function"}], "calls_tools": True}
     assert WriteRequest.parse({"chat": chat}).model_input() == Chat(
         ({"role": "user", "content": "a"},), ({"type": "function"},), {}, True

@@ -1,4 +1,4 @@
-"""What SIGTERM does. The handlers are installed in processes of their own, all of which run at the same time."""
+"""What SIGTERM does. Each scenario runs in its own process; all processes run concurrently."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from rag.http.middleware.lifecycle import Lifecycle
 
 ROOT = Path(__file__).parents[3]
 MAX_DELAY_S = 20
-"""Well below the 40 s and 60 s that a wrong wait would take, and enough for a busy machine."""
+"""Well below the 40 s and 60 s of a wrong wait, but enough for a busy machine."""
 
 PRELUDE = """
 import asyncio, json, os, signal, time
 from rag.http.middleware.lifecycle import Lifecycle
 
-log, begun = [], time.monotonic()
+log, signalled = [], time.monotonic()
 
 def note(what):
-    log.append([what, round(time.monotonic() - begun, 3)])
+    log.append([what, round(time.monotonic() - signalled, 3)])
 
 async def stopped():
     while not any(what.startswith("stop") for what, _ in log):
         await asyncio.sleep(0.005)
 
 def terminate(number=signal.SIGTERM):
-    global begun
-    begun = time.monotonic()
+    global signalled
+    signalled = time.monotonic()
     os.kill(os.getpid(), number)
 
 def prepared(**options):
@@ -109,7 +109,7 @@ SCENARIOS = {
 }
 
 
-async def play(name: str) -> list[list[Any]]:
+async def run_scenario(name: str) -> list[list[Any]]:
     body = textwrap.indent(textwrap.dedent(SCENARIOS[name]), "    ")
     ending = "    print(json.dumps(log), flush=True)\n    os._exit(0)\n\nasyncio.run(main())"
     script = f"{PRELUDE}\nasync def main():\n{body}\n{ending}"
@@ -124,18 +124,18 @@ async def play(name: str) -> list[list[Any]]:
 
 @pytest.fixture(scope="module")
 def logs() -> dict[str, list[list[Any]]]:
-    """What happened in each scenario, with the seconds since the signal."""
+    """The events of each scenario, with the seconds since the signal."""
 
-    async def all_of_them() -> dict[str, list[list[Any]]]:
-        return dict(zip(SCENARIOS, await asyncio.gather(*map(play, SCENARIOS)), strict=True))
+    async def run_all() -> dict[str, list[list[Any]]]:
+        return dict(zip(SCENARIOS, await asyncio.gather(*map(run_scenario, SCENARIOS)), strict=True))
 
-    return asyncio.run(all_of_them())
+    return asyncio.run(run_all())
 
 
 Logs = dict[str, list[list[Any]]]
 
 
-def words(log: list[list[Any]]) -> list[str]:
+def notes(log: list[list[Any]]) -> list[str]:
     return [what for what, _ in log]
 
 
@@ -148,14 +148,14 @@ def test_an_idle_edge_stops_at_once(logs: Logs) -> None:
 def test_an_edge_finishes_what_is_in_flight_and_refuses_the_rest(logs: Logs) -> None:
     """See docs/bentoml_issues.md#b6."""
     log = logs["an edge with requests"]
-    assert words(log) == ["refuses Draining", "last leaves", "stop SIGTERM"]
+    assert notes(log) == ["refuses Draining", "last leaves", "stop SIGTERM"]
     assert log[2][1] - log[1][1] < MAX_DELAY_S
 
 
-def test_a_dependency_serves_until_it_has_been_quiet_for_a_while(logs: Logs) -> None:
-    """docs/bentoml_issues.md#b6: by itself BentoML lets a dependency vanish at once."""
+def test_a_dependency_serves_until_it_has_been_idle_for_a_while(logs: Logs) -> None:
+    """docs/bentoml_issues.md#b6: BentoML alone stops a dependency at once."""
     log = logs["a dependency"]
-    assert words(log) == ["refuses None", "last leaves", "stop SIGTERM"]
+    assert notes(log) == ["refuses None", "last leaves", "stop SIGTERM"]
     assert 0.6 <= log[2][1] - log[1][1] < MAX_DELAY_S
 
 
@@ -165,42 +165,42 @@ def test_a_drain_has_a_deadline(logs: Logs) -> None:
     assert 0.2 <= after_s < MAX_DELAY_S
 
 
-def test_actions_run_while_it_drains_and_are_cancelled_at_its_end(logs: Logs) -> None:
-    assert sorted(words(logs["actions"])) == sorted(["holds", "last leaves", "stop SIGTERM", "lets go"])
-    assert words(logs["actions"])[:2] == ["holds", "last leaves"]
+def test_background_actions_run_during_the_drain_and_are_cancelled_at_its_end(logs: Logs) -> None:
+    assert sorted(notes(logs["actions"])) == sorted(["holds", "last leaves", "stop SIGTERM", "lets go"])
+    assert notes(logs["actions"])[:2] == ["holds", "last leaves"]
 
 
-def test_a_second_sigterm_changes_nothing_and_a_ctrl_c_ends_the_wait(logs: Logs) -> None:
-    assert words(logs["signals again"]) == ["a second Ctrl-C", "stop SIGINT"]
+def test_a_second_sigterm_is_ignored_and_ctrl_c_ends_the_drain(logs: Logs) -> None:
+    assert notes(logs["signals again"]) == ["a second Ctrl-C", "stop SIGINT"]
 
 
 async def facts() -> dict[str, str]:
     return {"model": "m"}
 
 
-async def reason(life: Lifecycle) -> type[RagError] | None:
+async def reason(lifecycle: Lifecycle) -> type[RagError] | None:
     try:
-        await life.ready()
+        await lifecycle.ready()
     except RagError as error:
         return type(error)
     return None
 
 
-async def test_readiness_follows_the_state() -> None:
+async def test_readiness_follows_the_lifecycle_state() -> None:
     for is_edge in (True, False):
-        life = Lifecycle("Test", is_edge=is_edge)
-        assert await reason(life) is Starting
-        life.on_probe(facts)
-        assert await life.ready() == {"model": "m"}
-        life.draining = True
-        assert await reason(life) is (Draining if is_edge else None)
+        lifecycle = Lifecycle("Test", is_edge=is_edge)
+        assert await reason(lifecycle) is Starting
+        lifecycle.on_probe(facts)
+        assert await lifecycle.ready() == {"model": "m"}
+        lifecycle.draining = True
+        assert await reason(lifecycle) is (Draining if is_edge else None)
 
 
-def test_signals_are_left_alone_outside_the_main_thread() -> None:
-    life = Lifecycle("Test")
+def test_signal_handlers_are_not_installed_outside_the_main_thread() -> None:
+    lifecycle = Lifecycle("Test")
 
-    async def take() -> None:
-        await asyncio.to_thread(life.install_signal_handlers)
+    async def install() -> None:
+        await asyncio.to_thread(lifecycle.install_signal_handlers)
 
-    asyncio.run(take())
-    assert life._server_handlers == {}
+    asyncio.run(install())
+    assert lifecycle._server_handlers == {}

@@ -33,40 +33,40 @@ ONLY_REFUSE = {"/responses/{rest:path}"}
 
 
 @pytest.fixture(scope="module")
-def whole() -> dict[str, Any]:
-    made: dict[str, Any] = json.loads(published())
-    return made
+def openapi_document() -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(published())
+    return parsed
 
 
 def v1_routes() -> list[BaseRoute]:
-    no_parts: Any = None
-    return [*edge_routes(no_parts), *document_routes(no_parts)]
+    no_components: Any = None
+    return [*edge_routes(no_components), *document_routes(no_components)]
 
 
 def routes() -> set[tuple[str, str]]:
-    """Methods and paths of both `/v1` applications."""
-    found: set[tuple[str, str]] = set()
+    """The methods and paths of both `/v1` applications."""
+    operations: set[tuple[str, str]] = set()
     for route in v1_routes():
         assert isinstance(route, Route)
         if route.path not in ONLY_REFUSE:
             path = re.sub(r"{(\w+):\w+}", r"{\1}", route.path)
-            found |= {(method.lower(), f"/v1{path}") for method in route.methods or () if method != "HEAD"}
-    return found
+            operations |= {(method.lower(), f"/v1{path}") for method in route.methods or () if method != "HEAD"}
+    return operations
 
 
-def described(whole: dict[str, Any]) -> set[tuple[str, str]]:
-    return {(method, path) for path, item in whole["paths"].items() for method in item}
+def described(openapi_document: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(method, path) for path, item in openapi_document["paths"].items() for method in item}
 
 
-def test_every_route_is_described_and_nothing_else(whole: dict[str, Any]) -> None:
-    assert described(whole) == routes() | NATIVE | PROBES
+def test_the_document_describes_exactly_the_routes(openapi_document: dict[str, Any]) -> None:
+    assert described(openapi_document) == routes() | NATIVE | PROBES
 
 
 def test_every_route_describes_itself() -> None:
     assert all(isinstance(route, OpenApiRoute) for route in v1_routes() if route.path not in ONLY_REFUSE)  # type: ignore[attr-defined]
 
 
-def test_routes_that_are_read_answer_head_requests() -> None:
+def test_get_routes_answer_head_requests() -> None:
     for route in v1_routes():
         assert isinstance(route, Route)
         assert ("GET" in (route.methods or ())) == ("HEAD" in (route.methods or ())) or route.path in ONLY_REFUSE
@@ -84,9 +84,13 @@ def test_links_name_operations_and_their_parameters() -> None:
             assert all(f"{{{parameter}}}" in paths[name] for parameter in values), (route.operation.id, name)
 
 
-def test_no_operation_promises_fastapis_own_errors(whole: dict[str, Any]) -> None:
-    assert all("422" not in operation["responses"] for item in whole["paths"].values() for operation in item.values())
-    assert not {"HTTPValidationError", "ValidationError"} & set(whole["components"]["schemas"])
+def test_no_operation_documents_fastapis_validation_error(openapi_document: dict[str, Any]) -> None:
+    assert all(
+        "422" not in operation["responses"]
+        for item in openapi_document["paths"].values()
+        for operation in item.values()
+    )
+    assert not {"HTTPValidationError", "ValidationError"} & set(openapi_document["components"]["schemas"])
 
 
 def references(node: Any) -> Iterator[str]:
@@ -100,33 +104,33 @@ def references(node: Any) -> Iterator[str]:
             yield from references(value)
 
 
-def test_every_reference_leads_somewhere(whole: dict[str, Any]) -> None:
-    for reference in set(references(whole)):
-        node: Any = whole
+def test_every_reference_resolves(openapi_document: dict[str, Any]) -> None:
+    for reference in set(references(openapi_document)):
+        node: Any = openapi_document
         for step in reference.removeprefix("#/").split("/"):
             node = node[step]
         assert isinstance(node, dict), reference
 
 
-def test_every_status_of_an_error_has_all_its_codes(whole: dict[str, Any]) -> None:
-    responses = whole["components"]["responses"]
+def test_every_error_status_lists_all_its_codes(openapi_document: dict[str, Any]) -> None:
+    responses = openapi_document["components"]["responses"]
     for error in errors.all_errors():
         if error in (errors.SetupError, errors.Unavailable, errors.MethodNotAllowed):
-            continue  # at a start; never itself; of no operation
+            continue  # raised only at startup; abstract; raised for no operation
         if error is errors.Forbidden and "Error403" not in responses:
             continue
         assert f"`{error.code}`" in responses[f"Error{STATUS[error]}"]["description"]
 
 
-def test_errors_fit_their_schema(whole: dict[str, Any]) -> None:
+def test_errors_match_their_schema(openapi_document: dict[str, Any]) -> None:
     body = error_body(errors.Conflict("twice", param="name"), "abc")
-    validator(whole, "Error").validate(body)
+    validator(openapi_document, "Error").validate(body)
     del body["error"]["request_id"]
-    assert not validator(whole, "Error").is_valid(body)
+    assert not validator(openapi_document, "Error").is_valid(body)
 
 
-def validator(whole: dict[str, Any], name: str) -> Draft202012Validator:
-    return Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": whole["components"]})
+def validator(openapi_document: dict[str, Any], name: str) -> Draft202012Validator:
+    return Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": openapi_document["components"]})
 
 
 FILTERS: list[Any] = [
@@ -150,8 +154,8 @@ FILTERS: list[Any] = [
 
 
 @pytest.mark.parametrize("filters", FILTERS, ids=range(len(FILTERS)))
-def test_the_schema_of_filters_takes_what_the_code_takes(whole: dict[str, Any], filters: Any) -> None:
-    assert validator(whole, "Filter").is_valid(filters) == taken(lambda: compile_filters(filters))
+def test_the_schema_of_filters_agrees_with_the_code(openapi_document: dict[str, Any], filters: Any) -> None:
+    assert validator(openapi_document, "Filter").is_valid(filters) == is_accepted(lambda: compile_filters(filters))
 
 
 STRATEGIES: list[Any] = [
@@ -176,9 +180,9 @@ STRATEGIES: list[Any] = [
 
 
 @pytest.mark.parametrize("chunking", STRATEGIES, ids=range(len(STRATEGIES)))
-def test_the_schema_of_chunking_takes_what_the_code_takes(whole: dict[str, Any], chunking: Any) -> None:
-    parsed = taken(lambda: strategy.parse(chunking, strategy.RecursiveStrategy()))
-    assert validator(whole, "ChunkingStrategyParam").is_valid(chunking) == parsed
+def test_the_schema_of_chunking_agrees_with_the_code(openapi_document: dict[str, Any], chunking: Any) -> None:
+    parsed = is_accepted(lambda: strategy.parse(chunking, strategy.RecursiveStrategy()))
+    assert validator(openapi_document, "ChunkingStrategyParam").is_valid(chunking) == parsed
 
 
 ATTRIBUTES: list[Any] = [
@@ -195,11 +199,13 @@ ATTRIBUTES: list[Any] = [
 
 
 @pytest.mark.parametrize("attributes", ATTRIBUTES, ids=range(len(ATTRIBUTES)))
-def test_the_schema_of_attributes_takes_what_the_code_takes(whole: dict[str, Any], attributes: Any) -> None:
-    assert validator(whole, "DocumentAttributes").is_valid(attributes) == taken(lambda: check_attributes(attributes))
+def test_the_schema_of_attributes_agrees_with_the_code(openapi_document: dict[str, Any], attributes: Any) -> None:
+    assert validator(openapi_document, "DocumentAttributes").is_valid(attributes) == is_accepted(
+        lambda: check_attributes(attributes)
+    )
 
 
-def taken(call: Any) -> bool:
+def is_accepted(call: Any) -> bool:
     try:
         call()
     except (InvalidRequest, InvalidFilter):
@@ -207,34 +213,34 @@ def taken(call: Any) -> bool:
     return True
 
 
-def test_examples_of_bodies_fit_their_schemas(whole: dict[str, Any]) -> None:
+def test_body_examples_match_their_schemas(openapi_document: dict[str, Any]) -> None:
     """Swagger UI fills them in, so they must work as they are."""
-    schemas, seen = whole["components"]["schemas"], 0
+    schemas, example_count = openapi_document["components"]["schemas"], 0
     for name, schema in schemas.items():
         if "example" in schema:
-            validator(whole, name).validate(schema["example"])
-            seen += 1
-    assert seen >= 9
+            validator(openapi_document, name).validate(schema["example"])
+            example_count += 1
+    assert example_count >= 9
 
 
-def test_one_of_two_fields_is_said_as_the_code_has_it(whole: dict[str, Any]) -> None:
-    one = validator(whole, "GenerateRequest")
+def test_mutually_exclusive_fields_are_documented(openapi_document: dict[str, Any]) -> None:
+    one = validator(openapi_document, "GenerateRequest")
     assert one.is_valid({"prompt": "x"})
     assert one.is_valid({"prompt": "x", "tokens": None})
     assert not one.is_valid({"prompt": "x", "tokens": [1]})
     assert not one.is_valid({"max_tokens": 1})
 
 
-def test_the_document_is_the_same_each_time(whole: dict[str, Any]) -> None:
-    again = document()
-    assert again == whole
+def test_the_document_is_deterministic(openapi_document: dict[str, Any]) -> None:
+    second = document()
+    assert second == openapi_document
 
 
-def test_it_is_answered_in_place_of_bentomls_document() -> None:
-    async def theirs(request: Request) -> PlainTextResponse:
+def test_the_document_is_served_instead_of_bentomls() -> None:
+    async def bentomls_route(request: Request) -> PlainTextResponse:
         return PlainTextResponse("BentoML's")
 
-    inner = Starlette(routes=[Route(PATH, theirs), Route("/other", theirs)])
+    inner = Starlette(routes=[Route(PATH, bentomls_route), Route("/other", bentomls_route)])
     client = TestClient(PublishedApi(inner))
     assert client.get(PATH).json()["openapi"] == "3.1.0"
     assert client.get(PATH).headers["content-type"] == "application/json"

@@ -1,4 +1,4 @@
-"""Parameters that vLLM had once are refused with what to use instead, before anything else is said of a body."""
+"""Parameters that vLLM removed are refused, with advice what to use instead, before other errors of a body."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rag.http.removed_parameters import REFUSED, REMOVED, refuse_removed
 
 
 @pytest.mark.parametrize("name", [*REMOVED, *REFUSED])
-def test_each_is_refused_by_name_with_advice(name: str) -> None:
+def test_a_removed_parameter_is_refused_by_name_with_advice(name: str) -> None:
     with pytest.raises(InvalidRequest, match=name) as refused:
         GenerateRequest.parse({"prompt": "a", name: 1})
     assert refused.value.param == name
@@ -18,21 +18,21 @@ def test_each_is_refused_by_name_with_advice(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*REMOVED, *REFUSED])
-def test_null_is_not_there(name: str) -> None:
+def test_a_removed_parameter_set_to_null_is_ignored(name: str) -> None:
     refuse_removed({"prompt": "a", name: None})
 
 
-def test_advice_goes_before_other_faults() -> None:
+def test_advice_takes_precedence_over_other_errors() -> None:
     with pytest.raises(InvalidRequest, match="rank them"):
         GenerateRequest.parse({"nonsense": 1, "use_beam_search": True})
 
 
-def test_advice_names_parameters_or_options_that_there_are() -> None:
+def test_advice_names_existing_parameters_or_options() -> None:
     names = set(GenerateRequest.model_fields)
     for advice in REMOVED.values():
         words = {word.strip(",;.") for word in advice.split()}
         assert words & names or "RAG_LLM__ENGINE__" in advice
 
 
-def test_no_parameter_is_both_taken_and_refused() -> None:
+def test_no_parameter_is_both_accepted_and_refused() -> None:
     assert not set(GenerateRequest.model_fields) & {*REMOVED, *REFUSED}

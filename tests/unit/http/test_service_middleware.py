@@ -1,4 +1,4 @@
-"""The middleware that every service wears, around small applications."""
+"""The middleware of every service, around small applications."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Exchange:
-    """One request, and all that is sent back for it."""
+    """One request and all messages of its response."""
 
     def __init__(
         self,
@@ -88,8 +88,8 @@ class Exchange:
         return error
 
 
-def a_life(*, is_edge: bool = True, ready: Mapping[str, Any] | Exception | None = None) -> Lifecycle:
-    life = Lifecycle("Test", is_edge=is_edge)
+def make_lifecycle(*, is_edge: bool = True, ready: Mapping[str, Any] | Exception | None = None) -> Lifecycle:
+    lifecycle = Lifecycle("Test", is_edge=is_edge)
 
     async def probe() -> Mapping[str, Any]:
         if isinstance(ready, Exception):
@@ -98,16 +98,16 @@ def a_life(*, is_edge: bool = True, ready: Mapping[str, Any] | Exception | None 
         return ready
 
     if ready is not None:
-        life.on_probe(probe)
-    return life
+        lifecycle.on_probe(probe)
+    return lifecycle
 
 
-def edge(app: ASGIApp, life: Lifecycle | None = None, *, max_in_flight: int = 10) -> ServiceMiddleware:
-    return ServiceMiddleware(app, life or a_life(), max_in_flight, LIMITS)
+def edge(app: ASGIApp, lifecycle: Lifecycle | None = None, *, max_in_flight: int = 10) -> ServiceMiddleware:
+    return ServiceMiddleware(app, lifecycle or make_lifecycle(), max_in_flight, LIMITS)
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers with the length of the body."""
+    """Responds with the length of the body."""
     length, more = 0, True
     while more:
         message = await receive()
@@ -118,7 +118,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class Slow:
-    """An application that answers when `gate` opens."""
+    """An application that responds when `gate` is set."""
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
@@ -139,14 +139,14 @@ class Slow:
 # Request ids
 
 
-async def test_a_clients_request_id_is_taken_to_the_work_and_back() -> None:
-    got = await Exchange(edge(echo), headers={"x-request-id": "abc-1"}).run()
-    assert got.headers["x-request-id"] == "abc-1"
-    assert json.loads(got.body)["id"] == "abc-1"
+async def test_a_clients_request_id_is_used_and_returned() -> None:
+    exchange = await Exchange(edge(echo), headers={"x-request-id": "abc-1"}).run()
+    assert exchange.headers["x-request-id"] == "abc-1"
+    assert json.loads(exchange.body)["id"] == "abc-1"
     assert current_request_id.get() == ""
 
 
-async def test_a_request_id_is_made() -> None:
+async def test_a_missing_request_id_is_generated() -> None:
     first, second = await Exchange(edge(echo)).run(), await Exchange(edge(echo)).run()
     assert len(first.headers["x-request-id"]) == 32
     assert first.headers["x-request-id"] != second.headers["x-request-id"]
@@ -154,47 +154,47 @@ async def test_a_request_id_is_made() -> None:
 
 
 @pytest.mark.parametrize("bad", ["", "a b", "x" * 129, "a\n", "a\r\nset-cookie: b", "é", "<script>"])
-async def test_a_request_id_that_is_not_fit_for_a_log_is_replaced(bad: str) -> None:
-    got = await Exchange(edge(echo), headers={"x-request-id": bad}).run()
-    assert len(got.headers["x-request-id"]) == 32
+async def test_a_request_id_that_is_unsafe_to_log_is_replaced(bad: str) -> None:
+    exchange = await Exchange(edge(echo), headers={"x-request-id": bad}).run()
+    assert len(exchange.headers["x-request-id"]) == 32
 
 
-# One error shape
+# The common error shape
 
 
-def answering(status: int, body: object = None) -> ASGIApp:
+def respond(status: int, body: object = None) -> ASGIApp:
     return JSONResponse(body if body is not None else ["foreign"], status_code=status)
 
 
 @pytest.mark.parametrize(
-    ("status", "ours", "code"),
+    ("status", "expected_status", "code"),
     [
         (404, 404, "not_found"), (405, 405, "method_not_allowed"), (422, 400, "invalid_request"),
         (429, 429, "overloaded"), (500, 500, "internal_error"),
         (503, 503, "dependency_unavailable"), (504, 504, "timeout"),
     ],
 )  # fmt: skip
-async def test_a_foreign_error_gets_our_shape(status: int, ours: int, code: str) -> None:
-    """docs/bentoml_issues.md#b7: BentoML's bodies of 4xx are arrays, and its 5xx hide their text."""
-    got = await Exchange(edge(answering(status)), headers={"x-request-id": "abc"}).run()
-    assert (got.status, got.error["code"], got.error["request_id"]) == (ours, code, "abc")
-    assert got.headers["content-length"] == str(len(got.body))
-    assert got.headers["x-request-id"] == "abc"
+async def test_errors_of_bentoml_get_the_common_shape(status: int, expected_status: int, code: str) -> None:
+    """docs/bentoml_issues.md#b7: BentoML's 4xx bodies are arrays, and its 5xx bodies hide the message."""
+    exchange = await Exchange(edge(respond(status)), headers={"x-request-id": "abc"}).run()
+    assert (exchange.status, exchange.error["code"], exchange.error["request_id"]) == (expected_status, code, "abc")
+    assert exchange.headers["content-length"] == str(len(exchange.body))
+    assert exchange.headers["x-request-id"] == "abc"
 
 
-async def test_a_foreign_405_still_says_what_is_allowed() -> None:
-    got = await Exchange(edge(PlainTextResponse("no", 405, headers={"Allow": "POST", "X-Other": "1"}))).run()
-    assert (got.status, got.headers["allow"], "x-other" in got.headers) == (405, "POST", False)
+async def test_a_405_of_bentoml_keeps_its_allow_header() -> None:
+    exchange = await Exchange(edge(PlainTextResponse("no", 405, headers={"Allow": "POST", "X-Other": "1"}))).run()
+    assert (exchange.status, exchange.headers["allow"], "x-other" in exchange.headers) == (405, "POST", False)
 
 
-async def test_readiness_is_asked_with_get_only() -> None:
-    got = await Exchange(edge(PlainTextResponse("no", 405)), "/readyz", method="POST").run()
-    assert (got.status, got.error["code"]) == (405, "method_not_allowed")
+async def test_readiness_allows_only_get() -> None:
+    exchange = await Exchange(edge(PlainTextResponse("no", 405)), "/readyz", method="POST").run()
+    assert (exchange.status, exchange.error["code"]) == (405, "method_not_allowed")
 
 
-async def test_an_error_of_ours_is_not_touched() -> None:
-    got = await Exchange(edge(error_response(Conflict("twice", param="name"), "abc"))).run()
-    assert (got.status, got.error["code"], got.error["message"], got.error["param"]) == (
+async def test_an_error_of_the_common_shape_is_unchanged() -> None:
+    exchange = await Exchange(edge(error_response(Conflict("twice", param="name"), "abc"))).run()
+    assert (exchange.status, exchange.error["code"], exchange.error["message"], exchange.error["param"]) == (
         409,
         "conflict",
         "twice",
@@ -202,32 +202,32 @@ async def test_an_error_of_ours_is_not_touched() -> None:
     )
 
 
-async def test_success_is_not_touched() -> None:
-    got = await Exchange(edge(answering(201, ["foreign"]))).run()
-    assert (got.status, json.loads(got.body)) == (201, ["foreign"])
+async def test_a_successful_response_is_unchanged() -> None:
+    exchange = await Exchange(edge(respond(201, ["foreign"]))).run()
+    assert (exchange.status, json.loads(exchange.body)) == (201, ["foreign"])
 
 
-async def test_an_exception_becomes_an_answer() -> None:
+async def test_an_exception_becomes_an_error_response() -> None:
     """docs/bentoml_issues.md#b10: BentoML makes the client wait for the whole timeout."""
 
     async def broken(scope: Scope, receive: Receive, send: Send) -> None:
         raise ValueError("secret")
 
-    life = a_life()
-    got = await Exchange(edge(broken, life), headers={"x-request-id": "abc"}).run()
-    assert (got.status, got.error["code"], got.error["request_id"]) == (500, "internal_error", "abc")
-    assert b"secret" not in got.body
-    assert life.in_flight == 0
+    lifecycle = make_lifecycle()
+    exchange = await Exchange(edge(broken, lifecycle), headers={"x-request-id": "abc"}).run()
+    assert (exchange.status, exchange.error["code"], exchange.error["request_id"]) == (500, "internal_error", "abc")
+    assert b"secret" not in exchange.body
+    assert lifecycle.in_flight == 0
 
 
-async def test_an_exception_after_the_head_does_not_pretend_that_the_body_is_complete() -> None:
+async def test_an_exception_after_the_head_leaves_the_body_incomplete() -> None:
     async def broken(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"half", "more_body": True})
         raise ValueError("a defect")
 
-    got = await Exchange(edge(broken)).run()
-    assert (got.status, got.body, got.complete) == (200, b"half", False)
+    exchange = await Exchange(edge(broken)).run()
+    assert (exchange.status, exchange.body, exchange.complete) == (200, b"half", False)
 
 
 # Readiness
@@ -237,53 +237,53 @@ async def test_an_exception_after_the_head_does_not_pretend_that_the_body_is_com
     ("ready", "status", "code"),
     [(None, 503, "starting"), (DependencyUnavailable("no store"), 503, "dependency_unavailable")],
 )
-async def test_readiness_says_why_not(ready: Exception | None, status: int, code: str) -> None:
-    """docs/bentoml_issues.md#b19: it answers at once, also before the service is complete."""
-    got = await Exchange(edge(echo, a_life(ready=ready)), "/readyz").run()
-    assert (got.status, got.error["code"]) == (status, code)
-    assert "retry-after" in got.headers
+async def test_readiness_reports_why_the_service_is_not_ready(ready: Exception | None, status: int, code: str) -> None:
+    """docs/bentoml_issues.md#b19: readiness responds at once, even while the service is starting."""
+    exchange = await Exchange(edge(echo, make_lifecycle(ready=ready)), "/readyz").run()
+    assert (exchange.status, exchange.error["code"]) == (status, code)
+    assert "retry-after" in exchange.headers
 
 
-async def test_readiness_tells_facts() -> None:
-    got = await Exchange(edge(echo, a_life(ready={"model": "m"})), "/readyz").run()
-    assert (got.status, json.loads(got.body)) == (200, {"status": "ready", "in_flight": 0, "model": "m"})
+async def test_readiness_includes_facts() -> None:
+    exchange = await Exchange(edge(echo, make_lifecycle(ready={"model": "m"})), "/readyz").run()
+    assert (exchange.status, json.loads(exchange.body)) == (200, {"status": "ready", "in_flight": 0, "model": "m"})
 
 
-async def test_a_draining_edge_refuses_and_is_not_ready_but_lives() -> None:
+async def test_a_draining_edge_refuses_requests_and_is_live_but_not_ready() -> None:
     """docs/bentoml_issues.md#b6: readiness fails first."""
-    life = a_life(ready={})
-    life.draining = True
+    lifecycle = make_lifecycle(ready={})
+    lifecycle.draining = True
     for path in ("/ask", "/readyz"):
-        got = await Exchange(edge(echo, life), path).run()
-        assert (got.status, got.error["code"], got.headers["retry-after"]) == (503, "draining", "5")
-    assert (await Exchange(edge(echo, life), "/livez").run()).status == 200
+        exchange = await Exchange(edge(echo, lifecycle), path).run()
+        assert (exchange.status, exchange.error["code"], exchange.headers["retry-after"]) == (503, "draining", "5")
+    assert (await Exchange(edge(echo, lifecycle), "/livez").run()).status == 200
 
 
-async def test_a_draining_dependency_goes_on_serving() -> None:
+async def test_a_draining_dependency_keeps_serving() -> None:
     """docs/bentoml_issues.md#b6: requests in flight still need it."""
-    life = a_life(is_edge=False, ready={})
-    life.draining = True
+    lifecycle = make_lifecycle(is_edge=False, ready={})
+    lifecycle.draining = True
     for path in ("/encode", "/readyz"):
-        assert (await Exchange(edge(echo, life), path).run()).status == 200
+        assert (await Exchange(edge(echo, lifecycle), path).run()).status == 200
 
 
 # Admission
 
 
-async def test_more_requests_than_allowed_are_refused_at_once() -> None:
-    """docs/bentoml_issues.md#b15: BentoML's own 429 has no Retry-After, and hits probes and documentation too."""
-    app, life = Slow(), a_life(ready={})
-    wearing = edge(app, life, max_in_flight=2)
-    tasks = [Exchange(wearing).start() for _ in range(2)]
+async def test_requests_above_the_concurrency_limit_are_refused_at_once() -> None:
+    """docs/bentoml_issues.md#b15: BentoML's own 429 has no Retry-After and also applies to probes and documentation."""
+    app, lifecycle = Slow(), make_lifecycle(ready={})
+    middleware = edge(app, lifecycle, max_in_flight=2)
+    tasks = [Exchange(middleware).start() for _ in range(2)]
     await asyncio.sleep(0.01)
-    assert life.in_flight == 2
-    got = await Exchange(wearing).run()
-    assert (got.status, got.error["code"], got.headers["retry-after"]) == (429, "overloaded", "1")
-    assert (await Exchange(wearing, "/readyz").run()).status == 200
+    assert lifecycle.in_flight == 2
+    exchange = await Exchange(middleware).run()
+    assert (exchange.status, exchange.error["code"], exchange.headers["retry-after"]) == (429, "overloaded", "1")
+    assert (await Exchange(middleware, "/readyz").run()).status == 200
     app.gate.set()
     assert [task.status for task in await asyncio.gather(*tasks)] == [200, 200]
-    assert life.in_flight == 0
-    assert (await Exchange(wearing).run()).status == 200
+    assert lifecycle.in_flight == 0
+    assert (await Exchange(middleware).run()).status == 200
 
 
 @pytest.mark.parametrize(
@@ -293,57 +293,57 @@ async def test_more_requests_than_allowed_are_refused_at_once() -> None:
         ("/v1/files/x", 300), ("/v1/files/small", 50), ("/v1", 100),
     ],
 )  # fmt: skip
-async def test_a_body_is_limited_by_its_declared_length(path: str, limit: int) -> None:
+async def test_a_body_with_too_large_a_content_length_is_refused(path: str, limit: int) -> None:
     """docs/bentoml_issues.md#b16: BentoML reads bodies of any size."""
-    body = b"x" * limit  # so that it is the header which says that there is too much to come
+    body = b"x" * limit  # so that only the header exceeds the limit
     for length, status in ((limit, 200), (limit + 1, 413)):
-        got = await Exchange(edge(echo), path, headers={"content-length": str(length)}, chunks=(body,)).run()
-        assert got.status == status
+        exchange = await Exchange(edge(echo), path, headers={"content-length": str(length)}, chunks=(body,)).run()
+        assert exchange.status == status
 
 
-async def test_a_body_without_a_length_is_limited_as_it_comes() -> None:
-    life = a_life()
-    wearing = edge(echo, life)
-    assert json.loads((await Exchange(wearing, chunks=(b"x" * 50, b"x" * 50)).run()).body)["bytes"] == 100
-    got = await Exchange(wearing, chunks=(b"x" * 50, b"x" * 51, b"x" * 50)).run()
-    assert (got.status, got.error["code"]) == (413, "file_too_large")
-    assert "100 bytes" in got.error["message"]
-    assert life.in_flight == 0
+async def test_a_chunked_body_is_limited_while_it_is_received() -> None:
+    lifecycle = make_lifecycle()
+    middleware = edge(echo, lifecycle)
+    assert json.loads((await Exchange(middleware, chunks=(b"x" * 50, b"x" * 50)).run()).body)["bytes"] == 100
+    exchange = await Exchange(middleware, chunks=(b"x" * 50, b"x" * 51, b"x" * 50)).run()
+    assert (exchange.status, exchange.error["code"]) == (413, "file_too_large")
+    assert "100 bytes" in exchange.error["message"]
+    assert lifecycle.in_flight == 0
 
 
-# Clients that leave
+# Disconnects
 
 
-async def test_work_ends_when_the_client_leaves_and_something_is_sent() -> None:
+async def test_a_disconnect_cancels_the_request_and_sends_a_response() -> None:
     """BentoML's TimeoutMiddleware waits for a first message (docs/bentoml_issues.md#b5, docs/bentoml_issues.md#b10)."""
-    app, life = Slow(), a_life()
-    exchange = Exchange(edge(app, life))
+    app, lifecycle = Slow(), make_lifecycle()
+    exchange = Exchange(edge(app, lifecycle))
     task = exchange.start()
     await app.at_work.wait()
     exchange.leave()
     await task
     assert app.outcome == "cancelled"
-    assert (exchange.status, exchange.complete, life.in_flight) == (499, True, 0)
+    assert (exchange.status, exchange.complete, lifecycle.in_flight) == (499, True, 0)
 
 
-async def test_a_stream_whose_client_leaves_is_closed_properly() -> None:
-    begun = asyncio.Event()
+async def test_a_stream_is_closed_when_its_client_disconnects() -> None:
+    streaming = asyncio.Event()
 
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"a", "more_body": True})
-        begun.set()
+        streaming.set()
         await asyncio.Event().wait()
 
     exchange = Exchange(edge(stream))
     task = exchange.start()
-    await begun.wait()
+    await streaming.wait()
     exchange.leave()
     await task
     assert (exchange.status, exchange.body, exchange.complete) == (200, b"a", True)
 
 
-async def test_work_after_the_last_byte_is_neither_cancelled_nor_answered_twice() -> None:
+async def test_work_after_the_last_byte_is_not_cancelled_and_gets_no_second_response() -> None:
     done: list[bool] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -351,31 +351,31 @@ async def test_work_after_the_last_byte_is_neither_cancelled_nor_answered_twice(
         await asyncio.sleep(0.01)
         done.append(True)
 
-    got = await Exchange(edge(app)).run()
-    assert (got.status, got.body, done) == (200, b"ok", [True])
+    exchange = await Exchange(edge(app)).run()
+    assert (exchange.status, exchange.body, done) == (200, b"ok", [True])
 
 
-async def test_a_lease_counts_as_in_flight_until_its_holder_leaves() -> None:
-    """docs/bentoml_issues.md#b6: so a dependency that drains waits for the edge."""
-    life = a_life(is_edge=False)
-    life.draining = True
-    exchange = Exchange(edge(echo, life), LEASE_PATH)
+async def test_a_lease_counts_as_in_flight_until_its_holder_disconnects() -> None:
+    """docs/bentoml_issues.md#b6: a draining dependency therefore waits for the edge."""
+    lifecycle = make_lifecycle(is_edge=False)
+    lifecycle.draining = True
+    exchange = Exchange(edge(echo, lifecycle), LEASE_PATH)
     task = exchange.start()
     await asyncio.sleep(0.01)
-    assert (life.in_flight, exchange.messages) == (1, [])
+    assert (lifecycle.in_flight, exchange.messages) == (1, [])
     exchange.leave()
     await task
-    assert (life.in_flight, exchange.complete) == (0, True)
+    assert (lifecycle.in_flight, exchange.complete) == (0, True)
 
 
-async def test_what_is_not_http_passes_through() -> None:
-    seen: list[str] = []
+async def test_other_protocols_than_http_pass_through() -> None:
+    scope_types: list[str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        seen.append(scope["type"])
+        scope_types.append(scope["type"])
 
     async def nothing(*_: Message) -> Any:
         return None
 
     await edge(app)({"type": "lifespan"}, nothing, nothing)
-    assert seen == ["lifespan"]
+    assert scope_types == ["lifespan"]

@@ -1,4 +1,4 @@
-"""What `format_event` writes, `EventParser` reads, wherever the network cuts it."""
+"""`EventParser` reads what `format_event` writes, however the bytes are split into chunks."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def test_comments_and_events_without_data_are_not_events() -> None:
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
-def test_every_line_end_of_the_standard(end: bytes) -> None:
+def test_every_line_ending_of_the_standard_is_accepted(end: bytes) -> None:
     raw = end.join([b"event: a", b"data: one", b"data:two", b"", b"data: three", b"", b""])
     expected = [("a", "one\ntwo"), ("message", "three")]
     assert parse(raw, b": a lone CR is sure only when the next byte has come\n") == expected
     assert parse(*(raw[i : i + 1] for i in range(len(raw))), b": end\n") == expected
 
 
-def test_an_unfinished_event_is_not_given() -> None:
+def test_an_unfinished_event_is_not_returned() -> None:
     assert parse(b"event: done\ndata: {}\n") == []
 
 
-def test_a_character_cut_in_two_is_put_together() -> None:
+def test_a_character_split_across_chunks_is_reassembled() -> None:
     raw = "data: 🙂\n\n".encode()
     assert parse(raw[:8], raw[8:]) == [("message", "🙂")]
 
@@ -48,8 +48,8 @@ def test_a_character_cut_in_two_is_put_together() -> None:
     events=st.lists(st.tuples(st.sampled_from(["token", "done"]), st.text()), max_size=5),
     cuts=st.lists(st.integers(0, 400), max_size=8),
 )
-def test_any_cut_gives_the_same_events(events: list[tuple[str, str]], cuts: list[int]) -> None:
+def test_any_chunking_gives_the_same_events(events: list[tuple[str, str]], cuts: list[int]) -> None:
     raw = b"".join(format_event(name, {"text": text}) for name, text in events)
-    borders = [0, *sorted(min(cut, len(raw)) for cut in cuts), len(raw)]
-    parsed = parse(*(raw[a:b] for a, b in pairwise(borders)))
+    bounds = [0, *sorted(min(cut, len(raw)) for cut in cuts), len(raw)]
+    parsed = parse(*(raw[a:b] for a, b in pairwise(bounds)))
     assert [(name, json.loads(data)["text"]) for name, data in parsed] == events

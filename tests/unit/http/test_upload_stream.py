@@ -1,4 +1,4 @@
-"""multipart/form-data on its way to disk, in pieces of any size."""
+"""Parsing of multipart/form-data to files on disk, in chunks of any size."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ Parts = Sequence[tuple[str, tuple[str | None, bytes]]]
 
 
 class Body:
-    """A request's body in pieces, which tells how many were taken."""
+    """A request body in chunks; `left` holds the chunks not yet received."""
 
-    def __init__(self, pieces: Sequence[bytes], *, cut: bool = False) -> None:
-        self.left = list(pieces)
+    def __init__(self, chunks: Sequence[bytes], *, cut: bool = False) -> None:
+        self.left = list(chunks)
         self._cut = cut
 
     async def receive(self) -> Message:
         if self.left:
-            piece = self.left.pop(0)
-            return {"type": "http.request", "body": piece, "more_body": bool(self.left) or self._cut}
+            chunk = self.left.pop(0)
+            return {"type": "http.request", "body": chunk, "more_body": bool(self.left) or self._cut}
         return {"type": "http.disconnect"}
 
 
@@ -52,16 +52,16 @@ def encoded(parts: Parts) -> tuple[bytes, str]:
     return request.read(), request.headers["content-type"]
 
 
-def in_pieces(whole: bytes, size: int) -> list[bytes]:
-    return [whole[i : i + size] for i in range(0, len(whole), size)]
+def split(data: bytes, size: int) -> list[bytes]:
+    return [data[i : i + size] for i in range(0, len(data), size)]
 
 
 @contextlib.asynccontextmanager
 async def received(
     folder: Path, parts: Parts, rules: UploadRules = RULES, *, size: int = 65_536
 ) -> AsyncIterator[UploadForm]:
-    whole, content_type = encoded(parts)
-    async with receive_form(request_of(Body(in_pieces(whole, size)), content_type), folder, rules) as form:
+    data, content_type = encoded(parts)
+    async with receive_form(request_of(Body(split(data, size)), content_type), folder, rules) as form:
         yield form
 
 
@@ -69,63 +69,63 @@ async def refusal(folder: Path, parts: Parts, rules: UploadRules = RULES) -> Rag
     with pytest.raises(RagError) as caught:
         async with received(folder, parts, rules):
             pass
-    assert left(folder) == []
+    assert files_in(folder) == []
     return caught.value
 
 
-def left(folder: Path) -> list[str]:
+def files_in(folder: Path) -> list[str]:
     return sorted(os.listdir(folder)) if folder.exists() else []
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 64, 1000, 10**6])
-async def test_files_and_fields_arrive_whatever_the_pieces_are(tmp_path: Path, size: int) -> None:
-    noise = random.Random(1).randbytes(5000) + b"\r\n--\r\n-----\r\n"
+async def test_files_and_fields_arrive_for_any_chunk_size(tmp_path: Path, size: int) -> None:
+    content = random.Random(1).randbytes(5000) + b"\r\n--\r\n-----\r\n"
     parts: Parts = [
-        ("note", (None, "ä".encode())), ("files", ("guide/intro.md", noise)), ("files", ("empty.md", b"")),
+        ("note", (None, "ä".encode())), ("files", ("guide/intro.md", content)), ("files", ("empty.md", b"")),
         ("other", (None, b"")), ("files", ("日本.txt", b"\r\n--x")),
     ]  # fmt: skip
     async with received(tmp_path, parts, size=size) as form:
         assert form.fields == {"note": "ä", "other": ""}
         assert [(u.filename, u.bytes) for u in form.uploads] == [
-            ("guide/intro.md", len(noise)),
+            ("guide/intro.md", len(content)),
             ("empty.md", 0),
             ("日本.txt", 5),
         ]
-        assert form.uploads[0].path.read_bytes() == noise
-        assert form.uploads[0].content_hash == hashlib.sha256(noise).hexdigest()
+        assert form.uploads[0].path.read_bytes() == content
+        assert form.uploads[0].content_hash == hashlib.sha256(content).hexdigest()
         for upload in form.uploads:
             assert upload.path.parent == tmp_path
             assert upload.path.stat().st_mode & 0o777 == 0o600
             assert not any(word in upload.path.name for word in ("intro", "empty", "日本"))
-    assert left(tmp_path) == []
+    assert files_in(tmp_path) == []
 
 
-async def test_what_was_taken_over_is_not_removed(tmp_path: Path) -> None:
+async def test_a_file_that_was_moved_away_is_not_deleted(tmp_path: Path) -> None:
     async with received(tmp_path / "in", [("files", ("a", b"x")), ("files", ("b", b"y"))]) as form:
         form.uploads[0].path.rename(tmp_path / "mine")
     assert (tmp_path / "mine").read_bytes() == b"x"
-    assert left(tmp_path / "in") == []
+    assert files_in(tmp_path / "in") == []
 
 
-async def test_a_file_above_the_limit_is_refused_before_its_end_is_read(tmp_path: Path) -> None:
-    whole, content_type = encoded([("files", ("a.md", b"ok")), ("files", ("big.md", b"x" * 10_000_000))])
-    body = Body(in_pieces(whole, 65_536))
-    pieces = len(body.left)
+async def test_an_oversized_file_is_refused_before_it_is_read_to_the_end(tmp_path: Path) -> None:
+    data, content_type = encoded([("files", ("a.md", b"ok")), ("files", ("big.md", b"x" * 10_000_000))])
+    body = Body(split(data, 65_536))
+    chunks = len(body.left)
     with pytest.raises(FileTooLarge, match=r"big\.md.*100000 bytes \(0\.0953674 MiB\)") as caught:
         async with receive_form(request_of(body, content_type), tmp_path, RULES):
             pass
     assert caught.value.param == "big.md"
-    assert len(body.left) > pieces - 10
-    assert left(tmp_path) == []
+    assert len(body.left) > chunks - 10
+    assert files_in(tmp_path) == []
 
 
-async def test_a_file_as_large_as_the_limit_is_taken(tmp_path: Path) -> None:
+async def test_a_file_of_exactly_the_size_limit_is_accepted(tmp_path: Path) -> None:
     async with received(tmp_path, [("files", ("a.md", b"x" * 100_000))]) as form:
         assert form.uploads[0].bytes == 100_000
 
 
 FILE = ("files", ("a.md", b"x"))
-BAD: list[tuple[str, Parts]] = [
+INVALID_FORMS: list[tuple[str, Parts]] = [
     ("files", [("note", (None, b"x"))]),
     ("files", [("files", (None, b"text"))]),
     ("note", [FILE, ("note", ("n.txt", b"x"))]),
@@ -140,28 +140,30 @@ BAD: list[tuple[str, Parts]] = [
 ]
 
 
-@pytest.mark.parametrize(("param", "parts"), BAD, ids=[f"{param}-{i}" for i, (param, _) in enumerate(BAD)])
-async def test_a_form_with_a_fault_is_refused_and_leaves_nothing(tmp_path: Path, param: str, parts: Parts) -> None:
+@pytest.mark.parametrize(
+    ("param", "parts"), INVALID_FORMS, ids=[f"{param}-{i}" for i, (param, _) in enumerate(INVALID_FORMS)]
+)
+async def test_an_invalid_form_is_refused_and_leaves_no_files(tmp_path: Path, param: str, parts: Parts) -> None:
     error = await refusal(tmp_path, parts)
     assert (type(error), error.param) == (InvalidRequest, param)
 
 
-async def test_there_is_an_end_to_the_number_of_files(tmp_path: Path) -> None:
+async def test_the_number_of_files_is_limited(tmp_path: Path) -> None:
     rules = UploadRules("files", (), 10, max_files=3)
     async with received(tmp_path, [FILE] * 3, rules):
         pass
     assert "3 at most" in (await refusal(tmp_path, [FILE] * 4, rules)).message
 
 
-async def test_a_name_may_be_there_once_only_where_that_matters(tmp_path: Path) -> None:
-    same: Parts = [("files", ("é.md", b"x")), ("files", ("e\u0301.md", b"y"))]
-    async with received(tmp_path, same):
+async def test_a_repeated_name_is_refused_only_where_names_must_be_unique(tmp_path: Path) -> None:
+    parts: Parts = [("files", ("é.md", b"x")), ("files", ("e\u0301.md", b"y"))]
+    async with received(tmp_path, parts):
         pass
-    error = await refusal(tmp_path, same, UploadRules("files", (), 10, unique_names=True))
+    error = await refusal(tmp_path, parts, UploadRules("files", (), 10, unique_names=True))
     assert (type(error), error.param) == (InvalidRequest, "é.md")
 
 
-async def test_a_file_of_the_wrong_kind_refuses_the_whole(tmp_path: Path) -> None:
+async def test_one_file_of_an_unsupported_type_refuses_the_whole_form(tmp_path: Path) -> None:
     def check(path: Path, name: str) -> None:
         if path.read_bytes() == b"bad":
             raise UnsupportedFile(f"{name} is bad", param=name)
@@ -185,7 +187,7 @@ async def test_another_content_type_is_refused(tmp_path: Path, content_type: str
     assert caught.value.param == "content-type"
 
 
-BODIES = [
+MALFORMED_BODIES = [
     b"", b"no parts", b"--x", b"--x--", b"--x\r\n\r\n\r\n--x--",
     b"--x\r\nContent-Disposition: nothing\r\n\r\n\r\n--x--",
     b"--x\r\nContent-Disposition: form-data\r\n\r\n\r\n--x--",
@@ -194,8 +196,8 @@ BODIES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("body", BODIES, ids=lambda body: repr(body[:40]))
-async def test_a_body_that_is_no_form_is_refused(tmp_path: Path, body: bytes) -> None:
+@pytest.mark.parametrize("body", MALFORMED_BODIES, ids=lambda body: repr(body[:40]))
+async def test_a_body_that_is_not_a_form_is_refused(tmp_path: Path, body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         async with receive_form(request_of(Body([body]), "multipart/form-data; boundary=x"), tmp_path, RULES):
             pass
@@ -203,62 +205,62 @@ async def test_a_body_that_is_no_form_is_refused(tmp_path: Path, body: bytes) ->
 
 @settings(max_examples=60, deadline=None)
 @given(body=st.binary(max_size=80), size=st.integers(1, 40))
-async def test_no_bytes_make_anything_but_a_form_or_a_refusal(
+async def test_arbitrary_bytes_give_a_form_or_a_refusal(
     tmp_path_factory: pytest.TempPathFactory, body: bytes, size: int
 ) -> None:
     folder = tmp_path_factory.mktemp("in")
-    request = request_of(Body(in_pieces(b"--x\r\n" + body, size)), "multipart/form-data; boundary=x")
+    request = request_of(Body(split(b"--x\r\n" + body, size)), "multipart/form-data; boundary=x")
     with pytest.raises(RagError):
         async with receive_form(request, folder, RULES):
             pass
-    assert left(folder) == []
+    assert files_in(folder) == []
 
 
 @pytest.mark.parametrize("cut", [True, False])
-async def test_a_body_that_is_cut_off_is_refused_wherever_that_is(tmp_path: Path, cut: bool) -> None:
-    whole, content_type = encoded([("files", ("a.md", b"content")), ("note", (None, b"x"))])
-    for end in range(0, len(whole) - 4, 5):  # without the last line's end it is whole
+async def test_a_body_truncated_at_any_point_is_refused(tmp_path: Path, cut: bool) -> None:
+    data, content_type = encoded([("files", ("a.md", b"content")), ("note", (None, b"x"))])
+    for end in range(0, len(data) - 4, 5):  # without the final line ending the body is complete
         with pytest.raises(InvalidRequest):
-            async with receive_form(request_of(Body([whole[:end]], cut=cut), content_type), tmp_path, RULES):
+            async with receive_form(request_of(Body([data[:end]], cut=cut), content_type), tmp_path, RULES):
                 pass
-        assert left(tmp_path) == []
+        assert files_in(tmp_path) == []
 
 
-async def test_nothing_is_left_when_the_work_is_cancelled(tmp_path: Path) -> None:
-    whole, content_type = encoded([("files", ("a.md", b"x" * 90_000))])
-    begun, pieces = asyncio.Event(), in_pieces(whole, 1000)
+async def test_cancellation_leaves_no_files(tmp_path: Path) -> None:
+    data, content_type = encoded([("files", ("a.md", b"x" * 90_000))])
+    last_chunk_reached, chunks = asyncio.Event(), split(data, 1000)
 
     async def receive() -> Message:
-        if len(pieces) > 1:
-            return {"type": "http.request", "body": pieces.pop(0), "more_body": True}
-        begun.set()
+        if len(chunks) > 1:
+            return {"type": "http.request", "body": chunks.pop(0), "more_body": True}
+        last_chunk_reached.set()
         await asyncio.Event().wait()
         raise AssertionError
 
-    async def work() -> None:
+    async def upload() -> None:
         headers = [(b"content-type", content_type.encode())]
         request = Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive)
         async with receive_form(request, tmp_path, RULES):
             pass
 
-    task = asyncio.create_task(work())
-    await begun.wait()
+    task = asyncio.create_task(upload())
+    await last_chunk_reached.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert left(tmp_path) == []
+    assert files_in(tmp_path) == []
 
 
 @pytest.mark.parametrize(
     ("number", "message"), [(errno.ENOSPC, "disk is full"), (errno.EDQUOT, "disk is full"), (errno.EIO, "write")]
 )
-async def test_a_full_disk_is_told_and_leaves_nothing(
+async def test_a_full_disk_is_reported_and_leaves_no_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, message: str
 ) -> None:
-    def full(self: UploadFile, data: memoryview) -> None:
+    def disk_full(self: UploadFile, data: memoryview) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(UploadFile, "write", full)
+    monkeypatch.setattr(UploadFile, "write", disk_full)
     error = await refusal(tmp_path, [FILE])
     assert isinstance(error, DependencyUnavailable)
     assert message in error.message
@@ -284,5 +286,5 @@ DISPOSITIONS: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("header", "filename"), DISPOSITIONS)
-def test_names_come_as_clients_send_them(header: str, filename: str | None) -> None:
+def test_file_names_are_decoded_as_clients_encode_them(header: str, filename: str | None) -> None:
     assert read_disposition(header.encode()) == ("files", filename)

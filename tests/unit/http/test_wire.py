@@ -1,4 +1,4 @@
-"""Whatever a client sends, it is a valid request or an `InvalidRequest` that names the field."""
+"""Every body is either a valid request or an `InvalidRequest` that names the field."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from rag.http.wire import (
 from rag.types import Message as Turn
 
 JSON_MODELS: list[type[WireModel]] = [AskRequest, RetrieveRequest, GenerateRequest, EncodeRequest]
-GOOD: dict[type[WireModel], dict[str, Any]] = {
+VALID: dict[type[WireModel], dict[str, Any]] = {
     AskRequest: {"question": "Why?"},
     RetrieveRequest: {"query": "why"},
     GenerateRequest: {"prompt": "Once"},
@@ -63,8 +63,8 @@ async def refusal(
     return refused
 
 
-async def test_good_bodies_pass() -> None:
-    for model, body in GOOD.items():
+async def test_valid_bodies_are_accepted() -> None:
+    for model, body in VALID.items():
         assert (await sent(model, body)).refused is None
         assert (await sent(model, body, None)).refused is None
         assert (await sent(model, body, "Application/JSON; charset=utf-8")).refused is None
@@ -80,7 +80,7 @@ async def test_good_bodies_pass() -> None:
     ],
     ids=lambda value: value[:8].decode("latin-1") if isinstance(value, bytes) else value,
 )  # fmt: skip
-async def test_a_body_that_is_no_object_is_refused(model: type[WireModel], body: bytes, message: str) -> None:
+async def test_a_body_that_is_not_an_object_is_refused(model: type[WireModel], body: bytes, message: str) -> None:
     """docs/bentoml_issues.md#b7: BentoML would answer some of these with 500."""
     assert message in (await refusal(model, body)).message
 
@@ -88,19 +88,19 @@ async def test_a_body_that_is_no_object_is_refused(model: type[WireModel], body:
 @pytest.mark.parametrize("model", JSON_MODELS)
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
 async def test_another_content_type_is_refused(model: type[WireModel], content_type: str) -> None:
-    assert (await refusal(model, GOOD[model], content_type)).param == "content-type"
+    assert (await refusal(model, VALID[model], content_type)).param == "content-type"
 
 
 @pytest.mark.parametrize("model", JSON_MODELS)
 async def test_an_unknown_field_is_refused(model: type[WireModel]) -> None:
     """docs/bentoml_issues.md#b18: BentoML's loose parameters ignore it."""
-    refused = await refusal(model, GOOD[model] | {"topk": 3})
+    refused = await refusal(model, VALID[model] | {"topk": 3})
     assert (refused.param, refused.message) == ("topk", "topk: is not a field of this request")
 
 
 @pytest.mark.parametrize("model", [AskRequest, RetrieveRequest, EncodeRequest])
 async def test_a_missing_field_is_named(model: type[WireModel]) -> None:
-    (name,) = GOOD[model]
+    (name,) = VALID[model]
     refused = await refusal(model, {})
     assert (refused.param, refused.message) == (name, f"{name}: is required")
 
@@ -166,8 +166,8 @@ WRONG: list[tuple[type[WireModel], str, object]] = [
 @pytest.mark.parametrize(
     ("model", "name", "value"), WRONG, ids=lambda value: str(getattr(value, "__name__", value))[:24]
 )
-async def test_a_wrong_value_is_refused_with_the_fields_name(model: type[WireModel], name: str, value: object) -> None:
-    refused = await refusal(model, GOOD[model] | {name: value})
+async def test_a_refusal_of_an_invalid_value_names_the_field(model: type[WireModel], name: str, value: object) -> None:
+    refused = await refusal(model, VALID[model] | {name: value})
     assert (refused.param or "").split(".")[0] == name
     assert refused.message.startswith(name)
 
@@ -176,12 +176,12 @@ async def test_a_refusal_does_not_repeat_what_was_sent() -> None:
     assert "secret" not in (await refusal(AskRequest, {"question": "q", "temperature": "secret"})).message
 
 
-async def test_half_a_surrogate_pair_is_refused() -> None:
+async def test_a_lone_surrogate_is_refused() -> None:
     assert (await refusal(AskRequest, b'{"question": "\\ud800"}')).param == "question"
     assert "unicode" in (await refusal(AskRequest, b'{"question": "a", "\\ud800": 1}')).message
 
 
-async def test_an_integer_is_a_fine_temperature() -> None:
+async def test_an_integer_temperature_is_accepted() -> None:
     request = await sent(AskRequest, {"question": "a", "temperature": 1, "top_p": 1})
     assert request.refused is None
 
@@ -196,10 +196,10 @@ Json = st.recursive(
 @pytest.mark.parametrize("model", JSON_MODELS)
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())
-async def test_no_json_makes_anything_but_a_request_or_a_refusal(model: type[WireModel], data: st.DataObject) -> None:
+async def test_arbitrary_json_gives_a_request_or_a_refusal(model: type[WireModel], data: st.DataObject) -> None:
     names = st.sampled_from([*model.model_fields, "other"])
     body = data.draw(
-        Json | st.dictionaries(names, Json, max_size=4) | st.dictionaries(names, Json).map(GOOD[model].__or__)
+        Json | st.dictionaries(names, Json, max_size=4) | st.dictionaries(names, Json).map(VALID[model].__or__)
     )
     request = await sent(model, body)
     if request.refused is None:
@@ -210,7 +210,7 @@ async def test_no_json_makes_anything_but_a_request_or_a_refusal(model: type[Wir
 
 @settings(max_examples=40, deadline=None)
 @given(body=st.binary(max_size=40))
-async def test_no_bytes_make_anything_but_a_request_or_a_refusal(body: bytes) -> None:
+async def test_arbitrary_bytes_give_a_request_or_a_refusal(body: bytes) -> None:
     assert isinstance(await sent(AskRequest, body), AskRequest)
 
 
@@ -218,14 +218,14 @@ async def test_no_bytes_make_anything_but_a_request_or_a_refusal(body: bytes) ->
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\n\t"])
-def test_a_blank_question_is_an_error_of_its_own(blank: str) -> None:
+def test_a_blank_question_has_its_own_error_code(blank: str) -> None:
     with pytest.raises(EmptyQuestion, match="question"):
         AskRequest.parse({"question": blank}).checked_question()
     with pytest.raises(EmptyQuestion, match="query"):
         RetrieveRequest.parse({"query": blank}).checked_query()
 
 
-def test_a_question_is_kept_as_it_is() -> None:
+def test_a_question_is_not_normalized() -> None:
     assert AskRequest.parse({"question": " Why? "}).checked_question() == " Why? "
 
 
@@ -243,20 +243,20 @@ def test_a_question_is_kept_as_it_is() -> None:
         ({"duplicates": float("nan")}, "retrieval.duplicates"),
     ],
 )
-def test_retrieval_settings_are_checked_as_strictly(chosen: dict[str, Any], field: str) -> None:
+def test_retrieval_settings_are_validated_strictly(chosen: dict[str, Any], field: str) -> None:
     for model in (AskRequest, RetrieveRequest):
         with pytest.raises(InvalidRequest) as refused:
-            model.parse({**GOOD[model], "retrieval": chosen})
+            model.parse({**VALID[model], "retrieval": chosen})
         assert (refused.value.param or "").startswith(field)
 
 
-def test_what_the_request_says_itself_goes_before_its_retrieval_settings() -> None:
+def test_top_level_fields_override_the_retrieval_settings() -> None:
     body = {"query": "a", "top_k": 2, "rerank": False, "retrieval": {"top_k": 9, "rerank": True, "rrf_k": 7}}
     assert RetrieveRequest.parse(body).changes() == {"top_k": 2, "rerank": False, "rrf_k": 7}
     assert RetrieveRequest.parse({"query": "a"}).changes() == {}
 
 
-def test_sampling_holds_only_what_the_request_sets() -> None:
+def test_sampling_contains_only_the_fields_that_were_sent() -> None:
     chosen = {"max_tokens": 5, "temperature": 0.0, "top_p": 0.9, "stop": ["\n"], "seed": 0}
     assert AskRequest.parse({"question": "a"}).sampling() == {}
     assert AskRequest.parse({"question": "a", "top_k": 3, **chosen}).sampling() == chosen
@@ -286,23 +286,23 @@ def test_response_format_becomes_structured_outputs(response_format: dict[str, A
     ],
     ids=str,
 )  # fmt: skip
-def test_a_response_format_without_sense_is_refused(response_format: dict[str, Any]) -> None:
+def test_an_invalid_response_format_is_refused(response_format: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest, match="response_format"):
         AskRequest.parse({"question": "a", "response_format": response_format}).sampling()
 
 
-def test_generate_takes_a_prompt_or_tokens() -> None:
+def test_generate_accepts_a_prompt_or_token_ids() -> None:
     assert GenerateRequest.parse({"prompt": "a"}).checked_prompt() == "a"
     assert GenerateRequest.parse({"tokens": [1, 2]}).checked_prompt() == [1, 2]
 
 
 @pytest.mark.parametrize("body", [{}, {"prompt": ""}, {"prompt": "a", "tokens": [1]}, {"prompt": None}])
-def test_generate_takes_exactly_one_of_them(body: dict[str, Any]) -> None:
+def test_generate_requires_exactly_one_kind_of_prompt(body: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest, match="prompt"):
         GenerateRequest.parse(body).checked_prompt()
 
 
-def test_generates_sampling_has_vllms_names_and_survives_the_wire_again() -> None:
+def test_sampling_of_generate_has_vllms_names_and_survives_a_round_trip() -> None:
     body = {
         "prompt": "a", "stream": False, "max_tokens": 3, "stop": "x", "logit_bias": {"5": -1.5}, "seed": None,
         "structured_outputs": {"json": {"type": "object"}},
@@ -314,7 +314,7 @@ def test_generates_sampling_has_vllms_names_and_survives_the_wire_again() -> Non
     assert GenerateRequest.parse({"tokens": [1], **sampling}).sampling() == sampling
 
 
-def test_turns_of_a_prepare_request_are_messages() -> None:
+def test_the_turns_of_a_prepare_request_become_messages() -> None:
     body = {"question": "a", "context_tokens": 9, "max_tokens": 1, "history": [{"role": "user", "content": "b"}]}
     assert messages_of(PrepareRequest.parse(body).history) == (Turn("user", "b"),)
 
@@ -360,7 +360,7 @@ def field(name: str, value: str) -> Parts:
     return [(name, (None, value.encode()))]
 
 
-async def test_files_and_fields_are_taken_in_any_order(tmp_path: Path) -> None:
+async def test_files_and_fields_are_accepted_in_any_order(tmp_path: Path) -> None:
     parts: Parts = [
         ("files", ("reference/a.md", "# Ä".encode())), *field("attributes", '{"year": 2024, "ok": true, "t": "x"}'),
         ("files", ("b.txt", b"b")), *field("vector_store", "notes"), *field("wait_s", "2"),
@@ -377,18 +377,18 @@ async def test_files_and_fields_are_taken_in_any_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("raw", "name"), [("notes", "notes"), ('"notes"', "notes"), ("123", "123"), ("null", "null")])
-async def test_the_vector_stores_name_may_be_plain_text(tmp_path: Path, raw: str, name: str) -> None:
+async def test_the_vector_store_field_may_be_plain_text(tmp_path: Path, raw: str, name: str) -> None:
     async with ingested(tmp_path, [*FILE, *field("vector_store", raw)]) as order:
         assert order.vector_store == name
 
 
-async def test_empty_fields_have_their_defaults(tmp_path: Path) -> None:
+async def test_empty_fields_get_their_defaults(tmp_path: Path) -> None:
     names = ("vector_store", "attributes", "wait_s", "chunking_strategy")
     async with ingested(tmp_path, [*FILE, *(part for name in names for part in field(name, ""))]) as order:
         assert order == IngestOrder(order.uploads)
 
 
-BAD_FORMS: list[tuple[str, Parts]] = [
+INVALID_FORMS: list[tuple[str, Parts]] = [
     ("files", field("vector_store", "a")),
     ("files", field("files", "text, not a file")),
     ("files", [*FILE, *field("files", "text, not a file")]),
@@ -423,14 +423,16 @@ BAD_FORMS: list[tuple[str, Parts]] = [
 ]
 
 
-@pytest.mark.parametrize(("param", "parts"), BAD_FORMS, ids=[f"{name}-{i}" for i, (name, _) in enumerate(BAD_FORMS)])
-async def test_a_form_with_a_fault_is_refused_with_the_fields_name(tmp_path: Path, param: str, parts: Parts) -> None:
+@pytest.mark.parametrize(
+    ("param", "parts"), INVALID_FORMS, ids=[f"{name}-{i}" for i, (name, _) in enumerate(INVALID_FORMS)]
+)
+async def test_a_refusal_of_an_invalid_form_names_the_field(tmp_path: Path, param: str, parts: Parts) -> None:
     refused = await ingest_refusal(tmp_path, parts)
     assert (type(refused), refused.param) == (InvalidRequest, param)
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\tb", "é"])
-async def test_a_key_that_cannot_be_kept_is_refused(tmp_path: Path, key: str) -> None:
+async def test_an_invalid_idempotency_key_is_refused(tmp_path: Path, key: str) -> None:
     assert (await ingest_refusal(tmp_path, FILE, **{"idempotency-key": key})).param == "Idempotency-Key"
 
 
@@ -441,19 +443,19 @@ async def test_more_than_a_thousand_files_are_refused(tmp_path: Path) -> None:
     assert "1000" in refused.message
 
 
-async def test_a_file_that_cannot_be_read_refuses_all(tmp_path: Path) -> None:
+async def test_one_unsupported_file_refuses_the_whole_upload(tmp_path: Path) -> None:
     refused = await ingest_refusal(tmp_path, [*FILE, ("files", ("b.md", b"GIF89a, a picture"))])
     assert (type(refused), refused.param) == (UnsupportedFile, "b.md")
 
 
-async def test_a_file_above_the_limit_is_refused_by_name(tmp_path: Path) -> None:
+async def test_a_refusal_of_an_oversized_file_names_the_file(tmp_path: Path) -> None:
     refused = await ingest_refusal(tmp_path, [*FILE, ("files", ("big.md", b"x" * 1001))])
     assert (type(refused), refused.param) == (FileTooLarge, "big.md")
 
 
 @settings(max_examples=20, deadline=None)
 @given(value=st.text(max_size=20))
-async def test_no_field_makes_anything_but_an_order_or_a_refusal(
+async def test_an_arbitrary_field_gives_a_request_or_a_refusal(
     tmp_path_factory: pytest.TempPathFactory, value: str
 ) -> None:
     for name in ("vector_store", "attributes", "wait_s", "chunking_strategy"):
@@ -467,7 +469,7 @@ async def test_no_field_makes_anything_but_an_order_or_a_refusal(
 
 
 def test_bentoml_can_describe_every_request_model() -> None:
-    """`bentoml build` does; a keyword that its `Schema` lacks ended it (docs/bentoml_issues.md#b24)."""
+    """`bentoml build` does; it failed on JSON Schema keywords its `Schema` lacks (docs/bentoml_issues.md#b24)."""
     from rag.http.native.ingest_form import IngestRequest
 
     assert "propertyNames" in json.dumps(IngestRequest.model_json_schema())

@@ -1,4 +1,4 @@
-"""What every kind of job does at its beginning and at its ends."""
+"""How every kind of job begins and ends."""
 
 from __future__ import annotations
 
@@ -11,71 +11,77 @@ from rag.errors import DependencyUnavailable
 from rag.ingest.job import JobCancelled, JobInterrupted, run_job
 
 
-class Life:
-    """Notes what is asked of it, and is its own `Steps`. Giving up for good is fine, but not what may come back."""
+class RecordingLifecycle:
+    """Records its calls and is its own `Steps`. `abort` re-raises errors that may be temporary."""
 
-    def __init__(self, *, go_on: bool = True) -> None:
-        self.go_on = go_on
-        self.said: list[str] = []
+    def __init__(self, *, is_active: bool = True) -> None:
+        self.is_active = is_active
+        self.calls: list[str] = []
 
     def begin(self, job_id: str) -> bool:
-        self.said.append("begin")
-        return self.go_on
+        self.calls.append("begin")
+        return self.is_active
 
     def finish(self, job_id: str) -> None:
-        self.said.append("finish")
+        self.calls.append("finish")
 
     def abort(self, job_id: str, error: Exception) -> None:
-        self.said.append(f"abort {type(error).__name__}")
+        self.calls.append(f"abort {type(error).__name__}")
         if isinstance(error, DependencyUnavailable):
             raise error
 
     def release(self, job_id: str) -> None:
-        self.said.append("release")
+        self.calls.append("release")
 
     def run(self, name: str, work: Callable[..., Any], *arguments: Any) -> Any:
-        self.said.append(f"step {name}")
+        self.calls.append(f"step {name}")
         return work(*arguments)
 
 
-def lived(life: Life, body: Callable[[], None]) -> list[str]:
-    run_job(life, "job", life, body)
-    return life.said
+def run_recorded(lifecycle: RecordingLifecycle, body: Callable[[], None]) -> list[str]:
+    run_job(lifecycle, "job", lifecycle, body)
+    return lifecycle.calls
 
 
-def fails(error: Exception) -> Callable[[], None]:
+def raising(error: Exception) -> Callable[[], None]:
     def body() -> None:
         raise error
 
     return body
 
 
-def test_it_finishes_in_a_step_of_its_own() -> None:
-    life = Life()
-    assert lived(life, lambda: life.said.append("work")) == ["begin", "work", "step finish", "finish", "release"]
+def test_a_job_finishes_in_a_step_of_its_own() -> None:
+    lifecycle = RecordingLifecycle()
+    assert run_recorded(lifecycle, lambda: lifecycle.calls.append("work")) == [
+        "begin",
+        "work",
+        "step finish",
+        "finish",
+        "release",
+    ]
 
 
-def test_one_that_has_ended_is_left_alone() -> None:
-    assert lived(Life(go_on=False), fails(AssertionError())) == ["begin", "release"]
+def test_an_ended_job_is_not_run() -> None:
+    assert run_recorded(RecordingLifecycle(is_active=False), raising(AssertionError())) == ["begin", "release"]
 
 
-def test_one_that_was_cancelled_just_ends() -> None:
-    assert lived(Life(), fails(JobCancelled())) == ["begin", "release"]
+def test_a_cancelled_job_is_released_without_finishing() -> None:
+    assert run_recorded(RecordingLifecycle(), raising(JobCancelled())) == ["begin", "release"]
 
 
-def test_one_that_is_broken_off_says_so() -> None:
-    life = Life()
+def test_an_interrupted_job_raises() -> None:
+    lifecycle = RecordingLifecycle()
     with pytest.raises(JobInterrupted):
-        lived(life, fails(JobInterrupted()))
-    assert life.said == ["begin", "release"]
+        run_recorded(lifecycle, raising(JobInterrupted()))
+    assert lifecycle.calls == ["begin", "release"]
 
 
-def test_one_that_cannot_go_on_is_given_up() -> None:
-    assert lived(Life(), fails(ValueError())) == ["begin", "abort ValueError", "release"]
+def test_a_failed_job_is_aborted() -> None:
+    assert run_recorded(RecordingLifecycle(), raising(ValueError())) == ["begin", "abort ValueError", "release"]
 
 
-def test_what_giving_up_raises_reaches_the_engine_after_the_job_was_left() -> None:
-    life = Life()
+def test_an_error_raised_by_abort_reaches_the_engine_after_release() -> None:
+    lifecycle = RecordingLifecycle()
     with pytest.raises(DependencyUnavailable):
-        lived(life, fails(DependencyUnavailable("away")))
-    assert life.said == ["begin", "abort DependencyUnavailable", "release"]
+        run_recorded(lifecycle, raising(DependencyUnavailable("away")))
+    assert lifecycle.calls == ["begin", "abort DependencyUnavailable", "release"]

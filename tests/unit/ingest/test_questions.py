@@ -1,4 +1,4 @@
-"""Questions are made of passages once, are kept, and find the passages."""
+"""Questions are generated once for each passage, stored, and used to find the passage."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.support.library_harness import ALL, STORE, LibraryHarness, eventually
 PASSAGE = "A drone lives for eight weeks. Frost kills it."
 
 
-class Author:
+class QuestionWriter:
     """A language model that asks one question of each passage, about its last word."""
 
     def __init__(self) -> None:
@@ -58,20 +58,20 @@ class Author:
 
 
 def text_of(passages: int, topic: str = "topic") -> str:
-    """Cut by `CUT` into so many passages, which end with `topic0`, `topic1`, ..."""
+    """A text that `CHUNKING` splits into this many passages, ending with `topic0`, `topic1`, ..."""
     return "\n\n".join(f"{'filler ' * 14}{topic}{n}" for n in range(passages))
 
 
-CUT = {"type": "recursive", "recursive": {"max_chars": 128, "overlap_chars": 0}}
+CHUNKING = {"type": "recursive", "recursive": {"max_chars": 128, "overlap_chars": 0}}
 
 
 @contextmanager
-def question_harness(folder: Path, author: Author, **options: Any) -> Iterator[LibraryHarness]:
-    with make_harness(folder, language_model=author.model, **options) as harness:
+def question_harness(folder: Path, question_writer: QuestionWriter, **options: Any) -> Iterator[LibraryHarness]:
+    with make_harness(folder, language_model=question_writer.model, **options) as harness:
         yield harness
 
 
-async def asked(answer: Any, text: str = PASSAGE, count: int = 3, **options: Any) -> list[Pair]:
+async def generate_pairs(answer: Any, text: str = PASSAGE, count: int = 3, **options: Any) -> list[Pair]:
     engine = FakeGenerator(answer if isinstance(answer, str) else json.dumps({"pairs": answer}), **options)
     return await pairs(engine, FakeTokenizer(), text, "Bees", count=count, context_tokens=2_000, timeout_s=0.2)
 
@@ -80,16 +80,19 @@ def pair(question: Any = "How long does a drone live?", answer: Any = "Eight wee
     return {"question": question, "answer": answer}
 
 
-# --- what the model writes ----------------------------------------------------------------------------
+# --- output of the model ----------------------------------------------------------------------------
 
 
-async def test_pairs_are_read_and_cleaned() -> None:
-    found = await asked([pair(), pair(" What\x00kills \n a drone? ", "Frost")])
-    assert found == [Pair("How long does a drone live?", "Eight weeks"), Pair("What kills a drone?", "Frost")]
+async def test_pairs_are_parsed_and_cleaned() -> None:
+    pairs_of_passages = await generate_pairs([pair(), pair(" What\x00kills \n a drone? ", "Frost")])
+    assert pairs_of_passages == [
+        Pair("How long does a drone live?", "Eight weeks"),
+        Pair("What kills a drone?", "Frost"),
+    ]
 
 
 @pytest.mark.parametrize(
-    "bad",
+    "invalid",
     [
         pair(question=""),
         pair(question="???"),
@@ -106,70 +109,70 @@ async def test_pairs_are_read_and_cleaned() -> None:
         None,
     ],
 )
-async def test_what_is_no_pair_is_left_out(bad: Any) -> None:
-    assert await asked([pair(), bad]) == [Pair("How long does a drone live?", "Eight weeks")]
+async def test_an_invalid_pair_is_skipped(invalid: Any) -> None:
+    assert await generate_pairs([pair(), invalid]) == [Pair("How long does a drone live?", "Eight weeks")]
 
 
 @pytest.mark.parametrize("text", ["", "no", "[]", "{}", '{"pairs": 3}', '{"pairs": {"question": "x?"}}'])
-async def test_what_cannot_be_read_gives_none(text: str) -> None:
-    assert await asked(text) == []
+async def test_unparsable_output_gives_no_pairs(text: str) -> None:
+    assert await generate_pairs(text) == []
 
 
-async def test_no_more_than_were_asked_for() -> None:
+async def test_the_number_of_pairs_is_limited() -> None:
     answer = [pair(), pair("What kills a drone?", "Frost"), pair("Is it so?", "it")]
-    assert len(await asked(answer, count=2)) == 2
+    assert len(await generate_pairs(answer, count=2)) == 2
 
 
-async def test_of_a_text_that_was_cut_the_whole_pairs_are_used() -> None:
+async def test_complete_pairs_of_a_truncated_output_are_used() -> None:
     answer = json.dumps({"pairs": [pair(), pair("What kills a drone?", "Frost")]})
-    assert await asked(answer, stalls_after=14) == [Pair("How long does a drone live?", "Eight weeks")]
+    assert await generate_pairs(answer, stalls_after=14) == [Pair("How long does a drone live?", "Eight weeks")]
 
 
-async def test_questions_of_other_scripts() -> None:
+async def test_questions_in_other_scripts_are_accepted() -> None:
     answer = [pair("雄蜂能活多久？", "八周"), pair("كم يعيش؟", "八周")]
-    assert len(await asked(answer, "雄蜂能活八周。霜冻会杀死它。")) == 2
+    assert len(await generate_pairs(answer, "雄蜂能活八周。霜冻会杀死它。")) == 2
 
 
 @pytest.mark.parametrize("error", [DependencyUnavailable("down"), Starting("soon"), DeadlineExceeded("slow")])
-async def test_an_engine_that_does_not_answer_is_waited_for(error: Exception) -> None:
+async def test_an_unavailable_engine_is_raised_to_the_caller(error: Exception) -> None:
     def fail(*_: Any) -> str:
         raise error
 
     with pytest.raises(type(error)):
         await pairs(FakeGenerator(fail), FakeTokenizer(), PASSAGE, "", count=1, context_tokens=2_000)
     with pytest.raises(DeadlineExceeded):
-        await asked([pair()], stalls_after=0)
+        await generate_pairs([pair()], stalls_after=0)
 
 
 @pytest.mark.parametrize("error", [InvalidRequest("no"), ContextLengthExceeded("no"), InternalError("no")])
-async def test_a_refusal_costs_this_passage_its_questions(error: Exception) -> None:
+async def test_a_refused_passage_gets_no_questions(error: Exception) -> None:
     def fail(*_: Any) -> str:
         raise error
 
     assert await pairs(FakeGenerator(fail), FakeTokenizer(), PASSAGE, "", count=1, context_tokens=2_000) == []
 
 
-@pytest.mark.parametrize("room", [1, 250, 400, 2_000])
-async def test_a_long_passage_is_told_as_far_as_the_context_goes(room: int) -> None:
+@pytest.mark.parametrize("context_tokens", [1, 250, 400, 2_000])
+async def test_a_long_passage_is_truncated_to_the_context(context_tokens: int) -> None:
     engine = FakeGenerator(json.dumps({"pairs": [pair()]}))
-    await pairs(engine, FakeTokenizer(), "word " * 3_000, "", count=1, context_tokens=room)
+    await pairs(engine, FakeTokenizer(), "word " * 3_000, "", count=1, context_tokens=context_tokens)
     for prompt, sampling, _ in engine.requests:
-        assert len(prompt) + sampling["max_tokens"] <= room
-    assert bool(engine.requests) == (room >= 400)
+        assert len(prompt) + sampling["max_tokens"] <= context_tokens
+    assert bool(engine.requests) == (context_tokens >= 400)
 
 
 # --- passages -----------------------------------------------------------------------------------------
 
 
-def test_a_pair_becomes_a_passage_that_stands_for_its_source() -> None:
+def test_a_pair_becomes_a_passage_that_refers_to_its_source() -> None:
     first = Passage("One.", 0, 4, "Head", 1)
     second = Passage("Two.", 10, 14, "Head", 2, context="Before. Two. After.")
-    found = [
+    pairs_of_passages = [
         PassagePairs(10, 14, (Pair("Second?", "Two"),)),
         PassagePairs(0, 4, (Pair("First?", "One"), Pair("And?", "One"))),
         PassagePairs(99, 100, (Pair("Gone?", "Gone"),)),
     ]
-    assert pair_passages([first, second], found) == [
+    assert pair_passages([first, second], pairs_of_passages) == [
         Passage("First?\nOne", 0, 4, "Head", 1, "One."),
         Passage("And?\nOne", 0, 4, "Head", 1, "One."),
         Passage("Second?\nTwo", 2, 21, "Head", 2, "Before. Two. After."),
@@ -187,7 +190,7 @@ def test_extracts_keep_their_pairs() -> None:
 # --- the setting --------------------------------------------------------------------------------------
 
 
-def test_questions_stand_beside_the_type() -> None:
+def test_questions_is_a_field_beside_the_type() -> None:
     default = RecursiveStrategy(100, 0, questions=3)
     assert parse({"type": "structure"}, default).questions == 3
     assert parse({"type": "structure", "questions": None}, default).questions == 3
@@ -203,24 +206,24 @@ def test_questions_stand_beside_the_type() -> None:
 
 
 @pytest.mark.parametrize("value", [-1, 9, 1.0, "2", True, [1]])
-def test_other_numbers_of_questions_are_refused(value: Any) -> None:
+def test_an_invalid_number_of_questions_is_refused(value: Any) -> None:
     with pytest.raises(InvalidRequest) as refusal:
         parse({"type": "static", "questions": value}, RecursiveStrategy())
     assert refusal.value.param == "chunking_strategy.questions"
 
 
-def test_a_request_that_says_nothing_of_them_leaves_it_to_the_vector_store() -> None:
+def test_unset_questions_are_left_to_the_vector_store() -> None:
     assert "questions" not in (chunking_wire.from_wire(RecursiveChunking(type="recursive")) or {})
     assert (chunking_wire.from_wire(RecursiveChunking(type="recursive", questions=0)) or {})["questions"] == 0
 
 
-# --- the journey --------------------------------------------------------------------------------------
+# --- ingestion --------------------------------------------------------------------------------------
 
 
-def test_a_passage_is_found_by_its_question_and_given_as_it_is(tmp_path: Path) -> None:
-    author = Author()
-    with question_harness(tmp_path, author) as harness:
-        job = harness.ingest(("a.md", text_of(3)), chunking={**CUT, "questions": 1})
+def test_a_passage_is_found_by_its_question_and_returned_unchanged(tmp_path: Path) -> None:
+    question_writer = QuestionWriter()
+    with question_harness(tmp_path, question_writer) as harness:
+        job = harness.ingest(("a.md", text_of(3)), chunking={**CHUNKING, "questions": 1})
         assert (job.state, job.chunks_total, job.chunks_done) == ("completed", 6, 6)
         assert dict(job.details) == {"question_pairs": 3, "passages_without_questions": 0}
         assert (harness.chunker.calls, harness.blobs.reads) == (1, 1), "the extract is read once, to add the questions"
@@ -231,41 +234,44 @@ def test_a_passage_is_found_by_its_question_and_given_as_it_is(tmp_path: Path) -
         assert sorted(texts) == sorted(text_of(3).split("\n\n"))
         harness.clean()
         assert harness.library.document_text(STORE, harness.file_id("a.md")) == text_of(3)
-    assert len(author.asked) == 3
+    assert len(question_writer.asked) == 3
 
 
-def test_off_costs_nothing_and_changes_nothing(tmp_path: Path) -> None:
-    author = Author()
+def test_zero_questions_call_no_model_and_change_nothing(tmp_path: Path) -> None:
+    question_writer = QuestionWriter()
     (tmp_path / "with").mkdir()
     (tmp_path / "without").mkdir()
-    with question_harness(tmp_path / "with", author) as harness, make_harness(tmp_path / "without") as other:
-        for each in (harness, other):
-            job = each.ingest(("a.md", text_of(3)), chunking={**CUT, "questions": 0})
+    with (
+        question_harness(tmp_path / "with", question_writer) as harness,
+        make_harness(tmp_path / "without") as plain_harness,
+    ):
+        for current in (harness, plain_harness):
+            job = current.ingest(("a.md", text_of(3)), chunking={**CHUNKING, "questions": 0})
             assert (job.state, dict(job.details)) == ("completed", {})
-        assert harness.chunks() == other.chunks()
-        assert harness.ingest(("a.md", text_of(3)), chunking=CUT).file_counts.completed == 1
+        assert harness.chunks() == plain_harness.chunks()
+        assert harness.ingest(("a.md", text_of(3)), chunking=CHUNKING).file_counts.completed == 1
         assert len(harness.chunks()) == 3
-    assert author.engine.requests == []
+    assert question_writer.engine.requests == []
 
 
-def test_another_number_of_questions_is_a_change(tmp_path: Path) -> None:
-    author = Author()
-    with question_harness(tmp_path, author, questions=1) as harness:
-        harness.ingest(("a.md", text_of(2)), chunking=CUT)
-        harness.ingest(("a.md", text_of(2)), chunking={**CUT, "questions": 1})
-        assert len(author.asked) == 2
-        harness.ingest(("a.md", text_of(2)), chunking={**CUT, "questions": 2})
-        assert len(author.asked) == 4
-        harness.ingest(("a.md", text_of(2)), chunking={**CUT, "questions": 0})
+def test_a_different_number_of_questions_reindexes_the_file(tmp_path: Path) -> None:
+    question_writer = QuestionWriter()
+    with question_harness(tmp_path, question_writer, questions=1) as harness:
+        harness.ingest(("a.md", text_of(2)), chunking=CHUNKING)
+        harness.ingest(("a.md", text_of(2)), chunking={**CHUNKING, "questions": 1})
+        assert len(question_writer.asked) == 2
+        harness.ingest(("a.md", text_of(2)), chunking={**CHUNKING, "questions": 2})
+        assert len(question_writer.asked) == 4
+        harness.ingest(("a.md", text_of(2)), chunking={**CHUNKING, "questions": 0})
         harness.clean()
-        assert len(author.asked) == 4
+        assert len(question_writer.asked) == 4
         assert len(harness.chunks()) == 2
 
 
 def test_reindex_and_copies_keep_the_questions(tmp_path: Path) -> None:
-    author = Author()
-    with question_harness(tmp_path, author, questions=1) as harness:
-        harness.ingest(("a.md", text_of(3)), chunking=CUT)
+    question_writer = QuestionWriter()
+    with question_harness(tmp_path, question_writer, questions=1) as harness:
+        harness.ingest(("a.md", text_of(3)), chunking=CHUNKING)
         before = sorted(chunk.text for chunk in harness.chunks())
         assert harness.library.wait(harness.library.reindex(STORE, "other-model").job_id, 10).state == "completed"
         assert sorted(chunk.text for chunk in harness.chunks()) == before
@@ -273,50 +279,50 @@ def test_reindex_and_copies_keep_the_questions(tmp_path: Path) -> None:
         harness.library.set_attributes(STORE, harness.file_id("a.md"), {"kind": "b"})
         harness.clean()
         assert sorted(chunk.text for chunk in harness.chunks()) == before
-        harness.ingest(("a.md", text_of(3)), chunking=CUT, attributes={"kind": "c"})
+        harness.ingest(("a.md", text_of(3)), chunking=CHUNKING, attributes={"kind": "c"})
         harness.clean()
         assert sorted(chunk.text for chunk in harness.chunks()) == before
         assert {chunk.attributes["kind"] for chunk in harness.chunks()} == {"c"}
-    assert len(author.asked) == 3
+    assert len(question_writer.asked) == 3
 
 
-def test_passages_whose_questions_cannot_be_read_are_counted(tmp_path: Path) -> None:
-    with question_harness(tmp_path, Author(), questions=1) as harness:
+def test_passages_with_unparsable_questions_are_counted(tmp_path: Path) -> None:
+    with question_harness(tmp_path, QuestionWriter(), questions=1) as harness:
         job = harness.ingest(("a.md", "bees fly"), ("b.md", "mute bees"), ("c.md", "bees sing"))
         assert dict(job.details) == {"question_pairs": 2, "passages_without_questions": 1}
         assert job.file_counts.completed == 3
         assert "mute bees" in harness.texts("mute")
 
 
-def test_the_job_waits_while_the_language_model_is_away(tmp_path: Path) -> None:
-    author = Author()
-    author.failure = DependencyUnavailable("the language model does not answer")
-    with question_harness(tmp_path, author, questions=1) as harness:
-        job = harness.ingest(("a.md", text_of(2)), chunking=CUT, wait=False)
+def test_the_job_waits_while_the_language_model_is_unavailable(tmp_path: Path) -> None:
+    question_writer = QuestionWriter()
+    question_writer.failure = DependencyUnavailable("the language model does not answer")
+    with question_harness(tmp_path, question_writer, questions=1) as harness:
+        job = harness.ingest(("a.md", text_of(2)), chunking=CHUNKING, wait=False)
         eventually(lambda: harness.library.job(job.job_id).waiting_for == "the language model does not answer")
         assert harness.rows() == []
-        author.failure = None
+        question_writer.failure = None
         assert harness.library.wait(job.job_id, 10).state == "completed"
         assert len(harness.rows()) == 4
 
 
-def test_a_job_that_waits_can_be_cancelled_and_tried_again(tmp_path: Path) -> None:
-    author = Author()
-    author.failure = DependencyUnavailable("away")
-    with question_harness(tmp_path, author, questions=1) as harness:
-        job = harness.ingest(("a.md", text_of(2)), chunking=CUT, wait=False)
+def test_a_waiting_job_can_be_cancelled_and_retried(tmp_path: Path) -> None:
+    question_writer = QuestionWriter()
+    question_writer.failure = DependencyUnavailable("away")
+    with question_harness(tmp_path, question_writer, questions=1) as harness:
+        job = harness.ingest(("a.md", text_of(2)), chunking=CHUNKING, wait=False)
         eventually(lambda: harness.library.job(job.job_id).waiting_for == "away")
         harness.library.cancel_job(job.job_id)
         eventually(lambda: not harness.runtime.running.active)
-        author.failure = None
-        again = harness.library.retry_job(job.job_id)
-        assert harness.library.wait(again.job_id, 10).state == "completed"
+        question_writer.failure = None
+        retried = harness.library.retry_job(job.job_id)
+        assert harness.library.wait(retried.job_id, 10).state == "completed"
         assert len(harness.rows()) == 4
 
 
-def test_without_a_language_model_the_file_says_what_is_missing(tmp_path: Path) -> None:
+def test_without_a_language_model_the_file_fails_with_the_reason(tmp_path: Path) -> None:
     with make_harness(tmp_path) as harness:
-        job = harness.ingest(("a.md", "bees"), ("b.md", "ants"), chunking={**CUT, "questions": 1})
+        job = harness.ingest(("a.md", "bees"), ("b.md", "ants"), chunking={**CHUNKING, "questions": 1})
         assert job.file_counts.failed == 2
         (file, _) = harness.library.documents(STORE, ALL).rows
         assert "language model" in str(file.error_message)
@@ -327,23 +333,27 @@ PASSAGES = 2 * PASSAGES_PER_STEP + 3
 
 
 @pytest.mark.parametrize("step", ["read", "ask", "ask v1 8", "keep questions", "write", "publish", "finish"])
-def test_a_crash_at_any_step_neither_asks_twice_nor_loses_a_question(tmp_path: Path, step: str) -> None:
-    author, store, memory = Author(), FakeVectorStore(), JobMemory()
+def test_a_crash_at_any_step_loses_no_question(tmp_path: Path, step: str) -> None:
+    question_writer, store, memory = QuestionWriter(), FakeVectorStore(), JobMemory()
     memory.dies_after = step
-    with question_harness(tmp_path, author, engine=DurableFakeJobEngine(memory), store=store, questions=1) as harness:
-        job = harness.ingest(("a.md", text_of(PASSAGES)), chunking=CUT, wait=False)
+    with question_harness(
+        tmp_path, question_writer, engine=DurableFakeJobEngine(memory), store=store, questions=1
+    ) as harness:
+        job = harness.ingest(("a.md", text_of(PASSAGES)), chunking=CHUNKING, wait=False)
         eventually(lambda: memory.steps[job.job_id] and not harness.runtime.running.active)
     memory.dies_after = None
     store.closed = False
-    with question_harness(tmp_path, author, engine=DurableFakeJobEngine(memory), store=store, questions=1) as harness:
+    with question_harness(
+        tmp_path, question_writer, engine=DurableFakeJobEngine(memory), store=store, questions=1
+    ) as harness:
         done = harness.library.wait(job.job_id, 10)
         assert (done.state, done.chunks_done) == ("completed", 2 * PASSAGES)
         assert dict(done.details) == {"question_pairs": PASSAGES, "passages_without_questions": 0}
         expected = [*text_of(PASSAGES).split("\n\n")]
-        made = [chunk.text for chunk in sorted(harness.chunks(), key=lambda chunk: chunk.chunk_id)]
-        assert made[:PASSAGES] == expected
-        assert [text.split("?")[0].split()[-1] for text in made[PASSAGES:]] == [f"topic{n}" for n in range(PASSAGES)]
-    repeated = PASSAGES_PER_STEP if step.startswith("ask") else 0
-    assert len(author.asked) == PASSAGES + repeated
+        texts = [chunk.text for chunk in sorted(harness.chunks(), key=lambda chunk: chunk.chunk_id)]
+        assert texts[:PASSAGES] == expected
+        assert [text.split("?")[0].split()[-1] for text in texts[PASSAGES:]] == [f"topic{n}" for n in range(PASSAGES)]
+    repeated_passages = PASSAGES_PER_STEP if step.startswith("ask") else 0
+    assert len(question_writer.asked) == PASSAGES + repeated_passages
     names = memory.names(job.job_id)
     assert names[:6] == ["plan", "read v1", "ask v1 0", "ask v1 8", "ask v1 16", "keep questions v1"]

@@ -1,4 +1,4 @@
-"""Several texts of temperature 0: one is written, and copied."""
+"""Several choices at temperature 0: one text is generated and copied."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rag.types import StreamEnd, TextDelta, Usage
     ("sampling", "copies"),
     [({"n": 3, "temperature": 0}, 3), ({"n": 3, "temperature": 0.0}, 3), ({"n": 2, "temperature": 9e-6}, 2)],
 )
-def test_where_all_would_be_the_same_one_is_asked_for(sampling: dict[str, Any], copies: int) -> None:
+def test_greedy_sampling_generates_one_text(sampling: dict[str, Any], copies: int) -> None:
     assert copies_wanted(sampling) == copies
     assert "n" not in sampling
 
@@ -25,19 +25,19 @@ def test_where_all_would_be_the_same_one_is_asked_for(sampling: dict[str, Any], 
     [{"n": 3, "temperature": 1e-5}, {"n": 3, "temperature": 1.0}, {"n": 3}, {"n": 1, "temperature": 0}],
     ids=str,
 )
-def test_elsewhere_nothing_changes(sampling: dict[str, Any]) -> None:
+def test_other_sampling_is_unchanged(sampling: dict[str, Any]) -> None:
     before = dict(sampling)
     assert copies_wanted(sampling) == 1
     assert sampling == before
 
 
-async def test_each_delta_is_repeated_for_each_text_and_so_are_its_tokens() -> None:
-    async def one() -> TokenStream:
+async def test_deltas_and_token_counts_are_repeated_for_every_copy() -> None:
+    async def generate_text() -> TokenStream:
         yield TextDelta("a")
         yield TextDelta("b")
         yield StreamEnd("stop", Usage(5, 2, 4))
 
-    *deltas, last = [delta async for delta in repeat_text(one(), 2)]
+    *deltas, last = [delta async for delta in repeat_text(generate_text(), 2)]
     assert [(delta.text, delta.index) for delta in deltas if isinstance(delta, TextDelta)] == [
         ("a", 0), ("a", 1), ("b", 0), ("b", 1)
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Text of a language model is made fit for use."""
+"""Cleaning of text that a language model generated."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def test_plain_text_is_one_bounded_printable_line(text: str, limit: int) -> None
     assert not any(ord(char) < 32 for char in line)
 
 
-def test_words_that_need_joiners_keep_them() -> None:
+def test_joiners_inside_words_are_kept() -> None:
     assert plain("می\u200cخواهم", 20) == "می\u200cخواهم"
 
 
-def test_babble() -> None:
+def test_degenerate_text_is_detected() -> None:
     assert is_degenerate("")
     assert is_degenerate("1. 1. 1. 1. 1. 1. 1. 1.")
     assert not is_degenerate("The ability of biomaterials to exhibit inductive properties is fundamental.")

@@ -1,4 +1,4 @@
-"""A form is filled in by any language model, whether its tokenizer is at hand or not."""
+"""Structured output of any language model, with its tokenizer or without."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from rag.retrieve.planning.planner import LanguageModelPlanner
 from rag.types import Chat, Message, ModelInput
 from tests.fakes import FakeGenerator, FakeTokenizer
 
-FORM = StructuredPrompt((Message("system", "Fill it in."), Message("user", "Which animal?")), {"type": "object"}, 20)
-SPOKEN = ({"role": "system", "content": "Fill it in."}, {"role": "user", "content": "Which animal?"})
+PROMPT = StructuredPrompt((Message("system", "Fill it in."), Message("user", "Which animal?")), {"type": "object"}, 20)
+MESSAGES = ({"role": "system", "content": "Fill it in."}, {"role": "user", "content": "Which animal?"})
 
 
-def test_with_a_tokenizer_it_is_token_ids_and_else_a_conversation() -> None:
+def test_a_prompt_is_token_ids_with_a_tokenizer_and_else_a_conversation() -> None:
     tokenizer = FakeTokenizer()
-    assert fit_to_context(FORM, tokenizer, 1_000) == tuple(tokenizer.render(FORM.messages))
-    assert fit_to_context(FORM, EstimatedTokenizer(), 1_000) == Chat(SPOKEN)
+    assert fit_to_context(PROMPT, tokenizer, 1_000) == tuple(tokenizer.render(PROMPT.messages))
+    assert fit_to_context(PROMPT, EstimatedTokenizer(), 1_000) == Chat(MESSAGES)
 
 
 @pytest.mark.parametrize("tokenizer", [FakeTokenizer(), EstimatedTokenizer()], ids=["counted", "estimated"])
-def test_what_does_not_fit_is_none(tokenizer: Any) -> None:
-    tokens = tokenizer.measure(FORM.messages) + FORM.max_tokens
-    assert fit_to_context(FORM, tokenizer, tokens) is not None
-    assert fit_to_context(FORM, tokenizer, tokens - 1) is None
+def test_a_prompt_that_exceeds_the_context_is_none(tokenizer: Any) -> None:
+    tokens = tokenizer.measure(PROMPT.messages) + PROMPT.max_tokens
+    assert fit_to_context(PROMPT, tokenizer, tokens) is not None
+    assert fit_to_context(PROMPT, tokenizer, tokens - 1) is None
 
 
-async def test_a_conversation_is_filled_in() -> None:
+async def test_a_conversation_is_completed_with_structured_output() -> None:
     generator = FakeGenerator('{"animal": "zebra"}')
-    filled = await complete(generator, Chat(SPOKEN), FORM)
-    assert filled.fields() == {"animal": "zebra"}
+    completion = await complete(generator, Chat(MESSAGES), PROMPT)
+    assert completion.fields() == {"animal": "zebra"}
     ((prompt, sampling, _),) = generator.requests
-    assert prompt == Chat(SPOKEN)
+    assert prompt == Chat(MESSAGES)
     assert sampling["structured_outputs"] == {"json": {"type": "object"}}
 
 
-def last_words(prompt: ModelInput) -> str:
+def last_message(prompt: ModelInput) -> str:
     assert isinstance(prompt, Chat)
     return str(prompt.messages[-1]["content"])
 
 
 async def test_a_question_is_planned_without_a_tokenizer() -> None:
     def write(prompt: ModelInput, sampling: Mapping[str, Any]) -> str:
-        assert last_words(prompt).endswith("Last question: What does it eat?")
+        assert last_message(prompt).endswith("Last question: What does it eat?")
         return json.dumps({"question": "What does the zebra eat?"})
 
     history = [Message("user", "What is a zebra?"), Message("assistant", "An animal.")]
@@ -61,13 +61,13 @@ async def test_a_question_is_planned_without_a_tokenizer() -> None:
     assert "no room" in plan.note
 
 
-async def test_questions_are_asked_about_a_passage_without_a_tokenizer() -> None:
+async def test_question_pairs_are_generated_without_a_tokenizer() -> None:
     def write(prompt: ModelInput, sampling: Mapping[str, Any]) -> str:
-        assert last_words(prompt) == "Animals\n\nThe zebra eats grass."
+        assert last_message(prompt) == "Animals\n\nThe zebra eats grass."
         return json.dumps({"pairs": [{"question": "What does the zebra eat?", "answer": "grass"}]})
 
-    asked = (EstimatedTokenizer(), "The zebra eats grass.", "Animals")
-    (pair,) = await pairs(FakeGenerator(write), *asked, count=1, context_tokens=4_000)
+    arguments = (EstimatedTokenizer(), "The zebra eats grass.", "Animals")
+    (pair,) = await pairs(FakeGenerator(write), *arguments, count=1, context_tokens=4_000)
     assert pair.answer == "grass"
     with pytest.raises(DependencyUnavailable):
-        await pairs(FakeGenerator("x", dies_after=0), *asked, count=1, context_tokens=4_000)
+        await pairs(FakeGenerator("x", dies_after=0), *arguments, count=1, context_tokens=4_000)

@@ -26,18 +26,16 @@ async def load(edge: EdgeService, name: Any, path: Any = "/models/new", **more: 
     return await edge.post("/v1/load_lora_adapter", {"lora_name": name, "lora_path": path, **more})
 
 
-async def test_one_is_loaded_and_unloaded(edge: EdgeService, adapters: FakeAdapters) -> None:
+async def test_an_adapter_is_loaded_and_unloaded(edge: EdgeService, adapters: FakeAdapters) -> None:
     loaded = await load(edge, "team/new-1.0")
     assert (loaded.status_code, loaded.text) == (200, "Success: LoRA adapter 'team/new-1.0' added successfully.")
     assert adapters.loaded == {"sql": "/models/sql", "team/new-1.0": "/models/new"}
-    gone = await edge.post("/v1/unload_lora_adapter", {"lora_name": "sql"})
-    assert (gone.status_code, gone.text) == (200, "Success: LoRA adapter 'sql' removed successfully.")
+    unloaded = await edge.post("/v1/unload_lora_adapter", {"lora_name": "sql"})
+    assert (unloaded.status_code, unloaded.text) == (200, "Success: LoRA adapter 'sql' removed successfully.")
     assert adapters.loaded == {"team/new-1.0": "/models/new"}
 
 
-async def test_a_name_that_is_loaded_is_a_conflict_unless_it_is_replaced(
-    edge: EdgeService, adapters: FakeAdapters
-) -> None:
+async def test_loading_a_loaded_name_is_a_conflict_unless_in_place(edge: EdgeService, adapters: FakeAdapters) -> None:
     refused = await load(edge, "sql")
     assert refused.status_code == 409
     assert refused.json()["error"]["param"] == "lora_name"
@@ -45,7 +43,7 @@ async def test_a_name_that_is_loaded_is_a_conflict_unless_it_is_replaced(
     assert adapters.loaded == {"sql": "/models/new"}
 
 
-async def test_a_models_name_is_taken(edge: EdgeService) -> None:
+async def test_the_name_of_a_model_is_refused(edge: EdgeService) -> None:
     for name in ("rag", "the-encoder"):
         refused = await load(edge, name)
         assert (refused.status_code, refused.json()["error"]["param"]) == (409, "lora_name")
@@ -63,24 +61,24 @@ async def test_a_models_name_is_taken(edge: EdgeService) -> None:
     ],
     ids=str,
 )  # fmt: skip
-async def test_what_is_wrong_is_named(edge: EdgeService, body: dict[str, Any], param: str) -> None:
+async def test_a_refusal_names_the_invalid_field(edge: EdgeService, body: dict[str, Any], param: str) -> None:
     refused = await edge.post("/v1/load_lora_adapter", body)
     assert refused.status_code == 400
     assert refused.json()["error"]["param"] == param
 
 
-async def test_one_that_is_not_there_cannot_be_unloaded(edge: EdgeService) -> None:
+async def test_an_unknown_adapter_cannot_be_unloaded(edge: EdgeService) -> None:
     refused = await edge.post("/v1/unload_lora_adapter", {"lora_name": "nope"})
     assert refused.status_code == 404
     assert refused.json()["error"]["code"] == "model_not_found"
 
 
-async def test_another_servers_adapters_are_not_ours_to_load() -> None:
+async def test_adapters_of_an_external_server_cannot_be_loaded() -> None:
     async with an_edge() as edge:
         refused = await load(edge, "a")
         assert refused.status_code == 403
         assert "RAG_LLM__URL" in refused.json()["error"]["message"]
 
 
-async def test_it_is_not_asked_with_get(edge: EdgeService) -> None:
+async def test_a_trailing_slash_is_not_accepted(edge: EdgeService) -> None:
     assert (await edge.post("/v1/load_lora_adapter/", {})).status_code in (404, 405)

@@ -29,7 +29,7 @@ async def edge() -> AsyncIterator[EdgeService]:
 
 
 def chunks(response: httpx.Response) -> list[dict[str, Any]]:
-    """Of a stream that is whole."""
+    """The chunks of a complete stream."""
     *lines, done = [line for line in response.text.split("\n") if line.startswith("data: ")]
     assert done == "data: [DONE]"
     assert response.headers["content-type"].startswith("text/event-stream")
@@ -40,19 +40,23 @@ def sampling_of(edge: EdgeService) -> Mapping[str, Any]:
     return edge.generator.requests[-1][1]
 
 
-async def test_a_plain_completion_is_what_openai_s_types_say(edge: EdgeService) -> None:
-    got = (await edge.chat()).json()
-    whole = ChatCompletion.model_validate(got, strict=True)
-    assert whole.to_dict() == got
-    assert whole.id.startswith("chatcmpl-")
-    assert (whole.model, whole.choices[0].finish_reason) == (MODEL, "stop")
-    assert got["choices"][0]["message"] == {"role": "assistant", "content": "naïve 日本 🙂 done", "refusal": None}
-    assert whole.usage is not None
-    assert (whole.usage.prompt_tokens, whole.usage.completion_tokens, whole.usage.total_tokens) == (2, 4, 6)
-    assert set(got) == {"id", "object", "created", "model", "system_fingerprint", "choices", "usage"}
+async def test_a_plain_completion_matches_openais_types(edge: EdgeService) -> None:
+    result = (await edge.chat()).json()
+    completion = ChatCompletion.model_validate(result, strict=True)
+    assert completion.to_dict() == result
+    assert completion.id.startswith("chatcmpl-")
+    assert (completion.model, completion.choices[0].finish_reason) == (MODEL, "stop")
+    assert result["choices"][0]["message"] == {"role": "assistant", "content": "naïve 日本 🙂 done", "refusal": None}
+    assert completion.usage is not None
+    assert (completion.usage.prompt_tokens, completion.usage.completion_tokens, completion.usage.total_tokens) == (
+        2,
+        4,
+        6,
+    )
+    assert set(result) == {"id", "object", "created", "model", "system_fingerprint", "choices", "usage"}
 
 
-async def test_a_stream_says_the_same(edge: EdgeService) -> None:
+async def test_a_stream_agrees_with_the_plain_response(edge: EdgeService) -> None:
     streamed = chunks(await edge.chat(stream=True, stream_options={"include_usage": True}))
     plain = (await edge.chat()).json()
     assert [ChatCompletionChunk.model_validate(chunk, strict=True).to_dict() for chunk in streamed] == streamed
@@ -70,14 +74,14 @@ async def test_a_stream_says_the_same(edge: EdgeService) -> None:
     assert len({(chunk["id"], chunk["created"], chunk["model"]) for chunk in streamed}) == 1
 
 
-async def test_usage_comes_only_where_it_is_wanted_and_bytes_are_ascii(edge: EdgeService) -> None:
-    got = await edge.chat(stream=True)
-    assert not any("usage" in chunk for chunk in chunks(got))
-    assert got.content.isascii()
-    assert got.headers["cache-control"] == "no-store"
+async def test_usage_is_streamed_only_on_request_and_bytes_are_ascii(edge: EdgeService) -> None:
+    response = await edge.chat(stream=True)
+    assert not any("usage" in chunk for chunk in chunks(response))
+    assert response.content.isascii()
+    assert response.headers["cache-control"] == "no-store"
 
 
-async def test_the_model_gets_the_conversation(edge: EdgeService) -> None:
+async def test_the_conversation_reaches_the_model(edge: EdgeService) -> None:
     called = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     messages = [
         {"role": "developer", "content": "Be brief."},
@@ -85,8 +89,8 @@ async def test_the_model_gets_the_conversation(edge: EdgeService) -> None:
         {"role": "assistant", "content": None, "tool_calls": [called], "refusal": None, "annotations": [], "rag": {}},
         {"role": "tool", "content": "7", "tool_call_id": "c1"},
     ]
-    got = await edge.chat(messages, chat_template_kwargs={"enable_thinking": False})
-    assert got.status_code == 200
+    response = await edge.chat(messages, chat_template_kwargs={"enable_thinking": False})
+    assert response.status_code == 200
     prompt = edge.generator.requests[-1][0]
     assert prompt == Chat(
         (
@@ -99,34 +103,34 @@ async def test_the_model_gets_the_conversation(edge: EdgeService) -> None:
     )
 
 
-async def test_parameters_reach_the_engine_by_vllms_names(edge: EdgeService) -> None:
+async def test_parameters_reach_the_engine_under_vllms_names(edge: EdgeService) -> None:
     sampling: dict[str, Any] = {
         "temperature": 0.5, "top_p": 0.9, "seed": 7, "stop": ["x", "y"], "presence_penalty": 0.1,
         "frequency_penalty": -0.2, "logit_bias": {"5": -100}, "top_k": 3, "min_p": 0.1, "repetition_penalty": 1.1,
         "min_tokens": 1, "stop_token_ids": [2], "bad_words": ["zz"], "ignore_eos": True, "allowed_token_ids": [1, 2],
         "include_stop_str_in_output": True, "skip_special_tokens": False,
     }  # fmt: skip
-    nothing: dict[str, Any] = {
+    ignored: dict[str, Any] = {
         "user": "me",
         "metadata": {"a": "b"},
         "store": False,
         "service_tier": "auto",
         "safety_identifier": "s",
     }
-    assert (await edge.chat(**sampling, **nothing, max_completion_tokens=9)).status_code == 200
+    assert (await edge.chat(**sampling, **ignored, max_completion_tokens=9)).status_code == 200
     assert sampling_of(edge) == {**sampling, "max_tokens": 9}
 
 
-async def test_what_is_not_set_is_left_to_the_service(edge: EdgeService) -> None:
+async def test_unset_parameters_are_left_to_the_service(edge: EdgeService) -> None:
     unset = ("temperature", "stop", "stream", "n", "seed", "tools", "response_format", "logprobs", "user", "suffix")
     nulls: dict[str, Any] = dict.fromkeys(unset)
-    got = await edge.chat(**nulls, functions=None)
-    assert got.status_code == 200, got.text
-    assert got.json()["object"] == "chat.completion"
+    response = await edge.chat(**nulls, functions=None)
+    assert response.status_code == 200, response.text
+    assert response.json()["object"] == "chat.completion"
     assert sampling_of(edge) == {}
 
 
-async def test_several_texts(edge: EdgeService) -> None:
+async def test_n_choices(edge: EdgeService) -> None:
     plain = (await edge.chat(n=3)).json()
     assert [choice["index"] for choice in plain["choices"]] == [0, 1, 2]
     assert {choice["message"]["content"] for choice in plain["choices"]} == {"naïve 日本 🙂 done"}
@@ -134,15 +138,15 @@ async def test_several_texts(edge: EdgeService) -> None:
     streamed = chunks(await edge.chat(n=3, temperature=0.5, stream=True))
     assert sampling_of(edge)["temperature"] == 0.5
     for index in range(3):
-        own = [chunk["choices"][0] for chunk in streamed if chunk["choices"][0]["index"] == index]
-        assert own[0]["delta"]["role"] == "assistant"
-        assert [choice["finish_reason"] for choice in own if choice["finish_reason"]] == ["stop"]
-        assert own[-1]["finish_reason"] == "stop"
-        assert "".join(choice["delta"].get("content", "") for choice in own) == "naïve 日本 🙂 done"
+        choices = [chunk["choices"][0] for chunk in streamed if chunk["choices"][0]["index"] == index]
+        assert choices[0]["delta"]["role"] == "assistant"
+        assert [choice["finish_reason"] for choice in choices if choice["finish_reason"]] == ["stop"]
+        assert choices[-1]["finish_reason"] == "stop"
+        assert "".join(choice["delta"].get("content", "") for choice in choices) == "naïve 日本 🙂 done"
 
 
 @pytest.mark.parametrize("stop", ["日本", ["x", "日本"]])
-async def test_why_a_text_ended(edge: EdgeService, stop: Any) -> None:
+async def test_finish_reasons(edge: EdgeService, stop: Any) -> None:
     choice = (await edge.chat(stop=stop)).json()["choices"][0]
     assert (choice["message"]["content"], choice["finish_reason"], choice["stop_reason"]) == ("naïve ", "stop", "日本")
     assert chunks(await edge.chat(stop=stop, stream=True))[-1]["choices"][0]["stop_reason"] == "日本"
@@ -156,33 +160,33 @@ async def test_logprobs_plain_and_streamed(edge: EdgeService) -> None:
     assert (first["token"], first["logprob"], bytes(first["bytes"]).decode()) == ("naïve ", -0.25, "naïve ")
     assert [(top["token"], top["logprob"]) for top in first["top_logprobs"]] == [("naïve ", -0.25), ("other", -2.5)]
     streamed = chunks(await edge.chat(logprobs=True, top_logprobs=2, stream=True))
-    pieces = [chunk["choices"][0]["logprobs"] for chunk in streamed]
-    assert [one for piece in pieces if piece for one in piece["content"]] == plain["content"]
-    alone = (await edge.chat(logprobs=True)).json()["choices"][0]["logprobs"]["content"]
-    assert [one["top_logprobs"] for one in alone] == [[]] * 4
+    logprobs = [chunk["choices"][0]["logprobs"] for chunk in streamed]
+    assert [one for part in logprobs if part for one in part["content"]] == plain["content"]
+    without_top = (await edge.chat(logprobs=True)).json()["choices"][0]["logprobs"]["content"]
+    assert [one["top_logprobs"] for one in without_top] == [[]] * 4
     assert sampling_of(edge) == {"logprobs": 0}
     assert (await edge.chat()).json()["choices"][0]["logprobs"] is None
 
 
 async def test_logprobs_of_the_prompt(edge: EdgeService) -> None:
-    told = (await edge.chat(prompt_logprobs=1)).json()["prompt_logprobs"]
-    assert told == [None, {"1": {"logprob": -0.5, "rank": 1, "decoded_token": "word"}}]
+    prompt_logprobs = (await edge.chat(prompt_logprobs=1)).json()["prompt_logprobs"]
+    assert prompt_logprobs == [None, {"1": {"logprob": -0.5, "rank": 1, "decoded_token": "word"}}]
 
 
-async def test_forms_of_the_text(edge: EdgeService) -> None:
+async def test_response_formats_reach_the_engine(edge: EdgeService) -> None:
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
-    described = {"name": "thing", "schema": schema, "strict": True, "description": "d"}
-    for wanted, form in (
-        ({"response_format": {"type": "json_schema", "json_schema": described}}, {"json": schema}),
+    json_schema = {"name": "thing", "schema": schema, "strict": True, "description": "d"}
+    for options, form in (
+        ({"response_format": {"type": "json_schema", "json_schema": json_schema}}, {"json": schema}),
         ({"response_format": {"type": "json_object"}}, {"json_object": True}),
         ({"structured_outputs": {"choice": ["yes", "no"]}}, {"choice": ["yes", "no"]}),
         ({"response_format": {"type": "text"}}, None),
     ):
-        assert (await edge.chat(**wanted)).status_code == 200
+        assert (await edge.chat(**options)).status_code == 200
         assert sampling_of(edge).get("structured_outputs") == form
 
 
-WRONG: list[tuple[dict[str, Any], str]] = [
+INVALID: list[tuple[dict[str, Any], str]] = [
     ({"messages": []}, "messages"),
     ({"messages": "hi"}, "messages"),
     ({"messages": [{"role": "user", "content": "\ud800"}]}, "messages.0.content.0.text"),
@@ -233,14 +237,14 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_what_is_wrong_is_refused_by_name(edge: EdgeService) -> None:
-    for body, param in WRONG:
-        got = await edge.post("/v1/chat/completions", {"model": MODEL, "messages": HELLO, **body})
-        assert (body, *error_of(got)) == (body, 400, "invalid_request", param)
+async def test_a_refusal_names_the_invalid_field(edge: EdgeService) -> None:
+    for body, param in INVALID:
+        response = await edge.post("/v1/chat/completions", {"model": MODEL, "messages": HELLO, **body})
+        assert (body, *error_of(response)) == (body, 400, "invalid_request", param)
     assert edge.generator.requests == []
 
 
-async def test_a_model_that_is_not_there(edge: EdgeService) -> None:
+async def test_an_unknown_model_is_not_found(edge: EdgeService) -> None:
     assert error_of(await edge.chat(model="gpt-4o")) == (404, "model_not_found", "model")
     assert error_of(await edge.chat(model="the-encoder")) == (400, "invalid_request", "model")
 
@@ -251,14 +255,14 @@ async def test_an_adapter_is_chosen_by_its_name(edge: EdgeService) -> None:
     assert edge.generator.models == ["sql", ""]
 
 
-async def test_a_refusal_of_the_engine_keeps_its_status() -> None:
+async def test_an_error_of_the_engine_keeps_its_status() -> None:
     async with an_edge(FakeGenerator(context_tokens=10)) as edge:
         for stream in (False, True):
-            got = await edge.chat(max_tokens=11, stream=stream)
-            assert error_of(got) == (400, "context_length_exceeded", "max_tokens")
+            response = await edge.chat(max_tokens=11, stream=stream)
+            assert error_of(response) == (400, "context_length_exceeded", "max_tokens")
 
 
-async def test_an_engine_that_dies_in_mid_stream() -> None:
+async def test_an_engine_failure_in_mid_stream_is_reported() -> None:
     async with an_edge(FakeGenerator("one two three", dies_after=2)) as edge, edge.openai() as client:
         lines = [line for line in (await edge.chat(stream=True)).text.splitlines() if line]
         assert set(json.loads(lines[-1].removeprefix("data: "))["error"]) == {
@@ -266,42 +270,42 @@ async def test_an_engine_that_dies_in_mid_stream() -> None:
         }  # fmt: skip
         assert not any("[DONE]" in line or '"stop"' in line for line in lines)
         stream = await client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
-        said = [(await anext(stream)).choices[0].delta.content for _ in range(3)]
+        texts = [(await anext(stream)).choices[0].delta.content for _ in range(3)]
         with pytest.raises(openai.APIError, match="the engine died") as caught:
             await anext(stream)
-        assert (said, caught.value.code) == (["", "one ", "two "], "dependency_unavailable")
+        assert (texts, caught.value.code) == (["", "one ", "two "], "dependency_unavailable")
         assert error_of(await edge.chat())[:2] == (503, "dependency_unavailable")
 
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("generator", [{"start": True}, {"stalls_after": 1}], ids=["before the first token", "later"])
-async def test_a_client_that_leaves_stops_the_engine(stream: bool, generator: dict[str, Any]) -> None:
-    waits: Any = {"start": asyncio.Event()} if "start" in generator else generator
-    async with an_edge(FakeGenerator("one two three", **waits)) as edge:
-        asking = asyncio.create_task(edge.chat(stream=stream))
+async def test_a_client_that_disconnects_stops_the_engine(stream: bool, generator: dict[str, Any]) -> None:
+    pausing: Any = {"start": asyncio.Event()} if "start" in generator else generator
+    async with an_edge(FakeGenerator("one two three", **pausing)) as edge:
+        request_task = asyncio.create_task(edge.chat(stream=stream))
         await until(lambda: edge.generator.running == 1)
-        asking.cancel()
+        request_task.cancel()
         await until(lambda: edge.generator.running == 0)
         assert edge.generator.cancelled == 1
 
 
-async def test_a_client_that_leaves_before_the_engine_accepts() -> None:
+async def test_a_client_that_disconnects_before_the_engine_accepts() -> None:
     async with an_edge(FakeGenerator(accepts=asyncio.Event())) as edge:
-        asking = asyncio.create_task(edge.chat())
+        request_task = asyncio.create_task(edge.chat())
         await asyncio.sleep(0.1)
-        asking.cancel()
+        request_task.cancel()
         await asyncio.sleep(0.05)
         assert (edge.generator.running, edge.generator.requests) == (0, [])
 
 
-async def test_an_answer_that_takes_too_long() -> None:
+async def test_a_response_past_its_deadline_is_reported() -> None:
     async with an_edge(FakeGenerator("one two", stalls_after=1), answer_timeout_s=0.3) as edge:
         assert error_of(await edge.chat())[:2] == (504, "timeout")
         assert '"code":"timeout"' in (await edge.chat(stream=True)).text
         await until(lambda: edge.generator.running == 0)
 
 
-async def test_silence_is_kept_alive() -> None:
+async def test_a_silent_stream_sends_keep_alive_comments() -> None:
     start = asyncio.Event()
     async with an_edge(FakeGenerator("one", start=start), keep_alive_s=0.05) as edge, edge.openai() as client:
         asyncio.get_running_loop().call_later(0.3, start.set)
@@ -313,7 +317,7 @@ class Answer(BaseModel):
     a: int
 
 
-async def test_the_client_s_own_conveniences() -> None:
+async def test_the_helpers_of_openais_client_work() -> None:
     async with an_edge(FakeGenerator('{"a": 3}')) as edge, edge.openai() as client:
         raw = await client.chat.completions.with_raw_response.create(model=MODEL, messages=HELLO)
         assert raw.headers["x-request-id"]

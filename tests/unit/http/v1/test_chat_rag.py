@@ -1,4 +1,4 @@
-"""Chat completions of model `rag`: answers from documents, with sources and citations, plain and streamed."""
+"""Chat completions of model `rag`: answers with sources and citations, plain and streamed."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ async def ask(edge: EdgeService, *messages: Any, **body: Any) -> Any:
 
 
 async def test_an_answer_has_sources_citations_and_annotations(edge: EdgeService) -> None:
-    got = (await ask(edge)).json()
-    assert ChatCompletion.model_validate(got, strict=True).to_dict() == got
-    message = got["choices"][0]["message"]
-    assert (message["content"], got["choices"][0]["finish_reason"]) == ("It is so [1] and so [2]. Not so.", "stop")
+    result = (await ask(edge)).json()
+    assert ChatCompletion.model_validate(result, strict=True).to_dict() == result
+    message = result["choices"][0]["message"]
+    assert (message["content"], result["choices"][0]["finish_reason"]) == ("It is so [1] and so [2]. Not so.", "stop")
     assert [(source["index"], source["filename"]) for source in message["rag"]["sources"]] == [
         (1, "docs/1.md"), (2, "docs/2.md")
     ]  # fmt: skip
@@ -51,10 +51,10 @@ async def test_an_answer_has_sources_citations_and_annotations(edge: EdgeService
     cited = message["annotations"][1]["url_citation"]
     assert message["content"][cited["start_index"] : cited["end_index"]] == "[2]"
     assert (cited["title"], cited["url"]) == ("docs/2.md", f"{edge.url}/v1/files/file-2/content")
-    assert (got["model"], got["usage"]["prompt_tokens"]) == ("rag", 7)
+    assert (result["model"], result["usage"]["prompt_tokens"]) == ("rag", 7)
 
 
-async def test_a_stream_says_the_same(edge: EdgeService) -> None:
+async def test_a_stream_agrees_with_the_plain_response(edge: EdgeService) -> None:
     streamed = chunks(await ask(edge, stream=True))
     message = (await ask(edge)).json()["choices"][0]["message"]
     assert [ChatCompletionChunk.model_validate(chunk, strict=True).to_dict() for chunk in streamed] == streamed
@@ -77,12 +77,12 @@ async def test_sources_come_before_the_first_token() -> None:
         assert [chunk.choices[0].finish_reason async for chunk in stream][-1] == "stop"
 
 
-async def test_what_the_retriever_is_asked_for(edge: EdgeService) -> None:
+async def test_the_request_options_reach_the_retriever(edge: EdgeService) -> None:
     options = {
         "vector_store": "v", "top_k": 3, "filters": {"type": "eq", "key": "a", "value": 1},
         "retrieval": {"mode": "dense"},
     }  # fmt: skip
-    got = await ask(
+    response = await ask(
         edge,
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "First?"},
@@ -93,7 +93,7 @@ async def test_what_the_retriever_is_asked_for(edge: EdgeService) -> None:
         max_tokens=10,
         seed=4,
     )
-    assert got.json()["choices"][0]["message"]["content"] == TEXT
+    assert response.json()["choices"][0]["message"]["content"] == TEXT
     assert edge.retriever.prepared == [
         {
             **options,
@@ -108,12 +108,12 @@ async def test_what_the_retriever_is_asked_for(edge: EdgeService) -> None:
     assert (prompt, sampling) == ([1, 2, 3, 4, 5, 6, 7], {"max_tokens": 10, "temperature": 0.0, "seed": 4})
 
 
-async def test_an_adapter_answers_from_documents(edge: EdgeService) -> None:
+async def test_a_lora_adapter_answers_from_documents(edge: EdgeService) -> None:
     assert (await ask(edge, model="rag:sql")).json()["model"] == "rag:sql"
     assert edge.generator.models == ["sql"]
 
 
-async def test_several_answers(edge: EdgeService) -> None:
+async def test_n_answers_have_their_own_citations(edge: EdgeService) -> None:
     plain = (await ask(edge, n=2)).json()["choices"]
     assert [choice["message"]["content"] for choice in plain] == ["It is so [1] and so [2]. Not so."] * 2
     assert [len(choice["message"]["rag"]["sources"]) for choice in plain] == [2, 2]
@@ -122,7 +122,7 @@ async def test_several_answers(edge: EdgeService) -> None:
     assert [(end["index"], len(end["delta"]["annotations"])) for end in ends] == [(0, 2), (1, 2)]
 
 
-async def test_nothing_is_found() -> None:
+async def test_the_answer_when_nothing_is_found() -> None:
     async with an_edge(retriever=FakeRetriever(note="no rewriting: too slow")) as edge:
         choice = (await ask(edge)).json()["choices"][0]
         assert choice["message"]["content"] == NOT_FOUND
@@ -135,7 +135,7 @@ async def test_nothing_is_found() -> None:
 
 
 USER = {"role": "user", "content": "Is it so?"}
-WRONG: list[tuple[list[Any], dict[str, Any], str, str]] = [
+INVALID: list[tuple[list[Any], dict[str, Any], str, str]] = [
     ([USER, {"role": "assistant", "content": "Yes."}], {}, "invalid_request", "messages.1.role"),
     ([{"role": "user", "content": "  "}], {}, "empty_question", "messages.0.content"),
     ([{"role": "tool", "content": "a", "tool_call_id": "x"}, USER], {}, "invalid_request", "messages.0"),
@@ -149,17 +149,17 @@ WRONG: list[tuple[list[Any], dict[str, Any], str, str]] = [
 ]
 
 
-async def test_what_is_wrong_is_refused_by_name(edge: EdgeService) -> None:
-    for messages, body, code, param in WRONG:
+async def test_a_refusal_names_the_invalid_field(edge: EdgeService) -> None:
+    for messages, body, code, param in INVALID:
         assert (body, *error_of(await ask(edge, *messages, **body))) == (body, 400, code, param)
     assert edge.retriever.prepared == []
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_client_that_leaves_stops_the_engine(stream: bool) -> None:
+async def test_a_client_that_disconnects_stops_the_engine(stream: bool) -> None:
     async with an_edge(FakeGenerator(TEXT, start=asyncio.Event()), FakeRetriever(HITS)) as edge:
-        asking = asyncio.create_task(ask(edge, stream=stream))
+        request_task = asyncio.create_task(ask(edge, stream=stream))
         await until(lambda: edge.generator.running == 1)
-        asking.cancel()
+        request_task.cancel()
         await until(lambda: edge.generator.running == 0)
         assert edge.generator.cancelled == 1

@@ -35,23 +35,23 @@ async def post(edge: EdgeService, prompt: Any = "naïve 日本", **body: Any) ->
     return await edge.post("/v1/completions", {"model": MODEL, "prompt": prompt, **body})
 
 
-async def test_a_plain_completion_is_what_openai_s_types_say(edge: EdgeService) -> None:
-    got = (await post(edge)).json()
-    whole = Completion.model_validate(got, strict=True)
-    assert whole.to_dict() == got
-    assert got["choices"] == [{"index": 0, "text": "of naïve 日本 done", "logprobs": None, "finish_reason": "stop"}]
-    assert got["usage"] == {
+async def test_a_plain_completion_matches_openais_types(edge: EdgeService) -> None:
+    result = (await post(edge)).json()
+    completion = Completion.model_validate(result, strict=True)
+    assert completion.to_dict() == result
+    assert result["choices"] == [{"index": 0, "text": "of naïve 日本 done", "logprobs": None, "finish_reason": "stop"}]
+    assert result["usage"] == {
         "prompt_tokens": 2, "completion_tokens": 4, "total_tokens": 6, "prompt_tokens_details": {"cached_tokens": 0}
     }  # fmt: skip
-    assert (got["object"], got["id"][:5]) == ("text_completion", "cmpl-")
+    assert (result["object"], result["id"][:5]) == ("text_completion", "cmpl-")
     assert edge.generator.requests[-1][1] == {"max_tokens": 16}  # OpenAI's default
 
 
-async def test_a_stream_says_the_same(edge: EdgeService) -> None:
+async def test_a_stream_agrees_with_the_plain_response(edge: EdgeService) -> None:
     plain = (await post(edge)).json()
-    got = await post(edge, stream=True, stream_options={"include_usage": True})
-    assert got.content.isascii()
-    *between, last, usage = chunks(got)
+    response = await post(edge, stream=True, stream_options={"include_usage": True})
+    assert response.content.isascii()
+    *between, last, usage = chunks(response)
     assert "".join(chunk["choices"][0]["text"] for chunk in between) == plain["choices"][0]["text"]
     assert {chunk["choices"][0]["finish_reason"] for chunk in between} == {None}
     assert last["choices"] == [{"index": 0, "text": "", "logprobs": None, "finish_reason": "stop"}]
@@ -69,60 +69,68 @@ async def test_a_stream_says_the_same(edge: EdgeService) -> None:
     ids=["text", "texts", "tokens", "lists of tokens"],
 )
 @pytest.mark.parametrize("n", [1, 2])
-async def test_each_form_of_prompt(edge: EdgeService, prompt: Any, texts: list[str], n: int) -> None:
-    wanted = [text for text in texts for _ in range(n)]
-    got = (await post(edge, prompt, n=n)).json()
-    assert [(choice["index"], choice["text"]) for choice in got["choices"]] == list(enumerate(wanted))
+async def test_every_form_of_prompt_is_accepted(edge: EdgeService, prompt: Any, texts: list[str], n: int) -> None:
+    expected = [text for text in texts for _ in range(n)]
+    result = (await post(edge, prompt, n=n)).json()
+    assert [(choice["index"], choice["text"]) for choice in result["choices"]] == list(enumerate(expected))
     streamed = [chunk["choices"][0] for chunk in chunks(await post(edge, prompt, n=n, stream=True))]
-    for index, text in enumerate(wanted):
-        own = [choice for choice in streamed if choice["index"] == index]
-        assert "".join(choice["text"] for choice in own) == text
-        assert [choice["finish_reason"] for choice in own if choice["finish_reason"]] == ["stop"]
+    for index, text in enumerate(expected):
+        choices = [choice for choice in streamed if choice["index"] == index]
+        assert "".join(choice["text"] for choice in choices) == text
+        assert [choice["finish_reason"] for choice in choices if choice["finish_reason"]] == ["stop"]
     assert len({request_id for _, _, request_id in edge.generator.requests}) == 2 * len(texts)
 
 
-async def test_usage_is_of_all_prompts(edge: EdgeService) -> None:
+async def test_usage_is_the_sum_over_all_prompts(edge: EdgeService) -> None:
     usage = (await post(edge, ["a", "b c"], n=2)).json()["usage"]
     assert (usage["prompt_tokens"], usage["completion_tokens"]) == (3, 2 * 3 + 2 * 4)
 
 
-async def test_logprobs_in_the_older_shape(edge: EdgeService) -> None:
-    told = (await post(edge, "a b", logprobs=1)).json()["choices"][0]["logprobs"]
-    assert told == {
+async def test_logprobs_have_the_legacy_format(edge: EdgeService) -> None:
+    logprobs = (await post(edge, "a b", logprobs=1)).json()["choices"][0]["logprobs"]
+    assert logprobs == {
         "tokens": ["of ", "a ", "b ", "done"],
         "token_logprobs": [-0.25] * 4,
         "top_logprobs": [{"of ": -0.25}, {"a ": -0.25}, {"b ": -0.25}, {"done": -0.25}],
         "text_offset": [0, 3, 5, 7],
     }
-    pieces = [chunk["choices"][0]["logprobs"] for chunk in chunks(await post(edge, "a b", logprobs=1, stream=True))]
-    for name, values in told.items():
-        assert [value for piece in pieces if piece for value in piece[name]] == values
+    streamed_logprobs = [
+        chunk["choices"][0]["logprobs"] for chunk in chunks(await post(edge, "a b", logprobs=1, stream=True))
+    ]
+    for name, values in logprobs.items():
+        assert [value for part in streamed_logprobs if part for value in part[name]] == values
 
 
-async def test_the_prompt_comes_back(edge: EdgeService) -> None:
-    got = (await post(edge, ["word word", "a"], echo=True)).json()
-    assert [choice["text"] for choice in got["choices"]] == ["word wordof word word done", "aof a done"]
+async def test_echo_returns_the_prompt(edge: EdgeService) -> None:
+    result = (await post(edge, ["word word", "a"], echo=True)).json()
+    assert [choice["text"] for choice in result["choices"]] == ["word wordof word word done", "aof a done"]
     streamed = [chunk["choices"][0] for chunk in chunks(await post(edge, "word word", echo=True, stream=True))]
     assert "".join(choice["text"] for choice in streamed) == "word wordof word word done"
 
 
-async def test_the_prompt_s_logprobs_come_back_with_it(edge: EdgeService) -> None:
+async def test_echo_with_logprobs_returns_the_prompts_logprobs(edge: EdgeService) -> None:
     choice = (await post(edge, "first word", echo=True, logprobs=1)).json()["choices"][0]
-    told = choice["logprobs"]
-    assert told["tokens"] == ["first ", "word", "of ", "first ", "word ", "done"]
-    assert (told["token_logprobs"][:2], told["top_logprobs"][:2]) == ([None, -0.5], [None, {"word": -0.5}])
-    assert [choice["text"][at : at + len(token)] for at, token in zip(told["text_offset"], told["tokens"], strict=True)]
-    assert told["text_offset"][2] == len("first word")
+    logprobs = choice["logprobs"]
+    assert logprobs["tokens"] == ["first ", "word", "of ", "first ", "word ", "done"]
+    assert (logprobs["token_logprobs"][:2], logprobs["top_logprobs"][:2]) == ([None, -0.5], [None, {"word": -0.5}])
+    assert [
+        choice["text"][at : at + len(token)]
+        for at, token in zip(logprobs["text_offset"], logprobs["tokens"], strict=True)
+    ]
+    assert logprobs["text_offset"][2] == len("first word")
     assert "prompt_logprobs" not in choice
-    asked = (await post(edge, "first word", prompt_logprobs=1)).json()["choices"][0]
-    assert asked["prompt_logprobs"] == [None, {"1": {"logprob": -0.5, "rank": 1, "decoded_token": "word"}}]
-    alone = (await post(edge, "first word", echo=True, logprobs=1, max_tokens=0)).json()
-    assert alone["choices"][0]["text"] == "first word"
-    assert alone["choices"][0]["logprobs"]["tokens"] == ["first ", "word"]
-    assert (alone["usage"]["completion_tokens"], alone["choices"][0]["finish_reason"]) == (0, "length")
+    with_prompt_logprobs = (await post(edge, "first word", prompt_logprobs=1)).json()["choices"][0]
+    assert with_prompt_logprobs["prompt_logprobs"] == [
+        None,
+        {"1": {"logprob": -0.5, "rank": 1, "decoded_token": "word"}},
+    ]
+    echo_only = (await post(edge, "first word", echo=True, logprobs=1, max_tokens=0)).json()
+    assert echo_only["choices"][0]["text"] == "first word"
+    assert echo_only["choices"][0]["logprobs"]["tokens"] == ["first ", "word"]
+    assert (echo_only["usage"]["completion_tokens"], echo_only["choices"][0]["finish_reason"]) == (0, "length")
 
 
-WRONG: list[tuple[dict[str, Any], str]] = [
+INVALID: list[tuple[dict[str, Any], str]] = [
     ({"prompt": ""}, "prompt"),
     ({"prompt": []}, "prompt"),
     ({"prompt": "\ud800"}, "prompt"),
@@ -148,34 +156,36 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_what_is_wrong_is_refused_by_name(edge: EdgeService) -> None:
-    for body, param in WRONG:
-        got = await edge.post("/v1/completions", {"model": MODEL, "prompt": "a", **body})
-        assert (body, *error_of(got)) == (body, 400, "invalid_request", param)
+async def test_a_refusal_names_the_invalid_field(edge: EdgeService) -> None:
+    for body, param in INVALID:
+        response = await edge.post("/v1/completions", {"model": MODEL, "prompt": "a", **body})
+        assert (body, *error_of(response)) == (body, 400, "invalid_request", param)
     assert edge.generator.requests == []
 
 
-async def test_one_prompt_that_is_refused_stops_the_others() -> None:
+async def test_one_refused_prompt_stops_the_others() -> None:
     async with an_edge(FakeGenerator(echoes, start=asyncio.Event())) as edge:
         for stream in (False, True):
-            got = await post(edge, ["a", "refuse this", "b"], stream=stream)
-            assert error_of(got) == (400, "invalid_request", "prompt")
+            response = await post(edge, ["a", "refuse this", "b"], stream=stream)
+            assert error_of(response) == (400, "invalid_request", "prompt")
             await until(lambda: edge.generator.running == 0)
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("begun", [True, False])
-async def test_a_client_that_leaves_stops_them_all(stream: bool, begun: bool) -> None:
-    generator = FakeGenerator(echoes, stalls_after=1) if begun else FakeGenerator(echoes, start=asyncio.Event())
+@pytest.mark.parametrize("after_first_token", [True, False])
+async def test_a_client_that_disconnects_stops_all_prompts(stream: bool, after_first_token: bool) -> None:
+    generator = (
+        FakeGenerator(echoes, stalls_after=1) if after_first_token else FakeGenerator(echoes, start=asyncio.Event())
+    )
     async with an_edge(generator) as edge:
-        asking = asyncio.create_task(post(edge, ["a", "b", "c"], stream=stream))
+        request_task = asyncio.create_task(post(edge, ["a", "b", "c"], stream=stream))
         await until(lambda: generator.running == 3)
-        asking.cancel()
+        request_task.cancel()
         await until(lambda: generator.running == 0)
         assert generator.cancelled == 3
 
 
-async def test_an_engine_that_dies_in_mid_stream() -> None:
+async def test_an_engine_failure_in_mid_stream_is_reported() -> None:
     async with an_edge(FakeGenerator(echoes, dies_after=1)) as edge, edge.openai() as client:
         stream = await client.completions.create(model=MODEL, prompt=["a", "b"], stream=True)
         with pytest.raises(openai.APIError, match="the engine died"):
@@ -184,13 +194,13 @@ async def test_an_engine_that_dies_in_mid_stream() -> None:
         await until(lambda: edge.generator.running == 0)
 
 
-async def test_an_answer_that_takes_too_long() -> None:
+async def test_a_response_past_its_deadline_is_reported() -> None:
     async with an_edge(FakeGenerator(echoes, stalls_after=1), answer_timeout_s=0.3) as edge:
         assert error_of(await post(edge))[:2] == (504, "timeout")
         await until(lambda: edge.generator.running == 0)
 
 
-async def test_openai_s_client_and_an_adapter(edge: EdgeService) -> None:
+async def test_openais_client_completes_with_a_lora_adapter(edge: EdgeService) -> None:
     async with edge.openai() as client:
         made = await client.completions.create(model="sql", prompt="a", extra_body={"top_k": 3})
         streamed = [part.choices[0].text async for part in await client.completions.create(

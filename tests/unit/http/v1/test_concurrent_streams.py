@@ -1,4 +1,4 @@
-"""Several requests to the language model at once: all are accepted or none, and none outlives the others."""
+"""Concurrent requests to the language model: all are accepted or none, and they end together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def merged(*generators: Generator) -> list[NumberedDelta]:
         return [delta async for delta in merge(streams)]
 
 
-async def test_deltas_have_the_number_of_their_stream() -> None:
+async def test_deltas_carry_the_index_of_their_stream() -> None:
     deltas = await merged(FakeGenerator("one two"), FakeGenerator("three"))
     texts = ["", ""]
     for number, delta in deltas:
@@ -34,7 +34,7 @@ async def test_deltas_have_the_number_of_their_stream() -> None:
     assert sorted(number for number, delta in deltas if isinstance(delta, StreamEnd)) == [0, 1]
 
 
-async def test_if_one_is_refused_the_others_are_stopped() -> None:
+async def test_one_refused_request_stops_the_others() -> None:
     generator = FakeGenerator(start=asyncio.Event())
     with pytest.raises(InvalidRequest):
         async with enter_all([request(generator), request(generator), request(generator, "")]):
@@ -42,7 +42,7 @@ async def test_if_one_is_refused_the_others_are_stopped() -> None:
     assert (generator.running, generator.cancelled) == (0, 2)
 
 
-async def test_cancelling_before_all_are_accepted_stops_those_that_are() -> None:
+async def test_cancelling_before_all_are_accepted_stops_the_accepted_ones() -> None:
     accepted, waiting = FakeGenerator(start=asyncio.Event()), FakeGenerator(accepts=asyncio.Event())
     entering = asyncio.create_task(merged(accepted, waiting))
     while not accepted.running:
@@ -54,7 +54,7 @@ async def test_cancelling_before_all_are_accepted_stops_those_that_are() -> None
     assert waiting.requests == []
 
 
-async def test_leaving_stops_them_all() -> None:
+async def test_leaving_the_stream_stops_all_requests() -> None:
     generator = FakeGenerator("one two", stalls_after=1)
     async with enter_all([request(generator) for _ in range(3)]) as streams:
         async with contextlib.aclosing(merge(streams)) as deltas:
@@ -63,7 +63,7 @@ async def test_leaving_stops_them_all() -> None:
     assert (generator.running, generator.cancelled) == (0, 3)
 
 
-async def test_a_failure_of_one_ends_the_merged_stream() -> None:
+async def test_one_failure_ends_the_merged_stream() -> None:
     stalling = FakeGenerator("one two", stalls_after=1)
     with pytest.raises(DependencyUnavailable, match="the engine died"):
         await merged(stalling, FakeGenerator("one two", dies_after=1))

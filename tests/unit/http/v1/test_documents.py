@@ -15,7 +15,7 @@ from tests.support.v1_client import V1, error_of
 STATIC: Any = {"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 50}}
 
 
-async def uploaded(app: V1, *contents: bytes) -> list[str]:
+async def upload(app: V1, *contents: bytes) -> list[str]:
     async with app.openai() as client:
         return [
             (await client.files.create(file=(f"{number}.md", content), purpose="assistants")).id
@@ -23,7 +23,7 @@ async def uploaded(app: V1, *contents: bytes) -> list[str]:
         ]
 
 
-async def test_a_file_is_uploaded_attached_and_waited_for(app: V1) -> None:
+async def test_openais_client_uploads_a_file_and_polls_until_it_is_indexed(app: V1) -> None:
     async with app.openai() as client:
         done = await client.vector_stores.files.upload_and_poll(
             vector_store_id="default", file=("a.md", b"text"), attributes={"n": 1, "ok": True},
@@ -47,13 +47,13 @@ async def test_a_file_is_uploaded_attached_and_waited_for(app: V1) -> None:
         ).attributes == {}
         page = await client.vector_stores.files.content(done.id, vector_store_id="default")
         assert [(part.type, part.text) for part in page.data] == [("text", "text")]
-        gone = await client.vector_stores.files.delete(done.id, vector_store_id="default")
-        assert (gone.object, gone.deleted) == ("vector_store.file.deleted", True)
+        deleted = await client.vector_stores.files.delete(done.id, vector_store_id="default")
+        assert (deleted.object, deleted.deleted) == ("vector_store.file.deleted", True)
         assert (await client.files.retrieve(done.id)).filename == "a.md"
         assert (await client.vector_stores.files.list("default")).data == []
 
 
-async def test_a_document_from_upload_to_search_and_away(app: V1) -> None:
+async def test_a_document_is_uploaded_searched_and_deleted(app: V1) -> None:
     async with app.openai() as client:
         store = await client.vector_stores.create(
             name="notes", metadata={"a": "b"}, expires_after={"anchor": "last_active_at", "days": 3}
@@ -66,8 +66,8 @@ async def test_a_document_from_upload_to_search_and_away(app: V1) -> None:
         (found,) = [hit async for hit in client.vector_stores.search(store.id, query="apples")]
         assert (found.file_id, found.filename, found.content[0].text) == (done.id, "guide/a.md", "apples are red")
         await client.vector_stores.files.update(done.id, vector_store_id=store.id, attributes={"n": 2})
-        wanted: Any = {"type": "eq", "key": "n", "value": 2}
-        assert len((await client.vector_stores.search(store.id, query="apples", filters=wanted)).data) == 1
+        filters: Any = {"type": "eq", "key": "n", "value": 2}
+        assert len((await client.vector_stores.search(store.id, query="apples", filters=filters)).data) == 1
         page = await client.vector_stores.files.content(done.id, vector_store_id=store.id)
         assert page.data[0].text == "apples are red"
         assert (await client.vector_stores.retrieve(store.id)).file_counts.completed == 1
@@ -81,9 +81,9 @@ async def test_a_document_from_upload_to_search_and_away(app: V1) -> None:
     assert list(app.incoming.iterdir()) == []
 
 
-async def test_a_client_that_polls_sees_the_work_end(app: V1) -> None:
+async def test_a_polling_client_sees_the_job_end(app: V1) -> None:
     app.hold()
-    (file_id,) = await uploaded(app, b"text")
+    (file_id,) = await upload(app, b"text")
     async with app.openai() as client:
         raw = await client.vector_stores.files.with_raw_response.create("default", file_id=file_id)
         assert raw.headers["openai-poll-after-ms"] == "500"
@@ -97,8 +97,8 @@ async def test_a_client_that_polls_sees_the_work_end(app: V1) -> None:
         assert (await waiting).status == "completed"
 
 
-async def test_a_file_that_fails_says_why_in_openais_words_and_ours(app: V1) -> None:
-    (file_id,) = await uploaded(app, b"damaged")
+async def test_a_failed_file_reports_its_error_in_openais_code_and_in_ours(app: V1) -> None:
+    (file_id,) = await upload(app, b"damaged")
     async with app.openai() as client:
         failed = await client.vector_stores.files.create_and_poll(
             file_id, vector_store_id="default", poll_interval_ms=10
@@ -110,8 +110,8 @@ async def test_a_file_that_fails_says_why_in_openais_words_and_ours(app: V1) -> 
     }  # fmt: skip
 
 
-async def test_documents_are_listed_by_status_page_by_page(app: V1) -> None:
-    ids = await uploaded(app, b"a", b"damaged", b"c", b"d")
+async def test_documents_are_filtered_by_status_and_paginated(app: V1) -> None:
+    ids = await upload(app, b"a", b"damaged", b"c", b"d")
     async with app.openai() as client:
         await client.vector_stores.file_batches.create("default", file_ids=ids)
         await app.finished()
@@ -122,9 +122,9 @@ async def test_documents_are_listed_by_status_page_by_page(app: V1) -> None:
         assert [f.id for f in page.data] == [ids[1]]
 
 
-async def test_a_text_that_is_not_there_yet_is_a_conflict(app: V1) -> None:
+async def test_the_text_of_an_unfinished_document_is_a_conflict(app: V1) -> None:
     app.hold()
-    (file_id,) = await uploaded(app, b"text")
+    (file_id,) = await upload(app, b"text")
     async with app.http() as http:
         await http.post("/vector_stores/default/files", json={"file_id": file_id})
         assert error_of(await http.get(f"/vector_stores/default/files/{file_id}/content"))[:2] == (409, "conflict")
@@ -133,7 +133,7 @@ async def test_a_text_that_is_not_there_yet_is_a_conflict(app: V1) -> None:
 # Batches
 
 
-async def test_a_batch_is_made_of_uploads(app: V1) -> None:
+async def test_a_batch_is_created_from_uploads(app: V1) -> None:
     async with app.openai() as client:
         batch = await client.vector_stores.file_batches.upload_and_poll(
             "default",
@@ -157,19 +157,19 @@ async def test_a_batch_is_made_of_uploads(app: V1) -> None:
         assert failed.last_error.code == "unsupported_file"
 
 
-async def test_some_attributes_can_be_added_and_removed(app: V1) -> None:
-    (known,) = await uploaded(app, b"text")
+async def test_single_attributes_can_be_added_and_removed(app: V1) -> None:
+    (file_id,) = await upload(app, b"text")
     async with app.openai() as client:
         await client.vector_stores.files.create_and_poll(
-            known, vector_store_id="default", attributes={"a": 1, "b": 2}, poll_interval_ms=10
+            file_id, vector_store_id="default", attributes={"a": 1, "b": 2}, poll_interval_ms=10
         )
-        path = f"/vector_stores/default/files/{known}"
+        path = f"/vector_stores/default/files/{file_id}"
         changed: Any = await client.post(path, body={"attributes": {"b": None, "c": 3}, "merge": True}, cast_to=object)
         assert changed["attributes"] == {"a": 1, "c": 3}
 
 
 async def test_each_file_of_a_batch_may_have_its_own_attributes(app: V1) -> None:
-    one, two = await uploaded(app, b"a", b"b")
+    one, two = await upload(app, b"a", b"b")
     async with app.openai() as client:
         batch = await client.vector_stores.file_batches.create_and_poll(
             "default", files=[{"file_id": one, "attributes": {"n": 1}}, {"file_id": two, "chunking_strategy": STATIC}],
@@ -177,52 +177,52 @@ async def test_each_file_of_a_batch_may_have_its_own_attributes(app: V1) -> None
         )  # fmt: skip
         rows = await client.vector_stores.file_batches.list_files(batch.id, vector_store_id="default", order="asc")
     assert [row.attributes for row in rows.data] == [{"n": 1}, {}]
-    chosen = [row.chunking_strategy for row in rows.data]
-    assert [strategy and strategy.type for strategy in chosen] == ["other", "static"]
+    strategies = [row.chunking_strategy for row in rows.data]
+    assert [strategy and strategy.type for strategy in strategies] == ["other", "static"]
 
 
-async def test_a_batch_is_cancelled_and_done_again(app: V1) -> None:
+async def test_a_batch_is_cancelled_and_retried(app: V1) -> None:
     app.hold()
-    ids = await uploaded(app, b"a", b"b")
+    ids = await upload(app, b"a", b"b")
     async with app.openai() as client, app.http() as http:
         batch = await client.vector_stores.file_batches.create("default", file_ids=ids, attributes={"k": "v"})
         assert batch.status == "in_progress"
         cancelled = await client.vector_stores.file_batches.cancel(batch.id, vector_store_id="default")
         assert (cancelled.status, cancelled.file_counts.cancelled) == ("cancelled", 2)
         await app.finished()
-        again = (await http.post(f"/jobs/{batch.id}/retry", json={"file_ids": [ids[0]]})).json()
-        assert (again["object"], again["file_counts"]["total"]) == ("job", 1)
+        retried = (await http.post(f"/jobs/{batch.id}/retry", json={"file_ids": [ids[0]]})).json()
+        assert (retried["object"], retried["file_counts"]["total"]) == ("job", 1)
         await app.finished()
-        assert (await http.get(f"/jobs/{again['id']}")).json()["status"] == "completed"
-        assert error_of(await http.post(f"/jobs/{again['id']}/retry"))[:2] == (409, "conflict")
+        assert (await http.get(f"/jobs/{retried['id']}")).json()["status"] == "completed"
+        assert error_of(await http.post(f"/jobs/{retried['id']}/retry"))[:2] == (409, "conflict")
         jobs = (await http.get("/jobs?vector_store_id=default")).json()["data"]
-        assert {job["id"] for job in jobs} == {batch.id, again["id"]}
+        assert {job["id"] for job in jobs} == {batch.id, retried["id"]}
 
 
-async def test_a_batch_is_known_in_its_own_vector_store_only(app: V1) -> None:
-    ids = await uploaded(app, b"a")
+async def test_a_batch_is_visible_only_in_its_own_vector_store(app: V1) -> None:
+    ids = await upload(app, b"a")
     async with app.http() as http:
         await http.post("/vector_stores", json={"name": "other"})
         batch = (await http.post("/vector_stores/default/file_batches", json={"file_ids": ids})).json()["id"]
         assert (await http.get(f"/vector_stores/default/file_batches/{batch}")).status_code == 200
         for method, path in (("GET", ""), ("GET", "/files"), ("POST", "/cancel")):
-            got = await http.request(method, f"/vector_stores/other/file_batches/{batch}{path}")
-            assert error_of(got)[:2] == (404, "not_found")
+            response = await http.request(method, f"/vector_stores/other/file_batches/{batch}{path}")
+            assert error_of(response)[:2] == (404, "not_found")
 
 
-async def test_the_same_key_makes_the_same_batch(app: V1) -> None:
-    ids = await uploaded(app, b"a", b"b")
+async def test_a_repeated_idempotency_key_returns_the_same_batch(app: V1) -> None:
+    ids = await upload(app, b"a", b"b")
     path, key = "/vector_stores/default/file_batches", {"Idempotency-Key": "once"}
     async with app.http() as http:
         first = await http.post(path, json={"file_ids": ids}, headers=key)
         assert (await http.post(path, json={"file_ids": ids}, headers=key)).json()["id"] == first.json()["id"]
         assert error_of(await http.post(path, json={"file_ids": ids[:1]}, headers=key))[:2] == (409, "conflict")
         for bad in ("", "x" * 256, "a\tb"):
-            got = await http.post(path, json={"file_ids": ids}, headers={"Idempotency-Key": bad})
-            assert error_of(got) == (400, "invalid_request", "Idempotency-Key")
+            response = await http.post(path, json={"file_ids": ids}, headers={"Idempotency-Key": bad})
+            assert error_of(response) == (400, "invalid_request", "Idempotency-Key")
 
 
-BAD: list[tuple[str, str, Any]] = [
+INVALID: list[tuple[str, str, Any]] = [
     ("file_batches", "file_ids", {}), ("file_batches", "file_ids", {"file_ids": []}),
     ("file_batches", "file_ids", {"file_ids": ["a"], "files": [{"file_id": "a"}]}),
     ("file_batches", "files", {"files": [{}]}), ("file_batches", "files", {"files": [{"file_id": "a", "x": 1}]}),
@@ -241,31 +241,33 @@ BAD: list[tuple[str, str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("path", "param", "body"), BAD, ids=lambda value: str(value)[:30])
-async def test_a_bad_body_is_refused_with_the_fields_name(shared_app: V1, path: str, param: str, body: Any) -> None:
+@pytest.mark.parametrize(("path", "param", "body"), INVALID, ids=lambda value: str(value)[:30])
+async def test_a_refusal_of_an_invalid_body_names_the_field(shared_app: V1, path: str, param: str, body: Any) -> None:
     async with shared_app.http() as http:
-        got = await http.post(f"/vector_stores/default/{path}", content=json.dumps(body))  # httpx refuses some of these
-    status, code, named = error_of(got)
-    assert (status, code, (named or "").split(".")[0]) == (400, "invalid_request", param)
+        response = await http.post(
+            f"/vector_stores/default/{path}", content=json.dumps(body)
+        )  # httpx refuses some of these
+    status, code, field = error_of(response)
+    assert (status, code, (field or "").split(".")[0]) == (400, "invalid_request", param)
 
 
 @pytest.mark.parametrize("query", ["filter=done", "limit=101", "order=", "after=none", "before=none", "x=1"])
-async def test_a_bad_query_is_refused(shared_app: V1, query: str) -> None:
+async def test_an_invalid_query_is_refused(shared_app: V1, query: str) -> None:
     async with shared_app.http() as http:
-        got = await http.get(f"/vector_stores/default/files?{query}")
-        assert error_of(got) == (400, "invalid_request", query.split("=")[0])
+        response = await http.get(f"/vector_stores/default/files?{query}")
+        assert error_of(response) == (400, "invalid_request", query.split("=")[0])
 
 
 # Jobs
 
 
-async def test_jobs_tell_how_far_they_are(app: V1) -> None:
+async def test_jobs_report_their_progress(app: V1) -> None:
     app.hold()
-    ids = await uploaded(app, b"a", b"damaged")
+    ids = await upload(app, b"a", b"damaged")
     async with app.http() as http:
-        one = (await http.post("/vector_stores/default/file_batches", json={"file_ids": ids})).json()["id"]
-        await asyncio.to_thread(eventually, lambda: app.library.job(one).state == "running")
-        job = (await http.get(f"/jobs/{one}")).json()
+        job_id = (await http.post("/vector_stores/default/file_batches", json={"file_ids": ids})).json()["id"]
+        await asyncio.to_thread(eventually, lambda: app.library.job(job_id).state == "running")
+        job = (await http.get(f"/jobs/{job_id}")).json()
         assert set(job) == {
             "id", "object", "kind", "vector_store_id", "status", "created_at", "started_at", "finished_at",
             "file_counts", "progress", "error", "details",
@@ -274,27 +276,27 @@ async def test_jobs_tell_how_far_they_are(app: V1) -> None:
         assert set(job["progress"]) == {
             "step", "waiting_for", "stalled", "pages", "chunks", "chunks_total", "chunks_per_s", "seconds_left",
         }  # fmt: skip
-        assert [row["id"] for row in (await http.get("/jobs?active=true")).json()["data"]] == [one]
+        assert [row["id"] for row in (await http.get("/jobs?active=true")).json()["data"]] == [job_id]
         await app.finished()
         while (await http.get("/jobs?active=true")).json()["data"]:
             await asyncio.sleep(0.05)
         assert len((await http.get(f"/jobs?vector_store_id={job['vector_store_id']}")).json()["data"]) == 1
-        rows = (await http.get(f"/jobs/{one}/files")).json()["data"]
+        rows = (await http.get(f"/jobs/{job_id}/files")).json()["data"]
         assert [row["change"] for row in rows] == ["added", "added"]
-        failed = (await http.get(f"/jobs/{one}/files?filter=failed")).json()["data"]
+        failed = (await http.get(f"/jobs/{job_id}/files?filter=failed")).json()["data"]
         assert [(row["filename"], row["last_error"]["reason"]) for row in failed] == [("1.md", "broken_file")]
-        assert (await http.post(f"/jobs/{one}/retry", json={})).json()["file_counts"]["total"] == 1
+        assert (await http.post(f"/jobs/{job_id}/retry", json={})).json()["file_counts"]["total"] == 1
 
 
 async def test_a_job_is_cancelled(app: V1) -> None:
     app.hold()
-    ids = await uploaded(app, b"a")
+    ids = await upload(app, b"a")
     async with app.http() as http:
-        one = (await http.post("/vector_stores/default/file_batches", json={"file_ids": ids})).json()["id"]
-        assert (await http.post(f"/jobs/{one}/cancel")).json()["status"] == "cancelled"
+        job_id = (await http.post("/vector_stores/default/file_batches", json={"file_ids": ids})).json()["id"]
+        assert (await http.post(f"/jobs/{job_id}/cancel")).json()["status"] == "cancelled"
 
 
-async def test_strangers_and_bad_questions_are_refused(shared_app: V1) -> None:
+async def test_unknown_ids_and_invalid_queries_are_refused(shared_app: V1) -> None:
     async with shared_app.http() as http:
         for method, path in (("GET", ""), ("GET", "/files"), ("POST", "/cancel"), ("POST", "/retry")):
             assert error_of(await http.request(method, f"/jobs/none{path}"))[:2] == (404, "not_found")

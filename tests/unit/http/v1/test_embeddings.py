@@ -25,26 +25,26 @@ async def post(app: V1, **body: Any) -> httpx.Response:
 
 
 @pytest.mark.parametrize("encoding_format", ["float", "base64", None])
-async def test_texts_become_vectors_through_the_client(shared_app: V1, encoding_format: Any) -> None:
+async def test_openais_client_gets_embeddings(shared_app: V1, encoding_format: Any) -> None:
     options = {} if encoding_format is None else {"encoding_format": encoding_format}
     async with shared_app.openai() as client:
-        made = await client.embeddings.create(model=MODEL, input=TEXTS, user="me", **options)
-    assert (made.object, made.model) == ("list", MODEL)
-    assert [(one.object, one.index) for one in made.data] == [("embedding", 0), ("embedding", 1)]
-    assert (made.usage.prompt_tokens, made.usage.total_tokens) == (6, 6)
-    given: list[Any] = [one.embedding for one in made.data]
-    is_text = encoding_format == "base64"
-    vectors = np.array([np.frombuffer(base64.b64decode(one), "<f4") if is_text else one for one in given])
+        response = await client.embeddings.create(model=MODEL, input=TEXTS, user="me", **options)
+    assert (response.object, response.model) == ("list", MODEL)
+    assert [(one.object, one.index) for one in response.data] == [("embedding", 0), ("embedding", 1)]
+    assert (response.usage.prompt_tokens, response.usage.total_tokens) == (6, 6)
+    inputs: list[Any] = [one.embedding for one in response.data]
+    is_base64 = encoding_format == "base64"
+    vectors = np.array([np.frombuffer(base64.b64decode(one), "<f4") if is_base64 else one for one in inputs])
     np.testing.assert_allclose(vectors, FakeEmbedder().vectors(TEXTS), atol=1e-6)
 
 
-async def test_an_answer_is_what_openai_s_types_say(shared_app: V1) -> None:
-    got = await post(shared_app, input=["a"])
-    assert CreateEmbeddingResponse.model_validate(got.json(), strict=True).to_dict() == got.json()
+async def test_a_response_matches_openais_types(shared_app: V1) -> None:
+    response = await post(shared_app, input=["a"])
+    assert CreateEmbeddingResponse.model_validate(response.json(), strict=True).to_dict() == response.json()
 
 
 @pytest.mark.parametrize(
-    ("given", "same"),
+    ("inputs", "equivalent_texts"),
     [
         ("zebras eat grass", ["zebras eat grass"]),
         (FakeEmbedder().ids_of("zebras eat grass"), ["zebras eat grass"]),
@@ -52,13 +52,13 @@ async def test_an_answer_is_what_openai_s_types_say(shared_app: V1) -> None:
     ],
     ids=["text", "tokens", "lists of tokens"],
 )
-async def test_each_shape_of_input(shared_app: V1, given: Any, same: list[str]) -> None:
-    got, wanted = await post(shared_app, input=given), await post(shared_app, input=same)
-    assert got.json() == wanted.json()
-    assert len(got.json()["data"]) == len(same)
+async def test_every_form_of_input_is_accepted(shared_app: V1, inputs: Any, equivalent_texts: list[str]) -> None:
+    response, expected = await post(shared_app, input=inputs), await post(shared_app, input=equivalent_texts)
+    assert response.json() == expected.json()
+    assert len(response.json()["data"]) == len(equivalent_texts)
 
 
-async def test_texts_are_passages_unless_the_request_says_otherwise(app: V1) -> None:
+async def test_texts_are_encoded_as_passages_by_default(app: V1) -> None:
     await post(app, input="a")
     await post(app, input="a", input_type="query")
     await post(app, input="a", input_type="passage", dimensions=app.embedder.dimensions)
@@ -66,24 +66,22 @@ async def test_texts_are_passages_unless_the_request_says_otherwise(app: V1) -> 
 
 
 @pytest.mark.parametrize("encoding_format", ["float", "base64"])
-async def test_shorter_vectors_are_the_beginnings_of_the_whole_ones_at_length_1(
-    shared_app: V1, encoding_format: str
-) -> None:
-    got = await post(shared_app, input=TEXTS, dimensions=48, encoding_format=encoding_format)
-    given = [one["embedding"] for one in got.json()["data"]]
-    is_text = encoding_format == "base64"
-    vectors = np.array([np.frombuffer(base64.b64decode(one), "<f4") if is_text else one for one in given])
-    whole = FakeEmbedder().vectors(TEXTS)[:, :48]
-    np.testing.assert_allclose(vectors, whole / np.linalg.norm(whole, axis=1, keepdims=True), atol=1e-6)
+async def test_shortened_vectors_are_normalized_prefixes(shared_app: V1, encoding_format: str) -> None:
+    response = await post(shared_app, input=TEXTS, dimensions=48, encoding_format=encoding_format)
+    inputs = [one["embedding"] for one in response.json()["data"]]
+    is_base64 = encoding_format == "base64"
+    vectors = np.array([np.frombuffer(base64.b64decode(one), "<f4") if is_base64 else one for one in inputs])
+    truncated = FakeEmbedder().vectors(TEXTS)[:, :48]
+    np.testing.assert_allclose(vectors, truncated / np.linalg.norm(truncated, axis=1, keepdims=True), atol=1e-6)
 
 
-async def test_a_beginning_without_direction_is_no_number_that_json_does_not_know(shared_app: V1) -> None:
+async def test_a_zero_prefix_does_not_become_nan(shared_app: V1) -> None:
     (first,) = FakeEmbedder().ids_of("zebras")
-    got = await post(shared_app, input="zebras", dimensions=first)
-    assert got.json()["data"][0]["embedding"] == [0.0] * first
+    response = await post(shared_app, input="zebras", dimensions=first)
+    assert response.json()["data"][0]["embedding"] == [0.0] * first
 
 
-BAD: list[tuple[str, Any]] = [
+INVALID: list[tuple[str, Any]] = [
     ("input", {"input": []}), ("input", {"input": ""}), ("input", {"input": None}), ("input", {"input": {"a": 1}}),
     ("input", {"input": True}), ("input", {"input": 3}), ("input.1", {"input": ["a", ""]}),
     ("input.1", {"input": ["a", 1]}), ("input.0", {"input": [1, "a"]}), ("input.0", {"input": [True]}),
@@ -98,41 +96,41 @@ BAD: list[tuple[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("param", "body"), BAD, ids=lambda value: str(value)[:40])
-async def test_a_bad_body_is_refused_with_the_fields_name(shared_app: V1, param: str, body: Any) -> None:
+@pytest.mark.parametrize(("param", "body"), INVALID, ids=lambda value: str(value)[:40])
+async def test_a_refusal_of_an_invalid_body_names_the_field(shared_app: V1, param: str, body: Any) -> None:
     assert error_of(await post(shared_app, **body)) == (400, "invalid_request", param)
 
 
 @pytest.mark.parametrize("model", ["default", "rag", "", "text-embedding-3-small"])
-async def test_another_model_is_not_found(shared_app: V1, model: str) -> None:
-    got = await post(shared_app, input="a", model=model)
-    assert error_of(got) == (404, "model_not_found", "model")
-    assert MODEL in got.json()["error"]["message"]
+async def test_an_unknown_model_is_not_found(shared_app: V1, model: str) -> None:
+    response = await post(shared_app, input="a", model=model)
+    assert error_of(response) == (404, "model_not_found", "model")
+    assert MODEL in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
-    ("given", "name"),
+    ("inputs", "name"),
     [("x " * 9, "input"), (["x", "x " * 9], "input.1"), ([1] * 9, "input"), ([[1], [1], [1] * 9], "input.2")],
     ids=["text", "texts", "tokens", "lists of tokens"],
 )
-async def test_what_is_longer_than_the_model_reads_is_refused(app: V1, given: Any, name: str) -> None:
+async def test_an_input_longer_than_the_model_allows_is_refused(app: V1, inputs: Any, name: str) -> None:
     app.embedder = FakeEmbedder(max_tokens=8)
-    got = await post(app, input=given)
-    assert error_of(got) == (400, "context_length_exceeded", name)
-    assert "9 tokens" in got.json()["error"]["message"]
+    response = await post(app, input=inputs)
+    assert error_of(response) == (400, "context_length_exceeded", name)
+    assert "9 tokens" in response.json()["error"]["message"]
     assert app.embedder.calls == []
 
 
-async def test_an_encoder_that_does_not_answer_is_said(app: V1) -> None:
+async def test_an_unavailable_encoder_is_reported(app: V1) -> None:
     app.embedder.failure = DependencyUnavailable("Embedder does not answer")
     assert error_of(await post(app, input="a"))[:2] == (503, "dependency_unavailable")
 
 
-async def test_langchain_embeds(shared_app: V1) -> None:
+async def test_langchain_gets_embeddings(shared_app: V1) -> None:
     from langchain_openai import OpenAIEmbeddings
 
     async with shared_app.openai() as client:
-        own: dict[str, Any] = {"api_key": "x", "async_client": client.embeddings}
-        embeddings = OpenAIEmbeddings(model=MODEL, check_embedding_ctx_length=False, **own)
-        found = await embeddings.aembed_documents(TEXTS)
-    np.testing.assert_allclose(found, FakeEmbedder().vectors(TEXTS), atol=1e-6)
+        client_options: dict[str, Any] = {"api_key": "x", "async_client": client.embeddings}
+        embeddings = OpenAIEmbeddings(model=MODEL, check_embedding_ctx_length=False, **client_options)
+        vectors = await embeddings.aembed_documents(TEXTS)
+    np.testing.assert_allclose(vectors, FakeEmbedder().vectors(TEXTS), atol=1e-6)

@@ -11,38 +11,38 @@ import pytest
 from tests.support.v1_client import MAX_FILE_BYTES, V1, error_of
 
 
-async def test_a_file_goes_its_way(app: V1) -> None:
+async def test_a_file_is_uploaded_read_and_deleted(app: V1) -> None:
     async with app.openai() as client:
-        made = await client.files.create(file=("guide/intro.md", b"# Hello"), purpose="assistants")
-        assert (made.object, made.filename, made.bytes, made.purpose, made.status) == (
+        created = await client.files.create(file=("guide/intro.md", b"# Hello"), purpose="assistants")
+        assert (created.object, created.filename, created.bytes, created.purpose, created.status) == (
             "file",
             "guide/intro.md",
             7,
             "assistants",
             "processed",
         )
-        assert made.expires_at is None
-        assert await client.files.retrieve(made.id) == made
-        content = await client.files.content(made.id)
+        assert created.expires_at is None
+        assert await client.files.retrieve(created.id) == created
+        content = await client.files.content(created.id)
         assert content.read() == b"# Hello"
-        deleted = await client.files.delete(made.id)
-        assert (deleted.id, deleted.deleted, deleted.object) == (made.id, True, "file")
+        deleted = await client.files.delete(created.id)
+        assert (deleted.id, deleted.deleted, deleted.object) == (created.id, True, "file")
         with pytest.raises(openai.NotFoundError) as caught:
-            await client.files.retrieve(made.id)
+            await client.files.retrieve(created.id)
     assert caught.value.code == "file_not_found"
     assert list(app.incoming.iterdir()) == []
 
 
-async def test_an_expiry_is_taken_as_openai_sends_it(app: V1) -> None:
+async def test_expires_after_is_accepted_as_openais_client_sends_it(app: V1) -> None:
     async with app.openai() as client:
-        made = await client.files.create(
+        created = await client.files.create(
             file=b"x", purpose="user_data", expires_after={"anchor": "created_at", "seconds": 3600}
         )
-    assert made.expires_at is not None
-    assert 3599 <= made.expires_at - made.created_at <= 3601
+    assert created.expires_at is not None
+    assert 3599 <= created.expires_at - created.created_at <= 3601
 
 
-async def test_files_are_listed_page_by_page(app: V1) -> None:
+async def test_files_are_paginated(app: V1) -> None:
     async with app.openai() as client:
         for number in range(5):
             await client.files.create(file=(f"{number}.md", b"x"), purpose="assistants" if number else "batch")
@@ -55,49 +55,49 @@ async def test_files_are_listed_page_by_page(app: V1) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00\xff", b"GIF89a"])
-async def test_any_bytes_are_kept(app: V1, content: bytes) -> None:
+async def test_any_bytes_are_stored_unchanged(app: V1, content: bytes) -> None:
     async with app.openai() as client:
-        made = await client.files.create(file=("a.bin", content), purpose="vision")
-        assert (await client.files.content(made.id)).read() == content
+        created = await client.files.create(file=("a.bin", content), purpose="vision")
+        assert (await client.files.content(created.id)).read() == content
 
 
 NAMES = ['"; filename=evil.html', "ä'b\"c.html", "x.html", "日本/é.md", "a b;c.pdf", "<script>.htm", "percent%41.txt"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_content_is_never_shown_as_a_page_of_ours(app: V1, name: str) -> None:
+async def test_content_is_served_as_an_attachment_that_no_browser_renders(app: V1, name: str) -> None:
     async with app.http() as http:
-        made = (await http.post("/files", files={"file": (name, b"<script>")})).json()
-        got = await http.get(f"/files/{made['id']}/content")
-    disposition = got.headers["content-disposition"]
+        created = (await http.post("/files", files={"file": (name, b"<script>")})).json()
+        response = await http.get(f"/files/{created['id']}/content")
+    disposition = response.headers["content-disposition"]
     assert disposition.startswith("attachment; filename")
-    assert '"' not in disposition.replace(f'"{made["filename"]}"', "", 1)
-    assert got.headers["x-content-type-options"] == "nosniff"
-    assert "sandbox" in got.headers["content-security-policy"]
-    assert "charset" not in got.headers["content-type"]
+    assert '"' not in disposition.replace(f'"{created["filename"]}"', "", 1)
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in response.headers["content-security-policy"]
+    assert "charset" not in response.headers["content-type"]
 
 
-async def test_the_media_type_is_known_or_none(app: V1) -> None:
+async def test_the_media_type_is_a_known_one_or_generic(app: V1) -> None:
     async with app.http() as http:
         for name, kind in (
             ("a.pdf", "application/pdf"),
             ("a.xyz", "application/octet-stream"),
             ("a.md", "text/markdown"),
         ):
-            made = (await http.post("/files", files={"file": (name, b"x")})).json()
-            assert (await http.get(f"/files/{made['id']}/content")).headers["content-type"] == kind
+            created = (await http.post("/files", files={"file": (name, b"x")})).json()
+            assert (await http.get(f"/files/{created['id']}/content")).headers["content-type"] == kind
 
 
-async def test_content_that_vanished_is_a_404(app: V1) -> None:
+async def test_content_missing_from_disk_is_a_404(app: V1) -> None:
     async with app.http() as http:
-        made = (await http.post("/files", files={"file": ("a", b"x")})).json()
-        app.library.content(made["id"]).unlink()
-        assert error_of(await http.get(f"/files/{made['id']}/content")) == (404, "file_not_found", "file_id")
+        created = (await http.post("/files", files={"file": ("a", b"x")})).json()
+        app.library.content(created["id"]).unlink()
+        assert error_of(await http.get(f"/files/{created['id']}/content")) == (404, "file_not_found", "file_id")
 
 
 SECONDS = "expires_after[seconds]"
 FILE: Any = {"file": ("a.md", b"x")}
-BAD: list[tuple[str, dict[str, Any]]] = [
+INVALID: list[tuple[str, dict[str, Any]]] = [
     ("file", {"files": {"file": (None, b"text, not a file")}}),
     ("purpose", {"files": FILE, "data": {"purpose": "fun"}}),
     ("expires_after[anchor]", {"files": FILE, "data": {"expires_after[seconds]": "3600"}}),
@@ -115,21 +115,21 @@ BAD: list[tuple[str, dict[str, Any]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("param", "sent"), BAD)
-async def test_a_bad_upload_is_refused_with_the_fields_name_and_nothing_is_kept(
-    shared_app: V1, param: str, sent: dict[str, Any]
+@pytest.mark.parametrize(("param", "options"), INVALID)
+async def test_a_refusal_of_an_invalid_upload_names_the_field_and_stores_nothing(
+    shared_app: V1, param: str, options: dict[str, Any]
 ) -> None:
     async with shared_app.http() as http:
-        assert error_of(await http.post("/files", **sent)) == (400, "invalid_request", param)
+        assert error_of(await http.post("/files", **options)) == (400, "invalid_request", param)
         assert (await http.get("/files")).json()["data"] == []
     assert list(shared_app.incoming.iterdir()) == []
 
 
-async def test_a_file_that_is_too_large_is_named(app: V1) -> None:
+async def test_a_refusal_of_an_oversized_file_names_the_file(app: V1) -> None:
     async with app.http() as http:
-        got = await http.post("/files", files={"file": ("big.md", b"x" * (MAX_FILE_BYTES + 1))})
-        assert error_of(got) == (413, "file_too_large", "big.md")
-        assert "1048576 bytes (1 MiB)" in got.json()["error"]["message"]
+        response = await http.post("/files", files={"file": ("big.md", b"x" * (MAX_FILE_BYTES + 1))})
+        assert error_of(response) == (413, "file_too_large", "big.md")
+        assert "1048576 bytes (1 MiB)" in response.json()["error"]["message"]
         assert (await http.post("/files", files={"file": ("ok.md", b"x" * MAX_FILE_BYTES)})).status_code == 200
     assert list(app.incoming.iterdir()) == []
 
@@ -142,7 +142,7 @@ async def test_a_file_that_is_too_large_is_named(app: V1) -> None:
         ("order=up", "order"), ("after=file-9", "after"), ("page=2", "page"), ("before=x", "before"),
     ],
 )  # fmt: skip
-async def test_a_bad_query_is_refused(shared_app: V1, query: str, param: str) -> None:
+async def test_an_invalid_query_is_refused(shared_app: V1, query: str, param: str) -> None:
     async with shared_app.http() as http:
         assert error_of(await http.get(f"/files?{query}")) == (400, "invalid_request", param)
 
@@ -157,9 +157,9 @@ async def test_a_bad_query_is_refused(shared_app: V1, query: str, param: str) ->
         ("GET", "/files/%00", (404, "not_found")),
     ],
 )  # fmt: skip
-async def test_what_is_not_there_has_our_shape(
+async def test_a_missing_file_is_a_404_of_the_common_shape(
     shared_app: V1, method: str, path: str, expected: tuple[int, str]
 ) -> None:
     async with shared_app.http() as http:
-        got: httpx.Response = await http.request(method, path)
-        assert error_of(got)[:2] == expected
+        response: httpx.Response = await http.request(method, path)
+        assert error_of(response)[:2] == expected

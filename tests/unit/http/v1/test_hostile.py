@@ -1,4 +1,4 @@
-"""`/v1` asked for what is not there, and for what no database should be given."""
+"""`/v1` with unknown ids and with values that a database may not be able to store."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ async def test_a_cursor_that_is_not_in_the_list_is_refused(shared_app: V1, path:
         ("POST", "/vector_stores/none/reindex/rollback", "vector_store_not_found"),
     ],
 )  # fmt: skip
-async def test_strangers_are_not_found(shared_app: V1, method: str, path: str, code: str) -> None:
+async def test_unknown_ids_are_not_found(shared_app: V1, method: str, path: str, code: str) -> None:
     async with shared_app.http() as http:
         assert error_of(await http.request(method, path))[:2] == (404, code)
 
 
-async def test_hostile_values_are_kept_as_they_are(app: V1) -> None:
+async def test_hostile_values_are_stored_unchanged(app: V1) -> None:
     async with app.http() as http:
         for name in ("'; DROP TABLE stores; --", "日本 \u202e", "x" * 256, " ", "a/b?c#d"):
-            made = (await http.post("/vector_stores", json={"name": name, "metadata": {name[:60]: name}})).json()
-            got = (await http.get(f"/vector_stores/{made['id']}")).json()
+            created = (await http.post("/vector_stores", json={"name": name, "metadata": {name[:60]: name}})).json()
+            got = (await http.get(f"/vector_stores/{created['id']}")).json()
             assert (got["name"], got["metadata"]) == (name, {name[:60]: name})
         for number in (2**63 - 1, -(2**63) + 1, 0.1, -0.0, 5e-324):
             file = (await http.post("/files", files={"file": ("a.md", b"x")})).json()
@@ -68,6 +68,6 @@ async def test_hostile_values_are_kept_as_they_are(app: V1) -> None:
         ("/vector_stores/default/files", {"file_id": "a", "attributes": {"\0": "a"}}),
     ],
 )  # fmt: skip
-async def test_what_postgresql_cannot_keep_is_refused(shared_app: V1, path: str, body: dict[str, Any]) -> None:
+async def test_values_that_postgresql_cannot_store_are_refused(shared_app: V1, path: str, body: dict[str, Any]) -> None:
     async with shared_app.http() as http:
         assert error_of(await http.post(path, json=body))[:2] == (400, "invalid_request")

@@ -1,4 +1,4 @@
-"""`POST /ingest` as the Retriever answers it."""
+"""`POST /ingest` of the Retriever."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from tests.support.v1_client import error_of
 
 
 async def _ready() -> None:
-    """The encoder answers."""
+    """Readiness of the encoder: it is always ready."""
 
 
 class Ingest:
-    """The Retriever's answer to `/ingest`, and its `/v1`."""
+    """The Retriever's `/ingest` and `/v1` as an ASGI application."""
 
     def __init__(self, harness: LibraryHarness) -> None:
         self.harness = harness
@@ -77,12 +77,12 @@ def harness(tmp_path: Path) -> Iterator[LibraryHarness]:
         yield harness
 
 
-async def test_files_come_back_in_their_order(harness: LibraryHarness) -> None:
+async def test_files_are_returned_in_the_order_of_the_upload(harness: LibraryHarness) -> None:
     async with Ingest(harness) as service:
         names = [f"{n:03d}.md" for n in reversed(range(101))]
-        got = await service.post(*((name, b"x") for name in names), attributes='{"k": 1}', wait_s="30")
-        body = got.json()
-        assert (got.status_code, body["status"]) == (200, "completed")
+        response = await service.post(*((name, b"x") for name in names), attributes='{"k": 1}', wait_s="30")
+        body = response.json()
+        assert (response.status_code, body["status"]) == (200, "completed")
         assert [file["filename"] for file in body["files"]] == names
         assert body["files"][0] == {
             "file_id": harness.file_id("100.md"), "filename": "100.md", "status": "completed", "change": "added",
@@ -93,12 +93,12 @@ async def test_files_come_back_in_their_order(harness: LibraryHarness) -> None:
     assert list(service.incoming.iterdir()) == []
 
 
-async def test_work_that_goes_on_is_a_202(harness: LibraryHarness) -> None:
+async def test_unfinished_ingestion_is_a_202(harness: LibraryHarness) -> None:
     harness.parser.gate.clear()
     async with Ingest(harness) as service:
         started = time.monotonic()
-        got = await service.post(("a.md", b"x"), wait_s="0.1")
-        assert (got.status_code, got.json()["status"], got.json()["files"][0]["status"]) == (
+        response = await service.post(("a.md", b"x"), wait_s="0.1")
+        assert (response.status_code, response.json()["status"], response.json()["files"][0]["status"]) == (
             202,
             "in_progress",
             "in_progress",
@@ -106,31 +106,31 @@ async def test_work_that_goes_on_is_a_202(harness: LibraryHarness) -> None:
         assert 0.1 <= time.monotonic() - started < 5
 
 
-async def test_a_wait_ends_with_the_work(harness: LibraryHarness) -> None:
+async def test_waiting_ends_when_the_job_ends(harness: LibraryHarness) -> None:
     harness.parser.gate.clear()
     async with Ingest(harness) as service:
         waiting = asyncio.create_task(service.post(("a.md", b"x"), ("b.md", b"damaged"), wait_s="30"))
         await asyncio.to_thread(eventually, lambda: harness.runtime.running.active)
         assert not waiting.done()
         harness.parser.gate.set()
-        got = await asyncio.wait_for(waiting, 10)
-    assert got.status_code == 200
-    assert [file["error"] for file in got.json()["files"]] == [
+        response = await asyncio.wait_for(waiting, 10)
+    assert response.status_code == 200
+    assert [file["error"] for file in response.json()["files"]] == [
         None,
         {"code": "broken_file", "message": "b.md is damaged"},
     ]
 
 
-async def test_the_same_key_does_the_work_once(harness: LibraryHarness) -> None:
+async def test_a_repeated_idempotency_key_ingests_once(harness: LibraryHarness) -> None:
     async with Ingest(harness) as service:
-        first, again = [await service.post(("a.md", b"x"), key="k", wait_s="10") for _ in range(2)]
-        assert first.json() == again.json()
+        first, second = [await service.post(("a.md", b"x"), key="k", wait_s="10") for _ in range(2)]
+        assert first.json() == second.json()
         assert error_of(await service.post(("a.md", b"other"), key="k"))[:2] == (409, "conflict")
     assert harness.parser.parsed == ["a.md"]
     assert list(service.incoming.iterdir()) == []
 
 
-async def test_a_refusal_keeps_nothing(harness: LibraryHarness) -> None:
+async def test_a_refused_upload_stores_nothing(harness: LibraryHarness) -> None:
     async with Ingest(harness) as service:
         assert error_of(await service.post(("a.md", b"x"), ("b.md", b"\x7fELF"))) == (415, "unsupported_file", "b.md")
         assert error_of(await service.post(("a.md", b"x"), ("a.md", b"y")))[:2] == (400, "invalid_request")
@@ -140,10 +140,10 @@ async def test_a_refusal_keeps_nothing(harness: LibraryHarness) -> None:
     assert list(service.incoming.iterdir()) == []
 
 
-async def test_an_upload_is_not_cleared_away_under_the_library(harness: LibraryHarness) -> None:
-    """A client that leaves while its files are taken over: the thread that does so cannot be stopped."""
+async def test_an_upload_is_not_deleted_while_the_library_takes_it_over(harness: LibraryHarness) -> None:
+    """The client disconnects meanwhile; the thread that moves the files cannot be interrupted."""
     async with Ingest(harness) as service:
-        with harness.database.write():  # the library has to wait for its turn
+        with harness.database.write():  # the library waits for this transaction
             task = asyncio.create_task(service.post(("a.md", b"x")))
             await asyncio.to_thread(eventually, lambda: any(service.incoming.iterdir()))
             await asyncio.sleep(0.1)
@@ -155,7 +155,7 @@ async def test_an_upload_is_not_cleared_away_under_the_library(harness: LibraryH
     assert harness.library.content(file.file_id).read_bytes() == b"x"
 
 
-async def test_before_the_library_is_there_it_is_starting(harness: LibraryHarness) -> None:
+async def test_the_service_is_starting_until_the_library_is_ready(harness: LibraryHarness) -> None:
     service = Ingest(harness)
     with pytest.raises(Starting):
         await service.api.ingest(IngestRequest.model_construct())
@@ -163,11 +163,11 @@ async def test_before_the_library_is_there_it_is_starting(harness: LibraryHarnes
         assert error_of(await http.get("/files"))[:2] == (503, "starting")
 
 
-async def test_a_search_in_openais_terms_is_a_question(harness: LibraryHarness) -> None:
+async def test_a_search_of_openais_api_becomes_a_retrieval_query(harness: LibraryHarness) -> None:
     harness.ingest(("a.md", "apples"), attributes={"a": 1})
     filters = {"type": "eq", "key": "a", "value": 1}
-    changes = {"top_k": 3, "mode": "hybrid"}
+    overrides = {"top_k": 3, "mode": "hybrid"}
     async with Ingest(harness) as service:
-        found = await service.api.search_store(StoreSearch("x", STORE, changes, filters))
-    assert service.questions == [RetrievalRequest("x", STORE, changes, filters)]
-    assert [hit.chunk.text for hit in found.hits] == ["apples"]
+        result = await service.api.search_store(StoreSearch("x", STORE, overrides, filters))
+    assert service.questions == [RetrievalRequest("x", STORE, overrides, filters)]
+    assert [hit.chunk.text for hit in result.hits] == ["apples"]

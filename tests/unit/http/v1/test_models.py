@@ -26,7 +26,7 @@ async def test_all_models_are_listed() -> None:
         }
 
 
-async def test_one_model_by_its_name() -> None:
+async def test_a_model_is_retrieved_by_its_name() -> None:
     async with an_edge() as edge, edge.openai() as client:
         for name in (MODEL, "rag:sql", "rag"):  # with slashes and colons
             assert (await client.models.retrieve(name)).id == name
@@ -38,13 +38,13 @@ async def test_one_model_by_its_name() -> None:
         assert (caught_status.value.status_code, caught_status.value.code) == (405, "method_not_allowed")
 
 
-async def test_other_methods_are_our_405() -> None:
+async def test_other_methods_get_a_405_of_the_common_shape() -> None:
     async with an_edge() as edge:
         for path in ("/v1/models", "/v1/models/rag"):
             assert error_of(await edge.post(path, {}))[:2] == (405, "method_not_allowed")
 
 
-async def test_another_name_of_the_language_model_is_as_good() -> None:
+async def test_every_alias_of_the_language_model_is_accepted() -> None:
     async with an_edge() as edge:
         for path, body in (
             ("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hello"}]}),

@@ -23,7 +23,7 @@ async def post(app: V1, **body: Any) -> httpx.Response:
 
 
 @pytest.mark.parametrize("model", [{}, {"model": "rerank"}, {"model": "fake-reranker"}])
-async def test_documents_come_best_first(shared_app: V1, model: dict[str, str]) -> None:
+async def test_documents_are_sorted_by_score(shared_app: V1, model: dict[str, str]) -> None:
     answer = (await post(shared_app, **model)).json()
     assert answer["id"].startswith("rerank-")
     assert answer["model"] == "fake-reranker"
@@ -35,10 +35,10 @@ async def test_documents_come_best_first(shared_app: V1, model: dict[str, str]) 
     ]
 
 
-@pytest.mark.parametrize(("top_n", "places"), [(0, [1, 2, 0]), (2, [1, 2]), (9, [1, 2, 0])])
-async def test_as_many_as_wanted(shared_app: V1, top_n: int, places: list[int]) -> None:
+@pytest.mark.parametrize(("top_n", "indices"), [(0, [1, 2, 0]), (2, [1, 2]), (9, [1, 2, 0])])
+async def test_top_n_limits_the_results(shared_app: V1, top_n: int, indices: list[int]) -> None:
     answer = (await post(shared_app, top_n=top_n, return_documents=False)).json()
-    assert [result["index"] for result in answer["results"]] == places
+    assert [result["index"] for result in answer["results"]] == indices
     assert all(set(result) == {"index", "relevance_score"} for result in answer["results"])
 
 
@@ -47,7 +47,7 @@ async def test_equal_documents_keep_their_order(shared_app: V1) -> None:
     assert [result["index"] for result in answer["results"]] == [0, 1, 2]
 
 
-BAD: list[tuple[str, Any]] = [
+INVALID: list[tuple[str, Any]] = [
     ("query", {"query": " "}), ("query", {"query": 1}), ("query", {"query": "\ud800"}), ("query", {"query": None}),
     ("documents", {"documents": []}), ("documents", {"documents": "a"}), ("documents", {"documents": ["a"] * 1025}),
     ("documents.1", {"documents": ["a", 1]}), ("documents.0", {"documents": [{"text": 1}]}),
@@ -59,23 +59,23 @@ BAD: list[tuple[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("param", "body"), BAD, ids=lambda value: str(value)[:40])
-async def test_a_bad_body_is_refused_with_the_fields_name(shared_app: V1, param: str, body: Any) -> None:
+@pytest.mark.parametrize(("param", "body"), INVALID, ids=lambda value: str(value)[:40])
+async def test_a_refusal_of_an_invalid_body_names_the_field(shared_app: V1, param: str, body: Any) -> None:
     assert error_of(await post(shared_app, **body)) == (400, "invalid_request", param)
 
 
-async def test_another_model_is_not_found(shared_app: V1) -> None:
-    got = await post(shared_app, model="jina-reranker-v2-base-multilingual")
-    assert error_of(got) == (404, "model_not_found", "model")
-    assert "fake-reranker" in got.json()["error"]["message"]
+async def test_an_unknown_model_is_not_found(shared_app: V1) -> None:
+    response = await post(shared_app, model="jina-reranker-v2-base-multilingual")
+    assert error_of(response) == (404, "model_not_found", "model")
+    assert "fake-reranker" in response.json()["error"]["message"]
 
 
-async def test_a_reranker_that_does_not_answer_is_said(app: V1) -> None:
+async def test_an_unavailable_reranker_is_reported(app: V1) -> None:
     app.reranker.failure = DependencyUnavailable("no answer")
     assert error_of(await post(app))[:2] == (503, "dependency_unavailable")
 
 
-async def test_a_client_of_such_endpoints_reads_it(shared_app: V1) -> None:
+async def test_the_http_reranker_client_can_read_the_response(shared_app: V1) -> None:
     async with served(shared_app.app) as address:
         reranker = HttpReranker(f"{address}/rerank", None, None, 5)
         try:

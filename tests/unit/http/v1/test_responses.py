@@ -40,25 +40,25 @@ async def post(edge: EdgeService, **body: Any) -> httpx.Response:
     return await edge.post("/v1/responses", {"model": MODEL, "input": "Hello there", **body})
 
 
-async def streamed(edge: EdgeService, **body: Any) -> list[Any]:
+async def stream_events(edge: EdgeService, **body: Any) -> list[Any]:
     async with edge.openai() as client:
         stream = await client.responses.create(**{"model": MODEL, "input": "Hello there", **body}, stream=True)
         return [event async for event in stream]
 
 
-def without_ids(value: Any) -> Any:
-    """Ids and times become the same."""
+def normalize(value: Any) -> Any:
+    """Replace ids and times by constants."""
     if isinstance(value, Mapping):
-        return {key: 0 if key.endswith("_at") else without_ids(part) for key, part in value.items()}
+        return {key: 0 if key.endswith("_at") else normalize(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [without_ids(part) for part in value]
+        return [normalize(part) for part in value]
     return re.sub(r"_[0-9a-f]{32}", "_id", value) if isinstance(value, str) else value
 
 
-# Texts
+# Plain models
 
 
-async def test_a_model_writes(edge: EdgeService) -> None:
+async def test_a_plain_model_generates_a_response(edge: EdgeService) -> None:
     async with edge.openai() as client:
         made = await client.responses.create(
             model=MODEL,
@@ -79,19 +79,19 @@ async def test_a_model_writes(edge: EdgeService) -> None:
     assert (made.usage.input_tokens, made.usage.output_tokens, made.usage.total_tokens) == (4, 8, 12)
     assert (made.usage.input_tokens_details.cached_tokens, made.usage.output_tokens_details.reasoning_tokens) == (0, 0)
     [(prompt, sampling, _)] = edge.generator.requests
-    told = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello there"}]
-    assert list(prompt.messages) == told
+    expected = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello there"}]
+    assert list(prompt.messages) == expected
     assert sampling == {"temperature": 0.5, "top_p": 0.9, "max_tokens": 50, "seed": 7, "top_k": 5}
 
 
-async def test_an_answer_is_what_openai_s_types_say(edge: EdgeService) -> None:
+async def test_a_response_matches_openais_types(edge: EdgeService) -> None:
     for body in ({}, {"tools": [SEARCH], "include": ["file_search_call.results"]}, {"max_output_tokens": 2}):
-        got = (await post(edge, **body)).json()
-        assert Response.model_validate(got, strict=True).to_dict() == got
+        result = (await post(edge, **body)).json()
+        assert Response.model_validate(result, strict=True).to_dict() == result
 
 
-async def test_messages_in_every_shape(edge: EdgeService) -> None:
-    given: list[Any] = [
+async def test_every_form_of_message_is_accepted(edge: EdgeService) -> None:
+    messages: list[Any] = [
         {"role": "developer", "content": "Be kind."},
         {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "One"}]},
         {
@@ -107,7 +107,7 @@ async def test_messages_in_every_shape(edge: EdgeService) -> None:
         {"type": "file_search_call", "id": "fs_1", "status": "completed", "queries": ["a"], "results": None},
         {"role": "user", "content": "Three"},
     ]
-    assert (await post(edge, input=given)).status_code == 200
+    assert (await post(edge, input=messages)).status_code == 200
     assert edge.generator.requests[0][0] == Chat(
         (
             {"role": "system", "content": "Be kind."},
@@ -116,19 +116,19 @@ async def test_messages_in_every_shape(edge: EdgeService) -> None:
             {"role": "user", "content": "Three"},
         )
     )
-    assert (await post(edge, model="rag", input=given)).status_code == 200
-    [asked] = edge.retriever.prepared
-    assert (asked["question"], asked["system"]) == ("Three", "Be kind.")
-    assert asked["history"] == [{"role": "user", "content": "One"}, {"role": "assistant", "content": "Two!"}]
+    assert (await post(edge, model="rag", input=messages)).status_code == 200
+    [prepared] = edge.retriever.prepared
+    assert (prepared["question"], prepared["system"]) == ("Three", "Be kind.")
+    assert prepared["history"] == [{"role": "user", "content": "One"}, {"role": "assistant", "content": "Two!"}]
 
 
-async def test_a_text_that_is_cut_is_incomplete(edge: EdgeService) -> None:
+async def test_a_truncated_text_is_marked_incomplete(edge: EdgeService) -> None:
     async with edge.openai() as client:
         made = await client.responses.create(model=MODEL, input="Hello there", max_output_tokens=2)
     assert (made.status, made.output_text) == ("incomplete", "Grass [1], ")
     assert made.incomplete_details is not None
     assert made.incomplete_details.reason == "max_output_tokens"
-    *_, last = await streamed(edge, max_output_tokens=2)
+    *_, last = await stream_events(edge, max_output_tokens=2)
     assert (last.type, last.response.status) == ("response.incomplete", "incomplete")
 
 
@@ -140,15 +140,15 @@ async def test_a_text_that_is_cut_is_incomplete(edge: EdgeService) -> None:
         ({"type": "json_schema", "name": "x", "strict": True, "schema": {"type": "object"}}, {"type": "object"}),
     ],
 )
-async def test_a_text_has_the_form_that_is_asked_for(edge: EdgeService, form: Any, structure: Any) -> None:
-    got = await post(edge, text={"format": form})
-    assert got.status_code == 200, got.text
-    assert got.json()["text"] == {"format": form}
-    wanted = {"json": structure} if form["type"] == "json_schema" else structure
-    assert edge.generator.requests[0][1].get("structured_outputs") == wanted
+async def test_the_text_format_reaches_the_engine(edge: EdgeService, form: Any, structure: Any) -> None:
+    response = await post(edge, text={"format": form})
+    assert response.status_code == 200, response.text
+    assert response.json()["text"] == {"format": form}
+    expected_structure = {"json": structure} if form["type"] == "json_schema" else structure
+    assert edge.generator.requests[0][1].get("structured_outputs") == expected_structure
 
 
-async def test_the_client_parses_what_it_asked_for() -> None:
+async def test_openais_client_parses_structured_output() -> None:
     class Animal(BaseModel):
         name: str
 
@@ -159,7 +159,7 @@ async def test_the_client_parses_what_it_asked_for() -> None:
             assert (await stream.get_final_response()).output_parsed == Animal(name="zebra")
 
 
-async def test_logprobs_are_included_where_they_are_asked_for(edge: EdgeService) -> None:
+async def test_logprobs_are_included_on_request(edge: EdgeService) -> None:
     options: Any = {"include": ["message.output_text.logprobs"], "top_logprobs": 2, "max_output_tokens": 2}
     part = (await post(edge, **options)).json()["output"][0]["content"][0]
     assert [(one["token"], one["logprob"], len(one["top_logprobs"])) for one in part["logprobs"]] == [
@@ -167,11 +167,11 @@ async def test_logprobs_are_included_where_they_are_asked_for(edge: EdgeService)
         ("[1], ", -0.25, 2),
     ]
     assert bytes(part["logprobs"][0]["bytes"]) == b"Grass "
-    deltas = [event for event in await streamed(edge, **options) if event.type == "response.output_text.delta"]
+    deltas = [event for event in await stream_events(edge, **options) if event.type == "response.output_text.delta"]
     assert [delta.logprobs[0].token for delta in deltas] == ["Grass ", "[1], "]
 
 
-async def test_an_adapter_writes(edge: EdgeService) -> None:
+async def test_a_lora_adapter_generates_a_response(edge: EdgeService) -> None:
     await post(edge, model="sql")
     await post(edge, model="sql", tools=[SEARCH])
     await post(edge, model="rag:sql")
@@ -184,7 +184,7 @@ async def test_an_adapter_writes(edge: EdgeService) -> None:
 
 
 @pytest.mark.parametrize("body", [{"model": "rag"}, {"tools": [SEARCH]}], ids=["rag", "file_search"])
-async def test_an_answer_from_documents(edge: EdgeService, body: Any) -> None:
+async def test_a_rag_response_has_a_file_search_call_and_citations(edge: EdgeService, body: Any) -> None:
     async with edge.openai() as client:
         made = await client.responses.create(**{"model": MODEL, "input": "What do zebras eat?", **body})
     call, message = made.output
@@ -200,21 +200,21 @@ async def test_an_answer_from_documents(edge: EdgeService, body: Any) -> None:
     assert (made.model_extra or {})["rag"] == {"finish_reason": "stop", "citations_removed": 1}
 
 
-async def test_results_are_included_where_they_are_asked_for(edge: EdgeService) -> None:
-    got = await post(edge, tools=[SEARCH], include=["file_search_call.results"])
-    first, second = got.json()["output"][0]["results"]
+async def test_search_results_are_included_on_request(edge: EdgeService) -> None:
+    response = await post(edge, tools=[SEARCH], include=["file_search_call.results"])
+    first, second = response.json()["output"][0]["results"]
     assert (first["file_id"], first["score"], first["text"]) == (a_file_id("zebras.md"), 0.9, "zebras eat grass")
     assert (first["attributes"], first["page"]) == ({"year": 2020}, 3)
     assert second["filename"] == "lions.md"
 
 
-async def test_what_the_tool_says_reaches_the_search(edge: EdgeService) -> None:
+async def test_the_options_of_the_file_search_tool_reach_the_search(edge: EdgeService) -> None:
     filters = {"type": "eq", "key": "year", "value": 2020}
     hybrid = {"embedding_weight": 1, "text_weight": 0}
     ranking = {"ranker": "none", "score_threshold": 0.4, "hybrid_search": hybrid}
     tool = {**SEARCH, "filters": filters, "max_num_results": 7, "ranking_options": ranking}
-    got = await post(edge, tools=[tool], tool_choice={"type": "file_search"}, max_output_tokens=20)
-    assert got.status_code == 200, got.text
+    response = await post(edge, tools=[tool], tool_choice={"type": "file_search"}, max_output_tokens=20)
+    assert response.status_code == 200, response.text
     assert edge.retriever.prepared == [
         {
             "question": "Hello there",
@@ -228,25 +228,25 @@ async def test_what_the_tool_says_reaches_the_search(edge: EdgeService) -> None:
             "context_tokens": 512,
         }
     ]
-    assert got.json()["tools"][0]["vector_store_ids"] == ["animals", "plants"]
+    assert response.json()["tools"][0]["vector_store_ids"] == ["animals", "plants"]
 
 
-async def test_a_tool_that_shall_be_left_alone_is(edge: EdgeService) -> None:
-    got = await post(
+async def test_tool_choice_none_disables_the_search(edge: EdgeService) -> None:
+    response = await post(
         edge, tools=[{**SEARCH, "filters": {"type": "eq", "key": "filename", "value": 1}}], tool_choice="none"
     )
-    assert [item["type"] for item in got.json()["output"]] == ["message"]
+    assert [item["type"] for item in response.json()["output"]] == ["message"]
     assert edge.retriever.prepared == []
 
 
-async def test_when_nothing_is_found_the_answer_says_so() -> None:
+async def test_the_response_says_when_the_search_finds_nothing() -> None:
     async with an_edge(retriever=FakeRetriever(note="no plan")) as edge:
-        got = (await post(edge, model="rag")).json()
-    call, message = got["output"]
+        result = (await post(edge, model="rag")).json()
+    call, message = result["output"]
     assert call["queries"] == ["Hello there"]
-    assert got["status"] == "completed"
+    assert result["status"] == "completed"
     assert message["content"][0]["annotations"] == []
-    assert got["rag"] == {"finish_reason": "no_sources", "citations_removed": 0, "note": "no plan"}
+    assert result["rag"] == {"finish_reason": "no_sources", "citations_removed": 0, "note": "no plan"}
 
 
 # Streams
@@ -255,8 +255,8 @@ TEXT_EVENTS = ["response.output_item.added", "response.content_part.added"]
 END_EVENTS = ["response.output_text.done", "response.content_part.done", "response.output_item.done"]
 
 
-async def test_a_stream_has_every_event_in_its_order(edge: EdgeService) -> None:
-    events = await streamed(edge, model="rag")
+async def test_a_stream_has_all_events_in_order(edge: EdgeService) -> None:
+    events = await stream_events(edge, model="rag")
     names = [event.type for event in events]
     deltas = names.count("response.output_text.delta")
     assert names == [
@@ -283,21 +283,21 @@ async def test_a_stream_has_every_event_in_its_order(edge: EdgeService) -> None:
     assert {event.output_index for event in added} == {1}
 
 
-async def test_a_stream_of_a_model_has_no_search(edge: EdgeService) -> None:
-    names = [event.type for event in await streamed(edge)]
-    begin = ["response.created", "response.in_progress", *TEXT_EVENTS]
-    assert names == [*begin, *["response.output_text.delta"] * 8, *END_EVENTS, "response.completed"]
+async def test_a_stream_of_a_plain_model_has_no_search_events(edge: EdgeService) -> None:
+    names = [event.type for event in await stream_events(edge)]
+    first_events = ["response.created", "response.in_progress", *TEXT_EVENTS]
+    assert names == [*first_events, *["response.output_text.delta"] * 8, *END_EVENTS, "response.completed"]
 
 
 @pytest.mark.parametrize("body", [{}, {"tools": [SEARCH]}, {"max_output_tokens": 3}], ids=["text", "search", "cut"])
-async def test_streamed_and_plain_answers_agree(edge: EdgeService, body: Any) -> None:
+async def test_streamed_and_plain_responses_agree(edge: EdgeService, body: Any) -> None:
     body = {**body, "include": ["file_search_call.results", "message.output_text.logprobs"]}
     plain = (await post(edge, **body)).json()
-    last = (await streamed(edge, **body))[-1].response.to_dict()
-    assert without_ids(last) == without_ids(plain)
+    last = (await stream_events(edge, **body))[-1].response.to_dict()
+    assert normalize(last) == normalize(plain)
 
 
-async def test_events_have_names_as_openai_sends_them(edge: EdgeService) -> None:
+async def test_events_have_openais_names(edge: EdgeService) -> None:
     raw = (await post(edge, stream=True, max_output_tokens=1)).text
     blocks = raw.strip().split("\n\n")
     for block in blocks:
@@ -306,60 +306,60 @@ async def test_events_have_names_as_openai_sends_them(edge: EdgeService) -> None
     assert blocks[-1].startswith("event: response.incomplete\n")
 
 
-async def test_the_stream_helper_gives_text_and_the_whole(edge: EdgeService) -> None:
+async def test_the_clients_stream_helper_returns_text_and_the_final_response(edge: EdgeService) -> None:
     async with edge.openai() as client, client.responses.stream(model="rag", input="What?") as stream:
         snapshots = [event.snapshot async for event in stream if event.type == "response.output_text.delta"]
         final = await stream.get_final_response()
     assert snapshots[-1] == final.output_text == "Grass [1], mostly [2]. Nobody knows more."
 
 
-async def test_a_stream_that_fails_says_so_and_the_client_raises() -> None:
+async def test_a_failed_stream_makes_the_client_raise() -> None:
     async with an_edge(FakeGenerator(CITED, dies_after=3), FakeRetriever(HITS)) as edge, edge.openai() as client:
-        seen: list[Any] = []
+        events: list[Any] = []
 
         async def read() -> None:
             async for event in await client.responses.create(model="rag", input="What?", stream=True):
-                seen.append(event)
+                events.append(event)
 
-        with pytest.raises(openai.APIError, match="the engine died") as raised:
+        with pytest.raises(openai.APIError, match="the engine died") as caught:
             await read()
-        assert raised.value.code == "dependency_unavailable"
-        failed = seen[-1]
+        assert caught.value.code == "dependency_unavailable"
+        failed = events[-1]
         assert (failed.type, failed.response.status) == ("response.failed", "failed")
         assert (failed.response.error.code, failed.response.error.type) == ("server_error", "dependency_unavailable")
         call, message = failed.response.output
         assert (call.type, message.status) == ("file_search_call", "incomplete")
-        assert message.content[0].text == "".join(e.delta for e in seen if e.type == "response.output_text.delta")
-        assert [event.sequence_number for event in seen] == list(range(len(seen)))
+        assert message.content[0].text == "".join(e.delta for e in events if e.type == "response.output_text.delta")
+        assert [event.sequence_number for event in events] == list(range(len(events)))
         with pytest.raises(openai.InternalServerError):
             await client.responses.create(model="rag", input="What?")
 
 
-async def test_a_stream_that_takes_too_long_fails() -> None:
+async def test_a_stream_past_its_deadline_fails() -> None:
     async with an_edge(FakeGenerator(CITED, stalls_after=2), answer_timeout_s=0.3, keep_alive_s=0.1) as edge:
         raw = (await post(edge, stream=True)).text
         assert ": keep-alive" in raw
         assert 'event: error\ndata: {"code":"timeout"' in raw
-        got = await post(edge)
-        assert error_of(got)[:2] == (504, "timeout")
+        response = await post(edge)
+        assert error_of(response)[:2] == (504, "timeout")
         await until(lambda: edge.generator.running == 0)
 
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("model", [MODEL, "rag"])
-async def test_who_leaves_stops_the_engine(model: str, stream: bool) -> None:
+async def test_a_client_that_disconnects_stops_the_engine(model: str, stream: bool) -> None:
     async with an_edge(FakeGenerator(CITED, stalls_after=2), FakeRetriever(HITS)) as edge:
-        asking = asyncio.create_task(post(edge, model=model, stream=stream))
+        request_task = asyncio.create_task(post(edge, model=model, stream=stream))
         await until(lambda: edge.generator.running == 1)
-        asking.cancel()
+        request_task.cancel()
         await until(lambda: edge.generator.running == 0)
     assert edge.generator.cancelled == 1
 
 
-# What is refused
+# Refusals
 
 PART: Any = {"type": "input_image", "image_url": "https://x"}
-BAD: list[tuple[str, Any]] = [
+INVALID: list[tuple[str, Any]] = [
     ("input", {"input": ""}), ("input", {"input": []}), ("input", {"input": None}), ("input", {"input": 3}),
     ("input.0", {"input": ["a"]}), ("input.0.role", {"input": [{"content": "a"}]}),
     ("input.0.content", {"input": [{"role": "user"}]}), ("input.0.role", {"input": [{"role": "tool", "content": "a"}]}),
@@ -399,54 +399,54 @@ BAD: list[tuple[str, Any]] = [
 
 @pytest.fixture(scope="module")
 def refused() -> Any:
-    """One service for all of them would need one event loop for all: each has its own."""
+    """Each request gets its own service: a shared one would need a shared event loop."""
 
     async def ask(body: Any) -> httpx.Response:
         async with an_edge(FakeGenerator(CITED), FakeRetriever(HITS)) as edge:
-            got = await post(edge, **body)
+            response = await post(edge, **body)
             assert edge.generator.running == 0
-            return got
+            return response
 
     return ask
 
 
-@pytest.mark.parametrize(("param", "body"), BAD, ids=lambda value: str(value)[:50])
-async def test_a_bad_body_is_refused_with_the_fields_name(refused: Any, param: str, body: Any) -> None:
-    got = await refused(body)
-    assert error_of(got) == (400, "invalid_request", param), got.text
-    assert got.json()["error"]["message"].startswith(f"{param}: ")
+@pytest.mark.parametrize(("param", "body"), INVALID, ids=lambda value: str(value)[:50])
+async def test_a_refusal_of_an_invalid_body_names_the_field(refused: Any, param: str, body: Any) -> None:
+    response = await refused(body)
+    assert error_of(response) == (400, "invalid_request", param), response.text
+    assert response.json()["error"]["message"].startswith(f"{param}: ")
 
 
 async def test_an_empty_question_is_refused(refused: Any) -> None:
     assert error_of(await refused({"model": "rag", "input": " "})) == (400, "empty_question", "input")
 
 
-async def test_another_model_is_not_found(refused: Any) -> None:
+async def test_an_unknown_model_is_not_found(refused: Any) -> None:
     assert error_of(await refused({"model": "gpt-5"})) == (404, "model_not_found", "model")
     assert error_of(await refused({"model": "the-encoder"})) == (400, "invalid_request", "model")
 
 
 @pytest.mark.parametrize(
-    ("failure", "told"),
+    ("failure", "expected"),
     [
         (VectorStoreNotFound("there is no vector store 'plants'"), (404, "vector_store_not_found", "tools")),
         (InvalidFilter("filters.key: is no", param="filters.key"), (400, "invalid_filter", "tools.0.filters.key")),
         (ContextLengthExceeded("question: is too long", param="question"), (400, "context_length_exceeded", "input")),
     ],
 )
-async def test_what_the_search_refuses_is_told_in_the_request_s_words(failure: Any, told: Any) -> None:
+async def test_a_refusal_of_the_search_names_the_field_of_the_request(failure: Any, expected: Any) -> None:
     async with an_edge(retriever=FakeRetriever(failure=failure)) as edge:
         for stream in (False, True):
-            assert error_of(await post(edge, tools=[SEARCH], stream=stream)) == told
+            assert error_of(await post(edge, tools=[SEARCH], stream=stream)) == expected
 
 
-async def test_too_many_output_tokens_are_told_by_their_name() -> None:
+async def test_a_refusal_of_max_output_tokens_names_that_field() -> None:
     async with an_edge(FakeGenerator(context_tokens=10)) as edge:
-        got = await post(edge, max_output_tokens=50)
-        assert error_of(got) == (400, "context_length_exceeded", "max_output_tokens")
+        response = await post(edge, max_output_tokens=50)
+        assert error_of(response) == (400, "context_length_exceeded", "max_output_tokens")
 
 
-async def test_responses_are_not_kept(edge: EdgeService) -> None:
+async def test_responses_are_not_stored(edge: EdgeService) -> None:
     async with edge.openai() as client:
         made = await client.responses.create(model=MODEL, input="Hello there")
         for call in (client.responses.retrieve, client.responses.delete, client.responses.cancel):
@@ -462,17 +462,17 @@ async def langchain(edge: EdgeService) -> AsyncIterator[Any]:
     from langchain_openai import ChatOpenAI
 
     async with httpx2.AsyncClient() as http:
-        own: dict[str, Any] = {"base_url": f"{edge.url}/v1", "api_key": "x", "http_async_client": http}
-        yield lambda model: ChatOpenAI(model=model, use_responses_api=True, **own)
+        client_options: dict[str, Any] = {"base_url": f"{edge.url}/v1", "api_key": "x", "http_async_client": http}
+        yield lambda model: ChatOpenAI(model=model, use_responses_api=True, **client_options)
 
 
-async def test_langchain_asks_searches_and_goes_on(edge: EdgeService, langchain: Any) -> None:
+async def test_langchain_holds_a_conversation_with_file_search(edge: EdgeService, langchain: Any) -> None:
     model = langchain(MODEL).bind_tools([SEARCH])
     first = await model.ainvoke("What do zebras eat?")
     assert first.text == "Grass [1], mostly [2]. Nobody knows more."
     assert first.usage_metadata["output_tokens"] == 8
-    cited = [one for block in first.content if isinstance(block, dict) for one in block.get("annotations", ())]
-    assert [one["filename"] for one in cited] == ["zebras.md", "lions.md"]
+    annotations = [one for block in first.content if isinstance(block, dict) for one in block.get("annotations", ())]
+    assert [one["filename"] for one in annotations] == ["zebras.md", "lions.md"]
     await model.ainvoke([("user", "What do zebras eat?"), first, ("user", "And lions?")])
     assert edge.retriever.prepared[-1]["question"] == "And lions?"
     assert edge.retriever.prepared[-1]["history"][-1] == {"role": "assistant", "content": first.text}

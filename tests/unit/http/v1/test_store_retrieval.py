@@ -1,4 +1,4 @@
-"""`retrieval` of a vector store: kept, shown, changed, taken away, and used by the next question."""
+"""`retrieval` of a vector store: stored, returned, changed, removed, and used by the next search."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ ALL: dict[str, Any] = {
 }  # fmt: skip
 
 
-async def test_it_is_kept_and_taken_away(app: V1) -> None:
+async def test_retrieval_settings_are_stored_and_removed(app: V1) -> None:
     async with app.http() as http:
-        made = (await http.post("/vector_stores", json={"name": "a", "retrieval": ALL})).json()
-        assert made["retrieval"] == ALL
-        path = f"/vector_stores/{made['id']}"
+        created = (await http.post("/vector_stores", json={"name": "a", "retrieval": ALL})).json()
+        assert created["retrieval"] == ALL
+        path = f"/vector_stores/{created['id']}"
         assert (await http.post(path, json={"name": "b"})).json()["retrieval"] == ALL
         assert (await http.get(path)).json()["retrieval"] == ALL
         assert (await http.post(path, json={"retrieval": {"rrf_k": 9, "top_k": None}})).json()["retrieval"] == {
@@ -31,21 +31,21 @@ async def test_it_is_kept_and_taken_away(app: V1) -> None:
         assert (await http.get("/vector_stores/default")).json()["retrieval"] is None
 
 
-async def test_the_next_question_is_searched_so(app: V1) -> None:
+async def test_the_next_search_uses_the_retrieval_settings(app: V1) -> None:
     app.harness.ingest(*((f"{n}.md", f"apples {n}") for n in range(5)))
     question = RetrievalRequest("apples", "default", {})
     async with app.http() as http:
         assert len(app.harness.find(question).hits) == 4
         await http.post("/vector_stores/default", json={"retrieval": {"top_k": 2, "mode": "keyword"}})
-        found = app.harness.find(question)
-        assert len(found.hits) == 2
-        assert {path for hit in found.hits for path in hit.ranks} == {"keyword"}
+        result = app.harness.find(question)
+        assert len(result.hits) == 2
+        assert {path for hit in result.hits for path in hit.ranks} == {"keyword"}
         assert len(app.harness.find(RetrievalRequest("apples", "default", {"top_k": 5})).hits) == 5
         await http.post("/vector_stores/default", json={"retrieval": None})
         assert len(app.harness.find(question).hits) == 4
 
 
-BAD: list[tuple[str, Any]] = [
+INVALID: list[tuple[str, Any]] = [
     ("top_k", 0), ("top_k", 101), ("top_k", 1.5), ("top_k", "3"), ("mode", "best"), ("candidates", 1001),
     ("fusion", "sum"), ("weights", {"a b": 1}), ("weights", {"a": 1001}), ("weights", {"a": -1}), ("weights", [1]),
     ("weights", {"Dense": 1}), ("weights", {"": 1}), ("weights", {"a" * 33: 1}), ("weights", {"a\n": 1}),
@@ -55,8 +55,8 @@ BAD: list[tuple[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("field", "value"), BAD, ids=lambda value: str(value)[:30])
-async def test_what_is_out_of_range_is_refused_with_its_name(shared_app: V1, field: str, value: Any) -> None:
+@pytest.mark.parametrize(("field", "value"), INVALID, ids=lambda value: str(value)[:30])
+async def test_a_refusal_of_an_out_of_range_value_names_the_field(shared_app: V1, field: str, value: Any) -> None:
     async with shared_app.http() as http:
         status, code, param = error_of(await http.post("/vector_stores", json={"retrieval": {field: value}}))
         assert (status, code) == (400, "invalid_request")
@@ -64,7 +64,7 @@ async def test_what_is_out_of_range_is_refused_with_its_name(shared_app: V1, fie
 
 
 @pytest.mark.parametrize("value", [[], "x", 3, True])
-async def test_it_is_an_object(shared_app: V1, value: Any) -> None:
+async def test_retrieval_settings_must_be_an_object(shared_app: V1, value: Any) -> None:
     async with shared_app.http() as http:
         assert error_of(await http.post("/vector_stores", json={"retrieval": value})) == (
             400,

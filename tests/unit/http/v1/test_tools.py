@@ -1,4 +1,4 @@
-"""Functions that a model calls: chosen by it, named by the request, or any of them."""
+"""Function calls: chosen by the model, named by the request, or required."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CALLED = ({"id": "call_1", "type": "function", "function": {"name": "add", "argu
 
 
 async def streamed_calls(edge: EdgeService, **body: Any) -> tuple[list[JsonObject], str]:
-    """As OpenAI's client puts them together; and why it ended."""
+    """The calls as OpenAI's client joins them, and the finish reason."""
     async with edge.openai() as client:
         messages: Any = [{"role": "user", "content": "Hello there"}]
         async with client.chat.completions.stream(model=MODEL, messages=messages, **body) as stream:
@@ -44,26 +44,26 @@ def functions_of(message: JsonObject) -> list[JsonObject]:
     return [call["function"] for call in message["tool_calls"]]
 
 
-async def test_a_named_function_is_certain() -> None:
+async def test_a_named_tool_choice_forces_that_function() -> None:
     arguments = '{"a": 1, "b": 22}'
-    named = {"type": "function", "function": {"name": "add"}}
+    tool_choice = {"type": "function", "function": {"name": "add"}}
     async with an_edge(FakeGenerator(arguments)) as edge:
-        got = (await edge.chat(tools=[ADD, SAY], tool_choice=named)).json()
-        assert ChatCompletion.model_validate(got, strict=True).to_dict() == got
-        choice = got["choices"][0]
+        result = (await edge.chat(tools=[ADD, SAY], tool_choice=tool_choice)).json()
+        assert ChatCompletion.model_validate(result, strict=True).to_dict() == result
+        choice = result["choices"][0]
         assert functions_of(choice["message"]) == [{"name": "add", "arguments": arguments}]
-        assert (choice["message"]["content"], choice["finish_reason"]) == (None, "stop")  # as OpenAI has it
+        assert (choice["message"]["content"], choice["finish_reason"]) == (None, "stop")  # as OpenAI does
         prompt, sampling, _ = edge.generator.requests[-1]
         assert sampling["structured_outputs"] == {"json": ADD["function"]["parameters"]}
         assert (len(prompt.tools), prompt.calls_tools) == (2, False)
-        calls = await streamed_calls(edge, tools=[ADD, SAY], tool_choice=named)
+        calls = await streamed_calls(edge, tools=[ADD, SAY], tool_choice=tool_choice)
         assert calls == ([{"name": "add", "arguments": arguments}], "stop")
 
 
-async def test_arguments_come_as_they_are_written() -> None:
-    named = {"type": "function", "function": {"name": "add"}}
+async def test_arguments_are_returned_as_generated() -> None:
+    tool_choice = {"type": "function", "function": {"name": "add"}}
     async with an_edge(FakeGenerator('{"a": 1, "b": 2}')) as edge:
-        streamed = chunks(await edge.chat(tools=[ADD], tool_choice=named, stream=True))
+        streamed = chunks(await edge.chat(tools=[ADD], tool_choice=tool_choice, stream=True))
     deltas = [chunk["choices"][0]["delta"] for chunk in streamed]
     assert deltas[0] == {"role": "assistant", "content": None}
     calls = [call for delta in deltas for call in delta.get("tool_calls", ())]
@@ -74,28 +74,28 @@ async def test_arguments_come_as_they_are_written() -> None:
 async def test_a_function_without_parameters() -> None:
     tool = {"type": "function", "function": {"name": "now"}}
     async with an_edge(FakeGenerator("{}")) as edge:
-        got = await edge.chat(tools=[tool], tool_choice={"type": "function", "function": {"name": "now"}})
-        assert functions_of(got.json()["choices"][0]["message"]) == [{"name": "now", "arguments": "{}"}]
+        response = await edge.chat(tools=[tool], tool_choice={"type": "function", "function": {"name": "now"}})
+        assert functions_of(response.json()["choices"][0]["message"]) == [{"name": "now", "arguments": "{}"}]
         schema = edge.generator.requests[-1][1]["structured_outputs"]["json"]
         assert schema == {"type": "object", "properties": {}}
 
 
-WRITTEN = (
+GENERATED = (
     '[{"name": "add", "parameters": {"a": 1, "b": [2, {"c": "x]}"}]}}, {"name":"say","parameters":{"text":"\\"}, "}}]'
 )
 
 
-async def test_some_function_is_certain() -> None:
-    async with an_edge(FakeGenerator(WRITTEN)) as edge:
-        got = (await edge.chat(tools=[ADD, SAY], tool_choice="required")).json()
-        choice = got["choices"][0]
-        wanted = [
+async def test_tool_choice_required_forces_a_call() -> None:
+    async with an_edge(FakeGenerator(GENERATED)) as edge:
+        result = (await edge.chat(tools=[ADD, SAY], tool_choice="required")).json()
+        choice = result["choices"][0]
+        expected = [
             {"name": "add", "arguments": '{"a": 1, "b": [2, {"c": "x]}"}]}'},
             {"name": "say", "arguments": '{"text":"\\"}, "}'},
         ]
-        assert functions_of(choice["message"]) == wanted
+        assert functions_of(choice["message"]) == expected
         assert (choice["message"]["content"], choice["finish_reason"]) == (None, "tool_calls")
-        assert await streamed_calls(edge, tools=[ADD, SAY], tool_choice="required") == (wanted, "tool_calls")
+        assert await streamed_calls(edge, tools=[ADD, SAY], tool_choice="required") == (expected, "tool_calls")
         schema = edge.generator.requests[-1][1]["structured_outputs"]["json"]
         assert (schema["type"], schema["minItems"], "maxItems" in schema) == ("array", 1, False)
         assert [one["properties"]["name"]["enum"] for one in schema["items"]["anyOf"]] == [["add"], ["say"]]
@@ -103,22 +103,22 @@ async def test_some_function_is_certain() -> None:
         assert edge.generator.requests[-1][1]["structured_outputs"]["json"]["maxItems"] == 1
 
 
-async def test_a_call_that_is_cut_off_says_so() -> None:
-    async with an_edge(FakeGenerator(WRITTEN)) as edge:
+async def test_a_truncated_call_has_finish_reason_length() -> None:
+    async with an_edge(FakeGenerator(GENERATED)) as edge:
         choice = (await edge.chat(tools=[ADD, SAY], tool_choice="required", max_tokens=5)).json()["choices"][0]
         assert choice["finish_reason"] == "length"
         assert functions_of(choice["message"]) == [{"name": "add", "arguments": '{"a": 1, '}]
 
 
-async def test_a_language_model_that_does_not_keep_to_the_form() -> None:
+async def test_output_that_violates_the_call_schema_is_reported() -> None:
     for text in ("I would rather talk.", '[{name: "add"}]'):
         async with an_edge(FakeGenerator(text)) as edge:
-            got = await edge.chat(tools=[ADD], tool_choice="required")
-            assert error_of(got)[:2] == (503, "dependency_unavailable")
+            response = await edge.chat(tools=[ADD], tool_choice="required")
+            assert error_of(response)[:2] == (503, "dependency_unavailable")
             assert '"error"' in (await edge.chat(tools=[ADD], tool_choice="required", stream=True)).text
 
 
-async def test_definitions_move_to_the_root() -> None:
+async def test_schema_definitions_are_hoisted_to_the_root() -> None:
     point = {"type": "object", "properties": {"x": {"type": "integer"}}}
     move = function("move", to={"$ref": "#/$defs/Point"})
     move["function"]["parameters"]["$defs"] = {"Point": point}
@@ -129,26 +129,26 @@ async def test_definitions_move_to_the_root() -> None:
         assert schema["$defs"] == {"Point": point}
         assert "$defs" not in schema["items"]["anyOf"][0]["properties"]["parameters"]
         other["function"]["parameters"]["$defs"]["Point"] = {"type": "string"}
-        got = await edge.chat(tools=[move, other], tool_choice="required")
-        assert error_of(got) == (400, "invalid_request", "tools.1.function.parameters.$defs")
+        response = await edge.chat(tools=[move, other], tool_choice="required")
+        assert error_of(response) == (400, "invalid_request", "tools.1.function.parameters.$defs")
 
 
-async def test_the_model_may_choose() -> None:
-    two = (CALLED[0], {**CALLED[0], "id": "call_2"})
-    async with an_edge(FakeGenerator("text", tool_calls=two)) as edge:
+async def test_tool_choice_auto_leaves_the_choice_to_the_model() -> None:
+    both_calls = (CALLED[0], {**CALLED[0], "id": "call_2"})
+    async with an_edge(FakeGenerator("text", tool_calls=both_calls)) as edge:
         choice = (await edge.chat(tools=[ADD])).json()["choices"][0]
-        assert choice["message"]["tool_calls"] == list(two)
+        assert choice["message"]["tool_calls"] == list(both_calls)
         assert choice["finish_reason"] == "tool_calls"
         assert edge.generator.requests[-1][0].calls_tools
-        assert await streamed_calls(edge, tools=[ADD]) == ([call["function"] for call in two], "tool_calls")
+        assert await streamed_calls(edge, tools=[ADD]) == ([call["function"] for call in both_calls], "tool_calls")
         one = (await edge.chat(tools=[ADD], tool_choice="auto", parallel_tool_calls=False)).json()["choices"][0]
-        assert one["message"]["tool_calls"] == [two[0]]
-        none = (await edge.chat(tools=[ADD], tool_choice="none")).json()["choices"][0]
-        assert (none["message"]["content"], none["finish_reason"]) == ("text", "stop")
+        assert one["message"]["tool_calls"] == [both_calls[0]]
+        without_tools = (await edge.chat(tools=[ADD], tool_choice="none")).json()["choices"][0]
+        assert (without_tools["message"]["content"], without_tools["finish_reason"]) == ("text", "stop")
         assert edge.generator.requests[-1][0].tools == ()
 
 
-WRONG: list[tuple[dict[str, Any], str]] = [
+INVALID: list[tuple[dict[str, Any], str]] = [
     ({"tools": []}, "tools"),
     ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools.0.type"),
     ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools.0.function.name"),
@@ -164,13 +164,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_what_is_wrong_is_refused_by_name() -> None:
+async def test_a_refusal_names_the_invalid_field() -> None:
     async with an_edge() as edge:
-        for body, param in WRONG:
+        for body, param in INVALID:
             assert (body, *error_of(await edge.chat(**body))) == (body, 400, "invalid_request", param)
 
 
-def put_together(parts: Sequence[JsonObject]) -> list[tuple[str, str]]:
+def join_calls(parts: Sequence[JsonObject]) -> list[tuple[str, str]]:
     calls: list[tuple[str, str]] = []
     for part in parts:
         if part["index"] == len(calls):
@@ -190,22 +190,22 @@ CALLS = st.lists(st.tuples(st.text(min_size=1), st.dictionaries(st.text(), VALUE
 
 
 @given(CALLS, st.lists(st.integers(1, 9), min_size=1), st.booleans(), st.sampled_from([None, 1]))
-def test_calls_are_read_however_they_are_cut(
-    calls: list[tuple[str, JsonObject]], cuts: list[int], name_last: bool, indent: int | None
+def test_calls_are_parsed_for_any_chunk_size(
+    calls: list[tuple[str, JsonObject]], chunk_sizes: list[int], name_last: bool, indent: int | None
 ) -> None:
     keys = ("parameters", "name") if name_last else ("name", "parameters")
     objects = [{key: {"name": name, "parameters": arguments}[key] for key in keys} for name, arguments in calls]
     text, reader, at = json.dumps(objects, indent=indent), CallList(), 0
     parts: list[JsonObject] = []
     while at < len(text):
-        size = cuts[at % len(cuts)]
+        size = chunk_sizes[at % len(chunk_sizes)]
         parts += reader.feed(text[at : at + size])
         at += size
-    read = put_together(parts)
+    read = join_calls(parts)
     assert [(name, json.loads(arguments)) for name, arguments in read] == calls
 
 
 @pytest.mark.parametrize("texts", [["{}"], ["", "{", "}"]])
-def test_a_named_call_is_all_that_is_written(texts: list[str]) -> None:
+def test_the_text_of_a_forced_call_is_its_arguments(texts: list[str]) -> None:
     reader = NamedCall("f")
-    assert put_together([part for text in texts for part in reader.feed(text)]) == [("f", "{}")]
+    assert join_calls([part for text in texts for part in reader.feed(text)]) == [("f", "{}")]
