@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,17 @@ SAME_PROCESS = ("tests/e2e/", "tests/integration/vllm/")
 def language_model() -> Path:
     """The folder of the embedded language model; converting it takes some 20 s the first time."""
     return Path(model_files.llm_folder(Settings(data_dir=ROOT / ".data")))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ and not item.nodeid.startswith("tests/e2e/"):
+        _lower_priority()
+
+
+@functools.cache
+def _lower_priority() -> None:
+    """Leave the cores to the tests of the engine, which take longest: the others fill in the gaps."""
+    os.nice(4)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
