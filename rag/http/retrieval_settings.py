@@ -18,7 +18,7 @@ class RetrievalSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
-    top_k: int | None = Field(None, ge=1, le=100, description="Hits at most.")
+    top_k: int | None = Field(None, ge=1, le=100, description="Maximum number of hits.")
     mode: SearchMode | None = Field(None, description="Which search paths to use; hybrid: all.")
     candidates: int | None = Field(None, ge=1, le=1000, description="Chunks fetched from each path before fusion.")
     fusion: Fusion | None = Field(None, description="weights: of normalised scores; rrf: reciprocal ranks.")
@@ -31,9 +31,9 @@ class RetrievalSettings(BaseModel):
         None, ge=-1, le=1, description="Best cosine below which `/ask` says that nothing was found."
     )
     rerank: bool | None = Field(None, description="Look at the best hits again with the reranker.")
-    rerank_top_n: int | None = Field(None, ge=1, le=200, description="Best hits that are reranked.")
+    rerank_top_n: int | None = Field(None, ge=1, le=200, description="Number of best hits to rerank.")
     rerank_weight: float | None = Field(None, ge=0, le=1, description="Weight of the reranker's score.")
-    rewrite: bool | None = Field(None, description="Make a follow-up question stand alone before it is searched for.")
+    rewrite: bool | None = Field(None, description="Rewrite a follow-up question to stand alone before searching.")
     queries: int | None = Field(None, ge=0, le=5, description="More queries that the language model makes of it.")
     hypothetical: bool | None = Field(None, description="Search with an answer that the model invents as well.")
 

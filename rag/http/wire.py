@@ -95,7 +95,7 @@ def json_object(content_type: str | None, body: bytes) -> Mapping[str, Any]:
     media_type = (content_type or "application/json").split(";")[0].strip().lower()
     if media_type != "application/json":
         raise InvalidRequest(
-            f"content type {media_type[:80]!r} is not taken here; send application/json", param="content-type"
+            f"content type {media_type[:80]!r} is not supported; send application/json", param="content-type"
         )
     if not body.strip():
         raise InvalidRequest("the body is empty; send a JSON object")
@@ -250,15 +250,15 @@ class RetrieveRequest(WireModel):
 
     query: str = Field(description="What to look for.", max_length=100_000)
     vector_store: str = Field("default", description="The collection of documents to search.", max_length=64)
-    top_k: int | None = Field(None, ge=1, le=100, description="Hits at most.")
-    filters: Filter | None = Field(None, description="Only documents whose attributes match are searched.")
+    top_k: int | None = Field(None, ge=1, le=100, description="Maximum number of hits.")
+    filters: Filter | None = Field(None, description="Search only documents whose attributes match.")
     mode: SearchMode | None = Field(None, description="Which search paths to use.")
-    rerank: bool | None = Field(None, description="Look at the best hits again with the reranker.")
-    explain: bool = Field(False, description="Say what happened to every passage that was found.")
+    rerank: bool | None = Field(None, description="Rerank the best hits.")
+    explain: bool = Field(False, description="Explain every candidate passage.")
     history: list[HistoryTurn] = Field(
         default_factory=list, description="Earlier turns, for rewriting a follow-up query.", max_length=200
     )
-    retrieval: RetrievalSettings | None = Field(None, description="How to search, where it differs from the settings.")
+    retrieval: RetrievalSettings | None = Field(None, description="Search options that differ from the settings.")
 
     def checked_query(self) -> str:
         if not self.query.strip():
@@ -275,25 +275,27 @@ class RetrieveRequest(WireModel):
 class ExplainRequest(RetrieveRequest):
     """Between services: a query whose explanation also says what the prompt would be."""
 
-    context_tokens: int | None = Field(None, ge=1, description="The engine's context length, where it is known.")
+    context_tokens: int | None = Field(None, ge=1, description="The engine's context length, if known.")
     max_tokens: int = Field(512, ge=1, description="Tokens to keep free for the answer.")
 
 
 class EncodeRequest(WireModel):
-    """Texts to be turned into vectors."""
+    """Texts to encode as vectors."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"texts": ["What is Milvus?"], "kind": "query"}})
 
     texts: Annotated[list[str] | list[list[TokenId]], Field(min_length=1, max_length=4096)] = Field(
         description="Texts to encode, or the ids of their tokens."
     )
-    kind: Literal["query", "passage"] = Field("passage", description="Chooses the prefix that the model wants.")
+    kind: Literal["query", "passage"] = Field(
+        "passage", description="Selects the model's prefix for queries or passages."
+    )
     encoding_format: Literal["float", "base64"] = Field("float", description="base64: little-endian float32.")
     model: str | None = Field(
         None,
         min_length=1,
         max_length=512,
-        description="Hub id or folder of another model, loaded if it is not; unset: the configured one.",
+        description="Hub id or folder of another model, which is loaded on demand; unset: the configured one.",
     )
 
 
@@ -338,7 +340,7 @@ class HitOut(BaseModel):
 
 class RetrieveResponse(BaseModel):
     hits: list[HitOut]
-    timings_ms: dict[str, float] = Field(description="Milliseconds by step; `cached`: found before.")
+    timings_ms: dict[str, float] = Field(description="Milliseconds by step; `cached`: from the cache.")
     note: str | None = Field(None, description="A step of query planning that was skipped, and why.")
     explain: dict[str, JsonValue] | None = Field(
         None, description="With `explain`: every candidate, and why it is or is not among the hits."
@@ -356,18 +358,18 @@ class FileOut(BaseModel):
     status: Literal["in_progress", "completed", "failed", "cancelled"]
     change: Literal["added", "replaced", "unchanged"] | None = Field(description="What the upload did to the document.")
     chunks: int
-    error: FileErrorOut | None = Field(description="Why the file failed; the version before it is still found.")
+    error: FileErrorOut | None = Field(description="Why the file failed; its previous version stays searchable.")
 
 
 class IngestResponse(BaseModel):
-    """Status 202 while the work goes on, 200 when it has ended."""
+    """Sent with status 202 while the job is running, 200 once it has ended."""
 
     files: list[FileOut]
-    batch_id: str = Field(description="The job: ask /v1/jobs/{batch_id} how far it is.")
+    batch_id: str = Field(description="ID of the job; /v1/jobs/{batch_id} reports its progress.")
     status: Literal["in_progress", "completed", "failed", "cancelled"]
 
 
 class EncodeResponse(BaseModel):
-    model: str = Field(description="The model that made the vectors.")
+    model: str = Field(description="The model that produced the vectors.")
     dimensions: int
     embeddings: list[list[float]] | str

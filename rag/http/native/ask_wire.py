@@ -25,25 +25,27 @@ class AskRequest(WireModel):
     history: list[HistoryTurn] = Field(
         default_factory=list, description="Earlier turns of the conversation, oldest first.", max_length=200
     )
-    top_k: int | None = Field(None, ge=1, le=100, description="Passages given to the language model at most.")
-    filters: Filter | None = Field(None, description="Only documents whose attributes match are searched.")
-    retrieval: RetrievalSettings | None = Field(None, description="How to search, where it differs from the settings.")
+    top_k: int | None = Field(None, ge=1, le=100, description="Maximum number of passages given to the language model.")
+    filters: Filter | None = Field(None, description="Search only documents whose attributes match.")
+    retrieval: RetrievalSettings | None = Field(None, description="Search options that differ from the settings.")
     model: str | None = Field(
-        None, min_length=1, max_length=512, description="A model that is served, such as a LoRA adapter; unset: rag."
+        None, min_length=1, max_length=512, description="A served model, such as a LoRA adapter; unset: rag."
     )
     citations: CitationMode | None = Field(
         None,
-        description="check: marks that point nowhere are removed; verify: cited sentences are scored, too; off: the "
-        "text as it is. Unset: as the service is set.",
+        description="check: remove citation marks that point to no source; verify: also score the cited sentences; "
+        "off: leave the text unchanged. Unset: the service's setting.",
     )
-    max_tokens: int | None = Field(None, ge=1, le=1_000_000, description="Tokens of the answer at most.")
-    temperature: float | None = Field(None, ge=0, le=2, description="0 always takes the likeliest token.")
-    top_p: float | None = Field(None, gt=0, le=1, description="Share of probability that tokens are sampled from.")
-    stop: Stop | None = Field(None, description="The answer ends before any of these texts.")
-    seed: int | None = Field(None, ge=-(2**63), lt=2**63, description="Makes sampling repeatable.")
+    max_tokens: int | None = Field(None, ge=1, le=1_000_000, description="Maximum number of tokens in the answer.")
+    temperature: float | None = Field(None, ge=0, le=2, description="0: always the most likely token (greedy).")
+    top_p: float | None = Field(
+        None, gt=0, le=1, description="Nucleus sampling: total probability of the tokens sampled from."
+    )
+    stop: Stop | None = Field(None, description="Texts before which generation stops.")
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63, description="Makes sampling reproducible.")
     response_format: ResponseFormat | None = None
     structured_outputs: StructuredOutputs | None = Field(
-        None, description="What the answer must look like, as vLLM takes it; not together with response_format."
+        None, description="A constraint on the answer, as in vLLM; cannot be combined with response_format."
     )
 
     def checked_question(self) -> str:

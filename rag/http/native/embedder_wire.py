@@ -23,7 +23,7 @@ class CountRequest(WireModel):
         None,
         min_length=1,
         max_length=512,
-        description="Hub id or folder of another model, loaded if it is not; unset: the configured one.",
+        description="Hub id or folder of another model, which is loaded on demand; unset: the configured one.",
     )
 
 
@@ -44,7 +44,7 @@ class EncodeSparseRequest(WireModel):
         None,
         min_length=1,
         max_length=512,
-        description="Hub id or folder of a SparseEncoder, loaded if it is not; unset: the configured one.",
+        description="Hub id or folder of a SparseEncoder, which is loaded on demand; unset: the configured one.",
     )
 
 
@@ -74,7 +74,7 @@ class RerankRequest(WireModel):
         None,
         min_length=1,
         max_length=512,
-        description="Hub id or folder of the encoder or cross-encoder, loaded if it is not; unset: the configured one.",
+        description="Hub id or folder of the encoder or cross-encoder, loaded on demand; unset: the configured one.",
     )
 
 

@@ -24,7 +24,7 @@ class GenerateRequest(WireModel, SamplingFields):
     )
 
     model: str | None = Field(
-        None, max_length=512, description="A LoRA adapter; unset, or the language model's own name: as it is."
+        None, max_length=512, description="Name of a LoRA adapter; unset or the language model's name: no adapter."
     )
     prompt: str | None = Field(None, description="Text to go on from. Give this or `tokens`.", max_length=4_000_000)
     tokens: PromptTokenIds | None = Field(None, description="Token ids to go on from.", min_length=1)

@@ -1,4 +1,7 @@
-"""Fields of OpenAI's and vLLM's requests that mean something and are not done here. Others mean nothing, and pass."""
+"""Fields of OpenAI's and vLLM's requests that this service does not support.
+
+Fields without an effect on the response, such as `user`, are accepted.
+"""
 
 from __future__ import annotations
 
@@ -11,40 +14,40 @@ REFUSED: Mapping[str, str] = {
     "audio": "this service writes text only",
     "function_call": "use tool_choice",
     "functions": "use tools",
-    "moderation": "nothing is moderated here",
-    "prediction": "no predicted output is used here",
-    "prompt_cache_options": "prompts are cached by themselves",
-    "prompt_cache_retention": "prompts are cached by themselves, as long as there is room",
-    "reasoning_effort": "where the model's chat template knows it, give it in chat_template_kwargs",
-    "suffix": "the language model goes on from a text, and fills no gaps",
-    "verbosity": "say in the prompt how long the answer shall be",
-    "web_search_options": "nothing is searched on the web; model rag searches your documents",
+    "moderation": "this service has no moderation",
+    "prediction": "predicted outputs are not supported",
+    "prompt_cache_options": "prompts are cached automatically",
+    "prompt_cache_retention": "prompts are cached automatically, as long as memory allows",
+    "reasoning_effort": "pass it in chat_template_kwargs if the model's chat template supports it",
+    "suffix": "the language model continues a text and cannot insert into one",
+    "verbosity": "state the desired length in the prompt",
+    "web_search_options": "there is no web search; model rag searches your documents",
 }
-"""By name: what to do instead, or why."""
+"""By field: what to use instead, or why it is not supported."""
 _ONLY: Mapping[str, tuple[Any, str]] = {
-    "add_generation_prompt": (True, "the model always goes on as the assistant"),
-    "continue_final_message": (False, "the model always writes a message of its own"),
+    "add_generation_prompt": (True, "the model always answers as the assistant"),
+    "continue_final_message": (False, "the model always writes a new message"),
     "modalities": (["text"], "this service writes text only"),
-    "store": (False, "no conversation is kept here"),
+    "store": (False, "conversations are not stored"),
 }
-"""By name: the one value that can be had, and why there is no other."""
+"""By field: the only supported value, and why."""
 
 
 def without_refused(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The body without those that are null. Raises InvalidRequest for the first that asks for something."""
+    """The body without unsupported fields that are null. Raises InvalidRequest for the first one that has a value."""
     refuse(data, REFUSED, _ONLY)
     return {name: value for name, value in data.items() if name not in REFUSED}
 
 
 def refuse(data: Mapping[str, Any], refused: Mapping[str, str], only: Mapping[str, tuple[Any, str]]) -> None:
-    """Raises InvalidRequest for the first field that asks for what is not done here.
+    """Raises InvalidRequest for the first unsupported field or value.
 
     Args:
-        refused: By name: what to do instead, or why.
-        only: By name: the one value that can be had, and why there is no other.
+        refused: By field: what to use instead, or why it is not supported.
+        only: By field: the only supported value, and why.
     """
     for name, value in data.items():
         if name in refused and value is not None:
-            raise InvalidRequest(f"{name}: is not offered: {refused[name]}", param=name)
+            raise InvalidRequest(f"{name}: is not supported: {refused[name]}", param=name)
         if name in only and value is not None and value != only[name][0]:
             raise InvalidRequest(f"{name}: {only[name][1]}", param=name)

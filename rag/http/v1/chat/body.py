@@ -65,7 +65,7 @@ class ChatBody(WritingBody):
         """vLLM's parameters by their own names, only those that the request sets.
 
         Raises:
-            InvalidRequest: two fields say what form the text shall have.
+            InvalidRequest: two fields prescribe the form of the text.
         """
         chosen = self.common_sampling()
         if self.max_completion_tokens is not None:
@@ -74,7 +74,7 @@ class ChatBody(WritingBody):
             chosen["logprobs"] = self.top_logprobs or 0
         if (structured := structured_outputs(self.response_format)) is not None:
             if self.structured_outputs is not None:
-                message = "response_format: structured_outputs says what form the text shall have, too; give one"
+                message = "response_format: cannot be combined with structured_outputs; give one of them"
                 raise InvalidRequest(message, param="response_format")
             chosen["structured_outputs"] = structured
         return chosen

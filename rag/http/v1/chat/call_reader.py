@@ -67,7 +67,7 @@ class CallList:
     _index: int = -1
     _name: str | None = None
     _arguments: list[str] = field(default_factory=list)
-    """Characters that were not passed on yet."""
+    """Characters that have not been emitted yet."""
     _parts: list[JsonObject] = field(default_factory=list)
 
     def feed(self, text: str) -> Sequence[JsonObject]:

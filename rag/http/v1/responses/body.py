@@ -21,38 +21,38 @@ from rag.types import JsonObject
 RESULTS, LOGPROBS = "file_search_call.results", "message.output_text.logprobs"
 _INCLUDABLE = (RESULTS, LOGPROBS, "reasoning.encrypted_content")
 """The last is nothing here, and so it is included."""
-_KEPT = "responses are not kept here; "
+_NOT_STORED = "responses are not stored; "
 _REFUSED: Mapping[str, str] = {
-    "access_programs": "there are none",
-    "background_options": "a response is made while its client waits",
-    "context_management": "send what the conversation shall go on from",
-    "conversation": _KEPT + "send the earlier messages in input",
-    "image": "this service reads text only",
+    "access_programs": "programs are not supported",
+    "background_options": "responses are generated while the client waits",
+    "context_management": "send the conversation to continue",
+    "conversation": _NOT_STORED + "send the earlier messages in input",
+    "image": "only text is supported",
     "logprobs": f"use include=['{LOGPROBS}'] and top_logprobs",
     "max_tokens": "use max_output_tokens",
-    "moderation": "nothing is moderated here",
-    "n": "a response has one text; ask several times",
-    "previous_response_id": _KEPT + "send the earlier messages in input",
-    "prompt": "no prompts are kept here; send instructions and input",
-    "prompt_cache_options": "prompts are cached by themselves",
-    "prompt_cache_retention": "prompts are cached by themselves, as long as there is room",
+    "moderation": "this service has no moderation",
+    "n": "a response has one text; send several requests",
+    "previous_response_id": _NOT_STORED + "send the earlier messages in input",
+    "prompt": "prompts are not stored; send instructions and input",
+    "prompt_cache_options": "prompts are cached automatically",
+    "prompt_cache_retention": "prompts are cached automatically, as long as memory allows",
     "prompt_logprobs": "use /generate",
 }
-"""By name: what to do instead, or why."""
+"""By field: what to use instead, or why it is not supported."""
 _ONLY: Mapping[str, tuple[Any, str]] = {
-    "background": (False, "a response is made while its client waits"),
-    "store": (False, _KEPT + "leave it out"),
+    "background": (False, "responses are generated while the client waits"),
+    "store": (False, _NOT_STORED + "leave it out"),
 }
-"""By name: the one value that can be had, and why there is no other."""
+"""By field: the only supported value, and why."""
 _REFUSED_TOOLS: Mapping[str, str] = {
-    "function": "functions are offered by chat completions; see /v1/chat/completions",
-    "custom": "functions are offered by chat completions; see /v1/chat/completions",
+    "function": "function tools are only supported by /v1/chat/completions",
+    "custom": "function tools are only supported by /v1/chat/completions",
 }
 
 
 def _searches(kind: str) -> str:
     if kind != "file_search":
-        raise ValueError(_REFUSED_TOOLS.get(kind, f"{kind[:40]} is not offered; file_search is"))
+        raise ValueError(_REFUSED_TOOLS.get(kind, f"{kind[:40]} is not supported; only file_search is"))
     return kind
 
 
@@ -103,7 +103,7 @@ class TextFormat(Body):
 class TextConfig(Body):
     format: TextFormat | None = None
     verbosity: Literal["medium"] | None = None
-    """Other values would need another model; say in the instructions how long the answer shall be."""
+    """Other values would need another model; state the desired length in the instructions."""
 
 
 class NoReasoning(Body):
@@ -189,7 +189,7 @@ class ResponsesBody(SamplingFields, Body):
         """vLLM's parameters by their own names, only those that the request sets.
 
         Raises:
-            InvalidRequest: two fields say what form the text shall have.
+            InvalidRequest: two fields prescribe the form of the text.
         """
         names = set(SamplingFields.model_fields) - self._other
         chosen = self.model_dump(include=names, exclude_none=True, exclude_unset=True, by_alias=True)
@@ -200,7 +200,7 @@ class ResponsesBody(SamplingFields, Body):
         form = self.text.format if self.text else None
         if (structured := form.structured_outputs() if form else None) is not None:
             if self.structured_outputs is not None:
-                message = "text.format: structured_outputs says what form the text shall have, too; give one"
+                message = "text.format: cannot be combined with structured_outputs; give one of them"
                 raise InvalidRequest(message, param="text.format")
             chosen["structured_outputs"] = structured
         return chosen

@@ -18,7 +18,7 @@ MAX_TURN_CHARS = 100_000
 """Of one message if documents are searched, as at `/ask`."""
 _TEXTS = ("input_text", "output_text", "text")
 _REFUSED_ITEMS = {
-    "item_reference": "responses are not kept here; send the item itself",
+    "item_reference": "responses are not stored; send the item itself",
     "function_call": "functions are offered by chat completions; see /v1/chat/completions",
     "function_call_output": "functions are offered by chat completions; see /v1/chat/completions",
     "reasoning": "the language model cannot use the reasoning of another; leave it out",
