@@ -121,7 +121,7 @@ class AnswerPipeline:
                 if (sent := texts.add(delta)) is not None:
                     first_delta_ms = first_delta_ms or _ms_since(started)
                     yield sent
-        except Exception:
+        except Exception:  # send what the citation filter held back, then report the error
             for rest in texts.flush():
                 yield rest
             raise

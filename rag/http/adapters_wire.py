@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field
 
-from rag.http.wire import WireModel
+from rag.http.wire_model import WireModel
 
 ADAPTER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
 

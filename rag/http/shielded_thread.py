@@ -19,5 +19,5 @@ async def run_in_thread_shielded(call: Callable[..., T], *args: Any, **options: 
     except asyncio.CancelledError:
         await asyncio.wait({work})
         if not work.cancelled():
-            work.exception()  # looked at, so that nobody warns of it
+            work.exception()  # retrieve the exception, or asyncio warns about it
         raise

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
-import json
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
-from _bentoml_sdk.service.openapi import REF_TEMPLATE
-from bentoml import IODescriptor
-from bentoml._internal.service.openapi.specification import Schema
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PrivateAttr, ValidationError
-from pydantic_core import ErrorDetails
-from starlette.requests import ClientDisconnect, Request
-from typing_extensions import TypeAliasType
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from rag.errors import EmptyQuestion, InvalidFilter, InvalidRequest, RagError
+from rag.errors import EmptyQuestion
 from rag.http.filters_wire import Filter
 from rag.http.retrieval_settings import RetrievalSettings
+from rag.http.wire_model import WireModel
 from rag.types import JsonObject, Message, SearchMode
 
 TokenId = Annotated[int, Field(ge=0)]
@@ -25,156 +18,10 @@ MAX_STORES = 10
 """That one question searches."""
 Stop = Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=16)]
 
-_BENTOML_KEYWORDS = frozenset(inspect.signature(Schema).parameters)
-
-
-class WireModel(IODescriptor):
-    """A JSON body of a BentoML API. Its error is kept in `refused`, so that the endpoint can answer in our error shape.
-
-    BentoML would answer in another shape, and with a 500 for a body that is not an object (docs/bentoml_issues.md#b7,
-    docs/bentoml_issues.md#b18).
-    """
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-    _refused: RagError | None = PrivateAttr(default=None)
-
-    @property
-    def refused(self) -> RagError | None:
-        return self._refused
-
-    @classmethod
-    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """The schema without BentoML's `root_input` mark, so that its clients take the fields as keywords."""
-        schema = super().model_json_schema(*args, **kwargs)
-        schema.pop("root_input", None)
-        return schema
-
-    @classmethod
-    def openapi_components(cls, name: str) -> dict[str, Schema]:
-        """Schemas for the description that BentoML writes into a Bento, with the keywords that its `Schema` knows.
-
-        Swagger UI shows another one (`rag.http.published_api`). See docs/bentoml_issues.md#b24.
-        """
-        schema = cls.model_json_schema(ref_template=REF_TEMPLATE)
-        schemas = {**schema.pop("$defs", {}), cls.__name__: {**schema, "title": cls.__name__}}
-        return {
-            title: Schema(**{keyword: value for keyword, value in part.items() if keyword in _BENTOML_KEYWORDS})
-            for title, part in schemas.items()
-        }
-
-    @classmethod
-    def refuse(cls, error: RagError) -> Self:
-        model = cls.model_construct()
-        model._refused = error
-        return model
-
-    @classmethod
-    async def from_http_request(cls, request: Request, serde: Any) -> Self:
-        try:
-            return cls.parse(json_object(request.headers.get("content-type"), await request.body()))
-        except RagError as error:
-            return cls.refuse(error)
-        except ClientDisconnect:  # nobody reads what is answered
-            return cls.refuse(InvalidRequest("the client left before its request was read"))
-
-    @classmethod
-    def parse(cls, data: Mapping[str, Any]) -> Self:
-        """Validate a JSON object.
-
-        Raises:
-            InvalidRequest: names the first field at fault.
-        """
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            raise first_fault(error) from None
-
-
-def json_object(content_type: str | None, body: bytes) -> Mapping[str, Any]:
-    """Raises InvalidRequest when the body is anything but a JSON object."""
-    media_type = (content_type or "application/json").split(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise InvalidRequest(
-            f"content type {media_type[:80]!r} is not supported; send application/json", param="content-type"
-        )
-    if not body.strip():
-        raise InvalidRequest("the body is empty; send a JSON object")
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):
-        raise InvalidRequest("the body is not valid JSON") from None
-    if not isinstance(data, dict):
-        kind = {list: "an array", str: "a string", type(None): "null"}.get(type(data), "a number or boolean")
-        raise InvalidRequest(f"the body is {kind}; send a JSON object")
-    return data
-
 
 def exactly_one(*fields: str) -> JsonObject:
     """JSON schema of an object that has exactly one of the fields, and not null."""
     return {"oneOf": [{"required": [field], "properties": {field: {"not": {"type": "null"}}}} for field in fields]}
-
-
-_REASONS = {
-    "extra_forbidden": "is not a field of this request",
-    "missing": "is required",
-    "none_required": "is not supported; leave it out",
-}
-
-
-def first_fault(error: ValidationError) -> InvalidRequest:
-    """The first of pydantic's errors, in our shape. The message never repeats the input."""
-    fault = error.errors(include_url=False, include_input=False)[0]
-    path = _field_path(fault["loc"])
-    if fault["type"].startswith("union_tag"):
-        path.append("type")  # of a filter or a chunking strategy
-    name, reason = ".".join(path) or None, _reason(fault)
-    if "filters" in path and not (path[-1] == "filters" and fault["type"] == "model_attributes_type"):
-        param = ".".join(path[: path.index("filters") + 1])
-        return InvalidFilter(f"{name}: {reason}", param=param)
-    return InvalidRequest(f"{name}: {reason}" if name else reason, param=name)
-
-
-def _reason(fault: ErrorDetails) -> str:
-    kind, message = fault["type"], fault["msg"].removeprefix("Value error, ")
-    if kind == "union_tag_invalid":
-        return f"must be one of {fault['ctx']['expected_tags']}"
-    if kind == "union_tag_not_found":
-        return "is required"
-    if kind in ("model_attributes_type", "model_type"):
-        return "must be an object"
-    if kind == "literal_error":
-        return message.replace("Input should be", "must be")
-    if kind == "too_short" and message.endswith(", not 0"):
-        return "is empty"
-    return _REASONS.get(kind, message)
-
-
-def _field_path(location: Sequence[int | str]) -> list[str]:
-    """The names and positions in the request, without the types and tags of unions that pydantic puts between them."""
-    path: list[str] = []
-    expects_tag = False
-    for place, part in enumerate(location):
-        if expects_tag and part in _TAGS:
-            expects_tag = False
-        elif place == 0 or not _is_type_name(part):
-            path.append(str(part))
-            expects_tag = part in _UNIONS or (isinstance(part, int) and path[-2:-1] == ["filters"])
-    return path
-
-
-_UNIONS = ("filters", "chunking_strategy")
-"""Fields whose `type` says which model of a union they are."""
-_TAGS = frozenset(
-    {
-        *("eq", "ne", "gt", "gte", "lt", "lte", "in", "nin", "and", "or"),
-        *("auto", "static", "recursive", "sentences", "structure", "parent_child"),
-    }
-)
-
-
-def _is_type_name(part: int | str) -> bool:
-    """Whether it is the name of a type that pydantic tried, such as `str` or `dict[str,any]`."""
-    return isinstance(part, str) and (part in ("str", "int", "float", "bool", "constrained-str") or "[" in part)
 
 
 class HistoryTurn(BaseModel):
@@ -186,61 +33,6 @@ class HistoryTurn(BaseModel):
 
 def messages_of(turns: Sequence[HistoryTurn]) -> tuple[Message, ...]:
     return tuple(Message(turn.role, turn.content) for turn in turns)
-
-
-def structured_outputs(response_format: JsonObject | None) -> JsonObject | None:
-    """OpenAI's `response_format` as vLLM's structured outputs; None: any text. Raises InvalidRequest."""
-    kind = None if response_format is None else response_format.get("type")
-    if response_format is None or kind == "text":
-        return None
-    if kind == "json_object":
-        return {"json_object": True}
-    named = response_format.get("json_schema") if kind == "json_schema" else None
-    schema = named.get("schema") if isinstance(named, dict) else None
-    if isinstance(schema, dict):
-        return {"json": schema}
-    raise InvalidRequest(
-        "response_format: type must be text, json_object, or json_schema with json_schema.schema",
-        param="response_format",
-    )
-
-
-def _check_response_format(response_format: object) -> object:
-    if isinstance(response_format, dict):
-        structured_outputs(response_format)
-    return response_format
-
-
-class PlainTextFormat(BaseModel):
-    type: Literal["text"]
-
-
-class JsonObjectFormat(BaseModel):
-    type: Literal["json_object"]
-
-
-class NamedSchema(BaseModel):
-    schema_: JsonObject = Field(alias="schema", description="A JSON Schema.")
-
-
-class JsonSchemaFormat(BaseModel):
-    type: Literal["json_schema"]
-    json_schema: NamedSchema
-
-
-ResponseFormat = TypeAliasType(
-    "ResponseFormat",
-    Annotated[
-        JsonObject,
-        BeforeValidator(
-            _check_response_format,
-            json_schema_input_type=Annotated[
-                PlainTextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")
-            ],
-        ),
-        Field(description="OpenAI's response format.", json_schema_extra={"example": {"type": "text"}}),
-    ],
-)
 
 
 class RetrieveRequest(WireModel):

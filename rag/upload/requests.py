@@ -27,7 +27,7 @@ def with_retries(
 ) -> httpx.Response:
     """Send a request, again with growing pauses while the service is busy or cannot be reached.
 
-    The last attempt's response is returned, or its error raised, whatever it is.
+    Returns the response of the last attempt, or raises its error.
 
     Args:
         is_final: Tells whether another attempt would be pointless after this error.

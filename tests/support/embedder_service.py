@@ -18,7 +18,8 @@ from rag.http.clients.service_client import ServiceClient
 from rag.http.error_table import error_response
 from rag.http.native.embedder_api import EmbedderApi, EmbedderModels
 from rag.http.native.embedder_wire import CountRequest, EncodeSparseRequest, RerankRequest
-from rag.http.wire import EncodeRequest, WireModel
+from rag.http.wire import EncodeRequest
+from rag.http.wire_model import WireModel
 from rag.ports import Embedders, Rerankers, SparseEmbedders
 from tests.fakes import FakeEmbedders, FakeRerankers, FakeSparseEmbedders
 from tests.support.loopback import client_of

@@ -19,7 +19,7 @@ from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.generate_wire import WriteRequest
 from rag.http.native.llm_api import LlmApi
-from rag.http.wire import WireModel
+from rag.http.wire_model import WireModel
 from rag.ports import Adapters, Generator
 from tests.support.loopback import client_of
 

@@ -132,7 +132,7 @@ class Lifecycle:
 
 
 def _end_after(seconds: float) -> None:
-    """End this process after that time, whatever it is doing.
+    """Kill this process after a timeout.
 
     The timer runs in C and needs neither the event loop nor the interpreter, either of which may be what hangs. The
     engine's processes end as well (`rag.adapters.vllm.parent_watchdog`).

@@ -7,9 +7,11 @@ from pydantic import ConfigDict, Field
 from rag.errors import EmptyQuestion, InvalidRequest
 from rag.generate.citations import CitationMode
 from rag.http.filters_wire import Filter
+from rag.http.response_format import ResponseFormat, structured_outputs
 from rag.http.retrieval_settings import RetrievalSettings
 from rag.http.sampling_fields import StructuredOutputs
-from rag.http.wire import HistoryTurn, ResponseFormat, Stop, WireModel, structured_outputs
+from rag.http.wire import HistoryTurn, Stop
+from rag.http.wire_model import WireModel
 from rag.types import JsonObject
 
 

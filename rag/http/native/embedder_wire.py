@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rag.http.wire import TokenId, WireModel
+from rag.http.wire import TokenId
+from rag.http.wire_model import WireModel
 from rag.types import RerankKind
 
 

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from rag.errors import InvalidRequest
 from rag.http.removed_parameters import refuse_removed
 from rag.http.sampling_fields import PromptTokenIds, SamplingFields
-from rag.http.wire import WireModel, exactly_one
+from rag.http.wire import exactly_one
+from rag.http.wire_model import WireModel
 from rag.types import Chat, JsonMapping, JsonObject, ModelInput
 
 
@@ -26,8 +27,8 @@ class GenerateRequest(WireModel, SamplingFields):
     model: str | None = Field(
         None, max_length=512, description="Name of a LoRA adapter; unset or the language model's name: no adapter."
     )
-    prompt: str | None = Field(None, description="Text to go on from. Give this or `tokens`.", max_length=4_000_000)
-    tokens: PromptTokenIds | None = Field(None, description="Token ids to go on from.", min_length=1)
+    prompt: str | None = Field(None, description="Text to continue. Give this or `tokens`.", max_length=4_000_000)
+    tokens: PromptTokenIds | None = Field(None, description="Token ids to continue.", min_length=1)
     stream: bool = Field(True, description="false: one JSON object when the text is complete.")
 
     _own: ClassVar[frozenset[str]] = frozenset({"model", "prompt", "tokens", "stream"})

@@ -19,7 +19,7 @@ from rag.http.chunking_wire import ChunkingStrategyParam
 from rag.http.idempotency import idempotency_key
 from rag.http.uploads.form import UploadRules, receive_form
 from rag.http.v1.documents.body import Text
-from rag.http.wire import WireModel
+from rag.http.wire_model import WireModel
 from rag.readers.sniff import check_type
 from rag.records import Strategy, UploadedFile
 from rag.types import Attributes

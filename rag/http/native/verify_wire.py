@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from rag.generate.verify import SentenceAndSource
 from rag.http.clients.service_client import ServiceClient
-from rag.http.wire import WireModel
+from rag.http.wire_model import WireModel
 
 MAX_PAIRS = 1024
 

@@ -13,7 +13,7 @@ from rag.http.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
 from rag.http.openapi.route import Operation
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.route import V1Route
-from rag.http.wire import WireModel
+from rag.http.wire_model import WireModel
 
 _TIMEOUT_S = 600.0
 """Long enough to download an adapter."""

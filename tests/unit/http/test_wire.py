@@ -19,13 +19,8 @@ from rag.errors import EmptyQuestion, FileTooLarge, InvalidFilter, InvalidReques
 from rag.http.native.ask_wire import AskRequest
 from rag.http.native.generate_wire import GenerateRequest
 from rag.http.native.ingest_form import IngestOrder, IngestRequest, received_ingest
-from rag.http.wire import (
-    EncodeRequest,
-    PrepareRequest,
-    RetrieveRequest,
-    WireModel,
-    messages_of,
-)
+from rag.http.wire import EncodeRequest, PrepareRequest, RetrieveRequest, messages_of
+from rag.http.wire_model import WireModel
 from rag.types import Message as Turn
 
 JSON_MODELS: list[type[WireModel]] = [AskRequest, RetrieveRequest, GenerateRequest, EncodeRequest]

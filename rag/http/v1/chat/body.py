@@ -8,16 +8,16 @@ from pydantic import Field
 
 from rag.errors import InvalidRequest
 from rag.http.filters_wire import Filter
+from rag.http.response_format import ResponseFormat, structured_outputs
 from rag.http.retrieval_settings import RetrievalSettings
 from rag.http.v1.chat.messages import MAX_MESSAGES, MessageIn, check_messages
 from rag.http.v1.chat.tool_choice import ToolIn, ToolUse, tool_use
 from rag.http.v1.documents.body import Body, example
 from rag.http.v1.writing_body import WritingBody
-from rag.http.wire import ResponseFormat, structured_outputs
 
 
 class RagOptions(Body):
-    """Ours: how model `rag` finds what it answers from."""
+    """Not in OpenAI's API: retrieval options of model `rag`."""
 
     vector_store: str | None = Field(None, min_length=1, max_length=64)
     top_k: int | None = Field(None, ge=1, le=100)
@@ -49,11 +49,11 @@ class ChatBody(WritingBody):
     prompt_cache_key: str | None = None
 
     def checked(self) -> ChatBody:
-        """Raises InvalidRequest for what does not go together."""
+        """The body itself. Raises InvalidRequest for fields that cannot be combined."""
         self.check_stream()
         check_messages(self.messages)
         if self.top_logprobs and not self.logprobs:
-            raise InvalidRequest("top_logprobs: is for requests with logprobs true", param="top_logprobs")
+            raise InvalidRequest("top_logprobs: requires logprobs to be true", param="top_logprobs")
         if None not in (both := (self.max_tokens, self.max_completion_tokens)) and both[0] != both[1]:
             raise InvalidRequest("max_tokens: differs from max_completion_tokens; give one", param="max_tokens")
         return self

@@ -16,8 +16,8 @@ MAX_CHOICES = 512
 """Texts of one request: prompts times `n`."""
 MAX_CHARS = 4_000_000
 DEFAULT_TOKENS = 16
-"""As OpenAI has it."""
-_HALF = re.compile("[\ud800-\udfff]")
+"""OpenAI's default."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 OnePrompt: TypeAlias = "str | list[int]"
 
 
@@ -32,7 +32,7 @@ CompletionPrompt: TypeAlias = (
 
 
 def _as_prompts(prompt: Any) -> list[OnePrompt]:
-    """The four forms of OpenAI's as one."""
+    """A list of prompts from any of the four forms that OpenAI accepts."""
     if isinstance(prompt, str) or _is_tokens(prompt):
         return [prompt]
     several = prompt if isinstance(prompt, list) else []
@@ -50,8 +50,8 @@ def _fault(prompt: OnePrompt) -> str | None:
         return "is empty"
     if len(prompt) > MAX_CHARS:
         return f"has more than {MAX_CHARS} characters"
-    if isinstance(prompt, str) and _HALF.search(prompt):
-        return "has half of a character"
+    if isinstance(prompt, str) and _SURROGATE.search(prompt):
+        return "contains a lone surrogate (half of a character)"
     return None
 
 
@@ -66,24 +66,24 @@ class CompletionBody(WritingBody):
     echo: bool | None = None
 
     def checked(self) -> CompletionBody:
-        """Raises InvalidRequest for what does not go together."""
+        """The body itself. Raises InvalidRequest for fields that cannot be combined."""
         self.check_stream()
         for prompt in self.prompt:
             if (fault := _fault(prompt)) is not None:
                 raise InvalidRequest(f"prompt: {fault}", param="prompt")
         if len(self.prompt) * self.texts > MAX_CHOICES:
-            raise InvalidRequest(f"n: these are more than {MAX_CHOICES} texts in all", param="n")
+            raise InvalidRequest(f"n: the request asks for more than {MAX_CHOICES} texts in total", param="n")
         if self.echo:
             self._check_echo()
         elif self.max_tokens == 0:
-            raise InvalidRequest("max_tokens: 0 writes nothing, and is for echo alone", param="max_tokens")
+            raise InvalidRequest("max_tokens: 0 requires echo, because nothing would be generated", param="max_tokens")
         return self
 
     def _check_echo(self) -> None:
         if not isinstance(self.prompt[0], str):
-            raise InvalidRequest("echo: is for prompts that are texts, not token ids", param="echo")
+            raise InvalidRequest("echo: requires prompts that are texts, not token ids", param="echo")
         if self.stream and self.logprobs is not None:
-            message = "logprobs: of a prompt that is echoed are not streamed; leave stream, echo or logprobs out"
+            message = "logprobs: cannot be streamed for an echoed prompt; leave out stream, echo or logprobs"
             raise InvalidRequest(message, param="logprobs")
 
     def sampling(self) -> dict[str, Any]:

@@ -21,7 +21,9 @@ from rag.http.attributes_wire import ChangedAttributes, DocumentAttributes, chec
 from rag.http.chunking_wire import ChunkingStrategyParam
 from rag.http.filters_wire import Filter
 from rag.http.retrieval_settings import RetrievalSettings
-from rag.http.wire import exactly_one, first_fault, json_object
+from rag.http.validation_errors import first_fault
+from rag.http.wire import exactly_one
+from rag.http.wire_model import json_object
 from rag.types import Attributes
 
 

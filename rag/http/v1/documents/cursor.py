@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from rag.http.v1.documents.body import Text
-from rag.http.wire import first_fault
+from rag.http.validation_errors import first_fault
 from rag.records import Cursor, WorkStatus
 
 

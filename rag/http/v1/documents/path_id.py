@@ -8,7 +8,7 @@ from starlette.convertors import Convertor
 
 
 class PathId(Convertor[str]):
-    """No database holds NUL: a path with one is none of ours."""
+    """Matches any id or name without NUL, which no database stores; a path with NUL is a 404."""
 
     regex: ClassVar[str] = r"[^/\x00]{1,512}"
 

@@ -20,7 +20,7 @@ from rag.types import JsonObject
 
 RESULTS, LOGPROBS = "file_search_call.results", "message.output_text.logprobs"
 _INCLUDABLE = (RESULTS, LOGPROBS, "reasoning.encrypted_content")
-"""The last is nothing here, and so it is included."""
+"""Reasoning is never encrypted here, so the last one is accepted and adds nothing."""
 _NOT_STORED = "responses are not stored; "
 _REFUSED: Mapping[str, str] = {
     "access_programs": "programs are not supported",
@@ -58,12 +58,12 @@ def _searches(kind: str) -> str:
 
 def _known(name: str) -> str:
     if name not in _INCLUDABLE:
-        raise ValueError(f"{name[:80]} is not to be had here; there are {', '.join(_INCLUDABLE)}")
+        raise ValueError(f"{name[:80]} is not supported; supported are {', '.join(_INCLUDABLE)}")
     return name
 
 
 class FileSearch(Body):
-    """The tool of that name."""
+    """The tool `file_search`."""
 
     type: Annotated[str, AfterValidator(_searches)]
     vector_store_ids: list[Id] = Field(min_length=1, max_length=MAX_STORES)
@@ -72,7 +72,7 @@ class FileSearch(Body):
     ranking_options: RankingOptions | None = None
 
     def search(self) -> JsonObject:
-        """As `PrepareRequest` takes it."""
+        """The fields of `PrepareRequest` that the tool sets."""
         found: JsonObject = {"vector_store": self.vector_store_ids, "filters": filter_to_json(self.filters)}
         found["top_k"] = self.max_num_results
         if (ranking := self.ranking_options) is not None:
@@ -91,7 +91,7 @@ class TextFormat(Body):
     strict: bool | None = None
 
     def structured_outputs(self) -> JsonObject | None:
-        """As vLLM takes it; None: any text."""
+        """vLLM's `structured_outputs`; None if any text is allowed."""
         if self.type != "json_schema":
             return {"json_object": True} if self.type == "json_object" else None
         for name, value in (("name", self.name), ("schema", self.schema_)):
@@ -107,7 +107,7 @@ class TextConfig(Body):
 
 
 class NoReasoning(Body):
-    """What asks for nothing may come: the language models here have no setting for it."""
+    """Reasoning options. Only values that ask for no reasoning are accepted."""
 
     effort: Literal["none"] | None = None
     summary: None = None
@@ -136,7 +136,7 @@ class ResponsesBody(SamplingFields, Body):
     top_logprobs: int | None = Field(None, ge=0, le=20)
     truncation: Literal["auto", "disabled"] | None = None
     chat_template_kwargs: dict[str, Any] | None = None
-    """vLLM's: further variables of the language model's chat template."""
+    """As in vLLM: further variables of the chat template."""
     reasoning: NoReasoning | None = None
     stream: bool | None = None
     stream_options: ResponseStreamOptions | None = None
@@ -149,7 +149,7 @@ class ResponsesBody(SamplingFields, Body):
     prompt_cache_key: str | None = None
 
     _other: ClassVar[frozenset[str]] = frozenset({"n", "max_tokens", "logprobs", "prompt_logprobs"})
-    """Sampling fields that OpenAI has in another form, or not."""
+    """Sampling fields that responses lack or express differently."""
 
     @model_validator(mode="before")
     @classmethod
@@ -160,12 +160,12 @@ class ResponsesBody(SamplingFields, Body):
         return data
 
     def checked(self) -> ResponsesBody:
-        """Raises InvalidRequest for what does not go together."""
+        """The body itself. Raises InvalidRequest for fields that cannot be combined."""
         if self.top_logprobs and not self.includes(LOGPROBS):
-            message = f"top_logprobs: is for requests that include {LOGPROBS}"
+            message = f"top_logprobs: requires include to contain {LOGPROBS}"
             raise InvalidRequest(message, param="top_logprobs")
         if self.stream_options is not None and not self.stream:
-            raise InvalidRequest("stream_options: is for requests with stream true", param="stream_options")
+            raise InvalidRequest("stream_options: requires stream to be true", param="stream_options")
         self._check_tool_choice()
         return self
 
@@ -182,7 +182,7 @@ class ResponsesBody(SamplingFields, Body):
 
     @property
     def file_search(self) -> FileSearch | None:
-        """The tool, unless the request says to leave it alone."""
+        """The tool; None if there is none or `tool_choice` is none."""
         return self.tools[0] if self.tools and self.tool_choice != "none" else None
 
     def sampling(self) -> dict[str, Any]:

@@ -1,0 +1,74 @@
+"""Pydantic's validation errors as our refusals, which name the field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from rag.errors import InvalidFilter, InvalidRequest
+
+_REASONS = {
+    "extra_forbidden": "is not a field of this request",
+    "missing": "is required",
+    "none_required": "is not supported; leave it out",
+}
+
+
+def first_fault(error: ValidationError) -> InvalidRequest:
+    """The first of pydantic's errors, in our shape. The message never repeats the input."""
+    fault = error.errors(include_url=False, include_input=False)[0]
+    path = _field_path(fault["loc"])
+    if fault["type"].startswith("union_tag"):
+        path.append("type")  # of a filter or a chunking strategy
+    name, reason = ".".join(path) or None, _reason(fault)
+    if "filters" in path and not (path[-1] == "filters" and fault["type"] == "model_attributes_type"):
+        param = ".".join(path[: path.index("filters") + 1])
+        return InvalidFilter(f"{name}: {reason}", param=param)
+    return InvalidRequest(f"{name}: {reason}" if name else reason, param=name)
+
+
+def _reason(fault: ErrorDetails) -> str:
+    kind, message = fault["type"], fault["msg"].removeprefix("Value error, ")
+    if kind == "union_tag_invalid":
+        return f"must be one of {fault['ctx']['expected_tags']}"
+    if kind == "union_tag_not_found":
+        return "is required"
+    if kind in ("model_attributes_type", "model_type"):
+        return "must be an object"
+    if kind == "literal_error":
+        return message.replace("Input should be", "must be")
+    if kind == "too_short" and message.endswith(", not 0"):
+        return "is empty"
+    return _REASONS.get(kind, message)
+
+
+def _field_path(location: Sequence[int | str]) -> list[str]:
+    """The names and positions in the request, without the types and tags of unions that pydantic puts between them."""
+    path: list[str] = []
+    expects_tag = False
+    for place, part in enumerate(location):
+        if expects_tag and part in _TAGS:
+            expects_tag = False
+        elif place == 0 or not _is_type_name(part):
+            path.append(str(part))
+            expects_tag = part in _UNIONS or (isinstance(part, int) and path[-2:-1] == ["filters"])
+    return path
+
+
+_UNIONS = ("filters", "chunking_strategy")
+"""Fields whose `type` says which model of a union they are."""
+
+
+_TAGS = frozenset(
+    {
+        *("eq", "ne", "gt", "gte", "lt", "lte", "in", "nin", "and", "or"),
+        *("auto", "static", "recursive", "sentences", "structure", "parent_child"),
+    }
+)
+
+
+def _is_type_name(part: int | str) -> bool:
+    """Whether it is the name of a type that pydantic tried, such as `str` or `dict[str,any]`."""
+    return isinstance(part, str) and (part in ("str", "int", "float", "bool", "constrained-str") or "[" in part)
