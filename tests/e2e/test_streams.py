@@ -77,7 +77,7 @@ async def test_streamed_non_ascii_text_equals_the_engines_own(filled: RunningSer
 
 async def test_forced_text_arrives_whole_under_load(filled: RunningService) -> None:
     """A structured choice of one text forces every character (docs/bentoml_issues.md#b4)."""
-    texts = [f"№{number} " + "größer, 東京タワー, naïve café, Ωμέγα; " * 3 for number in range(16)]
+    texts = [f"№{number} " + "größer, 東京タワー, naïve café, Ωμέγα; " * 3 for number in range(24)]
     bodies = [{"prompt": "Write:", "max_tokens": 400, "structured_outputs": {"choice": [text]}} for text in texts]
     async with unlimited(filled) as client:
         answers = await asyncio.gather(*(read(client, "/generate", body) for body in bodies))
@@ -108,7 +108,7 @@ async def test_a_client_that_leaves_while_it_waits_stops_the_engine(
     filled: RunningService, extra: dict[str, Any]
 ) -> None:
     """A long prompt delays the first token; a plain call sends none (docs/bentoml_issues.md#b5)."""
-    body = {**LONG, "prompt": "word " * 2500, "max_tokens": 1500, **extra}
+    body = {**LONG, "prompt": "word " * 6000, "max_tokens": 1500, **extra}
     async with unlimited(filled) as client:
         call = asyncio.ensure_future(client.post("/generate", json=body))
         await asyncio.to_thread(filled.wait_until_working)
