@@ -73,9 +73,13 @@ PRINTED: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """What each example prints, in this order; other lines may stand between."""
+SHORT = ("bentoml_client.py", "curl.sh", "openai_chat.py", "openai_documents.py")
+"""The examples of the clients that most people use; the others are long because their frameworks start slowly."""
 
 
-@pytest.mark.parametrize("name", PRINTED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in SHORT else [pytest.mark.long]) for name in PRINTED]
+)
 def test_an_example_runs_and_leaves_nothing(filled: RunningService, name: str) -> None:
     before = kept(filled)
     command = ["sh" if name.endswith(".sh") else sys.executable, str(EXAMPLES / name), QUESTION]

@@ -13,8 +13,6 @@ import pytest
 from rag.http.streaming.sse import EventParser
 from tests.e2e.running import ENDLESS_TOKENS, Answered, RunningService
 
-STREAMS = 64
-OTHER_CALLS = 300
 TOKENS = 24
 JAPANESE = "([ぁ-ん]|[一-龠]|ß|é){20,30}"
 
@@ -32,7 +30,8 @@ def unlimited(service: RunningService) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=service.url, timeout=300, limits=httpx.Limits(max_connections=None))
 
 
-async def test_64_streams_end_with_done_while_300_other_calls_run(filled: RunningService) -> None:
+@pytest.mark.parametrize(("streams", "calls"), [(16, 60), pytest.param(64, 300, marks=pytest.mark.long)])
+async def test_streams_end_with_done_while_other_calls_run(filled: RunningService, streams: int, calls: int) -> None:
     """See docs/bentoml_issues.md#b1 (cut streams) and docs/bentoml_issues.md#b17 (answers with 503)."""
     async with unlimited(filled) as client:
 
@@ -40,12 +39,12 @@ async def test_64_streams_end_with_done_while_300_other_calls_run(filled: Runnin
             await asyncio.sleep(number * 0.02)
             return (await client.post("/retrieve", json={"query": f"press {number}", "top_k": 2})).status_code
 
-        asks = asyncio.gather(*(read(client, "/ask", ask_for(number)) for number in range(STREAMS)))
-        statuses = await asyncio.gather(*(other(number) for number in range(OTHER_CALLS)))
+        asks = asyncio.gather(*(read(client, "/ask", ask_for(number)) for number in range(streams)))
+        statuses = await asyncio.gather(*(other(number) for number in range(calls)))
         answers = await asks
     assert set(statuses) == {200}
-    assert [answer.names[-1] for answer in answers] == ["done"] * STREAMS
-    assert [answer.names.count("done") + answer.names.count("error") for answer in answers] == [1] * STREAMS
+    assert [answer.names[-1] for answer in answers] == ["done"] * streams
+    assert [answer.names.count("done") + answer.names.count("error") for answer in answers] == [1] * streams
     written = {answer.data("usage")["completion_tokens"] for answer in answers}
     assert max(written) == TOKENS
 

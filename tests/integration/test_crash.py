@@ -11,7 +11,7 @@ from tests.stress import crash
 pytestmark = pytest.mark.integration
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(30, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("rounds", [1, pytest.param(30, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
 def test_nothing_accepted_is_lost_when_the_process_is_killed(tmp_path: Path, rounds: int) -> None:
     totals = crash.run(rounds, seed=4, folder=tmp_path, tell=lambda _: None)
     assert totals.damage.found == {}

@@ -309,8 +309,10 @@ def test_jobs_resume_after_a_stop(tmp_path: Path, method: str) -> None:
     stderr = run_process(tmp_path, method)
     assert "Traceback" not in stderr, stderr
     assert "Exception" not in stderr, stderr
-    statuses = in_jobs_db(tmp_path, "SELECT status, count(*) FROM workflow_status GROUP BY 1 ORDER BY 1")
-    assert statuses == [("ENQUEUED", 3), ("PENDING", 3)]
+    assert in_jobs_db(tmp_path, "SELECT count(*) FROM workflow_status") == [(6,)]
+    # How many of them DBOS has taken from its queue when it stops is its own affair.
+    statuses = in_jobs_db(tmp_path, "SELECT DISTINCT status FROM workflow_status ORDER BY 1")
+    assert set(statuses) <= {("ENQUEUED",), ("PENDING",)}
     assert in_jobs_db(tmp_path, "SELECT * FROM operation_outputs WHERE error IS NOT NULL") == []
     run_process(tmp_path, "finishes_six")
     assert {f"{job} first" for job in "abcdef"} | {f"{job} done" for job in "abcdef"} <= counts(tmp_path).keys()

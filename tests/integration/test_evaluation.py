@@ -11,7 +11,8 @@ from tests.e2e.evaluating import OWN_DOCS, evaluate, read
 from tests.e2e.running import ROOT, RunningService
 from tests.support.service_without_engine import engineless_service
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+# tests/e2e/test_evaluation.py is the short form.
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900), pytest.mark.long]
 
 NANO = ROOT.parent / "shared" / "data" / "scifact_nano"
 DENSE = 'dense={"mode": "dense"}'
@@ -58,7 +59,6 @@ def test_a_comparison_reports_significant_losses_only(service: RunningService, o
     assert "significant losses: own_docs hybrid ndcg@10" in worse.stderr
 
 
-@pytest.mark.long
 @pytest.mark.skipif(not NANO.is_dir(), reason="scifact_nano is not in ../shared/data")
 def test_dense_search_is_as_good_as_exact_search(service: RunningService, tmp_path: Path) -> None:
     """Exact search over all-MiniLM-L6-v2's vectors, one for each abstract, has an nDCG@10 of 0.658."""

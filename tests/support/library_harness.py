@@ -15,14 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from rag.blobs import BlobFolder
 from rag.catalog.database import Database
+from rag.catalog.schema import jobs
 from rag.chunkers import RecursiveStrategy, chunker_for
 from rag.chunkers.strategy import from_json
 from rag.ingest.question_generation import LanguageModel
 from rag.library.document_runtime import Dependencies, DocumentRuntime
 from rag.library.service import Library
-from rag.records import Cursor, JobRecord, Strategy, UploadedFile
+from rag.records import ENDED, Cursor, JobRecord, Strategy, UploadedFile
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.pipeline import RetrievalRequest
 from rag.retrieve.result import RetrievalResult
@@ -136,7 +139,14 @@ class LibraryHarness:
         return [chunk for chunk, *_ in self.store.rows[self.runtime.snapshots.snapshot(store).collection]]
 
     def clean(self) -> None:
+        """Clean up, once no flow holds on to a job that has ended: the janitor leaves the versions of such jobs."""
+        eventually(lambda: not self._jobs_being_released())
         self.runtime.janitor.clean()
+
+    def _jobs_being_released(self) -> Sequence[str]:
+        wanted = sa.select(jobs.c.id).where(jobs.c.state.in_(ENDED), jobs.c.alive_at.is_not(None))
+        with self.database.read() as connection:
+            return connection.execute(wanted).scalars().all()
 
 
 @functools.cache
