@@ -25,9 +25,11 @@ def insert(
     blob_id: str,
     *,
     purpose: str,
-    expires_at: float | None = None,
+    expires_after_s: int | None = None,
 ) -> FileRecord:
-    record = FileRecord(file_id, upload.filename, purpose, upload.bytes, upload.content_hash, time.time(), expires_at)
+    now = time.time()
+    expires_at = None if expires_after_s is None else now + expires_after_s
+    record = FileRecord(file_id, upload.filename, purpose, upload.bytes, upload.content_hash, now, expires_at)
     connection.execute(
         sa.insert(files).values(
             id=file_id,

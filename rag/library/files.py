@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from rag.catalog import documents, files, stores, versions
@@ -15,10 +14,11 @@ def add(
     resources: LibraryResources, upload: UploadedFile, purpose: str, expires_after_s: int | None = None
 ) -> FileRecord:
     blob_id = resources.blobs.take(upload.path)
-    expires_at = None if expires_after_s is None else time.time() + expires_after_s
     with resources.database.write() as connection:
         files.add_blob(connection, blob_id, "original", upload.bytes)
-        return files.insert(connection, files.new_id(), upload, blob_id, purpose=purpose, expires_at=expires_at)
+        return files.insert(
+            connection, files.new_id(), upload, blob_id, purpose=purpose, expires_after_s=expires_after_s
+        )
 
 
 def page(resources: LibraryResources, cursor: Cursor, purpose: str | None) -> Page[FileRecord]:
