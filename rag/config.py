@@ -288,6 +288,17 @@ class PromptSettings(Section):
     folder: Path | None = Field(
         None, description="Folder with custom templates: system.jinja, user.jinja; a missing one is the default."
     )
+    style: Literal["auto", "written", "quoted"] = Field(
+        "auto",
+        description="written: the language model answers in its own words; quoted: it only quotes the documents; auto: "
+        "quoted with the embedded language model, written with any other.",
+    )
+    min_confidence: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="A quoted answer says that nothing was found if its best quote is less confident; 0: never.",
+    )
     fence: bool = Field(
         True, description="Mark passages as data without instructions, using a marker that no document can guess."
     )

@@ -28,6 +28,10 @@ SearchMode: TypeAlias = Literal["hybrid", "dense", "keyword", "sparse"]
 """`hybrid`: all search paths that are available."""
 RerankKind: TypeAlias = Literal["late_interaction", "cross_encoder"]
 """`late_interaction` compares token vectors of the embedding model; a `cross_encoder` reads both texts together."""
+AnswerStyle: TypeAlias = Literal["written", "quoted"]
+"""`written`: in the language model's own words. `quoted`: nothing but parts of the documents, word for word."""
+QuoteChoice: TypeAlias = Literal["ranking", "model"]
+"""Who decides which of the best candidates are quoted: the ranking alone, or the language model."""
 Change: TypeAlias = Literal["added", "replaced", "unchanged"]
 """What an upload did to a document."""
 
@@ -211,6 +215,33 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Quote:
+    """A part of a source, word for word but for its markup."""
+
+    text: str
+    """As quoted. Where it would mean nothing without its heading, the heading stands before it."""
+    marked: str
+    """`text` with its citation mark, as it stands in the answer."""
+    source: int
+    """Number of the source, from 1."""
+    start: int
+    """Character offset in the document's text."""
+    end: int
+    page: int | None = None
+    is_inline: bool = True
+    """Whether it is a sentence, which may follow another one in the same line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quotation:
+    """What the language model may write in a quoted answer."""
+
+    quotes: tuple[Quote, ...]
+    structure: JsonMapping
+    """vLLM's `structured_outputs`: admits nothing but the quotes."""
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedPrompt:
     """What the Retriever made of a question."""
 
@@ -224,6 +255,8 @@ class PreparedPrompt:
     """Identifies everything that the prompt depends on; empty if the answer must not be cached."""
     queries: tuple[str, ...] = ()
     """The queries that were searched."""
+    quotation: Quotation | None = None
+    """None for a written answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
         keep_alive_s=options.server.keep_alive_s,
         citations=options.prompt.citations,
         weak_below=options.prompt.weak_below,
+        style=options.prompt.style,
     )
 
 

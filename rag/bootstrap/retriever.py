@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rag.retrieve.pipeline import RetrievalPipeline
     from rag.retrieve.planning.planner import LanguageModelPlanner
     from rag.retrieve.prompting.templates import Templates
+    from rag.retrieve.quoting.quoter import Quoter
     from rag.retrieve.result import RetrievalResult
     from rag.retrieve.search.custom_retrievers import CustomRetrievers
     from rag.retrieve.search.path_searcher import PathSearcher
@@ -79,10 +80,11 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
     path_searcher = PathSearcher(store, runtime.snapshots, custom)
     pipeline = _pipeline(runtime, path_searcher, sparse, planner, reranker, cache)
     prompts = PromptBuilder(templates, tokenizer)
+    quoter = await _quoter(store, client, runtime.encoders.configured.model_name)
     return RetrieverComponents(
         store=store,
         pipeline=pipeline,
-        preparer=AnswerPreparer(pipeline, prompts, semantic=settings().cache.semantic is not None),
+        preparer=AnswerPreparer(pipeline, prompts, quoter, semantic=settings().cache.semantic is not None),
         prompts=prompts,
         library=runtime.library,
         embedder=embedders.default,
@@ -203,6 +205,16 @@ async def _reranker(embedder: ServiceClient, encoder: str) -> Reranker:
     if chosen.on or chosen.cross_encoder:
         await reranker.connect()
     return reranker
+
+
+async def _quoter(store: VectorStore, embedder: ServiceClient, encoder: str) -> Quoter:
+    from rag.generate.pipeline import NOT_FOUND
+    from rag.http.clients.remote_models import RemoteReranker
+    from rag.retrieve.quoting.quoter import Quoter
+
+    options = settings()
+    scorer = RemoteReranker(embedder, "late_interaction", encoder, options.rerank.timeout_s)
+    return Quoter(store, scorer, min_confidence=options.prompt.min_confidence, refusal=NOT_FOUND)
 
 
 def _retrieval_cache(cache: Cache | None) -> RetrievalCache[RetrievalResult] | None:

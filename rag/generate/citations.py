@@ -11,6 +11,19 @@ against the text of its source. `off`: the text is left as the model wrote it.""
 
 
 @dataclass(frozen=True, slots=True)
+class QuotedRange:
+    """Where a quote stands in the answer and in its document."""
+
+    start: int
+    """`start` and `end` are the character range of the quote in the answer, without the brackets."""
+    end: int
+    source_start: int
+    """`source_start` and `source_end` are the character range in the document's text."""
+    source_end: int
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Citation:
     """One cited source; `[1, 3]` are two."""
 
@@ -24,3 +37,5 @@ class Citation:
     """How well the source supports the cited sentence, in [0, 1]; None if that was not verified."""
     weak: bool = False
     """Whether the score is below the configured threshold."""
+    quote: QuotedRange | None = None
+    """What is cited, word for word; None in a written answer."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from rag.generate.citations import Citation
-from rag.types import Hit, TextDelta, TokenLogprob, Usage
+from rag.types import AnswerStyle, Hit, TextDelta, TokenLogprob, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ class Done:
     timings_ms: Mapping[str, float]
     note: str = ""
     """What could not be done as requested, and why."""
+    style: AnswerStyle | None = None
+    """None if no documents were searched."""
 
     @property
     def finish_reason(self) -> str:

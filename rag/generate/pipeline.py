@@ -5,15 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rag.generate.answer_cache import CachingGenerator
 from rag.generate.citations import CitationMode
 from rag.generate.events import AnswerEvent, AnswerStream, CompletedText, Done, SourcesFound
+from rag.generate.quoting import StyleOption, quote_citations, quoting_parameters, resolve_style
 from rag.generate.text_assembler import TextAssembler
 from rag.generate.verify import Verifier
 from rag.ports import Generator, PromptPreparer, ServiceFacts, TokenStream
-from rag.types import JsonMapping, PreparedPrompt, SamplingParameters, StreamEnd, TextDelta, Usage
+from rag.types import (
+    AnswerStyle,
+    JsonMapping,
+    JsonObject,
+    PreparedPrompt,
+    SamplingParameters,
+    StreamEnd,
+    TextDelta,
+    Usage,
+)
 
 NOT_FOUND = "I found nothing about this in the documents."
 NO_SOURCES = "no_sources"
@@ -32,7 +42,9 @@ class AnswerRequest:
     model: str = ""
     """Name of a LoRA adapter; empty for the language model itself."""
     citations: CitationMode | None = None
-    """Ignored if `sampling` constrains the text to a structure: such a text is never changed."""
+    """Ignored in a quoted answer, whose citations are exact, and if `sampling` constrains the text to a structure,
+    because such a text is never changed."""
+    style: StyleOption | None = None
 
 
 class AnswerPipeline:
@@ -42,6 +54,7 @@ class AnswerPipeline:
         services: Whether the services `Retriever` and `LLM` are ready.
         sampling: Default sampling parameters, by vLLM's names; `max_tokens` is among them.
         citations: Default citation mode.
+        style: Default style.
         cache: Answers from the cache if possible; None disables the cache.
     """
 
@@ -54,6 +67,7 @@ class AnswerPipeline:
         sampling: SamplingParameters,
         citations: CitationMode,
         verifier: Verifier,
+        style: StyleOption = "written",
         cache: CachingGenerator | None = None,
     ) -> None:
         self._services = services
@@ -62,6 +76,7 @@ class AnswerPipeline:
         self._sampling = dict(sampling)
         self._citations = citations
         self._verifier = verifier
+        self._style = style
         self._cache = cache
 
     @property
@@ -78,22 +93,32 @@ class AnswerPipeline:
         """
         started = time.perf_counter()
         sampling = {**self._sampling, **request.sampling}
-        prepared = await self._prepare(request, sampling["max_tokens"])
+        style, prepared = await self._prepare(request, sampling["max_tokens"])
         if not prepared.prompt.sources:
-            async with aclosing(_nothing_found(prepared, sampling.get("n", 1), started)) as events:
+            async with aclosing(_nothing_found(prepared, sampling.get("n", 1), style, started)) as events:
                 yield events
             return
+        if prepared.quotation is not None:
+            sampling = quoting_parameters(sampling, prepared.quotation)
         async with (
             self._generate(prepared, sampling, request, request_id) as tokens,
-            aclosing(self._events(prepared, tokens, self._citation_mode(request, sampling), started)) as events,
+            aclosing(self._events(prepared, tokens, self._citation_mode(request, sampling), style, started)) as events,
         ):
             yield events
 
-    async def _prepare(self, request: AnswerRequest, max_tokens: int) -> PreparedPrompt:
+    async def _prepare(self, request: AnswerRequest, max_tokens: int) -> tuple[AnswerStyle, PreparedPrompt]:
         self._services.require("Retriever")
-        context_tokens = self._services.require("LLM")["context_tokens"]
-        fields = {"question": request.question, "max_tokens": max_tokens, "context_tokens": context_tokens}
-        return await self._preparer.prepare({**request.search, **fields})
+        facts = self._services.require("LLM")
+        style = resolve_style(request.style or self._style, request.sampling, request.model, facts)
+        fields: JsonObject = {
+            "question": request.question,
+            "max_tokens": max_tokens,
+            "context_tokens": facts["context_tokens"],
+        }
+        if style == "quoted":
+            # The embedded model is too small to judge which quote answers a question.
+            fields |= {"style": style, "quotes_chosen_by": "ranking" if facts.get("embedded") else "model"}
+        return style, await self._preparer.prepare({**request.search, **fields})
 
     def _generate(
         self, prepared: PreparedPrompt, sampling: SamplingParameters, request: AnswerRequest, request_id: str
@@ -107,7 +132,7 @@ class AnswerPipeline:
         return "off" if sampling.get("structured_outputs") else request.citations or self._citations
 
     async def _events(
-        self, prepared: PreparedPrompt, tokens: TokenStream, citations: CitationMode, started: float
+        self, prepared: PreparedPrompt, tokens: TokenStream, citations: CitationMode, style: AnswerStyle, started: float
     ) -> AsyncGenerator[AnswerEvent, None]:
         sources = prepared.prompt.sources
         yield SourcesFound(sources, prepared.queries)
@@ -131,23 +156,33 @@ class AnswerPipeline:
             yield rest
         yield end.usage
         timings = {**prepared.timings_ms, "cached_answer" if end.cached else "first_token": first_delta_ms}
-        completed, note = texts.completed(end), prepared.note
+        completed, note = _with_quotes(texts.completed(end), prepared), prepared.note
         if citations == "verify":
             verifying = time.perf_counter()
             completed, failure = await self._verifier.verify(completed, sources)
             timings["verify"] = _ms_since(verifying)
             note = "; ".join(filter(None, (note, failure)))
-        yield Done(completed, timings | {"total": _ms_since(started)}, note)
+        yield Done(completed, timings | {"total": _ms_since(started)}, note, style)
 
 
-async def _nothing_found(prepared: PreparedPrompt, texts: int, started: float) -> AsyncGenerator[AnswerEvent, None]:
+def _with_quotes(texts: tuple[CompletedText, ...], prepared: PreparedPrompt) -> tuple[CompletedText, ...]:
+    """The texts with the citations of a quoted answer."""
+    if prepared.quotation is None:
+        return texts
+    quotes, sources = prepared.quotation.quotes, prepared.prompt.sources
+    return tuple(replace(text, citations=quote_citations(text.text, quotes, sources)) for text in texts)
+
+
+async def _nothing_found(
+    prepared: PreparedPrompt, texts: int, style: AnswerStyle, started: float
+) -> AsyncGenerator[AnswerEvent, None]:
     """The answer without sources. The language model is not asked: it would make something up."""
     yield SourcesFound((), prepared.queries)
     for index in range(texts):
         yield TextDelta(NOT_FOUND, index)
     yield Usage(0, 0)
     completed = (CompletedText(NOT_FOUND, NO_SOURCES),) * texts
-    yield Done(completed, {**prepared.timings_ms, "total": _ms_since(started)}, prepared.note)
+    yield Done(completed, {**prepared.timings_ms, "total": _ms_since(started)}, prepared.note, style)
 
 
 def _ms_since(started: float) -> float:

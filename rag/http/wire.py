@@ -11,7 +11,7 @@ from rag.errors import EmptyQuestion
 from rag.http.filters_wire import Filter
 from rag.http.retrieval_settings import RetrievalSettings
 from rag.http.wire_model import WireModel
-from rag.types import JsonObject, Message, SearchMode
+from rag.types import AnswerStyle, JsonObject, Message, QuoteChoice, SearchMode
 
 TokenId = Annotated[int, Field(ge=0)]
 MAX_STORES = 10
@@ -104,6 +104,8 @@ class PrepareRequest(WireModel):
     retrieval: RetrievalSettings | None = None
     score_threshold: float = Field(0.0, ge=0, le=1, description="Hits with a lower score are left out.")
     system: str | None = Field(None, description="Instructions of the client; they follow those of the prompt.")
+    style: AnswerStyle = Field("written", description="Written by the language model, or quoted from the documents.")
+    quotes_chosen_by: QuoteChoice = Field("ranking", description="Who decides what a quoted answer quotes.")
 
     @property
     def stores(self) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from rag.catalog.visibility import Snapshot
 from rag.encoders import StoreEncoders
+from rag.errors import Overloaded, Unavailable
 from rag.ports import Reranker
 from rag.retrieve.cache.retrieval_cache import CacheState, RetrievalCache
 from rag.retrieve.lease import ReadLease
@@ -24,6 +26,9 @@ from rag.retrieve.result import RetrievalResult, explained_candidates
 from rag.retrieve.search.searcher import Searcher
 from rag.retrieve.snapshot_reader import SnapshotReader
 from rag.types import Hit, Message
+
+NOT_RERANKED = "the hits are not reranked: the reranker failed or did not answer in time"
+_log = logging.getLogger("rag.retrieve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +76,8 @@ class RetrievalPipeline:
     async def retrieve(self, request: RetrievalRequest) -> RetrievalResult:
         """The best hits for a question, all from one snapshot of the vector store.
 
-        If planning fails, the question is searched for as it is. Raises VectorStoreNotFound, and what the searcher and
-        the reranker raise.
+        If planning fails, the question is searched for as it is; if reranking fails or is late, the hits keep the order
+        of fusion. `Plan.note` says so. Raises VectorStoreNotFound, and what the searcher raises.
         """
         started = time.perf_counter()
         with self._leases.hold():  # before the snapshot is read: until the release, no row it shows is deleted
@@ -123,7 +128,8 @@ class RetrievalPipeline:
         wanted = max(options.top_k, options.rerank_top_n if options.rerank else 0)
         hits = deduplicate(fused, options.duplicates, max_hits=wanted, all_duplicates=request.explain)
         if options.rerank:
-            hits = await self._rerank(plan, hits, options, timings_ms)
+            hits, note = await self._rerank(plan, hits, options, timings_ms)
+            plan = plan.with_note(note)
         best = tuple(with_context(hit) for hit in hits[: options.top_k])
         candidates = explained_candidates(hits, fused) if request.explain else ()
         return RetrievalResult(best, options, plan, snapshot, timings_ms, candidates)
@@ -148,13 +154,18 @@ class RetrievalPipeline:
 
     async def _rerank(
         self, plan: Plan, hits: list[Hit], options: RetrieveOptions, timings_ms: dict[str, float]
-    ) -> list[Hit]:
+    ) -> tuple[list[Hit], str]:
+        """The hits in their final order, and a note if they could not be reranked and keep the order of fusion."""
         if not hits:
-            return hits
-        started = time.perf_counter()
-        reranked = await rerank(self._reranker, plan.in_conversation or plan.queries[0], hits, options.rerank_weight)
-        timings_ms["rerank"] = _ms_since(started)
-        return reranked
+            return hits, ""
+        started, query = time.perf_counter(), plan.in_conversation or plan.queries[0]
+        try:
+            return await rerank(self._reranker, query, hits, options.rerank_weight), ""
+        except (Unavailable, Overloaded) as error:
+            _log.warning("the hits were not reranked: %s", error.message)
+            return hits, NOT_RERANKED
+        finally:
+            timings_ms["rerank"] = _ms_since(started)
 
     async def _encode(self, text: str, snapshot: Snapshot) -> QueryVector:
         embedder = await self._encoders.for_store(snapshot.store_id, snapshot.embedder)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from rag.cache_key import answer_key
 from rag.retrieve.options import OptionChanges
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
 from rag.retrieve.prompting.prompt_builder import PromptBuilder, PromptInput
 from rag.retrieve.query import Filters
+from rag.retrieve.quoting.quoter import Quoter
 from rag.retrieve.ranking.merging import merge_results
 from rag.retrieve.ranking.relevance import nothing_relevant
 from rag.retrieve.result import RetrievalResult
-from rag.types import Message, PreparedPrompt, Prompt
+from rag.types import AnswerStyle, Message, PreparedPrompt, Prompt, Quotation, QuoteChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,30 +36,40 @@ class PreparationRequest:
     score_threshold: float = 0.0
     """Hits with a lower score are left out."""
     system: str = ""
-    """The client's instructions."""
+    """The client's instructions. A quoted answer cannot follow them."""
+    style: AnswerStyle = "written"
+    quotes_chosen_by: QuoteChoice = "ranking"
 
 
 class AnswerPreparer:
     """Retrieves and builds the prompt.
 
     Args:
+        quoter: Chooses what a quoted answer may quote.
         semantic: Whether questions that mean the same share an answer.
     """
 
-    def __init__(self, pipeline: RetrievalPipeline, prompts: PromptBuilder, *, semantic: bool = False) -> None:
+    def __init__(
+        self, pipeline: RetrievalPipeline, prompts: PromptBuilder, quoter: Quoter, *, semantic: bool = False
+    ) -> None:
         self._pipeline = pipeline
         self._prompts = prompts
+        self._quoter = quoter
         self._semantic = semantic
 
     async def prepare(self, request: PreparationRequest) -> PreparedPrompt:
         """Raises what the pipeline raises, and ContextLengthExceeded."""
-        result = await self._retrieve(request)
+        results = await self._retrieve(request)
+        result = _merged(results, request)
+        if request.style == "quoted":
+            return await self._prepare_quoted(request, results, result)
         prompt = await asyncio.to_thread(self._prompt, request, result)
         key = self._answer_key(request, result, prompt)
         return PreparedPrompt(prompt, result.timings_ms, result.plan.note, key, result.plan.queries)
 
-    async def _retrieve(self, request: PreparationRequest) -> RetrievalResult:
-        results = await asyncio.gather(
+    async def _retrieve(self, request: PreparationRequest) -> Sequence[RetrievalResult]:
+        """One result for each vector store."""
+        return await asyncio.gather(
             *(
                 self._pipeline.retrieve(
                     RetrievalRequest(request.question, store, request.changes, request.filters, request.history)
@@ -64,11 +77,36 @@ class AnswerPreparer:
                 for store in request.vector_stores
             )
         )
-        result = merge_results(results, request.changes.get("top_k"))
-        if not request.score_threshold:
-            return result
-        hits = tuple(hit for hit in result.hits if hit.score >= request.score_threshold)
-        return replace(result, hits=hits, key="")
+
+    async def _prepare_quoted(
+        self, request: PreparationRequest, results: Sequence[RetrievalResult], result: RetrievalResult
+    ) -> PreparedPrompt:
+        started = time.perf_counter()
+        quotation, note = await self._quotation(request, results, result)
+        timings_ms = {**result.timings_ms, "quote": round((time.perf_counter() - started) * 1000, 2)}
+        note = "; ".join(filter(None, (result.plan.note, note)))
+        prepared = PreparedPrompt(Prompt((), ()), timings_ms, note, "", result.plan.queries, quotation)
+        if quotation is None:
+            return prepared
+        prompt = await asyncio.to_thread(
+            self._prompts.make_quoting,
+            request.question,
+            quotation.quotes,
+            result.hits,
+            context_tokens=request.context_tokens,
+            max_tokens=request.max_tokens,
+        )
+        return replace(prepared, prompt=prompt)
+
+    async def _quotation(
+        self, request: PreparationRequest, results: Sequence[RetrievalResult], result: RetrievalResult
+    ) -> tuple[Quotation | None, str]:
+        if nothing_relevant(result.hits, result.options.min_cosine):
+            return None, ""
+        around = await asyncio.gather(*(self._quoter.neighbours(each) for each in results))
+        neighbours = dict(chain.from_iterable(of_store.items() for of_store in around))
+        question = result.plan.in_conversation or result.plan.queries[0]
+        return await self._quoter.quote(question, result.hits, neighbours, request.quotes_chosen_by)
 
     def _prompt(self, request: PreparationRequest, result: RetrievalResult) -> Prompt:
         return build_prompt(
@@ -83,6 +121,14 @@ class AnswerPreparer:
         if not (self._semantic and result.key):
             return ""
         return answer_key(result.key, prompt.sources, request.history, self._prompts.version, request.system)
+
+
+def _merged(results: Sequence[RetrievalResult], request: PreparationRequest) -> RetrievalResult:
+    result = merge_results(results, request.changes.get("top_k"))
+    if not request.score_threshold:
+        return result
+    hits = tuple(hit for hit in result.hits if hit.score >= request.score_threshold)
+    return replace(result, hits=hits, key="")
 
 
 def build_prompt(

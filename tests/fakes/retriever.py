@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from starlette.applications import Starlette
@@ -12,7 +13,7 @@ from rag.errors import RagError
 from rag.http.error_table import error_response
 from rag.http.hits import sources_to_wire
 from rag.http.wire import PrepareRequest
-from rag.types import Hit
+from rag.types import Hit, Quotation
 
 
 class FakeRetriever:
@@ -28,6 +29,8 @@ class FakeRetriever:
         self.hits = hits
         self.failure = failure
         self.note = note
+        self.quotation = Quotation((), {"choice": [""]})
+        """What every quoted answer may quote."""
         self.prepared: list[dict[str, Any]] = []
         routes = [Route("/prepare", self._prepare, methods=["POST"]), Route("/readyz", self._ready)]
         self.app = Starlette(routes=routes)
@@ -45,4 +48,5 @@ class FakeRetriever:
         self.prepared.append(data)
         token_ids = list(range(1, 8))
         made = {"token_ids": token_ids, "sources": sources_to_wire(self.hits), "timings_ms": {}, "key": ""}
-        return JSONResponse({**made, "note": self.note, "queries": [data["question"]]})
+        quotation = None if data.get("style") != "quoted" else asdict(self.quotation)
+        return JSONResponse({**made, "note": self.note, "queries": [data["question"]], "quotation": quotation})

@@ -85,6 +85,7 @@ class VllmEngine:
         return {
             "model": self._names[0],
             "aliases": self._names[1:],
+            "embedded": self._settings.model is None,
             "context_tokens": engine.model_config.max_model_len,
             "running": self.running,
             "adapters": self.adapters.names,

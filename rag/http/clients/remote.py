@@ -26,6 +26,8 @@ from rag.types import (
     ModelInput,
     PreparedPrompt,
     Prompt,
+    Quotation,
+    Quote,
     SamplingParameters,
     StreamEnd,
     TextDelta,
@@ -131,7 +133,13 @@ class RemotePromptPreparer:
         sources = tuple(hit_from_wire(hit) for hit in answer["sources"])
         messages = tuple(Message(**turn) for turn in answer.get("messages", ()))
         prompt = Prompt(tuple(answer["token_ids"]), sources, messages)
-        return PreparedPrompt(prompt, answer["timings_ms"], answer["note"], answer["key"], tuple(answer["queries"]))
+        quotation = None if answer["quotation"] is None else _quotation(answer["quotation"])
+        queries = tuple(answer["queries"])
+        return PreparedPrompt(prompt, answer["timings_ms"], answer["note"], answer["key"], queries, quotation)
+
+
+def _quotation(wire: JsonMapping) -> Quotation:
+    return Quotation(tuple(Quote(**quote) for quote in wire["quotes"]), wire["structure"])
 
 
 class RemoteGenerator:

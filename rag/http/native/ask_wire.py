@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from rag.errors import EmptyQuestion, InvalidRequest
 from rag.generate.citations import CitationMode
+from rag.generate.quoting import StyleOption
 from rag.http.filters_wire import Filter
 from rag.http.response_format import ResponseFormat, structured_outputs
 from rag.http.retrieval_settings import RetrievalSettings
@@ -37,6 +38,11 @@ class AskRequest(WireModel):
         None,
         description="check: remove citation marks that point to no source; verify: also score the cited sentences; "
         "off: leave the text unchanged. Unset: the service's setting.",
+    )
+    style: StyleOption | None = Field(
+        None,
+        description="quoted: nothing but parts of the documents, word for word; written: in the language model's own "
+        "words; auto: quoted with the embedded language model, written with any other. Unset: the service's setting.",
     )
     max_tokens: int | None = Field(None, ge=1, le=1_000_000, description="Maximum number of tokens in the answer.")
     temperature: float | None = Field(None, ge=0, le=2, description="0: always the most likely token (greedy).")

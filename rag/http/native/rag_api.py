@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 from rag.generate.answer_cache import CachingGenerator
 from rag.generate.citations import CitationMode
 from rag.generate.pipeline import AnswerPipeline, AnswerRequest
+from rag.generate.quoting import StyleOption
 from rag.generate.verify import VERIFY_TIMEOUT_S, Verifier
 from rag.http.clients.remote import RemoteGenerator, RemotePromptPreparer
 from rag.http.clients.served_models import ServedModels
@@ -35,6 +36,7 @@ class RagApi:
         dependencies: Clients of the services `Retriever` and `LLM`.
         sampling: Default sampling parameters of answers, by vLLM's names; `max_tokens` is among them.
         citations: Default citation mode of answers.
+        style: Default style of answers.
         weak_below: Citations with a lower score count as weakly supported.
         cache: For answers; None disables caching.
     """
@@ -49,6 +51,7 @@ class RagApi:
         keep_alive_s: float,
         citations: CitationMode,
         weak_below: float,
+        style: StyleOption = "written",
         cache: Cache | None = None,
         ttl_s: float = 3600.0,
     ) -> None:
@@ -65,6 +68,7 @@ class RagApi:
             sampling=sampling,
             citations=citations,
             verifier=Verifier(RemoteSupport(self._retriever, VERIFY_TIMEOUT_S).scores, weak_below),
+            style=style,
             cache=None if cache is None else CachingGenerator(self._generator, cache, self._model, ttl_s=ttl_s),
         )
         self._models = ServedModels(dependencies)
@@ -95,7 +99,7 @@ class RagApi:
     async def ask(self, request: AskRequest) -> Response:
         question, sampling = request.checked_question(), request.sampling()
         adapter = (await self._models.target(request.model)).adapter if request.model else ""
-        answer_request = AnswerRequest(question, request.search(), sampling, adapter, request.citations)
+        answer_request = AnswerRequest(question, request.search(), sampling, adapter, request.citations, request.style)
         answer = self._answers.answer(answer_request, current_request_id.get())
         return await EventStream.open(answer, answer_to_wire, **self._stream_options)
 

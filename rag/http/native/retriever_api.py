@@ -116,6 +116,8 @@ class RetrieverApi:
                 history=messages_of(request.history),
                 score_threshold=request.score_threshold,
                 system=request.system or "",
+                style=request.style,
+                quotes_chosen_by=request.quotes_chosen_by,
             )
         )
         return JSONResponse(_prepared_to_wire(prepared))
@@ -177,6 +179,7 @@ def _prepared_to_wire(prepared: PreparedPrompt) -> JsonObject:
         "note": prepared.note,
         "queries": list(prepared.queries),
         "key": prepared.cache_key,
+        "quotation": None if prepared.quotation is None else asdict(prepared.quotation),
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from rag.http.wire import HitOut
@@ -29,6 +31,14 @@ class UsageOut(BaseModel):
     cached_tokens: int = Field(description="Prompt tokens that were in the engine's prefix cache.")
 
 
+class QuoteOut(BaseModel):
+    start: int = Field(description="Character offset of the quote in the answer.")
+    end: int
+    source_start: int = Field(description="Character offset of the quote in the document's text.")
+    source_end: int
+    page: int | None
+
+
 class CitationOut(BaseModel):
     index: int = Field(description="Number of the cited source.")
     file_id: str
@@ -36,12 +46,14 @@ class CitationOut(BaseModel):
     end: int
     score: float | None = Field(None, description="With citations verified: how well the source supports the sentence.")
     weak: bool | None = Field(None, description="With citations verified: whether the support is weak.")
+    quote: QuoteOut | None = Field(None, description="In a quoted answer: what is cited, word for word.")
 
 
 class AnswerDone(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     finish_reason: str
+    style: Literal["written", "quoted"] = Field(description="Whether the answer was written or quoted.")
     citations: list[CitationOut]
     citations_removed: int = Field(0, description="Citation marks that named no source and were removed.")
     weakly_supported: int | None = Field(None, description="With citations verified: sentences with weak support.")

@@ -28,7 +28,13 @@ def citation_fields(text: CompletedText) -> JsonObject:
 def _citation_to_wire(citation: Citation) -> JsonObject:
     score = {} if citation.score is None else {"score": citation.score, "weak": citation.weak}
     place = {"start": citation.start, "end": citation.end}
-    return {"index": citation.index, "file_id": citation.file_id, **place, **score}
+    quote = {} if citation.quote is None else {"quote": asdict(citation.quote)}
+    return {"index": citation.index, "file_id": citation.file_id, **place, **score, **quote}
+
+
+def style_field(done: Done) -> JsonObject:
+    """`style`, if documents were searched."""
+    return {} if done.style is None else {"style": done.style}
 
 
 def _to_wire(event: AnswerEvent) -> Event:
@@ -46,6 +52,7 @@ def _to_wire(event: AnswerEvent) -> Event:
 def _done_to_wire(done: Done) -> JsonObject:
     return {
         "finish_reason": done.finish_reason,
+        **style_field(done),
         **citation_fields(done.texts[0]),
         "timings_ms": dict(done.timings_ms),
         **({"note": done.note} if done.note else {}),

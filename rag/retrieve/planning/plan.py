@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rag.types import Message
@@ -18,9 +18,13 @@ class Plan:
     rewritten: str | None = None
     """The rewritten question; None if rewriting did not change it."""
     note: str = ""
-    """Which parts of the plan are missing, and why; empty for a complete plan."""
+    """What could not be done as planned, and why; empty if everything was."""
     in_conversation: str | None = None
     """The question preceded by the user's previous turns, which may give an `it` its meaning."""
+
+    def with_note(self, note: str) -> Plan:
+        """The plan with a further note; an empty one changes nothing."""
+        return replace(self, note="; ".join(filter(None, (self.note, note))))
 
 
 class QueryPlanner(Protocol):

@@ -10,7 +10,7 @@ from rag.llm.special_tokens import SpecialTokenEscaper
 from rag.ports import ChatTokenizer
 from rag.retrieve.prompting.history import fitting_exchanges, may_fit
 from rag.retrieve.prompting.templates import PassageText, Templates
-from rag.types import Hit, Message, Prompt
+from rag.types import Hit, Message, Prompt, Quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +70,25 @@ class PromptBuilder:
         hits = _with_distinct_texts(parts.hits)
         texts = self._escaped(parts, hits)
         draft = self._fitting(texts, budget)
-        if draft.tokens > budget:
-            raise ContextLengthExceeded(
-                f"question: the prompt has at least {draft.tokens} tokens and {max_tokens} are reserved for the "
-                f"answer, but the model's context holds {context_tokens}; shorten the question or lower max_tokens",
-                param="question",
-            )
+        _check_length(draft, context_tokens, max_tokens)
         return Prompt(draft.token_ids, tuple(hits[: draft.passages]), draft.messages)
+
+    def make_quoting(
+        self, question: str, quotes: Sequence[Quote], hits: Sequence[Hit], *, context_tokens: int, max_tokens: int
+    ) -> Prompt:
+        """The prompt of a quoted answer: the quotes and the question, without the passages around them.
+
+        Args:
+            hits: The sources that the quotes come from.
+
+        Raises:
+            ContextLengthExceeded: the prompt does not leave `max_tokens` of the context free.
+        """
+        escape = self._special_tokens.escape
+        text = self._templates.quote(escape(question), [escape(quote.marked) for quote in quotes])
+        draft = self._measured(len(hits), (Message("user", text),))
+        _check_length(draft, context_tokens, max_tokens)
+        return Prompt(draft.token_ids, tuple(hits), draft.messages)
 
     def _fitting(self, texts: _Texts, budget: int) -> _Draft:
         """The longest draft that fits; the shortest one if none does."""
@@ -105,8 +117,11 @@ class PromptBuilder:
         system = "\n\n".join(filter(None, (self._templates.system(), texts.system)))
         user = self._templates.user(texts.question, texts.passages[:count])
         messages = (Message("system", system), *turns, Message("user", user))
+        return self._measured(count, messages)
+
+    def _measured(self, passages: int, messages: tuple[Message, ...]) -> _Draft:
         token_ids = tuple(self._tokenizer.render(messages))
-        return _Draft(count, messages, token_ids, len(token_ids) or self._tokenizer.measure(messages))
+        return _Draft(passages, messages, token_ids, len(token_ids) or self._tokenizer.measure(messages))
 
     def _escaped(self, parts: PromptInput, hits: Sequence[Hit]) -> _Texts:
         escape = self._special_tokens.escape
@@ -119,6 +134,15 @@ class PromptBuilder:
         filename, heading = (" ".join(escape(name).split()) for name in (chunk.filename, chunk.heading))
         source = " > ".join(filter(None, (filename, heading)))
         return PassageText(number, escape(chunk.context or chunk.text), source, filename, heading, chunk.page)
+
+
+def _check_length(draft: _Draft, context_tokens: int, max_tokens: int) -> None:
+    if draft.tokens > context_tokens - max_tokens:
+        raise ContextLengthExceeded(
+            f"question: the prompt has at least {draft.tokens} tokens and {max_tokens} are reserved for the "
+            f"answer, but the model's context holds {context_tokens}; shorten the question or lower max_tokens",
+            param="question",
+        )
 
 
 def _turns_of(exchanges: Sequence[Sequence[Message]]) -> list[Message]:

@@ -10,7 +10,7 @@ from jinja2 import Environment, TemplateSyntaxError, meta, nodes
 
 from rag.errors import SetupError
 from rag.retrieve.prompting.fence import Fence
-from rag.retrieve.prompting.templates import RENDERING_FAULTS, SYSTEM, USER, VARIABLES, PassageText, Templates
+from rag.retrieve.prompting.templates import QUOTE, RENDERING_FAULTS, SYSTEM, USER, VARIABLES, PassageText, Templates
 
 _OPTION = "RAG_PROMPT__FOLDER"
 _QUESTION = "sample-question"
@@ -33,11 +33,12 @@ def open_templates(folder: Path | None, *, fence: bool) -> Templates:
     if folder is not None and not folder.is_dir():
         raise SetupError(f"{_OPTION}: {folder} is not a folder", param=_OPTION)
     if folder is not None and not any((folder / name).is_file() for name in VARIABLES):
-        raise SetupError(f"{_OPTION}: {folder} has neither {SYSTEM} nor {USER}", param=_OPTION)
+        raise SetupError(f"{_OPTION}: {folder} has none of {', '.join(VARIABLES)}", param=_OPTION)
     templates = Templates(folder, has_fence=fence)
     files = {name: _read(templates.environment, name) for name in VARIABLES}
     _render(templates, SYSTEM, files[SYSTEM], fence=fence)
     _check_user(templates, files[USER])
+    _check_quote(templates, files[QUOTE])
     return templates
 
 
@@ -71,6 +72,14 @@ def _check_user(templates: Templates, file: str) -> None:
         if fence and not whole.find(fence.open) < whole.find(passage.text) < whole.rfind(fence.close):
             fault = "has passages that are not between {{ fence.open }} and {{ fence.close }}"
             raise _fault(file, 1, f"{fault}; put them there, or set RAG_PROMPT__FENCE=false")
+
+
+def _check_quote(templates: Templates, file: str) -> None:
+    whole = _render(templates, QUOTE, file, question=_QUESTION, quotes=[passage.text for passage in _PASSAGES])
+    if _QUESTION not in whole:
+        raise _fault(file, 1, "leaves out the question: {{ question }}")
+    if any(passage.text not in whole for passage in _PASSAGES):
+        raise _fault(file, 1, "leaves out the quotes: {{ quote }} of each of quotes")
 
 
 def _render(templates: Templates, name: str, file: str, **values: object) -> str:

@@ -14,8 +14,8 @@ from rag.errors import InternalError
 from rag.retrieve.prompting.fence import Fence, fence_around
 
 DEFAULTS = Path(__file__).parents[2] / "prompts"
-SYSTEM, USER = "system.jinja", "user.jinja"
-VARIABLES = {SYSTEM: ("fence",), USER: ("question", "passages", "fence")}
+SYSTEM, USER, QUOTE = "system.jinja", "user.jinja", "quote.jinja"
+VARIABLES = {SYSTEM: ("fence",), USER: ("question", "passages", "fence"), QUOTE: ("question", "quotes")}
 """The variables of each template."""
 RENDERING_FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
 """Errors that the expressions of a template may raise."""
@@ -62,6 +62,10 @@ class Templates:
 
     def user(self, question: str, passages: Sequence[PassageText]) -> str:
         return self._render_checked(USER, question=question, passages=list(passages), fence=self._fence(passages))
+
+    def quote(self, question: str, quotes: Sequence[str]) -> str:
+        """The whole prompt of a quoted answer: one message."""
+        return self._render_checked(QUOTE, question=question, quotes=list(quotes))
 
     def render(self, name: str, **values: object) -> str:
         """Raises RENDERING_FAULTS."""

@@ -12,12 +12,12 @@ import pytest
 
 from rag.adapters.memory_cache import MemoryCache
 from rag.encoders import StoreEncoders
-from rag.errors import DependencyUnavailable, InvalidRequest
+from rag.errors import DependencyUnavailable, InvalidRequest, Overloaded, RagError
 from rag.http.native.explanation import explanation
 from rag.retrieve.cache.retrieval_cache import RetrievalCache
 from rag.retrieve.lease import ReadLease
 from rag.retrieve.options import RetrieveOptions
-from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
+from rag.retrieve.pipeline import NOT_RERANKED, RetrievalPipeline, RetrievalRequest
 from rag.retrieve.planning.follow_up import in_conversation
 from rag.retrieve.planning.plan import Plan
 from rag.retrieve.ranking.relevance import nothing_relevant
@@ -226,11 +226,25 @@ async def test_top_k_is_reranked_even_when_it_is_more_than_top_n() -> None:
     assert all(hit.rerank is not None for hit in found.hits)
 
 
-async def test_an_unavailable_reranker_is_an_error() -> None:
+@pytest.mark.parametrize("failure", [DependencyUnavailable("no reranker"), Overloaded("too many requests")])
+async def test_hits_that_cannot_be_reranked_keep_the_order_of_fusion(failure: RagError) -> None:
     bench = Bench(rerank=True)
+    bench.planner.result = Plan(("red apples",), note="timeout")
+    plain = await bench.find("red apples", rerank=False, queries=1)
+    bench.reranker.failure = failure
+    found = await bench.find("red apples", queries=1)
+    assert found.hits == plain.hits
+    assert found.plan.note == f"timeout; {NOT_RERANKED}"
+    assert not found.is_cacheable
+
+
+async def test_a_question_that_could_not_be_reranked_is_reranked_next_time() -> None:
+    bench = Bench(rerank=True)
+    bench.use_cache()
     bench.reranker.failure = DependencyUnavailable("no reranker")
-    with pytest.raises(DependencyUnavailable, match="no reranker"):
-        await bench.find("apples")
+    await bench.find("red apples")
+    bench.reranker.failure = None
+    assert (await bench.find("red apples")).plan.note == ""
 
 
 # Explanations

@@ -7,14 +7,16 @@ from dataclasses import replace
 
 from rag.adapters.memory_cache import MemoryCache
 from rag.encoders import StoreEncoders
+from rag.generate.pipeline import NOT_FOUND
 from rag.retrieve.cache.retrieval_cache import RetrievalCache
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.preparation import AnswerPreparer, PreparationRequest
 from rag.retrieve.prompting.prompt_builder import PromptBuilder
 from rag.retrieve.prompting.template_check import open_templates
+from rag.retrieve.quoting.quoter import Quoter
 from rag.retrieve.result import pack_result, unpack_result
 from rag.types import PreparedPrompt
-from tests.fakes import FakeEmbedder, FakeEmbedders, FakeSnapshotReader, FakeTokenizer, FakeVectorStore
+from tests.fakes import FakeEmbedder, FakeEmbedders, FakeReranker, FakeSnapshotReader, FakeTokenizer, FakeVectorStore
 from tests.support.builders import a_chunk
 from tests.support.retrieval_harness import make_pipeline
 
@@ -36,7 +38,8 @@ def make_preparer(*, semantic: bool = False) -> AnswerPreparer:
         cache=RetrievalCache(MemoryCache(2**20), pack_result, unpack_result, ttl_s=60),
     )
     prompts = PromptBuilder(open_templates(None, fence=False), FakeTokenizer())
-    return AnswerPreparer(pipeline, prompts, semantic=semantic)
+    quoter = Quoter(store, FakeReranker(), min_confidence=0.0, refusal=NOT_FOUND)
+    return AnswerPreparer(pipeline, prompts, quoter, semantic=semantic)
 
 
 def sources(prepared: PreparedPrompt) -> Sequence[str]:
@@ -58,7 +61,7 @@ async def test_hits_of_several_stores_are_merged_and_bounded_by_top_k() -> None:
 
 async def test_without_a_relevant_hit_the_prompt_has_no_sources() -> None:
     preparer, request = make_preparer(), replace(REQUEST, question="quantum chromodynamics")
-    assert (await preparer._retrieve(request)).hits
+    assert (await preparer._retrieve(request))[0].hits
     assert sources(await preparer.prepare(request)) == []
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from rag.errors import InvalidRequest
+from rag.generate.quoting import StyleOption
 from rag.http.filters_wire import Filter
 from rag.http.response_format import ResponseFormat, structured_outputs
 from rag.http.retrieval_settings import RetrievalSettings
@@ -42,6 +43,8 @@ class ChatBody(WritingBody):
     parallel_tool_calls: bool | None = None
     chat_template_kwargs: dict[str, Any] | None = None
     rag: RagOptions | None = None
+    style: StyleOption | None = None
+    """Not in OpenAI's API: style of an answer of model `rag`."""
     add_generation_prompt: Literal[True] | None = None
     continue_final_message: Literal[False] | None = None
     modalities: list[str] | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TypeAlias
 
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage
@@ -22,7 +22,7 @@ from rag.errors import InternalError
 from rag.generate.citations import Citation
 from rag.generate.events import AnswerStream, CompletedText, Done, SourcesFound
 from rag.http.hits import sources_to_wire
-from rag.http.streaming.answer_events import citation_fields
+from rag.http.streaming.answer_events import citation_fields, style_field
 from rag.http.streaming.event_stream import Event
 from rag.http.v1.finish_reason import finish_fields
 from rag.http.v1.openai_stream import CHUNK, DONE
@@ -107,7 +107,7 @@ class _Chunks:
     def last(self, done: Done, usage: Usage) -> list[Event]:
         chunks = []
         for index, text in enumerate(done.texts):
-            fields = _citations_fields(text, done.note, self._sources, self._reply.file_url)
+            fields = _citations_fields(text, done, self._sources, self._reply.file_url)
             chunks.append(self._chunk(index, ChoiceDelta(**fields), finish=finish_fields(text)))
         if self._includes_usage:
             chunks.append(self._event(choices=[], usage=usage_object(usage)))
@@ -143,7 +143,7 @@ async def completion_object(answer: AnswerStream, reply: ChatMetadata) -> JsonOb
                 usage = event
             case Done():
                 choices = [
-                    messages[index].choice(index, text, _message_fields(text, event.note, sources, reply.file_url))
+                    messages[index].choice(index, text, _message_fields(text, event, sources, reply.file_url))
                     for index, text in enumerate(event.texts)
                 ]
                 return _completion(choices, usage, event, reply)
@@ -188,11 +188,11 @@ def _completion(choices: list[Choice], usage: Usage, done: Done, reply: ChatMeta
     return completion.model_dump(mode="json", exclude_unset=True)
 
 
-def _message_fields(text: CompletedText, note: str, sources: Sequence[Hit] | None, file_url: FileUrl) -> JsonObject:
+def _message_fields(text: CompletedText, done: Done, sources: Sequence[Hit] | None, file_url: FileUrl) -> JsonObject:
     """Fields of a whole message besides OpenAI's: those of a stream's first and last chunk together."""
     if sources is None:
         return {}
-    fields = _citations_fields(text, note, sources, file_url)
+    fields = _citations_fields(text, done, sources, file_url)
     return {**fields, "rag": {**_sources_fields(sources)["rag"], **fields["rag"]}}
 
 
@@ -200,12 +200,13 @@ def _sources_fields(sources: Sequence[Hit]) -> JsonObject:
     return {"rag": {"sources": sources_to_wire(sources)}}
 
 
-def _citations_fields(text: CompletedText, note: str, sources: Sequence[Hit] | None, file_url: FileUrl) -> JsonObject:
+def _citations_fields(text: CompletedText, done: Done, sources: Sequence[Hit] | None, file_url: FileUrl) -> JsonObject:
     """Empty if no documents were searched."""
     if sources is None:
         return {}
     annotations = [_annotation(citation, sources[citation.index - 1], file_url) for citation in text.citations]
-    return {"annotations": annotations, "rag": {**citation_fields(text), **({"note": note} if note else {})}}
+    note = {"note": done.note} if done.note else {}
+    return {"annotations": annotations, "rag": {**style_field(done), **citation_fields(text), **note}}
 
 
 def _annotation(citation: Citation, source: Hit, file_url: FileUrl) -> JsonObject:
@@ -218,5 +219,6 @@ def _annotation(citation: Citation, source: Hit, file_url: FileUrl) -> JsonObjec
         "url": file_url(chunk.file_id),
         "file_id": chunk.file_id,
         "index": citation.index,
+        **({} if citation.quote is None else {"quote": asdict(citation.quote)}),
     }
     return {"type": "url_citation", "url_citation": cited}

@@ -118,6 +118,8 @@ def _file_url(request: Request) -> FileUrl:
 def _chat(body: ChatBody, use: ToolUse) -> Chat:
     if body.rag is not None:
         raise InvalidRequest("rag: is only for model rag, which answers from documents", param="rag")
+    if body.style is not None:
+        raise InvalidRequest("style: is only for model rag, which answers from documents", param="style")
     messages = tuple(message.for_model() for message in body.messages)
     return Chat(messages, use.tools, body.chat_template_kwargs or {}, calls_tools=use.calling == "auto")
 
@@ -140,4 +142,4 @@ def _answer_request(body: ChatBody, target: ModelTarget) -> AnswerRequest:
     options = body.rag.model_dump(exclude_none=True, exclude={"citations"}) if body.rag else {}
     search = {**options, "history": history, **({"system": system} if system else {})}
     citations = body.rag.citations if body.rag else None
-    return AnswerRequest(question, search, body.sampling(), target.adapter, citations)
+    return AnswerRequest(question, search, body.sampling(), target.adapter, citations, body.style)

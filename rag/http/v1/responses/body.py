@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from rag.errors import InvalidRequest
+from rag.generate.quoting import StyleOption
 from rag.http.filters_wire import Filter, filter_to_json
 from rag.http.removed_parameters import refuse_removed
 from rag.http.sampling_fields import SamplingFields
@@ -135,6 +136,8 @@ class ResponsesBody(SamplingFields, Body):
     text: TextConfig | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
     truncation: Literal["auto", "disabled"] | None = None
+    style: StyleOption | None = None
+    """Not in OpenAI's API: style of an answer from documents."""
     chat_template_kwargs: dict[str, Any] | None = None
     """As in vLLM: further variables of the chat template."""
     reasoning: NoReasoning | None = None

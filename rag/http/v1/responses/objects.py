@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from openai.types.responses import (
@@ -121,6 +121,8 @@ def annotation(citation: Citation, hit: Hit) -> AnnotationFileCitation:
     """A citation. Besides OpenAI's fields it has its end, the number of the source, the chunk and the score."""
     score: JsonObject = {} if citation.score is None else {"support": citation.score, "weak": citation.weak}
     extra: JsonObject = {"end_index": citation.end, "source": citation.index, "chunk_id": hit.chunk.chunk_id, **score}
+    if citation.quote is not None:
+        extra["quote"] = asdict(citation.quote)
     return AnnotationFileCitation(
         type="file_citation", file_id=citation.file_id, filename=hit.chunk.filename, index=citation.start, **extra
     )

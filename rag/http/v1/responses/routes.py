@@ -94,6 +94,8 @@ class ResponseRoutes:
             yield answer
 
     def _generate(self, body: ResponsesBody, target: ModelTarget) -> AbstractAsyncContextManager[TokenStream]:
+        if body.style is not None:
+            raise InvalidRequest("style: is only for answers from documents", param="style")
         if body.truncation == "auto":
             message = "truncation: auto is for answers from documents; leave the oldest messages out of input"
             raise InvalidRequest(message, param="truncation")
@@ -112,7 +114,7 @@ def _answer_request(body: ResponsesBody, target: ModelTarget) -> AnswerRequest:
     search: JsonObject = {**(tool.search() if tool else {}), "history": history}
     if system:
         search["system"] = system
-    return AnswerRequest(question, search, body.sampling(), target.adapter)
+    return AnswerRequest(question, search, body.sampling(), target.adapter, style=body.style)
 
 
 def _renamed(error: RagError, body: ResponsesBody) -> RagError:

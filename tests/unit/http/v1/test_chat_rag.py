@@ -129,7 +129,7 @@ async def test_the_answer_when_nothing_is_found() -> None:
         assert (choice["finish_reason"], choice["stop_reason"]) == ("stop", "no_sources")
         assert choice["message"]["annotations"] == []
         assert choice["message"]["rag"] == {
-            "sources": [], "citations": [], "citations_removed": 0, "note": "no rewriting: too slow"
+            "sources": [], "style": "written", "citations": [], "citations_removed": 0, "note": "no rewriting: too slow"
         }  # fmt: skip
         assert edge.generator.requests == []
 

@@ -197,7 +197,7 @@ async def test_a_rag_response_has_a_file_search_call_and_citations(edge: EdgeSer
         ("file_citation", a_file_id("lions.md"), "lions.md", 18, 21, 2),
     ]
     assert made.output_text[6:9] == "[1]"
-    assert (made.model_extra or {})["rag"] == {"finish_reason": "stop", "citations_removed": 1}
+    assert (made.model_extra or {})["rag"] == {"finish_reason": "stop", "style": "written", "citations_removed": 1}
 
 
 async def test_search_results_are_included_on_request(edge: EdgeService) -> None:
@@ -246,7 +246,12 @@ async def test_the_response_says_when_the_search_finds_nothing() -> None:
     assert call["queries"] == ["Hello there"]
     assert result["status"] == "completed"
     assert message["content"][0]["annotations"] == []
-    assert result["rag"] == {"finish_reason": "no_sources", "citations_removed": 0, "note": "no plan"}
+    assert result["rag"] == {
+        "finish_reason": "no_sources",
+        "style": "written",
+        "citations_removed": 0,
+        "note": "no plan",
+    }
 
 
 # Streams

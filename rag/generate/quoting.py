@@ -1,0 +1,71 @@
+"""Quoted answers: their sampling parameters, what cannot be combined with them, and where each quote stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from rag.errors import InvalidRequest
+from rag.generate.citations import Citation, QuotedRange
+from rag.types import AnswerStyle, Facts, Hit, JsonObject, Quotation, Quote, SamplingParameters
+
+StyleOption: TypeAlias = Literal["auto", "written", "quoted"]
+"""`auto`: quoted if the embedded language model answers, which is too small to write; written otherwise."""
+_EXCLUDED = (
+    "structured_outputs",
+    "allowed_token_ids",
+    "bad_words",
+    "ignore_eos",
+    "logit_bias",
+    "min_tokens",
+)
+"""Sampling parameters that constrain or change the text, which a quoted answer cannot combine with its own grammar."""
+
+
+def resolve_style(chosen: StyleOption, sampling: SamplingParameters, model: str, facts: Facts) -> AnswerStyle:
+    """The style of an answer.
+
+    Args:
+        chosen: By the request or the settings.
+        sampling: As set by the request.
+        model: Name of a LoRA adapter; empty for the language model itself.
+        facts: What the `LLM` service reports.
+
+    Raises:
+        InvalidRequest: `quoted` cannot be combined with one of the sampling parameters; names it.
+    """
+    excluded = next((name for name in _EXCLUDED if sampling.get(name)), None)
+    if chosen == "auto":
+        return "quoted" if facts.get("embedded") and not model and excluded is None else "written"
+    if chosen == "quoted" and excluded is not None:
+        message = f"{excluded}: cannot be combined with a quoted answer; leave it out, or set style to written"
+        raise InvalidRequest(message, param=excluded)
+    return chosen
+
+
+def quoting_parameters(sampling: SamplingParameters, quotation: Quotation) -> JsonObject:
+    """The sampling parameters of a quoted answer."""
+    own = {name: value for name, value in sampling.items() if name != "repetition_detection"}
+    return {**own, "structured_outputs": dict(quotation.structure)}
+
+
+def quote_citations(text: str, quotes: Sequence[Quote], sources: Sequence[Hit]) -> tuple[Citation, ...]:
+    """The citations of a quoted answer; a quote that `max_tokens` cut off has none."""
+    citations = []
+    position, left = 0, list(quotes)
+    while (quote := _next_quote(text, position, left)) is not None:
+        end = position + len(quote.marked)
+        file_id = sources[quote.source - 1].chunk.file_id
+        mark_start = end - len(f"[{quote.source}]")
+        quoted = QuotedRange(position, position + len(quote.text), quote.start, quote.end, quote.page)
+        citations.append(Citation(quote.source, file_id, mark_start, end, score=1.0, quote=quoted))
+        left.remove(quote)
+        position = end
+        while position < len(text) and text[position].isspace():
+            position += 1
+    return tuple(citations)
+
+
+def _next_quote(text: str, position: int, quotes: Sequence[Quote]) -> Quote | None:
+    fitting = [quote for quote in quotes if text.startswith(quote.marked, position)]
+    return max(fitting, key=lambda quote: len(quote.marked), default=None)

@@ -1,0 +1,60 @@
+"""Renders inline Markdown as a person would quote it: links and emphasis resolved, code in backticks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+_INLINE = MarkdownIt("commonmark").enable("strikethrough")
+_REFERENCE = re.compile(r"\s*\[(?:\d{1,3}|note \d{1,3}|citation needed)\](?!\()")
+"""Marks of a document's own references. In an answer they would look like citations of its sources."""
+_ANCHOR = re.compile(r"\s*\{#[^{}]*\}")
+_EMPHASIS = re.compile(r"\*\*+|(?<!\w)__+|__+(?!\w)")
+"""Left over where a sentence was cut out of a longer emphasis."""
+_BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_SPACES = re.compile(r"\s+")
+_POINTERS = re.compile(
+    r"(?:for (?:more|further) (?:details|information)|see|refer to|read more|back to|learn more)\b", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InlineText:
+    text: str
+    is_navigation: bool = False
+    """Whether it only leads elsewhere: it consists of links, or refers the reader to one."""
+
+
+def inline_text(source: str) -> InlineText:
+    """One paragraph, list item or table cell as plain text in one line."""
+    (parsed,) = _INLINE.parseInline(_BREAK_TAG.sub(" ", source))
+    parts: list[str] = []
+    outside: list[str] = []
+    depth = links = 0
+    for token in parsed.children or []:
+        if token.type == "link_open":
+            depth, links = depth + 1, links + 1
+        elif token.type == "link_close":
+            depth -= 1
+        else:
+            part = _token_text(token)
+            parts.append(part)
+            outside += [] if depth else [part]
+    text = _clean("".join(parts))
+    is_only_links = links > 0 and not re.search(r"\w", "".join(outside))
+    return InlineText(text, is_only_links or (links > 0 and bool(_POINTERS.match(text))))
+
+
+def _token_text(token: Token) -> str:
+    if token.type in ("softbreak", "hardbreak"):
+        return " "
+    if token.type == "code_inline":
+        return f"`{token.content}`"
+    return _EMPHASIS.sub("", token.content) if token.type == "text" else ""
+
+
+def _clean(text: str) -> str:
+    return _SPACES.sub(" ", _ANCHOR.sub("", _REFERENCE.sub("", text))).strip()

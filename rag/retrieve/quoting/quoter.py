@@ -1,0 +1,127 @@
+"""Finds what to quote: reads the text around the hits, splits it into units and scores them against the question."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+from rag.errors import RagError
+from rag.ports import Reranker, VectorStore
+from rag.retrieve.quoting.grammar import chosen_text, fixed_text
+from rag.retrieve.quoting.selection import (
+    MAX_CANDIDATES,
+    MAX_QUOTES,
+    Candidate,
+    Selection,
+    repeats_question,
+    select,
+    select_quotes,
+)
+from rag.retrieve.quoting.splitting import units_of
+from rag.retrieve.quoting.unit import Unit
+from rag.retrieve.quoting.window import neighbour_ids, window_of
+from rag.retrieve.quoting.word_overlap import word_overlap
+from rag.retrieve.result import RetrievalResult
+from rag.types import Chunk, Hit, Quotation, Quote, QuoteChoice
+
+NOT_SCORED = "the quotes are chosen by their words: the encoder did not compare them with the question in time"
+_log = logging.getLogger("rag.quoting")
+
+
+class Quoter:
+    """Chooses the units of the hits that answer a question.
+
+    Args:
+        store: Holds the chunks before and after the hits.
+        scorer: Compares the question with units by late interaction.
+        min_confidence: Below it, the documents do not hold an answer; see `Selection.confidence`.
+        refusal: What a language model that chooses may write instead of a quote.
+    """
+
+    def __init__(self, store: VectorStore, scorer: Reranker, *, min_confidence: float, refusal: str) -> None:
+        self._store = store
+        self._scorer = scorer
+        self._min_confidence = min_confidence
+        self._refusal = refusal
+
+    async def neighbours(self, result: RetrievalResult) -> Mapping[str, Chunk]:
+        """The chunks before and after the hits of one vector store, by id; those that cannot be had are missing."""
+        ids = neighbour_ids(result.hits)
+        if not ids:
+            return {}
+        try:
+            found = await asyncio.to_thread(self._store.chunks, result.snapshot.collection, ids)
+        except RagError as error:
+            _log.warning("the text around the hits is not available: %s", error.message)
+            return {}
+        return {chunk.chunk_id: chunk for chunk in found}
+
+    async def quote(
+        self, question: str, hits: Sequence[Hit], neighbours: Mapping[str, Chunk], choice: QuoteChoice
+    ) -> tuple[Quotation | None, str]:
+        """What may be quoted, and a note about what could not be done; None if no unit answers the question.
+
+        Args:
+            hits: Numbered from 1 in the answer, in this order.
+            choice: Whether the ranking decides what is quoted, or the language model, among the best units.
+        """
+        candidates = await asyncio.to_thread(_candidates, question, hits, neighbours)
+        if not candidates:
+            return None, ""
+        scores, note = await self._scores(question, [each.unit.key for each in candidates])
+        if choice == "ranking":
+            selection = select_quotes(candidates, scores)
+        else:
+            selection = select(candidates, scores, at_most=MAX_CANDIDATES, min_ratio=0.0)
+        if not note and selection.confidence < self._min_confidence:
+            return None, ""
+        return self._quotation(selection, choice), note
+
+    async def _scores(self, question: str, texts: Sequence[str]) -> tuple[list[float], str]:
+        try:
+            return await self._scorer.rerank(question, texts), ""
+        except RagError as error:
+            _log.warning("quotes were not scored by the encoder: %s", error.message)
+            return word_overlap(question, texts), NOT_SCORED
+
+    def _quotation(self, selection: Selection, choice: QuoteChoice) -> Quotation:
+        quotes = tuple(_quote(each) for each in selection.candidates)
+        if choice == "ranking":
+            return Quotation(quotes, fixed_text(quotes))
+        return Quotation(quotes, chosen_text(quotes, at_most=MAX_QUOTES, refusal=self._refusal))
+
+
+def _candidates(question: str, hits: Sequence[Hit], neighbours: Mapping[str, Chunk]) -> list[Candidate]:
+    cosines = [hit.cosine for hit in hits if hit.cosine is not None]
+    usual = sum(cosines) / len(cosines) if cosines else 0.0
+    of_hits = ((number, hit, _units(hit, neighbours)) for number, hit in enumerate(hits, start=1))
+    found = chain.from_iterable(
+        (
+            Candidate(unit, number, hit.chunk.version_id, hit.chunk.page, usual if hit.cosine is None else hit.cosine)
+            for unit in units
+        )
+        for number, hit, units in of_hits
+    )
+    distinct = {(each.document, each.unit.start, each.unit.end): each for each in reversed(list(found))}
+    return [each for each in reversed(distinct.values()) if not repeats_question(each.unit, question)]
+
+
+def _units(hit: Hit, neighbours: Mapping[str, Chunk]) -> list[Unit]:
+    _, _, below = hit.chunk.heading.partition(" > ")
+    return units_of(window_of(hit, neighbours), below.rpartition(" > ")[2])
+
+
+def _quote(candidate: Candidate) -> Quote:
+    unit = candidate.unit
+    is_block = unit.text.endswith("```")
+    return Quote(
+        text=unit.text,
+        marked=f"{unit.text}{chr(10) if is_block else ' '}[{candidate.source}]",
+        source=candidate.source,
+        start=unit.start,
+        end=unit.end,
+        page=candidate.page,
+        is_inline=unit.kind == "sentence",
+    )

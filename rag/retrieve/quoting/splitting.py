@@ -1,0 +1,259 @@
+"""Splits the text around a hit into units that can be quoted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from rag.chunkers.sentences import sentence_spans
+from rag.retrieve.quoting.inline_text import inline_text
+from rag.retrieve.quoting.unit import Unit
+from rag.retrieve.quoting.window import Window
+
+MAX_UNIT_CHARS = 700
+_MIN_CHARS = 12
+_MIN_CJK_CHARS = 5
+_MAX_LEAD_CHARS = 160
+_MAX_LIST_CHARS = 360
+"""A list that is not longer is quoted as a whole, if its items are short."""
+_MAX_SHORT_ITEM_CHARS = 70
+_MAX_CODE_LINES = 8
+_BLOCKS = MarkdownIt("commonmark").enable("table").disable("inline")
+_ITEM_MARK = re.compile(r"\s*(?:[-*+•]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?")
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0eff]")
+_LETTER = re.compile(r"[^\W\d_]")
+_TABLE_LINE = re.compile(r"^[ \t]*\|.*\|[ \t]*$", re.MULTILINE)
+_CELL_BORDER = re.compile(r"(?<!\\)\|")
+_TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[A-Za-z][^<>]*>", re.DOTALL)
+_CLOSED = re.compile(r"[.!?…。！？:;][\"'”’)\]`*]*$")
+_PRONOUN = re.compile(
+    r"(?:it|its|this|that|these|those|they|their|he|his|she|her|such|both|however|therefore|thus|instead|otherwise|also"
+    r"|then|so|but|and)\b",
+    re.IGNORECASE,
+)
+"""Words at the beginning of a sentence that point to the one before it."""
+
+
+def units_of(window: Window, heading: str) -> list[Unit]:
+    """The units of which at least half lies in the window's passage, in their order.
+
+    Args:
+        heading: The title, below that of the document, that the window's text begins under; empty if there is none.
+    """
+    found = _Splitter(window, heading).units()
+    return [unit for unit in found if _lies_in(unit, window.passage) and _is_quotable(unit)]
+
+
+def _lies_in(unit: Unit, passage: tuple[int, int]) -> bool:
+    shared = min(unit.end, passage[1]) - max(unit.start, passage[0])
+    return shared * 2 >= unit.end - unit.start
+
+
+def _is_quotable(unit: Unit) -> bool:
+    text = unit.text
+    if len(text) > MAX_UNIT_CHARS or not _LETTER.search(text):
+        return False
+    return len(text) >= _MIN_CHARS or len(_CJK.findall(text)) >= _MIN_CJK_CHARS or unit.kind == "code"
+
+
+@dataclass(slots=True)
+class _List:
+    """A list that is being read."""
+
+    start: int
+    lead: str
+    items: list[Unit] = field(default_factory=list)
+    plain: list[str] = field(default_factory=list)
+
+
+class _Splitter:
+    """Walks through the blocks of a text, as Markdown; plain text is read as Markdown without markup."""
+
+    def __init__(self, window: Window, heading: str) -> None:
+        self._window = window
+        self._heading = heading
+        self._lead = ""
+        """A line that introduces the next block: it ends with a colon."""
+        self._line_starts = [0, *(match.end() for match in re.finditer("\n", window.text)), len(window.text)]
+        self._columns: list[str] = []
+        self._list: _List | None = None
+        self._units: list[Unit] = []
+
+    def units(self) -> list[Unit]:
+        tokens = _BLOCKS.parse(self._window.text)
+        depth = 0
+        for position, token in enumerate(tokens):
+            if token.type in ("bullet_list_open", "ordered_list_open"):
+                depth += 1
+                if depth == 1:
+                    self._list = _List(len(self._units), self._lead or self._heading)
+            elif token.type in ("bullet_list_close", "ordered_list_close"):
+                depth -= 1
+                if depth == 0:
+                    self._end_list()
+            else:
+                self._read(tokens, position, in_list=depth > 0)
+        return self._units
+
+    def _read(self, tokens: Sequence[Token], position: int, *, in_list: bool) -> None:
+        token = tokens[position]
+        if token.type == "heading_open":
+            title = inline_text(_TAG.sub("", tokens[position + 1].content)).text
+            self._heading, self._lead = "" if token.tag == "h1" else title, ""
+        elif token.type == "paragraph_open":
+            span = self._span(token)
+            self._read_item(span) if in_list else self._read_paragraph(span)
+        elif token.type in ("fence", "code_block"):
+            self._read_code(token)
+        elif token.type == "thead_open":
+            self._columns = _cells(tokens, position, "thead_close")
+        elif token.type == "tr_open" and not _in_header(tokens, position):
+            self._read_row(token, _cells(tokens, position, "tr_close"))
+        elif token.type == "html_block":
+            self._read_paragraph(self._span(token))
+
+    def _span(self, token: Token) -> tuple[int, int]:
+        """The token's lines, as positions in the window's text."""
+        first, last = token.map or (0, 0)
+        return self._line_starts[first], self._line_starts[last]
+
+    def _read_paragraph(self, span: tuple[int, int]) -> None:
+        raw = self._window.text[span[0] : span[1]]
+        if _TABLE_LINE.search(raw):  # the header of the table is in another passage
+            for line_start, line in _lines(raw, span[0]):
+                if _TABLE_LINE.match(line):
+                    first, *others = _split_row(line) or [""]
+                    cells = [f"{first}: {'; '.join(others)}" if others else first]
+                    self._add_row(line_start, line_start + len(line.rstrip()), cells if first else [])
+            return
+        before = ""
+        for start, end in sentence_spans(raw):
+            sentence = inline_text(_TAG.sub("", raw[start:end]))
+            if not sentence.is_navigation and not self._is_cut(span[0] + start, span[0] + end):
+                self._add_sentence(span[0] + start, span[0] + end, sentence.text, before)
+            before = sentence.text
+        self._lead = before.rstrip(":：") if before.endswith((":", "：")) and len(before) <= _MAX_LEAD_CHARS else ""
+
+    def _add_sentence(self, start: int, end: int, text: str, before: str) -> None:
+        if text.endswith(("?", "？", ":", "：")) or (not _CLOSED.search(text) and len(text) < 40):
+            return
+        whole = text
+        if before and _PRONOUN.match(text) and len(before) + len(text) <= MAX_UNIT_CHARS // 2:
+            whole = f"{before} {text}"
+        offset = self._window.start
+        self._units.append(Unit("sentence", whole, offset + start, offset + end, text))
+
+    def _is_cut(self, start: int, end: int) -> bool:
+        """Whether a sentence at the edge of the window may continue beyond it."""
+        window = self._window
+        text = window.text[start:end].rstrip()
+        starts_cut = not window.text[:start].strip() and not window.starts_document and not _begins(text)
+        return starts_cut or (not window.text[end:].strip() and not window.ends_document and not _CLOSED.search(text))
+
+    def _read_item(self, span: tuple[int, int]) -> None:
+        raw = self._window.text[span[0] : span[1]]
+        content = inline_text(_TAG.sub("", _ITEM_MARK.sub("", raw, count=1)))
+        if content.is_navigation or not content.text:
+            return
+        listed = self._list
+        lead = listed.lead if listed else self._heading
+        offset = self._window.start
+        start, end = offset + span[0], offset + span[0] + len(raw.rstrip())
+        text = content.text if _is_sentence(content.text) or not lead else f"{lead}: {content.text}"
+        unit = Unit("item", text, start, end, text)
+        if listed is None:
+            self._units.append(unit)
+        else:
+            listed.items.append(unit)
+            listed.plain.append(content.text)
+
+    def _end_list(self) -> None:
+        listed, self._list, self._lead = self._list, None, ""
+        if listed is None or not listed.items:
+            return
+        whole = f"{listed.lead}: {'; '.join(text.rstrip(';,.') for text in listed.plain)}"
+        is_short = all(len(text) <= _MAX_SHORT_ITEM_CHARS for text in listed.plain)
+        if len(listed.items) > 1 and is_short and listed.lead and len(whole) <= _MAX_LIST_CHARS:
+            self._units.append(Unit("item", whole, listed.items[0].start, listed.items[-1].end, whole))
+        else:
+            self._units += listed.items
+
+    def _read_code(self, token: Token) -> None:
+        lines = [line for line in token.content.rstrip("\n").split("\n") if line.strip()]
+        if not lines:
+            return
+        prefix = self._lead or self._heading
+        start, end = self._span(token)
+        self._lead = ""
+        if len(lines) == 1:
+            text = f"`{lines[0].strip()}`"
+            text = f"{prefix}: {text}" if prefix else text
+        elif len(lines) <= _MAX_CODE_LINES:
+            language = token.info.strip().split(" ")[0] if token.type == "fence" else ""
+            text = f"{prefix + ':' if prefix else ''}\n```{language}\n{token.content.rstrip()}\n```".lstrip("\n")
+        else:
+            return
+        key = " ".join([prefix, *(" ".join(line.split()) for line in lines)]).strip()
+        offset = self._window.start
+        self._units.append(Unit("code", text, offset + start, offset + end, key))
+
+    def _read_row(self, token: Token, cells: Sequence[str]) -> None:
+        names = self._columns
+        pairs = [
+            f"{names[index]}: {cell}" if index < len(names) and names[index] else cell
+            for index, cell in enumerate(cells)
+            if cell
+        ]
+        start, end = self._span(token)
+        self._add_row(start, end, pairs)
+
+    def _add_row(self, start: int, end: int, cells: Sequence[str]) -> None:
+        if not cells:
+            return
+        text = "; ".join(cells)
+        if len(cells) == 1 and self._heading:
+            text = f"{self._heading}: {text}"
+        offset = self._window.start
+        self._units.append(Unit("row", text, offset + start, offset + end, text))
+
+
+def _lines(raw: str, start: int) -> Iterator[tuple[int, str]]:
+    for line in raw.splitlines(keepends=True):
+        if line.strip():
+            yield start, line
+        start += len(line)
+
+
+def _split_row(line: str) -> list[str]:
+    """The cells of a table's line that are not empty."""
+    cells = (inline_text(_TAG.sub("", cell)).text for cell in _CELL_BORDER.split(line.strip().strip("|")))
+    return [cell for cell in cells if cell.strip("-: ")]
+
+
+def _cells(tokens: Sequence[Token], position: int, closing: str) -> list[str]:
+    """The contents of a row's cells."""
+    cells = []
+    for token in tokens[position + 1 :]:
+        if token.type == closing:
+            break
+        if token.type == "inline":
+            cells.append(inline_text(_TAG.sub("", token.content)).text)
+    return cells
+
+
+def _in_header(tokens: Sequence[Token], position: int) -> bool:
+    return position > 0 and tokens[position - 1].type == "thead_open"
+
+
+def _is_sentence(text: str) -> bool:
+    return bool(_CLOSED.search(text)) and len(text.split()) >= 6
+
+
+def _begins(text: str) -> bool:
+    """Whether a text looks like the beginning of a sentence."""
+    first = text.lstrip("\"'“‘([*_`")[:1]
+    return not first.islower()

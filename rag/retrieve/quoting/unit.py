@@ -1,0 +1,22 @@
+"""A unit: the smallest part of a document that can be quoted on its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+UnitKind: TypeAlias = Literal["sentence", "item", "row", "code"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A sentence, a list item or short list, a table row, or a block of code."""
+
+    kind: UnitKind
+    text: str
+    """As quoted: without markup, and under its heading if it means nothing without it."""
+    start: int
+    """Character offset in the document's text. The heading is not part of the range."""
+    end: int
+    key: str
+    """What to compare with the question."""

@@ -1,0 +1,62 @@
+"""The text around a hit, so that a sentence cut at its passage's edge can be quoted whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rag.types import Chunk, Hit
+
+_ORDINAL_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of a document's text, and the passage in it that was found. Offsets are those of the document."""
+
+    text: str
+    start: int
+    passage: tuple[int, int]
+    starts_document: bool = False
+    """Whether nothing precedes the text. Otherwise its first sentence may be incomplete."""
+    ends_document: bool = False
+
+
+def neighbour_ids(hits: Sequence[Hit]) -> list[str]:
+    """Ids of the chunks before and after each hit, which may not exist."""
+    return list(dict.fromkeys(each for hit in hits for each in _neighbours(hit.chunk) if each))
+
+
+def window_of(hit: Hit, neighbours: Mapping[str, Chunk]) -> Window:
+    """The hit's passage, continued by the chunks around it as far as they are known."""
+    chunk = hit.chunk
+    before_id, after_id = _neighbours(chunk)
+    text, start = chunk.text, chunk.start
+    before, after = neighbours.get(before_id), neighbours.get(after_id)
+    if before is not None and before.start < start:
+        text = before.text[: start - before.start] + _gap(start - before.end) + text
+        start = before.start
+    if after is not None and after.end > chunk.end:
+        text += _gap(after.start - chunk.end) + after.text[max(0, chunk.end - after.start) :]
+    return Window(
+        text,
+        start,
+        (chunk.start, chunk.end),
+        starts_document=before is None or before.start == 0,
+        ends_document=after is None,
+    )
+
+
+def _neighbours(chunk: Chunk) -> tuple[str, str]:
+    """Ids of the previous and the next chunk; the former is empty for the first chunk of a document."""
+    version_id, dash, ordinal = chunk.chunk_id.rpartition("-")
+    if not dash or not ordinal.isdigit():
+        return "", ""
+    number = int(ordinal)
+    before = f"{version_id}-{number - 1:0{_ORDINAL_DIGITS}d}" if number else ""
+    return before, f"{version_id}-{number + 1:0{_ORDINAL_DIGITS}d}"
+
+
+def _gap(chars: int) -> str:
+    """Whitespace between two chunks, which chunks do not contain. Its length keeps the offsets true."""
+    return "" if chars <= 0 else " " if chars == 1 else "\n" * chars
