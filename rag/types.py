@@ -257,6 +257,8 @@ class PreparedPrompt:
     """The queries that were searched."""
     quotation: Quotation | None = None
     """None for a written answer."""
+    confidence: float | None = None
+    """Of a quoted answer, in [0, 1]: how near its best quote is to the question."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ class Done:
     """What could not be done as requested, and why."""
     style: AnswerStyle | None = None
     """None if no documents were searched."""
+    confidence: float | None = None
+    """Of a quoted answer; see `rag.types.PreparedPrompt`."""
 
     @property
     def finish_reason(self) -> str:

@@ -162,7 +162,7 @@ class AnswerPipeline:
             completed, failure = await self._verifier.verify(completed, sources)
             timings["verify"] = _ms_since(verifying)
             note = "; ".join(filter(None, (note, failure)))
-        yield Done(completed, timings | {"total": _ms_since(started)}, note, style)
+        yield Done(completed, timings | {"total": _ms_since(started)}, note, style, prepared.confidence)
 
 
 def _with_quotes(texts: tuple[CompletedText, ...], prepared: PreparedPrompt) -> tuple[CompletedText, ...]:
@@ -182,7 +182,9 @@ async def _nothing_found(
         yield TextDelta(NOT_FOUND, index)
     yield Usage(0, 0)
     completed = (CompletedText(NOT_FOUND, NO_SOURCES),) * texts
-    yield Done(completed, {**prepared.timings_ms, "total": _ms_since(started)}, prepared.note, style)
+    yield Done(
+        completed, {**prepared.timings_ms, "total": _ms_since(started)}, prepared.note, style, prepared.confidence
+    )
 
 
 def _ms_since(started: float) -> float:

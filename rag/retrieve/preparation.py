@@ -13,11 +13,11 @@ from rag.retrieve.options import OptionChanges
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
 from rag.retrieve.prompting.prompt_builder import PromptBuilder, PromptInput
 from rag.retrieve.query import Filters
-from rag.retrieve.quoting.quoter import Quoter
+from rag.retrieve.quoting.quoter import Quoter, QuoteResult
 from rag.retrieve.ranking.merging import merge_results
 from rag.retrieve.ranking.relevance import nothing_relevant
 from rag.retrieve.result import RetrievalResult
-from rag.types import AnswerStyle, Message, PreparedPrompt, Prompt, Quotation, QuoteChoice
+from rag.types import AnswerStyle, Message, PreparedPrompt, Prompt, QuoteChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +82,23 @@ class AnswerPreparer:
         self, request: PreparationRequest, results: Sequence[RetrievalResult], result: RetrievalResult
     ) -> PreparedPrompt:
         started = time.perf_counter()
-        quotation, note = await self._quotation(request, results, result)
+        found = await self._quotation(request, results, result)
         timings_ms = {**result.timings_ms, "quote": round((time.perf_counter() - started) * 1000, 2)}
-        note = "; ".join(filter(None, (result.plan.note, note)))
-        prepared = PreparedPrompt(Prompt((), ()), timings_ms, note, "", result.plan.queries, quotation)
-        if quotation is None:
+        note = "; ".join(filter(None, (result.plan.note, found.note)))
+        prepared = PreparedPrompt(
+            Prompt((), ()),
+            timings_ms,
+            note,
+            queries=result.plan.queries,
+            quotation=found.quotation,
+            confidence=found.confidence,
+        )
+        if found.quotation is None:
             return prepared
         prompt = await asyncio.to_thread(
             self._prompts.make_quoting,
             request.question,
-            quotation.quotes,
+            found.quotation.quotes,
             result.hits,
             context_tokens=request.context_tokens,
             max_tokens=request.max_tokens,
@@ -100,9 +107,9 @@ class AnswerPreparer:
 
     async def _quotation(
         self, request: PreparationRequest, results: Sequence[RetrievalResult], result: RetrievalResult
-    ) -> tuple[Quotation | None, str]:
+    ) -> QuoteResult:
         if nothing_relevant(result.hits, result.options.min_cosine):
-            return None, ""
+            return QuoteResult()
         around = await asyncio.gather(*(self._quoter.neighbours(each) for each in results))
         neighbours = dict(chain.from_iterable(of_store.items() for of_store in around))
         question = result.plan.in_conversation or result.plan.queries[0]

@@ -49,4 +49,6 @@ class FakeRetriever:
         token_ids = list(range(1, 8))
         made = {"token_ids": token_ids, "sources": sources_to_wire(self.hits), "timings_ms": {}, "key": ""}
         quotation = None if data.get("style") != "quoted" else asdict(self.quotation)
-        return JSONResponse({**made, "note": self.note, "queries": [data["question"]], "quotation": quotation})
+        return JSONResponse(
+            {**made, "note": self.note, "queries": [data["question"]], "quotation": quotation, "confidence": None}
+        )

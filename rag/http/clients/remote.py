@@ -134,8 +134,15 @@ class RemotePromptPreparer:
         messages = tuple(Message(**turn) for turn in answer.get("messages", ()))
         prompt = Prompt(tuple(answer["token_ids"]), sources, messages)
         quotation = None if answer["quotation"] is None else _quotation(answer["quotation"])
-        queries = tuple(answer["queries"])
-        return PreparedPrompt(prompt, answer["timings_ms"], answer["note"], answer["key"], queries, quotation)
+        return PreparedPrompt(
+            prompt,
+            answer["timings_ms"],
+            answer["note"],
+            answer["key"],
+            tuple(answer["queries"]),
+            quotation,
+            answer["confidence"],
+        )
 
 
 def _quotation(wire: JsonMapping) -> Quotation:

@@ -180,6 +180,7 @@ def _prepared_to_wire(prepared: PreparedPrompt) -> JsonObject:
         "queries": list(prepared.queries),
         "key": prepared.cache_key,
         "quotation": None if prepared.quotation is None else asdict(prepared.quotation),
+        "confidence": prepared.confidence,
     }
 
 

@@ -54,6 +54,9 @@ class AnswerDone(BaseModel):
 
     finish_reason: str
     style: Literal["written", "quoted"] = Field(description="Whether the answer was written or quoted.")
+    confidence: float | None = Field(
+        None, description="Of a quoted answer, in [0, 1]: how near its best quote is to the question."
+    )
     citations: list[CitationOut]
     citations_removed: int = Field(0, description="Citation marks that named no source and were removed.")
     weakly_supported: int | None = Field(None, description="With citations verified: sentences with weak support.")

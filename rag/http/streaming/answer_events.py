@@ -32,9 +32,10 @@ def _citation_to_wire(citation: Citation) -> JsonObject:
     return {"index": citation.index, "file_id": citation.file_id, **place, **score, **quote}
 
 
-def style_field(done: Done) -> JsonObject:
-    """`style`, if documents were searched."""
-    return {} if done.style is None else {"style": done.style}
+def style_fields(done: Done) -> JsonObject:
+    """`style`, if documents were searched, and the `confidence` of a quoted answer."""
+    confidence = {} if done.confidence is None else {"confidence": round(done.confidence, 4)}
+    return {} if done.style is None else {"style": done.style, **confidence}
 
 
 def _to_wire(event: AnswerEvent) -> Event:
@@ -52,7 +53,7 @@ def _to_wire(event: AnswerEvent) -> Event:
 def _done_to_wire(done: Done) -> JsonObject:
     return {
         "finish_reason": done.finish_reason,
-        **style_field(done),
+        **style_fields(done),
         **citation_fields(done.texts[0]),
         "timings_ms": dict(done.timings_ms),
         **({"note": done.note} if done.note else {}),

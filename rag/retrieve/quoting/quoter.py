@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 from rag.errors import RagError
@@ -28,6 +29,16 @@ from rag.types import Chunk, Hit, Quotation, Quote, QuoteChoice
 
 NOT_SCORED = "the quotes are chosen by their words: the encoder did not compare them with the question in time"
 _log = logging.getLogger("rag.quoting")
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteResult:
+    quotation: Quotation | None = None
+    """None if no unit answers the question."""
+    confidence: float | None = None
+    """In [0, 1]; see `Selection.confidence`. None if there was nothing to compare, or no encoder to do so."""
+    note: str = ""
+    """What could not be done, and why."""
 
 
 class Quoter:
@@ -60,8 +71,8 @@ class Quoter:
 
     async def quote(
         self, question: str, hits: Sequence[Hit], neighbours: Mapping[str, Chunk], choice: QuoteChoice
-    ) -> tuple[Quotation | None, str]:
-        """What may be quoted, and a note about what could not be done; None if no unit answers the question.
+    ) -> QuoteResult:
+        """What may be quoted.
 
         Args:
             hits: Numbered from 1 in the answer, in this order.
@@ -69,15 +80,16 @@ class Quoter:
         """
         candidates = await asyncio.to_thread(_candidates, question, hits, neighbours)
         if not candidates:
-            return None, ""
+            return QuoteResult()
         scores, note = await self._scores(question, [each.unit.key for each in candidates])
         if choice == "ranking":
             selection = select_quotes(candidates, scores)
         else:
             selection = select(candidates, scores, at_most=MAX_CANDIDATES, min_ratio=0.0)
-        if not note and selection.confidence < self._min_confidence:
-            return None, ""
-        return self._quotation(selection, choice), note
+        if note:
+            return QuoteResult(self._quotation(selection, choice), note=note)
+        is_near = selection.confidence >= self._min_confidence
+        return QuoteResult(self._quotation(selection, choice) if is_near else None, selection.confidence)
 
     async def _scores(self, question: str, texts: Sequence[str]) -> tuple[list[float], str]:
         try:

@@ -22,7 +22,7 @@ from rag.errors import InternalError
 from rag.generate.citations import Citation
 from rag.generate.events import AnswerStream, CompletedText, Done, SourcesFound
 from rag.http.hits import sources_to_wire
-from rag.http.streaming.answer_events import citation_fields, style_field
+from rag.http.streaming.answer_events import citation_fields, style_fields
 from rag.http.streaming.event_stream import Event
 from rag.http.v1.finish_reason import finish_fields
 from rag.http.v1.openai_stream import CHUNK, DONE
@@ -206,7 +206,7 @@ def _citations_fields(text: CompletedText, done: Done, sources: Sequence[Hit] | 
         return {}
     annotations = [_annotation(citation, sources[citation.index - 1], file_url) for citation in text.citations]
     note = {"note": done.note} if done.note else {}
-    return {"annotations": annotations, "rag": {**style_field(done), **citation_fields(text), **note}}
+    return {"annotations": annotations, "rag": {**style_fields(done), **citation_fields(text), **note}}
 
 
 def _annotation(citation: Citation, source: Hit, file_url: FileUrl) -> JsonObject:

@@ -30,7 +30,7 @@ from rag.errors import RagError
 from rag.generate.events import AnswerEvent, AnswerStream, Done, SourcesFound
 from rag.http.error_table import error_body
 from rag.http.middleware.request_id import current_request_id
-from rag.http.streaming.answer_events import citation_fields, style_field
+from rag.http.streaming.answer_events import citation_fields, style_fields
 from rag.http.streaming.event_stream import Event, StreamFormat
 from rag.http.streaming.sse import format_event
 from rag.http.v1.responses.objects import ResponseMetadata, annotation, logprob_objects, message, new_id, output_text
@@ -180,4 +180,4 @@ def _rag_fields(done: Done, reply: ResponseMetadata) -> JsonObject:
         return {}
     fields = {name: value for name, value in citation_fields(done.texts[0]).items() if name != "citations"}
     note = {"note": done.note} if done.note else {}
-    return {"rag": {"finish_reason": done.finish_reason, **style_field(done), **fields, **note}}
+    return {"rag": {"finish_reason": done.finish_reason, **style_fields(done), **fields, **note}}
