@@ -294,7 +294,7 @@ class PromptSettings(Section):
         "quoted with the embedded language model, written with any other.",
     )
     min_confidence: float = Field(
-        0.0,
+        0.35,
         ge=0,
         le=1,
         description="A quoted answer says that nothing was found if its best quote is less confident; 0: never.",

@@ -19,6 +19,8 @@ _SPACES = re.compile(r"\s+")
 _POINTERS = re.compile(
     r"(?:for (?:more|further) (?:details|information)|see|refer to|read more|back to|learn more)\b", re.IGNORECASE
 )
+_LEADS_ELSEWHERE = re.compile(r"\s*\[[^\]]+\]\([^)]*\)\s+(?:explains|describes|covers|lists|shows|contains|has|says)\b")
+"""`[operations.md](operations.md) explains how.`"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class InlineText:
 def inline_text(source: str) -> InlineText:
     """One paragraph, list item or table cell as plain text in one line."""
     (parsed,) = _INLINE.parseInline(_BREAK_TAG.sub(" ", source))
+    if _LEADS_ELSEWHERE.match(source):
+        return InlineText("", is_navigation=True)
     parts: list[str] = []
     outside: list[str] = []
     depth = links = 0

@@ -15,6 +15,8 @@ MAX_CANDIDATES = 8
 _PASSAGE_WEIGHT = 0.25
 _MIN_RATIO = 0.85
 """Units that score lower, relative to the best one, are left out."""
+_SAME_WORDS = 0.6
+"""Jaccard similarity above which two units say the same."""
 _WORDS = re.compile(r"\w+")
 
 
@@ -76,10 +78,15 @@ def repeats_question(unit: Unit, question: str) -> bool:
 
 
 def _is_repeated(candidate: Candidate, chosen: Iterable[Candidate]) -> bool:
+    """Whether it contains a chosen one, is contained in it, or has mostly the same words."""
     text = _normalized(candidate.unit.text)
+    words = set(text.split())
     for other in chosen:
         of_other = _normalized(other.unit.text)
-        if text == of_other or f" {text} " in f" {of_other} " or f" {of_other} " in f" {text} ":
+        others = set(of_other.split())
+        if f" {text} " in f" {of_other} " or f" {of_other} " in f" {text} ":
+            return True
+        if len(words & others) > _SAME_WORDS * len(words | others):
             return True
     return False
 

@@ -126,9 +126,7 @@ class _Splitter:
         if _TABLE_LINE.search(raw):  # the header of the table is in another passage
             for line_start, line in _lines(raw, span[0]):
                 if _TABLE_LINE.match(line):
-                    first, *others = _split_row(line) or [""]
-                    cells = [f"{first}: {'; '.join(others)}" if others else first]
-                    self._add_row(line_start, line_start + len(line.rstrip()), cells if first else [])
+                    self._add_row(line_start, line_start + len(line.rstrip()), _row_text(_split_row(line)))
             return
         before = ""
         for start, end in sentence_spans(raw):
@@ -209,16 +207,12 @@ class _Splitter:
             if cell
         ]
         start, end = self._span(token)
-        self._add_row(start, end, pairs)
+        self._add_row(start, end, "; ".join(pairs) if any(names) else _row_text(pairs))
 
-    def _add_row(self, start: int, end: int, cells: Sequence[str]) -> None:
-        if not cells:
-            return
-        text = "; ".join(cells)
-        if len(cells) == 1 and self._heading:
-            text = f"{self._heading}: {text}"
+    def _add_row(self, start: int, end: int, text: str) -> None:
         offset = self._window.start
-        self._units.append(Unit("row", text, offset + start, offset + end, text))
+        if text:
+            self._units.append(Unit("row", text, offset + start, offset + end, text))
 
 
 def _lines(raw: str, start: int) -> Iterator[tuple[int, str]]:
@@ -232,6 +226,11 @@ def _split_row(line: str) -> list[str]:
     """The cells of a table's line that are not empty."""
     cells = (inline_text(_TAG.sub("", cell)).text for cell in _CELL_BORDER.split(line.strip().strip("|")))
     return [cell for cell in cells if cell.strip("-: ")]
+
+
+def _row_text(cells: Sequence[str]) -> str:
+    """A row whose columns have no names: the first cell usually says what the others are about."""
+    return ": ".join(filter(None, (cells[0], "; ".join(cells[1:])))) if cells else ""
 
 
 def _cells(tokens: Sequence[Token], position: int, closing: str) -> list[str]:

@@ -58,5 +58,8 @@ def _neighbours(chunk: Chunk) -> tuple[str, str]:
 
 
 def _gap(chars: int) -> str:
-    """Whitespace between two chunks, which chunks do not contain. Its length keeps the offsets true."""
-    return "" if chars <= 0 else " " if chars == 1 else "\n" * chars
+    """Stands for the whitespace between two chunks, which no chunk contains. Its length keeps the offsets true.
+
+    A line end is right between two rows or list items, and means a space within a paragraph.
+    """
+    return "\n" * max(0, chars)
