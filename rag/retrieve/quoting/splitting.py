@@ -174,7 +174,7 @@ class _Splitter:
         if listed is None or not listed.items:
             return
         whole = f"{listed.lead}: {'; '.join(text.rstrip(';,.') for text in listed.plain)}"
-        is_short = all(len(text) <= _MAX_SHORT_ITEM_CHARS for text in listed.plain)
+        is_short = all(len(text) <= _MAX_SHORT_ITEM_CHARS and not _is_sentence(text) for text in listed.plain)
         if len(listed.items) > 1 and is_short and listed.lead and len(whole) <= _MAX_LIST_CHARS:
             self._units.append(Unit("item", whole, listed.items[0].start, listed.items[-1].end, whole))
         else:

@@ -16,7 +16,7 @@ from rag.generate.events import AnswerEvent, Done, SourcesFound
 from rag.generate.pipeline import NO_SOURCES, NOT_FOUND, AnswerPipeline, AnswerRequest
 from rag.generate.verify import NOT_VERIFIED, Verifier
 from rag.ports import Generator, TokenStream
-from rag.types import Hit, ModelInput, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
+from rag.types import Hit, ModelInput, Quotation, Quote, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
 from tests.fakes import FakeGenerator
 from tests.fakes.ending_generator import EndingGenerator
 from tests.fakes.prompt_preparer import FakePromptPreparer
@@ -278,3 +278,34 @@ async def test_an_unavailable_encoder_leaves_citations_unscored(encoder: FakeSup
     assert text_of(events) == "Apples are red [1]."
     assert [(c.score, c.weak) for c in done.citations] == [(None, False)]
     assert (done.weakly_supported, done.note) == (None, f"queries: timeout; {NOT_VERIFIED}")
+
+
+# Quoted answers
+
+QUOTED = "text 1 [1] text 2 [2]"
+QUOTATION = Quotation(
+    (Quote("text 1", "text 1 [1]", 1, 0, 6), Quote("text 2", "text 2 [2]", 2, 0, 6)), {"choice": [QUOTED]}
+)
+
+
+async def quoted_events(text: str, request: AnswerRequest = QUESTION) -> tuple[FakeGenerator, list[AnswerEvent]]:
+    preparer, generator = make_preparer(), FakeGenerator(text)
+    preparer.quotation, preparer.facts = QUOTATION, {"context_tokens": 2048, "embedded": True}
+    return generator, await events_of(generator, request, preparer=preparer, style="auto")
+
+
+async def test_a_quoted_answer_is_sent_as_it_is_with_exact_citations() -> None:
+    generator, events = await quoted_events(QUOTED)
+    done = events[-1]
+    assert isinstance(done, Done)
+    assert (done.style, done.texts[0].text) == ("quoted", QUOTED)
+    assert [(citation.index, citation.score) for citation in done.citations] == [(1, 1.0), (2, 1.0)]
+    assert generator.requests[-1][1]["structured_outputs"] == {"choice": [QUOTED]}
+
+
+async def test_a_request_for_a_written_answer_gets_one() -> None:
+    generator, events = await quoted_events("text 9 [9].", AnswerRequest("Why?", style="written"))
+    done = events[-1]
+    assert isinstance(done, Done)
+    assert (done.style, done.texts[0].text, done.citations_removed) == ("written", "text 9.", 1)
+    assert "structured_outputs" not in generator.requests[-1][1]

@@ -8,7 +8,7 @@ import pytest
 
 from rag.errors import InternalError, SetupError
 from rag.retrieve.prompting.template_check import open_templates
-from rag.retrieve.prompting.templates import SYSTEM, USER, PassageText, Templates
+from rag.retrieve.prompting.templates import QUOTE, SYSTEM, USER, PassageText, Templates
 
 GOOD = "{{ question }}{% for p in passages %}{{ fence.open }}[{{ p.number }}] {{ p.text }}{{ fence.close }}{% endfor %}"
 PASSAGE = PassageText(1, "The sea is blue.", "sea.md > Colours", "sea.md", "Colours", None)
@@ -65,7 +65,9 @@ def test_values_are_never_rendered_as_templates() -> None:
         ({"user": GOOD.replace("[{{ p.number }}]", "")}, ("leaves out the passages' numbers",)),
         ({"user": GOOD.replace("{{ fence.close }}", "")}, ("not between {{ fence.open }} and {{ fence.close }}",)),
         ({"user": "{{ ''.__class__.__mro__ }}" + GOOD}, ("user.jinja, line 1: ", "unsafe")),
-        ({"else": "x"}, ("has neither system.jinja nor user.jinja",)),
+        ({"quote": "{{ quotes | join }}"}, ("quote.jinja", "leaves out the question")),
+        ({"quote": "{{ question }}"}, ("quote.jinja", "leaves out the quotes")),
+        ({"else": "x"}, ("has none of system.jinja, user.jinja, quote.jinja",)),
     ],
 )  # fmt: skip
 def test_an_unusable_template_is_named(tmp_path: Path, files: dict[str, str], expected: tuple[str, ...]) -> None:
@@ -107,4 +109,4 @@ def test_the_version_depends_on_templates_and_options(tmp_path: Path) -> None:
 
 def test_defaults_are_in_the_package() -> None:
     templates = Templates(None, has_fence=True)
-    assert sorted(templates.environment.list_templates(["jinja"])) == [SYSTEM, USER]
+    assert sorted(templates.environment.list_templates(["jinja"])) == [QUOTE, SYSTEM, USER]

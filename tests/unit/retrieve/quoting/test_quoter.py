@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from rag.errors import DependencyUnavailable, InvalidRequest, RagError
+from rag.retrieve.quoting.quoter import NOT_SCORED, Quoter, QuoteResult
+from rag.types import Hit, QuoteChoice
+from tests.fakes import FakeReranker, FakeVectorStore
+from tests.support.builders import a_chunk
+
+OWLS = "Owls hunt at night. Their prey are mice and voles. Some owls eat fish."
+GULLS = "Gulls live near the sea. Gulls eat fish and bread."
+HITS = (
+    Hit(a_chunk(OWLS, filename="owls.md"), 1.0, cosine=0.6),
+    Hit(a_chunk(GULLS, filename="gulls.md"), 0.5, cosine=0.5),
+)
+SCORES = {"Owls hunt at night.": 0.9, "Some owls eat fish.": 0.8, "Gulls eat fish and bread.": 0.85}
+
+
+async def quote(
+    scores: dict[str, float], choice: QuoteChoice = "ranking", *, failure: RagError | None = None, minimum: float = 0.0
+) -> QuoteResult:
+    reranker = FakeReranker()
+    reranker.scores, reranker.failure = scores, failure
+    quoter = Quoter(FakeVectorStore(), reranker, min_confidence=minimum, refusal="nothing")
+    return await quoter.quote("When do owls hunt?", HITS, {}, choice)
+
+
+def texts(result: QuoteResult) -> Sequence[str]:
+    assert result.quotation is not None
+    return [each.marked for each in result.quotation.quotes]
+
+
+async def test_the_best_units_are_quoted_in_the_order_of_their_documents() -> None:
+    result = await quote(SCORES)
+    assert texts(result) == ["Owls hunt at night. [1]", "Some owls eat fish. [1]", "Gulls eat fish and bread. [2]"]
+    assert result.quotation is not None
+    assert result.quotation.structure == {
+        "choice": ["Owls hunt at night. [1] Some owls eat fish. [1] Gulls eat fish and bread. [2]"]
+    }
+    assert [OWLS[each.start : each.end] for each in result.quotation.quotes[:2]] == [
+        "Owls hunt at night.", "Some owls eat fish."
+    ]  # fmt: skip
+
+
+async def test_units_that_are_much_worse_are_left_out() -> None:
+    assert texts(await quote({**SCORES, "Some owls eat fish.": 0.5, "Gulls eat fish and bread.": 0.5})) == [
+        "Owls hunt at night. [1]"
+    ]
+
+
+async def test_a_language_model_chooses_among_all_good_units_or_none() -> None:
+    result = await quote({**SCORES, "Some owls eat fish.": 0.1}, "model")
+    assert len(texts(result)) == 4
+    assert result.quotation is not None
+    grammar = str(result.quotation.structure["grammar"])
+    assert grammar.splitlines()[0] == 'root ::= "nothing" | upto3from0'
+    assert 'quote0 ::= "Owls hunt at night. [1]"' in grammar
+
+
+async def test_without_a_unit_that_is_near_enough_nothing_is_quoted() -> None:
+    low = await quote(SCORES, minimum=0.76)
+    assert (low.quotation, low.confidence) == (None, pytest.approx(0.75))
+    assert (await quote(SCORES, minimum=0.74)).quotation is not None
+
+
+@pytest.mark.parametrize("failure", [DependencyUnavailable("no encoder"), InvalidRequest("no token vectors")])
+async def test_without_the_encoder_units_are_compared_by_their_words(failure: RagError) -> None:
+    result = await quote({}, failure=failure, minimum=0.9)
+    assert texts(result)[0] == "Owls hunt at night. [1]"
+    assert result.note == NOT_SCORED
+
+
+async def test_a_unit_that_only_repeats_the_question_is_not_quoted() -> None:
+    hits = [Hit(a_chunk("You could ask: when do owls hunt? Owls hunt at night."), 1.0, cosine=0.6)]
+    quoter = Quoter(FakeVectorStore(), FakeReranker(), min_confidence=0, refusal="nothing")
+    result = await quoter.quote("When do owls hunt?", hits, {}, "ranking")
+    assert texts(result) == ["Owls hunt at night. [1]"]
+
+
+async def test_text_that_nobody_can_quote_is_no_answer() -> None:
+    quoter = Quoter(FakeVectorStore(), FakeReranker(), min_confidence=0, refusal="nothing")
+    assert await quoter.quote("Why?", [Hit(a_chunk("???"), 1.0)], {}, "ranking") == QuoteResult()

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rag.retrieve.quoting.window import neighbour_ids, window_of
+from rag.types import Hit
+from tests.support.builders import a_chunk
+
+TEXT = "Owls hunt at night, when mice are about. Gulls live near the sea."
+
+
+def hit(start: int, end: int, ordinal: int = 1) -> Hit:
+    chunk = replace(a_chunk(TEXT[start:end], ordinal=ordinal), start=start, end=end)
+    return Hit(chunk, 1.0)
+
+
+def test_the_chunks_around_a_hit_complete_its_sentences() -> None:
+    before, found, after = hit(0, 24, 0), hit(20, 51), hit(52, len(TEXT), 2)
+    neighbours = {each.chunk.chunk_id: each.chunk for each in (before, after)}
+    window = window_of(found, neighbours)
+    assert window.text.replace("\n", " ") == TEXT
+    assert (window.start, window.passage) == (0, (20, 51))
+    assert (window.starts_document, window.ends_document) == (True, False)
+
+
+def test_without_neighbours_the_passage_is_all_there_is() -> None:
+    window = window_of(hit(20, 50), {})
+    assert (window.text, window.start, window.passage) == (TEXT[20:50], 20, (20, 50))
+
+
+def test_the_ids_of_neighbours_are_those_of_the_same_version() -> None:
+    first = hit(0, 10, 0)
+    assert neighbour_ids([first]) == [first.chunk.chunk_id[:-6] + "000001"]
+    assert neighbour_ids([hit(5, 20, 1), hit(15, 30, 2)]) == [
+        first.chunk.chunk_id[:-6] + f"{n:06d}" for n in (0, 2, 1, 3)
+    ]
+    assert neighbour_ids([replace(first, chunk=replace(first.chunk, chunk_id="from elsewhere"))]) == []
