@@ -16,6 +16,8 @@ from rag.http.streaming.sse import EventParser
 from rag.types import JsonObject
 from rag.upload import error_message
 
+_QUOTE_CHARS = 200
+
 
 @click.command()
 @click.argument("question")
@@ -23,23 +25,38 @@ from rag.upload import error_message
 @store_option
 @click.option("--top-k", type=top_k_type, help="Number of passages given to the language model.")
 @click.option("--max-tokens", type=click.IntRange(1), help="Maximum number of tokens in the answer.")
+@click.option("--style", type=click.Choice(["auto", "written", "quoted"]), help="Default: the service's setting.")
 @json_option
-def ask(question: str, url: str, store: str, top_k: int | None, max_tokens: int | None, as_json: bool) -> None:
-    """Ask a question: the answer streams, followed by its sources."""
-    body = without_none({"question": question, "vector_store": store, "top_k": top_k, "max_tokens": max_tokens})
+def ask(
+    question: str,
+    url: str,
+    store: str,
+    top_k: int | None,
+    max_tokens: int | None,
+    style: str | None,
+    as_json: bool,
+) -> None:
+    """Ask a question: the answer streams, followed by its sources and what is cited from them."""
+    options = {"vector_store": store, "top_k": top_k, "max_tokens": max_tokens, "style": style}
+    body = without_none({"question": question, **options})
     print_event = _print_event_json if as_json else _print_event
     events: dict[str, JsonObject] = {}
+    answer = ""
     with connect(url) as client, client.stream("POST", "/ask", json=body) as response:
         raise_for_error(response)
         for name, data in _events(response):
             print_event(name, data)
             events[name] = data
+            answer += data["text"] if name == "token" else ""
     if "error" in events:
         fail(f"\n{events['error'].get('message', 'the answer failed')}")
     if "done" not in events:
         fail("\nthe connection was lost before the answer ended")
     if not as_json:
-        _print_sources(events.get("sources", {}).get("sources", []))
+        done = events["done"]
+        _print_sources(events.get("sources", {}).get("sources", []), done.get("citations", []), answer)
+        if note := done.get("note"):
+            print_line(f"\nNote: {note}")
 
 
 def _events(response: httpx.Response) -> Iterator[tuple[str, JsonObject]]:
@@ -59,16 +76,29 @@ def _print_event(name: str, data: JsonObject) -> None:
         sys.stdout.flush()
 
 
-def _print_sources(sources: list[JsonObject]) -> None:
+def _print_sources(sources: list[JsonObject], citations: list[JsonObject], answer: str) -> None:
+    """Each source, below it what the answer cites from it: the quotes, or the beginning of the passage."""
     print_line("")
     if not sources:
         print_line("\nNo sources.")
         return
     print_line("\nSources")
     for source in sources:
-        page = f", page {source['page']}" if source.get("page") else ""
-        heading = f" > {source['heading']}" if source.get("heading") else ""
-        print_line(f"  [{source['index']}] {source['filename']}{heading}{page} ({source['score']:.2f})")
+        print_line(f"  [{source['index']}] {_place(source)} ({source['score']:.2f})")
+        cited = [citation for citation in citations if citation["index"] == source["index"]]
+        quotes = [citation["quote"] for citation in cited if citation.get("quote")]
+        for quote in quotes:
+            page = f"page {quote['page']}, " if quote.get("page") else ""
+            place = f"{page}characters {quote['source_start']}-{quote['source_end']}"
+            print_line(f"      {truncate(answer[quote['start'] : quote['end']], _QUOTE_CHARS)} ({place})")
+        if cited and not quotes:
+            print_line(f"      {truncate(source['text'], _QUOTE_CHARS)}")
+
+
+def _place(source: JsonObject) -> str:
+    page = f", page {source['page']}" if source.get("page") else ""
+    heading = f" > {source['heading']}" if source.get("heading") else ""
+    return f"{source['filename']}{heading}{page}"
 
 
 @click.command()

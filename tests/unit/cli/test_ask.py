@@ -26,6 +26,22 @@ def test_ask_shows_the_page_of_a_source() -> None:
     assert "[1] a.pdf, page 7 (0.50)" in service.run("ask", "What?").stdout
 
 
+def test_ask_shows_each_quote_and_its_place() -> None:
+    quote = {"start": 0, "end": 10, "source_start": 120, "source_end": 130, "page": 7}
+    done = {"finish_reason": "stop", "citations": [{"index": 1, "quote": quote}], "timings_ms": {}}
+    events = [ANSWER[0], ("token", {"text": "M is 16 he"}), ("token", {"text": "re. [1]"}), ("done", done)]
+    service = FakeService(events=events)
+    printed = service.run("ask", "What is M?", "--style", "quoted").stdout
+    assert printed.splitlines()[-1] == "      M is 16 he (page 7, characters 120-130)"
+    assert service.requests[-1].body["style"] == "quoted"
+
+
+def test_ask_shows_the_passage_that_a_written_answer_cites_and_the_note() -> None:
+    done = {"finish_reason": "stop", "citations": [{"index": 1}], "timings_ms": {}, "note": "not reranked"}
+    printed = FakeService(events=[*ANSWER[:-1], ("done", done)]).run("ask", "What is M?").stdout
+    assert printed.splitlines()[-3:] == ["      M is [the] degree.", "", "Note: not reranked"]
+
+
 def test_ask_as_json_prints_every_event() -> None:
     events = json_lines(FakeService().run("ask", "What is M?", "--json"))
     assert [event["event"] for event in events] == [name for name, _ in ANSWER]
