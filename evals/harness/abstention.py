@@ -1,4 +1,4 @@
-"""Abstention by a threshold on the best cosine: its effect on unanswerable and on answerable questions."""
+"""Abstention by a threshold on a score: its effect on unanswerable and on answerable questions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOTHING_FOUND = -1.0
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    min_cosine: float
+    threshold: float
     abstained: float
     """Share of unanswerable questions that get no answer."""
     answered: float
@@ -26,7 +26,7 @@ class Point:
 class Curve:
     points: tuple[Point, ...]
     auroc: float
-    """Probability that an answerable question has a higher best cosine than an unanswerable one; 0.5 is chance."""
+    """Probability that an answerable question has a higher score than an unanswerable one; 0.5 is chance."""
     best: Point
     """The threshold with the largest sum of both shares (Youden's index)."""
 
@@ -40,7 +40,7 @@ def best_cosine(hits: Sequence[JsonObject]) -> float | None:
 
 
 def curve(answerable: Mapping[str, float], unanswerable: Mapping[str, float]) -> Curve:
-    """The abstention curve. Both mappings go from question id to best cosine and must not be empty."""
+    """The abstention curve. Both mappings go from question id to score and must not be empty."""
     from scipy.stats import mannwhitneyu
 
     yes, no = list(answerable.values()), list(unanswerable.values())
@@ -49,7 +49,7 @@ def curve(answerable: Mapping[str, float], unanswerable: Mapping[str, float]) ->
     return Curve(points, auroc, max(points, key=lambda point: point.abstained + point.answered))
 
 
-def _point(min_cosine: float, answerable: Sequence[float], unanswerable: Sequence[float]) -> Point:
-    abstained = sum(cosine < min_cosine for cosine in unanswerable) / len(unanswerable)
-    answered = sum(cosine >= min_cosine for cosine in answerable) / len(answerable)
-    return Point(min_cosine, round(abstained, 6), round(answered, 6))
+def _point(threshold: float, answerable: Sequence[float], unanswerable: Sequence[float]) -> Point:
+    abstained = sum(score < threshold for score in unanswerable) / len(unanswerable)
+    answered = sum(score >= threshold for score in answerable) / len(answerable)
+    return Point(threshold, round(abstained, 6), round(answered, 6))

@@ -10,8 +10,8 @@ from evals.harness.client import EvalAnswer
 from evals.harness.eval_set import EvalQuestion
 
 EXACT, F1, CONTAINS = "exact_match", "f1", "contains"
-ABSTAINED, ANSWERED = "abstained", "answered"
-METRICS = (EXACT, F1, CONTAINS, ABSTAINED, ANSWERED)
+ABSTAINED, ANSWERED, CITED = "abstained", "answered", "cited"
+METRICS = (EXACT, F1, CONTAINS, ABSTAINED, ANSWERED, CITED)
 """In [0, 1], higher is better. `abstained` covers unanswerable questions, `answered` the answerable ones."""
 _NO_SOURCES = "no_sources"
 _CITATION = re.compile(r"\s*\[\d+\]")
@@ -37,6 +37,7 @@ def compute_metrics(questions: Sequence[EvalQuestion], answers: Sequence[EvalAns
 
     Exact match and F1 are SQuAD's (`transformers.data.metrics.squad_metrics`), the best over all reference answers,
     without citations. `contains`: a reference answer occurs in the text. An abstention scores 0 in all three.
+    `cited`: an answer has at least one citation; abstentions do not count.
     """
     figures: dict[str, dict[str, float]] = {name: {} for name in METRICS}
     for question, answer in zip(questions, answers, strict=True):
@@ -45,6 +46,8 @@ def compute_metrics(questions: Sequence[EvalQuestion], answers: Sequence[EvalAns
             figures[ABSTAINED][question.question_id] = float(abstained)
             continue
         figures[ANSWERED][question.question_id] = float(not abstained)
+        if not abstained:
+            figures[CITED][question.question_id] = float(answer.citations > 0)
         if question.answers:
             text = "" if abstained else _CITATION.sub("", answer.text)
             for name, value in _squad_metrics(question.answers, text).items():

@@ -17,7 +17,7 @@ from rag.types import JsonObject
 from rag.upload import ServiceError, error_message, with_retries
 
 _MAX_ATTEMPTS = 7
-ASK_ONLY_FIELDS = frozenset({"max_tokens", "temperature", "top_p", "seed", "stop"})
+ASK_ONLY_FIELDS = frozenset({"max_tokens", "temperature", "top_p", "seed", "stop", "style"})
 """Fields of a configuration that `/retrieve` does not accept."""
 _RETRIEVAL_FIELDS = frozenset({"mode", "rerank"})
 RESERVED_FIELDS = frozenset({"query", "question", "vector_store", "explain", "history", "response_format"})
@@ -70,6 +70,10 @@ class EvalAnswer:
     ms: float | None
     """As in `EvalRetrieval`."""
     first_token_ms: float | None
+    citations: int = 0
+    style: str = ""
+    confidence: float | None = None
+    """Of a quoted answer; None if no encoder compared its quotes with the question."""
 
 
 def request_json(
@@ -128,6 +132,9 @@ def _eval_answer(
         sources=sources,
         ms=ms if counts else None,
         first_token_ms=first_token_ms[0] if first_token_ms and counts else None,
+        citations=len(data.get("citations", ())),
+        style=str(data.get("style", "")),
+        confidence=data.get("confidence"),
     )
 
 

@@ -94,11 +94,11 @@ def _curves(shown: Sequence[SetResult]) -> Figure:
         for config, result in one.results.items():
             if (found := result.abstention) is None:
                 continue
-            at = [point.min_cosine for point in found.points]
+            at = [point.threshold for point in found.points]
             (line,) = axis.plot(at, [point.abstained for point in found.points], label=f"{config}: correctly abstained")
             answered = [point.answered for point in found.points]
             axis.plot(at, answered, "--", color=line.get_color(), label=f"{config}: correctly answered")
-            axis.axvline(found.best.min_cosine, color=line.get_color(), alpha=0.3)
+            axis.axvline(found.best.threshold, color=line.get_color(), alpha=0.3)
         axis.set(title=one.chosen.name, xlabel="min_cosine", ylabel="share of questions", ylim=(0, 1.05))
         axis.grid(alpha=0.3)
         axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))

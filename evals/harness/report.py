@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from evals.harness import answers, ranking
+from evals.harness.abstention import Curve
 from evals.harness.environment import PACKAGES, machine, versions
 from evals.harness.run import ConfigResult, Measurement, SetResult
 from evals.harness.statistics import Latency, Mean
@@ -19,7 +20,7 @@ FORMAT = 1
 _PACKAGES = (*PACKAGES, "pytrec_eval-terrier", "scipy")
 RETRIEVAL_HEADINGS = ("set", "configuration", "queries", *ranking.METRICS, "p50 ms", "p95 ms")
 ANSWER_HEADINGS = ("set", "configuration", "questions", *answers.METRICS, "p50 ms", "p95 ms", "first token p50")
-ABSTENTION_HEADINGS = ("set", "configuration", "AUROC", "best min_cosine", "abstained there", "answered there")
+ABSTENTION_HEADINGS = ("set", "configuration", "AUROC", "best threshold", "abstained there", "answered there")
 Cells = Sequence[str]
 
 
@@ -57,6 +58,7 @@ def _result(result: ConfigResult) -> JsonObject:
         "retrieval": _measured(result.retrieval),
         "answers": _measured(result.answers),
         "abstention": curve and {**asdict(curve), "best_cosines": _rounded(result.best_cosines)},
+        "confidence": result.confidence and asdict(result.confidence),
     }
 
 
@@ -96,11 +98,11 @@ def answer_rows(done: Iterable[SetResult]) -> Iterator[Cells]:
             yield one.chosen.name, name, str(len(one.chosen.questions)), *means, *_latency(found.latency), last
 
 
-def abstention_rows(done: Iterable[SetResult]) -> Iterator[Cells]:
+def abstention_rows(done: Iterable[SetResult], curve_of: Callable[[ConfigResult], Curve | None]) -> Iterator[Cells]:
     for one, name, result in _results(done):
-        if (found := result.abstention) is not None:
+        if (found := curve_of(result)) is not None:
             best = found.best
-            figures = (found.auroc, best.min_cosine, best.abstained, best.answered)
+            figures = (found.auroc, best.threshold, best.abstained, best.answered)
             yield one.chosen.name, name, *(f"{figure:.2f}" for figure in figures)
 
 
@@ -123,7 +125,16 @@ def tables(done: Sequence[SetResult]) -> Iterator[tuple[str, Cells, list[Cells]]
     every = (
         ("Retrieval", RETRIEVAL_HEADINGS, list(retrieval_rows(done))),
         ("Answers", ANSWER_HEADINGS, list(answer_rows(done))),
-        ("Abstention by the best cosine", ABSTENTION_HEADINGS, list(abstention_rows(done))),
+        (
+            "Abstention by the best cosine (min_cosine)",
+            ABSTENTION_HEADINGS,
+            list(abstention_rows(done, lambda result: result.abstention)),
+        ),
+        (
+            "Abstention by the confidence of quoted answers (min_confidence)",
+            ABSTENTION_HEADINGS,
+            list(abstention_rows(done, lambda result: result.confidence)),
+        ),
     )
     return (table for table in every if table[2])
 

@@ -11,7 +11,7 @@ import httpx
 
 from evals.harness import answers as answering
 from evals.harness import ranking
-from evals.harness.abstention import Curve, best_cosine, curve
+from evals.harness.abstention import NOTHING_FOUND, Curve, best_cosine, curve
 from evals.harness.client import Config, EvalAnswer, EvalRetrieval, ask, map_concurrently, retrieve
 from evals.harness.eval_set import EvalSet
 from evals.harness.eval_store import EvalStore, ensure_indexed
@@ -20,7 +20,7 @@ from rag.types import JsonObject
 
 ShowProgress = Callable[[str, int, int], object]
 """Progress callback: description, done, total."""
-ANSWER_DEFAULTS: Mapping[str, Any] = {"max_tokens": 64, "temperature": 0.0, "seed": 0}
+ANSWER_DEFAULTS: Mapping[str, Any] = {"max_tokens": 256, "temperature": 0.0, "seed": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class ConfigResult:
     abstention: Curve | None = None
     best_cosines: Mapping[str, float] = field(default_factory=dict)
     """Question id -> best cosine: the input of the abstention curve."""
+    confidence: Curve | None = None
+    """The abstention curve by the confidence of quoted answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,9 @@ class Runner:
         retrieval = self.retrieval(chosen, store, config) if chosen.queries else None
         cosines = self._best_cosines(chosen, store, config)
         answers = self._answers(chosen, store, config) if self.answers and chosen.questions else None
-        return ConfigResult(dict(config.request), retrieval, answers, _curve(chosen, cosines), cosines)
+        confidences = {} if answers is None else _confidences(answers)
+        curves = _curve(chosen, cosines), _curve(chosen, confidences)
+        return ConfigResult(dict(config.request), retrieval, answers, curves[0], cosines, curves[1])
 
     def retrieval(self, chosen: EvalSet, store: EvalStore, config: Config) -> Measurement:
         body = config.for_retrieve(vector_store=store.store_id, top_k=ranking.DEPTH)
@@ -147,10 +151,25 @@ class Runner:
 
 def _answer_json(answer: EvalAnswer) -> JsonObject:
     sources = [source["filename"] for source in answer.sources]
-    return {"text": answer.text, "finish_reason": answer.finish_reason, "sources": sources}
+    return {
+        "text": answer.text,
+        "finish_reason": answer.finish_reason,
+        "sources": sources,
+        "citations": answer.citations,
+        "style": answer.style,
+        "confidence": answer.confidence,
+    }
 
 
-def _curve(chosen: EvalSet, cosines: Mapping[str, float]) -> Curve | None:
-    answerable = {q.question_id: cosines[q.question_id] for q in chosen.questions if cosines and not q.unanswerable}
-    unanswerable = {q.question_id: cosines[q.question_id] for q in chosen.questions if cosines and q.unanswerable}
+def _confidences(answers: Measurement) -> dict[str, float]:
+    """By question id; below every threshold if no hit was relevant. Empty if no answer is quoted."""
+    given = answers.details["given"]
+    if not any(one["confidence"] is not None for one in given.values()):
+        return {}
+    return {name: NOTHING_FOUND if one["confidence"] is None else one["confidence"] for name, one in given.items()}
+
+
+def _curve(chosen: EvalSet, scores: Mapping[str, float]) -> Curve | None:
+    answerable = {q.question_id: scores[q.question_id] for q in chosen.questions if scores and not q.unanswerable}
+    unanswerable = {q.question_id: scores[q.question_id] for q in chosen.questions if scores and q.unanswerable}
     return curve(answerable, unanswerable) if answerable and unanswerable else None

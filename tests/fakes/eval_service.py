@@ -27,6 +27,8 @@ class FakeEvalService:
     answers: dict[str, str] = field(default_factory=dict)
     """Question -> answer. Other questions are answered with the best passage."""
     min_cosine: float = 0.3
+    quotes: bool = True
+    """Whether its answers are quoted."""
     is_reversed: Callable[[JsonObject], bool] = lambda _: False
     """Whether a request gets its hits in reverse order."""
     unreadable: frozenset[str] = frozenset()
@@ -140,11 +142,15 @@ class FakeEvalService:
         found = self.answers.get(body["question"]) or str(hits[0]["text"])
         text = found if is_known else NOT_FOUND
         reason = "stop" if is_known else "no_sources"
+        quoted: JsonObject = {"style": "quoted", "confidence": hits[0]["score"]} if self.quotes else {}
         events: list[tuple[str, JsonObject]] = [
             ("sources", {"sources": hits if is_known else []}),
             ("token", {"text": text[:3]}),
             ("token", {"text": text[3:]}),
-            ("done", {"finish_reason": reason, "citations": [], "timings_ms": {}}),
+            (
+                "done",
+                {"finish_reason": reason, **quoted, "citations": [{"index": 1}] if is_known else [], "timings_ms": {}},
+            ),
         ]
         sent = events[:-1] if self.breaks_off else events
         return httpx.Response(200, content=b"".join(format_event(name, data) for name, data in sent))

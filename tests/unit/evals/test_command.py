@@ -142,9 +142,10 @@ def test_answers_and_abstention_are_measured(questions: Path, tmp_path: Path) ->
     assert figures["exact_match"] == {"a": 1.0, "b": 0.0}
     assert figures["contains"] == {"a": 1.0, "b": 1.0}
     assert (figures["abstained"], figures["answered"]) == ({"u": 1.0}, {"a": 1.0, "b": 1.0})
+    assert figures["cited"] == {"a": 1.0, "b": 1.0}
     assert found["answers"]["given"]["u"]["finish_reason"] == "no_sources"
     assert found["answers"]["latency_ms"]["n"] == found["answers"]["first_token_ms"]["n"] == 3
-    assert found["abstention"]["auroc"] == 1.0
+    assert found["abstention"]["auroc"] == found["confidence"]["auroc"] == 1.0
     assert found["abstention"]["best_cosines"]["u"] == 0.0
     (asked, *_) = service.asked("POST /ask")
     assert asked == {

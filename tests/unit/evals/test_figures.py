@@ -164,7 +164,7 @@ def test_phrases_that_do_not_count_as_abstention(text: str) -> None:
 
 def test_the_curve_over_the_threshold() -> None:
     found = curve({"a": 0.9, "b": 0.4}, {"u": 0.2, "v": 0.5})
-    at = {point.min_cosine: (point.abstained, point.answered) for point in found.points}
+    at = {point.threshold: (point.abstained, point.answered) for point in found.points}
     assert (at[0.0], at[0.2], at[0.21], at[0.45], at[1.0]) == ((0, 1), (0, 1), (0.5, 1), (0.5, 0.5), (1, 0))
     assert found.auroc == 0.75
     assert (found.best.abstained, found.best.answered) == (0.5, 1.0)
