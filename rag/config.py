@@ -286,7 +286,8 @@ class PromptSettings(Section):
     """The prompt: templates, and how the answer cites its sources."""
 
     folder: Path | None = Field(
-        None, description="Folder with custom templates: system.jinja, user.jinja, quote.jinja; a missing one is the default."
+        None,
+        description="Folder with custom templates: system.jinja, user.jinja, quote.jinja; a missing one is the default.",
     )
     style: Literal["auto", "written", "quoted"] = Field(
         "auto",

@@ -47,6 +47,14 @@ class AnswerRequest:
     style: StyleOption | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _AnswerForm:
+    style: AnswerStyle
+    citations: CitationMode
+    is_structured: bool = False
+    """Whether a grammar prescribes the text, so that it must not be changed."""
+
+
 class AnswerPipeline:
     """Answers questions from documents.
 
@@ -102,7 +110,7 @@ class AnswerPipeline:
             sampling = quoting_parameters(sampling, prepared.quotation)
         async with (
             self._generate(prepared, sampling, request, request_id) as tokens,
-            aclosing(self._events(prepared, tokens, self._citation_mode(request, sampling), style, started)) as events,
+            aclosing(self._events(prepared, tokens, self._form(request, sampling, style), started)) as events,
         ):
             yield events
 
@@ -128,15 +136,17 @@ class AnswerPipeline:
             return self._generator.generate(prompt, sampling, request_id, model=model)
         return self._cache.generate(prompt, sampling, request_id, model=model, key=prepared.cache_key or None)
 
-    def _citation_mode(self, request: AnswerRequest, sampling: SamplingParameters) -> CitationMode:
-        return "off" if sampling.get("structured_outputs") else request.citations or self._citations
+    def _form(self, request: AnswerRequest, sampling: SamplingParameters, style: AnswerStyle) -> _AnswerForm:
+        if sampling.get("structured_outputs"):
+            return _AnswerForm(style, "off", is_structured=True)
+        return _AnswerForm(style, request.citations or self._citations)
 
     async def _events(
-        self, prepared: PreparedPrompt, tokens: TokenStream, citations: CitationMode, style: AnswerStyle, started: float
+        self, prepared: PreparedPrompt, tokens: TokenStream, form: _AnswerForm, started: float
     ) -> AsyncGenerator[AnswerEvent, None]:
         sources = prepared.prompt.sources
         yield SourcesFound(sources, prepared.queries)
-        texts = TextAssembler(None if citations == "off" else sources)
+        texts = TextAssembler(None if form.citations == "off" else sources, has_fence=not form.is_structured)
         first_delta_ms, end = 0.0, None
         try:
             async for delta in tokens:
@@ -157,12 +167,12 @@ class AnswerPipeline:
         yield end.usage
         timings = {**prepared.timings_ms, "cached_answer" if end.cached else "first_token": first_delta_ms}
         completed, note = _with_quotes(texts.completed(end), prepared), prepared.note
-        if citations == "verify":
+        if form.citations == "verify":
             verifying = time.perf_counter()
             completed, failure = await self._verifier.verify(completed, sources)
             timings["verify"] = _ms_since(verifying)
             note = "; ".join(filter(None, (note, failure)))
-        yield Done(completed, timings | {"total": _ms_since(started)}, note, style, prepared.confidence)
+        yield Done(completed, timings | {"total": _ms_since(started)}, note, form.style, prepared.confidence)
 
 
 def _with_quotes(texts: tuple[CompletedText, ...], prepared: PreparedPrompt) -> tuple[CompletedText, ...]:

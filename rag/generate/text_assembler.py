@@ -7,24 +7,31 @@ from dataclasses import replace
 
 from rag.generate.citation_filter import CitationFilter
 from rag.generate.events import AnswerEvent, CompletedText, Done
+from rag.generate.fence_filter import FenceFilter
 from rag.ports import TokenStream
 from rag.types import Hit, StreamEnd, TextDelta
 
 
 class TextAssembler:
-    """Filters the citations of each text and remembers what was sent.
+    """Filters the citations of each text, removes copies of the fence, and remembers what was sent.
 
     Args:
-        sources: The sources that citations can name; None leaves the texts as they are.
+        sources: The sources that citations can name; None leaves citations as they are.
+        has_fence: Whether the prompt has a fence that the model may copy.
     """
 
-    def __init__(self, sources: Sequence[Hit] | None) -> None:
+    def __init__(self, sources: Sequence[Hit] | None, *, has_fence: bool = False) -> None:
         self._sources = sources
+        self._has_fence = has_fence
+        self._fences: dict[int, FenceFilter] = {}
         self._filters: dict[int, CitationFilter] = {}
         self._sent: dict[int, list[str]] = {}
 
     def add(self, delta: TextDelta) -> TextDelta | None:
-        """What can be sent now; None if nothing can, because a citation may just be starting."""
+        """What can be sent now; None if nothing can, because a citation or a tag may just be starting."""
+        if self._has_fence:
+            fence = self._fences.setdefault(delta.index, FenceFilter())
+            delta = replace(delta, text=fence.feed(delta.text))
         if (citations := self._filter(delta.index)) is not None:
             delta = replace(delta, text=citations.feed(delta.text))
         self._sent.setdefault(delta.index, []).append(delta.text)
@@ -32,8 +39,11 @@ class TextAssembler:
 
     def flush(self) -> Iterator[TextDelta]:
         """The end of each text that was held back. Call it once, after the last delta."""
-        for index, citations in self._filters.items():
-            if rest := citations.close():
+        for index in self._sent:
+            rest = self._fences[index].close() if index in self._fences else ""
+            if (citations := self._filters.get(index)) is not None:
+                rest = citations.feed(rest) + citations.close()
+            if rest:
                 self._sent[index].append(rest)
                 yield TextDelta(rest, index)
 
