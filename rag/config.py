@@ -287,7 +287,7 @@ class PromptSettings(Section):
 
     folder: Path | None = Field(
         None,
-        description="Folder with custom templates (system.jinja, user.jinja, quote.jinja); missing ones are the defaults.",
+        description="Folder of custom templates: system.jinja, user.jinja, quote.jinja; missing ones are the defaults.",
     )
     style: Literal["auto", "written", "quoted"] = Field(
         "auto",
