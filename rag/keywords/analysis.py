@@ -8,11 +8,12 @@ from functools import lru_cache
 from itertools import chain
 
 from rag.keywords.detection import other_language
-from rag.keywords.languages import checked_language, stemmed, stop_words_of
+from rag.keywords.languages import checked_language, stemmed
 from rag.keywords.names import Word, names_of, parts_of, words_of
 from rag.keywords.ngrams import ngrams
 from rag.keywords.normalization import normalized, without_accents
 from rag.keywords.prefixes import without_prefixes
+from rag.keywords.stop_words import stop_words_of
 
 ANALYSIS_VERSION = 2
 """Raised when texts yield other words. Collections remember it, because words of two versions do not always match."""
@@ -38,7 +39,7 @@ def keyword_text(text: str, language: str) -> str:
     words = list(words_of(normalized(text)))
     lowercase = [word.text.lower() for word in words]
     other = other_language(lowercase, language) if language else ""
-    stop_words = stop_words_of(language)
+    stop_words = stop_words_of(language) | stop_words_of(other)
     kept = [
         word
         for number, word in enumerate(words)

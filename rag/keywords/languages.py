@@ -1,4 +1,4 @@
-"""Stemmers and stop words, by language and script."""
+"""Stemmers, by language and script."""
 
 from __future__ import annotations
 
@@ -12,21 +12,6 @@ from rag.errors import SetupError
 
 LANGUAGES: tuple[str, ...] = tuple(name for name in Stemmer.algorithms() if name.isalpha())
 """The supported languages: those of the Snowball stemmers."""
-
-# Snowball's own list for English, https://snowballstem.org/algorithms/english/stop.txt, also used by Lucene. The
-# other languages have no list: BM25 gives frequent words almost no weight.
-_ENGLISH = """
-i me my myself we our ours ourselves you your yours yourself yourselves he him his himself she her hers herself it
-its itself they them their theirs themselves what which who whom this that these those am is are was were be been
-being have has had having do does did doing would should could ought i'm you're he's she's it's we're they're i've
-you've we've they've i'd you'd he'd she'd we'd they'd i'll you'll he'll she'll we'll they'll isn't aren't wasn't
-weren't hasn't haven't hadn't doesn't don't didn't won't wouldn't shan't shouldn't can't cannot couldn't mustn't
-let's that's who's what's here's there's when's where's why's how's a an the and but if or because as until while of
-at by for with about against between into through during before after above below to from up down in out on off over
-under again further then once here there when where why how all any both each few more most other some such no nor
-not only own same so than too very
-"""
-_STOP_WORDS = {"english": frozenset(_ENGLISH.split())}
 
 _SCRIPTS = {
     "Cyrillic": ("russian", "serbian"),
@@ -63,15 +48,6 @@ def checked_language(language: str) -> str:
             param="RAG_STORE__LANGUAGE",
         )
     return language
-
-
-def stop_words_of(language: str) -> frozenset[str]:
-    return _STOP_WORDS.get(language, frozenset())
-
-
-def is_stop_word(word: str) -> bool:
-    """Whether a word, in lower case, is a stop word of any language."""
-    return any(word in stop_words for stop_words in _STOP_WORDS.values())
 
 
 def stemmed(word: str, language: str) -> str:

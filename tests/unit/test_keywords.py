@@ -67,7 +67,7 @@ def test_without_a_language_words_are_not_stemmed() -> None:
 
 
 def test_other_languages_are_stemmed() -> None:
-    assert keyword_text("die Häuser, das Haus", "german") == "die haus das haus"
+    assert keyword_text("die Häuser, das Haus", "german") == "haus haus"
     assert keyword_text("бегущие люди", "russian") == keyword_text("бегущий люди", "russian")
 
 
@@ -94,11 +94,9 @@ def test_every_word_of_a_query_is_found(text: str, queries: list[str]) -> None:
 
 
 def test_a_text_in_another_language_is_stemmed_in_that_one_too() -> None:
-    assert keyword_text("die Pumpen und die Ventile der Anlage", "english") == (
-        "die pumpen pump und die ventil der anlag"
-    )
+    assert keyword_text("die Pumpen und die Ventile der Anlage", "english") == ("pumpen pump ventil anlag")
     assert keyword_text("Pumpe", "english") == "pump"
-    assert keyword_text("the pumps of the plant", "german") == "the pumps pump of the plant"
+    assert keyword_text("the pumps of the plant", "german") == "pumps pump plant"
     assert keyword_text("die Pumpen und die Anlage", "") == "die pumpen und die anlage"
 
 

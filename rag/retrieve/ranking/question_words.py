@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import regex
 
-from rag.keywords import UNSPACED, folded, is_frequent_word, is_stop_word
+from rag.keywords import UNSPACED, folded, is_stop_word
 
 _LETTER = rf"[\p{{L}}\p{{M}}\p{{N}}--[{UNSPACED}]]"
 _WORD = regex.compile(
@@ -70,10 +70,8 @@ def question_words(question: str) -> QuestionWords:
 
 
 def _is_empty(word: str) -> bool:
-    lowercase = word.lower()
     is_abbreviation = word.isupper() and len(word) > 1
-    is_function_word = (is_stop_word(lowercase) or is_frequent_word(lowercase)) and not is_abbreviation
-    return is_function_word or folded(word) in _EMPTY_WORDS
+    return (is_stop_word(word.lower()) and not is_abbreviation) or folded(word) in _EMPTY_WORDS
 
 
 def is_identifier(word: str) -> bool:
