@@ -244,7 +244,10 @@ class RetrieveSettings(Section):
         description='JSON: custom search paths, such as {"names": "my_package.trie:NamePath"}.',
     )
     min_cosine: float = Field(
-        0.3, ge=-1, le=1, description="If the best cosine of all passages is lower, nothing relevant was found."
+        0.3,
+        ge=-1,
+        le=1,
+        description="If no passage has this cosine or is an exact match, nothing relevant was found.",
     )
     url: str | None = Field(None, description="URL of a Retriever service of this bundle that runs elsewhere.")
 

@@ -160,6 +160,8 @@ class Hit:
     """The reranker's own score, in [0, 1]."""
     duplicates: tuple[str, ...] = ()
     """Ids of chunks with the same content that were dropped in favour of this one."""
+    is_exact: bool = False
+    """Whether it contains exactly what the question names, such as a part number."""
 
 
 @dataclass(frozen=True, slots=True)

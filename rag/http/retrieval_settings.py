@@ -28,7 +28,7 @@ class RetrievalSettings(BaseModel):
     rrf_k: int | None = Field(None, ge=1, le=1000, description="Constant of reciprocal rank fusion.")
     duplicates: float | None = Field(None, ge=0, le=1, description="Likeness from which passages become one hit.")
     min_cosine: float | None = Field(
-        None, ge=-1, le=1, description="Best cosine below which `/ask` says that nothing was found."
+        None, ge=-1, le=1, description="Without an exact match or a hit of this cosine, nothing was found."
     )
     rerank: bool | None = Field(None, description="Look at the best hits again with the reranker.")
     rerank_top_n: int | None = Field(None, ge=1, le=200, description="Number of best hits to rerank.")

@@ -20,6 +20,7 @@ from rag.retrieve.planning.follow_up import in_conversation, last_user_turns
 from rag.retrieve.planning.plan import Plan, QueryPlanner
 from rag.retrieve.query import Filters, Query, QueryVector, query_inputs
 from rag.retrieve.ranking.duplicates import deduplicate, with_context
+from rag.retrieve.ranking.exact_matches import mark_exact_matches
 from rag.retrieve.ranking.fusion import fuse
 from rag.retrieve.ranking.reranking import rerank
 from rag.retrieve.result import RetrievalResult, explained_candidates
@@ -130,6 +131,7 @@ class RetrievalPipeline:
         if options.rerank:
             hits, note = await self._rerank(plan, hits, options, timings_ms)
             plan = plan.with_note(note)
+        hits[: options.top_k] = mark_exact_matches(hits[: options.top_k], plan.queries[0], fused)
         best = tuple(with_context(hit) for hit in hits[: options.top_k])
         candidates = explained_candidates(hits, fused) if request.explain else ()
         return RetrievalResult(best, options, plan, snapshot, timings_ms, candidates)

@@ -65,7 +65,26 @@ class KeywordContract:
             ("データベース", ["データ", "ベース"]),
             ("데이터베이스를", ["데이터베이스"]),
             ("हिन्दी में खोज", ["हिन्दी", "खोज"]),
-            ("Größe und Straße", ["größe", "STRASSE straße"]),
+            ("Größe und Straße", ["größe", "STRASSE straße", "grosse strasse"]),
+            ("C++ bindings need libpump", ["C++", "C++ bindings"]),
+            ("the .NET runtime", [".NET", ".net runtime"]),
+            ("The IT department", ["IT", "What is IT?"]),
+            ("See RFC-7231 or AB-1234", ["RFC7231", "RFC 7231", "AB1234", "ab-1234"]),
+            ("Call getUserName()", ["user name", "getusername", "get_user_name"]),
+            ("Budget 1,250,000 EUR", ["1250000", "1,250,000"]),
+            ("heated at -40 °C", ["-40 °C", "−40"]),
+            ("Zürich, résumé", ["Zurich", "resume", "résumé"]),
+            ("我的猫很可爱，狗不在家。", ["猫", "狗"]),
+            ("检查数据\n库的连接", ["数据库"]),
+            ("サーバーの設定", ["サーバ", "サーバー"]),
+            ("เครื่องสูบน้ำต้องตรวจสอบทุกสัปดาห์", ["ตรวจสอบ", "น้ำ"]),
+            ("ម៉ាស៊ីនបូមទឹកត្រូវពិនិត្យ", ["ពិនិត្យ"]),
+            ("ກວດສອບປັ໊ມນ້ຳ", ["ນ້ຳ"]),
+            ("ရေစုပ်စက်ကို စစ်ဆေးပါ", ["စစ်ဆေး"]),
+            ("يجب فحص المضخة", ["مضخة", "والمضخة"]),
+            ("לבדוק את המשאבה", ["משאבה", "והמשאבה"]),
+            ("Насосы проверяют", ["насос"]),
+            ("Die Pumpen und die Ventile der Anlage", ["Pumpe", "Ventil"]),
         ],
     )
     def test_names_and_scripts(self, store: VectorStore, text: str, queries: list[str]) -> None:
@@ -79,6 +98,14 @@ class KeywordContract:
             "build with IVF_FLAT then",
             "a flat roof and an IVF clinic flat IVF",
         ]
+
+    def test_names_that_differ_in_a_symbol_are_different_words(self, store: VectorStore) -> None:
+        languages = ["C bindings", "C++ bindings", "C# bindings"]
+        put(store, *(a_chunk(text, ordinal=n) for n, text in enumerate(languages)))
+        assert [texts(keyword(store, query))[0] for query in languages] == languages
+        put(store, a_chunk("a -40 degree variant", version="two"), a_chunk("a +40 degree variant", version="three"))
+        assert texts(keyword(store, "-40 degrees"))[0] == "a -40 degree variant"
+        assert texts(keyword(store, "+40 degrees"))[0] == "a +40 degree variant"
 
     def test_a_word_weighs_by_all_chunks_wherever_they_are_kept(self, store: VectorStore) -> None:
         """What came last is in no large segment yet; it must not be ranked below for that."""

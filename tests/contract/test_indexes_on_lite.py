@@ -181,6 +181,24 @@ def test_a_store_of_an_earlier_release_is_searched_as_it_was(open_store: Opener,
     assert keyword(store, "shoe") == keyword(store, "") == keyword(store, "\ud800") == []
 
 
+def test_a_store_whose_words_an_earlier_release_analyzed_is_reported(
+    open_store: Opener, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = open_store()
+    store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
+    put(store, a_chunk("the running shoes"))
+    store.close()
+    assert "reindex" not in caplog.text
+    client = MilvusClient(str(tmp_path / "milvus.db"))
+    about = json.dumps({"model": EMBEDDER.model_name, "dimensions": EMBEDDER.dimensions, "language": "english"})
+    client.alter_collection_properties("rag_my_dstore__1", {"rag.embedding": about})
+    client.close()
+    store = open_store()
+    assert texts(keyword(store, "shoe")) == ["the running shoes"]
+    assert texts(keyword(store, "runs")) == ["the running shoes"]
+    assert caplog.text.count("reindex --store NAME --rebuild") == 1
+
+
 def test_a_store_whose_maker_was_killed_is_completed(open_store: Opener, tmp_path: Path) -> None:
     store = open_store()
     store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name, sparse_model="s")

@@ -12,6 +12,7 @@ from rag.adapters.milvus.index import Indexes
 from rag.adapters.milvus.pymilvus_types import CollectionDescription
 from rag.adapters.milvus.schema import CollectionNote, Layout, note_of
 from rag.errors import EmbeddingMismatch, UnsupportedIndex
+from rag.keywords import ANALYSIS_VERSION
 
 _ALIAS_NOT_FOUND = 1600
 
@@ -52,7 +53,7 @@ class MilvusCollections:
         )
 
     def new_note(self, model: str, dimensions: int, sparse_model: str) -> CollectionNote:
-        return CollectionNote(model, dimensions, sparse_model, self._language)
+        return CollectionNote(model, dimensions, sparse_model, self._language, ANALYSIS_VERSION)
 
     def _check_sparse(self, note: CollectionNote) -> None:
         if note.sparse_model and not self._milvus.has_sparse:

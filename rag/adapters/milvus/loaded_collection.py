@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from rag.adapters.milvus.rows import passage_of
 from rag.adapters.milvus.schema import note_of
 from rag.keywords import keyword_text
 from rag.types import Chunk
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,12 @@ def inspect_collection(client: MilvusClient, name: str, timeout_s: float) -> Loa
     """The collection of this name or alias."""
     description: CollectionDescription = client.describe_collection(name, timeout=timeout_s)
     note = note_of(description)
+    if note is not None and note.has_outdated_words:
+        _log.warning(
+            "the words of the collection %s were analyzed by an earlier release, so keyword search may miss some of "
+            "them; run `python -m rag reindex --store NAME --rebuild` for its vector store",
+            name,
+        )
     indexes = client.list_indexes(name, field_name="dense")
     dense: IndexDescription = client.describe_index(name, indexes[0], timeout=timeout_s) if indexes else {}
     return LoadedCollection(

@@ -13,6 +13,7 @@ from rag.adapters.milvus.index import Indexes, index_arguments, refused
 from rag.adapters.milvus.pymilvus_types import CollectionDescription, CollectionSchema, IndexArguments
 from rag.adapters.milvus.rows import MAX_STRING_BYTES, NUMBERS, STRINGS
 from rag.errors import UnsupportedIndex
+from rag.keywords import ANALYSIS_VERSION
 
 _NOTE = "rag.embedding"
 _TRANSIENT_CODES = (1, 2, 8, 9)
@@ -29,6 +30,12 @@ class CollectionNote:
     """The learned sparse model; empty: the collection has no sparse path."""
     language: str | None = None
     """Language in which the words of the keyword path are stemmed; None: Milvus tokenizes the text itself."""
+    analysis: int = 1
+    """Version of the analysis of these words (`rag.keywords.ANALYSIS_VERSION`)."""
+
+    @property
+    def has_outdated_words(self) -> bool:
+        return self.language is not None and self.analysis != ANALYSIS_VERSION
 
     def same_vectors(self, other: CollectionNote | None) -> bool:
         return other is not None and self._vectors == other._vectors

@@ -47,7 +47,8 @@ class Quoter:
     Args:
         store: Holds the chunks before and after the hits.
         scorer: Compares the question with units by late interaction.
-        min_confidence: Below it, the documents do not hold an answer; see `Selection.confidence`.
+        min_confidence: Below it, the documents do not hold an answer, unless a hit contains exactly what the question
+            names; see `Selection.confidence`.
         refusal: What a language model that chooses may write instead of a quote.
     """
 
@@ -88,7 +89,7 @@ class Quoter:
             selection = select(candidates, scores, at_most=MAX_CANDIDATES, min_ratio=0.0)
         if note:
             return QuoteResult(self._quotation(selection, choice), note=note)
-        is_near = selection.confidence >= self._min_confidence
+        is_near = selection.confidence >= self._min_confidence or any(hit.is_exact for hit in hits)
         return QuoteResult(self._quotation(selection, choice) if is_near else None, selection.confidence)
 
     async def _scores(self, question: str, texts: Sequence[str]) -> tuple[list[float], str]:

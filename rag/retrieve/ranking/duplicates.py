@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from rag.retrieve.ranking.differences import changes_meaning
 from rag.types import Chunk, Hit
 
 _SHINGLE_WORDS = 3
@@ -26,7 +27,8 @@ def deduplicate(hits: Iterable[Hit], threshold: float, *, max_hits: int, all_dup
     """Each text once, in the given order, with the chunk ids of its duplicates.
 
     Two hits are duplicates if they belong to the same larger text, which is what the language model gets, or if the
-    Jaccard similarity of their three-word shingles reaches the threshold (Broder, 1997).
+    Jaccard similarity of their three-word shingles reaches the threshold (Broder, 1997) and they do not differ in a
+    number, sign, symbol, negation, unit or name.
 
     Args:
         hits: Best first.
@@ -58,7 +60,8 @@ def _are_duplicates(one: _Distinct, other: _Distinct, threshold: float) -> bool:
     if fewer < threshold * more:
         return False
     common = len(one.shingles & other.shingles)
-    return common >= threshold * (fewer + more - common) and common > 0
+    are_similar = common >= threshold * (fewer + more - common) and common > 0
+    return are_similar and not changes_meaning(one.hit.chunk.text, other.hit.chunk.text)
 
 
 def _shingles(text: str) -> frozenset[tuple[str, ...]]:

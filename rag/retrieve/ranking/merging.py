@@ -16,9 +16,9 @@ from rag.types import Hit
 def merge_results(results: Sequence[RetrievalResult], top_k: int | None = None) -> RetrievalResult:
     """The best hits of all stores, without duplicates, with the options of the first store.
 
-    Fused scores compare hits of one store only, so hits are ordered by cosine, which becomes their score. The hits of
-    one store keep their order: one without a cosine counts as much as the best hit behind it. Stores without a relevant
-    hit are left out.
+    Fused scores compare hits of one store only, so hits are ordered by cosine, which becomes their score; an exact
+    match has 1. The hits of one store keep their order: one without a cosine counts as much as the best hit behind it.
+    Stores without a relevant hit are left out.
 
     Args:
         results: One for each store, at least one.
@@ -41,7 +41,7 @@ def _comparable(hits: Sequence[Hit]) -> list[Hit]:
     scored: list[Hit] = []
     best = 0.0
     for hit in reversed(hits):
-        best = max(best, min(1.0, hit.cosine or 0.0))
+        best = max(best, 1.0 if hit.is_exact else min(1.0, hit.cosine or 0.0))
         scored.append(replace(hit, score=best))
     return scored[::-1]
 

@@ -51,6 +51,61 @@ def test_similarity_is_the_jaccard_index_of_three_word_shingles(other: str, alik
     assert len(kept(a_chunk(TEXT, filename="1"), a_chunk(other, filename="2"))) == (1 if alike else 2)
 
 
+STATION = (
+    "The pump station is checked once a week by two people. They close the inlet valve, wait for the gauge to fall, "
+    "open the drain, and look at the seals. Worn seals are replaced at once and noted in the log. {} After the check "
+    "the inlet valve is opened slowly and the gauge is read again after five minutes; if it has fallen the check is "
+    "repeated and the plant office is called before anything else is done at the station."
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("minimum temperature -40 degrees", "minimum temperature +40 degrees"),
+        ("at 40 degrees", "at −40 degrees"),
+        ("The valve opens at 6 bar.", "The valve opens at 9 bar."),
+        ("The valve opens at 6 bar.", "The valve opens at 6 psi."),
+        ("from 6 to 9 bar", "from 9 to 6 bar"),
+        ("C++ bindings", "C# bindings"),
+        ("C bindings", "C++ bindings"),
+        ("the .NET runtime", "the net runtime"),
+        ("version 4.1.7", "version 4.1.9"),
+        ("part QX-7731-B", "part QX-7731-C"),
+        ("It is not safe.", "It is safe."),
+        ("It isn't safe.", "It is safe."),
+        ("It is unsafe.", "It is safe."),
+        ("mit Strom", "ohne Strom"),
+        ("猫在家", "猫不在家"),
+        ("p < 0.05", "p > 0.05"),
+        ("it costs $5", "it costs €5"),
+        ("40 °C", "40 °F"),
+        ("Ask Anna for it.", "Ask Berta for it."),
+        ("Milvus stores it.", "Qdrant stores it."),
+        ("Anna calls Berta.", "Berta calls Anna."),
+        ("the IT office", "the office"),
+    ],
+)
+def test_texts_that_differ_in_a_fact_are_not_duplicates(one: str, other: str) -> None:
+    for form in ("{}", STATION):
+        pair = [a_chunk(form.replace("{}", text), filename=text) for text in (one, other)]
+        for chunks in (pair, pair[::-1]):
+            assert len(kept(*chunks, likeness=0)) == len(chunks), (one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("**The** `valve` opens.", "The valve opens."),
+        ("\n> - The valve opens.", "The valve opens."),
+        ("The valve\n=========\n", "The valve"),
+        ("it’s at −40 well-known", "it's at -40 well known"),
+    ],
+)
+def test_texts_that_differ_in_formatting_are_duplicates(one: str, other: str) -> None:
+    assert len(kept(*(a_chunk(STATION.replace("{}", text), filename=text) for text in (one, other)))) == 1
+
+
 def test_threshold_1_needs_equal_words_and_0_any_common_shingle() -> None:
     one, other = a_chunk(TEXT, filename="1"), a_chunk(TEXT.replace("large", "big"), filename="2")
     assert len(kept(one, other, likeness=1)) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -71,6 +72,13 @@ def test_a_store_without_anything_relevant_is_left_out() -> None:
     assert texts(together) == ["near"]
     assert max(hit.cosine or 0 for hit in together.hits) >= together.options.min_cosine
     assert texts(merge_results([far, found(min_cosine=0.3)])) == []
+
+
+def test_an_exact_match_comes_first() -> None:
+    exact = replace(a_hit("QX-7731-B", 1.0, 0.1), is_exact=True)
+    together = merge_results([found(a_hit("near", 1.0, 0.6)), found(exact, a_hit("far", 0.5, 0.2))])
+    assert texts(together) == ["QX-7731-B", "near", "far"]
+    assert together.hits[0].score == 1.0
 
 
 def test_a_text_in_two_stores_is_returned_once() -> None:

@@ -149,6 +149,14 @@ async def test_a_hit_may_be_relevant_only_in_the_conversation() -> None:
     assert nothing_relevant((await bench.find("and more?", history=[Message("user", "of what")])).hits, 0.4)
 
 
+async def test_a_passage_with_an_identifier_of_the_question_is_relevant() -> None:
+    bench = Bench(min_cosine=0.99)
+    bench.use_cache()
+    for question, is_found in (("What of the plums?", False), ("What is blue?", False), ("plums", True)):
+        for _ in range(2):
+            assert nothing_relevant((await bench.find(question)).hits, 0.99) is not is_found, question
+
+
 async def test_a_cached_follow_up_belongs_to_its_conversation() -> None:
     bench = Bench()
     bench.use_cache()
@@ -275,7 +283,7 @@ async def test_every_candidate_has_its_paths_and_a_reason() -> None:
 
 
 async def test_if_nothing_is_relevant_every_hit_says_so() -> None:
-    said = await explained(Bench(min_cosine=0.99), "sea", sources=0)
+    said = await explained(Bench(min_cosine=0.99), "the sea", sources=0)
     assert {c["why"] for c in said["candidates"][:3]} == {"left out: no hit has a cosine of at least 0.99 (min_cosine)"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -223,6 +224,11 @@ async def test_an_unknown_path_is_refused(bench: Bench, changes: dict[str, Any],
 
 def hit(cosine: float | None) -> Hit:
     return Hit(a_chunk(), 1.0, cosine)
+
+
+def test_an_exact_match_is_relevant_whatever_its_cosine() -> None:
+    assert not nothing_relevant([hit(0.1), replace(hit(0.05), is_exact=True)], 0.25)
+    assert not nothing_relevant([hit(0.1), replace(hit(None), is_exact=True)], 0.25)
 
 
 @pytest.mark.parametrize(

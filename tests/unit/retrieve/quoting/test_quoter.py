@@ -67,6 +67,15 @@ async def test_without_a_unit_that_is_near_enough_nothing_is_quoted() -> None:
     assert (await quote(SCORES, minimum=0.74)).quotation is not None
 
 
+async def test_a_hit_that_contains_what_the_question_names_is_quoted_whatever_its_confidence() -> None:
+    hits = [Hit(a_chunk("The part QX-7731-B is a valve."), 1.0, cosine=0.1, is_exact=True)]
+    reranker = FakeReranker()
+    reranker.scores = {"The part QX-7731-B is a valve.": 0.1}
+    quoter = Quoter(FakeVectorStore(), reranker, min_confidence=0.9, refusal="nothing")
+    result = await quoter.quote("What is QX-7731-B?", hits, {}, "ranking")
+    assert texts(result) == ["The part QX-7731-B is a valve. [1]"]
+
+
 @pytest.mark.parametrize("failure", [DependencyUnavailable("no encoder"), InvalidRequest("no token vectors")])
 async def test_without_the_encoder_units_are_compared_by_their_words(failure: RagError) -> None:
     result = await quote({}, failure=failure, minimum=0.9)
