@@ -35,7 +35,8 @@ def test_an_answer_of_a_prescribed_form_is_not_looked_at(filled: RunningService)
 def test_what_is_cited_is_where_the_events_say_and_compared_with_its_source(
     filled: RunningService, asks: str, is_weak: bool
 ) -> None:
-    body = {"question": f"{QUESTION} {asks}", "max_tokens": 40, "citations": "verify", "temperature": 0, "top_k": 2}
+    question = {"question": f"{QUESTION} {asks}", "style": "written", "temperature": 0, "top_k": 2}
+    body = {**question, "max_tokens": 40, "citations": "verify"}
     answered = filled.stream("/ask", body)
     sources, done = answered.data("sources")["sources"], answered.data("done")
     assert done["citations"]
@@ -55,6 +56,7 @@ def test_the_stable_beginning_comes_from_the_prefix_cache(filled: RunningService
             "model": "rag",
             "messages": [{"role": "system", "content": instructions}, {"role": "user", "content": question}],
             "max_tokens": 4,
+            "style": "written",
         }
         answer = filled.post("/v1/chat/completions", body)
         assert answer.status_code == 200, answer.text
@@ -63,7 +65,7 @@ def test_the_stable_beginning_comes_from_the_prefix_cache(filled: RunningService
 
 
 def test_a_question_asked_again_is_served_from_it(filled: RunningService) -> None:
-    body = {"question": QUESTION, "max_tokens": 4}
+    body = {"question": QUESTION, "max_tokens": 4, "style": "written"}
     filled.stream("/ask", body)
     usage = filled.stream("/ask", body).data("usage")
     assert usage["prompt_tokens"] > usage["cached_tokens"] > usage["prompt_tokens"] // 2

@@ -91,15 +91,16 @@ def test_nothing_relevant_is_said_and_not_invented(filled: RunningService) -> No
 
 
 def test_a_question_that_cannot_fit_is_refused_before_the_stream(filled: RunningService) -> None:
-    response = filled.post("/ask", {"question": "why? " * 9000})
+    response = filled.post("/ask", {"question": "why? " * 9000, "style": "written"})
     assert response.status_code == 400
     assert response.json()["error"]["code"] == "context_length_exceeded"
 
 
 def test_the_prompt_never_overflows_and_drops_the_weakest_hits(filled: RunningService) -> None:
     context = filled.get("/readyz").json()["services"]["LLM"]["context_tokens"]
-    whole = filled.stream("/ask", {"question": QUESTION, "max_tokens": 1, "top_k": 4})
-    tight = filled.stream("/ask", {"question": QUESTION, "max_tokens": context - 200, "top_k": 4, "stop": ["."]})
+    body = {"question": QUESTION, "style": "written", "top_k": 4}
+    whole = filled.stream("/ask", {**body, "max_tokens": 1})
+    tight = filled.stream("/ask", {**body, "max_tokens": context - 200, "stop": ["."]})
     assert tight.data("usage")["prompt_tokens"] <= 200
     kept = [hit["chunk_id"] for hit in tight.data("sources")["sources"]]
     best = [hit["chunk_id"] for hit in whole.data("sources")["sources"]]

@@ -100,9 +100,10 @@ def test_system_messages_and_history_go_into_the_prompt(client: openai.OpenAI) -
         *QUESTION,
         {"role": "assistant", "content": "Mexico."},
     ]
-    short = client.chat.completions.create(model="rag", messages=QUESTION, max_tokens=1).usage
+    written: Any = {"style": "written"}
+    short = client.chat.completions.create(model="rag", messages=QUESTION, max_tokens=1, extra_body=written).usage
     again: Any = {"role": "user", "content": "Where does the axolotl live, again?"}
-    long = client.chat.completions.create(model="rag", messages=[*turns, again], max_tokens=1).usage
+    long = client.chat.completions.create(model="rag", messages=[*turns, again], max_tokens=1, extra_body=written).usage
     assert short is not None
     assert long is not None
     assert long.prompt_tokens > short.prompt_tokens + 5

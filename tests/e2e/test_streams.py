@@ -51,7 +51,7 @@ async def test_streams_end_with_done_while_other_calls_run(filled: RunningServic
 
 def ask_for(number: int) -> dict[str, Any]:
     question = f"Tell everything about the printing press of Gutenberg, part {number}."
-    return {"question": question, "max_tokens": TOKENS, "temperature": 0.8, "seed": number}
+    return {"question": question, "style": "written", "max_tokens": TOKENS, "temperature": 0.8, "seed": number}
 
 
 async def test_streamed_non_ascii_text_equals_the_engines_own(filled: RunningService) -> None:
