@@ -8,5 +8,5 @@ have_service service:RAG demo
 echo "\$ python -m rag ingest docs"
 rag ingest docs --url "$url" --store default
 question="What happens when the engine dies?"
-echo "\$ python -m rag ask \"$question\" --top-k 2 --max-tokens 80"
-rag ask "$question" --top-k 2 --max-tokens 80 --url "$url"
+echo "\$ python -m rag ask \"$question\""
+rag ask "$question" --url "$url"
