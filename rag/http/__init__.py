@@ -1,1 +1,1 @@
-"""The wire: request models, events, the error table, the middleware every service wears."""
+"""The HTTP layer: request models, streams, the error table, the middleware of every service."""

@@ -1,4 +1,4 @@
-"""Document attributes as requests carry them, within OpenAI's limits."""
+"""Document attributes in requests, within OpenAI's limits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_attributes(attributes: object, param: str = "attributes") -> object:
         InvalidRequest: there are too many, or one has an invalid key or value.
     """
     if not isinstance(attributes, Mapping):
-        return attributes  # pydantic refuses what is not an object
+        return attributes  # pydantic rejects anything that is not an object
     if len(attributes) > MAX_ATTRIBUTES:
         raise InvalidRequest(f"{param}: a document has at most {MAX_ATTRIBUTES} attributes", param=param)
     for key, value in attributes.items():
@@ -34,7 +34,7 @@ def check_attributes(attributes: object, param: str = "attributes") -> object:
 
 
 def check_changed_attributes(attributes: object) -> object:
-    """As `check_attributes`; a null value, which removes an attribute, is allowed."""
+    """Like `check_attributes`, but allows null, which removes an attribute."""
     if isinstance(attributes, Mapping):
         check_attributes({key: value for key, value in attributes.items() if value is not None})
     return attributes

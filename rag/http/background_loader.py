@@ -17,7 +17,7 @@ _RETRY_STARTING_S = 0.5
 
 
 class BackgroundLoader(Generic[T]):
-    """Loads a value once. Retries while a dependency is unavailable; keeps any other failure and raises it in `get`.
+    """Loads a value once. Retries while a dependency is unavailable; `get` raises any other failure.
 
     Args:
         what: What is loaded, for messages, such as `the encoder`.
@@ -61,7 +61,7 @@ class BackgroundLoader(Generic[T]):
             except Starting:
                 await asyncio.sleep(_RETRY_STARTING_S)
             except DependencyUnavailable as error:
-                logger.warning("%s could not be loaded, trying again: %s", self._what, error)
+                logger.warning("%s could not be loaded, retrying: %s", self._what, error)
                 self._failure = error
                 await asyncio.sleep(_RETRY_S)
             except Exception as error:

@@ -1,4 +1,4 @@
-"""Chunking strategies as requests and responses carry them."""
+"""Chunking strategies in requests and responses."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ ChunkingStrategyParam = TypeAliasType(
         _AnyChunking,
         Field(
             discriminator="type",
-            description="How files are split into chunks. Sizes that are left out get defaults that suit the others.",
+            description="How files are split into chunks. Defaults of omitted sizes depend on those that are given.",
             json_schema_extra={"example": {"type": "auto"}},
         ),
     ],

@@ -1,4 +1,4 @@
-"""`@endpoint`: a BentoML API whose errors have our shape and whose streams are our own responses."""
+"""`@endpoint`: a BentoML API that returns this project's error bodies and stream responses."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ EndpointMethod = Callable[[Any, Any], Awaitable[Any]]
 def endpoint(route: str, *, stream: bool = False) -> Callable[[EndpointMethod], Any]:
     """Make a coroutine method a BentoML API.
 
-    The method takes one `WireModel` and returns a starlette `Response` (BentoML passes it through
-    untouched, docs/bentoml_issues.md#b7) while its return annotation documents the answer. `stream` tells BentoML's
-    clients to read the answer piece by piece.
+    The method takes one `WireModel` and returns a starlette `Response`, which BentoML passes on unchanged
+    (docs/bentoml_issues.md#b7). `stream` tells BentoML's clients that the response is streamed.
     """
 
     def decorate(method: EndpointMethod) -> Any:

@@ -1,4 +1,4 @@
-"""One table from error to HTTP status, one shape for every error body (OpenAI's and two more fields)."""
+"""The HTTP status of each error, and the body of every error response: OpenAI's with two more fields."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ RETRY_AFTER_S: Mapping[type[RagError], int] = {
 }
 
 OURS = "x-rag-error"
-"""Header on every error response of this project: the code. What lacks it came from elsewhere."""
+"""Header with the error code on every error response of this project. A response without it came from elsewhere."""
 
 _OPENAI_TYPES = {429: "rate_limit_error", 401: "authentication_error", 403: "permission_error"}
 
@@ -87,7 +87,7 @@ def error_response(error: RagError, request_id: str = "") -> Response:
 
 
 def error_from_body(body: Any) -> RagError | None:
-    """The error that `error_body` wrote, as another service of this bundle sent it."""
+    """The error in a body that another service of this bundle wrote with `error_body`."""
     detail = body.get("error") if isinstance(body, dict) else None
     if not isinstance(detail, dict) or "code" not in detail:
         return None
@@ -100,13 +100,13 @@ def error_from_event(data: Mapping[str, Any]) -> RagError:
 
 
 def error_for_status(status: int, path: str) -> RagError:
-    """What a status means that something below us (router, framework) answered with."""
+    """The error for a status that the router or the framework answered with."""
     if status == 404:
         return errors.NotFound(f"there is no route {path}; the routes are listed at /")
     if status == 405:
-        return errors.MethodNotAllowed(f"{path} does not take this method")
+        return errors.MethodNotAllowed(f"{path} does not support this method")
     if status == 429:
-        return errors.Overloaded("too many requests are in work; try again soon")
+        return errors.Overloaded("too many requests are in progress; try again soon")
     if status in (502, 503):
         return errors.DependencyUnavailable("the service is not available; try again soon")
     if status == 504:

@@ -1,4 +1,4 @@
-"""OpenAI's attribute filters, as requests carry them."""
+"""OpenAI's attribute filters in requests."""
 
 from __future__ import annotations
 

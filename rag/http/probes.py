@@ -16,7 +16,7 @@ _TAG = "Infrastructure"
 class Readiness(BaseModel):
     status: Literal["ready"]
     in_flight: int = Field(ge=0, description="Requests in progress.")
-    services: dict[str, dict[str, JsonValue]] = Field(description="Facts about each service behind the edge.")
+    services: dict[str, dict[str, JsonValue]] = Field(description="Facts about each service that the edge depends on.")
 
 
 async def _served_elsewhere(request: Request) -> Response:

@@ -68,7 +68,7 @@ def document() -> JsonObject:
 
 
 def public_operations() -> Sequence[OpenApiRoute]:
-    """All documented routes. Those of `/v1` get no parts to work with: they are never called."""
+    """All documented routes. They are built without dependencies, because they are never called."""
     no_parts: Any = None
     v1 = [*edge_routes(no_parts), *document_routes(no_parts)]
     return [

@@ -32,8 +32,8 @@ REMOVED: Mapping[str, str] = {
         'RAG_LLM__ENGINE__STRUCTURED_OUTPUTS_CONFIG={"backend": "xgrammar", "disable_any_whitespace": true}'
     ),
     "logits_processors": (
-        "vLLM reads them only from its settings; set RAG_LLM__ENGINE__LOGITS_PROCESSORS to a JSON array of classes "
-        "and pass their arguments in extra_args"
+        "vLLM accepts them only as an engine setting; set RAG_LLM__ENGINE__LOGITS_PROCESSORS to a JSON array of "
+        "classes and pass their arguments in extra_args"
     ),
     "truncate_prompt_tokens": "vLLM has removed it; truncate the prompt yourself and send it in tokens",
 }

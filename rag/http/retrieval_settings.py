@@ -23,19 +23,30 @@ class RetrievalSettings(BaseModel):
     candidates: int | None = Field(None, ge=1, le=1000, description="Chunks fetched from each path before fusion.")
     fusion: Fusion | None = Field(None, description="weights: of normalised scores; rrf: reciprocal ranks.")
     weights: dict[PathName, Weight] | None = Field(
-        None, max_length=16, description="Weight of each path, relative to the others; unnamed: 1; 0: not taken."
+        None,
+        max_length=16,
+        description="Relative weight of each path. Paths not listed have weight 1; 0: not searched.",
     )
     rrf_k: int | None = Field(None, ge=1, le=1000, description="Constant of reciprocal rank fusion.")
-    duplicates: float | None = Field(None, ge=0, le=1, description="Likeness from which passages become one hit.")
-    min_cosine: float | None = Field(
-        None, ge=-1, le=1, description="Without an exact match or a hit of this cosine, nothing was found."
+    duplicates: float | None = Field(
+        None, ge=0, le=1, description="Similarity at or above which passages count as duplicates."
     )
-    rerank: bool | None = Field(None, description="Look at the best hits again with the reranker.")
+    min_cosine: float | None = Field(
+        None,
+        ge=-1,
+        le=1,
+        description="If no hit has this cosine or is an exact match, `/ask` says that nothing was found.",
+    )
+    rerank: bool | None = Field(None, description="Rerank the best hits.")
     rerank_top_n: int | None = Field(None, ge=1, le=200, description="Number of best hits to rerank.")
     rerank_weight: float | None = Field(None, ge=0, le=1, description="Weight of the reranker's score.")
     rewrite: bool | None = Field(None, description="Rewrite a follow-up question to stand alone before searching.")
-    queries: int | None = Field(None, ge=0, le=5, description="More queries that the language model makes of it.")
-    hypothetical: bool | None = Field(None, description="Search with an answer that the model invents as well.")
+    queries: int | None = Field(
+        None, ge=0, le=5, description="Number of further queries that the language model writes."
+    )
+    hypothetical: bool | None = Field(
+        None, description="Also search with a hypothetical answer that the language model writes (HyDE)."
+    )
 
     def changes(self) -> JsonObject:
         """The options that are set, by the names of `rag.retrieve.options`."""

@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rag.http.wire import Stop
 
-_SETTING_ONLY = "vLLM reads it only from its settings: set RAG_LLM__ENGINE__STRUCTURED_OUTPUTS_CONFIG"
+_SETTING_ONLY = "vLLM accepts it only as an engine setting: set RAG_LLM__ENGINE__STRUCTURED_OUTPUTS_CONFIG"
 
 
 _NOT_READ: Mapping[str, str] = {
-    "whitespace_pattern": "no backend of this vLLM reads it; use a regex, or a grammar",
+    "whitespace_pattern": "no structured-output backend of the installed vLLM supports it; use regex or grammar",
     "disable_any_whitespace": _SETTING_ONLY + ' to {"backend": "xgrammar", "disable_any_whitespace": true}',
     "disable_additional_properties": _SETTING_ONLY
     + ' to {"backend": "guidance", "disable_additional_properties": true}',
@@ -50,7 +50,7 @@ class StructuredOutputs(BaseModel):
     disable_additional_properties: bool = Field(
         False, description="Not supported in requests; it is a setting of the engine."
     )
-    whitespace_pattern: str | None = Field(None, description="Not supported; no backend reads it.")
+    whitespace_pattern: str | None = Field(None, description="Not supported by any structured-output backend.")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -90,9 +90,11 @@ class SamplingFields(BaseModel):
     )
     min_p: float | None = Field(None, ge=0, le=1, description="Minimum probability relative to the most likely token.")
     presence_penalty: float | None = Field(
-        None, ge=-2, le=2, description="Above 0: favors tokens that have not been used yet."
+        None, ge=-2, le=2, description="Above 0: favors tokens that are not in the text so far."
     )
-    frequency_penalty: float | None = Field(None, ge=-2, le=2, description="Above 0: favors rarely used tokens.")
+    frequency_penalty: float | None = Field(
+        None, ge=-2, le=2, description="Above 0: favors tokens that occur rarely in the text so far."
+    )
     repetition_penalty: float | None = Field(
         None, gt=0, le=10, description="Above 1: favors tokens in neither the prompt nor the text so far."
     )
@@ -117,7 +119,7 @@ class SamplingFields(BaseModel):
         ge=-1,
         description="Return each token's log probability and those of this many most likely tokens; -1: all.",
     )
-    prompt_logprobs: int | None = Field(None, ge=-1, description="The same for each prompt token.")
+    prompt_logprobs: int | None = Field(None, ge=-1, description="Like `logprobs`, for each prompt token.")
     logprob_token_ids: PromptTokenIds | None = Field(
         None, min_length=1, max_length=128, description="Return the log probabilities of these tokens at each position."
     )

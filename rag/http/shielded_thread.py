@@ -1,4 +1,4 @@
-"""Calls into the library, which block, without blocking the event loop."""
+"""Runs blocking calls without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ T = TypeVar("T")
 
 
 async def run_in_thread_shielded(call: Callable[..., T], *args: Any, **options: Any) -> T:
-    """Run `call` in a thread. A cancelled caller waits until it has ended: a thread cannot be stopped, and what it
-    works on (uploads on disk) must not be cleared away under it.
+    """Run `call` in a thread. A cancelled caller waits until the call has ended: a thread cannot be stopped, and the
+    uploads that it works on must not be deleted meanwhile.
     """
     work = asyncio.ensure_future(asyncio.to_thread(call, *args, **options))
     try:

@@ -1,4 +1,4 @@
-"""Pydantic's validation errors as our refusals, which name the field."""
+"""Converts pydantic's validation errors to `InvalidRequest`, which names the field."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REASONS = {
 
 
 def first_fault(error: ValidationError) -> InvalidRequest:
-    """The first of pydantic's errors, in our shape. The message never repeats the input."""
+    """The first of pydantic's errors as an `InvalidRequest`. The message never repeats the input."""
     fault = error.errors(include_url=False, include_input=False)[0]
     path = _field_path(fault["loc"])
     if fault["type"].startswith("union_tag"):
@@ -45,7 +45,7 @@ def _reason(fault: ErrorDetails) -> str:
 
 
 def _field_path(location: Sequence[int | str]) -> list[str]:
-    """The names and positions in the request, without the types and tags of unions that pydantic puts between them."""
+    """The field's names and positions in the request, without the union types and tags that pydantic inserts."""
     path: list[str] = []
     expects_tag = False
     for place, part in enumerate(location):
@@ -58,7 +58,7 @@ def _field_path(location: Sequence[int | str]) -> list[str]:
 
 
 _UNIONS = ("filters", "chunking_strategy")
-"""Fields whose `type` says which model of a union they are."""
+"""Fields that are discriminated unions: their `type` selects the model."""
 
 
 _TAGS = frozenset(
@@ -70,5 +70,5 @@ _TAGS = frozenset(
 
 
 def _is_type_name(part: int | str) -> bool:
-    """Whether it is the name of a type that pydantic tried, such as `str` or `dict[str,any]`."""
+    """Whether the part is the name of a type that pydantic tried, such as `str` or `dict[str,any]`."""
     return isinstance(part, str) and (part in ("str", "int", "float", "bool", "constrained-str") or "[" in part)

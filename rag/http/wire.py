@@ -1,4 +1,4 @@
-"""What the native BentoML APIs take and give. Every field is described here, for Swagger UI and for people."""
+"""Requests and responses of the native APIs. Each field's description appears in Swagger UI."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rag.types import AnswerStyle, JsonObject, Message, QuoteChoice, SearchMode
 
 TokenId = Annotated[int, Field(ge=0)]
 MAX_STORES = 10
-"""That one question searches."""
+"""Maximum number of vector stores that one question may search."""
 Stop = Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=16)]
 
 
@@ -65,7 +65,7 @@ class RetrieveRequest(WireModel):
 
 
 class ExplainRequest(RetrieveRequest):
-    """Between services: a query whose explanation also says what the prompt would be."""
+    """Between services: a query to explain, including which hits the prompt would contain."""
 
     context_tokens: int | None = Field(None, ge=1, description="The engine's context length, if known.")
     max_tokens: int = Field(512, ge=1, description="Tokens to keep free for the answer.")
@@ -77,7 +77,7 @@ class EncodeRequest(WireModel):
     model_config = ConfigDict(json_schema_extra={"example": {"texts": ["What is Milvus?"], "kind": "query"}})
 
     texts: Annotated[list[str] | list[list[TokenId]], Field(min_length=1, max_length=4096)] = Field(
-        description="Texts to encode, or the ids of their tokens."
+        description="Texts to encode, or lists of their token ids."
     )
     kind: Literal["query", "passage"] = Field(
         "passage", description="Selects the model's prefix for queries or passages."
@@ -92,7 +92,7 @@ class EncodeRequest(WireModel):
 
 
 class PrepareRequest(WireModel):
-    """Between services: find passages and make the prompt of an answer."""
+    """Between services: find passages and build the prompt of an answer."""
 
     question: str
     context_tokens: int = Field(ge=1, description="The engine's context length.")
@@ -103,9 +103,13 @@ class PrepareRequest(WireModel):
     filters: Filter | None = None
     retrieval: RetrievalSettings | None = None
     score_threshold: float = Field(0.0, ge=0, le=1, description="Hits with a lower score are left out.")
-    system: str | None = Field(None, description="Instructions of the client; they follow those of the prompt.")
-    style: AnswerStyle = Field("written", description="Written by the language model, or quoted from the documents.")
-    quotes_chosen_by: QuoteChoice = Field("ranking", description="Who decides what a quoted answer quotes.")
+    system: str | None = Field(
+        None, description="The client's instructions, which are added after those of the prompt template."
+    )
+    style: AnswerStyle = Field(
+        "written", description="Whether the language model writes the answer or it is quoted from the documents."
+    )
+    quotes_chosen_by: QuoteChoice = Field("ranking", description="How the quotes of a quoted answer are chosen.")
 
     @property
     def stores(self) -> list[str]:

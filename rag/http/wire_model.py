@@ -20,9 +20,9 @@ _BENTOML_KEYWORDS = frozenset(inspect.signature(Schema).parameters)
 
 
 class WireModel(IODescriptor):
-    """A JSON body of a BentoML API. Its error is kept in `refused`, so that the endpoint can answer in our error shape.
+    """A JSON body of a BentoML API. An invalid body sets `refused`, and the endpoint answers with our error body.
 
-    BentoML would answer in another shape, and with a 500 for a body that is not an object (docs/bentoml_issues.md#b7,
+    BentoML's error body is a different one, and a body that is not an object would be a 500 (docs/bentoml_issues.md#b7,
     docs/bentoml_issues.md#b18).
     """
 
@@ -42,7 +42,7 @@ class WireModel(IODescriptor):
 
     @classmethod
     def openapi_components(cls, name: str) -> dict[str, Schema]:
-        """Schemas for the description that BentoML writes into a Bento, with the keywords that its `Schema` knows.
+        """Schemas for the description that BentoML writes into a Bento, with only the keywords that its `Schema` knows.
 
         Swagger UI shows another one (`rag.http.published_api`). See docs/bentoml_issues.md#b24.
         """
@@ -65,7 +65,7 @@ class WireModel(IODescriptor):
             return cls.parse(json_object(request.headers.get("content-type"), await request.body()))
         except RagError as error:
             return cls.refuse(error)
-        except ClientDisconnect:  # the response reaches nobody
+        except ClientDisconnect:  # nobody receives the response
             return cls.refuse(InvalidRequest("the client left before its request was read"))
 
     @classmethod
@@ -73,7 +73,7 @@ class WireModel(IODescriptor):
         """Validate a JSON object.
 
         Raises:
-            InvalidRequest: names the first field at fault.
+            InvalidRequest: names the first invalid field.
         """
         try:
             return cls.model_validate(data)
@@ -82,7 +82,7 @@ class WireModel(IODescriptor):
 
 
 def json_object(content_type: str | None, body: bytes) -> Mapping[str, Any]:
-    """Raises InvalidRequest when the body is anything but a JSON object."""
+    """The body as a JSON object. Raises InvalidRequest if it is anything else."""
     media_type = (content_type or "application/json").split(";")[0].strip().lower()
     if media_type != "application/json":
         raise InvalidRequest(

@@ -58,7 +58,7 @@ def test_words_are_found_in_all_their_forms(filled: RunningService, store: str) 
 def test_what_says_the_same_is_one_hit(filled: RunningService, store: str) -> None:
     found = retrieve(filled, "walking home through the park", vector_store=store, explain=True)
     assert len({"walk.txt", "copy.txt"} & set(names(found))) == 1
-    assert [c["why"] for c in found["explain"]["candidates"] if "says the same" in c["why"]]
+    assert [c["why"] for c in found["explain"]["candidates"] if "duplicate of" in c["why"]]
 
 
 def test_reranking_reorders_by_the_token_vectors_of_the_encoder(filled: RunningService, store: str) -> None:

@@ -92,7 +92,7 @@ class FakeGenerator:
 
     def _check(self, prompt: ModelInput, sampling: SamplingParameters, model: str) -> None:
         if model and self.adapters is not None and model not in self.adapters:
-            raise ModelNotFound(f"model: there is no {model!r}", param="model")
+            raise ModelNotFound(f"model: there is no model {model!r}", param="model")
         if not _tokens(prompt):
             raise InvalidRequest("prompt: is empty", param="prompt")
         GenerateRequest.parse({"prompt": "x", **sampling})

@@ -110,7 +110,7 @@ class CompletionReader:
                     yield delta
                 self._end(choice)
         if not self._is_complete:
-            raise DependencyUnavailable("the connection to the language model's server was lost in mid-answer")
+            raise DependencyUnavailable("the connection to the language model's server was lost during the answer")
         yield self._stream_end()
 
     @property

@@ -12,7 +12,7 @@ _POLL_S = 1.0
 
 
 class EngineFacts:
-    """Requests the facts in the background until the LLM service has answered once; they do not change later."""
+    """Requests the facts in the background until the LLM service has answered once. They never change."""
 
     def __init__(self, client: ServiceClient) -> None:
         self._client = client

@@ -102,7 +102,7 @@ class RemoteEmbedders:
         self._others: dict[str, RemoteEmbedder] = {}
 
     async def connect(self) -> None:
-        """Get the default model's facts. Raises Starting until the service is ready."""
+        """Get the default model's name and dimensions. Raises Starting until the service is ready."""
         await self._default.connect()
 
     @property
@@ -185,7 +185,7 @@ def _prompt_to_wire(prompt: ModelInput) -> JsonObject:
 
 
 async def _deltas(chunks: AsyncIterator[bytes]) -> AsyncGenerator[TextDelta | StreamEnd, None]:
-    """The text in a stream of server-sent events. Raises what an `error` event says."""
+    """The deltas in a stream of server-sent events. An `error` event is raised as its error."""
     parser, usage = EventParser(), Usage(0, 0)
     async for chunk in chunks:
         for name, text in parser.feed(chunk):
@@ -199,4 +199,4 @@ async def _deltas(chunks: AsyncIterator[bytes]) -> AsyncGenerator[TextDelta | St
             elif name == "done":
                 yield stream_end_from_wire(data, usage)
                 return
-    raise DependencyUnavailable("the connection to the language model was lost in mid-answer")
+    raise DependencyUnavailable("the connection to the language model was lost during the answer")

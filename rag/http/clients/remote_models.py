@@ -52,7 +52,7 @@ class RemoteReranker:
 
     Args:
         model: The encoder or cross-encoder.
-        timeout_s: For one query with its passages, after the model was loaded.
+        timeout_s: For one query with its passages, once the model is loaded.
     """
 
     def __init__(self, client: ServiceClient, kind: RerankKind, model: str, timeout_s: float) -> None:

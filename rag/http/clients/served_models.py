@@ -1,4 +1,4 @@
-"""The models that a request can name. The other services report which there are."""
+"""The models that a request can name, as reported by the other services."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ModelTarget:
     """What generates the text of a request."""
 
     name: str
-    """As named in the request."""
+    """Its name in the request."""
     is_rag: bool
     adapter: str = ""
     """Name of a LoRA adapter; empty for the language model itself."""
@@ -44,7 +44,7 @@ class ServedModels:
         self._dependencies = dependencies
 
     def all(self) -> list[ServedModel]:
-        """`rag`, the language model by each of its names, its adapters, `rag` with each adapter, the embedding model.
+        """`rag`, the language model under all its names, its adapters, `rag` with each adapter, the embedding model.
 
         Raises Starting or DependencyUnavailable if the LLM service is not ready.
         """
@@ -60,7 +60,7 @@ class ServedModels:
         return [*models, *([ServedModel(str(encoder), "embedding")] if encoder else [])]
 
     async def named(self, name: str) -> ServedModel:
-        """The model with this name. Unknown names are looked up again in fresh reports of the services.
+        """The model with this name. If the name is unknown, the services are asked again first.
 
         Raises:
             ModelNotFound: there is no such model.
@@ -70,7 +70,7 @@ class ServedModels:
             model = self._find(name)
         if model is None:
             names = ", ".join(served.name for served in self.all())
-            raise ModelNotFound(f"model: there is no {name[:200]!r}; there are {names}", param="model")
+            raise ModelNotFound(f"model: there is no model {name[:200]!r}; available models: {names}", param="model")
         return model
 
     async def target(self, name: str) -> ModelTarget:

@@ -1,8 +1,8 @@
 """The HTTP client with which one service of this bundle calls another.
 
-Not BentoML's own proxy: that one closes sessions with streams in flight (docs/bentoml_issues.md#b1), cuts streams
-at a total deadline (docs/bentoml_issues.md#b2), splits them into blocks (docs/bentoml_issues.md#b4) and hides the
-errors of the other side.
+It replaces BentoML's own client, which closes sessions while streams are open (docs/bentoml_issues.md#b1), cuts
+streams off at a total deadline (docs/bentoml_issues.md#b2), splits them into blocks (docs/bentoml_issues.md#b4) and
+hides the other service's errors.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _IDLE_S = 3.0
 
 
 class LinkedSocket:
-    """A hard link to a Unix socket that stays when the original is deleted.
+    """A hard link to a Unix socket, which remains when the original is deleted.
 
     When BentoML's supervisor stops, it first deletes the folder of the sockets (docs/bentoml_issues.md#b6), although
     running requests still need them. The services themselves keep listening until they end.
@@ -51,7 +51,7 @@ class LinkedSocket:
 
 
 class ServiceClient:
-    """Client of one service. Safe for concurrent use within one event loop.
+    """The client of one service. Safe for concurrent use within one event loop.
 
     Args:
         name: The service's name in error messages.
@@ -70,7 +70,7 @@ class ServiceClient:
         """The JSON response to a POST.
 
         Raises:
-            RagError: the error that the other side responded with, DependencyUnavailable, or DeadlineExceeded.
+            RagError: the error that the service responded with, DependencyUnavailable, or DeadlineExceeded.
         """
         async with self._post(path, timeout_s=timeout_s, json=body) as response:
             return await response.json()
@@ -79,12 +79,12 @@ class ServiceClient:
     async def stream(self, path: str, body: JsonMapping) -> AsyncIterator[AsyncIterator[bytes]]:
         """The response body of a POST, as its bytes arrive, without a deadline.
 
-        Entering returns when the response headers have arrived and raises as `call` does, as do the bytes when read.
-        Leaving closes the connection if the body was not read to its end.
+        Entering returns when the response headers have arrived. Entering and reading raise as `call` does. Exiting
+        closes the connection if the body was not read to its end.
         """
         async with contextlib.AsyncExitStack() as stack:
-            # Errors of whoever reads the stream are raised at the `yield`; they must not be translated as the other
-            # side's.
+            # An exception in the caller's `async with` block is raised at the `yield`. It must not be translated as an
+            # error of the service.
             with self._errors_translated(None):
                 response = await stack.enter_async_context(self._send("POST", path, timeout_s=None, json=body))
                 await self._check_status(response)
@@ -102,7 +102,7 @@ class ServiceClient:
         """The response, whatever its status, once its headers have arrived. Only connecting has a deadline.
 
         Args:
-            path: With the query string, as received: nothing is quoted again.
+            path: Path and query string as received; they are sent without further quoting.
             body: Sent as it arrives, with chunked encoding unless `headers` has its length.
 
         Raises:
@@ -207,5 +207,5 @@ async def _error_of(response: aiohttp.ClientResponse, name: str) -> RagError:
     if response.status in (429, 500, 502, 503, 504):
         return error_for_status(response.status, response.url.path)
     return DependencyUnavailable(
-        f"{name} answered with status {response.status}: is this the address of a service of this bundle?"
+        f"{name} answered with status {response.status}: check that the URL is that of a service of this bundle"
     )

@@ -43,7 +43,7 @@ class ServiceProxy:
         await response(scope, receive, send)
 
     async def respond(self, request: Request) -> Response:
-        """The other service's response, once its headers arrived. Raises DependencyUnavailable if it has none."""
+        """The other service's response, once its headers have arrived. Raises DependencyUnavailable if it has none."""
         target = _target(request)
         headers = {name: request.headers[name] for name in _FORWARDED_HEADERS if name in request.headers}
         body = _body(request) if _has_body(request) else None
@@ -63,12 +63,12 @@ class ServiceProxy:
             self._require(self._client.name)
         except Starting:
             raise
-        except RagError:  # from the last check: the failed request is newer
+        except RagError:  # raised below instead: the last probe's result is older than this failed request
             return
 
 
 class _ForwardedResponse(Response):
-    """The response of the other service. It closes the connection to that service at its end."""
+    """The response of the other service. When it ends, the connection to that service is closed."""
 
     def __init__(self, answer: aiohttp.ClientResponse, exchange: AsyncExitStack) -> None:
         self.status_code = answer.status

@@ -18,7 +18,7 @@ _STARTING_S = 0.5
 _STEADY_S = 1.0
 _FRESH_S = 0.3
 _MAX_MISSED = 3
-"""Unanswered probes in a row after which requests are refused: a busy service may miss one without being down."""
+"""Consecutive unanswered probes after which requests are refused: a busy service may miss one without being down."""
 
 
 class UpstreamServices:
@@ -29,7 +29,7 @@ class UpstreamServices:
         self._ready_message = ready_message
         self._facts: dict[str, Facts | RagError] = {name: Starting(f"{name} is starting") for name in clients}
         self._probed = dict(self._facts)
-        """Result of the last probe of each service. `_facts` is what requests are decided by."""
+        """Result of the last probe of each service. Requests are accepted or refused by `_facts`."""
         self._missed = Counter[str]()
         self._ready_before: set[str] = set()
         self._checked_at = 0.0
@@ -40,7 +40,7 @@ class UpstreamServices:
         self._task = asyncio.create_task(self._poll())
 
     def require(self, name: str) -> Facts:
-        """What a service reports, as of the last probe.
+        """The service's report from the last probe.
 
         Raises:
             RagError: why it is not ready.
@@ -53,7 +53,7 @@ class UpstreamServices:
         return None if isinstance(facts, RagError) else facts
 
     async def ready(self) -> Facts:
-        """What each service reports now, by name.
+        """The current report of each service, by name.
 
         Raises:
             RagError: why the first service that is not ready is not.
@@ -92,7 +92,7 @@ class UpstreamServices:
             self._checked_at = time.monotonic()
 
     def _is_decisive(self, name: str, probed: Facts | RagError) -> bool:
-        """Whether requests are decided by this result. The first unanswered probes of a ready service are ignored."""
+        """Whether this result changes the service's state. The first unanswered probes of a ready service do not."""
         if not isinstance(probed, DeadlineExceeded):
             self._missed[name] = 0
             return True
@@ -114,7 +114,7 @@ class UpstreamServices:
         waiting = [facts for facts in self._facts.values() if isinstance(facts, RagError)]
         if not waiting:
             return self._ready_message
-        # Without the elapsed seconds, which would make each log line different.
+        # Without the elapsed seconds, which would make every log line different.
         return "waiting: " + "; ".join(error.message.split(" (")[0] for error in waiting)
 
 

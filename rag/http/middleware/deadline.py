@@ -1,4 +1,4 @@
-"""The time limit of a plain answer."""
+"""The time limit of an answer that is not streamed."""
 
 from __future__ import annotations
 

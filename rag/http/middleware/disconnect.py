@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _READ_AHEAD = 16
-"""Maximum messages that are read ahead of the application."""
+"""Maximum number of messages that are read ahead of the application."""
 
 
 class _BufferedReceive:

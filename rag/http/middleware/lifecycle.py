@@ -62,7 +62,7 @@ class Lifecycle:
         self._on_drain.append(action)
 
     async def ready(self) -> Mapping[str, object]:
-        """Facts about this service.
+        """Facts about this service, if it is ready.
 
         Raises:
             Draining, Starting, DependencyUnavailable: the service is not ready.
@@ -74,7 +74,7 @@ class Lifecycle:
         return await self._probe()
 
     def refusal(self) -> RagError | None:
-        """The error for a new request if it is refused. Only the edge refuses requests while it drains."""
+        """The error for a new request, or None if it is accepted. Only the edge refuses requests while it drains."""
         if self.draining and self.is_edge:
             return Draining("the service is shutting down; send the request to another replica or try again soon")
         return None
@@ -115,7 +115,7 @@ class Lifecycle:
             await asyncio.sleep(0.05)
         for action in actions:
             action.cancel()
-        logger.info("%s: drained, %d requests left", self.name, self.in_flight)
+        logger.info("%s: drained, %d requests still in flight", self.name, self.in_flight)
         self._stop_server(number, None)
 
     def _is_done(self) -> bool:

@@ -1,4 +1,4 @@
-"""The middleware of every service: ids, readiness (docs/bentoml_issues.md#b19), admission, disconnects, errors."""
+"""The middleware of every service: request ids, readiness (docs/bentoml_issues.md#b19), admission, disconnects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ access = logging.getLogger("rag.access")
 
 _UNGUARDED_PATHS = ("/livez", "/healthz", "/metrics", "/readyz")
 _PASSED_THROUGH_HEADERS = ("allow",)
-"""Headers that are kept when an error response of BentoML is replaced."""
+"""Headers that remain when an error response of BentoML is replaced."""
 
 
 class ServiceMiddleware:
@@ -59,9 +59,11 @@ class ServiceMiddleware:
         started = time.perf_counter()
         try:
             await self._serve(scope, receive, sender)
-        except Exception:  # the client must get an answer (docs/bentoml_issues.md#b10)
+        except Exception:  # the client must get a response (docs/bentoml_issues.md#b10)
             logger.exception("%s %s failed", scope["method"], scope["path"])
-            await sender.fail(InternalError("an unexpected error occurred; the log has details under this request id"))
+            await sender.fail(
+                InternalError("an unexpected error occurred; the server's log has the details under this request id")
+            )
         finally:
             if self._access_log and scope["path"] not in _UNGUARDED_PATHS:
                 took_ms = (time.perf_counter() - started) * 1000
@@ -100,7 +102,7 @@ class ServiceMiddleware:
         if (refusal := self._life.refusal()) is not None:
             return refusal
         if self._life.in_flight >= self._max_in_flight:
-            return Overloaded(f"{self._max_in_flight} requests are being processed already; try again soon")
+            return Overloaded(f"{self._max_in_flight} requests are already being processed; try again soon")
         length = Headers(scope=scope).get("content-length", "0")
         if length.isdigit() and int(length) > self._body_limit(scope):
             return self._too_large(scope)

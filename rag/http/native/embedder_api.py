@@ -1,4 +1,4 @@
-"""What the Embedder service answers."""
+"""The HTTP API of the Embedder service."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rag.types import JsonObject
 
 @dataclass(frozen=True, slots=True)
 class EmbedderModels:
-    """What the Embedder computes with, once the configured ones are loaded."""
+    """The models of the Embedder. It exists once the configured ones are loaded."""
 
     dense: Embedders
     sparse: SparseEmbedders
@@ -33,7 +33,7 @@ class EmbedderApi:
         self.models = models
 
     async def ready(self) -> Mapping[str, Any]:
-        """Facts of the configured models, after really encoding a word."""
+        """Facts about the configured models. Encodes a word to check that they work."""
         models = self.models.get()
         embedder = models.dense.default
         await embedder.encode(["ready"], "query")

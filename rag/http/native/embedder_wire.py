@@ -1,4 +1,4 @@
-"""What the Embedder service takes and gives besides dense vectors."""
+"""Requests and responses of the Embedder service, except those for dense vectors."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ class CountRequest(WireModel):
     model_config = ConfigDict(json_schema_extra={"example": {"texts": ["What is Milvus?"], "kind": "query"}})
 
     texts: Annotated[list[str] | list[list[TokenId]], Field(min_length=1, max_length=4096)] = Field(
-        description="Texts, or the ids of their tokens."
+        description="Texts, or lists of their token ids."
     )
-    kind: Literal["query", "passage"] = Field("passage", description="Chooses the prefix that the model wants.")
+    kind: Literal["query", "passage"] = Field(
+        "passage", description="Selects the model's prefix for queries or passages."
+    )
     model: str | None = Field(
         None,
         min_length=1,
@@ -29,9 +31,11 @@ class CountRequest(WireModel):
 
 
 class CountResponse(BaseModel):
-    model: str = Field(description="The model whose tokens they are.")
-    tokens: list[int] = Field(description="Of each whole text, with prefix and the model's own marks, in their order.")
-    max_tokens: int | None = Field(description="That the model reads of one text; null: all of it.")
+    model: str = Field(description="The model whose tokenizer counted the tokens.")
+    tokens: list[int] = Field(description="Number of tokens of each text, including the prefix and special tokens.")
+    max_tokens: int | None = Field(
+        description="Maximum number of tokens that the model reads of a text; null: no limit."
+    )
 
 
 class EncodeSparseRequest(WireModel):
@@ -40,7 +44,9 @@ class EncodeSparseRequest(WireModel):
     model_config = ConfigDict(json_schema_extra={"example": {"texts": ["What is Milvus?"], "kind": "query"}})
 
     texts: list[str] = Field(description="Texts to encode.", min_length=1, max_length=4096)
-    kind: Literal["query", "passage"] = Field("passage", description="Which of its two sides the model uses.")
+    kind: Literal["query", "passage"] = Field(
+        "passage", description="Whether the texts are queries or passages. Some models distinguish them."
+    )
     model: str | None = Field(
         None,
         min_length=1,
@@ -50,12 +56,12 @@ class EncodeSparseRequest(WireModel):
 
 
 class SparseVectorOut(BaseModel):
-    indices: list[int] = Field(description="Numbers of terms in the model's vocabulary.")
-    values: list[float] = Field(description="Their weights, more than 0, in the same order.")
+    indices: list[int] = Field(description="Indices of terms in the model's vocabulary.")
+    values: list[float] = Field(description="Weights of these terms, greater than 0, in the same order.")
 
 
 class EncodeSparseResponse(BaseModel):
-    model: str = Field(description="The model that made the vectors.")
+    model: str = Field(description="The model that produced the vectors.")
     embeddings: list[SparseVectorOut]
 
 
@@ -69,7 +75,8 @@ class RerankRequest(WireModel):
     query: str = Field(description="The question.", max_length=100_000)
     texts: list[str] = Field(description="The passages.", min_length=1, max_length=1024)
     kind: RerankKind = Field(
-        "late_interaction", description="late_interaction: token vectors of an encoder; cross_encoder: such a model."
+        "late_interaction",
+        description="late_interaction: compare token vectors of an encoder; cross_encoder: use a cross-encoder.",
     )
     model: str | None = Field(
         None,
@@ -80,5 +87,5 @@ class RerankRequest(WireModel):
 
 
 class RerankResponse(BaseModel):
-    model: str = Field(description="The way of reranking and the model.")
-    scores: list[float] = Field(description="In [0, 1], in the order of the passages.")
+    model: str = Field(description="The kind of reranking and the model.")
+    scores: list[float] = Field(description="Scores in [0, 1], in the order of the passages.")

@@ -54,10 +54,10 @@ def _why(
 ) -> str:
     options = result.options
     if (original := represented_by.get(hit.chunk.chunk_id)) is not None:
-        return f"left out: {original} says the same"
+        return f"left out: duplicate of {original}"
     if (number := numbers.get(hit.chunk.chunk_id)) is None:
         if options.rerank and hit.rerank is None:
-            return f"left out: not among the best {options.rerank_top_n}, which are reranked"
+            return f"left out: not reranked, because it is not among the best {options.rerank_top_n}"
         return f"left out: not among the best {options.top_k} (top_k)"
     if nothing_relevant(result.hits, options.min_cosine):
         return f"left out: no hit has a cosine of at least {options.min_cosine:g} (min_cosine)"

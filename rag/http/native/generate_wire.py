@@ -53,7 +53,7 @@ class GenerateRequest(WireModel, SamplingFields):
 
 
 class ChatIn(BaseModel):
-    """A conversation, validated by the service that sends it."""
+    """A conversation. The service that sends it has validated it."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

@@ -43,13 +43,13 @@ class IngestRequest(WireModel):
     )
     wait_s: float = Field(0, ge=0, le=3600, description="Seconds to wait for the job to end before responding.")
     chunking_strategy: ChunkingStrategyParam | None = Field(
-        None, description="JSON object. How the documents are split into chunks; unset: as the vector store is set."
+        None, description="JSON object. How the documents are split into chunks; unset: the vector store's strategy."
     )
     _http: Request | None = PrivateAttr(default=None)
 
     @property
     def http(self) -> Request:
-        """The request, its body unread: it is written to disk, or forwarded to the next service, as it arrives."""
+        """The request, whose body is unread. It is written to disk, or forwarded to the Retriever, as it arrives."""
         assert self._http is not None, "only from_http_request creates it"
         return self._http
 

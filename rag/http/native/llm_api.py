@@ -43,5 +43,7 @@ class LlmApi:
 
     def _loadable(self) -> Adapters:
         if self._adapters is None:
-            raise Forbidden("adapters cannot be loaded here: RAG_LLM__URL names another server; load them there")
+            raise Forbidden(
+                "adapters cannot be loaded here, because RAG_LLM__URL names another server; load them there"
+            )
         return self._adapters

@@ -34,7 +34,7 @@ from rag.types import JsonObject, PreparedPrompt
 
 @dataclass(frozen=True, slots=True)
 class RetrieverComponents:
-    """Everything that the Retriever works with, once it is loaded."""
+    """Everything that the Retriever works with. It exists once all of it is loaded."""
 
     store: VectorStore
     pipeline: RetrievalPipeline
@@ -97,7 +97,7 @@ class RetrieverApi:
         return {"status": "ready", "embedder": components.embedder.model_name, **cache}
 
     async def drain(self) -> None:
-        """Answer the requests that wait for a job: the service is about to stop."""
+        """Answer the requests that are waiting for a job, because the service is about to stop."""
         self._waiter.release()
 
     async def stop(self) -> None:

@@ -23,7 +23,7 @@ class VerifyRequest(WireModel):
 
 
 class VerifyResponse(BaseModel):
-    scores: list[float] = Field(description="In [0, 1], in the order of the pairs.")
+    scores: list[float] = Field(description="Scores in [0, 1], in the order of the pairs.")
 
 
 class RemoteSupport:

@@ -27,7 +27,7 @@ def stream_schema(events: Sequence[EventModel], last: str = "") -> JsonObject:
     """Schema of each event of a stream.
 
     Args:
-        last: Data of the final event where that is not JSON, such as `[DONE]`.
+        last: Data of the final event if it is not JSON, such as `[DONE]`.
     """
     kinds = [_event(event.name, _json_text(event.data)) for event in events]
     final = [_event("", {"type": "string", "const": last})] if last else []

@@ -1,4 +1,4 @@
-"""`OpenApiRoute`: a route that holds its own description."""
+"""`OpenApiRoute`: a route with its own OpenAPI description."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Operation:
     events: Sequence[EventModel] = ()
     """Events of a streamed response."""
     last_event: str = ""
-    """Data of a stream's final event where that is not JSON."""
+    """Data of a stream's final event if it is not JSON."""
     errors: Sequence[int] = ()
     """Statuses of this operation's errors."""
     errors_of_all: Sequence[int] = ALWAYS
@@ -97,7 +97,7 @@ class OpenApiRoute(APIRoute):
             response_class=_response_class(operation),
             openapi_extra=_extra(operation, path),
         )
-        self.description = operation.description  # FastAPI takes the handler's docstring where there is none
+        self.description = operation.description  # without one, FastAPI would use the handler's docstring
         if method == "GET":
             self.methods.add("HEAD")
         self._add_models()
@@ -128,7 +128,7 @@ class OpenApiRoute(APIRoute):
 
 
 def _response_class(operation: Operation) -> type[Response]:
-    """FastAPI takes the response's media type from it."""
+    """The class from which FastAPI takes the response's media type."""
     if operation.response is not None:
         return JSONResponse
     return Response if operation.events or operation.content is not None else PlainTextResponse

@@ -13,13 +13,13 @@ from rag.types import JsonObject, TextDelta, Usage
 
 
 async def answer_to_wire(answer: AnswerStream) -> AsyncGenerator[Event, None]:
-    """`sources`, many `token`, `usage`, `done`."""
+    """The events `sources`, many `token`, `usage`, `done`."""
     async for event in answer:
         yield _to_wire(event)
 
 
 def citation_fields(text: CompletedText) -> JsonObject:
-    """What became of a text's citations: `citations`, `citations_removed` and, if verified, `weakly_supported`."""
+    """A text's `citations`, `citations_removed` and, if citations were verified, `weakly_supported`."""
     verified = {} if text.weakly_supported is None else {"weakly_supported": text.weakly_supported}
     citations = [_citation_to_wire(citation) for citation in text.citations]
     return {"citations": citations, "citations_removed": text.citations_removed, **verified}
@@ -33,7 +33,7 @@ def _citation_to_wire(citation: Citation) -> JsonObject:
 
 
 def style_fields(done: Done) -> JsonObject:
-    """`style`, if documents were searched, and the `confidence` of a quoted answer."""
+    """`style` if documents were searched, and `confidence` if the answer is quoted."""
     confidence = {} if done.confidence is None else {"confidence": round(done.confidence, 4)}
     return {} if done.style is None else {"style": done.style, **confidence}
 

@@ -1,6 +1,6 @@
-"""Responses of server-sent events that end with exactly one final event, or with an error.
+"""Server-sent event responses that always end with exactly one final event, which may be an error.
 
-Without this, an exception after the first byte would end the response like a complete one
+Otherwise an exception after the first byte would look like the end of a complete response
 (docs/bentoml_issues.md#b3).
 """
 
@@ -53,11 +53,11 @@ class StreamLimits(TypedDict):
 class EventStream(Response):
     """A response that sends events as they arrive, and comments while there are none.
 
-    The response headers are sent before the first event: only an open response lets clients and proxies notice that
-    the other side has left.
+    The response headers are sent before the first event, because a disconnect can only be noticed once the response
+    has started.
 
     Args:
-        resources: Closed when the body has ended or the client has left, even if no event was read.
+        resources: Closed when the body has ended or the client has disconnected, even if no event was read.
     """
 
     media_type = "text/event-stream"
@@ -91,9 +91,9 @@ class EventStream(Response):
         timeout_s: float,
         form: StreamFormat = NATIVE,
     ) -> Self:
-        """The response made of a source that is entered now and left when the response ends.
+        """A response that streams `source`, which is entered now and exited when the response ends.
 
-        Raises what entering raises: no byte has been sent yet, so the error can still have a status.
+        Raises what entering raises: nothing has been sent yet, so the error can still set the HTTP status.
         """
         async with contextlib.AsyncExitStack() as stack:
             events = to_events(await stack.enter_async_context(source))
@@ -126,7 +126,7 @@ class EventStream(Response):
                 await self._send(send, KEEP_ALIVE)
 
     async def _guarded(self) -> AsyncGenerator[Event, None]:
-        """The events up to the first final one. Whatever fails becomes that final event."""
+        """The events up to the first final one. A failure becomes the final event."""
         deadline = asyncio.get_running_loop().time() + self._timeout_s
         try:
             async with contextlib.aclosing(self._events) as events:
@@ -141,7 +141,9 @@ class EventStream(Response):
             error = cause
         except Exception:
             logger.exception("a stream failed")
-            error = InternalError("an unexpected error ended the stream; the log has it under this request id")
+            error = InternalError(
+                "an unexpected error ended the stream; the server's log has the details under this request id"
+            )
         yield self._form.failure(error)
 
     async def _next(self, events: AsyncGenerator[Event, None], deadline: float) -> Event | None:

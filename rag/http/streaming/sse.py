@@ -12,7 +12,7 @@ KEEP_ALIVE = b": keep-alive\n\n"
 
 
 def format_event(event: str, data: JsonObject) -> bytes:
-    """One event with one line of data. It is ASCII, so no relay can split a character (docs/bentoml_issues.md#b4)."""
+    """One event with one line of data. It is ASCII, so no proxy can split a character (docs/bentoml_issues.md#b4)."""
     return f"event: {event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode("ascii")
 
 

@@ -1,4 +1,4 @@
-"""Token streams on the wire of `/generate`: as events, as one JSON object, and read back from events."""
+"""Token streams of `/generate`: written as events or as one JSON object, and parsed from events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rag.types import JsonMapping, JsonObject, StreamEnd, TextDelta, TextEnd, To
 
 
 async def tokens_to_wire(stream: TokenStream) -> AsyncGenerator[Event, None]:
-    """Many `token`, then `usage`, then `done`."""
+    """The events: many `token`, then `usage`, then `done`."""
     async for delta in stream:
         if isinstance(delta, TextDelta):
             yield "token", _delta_to_wire(delta)

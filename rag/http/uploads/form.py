@@ -69,8 +69,8 @@ async def receive_form(request: Request, folder: Path, rules: UploadRules) -> As
     """The complete form, its files on disk in `folder`. Files that are still there at the end are deleted.
 
     Raises:
-        InvalidRequest: the body is not a form, is incomplete, or breaks a rule; names the field.
-        FileTooLarge: raised as soon as a file exceeds the limit; names both.
+        InvalidRequest: the body is not a form, is incomplete, or violates a rule; names the field.
+        FileTooLarge: raised as soon as a file exceeds the limit; names the file and the limit.
         UnsupportedFile: raised by `check_type`.
         DependencyUnavailable: the disk is full.
     """
@@ -104,7 +104,7 @@ async def _blocks(request: Request) -> AsyncIterator[bytes]:
                 yield b"".join(chunks)
                 chunks, size = [], 0
     except ClientDisconnect:
-        raise InvalidRequest("the body was cut off") from None
+        raise InvalidRequest("the body is incomplete: the connection was closed early") from None
     yield b"".join(chunks)
 
 
@@ -176,18 +176,18 @@ class _FormWriter:
         if not is_file and filename is not None:
             raise InvalidRequest(f"{self._field}: is sent as a file; send it as text", param=self._field)
         if self._field in self._fields:
-            raise InvalidRequest(f"{self._field}: is there twice", param=self._field)
+            raise InvalidRequest(f"{self._field}: was sent twice", param=self._field)
         self._file = self._new_file(filename) if filename is not None else None
 
     def _new_file(self, filename: str) -> UploadFile:
         if len(self._files) >= self._rules.max_files:
-            raise InvalidRequest(f"{self._field}: there are {self._rules.max_files} at most", param=self._field)
+            raise InvalidRequest(f"{self._field}: at most {self._rules.max_files} files are allowed", param=self._field)
         try:
             name = normalize_filename(filename)
         except InvalidRequest as error:
             raise InvalidRequest(error.message, param=self._field) from None
         if self._rules.unique_names and name in self._names:
-            raise InvalidRequest(f"{name}: is there twice in one request", param=name)
+            raise InvalidRequest(f"{name}: two files in the request have this name", param=name)
         self._names.add(name)
         file = UploadFile(self._folder, name)
         self._files.append(file)
@@ -196,14 +196,14 @@ class _FormWriter:
     def _take(self, data: bytes, start: int, end: int) -> None:
         if self._file is None:
             if len(self._text) + end - start > _MAX_FIELD_BYTES:
-                raise InvalidRequest(f"{self._field}: has {_MAX_FIELD_BYTES} bytes at most", param=self._field)
+                raise InvalidRequest(f"{self._field}: is larger than {_MAX_FIELD_BYTES} bytes", param=self._field)
             self._text += data[start:end]
             return
         limit = self._rules.max_file_bytes
         if self._file.bytes + end - start > limit:
             size = f"{limit} bytes ({limit / 2**20:g} MiB)"
             raise FileTooLarge(
-                f"{self._file.name}: is larger than {size}, the most a file may have", param=self._file.name
+                f"{self._file.name}: is larger than {size}, the maximum size of a file", param=self._file.name
             )
         self._file.write(memoryview(data)[start:end])
 
@@ -228,6 +228,8 @@ class _FormWriter:
 
 def _disk_error(error: OSError) -> DependencyUnavailable:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DependencyUnavailable("the service's disk is full: the upload was not kept; make room and try again")
-    logger.error("an upload cannot be written: %s", error)
-    return DependencyUnavailable(f"the service cannot write uploads ({error.strerror}); its log has more")
+        return DependencyUnavailable(
+            "the service's disk is full, so the upload was not stored; free some space and try again"
+        )
+    logger.error("writing an upload failed: %s", error)
+    return DependencyUnavailable(f"the service cannot write uploads ({error.strerror}); its log has the details")

@@ -34,9 +34,9 @@ class PartHeader:
 
 
 def read_disposition(header: bytes) -> tuple[str, str | None]:
-    """The field's name and the file's name as sent, folders included; the latter is None for a text field.
+    """The field's name and the file's name as sent, including folders; the file's name is None for a text field.
 
-    Not left to python-multipart (docs/bentoml_issues.md#o6), since some clients send `filename*`.
+    Not parsed by python-multipart (docs/bentoml_issues.md#o6), because some clients send `filename*`.
 
     Raises:
         InvalidRequest: a name is missing or not UTF-8.

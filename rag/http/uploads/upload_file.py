@@ -1,4 +1,4 @@
-"""A file that is being uploaded, stored under a random name."""
+"""A file that is being uploaded. It is stored under a random name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rag.records import UploadedFile
 
 
 class UploadFile:
-    """Written block by block, then closed and handed over. `name`, from the client, is never part of the path."""
+    """Written block by block, then closed and handed over. The client's `name` is never part of the path."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.name = name

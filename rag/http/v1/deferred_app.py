@@ -10,9 +10,10 @@ from rag.http.middleware.request_id import current_request_id
 
 
 class DeferredApp:
-    """BentoML mounts applications when it reads the class; what they need is made by the service's constructor.
+    """Answers `Starting` until `app` is set. BentoML mounts applications when it reads the service's class, but the
+    service's constructor creates what they need.
 
-    It is no `Starlette` on purpose: BentoML would copy its routes and answer all others itself
+    It is not a `Starlette`, because BentoML would copy its routes and answer all others itself
     (docs/bentoml_issues.md#b23).
     """
 

@@ -1,4 +1,4 @@
-"""What the `/v1` routes of the edge work with."""
+"""The dependencies of the edge's `/v1` routes."""
 
 from __future__ import annotations
 

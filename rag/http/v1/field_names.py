@@ -1,4 +1,4 @@
-"""Errors of the services behind, which know a request's fields by other names."""
+"""Renames fields in errors of the inner services, which have other names for a request's fields."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from rag.errors import RagError
 
 
 def renamed(error: RagError, names: Mapping[str, str]) -> RagError:
-    """The error with the field as the request has it; the same one where it names no such field.
+    """The error with the request's name for the field; unchanged if it names no field in `names`.
 
     Args:
-        names: Fields of the services behind -> of the request.
+        names: Field names of the inner services -> of the request.
     """
     first, _, rest = (error.param or "").partition(".")
     if (name := names.get(first)) is None:
@@ -24,7 +24,7 @@ def renamed(error: RagError, names: Mapping[str, str]) -> RagError:
 
 @contextlib.contextmanager
 def fields_named(names: Mapping[str, str]) -> Iterator[None]:
-    """What is raised inside is `renamed`."""
+    """Applies `renamed` to errors that are raised inside."""
     try:
         yield
     except RagError as error:

@@ -9,6 +9,6 @@ from starlette.responses import Response
 
 
 def model_response(model: BaseModel, headers: Mapping[str, str] | None = None) -> Response:
-    """The fields that were set, as JSON: OpenAI's models have many that this service does not have."""
+    """The fields that were set, as JSON. OpenAI's models have many fields that this service does not use."""
     content = model.model_dump_json(exclude_unset=True)
     return Response(content, media_type="application/json", headers=headers)

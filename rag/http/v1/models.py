@@ -25,7 +25,7 @@ class Model(OpenAIModel):
     """OpenAI's model object, with vLLM's `parent` and `max_model_len`, and `kind`."""
 
     kind: str = Field(description="rag, language, adapter or embedding.")
-    parent: str | None = Field(description="The language model behind an adapter, or behind `rag`.")
+    parent: str | None = Field(description="The language model that an adapter, or `rag`, uses.")
     max_model_len: int | None = Field(description="Maximum number of tokens of prompt and answer together.")
 
 

@@ -16,7 +16,7 @@ DONE: Event = ("done", {})
 
 
 def _write(event: str, data: JsonObject) -> bytes:
-    """ASCII only, so that no relay can split a character (docs/bentoml_issues.md#b4)."""
+    """ASCII only, so that no proxy can split a character (docs/bentoml_issues.md#b4)."""
     if event == DONE[0]:
         return b"data: [DONE]\n\n"
     return f"data: {json.dumps(data, separators=(',', ':'))}\n\n".encode("ascii")

@@ -21,7 +21,7 @@ REFUSED: Mapping[str, str] = {
     "reasoning_effort": "pass it in chat_template_kwargs if the model's chat template supports it",
     "suffix": "the language model continues a text and cannot insert into one",
     "verbosity": "state the desired length in the prompt",
-    "web_search_options": "there is no web search; model rag searches your documents",
+    "web_search_options": "web search is not supported; model rag searches your documents",
 }
 """By field: what to use instead, or why it is not supported."""
 _ONLY: Mapping[str, tuple[Any, str]] = {

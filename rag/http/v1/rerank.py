@@ -40,7 +40,9 @@ class Rerank(Body):
     query: str = Field(max_length=100_000)
     documents: list[SkipValidation[DocumentInput]] = Field(min_length=1, max_length=MAX_DOCUMENTS)
     """Each is validated by `texts`: pydantic's errors would name both alternatives."""
-    model: str = Field(DEFAULT, max_length=512, description=f"`{DEFAULT}`: the configured reranker, whatever its name.")
+    model: str = Field(
+        DEFAULT, max_length=512, description=f"`{DEFAULT}`: the configured reranker, whatever its model."
+    )
     top_n: int = Field(0, ge=0, description="Maximum number of results; 0: all documents.")
     return_documents: bool = Field(True, description="Whether results contain the documents' texts.")
 

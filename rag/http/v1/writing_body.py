@@ -1,4 +1,4 @@
-"""What bodies of chat completions and completions share."""
+"""The fields that bodies of chat completions and completions share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rag.http.v1.documents.body import Body, Metadata
 from rag.http.v1.refused_fields import without_refused
 
 SAMPLED = 1.0
-"""Temperature of several texts where the request names none, as OpenAI has it: at 0 they would be the same."""
+"""Default temperature when several texts are requested, as in OpenAI's API: at 0 they would all be the same."""
 
 
 class StreamOptions(Body):
@@ -23,7 +23,7 @@ class StreamOptions(Body):
 
 
 class WritingBody(SamplingFields, Body):
-    """Parameters by OpenAI's names, and vLLM's by theirs."""
+    """OpenAI's parameters, and vLLM's sampling parameters under vLLM's names."""
 
     model: str = Field(min_length=1, max_length=512)
     stream: bool | None = None
@@ -34,7 +34,7 @@ class WritingBody(SamplingFields, Body):
     service_tier: Literal["auto", "default"] | None = None
 
     _other: ClassVar[frozenset[str]] = frozenset({"logprobs"})
-    """Sampling fields that OpenAI has in another form."""
+    """Sampling fields that OpenAI's API defines differently."""
 
     @model_validator(mode="before")
     @classmethod
@@ -51,11 +51,11 @@ class WritingBody(SamplingFields, Body):
         return bool(self.stream_options and self.stream_options.include_usage)
 
     def check_stream(self) -> None:
-        """Raises InvalidRequest for what streams alone, or plain answers alone, can have."""
+        """Raises InvalidRequest for fields that need a stream, or cannot be streamed."""
         if self.stream_options is not None and not self.stream:
-            raise InvalidRequest("stream_options: is for requests with stream true", param="stream_options")
+            raise InvalidRequest("stream_options: is only allowed with stream true", param="stream_options")
         if self.prompt_logprobs is not None and self.stream:
-            raise InvalidRequest("prompt_logprobs: are not streamed; leave stream out", param="prompt_logprobs")
+            raise InvalidRequest("prompt_logprobs: cannot be streamed; leave stream out", param="prompt_logprobs")
 
     def common_sampling(self) -> dict[str, Any]:
         """vLLM's parameters by their own names, only those that the request sets."""

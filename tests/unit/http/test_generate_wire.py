@@ -67,7 +67,7 @@ def test_every_structured_output_passes_through_unchanged(structure: dict[str, A
         ({"json_object": False}, "json_object"),
         ({"regex": ""}, "regex"),
         ({"choice": [""]}, "choice"),
-        ({"regex": "a", "whitespace_pattern": " "}, "no backend"),
+        ({"regex": "a", "whitespace_pattern": " "}, "no structured-output backend"),
         ({"json_object": True, "disable_any_whitespace": True}, "RAG_LLM__ENGINE__STRUCTURED_OUTPUTS_CONFIG"),
         ({"json_object": True, "disable_additional_properties": True}, "RAG_LLM__ENGINE__STRUCTURED_OUTPUTS_CONFIG"),
     ],

@@ -152,7 +152,7 @@ async def test_the_number_of_files_is_limited(tmp_path: Path) -> None:
     rules = UploadRules("files", (), 10, max_files=3)
     async with received(tmp_path, [FILE] * 3, rules):
         pass
-    assert "3 at most" in (await refusal(tmp_path, [FILE] * 4, rules)).message
+    assert "at most 3" in (await refusal(tmp_path, [FILE] * 4, rules)).message
 
 
 async def test_a_repeated_name_is_refused_only_where_names_must_be_unique(tmp_path: Path) -> None:

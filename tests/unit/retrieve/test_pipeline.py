@@ -275,8 +275,8 @@ async def test_every_candidate_has_its_paths_and_a_reason() -> None:
     assert reasons[0] == "in the prompt as source 1"
     assert reasons[1] == "left out: hit 2 does not fit into the language model's context"
     assert reasons[2] == "left out: not among the best 2 (top_k)"
-    assert f"left out: {candidates[0]['chunk_id']} says the same" in reasons
-    assert reasons[-1] == "left out: not among the best 3, which are reranked"
+    assert f"left out: duplicate of {candidates[0]['chunk_id']}" in reasons
+    assert reasons[-1] == "left out: not reranked, because it is not among the best 3"
     assert [c["in_prompt"] for c in candidates] == [True] + [False] * 5
     assert said["vector_store"] == {"id": "default", "revision": 0}
     assert said["options"]["rerank_top_n"] == 3

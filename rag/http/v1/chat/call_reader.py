@@ -55,7 +55,7 @@ class NamedCall:
 class CallList:
     """The text is `[{"name": ..., "parameters": {...}}, ...]`; structured output guarantees that.
 
-    The parameters are passed on exactly as the model writes them, as soon as it does.
+    The parameters are passed on exactly as written, as soon as the model writes them.
     """
 
     _depth: int = 0

@@ -13,9 +13,9 @@ from rag.types import JsonObject
 
 MAX_MESSAGES = 2000
 MAX_CHARS = 4_000_000
-"""Of one message to the language model."""
+"""Limit of one message to the language model."""
 MAX_TURN_CHARS = 100_000
-"""Of one message to model `rag`, as at `/ask`."""
+"""Limit of one message to model `rag`, the same as at `/ask`."""
 
 
 def _text_only(kind: str) -> str:
@@ -54,7 +54,7 @@ Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 
 
 class MessageIn(Body):
-    """A message. The additional fields of our own answers may be sent back; they are ignored."""
+    """A message. The extra fields of this service's answers may be sent back; they are ignored."""
 
     role: Role
     content: Annotated[
@@ -92,7 +92,7 @@ def check_messages(messages: Sequence[MessageIn]) -> None:
         if message.content is None and not (message.role == "assistant" and (message.tool_calls or message.refusal)):
             raise InvalidRequest(f"{place}.content: is required", param=f"{place}.content")
         if (message.role == "tool") != (message.tool_call_id is not None):
-            reason = "is required" if message.role == "tool" else "is only for role tool"
+            reason = "is required" if message.role == "tool" else "is only allowed in role tool"
             raise InvalidRequest(f"{place}.tool_call_id: {reason}", param=f"{place}.tool_call_id")
 
 
@@ -105,7 +105,7 @@ def question_of(messages: Sequence[MessageIn]) -> tuple[str, list[JsonObject], s
     for number, message in enumerate(messages):
         place = f"messages.{number}"
         if message.role == "tool" or message.tool_calls:
-            raise InvalidRequest(f"{place}: model rag calls no tools", param=place)
+            raise InvalidRequest(f"{place}: model rag does not support tools", param=place)
         if len(message.text) > MAX_TURN_CHARS:
             place = f"{place}.content"
             raise InvalidRequest(f"{place}: has more than {MAX_TURN_CHARS} characters", param=place)

@@ -1,6 +1,6 @@
-"""Chat completions and their chunks, made of the events of an answer with OpenAI's own types.
+"""Builds chat completions and their chunks from the events of an answer, with OpenAI's own types.
 
-An answer that is streamed and one that is sent as a whole are made of the same events, so they cannot differ.
+Streamed and non-streamed answers are built from the same events, so they cannot differ.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ FileUrl: TypeAlias = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class ChatMetadata:
-    """What all chunks of a completion have in common."""
+    """The metadata that all chunks of a completion share."""
 
     model: str
-    """As named in the request."""
+    """Its name in the request."""
     file_url: FileUrl
     """For annotations that cite a file."""
     texts: int = 1
@@ -152,7 +152,7 @@ async def completion_object(answer: AnswerStream, reply: ChatMetadata) -> JsonOb
 
 @dataclass(slots=True)
 class _Message:
-    """What a text's deltas have besides text."""
+    """Collects what a text's deltas contain besides text."""
 
     logprobs: list[TokenLogprob] = field(default_factory=list)
     calls: list[JsonObject] = field(default_factory=list)
@@ -189,7 +189,7 @@ def _completion(choices: list[Choice], usage: Usage, done: Done, reply: ChatMeta
 
 
 def _message_fields(text: CompletedText, done: Done, sources: Sequence[Hit] | None, file_url: FileUrl) -> JsonObject:
-    """Fields of a whole message besides OpenAI's: those of a stream's first and last chunk together."""
+    """Our own fields of a complete message: those of a stream's first and last chunk together."""
     if sources is None:
         return {}
     fields = _citations_fields(text, done, sources, file_url)
@@ -210,7 +210,9 @@ def _citations_fields(text: CompletedText, done: Done, sources: Sequence[Hit] | 
 
 
 def _annotation(citation: Citation, source: Hit, file_url: FileUrl) -> JsonObject:
-    """OpenAI's chat completions can cite URLs only: this is the file's, with its id and the source's number added."""
+    """A citation of the file's URL, because OpenAI's chat completions can only cite URLs. The file's id and the
+    source's number are added.
+    """
     chunk = source.chunk
     cited = {
         "start_index": citation.start,

@@ -1,4 +1,4 @@
-"""Responses of `POST /v1/chat/completions`, for the OpenAPI document: OpenAI's own, which allow further fields."""
+"""Responses of `POST /v1/chat/completions` in the OpenAPI document: OpenAI's models, which allow additional fields."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ async def _chat_answer(
 async def _renaming_fields(
     source: AbstractAsyncContextManager[AnswerStream], names: Mapping[str, str]
 ) -> AsyncIterator[AnswerStream]:
-    """`source`; refusals on entering it name the fields of this route."""
+    """`source`, with the field names of this route in errors that entering it raises."""
     async with AsyncExitStack() as stack:
         with fields_named(names):
             answer = await stack.enter_async_context(source)
@@ -117,9 +117,9 @@ def _file_url(request: Request) -> FileUrl:
 
 def _chat(body: ChatBody, use: ToolUse) -> Chat:
     if body.rag is not None:
-        raise InvalidRequest("rag: is only for model rag, which answers from documents", param="rag")
+        raise InvalidRequest("rag: is only allowed with model rag, which answers from documents", param="rag")
     if body.style is not None:
-        raise InvalidRequest("style: is only for model rag, which answers from documents", param="style")
+        raise InvalidRequest("style: is only allowed with model rag, which answers from documents", param="style")
     messages = tuple(message.for_model() for message in body.messages)
     return Chat(messages, use.tools, body.chat_template_kwargs or {}, calls_tools=use.calling == "auto")
 
@@ -137,7 +137,9 @@ def _sampling(body: ChatBody, use: ToolUse) -> JsonObject:
 def _answer_request(body: ChatBody, target: ModelTarget) -> AnswerRequest:
     for name in ("tools", "chat_template_kwargs", "prompt_logprobs"):
         if getattr(body, name):
-            raise InvalidRequest(f"{name}: is not supported by model rag, whose prompt is made here", param=name)
+            raise InvalidRequest(
+                f"{name}: is not supported by model rag, because this service builds its prompt", param=name
+            )
     question, history, system = question_of(body.messages)
     options = body.rag.model_dump(exclude_none=True, exclude={"citations"}) if body.rag else {}
     search = {**options, "history": history, **({"system": system} if system else {})}

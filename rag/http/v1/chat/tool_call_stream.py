@@ -1,4 +1,4 @@
-"""Function calls of a chat, read from the text that the model writes."""
+"""Parses function calls from the text that the model writes in a chat."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rag.types import JsonObject, StreamEnd, TextDelta, TextEnd
 
 
 async def read_tool_calls(stream: TokenStream, use: ToolUse) -> AsyncGenerator[TextDelta | StreamEnd, None]:
-    """The stream with text that spells function calls replaced by those calls.
+    """The stream, with text that represents function calls replaced by those calls.
 
     Raises:
         DependencyUnavailable: the text is not the function call that the model had to write.
@@ -50,7 +50,7 @@ class _ToolCalls:
         if finish_reason == "stop" and self._use.calling == "required" and not has_calls:
             raise DependencyUnavailable("the language model wrote no function call, although tool_choice requires one")
         if finish_reason == "stop" and has_calls and self._use.calling != "named":
-            finish_reason = "tool_calls"  # for a named function OpenAI's API says `stop`
+            finish_reason = "tool_calls"  # for a named function, OpenAI's API returns `stop`
         return TextEnd(finish_reason, stop_reason)
 
     def _reader(self, index: int) -> CallReader | None:

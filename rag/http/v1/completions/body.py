@@ -13,7 +13,7 @@ from rag.http.v1.writing_body import WritingBody
 
 MAX_PROMPTS = 128
 MAX_CHOICES = 512
-"""Texts of one request: prompts times `n`."""
+"""Maximum number of texts of one request: prompts times `n`."""
 MAX_CHARS = 4_000_000
 DEFAULT_TOKENS = 16
 """OpenAI's default."""

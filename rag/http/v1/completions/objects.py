@@ -1,4 +1,4 @@
-"""Completions and their chunks, made of the events of an answer with OpenAI's own types."""
+"""Builds completions and their chunks from the events of an answer, with OpenAI's own types."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from rag.types import JsonObject, TextDelta, TokenLogprob, Usage
 @dataclass(frozen=True, slots=True)
 class CompletionMetadata:
     model: str
-    """As named in the request."""
+    """Its name in the request."""
     choices: int
     shows_prompt: bool = False
-    """Whether choices have the field `prompt_logprobs`, as from vLLM's server."""
+    """Whether choices have the field `prompt_logprobs`, as in vLLM's server."""
     id: str = field(default_factory=lambda: f"cmpl-{uuid.uuid4().hex}")
     created: int = field(default_factory=lambda: int(time.time()))
 
@@ -65,7 +65,7 @@ def _chunk(reply: CompletionMetadata, usage: JsonObject, *choices: CompletionCho
 
 
 def _chunk_choice(index: int, text: str, logprobs: Logprobs | None, finish: JsonObject) -> CompletionChoice:
-    """Not validated: until the text ends its finish reason is null, which OpenAI's type does not allow."""
+    """Not validated, because the finish reason is null until the text ends, which OpenAI's type does not allow."""
     return CompletionChoice.model_construct(index=index, text=text, logprobs=logprobs, **finish)
 
 
@@ -75,7 +75,7 @@ async def completion_object(
     """The whole completion.
 
     Args:
-        echoed: For each choice the prompt whose tokens come first in its logprobs; None if they are not wanted.
+        echoed: For each choice, the prompt whose tokens come first in its logprobs; None: no prompt tokens.
     """
     logprobs: list[list[TokenLogprob]] = [[] for _ in range(reply.choices)]
     usage = Usage(0, 0)
@@ -113,7 +113,7 @@ def _logprobs(
 
 
 def legacy_logprobs(logprobs: Sequence[TokenLogprob], offset: int, first: str | None = None) -> Logprobs | None:
-    """Log probabilities in the format of OpenAI's completions, which is older than that of chats.
+    """Log probabilities in the format of OpenAI's completions, which differs from that of chat completions.
 
     Args:
         offset: Where the first token begins in the choice's text.

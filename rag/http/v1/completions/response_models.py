@@ -1,4 +1,4 @@
-"""Responses of `POST /v1/completions`, for the OpenAPI document: OpenAI's own, with fewer restrictions."""
+"""Responses of `POST /v1/completions` in the OpenAPI document: OpenAI's models, with fewer restrictions."""
 
 from __future__ import annotations
 

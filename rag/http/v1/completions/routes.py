@@ -34,7 +34,7 @@ from rag.types import StreamEnd, TextDelta, Usage
 COMPLETE = Operation(
     id="create_completion",
     tag="Language model",
-    summary="Continue one text or several",
+    summary="Continue one or several texts",
     body=CompletionBody,
     response=CompletionTexts,
     response_description='The texts. With `"stream": true`, events; the last one is `[DONE]`.',
@@ -82,8 +82,8 @@ class CompletionRoutes:
     async def _generate(
         self, prompt: OnePrompt, body: CompletionBody, request_id: str, target: ModelTarget
     ) -> AsyncIterator[TokenStream]:
-        # It is entered in a task of its own, so this request id holds for this prompt alone: if requests shared one,
-        # ending one of them would end the others.
+        # Each prompt's request is entered in its own task, so this request id is valid for this prompt only. If prompts
+        # shared an id, ending one of them would end the others.
         current_request_id.set(request_id)
         async with self._parts.generator.generate(prompt, body.sampling(), request_id, model=target.adapter) as stream:
             yield stream
@@ -96,7 +96,7 @@ def _echoed(body: CompletionBody) -> Sequence[str | None]:
 
 
 async def _events(streams: Sequence[TokenStream], body: CompletionBody) -> AsyncGenerator[AnswerEvent, None]:
-    """One answer made of all prompts: choice `i` of prompt `p` is its text number `p * n + i`."""
+    """One answer from all prompts: choice `i` of prompt `p` becomes text number `p * n + i`."""
     texts = [TextAssembler(None) for _ in streams]
     if body.echo:
         for number, prompt in enumerate(body.prompt):

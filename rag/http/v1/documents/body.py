@@ -48,7 +48,7 @@ class Body(BaseModel):
 
 
 def example(**fields: JsonValue) -> ConfigDict:
-    """Configuration of a model with an example that Swagger UI can execute as it is."""
+    """Configuration of a model with an example that Swagger UI can execute unchanged."""
     return ConfigDict(json_schema_extra={"example": fields})
 
 
@@ -85,10 +85,10 @@ class UpdateStore(Body):
         None, description="The vector store expires after this many days without use."
     )
     chunking_strategy: ChunkingStrategyParam | None = Field(
-        None, description="For documents that are added without a strategy of their own."
+        None, description="Used for documents that are added without a chunking strategy."
     )
     retrieval: RetrievalSettings | None = Field(
-        None, description="Search settings of this vector store. They replace all that were set before."
+        None, description="Search settings of this vector store. They replace all previous ones."
     )
 
 
@@ -121,7 +121,7 @@ class CreateBatch(Body):
     chunking_strategy: ChunkingStrategyParam | None = None
 
     def attached_files(self) -> list[AttachFile]:
-        """Raises InvalidRequest for fields that exclude each other."""
+        """The files to attach. Raises InvalidRequest for fields that exclude each other."""
         if (self.file_ids is None) == (self.files is None):
             raise InvalidRequest("file_ids: give exactly one of file_ids and files", param="file_ids")
         if self.files is None:
@@ -165,7 +165,7 @@ class HybridSearch(Body):
 
 class RankingOptions(Body):
     ranker: Literal["none", "auto", "default-2024-11-15", "default_2024_08_21"] = Field(
-        "auto", description="`none`: without reranking. All others: as the vector store and the service are set."
+        "auto", description="`none`: no reranking. All others: the settings of the vector store and the service apply."
     )
     score_threshold: float = Field(0.0, ge=0, le=1, description="Results with a lower score are left out.")
     hybrid_search: HybridSearch | None = None
@@ -183,7 +183,7 @@ class SearchStore(Body):
     )
 
     def queries(self) -> list[str]:
-        """Raises InvalidRequest for too many queries, and for one that is empty or too long."""
+        """The queries. Raises InvalidRequest if there are too many, or one is empty or too long."""
         texts = [self.query] if isinstance(self.query, str) else self.query
         if not 1 <= len(texts) <= MAX_QUERIES:
             raise InvalidRequest(f"query: give 1 to {MAX_QUERIES} queries", param="query")
@@ -204,5 +204,5 @@ class Reindex(Body):
     model_config = example(embedder="all-MiniLM-L6-v2")
 
     embedder: Id | None = Field(
-        description="Embedding model to move to; null: rebuild the index with the model that the vector store has."
+        description="Embedding model to move to; null: rebuild the index with the vector store's current model."
     )

@@ -1,4 +1,4 @@
-"""Waits for jobs in threads of its own, so that waiting requests do not block others."""
+"""Waits for jobs in separate threads, so that waiting requests do not block others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rag.records import ENDED, JobRecord
 
 _THREADS = 32
 _SLICE_S = 2.0
-"""Longest time that a wait occupies its thread. Afterwards other waits get a turn, and disconnects are noticed."""
+"""Longest time that a wait occupies its thread. Then other requests get a turn, and a disconnect is noticed."""
 
 
 class JobWaiter:

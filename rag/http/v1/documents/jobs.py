@@ -1,4 +1,4 @@
-"""`/v1/jobs`: durable work of all kinds. Not part of OpenAI's API, but in its style."""
+"""`/v1/jobs`: jobs of all kinds. These routes are not part of OpenAI's API but follow its style."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ CANCEL = Operation(
     id="cancel_job",
     tag=_TAG,
     summary="Cancel a job",
-    description="A job that has ended stays as it is.",
+    description="A job that has already ended is not changed.",
     response=Job,
     response_description="The job.",
     errors=[404],

@@ -1,4 +1,4 @@
-"""What the `/v1` routes work with."""
+"""The dependencies of the Retriever's `/v1` routes."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ Search: TypeAlias = Callable[[StoreSearch], Awaitable[RetrievalResult]]
 @dataclass(frozen=True, slots=True)
 class V1Parts:
     library: Callable[[], Library]
-    """Raises Starting or SetupError while there is none."""
+    """Raises Starting or SetupError if the library is not available."""
     search: Search
     embedder: Callable[[], Embedder]
-    """The configured one; raises as `library`."""
+    """The configured embedder. Raises as `library` does."""
     reranker: Callable[[], Reranker]
-    """Likewise."""
+    """The configured reranker. Raises as `library` does."""
     incoming: Path
-    """Where uploads are written; on the same file system as the library's files, so that these are moved only."""
+    """Folder for uploads. It is on the same file system as the library's files, so that moving them needs no copy."""
     max_file_bytes: int

@@ -70,7 +70,7 @@ def _store_search(text: str, store_id: str, body: SearchStore) -> StoreSearch:
 
 
 def paths(weights: HybridSearch) -> dict[str, JsonValue]:
-    """OpenAI's weights as options of a search."""
+    """The search options for OpenAI's weights."""
     if not weights.text_weight:
         return {"mode": "dense"}
     if not weights.embedding_weight:

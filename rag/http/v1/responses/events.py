@@ -37,7 +37,7 @@ from rag.http.v1.responses.objects import ResponseMetadata, annotation, logprob_
 from rag.types import Hit, JsonObject, TextDelta, TokenLogprob, Usage
 
 FAILED = "failed"
-"""Stands for two events in one: see `ResponseWriter.form`."""
+"""Represents two events: see `ResponseWriter.form`."""
 FINAL = ("response.completed", "response.incomplete", FAILED)
 """The events that end a stream."""
 
@@ -45,7 +45,7 @@ FINAL = ("response.completed", "response.incomplete", FAILED)
 class ResponseWriter:
     """Turns the events of one answer into the events of one response.
 
-    It keeps what was sent: the final event repeats all of it, also if the answer fails.
+    It collects what was sent, because the final event repeats all of it, even if the answer fails.
     """
 
     def __init__(self, reply: ResponseMetadata) -> None:
@@ -60,7 +60,7 @@ class ResponseWriter:
 
     @property
     def form(self) -> StreamFormat:
-        """Of a stream of `events`. A failure is written as two events, `response.failed` and `error`."""
+        """The format of a stream of `events`. A failure is written as two events, `response.failed` and `error`."""
         return StreamFormat(_write, FINAL, self._failed)
 
     async def events(self, answer: AnswerStream) -> AsyncGenerator[Event, None]:
@@ -116,7 +116,7 @@ class ResponseWriter:
 
     @property
     def _place(self) -> JsonObject:
-        """Of the message's text in the response."""
+        """The position of the message's text in the response."""
         return {"item_id": self._message_id, "output_index": len(self._output), "content_index": 0}
 
     def _done(self, done: Done) -> Iterator[Event]:
@@ -147,7 +147,7 @@ class ResponseWriter:
         return self._event(ResponseOutputItemDoneEvent, "response.output_item.done", output_index=index, item=item)
 
     def _failed(self, error: RagError) -> Event:
-        """The response as far as it came, and the error that OpenAI's clients raise."""
+        """The incomplete response, and the error that OpenAI's clients raise."""
         output = list(self._output)
         if self._message_id and not (output and output[-1].type == "message"):
             part = output_text("".join(self._text), (), self._logprobs)
@@ -175,7 +175,7 @@ def _dumped(models: Sequence[BaseModel]) -> list[JsonObject]:
 
 
 def _rag_fields(done: Done, reply: ResponseMetadata) -> JsonObject:
-    """Fields besides OpenAI's, if documents were searched."""
+    """Our own fields, if documents were searched."""
     if not reply.searches:
         return {}
     fields = {name: value for name, value in citation_fields(done.texts[0]).items() if name != "citations"}

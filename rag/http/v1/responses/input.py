@@ -13,15 +13,15 @@ from rag.types import JsonObject
 
 MAX_ITEMS = 2000
 MAX_CHARS = 4_000_000
-"""Of one text."""
+"""Limit of one text."""
 MAX_TURN_CHARS = 100_000
-"""Of one message if documents are searched, as at `/ask`."""
+"""Limit of one message if documents are searched, the same as at `/ask`."""
 _TEXTS = ("input_text", "output_text", "text")
 _REFUSED_ITEMS = {
     "item_reference": "responses are not stored; send the item itself",
     "function_call": "functions are offered by chat completions; see /v1/chat/completions",
     "function_call_output": "functions are offered by chat completions; see /v1/chat/completions",
-    "reasoning": "the language model cannot use the reasoning of another; leave it out",
+    "reasoning": "the language model cannot use another model's reasoning; leave it out",
 }
 
 
@@ -97,7 +97,7 @@ def messages_of(items: Sequence[InputItem]) -> list[tuple[str, InputItem]]:
             if getattr(message, field) is None:
                 raise InvalidRequest(f"{name}.{field}: is required", param=f"{name}.{field}")
     if not messages:
-        raise InvalidRequest("input: has no message", param="input")
+        raise InvalidRequest("input: contains no message", param="input")
     return messages
 
 

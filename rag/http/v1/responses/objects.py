@@ -1,4 +1,4 @@
-"""Responses and their parts, made with OpenAI's own types."""
+"""Builds responses and their parts, with OpenAI's own types."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ItemStatus = Literal["in_progress", "completed", "incomplete"]
 
 @dataclass(frozen=True, slots=True)
 class ResponseMetadata:
-    """What a response has in common in all its states."""
+    """The metadata that a response has in all its states."""
 
     body: ResponsesBody
     searches: bool
@@ -69,7 +69,7 @@ class ResponseMetadata:
     def _request_fields(self) -> JsonObject:
         """The fields of the request, with their defaults."""
         body = self.body
-        # Not validated: requests may have more than OpenAI's types allow.
+        # Not validated, because requests may have values that OpenAI's types do not allow.
         tools = [FileSearchTool.construct(**tool.model_dump(exclude_none=True)) for tool in body.tools]
         text = body.text.model_dump(exclude_none=True, by_alias=True) if body.text else {}
         optional = {name: getattr(body, name) for name in ("user", "safety_identifier", "prompt_cache_key")}
@@ -158,7 +158,7 @@ def usage_object(usage: Usage) -> ResponseUsage:
 
 
 def error_object(error: RagError) -> ResponseError:
-    """With OpenAI's code, of which few fit, and with ours as `type`."""
+    """An error with OpenAI's `code`, which is one of a few, and ours as `type`."""
     code: Literal["rate_limit_exceeded", "server_error"] = (
         "rate_limit_exceeded" if isinstance(error, Overloaded) else "server_error"
     )

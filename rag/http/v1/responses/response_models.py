@@ -1,4 +1,4 @@
-"""Responses of `POST /v1/responses`, for the OpenAPI document: the part of OpenAI's that is used here."""
+"""Responses of `POST /v1/responses` in the OpenAPI document: the part of OpenAI's that is used here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ class ResponseOut(BaseModel):
     usage: ResponseUsage | None
     error: ResponseError | None
     incomplete_details: IncompleteDetails | None
-    rag: dict[str, JsonValue] | None = Field(None, description="Of an answer from documents: how its citations fared.")
+    rag: dict[str, JsonValue] | None = Field(
+        None, description="For an answer from documents: its citations, and which of them were removed."
+    )
 
 
 class ResponseEvent(BaseModel):

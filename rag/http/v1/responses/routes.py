@@ -35,7 +35,7 @@ _PARAMS = {"max_tokens": "max_output_tokens", "prompt": "input", "question": "in
 """Field names of the inner services -> of this route."""
 
 _NOT_OFFERED = ("compact", "input_tokens")
-"""Routes of OpenAI's API that must not be taken for response ids."""
+"""Routes of OpenAI's API that are not response ids."""
 
 
 CREATE = Operation(
@@ -58,7 +58,7 @@ class ResponseRoutes:
     def routes(self) -> list[Route]:
         return [
             V1Route("POST", "/responses", self.create, CREATE),
-            Route("/responses/{rest:path}", self.not_kept, methods=["GET", "POST", "DELETE"]),
+            Route("/responses/{rest:path}", self.not_stored, methods=["GET", "POST", "DELETE"]),
         ]
 
     async def create(self, request: Request) -> Response:
@@ -72,14 +72,14 @@ class ResponseRoutes:
         async with in_time(self._parts.answer_timeout_s), source as answer:
             return JSONResponse(await _final_response(writer.events(answer)))
 
-    async def not_kept(self, request: Request) -> Response:
+    async def not_stored(self, request: Request) -> Response:
         if (path := request.path_params["rest"]) in _NOT_OFFERED:
             raise NotFound(f"there is no route /v1/responses/{path}; the routes are listed at /")
-        raise NotFound("response: responses are not stored here; keep what create() returned", param="response_id")
+        raise NotFound("response: responses are not stored; use the one that create() returned", param="response_id")
 
     @asynccontextmanager
     async def _answer(self, body: ResponsesBody, target: ModelTarget) -> AsyncIterator[AnswerStream]:
-        """Refusals on entering name the fields of this route."""
+        """Errors that entering it raises have the field names of this route."""
         async with AsyncExitStack() as stack:
             try:
                 if target.is_rag or body.file_search is not None:
@@ -95,9 +95,11 @@ class ResponseRoutes:
 
     def _generate(self, body: ResponsesBody, target: ModelTarget) -> AbstractAsyncContextManager[TokenStream]:
         if body.style is not None:
-            raise InvalidRequest("style: is only for answers from documents", param="style")
+            raise InvalidRequest("style: is only allowed for answers from documents", param="style")
         if body.truncation == "auto":
-            message = "truncation: auto is for answers from documents; leave the oldest messages out of input"
+            message = (
+                "truncation: auto is only allowed for answers from documents; leave the oldest messages out of input"
+            )
             raise InvalidRequest(message, param="truncation")
         chat = Chat(chat_messages(body.input, body.instructions), template_values=body.chat_template_kwargs or {})
         return self._parts.generator.generate(chat, body.sampling(), current_request_id.get(), model=target.adapter)
@@ -105,8 +107,8 @@ class ResponseRoutes:
 
 def _answer_request(body: ResponsesBody, target: ModelTarget) -> AnswerRequest:
     if body.chat_template_kwargs:
-        message = "chat_template_kwargs: is not for answers from documents, whose prompt is made here"
-        raise InvalidRequest(message, param="chat_template_kwargs")
+        reason = "is not supported for answers from documents, because this service builds their prompt"
+        raise InvalidRequest(f"chat_template_kwargs: {reason}", param="chat_template_kwargs")
     if target.is_rag and body.tool_choice == "none":
         raise InvalidRequest(f"tool_choice: model {target.name} always searches; choose another", param="tool_choice")
     question, history, system = question_of(body.input, body.instructions)
@@ -128,7 +130,7 @@ def _renamed(error: RagError, body: ResponsesBody) -> RagError:
 
 
 async def _final_response(events: AsyncGenerator[Event, None]) -> JsonObject:
-    """The response in the final event, the same that a stream ends with."""
+    """The response in the final event, which is also the last one of a stream."""
     async with aclosing(events):
         async for name, data in events:
             if name in FINAL:

@@ -20,7 +20,7 @@ class VectorStoreObject(OpenAIVectorStore):
     file_counts: FileCountsOut  # type: ignore[assignment]
     description: str
     chunking_strategy: StoredChunkingStrategy | None = Field(
-        description="For documents that are added without a strategy of their own; null: the service's default."
+        description="Used for documents that are added without a chunking strategy; null: the service's default."
     )
     embedder: str = Field(description="The embedding model of its vectors.")
     sparse_embedder: str | None = Field(description="The model of its learned sparse vectors, if it has any.")
