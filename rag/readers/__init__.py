@@ -65,8 +65,6 @@ def _validated(extract: Extract, source: SourceFile) -> Extract:
         raise source.text_limit_error()
     if not any(char.isprintable() and not char.isspace() for char in extract.text):
         raise NoTextFound("has no text")
-    if not UNSTORABLE.search(extract.text):
-        return extract
-    return dataclasses.replace(
-        extract, text=UNSTORABLE.sub("\ufffd", extract.text)
-    )  # one character for one: offsets stay valid
+    text = UNSTORABLE.sub("\ufffd", extract.text)  # one character for one: offsets stay valid
+    warnings = tuple(UNSTORABLE.sub("\ufffd", warning) for warning in source.report.warnings())
+    return dataclasses.replace(extract, text=text, warnings=(*extract.warnings, *warnings))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rag.errors import ParsingLimit
+from rag.readers.reading_report import ReadingReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class SourceFile:
     name: str
     media_type: str
     options: ReadOptions
+    report: ReadingReport = field(default_factory=ReadingReport)
+    """What is not read; readers add to it, and `rag.readers.read` puts it into the Extract."""
 
     def content(self) -> bytes:
         return self.path.read_bytes()

@@ -120,6 +120,7 @@ def test_rules_are_not_front_matter(text: str, tmp_path: Path) -> None:
     [
         Extract("", "text/plain"),
         Extract("a\u2028b🦄\ufffd\x7f", "x/y", True, (Heading(0, "A > B"),), (PageStart(0, 1), PageStart(2, 5)), "T"),
+        Extract("a", "text/plain", warnings=("2 pictures were not read", "1 sheet was hidden")),
     ],
 )
 def test_extracts_survive_as_json(extract: Extract) -> None:
