@@ -132,6 +132,8 @@ class DocumentRecord:
     title: str = ""
     language: str = ""
     pages: int = 0
+    warnings: Sequence[str] = ()
+    """What was not read of the file, a sentence each."""
     chunks: int = 0
     chunks_done: int = 0
     searchable: bool = False

@@ -6,9 +6,14 @@ from pathlib import Path
 from rag.errors import BrokenFile, UnsupportedFile
 from rag.types import Extract
 
+WARNINGS = ("1 picture was not read",)
+
 
 class FakeParser:
-    """Reads UTF-8; rejects files that begin with `broken` or `damaged`. Waits while `gate` is not set."""
+    """Reads UTF-8. Rejects files that begin with `broken` or `damaged`, and warns of those that begin with `partly`.
+
+    Waits while `gate` is not set.
+    """
 
     def __init__(self) -> None:
         self.parsed: list[str] = []
@@ -24,7 +29,7 @@ class FakeParser:
             raise UnsupportedFile(f"{filename}: is broken", param=filename)
         if text.startswith("damaged"):
             raise BrokenFile(f"{filename} is damaged", param=filename)
-        return Extract(text, "text/plain")
+        return Extract(text, "text/plain", warnings=WARNINGS if text.startswith("partly") else ())
 
     def close(self) -> None:
         self.closed = True

@@ -86,7 +86,7 @@ async def test_files_are_returned_in_the_order_of_the_upload(harness: LibraryHar
         assert [file["filename"] for file in body["files"]] == names
         assert body["files"][0] == {
             "file_id": harness.file_id("100.md"), "filename": "100.md", "status": "completed", "change": "added",
-            "chunks": 1, "error": None,
+            "chunks": 1, "warnings": [], "error": None,
         }  # fmt: skip
         assert harness.library.job(body["batch_id"]).file_counts.completed == 101
         assert harness.library.document(STORE, harness.file_id("100.md")).attributes == {"k": 1}
