@@ -17,6 +17,7 @@ from typing import Final
 from rag.errors import NoTextFound, UnsupportedFile
 from rag.readers import formats
 from rag.readers.heading_path import UNSTORABLE
+from rag.readers.normal_form import normalize
 from rag.readers.sniff import media_type_of
 from rag.readers.source import ReadOptions, SourceFile
 from rag.types import Extract
@@ -49,7 +50,7 @@ def read(path: Path, filename: str, options: ReadOptions | None = None) -> Extra
     source = SourceFile(path, filename, media_type_of(path, filename), options or ReadOptions())
     try:
         extract = _reader(source.media_type)(source)
-        return _validated(extract, source)
+        return _validated(normalize(extract), source)
     except UnsupportedFile as error:
         raise type(error)(f"{filename} {error.message}", param=filename) from error.__cause__
 

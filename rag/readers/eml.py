@@ -71,10 +71,6 @@ def _part_text(part: MIMEPart) -> str:
     if not isinstance(content, bytes):
         return str(content or "")
     try:
-        text = content.decode(part.get_content_charset("utf-8"))
-    except (LookupError, ValueError):
-        try:
-            text = decode(content)
-        except UnsupportedFile:
-            text = content.decode("latin-1")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+        return decode(content, charset=part.get_content_charset("utf-8"), is_html=part.get_content_subtype() == "html")
+    except UnsupportedFile:
+        return content.decode("latin-1").replace("\r\n", "\n").replace("\r", "\n")

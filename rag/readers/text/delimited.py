@@ -7,7 +7,6 @@ import io
 from collections import Counter
 
 from rag.errors import BrokenFile
-from rag.readers.decoding import decode
 from rag.readers.formats import TSV
 from rag.readers.source import SourceFile
 from rag.readers.table import table_text
@@ -20,7 +19,7 @@ _SAMPLE_ROWS = 100
 
 
 def read(source: SourceFile) -> Extract:
-    text = decode(source.content()).strip("\n")
+    text = source.text().strip("\n")
     delimiter = "\t" if source.media_type == TSV else find_delimiter(text)
     csv.field_size_limit(max(source.options.max_text_chars, 131_072))
     try:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from rag.errors import ParsingLimit
-from rag.readers.decoding import decode
 from rag.readers.formats import JSON_LINES, TEXT
 from rag.readers.source import SourceFile
 from rag.readers.text_builder import TextBuilder
@@ -25,7 +24,7 @@ _MAX_PATH_CHARS = 300
 
 
 def read(source: SourceFile) -> Extract:
-    text = decode(source.content())
+    text = source.text()
     builder = TextBuilder(source)
     try:
         blocks = _record_blocks(text) if source.media_type == JSON_LINES else _blocks(json.loads(text))

@@ -9,7 +9,6 @@ from itertools import pairwise
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from rag.readers.decoding import decode
 from rag.readers.heading_path import MAX_TITLE_CHARS, HeadingPath, clean_title
 from rag.readers.language_tag import language_tag
 from rag.readers.source import SourceFile
@@ -29,7 +28,7 @@ _INLINE = MarkdownIt("commonmark")
 
 
 def read(source: SourceFile) -> Extract:
-    whole = decode(source.content())
+    whole = source.text()
     front_matter = _FRONT_MATTER.match(whole)
     text = whole[front_matter.end() :].lstrip("\n") if front_matter else whole
     fields = dict(_fields(front_matter[0])) if front_matter else {}
