@@ -37,6 +37,7 @@ READER_MODULES: Final = {
     formats.TSV: "text.delimited",
     formats.JSON: "text.json_values",
     formats.JSON_LINES: "text.json_values",
+    formats.NOTEBOOK: "text.notebook",
     formats.EMAIL: "eml",
 }
 

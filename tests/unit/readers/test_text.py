@@ -98,10 +98,11 @@ def test_code_and_plain_text_have_no_headings(tmp_path: Path) -> None:
     assert paths(read_content(tmp_path, "# no\n", "a.txt")) == []
 
 
-def test_front_matter_is_not_text_but_tells(tmp_path: Path) -> None:
+def test_front_matter_is_read_as_lines(tmp_path: Path) -> None:
     content = "---\r\nid: x\r\ntitle: 'My page'\r\nlang: de-AT\r\ntags:\r\n  - a\r\n---\r\n\r\n# Title\r\n\r\ntext"
     extract = read_content(tmp_path, content, "a.md")
-    assert (extract.text, extract.headings) == ("# Title\n\ntext", (Heading(0, "Title"),))
+    fields = "id: x\ntitle: My page\nlang: de-AT\ntags: a\n\n"
+    assert (extract.text, extract.headings) == (f"{fields}# Title\n\ntext", (Heading(len(fields), "Title"),))
     assert (extract.title, extract.language) == ("My page", "de-AT")
 
 
