@@ -53,6 +53,8 @@ class UploadedFile:
     bytes: int
     content_hash: str
     """SHA-256 in hex."""
+    charset: str = ""
+    """The encoding of its text by the upload's Content-Type; empty if that names none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ blobs = Table(
     Column("kind", String(16), nullable=False),  # original, extract
     Column("bytes", BigInteger, nullable=False),
     Column("created_at", Float(53), nullable=False),
+    Column("charset", String(64), nullable=True),  # of an original, by its upload's Content-Type; null: not named
 )
 
 files = Table(

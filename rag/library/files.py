@@ -17,7 +17,7 @@ def add(
     blob_id = resources.blobs.take(upload.path)
     expires_at = None if expires_after_s is None else time.time() + expires_after_s
     with resources.database.write() as connection:
-        files.add_blob(connection, blob_id, "original", upload.bytes)
+        files.add_blob(connection, blob_id, "original", upload.bytes, upload.charset)
         return files.insert(connection, files.new_id(), upload, blob_id, purpose=purpose, expires_at=expires_at)
 
 

@@ -21,10 +21,10 @@ class FakeParser:
         self.gate.set()
         self.closed = False
 
-    def parse(self, path: Path, filename: str) -> Extract:
+    def parse(self, path: Path, filename: str, charset: str = "") -> Extract:
         self.gate.wait(10)
         self.parsed.append(filename)
-        text = path.read_text()
+        text = path.read_text(charset or None)
         if text.startswith("broken"):
             raise UnsupportedFile(f"{filename}: is broken", param=filename)
         if text.startswith("damaged"):

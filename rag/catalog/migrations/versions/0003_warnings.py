@@ -1,4 +1,4 @@
-"""Warnings about what was not read of a version's file."""
+"""Warnings about what was not read of a version's file; the encoding that an upload declares."""
 
 from __future__ import annotations
 
@@ -13,3 +13,4 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("versions", sa.Column("warnings", sa.JSON(), nullable=True))
+    op.add_column("blobs", sa.Column("charset", sa.String(length=64), nullable=True))

@@ -93,6 +93,14 @@ async def test_files_are_returned_in_the_order_of_the_upload(harness: LibraryHar
     assert list(service.incoming.iterdir()) == []
 
 
+async def test_the_charset_of_a_part_is_obeyed(harness: LibraryHarness) -> None:
+    async with Ingest(harness) as service:
+        file = ("a.txt", "Ціна".encode("koi8_u"), "text/plain; charset=koi8-u")
+        response = await service.http.post("/", files=[("files", file)], data={"wait_s": "30"})
+        assert response.json()["status"] == "completed"
+    assert harness.rows() == ["Ціна"]
+
+
 async def test_unfinished_ingestion_is_a_202(harness: LibraryHarness) -> None:
     harness.parser.gate.clear()
     async with Ingest(harness) as service:
