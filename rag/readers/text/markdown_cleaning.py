@@ -10,14 +10,16 @@ from markdown_it import MarkdownIt
 BLOCKS = MarkdownIt("commonmark").disable("inline")
 """Parses blocks only: for a whole document, inline markup can take quadratic time."""
 _DATA_URI = r"data:[\w.+-]+/[\w.+-]+(?:;[\w=.+-]+)*,"
-_PARTS = re.compile(
+_OTHER_PARTS = (
     r"(?P<code>(?<!`)(?P<ticks>`+)(?!`)[^`]*?(?<!`)(?P=ticks)(?!`))"
-    r"|(?P<comment><!--.*?-->[ \t]*)"
     rf"|!\[(?P<alt>[^\]]*)\]\(\s*<?{_DATA_URI}[^)\s]*\s*(?:\"[^\"]*\"|'[^']*')?\s*\)"
-    rf"|(?P<tag><img\b[^>]*?\bsrc\s*=\s*[\"']?{_DATA_URI}[^>]*>)"
-    rf"|^[ ]{{0,3}}\[(?P<label>[^\]]+)\]:\s*<?{_DATA_URI}\S*[^\n]*\n?",
-    re.DOTALL | re.MULTILINE | re.IGNORECASE,
+    rf"|(?P<tag><img\b[^<>]*?\bsrc\s*=\s*[\"']?{_DATA_URI}[^>]*>)"
+    rf"|^[ ]{{0,3}}\[(?P<label>[^\]]+)\]:\s*<?{_DATA_URI}\S*[^\n]*\n?"
 )
+_FLAGS = re.DOTALL | re.MULTILINE | re.IGNORECASE
+_PARTS = re.compile(rf"(?P<comment><!--.*?-->[ \t]*)|{_OTHER_PARTS}", _FLAGS)
+_PARTS_AFTER_COMMENTS = re.compile(rf"(?P<comment>(?!))|{_OTHER_PARTS}", _FLAGS)
+"""For text without `-->`, where each `<!--` would be searched to the end."""
 _ALT = re.compile(r"\balt\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
 _REFERENCE = re.compile(r"!\[(?P<alt>[^\]]*)\](?:\[(?P<label>[^\]]*)\])?(?![(\[])")
 
@@ -40,7 +42,8 @@ class _Cleaner:
 
     def clean(self, text: str) -> str:
         self._labels = set()
-        text = _PARTS.sub(self._replacement, text)
+        end = text.rfind("-->") + 3 if "-->" in text else 0
+        text = _PARTS.sub(self._replacement, text[:end]) + _PARTS_AFTER_COMMENTS.sub(self._replacement, text[end:])
         return _REFERENCE.sub(self._alt_of_reference, text) if self._labels else text
 
     def _replacement(self, match: re.Match[str]) -> str:

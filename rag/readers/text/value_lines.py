@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from rag.errors import ParsingLimit
 from rag.readers.text.json_variants import JsonValue
 
-_HTML = re.compile(
-    r"<(p|div|span|b|i|u|strong|em|a|ul|ol|li|table|h[1-6]|code|pre|blockquote|sup|sub|font|section)\b[^<>]*>.*</\1\s*>"
-    r"|<(?:br|hr)\s*/?>|<img\s[^<>]*>",
-    re.DOTALL | re.IGNORECASE,
-)
+_HTML_NAMES = "p|div|span|b|i|u|strong|em|a|ul|ol|li|table|h[1-6]|code|pre|blockquote|sup|sub|font|section"
+_OPENING = re.compile(rf"<({_HTML_NAMES})\b[^<>]*>", re.IGNORECASE)
+_CLOSING = re.compile(rf"</({_HTML_NAMES})\s*>", re.IGNORECASE)
+_VOID = re.compile(r"<(?:br|hr)\s*/?>|<img\s[^<>]*>", re.IGNORECASE)
 _MAX_PATH_CHARS = 300
 """Longer paths lose their beginning."""
 
@@ -38,7 +37,16 @@ def plain(value: JsonValue) -> str:
     """Text as it is, without the tags of HTML; other values as JSON."""
     if not isinstance(value, str) or not value.strip():
         return json.dumps(value)
-    return _html_text(value) if _HTML.search(value) else value
+    return _html_text(value) if _is_html(value) else value
+
+
+def _is_html(value: str) -> bool:
+    """Whether there is an element with both tags, or a line break, rule or picture."""
+    if "<" not in value:
+        return False
+    closed = {name.lower() for name in _CLOSING.findall(value)}
+    opened = {name.lower() for name in _OPENING.findall(value)} if closed else set()
+    return bool(closed & opened) or _VOID.search(value) is not None
 
 
 def _html_text(value: str) -> str:

@@ -106,3 +106,9 @@ def test_fences_in_notebooks_are_longer_than_those_in_their_code(tmp_path: Path)
 def test_what_is_no_notebook(content: str, tmp_path: Path) -> None:
     with pytest.raises(BrokenFile, match=r"^a\.ipynb is not a notebook"):
         read_content(tmp_path, content, "a.ipynb")
+
+
+@pytest.mark.parametrize("content", ["<!--" * 50_000, "<img " * 50_000 + PICTURE, "![a" * 50_000 + PICTURE])
+@pytest.mark.timeout(60)
+def test_cleaning_takes_linear_time(content: str, tmp_path: Path) -> None:
+    assert read_content(tmp_path, content, "a.md").text == content
