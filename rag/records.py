@@ -53,6 +53,8 @@ class UploadedFile:
     bytes: int
     content_hash: str
     """SHA-256 in hex."""
+    charset: str = ""
+    """The encoding of its text by the upload's Content-Type; empty if that names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,8 @@ class DocumentRecord:
     title: str = ""
     language: str = ""
     pages: int = 0
+    warnings: Sequence[str] = ()
+    """What was not read of the file, a sentence each."""
     chunks: int = 0
     chunks_done: int = 0
     searchable: bool = False

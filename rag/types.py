@@ -91,6 +91,8 @@ class Extract:
     """BCP 47 tag from the file's metadata, such as `en` or `de-AT`; empty if it has none."""
     pairs: tuple[PassagePairs, ...] | None = None
     """Generated questions for its passages, in the order of the passages; None if none were requested."""
+    warnings: tuple[str, ...] = ()
+    """What was not read or not read for certain, a sentence each, such as `2 pictures were not read`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class ParserProcess:
         self._folder: Path | None = None
         self._is_closed = False
 
-    def parse(self, path: Path, filename: str) -> Extract:
+    def parse(self, path: Path, filename: str, charset: str = "") -> Extract:
         """As `rag.ports.Parser.parse`.
 
         Raises:
@@ -74,7 +74,7 @@ class ParserProcess:
             InternalError: the helper process ended twice, not because of the file.
         """
         with self._slots:
-            request = self._request(path, filename)
+            request = self._request(path, filename, charset)
             result = Path(request.result)
             try:
                 return self._outcome(self._ask(request), result, filename)
@@ -91,7 +91,7 @@ class ParserProcess:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _request(self, path: Path, filename: str) -> ParseRequest:
+    def _request(self, path: Path, filename: str, charset: str) -> ParseRequest:
         number = next(self._numbers)
         with self._lock:
             self._refuse_if_closed()
@@ -108,6 +108,7 @@ class ParserProcess:
             memory_mib=limits.memory_mib,
             max_text_chars=limits.max_text_chars,
             ocr_languages=self._ocr_languages,
+            charset=charset,
         )
 
     def _ask(self, request: ParseRequest) -> ParseReply:

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.bootstrap.process import blob_folder, settings
@@ -16,7 +17,9 @@ from rag.types import Extract, Passage
 
 if TYPE_CHECKING:
     from rag.adapters.milvus.store import MilvusStore
+    from rag.adapters.parser_process import ParserProcess
     from rag.catalog.database import Database
+    from rag.chunkers import RecursiveStrategy
     from rag.chunkers.tokens import TokenCounter
     from rag.ingest.question_generation import LanguageModel
     from rag.library.document_runtime import DocumentRuntime
@@ -31,27 +34,18 @@ def make_document_runtime(
     loop: asyncio.AbstractEventLoop,
 ) -> DocumentRuntime:
     from rag.adapters.dbos_jobs import DbosJobs
-    from rag.adapters.parser_process import ParserLimits, ParserProcess
-    from rag.chunkers import RecursiveStrategy
     from rag.library.document_runtime import Dependencies, DocumentRuntime
-    from rag.readers.pdf.ocr import missing_ocr
 
     options = settings()
-    chosen = options.ingest
-    if chosen.ocr and (missing := missing_ocr()):
-        raise SetupError(f"RAG_INGEST__OCR: {missing}", param="RAG_INGEST__OCR")
-    limits = ParserLimits(timeout_s=chosen.parse_timeout_s, memory_mib=chosen.parse_memory_mib)
     dependencies = Dependencies(
         database=database,
         blobs=blob_folder(),
         store=store,
-        parser=ParserProcess(limits, ocr_languages=chosen.ocr, folder=blob_folder().incoming),
+        parser=make_parser(blob_folder().incoming),
         embedders=embedders,
-        engine=DbosJobs(options.jobs_url, at_once=chosen.jobs),
-        chunk_extract=_chunk_extract,
-        chunking=RecursiveStrategy(
-            chosen.chunk_chars, int(chosen.chunk_chars * chosen.overlap), questions=chosen.questions
-        ),
+        engine=DbosJobs(options.jobs_url, at_once=options.ingest.jobs),
+        chunk_extract=chunk_extract,
+        chunking=default_chunking(),
         language_model=language_model,
         sparse_embedders=sparse_embedders,
         sparse_model=options.embedder.sparse_model or "",
@@ -61,7 +55,32 @@ def make_document_runtime(
     return runtime
 
 
-def _chunk_extract(extract: Extract, strategy: Strategy) -> Sequence[Passage]:
+def make_parser(folder: Path | None = None) -> ParserProcess:
+    """The process that reads files.
+
+    Args:
+        folder: For its temporary files; None: the system's.
+    """
+    from rag.adapters.parser_process import ParserLimits, ParserProcess
+    from rag.readers.pdf.ocr import missing_ocr
+
+    chosen = settings().ingest
+    if chosen.ocr and (missing := missing_ocr()):
+        raise SetupError(f"RAG_INGEST__OCR: {missing}", param="RAG_INGEST__OCR")
+    limits = ParserLimits(timeout_s=chosen.parse_timeout_s, memory_mib=chosen.parse_memory_mib)
+    return ParserProcess(limits, ocr_languages=chosen.ocr, folder=folder)
+
+
+def default_chunking() -> RecursiveStrategy:
+    """The chunking strategy of documents whose vector store has none."""
+    from rag.chunkers import RecursiveStrategy
+
+    chosen = settings().ingest
+    return RecursiveStrategy(chosen.chunk_chars, int(chosen.chunk_chars * chosen.overlap), questions=chosen.questions)
+
+
+def chunk_extract(extract: Extract, strategy: Strategy) -> Sequence[Passage]:
+    """The passages of an extract by a strategy as JSON."""
     from rag.chunkers import TokenStrategy, chunker_for
     from rag.chunkers.strategy import from_json
 

@@ -174,6 +174,7 @@ def to_record(
         title=version.title,
         language=version.language,
         pages=version.pages,
+        warnings=tuple(version.warnings or ()),
         chunks=version.chunks,
         chunks_done=version.chunks_done,
         searchable=searchable,

@@ -97,9 +97,15 @@ def to_record(file: FileRow) -> FileRecord:
 # --- blobs -------------------------------------------------------------------------------------
 
 
-def add_blob(connection: sa.Connection, blob_id: str, kind: str, size: int) -> None:
+def add_blob(connection: sa.Connection, blob_id: str, kind: str, size: int, charset: str = "") -> None:
     """Insert a blob. Call it in the transaction that also inserts the reference to it."""
-    connection.execute(sa.insert(blobs).values(id=blob_id, kind=kind, bytes=size, created_at=time.time()))
+    values = {"id": blob_id, "kind": kind, "bytes": size, "created_at": time.time(), "charset": charset or None}
+    connection.execute(sa.insert(blobs).values(values))
+
+
+def charset_of(connection: sa.Connection, blob_id: str) -> str:
+    """The encoding that the upload declared; empty if it declared none."""
+    return connection.execute(sa.select(blobs.c.charset).where(blobs.c.id == blob_id)).scalar() or ""
 
 
 def delete_unused_blobs(connection: sa.Connection) -> list[str]:

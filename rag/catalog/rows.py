@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
 
@@ -120,6 +120,7 @@ class VersionRow:
     error_code: str | None
     error_message: str | None
     created_at: float
+    warnings: Sequence[str] | None
 
     @property
     def order(self) -> tuple[int, int]:

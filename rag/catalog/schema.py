@@ -75,6 +75,7 @@ blobs = Table(
     Column("kind", String(16), nullable=False),  # original, extract
     Column("bytes", BigInteger, nullable=False),
     Column("created_at", Float(53), nullable=False),
+    Column("charset", String(64), nullable=True),  # of an original, by its upload's Content-Type; null: not named
 )
 
 files = Table(
@@ -135,6 +136,7 @@ versions = Table(
     Column("created_at", Float(53), nullable=False),
     Column("finished_at", Float(53), nullable=True),  # when it left `pending`
     Column("died_at", Float(53), key="retired_at", nullable=True),
+    Column("warnings", JSON(none_as_null=True), nullable=True),  # what was not read of its file; null: none
     sqlite_autoincrement=True,  # never reuse the number of a deleted row
 )
 Index(None, versions.c.store_id, versions.c.state)

@@ -154,6 +154,7 @@ def record_extract(connection: sa.Connection, seq: int, extract: Extract, extrac
             title=extract.title[:1000],
             language=extract.language[:64],
             pages=len(extract.pages),
+            warnings=list(extract.warnings) or None,
             chunks=chunks,
             chunks_done=0,
         )
@@ -179,6 +180,7 @@ def _extract_values(version: VersionRow) -> dict[str, object]:
         "title": version.title,
         "language": version.language,
         "pages": version.pages,
+        "warnings": version.warnings,
         "chunks": version.chunks,
     }
 

@@ -1,4 +1,5 @@
-"""The command line, `python -m rag ...`: a client of a running service, apart from `prepare`, which loads models.
+"""The command line, `python -m rag ...`: a client of a running service, apart from `prepare`, which loads models,
+and `check`, which reads files.
 
 Exit codes: 0 success, 1 failure (the reason is on stderr), 2 wrong command line, 130 interrupted while following jobs,
 which continue in the service. With `--json`, stdout holds only JSON: one document, or for lists one object a line.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import click
 
-from rag.cli import ask, evaluate, files, prepare
+from rag.cli import ask, check, evaluate, files, prepare
 from rag.cli.ingest.command import ingest
 from rag.cli.jobs.commands import jobs
 from rag.cli.jobs.reindex import reindex
@@ -24,6 +25,7 @@ def main() -> None:
 
 for command in (
     prepare.prepare,
+    check.check,
     ingest,
     ask.ask,
     ask.retrieve,

@@ -156,6 +156,7 @@ class FileOut(BaseModel):
     status: Literal["in_progress", "completed", "failed", "cancelled"]
     change: Literal["added", "replaced", "unchanged"] | None = Field(description="What the upload did to the document.")
     chunks: int
+    warnings: list[str] = Field(description="What was not read of the file, and why: a sentence each.")
     error: FileErrorOut | None = Field(description="Why the file failed; its previous version stays searchable.")
 
 

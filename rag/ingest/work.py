@@ -111,7 +111,9 @@ class IngestWork(JobWork):
     def _parse(self, version: VersionRow) -> None:
         if version.blob_id is None:
             raise InternalError(f"the bytes of {version.filename} are no longer stored")
-        extract = self._parser.parse(self._blobs.path(version.blob_id), version.filename)
+        with self._database.read() as connection:
+            charset = files.charset_of(connection, version.blob_id)
+        extract = self._parser.parse(self._blobs.path(version.blob_id), version.filename, charset)
         passages = self._chunks.split(extract, version.chunking)
         if not passages.passages:
             raise NoTextFound(f"{version.filename} has no text", param=version.filename)

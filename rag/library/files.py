@@ -15,7 +15,7 @@ def add(
 ) -> FileRecord:
     blob_id = resources.blobs.take(upload.path)
     with resources.database.write() as connection:
-        files.add_blob(connection, blob_id, "original", upload.bytes)
+        files.add_blob(connection, blob_id, "original", upload.bytes, upload.charset)
         return files.insert(
             connection, files.new_id(), upload, blob_id, purpose=purpose, expires_after_s=expires_after_s
         )

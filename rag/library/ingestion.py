@@ -56,7 +56,7 @@ def _accept_upload(
     origin: str,
 ) -> tuple[int, Change]:
     file_id = documents.ingested_file_id(store_id, upload.filename)
-    files.add_blob(connection, blob_id, "original", upload.bytes)
+    files.add_blob(connection, blob_id, "original", upload.bytes, upload.charset)
     if not files.exists(connection, file_id):
         files.insert(connection, file_id, upload, blob_id, purpose="assistants")
     new = NewVersion(

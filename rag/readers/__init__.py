@@ -17,6 +17,7 @@ from typing import Final
 from rag.errors import NoTextFound, UnsupportedFile
 from rag.readers import formats
 from rag.readers.heading_path import UNSTORABLE
+from rag.readers.normal_form import normalize
 from rag.readers.sniff import media_type_of
 from rag.readers.source import ReadOptions, SourceFile
 from rag.types import Extract
@@ -36,6 +37,7 @@ READER_MODULES: Final = {
     formats.TSV: "text.delimited",
     formats.JSON: "text.json_values",
     formats.JSON_LINES: "text.json_values",
+    formats.NOTEBOOK: "text.notebook",
     formats.EMAIL: "eml",
 }
 
@@ -49,7 +51,7 @@ def read(path: Path, filename: str, options: ReadOptions | None = None) -> Extra
     source = SourceFile(path, filename, media_type_of(path, filename), options or ReadOptions())
     try:
         extract = _reader(source.media_type)(source)
-        return _validated(extract, source)
+        return _validated(normalize(extract), source)
     except UnsupportedFile as error:
         raise type(error)(f"{filename} {error.message}", param=filename) from error.__cause__
 
@@ -65,8 +67,6 @@ def _validated(extract: Extract, source: SourceFile) -> Extract:
         raise source.text_limit_error()
     if not any(char.isprintable() and not char.isspace() for char in extract.text):
         raise NoTextFound("has no text")
-    if not UNSTORABLE.search(extract.text):
-        return extract
-    return dataclasses.replace(
-        extract, text=UNSTORABLE.sub("\ufffd", extract.text)
-    )  # one character for one: offsets stay valid
+    text = UNSTORABLE.sub("\ufffd", extract.text)  # one character for one: offsets stay valid
+    warnings = tuple(UNSTORABLE.sub("\ufffd", warning) for warning in source.report.warnings())
+    return dataclasses.replace(extract, text=text, warnings=(*extract.warnings, *warnings))

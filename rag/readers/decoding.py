@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable, Iterator
 
 from rag.errors import UnsupportedFile
+from rag.readers.charset.detection import detect
+from rag.readers.charset.labels import codec_of
+from rag.readers.charset.wide import wide_encoding
+from rag.readers.reading_report import counted
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -14,50 +19,101 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# The legacy encodings that are still in use. With all of Python's, short texts would be taken for exotic ones.
-_LEGACY_ENCODINGS = [
-    *("cp1252", "latin_1", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r"),
-    *("cp932", "euc_jp", "gb18030", "big5", "cp949"),
-]
 _DECLARED = re.compile(
     rb"""<(?:meta|\?xml)\b[^>]{0,400}?\b(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9._:-]+)""", re.IGNORECASE
 )
+_UTF8_CHARS = re.compile(rb"[\xc2-\xf4][\x80-\xbf]{1,3}")
+_NOT_TEXT = "is not text, or its encoding is unknown; save it as UTF-8"
+_MAX_BAD_SHARE = 0.25
+"""Of the characters; with more invalid ones the content is no text."""
+
+Warn = Callable[[str], object]
 
 
-def decode(content: bytes, *, is_html: bool = False) -> str:
-    """Decode by byte order mark, as UTF-8, as the HTML declares, or in the likeliest legacy encoding, in this order.
+def decode(content: bytes, *, is_html: bool = False, charset: str = "", warn: Warn = lambda _: None) -> str:
+    """Decode text by the first that applies: byte order mark, `charset`, UTF-8, the HTML's declaration, detection.
+
+    UTF-8 with a few invalid bytes is still UTF-8.
+
+    Args:
+        charset: A label from outside, such as a Content-Type header; ignored if it is unknown or wrong.
+        warn: Called with a sentence if bytes are replaced or `charset` is ignored.
 
     Raises:
         UnsupportedFile: the content is not text.
     """
-    text = _decode_unicode(content)
-    if text is None and is_html:
-        text = _decode_declared(content)
-    if text is None and b"\0" not in content:
-        text = _guess(content)
-    if text is None or "\0" in text:
-        raise UnsupportedFile("is not text, or its encoding is unknown; save it as UTF-8")
+    if charset:
+        for encoding in _hinted(content, charset):
+            if (text := _decoded(content, encoding)) is not None:
+                return _lines(text)
+        warn(f"the text is not in the encoding {charset[:40]!r} that the upload declares; its encoding was detected")
+    for encoding in _candidates(content, is_html=is_html):
+        text = _decoded(content, encoding)
+        if text is not None:
+            return _lines(text)
+    return _lines(_repaired(content, warn))
+
+
+def _lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _decode_unicode(content: bytes) -> str | None:
-    encoding = next((encoding for bom, encoding in _BOMS if content.startswith(bom)), "utf-8")
+def _bom_encoding(content: bytes) -> str | None:
+    return next((encoding for bom, encoding in _BOMS if content.startswith(bom)), None)
+
+
+def _hinted(content: bytes, charset: str) -> Iterator[str | None]:
+    yield _bom_encoding(content)
+    if charset.lower() in ("ascii", "us-ascii"):
+        yield "utf-8"  # bytes beyond ASCII contradict this label, which many programs send for any text
+    yield codec_of(charset)
+
+
+def _candidates(content: bytes, *, is_html: bool) -> Iterator[str | None]:
+    """Encodings to try, if the content is valid in them."""
+    yield _bom_encoding(content)
+    yield "utf-8"
+    yield wide_encoding(content)
+    if is_html and (declared := _DECLARED.search(content[:4096])):
+        yield codec_of(declared[1].decode("ascii"))
+
+
+def _decoded(content: bytes, encoding: str | None) -> str | None:
+    """The text; None if the content is not valid in the encoding."""
+    if encoding is None:
+        return None
     try:
-        return content.decode(encoding)
+        text = content.decode(encoding)
     except UnicodeDecodeError:
         return None
+    return None if "\0" in text else text
 
 
-def _decode_declared(content: bytes) -> str | None:
-    declared = _DECLARED.search(content[:4096])
-    try:
-        return content.decode(declared[1].decode("ascii")) if declared else None
-    except (LookupError, ValueError):
-        return None
+def _repaired(content: bytes, warn: Warn) -> str:
+    """The text in the likeliest encoding, with what is invalid in it replaced."""
+    encoding = _bom_encoding(content) or ("utf-8" if _is_nearly_utf8(content) else None)
+    if encoding is None:
+        encoding = None if b"\0" in content else detect(content) or _exotic_encoding(content)
+    if encoding is None:
+        raise UnsupportedFile(_NOT_TEXT)
+    text = content.decode(encoding, "replace")
+    bad = text.count("\ufffd")
+    if "\0" in text or bad > _MAX_BAD_SHARE * len(text):
+        raise UnsupportedFile(_NOT_TEXT)
+    if bad:
+        name = encoding.upper().removesuffix("-SIG")
+        warn(f"{counted(bad, 'byte sequence', 'replaced by U+FFFD')}: not valid {name}")
+    return text
 
 
-def _guess(content: bytes) -> str | None:
+def _is_nearly_utf8(content: bytes) -> bool:
+    """Whether most characters beyond ASCII are valid UTF-8; in other encodings hardly any are."""
+    valid = sum(1 for _ in _UTF8_CHARS.finditer(content))
+    return valid > 0 and content.decode("utf-8", "replace").count("\ufffd") <= valid
+
+
+def _exotic_encoding(content: bytes) -> str | None:
     from charset_normalizer import from_bytes
 
-    guess = from_bytes(content, cp_isolation=_LEGACY_ENCODINGS).best()
-    return None if guess is None else str(guess)
+    guess = from_bytes(content).best()
+    return None if guess is None else guess.encoding

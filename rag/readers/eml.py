@@ -1,13 +1,18 @@
-"""E-mail: the subject as a heading, sender, recipients, date and body. Attachments are listed, but not read."""
+"""E-mail: the subject as a heading, sender, recipients, date and text, then the attachments, each under its name."""
 
 from __future__ import annotations
 
+import dataclasses
 import email
 import email.policy
+import tempfile
+from collections.abc import Iterator
 from email.errors import MessageError
-from email.message import EmailMessage, MIMEPart
+from email.message import MIMEPart
+from pathlib import Path
+from typing import Final
 
-from rag.errors import BrokenFile, UnsupportedFile
+from rag.errors import BrokenFile, RagError, UnsupportedFile
 from rag.readers.decoding import decode
 from rag.readers.html.reader import parse_html
 from rag.readers.source import SourceFile
@@ -16,6 +21,15 @@ from rag.types import Extract
 
 _HEADERS = ("From", "To", "Cc", "Date")
 _EMAIL_HEADERS = ("from", "to", "subject", "date", "received", "message-id", "content-type", "mime-version")
+MAX_DEPTH: Final = 5
+"""Of messages within messages."""
+MAX_ATTACHMENTS: Final = 100
+"""Read of one file; further ones are reported."""
+_STUB_RATIO = 3
+"""A plain part with less than a third of the words of its HTML alternative says only that there is HTML."""
+_MAX_STUB_WORDS = 40
+_UNREAD_PARTS = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
+"""Signatures, which nobody misses."""
 
 
 def read(source: SourceFile) -> Extract:
@@ -23,17 +37,121 @@ def read(source: SourceFile) -> Extract:
     if not any(name in message for name in _EMAIL_HEADERS):
         raise BrokenFile("is not an e-mail: it has no e-mail headers")
     builder = TextBuilder(source)
-    subject = _header(message, "Subject")
-    if subject:
-        builder.add_heading(1, subject)
-    builder.add("  \n".join(f"{name}: {value}" for name in _HEADERS if (value := _header(message, name))))
-    body = _body(message)
-    if body is not None:
-        builder.add_blocks(_blocks(body))
-    if names := [name for part in message.iter_attachments() if (name := _attachment_name(part))]:
-        builder.add(f"Attachments (not read): {', '.join(names)}")
-    language = _header(message, "Content-Language") or (_header(body, "Content-Language") if body is not None else "")
-    return builder.extract(title=subject, language=language)
+    _MailReader(source, builder).message(message, 1)
+    language = _header(message, "Content-Language") or next(
+        (found for part in message.walk() if (found := _header(part, "Content-Language"))), ""
+    )
+    return builder.extract(title=_header(message, "Subject"), language=language)
+
+
+class _MailReader:
+    """Adds a message and what is attached to it."""
+
+    def __init__(self, source: SourceFile, builder: TextBuilder) -> None:
+        self._source = source
+        self._builder = builder
+        self._attachments = 0
+
+    def message(self, message: MIMEPart, level: int, name: str = "") -> None:
+        """A message, whose subject is a heading of this level; `name` if it has no subject."""
+        if subject := _header(message, "Subject") or name:
+            self._builder.add_heading(min(level, 6), subject)
+        self._builder.add("  \n".join(f"{name}: {value}" for name in _HEADERS if (value := _header(message, name))))
+        attachments: list[MIMEPart] = []
+        for part in _leaves(message):
+            if _is_text(part):
+                self._builder.add_blocks(_lowered(_blocks(part, self._builder), level))
+            else:
+                attachments.append(part)
+        for part in attachments:
+            self._attachment(part, level + 1)
+
+    def _attachment(self, part: MIMEPart, level: int) -> None:
+        name = _attachment_name(part)
+        self._attachments += 1
+        if part.get_content_type() in _UNREAD_PARTS:
+            return
+        if level > MAX_DEPTH:
+            self._not_read(name, "it is in a message within a message within others")
+        elif self._attachments > MAX_ATTACHMENTS:
+            self._not_read(name, f"only {MAX_ATTACHMENTS} attachments are read")
+        elif part.get_content_type() == "message/rfc822":
+            for inner in _parts(part):
+                self.message(inner, level, name)
+        elif name.lower().endswith(".eml"):
+            self.message(email.message_from_bytes(_content(part), policy=email.policy.default), level, name)
+        else:
+            self._file(name, _content(part), level)
+
+    def _not_read(self, name: str, reason: str) -> None:
+        self._builder.warn(f"the attachment {name} was not read: {reason.removeprefix('cannot be read: ')}")
+
+    def _file(self, name: str, content: bytes, level: int) -> None:
+        try:
+            extract = self._read(name, content)
+        except MemoryError:
+            raise
+        except RagError as error:
+            self._not_read(name, error.message.removeprefix(name).partition(". Supported are")[0].strip())
+            return
+        except Exception as error:  # its reader does not handle it; the message is read all the same
+            self._not_read(name, f"it is damaged or malformed ({type(error).__name__})")
+            return
+        self._builder.add_heading(min(level, 6), f"Attachment: {name}")
+        self._builder.add_blocks(list(_extract_blocks(extract, level)))
+        for warning in extract.warnings:
+            self._builder.warn(f"{name}: {warning}")
+
+    def _read(self, name: str, content: bytes) -> Extract:
+        from rag.readers import read as read_file
+
+        options = dataclasses.replace(self._source.options, charset="")
+        with tempfile.NamedTemporaryFile(prefix="attachment-") as file:
+            file.write(content)
+            file.flush()
+            return read_file(Path(file.name), name, options)
+
+
+def _leaves(message: MIMEPart) -> Iterator[MIMEPart]:
+    """The parts with content, in order; of alternatives only the best."""
+    if message.get_content_type() == "message/rfc822" or not message.is_multipart():
+        yield message
+    elif message.get_content_type() == "multipart/alternative":
+        yield from _best_alternative(message)
+    else:
+        for part in _parts(message):
+            if _is_attached(part) or part.get_content_type() == "message/rfc822":
+                yield part
+            else:
+                yield from _leaves(part)
+
+
+def _parts(message: MIMEPart) -> list[MIMEPart]:
+    payload = message.get_payload()
+    return [part for part in payload if isinstance(part, MIMEPart)] if isinstance(payload, list) else []
+
+
+def _best_alternative(message: MIMEPart) -> Iterator[MIMEPart]:
+    """The plain text, unless it is a stub of the HTML; attachments within an alternative besides."""
+    leaves = [leaf for part in _parts(message) for leaf in _leaves(part)]
+    plain = [leaf for leaf in leaves if _is_text(leaf) and leaf.get_content_subtype() != "html"]
+    html = [leaf for leaf in leaves if _is_text(leaf) and leaf.get_content_subtype() == "html"]
+    plain_words = sum(len(_part_text(part).split()) for part in plain)
+    is_stub = plain_words <= _MAX_STUB_WORDS and plain_words * _STUB_RATIO < sum(map(_word_count, html))
+    yield from html if html and (is_stub or not plain_words) else plain
+    yield from (leaf for leaf in leaves if not _is_text(leaf))
+
+
+def _word_count(part: MIMEPart) -> int:
+    return sum(len(block.text.split()) for block in parse_html(_part_text(part)).blocks)
+
+
+def _is_attached(part: MIMEPart) -> bool:
+    return part.is_attachment() or (bool(part.get_filename()) and part.get_content_maintype() != "multipart")
+
+
+def _is_text(part: MIMEPart) -> bool:
+    return part.get_content_maintype() == "text" and not _is_attached(part)
 
 
 def _header(message: MIMEPart, name: str) -> str:
@@ -54,27 +172,43 @@ def _attachment_name(part: MIMEPart) -> str:
     return " ".join((part.get_filename() or "").split()) or f"unnamed {part.get_content_type()}"
 
 
-def _body(message: EmailMessage) -> MIMEPart | None:
-    """The part that a mail program would show: plain text, else HTML, else any other text."""
-    texts = (part for part in message.walk() if part.get_content_maintype() == "text" and not part.is_attachment())
-    return message.get_body(("plain", "html")) or next(texts, None)
-
-
-def _blocks(part: MIMEPart) -> list[Block]:
-    text = _part_text(part)
+def _blocks(part: MIMEPart, builder: TextBuilder) -> list[Block]:
+    text = _part_text(part, builder)
     return parse_html(text).blocks if part.get_content_subtype() == "html" else [Block(text)]
 
 
-def _part_text(part: MIMEPart) -> str:
+def _lowered(blocks: list[Block], level: int) -> list[Block]:
+    """Blocks whose headings stand below one of this level, apart from the first message's."""
+    if level == 1:
+        return blocks
+    return [block._replace(level=min(6, block.level + level)) if block.level else block for block in blocks]
+
+
+def _extract_blocks(extract: Extract, level: int) -> Iterator[Block]:
+    """The text of an attachment, cut at its headings."""
+    starts = [heading.start for heading in extract.headings]
+    yield Block(extract.text[: starts[0] if starts else None])
+    for index, heading in enumerate(extract.headings):
+        section = extract.text[heading.start : ([*starts, len(extract.text)])[index + 1]]
+        first, _, rest = section.partition("\n")
+        depth = heading.path.count(" > ") + 1
+        yield Block(first, min(6, level + depth), heading.path.rpartition(" > ")[2])
+        yield Block(rest)
+
+
+def _content(part: MIMEPart) -> bytes:
+    content = part.get_payload(decode=True)
+    return content if isinstance(content, bytes) else str(content or "").encode("utf-8", "replace")
+
+
+def _part_text(part: MIMEPart, builder: TextBuilder | None = None) -> str:
     """Decoded as the part declares, else by content."""
     content = part.get_payload(decode=True)
     if not isinstance(content, bytes):
         return str(content or "")
+    is_html = part.get_content_subtype() == "html"
+    declared = part.get_content_charset("")
     try:
-        text = content.decode(part.get_content_charset("utf-8"))
-    except (LookupError, ValueError):
-        try:
-            text = decode(content)
-        except UnsupportedFile:
-            text = content.decode("latin-1")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+        return decode(content, charset=declared, is_html=is_html, warn=builder.warn if builder else lambda _: None)
+    except UnsupportedFile:
+        return content.decode("latin-1").replace("\r\n", "\n").replace("\r", "\n")

@@ -31,7 +31,7 @@ def read(source: SourceFile) -> Extract:
         chapters = list(_chapter_paths(package, posixpath.dirname(package_path)))
         _refuse_protected(book, chapters)
         for path in chapters:
-            builder.add_blocks(parse_html(decode(_member(book, path), is_html=True)).blocks)
+            builder.add_blocks(parse_html(decode(_member(book, path), is_html=True, warn=builder.warn)).blocks)
     title = package.findtext(f"{{*}}metadata/{_DUBLIN_CORE}title") or ""
     return builder.extract(title=title, language=package.findtext(f"{{*}}metadata/{_DUBLIN_CORE}language") or "")
 

@@ -23,6 +23,8 @@ def to_json(extract: Extract) -> bytes:
             [passage.start, passage.end, [[pair.question, pair.answer] for pair in passage.pairs]]
             for passage in extract.pairs
         ]
+    if extract.warnings:
+        fields["warnings"] = extract.warnings
     return orjson.dumps(fields)
 
 
@@ -36,4 +38,5 @@ def from_json(content: bytes) -> Extract:
             PassagePairs(start, end, tuple(Pair(question, answer) for question, answer in pairs))
             for start, end, pairs in fields["pairs"]
         )
+    fields["warnings"] = tuple(fields.get("warnings", ()))
     return Extract(**fields)

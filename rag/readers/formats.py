@@ -11,6 +11,7 @@ CSV: Final = "text/csv"
 TSV: Final = "text/tab-separated-values"
 JSON: Final = "application/json"
 JSON_LINES: Final = "application/jsonl"
+NOTEBOOK: Final = "application/x-ipynb+json"
 EMAIL: Final = "message/rfc822"
 PDF: Final = "application/pdf"
 EPUB: Final = "application/epub+zip"
@@ -36,6 +37,7 @@ TEXT_KINDS: Final = {
     ".json": JSON,
     ".jsonl": JSON_LINES,
     ".ndjson": JSON_LINES,
+    ".ipynb": NOTEBOOK,
     ".eml": EMAIL,
 }
 """Formats that are text: the suffix decides, because the content says little."""

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from rag.errors import BrokenFile, EncryptedFile, NoTextFound, UnsupportedFile
+from rag.readers.charset.wide import wide_encoding
 from rag.readers.formats import (
     BINARY_KINDS,
     DOCX,
@@ -155,7 +156,7 @@ def _is_binary(head: bytes) -> bool:
     if head.startswith(_WIDE_BOMS):
         return False
     if b"\0" in head:
-        return True
+        return wide_encoding(head) is None
     controls = len(head) - len(head.translate(None, _CONTROL_CHARS))
     return controls > _MAX_CONTROL_SHARE * len(head) and not _is_utf8(head)
 

@@ -12,15 +12,18 @@ from collections.abc import Sequence
 
 MAX_TABLE_CHARS = 400
 """Longer tables are written row by row: by default, a passage has 512 characters."""
+_MAX_COLUMNS_WITH_EMPTY = 20
+_EMPTY = "(empty)"
 
 TableRow = Sequence[str]
 
 
-def table_text(rows: Sequence[TableRow], *, has_header: bool | None = None) -> str:
+def table_text(rows: Sequence[TableRow], *, has_header: bool | None = None, keep_empty: bool = False) -> str:
     """Format a table, whose rows may differ in length.
 
     Args:
         has_header: Whether the first row holds the column names; None to guess.
+        keep_empty: Say of a row which of its cells are empty, unless the table has very many columns.
     """
     cells = _without_empty([[" ".join(cell.split()) for cell in row] for row in rows])
     if not cells:
@@ -32,11 +35,17 @@ def table_text(rows: Sequence[TableRow], *, has_header: bool | None = None) -> s
     if sum(_markdown_chars(row) for row in cells) <= MAX_TABLE_CHARS:
         return _markdown(cells)
     names = cells[0] if (_looks_like_header(cells[0]) if has_header is None else has_header) else None
-    return _markdown(cells) if names is None else "\n".join(record_line(names, row) for row in cells[1:])
+    return (
+        _markdown(cells)
+        if names is None
+        else "\n".join(record_line(names, row, keep_empty=keep_empty) for row in cells[1:])
+    )
 
 
-def record_line(names: TableRow, row: TableRow) -> str:
-    """One row, each cell with its column name; empty cells are left out."""
+def record_line(names: TableRow, row: TableRow, *, keep_empty: bool = False) -> str:
+    """One row, each cell with its column name; empty cells are left out, or said to be empty."""
+    if keep_empty and len(names) <= _MAX_COLUMNS_WITH_EMPTY:
+        row = [cell or (_EMPTY if index < len(names) and names[index] else "") for index, cell in enumerate(row)]
     pairs = ((names[index] if index < len(names) else "", cell) for index, cell in enumerate(row) if cell)
     return "- " + "; ".join(f"{name}: {cell}" if name else cell for name, cell in pairs)
 

@@ -40,6 +40,10 @@ class TextBuilder:
         """Begin a page: blocks added next belong to it. An empty page is not recorded."""
         self._page = number
 
+    def warn(self, warning: str) -> None:
+        """Report what was not read; see `ReadingReport`."""
+        self._source.report.warn(warning)
+
     def add(self, text: str) -> None:
         """Add a block. Raises ParsingLimit if the text becomes too long."""
         text = text.strip("\n")

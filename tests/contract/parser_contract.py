@@ -20,6 +20,11 @@ class ParserContract:
         extract = parser.parse(path, "a.txt")
         assert (extract.text.strip(), extract.media_type) == ("Äpfel are red", "text/plain")
 
+    def test_the_declared_charset_is_obeyed(self, parser: Parser, tmp_path: Path) -> None:
+        path = tmp_path / "blob"
+        path.write_bytes("Ціна".encode("koi8_u"))
+        assert parser.parse(path, "a.txt", "koi8-u").text.strip() == "Ціна"
+
     def test_the_error_for_unreadable_content_names_the_file(self, parser: Parser, tmp_path: Path) -> None:
         path = tmp_path / "blob"
         path.write_bytes(self.UNREADABLE)

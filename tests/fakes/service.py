@@ -60,6 +60,8 @@ class FakeService:
     failing: dict[str, str] = field(default_factory=dict)
     """File names that fail in their job, with the reason."""
     unchanged: set[str] = field(default_factory=set)
+    warnings: dict[str, list[str]] = field(default_factory=dict)
+    """What is not read, by file name."""
     busy: int = 0
     """Number of requests to answer with 503."""
     lost: int = 0
@@ -205,7 +207,7 @@ class FakeService:
         status = "failed" if why else "completed"
         chunks = 0 if why else CHUNKS
         row = {"filename": name, "status": status, "last_error": error, "change": change, "chunks": chunks}
-        return {"id": f"file-{name}", **row}
+        return {"id": f"file-{name}", "warnings": self.warnings.get(name, []), **row}
 
     def _poll_job(self, _: ReceivedRequest, job_id: str) -> httpx.Response:
         if job_id not in self.jobs:

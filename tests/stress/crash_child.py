@@ -44,9 +44,9 @@ class NotedParser:
     def __init__(self, parser: Parser, journal: Journal, life: int) -> None:
         self._parser, self._journal, self._life = parser, journal, life
 
-    def parse(self, path: Path, filename: str) -> Extract:
+    def parse(self, path: Path, filename: str, charset: str = "") -> Extract:
         self._journal.note(self._life, path.name, filename)
-        return self._parser.parse(path, filename)
+        return self._parser.parse(path, filename, charset)
 
     def close(self) -> None:
         self._parser.close()

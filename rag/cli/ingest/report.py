@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rag.cli.ingest.run import IngestRun
 from rag.cli.output import print_json, print_line, print_message
+from rag.types import JsonObject
 from rag.upload import FileFailure, Selection
 
 MAX_LISTED = 20
@@ -19,6 +20,7 @@ def print_report(run: IngestRun, selection: Selection, seconds: float, *, as_jso
         print_json({**report, "seconds": round(seconds, 3)})
         return
     _print_failures(run.failures)
+    _print_warnings(run.rows)
     for path in selection.name_conflicts:
         print_message(f"skipped: {path}: another given file has the same name")
     print_summary = print_line if wait else print_message  # without waiting, stdout holds only the job ids
@@ -40,6 +42,15 @@ def _counts(run: IngestRun) -> str:
         parts.append(f"{len(run.failures):,} failed")
     chunks = sum(int(row.get("chunks") or 0) for row in rows if row.get("status") == "completed")
     return ", ".join([*parts, f"{chunks:,} chunks"])
+
+
+def _print_warnings(rows: Sequence[JsonObject]) -> None:
+    """What was not read, of files that this run has read."""
+    read = [row for row in rows if row.get("warnings") and row.get("change") != "unchanged"]
+    for row in read[:MAX_LISTED]:
+        print_message(f"{row['filename']}: {'; '.join(map(str, row['warnings']))}")
+    if len(read) > MAX_LISTED:
+        print_message(f"... and {len(read) - MAX_LISTED:,} more files were not read completely")
 
 
 def _print_failures(failures: Sequence[FileFailure]) -> None:

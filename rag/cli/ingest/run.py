@@ -11,6 +11,9 @@ from rag.cli.jobs.progress import ShowProgress, total_progress
 from rag.types import JsonObject
 from rag.upload import FileFailure, LocalFile, UploadTarget, upload_files
 
+_SHARED_FIELDS = ("filename", "status", "change", "chunks", "warnings")
+"""Fields that mean the same in the response of `POST /ingest` and in a job's list of files."""
+
 
 @dataclass(slots=True)
 class IngestRun:
@@ -90,7 +93,7 @@ class IngestRun:
         """Takes the state of a job's file over, with the field names of `POST /ingest`."""
         file_id = str(row["id"])
         accepted = self.files.get((job_id, file_id), {"file_id": file_id})
-        changes = {name: row[name] for name in ("filename", "status", "change", "chunks") if row.get(name) is not None}
+        changes = {name: row[name] for name in _SHARED_FIELDS if row.get(name) is not None}
         self.files[job_id, file_id] = {**accepted, **changes, "error": row.get("last_error"), "job_id": job_id}
 
     def _apply_job_status(self, job_id: str, status: str, job_error: object) -> None:

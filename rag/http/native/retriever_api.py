@@ -214,4 +214,4 @@ def _files_of(library: Library, job: JobRecord, names: Sequence[str]) -> list[Js
 def _file_to_wire(file: DocumentRecord) -> JsonObject:
     error = {"code": file.error_code, "message": file.error_message or ""} if file.error_code else None
     names = ("file_id", "filename", "status", "change", "chunks")
-    return {**{name: getattr(file, name) for name in names}, "error": error}
+    return {**{name: getattr(file, name) for name in names}, "warnings": list(file.warnings), "error": error}

@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from rag.errors import DependencyUnavailable, FileTooLarge, InvalidRequest
 from rag.http.shielded_thread import run_in_thread_shielded
-from rag.http.uploads.part_header import PartHeader, read_disposition
+from rag.http.uploads.part_header import PartHeader, read_charset, read_disposition
 from rag.http.uploads.upload_file import UploadFile
 from rag.readers.filename import normalize_filename
 from rag.records import UploadedFile
@@ -189,7 +189,7 @@ class _FormWriter:
         if self._rules.unique_names and name in self._names:
             raise InvalidRequest(f"{name}: two files in the request have this name", param=name)
         self._names.add(name)
-        file = UploadFile(self._folder, name)
+        file = UploadFile(self._folder, name, read_charset(self._header.content_type))
         self._files.append(file)
         return file
 

@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 from rag.errors import InvalidRequest
 
 _PARAMETER = re.compile(rb';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;"]*)', re.DOTALL)
+_LABEL = re.compile(rb"[A-Za-z0-9._:-]{1,40}")
 
 
 class PartHeader:
@@ -15,11 +16,12 @@ class PartHeader:
 
     def __init__(self) -> None:
         self.disposition = b""
+        self.content_type = b""
         self._name = b""
         self._value = b""
 
     def clear(self) -> None:
-        self.disposition = b""
+        self.disposition = self.content_type = b""
 
     def on_field(self, data: bytes, start: int, end: int) -> None:
         self._name += data[start:end]
@@ -30,6 +32,8 @@ class PartHeader:
     def on_end(self) -> None:
         if self._name.lower() == b"content-disposition":
             self.disposition = self._value
+        elif self._name.lower() == b"content-type":
+            self.content_type = self._value
         self._name = self._value = b""
 
 
@@ -48,6 +52,13 @@ def read_disposition(header: bytes) -> tuple[str, str | None]:
     if b"filename*" in options:
         return name, _decoded(*_extended(options[b"filename*"]))
     return name, _decoded(_unquoted(options[b"filename"])) if b"filename" in options else None
+
+
+def read_charset(content_type: bytes) -> str:
+    """The `charset` of a part's Content-Type; empty if it has none, or no plausible one."""
+    options = {key.lower(): value for key, value in _PARAMETER.findall(content_type)}
+    label = _unquoted(options.get(b"charset", b"")).strip()
+    return label.decode("ascii") if _LABEL.fullmatch(label) else ""
 
 
 def _unquoted(value: bytes) -> bytes:

@@ -13,8 +13,9 @@ from rag.records import UploadedFile
 class UploadFile:
     """Written block by block, then closed and handed over. The client's `name` is never part of the path."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, charset: str = "") -> None:
         self.name = name
+        self._charset = charset
         self.path = folder / f"{secrets.token_hex(16)}.part"
         self.bytes = 0
         self._hash = hashlib.sha256()
@@ -35,7 +36,7 @@ class UploadFile:
             self._release()
 
     def received(self) -> UploadedFile:
-        return UploadedFile(self.name, self.path, self.bytes, self._hash.hexdigest())
+        return UploadedFile(self.name, self.path, self.bytes, self._hash.hexdigest(), self._charset)
 
     def remove(self) -> None:
         """Delete the file, unless it has been moved away."""

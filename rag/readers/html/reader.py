@@ -8,7 +8,6 @@ from typing import NamedTuple
 from lxml import etree  # type: ignore[import-untyped]
 
 from rag.errors import ParsingLimit
-from rag.readers.decoding import decode
 from rag.readers.html.blocks import to_blocks
 from rag.readers.safe_xml import Element
 from rag.readers.source import SourceFile
@@ -33,7 +32,7 @@ class HtmlPage(NamedTuple):
 
 
 def read(source: SourceFile) -> Extract:
-    page = parse_html(decode(source.content(), is_html=True))
+    page = parse_html(source.text(is_html=True))
     builder = TextBuilder(source)
     first_title = next((block.title for block in page.blocks if block.level == 1), "")
     if page.title and not first_title and page.blocks:

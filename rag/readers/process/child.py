@@ -69,7 +69,7 @@ def _exit_with_parent(parent: int) -> None:
 def _parse(request: ParseRequest) -> int:
     tempfile.tempdir = str(Path(request.result).parent)  # the service removes it, even if this process crashes
     sys.setrecursionlimit(20_000)  # HTML may be nested 2,048 levels deep
-    options = ReadOptions(request.max_text_chars, request.ocr_languages, request.timeout_s)
+    options = ReadOptions(request.max_text_chars, request.ocr_languages, request.timeout_s, request.charset)
     try:
         content = to_json(read(Path(request.path), request.filename, options))
         code = EXIT_TEXT

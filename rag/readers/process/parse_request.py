@@ -24,6 +24,7 @@ class ParseRequest:
     memory_mib: int
     max_text_chars: int
     ocr_languages: str
+    charset: str = ""
 
     def line(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"

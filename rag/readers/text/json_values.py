@@ -8,34 +8,63 @@ Each record of a JSON Lines file is a paragraph, and so is each object in the to
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from rag.errors import ParsingLimit
-from rag.readers.decoding import decode
 from rag.readers.formats import JSON_LINES, TEXT
+from rag.readers.reading_report import counted
 from rag.readers.source import SourceFile
+from rag.readers.text import json_variants, notebook
+from rag.readers.text.json_variants import JsonValue
+from rag.readers.text.value_lines import plain, value_lines
 from rag.readers.text_builder import TextBuilder
 from rag.types import Extract
 
-JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
-
-_MAX_PATH_CHARS = 300
-"""Longer paths lose their beginning."""
+_TOO_DEEP: Final = "has values nested too deeply"
 
 
 def read(source: SourceFile) -> Extract:
-    text = decode(source.content())
+    text = source.text()
+    try:
+        if source.media_type == JSON_LINES:
+            return _extract(source, _record_blocks(text))
+        value = json.loads(text)
+    except RecursionError:
+        raise ParsingLimit(_TOO_DEEP) from None
+    except ValueError:
+        return _read_variant(source, text)
+    return _value_extract(source, value)
+
+
+def _value_extract(source: SourceFile, value: JsonValue) -> Extract:
+    if notebook.is_notebook(value):
+        return notebook.notebook_extract(source, value)
+    return _extract(source, _blocks(value))
+
+
+def _extract(source: SourceFile, blocks: Iterable[str]) -> Extract:
     builder = TextBuilder(source)
     try:
-        blocks = _record_blocks(text) if source.media_type == JSON_LINES else _blocks(json.loads(text))
         for block in blocks:
             builder.add(block)
     except RecursionError:
-        raise ParsingLimit("has values nested too deeply") from None
-    except ValueError:  # for example JSON with comments, or truncated: read as text
-        return Extract(text=text, media_type=TEXT)
+        raise ParsingLimit(_TOO_DEEP) from None
     return builder.extract(is_markdown=False)
+
+
+def _read_variant(source: SourceFile, text: str) -> Extract:
+    """JSON Lines under the name of JSON, or JSON with comments; anything else is read as text."""
+    try:
+        if (values := json_variants.sequence(text)) is not None:
+            return _extract(source, ("\n".join(value_lines(value)) for value in values))
+        if (relaxed := json_variants.relaxed(text)) is not None:
+            if relaxed.comments:
+                source.report.warn(counted(relaxed.comments, "comment", "not read"))
+            return _value_extract(source, relaxed.value)
+    except RecursionError:
+        raise ParsingLimit(_TOO_DEEP) from None
+    return Extract(text=text, media_type=TEXT)
 
 
 def _record_blocks(text: str) -> Iterator[str]:
@@ -54,32 +83,10 @@ def _blocks(value: JsonValue) -> Iterator[str]:
             if isinstance(item, dict | list):
                 yield "\n".join(lines)
             else:
-                simple.append(str(_plain(item)))
+                simple.append(plain(item))
         yield "\n".join(simple)
     elif isinstance(value, dict):
         for key, item in value.items():
             yield "\n".join(value_lines(item, str(key)))
     else:
-        yield _plain(value)
-
-
-def value_lines(value: JsonValue, path: str = "") -> Iterator[str]:
-    """A line `path: value` for each scalar that is not empty; a list of scalars is one line."""
-    path = path[-_MAX_PATH_CHARS:]
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from value_lines(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list) and all(not isinstance(item, dict | list) for item in value):
-        if words := ", ".join(filter(None, map(_plain, value))):
-            yield f"{path}: {words}" if path else words
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from value_lines(item, f"{path}[{index}]")
-    elif words := _plain(value):
-        yield f"{path}: {words}" if path else words
-
-
-def _plain(value: JsonValue) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value)
+        yield plain(value)

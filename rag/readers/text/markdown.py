@@ -1,4 +1,4 @@
-"""Markdown. Front matter is left out of the text, but can give the title and the language."""
+"""Markdown, without comments and embedded pictures. Front matter is read as lines of text."""
 
 from __future__ import annotations
 
@@ -9,46 +9,43 @@ from itertools import pairwise
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from rag.readers.decoding import decode
+from rag.errors import NoTextFound
 from rag.readers.heading_path import MAX_TITLE_CHARS, HeadingPath, clean_title
 from rag.readers.language_tag import language_tag
+from rag.readers.reading_report import counted
 from rag.readers.source import SourceFile
+from rag.readers.text.front_matter import split
+from rag.readers.text.markdown_cleaning import BLOCKS, clean
 from rag.types import Extract, Heading
 
-# Dashes in the first line open front matter only if a `key:` follows; otherwise they are a horizontal rule.
-_FRONT_MATTER = re.compile(
-    r"---[ \t]*\n"
-    r"(?:(?:#[^\n]*\n|[ \t]*\n)*[^\s:#-][^\n:]*:(?:[ \t][^\n]*)?\n(?:[^\n]*\n)*?)?"
-    r"(?:---|\.\.\.)[ \t]*(?:\n|\Z)"
-)
-_FIELD = re.compile(r"^(title|lang|language):[ \t](.*)$", re.MULTILINE | re.IGNORECASE)
 _ANCHOR = re.compile(r"\s*\{#[^{}]*\}\s*$")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->")
-_BLOCKS = MarkdownIt("commonmark").disable("inline")
 _INLINE = MarkdownIt("commonmark")
 
 
 def read(source: SourceFile) -> Extract:
-    whole = decode(source.content())
-    front_matter = _FRONT_MATTER.match(whole)
-    text = whole[front_matter.end() :].lstrip("\n") if front_matter else whole
-    fields = dict(_fields(front_matter[0])) if front_matter else {}
+    front_matter, text = split(source.text())
+    if not text.strip():
+        raise NoTextFound("has no text, only front matter")
+    return markdown_extract(
+        source, "\n\n".join(filter(None, (front_matter.lines, text))), front_matter.title, front_matter.language
+    )
+
+
+def markdown_extract(source: SourceFile, text: str, title: str = "", language: str = "") -> Extract:
+    """The extract of Markdown without front matter. Pictures as data URIs are reported."""
+    text, pictures = clean(text)
+    if pictures:
+        source.report.warn(counted(pictures, "picture", "not read"))
     headings = tuple(_headings(text))
     return Extract(
         text=text,
         media_type=source.media_type,
         is_markdown=True,
         headings=headings,
-        title=clean_title(fields.get("title", "")) or _first_title(headings),
-        language=language_tag(fields.get("lang") or fields.get("language")),
+        title=clean_title(title) or _first_title(headings),
+        language=language_tag(language),
     )
-
-
-def _fields(front_matter: str) -> Iterator[tuple[str, str]]:
-    for match in _FIELD.finditer(front_matter):
-        value = match[2].strip()
-        is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-        yield match[1].lower(), value[1:-1] if is_quoted else value
 
 
 def _first_title(headings: tuple[Heading, ...]) -> str:
@@ -60,7 +57,7 @@ def _headings(text: str) -> Iterator[Heading]:
     # Inline markup is parsed for headings only: for a whole document it can take quadratic time.
     line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
     path = HeadingPath()
-    for opening, inline in pairwise(_BLOCKS.parse(text)):
+    for opening, inline in pairwise(BLOCKS.parse(text)):
         if opening.type == "heading_open" and opening.map is not None and (title := _plain_title(inline)):
             yield Heading(start=line_starts[opening.map[0]], path=path.enter(int(opening.tag[1:]), title))
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from rag.errors import Conflict, DependencyUnavailable, InvalidRequest, VectorStoreNotFound
+from tests.fakes.parser import WARNINGS
 from tests.support.library_harness import ALL, STORE, LibraryHarness, eventually
 
 pytestmark = pytest.mark.integration
@@ -46,6 +47,15 @@ class TestIngest:
         (row,) = harness.library.job_files(job.job_id, ALL, "failed").rows
         assert (row.filename, row.error_code) == ("b.md", "unsupported_file")
         assert "b.md" in (row.error_message or "")
+
+    def test_what_was_not_read_is_kept_with_the_version(self, harness: LibraryHarness) -> None:
+        job = harness.ingest(("a.md", "apples"), ("b.md", "partly pears"))
+        rows = harness.library.job_files(job.job_id, ALL).rows
+        assert {row.filename: row.warnings for row in rows} == {"a.md": (), "b.md": WARNINGS}
+        again = harness.ingest(("b.md", "partly pears"), attributes={"n": 1})  # copies what was extracted
+        (row,) = harness.library.job_files(again.job_id, ALL).rows
+        assert (row.change, row.warnings) == ("replaced", WARNINGS)
+        assert harness.library.document(STORE, harness.file_id("b.md")).warnings == WARNINGS
 
     def test_a_broken_new_version_keeps_the_old_one(self, harness: LibraryHarness) -> None:
         harness.ingest(("a.md", "apples"))

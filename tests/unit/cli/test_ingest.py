@@ -69,6 +69,13 @@ def test_unchanged_files_count_as_unchanged(docs: Path) -> None:
     assert "4 files: 2 added, 0 replaced, 2 unchanged" in result.stdout
 
 
+def test_what_was_not_read_is_reported(docs: Path) -> None:
+    service = FakeService(warnings={"faq.txt": ["1 picture was not read", "1 attachment was not read"]})
+    result = service.run("ingest", str(docs))
+    assert result.exit_code == 0
+    assert result.stderr.strip() == "faq.txt: 1 picture was not read; 1 attachment was not read"
+
+
 @pytest.mark.parametrize("param", ["faq.txt", "files"])
 def test_a_rejected_file_does_not_affect_the_others(docs: Path, param: str) -> None:
     service = FakeService(refused={"faq.txt": param})

@@ -21,7 +21,7 @@ from starlette.types import Message
 
 from rag.errors import DependencyUnavailable, FileTooLarge, InvalidRequest, RagError, UnsupportedFile
 from rag.http.uploads.form import UploadForm, UploadRules, receive_form
-from rag.http.uploads.part_header import read_disposition
+from rag.http.uploads.part_header import read_charset, read_disposition
 from rag.http.uploads.upload_file import UploadFile
 
 RULES = UploadRules("files", ("note", "other"), max_file_bytes=100_000)
@@ -288,3 +288,17 @@ DISPOSITIONS: list[tuple[str, Any]] = [
 @pytest.mark.parametrize(("header", "filename"), DISPOSITIONS)
 def test_file_names_are_decoded_as_clients_encode_them(header: str, filename: str | None) -> None:
     assert read_disposition(header.encode()) == ("files", filename)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "charset"),
+    [
+        (b"text/plain; charset=windows-1251", "windows-1251"),
+        (b'text/plain; x=y; Charset="KOI8-R"', "KOI8-R"),
+        (b"text/plain", ""),
+        (b"text/plain; charset=\xff", ""),
+        (b"", ""),
+    ],
+)
+def test_the_charset_of_a_part(content_type: bytes, charset: str) -> None:
+    assert read_charset(content_type) == charset

@@ -24,7 +24,7 @@ def test_a_small_csv_file_is_a_table(tmp_path: Path) -> None:
 def test_rows_of_a_large_csv_file_say_their_columns(tmp_path: Path) -> None:
     content = "City;Inhabitants;Mayor\n" + "".join(f"City {n};{n};\n" for n in range(100))
     lines = read_content(tmp_path, content, "a.csv").text.split("\n")
-    assert (len(lines), lines[99]) == (100, "- City: City 99; Inhabitants: 99")
+    assert (len(lines), lines[99]) == (100, "- City: City 99; Inhabitants: 99; Mayor: (empty)")
 
 
 def test_tabs(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_json_values_say_their_path(tmp_path: Path) -> None:
     place = {"city": "London", "list": [{"a": True}]}
     value = {"name": "Ada", "born": 1815, "tags": ["x", "y"], "none": None, "at": place}
     extract = read_content(tmp_path, json.dumps(value), "a.json")
-    assert extract.text == "name: Ada\n\nborn: 1815\n\ntags: x, y\n\nat.city: London\nat.list[0].a: true"
+    assert extract.text == "name: Ada\n\nborn: 1815\n\ntags: x, y\n\nnone: null\n\nat.city: London\nat.list[0].a: true"
     assert (extract.is_markdown, extract.media_type, extract.title) == (False, "application/json", "")
 
 
@@ -101,8 +101,81 @@ def test_json_lines_have_a_paragraph_for_each_record(tmp_path: Path) -> None:
 
 
 def test_what_is_not_json_is_text(tmp_path: Path) -> None:
-    extract = read_content(tmp_path, '{"a": 1, // comment\n}', "a.json")
-    assert (extract.text, extract.media_type) == ('{"a": 1, // comment\n}', "text/plain")
+    extract = read_content(tmp_path, '{"a": 1, // comment\n', "a.json")
+    assert (extract.text, extract.media_type) == ('{"a": 1, // comment\n', "text/plain")
+
+
+def test_empty_json_values_stay(tmp_path: Path) -> None:
+    value: object = {"limits": {"GTMS-10": {}, "GTMS-11": [], "GTMS-12": "", "GTMS-13": None, "GTMS-14": ["", None, 1]}}
+    assert read_content(tmp_path, json.dumps(value), "a.json").text == (
+        'limits.GTMS-10: {}\nlimits.GTMS-11: []\nlimits.GTMS-12: ""\nlimits.GTMS-13: null\nlimits.GTMS-14: "", null, 1'
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("<p>Turn it <b>off</b>.</p><p>Wait &amp; see</p>", "a: Turn it **off**.\nWait & see"),
+        ("one<br/>two", "a: one\ntwo"),
+        ("List<String> and a < b > c", "a: List<String> and a < b > c"),
+        ("if x <b and c> d", "a: if x <b and c> d"),
+    ],
+)
+def test_html_in_json_loses_its_tags(value: str, text: str, tmp_path: Path) -> None:
+    assert read_content(tmp_path, json.dumps({"a": value}), "a.json").text == text
+
+
+@pytest.mark.parametrize("content", ['{"a": 1}\n{"a": 2}\n', '{\n"a": 1\n}\n\n{"a":\n2}', '\x1e{"a": 1}\n\x1e{"a": 2}'])
+def test_several_json_values_in_a_file_are_records(content: str, tmp_path: Path) -> None:
+    assert read_content(tmp_path, content, "a.json").text == "a: 1\n\na: 2"
+
+
+@pytest.mark.parametrize(
+    ("content", "text", "warnings"),
+    [
+        ('{"a": "x // y", /* no */ "b": [1, 2,],\n// no\n}', "a: x // y\n\nb: 1, 2", ("2 comments were not read",)),
+        ("{a: 'it\\'s \"x\"', $b_1: true,}", 'a: it\'s "x"\n\n$b_1: true', ()),
+        ('{"url": "http://x.y/a,}", "c": "a: b"}//', "url: http://x.y/a,}\n\nc: a: b", ("1 comment was not read",)),
+    ],
+)
+def test_json_with_comments(content: str, text: str, warnings: tuple[str, ...], tmp_path: Path) -> None:
+    extract = read_content(tmp_path, content, "a.json")
+    assert (extract.text, extract.warnings, extract.media_type) == (text, warnings, "application/json")
+
+
+def test_a_csv_file_that_names_its_delimiter(tmp_path: Path) -> None:
+    content = "sep=;\nname;qty, total;note\n" + "".join(f"Bolt {n};{n};note {n}\n" for n in range(40))
+    lines = read_content(tmp_path, content, "a.csv").text.split("\n")
+    assert (lines[0], len(lines)) == ("- name: Bolt 0; qty, total: 0; note: note 0", 40)
+
+
+@pytest.mark.parametrize(
+    "preamble", ["Report by Plant System\nPeriod: 2025-Q1\n\n", "Report by Plant System,,\nPeriod: 2025-Q1,,\n,,\n"]
+)
+def test_lines_above_the_header_of_a_csv_file(preamble: str, tmp_path: Path) -> None:
+    content = preamble + "station,sensor,limit\n" + "".join(f"station {n},sensor {n},{n} bar\n" for n in range(40))
+    text = read_content(tmp_path, content, "a.csv").text
+    assert text.startswith(
+        "Report by Plant System\nPeriod: 2025-Q1\n\n- station: station 0; sensor: sensor 0; limit: 0 bar\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        ("City,2021,2022", "- City: Town 7; 2021: 107; 2022: 207"),
+        ("name,phone,phone", "- name: Town 7; phone: 107; phone: 207"),
+        (",2021-01,2021-02", "- Town 7; 2021-01: 107; 2021-02: 207"),
+    ],
+)
+def test_headers_of_csv_files(header: str, line: str, tmp_path: Path) -> None:
+    rows = "".join(f"Town {n},{100 + n},{200 + n}\n" for n in range(50))
+    assert line in read_content(tmp_path, f"{header}\n{rows}", "a.csv").text.split("\n")
+
+
+def test_a_csv_file_without_a_header(tmp_path: Path) -> None:
+    content = "".join(f"Town {n},{1990 + n % 20},{n}\n" for n in range(50))
+    assert read_content(tmp_path, content, "a.csv").text.startswith("| Town 0 | 1990 | 0 |")
 
 
 def test_json_nested_too_deeply_is_refused(tmp_path: Path) -> None:

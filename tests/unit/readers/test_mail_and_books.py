@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import BrokenFile, EncryptedFile
-from tests.support.sample_files import epub, read_content
+from tests.support.sample_files import docx, epub, read_content
 
 
 def mail(subject: str = "Grüße") -> EmailMessage:
@@ -23,12 +23,16 @@ def test_mail(tmp_path: Path) -> None:
     message.set_content("Hallo,\n\nkommst du?\n")
     message.add_alternative("<p>OTHER", subtype="html")
     message.add_attachment(b"%PDF-", maintype="application", subtype="pdf", filename="plan.pdf")
-    message.add_attachment(b"x", maintype="application", subtype="x")
+    message.add_attachment(b"\0\1", maintype="application", subtype="x")
     message["Content-Language"] = "de"
     extract = read_content(tmp_path, message.as_bytes(), "a.eml")
     assert extract.text == (
         "# Grüße\n\nFrom: Ada <ada@example.org>  \nTo: b@example.org  \nDate: Fri, 17 May 2024 10:00:00 +0200\n\n"
-        "Hallo,\n\nkommst du?\n\nAttachments (not read): plan.pdf, unnamed application/x"
+        "Hallo,\n\nkommst du?"
+    )
+    assert extract.warnings == (
+        "the attachment plan.pdf was not read: is damaged, or not a PDF file",
+        "the attachment unnamed application/x was not read: it is binary data of an unknown format, not text",
     )
     assert [heading.path for heading in extract.headings] == ["Grüße"]
     assert (extract.title, extract.language, extract.media_type) == ("Grüße", "de", "message/rfc822")
@@ -40,6 +44,84 @@ def test_mail_in_html_alone(tmp_path: Path) -> None:
     extract = read_content(tmp_path, message.as_bytes(), "a.eml")
     assert extract.text.endswith("\n\n## News\n\nText")
     assert extract.headings[-1].path == "Grüße > News"
+
+
+def test_html_is_read_where_plain_text_is_a_stub(tmp_path: Path) -> None:
+    message = mail()
+    message.set_content("Please use a mail program that shows HTML.")
+    message.add_alternative("<p>The pump PX-005 runs at six bar. " + "It is checked each week. " * 9, subtype="html")
+    text = read_content(tmp_path, message.as_bytes(), "a.eml").text
+    assert "PX-005" in text
+    assert "mail program" not in text
+
+
+def test_each_text_part_is_read(tmp_path: Path) -> None:
+    message = mail()
+    message.set_content("first")
+    message.add_attachment(b"\x89PNG", maintype="image", subtype="png", filename="p.png")
+    message.attach(plain_part("second"))
+    extract = read_content(tmp_path, message.as_bytes(), "a.eml")
+    assert extract.text.endswith("first\n\nsecond")
+    assert [warning.partition(":")[0] for warning in extract.warnings] == ["the attachment p.png was not read"]
+
+
+def plain_part(text: str) -> EmailMessage:
+    part = EmailMessage()
+    part.set_content(text)
+    return part
+
+
+def test_attachments_are_read_under_their_names(tmp_path: Path) -> None:
+    message = mail("Offer")
+    message.set_content("See attached.")
+    message.add_attachment("Grüße".encode("latin-1"), maintype="text", subtype="plain", filename="note.txt")
+    message.add_attachment(b"# Pump\n\n5 bar\n", maintype="application", subtype="octet-stream", filename="a.md")
+    message.add_attachment(b"<h1>Prices</h1><p>300", maintype="text", subtype="html", filename="p.html")
+    message.add_attachment(docx("<w:p><w:r><w:t>Contract</w:t></w:r></w:p>"), maintype="application", subtype="x",
+                           filename="c.docx")  # fmt: skip
+    extract = read_content(tmp_path, message.as_bytes(), "a.eml")
+    assert extract.text.endswith(
+        "See attached.\n\n## Attachment: note.txt\n\nGrüße\n\n## Attachment: a.md\n\n# Pump\n\n5 bar\n\n"
+        "## Attachment: p.html\n\n# Prices\n\n300\n\n## Attachment: c.docx\n\nContract"
+    )
+    assert [heading.path for heading in extract.headings][1:] == [
+        "Offer > Attachment: note.txt",
+        "Offer > Attachment: a.md",
+        "Offer > Attachment: a.md > Pump",
+        "Offer > Attachment: p.html",
+        "Offer > Attachment: p.html > Prices",
+        "Offer > Attachment: c.docx",
+    ]
+    assert extract.warnings == ()
+
+
+def test_a_forwarded_message_is_read(tmp_path: Path) -> None:
+    inner = mail("Pump PX-005")
+    inner.set_content("It runs at six bar.")
+    inner.add_attachment("valve, 5 bar", filename="valve.txt")
+    message = mail("Fwd")
+    message.set_content("See below.")
+    message.add_attachment(inner)
+    extract = read_content(tmp_path, message.as_bytes(), "a.eml")
+    assert "It runs at six bar." in extract.text
+    assert "valve, 5 bar" in extract.text
+    assert [heading.path for heading in extract.headings] == [
+        "Fwd", "Fwd > Pump PX-005", "Fwd > Pump PX-005 > Attachment: valve.txt"
+    ]  # fmt: skip
+
+
+def test_messages_within_messages_have_a_limit(tmp_path: Path) -> None:
+    message = mail("0")
+    message.set_content("innermost")
+    for number in range(1, 12):
+        outer = mail(str(number))
+        outer.set_content(f"text {number}")
+        outer.add_attachment(message)
+        message = outer
+    extract = read_content(tmp_path, message.as_bytes(), "a.eml")
+    assert "text 11" in extract.text
+    assert "text 1\n" not in extract.text
+    assert "was not read" in extract.warnings[0]
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "nonsense", "us-ascii"])

@@ -98,10 +98,11 @@ def test_code_and_plain_text_have_no_headings(tmp_path: Path) -> None:
     assert paths(read_content(tmp_path, "# no\n", "a.txt")) == []
 
 
-def test_front_matter_is_not_text_but_tells(tmp_path: Path) -> None:
+def test_front_matter_is_read_as_lines(tmp_path: Path) -> None:
     content = "---\r\nid: x\r\ntitle: 'My page'\r\nlang: de-AT\r\ntags:\r\n  - a\r\n---\r\n\r\n# Title\r\n\r\ntext"
     extract = read_content(tmp_path, content, "a.md")
-    assert (extract.text, extract.headings) == ("# Title\n\ntext", (Heading(0, "Title"),))
+    fields = "id: x\ntitle: My page\nlang: de-AT\ntags: a\n\n"
+    assert (extract.text, extract.headings) == (f"{fields}# Title\n\ntext", (Heading(len(fields), "Title"),))
     assert (extract.title, extract.language) == ("My page", "de-AT")
 
 
@@ -120,6 +121,7 @@ def test_rules_are_not_front_matter(text: str, tmp_path: Path) -> None:
     [
         Extract("", "text/plain"),
         Extract("a\u2028b🦄\ufffd\x7f", "x/y", True, (Heading(0, "A > B"),), (PageStart(0, 1), PageStart(2, 5)), "T"),
+        Extract("a", "text/plain", warnings=("2 pictures were not read", "1 sheet was hidden")),
     ],
 )
 def test_extracts_survive_as_json(extract: Extract) -> None:

@@ -39,7 +39,7 @@ async def test_openais_client_uploads_a_file_and_polls_until_it_is_indexed(app: 
         assert done.chunking_strategy is not None
         assert done.chunking_strategy.model_dump() == STATIC
         extras: Any = done.model_extra
-        assert (extras["filename"], extras["searchable"]) == ("a.md", True)
+        assert (extras["filename"], extras["searchable"], extras["warnings"]) == ("a.md", True, [])
         changed = await client.vector_stores.files.update(done.id, vector_store_id="default", attributes={"n": 2})
         assert changed.attributes == {"n": 2}
         assert (

@@ -86,11 +86,19 @@ async def test_files_are_returned_in_the_order_of_the_upload(harness: LibraryHar
         assert [file["filename"] for file in body["files"]] == names
         assert body["files"][0] == {
             "file_id": harness.file_id("100.md"), "filename": "100.md", "status": "completed", "change": "added",
-            "chunks": 1, "error": None,
+            "chunks": 1, "warnings": [], "error": None,
         }  # fmt: skip
         assert harness.library.job(body["batch_id"]).file_counts.completed == 101
         assert harness.library.document(STORE, harness.file_id("100.md")).attributes == {"k": 1}
     assert list(service.incoming.iterdir()) == []
+
+
+async def test_the_charset_of_a_part_is_obeyed(harness: LibraryHarness) -> None:
+    async with Ingest(harness) as service:
+        file = ("a.txt", "Ціна".encode("koi8_u"), "text/plain; charset=koi8-u")
+        response = await service.http.post("/", files=[("files", file)], data={"wait_s": "30"})
+        assert response.json()["status"] == "completed"
+    assert harness.rows() == ["Ціна"]
 
 
 async def test_unfinished_ingestion_is_a_202(harness: LibraryHarness) -> None:

@@ -48,6 +48,7 @@ class VectorStoreFile(OpenAIVectorStoreFile):
     media_type: str
     title: str
     language: str
+    warnings: list[str] = Field(description="What was not read of the file, and why: a sentence each.")
     version: int = Field(description="Increases with each accepted change of any document.")
     document_id: str = Field(description="Stays the same when the file is replaced by one of the same name.")
     searchable: bool = Field(description="Whether searches find some version of the document.")
@@ -87,6 +88,7 @@ def document_object(document: DocumentRecord) -> VectorStoreFile:
         media_type=document.media_type,
         title=document.title,
         language=document.language,
+        warnings=list(document.warnings),
         version=document.version,
         document_id=document.document_id,
         searchable=document.searchable,
