@@ -7,6 +7,7 @@ leave cells below a row span empty, repeat column spans without limit, and turn 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from rag.readers.html.cells import cell_rows
 from rag.readers.safe_xml import Element
@@ -22,12 +23,19 @@ _MARKS = {
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _PARAGRAPHS = frozenset(
     (
-        *("address", "article", "aside", "body", "caption", "center", "dd", "details", "dialog", "div", "dl", "dt"),
+        *("address", "article", "aside", "body", "caption", "center", "dd", "details", "dialog", "div", "dt"),
         *("fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "html", "legend", "li", "main"),
         *("nav", "noframes", "option", "p", "search", "section", "summary"),
         *("tbody", "td", "tfoot", "th", "thead", "tr"),
     )
 )
+BLOCK_TAGS = _PARAGRAPHS.union(
+    _HEADINGS, ("ul", "ol", "menu", "dir", "dl", "pre", "listing", "xmp", "blockquote", "table", "hr", "br")
+)
+"""Elements that begin and end a line of text."""
+LIST_LABEL = "data-label"
+"""The attribute of a list item whose label is not just its number."""
+_NOT_IN_LINE = ("|", "```", ">")
 _SPACE = re.compile(r"[ \t\r\n\f\xa0]+")
 _AROUND_BREAK = re.compile(r" *\n *")
 _BACKTICKS = re.compile(r"`+")
@@ -117,17 +125,65 @@ def flat_text(element: Element) -> str:
 def _list(element: Element) -> list[Block]:
     lines: list[str] = []
     blocks: list[Block] = []
-    number = 0
+    number = _number(element, "start", 1) - 1
     for item in element:
         inner = to_blocks(item)
-        number += item.tag == "li"
+        number = _number(item, "value", number + 1) if item.tag == "li" else number
         if any(block.level for block in inner):  # the list is page layout
             blocks += [*_lines_block(lines), *inner]
             lines = []
         elif inner:
-            mark = f"{number}. " if element.tag == "ol" else "- "
+            mark = f"{item.get(LIST_LABEL) or f'{number}.'} " if element.tag == "ol" else "- "
             lines.append(mark + "\n".join(block.text for block in inner).replace("\n", "\n" + " " * len(mark)))
     return [*blocks, *_lines_block(lines)]
+
+
+def _number(element: Element, name: str, default: int) -> int:
+    value = (element.get(name) or "").strip()
+    return int(value) if re.fullmatch(r"-?\d{1,9}", value) else default
+
+
+def _definitions(element: Element) -> list[Block]:
+    """Each definition in one line with its terms, `term: definition`; further paragraphs follow."""
+    blocks: list[Block] = []
+    lines: list[str] = []
+    for terms, definition in _definition_pairs(element):
+        label = ", ".join(filter(None, map(flat_text, terms))).removesuffix(":")
+        inner = to_blocks(definition) if definition is not None else []
+        if inner and not inner[0].level and not inner[0].text.startswith(_NOT_IN_LINE):
+            lines.append(f"{label}: {inner[0].text}" if label else inner[0].text)
+            inner = inner[1:]
+        elif label:
+            lines.append(label)
+        if inner:
+            blocks += [*_lines_block(lines), *inner]
+            lines = []
+    return [*blocks, *_lines_block(lines)]
+
+
+def _definition_pairs(element: Element) -> Iterator[tuple[list[Element], Element | None]]:
+    """Each definition with its terms; a further definition of the same terms has them, too."""
+    terms: list[Element] = []
+    is_complete = True
+    for part in _definition_parts(element):
+        if part.tag != "dt":
+            yield terms, part
+        elif is_complete:
+            terms = [part]
+        else:
+            terms.append(part)
+        is_complete = part.tag != "dt"
+    if not is_complete:
+        yield terms, None
+
+
+def _definition_parts(element: Element) -> Iterator[Element]:
+    """The terms and definitions of a list, which may be grouped in <div> elements."""
+    for part in element:
+        if part.tag == "div":
+            yield from _definition_parts(part)
+        else:
+            yield part
 
 
 def _lines_block(lines: list[str]) -> list[Block]:
@@ -169,6 +225,7 @@ _SPECIAL = {
     **dict.fromkeys(_HEADINGS, _heading),
     **dict.fromkeys(("ul", "ol", "menu", "dir"), _list),
     **dict.fromkeys(("pre", "listing", "xmp"), _preformatted),
+    "dl": _definitions,
     "blockquote": _quote,
     "table": _table,
     "hr": _rule,

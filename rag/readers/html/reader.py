@@ -8,7 +8,9 @@ from typing import NamedTuple
 from lxml import etree  # type: ignore[import-untyped]
 
 from rag.errors import ParsingLimit
-from rag.readers.html.blocks import to_blocks
+from rag.readers.html.blocks import BLOCK_TAGS, to_blocks
+from rag.readers.html.inline_text import replace_inline
+from rag.readers.html.tree import replace_with_text
 from rag.readers.safe_xml import Element
 from rag.readers.source import SourceFile
 from rag.readers.text_builder import Block, TextBuilder
@@ -46,13 +48,21 @@ def parse_html(html: str) -> HtmlPage:
     root = _parse(html)
     if root is None:
         return HtmlPage([], "", "")
-    title = " ".join((root.findtext(".//title") or "").split())
+    title = _title(root)
     language = root.get("lang") or root.get(_XML_LANG) or ""
     _remove_hidden(root)
+    _close_definitions(root)
     try:
+        replace_inline(root, BLOCK_TAGS)
         return HtmlPage(to_blocks(root), title, language)
     except RecursionError:
         raise ParsingLimit(_TOO_DEEP) from None
+
+
+def _title(root: Element) -> str:
+    """The page's title: pictures in SVG have titles, too."""
+    titles = root.xpath("//title[not(ancestor::svg)]")
+    return " ".join("".join(titles[0].itertext()).split()) if titles else ""
 
 
 def _parse(html: str) -> Element | None:
@@ -69,9 +79,16 @@ def _parse(html: str) -> Element | None:
     return root
 
 
+def _close_definitions(root: Element) -> None:
+    """End <dt> and <dd> where the next one begins, as HTML says; libxml2 puts it inside."""
+    for element in reversed(list(root.iter("dt", "dd"))):
+        while (parent := element.getparent()) is not None and parent.tag in ("dt", "dd"):
+            parent.addnext(element)
+
+
 def _remove_hidden(root: Element) -> None:
     for element in [element for element in root.iter(etree.Element) if _is_hidden(element)]:
-        _remove(element)
+        replace_with_text(element, "")
 
 
 def _is_hidden(element: Element) -> bool:
@@ -81,17 +98,3 @@ def _is_hidden(element: Element) -> bool:
     if not attributes:
         return False
     return "hidden" in attributes or ("style" in attributes and bool(_HIDDEN_STYLE.search(attributes["style"])))
-
-
-def _remove(element: Element) -> None:
-    """Remove an element, but keep the text after it."""
-    parent, tail = element.getparent(), element.tail
-    if parent is None:
-        element.clear()
-        return
-    before = element.getprevious()
-    if tail and before is not None:
-        before.tail = (before.tail or "") + tail
-    elif tail:
-        parent.text = (parent.text or "") + tail
-    parent.remove(element)

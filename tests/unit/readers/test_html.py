@@ -63,7 +63,7 @@ def test_elements_nested_too_deeply_are_refused(tmp_path: Path) -> None:
         ("<pre>\n a\n  `b`</pre>", "```\n a\n  `b`\n```"),
         ("<pre>``` x</pre>", "````\n``` x\n````"),
         ("<blockquote><p>q<p>r</blockquote>", "> q\n>\n> r"),
-        ("<dl><dt>T<dd>D</dl><hr>", "T\n\nD\n\n---"),
+        ("<dl><dt>T<dd>D</dl><hr>", "T: D\n\n---"),
         ("<h2>A<br>B <code>c</code></h2>", "## A B `c`"),
         ("<p>a</p></body></html> behind", "a\n\nbehind"),
         ("<svg><title>T</title><text>x</text></svg><p>a</p>", "a"),
@@ -72,6 +72,39 @@ def test_elements_nested_too_deeply_are_refused(tmp_path: Path) -> None:
 )
 def test_elements(html: str, text: str) -> None:
     assert text_of(html) == text
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<p>At most 3 × 10<sup>6</sup> cells. Revenue<sup>2</sup> rose.", "At most 3 × 10^6 cells. Revenue (2) rose."),
+        ("<p>about 5 m<sup>2</sup>, CO<sub>2</sub> and <b>V</b><sub>max</sub>", "about 5 m^2, CO2 and **V**_max"),
+        ("<h2>Flow in m<sup>3</sup></h2>", "## Flow in m^3"),
+        ('<p>It sank<sup class="reference"><a href="#cite_note-1">[1]</a></sup> in 1912.', "It sank in 1912."),
+        ('<p>It sank<a href="#fn1" role="doc-noteref"><sup>1</sup></a> in 1912.', "It sank in 1912."),
+        ('<p id="fn1">Okafor <a href="#ref1">↩︎</a></p>', "Okafor"),
+        ("<p><ruby>漢<rp>(</rp><rt>かん</rt><rp>)</rp></ruby><ruby>字<rt>じ</rt></ruby>です", "漢字です"),
+        ("<math><mi>E</mi><mo>=</mo><mi>m</mi><msup><mi>c</mi><mn>2</mn></msup></math>", "E = mc^2"),
+        ("<p>x is <math><mfrac><mrow><mi>a</mi><mo>+</mo><mi>b</mi></mrow><msqrt><mn>2</mn></msqrt></mfrac></math>",
+         "x is (a + b)/√2"),
+        ("<p>Done <input type=checkbox checked> Late<input type=checkbox>", "Done ☑ Late ☐"),
+        ("<label>Name:<input value='Ada'></label>"
+         "<input type=password value=x><input type=submit value=y>", "Name: Ada"),
+        ("<p>Kind <select><option>A<option selected>B</select>", "Kind B"),
+        ("<p>Note <textarea>two\nlines</textarea>", "Note two lines"),
+        ("<dl><dt>Pressure:<dd>4 bar<dt>Flow<dt>Rate<dd>2 l/s<dd>at least</dl>",
+         "Pressure: 4 bar\nFlow, Rate: 2 l/s\nFlow, Rate: at least"),
+        ("<dl><div><dt>A</dt><dd><p>one<p>two</dd></div><div><dt>B</dt></div></dl>", "A: one\n\ntwo\n\nB"),
+        ("<ol start=4><li>d<li value=7>g<li>h</ol>", "4. d\n7. g\n8. h"),
+    ],
+)  # fmt: skip
+def test_text_that_would_run_together(html: str, text: str) -> None:
+    assert text_of(html) == text
+
+
+def test_the_title_of_a_picture_is_not_the_title_of_the_page(tmp_path: Path) -> None:
+    html = "<html><body><svg><title>Logo</title></svg><h1>Pumps</h1><p>text</p></body></html>"
+    assert read_content(tmp_path, html, "a.html").title == "Pumps"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,119 @@
+"""Replaces elements whose text would run into the words around it: superscripts, ruby, form fields, formulas."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from rag.readers.html.mathml import linear_text
+from rag.readers.html.tree import replace_with_text, text_after, text_before
+from rag.readers.safe_xml import Element
+from rag.readers.scripts import subscript, superscript
+
+_NOTE_ROLES = ("doc-noteref", "noteref")
+_EPUB_TYPE = ("epub:type", "{http://www.idpf.org/2007/ops}type")
+_NOTE_CLASS = re.compile(r"\b(?:foot-?note|end-?note|note-?ref|fn-?ref|reference|cite_?ref)", re.IGNORECASE)
+_NOTE_MARK = re.compile(r"[\[(]?\s*(?:\w{1,4}|[*†‡§¶]+)\s*[\])]?")
+_BACK_LINK = re.compile(r"[↩↑⤴^︎\s]+")
+_VALUE_TYPES = frozenset(
+    ("", "text", "search", "tel", "url", "email", "date", "month", "week", "time", "datetime-local", "number", "range")
+)
+TICKED, UNTICKED = "☑", "☐"
+
+
+def replace_inline(root: Element, paragraphs: frozenset[str]) -> None:
+    """Replace them in the whole tree.
+
+    Args:
+        paragraphs: Tags of the elements that begin and end a line of text.
+    """
+    for element in reversed(list(root.iter(*_REPLACEMENTS))):
+        text = _REPLACEMENTS[element.tag](element, paragraphs)
+        if text is not None:
+            replace_with_text(element, text)
+
+
+_Boundary = frozenset[str]
+
+
+def _script(element: Element, boundary: _Boundary) -> str | None:
+    """None for a superscript that contains whole paragraphs."""
+    if any(child.tag in boundary for child in element.iter("*")):
+        return None
+    content = "".join(element.itertext())
+    if _is_note_mark(element, content):
+        return ""
+    notation = superscript if element.tag == "sup" else subscript
+    return notation(text_before(element, boundary), content, text_after(element, boundary))
+
+
+def _is_note_mark(element: Element, content: str) -> bool:
+    """True for a superscript that links to a note."""
+    links = [*element.iter("a"), *(parent for parent in (element.getparent(),) if parent is not None)]
+    return bool(_NOTE_MARK.fullmatch(content.strip())) and any(_links_to_note(link) for link in links)
+
+
+def _links_to_note(link: Element) -> bool:
+    if link.tag != "a":
+        return False
+    if link.get("role") in _NOTE_ROLES or any(link.get(name) in _NOTE_ROLES for name in _EPUB_TYPE):
+        return True
+    href = link.get("href") or ""
+    return bool(_NOTE_CLASS.search(link.get("class") or "")) or "#" in href
+
+
+def _link(element: Element, boundary: _Boundary) -> str | None:
+    """A note's mark, or the arrow from a note back to its mark; None for other links."""
+    text = "".join(element.itertext())
+    if "#" in (element.get("href") or "") and text.strip() and _BACK_LINK.fullmatch(text):
+        return ""
+    is_mark = element.get("role") in _NOTE_ROLES or any(element.get(name) in _NOTE_ROLES for name in _EPUB_TYPE)
+    return "" if is_mark and _NOTE_MARK.fullmatch(text.strip()) else None
+
+
+def _nothing(element: Element, boundary: _Boundary) -> str:
+    return ""
+
+
+def _input(element: Element, boundary: _Boundary) -> str:
+    kind = (element.get("type") or "").lower()
+    if kind in ("checkbox", "radio"):
+        return _padded(TICKED if "checked" in element.attrib else UNTICKED, element, boundary)
+    return _padded(element.get("value") or "", element, boundary) if kind in _VALUE_TYPES else ""
+
+
+def _select(element: Element, boundary: _Boundary) -> str:
+    """The selected options; all options if none is selected."""
+    options = list(element.iter("option"))
+    selected = [option for option in options if "selected" in option.attrib] or options
+    return _padded(", ".join(filter(None, map(_option_text, selected))), element, boundary)
+
+
+def _option_text(option: Element) -> str:
+    return " ".join((option.get("label") or "".join(option.itertext())).split())
+
+
+def _textarea(element: Element, boundary: _Boundary) -> str:
+    return _padded("".join(element.itertext()).strip(), element, boundary)
+
+
+def _math(element: Element, boundary: _Boundary) -> str:
+    return linear_text(element)
+
+
+def _padded(text: str, element: Element, boundary: _Boundary) -> str:
+    """With spaces where it would run into the words around it."""
+    before, after = text_before(element, boundary), text_after(element, boundary)
+    start = " " if text and before[-1:].strip() else ""
+    return start + text + (" " if text and after[:1].isalnum() else "")
+
+
+_REPLACEMENTS: Mapping[str, Callable[[Element, _Boundary], str | None]] = {
+    **dict.fromkeys(("sup", "sub"), _script),
+    **dict.fromkeys(("rt", "rp", "rtc"), _nothing),
+    "a": _link,
+    "input": _input,
+    "select": _select,
+    "textarea": _textarea,
+    "math": _math,
+}
