@@ -12,16 +12,16 @@ BLOCKS = MarkdownIt("commonmark").disable("inline")
 _DATA_URI = r"data:[\w.+-]+/[\w.+-]+(?:;[\w=.+-]+)*,"
 _OTHER_PARTS = (
     r"(?P<code>(?<!`)(?P<ticks>`+)(?!`)[^`]*?(?<!`)(?P=ticks)(?!`))"
-    rf"|!\[(?P<alt>[^\]]*)\]\(\s*<?{_DATA_URI}[^)\s]*\s*(?:\"[^\"]*\"|'[^']*')?\s*\)"
+    rf"|!\[(?P<alt>[^\]]{{0,500}})\]\(\s*<?{_DATA_URI}[^)\s]*\s*(?:\"[^\"]*\"|'[^']*')?\s*\)"
     rf"|(?P<tag><img\b[^<>]*?\bsrc\s*=\s*[\"']?{_DATA_URI}[^>]*>)"
-    rf"|^[ ]{{0,3}}\[(?P<label>[^\]]+)\]:\s*<?{_DATA_URI}\S*[^\n]*\n?"
+    rf"|^[ ]{{0,3}}\[(?P<label>[^\]]{{1,500}})\]:\s*<?{_DATA_URI}\S*[^\n]*\n?"
 )
 _FLAGS = re.DOTALL | re.MULTILINE | re.IGNORECASE
 _PARTS = re.compile(rf"(?P<comment><!--.*?-->[ \t]*)|{_OTHER_PARTS}", _FLAGS)
 _PARTS_AFTER_COMMENTS = re.compile(rf"(?P<comment>(?!))|{_OTHER_PARTS}", _FLAGS)
 """For text without `-->`, where each `<!--` would be searched to the end."""
 _ALT = re.compile(r"\balt\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
-_REFERENCE = re.compile(r"!\[(?P<alt>[^\]]*)\](?:\[(?P<label>[^\]]*)\])?(?![(\[])")
+_REFERENCE = re.compile(r"!\[(?P<alt>[^\]]{0,500})\](?:\[(?P<label>[^\]]*)\])?(?![(\[])")
 
 
 def clean(text: str) -> tuple[str, int]:
