@@ -1,70 +1,71 @@
-# The commands. `make help` lists them; `make serve` is the one to begin with.
+# The commands. `make help` lists them; start with `make serve`.
 #
-#   PORT          where to serve (3000)
-#   HOST          who may connect: 127.0.0.1 is this machine alone, 0.0.0.0 everyone
-#   RAG_DATA_DIR  everything that is kept: documents, models (.data)
-#   PYTHON        3.11 or newer; used once, to make .venv
-#   EVAL_SETS     more sets for `make eval`: folders
-#   EVAL_OPTIONS  more options for it, such as "--no-answers --queries 50"
+#   PORT          port of the service (3000)
+#   HOST          address to listen on: 127.0.0.1 for this machine only, 0.0.0.0 for all interfaces
+#   RAG_DATA_DIR  folder for all data: documents, models (.data)
+#   PYTHON        3.11 or newer; used once, to create .venv
+#   EVAL_SETS     additional sets for `make eval`: folders
+#   EVAL_OPTIONS  additional options for `make eval`, such as "--no-answers --queries 50"
 
 PORT ?= 3000
 HOST ?= 127.0.0.1
 RAG_DATA_DIR ?= .data
 export PORT HOST PYTHON RAG_DATA_DIR
 
-# Quiet, and nothing is sent anywhere.
+# No usage statistics, and fewer warnings.
 export BENTOML_DO_NOT_TRACK := true
 export DO_NOT_TRACK := 1
 export VLLM_NO_USAGE_STATS := 1
 export TOKENIZERS_PARALLELISM := false
 
 BIN := .venv/bin
-# A stamp carries the sum of what it installed: another lock is another stamp, and a second run installs nothing.
+# A stamp's name contains the checksum of the lock that was installed: packages are installed again only if the lock
+# has changed.
 CPU_STAMP := .venv/.stamp-cpu-$(shell cksum < requirements-cpu.txt | cut -d' ' -f1)
 DEV_STAMP := .venv/.stamp-dev-$(shell cat requirements-cpu.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 
 # The tests that need the engine run in one process, in the order of tests/conftest.py. Many tests wait rather than
 # compute, so there is one process more than there are cores.
 PROCESSES := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 1 : 4)))
-# Compiled modules are kept: the tests start hundreds of processes, each of which would compile them again.
+# Bytecode is written to disk, because the tests start hundreds of processes, each of which would compile it again.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest \
 	--numprocesses $(PROCESSES) --no-loadscope-reorder --durations 30
 
 .PHONY: help serve test test-long demo build bench eval check lock clean setup setup-dev
 .DEFAULT_GOAL := help
 
-help: ## this list
+help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-serve: setup ## set up (once), then serve on PORT
+serve: setup ## set up (once), then start the service on PORT
 	@$(BIN)/python -m rag prepare
 	@exec $(BIN)/bentoml serve service:RAG --host "$(HOST)" --port "$(PORT)"
 
 test: setup-dev ## set up (once), then run the tests, except the long ones
 	@$(PYTEST) -m "not long"
 
-test-long: setup-dev ## run the long tests: stress, fuzzing, LangChain's suite, property tests at length
+test-long: setup-dev ## run the long tests: stress, fuzzing, LangChain's suite, property tests with many examples
 	@$(PYTEST) -m "long or hypothesis" --hypothesis-profile long
 
-demo: setup ## feed docs/ and ask one question about it
+demo: setup ## ingest docs/ and ask one question about it
 	@scripts/demo.sh
 
-build: setup ## make the Bento
+build: setup ## build the Bento
 	@$(BIN)/bentoml build
 
-bench: setup-dev ## measure against vLLM's own server, the bare encoder and bare Milvus
+bench: setup-dev ## compare with vLLM's own server, the encoder alone and Milvus alone
 	@$(BIN)/python -m bench
 
-eval: setup-dev ## measure what is found and answered, on evals/sets and on EVAL_SETS; fails on a loss
+eval: setup-dev ## evaluate search and answers on evals/sets and EVAL_SETS; fails if they got worse
 	@EVAL_SETS="$(EVAL_SETS)" EVAL_OPTIONS="$(EVAL_OPTIONS)" scripts/eval.sh
 
-check: setup-dev ## style, types, layers
+check: setup-dev ## check style, types and layers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-lock: ## renew the pinned requirements; UPGRADE=1 takes newer versions
+lock: ## update the pinned requirements; UPGRADE=1 upgrades to newer versions
 	@scripts/lock.sh
 
 clean: ## remove .venv and caches; documents and models in RAG_DATA_DIR stay

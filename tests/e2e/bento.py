@@ -14,7 +14,7 @@ from tests.e2e.running import ROOT
 @dataclass(frozen=True)
 class Bento:
     home: Path
-    """BentoML's home folder, which holds this Bento alone."""
+    """BentoML's home folder, which contains only this Bento."""
     tag: str
 
     @property

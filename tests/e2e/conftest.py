@@ -45,7 +45,7 @@ DOCS = {
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder that shares the converted language model with the working tree's, and nothing else."""
+    """An empty data folder, except for the converted language model of the working tree's data folder."""
     folder = tmp_path_factory.mktemp("data")
     models = ROOT / ".data" / "models"
     models.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def bento(tmp_path_factory: pytest.TempPathFactory) -> Bento:
 
 @pytest.fixture(scope="session")
 def empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the service is started."""
+    """The working directory of the service."""
     return tmp_path_factory.mktemp("empty")
 
 
@@ -77,7 +77,9 @@ def empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def service(
     bento: Bento, empty_folder: Path, data_dir: Path, language_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningService]:
-    """With the adapter `tuned`; others can be loaded. The model has a second name, and may choose functions."""
+    """The service, with the adapter `tuned`. More adapters can be loaded, the model has a second name, and tool choice
+    `auto` is enabled.
+    """
     tuned = an_adapter(tmp_path_factory.mktemp("adapters") / "tuned", language_model)
     options: Any = {
         "RAG_LLM__ADAPTERS": json.dumps({"tuned": str(tuned)}),
@@ -98,7 +100,7 @@ def service(
 
 @pytest.fixture(scope="session")
 def filled(service: RunningService, documents: Path) -> RunningService:
-    """The service with the documents in it."""
+    """The service, with the documents ingested."""
     answer = service.ingest({name: (documents / name).read_bytes() for name in DOCS})
     assert [file["change"] for file in answer["files"]] == ["added"] * len(DOCS)
     return service
@@ -110,7 +112,7 @@ ENDS_THE_SERVICE = "test_service_end.py"
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests of this folder, and gives them time for a start of the engine."""
+    """Marks the tests of this folder, and extends their timeout to allow for the engine's start."""
     own = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
     for item in own:
         item.add_marker(pytest.mark.e2e)

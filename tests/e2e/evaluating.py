@@ -1,4 +1,4 @@
-"""`python -m rag eval`, on a running service."""
+"""Runs `python -m rag eval` against a running service."""
 
 from __future__ import annotations
 

@@ -22,14 +22,16 @@ from rag.http.streaming.sse import EventParser
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 240.0
-"""A last limit for what is waited for: generous, so that a busy machine is no failure."""
+"""Timeout of every wait. It is generous, so that a busy machine does not fail a test."""
 IDLE_S = 40.0
-"""The same for an engine that must stop working: well below what `ENDLESS_TOKENS` take to write."""
+"""Timeout for the engine to become idle. It is far shorter than generating `ENDLESS_TOKENS`."""
 ENDLESS_TOKENS = 8000
-"""Nearly the whole context of the embedded model: on one core they take minutes."""
+"""Nearly the whole context of the embedded model. Generating this many takes minutes on one core."""
 
 
-def wait_until(condition: Callable[[], object], limit_s: float = LIMIT_S, what: str = "it never came true") -> None:
+def wait_until(
+    condition: Callable[[], object], limit_s: float = LIMIT_S, what: str = "the condition did not become true"
+) -> None:
     deadline = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline, what
@@ -68,7 +70,7 @@ class RunningService:
             if self.is_ready():
                 return
             time.sleep(0.2)
-        raise AssertionError(f"the service did not get ready:\n{self.log.read_text()[-8000:]}")
+        raise AssertionError(f"the service did not become ready:\n{self.log.read_text()[-8000:]}")
 
     def is_ready(self) -> bool:
         try:
@@ -83,23 +85,23 @@ class RunningService:
         return httpx.post(self.url + path, json=body, timeout=LIMIT_S, **options)
 
     def running(self) -> int:
-        """Requests in the engine."""
+        """Number of requests in the engine."""
         return int(self.get("/readyz").json()["services"]["LLM"]["running"])
 
     def wait_until_working(self) -> None:
-        """At least one request is in the engine. The count may be a third of a second old."""
+        """Wait until at least one request is in the engine. The count may be a third of a second old."""
         wait_until(self.running, what="no request reached the engine")
 
     def wait_until_idle(self) -> None:
-        """No request is in the engine any more. The count may be a third of a second old."""
-        wait_until(lambda: not self.running(), IDLE_S, "the engine still works")
+        """Wait until no request is in the engine. The count may be a third of a second old."""
+        wait_until(lambda: not self.running(), IDLE_S, "the engine is still generating")
 
     def inner_url(self, name: str) -> str:
-        """Where a service behind the edge listens."""
+        """URL of an inner service."""
         for process in self.processes():
             if (known := process.environ().get("BENTOML_RUNNER_MAP")) and name in json.loads(known):
                 return str(json.loads(known)[name])
-        raise AssertionError(f"no process knows {name}")
+        raise AssertionError(f"no process has the address of {name}")
 
     def ingest(self, files: Mapping[str, bytes], **fields: str) -> dict[str, Any]:
         parts = [("files", (name, content)) for name, content in files.items()]
@@ -114,7 +116,7 @@ class RunningService:
 
     @contextlib.contextmanager
     def open(self, path: str, body: Any) -> Iterator[Iterator[tuple[str, dict[str, Any]]]]:
-        """The events as they come; leaving the block leaves the service."""
+        """The events as they arrive. Leaving the block disconnects from the service."""
         with httpx.stream("POST", self.url + path, json=body, timeout=LIMIT_S) as response:
             if response.status_code != 200:
                 raise AssertionError(response.read().decode())
@@ -126,11 +128,11 @@ class RunningService:
         return [root, *root.children(recursive=True)]
 
     def engine_core(self) -> psutil.Process:
-        """The process that computes: vLLM's engine core."""
+        """The process of vLLM's engine core."""
         return next(p for p in self.processes() if "EngineCor" in p.name())
 
     def end(self) -> None:
-        """Ask it to stop, and see to it that nothing is left."""
+        """Stop the service, and kill any process that is left."""
         if self.process.poll() is not None:
             return
         family = self.processes()

@@ -31,7 +31,7 @@ def unload(service: RunningService, name: str) -> httpx.Response:
     return service.post("/v1/unload_lora_adapter", {"lora_name": name})
 
 
-def test_an_adapter_of_the_settings_writes_something_else(service: RunningService) -> None:
+def test_a_configured_adapter_changes_the_text(service: RunningService) -> None:
     plain, tuned = text_of(service), text_of(service, "tuned")
     assert "Berlin" in plain
     assert tuned != plain
@@ -39,8 +39,8 @@ def test_an_adapter_of_the_settings_writes_something_else(service: RunningServic
     assert service.get("/readyz").json()["services"]["LLM"]["adapters"] == ["tuned"]
 
 
-def test_log_probabilities_of_a_prompt_are_the_language_models_own(service: RunningService) -> None:
-    """vLLM computes them with the adapters' layer for sampled tokens, and died of the two being of different sizes."""
+def test_prompt_logprobs_are_those_of_the_language_model(service: RunningService) -> None:
+    """vLLM computed them with the adapters' layer for sampled tokens, and crashed because the sizes differed."""
     asked = {**BODY, "prompt_logprobs": 1, "n": 3, "temperature": 1, "stream": False}
     with ThreadPoolExecutor(6) as threads:
         texts = threads.map(lambda model: text_of(service, model), [None, "tuned", "tuned"])
@@ -52,7 +52,7 @@ def test_log_probabilities_of_a_prompt_are_the_language_models_own(service: Runn
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "prompt_logprobs")
 
 
-def test_both_write_at_the_same_time(service: RunningService) -> None:
+def test_the_model_and_an_adapter_generate_concurrently(service: RunningService) -> None:
     expected = {None: text_of(service), "tuned": text_of(service, "tuned")}
     models = [None, "tuned"] * 4
     with ThreadPoolExecutor(len(models)) as threads:
@@ -60,7 +60,9 @@ def test_both_write_at_the_same_time(service: RunningService) -> None:
     assert texts == [expected[model] for model in models]
 
 
-def test_one_comes_and_goes_at_run_time(service: RunningService, language_model: Path, tmp_path: Path) -> None:
+def test_an_adapter_is_loaded_and_unloaded_at_run_time(
+    service: RunningService, language_model: Path, tmp_path: Path
+) -> None:
     folder = an_adapter(tmp_path / "other", language_model, seed=1)
     assert service.post("/generate", {**BODY, "model": "other"}).status_code == 404
     assert load(service, "other", folder).status_code == 200
@@ -80,7 +82,7 @@ def test_one_comes_and_goes_at_run_time(service: RunningService, language_model:
 def test_an_unloaded_adapter_finishes_its_requests(
     service: RunningService, language_model: Path, tmp_path: Path
 ) -> None:
-    """vLLM would read its folder again for each request in work, and die of it when it is gone."""
+    """vLLM would read its folder again for each running request, and crash if the folder no longer exists."""
     assert load(service, "brief", an_adapter(tmp_path / "brief", language_model, seed=3)).status_code == 200
     body = {**BODY, "model": "brief", "max_tokens": 60, "ignore_eos": True}
     with service.open("/generate", body) as events:
@@ -93,7 +95,9 @@ def test_an_unloaded_adapter_finishes_its_requests(
     assert unload(service, "brief").status_code == 200
 
 
-def test_one_that_does_not_fit_is_a_clear_error(service: RunningService, language_model: Path, tmp_path: Path) -> None:
+def test_an_incompatible_adapter_is_a_clear_error(
+    service: RunningService, language_model: Path, tmp_path: Path
+) -> None:
     wide = an_adapter(tmp_path / "wide", language_model, wider=8)
     large = an_adapter(tmp_path / "large", language_model, rank=64)
     empty = tmp_path / "empty"
@@ -117,8 +121,6 @@ def test_one_that_does_not_fit_is_a_clear_error(service: RunningService, languag
 
 
 @pytest.mark.parametrize("name", ["rag", "tuned", "smollm2-135m-instruct"])
-def test_a_name_that_is_taken_is_a_conflict(
-    service: RunningService, language_model: Path, tmp_path: Path, name: str
-) -> None:
+def test_a_name_in_use_is_a_conflict(service: RunningService, language_model: Path, tmp_path: Path, name: str) -> None:
     refused = load(service, name, an_adapter(tmp_path / "a", language_model))
     assert (refused.status_code, refused.json()["error"]["param"]) == (409, "lora_name")

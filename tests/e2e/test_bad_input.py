@@ -84,7 +84,7 @@ def test_uploads(service: RunningService) -> None:
     assert check(httpx.post(service.url + "/ingest", json={"files": []}, timeout=LIMIT_S), 400)
 
 
-def test_the_request_id_is_the_clients_or_made(service: RunningService) -> None:
+def test_the_request_id_is_the_clients_or_a_new_one(service: RunningService) -> None:
     given = httpx.post(service.url + "/ask", json={}, headers={"X-Request-ID": "abc-1"}, timeout=LIMIT_S)
     assert given.headers["x-request-id"] == given.json()["error"]["request_id"] == "abc-1"
     made = httpx.post(service.url + "/ask", json={}, headers={"X-Request-ID": "no spaces please"}, timeout=LIMIT_S)

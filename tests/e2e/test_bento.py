@@ -1,4 +1,4 @@
-"""The Bento: the session's service is served from it, by its tag, in an empty folder."""
+"""The Bento from which the session's service is served, by its tag and in an empty folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.e2e.bento import Bento
 from tests.e2e.running import RunningService
 
 
-def test_it_holds_what_it_needs_and_nothing_of_this_machine(bento: Bento) -> None:
+def test_it_contains_what_it_needs_and_nothing_specific_to_this_machine(bento: Bento) -> None:
     sources = {str(path.relative_to(bento.folder / "src")) for path in (bento.folder / "src").rglob("*")}
     assert {"service.py", "rag/bootstrap/process.py", "README.md"} <= sources
     assert not [name for name in sources if name.startswith(("tests", ".data", ".venv", "bench"))]

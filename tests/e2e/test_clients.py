@@ -1,4 +1,4 @@
-"""Programs of others at this service: the examples as they stand, and clients that lose patience."""
+"""Third-party clients: the programs in examples/ as written, and clients that disconnect early."""
 
 from __future__ import annotations
 
@@ -72,16 +72,16 @@ PRINTED: Mapping[str, tuple[str, ...]] = {
         r"response_format: name='.*' legs=\d+",
     ),
 }
-"""What each example prints, in this order; other lines may stand between."""
+"""Patterns of lines that each example prints, in this order. Other lines may be printed in between."""
 SHORT = ("bentoml_client.py", "curl.sh", "openai_chat.py", "openai_documents.py")
-"""The examples of the clients that most people use; the others are long because their frameworks start slowly."""
+"""The examples of the most common clients. The others have the marker `long`, because their frameworks start slowly."""
 
 
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[] if name in SHORT else [pytest.mark.long]) for name in PRINTED]
 )
-def test_an_example_runs_and_leaves_nothing(filled: RunningService, name: str) -> None:
-    before = kept(filled)
+def test_an_example_runs_and_cleans_up(filled: RunningService, name: str) -> None:
+    before = stored_ids(filled)
     command = ["sh" if name.endswith(".sh") else sys.executable, str(EXAMPLES / name), QUESTION]
     environment = {**os.environ, "RAG_URL": filled.url, "PYTHONUTF8": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT_S)
@@ -89,43 +89,43 @@ def test_an_example_runs_and_leaves_nothing(filled: RunningService, name: str) -
     lines = iter(done.stdout.splitlines())
     for pattern in PRINTED[name]:
         assert any(re.fullmatch(pattern, line) for line in lines), f"no {pattern!r} in {done.stdout}"
-    assert kept(filled) == before
+    assert stored_ids(filled) == before
 
 
 def test_each_example_is_run_and_listed() -> None:
-    there = {path.name for path in EXAMPLES.iterdir() if path.suffix in (".py", ".sh")}
-    assert there == set(PRINTED)
+    present = {path.name for path in EXAMPLES.iterdir() if path.suffix in (".py", ".sh")}
+    assert present == set(PRINTED)
     listed = set(re.findall(r"^\| \[`([\w.]+)`\]\(\1\)", (EXAMPLES / "README.md").read_text(), re.MULTILINE))
-    assert listed == there
+    assert listed == present
 
 
-def kept(service: RunningService) -> dict[str, list[str]]:
-    """Ids of all that an example could leave behind."""
+def stored_ids(service: RunningService) -> dict[str, list[str]]:
+    """Ids of the files and vector stores that exist: an example must not leave any."""
     return {
         name: sorted(one["id"] for one in service.get(f"/v1/{name}?limit=100").json()["data"])
         for name in ("files", "vector_stores")
     }
 
 
-GIVE_UP_S = 0.5
+DISCONNECT_AFTER_S = 0.5
 WAVES, IN_A_WAVE = 4, 50
 
 
-async def test_clients_that_give_up_leave_an_idle_engine(filled: RunningService) -> None:
-    """200 of them: half give up on the answer, half in the middle of their stream."""
+async def test_the_engine_is_idle_after_clients_disconnect(filled: RunningService) -> None:
+    """200 clients disconnect: half while they wait for a plain answer, half in the middle of a stream."""
     async with httpx.AsyncClient(
         base_url=filled.url, limits=httpx.Limits(max_connections=None), timeout=LIMIT_S
     ) as client:
         for _ in range(WAVES):
-            ends = await asyncio.gather(*(give_up(client, body) for body in bodies(IN_A_WAVE)))
-            assert ends == ["gave up"] * IN_A_WAVE
+            ends = await asyncio.gather(*(disconnect_early(client, body) for body in bodies(IN_A_WAVE)))
+            assert ends == ["disconnected"] * IN_A_WAVE
     filled.wait_until_idle()
     answered = filled.post("/v1/chat/completions", body(0, model="rag", stream=False, max_tokens=5))
     assert answered.status_code == 200
 
 
 def bodies(count: int) -> Iterator[dict[str, Any]]:
-    """Of chats with and without documents, streamed and plain, no two alike."""
+    """Chats with and without documents, streamed and plain, each with another question."""
     kinds = [(model, stream) for model in ("rag", "smollm2-135m-instruct") for stream in (True, False)]
     for number in range(count):
         model, stream = kinds[number % len(kinds)]
@@ -137,16 +137,16 @@ def body(number: int, **options: Any) -> dict[str, Any]:
     return {"messages": messages, "min_tokens": options["max_tokens"], **options}
 
 
-async def give_up(client: httpx.AsyncClient, body: Mapping[str, Any]) -> str:
-    """Whoever streams has waited for the head, so that the engine is at work."""
+async def disconnect_early(client: httpx.AsyncClient, body: Mapping[str, Any]) -> str:
+    """Disconnect after `DISCONNECT_AFTER_S`; from a stream only after its headers, so the engine is busy."""
     try:
         if not body["stream"]:
-            async with asyncio.timeout(GIVE_UP_S):
+            async with asyncio.timeout(DISCONNECT_AFTER_S):
                 return (await client.post("/v1/chat/completions", json=body)).text
         async with client.stream("POST", "/v1/chat/completions", json=body) as response:
             if response.status_code != 200:
                 return (await response.aread()).decode()
-            async with asyncio.timeout(GIVE_UP_S):
+            async with asyncio.timeout(DISCONNECT_AFTER_S):
                 return (await response.aread()).decode()
     except TimeoutError:
-        return "gave up"
+        return "disconnected"

@@ -63,7 +63,7 @@ def docx(text: str) -> bytes:
     return buffer.getvalue()
 
 
-def test_openais_client_does_all_of_it(client: openai.OpenAI, store: str, filled: RunningService) -> None:
+def test_all_document_routes_with_openais_client(client: openai.OpenAI, store: str, filled: RunningService) -> None:
     first = client.files.create(file=("guide/walrus.docx", docx("A walrus has two long tusks.")), purpose="assistants")
     done = client.vector_stores.files.create_and_poll(first.id, vector_store_id=store, attributes={"animal": "walrus"})
     assert (done.status, done.last_error) == ("completed", None)
@@ -123,7 +123,7 @@ def test_a_question_sees_one_version_while_it_is_replaced(filled: RunningService
     assert len(set.union(*seen)) > 1
 
 
-def test_cancel_stops_the_work_and_leaves_what_was(filled: RunningService, client: openai.OpenAI) -> None:
+def test_cancelling_stops_the_job_and_keeps_the_previous_version(filled: RunningService, client: openai.OpenAI) -> None:
     filled.ingest({"kept.md": b"# Kept\n\nThe heron stands still."})
     taken = filled.ingest({"kept.md": words(8_000, "heron")}, wait_s="0")
     job = taken["batch_id"]
@@ -134,7 +134,7 @@ def test_cancel_stops_the_work_and_leaves_what_was(filled: RunningService, clien
     assert [hit["text"] for hit in hits] == ["# Kept\n\nThe heron stands still."]
 
 
-def test_a_key_makes_one_job(filled: RunningService) -> None:
+def test_an_idempotency_key_creates_one_job(filled: RunningService) -> None:
     def send(content: bytes) -> httpx.Response:
         part = {"files": ("keyed.md", content)}
         return httpx.post(filled.url + "/ingest", files=part, headers={"Idempotency-Key": "e2e-1"}, timeout=LIMIT_S)
@@ -146,7 +146,7 @@ def test_a_key_makes_one_job(filled: RunningService) -> None:
 
 @pytest.mark.long  # tests/integration/test_hostile_files.py is the short form
 @pytest.mark.skipif(not HOSTILE.is_dir(), reason=f"{HOSTILE} is not there: it is not part of this repository")
-def test_hostile_files_hurt_nobody(filled: RunningService, client: openai.OpenAI, store: str) -> None:
+def test_hostile_files_do_not_affect_the_service(filled: RunningService, client: openai.OpenAI, store: str) -> None:
     answers: list[int] = []
     stop = threading.Event()
 
@@ -162,7 +162,7 @@ def test_hostile_files_hurt_nobody(filled: RunningService, client: openai.OpenAI
     paths = sorted(p for folder in folders for p in HOSTILE.glob(f"{folder}/*") if p.name != "one_line_2MB.txt")
     with ThreadPoolExecutor(4) as pool:
         files = list(pool.map(lambda path: client.files.create(file=path, purpose="assistants"), paths))
-    names = {file.filename: file.id for file in files}  # of several with one name the last counts
+    names = {file.filename: file.id for file in files}  # of several files with one name, the last one counts
     batch = client.vector_stores.file_batches.create_and_poll(store, file_ids=sorted(names.values()))
     stop.set()
     asking.join()
@@ -174,7 +174,7 @@ def test_hostile_files_hurt_nobody(filled: RunningService, client: openai.OpenAI
         assert row.last_error.code != "server_error", row
     assert set(answers) == {200}
     readers = [p for p in filled.processes() if p.pid not in before]
-    assert not [p for p in readers if p.children()], "a reader's child was left"
+    assert not [p for p in readers if p.children()], "a child process of the parser was not ended"
 
 
 @pytest.mark.skipif(not HOSTILE.is_dir(), reason=f"{HOSTILE} is not there: it is not part of this repository")
@@ -193,7 +193,9 @@ def test_hostile_names_are_refused_or_kept_as_names(filled: RunningService) -> N
         assert response.status_code in (200, 202, 400, 415), (name, response.text)
 
 
-def test_another_embedding_model_without_a_gap(filled: RunningService, client: openai.OpenAI, tmp_path: Path) -> None:
+def test_changing_the_embedding_model_without_downtime(
+    filled: RunningService, client: openai.OpenAI, tmp_path: Path
+) -> None:
     model = small_encoder(tmp_path)
     made = client.vector_stores.create(name="moving")
     filled.ingest({f"{n}.md": words(30, f"topic{n}") for n in range(5)}, vector_store=made.id)
@@ -214,7 +216,7 @@ def test_another_embedding_model_without_a_gap(filled: RunningService, client: o
 
 
 def small_encoder(folder: Path) -> Path:
-    """The embedded encoder's first two layers: another model, quickly made."""
+    """The embedded encoder's first two layers, as a different model that is quick to build."""
     from sentence_transformers import SentenceTransformer
 
     from rag import config

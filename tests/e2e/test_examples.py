@@ -1,7 +1,7 @@
-"""What the papers show is run as it stands, but for the address.
+"""Runs the examples in the documentation as written, with only the address changed.
 
-A ```text block right behind an example is what it prints, where `...` stands for anything in a line. An example without
-one must end a stream, or a job.
+A ```text block directly after an example is its expected output, in which `...` matches anything within a line. An
+example without one must complete a stream or a job.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 
 from tests.e2e.running import LIMIT_S, ROOT, RunningService
 
-PAPERS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n(?:\s*^```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
 
 
@@ -24,24 +24,24 @@ class Example(NamedTuple):
     name: str
     code: str
     printed: str | None
-    """What the paper says that it prints; None: nothing."""
+    """The documented output; None if there is none."""
 
 
 def examples(language: str) -> list[Example]:
     found = []
-    for paper in PAPERS:
-        blocks = (block for block in _BLOCK.finditer(paper.read_text()) if block[1] == language and _is_whole(block[2]))
-        found += [Example(f"{paper.name} {number}", block[2], block[3]) for number, block in enumerate(blocks)]
+    for page in PAGES:
+        blocks = (block for block in _BLOCK.finditer(page.read_text()) if block[1] == language and _is_whole(block[2]))
+        found += [Example(f"{page.name} {number}", block[2], block[3]) for number, block in enumerate(blocks)]
     return found
 
 
 def _is_whole(code: str) -> bool:
-    """Not a module for the service: those are run by tests/unit/test_own_paths.py."""
+    """Whether it is a complete program, not a module for the service: tests/unit/test_own_paths.py runs those."""
     return not code.startswith("# my_paths.py")
 
 
 def curl_examples() -> list[Example]:
-    """Each line with curl; what is printed is said of a block with one."""
+    """Each line that calls curl. A documented output belongs to a block with a single line."""
     found = []
     for block in examples("sh"):
         lines = [line for line in block.code.splitlines() if line.startswith("curl ")]
@@ -59,7 +59,7 @@ def run(example: Example, command: list[str | Path]) -> None:
     if example.printed is None:
         assert_ended(done.stdout)
     else:
-        assert_like(done.stdout, example.printed)
+        assert_matches(done.stdout, example.printed)
 
 
 def assert_ended(output: str) -> None:
@@ -71,12 +71,14 @@ def assert_ended(output: str) -> None:
         assert output.strip()
 
 
-def assert_like(output: str, told: str) -> None:
-    """White space does not count, nor what `...` stands for."""
-    said, wanted = ([" ".join(line.split()) for line in text.splitlines() if line.strip()] for text in (output, told))
-    assert len(said) == len(wanted), output
-    for line, pattern in zip(said, wanted, strict=True):
-        assert re.fullmatch(re.escape(pattern).replace(r"\.\.\.", ".*"), line), f"{line!r} is not like {pattern!r}"
+def assert_matches(output: str, expected: str) -> None:
+    """White space is ignored, and `...` in the expected output matches anything."""
+    printed, wanted = (
+        [" ".join(line.split()) for line in text.splitlines() if line.strip()] for text in (output, expected)
+    )
+    assert len(printed) == len(wanted), output
+    for line, pattern in zip(printed, wanted, strict=True):
+        assert re.fullmatch(re.escape(pattern).replace(r"\.\.\.", ".*"), line), f"{line!r} does not match {pattern!r}"
 
 
 @pytest.mark.parametrize("example", PYTHON, ids=[example.name for example in PYTHON])

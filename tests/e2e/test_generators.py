@@ -1,4 +1,4 @@
-"""vLLM's engine, through its service, does what every Generator does."""
+"""Runs the contract tests of `Generator` against vLLM's engine, through its service."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TestVllmEngine(GeneratorContract):
 
         return count
 
-    async def test_what_it_knows_of_a_prompt_it_does_not_compute_again(self, generator: RemoteGenerator) -> None:
+    async def test_a_known_prefix_of_a_prompt_is_not_computed_again(self, generator: RemoteGenerator) -> None:
         long = "The hall was finished in 1911, and it is forty metres long. " * 30
         first, again = await written(generator, long, COLD), await written(generator, long, COLD)
         assert again.finished.usage.cached_tokens > 200

@@ -1,4 +1,4 @@
-"""LangChain's own tests of a chat model: its `ChatOpenAI`, with this service behind it."""
+"""LangChain's own tests of a chat model, run with its `ChatOpenAI` against this service."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 from tests.e2e.running import RunningService
 
 TOO_SMALL = {
-    "test_agent_loop": "has not learnt to call functions when it may choose",
+    "test_agent_loop": "was not trained to choose whether to call a function",
     "test_json_mode": "writes a JSON object that does not end within its tokens",
-    "test_structured_output_optional_param": "says the same again and again, and so never ends the text",
+    "test_structured_output_optional_param": "repeats itself and never ends the text",
     "test_unicode_tool_call_integration": "copies a Chinese name into the function's arguments, but not a Japanese one",
 }
-"""What 135 million parameters cannot do, by the name of the test."""
+"""Tests that a model of 135 million parameters fails, by name, with the reason."""
 
 
 @pytest.fixture(scope="module")
 def language_model_name(service: RunningService) -> str:
-    """Asked for before the tests begin: one of them wants the network to be closed."""
+    """Requested before the tests begin, because one of them disables the network."""
     models = service.get("/v1/models").json()["data"]
     return str(next(model["id"] for model in models if model["kind"] == "language"))
 

@@ -1,4 +1,4 @@
-"""The adapter for a language model behind an OpenAI-compatible server, against a real one: this bundle."""
+"""The adapter for OpenAI-compatible servers, against a real one: this bundle."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.openai_server import failure_of, writing_at
 
 @pytest.mark.long
 class TestOpenAiLlm(GeneratorContract):
-    """At length: tests/contract/test_openai_llm.py runs the same against a small server."""
+    """The long form of tests/contract/test_openai_llm.py, which runs the same tests against a small server."""
 
     gives_prompt_logprobs = False
 
@@ -46,7 +46,7 @@ async def test_its_model_rag_writes_for_nobody_else(service: RunningService) -> 
         assert "RAG_LLM__MODEL" in str(failure_of(llm))
 
 
-async def test_an_address_without_v1_is_said_to_be_wrong(service: RunningService) -> None:
+async def test_a_url_without_v1_is_an_error_that_says_so(service: RunningService) -> None:
     async with writing_at(service.url, ready=False) as llm:
         async with asyncio.timeout(LIMIT_S):
             while "RAG_LLM__URL" not in str(failure_of(llm)):

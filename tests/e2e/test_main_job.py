@@ -1,4 +1,4 @@
-"""The main job as its users do it: documents in, question, streamed answer with sources."""
+"""The main use of the service: ingest documents, ask a question, get a streamed answer with sources."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_source_is_exactly_that_part_of_the_document(filled: RunningService) -
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "dense", "keyword"])
-def test_every_mode_finds_it_and_sorts_by_score(filled: RunningService, mode: str) -> None:
+def test_every_search_mode_sorts_by_score(filled: RunningService, mode: str) -> None:
     hits = filled.post("/retrieve", {"query": "axolotl salamander lake", "mode": mode, "top_k": 3}).json()["hits"]
     assert hits[0]["filename"] == "animals/axolotl.md"
     scores = [hit["score"] for hit in hits]
@@ -83,7 +83,7 @@ def test_filters_choose_by_attributes(filled: RunningService) -> None:
     assert (bad.status_code, bad.json()["error"]["code"]) == (400, "invalid_filter")
 
 
-def test_nothing_relevant_is_said_and_not_invented(filled: RunningService) -> None:
+def test_a_question_without_relevant_documents_gets_no_invented_answer(filled: RunningService) -> None:
     answered = filled.stream("/ask", {"question": "Who won the football world cup in 1998?"})
     assert answered.data("sources")["sources"] == []
     assert answered.data("done")["finish_reason"] == "no_sources"
@@ -140,8 +140,8 @@ def test_the_command_line_ingests_and_answers(filled: RunningService, documents:
     assert "animals/axolotl.md" in answer
 
 
-def test_swagger_examples_work_as_they_stand(filled: RunningService) -> None:
-    """Pressing *Execute* sends the documented example: every one must be answered with 200."""
+def test_swagger_examples_work_unchanged(filled: RunningService) -> None:
+    """Pressing *Execute* sends the documented example: each one must get a 200."""
     spec = filled.get("/docs.json").json()
     schemas = spec["components"]["schemas"]
     tried = 0
@@ -171,5 +171,5 @@ def test_structured_output_and_a_refused_grammar(filled: RunningService) -> None
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_request")
 
 
-def test_metrics_are_there(filled: RunningService) -> None:
+def test_metrics_are_served(filled: RunningService) -> None:
     assert "bentoml" in filled.get("/metrics").text

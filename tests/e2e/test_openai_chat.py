@@ -14,7 +14,7 @@ from langchain_openai import ChatOpenAI
 from openai.types.chat import ChatCompletionChunk
 from pydantic import BaseModel, Field
 
-from tests.e2e.marking import CITES_1, CITES_9
+from tests.e2e.citation_tokens import CITES_1, CITES_9
 from tests.e2e.running import ENDLESS_TOKENS, LIMIT_S, RunningService
 
 ASK: list[Any] = [{"role": "user", "content": "Name a colour and a number."}]
@@ -45,7 +45,7 @@ def text_of(chunks: list[ChatCompletionChunk]) -> str:
 
 
 @pytest.mark.parametrize("is_rag", [False, True])
-def test_a_stream_says_what_the_plain_answer_says(client: openai.OpenAI, model: str, is_rag: bool) -> None:
+def test_a_stream_has_the_same_text_as_the_plain_answer(client: openai.OpenAI, model: str, is_rag: bool) -> None:
     body: Any = {"model": "rag" if is_rag else model, "messages": QUESTION, "temperature": 0, "max_tokens": 40}
     plain = client.chat.completions.create(**body)
     chunks = list(client.chat.completions.create(**body, stream=True, stream_options={"include_usage": True}))
@@ -73,18 +73,18 @@ def test_marks_become_annotations(client: openai.OpenAI, filled: RunningService,
     answer: Any = client.chat.completions.create(**body, stream=stream)
     chunks = [chunk for chunk in answer if chunk.choices] if stream else []
     text = text_of(chunks) if stream else answer.choices[0].message.content
-    said = chunks[-1].choices[0].delta if stream else answer.choices[0].message
-    notes = [note if isinstance(note, dict) else note.to_dict() for note in said.annotations]
+    text_with = chunks[-1].choices[0].delta if stream else answer.choices[0].message
+    notes = [note if isinstance(note, dict) else note.to_dict() for note in text_with.annotations]
     assert len(notes) >= 2
-    assert [note["url_citation"]["file_id"] for note in notes] == [one["file_id"] for one in said.rag["citations"]]
-    assert said.rag["weakly_supported"] == len(notes)
+    assert [note["url_citation"]["file_id"] for note in notes] == [one["file_id"] for one in text_with.rag["citations"]]
+    assert text_with.rag["weakly_supported"] == len(notes)
     for note in notes:
         cited = note["url_citation"]
         assert text[cited["start_index"] : cited["end_index"]] == "[1]"
         assert filled.get(cited["url"].removeprefix(filled.url)).status_code == 200
 
 
-def test_marks_of_sources_that_there_are_not_are_taken_out(client: openai.OpenAI) -> None:
+def test_marks_of_nonexistent_sources_are_removed(client: openai.OpenAI) -> None:
     more: Any = {"allowed_token_ids": CITES_9, "rag": {"top_k": 2}}
     answer = client.chat.completions.create(
         model="rag", messages=QUESTION, max_tokens=20, temperature=0, extra_body=more
@@ -120,25 +120,25 @@ def test_several_texts_and_a_seed(client: openai.OpenAI, model: str) -> None:
     assert texts(2) != first
 
 
-def test_what_is_sampled_can_be_steered(client: openai.OpenAI, model: str) -> None:
-    def said(**options: Any) -> Any:
+def test_sampling_parameters_take_effect(client: openai.OpenAI, model: str) -> None:
+    def choice_with(**options: Any) -> Any:
         options = {"max_tokens": 8, "temperature": 0, **options}
         return client.chat.completions.create(model=model, messages=ASK, **options).choices[0]
 
-    plain = said(logprobs=True, top_logprobs=2)
+    plain = choice_with(logprobs=True, top_logprobs=2)
     tokens = plain.logprobs.content
     assert "".join(token.token for token in tokens) == plain.message.content
     assert all(token.top_logprobs[0].logprob >= token.logprob for token in tokens)
     assert all(bytes(token.bytes).decode() == token.token for token in tokens)
-    stopped = said(stop=[tokens[3].token])
+    stopped = choice_with(stop=[tokens[3].token])
     assert (stopped.finish_reason, stopped.stop_reason) == ("stop", tokens[3].token)
     assert stopped.message.content == plain.message.content[: plain.message.content.index(tokens[3].token)]
-    assert said(extra_body={"bad_words": [tokens[0].token]}).message.content != plain.message.content
-    assert said(max_tokens=2).finish_reason == "length"
+    assert choice_with(extra_body={"bad_words": [tokens[0].token]}).message.content != plain.message.content
+    assert choice_with(max_tokens=2).finish_reason == "length"
 
 
-def test_texts_of_a_form(client: openai.OpenAI, model: str) -> None:
-    def said(form: dict[str, Any]) -> str:
+def test_structured_outputs(client: openai.OpenAI, model: str) -> None:
+    def text_with(form: dict[str, Any]) -> str:
         made = client.chat.completions.create(
             model=model, messages=ASK, max_tokens=80, extra_body={"structured_outputs": form}
         )
@@ -146,12 +146,12 @@ def test_texts_of_a_form(client: openai.OpenAI, model: str) -> None:
 
     parsed = client.chat.completions.parse(model=model, messages=ASK, response_format=Note, max_tokens=80)
     assert isinstance(parsed.choices[0].message.parsed, Note)
-    assert isinstance(Note.model_validate_json(said({"json": Note.model_json_schema()})), Note)
-    assert said({"choice": ["yes", "no"]}) in ("yes", "no")
-    assert re.fullmatch(r"[A-Z]{3}-\d{2}", said({"regex": r"[A-Z]{3}-\d{2}"}))
-    assert said({"grammar": 'root ::= ("ab" | "cd") "!"'}) in ("ab!", "cd!")
+    assert isinstance(Note.model_validate_json(text_with({"json": Note.model_json_schema()})), Note)
+    assert text_with({"choice": ["yes", "no"]}) in ("yes", "no")
+    assert re.fullmatch(r"[A-Z]{3}-\d{2}", text_with({"regex": r"[A-Z]{3}-\d{2}"}))
+    assert text_with({"grammar": 'root ::= ("ab" | "cd") "!"'}) in ("ab!", "cd!")
     with pytest.raises(openai.BadRequestError) as caught:
-        said({"json": {"type": "nonsense"}})
+        text_with({"json": {"type": "nonsense"}})
     assert caught.value.param == "structured_outputs"
 
 
@@ -175,14 +175,14 @@ def test_the_model_may_choose_whether_it_calls(client: openai.OpenAI, model: str
     body: Any = {"model": model, "messages": ASK, "tools": [TOOL], "temperature": 0, "max_tokens": 30}
     plain = client.chat.completions.create(**body).choices[0]
     text = text_of(list(client.chat.completions.create(**body, stream=True)))
-    assert plain.message.tool_calls is None  # it has not learnt to
+    assert plain.message.tool_calls is None  # it was not trained to
     assert plain.message.content == text != ""
 
 
-def test_the_language_model_goes_by_its_other_name(client: openai.OpenAI, model: str) -> None:
+def test_the_language_model_has_a_second_name(client: openai.OpenAI, model: str) -> None:
     body: Any = {"messages": ASK, "temperature": 0, "max_tokens": 8}
-    said = [client.chat.completions.create(model=name, **body) for name in (model, "gpt-4o-mini")]
-    assert said[0].choices[0].message.content == said[1].choices[0].message.content
+    text_with = [client.chat.completions.create(model=name, **body) for name in (model, "gpt-4o-mini")]
+    assert text_with[0].choices[0].message.content == text_with[1].choices[0].message.content
 
 
 def test_completions(client: openai.OpenAI, model: str) -> None:
@@ -200,19 +200,19 @@ def test_completions(client: openai.OpenAI, model: str) -> None:
     assert echoed.logprobs.token_logprobs[0] is None
 
 
-def test_clients_that_leave_stop_the_engine(client: openai.OpenAI, model: str, filled: RunningService) -> None:
+def test_a_disconnect_stops_the_engine(client: openai.OpenAI, model: str, filled: RunningService) -> None:
     async def ask(stream: bool) -> None:
         body: Any = {"model": model, "messages": ASK, "max_tokens": ENDLESS_TOKENS, "extra_body": {"ignore_eos": True}}
         async with openai.AsyncOpenAI(base_url=str(client.base_url), api_key="x", max_retries=0) as leaving:
             made: Any = await leaving.chat.completions.create(**body, stream=stream)
             _ = [chunk async for chunk in made]
 
-    async def leave(stream: bool) -> None:
+    async def disconnect(stream: bool) -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(ask(stream), 2)
 
     async def all_of_them() -> None:
-        await asyncio.gather(*(leave(stream) for stream in (True, False) * 3))
+        await asyncio.gather(*(disconnect(stream) for stream in (True, False) * 3))
 
     asyncio.run(all_of_them())
     filled.wait_until_idle()

@@ -11,7 +11,7 @@ import openai
 import pytest
 from openai.types.responses import Response
 
-from tests.e2e.marking import CITES_1
+from tests.e2e.citation_tokens import CITES_1
 from tests.e2e.running import ENDLESS_TOKENS, LIMIT_S, RunningService
 
 QUESTION = "Where does the axolotl live?"
@@ -27,17 +27,17 @@ def model_of(client: openai.OpenAI, kind: str) -> str:
     return next(model.id for model in client.models.list() if (model.model_extra or {})["kind"] == kind)
 
 
-def said(response: Response) -> tuple[Any, ...]:
+def content_of(response: Response) -> tuple[Any, ...]:
     return response.output_text, response.status, response.usage and response.usage.output_tokens
 
 
-def test_a_streamed_response_is_the_plain_one(client: openai.OpenAI) -> None:
+def test_a_streamed_response_equals_the_plain_one(client: openai.OpenAI) -> None:
     options: Any = {"input": QUESTION, "temperature": 0, "max_output_tokens": 40}
     search: Any = {"type": "file_search", "vector_store_ids": ["default"]}
     for body in ({"model": "rag"}, {"model": model_of(client, "language"), "tools": [search]}):
         plain = client.responses.create(**options, **body)
         *_, last = client.responses.create(**options, **body, stream=True)
-        assert said(last.response) == said(plain)
+        assert content_of(last.response) == content_of(plain)
         call, message = plain.output
         assert (call.type, call.queries) == ("file_search_call", [QUESTION])
         assert message.content[0].text == plain.output_text
@@ -53,7 +53,7 @@ def test_marks_become_annotations(client: openai.OpenAI) -> None:
         assert made.output_text[one.index : one.end_index] == "[1]"
 
 
-def test_a_text_of_a_prescribed_form(client: openai.OpenAI) -> None:
+def test_structured_output(client: openai.OpenAI) -> None:
     schema = {"type": "object", "properties": {"city": {"enum": ["Mainz", "Rome"]}}, "required": ["city"]}
     form: Any = {"format": {"type": "json_schema", "name": "place", "schema": schema}}
     model = model_of(client, "language")
@@ -81,14 +81,14 @@ def test_two_stores_are_searched_together(client: openai.OpenAI, filled: Running
         client.vector_stores.delete(store.id)
 
 
-def test_who_leaves_a_stream_leaves_the_engine_idle(client: openai.OpenAI, filled: RunningService) -> None:
+def test_a_disconnect_stops_the_engine(client: openai.OpenAI, filled: RunningService) -> None:
     body: Any = {"input": "Tell a long story.", "max_output_tokens": ENDLESS_TOKENS, "extra_body": {"ignore_eos": True}}
     with client.responses.create(model=model_of(client, "language"), stream=True, **body) as stream:
         assert next(event for event in stream if event.type == "response.output_text.delta")
     filled.wait_until_idle()
 
 
-def test_embeddings_are_those_that_documents_are_searched_with(client: openai.OpenAI) -> None:
+def test_embeddings_equal_those_used_for_search(client: openai.OpenAI) -> None:
     model = model_of(client, "embedding")
     texts = ["The axolotl is a salamander.", "Movable metal type", "Which animal keeps its gills?"]
     vectors = np.array([one.embedding for one in client.embeddings.create(model=model, input=texts).data])

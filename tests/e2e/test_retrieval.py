@@ -1,4 +1,4 @@
-"""Retrieval through the real service: stems, reranking, a store's own options, explanations, what is kept, plans."""
+"""Retrieval through the real service: stemming, reranking, a store's own options, explanations, caching, planning."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def names(found: dict[str, Any]) -> list[str]:
     return [hit["filename"] for hit in found["hits"]]
 
 
-def test_words_are_found_in_all_their_forms(filled: RunningService, store: str) -> None:
+def test_words_are_stemmed(filled: RunningService, store: str) -> None:
     for query in ("running", "a shoe", "RUNS"):
         assert names(retrieve(filled, query, vector_store=store, mode="keyword")) == ["run.txt"]
     assert retrieve(filled, "the", vector_store=store, mode="keyword")["hits"] == []
 
 
-def test_what_says_the_same_is_one_hit(filled: RunningService, store: str) -> None:
+def test_duplicates_are_one_hit(filled: RunningService, store: str) -> None:
     found = retrieve(filled, "walking home through the park", vector_store=store, explain=True)
     assert len({"walk.txt", "copy.txt"} & set(names(found))) == 1
     assert [c["why"] for c in found["explain"]["candidates"] if "duplicate of" in c["why"]]
@@ -71,7 +71,7 @@ def test_reranking_reorders_by_the_token_vectors_of_the_encoder(filled: RunningS
     assert found["timings_ms"]["rerank"] > 0
 
 
-def test_a_stores_own_options_go_before_the_services_and_the_requests_before_both(
+def test_a_stores_options_override_the_services_and_a_requests_override_both(
     filled: RunningService, client: openai.OpenAI, store: str
 ) -> None:
     settings = {"top_k": 1, "mode": "dense", "candidates": 7}
@@ -92,7 +92,7 @@ def test_every_candidate_is_explained(filled: RunningService) -> None:
     assert sum(c["in_prompt"] for c in candidates) == 2
 
 
-def test_a_question_is_searched_for_once_until_a_document_changes(filled: RunningService, store: str) -> None:
+def test_results_are_cached_until_a_document_changes(filled: RunningService, store: str) -> None:
     def ask() -> dict[str, Any]:
         return retrieve(filled, "who runs along the river?", vector_store=store, top_k=1)
 
@@ -106,13 +106,13 @@ def test_a_question_is_searched_for_once_until_a_document_changes(filled: Runnin
     assert third["hits"][0]["text"] == "Nobody runs along the river any more."
 
 
-def test_equal_questions_of_one_moment_get_one_answer(filled: RunningService, store: str) -> None:
+def test_concurrent_equal_questions_are_searched_once(filled: RunningService, store: str) -> None:
     with ThreadPoolExecutor(12) as pool:
         found = list(pool.map(lambda _: retrieve(filled, "where does the dog walk?", vector_store=store), range(12)))
     assert len({str(one["hits"]) for one in found}) == 1
 
 
-def test_a_plan_that_is_not_ready_in_time_is_left_out_and_said(filled: RunningService) -> None:
+def test_planning_that_takes_too_long_is_skipped_with_a_note(filled: RunningService) -> None:
     history = [{"role": "user", "content": "What is an axolotl?"}, {"role": "assistant", "content": "A salamander."}]
     plan = {"rewrite": True, "queries": 2, "hypothetical": True}
     found = retrieve(filled, "Where does it live?", history=history, retrieval=plan, explain=True)
@@ -134,8 +134,6 @@ def test_a_plan_that_is_not_ready_in_time_is_left_out_and_said(filled: RunningSe
         ({"retrieval": {"rrf": 1}}, "retrieval.rrf"),
     ],
 )
-def test_what_cannot_be_searched_is_refused_with_its_name(
-    filled: RunningService, body: dict[str, Any], param: str
-) -> None:
+def test_an_invalid_search_is_refused_by_name(filled: RunningService, body: dict[str, Any], param: str) -> None:
     response = filled.post("/retrieve", {"query": "axolotl", **body})
     assert (response.status_code, response.json()["error"]["param"]) == (400, param)

@@ -1,4 +1,4 @@
-"""The engine dies, the service is told to stop. These tests come last: see tests/e2e/conftest.py."""
+"""The engine is killed, and the service is stopped. These tests run last: see tests/e2e/conftest.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psutil
 from tests.e2e.running import ENDLESS_TOKENS, LIMIT_S, Answered, RunningService, wait_until
 
 
-def test_a_dead_engine_is_told_and_recovered_from(filled: RunningService) -> None:
+def test_a_dead_engine_is_reported_and_restarted(filled: RunningService) -> None:
     body = {"prompt": "Once upon a time", "max_tokens": ENDLESS_TOKENS, "ignore_eos": True}
     with filled.open("/generate", body) as events:
         for _ in range(5):

@@ -55,7 +55,7 @@ def ask_for(number: int) -> dict[str, Any]:
 
 
 async def test_streamed_non_ascii_text_equals_the_engines_own(filled: RunningService) -> None:
-    """docs/bentoml_issues.md#b4: text that is cut at 8 KiB or decoded piece by piece loses characters."""
+    """docs/bentoml_issues.md#b4: text that is split at 8 KiB and decoded block by block loses characters."""
     body = {
         "prompt": "日本語:",
         "max_tokens": 200,
@@ -74,7 +74,7 @@ async def test_streamed_non_ascii_text_equals_the_engines_own(filled: RunningSer
     assert filled.stream("/generate", one).text == filled.post("/generate", {**one, "stream": False}).json()["text"]
 
 
-async def test_forced_text_arrives_whole_under_load(filled: RunningService) -> None:
+async def test_forced_text_arrives_complete_under_load(filled: RunningService) -> None:
     """A structured choice of one text forces every character (docs/bentoml_issues.md#b4)."""
     texts = [f"№{number} " + "größer, 東京タワー, naïve café, Ωμέγα; " * 3 for number in range(24)]
     bodies = [{"prompt": "Write:", "max_tokens": 400, "structured_outputs": {"choice": [text]}} for text in texts]
@@ -87,14 +87,14 @@ async def test_forced_text_arrives_whole_under_load(filled: RunningService) -> N
 LONG = {"prompt": "Once upon a time", "max_tokens": ENDLESS_TOKENS, "ignore_eos": True}
 
 
-def test_a_client_that_leaves_in_mid_stream_stops_the_engine(filled: RunningService) -> None:
+def test_a_disconnect_during_a_stream_stops_the_engine(filled: RunningService) -> None:
     with filled.open("/generate", LONG) as events:
         next(events)
         filled.wait_until_working()
     filled.wait_until_idle()
 
 
-def test_a_client_that_leaves_an_answer_stops_the_engine(filled: RunningService) -> None:
+def test_a_disconnect_during_an_answer_stops_the_engine(filled: RunningService) -> None:
     body = {"question": "Who built the printing press?", "max_tokens": 4000, "temperature": 2.0}
     with filled.open("/ask", body) as events:
         names = [next(events)[0] for _ in range(4)]
@@ -103,7 +103,7 @@ def test_a_client_that_leaves_an_answer_stops_the_engine(filled: RunningService)
 
 
 @pytest.mark.parametrize("extra", [{"stream": True}, {"stream": False}], ids=["before the first token", "plain call"])
-async def test_a_client_that_leaves_while_it_waits_stops_the_engine(
+async def test_a_disconnect_before_the_first_byte_stops_the_engine(
     filled: RunningService, extra: dict[str, Any]
 ) -> None:
     """A long prompt delays the first token; a plain call sends none (docs/bentoml_issues.md#b5)."""

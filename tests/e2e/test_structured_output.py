@@ -1,4 +1,4 @@
-"""The real engine writes in the prescribed form; a form that cannot be compiled is refused before the stream begins."""
+"""Structured output of the real engine. A constraint that cannot be compiled is refused before the stream begins."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def test_a_regular_expression(service: RunningService, regex: str) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("as_text", [False, True], ids=["object", "text"])
-def test_json_of_a_schema(service: RunningService, seed: int, as_text: bool) -> None:
+def test_json_with_a_schema(service: RunningService, seed: int, as_text: bool) -> None:
     schema: Any = json.dumps(PERSON) if as_text else PERSON
     text = written(service, {"json": schema}, temperature=0.9, seed=seed)
     jsonschema.validate(json.loads(text), PERSON)
 
 
-def test_some_json_object(service: RunningService) -> None:
+def test_any_json_object(service: RunningService) -> None:
     prompt = 'A JSON object with one key: {"a": 1}. Another one:'
     assert isinstance(json.loads(written(service, {"json_object": True}, prompt=prompt, stop=None)), dict)
 
@@ -113,11 +113,11 @@ def test_streamed_and_plain_are_the_same(service: RunningService) -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_compiled_is_a_400_with_the_reason(
+def test_a_constraint_that_cannot_be_compiled_is_a_400_with_the_reason(
     service: RunningService, structure: dict[str, Any], reason: str | None
 ) -> None:
     """Args:
-    reason: Words of ours in the message; None where vLLM or xgrammar words it.
+    reason: Part of the message if this project wrote it; None if vLLM or xgrammar did.
     """
     body = {"prompt": PROMPT, "max_tokens": 5, "structured_outputs": structure}
     for stream in (True, False):

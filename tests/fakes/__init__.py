@@ -1,4 +1,4 @@
-"""In place of the heavy parts: small, honest, and asserted by their state."""
+"""Small fakes of the heavy components. Tests check their state."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from rag.errors import Conflict, InvalidRequest, ModelNotFound
 
 
 class FakeAdapters:
-    """Adapters by name and path; every path but `/missing` has one."""
+    """Loaded adapters by name. Every path except `/missing` contains an adapter."""
 
     def __init__(self, **loaded: str) -> None:
         self.loaded = dict(loaded)

@@ -16,14 +16,14 @@ from tests.fakes.words import words
 class FakeEmbedder:
     """Hashed bags of words: texts that share words are near, the same text is always the same vector.
 
-    Words are tokens; there are as many ids of them as dimensions.
+    Each word is a token. There are as many token ids as dimensions.
 
     Args:
-        max_tokens: Of a text; what is longer is encoded whole all the same.
-        pause_s: What each call with passages takes, so that there is a middle to be interrupted in.
+        max_tokens: Reported limit of a text. Longer texts are encoded whole anyway.
+        pause_s: Duration of each call with passages, so that it can be interrupted.
         held_at: Number of the call, from 1, that waits until `going` is set.
-        at_random: Texts have random directions instead, which is quick with many dimensions.
-        keeps_calls: Whether `calls` is kept; a long run keeps its memory for what it measures.
+        at_random: Texts have random vectors instead, which is faster with many dimensions.
+        keeps_calls: Whether calls are recorded in `calls`; long runs turn it off to save memory.
     """
 
     def __init__(

@@ -8,7 +8,7 @@ from rag.types import ModelInput, SamplingParameters, StreamEnd, TextDelta, Usag
 
 
 class EndingGenerator:
-    """A language model that ends as it is told: with that finish reason, or without one."""
+    """A language model whose text ends with the given finish reason, or without one."""
 
     def __init__(self, finish_reason: str | None) -> None:
         self.finish_reason = finish_reason

@@ -119,7 +119,7 @@ class FakeEvalService:
     def _retrieve(self, body: JsonObject) -> httpx.Response:
         if self.busy:
             self.busy -= 1
-            return refusal(self.busy_with, "the engine still starts", retry_after="0")
+            return refusal(self.busy_with, "the engine is starting", retry_after="0")
         if "nonsense" in body:
             return refusal(400, "nonsense: is not a field of this request")
         hits = self._hits(body, body["query"])

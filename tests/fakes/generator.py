@@ -28,18 +28,18 @@ MAX_LOGPROBS = 20
 
 
 class FakeGenerator:
-    """Streams the words of `text`, each a token.
+    """A language model that streams the words of `text`, one token each.
 
     Args:
-        text: Or what makes it from prompt and sampling; what that raises, the request is refused with.
-        dies_after: words after which it fails as a dead engine does.
-        stalls_after: words after which nothing more comes.
-        accepts: waited for before the request is accepted.
-        start: waited for before the first word.
-        closes_badly: whether closing what it writes fails, as a connection that breaks at its end.
-        context_tokens: prompt and `max_tokens` together.
-        adapters: names that it knows; None: all.
-        tool_calls: what it calls, where the conversation lets it; each as OpenAI's API has it.
+        text: The text, or a function of prompt and sampling that returns it. A request is refused with what it raises.
+        dies_after: Number of words after which it fails like a dead engine.
+        stalls_after: Number of words after which it writes nothing more.
+        accepts: It waits for this before it accepts a request.
+        start: It waits for this before the first word.
+        closes_badly: Whether closing the stream fails, like a connection that breaks at its end.
+        context_tokens: Maximum of prompt and `max_tokens` together.
+        adapters: Names of the known adapters; None: any name is known.
+        tool_calls: Its function calls, if the conversation allows them, in OpenAI's format.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class FakeGenerator:
 @dataclass
 class _Request:
     has_ended: bool = False
-    """By itself, before it was left."""
+    """Whether it ended by itself, before the caller left it."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class _Script:
 
 
 def _script(whole: str, sampling: SamplingParameters) -> _Script:
-    """What is written of the text, and why it ends there."""
+    """The words that are written, and the finish reason."""
     if choices := (sampling.get("structured_outputs") or {}).get("choice"):
         whole = choices[0]
     wanted = sampling.get("stop") or []

@@ -10,10 +10,10 @@ from rag.types import Chat, Facts, ModelInput, SamplingParameters, StreamEnd, Te
 
 
 class InstantEngine:
-    """Stands where `VllmEngine` stands and answers at once, for the benchmark of our own work.
+    """Replaces `VllmEngine` and answers at once, to measure the overhead of everything else.
 
     Args:
-        record: File that each prompt's token ids are added to, one JSON array a line.
+        record: File to which each prompt's token ids are appended, one JSON array per line.
     """
 
     TOKENS = 64
@@ -22,10 +22,10 @@ class InstantEngine:
         self._record = record
 
     async def start(self) -> None:
-        """It is always there."""
+        """Does nothing: it is always ready."""
 
     async def stop(self) -> None:
-        """Nothing to stop."""
+        """Does nothing: there is no engine to stop."""
 
     def facts(self) -> Facts:
         return {"model": "instant", "context_tokens": 8192, "running": 0}

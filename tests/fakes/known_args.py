@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass
 class KnownArgs:
-    """In place of AsyncEngineArgs."""
+    """Replaces vLLM's AsyncEngineArgs."""
 
     model: str = ""
     worker_extension_cls: str = ""

@@ -6,7 +6,7 @@ from tests.fakes.embedder import FakeEmbedder
 
 
 class FakeLoader:
-    """Stands for the loading of models from folders; `gate` keeps it waiting."""
+    """Replaces the loading of models from folders. It waits while `gate` is not set."""
 
     def __init__(self) -> None:
         self.loaded: list[str] = []

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server around a fake language model. It can misbehave, as real ones do."""
+"""An OpenAI-compatible server with a fake language model. It can misbehave as real servers do."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _WIRE = {"model", "messages", "prompt", "stream", "stream_options", *_TOOLS}
 
 
 class FakeOpenAiServer:
-    """Speaks at `/v1`.
+    """Serves `/v1`.
 
     Args:
-        generator: What writes.
-        owned_by: `vllm`: it says what vLLM's server says, and takes what that takes.
+        generator: The language model.
+        owned_by: `vllm`: it behaves like vLLM's server, and accepts the same parameters.
         adapters: LoRA adapters that it lists.
-        key: That it wants.
+        key: The API key that it requires.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class FakeOpenAiServer:
         self.key = key
         self.trouble: Trouble | None = None
         self.answer: Response | None = None
-        """What is answered to every request to write, instead."""
+        """The response to every request for text, if set."""
         self.listing: Response | None = None
-        """What is answered at `/v1/models`, instead."""
+        """The response of `/v1/models`, if set."""
         self.refused: Mapping[str, JsonObject] = {}
-        """Fields that it does not know, with the body of its refusal."""
+        """Unsupported fields, with the body of the error response."""
         self.bodies: list[JsonObject] = []
         self.headers: list[Mapping[str, str]] = []
         self.app = Starlette(
@@ -197,7 +197,7 @@ def _prompt(body: JsonObject) -> ModelInput:
 
 
 def _sampling(body: JsonObject) -> JsonObject:
-    """By vLLM's names again."""
+    """The sampling parameters, under vLLM's names."""
     sampling = {name: value for name, value in body.items() if name not in _WIRE}
     if "messages" in body and sampling.pop("logprobs", False):
         sampling["logprobs"] = sampling.pop("top_logprobs", 0)
@@ -223,7 +223,7 @@ def _scored(one: TokenLogprob) -> JsonObject:
 
 
 def _lists(scores: Sequence[TokenLogprob]) -> JsonObject:
-    """As vLLM's completions have them: the token itself is always among the likeliest."""
+    """Logprobs as in vLLM's completions: the token itself is always among the most likely ones."""
     return {
         "text_offset": [0] * len(scores),
         "tokens": [one.token for one in scores],

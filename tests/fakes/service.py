@@ -113,7 +113,7 @@ class FakeService:
             self.requests.append(received)
             if self.busy:
                 self.busy -= 1
-                return refusal(503, "the engine still starts", headers={"retry-after": "0"})
+                return refusal(503, "the engine is starting", headers={"retry-after": "0"})
             for method, pattern, answer in self._routes():
                 match = re.fullmatch(pattern, path)
                 if match and method == request.method:
@@ -124,7 +124,7 @@ class FakeService:
         part = "([^/]+)"
         store, file, job = f"/v1/vector_stores/{part}", f"/v1/files/{part}", f"/v1/jobs/{part}"
         return [
-            ("GET", "/readyz", lambda _: ok({}) if self.ready else refusal(503, "the engine still starts")),
+            ("GET", "/readyz", lambda _: ok({}) if self.ready else refusal(503, "the engine is starting")),
             ("POST", "/ask", self._ask),
             ("POST", "/retrieve", lambda _: ok({"hits": [HIT], "timings_ms": {}})),
             ("POST", "/ingest", self._ingest),

@@ -11,10 +11,10 @@ from rag.adapters.memory_cache import MemoryCache
 
 
 class SlowCache:
-    """A cache in memory, as one in a network: each call lets others go first, and may find it down.
+    """An in-memory cache that behaves like one across a network: calls are delayed and may fail.
 
     Args:
-        delay: Turns of the event loop before a call takes effect, asked for each call; None: this one is not answered.
+        delay: Returns the number of event loop iterations before a call takes effect; None: the call is not answered.
     """
 
     def __init__(self, delay: Callable[[], int | None]) -> None:
@@ -22,7 +22,7 @@ class SlowCache:
         self._delay = delay
 
     async def connect(self) -> None:
-        """It is here."""
+        """Does nothing: it is always reachable."""
 
     async def get(self, key: str) -> bytes | None:
         return await self.memory.get(key) if await self._reached() else None

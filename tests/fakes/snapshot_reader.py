@@ -17,7 +17,7 @@ class FakeSnapshotReader:
         self.retrieval = ""
         self.sparse_embedder = ""
         self.reads = 0
-        """How many snapshots were read."""
+        """Number of snapshots that were read."""
         self.while_reading: Callable[[], object] = lambda: None
 
     def snapshot(self, store: str) -> Snapshot:

@@ -14,7 +14,7 @@ _TERMS = 30_000
 
 
 class FakeSparseEmbedder:
-    """Hashed bags of words; a word that comes again counts for less each time."""
+    """Hashed bags of words. Each repetition of a word adds less weight."""
 
     def __init__(self, model_name: str = "fake-sparse") -> None:
         self.model_name = model_name
@@ -37,7 +37,7 @@ def _term(word: str) -> int:
 
 
 class FakeSparseEmbedders:
-    """Those of the names given; others are not found."""
+    """Sparse embedders with the given names; others are not found."""
 
     def __init__(self, *names: str) -> None:
         self.models = {name: FakeSparseEmbedder(name) for name in names or ("fake-sparse",)}

@@ -17,15 +17,15 @@ from tests.fakes.filters import matches_filter
 
 
 class FakeVectorStore:
-    """Chunks and vectors in lists: as on a server, a chunk that is inserted twice is there twice.
+    """Chunks and vectors in lists. As on a Milvus server, a chunk that is inserted twice is stored twice.
 
-    It copies two rows at a time, as a server does some hundreds; `copy_gate` holds it up when it has read some.
+    It copies two rows at a time, where a server copies hundreds. `copy_gate` pauses it after it has read some.
     """
 
     def __init__(self, language: str = "english") -> None:
         self._language = checked_language(language)
         self._languages: dict[str, str] = {}
-        """Of each collection's keyword path."""
+        """Language of each collection's keyword path."""
         self.models: dict[str, tuple[int, str]] = {}
         """Dimensions and model by collection."""
         self.sparse_models: dict[str, str] = {}
@@ -39,7 +39,7 @@ class FakeVectorStore:
         """Called by each dense search."""
         self.insert_failure: Exception | None = None
         self.insert_failure_after = 0
-        """Chunks of a failing insert that are stored all the same."""
+        """Number of chunks that a failing insert stores anyway."""
         self.create_failure: Exception | None = None
         self.alias_failure: Exception | None = None
         self.after_insert: Callable[[], object] | None = None
@@ -221,7 +221,7 @@ class FakeVectorStore:
         self, collection: str, filters: Mapping[str, Any] | None, without: Sequence[str]
     ) -> list[tuple[Chunk, Vectors]]:
         if filters is not None:
-            compile_filters(filters)  # refuses what the real store refuses
+            compile_filters(filters)  # rejects what the real store rejects
         rows = [row for row in self._rows(collection) if row[0].version_id not in without]
         return [row for row in rows if filters is None or matches_filter(filters, row[0])]
 

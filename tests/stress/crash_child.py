@@ -93,7 +93,7 @@ class NotedEngine:
 
 
 class Orders:
-    """What the parent may ask; the names of the methods are the names of the orders."""
+    """The requests of the parent process: each is the name of a method."""
 
     def __init__(self, side: InProcessRetriever) -> None:
         self._side = side
@@ -140,7 +140,7 @@ class Orders:
 def main(folder: Path, life: int) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # output of libraries must not be read as answers
     parses, steps = Journal(folder / "parses.log"), Journal(folder / "steps.log")
     wraps = PortWrappers(
         parser=lambda parser: NotedParser(parser, parses, life),

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class AcceptedVersion:
-    """The version that an upload created, or that was the same already."""
+    """The version that an upload created, or the existing version if it was the same."""
 
     seq: int
     name: str

@@ -88,7 +88,7 @@ class KillableProcess:
         self._close()
 
     def stop(self) -> float:
-        """Stop it regularly. Returns the seconds it took."""
+        """Stop it gracefully. Returns the seconds it took."""
         assert self._process.stdin is not None
         started = time.monotonic()
         self._process.stdin.write('["stop", []]\n')

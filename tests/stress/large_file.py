@@ -106,7 +106,7 @@ class LargeFileTrial:
         job = self._side.library.ingest(STORE, [upload], {})
         job = self._side.library.wait(job.job_id, 3600)
         if job.state != "completed" or job.file_counts.completed != 1:
-            raise RuntimeError(f"{name} was not taken in: {job}")
+            raise RuntimeError(f"{name} was not ingested: {job}")
         self.chunks += job.chunks_total
 
     def _text(self, name: str, chunks: int) -> str:
@@ -169,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cli.add_argument("--chunks", type=int, default=100_000)
     cli.add_argument("--replaced", type=int, default=20_000, help="chunks of a document that is replaced in the end")
     chosen = cli.parse_args(arguments)
-    # As `rag.bootstrap` has it for Milvus Lite.
+    # As `rag.bootstrap` sets it for Milvus Lite.
     threadpool_limits(limits=1, user_api="blas")
     sys.setswitchinterval(0.0005)
     embedder = FakeEmbedder(_DIMENSIONS, "random", at_random=True, keeps_calls=False)

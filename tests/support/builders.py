@@ -1,4 +1,4 @@
-"""Small builders: each test names only what it is about."""
+"""Small builders with defaults: a test states only the values that matter to it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def a_chunk(
     attributes: Attributes | None = None,
     **fields: Any,
 ) -> Chunk:
-    """A chunk of that version of that file; `version` is any word."""
+    """A chunk of the given version of the file; `version` is any word."""
     version_id = a_version_id(filename, version)
     defaults: dict[str, Any] = {
         "chunk_id": f"{version_id}-{ordinal:06d}",

@@ -1,4 +1,4 @@
-"""The edge's `/v1` over real HTTP, without BentoML: a fake language model behind it, and a fake Retriever."""
+"""The edge's `/v1` over real HTTP, without BentoML, with a fake language model and a fake Retriever."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class EdgeService:
 
     async def post(self, path: str, body: Any) -> httpx.Response:
         async with httpx.AsyncClient(timeout=120) as http:
-            content = json.dumps(body)  # httpx's own writer knows no lone surrogates
+            content = json.dumps(body)  # httpx's own encoder rejects lone surrogates
             return await http.post(self.url + path, content=content, headers={"content-type": "application/json"})
 
     async def chat(self, text: str | Sequence[Any] = "Hello there", **body: Any) -> httpx.Response:
@@ -63,7 +63,7 @@ async def an_edge(
     **options: Any,
 ) -> AsyncIterator[EdgeService]:
     """Args:
-    options: Of `RagApi`.
+    options: Arguments of `RagApi`.
     """
     generator, retriever = generator or FakeGenerator(), retriever or FakeRetriever()
     async with an_llm_service(generator, adapters, facts=FACTS) as llm, client_of(retriever.app, "Retriever") as found:

@@ -1,4 +1,4 @@
-"""The Embedder service over real HTTP, without BentoML, around any models."""
+"""The Embedder service over real HTTP, without BentoML, with any models."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def an_embedder_api(
     rerankers: Rerankers | None = None,
     sparse_model: str | None = None,
 ) -> EmbedderApi:
-    """With its models loaded; what is not given is a fake."""
+    """An API whose models are loaded. Models that are not given are fakes."""
     models = EmbedderModels(
         dense or FakeEmbedders(), sparse or FakeSparseEmbedders(), rerankers or FakeRerankers(), sparse_model
     )
@@ -47,7 +47,7 @@ async def an_embedder_api(
 
 @contextlib.asynccontextmanager
 async def an_embedder_service(dense: Embedders | None = None, **models: Any) -> AsyncIterator[ServiceClient]:
-    """A client of one that has the models of `an_embedder_api`."""
+    """A client of a service that has the models of `an_embedder_api`."""
     async with client_of(_routes(await an_embedder_api(dense, **models)), "Embedder") as client:
         yield client
 

@@ -46,7 +46,7 @@ ALL = Cursor(100, "asc")
 
 
 def eventually(holds: Callable[[], object], timeout_s: float = 30.0) -> None:
-    """Wait until it holds. The timeout only ends a test that would hang."""
+    """Wait until the condition is true. The timeout only ends a test that would hang."""
     until = time.monotonic() + timeout_s
     while not holds():
         assert time.monotonic() < until, f"not true after {timeout_s:g} s"
@@ -54,7 +54,7 @@ def eventually(holds: Callable[[], object], timeout_s: float = 30.0) -> None:
 
 
 class CountingChunker:
-    """Splits extracts as the service does, and counts them."""
+    """Splits extracts as the service does, and counts the calls."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -139,7 +139,7 @@ class LibraryHarness:
         return [chunk for chunk, *_ in self.store.rows[self.runtime.snapshots.snapshot(store).collection]]
 
     def clean(self) -> None:
-        """Clean up, once no flow holds on to a job that has ended: the janitor leaves the versions of such jobs."""
+        """Clean up once all ended jobs are released by their flows: the janitor skips the versions of other jobs."""
         eventually(lambda: not self._jobs_being_released())
         self.runtime.janitor.clean()
 
@@ -151,7 +151,7 @@ class LibraryHarness:
 
 @functools.cache
 def an_empty_catalog() -> bytes:
-    """A SQLite file with all tables. Copying it is several times as fast as creating the tables."""
+    """An SQLite file with all tables. Copying it is several times faster than creating the tables."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "catalog.db"
         Database(f"sqlite:///{path}").close()

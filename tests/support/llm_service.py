@@ -1,4 +1,4 @@
-"""The LLM service over real HTTP, without BentoML, around any language model."""
+"""The LLM service over real HTTP, without BentoML, with any language model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.loopback import client_of
 async def an_llm_service(
     generator: Generator, adapters: Adapters | None = None, facts: Mapping[str, Any] | None = None
 ) -> AsyncIterator[ServiceClient]:
-    """A client of it. With `facts` it is ready, and says so."""
+    """A client of the service. If `facts` are given, the service is ready and reports them."""
     life = Lifecycle("LLM")
 
     async def ready() -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Applications on a free port of this machine: real HTTP, no BentoML."""
+"""Serves applications over real HTTP on a free port of this machine, without BentoML."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def app_of(handler: Callable[[Request], Any]) -> ASGIApp:
 
 
 async def until(condition: Callable[[], bool], timeout_s: float = 120) -> None:
-    """Waits for the condition. The limit is generous, so that a busy machine is no failure."""
+    """Waits for the condition. The limit is generous, so that a busy machine does not fail the test."""
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(0.005)

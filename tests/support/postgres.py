@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for the tests that want one, started once a session."""
+"""A real PostgreSQL server for tests, started once per session."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def postgres() -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the user's runtime folder
         pgserver: Any = importlib.import_module("pgserver")
-        folder = Path(tempfile.mkdtemp(prefix="rag-pg-"))  # short: a Unix socket's path has 107 bytes at most
+        folder = Path(tempfile.mkdtemp(prefix="rag-pg-"))  # short, because a Unix socket's path is limited to 107 bytes
         folder.chmod(0o755)
         server = pgserver.get_server(folder, cleanup_mode="stop")
     yield server.get_uri()

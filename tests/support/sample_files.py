@@ -1,4 +1,4 @@
-"""Builds small files of many formats from readable source, so that tests show what a reader has to handle."""
+"""Builds small files of many formats from readable source, so that tests show what a reader must handle."""
 
 from __future__ import annotations
 

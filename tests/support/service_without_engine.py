@@ -1,4 +1,4 @@
-"""The bundle with a language model that answers at once: all but the engine is real, and it starts in seconds."""
+"""The bundle with a fake engine that answers at once. Everything else is real, and it starts in seconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.e2e.running import RunningService, start_service
 
 @contextlib.contextmanager
 def engineless_service(folder: Path, language_model: Path) -> Iterator[RunningService]:
-    """Args: `language_model` is a folder, of which the tokenizer is used."""
+    """Args: `language_model` is a folder with the tokenizer to use."""
     (folder / "data").mkdir()
     (folder / "data" / "models").symlink_to(language_model.parent)
     running = start_service(

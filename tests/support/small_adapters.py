@@ -1,4 +1,4 @@
-"""Small LoRA adapters of real language models, with random weights that are strong enough to be heard."""
+"""Small LoRA adapters for real language models, with random weights that are large enough to change the text."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def an_adapter(
     wider: int = 0,
     **more: Any,
 ) -> Path:
-    """A folder as peft writes it.
+    """Writes an adapter folder as peft does.
 
     Args:
-        base: Folder of the language model that it changes.
-        wider: Added to the sizes of its layers, so that they do not fit.
-        more: Of adapter_config.json, in place of what it would say.
+        base: Folder of the language model.
+        wider: Added to the sizes of the layers, so that they do not fit the language model.
+        more: Fields of adapter_config.json that replace the defaults.
     """
     random = np.random.default_rng(seed)
     weights: dict[str, np.ndarray[Any, Any]] = {}

@@ -1,4 +1,4 @@
-"""Real models of sentence-transformers, made on the spot: small, untrained, and quick to load."""
+"""Builds real models of sentence-transformers that are small, untrained and quick to load."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def embedded_encoder() -> str:
 
 
 def a_static_sparse_encoder(folder: Path, **options: Any) -> str:
-    """Inference-free: a weight for each token of the vocabulary, the more the rarer it is."""
+    """An inference-free sparse model: one weight for each token of the vocabulary, higher for rarer tokens."""
     import torch
     from sentence_transformers import SparseEncoder
     from sentence_transformers.sparse_encoder.modules import SparseStaticEmbedding
@@ -35,7 +35,7 @@ def a_static_sparse_encoder(folder: Path, **options: Any) -> str:
 
 
 def a_splade(folder: Path, **options: Any) -> str:
-    """A transformer for both sides, which weighs all terms of its vocabulary."""
+    """A sparse model with a transformer for queries and passages, which weights all terms of its vocabulary."""
     from sentence_transformers import SparseEncoder
     from sentence_transformers.base.modules import Transformer
     from sentence_transformers.sparse_encoder.modules import SpladePooling
@@ -47,7 +47,7 @@ def a_splade(folder: Path, **options: Any) -> str:
 
 
 def an_inference_free_splade(folder: Path) -> str:
-    """A weight for each token on the side of questions, a transformer on that of passages."""
+    """A sparse model with fixed token weights for queries and a transformer for passages."""
     import torch
     from sentence_transformers import SparseEncoder
     from sentence_transformers.base.modules import Router, Transformer
@@ -62,7 +62,9 @@ def an_inference_free_splade(folder: Path) -> str:
 
 
 def a_masked_language_model(folder: Path) -> str:
-    """As transformers saves it: without a list of modules. It predicts the words that are there, and random others."""
+    """A masked language model as transformers saves it, without a list of modules. It predicts the words of the text
+    and random others.
+    """
     import torch
 
     tokenizer, library = _tokenizer(), _transformers()
@@ -76,11 +78,11 @@ def a_masked_language_model(folder: Path) -> str:
 
 
 def a_cross_encoder(folder: Path, *, labels: int = 1, activation: str | None = None, scale: float = 1.0) -> str:
-    """As transformers saves it.
+    """A cross-encoder as transformers saves it.
 
     Args:
-        activation: Path of the function that the model wants its scores squashed with.
-        scale: Of its weights: a larger one spreads the scores.
+        activation: Import path of the activation function that the model's configuration names.
+        scale: Scale of the weights. A larger one spreads the scores.
     """
     import torch
 
@@ -97,7 +99,7 @@ def a_cross_encoder(folder: Path, *, labels: int = 1, activation: str | None = N
 
 
 def a_static_encoder(folder: Path) -> str:
-    """A bi-encoder without a transformer: it has no vectors of tokens in their surroundings."""
+    """A bi-encoder without a transformer, so it has no contextual token vectors."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
@@ -111,7 +113,7 @@ def _tokenizer() -> Any:
 
 
 def _transformers() -> Any:
-    """Whose classes have few types."""
+    """The package `transformers`, as `Any`, because its classes have few type annotations."""
     import transformers
 
     return transformers

@@ -1,4 +1,4 @@
-"""The `/v1` application behind OpenAI's own client, without a socket."""
+"""The `/v1` application, called with OpenAI's own client without a socket."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ MAX_FILE_BYTES = 2**20
 
 @dataclass
 class V1:
-    """An application, the document side behind it, and two clients of it."""
+    """An application, its document side, and two clients."""
 
     harness: LibraryHarness
     hits: Sequence[Hit] | None = None
-    """What every search finds; None: what is there."""
+    """The hits of every search; None: the stored chunks."""
     lookups: list[StoreSearch] = field(default_factory=list)
     embedder: FakeEmbedder = field(default_factory=FakeEmbedder)
     reranker: FakeReranker = field(default_factory=FakeReranker)
@@ -73,11 +73,11 @@ class V1:
         return httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://rag.test")
 
     def hold(self) -> None:
-        """From here on jobs stay in work, until `finished`."""
+        """Block the parser, so that jobs keep running until `finished` is called."""
         self.harness.parser.gate.clear()
 
     async def finished(self) -> list[JobRecord]:
-        """Let jobs go on. All that there are, in the order in which they were accepted, once they have ended."""
+        """Let jobs continue. Returns all jobs, in the order in which they were accepted, once they have ended."""
         self.harness.parser.gate.set()
         jobs = self.library.jobs(ALL).rows
         return [await asyncio.to_thread(self.library.wait, job.job_id, 10) for job in jobs]
@@ -90,7 +90,7 @@ def v1(folder: Path) -> Iterator[V1]:
 
 
 def error_of(response: httpx.Response) -> tuple[int, str, str | None]:
-    """Status, code and param, of our one shape."""
+    """Status, code and param of an error response."""
     error = response.json()["error"]
     assert set(error) == {"message", "type", "param", "code", "retryable", "request_id"}
     assert response.headers["x-rag-error"] == error["code"]

@@ -1,4 +1,4 @@
-"""Fixtures of the tests that use `tests.support.v1_client`; others do not wait for what it imports."""
+"""Fixtures for tests that use `tests.support.v1_client`, which is slow to import."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def app(tmp_path: Path) -> Iterator[V1]:
 
 @pytest.fixture(scope="module")
 def shared_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[V1]:
-    """For tests that leave nothing behind: to make one for each would take longer than they do."""
+    """Shared by tests that leave nothing in it: creating one would take longer than such a test."""
     from tests.support.v1_client import v1
 
     with v1(tmp_path_factory.mktemp("v1")) as app:

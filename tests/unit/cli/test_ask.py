@@ -81,7 +81,7 @@ def test_retrieve_as_json() -> None:
 def test_status_of_a_ready_service_and_of_one_that_is_not() -> None:
     assert FakeService().run("status").exit_code == 0
     result = FakeService(ready=False).run("status")
-    assert (result.exit_code, result.stderr) == (1, "not ready: the engine still starts\n")
+    assert (result.exit_code, result.stderr) == (1, "not ready: the engine is starting\n")
 
 
 def test_status_as_json_is_one_document_either_way() -> None:
