@@ -32,16 +32,9 @@ def test_a_structured_answer_is_not_searched_for_citations(filled: RunningServic
         ),  # the answer repeats the example sentence
     ],
 )
-<<<<<<< HEAD
-def test_what_is_cited_is_where_the_events_say_and_compared_with_its_source(
-    filled: RunningService, asks: str, is_weak: bool
-) -> None:
+def test_citations_have_correct_offsets_and_are_verified(filled: RunningService, asks: str, is_weak: bool) -> None:
     question = {"question": f"{QUESTION} {asks}", "style": "written", "temperature": 0, "top_k": 2}
     body = {**question, "max_tokens": 40, "citations": "verify"}
-=======
-def test_citations_have_correct_offsets_and_are_verified(filled: RunningService, asks: str, is_weak: bool) -> None:
-    body = {"question": f"{QUESTION} {asks}", "max_tokens": 40, "citations": "verify", "temperature": 0, "top_k": 2}
->>>>>>> prose
     answered = filled.stream("/ask", body)
     sources, done = answered.data("sources")["sources"], answered.data("done")
     assert done["citations"]
@@ -69,13 +62,8 @@ def test_the_common_prefix_of_prompts_is_cached(filled: RunningService) -> None:
     assert usage["prompt_tokens_details"]["cached_tokens"] >= 64
 
 
-<<<<<<< HEAD
-def test_a_question_asked_again_is_served_from_it(filled: RunningService) -> None:
-    body = {"question": QUESTION, "max_tokens": 4, "style": "written"}
-=======
 def test_a_repeated_question_is_served_from_the_prefix_cache(filled: RunningService) -> None:
-    body = {"question": QUESTION, "max_tokens": 4}
->>>>>>> prose
+    body = {"question": QUESTION, "max_tokens": 4, "style": "written"}
     filled.stream("/ask", body)
     usage = filled.stream("/ask", body).data("usage")
     assert usage["prompt_tokens"] > usage["cached_tokens"] > usage["prompt_tokens"] // 2
