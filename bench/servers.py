@@ -106,7 +106,8 @@ def bundle(data_dir: Path, log: Path, target: str = "service:RAG", **environment
     port = free_port()
     command = [sys.executable, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
     own = {"RAG_DATA_DIR": str(data_dir), "BENTOML_DO_NOT_TRACK": "true"}
-    own |= {"RAG_CACHE__RETRIEVALS": "false", **environment}
+    # Written answers have the prompts and lengths that the peers' have.
+    own |= {"RAG_CACHE__RETRIEVALS": "false", "RAG_PROMPT__STYLE": "written", **environment}
     with serving(command, f"http://127.0.0.1:{port}", "/readyz", log, own) as server:
         yield server
 
