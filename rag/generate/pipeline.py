@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from rag.generate.answer_cache import CachingGenerator
 from rag.generate.citations import CitationMode
 from rag.generate.events import AnswerEvent, AnswerStream, CompletedText, Done, SourcesFound
-from rag.generate.quoting import StyleOption, quote_citations, quoting_parameters, resolve_style
+from rag.generate.quoting import StyleOption, quote_citations, quoting_parameters, refusing_style, resolve_style
 from rag.generate.text_assembler import TextAssembler
 from rag.generate.verify import Verifier
 from rag.ports import Generator, PromptPreparer, ServiceFacts, TokenStream
@@ -133,8 +133,11 @@ class AnswerPipeline:
     ) -> AbstractAsyncContextManager[TokenStream]:
         prompt, model = prepared.prompt.for_model(), request.model
         if self._cache is None:
-            return self._generator.generate(prompt, sampling, request_id, model=model)
-        return self._cache.generate(prompt, sampling, request_id, model=model, key=prepared.cache_key or None)
+            generation = self._generator.generate(prompt, sampling, request_id, model=model)
+        else:
+            key = prepared.cache_key or None
+            generation = self._cache.generate(prompt, sampling, request_id, model=model, key=key)
+        return generation if prepared.quotation is None else refusing_style(generation)
 
     def _form(self, request: AnswerRequest, sampling: SamplingParameters, style: AnswerStyle) -> _AnswerForm:
         if sampling.get("structured_outputs"):

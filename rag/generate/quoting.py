@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Literal, TypeAlias
 
 from rag.errors import InvalidRequest
 from rag.generate.citations import Citation, QuotedRange
+from rag.ports import TokenStream
 from rag.types import AnswerStyle, Facts, Hit, JsonObject, Quotation, Quote, SamplingParameters
 
 StyleOption: TypeAlias = Literal["auto", "written", "quoted"]
@@ -47,6 +49,20 @@ def quoting_parameters(sampling: SamplingParameters, quotation: Quotation) -> Js
     """The sampling parameters of a quoted answer."""
     own = {name: value for name, value in sampling.items() if name != "repetition_detection"}
     return {**own, "structured_outputs": dict(quotation.structure)}
+
+
+@asynccontextmanager
+async def refusing_style(request: AbstractAsyncContextManager[TokenStream]) -> AsyncIterator[TokenStream]:
+    """A quoted answer. Raises InvalidRequest that names `style` if the language model has no structured outputs."""
+    async with AsyncExitStack() as stack:
+        try:
+            stream = await stack.enter_async_context(request)
+        except InvalidRequest as error:
+            if error.param != "structured_outputs":
+                raise
+            message = f"style: quoted answers need a language model with structured outputs ({error.message})"
+            raise InvalidRequest(message, param="style") from error
+        yield stream
 
 
 def quote_citations(text: str, quotes: Sequence[Quote], sources: Sequence[Hit]) -> tuple[Citation, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rag.adapters.memory_cache import MemoryCache
-from rag.errors import ContextLengthExceeded, DependencyUnavailable
+from rag.errors import ContextLengthExceeded, DependencyUnavailable, InvalidRequest
 from rag.generate.answer_cache import CachingGenerator
 from rag.generate.events import AnswerEvent, Done, SourcesFound
 from rag.generate.pipeline import NO_SOURCES, NOT_FOUND, AnswerPipeline, AnswerRequest
@@ -301,6 +301,20 @@ async def test_a_quoted_answer_is_sent_as_it_is_with_exact_citations() -> None:
     assert (done.style, done.texts[0].text) == ("quoted", QUOTED)
     assert [(citation.index, citation.score) for citation in done.citations] == [(1, 1.0), (2, 1.0)]
     assert generator.requests[-1][1]["structured_outputs"] == {"choice": [QUOTED]}
+
+
+async def test_a_model_without_grammars_refuses_the_style() -> None:
+    preparer = make_preparer()
+    preparer.quotation = QUOTATION
+    pipeline = make_pipeline(FakeGenerator(_without_grammars), preparer, style="quoted")
+    with pytest.raises(InvalidRequest, match=r"style: .*only json here") as caught:
+        async with pipeline.answer(QUESTION, "id"):
+            pass
+    assert caught.value.param == "style"
+
+
+def _without_grammars(_prompt: object, _sampling: object) -> str:
+    raise InvalidRequest("only json here", param="structured_outputs")
 
 
 async def test_a_request_for_a_written_answer_gets_one() -> None:
