@@ -32,7 +32,7 @@ def language_model_name(service: RunningService) -> str:
 
 @pytest.mark.long  # `test_langchain` in tests/e2e/test_openai_chat.py is the short form
 @pytest.mark.filterwarnings(
-    # LangChain's own: it tries another method by itself, and serializes what OpenAI's package has parsed.
+    # Warnings about LangChain's own behavior: it tries another method, and serializes objects that OpenAI parsed.
     'ignore:Received a Pydantic BaseModel V1 schema. This is not supported by method="json_schema":UserWarning',
     "ignore:Pydantic serializer warnings:UserWarning",
 )
@@ -47,7 +47,7 @@ class TestChatOpenAI(ChatModelIntegrationTests):
             request.applymarker(pytest.mark.xfail(reason=f"the model is too small: {TOO_SMALL[name]}", strict=True))
         # A text may be cut anywhere, a function's arguments may not.
         self.max_tokens = 80 if re.search("tool|structured|agent|json", name) else 16
-        # LangChain keeps one client for all, but each test has an event loop of its own: no connection may outlive it.
+        # LangChain shares one client, but each test has its own event loop: no connection may outlive the test.
         at_once = httpx2.Limits(max_keepalive_connections=0)
         self.async_client = httpx2.AsyncClient(limits=at_once)
         with httpx2.Client(limits=at_once) as self.client:
@@ -64,7 +64,7 @@ class TestChatOpenAI(ChatModelIntegrationTests):
             "base_url": self.url,
             "api_key": "none",
             "max_tokens": self.max_tokens,
-            "stream_usage": True,  # LangChain asks servers other than OpenAI's for it only when it is told to
+            "stream_usage": True,  # by default, LangChain requests it only from OpenAI's own server
             "http_client": self.client,
             "http_async_client": self.async_client,
         }

@@ -82,7 +82,7 @@ class Trial:
         self._totals.rounds += 1
 
     def finish(self) -> None:
-        """Check that leftovers, which are kept for a day or until the janitor runs again, are removed in the end."""
+        """Check that leftovers, which remain for a day or until the janitor runs again, are eventually removed."""
         self._child.ask("run_maintenance")
         self._child.stop()
         self._repeats.process_ended(self._child.life)

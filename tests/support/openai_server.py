@@ -1,4 +1,4 @@
-"""A language model behind an OpenAI-compatible server, over real HTTP."""
+"""An OpenAI-compatible server with a fake language model, over real HTTP."""
 
 from __future__ import annotations
 

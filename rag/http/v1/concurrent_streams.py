@@ -21,7 +21,7 @@ NumberedDelta: TypeAlias = tuple[int, TextDelta | StreamEnd]
 async def enter_all(
     requests: Sequence[contextlib.AbstractAsyncContextManager[TokenStream]],
 ) -> AsyncIterator[list[TokenStream]]:
-    """Enters all requests, each in a task of its own; leaves them all at the end, or as soon as one is refused."""
+    """Enters all requests, each in its own task. Exits all of them at the end, or as soon as one is refused."""
     async with contextlib.AsyncExitStack() as stack:
         tasks = [asyncio.create_task(stack.enter_async_context(request)) for request in requests]
         try:
