@@ -197,6 +197,7 @@ class _Helper:
                 self._requests.flush()
             except OSError:
                 self._waiting.pop(request.number)
+                self.is_running = False  # the next attempt must not wait for the listener to notice it
                 raise EOFError from None
         try:
             return reply.result(timeout_s)

@@ -188,9 +188,9 @@ async def test_calls_do_not_disturb_streams() -> None:
 
     async with client_of(app) as client:
         reading = [asyncio.create_task(numbers(client)) for _ in range(32)]
-        await until(lambda: app.open == 32, 5)
+        await until(lambda: app.open == 32, 60)
         for _ in range(3):
-            answers = await asyncio.gather(*(client.call("/call", {}, timeout_s=10) for _ in range(100)))
+            answers = await asyncio.gather(*(client.call("/call", {}, timeout_s=120) for _ in range(100)))
             assert answers == [{"ok": True}] * 100
         numbers_read = await asyncio.gather(*reading)
     assert all(len(one) >= 30 and one == list(range(len(one))) for one in numbers_read)
