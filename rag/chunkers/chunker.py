@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeAlias
 
-from rag.types import Extract, Heading, PageStart, Passage
+from rag.types import Extract, Heading, Passage
 
 MAX_CHARS = 16_383
 """Maximum length of a passage and of its context: a Milvus string holds 65,535 bytes, at up to four a character."""
@@ -42,7 +43,7 @@ def passage_at(extract: Extract, span: Span, *, heading_offset: int | None = Non
         start=start,
         end=end,
         heading=_heading_at(extract.headings, (start + end) // 2 if heading_offset is None else heading_offset),
-        page=_page_at(extract.pages, start),
+        page=_page_of(extract, start, end),
         context=context,
     )
 
@@ -76,7 +77,13 @@ def _heading_at(headings: tuple[Heading, ...], offset: int) -> str:
     return headings[index - 1].path if index else ""
 
 
-def _page_at(pages: tuple[PageStart, ...], offset: int) -> int | None:
-    """The page at `offset`; text before the first page's start counts as part of it."""
-    index = bisect.bisect_right(pages, offset, key=lambda page: page.start)
-    return pages[max(index - 1, 0)].number if pages else None
+def _page_of(extract: Extract, start: int, end: int) -> int | None:
+    """The page that holds most of a passage; text before the first page's start counts as part of it."""
+    pages = extract.pages
+    if not pages:
+        return None
+    first = max(bisect.bisect_right(pages, start, key=lambda page: page.start) - 1, 0)
+    last = max(bisect.bisect_left(pages, end, key=lambda page: page.start), first + 1)
+    bounds = [start, *(page.start for page in pages[first + 1 : last]), end]
+    lengths = [len("".join(extract.text[begin:stop].split())) for begin, stop in itertools.pairwise(bounds)]
+    return pages[first + lengths.index(max(lengths))].number

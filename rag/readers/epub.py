@@ -30,10 +30,22 @@ def read(source: SourceFile) -> Extract:
         package = parse_xml(_member(book, package_path))
         chapters = list(_chapter_paths(package, posixpath.dirname(package_path)))
         _refuse_protected(book, chapters)
-        for path in chapters:
-            builder.add_blocks(parse_html(decode(_member(book, path), is_html=True, warn=builder.warn)).blocks)
+        _add_chapters(builder, book, chapters)
     title = package.findtext(f"{{*}}metadata/{_DUBLIN_CORE}title") or ""
     return builder.extract(title=title, language=package.findtext(f"{{*}}metadata/{_DUBLIN_CORE}language") or "")
+
+
+def _add_chapters(builder: TextBuilder, book: zipfile.ZipFile, chapters: list[str]) -> None:
+    """A missing chapter is reported. Raises BrokenFile if all are missing."""
+    present = set(book.namelist())
+    missing = [path for path in chapters if path not in present]
+    if missing and len(missing) == len(chapters):
+        _member(book, missing[0])
+    for path in missing:
+        builder.warn(f"chapter {path[:80]} is missing from the e-book")
+    for path in chapters:
+        if path in present:
+            builder.add_blocks(parse_html(decode(_member(book, path), is_html=True, warn=builder.warn)).blocks)
 
 
 def _package_path(book: zipfile.ZipFile) -> str:

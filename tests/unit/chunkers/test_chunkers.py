@@ -60,15 +60,24 @@ def extracts(draw: st.DrawFn) -> Extract:
     )
 
 
+def pages_with_most(extract: Extract, passage: Passage) -> set[int | None]:
+    """The pages that hold most characters of a passage; each of them if several hold the same number."""
+    if not extract.pages:
+        return {None}
+    counts: dict[int | None, int] = {}
+    for offset in range(passage.start, passage.end):
+        started = [page.number for page in extract.pages if page.start <= offset] or [extract.pages[0].number]
+        counts[started[-1]] = counts.get(started[-1], 0) + (not extract.text[offset].isspace())
+    return {number for number, count in counts.items() if count == max(counts.values())}
+
+
 def check(extract: Extract, passages: Sequence[Passage], *, max_chars: int = MAX_CHARS) -> None:
     covered: set[int] = set()
     for passage in passages:
         assert extract.text[passage.start : passage.end] == passage.text
         assert passage.text == passage.text.strip() != ""
         assert len(passage.text) <= max_chars
-        started = [page.number for page in extract.pages if page.start <= passage.start]
-        first = extract.pages[0].number if extract.pages else None
-        assert passage.page == (started[-1] if started else first)
+        assert passage.page in pages_with_most(extract, passage)
         covered.update(range(passage.start, passage.end))
     assert all(index in covered for index, char in enumerate(extract.text) if not char.isspace())
     assert all(one.start < two.start and one.end <= two.end for one, two in pairwise(passages))
@@ -255,6 +264,11 @@ def test_a_long_paragraph_starts_under_its_heading() -> None:
     passages = StructureChunker(64).chunk(extract)
     assert passages[0].text.startswith("# Title\n\nword word")
     check(extract, passages, max_chars=64)
+
+
+def test_a_passage_over_two_pages_is_on_the_page_with_most_of_it() -> None:
+    extract = Extract("Scope\n\nThe valve closes at once.", "application/pdf", pages=(PageStart(0, 1), PageStart(7, 2)))
+    assert [passage.page for passage in RecursiveChunker().chunk(extract)] == [2]
 
 
 def test_pages_and_headings() -> None:

@@ -174,3 +174,13 @@ def test_copy_protection(tmp_path: Path) -> None:
     encryption = "<encryption xmlns='x'><CipherReference URI='OPS/a'/></encryption>"
     with pytest.raises(EncryptedFile, match="DRM"):
         read_content(tmp_path, epub({"a": "<p>x"}, more={"META-INF/encryption.xml": encryption}), "a.epub")
+
+
+def test_a_missing_chapter_is_reported_and_the_rest_is_read(tmp_path: Path) -> None:
+    package = (
+        '<package xmlns="http://www.idpf.org/2007/opf"><metadata/><manifest><item id="a" href="a" '
+        'media-type="text/html"/><item id="b" href="b" media-type="text/html"/></manifest><spine>'
+        '<itemref idref="a"/><itemref idref="b"/></spine></package>'
+    )
+    extract = read_content(tmp_path, epub({"a": "<p>first"}, more={"OPS/book.opf": package}), "a.epub")
+    assert (extract.text, extract.warnings) == ("first", ("chapter OPS/b is missing from the e-book",))
