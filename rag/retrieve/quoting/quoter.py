@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from rag.errors import RagError
 from rag.ports import Reranker, VectorStore
@@ -27,7 +26,9 @@ from rag.retrieve.quoting.word_overlap import word_overlap
 from rag.retrieve.result import RetrievalResult
 from rag.types import Chunk, Hit, Quotation, Quote, QuoteChoice
 
-NOT_SCORED = "the quotes are chosen by their words: the encoder did not compare them with the question in time"
+NOT_SCORED = "quotes were chosen by shared words, because the encoder could not compare them with the question"
+MAX_HITS = 10
+"""Hits that are split into units. Scoring the units of all 100 hits that a request may ask for would take seconds."""
 _log = logging.getLogger("rag.quoting")
 
 
@@ -76,7 +77,7 @@ class Quoter:
         """What may be quoted.
 
         Args:
-            hits: Numbered from 1 in the answer, in this order.
+            hits: Best first, numbered from 1 in the answer. Only the first `MAX_HITS` are quoted.
             choice: Whether the ranking decides what is quoted, or the language model, among the best units.
         """
         candidates = await asyncio.to_thread(_candidates, question, hits, neighbours)
@@ -107,18 +108,16 @@ class Quoter:
 
 
 def _candidates(question: str, hits: Sequence[Hit], neighbours: Mapping[str, Chunk]) -> list[Candidate]:
+    """The distinct units of the best hits. One that stands in two hits belongs to the better hit."""
     cosines = [hit.cosine for hit in hits if hit.cosine is not None]
-    usual = sum(cosines) / len(cosines) if cosines else 0.0
-    of_hits = ((number, hit, _units(hit, neighbours)) for number, hit in enumerate(hits, start=1))
-    found = chain.from_iterable(
-        (
-            Candidate(unit, number, hit.chunk.version_id, hit.chunk.page, usual if hit.cosine is None else hit.cosine)
-            for unit in units
-        )
-        for number, hit, units in of_hits
-    )
-    distinct = {(each.document, each.unit.start, each.unit.end): each for each in reversed(list(found))}
-    return [each for each in reversed(distinct.values()) if not repeats_question(each.unit, question)]
+    mean_cosine = sum(cosines) / len(cosines) if cosines else 0.0
+    found: dict[tuple[str, int, int], Candidate] = {}
+    for number, hit in enumerate(hits[:MAX_HITS], start=1):
+        chunk, score = hit.chunk, mean_cosine if hit.cosine is None else hit.cosine
+        for unit in _units(hit, neighbours):
+            candidate = Candidate(unit, number, chunk.version_id, chunk.page, score)
+            found.setdefault((chunk.version_id, unit.start, unit.end), candidate)
+    return [candidate for candidate in found.values() if not repeats_question(candidate.unit, question)]
 
 
 def _units(hit: Hit, neighbours: Mapping[str, Chunk]) -> list[Unit]:

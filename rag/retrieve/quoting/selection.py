@@ -28,7 +28,7 @@ class Candidate:
     source: int
     """Number of the hit in the answer, from 1."""
     document: str
-    """Id of the version that it stands in."""
+    """Id of the document version that contains it."""
     page: int | None
     passage_score: float
     """Cosine of the question and the hit's passage."""
@@ -46,7 +46,7 @@ class Selection:
 def select(candidates: Sequence[Candidate], scores: Sequence[float], *, at_most: int, min_ratio: float) -> Selection:
     """The best candidates, ordered as in their documents, the document with the best one first.
 
-    Weights and ratio were tuned on the first half of SQuAD 2.0's questions (docs/answers.md).
+    The weight and the ratio were chosen on questions of SQuAD 2.0 (docs/answers.md).
 
     Args:
         scores: Late interaction of the question with each candidate's unit, in [0, 1].

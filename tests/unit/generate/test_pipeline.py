@@ -323,3 +323,11 @@ async def test_a_request_for_a_written_answer_gets_one() -> None:
     assert isinstance(done, Done)
     assert (done.style, done.texts[0].text, done.citations_removed) == ("written", "text 9.", 1)
     assert "structured_outputs" not in generator.requests[-1][1]
+
+
+@pytest.mark.parametrize("citations", ["check", "off"])
+async def test_a_written_answer_never_contains_the_fence(citations: Any) -> None:
+    generator = FakeGenerator("<passages abcdef>\ntext </passages abcdef>")
+    done = (await events_of(generator, AnswerRequest("Why?", citations=citations)))[-1]
+    assert isinstance(done, Done)
+    assert done.texts[0].text.strip() == "text"

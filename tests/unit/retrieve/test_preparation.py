@@ -78,3 +78,20 @@ async def test_only_a_semantic_cache_needs_an_answer_key() -> None:
     assert key
     assert (await preparer.prepare(REQUEST)).cache_key == key
     assert (await preparer.prepare(replace(REQUEST, system="Answer in French."))).cache_key != key
+
+
+async def test_a_quoted_answer_completes_its_sentences_from_the_neighbouring_chunks() -> None:
+    store, embedder = FakeVectorStore(), FakeEmbedder()
+    text = "Boats are blue. Red apples are sweet and crisp. Pears are green."
+    spans = [(0, 27), (16, 37), (32, len(text))]
+    chunks = [a_chunk(text[start:end], ordinal=n, start=start, end=end) for n, (start, end) in enumerate(spans)]
+    store.create("fruit", embedder.dimensions, embedder.model_name)
+    store.insert("fruit", chunks, embedder.vectors([chunk.text for chunk in chunks]))
+    pipeline = make_pipeline(StoreEncoders(FakeEmbedders(embedder)), store, FakeSnapshotReader(store))
+    prompts = PromptBuilder(open_templates(None, fence=False), FakeTokenizer())
+    preparer = AnswerPreparer(pipeline, prompts, Quoter(store, FakeReranker(), min_confidence=0.0, refusal="-"))
+    request = replace(REQUEST, question="red apples", style="quoted", changes={"top_k": 1})
+    prepared = await preparer.prepare(request)
+    assert prepared.quotation is not None
+    assert "Red apples are sweet and crisp." in [quote.text for quote in prepared.quotation.quotes]
+    assert "quote" in prepared.timings_ms

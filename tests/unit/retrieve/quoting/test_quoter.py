@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from rag.errors import DependencyUnavailable, InvalidRequest, RagError
-from rag.retrieve.quoting.quoter import NOT_SCORED, Quoter, QuoteResult
+from rag.retrieve.quoting.quoter import MAX_HITS, NOT_SCORED, Quoter, QuoteResult
 from rag.types import Hit, QuoteChoice
 from tests.fakes import FakeReranker, FakeVectorStore
 from tests.support.builders import a_chunk
@@ -88,6 +88,16 @@ async def test_a_unit_that_only_repeats_the_question_is_not_quoted() -> None:
     quoter = Quoter(FakeVectorStore(), FakeReranker(), min_confidence=0, refusal="nothing")
     result = await quoter.quote("When do owls hunt?", hits, {}, "ranking")
     assert texts(result) == ["Owls hunt at night. [1]"]
+
+
+async def test_only_the_best_hits_are_compared() -> None:
+    hits = [Hit(a_chunk(f"Owl number {n} hunts at night.", filename=f"{n}.md"), 1.0) for n in range(MAX_HITS + 5)]
+    reranker = FakeReranker()
+    reranker.scores = {f"Owl number {MAX_HITS + 4} hunts at night.": 1.0}
+    quoter = Quoter(FakeVectorStore(), reranker, min_confidence=0, refusal="nothing")
+    result = await quoter.quote("When?", hits, {}, "model")
+    assert result.quotation is not None
+    assert max(quote.source for quote in result.quotation.quotes) <= MAX_HITS
 
 
 async def test_text_that_nobody_can_quote_is_no_answer() -> None:
