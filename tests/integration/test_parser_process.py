@@ -165,6 +165,18 @@ def test_a_helper_killed_between_two_files_is_replaced(parser: ParserProcess, te
     assert parser.parse(text_file, "a.txt").text == "some text"
 
 
+def test_a_helper_that_cannot_be_written_to_is_replaced_at_once(parser: ParserProcess, text_file: Path) -> None:
+    """The process may have ended without having been noticed yet."""
+    parser.parse(text_file, "a.txt")
+    helper = parser._helper
+    assert helper is not None
+    reading_end, writing_end = os.pipe()
+    os.close(reading_end)
+    os.dup2(writing_end, helper._requests.fileno())
+    os.close(writing_end)
+    assert parser.parse(text_file, "a.txt").text == "some text"
+
+
 def test_a_slow_file_does_not_block_the_others(parser: ParserProcess, blocking_file: Path, text_file: Path) -> None:
     with ThreadPoolExecutor(12) as pool:
         slow = pool.submit(parser.parse, blocking_file, "slow.txt")

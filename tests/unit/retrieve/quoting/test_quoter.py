@@ -84,7 +84,7 @@ async def test_without_the_encoder_units_are_compared_by_their_words(failure: Ra
 
 
 async def test_a_unit_that_only_repeats_the_question_is_not_quoted() -> None:
-    hits = [Hit(a_chunk("You could ask: when do owls hunt? Owls hunt at night."), 1.0, cosine=0.6)]
+    hits = [Hit(a_chunk("Type `ask 'When do owls hunt?'` and press enter. Owls hunt at night."), 1.0, cosine=0.6)]
     quoter = Quoter(FakeVectorStore(), FakeReranker(), min_confidence=0, refusal="nothing")
     result = await quoter.quote("When do owls hunt?", hits, {}, "ranking")
     assert texts(result) == ["Owls hunt at night. [1]"]
