@@ -223,7 +223,7 @@ class Quote:
     """A part of a source, word for word but for its markup."""
 
     text: str
-    """As quoted. Where it would mean nothing without its heading, the heading stands before it."""
+    """As quoted, preceded by its heading if it makes no sense without it."""
     marked: str
     """`text` with its citation mark, as it stands in the answer."""
     source: int

@@ -5,13 +5,13 @@ from __future__ import annotations
 import regex
 
 _TAG = regex.compile(r"</?passages(?: [a-z]{1,12})?>")
-"""See `rag.retrieve.prompting.fence`. Documents cannot contain it: their own are escaped in the prompt."""
+"""See `rag.retrieve.prompting.fence`. No text from a document is lost: tags in documents are escaped in the prompt."""
 
 
 class FenceFilter:
-    """Filters one text while it is being written. Only what may still become a tag is held back.
+    """Removes fence tags from one text while it streams. Only text that may still become a tag is held back.
 
-    White space after a tag at the beginning of the text is removed too.
+    Whitespace after a tag at the beginning of the text is also removed.
     """
 
     def __init__(self) -> None:

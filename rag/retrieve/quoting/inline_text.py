@@ -10,7 +10,7 @@ from markdown_it.token import Token
 
 _INLINE = MarkdownIt("commonmark").enable("strikethrough")
 _REFERENCE = re.compile(r"\s*\[(?:\d{1,3}|note \d{1,3}|citation needed)\](?!\()")
-"""Marks of a document's own references. In an answer they would look like citations of its sources."""
+"""Reference marks of the document itself. In an answer they would look like citations."""
 _ANCHOR = re.compile(r"\s*\{#[^{}]*\}")
 _EMPHASIS = re.compile(r"\*\*+|(?<!\w)__+|__+(?!\w)")
 """Left over where a sentence was cut out of a longer emphasis."""
@@ -27,7 +27,7 @@ _LEADS_ELSEWHERE = re.compile(r"\s*\[[^\]]+\]\([^)]*\)\s+(?:explains|describes|c
 class InlineText:
     text: str
     is_navigation: bool = False
-    """Whether it only leads elsewhere: it consists of links, or refers the reader to one."""
+    """Whether it only points to another page: it consists of links, or tells the reader to follow one."""
 
 
 def inline_text(source: str) -> InlineText:

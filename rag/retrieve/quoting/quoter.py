@@ -108,7 +108,7 @@ class Quoter:
 
 
 def _candidates(question: str, hits: Sequence[Hit], neighbours: Mapping[str, Chunk]) -> list[Candidate]:
-    """The distinct units of the best hits. One that stands in two hits belongs to the better hit."""
+    """The distinct units of the best hits. A unit found in two hits is assigned to the better one."""
     cosines = [hit.cosine for hit in hits if hit.cosine is not None]
     mean_cosine = sum(cosines) / len(cosines) if cosines else 0.0
     found: dict[tuple[str, int, int], Candidate] = {}

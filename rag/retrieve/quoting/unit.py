@@ -14,9 +14,9 @@ class Unit:
 
     kind: UnitKind
     text: str
-    """As quoted: without markup, and under its heading if it means nothing without it."""
+    """As quoted: without markup, and preceded by its heading if it makes no sense without it."""
     start: int
     """Character offset in the document's text. The heading is not part of the range."""
     end: int
     key: str
-    """What to compare with the question."""
+    """The text that is compared with the question."""

@@ -58,8 +58,8 @@ def _neighbours(chunk: Chunk) -> tuple[str, str]:
 
 
 def _gap(chars: int) -> str:
-    """Stands for the whitespace between two chunks, which no chunk contains. Its length keeps the offsets true.
+    """Newlines in place of the whitespace between two chunks, which chunks do not store. The length keeps offsets correct.
 
-    A line end is right between two rows or list items, and means a space within a paragraph.
+    A newline separates table rows and list items, and counts as a space within a paragraph.
     """
     return "\n" * max(0, chars)
