@@ -58,7 +58,7 @@ def _neighbours(chunk: Chunk) -> tuple[str, str]:
 
 
 def _gap(chars: int) -> str:
-    """Newlines in place of the whitespace between two chunks, which chunks do not store. The length keeps offsets correct.
+    """Newlines in place of the whitespace between two chunks, which is not stored. The length keeps offsets correct.
 
     A newline separates table rows and list items, and counts as a space within a paragraph.
     """
