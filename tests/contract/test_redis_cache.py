@@ -131,9 +131,9 @@ async def test_one_that_is_killed_and_comes_back(
     await kept(mortal, "g", 0, "a")
     assert await mortal.get("a") == b"value"
     own_redis.kill()
-    assert await took_s(mortal) < 1.0
+    assert await took_s(mortal) < 10.0
     assert mortal.facts()["degraded"]
-    assert await took_s(mortal, calls=1000) < 2.0
+    assert await took_s(mortal, calls=1000) < 10.0
     for _ in range(3):  # each time the pause is over, it is tried once more
         clock.ahead_s += 6
         await mortal.get("a")
@@ -181,9 +181,9 @@ async def test_one_that_hangs_costs_three_tenths_of_a_second(
         assert "degraded" not in hurried.facts()
         assert await hurried.get("a") is None
     assert hurried.facts()["degraded"] == "TimeoutError"
-    assert await took_s(hurried, calls=1000) < 2.0
+    assert await took_s(hurried, calls=1000) < 10.0  # 300 s, if each were waited for
     clock.ahead_s += 6
-    assert await took_s(hurried, calls=100) < 1.0  # what tries to connect is waited for by nobody
+    assert await took_s(hurried, calls=100) < 10.0  # nobody waits for the attempt to connect: 30 s otherwise
     assert len(lines(caplog)) == 1
     own_redis.send(signal.SIGCONT)
     await until_well(hurried, clock)
@@ -194,7 +194,7 @@ async def test_many_questions_that_hang_together_wait_together(hurried: RedisCac
     own_redis.send(signal.SIGSTOP)
     started = time.perf_counter()
     assert await asyncio.gather(*(hurried.get("a") for _ in range(50))) == [None] * 50
-    assert time.perf_counter() - started < 2.0
+    assert time.perf_counter() - started < 10.0  # 15 s, if one waited for the other
     assert hurried.facts()["degraded"] == "TimeoutError"
 
 

@@ -66,6 +66,9 @@ class Trial:
 
     def round(self) -> None:
         child = self._child
+        if self._totals.rounds == 0:  # on a slow machine it might otherwise be killed before it accepts anything
+            while not self._load.accepted:
+                self._load.send_next(child)
         child.kill_in(self._random.uniform(*_KILL_AFTER_S))
         while self._load.send_next(child):
             time.sleep(self._random.choice((0.0, 0.05, 0.2)))

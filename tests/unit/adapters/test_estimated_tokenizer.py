@@ -46,6 +46,6 @@ def test_a_conversation_is_more_than_its_texts_and_has_no_token_ids() -> None:
 
 
 def test_a_long_text_takes_no_time() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     EstimatedTokenizer().count("zebra 斑马 \n" * 100_000)
-    assert time.perf_counter() - started < 5
+    assert time.thread_time() - started < 5

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -132,14 +131,6 @@ def test_an_archive_that_does_not_tell_at_once_is_taken_by_its_name(tmp_path: Pa
 
 def test_each_format_has_a_reader() -> None:
     assert {*formats.TEXT_KINDS.values(), *formats.BINARY_KINDS.values()} == READER_MODULES.keys()
-
-
-def test_it_is_quick() -> None:
-    text = b"some words " * 6000
-    start = time.perf_counter()
-    for _ in range(20):
-        check_type(text, "a.md")
-    assert (time.perf_counter() - start) / 20 < 0.005
 
 
 def test_importing_it_loads_no_parsing_library() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -280,9 +279,7 @@ async def test_one_timeout_covers_all_parts_and_stops_the_engine() -> None:
     harness = PlannerHarness(
         {"question": REWRITTEN, "queries": [], "passage": ""}, timeout_s=0.2, start=asyncio.Event()
     )
-    began = time.perf_counter()
     plan = await harness.plan(history=HISTORY, rewrite=True, queries=3, hypothetical=True)
-    assert time.perf_counter() - began < 2
     assert plan == Plan((FOLLOW_UP,), note="rewriting: timeout; several queries: timeout; invented answer: timeout")
     assert (harness.engine.running, harness.engine.cancelled) == (0, len(harness.engine.requests))
 

@@ -111,7 +111,7 @@ async def test_unfinished_ingestion_is_a_202(harness: LibraryHarness) -> None:
             "in_progress",
             "in_progress",
         )
-        assert 0.1 <= time.monotonic() - started < 5
+        assert time.monotonic() - started >= 0.1
 
 
 async def test_waiting_ends_when_the_job_ends(harness: LibraryHarness) -> None:
