@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+from typing_extensions import TypeAliasType
 
 from rag.errors import InvalidFilter, InvalidRequest
+from rag.http.chunking_wire import ChunkingStrategyParam
+from rag.http.filters_wire import Filter
 
 _REASONS = {
     "extra_forbidden": "is not a field of this request",
@@ -61,12 +65,13 @@ _UNIONS = ("filters", "chunking_strategy")
 """Fields that are discriminated unions: their `type` selects the model."""
 
 
-_TAGS = frozenset(
-    {
-        *("eq", "ne", "gt", "gte", "lt", "lte", "in", "nin", "and", "or"),
-        *("auto", "static", "recursive", "sentences", "structure", "parent_child"),
-    }
-)
+def _tags(union: TypeAliasType) -> set[str]:
+    """The values of `type` that select one of the union's models."""
+    models = get_args(get_args(union.__value__)[0])
+    return {tag for model in models for tag in get_args(model.model_fields["type"].annotation)}
+
+
+_TAGS = _tags(Filter) | _tags(ChunkingStrategyParam)
 
 
 def _is_type_name(part: int | str) -> bool:

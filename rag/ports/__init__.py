@@ -1,0 +1,37 @@
+"""Interfaces (ports) to everything outside the core logic: models, stores, caches, job engine, other services.
+
+Each port is implemented by an adapter and, for tests, by a fake; both pass the same contract tests (`tests/contract`).
+"""
+
+from __future__ import annotations
+
+from rag.ports.cache import Cache
+from rag.ports.embedding import Embedder, Embedders, SparseEmbedder, SparseEmbedders, Vectors
+from rag.ports.jobs import Flow, JobEngine, Steps
+from rag.ports.language_model import Adapters, ChatTokenizer, Generator, TokenStream
+from rag.ports.parser import Parser
+from rag.ports.reranking import Reranker, Rerankers
+from rag.ports.services import PromptPreparer, ServiceFacts
+from rag.ports.vector_store import VectorStore
+
+__all__ = [
+    "Adapters",
+    "Cache",
+    "ChatTokenizer",
+    "Embedder",
+    "Embedders",
+    "Flow",
+    "Generator",
+    "JobEngine",
+    "Parser",
+    "PromptPreparer",
+    "Reranker",
+    "Rerankers",
+    "ServiceFacts",
+    "SparseEmbedder",
+    "SparseEmbedders",
+    "Steps",
+    "TokenStream",
+    "VectorStore",
+    "Vectors",
+]

@@ -1,0 +1,80 @@
+"""Embedding models, dense and sparse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rag.types import SparseVector, TextKind, TokenCounts, TokenIds
+
+Vectors = npt.NDArray[np.float32]
+"""Shape (texts, dimensions); each row is a unit vector."""
+
+
+class Embedder(Protocol):
+    """An embedding model."""
+
+    @property
+    def model_name(self) -> str: ...
+
+    @property
+    def dimensions(self) -> int: ...
+
+    async def encode(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> Vectors:
+        """One unit vector for each text, in the same order. Texts longer than the model's limit are truncated.
+
+        Args:
+            texts: Texts, or the token ids of texts.
+
+        Raises:
+            InvalidRequest: a token id is not in the model's vocabulary, or the model does not accept token ids.
+            DependencyUnavailable: the service that runs the model does not respond.
+        """
+        ...
+
+    async def count(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> TokenCounts:
+        """The length of each text in tokens of this model. Raises as `encode` does."""
+        ...
+
+
+class Embedders(Protocol):
+    """The available embedding models: the configured one, and others by name."""
+
+    @property
+    def default(self) -> Embedder: ...
+
+    async def named(self, model: str) -> Embedder:
+        """The model with this name (a Hugging Face id or a folder). It is loaded if necessary.
+
+        Raises:
+            ModelNotFound: the model does not exist or cannot be loaded.
+            DependencyUnavailable: the service that runs the models does not respond.
+        """
+        ...
+
+
+class SparseEmbedder(Protocol):
+    """A learned sparse model, such as SPLADE."""
+
+    @property
+    def model_name(self) -> str: ...
+
+    async def encode(self, texts: Sequence[str], kind: TextKind) -> list[SparseVector]:
+        """One sparse vector for each text, in the same order. Raises DependencyUnavailable."""
+        ...
+
+
+class SparseEmbedders(Protocol):
+    """The available sparse models, by name."""
+
+    async def named(self, model: str) -> SparseEmbedder:
+        """The model with this name (a Hugging Face id or a folder). It is loaded if necessary.
+
+        Raises:
+            ModelNotFound: the model does not exist or cannot be loaded.
+            DependencyUnavailable: the service that runs the models does not respond.
+        """
+        ...

@@ -1,0 +1,34 @@
+"""What a service asks of the others."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rag.types import Facts, JsonMapping, PreparedPrompt
+
+
+class PromptPreparer(Protocol):
+    """Turns a question into a prompt: searches the documents and fits the best passages into the context."""
+
+    async def prepare(self, request: JsonMapping) -> PreparedPrompt:
+        """The prompt of an answer.
+
+        Args:
+            request: The fields of `rag.http.wire.PrepareRequest`.
+
+        Raises:
+            RagError: whatever the Retriever refuses the request with.
+        """
+        ...
+
+
+class ServiceFacts(Protocol):
+    """Which services are ready, and what they report about themselves."""
+
+    def require(self, name: str) -> Facts:
+        """What a service reports, as of the last readiness check. The `LLM` reports `context_tokens`.
+
+        Raises:
+            RagError: the service is not ready; says why.
+        """
+        ...
