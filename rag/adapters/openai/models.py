@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter
 from rag.adapters.openai.client import OpenAiClient
 from rag.adapters.openai.errors import OpenAiRequest, ServerErrors
 from rag.errors import RagError, Starting
+from rag.poller import Poller
 
 _READY_INTERVAL_S = 5.0
 _NOT_READY_INTERVAL_S = 1.0
@@ -65,14 +65,13 @@ class OpenAiModels:
         self._served: ServerCapabilities | None = None
         self._failure: RagError | None = Starting("the language model's server has not answered yet")
         self._missed_polls = 0
-        self._task: asyncio.Task[None] | None = None
+        self._poller = Poller(self._poll)
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._poll())
+        self._poller.start()
 
     def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        self._poller.stop()
 
     def served(self) -> ServerCapabilities:
         """The last known capabilities, even if the server does not answer now.
@@ -108,10 +107,9 @@ class OpenAiModels:
             logger.exception("the language model's server could not be asked")
             self._fail(self._errors.unavailable(f"could not be asked ({type(error).__name__})"))
 
-    async def _poll(self) -> None:
-        while True:
-            await self.ask()
-            await asyncio.sleep(_READY_INTERVAL_S if self._failure is None else _NOT_READY_INTERVAL_S)
+    async def _poll(self) -> float:
+        await self.ask()
+        return _READY_INTERVAL_S if self._failure is None else _NOT_READY_INTERVAL_S
 
     async def _listed(self) -> Sequence[_Entry]:
         with self._errors.translated(_LIST):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from rag.errors import RagError, Starting
 from rag.http.clients.service_client import ServiceClient
+from rag.poller import Poller
 from rag.types import Facts
 
 _POLL_S = 1.0
@@ -17,14 +16,13 @@ class EngineFacts:
     def __init__(self, client: ServiceClient) -> None:
         self._client = client
         self._facts: Facts | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._poller = Poller(self._poll)
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._poll())
+        self._poller.start()
 
     def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        self._poller.stop()
 
     def context_tokens(self) -> int:
         """The context length. Raises Starting until the engine has been ready once."""
@@ -37,9 +35,9 @@ class EngineFacts:
         """The language model's name; empty until the engine has been ready once."""
         return str(self._facts["model"]) if self._facts else ""
 
-    async def _poll(self) -> None:
-        while self._facts is None:
-            try:
-                self._facts = await self._client.ready()
-            except RagError:
-                await asyncio.sleep(_POLL_S)
+    async def _poll(self) -> float | None:
+        try:
+            self._facts = await self._client.ready()
+        except RagError:
+            return _POLL_S
+        return None

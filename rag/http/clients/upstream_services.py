@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from rag.errors import DeadlineExceeded, RagError, Starting
 from rag.http.clients.service_client import ServiceClient
+from rag.poller import Poller
 from rag.types import Facts
 
 logger = logging.getLogger("rag.readiness")
@@ -34,10 +35,11 @@ class UpstreamServices:
         self._ready_before: set[str] = set()
         self._checked_at = 0.0
         self._lock = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        self._announced = ""
+        self._poller = Poller(self._poll)
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._poll())
+        self._poller.start()
 
     def require(self, name: str) -> Facts:
         """The service's report from the last probe.
@@ -66,18 +68,15 @@ class UpstreamServices:
         await asyncio.gather(*(client.hold() for client in self.clients.values()))
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        self._poller.stop()
         await asyncio.gather(*(client.close() for client in self.clients.values()))
 
-    async def _poll(self) -> None:
-        announced = ""
-        while True:
-            await self._check()
-            if (summary := self._summary()) != announced:
-                logger.info("%s", summary)
-                announced = summary
-            await asyncio.sleep(_STEADY_S if summary == self._ready_message else _STARTING_S)
+    async def _poll(self) -> float:
+        await self._check()
+        if (summary := self._summary()) != self._announced:
+            logger.info("%s", summary)
+            self._announced = summary
+        return _STEADY_S if summary == self._ready_message else _STARTING_S
 
     async def _check(self) -> None:
         async with self._lock:
