@@ -104,8 +104,13 @@ class Passage:
     end: int
     heading: str = ""
     page: int | None = None
+    """The page that most of it is on."""
     context: str = ""
     """A longer text around it, which the language model gets instead; empty for the passage itself."""
+    pages: tuple[PageStart, ...] = ()
+    """The pages it is on; the first one may start before it."""
+    header: str = ""
+    """Text above it that it depends on: the column names of its table, the key of its record, the title of its list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +129,32 @@ class Chunk:
     end: int
     heading: str = ""
     page: int | None = None
+    """The page that most of it is on."""
     context: str = ""
     """A longer text around it, which the language model gets instead; empty for `text` itself."""
+    pages: tuple[PageStart, ...] = ()
+    """The pages it is on; the first one may start before it."""
+    header: str = ""
+    """Text above it that it depends on: the column names of its table, the key of its record, the title of its list."""
     attributes: Attributes = field(default_factory=dict)
 
 
 def passage_text(passage: Passage | Chunk) -> str:
-    """The text as encoder and keyword index get it: under the path of its headings."""
-    return f"{passage.heading}\n{passage.text}" if passage.heading else passage.text
+    """The text as encoder and keyword index get it: under the path of its headings and its header."""
+    return "\n".join(filter(None, (passage.heading, passage.header, passage.text)))
+
+
+def readable_text(passage: Passage | Chunk) -> str:
+    """The text as a language model or a person reads it: the larger text if there is one, below its header."""
+    text = passage.context or passage.text
+    missing = [line for line in passage.header.split("\n") if line and line not in text]
+    return "\n".join([*missing, text])
+
+
+def page_at(chunk: Chunk, offset: int) -> int | None:
+    """The page of a place in the chunk, given its character offset in the document."""
+    before = [page.number for page in chunk.pages if page.start <= offset]
+    return before[-1] if before else chunk.page
 
 
 @dataclass(frozen=True, slots=True)

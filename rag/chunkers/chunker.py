@@ -7,7 +7,8 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeAlias
 
-from rag.types import Extract, Heading, Passage
+from rag.chunkers.headers import Headers, headers_of
+from rag.types import Extract, Heading, PageStart, Passage
 
 MAX_CHARS = 16_383
 """Maximum length of a passage and of its context: a Milvus string holds 65,535 bytes, at up to four a character."""
@@ -30,20 +31,37 @@ class Chunker(Protocol):
 
 
 def passages(extract: Extract, spans: Iterable[Span]) -> list[Passage]:
-    """The passages at these spans, with surrounding whitespace stripped; blank ones are left out."""
-    trimmed = (stripped(extract.text, span) for span in spans)
-    return [passage_at(extract, span) for span in trimmed if span[0] < span[1]]
+    """The passages at these spans, with surrounding whitespace stripped; blank ones are left out.
+
+    A passage that begins inside a table, list or record does not repeat the end of the previous one: its header says
+    what it depends on, and a record's end next to another record would be taken for a part of it.
+    """
+    headers, previous_end = headers_of(extract), 0
+    found: list[Passage] = []
+    for start, end in headers.split_at_records(spans):
+        if start < previous_end < end and headers.at(start):
+            start = previous_end
+        start, end = stripped(extract.text, (start, end))
+        if start < end:
+            found.append(passage_at(extract, (start, end), headers))
+            previous_end = end
+    return found
 
 
-def passage_at(extract: Extract, span: Span, *, heading_offset: int | None = None, context: str = "") -> Passage:
+def passage_at(
+    extract: Extract, span: Span, headers: Headers, *, heading_offset: int | None = None, context: str = ""
+) -> Passage:
     """The passage at a span. Its heading is the one at its middle unless `heading_offset` gives another position."""
     start, end = span
+    pages = _pages_of(extract, start, end)
     return Passage(
         text=extract.text[start:end],
         start=start,
         end=end,
         heading=_heading_at(extract.headings, (start + end) // 2 if heading_offset is None else heading_offset),
-        page=_page_of(extract, start, end),
+        page=_main_page(extract.text, pages, start, end),
+        pages=pages,
+        header=headers.at(start),
         context=context,
     )
 
@@ -77,13 +95,18 @@ def _heading_at(headings: tuple[Heading, ...], offset: int) -> str:
     return headings[index - 1].path if index else ""
 
 
-def _page_of(extract: Extract, start: int, end: int) -> int | None:
-    """The page that holds most of a passage; text before the first page's start counts as part of it."""
+def _pages_of(extract: Extract, start: int, end: int) -> tuple[PageStart, ...]:
+    """The pages that a passage is on; text before the first page's start counts as part of it."""
     pages = extract.pages
-    if not pages:
-        return None
     first = max(bisect.bisect_right(pages, start, key=lambda page: page.start) - 1, 0)
     last = max(bisect.bisect_left(pages, end, key=lambda page: page.start), first + 1)
-    bounds = [start, *(page.start for page in pages[first + 1 : last]), end]
-    lengths = [len("".join(extract.text[begin:stop].split())) for begin, stop in itertools.pairwise(bounds)]
-    return pages[first + lengths.index(max(lengths))].number
+    return pages[first:last]
+
+
+def _main_page(text: str, pages: tuple[PageStart, ...], start: int, end: int) -> int | None:
+    """The page that holds most of a passage."""
+    if not pages:
+        return None
+    bounds = [start, *(page.start for page in pages[1:]), end]
+    lengths = [len("".join(text[begin:stop].split())) for begin, stop in itertools.pairwise(bounds)]
+    return pages[lengths.index(max(lengths))].number

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rag.chunkers.chunker import MAX_CHARS, Span, passage_at, stripped
+from rag.chunkers.headers import headers_of
 from rag.chunkers.recursive import recursive_spans
 from rag.types import Extract, Heading, Passage
 
@@ -43,9 +44,10 @@ class StructureChunker:
     max_chars: int = 1_024
 
     def chunk(self, extract: Extract) -> list[Passage]:
+        headers = headers_of(extract)
         return [
-            passage_at(extract, span, heading_offset=span[1] - 1)
-            for span in self._packed(extract.text, blocks(extract.text, extract.headings))
+            passage_at(extract, span, headers, heading_offset=span[1] - 1)
+            for span in headers.split_at_records(self._packed(extract.text, blocks(extract.text, extract.headings)))
         ]
 
     def _packed(self, text: str, text_blocks: Iterator[TextBlock]) -> Iterator[Span]:

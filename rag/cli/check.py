@@ -102,4 +102,6 @@ def _print_report(name: str, extract: Extract, passages: Sequence[Passage]) -> N
         page = f", page {passage.page}" if passage.page is not None else ""
         heading = f", {passage.heading}" if passage.heading else ""
         print_line(f"--- passage {number}, characters {passage.start} to {passage.end}{page}{heading}")
+        for line in passage.header.splitlines():
+            print_line(f"(header) {line}")
         print_line(passage.text)

@@ -130,8 +130,12 @@ class HitOut(BaseModel):
     text: str
     score: float = Field(ge=0, le=1, description="Higher is better; comparable within one answer only.")
     attributes: dict[str, str | int | float | bool]
-    page: int | None
+    page: int | None = Field(description="The page that most of the passage is on.")
+    pages: list[int] = Field(description="All pages the passage is on.")
     heading: str = Field(description="Titles above the passage, outermost first.")
+    header: str = Field(
+        description="Column names of the table, key of the record, or title of the list that the passage begins in."
+    )
     start: int = Field(description="Character offset in the document's text.")
     end: int
 

@@ -92,6 +92,8 @@ def _as_passage(pair: Pair, source: Passage) -> Passage:
         end=end,
         heading=source.heading,
         page=source.page,
+        pages=source.pages,
+        header=source.header,
         context=source.context or source.text,
     )
 

@@ -88,7 +88,7 @@ def _extract_id(version: VersionRow) -> str:
 
 
 def _cached_chars(version: VersionPassages) -> int:
-    chars = sum(len(passage.text) + len(passage.context) for passage in version.passages)
+    chars = sum(len(passage.text) + len(passage.header) + len(passage.context) for passage in version.passages)
     return min(chars, _CACHE_CHARS // _MIN_CACHED_VERSIONS)
 
 
@@ -104,6 +104,8 @@ def _chunk(version: VersionRow, ordinal: int, passage: Passage) -> Chunk:
         end=passage.end,
         heading=passage.heading,
         page=passage.page,
+        pages=passage.pages,
+        header=passage.header,
         context=passage.context,
         attributes=version.attributes,
     )

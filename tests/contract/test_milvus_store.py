@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from rag.adapters.milvus.rows import NEW_FIELDS, STRINGS
 from rag.adapters.milvus.store import MilvusStore
 from rag.errors import DependencyUnavailable, InvalidRequest, SetupError
+from rag.types import PageStart
 from tests.contract.filter_contract import FilterContract
 from tests.contract.keyword_contract import KeywordContract
 from tests.contract.sparse_contract import SparseContract
@@ -103,6 +106,23 @@ def test_a_crash_amid_inserting_again_loses_and_doubles_nothing(tmp_path: Path, 
     assert sorted(store.chunk_ids(STORE)) == expected
     assert sorted(match.chunk.chunk_id for match in dense(store, "apple", limit=200)) == expected
     assert sorted(match.chunk.chunk_id for match in keyword(store, "apple", limit=200)) == expected
+
+
+def test_a_collection_of_an_earlier_release_still_works(
+    store: MilvusStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    earlier = {name: length for name, length in STRINGS.items() if name not in NEW_FIELDS}
+    with monkeypatch.context() as context:
+        context.setattr("rag.adapters.milvus.schema.STRINGS", earlier)
+        store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
+    chunk = a_chunk("apple", header="| Fruit |", pages=(PageStart(0, 1),), page=1)
+    put(store, chunk)
+    old = dataclasses.replace(chunk, header="", pages=())
+    assert [match.chunk for match in dense(store, "apple")] == [old]
+    assert store.chunks(STORE, [chunk.chunk_id]) == [old]
+    assert [chunks for chunks, _ in store.pages(STORE, 10)] == [[old]]
+    assert store.copy(STORE, chunk.version_id, "ver-2", file_id="file-2", attributes={}) == 1
+    assert "reindex --store NAME --rebuild" in caplog.text
 
 
 def test_an_alias_lasts_over_a_restart(store: MilvusStore) -> None:

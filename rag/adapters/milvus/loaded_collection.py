@@ -6,14 +6,16 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 from pymilvus import MilvusClient
 
 from rag.adapters.milvus.index import search_params
-from rag.adapters.milvus.pymilvus_types import CollectionDescription, IndexDescription
-from rag.adapters.milvus.rows import passage_of
+from rag.adapters.milvus.pymilvus_types import ChunkRow, CollectionDescription, IndexDescription
+from rag.adapters.milvus.rows import CHUNK_FIELDS, NEW_FIELDS, passage_of, row_of
 from rag.adapters.milvus.schema import note_of
 from rag.keywords import keyword_text
-from rag.types import Chunk
+from rag.types import Chunk, SparseVector
 
 _log = logging.getLogger(__name__)
 
@@ -31,13 +33,25 @@ class LoadedCollection:
     metric: str
     """Of the dense vectors."""
 
+    @property
+    def chunk_fields(self) -> list[str]:
+        """Those of its fields that a chunk is restored from."""
+        return [field for field in CHUNK_FIELDS if field in self.fields]
+
+    def row(self, chunk: Chunk, vector: npt.NDArray[np.float32], sparse: SparseVector | None) -> ChunkRow:
+        """The row to insert for a chunk."""
+        row = row_of(chunk, vector, self._passage(chunk), sparse)
+        for field in NEW_FIELDS - self.fields:
+            del row[field]
+        return row
+
     def query_words(self, query: str) -> str:
         """What the keyword path searches for; empty: the query has no words."""
         if self.language is not None:
             return keyword_text(query, self.language)
         return query.encode(errors="ignore").decode()
 
-    def passage(self, chunk: Chunk) -> str | None:
+    def _passage(self, chunk: Chunk) -> str | None:
         """The text by which the keyword path finds a chunk; None: the collection has no keyword path."""
         return passage_of(chunk, self.language) if "passage" in self.fields else None
 
@@ -54,17 +68,19 @@ def inspect_collection(client: MilvusClient, name: str, timeout_s: float) -> Loa
     """The collection of this name or alias."""
     description: CollectionDescription = client.describe_collection(name, timeout=timeout_s)
     note = note_of(description)
-    if note is not None and note.has_outdated_words:
+    fields = frozenset(field["name"] for field in description["fields"])
+    if note is not None and (note.has_outdated_words or NEW_FIELDS - fields):
         _log.warning(
-            "the words of the collection %s were analyzed by an earlier release, so keyword search may miss some of "
-            "them; run `python -m rag reindex --store NAME --rebuild` for its vector store",
+            "the collection %s was created by an earlier release: keyword search may miss some words, and passages of "
+            "long tables and records lack their headers; run `python -m rag reindex --store NAME --rebuild` for its "
+            "vector store",
             name,
         )
     indexes = client.list_indexes(name, field_name="dense")
     dense: IndexDescription = client.describe_index(name, indexes[0], timeout=timeout_s) if indexes else {}
     return LoadedCollection(
         name=name,
-        fields=frozenset(field["name"] for field in description["fields"]),
+        fields=fields,
         language=note.language if note else None,
         dense_index=dense.get("index_type", ""),
         metric=dense.get("metric_type", "IP"),

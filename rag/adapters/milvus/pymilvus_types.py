@@ -51,6 +51,8 @@ class ChunkRow(TypedDict):
     text: str
     heading: str
     context: str
+    header: NotRequired[str]
+    pages: NotRequired[str]
     page: int
     start: int
     end: int

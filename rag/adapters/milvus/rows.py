@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from rag.adapters.milvus.pymilvus_types import ChunkRow
 from rag.keywords import keyword_text
-from rag.types import Chunk, SparseVector, passage_text
+from rag.types import Chunk, PageStart, SparseVector, passage_text
 
 MAX_STRING_BYTES = 65_535
 STRINGS = {
@@ -20,11 +23,17 @@ STRINGS = {
     "text": MAX_STRING_BYTES,
     "heading": 8192,
     "context": MAX_STRING_BYTES,
+    "header": 8192,
+    "pages": 4096,
 }
 """String fields besides the primary key, and the length of each in bytes."""
 NUMBERS = ("page", "start", "end")
 CHUNK_FIELDS = ["chunk_id", *STRINGS, *NUMBERS, "attributes"]
 """The fields that a chunk is restored from."""
+NEW_FIELDS: frozenset[Literal["header", "pages"]] = frozenset(("header", "pages"))
+"""Those that collections of earlier releases lack."""
+_MAX_PAGES = 128
+"""More pages than a passage is on, unless they are almost empty."""
 _NO_PAGE = -1  # Milvus 2.3 has no nullable fields
 _PADDING_ONLY = {0: 1e-6}
 """Servers reject a vector without terms. Term 0 of a vocabulary stands for padding, which no query contains."""
@@ -45,6 +54,8 @@ def row_of(chunk: Chunk, vector: npt.NDArray[np.float32], passage: str | None, s
         "text": chunk.text,
         "heading": chunk.heading,
         "context": chunk.context,
+        "header": chunk.header,
+        "pages": _pages_json(chunk.pages),
         "page": _NO_PAGE if chunk.page is None else chunk.page,
         "start": chunk.start,
         "end": chunk.end,
@@ -68,10 +79,20 @@ def chunk_of(row: ChunkRow) -> Chunk:
         heading=row["heading"],
         context=row["context"],
         page=None if row["page"] == _NO_PAGE else row["page"],
+        pages=_pages_of(row.get("pages")),
+        header=row.get("header", ""),
         start=row["start"],
         end=row["end"],
         attributes=row["attributes"],
     )
+
+
+def _pages_json(pages: Sequence[PageStart]) -> str:
+    return json.dumps([[page.start, page.number] for page in pages[:_MAX_PAGES]]) if pages else ""
+
+
+def _pages_of(stored: str | None) -> tuple[PageStart, ...]:
+    return tuple(PageStart(*page) for page in json.loads(stored)) if stored else ()
 
 
 def passage_of(chunk: Chunk, language: str | None) -> str:

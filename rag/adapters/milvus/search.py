@@ -8,7 +8,7 @@ from rag.adapters.milvus.connection import MilvusConnection
 from rag.adapters.milvus.filter import filter_arguments
 from rag.adapters.milvus.loaded_collection import LoadedCollection
 from rag.adapters.milvus.pymilvus_types import QueryData, SearchArguments, SearchHit
-from rag.adapters.milvus.rows import CHUNK_FIELDS, chunk_of
+from rag.adapters.milvus.rows import chunk_of
 from rag.ports import Vectors
 from rag.types import FilterObject, Match
 
@@ -61,7 +61,7 @@ class MilvusSearch:
         with self._milvus.access(collection):
             loaded = self._milvus.load(collection)  # first: a connection is needed for `has_templates`
         restriction = filter_arguments(filters, without, has_templates=self._milvus.has_templates)
-        arguments = SearchArguments(limit=limit, output_fields=CHUNK_FIELDS, timeout=self._milvus.timeout_s)
+        arguments = SearchArguments(limit=limit, output_fields=loaded.chunk_fields, timeout=self._milvus.timeout_s)
         arguments.update(restriction)  # type: ignore[typeddict-item]  # FilterArguments is a part of SearchArguments
         return loaded, arguments
 

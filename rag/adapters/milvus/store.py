@@ -13,7 +13,7 @@ from rag.adapters.milvus.connection import MilvusConnection
 from rag.adapters.milvus.filter import filter_arguments
 from rag.adapters.milvus.index import Indexes
 from rag.adapters.milvus.pymilvus_types import ChunkRow, QueryIterator
-from rag.adapters.milvus.rows import CHUNK_FIELDS, chunk_of, row_of, sparse_row
+from rag.adapters.milvus.rows import chunk_of, sparse_row
 from rag.adapters.milvus.search import MilvusSearch
 from rag.keywords import checked_language
 from rag.ports import Vectors
@@ -105,7 +105,7 @@ class MilvusStore:
         for start in range(0, len(chunks), rows_per_insert):
             part = slice(start, start + rows_per_insert)
             rows = [
-                row_of(chunk, vector, loaded.passage(chunk), weights)
+                loaded.row(chunk, vector, weights)
                 for chunk, vector, weights in zip(chunks[part], vectors[part], terms[part], strict=True)
             ]
             with self._milvus.access(collection):
@@ -121,9 +121,10 @@ class MilvusStore:
         self.delete(collection, [to_version_id])
         copied = 0
         with self._milvus.access(collection):
-            has_sparse = "sparse" in self._milvus.load(collection).fields
+            loaded = self._milvus.load(collection)
+        has_sparse = "sparse" in loaded.fields
         expression = f"version_id == {literal(version_id)}"
-        fields = [*CHUNK_FIELDS, "dense", *(["sparse"] if has_sparse else [])]
+        fields = [*loaded.chunk_fields, "dense", *(["sparse"] if has_sparse else [])]
         for rows in self._pages(collection, expression, fields, INSERT_ROWS):
             chunks = [
                 dataclasses.replace(
@@ -164,20 +165,20 @@ class MilvusStore:
         chunk_ids = list(dict.fromkeys(chunk_ids))
         for start in range(0, max(len(chunk_ids), 1), _PAGE_ROWS):
             with self._milvus.access(collection, filtered=filters is not None):
-                name = self._milvus.load(
-                    collection
-                ).name  # first: only the connection knows whether there are templates
+                loaded = self._milvus.load(collection)  # first: a connection is needed for `has_templates`
                 ids = chunk_ids[start : start + _PAGE_ROWS]
                 restriction = filter_arguments(filters, (), has_templates=self._milvus.has_templates, chunk_ids=ids)
                 if ids:
                     rows: list[ChunkRow] = self._milvus.client().query(
-                        name, output_fields=CHUNK_FIELDS, timeout=self._timeout_s, **restriction
+                        loaded.name, output_fields=loaded.chunk_fields, timeout=self._timeout_s, **restriction
                     )
                     found += map(chunk_of, rows)
         return found
 
     def pages(self, collection: str, rows: int) -> Iterator[tuple[list[Chunk], Vectors]]:
-        for page in self._pages(collection, "", [*CHUNK_FIELDS, "dense"], min(rows, _PAGE_ROWS)):
+        with self._milvus.access(collection):
+            fields = [*self._milvus.load(collection).chunk_fields, "dense"]
+        for page in self._pages(collection, "", fields, min(rows, _PAGE_ROWS)):
             yield list(map(chunk_of, page)), _vectors(page)
 
     def _pages(self, collection: str, expression: str, fields: list[str], rows: int) -> Iterator[list[ChunkRow]]:

@@ -75,18 +75,25 @@ def _record_blocks(text: str) -> Iterator[str]:
             yield line
 
 
-def _blocks(value: JsonValue) -> Iterator[str]:
-    if isinstance(value, list):
+def _blocks(value: JsonValue, path: str = "") -> Iterator[str]:
+    """The value's lines. Each object in a list is a block of its own, and so is each member of the outermost object."""
+    if isinstance(value, list) and (not path or _has_records(value)):
         simple: list[str] = []
         for index, item in enumerate(value):
-            lines = list(value_lines(item, f"[{index}]"))
             if isinstance(item, dict | list):
-                yield "\n".join(lines)
+                yield "\n".join(value_lines(item, f"{path}[{index}]"))
             else:
-                simple.append(plain(item))
+                simple.append(f"{path}[{index}]: {plain(item)}" if path else plain(item))
         yield "\n".join(simple)
-    elif isinstance(value, dict):
+    elif isinstance(value, dict) and value and (not path or _has_records(value)):
         for key, item in value.items():
-            yield "\n".join(value_lines(item, str(key)))
+            yield from _blocks(item, f"{path}.{key}" if path else str(key))
     else:
-        yield plain(value)
+        yield "\n".join(value_lines(value, path))
+
+
+def _has_records(value: JsonValue) -> bool:
+    """Whether this is a list with objects, or an object that contains one at any depth."""
+    if isinstance(value, dict):
+        return any(map(_has_records, value.values()))
+    return isinstance(value, list) and any(isinstance(item, dict | list) for item in value)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from rag.types import Chunk, Hit, JsonObject
+from rag.types import Chunk, Hit, JsonObject, PageStart
 
 _CHUNK = tuple(field.name for field in fields(Chunk))
 _HIT = tuple(field.name for field in fields(Hit) if field.name != "chunk")
@@ -35,7 +35,9 @@ def _row(hit: Hit) -> list[object]:
 
 
 def _hit(row: list[Any]) -> Hit:
-    chunk, *rest = row
+    stored, *rest = row
+    chunk = dict(zip(_CHUNK, stored, strict=True))
+    chunk["pages"] = tuple(PageStart(**page) for page in chunk["pages"])
     values = dict(zip(_HIT, rest, strict=True))
     values["duplicates"] = tuple(values["duplicates"])
-    return Hit(Chunk(**dict(zip(_CHUNK, chunk, strict=True))), **values)
+    return Hit(Chunk(**chunk), **values)

@@ -10,7 +10,7 @@ from rag.llm.special_tokens import SpecialTokenEscaper
 from rag.ports import ChatTokenizer
 from rag.retrieve.prompting.history import fitting_exchanges, may_fit
 from rag.retrieve.prompting.templates import PassageText, Templates
-from rag.types import Hit, Message, Prompt, Quote
+from rag.types import Hit, Message, Prompt, Quote, readable_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class PromptBuilder:
         chunk, escape = hit.chunk, self._special_tokens.escape
         filename, heading = (" ".join(escape(name).split()) for name in (chunk.filename, chunk.heading))
         source = " > ".join(filter(None, (filename, heading)))
-        return PassageText(number, escape(chunk.context or chunk.text), source, filename, heading, chunk.page)
+        return PassageText(number, escape(readable_text(chunk)), source, filename, heading, chunk.page)
 
 
 def _check_length(draft: _Draft, context_tokens: int, max_tokens: int) -> None:

@@ -12,7 +12,10 @@ _ORDINAL_DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A part of a document's text, and the passage in it that was found. Offsets are those of the document."""
+    """A part of a document's text, and the passage in it that was found. Offsets are those of the document.
+
+    A text that begins inside a table, list or record is preceded by its header, whose offsets mean nothing.
+    """
 
     text: str
     start: int
@@ -38,6 +41,9 @@ def window_of(hit: Hit, neighbours: Mapping[str, Chunk]) -> Window:
         start = before.start
     if after is not None and after.end > chunk.end:
         text += _gap(after.start - chunk.end) + after.text[max(0, chunk.end - after.start) :]
+    first = chunk if start == chunk.start or before is None else before
+    if first.header:
+        text, start = f"{first.header}\n{text}", start - len(first.header) - 1
     return Window(
         text,
         start,

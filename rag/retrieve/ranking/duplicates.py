@@ -40,7 +40,7 @@ def deduplicate(hits: Iterable[Hit], threshold: float, *, max_hits: int, all_dup
     for hit in hits:
         if len(distinct) == max_hits and not all_duplicates:
             break
-        new = _Distinct(hit, _larger_text(hit.chunk), _shingles(hit.chunk.text), [])
+        new = _Distinct(hit, _larger_text(hit.chunk), _shingles(_whole(hit.chunk)), [])
         original = next((each for each in distinct if _are_duplicates(each, new, threshold)), None)
         if original is not None:
             original.duplicates.append(hit.chunk.chunk_id)
@@ -50,7 +50,12 @@ def deduplicate(hits: Iterable[Hit], threshold: float, *, max_hits: int, all_dup
 
 
 def _larger_text(chunk: Chunk) -> tuple[str, str]:
-    return chunk.version_id, chunk.context or chunk.text
+    return chunk.version_id, chunk.context or _whole(chunk)
+
+
+def _whole(chunk: Chunk) -> str:
+    """The passage with its header: rows with the same values of two tables say different things."""
+    return f"{chunk.header}\n{chunk.text}" if chunk.header else chunk.text
 
 
 def _are_duplicates(one: _Distinct, other: _Distinct, threshold: float) -> bool:
@@ -61,7 +66,7 @@ def _are_duplicates(one: _Distinct, other: _Distinct, threshold: float) -> bool:
         return False
     common = len(one.shingles & other.shingles)
     are_similar = common >= threshold * (fewer + more - common) and common > 0
-    return are_similar and not changes_meaning(one.hit.chunk.text, other.hit.chunk.text)
+    return are_similar and not changes_meaning(_whole(one.hit.chunk), _whole(other.hit.chunk))
 
 
 def _shingles(text: str) -> frozenset[tuple[str, ...]]:

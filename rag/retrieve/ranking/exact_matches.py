@@ -81,4 +81,4 @@ def _gap(one: str, other: str) -> str:
 
 
 def _searched_text(chunk: Chunk) -> str:
-    return folded("\n".join((chunk.filename, chunk.heading, chunk.text, chunk.context)))
+    return folded("\n".join((chunk.filename, chunk.heading, chunk.header, chunk.text, chunk.context)))

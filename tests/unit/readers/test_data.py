@@ -84,7 +84,9 @@ def test_json_values_say_their_path(tmp_path: Path) -> None:
     place = {"city": "London", "list": [{"a": True}]}
     value = {"name": "Ada", "born": 1815, "tags": ["x", "y"], "none": None, "at": place}
     extract = read_content(tmp_path, json.dumps(value), "a.json")
-    assert extract.text == "name: Ada\n\nborn: 1815\n\ntags: x, y\n\nnone: null\n\nat.city: London\nat.list[0].a: true"
+    assert (
+        extract.text == "name: Ada\n\nborn: 1815\n\ntags: x, y\n\nnone: null\n\nat.city: London\n\nat.list[0].a: true"
+    )
     assert (extract.is_markdown, extract.media_type, extract.title) == (False, "application/json", "")
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.retrieve.cache.packing import pack_hits, unpack_hits
-from rag.types import Chunk, Hit
+from rag.types import Chunk, Hit, PageStart
 from tests.support.builders import a_chunk
 
 TEXT = st.text(max_size=50)
@@ -27,6 +27,8 @@ CHUNK = st.builds(
     heading=TEXT,
     page=st.none() | st.integers(1, 2**31),
     context=TEXT,
+    header=TEXT,
+    pages=st.lists(st.builds(PageStart, st.integers(0, 2**40), st.integers(1, 9)), max_size=3).map(tuple),
     attributes=ATTRIBUTES,
 )
 HIT = st.builds(

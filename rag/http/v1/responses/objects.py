@@ -133,7 +133,9 @@ def result(hit: Hit) -> Result:
     extra: JsonObject = {
         "chunk_id": chunk.chunk_id,
         "page": chunk.page,
+        "pages": [page.number for page in chunk.pages],
         "heading": chunk.heading,
+        "header": chunk.header,
         "start": chunk.start,
         "end": chunk.end,
     }

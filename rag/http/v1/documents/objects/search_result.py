@@ -15,7 +15,9 @@ class SearchResult(VectorStoreSearchResponse):
     attributes: dict[str, str | int | float | bool] | None
     chunk_id: str
     page: int | None
+    pages: list[int] = Field(description="All pages the passage is on.")
     heading: str = Field(description="Headings above the passage, outermost first.")
+    header: str = Field(description="Column names of the table, or the key of the record, that the passage begins in.")
     start: int = Field(description="Character offset of the passage in the document's text.")
     end: int
 
@@ -38,7 +40,9 @@ def result_object(hit: Hit) -> SearchResult:
         content=[Content(type="text", text=chunk.text)],
         chunk_id=chunk.chunk_id,
         page=chunk.page,
+        pages=[page.number for page in chunk.pages],
         heading=chunk.heading,
+        header=chunk.header,
         start=chunk.start,
         end=chunk.end,
     )
