@@ -24,7 +24,8 @@ _RECORD_LINE = re.compile(r"- ([^:;\n]{1,80}: [^;\n]{1,120}); [^:;\n]{1,80}: ")
 _LONG_LINE_CHARS = 200
 """Shorter lines are seldom cut."""
 _JSON_TYPES = ("application/json", "application/jsonl")
-_JSON_PATH = re.compile(r"(?P<path>[^\s:](?:[^:\n]|:(?! )){0,299}): ")
+JSON_PATH = re.compile(r"(?P<path>[^\s:](?:[^:\n]|:(?! )){0,299}): ")
+"""The beginning of a line that was read from JSON: where its value stands."""
 _LIST_INDEX = re.compile(r"\[\d+\]")
 _IDENTITY = frozenset(
     {
@@ -86,10 +87,15 @@ class Headers:
             number = self._parents[number]
 
 
+def record_headers(text: str) -> Headers:
+    """The keys of the records in text that was read from JSON."""
+    return Headers(_json_headers(text))
+
+
 def headers_of(extract: Extract) -> Headers:
     """The headers of tables, lists and records, found in the text as readers write it."""
     if extract.media_type in _JSON_TYPES:
-        return Headers(_json_headers(extract.text))
+        return record_headers(extract.text)
     lines = list(_lines(extract.text))
     return Headers(itertools.chain(_table_headers(lines), _list_headers(lines), _row_keys(lines)))
 
@@ -221,10 +227,10 @@ def _record_headers(block: list[_Line]) -> Iterator[Header]:
     records: dict[str, _Record] = {}
     current: list[_Record] = []
     """The records that the line is in, outermost first. Further lines of a value belong to them as well."""
-    first = _JSON_PATH.match(block[0].text)
+    first = JSON_PATH.match(block[0].text)
     in_list = bool(first and _LIST_INDEX.search(first["path"]))
     for line in block:
-        if match := _JSON_PATH.match(line.text):
+        if match := JSON_PATH.match(line.text):
             current = []
             for path in _record_paths(match["path"], in_list=in_list):
                 record = records.setdefault(path, _Record(line.start, line.end, path))

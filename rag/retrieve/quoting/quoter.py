@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rag.errors import RagError
+from rag.keywords import folded
 from rag.ports import Reranker, VectorStore
 from rag.retrieve.quoting.grammar import chosen_text, fixed_text
 from rag.retrieve.quoting.selection import (
@@ -23,6 +24,8 @@ from rag.retrieve.quoting.splitting import units_of
 from rag.retrieve.quoting.unit import Unit
 from rag.retrieve.quoting.window import neighbour_ids, window_of
 from rag.retrieve.quoting.word_overlap import word_overlap
+from rag.retrieve.ranking.exact_matches import contains_all
+from rag.retrieve.ranking.question_words import question_words
 from rag.retrieve.result import RetrievalResult
 from rag.types import Chunk, Hit, Quotation, Quote, QuoteChoice, page_at
 
@@ -117,12 +120,28 @@ def _candidates(question: str, hits: Sequence[Hit], neighbours: Mapping[str, Chu
         for unit in _units(hit, neighbours):
             candidate = Candidate(unit, number, chunk.version_id, page_at(chunk, unit.start), score)
             found.setdefault((chunk.version_id, unit.start, unit.end), candidate)
-    return [candidate for candidate in found.values() if not repeats_question(candidate.unit, question)]
+    candidates = [candidate for candidate in found.values() if not repeats_question(candidate.unit, question)]
+    return _without_other_rows(candidates, question)
+
+
+def _without_other_rows(candidates: list[Candidate], question: str) -> list[Candidate]:
+    """Without the rows and records that lack the identifiers of the question.
+
+    To an encoder `PX-033` and `PX-032` are nearly the same. An identifier without a digit may be written differently in
+    the document, so it counts only if a row has it.
+    """
+    identifiers = question_words(question).identifiers
+    matchers = [contains_all([identifier]) for identifier in identifiers]
+    named = [each for each in candidates if any(contains(folded(each.unit.text)) for contains in matchers)]
+    has_number = any(char.isdigit() for identifier in identifiers for char in identifier)
+    if not (has_number or any(each.unit.is_tabular for each in named)):
+        return candidates
+    return [each for each in candidates if each in named or not each.unit.is_tabular]
 
 
 def _units(hit: Hit, neighbours: Mapping[str, Chunk]) -> list[Unit]:
     _, _, below = hit.chunk.heading.partition(" > ")
-    return units_of(window_of(hit, neighbours), below.rpartition(" > ")[2])
+    return units_of(window_of(hit, neighbours), below.rpartition(" > ")[2], hit.chunk.filename)
 
 
 def _quote(candidate: Candidate) -> Quote:

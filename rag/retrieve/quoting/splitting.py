@@ -11,6 +11,7 @@ from markdown_it.token import Token
 
 from rag.chunkers.sentences import sentence_spans
 from rag.retrieve.quoting.inline_text import inline_text
+from rag.retrieve.quoting.record_units import is_record_text, record_units
 from rag.retrieve.quoting.unit import Unit
 from rag.retrieve.quoting.window import Window
 
@@ -38,13 +39,14 @@ _PRONOUN = re.compile(
 """Words at the beginning of a sentence that point to the one before it."""
 
 
-def units_of(window: Window, heading: str) -> list[Unit]:
+def units_of(window: Window, heading: str, filename: str = "") -> list[Unit]:
     """The units of which at least half lies in the window's passage, in their order.
 
     Args:
         heading: The title, below that of the document, that the window's text begins under; empty if there is none.
+        filename: Of the document; tells whether it is JSON.
     """
-    found = _Splitter(window, heading).units()
+    found = record_units(window) if is_record_text(filename) else _Splitter(window, heading).units()
     return [unit for unit in found if _lies_in(unit, window.passage) and _is_quotable(unit)]
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-UnitKind: TypeAlias = Literal["sentence", "item", "row", "code"]
+UnitKind: TypeAlias = Literal["sentence", "item", "row", "record", "code"]
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A sentence, a list item or short list, a table row, or a block of code."""
+    """A sentence, a list item or short list, a table row, a record or one of its values, or a block of code."""
 
     kind: UnitKind
     text: str
@@ -20,3 +20,8 @@ class Unit:
     end: int
     key: str
     """The text that is compared with the question."""
+
+    @property
+    def is_tabular(self) -> bool:
+        """Whether it is one of many units alike, of which a question means one."""
+        return self.kind in ("row", "record")

@@ -23,6 +23,8 @@ class Window:
     starts_document: bool = False
     """Whether nothing precedes the text. Otherwise its first sentence may be incomplete."""
     ends_document: bool = False
+    header_chars: int = 0
+    """Length of the header that precedes the text, newline included."""
 
 
 def neighbour_ids(hits: Sequence[Hit]) -> list[str]:
@@ -42,14 +44,14 @@ def window_of(hit: Hit, neighbours: Mapping[str, Chunk]) -> Window:
     if after is not None and after.end > chunk.end:
         text += _gap(after.start - chunk.end) + after.text[max(0, chunk.end - after.start) :]
     first = chunk if start == chunk.start or before is None else before
-    if first.header:
-        text, start = f"{first.header}\n{text}", start - len(first.header) - 1
+    header = f"{first.header}\n" if first.header else ""
     return Window(
-        text,
-        start,
+        header + text,
+        start - len(header),
         (chunk.start, chunk.end),
         starts_document=before is None or before.start == 0,
         ends_document=after is None,
+        header_chars=len(header),
     )
 
 

@@ -49,17 +49,18 @@ def mark_exact_matches(hits: Sequence[Hit], question: str, candidates: Sequence[
 def _name_matchers(words: QuestionWords, candidates: Sequence[Hit]) -> list[_Contains]:
     """Functions that find what the question names in a folded text."""
     if words.identifiers:
-        return [_contains_all([identifier]) for identifier in words.identifiers]
+        return [contains_all([identifier]) for identifier in words.identifiers]
     if not 0 < len(words.content) <= _MAX_WORDS:
         return []
-    contains = _contains_all(words.content)
+    contains = contains_all(words.content)
     if words.has_name:
         return [contains]
     found = sum(contains(_searched_text(hit.chunk)) for hit in candidates) if words.is_bare else 0
     return [contains] if 0 < found <= max(1, _MAX_SHARE * len(candidates)) else []
 
 
-def _contains_all(words: Sequence[str]) -> _Contains:
+def contains_all(words: Sequence[str]) -> _Contains:
+    """A function that tells whether a text, folded by `rag.keywords.folded`, contains all the words as whole words."""
     patterns = [_pattern(folded(word)) for word in words]
     return lambda text: all(pattern.search(text) is not None for pattern in patterns)
 

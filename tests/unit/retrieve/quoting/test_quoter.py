@@ -76,6 +76,24 @@ async def test_a_hit_that_contains_what_the_question_names_is_quoted_whatever_it
     assert texts(result) == ["The part QX-7731-B is a valve. [1]"]
 
 
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("What is the voltage of PX-037?", ["Part: PX-037; Voltage: 230 [1]"]),
+        ("What is the voltage of PX-099?", []),
+        ("What is the voltage of maxValve?", ["Part: PX-036; Voltage: 400 [1]", "Part: PX-037; Voltage: 230 [1]"]),
+        ("Which voltages are there?", ["Part: PX-036; Voltage: 400 [1]", "Part: PX-037; Voltage: 230 [1]"]),
+    ],
+)
+async def test_of_rows_only_those_that_the_question_names(question: str, expected: list[str]) -> None:
+    hits = [Hit(a_chunk("| PX-036 | 400 |\n| PX-037 | 230 |", header="| Part | Voltage |\n|---|---|"), 1.0, cosine=0.5)]
+    reranker = FakeReranker()
+    reranker.scores = {"Part: PX-036; Voltage: 400": 0.9, "Part: PX-037; Voltage: 230": 0.88}
+    quoter = Quoter(FakeVectorStore(), reranker, min_confidence=0, refusal="nothing")
+    result = await quoter.quote(question, hits, {}, "ranking")
+    assert ([] if result.quotation is None else texts(result)) == expected
+
+
 @pytest.mark.parametrize("failure", [DependencyUnavailable("no encoder"), InvalidRequest("no token vectors")])
 async def test_without_the_encoder_units_are_compared_by_their_words(failure: RagError) -> None:
     result = await quote({}, failure=failure, minimum=0.9)
