@@ -19,6 +19,8 @@ _MAX_CHARS = 1_000
 _MAX_CAPTION_CHARS = 200
 _ROW = re.compile(r"[ \t]*\|.*")
 _RULE = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
+_EMPTY_FIRST_CELL = re.compile(r"[ \t]*\|[ \t]*\|")
+_MAX_HEADER_ROWS = 4
 _ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,9}[.)])[ \t]")
 _RECORD_LINE = re.compile(r"- ([^:;\n]{1,80}: [^;\n]{1,120}); [^:;\n]{1,80}: ")
 _LONG_LINE_CHARS = 200
@@ -130,10 +132,18 @@ def _table_headers(lines: list[_Line]) -> Iterator[Header]:
             last += 1
         if last > position:
             end = lines[last].end
-            yield Header(names.start, end, f"{names.text.strip()}\n{rule.text.strip()}")
+            first = _first_row(lines, position + 1, last)
+            rows = "\n".join(line.text.strip() for line in lines[position - 1 : first])
+            yield Header(names.start, end, rows)
             if caption := _caption(lines, position - 2):
                 yield Header(caption.start, end, caption.text.strip())
         position = last + 1
+
+
+def _first_row(lines: list[_Line], position: int, last: int) -> int:
+    """The first row with values: those above it with an empty first cell, such as `| | 2019 | 2018 |`, are names."""
+    end = min(position + _MAX_HEADER_ROWS - 1, last)
+    return next((n for n in range(position, end) if not _EMPTY_FIRST_CELL.match(lines[n].text)), end)
 
 
 def _is_row(line: str) -> bool:

@@ -79,6 +79,13 @@ def test_tables_are_told_from_each_other() -> None:
     assert passage_with(passages, "| PX-050 |").header == f"{NAMES}\n{RULE}"
 
 
+def test_column_names_in_several_rows() -> None:
+    rows = "\n".join(f"| Line {n} | ${n} | ${n + 1} | a long note about line {n} |" for n in range(40))
+    names = "| | Fiscal | | |\n|---|---|---|---|\n| | 2019 | 2018 | |\n| | (in millions) | | |"
+    passages = CHUNKERS[0].chunk(markdown(f"{names}\n{rows}"))
+    assert passages[-1].header == names
+
+
 @pytest.mark.parametrize("text", ["a | b\n---\nc | d", "| a | b |\n| c | d |\n| e | f |", "Title\n---\ntext | text"])
 def test_text_with_bars_is_no_table(text: str) -> None:
     headers = headers_of(markdown(text))
