@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from rag.chunkers.sentences import sentence_spans
+from rag.retrieve.quoting.column_names import column_names
 from rag.retrieve.quoting.inline_text import inline_text
 from rag.retrieve.quoting.record_units import is_record_text, record_units
 from rag.retrieve.quoting.unit import Unit
@@ -82,6 +83,8 @@ class _Splitter:
         """A line that introduces the next block: it ends with a colon."""
         self._line_starts = [0, *(match.end() for match in re.finditer("\n", window.text)), len(window.text)]
         self._columns: list[str] = []
+        self._header_rows: list[list[str]] = []
+        """Of the table that is being read; empty below its first row with values."""
         self._list: _List | None = None
         self._units: list[Unit] = []
 
@@ -112,7 +115,8 @@ class _Splitter:
         elif token.type in ("fence", "code_block"):
             self._read_code(token)
         elif token.type == "thead_open":
-            self._columns = _cells(tokens, position, "thead_close")
+            self._header_rows = [_cells(tokens, position, "thead_close")]
+            self._columns = self._header_rows[0]
         elif token.type == "tr_open" and not _in_header(tokens, position):
             self._read_row(token, _cells(tokens, position, "tr_close"))
         elif token.type == "html_block":
@@ -201,7 +205,12 @@ class _Splitter:
         offset = self._window.start
         self._units.append(Unit("code", text, offset + start, offset + end, key))
 
-    def _read_row(self, token: Token, cells: Sequence[str]) -> None:
+    def _read_row(self, token: Token, cells: list[str]) -> None:
+        if self._header_rows and not cells[0] and any(cells):
+            self._header_rows.append(cells)
+            self._columns = column_names(self._header_rows)
+            return
+        self._header_rows = []
         names = self._columns
         pairs = [
             f"{names[index]}: {cell}" if index < len(names) and names[index] else cell
