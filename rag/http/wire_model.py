@@ -14,6 +14,7 @@ from pydantic import ConfigDict, PrivateAttr, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
 from rag.errors import InvalidRequest, RagError
+from rag.http.unicode_check import check_unicode
 from rag.http.validation_errors import first_fault
 
 _BENTOML_KEYWORDS = frozenset(inspect.signature(Schema).parameters)
@@ -97,4 +98,5 @@ def json_object(content_type: str | None, body: bytes) -> Mapping[str, Any]:
     if not isinstance(data, dict):
         kind = {list: "an array", str: "a string", type(None): "null"}.get(type(data), "a number or boolean")
         raise InvalidRequest(f"the body is {kind}; send a JSON object")
+    check_unicode(body, data)
     return data

@@ -169,8 +169,6 @@ def _checked_texts(values: Sequence[object], names: Sequence[str]) -> list[str]:
             raise InvalidRequest(f"{name}: {_SHAPES}", param=name)
         if not value:
             raise InvalidRequest(f"{name}: is empty", param=name)
-        if not is_unicode(value):
-            raise InvalidRequest(f"{name}: contains half a surrogate pair", param=name)
         texts.append(value)
     return texts
 
@@ -184,12 +182,3 @@ def _checked_ids(values: Sequence[object], names: Sequence[str]) -> list[list[in
             raise InvalidRequest(f"{name}: is empty", param=name)
         lists.append(value)
     return lists
-
-
-def is_unicode(text: str) -> bool:
-    """Whether it is valid Unicode: JSON may contain half of a surrogate pair, which no tokenizer accepts."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

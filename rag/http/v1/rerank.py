@@ -14,7 +14,6 @@ from rag.errors import InvalidRequest, ModelNotFound
 from rag.http.openapi.route import Operation
 from rag.http.v1.documents.body import Body, example, read_body
 from rag.http.v1.documents.parts import V1Parts
-from rag.http.v1.embeddings import is_unicode
 from rag.http.v1.model_response import model_response
 from rag.http.v1.route import V1Route
 
@@ -47,8 +46,8 @@ class Rerank(Body):
     return_documents: bool = Field(True, description="Whether results contain the documents' texts.")
 
     def checked_query(self) -> str:
-        if not self.query.strip() or not is_unicode(self.query):
-            raise InvalidRequest("query: is empty, or contains half a surrogate pair", param="query")
+        if not self.query.strip():
+            raise InvalidRequest("query: is empty", param="query")
         return self.query
 
     def texts(self) -> list[str]:
@@ -119,9 +118,8 @@ def _text(document: object, name: str) -> str:
     text = document.get("text") if isinstance(document, dict) and set(document) == {"text"} else document
     if not isinstance(text, str):
         raise InvalidRequest(f'{name}: must be a string, or {{"text": ...}}', param=name)
-    if not text.strip() or len(text) > MAX_CHARS or not is_unicode(text):
-        message = f"{name}: is empty, has more than {MAX_CHARS} characters, or contains half a surrogate pair"
-        raise InvalidRequest(message, param=name)
+    if not text.strip() or len(text) > MAX_CHARS:
+        raise InvalidRequest(f"{name}: is empty, or has more than {MAX_CHARS} characters", param=name)
     return text
 
 

@@ -173,7 +173,7 @@ async def test_a_refusal_does_not_repeat_what_was_sent() -> None:
 
 async def test_a_lone_surrogate_is_refused() -> None:
     assert (await refusal(AskRequest, b'{"question": "\\ud800"}')).param == "question"
-    assert "unicode" in (await refusal(AskRequest, b'{"question": "a", "\\ud800": 1}')).message
+    assert "Unicode" in (await refusal(AskRequest, b'{"question": "a", "\\ud800": 1}')).message
 
 
 async def test_an_integer_temperature_is_accepted() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, Field
@@ -17,7 +16,6 @@ MAX_CHOICES = 512
 MAX_CHARS = 4_000_000
 DEFAULT_TOKENS = 16
 """OpenAI's default."""
-_SURROGATE = re.compile("[\ud800-\udfff]")
 OnePrompt: TypeAlias = "str | list[int]"
 
 
@@ -50,8 +48,6 @@ def _fault(prompt: OnePrompt) -> str | None:
         return "is empty"
     if len(prompt) > MAX_CHARS:
         return f"has more than {MAX_CHARS} characters"
-    if isinstance(prompt, str) and _SURROGATE.search(prompt):
-        return "contains a lone surrogate (half of a character)"
     return None
 
 

@@ -134,7 +134,7 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"prompt": ""}, "prompt"),
     ({"prompt": []}, "prompt"),
     ({"prompt": "\ud800"}, "prompt"),
-    ({"prompt": ["a", "\ud800"]}, "prompt"),
+    ({"prompt": ["a", "\ud800"]}, "prompt.1"),
     ({"prompt": None}, "prompt"),
     ({"prompt": ["a", ""]}, "prompt"),
     ({"prompt": ["a", 1]}, "prompt"),

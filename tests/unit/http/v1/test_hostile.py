@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -71,3 +72,23 @@ async def test_hostile_values_are_stored_unchanged(app: V1) -> None:
 async def test_values_that_postgresql_cannot_store_are_refused(shared_app: V1, path: str, body: dict[str, Any]) -> None:
     async with shared_app.http() as http:
         assert error_of(await http.post(path, json=body))[:2] == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/vector_stores", {"name": "a\ud800"}), ("/vector_stores", {"metadata": {"a": "\ud800"}}),
+        ("/vector_stores", {"metadata": {"\ud800": "a"}}), ("/vector_stores", {"description": "\udfff"}),
+        ("/vector_stores", {"file_ids": ["\ud800"]}), ("/vector_stores/default/search", {"query": "\ud800"}),
+        ("/vector_stores/default/files", {"file_id": "a", "attributes": {"a": "\ud800"}}),
+    ],
+)  # fmt: skip
+async def test_half_a_surrogate_pair_is_refused_and_nothing_is_stored(
+    shared_app: V1, path: str, body: dict[str, Any]
+) -> None:
+    async with shared_app.http() as http:
+        before = (await http.get("/vector_stores")).json()
+        headers = {"content-type": "application/json"}
+        response = await http.post(path, content=json.dumps(body), headers=headers)  # httpx refuses to encode it
+        assert error_of(response)[:2] == (400, "invalid_request")
+        assert (await http.get("/vector_stores")).json() == before
