@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import bentoml
+from starlette.middleware.cors import CORSMiddleware
 
 from rag import bootstrap
 from rag.http.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
@@ -266,3 +267,5 @@ _LIVES: Any = ((Embedder, embedder_life), (Retriever, retriever_life), (LLM, llm
 for _service, _life in _LIVES:
     _service.add_asgi_middleware(ServiceMiddleware, **bootstrap.middleware_options(_life))
 _PUBLIC.add_asgi_middleware(PublishedApi)
+if SETTINGS.server.allowed_origins:
+    _PUBLIC.add_asgi_middleware(CORSMiddleware, **bootstrap.cors_options())

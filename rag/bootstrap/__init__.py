@@ -9,6 +9,7 @@ from rag.bootstrap.llm import llm_api
 from rag.bootstrap.process import (
     address_of,
     configure_logging,
+    cors_options,
     lifecycle,
     middleware_options,
     prepare_model,
@@ -19,6 +20,7 @@ from rag.bootstrap.retriever import retriever_api
 __all__ = [
     "address_of",
     "configure_logging",
+    "cors_options",
     "embedder_api",
     "lifecycle",
     "llm_api",

@@ -8,12 +8,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from rag import config
 from rag.blobs import BlobFolder
+from rag.bootstrap.log_format import JsonFormatter, TextFormatter
 from rag.config import Settings
 from rag.http.clients.service_client import ServiceClient
+from rag.http.middleware.browser_guard import BrowserGuard
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.request_id import RequestIdFilter
 from rag.ports import Cache
@@ -30,6 +32,7 @@ class MiddlewareOptions(TypedDict):
     max_in_flight: int
     max_body_bytes: dict[str, int]
     access_log: bool
+    guard: BrowserGuard | None
 
 
 @functools.cache
@@ -54,14 +57,25 @@ def middleware_options(life: Lifecycle) -> MiddlewareOptions:
             "/v1/files": upload,
         },
         "access_log": options.server.access_log and life.is_edge,
+        "guard": BrowserGuard(options.server.host_names, options.server.allowed_origins) if life.is_edge else None,
+    }
+
+
+def cors_options() -> dict[str, Any]:
+    """Options of starlette's `CORSMiddleware`: pages of the allowed origins may call every route."""
+    return {
+        "allow_origins": sorted(settings().server.allowed_origins),
+        "allow_methods": ["*"],
+        "allow_headers": ["*"],
+        "expose_headers": ["x-request-id", "retry-after", "openai-poll-after-ms"],
     }
 
 
 def configure_logging() -> None:
-    """Log to stderr, one line per record, with the id of the request."""
+    """Log to stderr, one line per record, with the id of the request. Call it once the settings are valid."""
     handler = logging.StreamHandler()
     handler.addFilter(RequestIdFilter())
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(request_id)s: %(message)s"))
+    handler.setFormatter(JsonFormatter() if settings().server.log_format == "json" else TextFormatter())
     root = logging.getLogger("rag")
     root.handlers, root.propagate = [handler], False
     root.setLevel(logging.INFO)

@@ -10,6 +10,7 @@ from typing_extensions import TypeAliasType
 from rag.chunkers import strategy
 from rag.chunkers.chunker import MAX_CHARS
 from rag.chunkers.strategy import MAX_QUESTIONS
+from rag.http.fail_fast import StrictModel
 from rag.records import Strategy
 from rag.types import JsonObject
 
@@ -18,23 +19,19 @@ _DEFAULT = strategy.RecursiveStrategy()
 _MaxChars = Annotated[int, Field(ge=64, le=MAX_CHARS)]
 
 
-class _Object(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class AutoChunking(_Object):
+class AutoChunking(StrictModel):
     """The vector store's own strategy, or else the service's."""
 
     type: Literal["auto"]
 
 
-class _Chunking(_Object):
+class _Chunking(StrictModel):
     questions: int | None = Field(
         None, ge=0, le=MAX_QUESTIONS, description="Question-answer pairs that the language model writes for each chunk."
     )
 
 
-class TokenSizes(_Object):
+class TokenSizes(StrictModel):
     max_chunk_size_tokens: int | None = Field(None, ge=100, le=4096)
     chunk_overlap_tokens: int | None = Field(None, ge=0, le=2048, description="At most half of the chunk size.")
 
@@ -46,7 +43,7 @@ class StaticChunking(_Chunking):
     static: TokenSizes = TokenSizes()
 
 
-class RecursiveSizes(_Object):
+class RecursiveSizes(StrictModel):
     max_chars: _MaxChars | None = None
     overlap_chars: int | None = Field(None, ge=0, le=MAX_CHARS // 2, description="At most half of `max_chars`.")
 
@@ -58,7 +55,7 @@ class RecursiveChunking(_Chunking):
     recursive: RecursiveSizes = RecursiveSizes()
 
 
-class SentenceSizes(_Object):
+class SentenceSizes(StrictModel):
     max_chars: _MaxChars | None = None
     overlap_sentences: int | None = Field(None, ge=0, le=10)
 
@@ -70,7 +67,7 @@ class SentenceChunking(_Chunking):
     sentences: SentenceSizes = SentenceSizes()
 
 
-class StructureSizes(_Object):
+class StructureSizes(StrictModel):
     max_chars: _MaxChars | None = None
 
 
@@ -81,7 +78,7 @@ class StructureChunking(_Chunking):
     structure: StructureSizes = StructureSizes()
 
 
-class ParentChildSizes(_Object):
+class ParentChildSizes(StrictModel):
     parent_chars: int | None = Field(None, ge=128, le=MAX_CHARS)
     child_chars: int | None = Field(None, ge=64, le=MAX_CHARS // 2, description="At most half of `parent_chars`.")
 

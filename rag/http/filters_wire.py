@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from typing_extensions import TypeAliasType
 
+from rag.http.fail_fast import StrictModel
 from rag.retrieve.search.filters import MAX_CLAUSES, MAX_DEPTH, MAX_LIST_VALUES, MAX_STRING_CHARS
 from rag.types import JsonObject
 
@@ -18,29 +19,25 @@ _String = Annotated[str, Field(max_length=MAX_STRING_CHARS)]
 _Scalar: TypeAlias = _String | int | float | bool
 
 
-class _Filter(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class EqualityFilter(_Filter):
+class EqualityFilter(StrictModel):
     type: Literal["eq", "ne"]
     key: FilterKey
     value: _Scalar
 
 
-class OrderFilter(_Filter):
+class OrderFilter(StrictModel):
     type: Literal["gt", "gte", "lt", "lte"]
     key: FilterKey
     value: _String | int | float
 
 
-class MembershipFilter(_Filter):
+class MembershipFilter(StrictModel):
     type: Literal["in", "nin"]
     key: FilterKey
     value: list[_Scalar] = Field(min_length=1, max_length=MAX_LIST_VALUES)
 
 
-class CompoundFilter(_Filter):
+class CompoundFilter(StrictModel):
     type: Literal["and", "or"]
     filters: list[Filter] = Field(min_length=1, max_length=MAX_CLAUSES - 1)
 

@@ -17,6 +17,7 @@ from rag.http import probes
 from rag.http.native import public_routes
 from rag.http.openapi.error_responses import error_components
 from rag.http.openapi.route import OpenApiRoute
+from rag.http.swagger_page import swagger_page
 from rag.http.v1.documents_app import document_routes
 from rag.http.v1.edge_app import edge_routes
 from rag.types import JsonObject
@@ -29,7 +30,7 @@ new one. A method that a path does not support gets a 405, and `Allow` names the
 
 
 class PublishedApi:
-    """Middleware that answers `/docs.json` with the document.
+    """Middleware that answers `/docs.json` with the document, and `/` with the page that shows it.
 
     BentoML's own document at this path covers only BentoML's APIs, with BentoML's errors. BentoML's clients do not need
     it: they read `/schema.json`, which stays as it is.
@@ -40,8 +41,11 @@ class PublishedApi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app
-        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] in ("GET", "HEAD"):
-            app = Response(await asyncio.to_thread(published), media_type="application/json")
+        if scope["type"] == "http" and scope["method"] in ("GET", "HEAD"):
+            if scope["path"] == PATH:
+                app = Response(await asyncio.to_thread(published), media_type="application/json")
+            elif scope["path"] == "/":
+                app = swagger_page()
         await app(scope, receive, send)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
+from rag.http.fail_fast import StrictModel
 from rag.retrieve.options import Fusion
 from rag.types import JsonObject, SearchMode
 
@@ -13,10 +14,8 @@ PathName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,31}$")]
 Weight = Annotated[float, Field(ge=0, le=1000)]
 
 
-class RetrievalSettings(BaseModel):
+class RetrievalSettings(StrictModel):
     """Options that override those of the vector store or of the service. None: not overridden."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     top_k: int | None = Field(None, ge=1, le=100, description="Maximum number of hits.")
     mode: SearchMode | None = Field(None, description="Which search paths to use; hybrid: all.")

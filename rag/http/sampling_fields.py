@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from rag.http.fail_fast import FailFastModel, StrictModel
 from rag.http.wire import Stop
 
 _SETTING_ONLY = "vLLM accepts it only as an engine setting: set RAG_LLM__ENGINE__STRUCTURED_OUTPUTS_CONFIG"
@@ -27,10 +28,10 @@ PromptTokenIds = list[Annotated[int, Field(ge=0, lt=2**31)]]
 MAX_TEXTS = 128
 
 
-class StructuredOutputs(BaseModel):
+class StructuredOutputs(StrictModel):
     """A constraint on the generated text. Exactly one kind must be given."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
+    model_config = ConfigDict(protected_namespaces=())
 
     choice: list[Annotated[str, Field(min_length=1)]] | None = Field(
         None, min_length=1, max_length=1024, description="The text is exactly one of these."
@@ -63,17 +64,15 @@ class StructuredOutputs(BaseModel):
         return self
 
 
-class RepetitionDetection(BaseModel):
+class RepetitionDetection(StrictModel):
     """Stops generation when the text repeats itself. Lengths are in tokens."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     max_pattern_size: int = Field(ge=1, le=1024, description="Maximum length of a repeated pattern.")
     min_pattern_size: int = Field(1, ge=1, description="Minimum length of a repeated pattern.")
     min_count: int = Field(ge=2, le=1024, description="Number of consecutive repetitions that stops generation.")
 
 
-class SamplingFields(BaseModel):
+class SamplingFields(FailFastModel):
     """vLLM's sampling parameters by their own names."""
 
     n: int | None = Field(

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from rag.errors import EmptyQuestion
+from rag.http.fail_fast import StrictModel
 from rag.http.filters_wire import Filter
 from rag.http.retrieval_settings import RetrievalSettings
 from rag.http.wire_model import WireModel
@@ -24,9 +25,7 @@ def exactly_one(*fields: str) -> JsonObject:
     return {"oneOf": [{"required": [field], "properties": {field: {"not": {"type": "null"}}}} for field in fields]}
 
 
-class HistoryTurn(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class HistoryTurn(StrictModel):
     role: Literal["user", "assistant"]
     content: str = Field(max_length=100_000)
 

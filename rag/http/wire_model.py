@@ -10,10 +10,13 @@ from typing import Any, Self
 from _bentoml_sdk.service.openapi import REF_TEMPLATE
 from bentoml import IODescriptor
 from bentoml._internal.service.openapi.specification import Schema
-from pydantic import ConfigDict, PrivateAttr, ValidationError
+from pydantic import ConfigDict, GetCoreSchemaHandler, PrivateAttr, ValidationError
+from pydantic_core import CoreSchema
 from starlette.requests import ClientDisconnect, Request
 
 from rag.errors import InvalidRequest, RagError
+from rag.http.fail_fast import fail_fast
+from rag.http.json_limits import check_members
 from rag.http.unicode_check import check_unicode
 from rag.http.validation_errors import first_fault
 
@@ -33,6 +36,10 @@ class WireModel(IODescriptor):
     @property
     def refused(self) -> RagError | None:
         return self._refused
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
+        return fail_fast(handler(source))
 
     @classmethod
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -98,5 +105,6 @@ def json_object(content_type: str | None, body: bytes) -> Mapping[str, Any]:
     if not isinstance(data, dict):
         kind = {list: "an array", str: "a string", type(None): "null"}.get(type(data), "a number or boolean")
         raise InvalidRequest(f"the body is {kind}; send a JSON object")
+    check_members(body, data)
     check_unicode(body, data)
     return data

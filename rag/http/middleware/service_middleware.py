@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.errors import FileTooLarge, InternalError, Overloaded, RagError
 from rag.http.error_table import OURS, error_for_status, error_response
+from rag.http.middleware.browser_guard import BrowserGuard
 from rag.http.middleware.disconnect import run_while_connected
 from rag.http.middleware.lifecycle import LEASE_PATH, Lifecycle
 from rag.http.middleware.request_id import HEADER, accept_request_id, current_request_id
@@ -34,6 +35,7 @@ class ServiceMiddleware:
         max_body_bytes: Maximum size of a body by path (docs/bentoml_issues.md#b16). A key that ends in `*`
             applies to all paths with this prefix; the longest match wins, and `"*"` matches every path.
         access_log: Whether each request is logged.
+        guard: Of the edge: refuses what a foreign web page sends.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class ServiceMiddleware:
         max_in_flight: int,
         max_body_bytes: dict[str, int],
         access_log: bool = False,
+        guard: BrowserGuard | None = None,
     ) -> None:
         self._app = app
         self._life = lifecycle
         self._max_in_flight = max_in_flight
         self._max_body_bytes = max_body_bytes
         self._access_log = access_log
+        self._guard = guard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -100,6 +104,8 @@ class ServiceMiddleware:
 
     def _refusal(self, scope: Scope) -> RagError | None:
         if (refusal := self._life.refusal()) is not None:
+            return refusal
+        if self._guard is not None and (refusal := self._guard.refusal(scope)) is not None:
             return refusal
         if self._life.in_flight >= self._max_in_flight:
             return Overloaded(f"{self._max_in_flight} requests are already being processed; try again soon")

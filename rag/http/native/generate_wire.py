@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from rag.errors import InvalidRequest
+from rag.http.fail_fast import StrictModel
 from rag.http.removed_parameters import refuse_removed
 from rag.http.sampling_fields import PromptTokenIds, SamplingFields
 from rag.http.wire import exactly_one
@@ -52,10 +53,8 @@ class GenerateRequest(WireModel, SamplingFields):
         return chosen
 
 
-class ChatIn(BaseModel):
+class ChatIn(StrictModel):
     """A conversation. The service that sends it has validated it."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     messages: list[JsonObject] = Field(min_length=1)
     tools: list[JsonObject] = Field(default_factory=list)

@@ -6,7 +6,6 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
     JsonValue,
@@ -19,6 +18,7 @@ from starlette.requests import Request
 from rag.errors import InvalidRequest
 from rag.http.attributes_wire import ChangedAttributes, DocumentAttributes, check_attributes
 from rag.http.chunking_wire import ChunkingStrategyParam
+from rag.http.fail_fast import StrictModel
 from rag.http.filters_wire import Filter
 from rag.http.retrieval_settings import RetrievalSettings
 from rag.http.validation_errors import first_fault
@@ -43,8 +43,8 @@ MAX_BATCH_FILES = 2000
 MAX_QUERIES = 20
 
 
-class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+class Body(StrictModel):
+    """A JSON body."""
 
 
 def example(**fields: JsonValue) -> ConfigDict:
