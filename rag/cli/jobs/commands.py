@@ -64,15 +64,17 @@ def _cells(job: JsonObject) -> tuple[object, ...]:
 @url_option
 @json_option
 def show(job_id: str, url: str, as_json: bool) -> None:
-    """Show a job and its failed files."""
+    """Show a job, its failed files, and what was not read of the others."""
     with connect(url) as client:
         job = request_json(client, "GET", api_path("jobs", job_id))
         failed = list(job_files(client, job_id, "failed"))
+        incomplete = [row for row in job_files(client, job_id, "completed") if row.get("warnings")]
     if as_json:
-        print_json({**job, "failed_files": failed})
+        print_json({**job, "failed_files": failed, "incomplete_files": incomplete})
     else:
         _print_job(job)
-        _print_failed_files(failed)
+        _print_failed(failed)
+        _print_files(f"{_named(row)}: {'; '.join(row['warnings'])}" for row in incomplete)
 
 
 def _print_job(job: JsonObject) -> None:
@@ -93,12 +95,20 @@ def _print_job(job: JsonObject) -> None:
     print_fields(fields.items())
 
 
-def _print_failed_files(rows: Iterable[JsonObject]) -> None:
-    failed = list(rows)
-    for row in failed[:MAX_LISTED]:
-        print_line(f"failed: {row.get('filename')} ({row['id']}): {failure_reason(row)}")
-    if len(failed) > MAX_LISTED:
-        print_line(f"... and {len(failed) - MAX_LISTED:,} more")
+def _print_failed(rows: Iterable[JsonObject]) -> None:
+    _print_files(f"failed: {_named(row)}: {failure_reason(row)}" for row in rows)
+
+
+def _print_files(lines: Iterable[str]) -> None:
+    found = list(lines)
+    for line in found[:MAX_LISTED]:
+        print_line(line)
+    if len(found) > MAX_LISTED:
+        print_line(f"... and {len(found) - MAX_LISTED:,} more")
+
+
+def _named(row: JsonObject) -> str:
+    return f"{row.get('filename')} ({row['id']})"
 
 
 @jobs.command("follow")
@@ -121,7 +131,7 @@ def print_outcome(client: httpx.Client, job: JsonObject, as_json: bool) -> int:
     counts = job.get("file_counts") or {}
     if not as_json:
         if counts.get("failed"):
-            _print_failed_files(job_files(client, str(job["id"]), "failed"))
+            _print_failed(job_files(client, str(job["id"]), "failed"))
         progress = total_progress([job])
         files = f"{progress.done} of {progress.total} files"
         print_line(f"{job['id']} {job.get('status')}: {files}, {progress.chunks:,} chunks")

@@ -68,6 +68,16 @@ def test_show_lists_the_files_that_failed(service: FakeService) -> None:
     assert [row["id"] for row in document["failed_files"]] == ["file-b.md"]
 
 
+def test_show_lists_what_was_not_read() -> None:
+    service = FakeService(warnings={"a.pdf": ["2 pictures were not read", "page 3 has no text"]})
+    service._job("ingest", ["a.pdf", "b.md"])
+    result = service.run("jobs", "show", "job_0")
+    assert "a.pdf (file-a.pdf): 2 pictures were not read; page 3 has no text\n" in result.stdout
+    assert "b.md" not in result.stdout
+    document = json.loads(service.run("jobs", "show", "job_0", "--json").stdout)
+    assert [row["id"] for row in document["incomplete_files"]] == ["file-a.pdf"]
+
+
 def test_an_unknown_job(service: FakeService) -> None:
     result = service.run("jobs", "show", "nope")
     assert (result.exit_code, result.stderr) == (1, "no such job: nope\n")
