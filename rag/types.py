@@ -88,7 +88,7 @@ class Extract:
     title: str = ""
     """From the file's metadata; empty if it has none."""
     language: str = ""
-    """BCP 47 tag from the file's metadata, such as `en` or `de-AT`; empty if it has none."""
+    """BCP 47 tag, such as `en` or `de-AT`: from the file's metadata, or recognized at ingest; empty if not known."""
     pairs: tuple[PassagePairs, ...] | None = None
     """Generated questions for its passages, in the order of the passages; None if none were requested."""
     warnings: tuple[str, ...] = ()

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from typing_extensions import TypeAliasType
 
 from rag.http.fail_fast import StrictModel
-from rag.retrieve.search.filters import MAX_CLAUSES, MAX_DEPTH, MAX_LIST_VALUES, MAX_STRING_CHARS
+from rag.retrieve.search.filters import (
+    KEY_RULE,
+    MAX_CLAUSES,
+    MAX_DEPTH,
+    MAX_LIST_VALUES,
+    MAX_STRING_CHARS,
+    is_safe_key,
+)
 from rag.types import JsonObject
+
+
+def _checked_key(key: str) -> str:
+    if not is_safe_key(key):
+        raise ValueError(KEY_RULE)
+    return key
+
 
 FilterKey = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Name of an attribute, or `filename` or `file_id`."),
+    Field(min_length=1, max_length=64, description="Name of an attribute, or `filename` or `file_id`."),
+    AfterValidator(_checked_key),
 ]
 _String = Annotated[str, Field(max_length=MAX_STRING_CHARS)]
 _Scalar: TypeAlias = _String | int | float | bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
 import time
@@ -21,8 +22,9 @@ from rag.ingest.job import JobCancelled, JobInterrupted
 from rag.ingest.job_work import JobWork, public_error
 from rag.ingest.progress import RunningJobs
 from rag.ingest.question_generation import QuestionSteps
-from rag.ingest.version_chunks import VersionChunks
+from rag.ingest.version_chunks import VersionChunks, chunk_attributes
 from rag.ingest.writing import ChunkWriter
+from rag.keywords import document_language
 from rag.ports import Parser, VectorStore
 from rag.readers import extract_json
 
@@ -114,6 +116,8 @@ class IngestWork(JobWork):
         with self._database.read() as connection:
             charset = files.charset_of(connection, version.blob_id)
         extract = self._parser.parse(self._blobs.path(version.blob_id), version.filename, charset)
+        if not extract.language:
+            extract = dataclasses.replace(extract, language=document_language(extract.text))
         passages = self._chunks.split(extract, version.chunking)
         if not passages.passages:
             raise NoTextFound(f"{version.filename} has no text", param=version.filename)
@@ -137,7 +141,7 @@ class IngestWork(JobWork):
             version_id(reusable.seq),
             version_id(version.seq),
             file_id=version.file_id,
-            attributes=pending[0].attributes,
+            attributes=chunk_attributes(dataclasses.replace(pending[0], language=reusable.language)),
         )
         if copied != reusable.chunks:
             return False  # the other version was removed meanwhile

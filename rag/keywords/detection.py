@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rag.keywords.stop_words import FREQUENT_WORDS
 
@@ -12,6 +12,11 @@ for _language, _words in FREQUENT_WORDS.items():
     for _word in _words.split():
         _LANGUAGES_OF.setdefault(_word, []).append(_language)
 _MIN_WORDS = 2
+
+
+def languages_of(word: str) -> Sequence[str]:
+    """The languages of which a word in lower case is one of the most frequent."""
+    return _LANGUAGES_OF.get(word, ())
 
 
 def other_language(words: Iterable[str], language: str) -> str:

@@ -49,6 +49,14 @@ class FilterContract:
         assert "".join(sorted(texts(dense(store, "a", filters=filters)))) == expected
         assert "".join(sorted(texts(keyword(store, "md", filters=filters)))) == expected
 
+    @pytest.mark.parametrize("key", ["部門", "Größe", "विभाग", "Cost centre 2", "a.b-c_d"])
+    def test_keys_of_any_script(self, store: VectorStore, key: str) -> None:
+        put(store, a_chunk("a", filename="a.md", attributes={key: "x"}), a_chunk("b", filename="b.md"))
+        for kind, value in (("eq", "x"), ("in", ["x", "y"]), ("ne", "y")):
+            filters = {"type": kind, "key": key, "value": value}
+            assert texts(dense(store, "a", filters=filters)) == ["a"]
+            assert store.chunks(STORE, [a_chunk("a", filename="a.md").chunk_id], filters)
+
     def test_compound_filters(self, store: VectorStore) -> None:
         put(store, *(a_chunk(f"n{n}", ordinal=n, attributes={"n": n}) for n in range(6)))
         low, high = {"type": "lt", "key": "n", "value": 2}, {"type": "gte", "key": "n", "value": 4}

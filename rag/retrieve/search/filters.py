@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
+import regex
+
 from rag.errors import InvalidFilter
 
 Scalar: TypeAlias = str | int | float | bool
@@ -23,7 +25,8 @@ MAX_STRING_CHARS = 4096
 SPECIAL_KEYS = ("filename", "file_id")
 """Keys that refer to a field of the chunk instead of one of its attributes."""
 
-_SAFE_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_SAFE_KEY = regex.compile(r"[\p{L}\p{M}\p{N}_. -]{1,64}")
+KEY_RULE = "must be 1 to 64 letters, digits, spaces, dots, dashes or underscores"
 _OPERATORS = {"eq": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _ORDERED = ("gt", "gte", "lt", "lte")
 _LISTS = ("in", "nin")
@@ -65,6 +68,11 @@ def literal(value: Operand) -> str:
     if isinstance(value, list):
         return f"[{', '.join(literal(item) for item in value)}]"
     return str(value).lower()
+
+
+def is_safe_key(key: str) -> bool:
+    """Whether a key can be a part of an expression: none of its characters ends a string or starts an escape."""
+    return _SAFE_KEY.fullmatch(key) is not None
 
 
 class _Compiler:
@@ -137,8 +145,8 @@ def _field(key: str) -> str:
 def _checked_key(key: object) -> str:
     if not isinstance(key, str):
         raise _invalid("the key of a filter must be a string")
-    if not _SAFE_KEY.fullmatch(key):
-        raise _invalid(f"the filter key {key[:64]!a} must be 1 to 64 letters, digits, dots, dashes or underscores")
+    if not is_safe_key(key):
+        raise _invalid(f"the filter key {key[:64]!a} {KEY_RULE}")
     return key
 
 

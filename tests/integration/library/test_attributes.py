@@ -47,3 +47,19 @@ class TestAttributes:
         assert harness.library.wait(job.job_id, 10).file_counts.completed == 1
         (hit,) = harness.search("apples").hits
         assert (hit.chunk.text, hit.chunk.attributes) == ("red apples", {"n": 1})
+
+    def test_the_language_of_a_document_is_recognized_and_can_be_filtered_by(self, harness: LibraryHarness) -> None:
+        german = "Die Pumpe steht in der Halle und wird von der Schicht geprüft, die nachts im Dienst ist."
+        english = "The pump is in the hall, and it was checked by the shift that is on duty at night."
+        harness.ingest(("de.md", german), ("en.md", english), ("own.md", english), attributes={"n": 1})
+        harness.library.set_attributes(STORE, harness.file_id("own.md"), {"language": "en-GB"})
+        assert harness.library.document(STORE, harness.file_id("de.md")).language == "de"
+        assert harness.library.document(STORE, harness.file_id("de.md")).attributes == {"n": 1}
+        for language, expected in (("de", [german]), ("en", [english]), ("en-GB", [english])):
+            filters = {"type": "eq", "key": "language", "value": language}
+            assert harness.texts("pump", filters=filters) == expected
+        harness.ingest(("de.md", german), attributes={"n": 2})  # copied, not parsed again
+        filters = {"type": "eq", "key": "language", "value": "de"}
+        assert [hit.chunk.attributes for hit in harness.search("pump", filters=filters).hits] == [
+            {"language": "de", "n": 2}
+        ]
