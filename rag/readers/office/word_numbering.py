@@ -91,12 +91,13 @@ def _label(levels: Mapping[int, _Level], level: int, counts: list[int | None]) -
         index = int(match[1]) - 1
         outer = levels.get(index, levels[level])
         count = counts[index]
-        return _format(outer.start if count is None else count, outer.kind)
+        return format_number(outer.start if count is None else count, outer.kind)
 
     return " ".join(_PLACEHOLDER.sub(number, levels[level].pattern).split())
 
 
-def _format(number: int, kind: str) -> str:
+def format_number(number: int, kind: str) -> str:
+    """A number in one of Word's number formats, such as `lowerLetter`; in digits if there is no such number in it."""
     if kind in ("lowerLetter", "upperLetter") and number > 0:
         letter = chr(ord("a") + (number - 1) % 26) * min((number - 1) // 26 + 1, 9)
         return letter if kind == "lowerLetter" else letter.upper()
