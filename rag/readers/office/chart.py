@@ -25,6 +25,7 @@ _CX = "{http://schemas.microsoft.com/office/drawing/2014/chartex}"
 """Charts of Office 2016: waterfall, treemap, funnel, box and whisker."""
 _MAX_CELLS = 200_000
 """A larger table would mostly be empty: each series gets a table of its own."""
+_LEVEL_SEPARATOR = " / "
 _Points = Mapping[int, str]
 
 
@@ -96,17 +97,20 @@ def _either(element: Element, *names: str) -> Element | None:
 
 
 def _points(element: Element | None, is_1904: bool) -> _Points:
-    """The saved values by their index. The levels of a category are joined: `2024 / Q1`."""
+    """The saved values by their index."""
     if element is None:
         return {}
     levels = [_level(level, is_1904) for level in element.iter(f"{_C}lvl")]
-    if not levels:
-        return _level(element, is_1904)
+    return _joined(levels) if levels else _level(element, is_1904)
+
+
+def _joined(levels: Sequence[_Points]) -> _Points:
+    """The levels of a category, `2024 / Q1`. The innermost comes first; a point of another holds until the next."""
     joined: dict[int, str] = {}
-    current = [""] * len(levels)
+    outer = [""] * (len(levels) - 1)
     for index in sorted({index for level in levels for index in level}):
-        current = [level.get(index, last) for level, last in zip(levels, current, strict=True)]
-        joined[index] = " / ".join(filter(None, reversed(current)))
+        outer = [level.get(index, last) for level, last in zip(levels[1:], outer, strict=True)]
+        joined[index] = _LEVEL_SEPARATOR.join(filter(None, (*reversed(outer), levels[0].get(index, ""))))
     return joined
 
 
@@ -166,14 +170,15 @@ def _extended_series(root: Element) -> Iterator[_Series]:
 
 
 def _extended_points(dimension: Element | None) -> _Points:
-    """The first level is the innermost, and later ones may have one point for several of it."""
-    joined: dict[int, str] = {}
-    for level in dimension.findall(f"{_CX}lvl") if dimension is not None else ():
-        for point in level.findall(f"{_CX}pt"):
-            text = (point.text or "").strip()
-            if text and (index := _index(point.get("idx"))) is not None:
-                joined[index] = f"{text} / {joined[index]}" if index in joined else text
-    return joined
+    levels = [
+        {
+            index: text
+            for point in level.findall(f"{_CX}pt")
+            if (text := (point.text or "").strip()) and (index := _index(point.get("idx"))) is not None
+        }
+        for level in (dimension.findall(f"{_CX}lvl") if dimension is not None else ())
+    ]
+    return _joined(levels) if levels else {}
 
 
 def _title(owner: Element | None) -> str:

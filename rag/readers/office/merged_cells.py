@@ -29,7 +29,7 @@ Row = Sequence[Cell]
 
 def caption_count(rows: Sequence[Row]) -> int:
     """The number of rows above the header that consist of one merged cell."""
-    return min(sum(1 for _ in takewhile(_is_caption, rows)), max(len(rows) - 1, 0))
+    return min(sum(1 for _ in takewhile(is_caption, rows)), max(len(rows) - 1, 0))
 
 
 def header_count(rows: Sequence[Row]) -> int:
@@ -50,7 +50,13 @@ def column_names(header: Sequence[Row]) -> list[str]:
     return [NAME_SEPARATOR.join(dict.fromkeys(cell.text for cell in column if cell.text)) for column in columns]
 
 
-def _is_caption(row: Row) -> bool:
+def values(row: Row) -> list[str]:
+    """The text of a row below the header. A line across the whole table is not repeated."""
+    return [row[0].text] if is_caption(row) else [cell.text for cell in row]
+
+
+def is_caption(row: Row) -> bool:
+    """Whether it consists of one merged cell."""
     return len(row) > 1 and bool(row[0].text) and all(cell.is_left for cell in row[1:])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from rag.errors import BrokenFile
 from rag.readers.office.ooxml import check_package
@@ -74,18 +75,18 @@ class _Deck:
         hidden = " (hidden)" if slide.is_hidden else ""
         if hidden:
             self._builder.warn(f"slide {number} is hidden; it was read")
-        blocks = [
-            *slide.blocks(self._layout_boxes(slide), without=_REPEATED),
-            *self._new_footers(slide),
-            *self._notes(number, slide),
-            *self._comments(number, slide),
-        ]
-        blocks = [block for block in blocks if block.strip()]
-        title = slide.title()
-        if title or blocks:
+        blocks = filter(str.strip, self._blocks(number, slide))
+        title, first = slide.title(), next(blocks, "")
+        if title or first:
             self._builder.add_heading(2, f"{title or f'Slide {number}'}{hidden}")
-        for block in blocks:
+        for block in chain((first,), blocks):
             self._builder.add(block)
+
+    def _blocks(self, number: int, slide: Slide) -> Iterator[str]:
+        yield from slide.blocks(self._layout_boxes(slide), without=_REPEATED)
+        yield from self._new_footers(slide)
+        yield from self._notes(number, slide)
+        yield from self._comments(number, slide)
 
     def _layout_boxes(self, slide: Slide) -> PlaceholderBoxes:
         layout = next(slide.related("slideLayout"), "")

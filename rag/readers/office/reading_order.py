@@ -67,7 +67,7 @@ class _Node:
 
 
 def in_reading_order(tree: Element, inherited: Callable[[Element], Box | None]) -> Iterator[Element]:
-    """The shapes. A group comes before its shapes. Raises RecursionError if groups are nested too deeply.
+    """The shapes. A group comes before its shapes; the XML parser limits how deep groups are nested.
 
     Args:
         tree: The slide's `p:spTree`.

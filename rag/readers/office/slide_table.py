@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rag.readers.office.drawing_text import A, body_text
-from rag.readers.office.merged_cells import MAX_REPEATED_CHARS, Cell, caption_count, column_names, header_count
+from rag.readers.office.merged_cells import MAX_REPEATED_CHARS, Cell, caption_count, column_names, header_count, values
 from rag.readers.safe_xml import Element
 from rag.readers.table import table_text
 
@@ -21,10 +21,8 @@ def slide_table_text(table: Element) -> list[str]:
     properties = table.find(f"{A}tblPr")
     is_first_row = properties is not None and properties.get("firstRow") in _ON
     count = header_count(rows)
-    if count:
-        cells = [column_names(rows[:count]), *([cell.text for cell in row] for row in rows[count:])]
-    else:
-        cells = [[cell.text for cell in row] for row in rows]
+    names = [column_names(rows[:count])] if count else []
+    cells = [*names, *map(values, rows[count:])]
     return ["\n".join(lines), table_text(cells, has_header=bool(count) or is_first_row or None)]
 
 
