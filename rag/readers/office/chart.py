@@ -26,6 +26,8 @@ _CX = "{http://schemas.microsoft.com/office/drawing/2014/chartex}"
 _MAX_CELLS = 200_000
 """A larger table would mostly be empty: each series gets a table of its own."""
 _LEVEL_SEPARATOR = " / "
+_MAX_LEVELS = 10
+_TITLES = (f"{_C}title", f"{_CX}title")
 _Points = Mapping[int, str]
 
 
@@ -106,6 +108,7 @@ def _points(element: Element | None, is_1904: bool) -> _Points:
 
 def _joined(levels: Sequence[_Points]) -> _Points:
     """The levels of a category, `2024 / Q1`. The innermost comes first; a point of another holds until the next."""
+    levels = levels[:_MAX_LEVELS]
     joined: dict[int, str] = {}
     outer = [""] * (len(levels) - 1)
     for index in sorted({index for level in levels for index in level}):
@@ -182,12 +185,8 @@ def _extended_points(dimension: Element | None) -> _Points:
 
 
 def _title(owner: Element | None) -> str:
-    title = (
-        next((child for child in owner if child.tag in (f"{_C}title", f"{_CX}title")), None)
-        if owner is not None
-        else None
-    )
-    return _text(title)
+    children = owner if owner is not None else ()
+    return _text(next((child for child in children if child.tag in _TITLES), None))
 
 
 def _text(element: Element | None) -> str:

@@ -24,7 +24,7 @@ from rag.readers.safe_xml import Element
 
 _MAX_COLUMNS = 63
 """Of a table in Word."""
-_MAX_COPIED_ELEMENTS = 1_000_000
+_MAX_COPIED_ELEMENTS = 200_000
 """Copies for merged cells in one document; the cells of further tables stay empty."""
 _MAX_CELL_ELEMENTS = 500
 _MERGE_MARKS = tuple(W + name for name in ("gridSpan", "vMerge", "hMerge"))
