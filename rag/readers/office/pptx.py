@@ -76,9 +76,10 @@ class _Deck:
         if hidden:
             self._builder.warn(f"slide {number} is hidden; it was read")
         blocks = filter(str.strip, self._blocks(number, slide))
-        title, first = slide.title(), next(blocks, "")
+        title, first = " ".join(slide.title().split()), next(blocks, "")
         if title or first:
-            self._builder.add_heading(2, f"{title or f'Slide {number}'}{hidden}")
+            heading = f"{title or f'Slide {number}'}{hidden}"
+            self._builder.add_heading(2, heading, f"## {heading}")
         for block in chain((first,), blocks):
             self._builder.add(block)
 

@@ -307,6 +307,14 @@ def test_hidden_slides_are_read_and_said_to_be_hidden(tmp_path: Path) -> None:
     assert extract.warnings == ("slide 1 is hidden; it was read", "slide 2 is hidden; it was read")
 
 
+def test_a_long_title_is_read_whole(tmp_path: Path) -> None:
+    """Only in the path of headings it is truncated."""
+    long = "word " * 100
+    extract = read_content(tmp_path, pptx(slide_shape(long, placeholder='type="ctrTitle"')), "a.pptx")
+    assert extract.text == f"## {long.strip()}"
+    assert len(extract.headings[0].path) < 201
+
+
 def test_footers_are_read_once(tmp_path: Path) -> None:
     slides = [
         slide_shape(f"text {number}")
