@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from openpyxl.styles.numbers import is_date_format  # type: ignore[import-untyped]
 from openpyxl.utils.datetime import MAC_EPOCH, WINDOWS_EPOCH, from_excel  # type: ignore[import-untyped]
 
 from rag.readers.office.drawing_text import A, paragraph_text
 from rag.readers.safe_xml import Element
-from rag.readers.table import table_text
 
 _C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 _CX = "{http://schemas.microsoft.com/office/drawing/2014/chartex}"
@@ -41,8 +41,17 @@ class _Series:
     """Of bubbles."""
 
 
-def chart_text(root: Element) -> list[str]:
-    """The blocks of text: the titles, then the tables.
+class Chart(NamedTuple):
+    """What a chart says."""
+
+    heading: str
+    """Its title, and those of its value axes; may be empty."""
+    tables: list[list[list[str]]]
+    """The rows of its tables; the first row has the names of the series."""
+
+
+def read_chart(root: Element) -> Chart:
+    """Read a chart.
 
     Args:
         root: The root of the chart's part.
@@ -52,10 +61,10 @@ def chart_text(root: Element) -> list[str]:
     title = _title(root.find(f"{_CX}chart" if is_extended else f"{_C}chart"))
     categories, values = _axis_titles(root)
     heading = [title, f"Value axis: {values}" if values else ""]
-    return ["\n".join(filter(None, heading)), *_tables(categories, series)]
+    return Chart("\n".join(filter(None, heading)), [rows for rows in _tables(categories, series) if len(rows) > 1])
 
 
-def _tables(corner: str, series: Sequence[_Series]) -> Iterator[str]:
+def _tables(corner: str, series: Sequence[_Series]) -> Iterator[list[list[str]]]:
     """One table for all series with the same categories."""
     by_categories: dict[tuple[tuple[int, str], ...], list[_Series]] = {}
     for one in series:
@@ -68,15 +77,14 @@ def _tables(corner: str, series: Sequence[_Series]) -> Iterator[str]:
             yield from (_table(corner, [one]) for one in group)
 
 
-def _table(corner: str, group: Sequence[_Series]) -> str:
+def _table(corner: str, group: Sequence[_Series]) -> list[list[str]]:
     columns: list[tuple[str, _Points]] = [(corner, group[0].categories)]
     for series in group:
         columns.append((series.name, series.values))
         if series.sizes:
             columns.append((f"{series.name} (size)", series.sizes))
     rows = sorted({index for _, points in columns for index in points})
-    cells = ([points.get(index, "") for _, points in columns] for index in rows)
-    return table_text([[name for name, _ in columns], *cells], has_header=True) if rows else ""
+    return [[name for name, _ in columns], *([points.get(index, "") for _, points in columns] for index in rows)]
 
 
 def _series(root: Element) -> Iterator[_Series]:

@@ -8,6 +8,8 @@ from rag.readers.office.drawing_text import A, paragraph_text
 from rag.readers.safe_xml import Element
 
 _DGM = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}"
+DIAGRAM = f"{_DGM}relIds"
+"""The element by which a slide or document refers to a diagram."""
 _MAX_INDENT = 8
 
 

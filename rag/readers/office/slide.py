@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterator, Mapping
 
-from rag.errors import BrokenFile
-from rag.readers.office.chart import chart_text
-from rag.readers.office.diagram import diagram_text
+from rag.readers.office.chart import read_chart
+from rag.readers.office.diagram import DIAGRAM, diagram_text
+from rag.readers.office.drawing_parts import alternative_text, is_decorative, related_drawing
 from rag.readers.office.drawing_text import A, body_text
 from rag.readers.office.package import RELATION_ID, Package, Relation, choose_alternatives
 from rag.readers.office.placeholders import PlaceholderBoxes, placeholder_type
 from rag.readers.office.reading_order import GROUP, P, in_reading_order
 from rag.readers.office.slide_table import slide_table_text
 from rag.readers.safe_xml import Element
+from rag.readers.table import table_text
 
-_DIAGRAM = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}relIds"
-_DECORATIVE = "{http://schemas.microsoft.com/office/drawing/2017/decorative}decorative"
 _MEDIA = {
     "videoFile": "video",
     "audioFile": "sound",
@@ -25,8 +23,6 @@ _MEDIA = {
     "audioCd": "sound",
     "quickTimeFile": "video",
 }
-_FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|gif|bmp|tiff?|svg|emf|wmf|webp|heic)", re.IGNORECASE)
-"""What some programs write in place of a description."""
 _TITLES = ("title", "ctrTitle")
 
 
@@ -83,7 +79,7 @@ class Slide:
 
     def _shape_blocks(self, shape: Element) -> Iterator[str]:
         properties = next(shape.iter(f"{P}cNvPr"), None)
-        description = _description(properties)
+        description = alternative_text(properties)
         if properties is not None and properties.get("hidden") in ("1", "true"):
             self._warn(f"{self._label} has a hidden shape; it was read")
         if shape.tag == f"{P}graphicFrame":
@@ -100,10 +96,7 @@ class Slide:
         for element in shape.iter(*(A + name for name in _MEDIA)):
             self._warn(f"a {_MEDIA[element.tag[len(A) :]]} on {self._label} was not read")
             return description
-        is_decorative = properties is not None and any(
-            mark.get("val") in ("1", "true") for mark in properties.iter(_DECORATIVE)
-        )
-        if not description and not is_decorative:
+        if not description and not is_decorative(properties):
             picture = next(shape.iter(f"{A}blip"), None)
             relation = self.relations.get((picture.get(f"{RELATION_ID}embed") if picture is not None else None) or "")
             self._unread_pictures.add(relation.name if relation else f"{self._label} {len(self._unread_pictures)}")
@@ -112,43 +105,34 @@ class Slide:
     def _frame_blocks(self, frame: Element, description: str) -> Iterator[str]:
         data = frame.find(f"{A}graphic/{A}graphicData")
         content = next(iter(data), None) if data is not None else None
-        tag = content.tag if content is not None else ""
-        if content is None:
-            return
-        if tag == f"{A}tbl":
+        if data is None or content is None:
+            yield description
+        elif content.tag == f"{A}tbl":
             yield from slide_table_text(content)
-        elif tag == _DIAGRAM:
+        elif content.tag == DIAGRAM:
             root = self._related_root(content.get(f"{RELATION_ID}dm"), "diagram")
             yield diagram_text(root) if root is not None else description
-        elif tag.endswith("}chart"):
+        elif content.tag.endswith("}chart"):
             root = self._related_root(content.get(f"{RELATION_ID}id"), "chart")
-            yield from chart_text(root) if root is not None else (description,)
+            yield from _chart_blocks(root) if root is not None else (description,)
         else:
-            kind = content.get("progId") or posixpath.basename((data.get("uri") if data is not None else None) or "")
+            kind = content.get("progId") or posixpath.basename(data.get("uri") or "")
             self._warn(f"an embedded object on {self._label} was not read ({kind or 'of unknown type'})")
             yield description
 
     def _related_root(self, relation_id: str | None, noun: str) -> Element | None:
-        """The root of a related part; None if it cannot be read, which is reported."""
-        relation = self.relations.get(relation_id or "")
-        if relation is None or relation.name not in self._package:
-            self._warn(f"the {noun} on {self._label} was not read: its data is missing")
-            return None
-        try:
-            root = self._package.parse(relation.name)
-        except BrokenFile:
-            self._warn(f"the {noun} on {self._label} was not read: its data is damaged")
-            return None
-        choose_alternatives(root)
-        return root
+        return related_drawing(
+            self._package, self.relations.get(relation_id or ""), f"the {noun} on {self._label}", self._warn
+        )
+
+
+def _chart_blocks(root: Element) -> Iterator[str]:
+    chart = read_chart(root)
+    yield chart.heading
+    for rows in chart.tables:
+        yield table_text(rows, has_header=True)
 
 
 def _shape_text(shape: Element) -> str:
     body = shape.find(f"{P}txBody")
     return body_text(body) if body is not None else ""
-
-
-def _description(properties: Element | None) -> str:
-    """The alternative text: `Picture: a pump with two valves`."""
-    text = " ".join(((properties.get("descr") if properties is not None else None) or "").split())
-    return f"Picture: {text}" if text and not _FILE_NAME.fullmatch(text) else ""

@@ -1,7 +1,7 @@
 """Rewrites a Word document so that mammoth converts what it would leave out or misread.
 
-Headers, footers and notes become paragraphs of the body, formulas and tick boxes become text, text boxes follow their
-paragraph, numbered paragraphs begin with their label, and hidden text is removed.
+Charts, headers, footers and notes become paragraphs and tables of the body, formulas and tick boxes become text, text
+boxes follow their paragraph, numbered paragraphs begin with their label, and hidden text is removed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from lxml import etree  # type: ignore[import-untyped]
 from rag.errors import RagError
 from rag.readers.office import omml, word_xml
 from rag.readers.office.package import RELATION_ID, Package
+from rag.readers.office.word_drawings import remove_drawings, write_drawings
 from rag.readers.office.word_numbering import Numbering
 from rag.readers.office.word_tables import rewrite_tables
 from rag.readers.office.word_xml import W
@@ -47,6 +48,7 @@ class WordPackage:
         if body is None:
             return self._package.read(self.document_name)
         styles = self._part("styles")
+        write_drawings(body, self._package, self._relations, self._warn)
         self._add_headers(body)
         _keep_one_alternative(body)
         self._add_notes(body, "footnote", "note")
@@ -56,6 +58,7 @@ class WordPackage:
         _write_checkboxes(body)
         _add_labels(body, Numbering(self._part("numbering"), styles))
         _move_text_boxes(body)
+        remove_drawings(body)
         rewrite_tables(body)
         content: bytes = etree.tostring(root, encoding="utf-8", xml_declaration=True)
         return content
