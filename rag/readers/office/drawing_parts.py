@@ -12,6 +12,10 @@ from rag.readers.safe_xml import Element
 _DECORATIVE = "{http://schemas.microsoft.com/office/drawing/2017/decorative}decorative"
 _FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|gif|bmp|tiff?|svg|emf|wmf|webp|heic)", re.IGNORECASE)
 """What some programs write in place of a description."""
+_GENERATED = re.compile(
+    r"\s*(?:Description automatically generated(?: with \w+ confidence)?|AI-generated content may be incorrect)\.?$"
+)
+"""What Office appends to descriptions that it writes itself."""
 
 
 def related_drawing(
@@ -41,6 +45,7 @@ def alternative_text(properties: Element | None) -> str:
         properties: The element with its name and description, such as `p:cNvPr`.
     """
     text = " ".join(((properties.get("descr") if properties is not None else None) or "").split())
+    text = _GENERATED.sub("", text)
     return f"Picture: {text}" if text and not _FILE_NAME.fullmatch(text) else ""
 
 

@@ -21,6 +21,7 @@ from rag.readers.office.word_drawings import remove_drawings, write_drawings
 from rag.readers.office.word_numbering import Numbering
 from rag.readers.office.word_tables import rewrite_tables
 from rag.readers.office.word_xml import W
+from rag.readers.reading_report import counted
 from rag.readers.safe_xml import Element
 from rag.readers.zip_container import open_zip
 
@@ -49,6 +50,7 @@ class WordPackage:
             return self._package.read(self.document_name)
         styles = self._part("styles")
         write_drawings(body, self._package, self._relations, self._warn)
+        self._report_comments()
         self._add_headers(body)
         _keep_one_alternative(body)
         self._add_notes(body, "footnote", "note")
@@ -74,6 +76,11 @@ class WordPackage:
         except RagError:
             self._warn(f"the {kind} part is damaged and was not read")
             return None
+
+    def _report_comments(self) -> None:
+        part = self._part("comments")
+        if part is not None and (count := len(part.findall(f"{W}comment"))):
+            self._warn(counted(count, "comment", "not read"))
 
     def _add_headers(self, body: Element) -> None:
         """Each different header once before the text, each different footer once after it."""

@@ -367,7 +367,8 @@ def picture(description: str = "", relation: str = "r1", media: str = "", more: 
 def test_pictures_are_read_by_their_alternative_text(tmp_path: Path) -> None:
     decorative = '<d:decorative xmlns:d="http://schemas.microsoft.com/office/drawing/2017/decorative" val="1"/>'
     shapes = (
-        picture("A pump with two valves") + picture("image1.png") + picture("") + picture(relation="r2")
+        picture("A pump with two valves\n\nDescription automatically generated")
+        + picture("image1.png") + picture("") + picture(relation="r2")
         + picture(relation="r3", more=f"<a:extLst><a:ext>{decorative}</a:ext></a:extLst>")
     )  # fmt: skip
     relations = {1: {name: ("image", f"../media/{name}.png") for name in ("r1", "r2", "r3")}}

@@ -145,3 +145,14 @@ def test_embedded_objects_are_reported(tmp_path: Path) -> None:
     ole = '<w:object><o:OLEObject xmlns:o="urn:schemas-microsoft-com:office:office" ProgID="Equation.3"/></w:object>'
     extract = read_content(tmp_path, docx(f"<w:p>{run('text')}<w:r>{ole}</w:r></w:p>"), "a.docx")
     assert extract.warnings == ("an embedded object was not read (Equation.3)",)
+
+
+def test_comments_are_reported(tmp_path: Path) -> None:
+    comments = (
+        '<w:comments xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:comment w:id="1">'
+        + word_paragraph("Really?")
+        + "</w:comment></w:comments>"
+    )
+    more = {"word/comments.xml": comments, "word/_rels/document.xml.rels": _RELATIONS.format("comments")}
+    extract = read_content(tmp_path, docx(word_paragraph("text"), more=more), "a.docx")
+    assert (extract.text, extract.warnings) == ("text", ("1 comment was not read",))
