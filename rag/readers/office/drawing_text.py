@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from rag.readers.office import omml
-from rag.readers.office.word_numbering import format_number
+from rag.readers.office.list_number import format_number
 from rag.readers.safe_xml import Element
 from rag.readers.scripts import subscript, superscript
 

@@ -8,10 +8,10 @@ from itertools import chain
 from rag.errors import BrokenFile
 from rag.readers.office.ooxml import check_package
 from rag.readers.office.package import RELATION_ID, Package
-from rag.readers.office.placeholders import PlaceholderBoxes
-from rag.readers.office.reading_order import P
-from rag.readers.office.slide import Slide
-from rag.readers.office.slide_comments import author_names, comment_texts
+from rag.readers.office.slides.comments import author_names, comment_texts
+from rag.readers.office.slides.placeholders import PlaceholderBoxes
+from rag.readers.office.slides.reading_order import P
+from rag.readers.office.slides.slide import Slide
 from rag.readers.reading_report import counted
 from rag.readers.source import SourceFile
 from rag.readers.text_builder import TextBuilder

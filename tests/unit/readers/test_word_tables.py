@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.readers.office import word_tables
+from rag.readers.office.word import tables as word_tables
 from tests.support.sample_files import docx, read_content, word_paragraph, word_table
 
 DOWN = '<w:vMerge w:val="restart"/>'

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from rag.errors import BrokenFile
 from rag.readers.office.drawing_text import body_text
 from rag.readers.office.package import Package, Relation
-from rag.readers.office.reading_order import P
+from rag.readers.office.slides.reading_order import P
 from rag.readers.safe_xml import Element
 
 _MODERN = "{http://schemas.microsoft.com/office/powerpoint/2018/8/main}"

@@ -15,12 +15,13 @@ from pathlib import Path
 from lxml import etree  # type: ignore[import-untyped]
 
 from rag.errors import RagError
-from rag.readers.office import omml, word_xml
+from rag.readers.office import omml
 from rag.readers.office.package import RELATION_ID, Package
-from rag.readers.office.word_drawings import remove_drawings, write_drawings
-from rag.readers.office.word_numbering import Numbering
-from rag.readers.office.word_tables import rewrite_tables
-from rag.readers.office.word_xml import W
+from rag.readers.office.word import xml as word_xml
+from rag.readers.office.word.drawings import remove_drawings, write_drawings
+from rag.readers.office.word.numbering import Numbering
+from rag.readers.office.word.tables import rewrite_tables
+from rag.readers.office.word.xml import W
 from rag.readers.reading_report import counted
 from rag.readers.safe_xml import Element
 from rag.readers.zip_container import open_zip

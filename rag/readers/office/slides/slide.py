@@ -10,9 +10,9 @@ from rag.readers.office.diagram import DIAGRAM, diagram_text
 from rag.readers.office.drawing_parts import alternative_text, is_decorative, related_drawing
 from rag.readers.office.drawing_text import A, body_text
 from rag.readers.office.package import RELATION_ID, Package, Relation, choose_alternatives
-from rag.readers.office.placeholders import PlaceholderBoxes, placeholder_type
-from rag.readers.office.reading_order import GROUP, P, in_reading_order
-from rag.readers.office.slide_table import slide_table_text
+from rag.readers.office.slides.placeholders import PlaceholderBoxes, placeholder_type
+from rag.readers.office.slides.reading_order import GROUP, P, in_reading_order
+from rag.readers.office.slides.table import slide_table_text
 from rag.readers.safe_xml import Element
 from rag.readers.table import table_text
 

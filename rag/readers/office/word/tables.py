@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from lxml import etree  # type: ignore[import-untyped]
 
-from rag.readers.office import word_xml
 from rag.readers.office.merged_cells import (
     MAX_REPEATED_CHARS,
     NAME_SEPARATOR,
@@ -19,7 +18,8 @@ from rag.readers.office.merged_cells import (
     header_count,
     is_caption,
 )
-from rag.readers.office.word_xml import W
+from rag.readers.office.word import xml as word_xml
+from rag.readers.office.word.xml import W
 from rag.readers.safe_xml import Element
 
 _MAX_COLUMNS = 63

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rag.errors import BrokenFile
 from rag.readers.office.package import Package
-from rag.readers.office.reading_order import Box, P, box_of
+from rag.readers.office.slides.reading_order import Box, P, box_of
 from rag.readers.safe_xml import Element
 
 _MASTER_TYPES = {"ctrTitle": "title", "dt": "dt", "ftr": "ftr", "sldNum": "sldNum", "title": "title"}
