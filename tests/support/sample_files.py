@@ -15,6 +15,11 @@ HOSTILE = Path(__file__).parents[3] / "shared" / "data" / "hostile"
 _WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 _RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_SLIDE_NAMES = (
+    'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main" '
+    'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" '
+    f'xmlns:r="{_OFFICE}"'
+)
 _CONTENT_TYPES = (
     '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
     '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
@@ -76,6 +81,74 @@ def word_table(rows: Sequence[Sequence[str]]) -> str:
     """Cells are given as Word's XML."""
     cells = ("".join(f"<w:tc>{cell}</w:tc>" for cell in row) for row in rows)
     return "<w:tbl>" + "".join(f"<w:tr>{row}</w:tr>" for row in cells) + "</w:tbl>"
+
+
+def pptx(
+    *slides: str,
+    relations: Mapping[int, Mapping[str, tuple[str, str]]] | None = None,
+    more: Mapping[str, str | bytes] | None = None,
+    attributes: Mapping[int, str] | None = None,
+) -> bytes:
+    """Each slide's shapes in PowerPoint's XML, prefixes `p`, `a` and `r`.
+
+    Args:
+        relations: By slide: the kind and target of its relations by their id. Slide 0 is the presentation itself.
+        attributes: By slide: the attributes of its root element.
+    """
+    numbers = range(1, len(slides) + 1)
+    ids = "".join(f'<p:sldId id="{255 + number}" r:id="s{number}"/>' for number in numbers)
+    names = {f"s{number}": ("slide", f"slides/slide{number}.xml") for number in numbers}
+    known = dict(relations or {})
+    files: dict[str, str | bytes] = {
+        "[Content_Types].xml": _CONTENT_TYPES,
+        "_rels/.rels": _relations_part({"r1": ("officeDocument", "ppt/presentation.xml")}),
+        "ppt/presentation.xml": f"<p:presentation {_SLIDE_NAMES}><p:sldIdLst>{ids}</p:sldIdLst></p:presentation>",
+        "ppt/_rels/presentation.xml.rels": _relations_part({**names, **known.pop(0, {})}),
+    }
+    for number, shapes in enumerate(slides, 1):
+        files[f"ppt/slides/slide{number}.xml"] = slide_part(shapes, attributes=(attributes or {}).get(number, ""))
+    for number, related in known.items():
+        files[f"ppt/slides/_rels/slide{number}.xml.rels"] = _relations_part(related)
+    return zip_file({**files, **(more or {})})
+
+
+def slide_part(shapes: str, *, root: str = "sld", attributes: str = "") -> str:
+    return (
+        f"<p:{root} {_SLIDE_NAMES} {attributes}><p:cSld><p:spTree><p:nvGrpSpPr/><p:grpSpPr/>{shapes}</p:spTree>"
+        f"</p:cSld></p:{root}>"
+    )
+
+
+def slide_shape(text: str, box: tuple[float, float, float, float] | None = None, *, placeholder: str = "") -> str:
+    """A shape. `text`: its paragraphs in XML, or plain text. `box`: left, top, width and height in inches."""
+    paragraphs = text if text.startswith("<a:p") else f"<a:p><a:r><a:t>{text}</a:t></a:r></a:p>"
+    kind = f"<p:ph {placeholder}/>" if placeholder else ""
+    return (
+        f'<p:sp><p:nvSpPr><p:cNvPr id="1" name="x"/><p:cNvSpPr/><p:nvPr>{kind}</p:nvPr></p:nvSpPr>'
+        f"<p:spPr>{slide_box(box, 'a:xfrm') if box else ''}</p:spPr><p:txBody>{paragraphs}</p:txBody></p:sp>"
+    )
+
+
+def slide_box(box: tuple[float, float, float, float], tag: str, children: str = "") -> str:
+    left, top, width, height = (round(914_400 * inches) for inches in box)
+    return f'<{tag}><a:off x="{left}" y="{top}"/><a:ext cx="{width}" cy="{height}"/>{children}</{tag}>'
+
+
+def slide_frame(content: str, uri: str, box: tuple[float, float, float, float] = (1, 1, 1, 1)) -> str:
+    """A frame around a table, chart or other object."""
+    return (
+        '<p:graphicFrame><p:nvGraphicFramePr><p:cNvPr id="1" name="x"/><p:nvPr/></p:nvGraphicFramePr>'
+        f'{slide_box(box, "p:xfrm")}<a:graphic><a:graphicData uri="{uri}">{content}</a:graphicData></a:graphic>'
+        "</p:graphicFrame>"
+    )
+
+
+def _relations_part(relations: Mapping[str, tuple[str, str]]) -> str:
+    entries = "".join(
+        f'<Relationship Id="{name}" Type="{_OFFICE}/{kind}" Target="{target}"/>'
+        for name, (kind, target) in relations.items()
+    )
+    return f'<Relationships xmlns="{_RELATIONS}">{entries}</Relationships>'
 
 
 def epub(chapters: Mapping[str, str], *, title: str = "Book", more: Mapping[str, str] | None = None) -> bytes:

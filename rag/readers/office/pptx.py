@@ -1,81 +1,118 @@
-"""PowerPoint presentations: each slide is a page, with its title as heading, its text, tables and notes."""
+"""PowerPoint presentations: each slide is a page, with its title as heading, its text, tables, charts and notes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
-from pptx import Presentation
-from pptx.shapes.autoshape import Shape
-from pptx.shapes.base import BaseShape
-from pptx.shapes.graphfrm import GraphicFrame
-from pptx.shapes.group import GroupShape
-from pptx.slide import Slide
-from pptx.text.text import TextFrame
+from collections.abc import Iterator
+from itertools import chain
 
 from rag.errors import BrokenFile
 from rag.readers.office.ooxml import check_package
+from rag.readers.office.package import RELATION_ID, Package
+from rag.readers.office.slides.comments import author_names, comment_texts
+from rag.readers.office.slides.placeholders import PlaceholderBoxes
+from rag.readers.office.slides.reading_order import P
+from rag.readers.office.slides.slide import Slide
+from rag.readers.reading_report import counted
 from rag.readers.source import SourceFile
-from rag.readers.table import table_text
 from rag.readers.text_builder import TextBuilder
+from rag.readers.zip_container import open_zip
 from rag.types import Extract
+
+_FOOTERS = ("hdr", "dt", "ftr")
+_REPEATED = frozenset((*_FOOTERS, "sldNum", "sldImg"))
+"""Placeholders that are the same on each slide, or are not text."""
 
 
 def read(source: SourceFile) -> Extract:
     properties = check_package(source.path)
     builder = TextBuilder(source)
-    try:
-        presentation = Presentation(str(source.path))
-        slides = list(presentation.slides)
-    except (MemoryError, RecursionError):
-        raise
-    except Exception as error:  # KeyError, ValueError, XMLSyntaxError, ...: depends on what is missing
-        raise BrokenFile(f"is damaged, or not a presentation ({type(error).__name__})") from error
-    for number, slide in enumerate(slides, 1):
-        builder.page(number)
-        _add_slide(builder, slide)
+    with open_zip(source.path) as archive:
+        try:
+            _Deck(Package(archive), builder).add_slides()
+        except KeyError as error:
+            raise BrokenFile(f"is damaged, or not a presentation ({error})") from error
     return builder.extract(title=properties.title, language=properties.language)
 
 
-def _add_slide(builder: TextBuilder, slide: Slide) -> None:
-    title = slide.shapes.title
-    if title is not None and title.text_frame.text.strip():
-        builder.add_heading(2, title.text_frame.text)
-    for shape in _shapes(slide.shapes):
-        if title is None or shape.shape_id != title.shape_id:
-            builder.add(_shape_text(shape))
-    if slide.has_notes_slide and (frame := slide.notes_slide.notes_text_frame) is not None and frame.text.strip():
-        builder.add(f"Notes: {_clean(frame.text)}")
+class _Deck:
+    def __init__(self, package: Package, builder: TextBuilder) -> None:
+        """Raises KeyError or BrokenFile if the presentation's main part is missing or damaged."""
+        self._package = package
+        self._builder = builder
+        name = package.main_part()
+        self._presentation = package.parse(name)
+        self._relations = package.relations(name)
+        self._authors = author_names(package, self._relations.values())
+        self._boxes: dict[str, PlaceholderBoxes] = {}
+        self._footers: set[str] = set()
+        self._unread_pictures: set[str] = set()
 
+    def add_slides(self) -> None:
+        for number, name in enumerate(self._slide_names(), 1):
+            self._builder.page(number)
+            slide = self._slide(name, f"slide {number}")
+            if slide is not None:
+                self._add_slide(number, slide)
+        if self._unread_pictures:
+            self._builder.warn(counted(len(self._unread_pictures), "picture", "not read for lack of alternative text"))
 
-def _shapes(shapes: Iterable[BaseShape]) -> Iterator[BaseShape]:
-    """All shapes, including those in groups."""
-    for shape in shapes:
-        if isinstance(shape, GroupShape):
-            yield from _shapes(shape.shapes)
-        else:
-            yield shape
+    def _slide_names(self) -> Iterator[str]:
+        for reference in self._presentation.findall(f"{P}sldIdLst/{P}sldId"):
+            relation = self._relations.get(reference.get(f"{RELATION_ID}id") or "")
+            yield relation.name if relation else ""
 
+    def _slide(self, name: str, label: str) -> Slide | None:
+        """None if the slide cannot be read, which is reported."""
+        try:
+            return Slide(self._package, name, label, self._builder.warn, self._unread_pictures)
+        except KeyError:
+            self._builder.warn(f"{label} is missing in the file")
+        except BrokenFile:
+            self._builder.warn(f"{label} is damaged and was not read")
+        return None
 
-def _shape_text(shape: BaseShape) -> str:
-    if isinstance(shape, GraphicFrame) and shape.has_table:
-        rows = [[cell.text_frame.text for cell in row.cells] for row in shape.table.rows]
-        return table_text(rows, has_header=shape.table.first_row or None)
-    if isinstance(shape, GraphicFrame) and shape.has_chart:
-        return _chart_text(shape)
-    return _frame_text(shape.text_frame) if isinstance(shape, Shape) else ""
+    def _add_slide(self, number: int, slide: Slide) -> None:
+        hidden = " (hidden)" if slide.is_hidden else ""
+        if hidden:
+            self._builder.warn(f"slide {number} is hidden; it was read")
+        blocks = filter(str.strip, self._blocks(number, slide))
+        title, first = " ".join(slide.title().split()), next(blocks, "")
+        if title or first:
+            heading = f"{title or f'Slide {number}'}{hidden}"
+            self._builder.add_heading(2, heading, f"## {heading}")
+        for block in chain((first,), blocks):
+            self._builder.add(block)
 
+    def _blocks(self, number: int, slide: Slide) -> Iterator[str]:
+        yield from slide.blocks(self._layout_boxes(slide), without=_REPEATED)
+        yield from self._new_footers(slide)
+        yield from self._notes(number, slide)
+        yield from self._comments(number, slide)
 
-def _frame_text(frame: TextFrame) -> str:
-    """The paragraphs; those below the first level are list items."""
-    lines = [("  " * (paragraph.level - 1) + "- " if paragraph.level else "") + _clean(paragraph.text)
-             for paragraph in frame.paragraphs if paragraph.text.strip()]  # fmt: skip
-    return "\n".join(lines)
+    def _layout_boxes(self, slide: Slide) -> PlaceholderBoxes:
+        layout = next(slide.related("slideLayout"), "")
+        if layout not in self._boxes:
+            self._boxes[layout] = PlaceholderBoxes(self._package, layout)
+        return self._boxes[layout]
 
+    def _new_footers(self, slide: Slide) -> Iterator[str]:
+        """Each different footer once, on the first slide that has it."""
+        for kind in _FOOTERS:
+            for text in slide.texts(kind):
+                if text not in self._footers:
+                    self._footers.add(text)
+                    yield f"Footer: {text}"
 
-def _chart_text(shape: GraphicFrame) -> str:
-    chart = shape.chart
-    return _clean(chart.chart_title.text_frame.text) if chart.has_title and chart.chart_title.has_text_frame else ""
+    def _notes(self, number: int, slide: Slide) -> Iterator[str]:
+        for name in slide.related("notesSlide"):
+            page = self._slide(name, f"the notes page of slide {number}")
+            blocks = page.blocks(PlaceholderBoxes(self._package, ""), without=_REPEATED) if page is not None else ()
+            if text := "\n\n".join(filter(None, blocks)):
+                yield f"Notes: {text}"
 
-
-def _clean(text: str) -> str:
-    return text.replace("\v", "\n").strip()
+    def _comments(self, number: int, slide: Slide) -> Iterator[str]:
+        for name in slide.related("comments"):
+            try:
+                yield from comment_texts(self._package.parse(name), self._authors)
+            except (KeyError, BrokenFile):
+                self._builder.warn(f"the comments on slide {number} are missing or damaged")

@@ -107,11 +107,11 @@ def presentation() -> bytes:
 def test_presentations_have_slides_as_pages(tmp_path: Path) -> None:
     extract = read_content(tmp_path, presentation(), "a.pptx")
     assert extract.text == (
-        "## Opening\n\nPoint\n- Detail\n\nNotes: Speak slowly.\n\nIn a group\n\n"
+        "## Opening\n\nPoint\n- Detail\n\nNotes: Speak slowly.\n\n## Slide 3\n\nIn a group\n\n"
         "| City | Sea |\n| --- | --- |\n| Kiel | Baltic |"
     )
-    assert pages(extract) == [(1, "## Opening"), (3, "In a group")]
-    assert paths(extract) == ["Opening"]
+    assert pages(extract) == [(1, "## Opening"), (3, "## Slide 3")]
+    assert paths(extract) == ["Opening", "Slide 3"]
     assert (extract.title, extract.language, extract.media_type) == ("The deck", "de", formats.PPTX)
 
 

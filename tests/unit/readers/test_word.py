@@ -82,3 +82,77 @@ def test_notes_follow_their_paragraph(tmp_path: Path) -> None:
     body = f"<w:p>{run('Nine years')}<w:r><w:footnoteReference w:id='2'/></w:r>{run(' long.')}</w:p>"
     extract = read_content(tmp_path, docx(body + word_paragraph("End."), more=more), "a.docx")
     assert extract.text == "Nine years (note 1) long.\n\nNote 1: Measured in 2019.\n\nEnd."
+
+
+_NAMES = (
+    'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" '
+    'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships" '
+    'xmlns:wp="http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing" '
+    'xmlns:pic="http://schemas.openxmlformats.org/drawingml/2006/picture" '
+    'xmlns:c="http://schemas.openxmlformats.org/drawingml/2006/chart" '
+    'xmlns:dgm="http://schemas.openxmlformats.org/drawingml/2006/diagram"'
+)
+_CHART = (
+    f"<c:chartSpace {_NAMES}><c:chart><c:title><c:tx><c:rich><a:p><a:r><a:t>Output</a:t></a:r></a:p></c:rich></c:tx>"
+    "</c:title><c:plotArea><c:ser><c:cat><c:strLit><c:pt idx='0'><c:v>Graz</c:v></c:pt></c:strLit></c:cat>"
+    "<c:val><c:numLit><c:pt idx='0'><c:v>412</c:v></c:pt></c:numLit></c:val></c:ser></c:plotArea></c:chart>"
+    "</c:chartSpace>"
+)
+_DIAGRAM = (
+    f"<dgm:dataModel {_NAMES}><dgm:ptLst><dgm:pt modelId='1'><dgm:t><a:p><a:r><a:t>Rinse</a:t></a:r></a:p></dgm:t>"
+    "</dgm:pt></dgm:ptLst></dgm:dataModel>"
+)
+
+
+def drawing(content: str, description: str = "") -> str:
+    return (
+        f'<w:p><w:r><w:t>before</w:t><w:drawing {_NAMES}><wp:inline><wp:docPr id="1" name="x" descr="{description}"/>'
+        f"<a:graphic><a:graphicData>{content}</a:graphicData></a:graphic></wp:inline></w:drawing></w:r></w:p>"
+    )
+
+
+PICTURE = '<pic:pic><pic:blipFill><a:blip r:embed="r{}"/></pic:blipFill></pic:pic>'
+
+
+@pytest.mark.parametrize(
+    ("content", "description", "text", "warnings"),
+    [
+        ('<c:chart r:id="c"/>', "", "Output\n\n|  | Series 1 |\n| --- | --- |\n| Graz | 412 |", ()),
+        ('<c:chart r:id="gone"/>', "", "", ("a chart was not read: its data is missing",)),
+        ('<dgm:relIds r:dm="d"/>', "", "- Rinse", ()),
+        (PICTURE.format(1), "A pump", "Picture: A pump", ()),
+        (PICTURE.format(1), "", "", ("1 picture was not read for lack of alternative text",)),
+    ],
+)
+def test_charts_diagrams_and_pictures(
+    content: str, description: str, text: str, warnings: tuple[str, ...], tmp_path: Path
+) -> None:
+    entries = "".join(
+        f'<Relationship Id="{name}" Type="x/{kind}" Target="{target}"/>'
+        for name, kind, target in (("c", "chart", "charts/a.xml"), ("d", "diagramData", "diagrams/a.xml"))
+    )
+    relations = (
+        f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{entries}</Relationships>'
+    )
+    more = {"word/charts/a.xml": _CHART, "word/diagrams/a.xml": _DIAGRAM, "word/_rels/document.xml.rels": relations}
+    body = drawing(content, description) + word_paragraph("after")
+    extract = read_content(tmp_path, docx(body, more=more), "a.docx")
+    assert extract.text == "\n\n".join(filter(None, ("before", text, "after")))
+    assert extract.warnings == warnings
+
+
+def test_embedded_objects_are_reported(tmp_path: Path) -> None:
+    ole = '<w:object><o:OLEObject xmlns:o="urn:schemas-microsoft-com:office:office" ProgID="Equation.3"/></w:object>'
+    extract = read_content(tmp_path, docx(f"<w:p>{run('text')}<w:r>{ole}</w:r></w:p>"), "a.docx")
+    assert extract.warnings == ("an embedded object was not read (Equation.3)",)
+
+
+def test_comments_are_reported(tmp_path: Path) -> None:
+    comments = (
+        '<w:comments xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:comment w:id="1">'
+        + word_paragraph("Really?")
+        + "</w:comment></w:comments>"
+    )
+    more = {"word/comments.xml": comments, "word/_rels/document.xml.rels": _RELATIONS.format("comments")}
+    extract = read_content(tmp_path, docx(word_paragraph("text"), more=more), "a.docx")
+    assert (extract.text, extract.warnings) == ("text", ("1 comment was not read",))

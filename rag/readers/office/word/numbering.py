@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from rag.readers.office.word_xml import W, value
+from rag.readers.office.list_number import format_number
+from rag.readers.office.word.xml import W, value
 from rag.readers.safe_xml import Element
 
 _PLACEHOLDER = re.compile(r"%([1-9])")
@@ -91,27 +92,6 @@ def _label(levels: Mapping[int, _Level], level: int, counts: list[int | None]) -
         index = int(match[1]) - 1
         outer = levels.get(index, levels[level])
         count = counts[index]
-        return _format(outer.start if count is None else count, outer.kind)
+        return format_number(outer.start if count is None else count, outer.kind)
 
     return " ".join(_PLACEHOLDER.sub(number, levels[level].pattern).split())
-
-
-def _format(number: int, kind: str) -> str:
-    if kind in ("lowerLetter", "upperLetter") and number > 0:
-        letter = chr(ord("a") + (number - 1) % 26) * min((number - 1) // 26 + 1, 9)
-        return letter if kind == "lowerLetter" else letter.upper()
-    if kind in ("lowerRoman", "upperRoman") and 0 < number < 4000:
-        return _roman(number) if kind == "upperRoman" else _roman(number).lower()
-    return f"{number:02}" if kind == "decimalZero" else str(number)
-
-
-def _roman(number: int) -> str:
-    text = ""
-    for amount, letters in zip(
-        (1000, 900, 500, 400, 100, 90, 50, 40, 10, 9, 5, 4, 1),
-        ["M", "CM", "D", "CD", "C", "XC", "L", "XL", "X", "IX", "V", "IV", "I"],
-        strict=True,
-    ):
-        text += letters * (number // amount)
-        number %= amount
-    return text

@@ -1,64 +1,57 @@
 """Rewrites a Word document so that mammoth converts what it would leave out or misread.
 
-Headers, footers and notes become paragraphs of the body, formulas and tick boxes become text, text boxes follow their
-paragraph, numbered paragraphs begin with their label, and hidden text is removed.
+Charts, headers, footers and notes become paragraphs and tables of the body, formulas and tick boxes become text, text
+boxes follow their paragraph, numbered paragraphs begin with their label, and hidden text is removed.
 """
 
 from __future__ import annotations
 
 import io
-import posixpath
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from lxml import etree  # type: ignore[import-untyped]
 
 from rag.errors import RagError
-from rag.readers.office import omml, word_xml
-from rag.readers.office.word_numbering import Numbering
-from rag.readers.office.word_tables import flatten_nested_tables
-from rag.readers.office.word_xml import W
-from rag.readers.safe_xml import Element, parse_xml
+from rag.readers.office import omml
+from rag.readers.office.package import RELATION_ID, Package
+from rag.readers.office.word import xml as word_xml
+from rag.readers.office.word.drawings import remove_drawings, write_drawings
+from rag.readers.office.word.numbering import Numbering
+from rag.readers.office.word.tables import rewrite_tables
+from rag.readers.office.word.xml import W
+from rag.readers.reading_report import counted
+from rag.readers.safe_xml import Element
 from rag.readers.zip_container import open_zip
 
-_RELATION = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
-_ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _CHOICE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _CHECKBOX = "{http://schemas.microsoft.com/office/word/2010/wordml}"
 _PAGE_FIELD = re.compile(r"\s*(?:PAGE|NUMPAGES|SECTIONPAGES)\b")
 _PICTURES = ("word/media/", "word/embeddings/", "word/fonts/", "docProps/thumbnail")
 LABEL_START, LABEL_END = "\ue000", "\ue001"
 """They enclose the label of a list item, from the document to the converted HTML."""
-_STRICT = (
-    (b"http://purl.oclc.org/ooxml/wordprocessingml/main", word_xml.NAMESPACE.encode()),
-    (b"http://purl.oclc.org/ooxml/officeDocument/math", omml.MATH.strip("{}").encode()),
-    (
-        b"http://purl.oclc.org/ooxml/officeDocument/relationships",
-        b"http://schemas.openxmlformats.org/officeDocument/2006/relationships",
-    ),
-)
 
 
 class WordPackage:
     """The parts of a Word document that are rewritten."""
 
     def __init__(self, archive: zipfile.ZipFile, warn: Callable[[str], None]) -> None:
-        self._archive = archive
+        self._package = Package(archive)
         self._warn = warn
-        self._names = set(archive.namelist())
-        self.document_name = self._document_name()
-        self._folder = posixpath.dirname(self.document_name)
-        self._relations = self._related()
+        self.document_name = self._package.main_part() or "word/document.xml"
+        self._relations = self._package.relations(self.document_name)
 
     def rewritten(self) -> bytes:
         """The document part. Raises KeyError or BrokenFile if it is missing or damaged."""
-        root = self._parse(self.document_name)
+        root = self._package.parse(self.document_name)
         body = root.find(f"{W}body")
         if body is None:
-            return self._read(self.document_name)
+            return self._package.read(self.document_name)
         styles = self._part("styles")
+        write_drawings(body, self._package, self._relations, self._warn)
+        self._report_comments()
         self._add_headers(body)
         _keep_one_alternative(body)
         self._add_notes(body, "footnote", "note")
@@ -68,37 +61,10 @@ class WordPackage:
         _write_checkboxes(body)
         _add_labels(body, Numbering(self._part("numbering"), styles))
         _move_text_boxes(body)
-        flatten_nested_tables(body)
+        remove_drawings(body)
+        rewrite_tables(body)
         content: bytes = etree.tostring(root, encoding="utf-8", xml_declaration=True)
         return content
-
-    def _document_name(self) -> str:
-        for relation in self._parse("_rels/.rels").iter(_RELATION):
-            if (relation.get("Type") or "").endswith("/officeDocument"):
-                return (relation.get("Target") or "").lstrip("/")
-        return "word/document.xml"
-
-    def _related(self) -> Mapping[str, tuple[str, str]]:
-        """The parts related to the document: id -> kind, name."""
-        name = posixpath.join(self._folder, "_rels", f"{posixpath.basename(self.document_name)}.rels")
-        if name not in self._names:
-            return {}
-        return {
-            relation.get("Id") or "": (
-                (relation.get("Type") or "").rpartition("/")[2],
-                posixpath.normpath(posixpath.join(self._folder, relation.get("Target") or "")).lstrip("/"),
-            )
-            for relation in self._parse(name).iter(_RELATION)
-        }
-
-    def _read(self, name: str) -> bytes:
-        content = self._archive.read(name)
-        for strict, usual in _STRICT:
-            content = content.replace(strict, usual)
-        return content
-
-    def _parse(self, name: str) -> Element:
-        return parse_xml(self._read(name))
 
     def _part(self, kind: str) -> Element | None:
         """The first part of a kind; None if there is none, or it is damaged."""
@@ -107,10 +73,15 @@ class WordPackage:
 
     def _optional(self, name: str, kind: str) -> Element | None:
         try:
-            return self._parse(name) if name in self._names else None
+            return self._package.parse(name) if name in self._package else None
         except RagError:
             self._warn(f"the {kind} part is damaged and was not read")
             return None
+
+    def _report_comments(self) -> None:
+        part = self._part("comments")
+        if part is not None and (count := len(part.findall(f"{W}comment"))):
+            self._warn(counted(count, "comment", "not read"))
 
     def _add_headers(self, body: Element) -> None:
         """Each different header once before the text, each different footer once after it."""
@@ -119,7 +90,7 @@ class WordPackage:
         footers: list[Element] = []
         for kind, collected in (("header", headers), ("footer", footers)):
             for reference in list(body.iter(f"{W}{kind}Reference")):
-                part = self._optional(self._relations.get(reference.get(_ID) or "", ("", ""))[1], kind)
+                part = self._optional(self._relations.get(reference.get(f"{RELATION_ID}id") or "", ("", ""))[1], kind)
                 if part is None:
                     continue
                 _remove_page_numbers(part)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lxml import etree  # type: ignore[import-untyped]
 
@@ -25,6 +25,18 @@ def paragraph(*runs: Element) -> Element:
     element: Element = etree.Element(f"{W}p")
     for part in runs:
         element.append(part)
+    return element
+
+
+def table(rows: Sequence[Sequence[str]]) -> Element:
+    """A table whose first row is its header."""
+    element: Element = etree.Element(f"{W}tbl")
+    for index, cells in enumerate(rows):
+        row = etree.SubElement(element, f"{W}tr")
+        if index == 0:
+            etree.SubElement(etree.SubElement(row, f"{W}trPr"), f"{W}tblHeader")
+        for cell in cells:
+            etree.SubElement(row, f"{W}tc").append(paragraph(run(cell)))
     return element
 
 

@@ -1,0 +1,138 @@
+"""The shapes of a slide as blocks of text."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterator, Mapping
+
+from rag.readers.office.chart import read_chart
+from rag.readers.office.diagram import DIAGRAM, diagram_text
+from rag.readers.office.drawing_parts import alternative_text, is_decorative, related_drawing
+from rag.readers.office.drawing_text import A, body_text
+from rag.readers.office.package import RELATION_ID, Package, Relation, choose_alternatives
+from rag.readers.office.slides.placeholders import PlaceholderBoxes, placeholder_type
+from rag.readers.office.slides.reading_order import GROUP, P, in_reading_order
+from rag.readers.office.slides.table import slide_table_text
+from rag.readers.safe_xml import Element
+from rag.readers.table import table_text
+
+_MEDIA = {
+    "videoFile": "video",
+    "audioFile": "sound",
+    "wavAudioFile": "sound",
+    "audioCd": "sound",
+    "quickTimeFile": "video",
+}
+_TITLES = ("title", "ctrTitle")
+
+
+class Slide:
+    """A slide, or the page with its notes. Reports what is not read of it.
+
+    Args:
+        name: The part's name.
+        label: What reports call it: `slide 3`.
+        unread_pictures: Takes the names of the pictures that have no description.
+    """
+
+    def __init__(
+        self, package: Package, name: str, label: str, warn: Callable[[str], None], unread_pictures: set[str]
+    ) -> None:
+        self._package = package
+        self._label = label
+        self._warn = warn
+        self._unread_pictures = unread_pictures
+        self.root = package.parse(name)
+        self.relations: Mapping[str, Relation] = package.relations(name)
+        choose_alternatives(self.root)
+        self._tree = self.root.find(f"{P}cSld/{P}spTree")
+        shapes = self._tree if self._tree is not None else ()
+        self._title = next((shape for shape in shapes if placeholder_type(shape) in _TITLES), None)
+
+    @property
+    def is_hidden(self) -> bool:
+        return self.root.get("show") in ("0", "false")
+
+    def related(self, kind: str) -> Iterator[str]:
+        """The names of the related parts of a kind."""
+        return (relation.name for relation in self.relations.values() if relation.kind == kind)
+
+    def title(self) -> str:
+        return _shape_text(self._title) if self._title is not None else ""
+
+    def texts(self, kind: str) -> list[str]:
+        """The text of the placeholders of a kind, such as `ftr`."""
+        shapes = self._tree if self._tree is not None else ()
+        return [text for shape in shapes if placeholder_type(shape) == kind and (text := _shape_text(shape))]
+
+    def blocks(self, boxes: PlaceholderBoxes, *, without: frozenset[str]) -> Iterator[str]:
+        """The text of all shapes but the title, in reading order.
+
+        Args:
+            without: The kinds of placeholders that are left out.
+        """
+        if self._tree is None:
+            return
+        for shape in in_reading_order(self._tree, boxes.box):
+            if shape is not self._title and placeholder_type(shape) not in without:
+                yield from self._shape_blocks(shape)
+
+    def _shape_blocks(self, shape: Element) -> Iterator[str]:
+        properties = next(shape.iter(f"{P}cNvPr"), None)
+        description = alternative_text(properties)
+        if properties is not None and properties.get("hidden") in ("1", "true"):
+            self._warn(f"{self._label} has a hidden shape; it was read")
+        if shape.tag == f"{P}graphicFrame":
+            yield from self._frame_blocks(shape, description)
+        elif shape.tag == f"{P}pic":
+            yield self._picture(shape, properties, description)
+        elif shape.tag == f"{P}contentPart":
+            self._warn(f"handwriting on {self._label} was not read")
+        else:
+            text = _shape_text(shape) if shape.tag != GROUP else ""
+            yield text or description
+
+    def _picture(self, shape: Element, properties: Element | None, description: str) -> str:
+        for element in shape.iter(*(A + name for name in _MEDIA)):
+            self._warn(f"a {_MEDIA[element.tag[len(A) :]]} on {self._label} was not read")
+            return description
+        if not description and not is_decorative(properties):
+            picture = next(shape.iter(f"{A}blip"), None)
+            relation = self.relations.get((picture.get(f"{RELATION_ID}embed") if picture is not None else None) or "")
+            self._unread_pictures.add(relation.name if relation else f"{self._label} {len(self._unread_pictures)}")
+        return description
+
+    def _frame_blocks(self, frame: Element, description: str) -> Iterator[str]:
+        data = frame.find(f"{A}graphic/{A}graphicData")
+        content = next(iter(data), None) if data is not None else None
+        if data is None or content is None:
+            yield description
+        elif content.tag == f"{A}tbl":
+            yield from slide_table_text(content)
+        elif content.tag == DIAGRAM:
+            root = self._related_root(content.get(f"{RELATION_ID}dm"), "diagram")
+            yield diagram_text(root) if root is not None else description
+        elif content.tag.endswith("}chart"):
+            root = self._related_root(content.get(f"{RELATION_ID}id"), "chart")
+            yield from _chart_blocks(root) if root is not None else (description,)
+        else:
+            kind = content.get("progId") or posixpath.basename(data.get("uri") or "")
+            self._warn(f"an embedded object on {self._label} was not read ({kind or 'of unknown type'})")
+            yield description
+
+    def _related_root(self, relation_id: str | None, noun: str) -> Element | None:
+        return related_drawing(
+            self._package, self.relations.get(relation_id or ""), f"the {noun} on {self._label}", self._warn
+        )
+
+
+def _chart_blocks(root: Element) -> Iterator[str]:
+    chart = read_chart(root)
+    yield chart.heading
+    for rows in chart.tables:
+        yield table_text(rows, has_header=True)
+
+
+def _shape_text(shape: Element) -> str:
+    body = shape.find(f"{P}txBody")
+    return body_text(body) if body is not None else ""

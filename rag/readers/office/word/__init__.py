@@ -1,0 +1,1 @@
+"""Rewrites Word documents before they are converted."""
