@@ -40,6 +40,7 @@ from rag.http.wire import (
 )
 
 SETTINGS = bootstrap.settings()
+bootstrap.make_files_private()
 TRAFFIC: Any = {"timeout": 3600}
 """Seconds to the first byte; answers and searches have shorter deadlines of their own."""
 QUIET: Any = {"access": {"enabled": False}}

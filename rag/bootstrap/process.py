@@ -71,6 +71,11 @@ def cors_options() -> dict[str, Any]:
     }
 
 
+def make_files_private() -> None:
+    """Let only this user read the files that this process and its children create: they hold the documents' texts."""
+    os.umask(0o077)
+
+
 def configure_logging() -> None:
     """Log to stderr, one line per record, with the id of the request. Call it once the settings are valid."""
     handler = logging.StreamHandler()

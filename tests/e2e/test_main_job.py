@@ -173,3 +173,11 @@ def test_structured_output_and_a_refused_grammar(filled: RunningService) -> None
 
 def test_metrics_are_served(filled: RunningService) -> None:
     assert "bentoml" in filled.get("/metrics").text
+
+
+def test_only_the_services_user_can_read_what_it_stores(filled: RunningService, data_dir: Path) -> None:
+    assert filled.url
+    stored = [path for path in data_dir.rglob("*") if data_dir / "models" not in (path, *path.parents)]
+    assert {"catalog.db", "jobs.db", "milvus.db", "files"} <= {path.name for path in stored}
+    readable = [str(path) for path in stored if path.exists() and path.stat().st_mode & 0o077]
+    assert readable == []
