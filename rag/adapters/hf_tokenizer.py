@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from rag.errors import InvalidRequest, SetupError
+from rag.llm.special_tokens import control_texts_of
 from rag.types import Message
 
 _TURN_TOKENS = 8
 """Special tokens around one turn of a conversation, in the chat templates of common models."""
-_LOOKS_LIKE_CONTROL = re.compile(r"<[^<>\s{}'\"]{1,64}>|<</?[A-Z]+>>|\[/?[A-Z_]{2,64}\]")
 
 
 class HfChatTokenizer:
@@ -34,7 +33,7 @@ class HfChatTokenizer:
 
     @property
     def control_texts(self) -> Collection[str]:
-        return _control_texts(self._tokenizer)
+        return control_texts_of(self._tokenizer)
 
     def render(self, messages: Sequence[Message]) -> list[int]:
         return self._apply(messages if self._knows_system else _without_system(messages))
@@ -80,7 +79,7 @@ class HfTokenCounter:
 
     @property
     def control_texts(self) -> Collection[str]:
-        return _control_texts(self._tokenizer)
+        return control_texts_of(self._tokenizer)
 
     def render(self, messages: Sequence[Message]) -> list[int]:
         return []
@@ -91,13 +90,6 @@ class HfTokenCounter:
 
     def count(self, text: str) -> int:
         return len(self._tokenizer.encode(text, add_special_tokens=False))
-
-
-def _control_texts(tokenizer: Any) -> Collection[str]:
-    """Special tokens, and everything among the added tokens and in the chat template that looks like one."""
-    added = tokenizer.added_tokens_decoder.values()
-    special = {token.content for token in added if token.special or _LOOKS_LIKE_CONTROL.fullmatch(token.content)}
-    return frozenset(special.union(_LOOKS_LIKE_CONTROL.findall(str(tokenizer.chat_template or ""))))
 
 
 def _without_system(messages: Sequence[Message]) -> list[Message]:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rag.errors import InvalidRequest
+from rag.llm.special_tokens import SpecialTokenEscaper, control_texts_of
 from rag.types import Chat, JsonObject, ModelInput
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class EnginePrompts:
         self._tokenizer = copy.deepcopy(tokenizer)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="prompts")
         self._knows_system: bool | None = None
+        self._escaper = SpecialTokenEscaper(control_texts_of(tokenizer), fence=False)
 
     async def token_ids(self, prompt: ModelInput) -> list[int]:
         """The token ids of a prompt. Raises InvalidRequest if the chat template rejects the conversation."""
@@ -56,10 +58,23 @@ class EnginePrompts:
     def _rendered(self, chat: Chat) -> list[int]:
         if wrong := sorted(_OWN & chat.template_values.keys()):
             raise InvalidRequest(f"chat_template_kwargs: {wrong[0]} cannot be set", param="chat_template_kwargs")
-        turns = [_with_arguments_as_objects(turn) for turn in chat.messages]
+        turns = [_with_arguments_as_objects(self._escaped(turn)) for turn in chat.messages]
         if turns and turns[0].get("role") == "system" and not self._takes_system():
             turns = _without_system(turns)
         return self._applied(turns, chat.tools, chat.template_values)
+
+    def _escaped(self, turn: JsonObject) -> JsonObject:
+        """The turn, in which no text is a control token: `<|im_end|>` in a message must not end it."""
+        escaped = dict(turn)
+        if content := turn.get("content"):
+            escaped["content"] = self._escaper.escape(content)
+        if calls := turn.get("tool_calls"):
+            escaped["tool_calls"] = [self._escaped_call(call) for call in calls]
+        return escaped
+
+    def _escaped_call(self, call: JsonObject) -> JsonObject:
+        function = call["function"]
+        return {**call, "function": {**function, "arguments": self._escaper.escape(function["arguments"] or "")}}
 
     def _takes_system(self) -> bool:
         if self._knows_system is None:
