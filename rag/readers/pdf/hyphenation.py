@@ -1,31 +1,78 @@
-"""Joins words that are hyphenated at the end of a line."""
+"""Joins words that are hyphenated at the end of a line.
+
+exam-    ->  example          state-of-  ->  state-of-the-art       COVID-  ->  COVID-19
+ple                           the-art                               19
+"""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 LINE_END_HYPHEN = "\ufffe"
 """Stands for a hyphen at the end of a line, and the line break."""
-_BROKEN_WORD = re.compile(rf"(?<!\w)(\w+){LINE_END_HYPHEN}\n?(\w+)")
-_HYPHENATED = re.compile(r"\b\w+-\w+\b")
+_BROKEN_WORD = re.compile(rf"(?<!\w)(\w+){LINE_END_HYPHEN}\n?(\w+)(?=(-\w)?)")
+_BROKEN_RANGE = re.compile(r"(?<=\d)([-\u2010\u2011\u2013])\n(?=\d)")
+_UNICODE_HYPHEN = re.compile(r"(?<=[^\W\d_])\u2010\n(?=[^\W\d_])")
+_WORD = re.compile(r"\w+(?:-\w+)*")
+_FIRST_PARTS = frozenset(
+    (
+        *("after", "any", "back", "down", "ever", "every", "fore", "further", "here", "how", "in", "more", "never"),
+        *("now", "on", "other", "out", "over", "some", "there", "through", "under", "up", "what", "when", "where"),
+        "with",
+    )
+)
+"""Words with which many English words begin that are written in one: `however`, `without`."""
+_HYPHENATED_PARTS = frozenset(("cross", "ex", "non", "self", "well"))
+_THE_SHARE = 0.02
+"""Share of `the` among the words of an English text is 0.04 to 0.07."""
 
 
 def join_hyphenated(pages: Sequence[str]) -> list[str]:
     """The pages with hyphenated words joined.
 
-    `exam` and `ple` become `example`, but `well` and `known` become `well-known` if the document spells it that way
-    elsewhere. Names and numbers (`Covid` `19`, `Anne` `Marie`) keep the hyphen.
+    The document decides if it has the word elsewhere: `well` and `known` become `well-known` if it writes that, else
+    `wellknown`. Names, numbers and abbreviations (`Covid` `19`, `Anne` `Marie`, `e` `mail`) keep the hyphen, and so do
+    two words of an English document that it never writes as one.
     """
+    pages = [_BROKEN_RANGE.sub(r"\1", _UNICODE_HYPHEN.sub(LINE_END_HYPHEN, page)) for page in pages]
     if not any(LINE_END_HYPHEN in page for page in pages):
-        return list(pages)
-    hyphenated = {word.lower() for page in pages for word in _HYPHENATED.findall(page)}
-    joined = (_BROKEN_WORD.sub(lambda match: _joined(match[1], match[2], hyphenated), page) for page in pages)
-    return [page.replace(LINE_END_HYPHEN, "-\n") for page in joined]
+        return pages
+    vocabulary = _Vocabulary(pages)
+    joined = (_BROKEN_WORD.sub(vocabulary.joined, page) for page in pages)
+    return [page.replace(f"{LINE_END_HYPHEN}\n", "-\n").replace(LINE_END_HYPHEN, "-\n") for page in joined]
 
 
-def _joined(start: str, end: str, hyphenated: set[str]) -> str:
-    is_word = start.isalpha() and end.isalpha() and (end[0].islower() or start.isupper())
-    if not is_word or f"{start}-{end}".lower() in hyphenated:
-        return f"{start}-{end}"
-    return start + end
+class _Vocabulary:
+    """The words of a document that are not cut by a line end."""
+
+    def __init__(self, pages: Sequence[str]) -> None:
+        self._counts: Counter[str] = Counter()
+        for page in pages:
+            self._counts.update(_WORD.findall(_BROKEN_WORD.sub(" ", page).lower()))
+        self._is_english = self._counts["the"] > _THE_SHARE * self._counts.total()
+
+    def joined(self, broken: re.Match[str]) -> str:
+        start, end = broken[1], broken[2]
+        follows_hyphen = broken.string[max(broken.start() - 1, 0) : broken.start()] in ("-", "\u2010", "\u2011")
+        keeps = self._keeps_hyphen(start, end, follows_hyphen=follows_hyphen, precedes_hyphen=bool(broken[3]))
+        return f"{start}-{end}" if keeps else start + end
+
+    def _keeps_hyphen(self, start: str, end: str, *, follows_hyphen: bool, precedes_hyphen: bool) -> bool:
+        if not (start.isalpha() and end.isalpha() and (end[0].islower() or start.isupper())):
+            return True
+        as_one, as_two = self._counts[(start + end).lower()], self._counts[f"{start}-{end}".lower()]
+        if as_one or as_two:
+            return as_two >= as_one
+        if len(start) == 1 or precedes_hyphen:
+            return True
+        if follows_hyphen:
+            return len(start) <= 3 or self._counts[start.lower()] > 0
+        return self._is_english and self._is_compound(start.lower(), end.lower())
+
+    def _is_compound(self, start: str, end: str) -> bool:
+        if start in _HYPHENATED_PARTS:
+            return True
+        are_long = len(start) > 2 and len(end) > 2
+        return are_long and start not in _FIRST_PARTS and self._counts[start] > 0 and self._counts[end] > 0
