@@ -9,6 +9,7 @@ from itertools import pairwise
 import regex
 
 from rag.readers.pdf.page_lines import Line
+from rag.readers.pdf.table_rows import BORDER
 
 _CJK = (
     r"\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Bopomofo}"
@@ -51,6 +52,8 @@ def _right_margins(lines: Sequence[Line]) -> dict[int, float]:
 def _continues(line: Line, following: Line, margins: dict[int, float]) -> bool:
     """True if both are lines of the same paragraph: the first is full, the second is below it and not indented."""
     if not (line.segments and following.segments and _ENDS.search(line.text) and _STARTS.match(following.text)):
+        return False
+    if BORDER in line.text or BORDER in following.text:
         return False
     one, two = line.box, following.box
     height = one.height

@@ -15,7 +15,7 @@ LINE_END_HYPHEN = "\ufffe"
 _BROKEN_WORD = re.compile(rf"(?<!\w)(\w+){LINE_END_HYPHEN}\n?(\w+)(?=(-\w)?)")
 _BROKEN_RANGE = re.compile(r"(?<=\d)([-\u2010\u2011\u2013])\n(?=\d)")
 _UNICODE_HYPHEN = re.compile(r"(?<=[^\W\d_])\u2010\n(?=[^\W\d_])")
-_WORD = re.compile(r"\w+(?:-\w+)*")
+_WORD = re.compile(r"[\w-]+")
 _FIRST_PARTS = frozenset(
     (
         *("after", "any", "back", "down", "ever", "every", "fore", "further", "here", "how", "in", "more", "never"),

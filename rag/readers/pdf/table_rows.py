@@ -13,85 +13,118 @@ from typing import NamedTuple
 from rag.readers.pdf.page_lines import Line
 
 _MIN_ROWS = 3
+_MAX_LABELS = 3
+"""Lines of a single cell in succession within a table."""
 _MIN_STRIP = 4.0
 """In points."""
-_BORDER = " | "
+_SENTENCE_GAP = 1.6
+"""As a multiple of the line's height: some files set a wide space after each sentence."""
+BORDER = " | "
 _BEFORE_AMOUNT = re.compile(r"[$€£¥+\u2212-]|[(]?[$€£¥]|[A-Z]{1,3}\$")
-_AFTER_AMOUNT = re.compile(r"[%)]+|[)%]*\s*\(\d{1,2}\)")
+_AFTER_AMOUNT = re.compile(r"[%)]+")
+_CURRENCY_END = re.compile(r"(.*\S) ([(]?[$€£¥])$")
 _LIST_MARK = re.compile(r"[^\w\s]|\(?\w{1,4}[.)]|.*:")
-"""A cell that is no column of its own: the mark of a list item, or the label before a value."""
+"""What is no cell of its own at the start of a line: the mark of a list item, or the label before a value."""
 
 
-class _Strip(NamedTuple):
+class _Span(NamedTuple):
     left: float
     right: float
 
 
+class _Cell(NamedTuple):
+    text: str
+    left: float
+    right: float
+
+
+class _Row(NamedTuple):
+    cells: tuple[_Cell, ...]
+    middle: float
+
+
 def with_cell_borders(lines: Sequence[Line]) -> list[Line]:
     """The lines of a page, with ` | ` between the cells of those that are table rows."""
+    if sum(len(line.segments) > 1 for line in lines) < _MIN_ROWS:
+        return list(lines)
     marked = list(lines)
-    for first, end in _tables(lines):
+    rows = [_Row(_cells(line), line.box.middle) for line in lines]
+    for first, end in _tables(rows):
         for index in range(first, end):
-            if len(lines[index].segments) > 1:
-                marked[index] = _row(lines[index])
+            if len(rows[index].cells) > 1:
+                marked[index] = lines[index]._replace(text=BORDER.join(cell.text for cell in rows[index].cells))
     return marked
 
 
-def _tables(lines: Sequence[Line]) -> Iterator[tuple[int, int]]:
+def _cells(line: Line) -> tuple[_Cell, ...]:
+    cells: list[_Cell] = []
+    for number, (text, box) in enumerate(line.segments):
+        before = cells[-1] if cells else None
+        if before and (match := _CURRENCY_END.match(before.text)):
+            cells[-1] = before._replace(text=match[1])
+            cells.append(_Cell(f"{match[2]} {text}", box.left, box.right))
+        elif before and _is_same_cell(before, text, box.left, line.box.height, is_first=number == 1):
+            cells[-1] = _Cell(f"{before.text} {text}", min(before.left, box.left), max(before.right, box.right))
+        else:
+            cells.append(_Cell(text, box.left, box.right))
+    return tuple(cells)
+
+
+def _is_same_cell(cell: _Cell, text: str, left: float, height: float, *, is_first: bool) -> bool:
+    if _BEFORE_AMOUNT.fullmatch(cell.text) or _AFTER_AMOUNT.fullmatch(text):
+        return True
+    if is_first and _LIST_MARK.fullmatch(cell.text):
+        return True
+    is_sentence_end = cell.text.endswith((".", "!", "?")) and text[:1].isalpha()
+    return is_sentence_end and left - cell.right < _SENTENCE_GAP * height
+
+
+def _tables(rows: Sequence[_Row]) -> Iterator[tuple[int, int]]:
     """The first line of each table, and the one after its last."""
     index = 0
-    while index < len(lines):
-        if len(lines[index].segments) < 2:
-            index += 1
-            continue
-        end, rows = _table_end(lines, index)
-        if rows >= _MIN_ROWS:
+    while index < len(rows):
+        end, count = _table_end(rows, index) if len(rows[index].cells) > 1 else (index + 1, 0)
+        if count >= _MIN_ROWS and 2 * count >= end - index:
             yield index, end
             index = end
         else:
             index += 1
 
 
-def _table_end(lines: Sequence[Line], first: int) -> tuple[int, int]:
+def _table_end(rows: Sequence[_Row], first: int) -> tuple[int, int]:
     """Where the table that starts at a line ends, and the number of rows that have cells."""
-    strips = _gaps(lines[first])
-    rows, end = 1, first + 1
-    for index in range(first + 1, len(lines)):
-        line = lines[index]
-        if not line.segments:
+    strips = _gaps(rows[first])
+    count, end, height = 1, first + 1, rows[first].middle
+    for index in range(first + 1, len(rows)):
+        row = rows[index]
+        if not row.cells or row.middle >= height or index - end > _MAX_LABELS:
             break
-        strips = _without_text(strips, line)
+        height = row.middle
+        strips = _without_text(strips, row)
         if not strips:
             break
-        if len(line.segments) > 1:
-            rows, end = rows + 1, index + 1
-    return end, rows
+        if any(_overlap(strip, gap) for strip in strips for gap in _gaps(row)):
+            count, end = count + 1, index + 1
+    return end, count
 
 
-def _gaps(line: Line) -> list[_Strip]:
-    boxes = sorted(segment.box for segment in line.segments)
-    gaps = (_Strip(left.right, right.left) for left, right in pairwise(boxes))
+def _gaps(row: _Row) -> list[_Span]:
+    spans = sorted((cell.left, cell.right) for cell in row.cells)
+    gaps = (_Span(right, left) for (_, right), (left, _) in pairwise(spans))
     return [gap for gap in gaps if gap.right - gap.left >= _MIN_STRIP]
 
 
-def _without_text(strips: Sequence[_Strip], line: Line) -> list[_Strip]:
-    """What the line leaves of the strips."""
-    for segment in line.segments:
-        left, _, right, _ = segment.box
+def _overlap(one: _Span, two: _Span) -> bool:
+    return min(one.right, two.right) > max(one.left, two.left)
+
+
+def _without_text(strips: Sequence[_Span], row: _Row) -> list[_Span]:
+    """What the row leaves of the strips."""
+    for _, left, right in row.cells:
         parts = [
             part
             for strip in strips
-            for part in (_Strip(strip.left, min(strip.right, left)), _Strip(max(strip.left, right), strip.right))
+            for part in (_Span(strip.left, min(strip.right, left)), _Span(max(strip.left, right), strip.right))
         ]
         strips = [part for part in parts if part.right - part.left >= _MIN_STRIP]
     return list(strips)
-
-
-def _row(line: Line) -> Line:
-    cells = [segment.text for segment in line.segments]
-    text = cells[0]
-    for index, (before, cell) in enumerate(pairwise(cells)):
-        is_one_cell = _BEFORE_AMOUNT.fullmatch(before) or _AFTER_AMOUNT.fullmatch(cell)
-        is_labelled = index == 0 and _LIST_MARK.fullmatch(before)
-        text += (" " if is_one_cell or is_labelled else _BORDER) + cell
-    return line._replace(text=text)
