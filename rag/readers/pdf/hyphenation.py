@@ -12,7 +12,15 @@ from collections.abc import Sequence
 
 LINE_END_HYPHEN = "\ufffe"
 """Stands for a hyphen at the end of a line, and the line break."""
-_BROKEN_WORD = re.compile(rf"(?<!\w)(\w+){LINE_END_HYPHEN}\n?(\w+)(?=(-\w)?)")
+_BROKEN_RANGE = re.compile(r"([-\u2010\u2011\u2013])\n(?<=\d[-\u2010\u2011\u2013]\n)(?=\d)")
+_UNICODE_HYPHEN = re.compile(r"\u2010\n(?<=[^\W\d_]\u2010\n)(?=[^\W\d_])")
+_START = re.compile(r"\w+\Z")
+_END = re.compile(r"\n?(\w+)")
+_MAX_PART = 60
+_BROKEN = re.compile(rf"\S*{LINE_END_HYPHEN}\n?\S*")
+_HYPHENS = ("-", "\u2010", "\u2011")
+_HYPHENATED = re.compile(r"[-\u2010\u2011]\w")
+_WORD = re.compile(rf"(?<!\w)(\w+){LINE_END_HYPHEN}\n?(\w+)(?=(-\w)?)")
 _BROKEN_RANGE = re.compile(r"(?<=\d)([-\u2010\u2011\u2013])\n(?=\d)")
 _UNICODE_HYPHEN = re.compile(r"(?<=[^\W\d_])\u2010\n(?=[^\W\d_])")
 _WORD = re.compile(r"[\w-]+")
@@ -40,8 +48,22 @@ def join_hyphenated(pages: Sequence[str]) -> list[str]:
     if not any(LINE_END_HYPHEN in page for page in pages):
         return pages
     vocabulary = _Vocabulary(pages)
-    joined = (_BROKEN_WORD.sub(vocabulary.joined, page) for page in pages)
-    return [page.replace(f"{LINE_END_HYPHEN}\n", "-\n").replace(LINE_END_HYPHEN, "-\n") for page in joined]
+    return [_joined(page, vocabulary) if LINE_END_HYPHEN in page else page for page in pages]
+
+
+def _joined(page: str, vocabulary: _Vocabulary) -> str:
+    before, *parts = page.split(LINE_END_HYPHEN)
+    text = [before]
+    for part in parts:
+        start, end = _START.search(before[-_MAX_PART:]), _END.match(part)
+        if start and end:
+            character = before[: -len(start[0])][-1:]
+            keeps_hyphen = vocabulary.keeps_hyphen(character, start[0], end[1], part[end.end() :])
+            text += ["-" if keeps_hyphen else "", part[end.start(1) :]]
+        else:
+            text += ["-\n", part.removeprefix("\n")]
+        before = part
+    return "".join(text)
 
 
 class _Vocabulary:
@@ -50,16 +72,18 @@ class _Vocabulary:
     def __init__(self, pages: Sequence[str]) -> None:
         self._counts: Counter[str] = Counter()
         for page in pages:
-            self._counts.update(_WORD.findall(_BROKEN_WORD.sub(" ", page).lower()))
+            self._counts.update(_WORD.findall(_BROKEN.sub(" ", page.lower())))
         self._is_english = self._counts["the"] > _THE_SHARE * self._counts.total()
 
-    def joined(self, broken: re.Match[str]) -> str:
-        start, end = broken[1], broken[2]
-        follows_hyphen = broken.string[max(broken.start() - 1, 0) : broken.start()] in ("-", "\u2010", "\u2011")
-        keeps = self._keeps_hyphen(start, end, follows_hyphen=follows_hyphen, precedes_hyphen=bool(broken[3]))
-        return f"{start}-{end}" if keeps else start + end
+    def keeps_hyphen(self, before: str, start: str, end: str, after: str) -> bool:
+        """Whether a word that is cut into `start` and `end` is written with a hyphen.
 
-    def _keeps_hyphen(self, start: str, end: str, *, follows_hyphen: bool, precedes_hyphen: bool) -> bool:
+        Args:
+            before: The character before `start`.
+            after: The text after `end`.
+        """
+        follows_hyphen = before in _HYPHENS
+        precedes_hyphen = bool(_HYPHENATED.match(after))
         if not (start.isalpha() and end.isalpha() and (end[0].islower() or start.isupper())):
             return True
         as_one, as_two = self._counts[(start + end).lower()], self._counts[f"{start}-{end}".lower()]

@@ -110,11 +110,12 @@ class _LineReader:
 
     def lines(self) -> list[Line]:
         spans = (match.span() for match in _LINE.finditer(self._text))
-        return [self._line(start, end) for start, end in spans if start < end]
+        return [line for start, end in spans if start < end for line in self._lines(start, end)]
 
-    def _line(self, start: int, end: int) -> Line:
-        """Written for speed: this is where a page spends the most time."""
+    def _lines(self, start: int, end: int) -> list[Line]:
+        """The lines that PDFium takes for one. Written for speed: this is where a page spends the most time."""
         char_box, textpage, rect = pdfium_c.FPDFText_GetLooseCharBox, self._textpage, self._rect
+        lines: list[Line] = []
         segments: list[Segment] = []
         segment_start, segment_end = -1, start
         left = bottom = right = top = max_gap = 0.0
@@ -130,14 +131,13 @@ class _LineReader:
                 if rect.left < word_left:
                     word_left = rect.left
                 is_uneven = rect.bottom != word_bottom or rect.top != word_top
-            if (
-                segment_start < 0
-                or word_left - right > max_gap
-                or left - word_right > max_gap
-                or (word_bottom != bottom and not _are_on_line(bottom, top, word_bottom, word_top))
-            ):
+            is_below = word_bottom != bottom and not _are_on_line(bottom, top, word_bottom, word_top)
+            if segment_start < 0 or is_below or word_left - right > max_gap or left - word_right > max_gap:
                 if segment_start >= 0:
                     segments.append(self._segment(segment_start, segment_end, Box(left, bottom, right, top)))
+                if is_below and segments:
+                    lines.append(_line(segments))
+                    segments = []
                 segment_start, max_gap = first, _GAP * (word_top - word_bottom)
                 left, bottom, right, top = word_left, word_bottom, word_right, word_top
             if is_uneven:
@@ -147,14 +147,13 @@ class _LineReader:
             if word_left < left:
                 left = word_left
             segment_end = after
-        if segment_start >= 0:
-            if LINE_END_HYPHEN in self._text[segment_end:end]:
-                segment_end = self._text.index(LINE_END_HYPHEN, segment_end) + 1
-            segments.append(self._segment(segment_start, segment_end, Box(left, bottom, right, top)))
-        if not segments:
-            return Line(LINE_END_HYPHEN if LINE_END_HYPHEN in self._text[start:end] else "")
-        line = Line.of(segments)
-        return Line(line.text) if any(map(_is_vertical, segments)) else line
+        has_hyphen = LINE_END_HYPHEN in self._text[segment_end:end]
+        if segment_start < 0:
+            return [Line(LINE_END_HYPHEN if has_hyphen else "")]
+        if has_hyphen:
+            segment_end = self._text.index(LINE_END_HYPHEN, segment_end) + 1
+        segments.append(self._segment(segment_start, segment_end, Box(left, bottom, right, top)))
+        return [*lines, _line(segments)]
 
     def _segment(self, start: int, end: int, box: Box) -> Segment:
         text = self._text[start:end]
@@ -184,6 +183,11 @@ class _LineReader:
         pdfium_c.FPDFText_GetCharOrigin(self._textpage, index, x, baseline)
         pdfium_c.FPDFText_GetLooseCharBox(self._textpage, index, self._rect)
         return Glyph(self._text[index], baseline.value, self._rect.top - self._rect.bottom)
+
+
+def _line(segments: Sequence[Segment]) -> Line:
+    line = Line.of(segments)
+    return Line(line.text) if any(map(_is_vertical, segments)) else line
 
 
 def _are_on_line(bottom: float, top: float, other_bottom: float, other_top: float) -> bool:
