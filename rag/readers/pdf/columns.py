@@ -111,7 +111,7 @@ def in_reading_order(lines: Sequence[Line]) -> list[Line]:
     if not _has_side_by_side(lines):
         return list(lines)
     rows, row_of_line = _rows(lines)
-    regions = [region for region in _regions(rows, lines, _MAX_DEPTH) if region is not None]
+    regions = list(_regions(rows, lines, _MAX_DEPTH))
     if not regions:
         return list(lines)
     region_of_row = {row: region for region in regions for row in range(region.first, region.end)}
@@ -152,16 +152,18 @@ def _row(pieces: Iterator[_Piece]) -> _Row:
     return _Row(tuple(sorted(pieces, key=lambda piece: piece.segment.box.left)))
 
 
-def _regions(rows: Sequence[_Row], lines: Sequence[Line], depth: int) -> Iterator[_Region | None]:
-    """The columns among the rows, each with its lines; None for a place that looked like columns."""
+def _regions(rows: Sequence[_Row], lines: Sequence[Line], depth: int) -> Iterator[_Region]:
+    """The columns among the rows, each with its lines."""
     used = [False] * len(rows)
     for _ in range(_MAX_GUTTERS if depth else 0):
-        gutter = _gutter([row for row, is_used in zip(rows, used, strict=True) if not is_used])
-        if gutter is None:
+        x = _gutter([row for row, is_used in zip(rows, used, strict=True) if not is_used])
+        if x is None:
             return
-        for first, end in _runs(rows, used, gutter):
+        for first, end in list(_runs(rows, used, x)):
             used[first:end] = [True] * (end - first)
-            yield _region(rows, first, end, gutter, lines, depth)
+            if region := _region(rows, first, end, x, lines, depth):
+                yield region
+        used = [is_used or _is_divided(row, x) for row, is_used in zip(rows, used, strict=True)]
 
 
 def _gutter(rows: Sequence[_Row]) -> float | None:
@@ -182,42 +184,51 @@ def _gutter(rows: Sequence[_Row]) -> float | None:
     return best_x
 
 
-def _runs(rows: Sequence[_Row], used: Sequence[bool], x: float) -> list[tuple[int, int]]:
+def _runs(rows: Sequence[_Row], used: Sequence[bool], x: float) -> Iterator[tuple[int, int]]:
     """Successive rows that do not cross x, from the first to the last that stands on both sides."""
-    runs: list[tuple[int, int]] = []
     start: int | None = None
     for index, row in enumerate([*rows, None]):
         is_open = row is not None and not used[index] and not _crosses(row, x)
         if is_open and start is None:
             start = index
         elif not is_open and start is not None:
-            runs += _trimmed(rows, start, index, x)
+            yield from _trimmed(rows, start, index, x)
             start = None
-    return runs
 
 
 def _crosses(row: _Row, x: float) -> bool:
     return any(piece.segment.box.left < x < piece.segment.box.right for piece in row.pieces)
 
 
-def _trimmed(rows: Sequence[_Row], start: int, end: int, x: float) -> list[tuple[int, int]]:
-    """The run without the rows above and below that are on one side only and do not continue a column.
+def _is_divided(row: _Row, x: float) -> bool:
+    return not _crosses(row, x) and _Split(*row.side(x)).is_two_sided
 
-    A wide blank divides the run.
-    """
-    both = [index for index in range(start, end) if _Split(*rows[index].side(x)).is_two_sided]
-    if len(both) < 2:
-        return [(index, index + 1) for index in both]
+
+def _trimmed(rows: Sequence[_Row], start: int, end: int, x: float) -> Iterator[tuple[int, int]]:
+    """The run, divided at wide blanks, without the rows at its ends that do not continue a column."""
+    both = [index for index in range(start, end) if _is_divided(rows[index], x)]
+    if len(both) < _MIN_ROWS:
+        return
     pitch = statistics.median(rows[one].middle - rows[two].middle for one, two in pairwise(both))
-    for one in range(both[0], both[-1]):
-        if rows[one].middle - rows[one + 1].middle > _MAX_BLANK * pitch:
-            return _trimmed(rows, start, one + 1, x) + _trimmed(rows, one + 1, end, x)
+    limits = [
+        index + 1
+        for index in range(both[0], both[-1])
+        if rows[index].middle - rows[index + 1].middle > _MAX_BLANK * pitch
+    ]
+    for part_start, part_end in pairwise([start, *limits, end]):
+        part = [index for index in both if part_start <= index < part_end]
+        if len(part) >= _MIN_ROWS:
+            yield _extended(rows, part, part_start, part_end, _MAX_PITCH * pitch)
+
+
+def _extended(rows: Sequence[_Row], both: Sequence[int], start: int, end: int, distance: float) -> tuple[int, int]:
+    """From the first to the last row on both sides, and on to those that are not further away than a line."""
     first, last = both[0], both[-1]
-    while first > start and rows[first - 1].middle - rows[first].middle <= _MAX_PITCH * pitch:
+    while first > start and rows[first - 1].middle - rows[first].middle <= distance:
         first -= 1
-    while last + 1 < end and rows[last].middle - rows[last + 1].middle <= _MAX_PITCH * pitch:
+    while last + 1 < end and rows[last].middle - rows[last + 1].middle <= distance:
         last += 1
-    return [(first, last + 1)]
+    return first, last + 1
 
 
 def _region(rows: Sequence[_Row], first: int, end: int, x: float, lines: Sequence[Line], depth: int) -> _Region | None:
@@ -288,7 +299,7 @@ def _blocks(splits: Sequence[_Split]) -> list[list[_Split]]:
 
 def _column_lines(rows: Sequence[_Row], lines: Sequence[Line], depth: int) -> list[Line]:
     """The lines of a column, which may be columns again."""
-    regions = {region.first: region for region in _regions(rows, lines, depth) if region is not None}
+    regions = {region.first: region for region in _regions(rows, lines, depth)}
     ordered: list[Line] = []
     index = 0
     while index < len(rows):

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from rag.readers.pdf.page_lines import Line
 
 _MIN_ROWS = 3
+_MAX_CELLS = 200
+"""Of a row; pages with longer ones stay as they are."""
 _MAX_LABELS = 3
 """Lines of a single cell in succession within a table."""
 _MIN_STRIP = 4.0
@@ -45,7 +47,8 @@ class _Row(NamedTuple):
 
 def with_cell_borders(lines: Sequence[Line]) -> list[Line]:
     """The lines of a page, with ` | ` between the cells of those that are table rows."""
-    if sum(len(line.segments) > 1 for line in lines) < _MIN_ROWS:
+    counts = [len(line.segments) for line in lines]
+    if sum(count > 1 for count in counts) < _MIN_ROWS or max(counts) > _MAX_CELLS:
         return list(lines)
     marked = list(lines)
     rows = [_Row(_cells(line), line.box.middle) for line in lines]
@@ -86,9 +89,7 @@ def _tables(rows: Sequence[_Row]) -> Iterator[tuple[int, int]]:
         end, count = _table_end(rows, index) if len(rows[index].cells) > 1 else (index + 1, 0)
         if count >= _MIN_ROWS and 2 * count >= end - index:
             yield index, end
-            index = end
-        else:
-            index += 1
+        index = end if count >= _MIN_ROWS else index + 1
 
 
 def _table_end(rows: Sequence[_Row], first: int) -> tuple[int, int]:
