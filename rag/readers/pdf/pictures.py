@@ -1,11 +1,11 @@
-"""Counts the pictures of a page, whose content is not read."""
+"""The pictures of a page, whose content is not read."""
 
 from __future__ import annotations
 
 import ctypes
 import mmap
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
@@ -26,17 +26,24 @@ def has_pictures(path: Path) -> bool:
         return content.find(b"/Image") >= 0
 
 
-def count_pictures(page: pdfium.PdfPage) -> int:
-    """Without icons and backgrounds."""
+class Pictures(NamedTuple):
+    shown: int
+    """How many, without icons and backgrounds."""
+    has_background: bool
+
+
+def page_pictures(page: pdfium.PdfPage) -> Pictures:
     width, height = page.get_size()
-    raw_page, count = page.raw, 0
+    raw_page, count, has_background = page.raw, 0, False
     for index in range(min(pdfium_c.FPDFPage_CountObjects(raw_page), _MAX_OBJECTS)):
         page_object = pdfium_c.FPDFPage_GetObject(raw_page, index)
         if pdfium_c.FPDFPageObj_GetType(page_object) == pdfium_c.FPDF_PAGEOBJ_IMAGE:
             box = _bounds(page_object)
-            is_background = box.width * box.height > _BACKGROUND * width * height
-            count += min(box.width, box.height) >= _MIN_SIDE and not is_background
-    return count
+            if box.width * box.height > _BACKGROUND * width * height:
+                has_background = True
+            else:
+                count += min(box.width, box.height) >= _MIN_SIDE
+    return Pictures(count, has_background)
 
 
 def is_blank(page: pdfium.PdfPage) -> bool:
