@@ -201,7 +201,7 @@ def _crosses(row: _Row, x: float) -> bool:
 
 
 def _is_divided(row: _Row, x: float) -> bool:
-    return not _crosses(row, x) and _Split(*row.side(x)).is_two_sided
+    return row.left < x < row.pieces[-1].segment.box.left and not _crosses(row, x)
 
 
 def _trimmed(rows: Sequence[_Row], start: int, end: int, x: float) -> Iterator[tuple[int, int]]:

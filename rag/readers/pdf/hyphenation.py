@@ -17,13 +17,12 @@ _UNICODE_HYPHEN = re.compile(r"\u2010\n(?<=[^\W\d_]\u2010\n)(?=[^\W\d_])")
 _START = re.compile(r"\w+\Z")
 _END = re.compile(r"\n?(\w+)")
 _MAX_PART = 60
-_BROKEN = re.compile(rf"\S*{LINE_END_HYPHEN}\n?\S*")
 _HYPHENS = ("-", "\u2010", "\u2011")
 _HYPHENATED = re.compile(r"[-\u2010\u2011]\w")
 _WORD = re.compile(rf"(?<!\w)(\w+){LINE_END_HYPHEN}\n?(\w+)(?=(-\w)?)")
 _BROKEN_RANGE = re.compile(r"(?<=\d)([-\u2010\u2011\u2013])\n(?=\d)")
 _UNICODE_HYPHEN = re.compile(r"(?<=[^\W\d_])\u2010\n(?=[^\W\d_])")
-_WORD = re.compile(r"[\w-]+")
+_WORD = re.compile(rf"[\w{LINE_END_HYPHEN}-]+")
 _FIRST_PARTS = frozenset(
     (
         *("after", "any", "back", "down", "ever", "every", "fore", "further", "here", "how", "in", "more", "never"),
@@ -72,7 +71,8 @@ class _Vocabulary:
     def __init__(self, pages: Sequence[str]) -> None:
         self._counts: Counter[str] = Counter()
         for page in pages:
-            self._counts.update(_WORD.findall(_BROKEN.sub(" ", page.lower())))
+            whole = page.replace(f"{LINE_END_HYPHEN}\n", LINE_END_HYPHEN)
+            self._counts.update(_WORD.findall(whole.lower()))
         self._is_english = self._counts["the"] > _THE_SHARE * self._counts.total()
 
     def keeps_hyphen(self, before: str, start: str, end: str, after: str) -> bool:

@@ -12,7 +12,7 @@ import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
 from rag.readers.pdf.page_lines import Box
 
-_MAX_OBJECTS = 1_000
+_MAX_OBJECTS = 500
 """Of a page that are looked at, pictures or not."""
 _MIN_SIDE = 36.0
 """In points; smaller pictures are icons, rules and bullets."""

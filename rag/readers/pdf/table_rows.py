@@ -121,11 +121,19 @@ def _overlap(one: _Span, two: _Span) -> bool:
 
 def _without_text(strips: Sequence[_Span], row: _Row) -> list[_Span]:
     """What the row leaves of the strips."""
-    for _, left, right in row.cells:
-        parts = [
-            part
-            for strip in strips
-            for part in (_Span(strip.left, min(strip.right, left)), _Span(max(strip.left, right), strip.right))
-        ]
-        strips = [part for part in parts if part.right - part.left >= _MIN_STRIP]
-    return list(strips)
+    left_over: list[_Span] = []
+    for strip in strips:
+        parts = [strip]
+        for _, left, right in row.cells:
+            if left < strip.right and right > strip.left:
+                parts = [span for part in parts for span in _cut(part, left, right)]
+        left_over += parts
+    return left_over
+
+
+def _cut(span: _Span, left: float, right: float) -> list[_Span]:
+    """What is left of a span beside a cell, if it is wide enough."""
+    if left >= span.right or right <= span.left:
+        return [span]
+    parts = (_Span(span.left, left), _Span(right, span.right))
+    return [part for part in parts if part.right - part.left >= _MIN_STRIP]
