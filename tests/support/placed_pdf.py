@@ -16,6 +16,7 @@ _FONTS = (
     "/Type /Font /Subtype /CIDFontType0 /BaseFont /HYSMyeongJo-Medium /DW 1000 "
     "/CIDSystemInfo << /Registry (Adobe) /Ordering (Korea1) /Supplement 1 >> >>] >>",
 )
+_TURNED = {0: "", 90: "0 1 -1 0 612 0 cm ", 180: "-1 0 0 -1 612 792 cm ", 270: "0 -1 1 0 0 792 cm "}
 _IMAGE = "<< /Type /XObject /Subtype /Image /Width 1 /Height 1 /ColorSpace /DeviceGray /BitsPerComponent 8 /Length 1 >>"
 
 
@@ -48,12 +49,14 @@ def placed_pdf(
     form: str = "",
     catalog: str = "",
     images: Sequence[tuple[int, str]] = (),
+    rotation: int = 0,
 ) -> bytes:
     """A PDF.
 
     Args:
         annotations: Dictionaries of widgets and comments on the first page, without /Type.
         form: Entries of the form's dictionary; the widgets are its fields.
+        rotation: How the pages are turned when they are shown; the text is turned back.
         images: Pages by their index, and what draws a picture (/Im1) on them.
     """
     first_page = 4 + len(_FONTS)
@@ -69,10 +72,10 @@ def placed_pdf(
     ]
     for index, (kid, page) in enumerate(zip(kids, pages, strict=True)):
         drawn = "".join(drawing for number, drawing in images if number == index)
-        content = drawn + "".join(map(_drawn, page))
+        content = drawn + _TURNED[rotation] + "".join(map(_drawn, page))
         annots = f"/Annots [{references}]" if index == 0 else ""
         objects += [
-            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents {kid + 1} 0 R {annots} "
+            f"<< /Type /Page /Rotate {rotation} /Parent 2 0 R /MediaBox [0 0 612 792] /Contents {kid + 1} 0 R {annots} "
             f"/Resources << /Font << {fonts} >> /XObject << /Im1 3 0 R >> >> >>",
             f"<< /Length {len(content)} >>\nstream\n{content}\nendstream",
         ]

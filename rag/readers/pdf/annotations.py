@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
-from rag.readers.pdf.page_lines import Box, plain_text
+from rag.readers.pdf.box import Box, shown_box
+from rag.readers.pdf.page_lines import plain_text
 
 _MAX_ANNOTATIONS = 5_000
 """Of a page."""
@@ -48,10 +49,10 @@ def page_annotations(page: pdfium.PdfPage) -> Annotations:
                 continue
             kind = pdfium_c.FPDFAnnot_GetSubtype(annotation)
             if kind == pdfium_c.FPDF_ANNOT_WIDGET and page.formenv is not None:
-                found.fields.extend(_field(page.formenv, annotation))
+                found.fields.extend(_field(page, annotation))
             elif kind == pdfium_c.FPDF_ANNOT_FREETEXT:
                 if text := _contents(annotation):
-                    found.fields.append(Field(text, _box(annotation)))
+                    found.fields.append(Field(text, _box(page, annotation)))
             elif kind not in _WITHOUT_COMMENT and (text := _contents(annotation)):
                 found.comments.append(text)
     return found
@@ -67,8 +68,9 @@ def _annotation(page: pdfium.PdfPage, index: int) -> Iterator[Any]:
             pdfium_c.FPDFPage_CloseAnnot(annotation)
 
 
-def _field(form: pdfium.PdfFormEnv, annotation: Any) -> Iterator[Field]:
+def _field(page: pdfium.PdfPage, annotation: Any) -> Iterator[Field]:
     """The field, unless it is empty."""
+    form = page.formenv
     kind = pdfium_c.FPDFAnnot_GetFormFieldType(form, annotation)
     if kind in _BUTTONS:
         text = "[x]" if pdfium_c.FPDFAnnot_IsChecked(form, annotation) else "[ ]"
@@ -81,7 +83,7 @@ def _field(form: pdfium.PdfFormEnv, annotation: Any) -> Iterator[Field]:
     if text:
         name = _string(pdfium_c.FPDFAnnot_GetFormFieldAlternateName, form, annotation)
         name = name or _string(pdfium_c.FPDFAnnot_GetFormFieldName, form, annotation)
-        yield Field(text, _box(annotation), name or "Field", kind in _BUTTONS)
+        yield Field(text, _box(page, annotation), name or "Field", kind in _BUTTONS)
 
 
 def _selected(form: pdfium.PdfFormEnv, annotation: Any) -> Iterator[str]:
@@ -109,9 +111,9 @@ def _string(function: Callable[..., int], *arguments: Any) -> str:
     return " ".join(plain_text(buffer.raw.decode("utf-16-le", "ignore")).split())
 
 
-def _box(annotation: Any) -> Box:
+def _box(page: pdfium.PdfPage, annotation: Any) -> Box:
     rect = pdfium_c.FS_RECTF()
     pdfium_c.FPDFAnnot_GetRect(annotation, rect)
     left, right = sorted((rect.left, rect.right))
     bottom, top = sorted((rect.bottom, rect.top))
-    return Box(left, bottom, right, top)
+    return shown_box(page, Box(left, bottom, right, top))

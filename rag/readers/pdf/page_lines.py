@@ -1,7 +1,4 @@
-"""The lines of a page and their positions, in PDFium's order: that in which the file draws them.
-
-Coordinates are in points; y grows upwards.
-"""
+"""The lines of a page and their positions, in PDFium's order: that in which the file draws them."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from typing import NamedTuple
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
+from rag.readers.pdf.box import Box, are_on_line, char_box_reader
 from rag.readers.pdf.hyphenation import LINE_END_HYPHEN
 from rag.readers.pdf.small_characters import Glyph, with_scripts
 
@@ -31,33 +29,6 @@ _SMALL = 0.8
 _MAX_SCRIPT_WORD = 40
 _LONG = 6
 """Letters of a word that is surely wider than high, unless it is written vertically."""
-
-
-class Box(NamedTuple):
-    left: float
-    bottom: float
-    right: float
-    top: float
-
-    @property
-    def width(self) -> float:
-        return self.right - self.left
-
-    @property
-    def height(self) -> float:
-        return self.top - self.bottom
-
-    @property
-    def middle(self) -> float:
-        return (self.top + self.bottom) / 2
-
-    def joined(self, other: Box) -> Box:
-        left, bottom, right, top = other
-        return Box(min(self.left, left), min(self.bottom, bottom), max(self.right, right), max(self.top, top))
-
-    def is_on_line_of(self, other: Box) -> bool:
-        """True if the middle of one is between the bottom and the top of the other."""
-        return _are_on_line(self.bottom, self.top, other.bottom, other.top)
 
 
 class Segment(NamedTuple):
@@ -91,8 +62,8 @@ def page_lines(page: pdfium.PdfPage) -> list[Line]:
     textpage = page.get_textpage()
     try:
         text = textpage.get_text_range()
-        if len(text) == textpage.count_chars() <= MAX_CHARS and page.get_rotation() == 0:
-            return _LineReader(textpage, text).lines()
+        if len(text) == textpage.count_chars() <= MAX_CHARS:
+            return _LineReader(page, textpage, text).lines()
         return [Line(line.rstrip(" ")) for line in plain_text(text).split("\n")]
     finally:
         textpage.close()
@@ -101,7 +72,9 @@ def page_lines(page: pdfium.PdfPage) -> list[Line]:
 class _LineReader:
     """Reads the lines of a page in which each character of the text has the same index as its glyph."""
 
-    def __init__(self, textpage: pdfium.PdfTextPage, text: str) -> None:
+    def __init__(self, page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, text: str) -> None:
+        self._char_box = char_box_reader(page)
+        self._is_rotated = page.get_rotation() != 0
         self._textpage = textpage.raw
         self._text = text.replace("\x02", LINE_END_HYPHEN).replace("\r\n", " \n").replace("\r", "\n")
         self._rect = pdfium_c.FS_RECTF()
@@ -114,7 +87,7 @@ class _LineReader:
 
     def _lines(self, start: int, end: int) -> list[Line]:
         """The lines that PDFium takes for one. Written for speed: this is where a page spends the most time."""
-        char_box, textpage, rect = pdfium_c.FPDFText_GetLooseCharBox, self._textpage, self._rect
+        char_box, textpage, rect = self._char_box, self._textpage, self._rect
         lines: list[Line] = []
         segments: list[Segment] = []
         segment_start, segment_end = -1, start
@@ -131,7 +104,7 @@ class _LineReader:
                 if rect.left < word_left:
                     word_left = rect.left
                 is_uneven = rect.bottom != word_bottom or rect.top != word_top
-            is_below = word_bottom != bottom and not _are_on_line(bottom, top, word_bottom, word_top)
+            is_below = word_bottom != bottom and not are_on_line(bottom, top, word_bottom, word_top)
             if segment_start < 0 or is_below or word_left - right > max_gap or left - word_right > max_gap:
                 if segment_start >= 0:
                     segments.append(self._segment(segment_start, segment_end, Box(left, bottom, right, top)))
@@ -169,7 +142,7 @@ class _LineReader:
         """
         last_bottom, last_top = self._rect.bottom, self._rect.top
         small, large = sorted((last_top - last_bottom, top - bottom))
-        if small < _SMALL * large and end - start <= _MAX_SCRIPT_WORD:
+        if small < _SMALL * large and not self._is_rotated and end - start <= _MAX_SCRIPT_WORD:
             word = self._text[start:end]
             text = with_scripts([self._glyph(index) for index in range(start, end)])
             if text != word:
@@ -181,18 +154,13 @@ class _LineReader:
     def _glyph(self, index: int) -> Glyph:
         x, baseline = ctypes.c_double(), ctypes.c_double()
         pdfium_c.FPDFText_GetCharOrigin(self._textpage, index, x, baseline)
-        pdfium_c.FPDFText_GetLooseCharBox(self._textpage, index, self._rect)
+        self._char_box(self._textpage, index, self._rect)
         return Glyph(self._text[index], baseline.value, self._rect.top - self._rect.bottom)
 
 
 def _line(segments: Sequence[Segment]) -> Line:
     line = Line.of(segments)
     return Line(line.text) if any(map(_is_vertical, segments)) else line
-
-
-def _are_on_line(bottom: float, top: float, other_bottom: float, other_top: float) -> bool:
-    middle, other_middle = (bottom + top) / 2, (other_bottom + other_top) / 2
-    return other_bottom < middle < other_top or bottom < other_middle < top
 
 
 def _is_vertical(segment: Segment) -> bool:

@@ -87,6 +87,14 @@ def test_rows_of_a_table_stay_rows_and_show_their_cells(tmp_path: Path) -> None:
     assert text_of(tmp_path, side_by_side(names, people, capitals)) == "\n".join(rows)
 
 
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_a_table_on_a_page_that_is_shown_rotated(rotation: int, tmp_path: Path) -> None:
+    names = placed_lines(60, 500, ["Austria", "Belgium", "Denmark"])
+    people = placed_lines(200, 500, ["8.9", "11.5", "5.8"])
+    content = placed_pdf([side_by_side(names, people)], rotation=rotation)
+    assert read_content(tmp_path, content, "a.pdf").text == "Austria | 8.9\nBelgium | 11.5\nDenmark | 5.8"
+
+
 def test_cells_of_several_words_are_not_columns(tmp_path: Path) -> None:
     risks = ["Loss of data", "Theft of a notebook in the train", "Fire", "Failure of the power supply"]
     plans = ["Daily copies in another building", "Encrypted disks", "Sprinklers in each hall", "Batteries for one hour"]
