@@ -22,11 +22,15 @@ _MIN_STRIP = 4.0
 _SENTENCE_GAP = 1.6
 """As a multiple of the line's height: some files set a wide space after each sentence."""
 BORDER = " | "
-_BEFORE_AMOUNT = re.compile(r"[$€£¥+\u2212-]|[(]?[$€£¥]|[A-Z]{1,3}\$")
+_CURRENCY = re.compile(r"[(]?[$€£¥]|[A-Z]{1,3}\$")
+_SIGN = re.compile(r"[+\u2212-]")
 _AFTER_AMOUNT = re.compile(r"[%)]+")
 _CURRENCY_END = re.compile(r"(.*\S) ([(]?[$€£¥])$")
-_LIST_MARK = re.compile(r"[^\w\s]|\(?\w{1,4}[.)]|.*:")
+_LIST_MARK = re.compile(r"[^\w\s]|\(?\w{1,4}[.)]|\d+(?:\.\d+)+|.*:")
 """What is no cell of its own at the start of a line: the mark of a list item, or the label before a value."""
+_MIN_SPREAD_WORDS = 5
+_SAME_GAP = 0.4
+"""The words of a spread line have gaps that differ less, as a multiple of the line's height."""
 
 
 class _Span(NamedTuple):
@@ -60,6 +64,8 @@ def with_cell_borders(lines: Sequence[Line]) -> list[Line]:
 
 
 def _cells(line: Line) -> tuple[_Cell, ...]:
+    if _is_spread(line):
+        return (_Cell(line.text, line.box.left, line.box.right),)
     cells: list[_Cell] = []
     for number, (text, box) in enumerate(line.segments):
         before = cells[-1] if cells else None
@@ -73,8 +79,18 @@ def _cells(line: Line) -> tuple[_Cell, ...]:
     return tuple(cells)
 
 
+def _is_spread(line: Line) -> bool:
+    """True for words with equal gaps: a justified line of text."""
+    if len(line.segments) < _MIN_SPREAD_WORDS:
+        return False
+    gaps = [two.box.left - one.box.right for one, two in pairwise(line.segments)]
+    return max(gaps) - min(gaps) < _SAME_GAP * line.box.height and any(char.islower() for char in line.text)
+
+
 def _is_same_cell(cell: _Cell, text: str, left: float, height: float, *, is_first: bool) -> bool:
-    if _BEFORE_AMOUNT.fullmatch(cell.text) or _AFTER_AMOUNT.fullmatch(text):
+    if _CURRENCY.fullmatch(cell.text) or _AFTER_AMOUNT.fullmatch(text):
+        return True
+    if _SIGN.fullmatch(cell.text) and text[:1].isdigit():
         return True
     if is_first and _LIST_MARK.fullmatch(cell.text):
         return True

@@ -113,6 +113,14 @@ def test_amounts_and_list_marks_are_no_cells(tmp_path: Path) -> None:
     assert text == "Sales | $ 81,797 | 100 %\nCosts | $ (4,000) | 5 %\nTax | $ 12 | 1 %\n1. One\n2. Two\n3. Three"
 
 
+def test_justified_lines_and_numbered_headings_are_no_table_rows(tmp_path: Path) -> None:
+    words = [Placed(60 + 50 * number, 700, "wide") for number in range(5)]
+    numbers, titles = placed_lines(60, 688, ["2.1", "2.2", "2.3"]), placed_lines(110, 688, ["Name", "Type", "Size"])
+    names, types = placed_lines(60, 652, ["x", "y", "z"]), placed_lines(110, 652, ["int", "str", "int"])
+    text = text_of(tmp_path, words + side_by_side(numbers, titles) + side_by_side(names, types))
+    assert text == "wide wide wide wide wide\n2.1 Name\n2.2 Type\n2.3 Size\nx | int\ny | str\nz | int"
+
+
 def test_superscripts_and_subscripts(tmp_path: Path) -> None:
     page = [
         Placed(60, 700, "It is 10"),
