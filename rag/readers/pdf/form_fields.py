@@ -14,7 +14,7 @@ from rag.readers.pdf.annotations import Field
 from rag.readers.pdf.box import Box
 from rag.readers.pdf.page_lines import Line, Segment
 
-_MAX_COMPARISONS = 500_000
+_MAX_COMPARISONS = 1_000_000
 """Of fields with the lines of their page; with more, fields are written after the text."""
 _NEAR = 1.5
 """The distance of a label above a field, or right of a check box, as a multiple of the label's height."""
@@ -31,7 +31,8 @@ def with_fields(lines: Sequence[Line], fields: Sequence[Field]) -> list[Line]:
     """The lines of a page, with the values of its fields."""
     filled = list(lines)
     unlabelled: list[Line] = []
-    compares = len(fields) * sum(len(line.segments) for line in lines) <= _MAX_COMPARISONS
+    segments = sum(len(line.segments) for line in lines) + len(fields)
+    compares = len(fields) * segments <= _MAX_COMPARISONS
     values = {field.box for field in fields}
     for field in fields:
         if not (compares and _is_placed(filled, field, values)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import re
 from collections.abc import Sequence
 from functools import reduce
@@ -160,7 +161,8 @@ class _LineReader:
 
 def _line(segments: Sequence[Segment]) -> Line:
     line = Line.of(segments)
-    return Line(line.text) if any(map(_is_vertical, segments)) else line
+    is_placed = math.isfinite(sum(line.box)) and not any(map(_is_vertical, segments))
+    return line if is_placed else Line(line.text)
 
 
 def _is_vertical(segment: Segment) -> bool:

@@ -63,6 +63,13 @@ def test_a_form_without_any_other_text(tmp_path: Path) -> None:
     assert read_content(tmp_path, placed_pdf([[]], annotations=fields), "a.pdf").text == "Name: Maren Oduya"
 
 
+def test_a_page_with_very_many_fields(tmp_path: Path) -> None:
+    places = [(10 * (number % 60), 10 * (number // 60)) for number in range(3_000)]
+    fields = [widget("Tx", f"{x} {y} {x + 8} {y + 8}", f"n{x}-{y}", "/V (value)") for x, y in places]
+    text = read_content(tmp_path, placed_pdf([[Placed(60, 700, "Form")]], annotations=fields), "a.pdf").text
+    assert text.count("value") == 3_000
+
+
 def test_typed_text_and_comments(tmp_path: Path) -> None:
     page = [Placed(60, 700, "Name:"), Placed(60, 670, "End")]
     comments = [
