@@ -10,6 +10,7 @@ import re
 import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from rag.readers.pdf.page_lines import Line
@@ -24,6 +25,9 @@ _MAX_SEGMENTS = 3
 """A line with more is the header of a table."""
 _SAME_HEIGHT = 9.0
 """In points."""
+_SAME_ROW = 4.0
+_MARGIN = 0.15
+"""The share of the page's height, at each end, for headers without the page's number."""
 _NUMBER = re.compile(r"(?<![\d.,])\d{1,5}(?![\d,]|\.\d)")
 _ROMAN = re.compile(r"(x{0,3})(ix|iv|v?i{0,3})", re.IGNORECASE)
 _PAGE_WORD = r"(?:pages?|p|pg|seite|s|página|pág|pagina|sida|side|strona|strana|стр|страница|sayfa)"
@@ -44,10 +48,12 @@ class PageLines(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """An index of a page, and an index of one of its lines."""
+    """Indexes of a page, one of its lines, and one of the line's segments."""
 
     page: int
     line: int
+    segment: int = -1
+    """-1 for the whole line."""
 
 
 class _Pattern(NamedTuple):
@@ -68,6 +74,7 @@ class _EdgeLine(NamedTuple):
     place: _Place
     distance: float
     """From the top of the page for a header, from the bottom for a footer."""
+    is_in_margin: bool
 
 
 def without_repetitions(pages: Sequence[PageLines]) -> list[list[Line]]:
@@ -77,20 +84,35 @@ def without_repetitions(pages: Sequence[PageLines]) -> list[list[Line]]:
     edges = [_edge(index, page, is_header=is_header) for index, page in enumerate(pages) for is_header in (True, False)]
     repeated = _repeated(pages, edges)
     removed = {place for edge in edges for place in _outermost(edge, repeated) if not repeated[place]}
-    return [
-        [line for number, line in enumerate(page.lines) if _Place(index, number) not in removed]
-        for index, page in enumerate(pages)
-    ]
+    return [list(_remaining(index, page.lines, removed)) for index, page in enumerate(pages)]
+
+
+def _remaining(page: int, lines: Sequence[Line], removed: AbstractSet[_Place]) -> Iterator[Line]:
+    for number, line in enumerate(lines):
+        if _Place(page, number) in removed:
+            continue
+        segments = [segment for i, segment in enumerate(line.segments) if _Place(page, number, i) not in removed]
+        if len(segments) == len(line.segments):
+            yield line
+        elif segments:
+            yield Line.of(segments)
 
 
 def _edge(index: int, page: PageLines, *, is_header: bool) -> list[_EdgeLine]:
-    """The first or last lines of a page, from its edge."""
-    edge = [
-        _EdgeLine(_Place(index, number), page.height - line.box.middle if is_header else line.box.middle)
-        for number, line in enumerate(page.lines)
-        if line.segments and line.text
+    """The first or last lines of a page, from its edge, and their segments, which can be the page's number."""
+    edge = []
+    for number, line in enumerate(page.lines):
+        if line.segments and line.text:
+            distance = page.height - line.box.middle if is_header else line.box.middle
+            edge.append(_EdgeLine(_Place(index, number), distance, distance <= _MARGIN * page.height))
+    edge = sorted(edge, key=lambda line: line.distance)[:_MAX_LINES]
+    segments = [
+        line._replace(place=line.place._replace(segment=segment))
+        for line in edge
+        if 1 < (count := len(page.lines[line.place.line].segments)) <= _MAX_SEGMENTS
+        for segment in range(count)
     ]
-    return sorted(edge, key=lambda line: line.distance)[:_MAX_LINES]
+    return edge + segments
 
 
 def _repeated(pages: Sequence[PageLines], edges: Sequence[Sequence[_EdgeLine]]) -> dict[_Place, bool]:
@@ -98,9 +120,9 @@ def _repeated(pages: Sequence[PageLines], edges: Sequence[Sequence[_EdgeLine]]) 
     found: dict[_Pattern, list[_EdgeLine]] = defaultdict(list)
     for number, edge in enumerate(edges):
         for line in edge:
-            text = pages[line.place.page].lines[line.place.line]
-            for pattern in _patterns(text, line.place.page, is_header=number % 2 == 0):
-                found[pattern].append(line)
+            for pattern in _patterns(pages[line.place.page].lines, line.place, is_header=number % 2 == 0):
+                if line.is_in_margin or pattern.offset is not None:
+                    found[pattern].append(line)
     repeated: dict[_Place, bool] = {}
     for pattern, lines in found.items():
         middle = statistics.median(line.distance for line in lines)
@@ -113,26 +135,27 @@ def _repeated(pages: Sequence[PageLines], edges: Sequence[Sequence[_EdgeLine]]) 
     return repeated
 
 
-def _patterns(line: Line, page: int, *, is_header: bool) -> Iterator[_Pattern]:
-    """The line itself, and the line with each of its numbers taken for that of the page."""
-    if len(line.text) > _MAX_CHARS or len(line.segments) > _MAX_SEGMENTS:
+def _patterns(lines: Sequence[Line], place: _Place, *, is_header: bool) -> Iterator[_Pattern]:
+    """The line itself, and the line with each of its numbers taken for that of the page; a segment as a number only."""
+    line = lines[place.line]
+    text = " ".join((line.text if place.segment < 0 else line.segments[place.segment].text).split())
+    if len(text) > _MAX_CHARS or len(line.segments) > _MAX_SEGMENTS:
         return
-    text = " ".join(line.text.split())
-    yield _Pattern(text, None, is_header)
+    if place.segment < 0:
+        yield _Pattern(text, None, is_header)
     for match in _NUMBER.finditer(text):
         masked = f"{text[: match.start()]}#{text[match.end() :]}"
         is_cell = any(segment.text.strip() == match[0] for segment in line.segments)
-        if is_cell or _can_be_page_number(masked):
-            yield _Pattern(masked, int(match[0]) - page, is_header)
+        if _ONLY_NUMBER.fullmatch(masked) or (place.segment < 0 and (is_cell or _can_be_page_number(masked))):
+            yield _Pattern(masked, int(match[0]) - place.page, is_header)
     if number := _roman(text):
-        yield _Pattern("#", number - page, is_header)
+        yield _Pattern("#", number - place.page, is_header)
 
 
 def _can_be_page_number(masked: str) -> bool:
     """False for `Step #`, which can be the title of a slide."""
     words = masked.replace("#", "").split()
-    is_set_apart = _ONLY_NUMBER.fullmatch(masked) or _SET_APART.search(masked)
-    return bool(is_set_apart) or sum(word.isalpha() for word in words) >= _MIN_WORDS
+    return bool(_SET_APART.search(masked)) or sum(word.isalpha() for word in words) >= _MIN_WORDS
 
 
 def _roman(text: str) -> int:
@@ -164,6 +187,10 @@ def _are_successive(pages: set[int], step: int) -> bool:
 
 
 def _outermost(edge: Sequence[_EdgeLine], repeated: dict[_Place, bool]) -> Iterator[_Place]:
-    """The headers of a page that have nothing but headers between them and the edge of the page."""
-    limit = min((line.distance for line in edge if line.place not in repeated), default=float("inf"))
-    return (line.place for line in edge if line.place in repeated and line.distance <= limit + _SAME_HEIGHT / 2)
+    """The headers of a page that have nothing but headers, and what stands beside them, towards the page's edge."""
+    headers = [line for line in edge if line.place in repeated]
+    others = (line.distance for line in edge if line.place not in repeated)
+    rows = [header.distance for header in headers]
+    below = (other for other in others if all(abs(other - row) > _SAME_ROW for row in rows))
+    limit = min(below, default=float("inf"))
+    return (header.place for header in headers if header.distance <= limit)

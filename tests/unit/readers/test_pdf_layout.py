@@ -87,6 +87,24 @@ def test_rows_of_a_table_stay_rows_and_show_their_cells(tmp_path: Path) -> None:
     assert text_of(tmp_path, side_by_side(names, people, capitals)) == "\n".join(rows)
 
 
+def test_cells_of_several_lines_are_read_one_after_the_other(tmp_path: Path) -> None:
+    left = [LEFT[:3], LEFT[3:], MIDDLE[:3]]
+    right = [RIGHT[:2], RIGHT[2:], MIDDLE[3:]]
+    page: list[Placed] = []
+    for number, (one, two) in enumerate(zip(left, right, strict=True)):
+        y = 700 - 50 * number
+        page += side_by_side(placed_lines(60, y, one), placed_lines(320, y, two))
+    cells = [line for one, two in zip(left, right, strict=True) for line in [*one, *two]]
+    assert text_of(tmp_path, page) == "\n".join(cells)
+
+
+def test_columns_of_chinese_are_read_one_after_the_other_and_joined(tmp_path: Path) -> None:
+    left = ["我们负责设计和监测工作的全部内", "容以及数据分析，并且在每个月的", "最后一天提交报告。"]
+    right = ["食堂在星期一和星期三供应汤，在", "其他日子供应面条。咖啡对夜班的", "工人免费。"]
+    columns = side_by_side(placed_lines(60, 700, left), placed_lines(320, 700, right))
+    assert text_of(tmp_path, columns) == f"{''.join(left)}\n{''.join(right)}"
+
+
 @pytest.mark.parametrize("rotation", [90, 180, 270])
 def test_a_table_on_a_page_that_is_shown_rotated(rotation: int, tmp_path: Path) -> None:
     names = placed_lines(60, 500, ["Austria", "Belgium", "Denmark"])
@@ -162,10 +180,28 @@ def test_headers_of_odd_and_even_pages(tmp_path: Path) -> None:
     assert (text.count("The book"), text.count("The chapter"), text.count("Text")) == (1, 1, 8)
 
 
+def test_a_header_below_a_chapter_title_and_roman_numbers(tmp_path: Path) -> None:
+    chapters = ["One", "Two", "Two", "Three"]
+    pages = [
+        [
+            Placed(60, 760, f"Chapter {chapter}"),
+            Placed(500, 760, ["i", "ii", "iii", "iv"][index]),
+            Placed(60, 748, "ACME report"),
+            Placed(60, 500, f"Text {'abcd'[index]}"),
+        ]
+        for index, chapter in enumerate(chapters)
+    ]
+    assert text_of(tmp_path, *pages) == (
+        "Chapter One\nACME report\nText a\n\nChapter Two\nText b\n\nChapter Two\nText c\n\nChapter Three\nText d"
+    )
+
+
 def test_what_stands_once_or_elsewhere_is_kept(tmp_path: Path) -> None:
-    """Titles that count, lines at other heights, lines below other text, and documents of two pages."""
+    """Titles that count, labels, lines at other heights or below other text, and documents of two pages."""
     steps = [[Placed(60, 700, f"Step {number}"), Placed(60, 660, f"Do {chr(96 + number)}.")] for number in (1, 2, 3)]
     assert text_of(tmp_path, *steps) == "Step 1\nDo a.\n\nStep 2\nDo b.\n\nStep 3\nDo c."
+    labels = [[Placed(60, 600, "Customer"), Placed(60, 580, f"Name {letter}")] for letter in "abcd"]
+    assert text_of(tmp_path, *labels).count("Customer") == 4
     moved = [[Placed(60, 700 - 90 * number, "Total"), Placed(60, 90, f"Sum {chr(96 + number)}")] for number in range(3)]
     assert text_of(tmp_path, *moved).count("Total") == 3
     below = [[Placed(60, 700, f"Part {letter}"), Placed(60, 680, "In millions")] for letter in "abcd"]
