@@ -20,7 +20,7 @@ from rag.readers.pdf.box import Box
 from rag.readers.pdf.hyphenation import LINE_END_HYPHEN
 from rag.readers.pdf.page_lines import Line, Segment
 
-MAX_SEGMENTS = 5_000
+_MAX_SEGMENTS = 5_000
 """A page with more is left in the file's order."""
 _MAX_GUTTERS = 8
 """Places of a page that are tried."""
@@ -36,6 +36,7 @@ _MIN_LETTERS = 0.7
 _MAX_PITCH = 1.6
 """Rows further apart, as a multiple of the usual distance, do not belong to the same paragraph."""
 _MAX_BLANK = 4.0
+"""A wider blank, as a multiple of the usual distance, divides columns."""
 _BROKEN_WORD = re.compile(r"(?<=[^\W\d_])[-\u2010]$")
 _LETTER = regex.compile(r"\p{L}|\p{M}")
 _RTL = regex.compile(r"[\p{Script=Hebrew}\p{Script=Arabic}]")
@@ -107,7 +108,7 @@ class _Region:
 
 def in_reading_order(lines: Sequence[Line]) -> list[Line]:
     """The lines of a page, with columns read one after the other."""
-    if not 2 * _MIN_ROWS <= sum(len(line.segments) for line in lines) <= MAX_SEGMENTS:
+    if not 2 * _MIN_ROWS <= sum(len(line.segments) for line in lines) <= _MAX_SEGMENTS:
         return list(lines)
     if not _has_side_by_side(lines):
         return list(lines)

@@ -16,7 +16,7 @@ from rag.readers.pdf.box import Box, are_on_line, char_box_reader
 from rag.readers.pdf.hyphenation import LINE_END_HYPHEN
 from rag.readers.pdf.small_characters import Glyph, with_scripts
 
-MAX_CHARS = 60_000
+_MAX_CHARS = 60_000
 """The positions of a page with more characters are not looked at; a large poster has about 20,000."""
 _LIGATURES = str.maketrans(
     {"\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl", "\ufb05": "st", "\ufb06": "st"}
@@ -46,10 +46,10 @@ class Line(NamedTuple):
     box: Box = Box(0, 0, 0, 0)
 
     @classmethod
-    def of(cls, segments: Sequence[Segment], text: str = "") -> Line:
+    def of(cls, segments: Sequence[Segment]) -> Line:
         """A line of at least one segment."""
         box = segments[0].box if len(segments) == 1 else reduce(Box.joined, (segment.box for segment in segments))
-        return cls(text or " ".join(segment.text for segment in segments), tuple(segments), box)
+        return cls(" ".join(segment.text for segment in segments), tuple(segments), box)
 
 
 def plain_text(text: str) -> str:
@@ -63,7 +63,7 @@ def page_lines(page: pdfium.PdfPage) -> list[Line]:
     textpage = page.get_textpage()
     try:
         text = textpage.get_text_range()
-        if len(text) == textpage.count_chars() <= MAX_CHARS:
+        if len(text) == textpage.count_chars() <= _MAX_CHARS:
             return _LineReader(page, textpage, text).lines()
         return [Line(line.rstrip(" ")) for line in plain_text(text).split("\n")]
     finally:

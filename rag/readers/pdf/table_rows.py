@@ -26,6 +26,7 @@ _CURRENCY = re.compile(r"[(]?[$€£¥]|[A-Z]{1,3}\$")
 _SIGN = re.compile(r"[+\u2212-]")
 _AFTER_AMOUNT = re.compile(r"[%)]+")
 _CURRENCY_END = re.compile(r"(.*\S) ([(]?[$€£¥])$")
+_AMOUNT_BEFORE_CURRENCY = re.compile(r"\d\s*[$€£¥]$")
 _LIST_MARK = re.compile(r"[^\w\s]|\(?\w{1,4}[.)]|\d+(?:\.\d+)+|.*:")
 """What is no cell of its own at the start of a line: the mark of a list item, or the label before a value."""
 _MIN_SPREAD_WORDS = 5
@@ -67,12 +68,14 @@ def _cells(line: Line) -> tuple[_Cell, ...]:
     if _is_spread(line):
         return (_Cell(line.text, line.box.left, line.box.right),)
     cells: list[_Cell] = []
+    currency_follows = _AMOUNT_BEFORE_CURRENCY.search(line.text) is not None
     for number, (text, box) in enumerate(line.segments):
         before = cells[-1] if cells else None
-        if before and (match := _CURRENCY_END.match(before.text)):
+        is_currency = _CURRENCY.fullmatch(text if currency_follows else before.text) if before else None
+        if before and not currency_follows and (match := _CURRENCY_END.match(before.text)):
             cells[-1] = before._replace(text=match[1])
             cells.append(_Cell(f"{match[2]} {text}", box.left, box.right))
-        elif before and _is_same_cell(before, text, box.left, line.box.height, is_first=number == 1):
+        elif before and (is_currency or _is_same_cell(before, text, box.left, line.box.height, is_first=number == 1)):
             cells[-1] = _Cell(f"{before.text} {text}", min(before.left, box.left), max(before.right, box.right))
         else:
             cells.append(_Cell(text, box.left, box.right))
@@ -88,7 +91,7 @@ def _is_spread(line: Line) -> bool:
 
 
 def _is_same_cell(cell: _Cell, text: str, left: float, height: float, *, is_first: bool) -> bool:
-    if _CURRENCY.fullmatch(cell.text) or _AFTER_AMOUNT.fullmatch(text):
+    if _AFTER_AMOUNT.fullmatch(text):
         return True
     if _SIGN.fullmatch(cell.text) and text[:1].isdigit():
         return True

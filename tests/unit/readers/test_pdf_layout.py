@@ -131,6 +131,13 @@ def test_amounts_and_list_marks_are_no_cells(tmp_path: Path) -> None:
     assert text == "Sales | $ 81,797 | 100 %\nCosts | $ (4,000) | 5 %\nTax | $ 12 | 1 %\n1. One\n2. Two\n3. Three"
 
 
+def test_currencies_after_amounts(tmp_path: Path) -> None:
+    names = placed_lines(60, 700, ["Sales", "Costs", "Tax"])
+    amounts = (placed_lines(x, 700, ["1.234,00 $", "500,00 $", "12,00 $"]) for x in (200, 320))
+    text = text_of(tmp_path, side_by_side(names, *amounts))
+    assert text == "Sales | 1.234,00 $ | 1.234,00 $\nCosts | 500,00 $ | 500,00 $\nTax | 12,00 $ | 12,00 $"
+
+
 def test_justified_lines_and_numbered_headings_are_no_table_rows(tmp_path: Path) -> None:
     words = [Placed(60 + 50 * number, 700, "wide") for number in range(5)]
     numbers, titles = placed_lines(60, 688, ["2.1", "2.2", "2.3"]), placed_lines(110, 688, ["Name", "Type", "Size"])
