@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import NamedTuple
 
@@ -25,6 +25,9 @@ _LINE = re.compile(rf"[^\n{LINE_END_HYPHEN}]*(?:{LINE_END_HYPHEN} ?\n?|\n|$)")
 _WORD = re.compile(rf"[^\s{LINE_END_HYPHEN}]+")
 _GAP = 0.8
 """A space wider than this share of the line's height is between columns or cells, not between words."""
+_WORD_GAP = 0.12
+"""A space narrower than this share of the line's height is within a word."""
+_SAME_LEVEL = 0.3
 _SMALL = 0.8
 """A word is looked at for superscripts if its first and last letter differ in height by more than this factor."""
 _MAX_SCRIPT_WORD = 40
@@ -84,7 +87,7 @@ class _LineReader:
 
     def lines(self) -> list[Line]:
         spans = (match.span() for match in _LINE.finditer(self._text))
-        return [line for start, end in spans if start < end for line in self._lines(start, end)]
+        return _merged(line for start, end in spans if start < end for line in self._lines(start, end))
 
     def _lines(self, start: int, end: int) -> list[Line]:
         """The lines that PDFium takes for one. Written for speed: this is where a page spends the most time."""
@@ -157,6 +160,35 @@ class _LineReader:
         pdfium_c.FPDFText_GetCharOrigin(self._textpage, index, x, baseline)
         self._char_box(self._textpage, index, self._rect)
         return Glyph(self._text[index], baseline.value, self._rect.top - self._rect.bottom)
+
+
+def _merged(lines: Iterable[Line]) -> list[Line]:
+    """The lines with those joined that PDFium divides, such as after a superscript or a wide gap."""
+    merged: list[Line] = []
+    for line in lines:
+        if merged and line.segments and _goes_on(merged[-1], line):
+            merged[-1] = _joined(merged[-1], line)
+        else:
+            merged.append(line)
+    return merged
+
+
+def _goes_on(line: Line, following: Line) -> bool:
+    if not line.segments or line.text.endswith(LINE_END_HYPHEN):
+        return False
+    height = min(line.box.height, following.box.height)
+    is_level = abs(line.box.bottom - following.box.bottom) < _SAME_LEVEL * height
+    return is_level and following.box.left >= line.segments[-1].box.right - _SAME_LEVEL * height
+
+
+def _joined(line: Line, following: Line) -> Line:
+    last, first = line.segments[-1], following.segments[0]
+    gap = first.box.left - last.box.right
+    if gap > _GAP * first.box.height:
+        return Line.of([*line.segments, *following.segments])
+    space = "" if gap < _WORD_GAP * first.box.height else " "
+    whole = Segment(f"{last.text}{space}{first.text}", last.box.joined(first.box))
+    return Line.of([*line.segments[:-1], whole, *following.segments[1:]])
 
 
 def _line(segments: Sequence[Segment]) -> Line:

@@ -158,6 +158,17 @@ def test_superscripts_and_subscripts(tmp_path: Path) -> None:
     assert text_of(tmp_path, page) == "It is 10^6\nMuch CO2\nSales of the year (3)"
 
 
+def test_a_line_goes_on_after_a_superscript(tmp_path: Path) -> None:
+    """PDFium begins a new line after some superscripts."""
+    page = [
+        Placed(60, 700, "Area in km"),
+        Placed(109.5, 703.6, "2", 7),
+        Placed(113.4, 700, ", by state"),
+        Placed(300, 700, "Share"),
+    ]
+    assert text_of(tmp_path, page) == "Area in km^2, by state Share"
+
+
 @pytest.mark.parametrize("page_number", ["Page {}", "{}", "- {} -", "{} / 4", "ACME manual for pumps {}"])
 def test_headers_and_footers_are_kept_once_and_page_numbers_dropped(page_number: str, tmp_path: Path) -> None:
     bodies = ["one\nand more", "two", "three\nIt is short", "four"]
