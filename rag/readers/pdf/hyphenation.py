@@ -31,7 +31,7 @@ _FIRST_PARTS = frozenset(
     )
 )
 """Words with which many English words begin that are written in one: `however`, `without`."""
-_HYPHENATED_PARTS = frozenset(("cross", "ex", "non", "self", "well"))
+_HYPHENATED_PARTS = frozenset(("cross", "non", "self", "well"))
 _THE_SHARE = 0.02
 """Share of `the` among the words of an English text is 0.04 to 0.07."""
 
@@ -96,7 +96,7 @@ class _Vocabulary:
         return self._is_english and self._is_compound(start.lower(), end.lower())
 
     def _is_compound(self, start: str, end: str) -> bool:
-        if start in _HYPHENATED_PARTS:
+        if start in _HYPHENATED_PARTS and len(end) > 3:
             return True
         are_long = len(start) > 2 and len(end) > 2
         return are_long and start not in _FIRST_PARTS and self._counts[start] > 0 and self._counts[end] > 0
