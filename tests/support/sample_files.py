@@ -196,10 +196,11 @@ def pdf(
         place = f"/Parent {first - 1} 0 R /Dest [{4 + 2 * page_index} 0 R /Fit]"
         objects.append(f"<< /Title ({name}) {place} {following} >>")
     objects.append(f"<< /Title ({title}) >>")
-    return _with_table(objects, trailer)
+    return pdf_file(objects, trailer)
 
 
-def _with_table(objects: Sequence[str], trailer: str) -> bytes:
+def pdf_file(objects: Sequence[str], trailer: str = "") -> bytes:
+    """A PDF of these objects, numbered from 1: the first is the catalog, the last holds the metadata."""
     parts, offsets, length = ["%PDF-1.4\n"], [], len("%PDF-1.4\n")
     for number, body in enumerate(objects, 1):
         offsets.append(length)

@@ -41,6 +41,6 @@ def _entries(document: pdfium.PdfDocument) -> Iterator[tuple[int, str, str]]:
 
 
 def _find(text: str, title: str, start: int, end: int) -> int:
-    words = r"\s+".join(re.escape(word) for word in title.split())
+    words = r"\s+(?:\|\s+)?".join(re.escape(word) for word in title.split())  # its number can be a cell of its own
     match = re.compile(rf"^{words}\b", re.IGNORECASE | re.MULTILINE).search(text, start, end)
     return match.start() if match else start

@@ -57,6 +57,13 @@ def test_a_scan_without_ocr_says_how_to_read_it(tmp_path: Path) -> None:
         (["COVID^19 and Anne^Marie"], ["COVID-19 and Anne-Marie"]),
         (["a dash ^ here"], ["a dash -\n here"]),
         (["untouched", "semi-final"], ["untouched", "semi-final"]),
+        (["a state-of^the-art e^mail of n^tridecanal"], ["a state-of-the-art e-mail of n-tridecanal"]),
+        (["a well-estab^lished method"], ["a well-established method"]),
+        (["the credit, the financing, the credit^financing"], ["the credit, the financing, the credit-financing"]),
+        (["the out, with and without, with^out"], ["the out, with and without, without"]),
+        (["the cost of the self^driving car and the cross^ing"], ["the cost of the self-driving car and the crossing"]),
+        (["die Daten der Bank, die Daten^bank"], ["die Daten der Bank, die Datenbank"]),
+        (["pages 12-\n14, 3 \u2013\n4 and a\u2010\nb"], ["pages 12-14, 3 \u2013\n4 and a-b"]),
     ],
 )
 def test_words_cut_at_a_line_end(pages: list[str], joined: list[str]) -> None:

@@ -1,0 +1,70 @@
+"""Rectangles on a page, as it is shown: in points, with y growing upwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pypdfium2 as pdfium  # type: ignore[import-untyped]
+import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
+
+
+class Box(NamedTuple):
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.top - self.bottom
+
+    @property
+    def middle(self) -> float:
+        return (self.top + self.bottom) / 2
+
+    def joined(self, other: Box) -> Box:
+        left, bottom, right, top = other
+        return Box(min(self.left, left), min(self.bottom, bottom), max(self.right, right), max(self.top, top))
+
+    def is_on_line_of(self, other: Box) -> bool:
+        """True if the middle of one is between the bottom and the top of the other."""
+        return are_on_line(self.bottom, self.top, other.bottom, other.top)
+
+
+def are_on_line(bottom: float, top: float, other_bottom: float, other_top: float) -> bool:
+    middle, other_middle = (bottom + top) / 2, (other_bottom + other_top) / 2
+    return other_bottom < middle < other_top or bottom < other_middle < top
+
+
+def shown_box(page: pdfium.PdfPage, box: Box) -> Box:
+    """A box of the file on the page as it is shown: many wide tables are on pages that are shown rotated."""
+    width, height = page.get_size()
+    left, bottom, right, top = box
+    match page.get_rotation():
+        case 90:
+            return Box(bottom, height - right, top, height - left)
+        case 180:
+            return Box(width - right, height - top, width - left, height - bottom)
+        case 270:
+            return Box(width - top, left, width - bottom, right)
+        case _:
+            return box
+
+
+def char_box_reader(page: pdfium.PdfPage) -> Callable[[Any, int, Any], Any]:
+    """PDFium's function that reads the box of a character into a rectangle; for the page as it is shown."""
+    read: Callable[[Any, int, Any], Any] = pdfium_c.FPDFText_GetLooseCharBox
+    if not page.get_rotation():
+        return read
+
+    def read_shown(textpage: Any, index: int, rect: Any) -> None:
+        read(textpage, index, rect)
+        box = shown_box(page, Box(rect.left, rect.bottom, rect.right, rect.top))
+        rect.left, rect.bottom, rect.right, rect.top = box
+
+    return read_shown
