@@ -6,7 +6,7 @@ import pytest
 
 from rag.errors import DependencyUnavailable, InvalidRequest, RagError
 from rag.retrieve.quoting.quoter import MAX_HITS, NOT_SCORED, Quoter, QuoteResult
-from rag.types import Hit, QuoteChoice
+from rag.types import Hit, PageStart, QuoteChoice
 from tests.fakes import FakeReranker, FakeVectorStore
 from tests.support.builders import a_chunk
 
@@ -121,3 +121,15 @@ async def test_only_the_best_hits_are_compared() -> None:
 async def test_text_that_nobody_can_quote_is_no_answer() -> None:
     quoter = Quoter(FakeVectorStore(), FakeReranker(), min_confidence=0, refusal="nothing")
     assert await quoter.quote("Why?", [Hit(a_chunk("???"), 1.0)], {}, "ranking") == QuoteResult()
+
+
+async def test_a_quote_names_the_page_of_its_own_words() -> None:
+    text = "Owls hunt at night. Gulls live near the sea."
+    pages = (PageStart(90, 4), PageStart(100 + text.index("Gulls"), 5))
+    hits = [Hit(a_chunk(text, start=100, end=100 + len(text), page=4, pages=pages), 1.0, cosine=0.5)]
+    reranker = FakeReranker()
+    reranker.scores = {"Owls hunt at night.": 0.9, "Gulls live near the sea.": 0.9}
+    quoter = Quoter(FakeVectorStore(), reranker, min_confidence=0, refusal="nothing")
+    result = await quoter.quote("Where and when?", hits, {}, "ranking")
+    assert result.quotation is not None
+    assert [(quote.text[:5], quote.page) for quote in result.quotation.quotes] == [("Owls ", 4), ("Gulls", 5)]

@@ -35,3 +35,14 @@ def test_the_ids_of_neighbours_are_those_of_the_same_version() -> None:
         first.chunk.chunk_id[:-6] + f"{n:06d}" for n in (0, 2, 1, 3)
     ]
     assert neighbour_ids([replace(first, chunk=replace(first.chunk, chunk_id="from elsewhere"))]) == []
+
+
+def test_a_text_that_begins_inside_a_table_is_preceded_by_its_header() -> None:
+    header = "| Part | Voltage |\n|---|---|"
+    chunk = a_chunk("| PX-2 | 400 |", ordinal=1, start=60, end=74, header=header)
+    window = window_of(Hit(chunk, 1.0), {})
+    assert window.text == f"{header}\n| PX-2 | 400 |"
+    assert window.start + window.text.index("| PX-2") == 60
+    before = a_chunk("| PX-1 | 230 |", start=45, end=59)
+    window = window_of(Hit(chunk, 1.0), {before.chunk_id: before})
+    assert window.text == "| PX-1 | 230 |\n| PX-2 | 400 |"  # the text that is there now begins with the table
