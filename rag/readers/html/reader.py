@@ -9,6 +9,7 @@ from lxml import etree  # type: ignore[import-untyped]
 
 from rag.errors import ParsingLimit
 from rag.readers.html.blocks import BLOCK_TAGS, to_blocks
+from rag.readers.html.boilerplate import remove_boilerplate
 from rag.readers.html.inline_text import replace_inline
 from rag.readers.html.tree import replace_with_text
 from rag.readers.safe_xml import Element
@@ -31,11 +32,15 @@ class HtmlPage(NamedTuple):
     title: str
     """The text of the <title> element."""
     language: str
+    warnings: tuple[str, ...] = ()
+    """What was left out or cannot be read."""
 
 
 def read(source: SourceFile) -> Extract:
-    page = parse_html(source.text(is_html=True))
+    page = parse_html(source.text(is_html=True), without_boilerplate=True)
     builder = TextBuilder(source)
+    for warning in page.warnings:
+        builder.warn(warning)
     first_title = next((block.title for block in page.blocks if block.level == 1), "")
     if page.title and not first_title and page.blocks:
         builder.add_heading(1, page.title)
@@ -43,8 +48,15 @@ def read(source: SourceFile) -> Extract:
     return builder.extract(title=page.title or first_title, language=page.language)
 
 
-def parse_html(html: str) -> HtmlPage:
-    """Raises ParsingLimit if elements are nested too deeply."""
+def parse_html(html: str, *, without_boilerplate: bool = False) -> HtmlPage:
+    """Convert a page, or a document in HTML such as an e-mail or the chapter of a book.
+
+    Args:
+        without_boilerplate: Leave out navigation and the like; for pages of websites.
+
+    Raises:
+        ParsingLimit: elements are nested too deeply.
+    """
     root = _parse(html)
     if root is None:
         return HtmlPage([], "", "")
@@ -52,9 +64,11 @@ def parse_html(html: str) -> HtmlPage:
     language = root.get("lang") or root.get(_XML_LANG) or ""
     _remove_hidden(root)
     _close_definitions(root)
+    removed = remove_boilerplate(root) if without_boilerplate else 0
+    warnings = (f"navigation and other boilerplate was left out ({removed:,} characters)",) if removed else ()
     try:
         replace_inline(root, BLOCK_TAGS)
-        return HtmlPage(to_blocks(root), title, language)
+        return HtmlPage(to_blocks(root), title, language, warnings)
     except RecursionError:
         raise ParsingLimit(_TOO_DEEP) from None
 
