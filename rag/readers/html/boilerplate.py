@@ -25,16 +25,26 @@ _TAGS = {
 """`nav` is navigation wherever it stands; `frame` is boilerplate around the document, but part of it inside."""
 _LINK_WORDS: Final = frozenset(
     (
-        *("nav", "navbar", "navi", "navigation", "subnav", "sidenav", "topnav", "menu", "submenu", "topmenu", "mainmenu"),
+        *(
+            "nav",
+            "navbar",
+            "navi",
+            "navigation",
+            "subnav",
+            "sidenav",
+            "topnav",
+            "menu",
+            "submenu",
+            "topmenu",
+            "mainmenu",
+        ),
         *("breadcrumb", "breadcrumbs", "pagination", "pager", "prevnext", "sitemap"),
         *("share", "sharing", "sharebar", "sharedaddy", "addthis", "addtoany", "social", "socials", "socialmedia"),
         *("related", "relatedposts", "recommended", "recommendations", "similar"),
     )
 )
 """Words in class names of blocks that are boilerplate if they are mostly links."""
-_FRAME_WORDS: Final = frozenset(
-    ("sidebar", "footer", "footnav", "topbar", "masthead", "colophon", "header")
-)
+_FRAME_WORDS: Final = frozenset(("sidebar", "footer", "footnav", "topbar", "masthead", "colophon", "header"))
 """As above, but only outside the document."""
 _WIDGET = re.compile(r"widget(?:[_-]area)?|widget_.*", re.IGNORECASE)
 """The class names of WordPress for what stands in its sidebars."""
@@ -43,12 +53,16 @@ _PROMPT_WORDS: Final = frozenset(
 )
 """Words in class names of blocks that are boilerplate if one can click or type there."""
 _CONTROLS = ".//button | .//input | .//form | .//*[@role='button'] | .//a[contains(@class, 'btn') or contains(@class, 'button')]"
-_BLOCKS: Final = frozenset(("div", "section", "ul", "ol", "dl", "table", "form", "p", "td", "tr", "span", "center", "menu"))
+_BLOCKS: Final = frozenset(
+    ("div", "section", "ul", "ol", "dl", "table", "form", "p", "td", "tr", "span", "center", "menu")
+)
 _ID_BLOCKS: Final = frozenset(("div", "ul", "ol", "table", "form", "td"))
 _NOTES = re.compile(r"foot-?notes?|end-?notes?", re.IGNORECASE)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _LAYOUT_CLASS = re.compile(r"(?:has|no|with|without|hide|show)[-_]|.*[-_]not[-_]", re.IGNORECASE)
-_SKIP_LINK = re.compile(r"(?:skip|jump) (?:to|over|navigation)\b|(?:direkt )?zum inhalt\b|aller au contenu\b", re.IGNORECASE)
+_SKIP_LINK = re.compile(
+    r"(?:skip|jump) (?:to|over|navigation)\b|(?:direkt )?zum inhalt\b|aller au contenu\b", re.IGNORECASE
+)
 _MOSTLY = 0.5
 _ALMOST_ALL = 0.75
 _MAX_SHARE = 0.2
@@ -188,6 +202,8 @@ def _sizes(root: Element) -> dict[Element, _Size]:
     sizes: dict[Element, _Size] = {}
     for element in reversed(list(root.iter())):
         chars, in_links, links = _chars(element.text), 0, 0
+        if element.tag == "img":
+            chars = _chars(element.get("alt"))
         for child in element:
             inner = sizes[child]
             chars += inner.chars + _chars(child.tail)

@@ -1,0 +1,66 @@
+"""The alternative text of pictures."""
+
+from __future__ import annotations
+
+import re
+
+from rag.readers.html.tree import text_after, text_before
+from rag.readers.safe_xml import Element
+
+_FILE_NAME = re.compile(r"\S*\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?|avif)\b.*|[\w-]*[_\d][\w-]*", re.IGNORECASE)
+_FORMULA_CLASS = re.compile(r"\b(?:math|latex|tex|equation|formula)", re.IGNORECASE)
+_SAYS_NOTHING = frozenset(
+    (
+        "image",
+        "picture",
+        "photo",
+        "figure",
+        "icon",
+        "logo",
+        "img",
+        "avatar",
+        "bild",
+        "foto",
+        "imagem",
+        "imagen",
+        "spacer",
+    )
+)
+_IN_NAMES = ("a", "button", "h1", "h2", "h3", "h4", "h5", "h6", "summary", "label")
+_MAX_CHARS = 1000
+
+
+def picture_text(picture: Element, boundary: frozenset[str]) -> str:
+    """What a picture shows, `Picture: a pump with two valves`; in links and headings without a label.
+
+    Empty if it has no alternative text, or the text around it says the same.
+    """
+    text = " ".join((picture.get("alt") or "").split())[:_MAX_CHARS]
+    if not any(char.isalnum() for char in text):
+        return text  # an emoji
+    if text.casefold() in _SAYS_NOTHING or _FILE_NAME.fullmatch(text):
+        return ""
+    if "\\" in text or _FORMULA_CLASS.search(picture.get("class") or ""):
+        return "" if _follows_formula(picture) else text
+    around = _around(picture)
+    if text.casefold() in around.casefold():
+        return ""
+    before, after = text_before(picture, boundary), text_after(picture, boundary)
+    if any(True for _ in picture.iterancestors(*_IN_NAMES)):
+        return ("" if around.strip() else text) if any(True for _ in picture.iterancestors("a", "button")) else text
+    if before.strip() or after.strip():
+        return f"{' ' if before[-1:].strip() else ''}(picture: {text}){' ' if after[:1].isalnum() else ''}"
+    return f"Picture: {text}"
+
+
+def _follows_formula(picture: Element) -> bool:
+    """Whether it is the picture of the formula before it, for browsers that cannot show formulas."""
+    before = picture.getprevious()
+    return before is not None and any(True for _ in before.iter("math"))
+
+
+def _around(picture: Element) -> str:
+    """The text of the link or figure that a picture is in."""
+    for parent in picture.iterancestors("a", "button", "figure"):
+        return " ".join("".join(parent.itertext()).split())
+    return ""
