@@ -9,22 +9,10 @@ from rag.readers.safe_xml import Element
 
 _FILE_NAME = re.compile(r"\S*\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?|avif)\b.*|[\w-]*[_\d][\w-]*", re.IGNORECASE)
 _FORMULA_CLASS = re.compile(r"\b(?:math|latex|tex|equation|formula)", re.IGNORECASE)
-_SAYS_NOTHING = frozenset(
-    (
-        "image",
-        "picture",
-        "photo",
-        "figure",
-        "icon",
-        "logo",
-        "img",
-        "avatar",
-        "bild",
-        "foto",
-        "imagem",
-        "imagen",
-        "spacer",
-    )
+_SAYS_NOTHING = re.compile(
+    r"(?:an? |the )?(?:image|picture|photo|photograph|figure|icon|img|avatar|screenshot|thumbnail|spacer|bild|foto|imagen?)"
+    r"|.*\b(?:logo|icon)",
+    re.IGNORECASE,
 )
 _IN_NAMES = ("a", "button", "h1", "h2", "h3", "h4", "h5", "h6", "summary", "label")
 _MAX_CHARS = 1000
@@ -38,7 +26,7 @@ def picture_text(picture: Element, boundary: frozenset[str]) -> str:
     text = " ".join((picture.get("alt") or "").split())[:_MAX_CHARS]
     if not any(char.isalnum() for char in text):
         return text  # an emoji
-    if text.casefold() in _SAYS_NOTHING or _FILE_NAME.fullmatch(text):
+    if _SAYS_NOTHING.fullmatch(text) or _FILE_NAME.fullmatch(text):
         return ""
     if "\\" in text or _FORMULA_CLASS.search(picture.get("class") or ""):
         return "" if _follows_formula(picture) else text

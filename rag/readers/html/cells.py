@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import NamedTuple, TypeAlias
 
 from rag.readers.safe_xml import Element
@@ -11,6 +12,9 @@ from rag.readers.safe_xml import Element
 _LAYOUT_CONTENT = ".//table | .//h1 | .//h2 | .//h3 | .//h4 | .//h5 | .//h6 | .//pre"
 _MAX_SPAN = 1000
 _MAX_REPEATED = 200
+_MAX_DATA_CHARS = 500
+_PERIOD = re.compile(r"(?:FY ?|Q[1-4] )?(?:19|20|21)\d\d(?:[-/.](?:\d\d?|Q[1-4]))?")
+"""A year, quarter or month, which can be the name of a column."""
 _NUMBER = re.compile(r"[1-9]\d{0,5}")
 _Cell: TypeAlias = Element | None
 _Spans: TypeAlias = dict[int, tuple[_Cell, int]]
@@ -20,24 +24,75 @@ _Spans: TypeAlias = dict[int, tuple[_Cell, int]]
 class CellTable(NamedTuple):
     """The grid of a table."""
 
+    title: _Cell
+    """The cell above all columns, if the first row is only that."""
     rows: list[list[_Cell]]
-    """A cell that spans columns is followed by None; one that spans rows is in each of them if it is short."""
-    has_header: bool | None
-    """None if the table does not tell."""
+    """A cell that spans rows or columns is in each of them if it is short; else it is followed by None."""
+    header_rows: int
+    """The number of rows that name the columns; 0 if the table does not tell."""
+    is_complete: bool
+    """False if long cells are not repeated, so that an empty cell may not be empty."""
 
 
 def cell_rows(table: Element) -> CellTable | None:
-    """The grid; None for a layout table: one that contains tables, headings or code, or has only one column."""
-    if table.get("role") == "presentation" or table.xpath(_LAYOUT_CONTENT):
+    """The grid; None for a layout table.
+
+    That is one that contains tables, headings or code, has only one column, or names no columns and has long texts.
+    """
+    if table.get("role") in ("presentation", "none") or table.xpath(_LAYOUT_CONTENT):
         return None
     rows = [(part, [cell for cell in row if cell.tag in ("td", "th")]) for part, row in _rows(table)]
     rows = [(part, cells) for part, cells in rows if cells]
     width = max((len(cells) for _, cells in rows), default=0)
     if width < 2:
         return None
-    part, first = rows[0]
-    is_header = part == "thead" or all(cell.tag == "th" for cell in first)
-    return CellTable(_spread([cells for _, cells in rows], width), is_header or None)
+    title = rows[0][1][0] if _is_title(rows, width) else None
+    rows = rows[1:] if title is not None else rows
+    header_rows = _header_rows(rows)
+    cells = [cell for _, row in rows for cell in row]
+    if not header_rows and not any(cell.tag == "th" for cell in cells) and any(map(_is_layout_cell, cells)):
+        return None
+    spread = _spread([cells for _, cells in rows], width)
+    return CellTable(title, spread, header_rows, all(_is_short(cell) for cell in cells if _is_spanning(cell)))
+
+
+def _is_title(rows: list[tuple[str, list[Element]]], width: int) -> bool:
+    first = rows[0][1]
+    return len(rows) > 1 and len(first) == 1 and _span(first[0], "colspan") >= width and _span(first[0], "rowspan") == 1
+
+
+def _header_rows(rows: list[tuple[str, list[Element]]]) -> int:
+    """The first rows if they are in <thead>, consist of <th>, or the first is bold or has years above the columns."""
+    count = sum(1 for _ in takewhile(lambda row: row[0] == "thead" or all(cell.tag == "th" for cell in row[1]), rows))
+    if count == len(rows):  # all are: the first one names the columns
+        return 1
+    return count or int(len(rows) > 1 and _names_columns(rows[0][1], rows[1][1]))
+
+
+def _names_columns(first: list[Element], second: list[Element]) -> bool:
+    if all(_is_bold(cell) for cell in first if _text(cell)) and not all(_is_bold(cell) for cell in second):
+        return any(map(_text, first))
+    names = [_text(cell) for cell in first[1:]]
+    return bool(names) and all(map(_PERIOD.fullmatch, names)) and not all(_PERIOD.fullmatch(_text(c)) for c in second)
+
+
+def _is_bold(cell: Element) -> bool:
+    """Whether all of its text is bold."""
+    bold = sum(len("".join(part.itertext()).strip()) for part in cell.iter("b", "strong"))
+    return cell.tag == "th" or (bold > 0 and bold >= len("".join(cell.itertext()).strip()))
+
+
+def _is_layout_cell(cell: Element) -> bool:
+    """Whether it contains paragraphs or lists of a length that a cell of data does not have."""
+    return cell.find(".//p") is not None and len(_text(cell)) > _MAX_DATA_CHARS
+
+
+def _text(cell: Element) -> str:
+    return " ".join("".join(cell.itertext()).split())
+
+
+def _is_spanning(cell: Element) -> bool:
+    return _span(cell, "rowspan") > 1 or _span(cell, "colspan") > 1
 
 
 def _rows(table: Element) -> Iterator[tuple[str, Element]]:
@@ -63,19 +118,22 @@ def _spread_row(cells: list[Element], above: _Spans, width: int) -> tuple[list[_
     row: list[_Cell] = []
     below: _Spans = {}
     remaining = len(cells)
+    is_label = len(cells) == 1 and not above
     while len(row) < width and (remaining or len(row) in above):
         column = len(row)
         if column in above:
             cell, rows_below = above[column]
             row.append(cell)
+            columns = 1
         else:
             new = cells[-remaining]
             remaining -= 1
-            row += [new, *[None] * min(_span(new, "colspan") - 1, width - column - 1 - remaining)]
+            columns = 1 + max(0, min(_span(new, "colspan") - 1, width - column - 1 - remaining))
             cell = new if _is_short(new) else None
+            row += [new, *[None if is_label else cell] * (columns - 1)]
             rows_below = _span(new, "rowspan")
         if rows_below > 1:
-            below[column] = (cell, rows_below - 1)
+            below.update((column + offset, (cell, rows_below - 1)) for offset in range(columns))
     return row, below
 
 

@@ -10,6 +10,7 @@ from lxml import etree  # type: ignore[import-untyped]
 from rag.errors import NoTextFound, ParsingLimit
 from rag.readers.html.blocks import BLOCK_TAGS, to_blocks
 from rag.readers.html.boilerplate import remove_boilerplate
+from rag.readers.html.code import remove_line_numbers
 from rag.readers.html.inline_text import replace_inline
 from rag.readers.html.tree import replace_with_text
 from rag.readers.html.unread import NEEDS_JAVASCRIPT, has_few_words, is_application, remove_embedded
@@ -84,6 +85,7 @@ def parse_html(html: str, *, is_website: bool = False) -> HtmlPage:
 
 def _without_unread(root: Element, *, is_website: bool) -> list[str]:
     """Remove what is no text of the document, and say what it was."""
+    remove_line_numbers(root)
     hidden = _remove_hidden(root)
     boilerplate = remove_boilerplate(root) if is_website else 0
     return [
