@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from rag.readers.html.tree import text_after, text_before
 from rag.readers.safe_xml import Element
@@ -10,12 +11,14 @@ from rag.readers.safe_xml import Element
 _FILE_NAME = re.compile(r"\S*\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?|avif)\b.*|[\w-]*[_\d][\w-]*", re.IGNORECASE)
 _FORMULA_CLASS = re.compile(r"\b(?:math|latex|tex|equation|formula)", re.IGNORECASE)
 _SAYS_NOTHING = re.compile(
-    r"(?:an? |the )?(?:image|picture|photo|photograph|figure|icon|img|avatar|screenshot|thumbnail|spacer|bild|foto|imagen?)"
+    r"(?:an? |the )?"
+    r"(?:image|picture|photo|photograph|figure|icon|img|avatar|screenshot|thumbnail|spacer|bild|foto|imagen?)"
     r"|.*\b(?:logo|icon)",
     re.IGNORECASE,
 )
 _IN_NAMES = ("a", "button", "h1", "h2", "h3", "h4", "h5", "h6", "summary", "label")
 _MAX_CHARS = 1000
+_MAX_PARTS = 100
 
 
 def picture_text(picture: Element, boundary: frozenset[str]) -> str:
@@ -50,5 +53,6 @@ def _follows_formula(picture: Element) -> bool:
 def _around(picture: Element) -> str:
     """The text of the link or figure that a picture is in."""
     for parent in picture.iterancestors("a", "button", "figure"):
-        return " ".join("".join(parent.itertext()).split())
+        texts = (text for part in islice(parent.iter(), _MAX_PARTS) for text in (part.text, part.tail) if text)
+        return " ".join(" ".join(texts).split())
     return ""

@@ -219,7 +219,9 @@ def _table(element: Element) -> list[Block]:
     rows = [[flat_text(cell) if cell is not None else "" for cell in row] for row in table.rows]
     if table.header_rows:
         rows = [_joined_names(rows[: table.header_rows]), *rows[table.header_rows :]]
-    return [*caption, Block(table_text(rows, has_header=table.header_rows > 0 or None, keep_empty=table.is_complete))]
+    has_labels = any(sum(map(bool, row)) == 1 for row in rows)  # a row that names the rows below has no empty cells
+    keep_empty = table.is_complete and not has_labels
+    return [*caption, Block(table_text(rows, has_header=table.header_rows > 0 or None, keep_empty=keep_empty))]
 
 
 def _joined_names(rows: list[list[str]]) -> list[str]:

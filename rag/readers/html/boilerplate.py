@@ -1,7 +1,7 @@
-"""Removes from a page what is not its document: navigation, cookie notices, share bars, sidebars, page headers and footers.
+"""Removes from a page what is not its document: navigation, cookie notices, share bars, sidebars, headers and footers.
 
-Only what the page itself marks is removed, by its elements, roles and class names. Statistical extractors find more of it,
-but they take short documents, lists and tables for boilerplate, too.
+Only what the page itself marks is removed, by its elements, roles and class names. Extractors of main content find more
+of it, but they also remove parts of the document: they were made for articles, not for manuals, tables and lists.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _PROMPT_WORDS: Final = frozenset(
     ("cookie", "cookies", "consent", "gdpr", "newsletter", "subscribe", "search", "login", "respond", "commentform")
 )
 """Words in class names of blocks that are boilerplate if one can click or type there."""
-_CONTROLS = ".//button | .//input | .//form | .//*[@role='button'] | .//a[contains(@class, 'btn') or contains(@class, 'button')]"
+_CONTROLS: Final = frozenset(("button", "input", "form"))
 _BLOCKS: Final = frozenset(
     ("div", "section", "ul", "ol", "dl", "table", "form", "p", "td", "tr", "span", "center", "menu")
 )
@@ -69,6 +69,7 @@ _MAX_SHARE = 0.2
 """What has more of the page's text outside links is no boilerplate."""
 _MIN_DOCUMENT_CHARS = 100
 _MIN_LINKS = 3
+_MAX_SKIP_CHARS = 50
 _DOCUMENTS: Final = (
     ("//main | //*[@role='main']", 0.3, True),
     ("//article", 0.5, True),
@@ -95,6 +96,9 @@ class _Size(NamedTuple):
     chars: int
     in_links: int
     links: int
+    has_title: bool
+    has_control: bool
+    """Whether one can click or type there."""
 
     @property
     def plain(self) -> int:
@@ -121,8 +125,8 @@ class _Page:
         self.sizes = _sizes(root)
         self._plain = self.sizes[root].plain
         self._documents, self._is_exact = self._find_documents()
-        self._around_documents = {parent for document in self._documents for parent in document.iterancestors()}
-        self._has_title = any(True for document in self._documents for _ in document.iter("h1"))
+        self._around_documents = _ancestors(self._documents)
+        self._has_title = any(self.sizes[document].has_title for document in self._documents)
 
     def boilerplate(self) -> Iterator[Element]:
         """The outermost elements that are boilerplate."""
@@ -139,8 +143,7 @@ class _Page:
     def _find_documents(self) -> tuple[set[Element], bool]:
         """The elements that hold most of the page's text, and whether they hold nothing else."""
         for path, share, is_exact in _DOCUMENTS:
-            found = set(self._root.xpath(path))
-            outermost = {element for element in found if found.isdisjoint(element.iterancestors())}
+            outermost = _outermost(self._root, set(self._root.xpath(path)))
             if sum(self.sizes[element].plain for element in outermost) > share * self._plain:
                 return outermost, is_exact
         return set(), False
@@ -149,19 +152,16 @@ class _Page:
         if element in self._documents or element in self._around_documents or element is self._root:
             return False
         size = self.sizes[element]
-        if not size.chars or size.plain > _MAX_SHARE * self._plain or self._has_only_title(element):
+        if not size.chars or size.plain > _MAX_SHARE * self._plain or (size.has_title and not self._has_title):
             return False
         if element.tag == "a":
-            return _is_skip_link(element)
+            return size.chars <= _MAX_SKIP_CHARS and _is_skip_link(element)
         return self._is_marked(element, size, place) or (
             place is _Place.AROUND
             and element.tag in _BLOCKS
             and size.links >= _MIN_LINKS
             and size.is_linked(_ALMOST_ALL)
         )
-
-    def _has_only_title(self, element: Element) -> bool:
-        return not self._has_title and any(True for _ in element.iter("h1"))
 
     def _is_marked(self, element: Element, size: _Size, place: _Place) -> bool:
         role = element.get("role") or ""
@@ -177,7 +177,7 @@ class _Page:
         if element.tag not in _BLOCKS and not kind:
             return False
         words = _words(element, with_id=place is not _Place.INSIDE)
-        if words & _PROMPT_WORDS and element.xpath(_CONTROLS):
+        if words & _PROMPT_WORDS and size.has_control:
             return True
         if words & _FRAME_WORDS and place is not _Place.INSIDE:
             return is_around or size.is_linked(_MOSTLY)
@@ -198,21 +198,51 @@ def _is_skip_link(link: Element) -> bool:
     return (link.get("href") or "").startswith("#") and bool(_SKIP_LINK.match(text))
 
 
+def _outermost(root: Element, elements: set[Element]) -> set[Element]:
+    """Those that are not within others."""
+    outermost: set[Element] = set()
+    stack = [root] if elements else []
+    while stack:
+        element = stack.pop()
+        if element in elements:
+            outermost.add(element)
+        else:
+            stack += element
+    return outermost
+
+
+def _ancestors(elements: set[Element]) -> set[Element]:
+    ancestors: set[Element] = set()
+    for element in elements:
+        for ancestor in element.iterancestors():
+            if ancestor in ancestors:
+                break
+            ancestors.add(ancestor)
+    return ancestors
+
+
 def _sizes(root: Element) -> dict[Element, _Size]:
     sizes: dict[Element, _Size] = {}
     for element in reversed(list(root.iter())):
-        chars, in_links, links = _chars(element.text), 0, 0
-        if element.tag == "img":
-            chars = _chars(element.get("alt"))
-        for child in element:
-            inner = sizes[child]
-            chars += inner.chars + _chars(child.tail)
-            in_links += inner.in_links
-            links += inner.links
-        if element.tag == "a" and element.get("href") is not None:
-            in_links, links = chars, 1
-        sizes[element] = _Size(chars, in_links, links)
+        chars = _chars(element.get("alt") if element.tag == "img" else element.text)
+        inner = [sizes[child] for child in element]
+        chars += sum(size.chars for size in inner) + sum(_chars(child.tail) for child in element)
+        is_link = element.tag == "a" and element.get("href") is not None
+        sizes[element] = _Size(
+            chars=chars,
+            in_links=chars if is_link else sum(size.in_links for size in inner),
+            links=1 if is_link else sum(size.links for size in inner),
+            has_title=element.tag == "h1" or any(size.has_title for size in inner),
+            has_control=_is_control(element) or any(size.has_control for size in inner),
+        )
     return sizes
+
+
+def _is_control(element: Element) -> bool:
+    if element.tag in _CONTROLS or element.get("role") == "button":
+        return True
+    names = element.get("class") or "" if element.tag == "a" else ""
+    return "btn" in names or "button" in names
 
 
 def _chars(text: str | None) -> int:

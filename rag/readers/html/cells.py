@@ -12,6 +12,7 @@ from rag.readers.safe_xml import Element
 _LAYOUT_CONTENT = ".//table | .//h1 | .//h2 | .//h3 | .//h4 | .//h5 | .//h6 | .//pre"
 _MAX_SPAN = 1000
 _MAX_REPEATED = 200
+_MAX_REPEATED_CHARS = 1_000_000
 _MAX_DATA_CHARS = 500
 _PERIOD = re.compile(r"(?:FY ?|Q[1-4] )?(?:19|20|21)\d\d(?:[-/.](?:\d\d?|Q[1-4]))?")
 """A year, quarter or month, which can be the name of a column."""
@@ -52,8 +53,9 @@ def cell_rows(table: Element) -> CellTable | None:
     cells = [cell for _, row in rows for cell in row]
     if not header_rows and not any(cell.tag == "th" for cell in cells) and any(map(_is_layout_cell, cells)):
         return None
-    spread = _spread([cells for _, cells in rows], width)
-    return CellTable(title, spread, header_rows, all(_is_short(cell) for cell in cells if _is_spanning(cell)))
+    grid = _Grid(width)
+    spread = grid.spread([cells for _, cells in rows])
+    return CellTable(title, spread, header_rows, grid.is_complete)
 
 
 def _is_title(rows: list[tuple[str, list[Element]]], width: int) -> bool:
@@ -91,10 +93,6 @@ def _text(cell: Element) -> str:
     return " ".join("".join(cell.itertext()).split())
 
 
-def _is_spanning(cell: Element) -> bool:
-    return _span(cell, "rowspan") > 1 or _span(cell, "colspan") > 1
-
-
 def _rows(table: Element) -> Iterator[tuple[str, Element]]:
     for part in table:
         if part.tag == "tr":
@@ -103,43 +101,57 @@ def _rows(table: Element) -> Iterator[tuple[str, Element]]:
             yield from ((part.tag, row) for row in part if row.tag == "tr")
 
 
-def _spread(rows: list[list[Element]], width: int) -> list[list[_Cell]]:
-    """Expand spans within the table's width: cells that each span 1,000 rows and columns would take gigabytes."""
-    spread: list[list[_Cell]] = []
-    above: _Spans = {}
-    for cells in rows:
-        row, above = _spread_row(cells, above, width)
-        spread.append(row)
-    return spread
+class _Grid:
+    """Expands spans within the table's width: cells that each span 1,000 rows and columns would take gigabytes."""
 
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._chars_left = _MAX_REPEATED_CHARS
+        self._chars: dict[Element, int] = {}
+        self.is_complete = True
+        """Whether each cell is repeated wherever it spans."""
 
-def _spread_row(cells: list[Element], above: _Spans, width: int) -> tuple[list[_Cell], _Spans]:
-    """The row, and its cells that span the next rows."""
-    row: list[_Cell] = []
-    below: _Spans = {}
-    remaining = len(cells)
-    is_label = len(cells) == 1 and not above
-    while len(row) < width and (remaining or len(row) in above):
-        column = len(row)
-        if column in above:
-            cell, rows_below = above[column]
-            row.append(cell)
-            columns = 1
-        else:
-            new = cells[-remaining]
-            remaining -= 1
-            columns = 1 + max(0, min(_span(new, "colspan") - 1, width - column - 1 - remaining))
-            cell = new if _is_short(new) else None
-            row += [new, *[None if is_label else cell] * (columns - 1)]
-            rows_below = _span(new, "rowspan")
-        if rows_below > 1:
-            below.update((column + offset, (cell, rows_below - 1)) for offset in range(columns))
-    return row, below
+    def spread(self, rows: list[list[Element]]) -> list[list[_Cell]]:
+        spread: list[list[_Cell]] = []
+        above: _Spans = {}
+        for cells in rows:
+            row, above = self._row(cells, above)
+            spread.append(row)
+        return spread
 
+    def _row(self, cells: list[Element], above: _Spans) -> tuple[list[_Cell], _Spans]:
+        """The row, and its cells that span the next rows."""
+        row: list[_Cell] = []
+        below: _Spans = {}
+        remaining = len(cells)
+        is_label = len(cells) == 1 and not above
+        while len(row) < self._width and (remaining or len(row) in above):
+            column = len(row)
+            if column in above:
+                cell, rows_below = above[column]
+                columns = 1
+                row.append(self._repeated(cell))
+            else:
+                cell = cells[-remaining]
+                remaining -= 1
+                columns = 1 + max(0, min(_span(cell, "colspan") - 1, self._width - column - 1 - remaining))
+                rows_below = _span(cell, "rowspan")
+                row += [cell, *(None if is_label else self._repeated(cell) for _ in range(columns - 1))]
+            if rows_below > 1:
+                below.update((column + offset, (cell, rows_below - 1)) for offset in range(columns))
+        return row, below
 
-def _is_short(cell: Element) -> bool:
-    """Only short cells are repeated in each row that they span."""
-    return sum(len(text) for text in cell.itertext()) <= _MAX_REPEATED
+    def _repeated(self, cell: _Cell) -> _Cell:
+        """None for a long cell, and if too much was repeated."""
+        if cell is None:
+            return None
+        if (chars := self._chars.get(cell)) is None:
+            chars = self._chars[cell] = sum(map(len, cell.itertext()))
+        if chars > _MAX_REPEATED or chars > self._chars_left:
+            self.is_complete = False
+            return None
+        self._chars_left -= chars + 1
+        return cell
 
 
 def _span(cell: Element, name: str) -> int:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from rag.readers.html.tree import replace_with_text
 from rag.readers.safe_xml import Element
 
-_EXTRAS = (
-    "//pre//button | //pre//*[contains(@class, 'line') and contains(@class, 'n')]"
-    " | //td[contains(@class, 'lineno') or contains(@class, 'gutter') or contains(@class, 'blob-num')]"
-)
+_NUMBERED = ("span", "td", "div", "a", "i")
 _LINE_NUMBERS = re.compile(r"(?:^|[\s_-])(?:line-?no\w*|line-?numbers?|ln|gutter|blob-num)(?:$|[\s_-])", re.IGNORECASE)
+_MAX_PARTS = 2000
 _NUMBERS = re.compile(r"[\d\s]*")
 _LANGUAGE = re.compile(
     r"(?:^|\s)(?:(?:language|lang|highlight-source|highlight)-|(?:sourceCode|brush:)\s*)([A-Za-z][\w+#.]*)"
@@ -21,10 +20,23 @@ _NO_LANGUAGES = frozenset(("default", "none", "text", "txt", "plaintext", "plain
 
 def remove_line_numbers(root: Element) -> None:
     """Remove the line numbers and buttons of code."""
-    for element in root.xpath(_EXTRAS):
-        is_number = _LINE_NUMBERS.search(element.get("class") or "") and _NUMBERS.fullmatch("".join(element.itertext()))
-        if element.tag == "button" or is_number:
+    for element in list(root.iter("button", *_NUMBERED)):
+        is_extra = element.tag == "button" or bool(_LINE_NUMBERS.search(element.get("class") or ""))
+        if is_extra and _is_in_code(element) and (element.tag == "button" or _is_number(element)):
             replace_with_text(element, "")
+
+
+def _is_in_code(element: Element) -> bool:
+    """Whether it is in <pre>, or in a table's row with a cell of code."""
+    if any(True for _ in element.iterancestors("pre", "code")):
+        return True
+    row = element.getparent() if element.tag == "td" else None
+    return row is not None and any(cell.find(".//pre") is not None or cell.find(".//code") is not None for cell in row)
+
+
+def _is_number(element: Element) -> bool:
+    texts = list(islice(element.itertext(), _MAX_PARTS + 1))
+    return len(texts) <= _MAX_PARTS and all(map(_NUMBERS.fullmatch, texts))
 
 
 def code_text(element: Element) -> str:

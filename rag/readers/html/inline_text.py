@@ -1,4 +1,4 @@
-"""Replaces elements whose text would run into the words around it: superscripts, ruby, form fields, formulas, pictures."""
+"""Replaces elements within lines by text: superscripts, ruby, form fields, formulas, pictures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from rag.readers.html.alternative_text import picture_text
 from rag.readers.html.mathml import linear_text
-from rag.readers.html.tree import replace_with_text, text_after, text_before
+from rag.readers.html.tree import become_text, text_after, text_before
 from rag.readers.safe_xml import Element
 from rag.readers.scripts import subscript, superscript
 
@@ -33,7 +33,7 @@ def replace_inline(root: Element, paragraphs: frozenset[str]) -> None:
     for element in reversed(list(root.iter(*_REPLACEMENTS))):
         text = _REPLACEMENTS[element.tag](element, paragraphs)
         if text is not None:
-            replace_with_text(element, text)
+            become_text(element, text)
 
 
 _Boundary = frozenset[str]

@@ -19,8 +19,8 @@ _EMBEDDED = {
 }
 _INVISIBLE_SIZES = ("0", "1", "0px", "1px")
 _APP = (
-    "//body//*[@id='root' or @id='app' or @id='__next' or @id='__nuxt' or @id='___gatsby' or @ng-version or @data-reactroot]"
-    "[not(normalize-space())] | //app-root[not(normalize-space())]"
+    "//div[@id='root' or @id='app' or @id='__next' or @id='__nuxt' or @id='___gatsby'][not(normalize-space())]"
+    " | //app-root[not(normalize-space())]"
     " | //noscript[contains(., 'JavaScript') or contains(., 'Javascript') or contains(., 'javascript')]"
 )
 _MANY_SCRIPT_CHARS = 5000
