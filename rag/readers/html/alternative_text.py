@@ -13,7 +13,7 @@ _FORMULA_CLASS = re.compile(r"\b(?:math|latex|tex|equation|formula)", re.IGNOREC
 _SAYS_NOTHING = re.compile(
     r"(?:an? |the )?"
     r"(?:image|picture|photo|photograph|figure|icon|img|avatar|screenshot|thumbnail|spacer|bild|foto|imagen?)"
-    r"|.*\b(?:logo|icon)",
+    r"|(?:share|tweet|teilen|follow) .*|.*\b(?:logo|icon)",
     re.IGNORECASE,
 )
 _IN_NAMES = ("a", "button", "h1", "h2", "h3", "h4", "h5", "h6", "summary", "label")
