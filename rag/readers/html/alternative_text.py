@@ -8,21 +8,24 @@ from itertools import islice
 from rag.readers.html.tree import text_after, text_before
 from rag.readers.safe_xml import Element
 
-_FILE_NAME = re.compile(r"\S*\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?|avif)\b.*|[\w-]*[_\d][\w-]*", re.IGNORECASE)
+_FILE_NAME = re.compile(
+    r".*\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?|avif)|\S*_\S*|(?:img|dsc|image|photo|screenshot|untitled)[- ]?\d+",
+    re.IGNORECASE,
+)
 _FORMULA_CLASS = re.compile(r"\b(?:math|latex|tex|equation|formula)", re.IGNORECASE)
 _SAYS_NOTHING = re.compile(
     r"(?:an? |the )?"
     r"(?:image|picture|photo|photograph|figure|icon|img|avatar|screenshot|thumbnail|spacer|bild|foto|imagen?)"
-    r"|(?:share|tweet|teilen|follow) .*|.*\b(?:logo|icon)",
+    r"|(?:share|tweet|follow)(?: this| us)? (?:on|via|by|with)\b.*|.{0,40}\b(?:logo|icon)",
     re.IGNORECASE,
 )
-_IN_NAMES = ("a", "button", "h1", "h2", "h3", "h4", "h5", "h6", "summary", "label")
+_IN_NAMES = ("h1", "h2", "h3", "h4", "h5", "h6", "summary", "label")
 _MAX_CHARS = 1000
 _MAX_PARTS = 100
 
 
 def picture_text(picture: Element, boundary: frozenset[str]) -> str:
-    """What a picture shows, `Picture: a pump with two valves`; in links and headings without a label.
+    """What a picture shows, `Picture: a pump with two valves`; in links, headings and cells without a label.
 
     Empty if it has no alternative text, or the text around it says the same.
     """
@@ -37,8 +40,11 @@ def picture_text(picture: Element, boundary: frozenset[str]) -> str:
     if text.casefold() in around.casefold():
         return ""
     before, after = text_before(picture, boundary), text_after(picture, boundary)
-    if any(True for _ in picture.iterancestors(*_IN_NAMES)):
-        return ("" if around.strip() else text) if any(True for _ in picture.iterancestors("a", "button")) else text
+    if any(True for _ in picture.iterancestors("a", "button")):
+        return "" if around else text
+    parent = picture.getparent()
+    if any(True for _ in picture.iterancestors(*_IN_NAMES)) or (parent is not None and parent.tag in ("td", "th")):
+        return text
     if before.strip() or after.strip():
         return f"{' ' if before[-1:].strip() else ''}(picture: {text}){' ' if after[:1].isalnum() else ''}"
     return f"Picture: {text}"

@@ -301,3 +301,18 @@ def test_thousands_of_pictures_in_a_line_take_linear_time() -> None:
     start = time.process_time()
     text_of("<p>" + "<img alt='a b c'>" * 20_000 + "<input value=x>" * 20_000)
     assert time.process_time() - start < 20
+
+
+@pytest.mark.parametrize(
+    ("alt", "text"),
+    [
+        ("PX-7731", "Picture: PX-7731"),
+        ("Follow the arrow", "Picture: Follow the arrow"),
+        ("Share on Facebook", ""),
+        ("Screenshot 2024-01-02 at 10.png", ""),
+        ("IMG 0042", ""),
+    ],
+)
+def test_alternative_text_that_says_nothing(alt: str, text: str) -> None:
+    assert text_of(f"<img alt='{alt}'>") == text
+    assert text_of("<table><tr><th>A<th>B<tr><td>x<td><img alt='Yes'></table>").endswith("| x | Yes |")
