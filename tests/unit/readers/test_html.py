@@ -182,6 +182,8 @@ def test_boilerplate_around_the_document_is_left_out_and_reported(tmp_path: Path
         "<div class='has-sidebar'>A paragraph.</div>",
         "<div class='hatnote navigation-not-searchable'>See also: <a href=x>Valves</a></div>",
         "<div class='elementor-widget-text'>A paragraph.</div>",
+        "<div class=search-result><p>Valve V1</p><button>Open</button></div>",
+        "<div class=menu><p>Soup of the day</p><p>5 EUR</p></div>",
         "<div aria-hidden=true>The second tab</div>",
         "<aside role=doc-footnote>Measured at 20 °C</aside>",
     ],
@@ -199,6 +201,7 @@ def test_content_that_looks_like_boilerplate_stays(tmp_path: Path, content: str,
         "<body><nav><a href=1>Valves</a> <a href=2>Seals</a></nav><p>5 EUR</p></body>",
         f"<body><main><p>Short</p></main><aside>{ARTICLE}</aside></body>",
         f"<body><header><h1>Pump</h1></header><main>{ARTICLE}</main></body>",
+        "<body>" + f"<div class=newsletter><p>{ARTICLE[:150]}</p><button>More</button></div>" * 20 + "</body>",
     ],
 )
 def test_a_page_that_does_not_mark_its_document_or_has_none_keeps_everything(tmp_path: Path, html: str) -> None:
