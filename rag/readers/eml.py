@@ -174,7 +174,12 @@ def _attachment_name(part: MIMEPart) -> str:
 
 def _blocks(part: MIMEPart, builder: TextBuilder) -> list[Block]:
     text = _part_text(part, builder)
-    return parse_html(text).blocks if part.get_content_subtype() == "html" else [Block(text)]
+    if part.get_content_subtype() != "html":
+        return [Block(text)]
+    page = parse_html(text)
+    for warning in page.warnings:
+        builder.warn(warning)
+    return page.blocks
 
 
 def _lowered(blocks: list[Block], level: int) -> list[Block]:

@@ -45,7 +45,10 @@ def _add_chapters(builder: TextBuilder, book: zipfile.ZipFile, chapters: list[st
         builder.warn(f"chapter {path[:80]} is missing from the e-book")
     for path in chapters:
         if path in present:
-            builder.add_blocks(parse_html(decode(_member(book, path), is_html=True, warn=builder.warn)).blocks)
+            chapter = parse_html(decode(_member(book, path), is_html=True, warn=builder.warn))
+            for warning in chapter.warnings:
+                builder.warn(f"{posixpath.basename(path)[:80]}: {warning}")
+            builder.add_blocks(chapter.blocks)
 
 
 def _package_path(book: zipfile.ZipFile) -> str:

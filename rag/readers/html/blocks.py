@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from rag.readers.html.cells import cell_rows
+from rag.readers.html.code import code_language, code_text
 from rag.readers.safe_xml import Element
 from rag.readers.table import table_text
 from rag.readers.text_builder import Block
@@ -201,10 +202,10 @@ def _quote(element: Element) -> list[Block]:
 
 
 def _preformatted(element: Element) -> list[Block]:
-    text = "".join(element.itertext()).strip("\n")
+    text = code_text(element)
     longest = max((len(run) for run in _BACKTICKS.findall(text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return [Block(f"{fence}\n{text}\n{fence}")] if text.strip() else []
+    return [Block(f"{fence}{code_language(element)}\n{text}\n{fence}")] if text.strip() else []
 
 
 def _table(element: Element) -> list[Block]:
@@ -213,8 +214,22 @@ def _table(element: Element) -> list[Block]:
     if table is None:  # the table is page layout
         parts = (part for part in element if part.tag != "caption")
         return [*caption, *(block for part in parts for block in to_blocks(part))]
+    if table.title is not None:
+        caption += to_blocks(table.title)
     rows = [[flat_text(cell) if cell is not None else "" for cell in row] for row in table.rows]
-    return [*caption, Block(table_text(rows, has_header=table.has_header))]
+    if table.header_rows:
+        rows = [_joined_names(rows[: table.header_rows]), *rows[table.header_rows :]]
+    has_labels = any(sum(map(bool, row)) == 1 for row in rows)  # a row that names the rows below has no empty cells
+    keep_empty = table.is_complete and not has_labels
+    return [*caption, Block(table_text(rows, has_header=table.header_rows > 0 or None, keep_empty=keep_empty))]
+
+
+def _joined_names(rows: list[list[str]]) -> list[str]:
+    """One name for each column from the rows of names, without emphasis: `2024 / Revenue`."""
+    rows = [[cell.replace("**", "") for cell in row] for row in rows]
+    width = max(map(len, rows))
+    columns = ([row[index] if index < len(row) else "" for row in rows] for index in range(width))
+    return [" / ".join(dict.fromkeys(filter(None, column))) for column in columns]
 
 
 def _rule(element: Element) -> list[Block]:

@@ -1,12 +1,13 @@
-"""Replaces elements whose text would run into the words around it: superscripts, ruby, form fields, formulas."""
+"""Replaces elements within lines by text: superscripts, ruby, form fields, formulas, pictures."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 
+from rag.readers.html.alternative_text import picture_text
 from rag.readers.html.mathml import linear_text
-from rag.readers.html.tree import replace_with_text, text_after, text_before
+from rag.readers.html.tree import become_text, text_after, text_before
 from rag.readers.safe_xml import Element
 from rag.readers.scripts import subscript, superscript
 
@@ -15,6 +16,8 @@ _EPUB_TYPE = ("epub:type", "{http://www.idpf.org/2007/ops}type")
 _NOTE_CLASS = re.compile(r"\b(?:foot-?note|end-?note|note-?ref|fn-?ref|reference|cite_?ref)", re.IGNORECASE)
 _NOTE_MARK = re.compile(r"[\[(]?\s*(?:\w{1,4}|[*†‡§¶]+)\s*[\])]?")
 _BACK_LINK = re.compile(r"[↩↑⤴^︎\s]+")
+_ANCHOR_LINK = re.compile(r"[#§¶🔗\ufe0e\ufe0f\s]+")
+"""The text of a link from a heading to itself."""
 _VALUE_TYPES = frozenset(
     ("", "text", "search", "tel", "url", "email", "date", "month", "week", "time", "datetime-local", "number", "range")
 )
@@ -30,7 +33,7 @@ def replace_inline(root: Element, paragraphs: frozenset[str]) -> None:
     for element in reversed(list(root.iter(*_REPLACEMENTS))):
         text = _REPLACEMENTS[element.tag](element, paragraphs)
         if text is not None:
-            replace_with_text(element, text)
+            become_text(element, text)
 
 
 _Boundary = frozenset[str]
@@ -63,9 +66,13 @@ def _links_to_note(link: Element) -> bool:
 
 
 def _link(element: Element, boundary: _Boundary) -> str | None:
-    """A note's mark, or the arrow from a note back to its mark; None for other links."""
+    """A note's mark, the arrow from a note back to its mark, or a heading's anchor; None for other links."""
     text = "".join(element.itertext())
-    if "#" in (element.get("href") or "") and text.strip() and _BACK_LINK.fullmatch(text):
+    if (
+        "#" in (element.get("href") or "")
+        and text.strip()
+        and (_BACK_LINK.fullmatch(text) or _ANCHOR_LINK.fullmatch(text))
+    ):
         return ""
     is_mark = element.get("role") in _NOTE_ROLES or any(element.get(name) in _NOTE_ROLES for name in _EPUB_TYPE)
     return "" if is_mark and _NOTE_MARK.fullmatch(text.strip()) else None
@@ -116,4 +123,5 @@ _REPLACEMENTS: Mapping[str, Callable[[Element, _Boundary], str | None]] = {
     "select": _select,
     "textarea": _textarea,
     "math": _math,
+    "img": picture_text,
 }

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
+import time
 from pathlib import Path
 
 import pytest
 
-from rag.errors import ParsingLimit
+from rag.errors import NoTextFound, ParsingLimit
 from rag.readers.html.reader import parse_html
 from tests.support.sample_files import read_content
 
@@ -134,3 +136,186 @@ def test_rows_of_a_large_table_say_their_columns() -> None:
     rows = "".join(f"<tr><td>City {n}</td><td>{n}</td></tr>" for n in range(50))
     lines = text_of(f"<table><tr><th>Name</th><th>Inhabitants</th></tr>{rows}</table>").split("\n")
     assert (len(lines), lines[49]) == (50, "- Name: City 49; Inhabitants: 49")
+
+
+ARTICLE = "<p>" + "The pump PX-7 delivers 40 litres a minute at 6 bar. " * 4 + "</p>"
+
+
+def page_text(tmp_path: Path, html: str) -> tuple[str, tuple[str, ...]]:
+    extract = read_content(tmp_path, html, "page.html")
+    return extract.text, extract.warnings
+
+
+@pytest.mark.parametrize(
+    "boilerplate",
+    [
+        "<nav><a href=/>Home</a> <a href=/shop>Shop</a></nav>",
+        "<div role=navigation>Home Shop</div>",
+        "<header><a href=/>ACME</a> The pump people</header>",
+        "<footer>ACME Ltd, all rights reserved</footer>",
+        "<aside>Read next: valves</aside>",
+        "<div role=dialog>We value your privacy</div>",
+        "<div class=cookie-banner>We use cookies. <button>Accept</button></div>",
+        "<div id=sidebar>Popular posts</div>",
+        "<div class='social share-links'><a href=x>Tweet</a> <a href=y>Mail</a></div>",
+        "<div><a href=1>Valves</a> <a href=2>Seals</a> <a href=3>Motors</a></div>",
+        "<a href=#main>Skip to main content</a>",
+        "<div aria-hidden=true>menu</div>",
+    ],
+)
+def test_boilerplate_around_the_document_is_left_out_and_reported(tmp_path: Path, boilerplate: str) -> None:
+    text, warnings = page_text(tmp_path, f"<body>{boilerplate}<main><h1>Pump</h1>{ARTICLE}</main>{boilerplate}</body>")
+    assert text == page_text(tmp_path, f"<h1>Pump</h1>{ARTICLE}")[0]
+    assert len(warnings) == 1
+    assert re.fullmatch(r"navigation and other boilerplate was left out \([\d,]+ characters\)", warnings[0])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<aside>Warning: hot surface</aside>",
+        "<header><h1>Pump</h1>by Ada</header>",
+        "<footer>Revision 3</footer>",
+        "<section id=cookies><h2>Cookies</h2>How the server sets cookies.</section>",
+        "<div class='section' id='navigation'><h2>Navigation</h2>How to navigate.</div>",
+        "<ul><li><a href=1>Valves</a><li><a href=2>Seals</a><li><a href=3>Motors</a></ul>",
+        "<div class='has-sidebar'>A paragraph.</div>",
+        "<div class='hatnote navigation-not-searchable'>See also: <a href=x>Valves</a></div>",
+        "<div class='elementor-widget-text'>A paragraph.</div>",
+        "<div class=search-result><p>Valve V1</p><button>Open</button></div>",
+        "<div class=menu><p>Soup of the day</p><p>5 EUR</p></div>",
+        "<div aria-hidden=true>The second tab</div>",
+        "<aside role=doc-footnote>Measured at 20 °C</aside>",
+    ],
+)
+@pytest.mark.parametrize("document", ["<main>{}</main>", "<article>{}</article>", "<div>{}</div>"])
+def test_content_that_looks_like_boilerplate_stays(tmp_path: Path, content: str, document: str) -> None:
+    html = f"<body>{document.format(content + ARTICLE)}</body>"
+    assert page_text(tmp_path, html) == ("\n\n".join(block.text for block in parse_html(html).blocks), ())
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        f"<body><header>ACME</header>{ARTICLE}<aside>Note</aside><footer>Revision 3</footer></body>",
+        "<body><nav><a href=1>Valves</a> <a href=2>Seals</a></nav><p>5 EUR</p></body>",
+        f"<body><main><p>Short</p></main><aside>{ARTICLE}</aside></body>",
+        f"<body><header><h1>Pump</h1></header><main>{ARTICLE}</main></body>",
+        "<body>" + f"<div class=newsletter><p>{ARTICLE[:150]}</p><button>More</button></div>" * 20 + "</body>",
+    ],
+)
+def test_a_page_that_does_not_mark_its_document_or_has_none_keeps_everything(tmp_path: Path, html: str) -> None:
+    assert page_text(tmp_path, html) == ("\n\n".join(block.text for block in parse_html(html).blocks), ())
+
+
+def test_hidden_and_embedded_content_is_reported(tmp_path: Path) -> None:
+    text, warnings = page_text(
+        tmp_path,
+        "<p>a</p><p hidden>secret</p><p hidden=until-found>b</p><iframe src=x></iframe><iframe src=y width=0></iframe>"
+        "<video>Get a browser<source src=x></video><video></video><canvas>c</canvas><object data=x>o<embed></object>"
+        "<svg><path/></svg><script type='application/ld+json'>{}</script>",
+    )
+    assert text == "a\n\nb"
+    assert warnings == (
+        "hidden text was left out (6 characters)",
+        "1 drawing was not read",
+        "1 embedded object was not read",
+        "1 embedded page was not read",
+        "2 videos were not read",
+    )
+
+
+@pytest.mark.parametrize("mark", ["<div id=root></div>", "<noscript>Enable JavaScript!</noscript>"])
+def test_a_page_that_needs_javascript_is_reported(tmp_path: Path, mark: str) -> None:
+    text, warnings = page_text(tmp_path, f"<title>Shop</title><body>{mark}<p>Loading</p><script src=a.js></script>")
+    assert (text, warnings) == ("# Shop\n\nLoading", ("the page has almost no text without JavaScript",))
+    with pytest.raises(NoTextFound, match="no text without JavaScript"):
+        page_text(tmp_path, f"<title>Shop</title><body>{mark}<script src=a.js></script>")
+
+
+def test_a_description_is_read_if_the_page_does_not_say_it(tmp_path: Path) -> None:
+    head = "<meta name=description content='Delivery time of the pump: nine weeks'>"
+    assert page_text(tmp_path, f"{head}<h1>Pump</h1><p>40 l")[0] == (
+        "# Pump\n\nDelivery time of the pump: nine weeks\n\n40 l"
+    )
+    body = "<h1>Pump</h1><p>The delivery time of the pump is nine weeks."
+    assert page_text(tmp_path, head + body)[0] == page_text(tmp_path, body)[0]
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<img src=x alt='a pump with two valves'>", "Picture: a pump with two valves"),
+        ("<p>Press <img alt='green button'> now", "Press (picture: green button) now"),
+        ("<h1><img alt='ACME Pumps'></h1>", "# ACME Pumps"),
+        ("<a href=x><img alt='Next page'></a>", "Next page"),
+        ("<a href=x><img alt='Valves'>Valves</a>", "Valves"),
+        ("<figure><img alt='A valve'><figcaption>A valve, open</figcaption></figure>", "A valve, open"),
+        ("<p>a <img alt=''><img><img alt='IMG_0042.jpg'><img alt='Company logo'><img alt=photo> b", "a b"),
+        ("<p>Well done <img alt='👍'>", "Well done 👍"),
+        ("<p>If <span style='display:none'><math><mi>A</mi></math></span><img alt='{\\displaystyle A}'> holds",
+         "If A holds"),
+        ("<h2>Flow<a href=#flow class=headerlink>¶</a></h2>", "## Flow"),
+        ("<pre><code class='language-python'>def f():<br>    pass</code></pre>", "```python\ndef f():\n    pass\n```"),
+        ("<div class='highlight-sh notranslate'><div class=highlight><pre>ls<button>Copy</button></pre></div></div>",
+         "```sh\nls\n```"),
+        ("<table><tr><td class=linenos><pre>1\n2</pre><td><pre>a\n  b</pre></table>", "```\na\n  b\n```"),
+        ("<pre><span class=lineno>1</span>a\n<span class=lineno>2</span>  b</pre>", "```\na\n  b\n```"),
+        ("<details><summary>Why?</summary>Because.</details>", "Why?\n\nBecause."),
+        ("<p>Now <del>5</del> 7 EUR", "Now ~~5~~ 7 EUR"),
+    ],
+)  # fmt: skip
+def test_pictures_and_code(html: str, text: str) -> None:
+    assert text_of(html) == text
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<thead><tr><th rowspan=2>Region<th colspan=2>2023<th>2024<tr><th>Q1<th>Q2<th>Q1</thead>"
+         "<tr><td>North<td>1<td><td>3<tr><td>South<td colspan=2>9<td>7",
+         "| Region | 2023 / Q1 | 2023 / Q2 | 2024 / Q1 |\n| --- | --- | --- | --- |\n"
+         "| North | 1 |  | 3 |\n| South | 9 | 9 | 7 |"),
+        ("<tr><th colspan=2>Prices<tr><th>A<th>B<tr><td>1<td>2", "Prices\n\n| A | B |\n| --- | --- |\n| 1 | 2 |"),
+        ("<tr><td><b>Name</b><td><b>Part</b><tr><td>pump<td>PX", "| Name | Part |\n| --- | --- |\n| pump | PX |"),
+    ],
+)  # fmt: skip
+def test_column_names(html: str, text: str) -> None:
+    assert text_of(f"<table>{html}</table>") == text
+
+
+def test_years_and_empty_cells_of_a_large_table() -> None:
+    rows = "".join(f"<tr><td>Revenue of part {n}<td>{n}<td>" for n in range(40))
+    first = text_of(f"<table><tr><td><td>2023<td>2024{rows}<tr><td>Sum<td>7<td>8</table>").split("\n")[0]
+    assert first == "- Revenue of part 0; 2023: 0; 2024: (empty)"
+
+
+def test_a_table_of_paragraphs_is_layout() -> None:
+    long = "Text in a column. " * 40
+    assert text_of(f"<table><tr><td><p>{long}<ul><li>x</ul><td>side</table>") == f"{long.strip()}\n\n- x\n\nside"
+
+
+def test_short_spans_do_not_multiply_without_limit() -> None:
+    row = f"<tr><td>a<td rowspan=1000 colspan=1000>{'y' * 150}"
+    assert len(text_of("<table><tr>" + "<td>x" * 300 + row * 300 + "</table>")) < 2_000_000
+
+
+def test_thousands_of_pictures_in_a_line_take_linear_time() -> None:
+    start = time.process_time()
+    text_of("<p>" + "<img alt='a b c'>" * 20_000 + "<input value=x>" * 20_000)
+    assert time.process_time() - start < 20
+
+
+@pytest.mark.parametrize(
+    ("alt", "text"),
+    [
+        ("PX-7731", "Picture: PX-7731"),
+        ("Follow the arrow", "Picture: Follow the arrow"),
+        ("Share on Facebook", ""),
+        ("Screenshot 2024-01-02 at 10.png", ""),
+        ("IMG 0042", ""),
+    ],
+)
+def test_alternative_text_that_says_nothing(alt: str, text: str) -> None:
+    assert text_of(f"<img alt='{alt}'>") == text
+    assert text_of("<table><tr><th>A<th>B<tr><td>x<td><img alt='Yes'></table>").endswith("| x | Yes |")

@@ -184,3 +184,20 @@ def test_a_missing_chapter_is_reported_and_the_rest_is_read(tmp_path: Path) -> N
     )
     extract = read_content(tmp_path, epub({"a": "<p>first"}, more={"OPS/book.opf": package}), "a.epub")
     assert (extract.text, extract.warnings) == ("first", ("chapter OPS/b is missing from the e-book",))
+
+
+MARKED = "<nav>Chapter 1</nav><main><p>Text</main><aside>Note</aside><footer>Ada Ltd</footer>"
+
+
+def test_mail_keeps_what_a_website_would_call_boilerplate(tmp_path: Path) -> None:
+    message = mail()
+    message.set_content(f"{MARKED}<iframe src=x></iframe><p style='display:none'>preview", subtype="html")
+    extract = read_content(tmp_path, message.as_bytes(), "a.eml")
+    assert extract.text.endswith("\n\nChapter 1\n\nText\n\nNote\n\nAda Ltd")
+    assert extract.warnings == ("hidden text was left out (7 characters)", "1 embedded page was not read")
+
+
+def test_books_keep_what_a_website_would_call_boilerplate(tmp_path: Path) -> None:
+    extract = read_content(tmp_path, epub({"a": f"{MARKED}<video src='x'></video>"}), "a.epub")
+    assert extract.text == "Chapter 1\n\nText\n\nNote\n\nAda Ltd"
+    assert extract.warnings == ("a: 1 video was not read",)
