@@ -68,5 +68,5 @@ def _are_numbers(cells: Sequence[str]) -> bool:
 
 def _is_name(cell: str, below: Sequence[str]) -> bool:
     if _PERIOD.fullmatch(cell):
-        return not all(map(_PERIOD.fullmatch, below))
+        return not (below and all(map(_PERIOD.fullmatch, below)))
     return len(cell) <= _MAX_NAME_CHARS and any(map(str.isalpha, cell))

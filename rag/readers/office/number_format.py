@@ -94,6 +94,8 @@ def _serial_text(number: float, code: str, *, is_1904: bool) -> str:
     try:
         if is_timedelta_format(code):
             return _duration_text(round(number * 86_400), code)
+        if number < 0:
+            return ""
         moment = from_excel(number, MAC_EPOCH if is_1904 else WINDOWS_EPOCH)
     except (OverflowError, ValueError):
         return ""

@@ -55,11 +55,11 @@ class SheetBlocks:
                     self._repeat(text, row, columns, is_first=row == cells.first_row)
 
     def _repeat(self, text: str, row: int, columns: range, *, is_first: bool) -> None:
-        for column in columns:
-            self._rows[row].setdefault(column, text)
-        self._spanned[row].update(columns[1:])
+        covered = [column for column in columns if column not in self._rows[row]]
+        self._rows[row].update(dict.fromkeys(covered, text))
+        self._spanned[row].update(column for column in covered if column != columns[0])
         if not is_first:
-            self._continued[row].update(columns)
+            self._continued[row].update(covered)
 
     def _side_by_side(self, band: Sequence[int], columns: Sequence[int]) -> list[list[int]]:
         """The columns of the tables that stand next to each other, separated by empty columns."""
