@@ -9,6 +9,8 @@ from rag.readers.office.worksheet import CellLimit, CellRange, Worksheet
 from rag.readers.table_header import SAMPLE_ROWS, header_index, is_header, is_number
 from rag.readers.table_layout import Block
 
+_MAX_SIDE_BY_SIDE = 32
+"""With more empty columns than that, the sheet is one wide table."""
 _MAX_REPEATED_CHARS = 200
 """Only short values are repeated."""
 
@@ -63,8 +65,11 @@ class SheetBlocks:
 
     def _side_by_side(self, band: Sequence[int], columns: Sequence[int]) -> list[list[int]]:
         """The columns of the tables that stand next to each other, separated by empty columns."""
+        runs = _runs(columns)
+        if len(runs) == 1 or len(runs) > _MAX_SIDE_BY_SIDE:
+            return [list(columns)]
         groups: list[list[int]] = []
-        for run in _runs(columns):
+        for run in runs:
             if groups and self._are_apart(band, groups[-1], run):
                 groups.append(run)
             elif groups:
@@ -75,8 +80,10 @@ class SheetBlocks:
 
     def _are_apart(self, band: Sequence[int], left: Sequence[int], right: Sequence[int]) -> bool:
         """Whether these columns are two tables, rather than one with an empty column in it."""
+        if min(len(left), len(right)) < 2:
+            return False
         first, second = self._sample(band, left), self._sample(band, right)
-        if min(len(left), len(right)) < 2 or not (_has_header(first) and _has_header(second)):
+        if not (_has_header(first) and _has_header(second)):
             return False
         differ = {row for row, _ in first} != {row for row, _ in second}
         labels = [cells[0] for _, cells in second[1:] if cells[0]]

@@ -15,6 +15,7 @@ from rag.readers.office.number_format import GENERAL, iso_text, number_text
 from rag.readers.office.ooxml import relations
 from rag.readers.office.workbook import Workbook, attribute, is_on, rich_text
 from rag.readers.safe_xml import Element, iterate_xml, parse_xml
+from rag.readers.source import SourceFile
 
 MAX_CELLS = 5_000_000
 """Maximum in all sheets together: more would take minutes, and is data rather than a document."""
@@ -24,10 +25,17 @@ _MAX_SHARED_FORMULA_CHARS = 1_000
 
 
 class CellLimit:
-    """Counts the cells of a workbook, up to `MAX_CELLS`."""
+    """Counts the cells of a workbook, up to `MAX_CELLS`, and their text: many cells can share one long text."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: SourceFile) -> None:
+        self._source = source
         self._left = MAX_CELLS * _EMPTY_ROWS_PER_CELL
+        self._chars_left = source.options.max_text_chars
+
+    def count_chars(self, chars: int) -> None:
+        self._chars_left -= chars
+        if self._chars_left < 0:
+            raise self._source.text_limit_error()
 
     def count(self, cells: int) -> None:
         self._left -= cells * _EMPTY_ROWS_PER_CELL or 1
@@ -61,7 +69,7 @@ class Worksheet:
 
 def read_worksheet(archive: zipfile.ZipFile, part: str, workbook: Workbook, limit: CellLimit) -> Worksheet:
     sheet = Worksheet()
-    cells = _CellReader(workbook, sheet)
+    cells = _CellReader(workbook, sheet, limit)
     related = relations(archive, part)
     hidden: list[tuple[int, int]] = []
     with archive.open(part) as file:
@@ -89,7 +97,8 @@ def read_worksheet(archive: zipfile.ZipFile, part: str, workbook: Workbook, limi
 class _CellReader:
     """Reads the rows of a sheet in the order of the file."""
 
-    def __init__(self, workbook: Workbook, sheet: Worksheet) -> None:
+    def __init__(self, workbook: Workbook, sheet: Worksheet, limit: CellLimit) -> None:
+        self._limit = limit
         self._workbook = workbook
         self._sheet = sheet
         self._row = 0
@@ -99,6 +108,7 @@ class _CellReader:
     def read_row(self, element: Element) -> None:
         self._row = int(element.get("r") or self._row + 1)
         cells = {column: text for column, text in self._cells(element) if text}
+        self._limit.count_chars(sum(map(len, cells.values())))
         if cells:
             self._sheet.rows.setdefault(self._row, {}).update(cells)
             self._sheet.hidden_rows += is_on(element.get("hidden"))

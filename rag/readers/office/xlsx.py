@@ -27,7 +27,7 @@ def read(source: SourceFile) -> Extract:
     builder = TextBuilder(source)
     try:
         with open_zip(source.path) as archive:
-            _add_sheets(builder, archive)
+            _add_sheets(builder, archive, CellLimit(source))
     except (MemoryError, RecursionError, RagError):
         raise
     except Exception as error:  # KeyError, ValueError, ...: depends on what is missing
@@ -35,8 +35,7 @@ def read(source: SourceFile) -> Extract:
     return builder.extract(title=properties.title, language=properties.language)
 
 
-def _add_sheets(builder: TextBuilder, archive: zipfile.ZipFile) -> None:
-    limit = CellLimit()
+def _add_sheets(builder: TextBuilder, archive: zipfile.ZipFile, limit: CellLimit) -> None:
     workbook = open_workbook(archive)
     unsaved = 0
     for number, part in enumerate(workbook.sheets, 1):

@@ -14,6 +14,7 @@ from openpyxl.comments import Comment  # type: ignore[import-untyped]
 from openpyxl.worksheet.worksheet import Worksheet  # type: ignore[import-untyped]
 
 from rag.errors import ParsingLimit
+from rag.readers import ReadOptions
 from rag.readers.office.number_format import iso_text, number_text
 from tests.support.sample_files import read_content, zip_file
 
@@ -257,7 +258,25 @@ def test_merged_ranges_without_limit(tmp_path: Path) -> None:
     merge = '<mergeCell ref="A1:XFD1048576"/>'
     content = sheet(["a", "b"], ["c", "d"], merged=("A1:A2",))
     many = replaced(content, ('<mergeCell ref="A1:A2"/>', merge * 1000), ('<mergeCell ref="A1:A2" />', merge * 1000))
-    assert lines(tmp_path, many)[-1] == "| c | d |"
+    assert lines(tmp_path, many)[-1] == "| a | d |"
     far = '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>'
     with pytest.raises(ParsingLimit, match="cells"):
         read_content(tmp_path, replaced(many, ("</sheetData>", far)), "a.xlsx")
+
+
+def test_a_long_text_in_many_cells(tmp_path: Path) -> None:
+    content = sheet(*(["x" * 1000] for _ in range(200)))
+    with pytest.raises(ParsingLimit, match="characters of text"):
+        read_content(tmp_path, content, "a.xlsx", ReadOptions(max_text_chars=100_000))
+
+
+def test_many_empty_columns_take_linear_time(tmp_path: Path) -> None:
+    row: list[object] = [*("ab", "cd", None) * 1500]
+    assert "| ab | cd | ab |" in read_content(tmp_path, sheet(row, row), "a.xlsx").text
+
+
+def test_groups_of_rows_in_a_csv_file_share_the_header(tmp_path: Path) -> None:
+    content = "Depot,Article,Pieces\n" + "Lyon,nail,5\n" * 30 + "\nGraz,bolt,6\n" + "\nShip,Tons,\nAurora,7,\n"
+    text = read_content(tmp_path, content, "a.csv").text
+    assert "| Depot | Article | Pieces |\n| --- | --- | --- |\n| Graz | bolt | 6 |" in text
+    assert text.endswith("| Ship | Tons |\n| --- | --- |\n| Aurora | 7 |")
