@@ -16,6 +16,7 @@ from openpyxl.worksheet.worksheet import Worksheet  # type: ignore[import-untype
 from rag.errors import ParsingLimit
 from rag.readers import ReadOptions
 from rag.readers.office.number_format import iso_text, number_text
+from rag.readers.office.sheet_extras import read_extras
 from tests.support.sample_files import read_content, zip_file
 
 
@@ -264,8 +265,29 @@ def test_merged_ranges_without_limit(tmp_path: Path) -> None:
         read_content(tmp_path, replaced(many, ("</sheetData>", far)), "a.xlsx")
 
 
+def test_comments_text_boxes_and_pictures() -> None:
+    relation = '<Relationship Id="r{0}" Type="x/{1}" Target="../{1}.xml"/>'
+    kinds = ("comments", "threadedComment", "drawing")
+    members = {
+        "xl/worksheets/_rels/sheet1.xml.rels": '<Relationships xmlns="r">'
+        + "".join(relation.format(number, kind) for number, kind in enumerate(kinds))
+        + "</Relationships>",
+        "xl/comments.xml": '<comments xmlns="m"><commentList><comment ref="B10"><text><r><t>[Threaded]</t></r></text>'
+        '</comment><comment ref="B9"><text><t>a note</t></text></comment></commentList></comments>',
+        "xl/threadedComment.xml": '<ThreadedComments xmlns="t"><threadedComment ref="B10"><text>Sure?</text>'
+        '</threadedComment><threadedComment ref="B10"><text>Yes</text></threadedComment></ThreadedComments>',
+        "xl/drawing.xml": '<wsDr xmlns="d"><sp><txBody><p><r><t>A </t></r><r><t>box</t></r></p><p/></txBody></sp>'
+        "<pic/><graphicFrame/></wsDr>",
+    }
+    with zipfile.ZipFile(io.BytesIO(zip_file(members))) as archive:
+        extras = read_extras(archive, "xl/worksheets/sheet1.xml")
+    assert extras.notes == ["Note on B9: a note", "Note on B10: Sure?", "Note on B10: Yes"]
+    assert (extras.text_boxes, extras.pictures, extras.charts) == (["A box"], 1, 1)
+
+
 def test_a_long_text_in_many_cells(tmp_path: Path) -> None:
-    content = sheet(*(["x" * 1000] for _ in range(200)))
+    rows: list[list[object]] = [["x" * 1000]] * 200
+    content = sheet(*rows)
     with pytest.raises(ParsingLimit, match="characters of text"):
         read_content(tmp_path, content, "a.xlsx", ReadOptions(max_text_chars=100_000))
 
