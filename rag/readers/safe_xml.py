@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import IO, Protocol
 
 from lxml import etree  # type: ignore[import-untyped]
 
@@ -55,3 +55,20 @@ def parse_xml(content: bytes) -> Element:
     except etree.XMLSyntaxError as error:
         raise BrokenFile(f"has XML that is damaged: {str(error)[:200]}") from None
     return root
+
+
+def iterate_xml(file: IO[bytes], *names: str) -> Iterator[Element]:
+    """The elements with one of these local names, as they end. Each is emptied when the next one is read.
+
+    Raises:
+        BrokenFile: the XML is not well-formed.
+    """
+    tags = [f"{{*}}{name}" for name in names]
+    try:
+        for _, element in etree.iterparse(file, tag=tags, resolve_entities=False, no_network=True, load_dtd=False):
+            yield element
+            element.clear()
+            while element.getprevious() is not None:
+                del element.getparent()[0]
+    except etree.XMLSyntaxError as error:
+        raise BrokenFile(f"has XML that is damaged: {str(error)[:200]}") from None

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rag.readers.table_header import SAMPLE_ROWS, is_header
+
 MAX_TABLE_CHARS = 400
 """Longer tables are written row by row: by default, a passage has 512 characters."""
 _MAX_COLUMNS_WITH_EMPTY = 20
@@ -34,7 +36,9 @@ def table_text(rows: Sequence[TableRow], *, has_header: bool | None = None, keep
         return "; ".join(cells[0])
     if sum(_markdown_chars(row) for row in cells) <= MAX_TABLE_CHARS:
         return _markdown(cells)
-    names = cells[0] if (_looks_like_header(cells[0]) if has_header is None else has_header) else None
+    names = (
+        cells[0] if (is_header(cells[0], cells[1 : SAMPLE_ROWS + 1]) if has_header is None else has_header) else None
+    )
     return (
         _markdown(cells)
         if names is None
@@ -43,8 +47,12 @@ def table_text(rows: Sequence[TableRow], *, has_header: bool | None = None, keep
 
 
 def record_line(names: TableRow, row: TableRow, *, keep_empty: bool = False) -> str:
-    """One row, each cell with its column name; empty cells are left out, or said to be empty."""
-    if keep_empty and len(names) <= _MAX_COLUMNS_WITH_EMPTY:
+    """One row, each cell with its column name; empty cells are left out, or said to be empty.
+
+    A row with only its first cell, of three or more, is the title of the rows below it.
+    """
+    is_title = len(names) > 2 and not any(row[1:])
+    if keep_empty and not is_title and len(names) <= _MAX_COLUMNS_WITH_EMPTY:
         row = [cell or (_EMPTY if index < len(names) and names[index] else "") for index, cell in enumerate(row)]
     pairs = ((names[index] if index < len(names) else "", cell) for index, cell in enumerate(row) if cell)
     return "- " + "; ".join(f"{name}: {cell}" if name else cell for name, cell in pairs)
@@ -55,17 +63,6 @@ def _without_empty(rows: list[list[str]]) -> list[list[str]]:
     rows = [row for row in rows if any(row)]
     used = sorted({index for row in rows for index, cell in enumerate(row) if cell})
     return [[row[index] if index < len(row) else "" for index in used] for row in rows]
-
-
-def _looks_like_header(row: TableRow) -> bool:
-    """True if (almost) all columns have a name, the names differ, and none is a number."""
-    names = [cell for cell in row if cell]
-    is_full = len(names) >= len(row) - (len(row) > 2)
-    return is_full and len(set(names)) == len(names) and all(_is_name(name) for name in names)
-
-
-def _is_name(cell: str) -> bool:
-    return len(cell) <= 80 and any(char.isalpha() for char in cell)
 
 
 def _markdown_chars(row: TableRow) -> int:

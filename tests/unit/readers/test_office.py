@@ -141,7 +141,7 @@ def test_workbooks_have_sheets_as_pages(tmp_path: Path) -> None:
     extract = read_content(tmp_path, content, "a.xlsx")
     assert extract.text == (
         "## Cities\n\n| City | Since | Share |\n| --- | --- | --- |\n| Kiel | 2024-05-17 | 0.3 |\n\nA note\n\n"
-        "## Flags\n\n| on | off |\n| --- | --- |\n| True | 7 |"
+        "## Flags\n\n| on | off |\n| --- | --- |\n| TRUE | 7 |"
     )
     assert pages(extract) == [(1, "## Cities"), (4, "## Flags")]
     assert (paths(extract), extract.title, extract.media_type) == (["Cities", "Flags"], "Figures", formats.XLSX)
