@@ -10,8 +10,10 @@ SAMPLE_ROWS = 100
 """The rows below a header that are looked at."""
 _MAX_PREAMBLE_ROWS = 30
 _MAX_NAME_CHARS = 80
-_PERIOD = re.compile(r"(?:19|20|21)\d\d(?:[-/.](?:\d\d?|Q[1-4])(?:[-/.]\d\d?)?)?")
-"""A year, month or day, which can be the name of a column."""
+_PERIOD = re.compile(
+    r"(?:19|20|21)\d\d(?:[-/.](?:\d\d?|Q[1-4])(?:[-/.]\d\d?)?|\s?[-/–]\s?(?:19|20|21)\d\d)?(?:\s?\(\w{1,2}\))?"
+)
+"""A year, month or day, or two years, perhaps with the number of a note: it can be the name of a column."""
 
 
 def is_header(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:

@@ -17,6 +17,7 @@ from rag.errors import ParsingLimit
 from rag.readers import ReadOptions
 from rag.readers.office.number_format import iso_text, number_text
 from rag.readers.office.sheet_extras import read_extras
+from rag.readers.table_header import is_header
 from tests.support.sample_files import read_content, zip_file
 
 
@@ -302,3 +303,9 @@ def test_groups_of_rows_in_a_csv_file_share_the_header(tmp_path: Path) -> None:
     text = read_content(tmp_path, content, "a.csv").text
     assert "| Depot | Article | Pieces |\n| --- | --- | --- |\n| Graz | bolt | 6 |" in text
     assert text.endswith("| Ship | Tons |\n| --- | --- |\n| Aurora | 7 |")
+
+
+@pytest.mark.parametrize("year", ["2018 (4)", "2017/2018", "2021-2022", "2019", "2019-Q1", "2019-04-01"])
+def test_periods_that_name_columns(year: str) -> None:
+    assert is_header(["", year], [["Sales", "5"], ["Costs", "7"]])
+    assert not is_header(["Sales", year], [["Costs", "2017"], ["Rent", "2016"]])
