@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 import zipfile
 from pathlib import Path
@@ -53,28 +52,3 @@ def _core_properties(archive: zipfile.ZipFile) -> CoreProperties:
     except (KeyError, RagError):
         return CoreProperties()
     return CoreProperties(root.findtext(f"{_DUBLIN_CORE}title") or "", root.findtext(f"{_DUBLIN_CORE}language") or "")
-
-
-class Relation(NamedTuple):
-    """From one part of a package to another."""
-
-    kind: str
-    """The last word of its type, such as `worksheet`."""
-    target: str
-    """The name of the other part."""
-
-
-def relations(archive: zipfile.ZipFile, part: str) -> dict[str, Relation]:
-    """The relations of a part by their ids; those of the package if the part is empty."""
-    folder, name = posixpath.split(part)
-    try:
-        root = parse_xml(archive.read(posixpath.join(folder, "_rels", f"{name}.rels")))
-    except KeyError:
-        return {}
-    return {
-        relation.get("Id") or "": Relation(
-            (relation.get("Type") or "").rpartition("/")[2],
-            posixpath.normpath(posixpath.join("/", folder, relation.get("Target") or "")).lstrip("/"),
-        )
-        for relation in root.iter("{*}Relationship")
-    }

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from openpyxl.utils.cell import coordinate_to_tuple  # type: ignore[import-untyped]
 
-from rag.readers.office.ooxml import relations
+from rag.readers.office.package import Package
 from rag.readers.office.workbook import rich_text
 from rag.readers.safe_xml import Element, parse_xml
 
@@ -29,10 +29,10 @@ def read_extras(archive: zipfile.ZipFile, part: str) -> SheetExtras:
     boxes: list[str] = []
     pictures = charts = 0
     names = set(archive.namelist())
-    for relation in relations(archive, part).values():
-        if relation.kind not in ("comments", "threadedComment", "drawing") or relation.target not in names:
+    for relation in Package(archive).relations(part).values():
+        if relation.kind not in ("comments", "threadedComment", "drawing") or relation.name not in names:
             continue
-        root = parse_xml(archive.read(relation.target))
+        root = parse_xml(archive.read(relation.name))
         if relation.kind == "comments":
             notes |= _comments(root, "comment")
         elif relation.kind == "threadedComment":

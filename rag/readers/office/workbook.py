@@ -10,7 +10,7 @@ from openpyxl.utils.escape import unescape  # type: ignore[import-untyped]
 
 from rag.errors import BrokenFile
 from rag.readers.office.number_format import BUILT_IN, GENERAL
-from rag.readers.office.ooxml import relations
+from rag.readers.office.package import Package
 from rag.readers.safe_xml import Element, iterate_xml, parse_xml
 
 
@@ -41,15 +41,15 @@ class Workbook:
 def open_workbook(archive: zipfile.ZipFile) -> Workbook:
     """Raises BrokenFile if there is no workbook in the package."""
     part = next(
-        (relation.target for relation in relations(archive, "").values() if relation.kind == "officeDocument"),
+        (relation.name for relation in Package(archive).relations("").values() if relation.kind == "officeDocument"),
         "xl/workbook.xml",
     )
     root = parse_xml(archive.read(part))
     if root.find("{*}sheets") is None:
         raise BrokenFile("is damaged, or not a workbook")
-    related = relations(archive, part)
+    related = Package(archive).relations(part)
     names = set(archive.namelist())
-    by_kind = {relation.kind: relation.target for relation in related.values() if relation.target in names}
+    by_kind = {relation.kind: relation.name for relation in related.values() if relation.name in names}
     properties, calculation = root.find("{*}workbookPr"), root.find("{*}calcPr")
     sheets = []
     for sheet in root.findall("{*}sheets/{*}sheet"):
@@ -58,7 +58,7 @@ def open_workbook(archive: zipfile.ZipFile) -> Workbook:
             SheetPart(
                 sheet.get("name") or "",
                 relation.kind if relation else "",
-                relation.target if relation and relation.target in names else "",
+                relation.name if relation and relation.name in names else "",
                 (sheet.get("state") or "visible") != "visible",
             )
         )

@@ -12,7 +12,7 @@ from openpyxl.utils.cell import column_index_from_string, get_column_letter, ran
 
 from rag.errors import ParsingLimit
 from rag.readers.office.number_format import GENERAL, iso_text, number_text
-from rag.readers.office.ooxml import relations
+from rag.readers.office.package import Package
 from rag.readers.office.workbook import Workbook, attribute, is_on, rich_text
 from rag.readers.safe_xml import Element, iterate_xml, parse_xml
 from rag.readers.source import SourceFile
@@ -70,7 +70,7 @@ class Worksheet:
 def read_worksheet(archive: zipfile.ZipFile, part: str, workbook: Workbook, limit: CellLimit) -> Worksheet:
     sheet = Worksheet()
     cells = _CellReader(workbook, sheet, limit)
-    related = relations(archive, part)
+    related = Package(archive).relations(part)
     hidden: list[tuple[int, int]] = []
     with archive.open(part) as file:
         for element in iterate_xml(file, "row", "mergeCell", "col", "autoFilter", "tablePart"):
@@ -85,7 +85,7 @@ def read_worksheet(archive: zipfile.ZipFile, part: str, workbook: Workbook, limi
             elif kind == "autoFilter" and element.get("ref"):
                 sheet.headers.append(CellRange(*range_boundaries(element.get("ref"))))
             elif kind == "tablePart" and (relation := related.get(attribute(element, "id"))):
-                table = parse_xml(archive.read(relation.target))
+                table = parse_xml(archive.read(relation.name))
                 if table.get("headerRowCount") != "0":
                     sheet.headers.append(CellRange(*range_boundaries(table.get("ref"))))
     if hidden:
