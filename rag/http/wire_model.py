@@ -39,7 +39,7 @@ class WireModel(IODescriptor):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
-        return fail_fast(handler(source))
+        return fail_fast(super().__get_pydantic_core_schema__(source, handler))
 
     @classmethod
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:

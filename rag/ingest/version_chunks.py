@@ -14,8 +14,9 @@ from rag.catalog.visibility import version_id
 from rag.errors import InternalError
 from rag.ingest.question_prompts import pair_passages
 from rag.readers import extract_json
+from rag.recognized_language import with_language
 from rag.records import Strategy
-from rag.types import Attributes, Chunk, Extract, Passage
+from rag.types import Chunk, Extract, Passage
 
 ChunkExtract = Callable[[Extract, Strategy], Sequence[Passage]]
 """Splits an extract into passages by a chunking strategy."""
@@ -92,11 +93,6 @@ def _cached_chars(version: VersionPassages) -> int:
     return min(chars, _CACHE_CHARS // _MIN_CACHED_VERSIONS)
 
 
-def chunk_attributes(version: VersionRow) -> Attributes:
-    """The attributes of a version's chunks: those of the document, and its `language` if they do not set one."""
-    return {"language": version.language, **version.attributes} if version.language else version.attributes
-
-
 def _chunk(version: VersionRow, ordinal: int, passage: Passage) -> Chunk:
     own_id = version_id(version.seq)
     return Chunk(
@@ -112,5 +108,5 @@ def _chunk(version: VersionRow, ordinal: int, passage: Passage) -> Chunk:
         pages=passage.pages,
         header=passage.header,
         context=passage.context,
-        attributes=chunk_attributes(version),
+        attributes=with_language(version.attributes, version.language),
     )

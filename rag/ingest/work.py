@@ -22,11 +22,12 @@ from rag.ingest.job import JobCancelled, JobInterrupted
 from rag.ingest.job_work import JobWork, public_error
 from rag.ingest.progress import RunningJobs
 from rag.ingest.question_generation import QuestionSteps
-from rag.ingest.version_chunks import VersionChunks, chunk_attributes
+from rag.ingest.version_chunks import VersionChunks
 from rag.ingest.writing import ChunkWriter
 from rag.keywords import document_language
 from rag.ports import Parser, VectorStore
 from rag.readers import extract_json
+from rag.recognized_language import with_language
 
 NOT_PENDING = -1
 """In place of a number of chunks: the version failed or ended, and there is nothing more to do for it."""
@@ -141,7 +142,7 @@ class IngestWork(JobWork):
             version_id(reusable.seq),
             version_id(version.seq),
             file_id=version.file_id,
-            attributes=chunk_attributes(dataclasses.replace(pending[0], language=reusable.language)),
+            attributes=with_language(pending[0].attributes, reusable.language),
         )
         if copied != reusable.chunks:
             return False  # the other version was removed meanwhile

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from rag.recognized_language import without_language
 from rag.retrieve.options import RetrieveOptions
-from rag.types import Hit, Match
+from rag.types import Chunk, Hit, Match
 
 ORIGINAL_LABEL = ""
 """Label of the question itself; other wordings of it have labels of their own."""
@@ -72,10 +74,15 @@ def min_max_normalized(scores: Sequence[float]) -> list[float]:
     return [(score - low) / spread if spread > 0 else 1.0 for score in scores]
 
 
+def _public(chunk: Chunk) -> Chunk:
+    attributes = without_language(chunk.attributes)
+    return chunk if attributes is chunk.attributes else replace(chunk, attributes=attributes)
+
+
 def _hits(lists: PathMatches, fused: Mapping[str, float]) -> list[Hit]:
     ranks: dict[str, dict[str, int]] = {}
     scores: dict[str, dict[str, float]] = {}
-    chunks = {match.chunk.chunk_id: match.chunk for matches in lists.values() for match in matches}
+    chunks = {match.chunk.chunk_id: _public(match.chunk) for matches in lists.values() for match in matches}
     for (path, label), matches in lists.items():
         name = f"{path}/{label}" if label else path
         for rank, match in enumerate(matches, start=1):
