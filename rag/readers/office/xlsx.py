@@ -10,10 +10,10 @@ import zipfile
 
 from rag.errors import BrokenFile, RagError
 from rag.readers.office.ooxml import check_package
-from rag.readers.office.sheet_blocks import SheetBlocks
-from rag.readers.office.sheet_extras import read_extras
-from rag.readers.office.workbook import SheetPart, open_workbook
-from rag.readers.office.worksheet import CellLimit, Worksheet, read_worksheet
+from rag.readers.office.sheets.blocks import SheetBlocks
+from rag.readers.office.sheets.extras import read_extras
+from rag.readers.office.sheets.workbook import SheetPart, open_workbook
+from rag.readers.office.sheets.worksheet import CellLimit, Worksheet, read_worksheet
 from rag.readers.reading_report import counted
 from rag.readers.source import SourceFile
 from rag.readers.table_layout import find_tables

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
-from rag.readers.pdf.box import Box, shown_box
-from rag.readers.pdf.page_lines import plain_text
+from rag.readers.pdf.layout.box import Box, shown_box
+from rag.readers.pdf.layout.page_lines import plain_text
 
 _MAX_ANNOTATIONS = 5_000
 """Of a page."""

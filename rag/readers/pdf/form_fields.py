@@ -11,8 +11,8 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from rag.readers.pdf.annotations import Field
-from rag.readers.pdf.box import Box
-from rag.readers.pdf.page_lines import Line, Segment
+from rag.readers.pdf.layout.box import Box
+from rag.readers.pdf.layout.page_lines import Line, Segment
 
 _MAX_COMPARISONS = 1_000_000
 """Of fields with the lines of their page; with more, fields are written after the text."""

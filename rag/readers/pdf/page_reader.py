@@ -9,13 +9,13 @@ from typing import Final
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
 
 from rag.readers.pdf.annotations import page_annotations
-from rag.readers.pdf.cjk_lines import paragraph_text
-from rag.readers.pdf.columns import in_reading_order
 from rag.readers.pdf.form_fields import with_fields
-from rag.readers.pdf.page_lines import Line, page_lines
+from rag.readers.pdf.layout.cjk_lines import paragraph_text
+from rag.readers.pdf.layout.columns import in_reading_order
+from rag.readers.pdf.layout.page_lines import Line, page_lines
+from rag.readers.pdf.layout.repeated_lines import PageLines, without_repetitions
+from rag.readers.pdf.layout.table_rows import with_cell_borders
 from rag.readers.pdf.pictures import has_pictures, is_blank, page_pictures
-from rag.readers.pdf.repeated_lines import PageLines, without_repetitions
-from rag.readers.pdf.table_rows import with_cell_borders
 from rag.readers.reading_report import counted
 from rag.readers.source import SourceFile
 

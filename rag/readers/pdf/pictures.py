@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
-from rag.readers.pdf.box import Box
+from rag.readers.pdf.layout.box import Box
 
 _MAX_OBJECTS = 500
 """Of a page that are looked at, pictures or not."""

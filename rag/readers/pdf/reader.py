@@ -9,9 +9,9 @@ import pypdfium2 as pdfium  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
 from rag.errors import BrokenFile, EncryptedFile, NoTextFound
-from rag.readers.pdf.hyphenation import join_hyphenated
+from rag.readers.pdf.layout.hyphenation import join_hyphenated
+from rag.readers.pdf.layout.page_lines import plain_text
 from rag.readers.pdf.outline import outline_headings
-from rag.readers.pdf.page_lines import plain_text
 from rag.readers.pdf.page_reader import OCR_HINT, PageReader
 from rag.readers.reading_report import counted
 from rag.readers.source import SourceFile

@@ -7,7 +7,7 @@ import pytest
 from rag.errors import BrokenFile, EncryptedFile, NoTextFound, UnsupportedFile
 from rag.readers import ReadOptions
 from rag.readers.pdf import ocr
-from rag.readers.pdf.hyphenation import LINE_END_HYPHEN, join_hyphenated
+from rag.readers.pdf.layout.hyphenation import LINE_END_HYPHEN, join_hyphenated
 from rag.types import PageStart
 from tests.fakes.tesseract import FakeTesseract
 from tests.support.sample_files import LOCKED, pdf, read_content

@@ -15,8 +15,8 @@ from openpyxl.worksheet.worksheet import Worksheet  # type: ignore[import-untype
 
 from rag.errors import ParsingLimit
 from rag.readers import ReadOptions
-from rag.readers.office.number_format import iso_text, number_text
-from rag.readers.office.sheet_extras import read_extras
+from rag.readers.office.sheets.extras import read_extras
+from rag.readers.office.sheets.number_format import iso_text, number_text
 from rag.readers.table_header import is_header
 from tests.support.sample_files import read_content, zip_file
 

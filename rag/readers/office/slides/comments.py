@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from rag.errors import BrokenFile
-from rag.readers.office.drawing_text import body_text
+from rag.readers.office.drawings.text import body_text
 from rag.readers.office.package import Package, Relation
 from rag.readers.office.slides.reading_order import P
 from rag.readers.safe_xml import Element

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from rag.readers.office.drawing_text import A
+from rag.readers.office.drawings.text import A
 from rag.readers.safe_xml import Element
 
 P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"

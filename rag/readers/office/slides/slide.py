@@ -5,10 +5,10 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
 
-from rag.readers.office.chart import read_chart
-from rag.readers.office.diagram import DIAGRAM, diagram_text
-from rag.readers.office.drawing_parts import alternative_text, is_decorative, related_drawing
-from rag.readers.office.drawing_text import A, body_text
+from rag.readers.office.drawings.chart import read_chart
+from rag.readers.office.drawings.diagram import DIAGRAM, diagram_text
+from rag.readers.office.drawings.parts import alternative_text, is_decorative, related_drawing
+from rag.readers.office.drawings.text import A, body_text
 from rag.readers.office.package import RELATION_ID, Package, Relation, choose_alternatives
 from rag.readers.office.slides.placeholders import PlaceholderBoxes, placeholder_type
 from rag.readers.office.slides.reading_order import GROUP, P, in_reading_order

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag.readers.office.drawing_text import A, body_text
+from rag.readers.office.drawings.text import A, body_text
 from rag.readers.office.merged_cells import MAX_REPEATED_CHARS, Cell, caption_count, column_names, header_count, values
 from rag.readers.safe_xml import Element
 from rag.readers.table import table_text

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from rag.readers.office.chart import read_chart
-from rag.readers.office.diagram import DIAGRAM, diagram_text
-from rag.readers.office.drawing_parts import alternative_text, is_decorative, related_drawing
-from rag.readers.office.drawing_text import A
+from rag.readers.office.drawings.chart import read_chart
+from rag.readers.office.drawings.diagram import DIAGRAM, diagram_text
+from rag.readers.office.drawings.parts import alternative_text, is_decorative, related_drawing
+from rag.readers.office.drawings.text import A
 from rag.readers.office.package import RELATION_ID, Package, Relation
 from rag.readers.office.word import xml as word_xml
 from rag.readers.office.word.xml import W

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rag.readers.office.drawing_text import A, paragraph_text
+from rag.readers.office.drawings.text import A, paragraph_text
 from rag.readers.safe_xml import Element
 
 _DGM = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}"

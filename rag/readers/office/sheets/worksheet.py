@@ -11,9 +11,9 @@ from openpyxl.formula.translate import Translator, TranslatorError  # type: igno
 from openpyxl.utils.cell import column_index_from_string, get_column_letter, range_boundaries  # type: ignore[import-untyped]
 
 from rag.errors import ParsingLimit
-from rag.readers.office.number_format import GENERAL, iso_text, number_text
 from rag.readers.office.package import Package
-from rag.readers.office.workbook import Workbook, attribute, is_on, rich_text
+from rag.readers.office.sheets.number_format import GENERAL, iso_text, number_text
+from rag.readers.office.sheets.workbook import Workbook, attribute, is_on, rich_text
 from rag.readers.safe_xml import Element, iterate_xml, parse_xml
 from rag.readers.source import SourceFile
 

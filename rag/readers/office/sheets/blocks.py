@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from rag.readers.office.worksheet import CellLimit, CellRange, Worksheet
+from rag.readers.office.sheets.worksheet import CellLimit, CellRange, Worksheet
 from rag.readers.table_header import SAMPLE_ROWS, header_index, is_header, is_number
 from rag.readers.table_layout import Block
 

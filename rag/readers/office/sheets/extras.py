@@ -9,7 +9,7 @@ from typing import NamedTuple
 from openpyxl.utils.cell import coordinate_to_tuple  # type: ignore[import-untyped]
 
 from rag.readers.office.package import Package
-from rag.readers.office.workbook import rich_text
+from rag.readers.office.sheets.workbook import rich_text
 from rag.readers.safe_xml import Element, parse_xml
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from rag.readers.pdf.page_lines import Line
+from rag.readers.pdf.layout.page_lines import Line
 
 _MIN_ROWS = 3
 _MAX_CELLS = 200

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from openpyxl.styles.numbers import is_date_format  # type: ignore[import-untyped]
 from openpyxl.utils.datetime import MAC_EPOCH, WINDOWS_EPOCH, from_excel  # type: ignore[import-untyped]
 
-from rag.readers.office.drawing_text import A, paragraph_text
+from rag.readers.office.drawings.text import A, paragraph_text
 from rag.readers.safe_xml import Element
 
 _C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"

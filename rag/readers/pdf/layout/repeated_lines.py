@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from rag.readers.pdf.page_lines import Line
+from rag.readers.pdf.layout.page_lines import Line
 
 _MIN_PAGES = 3
 _MIN_SUCCESSIVE_PAGES = 5

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import regex
 
-from rag.readers.pdf.box import Box
-from rag.readers.pdf.hyphenation import LINE_END_HYPHEN
-from rag.readers.pdf.page_lines import Line, Segment
+from rag.readers.pdf.layout.box import Box
+from rag.readers.pdf.layout.hyphenation import LINE_END_HYPHEN
+from rag.readers.pdf.layout.page_lines import Line, Segment
 
 _MAX_SEGMENTS = 5_000
 """A page with more is left in the file's order."""

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
-from rag.readers.pdf.box import Box, are_on_line, char_box_reader
-from rag.readers.pdf.hyphenation import LINE_END_HYPHEN
-from rag.readers.pdf.small_characters import Glyph, with_scripts
+from rag.readers.pdf.layout.box import Box, are_on_line, char_box_reader
+from rag.readers.pdf.layout.hyphenation import LINE_END_HYPHEN
+from rag.readers.pdf.layout.small_characters import Glyph, with_scripts
 
 _MAX_CHARS = 60_000
 """The positions of a page with more characters are not looked at; a large poster has about 20,000."""

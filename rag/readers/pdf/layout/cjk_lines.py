@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import regex
 
-from rag.readers.pdf.page_lines import Line
-from rag.readers.pdf.table_rows import BORDER
+from rag.readers.pdf.layout.page_lines import Line
+from rag.readers.pdf.layout.table_rows import BORDER
 
 _CJK = (
     r"\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Bopomofo}"

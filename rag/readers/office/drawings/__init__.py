@@ -1,0 +1,1 @@
+"""Charts, diagrams and texts in drawings, which documents and slides have in common."""
