@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -12,6 +13,7 @@ import httpx
 import openai
 from starlette.routing import Mount, Router
 
+from rag.errors import Starting
 from rag.http.clients.upstream_services import UpstreamServices
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.service_middleware import ServiceMiddleware
@@ -55,6 +57,19 @@ class EdgeService:
         return await self.post("/v1/chat/completions", {"model": MODEL, "messages": messages, **body})
 
 
+_READY_TIMEOUT_S = 30.0
+
+
+async def _until_ready(services: UpstreamServices) -> None:
+    """A single probe may be late on a busy machine."""
+    async with asyncio.timeout(_READY_TIMEOUT_S):
+        while True:
+            with contextlib.suppress(Starting):
+                await services.ready()
+                return
+            await asyncio.sleep(0.35)
+
+
 @contextlib.asynccontextmanager
 async def an_edge(
     generator: FakeGenerator | None = None,
@@ -68,7 +83,7 @@ async def an_edge(
     generator, retriever = generator or FakeGenerator(), retriever or FakeRetriever()
     async with an_llm_service(generator, adapters, facts=FACTS) as llm, client_of(retriever.app, "Retriever") as found:
         dependencies = UpstreamServices({"Retriever": found, "LLM": llm})
-        await dependencies.ready()
+        await _until_ready(dependencies)
         api = RagApi(dependencies, **{**OPTIONS, **options})
         app = ServiceMiddleware(Router([Mount("/v1", api.v1)]), Lifecycle("RAG", is_edge=True), 100, {"*": 2**22})
         async with served(app) as url:
