@@ -57,8 +57,8 @@ def _token_text(token: Token) -> str:
         return " "
     if token.type == "code_inline":
         return f"`{token.content}`"
-    return _EMPHASIS.sub("", token.content) if token.type == "text" else ""
+    return _EMPHASIS.sub("", _REFERENCE.sub("", token.content)) if token.type == "text" else ""
 
 
 def _clean(text: str) -> str:
-    return _SPACES.sub(" ", _ANCHOR.sub("", _REFERENCE.sub("", text))).strip()
+    return _SPACES.sub(" ", _ANCHOR.sub("", text)).strip()

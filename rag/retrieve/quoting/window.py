@@ -39,10 +39,10 @@ def window_of(hit: Hit, neighbours: Mapping[str, Chunk]) -> Window:
     text, start = chunk.text, chunk.start
     before, after = neighbours.get(before_id), neighbours.get(after_id)
     if before is not None and before.start < start:
-        text = before.text[: start - before.start] + _gap(start - before.end) + text
+        text = before.text[: start - before.start] + _gap(start - before.end, chunk) + text
         start = before.start
     if after is not None and after.end > chunk.end:
-        text += _gap(after.start - chunk.end) + after.text[max(0, chunk.end - after.start) :]
+        text += _gap(after.start - chunk.end, after) + after.text[max(0, chunk.end - after.start) :]
     first = chunk if start == chunk.start or before is None else before
     header = f"{first.header}\n" if first.header else ""
     return Window(
@@ -65,9 +65,12 @@ def _neighbours(chunk: Chunk) -> tuple[str, str]:
     return before, f"{version_id}-{number + 1:0{_ORDINAL_DIGITS}d}"
 
 
-def _gap(chars: int) -> str:
-    """Newlines in place of the whitespace between two chunks, which is not stored. The length keeps offsets correct.
+def _gap(chars: int, following: Chunk) -> str:
+    """The whitespace before a chunk, which is not stored. The length keeps offsets correct.
 
-    A newline separates table rows and list items, and counts as a space within a paragraph.
+    A newline separates table rows and list items, and counts as a space within a paragraph. A chunk that begins inside
+    a list may begin with an indented line, which continues an item.
     """
+    if chars > 1 and following.header:
+        return "\n" + " " * (chars - 1)
     return "\n" * max(0, chars)

@@ -132,3 +132,9 @@ def test_a_row_has_the_names_of_all_header_rows() -> None:
     assert [unit.text for unit in found] == [
         "Discount rate; Domestic 2019: 4.00%; Domestic 2018: 3.75%", "Domestic 2019: 1%; Domestic 2018: 2%"
     ]  # fmt: skip
+
+
+def test_brackets_in_code_are_no_references() -> None:
+    text = "The key is `items[3].sku` for every item[2] of the list [note 1]."
+    found = units_of(Window(text, 0, (0, len(text)), True, True), "")
+    assert [unit.text for unit in found] == ["The key is `items[3].sku` for every item of the list."]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rag.retrieve.quoting.splitting import units_of
 from rag.retrieve.quoting.window import neighbour_ids, window_of
 from rag.types import Hit
 from tests.support.builders import a_chunk
@@ -46,3 +47,14 @@ def test_a_text_that_begins_inside_a_table_is_preceded_by_its_header() -> None:
     before = a_chunk("| PX-1 | 230 |", start=45, end=59)
     window = window_of(Hit(chunk, 1.0), {before.chunk_id: before})
     assert window.text == "| PX-1 | 230 |\n| PX-2 | 400 |"  # the text that is there now begins with the table
+
+
+def test_an_item_that_was_cut_is_whole() -> None:
+    text = "Rules for all who enter:\n- A visitor wears a helmet and\n  a vest at all times.\n- Nobody runs."
+    cut = text.index("  a vest") - 1
+    first = a_chunk(text[:cut], start=0, end=cut)
+    second = a_chunk(text[cut + 3 :], ordinal=1, start=cut + 3, end=len(text), header="Rules for all who enter:")
+    neighbours = {first.chunk_id: first, second.chunk_id: second}
+    assert [window_of(Hit(chunk, 1.0), neighbours).text for chunk in (first, second)] == [text, text]
+    units = units_of(window_of(Hit(first, 1.0), neighbours), "")
+    assert [unit.text for unit in units] == ["A visitor wears a helmet and a vest at all times."]
