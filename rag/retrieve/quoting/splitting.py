@@ -218,7 +218,7 @@ class _Splitter:
             if cell
         ]
         start, end = self._span(token)
-        self._add_row(start, end, "; ".join(pairs) if any(names) else _row_text(pairs))
+        self._add_row(start, end, _joined(pairs) if any(names) else _row_text(pairs))
 
     def _add_row(self, start: int, end: int, text: str) -> None:
         offset = self._window.start
@@ -241,7 +241,12 @@ def _split_row(line: str) -> list[str]:
 
 def _row_text(cells: Sequence[str]) -> str:
     """A row whose columns have no names: the first cell usually says what the others are about."""
-    return ": ".join(filter(None, (cells[0], "; ".join(cells[1:])))) if cells else ""
+    return ": ".join(filter(None, (cells[0], _joined(cells[1:])))) if cells else ""
+
+
+def _joined(cells: Sequence[str]) -> str:
+    """The cells on one line. A full stop at the end of a cell gives way to the separator."""
+    return "; ".join([*(cell.rstrip(".") for cell in cells[:-1]), *cells[-1:]])
 
 
 def _cells(tokens: Sequence[Token], position: int, closing: str) -> list[str]:

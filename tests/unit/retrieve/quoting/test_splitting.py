@@ -138,3 +138,9 @@ def test_brackets_in_code_are_no_references() -> None:
     text = "The key is `items[3].sku` for every item[2] of the list [note 1]."
     found = units_of(Window(text, 0, (0, len(text)), True, True), "")
     assert [unit.text for unit in found] == ["The key is `items[3].sku` for every item of the list."]
+
+
+def test_a_full_stop_at_the_end_of_a_cell_gives_way_to_the_separator() -> None:
+    table = "| What | Why |\n|---|---|\n| It stops. | It is old. |"
+    found = units_of(Window(table, 0, (0, len(table)), True, True), "")
+    assert [unit.text for unit in found] == ["What: It stops; Why: It is old."]
