@@ -153,3 +153,12 @@ def test_it_can_stop_at_the_last_returned_hit() -> None:
     assert (texts(stopped), [hit.duplicates for hit in stopped]) == (["a b c", "x y z"], [(), ()])
     between = deduplicate(hits(first, same, other), 1, max_hits=2, all_duplicates=False)
     assert (texts(between), between[0].duplicates) == (["a b c", "x y z"], (same.chunk_id,))
+
+
+def test_the_same_row_below_other_column_names_says_something_else() -> None:
+    row = "| Graz | 412 | 388 | 275 | 301 |"
+    tables = [
+        a_chunk(row, filename=f"{name}.md", header=f"| Plant | {name} | b | c | d |") for name in ("Tonnes", "Euro")
+    ]
+    assert len(kept(*tables)) == 2
+    assert len(kept(a_chunk(row, filename="a.md"), a_chunk(row, filename="b.md"))) == 1

@@ -101,15 +101,16 @@ def test_a_name_may_be_in_every_candidate() -> None:
     assert exact("QX-7731-B", "QX-7731-B one", "QX-7731-B two") == ["QX-7731-B one", "QX-7731-B two"]
 
 
-def test_file_names_headings_and_the_larger_text_count() -> None:
+def test_file_names_headings_headers_and_the_larger_text_count() -> None:
     found = [
         Hit(a_chunk("a", heading="Fault QX-7731-B"), 0.5),
         Hit(a_chunk("b", context="b. QX-7731-B. c"), 0.5),
         Hit(a_chunk("c", filename="QX-7731-B.md"), 0.5),
+        Hit(a_chunk("pressure: 4 bar", header="sku: QX-7731-B"), 0.5),
         Hit(a_chunk("d"), 0.5),
     ]
     marked = mark_exact_matches(found, "QX-7731-B", found)
-    assert [hit.is_exact for hit in marked] == [True, True, True, False]
+    assert [hit.is_exact for hit in marked] == [True, True, True, True, False]
 
 
 @pytest.mark.parametrize(

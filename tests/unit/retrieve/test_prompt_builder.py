@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
@@ -185,6 +186,14 @@ def test_the_constant_part_comes_first() -> None:
 def test_a_passage_names_its_number_file_and_heading() -> None:
     hit = Hit(a_chunk("body", filename="guide.md", heading="Setup > Linux"), 1.0)
     assert "[1] body (from guide.md > Setup > Linux)" in Case([hit], []).text(1000)
+
+
+def test_the_header_of_a_passage_stands_above_it_once() -> None:
+    row = Hit(a_chunk("| PX-2 | 400 |", filename="parts.md", header="| Part | Voltage |\n|---|---|"), 1.0)
+    assert "[1] | Part | Voltage | |---|---| | PX-2 | 400 |" in " ".join(Case([row], []).text(1000).split())
+    parent = "| Part | Voltage |\n|---|---|\n| PX-1 | 230 |\n| PX-2 | 400 |"
+    whole = Hit(dataclasses.replace(row.chunk, context=parent), 1.0)
+    assert Case([whole], []).text(1000).count("Voltage") == 1
 
 
 def test_instructions_of_the_client_follow_ours_and_stay() -> None:
