@@ -27,7 +27,9 @@ async def read(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> An
 
 
 def unlimited(service: RunningService) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=service.url, timeout=300, limits=httpx.Limits(max_connections=None))
+    """A client that drops idle connections before the server does, after 5 s: a request on a closed one would fail."""
+    limits = httpx.Limits(max_connections=None, keepalive_expiry=2)
+    return httpx.AsyncClient(base_url=service.url, timeout=300, limits=limits)
 
 
 @pytest.mark.parametrize(("streams", "calls"), [(16, 60), pytest.param(64, 300, marks=pytest.mark.long)])
