@@ -138,6 +138,15 @@ class Chunk:
     """Text above it that it depends on: the column names of its table, the key of its record, the title of its list."""
     attributes: Attributes = field(default_factory=dict)
 
+    @property
+    def page_numbers(self) -> list[int]:
+        return [page.number for page in self.pages]
+
+    def page_at(self, offset: int) -> int | None:
+        """The page of a place in the chunk, given its character offset in the document."""
+        before = [page.number for page in self.pages if page.start <= offset]
+        return before[-1] if before else self.page
+
 
 def passage_text(passage: Passage | Chunk) -> str:
     """The text as encoder and keyword index get it: under the path of its headings and its header."""
@@ -149,12 +158,6 @@ def readable_text(passage: Passage | Chunk) -> str:
     text = passage.context or passage.text
     missing = [line for line in passage.header.split("\n") if line and line not in text]
     return "\n".join([*missing, text])
-
-
-def page_at(chunk: Chunk, offset: int) -> int | None:
-    """The page of a place in the chunk, given its character offset in the document."""
-    before = [page.number for page in chunk.pages if page.start <= offset]
-    return before[-1] if before else chunk.page
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ def hit_to_wire(hit: Hit, *, explain: bool = False) -> JsonObject:
         "score": round(hit.score, 6),
         "attributes": dict(chunk.attributes),
         "page": chunk.page,
-        "pages": [page.number for page in chunk.pages],
+        "pages": chunk.page_numbers,
         "heading": chunk.heading,
         "header": chunk.header,
         "start": chunk.start,

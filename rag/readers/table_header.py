@@ -1,19 +1,34 @@
-"""Recognises the row that names the columns of a table."""
+"""Recognises the rows that name the columns of a table, and joins their names."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import zip_longest
 
 SAMPLE_ROWS = 100
 """The rows below a header that are looked at."""
 _MAX_PREAMBLE_ROWS = 30
 _MAX_NAME_CHARS = 80
+_YEAR = r"(?:19|20|21)\d\d"
 _PERIOD = re.compile(
-    r"(?:19|20|21)\d\d(?:[-/.](?:\d\d?|Q[1-4])(?:[-/.]\d\d?)?|\s?[-/–]\s?(?:19|20|21)\d\d)?(?:\s?\(\w{1,2}\))?"
+    rf"(?:FY ?|Q[1-4] )?{_YEAR}(?:[-/.](?:\d\d?|Q[1-4])(?:[-/.]\d\d?)?|\s?[-/–]\s?{_YEAR})?(?:\s?\(\w{{1,2}}\))?"
 )
-"""A year, month or day, or two years, perhaps with the number of a note: it can be the name of a column."""
+"""A year, quarter, month or day, or two years, perhaps with the number of a note."""
+NAME_SEPARATOR = " / "
+"""Between the names of a column in several header rows."""
+
+
+def is_period(cell: str) -> bool:
+    """Whether it is a year or a part of one, which can be the name of a column."""
+    return _PERIOD.fullmatch(cell) is not None
+
+
+def joined_names(rows: Sequence[Sequence[str]]) -> list[str]:
+    """One name for each column, from its cells in the header rows from top to bottom: `2023 / Q1`."""
+    columns = zip_longest(*rows, fillvalue="")
+    return [NAME_SEPARATOR.join(dict.fromkeys(filter(None, column))) for column in columns]
 
 
 def is_header(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
@@ -38,7 +53,7 @@ def are_names(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
 def has_numbers_below(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     """Whether a cell that is not a number stands above a column that mostly holds numbers."""
     return any(
-        (not is_number(cell) or _PERIOD.fullmatch(cell)) and _are_numbers(_column(below, index))
+        (not is_number(cell) or is_period(cell)) and _are_numbers(_column(below, index))
         for index, cell in enumerate(row)
         if cell
     )
@@ -69,6 +84,6 @@ def _are_numbers(cells: Sequence[str]) -> bool:
 
 
 def _is_name(cell: str, below: Sequence[str]) -> bool:
-    if _PERIOD.fullmatch(cell):
-        return not (below and all(map(_PERIOD.fullmatch, below)))
+    if is_period(cell):
+        return not (below and all(map(is_period, below)))
     return len(cell) <= _MAX_NAME_CHARS and any(map(str.isalpha, cell))

@@ -8,13 +8,20 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rag.readers.table import table_text
-from rag.readers.table_header import SAMPLE_ROWS, are_names, has_numbers_below, header_index, is_header, is_number
+from rag.readers.table_header import (
+    SAMPLE_ROWS,
+    are_names,
+    has_numbers_below,
+    header_index,
+    is_header,
+    is_number,
+    joined_names,
+)
 from rag.readers.text_builder import TextBuilder
 
 _MAX_HEADER_ROWS = 4
 _MAX_TABLES_ABOVE = 8
 """The tables above a block whose header it may share."""
-_NAME_SEPARATOR = " / "
 
 _Columns = Mapping[int, Set[int]]
 
@@ -202,8 +209,4 @@ def _names(block: Block, header: range) -> list[str]:
         block.rows[index] if index == header[-1] or block.spanned.get(index) else _filled(block.rows[index])
         for index in header
     ]
-    width = max(map(len, levels))
-    return [
-        _NAME_SEPARATOR.join(dict.fromkeys(level[column] for level in levels if column < len(level) and level[column]))
-        for column in range(width)
-    ]
+    return joined_names(levels)

@@ -1,4 +1,4 @@
-"""Finds what a passage depends on if it begins inside a table, a list or a record: the words that stand above it.
+"""Finds the header of a passage that begins inside a table, a list or a record: text above it that it depends on.
 
 A passage that holds only the row `| PX-037 | pump | 230 |` means little without the table's column names, and the line
 `pressure: 4 bar` of a JSON file belongs to nothing without the record's key.

@@ -13,6 +13,7 @@ from rag.readers.html.cells import cell_rows
 from rag.readers.html.code import code_language, code_text
 from rag.readers.safe_xml import Element
 from rag.readers.table import table_text
+from rag.readers.table_header import joined_names
 from rag.readers.text_builder import Block
 
 _MARKS = {
@@ -225,11 +226,8 @@ def _table(element: Element) -> list[Block]:
 
 
 def _joined_names(rows: list[list[str]]) -> list[str]:
-    """One name for each column from the rows of names, without emphasis: `2024 / Revenue`."""
-    rows = [[cell.replace("**", "") for cell in row] for row in rows]
-    width = max(map(len, rows))
-    columns = ([row[index] if index < len(row) else "" for row in rows] for index in range(width))
-    return [" / ".join(dict.fromkeys(filter(None, column))) for column in columns]
+    """The names of the columns, without emphasis."""
+    return joined_names([[cell.replace("**", "") for cell in row] for row in rows])
 
 
 def _rule(element: Element) -> list[Block]:

@@ -71,7 +71,7 @@ _DOCUMENTS: Final = (
 
 
 def remove_boilerplate(root: Element) -> int:
-    """Remove it, unless little would remain. Returns the number of characters removed."""
+    """Remove the boilerplate of a page, unless little text would remain. Returns the number of characters removed."""
     page = _Page(root)
     found = list(page.boilerplate())
     removed = sum(page.sizes[element].chars for element in found)

@@ -8,14 +8,13 @@ from itertools import takewhile
 from typing import NamedTuple, TypeAlias
 
 from rag.readers.safe_xml import Element
+from rag.readers.table_header import is_period
 
 _LAYOUT_CONTENT = ".//table | .//h1 | .//h2 | .//h3 | .//h4 | .//h5 | .//h6 | .//pre"
 _MAX_SPAN = 1000
 _MAX_REPEATED = 200
 _MAX_REPEATED_CHARS = 1_000_000
 _MAX_DATA_CHARS = 500
-_PERIOD = re.compile(r"(?:FY ?|Q[1-4] )?(?:19|20|21)\d\d(?:[-/.](?:\d\d?|Q[1-4]))?")
-"""A year, quarter or month, which can be the name of a column."""
 _NUMBER = re.compile(r"[1-9]\d{0,5}")
 _Cell: TypeAlias = Element | None
 _Spans: TypeAlias = dict[int, tuple[_Cell, int]]
@@ -75,7 +74,7 @@ def _names_columns(first: list[Element], second: list[Element]) -> bool:
     if all(_is_bold(cell) for cell in first if _text(cell)) and not all(_is_bold(cell) for cell in second):
         return any(map(_text, first))
     names = [_text(cell) for cell in first[1:]]
-    return bool(names) and all(map(_PERIOD.fullmatch, names)) and not all(_PERIOD.fullmatch(_text(c)) for c in second)
+    return bool(names) and all(map(is_period, names)) and not all(is_period(_text(cell)) for cell in second)
 
 
 def _is_bold(cell: Element) -> bool:

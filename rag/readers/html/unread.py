@@ -1,4 +1,4 @@
-"""What of a page cannot be read: embedded pages, videos and drawings, and text that JavaScript would write."""
+"""Finds the parts of a page that cannot be read: embedded pages, videos, drawings, and text written by JavaScript."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FEW_WORDS = 40
 
 
 def remove_embedded(root: Element) -> list[str]:
-    """Remove what is embedded. Returns a warning for each kind that a reader of the page would see."""
+    """Remove embedded content. Returns a warning for each kind that a reader of the page would see."""
     counts: Counter[str] = Counter()
     for element in reversed(list(root.iter(*_EMBEDDED))):
         if _is_visible(element):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
+from rag.readers.table_header import is_number, is_period, joined_names
+
 MAX_REPEATED_CHARS = 200
 """Only short text is repeated in all the cells that it stands for."""
-NAME_SEPARATOR = " / "
 _MAX_HEADER_ROWS = 4
-_YEAR = re.compile(r"(?:19|20|21)\d\d")
 
 
 class Cell(NamedTuple):
@@ -46,8 +45,7 @@ def header_count(rows: Sequence[Row]) -> int:
 
 def column_names(header: Sequence[Row]) -> list[str]:
     """The names from top to bottom: `2023 / Q1`."""
-    columns = zip(*header, strict=False)
-    return [NAME_SEPARATOR.join(dict.fromkeys(cell.text for cell in column if cell.text)) for column in columns]
+    return joined_names([[cell.text for cell in row] for row in header])
 
 
 def values(row: Row) -> list[str]:
@@ -67,9 +65,5 @@ def _continues(upper: Row, lower: Row) -> bool:
         return False
     pairs = zip(spans, upper, lower, strict=False)
     return all(is_spanning or below.is_above or not cell.text for is_spanning, cell, below in pairs) and all(
-        cell.is_above or not cell.text or _is_name(cell.text) for cell in lower
+        cell.is_above or not cell.text or is_period(cell.text) or not is_number(cell.text) for cell in lower
     )
-
-
-def _is_name(text: str) -> bool:
-    return bool(_YEAR.fullmatch(text)) or sum(map(str.isdigit, text)) * 2 <= sum(map(str.isalnum, text))

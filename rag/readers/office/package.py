@@ -25,7 +25,7 @@ class Relation(NamedTuple):
 
 
 class Package:
-    """Parses the parts of a package. Names in the namespaces of strict Open XML become those of the usual ones."""
+    """Parses the parts of a package. Namespaces of strict Open XML are replaced by those of transitional Open XML."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive

@@ -1,4 +1,4 @@
-"""What is typed onto a page: the values of form fields, and comments."""
+"""Reads the annotations of a PDF page: filled form fields, text typed onto the page, and comments."""
 
 from __future__ import annotations
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rag.readers.table_header import joined_names
+
 
 def column_names(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The names from top to bottom, such as `Domestic 2019` below `Domestic` over two columns.
+    """The names from top to bottom, such as `Domestic / 2019` below `Domestic` over two columns.
 
     An empty cell belongs to the name on its left, except in the last row. A row with a single name, such as a unit, is
     about all columns but the first.
     """
-    filled = [_filled(row) for row in rows[:-1]] + [_about_all(rows[-1]) or list(rows[-1])]
-    width = max(map(len, filled))
-    columns = ([row[number] for row in filled if number < len(row)] for number in range(width))
-    return [" ".join(dict.fromkeys(filter(None, column))) for column in columns]
+    return joined_names([*map(_filled, rows[:-1]), _about_all(rows[-1]) or list(rows[-1])])
 
 
 def _filled(row: Sequence[str]) -> list[str]:

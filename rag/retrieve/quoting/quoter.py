@@ -27,7 +27,7 @@ from rag.retrieve.quoting.word_overlap import word_overlap
 from rag.retrieve.ranking.exact_matches import contains_all
 from rag.retrieve.ranking.question_words import question_words
 from rag.retrieve.result import RetrievalResult
-from rag.types import Chunk, Hit, Quotation, Quote, QuoteChoice, page_at
+from rag.types import Chunk, Hit, Quotation, Quote, QuoteChoice
 
 NOT_SCORED = "quotes were chosen by shared words, because the encoder could not compare them with the question"
 MAX_HITS = 10
@@ -118,7 +118,7 @@ def _candidates(question: str, hits: Sequence[Hit], neighbours: Mapping[str, Chu
     for number, hit in enumerate(hits[:MAX_HITS], start=1):
         chunk, score = hit.chunk, mean_cosine if hit.cosine is None else hit.cosine
         for unit in _units(hit, neighbours):
-            candidate = Candidate(unit, number, chunk.version_id, page_at(chunk, unit.start), score)
+            candidate = Candidate(unit, number, chunk.version_id, chunk.page_at(unit.start), score)
             found.setdefault((chunk.version_id, unit.start, unit.end), candidate)
     candidates = [candidate for candidate in found.values() if not repeats_question(candidate.unit, question)]
     return _without_other_rows(candidates, question)

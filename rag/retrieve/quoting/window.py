@@ -14,7 +14,7 @@ _ORDINAL_DIGITS = 6
 class Window:
     """A part of a document's text, and the passage in it that was found. Offsets are those of the document.
 
-    A text that begins inside a table, list or record is preceded by its header, whose offsets mean nothing.
+    A text that begins inside a table, list or record is preceded by its header. Offsets of the header are meaningless.
     """
 
     text: str

@@ -133,7 +133,7 @@ def result(hit: Hit) -> Result:
     extra: JsonObject = {
         "chunk_id": chunk.chunk_id,
         "page": chunk.page,
-        "pages": [page.number for page in chunk.pages],
+        "pages": chunk.page_numbers,
         "heading": chunk.heading,
         "header": chunk.header,
         "start": chunk.start,

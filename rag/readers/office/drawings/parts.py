@@ -1,4 +1,4 @@
-"""What slides and documents have in common in how they refer to charts, diagrams and pictures."""
+"""Resolves references to charts, diagrams and pictures, which slides and documents share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies on an Excel sheet besides its cells: notes, comments, text boxes, pictures and charts."""
+"""Reads the objects on an Excel sheet other than cells: notes, comments, text boxes, pictures and charts."""
 
 from __future__ import annotations
 

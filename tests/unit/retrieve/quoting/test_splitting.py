@@ -130,7 +130,7 @@ def test_a_row_has_the_names_of_all_header_rows() -> None:
     table = "| | Domestic | |\n|---|---|---|\n| | 2019 | 2018 |\n| Discount rate | 4.00% | 3.75% |\n| | 1% | 2% |"
     found = units_of(Window(table, 0, (0, len(table)), True, True), "")
     assert [unit.text for unit in found] == [
-        "Discount rate; Domestic 2019: 4.00%; Domestic 2018: 3.75%", "Domestic 2019: 1%; Domestic 2018: 2%"
+        "Discount rate; Domestic / 2019: 4.00%; Domestic / 2018: 3.75%", "Domestic / 2019: 1%; Domestic / 2018: 2%"
     ]  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def result_object(hit: Hit) -> SearchResult:
         content=[Content(type="text", text=chunk.text)],
         chunk_id=chunk.chunk_id,
         page=chunk.page,
-        pages=[page.number for page in chunk.pages],
+        pages=chunk.page_numbers,
         heading=chunk.heading,
         header=chunk.header,
         start=chunk.start,
