@@ -29,6 +29,8 @@ VersionState: TypeAlias = Literal["pending", "visible", "retired", "failed", "ca
 IndexState: TypeAlias = Literal["active", "building", "previous", "dropping"]
 """`active`: searched. `building`: to become the active one. `previous`: was active. `dropping`: to be removed."""
 
+LIVE: tuple[VersionState, ...] = ("pending", "visible")
+"""The states of versions that questions can see or may see later."""
 UNFINISHED: tuple[JobState, ...] = ("queued", "running")
 """The states of jobs that are still to be done."""
 

@@ -1,0 +1,33 @@
+"""Options of the encoder: `RAG_EMBEDDER__...`."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from rag.config.section import Section
+
+EMBEDDED_ENCODER = "all-MiniLM-L6-v2"
+"""Name of the encoder that is installed with the bundle."""
+
+
+class EmbedderSettings(Section):
+    """The encoder, which turns questions and passages into vectors."""
+
+    model: str | None = Field(
+        None, description="Hub id or local folder of the model; unset: the embedded all-MiniLM-L6-v2."
+    )
+    query_prefix: str | None = Field(
+        None, description="Prefix of every question; unset: the one that the model is known to need."
+    )
+    passage_prefix: str | None = Field(
+        None, description="Prefix of every passage; unset: the one that the model is known to need."
+    )
+    batch_size: int = Field(32, ge=1, le=1024, description="Maximum texts in one batch.")
+    threads: int | None = Field(None, ge=1, description="CPU threads for encoding passages; unset: all cores.")
+    device: str | None = Field(None, description="torch device, such as cpu or cuda:0; unset: chosen by torch.")
+    sparse_model: str | None = Field(
+        None,
+        description="Hub id or folder of a sentence-transformers SparseEncoder (SPLADE, ...): adds a third search path "
+        "to vector stores that are created or reindexed from then on.",
+    )
+    url: str | None = Field(None, description="URL of an Embedder service of this bundle that runs elsewhere.")

@@ -1,0 +1,82 @@
+"""Options of the language model: `RAG_LLM__...`."""
+
+from __future__ import annotations
+
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, JsonValue, SecretStr, field_validator, model_validator
+
+from rag.config.section import Section
+
+
+class LLMSettings(Section):
+    """The language model: an engine in this service, or a server elsewhere."""
+
+    model: str | None = Field(
+        None, description="Hub id or local folder of the model; unset: the embedded SmolLM2-135M-Instruct."
+    )
+    engine: dict[str, JsonValue] = Field(
+        default_factory=dict, description="Engine arguments: any field of vLLM's AsyncEngineArgs, by its own name."
+    )
+    max_tokens: int = Field(512, ge=1, description="Maximum tokens of an answer, unless the request sets it.")
+    temperature: float = Field(0.0, ge=0, le=2, description="Sampling temperature, unless the request sets it.")
+    stop_repetition: bool = Field(True, description="End an answer that repeats the same text four times in a row.")
+    cpu_kv_cache_gib: int = Field(1, ge=1, description="Size of the key-value cache in GiB when there is no GPU.")
+    adapters: dict[str, str] = Field(
+        default_factory=dict,
+        description='JSON: LoRA adapters, each with its folder or hub id: {"sql": "/models/sql"}.',
+    )
+    runtime_adapters: bool = Field(
+        False,
+        description="Allow adapters to be loaded and unloaded by /v1/load_lora_adapter and /v1/unload_lora_adapter.",
+    )
+    tool_parser: str | None = Field(
+        None,
+        description="vLLM's parser for the model's tool calls, such as hermes; required for tool_choice auto.",
+    )
+    url: str | None = Field(
+        None,
+        description="An OpenAI-compatible server to use instead of an engine, such as http://host:8000/v1.",
+    )
+    api_key: SecretStr | None = Field(None, description="API key of that server.")
+    tokenizer: str | None = Field(
+        None, description="Hub id or folder of the tokenizer of that server's model; unset: token counts are estimated."
+    )
+    context_tokens: int | None = Field(
+        None,
+        ge=256,
+        description="Context length of that server's model in tokens; unset: what the server reports, else 8192.",
+    )
+    timeout_s: float = Field(
+        60.0, gt=0, description="Seconds without data from that server after which a request fails."
+    )
+    service_url: str | None = Field(None, description="URL of an LLM service of this bundle that runs elsewhere.")
+    restarts: int = Field(3, ge=0, description="Attempts in a row to restart a dead engine before the process exits.")
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "http://unset")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+            raise ValueError("must be a URL such as http://host:8000/v1; a key belongs in RAG_LLM__API_KEY")
+        return url
+
+    @field_validator("api_key")
+    @classmethod
+    def _check_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key and not (key.get_secret_value().isascii() and key.get_secret_value().strip().isprintable()):
+            raise ValueError("must be printable ASCII")
+        return key
+
+    @model_validator(mode="after")
+    def _check_combination(self) -> Self:
+        """Refuse options that would have no effect."""
+        of_the_engine = ("engine", "adapters", "runtime_adapters", "tool_parser")
+        of_a_server = ("api_key", "tokenizer", "context_tokens")
+        for name in of_a_server if self.url is None else of_the_engine:
+            if getattr(self, name):
+                option = f"RAG_LLM__{name.upper()}"
+                reason = "requires RAG_LLM__URL" if self.url is None else "cannot be combined with RAG_LLM__URL"
+                raise ValueError(f"{option} {reason}")
+        return self

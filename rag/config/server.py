@@ -1,0 +1,52 @@
+"""Options of the HTTP server: `RAG_SERVER__...`."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal
+
+from pydantic import Field
+
+from rag.config.section import Section
+
+
+class ServerSettings(Section):
+    """Limits and deadlines of the HTTP server."""
+
+    max_in_flight: int = Field(1024, ge=1, description="Maximum concurrent requests; more are answered with 429.")
+    max_body_mib: int = Field(4, ge=1, description="Maximum size of a JSON body in MiB.")
+    keep_alive_s: float = Field(
+        10.0, gt=0, le=15, description="Seconds without an event after which a stream sends a keep-alive comment."
+    )
+    answer_timeout_s: float = Field(
+        600.0, gt=0, description="Time limit of an answer in seconds, from its request to its last token."
+    )
+    retrieve_timeout_s: float = Field(30.0, gt=0, description="Time limit of a search in seconds.")
+    drain_timeout_s: float = Field(
+        600.0, gt=0, description="Seconds that requests in flight may take to finish after SIGTERM."
+    )
+    hosts: str = Field(
+        "",
+        description="Host names at which clients reach the service, separated by commas, besides localhost and IP "
+        "addresses; `.example.org` stands for all names below it, `*` for all names (where a gateway decides).",
+    )
+    origins: str = Field(
+        "",
+        description="Origins, such as https://intranet.example, whose web pages may call the API (CORS), separated by "
+        "commas; `*`: all.",
+    )
+    tracing: bool = Field(False, description="Record OpenTelemetry spans; useful only if BentoML has an exporter.")
+    access_log: bool = Field(True, description="Log one line for each request on stderr.")
+    log_format: Literal["text", "json"] = Field("text", description="Format of the log: lines of text or of JSON.")
+
+    @cached_property
+    def host_names(self) -> frozenset[str]:
+        return frozenset(name.lower() for name in _listed(self.hosts))
+
+    @cached_property
+    def allowed_origins(self) -> frozenset[str]:
+        return frozenset(origin.rstrip("/") for origin in _listed(self.origins))
+
+
+def _listed(text: str) -> list[str]:
+    return [part for part in map(str.strip, text.split(",")) if part]

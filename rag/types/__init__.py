@@ -1,0 +1,62 @@
+"""The values that are passed between layers: frozen, made of the standard library alone."""
+
+from __future__ import annotations
+
+from rag.types.documents import Attributes, Change, Extract, Heading, PageStart, Pair, PassagePairs
+from rag.types.encoding import SparseVector, TextKind, TokenCounts, TokenIds
+from rag.types.generation import SamplingParameters, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
+from rag.types.json import Facts, JsonMapping, JsonObject
+from rag.types.passages import Chunk, Passage, passage_text, readable_text
+from rag.types.prompts import (
+    AnswerStyle,
+    Chat,
+    Message,
+    ModelInput,
+    PreparedPrompt,
+    Prompt,
+    Quotation,
+    Quote,
+    QuoteChoice,
+)
+from rag.types.retrieval import FilterObject, Hit, Match, RerankKind, SearchMode
+
+__all__ = [
+    "AnswerStyle",
+    "Attributes",
+    "Change",
+    "Chat",
+    "Chunk",
+    "Extract",
+    "Facts",
+    "FilterObject",
+    "Heading",
+    "Hit",
+    "JsonMapping",
+    "JsonObject",
+    "Match",
+    "Message",
+    "ModelInput",
+    "PageStart",
+    "Pair",
+    "Passage",
+    "PassagePairs",
+    "PreparedPrompt",
+    "Prompt",
+    "Quotation",
+    "Quote",
+    "QuoteChoice",
+    "RerankKind",
+    "SamplingParameters",
+    "SearchMode",
+    "SparseVector",
+    "StreamEnd",
+    "TextDelta",
+    "TextEnd",
+    "TextKind",
+    "TokenCounts",
+    "TokenIds",
+    "TokenLogprob",
+    "Usage",
+    "passage_text",
+    "readable_text",
+]
