@@ -42,29 +42,43 @@ def are_on_line(bottom: float, top: float, other_bottom: float, other_top: float
 
 
 def shown_box(page: pdfium.PdfPage, box: Box) -> Box:
-    """A box of the file on the page as it is shown: many wide tables are on pages that are shown rotated."""
-    width, height = page.get_size()
-    left, bottom, right, top = box
-    match page.get_rotation():
-        case 90:
-            return Box(bottom, height - right, top, height - left)
-        case 180:
-            return Box(width - right, height - top, width - left, height - bottom)
-        case 270:
-            return Box(width - top, left, width - bottom, right)
-        case _:
-            return box
+    """A box of the file on the page as it is shown: cropped, and many wide tables are on pages that are rotated."""
+    placed = _placement(page)
+    return placed(*box) if placed else box
 
 
 def char_box_reader(page: pdfium.PdfPage) -> Callable[[Any, int, Any], Any]:
     """PDFium's function that reads the box of a character into a rectangle; for the page as it is shown."""
     read: Callable[[Any, int, Any], Any] = pdfium_c.FPDFText_GetLooseCharBox
-    if not page.get_rotation():
+    placed = _placement(page)
+    if placed is None:
         return read
 
     def read_shown(textpage: Any, index: int, rect: Any) -> None:
         read(textpage, index, rect)
-        box = shown_box(page, Box(rect.left, rect.bottom, rect.right, rect.top))
-        rect.left, rect.bottom, rect.right, rect.top = box
+        rect.left, rect.bottom, rect.right, rect.top = placed(rect.left, rect.bottom, rect.right, rect.top)
 
     return read_shown
+
+
+def _placement(page: pdfium.PdfPage) -> Callable[[float, float, float, float], Box] | None:
+    """What moves a box of the file to its place on the page as it is shown; None if it is there."""
+    left_edge, bottom_edge, right_edge, top_edge = page.get_bbox()
+    match page.get_rotation():
+        case 90:
+            return lambda left, bottom, right, top: Box(
+                bottom - bottom_edge, right_edge - right, top - bottom_edge, right_edge - left
+            )
+        case 180:
+            return lambda left, bottom, right, top: Box(
+                right_edge - right, top_edge - top, right_edge - left, top_edge - bottom
+            )
+        case 270:
+            return lambda left, bottom, right, top: Box(
+                top_edge - top, left - left_edge, top_edge - bottom, right - left_edge
+            )
+    if left_edge or bottom_edge:
+        return lambda left, bottom, right, top: Box(
+            left - left_edge, bottom - bottom_edge, right - left_edge, top - bottom_edge
+        )
+    return None
