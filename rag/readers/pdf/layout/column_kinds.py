@@ -23,6 +23,7 @@ _FULL = 0.65
 _MIN_FULL_LINES = 0.5
 _MIN_CONTINUED_LINES = 0.3
 _MIN_LETTERS = 0.7
+_SAMPLE_ROWS = 30
 _MIN_ITEMS = 2
 _MIN_ITEM_LINES = 0.7
 """Share of a list's lines that are items or their indented further lines; others are headings."""
@@ -55,7 +56,7 @@ def are_columns(splits: Sequence[Split]) -> bool:
 
 def _is_text(rows: Sequence[Row]) -> bool:
     """True if there are more letters than numbers and signs."""
-    text = "".join("".join(row.text.split()) for row in rows)
+    text = "".join("".join(row.text.split()) for row in rows[:_SAMPLE_ROWS])
     return len(_LETTER.findall(text)) >= _MIN_LETTERS * len(text)
 
 

@@ -21,6 +21,10 @@ _MAX_BLANK = 4.0
 _LIST_MARK = re.compile(r"[•●○◦■□▪▫◆◇►▶▸‣⁃➢➤✓✔*·∙–—\uf0a7\uf0b7\uf0d8-]|\(?(?:\d{1,3}|[A-Za-z]|[ivx]{2,5})[.)]")
 
 
+_LETTER = re.compile(r"[^\W\d_]")
+_MAX_MARK_CHARS = 7
+
+
 class Piece(NamedTuple):
     segment: Segment
     line: int
@@ -31,14 +35,21 @@ class Row(NamedTuple):
     """What stands side by side, from left to right."""
 
     pieces: tuple[Piece, ...]
+    spans: tuple[tuple[float, float], ...]
+    """The left and right of each piece."""
+
+    @classmethod
+    def of(cls, pieces: Sequence[Piece]) -> Row:
+        boxes = [piece.segment.box for piece in pieces]
+        return cls(tuple(pieces), tuple((box.left, box.right) for box in boxes))
 
     @property
     def left(self) -> float:
-        return self.pieces[0].segment.box.left
+        return self.spans[0][0]
 
     @property
     def right(self) -> float:
-        return max(piece.segment.box.right for piece in self.pieces)
+        return max(right for _, right in self.spans)
 
     @property
     def middle(self) -> float:
@@ -53,16 +64,25 @@ class Row(NamedTuple):
         return " ".join(piece.segment.text for piece in self.pieces)
 
     def crosses(self, x: float) -> bool:
-        return any(piece.segment.box.left < x < piece.segment.box.right for piece in self.pieces)
+        for left, right in self.spans:
+            if left >= x:
+                return False
+            if x < right:
+                return True
+        return False
 
     def is_divided(self, x: float) -> bool:
         """True if it stands on both sides of x."""
-        return self.left < x < self.pieces[-1].segment.box.left and not self.crosses(x)
+        return self.spans[0][0] < x < self.spans[-1][0] and not self.crosses(x)
 
     def split(self, x: float) -> Split:
-        left = tuple(piece for piece in self.pieces if piece.segment.box.right <= x)
-        right = tuple(piece for piece in self.pieces if piece.segment.box.right > x)
-        return Split(Row(left) if left else None, Row(right) if right else None)
+        left = [piece for piece, (_, end) in zip(self.pieces, self.spans, strict=True) if end <= x]
+        if not left:
+            return Split(None, self)
+        if len(left) == len(self.pieces):
+            return Split(self, None)
+        right = [piece for piece, (_, end) in zip(self.pieces, self.spans, strict=True) if end > x]
+        return Split(Row.of(left), Row.of(right))
 
 
 class Split(NamedTuple):
@@ -96,7 +116,7 @@ def page_rows(lines: Sequence[Line]) -> tuple[list[Row], dict[int, int]]:
 
 
 def _row(pieces: Iterator[Piece]) -> Row:
-    return Row(tuple(sorted(pieces, key=lambda piece: piece.segment.box.left)))
+    return Row.of(sorted(pieces, key=lambda piece: piece.segment.box.left))
 
 
 class Gutter(NamedTuple):
@@ -106,14 +126,17 @@ class Gutter(NamedTuple):
 
 
 def gutters(rows: Sequence[Row]) -> list[Gutter]:
-    """Places that lie in a gap of at least three rows, those in most gaps first. Gaps after list marks do not count."""
+    """Places that lie in a gap of at least three rows, those in most gaps first.
+
+    Gaps after list marks do not count, nor do those before amounts: there are very many of them in tables.
+    """
     edges: list[tuple[float, int]] = []
     for row in rows:
-        right, is_mark = row.pieces[0].segment.box.right, _is_mark(row.pieces[0])
-        for piece in row.pieces[1:]:
-            if piece.segment.box.left > right and not is_mark:
-                edges += [(right, 1), (piece.segment.box.left, -1)]
-            right, is_mark = max(right, piece.segment.box.right), _is_mark(piece)
+        right, before = row.spans[0][1], row.pieces[0]
+        for (left, end), piece in zip(row.spans[1:], row.pieces[1:], strict=True):
+            if left > right and _can_begin_column(piece) and not _is_mark(before):
+                edges += [(right, 1), (left, -1)]
+            right, before = max(right, end), piece
     edges.sort()
     found: list[Gutter] = []
     depth = 0
@@ -124,8 +147,13 @@ def gutters(rows: Sequence[Row]) -> list[Gutter]:
     return sorted(found, key=lambda gutter: -gutter.rows)[:_MAX_GUTTERS]
 
 
+def _can_begin_column(piece: Piece) -> bool:
+    return bool(_LETTER.search(piece.segment.text)) or _is_mark(piece)
+
+
 def _is_mark(piece: Piece) -> bool:
-    return bool(_LIST_MARK.fullmatch(piece.segment.text))
+    text = piece.segment.text
+    return len(text) <= _MAX_MARK_CHARS and bool(_LIST_MARK.fullmatch(text))
 
 
 def runs(rows: Sequence[Row], used: Sequence[bool], x: float) -> Iterator[tuple[int, int]]:
