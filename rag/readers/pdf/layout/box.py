@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
@@ -54,6 +54,9 @@ def shown_box(page: pdfium.PdfPage, box: Box) -> Box:
     return placed(*box) if placed else box
 
 
+_Placement: TypeAlias = Callable[[float, float, float, float], Box]
+
+
 class CharBoxes:
     """Reads the boxes of the characters of a page as it is shown. Written for speed: two are read for each word."""
 
@@ -61,27 +64,26 @@ class CharBoxes:
         rect = pdfium_c.FS_RECTF()
         self.values = memoryview(rect).cast("B").cast("f")
         """Left, top, right and bottom of the character that was read last."""
+        self.arguments = address_of(textpage.raw), ctypes.addressof(rect)
+        """The first and the last argument of `read`."""
+        self.read: Callable[[int, int, int], object] = _LOOSE_CHAR_BOX
+        """Takes the index of a character as its second argument."""
         self._textpage = textpage
-        self._arguments = (address_of(textpage.raw), ctypes.addressof(rect))
-        self._placed = _placement(page)
-        self.read = self._reader()
+        if placed := _placement(page):
+            self.read = self._shown_reader(placed)
 
-    def _reader(self) -> Callable[[int], object]:
-        """The function that reads the box of the character with an index into `values`."""
-        function, values, placed = _LOOSE_CHAR_BOX, self.values, self._placed
-        textpage, rect = self._arguments
-        if placed is None:
-            return lambda index: function(textpage, index, rect)
+    def _shown_reader(self, placed: _Placement) -> Callable[[int, int, int], object]:
+        values = self.values
 
-        def read_shown(index: int) -> None:
-            function(textpage, index, rect)
+        def read_shown(textpage: int, index: int, rect: int) -> None:
+            _LOOSE_CHAR_BOX(textpage, index, rect)
             left, top, right, bottom = values
             values[0], values[3], values[2], values[1] = placed(left, bottom, right, top)
 
         return read_shown
 
 
-def _placement(page: pdfium.PdfPage) -> Callable[[float, float, float, float], Box] | None:
+def _placement(page: pdfium.PdfPage) -> _Placement | None:
     """What moves a box of the file to its place on the page as it is shown; None if it is there."""
     left_edge, bottom_edge, right_edge, top_edge = page.get_bbox()
     match page.get_rotation():

@@ -51,7 +51,9 @@ class Line(NamedTuple):
     @classmethod
     def of(cls, segments: Sequence[Segment]) -> Line:
         """A line of at least one segment."""
-        box = segments[0].box if len(segments) == 1 else reduce(Box.joined, (segment.box for segment in segments))
+        if len(segments) == 1:
+            return cls(segments[0].text, (segments[0],), segments[0].box)
+        box = reduce(Box.joined, (segment.box for segment in segments))
         return cls(" ".join(segment.text for segment in segments), tuple(segments), box)
 
 
@@ -90,18 +92,18 @@ class _LineReader:
 
     def _lines(self, start: int, end: int) -> list[Line]:
         """The lines that PDFium takes for one. Written for speed: this is where a page spends the most time."""
-        read_box, box = self._boxes.read, self._boxes.values
+        read_box, box, textpage, rect = self._boxes.read, self._boxes.values, *self._boxes.arguments
         lines: list[Line] = []
         segments: list[Segment] = []
         segment_start, segment_end = -1, start
         left = bottom = right = top = max_gap = 0.0
         for match in _WORD.finditer(self._text, start, end):
             first, after = match.span()
-            read_box(first)
+            read_box(textpage, first, rect)
             word_left, word_top, word_right, word_bottom = box
             is_uneven = False
             if after - first > 1:
-                read_box(after - 1)
+                read_box(textpage, after - 1, rect)
                 last_left, last_top, last_right, last_bottom = box
                 if last_right > word_right:
                     word_right = last_right
@@ -159,7 +161,8 @@ class _LineReader:
     def _glyph(self, index: int) -> Glyph:
         x, baseline = ctypes.c_double(), ctypes.c_double()
         pdfium_c.FPDFText_GetCharOrigin(self._textpage, index, x, baseline)
-        self._boxes.read(index)
+        textpage, rect = self._boxes.arguments
+        self._boxes.read(textpage, index, rect)
         _, top, _, bottom = self._boxes.values
         return Glyph(self._text[index], baseline.value, top - bottom)
 
@@ -195,9 +198,8 @@ def _joined(line: Line, following: Line) -> Line:
 
 def _line(segments: Sequence[Segment]) -> Line:
     line = Line.of(segments)
-    is_placed = math.isfinite(sum(line.box)) and not any(map(_is_vertical, segments))
+    is_placed = math.isfinite(sum(line.box))
+    for text, (left, bottom, right, top) in segments:
+        if top - bottom > right - left and len(text) > _LONG:
+            is_placed = False  # written vertically
     return line if is_placed else Line(line.text)
-
-
-def _is_vertical(segment: Segment) -> bool:
-    return segment.box.height > segment.box.width and len(segment.text) > _LONG
