@@ -16,7 +16,7 @@ from rag.bootstrap.process import (
     prepare_model,
     settings,
 )
-from rag.bootstrap.retriever import retriever_api
+from rag.bootstrap.retriever import retriever_api, retriever_metrics
 
 __all__ = [
     "address_of",
@@ -30,5 +30,6 @@ __all__ = [
     "prepare_model",
     "rag_api",
     "retriever_api",
+    "retriever_metrics",
     "settings",
 ]

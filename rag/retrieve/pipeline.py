@@ -26,6 +26,7 @@ from rag.retrieve.ranking.reranking import rerank
 from rag.retrieve.result import RetrievalResult, explained_candidates
 from rag.retrieve.search.searcher import Searcher
 from rag.retrieve.snapshot_reader import SnapshotReader
+from rag.telemetry import retrieval as metrics
 from rag.types import Hit, Message
 
 NOT_RERANKED = "the hits are not reranked: the reranker failed or did not answer in time"
@@ -88,7 +89,9 @@ class RetrievalPipeline:
                 result = await self._retrieve(request, snapshot, options)
             else:
                 result = await self._retrieve_cached(self._cache, request, snapshot, options)
-        return replace(result, timings_ms={**result.timings_ms, "retrieve": _ms_since(started)})
+        timings_ms = {**result.timings_ms, "retrieve": _ms_since(started)}
+        metrics.observe_stages(timings_ms)
+        return replace(result, timings_ms=timings_ms)
 
     def _options(self, request: RetrievalRequest, snapshot: Snapshot) -> RetrieveOptions:
         store_changes = json.loads(snapshot.retrieval) if snapshot.retrieval else {}
@@ -109,6 +112,7 @@ class RetrievalPipeline:
             compute=partial(self._retrieve, request, snapshot, options),
             encode=partial(self._encode, request.text, snapshot),
         )
+        metrics.CACHE_REQUESTS.labels("hit" if entry.is_hit else "miss").inc()
         timings_ms = {"cached": _ms_since(started)} if entry.is_hit else entry.value.timings_ms
         return replace(entry.value, timings_ms=timings_ms, key=entry.key)
 

@@ -61,6 +61,8 @@ class ServiceClient:
 
     def __init__(self, name: str, url: str, headers: Mapping[str, str] | None = None) -> None:
         self.name = name
+        self.is_local = url.startswith(("file:", "tcp:"))
+        """Whether this is one process of the same `bentoml serve`."""
         self._url = url
         self._socket = LinkedSocket(unquote(urlparse(url).path)) if url.startswith("file:") else None
         self._headers = dict(headers or {})
@@ -123,6 +125,11 @@ class ServiceClient:
         async with self._request("GET", "/readyz", timeout_s=timeout_s) as response:
             facts: Facts = await response.json()
             return facts
+
+    async def metrics(self, timeout_s: float) -> str:
+        """The text of `/metrics`. Raises as `call` does."""
+        async with self._request("GET", "/metrics", timeout_s=timeout_s) as response:
+            return await response.text()
 
     async def hold(self) -> None:
         """Keep a draining service alive until this call is cancelled."""

@@ -8,6 +8,7 @@ from rag.errors import Forbidden
 from rag.http.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
 from rag.http.middleware.request_id import current_request_id
 from rag.http.native.generate_wire import WriteRequest
+from rag.http.native.measured_stream import measured
 from rag.http.streaming.event_stream import EventStream, StreamLimits
 from rag.http.streaming.text_stream import tokens_to_wire, whole_text
 from rag.ports import Adapters, Generator
@@ -27,7 +28,7 @@ class LlmApi:
 
     async def generate(self, request: WriteRequest) -> Response:
         prompt, sampling, request_id = request.model_input(), request.sampling(), current_request_id.get()
-        source = self._generator.generate(prompt, sampling, request_id, model=request.model or "")
+        source = measured(self._generator.generate(prompt, sampling, request_id, model=request.model or ""))
         if request.stream:
             return await EventStream.open(source, tokens_to_wire, **self._stream_options)
         async with source as stream:
