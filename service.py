@@ -45,7 +45,7 @@ TRAFFIC: Any = {"timeout": 3600}
 """Seconds to the first byte; answers and searches have shorter deadlines of their own."""
 QUIET: Any = {"access": {"enabled": False}}
 """Requests are logged by the edge, with their ids."""
-TRACING: Any = {} if SETTINGS.server.tracing else {"excluded_urls": [".*"]}
+TRACING: Any = {"excluded_urls": [".*"]}
 """BentoML makes a span for every chunk of a stream, even without an exporter (docs/bentoml_issues.md#b22)."""
 METRICS: Any = {"enabled": False}
 """Those of BentoML have a series for every path that is requested (docs/bentoml_issues.md#b9)."""
@@ -80,6 +80,7 @@ class Embedder:
     @bentoml.on_startup
     async def begin(self) -> None:
         bootstrap.configure_logging()
+        bootstrap.start_tracing("Embedder")
         embedder_life.install_signal_handlers()
         self._api.models.start()
 
@@ -122,6 +123,7 @@ class LLM:
     @bentoml.on_startup
     async def begin(self) -> None:
         bootstrap.configure_logging()
+        bootstrap.start_tracing("LLM")
         llm_life.install_signal_handlers()
         await self._engine.start()
 
@@ -181,6 +183,7 @@ class Retriever:
     @bentoml.on_startup
     async def begin(self) -> None:
         bootstrap.configure_logging()
+        bootstrap.start_tracing("Retriever")
         retriever_life.install_signal_handlers()
         self._api.parts.start()
 
@@ -241,6 +244,7 @@ class RAG:
     @bentoml.on_startup
     async def begin(self) -> None:
         bootstrap.configure_logging()
+        bootstrap.start_tracing("RAG")
         rag_life.install_signal_handlers()
         await self._api.start()
 

@@ -15,6 +15,7 @@ from rag.bootstrap.process import (
     middleware_options,
     prepare_model,
     settings,
+    start_tracing,
 )
 from rag.bootstrap.retriever import retriever_api, retriever_metrics
 
@@ -32,4 +33,5 @@ __all__ = [
     "retriever_api",
     "retriever_metrics",
     "settings",
+    "start_tracing",
 ]

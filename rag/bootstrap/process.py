@@ -20,6 +20,7 @@ from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.request_id import RequestIdFilter
 from rag.http.route_templates import RouteTemplates
 from rag.ports import Cache
+from rag.telemetry import tracing
 
 MIB = 2**20
 _MAX_INNER_BODY_BYTES = 64 * MIB
@@ -103,6 +104,13 @@ def configure_logging() -> None:
     root = logging.getLogger("rag")
     root.handlers, root.propagate = [handler], False
     root.setLevel(logging.INFO)
+
+
+def start_tracing(service: str) -> None:
+    """Send spans to the collector in the settings, if there is one."""
+    server = settings().server
+    if server.otlp_endpoint:
+        tracing.start_tracing(service, server.otlp_endpoint, with_texts=server.trace_texts)
 
 
 def address_of(service: object) -> str:

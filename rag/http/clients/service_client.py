@@ -23,6 +23,7 @@ from rag.errors import DeadlineExceeded, DependencyUnavailable, RagError
 from rag.http.error_table import error_for_status, error_from_body
 from rag.http.middleware.lifecycle import LEASE_PATH
 from rag.http.middleware.request_id import HEADER, current_request_id
+from rag.telemetry.tracing import trace_headers
 from rag.types import Facts, JsonMapping, JsonObject
 
 _CONNECT_S = 5.0
@@ -174,7 +175,7 @@ class ServiceClient:
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_S)
         own = {HEADER: current_request_id.get()} if current_request_id.get() else {}
-        options |= {"timeout": timeout, "headers": {**(headers or {}), **own}}
+        options |= {"timeout": timeout, "headers": {**(headers or {}), **own, **trace_headers()}}
         return self._open().request(method, path, **options)
 
     async def _check_status(self, response: aiohttp.ClientResponse) -> None:

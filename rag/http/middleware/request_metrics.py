@@ -1,14 +1,17 @@
-"""Counts and measures the requests of a service. The labels have few values, whatever clients send."""
+"""Counts, measures and traces the requests of a service. The labels have few values, whatever clients send."""
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 
+from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from rag.errors import RagError, all_errors
 from rag.http.route_templates import RouteTemplates, method_label
 from rag.telemetry import http as metrics
+from rag.telemetry import tracing
 
 _CODES = frozenset(error.code for error in all_errors())
 _OTHER_CODE = "other"
@@ -28,6 +31,10 @@ class RequestMetrics:
         metrics.describe_build(service)
         for code in _CODES:
             metrics.ERRORS.labels(service, code)
+
+    def span(self, scope: Scope, request_id: str) -> AbstractContextManager[tracing.Span]:
+        route = self._routes.of(scope["path"])
+        return tracing.server_span(method_label(scope["method"]), route, request_id, Headers(scope=scope))
 
     def in_flight(self, requests: int) -> None:
         self._in_flight.set(requests)

@@ -18,6 +18,7 @@ from rag.http.middleware.lifecycle import LEASE_PATH, Lifecycle
 from rag.http.middleware.request_id import HEADER, accept_request_id, current_request_id
 from rag.http.middleware.request_metrics import RequestMetrics, current_service
 from rag.http.route_templates import RouteTemplates
+from rag.telemetry import tracing
 from rag.telemetry.exposition import CONTENT_TYPE
 
 logger = logging.getLogger("rag.http")
@@ -67,7 +68,31 @@ class ServiceMiddleware:
         token = current_request_id.set(request_id)
         current_service.set(self._life.name)
         sender = _ResponseSender(send, scope["path"], request_id)
+        try:
+            if scope["path"] in _UNGUARDED_PATHS:
+                await self._respond(scope, receive, sender)
+            else:
+                await self._observe(scope, receive, sender)
+        finally:
+            current_request_id.reset(token)
+
+    async def _observe(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
+        """Respond, with a span, metrics and a line in the access log."""
         started = time.perf_counter()
+        try:
+            with self._metrics.span(scope, sender.request_id) as span:
+                try:
+                    await self._respond(scope, receive, sender)
+                finally:
+                    tracing.end_server_span(span, sender.status, sender.error_code)
+        finally:
+            took_s = time.perf_counter() - started
+            if scope["path"] != LEASE_PATH:
+                self._metrics.ended(scope, sender.status, sender.error_code, took_s)
+            if self._access_log:
+                access.info("%s %s %s %.1f ms", scope["method"], scope["path"], sender.status, took_s * 1000)
+
+    async def _respond(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
         try:
             await self._serve(scope, receive, sender)
         except Exception:  # the client must get a response (docs/bentoml_issues.md#b10)
@@ -75,16 +100,6 @@ class ServiceMiddleware:
             await sender.fail(
                 InternalError("an unexpected error occurred; the server's log has the details under this request id")
             )
-        finally:
-            if scope["path"] not in _UNGUARDED_PATHS:
-                self._note_end(scope, sender, time.perf_counter() - started)
-            current_request_id.reset(token)
-
-    def _note_end(self, scope: Scope, sender: _ResponseSender, took_s: float) -> None:
-        if scope["path"] != LEASE_PATH:
-            self._metrics.ended(scope, sender.status, sender.error_code, took_s)
-        if self._access_log:
-            access.info("%s %s %s %.1f ms", scope["method"], scope["path"], sender.status, took_s * 1000)
 
     async def _serve(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
         path = scope["path"]
