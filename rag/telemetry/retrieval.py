@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from rag.errors import DependencyUnavailable
+
 REGISTRY = CollectorRegistry()
 STAGES = ("queue", "plan", "encode", "search", "rerank", "prompt", "quote", "retrieve")
 MilvusOperation: TypeAlias = Literal["search", "query", "insert", "delete", "ping", "other"]
@@ -47,7 +49,12 @@ MILVUS_DURATION = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
     registry=REGISTRY,
 )
-MILVUS_ERRORS = Counter("rag_milvus_errors_total", "Failed calls to Milvus.", ("operation",), registry=REGISTRY)
+MILVUS_ERRORS = Counter(
+    "rag_milvus_errors_total",
+    "Calls that Milvus did not answer. Faulty filters do not count.",
+    ("operation",),
+    registry=REGISTRY,
+)
 
 for _stage in STAGES:
     STAGE_DURATION.labels(_stage)
@@ -67,11 +74,11 @@ def observe_stages(timings_ms: Mapping[str, float]) -> None:
 
 @contextlib.contextmanager
 def milvus_operation(name: MilvusOperation) -> Iterator[None]:
-    """Measure the calls inside. An exception counts as an error."""
+    """Measure the calls inside, and count their failure unless the request is to blame."""
     started = time.perf_counter()
     try:
         yield
-    except Exception:
+    except DependencyUnavailable:
         MILVUS_ERRORS.labels(name).inc()
         raise
     finally:

@@ -107,11 +107,12 @@ class MilvusConnection:
             filtered: Whether the calls contain the filter of a request, which may be what Milvus rejects.
             operation: The label of their metrics.
         """
-        try:
-            with metrics.milvus_operation(operation), self._exclusive:
-                yield
-        except (MilvusException, grpc.RpcError) as error:
-            raise self._translated(error, collection, filtered) from error
+        with metrics.milvus_operation(operation):
+            try:
+                with self._exclusive:
+                    yield
+            except (MilvusException, grpc.RpcError) as error:
+                raise self._translated(error, collection, filtered) from error
 
     def close(self) -> None:
         with self.lock:
