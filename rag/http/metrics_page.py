@@ -32,10 +32,12 @@ class MetricsPage:
         self._service = service
         self._local = [client for client in clients if client.is_local]
         self._update = update
+        self._one_at_a_time = asyncio.Lock()
 
     async def text(self) -> str:
-        *texts, _ = await asyncio.gather(*map(_metrics_of, self._local), self._updated())
-        return merged([own_metrics(self._service), *texts])
+        async with self._one_at_a_time:
+            *texts, _ = await asyncio.gather(*map(_metrics_of, self._local), self._updated())
+            return merged([own_metrics(self._service), *texts])
 
     async def _updated(self) -> str:
         try:

@@ -167,15 +167,19 @@ def trace_headers() -> dict[str, str]:
 
 @contextlib.contextmanager
 def server_span(method: str, route: str, request_id: str, headers: Mapping[str, str]) -> Iterator[Span]:
-    """The span of a request, in the trace that its W3C headers name. It is the current one inside."""
+    """The span of a request, in the trace that its W3C headers name. It is the current one inside.
+
+    Args:
+        route: Empty if no route matches.
+    """
     if _state.tracer is None:
         yield _NOTHING
         return
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     context = TraceContextTextMapPropagator().extract(headers)
-    attributes = {"http.request.method": method, "http.route": route, REQUEST_ID: request_id}
-    span = _state.tracer.start_span(f"{method} {route}", context, _kind("SERVER"), attributes)
+    attributes = {"http.request.method": method, REQUEST_ID: request_id, **({"http.route": route} if route else {})}
+    span = _state.tracer.start_span(f"{method} {route}".rstrip(), context, _kind("SERVER"), attributes)
     with _ended(Span(span)) as server:
         yield server
 

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from rag.errors import RagError, all_errors
-from rag.http.route_templates import RouteTemplates, method_label
+from rag.http.route_templates import UNMATCHED, RouteTemplates, method_label
 from rag.telemetry import http as metrics
 from rag.telemetry import tracing
 
@@ -33,8 +33,9 @@ class RequestMetrics:
             metrics.ERRORS.labels(service, code)
 
     def span(self, scope: Scope, request_id: str) -> AbstractContextManager[tracing.Span]:
-        route = self._routes.of(scope["path"])
-        return tracing.server_span(method_label(scope["method"]), route, request_id, Headers(scope=scope))
+        route = self._routes.of(scope["path"]) if tracing.is_on() else ""
+        known = "" if route == UNMATCHED else route
+        return tracing.server_span(method_label(scope["method"]), known, request_id, Headers(scope=scope))
 
     def in_flight(self, requests: int) -> None:
         self._in_flight.set(requests)

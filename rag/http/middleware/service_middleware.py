@@ -69,7 +69,7 @@ class ServiceMiddleware:
         current_service.set(self._life.name)
         sender = _ResponseSender(send, scope["path"], request_id)
         try:
-            if scope["path"] in _UNGUARDED_PATHS:
+            if scope["path"] in _UNGUARDED_PATHS or self._is_lease(scope):
                 await self._respond(scope, receive, sender)
             else:
                 await self._observe(scope, receive, sender)
@@ -87,8 +87,7 @@ class ServiceMiddleware:
                     tracing.end_server_span(span, sender.status, sender.error_code)
         finally:
             took_s = time.perf_counter() - started
-            if scope["path"] != LEASE_PATH:
-                self._metrics.ended(scope, sender.status, sender.error_code, took_s)
+            self._metrics.ended(scope, sender.status, sender.error_code, took_s)
             if self._access_log:
                 access.info("%s %s %s %.1f ms", scope["method"], scope["path"], sender.status, took_s * 1000)
 
@@ -115,7 +114,7 @@ class ServiceMiddleware:
         self._life.enter()
         self._metrics.in_flight(self._life.in_flight)
         try:
-            if path == LEASE_PATH and not self._life.is_edge:
+            if self._is_lease(scope):
                 await _hold(receive)
                 await sender.close()
             elif not await run_while_connected(self._app, scope, receive, sender.send):
@@ -123,6 +122,9 @@ class ServiceMiddleware:
         finally:
             self._life.leave()
             self._metrics.in_flight(self._life.in_flight)
+
+    def _is_lease(self, scope: Scope) -> bool:
+        return not self._life.is_edge and scope["path"] == LEASE_PATH
 
     async def _answer_readyz(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
         response: Response

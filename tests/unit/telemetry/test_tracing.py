@@ -77,7 +77,7 @@ async def test_errors_of_the_service_fail_the_span(
 ) -> None:
     with recorded_spans() as spans:
         await Exchange(edge(error_response(error))).run()
-    span = spans.named("POST unmatched")
+    span = spans.named("POST")
     assert (span.status.status_code, (span.attributes or {}).get("error.type")) == (status, error_type)
 
 
@@ -94,7 +94,7 @@ async def test_an_answer_of_the_language_model_is_one_trace_over_both_services()
             response = await service.chat("Hello there", max_tokens=9, temperature=0.0)
             assert response.status_code == 200
         chat = spans.named("chat ")  # the service of this test reports no model
-        servers = [span for span in spans.all if span.name == "POST unmatched"]
+        servers = [span for span in spans.all if span.name == "POST"]
     assert len({span.context.trace_id for span in spans.all if span.context}) == 1
     inner = next(span for span in servers if span.parent)
     outer = next(span for span in servers if not span.parent)
