@@ -45,8 +45,10 @@ TRAFFIC: Any = {"timeout": 3600}
 """Seconds to the first byte; answers and searches have shorter deadlines of their own."""
 QUIET: Any = {"access": {"enabled": False}}
 """Requests are logged by the edge, with their ids."""
-TRACING: Any = {} if SETTINGS.server.tracing else {"excluded_urls": [".*"]}
+TRACING: Any = {"excluded_urls": [".*"]}
 """BentoML makes a span for every chunk of a stream, even without an exporter (docs/bentoml_issues.md#b22)."""
+METRICS: Any = {"enabled": False}
+"""Those of BentoML have a series for every path that is requested (docs/bentoml_issues.md#b9)."""
 
 embedder_life = bootstrap.lifecycle("Embedder")
 retriever_v1, rag_v1 = DeferredApp(), DeferredApp()
@@ -56,7 +58,13 @@ rag_life = bootstrap.lifecycle("RAG", is_edge=True)
 
 
 @bentoml.service(
-    name="Embedder", workers=1, traffic=TRAFFIC, logging=QUIET, tracing=TRACING, resources={"cpu": "1", "memory": "2Gi"}
+    name="Embedder",
+    workers=1,
+    traffic=TRAFFIC,
+    logging=QUIET,
+    tracing=TRACING,
+    metrics=METRICS,
+    resources={"cpu": "1", "memory": "2Gi"},
 )
 class Embedder:
     """Turns questions and passages into vectors with a sentence-transformers encoder."""
@@ -72,6 +80,7 @@ class Embedder:
     @bentoml.on_startup
     async def begin(self) -> None:
         bootstrap.configure_logging()
+        bootstrap.start_tracing("Embedder")
         embedder_life.install_signal_handlers()
         self._api.models.start()
 
@@ -96,7 +105,7 @@ class Embedder:
         return await self._api.rerank(request)  # type: ignore[return-value]
 
 
-@bentoml.service(name="LLM", workers=1, traffic=TRAFFIC, logging=QUIET, tracing=TRACING)
+@bentoml.service(name="LLM", workers=1, traffic=TRAFFIC, logging=QUIET, tracing=TRACING, metrics=METRICS)
 class LLM:
     """Writes text with vLLM's AsyncLLMEngine, token by token."""
 
@@ -114,6 +123,7 @@ class LLM:
     @bentoml.on_startup
     async def begin(self) -> None:
         bootstrap.configure_logging()
+        bootstrap.start_tracing("LLM")
         llm_life.install_signal_handlers()
         await self._engine.start()
 
@@ -143,6 +153,7 @@ class LLM:
     traffic=TRAFFIC,
     logging=QUIET,
     tracing=TRACING,
+    metrics=METRICS,
     resources={"cpu": "1", "memory": "4Gi"},
 )
 @bentoml.asgi_app(retriever_v1, path="/v1")
@@ -160,6 +171,7 @@ class Retriever:
         self._api, self._clients = bootstrap.retriever_api(addresses)
         retriever_v1.app = self._api.v1
         retriever_life.on_probe(self._api.ready)
+        retriever_life.on_metrics(bootstrap.retriever_metrics(self._api, self._clients).text)
         for client in self._clients:
             retriever_life.on_drain(client.hold)
         retriever_life.on_drain(self._api.drain)
@@ -171,6 +183,7 @@ class Retriever:
     @bentoml.on_startup
     async def begin(self) -> None:
         bootstrap.configure_logging()
+        bootstrap.start_tracing("Retriever")
         retriever_life.install_signal_handlers()
         self._api.parts.start()
 
@@ -202,7 +215,13 @@ class Retriever:
 
 
 @bentoml.service(
-    name="RAG", workers=1, traffic=TRAFFIC, logging=QUIET, tracing=TRACING, resources={"cpu": "1", "memory": "1Gi"}
+    name="RAG",
+    workers=1,
+    traffic=TRAFFIC,
+    logging=QUIET,
+    tracing=TRACING,
+    metrics=METRICS,
+    resources={"cpu": "1", "memory": "1Gi"},
 )
 @bentoml.asgi_app(rag_v1, path="/v1")
 class RAG:
@@ -219,11 +238,13 @@ class RAG:
         self._api = bootstrap.rag_api(addresses, bootstrap.address_of(RAG))
         rag_v1.app = self._api.v1
         rag_life.on_probe(self._api.ready)
+        rag_life.on_metrics(self._api.metrics)
         rag_life.on_drain(self._api.dependencies.hold)
 
     @bentoml.on_startup
     async def begin(self) -> None:
         bootstrap.configure_logging()
+        bootstrap.start_tracing("RAG")
         rag_life.install_signal_handlers()
         await self._api.start()
 
@@ -266,7 +287,7 @@ class RAG:
 _PUBLIC: Any = RAG
 _LIVES: Any = ((Embedder, embedder_life), (Retriever, retriever_life), (LLM, llm_life), (_PUBLIC, rag_life))
 for _service, _life in _LIVES:
-    _service.add_asgi_middleware(ServiceMiddleware, **bootstrap.middleware_options(_life))
+    _service.add_asgi_middleware(ServiceMiddleware, **bootstrap.middleware_options(_life, _service))
 _PUBLIC.add_asgi_middleware(PublishedApi)
 if SETTINGS.server.allowed_origins:
     _PUBLIC.add_asgi_middleware(CORSMiddleware, **bootstrap.cors_options())

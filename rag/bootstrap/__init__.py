@@ -15,8 +15,9 @@ from rag.bootstrap.process import (
     middleware_options,
     prepare_model,
     settings,
+    start_tracing,
 )
-from rag.bootstrap.retriever import retriever_api
+from rag.bootstrap.retriever import retriever_api, retriever_metrics
 
 __all__ = [
     "address_of",
@@ -30,5 +31,7 @@ __all__ = [
     "prepare_model",
     "rag_api",
     "retriever_api",
+    "retriever_metrics",
     "settings",
+    "start_tracing",
 ]

@@ -11,7 +11,9 @@ from rag.config import Settings
 from rag.errors import ModelNotFound, SetupError, Unavailable
 from rag.http.background_loader import BackgroundLoader
 from rag.http.clients.service_client import ServiceClient
+from rag.http.metrics_page import MetricsPage
 from rag.http.native.retriever_api import RetrieverApi, RetrieverComponents
+from rag.library.disk_metrics import update_disk_metrics
 from rag.ports import Cache, ChatTokenizer, Generator, Reranker, SparseEmbedders, VectorStore
 
 if TYPE_CHECKING:
@@ -44,6 +46,20 @@ def retriever_api(addresses: Mapping[str, str]) -> tuple[RetrieverApi, Sequence[
         embedder_ready=embedder.ready,
     )
     return api, (embedder, llm)
+
+
+def retriever_metrics(api: RetrieverApi, clients: Sequence[ServiceClient]) -> MetricsPage:
+    """Args:
+    clients: Those of `retriever_api`.
+    """
+
+    def update() -> None:
+        update_disk_metrics(settings().data_dir)
+        if (loaded := api.parts.loaded) is not None:
+            loaded.library.update_job_metrics()
+
+    # The edge reads the metrics of the LLM.
+    return MetricsPage("Retriever", (client for client in clients if client.name == "Embedder"), update)
 
 
 async def _load_components(client: ServiceClient, llm: ServiceClient) -> RetrieverComponents:

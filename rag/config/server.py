@@ -35,7 +35,12 @@ class ServerSettings(Section):
         description="Origins, such as https://intranet.example, whose web pages may call the API (CORS), separated by "
         "commas; `*`: all.",
     )
-    tracing: bool = Field(False, description="Record OpenTelemetry spans; useful only if BentoML has an exporter.")
+    otlp_endpoint: str | None = Field(
+        None,
+        description="Base URL of an OpenTelemetry collector that receives traces (OTLP over HTTP), such as "
+        "http://localhost:4318; by default `OTEL_EXPORTER_OTLP_ENDPOINT`. Without either there are no traces.",
+    )
+    trace_texts: bool = Field(False, description="Record the texts of questions, chat messages and answers in traces.")
     access_log: bool = Field(True, description="Log one line for each request on stderr.")
     log_format: Literal["text", "json"] = Field("text", description="Format of the log: lines of text or of JSON.")
 

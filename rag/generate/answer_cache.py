@@ -12,6 +12,7 @@ import orjson
 from rag.cache_key import cache_key
 from rag.generate.shared_stream import SharedStream
 from rag.ports import Cache, Generator, TokenStream
+from rag.telemetry import answers as metrics
 from rag.types import Chat, ModelInput, SamplingParameters, StreamEnd, TextDelta, Usage
 
 logger = logging.getLogger("rag.cache")
@@ -79,7 +80,9 @@ class CachingGenerator:
     async def _cached_or(
         self, key: str, request: contextlib.AbstractAsyncContextManager[TokenStream]
     ) -> AsyncIterator[TokenStream]:
-        if (cached := _deserialized(await self._cache.get(key))) is not None:
+        cached = _deserialized(await self._cache.get(key))
+        metrics.CACHE_REQUESTS.labels("miss" if cached is None else "hit").inc()
+        if cached is not None:
             async with contextlib.aclosing(_replay(cached)) as stream:
                 yield stream
         else:

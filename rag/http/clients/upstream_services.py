@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from rag.errors import DeadlineExceeded, RagError, Starting
 from rag.http.clients.service_client import ServiceClient
 from rag.poller import Poller
+from rag.telemetry import answers as metrics
 from rag.types import Facts
 
 logger = logging.getLogger("rag.readiness")
@@ -89,6 +90,8 @@ class UpstreamServices:
                 (name, probed) for name, probed in self._probed.items() if self._is_decisive(name, probed)
             )
             self._checked_at = time.monotonic()
+            for name, state in self._facts.items():
+                metrics.READY.labels(name).set(not isinstance(state, RagError))
 
     def _is_decisive(self, name: str, probed: Facts | RagError) -> bool:
         """Whether this result changes the service's state. The first unanswered probes of a ready service do not."""

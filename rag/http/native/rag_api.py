@@ -13,6 +13,7 @@ from rag.http.clients.remote import RemoteGenerator, RemotePromptPreparer
 from rag.http.clients.served_models import ServedModels
 from rag.http.clients.service_proxy import ServiceProxy
 from rag.http.clients.upstream_services import UpstreamServices
+from rag.http.metrics_page import MetricsPage
 from rag.http.middleware.deadline import in_time
 from rag.http.middleware.request_id import current_request_id
 from rag.http.native.ask_wire import AskRequest
@@ -56,6 +57,8 @@ class RagApi:
         ttl_s: float = 3600.0,
     ) -> None:
         self.dependencies = dependencies
+        self.metrics = MetricsPage("RAG", dependencies.clients.values()).text
+        """Returns the text of `/metrics`."""
         self._cache = cache
         self._retriever = dependencies.clients["Retriever"]
         self.forward = ServiceProxy(self._retriever, dependencies.require)
