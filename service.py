@@ -26,6 +26,7 @@ from rag.http.native.embedder_wire import (
 )
 from rag.http.native.generate_wire import GenerateRequest, WriteRequest
 from rag.http.native.ingest_form import IngestRequest
+from rag.http.native.key_wire import AuthenticateRequest
 from rag.http.native.verify_wire import VerifyRequest, VerifyResponse
 from rag.http.published_api import PublishedApi
 from rag.http.v1.deferred_app import DeferredApp
@@ -172,7 +173,7 @@ class Retriever:
     async def begin(self) -> None:
         bootstrap.configure_logging()
         retriever_life.install_signal_handlers()
-        self._api.parts.start()
+        self._api.start()
 
     @bentoml.on_shutdown
     async def end(self) -> None:
@@ -184,6 +185,11 @@ class Retriever:
     async def retrieve(self, request: ExplainRequest, /) -> RetrieveResponse:
         """Passages for a query, best first."""
         return await self._api.retrieve(request)  # type: ignore[return-value]
+
+    @endpoint("/authenticate")
+    async def authenticate(self, request: AuthenticateRequest, /) -> dict[str, Any]:
+        """Which API key has this secret, by its hash."""
+        return await self._api.authenticate(request)  # type: ignore[return-value]
 
     @endpoint("/prepare")
     async def prepare(self, request: PrepareRequest, /) -> dict[str, Any]:
@@ -220,6 +226,10 @@ class RAG:
         rag_v1.app = self._api.v1
         rag_life.on_probe(self._api.ready)
         rag_life.on_drain(self._api.dependencies.hold)
+
+    @bentoml.on_deployment
+    def check_access() -> None:
+        bootstrap.refuse_unprotected_start()
 
     @bentoml.on_startup
     async def begin(self) -> None:

@@ -11,7 +11,9 @@
     |   |-- VectorStoreNotFound   vector_store_not_found
     |   `-- ModelNotFound         model_not_found
     |-- MethodNotAllowed          method_not_allowed
-    |-- Forbidden                 forbidden                  not allowed by the settings or the API key
+    |-- Unauthenticated           invalid_api_key            no API key, or one that is not valid
+    |-- Forbidden                 forbidden                  not allowed by the settings
+    |   `-- InsufficientPermissions insufficient_permissions not allowed to this API key
     |-- Conflict                  conflict
     |   `-- EmbeddingMismatch     embedding_mismatch
     |-- FileTooLarge              file_too_large
@@ -21,6 +23,7 @@
     |   |-- BrokenFile            broken_file                the file is damaged, or not of the type it claims
     |   `-- ParsingLimit          parsing_limit              reading it exceeded a limit of time, memory or text
     |-- Overloaded                overloaded                 too many requests: retry later
+    |   `-- RateLimitExceeded     rate_limit_exceeded        too many requests of one API key
     |-- Unavailable               (abstract)
     |   |-- Starting              starting                   a service is still loading
     |   |-- Draining              draining                   a service is shutting down
@@ -96,8 +99,16 @@ class MethodNotAllowed(RagError):
     code = "method_not_allowed"
 
 
+class Unauthenticated(RagError):
+    code = "invalid_api_key"
+
+
 class Forbidden(RagError):
     code = "forbidden"
+
+
+class InsufficientPermissions(Forbidden):
+    code = "insufficient_permissions"
 
 
 class Conflict(RagError):
@@ -135,6 +146,16 @@ class ParsingLimit(UnsupportedFile):
 class Overloaded(RagError):
     code = "overloaded"
     retryable = True
+
+
+class RateLimitExceeded(Overloaded):
+    """Attributes: `retry_after_s` is when the next request is admitted."""
+
+    code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after_s: int = 1) -> None:
+        super().__init__(message, param=param)
+        self.retry_after_s = retry_after_s
 
 
 class Unavailable(RagError):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from rag.config.section import Section
 
+_MIN_KEY_CHARS = 32
+_KEY = re.compile(r"[!-~]+")
+
 
 class ServerSettings(Section):
-    """Limits and deadlines of the HTTP server."""
+    """Limits, deadlines and access of the HTTP server."""
 
     max_in_flight: int = Field(1024, ge=1, description="Maximum concurrent requests; more are answered with 429.")
     max_body_mib: int = Field(4, ge=1, description="Maximum size of a JSON body in MiB.")
@@ -35,9 +39,36 @@ class ServerSettings(Section):
         description="Origins, such as https://intranet.example, whose web pages may call the API (CORS), separated by "
         "commas; `*`: all.",
     )
+    admin_key: SecretStr | None = Field(
+        None,
+        description="An API key with the scope admin, at least 32 characters: the first key, which makes the others.",
+    )
+    service_key: SecretStr | None = Field(
+        None,
+        description="Text that the services send to each other, the same for all, at least 32 characters; needed where "
+        "other machines can connect to an inner service.",
+    )
+    open: bool = Field(
+        False,
+        description="Serve requests without API keys, from other machines too: only where a gateway authenticates.",
+    )
     tracing: bool = Field(False, description="Record OpenTelemetry spans; useful only if BentoML has an exporter.")
     access_log: bool = Field(True, description="Log one line for each request on stderr.")
     log_format: Literal["text", "json"] = Field("text", description="Format of the log: lines of text or of JSON.")
+
+    @field_validator("admin_key", "service_key")
+    @classmethod
+    def _check_key(cls, key: SecretStr | None) -> SecretStr | None:
+        value = "" if key is None else key.get_secret_value()
+        if key is not None and (len(value) < _MIN_KEY_CHARS or not _KEY.fullmatch(value)):
+            raise ValueError(f"must be at least {_MIN_KEY_CHARS} printable ASCII characters without spaces")
+        return key
+
+    @model_validator(mode="after")
+    def _check_combination(self) -> Self:
+        if self.open and self.admin_key is not None:
+            raise ValueError("RAG_SERVER__OPEN cannot be combined with RAG_SERVER__ADMIN_KEY: no key would be checked")
+        return self
 
     @cached_property
     def host_names(self) -> frozenset[str]:

@@ -72,6 +72,10 @@ class Library:
         """Delete a vector store, but not its files. Returns its id. Raises Conflict for `default`."""
         return stores.delete(self._resources, store)
 
+    def ensure_tenant(self, tenant: str) -> None:
+        """Create the vector store `default` of a tenant if it is missing."""
+        stores.ensure_tenant(self._resources, tenant)
+
     def check_default(self) -> None:
         """Raise EmbeddingMismatch if the vector store `default` was filled by a model that is not configured."""
         stores.check_default(self._resources)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rag.auth.caller import WITHOUT_KEY, Caller, current_caller
 from rag.errors import FileTooLarge, InternalError, Overloaded, RagError
+from rag.http.auth.admission import Admission
 from rag.http.error_table import OURS, error_for_status, error_response
 from rag.http.middleware.browser_guard import BrowserGuard
 from rag.http.middleware.disconnect import run_while_connected
@@ -20,7 +23,8 @@ from rag.http.middleware.request_id import HEADER, accept_request_id, current_re
 logger = logging.getLogger("rag.http")
 access = logging.getLogger("rag.access")
 
-_UNGUARDED_PATHS = ("/livez", "/healthz", "/metrics", "/readyz")
+_METRICS = "/metrics"
+_UNGUARDED_PATHS = ("/livez", "/healthz", _METRICS, "/readyz")
 _PASSED_THROUGH_HEADERS = ("allow",)
 """Headers that remain when an error response of BentoML is replaced."""
 
@@ -36,6 +40,7 @@ class ServiceMiddleware:
             applies to all paths with this prefix; the longest match wins, and `"*"` matches every path.
         access_log: Whether each request is logged.
         guard: Of the edge: refuses what a foreign web page sends.
+        admission: Authenticates each request, probes excepted; None: every request is served.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class ServiceMiddleware:
         max_body_bytes: dict[str, int],
         access_log: bool = False,
         guard: BrowserGuard | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self._app = app
         self._life = lifecycle
@@ -53,6 +59,7 @@ class ServiceMiddleware:
         self._max_body_bytes = max_body_bytes
         self._access_log = access_log
         self._guard = guard
+        self._admission = admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -79,19 +86,37 @@ class ServiceMiddleware:
         if path == "/readyz" and scope["method"] in ("GET", "HEAD"):
             return await self._answer_readyz(scope, receive, sender)
         if path in _UNGUARDED_PATHS:
+            needs_key = path == _METRICS and self._life.is_edge
+            if needs_key and await self._admitted(scope, sender) is None:
+                return None
             return await self._app(scope, receive, sender.send)
         if (refusal := self._refusal(scope)) is not None:
             return await error_response(refusal, sender.request_id)(scope, receive, sender.send)
         receive = self._capped(scope, receive, sender)
         self._life.enter()
         try:
-            if path == LEASE_PATH and not self._life.is_edge:
-                await _hold(receive)
-                await sender.close()
-            elif not await run_while_connected(self._app, scope, receive, sender.send):
-                await sender.close()
+            if (caller := await self._admitted(scope, sender)) is not None:
+                with _as_caller(caller):
+                    await self._run(scope, receive, sender)
         finally:
             self._life.leave()
+
+    async def _admitted(self, scope: Scope, sender: _ResponseSender) -> Caller | None:
+        """Who sent the request; None if it was refused, which the response says."""
+        if self._admission is None:
+            return WITHOUT_KEY
+        try:
+            return await self._admission.admit(scope)
+        except RagError as error:
+            await sender.fail(error)
+            return None
+
+    async def _run(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
+        if scope["path"] == LEASE_PATH and not self._life.is_edge:
+            await _hold(receive)
+            await sender.close()
+        elif not await run_while_connected(self._app, scope, receive, sender.send):
+            await sender.close()
 
     async def _answer_readyz(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
         response: Response
@@ -137,6 +162,15 @@ class ServiceMiddleware:
             return {"type": "http.disconnect"}
 
         return capped
+
+
+@contextlib.contextmanager
+def _as_caller(caller: Caller) -> Iterator[None]:
+    token = current_caller.set(caller)
+    try:
+        yield
+    finally:
+        current_caller.reset(token)
 
 
 async def _hold(receive: Receive) -> None:

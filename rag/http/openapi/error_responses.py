@@ -19,7 +19,8 @@ ALWAYS = (429, 500, 503)
 """Statuses of errors that any request may get: too many requests, an internal error, a service that is not ready."""
 _TITLES: Mapping[int, str] = {
     400: "The request is invalid",
-    403: "The service's settings do not allow the request",
+    401: "The API key is missing or not valid",
+    403: "The service's settings, or the API key's scopes, do not allow the request",
     404: "Something that the request names does not exist",
     405: "The path does not support this method",
     409: "The request conflicts with the current state",
