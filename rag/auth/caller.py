@@ -41,6 +41,9 @@ class Caller:
 WITHOUT_KEY = Caller("", DEFAULT_TENANT, frozenset(SCOPES))
 """The caller when no key is needed: everything in the default tenant is allowed."""
 
+INTERNAL = Caller("", "", frozenset())
+"""The caller that a service is told for work that no request caused, such as jobs. No tenant has this name."""
+
 current_caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
 """None outside of requests: jobs, the janitor, the start. Such work is not restricted."""
 
@@ -49,6 +52,14 @@ def current_tenant() -> str:
     """The tenant of the current request; the default one outside of requests."""
     caller = current_caller.get()
     return DEFAULT_TENANT if caller is None else caller.tenant
+
+
+def prefix_cache_salt() -> str | None:
+    """vLLM's `cache_salt`: requests share cached prompts only with the same salt, so no tenant can find out by
+    `cached_tokens` what another one asked. None for the default tenant.
+    """
+    tenant = current_tenant()
+    return None if tenant == DEFAULT_TENANT else f"tenant:{tenant}"
 
 
 def require(*any_of: Scope) -> None:

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlparse
 import aiohttp
 from yarl import URL
 
-from rag.auth.caller import caller_to_header, current_caller
+from rag.auth.caller import INTERNAL, caller_to_header, current_caller
 from rag.errors import DeadlineExceeded, DependencyUnavailable, RagError
 from rag.http.auth.admission import CALLER_HEADER
 from rag.http.error_table import error_for_status, error_from_body
@@ -169,8 +169,7 @@ class ServiceClient:
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_S)
         own = {HEADER: current_request_id.get()} if current_request_id.get() else {}
-        if (caller := current_caller.get()) is not None:
-            own[CALLER_HEADER] = caller_to_header(caller)
+        own[CALLER_HEADER] = caller_to_header(current_caller.get() or INTERNAL)
         options |= {"timeout": timeout, "headers": {**(headers or {}), **own}}
         return self._open().request(method, path, **options)
 

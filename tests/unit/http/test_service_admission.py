@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from rag.auth.caller import WITHOUT_KEY, Caller, caller_to_header, current_caller, current_tenant
+from rag.auth.caller import (
+    INTERNAL,
+    WITHOUT_KEY,
+    Caller,
+    caller_from_header,
+    caller_to_header,
+    current_caller,
+    current_tenant,
+)
 from rag.errors import InsufficientPermissions, Unauthenticated
 from rag.http.auth.admission import CALLER_HEADER, SERVICE_KEY_HEADER, ServiceAdmission
+from rag.http.clients.service_client import ServiceClient
 from rag.http.middleware.service_middleware import ServiceMiddleware
+from tests.support.loopback import app_of, served
 from tests.unit.http.test_service_middleware import LIMITS, Exchange, make_lifecycle
 
 KEY = "a-service-key-of-at-least-32-characters"
 ACME = Caller("key_1", "acme", frozenset({"ask"}), frozenset({"vs_1"}))
+
+
+@contextlib.contextmanager
+def as_caller(caller: Caller) -> Iterator[None]:
+    token = current_caller.set(caller)
+    try:
+        yield
+    finally:
+        current_caller.reset(token)
 
 
 async def whoami(scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,3 +118,20 @@ async def test_metrics_need_a_key_at_the_edge() -> None:
     app = service(Admits(Unauthenticated("no key")), is_edge=True)
     assert (await Exchange(app, "/metrics", method="GET").run()).status == 401
     assert (await Exchange(service(Admits(ACME), is_edge=True), "/metrics", method="GET").run()).status == 200
+
+
+async def test_the_caller_travels_to_the_other_services() -> None:
+    async def headers(request: Request) -> JSONResponse:
+        return JSONResponse({"caller": request.headers[CALLER_HEADER], "key": request.headers[SERVICE_KEY_HEADER]})
+
+    async with served(app_of(headers)) as url:
+        client = ServiceClient("Retriever", url, {SERVICE_KEY_HEADER: KEY})
+        try:
+            with as_caller(ACME):
+                sent = await client.call("/x", {}, timeout_s=30)
+            assert caller_from_header(sent["caller"]) == ACME
+            assert sent["key"] == KEY
+            sent = await client.call("/x", {}, timeout_s=30)
+            assert caller_from_header(sent["caller"]) == INTERNAL
+        finally:
+            await client.close()
