@@ -28,7 +28,7 @@ def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
         return f"ready: Swagger UI and APIs at {where} - {access} - try: {try_out}"
 
     dependencies = UpstreamServices(clients, ready_message=ready_message)
-    edge_admission().use(VerifiedKeys(RemoteKeys(clients["Retriever"]).look))
+    edge_admission().use(VerifiedKeys(RemoteKeys(clients["Retriever"], dependencies.require).look))
     return RagApi(
         dependencies,
         cache=make_cache() if options.cache.answers else None,
