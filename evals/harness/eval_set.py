@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -44,6 +44,12 @@ class EvalQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class EvalQuestion:
     question_id: str
     text: str
@@ -51,6 +57,8 @@ class EvalQuestion:
     """Each is correct. If empty, the answer is not judged."""
     unanswerable: bool = False
     gold_doc: str | None = None
+    history: tuple[Turn, ...] = ()
+    """The conversation before the question, oldest turn first."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,9 @@ class EvalSet:
         """Hash of everything that the metrics depend on."""
         asked = sorted((query.query_id, query.text) for query in self.queries)
         answered = sorted((q.question_id, q.text, q.answers, q.unanswerable, q.gold_doc or "") for q in self.questions)
-        identity = json.dumps([self.corpus_hash, asked, self.relevant, answered], sort_keys=True)
+        turns = sorted((q.question_id, *map(astuple, q.history)) for q in self.questions if q.history)
+        parts = [self.corpus_hash, asked, self.relevant, answered, *([turns] if turns else [])]
+        identity = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(identity.encode()).hexdigest()
 
     def sample(self, count: int | None, seed: int) -> EvalSet:

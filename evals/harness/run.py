@@ -13,7 +13,7 @@ from evals.harness import answers as answering
 from evals.harness import ranking
 from evals.harness.abstention import NOTHING_FOUND, Curve, best_cosine, curve
 from evals.harness.client import Config, EvalAnswer, EvalRetrieval, ask, map_concurrently, retrieve
-from evals.harness.eval_set import EvalSet
+from evals.harness.eval_set import EvalQuestion, EvalSet
 from evals.harness.eval_store import EvalStore, ensure_indexed
 from evals.harness.statistics import Latency, Mean, latency, mean
 from rag.types import JsonObject
@@ -99,8 +99,7 @@ class Runner:
     def retrieval(self, chosen: EvalSet, store: EvalStore, config: Config) -> Measurement:
         body = config.for_retrieve(vector_store=store.store_id, top_k=ranking.DEPTH)
         show = self._shows(f"{chosen.name}, {config.name}: queries")
-        texts = [query.text for query in chosen.queries]
-        found = self._retrieved(texts, body, show)
+        found = self._retrieved([{**body, "query": query.text} for query in chosen.queries], show)
         doc_ids = {document.filename: document.doc_id for document in chosen.documents}
         ids = [query.query_id for query in chosen.queries]
         ranked = {i: ranking.ranked_documents(one.hits, doc_ids) for i, one in zip(ids, found, strict=True)}
@@ -113,21 +112,19 @@ class Runner:
             return {}
         body = config.for_retrieve(vector_store=store.store_id, explain=True)
         show = self._shows(f"{chosen.name}, {config.name}: best cosines")
-        found = self._retrieved([question.text for question in chosen.questions], body, show)
+        bodies = [{**body, "query": question.text, **_history(question)} for question in chosen.questions]
+        found = self._retrieved(bodies, show)
         pairs = zip(chosen.questions, found, strict=True)
         cosines = {question.question_id: best_cosine(one.hits) for question, one in pairs}
         known = {question_id: cosine for question_id, cosine in cosines.items() if cosine is not None}
         return known if len(known) == len(cosines) else {}
 
-    def _retrieved(
-        self, texts: Sequence[str], body: JsonObject, show: Callable[[int, int], object]
-    ) -> list[EvalRetrieval]:
-        bodies = [{**body, "query": text} for text in texts]
+    def _retrieved(self, bodies: Sequence[JsonObject], show: Callable[[int, int], object]) -> list[EvalRetrieval]:
         return map_concurrently(lambda one: retrieve(self.client, one), bodies, self.concurrency, show)
 
     def _answers(self, chosen: EvalSet, store: EvalStore, config: Config) -> Measurement:
         body = config.for_ask(vector_store=store.store_id, **ANSWER_DEFAULTS)
-        bodies = [{**body, "question": question.text} for question in chosen.questions]
+        bodies = [{**body, "question": question.text, **_history(question)} for question in chosen.questions]
         show = self._shows(f"{chosen.name}, {config.name}: answers")
         given = map_concurrently(lambda one: ask(self.client, one), bodies, self.concurrency, show)
         figures = answering.compute_metrics(chosen.questions, given)
@@ -159,6 +156,10 @@ def _answer_json(answer: EvalAnswer) -> JsonObject:
         "style": answer.style,
         "confidence": answer.confidence,
     }
+
+
+def _history(question: EvalQuestion) -> JsonObject:
+    return {"history": [asdict(turn) for turn in question.history]} if question.history else {}
 
 
 def _confidences(answers: Measurement) -> dict[str, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from evals.harness.eval_set import WHOLE_DOCUMENT, Document, EvalQuery, EvalQuestion, EvalSet, InputError
+from evals.harness.eval_set import WHOLE_DOCUMENT, Document, EvalQuery, EvalQuestion, EvalSet, InputError, Turn
 from rag.readers.filename import MAX_FILENAME_CHARS
 from rag.types import JsonObject
 from rag.upload import select_files
@@ -22,7 +22,7 @@ _TYPES: Mapping[str, type] = {
     **dict.fromkeys(("corpus", "docs", "queries", "qrels", "qa"), str),
 }
 """The fields of set.json and their types; the last five are paths relative to it."""
-_QA_FIELDS = frozenset({"_id", "question", "answers", "unanswerable", "gold_doc"})
+_QA_FIELDS = frozenset({"_id", "question", "answers", "unanswerable", "gold_doc", "history"})
 _HEADER = "query-id\tcorpus-id\tscore"
 
 
@@ -263,7 +263,26 @@ def _question(row: SourceLine, documents: set[str]) -> EvalQuestion:
         raise row.error("answers, gold_doc or unanswerable is required")
     if gold_doc is not None and gold_doc not in documents:
         raise row.error(f"gold_doc: unknown document {gold_doc}")
-    return replace(question, answers=tuple(answers or ()), unanswerable=bool(unanswerable), gold_doc=gold_doc)
+    history = _history(row)
+    return replace(
+        question, answers=tuple(answers or ()), unanswerable=bool(unanswerable), gold_doc=gold_doc, history=history
+    )
+
+
+def _history(row: SourceLine) -> tuple[Turn, ...]:
+    turns = row.value.get("history") or []
+    if not isinstance(turns, list) or not all(map(_is_turn, turns)):
+        raise row.error('history must be a list of {"role": "user" or "assistant", "content": a string}')
+    return tuple(Turn(turn["role"], turn["content"]) for turn in turns)
+
+
+def _is_turn(turn: object) -> bool:
+    return (
+        isinstance(turn, dict)
+        and turn.keys() == {"role", "content"}
+        and turn["role"] in ("user", "assistant")
+        and isinstance(turn["content"], str)
+    )
 
 
 def _from_questions(questions: tuple[EvalQuestion, ...]) -> tuple[tuple[EvalQuery, ...], dict[str, dict[str, int]]]:

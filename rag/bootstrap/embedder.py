@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rag.adapters.sentence_transformers.rerankers import LocalRerankers
     from rag.adapters.sentence_transformers.scheduler import ComputeScheduler
     from rag.adapters.sentence_transformers.sparse import StSparseEmbedder
+    from rag.adapters.sentence_transformers.token_vector_file import KeptTokenVectors
 
 
 def embedder_api() -> EmbedderApi:
@@ -36,14 +37,27 @@ def _load_models(loading: asyncio.Lock) -> EmbedderModels:
 
     options = settings().embedder
     scheduler = ComputeScheduler(passage_threads(options))
-    dense = _encoders(scheduler, loading)
+    kept = _kept_token_vectors()
+    dense = _encoders(scheduler, loading, kept)
     sparse = _sparse_encoders(scheduler, loading)
     if options.sparse_model:
         sparse.preload(options.sparse_model, "RAG_EMBEDDER__SPARSE_MODEL")
-    return EmbedderModels(dense, sparse, _rerankers(dense, scheduler, loading), options.sparse_model)
+    return EmbedderModels(dense, sparse, _rerankers(dense, scheduler, loading, kept), options.sparse_model)
 
 
-def _encoders(scheduler: ComputeScheduler, loading: asyncio.Lock) -> Encoders[StEmbedder]:
+def _kept_token_vectors() -> KeptTokenVectors | None:
+    """None if late interaction is not used, or its vectors are not to be kept."""
+    from rag.adapters.sentence_transformers.token_vector_file import TokenVectorFile
+
+    options = settings()
+    if options.rerank.kind != "late_interaction" or not options.rerank.kept_mib:
+        return None
+    return TokenVectorFile(options.data_dir / "token_vectors.db", options.rerank.kept_mib * MIB)
+
+
+def _encoders(
+    scheduler: ComputeScheduler, loading: asyncio.Lock, kept: KeptTokenVectors | None
+) -> Encoders[StEmbedder]:
     from rag.adapters import model_files
     from rag.adapters.sentence_transformers.embedder import StEmbedder
     from rag.adapters.sentence_transformers.encoders import Encoders
@@ -54,9 +68,11 @@ def _encoders(scheduler: ComputeScheduler, loading: asyncio.Lock) -> Encoders[St
         name = None if model == config.EMBEDDED_ENCODER else model
         # The prefixes in the settings belong to the configured model.
         own = options.embedder.model_copy(update={"model": name, "query_prefix": None, "passage_prefix": None})
-        return StEmbedder(model_files.embedder_folder(options.model_copy(update={"embedder": own})), own, scheduler)
+        return StEmbedder(
+            model_files.embedder_folder(options.model_copy(update={"embedder": own})), own, scheduler, kept
+        )
 
-    configured = StEmbedder(model_files.embedder_folder(options), options.embedder, scheduler)
+    configured = StEmbedder(model_files.embedder_folder(options), options.embedder, scheduler, kept)
     return Encoders(configured, load, loading=loading)
 
 
@@ -73,7 +89,9 @@ def _sparse_encoders(scheduler: ComputeScheduler, loading: asyncio.Lock) -> Mode
     return ModelRegistry("sparse encoder", load, loading=loading)
 
 
-def _rerankers(encoders: Encoders[StEmbedder], scheduler: ComputeScheduler, loading: asyncio.Lock) -> LocalRerankers:
+def _rerankers(
+    encoders: Encoders[StEmbedder], scheduler: ComputeScheduler, loading: asyncio.Lock, kept: KeptTokenVectors | None
+) -> LocalRerankers:
     from rag.adapters import model_files
     from rag.adapters.sentence_transformers.cross_encoder import StCrossEncoder
     from rag.adapters.sentence_transformers.late_interaction import TokenVectorCache
@@ -89,6 +107,5 @@ def _rerankers(encoders: Encoders[StEmbedder], scheduler: ComputeScheduler, load
     configured = options.rerank.cross_encoder
     if configured:
         cross_encoders.preload(configured, "RAG_RERANK__MODEL")
-    return LocalRerankers(
-        encoders, cross_encoders, TokenVectorCache(options.rerank.cache_mib * MIB), scheduler, configured
-    )
+    cache = TokenVectorCache(options.rerank.cache_mib * MIB)
+    return LocalRerankers(encoders, cross_encoders, cache, scheduler, configured, kept)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from starlette.responses import Response
 
@@ -92,7 +91,7 @@ def error_response(error: RagError, request_id: str = "") -> Response:
     return Response(body, status_code=STATUS[type(error)], headers=headers, media_type="application/json")
 
 
-def error_from_body(body: Any) -> RagError | None:
+def error_from_body(body: object) -> RagError | None:
     """The error in a body that another service of this bundle wrote with `error_body`."""
     detail = body.get("error") if isinstance(body, dict) else None
     if not isinstance(detail, dict) or "code" not in detail:
@@ -100,7 +99,7 @@ def error_from_body(body: Any) -> RagError | None:
     return errors.error_class(str(detail["code"]))(str(detail.get("message", "")), param=detail.get("param"))
 
 
-def error_from_event(data: Mapping[str, Any]) -> RagError:
+def error_from_event(data: Mapping[str, object]) -> RagError:
     """The error of a stream's `error` event."""
     return errors.error_class(str(data.get("code")))(str(data.get("message", "")))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
@@ -12,7 +10,7 @@ _SEQUENCES = ("list", "tuple", "set", "frozenset")
 
 def fail_fast(schema: CoreSchema) -> CoreSchema:
     """The schema, in which all sequences stop at their first error. The given schema is changed."""
-    pending: list[Any] = [schema]
+    pending: list[object] = [schema]
     while pending:
         part = pending.pop()
         if isinstance(part, dict):
@@ -28,7 +26,7 @@ class FailFastModel(BaseModel):
     """The base of all models in requests: its lists are refused at their first invalid item."""
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: type[object], handler: GetCoreSchemaHandler) -> CoreSchema:
         return fail_fast(handler(source))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rag.errors import InvalidRequest
 
 MAX_MEMBERS = 10_000
@@ -11,7 +9,7 @@ _SMALL_BODY_BYTES = 40_000
 """A body that is not larger has fewer members."""
 
 
-def check_members(body: bytes, value: Any) -> None:
+def check_members(body: bytes, value: object) -> None:
     """Check all objects of a body.
 
     Args:
@@ -22,19 +20,18 @@ def check_members(body: bytes, value: Any) -> None:
     """
     if len(body) <= _SMALL_BODY_BYTES:
         return
-    pending: list[Any] = [value]
+    pending: list[object] = [value]
     while pending:
         part = pending.pop()
         if isinstance(part, dict) and len(part) > MAX_MEMBERS:
             name = _path_to(part, value)[:200]
             raise InvalidRequest(f"{name or 'the body'}: has more than {MAX_MEMBERS} members", param=name or None)
-        pending += [
-            item for item in (part.values() if isinstance(part, dict) else part) if isinstance(item, dict | list)
-        ]
+        items = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        pending += [item for item in items if isinstance(item, dict | list)]
 
 
-def _path_to(wanted: Any, value: Any) -> str:
-    pending: list[tuple[tuple[str, ...], Any]] = [((), value)]
+def _path_to(wanted: object, value: object) -> str:
+    pending: list[tuple[tuple[str, ...], object]] = [((), value)]
     while pending:
         path, part = pending.pop()
         if part is wanted:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from rag.errors import InvalidRequest
 
@@ -13,7 +12,7 @@ _SUSPECT = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]|\x00")
 _REASON = "contains half of a surrogate pair, which is not valid Unicode"
 
 
-def check_unicode(body: bytes, value: Any) -> None:
+def check_unicode(body: bytes, value: object) -> None:
     """Check all strings and keys of a body.
 
     Args:
@@ -30,9 +29,9 @@ def check_unicode(body: bytes, value: Any) -> None:
             raise InvalidRequest(f"{name}: {_REASON}" if name else f"a field's name {_REASON}", param=name or None)
 
 
-def _texts(value: Any) -> Iterator[tuple[list[str], str]]:
+def _texts(value: object) -> Iterator[tuple[list[str], str]]:
     """Each string of a JSON value with its path; a key has the path of its object."""
-    pending: list[tuple[list[str], Any]] = [([], value)]
+    pending: list[tuple[list[str], object]] = [([], value)]
     while pending:
         path, value = pending.pop()
         if isinstance(value, str):

@@ -55,7 +55,9 @@ class FakeEmbedder:
     async def count(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> TokenCounts:
         return TokenCounts(tuple(len(ids) for ids in map(self._known, texts)), self.max_tokens)
 
-    async def encode(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> Vectors:
+    async def encode(
+        self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, *, keep_tokens: bool = False
+    ) -> Vectors:
         if self._keeps_calls:
             self.calls.append((tuple(texts), kind))
         if self._held_at is not None and len(self.calls) == self._held_at:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from rag.adapters.sentence_transformers.scheduler import (
     texts_at_once,
 )
 from rag.adapters.sentence_transformers.token_ids import StTokenIds, are_ids
+from rag.adapters.sentence_transformers.token_vector_file import KeptTokenVectors
 from rag.adapters.sentence_transformers.token_vector_reader import TokenVectorReader
 from rag.adapters.sentence_transformers.token_vectors import TokenVectors
 from rag.config import EMBEDDED_ENCODER, EmbedderSettings
@@ -44,9 +45,16 @@ class StEmbedder:
         folder: Folder or hub id of the model.
         settings: The `embedder` section.
         scheduler: Runs the computation; shared by all models of a process.
+        kept: Where the token vectors of documents' passages are kept.
     """
 
-    def __init__(self, folder: str, settings: EmbedderSettings, scheduler: ComputeScheduler) -> None:
+    def __init__(
+        self,
+        folder: str,
+        settings: EmbedderSettings,
+        scheduler: ComputeScheduler,
+        kept: KeptTokenVectors | None = None,
+    ) -> None:
         import torch
         from sentence_transformers import SentenceTransformer
 
@@ -60,6 +68,7 @@ class StEmbedder:
         self._at_once = texts_at_once(settings, self._model.device.type)
         self._candidates_at_once = candidates_at_once(settings, self._model.device.type)
         self._tokens = TokenVectorReader(self._model, self._name, self._prefixes)
+        self._kept = kept if self._tokens.has_any else None
         self._ids = StTokenIds(self._model, self._name, self._prefixes)
         # Configures the tokenizer, which must not happen while another thread uses it (docs/bentoml_issues.md#o2).
         self._run_model(["ready"], QUESTION_THREADS)
@@ -72,11 +81,15 @@ class StEmbedder:
     def dimensions(self) -> int:
         return int(self._model.get_embedding_dimension())
 
-    async def encode(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> Vectors:
+    async def encode(
+        self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, *, keep_tokens: bool = False
+    ) -> Vectors:
+        if keep_tokens and kind == "passage" and self._kept is not None and not are_ids(texts):
+            return await self._in_slices(list(texts), partial(self._run_and_keep, self._kept))
         whole = self._whole(texts, kind)
         if kind == "query":
             return await self._scheduler.question(partial(self._run_model, whole, QUESTION_THREADS))
-        return await self._encode_passages(whole)
+        return await self._in_slices(whole, partial(self._run_model, threads=self._passage_threads))
 
     async def count(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> TokenCounts:
         whole = self._whole(texts, kind)
@@ -98,12 +111,18 @@ class StEmbedder:
         runs = [partial(self._read_tokens, [texts[i] for i in part], kind) for part in slices]
         return in_order(slices, await asyncio.gather(*(self._scheduler.candidates(run) for run in runs)))
 
-    async def _encode_passages(self, texts: list[Any]) -> Vectors:
+    async def _in_slices(self, texts: list[Any], encode: Callable[[list[Any]], Vectors]) -> Vectors:
         """Encode in slices of similar length; waiting questions are encoded between two slices."""
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         for part in slices_by_length([len(text) for text in texts], self._at_once):
             chosen = [texts[i] for i in part]
-            vectors[part] = await self._scheduler.passages(partial(self._run_model, chosen, self._passage_threads))
+            vectors[part] = await self._scheduler.passages(partial(encode, chosen))
+        return vectors
+
+    def _run_and_keep(self, kept: KeptTokenVectors, texts: list[str]) -> Vectors:
+        self._torch.set_num_threads(self._passage_threads)
+        vectors, tokens = self._tokens.passages(texts)
+        kept.add(self._name, dict(zip(texts, tokens, strict=True)))
         return vectors
 
     def _run_model(self, texts: list[Any], threads: int) -> Vectors:

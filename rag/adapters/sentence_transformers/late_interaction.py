@@ -8,6 +8,7 @@ and made no difference on SQuAD and XQuAD.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from functools import partial
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from cachetools import LRUCache
 
 from rag.adapters.sentence_transformers.scheduler import QUESTION_THREADS, ComputeScheduler
+from rag.adapters.sentence_transformers.token_vector_file import KeptTokenVectors
 from rag.adapters.sentence_transformers.token_vectors import SPECIAL, TokenVectors
 from rag.types import TextKind
 
@@ -64,12 +66,24 @@ def _key(model: str, text: str) -> _Key:
 
 
 class LateInteraction:
-    """Scores passages by late interaction. Implements `rag.ports.Reranker`. Scores compare only within a call."""
+    """Scores passages by late interaction. Implements `rag.ports.Reranker`. Scores compare only within a call.
 
-    def __init__(self, encoder: TokenEncoder, cache: TokenVectorCache, scheduler: ComputeScheduler) -> None:
+    Args:
+        cache: Token vectors of texts that were scored before.
+        kept: Token vectors of ingested passages.
+    """
+
+    def __init__(
+        self,
+        encoder: TokenEncoder,
+        cache: TokenVectorCache,
+        scheduler: ComputeScheduler,
+        kept: KeptTokenVectors | None = None,
+    ) -> None:
         self._encoder = encoder
         self._cache = cache
         self._scheduler = scheduler
+        self._kept = kept
 
     @property
     def name(self) -> str:
@@ -85,6 +99,9 @@ class LateInteraction:
     async def _passages(self, texts: Sequence[str]) -> dict[str, TokenVectors]:
         model = self._encoder.model_name
         known = {text: tokens for text in texts if (tokens := self._cache.get(model, text)) is not None}
+        if self._kept is not None and len(known) < len(texts):
+            unknown = [text for text in texts if text not in known]
+            known |= await asyncio.to_thread(self._kept.find, model, unknown)
         missing = [text for text in texts if text not in known]
         if missing:
             for text, tokens in zip(missing, await self._encoder.encode_tokens(missing, "passage"), strict=True):

@@ -9,6 +9,7 @@ import numpy as np
 
 from rag.adapters.sentence_transformers.token_vectors import SPECIAL, TokenVectors
 from rag.errors import InvalidRequest
+from rag.ports import Vectors
 from rag.types import TextKind
 
 if TYPE_CHECKING:
@@ -39,11 +40,28 @@ class TokenVectorReader:
                 f"rerank: the encoder {self._name!r} has no token vectors, which late interaction needs; set "
                 "RAG_RERANK__KIND to another kind"
             )
+        return [self._tokens(features, kind) for features in self._features(texts, kind)]
+
+    @property
+    def has_any(self) -> bool:
+        """Whether the model has token vectors."""
+        return self._has_any
+
+    def passages(self, texts: Sequence[str]) -> tuple[Vectors, list[TokenVectors]]:
+        """The vectors of passages and those of their tokens, computed at once. Blocks."""
+        import torch
+
+        found = self._features(texts, "passage")
+        whole = torch.stack([features["sentence_embedding"].float() for features in found])
+        vectors: Vectors = torch.nn.functional.normalize(whole, dim=1).cpu().numpy()
+        return vectors, [self._tokens(features, "passage") for features in found]
+
+    def _features(self, texts: Sequence[str], kind: TextKind) -> list[Mapping[str, torch.Tensor]]:
         prefixed = [self._prefixes[kind] + text for text in texts]
-        features_of_texts = self._model.encode(
+        found: list[Mapping[str, torch.Tensor]] = self._model.encode(
             prefixed, batch_size=max(1, len(prefixed)), output_value=None, show_progress_bar=False
         )
-        return [self._tokens(features, kind) for features in features_of_texts]
+        return found
 
     def _tokens(self, features: Mapping[str, torch.Tensor], kind: TextKind) -> TokenVectors:
         import torch

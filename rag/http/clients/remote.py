@@ -67,8 +67,10 @@ class RemoteEmbedder:
     def dimensions(self) -> int:
         return int(self._known("dimensions"))
 
-    async def encode(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> Vectors:
-        answer = await self._encoded(texts, kind)
+    async def encode(
+        self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, *, keep_tokens: bool = False
+    ) -> Vectors:
+        answer = await self._encoded(texts, kind, **({"keep_tokens": True} if keep_tokens else {}))
         rows = np.frombuffer(base64.b64decode(answer["embeddings"]), dtype="<f4")
         return rows.reshape(len(texts), answer["dimensions"])
 
@@ -76,11 +78,11 @@ class RemoteEmbedder:
         answer = await self._call("/count", texts, kind)
         return TokenCounts(tuple(answer["tokens"]), answer["max_tokens"])
 
-    async def _encoded(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> JsonMapping:
-        return await self._call("/encode", texts, kind, encoding_format="base64")
+    async def _encoded(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, **options: bool) -> JsonMapping:
+        return await self._call("/encode", texts, kind, encoding_format="base64", **options)
 
     async def _call(
-        self, path: str, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, **options: str
+        self, path: str, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, **options: str | bool
     ) -> JsonMapping:
         body: JsonObject = {"texts": list(texts), "kind": kind, **options}
         if self._model is not None:

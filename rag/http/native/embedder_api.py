@@ -42,7 +42,7 @@ class EmbedderApi:
 
     async def encode(self, request: EncodeRequest) -> Response:
         embedder = await self._embedder(request.model)
-        vectors = await embedder.encode(request.texts, request.kind)
+        vectors = await embedder.encode(request.texts, request.kind, keep_tokens=request.keep_tokens)
         body: JsonObject = {"model": embedder.model_name, "dimensions": int(vectors.shape[1])}
         if request.encoding_format == "base64":
             return JSONResponse({**body, "embeddings": base64.b64encode(vectors.astype("<f4").tobytes()).decode()})

@@ -6,7 +6,6 @@ Fields without an effect on the response, such as `user`, are accepted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from rag.errors import InvalidRequest
 
@@ -24,7 +23,7 @@ REFUSED: Mapping[str, str] = {
     "web_search_options": "web search is not supported; model rag searches your documents",
 }
 """By field: what to use instead, or why it is not supported."""
-_ONLY: Mapping[str, tuple[Any, str]] = {
+_ONLY: Mapping[str, tuple[object, str]] = {
     "add_generation_prompt": (True, "the model always answers as the assistant"),
     "continue_final_message": (False, "the model always writes a new message"),
     "modalities": (["text"], "this service writes text only"),
@@ -33,13 +32,13 @@ _ONLY: Mapping[str, tuple[Any, str]] = {
 """By field: the only supported value, and why."""
 
 
-def without_refused(data: Mapping[str, Any]) -> dict[str, Any]:
+def without_refused(data: Mapping[str, object]) -> dict[str, object]:
     """The body without unsupported fields that are null. Raises InvalidRequest for the first one that has a value."""
     refuse(data, REFUSED, _ONLY)
     return {name: value for name, value in data.items() if name not in REFUSED}
 
 
-def refuse(data: Mapping[str, Any], refused: Mapping[str, str], only: Mapping[str, tuple[Any, str]]) -> None:
+def refuse(data: Mapping[str, object], refused: Mapping[str, str], only: Mapping[str, tuple[object, str]]) -> None:
     """Raises InvalidRequest for the first unsupported field or value.
 
     Args:

@@ -15,6 +15,7 @@ _ANCHOR = re.compile(r"\s*\{#[^{}]*\}")
 _EMPHASIS = re.compile(r"\*\*+|(?<!\w)__+|__+(?!\w)")
 """Left over where a sentence was cut out of a longer emphasis."""
 _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[A-Za-z][^<>]*>", re.DOTALL)
 _SPACES = re.compile(r"\s+")
 _POINTERS = re.compile(
     r"(?:for (?:more|further) (?:details|information)|see|refer to|read more|back to|learn more)\b", re.IGNORECASE
@@ -28,6 +29,11 @@ class InlineText:
     text: str
     is_navigation: bool = False
     """Whether it only points to another page: it consists of links, or tells the reader to follow one."""
+
+
+def without_tags(source: str) -> str:
+    """Without HTML tags and comments; the texts in elements stay."""
+    return _TAG.sub("", source)
 
 
 def inline_text(source: str) -> InlineText:

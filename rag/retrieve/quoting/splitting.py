@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from markdown_it import MarkdownIt
@@ -11,8 +11,9 @@ from markdown_it.token import Token
 
 from rag.chunkers.sentences import sentence_spans
 from rag.retrieve.quoting.column_names import column_names
-from rag.retrieve.quoting.inline_text import inline_text
+from rag.retrieve.quoting.inline_text import inline_text, without_tags
 from rag.retrieve.quoting.record_units import is_record_text, record_units
+from rag.retrieve.quoting.table_rows import Row, named_row, rows_and_prose
 from rag.retrieve.quoting.unit import Unit
 from rag.retrieve.quoting.window import Window
 
@@ -28,9 +29,6 @@ _BLOCKS = MarkdownIt("commonmark").enable("table").disable("inline")
 _ITEM_MARK = re.compile(r"\s*(?:[-*+•]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0eff]")
 _LETTER = re.compile(r"[^\W\d_]")
-_TABLE_LINE = re.compile(r"^[ \t]*\|.*\|[ \t]*$", re.MULTILINE)
-_CELL_BORDER = re.compile(r"(?<!\\)\|")
-_TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[A-Za-z][^<>]*>", re.DOTALL)
 _CLOSED = re.compile(r"[.!?…。！？:;][\"'”’)\]`*]*$")
 _PRONOUN = re.compile(
     r"(?:it|its|this|that|these|those|they|their|he|his|she|her|such|both|however|therefore|thus|instead|otherwise|also"
@@ -45,9 +43,12 @@ def units_of(window: Window, heading: str, filename: str = "") -> list[Unit]:
 
     Args:
         heading: The title, below that of the document, that the window's text begins under; empty if there is none.
-        filename: Of the document; tells whether it is JSON.
+        filename: Of the document; tells whether it is JSON, or a PDF, whose tables have rows without outer borders.
     """
-    found = record_units(window) if is_record_text(filename) else _Splitter(window, heading).units()
+    if is_record_text(filename):
+        found = record_units(window)
+    else:
+        found = _Splitter(window, heading, has_open_rows=filename.lower().endswith(".pdf")).units()
     return [unit for unit in found if _lies_in(unit, window.passage) and _is_quotable(unit)]
 
 
@@ -76,8 +77,9 @@ class _List:
 class _Splitter:
     """Walks through the blocks of a text, as Markdown; plain text is read as Markdown without markup."""
 
-    def __init__(self, window: Window, heading: str) -> None:
+    def __init__(self, window: Window, heading: str, *, has_open_rows: bool) -> None:
         self._window = window
+        self._has_open_rows = has_open_rows
         self._heading = heading
         self._lead = ""
         """A line that introduces the next block: it ends with a colon."""
@@ -107,7 +109,7 @@ class _Splitter:
     def _read(self, tokens: Sequence[Token], position: int, *, in_list: bool) -> None:
         token = tokens[position]
         if token.type == "heading_open":
-            title = inline_text(_TAG.sub("", tokens[position + 1].content)).text
+            title = inline_text(without_tags(tokens[position + 1].content)).text
             self._heading, self._lead = "" if token.tag == "h1" else title, ""
         elif token.type == "paragraph_open":
             span = self._span(token)
@@ -129,16 +131,21 @@ class _Splitter:
 
     def _read_paragraph(self, span: tuple[int, int]) -> None:
         raw = self._window.text[span[0] : span[1]]
-        if _TABLE_LINE.search(raw):  # the header of the table is in another passage
-            for line_start, line in _lines(raw, span[0]):
-                if _TABLE_LINE.match(line):
-                    self._add_row(line_start, line_start + len(line.rstrip()), _row_text(_split_row(line)))
-            return
+        parts = rows_and_prose(raw, has_open_rows=self._has_open_rows)
+        for part in parts:
+            if isinstance(part, Row):
+                self._add_row(span[0] + part.start, span[0] + part.end, part.text)
+            else:
+                self._read_prose(span[0] + part.start, raw[part.start : part.end], beside_rows=len(parts) > 1)
+
+    def _read_prose(self, offset: int, raw: str, *, beside_rows: bool) -> None:
+        """Add the sentences of a text. Beside the rows of a table, one that is not closed is a label."""
         before = ""
         for start, end in sentence_spans(raw):
-            sentence = inline_text(_TAG.sub("", raw[start:end]))
-            if not sentence.is_navigation and not self._is_cut(span[0] + start, span[0] + end):
-                self._add_sentence(span[0] + start, span[0] + end, sentence.text, before)
+            sentence = inline_text(without_tags(raw[start:end]))
+            is_label = beside_rows and not _CLOSED.search(sentence.text)
+            if not sentence.is_navigation and not is_label and not self._is_cut(offset + start, offset + end):
+                self._add_sentence(offset + start, offset + end, sentence.text, before)
             before = sentence.text
         self._lead = before.rstrip(":：") if before.endswith((":", "：")) and len(before) <= _MAX_LEAD_CHARS else ""
 
@@ -160,7 +167,7 @@ class _Splitter:
 
     def _read_item(self, span: tuple[int, int]) -> None:
         raw = self._window.text[span[0] : span[1]]
-        content = inline_text(_TAG.sub("", _ITEM_MARK.sub("", raw, count=1)))
+        content = inline_text(without_tags(_ITEM_MARK.sub("", raw, count=1)))
         if content.is_navigation or not content.text:
             return
         listed = self._list
@@ -211,42 +218,13 @@ class _Splitter:
             self._columns = column_names(self._header_rows)
             return
         self._header_rows = []
-        names = self._columns
-        pairs = [
-            f"{names[index]}: {cell}" if index < len(names) and names[index] else cell
-            for index, cell in enumerate(cells)
-            if cell
-        ]
         start, end = self._span(token)
-        self._add_row(start, end, _joined(pairs) if any(names) else _row_text(pairs))
+        self._add_row(start, end, named_row(self._columns, cells))
 
     def _add_row(self, start: int, end: int, text: str) -> None:
         offset = self._window.start
         if text:
             self._units.append(Unit("row", text, offset + start, offset + end, text))
-
-
-def _lines(raw: str, start: int) -> Iterator[tuple[int, str]]:
-    for line in raw.splitlines(keepends=True):
-        if line.strip():
-            yield start, line
-        start += len(line)
-
-
-def _split_row(line: str) -> list[str]:
-    """The cells of a table's line that are not empty."""
-    cells = (inline_text(_TAG.sub("", cell)).text for cell in _CELL_BORDER.split(line.strip().strip("|")))
-    return [cell for cell in cells if cell.strip("-: ")]
-
-
-def _row_text(cells: Sequence[str]) -> str:
-    """A row whose columns have no names: the first cell usually says what the others are about."""
-    return ": ".join(filter(None, (cells[0], _joined(cells[1:])))) if cells else ""
-
-
-def _joined(cells: Sequence[str]) -> str:
-    """The cells on one line. A full stop at the end of a cell gives way to the separator."""
-    return "; ".join([*(cell.rstrip(".") for cell in cells[:-1]), *cells[-1:]])
 
 
 def _cells(tokens: Sequence[Token], position: int, closing: str) -> list[str]:
@@ -256,7 +234,7 @@ def _cells(tokens: Sequence[Token], position: int, closing: str) -> list[str]:
         if token.type == closing:
             break
         if token.type == "inline":
-            cells.append(inline_text(_TAG.sub("", token.content)).text)
+            cells.append(inline_text(without_tags(token.content)).text)
     return cells
 
 

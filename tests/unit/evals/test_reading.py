@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from evals import mtrag
 from evals.harness.eval_set import WHOLE_DOCUMENT, EvalSet, InputError
 from evals.harness.set_reader import read_set
 
@@ -111,6 +112,8 @@ WRONG = [
     ("qa.jsonl", [{**QUESTION, "answers": "owl"}], "qa.jsonl:1: answers must be a list of strings"),
     ("qa.jsonl", [{**QUESTION, "unanswerable": "no"}], "qa.jsonl:1: unanswerable must be true or false"),
     ("qa.jsonl", [{**QUESTION, "unanswerable": True}], "qa.jsonl:1: an unanswerable question must not have answers"),
+    ("qa.jsonl", [{**QUESTION, "history": ["Who?"]}], 'qa.jsonl:1: history must be a list of {"role"'),
+    ("qa.jsonl", [{**QUESTION, "history": [{"role": "system", "content": "x"}]}], "qa.jsonl:1: history must be a list"),
     ("qa.jsonl", [{**QUESTION, "gold_doc": "x"}], "qa.jsonl:1: gold_doc: unknown document x"),
     ("qa.jsonl", [{**QUESTION, "_id": "a"}, {**QUESTION, "_id": "a"}], "qa.jsonl:2: duplicate _id a"),
     ("qa.jsonl", [], "qa.jsonl: is empty"),
@@ -190,3 +193,36 @@ def test_a_sample_is_the_same_for_the_same_seed(folder: Path) -> None:
     assert len(first) == 10
     assert whole.sample(1000, 1).queries == whole.queries == whole.sample(None, 1).queries
     assert whole.sample(10, 1).corpus_hash == whole.corpus_hash
+
+
+def test_the_turns_before_a_question_are_part_of_the_set(folder: Path) -> None:
+    lines(folder / "qa.jsonl", QUESTION)
+    before = read_set(folder)
+    turns = [{"role": "user", "content": "What is an owl?"}, {"role": "assistant", "content": "A bird."}]
+    lines(folder / "qa.jsonl", {**QUESTION, "history": turns})
+    after = read_set(folder)
+    assert [(turn.role, turn.content) for turn in after.questions[0].history] == [
+        ("user", "What is an owl?"), ("assistant", "A bird."),
+    ]  # fmt: skip
+    assert after.set_hash != before.set_hash
+
+
+def test_conversations_of_mtrag_become_a_set(tmp_path: Path) -> None:
+    task: dict[str, Any] = {
+        "_id": "a<::>2",
+        "answerability": "ANSWERABLE",
+        "contexts": [{"document_id": "p1", "title": "Owls", "text": "\nThey turn."}],
+        "conversation": [
+            {"role": "user", "content": "What is an owl?"}, {"role": "assistant", "content": "A bird."},
+            {"role": "user", "content": "Does it turn?"},
+        ],
+        "targets": ["Yes."],
+    }  # fmt: skip
+    other = {**task, "_id": "b", "answerability": "UNANSWERABLE", "conversation": task["conversation"][-1:]}
+    lines(tmp_path / "tasks.jsonl", task, other, {**task, "_id": "c", "answerability": "PARTIAL"})
+    assert mtrag.main([str(tmp_path), str(tmp_path / "set")]) == 0
+    made = read_set(tmp_path / "set")
+    assert [document.doc_id for document in made.documents] == ["p1"]
+    first, second = made.questions
+    assert (first.text, len(first.history), first.answers) == ("Does it turn?", 2, ("Yes.",))
+    assert (second.unanswerable, second.history) == (True, ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -24,7 +24,7 @@ def _text_only(kind: str) -> str:
     return kind
 
 
-def _as_parts(content: Any) -> Any:
+def _as_parts(content: object) -> object:
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
     if content is None or isinstance(content, list):
@@ -64,8 +64,8 @@ class MessageIn(Body):
     tool_calls: list[ToolCall] | None = Field(None, max_length=128)
     tool_call_id: str | None = Field(None, max_length=256)
     refusal: str | None = None
-    annotations: list[Any] | None = None
-    rag: dict[str, Any] | None = None
+    annotations: list[object] | None = None
+    rag: dict[str, object] | None = None
     audio: None = None
     function_call: None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias, TypeGuard
 
 from pydantic import BeforeValidator, Field
 
@@ -29,7 +29,7 @@ CompletionPrompt: TypeAlias = (
 )
 
 
-def _as_prompts(prompt: Any) -> list[OnePrompt]:
+def _as_prompts(prompt: object) -> list[OnePrompt]:
     """A list of prompts from any of the four forms that OpenAI accepts."""
     if isinstance(prompt, str) or _is_tokens(prompt):
         return [prompt]
@@ -39,7 +39,7 @@ def _as_prompts(prompt: Any) -> list[OnePrompt]:
     raise ValueError("must be a text, a list of texts, a list of token ids, or a list of such lists; none empty")
 
 
-def _is_tokens(prompt: Any) -> bool:
+def _is_tokens(prompt: object) -> TypeGuard[list[int]]:
     return isinstance(prompt, list) and bool(prompt) and all(type(one) is int and 0 <= one < 2**31 for one in prompt)
 
 
@@ -82,7 +82,7 @@ class CompletionBody(WritingBody):
             message = "logprobs: cannot be streamed for an echoed prompt; leave out stream, echo or logprobs"
             raise InvalidRequest(message, param="logprobs")
 
-    def sampling(self) -> dict[str, Any]:
+    def sampling(self) -> dict[str, object]:
         """vLLM's parameters by their own names, only those that the request sets; `max_tokens` always."""
         chosen = self.common_sampling()
         chosen["max_tokens"] = DEFAULT_TOKENS if self.max_tokens is None else max(self.max_tokens, 1)

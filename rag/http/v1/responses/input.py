@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -37,7 +37,7 @@ def _item(kind: str) -> str:
     return kind
 
 
-def _as_parts(content: Any) -> Any:
+def _as_parts(content: object) -> object:
     if isinstance(content, str):
         return [{"type": "input_text", "text": content}]
     if content is None or isinstance(content, list):
@@ -45,7 +45,7 @@ def _as_parts(content: Any) -> Any:
     raise ValueError("must be text, or a list of parts such as input_text")
 
 
-def _as_items(value: Any) -> Any:
+def _as_items(value: object) -> object:
     if isinstance(value, str):
         return [{"role": "user", "content": value}]
     if isinstance(value, list):
@@ -58,8 +58,8 @@ class ResponseTextPart(Body):
 
     type: Annotated[str, AfterValidator(_text_part)]
     text: str = Field(max_length=MAX_CHARS)
-    annotations: list[Any] | None = None
-    logprobs: list[Any] | None = None
+    annotations: list[object] | None = None
+    logprobs: list[object] | None = None
 
 
 class InputItem(Body):
@@ -74,8 +74,8 @@ class InputItem(Body):
     id: str | None = None
     status: str | None = None
     phase: str | None = None
-    queries: list[Any] | None = None
-    results: list[Any] | None = None
+    queries: list[object] | None = None
+    results: list[object] | None = None
 
     @property
     def text(self) -> str:

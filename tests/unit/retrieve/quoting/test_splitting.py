@@ -144,3 +144,35 @@ def test_a_full_stop_at_the_end_of_a_cell_gives_way_to_the_separator() -> None:
     table = "| What | Why |\n|---|---|\n| It stops. | It is old. |"
     found = units_of(Window(table, 0, (0, len(table)), True, True), "")
     assert [unit.text for unit in found] == ["What: It stops; Why: It is old."]
+
+
+PDF_TABLE = (
+    "Net sales by product were as follows (in millions):\n2022 | 2021\n"
+    "iPhone | $ 40,665 | $ 39,570\nMac | 7,382 | 8,235\nDenominator:\nShares outstanding | 16,162 | 16,629\n"
+    "iPad net sales fell during the third quarter of 2022.\n"
+)
+
+
+def test_the_rows_of_a_pdf_are_units_and_so_are_the_sentences_around_them() -> None:
+    assert [unit.text for unit in units_of(whole(PDF_TABLE), "", "report.pdf")] == [
+        "iPhone; 2022: $ 40,665; 2021: $ 39,570",
+        "Mac; 2022: 7,382; 2021: 8,235",
+        "Shares outstanding: 16,162; 16,629",
+        "iPad net sales fell during the third quarter of 2022.",
+    ]
+
+
+def test_a_row_of_a_pdf_has_its_place() -> None:
+    units = units_of(whole(PDF_TABLE), "", "report.pdf")
+    assert PDF_TABLE[units[0].start : units[0].end] == "iPhone | $ 40,665 | $ 39,570"
+
+
+def test_a_bar_in_the_prose_of_other_files_is_no_border() -> None:
+    text = "Count the lines with cat log | grep error | wc in a shell.\nThe result of a | b is a set of bits, as in C."
+    assert len(quoted(text)) == 2
+    assert all(" | " in sentence for sentence in quoted(text))
+
+
+def test_prose_beside_the_rows_of_a_cut_table_is_quoted() -> None:
+    text = "| `HOST` | 127.0.0.1 | who may connect |\nThe service must be restarted after each change."
+    assert quoted(text)[-1] == "The service must be restarted after each change."
