@@ -7,12 +7,19 @@ import secrets
 
 PREFIX = "rag-"
 _RANDOM_BYTES = 32
+_CHARS = len(PREFIX) + 43
+"""43 characters of base64 hold 32 bytes."""
 _VISIBLE_CHARS = len(PREFIX) + 6
 
 
 def new_secret() -> str:
     """A secret that nobody can guess: 256 random bits."""
     return PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
+
+
+def could_be_secret(text: str) -> bool:
+    """Whether the text has the form of a secret. Any other need not be looked up."""
+    return text.startswith(PREFIX) and len(text) == _CHARS
 
 
 def hash_of(secret: str) -> str:

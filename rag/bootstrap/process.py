@@ -65,7 +65,10 @@ def cors_options() -> dict[str, Any]:
         "allow_origins": sorted(settings().server.allowed_origins),
         "allow_methods": ["*"],
         "allow_headers": ["*"],
-        "expose_headers": ["x-request-id", "retry-after", "openai-poll-after-ms"],
+        "expose_headers": [
+            *("x-request-id", "retry-after", "openai-poll-after-ms"),
+            *(f"x-ratelimit-{name}-requests" for name in ("limit", "remaining", "reset")),
+        ],
     }
 
 

@@ -125,8 +125,9 @@ def test_a_key_works_until_it_is_revoked(service: RunningService, admin: httpx.C
 def test_a_key_with_a_limit_gets_a_429_with_the_time_to_wait(service: RunningService, admin: httpx.Client) -> None:
     key = new_key(admin, limits={"requests_per_minute": 2})
     with client(service, key["secret"]) as http:
-        statuses = [http.get("/v1/models").status_code for _ in range(3)]
-        assert statuses == [200, 200, 429]
+        answers = [http.get("/v1/models") for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert [answer.headers["x-ratelimit-remaining-requests"] for answer in answers] == ["1", "0", "0"]
         refused = http.get("/v1/models")
         assert refused.json()["error"]["code"] == "rate_limit_exceeded"
         assert int(refused.headers["retry-after"]) > 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,8 +19,11 @@ SERVICE_KEY_HEADER = "x-rag-service-key"
 
 
 class Admission(Protocol):
-    async def admit(self, scope: AsgiScope) -> Caller:
+    async def admit(self, scope: AsgiScope, response_headers: MutableMapping[str, str]) -> Caller:
         """Who sent the request.
+
+        Args:
+            response_headers: Headers are added that the response must have, whether or not the request is admitted.
 
         Raises:
             Unauthenticated: the request has no valid key.
@@ -42,7 +46,8 @@ class ServiceAdmission:
     service_key: str | None = None
     is_exposed: bool = False
 
-    async def admit(self, scope: AsgiScope) -> Caller:
+    async def admit(self, scope: AsgiScope, response_headers: MutableMapping[str, str]) -> Caller:
+        """See `Admission`."""
         headers = Headers(scope=scope)
         if self.service_key is None:
             if self.is_exposed:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hmac
 import time
+from collections.abc import MutableMapping
 
 from starlette.datastructures import Headers
 from starlette.types import Scope as AsgiScope
 
 from rag.auth.caller import DEFAULT_TENANT, WITHOUT_KEY, Caller
-from rag.auth.key_secret import hash_of
+from rag.auth.key_secret import could_be_secret, hash_of
 from rag.auth.scopes import SCOPES
 from rag.errors import Starting, Unauthenticated
 from rag.http.auth.rate_limit import RateLimits
@@ -53,29 +54,35 @@ class EdgeAdmission:
             return "API keys are needed"
         return "no API keys exist, so every program on this machine may use it"
 
-    async def admit(self, scope: AsgiScope) -> Caller:
+    async def admit(self, scope: AsgiScope, response_headers: MutableMapping[str, str]) -> Caller:
         """See `Admission`."""
         needed = self._routes.needed(scope["method"], scope["path"])
         if self._is_open or not needed:
             return WITHOUT_KEY
         secret = _bearer(Headers(scope=scope))
-        caller = await self._caller(secret)
+        caller = await self._caller(secret, response_headers)
         caller.require(*needed)
         return caller
 
-    async def _caller(self, secret: str | None) -> Caller:
-        digest = None if secret is None else hash_of(secret)
-        if digest is not None and self._admin_hash is not None and hmac.compare_digest(digest, self._admin_hash):
+    async def _caller(self, secret: str | None, response_headers: MutableMapping[str, str]) -> Caller:
+        if self._is_admin_key(secret):
             return Caller(ADMIN_KEY_ID, DEFAULT_TENANT, frozenset(SCOPES))
         if self._keys is None:
             raise Starting("the service is starting")
-        known = await self._keys.verify(digest)
+        known = await self._keys.verify(None if secret is None or not could_be_secret(secret) else hash_of(secret))
         if (key := known.key) is not None and known.problem(time.time()) is None:
-            self._limits.count(key.caller.key_id, key.requests_per_minute)
+            if (limit := key.requests_per_minute) is not None:
+                self._limits.count(key.caller.key_id, limit, response_headers)
             return key.caller
         if self._is_local and self._admin_hash is None and not known.required:
             return WITHOUT_KEY
         raise Unauthenticated(_reason(secret, known))
+
+    def _is_admin_key(self, secret: str | None) -> bool:
+        """Whether it is the key of the settings. Hashes of equal length are compared in constant time."""
+        if secret is None or self._admin_hash is None:
+            return False
+        return hmac.compare_digest(hash_of(secret), self._admin_hash)
 
 
 def _bearer(headers: Headers) -> str | None:

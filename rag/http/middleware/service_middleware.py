@@ -106,7 +106,7 @@ class ServiceMiddleware:
         if self._admission is None:
             return WITHOUT_KEY
         try:
-            return await self._admission.admit(scope)
+            return await self._admission.admit(scope, sender.headers)
         except RagError as error:
             await sender.fail(error)
             return None
@@ -185,6 +185,8 @@ class _ResponseSender:
         self._send = send
         self._path = path
         self.request_id = request_id
+        self.headers: dict[str, str] = {}
+        """Added to the response."""
         self.status = 0
         self._is_replaced = False
 
@@ -203,7 +205,7 @@ class _ResponseSender:
             await self.fail(error_for_status(status, self._path), kept)
             return
         self.status = status
-        headers[HEADER] = self.request_id
+        headers.update({**self.headers, HEADER: self.request_id})
         await self._send({**message, "headers": headers.raw})
 
     async def fail(self, error: RagError, headers: Mapping[str, str] | None = None) -> None:
@@ -212,7 +214,7 @@ class _ResponseSender:
             return
         self._is_replaced = True
         response = error_response(error, self.request_id)
-        response.headers.update({**(headers or {}), HEADER: self.request_id})
+        response.headers.update({**(headers or {}), **self.headers, HEADER: self.request_id})
         self.status = response.status_code
         await self._send({"type": "http.response.start", "status": self.status, "headers": response.raw_headers})
         await self._send({"type": "http.response.body", "body": bytes(response.body)})

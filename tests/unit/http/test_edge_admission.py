@@ -60,13 +60,13 @@ def request(secret: str | None = None, path: str = "/ask", method: str = "POST",
 
 async def refusal(admission: EdgeAdmission, *args: Any, **options: Any) -> str:
     with pytest.raises(Unauthenticated) as caught:
-        await admission.admit(request(*args, **options))
+        await admission.admit(request(*args, **options), {})
     return caught.value.message
 
 
 async def test_without_keys_local_programs_need_none() -> None:
-    assert await edge(Catalog()).admit(request()) == WITHOUT_KEY
-    assert await edge(Catalog()).admit(request("none")) == WITHOUT_KEY  # OpenAI's clients must send something
+    assert await edge(Catalog()).admit(request(), {}) == WITHOUT_KEY
+    assert await edge(Catalog()).admit(request("none"), {}) == WITHOUT_KEY  # OpenAI's clients must send something
 
 
 async def test_without_keys_other_machines_are_refused_with_the_ways_out() -> None:
@@ -78,7 +78,7 @@ async def test_without_keys_other_machines_are_refused_with_the_ways_out() -> No
 async def test_behind_a_gateway_no_key_is_needed() -> None:
     catalog = Catalog()
     catalog.add("ask")
-    assert await edge(catalog, is_local=False, is_open=True).admit(request()) == WITHOUT_KEY
+    assert await edge(catalog, is_local=False, is_open=True).admit(request(), {}) == WITHOUT_KEY
     assert catalog.looks == 0
 
 
@@ -86,10 +86,20 @@ async def test_once_there_is_a_key_every_request_needs_one() -> None:
     catalog = Catalog()
     secret = catalog.add("ask")
     assert "needs an API key" in await refusal(edge(catalog))
-    assert "is not known" in await refusal(edge(catalog), "rag-unknown")
+    assert "is not known" in await refusal(edge(catalog), new_secret())
+    assert "is not known" in await refusal(edge(catalog), "none")
     assert "needs an API key" in await refusal(edge(catalog), secret, scheme="Basic")
-    assert (await edge(catalog).admit(request(secret))).tenant == "acme"
-    assert (await edge(catalog).admit(request(secret, scheme="bearer"))).tenant == "acme"
+    assert (await edge(catalog).admit(request(secret), {})).tenant == "acme"
+    assert (await edge(catalog).admit(request(secret, scheme="bearer"), {})).tenant == "acme"
+
+
+async def test_what_cannot_be_a_secret_is_not_looked_up() -> None:
+    catalog = Catalog()
+    catalog.add("ask")
+    admission = edge(catalog)
+    for number in range(50):
+        await refusal(admission, f"sk-{number}")
+    assert catalog.looks == 1
 
 
 async def test_expired_and_revoked_keys_are_refused() -> None:
@@ -102,7 +112,7 @@ async def test_a_key_that_expires_while_it_is_known_is_refused(monkeypatch: pyte
     catalog = Catalog()
     secret = catalog.add("ask", expires_at=time.time() + 100)
     admission = edge(catalog)
-    await admission.admit(request(secret))
+    await admission.admit(request(secret), {})
     later = time.time() + 101
     monkeypatch.setattr(time, "time", lambda: later)
     assert await refusal(admission, secret) == "the API key has expired"
@@ -113,19 +123,19 @@ async def test_a_missing_scope_is_refused() -> None:
     catalog = Catalog()
     secret = catalog.add("ask")
     with pytest.raises(InsufficientPermissions):
-        await edge(catalog).admit(request(secret, "/generate"))
+        await edge(catalog).admit(request(secret, "/generate"), {})
     with pytest.raises(InsufficientPermissions):
-        await edge(catalog).admit(request(secret, "/v1/keys", "GET"))
+        await edge(catalog).admit(request(secret, "/v1/keys", "GET"), {})
     with pytest.raises(InsufficientPermissions):
-        await edge(catalog).admit(request(secret, "/metrics", "GET"))
+        await edge(catalog).admit(request(secret, "/metrics", "GET"), {})
 
 
 async def test_the_admin_key_of_the_settings_needs_no_catalog() -> None:
     admission = edge(None, admin_key=ADMIN)
-    caller = await admission.admit(request(ADMIN, "/v1/keys"))
+    caller = await admission.admit(request(ADMIN, "/v1/keys"), {})
     assert (caller.tenant, caller.scopes) == (DEFAULT_TENANT, frozenset(SCOPES))
     with pytest.raises(Starting):
-        await admission.admit(request("rag-another"))
+        await admission.admit(request("rag-another"), {})
 
 
 async def test_with_an_admin_key_local_programs_need_a_key_too() -> None:
@@ -137,7 +147,7 @@ async def test_a_request_is_refused_while_the_keys_cannot_be_read() -> None:
     catalog = Catalog()
     catalog.failure = Starting("the catalog is loading")
     with pytest.raises(Starting):
-        await edge(catalog).admit(request())
+        await edge(catalog).admit(request(), {})
 
 
 async def test_a_revoked_key_stops_working_after_seconds() -> None:
@@ -145,7 +155,7 @@ async def test_a_revoked_key_stops_working_after_seconds() -> None:
     secret = catalog.add("ask")
     admission = edge(catalog)
     for _ in range(10):
-        await admission.admit(request(secret))
+        await admission.admit(request(secret), {})
     assert catalog.looks == 1
     catalog.keys[hash_of(secret)] = VerifiedKey(Caller("k", "acme", frozenset({"ask"})), None, True, None)
     catalog.now = FRESH_S
@@ -156,23 +166,23 @@ async def test_known_keys_work_for_a_minute_while_the_retriever_restarts() -> No
     catalog = Catalog()
     secret = catalog.add("ask")
     admission = edge(catalog)
-    await admission.admit(request(secret))
+    await admission.admit(request(secret), {})
     catalog.failure = DependencyUnavailable("Retriever does not answer")
     catalog.now = 59
-    await admission.admit(request(secret))
+    await admission.admit(request(secret), {})
     with pytest.raises(DependencyUnavailable):
-        await admission.admit(request("rag-new"))
+        await admission.admit(request(new_secret()), {})
     catalog.now = 61
     with pytest.raises(DependencyUnavailable):
-        await admission.admit(request(secret))
+        await admission.admit(request(secret), {})
 
 
 async def test_without_keys_the_service_stays_open_while_the_retriever_restarts() -> None:
     catalog = Catalog()
     admission = edge(catalog)
-    await admission.admit(request())
+    await admission.admit(request(), {})
     catalog.failure, catalog.now = DependencyUnavailable("Retriever does not answer"), 10_000
-    assert await admission.admit(request()) == WITHOUT_KEY
+    assert await admission.admit(request(), {}) == WITHOUT_KEY
 
 
 async def test_a_limit_of_requests_is_enforced() -> None:
@@ -180,9 +190,9 @@ async def test_a_limit_of_requests_is_enforced() -> None:
     secret = catalog.add("ask", limit=2)
     admission = edge(catalog)
     for _ in range(2):
-        await admission.admit(request(secret))
+        await admission.admit(request(secret), {})
     with pytest.raises(RateLimitExceeded) as caught:
-        await admission.admit(request(secret))
+        await admission.admit(request(secret), {})
     assert 1 <= caught.value.retry_after_s <= 30
 
 
@@ -190,16 +200,26 @@ def test_requests_become_free_with_time() -> None:
     now = 0.0
     limits = RateLimits(clock=lambda: now)
     for _ in range(60):
-        limits.count("k", 60)
+        limits.count("k", 60, {})
     with pytest.raises(RateLimitExceeded):
-        limits.count("k", 60)
-    limits.count("another", 60)
-    limits.count("unlimited", None)
+        limits.count("k", 60, {})
+    limits.count("another", 60, {})
     now = 2.0
-    limits.count("k", 60)
-    limits.count("k", 60)
+    limits.count("k", 60, {})
+    limits.count("k", 60, {})
     with pytest.raises(RateLimitExceeded):
-        limits.count("k", 60)
+        limits.count("k", 60, {})
+
+
+def test_responses_say_what_is_left_of_the_limit() -> None:
+    limits, headers = RateLimits(clock=lambda: 0.0), dict[str, str]()
+    limits.count("k", 2, headers)
+    names = ("limit", "remaining", "reset")
+    assert [headers[f"x-ratelimit-{name}-requests"] for name in names] == ["2", "1", "30.0s"]
+    limits.count("k", 2, headers)
+    with pytest.raises(RateLimitExceeded):
+        limits.count("k", 2, headers)
+    assert [headers[f"x-ratelimit-{name}-requests"] for name in names] == ["2", "0", "60.0s"]
 
 
 # --- routes ------------------------------------------------------------------------------------

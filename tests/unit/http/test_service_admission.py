@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import pytest
@@ -54,7 +54,8 @@ class Admits:
     def __init__(self, result: Caller | Exception) -> None:
         self._result = result
 
-    async def admit(self, scope: Scope) -> Caller:
+    async def admit(self, scope: Scope, response_headers: MutableMapping[str, str]) -> Caller:
+        response_headers["x-added"] = "yes"
         if isinstance(self._result, Exception):
             raise self._result
         return self._result
@@ -97,12 +98,14 @@ async def test_the_edge_ignores_a_caller_header_of_a_client() -> None:
     app = service(Admits(WITHOUT_KEY), is_edge=True)
     sent = await Exchange(app, headers={CALLER_HEADER: caller_to_header(ACME)}).run()
     assert sent.body == b'{"tenant":"default"}'
+    assert sent.headers["x-added"] == "yes"
 
 
 async def test_a_refusal_has_openais_shape() -> None:
     refused = await Exchange(service(Admits(Unauthenticated("no key")), is_edge=True)).run()
     assert (refused.status, refused.headers["www-authenticate"]) == (401, 'Bearer realm="rag"')
     assert (refused.error["code"], refused.error["type"]) == ("invalid_api_key", "authentication_error")
+    assert refused.headers["x-added"] == "yes"
     assert refused.error["request_id"] == refused.headers["x-request-id"]
     refused = await Exchange(service(Admits(InsufficientPermissions("no scope")), is_edge=True)).run()
     assert (refused.status, refused.error["code"]) == (403, "insufficient_permissions")
