@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from rag.config.section import Section
+from rag.config.section import Section, listed
 
 _MIN_KEY_CHARS = 32
 _KEY = re.compile(r"[!-~]+")
@@ -72,12 +72,8 @@ class ServerSettings(Section):
 
     @cached_property
     def host_names(self) -> frozenset[str]:
-        return frozenset(name.lower() for name in _listed(self.hosts))
+        return frozenset(name.lower() for name in listed(self.hosts))
 
     @cached_property
     def allowed_origins(self) -> frozenset[str]:
-        return frozenset(origin.rstrip("/") for origin in _listed(self.origins))
-
-
-def _listed(text: str) -> list[str]:
-    return [part for part in map(str.strip, text.split(",")) if part]
+        return frozenset(origin.rstrip("/") for origin in listed(self.origins))

@@ -7,6 +7,9 @@ import regex
 _TAG = regex.compile(r"</?passages(?: [a-z]{1,12})?>")
 """See `rag.retrieve.prompting.fence`. No text from a document is lost: tags in documents are escaped in the prompt."""
 
+_MOST_HELD = 256
+"""Characters that are held back, such as the beginnings of tags within tags."""
+
 
 class FenceFilter:
     """Removes fence tags from one text while it streams. Only text that may still become a tag is held back.
@@ -28,19 +31,26 @@ class FenceFilter:
         return self._sendable(self._held, is_end=True)
 
     def _sendable(self, text: str, *, is_end: bool) -> str:
-        parts = []
-        start = 0
-        while (match := _TAG.search(text, start, partial=not is_end)) is not None and not match.partial:
-            parts.append(self._trimmed(text[start : match.start()]))
-            self._is_trimming = self._is_empty
-            start = match.end()
-        held_from = len(text) if match is None else match.start()
-        parts.append(self._trimmed(text[start:held_from]))
+        text = self._trimmed(text)
+        while (match := _TAG.search(text)) is not None:  # what was around a tag may be a tag now
+            self._is_trimming = self._is_empty and not match.start()
+            text = text[: match.start()] + self._trimmed(text[match.end() :])
+        held_from = len(text) if is_end else _unfinished_from(text)
         self._held = text[held_from:]
-        return "".join(parts)
+        self._is_empty = self._is_empty and not held_from
+        return text[:held_from]
 
     def _trimmed(self, text: str) -> str:
         text = text.lstrip() if self._is_trimming else text
         if text:
-            self._is_empty = self._is_trimming = False
+            self._is_trimming = False
         return text
+
+
+def _unfinished_from(text: str) -> int:
+    """Where the beginnings of tags at the end of the text start; its length if there are none."""
+    end = len(text)
+    first = max(0, end - _MOST_HELD)
+    while (start := text.rfind("<", first, end)) >= 0 and _TAG.fullmatch(text, start, end, partial=True) is not None:
+        end = start
+    return end

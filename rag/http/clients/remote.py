@@ -29,6 +29,7 @@ from rag.types import (
     Prompt,
     Quotation,
     Quote,
+    Rectangle,
     SamplingParameters,
     StreamEnd,
     TextDelta,
@@ -150,7 +151,11 @@ class RemotePromptPreparer:
 
 
 def _quotation(wire: JsonMapping) -> Quotation:
-    return Quotation(tuple(Quote(**quote) for quote in wire["quotes"]), wire["structure"])
+    return Quotation(tuple(map(_quote, wire["quotes"])), wire["structure"])
+
+
+def _quote(wire: JsonMapping) -> Quote:
+    return Quote(**{**wire, "rectangles": tuple(Rectangle(**place) for place in wire.get("rectangles", ()))})
 
 
 class RemoteGenerator:
