@@ -24,7 +24,7 @@ def refuse_unprotected_start() -> None:
     Raises:
         SystemExit: other machines can connect, and no key is needed; says what to do.
     """
-    host, server = _host_option(), settings().server
+    host, server = _host(), settings().server
     if host is None or is_loopback(host) or server.open or server.admin_key is not None:
         return
     if settings().retrieve.url is None and not _keys_exist():
@@ -32,10 +32,14 @@ def refuse_unprotected_start() -> None:
         raise SystemExit(1)
 
 
-def _host_option() -> str | None:
-    """The value of `--host` of `bentoml serve`; None in any other process."""
+def _host() -> str | None:
+    """The address that `bentoml serve` is going to listen on; None in any other process."""
+    from bentoml._internal.configuration.containers import BentoMLContainer
+
     context = click.get_current_context(silent=True)
-    return None if context is None else context.params.get("host")
+    if context is None or "host" not in context.params:
+        return None
+    return str(context.params["host"] or BentoMLContainer.http.host.get())  # BentoML's default is all interfaces
 
 
 def _keys_exist() -> bool:

@@ -192,7 +192,7 @@ def test_the_services_need_their_own_key_among_themselves(service: RunningServic
 
 
 def test_a_start_that_others_could_use_without_a_key_is_refused(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "bentoml", "serve", "bench.instant_bundle:RAG", "--host", "0.0.0.0"]
+    command = [sys.executable, "-m", "bentoml", "serve", "bench.instant_bundle:RAG"]  # on all interfaces
     env = {**os.environ, "RAG_DATA_DIR": str(tmp_path), "BENTOML_DO_NOT_TRACK": "true"}
     done = subprocess.run(
         [*command, "--port", str(free_port())],
