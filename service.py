@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from rag import bootstrap
 from rag.http.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
+from rag.http.connection_limits import limit_connections
 from rag.http.endpoint import endpoint
 from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.ask_wire import AskRequest
@@ -26,6 +27,7 @@ from rag.http.native.embedder_wire import (
 )
 from rag.http.native.generate_wire import GenerateRequest, WriteRequest
 from rag.http.native.ingest_form import IngestRequest
+from rag.http.native.key_wire import AuthenticateRequest
 from rag.http.native.verify_wire import VerifyRequest, VerifyResponse
 from rag.http.published_api import PublishedApi
 from rag.http.v1.deferred_app import DeferredApp
@@ -41,6 +43,7 @@ from rag.http.wire import (
 
 SETTINGS = bootstrap.settings()
 bootstrap.make_files_private()
+limit_connections(header_timeout_s=SETTINGS.server.request_timeout_s, max_connections=SETTINGS.server.max_connections)
 TRAFFIC: Any = {"timeout": 3600}
 """Seconds to the first byte; answers and searches have shorter deadlines of their own."""
 QUIET: Any = {"access": {"enabled": False}}
@@ -185,7 +188,7 @@ class Retriever:
         bootstrap.configure_logging()
         bootstrap.start_tracing("Retriever")
         retriever_life.install_signal_handlers()
-        self._api.parts.start()
+        self._api.start()
 
     @bentoml.on_shutdown
     async def end(self) -> None:
@@ -197,6 +200,11 @@ class Retriever:
     async def retrieve(self, request: ExplainRequest, /) -> RetrieveResponse:
         """Passages for a query, best first."""
         return await self._api.retrieve(request)  # type: ignore[return-value]
+
+    @endpoint("/authenticate")
+    async def authenticate(self, request: AuthenticateRequest, /) -> dict[str, Any]:
+        """Which API key has this secret, by its hash."""
+        return await self._api.authenticate(request)  # type: ignore[return-value]
 
     @endpoint("/prepare")
     async def prepare(self, request: PrepareRequest, /) -> dict[str, Any]:
@@ -240,6 +248,10 @@ class RAG:
         rag_life.on_probe(self._api.ready)
         rag_life.on_metrics(self._api.metrics)
         rag_life.on_drain(self._api.dependencies.hold)
+
+    @bentoml.on_deployment
+    def check_access() -> None:
+        bootstrap.refuse_unprotected_start()
 
     @bentoml.on_startup
     async def begin(self) -> None:

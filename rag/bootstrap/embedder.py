@@ -7,7 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 from rag import config
-from rag.bootstrap.process import MIB, settings
+from rag.bootstrap.loaded_settings import settings
+from rag.bootstrap.process import MIB
 from rag.http.background_loader import BackgroundLoader
 from rag.http.native.embedder_api import EmbedderApi, EmbedderModels
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from rag.bootstrap.edge import answer_sampling
-from rag.bootstrap.process import settings
+from rag.bootstrap.loaded_settings import settings
 from rag.config import Settings
 from rag.http.native.llm_api import LlmApi
 from rag.ports import Adapters, Generator

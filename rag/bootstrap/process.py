@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from rag import config
 from rag.blobs import BlobFolder
+from rag.bootstrap.access import edge_admission, service_admission
+from rag.bootstrap.loaded_settings import settings
 from rag.bootstrap.log_format import JsonFormatter, TextFormatter
-from rag.config import Settings
+from rag.http.auth.admission import SERVICE_KEY_HEADER, Admission
 from rag.http.clients.service_client import ServiceClient
 from rag.http.middleware.browser_guard import BrowserGuard
 from rag.http.middleware.lifecycle import Lifecycle
@@ -36,11 +37,8 @@ class MiddlewareOptions(TypedDict):
     access_log: bool
     guard: BrowserGuard | None
     routes: RouteTemplates
-
-
-@functools.cache
-def settings() -> Settings:
-    return config.load()
+    admission: Admission
+    body_timeout_s: float | None
 
 
 def lifecycle(name: str, *, is_edge: bool = False) -> Lifecycle:
@@ -62,6 +60,8 @@ def middleware_options(life: Lifecycle, service: Any) -> MiddlewareOptions:
         "access_log": options.server.access_log and life.is_edge,
         "guard": BrowserGuard(options.server.host_names, options.server.allowed_origins) if life.is_edge else None,
         "routes": RouteTemplates(lambda: _routes(life, service)),
+        "admission": edge_admission() if life.is_edge else service_admission(),
+        "body_timeout_s": options.server.request_timeout_s if life.is_edge else None,
     }
 
 
@@ -87,7 +87,10 @@ def cors_options() -> dict[str, Any]:
         "allow_origins": sorted(settings().server.allowed_origins),
         "allow_methods": ["*"],
         "allow_headers": ["*"],
-        "expose_headers": ["x-request-id", "retry-after", "openai-poll-after-ms"],
+        "expose_headers": [
+            *("x-request-id", "retry-after", "openai-poll-after-ms"),
+            *(f"x-ratelimit-{name}-requests" for name in ("limit", "remaining", "reset")),
+        ],
     }
 
 
@@ -141,6 +144,8 @@ def client_of(name: str, url: str) -> ServiceClient:
     headers = {"Runner-Name": name}
     if key := os.environ.get("BENTO_CLOUD_API_KEY"):
         headers["Authorization"] = f"Bearer {key}"
+    if (service_key := settings().server.service_key) is not None:
+        headers[SERVICE_KEY_HEADER] = service_key.get_secret_value()
     return ServiceClient(name, url, headers)
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, astuple
 
 import orjson
 
+from rag.auth.caller import current_tenant
 from rag.cache_key import cache_key
 from rag.generate.shared_stream import SharedStream
 from rag.ports import Cache, Generator, TokenStream
@@ -53,7 +54,8 @@ class CachingGenerator:
         if not is_repeatable(sampling):
             return request
         prompt_key = {"key": key} if key else {"prompt": asdict(prompt) if isinstance(prompt, Chat) else prompt}
-        full_key = cache_key("answer", {**prompt_key, "model": [self._model(), model], "sampling": sampling})
+        parts = {**prompt_key, "model": [self._model(), model], "sampling": sampling, "tenant": current_tenant()}
+        full_key = cache_key("answer", parts)
         return self._read(full_key, request)
 
     @contextlib.asynccontextmanager

@@ -77,6 +77,10 @@ class Library:
         """Set the metrics of jobs to the current state of the catalog."""
         update_job_metrics(self._resources)
 
+    def ensure_tenant(self, tenant: str) -> None:
+        """Create the vector store `default` of a tenant if it is missing."""
+        stores.ensure_tenant(self._resources, tenant)
+
     def check_default(self) -> None:
         """Raise EmbeddingMismatch if the vector store `default` was filled by a model that is not configured."""
         stores.check_default(self._resources)

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from rag.auth.caller import current_tenant
 from rag.catalog.visibility import Snapshot
 from rag.encoders import StoreEncoders
 from rag.errors import Overloaded, Unavailable
@@ -189,6 +190,7 @@ class RetrievalPipeline:
     def _cache_state(self, request: RetrievalRequest, snapshot: Snapshot, options: RetrieveOptions) -> CacheState:
         """Everything that the hits depend on except the question."""
         return {
+            "tenant": current_tenant(),
             "vector_store": [snapshot.store_id, snapshot.revision, snapshot.nonce, snapshot.collection],
             "models": [snapshot.embedder, snapshot.sparse_embedder],
             "filters": request.filters,

@@ -19,6 +19,7 @@ from rag.adapters.vllm.prompt import EnginePrompts
 from rag.adapters.vllm.sampling import Sampling, sampling_of
 from rag.adapters.vllm.start import build_engine, kill_children
 from rag.adapters.vllm.tools import ToolCalls
+from rag.auth.caller import prefix_cache_salt
 from rag.config import LLMSettings
 from rag.errors import ContextLengthExceeded, DependencyUnavailable, InvalidRequest, SetupError, Starting
 from rag.llm.greedy_copies import repeat_text
@@ -118,7 +119,7 @@ class VllmEngine:
                 await stack.enter_async_context(self.adapters.in_use(adapter))
             lora = None if adapter is None else adapter.request()
             outputs = engine.generate(
-                tokens_input(token_ids),
+                tokens_input(token_ids, cache_salt=prefix_cache_salt()),
                 chosen.params,
                 request_id,
                 lora_request=lora,

@@ -19,7 +19,9 @@ from urllib.parse import unquote, urlparse
 import aiohttp
 from yarl import URL
 
+from rag.auth.caller import INTERNAL, caller_to_header, current_caller
 from rag.errors import DeadlineExceeded, DependencyUnavailable, RagError
+from rag.http.auth.admission import CALLER_HEADER
 from rag.http.error_table import error_for_status, error_from_body
 from rag.http.middleware.lifecycle import LEASE_PATH
 from rag.http.middleware.request_id import HEADER, current_request_id
@@ -175,6 +177,7 @@ class ServiceClient:
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_S)
         own = {HEADER: current_request_id.get()} if current_request_id.get() else {}
+        own[CALLER_HEADER] = caller_to_header(current_caller.get() or INTERNAL)
         options |= {"timeout": timeout, "headers": {**(headers or {}), **own, **trace_headers()}}
         return self._open().request(method, path, **options)
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rag.errors import FileTooLarge, InternalError, MethodNotAllowed, Overloaded, RagError
+from rag.auth.caller import WITHOUT_KEY, Caller, current_caller
+from rag.errors import InternalError, MethodNotAllowed, Overloaded, RagError
+from rag.http.auth.admission import Admission
 from rag.http.error_table import OURS, error_for_status, error_response
 from rag.http.middleware.browser_guard import BrowserGuard
 from rag.http.middleware.disconnect import run_while_connected
 from rag.http.middleware.lifecycle import LEASE_PATH, Lifecycle
+from rag.http.middleware.request_body import LimitedBody, too_large
 from rag.http.middleware.request_id import HEADER, accept_request_id, current_request_id
 from rag.http.middleware.request_metrics import RequestMetrics, current_service
 from rag.http.route_templates import RouteTemplates
@@ -24,7 +28,8 @@ from rag.telemetry.exposition import CONTENT_TYPE
 logger = logging.getLogger("rag.http")
 access = logging.getLogger("rag.access")
 
-_UNGUARDED_PATHS = ("/livez", "/healthz", "/metrics", "/readyz")
+_METRICS = "/metrics"
+_UNGUARDED_PATHS = ("/livez", "/healthz", _METRICS, "/readyz")
 _PASSED_THROUGH_HEADERS = ("allow",)
 """Headers that remain when an error response of BentoML is replaced."""
 
@@ -41,6 +46,8 @@ class ServiceMiddleware:
         access_log: Whether each request is logged.
         guard: Of the edge: refuses what a foreign web page sends.
         routes: Of the service, for the labels of its metrics.
+        admission: Authenticates each request, probes excepted; None: every request is served.
+        body_timeout_s: Longest pause within the body of a request; None: any.
     """
 
     def __init__(
@@ -52,6 +59,8 @@ class ServiceMiddleware:
         access_log: bool = False,
         guard: BrowserGuard | None = None,
         routes: RouteTemplates | None = None,
+        admission: Admission | None = None,
+        body_timeout_s: float | None = None,
     ) -> None:
         self._app = app
         self._life = lifecycle
@@ -60,6 +69,8 @@ class ServiceMiddleware:
         self._access_log = access_log
         self._guard = guard
         self._metrics = RequestMetrics(lifecycle.name, routes or RouteTemplates(), max_in_flight)
+        self._admission = admission
+        self._body_timeout_s = body_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -104,24 +115,47 @@ class ServiceMiddleware:
         path = scope["path"]
         if path == "/readyz" and scope["method"] in ("GET", "HEAD"):
             return await self._answer_readyz(scope, receive, sender)
-        if path == "/metrics":
+        if path == _METRICS:
+            if self._life.is_edge and await self._admitted(scope, sender) is None:
+                return None
             return await self._answer_metrics(scope, receive, sender)
         if path in _UNGUARDED_PATHS:
             return await self._app(scope, receive, sender.send)
         if (refusal := self._refusal(scope)) is not None:
             return await error_response(refusal, sender.request_id)(scope, receive, sender.send)
-        receive = self._capped(scope, receive, sender)
+        body = LimitedBody(
+            receive,
+            max_bytes=self._body_limit(scope),
+            timeout_s=self._body_timeout_s,
+            path=path,
+            refuse=sender.fail,
+        )
         self._life.enter()
         self._metrics.in_flight(self._life.in_flight)
         try:
-            if self._is_lease(scope):
-                await _hold(receive)
-                await sender.close()
-            elif not await run_while_connected(self._app, scope, receive, sender.send):
-                await sender.close()
+            if (caller := await self._admitted(scope, sender)) is not None:
+                with _as_caller(caller):
+                    await self._run(scope, body.receive, sender)
         finally:
             self._life.leave()
             self._metrics.in_flight(self._life.in_flight)
+
+    async def _admitted(self, scope: Scope, sender: _ResponseSender) -> Caller | None:
+        """Who sent the request; None if it was refused, which the response says."""
+        if self._admission is None:
+            return WITHOUT_KEY
+        try:
+            return await self._admission.admit(scope, sender.headers)
+        except RagError as error:
+            await sender.fail(error)
+            return None
+
+    async def _run(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
+        if self._is_lease(scope):
+            await _hold(receive)
+            await sender.close()
+        elif not await run_while_connected(self._app, scope, receive, sender.send):
+            await sender.close()
 
     def _is_lease(self, scope: Scope) -> bool:
         return not self._life.is_edge and scope["path"] == LEASE_PATH
@@ -155,7 +189,7 @@ class ServiceMiddleware:
             return saturated
         length = Headers(scope=scope).get("content-length", "0")
         if length.isdigit() and int(length) > self._body_limit(scope):
-            return self._too_large(scope)
+            return too_large(scope["path"], self._body_limit(scope))
         return None
 
     def _saturation(self) -> Overloaded | None:
@@ -170,23 +204,14 @@ class ServiceMiddleware:
             return limits[path]
         return limits[max((key for key in limits if key[-1:] == "*" and path.startswith(key[:-1])), key=len)]
 
-    def _too_large(self, scope: Scope) -> FileTooLarge:
-        return FileTooLarge(f"the body is larger than {self._body_limit(scope)} bytes, the limit of {scope['path']}")
 
-    def _capped(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> Receive:
-        """A `receive` that refuses a body of unknown length as soon as it is too large."""
-        left = self._body_limit(scope)
-
-        async def capped() -> Message:
-            nonlocal left
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left >= 0:
-                return message
-            await sender.fail(self._too_large(scope))
-            return {"type": "http.disconnect"}
-
-        return capped
+@contextlib.contextmanager
+def _as_caller(caller: Caller) -> Iterator[None]:
+    token = current_caller.set(caller)
+    try:
+        yield
+    finally:
+        current_caller.reset(token)
 
 
 async def _hold(receive: Receive) -> None:
@@ -201,6 +226,8 @@ class _ResponseSender:
         self._send = send
         self._path = path
         self.request_id = request_id
+        self.headers: dict[str, str] = {}
+        """Added to the response."""
         self.status = 0
         self.error_code = ""
         """Of an error response."""
@@ -222,7 +249,7 @@ class _ResponseSender:
             return
         self.status = status
         self.error_code = headers.get(OURS, "")
-        headers[HEADER] = self.request_id
+        headers.update({**self.headers, HEADER: self.request_id})
         await self._send({**message, "headers": headers.raw})
 
     async def fail(self, error: RagError, headers: Mapping[str, str] | None = None) -> None:
@@ -232,7 +259,7 @@ class _ResponseSender:
         self._is_replaced = True
         self.error_code = error.code
         response = error_response(error, self.request_id)
-        response.headers.update({**(headers or {}), HEADER: self.request_id})
+        response.headers.update({**(headers or {}), **self.headers, HEADER: self.request_id})
         self.status = response.status_code
         await self._send({"type": "http.response.start", "status": self.status, "headers": response.raw_headers})
         await self._send({"type": "http.response.body", "body": bytes(response.body)})

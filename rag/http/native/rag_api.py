@@ -9,6 +9,7 @@ from rag.generate.citations import CitationMode
 from rag.generate.pipeline import AnswerPipeline, AnswerRequest
 from rag.generate.quoting import StyleOption
 from rag.generate.verify import VERIFY_TIMEOUT_S, Verifier
+from rag.http.auth.authorized_generator import AuthorizedGenerator
 from rag.http.clients.remote import RemoteGenerator, RemotePromptPreparer
 from rag.http.clients.served_models import ServedModels
 from rag.http.clients.service_proxy import ServiceProxy
@@ -76,7 +77,9 @@ class RagApi:
         )
         self._models = ServedModels(dependencies)
         self._stream_options = StreamLimits(keep_alive_s=keep_alive_s, timeout_s=answer_timeout_s)
-        parts = EdgeParts(dependencies, self._models, self._answers, self._generator, self._stream_options)
+        parts = EdgeParts(
+            dependencies, self._models, self._answers, AuthorizedGenerator(self._generator), self._stream_options
+        )
         self.v1 = edge_app(parts, self.forward)
         """To be mounted at `/v1`."""
         self._retrieve_timeout_s = retrieve_timeout_s
