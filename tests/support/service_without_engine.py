@@ -11,17 +11,19 @@ from tests.e2e.running import RunningService, start_service
 
 
 @contextlib.contextmanager
-def engineless_service(folder: Path, language_model: Path, **environment: str) -> Iterator[RunningService]:
-    """Args: `language_model` is a folder with the tokenizer to use."""
-    options: Any = {
-        "RAG_LLM__RUNTIME_ADAPTERS": "true",
-        "HF_HUB_OFFLINE": "1",
-        "RAG_SERVER__ACCESS_LOG": "false",
-        **environment,
-    }
+def engineless_service(folder: Path, language_model: Path, **options: Any) -> Iterator[RunningService]:
+    """Args: `language_model` is a folder with the tokenizer to use, `options` are variables of the environment."""
     (folder / "data").mkdir()
     (folder / "data" / "models").symlink_to(language_model.parent)
-    running = start_service(folder / "data", folder / "service.log", target="bench.instant_bundle:RAG", **options)
+    running = start_service(
+        folder / "data",
+        folder / "service.log",
+        target="bench.instant_bundle:RAG",
+        RAG_LLM__RUNTIME_ADAPTERS="true",
+        HF_HUB_OFFLINE="1",
+        RAG_SERVER__ACCESS_LOG="false",
+        **options,
+    )
     try:
         running.wait_until_ready()
         yield running
