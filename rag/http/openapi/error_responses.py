@@ -58,7 +58,9 @@ def error_references(statuses: Iterable[int]) -> JsonObject:
 def error_components() -> JsonObject:
     """The error responses of all statuses that operations refer to, by component name."""
     codes = _codes()
-    return {f"Error{status}": _response(status, codes[status]) for status in sorted(codes) if status not in _OF_CONNECTIONS}
+    return {
+        f"Error{status}": _response(status, codes[status]) for status in sorted(codes) if status not in _OF_CONNECTIONS
+    }
 
 
 def _response(status: int, codes: list[str]) -> JsonObject:
