@@ -8,16 +8,21 @@ import unicodedata
 from rag.errors import InvalidRequest
 
 MAX_FILENAME_CHARS = 512
+_INVISIBLE = dict.fromkeys(
+    [0xAD, 0x61C, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF]
+)
+"""Soft hyphens, zero-width characters and marks of direction: names that differ in them look the same, and a mark of
+direction can make `exe.pdf` of `fdp.exe`. Joiners (U+200C, U+200D) stay, because they change what is seen."""
 _DRIVE = re.compile(r"[A-Za-z]:/")
 
 
 def normalize_filename(filename: str) -> str:
-    """The name in Unicode NFC, with forward slashes and without `.` or empty path segments.
+    """The name in Unicode NFC, with forward slashes, without `.` or empty segments and without invisible characters.
 
     Raises:
         InvalidRequest: the name is empty, absolute or too long, or has `..` segments or control characters.
     """
-    name = unicodedata.normalize("NFC", filename).replace("\\", "/")
+    name = unicodedata.normalize("NFC", filename).translate(_INVISIBLE).replace("\\", "/")
     if name.startswith("/"):
         raise _invalid_filename(name, "is absolute; remove the leading slash")
     if _DRIVE.match(name):

@@ -33,3 +33,20 @@ def test_names_that_are_odd_but_fine(name: str) -> None:
 )
 def test_one_name_for_one_document(name: str, normal: str) -> None:
     assert normalize_filename(name) == normal
+
+
+@pytest.mark.parametrize(
+    ("name", "normal"),
+    [
+        ("invoice\u202efdp.exe", "invoicefdp.exe"), ("a\u200bb\ufeff.md", "ab.md"), ("re\u00adport.md", "report.md"),
+        ("\u2067\u05d0\u2069.md", "\u05d0.md"),
+        ("\u0646\u0627\u0645\u0647\u200c\u0647\u0627.md", "\u0646\u0627\u0645\u0647\u200c\u0647\u0627.md"),
+    ],
+)  # fmt: skip
+def test_invisible_characters_are_removed(name: str, normal: str) -> None:
+    assert normalize_filename(name) == normal
+
+
+def test_a_name_of_invisible_characters_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="is empty"):
+        normalize_filename("\u200b\u202e")
