@@ -46,10 +46,11 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A read-only transaction. It does not wait for writers."""
+        """A read-only transaction. It sees the catalog as of its first query, and does not wait for writers."""
+        options = {"read_only": True} | ({} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"})
         with (
             self._translated_errors(),
-            self._engine.connect().execution_options(read_only=True) as connection,
+            self._engine.connect().execution_options(**options) as connection,
             connection.begin(),
         ):
             yield connection

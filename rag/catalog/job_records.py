@@ -67,7 +67,10 @@ def _file_record(row: ResultRow) -> DocumentRecord:
 
 def _to_record(connection: sa.Connection, job: JobRow) -> JobRecord:
     now = time.time()
-    progress, counts = _progress(connection, job), _counts(connection, job)
+    counts, progress = (
+        _counts(connection, job),
+        _progress(connection, job),
+    )  # in this order, so that all done means 100 %
     state: JobState = job.state
     if job.kind == "ingest" and state == "running" and counts.total and not counts.in_progress:
         state = "completed"  # all files are done; only the job's own state has not been updated yet

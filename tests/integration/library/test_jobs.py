@@ -3,8 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from rag.catalog.schema import stores
 from rag.errors import Conflict, DependencyUnavailable, FileNotFound, NotFound
+from rag.records import NewStore
 from tests.fakes import FakeVectorStore
 from tests.support.library_harness import LibraryHarness, eventually, make_harness
 
@@ -93,3 +96,13 @@ def test_a_stopped_job_resumes_at_the_next_start(tmp_path: Path) -> None:
     with make_harness(tmp_path, store=store) as harness:
         assert harness.library.wait(job.job_id, 10).file_counts.completed == 2
         assert harness.rows() == ["apples", "pears"]
+
+
+def test_what_is_read_in_one_transaction_belongs_together(harness: LibraryHarness) -> None:
+    count = sa.select(sa.func.count()).select_from(stores)
+    with harness.database.read() as connection:
+        before = connection.execute(count).scalar_one()
+        harness.library.create_store(NewStore(name="made meanwhile"))
+        assert connection.execute(count).scalar_one() == before
+    with harness.database.read() as connection:
+        assert connection.execute(count).scalar_one() == before + 1

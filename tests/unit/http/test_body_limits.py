@@ -30,10 +30,13 @@ MANY = 600_000
 def test_only_the_first_fault_is_reported(fields: dict[str, object], param: str) -> None:
     body = json.dumps(fields).encode()
     began = time.thread_time()
+    json.loads(body)
+    parsed_s = time.thread_time() - began
+    began = time.thread_time()
     with pytest.raises(InvalidRequest) as caught:
         GenerateRequest.parse(json_object("application/json", body))
     assert caught.value.param == param
-    assert time.thread_time() - began < 2
+    assert time.thread_time() - began < 2 + 60 * parsed_s
 
 
 def test_an_object_may_have_many_members() -> None:
