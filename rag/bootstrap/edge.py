@@ -16,7 +16,11 @@ def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
     options = settings()
     clients = {name: client_of(name, url) for name, url in addresses.items()}
     where = own_url or "the service's address"
-    ready = f"ready: Swagger UI and APIs at {where} - try: python -m rag ingest docs; python -m rag ask 'What is this?'"
+    page = f"{own_url}/ui" if own_url else "/ui"
+    ready = (
+        f"ready: page at {page}, Swagger UI and APIs at {where} - "
+        "try: python -m rag ingest docs; python -m rag ask 'What is this?'"
+    )
     dependencies = UpstreamServices(clients, ready_message=ready)
     return RagApi(
         dependencies,

@@ -1,0 +1,15 @@
+// The page's texts, in the browser's language if there is a file for it.
+
+import en from "../texts/en.js";
+import zh from "../texts/zh.js";
+
+const LANGUAGES = { en, zh };
+const preferred = navigator.languages.map((each) => each.toLowerCase().split("-")[0]);
+
+export const language = preferred.find((each) => each in LANGUAGES) ?? "en";
+
+/** The text named `key`; `{name}` in it is replaced by `values.name`. */
+export function t(key, values = {}) {
+  const text = LANGUAGES[language][key] ?? en[key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+}
