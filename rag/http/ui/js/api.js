@@ -1,5 +1,6 @@
 // Requests to the service. Only public routes, described at `/`.
 
+import { nameOf } from "./chosen_files.js";
 import { events } from "./sse.js";
 import { t } from "./texts.js";
 
@@ -97,7 +98,7 @@ export async function documentText(store, fileId) {
 /** Upload files; the response has the job's id as `batch_id`. */
 export function ingest(store, files) {
   const form = new FormData();
-  for (const file of files) form.append("files", file, file.webkitRelativePath || file.name);
+  for (const file of files) form.append("files", file, nameOf(file));
   form.append("vector_store", store);
   return json("ingest", { method: "POST", body: form });
 }

@@ -10,6 +10,7 @@ import { language, t } from "./texts.js";
 const VIEWS = ["chat", "documents"];
 const viewInAddress = () => VIEWS.find((view) => location.hash === `#${view}`) ?? "chat";
 
+/** Both views stay in the page, so an answer or an upload goes on while the other one is open. */
 function App() {
   const [view, setView] = useState(viewInAddress);
   const [stores, reloadStores] = useStores();
@@ -29,7 +30,6 @@ function App() {
       <a class="api" href="./">${t("nav.api")}</a>
     </header>
     <${SignIn} onSignedIn=${reloadStores} />
-    ${/* Both views stay, so an answer or an upload goes on while the other one is open. */ ""}
     <main class="view" hidden=${view !== "chat"}><${Chat} stores=${stores} isShown=${view === "chat"} /></main>
     <main class="view" hidden=${view !== "documents"}>
       <${Documents} stores=${stores} isShown=${view === "documents"} onChange=${reloadStores} />
@@ -50,6 +50,9 @@ function useStores() {
   useEffect(() => void reload(), []);
   return [stores, reload];
 }
+
+// A file dropped beside the field for uploads must not replace the page.
+for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
 
 document.documentElement.lang = language;
 render(html`<${App} />`, document.getElementById("app"));

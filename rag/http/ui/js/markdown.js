@@ -30,6 +30,10 @@ const marked = new Marked({
   renderer: {
     // HTML in an answer is shown as text.
     html: ({ text }) => escaped(text),
+    // Below the question's heading, whatever level the answer chose.
+    heading({ tokens }) {
+      return `<h3>${this.parser.parseInline(tokens)}</h3>`;
+    },
     // An image would be a request to a server that the answer's text chooses.
     image: ({ text, href }) => escaped(`${text || t("chat.image")} (${href})`),
   },
@@ -37,7 +41,7 @@ const marked = new Marked({
 
 const ALLOWED = {
   ALLOWED_TAGS: [
-    "p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong",
+    "p", "br", "hr", "h3", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong",
     "del", "a", "table", "thead", "tbody", "tr", "th", "td", "button",
   ],
   ALLOWED_ATTR: ["href", "class", "data-index", "aria-label", "type", "start", "align", "target", "rel", "dir"],
@@ -45,7 +49,7 @@ const ALLOWED = {
   RETURN_TRUSTED_TYPE: true,
 };
 
-const BLOCKS = "p, h1, h2, h3, h4, h5, h6, ul, ol, blockquote, table";
+const BLOCKS = "p, h3, ul, ol, blockquote, table";
 
 DOMPurify.addHook("afterSanitizeAttributes", (node) => {
   if (node.tagName === "A") {

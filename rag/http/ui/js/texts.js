@@ -8,8 +8,12 @@ const preferred = navigator.languages.map((each) => each.toLowerCase().split("-"
 
 export const language = preferred.find((each) => each in LANGUAGES) ?? "en";
 
-/** The text named `key`; `{name}` in it is replaced by `values.name`. */
+/**
+ * The text named `key`; `{name}` in it is replaced by `values.name`. If `values.count` is 1 and the language has a text
+ * `key.one`, that is used.
+ */
 export function t(key, values = {}) {
-  const text = LANGUAGES[language][key] ?? en[key] ?? key;
+  const texts = LANGUAGES[language];
+  const text = (values.count === 1 && texts[`${key}.one`]) || (texts[key] ?? key);
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }

@@ -10,7 +10,7 @@ export function Turn({ turn, isLast, onOpenSource, onAskAgain, onEdit }) {
   const isNothingFound = turn.finishReason === "no_sources";
   return html`
     <article class=${`turn ${turn.state} ${isNothingFound ? "nothing" : ""}`}>
-      <h3 class="question" dir="auto">${turn.question}</h3>
+      <h2 class="question" dir="auto">${turn.question}</h2>
       ${isNothingFound && html`<p class="verdict">${t("chat.nothing_found")}</p>`}
       <${Answer} turn=${turn} onOpenSource=${onOpenSource} />
       <${Remarks} turn=${turn} onAskAgain=${onAskAgain} isLast=${isLast} />

@@ -1,20 +1,21 @@
 // Uploads by button or by drag and drop, with the progress of each file.
 
+import { droppedFiles, nameOf } from "./chosen_files.js";
 import { html, useRef, useState } from "./dom.js";
 import { t } from "./texts.js";
-import { droppedFiles, nameOf, upload } from "./uploads.js";
+import { upload } from "./uploads.js";
 
 export function Uploader({ store, onUploaded }) {
   const [uploads, setUploads] = useState([]);
   const [jobs, setJobs] = useState({});
   const [isOver, setIsOver] = useState(false);
-  const batches = useRef(0);
+  const count = useRef(0);
   const start = async (files) => {
     if (!files.length) return;
-    const batch = ++batches.current;
-    setUploads((all) => [...files.map((file) => ({ batch, name: nameOf(file), state: "waiting" })), ...all]);
-    const report = (name, changes) =>
-      setUploads((all) => all.map((each) => (each.batch === batch && each.name === name ? { ...each, ...changes } : each)));
+    const added = files.map((file) => ({ file, key: ++count.current, name: nameOf(file), state: "waiting" }));
+    setUploads((all) => [...added, ...all]);
+    const report = (file, changes) =>
+      setUploads((all) => all.map((each) => (each.file === file ? { ...each, ...changes } : each)));
     await upload(store, files, report, (id, job) => setJobs((all) => ({ ...all, [id]: job })));
     onUploaded();
   };
@@ -80,7 +81,7 @@ function UploadList({ uploads, onClear }) {
       <ul aria-label=${t("upload.list")}>
         ${uploads.map(
           (each) => html`
-            <li key=${`${each.batch} ${each.name}`} class=${each.state}>
+            <li key=${each.key} class=${each.state}>
               <bdi>${each.name}</bdi>
               <span class=${`state ${each.state}`}>${stateText(each)}</span>
               ${each.error && html`<p class="problem error" dir="auto">${each.error}</p>`}
@@ -97,5 +98,5 @@ function UploadList({ uploads, onClear }) {
 
 function stateText({ state, change, chunks }) {
   if (state !== "completed") return t(`upload.state.${state}`);
-  return t(`upload.${change ?? "added"}`, { chunks });
+  return t(`upload.${change ?? "added"}`, { count: chunks });
 }

@@ -96,9 +96,9 @@ export default {
   "upload.state.sending": "上传中",
   "upload.state.processing": "处理中",
   "upload.state.failed": "失败",
-  "upload.added": "已添加，{chunks} 个段落",
-  "upload.replaced": "已替换，{chunks} 个段落",
-  "upload.unchanged": "未更改，{chunks} 个段落",
+  "upload.added": "已添加，{count} 个段落",
+  "upload.replaced": "已替换，{count} 个段落",
+  "upload.unchanged": "未更改，{count} 个段落",
 
   "delete.title": "删除此文档？",
   "delete.lost": "回答将不再使用此文档。其 {count} 个段落将从向量库“{store}”中移除。",
