@@ -1,7 +1,7 @@
 # The commands. `make help` lists them; start with `make serve`.
 #
 #   PORT          port of the service (3000)
-#   HOST          address to listen on: 127.0.0.1 for this machine only, 0.0.0.0 for all interfaces
+#   HOST          address to listen on: 127.0.0.1 for this machine only, 0.0.0.0 for all interfaces (needs an API key)
 #   RAG_DATA_DIR  folder for all data: documents, models (.data)
 #   PYTHON        3.11 or newer; used once, to create .venv
 #   CHROMIUM      the browser for the tests of the page (/usr/bin/chromium); installed with apt-get if it is missing

@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from rag import bootstrap
 from rag.http.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
+from rag.http.connection_limits import limit_connections
 from rag.http.endpoint import endpoint
 from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.ask_wire import AskRequest
@@ -26,6 +27,7 @@ from rag.http.native.embedder_wire import (
 )
 from rag.http.native.generate_wire import GenerateRequest, WriteRequest
 from rag.http.native.ingest_form import IngestRequest
+from rag.http.native.key_wire import AuthenticateRequest
 from rag.http.native.verify_wire import VerifyRequest, VerifyResponse
 from rag.http.published_api import PublishedApi
 from rag.http.v1.deferred_app import DeferredApp
@@ -42,12 +44,15 @@ from rag.http.wire import (
 
 SETTINGS = bootstrap.settings()
 bootstrap.make_files_private()
+limit_connections(header_timeout_s=SETTINGS.server.request_timeout_s, max_connections=SETTINGS.server.max_connections)
 TRAFFIC: Any = {"timeout": 3600}
 """Seconds to the first byte; answers and searches have shorter deadlines of their own."""
 QUIET: Any = {"access": {"enabled": False}}
 """Requests are logged by the edge, with their ids."""
-TRACING: Any = {} if SETTINGS.server.tracing else {"excluded_urls": [".*"]}
+TRACING: Any = {"excluded_urls": [".*"]}
 """BentoML makes a span for every chunk of a stream, even without an exporter (docs/bentoml_issues.md#b22)."""
+METRICS: Any = {"enabled": False}
+"""Those of BentoML have a series for every path that is requested (docs/bentoml_issues.md#b9)."""
 
 embedder_life = bootstrap.lifecycle("Embedder")
 retriever_v1, rag_v1 = DeferredApp(), DeferredApp()
@@ -57,7 +62,13 @@ rag_life = bootstrap.lifecycle("RAG", is_edge=True)
 
 
 @bentoml.service(
-    name="Embedder", workers=1, traffic=TRAFFIC, logging=QUIET, tracing=TRACING, resources={"cpu": "1", "memory": "2Gi"}
+    name="Embedder",
+    workers=1,
+    traffic=TRAFFIC,
+    logging=QUIET,
+    tracing=TRACING,
+    metrics=METRICS,
+    resources={"cpu": "1", "memory": "2Gi"},
 )
 class Embedder:
     """Turns questions and passages into vectors with a sentence-transformers encoder."""
@@ -73,6 +84,7 @@ class Embedder:
     @bentoml.on_startup
     async def begin(self) -> None:
         bootstrap.configure_logging()
+        bootstrap.start_tracing("Embedder")
         embedder_life.install_signal_handlers()
         self._api.models.start()
 
@@ -97,7 +109,7 @@ class Embedder:
         return await self._api.rerank(request)  # type: ignore[return-value]
 
 
-@bentoml.service(name="LLM", workers=1, traffic=TRAFFIC, logging=QUIET, tracing=TRACING)
+@bentoml.service(name="LLM", workers=1, traffic=TRAFFIC, logging=QUIET, tracing=TRACING, metrics=METRICS)
 class LLM:
     """Writes text with vLLM's AsyncLLMEngine, token by token."""
 
@@ -115,6 +127,7 @@ class LLM:
     @bentoml.on_startup
     async def begin(self) -> None:
         bootstrap.configure_logging()
+        bootstrap.start_tracing("LLM")
         llm_life.install_signal_handlers()
         await self._engine.start()
 
@@ -144,6 +157,7 @@ class LLM:
     traffic=TRAFFIC,
     logging=QUIET,
     tracing=TRACING,
+    metrics=METRICS,
     resources={"cpu": "1", "memory": "4Gi"},
 )
 @bentoml.asgi_app(retriever_v1, path="/v1")
@@ -161,6 +175,7 @@ class Retriever:
         self._api, self._clients = bootstrap.retriever_api(addresses)
         retriever_v1.app = self._api.v1
         retriever_life.on_probe(self._api.ready)
+        retriever_life.on_metrics(bootstrap.retriever_metrics(self._api, self._clients).text)
         for client in self._clients:
             retriever_life.on_drain(client.hold)
         retriever_life.on_drain(self._api.drain)
@@ -172,8 +187,9 @@ class Retriever:
     @bentoml.on_startup
     async def begin(self) -> None:
         bootstrap.configure_logging()
+        bootstrap.start_tracing("Retriever")
         retriever_life.install_signal_handlers()
-        self._api.parts.start()
+        self._api.start()
 
     @bentoml.on_shutdown
     async def end(self) -> None:
@@ -185,6 +201,11 @@ class Retriever:
     async def retrieve(self, request: ExplainRequest, /) -> RetrieveResponse:
         """Passages for a query, best first."""
         return await self._api.retrieve(request)  # type: ignore[return-value]
+
+    @endpoint("/authenticate")
+    async def authenticate(self, request: AuthenticateRequest, /) -> dict[str, Any]:
+        """Which API key has this secret, by its hash."""
+        return await self._api.authenticate(request)  # type: ignore[return-value]
 
     @endpoint("/prepare")
     async def prepare(self, request: PrepareRequest, /) -> dict[str, Any]:
@@ -203,7 +224,13 @@ class Retriever:
 
 
 @bentoml.service(
-    name="RAG", workers=1, traffic=TRAFFIC, logging=QUIET, tracing=TRACING, resources={"cpu": "1", "memory": "1Gi"}
+    name="RAG",
+    workers=1,
+    traffic=TRAFFIC,
+    logging=QUIET,
+    tracing=TRACING,
+    metrics=METRICS,
+    resources={"cpu": "1", "memory": "1Gi"},
 )
 @bentoml.asgi_app(rag_v1, path="/v1")
 class RAG:
@@ -220,11 +247,17 @@ class RAG:
         self._api = bootstrap.rag_api(addresses, bootstrap.address_of(RAG))
         rag_v1.app = self._api.v1
         rag_life.on_probe(self._api.ready)
+        rag_life.on_metrics(self._api.metrics)
         rag_life.on_drain(self._api.dependencies.hold)
+
+    @bentoml.on_deployment
+    def check_access() -> None:
+        bootstrap.refuse_unprotected_start()
 
     @bentoml.on_startup
     async def begin(self) -> None:
         bootstrap.configure_logging()
+        bootstrap.start_tracing("RAG")
         rag_life.install_signal_handlers()
         await self._api.start()
 
@@ -267,7 +300,7 @@ class RAG:
 _PUBLIC: Any = RAG
 _LIVES: Any = ((Embedder, embedder_life), (Retriever, retriever_life), (LLM, llm_life), (_PUBLIC, rag_life))
 for _service, _life in _LIVES:
-    _service.add_asgi_middleware(ServiceMiddleware, **bootstrap.middleware_options(_life))
+    _service.add_asgi_middleware(ServiceMiddleware, **bootstrap.middleware_options(_life, _service))
 _PUBLIC.add_asgi_middleware(PublishedApi)
 _PUBLIC.add_asgi_middleware(WebPage)
 if SETTINGS.server.allowed_origins:

@@ -19,7 +19,8 @@ PROMPTS = "BENCH_PROMPTS"
 def _instant_llm_api() -> tuple[LlmApi, InstantEngine]:
     record = os.environ.get(PROMPTS)
     engine, server = InstantEngine(Path(record) if record else None), bootstrap.settings().server
-    return LlmApi(engine, keep_alive_s=server.keep_alive_s, timeout_s=server.answer_timeout_s), engine
+    api = LlmApi(engine, keep_alive_s=server.keep_alive_s, timeout_s=server.answer_timeout_s, facts=engine.facts)
+    return api, engine
 
 
 bootstrap.llm_api = _instant_llm_api

@@ -24,7 +24,7 @@ def events(pieces):
                 yield name, json.loads(data)
 
 
-with bentoml.SyncHTTPClient(url) as client:
+with bentoml.SyncHTTPClient(url, token=os.environ.get("RAG_API_KEY")) as client:
     for hit in client.retrieve(query=question, top_k=2)["hits"]:
         print(f"found: {hit['filename']} {hit['score']:.2f}")
 

@@ -11,12 +11,13 @@ from langchain_openai import ChatOpenAI
 from openai import OpenAI
 
 url = os.environ.get("RAG_URL", "http://localhost:3000")
+key = os.environ.get("RAG_API_KEY", "none")
 question = " ".join(sys.argv[1:]) or "What happens when the engine dies?"
-models = OpenAI(base_url=f"{url}/v1", api_key="none").models.list()
+models = OpenAI(base_url=f"{url}/v1", api_key=key).models.list()
 model = next(model.id for model in models if model.kind == "language")
 
 # As with LangChain's client for vLLM.
-llm = ChatOpenAI(base_url=f"{url}/v1", api_key="none", model=model, temperature=0, max_tokens=30)
+llm = ChatOpenAI(base_url=f"{url}/v1", api_key=key, model=model, temperature=0, max_tokens=30)
 prompt = ChatPromptTemplate.from_messages(
     [
         ("system", "You are a helpful assistant that translates {input_language} to {output_language}."),
@@ -32,6 +33,6 @@ for chunk in chain.stream(words):
 print()
 
 # Model `rag` retrieves by itself; the chain is unchanged.
-rag = ChatOpenAI(base_url=f"{url}/v1", api_key="none", model="rag", max_tokens=30, extra_body={"rag": {"top_k": 2}})
+rag = ChatOpenAI(base_url=f"{url}/v1", api_key=key, model="rag", max_tokens=30, extra_body={"rag": {"top_k": 2}})
 chain = ChatPromptTemplate.from_messages([("human", "{question}")]) | rag
 print("rag:", chain.invoke({"question": question}).content)

@@ -14,8 +14,9 @@ from langchain_openai import ChatOpenAI
 from openai import OpenAI
 
 url = os.environ.get("RAG_URL", "http://localhost:3000")
+key = os.environ.get("RAG_API_KEY", "none")
 question = " ".join(sys.argv[1:]) or "What happens when the engine dies?"
-client = OpenAI(base_url=f"{url}/v1", api_key="none")
+client = OpenAI(base_url=f"{url}/v1", api_key=key)
 model = next(model.id for model in client.models.list() if model.kind == "language")
 
 
@@ -29,7 +30,7 @@ def as_text(documents: list[Document]) -> str:
 
 
 prompt = ChatPromptTemplate.from_template("Answer from this text alone:\n\n{context}\n\nQuestion: {question}")
-llm = ChatOpenAI(base_url=f"{url}/v1", api_key="none", model=model, temperature=0, max_tokens=30)
+llm = ChatOpenAI(base_url=f"{url}/v1", api_key=key, model=model, temperature=0, max_tokens=30)
 context = RunnablePassthrough.assign(context=lambda values: as_text(values["documents"]))
 write = context | prompt | llm | StrOutputParser()
 found = {"documents": RunnableLambda(search), "question": RunnablePassthrough()}

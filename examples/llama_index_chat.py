@@ -11,10 +11,11 @@ from llama_index.llms.openai_like import OpenAILike
 from openai import OpenAI
 
 url = os.environ.get("RAG_URL", "http://localhost:3000")
+key = os.environ.get("RAG_API_KEY", "none")
 question = " ".join(sys.argv[1:]) or "What happens when the engine dies?"
-models = OpenAI(base_url=f"{url}/v1", api_key="none").models.list()
+models = OpenAI(base_url=f"{url}/v1", api_key=key).models.list()
 model = next(model for model in models if model.kind == "language")
-common = {"api_base": f"{url}/v1", "api_key": "none", "context_window": model.max_model_len, "max_tokens": 30}
+common = {"api_base": f"{url}/v1", "api_key": key, "context_window": model.max_model_len, "max_tokens": 30}
 
 # is_chat_model: the service builds the prompt with the model's own chat template.
 llm = OpenAILike(model=model.id, is_chat_model=True, temperature=0, **common)

@@ -10,6 +10,7 @@ import sys
 from openai import AsyncOpenAI
 
 url = os.environ.get("RAG_URL", "http://localhost:3000")
+key = os.environ.get("RAG_API_KEY", "none")
 question = " ".join(sys.argv[1:]) or "What happens when the engine dies?"
 
 
@@ -25,7 +26,7 @@ async def answer(client: AsyncOpenAI, top_k: int) -> str:
 
 
 async def main() -> None:
-    async with AsyncOpenAI(base_url=f"{url}/v1", api_key="none") as client:
+    async with AsyncOpenAI(base_url=f"{url}/v1", api_key=key) as client:
         for text in await asyncio.gather(*(answer(client, top_k) for top_k in (1, 2, 3))):
             print(text)
 

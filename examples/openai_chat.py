@@ -9,9 +9,10 @@ import sys
 from openai import OpenAI
 
 url = os.environ.get("RAG_URL", "http://localhost:3000")
+key = os.environ.get("RAG_API_KEY", "none")
 question = " ".join(sys.argv[1:]) or "What happens when the engine dies?"
 messages = [{"role": "user", "content": question}]
-client = OpenAI(base_url=f"{url}/v1", api_key="none")
+client = OpenAI(base_url=f"{url}/v1", api_key=key)
 
 # The language model alone.
 model = next(model.id for model in client.models.list() if model.kind == "language")

@@ -8,7 +8,8 @@ import os
 from openai import OpenAI
 
 url = os.environ.get("RAG_URL", "http://localhost:3000")
-client = OpenAI(base_url=f"{url}/v1", api_key="none")
+key = os.environ.get("RAG_API_KEY", "none")
+client = OpenAI(base_url=f"{url}/v1", api_key=key)
 
 store = client.vector_stores.create(name="example-of-birds")
 file = client.files.create(file=("owl.md", b"# Owl\n\nAn owl turns its head by 270 degrees."), purpose="assistants")

@@ -8,7 +8,8 @@ import os
 from openai import OpenAI
 
 url = os.environ.get("RAG_URL", "http://localhost:3000")
-client = OpenAI(base_url=f"{url}/v1", api_key="none")
+key = os.environ.get("RAG_API_KEY", "none")
+client = OpenAI(base_url=f"{url}/v1", api_key=key)
 model = next(model.id for model in client.models.list() if model.kind == "embedding")
 
 texts = ["An owl turns its head by 270 degrees.", "A gull drinks salt water.", "Which bird can look behind itself?"]

@@ -9,8 +9,9 @@ import sys
 from openai import OpenAI
 
 url = os.environ.get("RAG_URL", "http://localhost:3000")
+key = os.environ.get("RAG_API_KEY", "none")
 question = " ".join(sys.argv[1:]) or "What happens when the engine dies?"
-client = OpenAI(base_url=f"{url}/v1", api_key="none")
+client = OpenAI(base_url=f"{url}/v1", api_key=key)
 model = next(model.id for model in client.models.list() if model.kind == "language")
 search = {"type": "file_search", "vector_store_ids": ["default"], "max_num_results": 2}
 asked = {"model": model, "input": question, "tools": [search], "max_output_tokens": 40}

@@ -12,7 +12,8 @@ from outlines.types import CFG, Regex
 from pydantic import BaseModel, Field
 
 url = os.environ.get("RAG_URL", "http://localhost:3000")
-client = openai.OpenAI(base_url=f"{url}/v1", api_key="none")
+key = os.environ.get("RAG_API_KEY", "none")
+client = openai.OpenAI(base_url=f"{url}/v1", api_key=key)
 name = next(model.id for model in client.models.list() if model.kind == "language")
 options = {"max_tokens": 40, "temperature": 0}
 

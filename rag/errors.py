@@ -11,7 +11,9 @@
     |   |-- VectorStoreNotFound   vector_store_not_found
     |   `-- ModelNotFound         model_not_found
     |-- MethodNotAllowed          method_not_allowed
-    |-- Forbidden                 forbidden                  not allowed by the settings or the API key
+    |-- Unauthenticated           invalid_api_key            no API key, or one that is not valid
+    |-- Forbidden                 forbidden                  not allowed by the settings
+    |   `-- InsufficientPermissions insufficient_permissions not allowed to this API key
     |-- Conflict                  conflict
     |   `-- EmbeddingMismatch     embedding_mismatch
     |-- FileTooLarge              file_too_large
@@ -20,7 +22,9 @@
     |   |-- EncryptedFile         encrypted_file             the file is protected by a password
     |   |-- BrokenFile            broken_file                the file is damaged, or not of the type it claims
     |   `-- ParsingLimit          parsing_limit              reading it exceeded a limit of time, memory or text
+    |-- RequestTimeout            request_timeout            the client stopped sending its request
     |-- Overloaded                overloaded                 too many requests: retry later
+    |   `-- RateLimitExceeded     rate_limit_exceeded        too many requests of one API key
     |-- Unavailable               (abstract)
     |   |-- Starting              starting                   a service is still loading
     |   |-- Draining              draining                   a service is shutting down
@@ -96,8 +100,16 @@ class MethodNotAllowed(RagError):
     code = "method_not_allowed"
 
 
+class Unauthenticated(RagError):
+    code = "invalid_api_key"
+
+
 class Forbidden(RagError):
     code = "forbidden"
+
+
+class InsufficientPermissions(Forbidden):
+    code = "insufficient_permissions"
 
 
 class Conflict(RagError):
@@ -137,6 +149,16 @@ class Overloaded(RagError):
     retryable = True
 
 
+class RateLimitExceeded(Overloaded):
+    """Attributes: `retry_after_s` is when the next request is admitted."""
+
+    code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after_s: int = 1) -> None:
+        super().__init__(message, param=param)
+        self.retry_after_s = retry_after_s
+
+
 class Unavailable(RagError):
     code = "dependency_unavailable"
     retryable = True
@@ -152,6 +174,10 @@ class Draining(Unavailable):
 
 class DependencyUnavailable(Unavailable):
     code = "dependency_unavailable"
+
+
+class RequestTimeout(RagError):
+    code = "request_timeout"
 
 
 class DeadlineExceeded(RagError):

@@ -6,6 +6,7 @@ Heavy libraries are imported inside functions, so that each process loads only w
 from rag.bootstrap.edge import rag_api
 from rag.bootstrap.embedder import embedder_api
 from rag.bootstrap.llm import llm_api
+from rag.bootstrap.loaded_settings import settings
 from rag.bootstrap.process import (
     address_of,
     configure_logging,
@@ -14,9 +15,10 @@ from rag.bootstrap.process import (
     make_files_private,
     middleware_options,
     prepare_model,
-    settings,
+    start_tracing,
 )
-from rag.bootstrap.retriever import retriever_api
+from rag.bootstrap.retriever import retriever_api, retriever_metrics
+from rag.bootstrap.start_check import refuse_unprotected_start
 
 __all__ = [
     "address_of",
@@ -29,6 +31,9 @@ __all__ = [
     "middleware_options",
     "prepare_model",
     "rag_api",
+    "refuse_unprotected_start",
     "retriever_api",
+    "retriever_metrics",
     "settings",
+    "start_tracing",
 ]

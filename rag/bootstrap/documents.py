@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag.bootstrap.process import blob_folder, settings
+from rag.bootstrap.loaded_settings import settings
+from rag.bootstrap.process import blob_folder
 from rag.errors import SetupError
 from rag.ports import ChatTokenizer, Embedders, SparseEmbedders, VectorStore
 from rag.records import Strategy
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from rag.chunkers.tokens import TokenCounter
     from rag.ingest.question_generation import LanguageModel
     from rag.library.document_runtime import DocumentRuntime
+    from rag.library.keys import KeyRegistry
+
+_opening = threading.Lock()
 
 
 def make_document_runtime(
@@ -96,11 +101,31 @@ def _encoder_tokenizer() -> TokenCounter:
     return encoder_tokenizer(model_files.embedder_folder(settings()))
 
 
-@functools.cache
 def database() -> Database:
+    """The catalog of this process. Several threads may ask for it at the start, so opening it is locked."""
+    with _opening:
+        return _database()
+
+
+@functools.cache
+def _database() -> Database:
     from rag.catalog.database import Database
 
     return Database(settings().catalog_url)
+
+
+def catalog_name() -> str:
+    """The URL of the catalog without its password."""
+    from sqlalchemy.engine import make_url
+
+    return make_url(settings().catalog_url).render_as_string(hide_password=True)
+
+
+def key_registry() -> KeyRegistry:
+    """The API keys in the catalog."""
+    from rag.library.keys import KeyRegistry
+
+    return KeyRegistry(database())
 
 
 @functools.cache

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rag.bootstrap.process import client_of, make_cache, settings
+from rag.bootstrap.access import edge_admission
+from rag.bootstrap.loaded_settings import settings
+from rag.bootstrap.process import client_of, make_cache
 from rag.config import LLMSettings
+from rag.http.auth.verified_keys import VerifiedKeys
+from rag.http.clients.remote_keys import RemoteKeys
 from rag.http.clients.upstream_services import UpstreamServices
 from rag.http.native.rag_api import RagApi
 from rag.types import JsonObject
@@ -16,12 +20,15 @@ def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
     options = settings()
     clients = {name: client_of(name, url) for name, url in addresses.items()}
     where = own_url or "the service's address"
-    page = f"{own_url}/ui" if own_url else "/ui"
-    ready = (
-        f"ready: page at {page}, Swagger UI and APIs at {where} - "
-        "try: python -m rag ingest docs; python -m rag ask 'What is this?'"
-    )
-    dependencies = UpstreamServices(clients, ready_message=ready)
+
+    def ready_message() -> str:
+        keys_exist = bool((dependencies.facts("Retriever") or {}).get("keys_exist"))
+        access = edge_admission().summary(keys_exist=keys_exist)
+        try_out = "python -m rag ingest docs; python -m rag ask 'What is this?'"
+        return f"ready: page at {own_url}/ui, Swagger UI and APIs at {where} - {access} - try: {try_out}"
+
+    dependencies = UpstreamServices(clients, ready_message=ready_message)
+    edge_admission().use(VerifiedKeys(RemoteKeys(clients["Retriever"], dependencies.require).look))
     return RagApi(
         dependencies,
         cache=make_cache() if options.cache.answers else None,

@@ -7,7 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 from rag import config
-from rag.bootstrap.process import MIB, settings
+from rag.bootstrap.loaded_settings import settings
+from rag.bootstrap.process import MIB
 from rag.http.background_loader import BackgroundLoader
 from rag.http.native.embedder_api import EmbedderApi, EmbedderModels
 
@@ -72,7 +73,7 @@ def _encoders(
         )
 
     configured = StEmbedder(model_files.embedder_folder(options), options.embedder, scheduler, kept)
-    return Encoders(configured, load, loading=loading)
+    return Encoders(configured, load, loading=loading, admitted=options.embedder.admitted_names)
 
 
 def _sparse_encoders(scheduler: ComputeScheduler, loading: asyncio.Lock) -> ModelRegistry[StSparseEmbedder]:
@@ -85,7 +86,7 @@ def _sparse_encoders(scheduler: ComputeScheduler, loading: asyncio.Lock) -> Mode
     def load(model: str) -> StSparseEmbedder:
         return StSparseEmbedder(model_files.sparse_folder(model), model, options, scheduler)
 
-    return ModelRegistry("sparse encoder", load, loading=loading)
+    return ModelRegistry("sparse encoder", load, loading=loading, admitted=options.admitted_names)
 
 
 def _rerankers(
@@ -102,7 +103,7 @@ def _rerankers(
     def load(model: str) -> StCrossEncoder:
         return StCrossEncoder(model_files.cross_encoder_folder(model), model, options.embedder, scheduler)
 
-    cross_encoders = ModelRegistry("cross-encoder", load, loading=loading)
+    cross_encoders = ModelRegistry("cross-encoder", load, loading=loading, admitted=options.embedder.admitted_names)
     configured = options.rerank.cross_encoder
     if configured:
         cross_encoders.preload(configured, "RAG_RERANK__MODEL")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from rag.bootstrap.edge import answer_sampling
-from rag.bootstrap.process import settings
+from rag.bootstrap.loaded_settings import settings
 from rag.config import Settings
 from rag.http.native.llm_api import LlmApi
 from rag.ports import Adapters, Generator
@@ -26,7 +26,14 @@ def llm_api() -> tuple[LlmApi, Engine]:
     options = settings()
     engine, adapters = _vllm_engine(options) if options.llm.url is None else (_openai_llm(options), None)
     server = options.server
-    api = LlmApi(engine, adapters=adapters, keep_alive_s=server.keep_alive_s, timeout_s=server.answer_timeout_s)
+    api = LlmApi(
+        engine,
+        adapters=adapters,
+        keep_alive_s=server.keep_alive_s,
+        timeout_s=server.answer_timeout_s,
+        facts=engine.facts,
+        provider="vllm" if options.llm.url is None else "openai",
+    )
     return api, engine
 
 

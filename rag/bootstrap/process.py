@@ -10,15 +10,18 @@ import sys
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from rag import config
 from rag.blobs import BlobFolder
+from rag.bootstrap.access import edge_admission, service_admission
+from rag.bootstrap.loaded_settings import settings
 from rag.bootstrap.log_format import JsonFormatter, TextFormatter
-from rag.config import Settings
+from rag.http.auth.admission import SERVICE_KEY_HEADER, Admission
 from rag.http.clients.service_client import ServiceClient
 from rag.http.middleware.browser_guard import BrowserGuard
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.request_id import RequestIdFilter
+from rag.http.route_templates import RouteTemplates
 from rag.ports import Cache
+from rag.telemetry import tracing
 
 MIB = 2**20
 _MAX_INNER_BODY_BYTES = 64 * MIB
@@ -33,19 +36,17 @@ class MiddlewareOptions(TypedDict):
     max_body_bytes: dict[str, int]
     access_log: bool
     guard: BrowserGuard | None
-
-
-@functools.cache
-def settings() -> Settings:
-    return config.load()
+    routes: RouteTemplates
+    admission: Admission
+    body_timeout_s: float | None
 
 
 def lifecycle(name: str, *, is_edge: bool = False) -> Lifecycle:
     return Lifecycle(name, is_edge=is_edge, drain_timeout_s=settings().server.drain_timeout_s)
 
 
-def middleware_options(life: Lifecycle) -> MiddlewareOptions:
-    """The options of the middleware for this service."""
+def middleware_options(life: Lifecycle, service: Any) -> MiddlewareOptions:
+    """The options of the middleware for this BentoML service."""
     options = settings()
     upload, body = options.ingest.max_request_mib * MIB, options.server.max_body_mib * MIB
     return {
@@ -58,7 +59,27 @@ def middleware_options(life: Lifecycle) -> MiddlewareOptions:
         },
         "access_log": options.server.access_log and life.is_edge,
         "guard": BrowserGuard(options.server.host_names, options.server.allowed_origins) if life.is_edge else None,
+        "routes": RouteTemplates(lambda: _routes(life, service)),
+        "admission": edge_admission() if life.is_edge else service_admission(),
+        "body_timeout_s": options.server.request_timeout_s if life.is_edge else None,
     }
+
+
+def _routes(life: Lifecycle, service: Any) -> list[str]:
+    """The paths of all routes of a service, with parameters as Starlette writes them."""
+    own = [api.route for api in service.apis.values()]
+    if life.is_edge:
+        from rag.http.published_api import public_operations
+
+        public = [route.mounted_at + route.path for route in public_operations()]
+        pages = ["/", "/static_content/{file:path}", "/ui", "/ui/{file:path}"]
+        return [*own, *public, *pages, "/docs.json", "/schema.json"]
+    if life.name == "Retriever":
+        from rag.http.v1.documents_app import document_routes
+
+        no_parts: Any = None
+        return [*own, *(f"/v1{route.path}" for route in document_routes(no_parts))]
+    return own
 
 
 def cors_options() -> dict[str, Any]:
@@ -67,7 +88,10 @@ def cors_options() -> dict[str, Any]:
         "allow_origins": sorted(settings().server.allowed_origins),
         "allow_methods": ["*"],
         "allow_headers": ["*"],
-        "expose_headers": ["x-request-id", "retry-after", "openai-poll-after-ms"],
+        "expose_headers": [
+            *("x-request-id", "retry-after", "openai-poll-after-ms"),
+            *(f"x-ratelimit-{name}-requests" for name in ("limit", "remaining", "reset")),
+        ],
     }
 
 
@@ -84,6 +108,13 @@ def configure_logging() -> None:
     root = logging.getLogger("rag")
     root.handlers, root.propagate = [handler], False
     root.setLevel(logging.INFO)
+
+
+def start_tracing(service: str) -> None:
+    """Send spans to the collector in the settings, if there is one."""
+    server = settings().server
+    if server.otlp_endpoint:
+        tracing.start_tracing(service, server.otlp_endpoint, with_texts=server.trace_texts)
 
 
 def address_of(service: object) -> str:
@@ -114,6 +145,8 @@ def client_of(name: str, url: str) -> ServiceClient:
     headers = {"Runner-Name": name}
     if key := os.environ.get("BENTO_CLOUD_API_KEY"):
         headers["Authorization"] = f"Bearer {key}"
+    if (service_key := settings().server.service_key) is not None:
+        headers[SERVICE_KEY_HEADER] = service_key.get_secret_value()
     return ServiceClient(name, url, headers)
 
 

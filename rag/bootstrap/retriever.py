@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
-from rag.bootstrap.process import MIB, blob_folder, client_of, make_cache, settings
+from rag.bootstrap.loaded_settings import settings
+from rag.bootstrap.process import MIB, blob_folder, client_of, make_cache
 from rag.config import Settings
 from rag.errors import ModelNotFound, SetupError, Unavailable
 from rag.http.background_loader import BackgroundLoader
 from rag.http.clients.service_client import ServiceClient
+from rag.http.metrics_page import MetricsPage
 from rag.http.native.retriever_api import RetrieverApi, RetrieverComponents
+from rag.library.disk_metrics import update_disk_metrics
+from rag.library.keys import KeyRegistry
 from rag.ports import Cache, ChatTokenizer, Generator, Reranker, SparseEmbedders, VectorStore
 
 if TYPE_CHECKING:
@@ -39,11 +43,32 @@ def retriever_api(addresses: Mapping[str, str]) -> tuple[RetrieverApi, Sequence[
     components = BackgroundLoader("the retriever", lambda: _load_components(embedder, llm))
     api = RetrieverApi(
         components,
+        keys=BackgroundLoader("the catalog", _load_keys),
         incoming=blob_folder().incoming,
         max_file_bytes=settings().ingest.max_file_mib * MIB,
         embedder_ready=embedder.ready,
     )
     return api, (embedder, llm)
+
+
+def retriever_metrics(api: RetrieverApi, clients: Sequence[ServiceClient]) -> MetricsPage:
+    """Args:
+    clients: Those of `retriever_api`.
+    """
+
+    def update() -> None:
+        update_disk_metrics(settings().data_dir)
+        if (loaded := api.parts.loaded) is not None:
+            loaded.library.update_job_metrics()
+
+    # The edge reads the metrics of the LLM.
+    return MetricsPage("Retriever", (client for client in clients if client.name == "Embedder"), update)
+
+
+async def _load_keys() -> KeyRegistry:
+    from rag.bootstrap.documents import key_registry
+
+    return await asyncio.to_thread(key_registry)
 
 
 async def _load_components(client: ServiceClient, llm: ServiceClient) -> RetrieverComponents:

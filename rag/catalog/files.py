@@ -7,7 +7,8 @@ import uuid
 
 import sqlalchemy as sa
 
-from rag.catalog import listing
+from rag.auth.caller import current_tenant
+from rag.catalog import access, listing
 from rag.catalog.rows import FileRow, VersionRow, read_first, read_row
 from rag.catalog.schema import blobs, files, versions
 from rag.errors import FileNotFound
@@ -40,6 +41,8 @@ def insert(
             blob_id=blob_id,
             created_at=record.created_at,
             expires_at=expires_at,
+            tenant=current_tenant(),
+            created_by=access.created_by(),
         )
     )
     return record
@@ -47,12 +50,13 @@ def insert(
 
 def get(connection: sa.Connection, file_id: str) -> FileRow:
     """Raises FileNotFound."""
-    return _existing(read_first(connection, FileRow, sa.select(files).where(files.c.id == file_id)), file_id)
+    wanted = sa.select(files).where(files.c.id == file_id, access.visible_files())
+    return _existing(read_first(connection, FileRow, wanted), file_id)
 
 
 def lock(connection: sa.Connection, file_id: str) -> FileRow:
     """The file, locked until the transaction ends; lock vector stores before files. Raises FileNotFound."""
-    statement = sa.select(files).where(files.c.id == file_id).with_for_update()
+    statement = sa.select(files).where(files.c.id == file_id, access.visible_files()).with_for_update()
     return _existing(read_first(connection, FileRow, statement), file_id)
 
 
@@ -73,7 +77,9 @@ def set_content(connection: sa.Connection, version: VersionRow) -> None:
 
 
 def page(connection: sa.Connection, cursor: Cursor, purpose: str | None) -> Page[FileRecord]:
-    statement = sa.select(files) if purpose is None else sa.select(files).where(files.c.purpose == purpose)
+    statement = sa.select(files).where(access.visible_files())
+    if purpose is not None:
+        statement = statement.where(files.c.purpose == purpose)
     return listing.page(
         connection, statement, files.c.created_at, files.c.id, cursor, lambda row: to_record(read_row(FileRow, row))
     )

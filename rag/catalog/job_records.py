@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from rag.catalog import documents, jobs, listing
+from rag.catalog import access, documents, jobs, listing
 from rag.catalog.rows import UNFINISHED, JobRow, ResultRow, VersionRow, read_row
 from rag.catalog.schema import job_files, versions
 from rag.catalog.schema import jobs as job_table
@@ -29,7 +29,7 @@ def record(connection: sa.Connection, job_id: str) -> JobRecord:
 
 
 def page(connection: sa.Connection, cursor: Cursor, store_id: str | None, active: bool) -> Page[JobRecord]:
-    statement = sa.select(job_table)
+    statement = sa.select(job_table).where(access.visible_jobs())
     if store_id is not None:
         statement = statement.where(job_table.c.store_id == store_id)
     if active:

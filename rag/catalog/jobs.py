@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
+from rag.auth.caller import current_tenant
+from rag.catalog import access
 from rag.catalog.rows import UNFINISHED, Condition, JobDetails, JobRow, VersionRow, read_first, read_rows
 from rag.catalog.schema import job_files, jobs, versions
 from rag.errors import Conflict, NotFound
@@ -40,6 +42,7 @@ def insert(
             fingerprint=fingerprint,
             created_at=time.time(),
             details=dict(details or {}),
+            tenant=current_tenant(),
         )
     )
     return job_id
@@ -60,7 +63,8 @@ def with_idempotency_key(connection: sa.Connection, key: str, fingerprint: str) 
     Raises:
         Conflict: that job was made for another request.
     """
-    row = read_first(connection, JobRow, sa.select(jobs).where(jobs.c.idempotency_key == key))
+    own = (jobs.c.idempotency_key == key) & (jobs.c.tenant == current_tenant())
+    row = read_first(connection, JobRow, sa.select(jobs).where(own))
     if row is None:
         return None
     if row.fingerprint != fingerprint:
@@ -72,7 +76,7 @@ def with_idempotency_key(connection: sa.Connection, key: str, fingerprint: str) 
 
 def get(connection: sa.Connection, job_id: str) -> JobRow:
     """Raises NotFound."""
-    row = read_first(connection, JobRow, sa.select(jobs).where(jobs.c.id == job_id))
+    row = read_first(connection, JobRow, sa.select(jobs).where(jobs.c.id == job_id, access.visible_jobs()))
     if row is None:
         raise NotFound(f"there is no job {job_id[:80]!r}", param="job_id")
     return row
@@ -90,6 +94,12 @@ def unfinished(connection: sa.Connection, store_id: str | None = None, kind: Job
     if kind is not None:
         statement = statement.where(jobs.c.kind == kind)
     return read_rows(connection, JobRow, statement)
+
+
+def counts(connection: sa.Connection) -> dict[tuple[JobKind, JobState], int]:
+    """How many jobs there are of each kind in each state."""
+    statement = sa.select(jobs.c.kind, jobs.c.state, sa.func.count()).group_by(jobs.c.kind, jobs.c.state)
+    return {(kind, state): count for kind, state, count in connection.execute(statement)}
 
 
 # --- files of a job ----------------------------------------------------------------------------

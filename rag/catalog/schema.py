@@ -34,6 +34,11 @@ metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
 )
 
+
+def _tenant() -> Column[str]:
+    return Column("tenant", String(64), nullable=False, index=True, default="default", server_default="default")
+
+
 BIG_ID = BigInteger().with_variant(Integer, "sqlite")
 """SQLite generates ids only for a primary key of type INTEGER."""
 
@@ -53,6 +58,7 @@ stores = Table(
     Column("stamp", String(32), key="nonce", nullable=False, default=""),
     Column("indexes_made", Integer, nullable=False, default=0),
     Column("retrieval", JSON(none_as_null=True), nullable=True),  # null: the service's settings
+    _tenant(),
 )
 Index(None, stores.c.name)
 
@@ -89,6 +95,8 @@ files = Table(
     Column("blob_id", String(64), nullable=False, index=True),
     Column("created_at", Float(53), nullable=False),
     Column("expires_at", Float(53), nullable=True),
+    _tenant(),
+    Column("created_by", String(64), nullable=False, default="", server_default=""),  # an API key; empty: none
 )
 
 documents = Table(
@@ -156,7 +164,7 @@ jobs = Table(
     Column("kind", String(16), nullable=False),
     Column("store_id", String(64), nullable=False, index=True),
     Column("state", String(16), nullable=False, index=True),
-    Column("idempotency_key", String(255), nullable=True, unique=True),
+    Column("idempotency_key", String(255), nullable=True),
     Column("fingerprint", String(64), nullable=False, default=""),
     Column("created_at", Float(53), nullable=False),
     Column("started_at", Float(53), nullable=True),
@@ -169,6 +177,8 @@ jobs = Table(
     Column("error", Text, nullable=True),
     Column("details", JSON, nullable=False),
     Column("forgotten", Boolean, nullable=False, default=False),  # deleted from the job engine
+    _tenant(),
+    UniqueConstraint("tenant", "idempotency_key"),
 )
 
 job_files = Table(
@@ -178,4 +188,23 @@ job_files = Table(
     Column("position", Integer, primary_key=True),
     Column("seq", BIG_ID, nullable=False, index=True),
     Column("change", String(16), nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(256), nullable=False),
+    Column("tenant", String(64), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("stores", JSON(none_as_null=True), nullable=True),  # ids; null: all vector stores of the tenant
+    Column("requests_per_minute", Integer, nullable=True),
+    Column("prefix", String(16), nullable=False),
+    Column("secret_hash", String(64), nullable=False, unique=True),
+    Column("previous_hash", String(64), nullable=True, index=True),  # of the secret before the last rotation
+    Column("previous_until", Float(53), nullable=True),
+    Column("created_at", Float(53), nullable=False),
+    Column("expires_at", Float(53), nullable=True),
+    Column("revoked_at", Float(53), nullable=True),
+    Column("last_used_at", Float(53), nullable=True),
 )

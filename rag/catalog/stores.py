@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import uuid
 from collections.abc import Mapping
@@ -9,13 +10,15 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from rag.catalog import listing
+from rag.auth.caller import DEFAULT_TENANT, current_tenant
+from rag.catalog import access, listing
 from rag.catalog.rows import IndexState, ResultRow, RowSelect, StoreRow, read_first, read_row, read_rows
 from rag.catalog.schema import indexes, stores
-from rag.errors import InvalidRequest, VectorStoreNotFound
+from rag.errors import InsufficientPermissions, InvalidRequest, VectorStoreNotFound
 from rag.records import Cursor, NewStore, Page
 
 DEFAULT_STORE = "default"
+"""Name of the vector store that every tenant has."""
 _TOUCH_INTERVAL_S = 60.0
 
 
@@ -33,12 +36,29 @@ class Index:
     """The learned sparse model of its sparse vectors; empty: it has none."""
 
 
-def insert(connection: sa.Connection, new: NewStore, *, store_id: str | None = None) -> str:
-    """Insert a vector store. Returns its id."""
+def default_id(tenant: str) -> str:
+    """The id of a tenant's vector store `default`."""
+    if tenant == DEFAULT_TENANT:
+        return DEFAULT_STORE
+    return f"vs_{hashlib.sha256(f'{DEFAULT_STORE}/{tenant}'.encode()).hexdigest()[:24]}"
+
+
+def insert(connection: sa.Connection, new: NewStore, *, store_id: str | None = None, tenant: str | None = None) -> str:
+    """Insert a vector store. Returns its id.
+
+    Args:
+        tenant: None for the caller's.
+
+    Raises:
+        InsufficientPermissions: the caller's key is limited to other vector stores.
+    """
+    if access.is_limited_to_stores():
+        raise InsufficientPermissions("the API key is limited to certain vector stores and cannot create one")
     store_id = store_id or f"vs_{uuid.uuid4().hex[:24]}"
     now = time.time()
     defaults: Mapping[str, object] = {"name": "", "metadata": {}}
     row = {"id": store_id, "created_at": now, "last_active_at": now, "nonce": _new_nonce()}
+    row["tenant"] = tenant or current_tenant()
     connection.execute(sa.insert(stores).values({**row, **defaults, **_given_values(new)}))
     return store_id
 
@@ -52,13 +72,17 @@ def resolve(connection: sa.Connection, store: str) -> StoreRow:
     """
     if (row := read_first(connection, StoreRow, _by_id(store))) is not None:
         return row
-    by_name = sa.select(stores).where(stores.c.name == store).limit(2)
+    by_name = sa.select(stores).where(stores.c.name == store, access.visible_stores()).limit(2)
     rows = read_rows(connection, StoreRow, by_name) if store else []
     if len(rows) == 1:
         return rows[0]
     if rows:
         raise InvalidRequest(f"several vector stores are named {store!r}: use an id", param="vector_store")
     raise VectorStoreNotFound(f"there is no vector store {store[:80]!r}", param="vector_store")
+
+
+def exists(connection: sa.Connection, store_id: str) -> bool:
+    return connection.execute(sa.select(stores.c.id).where(stores.c.id == store_id)).first() is not None
 
 
 def lock(connection: sa.Connection, store_id: str) -> StoreRow:
@@ -70,14 +94,15 @@ def lock(connection: sa.Connection, store_id: str) -> StoreRow:
 
 
 def _by_id(store_id: str) -> RowSelect:
-    return sa.select(stores).where(stores.c.id == store_id)
+    return sa.select(stores).where(stores.c.id == store_id, access.visible_stores())
 
 
 def page(connection: sa.Connection, cursor: Cursor) -> Page[StoreRow]:
     def read(row: ResultRow) -> StoreRow:
         return read_row(StoreRow, row)
 
-    return listing.page(connection, sa.select(stores), stores.c.created_at, stores.c.id, cursor, read)
+    statement = sa.select(stores).where(access.visible_stores())
+    return listing.page(connection, statement, stores.c.created_at, stores.c.id, cursor, read)
 
 
 def update(connection: sa.Connection, store_id: str, changes: NewStore) -> None:

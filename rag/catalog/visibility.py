@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from rag.catalog import access
 from rag.catalog import stores as store_rows
 from rag.catalog.rows import read_row
 from rag.catalog.schema import indexes, stores, versions
@@ -54,7 +55,7 @@ def snapshot(connection: sa.Connection, store: str) -> Snapshot:
     of_index = (indexes.c.id.label("index_id"), indexes.c.embedder, indexes.c.dimensions, indexes.c.sparse_embedder)
     is_active = (indexes.c.store_id == stores.c.id) & (indexes.c.state == "active")
     joined = sa.select(stores, *of_index).join(indexes, is_active)
-    found = connection.execute(joined.where(stores.c.id == store)).first()
+    found = connection.execute(joined.where(stores.c.id == store, access.visible_stores())).first()
     if found is None:
         found = connection.execute(joined.where(stores.c.id == store_rows.resolve(connection, store).id)).one()
     row = read_row(_StoreWithIndex, found)

@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 
 from rag.chunkers.headers import Headers, headers_of
 from rag.types import Extract, Heading, PageStart, Passage
+from rag.types.places import TextRun, packed, runs_between
 
 MAX_CHARS = 16_383
 """Maximum length of a passage and of its context: a Milvus string holds 65,535 bytes, at up to four a character."""
@@ -61,6 +62,7 @@ def passage_at(
         heading=_heading_at(extract.headings, (start + end) // 2 if heading_offset is None else heading_offset),
         page=_main_page(extract.text, pages, start, end),
         pages=pages,
+        places=packed(_runs_of(extract, start, end), start),
         header=headers.at(start),
         context=context,
     )
@@ -101,6 +103,12 @@ def _pages_of(extract: Extract, start: int, end: int) -> tuple[PageStart, ...]:
     first = max(bisect.bisect_right(pages, start, key=lambda page: page.start) - 1, 0)
     last = max(bisect.bisect_left(pages, end, key=lambda page: page.start), first + 1)
     return pages[first:last]
+
+
+def _runs_of(extract: Extract, start: int, end: int) -> list[TextRun]:
+    first = bisect.bisect_right(extract.runs, start, key=lambda run: run.end)
+    last = bisect.bisect_left(extract.runs, end, key=lambda run: run.start)
+    return runs_between(extract.runs[first:last], start, end)
 
 
 def _main_page(text: str, pages: tuple[PageStart, ...], start: int, end: int) -> int | None:

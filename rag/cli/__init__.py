@@ -1,5 +1,5 @@
 """The command line, `python -m rag ...`: a client of a running service, apart from `prepare`, which loads models,
-and `check`, which reads files.
+`check`, which reads files, and `keys`, which can also work on the catalog directly.
 
 Exit codes: 0 success, 1 failure (the reason is on stderr), 2 wrong command line, 130 interrupted while following jobs,
 which continue in the service. With `--json`, stdout holds only JSON: one document, or for lists one object a line.
@@ -13,6 +13,7 @@ from rag.cli import ask, check, evaluate, files, prepare
 from rag.cli.ingest.command import ingest
 from rag.cli.jobs.commands import jobs
 from rag.cli.jobs.reindex import reindex
+from rag.cli.keys.commands import keys
 from rag.cli.stores.commands import stores
 
 __all__ = ["main"]
@@ -34,6 +35,7 @@ for command in (
     stores,
     jobs,
     reindex,
+    keys,
     evaluate.evaluate,
 ):
     main.add_command(command)

@@ -13,6 +13,7 @@ from rag.cli.options import chunking_option, json_option
 from rag.cli.output import fail, print_fields, print_json, print_line, print_message
 from rag.errors import RagError
 from rag.types import Extract, JsonObject, Passage
+from rag.types.places import rectangles, unpacked
 from rag.upload import LocalFile, select_files
 
 if TYPE_CHECKING:
@@ -80,9 +81,15 @@ def _report(name: str, extract: Extract, passages: Sequence[Passage]) -> JsonObj
         "pages": len(extract.pages),
         "warnings": list(extract.warnings),
         "text": extract.text,
-        "passages": [asdict(passage) for passage in passages],
+        "passages": [_passage(passage) for passage in passages],
         "error": None,
     }
+
+
+def _passage(passage: Passage) -> JsonObject:
+    fields = asdict(passage)
+    places = rectangles(unpacked(fields.pop("places"), passage.start))
+    return {**fields, "rectangles": [asdict(rectangle) for rectangle in places]}
 
 
 def _print_report(name: str, extract: Extract, passages: Sequence[Passage]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -49,7 +50,9 @@ def connect(url: str, timeout_s: float = READ_TIMEOUT_S) -> Iterator[httpx.Clien
     """A client of the service. Failed requests in its block end the program with a message and exit code 1."""
     timeout = httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
     try:
-        with httpx.Client(base_url=url, timeout=timeout, transport=cli_context().transport) as client:
+        with httpx.Client(
+            base_url=url, timeout=timeout, transport=cli_context().transport, headers=_authorization()
+        ) as client:
             yield client
     except ServiceError as error:
         fail(str(error))
@@ -61,6 +64,14 @@ def connect(url: str, timeout_s: float = READ_TIMEOUT_S) -> Iterator[httpx.Clien
         fail(f"invalid URL: {url}")
     except httpx.TransportError as error:
         fail(f"lost the connection to {url}: {type(error).__name__}")
+
+
+def _authorization() -> dict[str, str]:
+    """The header with the API key in RAG_API_KEY, if there is one. It is no option: other users see command lines."""
+    key = os.environ.get("RAG_API_KEY", "").strip()
+    if not (key.isascii() and key.isprintable()):
+        fail("RAG_API_KEY: must be printable ASCII")
+    return {"authorization": f"Bearer {key}"} if key else {}
 
 
 def raise_for_error(response: httpx.Response) -> None:

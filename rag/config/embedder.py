@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from pydantic import Field
 
-from rag.config.section import Section
+from rag.config.section import Section, listed
 
 EMBEDDED_ENCODER = "all-MiniLM-L6-v2"
 """Name of the encoder that is installed with the bundle."""
@@ -30,4 +32,13 @@ class EmbedderSettings(Section):
         description="Hub id or folder of a sentence-transformers SparseEncoder (SPLADE, ...): adds a third search path "
         "to vector stores that are created or reindexed from then on.",
     )
+    admitted: str = Field(
+        "BAAI/bge-small-en-v1.5, BAAI/bge-base-en-v1.5, BAAI/bge-m3, intfloat/multilingual-e5-small",
+        description="Hub ids and folders of models that requests may name besides the configured ones (encoders, "
+        "sparse encoders, cross-encoders), separated by commas; `*`: all.",
+    )
     url: str | None = Field(None, description="URL of an Embedder service of this bundle that runs elsewhere.")
+
+    @cached_property
+    def admitted_names(self) -> frozenset[str]:
+        return frozenset(listed(self.admitted))

@@ -22,7 +22,7 @@ def load() -> Settings:
     """
     _refuse_unknown_names()
     try:
-        return Settings()
+        return _with_otlp_endpoint(Settings())
     except ValidationError as error:
         lines = [
             f"RAG_{'__'.join(str(p) for p in e['loc']).upper()}: {e['msg'].removeprefix('Value error, ')}"
@@ -32,6 +32,12 @@ def load() -> Settings:
     except SettingsError as error:
         name = next(filter(_is_bad_json, option_names()), "RAG_LLM__ENGINE")
         raise SetupError(f"{name}: must be a JSON object", param=name) from error
+
+
+def _with_otlp_endpoint(settings: Settings) -> Settings:
+    """The settings with OpenTelemetry's own variable as the default of `RAG_SERVER__OTLP_ENDPOINT`."""
+    endpoint = settings.server.otlp_endpoint or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None
+    return settings.model_copy(update={"server": settings.server.model_copy(update={"otlp_endpoint": endpoint})})
 
 
 def _is_bad_json(name: str) -> bool:

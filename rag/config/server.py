@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator, model_validator
 
-from rag.config.section import Section
+from rag.config.section import Section, listed
+
+_MIN_KEY_CHARS = 32
+_KEY = re.compile(r"[!-~]+")
 
 
 class ServerSettings(Section):
-    """Limits and deadlines of the HTTP server."""
+    """Limits, deadlines and access of the HTTP server."""
 
     max_in_flight: int = Field(1024, ge=1, description="Maximum concurrent requests; more are answered with 429.")
+    max_connections: int = Field(4096, ge=1, description="Maximum open connections; more are answered with 503.")
+    request_timeout_s: float = Field(
+        30.0, gt=0, description="Seconds that a client may take for the headers of a request, or pause within its body."
+    )
     max_body_mib: int = Field(4, ge=1, description="Maximum size of a JSON body in MiB.")
     keep_alive_s: float = Field(
         10.0, gt=0, le=15, description="Seconds without an event after which a stream sends a keep-alive comment."
@@ -35,18 +43,46 @@ class ServerSettings(Section):
         description="Origins, such as https://intranet.example, whose web pages may call the API (CORS), separated by "
         "commas; `*`: all.",
     )
-    tracing: bool = Field(False, description="Record OpenTelemetry spans; useful only if BentoML has an exporter.")
+    admin_key: SecretStr | None = Field(
+        None,
+        description="An API key with the scope admin, at least 32 characters: the first key, which makes the others.",
+    )
+    service_key: SecretStr | None = Field(
+        None,
+        description="Text that the services send to each other, the same for all, at least 32 characters; needed where "
+        "other machines can connect to an inner service.",
+    )
+    open: bool = Field(
+        False,
+        description="Serve requests without API keys, from other machines too: only where a gateway authenticates.",
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        description="Base URL of an OpenTelemetry collector that receives traces (OTLP over HTTP), such as "
+        "http://localhost:4318; by default `OTEL_EXPORTER_OTLP_ENDPOINT`. Without either there are no traces.",
+    )
+    trace_texts: bool = Field(False, description="Record the texts of questions, chat messages and answers in traces.")
     access_log: bool = Field(True, description="Log one line for each request on stderr.")
     log_format: Literal["text", "json"] = Field("text", description="Format of the log: lines of text or of JSON.")
 
+    @field_validator("admin_key", "service_key")
+    @classmethod
+    def _check_key(cls, key: SecretStr | None) -> SecretStr | None:
+        value = "" if key is None else key.get_secret_value()
+        if key is not None and (len(value) < _MIN_KEY_CHARS or not _KEY.fullmatch(value)):
+            raise ValueError(f"must be at least {_MIN_KEY_CHARS} printable ASCII characters without spaces")
+        return key
+
+    @model_validator(mode="after")
+    def _check_combination(self) -> Self:
+        if self.open and self.admin_key is not None:
+            raise ValueError("RAG_SERVER__OPEN cannot be combined with RAG_SERVER__ADMIN_KEY: no key would be checked")
+        return self
+
     @cached_property
     def host_names(self) -> frozenset[str]:
-        return frozenset(name.lower() for name in _listed(self.hosts))
+        return frozenset(name.lower() for name in listed(self.hosts))
 
     @cached_property
     def allowed_origins(self) -> frozenset[str]:
-        return frozenset(origin.rstrip("/") for origin in _listed(self.origins))
-
-
-def _listed(text: str) -> list[str]:
-    return [part for part in map(str.strip, text.split(",")) if part]
+        return frozenset(origin.rstrip("/") for origin in listed(self.origins))

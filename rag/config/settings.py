@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rag.config.cache import CacheSettings
@@ -30,6 +30,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path(".data"), description="Folder for all data: documents, databases, converted models.")
     url: str = Field("http://localhost:3000", description="URL at which the command line finds the service.")
+    api_key: SecretStr | None = Field(None, description="API key that the command line and the examples send.")
     llm: LLMSettings = LLMSettings()
     embedder: EmbedderSettings = EmbedderSettings()
     store: StoreSettings = StoreSettings()

@@ -9,9 +9,11 @@ from dataclasses import asdict, astuple
 
 import orjson
 
+from rag.auth.caller import current_tenant
 from rag.cache_key import cache_key
 from rag.generate.shared_stream import SharedStream
 from rag.ports import Cache, Generator, TokenStream
+from rag.telemetry import answers as metrics
 from rag.types import Chat, ModelInput, SamplingParameters, StreamEnd, TextDelta, Usage
 
 logger = logging.getLogger("rag.cache")
@@ -52,7 +54,8 @@ class CachingGenerator:
         if not is_repeatable(sampling):
             return request
         prompt_key = {"key": key} if key else {"prompt": asdict(prompt) if isinstance(prompt, Chat) else prompt}
-        full_key = cache_key("answer", {**prompt_key, "model": [self._model(), model], "sampling": sampling})
+        parts = {**prompt_key, "model": [self._model(), model], "sampling": sampling, "tenant": current_tenant()}
+        full_key = cache_key("answer", parts)
         return self._read(full_key, request)
 
     @contextlib.asynccontextmanager
@@ -79,7 +82,9 @@ class CachingGenerator:
     async def _cached_or(
         self, key: str, request: contextlib.AbstractAsyncContextManager[TokenStream]
     ) -> AsyncIterator[TokenStream]:
-        if (cached := _deserialized(await self._cache.get(key))) is not None:
+        cached = _deserialized(await self._cache.get(key))
+        metrics.CACHE_REQUESTS.labels("miss" if cached is None else "hit").inc()
+        if cached is not None:
             async with contextlib.aclosing(_replay(cached)) as stream:
                 yield stream
         else:

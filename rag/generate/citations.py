@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from rag.types import Rectangle
+
 CitationMode: TypeAlias = Literal["check", "verify", "off"]
 """`check`: citations of sources that do not exist are removed. `verify`: as `check`, and each cited sentence is scored
 against the text of its source. `off`: the text is left as the model wrote it."""
@@ -21,6 +23,8 @@ class QuotedRange:
     """`source_start` and `source_end` are the character range in the document's text."""
     source_end: int
     page: int | None = None
+    rectangles: tuple[Rectangle, ...] = ()
+    """Where it is on the pages of a PDF. Within a line, the place of its words is estimated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -14,6 +14,7 @@ from rag.generate.quoting import StyleOption, quote_citations, quoting_parameter
 from rag.generate.text_assembler import TextAssembler
 from rag.generate.verify import Verifier
 from rag.ports import Generator, PromptPreparer, ServiceFacts, TokenStream
+from rag.telemetry import answers as metrics
 from rag.types import (
     AnswerStyle,
     JsonMapping,
@@ -175,7 +176,9 @@ class AnswerPipeline:
             completed, failure = await self._verifier.verify(completed, sources)
             timings["verify"] = _ms_since(verifying)
             note = "; ".join(filter(None, (note, failure)))
-        yield Done(completed, timings | {"total": _ms_since(started)}, note, form.style, prepared.confidence)
+        timings["total"] = _ms_since(started)
+        _count_answer(completed[0].text, timings)
+        yield Done(completed, timings, note, form.style, prepared.confidence)
 
 
 def _with_quotes(texts: tuple[CompletedText, ...], prepared: PreparedPrompt) -> tuple[CompletedText, ...]:
@@ -195,9 +198,16 @@ async def _nothing_found(
         yield TextDelta(NOT_FOUND, index)
     yield Usage(0, 0)
     completed = (CompletedText(NOT_FOUND, NO_SOURCES),) * texts
-    yield Done(
-        completed, {**prepared.timings_ms, "total": _ms_since(started)}, prepared.note, style, prepared.confidence
-    )
+    timings = {**prepared.timings_ms, "total": _ms_since(started)}
+    _count_answer(NOT_FOUND, timings)
+    yield Done(completed, timings, prepared.note, style, prepared.confidence)
+
+
+def _count_answer(text: str, timings_ms: Mapping[str, float]) -> None:
+    metrics.ANSWERS.labels("refused" if text == NOT_FOUND else "answered").inc()
+    metrics.DURATION.observe(timings_ms["total"] / 1000)
+    if first_token_ms := timings_ms.get("first_token"):
+        metrics.FIRST_TOKEN.observe(first_token_ms / 1000)
 
 
 def _ms_since(started: float) -> float:

@@ -73,7 +73,7 @@ def quote_citations(text: str, quotes: Sequence[Quote], sources: Sequence[Hit]) 
         end = position + len(quote.marked)
         file_id = sources[quote.source - 1].chunk.file_id
         mark_start = end - len(f"[{quote.source}]")
-        quoted = QuotedRange(position, position + len(quote.text), quote.start, quote.end, quote.page)
+        quoted = QuotedRange(position, position + len(quote.text), quote.start, quote.end, quote.page, quote.rectangles)
         citations.append(Citation(quote.source, file_id, mark_start, end, score=1.0, quote=quoted))
         left.remove(quote)
         position = end

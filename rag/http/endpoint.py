@@ -7,11 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import bentoml
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from rag.errors import RagError
-from rag.http.error_table import error_response
-from rag.http.middleware.request_id import current_request_id
+from rag.http.failures import failure_response
 
 EndpointMethod = Callable[[Any, Any], Awaitable[Any]]
 
@@ -31,8 +30,10 @@ def endpoint(route: str, *, stream: bool = False) -> Callable[[EndpointMethod], 
                     raise request.refused
                 response: Response = await method(self, request)
                 return response
-            except RagError as error:
-                return error_response(error, current_request_id.get())
+            except ClientDisconnect:
+                raise
+            except Exception as error:  # BentoML would log it without the request id
+                return failure_response(error)
 
         api = bentoml.api(answer, route=route)
         if stream:

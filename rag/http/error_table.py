@@ -22,7 +22,9 @@ STATUS: Mapping[type[RagError], int] = {
     errors.VectorStoreNotFound: 404,
     errors.ModelNotFound: 404,
     errors.MethodNotAllowed: 405,
+    errors.Unauthenticated: 401,
     errors.Forbidden: 403,
+    errors.InsufficientPermissions: 403,
     errors.Conflict: 409,
     errors.EmbeddingMismatch: 409,
     errors.FileTooLarge: 413,
@@ -32,10 +34,12 @@ STATUS: Mapping[type[RagError], int] = {
     errors.BrokenFile: 415,
     errors.ParsingLimit: 415,
     errors.Overloaded: 429,
+    errors.RateLimitExceeded: 429,
     errors.Unavailable: 503,
     errors.Starting: 503,
     errors.Draining: 503,
     errors.DependencyUnavailable: 503,
+    errors.RequestTimeout: 408,
     errors.DeadlineExceeded: 504,
     errors.InternalError: 500,
     errors.SetupError: 500,
@@ -43,6 +47,7 @@ STATUS: Mapping[type[RagError], int] = {
 
 RETRY_AFTER_S: Mapping[type[RagError], int] = {
     errors.Overloaded: 1,
+    errors.RateLimitExceeded: 1,
     errors.Starting: 5,
     errors.Draining: 5,
     errors.DependencyUnavailable: 5,
@@ -80,7 +85,9 @@ def error_body(error: RagError, request_id: str) -> JsonObject:
 def error_response(error: RagError, request_id: str = "") -> Response:
     headers = {OURS: error.code}
     if (retry_after := RETRY_AFTER_S.get(type(error))) is not None:
-        headers["retry-after"] = str(retry_after)
+        headers["retry-after"] = str(getattr(error, "retry_after_s", retry_after))
+    if isinstance(error, errors.Unauthenticated):
+        headers["www-authenticate"] = 'Bearer realm="rag"'
     body = json.dumps(error_body(error, request_id), separators=(",", ":"))
     return Response(body, status_code=STATUS[type(error)], headers=headers, media_type="application/json")
 

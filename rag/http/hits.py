@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from rag.types import Chunk, Hit, JsonObject
+from rag.types import Chunk, Hit, JsonObject, PageStart, Rectangle, TextRun
+from rag.types.places import packed
 
 
 def hit_to_wire(hit: Hit, *, explain: bool = False) -> JsonObject:
@@ -19,6 +21,7 @@ def hit_to_wire(hit: Hit, *, explain: bool = False) -> JsonObject:
         "attributes": dict(chunk.attributes),
         "page": chunk.page,
         "pages": chunk.page_numbers,
+        "rectangles": rectangles_to_wire(chunk.rectangles),
         "heading": chunk.heading,
         "header": chunk.header,
         "start": chunk.start,
@@ -31,8 +34,16 @@ def hit_to_wire(hit: Hit, *, explain: bool = False) -> JsonObject:
 
 def hit_from_wire(wire: Mapping[str, Any]) -> Hit:
     names = ("chunk_id", "file_id", "filename", "text", "start", "end", "heading", "page", "attributes")
-    chunk = Chunk(version_id="", **{name: wire[name] for name in names})
+    fields = {name: wire[name] for name in names}
+    pages = tuple(PageStart(0, number) for number in wire.get("pages", ()))
+    runs = [TextRun(wire["start"], wire["start"], **place) for place in wire.get("rectangles", ())]
+    places = packed(runs, wire["start"])
+    chunk = Chunk(version_id="", **fields, header=wire.get("header", ""), pages=pages, places=places)
     return Hit(chunk, wire["score"])
+
+
+def rectangles_to_wire(rectangles: Sequence[Rectangle]) -> list[JsonObject]:
+    return [asdict(rectangle) for rectangle in rectangles]
 
 
 def sources_to_wire(hits: Sequence[Hit]) -> list[JsonObject]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, Field, JsonValue
 from starlette.requests import Request
 from starlette.responses import Response
 
+from rag.auth.scopes import Scope
 from rag.http.openapi.route import OpenApiRoute, Operation
 
 _TAG = "Infrastructure"
@@ -23,9 +25,10 @@ async def _served_elsewhere(request: Request) -> Response:
     raise NotImplementedError(f"the edge or BentoML serves {request.url.path}")
 
 
-def _text_route(path: str, summary: str, response_description: str) -> OpenApiRoute:
+def _text_route(path: str, summary: str, response_description: str, scopes: Sequence[Scope] = ()) -> OpenApiRoute:
     operation = Operation(
         id=path.removeprefix("/"),
+        scopes=scopes,
         tag=_TAG,
         summary=summary,
         response_description=response_description,
@@ -36,6 +39,7 @@ def _text_route(path: str, summary: str, response_description: str) -> OpenApiRo
 
 _READYZ = Operation(
     id="readyz",
+    scopes=(),
     tag=_TAG,
     summary="Whether the engine, the encoder, Milvus and the catalog answer",
     response=Readiness,
@@ -47,5 +51,5 @@ ROUTES = (
     OpenApiRoute("GET", "/readyz", _served_elsewhere, _READYZ),
     _text_route("/livez", "Whether the process answers", "It does."),
     _text_route("/healthz", "The same as /livez", "It does."),
-    _text_route("/metrics", "Metrics for Prometheus", "The metrics."),
+    _text_route("/metrics", "Metrics for Prometheus", "The metrics.", ("metrics",)),
 )

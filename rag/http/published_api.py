@@ -16,7 +16,7 @@ import rag
 from rag.http import probes
 from rag.http.native import public_routes
 from rag.http.openapi.error_responses import error_components
-from rag.http.openapi.route import OpenApiRoute
+from rag.http.openapi.route import API_KEY, OpenApiRoute
 from rag.http.swagger_page import swagger_page
 from rag.http.v1.documents_app import document_routes
 from rag.http.v1.edge_app import edge_routes
@@ -27,6 +27,14 @@ _DESCRIPTION = """Answers questions from your documents, with sources.
 
 The routes below `/v1` are those of OpenAI's API. Every response has `X-Request-ID`: the ID that the client sent, or a
 new one. A method that a path does not support gets a 405, and `Allow` names the methods that it does support."""
+
+
+_SECURITY: JsonObject = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key, if the service has any: `python -m rag keys` makes them. The scope `admin` includes "
+    "all others.",
+}
 
 
 class PublishedApi:
@@ -68,6 +76,7 @@ def document() -> JsonObject:
     )
     _remove_validation_errors(described)
     described["components"]["responses"] = error_components()
+    described["components"]["securitySchemes"] = {API_KEY: _SECURITY}
     return described
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
+from typing import TypeVar, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from typing_extensions import TypeAliasType
 
@@ -18,6 +18,21 @@ _REASONS = {
     "missing": "is required",
     "none_required": "is not supported; leave it out",
 }
+
+
+ModelType = TypeVar("ModelType", bound=BaseModel)
+
+
+def parsed(model: type[ModelType], data: object) -> ModelType:
+    """The data as a model.
+
+    Raises:
+        InvalidRequest: names the first invalid field.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise first_fault(error) from None
 
 
 def first_fault(error: ValidationError) -> InvalidRequest:

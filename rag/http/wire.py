@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -121,6 +121,19 @@ class PrepareRequest(WireModel):
         return settings | ({} if self.top_k is None else {"top_k": self.top_k})
 
 
+class RectangleOut(BaseModel):
+    """In points (1/72 inch) from the top left corner of the page as it is shown; y grows downwards."""
+
+    page: int
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+RECTANGLES: Final = "Where the words are on the pages of a PDF, a rectangle for each line; empty for other formats."
+
+
 class HitOut(BaseModel):
     """A passage that was found."""
 
@@ -132,6 +145,7 @@ class HitOut(BaseModel):
     attributes: dict[str, str | int | float | bool]
     page: int | None = Field(description="The page that most of the passage is on.")
     pages: list[int] = Field(description="All pages the passage is on.")
+    rectangles: list[RectangleOut] = Field(description=RECTANGLES)
     heading: str = Field(description="Titles above the passage, outermost first.")
     header: str = Field(
         description="Column names of the table, key of the record, or title of the list that the passage begins in."

@@ -11,6 +11,7 @@ from rag.llm.model_text import is_degenerate, plain, same_words, words
 from rag.llm.structured import StructuredPrompt, complete, fit_to_context
 from rag.ports import ChatTokenizer, Generator
 from rag.types import JsonObject, Message, ModelInput, Pair, Passage, PassagePairs
+from rag.types.places import packed, unpacked
 
 _MAX_QUESTION_CHARS = 150
 _MAX_ANSWER_CHARS = 250
@@ -93,6 +94,7 @@ def _as_passage(pair: Pair, source: Passage) -> Passage:
         heading=source.heading,
         page=source.page,
         pages=source.pages,
+        places=packed(unpacked(source.places, source.start), start),
         header=source.header,
         context=source.context or source.text,
     )

@@ -89,7 +89,10 @@ def _extract_id(version: VersionRow) -> str:
 
 
 def _cached_chars(version: VersionPassages) -> int:
-    chars = sum(len(passage.text) + len(passage.header) + len(passage.context) for passage in version.passages)
+    chars = sum(
+        len(passage.text) + len(passage.header) + len(passage.context) + len(passage.places)
+        for passage in version.passages
+    )
     return min(chars, _CACHE_CHARS // _MIN_CACHED_VERSIONS)
 
 
@@ -106,6 +109,7 @@ def _chunk(version: VersionRow, ordinal: int, passage: Passage) -> Chunk:
         heading=passage.heading,
         page=passage.page,
         pages=passage.pages,
+        places=passage.places,
         header=passage.header,
         context=passage.context,
         attributes=with_language(version.attributes, version.language),

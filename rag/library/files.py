@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rag.catalog import documents, files, stores, versions
-from rag.errors import FileNotFound
+from rag.catalog import access, documents, files, stores, versions
+from rag.errors import FileNotFound, InsufficientPermissions
 from rag.library.resources import LibraryResources
 from rag.records import Cursor, FileRecord, Page, UploadedFile
 
@@ -50,6 +50,8 @@ def _try_delete(resources: LibraryResources, file_id: str) -> bool:
     with resources.database.write() as connection:
         files.get(connection, file_id)
         locked = sorted({document.store_id for document in documents.with_file(connection, file_id)})
+        if not all(access.may_use_store(store_id) for store_id in locked):
+            raise InsufficientPermissions("the file is also in vector stores that the API key may not use")
         for store_id in locked:
             stores.lock(connection, store_id)
         files.lock(connection, file_id)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from rag.library import documents, files, ingestion, jobs, reindexing, stores
+from rag.library.job_metrics import update_job_metrics
 from rag.library.resources import LibraryResources
 from rag.records import (
     Attachment,
@@ -71,6 +72,14 @@ class Library:
     def delete_store(self, store: str) -> str:
         """Delete a vector store, but not its files. Returns its id. Raises Conflict for `default`."""
         return stores.delete(self._resources, store)
+
+    def update_job_metrics(self) -> None:
+        """Set the metrics of jobs to the current state of the catalog."""
+        update_job_metrics(self._resources)
+
+    def ensure_tenant(self, tenant: str) -> None:
+        """Create the vector store `default` of a tenant if it is missing."""
+        stores.ensure_tenant(self._resources, tenant)
 
     def check_default(self) -> None:
         """Raise EmbeddingMismatch if the vector store `default` was filled by a model that is not configured."""

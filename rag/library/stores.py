@@ -9,6 +9,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
+from rag.auth.caller import DEFAULT_TENANT, current_tenant
 from rag.catalog import documents, jobs, stores, versions
 from rag.catalog.rows import StoreRow
 from rag.catalog.stores import DEFAULT_STORE, Index
@@ -21,6 +22,18 @@ _log = logging.getLogger("rag.library")
 
 
 # --- at start ----------------------------------------------------------------------------------
+
+
+def ensure_tenant(resources: LibraryResources, tenant: str) -> None:
+    """Create the vector store `default` of a tenant if it is missing."""
+    if tenant == DEFAULT_TENANT:
+        return
+    store_id = stores.default_id(tenant)
+    with resources.database.write() as connection:
+        if stores.exists(connection, store_id):
+            return
+        index = _insert(resources, connection, NewStore(name=DEFAULT_STORE), store_id, tenant)
+    _create_collection(resources, index)  # if this fails, it is created at the next start
 
 
 def ensure_default(resources: LibraryResources) -> None:
@@ -96,9 +109,13 @@ def create(resources: LibraryResources, new: NewStore) -> StoreRecord:
 
 
 def _insert(
-    resources: LibraryResources, connection: sa.Connection, new: NewStore, store_id: str | None = None
+    resources: LibraryResources,
+    connection: sa.Connection,
+    new: NewStore,
+    store_id: str | None = None,
+    tenant: str | None = None,
 ) -> Index:
-    new_id = stores.insert(connection, new, store_id=store_id)
+    new_id = stores.insert(connection, new, store_id=store_id, tenant=tenant)
     return resources.add_index(connection, new_id, resources.encoders.configured, "active")
 
 
@@ -123,7 +140,7 @@ def update(resources: LibraryResources, store: str, changes: NewStore) -> StoreR
 def delete(resources: LibraryResources, store: str) -> str:
     with resources.database.write() as connection:
         store_id = stores.resolve(connection, store).id
-        if store_id == DEFAULT_STORE:
+        if store_id == stores.default_id(current_tenant()):
             raise Conflict(
                 "the vector store 'default' cannot be deleted; delete its files instead", param="vector_store"
             )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import orjson
 
 from rag.types import Extract, Heading, PageStart, Pair, PassagePairs
+from rag.types.places import TextRun
 
 
 def to_json(extract: Extract) -> bytes:
@@ -18,6 +21,8 @@ def to_json(extract: Extract) -> bytes:
         "title": extract.title,
         "language": extract.language,
     }
+    if extract.runs:
+        fields["runs"] = list(itertools.chain.from_iterable(extract.runs))
     if extract.pairs is not None:
         fields["pairs"] = [
             [passage.start, passage.end, [[pair.question, pair.answer] for pair in passage.pairs]]
@@ -33,6 +38,7 @@ def from_json(content: bytes) -> Extract:
     fields = orjson.loads(content)
     fields["headings"] = tuple(Heading(start, path) for start, path in fields["headings"])
     fields["pages"] = tuple(PageStart(start, number) for start, number in fields["pages"])
+    fields["runs"] = tuple(map(TextRun._make, zip(*[iter(fields.get("runs", ()))] * len(TextRun._fields), strict=True)))
     if "pairs" in fields:
         fields["pairs"] = tuple(
             PassagePairs(start, end, tuple(Pair(question, answer) for question, answer in pairs))

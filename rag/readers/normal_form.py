@@ -15,7 +15,9 @@ from typing import Final
 
 import regex
 
+from rag.readers.text_alignment import aligned
 from rag.types import Extract
+from rag.types.places import TextRun
 
 _SUSPECT = regex.compile(
     r"[\x01-\x08\x0b\x0e-\x1f\x7f-\x9f\xad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
@@ -59,15 +61,25 @@ def normalize(extract: Extract) -> Extract:
     starts = sorted({0, *(heading.start for heading in extract.headings), *(page.start for page in extract.pages)})
     pieces = [normal_text(extract.text[start:end]) for start, end in pairwise([*starts, len(extract.text)])]
     moved = dict(zip(starts, _offsets(pieces), strict=False))
+    text = "".join(pieces)
     return dataclasses.replace(
         extract,
-        text="".join(pieces),
+        text=text,
+        runs=extract.runs if text == extract.text else _found_again(extract, text),
         title=normal_text(extract.title),
         headings=tuple(
             dataclasses.replace(heading, start=moved[heading.start], path=normal_text(heading.path))
             for heading in extract.headings
         ),
         pages=tuple(dataclasses.replace(page, start=moved[page.start]) for page in extract.pages),
+    )
+
+
+def _found_again(extract: Extract, text: str) -> tuple[TextRun, ...]:
+    parts = (normal_text(extract.text[run.start : run.end]) for run in extract.runs)
+    spans = aligned(parts, text, 0, len(text))
+    return tuple(
+        run._replace(start=span[0], end=span[1]) for run, span in zip(extract.runs, spans, strict=True) if span
     )
 
 

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from rag.auth.caller import current_tenant
 from rag.catalog.visibility import Snapshot
 from rag.encoders import StoreEncoders
 from rag.errors import Overloaded, Unavailable
@@ -26,6 +27,8 @@ from rag.retrieve.ranking.reranking import rerank
 from rag.retrieve.result import RetrievalResult, explained_candidates
 from rag.retrieve.search.searcher import Searcher
 from rag.retrieve.snapshot_reader import SnapshotReader
+from rag.telemetry import retrieval as metrics
+from rag.telemetry import tracing
 from rag.types import Hit, Message
 
 NOT_RERANKED = "the hits are not reranked: the reranker failed or did not answer in time"
@@ -80,6 +83,12 @@ class RetrievalPipeline:
         If planning fails, the question is searched for as it is; if reranking fails or is late, the hits keep the order
         of fusion. `Plan.note` says so. Raises VectorStoreNotFound, and what the searcher raises.
         """
+        with tracing.retrieval(request.vector_store, request.text) as span:
+            result = await self._retrieve_measured(request)
+            span.set({tracing.TOP_K: result.options.top_k, tracing.HITS: len(result.hits)})
+        return result
+
+    async def _retrieve_measured(self, request: RetrievalRequest) -> RetrievalResult:
         started = time.perf_counter()
         with self._leases.hold():  # before the snapshot is read: until the release, no row it shows is deleted
             snapshot = await asyncio.to_thread(self._snapshots.snapshot, request.vector_store)
@@ -88,7 +97,9 @@ class RetrievalPipeline:
                 result = await self._retrieve(request, snapshot, options)
             else:
                 result = await self._retrieve_cached(self._cache, request, snapshot, options)
-        return replace(result, timings_ms={**result.timings_ms, "retrieve": _ms_since(started)})
+        timings_ms = {**result.timings_ms, "retrieve": _ms_since(started)}
+        metrics.observe_stages(timings_ms)
+        return replace(result, timings_ms=timings_ms)
 
     def _options(self, request: RetrievalRequest, snapshot: Snapshot) -> RetrieveOptions:
         store_changes = json.loads(snapshot.retrieval) if snapshot.retrieval else {}
@@ -109,6 +120,7 @@ class RetrievalPipeline:
             compute=partial(self._retrieve, request, snapshot, options),
             encode=partial(self._encode, request.text, snapshot),
         )
+        metrics.CACHE_REQUESTS.labels("hit" if entry.is_hit else "miss").inc()
         timings_ms = {"cached": _ms_since(started)} if entry.is_hit else entry.value.timings_ms
         return replace(entry.value, timings_ms=timings_ms, key=entry.key)
 
@@ -162,7 +174,8 @@ class RetrievalPipeline:
             return hits, ""
         started, query = time.perf_counter(), plan.in_conversation or plan.queries[0]
         try:
-            return await rerank(self._reranker, query, hits, options.rerank_weight), ""
+            with tracing.rerank(self._reranker.name):
+                return await rerank(self._reranker, query, hits, options.rerank_weight), ""
         except (Unavailable, Overloaded) as error:
             _log.warning("the hits were not reranked: %s", error.message)
             return hits, NOT_RERANKED
@@ -177,6 +190,7 @@ class RetrievalPipeline:
     def _cache_state(self, request: RetrievalRequest, snapshot: Snapshot, options: RetrieveOptions) -> CacheState:
         """Everything that the hits depend on except the question."""
         return {
+            "tenant": current_tenant(),
             "vector_store": [snapshot.store_id, snapshot.revision, snapshot.nonce, snapshot.collection],
             "models": [snapshot.embedder, snapshot.sparse_embedder],
             "filters": request.filters,

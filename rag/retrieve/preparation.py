@@ -17,6 +17,7 @@ from rag.retrieve.quoting.quoter import Quoter, QuoteResult
 from rag.retrieve.ranking.merging import merge_results
 from rag.retrieve.ranking.relevance import nothing_relevant
 from rag.retrieve.result import RetrievalResult
+from rag.telemetry import retrieval as metrics
 from rag.types import AnswerStyle, Message, PreparedPrompt, Prompt, QuoteChoice
 
 
@@ -63,7 +64,9 @@ class AnswerPreparer:
         result = _merged(results, request)
         if request.style == "quoted":
             return await self._prepare_quoted(request, results, result)
+        started = time.perf_counter()
         prompt = await asyncio.to_thread(self._prompt, request, result)
+        metrics.observe_stages({"prompt": _ms_since(started)})
         key = self._answer_key(request, result, prompt)
         return PreparedPrompt(prompt, result.timings_ms, result.plan.note, key, result.plan.queries)
 
@@ -83,7 +86,9 @@ class AnswerPreparer:
     ) -> PreparedPrompt:
         started = time.perf_counter()
         found = await self._quotation(request, results, result)
-        timings_ms = {**result.timings_ms, "quote": round((time.perf_counter() - started) * 1000, 2)}
+        quote_ms = _ms_since(started)
+        metrics.observe_stages({"quote": quote_ms})
+        timings_ms = {**result.timings_ms, "quote": quote_ms}
         note = "; ".join(filter(None, (result.plan.note, found.note)))
         prepared = PreparedPrompt(
             Prompt((), ()),
@@ -128,6 +133,10 @@ class AnswerPreparer:
         if not (self._semantic and result.key):
             return ""
         return answer_key(result.key, prompt.sources, request.history, self._prompts.version, request.system)
+
+
+def _ms_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 2)
 
 
 def _merged(results: Sequence[RetrievalResult], request: PreparationRequest) -> RetrievalResult:

@@ -7,6 +7,7 @@ from rag.types.encoding import SparseVector, TextKind, TokenCounts, TokenIds
 from rag.types.generation import SamplingParameters, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
 from rag.types.json import Facts, JsonMapping, JsonObject
 from rag.types.passages import Chunk, Passage, passage_text, readable_text
+from rag.types.places import Rectangle, TextRun
 from rag.types.prompts import (
     AnswerStyle,
     Chat,
@@ -45,6 +46,7 @@ __all__ = [
     "Quotation",
     "Quote",
     "QuoteChoice",
+    "Rectangle",
     "RerankKind",
     "SamplingParameters",
     "SearchMode",
@@ -53,6 +55,7 @@ __all__ = [
     "TextDelta",
     "TextEnd",
     "TextKind",
+    "TextRun",
     "TokenCounts",
     "TokenIds",
     "TokenLogprob",

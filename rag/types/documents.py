@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from rag.types.places import TextRun
+
 Attributes: TypeAlias = Mapping[str, str | int | float | bool]
 """Metadata of a document."""
 Change: TypeAlias = Literal["added", "replaced", "unchanged"]
@@ -69,3 +71,5 @@ class Extract:
     """Generated questions for its passages, in the order of the passages; None if none were requested."""
     warnings: tuple[str, ...] = ()
     """What was not read or not read for certain, a sentence each, such as `2 pictures were not read`."""
+    runs: tuple[TextRun, ...] = ()
+    """Where the words of a PDF are on its pages, in the order of the text."""

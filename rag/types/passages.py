@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rag.types.documents import Attributes, PageStart
+from rag.types.places import Rectangle, rectangles, unpacked
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Passage:
     """A longer text around it, which the language model gets instead; empty for the passage itself."""
     pages: tuple[PageStart, ...] = ()
     """The pages it is on; the first one may start before it."""
+    places: str = ""
+    """Where its words are on the pages of a PDF: `packed`, with offsets relative to `start`."""
     header: str = ""
     """Text above it that it depends on: the column names of its table, the key of its record, the title of its list."""
 
@@ -46,6 +49,8 @@ class Chunk:
     """A longer text around it, which the language model gets instead; empty for `text` itself."""
     pages: tuple[PageStart, ...] = ()
     """The pages it is on; the first one may start before it."""
+    places: str = ""
+    """Where its words are on the pages of a PDF: `packed`, with offsets relative to `start`."""
     header: str = ""
     """Text above it that it depends on: the column names of its table, the key of its record, the title of its list."""
     attributes: Attributes = field(default_factory=dict)
@@ -53,6 +58,11 @@ class Chunk:
     @property
     def page_numbers(self) -> list[int]:
         return [page.number for page in self.pages]
+
+    @property
+    def rectangles(self) -> tuple[Rectangle, ...]:
+        """Where its lines are on the pages of a PDF."""
+        return rectangles(unpacked(self.places, self.start))
 
     def page_at(self, offset: int) -> int | None:
         """The page of a place in the chunk, given its character offset in the document."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from rag.types.json import JsonMapping, JsonObject
+from rag.types.places import Rectangle
 from rag.types.retrieval import Hit
 
 AnswerStyle: TypeAlias = Literal["written", "quoted"]
@@ -71,6 +72,8 @@ class Quote:
     """Character offset in the document's text."""
     end: int
     page: int | None = None
+    rectangles: tuple[Rectangle, ...] = ()
+    """Where it is on the pages of a PDF. Within a line, the place of its words is estimated."""
     is_inline: bool = True
     """Whether it is a sentence, which may follow another one in the same line."""
 

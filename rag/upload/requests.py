@@ -74,7 +74,8 @@ def unexpected_response(response: httpx.Response) -> ServiceError:
 def error_message(response: httpx.Response) -> str:
     """The service's error message, or the HTTP status if the body is not ours (such as a proxy's error page)."""
     try:
-        return str(response.json()["error"]["message"])
+        message = str(response.json()["error"]["message"])
+        return f"{message}; set RAG_API_KEY to a valid key" if response.status_code == 401 else message
     except (ValueError, KeyError, TypeError):
         return f"HTTP {response.status_code} {response.reason_phrase}".strip()
 

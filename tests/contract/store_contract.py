@@ -11,7 +11,8 @@ import pytest
 
 from rag.errors import EmbeddingMismatch, InvalidFilter, VectorStoreNotFound
 from rag.ports import VectorStore
-from rag.types import PageStart
+from rag.types import PageStart, TextRun
+from rag.types.places import packed
 from tests.contract.store_calls import EMBEDDER, STORE, dense, keyword, put, texts
 from tests.fakes import FakeEmbedder
 from tests.support.builders import a_chunk, a_version_id
@@ -48,12 +49,13 @@ class StoreContract:
             context='davor\n\nGrüße\n🦄 "quoted" \\ text\n\ndanach',
             header="| Größe | Wert |\n|---|---|",
             pages=(PageStart(0, 3), PageStart(12, 4)),
+            places=packed([TextRun(7, 12, 3, 60.5, 90, 99.9, 100), TextRun(13, 29, 4, 60, 90, 99.9, 100)], 7),
         )
         put(store, chunk, a_chunk("other", ordinal=1))
         assert [match.chunk for match in dense(store, chunk.text, limit=1)] == [chunk]
         assert [match.chunk for match in keyword(store, "Grüße", limit=1)] == [chunk]
         other = dense(store, "other", limit=1)[0].chunk
-        assert (other.page, other.context, other.header, other.pages) == (None, "", "", ())
+        assert (other.page, other.context, other.header, other.pages, other.places) == (None, "", "", (), "")
 
     def test_dense_scores_are_cosines_best_first(self, store: VectorStore) -> None:
         put(store, a_chunk("apple banana"), a_chunk("apple", ordinal=1), a_chunk("zebra", ordinal=2))

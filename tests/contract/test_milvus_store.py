@@ -11,7 +11,8 @@ import pytest
 from rag.adapters.milvus.rows import NEW_FIELDS, STRINGS
 from rag.adapters.milvus.store import MilvusStore
 from rag.errors import DependencyUnavailable, InvalidRequest, SetupError
-from rag.types import PageStart
+from rag.types import PageStart, TextRun
+from rag.types.places import packed
 from tests.contract.filter_contract import FilterContract
 from tests.contract.keyword_contract import KeywordContract
 from tests.contract.sparse_contract import SparseContract
@@ -115,9 +116,9 @@ def test_a_collection_of_an_earlier_release_still_works(
     with monkeypatch.context() as context:
         context.setattr("rag.adapters.milvus.schema.STRINGS", earlier)
         store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
-    chunk = a_chunk("apple", header="| Fruit |", pages=(PageStart(0, 1),), page=1)
+    chunk = a_chunk("apple", header="| Fruit |", pages=(PageStart(0, 1),), page=1, places="[]")
     put(store, chunk)
-    old = dataclasses.replace(chunk, header="", pages=())
+    old = dataclasses.replace(chunk, header="", pages=(), places="")
     assert [match.chunk for match in dense(store, "apple")] == [old]
     assert store.chunks(STORE, [chunk.chunk_id]) == [old]
     assert [chunks for chunks, _ in store.pages(STORE, 10)] == [[old]]
@@ -152,7 +153,10 @@ def test_bad_store_names_are_refused(store: MilvusStore, name: str) -> None:
 def test_the_longest_texts_fit(store: MilvusStore) -> None:
     store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
     longest = "🦄" * 16_383
-    chunk = a_chunk(longest, filename="漢" * 509 + ".md", heading=" > ".join(["漢" * 200] * 6), context=longest)
+    places = packed([TextRun(n, n + 1, 1, 1000, 1000, 2000, 2000) for n in range(len(longest))], 0)
+    chunk = a_chunk(
+        longest, places=places, filename="漢" * 509 + ".md", heading=" > ".join(["漢" * 200] * 6), context=longest
+    )
     put(store, chunk)
     assert [match.chunk for match in dense(store, "x")] == [chunk]
 

@@ -171,8 +171,11 @@ def test_structured_output_and_a_refused_grammar(filled: RunningService) -> None
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_request")
 
 
-def test_metrics_are_served(filled: RunningService) -> None:
-    assert "bentoml" in filled.get("/metrics").text
+def test_one_scrape_shows_the_metrics_of_all_services_and_of_vllm(filled: RunningService) -> None:
+    text = filled.get("/metrics").text
+    assert all(f'service="{name}"' in text for name in ("RAG", "Retriever", "Embedder", "LLM"))
+    assert "vllm:generation_tokens_total{" in text
+    assert "bentoml_service" not in text
 
 
 def test_only_the_services_user_can_read_what_it_stores(filled: RunningService, data_dir: Path) -> None:

@@ -23,7 +23,7 @@ Trouble = Literal[
     "no_usage", "no_done", "stays_open", "refuses_in_stream", "json_instead", "no_stream",
 ]  # fmt: skip
 _TOOLS = {"tools", "tool_choice", "chat_template_kwargs"}
-_WIRE = {"model", "messages", "prompt", "stream", "stream_options", *_TOOLS}
+_WIRE = {"model", "messages", "prompt", "stream", "stream_options", "cache_salt", *_TOOLS}
 
 
 class FakeOpenAiServer:

@@ -49,7 +49,7 @@ READY = JSONResponse({"status": "ready", "context_tokens": 99})
 @contextlib.asynccontextmanager
 async def upstream_services(app: ASGIApp, *, polled: bool = True) -> AsyncIterator[UpstreamServices]:
     async with served(app) as url:
-        dependencies = UpstreamServices({"LLM": ShortTimeoutClient("LLM", url)}, ready_message="ready")
+        dependencies = UpstreamServices({"LLM": ShortTimeoutClient("LLM", url)}, ready_message=lambda: "ready")
         if polled:
             dependencies.start()
         try:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
 from rag.adapters.parser_process import ParserLimits, ParserProcess
 from rag.errors import BrokenFile, EncryptedFile, InvalidRequest, NoTextFound, ParsingLimit, UnsupportedFile
 from rag.readers.filename import normalize_filename
-from rag.types import Extract
+from rag.types import Extract, TextRun
 from tests.support.sample_files import HOSTILE
 
 pytestmark = [
@@ -64,6 +65,9 @@ def check(extract: Extract) -> None:
         starts = [mark.start for mark in positions]
         assert starts == sorted(starts)
         assert all(0 <= start < len(extract.text) for start in starts)
+    for before, run in pairwise((TextRun(0, 0, 0, 0, 0, 0, 0), *extract.runs)):
+        assert before.end <= run.start < run.end <= len(extract.text)
+        assert min(run[3:]) >= 0
 
 
 @pytest.mark.parametrize("entry", MANIFEST, ids=lambda entry: str(entry["file"]))

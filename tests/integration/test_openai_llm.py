@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 
 from rag.adapters.openai.generator import OpenAiGenerator
+from rag.auth.caller import Caller, current_caller
 from rag.errors import (
     ContextLengthExceeded,
     DependencyUnavailable,
@@ -234,6 +235,18 @@ async def test_all_parameters_are_sent_to_vllm() -> None:
         assert (await written(llm, ASKING, sampling)).text == "one"
         body = server.bodies[-1]
         assert {name: body[name] for name in sampling} == sampling
+
+
+async def test_vllms_prefix_cache_is_separated_by_tenant() -> None:
+    token = current_caller.set(Caller("key", "acme", frozenset()))
+    try:
+        for owner, salt in (("vllm", "tenant:acme"), ("someone", None)):
+            server = make_server(owned_by=owner)
+            async with writing_with(server) as llm:
+                await written(llm, ASKING, GREEDY)
+                assert server.bodies[-1].get("cache_salt") == salt
+    finally:
+        current_caller.reset(token)
 
 
 async def test_unsupported_parameters_are_remembered_and_renamed_or_dropped() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.running import RunningService, start_service
 
 
 @contextlib.contextmanager
-def engineless_service(folder: Path, language_model: Path) -> Iterator[RunningService]:
-    """Args: `language_model` is a folder with the tokenizer to use."""
+def engineless_service(folder: Path, language_model: Path, **options: Any) -> Iterator[RunningService]:
+    """Args: `language_model` is a folder with the tokenizer to use, `options` are variables of the environment."""
     (folder / "data").mkdir()
     (folder / "data" / "models").symlink_to(language_model.parent)
     running = start_service(
@@ -21,6 +22,7 @@ def engineless_service(folder: Path, language_model: Path) -> Iterator[RunningSe
         RAG_LLM__RUNTIME_ADAPTERS="true",
         HF_HUB_OFFLINE="1",
         RAG_SERVER__ACCESS_LOG="false",
+        **options,
     )
     try:
         running.wait_until_ready()

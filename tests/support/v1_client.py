@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from rag.http.v1.documents.parts import StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
+from rag.library.keys import KeyRegistry
 from rag.library.service import Library
 from rag.records import JobRecord
 from rag.retrieve.options import RetrieveOptions
@@ -58,7 +59,15 @@ class V1:
     @property
     def app(self) -> ASGIApp:
         embedder, reranker = (lambda: self.embedder), (lambda: self.reranker)
-        parts = V1Parts(lambda: self.library, self.search, embedder, reranker, self.incoming, MAX_FILE_BYTES)
+        parts = V1Parts(
+            library=lambda: self.library,
+            search=self.search,
+            embedder=embedder,
+            reranker=reranker,
+            incoming=self.incoming,
+            max_file_bytes=MAX_FILE_BYTES,
+            keys=lambda: KeyRegistry(self.harness.database),
+        )
         return documents_app(parts)
 
     @contextlib.asynccontextmanager

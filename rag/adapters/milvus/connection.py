@@ -19,6 +19,8 @@ from rag.adapters.milvus.fifo_lock import FifoLock
 from rag.adapters.milvus.lite_crash_recovery import LiteCrashRecovery
 from rag.adapters.milvus.loaded_collection import LoadedCollection, inspect_collection
 from rag.errors import DependencyUnavailable, InvalidFilter, InvalidRequest, RagError, SetupError, VectorStoreNotFound
+from rag.telemetry import retrieval as metrics
+from rag.telemetry.retrieval import MilvusOperation
 
 _log = logging.getLogger(__name__)
 # Its messages contain the filters of requests (docs/bentoml_issues.md#m12); errors are translated and reported here.
@@ -95,18 +97,22 @@ class MilvusConnection:
         self._loaded.pop(name, None)
 
     @contextmanager
-    def access(self, collection: str | None = None, *, filtered: bool = False) -> Iterator[None]:
+    def access(
+        self, collection: str | None = None, *, filtered: bool = False, operation: MilvusOperation = "other"
+    ) -> Iterator[None]:
         """A context for calls to Milvus: exclusive on Milvus Lite, with pymilvus's errors translated.
 
         Args:
             collection: The collection that the calls are about.
             filtered: Whether the calls contain the filter of a request, which may be what Milvus rejects.
+            operation: The label of their metrics.
         """
-        try:
-            with self._exclusive:
-                yield
-        except (MilvusException, grpc.RpcError) as error:
-            raise self._translated(error, collection, filtered) from error
+        with metrics.milvus_operation(operation):
+            try:
+                with self._exclusive:
+                    yield
+            except (MilvusException, grpc.RpcError) as error:
+                raise self._translated(error, collection, filtered) from error
 
     def close(self) -> None:
         with self.lock:

@@ -71,9 +71,9 @@ def inspect_collection(client: MilvusClient, name: str, timeout_s: float) -> Loa
     fields = frozenset(field["name"] for field in description["fields"])
     if note is not None and (note.has_outdated_words or NEW_FIELDS - fields):
         _log.warning(
-            "the collection %s was created by an earlier release: keyword search may miss some words, and passages of "
-            "long tables and records lack their headers; run `python -m rag reindex --store NAME --rebuild` for its "
-            "vector store",
+            "the collection %s was created by an earlier release: keyword search may miss some words, and passages "
+            "lack headers of long tables and records and places on pages; run `python -m rag reindex --store NAME "
+            "--rebuild` for its vector store",
             name,
         )
     indexes = client.list_indexes(name, field_name="dense")

@@ -53,6 +53,7 @@ class ChunkRow(TypedDict):
     context: str
     header: NotRequired[str]
     pages: NotRequired[str]
+    places: NotRequired[str]
     page: int
     start: int
     end: int

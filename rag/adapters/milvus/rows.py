@@ -25,12 +25,13 @@ STRINGS = {
     "context": MAX_STRING_BYTES,
     "header": 8192,
     "pages": 4096,
+    "places": MAX_STRING_BYTES,
 }
 """String fields besides the primary key, and the length of each in bytes."""
 NUMBERS = ("page", "start", "end")
 CHUNK_FIELDS = ["chunk_id", *STRINGS, *NUMBERS, "attributes"]
 """The fields that a chunk is restored from."""
-NEW_FIELDS: frozenset[Literal["header", "pages"]] = frozenset(("header", "pages"))
+NEW_FIELDS: frozenset[Literal["header", "pages", "places"]] = frozenset(("header", "pages", "places"))
 """Those that collections of earlier releases lack."""
 _MAX_PAGES = 128
 """More pages than a passage is on, unless they are almost empty."""
@@ -56,6 +57,7 @@ def row_of(chunk: Chunk, vector: npt.NDArray[np.float32], passage: str | None, s
         "context": chunk.context,
         "header": chunk.header,
         "pages": _pages_json(chunk.pages),
+        "places": chunk.places,
         "page": _NO_PAGE if chunk.page is None else chunk.page,
         "start": chunk.start,
         "end": chunk.end,
@@ -80,6 +82,7 @@ def chunk_of(row: ChunkRow) -> Chunk:
         context=row["context"],
         page=None if row["page"] == _NO_PAGE else row["page"],
         pages=_pages_of(row.get("pages")),
+        places=row.get("places", ""),
         header=row.get("header", ""),
         start=row["start"],
         end=row["end"],

@@ -77,7 +77,7 @@ class MilvusSearch:
         filled = [query for query in queries if len(query)]
         if not filled:
             return [[] for _ in queries]
-        with self._milvus.access(collection, filtered=filters is not None):
+        with self._milvus.access(collection, filtered=filters is not None, operation="search"):
             name = self._milvus.load(collection).name
             results = iter(self._milvus.client().search(name, data=filled, anns_field=field, **arguments))
         return [list(next(results)) if len(query) else [] for query in queries]

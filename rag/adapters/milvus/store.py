@@ -108,7 +108,7 @@ class MilvusStore:
                 loaded.row(chunk, vector, weights)
                 for chunk, vector, weights in zip(chunks[part], vectors[part], terms[part], strict=True)
             ]
-            with self._milvus.access(collection):
+            with self._milvus.access(collection, operation="insert"):
                 if again:
                     ids = [chunk.chunk_id for chunk in chunks[part]]
                     self._milvus.client().delete(loaded.name, ids=ids, timeout=self._timeout_s)
@@ -144,13 +144,13 @@ class MilvusStore:
     def delete(self, collection: str, version_ids: Sequence[str]) -> None:
         for start in range(0, len(version_ids), _VERSIONS_PER_DELETE):
             expression = f"version_id in {literal(list(version_ids[start : start + _VERSIONS_PER_DELETE]))}"
-            with self._milvus.access(collection):
+            with self._milvus.access(collection, operation="delete"):
                 name = self._milvus.load(collection).name
                 self._milvus.client().delete(name, filter=expression, timeout=self._timeout_s)
 
     def count(self, collection: str, version_id: str | None = None) -> int:
         expression = "" if version_id is None else f"version_id == {literal(version_id)}"
-        with self._milvus.access(collection):
+        with self._milvus.access(collection, operation="query"):
             name = self._milvus.load(collection).name
             rows = self._milvus.client().query(
                 name, filter=expression, output_fields=["count(*)"], timeout=self._timeout_s
@@ -164,7 +164,7 @@ class MilvusStore:
         found: list[Chunk] = []
         chunk_ids = list(dict.fromkeys(chunk_ids))
         for start in range(0, max(len(chunk_ids), 1), _PAGE_ROWS):
-            with self._milvus.access(collection, filtered=filters is not None):
+            with self._milvus.access(collection, filtered=filters is not None, operation="query"):
                 loaded = self._milvus.load(collection)  # first: a connection is needed for `has_templates`
                 ids = chunk_ids[start : start + _PAGE_ROWS]
                 restriction = filter_arguments(filters, (), has_templates=self._milvus.has_templates, chunk_ids=ids)
@@ -193,7 +193,7 @@ class MilvusStore:
             )
         try:
             while True:
-                with self._milvus.access(collection):
+                with self._milvus.access(collection, operation="query"):
                     page = list(iterator.next())
                 if not page:
                     return
@@ -247,7 +247,7 @@ class MilvusStore:
     # --- the connection ----------------------------------------------------------------------
 
     def ping(self) -> None:
-        with self._milvus.access():
+        with self._milvus.access(operation="ping"):
             self._milvus.client().list_collections(timeout=self._timeout_s)
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from rag.adapters.openai.errors import OpenAiRequest, ServerErrors
 from rag.adapters.openai.models import OpenAiModels, ServerCapabilities
 from rag.adapters.openai.sampling import OPENAI_NAMES, openai_fields
 from rag.adapters.openai.stream import CompletionReader
+from rag.auth.caller import prefix_cache_salt
 from rag.config import LLMSettings
 from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
 from rag.llm.greedy_copies import copies_wanted, repeat_text
@@ -127,6 +128,8 @@ class OpenAiGenerator:
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if served.is_vllm and (salt := prefix_cache_salt()) is not None:
+            body["cache_salt"] = salt
         path = "/chat/completions" if isinstance(prompt, Chat) else "/completions"
         return OpenAiRequest(path, body, adapter, copies)
 

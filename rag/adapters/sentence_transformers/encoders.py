@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Generic, TypeVar
 
 from rag.adapters.sentence_transformers.model_registry import ModelRegistry
@@ -19,14 +19,20 @@ class Encoders(Generic[E]):
         default: The configured encoder, which is never evicted.
         load: Loads the model of that name, with the prefixes of its own files and card. Blocks; raises SetupError if
             it cannot be loaded.
-        max_models: As for `ModelRegistry`; so is `loading`.
+        max_models: As for `ModelRegistry`; so are `loading` and `admitted`.
     """
 
     def __init__(
-        self, default: E, load: Callable[[str], E], *, max_models: int = 2, loading: asyncio.Lock | None = None
+        self,
+        default: E,
+        load: Callable[[str], E],
+        *,
+        max_models: int = 2,
+        loading: asyncio.Lock | None = None,
+        admitted: Collection[str] = ("*",),
     ) -> None:
         self._default = default
-        self._others = ModelRegistry("embedding model", load, max_models=max_models, loading=loading)
+        self._others = ModelRegistry("embedding model", load, max_models=max_models, loading=loading, admitted=admitted)
 
     @property
     def default(self) -> E:

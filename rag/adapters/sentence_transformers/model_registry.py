@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Generic, TypeVar
 
 from cachetools import LRUCache
@@ -25,12 +25,20 @@ class ModelRegistry(Generic[M]):
         load: Loads the model of that name. Blocks; raises SetupError if there is no such model.
         max_models: Models in memory in addition to those of `preload`; the least recently used one is evicted.
         loading: Held while a model loads; shared by all kinds of models (docs/bentoml_issues.md#o3).
+        admitted: Names that requests may use; `*`: all. Those of `preload` are always admitted.
     """
 
     def __init__(
-        self, kind: str, load: Callable[[str], M], *, max_models: int = 2, loading: asyncio.Lock | None = None
+        self,
+        kind: str,
+        load: Callable[[str], M],
+        *,
+        max_models: int = 2,
+        loading: asyncio.Lock | None = None,
+        admitted: Collection[str] = ("*",),
     ) -> None:
         self._kind = kind
+        self._admitted = admitted
         self._load = load
         self._one_at_a_time = loading or asyncio.Lock()
         self._pinned: dict[str, M] = {}
@@ -55,6 +63,11 @@ class ModelRegistry(Generic[M]):
     async def named(self, model: str) -> M:
         if model in self._pinned:
             return self._pinned[model]
+        if "*" not in self._admitted and model not in self._admitted:
+            # Nothing is looked up: the answer must not tell whether a folder exists.
+            raise ModelNotFound(
+                f"the {self._kind} {model!r} is not admitted; add it to RAG_EMBEDDER__ADMITTED", param="model"
+            )
         if model in self._others:
             return self._others[model]
         if model not in self._loading:

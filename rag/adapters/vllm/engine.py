@@ -19,10 +19,12 @@ from rag.adapters.vllm.prompt import EnginePrompts
 from rag.adapters.vllm.sampling import Sampling, sampling_of
 from rag.adapters.vllm.start import build_engine, kill_children
 from rag.adapters.vllm.tools import ToolCalls
+from rag.auth.caller import prefix_cache_salt
 from rag.config import LLMSettings
 from rag.errors import ContextLengthExceeded, DependencyUnavailable, InvalidRequest, SetupError, Starting
 from rag.llm.greedy_copies import repeat_text
 from rag.ports import TokenStream
+from rag.telemetry.tracing import trace_headers
 from rag.types import Chat, Facts, ModelInput, SamplingParameters
 
 if TYPE_CHECKING:
@@ -116,13 +118,25 @@ class VllmEngine:
             if adapter is not None:
                 await stack.enter_async_context(self.adapters.in_use(adapter))
             lora = None if adapter is None else adapter.request()
-            outputs = engine.generate(tokens_input(token_ids), chosen.params, request_id, lora_request=lora)
+            outputs = engine.generate(
+                tokens_input(token_ids, cache_salt=prefix_cache_salt()),
+                chosen.params,
+                request_id,
+                lora_request=lora,
+                trace_headers=self._trace_headers(engine),
+            )
             stream = await stack.enter_async_context(token_stream(outputs, len(token_ids), chosen.params))
             if chosen.copies > 1:
                 stream = await stack.enter_async_context(contextlib.aclosing(repeat_text(stream, chosen.copies)))
             if calls is not None:
                 stream = await stack.enter_async_context(contextlib.aclosing(calls.parse(stream)))
             yield stream
+
+    def _trace_headers(self, engine: AsyncLLM) -> dict[str, str] | None:
+        """What makes vLLM's spans a part of the current trace, if vLLM makes any: `otlp_traces_endpoint`."""
+        if engine.observability_config.otlp_traces_endpoint is None:
+            return None
+        return trace_headers() or None
 
     def _sampling(self, engine: AsyncLLM, token_ids: Sequence[int], sampling: SamplingParameters) -> Sampling:
         limit, vocabulary = engine.model_config.max_model_len, engine.model_config.get_vocab_size()

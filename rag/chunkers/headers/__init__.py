@@ -11,11 +11,13 @@ import itertools
 from rag.chunkers.headers.header import Header, Headers
 from rag.chunkers.headers.line import lines_of
 from rag.chunkers.headers.lists import list_headers
+from rag.chunkers.headers.pdf_tables import pdf_table_headers
 from rag.chunkers.headers.records import JSON_PATH, json_headers
 from rag.chunkers.headers.tables import row_keys, table_headers
 from rag.types import Extract
 
 __all__ = ["JSON_PATH", "Header", "Headers", "headers_of", "record_headers"]
+_PDF_TYPE = "application/pdf"
 _JSON_TYPES = ("application/json", "application/jsonl")
 
 
@@ -29,4 +31,5 @@ def headers_of(extract: Extract) -> Headers:
     if extract.media_type in _JSON_TYPES:
         return record_headers(extract.text)
     lines = list(lines_of(extract.text))
-    return Headers(itertools.chain(table_headers(lines), list_headers(lines), row_keys(lines)))
+    tables = pdf_table_headers(lines) if extract.media_type == _PDF_TYPE else table_headers(lines)
+    return Headers(itertools.chain(tables, list_headers(lines), row_keys(lines)))

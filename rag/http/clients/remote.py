@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rag.auth.caller import require
 from rag.errors import DependencyUnavailable, Starting
 from rag.http.clients.service_client import ServiceClient
 from rag.http.error_table import error_from_event
@@ -28,6 +29,7 @@ from rag.types import (
     Prompt,
     Quotation,
     Quote,
+    Rectangle,
     SamplingParameters,
     StreamEnd,
     TextDelta,
@@ -130,7 +132,8 @@ class RemotePromptPreparer:
         self._timeout_s = timeout_s
 
     async def prepare(self, request: JsonMapping) -> PreparedPrompt:
-        """See `rag.ports.PromptPreparer`."""
+        """See `rag.ports.PromptPreparer`. Raises InsufficientPermissions without the scope `ask`."""
+        require("ask")
         answer = await self._client.call("/prepare", request, timeout_s=self._timeout_s)
         sources = tuple(hit_from_wire(hit) for hit in answer["sources"])
         messages = tuple(Message(**turn) for turn in answer.get("messages", ()))
@@ -148,7 +151,11 @@ class RemotePromptPreparer:
 
 
 def _quotation(wire: JsonMapping) -> Quotation:
-    return Quotation(tuple(Quote(**quote) for quote in wire["quotes"]), wire["structure"])
+    return Quotation(tuple(map(_quote, wire["quotes"])), wire["structure"])
+
+
+def _quote(wire: JsonMapping) -> Quote:
+    return Quote(**{**wire, "rectangles": tuple(Rectangle(**place) for place in wire.get("rectangles", ()))})
 
 
 class RemoteGenerator:

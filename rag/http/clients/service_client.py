@@ -19,10 +19,13 @@ from urllib.parse import unquote, urlparse
 import aiohttp
 from yarl import URL
 
+from rag.auth.caller import INTERNAL, caller_to_header, current_caller
 from rag.errors import DeadlineExceeded, DependencyUnavailable, RagError
+from rag.http.auth.admission import CALLER_HEADER
 from rag.http.error_table import error_for_status, error_from_body
 from rag.http.middleware.lifecycle import LEASE_PATH
 from rag.http.middleware.request_id import HEADER, current_request_id
+from rag.telemetry.tracing import trace_headers
 from rag.types import Facts, JsonMapping, JsonObject
 
 _CONNECT_S = 5.0
@@ -61,6 +64,8 @@ class ServiceClient:
 
     def __init__(self, name: str, url: str, headers: Mapping[str, str] | None = None) -> None:
         self.name = name
+        self.is_local = url.startswith(("file:", "tcp:"))
+        """Whether this is one process of the same `bentoml serve`."""
         self._url = url
         self._socket = LinkedSocket(unquote(urlparse(url).path)) if url.startswith("file:") else None
         self._headers = dict(headers or {})
@@ -124,6 +129,11 @@ class ServiceClient:
             facts: Facts = await response.json()
             return facts
 
+    async def metrics(self, timeout_s: float) -> str:
+        """The text of `/metrics`. Raises as `call` does."""
+        async with self._request("GET", "/metrics", timeout_s=timeout_s) as response:
+            return await response.text()
+
     async def hold(self) -> None:
         """Keep a draining service alive until this call is cancelled."""
         with contextlib.suppress(RagError):
@@ -167,7 +177,8 @@ class ServiceClient:
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_S)
         own = {HEADER: current_request_id.get()} if current_request_id.get() else {}
-        options |= {"timeout": timeout, "headers": {**(headers or {}), **own}}
+        own[CALLER_HEADER] = caller_to_header(current_caller.get() or INTERNAL)
+        options |= {"timeout": timeout, "headers": {**(headers or {}), **own, **trace_headers()}}
         return self._open().request(method, path, **options)
 
     async def _check_status(self, response: aiohttp.ClientResponse) -> None:

@@ -14,8 +14,8 @@ from starlette.types import Receive, Scope, Send
 
 from rag.errors import DependencyUnavailable, NotFound, RagError, Starting
 from rag.http.clients.service_client import ServiceClient
-from rag.http.error_table import error_response
-from rag.http.middleware.request_id import HEADER, current_request_id
+from rag.http.failures import failure_response
+from rag.http.middleware.request_id import HEADER
 
 _FORWARDED_HEADERS = ("content-type", "content-length", "accept", "idempotency-key", "range", "if-range")
 _CONNECTION_HEADERS = frozenset(
@@ -39,7 +39,7 @@ class ServiceProxy:
         try:
             response = await self.respond(Request(scope, receive))
         except RagError as error:
-            response = error_response(error, current_request_id.get())
+            response = failure_response(error)
         await response(scope, receive, send)
 
     async def respond(self, request: Request) -> Response:

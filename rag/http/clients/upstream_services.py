@@ -6,11 +6,12 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from rag.errors import DeadlineExceeded, RagError, Starting
 from rag.http.clients.service_client import ServiceClient
 from rag.poller import Poller
+from rag.telemetry import answers as metrics
 from rag.types import Facts
 
 logger = logging.getLogger("rag.readiness")
@@ -25,7 +26,9 @@ _MAX_MISSED = 3
 class UpstreamServices:
     """Probes each service regularly, each with its own deadline (docs/bentoml_issues.md#b19)."""
 
-    def __init__(self, clients: Mapping[str, ServiceClient], *, ready_message: str = "") -> None:
+    def __init__(
+        self, clients: Mapping[str, ServiceClient], *, ready_message: Callable[[], str] = lambda: "ready"
+    ) -> None:
         self.clients = clients
         self._ready_message = ready_message
         self._facts: dict[str, Facts | RagError] = {name: Starting(f"{name} is starting") for name in clients}
@@ -76,7 +79,7 @@ class UpstreamServices:
         if (summary := self._summary()) != self._announced:
             logger.info("%s", summary)
             self._announced = summary
-        return _STEADY_S if summary == self._ready_message else _STARTING_S
+        return _STEADY_S if self._all_ready() else _STARTING_S
 
     async def _check(self) -> None:
         async with self._lock:
@@ -89,6 +92,8 @@ class UpstreamServices:
                 (name, probed) for name, probed in self._probed.items() if self._is_decisive(name, probed)
             )
             self._checked_at = time.monotonic()
+            for name, state in self._facts.items():
+                metrics.READY.labels(name).set(not isinstance(state, RagError))
 
     def _is_decisive(self, name: str, probed: Facts | RagError) -> bool:
         """Whether this result changes the service's state. The first unanswered probes of a ready service do not."""
@@ -109,10 +114,13 @@ class UpstreamServices:
         except RagError as error:
             return error
 
+    def _all_ready(self) -> bool:
+        return not any(isinstance(facts, RagError) for facts in self._facts.values())
+
     def _summary(self) -> str:
         waiting = [facts for facts in self._facts.values() if isinstance(facts, RagError)]
         if not waiting:
-            return self._ready_message
+            return self._ready_message()
         # Without the elapsed seconds, which would make every log line different.
         return "waiting: " + "; ".join(error.message.split(" (")[0] for error in waiting)
 

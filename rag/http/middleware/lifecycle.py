@@ -22,11 +22,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import FrameType
 
 from rag.errors import Draining, RagError, Starting
+from rag.telemetry.exposition import own_metrics
 
 logger = logging.getLogger("rag.lifecycle")
 
 Probe = Callable[[], Awaitable[Mapping[str, object]]]
 """Returns facts about a service that is ready; raises a RagError if it is not."""
+
+MetricsSource = Callable[[], Awaitable[str]]
 
 LEASE_PATH = "/-/hold"
 """A request to this path stays open until its sender disconnects: the lease that keeps a draining service alive."""
@@ -50,12 +53,21 @@ class Lifecycle:
         self._idle_s = idle_s
         self._last_activity = time.monotonic()
         self._probe: Probe | None = None
+        self._metrics: MetricsSource | None = None
         self._on_drain: list[Callable[[], Awaitable[None]]] = []
         self._server_handlers: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def on_probe(self, probe: Probe) -> None:
         """Set the function that readiness calls; until then the service is starting."""
         self._probe = probe
+
+    def on_metrics(self, source: MetricsSource) -> None:
+        """Set the function that returns the metrics; until then they are those of this process."""
+        self._metrics = source
+
+    async def metrics(self) -> str:
+        """The metrics that Prometheus reads, as text."""
+        return own_metrics(self.name) if self._metrics is None else await self._metrics()
 
     def on_drain(self, action: Callable[[], Awaitable[None]]) -> None:
         """Run `action` once, in the background, when the drain starts."""

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rag.errors import FileTooLarge, InternalError, Overloaded, RagError
+from rag.auth.caller import WITHOUT_KEY, Caller, current_caller
+from rag.errors import InternalError, MethodNotAllowed, Overloaded, RagError
+from rag.http.auth.admission import Admission
 from rag.http.error_table import OURS, error_for_status, error_response
 from rag.http.middleware.browser_guard import BrowserGuard
 from rag.http.middleware.disconnect import run_while_connected
 from rag.http.middleware.lifecycle import LEASE_PATH, Lifecycle
+from rag.http.middleware.request_body import LimitedBody, too_large
 from rag.http.middleware.request_id import HEADER, accept_request_id, current_request_id
+from rag.http.middleware.request_metrics import RequestMetrics, current_service
+from rag.http.route_templates import RouteTemplates
+from rag.telemetry import tracing
+from rag.telemetry.exposition import CONTENT_TYPE
 
 logger = logging.getLogger("rag.http")
 access = logging.getLogger("rag.access")
 
-_UNGUARDED_PATHS = ("/livez", "/healthz", "/metrics", "/readyz")
+_METRICS = "/metrics"
+_UNGUARDED_PATHS = ("/livez", "/healthz", _METRICS, "/readyz")
 _PASSED_THROUGH_HEADERS = ("allow",)
 """Headers that remain when an error response of BentoML is replaced."""
 
@@ -36,6 +45,9 @@ class ServiceMiddleware:
             applies to all paths with this prefix; the longest match wins, and `"*"` matches every path.
         access_log: Whether each request is logged.
         guard: Of the edge: refuses what a foreign web page sends.
+        routes: Of the service, for the labels of its metrics.
+        admission: Authenticates each request, probes excepted; None: every request is served.
+        body_timeout_s: Longest pause within the body of a request; None: any.
     """
 
     def __init__(
@@ -46,6 +58,9 @@ class ServiceMiddleware:
         max_body_bytes: dict[str, int],
         access_log: bool = False,
         guard: BrowserGuard | None = None,
+        routes: RouteTemplates | None = None,
+        admission: Admission | None = None,
+        body_timeout_s: float | None = None,
     ) -> None:
         self._app = app
         self._life = lifecycle
@@ -53,14 +68,41 @@ class ServiceMiddleware:
         self._max_body_bytes = max_body_bytes
         self._access_log = access_log
         self._guard = guard
+        self._metrics = RequestMetrics(lifecycle.name, routes or RouteTemplates(), max_in_flight)
+        self._admission = admission
+        self._body_timeout_s = body_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         request_id = accept_request_id(Headers(scope=scope).get(HEADER))
         token = current_request_id.set(request_id)
+        current_service.set(self._life.name)
         sender = _ResponseSender(send, scope["path"], request_id)
+        try:
+            if scope["path"] in _UNGUARDED_PATHS or self._is_lease(scope):
+                await self._respond(scope, receive, sender)
+            else:
+                await self._observe(scope, receive, sender)
+        finally:
+            current_request_id.reset(token)
+
+    async def _observe(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
+        """Respond, with a span, metrics and a line in the access log."""
         started = time.perf_counter()
+        try:
+            with self._metrics.span(scope, sender.request_id) as span:
+                try:
+                    await self._respond(scope, receive, sender)
+                finally:
+                    tracing.end_server_span(span, sender.status, sender.error_code)
+        finally:
+            took_s = time.perf_counter() - started
+            self._metrics.ended(scope, sender.status, sender.error_code, took_s)
+            if self._access_log:
+                access.info("%s %s %s %.1f ms", scope["method"], scope["path"], sender.status, took_s * 1000)
+
+    async def _respond(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
         try:
             await self._serve(scope, receive, sender)
         except Exception:  # the client must get a response (docs/bentoml_issues.md#b10)
@@ -68,51 +110,93 @@ class ServiceMiddleware:
             await sender.fail(
                 InternalError("an unexpected error occurred; the server's log has the details under this request id")
             )
-        finally:
-            if self._access_log and scope["path"] not in _UNGUARDED_PATHS:
-                took_ms = (time.perf_counter() - started) * 1000
-                access.info("%s %s %s %.1f ms", scope["method"], scope["path"], sender.status, took_ms)
-            current_request_id.reset(token)
 
     async def _serve(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
         path = scope["path"]
         if path == "/readyz" and scope["method"] in ("GET", "HEAD"):
             return await self._answer_readyz(scope, receive, sender)
+        if path == _METRICS:
+            if self._life.is_edge and await self._admitted(scope, sender) is None:
+                return None
+            return await self._answer_metrics(scope, receive, sender)
         if path in _UNGUARDED_PATHS:
             return await self._app(scope, receive, sender.send)
         if (refusal := self._refusal(scope)) is not None:
             return await error_response(refusal, sender.request_id)(scope, receive, sender.send)
-        receive = self._capped(scope, receive, sender)
+        body = LimitedBody(
+            receive,
+            max_bytes=self._body_limit(scope),
+            timeout_s=self._body_timeout_s,
+            path=path,
+            refuse=sender.fail,
+        )
         self._life.enter()
+        self._metrics.in_flight(self._life.in_flight)
         try:
-            if path == LEASE_PATH and not self._life.is_edge:
-                await _hold(receive)
-                await sender.close()
-            elif not await run_while_connected(self._app, scope, receive, sender.send):
-                await sender.close()
+            if (caller := await self._admitted(scope, sender)) is not None:
+                with _as_caller(caller):
+                    await self._run(scope, body.receive, sender)
         finally:
             self._life.leave()
+            self._metrics.in_flight(self._life.in_flight)
+
+    async def _admitted(self, scope: Scope, sender: _ResponseSender) -> Caller | None:
+        """Who sent the request; None if it was refused, which the response says."""
+        if self._admission is None:
+            return WITHOUT_KEY
+        try:
+            return await self._admission.admit(scope, sender.headers)
+        except RagError as error:
+            await sender.fail(error)
+            return None
+
+    async def _run(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
+        if self._is_lease(scope):
+            await _hold(receive)
+            await sender.close()
+        elif not await run_while_connected(self._app, scope, receive, sender.send):
+            await sender.close()
+
+    def _is_lease(self, scope: Scope) -> bool:
+        return not self._life.is_edge and scope["path"] == LEASE_PATH
 
     async def _answer_readyz(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
         response: Response
         try:
+            if (saturated := self._saturation()) is not None:
+                raise saturated
             facts = await self._life.ready()
             response = JSONResponse({"status": "ready", "in_flight": self._life.in_flight, **facts})
         except RagError as error:
             response = error_response(error, sender.request_id)
+            if isinstance(error, Overloaded):  # 429 would say that there were too many probes
+                response.status_code = 503
         await response(scope, receive, sender.send)
+
+    async def _answer_metrics(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
+        if scope["method"] in ("GET", "HEAD"):
+            response = Response(await self._life.metrics(), media_type=CONTENT_TYPE)
+            await response(scope, receive, sender.send)
+        else:
+            await sender.fail(MethodNotAllowed("/metrics does not support this method"), {"allow": "GET, HEAD"})
 
     def _refusal(self, scope: Scope) -> RagError | None:
         if (refusal := self._life.refusal()) is not None:
             return refusal
         if self._guard is not None and (refusal := self._guard.refusal(scope)) is not None:
             return refusal
-        if self._life.in_flight >= self._max_in_flight:
-            return Overloaded(f"{self._max_in_flight} requests are already being processed; try again soon")
+        if (saturated := self._saturation()) is not None:
+            return saturated
         length = Headers(scope=scope).get("content-length", "0")
         if length.isdigit() and int(length) > self._body_limit(scope):
-            return self._too_large(scope)
+            return too_large(scope["path"], self._body_limit(scope))
         return None
+
+    def _saturation(self) -> Overloaded | None:
+        """The error for a new request if as many are in progress as are admitted."""
+        if self._life.in_flight < self._max_in_flight:
+            return None
+        return Overloaded(f"{self._max_in_flight} requests are already being processed; try again soon")
 
     def _body_limit(self, scope: Scope) -> int:
         path, limits = scope["path"], self._max_body_bytes
@@ -120,23 +204,14 @@ class ServiceMiddleware:
             return limits[path]
         return limits[max((key for key in limits if key[-1:] == "*" and path.startswith(key[:-1])), key=len)]
 
-    def _too_large(self, scope: Scope) -> FileTooLarge:
-        return FileTooLarge(f"the body is larger than {self._body_limit(scope)} bytes, the limit of {scope['path']}")
 
-    def _capped(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> Receive:
-        """A `receive` that refuses a body of unknown length as soon as it is too large."""
-        left = self._body_limit(scope)
-
-        async def capped() -> Message:
-            nonlocal left
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left >= 0:
-                return message
-            await sender.fail(self._too_large(scope))
-            return {"type": "http.disconnect"}
-
-        return capped
+@contextlib.contextmanager
+def _as_caller(caller: Caller) -> Iterator[None]:
+    token = current_caller.set(caller)
+    try:
+        yield
+    finally:
+        current_caller.reset(token)
 
 
 async def _hold(receive: Receive) -> None:
@@ -151,7 +226,11 @@ class _ResponseSender:
         self._send = send
         self._path = path
         self.request_id = request_id
+        self.headers: dict[str, str] = {}
+        """Added to the response."""
         self.status = 0
+        self.error_code = ""
+        """Of an error response."""
         self._is_replaced = False
 
     async def send(self, message: Message) -> None:
@@ -169,7 +248,8 @@ class _ResponseSender:
             await self.fail(error_for_status(status, self._path), kept)
             return
         self.status = status
-        headers[HEADER] = self.request_id
+        self.error_code = headers.get(OURS, "")
+        headers.update({**self.headers, HEADER: self.request_id})
         await self._send({**message, "headers": headers.raw})
 
     async def fail(self, error: RagError, headers: Mapping[str, str] | None = None) -> None:
@@ -177,8 +257,9 @@ class _ResponseSender:
         if self.status:
             return
         self._is_replaced = True
+        self.error_code = error.code
         response = error_response(error, self.request_id)
-        response.headers.update({**(headers or {}), HEADER: self.request_id})
+        response.headers.update({**(headers or {}), **self.headers, HEADER: self.request_id})
         self.status = response.status_code
         await self._send({"type": "http.response.start", "status": self.status, "headers": response.raw_headers})
         await self._send({"type": "http.response.body", "body": bytes(response.body)})

@@ -14,6 +14,7 @@ from rag.http.background_loader import BackgroundLoader
 from rag.http.native.embedder_wire import CountRequest, EncodeSparseRequest, RerankRequest
 from rag.http.wire import EncodeRequest
 from rag.ports import Embedder, Embedders, Rerankers, SparseEmbedders
+from rag.telemetry import tracing
 from rag.types import JsonObject
 
 
@@ -42,7 +43,8 @@ class EmbedderApi:
 
     async def encode(self, request: EncodeRequest) -> Response:
         embedder = await self._embedder(request.model)
-        vectors = await embedder.encode(request.texts, request.kind, keep_tokens=request.keep_tokens)
+        with tracing.embeddings(embedder.model_name, embedder.dimensions):
+            vectors = await embedder.encode(request.texts, request.kind, keep_tokens=request.keep_tokens)
         body: JsonObject = {"model": embedder.model_name, "dimensions": int(vectors.shape[1])}
         if request.encoding_format == "base64":
             return JSONResponse({**body, "embeddings": base64.b64encode(vectors.astype("<f4").tobytes()).decode()})

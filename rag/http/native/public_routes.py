@@ -55,6 +55,7 @@ ROUTES = (
         "/ask",
         Operation(
             id="ask",
+            scopes=("ask",),
             tag=_TAG,
             summary="Answer a question from the documents",
             description="Streams server-sent events: `sources` once, `token` many times, `usage` once, and finally "
@@ -69,6 +70,7 @@ ROUTES = (
         "/retrieve",
         Operation(
             id="retrieve",
+            scopes=("ask",),
             tag=_TAG,
             summary="Find passages for a query",
             body=RetrieveRequest,
@@ -81,6 +83,7 @@ ROUTES = (
         "/generate",
         Operation(
             id="generate",
+            scopes=("generate",),
             tag=_TAG,
             summary="Let the language model continue a prompt",
             body=GenerateRequest,
@@ -95,6 +98,7 @@ ROUTES = (
         "/ingest",
         Operation(
             id="ingest",
+            scopes=("ingest",),
             tag=_TAG,
             summary="Add documents, or replace those of the same name in the same vector store",
             description="Accepted files are never lost: a durable job processes them, whose ID is `batch_id` in the "

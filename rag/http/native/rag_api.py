@@ -9,10 +9,12 @@ from rag.generate.citations import CitationMode
 from rag.generate.pipeline import AnswerPipeline, AnswerRequest
 from rag.generate.quoting import StyleOption
 from rag.generate.verify import VERIFY_TIMEOUT_S, Verifier
+from rag.http.auth.authorized_generator import AuthorizedGenerator
 from rag.http.clients.remote import RemoteGenerator, RemotePromptPreparer
 from rag.http.clients.served_models import ServedModels
 from rag.http.clients.service_proxy import ServiceProxy
 from rag.http.clients.upstream_services import UpstreamServices
+from rag.http.metrics_page import MetricsPage
 from rag.http.middleware.deadline import in_time
 from rag.http.middleware.request_id import current_request_id
 from rag.http.native.ask_wire import AskRequest
@@ -56,6 +58,8 @@ class RagApi:
         ttl_s: float = 3600.0,
     ) -> None:
         self.dependencies = dependencies
+        self.metrics = MetricsPage("RAG", dependencies.clients.values()).text
+        """Returns the text of `/metrics`."""
         self._cache = cache
         self._retriever = dependencies.clients["Retriever"]
         self.forward = ServiceProxy(self._retriever, dependencies.require)
@@ -73,7 +77,9 @@ class RagApi:
         )
         self._models = ServedModels(dependencies)
         self._stream_options = StreamLimits(keep_alive_s=keep_alive_s, timeout_s=answer_timeout_s)
-        parts = EdgeParts(dependencies, self._models, self._answers, self._generator, self._stream_options)
+        parts = EdgeParts(
+            dependencies, self._models, self._answers, AuthorizedGenerator(self._generator), self._stream_options
+        )
         self.v1 = edge_app(parts, self.forward)
         """To be mounted at `/v1`."""
         self._retrieve_timeout_s = retrieve_timeout_s

@@ -9,11 +9,14 @@ from pathlib import Path
 
 from starlette.responses import JSONResponse, Response
 
+from rag.auth.caller import DEFAULT_TENANT
+from rag.auth.key import KeyRecord
 from rag.http.background_loader import BackgroundLoader
 from rag.http.filters_wire import filter_to_json
 from rag.http.hits import hit_to_wire, sources_to_wire
 from rag.http.native.explanation import explanation
 from rag.http.native.ingest_form import IngestRequest, received_ingest
+from rag.http.native.key_wire import AuthenticateRequest, authentication_to_wire
 from rag.http.native.verify_wire import VerifyRequest
 from rag.http.shielded_thread import run_in_thread_shielded
 from rag.http.v1.documents.job_waiter import JobWaiter
@@ -21,6 +24,7 @@ from rag.http.v1.documents.objects.job import batch_status
 from rag.http.v1.documents.parts import StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.http.wire import ExplainRequest, PrepareRequest, messages_of
+from rag.library.keys import KeyRegistry
 from rag.library.service import Library
 from rag.ports import Cache, Embedder, Reranker, VectorStore
 from rag.records import Cursor, DocumentRecord, JobRecord
@@ -57,6 +61,7 @@ class RetrieverApi:
     """The endpoints of the Retriever.
 
     Args:
+        keys: The API keys; the catalog is open long before everything else is loaded.
         incoming: Folder that uploads are written to; on the same file system as the files of the library.
     """
 
@@ -64,11 +69,14 @@ class RetrieverApi:
         self,
         components: BackgroundLoader[RetrieverComponents],
         *,
+        keys: BackgroundLoader[KeyRegistry],
         incoming: Path,
         max_file_bytes: int,
         embedder_ready: Callable[[], Awaitable[object]],
     ) -> None:
         self.parts = components
+        self._keys = keys
+        self._known_tenants: set[str] = {DEFAULT_TENANT}
         self._embedder_ready = embedder_ready
         self.v1 = documents_app(self._v1_parts(incoming, max_file_bytes))
         """To be mounted at `/v1`."""
@@ -85,7 +93,13 @@ class RetrieverApi:
             reranker=lambda: get().reranker,
             incoming=incoming,
             max_file_bytes=max_file_bytes,
+            keys=self._keys.get,
         )
+
+    def start(self) -> None:
+        """Load everything in the background."""
+        self._keys.start()
+        self.parts.start()
 
     async def ready(self) -> Mapping[str, object]:
         """Facts about the service. Raises if the store or the encoder does not answer, or if their models differ."""
@@ -94,7 +108,8 @@ class RetrieverApi:
         await asyncio.to_thread(components.store.ping)
         await asyncio.to_thread(components.check)
         cache = {} if components.cache is None else {"cache": dict(components.cache.facts())}
-        return {"status": "ready", "embedder": components.embedder.model_name, **cache}
+        keys_exist = await asyncio.to_thread(self._keys.get().required)
+        return {"status": "ready", "embedder": components.embedder.model_name, "keys_exist": keys_exist, **cache}
 
     async def drain(self) -> None:
         """Answer the requests that are waiting for a job, because the service is about to stop."""
@@ -103,6 +118,19 @@ class RetrieverApi:
     async def stop(self) -> None:
         if (components := self.parts.loaded) is not None:
             await components.stop()
+
+    async def authenticate(self, request: AuthenticateRequest) -> Response:
+        """Which API key has this secret."""
+        found = await asyncio.to_thread(self._keys.get().authenticate, request.secret_hash)
+        if found.key is not None and found.status == "active":
+            await self._ensure_tenant(found.key)
+        return JSONResponse(authentication_to_wire(found))
+
+    async def _ensure_tenant(self, key: KeyRecord) -> None:
+        """Create the vector store `default` of the key's tenant, before the key's first request."""
+        if key.tenant not in self._known_tenants:
+            await asyncio.to_thread(self.parts.get().library.ensure_tenant, key.tenant)
+            self._known_tenants.add(key.tenant)
 
     async def prepare(self, request: PrepareRequest) -> Response:
         prepared = await self.parts.get().preparer.prepare(

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from rag.http.wire import HitOut
+from rag.http.wire import RECTANGLES, HitOut, RectangleOut
 
 
 class Source(HitOut):
@@ -37,6 +37,7 @@ class QuoteOut(BaseModel):
     source_start: int = Field(description="Character offset of the quote in the document's text.")
     source_end: int
     page: int | None
+    rectangles: list[RectangleOut] = Field(description=RECTANGLES)
 
 
 class CitationOut(BaseModel):

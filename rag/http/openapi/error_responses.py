@@ -17,9 +17,12 @@ REQUEST_ID: JsonObject = {
 }
 ALWAYS = (429, 500, 503)
 """Statuses of errors that any request may get: too many requests, an internal error, a service that is not ready."""
+_OF_CONNECTIONS = (405, 408)
+"""Statuses that no operation refers to: they are about the method, or a client that stops sending."""
 _TITLES: Mapping[int, str] = {
     400: "The request is invalid",
-    403: "The service's settings do not allow the request",
+    401: "The API key is missing or not valid",
+    403: "The service's settings, or the API key's scopes, do not allow the request",
     404: "Something that the request names does not exist",
     405: "The path does not support this method",
     409: "The request conflicts with the current state",
@@ -55,7 +58,9 @@ def error_references(statuses: Iterable[int]) -> JsonObject:
 def error_components() -> JsonObject:
     """The error responses of all statuses that operations refer to, by component name."""
     codes = _codes()
-    return {f"Error{status}": _response(status, codes[status]) for status in sorted(codes) if status != 405}
+    return {
+        f"Error{status}": _response(status, codes[status]) for status in sorted(codes) if status not in _OF_CONNECTIONS
+    }
 
 
 def _response(status: int, codes: list[str]) -> JsonObject:

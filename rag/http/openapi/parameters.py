@@ -19,6 +19,7 @@ _IN_PATH: Mapping[str, JsonObject] = {
     "file_id": {"description": "ID of a file."},
     "batch": {"description": "ID of a file batch, which is also the ID of its job."},
     "job": {"description": "ID of a job."},
+    "key": {"description": "ID of an API key."},
     "model": {
         "description": "Name of a model. It may contain slashes.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 512},

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from rag.auth.scopes import Scope
 from rag.http.openapi.error_responses import ALWAYS, REQUEST_ID, Error, error_references
 from rag.http.openapi.events import EVENT_STREAM, EventModel, stream_schema
 from rag.http.openapi.parameters import path_parameters, query_parameters
@@ -23,6 +24,8 @@ Method: TypeAlias = Literal["GET", "POST", "DELETE"]
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 JSON = "application/json"
 FORM = "multipart/form-data"
+API_KEY = "api_key"
+"""The name of the security scheme in the document."""
 BINARY: JsonObject = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 """Content of any media type."""
 
@@ -40,6 +43,8 @@ class Operation:
 
     id: str
     """Unique in the document."""
+    scopes: Sequence[Scope]
+    """An API key needs one of them; empty: the route needs no key. The edge enforces it (`rag.http.auth`)."""
     tag: str
     """Heading under which Swagger UI lists the operation."""
     summary: str
@@ -91,13 +96,13 @@ class OpenApiRoute(APIRoute):
             operation_id=operation.id,
             tags=[operation.tag],
             summary=operation.summary,
-            description=operation.description,
+            description=_description(operation),
             response_model=operation.response,
             response_description=operation.response_description,
             response_class=_response_class(operation),
             openapi_extra=_extra(operation, path),
         )
-        self.description = operation.description  # without one, FastAPI would use the handler's docstring
+        self.description = _description(operation)  # without one, FastAPI would use the handler's docstring
         if method == "GET":
             self.methods.add("HEAD")
         self._add_models()
@@ -134,11 +139,22 @@ def _response_class(operation: Operation) -> type[Response]:
     return Response if operation.events or operation.content is not None else PlainTextResponse
 
 
+def _description(operation: Operation) -> str:
+    if not operation.scopes:
+        return operation.description
+    names = " or ".join(f"`{scope}`" for scope in operation.scopes)
+    return f"{operation.description}\n\nScope of the API key: {names}.".strip()
+
+
 def _extra(operation: Operation, path: str) -> JsonObject:
     """Parts of the operation that FastAPI cannot derive from models."""
     parameters = [*path_parameters(path), *query_parameters(operation.query), *operation.headers]
-    errors = error_references([*operation.errors, *operation.errors_of_all])
+    refusals = (401, 403, 429, 503) if operation.scopes else ()
+    errors = error_references([*operation.errors, *operation.errors_of_all, *refusals])
     extra: JsonObject = {"responses": {"200": _success(operation), **_others(operation), **errors}}
+    if operation.scopes:
+        # In OpenAPI 3.1 a scheme of any type may have scopes; that one of them is enough, only the text can say.
+        extra["security"] = [{API_KEY: list(operation.scopes)}]
     return {"parameters": parameters, **extra} if parameters else extra
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
@@ -19,10 +18,10 @@ from starlette.types import Receive, Scope, Send
 
 from rag.errors import DeadlineExceeded, InternalError, RagError
 from rag.http.error_table import error_event
+from rag.http.failures import logged_error
+from rag.http.middleware.request_metrics import count_stream_error
 from rag.http.streaming.sse import KEEP_ALIVE, format_event
 from rag.types import JsonObject
-
-logger = logging.getLogger("rag.stream")
 
 Event: TypeAlias = tuple[str, JsonObject]
 """Name and data."""
@@ -137,13 +136,9 @@ class EventStream(Response):
             error: RagError = InternalError("the stream ended before its answer was complete")
         except TimeoutError:
             error = DeadlineExceeded(f"the answer was not complete within {self._timeout_s:g} s")
-        except RagError as cause:
-            error = cause
-        except Exception:
-            logger.exception("a stream failed")
-            error = InternalError(
-                "an unexpected error ended the stream; the server's log has the details under this request id"
-            )
+        except Exception as cause:
+            error = logged_error(cause, "a stream failed")
+        count_stream_error(error)
         yield self._form.failure(error)
 
     async def _next(self, events: AsyncGenerator[Event, None], deadline: float) -> Event | None:

@@ -22,6 +22,7 @@ _TAG = "Adapters"
 _ERRORS = (400, 403, 404, 409, 413, 504)
 LOAD = Operation(
     id="load_lora_adapter",
+    scopes=("admin",),
     tag=_TAG,
     summary="Load a LoRA adapter",
     description="Requires `RAG_LLM__RUNTIME_ADAPTERS=true`.",
@@ -31,6 +32,7 @@ LOAD = Operation(
 )
 UNLOAD = Operation(
     id="unload_lora_adapter",
+    scopes=("admin",),
     tag=_TAG,
     summary="Unload a LoRA adapter",
     description="Requires `RAG_LLM__RUNTIME_ADAPTERS=true`.",

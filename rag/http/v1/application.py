@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from rag.errors import RagError
 from rag.http.error_table import error_for_status, error_response
+from rag.http.failures import failure_response
 from rag.http.middleware.request_id import current_request_id
 
 
@@ -34,8 +35,7 @@ def v1_app(routes: Sequence[Route], fallback: ASGIApp | None = None) -> FastAPI:
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RagError)
-    return error_response(error, current_request_id.get())
+    return failure_response(error)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

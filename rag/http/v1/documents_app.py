@@ -1,4 +1,4 @@
-"""The Retriever's `/v1` application: files, vector stores, jobs, embeddings, reranking."""
+"""The Retriever's `/v1` application: files, vector stores, jobs, embeddings, reranking, API keys."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from rag.http.v1.documents.path_id import PathId
 from rag.http.v1.documents.search import SearchRoutes
 from rag.http.v1.documents.stores import StoreRoutes
 from rag.http.v1.embeddings import EmbeddingRoutes
+from rag.http.v1.keys import KeyRoutes
 from rag.http.v1.rerank import RerankRoutes
 
 register_url_convertor("id", PathId())
-_GROUPS = (FileRoutes, StoreRoutes, SearchRoutes, DocumentRoutes, JobRoutes, EmbeddingRoutes, RerankRoutes)
+_GROUPS = (FileRoutes, StoreRoutes, SearchRoutes, DocumentRoutes, JobRoutes, EmbeddingRoutes, RerankRoutes, KeyRoutes)
 
 
 def documents_app(parts: V1Parts) -> FastAPI:

@@ -89,6 +89,7 @@ class EmbeddingList(CreateEmbeddingResponse):
 
 CREATE = Operation(
     id="create_embeddings",
+    scopes=("ask", "generate"),
     tag="Language model",
     summary="Embed texts, or lists of token IDs",
     body=CreateEmbeddings,

@@ -36,13 +36,20 @@ class ModelList(BaseModel):
 
 LIST = Operation(
     id="list_models",
+    scopes=("ask", "generate"),
     tag=_TAG,
     summary="List the models that a request can name",
     response=ModelList,
     response_description="The models.",
 )
 GET = Operation(
-    id="get_model", tag=_TAG, summary="Get a model", response=Model, response_description="The model.", errors=[404]
+    id="get_model",
+    scopes=("ask", "generate"),
+    tag=_TAG,
+    summary="Get a model",
+    response=Model,
+    response_description="The model.",
+    errors=[404],
 )
 
 

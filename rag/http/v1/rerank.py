@@ -79,6 +79,7 @@ class RerankResults(BaseModel):
 
 RERANK = Operation(
     id="rerank",
+    scopes=("ask", "generate"),
     tag="Language model",
     summary="Rank documents by relevance to a query",
     body=Rerank,

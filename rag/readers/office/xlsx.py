@@ -7,19 +7,24 @@ a filter hides them; hidden sheets are not.
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterable
+
+from cachetools import LRUCache
 
 from rag.errors import BrokenFile, RagError
 from rag.readers.office.ooxml import check_package
 from rag.readers.office.sheets.blocks import SheetBlocks
 from rag.readers.office.sheets.extras import read_extras
-from rag.readers.office.sheets.workbook import SheetPart, open_workbook
+from rag.readers.office.sheets.workbook import SheetPart, Workbook, open_workbook
 from rag.readers.office.sheets.worksheet import CellLimit, Worksheet, read_worksheet
 from rag.readers.reading_report import counted
 from rag.readers.source import SourceFile
-from rag.readers.table_layout import find_tables
+from rag.readers.table_layout import Block, find_tables
 from rag.readers.text_builder import TextBuilder
 from rag.readers.zip_container import open_zip
 from rag.types import Extract
+
+_KEPT_SHEETS = 8
 
 
 def read(source: SourceFile) -> Extract:
@@ -35,18 +40,44 @@ def read(source: SourceFile) -> Extract:
     return builder.extract(title=properties.title, language=properties.language)
 
 
+class _Sheets:
+    """Reads the sheets of a workbook, and keeps the last ones, since charts refer to them."""
+
+    def __init__(self, archive: zipfile.ZipFile, workbook: Workbook, limit: CellLimit) -> None:
+        self._archive = archive
+        self._workbook = workbook
+        self._limit = limit
+        self._parts = {part.name: part.part for part in workbook.sheets if part.kind == "worksheet"}
+        self._kept: LRUCache[str, Worksheet] = LRUCache(_KEPT_SHEETS)
+
+    def find(self, name: str) -> Worksheet | None:
+        """The sheet of this name; None if there is none with cells."""
+        part = self._parts.get(name)
+        return self.read(part) if part else None
+
+    def read(self, part: str) -> Worksheet:
+        sheet = self._kept.get(part)
+        if sheet is None:
+            sheet = self._kept[part] = read_worksheet(self._archive, part, self._workbook, self._limit)
+        return sheet
+
+
 def _add_sheets(builder: TextBuilder, archive: zipfile.ZipFile, limit: CellLimit) -> None:
     workbook = open_workbook(archive)
+    sheets = _Sheets(archive, workbook, limit)
     unsaved = 0
     for number, part in enumerate(workbook.sheets, 1):
         if reason := _reason_not_to_read(part):
             builder.warn(f"the {reason} '{part.name}' was not read")
             continue
-        sheet = read_worksheet(archive, part.part, workbook, limit)
-        unsaved += sheet.unsaved_formulas
-        _report_hidden(builder, sheet, part.name)
         builder.page(number)
-        _add_sheet(builder, archive, part, SheetBlocks(sheet, limit))
+        blocks: Iterable[Block] = ()
+        if part.kind == "worksheet":
+            sheet = sheets.read(part.part)
+            unsaved += sheet.unsaved_formulas
+            _report_hidden(builder, sheet, part.name)
+            blocks = SheetBlocks(sheet, limit)
+        _add_sheet(builder, archive, part, blocks, sheets)
     if unsaved:
         builder.warn(
             f"{counted(unsaved, 'formula', 'not calculated')}, since the file has no saved value; the formula was read"
@@ -54,12 +85,10 @@ def _add_sheets(builder: TextBuilder, archive: zipfile.ZipFile, limit: CellLimit
 
 
 def _reason_not_to_read(part: SheetPart) -> str:
-    """What kind of sheet it is, if its cells are not read."""
+    """What kind of sheet it is, if it is not read."""
     if part.is_hidden:
         return "hidden sheet"
-    if part.kind == "chartsheet":
-        return "chart sheet"
-    if part.kind != "worksheet":
+    if part.kind not in ("worksheet", "chartsheet"):
         return "macro or dialog sheet" if part.part else "missing sheet"
     return "" if part.part else "missing sheet"
 
@@ -70,16 +99,19 @@ def _report_hidden(builder: TextBuilder, sheet: Worksheet, name: str) -> None:
             builder.warn(f"{counted(count, noun, 'read')} in the sheet '{name}'")
 
 
-def _add_sheet(builder: TextBuilder, archive: zipfile.ZipFile, part: SheetPart, blocks: SheetBlocks) -> None:
-    extras = read_extras(archive, part.part)
-    for count, noun in ((extras.pictures, "picture"), (extras.charts, "chart")):
-        if count:
-            builder.warn(f"{counted(count, noun, 'not read')} in the sheet '{part.name}'")
+def _add_sheet(
+    builder: TextBuilder, archive: zipfile.ZipFile, part: SheetPart, blocks: Iterable[Block], sheets: _Sheets
+) -> None:
     tables = list(find_tables(blocks))
-    if not (tables or extras.notes or extras.text_boxes):
+    extras = read_extras(archive, part, sheets.find, builder.warn)
+    if extras.pictures:
+        builder.warn(f"{counted(extras.pictures, 'picture', 'not read')} in the sheet '{part.name}'")
+    if not (tables or extras.notes or extras.text_boxes or extras.graphics):
+        if part.kind == "chartsheet":
+            builder.warn(f"the chart sheet '{part.name}' was not read")
         return
     builder.add_heading(2, part.name)
     for table in tables:
         table.add_to(builder)
-    for text in (*extras.text_boxes, "\n".join(extras.notes)):
+    for text in (*extras.graphics, *extras.text_boxes, "\n".join(extras.notes)):
         builder.add(text)

@@ -10,7 +10,6 @@ import pypdfium2 as pdfium  # type: ignore[import-untyped]
 
 from rag.readers.pdf.annotations import page_annotations
 from rag.readers.pdf.form_fields import with_fields
-from rag.readers.pdf.layout.cjk_lines import paragraph_text
 from rag.readers.pdf.layout.columns import in_reading_order
 from rag.readers.pdf.layout.page_lines import Line, page_lines
 from rag.readers.pdf.layout.repeated_lines import PageLines, without_repetitions
@@ -35,11 +34,11 @@ class PageReader:
         self._damaged: list[int] = []
         self._without_text: list[int] = []
 
-    def texts(self) -> list[str]:
-        """The text of each page."""
+    def pages(self) -> list[PageLines]:
+        """The lines of each page."""
         pages = [self._page(index) for index in range(len(self._document))]
         self._report()
-        return [paragraph_text(lines) for lines in without_repetitions(pages)]
+        return without_repetitions(pages)
 
     def _page(self, index: int) -> PageLines:
         """Without lines for a damaged page: the others may be readable."""
@@ -47,13 +46,13 @@ class PageReader:
             page = self._document[index]
         except pdfium.PdfiumError:
             self._damaged.append(index + 1)
-            return PageLines(0, [])
+            return PageLines(0, 0, [])
         try:
             lines = self._lines(page, index)
             self._chars += sum(len(line.text) + 1 for line in lines)
             if self._chars > self._source.options.max_text_chars:
                 raise self._source.text_limit_error()
-            return PageLines(page.get_height(), lines)
+            return PageLines(page.get_width(), page.get_height(), lines)
         finally:
             page.close()
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
+from rag.readers.pdf.direct_call import address_of, direct_call
 from rag.readers.pdf.layout.box import Box
 
 _MAX_OBJECTS = 500
@@ -18,6 +19,9 @@ _MIN_SIDE = 36.0
 """In points; smaller pictures are icons, rules and bullets."""
 _BACKGROUND = 0.8
 """Share of the page that a background covers, or the scan of a page whose text was recognized."""
+
+_OBJECT = direct_call(pdfium_c.FPDFPage_GetObject, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
+_TYPE = direct_call(pdfium_c.FPDFPageObj_GetType, ctypes.c_int, ctypes.c_void_p)
 
 
 def has_pictures(path: Path) -> bool:
@@ -34,11 +38,10 @@ class Pictures(NamedTuple):
 
 def page_pictures(page: pdfium.PdfPage) -> Pictures:
     width, height = page.get_size()
-    raw_page, count, has_background = page.raw, 0, False
-    for index in range(min(pdfium_c.FPDFPage_CountObjects(raw_page), _MAX_OBJECTS)):
-        page_object = pdfium_c.FPDFPage_GetObject(raw_page, index)
-        if pdfium_c.FPDFPageObj_GetType(page_object) == pdfium_c.FPDF_PAGEOBJ_IMAGE:
-            box = _bounds(page_object)
+    address, count, has_background = address_of(page.raw), 0, False
+    for index in range(min(pdfium_c.FPDFPage_CountObjects(page.raw), _MAX_OBJECTS)):
+        if _TYPE(_OBJECT(address, index)) == pdfium_c.FPDF_PAGEOBJ_IMAGE:
+            box = _bounds(pdfium_c.FPDFPage_GetObject(page.raw, index))
             if box.width * box.height > _BACKGROUND * width * height:
                 has_background = True
             else:

@@ -9,10 +9,12 @@ import pypdfium2 as pdfium  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
 from rag.errors import BrokenFile, EncryptedFile, NoTextFound
+from rag.readers.pdf.layout.cjk_lines import paragraph_text
 from rag.readers.pdf.layout.hyphenation import join_hyphenated
 from rag.readers.pdf.layout.page_lines import plain_text
 from rag.readers.pdf.outline import outline_headings
 from rag.readers.pdf.page_reader import OCR_HINT, PageReader
+from rag.readers.pdf.text_runs import text_runs
 from rag.readers.reading_report import counted
 from rag.readers.source import SourceFile
 from rag.readers.text_builder import TextBuilder
@@ -25,7 +27,8 @@ _XFA = "the form was not read: it is an XFA form, which only Adobe Acrobat shows
 def read(source: SourceFile) -> Extract:
     document = _open(source)
     try:
-        texts = PageReader(document, source).texts()
+        pages = PageReader(document, source).pages()
+        texts = [paragraph_text(page.lines) for page in pages]
         if not any(text.strip() for text in texts):
             raise NoTextFound(_SCAN if source.options.ocr_languages else f"{_SCAN}; {OCR_HINT}")
         builder = TextBuilder(source)
@@ -34,7 +37,8 @@ def read(source: SourceFile) -> Extract:
             builder.add(text)
         title = document.get_metadata_value("Title")
         extract = builder.extract(title=plain_text(title), language=_language(document), is_markdown=False)
-        return dataclasses.replace(extract, headings=outline_headings(document, extract))
+        headings = outline_headings(document, extract)
+        return dataclasses.replace(extract, headings=headings, runs=text_runs(extract, pages))
     finally:
         document.close()
 

@@ -22,7 +22,7 @@ from rag.retrieve.quoting.selection import (
 )
 from rag.retrieve.quoting.splitting import units_of
 from rag.retrieve.quoting.unit import Unit
-from rag.retrieve.quoting.window import neighbour_ids, window_of
+from rag.retrieve.quoting.window import neighbour_ids, rectangles_around, window_of
 from rag.retrieve.quoting.word_overlap import word_overlap
 from rag.retrieve.ranking.exact_matches import contains_all
 from rag.retrieve.ranking.question_words import question_words
@@ -92,9 +92,10 @@ class Quoter:
         else:
             selection = select(candidates, scores, at_most=MAX_CANDIDATES, min_ratio=0.0)
         if note:
-            return QuoteResult(self._quotation(selection, choice), note=note)
+            return QuoteResult(self._quotation(selection, choice, hits, neighbours), note=note)
         is_near = selection.confidence >= self._min_confidence or any(hit.is_exact for hit in hits)
-        return QuoteResult(self._quotation(selection, choice) if is_near else None, selection.confidence)
+        quotation = self._quotation(selection, choice, hits, neighbours) if is_near else None
+        return QuoteResult(quotation, selection.confidence)
 
     async def _scores(self, question: str, texts: Sequence[str]) -> tuple[list[float], str]:
         try:
@@ -103,8 +104,10 @@ class Quoter:
             _log.warning("quotes were not scored by the encoder: %s", error.message)
             return word_overlap(question, texts), NOT_SCORED
 
-    def _quotation(self, selection: Selection, choice: QuoteChoice) -> Quotation:
-        quotes = tuple(_quote(each) for each in selection.candidates)
+    def _quotation(
+        self, selection: Selection, choice: QuoteChoice, hits: Sequence[Hit], neighbours: Mapping[str, Chunk]
+    ) -> Quotation:
+        quotes = tuple(_quote(each, hits[each.source - 1], neighbours) for each in selection.candidates)
         if choice == "ranking":
             return Quotation(quotes, fixed_text(quotes))
         return Quotation(quotes, chosen_text(quotes, at_most=MAX_QUOTES, refusal=self._refusal))
@@ -144,7 +147,7 @@ def _units(hit: Hit, neighbours: Mapping[str, Chunk]) -> list[Unit]:
     return units_of(window_of(hit, neighbours), below.rpartition(" > ")[2], hit.chunk.filename)
 
 
-def _quote(candidate: Candidate) -> Quote:
+def _quote(candidate: Candidate, hit: Hit, neighbours: Mapping[str, Chunk]) -> Quote:
     unit = candidate.unit
     is_block = unit.text.endswith("```")
     return Quote(
@@ -154,5 +157,6 @@ def _quote(candidate: Candidate) -> Quote:
         start=unit.start,
         end=unit.end,
         page=candidate.page,
+        rectangles=rectangles_around(hit, neighbours, unit.start, unit.end),
         is_inline=unit.kind == "sentence",
     )

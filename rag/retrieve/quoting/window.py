@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rag.types import Chunk, Hit
+from rag.types import Chunk, Hit, Rectangle, TextRun
+from rag.types.places import rectangles, runs_between, unpacked
 
 _ORDINAL_DIGITS = 6
 
@@ -53,6 +54,17 @@ def window_of(hit: Hit, neighbours: Mapping[str, Chunk]) -> Window:
         ends_document=after is None,
         header_chars=len(header),
     )
+
+
+def rectangles_around(hit: Hit, neighbours: Mapping[str, Chunk], start: int, end: int) -> tuple[Rectangle, ...]:
+    """Where a part of a hit, or of the chunks around it, is on the pages of a PDF."""
+    before, after = (neighbours.get(each) for each in _neighbours(hit.chunk))
+    runs = _runs(before, start, min(end, hit.chunk.start)) + _runs(hit.chunk, start, end)
+    return rectangles(runs + _runs(after, max(start, hit.chunk.end), end))
+
+
+def _runs(chunk: Chunk | None, start: int, end: int) -> list[TextRun]:
+    return runs_between(unpacked(chunk.places, chunk.start), start, end) if chunk is not None and start < end else []
 
 
 def _neighbours(chunk: Chunk) -> tuple[str, str]:

@@ -9,10 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context, copy_context
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[Item, Result]):
+    item: Item
+    future: asyncio.Future[Result]
+    context: Context
 
 
 class Batcher(Generic[Item, Result]):
@@ -35,13 +44,13 @@ class Batcher(Generic[Item, Result]):
         self._work = work
         self._max_items = max_items
         self._free_slots = max_batches
-        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._waiting: deque[_Waiting[Item, Result]] = deque()
         self._running: set[asyncio.Task[None]] = set()
 
     async def submit(self, item: Item) -> Result:
         """The item's result. Cancelling the caller removes a waiting item; a running one finishes, unused."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        self._waiting.append(_Waiting(item, future, copy_context()))
         self._start_batches()
         return await future
 
@@ -50,21 +59,22 @@ class Batcher(Generic[Item, Result]):
             if not (batch := self._take()):
                 return
             self._free_slots -= 1
-            task = asyncio.create_task(self._run(batch))
+            # As a part of its first item's request; else it would be one of the request whose batch ended last.
+            task = asyncio.create_task(self._run(batch), context=batch[0].context)
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
-        batch: list[tuple[Item, asyncio.Future[Result]]] = []
+    def _take(self) -> list[_Waiting[Item, Result]]:
+        batch: list[_Waiting[Item, Result]] = []
         while self._waiting and len(batch) < self._max_items:
-            item, future = self._waiting.popleft()
-            if not future.done():
-                batch.append((item, future))
+            waiting = self._waiting.popleft()
+            if not waiting.future.done():
+                batch.append(waiting)
         return batch
 
-    async def _run(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+    async def _run(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
         try:
-            results: Sequence[Result | Exception] = await self._work([item for item, _ in batch])
+            results: Sequence[Result | Exception] = await self._work([waiting.item for waiting in batch])
             if len(results) != len(batch):
                 raise RuntimeError(f"batch of {len(batch)} items returned {len(results)} results")
         except Exception as error:
@@ -72,10 +82,10 @@ class Batcher(Generic[Item, Result]):
         finally:
             self._free_slots += 1
             self._start_batches()
-        for (_, future), result in zip(batch, results, strict=True):
-            if future.done():
+        for waiting, result in zip(batch, results, strict=True):
+            if waiting.future.done():
                 continue
             if isinstance(result, Exception):
-                future.set_exception(result)
+                waiting.future.set_exception(result)
             else:
-                future.set_result(result)
+                waiting.future.set_result(result)

@@ -16,6 +16,8 @@ from rag.retrieve.ranking.fusion import PathMatches
 from rag.retrieve.search.batching import Batcher
 from rag.retrieve.search.path_searcher import PathRequest, PathSearcher
 from rag.retrieve.search.query_encoder import QueryEncoder
+from rag.telemetry import retrieval as metrics
+from rag.telemetry import tracing
 
 _MAX_BATCH = 32
 """Queries encoded and searched together at most."""
@@ -48,7 +50,12 @@ class Searcher:
 
     async def search(self, query: Query) -> QueryMatches:
         """Raises what encoders and store raise, and EmbeddingMismatch. The caller holds the lease of the snapshot."""
-        return await self._batcher.submit(query)
+        started = time.perf_counter()
+        result = await self._batcher.submit(query)
+        elapsed_ms = _ms(started, time.perf_counter())
+        metrics.observe_stages({"queue": max(0.0, elapsed_ms - sum(result.timings_ms.values()))})
+        tracing.record_search_stages(result.timings_ms["encode"], result.timings_ms["search"])
+        return result
 
     async def _run(self, queries: Sequence[Query]) -> list[QueryMatches | Exception]:
         started = time.perf_counter()

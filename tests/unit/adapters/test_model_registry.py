@@ -56,3 +56,23 @@ async def test_what_is_asked_for_and_cannot_be_loaded_is_not_found() -> None:
 def test_a_failure_elsewhere_stays_what_it_is() -> None:
     with pytest.raises(DependencyUnavailable):
         ModelRegistry("sparse encoder", failing(DependencyUnavailable("the disk is away"))).preload("x", OPTION)
+
+
+async def test_a_model_that_is_not_admitted_is_not_looked_for() -> None:
+    loaded: list[str] = []
+
+    def load(model: str) -> FakeSparseEmbedder:
+        loaded.append(model)
+        return FakeSparseEmbedder(model)
+
+    models = ModelRegistry("sparse encoder", load, admitted={"some/model"})
+    models.preload("/a/configured/folder", OPTION)
+    await models.named("/a/configured/folder")
+    await models.named("some/model")
+    messages = []
+    for folder in ("/etc", "/no/such/folder"):
+        with pytest.raises(ModelNotFound, match="RAG_EMBEDDER__ADMITTED") as caught:
+            await models.named(folder)
+        messages.append(caught.value.message.replace(folder, "X"))
+    assert messages[0] == messages[1]
+    assert loaded == ["/a/configured/folder", "some/model"]

@@ -19,6 +19,8 @@ from rag.chunkers import (
 from rag.chunkers.headers import headers_of
 from rag.readers import read
 from rag.types import Extract, Passage, passage_text, readable_text
+from tests.support.placed_pdf import placed_lines, placed_pdf, side_by_side
+from tests.support.sample_files import read_content
 
 NAMES = "| Part | Name | Voltage |"
 RULE = "|---|---|---|"
@@ -70,6 +72,60 @@ def test_each_passage_of_a_table_has_the_column_names_and_the_caption(chunker: C
 def test_no_row_of_a_table_is_repeated(chunker: Chunker) -> None:
     passages = chunker.chunk(markdown(TABLE))
     assert "\n".join(passage.text for passage in passages).splitlines() == TABLE.splitlines()
+
+
+PRODUCTS = [f"Product {n} | $ {n},669 | $ {n},570" for n in range(10, 70)]
+SALES = [
+    "Some words before.",
+    "Net sales by category were as follows (dollars in",
+    "millions):",
+    "Three Months Ended",
+    "June 25,",
+    "2022",
+    "June 26,",
+    "2021",
+    "Net sales:",
+    *PRODUCTS,
+    "",
+    "Some words after.",
+]
+
+
+@every_chunker
+def test_each_passage_of_a_pdf_table_has_its_column_names_and_caption(chunker: Chunker) -> None:
+    text = "\n".join(SALES)
+    passages = chunker.chunk(Extract(text, "application/pdf"))
+    for product in PRODUCTS[20:]:
+        passage = passage_with(passages, product)
+        assert passage.header.split("\n") == SALES[1:8]
+        assert text[passage.start : passage.end] == passage.text
+
+
+@pytest.mark.parametrize(
+    ("lines", "header"),
+    [
+        (["Products sold", "Part | Name | Price"], "Products sold\nPart | Name | Price"),
+        (["It ends here.", "(In millions) | Apr 1, 2023 | Apr 2, 2022"], "(In millions) | Apr 1, 2023 | Apr 2, 2022"),
+        (["It ends here.", "2021 | 2022 | Change"], "2021 | 2022 | Change"),
+        (
+            ["All sales", "Three Months | Six Months", "2021 | 2022"],
+            "All sales\nThree Months | Six Months\n2021 | 2022",
+        ),
+        (["A line of the text that has nothing to do with the rows."], ""),
+    ],
+)
+def test_column_names_of_pdf_tables(lines: list[str], header: str) -> None:
+    rows = [f"P{n} | {n} | {n}" for n in range(90)]
+    passages = CHUNKERS[0].chunk(Extract("\n".join([*lines, *rows]), "application/pdf"))
+    assert passage_with(passages, "P80 |").header == header
+
+
+def test_the_names_of_a_pdf_table_of_words_are_its_first_row(tmp_path: Path) -> None:
+    names = ["Name", *(f"Person {'I' * n}" for n in range(1, 40))]
+    roles = ["Role", *(f"Pilot {'V' * n}" for n in range(1, 40))]
+    page = side_by_side(placed_lines(60, 760, names), placed_lines(320, 760, roles))
+    passages = CHUNKERS[1].chunk(read_content(tmp_path, placed_pdf([page]), "a.pdf"))
+    assert passages[-1].header == "Name | Role"
 
 
 def test_tables_are_told_from_each_other() -> None:

@@ -5,11 +5,11 @@ import pytest
 from rag.errors import InvalidRequest
 from rag.generate.citations import Citation, QuotedRange
 from rag.generate.quoting import StyleOption, quote_citations, quoting_parameters, resolve_style
-from rag.types import Hit, Quotation, Quote
+from rag.types import Hit, Quotation, Quote, Rectangle
 from tests.support.builders import a_chunk
 
 SOURCES = (Hit(a_chunk("Owls hunt."), 1.0), Hit(a_chunk("Gulls eat.", filename="b.md"), 0.5))
-OWLS = Quote("Owls hunt.", "Owls hunt. [1]", 1, 100, 110, page=7)
+OWLS = Quote("Owls hunt.", "Owls hunt. [1]", 1, 100, 110, 7, (Rectangle(7, 60, 90, 99, 100),))
 GULLS = Quote("Gulls eat.", "Gulls eat. [2]", 2, 0, 10)
 EMBEDDED, OTHER = {"embedded": True}, {"context_tokens": 2048}
 
@@ -50,9 +50,8 @@ def test_rows_may_repeat_words() -> None:
 def test_each_quote_is_cited_with_both_of_its_places() -> None:
     text = "Gulls eat. [2]\nOwls hunt. [1]"
     first, second = quote_citations(text, [OWLS, GULLS], SOURCES)
-    assert second == Citation(
-        1, SOURCES[0].chunk.file_id, 26, 29, score=1.0, quote=QuotedRange(15, 25, 100, 110, page=7)
-    )
+    quoted = QuotedRange(15, 25, 100, 110, 7, (Rectangle(7, 60, 90, 99, 100),))
+    assert second == Citation(1, SOURCES[0].chunk.file_id, 26, 29, score=1.0, quote=quoted)
     assert (text[second.start : second.end], text[15:25]) == ("[1]", "Owls hunt.")
     assert (first.index, first.quote) == (2, QuotedRange(0, 10, 0, 10))
 

@@ -279,11 +279,13 @@ async def test_requests_above_the_concurrency_limit_are_refused_at_once() -> Non
     assert lifecycle.in_flight == 2
     exchange = await Exchange(middleware).run()
     assert (exchange.status, exchange.error["code"], exchange.headers["retry-after"]) == (429, "overloaded", "1")
-    assert (await Exchange(middleware, "/readyz").run()).status == 200
+    ready = await Exchange(middleware, "/readyz").run()
+    assert (ready.status, ready.error["code"], ready.headers["retry-after"]) == (503, "overloaded", "1")
     app.gate.set()
     assert [task.status for task in await asyncio.gather(*tasks)] == [200, 200]
     assert lifecycle.in_flight == 0
     assert (await Exchange(middleware).run()).status == 200
+    assert (await Exchange(middleware, "/readyz").run()).status == 200
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.readers.normal_form import normal_text, normalize
-from rag.types import Extract, Heading, PageStart
+from rag.types import Extract, Heading, PageStart, TextRun
 from tests.support.sample_files import read_content
 
 
@@ -59,12 +59,14 @@ def test_offsets_refer_to_the_normal_text() -> None:
         headings=(Heading(starts[0], "A\xad"), Heading(starts[2], "B\u200b")),
         pages=(PageStart(starts[1], 1), PageStart(starts[3], 2)),
         title="A\xad",
+        runs=(TextRun(2, 5, 1, 0, 0, 9, 9), TextRun(starts[3], len(text), 2, 0, 0, 9, 9)),
     )
     normal = normalize(extract)
     assert normal.text == "# A\n\ntéxt\n\n# B\n\nend"
     assert normal.headings == (Heading(0, "A"), Heading(normal.text.index("# B"), "B"))
     assert normal.pages == (PageStart(normal.text.index("té"), 1), PageStart(normal.text.index("end"), 2))
     assert normal.title == "A"
+    assert [normal.text[run.start : run.end] for run in normal.runs] == ["A", "end"]
 
 
 def test_files_are_read_in_normal_form(tmp_path: Path) -> None:

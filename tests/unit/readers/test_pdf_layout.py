@@ -98,6 +98,55 @@ def test_cells_of_several_lines_are_read_one_after_the_other(tmp_path: Path) -> 
     assert text_of(tmp_path, page) == "\n".join(cells)
 
 
+SAFETY = ["• Wash hands", "• Wear goggles", "• Check the oil", "• Lock the gate"]
+DUTIES = ["• Close the valve", "• Drain the tank", "• Call Ada", "• Write it down"]
+
+
+def test_columns_of_short_list_items_are_read_one_after_the_other(tmp_path: Path) -> None:
+    columns = side_by_side(placed_lines(60, 700, ["Safety", *SAFETY]), placed_lines(320, 700, ["Duties", *DUTIES]))
+    assert text_of(tmp_path, columns) == "\n".join(["Safety", *SAFETY, "Duties", *DUTIES])
+
+
+def test_bullets_with_space_after_them(tmp_path: Path) -> None:
+    page: list[Placed] = []
+    for number, items in enumerate(zip(SAFETY, DUTIES, strict=True)):
+        for x, item in zip((60, 320), items, strict=True):
+            page += [Placed(x, 700 - 12 * number, "•"), Placed(x + 18, 700 - 12 * number, item[2:])]
+    assert text_of(tmp_path, page) == "\n".join(SAFETY + DUTIES)
+
+
+def test_a_list_beside_running_text(tmp_path: Path) -> None:
+    on_the_left = side_by_side(placed_lines(60, 700, [*SAFETY, "• Rest"]), placed_lines(320, 700, RIGHT))
+    assert text_of(tmp_path, on_the_left) == "\n".join([*SAFETY, "• Rest", *RIGHT])
+    on_the_right = side_by_side(placed_lines(60, 700, LEFT), placed_lines(320, 700, DUTIES))
+    assert text_of(tmp_path, on_the_right) == "\n".join(LEFT + DUTIES)
+
+
+def test_numbers_tell_whether_a_list_goes_down_or_across(tmp_path: Path) -> None:
+    items = [f"{number}. {item[2:]}" for number, item in enumerate(SAFETY + DUTIES, 1)]
+    down = side_by_side(placed_lines(60, 700, items[:4]), placed_lines(320, 700, items[4:]))
+    assert text_of(tmp_path, down) == "\n".join(items)
+    across = side_by_side(placed_lines(60, 700, items[::2]), placed_lines(320, 700, items[1::2]))
+    assert text_of(tmp_path, across).replace(" | ", "\n") == "\n".join(items)
+
+
+def test_an_index_is_read_in_alphabetical_order(tmp_path: Path) -> None:
+    words = ["Alarm", "Battery", "Cable", "Drain", "Earth", "Filter", "Gate", "Hose", "Inlet", "Jack"]
+    pages = ["12", "3", "14", "15", "9", "2", "6", "5", "3", "5"]
+    columns = [placed_lines(x, 700, part) for x, part in ((60, words[:5]), (180, pages[:5]))]
+    columns += [placed_lines(x, 700, part) for x, part in ((320, words[5:]), (440, pages[5:]))]
+    entries = [f"{word} | {page}" for word, page in zip(words, pages, strict=True)]
+    assert text_of(tmp_path, side_by_side(*columns)) == "\n".join(entries)
+
+
+def test_labels_at_different_heights_are_no_rows(tmp_path: Path) -> None:
+    left, right = ["Pumps", "Valves", "Gauges", "Tanks"], ["Soup", "Bread", "Coffee", "Tea"]
+    columns = side_by_side(placed_lines(60, 700, left), placed_lines(320, 695, right))
+    assert text_of(tmp_path, columns) == "\n".join(left + right)
+    rows = side_by_side(placed_lines(60, 700, left), placed_lines(320, 700, right, size=9))
+    assert text_of(tmp_path, rows) == "\n".join(f"{one} | {two}" for one, two in zip(left, right, strict=True))
+
+
 def test_columns_of_chinese_are_read_one_after_the_other_and_joined(tmp_path: Path) -> None:
     left = ["我们负责设计和监测工作的全部内", "容以及数据分析，并且在每个月的", "最后一天提交报告。"]
     right = ["食堂在星期一和星期三供应汤，在", "其他日子供应面条。咖啡对夜班的", "工人免费。"]

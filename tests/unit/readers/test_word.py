@@ -147,12 +147,56 @@ def test_embedded_objects_are_reported(tmp_path: Path) -> None:
     assert extract.warnings == ("an embedded object was not read (Equation.3)",)
 
 
-def test_comments_are_reported(tmp_path: Path) -> None:
-    comments = (
-        '<w:comments xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:comment w:id="1">'
-        + word_paragraph("Really?")
-        + "</w:comment></w:comments>"
-    )
-    more = {"word/comments.xml": comments, "word/_rels/document.xml.rels": _RELATIONS.format("comments")}
+_COMMENTED = (
+    "<w:p><w:commentRangeStart w:id='1'/>{0}<w:commentRangeEnd w:id='1'/><w:r><w:commentReference w:id='1'/></w:r>"
+    "<w:r><w:commentReference w:id='2'/></w:r></w:p>"
+)
+_COMMENTS = (
+    '<w:comments xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" '
+    'xmlns:w14="http://schemas.microsoft.com/office/word/2010/wordml">'
+    '<w:comment w:id="1" w:author="Ada Lee"><w:p w14:paraId="0A"><w:r><w:annotationRef/></w:r>'
+    + run("Why 4 bar?")
+    + '</w:p></w:comment><w:comment w:id="2" w:author="Bo"><w:p w14:paraId="0B">'
+    + run("See page 9.")
+    + "</w:p></w:comment><w:comment w:id='3'>"
+    + word_paragraph("Ends here?")
+    + "</w:comment></w:comments>"
+)
+_EXTENDED = (
+    '<w15:commentsEx xmlns:w15="http://schemas.microsoft.com/office/word/2012/wordml"><w15:commentEx w15:paraId="0A"/>'
+    '<w15:commentEx w15:paraId="0B" w15:paraIdParent="0A"/></w15:commentsEx>'
+)
+
+
+def test_comments_follow_what_they_are_about(tmp_path: Path) -> None:
+    relations = '<Relationship Id="c" Type="x/comments" Target="comments.xml"/><Relationship Id="e" '
+    relations += 'Type="x/commentsExtended" Target="commentsExtended.xml"/>'
+    more = {
+        "word/comments.xml": _COMMENTS,
+        "word/commentsExtended.xml": _EXTENDED,
+        "word/_rels/document.xml.rels": f'<Relationships xmlns="r">{relations}</Relationships>',
+    }
+    body = _COMMENTED.format(run("The pressure is 4 bar.")) + word_paragraph("It is checked.")
+    extract = read_content(tmp_path, docx(body, more=more), "a.docx")
+    assert extract.text.split("\n\n") == [
+        "The pressure is 4 bar.",
+        "Comment by Ada Lee: Why 4 bar?",
+        "Reply by Bo: See page 9.",
+        "It is checked.",
+        "Comment: Ends here?",
+    ]
+    assert extract.warnings == ()
+
+
+def test_a_comment_in_a_table_follows_it(tmp_path: Path) -> None:
+    cells = f"<w:tc>{_COMMENTED.format(run('4 bar'))}</w:tc><w:tc>{word_paragraph('ok')}</w:tc>"
+    table = f"<w:tbl><w:tr>{cells}</w:tr></w:tbl>"
+    more = {"word/comments.xml": _COMMENTS, "word/_rels/document.xml.rels": _RELATIONS.format("comments")}
+    text = read_content(tmp_path, docx(table + word_paragraph("end"), more=more), "a.docx").text
+    assert text.index("4 bar") < text.index("Comment by Ada Lee: Why") < text.index("end")
+
+
+def test_damaged_comments_are_reported(tmp_path: Path) -> None:
+    more = {"word/comments.xml": "<w:comm", "word/_rels/document.xml.rels": _RELATIONS.format("comments")}
     extract = read_content(tmp_path, docx(word_paragraph("text"), more=more), "a.docx")
-    assert (extract.text, extract.warnings) == ("text", ("1 comment was not read",))
+    assert (extract.text, extract.warnings) == ("text", ("the comments part is damaged and was not read",))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import openpyxl  # type: ignore[import-untyped]
 import pytest
+from openpyxl.chart import BarChart, Reference  # type: ignore[import-untyped]
 from openpyxl.comments import Comment  # type: ignore[import-untyped]
 from openpyxl.worksheet.worksheet import Worksheet  # type: ignore[import-untyped]
 
@@ -17,6 +18,7 @@ from rag.errors import ParsingLimit
 from rag.readers import ReadOptions
 from rag.readers.office.sheets.extras import read_extras
 from rag.readers.office.sheets.number_format import iso_text, number_text
+from rag.readers.office.sheets.workbook import SheetPart
 from rag.readers.table_header import is_header
 from tests.support.sample_files import read_content, zip_file
 
@@ -49,6 +51,12 @@ def replaced(content: bytes, *pairs: tuple[str, str]) -> bytes:
             text = text.replace(old, new)
         members[name] = text
     return zip_file(members)
+
+
+def replaced_part(content: bytes, name: str, part: str) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {each: archive.read(each) for each in archive.namelist()}
+    return zip_file({**members, name: part})
 
 
 def lines(folder: Path, content: bytes) -> list[str]:
@@ -281,9 +289,85 @@ def test_comments_text_boxes_and_pictures() -> None:
         "<pic/><graphicFrame/></wsDr>",
     }
     with zipfile.ZipFile(io.BytesIO(zip_file(members))) as archive:
-        extras = read_extras(archive, "xl/worksheets/sheet1.xml")
+        part = SheetPart("A", "worksheet", "xl/worksheets/sheet1.xml", is_hidden=False)
+        warnings: list[str] = []
+        extras = read_extras(archive, part, lambda _: None, warnings.append)
     assert extras.notes == ["Note on B9: a note", "Note on B10: Sure?", "Note on B10: Yes"]
-    assert (extras.text_boxes, extras.pictures, extras.charts) == (["A box"], 1, 1)
+    assert (extras.text_boxes, extras.pictures, extras.graphics) == (["A box"], 1, [])
+    assert warnings == ["an embedded object in the sheet 'A' was not read"]
+
+
+SALES = (["City", "2023", "2024"], ["Graz", 398, 412], ["Kiel", 12, None], ["Bonn", 7.5, 9])
+
+
+def bar_chart(sheet: Worksheet) -> BarChart:
+    chart = BarChart()
+    chart.title = "Output by plant"
+    chart.y_axis.title = "Tonnes"
+    chart.add_data(Reference(sheet, min_col=2, max_col=3, min_row=1, max_row=4), titles_from_data=True)
+    chart.set_categories(Reference(sheet, min_col=1, min_row=2, max_row=4))
+    return chart
+
+
+CHART_TEXT = (
+    "Output by plant\nValue axis: Tonnes\n\n|  | 2023 | 2024 |\n| --- | --- | --- |\n"
+    "| Graz | 398 | 412 |\n| Kiel | 12 |  |\n| Bonn | 7.5 | 9 |"
+)
+
+
+def test_a_chart_without_saved_values_takes_them_from_its_cells(tmp_path: Path) -> None:
+    def fill(sheet: Worksheet) -> None:
+        sheet.title = "Sales 2024"
+        for row in SALES:
+            sheet.append(row)
+        sheet.add_chart(bar_chart(sheet), "F2")
+        sheet.parent.create_sheet("Overview").add_chart(bar_chart(sheet), "A1")
+
+    extract = read_content(tmp_path, workbook(fill), "a.xlsx")
+    assert extract.text.count(CHART_TEXT) == 2
+    assert extract.text.endswith(f"## Overview\n\n{CHART_TEXT}")
+    assert extract.warnings == ()
+
+
+def test_a_chart_sheet(tmp_path: Path) -> None:
+    def fill(sheet: Worksheet) -> None:
+        for row in SALES:
+            sheet.append(row)
+        sheet.parent.create_chartsheet("All plants").add_chart(bar_chart(sheet))
+
+    extract = read_content(tmp_path, workbook(fill), "a.xlsx")
+    assert extract.text.endswith(f"## All plants\n\n{CHART_TEXT}")
+    assert (len(extract.pages), extract.warnings) == (2, ())
+
+
+def test_a_chart_with_saved_values_and_one_without_anything(tmp_path: Path) -> None:
+    def fill(sheet: Worksheet) -> None:
+        sheet.append(["text"])
+        for n in range(2):
+            sheet.add_chart(BarChart(), f"A{5 + n}")
+
+    saved = (
+        '<chartSpace xmlns="http://schemas.openxmlformats.org/drawingml/2006/chart"><chart><plotArea><barChart><ser><val>'
+        '<numRef><f>Gone!$A$1:$A$2</f><numCache><pt idx="0"><v>41</v></pt></numCache></numRef></val></ser></barChart>'
+        "</plotArea></chart></chartSpace>"
+    )
+    extract = read_content(tmp_path, replaced_part(workbook(fill), "xl/charts/chart1.xml", saved), "a.xlsx")
+    assert extract.text == "## Sheet\n\ntext\n\nSeries 1\n41"
+    assert extract.warnings == ("a chart in the sheet 'Sheet' was not read: it has neither a title nor values",)
+
+
+def test_charts_of_many_cells_are_bounded(tmp_path: Path) -> None:
+    def fill(sheet: Worksheet) -> None:
+        for row in SALES:
+            sheet.append(row)
+        sheet.add_chart(bar_chart(sheet), "F2")
+
+    far = (b"$B$2:$B$4", b"$A$1:$XFD$1048576")
+    content = workbook(fill)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        chart = archive.read("xl/charts/chart1.xml").replace(*far).decode()
+    extract = read_content(tmp_path, replaced_part(content, "xl/charts/chart1.xml", chart), "a.xlsx")
+    assert "| Graz |  | 412 |" in extract.text
 
 
 def test_a_long_text_in_many_cells(tmp_path: Path) -> None:

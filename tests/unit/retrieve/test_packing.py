@@ -28,6 +28,7 @@ CHUNK = st.builds(
     page=st.none() | st.integers(1, 2**31),
     context=TEXT,
     header=TEXT,
+    places=TEXT,
     pages=st.lists(st.builds(PageStart, st.integers(0, 2**40), st.integers(1, 9)), max_size=3).map(tuple),
     attributes=ATTRIBUTES,
 )

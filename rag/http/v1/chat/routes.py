@@ -44,6 +44,7 @@ _RAG_FIELDS = {
 
 COMPLETE = Operation(
     id="create_chat_completion",
+    scopes=("ask", "generate"),
     tag="Language model",
     summary="Complete a chat; model `rag` answers from documents",
     body=ChatBody,

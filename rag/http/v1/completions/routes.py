@@ -33,6 +33,7 @@ from rag.types import StreamEnd, TextDelta, Usage
 
 COMPLETE = Operation(
     id="create_completion",
+    scopes=("ask", "generate"),
     tag="Language model",
     summary="Continue one or several texts",
     body=CompletionBody,

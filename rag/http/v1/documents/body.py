@@ -10,7 +10,6 @@ from pydantic import (
     Field,
     JsonValue,
     StringConstraints,
-    ValidationError,
     model_validator,
 )
 from starlette.requests import Request
@@ -21,7 +20,7 @@ from rag.http.chunking_wire import ChunkingStrategyParam
 from rag.http.fail_fast import StrictModel
 from rag.http.filters_wire import Filter
 from rag.http.retrieval_settings import RetrievalSettings
-from rag.http.validation_errors import first_fault
+from rag.http.validation_errors import parsed
 from rag.http.wire import exactly_one
 from rag.http.wire_model import json_object
 from rag.types import Attributes
@@ -64,10 +63,7 @@ async def read_body(model: type[BodyModel], request: Request, *, may_be_empty: b
     raw = await request.body()
     if may_be_empty and not raw.strip():
         return model()
-    try:
-        return model.model_validate(json_object(request.headers.get("content-type"), raw))
-    except ValidationError as error:
-        raise first_fault(error) from None
+    return parsed(model, json_object(request.headers.get("content-type"), raw))
 
 
 class ExpiresAfter(Body):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
 from rag.http.v1.documents.body import Text
-from rag.http.validation_errors import first_fault
+from rag.http.validation_errors import parsed
 from rag.records import Cursor, WorkStatus
 
 
@@ -60,7 +60,4 @@ def read_query(model: type[QueryModel], request: Request) -> QueryModel:
     Raises:
         InvalidRequest: names the first invalid parameter.
     """
-    try:
-        return model.model_validate({name[:80]: value for name, value in request.query_params.items()})
-    except ValidationError as error:
-        raise first_fault(error) from None
+    return parsed(model, {name[:80]: value for name, value in request.query_params.items()})

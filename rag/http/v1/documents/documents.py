@@ -39,6 +39,7 @@ _DOCUMENT = {**_STORE, "file_id": "$response.body#/id"}
 _BATCH = {**_STORE, "batch": "$response.body#/id"}
 ATTACH = Operation(
     id="attach_file",
+    scopes=("ingest",),
     tag=_TAG,
     summary="Add a file to a vector store",
     body=AttachFile,
@@ -51,6 +52,7 @@ ATTACH = Operation(
 )
 LIST = Operation(
     id="list_documents",
+    scopes=("ask", "ingest"),
     tag=_TAG,
     summary="List the documents of a vector store",
     query=DocumentQuery,
@@ -60,6 +62,7 @@ LIST = Operation(
 )
 GET = Operation(
     id="get_document",
+    scopes=("ask", "ingest"),
     tag=_TAG,
     summary="Get a document",
     response=VectorStoreFile,
@@ -69,6 +72,7 @@ GET = Operation(
 )
 UPDATE = Operation(
     id="update_document",
+    scopes=("ingest",),
     tag=_TAG,
     summary="Change a document's attributes",
     body=SetAttributes,
@@ -79,6 +83,7 @@ UPDATE = Operation(
 )
 REMOVE = Operation(
     id="remove_document",
+    scopes=("delete",),
     tag=_TAG,
     summary="Remove a document from the vector store; the file remains",
     response=VectorStoreFileDeleted,
@@ -87,6 +92,7 @@ REMOVE = Operation(
 )
 GET_CONTENT = Operation(
     id="get_document_content",
+    scopes=("ask", "ingest"),
     tag=_TAG,
     summary="Get the text that was read from a document's file",
     response=FileContent,
@@ -95,6 +101,7 @@ GET_CONTENT = Operation(
 )
 CREATE_BATCH = Operation(
     id="create_file_batch",
+    scopes=("ingest",),
     tag=_TAG,
     summary="Add many files to a vector store",
     body=CreateBatch,
@@ -107,6 +114,7 @@ CREATE_BATCH = Operation(
 )
 GET_BATCH = Operation(
     id="get_file_batch",
+    scopes=("ask", "ingest"),
     tag=_TAG,
     summary="Get a batch and its progress",
     response=FileBatch,
@@ -116,6 +124,7 @@ GET_BATCH = Operation(
 )
 CANCEL_BATCH = Operation(
     id="cancel_file_batch",
+    scopes=("ingest",),
     tag=_TAG,
     summary="Cancel a batch; files that are complete remain",
     response=FileBatch,
@@ -125,6 +134,7 @@ CANCEL_BATCH = Operation(
 )
 LIST_BATCH_FILES = Operation(
     id="list_batch_files",
+    scopes=("ask", "ingest"),
     tag=_TAG,
     summary="List a batch's files",
     query=DocumentQuery,

@@ -54,6 +54,7 @@ class CreateFile(BaseModel):
 _TAG = "Files"
 CREATE = Operation(
     id="create_file",
+    scopes=("ingest",),
     tag=_TAG,
     summary="Upload a file",
     body=RequestBody(CreateFile, FORM),
@@ -64,6 +65,7 @@ CREATE = Operation(
 )
 LIST = Operation(
     id="list_files",
+    scopes=("ask", "ingest"),
     tag=_TAG,
     summary="List files",
     query=FileQuery,
@@ -72,10 +74,17 @@ LIST = Operation(
     errors=[400],
 )
 GET = Operation(
-    id="get_file", tag=_TAG, summary="Get a file", response=File, response_description="The file.", errors=[404]
+    id="get_file",
+    scopes=("ask", "ingest"),
+    tag=_TAG,
+    summary="Get a file",
+    response=File,
+    response_description="The file.",
+    errors=[404],
 )
 DELETE = Operation(
     id="delete_file",
+    scopes=("delete",),
     tag=_TAG,
     summary="Delete a file and its documents in all vector stores",
     response=FileDeleted,
@@ -84,6 +93,7 @@ DELETE = Operation(
 )
 GET_CONTENT = Operation(
     id="get_file_content",
+    scopes=("ask", "ingest"),
     tag=_TAG,
     summary="Get the newest content of a file",
     headers=[RANGE],

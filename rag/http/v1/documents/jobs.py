@@ -21,6 +21,7 @@ from rag.http.v1.route import V1Route
 _TAG = "Jobs"
 LIST = Operation(
     id="list_jobs",
+    scopes=("ask", "ingest"),
     tag=_TAG,
     summary="List jobs",
     query=JobQuery,
@@ -30,6 +31,7 @@ LIST = Operation(
 )
 GET = Operation(
     id="get_job",
+    scopes=("ask", "ingest"),
     tag=_TAG,
     summary="Get a job and its progress",
     response=Job,
@@ -38,6 +40,7 @@ GET = Operation(
 )
 LIST_FILES = Operation(
     id="list_job_files",
+    scopes=("ask", "ingest"),
     tag=_TAG,
     summary="List a job's files",
     query=DocumentQuery,
@@ -47,6 +50,7 @@ LIST_FILES = Operation(
 )
 CANCEL = Operation(
     id="cancel_job",
+    scopes=("ingest",),
     tag=_TAG,
     summary="Cancel a job",
     description="A job that has already ended is not changed.",
@@ -56,6 +60,7 @@ CANCEL = Operation(
 )
 RETRY = Operation(
     id="retry_job",
+    scopes=("ingest",),
     tag=_TAG,
     summary="Retry a job's failed and cancelled files",
     body=RequestBody(RetryJob, required=False),

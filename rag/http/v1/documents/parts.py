@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from rag.library.keys import KeyRegistry
 from rag.library.service import Library
 from rag.ports import Embedder, Reranker
 from rag.retrieve.result import RetrievalResult
@@ -39,3 +40,5 @@ class V1Parts:
     incoming: Path
     """Folder for uploads. It is on the same file system as the library's files, so that moving them needs no copy."""
     max_file_bytes: int
+    keys: Callable[[], KeyRegistry]
+    """Raises Starting or SetupError if the catalog is not open."""

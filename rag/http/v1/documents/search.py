@@ -23,6 +23,7 @@ REWRITTEN_QUERIES = 2
 """Number of queries that the language model adds to each query when `rewrite_query` asks for it."""
 SEARCH = Operation(
     id="search_vector_store",
+    scopes=("ask",),
     tag="Vector stores",
     summary="Search a vector store with one query or several",
     body=SearchStore,

@@ -30,6 +30,7 @@ _STORE_OPERATIONS = (
 )
 CREATE = Operation(
     id="create_vector_store",
+    scopes=("ingest",),
     tag=_TAG,
     summary="Create a vector store, and add files to it",
     body=CreateStore,
@@ -40,6 +41,7 @@ CREATE = Operation(
 )
 LIST = Operation(
     id="list_vector_stores",
+    scopes=("ask", "ingest"),
     tag=_TAG,
     summary="List vector stores",
     query=ListQuery,
@@ -49,6 +51,7 @@ LIST = Operation(
 )
 GET = Operation(
     id="get_vector_store",
+    scopes=("ask", "ingest"),
     tag=_TAG,
     summary="Get a vector store",
     response=VectorStoreObject,
@@ -57,6 +60,7 @@ GET = Operation(
 )
 UPDATE = Operation(
     id="update_vector_store",
+    scopes=("ingest",),
     tag=_TAG,
     summary="Change a vector store",
     description="Fields that are left out keep their values. Null clears `metadata`, `expires_after` and `retrieval`.",
@@ -67,6 +71,7 @@ UPDATE = Operation(
 )
 DELETE = Operation(
     id="delete_vector_store",
+    scopes=("delete",),
     tag=_TAG,
     summary="Delete a vector store and its documents; the files remain",
     response=VectorStoreDeleted,
@@ -75,6 +80,7 @@ DELETE = Operation(
 )
 REINDEX = Operation(
     id="reindex_vector_store",
+    scopes=("admin",),
     tag=_TAG,
     summary="Move a vector store to another embedding model",
     description="A job builds the new index. Searches use the old one until the new one is complete.",
@@ -85,6 +91,7 @@ REINDEX = Operation(
 )
 ROLL_BACK = Operation(
     id="roll_back_vector_store",
+    scopes=("admin",),
     tag=_TAG,
     summary="Go back to the previous embedding model",
     response=Job,
@@ -93,6 +100,7 @@ ROLL_BACK = Operation(
 )
 FORGET = Operation(
     id="forget_previous_index",
+    scopes=("admin",),
     tag=_TAG,
     summary="Drop the index of the previous embedding model",
     response=ForgottenIndex,

@@ -26,6 +26,7 @@ from openai.types.responses.response_usage import InputTokensDetails, OutputToke
 
 from rag.errors import Overloaded, RagError
 from rag.generate.citations import Citation
+from rag.http.hits import rectangles_to_wire
 from rag.http.v1.responses.body import RESULTS, ResponsesBody
 from rag.http.v1.token_logprobs import bounded
 from rag.types import Hit, JsonObject, TokenLogprob, Usage
@@ -134,6 +135,7 @@ def result(hit: Hit) -> Result:
         "chunk_id": chunk.chunk_id,
         "page": chunk.page,
         "pages": chunk.page_numbers,
+        "rectangles": rectangles_to_wire(chunk.rectangles),
         "heading": chunk.heading,
         "header": chunk.header,
         "start": chunk.start,

@@ -19,15 +19,16 @@ from openpyxl.utils.datetime import MAC_EPOCH, WINDOWS_EPOCH, from_excel  # type
 
 from rag.readers.office.drawings.text import A, paragraph_text
 from rag.readers.safe_xml import Element
+from rag.readers.table import table_text
 
-_C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
+CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 _CX = "{http://schemas.microsoft.com/office/drawing/2014/chartex}"
 """Charts of Office 2016: waterfall, treemap, funnel, box and whisker."""
 _MAX_CELLS = 200_000
 """A larger table would mostly be empty: each series gets a table of its own."""
 _LEVEL_SEPARATOR = " / "
 _MAX_LEVELS = 10
-_TITLES = (f"{_C}title", f"{_CX}title")
+_TITLES = (f"{CHART}title", f"{_CX}title")
 _Points = Mapping[int, str]
 
 
@@ -58,10 +59,18 @@ def read_chart(root: Element) -> Chart:
     """
     is_extended = root.tag.startswith(_CX)
     series = list(_extended_series(root) if is_extended else _series(root))
-    title = _title(root.find(f"{_CX}chart" if is_extended else f"{_C}chart"))
+    title = _title(root.find(f"{_CX}chart" if is_extended else f"{CHART}chart"))
     categories, values = _axis_titles(root)
     heading = [title, f"Value axis: {values}" if values else ""]
     return Chart("\n".join(filter(None, heading)), [rows for rows in _tables(categories, series) if len(rows) > 1])
+
+
+def chart_blocks(root: Element) -> Iterator[str]:
+    """The heading of a chart and its tables as text; a block may be empty."""
+    chart = read_chart(root)
+    yield chart.heading
+    for rows in chart.tables:
+        yield table_text(rows, has_header=True)
 
 
 def _tables(corner: str, series: Sequence[_Series]) -> Iterator[list[list[str]]]:
@@ -88,29 +97,29 @@ def _table(corner: str, group: Sequence[_Series]) -> list[list[str]]:
 
 
 def _series(root: Element) -> Iterator[_Series]:
-    is_1904 = (date := root.find(f"{_C}date1904")) is not None and date.get("val") not in ("0", "false")
+    is_1904 = (date := root.find(f"{CHART}date1904")) is not None and date.get("val") not in ("0", "false")
     first: _Points = {}
-    for number, element in enumerate(root.iter(f"{_C}ser"), 1):
-        name = element.find(f"{_C}tx")
+    for number, element in enumerate(root.iter(f"{CHART}ser"), 1):
+        name = element.find(f"{CHART}tx")
         categories = _points(_either(element, "cat", "xVal"), is_1904) or first
         first = first or categories
         yield _Series(
             _text(name) or f"Series {number}",
             categories,
             _labelled(_points(_either(element, "val", "yVal"), is_1904), element),
-            _points(element.find(f"{_C}bubbleSize"), is_1904),
+            _points(element.find(f"{CHART}bubbleSize"), is_1904),
         )
 
 
 def _either(element: Element, *names: str) -> Element | None:
-    return next((found for name in names if (found := element.find(_C + name)) is not None), None)
+    return next((found for name in names if (found := element.find(CHART + name)) is not None), None)
 
 
 def _points(element: Element | None, is_1904: bool) -> _Points:
     """The saved values by their index."""
     if element is None:
         return {}
-    levels = [_level(level, is_1904) for level in element.iter(f"{_C}lvl")]
+    levels = [_level(level, is_1904) for level in element.iter(f"{CHART}lvl")]
     return _joined(levels) if levels else _level(element, is_1904)
 
 
@@ -126,12 +135,12 @@ def _joined(levels: Sequence[_Points]) -> _Points:
 
 
 def _level(element: Element, is_1904: bool) -> dict[int, str]:
-    cache = next(element.iter(f"{_C}numCache", f"{_C}numLit"), None)
-    code = (cache.findtext(f"{_C}formatCode") if cache is not None else None) or ""
+    cache = next(element.iter(f"{CHART}numCache", f"{CHART}numLit"), None)
+    code = (cache.findtext(f"{CHART}formatCode") if cache is not None else None) or ""
     return {
         index: _number_text(value, point.get("formatCode") or code, is_1904) if cache is not None else value
-        for point in element.iter(f"{_C}pt")
-        if (value := (point.findtext(f"{_C}v") or "").strip()) and (index := _index(point.get("idx"))) is not None
+        for point in element.iter(f"{CHART}pt")
+        if (value := (point.findtext(f"{CHART}v") or "").strip()) and (index := _index(point.get("idx"))) is not None
     }
 
 
@@ -155,10 +164,10 @@ def _labelled(values: _Points, series: Element) -> _Points:
     """The values, with the labels that were written by hand: `412 (record)`."""
     labels = {
         index: text
-        for label in series.iter(f"{_C}dLbl")
-        if (mark := label.find(f"{_C}idx")) is not None
+        for label in series.iter(f"{CHART}dLbl")
+        if (mark := label.find(f"{CHART}idx")) is not None
         and (index := _index(mark.get("val"))) is not None
-        and (text := _text(label.find(f"{_C}tx")))
+        and (text := _text(label.find(f"{CHART}tx")))
         and not text.startswith("[")  # a field that stands for the value
     }
     return {
@@ -202,18 +211,18 @@ def _text(element: Element | None) -> str:
     if element is None:
         return ""
     texts = [paragraph_text(paragraph) for paragraph in element.iter(f"{A}p")]
-    texts = texts if any(texts) else [value.text or "" for value in element.iter(f"{_C}v", f"{_CX}v")]
+    texts = texts if any(texts) else [value.text or "" for value in element.iter(f"{CHART}v", f"{_CX}v")]
     return " ".join(" ".join(texts).split())
 
 
 def _axis_titles(root: Element) -> tuple[str, str]:
     """The titles of the category axes and of the value axes. A scatter chart's horizontal axis counts as the former."""
-    is_scatter = next(root.iter(f"{_C}scatterChart", f"{_C}bubbleChart"), None) is not None
+    is_scatter = next(root.iter(f"{CHART}scatterChart", f"{CHART}bubbleChart"), None) is not None
     titles: dict[bool, dict[str, None]] = {True: {}, False: {}}
-    for axis in root.iter(*(_C + name for name in ("catAx", "dateAx", "serAx", "valAx"))):
-        position = axis.find(f"{_C}axPos")
+    for axis in root.iter(*(CHART + name for name in ("catAx", "dateAx", "serAx", "valAx"))):
+        position = axis.find(f"{CHART}axPos")
         is_horizontal = position is not None and position.get("val") in ("b", "t")
-        is_category = is_horizontal if is_scatter else axis.tag != f"{_C}valAx"
+        is_category = is_horizontal if is_scatter else axis.tag != f"{CHART}valAx"
         if title := _title(axis):
             titles[is_category][title] = None
     return " / ".join(titles[True]), " / ".join(titles[False])

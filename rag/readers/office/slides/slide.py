@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
 
-from rag.readers.office.drawings.chart import read_chart
+from rag.readers.office.drawings.chart import chart_blocks
 from rag.readers.office.drawings.diagram import DIAGRAM, diagram_text
 from rag.readers.office.drawings.parts import alternative_text, is_decorative, related_drawing
 from rag.readers.office.drawings.text import A, body_text
@@ -14,7 +14,6 @@ from rag.readers.office.slides.placeholders import PlaceholderBoxes, placeholder
 from rag.readers.office.slides.reading_order import GROUP, P, in_reading_order
 from rag.readers.office.slides.table import slide_table_text
 from rag.readers.safe_xml import Element
-from rag.readers.table import table_text
 
 _MEDIA = {
     "videoFile": "video",
@@ -114,7 +113,7 @@ class Slide:
             yield diagram_text(root) if root is not None else description
         elif content.tag.endswith("}chart"):
             root = self._related_root(content.get(f"{RELATION_ID}id"), "chart")
-            yield from _chart_blocks(root) if root is not None else (description,)
+            yield from chart_blocks(root) if root is not None else (description,)
         else:
             kind = content.get("progId") or posixpath.basename(data.get("uri") or "")
             self._warn(f"an embedded object on {self._label} was not read ({kind or 'of unknown type'})")
@@ -124,13 +123,6 @@ class Slide:
         return related_drawing(
             self._package, self.relations.get(relation_id or ""), f"the {noun} on {self._label}", self._warn
         )
-
-
-def _chart_blocks(root: Element) -> Iterator[str]:
-    chart = read_chart(root)
-    yield chart.heading
-    for rows in chart.tables:
-        yield table_text(rows, has_header=True)
 
 
 def _shape_text(shape: Element) -> str:

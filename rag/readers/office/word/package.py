@@ -1,7 +1,7 @@
 """Rewrites a Word document so that mammoth converts what it would leave out or misread.
 
-Charts, headers, footers and notes become paragraphs and tables of the body, formulas and tick boxes become text, text
-boxes follow their paragraph, numbered paragraphs begin with their label, and hidden text is removed.
+Charts, headers, footers, notes and comments become paragraphs and tables of the body, formulas and tick boxes become
+text, text boxes follow their paragraph, numbered paragraphs begin with their label, and hidden text is removed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lxml import etree  # type: ignore[import-untyped]
@@ -18,18 +18,19 @@ from rag.errors import RagError
 from rag.readers.office import omml
 from rag.readers.office.package import RELATION_ID, Package
 from rag.readers.office.word import xml as word_xml
+from rag.readers.office.word.comments import comments_by_id
 from rag.readers.office.word.drawings import remove_drawings, write_drawings
 from rag.readers.office.word.numbering import Numbering
 from rag.readers.office.word.tables import rewrite_tables
 from rag.readers.office.word.xml import W
-from rag.readers.reading_report import counted
 from rag.readers.safe_xml import Element
 from rag.readers.zip_container import open_zip
 
 _CHOICE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _CHECKBOX = "{http://schemas.microsoft.com/office/word/2010/wordml}"
 _PAGE_FIELD = re.compile(r"\s*(?:PAGE|NUMPAGES|SECTIONPAGES)\b")
-_PICTURES = ("word/media/", "word/embeddings/", "word/fonts/", "docProps/thumbnail")
+_NOT_COPIED = ("word/media/", "word/embeddings/", "word/fonts/", "word/comments", "docProps/thumbnail")
+_OWN_MARKS = (f"{W}footnoteRef", f"{W}endnoteRef", f"{W}annotationRef")
 LABEL_START, LABEL_END = "\ue000", "\ue001"
 """They enclose the label of a list item, from the document to the converted HTML."""
 
@@ -51,11 +52,11 @@ class WordPackage:
             return self._package.read(self.document_name)
         styles = self._part("styles")
         write_drawings(body, self._package, self._relations, self._warn)
-        self._report_comments()
         self._add_headers(body)
         _keep_one_alternative(body)
         self._add_notes(body, "footnote", "note")
         self._add_notes(body, "endnote", "endnote")
+        self._add_comments(body)
         _remove_hidden(body, _hidden_styles(styles))
         _write_formulas(body)
         _write_checkboxes(body)
@@ -77,11 +78,6 @@ class WordPackage:
         except RagError:
             self._warn(f"the {kind} part is damaged and was not read")
             return None
-
-    def _report_comments(self) -> None:
-        part = self._part("comments")
-        if part is not None and (count := len(part.findall(f"{W}comment"))):
-            self._warn(counted(count, "comment", "not read"))
 
     def _add_headers(self, body: Element) -> None:
         """Each different header once before the text, each different footer once after it."""
@@ -117,17 +113,29 @@ class WordPackage:
             if note is None:
                 parent.remove(reference)
                 continue
-            place = word_xml.outermost(reference, "tbl") or word_xml.outermost(reference, "p")
+            place = _block_of(reference)
             parent.addprevious(word_xml.run(f" ({label} {number})"))
             parent.remove(reference)
             if place is not None:
-                for element in _labelled(note, f"{label.capitalize()} {number}"):
-                    after.get(place, place).addnext(element)
-                    after[place] = element
+                _add_after(place, _labelled(note, f"{label.capitalize()} {number}"), after)
+
+    def _add_comments(self, body: Element) -> None:
+        """Each comment after the paragraph or table that it is about; after the text if none refers to it."""
+        part = self._part("comments")
+        comments = {} if part is None else comments_by_id(part, self._part("commentsExtended"))
+        after: dict[Element, Element] = {}
+        for reference in list(body.iter(f"{W}commentReference")):
+            comment = comments.pop(reference.get(f"{W}id") or "", None)
+            place = _block_of(reference)
+            if comment is not None and place is not None:
+                _add_after(place, _labelled(comment.content, comment.label), after)
+        for comment in comments.values():
+            for block in _labelled(comment.content, comment.label):
+                body.append(block)
 
 
 def rewritten_package(path: Path, warn: Callable[[str], None]) -> io.BytesIO:
-    """The package with its document rewritten, without pictures.
+    """The package with its document rewritten, without pictures and comments.
 
     Raises:
         KeyError, BrokenFile: the document is missing or damaged.
@@ -138,15 +146,28 @@ def rewritten_package(path: Path, warn: Callable[[str], None]) -> io.BytesIO:
         for name in dict.fromkeys(archive.namelist()):
             if name == package.document_name:
                 copy.writestr(name, package.rewritten())
-            elif not name.startswith(_PICTURES):
+            elif not name.startswith(_NOT_COPIED):
                 copy.writestr(name, archive.read(name))
     target.seek(0)
     return target
 
 
+def _block_of(element: Element) -> Element | None:
+    """The table or paragraph that an element is in."""
+    table = word_xml.outermost(element, "tbl")
+    return word_xml.outermost(element, "p") if table is None else table
+
+
+def _add_after(place: Element, blocks: Sequence[Element], after: dict[Element, Element]) -> None:
+    """Add blocks after one of the body, and after those that were added there before."""
+    for block in blocks:
+        after.get(place, place).addnext(block)
+        after[place] = block
+
+
 def _labelled(part: Element, label: str) -> list[Element]:
-    """The blocks of a header, footer or note, whose first paragraph begins with the label. Links become text."""
-    for reference in list(part.iter(f"{W}footnoteRef", f"{W}endnoteRef", f"{W}drawing", f"{W}pict")):
+    """The blocks of a header, note or the like, whose first paragraph begins with the label. Links become text."""
+    for reference in list(part.iter(*_OWN_MARKS, f"{W}drawing", f"{W}pict")):
         if not any(True for _ in reference.iter(f"{W}txbxContent")) and (parent := reference.getparent()) is not None:
             parent.remove(reference)
     for link in part.iter(f"{W}hyperlink"):

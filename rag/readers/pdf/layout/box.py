@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
+
+from rag.readers.pdf.direct_call import address_of, direct_call
+
+_LOOSE_CHAR_BOX = direct_call(
+    pdfium_c.FPDFText_GetLooseCharBox, ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p
+)
 
 
 class Box(NamedTuple):
@@ -42,29 +49,58 @@ def are_on_line(bottom: float, top: float, other_bottom: float, other_top: float
 
 
 def shown_box(page: pdfium.PdfPage, box: Box) -> Box:
-    """A box of the file on the page as it is shown: many wide tables are on pages that are shown rotated."""
-    width, height = page.get_size()
-    left, bottom, right, top = box
+    """A box of the file on the page as it is shown: cropped, and many wide tables are on pages that are rotated."""
+    placed = _placement(page)
+    return placed(*box) if placed else box
+
+
+_Placement: TypeAlias = Callable[[float, float, float, float], Box]
+
+
+class CharBoxes:
+    """Reads the boxes of the characters of a page as it is shown. Written for speed: two are read for each word."""
+
+    def __init__(self, page: pdfium.PdfPage, textpage: pdfium.PdfTextPage) -> None:
+        rect = pdfium_c.FS_RECTF()
+        self.values = memoryview(rect).cast("B").cast("f")
+        """Left, top, right and bottom of the character that was read last."""
+        self.arguments = address_of(textpage.raw), ctypes.addressof(rect)
+        """The first and the last argument of `read`."""
+        self.read: Callable[[int, int, int], object] = _LOOSE_CHAR_BOX
+        """Takes the index of a character as its second argument."""
+        self._textpage = textpage
+        if placed := _placement(page):
+            self.read = self._shown_reader(placed)
+
+    def _shown_reader(self, placed: _Placement) -> Callable[[int, int, int], object]:
+        values = self.values
+
+        def read_shown(textpage: int, index: int, rect: int) -> None:
+            _LOOSE_CHAR_BOX(textpage, index, rect)
+            left, top, right, bottom = values
+            values[0], values[3], values[2], values[1] = placed(left, bottom, right, top)
+
+        return read_shown
+
+
+def _placement(page: pdfium.PdfPage) -> _Placement | None:
+    """What moves a box of the file to its place on the page as it is shown; None if it is there."""
+    left_edge, bottom_edge, right_edge, top_edge = page.get_bbox()
     match page.get_rotation():
         case 90:
-            return Box(bottom, height - right, top, height - left)
+            return lambda left, bottom, right, top: Box(
+                bottom - bottom_edge, right_edge - right, top - bottom_edge, right_edge - left
+            )
         case 180:
-            return Box(width - right, height - top, width - left, height - bottom)
+            return lambda left, bottom, right, top: Box(
+                right_edge - right, top_edge - top, right_edge - left, top_edge - bottom
+            )
         case 270:
-            return Box(width - top, left, width - bottom, right)
-        case _:
-            return box
-
-
-def char_box_reader(page: pdfium.PdfPage) -> Callable[[Any, int, Any], Any]:
-    """PDFium's function that reads the box of a character into a rectangle; for the page as it is shown."""
-    read: Callable[[Any, int, Any], Any] = pdfium_c.FPDFText_GetLooseCharBox
-    if not page.get_rotation():
-        return read
-
-    def read_shown(textpage: Any, index: int, rect: Any) -> None:
-        read(textpage, index, rect)
-        box = shown_box(page, Box(rect.left, rect.bottom, rect.right, rect.top))
-        rect.left, rect.bottom, rect.right, rect.top = box
-
-    return read_shown
+            return lambda left, bottom, right, top: Box(
+                top_edge - top, left - left_edge, top_edge - bottom, right - left_edge
+            )
+    if left_edge or bottom_edge:
+        return lambda left, bottom, right, top: Box(
+            left - left_edge, bottom - bottom_edge, right - left_edge, top - bottom_edge
+        )
+    return None

@@ -19,9 +19,6 @@ _END = re.compile(r"\n?(\w+)")
 _MAX_PART = 60
 _HYPHENS = ("-", "\u2010", "\u2011")
 _HYPHENATED = re.compile(r"[-\u2010\u2011]\w")
-_WORD = re.compile(rf"(?<!\w)(\w+){LINE_END_HYPHEN}\n?(\w+)(?=(-\w)?)")
-_BROKEN_RANGE = re.compile(r"(?<=\d)([-\u2010\u2011\u2013])\n(?=\d)")
-_UNICODE_HYPHEN = re.compile(r"(?<=[^\W\d_])\u2010\n(?=[^\W\d_])")
 _WORD = re.compile(rf"[\w{LINE_END_HYPHEN}-]+")
 _FIRST_PARTS = frozenset(
     (

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
-from rag.readers.pdf.layout.box import Box, are_on_line, char_box_reader
+from rag.readers.pdf.layout.box import Box, CharBoxes, are_on_line
 from rag.readers.pdf.layout.hyphenation import LINE_END_HYPHEN
 from rag.readers.pdf.layout.small_characters import Glyph, with_scripts
 
@@ -51,7 +51,9 @@ class Line(NamedTuple):
     @classmethod
     def of(cls, segments: Sequence[Segment]) -> Line:
         """A line of at least one segment."""
-        box = segments[0].box if len(segments) == 1 else reduce(Box.joined, (segment.box for segment in segments))
+        if len(segments) == 1:
+            return cls(segments[0].text, (segments[0],), segments[0].box)
+        box = reduce(Box.joined, (segment.box for segment in segments))
         return cls(" ".join(segment.text for segment in segments), tuple(segments), box)
 
 
@@ -77,11 +79,10 @@ class _LineReader:
     """Reads the lines of a page in which each character of the text has the same index as its glyph."""
 
     def __init__(self, page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, text: str) -> None:
-        self._char_box = char_box_reader(page)
+        self._boxes = CharBoxes(page, textpage)
         self._is_rotated = page.get_rotation() != 0
         self._textpage = textpage.raw
         self._text = text.replace("\x02", LINE_END_HYPHEN).replace("\r\n", " \n").replace("\r", "\n")
-        self._rect = pdfium_c.FS_RECTF()
         self._scripts: list[tuple[int, int, str]] = []
         """Start, end and text of the words of a segment that contain superscripts."""
 
@@ -91,23 +92,24 @@ class _LineReader:
 
     def _lines(self, start: int, end: int) -> list[Line]:
         """The lines that PDFium takes for one. Written for speed: this is where a page spends the most time."""
-        char_box, textpage, rect = self._char_box, self._textpage, self._rect
+        read_box, box, textpage, rect = self._boxes.read, self._boxes.values, *self._boxes.arguments
         lines: list[Line] = []
         segments: list[Segment] = []
         segment_start, segment_end = -1, start
         left = bottom = right = top = max_gap = 0.0
         for match in _WORD.finditer(self._text, start, end):
             first, after = match.span()
-            char_box(textpage, first, rect)
-            word_left, word_bottom, word_right, word_top = rect.left, rect.bottom, rect.right, rect.top
+            read_box(textpage, first, rect)
+            word_left, word_top, word_right, word_bottom = box
             is_uneven = False
             if after - first > 1:
-                char_box(textpage, after - 1, rect)
-                if rect.right > word_right:
-                    word_right = rect.right
-                if rect.left < word_left:
-                    word_left = rect.left
-                is_uneven = rect.bottom != word_bottom or rect.top != word_top
+                read_box(textpage, after - 1, rect)
+                last_left, last_top, last_right, last_bottom = box
+                if last_right > word_right:
+                    word_right = last_right
+                if last_left < word_left:
+                    word_left = last_left
+                is_uneven = last_bottom != word_bottom or last_top != word_top
             is_below = word_bottom != bottom and not are_on_line(bottom, top, word_bottom, word_top)
             if segment_start < 0 or is_below or word_left - right > max_gap or left - word_right > max_gap:
                 if segment_start >= 0:
@@ -134,17 +136,18 @@ class _LineReader:
 
     def _segment(self, start: int, end: int, box: Box) -> Segment:
         text = self._text[start:end]
-        for script_start, script_end, script in reversed(self._scripts):
-            text = text[: script_start - start] + script + text[script_end - start :]
-        self._scripts.clear()
+        if self._scripts:
+            for script_start, script_end, script in reversed(self._scripts):
+                text = text[: script_start - start] + script + text[script_end - start :]
+            self._scripts.clear()
         return Segment(text if text.isascii() and "\0" not in text else plain_text(text), box)
 
     def _uneven(self, start: int, end: int, bottom: float, top: float) -> tuple[float, float]:
-        """Look for superscripts in a word whose last letter, in `rect`, is not like the first.
+        """Look for superscripts in a word whose last letter, which was read last, is not like the first.
 
         Returns: The bottom and top of the segment: as before, unless the word is written vertically.
         """
-        last_bottom, last_top = self._rect.bottom, self._rect.top
+        _, last_top, _, last_bottom = self._boxes.values
         small, large = sorted((last_top - last_bottom, top - bottom))
         if small < _SMALL * large and not self._is_rotated and end - start <= _MAX_SCRIPT_WORD:
             word = self._text[start:end]
@@ -158,8 +161,10 @@ class _LineReader:
     def _glyph(self, index: int) -> Glyph:
         x, baseline = ctypes.c_double(), ctypes.c_double()
         pdfium_c.FPDFText_GetCharOrigin(self._textpage, index, x, baseline)
-        self._char_box(self._textpage, index, self._rect)
-        return Glyph(self._text[index], baseline.value, self._rect.top - self._rect.bottom)
+        textpage, rect = self._boxes.arguments
+        self._boxes.read(textpage, index, rect)
+        _, top, _, bottom = self._boxes.values
+        return Glyph(self._text[index], baseline.value, top - bottom)
 
 
 def _merged(lines: Iterable[Line]) -> list[Line]:
@@ -193,9 +198,8 @@ def _joined(line: Line, following: Line) -> Line:
 
 def _line(segments: Sequence[Segment]) -> Line:
     line = Line.of(segments)
-    is_placed = math.isfinite(sum(line.box)) and not any(map(_is_vertical, segments))
+    is_placed = math.isfinite(sum(line.box))
+    for text, (left, bottom, right, top) in segments:
+        if top - bottom > right - left and len(text) > _LONG:
+            is_placed = False  # written vertically
     return line if is_placed else Line(line.text)
-
-
-def _is_vertical(segment: Segment) -> bool:
-    return segment.box.height > segment.box.width and len(segment.text) > _LONG

@@ -42,8 +42,9 @@ _MIN_WORDS = 2
 
 
 class PageLines(NamedTuple):
+    width: float
+    """`width` and `height` of the page, in points."""
     height: float
-    """Of the page, in points."""
     lines: list[Line]
 
 
@@ -77,14 +78,14 @@ class _EdgeLine(NamedTuple):
     is_in_margin: bool
 
 
-def without_repetitions(pages: Sequence[PageLines]) -> list[list[Line]]:
-    """The lines of each page without repeated headers and footers."""
+def without_repetitions(pages: Sequence[PageLines]) -> list[PageLines]:
+    """The pages without repeated headers and footers."""
     if len(pages) < _MIN_PAGES:
-        return [page.lines for page in pages]
+        return list(pages)
     edges = [_edge(index, page, is_header=is_header) for index, page in enumerate(pages) for is_header in (True, False)]
     repeated = _repeated(pages, edges)
     removed = {place for edge in edges for place in _outermost(edge, repeated) if not repeated[place]}
-    return [list(_remaining(index, page.lines, removed)) for index, page in enumerate(pages)]
+    return [page._replace(lines=list(_remaining(index, page.lines, removed))) for index, page in enumerate(pages)]
 
 
 def _remaining(page: int, lines: Sequence[Line], removed: AbstractSet[_Place]) -> Iterator[Line]:

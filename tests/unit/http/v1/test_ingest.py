@@ -20,6 +20,7 @@ from rag.http.error_table import error_response
 from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.retriever_api import RetrieverApi, RetrieverComponents
 from rag.http.v1.documents.parts import StoreSearch
+from rag.library.keys import KeyRegistry
 from rag.retrieve.pipeline import RetrievalRequest
 from rag.retrieve.result import RetrievalResult
 from tests.support.library_harness import ALL, STORE, LibraryHarness, eventually, make_harness
@@ -44,10 +45,17 @@ class Ingest:
             return RetrieverComponents(**{**parts, "library": self.library, "pipeline": self})
 
         self._parts = BackgroundLoader("the retriever", load)
-        self.api = RetrieverApi(self._parts, incoming=self.incoming, max_file_bytes=1000, embedder_ready=_ready)
+
+        async def open_keys() -> KeyRegistry:
+            return KeyRegistry(harness.database)
+
+        keys = BackgroundLoader("the catalog", open_keys)
+        self.api = RetrieverApi(
+            self._parts, keys=keys, incoming=self.incoming, max_file_bytes=1000, embedder_ready=_ready
+        )
 
     async def __aenter__(self) -> Ingest:
-        self._parts.start()
+        self.api.start()
         await asyncio.sleep(0.01)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self), base_url="http://x")
         return self

@@ -6,7 +6,8 @@ import pytest
 
 from rag.errors import DependencyUnavailable, InvalidRequest, RagError
 from rag.retrieve.quoting.quoter import MAX_HITS, NOT_SCORED, Quoter, QuoteResult
-from rag.types import Hit, PageStart, QuoteChoice
+from rag.types import Hit, PageStart, QuoteChoice, Rectangle, TextRun
+from rag.types.places import packed
 from tests.fakes import FakeReranker, FakeVectorStore
 from tests.support.builders import a_chunk
 
@@ -133,3 +134,18 @@ async def test_a_quote_names_the_page_of_its_own_words() -> None:
     result = await quoter.quote("Where and when?", hits, {}, "ranking")
     assert result.quotation is not None
     assert [(quote.text[:5], quote.page) for quote in result.quotation.quotes] == [("Owls ", 4), ("Gulls", 5)]
+
+
+async def test_a_quote_has_the_rectangles_of_its_own_words() -> None:
+    before, text, after = "Mice sleep, and", "owls hunt at night.", "Gulls eat."
+    chunks = []
+    for number, part in enumerate((before, text, after)):
+        start = sum(len(each) + 1 for each in (before, text, after)[:number])
+        line = TextRun(start, start + len(part), 1, 0, 20 * number, len(part), 20 * number + 10)
+        chunks.append(a_chunk(part, ordinal=number, start=start, end=line.end, places=packed([line], start)))
+    neighbours = {chunk.chunk_id: chunk for chunk in (chunks[0], chunks[2])}
+    quoter = Quoter(FakeVectorStore(), FakeReranker(), min_confidence=0, refusal="nothing")
+    result = await quoter.quote("When do owls hunt?", [Hit(chunks[1], 1.0, cosine=0.5)], neighbours, "model")
+    assert result.quotation is not None
+    (quote,) = (quote for quote in result.quotation.quotes if "owls" in quote.text)
+    assert quote.rectangles == (Rectangle(1, 0, 0, len(before), 10), Rectangle(1, 0, 20, len(text), 30))

@@ -10,10 +10,11 @@ from pydantic import BaseModel, Field
 from rag.http.v1.documents.objects.document import VectorStoreFile
 from rag.http.v1.documents.objects.file import File
 from rag.http.v1.documents.objects.job import Job
+from rag.http.v1.documents.objects.key import ApiKey
 from rag.http.v1.documents.objects.store import VectorStoreObject
 from rag.records import Page, Record
 
-ListItem = TypeVar("ListItem", File, VectorStoreObject, VectorStoreFile, Job)
+ListItem = TypeVar("ListItem", File, VectorStoreObject, VectorStoreFile, Job, ApiKey)
 
 
 class ListOf(BaseModel, Generic[ListItem]):

@@ -8,6 +8,8 @@ from openai.types import VectorStoreSearchResponse
 from openai.types.vector_store_search_response import Content
 from pydantic import BaseModel, Field
 
+from rag.http.hits import rectangles_to_wire
+from rag.http.wire import RECTANGLES, RectangleOut
 from rag.types import Hit
 
 
@@ -16,6 +18,7 @@ class SearchResult(VectorStoreSearchResponse):
     chunk_id: str
     page: int | None
     pages: list[int] = Field(description="All pages the passage is on.")
+    rectangles: list[RectangleOut] = Field(description=RECTANGLES)
     heading: str = Field(description="Headings above the passage, outermost first.")
     header: str = Field(description="Column names of the table, or the key of the record, that the passage begins in.")
     start: int = Field(description="Character offset of the passage in the document's text.")
@@ -41,6 +44,7 @@ def result_object(hit: Hit) -> SearchResult:
         chunk_id=chunk.chunk_id,
         page=chunk.page,
         pages=chunk.page_numbers,
+        rectangles=[RectangleOut.model_validate(place) for place in rectangles_to_wire(chunk.rectangles)],
         heading=chunk.heading,
         header=chunk.header,
         start=chunk.start,

@@ -1,0 +1,1 @@
+"""API keys: their secrets, their scopes, and who sent the request that is being served."""

@@ -1,0 +1,68 @@
+"""Who may use the services: decided from the settings and from the address that a process listens on."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import os
+import socket
+import sys
+
+from pydantic import SecretStr
+
+from rag.bootstrap.loaded_settings import settings
+from rag.http.auth.admission import ServiceAdmission
+from rag.http.auth.edge_admission import EdgeAdmission
+from rag.http.auth.route_scopes import RouteScopes
+from rag.http.published_api import public_operations
+
+
+@functools.cache
+def edge_admission() -> EdgeAdmission:
+    """Of the edge in this process."""
+    server = settings().server
+    return EdgeAdmission(
+        RouteScopes(public_operations),
+        admin_key=_secret(server.admin_key),
+        is_open=server.open,
+        is_local=not listens_to_other_machines(),
+    )
+
+
+def service_admission() -> ServiceAdmission:
+    """Of the other services in this process."""
+    server = settings().server
+    key = _secret(server.service_key)
+    return ServiceAdmission(key, is_exposed=key is None and not server.open and listens_to_other_machines())
+
+
+def listens_to_other_machines() -> bool:
+    """Whether other machines can reach the socket that BentoML gave this process. True if that is not known."""
+    if (descriptor := _socket_option()) is None:
+        return True
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as listening:
+            if listening.family not in (socket.AF_INET, socket.AF_INET6):
+                return False  # a Unix socket in a folder of this user
+            return not is_loopback(str(listening.getsockname()[0]))
+    except OSError:
+        return True
+
+
+def _socket_option() -> int | None:
+    """The value of `--fd` in the command line of BentoML's worker processes; None in any other process."""
+    for option, value in zip(sys.argv, sys.argv[1:], strict=False):
+        if option == "--fd" and value.isdigit():
+            return int(value)
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()

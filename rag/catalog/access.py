@@ -1,0 +1,59 @@
+"""Which rows the caller of the current request may see: those of its tenant, and of its vector stores.
+
+Every query that finds a vector store, file or job by what a client sent has one of these conditions. What hangs on a
+vector store (documents, versions, indexes) is reached through it. Outside of requests nothing is restricted.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from rag.auth.caller import current_caller
+from rag.catalog.rows import Condition
+from rag.catalog.schema import files, jobs, stores, versions
+
+
+def visible_stores() -> Condition:
+    """A condition on `vector_stores`."""
+    if (caller := current_caller.get()) is None:
+        return sa.true()
+    own = stores.c.tenant == caller.tenant
+    return own if caller.stores is None else own & stores.c.id.in_(caller.stores)
+
+
+def visible_jobs() -> Condition:
+    """A condition on `jobs`."""
+    if (caller := current_caller.get()) is None:
+        return sa.true()
+    own = jobs.c.tenant == caller.tenant
+    return own if caller.stores is None else own & jobs.c.store_id.in_(caller.stores)
+
+
+def visible_files() -> Condition:
+    """A condition on `files`. A key that is limited to vector stores sees their files, and those that it uploaded."""
+    if (caller := current_caller.get()) is None:
+        return sa.true()
+    own = files.c.tenant == caller.tenant
+    if caller.stores is None:
+        return own
+    in_stores = sa.exists().where(
+        versions.c.file_id == files.c.id, versions.c.store_id.in_(caller.stores), ~versions.c.removed
+    )
+    return own & (in_stores | (files.c.created_by == caller.key_id))
+
+
+def is_limited_to_stores() -> bool:
+    caller = current_caller.get()
+    return caller is not None and caller.stores is not None
+
+
+def may_use_store(store_id: str) -> bool:
+    """Whether the caller's key is not limited to other vector stores."""
+    caller = current_caller.get()
+    return caller is None or caller.stores is None or store_id in caller.stores
+
+
+def created_by() -> str:
+    """The id of the caller's key; empty if there is none."""
+    caller = current_caller.get()
+    return "" if caller is None else caller.key_id

@@ -1,0 +1,103 @@
+"""Where `keys` works: on a running service, or on the catalog directly, which needs no key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import httpx
+
+from rag.cli.output import fail, print_message
+from rag.cli.service_client import api_path, connect, list_rows, request_json
+from rag.errors import RagError
+from rag.types import JsonObject
+
+if TYPE_CHECKING:
+    from rag.library.keys import KeyRegistry
+
+_PAGE_SIZE = 100
+
+
+class Keys(Protocol):
+    """The routes of `/v1/keys`."""
+
+    def create(self, body: JsonObject) -> JsonObject: ...
+
+    def list(self) -> Iterator[JsonObject]: ...
+
+    def revoke(self, key_id: str) -> JsonObject: ...
+
+    def rotate(self, key_id: str, grace_s: float) -> JsonObject: ...
+
+
+class ServiceKeys:
+    """The keys of a running service."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def create(self, body: JsonObject) -> JsonObject:
+        return request_json(self._client, "POST", api_path("keys"), body)
+
+    def list(self) -> Iterator[JsonObject]:
+        return list_rows(self._client, api_path("keys"))
+
+    def revoke(self, key_id: str) -> JsonObject:
+        return request_json(self._client, "DELETE", api_path("keys", key_id))
+
+    def rotate(self, key_id: str, grace_s: float) -> JsonObject:
+        return request_json(self._client, "POST", api_path("keys", key_id, "rotate"), {"grace_s": grace_s})
+
+
+class CatalogKeys:
+    """The keys in the catalog of `RAG_DATA_DIR` or `RAG_CATALOG__URL`, whether or not a service uses it."""
+
+    def __init__(self, registry: KeyRegistry) -> None:
+        self._registry = registry
+
+    def create(self, body: JsonObject) -> JsonObject:
+        from rag.http.v1.documents.objects.key import created_object
+        from rag.http.v1.keys import CreateKey, new_key
+        from rag.http.validation_errors import parsed
+
+        return created_object(self._registry.create(new_key(parsed(CreateKey, body)))).model_dump()
+
+    def list(self) -> Iterator[JsonObject]:
+        from rag.http.v1.documents.objects.key import key_object
+        from rag.records import Cursor
+
+        after: str | None = None
+        while True:
+            page = self._registry.page(Cursor(_PAGE_SIZE, after=after))
+            yield from (key_object(key).model_dump() for key in page.rows)
+            if not page.has_more:
+                return
+            after = page.rows[-1].key_id
+
+    def revoke(self, key_id: str) -> JsonObject:
+        key = self._registry.revoke(key_id)
+        return {"id": key.key_id, "object": "api_key.deleted", "deleted": True}
+
+    def rotate(self, key_id: str, grace_s: float) -> JsonObject:
+        from rag.http.v1.documents.objects.key import created_object
+
+        return created_object(self._registry.rotate(key_id, grace_s)).model_dump()
+
+
+@contextmanager
+def open_keys(url: str | None) -> Iterator[Keys]:
+    """The keys of the service at this URL; None: those in the catalog. Failures end the program with a message."""
+    if url is not None:
+        with connect(url) as client:
+            yield ServiceKeys(client)
+        return
+    from rag import bootstrap
+    from rag.bootstrap.documents import catalog_name, key_registry
+
+    bootstrap.make_files_private()
+    try:
+        print_message(f"Working on the catalog {catalog_name()}; set RAG_API_KEY to use a running service.")
+        yield CatalogKeys(key_registry())
+    except RagError as error:
+        fail(error.message)

@@ -1,0 +1,102 @@
+"""Admits requests at the edge: `Authorization: Bearer` with an API key, and the scopes of its route."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import MutableMapping
+
+from starlette.datastructures import Headers
+from starlette.types import Scope as AsgiScope
+
+from rag.auth.caller import DEFAULT_TENANT, WITHOUT_KEY, Caller
+from rag.auth.key_secret import could_be_secret, hash_of
+from rag.auth.scopes import SCOPES
+from rag.errors import Starting, Unauthenticated
+from rag.http.auth.rate_limit import RateLimits
+from rag.http.auth.route_scopes import RouteScopes
+from rag.http.auth.verified_keys import Verification, VerifiedKeys
+
+ADMIN_KEY_ID = "admin"
+"""The id of the key that `RAG_SERVER__ADMIN_KEY` sets. It is not in the catalog."""
+_HOW_TO_SEND = "send it as Authorization: Bearer KEY"
+
+
+class EdgeAdmission:
+    """Admits requests by their API keys.
+
+    Args:
+        routes: The scopes that each route needs.
+        admin_key: The first admin key, from the settings.
+        is_open: Whether a gateway authenticates, so that no request needs a key.
+        is_local: Whether only programs on this machine can connect. They need no key until there is one.
+    """
+
+    def __init__(
+        self, routes: RouteScopes, *, admin_key: str | None = None, is_open: bool = False, is_local: bool = False
+    ) -> None:
+        self._admin_hash = None if admin_key is None else hash_of(admin_key)
+        self._is_open = is_open
+        self._is_local = is_local
+        self._routes = routes
+        self._limits = RateLimits()
+        self._keys: VerifiedKeys | None = None
+
+    def use(self, keys: VerifiedKeys) -> None:
+        """Set what looks keys up; until then the service is starting."""
+        self._keys = keys
+
+    def summary(self, *, keys_exist: bool) -> str:
+        """Who may use the service, for the log."""
+        if self._is_open:
+            return "no API key is needed (RAG_SERVER__OPEN): a gateway must authenticate requests"
+        if keys_exist or self._admin_hash is not None or not self._is_local:
+            return "API keys are needed"
+        return "no API keys exist, so every program on this machine may use it"
+
+    async def admit(self, scope: AsgiScope, response_headers: MutableMapping[str, str]) -> Caller:
+        """See `Admission`."""
+        needed = self._routes.needed(scope["method"], scope["path"])
+        if self._is_open or not needed:
+            return WITHOUT_KEY
+        secret = _bearer(Headers(scope=scope))
+        caller = await self._caller(secret, response_headers)
+        caller.require(*needed)
+        return caller
+
+    async def _caller(self, secret: str | None, response_headers: MutableMapping[str, str]) -> Caller:
+        if self._is_admin_key(secret):
+            return Caller(ADMIN_KEY_ID, DEFAULT_TENANT, frozenset(SCOPES))
+        if self._keys is None:
+            raise Starting("the service is starting")
+        known = await self._keys.verify(None if secret is None or not could_be_secret(secret) else hash_of(secret))
+        if (key := known.key) is not None and known.problem(time.time()) is None:
+            if (limit := key.requests_per_minute) is not None:
+                self._limits.count(key.caller.key_id, limit, response_headers)
+            return key.caller
+        if self._is_local and self._admin_hash is None and not known.required:
+            return WITHOUT_KEY
+        raise Unauthenticated(_reason(secret, known))
+
+    def _is_admin_key(self, secret: str | None) -> bool:
+        """Whether it is the key of the settings. Hashes of equal length are compared in constant time."""
+        if secret is None or self._admin_hash is None:
+            return False
+        return hmac.compare_digest(hash_of(secret), self._admin_hash)
+
+
+def _bearer(headers: Headers) -> str | None:
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    return value.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _reason(secret: str | None, known: Verification) -> str:
+    if not known.required:
+        return (
+            "no API key exists yet: make one with `python -m rag keys create NAME --scopes admin`, or set "
+            f"RAG_SERVER__ADMIN_KEY; {_HOW_TO_SEND}"
+        )
+    if secret is None:
+        return f"this service needs an API key; {_HOW_TO_SEND}"
+    problem = known.problem(time.time())
+    return f"the API key {problem}" if problem else f"the API key is not known; {_HOW_TO_SEND}"

@@ -1,0 +1,43 @@
+"""The API keys in the Retriever's catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rag.auth.caller import caller_from_header
+from rag.errors import DependencyUnavailable
+from rag.http.auth.verified_keys import Verification, VerifiedKey
+from rag.http.clients.service_client import ServiceClient
+from rag.types import JsonMapping
+
+_TIMEOUT_S = 5.0
+
+
+class RemoteKeys:
+    """Asks the Retriever which key has a secret, by its hash.
+
+    Args:
+        require: Called with the service's name if it does not respond; may raise Starting with more details.
+    """
+
+    def __init__(self, client: ServiceClient, require: Callable[[str], object]) -> None:
+        self._client = client
+        self._require = require
+
+    async def look(self, digest: str | None) -> Verification:
+        """See `rag.http.auth.verified_keys.Look`."""
+        try:
+            wire = await self._client.call("/authenticate", {"secret_hash": digest}, timeout_s=_TIMEOUT_S)
+        except DependencyUnavailable:
+            self._require(self._client.name)
+            raise
+        return _verification(wire)
+
+
+def _verification(wire: JsonMapping) -> Verification:
+    if (key := wire["key"]) is None:
+        return Verification(wire["required"])
+    caller = caller_from_header(key["caller"])
+    return Verification(
+        wire["required"], VerifiedKey(caller, key["expires_at"], key["revoked"], key["requests_per_minute"])
+    )

@@ -1,0 +1,56 @@
+"""Counts, measures and traces the requests of a service. The labels have few values, whatever clients send."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from rag.errors import RagError, all_errors
+from rag.http.route_templates import UNMATCHED, RouteTemplates, method_label
+from rag.telemetry import http as metrics
+from rag.telemetry import tracing
+
+_CODES = frozenset(error.code for error in all_errors())
+_OTHER_CODE = "other"
+current_service: ContextVar[str] = ContextVar("service", default="")
+
+
+class RequestMetrics:
+    """Args:
+    service: The service's name.
+    """
+
+    def __init__(self, service: str, routes: RouteTemplates, max_in_flight: int) -> None:
+        self._service = service
+        self._routes = routes
+        self._in_flight = metrics.IN_FLIGHT.labels(service)
+        metrics.IN_FLIGHT_LIMIT.labels(service).set(max_in_flight)
+        metrics.describe_build(service)
+        for code in _CODES:
+            metrics.ERRORS.labels(service, code)
+
+    def span(self, scope: Scope, request_id: str) -> AbstractContextManager[tracing.Span]:
+        route = self._routes.of(scope["path"]) if tracing.is_on() else ""
+        known = "" if route == UNMATCHED else route
+        return tracing.server_span(method_label(scope["method"]), known, request_id, Headers(scope=scope))
+
+    def in_flight(self, requests: int) -> None:
+        self._in_flight.set(requests)
+
+    def ended(self, scope: Scope, status: int, error_code: str, took_s: float) -> None:
+        """Args:
+        error_code: Of an error response; else empty.
+        """
+        route = self._routes.of(scope["path"])
+        metrics.REQUESTS.labels(self._service, route, method_label(scope["method"]), str(status)).inc()
+        metrics.DURATION.labels(self._service, route).observe(took_s)
+        if error_code:
+            metrics.ERRORS.labels(self._service, error_code if error_code in _CODES else _OTHER_CODE).inc()
+
+
+def count_stream_error(error: RagError) -> None:
+    """Count the failure of a stream that has begun, whose status is 200."""
+    metrics.ERRORS.labels(current_service.get(), error.code).inc()

@@ -1,0 +1,29 @@
+"""Between services: which API key a request has. `rag.http.clients.remote_keys` reads the response."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from rag.auth.caller import caller_to_header
+from rag.http.wire_model import WireModel
+from rag.library.keys import Authentication
+from rag.types import JsonObject
+
+
+class AuthenticateRequest(WireModel):
+    """The hash of an API key's secret. The secret itself does not leave the edge."""
+
+    secret_hash: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+
+
+def authentication_to_wire(found: Authentication) -> JsonObject:
+    key = found.key
+    if key is None:
+        return {"required": found.required, "key": None}
+    described = {
+        "caller": caller_to_header(key.caller),
+        "expires_at": key.expires_at,
+        "revoked": key.revoked_at is not None,
+        "requests_per_minute": key.requests_per_minute,
+    }
+    return {"required": found.required, "key": described}

@@ -1,0 +1,68 @@
+"""Measures and traces the token streams of the LLM service."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager
+
+from rag.ports import TokenStream
+from rag.telemetry import generation as metrics
+from rag.telemetry import tracing
+from rag.types import StreamEnd, TextDelta, Usage
+
+
+@contextlib.asynccontextmanager
+async def measured(source: AbstractAsyncContextManager[TokenStream], span: tracing.Span) -> AsyncIterator[TokenStream]:
+    """The same stream. Times are taken at its first token and at its end, not at the tokens between them.
+
+    Args:
+        span: Of the text; it is ended here.
+    """
+    started = time.perf_counter()
+    with contextlib.closing(span), metrics.RUNNING.track_inprogress():
+        async with contextlib.AsyncExitStack() as stack:
+            with span.failing(), span.as_current():
+                stream = await stack.enter_async_context(source)
+            yield await stack.enter_async_context(contextlib.aclosing(_observed(stream, started, span)))
+
+
+async def _observed(
+    stream: TokenStream, started: float, span: tracing.Span
+) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+    first = 0.0
+    texts: list[str] | None = [] if span.takes_texts else None
+    with span.failing():
+        async for item in stream:
+            if not first:
+                first = time.perf_counter()
+                metrics.FIRST_TOKEN.observe(first - started)
+                span.set({tracing.TIME_TO_FIRST_CHUNK: first - started})
+            if isinstance(item, StreamEnd):
+                _count(item.usage, time.perf_counter() - first)
+                _describe(item, span)
+                if texts is not None:
+                    span.set({tracing.OUTPUT_MESSAGES: tracing.message("assistant", "".join(texts))})
+            elif texts is not None:
+                texts.append(item.text)
+            yield item
+
+
+def _count(usage: Usage, writing_s: float) -> None:
+    metrics.TOKENS.labels("prompt").inc(usage.prompt_tokens)
+    metrics.TOKENS.labels("cached_prompt").inc(usage.cached_tokens)
+    metrics.TOKENS.labels("completion").inc(usage.completion_tokens)
+    if usage.completion_tokens > 1:
+        metrics.INTER_TOKEN.observe(writing_s / (usage.completion_tokens - 1))
+
+
+def _describe(end: StreamEnd, span: tracing.Span) -> None:
+    span.set(
+        {
+            tracing.INPUT_TOKENS: end.usage.prompt_tokens,
+            tracing.CACHED_INPUT_TOKENS: end.usage.cached_tokens,
+            tracing.OUTPUT_TOKENS: end.usage.completion_tokens,
+            tracing.FINISH_REASONS: [text.finish_reason for text in end.all_ends()],
+        }
+    )

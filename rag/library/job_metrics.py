@@ -1,0 +1,24 @@
+"""Metrics of jobs."""
+
+from __future__ import annotations
+
+import time
+from itertools import product
+from typing import get_args
+
+from rag.catalog import jobs
+from rag.library.resources import LibraryResources
+from rag.records import JobKind, JobState
+from rag.telemetry import retrieval as metrics
+
+
+def update_job_metrics(resources: LibraryResources) -> None:
+    """Set the metrics to the current state of the catalog."""
+    with resources.database.read() as connection:
+        counts = jobs.counts(connection)
+        oldest = next(iter(jobs.unfinished(connection)), None)
+        stalled = len(jobs.stalled(connection))
+    for kind, state in product(get_args(JobKind), get_args(JobState)):
+        metrics.JOBS.labels(kind, state).set(counts.get((kind, state), 0))
+    metrics.OLDEST_JOB_AGE.set(0.0 if oldest is None else max(0.0, time.time() - oldest.created_at))
+    metrics.STALLED_JOBS.set(stalled)

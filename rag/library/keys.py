@@ -1,0 +1,100 @@
+"""Operations on API keys."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from rag.auth.caller import Caller, current_caller
+from rag.auth.key import CreatedKey, KeyRecord, KeyStatus, NewKey
+from rag.auth.key_secret import new_secret
+from rag.auth.scopes import SCOPES
+from rag.catalog import keys, stores
+from rag.catalog.database import Database
+from rag.errors import Conflict
+from rag.records import Cursor, Page
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """What the catalog knows of a secret."""
+
+    required: bool
+    """Whether requests need a key: there has been one."""
+    key: KeyRecord | None = None
+    """The key with this secret; None if there is none."""
+    status: KeyStatus | None = None
+
+
+def _store_id(connection: sa.Connection, tenant: str, store: str) -> str:
+    """Raises VectorStoreNotFound. A tenant's `default` is made when its first key is used, so it need not exist yet."""
+    return stores.default_id(tenant) if store == stores.DEFAULT_STORE else stores.resolve(connection, store).id
+
+
+class KeyRegistry:
+    """The API keys in the catalog. Methods block."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, new: NewKey) -> CreatedKey:
+        """Create a key. Raises VectorStoreNotFound if its tenant has no such vector store."""
+        secret = new_secret()
+        with self._database.write() as connection:
+            if new.stores is not None:
+                own = Caller("", new.tenant, frozenset(SCOPES))
+                token = current_caller.set(own)  # names are those of the key's tenant, whoever creates the key
+                try:
+                    ids = [_store_id(connection, new.tenant, store) for store in new.stores]
+                finally:
+                    current_caller.reset(token)
+                new = replace(new, stores=list(dict.fromkeys(ids)))
+            return CreatedKey(keys.get(connection, keys.insert(connection, new, secret)), secret)
+
+    def get(self, key_id: str) -> KeyRecord:
+        """Raises NotFound."""
+        with self._database.read() as connection:
+            return keys.get(connection, key_id)
+
+    def page(self, cursor: Cursor) -> Page[KeyRecord]:
+        with self._database.read() as connection:
+            return keys.page(connection, cursor)
+
+    def revoke(self, key_id: str) -> KeyRecord:
+        """Make a key useless for ever. Raises NotFound."""
+        with self._database.write() as connection:
+            keys.get(connection, key_id)
+            keys.revoke(connection, key_id)
+            return keys.get(connection, key_id)
+
+    def rotate(self, key_id: str, grace_s: float = 0.0) -> CreatedKey:
+        """Give a key a new secret. The old one is accepted for another `grace_s` seconds.
+
+        Raises NotFound, or Conflict if the key is revoked.
+        """
+        secret = new_secret()
+        with self._database.write() as connection:
+            if keys.get(connection, key_id).revoked_at is not None:
+                raise Conflict(f"the API key {key_id} is revoked; create a new one", param="key")
+            keys.set_secret(connection, key_id, secret, grace_s)
+            return CreatedKey(keys.get(connection, key_id), secret)
+
+    def required(self) -> bool:
+        """Whether requests need a key: there has been one."""
+        with self._database.read() as connection:
+            return keys.any_exist(connection)
+
+    def authenticate(self, secret_hash: str | None) -> Authentication:
+        """What is known of a secret. None: there is none, and only `required` is asked for."""
+        with self._database.read() as connection:
+            required = keys.any_exist(connection)
+            key = None if secret_hash is None else keys.with_secret(connection, secret_hash)
+        if key is None:
+            return Authentication(required)
+        status = key.status(time.time())
+        if status == "active" and keys.is_touch_due(key):
+            with self._database.write() as connection:
+                keys.touch(connection, key)
+        return Authentication(required, key, status)

@@ -1,0 +1,71 @@
+"""`/v1/keys`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from rag.auth.key_secret import hash_of
+from rag.library.keys import KeyRegistry
+from tests.support.v1_client import V1, error_of
+
+
+async def post(app: V1, path: str, body: Any = None) -> Any:
+    async with app.http() as http:
+        return await http.post(f"/keys{path}", json=body)
+
+
+async def get(app: V1, path: str = "") -> Any:
+    async with app.http() as http:
+        return await http.get(f"/keys{path}")
+
+
+async def test_a_key_is_created_listed_rotated_and_revoked(app: V1) -> None:
+    expires_at = int(time.time()) + 1000
+    body = {"name": "page", "scopes": ["ask", "ask"], "expires_at": expires_at, "limits": {"requests_per_minute": 9}}
+    created = (await post(app, "", {**body, "vector_stores": ["default"]})).json()
+    assert created["secret"].startswith("rag-")
+    assert (created["object"], created["status"], created["tenant"]) == ("api_key", "active", "default")
+    assert (created["scopes"], created["vector_stores"]) == (["ask"], ["default"])
+    assert (created["expires_at"], created["limits"]) == (expires_at, {"requests_per_minute": 9})
+    one = f"/{created['id']}"
+    listed = (await get(app)).json()
+    assert "secret" not in listed["data"][0]
+    assert (await get(app, one)).json() == listed["data"][0]
+    rotated = (await post(app, f"{one}/rotate")).json()
+    assert rotated["secret"] != created["secret"]
+    registry = KeyRegistry(app.harness.database)
+    assert registry.authenticate(hash_of(rotated["secret"])).status == "active"
+    async with app.http() as http:
+        revoked = await http.delete(f"/keys{one}")
+    assert revoked.json() == {"id": created["id"], "object": "api_key.deleted", "deleted": True}
+    assert (await get(app, one)).json()["status"] == "revoked"
+    assert error_of(await post(app, f"{one}/rotate", {"grace_s": 5}))[:2] == (409, "conflict")
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({}, "name"),
+        ({"name": "a"}, "scopes"),
+        ({"name": "a", "scopes": []}, "scopes"),
+        ({"name": "a", "scopes": ["root"]}, "scopes.0"),
+        ({"name": "a", "scopes": ["ask"], "tenant": "A b"}, "tenant"),
+        ({"name": "a", "scopes": ["ask"], "tenant": "x" * 64}, "tenant"),
+        ({"name": "a", "scopes": ["ask"], "expires_at": 1}, "expires_at"),
+        ({"name": "a", "scopes": ["ask"], "vector_stores": []}, "vector_stores"),
+        ({"name": "a", "scopes": ["ask"], "secret": "mine"}, "secret"),
+        ({"name": "a", "scopes": ["ask"], "limits": {"requests_per_minute": 0}}, "limits.requests_per_minute"),
+    ],
+)
+async def test_an_invalid_key_is_refused(shared_app: V1, body: Any, param: str) -> None:
+    assert error_of(await post(shared_app, "", body)) == (400, "invalid_request", param)
+
+
+async def test_unknown_ids_are_not_found(shared_app: V1) -> None:
+    assert error_of(await get(shared_app, "/key_0")) == (404, "not_found", "key")
+    assert error_of(await post(shared_app, "/key_0/rotate")) == (404, "not_found", "key")
+    unknown_store = await post(shared_app, "", {"name": "a", "scopes": ["ask"], "vector_stores": ["nope"]})
+    assert error_of(unknown_store)[:2] == (404, "vector_store_not_found")

@@ -1,0 +1,125 @@
+"""Who may use a process, from the settings and from the address that it listens on."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from rag import bootstrap, config
+from rag.bootstrap import access, documents
+from rag.errors import SetupError
+
+KEY = "k" * 32
+
+
+@pytest.fixture(autouse=True)
+def _settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.setenv("RAG_DATA_DIR", str(tmp_path))
+    forget()
+    yield
+    forget()
+
+
+def forget() -> None:
+    for cached in (bootstrap.settings, access.edge_admission, documents._database):
+        cached.cache_clear()
+
+
+def served_at(monkeypatch: pytest.MonkeyPatch, listening: socket.socket) -> None:
+    monkeypatch.setattr(sys, "argv", ["worker", "--fd", str(listening.fileno()), "--backlog", "1"])
+
+
+@pytest.mark.parametrize(("host", "exposed"), [("127.0.0.1", False), ("::1", False), ("0.0.0.0", True), ("::", True)])
+def test_the_address_tells_whether_other_machines_can_connect(
+    monkeypatch: pytest.MonkeyPatch, host: str, exposed: bool
+) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as listening:
+        served_at(monkeypatch, listening)
+        assert access.listens_to_other_machines() == exposed
+        assert listening.getsockname()  # still open
+        assert access.service_admission().is_exposed == exposed
+
+
+def test_a_unix_socket_belongs_to_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "s"))
+        served_at(monkeypatch, listening)
+        assert not access.listens_to_other_machines()
+
+
+@pytest.mark.parametrize(
+    "argv", [["worker"], ["worker", "--fd"], ["worker", "--fd", "x"], ["worker", "--fd", "999999"]]
+)
+def test_an_unknown_address_counts_as_exposed(monkeypatch: pytest.MonkeyPatch, argv: list[str]) -> None:
+    monkeypatch.setattr(sys, "argv", argv)
+    assert access.listens_to_other_machines()
+
+
+@pytest.mark.parametrize("option", ["RAG_SERVER__SERVICE_KEY", "RAG_SERVER__OPEN"])
+def test_a_service_key_or_a_gateway_protects_an_exposed_service(monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["worker"])
+    assert access.service_admission().is_exposed
+    monkeypatch.setenv(option, "true" if option.endswith("OPEN") else KEY)
+    forget()
+    assert not access.service_admission().is_exposed
+
+
+def start(host: str | None = None, *, command: str = "serve") -> object:
+    """The exit code of `bentoml serve --host HOST`, or 0 if the start is not refused."""
+    context = click.Context(click.Command(command))
+    context.params = {"host": host} if command == "serve" else {}
+    with context:
+        try:
+            bootstrap.refuse_unprotected_start()
+        except SystemExit as refused:
+            return refused.code
+    return 0
+
+
+def test_a_start_for_other_machines_needs_a_key(capsys: pytest.CaptureFixture[str]) -> None:
+    assert start("0.0.0.0") == 1
+    assert "RAG_SERVER__OPEN=true" in capsys.readouterr().err
+    assert start() == 1  # without --host, BentoML listens on all interfaces
+    assert [start(host) for host in ("127.0.0.1", "::1")] == [0, 0]
+    assert start(command="build") == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("RAG_SERVER__OPEN", "true"), ("RAG_SERVER__ADMIN_KEY", KEY), ("RAG_RETRIEVE__URL", "http://elsewhere:3000")],
+)
+def test_the_ways_out(monkeypatch: pytest.MonkeyPatch, option: str, value: str) -> None:
+    """Whether a Retriever elsewhere has keys is not known yet: without any, the edge refuses every request."""
+    monkeypatch.setenv(option, value)
+    forget()
+    assert start("0.0.0.0") == 0
+
+
+def test_a_key_in_the_catalog_is_a_way_out() -> None:
+    from rag.auth.key import NewKey
+
+    documents.key_registry().create(NewKey("first", ["admin"]))
+    assert start("0.0.0.0") == 0
+    documents.database().close()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"RAG_SERVER__ADMIN_KEY": "short"}, "RAG_SERVER__ADMIN_KEY: must be at least 32"),
+        ({"RAG_SERVER__SERVICE_KEY": "with spaces in it " * 4}, "RAG_SERVER__SERVICE_KEY: must be"),
+        ({"RAG_SERVER__OPEN": "true", "RAG_SERVER__ADMIN_KEY": KEY}, "cannot be combined"),
+    ],
+)
+def test_invalid_settings_are_refused(monkeypatch: pytest.MonkeyPatch, options: dict[str, str], message: str) -> None:
+    for name, value in options.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SetupError, match=message) as caught:
+        config.load()
+    assert all(value not in caught.value.message for value in options.values() if value != "true")
