@@ -147,6 +147,20 @@ def test_documents_are_uploaded_listed_and_deleted(page: Page, store: str) -> No
     expect(page.get_by_role("row").filter(has_text="printing.md")).to_have_count(0)
 
 
+def test_dropped_files_are_uploaded(page: Page, store: str) -> None:
+    open_documents(page, store)
+    dropped = page.evaluate_handle(
+        """text => {
+            const data = new DataTransfer();
+            data.items.add(new File([text], "dropped.md", { type: "text/markdown" }));
+            return data;
+        }""",
+        PRINTING,
+    )
+    page.dispatch_event(".uploader", "drop", {"dataTransfer": dropped})
+    expect(page.get_by_role("row").filter(has_text="dropped.md")).to_contain_text("Ready")
+
+
 def test_a_hostile_document_runs_and_loads_nothing(page: Page, store: str) -> None:
     """The fixture fails the test if the page asks another host for anything, or shows a dialog."""
     add_documents(page, store, {HOSTILE_NAME: HOSTILE})

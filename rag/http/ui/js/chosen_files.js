@@ -7,8 +7,14 @@ export const nameOf = (file) => dropped.get(file) || file.webkitRelativePath || 
 
 /** The files of a drop, including those in dropped folders. */
 export async function droppedFiles(dataTransfer) {
-  const entries = [...dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
-  return (await Promise.all(entries.map(filesBelow))).flat();
+  // The items are gone after the first `await`.
+  const found = [...dataTransfer.items].filter((item) => item.kind === "file").map(filesOf);
+  return (await Promise.all(found)).flat();
+}
+
+function filesOf(item) {
+  const entry = item.webkitGetAsEntry();
+  return entry ? filesBelow(entry) : [item.getAsFile()]; // what a program drops has no entry
 }
 
 async function filesBelow(entry) {
