@@ -20,6 +20,12 @@ LIMIT_MS = LIMIT_S * 1000
 QUESTION = "Which lake is the axolotl from?"
 SENTENCE = "The axolotl is a salamander from Lake Xochimilco near Mexico City."
 DONE: dict[str, object] = {"finish_reason": "stop", "citations": []}
+ENDLESS: dict[str, object] = {
+    "structured_outputs": {"grammar": "root ::= [a-z ] root"},
+    "temperature": 2,
+    "max_tokens": ENDLESS_TOKENS - 1000,
+}
+"""Fields of an answer that has no end and does not repeat itself."""
 EVIL = "https://evil.example"
 HOSTILE_NAME = "<img src=x onerror=hacked=1>.md"
 HOSTILE = f"""# Bridges <script>hacked = 1</script>
@@ -198,9 +204,7 @@ def test_an_answer_that_fails_keeps_its_text_and_can_be_asked_again(page: Page, 
 
 def test_stop_stops_the_engine(page: Page, service: RunningService, store: str) -> None:
     def make_endless(route: Route) -> None:
-        body = {**(route.request.post_data_json or {}), "style": "written", "max_tokens": ENDLESS_TOKENS}
-        body["stop"] = []
-        route.continue_(post_data=json.dumps(body))
+        route.continue_(post_data=json.dumps({**(route.request.post_data_json or {}), **ENDLESS}))
 
     add_documents(page, store, {"axolotl.md": AXOLOTL})
     page.route("**/ask", make_endless)
