@@ -11,6 +11,8 @@ from rag.catalog.rows import VersionRow, read_rows
 from rag.catalog.schema import documents, index_versions, job_files, jobs, versions
 
 _ENDED = ("retired", "failed", "cancelled", "superseded")
+ERASED = "(deleted)"
+"""The name of a deleted document in the lists of the jobs that processed it."""
 _CRASHED_AFTER_S = 60.0
 """A job whose process has not reported for so long counts as crashed; processes report several times as often."""
 
@@ -59,6 +61,29 @@ def release_blobs(connection: sa.Connection) -> None:
     has_blobs = versions.c.blob_id.is_not(None) | versions.c.extract_id.is_not(None)
     wanted = is_past & has_blobs & ~versions.c.dirty
     connection.execute(sa.update(versions).where(wanted).values(blob_id=None, extract_id=None))
+
+
+def erase_deleted(connection: sa.Connection) -> None:
+    """Erase what the versions of deleted documents still tell about them, once no index holds their rows.
+
+    The versions themselves stay: jobs count them.
+    """
+    deleted = ~sa.exists().where(documents.c.id == versions.c.document_id)
+    wanted = versions.c.state.in_(_ENDED) & ~versions.c.dirty & deleted & (versions.c.filename != ERASED)
+    erased = (
+        sa.update(versions)
+        .where(wanted)
+        .values(
+            filename=ERASED,
+            content_hash="",
+            title="",
+            attributes={},
+            attributes_written=None,
+            error_message=None,
+            warnings=None,
+        )
+    )
+    connection.execute(erased)
 
 
 def abandoned_copies(connection: sa.Connection, older_than_s: float) -> list[int]:

@@ -26,6 +26,8 @@ PromptTokenIds = list[Annotated[int, Field(ge=0, lt=2**31)]]
 
 
 MAX_TEXTS = 128
+MAX_CHOICE_CHARS = 20_000
+"""Of all texts of `choice` together. Compiling the grammar of so many takes a second; other requests wait meanwhile."""
 
 
 class StructuredOutputs(StrictModel):
@@ -61,6 +63,8 @@ class StructuredOutputs(StrictModel):
         kinds = ("choice", "regex", "json_", "grammar", "json_object", "structural_tag")
         if sum(getattr(self, kind) is not None for kind in kinds) != 1:
             raise ValueError("give exactly one of choice, regex, json, grammar, json_object, structural_tag")
+        if sum(map(len, self.choice or ())) > MAX_CHOICE_CHARS:
+            raise ValueError(f"the texts of choice may have at most {MAX_CHOICE_CHARS:,} characters in total")
         return self
 
 

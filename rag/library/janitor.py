@@ -84,6 +84,7 @@ class Janitor:
         self._drop_indexes()
         with self._database.write() as connection:
             garbage.release_blobs(connection)
+            garbage.erase_deleted(connection)
             unused = file_rows.delete_unused_blobs(connection)
         self._resources.blobs.remove(unused)
 

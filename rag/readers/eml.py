@@ -8,9 +8,9 @@ import email.policy
 import tempfile
 from collections.abc import Iterator
 from email.errors import MessageError
-from email.message import MIMEPart
+from email.message import EmailMessage, MIMEPart
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from rag.errors import BrokenFile, RagError, UnsupportedFile
 from rag.readers.decoding import decode
@@ -25,6 +25,8 @@ MAX_DEPTH: Final = 5
 """Of messages within messages."""
 MAX_ATTACHMENTS: Final = 100
 """Read of one file; further ones are reported."""
+MAX_HEADER_CHARS: Final = 16_384
+"""Of one header; the rest is reported."""
 _STUB_RATIO = 3
 """A plain part with less than a third of the words of its HTML alternative says only that there is HTML."""
 _MAX_STUB_WORDS = 40
@@ -32,16 +34,30 @@ _UNREAD_PARTS = ("application/pgp-signature", "application/pkcs7-signature", "ap
 """Signatures, which nobody misses."""
 
 
+class _Policy(email.policy.EmailPolicy):
+    """Cuts long headers: parsing one with 20,000 parameters takes seconds."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        return name, value[:MAX_HEADER_CHARS]
+
+
 def read(source: SourceFile) -> Extract:
-    message = email.message_from_bytes(source.content(), policy=email.policy.default)
+    message = cast(EmailMessage, email.message_from_bytes(source.content(), policy=_Policy()))
     if not any(name in message for name in _EMAIL_HEADERS):
         raise BrokenFile("is not an e-mail: it has no e-mail headers")
     builder = TextBuilder(source)
     _MailReader(source, builder).message(message, 1)
+    for name in sorted({name for part in message.walk() for name, value in part.raw_items() if _is_cut(value)}):
+        builder.warn(f"the header {name} is longer than {MAX_HEADER_CHARS:,} characters; the rest was not read")
     language = _header(message, "Content-Language") or next(
         (found for part in message.walk() if (found := _header(part, "Content-Language"))), ""
     )
     return builder.extract(title=_header(message, "Subject"), language=language)
+
+
+def _is_cut(value: object) -> bool:
+    return len(str(value)) >= MAX_HEADER_CHARS
 
 
 class _MailReader:

@@ -94,6 +94,7 @@ def test_a_follow_up_question_is_searched_with_its_history(filled: RunningServic
         ({"citations": "maybe"}, "citations"),
         ({"structured_outputs": {"regex": "a"}, "response_format": {"type": "json_object"}}, "structured_outputs"),
         ({"structured_outputs": {"regex": "(("}}, "structured_outputs"),
+        ({"structured_outputs": {"choice": ["x" * 150] * 1024}}, "structured_outputs"),
         ({"structured_outputs": {"regex": "a", "choice": ["b"]}}, "structured_outputs"),
     ],
 )

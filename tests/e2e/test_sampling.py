@@ -110,3 +110,10 @@ def test_an_invalid_value_is_a_400_and_the_engine_survives(service: RunningServi
 def test_unusual_values_are_accepted_and_the_engine_survives(service: RunningService, odd: dict[str, Any]) -> None:
     write(service, **{"temperature": 1.0, **odd})
     assert write(service)["text"].startswith(" Berlin")
+
+
+def test_a_request_for_too_much_text_is_refused(service: RunningService) -> None:
+    answer = service.post("/generate", {"prompt": PROMPT, "n": 64, "max_tokens": 2000, "temperature": 1.0})
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"]["param"] == "n"
+    assert "RAG_LLM__MAX_TOKENS_OF_ALL" in answer.json()["error"]["message"]

@@ -154,7 +154,20 @@ class VllmEngine:
             raise InvalidRequest(f"tokens: {largest} is not in the vocabulary of {vocabulary}", param="tokens")
         default_max = max(self._settings.max_tokens, sampling.get("min_tokens") or 0)
         defaults = {"max_tokens": min(default_max, room), "temperature": self._settings.temperature}
-        return sampling_of(defaults | dict(sampling), engine.vllm_config)
+        chosen = sampling_of(defaults | dict(sampling), engine.vllm_config)
+        self._check_total(chosen)
+        return chosen
+
+    def _check_total(self, chosen: Sampling) -> None:
+        """One request must not keep all others from the engine for long."""
+        texts, tokens = chosen.params.n, chosen.params.max_tokens or 0
+        most = self._settings.max_tokens_of_all
+        if texts > 1 and texts * tokens > most:
+            raise InvalidRequest(
+                f"n: {texts} texts of up to {tokens} tokens are more than {most} tokens (RAG_LLM__MAX_TOKENS_OF_ALL); "
+                "ask for fewer texts, or set a lower max_tokens",
+                param="n",
+            )
 
     def _ready(self) -> tuple[AsyncLLM, EnginePrompts]:
         elapsed_s = time.monotonic() - self._since

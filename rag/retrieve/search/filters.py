@@ -21,6 +21,8 @@ Operand: TypeAlias = Scalar | list[Scalar]
 MAX_DEPTH = 8
 MAX_CLAUSES = 64
 MAX_LIST_VALUES = 256
+MAX_VALUES = 1024
+"""In all lists of a filter together: each is a comparison for each passage."""
 MAX_STRING_CHARS = 4096
 SPECIAL_KEYS = ("filename", "file_id")
 """Keys that refer to a field of the chunk instead of one of its attributes."""
@@ -79,6 +81,7 @@ class _Compiler:
     def __init__(self) -> None:
         self.params: dict[str, Operand] = {}
         self._clauses = 0
+        self._values = 0
 
     def node(self, node: object, depth: int) -> str:
         if not isinstance(node, Mapping):
@@ -108,7 +111,11 @@ class _Compiler:
         if "value" not in node:
             raise _invalid(f"the {kind} filter on {key!r} has no value")
         if kind in _LISTS:
-            return self._membership(kind, key, _checked_list(kind, key, node["value"]))
+            values = _checked_list(kind, key, node["value"])
+            self._values += len(values)
+            if self._values > MAX_VALUES:
+                raise _invalid(f"the lists of a filter may have at most {MAX_VALUES} values in total")
+            return self._membership(kind, key, values)
         operand = self._param(_checked_scalar(kind, key, node["value"]))
         return self._exists(key, f"{_field(key)} {_OPERATORS[kind]} {operand}")
 

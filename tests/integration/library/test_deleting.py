@@ -5,9 +5,12 @@ import threading
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from rag.catalog.garbage import ERASED
+from rag.catalog.schema import versions
 from rag.errors import FileNotFound
-from rag.records import Attachment, NewStore
+from rag.records import Attachment, Cursor, NewStore
 from tests.support.library_harness import STORE, LibraryHarness, make_harness
 
 pytestmark = pytest.mark.integration
@@ -89,3 +92,26 @@ def test_leftovers_of_a_crash_are_deleted_after_a_day(tmp_path: Path) -> None:
     with make_harness(tmp_path, store=harness.store) as harness:
         assert sorted(path.name for path in harness.blobs.incoming.iterdir()) == ["new"]
         assert harness.library.content(file_id).read_text() == "apples"
+
+
+class TestErasure:
+    def test_nothing_tells_what_a_deleted_document_was(self, harness: LibraryHarness) -> None:
+        job = harness.ingest(("secret-merger.md", "apples"), ("b.md", "pears"), attributes={"client": "Umbrella"})
+        harness.library.delete_document(STORE, harness.file_id("secret-merger.md"))
+        harness.clean()
+        with harness.database.read() as connection:
+            rows = connection.execute(sa.select(versions).order_by(versions.c.seq)).mappings().all()
+        erased, kept = rows
+        assert "merger" not in str(dict(erased))
+        assert (erased["filename"], erased["attributes"], erased["content_hash"]) == (ERASED, {}, "")
+        assert (kept["filename"], kept["attributes"]) == ("b.md", {"client": "Umbrella"})
+        listed = harness.library.job_files(job.job_id, Cursor(10, "asc")).rows
+        assert [record.filename for record in listed] == [ERASED, "b.md"]
+
+    def test_an_erased_document_can_be_uploaded_again(self, harness: LibraryHarness) -> None:
+        harness.ingest(("a.md", "apples"))
+        harness.library.delete_document(STORE, harness.file_id("a.md"))
+        harness.clean()
+        harness.ingest(("a.md", "apples"))
+        assert harness.names() == ["a.md"]
+        assert harness.texts("apples") == ["apples"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -201,3 +202,13 @@ def test_books_keep_what_a_website_would_call_boilerplate(tmp_path: Path) -> Non
     extract = read_content(tmp_path, epub({"a": f"{MARKED}<video src='x'></video>"}), "a.epub")
     assert extract.text == "Chapter 1\n\nText\n\nNote\n\nAda Ltd"
     assert extract.warnings == ("a: 1 video was not read",)
+
+
+def test_a_header_with_thousands_of_parameters_is_cut(tmp_path: Path) -> None:
+    parameters = "".join(f";\n p{number}=value{number}" for number in range(20_000))
+    raw = f"From: a@example.org\nSubject: Hello\nContent-Type: text/plain{parameters}\n\nThe text.\n"
+    started = time.process_time()
+    extract = read_content(tmp_path, raw.encode(), "a.eml")
+    assert time.process_time() - started < 6  # 12 s without the limit
+    assert extract.text.endswith("The text.")
+    assert extract.warnings == ("the header Content-Type is longer than 16,384 characters; the rest was not read",)

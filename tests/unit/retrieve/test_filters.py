@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import InvalidFilter
-from rag.retrieve.search.filters import MAX_CLAUSES, MAX_DEPTH, MAX_LIST_VALUES, compile_filters, literal, with_literals
+from rag.retrieve.search.filters import (
+    MAX_CLAUSES,
+    MAX_DEPTH,
+    MAX_LIST_VALUES,
+    MAX_VALUES,
+    compile_filters,
+    literal,
+    with_literals,
+)
 
 NAUGHTY = Path(__file__).parents[3].parent / "shared" / "data" / "hostile" / "blns" / "blns.json"
 CLAUSE = {"type": "eq", "key": "lang", "value": "de"}
@@ -80,6 +88,7 @@ def test_compiled(filters: dict[str, Any], expression: str, params: dict[str, An
         ({"type": "in", "key": "n", "value": []}, "list"),
         ({"type": "in", "key": "n", "value": [[1]]}, "'n'"),
         ({"type": "in", "key": "n", "value": list(range(MAX_LIST_VALUES + 1))}, str(MAX_LIST_VALUES)),
+        ({"type": "or", "filters": [{"type": "in", "key": "n", "value": [1] * 256}] * 5}, str(MAX_VALUES)),
         ({"type": "eq", "key": "filename", "value": 1}, "strings"),
         ({"type": "eq", "key": "n", "value": 1, "extra": 1}, "extra"),
         ({"type": "and", "filters": []}, "filters"),
