@@ -4,6 +4,7 @@
 #   HOST          address to listen on: 127.0.0.1 for this machine only, 0.0.0.0 for all interfaces (needs an API key)
 #   RAG_DATA_DIR  folder for all data: documents, models (.data)
 #   PYTHON        3.11 or newer; used once, to create .venv
+#   CHROMIUM      the browser for the tests of the page (/usr/bin/chromium); installed with apt-get if it is missing
 #   EVAL_SETS     additional sets for `make eval`: folders
 #   EVAL_OPTIONS  additional options for `make eval`, such as "--no-answers --queries 50"
 
@@ -42,6 +43,7 @@ serve: setup ## set up (once), then start the service on PORT
 	@exec $(BIN)/bentoml serve service:RAG --host "$(HOST)" --port "$(PORT)"
 
 test: setup-dev ## set up (once), then run the tests, except the long ones
+	@scripts/browser.sh
 	@$(PYTEST) -m "not long"
 
 test-long: setup-dev ## run the long tests: stress, fuzzing, LangChain's suite, property tests with many examples

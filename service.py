@@ -31,6 +31,7 @@ from rag.http.native.key_wire import AuthenticateRequest
 from rag.http.native.verify_wire import VerifyRequest, VerifyResponse
 from rag.http.published_api import PublishedApi
 from rag.http.v1.deferred_app import DeferredApp
+from rag.http.web_page import WebPage
 from rag.http.wire import (
     EncodeRequest,
     EncodeResponse,
@@ -301,5 +302,6 @@ _LIVES: Any = ((Embedder, embedder_life), (Retriever, retriever_life), (LLM, llm
 for _service, _life in _LIVES:
     _service.add_asgi_middleware(ServiceMiddleware, **bootstrap.middleware_options(_life, _service))
 _PUBLIC.add_asgi_middleware(PublishedApi)
+_PUBLIC.add_asgi_middleware(WebPage)
 if SETTINGS.server.allowed_origins:
     _PUBLIC.add_asgi_middleware(CORSMiddleware, **bootstrap.cors_options())

@@ -25,7 +25,7 @@ def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
         keys_exist = bool((dependencies.facts("Retriever") or {}).get("keys_exist"))
         access = edge_admission().summary(keys_exist=keys_exist)
         try_out = "python -m rag ingest docs; python -m rag ask 'What is this?'"
-        return f"ready: Swagger UI and APIs at {where} - {access} - try: {try_out}"
+        return f"ready: page at {own_url}/ui, Swagger UI and APIs at {where} - {access} - try: {try_out}"
 
     dependencies = UpstreamServices(clients, ready_message=ready_message)
     edge_admission().use(VerifiedKeys(RemoteKeys(clients["Retriever"], dependencies.require).look))

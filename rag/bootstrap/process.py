@@ -72,7 +72,8 @@ def _routes(life: Lifecycle, service: Any) -> list[str]:
         from rag.http.published_api import public_operations
 
         public = [route.mounted_at + route.path for route in public_operations()]
-        return [*own, *public, "/", "/docs.json", "/schema.json", "/static_content/{file:path}"]
+        pages = ["/", "/static_content/{file:path}", "/ui", "/ui/{file:path}"]
+        return [*own, *public, *pages, "/docs.json", "/schema.json"]
     if life.name == "Retriever":
         from rag.http.v1.documents_app import document_routes
 

@@ -21,6 +21,9 @@ _HTML = """<!DOCTYPE html>
     <link rel="icon" type="image/png" href="./static_content/favicon-light-32x32.png" sizes="32x32">
   </head>
   <body>
+    <p style="margin: 1rem auto 0; max-width: 1460px; padding: 0 20px; font-family: sans-serif">
+      <a href="./ui">Ask questions and manage documents on the page at /ui</a>
+    </p>
     <div id="swagger-ui"></div>
     <script src="./static_content/swagger-ui-bundle.js"></script>
     <script src="./static_content/swagger-ui-standalone-preset.js"></script>

@@ -42,6 +42,6 @@ def test_the_page_of_the_api_loads_only_files_of_this_service(service: RunningSe
     targets = re.findall(r'(?:src|href)="([^"]+)"', response.text)
     assert targets
     for target in targets:
-        assert target.startswith("./static_content/")
+        assert target.startswith("./static_content/") or target == "./ui"
         assert httpx.get(f"{service.url}/{target}", timeout=LIMIT_S).status_code == 200
     assert "<script>" not in response.text

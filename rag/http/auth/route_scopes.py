@@ -11,9 +11,9 @@ from starlette.routing import compile_path
 from rag.auth.scopes import SCOPES, Scope
 from rag.http.openapi.route import OpenApiRoute
 
-_OPEN_PATHS = frozenset({"/", "/docs.json", "/schema.json"})
-_OPEN_PREFIX = "/static_content/"
-"""Swagger UI and what BentoML's clients read first. They tell nothing about documents."""
+_OPEN_PATHS = frozenset({"/", "/ui", "/docs.json", "/schema.json"})
+_OPEN_PREFIXES = ("/static_content/", "/ui/")
+"""The page, Swagger UI and what BentoML's clients read first. They tell nothing about documents."""
 
 
 class RouteScopes:
@@ -28,7 +28,7 @@ class RouteScopes:
 
     def needed(self, method: str, path: str) -> Sequence[Scope]:
         """The scopes of which a key needs one; empty if the route needs no key. An unknown route needs any key."""
-        if method == "OPTIONS" or path in _OPEN_PATHS or path.startswith(_OPEN_PREFIX):
+        if method == "OPTIONS" or path in _OPEN_PATHS or path.startswith(_OPEN_PREFIXES):
             return ()
         for methods, pattern, scopes in self._table:
             if method in methods and pattern.match(path):

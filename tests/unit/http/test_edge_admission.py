@@ -241,12 +241,16 @@ def test_every_published_route_is_found_in_the_table() -> None:
             assert ROUTES.needed(method, path) == route.operation.scopes, (method, path)
 
 
-@pytest.mark.parametrize("path", ["/", "/docs.json", "/schema.json", "/static_content/swagger-ui.css"])
+@pytest.mark.parametrize(
+    "path", ["/", "/docs.json", "/schema.json", "/static_content/swagger-ui.css", "/ui", "/ui/app.css"]
+)
 def test_the_documentation_is_open(path: str) -> None:
     assert ROUTES.needed("GET", path) == ()
 
 
-@pytest.mark.parametrize("path", ["/v1/other", "/v1/files/a/b/c", "/ask/", "/static_contents", "/v1/responses/resp_1"])
+@pytest.mark.parametrize(
+    "path", ["/v1/other", "/v1/files/a/b/c", "/ask/", "/static_contents", "/uis", "/v1/responses/resp_1"]
+)
 def test_any_other_path_needs_a_key(path: str) -> None:
     assert set(ROUTES.needed("GET", path)) == set(SCOPES)
     assert set(ROUTES.needed("PUT", "/v1/files")) == set(SCOPES)

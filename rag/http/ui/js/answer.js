@@ -1,0 +1,79 @@
+// The text of an answer. Its citation marks are buttons that show their passage and open it.
+
+import { html, useLayoutEffect, useMemo, useRef, useState } from "./dom.js";
+import { answerHtml } from "./markdown.js";
+import { parts, quotedRanges } from "./highlight.js";
+import { t } from "./texts.js";
+
+const PREVIEW_CHARS = 400;
+const MARGIN_PX = 8;
+
+export function Answer({ turn, onOpenSource }) {
+  const box = useRef();
+  const [hovered, setHovered] = useState(null);
+  const text = useMemo(() => answerHtml(turn.answer), [turn.answer]);
+  useLayoutEffect(() => disableUnknown(box.current, turn.sources.length), [text, turn.sources]);
+  const show = (event) => {
+    const mark = event.target.closest?.(".cite:not(:disabled)");
+    if (mark) setHovered({ mark, index: Number(mark.dataset.index) });
+  };
+  const hide = () => setHovered(null);
+  const open = (event) => {
+    const mark = event.target.closest(".cite");
+    if (!mark) return;
+    const same = [...box.current.querySelectorAll(`.cite[data-index="${mark.dataset.index}"]`)];
+    hide();
+    onOpenSource(Number(mark.dataset.index), same.indexOf(mark));
+  };
+  const source = hovered && turn.sources.find((each) => each.index === hovered.index);
+  return html`
+    <div
+      class="answer"
+      ref=${box}
+      aria-busy=${turn.state === "running"}
+      onClick=${open}
+      onMouseOver=${show}
+      onMouseOut=${hide}
+      onFocusIn=${show}
+      onFocusOut=${hide}
+      dangerouslySetInnerHTML=${{ __html: text }}
+    ></div>
+    ${turn.state === "running" && html`<${Progress} turn=${turn} />`}
+    ${source && html`<${Preview} source=${source} turn=${turn} mark=${hovered.mark} />`}
+  `;
+}
+
+/** A mark whose number is no source, such as `[7]` of four, opens nothing. */
+function disableUnknown(box, count) {
+  for (const mark of box.querySelectorAll(".cite")) mark.disabled = Number(mark.dataset.index) > count;
+}
+
+function Progress({ turn }) {
+  const step = turn.answer ? "writing" : turn.sources.length ? "reading" : "searching";
+  return html`<p class="progress"><span class="dot" aria-hidden="true"></span>${t(`chat.${step}`)}</p>`;
+}
+
+function Preview({ source, turn, mark }) {
+  const box = useRef();
+  useLayoutEffect(() => place(box.current, mark), [mark]);
+  const ranges = quotedRanges(turn, source.index).map(([start, end]) => [start - source.start, end - source.start]);
+  const text = Array.from(source.text).slice(0, PREVIEW_CHARS).join("");
+  return html`
+    <div class="preview" role="tooltip" ref=${box}>
+      <strong><bdi>${source.filename}</bdi></strong>
+      <p dir="auto">
+        ${parts(text, ranges).map((part) => (part.quoted ? html`<mark>${part.text}</mark>` : part.text))}
+        ${text.length < source.text.length ? "…" : ""}
+      </p>
+    </div>
+  `;
+}
+
+/** Put the preview above its mark, or below if there is no room. */
+function place(box, mark) {
+  const { left, top, bottom } = mark.getBoundingClientRect();
+  const { width, height } = box.getBoundingClientRect();
+  const above = top - height - MARGIN_PX;
+  box.style.left = `${Math.max(MARGIN_PX, Math.min(left, innerWidth - width - MARGIN_PX))}px`;
+  box.style.top = `${above > MARGIN_PX ? above : bottom + MARGIN_PX}px`;
+}

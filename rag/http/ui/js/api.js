@@ -1,0 +1,117 @@
+// Requests to the service. Only public routes, described at `/`.
+
+import { nameOf } from "./chosen_files.js";
+import { events } from "./sse.js";
+import { t } from "./texts.js";
+
+const ROOT = new URL("../../", import.meta.url);
+const KEY = "rag.key";
+
+/** A request that failed: `message` is for people, `retryable` says whether trying again may help. */
+export class ApiError extends Error {
+  constructor(message, { status = 0, code = "", retryable = true } = {}) {
+    super(message);
+    Object.assign(this, { status, code, retryable });
+  }
+}
+
+let whenKeyIsNeeded = () => {};
+
+/** Call `handler` when a request was answered with 401. */
+export function onKeyNeeded(handler) {
+  whenKeyIsNeeded = handler;
+}
+
+/** Keep an API key until the tab is closed; an empty one forgets it. */
+export function setKey(key) {
+  if (key) sessionStorage.setItem(KEY, key);
+  else sessionStorage.removeItem(KEY);
+}
+
+export const hasKey = () => Boolean(sessionStorage.getItem(KEY));
+
+async function send(path, options = {}) {
+  const headers = { ...options.headers };
+  const key = sessionStorage.getItem(KEY);
+  if (key) headers.authorization = `Bearer ${key}`;
+  let response;
+  try {
+    response = await fetch(new URL(path, ROOT), { ...options, headers });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(t("error.unreachable"));
+  }
+  if (response.ok) return response;
+  if (response.status === 401) whenKeyIsNeeded();
+  throw await failure(response);
+}
+
+async function failure(response) {
+  const body = await response.json().catch(() => null);
+  const error = body?.error ?? {};
+  const message = error.message || t("error.status", { status: response.status });
+  return new ApiError(message, { status: response.status, code: error.code, retryable: error.retryable ?? true });
+}
+
+const json = async (path, options) => (await send(path, options)).json();
+
+const posted = (body, options = {}) => ({
+  method: "POST",
+  body: JSON.stringify(body),
+  headers: { "content-type": "application/json" },
+  ...options,
+});
+
+const below = (store) => `v1/vector_stores/${encodeURIComponent(store)}`;
+
+/** The events of an answer. Aborting `signal` closes the request, which stops the language model. */
+export async function* ask(request, signal) {
+  const response = await send("ask", posted(request, { signal }));
+  try {
+    yield* events(response.body);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(t("error.lost"));
+  }
+}
+
+/** All vector stores, page by page. */
+export async function vectorStores() {
+  const stores = [];
+  for (let after = ""; ; after = stores.at(-1).id) {
+    const page = await json(`v1/vector_stores?limit=100&order=asc${after && `&after=${encodeURIComponent(after)}`}`);
+    stores.push(...page.data);
+    if (!page.has_more || !page.data.length) return stores;
+  }
+}
+
+/** One page of the documents in a vector store, newest first, after the document `after`. */
+export const documents = (store, after = "", limit = 50) =>
+  json(`${below(store)}/files?limit=${limit}${after && `&after=${encodeURIComponent(after)}`}`);
+
+/** The text that was read from a document. */
+export async function documentText(store, fileId) {
+  const content = await json(`${below(store)}/files/${encodeURIComponent(fileId)}/content`);
+  return content.data.map((part) => part.text).join("");
+}
+
+/** Upload files; the response has the job's id as `batch_id`. */
+export function ingest(store, files) {
+  const form = new FormData();
+  for (const file of files) form.append("files", file, nameOf(file));
+  form.append("vector_store", store);
+  return json("ingest", { method: "POST", body: form });
+}
+
+export const job = (id) => json(`v1/jobs/${encodeURIComponent(id)}`);
+
+/** The files of a job, with errors and warnings. */
+export const jobFiles = (id, after = "") =>
+  json(`v1/jobs/${encodeURIComponent(id)}/files?limit=100${after && `&after=${encodeURIComponent(after)}`}`);
+
+/** Remove a document from a vector store; the file is kept. */
+export const removeDocument = (store, fileId) =>
+  json(`${below(store)}/files/${encodeURIComponent(fileId)}`, { method: "DELETE" });
+
+/** Delete a file and its documents in all vector stores. */
+export const deleteFile = (fileId) => json(`v1/files/${encodeURIComponent(fileId)}`, { method: "DELETE" });

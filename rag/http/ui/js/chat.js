@@ -1,0 +1,102 @@
+// The chat: conversations at the left, the current one in the middle, an opened source at the right.
+
+import { documents } from "./api.js";
+import { useChat } from "./chat_state.js";
+import { Composer } from "./composer.js";
+import { ConversationList } from "./conversation_list.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./dom.js";
+import { SourcePanel } from "./source_panel.js";
+import { t } from "./texts.js";
+import { Turn } from "./turn.js";
+
+const NEAR_END_PX = 80;
+
+export function Chat({ stores, isShown }) {
+  const chat = useChat();
+  const [draft, setDraft] = useState("");
+  const [opened, setOpened] = useState(null);
+  const turns = chat.current?.turns ?? [];
+  const last = turns.at(-1);
+  const isRunning = last?.state === "running";
+  const openedTurn = turns.find((turn) => turn.id === opened?.turnId);
+  const ask = (question) => {
+    chat.ask(question);
+    setDraft("");
+    setOpened(null);
+  };
+  return html`
+    <div class=${`chat ${openedTurn ? "with-source" : ""}`}>
+      <${ConversationList} chat=${chat} />
+      <section class="conversation" aria-label=${t("chat.conversation")}>
+        <${Thread} turns=${turns}>
+          ${turns.length === 0 && html`<${Welcome} store=${chat.options.store} isShown=${isShown} stores=${stores} />`}
+          ${turns.map(
+            (turn) => html`
+              <${Turn}
+                key=${turn.id}
+                turn=${turn}
+                isLast=${turn === last}
+                onOpenSource=${(index, occurrence) => setOpened({ turnId: turn.id, index, occurrence })}
+                onAskAgain=${() => chat.askAgain(turn)}
+                onEdit=${() => setDraft(turn.question)}
+              />
+            `,
+          )}
+        <//>
+        <p class="sr-only" role="status">${last && last.state !== "running" ? t(`chat.status.${last.state}`) : ""}</p>
+        <${Composer}
+          draft=${draft}
+          onDraft=${setDraft}
+          isRunning=${isRunning}
+          onAsk=${ask}
+          onStop=${() => chat.stop()}
+          options=${chat.options}
+          onOptions=${chat.setOptions}
+          stores=${stores}
+        />
+      </section>
+      ${openedTurn &&
+      html`<${SourcePanel}
+        turn=${openedTurn}
+        opened=${opened}
+        onOpen=${(index) => setOpened({ ...opened, index, occurrence: 0 })}
+        onClose=${() => setOpened(null)}
+      />`}
+    </div>
+  `;
+}
+
+/** The scrolling list of turns. It follows the end of a growing answer, unless the reader has scrolled up. */
+function Thread({ turns, children }) {
+  const box = useRef();
+  const follows = useRef(true);
+  const count = useRef(0);
+  useLayoutEffect(() => {
+    const isNew = turns.length > count.current;
+    count.current = turns.length;
+    if (follows.current || isNew) box.current.scrollTop = box.current.scrollHeight;
+  }, [turns]);
+  const noteScroll = ({ currentTarget: it }) => {
+    follows.current = it.scrollHeight - it.scrollTop - it.clientHeight < NEAR_END_PX;
+  };
+  return html`<div class="thread" ref=${box} onScroll=${noteScroll}><div class="turns">${children}</div></div>`;
+}
+
+function Welcome({ store, isShown, stores }) {
+  const [isEmpty, setIsEmpty] = useState(false);
+  useEffect(() => {
+    if (!isShown) return;
+    documents(store, "", 1).then(
+      (page) => setIsEmpty(page.data.length === 0),
+      () => setIsEmpty(false),
+    );
+  }, [store, isShown, stores]);
+  return html`
+    <div class="welcome">
+      <h2>${t("chat.welcome")}</h2>
+      <p>${t("chat.welcome_text")}</p>
+      ${isEmpty && html`<p class="notice">${t("chat.no_documents")} <a href="#documents">${t("chat.add_documents")}</a></p>`}
+      ${stores.error && html`<p class="failure" role="alert">${stores.error.message}</p>`}
+    </div>
+  `;
+}

@@ -1,0 +1,63 @@
+// The list of conversations, with export.
+
+import { conversationAsMarkdown } from "./conversations.js";
+import { download } from "./download.js";
+import { html, useState } from "./dom.js";
+import { t } from "./texts.js";
+
+export function ConversationList({ chat }) {
+  const [isOpen, setIsOpen] = useState(false);
+  const { conversations, current } = chat;
+  const then = (action) => () => {
+    action();
+    setIsOpen(false);
+  };
+  return html`
+    <aside class="conversations" aria-label=${t("chat.conversations")}>
+      <div class="bar">
+        <button type="button" class="toggle" aria-expanded=${isOpen} onClick=${() => setIsOpen(!isOpen)}>
+          ${t("chat.conversations")}
+        </button>
+        <button type="button" class="primary" onClick=${then(chat.startNew)}>${t("chat.new")}</button>
+      </div>
+      <ul class=${isOpen ? "open" : ""}>
+        ${conversations.map(
+          (each) => html`
+            <li key=${each.id} class=${each === current ? "current" : ""}>
+              <button
+                type="button"
+                class="title"
+                dir="auto"
+                aria-current=${each === current ? "true" : null}
+                onClick=${then(() => chat.open(each.id))}
+              >
+                ${each.title}
+              </button>
+              <${Action} name="export" symbol="↓" title=${each.title} onClick=${() => exported(each)} />
+              <${Action} name="delete" symbol="×" title=${each.title} onClick=${() => removed(chat, each)} />
+            </li>
+          `,
+        )}
+      </ul>
+    </aside>
+  `;
+}
+
+const Action = ({ name, symbol, title, onClick }) => html`
+  <button
+    type="button"
+    class="icon"
+    title=${t(`chat.${name}`)}
+    aria-label=${t(`chat.${name}_named`, { title })}
+    onClick=${onClick}
+  >
+    ${symbol}
+  </button>
+`;
+
+const exported = (conversation) =>
+  download(`${conversation.title.slice(0, 40)}.md`, conversationAsMarkdown(conversation), "text/markdown");
+
+function removed(chat, conversation) {
+  if (confirm(t("chat.delete_confirm", { title: conversation.title }))) chat.remove(conversation.id);
+}

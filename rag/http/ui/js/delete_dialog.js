@@ -1,0 +1,35 @@
+// Confirms that a document is deleted, and says what is lost.
+
+import { html, useEffect, useRef, useState } from "./dom.js";
+import { t } from "./texts.js";
+
+export function DeleteDialog({ file, store, onDelete, onClose }) {
+  const dialog = useRef();
+  const [isEverywhere, setIsEverywhere] = useState(file.origin === "ingest");
+  const [state, setState] = useState({ isDeleting: false, error: "" });
+  useEffect(() => dialog.current.showModal(), []);
+  const confirmed = async () => {
+    setState({ isDeleting: true, error: "" });
+    try {
+      await onDelete(file, isEverywhere);
+    } catch (error) {
+      setState({ isDeleting: false, error: error.message });
+    }
+  };
+  return html`
+    <dialog ref=${dialog} aria-labelledby="delete-title" onClose=${onClose}>
+      <h2 id="delete-title">${t("delete.title")}</h2>
+      <p><bdi class="strong">${file.filename}</bdi></p>
+      <p>${t("delete.lost", { count: file.chunks, store })}</p>
+      <label class="check">
+        <input type="checkbox" checked=${isEverywhere} onChange=${(event) => setIsEverywhere(event.currentTarget.checked)} />
+        <span>${t("delete.everywhere")}</span>
+      </label>
+      ${state.error && html`<p class="failure" role="alert">${state.error}</p>`}
+      <div class="actions">
+        <button type="button" onClick=${() => dialog.current.close()}>${t("delete.cancel")}</button>
+        <button type="button" class="danger" disabled=${state.isDeleting} onClick=${confirmed}>${t("delete.confirm")}</button>
+      </div>
+    </dialog>
+  `;
+}

@@ -1,0 +1,53 @@
+import { html } from "./dom.js";
+import { language, t } from "./texts.js";
+
+const COLUMNS = ["name", "status", "passages", "size", "added"];
+
+/** A row for each document, with what was not read of it. */
+export function DocumentTable({ files, isLoaded, onDelete }) {
+  if (!files.length) return isLoaded ? html`<p class="empty">${t("documents.none")}</p>` : null;
+  return html`
+    <table class="files">
+      <thead>
+        <tr>
+          ${COLUMNS.map((name) => html`<th scope="col" class=${name}>${t(`documents.${name}`)}</th>`)}
+          <th scope="col"><span class="sr-only">${t("documents.delete")}</span></th>
+        </tr>
+      </thead>
+      <tbody>
+        ${files.map((file) => html`<${Row} key=${file.id} file=${file} onDelete=${onDelete} />`)}
+      </tbody>
+    </table>
+  `;
+}
+
+function Row({ file, onDelete }) {
+  return html`
+    <tr>
+      <th scope="row" class="name"><bdi>${file.filename}</bdi><${Problems} file=${file} /></th>
+      <td class="status"><span class=${`state ${file.status}`}>${t(`documents.status.${file.status}`)}</span></td>
+      <td class="passages">${file.chunks}</td>
+      <td class="size">${readableBytes(file.bytes)}</td>
+      <td class="added">${new Date(file.created_at * 1000).toLocaleDateString(language)}</td>
+      <td class="action">
+        <button type="button" aria-label=${t("documents.delete_named", { name: file.filename })} onClick=${() => onDelete(file)}>
+          ${t("documents.delete")}
+        </button>
+      </td>
+    </tr>
+  `;
+}
+
+function Problems({ file }) {
+  return html`
+    ${file.last_error && html`<p class="problem error" dir="auto">${file.last_error.message}</p>`}
+    ${file.warnings.map((warning) => html`<p class="problem" dir="auto">${warning}</p>`)}
+  `;
+}
+
+export function readableBytes(bytes) {
+  if (bytes === null || bytes === undefined) return "";
+  const units = ["B", "kB", "MB", "GB"];
+  const unit = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  return `${(bytes / 1000 ** unit).toLocaleString(language, { maximumFractionDigits: unit ? 1 : 0 })} ${units[unit]}`;
+}

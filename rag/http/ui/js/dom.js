@@ -1,0 +1,10 @@
+// What components need of the libraries, imported in one place.
+
+import { h, render } from "../vendor/preact.mjs";
+import htm from "../vendor/htm.mjs";
+
+export { render };
+export { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/hooks.mjs";
+
+/** Turns a tagged template into elements: html`<p>${text}</p>`. Values are text, never HTML. */
+export const html = htm.bind(h);

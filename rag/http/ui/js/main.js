@@ -1,0 +1,58 @@
+// The page: a header with its two views, chat and documents.
+
+import { vectorStores } from "./api.js";
+import { Chat } from "./chat.js";
+import { Documents } from "./documents.js";
+import { html, render, useCallback, useEffect, useState } from "./dom.js";
+import { SignIn } from "./sign_in.js";
+import { language, t } from "./texts.js";
+
+const VIEWS = ["chat", "documents"];
+const viewInAddress = () => VIEWS.find((view) => location.hash === `#${view}`) ?? "chat";
+
+/** Both views stay in the page, so an answer or an upload goes on while the other one is open. */
+function App() {
+  const [view, setView] = useState(viewInAddress);
+  const [stores, reloadStores] = useStores();
+  useEffect(() => {
+    const changed = () => setView(viewInAddress());
+    addEventListener("hashchange", changed);
+    return () => removeEventListener("hashchange", changed);
+  }, []);
+  return html`
+    <header class="top">
+      <h1 class="brand">RAG</h1>
+      <nav aria-label=${t("nav.label")}>
+        ${VIEWS.map(
+          (each) => html`<a href="#${each}" aria-current=${each === view ? "page" : null}>${t(`nav.${each}`)}</a>`,
+        )}
+      </nav>
+      <a class="api" href="./">${t("nav.api")}</a>
+    </header>
+    <${SignIn} onSignedIn=${reloadStores} />
+    <main class="view" hidden=${view !== "chat"}><${Chat} stores=${stores} isShown=${view === "chat"} /></main>
+    <main class="view" hidden=${view !== "documents"}>
+      <${Documents} stores=${stores} isShown=${view === "documents"} onChange=${reloadStores} />
+    </main>
+  `;
+}
+
+/** The vector stores, with the error if they cannot be listed, and a function that lists them again. */
+function useStores() {
+  const [stores, setStores] = useState({ list: [], error: null, isLoaded: false });
+  const reload = useCallback(async () => {
+    try {
+      setStores({ list: await vectorStores(), error: null, isLoaded: true });
+    } catch (error) {
+      setStores((before) => ({ ...before, error }));
+    }
+  }, []);
+  useEffect(() => void reload(), []);
+  return [stores, reload];
+}
+
+// A file dropped beside the field for uploads must not replace the page.
+for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
+
+document.documentElement.lang = language;
+render(html`<${App} />`, document.getElementById("app"));

@@ -1,0 +1,68 @@
+// Answers are Markdown with citation marks. They become HTML that DOMPurify has checked.
+
+import { Marked } from "../vendor/marked.mjs";
+import DOMPurify from "../vendor/purify.mjs";
+import { t } from "./texts.js";
+
+const MARK = /^\[(\d{1,4}(?:\s*,\s*\d{1,4})*)\](?!\()/;
+
+/** An inline token for marks such as `[1]` and `[1, 3]`. */
+const citation = {
+  name: "citation",
+  level: "inline",
+  start: (text) => text.match(/\[\d/)?.index,
+  tokenizer(text) {
+    const match = MARK.exec(text);
+    return match ? { type: "citation", raw: match[0], indexes: match[1].split(",").map(Number) } : undefined;
+  },
+  renderer: ({ indexes }) => indexes.map(button).join(""),
+};
+
+const button = (index) =>
+  `<button type="button" class="cite" data-index="${index}" aria-label="${t("chat.citation", { index })}">${index}</button>`;
+
+const escaped = (text) => text.replace(/[&<>"]/g, (each) => `&#${each.charCodeAt(0)};`);
+
+const marked = new Marked({
+  gfm: true,
+  breaks: true,
+  extensions: [citation],
+  renderer: {
+    // HTML in an answer is shown as text.
+    html: ({ text }) => escaped(text),
+    // Below the question's heading, whatever level the answer chose.
+    heading({ tokens }) {
+      return `<h3>${this.parser.parseInline(tokens)}</h3>`;
+    },
+    // An image would be a request to a server that the answer's text chooses.
+    image: ({ text, href }) => escaped(`${text || t("chat.image")} (${href})`),
+  },
+});
+
+const ALLOWED = {
+  ALLOWED_TAGS: [
+    "p", "br", "hr", "h3", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong",
+    "del", "a", "table", "thead", "tbody", "tr", "th", "td", "button",
+  ],
+  ALLOWED_ATTR: ["href", "class", "data-index", "aria-label", "type", "start", "align", "target", "rel", "dir"],
+  ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+  RETURN_TRUSTED_TYPE: true,
+};
+
+const BLOCKS = "p, h3, ul, ol, blockquote, table";
+
+DOMPurify.addHook("afterSanitizeAttributes", (node) => {
+  if (node.tagName === "A") {
+    node.setAttribute("target", "_blank");
+    node.setAttribute("rel", "noopener noreferrer nofollow");
+  } else if (node.matches?.(BLOCKS)) {
+    node.setAttribute("dir", "auto");
+  } else if (node.matches?.("pre")) {
+    node.setAttribute("dir", "ltr");
+  }
+});
+
+/** An answer as HTML that may be put into the page. Each citation is a button with `data-index`. */
+export function answerHtml(text) {
+  return DOMPurify.sanitize(marked.parse(text), ALLOWED);
+}

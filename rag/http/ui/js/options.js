@@ -1,0 +1,47 @@
+// How questions are answered. What is left at its default is decided by the service.
+
+import { DEFAULT_OPTIONS } from "./conversations.js";
+import { html } from "./dom.js";
+import { StoreSelect } from "./store_select.js";
+import { t } from "./texts.js";
+
+const STYLES = ["", "auto", "written", "quoted"];
+const RERANK = ["", "on", "off"];
+
+export function Options({ options, onChange, stores }) {
+  const set = (name) => (event) => onChange({ ...options, [name]: event.currentTarget.value });
+  const changed = Object.keys(DEFAULT_OPTIONS).filter((name) => options[name] !== DEFAULT_OPTIONS[name]).length;
+  return html`
+    <details class="options">
+      <summary>${t("options.title")}${changed ? html` <span class="count">${changed}</span>` : ""}</summary>
+      <div class="fields">
+        <${StoreSelect} value=${options.store} stores=${stores} onChange=${(store) => onChange({ ...options, store })} />
+        <${Choice} name="style" values=${STYLES} value=${options.style} onChange=${set("style")} />
+        <${Choice} name="rerank" values=${RERANK} value=${options.rerank} onChange=${set("rerank")} />
+        <${NumberField} name="topK" min="1" max="100" step="1" value=${options.topK} onChange=${set("topK")} />
+        <${NumberField} name="temperature" min="0" max="2" step="0.1" value=${options.temperature} onChange=${set("temperature")} />
+        <button type="button" disabled=${!changed} onClick=${() => onChange(DEFAULT_OPTIONS)}>${t("options.reset")}</button>
+      </div>
+    </details>
+  `;
+}
+
+const Choice = ({ name, values, value, onChange }) => html`
+  <label>
+    <span>${t(`options.${name}`)}</span>
+    <select value=${value} onChange=${onChange}>
+      ${values.map(
+        (each) => html`<option value=${each} selected=${each === value}>
+          ${t(each ? `options.${name}.${each}` : "options.default")}
+        </option>`,
+      )}
+    </select>
+  </label>
+`;
+
+const NumberField = ({ name, min, max, step, value, onChange }) => html`
+  <label>
+    <span>${t(`options.${name}`)}</span>
+    <input type="number" min=${min} max=${max} step=${step} value=${value} placeholder=${t("options.default")} onChange=${onChange} />
+  </label>
+`;

@@ -1,0 +1,28 @@
+// Asks for an API key when the service needs one. The key is kept until the tab is closed.
+
+import { hasKey, onKeyNeeded, setKey } from "./api.js";
+import { html, useEffect, useRef, useState } from "./dom.js";
+import { t } from "./texts.js";
+
+export function SignIn({ onSignedIn }) {
+  const [state, setState] = useState("hidden");
+  const field = useRef();
+  useEffect(() => onKeyNeeded(() => setState(hasKey() ? "refused" : "needed")), []);
+  useEffect(() => {
+    if (state !== "hidden") field.current?.focus();
+  }, [state]);
+  if (state === "hidden") return null;
+  const signIn = (event) => {
+    event.preventDefault();
+    setKey(field.current.value.trim());
+    setState("hidden");
+    onSignedIn();
+  };
+  return html`
+    <form class="sign-in" onSubmit=${signIn}>
+      <label for="key">${t(state === "refused" ? "key.refused" : "key.needed")}</label>
+      <input id="key" ref=${field} type="password" autocomplete="off" spellcheck=${false} required />
+      <button class="primary">${t("key.use")}</button>
+    </form>
+  `;
+}

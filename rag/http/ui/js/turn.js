@@ -1,0 +1,78 @@
+// One question and its answer.
+
+import { placeOf, turnAsMarkdown } from "./conversations.js";
+import { Answer } from "./answer.js";
+import { html, useState } from "./dom.js";
+import { t } from "./texts.js";
+
+export function Turn({ turn, isLast, onOpenSource, onAskAgain, onEdit }) {
+  const isRunning = turn.state === "running";
+  const isNothingFound = turn.finishReason === "no_sources";
+  return html`
+    <article class=${`turn ${turn.state} ${isNothingFound ? "nothing" : ""}`}>
+      <h2 class="question" dir="auto">${turn.question}</h2>
+      ${isNothingFound && html`<p class="verdict">${t("chat.nothing_found")}</p>`}
+      <${Answer} turn=${turn} onOpenSource=${onOpenSource} />
+      <${Remarks} turn=${turn} onAskAgain=${onAskAgain} isLast=${isLast} />
+      ${!isRunning && html`<${Sources} turn=${turn} onOpen=${(index) => onOpenSource(index, 0)} />`}
+      ${!isRunning &&
+      html`<div class="actions">
+        <${CopyButton} turn=${turn} />
+        ${isLast && html`<button type="button" onClick=${onAskAgain}>${t("chat.again")}</button>`}
+        ${isLast && html`<button type="button" onClick=${onEdit}>${t("chat.edit")}</button>`}
+      </div>`}
+    </article>
+  `;
+}
+
+/** What the reader has to know about an answer: that it failed, is incomplete, or which step was skipped. */
+function Remarks({ turn, onAskAgain, isLast }) {
+  const { state, error, answer, finishReason, weaklySupported, note } = turn;
+  return html`
+    ${state === "stopped" && html`<p class="notice">${t("chat.stopped")}</p>`}
+    ${state === "failed" &&
+    html`<div class="failure" role="alert">
+      <p>${answer && html`<strong>${t("chat.incomplete")}. </strong>`}<span dir="auto">${error.message}</span></p>
+      ${isLast && error.retryable && html`<button type="button" onClick=${onAskAgain}>${t("chat.retry")}</button>`}
+    </div>`}
+    ${state === "complete" && finishReason === "length" && html`<p class="notice">${t("chat.too_long")}</p>`}
+    ${state === "complete" && finishReason === "repetition" && html`<p class="notice">${t("chat.repetition")}</p>`}
+    ${weaklySupported > 0 && html`<p class="notice">${t("chat.weak", { count: weaklySupported })}</p>`}
+    ${note && html`<p class="note"><span>${t("chat.note")}</span> ${note}</p>`}
+  `;
+}
+
+function Sources({ turn, onOpen }) {
+  if (!turn.sources.length) return null;
+  const cited = new Set(turn.citations.map((citation) => citation.index));
+  return html`
+    <ul class="sources" aria-label=${t("chat.sources")}>
+      ${turn.sources.map(
+        (source) => html`
+          <li>
+            <button
+              type="button"
+              class=${cited.has(source.index) ? "source cited" : "source"}
+              title=${placeOf(source)}
+              onClick=${() => onOpen(source.index)}
+            >
+              <span class="number">${source.index}</span> <bdi>${source.filename}</bdi>
+              ${source.heading && html`<bdi class="section">${source.heading.split(" > ").at(-1)}</bdi>`}
+            </button>
+          </li>
+        `,
+      )}
+    </ul>
+  `;
+}
+
+function CopyButton({ turn }) {
+  const [isCopied, setIsCopied] = useState(false);
+  if (!turn.answer || !navigator.clipboard) return null;
+  const copy = async () => {
+    await navigator.clipboard.writeText(turnAsMarkdown(turn));
+    setIsCopied(true);
+    setTimeout(() => setIsCopied(false), 2000);
+  };
+  return html`<button type="button" onClick=${copy}>${t(isCopied ? "chat.copied" : "chat.copy")}</button>`;
+}

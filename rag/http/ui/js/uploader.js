@@ -1,0 +1,102 @@
+// Uploads by button or by drag and drop, with the progress of each file.
+
+import { droppedFiles, nameOf } from "./chosen_files.js";
+import { html, useRef, useState } from "./dom.js";
+import { t } from "./texts.js";
+import { upload } from "./uploads.js";
+
+export function Uploader({ store, onUploaded }) {
+  const [uploads, setUploads] = useState([]);
+  const [jobs, setJobs] = useState({});
+  const [isOver, setIsOver] = useState(false);
+  const count = useRef(0);
+  const start = async (files) => {
+    if (!files.length) return;
+    const added = files.map((file) => ({ file, key: ++count.current, name: nameOf(file), state: "waiting" }));
+    setUploads((all) => [...added, ...all]);
+    const report = (file, changes) =>
+      setUploads((all) => all.map((each) => (each.file === file ? { ...each, ...changes } : each)));
+    await upload(store, files, report, (id, job) => setJobs((all) => ({ ...all, [id]: job })));
+    onUploaded();
+  };
+  const drop = async (event) => {
+    event.preventDefault();
+    setIsOver(false);
+    start(await droppedFiles(event.dataTransfer));
+  };
+  const over = (event) => {
+    event.preventDefault();
+    setIsOver(true);
+  };
+  return html`
+    <section
+      class=${isOver ? "uploader over" : "uploader"}
+      aria-label=${t("upload.title")}
+      onDrop=${drop}
+      onDragOver=${over}
+      onDragLeave=${() => setIsOver(false)}
+    >
+      <p>${t("upload.drop")}</p>
+      <div class="actions">
+        <${FileButton} text=${t("upload.files")} onFiles=${start} className="primary" />
+        <${FileButton} text=${t("upload.folder")} onFiles=${start} isFolder=${true} />
+      </div>
+    </section>
+    ${Object.entries(jobs).map(([id, job]) => job && html`<${JobProgress} key=${id} job=${job} />`)}
+    <${UploadList} uploads=${uploads} onClear=${() => setUploads(uploads.filter((each) => !isFinished(each)))} />
+  `;
+}
+
+const isFinished = (each) => each.state === "completed" || each.state === "failed";
+
+function FileButton({ text, onFiles, isFolder = false, className = "" }) {
+  const input = useRef();
+  const chosen = () => {
+    onFiles([...input.current.files]);
+    input.current.value = ""; // so that choosing the same file again is a change
+  };
+  return html`
+    <input ref=${input} type="file" multiple webkitdirectory=${isFolder} hidden aria-label=${text} onChange=${chosen} />
+    <button type="button" class=${className} onClick=${() => input.current.click()}>${text}</button>
+  `;
+}
+
+function JobProgress({ job }) {
+  const { step, waiting_for: waitingFor, chunks, chunks_total: total, seconds_left: left } = job.progress;
+  return html`
+    <div class="job">
+      <progress max=${total || 1} value=${chunks} aria-label=${t("upload.progress")}></progress>
+      <p>
+        <bdi>${waitingFor ? t("upload.waiting_for", { what: waitingFor }) : step || t("upload.starting")}</bdi>
+        ${left ? ` · ${t("upload.left", { seconds: Math.ceil(left) })}` : ""}
+      </p>
+    </div>
+  `;
+}
+
+function UploadList({ uploads, onClear }) {
+  if (!uploads.length) return null;
+  return html`
+    <div class="uploads">
+      <ul aria-label=${t("upload.list")}>
+        ${uploads.map(
+          (each) => html`
+            <li key=${each.key} class=${each.state}>
+              <bdi>${each.name}</bdi>
+              <span class=${`state ${each.state}`}>${stateText(each)}</span>
+              ${each.error && html`<p class="problem error" dir="auto">${each.error}</p>`}
+              ${each.warnings?.map((warning) => html`<p class="problem" dir="auto">${warning}</p>`)}
+            </li>
+          `,
+        )}
+      </ul>
+      ${uploads.some(isFinished) && html`<button type="button" onClick=${onClear}>${t("upload.clear")}</button>`}
+      <p class="sr-only" role="status">${uploads.every(isFinished) ? t("upload.finished") : ""}</p>
+    </div>
+  `;
+}
+
+function stateText({ state, change, chunks }) {
+  if (state !== "completed") return t(`upload.state.${state}`);
+  return t(`upload.${change ?? "added"}`, { count: chunks });
+}

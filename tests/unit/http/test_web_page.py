@@ -1,0 +1,141 @@
+"""The page at `/ui`: what is served, under which headers, and that its files refer to no other host."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from rag.http.web_page import FOLDER, HEADERS, WebPage, static_files
+
+VENDOR = FOLDER / "vendor"
+OWN_FILES = sorted(path for path in FOLDER.rglob("*") if path.is_file() and VENDOR not in path.parents)
+NAMESPACE = "http://www.w3.org/2000/svg"
+"""A name that looks like an address; nothing is loaded from it."""
+
+
+@pytest.fixture
+def client() -> TestClient:
+    inner = Starlette(
+        routes=[Route("/{path:path}", lambda request: PlainTextResponse("inner"), methods=["GET", "POST"])]
+    )
+    return TestClient(WebPage(inner))
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("/ui", "text/html; charset=utf-8"),
+        ("/ui/app.css", "text/css; charset=utf-8"),
+        ("/ui/js/main.js", "text/javascript; charset=utf-8"),
+        ("/ui/vendor/preact.mjs", "text/javascript; charset=utf-8"),
+        ("/ui/vendor/vendor.json", "application/json"),
+        ("/ui/icon.svg", "image/svg+xml"),
+    ],
+)
+def test_files_have_their_types_and_the_policy(client: TestClient, path: str, media_type: str) -> None:
+    response = client.get(path)
+    assert (response.status_code, response.headers["content-type"]) == (200, media_type)
+    for name, value in HEADERS.items():
+        assert response.headers[name] == value
+
+
+def test_the_policy_admits_no_inline_code_and_no_other_host() -> None:
+    policy = HEADERS["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert not re.search(r"https?:|\*|data:|blob:", policy)
+
+
+def test_a_file_that_has_not_changed_is_not_sent_again(client: TestClient) -> None:
+    etag = client.get("/ui").headers["etag"]
+    response = client.get("/ui", headers={"if-none-match": etag})
+    assert (response.status_code, response.content) == (304, b"")
+
+
+def test_a_head_request_has_the_headers_only(client: TestClient) -> None:
+    response = client.head("/ui")
+    assert (response.status_code, response.content) == (200, b"")
+    assert int(response.headers["content-length"]) > 0
+
+
+def test_a_slash_leads_to_the_page(client: TestClient) -> None:
+    assert client.get("/ui/", follow_redirects=False).headers["location"] == "../ui"
+    assert client.get("/ui/").headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize(
+    "path", ["/ui/nothing.js", "/ui/../web_page.py", "/ui/%2e%2e/web_page.py", "/uix", "/v1/files"]
+)
+def test_other_paths_are_passed_on(client: TestClient, path: str) -> None:
+    assert client.get(path).text == "inner"
+
+
+def test_other_methods_are_passed_on(client: TestClient) -> None:
+    assert client.post("/ui").text == "inner"
+
+
+def test_every_file_of_the_page_is_served() -> None:
+    for path in FOLDER.rglob("*"):
+        if path.is_file():
+            assert f"/ui/{path.relative_to(FOLDER).as_posix()}" in static_files()
+
+
+@pytest.mark.parametrize("path", OWN_FILES, ids=lambda path: path.name)
+def test_our_own_files_refer_to_no_other_host(path: Path) -> None:
+    text = path.read_text(encoding="utf-8").replace(NAMESPACE, "")
+    assert not re.search(r"""["'(]\s*(?:https?:)?//[\w.]""", text)
+
+
+def test_scripts_import_files_that_exist() -> None:
+    for path in FOLDER.rglob("*.*js"):
+        for target in re.findall(r"""\bfrom\s?["']([^"'\s]+)["'];?""", path.read_text(encoding="utf-8")):
+            assert target.startswith("."), f"{path.name} imports {target}, which needs an import map"
+            assert (path.parent / target).is_file(), f"{path.name} imports {target}"
+
+
+def test_the_page_has_no_inline_script_or_style() -> None:
+    page = (FOLDER / "index.html").read_text(encoding="utf-8")
+    assert "<style" not in page
+    assert not re.search(r"\s(?:style|on\w+)=", page)
+    for tag in re.findall(r"<script[^>]*>", page):
+        assert 'src="./ui/' in tag
+
+
+def test_the_scripts_stay_small() -> None:
+    """Less than 300 kB, uncompressed, so that the page opens at once."""
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*.*js")) < 300_000
+
+
+def test_libraries_are_those_of_the_list() -> None:
+    listed = json.loads((VENDOR / "vendor.json").read_text(encoding="utf-8"))
+    found = {path.relative_to(VENDOR).as_posix() for path in VENDOR.rglob("*") if path.is_file()} - {"vendor.json"}
+    files = [file for package in listed["packages"] for file in package["files"]]
+    assert {file["path"] for file in files} == found
+    for file in files:
+        digest = hashlib.sha256((VENDOR / file["path"]).read_bytes()).hexdigest()
+        assert digest == file["sha256"], f"{file['path']} was changed; run scripts/vendor_ui.py"
+
+
+def test_every_library_has_a_version_a_licence_and_a_checksum() -> None:
+    for package in json.loads((VENDOR / "vendor.json").read_text(encoding="utf-8"))["packages"]:
+        assert re.fullmatch(r"\d+\.\d+\.\d+", package["version"])
+        assert package["license"]
+        assert package["integrity"].startswith("sha512-")
+        assert any(file["path"].startswith("licenses/") for file in package["files"])
+
+
+def test_all_languages_have_the_same_texts() -> None:
+    keys = {
+        path.name: re.findall(r'^  "((?:(?!\.one")[\w.])+)": "', path.read_text(encoding="utf-8"), re.M)
+        for path in (FOLDER / "texts").glob("*.js")
+    }
+    assert keys["en.js"] == keys["zh.js"]
+    assert len(set(keys["en.js"])) == len(keys["en.js"])
