@@ -33,7 +33,8 @@ class EmbedderSettings(Section):
         "to vector stores that are created or reindexed from then on.",
     )
     admitted: str = Field(
-        "BAAI/bge-small-en-v1.5, BAAI/bge-base-en-v1.5, BAAI/bge-m3, intfloat/multilingual-e5-small",
+        "BAAI/bge-small-en-v1.5, BAAI/bge-base-en-v1.5, BAAI/bge-large-en-v1.5, BAAI/bge-m3, "
+        "intfloat/multilingual-e5-small",
         description="Hub ids and folders of models that requests may name besides the configured ones (encoders, "
         "sparse encoders, cross-encoders), separated by commas; `*`: all.",
     )
