@@ -6,32 +6,19 @@ converted. A page that repeats one of the questions verbatim is excluded.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from evals.harness.eval_set import InputError
-from evals.harness.set_reader import read_set
+from evals import conversion
 
 SITE = "site/en"
 EXCLUDED = "integrations/milvus_rag_with_vllm.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    cli = argparse.ArgumentParser(prog="python -m evals.milvus_docs", description=__doc__)
-    cli.add_argument("folder", type=Path, metavar="FOLDER")
-    cli.add_argument("to", type=Path, metavar="TO")
-    chosen = cli.parse_args(arguments)
-    try:
-        write(chosen.folder, chosen.to)
-        made = read_set(chosen.to)
-    except (OSError, ValueError, KeyError, InputError) as error:
-        print(f"failed: {error}", file=sys.stderr)
-        return 1
-    print(f"{chosen.to}: {len(made.documents)} documents, {len(made.questions)} questions")
-    return 0
+    return conversion.run("evals.milvus_docs", __doc__, write, arguments)
 
 
 def write(folder: Path, to: Path) -> None:
