@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from rag.cache_key import answer_key
+from rag.errors import ContextLengthExceeded
 from rag.retrieve.options import OptionChanges
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
 from rag.retrieve.prompting.prompt_builder import PromptBuilder, PromptInput
@@ -121,13 +122,21 @@ class AnswerPreparer:
         return await self._quoter.quote(question, result.hits, neighbours, request.quotes_chosen_by)
 
     def _prompt(self, request: PreparationRequest, result: RetrievalResult) -> Prompt:
-        return build_prompt(
+        prompt = build_prompt(
             self._prompts,
             PromptInput(request.question, result.hits, request.history, request.system),
             result.options.min_cosine,
             context_tokens=request.context_tokens,
             max_tokens=request.max_tokens,
         )
+        if not prompt.sources and not nothing_relevant(result.hits, result.options.min_cosine):
+            raise ContextLengthExceeded(  # an answer without sources would say that nothing was found
+                f"max_tokens: {request.max_tokens} tokens are reserved for the answer, so not even the best passage "
+                f"fits into the model's context of {request.context_tokens}; lower max_tokens, or shorten the "
+                "instructions",
+                param="max_tokens",
+            )
+        return prompt
 
     def _answer_key(self, request: PreparationRequest, result: RetrievalResult, prompt: Prompt) -> str:
         if not (self._semantic and result.key):

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from rag.adapters.memory_cache import MemoryCache
 from rag.encoders import StoreEncoders
+from rag.errors import ContextLengthExceeded
 from rag.generate.pipeline import NOT_FOUND
 from rag.retrieve.cache.retrieval_cache import RetrievalCache
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.preparation import AnswerPreparer, PreparationRequest
-from rag.retrieve.prompting.prompt_builder import PromptBuilder
+from rag.retrieve.prompting.prompt_builder import PromptBuilder, PromptInput
 from rag.retrieve.prompting.template_check import open_templates
 from rag.retrieve.quoting.quoter import Quoter
 from rag.retrieve.result import pack_result, unpack_result
@@ -95,3 +98,15 @@ async def test_a_quoted_answer_completes_its_sentences_from_the_neighbouring_chu
     assert prepared.quotation is not None
     assert "Red apples are sweet and crisp." in [quote.text for quote in prepared.quotation.quotes]
     assert "quote" in prepared.timings_ms
+
+
+async def test_no_room_for_a_passage_is_an_error_and_not_an_empty_answer() -> None:
+    prompts = PromptBuilder(open_templates(None, fence=False), FakeTokenizer())
+    without = prompts.make(PromptInput(REQUEST.question, []), context_tokens=REQUEST.context_tokens, max_tokens=1)
+    most = REQUEST.context_tokens - len(without.token_ids)
+    for max_tokens in (most, most - 1):
+        with pytest.raises(ContextLengthExceeded, match="not even the best passage") as caught:
+            await make_preparer().prepare(replace(REQUEST, max_tokens=max_tokens))
+        assert caught.value.param == "max_tokens"
+    nothing = replace(REQUEST, question="a boat on the sea", max_tokens=most // 2)
+    assert sources(await make_preparer().prepare(nothing)) == []
