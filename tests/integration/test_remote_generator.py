@@ -147,7 +147,7 @@ async def raw_server(*chunks: bytes, pause_s: float = 0.0) -> AsyncIterator[str]
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        await asyncio.wait_for(connection_closed.wait(), 1)
+        await asyncio.wait_for(connection_closed.wait(), 30)
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"

@@ -94,7 +94,7 @@ async def test_a_disconnect_cancels_the_request_and_waits_for_its_cleanup(
     await asyncio.sleep(0.01)
     assert not running.done()
     client.leave()
-    assert await asyncio.wait_for(running, 1) is False
+    assert await asyncio.wait_for(running, 30) is False
     assert app.cleaned
 
 
@@ -166,7 +166,7 @@ async def test_an_application_that_waits_for_the_disconnect_receives_it() -> Non
     running = asyncio.create_task(run_while_connected(app, SCOPE, client.receive, client.send))
     await app.at_work.wait()
     client.leave()
-    assert await asyncio.wait_for(running, 1) is False
+    assert await asyncio.wait_for(running, 30) is False
     assert received_types == ["http.disconnect"]
 
 

@@ -174,7 +174,7 @@ async def test_the_head_is_sent_before_the_first_event() -> None:
 
     client = Client(on_message)
     task = asyncio.create_task(Script(30.0).play(client))
-    await asyncio.wait_for(head_sent.wait(), 1)
+    await asyncio.wait_for(head_sent.wait(), 30)
     assert [message["type"] for message in client.messages] == ["http.response.start"]
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -193,7 +193,7 @@ async def cancelled_when_sending(script: Script, number: int) -> None:
 
     client._on_message = block
     task = asyncio.create_task(script.play(client))
-    await asyncio.wait_for(blocked.wait(), 1)
+    await asyncio.wait_for(blocked.wait(), 30)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task

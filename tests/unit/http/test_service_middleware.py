@@ -42,7 +42,7 @@ class Exchange:
         self.messages: list[Message] = []
 
     async def run(self) -> Exchange:
-        await asyncio.wait_for(self._app(self._scope, self._receive, self._send), 2)
+        await asyncio.wait_for(self._app(self._scope, self._receive, self._send), 60)
         return self
 
     def start(self) -> asyncio.Task[Exchange]:
