@@ -45,7 +45,8 @@ def keyword_text(text: str, language: str) -> str:
         for number, word in enumerate(words)
         if lowercase[number] not in stop_words or _is_abbreviation(word.text, words, number)
     ]
-    return " ".join(chain.from_iterable(_forms(word, language, other) for word in kept or words))
+    forms = chain.from_iterable(_forms(word, language, other) for word in kept or words)
+    return " ".join(filter(None, forms))  # an accent that stands alone has no form
 
 
 def _is_abbreviation(stop_word: str, words: Sequence[Word], number: int) -> bool:

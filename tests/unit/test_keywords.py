@@ -121,6 +121,7 @@ def test_threads_at_once() -> None:
 
 
 @example("0:S", "porter")
+@example("0\U000191d3\u0591", "")
 @given(st.text(), st.sampled_from(["", *LANGUAGES]))
 def test_milvus_splits_the_result_only_at_spaces(text: str, language: str) -> None:
     """A server splits at spaces; Milvus Lite converts to lower case and splits at non-word characters."""
