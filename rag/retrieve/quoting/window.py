@@ -9,6 +9,8 @@ from rag.types import Chunk, Hit, Rectangle, TextRun
 from rag.types.places import rectangles, runs_between, unpacked
 
 _ORDINAL_DIGITS = 6
+_SENTENCE_ENDS = (".", "!", "?", ":", ";", "|")
+"""A text that ends otherwise ends within a sentence, unless it is a heading or a list item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +42,10 @@ def window_of(hit: Hit, neighbours: Mapping[str, Chunk]) -> Window:
     text, start = chunk.text, chunk.start
     before, after = neighbours.get(before_id), neighbours.get(after_id)
     if before is not None and before.start < start:
-        text = before.text[: start - before.start] + _gap(start - before.end, chunk) + text
+        text = before.text[: start - before.start] + _gap(before, chunk) + text
         start = before.start
     if after is not None and after.end > chunk.end:
-        text += _gap(after.start - chunk.end, after) + after.text[max(0, chunk.end - after.start) :]
+        text += _gap(chunk, after) + after.text[max(0, chunk.end - after.start) :]
     first = chunk if start == chunk.start or before is None else before
     header = f"{first.header}\n" if first.header else ""
     return Window(
@@ -77,12 +79,14 @@ def _neighbours(chunk: Chunk) -> tuple[str, str]:
     return before, f"{version_id}-{number + 1:0{_ORDINAL_DIGITS}d}"
 
 
-def _gap(chars: int, following: Chunk) -> str:
+def _gap(chunk: Chunk, following: Chunk) -> str:
     """The whitespace before a chunk, which is not stored. The length keeps offsets correct.
 
     A newline separates table rows and list items, and counts as a space within a paragraph. A chunk that begins inside
-    a list may begin with an indented line, which continues an item.
+    a list may begin with an indented line, which continues an item; so does one that begins within a sentence.
     """
-    if chars > 1 and following.header:
+    chars = following.start - chunk.end
+    continues = bool(following.header) or (not chunk.text.endswith(_SENTENCE_ENDS) and following.text[:1].islower())
+    if chars > 1 and continues:
         return "\n" + " " * (chars - 1)
     return "\n" * max(0, chars)

@@ -58,3 +58,21 @@ def test_an_item_that_was_cut_is_whole() -> None:
     assert [window_of(Hit(chunk, 1.0), neighbours).text for chunk in (first, second)] == [text, text]
     units = units_of(window_of(Hit(first, 1.0), neighbours), "")
     assert [unit.text for unit in units] == ["A visitor wears a helmet and a vest at all times."]
+
+
+def test_an_item_of_a_list_without_an_introduction_is_whole_too() -> None:
+    text = "- The edge uses a result for three seconds. So a key that is revoked stops working\n  within three seconds."
+    cut = text.index("  within") - 1
+    first = a_chunk(text[:cut], start=0, end=cut)
+    second = a_chunk(text[cut + 3 :], ordinal=1, start=cut + 3, end=len(text))
+    neighbours = {first.chunk_id: first, second.chunk_id: second}
+    for chunk, units in ((first, [text.removeprefix("- ").replace("\n ", "")]), (second, [])):
+        window = window_of(Hit(chunk, 1.0), neighbours)
+        assert window.text == text
+        assert [unit.text for unit in units_of(window, "")] == units
+
+
+def test_two_paragraphs_stay_two() -> None:
+    first = a_chunk("Owls hunt at night.", start=0, end=19)
+    second = a_chunk("iPhones do not hunt at all.", ordinal=1, start=21, end=48)
+    assert window_of(Hit(second, 1.0), {first.chunk_id: first}).text == f"{first.text}\n\n{second.text}"
