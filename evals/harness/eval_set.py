@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from rag.types import JsonObject
+from rag.types import JsonObject, Message
 
 WHOLE_DOCUMENT: JsonObject = {"type": "recursive", "recursive": {"max_chars": 16_383, "overlap_chars": 0}}
 """One passage per document, up to the longest passage that is possible."""
@@ -44,12 +44,6 @@ class EvalQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    role: str
-    content: str
-
-
-@dataclass(frozen=True, slots=True)
 class EvalQuestion:
     question_id: str
     text: str
@@ -57,7 +51,7 @@ class EvalQuestion:
     """Each is correct. If empty, the answer is not judged."""
     unanswerable: bool = False
     gold_doc: str | None = None
-    history: tuple[Turn, ...] = ()
+    history: tuple[Message, ...] = ()
     """The conversation before the question, oldest turn first."""
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from evals.harness.eval_set import WHOLE_DOCUMENT, Document, EvalQuery, EvalQuestion, EvalSet, InputError, Turn
+from evals.harness.eval_set import WHOLE_DOCUMENT, Document, EvalQuery, EvalQuestion, EvalSet, InputError
 from rag.readers.filename import MAX_FILENAME_CHARS
-from rag.types import JsonObject
+from rag.types import JsonObject, Message
 from rag.upload import select_files
 
 METADATA_FILE = "set.json"
@@ -269,11 +269,11 @@ def _question(row: SourceLine, documents: set[str]) -> EvalQuestion:
     )
 
 
-def _history(row: SourceLine) -> tuple[Turn, ...]:
+def _history(row: SourceLine) -> tuple[Message, ...]:
     turns = row.value.get("history") or []
     if not isinstance(turns, list) or not all(map(_is_turn, turns)):
         raise row.error('history must be a list of {"role": "user" or "assistant", "content": a string}')
-    return tuple(Turn(turn["role"], turn["content"]) for turn in turns)
+    return tuple(Message(turn["role"], turn["content"]) for turn in turns)
 
 
 def _is_turn(turn: object) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rag.adapters.sentence_transformers.rerankers import LocalRerankers
     from rag.adapters.sentence_transformers.scheduler import ComputeScheduler
     from rag.adapters.sentence_transformers.sparse import StSparseEmbedder
-    from rag.adapters.sentence_transformers.token_vector_file import KeptTokenVectors
+    from rag.adapters.sentence_transformers.token_vector_file import TokenVectorFile
 
 
 def embedder_api() -> EmbedderApi:
@@ -37,26 +37,26 @@ def _load_models(loading: asyncio.Lock) -> EmbedderModels:
 
     options = settings().embedder
     scheduler = ComputeScheduler(passage_threads(options))
-    kept = _kept_token_vectors()
-    dense = _encoders(scheduler, loading, kept)
+    token_file = _token_vector_file()
+    dense = _encoders(scheduler, loading, token_file)
     sparse = _sparse_encoders(scheduler, loading)
     if options.sparse_model:
         sparse.preload(options.sparse_model, "RAG_EMBEDDER__SPARSE_MODEL")
-    return EmbedderModels(dense, sparse, _rerankers(dense, scheduler, loading, kept), options.sparse_model)
+    return EmbedderModels(dense, sparse, _rerankers(dense, scheduler, loading, token_file), options.sparse_model)
 
 
-def _kept_token_vectors() -> KeptTokenVectors | None:
-    """None if late interaction is not used, or its vectors are not to be kept."""
+def _token_vector_file() -> TokenVectorFile | None:
+    """None if late interaction is not used, or its vectors are not to be stored."""
     from rag.adapters.sentence_transformers.token_vector_file import TokenVectorFile
 
     options = settings()
-    if options.rerank.kind != "late_interaction" or not options.rerank.kept_mib:
+    if options.rerank.kind != "late_interaction" or not options.rerank.token_vectors_mib:
         return None
-    return TokenVectorFile(options.data_dir / "token_vectors.db", options.rerank.kept_mib * MIB)
+    return TokenVectorFile(options.data_dir / "token_vectors.db", options.rerank.token_vectors_mib * MIB)
 
 
 def _encoders(
-    scheduler: ComputeScheduler, loading: asyncio.Lock, kept: KeptTokenVectors | None
+    scheduler: ComputeScheduler, loading: asyncio.Lock, token_file: TokenVectorFile | None
 ) -> Encoders[StEmbedder]:
     from rag.adapters import model_files
     from rag.adapters.sentence_transformers.embedder import StEmbedder
@@ -69,11 +69,11 @@ def _encoders(
         # The prefixes in the settings belong to the configured model.
         own = options.embedder.model_copy(update={"model": name, "query_prefix": None, "passage_prefix": None})
         return StEmbedder(
-            model_files.embedder_folder(options.model_copy(update={"embedder": own})), own, scheduler, kept
+            model_files.embedder_folder(options.model_copy(update={"embedder": own})), own, scheduler, token_file
         )
 
-    configured = StEmbedder(model_files.embedder_folder(options), options.embedder, scheduler, kept)
-    return Encoders(configured, load, loading=loading, admitted=options.embedder.admitted_names)
+    configured = StEmbedder(model_files.embedder_folder(options), options.embedder, scheduler, token_file)
+    return Encoders(configured, load, loading=loading, allowed=options.embedder.allowed_names)
 
 
 def _sparse_encoders(scheduler: ComputeScheduler, loading: asyncio.Lock) -> ModelRegistry[StSparseEmbedder]:
@@ -86,11 +86,14 @@ def _sparse_encoders(scheduler: ComputeScheduler, loading: asyncio.Lock) -> Mode
     def load(model: str) -> StSparseEmbedder:
         return StSparseEmbedder(model_files.sparse_folder(model), model, options, scheduler)
 
-    return ModelRegistry("sparse encoder", load, loading=loading, admitted=options.admitted_names)
+    return ModelRegistry("sparse encoder", load, loading=loading, allowed=options.allowed_names)
 
 
 def _rerankers(
-    encoders: Encoders[StEmbedder], scheduler: ComputeScheduler, loading: asyncio.Lock, kept: KeptTokenVectors | None
+    encoders: Encoders[StEmbedder],
+    scheduler: ComputeScheduler,
+    loading: asyncio.Lock,
+    token_file: TokenVectorFile | None,
 ) -> LocalRerankers:
     from rag.adapters import model_files
     from rag.adapters.sentence_transformers.cross_encoder import StCrossEncoder
@@ -103,9 +106,9 @@ def _rerankers(
     def load(model: str) -> StCrossEncoder:
         return StCrossEncoder(model_files.cross_encoder_folder(model), model, options.embedder, scheduler)
 
-    cross_encoders = ModelRegistry("cross-encoder", load, loading=loading, admitted=options.embedder.admitted_names)
+    cross_encoders = ModelRegistry("cross-encoder", load, loading=loading, allowed=options.embedder.allowed_names)
     configured = options.rerank.cross_encoder
     if configured:
         cross_encoders.preload(configured, "RAG_RERANK__MODEL")
     cache = TokenVectorCache(options.rerank.cache_mib * MIB)
-    return LocalRerankers(encoders, cross_encoders, cache, scheduler, configured, kept)
+    return LocalRerankers(encoders, cross_encoders, cache, scheduler, configured, token_file)

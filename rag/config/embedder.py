@@ -32,7 +32,7 @@ class EmbedderSettings(Section):
         description="Hub id or folder of a sentence-transformers SparseEncoder (SPLADE, ...): adds a third search path "
         "to vector stores that are created or reindexed from then on.",
     )
-    admitted: str = Field(
+    allowed_models: str = Field(
         "BAAI/bge-small-en-v1.5, BAAI/bge-base-en-v1.5, BAAI/bge-large-en-v1.5, BAAI/bge-m3, "
         "intfloat/multilingual-e5-small",
         description="Hub ids and folders of models that requests may name besides the configured ones (encoders, "
@@ -41,5 +41,5 @@ class EmbedderSettings(Section):
     url: str | None = Field(None, description="URL of an Embedder service of this bundle that runs elsewhere.")
 
     @cached_property
-    def admitted_names(self) -> frozenset[str]:
-        return frozenset(listed(self.admitted))
+    def allowed_names(self) -> frozenset[str]:
+        return frozenset(listed(self.allowed_models))

@@ -20,7 +20,7 @@ class LLMSettings(Section):
         default_factory=dict, description="Engine arguments: any field of vLLM's AsyncEngineArgs, by its own name."
     )
     max_tokens: int = Field(512, ge=1, description="Maximum tokens of an answer, unless the request sets it.")
-    max_tokens_of_all: int = Field(
+    max_request_tokens: int = Field(
         32_768, ge=1, description="Maximum `n` times `max_tokens` of a request that asks for several texts."
     )
     temperature: float = Field(0.0, ge=0, le=2, description="Sampling temperature, unless the request sets it.")

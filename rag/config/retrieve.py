@@ -81,7 +81,7 @@ class RerankSettings(Section):
     top_n: int = Field(30, ge=1, le=200, description="Number of hits to rerank.")
     weight: float = Field(0.5, ge=0, le=1, description="Weight of the reranker's score against the score of fusion.")
     cache_mib: int = Field(128, ge=0, description="Size in MiB of late interaction's cache of token vectors.")
-    kept_mib: int = Field(
+    token_vectors_mib: int = Field(
         2048,
         ge=0,
         description="Size in MiB of the file with the token vectors of ingested passages; 0: no file.",

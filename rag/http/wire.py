@@ -82,7 +82,7 @@ class EncodeRequest(WireModel):
         "passage", description="Selects the model's prefix for queries or passages."
     )
     encoding_format: Literal["float", "base64"] = Field("float", description="base64: little-endian float32.")
-    keep_tokens: bool = Field(False, description="Whether to keep the token vectors of these passages for reranking.")
+    store_token_vectors: bool = Field(False, description="Store the token vectors of these passages for reranking.")
     model: str | None = Field(
         None,
         min_length=1,

@@ -47,7 +47,7 @@ class PassageEncoder:
 
     async def _encode(self, model: str, texts: Sequence[str]) -> Vectors:
         embedder = await self._encoders.named(model)
-        return await embedder.encode(texts, "passage", keep_tokens=True)
+        return await embedder.encode(texts, "passage", store_token_vectors=True)
 
     async def _load_sparse(self, model: str) -> SparseEmbedder:
         if self._sparse is None:

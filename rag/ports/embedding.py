@@ -24,13 +24,13 @@ class Embedder(Protocol):
     def dimensions(self) -> int: ...
 
     async def encode(
-        self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, *, keep_tokens: bool = False
+        self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, *, store_token_vectors: bool = False
     ) -> Vectors:
         """One unit vector for each text, in the same order. Texts longer than the model's limit are truncated.
 
         Args:
             texts: Texts, or the token ids of texts.
-            keep_tokens: Whether these are passages of documents, whose token vectors may be kept for reranking.
+            store_token_vectors: Whether these are passages of documents, whose token vectors may be kept for reranking.
 
         Raises:
             InvalidRequest: a token id is not in the model's vocabulary, or the model does not accept token ids.

@@ -116,4 +116,4 @@ def test_a_request_for_too_much_text_is_refused(service: RunningService) -> None
     answer = service.post("/generate", {"prompt": PROMPT, "n": 64, "max_tokens": 2000, "temperature": 1.0})
     assert answer.status_code == 400, answer.text
     assert answer.json()["error"]["param"] == "n"
-    assert "RAG_LLM__MAX_TOKENS_OF_ALL" in answer.json()["error"]["message"]
+    assert "RAG_LLM__MAX_REQUEST_TOKENS" in answer.json()["error"]["message"]

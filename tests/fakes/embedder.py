@@ -56,7 +56,7 @@ class FakeEmbedder:
         return TokenCounts(tuple(len(ids) for ids in map(self._known, texts)), self.max_tokens)
 
     async def encode(
-        self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, *, keep_tokens: bool = False
+        self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, *, store_token_vectors: bool = False
     ) -> Vectors:
         if self._keeps_calls:
             self.calls.append((tuple(texts), kind))

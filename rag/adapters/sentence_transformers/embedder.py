@@ -20,7 +20,7 @@ from rag.adapters.sentence_transformers.scheduler import (
     texts_at_once,
 )
 from rag.adapters.sentence_transformers.token_ids import StTokenIds, are_ids
-from rag.adapters.sentence_transformers.token_vector_file import KeptTokenVectors
+from rag.adapters.sentence_transformers.token_vector_file import TokenVectorFile
 from rag.adapters.sentence_transformers.token_vector_reader import TokenVectorReader
 from rag.adapters.sentence_transformers.token_vectors import TokenVectors
 from rag.config import EMBEDDED_ENCODER, EmbedderSettings
@@ -45,7 +45,7 @@ class StEmbedder:
         folder: Folder or hub id of the model.
         settings: The `embedder` section.
         scheduler: Runs the computation; shared by all models of a process.
-        kept: Where the token vectors of documents' passages are kept.
+        token_file: Where the token vectors of documents' passages are stored.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class StEmbedder:
         folder: str,
         settings: EmbedderSettings,
         scheduler: ComputeScheduler,
-        kept: KeptTokenVectors | None = None,
+        token_file: TokenVectorFile | None = None,
     ) -> None:
         import torch
         from sentence_transformers import SentenceTransformer
@@ -68,7 +68,7 @@ class StEmbedder:
         self._at_once = texts_at_once(settings, self._model.device.type)
         self._candidates_at_once = candidates_at_once(settings, self._model.device.type)
         self._tokens = TokenVectorReader(self._model, self._name, self._prefixes)
-        self._kept = kept if self._tokens.has_any else None
+        self._token_file = token_file if self._tokens.has_any else None
         self._ids = StTokenIds(self._model, self._name, self._prefixes)
         # Configures the tokenizer, which must not happen while another thread uses it (docs/bentoml_issues.md#o2).
         self._run_model(["ready"], QUESTION_THREADS)
@@ -82,10 +82,10 @@ class StEmbedder:
         return int(self._model.get_embedding_dimension())
 
     async def encode(
-        self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, *, keep_tokens: bool = False
+        self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, *, store_token_vectors: bool = False
     ) -> Vectors:
-        if keep_tokens and kind == "passage" and self._kept is not None and not are_ids(texts):
-            return await self._in_slices(list(texts), partial(self._run_and_keep, self._kept))
+        if store_token_vectors and kind == "passage" and self._token_file is not None and not are_ids(texts):
+            return await self._in_slices(list(texts), partial(self._encode_and_store_tokens, self._token_file))
         whole = self._whole(texts, kind)
         if kind == "query":
             return await self._scheduler.question(partial(self._run_model, whole, QUESTION_THREADS))
@@ -119,10 +119,10 @@ class StEmbedder:
             vectors[part] = await self._scheduler.passages(partial(encode, chosen))
         return vectors
 
-    def _run_and_keep(self, kept: KeptTokenVectors, texts: list[str]) -> Vectors:
+    def _encode_and_store_tokens(self, token_file: TokenVectorFile, texts: list[str]) -> Vectors:
         self._torch.set_num_threads(self._passage_threads)
         vectors, tokens = self._tokens.passages(texts)
-        kept.add(self._name, dict(zip(texts, tokens, strict=True)))
+        token_file.add(self._name, dict(zip(texts, tokens, strict=True)))
         return vectors
 
     def _run_model(self, texts: list[Any], threads: int) -> Vectors:

@@ -19,7 +19,7 @@ class Encoders(Generic[E]):
         default: The configured encoder, which is never evicted.
         load: Loads the model of that name, with the prefixes of its own files and card. Blocks; raises SetupError if
             it cannot be loaded.
-        max_models: As for `ModelRegistry`; so are `loading` and `admitted`.
+        max_models: As for `ModelRegistry`; so are `loading` and `allowed`.
     """
 
     def __init__(
@@ -29,10 +29,10 @@ class Encoders(Generic[E]):
         *,
         max_models: int = 2,
         loading: asyncio.Lock | None = None,
-        admitted: Collection[str] = ("*",),
+        allowed: Collection[str] = ("*",),
     ) -> None:
         self._default = default
-        self._others = ModelRegistry("embedding model", load, max_models=max_models, loading=loading, admitted=admitted)
+        self._others = ModelRegistry("embedding model", load, max_models=max_models, loading=loading, allowed=allowed)
 
     @property
     def default(self) -> E:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from cachetools import LRUCache
 
 from rag.adapters.sentence_transformers.scheduler import QUESTION_THREADS, ComputeScheduler
-from rag.adapters.sentence_transformers.token_vector_file import KeptTokenVectors
+from rag.adapters.sentence_transformers.token_vector_file import TokenVectorFile
 from rag.adapters.sentence_transformers.token_vectors import SPECIAL, TokenVectors
 from rag.types import TextKind
 
@@ -70,7 +70,7 @@ class LateInteraction:
 
     Args:
         cache: Token vectors of texts that were scored before.
-        kept: Token vectors of ingested passages.
+        token_file: Token vectors of ingested passages.
     """
 
     def __init__(
@@ -78,12 +78,12 @@ class LateInteraction:
         encoder: TokenEncoder,
         cache: TokenVectorCache,
         scheduler: ComputeScheduler,
-        kept: KeptTokenVectors | None = None,
+        token_file: TokenVectorFile | None = None,
     ) -> None:
         self._encoder = encoder
         self._cache = cache
         self._scheduler = scheduler
-        self._kept = kept
+        self._token_file = token_file
 
     @property
     def name(self) -> str:
@@ -99,9 +99,9 @@ class LateInteraction:
     async def _passages(self, texts: Sequence[str]) -> dict[str, TokenVectors]:
         model = self._encoder.model_name
         known = {text: tokens for text in texts if (tokens := self._cache.get(model, text)) is not None}
-        if self._kept is not None and len(known) < len(texts):
+        if self._token_file is not None and len(known) < len(texts):
             unknown = [text for text in texts if text not in known]
-            known |= await asyncio.to_thread(self._kept.find, model, unknown)
+            known |= await asyncio.to_thread(self._token_file.find, model, unknown)
         missing = [text for text in texts if text not in known]
         if missing:
             for text, tokens in zip(missing, await self._encoder.encode_tokens(missing, "passage"), strict=True):

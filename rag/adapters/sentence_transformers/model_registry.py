@@ -25,7 +25,7 @@ class ModelRegistry(Generic[M]):
         load: Loads the model of that name. Blocks; raises SetupError if there is no such model.
         max_models: Models in memory in addition to those of `preload`; the least recently used one is evicted.
         loading: Held while a model loads; shared by all kinds of models (docs/bentoml_issues.md#o3).
-        admitted: Names that requests may use; `*`: all. Those of `preload` are always admitted.
+        allowed: Names that requests may use; `*`: all. Those of `preload` are always allowed.
     """
 
     def __init__(
@@ -35,10 +35,10 @@ class ModelRegistry(Generic[M]):
         *,
         max_models: int = 2,
         loading: asyncio.Lock | None = None,
-        admitted: Collection[str] = ("*",),
+        allowed: Collection[str] = ("*",),
     ) -> None:
         self._kind = kind
-        self._admitted = admitted
+        self._allowed = allowed
         self._load = load
         self._one_at_a_time = loading or asyncio.Lock()
         self._pinned: dict[str, M] = {}
@@ -63,10 +63,10 @@ class ModelRegistry(Generic[M]):
     async def named(self, model: str) -> M:
         if model in self._pinned:
             return self._pinned[model]
-        if "*" not in self._admitted and model not in self._admitted:
+        if "*" not in self._allowed and model not in self._allowed:
             # Nothing is looked up: the answer must not tell whether a folder exists.
             raise ModelNotFound(
-                f"the {self._kind} {model!r} is not admitted; add it to RAG_EMBEDDER__ADMITTED", param="model"
+                f"the {self._kind} {model!r} is not allowed; add it to RAG_EMBEDDER__ALLOWED_MODELS", param="model"
             )
         if model in self._others:
             return self._others[model]

@@ -8,7 +8,7 @@ from rag.adapters.sentence_transformers.encoders import Encoders
 from rag.adapters.sentence_transformers.late_interaction import LateInteraction, TokenVectorCache
 from rag.adapters.sentence_transformers.model_registry import ModelRegistry
 from rag.adapters.sentence_transformers.scheduler import ComputeScheduler
-from rag.adapters.sentence_transformers.token_vector_file import KeptTokenVectors
+from rag.adapters.sentence_transformers.token_vector_file import TokenVectorFile
 from rag.errors import ModelNotFound
 from rag.ports import Reranker
 from rag.types import RerankKind
@@ -21,7 +21,7 @@ class LocalRerankers:
         encoders: Compute the token vectors for late interaction.
         cross_encoders: Cross-encoders by name.
         cache: Token vectors of texts that were scored before.
-        kept: Token vectors of ingested passages.
+        token_file: Token vectors of ingested passages.
         cross_encoder: Name of the configured cross-encoder, if there is one.
     """
 
@@ -32,19 +32,19 @@ class LocalRerankers:
         cache: TokenVectorCache,
         scheduler: ComputeScheduler,
         cross_encoder: str | None,
-        kept: KeptTokenVectors | None = None,
+        token_file: TokenVectorFile | None = None,
     ) -> None:
         self._encoders = encoders
         self._cross_encoders = cross_encoders
         self._cache = cache
         self._scheduler = scheduler
         self._configured = cross_encoder
-        self._kept = kept
+        self._token_file = token_file
 
     async def of(self, kind: RerankKind, model: str | None) -> Reranker:
         if kind == "late_interaction":
             encoder = self._encoders.default if model is None else await self._encoders.named(model)
-            return LateInteraction(encoder, self._cache, self._scheduler, self._kept)
+            return LateInteraction(encoder, self._cache, self._scheduler, self._token_file)
         name = model or self._configured
         if name is None:
             raise ModelNotFound(

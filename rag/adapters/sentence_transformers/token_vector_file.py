@@ -9,7 +9,6 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from rag.adapters.sentence_transformers.quantization import dequantized, quantized
 from rag.adapters.sentence_transformers.token_vectors import TokenVectors
@@ -21,25 +20,15 @@ _SCHEMA = """
 """
 _TOTAL = "SELECT COALESCE(SUM(LENGTH(tokens)), 0) FROM passages"
 _BUSY_S = 5.0
-_KEPT_SHARE = 0.9
+_SHARE_AFTER_TRIM = 0.9
 """Of the size limit, when old passages are deleted: so that it does not happen with every window of passages."""
 _log = logging.getLogger("rag.token_vectors")
 
 
-class KeptTokenVectors(Protocol):
-    """Token vectors that outlive the process. Nothing raises: what cannot be kept is computed again when needed."""
-
-    def add(self, model: str, passages: Mapping[str, TokenVectors]) -> None:
-        """Keep the vectors of these texts."""
-        ...
-
-    def find(self, model: str, texts: Sequence[str]) -> dict[str, TokenVectors]:
-        """Those that are known, by text."""
-        ...
-
-
 class TokenVectorFile:
-    """An SQLite file with quantized vectors. Implements `KeptTokenVectors`. Thread-safe; processes can share a file.
+    """An SQLite file with quantized vectors. Thread-safe; processes can share a file.
+
+    No method raises if the file cannot be read or written: the vectors are computed again when they are needed.
 
     Texts are not stored, but the ids of their tokens are: the file is as confidential as the documents.
 
@@ -59,6 +48,7 @@ class TokenVectorFile:
             self._at_most = int(self._connection.execute(_TOTAL).fetchone()[0])
 
     def add(self, model: str, passages: Mapping[str, TokenVectors]) -> None:
+        """Store the vectors of these texts."""
         rows = [(_digest(model, text), quantized(tokens)) for text, tokens in passages.items()]
         with self._lock, self._reports("written"):
             if self._connection is None:
@@ -67,9 +57,10 @@ class TokenVectorFile:
                 connection.executemany("INSERT OR IGNORE INTO passages (digest, tokens) VALUES (?, ?)", rows)
                 self._at_most += sum(len(blob) for _, blob in rows)
                 if self._at_most > self._max_bytes:
-                    self._at_most = _trim(connection, int(self._max_bytes * _KEPT_SHARE))
+                    self._at_most = _trim(connection, int(self._max_bytes * _SHARE_AFTER_TRIM))
 
     def find(self, model: str, texts: Sequence[str]) -> dict[str, TokenVectors]:
+        """The stored vectors, by text."""
         digests = {_digest(model, text): text for text in texts}
         found: dict[str, TokenVectors] = {}
         with self._lock, self._reports("read"):
@@ -91,7 +82,7 @@ class TokenVectorFile:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            _log.warning("%s cannot be %s, so reranking encodes passages again: %s", self._path, done, error)
+            _log.warning("%s cannot be %s; passages will be encoded again for reranking: %s", self._path, done, error)
 
 
 def _digest(model: str, text: str) -> bytes:
@@ -105,7 +96,7 @@ def _open(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError as error:
-        _log.warning("%s is damaged and is made anew: %s", path, error)
+        _log.warning("%s is damaged; replacing it with an empty file: %s", path, error)
         for ending in ("", "-wal", "-shm"):
             path.with_name(path.name + ending).unlink(missing_ok=True)
         return _connect(path)

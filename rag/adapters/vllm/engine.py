@@ -161,10 +161,10 @@ class VllmEngine:
     def _check_total(self, chosen: Sampling) -> None:
         """One request must not keep all others from the engine for long."""
         texts, tokens = chosen.params.n, chosen.params.max_tokens or 0
-        most = self._settings.max_tokens_of_all
+        most = self._settings.max_request_tokens
         if texts > 1 and texts * tokens > most:
             raise InvalidRequest(
-                f"n: {texts} texts of up to {tokens} tokens are more than {most} tokens (RAG_LLM__MAX_TOKENS_OF_ALL); "
+                f"n: {texts} texts of up to {tokens} tokens are more than {most} tokens (RAG_LLM__MAX_REQUEST_TOKENS); "
                 "ask for fewer texts, or set a lower max_tokens",
                 param="n",
             )

@@ -69,9 +69,9 @@ class RemoteEmbedder:
         return int(self._known("dimensions"))
 
     async def encode(
-        self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, *, keep_tokens: bool = False
+        self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, *, store_token_vectors: bool = False
     ) -> Vectors:
-        answer = await self._encoded(texts, kind, **({"keep_tokens": True} if keep_tokens else {}))
+        answer = await self._encoded(texts, kind, **({"store_token_vectors": True} if store_token_vectors else {}))
         rows = np.frombuffer(base64.b64decode(answer["embeddings"]), dtype="<f4")
         return rows.reshape(len(texts), answer["dimensions"])
 

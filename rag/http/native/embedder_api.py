@@ -44,7 +44,9 @@ class EmbedderApi:
     async def encode(self, request: EncodeRequest) -> Response:
         embedder = await self._embedder(request.model)
         with tracing.embeddings(embedder.model_name, embedder.dimensions):
-            vectors = await embedder.encode(request.texts, request.kind, keep_tokens=request.keep_tokens)
+            vectors = await embedder.encode(
+                request.texts, request.kind, store_token_vectors=request.store_token_vectors
+            )
         body: JsonObject = {"model": embedder.model_name, "dimensions": int(vectors.shape[1])}
         if request.encoding_format == "base64":
             return JSONResponse({**body, "embeddings": base64.b64encode(vectors.astype("<f4").tobytes()).decode()})

@@ -58,20 +58,20 @@ def test_a_failure_elsewhere_stays_what_it_is() -> None:
         ModelRegistry("sparse encoder", failing(DependencyUnavailable("the disk is away"))).preload("x", OPTION)
 
 
-async def test_a_model_that_is_not_admitted_is_not_looked_for() -> None:
+async def test_a_model_that_is_not_allowed_is_not_looked_for() -> None:
     loaded: list[str] = []
 
     def load(model: str) -> FakeSparseEmbedder:
         loaded.append(model)
         return FakeSparseEmbedder(model)
 
-    models = ModelRegistry("sparse encoder", load, admitted={"some/model"})
+    models = ModelRegistry("sparse encoder", load, allowed={"some/model"})
     models.preload("/a/configured/folder", OPTION)
     await models.named("/a/configured/folder")
     await models.named("some/model")
     messages = []
     for folder in ("/etc", "/no/such/folder"):
-        with pytest.raises(ModelNotFound, match="RAG_EMBEDDER__ADMITTED") as caught:
+        with pytest.raises(ModelNotFound, match="RAG_EMBEDDER__ALLOWED_MODELS") as caught:
             await models.named(folder)
         messages.append(caught.value.message.replace(folder, "X"))
     assert messages[0] == messages[1]

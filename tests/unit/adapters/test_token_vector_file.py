@@ -91,7 +91,7 @@ def test_without_a_file_passages_are_encoded_again(tmp_path: Path, caplog: pytes
     file = TokenVectorFile(tmp_path / "token_vectors.db", 2**20)
     file.add("model", {"one": tokens(1)})
     assert file.find("model", ["one"]) == {}
-    assert "reranking encodes passages again" in caplog.text
+    assert "passages will be encoded again" in caplog.text
 
 
 def test_threads_and_processes_share_a_file(path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -207,8 +206,6 @@ def test_books_keep_what_a_website_would_call_boilerplate(tmp_path: Path) -> Non
 def test_a_header_with_thousands_of_parameters_is_cut(tmp_path: Path) -> None:
     parameters = "".join(f";\n p{number}=value{number}" for number in range(20_000))
     raw = f"From: a@example.org\nSubject: Hello\nContent-Type: text/plain{parameters}\n\nThe text.\n"
-    started = time.process_time()
     extract = read_content(tmp_path, raw.encode(), "a.eml")
-    assert time.process_time() - started < 6  # 12 s without the limit
     assert extract.text.endswith("The text.")
     assert extract.warnings == ("the header Content-Type is longer than 16,384 characters; the rest was not read",)

@@ -1,4 +1,4 @@
-"""Ingest keeps the token vectors of passages; late interaction reads them instead of encoding the passages again."""
+"""Ingest stores the token vectors of passages; late interaction reads them instead of encoding the passages again."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ class QueriesOnly:
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Iterator[TokenVectorFile]:
+def token_file(tmp_path: Path) -> Iterator[TokenVectorFile]:
     file = TokenVectorFile(tmp_path / "token_vectors.db", 2**20)
     yield file
     file.close()
 
 
 @pytest.fixture
-def embedder(kept: TokenVectorFile) -> StEmbedder:
+def embedder(token_file: TokenVectorFile) -> StEmbedder:
     settings = EmbedderSettings(device="cpu", threads=1, passage_prefix="passage: ")
-    return StEmbedder(embedded_encoder(), settings, ComputeScheduler(), kept)
+    return StEmbedder(embedded_encoder(), settings, ComputeScheduler(), token_file)
 
 
-async def test_kept_vectors_rank_as_new_ones_do(embedder: StEmbedder, kept: TokenVectorFile) -> None:
-    await embedder.encode(PASSAGES, "passage", keep_tokens=True)
+async def test_stored_vectors_rank_as_new_ones_do(embedder: StEmbedder, token_file: TokenVectorFile) -> None:
+    await embedder.encode(PASSAGES, "passage", store_token_vectors=True)
     scheduler = ComputeScheduler()
-    reading = LateInteraction(QueriesOnly(embedder), TokenVectorCache(0), scheduler, kept)
+    reading = LateInteraction(QueriesOnly(embedder), TokenVectorCache(0), scheduler, token_file)
     encoding = LateInteraction(embedder, TokenVectorCache(0), scheduler)
     for question in ("Who drinks salt water?", "How far does an owl turn its head?", "Where are rows stored?"):
         read, encoded = await reading.rerank(question, PASSAGES), await encoding.rerank(question, PASSAGES)
@@ -62,11 +62,11 @@ async def test_kept_vectors_rank_as_new_ones_do(embedder: StEmbedder, kept: Toke
 
 
 async def test_the_vectors_of_passages_are_the_same(embedder: StEmbedder) -> None:
-    kept, plain = [await embedder.encode(PASSAGES, "passage", keep_tokens=keep) for keep in (True, False)]
-    np.testing.assert_allclose(kept, plain, atol=1e-5)
+    stored, plain = [await embedder.encode(PASSAGES, "passage", store_token_vectors=keep) for keep in (True, False)]
+    np.testing.assert_allclose(stored, plain, atol=1e-5)
 
 
-async def test_only_passages_of_documents_are_kept(embedder: StEmbedder, kept: TokenVectorFile) -> None:
+async def test_only_passages_of_documents_are_stored(embedder: StEmbedder, token_file: TokenVectorFile) -> None:
     await embedder.encode(["a text of a client"], "passage")
-    await embedder.encode(["a question"], "query", keep_tokens=True)
-    assert kept.find(embedder.model_name, ["a text of a client", "a question"]) == {}
+    await embedder.encode(["a question"], "query", store_token_vectors=True)
+    assert token_file.find(embedder.model_name, ["a text of a client", "a question"]) == {}
