@@ -203,9 +203,10 @@ def test_books_keep_what_a_website_would_call_boilerplate(tmp_path: Path) -> Non
     assert extract.warnings == ("a: 1 video was not read",)
 
 
-def test_a_header_with_thousands_of_parameters_is_cut(tmp_path: Path) -> None:
-    parameters = "".join(f";\n p{number}=value{number}" for number in range(20_000))
-    raw = f"From: a@example.org\nSubject: Hello\nContent-Type: text/plain{parameters}\n\nThe text.\n"
+def test_a_very_long_header_is_cut(tmp_path: Path) -> None:
+    """The time to parse one grows with the square of its length: 12 s for 20,000 parameters."""
+    raw = f"To: {', '.join(f'a{number}@example.org' for number in range(2000))}\nSubject: Hello\n\nThe text.\n"
     extract = read_content(tmp_path, raw.encode(), "a.eml")
+    assert 16_000 < len(extract.text) < 17_000
     assert extract.text.endswith("The text.")
-    assert extract.warnings == ("the header Content-Type is longer than 16,384 characters; the rest was not read",)
+    assert extract.warnings == ("the header To is longer than 16,384 characters; the rest was not read",)
