@@ -42,7 +42,7 @@ WITHOUT_KEY = Caller("", DEFAULT_TENANT, frozenset(SCOPES))
 """The caller when no key is needed: everything in the default tenant is allowed."""
 
 INTERNAL = Caller("", "", frozenset())
-"""The caller that a service is told for work that no request caused, such as jobs. No tenant has this name."""
+"""The caller for work that no request caused, such as jobs. No tenant has this name."""
 
 current_caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
 """None outside of requests: jobs, the janitor, the start. Such work is not restricted."""

@@ -64,9 +64,9 @@ def release_blobs(connection: sa.Connection) -> None:
 
 
 def erase_deleted(connection: sa.Connection) -> None:
-    """Erase what the versions of deleted documents still tell about them, once no index holds their rows.
+    """Erase the name, hash, title and attributes of deleted documents, once no index holds their rows.
 
-    The versions themselves stay: jobs count them.
+    Their version rows remain, because jobs count them.
     """
     deleted = ~sa.exists().where(documents.c.id == versions.c.document_id)
     wanted = versions.c.state.in_(_ENDED) & ~versions.c.dirty & deleted & (versions.c.filename != ERASED)

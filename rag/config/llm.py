@@ -21,7 +21,7 @@ class LLMSettings(Section):
     )
     max_tokens: int = Field(512, ge=1, description="Maximum tokens of an answer, unless the request sets it.")
     max_request_tokens: int = Field(
-        32_768, ge=1, description="Maximum `n` times `max_tokens` of a request that asks for several texts."
+        32_768, ge=1, description="Maximum product of `n` and `max_tokens` in a request for several texts."
     )
     temperature: float = Field(0.0, ge=0, le=2, description="Sampling temperature, unless the request sets it.")
     stop_repetition: bool = Field(True, description="End an answer that repeats the same text four times in a row.")

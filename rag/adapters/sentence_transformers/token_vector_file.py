@@ -41,11 +41,11 @@ class TokenVectorFile:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
-        self._at_most = 0
-        """An upper bound of the size, since other processes and known passages are not counted."""
+        self._estimated_bytes = 0
+        """Estimated size. Too high if passages were stored already, too low if another process adds some."""
         with self._reports("opened"):
             self._connection = _open(path)
-            self._at_most = int(self._connection.execute(_TOTAL).fetchone()[0])
+            self._estimated_bytes = int(self._connection.execute(_TOTAL).fetchone()[0])
 
     def add(self, model: str, passages: Mapping[str, TokenVectors]) -> None:
         """Store the vectors of these texts."""
@@ -55,9 +55,9 @@ class TokenVectorFile:
                 return
             with _transaction(self._connection) as connection:
                 connection.executemany("INSERT OR IGNORE INTO passages (digest, tokens) VALUES (?, ?)", rows)
-                self._at_most += sum(len(blob) for _, blob in rows)
-                if self._at_most > self._max_bytes:
-                    self._at_most = _trim(connection, int(self._max_bytes * _SHARE_AFTER_TRIM))
+                self._estimated_bytes += sum(len(blob) for _, blob in rows)
+                if self._estimated_bytes > self._max_bytes:
+                    self._estimated_bytes = _trim(connection, int(self._max_bytes * _SHARE_AFTER_TRIM))
 
     def find(self, model: str, texts: Sequence[str]) -> dict[str, TokenVectors]:
         """The stored vectors, by text."""

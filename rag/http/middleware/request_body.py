@@ -1,4 +1,4 @@
-"""Limits the size of a request's body, and how long its client may pause."""
+"""Limits the size of a request body and the time between its parts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rag.errors import FileTooLarge, RagError, RequestTimeout
 
 
 class LimitedBody:
-    """A `receive` that refuses a body as soon as it is too large, or stops arriving.
+    """An ASGI `receive` that refuses a body that is too large or stops arriving.
 
     Args:
         receive: Of the request.
@@ -44,7 +44,7 @@ class LimitedBody:
                 message = await self._receive()
         except TimeoutError:
             return await self._end(
-                RequestTimeout(f"nothing of the body was received for {self._timeout_s:g} s, so it was given up")
+                RequestTimeout(f"no part of the body arrived for {self._timeout_s:g} s, so the request was aborted")
             )
         self._is_complete = not message.get("more_body", False)
         self._left -= len(message.get("body", b""))

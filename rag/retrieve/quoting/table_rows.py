@@ -1,4 +1,4 @@
-"""Rows of tables that are no Markdown tables: of a table that is cut, or of a PDF."""
+"""Table rows outside of Markdown tables: those of a table whose header is in another passage, and those of a PDF."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Prose:
-    """The lines before, between or below rows."""
+    """Lines that are not table rows."""
 
     start: int
     end: int
 
 
 def rows_and_prose(raw: str, *, has_open_rows: bool) -> list[Row | Prose]:
-    """A paragraph in its order, with a `Row` for each line that is one.
+    """The parts of a paragraph in order: a `Row` for each table row, and the prose between them.
 
     Args:
         has_open_rows: Whether a line with ` | ` is a row, even without borders at both ends.
