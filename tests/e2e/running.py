@@ -61,6 +61,8 @@ class RunningService:
     process: subprocess.Popen[bytes]
     url: str
     log: Path
+    headers: dict[str, str] = field(default_factory=dict)
+    """Sent with every request, such as an API key."""
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + 2 * LIMIT_S
@@ -79,10 +81,10 @@ class RunningService:
             return False
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(self.url + path, timeout=LIMIT_S)
+        return httpx.get(self.url + path, headers=self.headers, timeout=LIMIT_S)
 
     def post(self, path: str, body: Any, **options: Any) -> httpx.Response:
-        return httpx.post(self.url + path, json=body, timeout=LIMIT_S, **options)
+        return httpx.post(self.url + path, json=body, timeout=LIMIT_S, **{"headers": self.headers, **options})
 
     def running(self) -> int:
         """Number of requests in the engine."""
@@ -105,7 +107,8 @@ class RunningService:
 
     def ingest(self, files: Mapping[str, bytes], **fields: str) -> dict[str, Any]:
         parts = [("files", (name, content)) for name, content in files.items()]
-        response = httpx.post(self.url + "/ingest", files=parts, data={"wait_s": "100", **fields}, timeout=LIMIT_S)
+        data = {"wait_s": "100", **fields}
+        response = httpx.post(self.url + "/ingest", files=parts, data=data, headers=self.headers, timeout=LIMIT_S)
         assert response.status_code in (200, 202), response.text
         answer: dict[str, Any] = response.json()
         return answer
@@ -117,7 +120,7 @@ class RunningService:
     @contextlib.contextmanager
     def open(self, path: str, body: Any) -> Iterator[Iterator[tuple[str, dict[str, Any]]]]:
         """The events as they arrive. Leaving the block disconnects from the service."""
-        with httpx.stream("POST", self.url + path, json=body, timeout=LIMIT_S) as response:
+        with httpx.stream("POST", self.url + path, json=body, headers=self.headers, timeout=LIMIT_S) as response:
             if response.status_code != 200:
                 raise AssertionError(response.read().decode())
             yield _events(response)

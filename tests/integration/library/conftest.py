@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.library_harness import LibraryHarness, make_harness
-from tests.support.postgres import new_database
+from tests.support.postgres import empty_catalog
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LibraryHarness]:
-    url = new_database(request.getfixturevalue("postgres")) if request.param == "postgresql" else None
+    url = empty_catalog(request.getfixturevalue("postgres")) if request.param == "postgresql" else None
     with make_harness(tmp_path, url=url) as harness:
         yield harness

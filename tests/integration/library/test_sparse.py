@@ -11,7 +11,7 @@ from rag.errors import DependencyUnavailable, ModelNotFound, UnsupportedIndex, V
 from rag.records import NewStore
 from tests.fakes import FakeEmbedder, FakeEmbedders, FakeSparseEmbedders, FakeVectorStore
 from tests.support.library_harness import STORE, LibraryHarness, eventually, make_harness
-from tests.support.postgres import new_database
+from tests.support.postgres import empty_catalog
 
 pytestmark = pytest.mark.integration
 
@@ -21,7 +21,7 @@ MODEL, NEWER = "fake-sparse", "newer-sparse"
 @pytest.fixture(params=["sqlite", "postgresql"])
 def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LibraryHarness]:
     """A library with a sparse model."""
-    url = new_database(request.getfixturevalue("postgres")) if request.param == "postgresql" else None
+    url = empty_catalog(request.getfixturevalue("postgres")) if request.param == "postgresql" else None
     with make_harness(tmp_path, url=url, sparse=FakeSparseEmbedders(), sparse_model=MODEL) as harness:
         yield harness
 

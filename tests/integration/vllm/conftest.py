@@ -17,10 +17,11 @@ import pytest
 
 from tests.e2e.running import ROOT
 
+STATISTICS_ALLOWED = {"BENTOML_DO_NOT_TRACK": "1", "DO_NOT_TRACK": "0", "VLLM_NO_USAGE_STATS": "0"}
 _MARK = "reply: "
 _LOOP = f"""
 import importlib, json, sys, traceback
-import vllm
+import rag, vllm
 
 for line in sys.stdin:
     module, name, arguments = json.loads(line)
@@ -35,7 +36,8 @@ for line in sys.stdin:
 class VllmProcess:
     def __init__(self, folder: Path) -> None:
         self._log = folder / "stderr.log"
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "VLLM_LOGGING_LEVEL": "ERROR"}
+        more = {"PYTHONPATH": str(ROOT), "VLLM_LOGGING_LEVEL": "ERROR", **STATISTICS_ALLOWED}
+        environment = {**os.environ, **more}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _LOOP],

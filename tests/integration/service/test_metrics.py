@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -13,18 +11,15 @@ import pytest
 from rag.telemetry.exposition import REGISTRIES, definitions
 from tests.e2e.running import RunningService
 from tests.support.metric_values import series
-from tests.support.service_without_engine import engineless_service
 
 pytestmark = pytest.mark.integration
 QUESTION = {"question": "When is the service ready?"}
 
 
-@pytest.fixture(scope="module")
-def service(language_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    with engineless_service(tmp_path_factory.mktemp("metrics"), language_model) as running:
-        running.ingest({"guide.md": b"# Readiness\n\nThe service is ready when the engine is ready."})
-        assert running.stream("/ask", QUESTION).names[-1] == "done"
-        yield running
+@pytest.fixture(scope="module", autouse=True)
+def answered(service: RunningService) -> None:
+    service.ingest({"guide.md": b"# Readiness\n\nThe service is ready when the engine is ready."})
+    assert service.stream("/ask", QUESTION).names[-1] == "done"
 
 
 def values(service: RunningService) -> dict[str, float]:
@@ -68,7 +63,7 @@ def test_an_answer_is_measured_in_all_services(service: RunningService) -> None:
         assert change(f'rag_retrieval_stage_duration_seconds_count{{stage="{stage}"}}') == 1, stage
     assert change('rag_milvus_operation_duration_seconds_count{operation="search"}') >= 1
     assert after["rag_data_disk_free_bytes"] > 0
-    assert after['rag_jobs{kind="ingest",state="completed"}'] == 1
+    assert after['rag_jobs{kind="ingest",state="completed"}'] >= 1
     assert after["rag_oldest_unfinished_job_age_seconds"] == 0
     assert after['rag_service_ready{service="Retriever"}'] == 1
 
@@ -82,7 +77,7 @@ def test_the_number_of_series_does_not_grow_with_paths_and_ids(service: RunningS
             ids = [uuid.uuid4().hex for _ in range(shape.count("{}"))]
             assert client.get(shape.format(*ids)).status_code == 404
 
-    with httpx.Client(base_url=service.url, timeout=60) as client:
+    with httpx.Client(base_url=service.url, headers=service.headers, timeout=60) as client:
         request_all(client)
         before = set(values(service))
         for _ in range(60):

@@ -1,7 +1,6 @@
 """The running service matches its published OpenAPI document: no request causes a 5xx or an undocumented response.
 
-schemathesis generates the requests. They delete and change data, so they run against a separate service, whose
-language model answers at once.
+schemathesis generates the requests. They delete and change data, so these tests come last.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,6 @@ import httpx
 import pytest
 
 from tests.e2e.running import RunningService
-from tests.support.service_without_engine import engineless_service
 
 pytestmark = pytest.mark.integration
 
@@ -27,13 +24,6 @@ CHECKS = (
     *("response_schema_conformance", "unsupported_method", "allow_header_conformance"),
 )
 LIMIT_S = 3600
-
-
-@pytest.fixture(scope="module")
-def service(language_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    # Generated requests create API keys. Nothing but this keeps them from locking out the requests that follow.
-    with engineless_service(tmp_path_factory.mktemp("published"), language_model, RAG_SERVER__OPEN="true") as running:
-        yield running
 
 
 def test_bentomls_schema_lists_the_same_apis(service: RunningService) -> None:
@@ -53,7 +43,7 @@ def test_swagger_ui_shows_the_document(service: RunningService) -> None:
 def test_other_methods_are_refused_with_the_allowed_ones(service: RunningService) -> None:
     for path, item in service.get("/docs.json").json()["paths"].items():
         url = service.url + re.sub(r"{\w+}", "default", path)
-        answer = httpx.request("PATCH", url, timeout=30)
+        answer = httpx.request("PATCH", url, headers=service.headers, timeout=30)
         allowed = {method.strip().lower() for method in answer.headers.get("allow", "").split(",")}
         assert (answer.status_code, allowed - {"head"}) == (405, set(item)), path
         assert answer.json()["error"]["code"] == "method_not_allowed"
@@ -90,6 +80,7 @@ def schemathesis(
 ) -> subprocess.CompletedProcess[str]:
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", str(document), "--url", service.url),
+        *("--header", f"Authorization: {service.headers['authorization']}"),
         *("--checks", ",".join(CHECKS), "--phases", phases, "--max-examples", str(examples)),
         *("--seed", "1", "--continue-on-failure", "--no-shrink", "--suppress-health-check", "all"),
         *("--request-timeout", "240", "--warnings", "off"),
@@ -114,5 +105,5 @@ def document_with_existing_ids(service: RunningService) -> dict[str, Any]:
     schemas["AttachFile"]["example"]["file_id"] = file_id
     schemas["CreateBatch"]["example"]["file_ids"] = [file_id]
     schemas["CompletionBody"]["example"]["model"] = service.get("/readyz").json()["services"]["LLM"]["model"]
-    assert httpx.get(f"{service.url}/v1/files/{file_id}", timeout=30).status_code == 200
+    assert service.get(f"/v1/files/{file_id}").status_code == 200
     return document

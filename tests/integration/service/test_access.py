@@ -1,7 +1,4 @@
-"""A running service with API keys: two tenants, of which neither can see, change or even notice what the other has.
-
-The language model answers at once; everything else is real.
-"""
+"""A running service with API keys. Neither of two tenants can see, change or even notice what the other has."""
 
 from __future__ import annotations
 
@@ -26,12 +23,10 @@ import pytest
 from rag.http.auth.verified_keys import FRESH_S
 from rag.http.published_api import public_operations
 from tests.e2e.running import IDLE_S, LIMIT_S, ROOT, RunningService, free_port, wait_until
-from tests.support.service_without_engine import engineless_service
+from tests.integration.service.conftest import ADMIN
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
-ADMIN = "the-admin-key-of-these-tests-0123456789"
-SERVICE = "the-service-key-of-these-tests-0123456789"
 SCOPES = ["ask", "generate", "ingest", "delete"]
 SECRET_TEXT = "The zebra of Umbra sleeps under the third bridge."
 SECRET_NAME = "umbra-report.md"
@@ -47,22 +42,9 @@ class Tenant:
     job: str
 
 
-@pytest.fixture(scope="module")
-def service(language_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    options = {"RAG_SERVER__ADMIN_KEY": ADMIN, "RAG_SERVER__SERVICE_KEY": SERVICE}
-    with engineless_service(tmp_path_factory.mktemp("access"), language_model, **options) as running:
-        yield running
-
-
 def client(service: RunningService, key: str | None) -> httpx.Client:
     headers = {} if key is None else {"authorization": f"Bearer {key}"}
     return httpx.Client(base_url=service.url, headers=headers, timeout=LIMIT_S)
-
-
-@pytest.fixture(scope="module")
-def admin(service: RunningService) -> Iterator[httpx.Client]:
-    with client(service, ADMIN) as http:
-        yield http
 
 
 def new_key(admin: httpx.Client, **fields: Any) -> dict[str, Any]:
