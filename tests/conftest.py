@@ -65,7 +65,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @functools.cache
 def _lower_priority() -> None:
     """Leave the cores to the tests of the engine, which take longest: the others fill in the gaps."""
-    os.nice(4)
+    os.nice(10)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
