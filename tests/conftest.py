@@ -34,18 +34,23 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ORDER = (
     "tests/e2e/",
-    "tests/integration/vllm/",
+    "tests/integration/test_dbos_jobs.py",
+    "tests/integration/test_writers.py",
+    "tests/integration/test_crash.py",
     "tests/integration/service/test_access.py",
     "tests/integration/service/test_metrics.py",
     "tests/integration/service/test_tracing.py",
+    "tests/integration/service/test_documents.py",
     "tests/integration/service/",
+    "tests/integration/vllm/",
     "tests/integration/test_evaluation.py",
-    "tests/integration/test_dbos_jobs.py",
     "tests/integration/",
     "tests/contract/",
     "tests/unit/",
 )
-"""Where tests run in parallel, the longest begin first. A path takes the place of the longest entry it starts with."""
+"""In parallel, the engine's tests begin first, then those that mostly wait while the engine starts, then the longest.
+A path takes the place of the longest entry it starts with.
+"""
 
 SAME_PROCESS = ("tests/e2e/", "tests/integration/service/", "tests/integration/vllm/")
 """Folders whose tests share what is slow to start: a service, a process that has imported vLLM."""

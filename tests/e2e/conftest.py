@@ -86,7 +86,6 @@ def service(
         "RAG_LLM__RUNTIME_ADAPTERS": "true",
         "RAG_LLM__TOOL_PARSER": "hermes",
         "RAG_LLM__ENGINE__SERVED_MODEL_NAME": json.dumps([language_model.name, "gpt-4o-mini"]),
-        "RAG_EMBEDDER__ALLOWED_MODELS": "*",
         "BENTOML_HOME": str(bento.home),
         "PYTHONPATH": "",
     }

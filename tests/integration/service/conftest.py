@@ -33,6 +33,7 @@ def service(
     options = {
         "RAG_SERVER__ADMIN_KEY": ADMIN,
         "RAG_SERVER__SERVICE_KEY": SERVICE,
+        "RAG_EMBEDDER__ALLOWED_MODELS": "*",
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
         "OTEL_BSP_SCHEDULE_DELAY": "200",
     }

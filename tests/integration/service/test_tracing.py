@@ -22,8 +22,8 @@ PARENTS = {
 
 def test_an_answer_is_one_trace(service: RunningService, collector: SpanCollector) -> None:
     service.ingest({"guide.md": b"# Readiness\n\nThe service is ready when the engine is ready."})
-    parent = {**service.headers, "traceparent": f"00-{TRACE}-{PARENT}-01"}
-    answer = service.post("/ask", {"question": "What does readiness depend on?"}, headers=parent)
+    headers = {**service.headers, "traceparent": f"00-{TRACE}-{PARENT}-01"}
+    answer = service.post("/ask", {"question": "What does readiness depend on?"}, headers=headers)
     assert "event: done" in answer.text
     wait_until(lambda: collector.spans(TRACE).keys() >= SERVICES.keys(), what="spans are missing")
     spans = collector.spans(TRACE)

@@ -1,4 +1,4 @@
-"""Documents through the real service: OpenAI's client, hostile files, jobs that survive, another embedding model."""
+"""Documents of a running service: OpenAI's client, hostile files, jobs that survive, another embedding model."""
 
 from __future__ import annotations
 
@@ -19,19 +19,22 @@ import psutil
 import pytest
 
 from tests.e2e.running import LIMIT_S, ROOT, RunningService, wait_until
+from tests.integration.service.conftest import ADMIN
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 HOSTILE = ROOT.parent / "shared" / "data" / "hostile"
 
 
 @pytest.fixture
-def client(filled: RunningService) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=filled.url + "/v1", api_key="none", max_retries=0) as client:
+def client(service: RunningService) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=service.url + "/v1", api_key=ADMIN, max_retries=0) as client:
         yield client
 
 
 @pytest.fixture
 def store(client: openai.OpenAI) -> Iterator[str]:
-    made = client.vector_stores.create(name="e2e")
+    made = client.vector_stores.create(name="documents")
     yield made.id
     client.vector_stores.delete(made.id)
 
@@ -63,7 +66,7 @@ def docx(text: str) -> bytes:
     return buffer.getvalue()
 
 
-def test_all_document_routes_with_openais_client(client: openai.OpenAI, store: str, filled: RunningService) -> None:
+def test_all_document_routes_with_openais_client(client: openai.OpenAI, store: str, service: RunningService) -> None:
     first = client.files.create(file=("guide/walrus.docx", docx("A walrus has two long tusks.")), purpose="assistants")
     done = client.vector_stores.files.create_and_poll(first.id, vector_store_id=store, attributes={"animal": "walrus"})
     assert (done.status, done.last_error) == ("completed", None)
@@ -88,21 +91,21 @@ def test_all_document_routes_with_openais_client(client: openai.OpenAI, store: s
     assert text == "A walrus has two long tusks."
     assert client.files.content(first.id).read()[:2] == b"PK"
     client.vector_stores.files.delete(first.id, vector_store_id=store)
-    assert "walrus" not in str(retrieve(filled, "walrus tusks", vector_store=store))
+    assert "walrus" not in str(retrieve(service, "walrus tusks", vector_store=store))
     client.files.delete(first.id)
     with pytest.raises(openai.NotFoundError):
         client.files.retrieve(first.id)
 
 
-def test_a_question_sees_one_version_while_it_is_replaced(filled: RunningService) -> None:
+def test_a_question_sees_one_version_while_it_is_replaced(service: RunningService) -> None:
     name = "versions.md"
-    filled.ingest({name: words(40, "alpha")})
+    service.ingest({name: words(40, "alpha")})
     seen: list[set[str]] = []
     stop = threading.Event()
 
     def topics() -> set[str]:
         filters = {"type": "eq", "key": "filename", "value": name}
-        hits = retrieve(filled, "paragraph tells of number", top_k=20, filters=filters)
+        hits = retrieve(service, "paragraph tells of number", top_k=20, filters=filters)
         return {hit["text"].split()[0] for hit in hits}
 
     def ask() -> None:
@@ -113,7 +116,7 @@ def test_a_question_sees_one_version_while_it_is_replaced(filled: RunningService
         asking = [pool.submit(ask) for _ in range(2)]
         try:
             for topic in ("beta", "gamma", "delta"):
-                filled.ingest({name: words(40, topic)})
+                service.ingest({name: words(40, topic)})
                 assert topics() == {topic}, "the upload was answered, so questions see it"
         finally:
             stop.set()
@@ -123,21 +126,28 @@ def test_a_question_sees_one_version_while_it_is_replaced(filled: RunningService
     assert len(set.union(*seen)) > 1
 
 
-def test_cancelling_stops_the_job_and_keeps_the_previous_version(filled: RunningService, client: openai.OpenAI) -> None:
-    filled.ingest({"kept.md": b"# Kept\n\nThe heron stands still."})
-    taken = filled.ingest({"kept.md": words(8_000, "heron")}, wait_s="0")
+def test_cancelling_stops_the_job_and_keeps_the_previous_version(
+    service: RunningService, client: openai.OpenAI
+) -> None:
+    service.ingest({"kept.md": b"# Kept\n\nThe heron stands still."})
+    taken = service.ingest({"kept.md": words(8_000, "heron")}, wait_s="0")
     job = taken["batch_id"]
-    wait_until(lambda: filled.get(f"/v1/jobs/{job}").json()["progress"]["chunks"])
-    cancelled = filled.post(f"/v1/jobs/{job}/cancel", {}).json()
+    wait_until(lambda: service.get(f"/v1/jobs/{job}").json()["progress"]["chunks"])
+    cancelled = service.post(f"/v1/jobs/{job}/cancel", {}).json()
     assert (cancelled["status"], cancelled["file_counts"]["cancelled"]) == ("cancelled", 1)
-    hits = retrieve(filled, "heron", filters={"type": "eq", "key": "filename", "value": "kept.md"})
+    hits = retrieve(service, "heron", filters={"type": "eq", "key": "filename", "value": "kept.md"})
     assert [hit["text"] for hit in hits] == ["# Kept\n\nThe heron stands still."]
 
 
-def test_an_idempotency_key_creates_one_job(filled: RunningService) -> None:
+def test_an_idempotency_key_creates_one_job(service: RunningService) -> None:
     def send(content: bytes) -> httpx.Response:
         part = {"files": ("keyed.md", content)}
-        return httpx.post(filled.url + "/ingest", files=part, headers={"Idempotency-Key": "e2e-1"}, timeout=LIMIT_S)
+        return httpx.post(
+            service.url + "/ingest",
+            files=part,
+            headers={**service.headers, "Idempotency-Key": "documents-1"},
+            timeout=LIMIT_S,
+        )
 
     first, again = send(b"# Keyed"), send(b"# Keyed")
     assert first.json()["batch_id"] == again.json()["batch_id"]
@@ -146,18 +156,18 @@ def test_an_idempotency_key_creates_one_job(filled: RunningService) -> None:
 
 @pytest.mark.long  # tests/integration/test_hostile_files.py is the short form
 @pytest.mark.skipif(not HOSTILE.is_dir(), reason=f"{HOSTILE} is not there: it is not part of this repository")
-def test_hostile_files_do_not_affect_the_service(filled: RunningService, client: openai.OpenAI, store: str) -> None:
+def test_hostile_files_do_not_affect_the_service(service: RunningService, client: openai.OpenAI, store: str) -> None:
     answers: list[int] = []
     stop = threading.Event()
 
     def ask() -> None:
         while not stop.is_set():
-            answers.append(filled.post("/retrieve", {"query": "Gutenberg"}).status_code)
+            answers.append(service.post("/retrieve", {"query": "Gutenberg"}).status_code)
             time.sleep(0.2)
 
     asking = threading.Thread(target=ask)
     asking.start()
-    before = {process.pid for process in filled.processes()}
+    before = {process.pid for process in service.processes()}
     folders = ("pdf_*", "office", "html", "generated")
     paths = sorted(p for folder in folders for p in HOSTILE.glob(f"{folder}/*") if p.name != "one_line_2MB.txt")
     with ThreadPoolExecutor(4) as pool:
@@ -173,45 +183,45 @@ def test_hostile_files_do_not_affect_the_service(filled: RunningService, client:
         assert row.last_error is not None
         assert row.last_error.code != "server_error", row
     assert set(answers) == {200}
-    readers = [p for p in filled.processes() if p.pid not in before]
+    readers = [p for p in service.processes() if p.pid not in before]
     assert not [p for p in readers if p.children()], "a child process of the parser was not ended"
 
 
 @pytest.mark.skipif(not HOSTILE.is_dir(), reason=f"{HOSTILE} is not there: it is not part of this repository")
-def test_hostile_names_are_refused_or_kept_as_names(filled: RunningService) -> None:
+def test_hostile_names_are_refused_or_kept_as_names(service: RunningService) -> None:
     data = (HOSTILE / "generated" / "FILENAMES.txt").read_bytes().decode("utf-8", "replace")
     for name in [line for line in data.splitlines() if line]:
         boundary = "x" * 20
         part = f'Content-Disposition: form-data; name="files"; filename="{name}"\r\n\r\nhello'
         head = f"--{boundary}\r\n{part}\r\n--{boundary}--\r\n"
         response = httpx.post(
-            filled.url + "/ingest",
+            service.url + "/ingest",
             content=head.encode(),
-            headers={"content-type": f"multipart/form-data; boundary={boundary}"},
+            headers={**service.headers, "content-type": f"multipart/form-data; boundary={boundary}"},
             timeout=60,
         )
         assert response.status_code in (200, 202, 400, 415), (name, response.text)
 
 
 def test_changing_the_embedding_model_without_downtime(
-    filled: RunningService, client: openai.OpenAI, tmp_path: Path
+    service: RunningService, client: openai.OpenAI, tmp_path: Path
 ) -> None:
     model = small_encoder(tmp_path)
     made = client.vector_stores.create(name="moving")
-    filled.ingest({f"{n}.md": words(30, f"topic{n}") for n in range(5)}, vector_store=made.id)
-    job = filled.post(f"/v1/vector_stores/{made.id}/reindex", {"embedder": str(model)}).json()
+    service.ingest({f"{n}.md": words(30, f"topic{n}") for n in range(5)}, vector_store=made.id)
+    job = service.post(f"/v1/vector_stores/{made.id}/reindex", {"embedder": str(model)}).json()
     statuses = []
-    while (state := filled.get(f"/v1/jobs/{job['id']}").json())["status"] in ("queued", "running"):
-        statuses.append(bool(retrieve(filled, "topic3 paragraph", vector_store=made.id)))
+    while (state := service.get(f"/v1/jobs/{job['id']}").json())["status"] in ("queued", "running"):
+        statuses.append(bool(retrieve(service, "topic3 paragraph", vector_store=made.id)))
     assert state["status"] == "completed", state
     assert all(statuses)
-    assert filled.get(f"/v1/vector_stores/{made.id}").json()["embedder"] == str(model)
-    assert "topic3" in retrieve(filled, "topic3 paragraph", vector_store=made.id)[0]["text"]
-    back = filled.post(f"/v1/vector_stores/{made.id}/reindex/rollback", {}).json()
-    while (state := filled.get(f"/v1/jobs/{back['id']}").json())["status"] in ("queued", "running"):
+    assert service.get(f"/v1/vector_stores/{made.id}").json()["embedder"] == str(model)
+    assert "topic3" in retrieve(service, "topic3 paragraph", vector_store=made.id)[0]["text"]
+    back = service.post(f"/v1/vector_stores/{made.id}/reindex/rollback", {}).json()
+    while (state := service.get(f"/v1/jobs/{back['id']}").json())["status"] in ("queued", "running"):
         time.sleep(0.1)
     assert state["status"] == "completed", state
-    assert retrieve(filled, "topic3 paragraph", vector_store=made.id)
+    assert retrieve(service, "topic3 paragraph", vector_store=made.id)
     client.vector_stores.delete(made.id)
 
 
@@ -231,25 +241,25 @@ def small_encoder(folder: Path) -> Path:
     return target
 
 
-def test_a_killed_retriever_loses_nothing(filled: RunningService) -> None:
+def test_a_killed_retriever_loses_nothing(service: RunningService) -> None:
     content = {f"survivor-{n}.md": words(150, f"survivor{n}") for n in range(6)}
-    job = filled.ingest(content, wait_s="0")["batch_id"]
-    wait_until(lambda: filled.get(f"/v1/jobs/{job}").json()["progress"]["chunks"])
-    os.kill(retriever(filled).pid, signal.SIGKILL)
+    job = service.ingest(content, wait_s="0")["batch_id"]
+    wait_until(lambda: service.get(f"/v1/jobs/{job}").json()["progress"]["chunks"])
+    os.kill(retriever(service).pid, signal.SIGKILL)
     deadline = time.monotonic() + LIMIT_S
     state: dict[str, Any] = {}
     while state.get("status") != "completed":
         assert time.monotonic() < deadline, state
         time.sleep(0.5)
         try:
-            state = filled.get(f"/v1/jobs/{job}").json()
+            state = service.get(f"/v1/jobs/{job}").json()
         except httpx.TransportError:
             continue
     assert state["file_counts"]["completed"] == len(content)
-    filled.wait_until_ready()
+    service.wait_until_ready()
     for n in range(6):
         filters = {"type": "eq", "key": "filename", "value": f"survivor-{n}.md"}
-        hits = retrieve(filled, f"survivor{n} paragraph", top_k=100, filters=filters)
+        hits = retrieve(service, f"survivor{n} paragraph", top_k=100, filters=filters)
         assert len({hit["chunk_id"] for hit in hits}) == len(hits) > 10
 
 
