@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from tests.e2e.running import LIMIT_S, ROOT, RunningService
+from tests.support.forked_programs import ForkedPrograms
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n(?:\s*^```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
@@ -53,8 +54,7 @@ PYTHON = examples("python")
 CURL = curl_examples()
 
 
-def run(example: Example, command: list[str | Path]) -> None:
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S)
+def check(example: Example, done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 0, done.stderr
     if example.printed is None:
         assert_ended(done.stdout)
@@ -81,17 +81,25 @@ def assert_matches(output: str, expected: str) -> None:
         assert re.fullmatch(re.escape(pattern).replace(r"\.\.\.", ".*"), line), f"{line!r} does not match {pattern!r}"
 
 
+@pytest.fixture(scope="module")
+def programs() -> Iterator[ForkedPrograms]:
+    started = ForkedPrograms()
+    yield started
+    started.close()
+
+
 @pytest.mark.parametrize("example", PYTHON, ids=[example.name for example in PYTHON])
-def test_python(filled: RunningService, example: Example, tmp_path: Path) -> None:
+def test_python(filled: RunningService, programs: ForkedPrograms, example: Example, tmp_path: Path) -> None:
     script = tmp_path / "example.py"
     script.write_text(example.code.replace("http://localhost:3000", filled.url))
-    run(example, [sys.executable, script])
+    check(example, programs.run(script))
 
 
 @pytest.mark.parametrize("example", CURL, ids=[example.name for example in CURL])
 def test_curl(filled: RunningService, example: Example) -> None:
     line = example.code.replace("localhost:3000", filled.url.removeprefix("http://")).replace("curl ", "curl -sf ", 1)
-    run(example, ["bash", "-c", line])
+    command = ["bash", "-c", line]
+    check(example, subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S, check=False))
 
 
 def test_there_are_examples() -> None:
