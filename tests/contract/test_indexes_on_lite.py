@@ -15,6 +15,7 @@ from pymilvus import MilvusClient
 
 from rag.adapters.milvus import index_types as types
 from rag.adapters.milvus.index import FieldIndex, Indexes
+from rag.adapters.milvus.lite_server import LiteServer
 from rag.adapters.milvus.store import MilvusStore
 from rag.errors import SetupError, UnsupportedIndex
 from tests.contract.store_calls import EMBEDDER, STORE, dense, keyword, put, texts
@@ -164,15 +165,21 @@ def test_a_language_that_nobody_knows(tmp_path: Path) -> None:
     assert caught.value.param == "RAG_STORE__LANGUAGE"
 
 
+def lite_client(folder: Path) -> tuple[LiteServer, MilvusClient]:
+    server = LiteServer(folder / "milvus.db")
+    return server, MilvusClient(server.uri)
+
+
 def test_a_store_of_an_earlier_release_is_searched_as_it_was(open_store: Opener, tmp_path: Path) -> None:
     """It has no note of a language; Milvus made the words of its texts itself, and they keep their endings."""
     store = open_store()
     store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
     store.close()
-    client = MilvusClient(str(tmp_path / "milvus.db"))
+    server, client = lite_client(tmp_path)
     about = json.dumps({"model": EMBEDDER.model_name, "dimensions": EMBEDDER.dimensions})
     client.alter_collection_properties("rag_my_dstore__1", {"rag.embedding": about})
     client.close()
+    server.close()
     store = open_store()
     store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
     put(store, a_chunk("the running shoes", filename="data/my-notes.md"), a_chunk("\ud7ff 🦄 zebra", ordinal=1))
@@ -189,10 +196,11 @@ def test_a_store_whose_words_an_earlier_release_analyzed_is_reported(
     put(store, a_chunk("the running shoes"))
     store.close()
     assert "reindex" not in caplog.text
-    client = MilvusClient(str(tmp_path / "milvus.db"))
+    server, client = lite_client(tmp_path)
     about = json.dumps({"model": EMBEDDER.model_name, "dimensions": EMBEDDER.dimensions, "language": "english"})
     client.alter_collection_properties("rag_my_dstore__1", {"rag.embedding": about})
     client.close()
+    server.close()
     store = open_store()
     assert texts(keyword(store, "shoe")) == ["the running shoes"]
     assert texts(keyword(store, "runs")) == ["the running shoes"]
@@ -203,17 +211,19 @@ def test_a_store_whose_maker_was_killed_is_completed(open_store: Opener, tmp_pat
     store = open_store()
     store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name, sparse_model="s")
     store.close()
-    client = MilvusClient(str(tmp_path / "milvus.db"))
+    server, client = lite_client(tmp_path)
     client.release_collection("rag_my_dstore__1")
     for name in ("dense", "sparse"):
         client.drop_index("rag_my_dstore__1", f"{name}_idx")
     client.close()
+    server.close()
     store = open_store(dense=FieldIndex("HNSW", "L2"))
     store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name, sparse_model="s")
     store.close()
-    client = MilvusClient(str(tmp_path / "milvus.db"))
+    server, client = lite_client(tmp_path)
     described = {name: client.describe_index("rag_my_dstore__1", name) for name in ("dense", "keyword", "sparse")}
     client.close()
+    server.close()
     assert {name: (index["index_type"], index["metric_type"]) for name, index in described.items()} == {
         "dense": ("HNSW", "L2"),
         "keyword": ("SPARSE_INVERTED_INDEX", "BM25"),

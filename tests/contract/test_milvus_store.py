@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from rag.adapters.milvus.rows import NEW_FIELDS, STRINGS
@@ -173,6 +175,21 @@ def test_a_file_that_another_process_holds(tmp_path: Path, store: MilvusStore) -
     assert result.returncode == 1
     assert "another process has it open" in result.stderr
     assert "RAG_STORE__URI" in result.stderr
+
+
+def test_no_other_user_can_reach_the_embedded_server(tmp_path: Path) -> None:
+    def sockets(kind: str) -> set[str]:
+        return {str(c.laddr) for c in psutil.Process().net_connections(kind) if c.status in ("LISTEN", "NONE")}
+
+    before = sockets("tcp"), sockets("unix")
+    store = MilvusStore(str(tmp_path / "milvus.db"))
+    store.ping()
+    opened = [path for path in sockets("unix") - before[1] if "rag-milvus-" in path]
+    assert sockets("tcp") <= before[0]
+    assert opened
+    assert stat.S_IMODE(Path(opened[0]).parent.stat().st_mode) == 0o700
+    store.close()
+    assert not Path(opened[0]).parent.exists()
 
 
 def test_a_server_that_does_not_answer() -> None:

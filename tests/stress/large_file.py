@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from bench.in_process_retriever import STORE, InProcessRetriever, in_process_retriever
 from rag.adapters.milvus.rows import CHUNK_FIELDS
+from rag.adapters.milvus.store import MilvusStore
 from rag.types import SearchMode
 from tests.fakes import FakeEmbedder, FakeEmbedders
 
@@ -177,11 +178,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tempfile.TemporaryDirectory(prefix="rag-large-") as folder,
         in_process_retriever(Path(folder), FakeEmbedders(embedder), max_chars=512) as side,
     ):
-        bare = MilvusClient(str(Path(folder) / "milvus.db"))  # the same server: Milvus Lite has one for a file
-        try:
-            LargeFileTrial(side, embedder, bare).run(chosen.chunks, chosen.replaced)
-        finally:
-            bare.close()
+        assert isinstance(side.store, MilvusStore)
+        bare = side.store.connection.client()  # of the same server, because Milvus Lite has one for a file
+        LargeFileTrial(side, embedder, bare).run(chosen.chunks, chosen.replaced)
     return 0
 
 

@@ -10,13 +10,14 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import grpc  # type: ignore[import-untyped]
-from milvus_lite.server_manager import server_manager_instance
+from milvus_lite.exceptions import DataDirLockedError, MilvusLiteError
 from pymilvus import MilvusClient
-from pymilvus.exceptions import ConnectionConfigException, MilvusException
+from pymilvus.exceptions import MilvusException
 
 from rag.adapters.milvus import lite_sparse
 from rag.adapters.milvus.fifo_lock import FifoLock
 from rag.adapters.milvus.lite_crash_recovery import LiteCrashRecovery
+from rag.adapters.milvus.lite_server import LiteServer
 from rag.adapters.milvus.loaded_collection import LoadedCollection, inspect_collection
 from rag.errors import DependencyUnavailable, InvalidFilter, InvalidRequest, RagError, SetupError, VectorStoreNotFound
 from rag.telemetry import retrieval as metrics
@@ -52,6 +53,7 @@ class MilvusConnection:
         # Milvus Lite must not be searched while it flushes (docs/bentoml_issues.md#m1).
         self._exclusive = FifoLock() if self.is_lite else nullcontext()
         self._crash_recovery = LiteCrashRecovery(Path(uri))
+        self._lite_server: LiteServer | None = None
         self._client: MilvusClient | None = None
         self._loaded: dict[str, LoadedCollection] = {}
         self.has_bm25 = True
@@ -121,10 +123,9 @@ class MilvusConnection:
             self._client.close()
             self._client = None
             self._loaded.clear()
-            if self.is_lite:
-                # Closing the client leaves the server in this process and its lock on the file
-                # (docs/bentoml_issues.md#m7).
-                server_manager_instance.release_server(self._uri)
+            if self._lite_server is not None:
+                self._lite_server.close()
+                self._lite_server = None
                 self._crash_recovery.mark_closed()
 
     def _connect(self) -> MilvusClient:
@@ -143,12 +144,15 @@ class MilvusConnection:
         lite_sparse.install()
         Path(self._uri).absolute().parent.mkdir(parents=True, exist_ok=True)
         try:
-            client = MilvusClient(self._uri, timeout=self.timeout_s)
-        except ConnectionConfigException as error:
+            self._lite_server = self._lite_server or LiteServer(Path(self._uri))
+        except DataDirLockedError as error:
             raise SetupError(
-                f"the Milvus Lite file {self._uri} cannot be opened, most likely because another process has it open; "
+                f"the Milvus Lite file {self._uri} cannot be opened, because another process has it open; "
                 "stop that process, or set RAG_STORE__URI to another file or to a Milvus server"
             ) from error
+        except (MilvusLiteError, OSError) as error:
+            raise SetupError(f"the Milvus Lite file {self._uri} cannot be opened: {error}") from error
+        client = MilvusClient(self._lite_server.uri, timeout=self.timeout_s)
         self._crash_recovery.recover_and_mark_open()  # the file is locked now, and nothing is loaded from it yet
         return client
 

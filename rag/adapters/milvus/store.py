@@ -59,9 +59,9 @@ class MilvusStore:
         language: str = "english",
     ) -> None:
         indexes = indexes or Indexes()
-        self._milvus = MilvusConnection(uri, token, prefix, timeout_s)
-        self._collections = MilvusCollections(self._milvus, indexes, checked_language(language))
-        self._search = MilvusSearch(self._milvus, indexes.dense.search)
+        self.connection = MilvusConnection(uri, token, prefix, timeout_s)
+        self._collections = MilvusCollections(self.connection, indexes, checked_language(language))
+        self._search = MilvusSearch(self.connection, indexes.dense.search)
         self._timeout_s = timeout_s
         self._unflushed: Counter[str] = Counter()
 
@@ -72,7 +72,7 @@ class MilvusStore:
 
     def drop(self, collection: str) -> None:
         self._collections.drop(collection)
-        self._unflushed.pop(self._milvus.name(collection), None)
+        self._unflushed.pop(self.connection.name(collection), None)
 
     def exists(self, collection: str) -> bool:
         return self._collections.exists(collection)
@@ -94,25 +94,25 @@ class MilvusStore:
         *,
         again: bool = False,
     ) -> None:
-        with self._milvus.access(collection):
-            loaded = self._milvus.load(collection)
+        with self.connection.access(collection):
+            loaded = self.connection.load(collection)
         if (sparse is not None) != ("sparse" in loaded.fields):
             raise ValueError(
                 "sparse vectors must be given for every chunk if the collection has a sparse model, and for none if not"
             )
         terms: Sequence[SparseVector | None] = [None] * len(chunks) if sparse is None else sparse
-        rows_per_insert = LITE_INSERT_ROWS if self._milvus.is_lite else INSERT_ROWS
+        rows_per_insert = LITE_INSERT_ROWS if self.connection.is_lite else INSERT_ROWS
         for start in range(0, len(chunks), rows_per_insert):
             part = slice(start, start + rows_per_insert)
             rows = [
                 loaded.row(chunk, vector, weights)
                 for chunk, vector, weights in zip(chunks[part], vectors[part], terms[part], strict=True)
             ]
-            with self._milvus.access(collection, operation="insert"):
+            with self.connection.access(collection, operation="insert"):
                 if again:
                     ids = [chunk.chunk_id for chunk in chunks[part]]
-                    self._milvus.client().delete(loaded.name, ids=ids, timeout=self._timeout_s)
-                self._milvus.client().insert(loaded.name, rows, timeout=self._timeout_s)
+                    self.connection.client().delete(loaded.name, ids=ids, timeout=self._timeout_s)
+                self.connection.client().insert(loaded.name, rows, timeout=self._timeout_s)
                 self._flush_if_due(loaded.name, len(rows))
 
     def copy(
@@ -120,8 +120,8 @@ class MilvusStore:
     ) -> int:
         self.delete(collection, [to_version_id])
         copied = 0
-        with self._milvus.access(collection):
-            loaded = self._milvus.load(collection)
+        with self.connection.access(collection):
+            loaded = self.connection.load(collection)
         has_sparse = "sparse" in loaded.fields
         expression = f"version_id == {literal(version_id)}"
         fields = [*loaded.chunk_fields, "dense", *(["sparse"] if has_sparse else [])]
@@ -144,15 +144,15 @@ class MilvusStore:
     def delete(self, collection: str, version_ids: Sequence[str]) -> None:
         for start in range(0, len(version_ids), _VERSIONS_PER_DELETE):
             expression = f"version_id in {literal(list(version_ids[start : start + _VERSIONS_PER_DELETE]))}"
-            with self._milvus.access(collection, operation="delete"):
-                name = self._milvus.load(collection).name
-                self._milvus.client().delete(name, filter=expression, timeout=self._timeout_s)
+            with self.connection.access(collection, operation="delete"):
+                name = self.connection.load(collection).name
+                self.connection.client().delete(name, filter=expression, timeout=self._timeout_s)
 
     def count(self, collection: str, version_id: str | None = None) -> int:
         expression = "" if version_id is None else f"version_id == {literal(version_id)}"
-        with self._milvus.access(collection, operation="query"):
-            name = self._milvus.load(collection).name
-            rows = self._milvus.client().query(
+        with self.connection.access(collection, operation="query"):
+            name = self.connection.load(collection).name
+            rows = self.connection.client().query(
                 name, filter=expression, output_fields=["count(*)"], timeout=self._timeout_s
             )
         return int(rows[0]["count(*)"])
@@ -164,28 +164,28 @@ class MilvusStore:
         found: list[Chunk] = []
         chunk_ids = list(dict.fromkeys(chunk_ids))
         for start in range(0, max(len(chunk_ids), 1), _PAGE_ROWS):
-            with self._milvus.access(collection, filtered=filters is not None, operation="query"):
-                loaded = self._milvus.load(collection)  # first: a connection is needed for `has_templates`
+            with self.connection.access(collection, filtered=filters is not None, operation="query"):
+                loaded = self.connection.load(collection)  # first: a connection is needed for `has_templates`
                 ids = chunk_ids[start : start + _PAGE_ROWS]
-                restriction = filter_arguments(filters, (), has_templates=self._milvus.has_templates, chunk_ids=ids)
+                restriction = filter_arguments(filters, (), has_templates=self.connection.has_templates, chunk_ids=ids)
                 if ids:
-                    rows: list[ChunkRow] = self._milvus.client().query(
+                    rows: list[ChunkRow] = self.connection.client().query(
                         loaded.name, output_fields=loaded.chunk_fields, timeout=self._timeout_s, **restriction
                     )
                     found += map(chunk_of, rows)
         return found
 
     def pages(self, collection: str, rows: int) -> Iterator[tuple[list[Chunk], Vectors]]:
-        with self._milvus.access(collection):
-            fields = [*self._milvus.load(collection).chunk_fields, "dense"]
+        with self.connection.access(collection):
+            fields = [*self.connection.load(collection).chunk_fields, "dense"]
         for page in self._pages(collection, "", fields, min(rows, _PAGE_ROWS)):
             yield list(map(chunk_of, page)), _vectors(page)
 
     def _pages(self, collection: str, expression: str, fields: list[str], rows: int) -> Iterator[list[ChunkRow]]:
         """Rows by a query, which sees unflushed ones too. Other threads can use Milvus between two pages."""
-        with self._milvus.access(collection):
-            iterator: QueryIterator = self._milvus.client().query_iterator(
-                self._milvus.load(collection).name,
+        with self.connection.access(collection):
+            iterator: QueryIterator = self.connection.client().query_iterator(
+                self.connection.load(collection).name,
                 batch_size=rows,
                 filter=expression,
                 output_fields=fields,
@@ -193,7 +193,7 @@ class MilvusStore:
             )
         try:
             while True:
-                with self._milvus.access(collection, operation="query"):
+                with self.connection.access(collection, operation="query"):
                     page = list(iterator.next())
                 if not page:
                     return
@@ -202,11 +202,11 @@ class MilvusStore:
             iterator.close()
 
     def _flush_if_due(self, name: str, rows: int) -> None:
-        if not self._milvus.is_lite:
+        if not self.connection.is_lite:
             return
         self._unflushed[name] += rows
         if self._unflushed[name] >= FLUSH_ROWS:
-            self._milvus.client().flush(name, timeout=self._timeout_s)
+            self.connection.client().flush(name, timeout=self._timeout_s)
             self._unflushed[name] = 0
 
     # --- searches ----------------------------------------------------------------------------
@@ -247,11 +247,11 @@ class MilvusStore:
     # --- the connection ----------------------------------------------------------------------
 
     def ping(self) -> None:
-        with self._milvus.access(operation="ping"):
-            self._milvus.client().list_collections(timeout=self._timeout_s)
+        with self.connection.access(operation="ping"):
+            self.connection.client().list_collections(timeout=self._timeout_s)
 
     def close(self) -> None:
-        self._milvus.close()
+        self.connection.close()
 
 
 def _vectors(rows: Sequence[ChunkRow]) -> Vectors:

@@ -1,0 +1,43 @@
+"""Milvus Lite's server in this process, which only this process's user can reach."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from pathlib import Path
+
+from milvus_lite.adapter.grpc.server import start_server_in_thread
+
+_STOP_S = 2.0
+
+
+class LiteServer:
+    """Serves a Milvus Lite file on a Unix socket in a folder that other users cannot enter.
+
+    pymilvus would start the same server on a TCP port, on which every user of the machine could read all passages
+    (docs/bentoml_issues.md#m7).
+
+    Raises:
+        milvus_lite.exceptions.DataDirLockedError: another process has the file open.
+    """
+
+    def __init__(self, file: Path) -> None:
+        # Not below the file: the path of a Unix socket is limited to about 100 bytes.
+        self._folder = Path(tempfile.mkdtemp(prefix="rag-milvus-"))  # with mode 0700
+        socket = f"unix:{self._folder}/socket"
+        try:
+            self._server, self._database, _ = start_server_in_thread(str(file.absolute()), host=socket)
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        self.uri = f"{socket}:0"  # Milvus Lite appends the port
+        """For pymilvus."""
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """Stop the server and release the lock on the file."""
+        atexit.unregister(self.close)
+        self._server.stop(_STOP_S).wait(_STOP_S)
+        self._database.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
