@@ -32,7 +32,7 @@ PROCESSES := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 3 ? c
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest \
 	--numprocesses $(PROCESSES) --no-loadscope-reorder --durations 30
 
-.PHONY: help serve test test-long demo build bench eval check lock clean setup setup-dev
+.PHONY: help serve test test-long demo build sbom bench eval check lock clean setup setup-dev
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -52,8 +52,12 @@ test-long: setup-dev ## run the long tests: stress, fuzzing, LangChain's suite, 
 demo: setup ## ingest docs/ and ask one question about it
 	@scripts/demo.sh
 
-build: setup ## build the Bento
+build: sbom ## build the Bento
 	@$(BIN)/bentoml build
+
+sbom: setup ## list all packages with licences and hashes, as CycloneDX: sbom.cdx.json (the Bento), sbom-cpu.cdx.json
+	@$(BIN)/python scripts/sbom.py requirements.txt deploy/setup.sh > sbom.cdx.json
+	@$(BIN)/python scripts/sbom.py requirements-cpu.txt > sbom-cpu.cdx.json
 
 bench: setup-dev ## compare with vLLM's own server, the encoder alone and Milvus alone
 	@$(BIN)/python -m bench
@@ -71,7 +75,7 @@ lock: ## update the pinned requirements and their hashes; UPGRADE=1 upgrades to 
 	@scripts/lock.sh
 
 clean: ## remove .venv and caches; documents and models in RAG_DATA_DIR stay
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.cdx.json
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup: $(CPU_STAMP)
