@@ -32,6 +32,7 @@ def llm_api() -> tuple[LlmApi, Engine]:
         keep_alive_s=server.keep_alive_s,
         timeout_s=server.answer_timeout_s,
         facts=engine.facts,
+        allowed_extra_args=options.llm.extra_arg_names,
         provider="vllm" if options.llm.url is None else "openai",
     )
     return api, engine

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, JsonValue, SecretStr, field_validator, model_validator
 
-from rag.config.section import Section
+from rag.config.section import Section, listed
 
 
 class LLMSettings(Section):
@@ -22,6 +23,9 @@ class LLMSettings(Section):
     max_tokens: int = Field(512, ge=1, description="Maximum tokens of an answer, unless the request sets it.")
     max_request_tokens: int = Field(
         32_768, ge=1, description="Maximum product of `n` and `max_tokens` in a request for several texts."
+    )
+    allowed_extra_args: str = Field(
+        "", description="Names that `extra_args` of a request may have, separated by commas; unset: none."
     )
     temperature: float = Field(0.0, ge=0, le=2, description="Sampling temperature, unless the request sets it.")
     stop_repetition: bool = Field(True, description="End an answer that repeats the same text four times in a row.")
@@ -56,6 +60,10 @@ class LLMSettings(Section):
     )
     service_url: str | None = Field(None, description="URL of an LLM service of this bundle that runs elsewhere.")
     restarts: int = Field(3, ge=0, description="Attempts in a row to restart a dead engine before the process exits.")
+
+    @cached_property
+    def extra_arg_names(self) -> frozenset[str]:
+        return frozenset(listed(self.allowed_extra_args))
 
     @field_validator("url")
     @classmethod

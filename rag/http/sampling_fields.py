@@ -141,4 +141,6 @@ class SamplingFields(FailFastModel):
         min_length=1,
         description="Tokens to output regardless of the model; needs the engine option enable_trace_replay.",
     )
-    extra_args: dict[str, Any] | None = Field(None, description="Arguments for custom logits processors.")
+    extra_args: dict[str, Any] | None = Field(
+        None, description="Arguments for custom logits processors; only names that RAG_LLM__ALLOWED_EXTRA_ARGS lists."
+    )

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from rag.errors import (
     ContextLengthExceeded,
     DependencyUnavailable,
+    InvalidRequest,
     RagError,
 )
 from rag.http.clients.remote import RemoteGenerator
@@ -45,7 +46,7 @@ async def text_of(stream: TokenStream) -> tuple[str, StreamEnd | None]:
 
 def llm(generator: FakeGenerator) -> ASGIApp:
     """The LLM service with a fake engine."""
-    api = LlmApi(generator, keep_alive_s=5, timeout_s=20)
+    api = LlmApi(generator, keep_alive_s=5, timeout_s=20, allowed_extra_args={"target_token"})
 
     async def handler(request: Request) -> Response:
         parsed = await WriteRequest.from_http_request(request, None)
@@ -66,6 +67,19 @@ async def test_a_prompt_is_sent_and_its_text_streamed_back() -> None:
         async with RemoteGenerator(client).generate([1, 2, 3], sampling, "id") as stream:
             assert await text_of(stream) == ("naïve 日本 🙂 done", StreamEnd("stop", Usage(3, 4)))
     assert generator.requests[0][:2] == ([1, 2, 3], sampling)
+
+
+async def test_only_allowed_extra_arguments_reach_the_engine() -> None:
+    generator = FakeGenerator()
+    async with client_of(llm(generator)) as client:
+        remote = RemoteGenerator(client)
+        async with remote.generate("a prompt", {"extra_args": {"target_token": 5}}, "id") as stream:
+            await text_of(stream)
+        with pytest.raises(InvalidRequest, match=r"kv_transfer_params.*RAG_LLM__ALLOWED_EXTRA_ARGS") as refused:
+            async with remote.generate("a", {"extra_args": {"target_token": 5, "kv_transfer_params": {}}}, "id"):
+                pass
+    assert refused.value.param == "extra_args"
+    assert [sampling for _, sampling, _ in generator.requests] == [{"extra_args": {"target_token": 5}}]
 
 
 async def test_closing_the_stream_stops_the_engine() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from starlette.responses import JSONResponse, Response
 
-from rag.errors import Forbidden
+from rag.errors import Forbidden, InvalidRequest
 from rag.http.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
 from rag.http.middleware.request_id import current_request_id
 from rag.http.native.generate_wire import WriteRequest
@@ -22,6 +22,7 @@ from rag.types import Chat, Facts, ModelInput, SamplingParameters
 class LlmApi:
     """Args:
     adapters: None if another server runs the language model: adapters are then loaded there.
+    allowed_extra_args: Names that `extra_args` of a request may have.
     facts: Returns what the generator reports when it is ready.
     provider: What writes the text, for traces.
     """
@@ -33,23 +34,33 @@ class LlmApi:
         adapters: Adapters | None = None,
         keep_alive_s: float,
         timeout_s: float,
+        allowed_extra_args: Collection[str] = (),
         facts: Callable[[], Facts] = dict,
         provider: str = "vllm",
     ) -> None:
         self._generator = generator
         self._adapters = adapters
+        self._allowed_extra_args = allowed_extra_args
         self._facts = facts
         self._provider = provider
         self._stream_options = StreamLimits(keep_alive_s=keep_alive_s, timeout_s=timeout_s)
 
     async def generate(self, request: WriteRequest) -> Response:
         prompt, sampling, request_id = request.model_input(), request.sampling(), current_request_id.get()
+        self._check_extra_args(sampling)
         generation = self._generator.generate(prompt, sampling, request_id, model=request.model or "")
         source = measured(generation, self._chat_span(prompt, sampling, request.model))
         if request.stream:
             return await EventStream.open(source, tokens_to_wire, **self._stream_options)
         async with source as stream:
             return JSONResponse(await whole_text(stream))
+
+    def _check_extra_args(self, sampling: SamplingParameters) -> None:
+        """The engine and its plug-ins read some that are not for clients, such as `kv_transfer_params`."""
+        for name in sampling.get("extra_args") or {}:
+            if name not in self._allowed_extra_args:
+                message = f"extra_args: {name[:80]!r} is not allowed; RAG_LLM__ALLOWED_EXTRA_ARGS allows more names"
+                raise InvalidRequest(message, param="extra_args")
 
     def _chat_span(self, prompt: ModelInput, sampling: SamplingParameters, adapter: str | None) -> tracing.Span:
         if not tracing.is_on():
