@@ -4,6 +4,7 @@
     answers     metrics of the edge: answers, first tokens
     retrieval   metrics of the Retriever: stages, caches, jobs, the parser, Milvus, the disk
     generation  metrics of the LLM service: tokens
+    tenants     metrics of the edge by tenant; the label that a tenant has
     exposition  metrics -> the text that Prometheus reads
     tracing     OpenTelemetry spans
 

@@ -10,11 +10,11 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from rag.telemetry import answers, generation, http, retrieval
+from rag.telemetry import answers, generation, http, retrieval, tenants
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 REGISTRIES: Mapping[str, Sequence[CollectorRegistry]] = {
-    "RAG": (http.REGISTRY, answers.REGISTRY),
+    "RAG": (http.REGISTRY, answers.REGISTRY, tenants.REGISTRY),
     "Retriever": (http.REGISTRY, retrieval.REGISTRY),
     "Embedder": (http.REGISTRY,),
     "LLM": (http.REGISTRY, generation.REGISTRY),

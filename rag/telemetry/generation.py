@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from rag.auth.caller import DEFAULT_TENANT
+
 REGISTRY = CollectorRegistry()
 
 TOKENS = Counter(
     "rag_tokens_total",
     "Tokens of texts that have ended: `prompt` or `completion`. `cached_prompt` is the part of the prompts that was in "
     "the prefix cache.",
-    ("type",),
+    ("tenant", "type"),
     registry=REGISTRY,
 )
 RUNNING = Gauge("rag_generations_running", "Requests for text in progress.", registry=REGISTRY)
@@ -28,4 +30,4 @@ INTER_TOKEN = Histogram(
 )
 
 for _type in ("prompt", "cached_prompt", "completion"):
-    TOKENS.labels(_type)
+    TOKENS.labels(DEFAULT_TENANT, _type)

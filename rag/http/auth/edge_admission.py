@@ -13,6 +13,7 @@ from rag.auth.caller import DEFAULT_TENANT, WITHOUT_KEY, Caller
 from rag.auth.key_secret import could_be_secret, hash_of
 from rag.auth.scopes import SCOPES
 from rag.errors import Starting, Unauthenticated
+from rag.http.auth.admission import TENANT
 from rag.http.auth.rate_limit import RateLimits
 from rag.http.auth.route_scopes import RouteScopes
 from rag.http.auth.verified_keys import Verification, VerifiedKeys
@@ -57,25 +58,28 @@ class EdgeAdmission:
     async def admit(self, scope: AsgiScope, response_headers: MutableMapping[str, str]) -> Caller:
         """See `Admission`."""
         needed = self._routes.needed(scope["method"], scope["path"])
-        if self._is_open or not needed:
+        if not needed:
             return WITHOUT_KEY
-        secret = _bearer(Headers(scope=scope))
-        caller = await self._caller(secret, response_headers)
+        caller, limit = await self._caller(_bearer(Headers(scope=scope)))
+        scope[TENANT] = caller.tenant
+        if limit is not None:
+            self._limits.count(caller.key_id, limit, response_headers)
         caller.require(*needed)
         return caller
 
-    async def _caller(self, secret: str | None, response_headers: MutableMapping[str, str]) -> Caller:
+    async def _caller(self, secret: str | None) -> tuple[Caller, int | None]:
+        """Who sends this secret, and how many requests a minute the key may send."""
+        if self._is_open:
+            return WITHOUT_KEY, None
         if self._is_admin_key(secret):
-            return Caller(ADMIN_KEY_ID, DEFAULT_TENANT, frozenset(SCOPES))
+            return Caller(ADMIN_KEY_ID, DEFAULT_TENANT, frozenset(SCOPES)), None
         if self._keys is None:
             raise Starting("the service is starting")
         known = await self._keys.verify(None if secret is None or not could_be_secret(secret) else hash_of(secret))
         if (key := known.key) is not None and known.problem(time.time()) is None:
-            if (limit := key.requests_per_minute) is not None:
-                self._limits.count(key.caller.key_id, limit, response_headers)
-            return key.caller
+            return key.caller, key.requests_per_minute
         if self._is_local and self._admin_hash is None and not known.required:
-            return WITHOUT_KEY
+            return WITHOUT_KEY, None
         raise Unauthenticated(_reason(secret, known))
 
     def _is_admin_key(self, secret: str | None) -> bool:

@@ -9,22 +9,26 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from rag.errors import RagError, all_errors
+from rag.http.auth.admission import TENANT
 from rag.http.route_templates import UNMATCHED, RouteTemplates, method_label
 from rag.telemetry import http as metrics
-from rag.telemetry import tracing
+from rag.telemetry import tenants, tracing
 
 _CODES = frozenset(error.code for error in all_errors())
 _OTHER_CODE = "other"
+_DISCONNECTED = 499
 current_service: ContextVar[str] = ContextVar("service", default="")
 
 
 class RequestMetrics:
     """Args:
     service: The service's name.
+    is_edge: Whether clients send the requests. These are counted by tenant, too.
     """
 
-    def __init__(self, service: str, routes: RouteTemplates, max_in_flight: int) -> None:
+    def __init__(self, service: str, routes: RouteTemplates, max_in_flight: int, *, is_edge: bool = False) -> None:
         self._service = service
+        self._is_edge = is_edge
         self._routes = routes
         self._in_flight = metrics.IN_FLIGHT.labels(service)
         metrics.IN_FLIGHT_LIMIT.labels(service).set(max_in_flight)
@@ -47,8 +51,12 @@ class RequestMetrics:
         route = self._routes.of(scope["path"])
         metrics.REQUESTS.labels(self._service, route, method_label(scope["method"]), str(status)).inc()
         metrics.DURATION.labels(self._service, route).observe(took_s)
-        if error_code:
-            metrics.ERRORS.labels(self._service, error_code if error_code in _CODES else _OTHER_CODE).inc()
+        code = error_code if not error_code or error_code in _CODES else _OTHER_CODE
+        if code:
+            metrics.ERRORS.labels(self._service, code).inc()
+        if self._is_edge:
+            outcome = code or ("disconnected" if status == _DISCONNECTED else "ok")
+            tenants.REQUESTS.labels(tenants.tenant_label(scope.get(TENANT, "")), outcome).inc()
 
 
 def count_stream_error(error: RagError) -> None:

@@ -68,7 +68,9 @@ class ServiceMiddleware:
         self._max_body_bytes = max_body_bytes
         self._access_log = access_log
         self._guard = guard
-        self._metrics = RequestMetrics(lifecycle.name, routes or RouteTemplates(), max_in_flight)
+        self._metrics = RequestMetrics(
+            lifecycle.name, routes or RouteTemplates(), max_in_flight, is_edge=lifecycle.is_edge
+        )
         self._admission = admission
         self._body_timeout_s = body_timeout_s
 

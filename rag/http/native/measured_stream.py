@@ -7,9 +7,11 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager
 
+from rag.auth.caller import current_tenant
 from rag.ports import TokenStream
 from rag.telemetry import generation as metrics
 from rag.telemetry import tracing
+from rag.telemetry.tenants import tenant_label
 from rag.types import StreamEnd, TextDelta, Usage
 
 
@@ -20,16 +22,16 @@ async def measured(source: AbstractAsyncContextManager[TokenStream], span: traci
     Args:
         span: Of the text; it is ended here.
     """
-    started = time.perf_counter()
+    started, tenant = time.perf_counter(), tenant_label(current_tenant())
     with contextlib.closing(span), metrics.RUNNING.track_inprogress():
         async with contextlib.AsyncExitStack() as stack:
             with span.failing(), span.as_current():
                 stream = await stack.enter_async_context(source)
-            yield await stack.enter_async_context(contextlib.aclosing(_observed(stream, started, span)))
+            yield await stack.enter_async_context(contextlib.aclosing(_observed(stream, started, tenant, span)))
 
 
 async def _observed(
-    stream: TokenStream, started: float, span: tracing.Span
+    stream: TokenStream, started: float, tenant: str, span: tracing.Span
 ) -> AsyncGenerator[TextDelta | StreamEnd, None]:
     first = 0.0
     texts: list[str] | None = [] if span.takes_texts else None
@@ -40,7 +42,7 @@ async def _observed(
                 metrics.FIRST_TOKEN.observe(first - started)
                 span.set({tracing.TIME_TO_FIRST_CHUNK: first - started})
             if isinstance(item, StreamEnd):
-                _count(item.usage, time.perf_counter() - first)
+                _count(item.usage, tenant, time.perf_counter() - first)
                 _describe(item, span)
                 if texts is not None:
                     span.set({tracing.OUTPUT_MESSAGES: tracing.message("assistant", "".join(texts))})
@@ -49,10 +51,10 @@ async def _observed(
             yield item
 
 
-def _count(usage: Usage, writing_s: float) -> None:
-    metrics.TOKENS.labels("prompt").inc(usage.prompt_tokens)
-    metrics.TOKENS.labels("cached_prompt").inc(usage.cached_tokens)
-    metrics.TOKENS.labels("completion").inc(usage.completion_tokens)
+def _count(usage: Usage, tenant: str, writing_s: float) -> None:
+    metrics.TOKENS.labels(tenant, "prompt").inc(usage.prompt_tokens)
+    metrics.TOKENS.labels(tenant, "cached_prompt").inc(usage.cached_tokens)
+    metrics.TOKENS.labels(tenant, "completion").inc(usage.completion_tokens)
     if usage.completion_tokens > 1:
         metrics.INTER_TOKEN.observe(writing_s / (usage.completion_tokens - 1))
 

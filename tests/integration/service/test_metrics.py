@@ -57,7 +57,8 @@ def test_an_answer_is_measured_in_all_services(service: RunningService) -> None:
     assert change("rag_answer_first_token_seconds_count") == 1
     assert change("rag_answer_duration_seconds_count") == 1
     assert change("rag_generation_first_token_seconds_count") == 1
-    assert change('rag_tokens_total{type="completion"}') > 0
+    assert change('rag_tokens_total{tenant="default",type="completion"}') > 0
+    assert change('rag_tenant_requests_total{outcome="ok",tenant="default"}') == 1
     assert change('rag_retrieval_cache_requests_total{outcome="miss"}') == 1
     for stage in ("queue", "encode", "search", "prompt", "retrieve"):
         assert change(f'rag_retrieval_stage_duration_seconds_count{{stage="{stage}"}}') == 1, stage

@@ -11,6 +11,7 @@ from rag.auth.caller import DEFAULT_TENANT, WITHOUT_KEY, Caller
 from rag.auth.key_secret import hash_of, new_secret
 from rag.auth.scopes import SCOPES, Scope
 from rag.errors import DependencyUnavailable, InsufficientPermissions, RateLimitExceeded, Starting, Unauthenticated
+from rag.http.auth.admission import TENANT
 from rag.http.auth.edge_admission import EdgeAdmission
 from rag.http.auth.rate_limit import RateLimits
 from rag.http.auth.route_scopes import RouteScopes
@@ -91,6 +92,20 @@ async def test_once_there_is_a_key_every_request_needs_one() -> None:
     assert "needs an API key" in await refusal(edge(catalog), secret, scheme="Basic")
     assert (await edge(catalog).admit(request(secret), {})).tenant == "acme"
     assert (await edge(catalog).admit(request(secret, scheme="bearer"), {})).tenant == "acme"
+
+
+async def test_the_tenant_of_a_refused_request_is_known() -> None:
+    catalog = Catalog()
+    sent = request(catalog.add("ask"), "/generate")
+    with pytest.raises(InsufficientPermissions):
+        await edge(catalog).admit(sent, {})
+    limited = request(catalog.add("ask", limit=1))
+    admission = edge(catalog)
+    await admission.admit(limited, {})
+    del limited[TENANT]
+    with pytest.raises(RateLimitExceeded):
+        await admission.admit(limited, {})
+    assert (sent[TENANT], limited[TENANT]) == ("acme", "acme")
 
 
 async def test_what_cannot_be_a_secret_is_not_looked_up() -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import random
 import string
+from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
-from rag.errors import Conflict, DependencyUnavailable
+from rag.auth.caller import Caller
+from rag.auth.scopes import SCOPES
+from rag.errors import Conflict, DependencyUnavailable, RagError, RateLimitExceeded
+from rag.http.auth.admission import TENANT
 from rag.http.error_table import OURS, error_response
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.service_middleware import ServiceMiddleware
@@ -88,6 +92,40 @@ async def test_errors_are_counted_by_code(response: ASGIApp, status: int, code: 
     changes = Changes(NAME)
     await Exchange(app).run()
     assert (changes[requests("/ask", status)], changes[errors(code)]) == (1, 1)
+
+
+def by_tenant(tenant: str, outcome: str) -> str:
+    return f'rag_tenant_requests_total{{outcome="{outcome}",tenant="{tenant}"}}'
+
+
+class AdmitsAcme:
+    """Knows the tenant of each key, and refuses some all the same."""
+
+    def __init__(self, refusal: RagError | None = None) -> None:
+        self._refusal = refusal
+
+    async def admit(self, scope: Scope, response_headers: MutableMapping[str, str]) -> Caller:
+        scope[TENANT] = "acme"
+        if self._refusal is not None:
+            raise self._refusal
+        return Caller("key_1", "acme", frozenset(SCOPES))
+
+
+async def test_requests_are_counted_by_tenant_and_outcome() -> None:
+    changes = Changes("RAG")
+    await Exchange(service(PlainTextResponse("ok"), admission=AdmitsAcme())).run()
+    await Exchange(service(error_response(Conflict("twice")), admission=AdmitsAcme())).run()
+    await Exchange(service(PlainTextResponse("ok"), admission=AdmitsAcme(RateLimitExceeded("slow down")))).run()
+    await Exchange(service(PlainTextResponse("ok"))).run()
+    counted = [by_tenant("acme", outcome) for outcome in ("ok", "conflict", "rate_limit_exceeded")]
+    assert [changes[key] for key in (*counted, by_tenant("_none", "ok"))] == [1, 1, 1, 1]
+
+
+async def test_inner_services_do_not_count_by_tenant() -> None:
+    changes = Changes("RAG")
+    inner = ServiceMiddleware(PlainTextResponse("ok"), Lifecycle(NAME), 2, {"*": 100}, admission=AdmitsAcme())
+    await Exchange(inner).run()
+    assert changes[by_tenant("acme", "ok")] == 0
 
 
 async def test_rejected_requests_are_counted_by_reason() -> None:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from starlette.responses import PlainTextResponse
 
 from rag.adapters.memory_cache import MemoryCache
+from rag.auth.caller import Caller, current_caller
 from rag.catalog.schema import jobs
 from rag.errors import DependencyUnavailable, InvalidFilter
 from rag.http.clients.service_client import ServiceClient
@@ -17,7 +18,7 @@ from rag.http.metrics_page import MetricsPage
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.measured_stream import measured
-from rag.telemetry import retrieval, tracing
+from rag.telemetry import retrieval, tenants, tracing
 from rag.telemetry.exposition import own_metrics
 from tests.fakes import FakeGenerator, FakeRetriever
 from tests.support.edge_service import an_edge
@@ -49,10 +50,31 @@ async def test_a_text_is_measured_at_its_first_token_and_its_end() -> None:
         assert changes["rag_generations_running"] == 1
         end = [item async for item in stream][-1]
     assert changes["rag_generations_running"] == 0
-    assert changes['rag_tokens_total{type="prompt"}'] == end.usage.prompt_tokens  # type: ignore[union-attr]
-    assert changes['rag_tokens_total{type="completion"}'] == 3
+    assert changes['rag_tokens_total{tenant="default",type="prompt"}'] == end.usage.prompt_tokens  # type: ignore[union-attr]
+    assert changes['rag_tokens_total{tenant="default",type="completion"}'] == 3
     assert changes["rag_generation_first_token_seconds_count"] == 1
     assert changes["rag_generation_inter_token_seconds_count"] == 1
+
+
+async def test_tokens_are_counted_for_the_tenant_that_asked() -> None:
+    changes = Changes("LLM")
+    token = current_caller.set(Caller("key_1", "acme", frozenset()))
+    try:
+        generation = measured(FakeGenerator("one two").generate("x", {}, "id"), tracing.Span())
+        stream = await generation.__aenter__()
+    finally:
+        current_caller.reset(token)
+    assert [item async for item in stream]
+    await generation.__aexit__(None, None, None)
+    assert changes['rag_tokens_total{tenant="acme",type="completion"}'] == 2
+    assert changes['rag_tokens_total{tenant="default",type="completion"}'] == 0
+
+
+def test_the_number_of_tenants_in_metrics_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tenants, "_known", set())
+    monkeypatch.setattr(tenants, "MAX_TENANTS", 2)
+    names = ["a", "b", "c", "a", "d", ""]
+    assert [tenants.tenant_label(name) for name in names] == ["a", "b", "_other", "a", "_other", "_none"]
 
 
 def test_jobs_are_counted_when_somebody_asks(tmp_path: Path) -> None:
