@@ -78,6 +78,10 @@ class Embedder:
         embedder_life.on_probe(self._api.ready)
 
     @bentoml.on_deployment
+    def check_access() -> None:
+        bootstrap.refuse_unprotected_start("Embedder")
+
+    @bentoml.on_deployment
     def prepare_model() -> None:
         bootstrap.prepare_model("encoder")
 
@@ -116,6 +120,10 @@ class LLM:
     def __init__(self) -> None:
         self._api, self._engine = bootstrap.llm_api()
         llm_life.on_probe(self.facts)
+
+    @bentoml.on_deployment
+    def check_access() -> None:
+        bootstrap.refuse_unprotected_start("LLM")
 
     @bentoml.on_deployment
     def prepare_model() -> None:
@@ -179,6 +187,10 @@ class Retriever:
         for client in self._clients:
             retriever_life.on_drain(client.hold)
         retriever_life.on_drain(self._api.drain)
+
+    @bentoml.on_deployment
+    def check_access() -> None:
+        bootstrap.refuse_unprotected_start("Retriever")
 
     @bentoml.on_deployment
     def prepare_model() -> None:
@@ -252,7 +264,7 @@ class RAG:
 
     @bentoml.on_deployment
     def check_access() -> None:
-        bootstrap.refuse_unprotected_start()
+        bootstrap.refuse_unprotected_start("RAG", is_edge=True)
 
     @bentoml.on_startup
     async def begin(self) -> None:

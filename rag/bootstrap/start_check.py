@@ -17,18 +17,33 @@ _UNPROTECTED = """The start is refused: other machines could connect at {host}, 
     or set one: RAG_SERVER__ADMIN_KEY, at least 32 characters
   - RAG_SERVER__OPEN=true, only behind a gateway that authenticates requests"""
 
+_WITHOUT_SERVICE_KEY = """The start is refused: other machines could connect at {host}, and the services have no key
+with which they recognize each other. Choose one:
+  - listen on this machine only: --host 127.0.0.1
+  - RAG_SERVER__SERVICE_KEY, the same text of at least 32 characters for all services
+  - RAG_SERVER__OPEN=true, only where nobody but the other services can connect"""
 
-def refuse_unprotected_start() -> None:
+_services: list[str] = []
+"""Those whose start this process has checked. BentoML begins with the one that it serves at `--host`; the others, which
+that one depends on, get Unix sockets."""
+
+
+def refuse_unprotected_start(service: str, *, is_edge: bool = False) -> None:
     """Run by BentoML's supervisor before the services start.
 
     Raises:
         SystemExit: other machines can connect, and no key is needed; says what to do.
     """
+    _services.append(service)
     host, server = _host(), settings().server
-    if host is None or is_loopback(host) or server.open or server.admin_key is not None:
+    if service != _services[0] or host is None or is_loopback(host) or server.open:
         return
-    if settings().retrieve.url is None and not _keys_exist():
-        print(_UNPROTECTED.format(host=host), file=sys.stderr)
+    if is_edge:
+        is_protected = server.admin_key is not None or settings().retrieve.url is not None or _keys_exist()
+    else:
+        is_protected = server.service_key is not None
+    if not is_protected:
+        print((_UNPROTECTED if is_edge else _WITHOUT_SERVICE_KEY).format(host=host), file=sys.stderr)
         raise SystemExit(1)
 
 

@@ -11,7 +11,7 @@ import click
 import pytest
 
 from rag import bootstrap, config
-from rag.bootstrap import access, documents
+from rag.bootstrap import access, documents, start_check
 from rag.errors import SetupError
 
 KEY = "k" * 32
@@ -70,13 +70,15 @@ def test_a_service_key_or_a_gateway_protects_an_exposed_service(monkeypatch: pyt
     assert not access.service_admission().is_exposed
 
 
-def start(host: str | None = None, *, command: str = "serve") -> object:
-    """The exit code of `bentoml serve --host HOST`, or 0 if the start is not refused."""
+def start(host: str | None = None, *, command: str = "serve", service: str = "RAG") -> object:
+    """The exit code of `bentoml serve service:SERVICE --host HOST`, or 0 if the start is not refused."""
+    start_check._services.clear()
     context = click.Context(click.Command(command))
     context.params = {"host": host} if command == "serve" else {}
     with context:
         try:
-            bootstrap.refuse_unprotected_start()
+            bootstrap.refuse_unprotected_start(service, is_edge=service == "RAG")
+            bootstrap.refuse_unprotected_start("dependency")
         except SystemExit as refused:
             return refused.code
     return 0
@@ -88,6 +90,19 @@ def test_a_start_for_other_machines_needs_a_key(capsys: pytest.CaptureFixture[st
     assert start() == 1  # without --host, BentoML listens on all interfaces
     assert [start(host) for host in ("127.0.0.1", "::1")] == [0, 0]
     assert start(command="build") == 0
+
+
+def test_an_inner_service_for_other_machines_needs_a_service_key(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAG_SERVER__ADMIN_KEY", KEY)  # clients have keys of their own; the services need another
+    assert start("0.0.0.0", service="LLM") == 1
+    told = capsys.readouterr().err
+    assert all(way_out in told for way_out in ("--host 127.0.0.1", "RAG_SERVER__SERVICE_KEY", "RAG_SERVER__OPEN=true"))
+    assert start("127.0.0.1", service="LLM") == 0
+    monkeypatch.setenv("RAG_SERVER__SERVICE_KEY", KEY)
+    forget()
+    assert start("0.0.0.0", service="LLM") == 0
 
 
 @pytest.mark.parametrize(
