@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -315,19 +314,6 @@ def test_the_same_question_is_answered_from_each_tenants_documents(acme: Tenant,
         for tenant, found in ((acme, "The owl of Acme sleeps in the barn."), (umbra, SECRET_TEXT)):
             hits = tenant.http.post("/retrieve", json={"query": "who sleeps where"}).json()["hits"]
             assert [hit["text"] for hit in hits] == [found]
-
-
-def test_questions_asked_at_the_same_time_are_answered_from_each_tenants_documents(acme: Tenant, umbra: Tenant) -> None:
-    """The documents of the two look alike, and all questions are batched together."""
-
-    def answer(number: int) -> tuple[bool, str]:
-        tenant = (acme, umbra)[number % 2]
-        body = {"question": f"who sleeps where, {number % 7}?", "temperature": 0}
-        return tenant is acme, tenant.http.post("/ask", json=body).text
-
-    with ThreadPoolExecutor(16) as pool:
-        for is_acme, text in pool.map(answer, range(200)):
-            assert ("The owl of Acme" in text, SECRET_TEXT in text) == (is_acme, not is_acme)
 
 
 def test_the_same_file_name_is_another_document(acme: Tenant, umbra: Tenant) -> None:
