@@ -7,8 +7,11 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+from rag.errors import RagError, Unavailable
 
 _DAY_S = 86_400.0
 
@@ -32,6 +35,20 @@ class BlobFolder:
         os.replace(path, target)
         _sync_folder(target.parent)
         return blob_id
+
+    @contextmanager
+    def taken(self, paths: Sequence[Path]) -> Iterator[list[str]]:
+        """Move files from `incoming` into the folder, and remove them again if the block refuses the request.
+
+        They stay if the catalog does not answer, since the transaction may have been committed.
+        """
+        blob_ids = [self.take(path) for path in paths]
+        try:
+            yield blob_ids
+        except RagError as error:
+            if not isinstance(error, Unavailable):
+                self.remove(blob_ids)
+            raise
 
     def write(self, content: bytes) -> str:
         """Store bytes, compressed. Returns their id."""

@@ -13,7 +13,8 @@
     |-- MethodNotAllowed          method_not_allowed
     |-- Unauthenticated           invalid_api_key            no API key, or one that is not valid
     |-- Forbidden                 forbidden                  not allowed by the settings
-    |   `-- InsufficientPermissions insufficient_permissions not allowed to this API key
+    |   |-- InsufficientPermissions insufficient_permissions not allowed to this API key
+    |   `-- QuotaExceeded         quota_exceeded           the API key or its tenant may not store more
     |-- Conflict                  conflict
     |   `-- EmbeddingMismatch     embedding_mismatch
     |-- FileTooLarge              file_too_large
@@ -24,7 +25,7 @@
     |   `-- ParsingLimit          parsing_limit              reading it exceeded a limit of time, memory or text
     |-- RequestTimeout            request_timeout            the client stopped sending its request
     |-- Overloaded                overloaded                 too many requests: retry later
-    |   `-- RateLimitExceeded     rate_limit_exceeded        too many requests of one API key
+    |   `-- RateLimitExceeded     rate_limit_exceeded        too many requests or tokens of one API key or tenant
     |-- Unavailable               (abstract)
     |   |-- Starting              starting                   a service is still loading
     |   |-- Draining              draining                   a service is shutting down
@@ -110,6 +111,10 @@ class Forbidden(RagError):
 
 class InsufficientPermissions(Forbidden):
     code = "insufficient_permissions"
+
+
+class QuotaExceeded(Forbidden):
+    code = "quota_exceeded"
 
 
 class Conflict(RagError):

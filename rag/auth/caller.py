@@ -10,6 +10,7 @@ import json
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from rag.auth.limits import NO_LIMITS, Limits, Subject
 from rag.auth.scopes import SCOPES, Scope
 from rag.errors import InsufficientPermissions
 
@@ -26,6 +27,14 @@ class Caller:
     scopes: frozenset[Scope]
     stores: frozenset[str] | None = None
     """Ids of the only vector stores that it may use; None: all of the tenant."""
+    key_limits: Limits = NO_LIMITS
+    tenant_limits: Limits = NO_LIMITS
+    """Of all requests of the tenant together."""
+
+    @property
+    def subjects(self) -> tuple[Subject, Subject]:
+        """Whose limits a request counts towards."""
+        return Subject("key", self.key_id, self.key_limits), Subject("tenant", self.tenant, self.tenant_limits)
 
     def may(self, *any_of: Scope) -> bool:
         """Whether it has one of the scopes. `admin` includes all others."""
@@ -70,13 +79,16 @@ def require(*any_of: Scope) -> None:
 
 def caller_to_header(caller: Caller) -> str:
     stores = None if caller.stores is None else sorted(caller.stores)
-    return json.dumps([caller.key_id, caller.tenant, sorted(caller.scopes), stores], separators=(",", ":"))
+    limits = [caller.key_limits.to_json(), caller.tenant_limits.to_json()]
+    return json.dumps([caller.key_id, caller.tenant, sorted(caller.scopes), stores, *limits], separators=(",", ":"))
 
 
 def caller_from_header(value: str) -> Caller:
     """Raises ValueError if the value was not made by `caller_to_header`."""
     try:
-        key_id, tenant, scopes, stores = json.loads(value)
-        return Caller(str(key_id), str(tenant), frozenset(scopes), None if stores is None else frozenset(stores))
-    except (TypeError, ValueError):
+        key_id, tenant, scopes, stores, *limits = json.loads(value)
+        key_limits, tenant_limits = map(Limits.from_json, limits)
+        stores = None if stores is None else frozenset(stores)
+        return Caller(str(key_id), str(tenant), frozenset(scopes), stores, key_limits, tenant_limits)
+    except (TypeError, ValueError, AttributeError):
         raise ValueError("not a caller") from None

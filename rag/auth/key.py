@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from rag.auth.caller import DEFAULT_TENANT, Caller
+from rag.auth.limits import NO_LIMITS, Limits
 from rag.auth.scopes import Scope
 
 KeyStatus: TypeAlias = Literal["active", "expired", "revoked"]
@@ -22,8 +23,7 @@ class NewKey:
     stores: Sequence[str] | None = None
     """Names or ids of the only vector stores it may use; None: all of its tenant."""
     expires_at: float | None = None
-    requests_per_minute: int | None = None
-    """None: no limit."""
+    limits: Limits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class KeyRecord:
     scopes: tuple[Scope, ...]
     stores: tuple[str, ...] | None
     """Ids of the only vector stores it may use; None: all of its tenant."""
-    requests_per_minute: int | None
+    limits: Limits
     prefix: str
     """The beginning of its secret."""
     created_at: float
@@ -53,7 +53,7 @@ class KeyRecord:
     @property
     def caller(self) -> Caller:
         stores = None if self.stores is None else frozenset(self.stores)
-        return Caller(self.key_id, self.tenant, frozenset(self.scopes), stores)
+        return Caller(self.key_id, self.tenant, frozenset(self.scopes), stores, self.limits)
 
 
 @dataclass(frozen=True, slots=True)

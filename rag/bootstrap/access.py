@@ -10,10 +10,13 @@ import sys
 
 from pydantic import SecretStr
 
+from rag.adapters.memory_counters import MemoryCounters
+from rag.auth.limits import Limits
 from rag.bootstrap.loaded_settings import settings
 from rag.http.auth.admission import ServiceAdmission
 from rag.http.auth.edge_admission import EdgeAdmission
-from rag.http.auth.route_scopes import RouteScopes
+from rag.http.auth.route_table import RouteTable
+from rag.http.auth.token_limits import TokenLimits
 from rag.http.published_api import public_operations
 
 
@@ -22,11 +25,38 @@ def edge_admission() -> EdgeAdmission:
     """Of the edge in this process."""
     server = settings().server
     return EdgeAdmission(
-        RouteScopes(public_operations),
+        route_table(),
+        token_limits(),
         admin_key=_secret(server.admin_key),
         is_open=server.open,
         is_local=not listens_to_other_machines(),
+        tenant_limits=tenant_limits,
     )
+
+
+@functools.cache
+def route_table() -> RouteTable:
+    return RouteTable(public_operations)
+
+
+@functools.cache
+def token_limits() -> TokenLimits:
+    """Of the edge in this process. Its replicas share the counts if there is a Redis."""
+    own = MemoryCounters()
+    if (url := settings().cache.url) is None:
+        return TokenLimits(own)
+    from rag.adapters.redis.counters import RedisCounters
+
+    return TokenLimits(RedisCounters(url.get_secret_value(), own))
+
+
+@functools.cache
+def tenant_limits(tenant: str) -> Limits:
+    """From the settings."""
+    options = settings().limits
+    own = options.tenants.get(tenant)
+    named = {} if own is None else own.model_dump(exclude_unset=True)
+    return Limits.from_json({**options.model_dump(exclude={"tenants"}), **named})
 
 
 def service_admission() -> ServiceAdmission:

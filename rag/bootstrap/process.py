@@ -90,7 +90,11 @@ def cors_options() -> dict[str, Any]:
         "allow_headers": ["*"],
         "expose_headers": [
             *("x-request-id", "retry-after", "openai-poll-after-ms"),
-            *(f"x-ratelimit-{name}-requests" for name in ("limit", "remaining", "reset")),
+            *(
+                f"x-ratelimit-{name}-{counted}"
+                for counted in ("requests", "tokens")
+                for name in ("limit", "remaining", "reset")
+            ),
         ],
     }
 
@@ -152,7 +156,7 @@ def client_of(name: str, url: str) -> ServiceClient:
 
 def make_cache() -> Cache:
     from rag.adapters.memory_cache import MemoryCache
-    from rag.adapters.redis_cache import RedisCache
+    from rag.adapters.redis.cache import RedisCache
 
     cache = settings().cache
     if cache.url is None:

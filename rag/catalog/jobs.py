@@ -43,6 +43,7 @@ def insert(
             created_at=time.time(),
             details=dict(details or {}),
             tenant=current_tenant(),
+            created_by=access.created_by(),
         )
     )
     return job_id

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from rag.auth.key import KeyRecord, NewKey
 from rag.auth.key_secret import hash_of, visible_prefix
+from rag.auth.limits import Limits
 from rag.auth.scopes import Scope
 from rag.catalog import listing
 from rag.catalog.rows import ResultRow, RowSelect, read_first, read_row
@@ -29,6 +30,7 @@ class _KeyRow:
     scopes: Sequence[Scope]
     stores: Sequence[str] | None
     requests_per_minute: int | None
+    limits: Mapping[str, int] | None
     prefix: str
     created_at: float
     expires_at: float | None
@@ -46,13 +48,19 @@ def insert(connection: sa.Connection, new: NewKey, secret: str) -> str:
             tenant=new.tenant,
             scopes=list(new.scopes),
             stores=None if new.stores is None else list(new.stores),
-            requests_per_minute=new.requests_per_minute,
             created_at=time.time(),
             expires_at=new.expires_at,
+            **_limit_values(new.limits),
             **_secret_values(secret),
         )
     )
     return key_id
+
+
+def _limit_values(limits: Limits) -> dict[str, object]:
+    """The limit of requests has a column of its own, which was there first."""
+    values = limits.to_json()
+    return {"requests_per_minute": values.pop("requests_per_minute", None), "limits": values or None}
 
 
 def _secret_values(secret: str) -> dict[str, str]:
@@ -90,6 +98,10 @@ def any_exist(connection: sa.Connection) -> bool:
     return connection.execute(sa.select(api_keys.c.id).limit(1)).first() is not None
 
 
+def set_limits(connection: sa.Connection, key_id: str, limits: Limits) -> None:
+    connection.execute(sa.update(api_keys).where(api_keys.c.id == key_id).values(_limit_values(limits)))
+
+
 def revoke(connection: sa.Connection, key_id: str) -> None:
     is_valid = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
     connection.execute(sa.update(api_keys).where(is_valid).values(revoked_at=time.time()))
@@ -119,7 +131,7 @@ def _to_record(row: _KeyRow) -> KeyRecord:
         tenant=row.tenant,
         scopes=tuple(row.scopes),
         stores=None if row.stores is None else tuple(row.stores),
-        requests_per_minute=row.requests_per_minute,
+        limits=Limits.from_json({"requests_per_minute": row.requests_per_minute, **(row.limits or {})}),
         prefix=row.prefix,
         created_at=row.created_at,
         expires_at=row.expires_at,

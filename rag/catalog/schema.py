@@ -39,6 +39,11 @@ def _tenant() -> Column[str]:
     return Column("tenant", String(64), nullable=False, index=True, default="default", server_default="default")
 
 
+def _created_by() -> Column[str]:
+    """The id of an API key; empty: none."""
+    return Column("created_by", String(64), nullable=False, default="", server_default="")
+
+
 BIG_ID = BigInteger().with_variant(Integer, "sqlite")
 """SQLite generates ids only for a primary key of type INTEGER."""
 
@@ -59,6 +64,7 @@ stores = Table(
     Column("indexes_made", Integer, nullable=False, default=0),
     Column("retrieval", JSON(none_as_null=True), nullable=True),  # null: the service's settings
     _tenant(),
+    _created_by(),
 )
 Index(None, stores.c.name)
 
@@ -96,7 +102,7 @@ files = Table(
     Column("created_at", Float(53), nullable=False),
     Column("expires_at", Float(53), nullable=True),
     _tenant(),
-    Column("created_by", String(64), nullable=False, default="", server_default=""),  # an API key; empty: none
+    _created_by(),
 )
 
 documents = Table(
@@ -178,6 +184,7 @@ jobs = Table(
     Column("details", JSON, nullable=False),
     Column("forgotten", Boolean, nullable=False, default=False),  # deleted from the job engine
     _tenant(),
+    _created_by(),
     UniqueConstraint("tenant", "idempotency_key"),
 )
 
@@ -199,6 +206,7 @@ api_keys = Table(
     Column("scopes", JSON, nullable=False),
     Column("stores", JSON(none_as_null=True), nullable=True),  # ids; null: all vector stores of the tenant
     Column("requests_per_minute", Integer, nullable=True),
+    Column("limits", JSON(none_as_null=True), nullable=True),  # all others, by name; null: none
     Column("prefix", String(16), nullable=False),
     Column("secret_hash", String(64), nullable=False, unique=True),
     Column("previous_hash", String(64), nullable=True, index=True),  # of the secret before the last rotation

@@ -58,7 +58,7 @@ def insert(connection: sa.Connection, new: NewStore, *, store_id: str | None = N
     now = time.time()
     defaults: Mapping[str, object] = {"name": "", "metadata": {}}
     row = {"id": store_id, "created_at": now, "last_active_at": now, "nonce": _new_nonce()}
-    row["tenant"] = tenant or current_tenant()
+    row |= {"tenant": tenant or current_tenant(), "created_by": access.created_by()}
     connection.execute(sa.insert(stores).values({**row, **defaults, **_given_values(new)}))
     return store_id
 

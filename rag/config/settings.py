@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from rag.config.cache import CacheSettings
 from rag.config.embedder import EmbedderSettings
 from rag.config.ingest import IngestSettings
+from rag.config.limits import LimitSettings
 from rag.config.llm import LLMSettings
 from rag.config.prompt import PromptSettings
 from rag.config.retrieve import PlanSettings, RerankSettings, RetrieveSettings
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     plan: PlanSettings = PlanSettings()
     cache: CacheSettings = CacheSettings()
     server: ServerSettings = ServerSettings()
+    limits: LimitSettings = LimitSettings()
 
     @cached_property
     def store_uri(self) -> str:

@@ -25,6 +25,7 @@ STATUS: Mapping[type[RagError], int] = {
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.InsufficientPermissions: 403,
+    errors.QuotaExceeded: 403,
     errors.Conflict: 409,
     errors.EmbeddingMismatch: 409,
     errors.FileTooLarge: 413,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rag.catalog import access, documents, files, stores, versions
+from rag.catalog import access, documents, files, quotas, stores, versions
 from rag.errors import FileNotFound, InsufficientPermissions
 from rag.library.resources import LibraryResources
 from rag.records import Cursor, FileRecord, Page, UploadedFile
@@ -13,8 +13,11 @@ from rag.records import Cursor, FileRecord, Page, UploadedFile
 def add(
     resources: LibraryResources, upload: UploadedFile, purpose: str, expires_after_s: int | None = None
 ) -> FileRecord:
-    blob_id = resources.blobs.take(upload.path)
-    with resources.database.write() as connection:
+    with (
+        resources.blobs.taken([upload.path]) as [blob_id],
+        resources.database.write() as connection,
+        quotas.enforced(connection, "max_stored_bytes"),
+    ):
         files.add_blob(connection, blob_id, "original", upload.bytes, upload.charset)
         return files.insert(
             connection, files.new_id(), upload, blob_id, purpose=purpose, expires_after_s=expires_after_s

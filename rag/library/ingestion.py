@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from rag.catalog import documents, files, stores, versions
+from rag.auth.limits import Quota
+from rag.catalog import documents, files, quotas, stores, versions
 from rag.catalog.versions import NewVersion
 from rag.chunkers.strategy import ChunkingStrategy, parse, to_json
 from rag.errors import InvalidRequest
@@ -15,6 +16,8 @@ from rag.library import jobs
 from rag.library.resources import LibraryResources
 from rag.records import Attachment, JobRecord, Strategy, UploadedFile
 from rag.types import Attributes, Change
+
+_QUOTAS: tuple[Quota, ...] = ("max_documents", "max_stored_bytes", "max_unfinished_jobs")
 
 
 def ingest(
@@ -31,16 +34,17 @@ def ingest(
     store_id, default = _open_store(resources, store)
     strategy = _strategy(chunking, default)
     request = [store_id, strategy, dict(attributes), [[u.filename, u.content_hash] for u in uploads]]
-    blob_ids = [resources.blobs.take(upload.path) for upload in uploads]
-    with resources.database.write() as connection:
+    taken = resources.blobs.taken([upload.path for upload in uploads])
+    with taken as blob_ids, resources.database.write() as connection:
         stores.lock(connection, store_id)
         existing = jobs.with_idempotency_key(connection, idempotency_key, request)
         if existing is None:
-            changes = [
-                _accept_upload(connection, store_id, upload, blob_id, attributes, strategy, origin)
-                for upload, blob_id in zip(uploads, blob_ids, strict=True)
-            ]
-            job_id = jobs.insert_ingest(connection, store_id, changes, idempotency_key, request)
+            with quotas.enforced(connection, *_QUOTAS):
+                changes = [
+                    _accept_upload(connection, store_id, upload, blob_id, attributes, strategy, origin)
+                    for upload, blob_id in zip(uploads, blob_ids, strict=True)
+                ]
+                job_id = jobs.insert_ingest(connection, store_id, changes, idempotency_key, request)
     if existing is not None:
         resources.blobs.remove(blob_ids)
     return jobs.submit(resources, existing or job_id)
@@ -93,9 +97,10 @@ def attach(
         stores.lock(connection, store_id)
         existing = jobs.with_idempotency_key(connection, idempotency_key, request)
         if existing is None:
-            new_versions = _attached_versions(connection, store_id, attachments, strategies)
-            changes = [versions.accept(connection, new) for new in new_versions]
-            job_id = jobs.insert_ingest(connection, store_id, changes, idempotency_key, request)
+            with quotas.enforced(connection, *_QUOTAS):
+                new_versions = _attached_versions(connection, store_id, attachments, strategies)
+                changes = [versions.accept(connection, new) for new in new_versions]
+                job_id = jobs.insert_ingest(connection, store_id, changes, idempotency_key, request)
     return jobs.submit(resources, existing or job_id)
 
 

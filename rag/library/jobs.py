@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import sqlalchemy as sa
 
-from rag.catalog import files, garbage, job_records, jobs, stores, versions
+from rag.catalog import files, garbage, job_records, jobs, quotas, stores, versions
 from rag.catalog.versions import NewVersion
 from rag.errors import Conflict, FileNotFound, NotFound
 from rag.ingest.reindex import drop_new_index, has_switched
@@ -70,8 +70,9 @@ def retry(resources: LibraryResources, job_id: str, file_ids: Sequence[str] = ()
             raise FileNotFound(f"the job has no failed or cancelled file {min(missing)[:80]!r}", param="file_ids")
         if not retryable:
             raise Conflict("the job has no failed or cancelled files that can be retried", param="job_id")
-        changes = [versions.accept(connection, NewVersion.of_version(version)) for version in retryable]
-        new_id = insert_ingest(connection, job.store_id, changes)
+        with quotas.enforced(connection, "max_unfinished_jobs"):
+            changes = [versions.accept(connection, NewVersion.of_version(version)) for version in retryable]
+            new_id = insert_ingest(connection, job.store_id, changes)
     return submit(resources, new_id)
 
 

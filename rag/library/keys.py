@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -61,6 +62,13 @@ class KeyRegistry:
     def page(self, cursor: Cursor) -> Page[KeyRecord]:
         with self._database.read() as connection:
             return keys.page(connection, cursor)
+
+    def change_limits(self, key_id: str, changes: Mapping[str, int | None]) -> KeyRecord:
+        """Set or remove limits of a key, by their names; the others stay. Raises NotFound."""
+        with self._database.write() as connection:
+            present = keys.get(connection, key_id).limits
+            keys.set_limits(connection, key_id, replace(present, **changes))
+            return keys.get(connection, key_id)
 
     def revoke(self, key_id: str) -> KeyRecord:
         """Make a key useless for ever. Raises NotFound."""

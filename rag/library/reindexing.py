@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from rag.catalog import jobs as job_rows
-from rag.catalog import stores
+from rag.catalog import quotas, stores
 from rag.catalog.rows import JobDetails
 from rag.catalog.stores import Index
 from rag.errors import Conflict
@@ -46,7 +46,8 @@ def roll_back(resources: LibraryResources, store: str) -> JobRecord:
 
 def _insert_job(connection: sa.Connection, active: Index, index: Index) -> str:
     details: JobDetails = {"from": active.embedder, "to": index.embedder, "index": index.index_id}
-    return job_rows.insert(connection, "reindex", index.store_id, details=details)
+    with quotas.enforced(connection, "max_unfinished_jobs"):
+        return job_rows.insert(connection, "reindex", index.store_id, details=details)
 
 
 def drop_previous(resources: LibraryResources, store: str) -> Mapping[str, str]:

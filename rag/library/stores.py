@@ -10,7 +10,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from rag.auth.caller import DEFAULT_TENANT, current_tenant
-from rag.catalog import documents, jobs, stores, versions
+from rag.catalog import documents, jobs, quotas, stores, versions
 from rag.catalog.rows import StoreRow
 from rag.catalog.stores import DEFAULT_STORE, Index
 from rag.errors import Conflict, NotFound, RagError
@@ -97,7 +97,7 @@ def check_default(resources: LibraryResources) -> None:
 
 
 def create(resources: LibraryResources, new: NewStore) -> StoreRecord:
-    with resources.database.write() as connection:
+    with resources.database.write() as connection, quotas.enforced(connection, "max_vector_stores"):
         index = _insert(resources, connection, new)
     try:
         _create_collection(resources, index)

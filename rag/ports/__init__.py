@@ -6,6 +6,7 @@ Each port is implemented by an adapter and, for tests, by a fake; both pass the 
 from __future__ import annotations
 
 from rag.ports.cache import Cache
+from rag.ports.counters import Count, Counters, Window
 from rag.ports.embedding import Embedder, Embedders, SparseEmbedder, SparseEmbedders, Vectors
 from rag.ports.jobs import Flow, JobEngine, Steps
 from rag.ports.language_model import Adapters, ChatTokenizer, Generator, TokenStream
@@ -18,6 +19,8 @@ __all__ = [
     "Adapters",
     "Cache",
     "ChatTokenizer",
+    "Count",
+    "Counters",
     "Embedder",
     "Embedders",
     "Flow",
@@ -34,4 +37,5 @@ __all__ = [
     "TokenStream",
     "VectorStore",
     "Vectors",
+    "Window",
 ]

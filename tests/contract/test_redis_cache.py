@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from rag.adapters import redis_cache
-from rag.adapters.redis_cache import RedisCache
+from rag.adapters.redis import cache as redis_cache
+from rag.adapters.redis.cache import RedisCache
 from rag.errors import SetupError
 from tests.contract.cache_contract import LONG_S, CacheContract, a_vector, kept
 from tests.support.redis_server import RedisServer, own_redis, shared_redis

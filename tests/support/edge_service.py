@@ -13,7 +13,9 @@ import httpx
 import openai
 from starlette.routing import Mount, Router
 
+from rag.adapters.memory_counters import MemoryCounters
 from rag.errors import Starting
+from rag.http.auth.token_limits import TokenLimits
 from rag.http.clients.upstream_services import UpstreamServices
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.service_middleware import ServiceMiddleware
@@ -84,7 +86,7 @@ async def an_edge(
     async with an_llm_service(generator, adapters, facts=FACTS) as llm, client_of(retriever.app, "Retriever") as found:
         dependencies = UpstreamServices({"Retriever": found, "LLM": llm})
         await _until_ready(dependencies)
-        api = RagApi(dependencies, **{**OPTIONS, **options})
+        api = RagApi(dependencies, **{"tokens": TokenLimits(MemoryCounters()), **OPTIONS, **options})
         app = ServiceMiddleware(Router([Mount("/v1", api.v1)]), Lifecycle("RAG", is_edge=True), 100, {"*": 2**22})
         async with served(app) as url:
             yield EdgeService(url, generator, retriever)

@@ -26,6 +26,8 @@ class Keys(Protocol):
 
     def list(self) -> Iterator[JsonObject]: ...
 
+    def update(self, key_id: str, body: JsonObject) -> JsonObject: ...
+
     def revoke(self, key_id: str) -> JsonObject: ...
 
     def rotate(self, key_id: str, grace_s: float) -> JsonObject: ...
@@ -42,6 +44,9 @@ class ServiceKeys:
 
     def list(self) -> Iterator[JsonObject]:
         return list_rows(self._client, api_path("keys"))
+
+    def update(self, key_id: str, body: JsonObject) -> JsonObject:
+        return request_json(self._client, "POST", api_path("keys", key_id), body)
 
     def revoke(self, key_id: str) -> JsonObject:
         return request_json(self._client, "DELETE", api_path("keys", key_id))
@@ -74,6 +79,14 @@ class CatalogKeys:
             if not page.has_more:
                 return
             after = page.rows[-1].key_id
+
+    def update(self, key_id: str, body: JsonObject) -> JsonObject:
+        from rag.http.v1.documents.objects.key import key_object
+        from rag.http.v1.keys import UpdateKey
+        from rag.http.validation_errors import parsed
+
+        changes = parsed(UpdateKey, body).limits.model_dump(exclude_unset=True)
+        return key_object(self._registry.change_limits(key_id, changes)).model_dump(exclude_unset=True)
 
     def revoke(self, key_id: str) -> JsonObject:
         key = self._registry.revoke(key_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 
 import click
 from click.core import ParameterSource
@@ -26,12 +27,22 @@ from rag.types import JsonObject
 from rag.upload import ServiceError
 
 _DAY_S = 86_400
+_LIMITS = {
+    "requests-per-minute": "Limit of requests.",
+    "tokens-per-minute": "Limit of tokens of the language model, embeddings and reranking.",
+    "tokens-per-day": "The same for 24 hours.",
+    "max-vector-stores": "Limit of vector stores that it creates.",
+    "max-documents": "Limit of documents that it adds.",
+    "max-stored-bytes": "Limit of bytes of files that it uploads.",
+    "max-unfinished-jobs": "Limit of its jobs that have not ended.",
+}
+"""Options and their descriptions. They are the fields of `limits` in the API."""
 local_option = click.option("--local", is_flag=True, help="Work on the catalog directly, even if RAG_API_KEY is set.")
 
 
 @click.group()
 def keys() -> None:
-    """API keys: create, list, revoke, rotate.
+    """API keys: create, list, limit, revoke, rotate.
 
     With RAG_API_KEY (a key with the scope admin) or --url, the commands call the service. Otherwise they work on the
     catalog in RAG_DATA_DIR or RAG_CATALOG__URL, whether or not a service is running: so the first key is made.
@@ -53,6 +64,12 @@ def _parse_scopes(_context: click.Context, _option: click.Parameter, value: str)
     return scopes
 
 
+def _limit_options(command: Callable[..., None]) -> Callable[..., None]:
+    for name, help_text in reversed(_LIMITS.items()):
+        command = click.option(f"--{name}", type=click.IntRange(0), help=help_text)(command)
+    return command
+
+
 @keys.command()
 @click.argument("name")
 @click.option(
@@ -61,7 +78,7 @@ def _parse_scopes(_context: click.Context, _option: click.Parameter, value: str)
 @click.option("--tenant", help="Whose vector stores, files and jobs the key sees. Default: default.")
 @click.option("--store", "stores", multiple=True, help="The only vector store that it may use; can be repeated.")
 @click.option("--expires-days", type=click.FloatRange(0, min_open=True), help="Days for which it is valid.")
-@click.option("--requests-per-minute", type=click.IntRange(1), help="Limit of requests.")
+@_limit_options
 @local_option
 @url_option
 @json_option
@@ -71,17 +88,17 @@ def create(
     tenant: str | None,
     stores: tuple[str, ...],
     expires_days: float | None,
-    requests_per_minute: int | None,
     local: bool,
     url: str,
     as_json: bool,
+    **limits: int | None,
 ) -> None:
     """Create a key and print its secret, which is shown only once."""
     options = {
         "tenant": tenant,
         "vector_stores": list(stores) or None,
         "expires_at": None if expires_days is None else int(time.time() + expires_days * _DAY_S),
-        "limits": None if requests_per_minute is None else {"requests_per_minute": requests_per_minute},
+        "limits": without_none(limits) or None,
     }
     body = without_none({"name": name, "scopes": scopes, **options})
     with open_keys(_service_url(url, local)) as registry:
@@ -115,6 +132,22 @@ def _cells(row: JsonObject) -> tuple[object, ...]:
     times = (format_time(row.get("last_used_at")) or "never", format_time(row.get("expires_at")) or "never")
     scopes = ", ".join(row["scopes"])
     return row["id"], row["name"], f"{row['prefix']}...", row["tenant"], scopes, stores, row["status"], *times
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@_limit_options
+@click.option("--remove", multiple=True, type=click.Choice(list(_LIMITS)), help="A limit to remove; can be repeated.")
+@local_option
+@url_option
+@json_option
+def limit(key_id: str, remove: tuple[str, ...], local: bool, url: str, as_json: bool, **limits: int | None) -> None:
+    """Change the limits of a key. Those that are not named stay."""
+    changes = {**without_none(limits), **{name.replace("-", "_"): None for name in remove}}
+    with open_keys(_service_url(url, local)) as registry:
+        row = registry.update(key_id, {"limits": changes})
+        listed = ", ".join(f"{name} {value}" for name, value in row["limits"].items() if value is not None)
+        print_result(row, f"{key_id}: {listed or 'no limits'}", as_json=as_json)
 
 
 @keys.command()

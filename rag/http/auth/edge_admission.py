@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from dataclasses import replace
 
 from starlette.datastructures import Headers
 from starlette.types import Scope as AsgiScope
 
 from rag.auth.caller import DEFAULT_TENANT, WITHOUT_KEY, Caller
 from rag.auth.key_secret import could_be_secret, hash_of
+from rag.auth.limits import NO_LIMITS, Limits
 from rag.auth.scopes import SCOPES
 from rag.errors import Starting, Unauthenticated
-from rag.http.auth.admission import TENANT
 from rag.http.auth.rate_limit import RateLimits
-from rag.http.auth.route_scopes import RouteScopes
+from rag.http.auth.route_table import RouteTable
+from rag.http.auth.token_limits import TokenLimits
 from rag.http.auth.verified_keys import Verification, VerifiedKeys
 
 ADMIN_KEY_ID = "admin"
 """The id of the key that `RAG_SERVER__ADMIN_KEY` sets. It is not in the catalog."""
+CALLER = "rag.caller"
+"""The caller in the ASGI scope, also of a request that was refused."""
 _HOW_TO_SEND = "send it as Authorization: Bearer KEY"
 
 
@@ -27,20 +31,30 @@ class EdgeAdmission:
     """Admits requests by their API keys.
 
     Args:
-        routes: The scopes that each route needs.
+        tokens: Enforces the limits of tokens; None: nothing uses any.
         admin_key: The first admin key, from the settings.
         is_open: Whether a gateway authenticates, so that no request needs a key.
         is_local: Whether only programs on this machine can connect. They need no key until there is one.
+        tenant_limits: Returns the limits of a tenant.
     """
 
     def __init__(
-        self, routes: RouteScopes, *, admin_key: str | None = None, is_open: bool = False, is_local: bool = False
+        self,
+        routes: RouteTable,
+        tokens: TokenLimits | None = None,
+        *,
+        admin_key: str | None = None,
+        is_open: bool = False,
+        is_local: bool = False,
+        tenant_limits: Callable[[str], Limits] = lambda tenant: NO_LIMITS,
     ) -> None:
         self._admin_hash = None if admin_key is None else hash_of(admin_key)
         self._is_open = is_open
         self._is_local = is_local
         self._routes = routes
-        self._limits = RateLimits()
+        self._tenant_limits = tenant_limits
+        self._requests = RateLimits()
+        self._tokens = tokens
         self._keys: VerifiedKeys | None = None
 
     def use(self, keys: VerifiedKeys) -> None:
@@ -57,29 +71,27 @@ class EdgeAdmission:
 
     async def admit(self, scope: AsgiScope, response_headers: MutableMapping[str, str]) -> Caller:
         """See `Admission`."""
-        needed = self._routes.needed(scope["method"], scope["path"])
-        if not needed:
+        route = self._routes.find(scope["method"], scope["path"])
+        if not route.scopes:
             return WITHOUT_KEY
-        caller, limit = await self._caller(_bearer(Headers(scope=scope)))
-        scope[TENANT] = caller.tenant
-        if limit is not None:
-            self._limits.count(caller.key_id, limit, response_headers)
-        caller.require(*needed)
+        known = WITHOUT_KEY if self._is_open else await self._caller(_bearer(Headers(scope=scope)))
+        caller = scope[CALLER] = replace(known, tenant_limits=self._tenant_limits(known.tenant))
+        self._requests.count(caller, response_headers)
+        caller.require(*route.scopes)
+        if route.uses_tokens and self._tokens is not None:
+            await self._tokens.check(caller, response_headers)
         return caller
 
-    async def _caller(self, secret: str | None) -> tuple[Caller, int | None]:
-        """Who sends this secret, and how many requests a minute the key may send."""
-        if self._is_open:
-            return WITHOUT_KEY, None
+    async def _caller(self, secret: str | None) -> Caller:
         if self._is_admin_key(secret):
-            return Caller(ADMIN_KEY_ID, DEFAULT_TENANT, frozenset(SCOPES)), None
+            return Caller(ADMIN_KEY_ID, DEFAULT_TENANT, frozenset(SCOPES))
         if self._keys is None:
             raise Starting("the service is starting")
         known = await self._keys.verify(None if secret is None or not could_be_secret(secret) else hash_of(secret))
         if (key := known.key) is not None and known.problem(time.time()) is None:
-            return key.caller, key.requests_per_minute
+            return key.caller
         if self._is_local and self._admin_hash is None and not known.required:
-            return WITHOUT_KEY, None
+            return WITHOUT_KEY
         raise Unauthenticated(_reason(secret, known))
 
     def _is_admin_key(self, secret: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""Requests a minute of an API key: a token bucket for each key, in this process."""
+"""Requests a minute of API keys and tenants: a token bucket for each, in this process."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
+from rag.auth.caller import Caller
+from rag.auth.limits import Subject
 from rag.errors import RateLimitExceeded
 
-_MAX_KEYS = 4096
+_MAX_SUBJECTS = 4096
 
 
 @dataclass(slots=True)
@@ -25,30 +27,37 @@ class RateLimits:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._buckets: LRUCache[str, _Bucket] = LRUCache(_MAX_KEYS)
+        self._buckets: LRUCache[tuple[str, str], _Bucket] = LRUCache(_MAX_SUBJECTS)
 
-    def count(self, key_id: str, per_minute: int, response_headers: MutableMapping[str, str]) -> None:
-        """Count a request of the key. A minute's requests may come at once; then one each time one becomes free.
+    def count(self, caller: Caller, response_headers: MutableMapping[str, str]) -> None:
+        """Count a request. A minute's requests may come at once; then one each time one becomes free.
 
         Args:
-            response_headers: OpenAI's `x-ratelimit-...` are added.
+            response_headers: OpenAI's `x-ratelimit-...` are added, of the limit of which the least is left.
 
         Raises:
             RateLimitExceeded: says after how many seconds the next request is admitted.
         """
+        for subject in caller.subjects:
+            if (per_minute := subject.limits.requests_per_minute) is not None:
+                self._count(subject, per_minute, response_headers)
+
+    def _count(self, subject: Subject, per_minute: int, response_headers: MutableMapping[str, str]) -> None:
         now = self._clock()
-        bucket = self._buckets.setdefault(key_id, _Bucket(per_minute, now))
+        bucket = self._buckets.setdefault((subject.kind, subject.id), _Bucket(per_minute, now))
         bucket.tokens = min(per_minute, bucket.tokens + (now - bucket.filled_at) * per_minute / 60)
         bucket.filled_at = now
         admitted = bucket.tokens >= 1
         if admitted:
             bucket.tokens -= 1
-        response_headers["x-ratelimit-limit-requests"] = str(per_minute)
-        response_headers["x-ratelimit-remaining-requests"] = str(int(bucket.tokens))
-        response_headers["x-ratelimit-reset-requests"] = f"{(per_minute - bucket.tokens) * 60 / per_minute:.1f}s"
+        remaining = int(bucket.tokens)
+        if remaining <= int(response_headers.get("x-ratelimit-remaining-requests", remaining)):
+            response_headers["x-ratelimit-limit-requests"] = str(per_minute)
+            response_headers["x-ratelimit-remaining-requests"] = str(remaining)
+            response_headers["x-ratelimit-reset-requests"] = f"{(per_minute - bucket.tokens) * 60 / per_minute:.1f}s"
         if not admitted:
             wait_s = math.ceil((1 - bucket.tokens) * 60 / per_minute)
             raise RateLimitExceeded(
-                f"the API key is limited to {per_minute} requests a minute; try again in {wait_s} s",
+                f"{subject} is limited to {per_minute} requests a minute; try again in {wait_s} s",
                 retry_after_s=wait_s,
             )

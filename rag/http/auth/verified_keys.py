@@ -23,7 +23,6 @@ class VerifiedKey:
     caller: Caller
     expires_at: float | None
     revoked: bool
-    requests_per_minute: int | None
 
 
 @dataclass(frozen=True, slots=True)

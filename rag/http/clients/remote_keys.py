@@ -38,6 +38,4 @@ def _verification(wire: JsonMapping) -> Verification:
     if (key := wire["key"]) is None:
         return Verification(wire["required"])
     caller = caller_from_header(key["caller"])
-    return Verification(
-        wire["required"], VerifiedKey(caller, key["expires_at"], key["revoked"], key["requests_per_minute"])
-    )
+    return Verification(wire["required"], VerifiedKey(caller, key["expires_at"], key["revoked"]))

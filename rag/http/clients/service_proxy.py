@@ -16,10 +16,11 @@ from rag.errors import DependencyUnavailable, NotFound, RagError, Starting
 from rag.http.clients.service_client import ServiceClient
 from rag.http.failures import failure_response
 from rag.http.middleware.request_id import HEADER
+from rag.http.used_tokens import USED_TOKENS, AddTokens, ignore_tokens
 
 _FORWARDED_HEADERS = ("content-type", "content-length", "accept", "idempotency-key", "range", "if-range")
 _CONNECTION_HEADERS = frozenset(
-    {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "server", "date", HEADER}
+    {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "server", "date", HEADER, USED_TOKENS}
 )
 
 
@@ -29,11 +30,18 @@ class ServiceProxy:
     Args:
         client: Client of that service.
         require: Called with the service's name if it does not respond; may raise Starting with more details.
+        add_tokens: Called with the tokens that a response reports to have used.
     """
 
-    def __init__(self, client: ServiceClient, require: Callable[[str], object] | None = None) -> None:
+    def __init__(
+        self,
+        client: ServiceClient,
+        require: Callable[[str], object] | None = None,
+        add_tokens: AddTokens = ignore_tokens,
+    ) -> None:
         self._client = client
         self._require = require
+        self._add_tokens = add_tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -53,6 +61,7 @@ class ServiceProxy:
             except DependencyUnavailable:
                 self._raise_starting()
                 raise
+            await self._add_tokens(int(answer.headers.get(USED_TOKENS, 0)))
             return _ForwardedResponse(answer, stack.pop_all())
         raise AssertionError("unreachable: the stack hides no exception")
 

@@ -24,6 +24,5 @@ def authentication_to_wire(found: Authentication) -> JsonObject:
         "caller": caller_to_header(key.caller),
         "expires_at": key.expires_at,
         "revoked": key.revoked_at is not None,
-        "requests_per_minute": key.requests_per_minute,
     }
     return {"required": found.required, "key": described}

@@ -56,6 +56,7 @@ ROUTES = (
         Operation(
             id="ask",
             scopes=("ask",),
+            uses_tokens=True,
             tag=_TAG,
             summary="Answer a question from the documents",
             description="Streams server-sent events: `sources` once, `token` many times, `usage` once, and finally "
@@ -84,6 +85,7 @@ ROUTES = (
         Operation(
             id="generate",
             scopes=("generate",),
+            uses_tokens=True,
             tag=_TAG,
             summary="Let the language model continue a prompt",
             body=GenerateRequest,

@@ -10,6 +10,8 @@ from rag.generate.pipeline import AnswerPipeline, AnswerRequest
 from rag.generate.quoting import StyleOption
 from rag.generate.verify import VERIFY_TIMEOUT_S, Verifier
 from rag.http.auth.authorized_generator import AuthorizedGenerator
+from rag.http.auth.metered_generator import MeteredGenerator
+from rag.http.auth.token_limits import TokenLimits
 from rag.http.clients.remote import RemoteGenerator, RemotePromptPreparer
 from rag.http.clients.served_models import ServedModels
 from rag.http.clients.service_proxy import ServiceProxy
@@ -40,6 +42,7 @@ class RagApi:
         citations: Default citation mode of answers.
         style: Default style of answers.
         weak_below: Citations with a lower score count as weakly supported.
+        tokens: Where used tokens are counted.
         cache: For answers; None disables caching.
     """
 
@@ -53,6 +56,7 @@ class RagApi:
         keep_alive_s: float,
         citations: CitationMode,
         weak_below: float,
+        tokens: TokenLimits,
         style: StyleOption = "written",
         cache: Cache | None = None,
         ttl_s: float = 3600.0,
@@ -62,9 +66,10 @@ class RagApi:
         """Returns the text of `/metrics`."""
         self._cache = cache
         self._retriever = dependencies.clients["Retriever"]
-        self.forward = ServiceProxy(self._retriever, dependencies.require)
+        self._tokens = tokens
+        self.forward = ServiceProxy(self._retriever, dependencies.require, tokens.add)
         """Forwards `/ingest` and most of `/v1` to the Retriever."""
-        self._generator = RemoteGenerator(dependencies.clients["LLM"])
+        self._generator = MeteredGenerator(RemoteGenerator(dependencies.clients["LLM"]), tokens.add)
         self._answers = AnswerPipeline(
             dependencies,
             RemotePromptPreparer(self._retriever, retrieve_timeout_s),
@@ -90,6 +95,7 @@ class RagApi:
             await self._cache.connect()
 
     async def close(self) -> None:
+        await self._tokens.close()
         await self.dependencies.close()
         if self._cache is not None:
             await self._cache.close()

@@ -71,6 +71,8 @@ class Operation:
     """Statuses of this operation's errors."""
     errors_of_all: Sequence[int] = ALWAYS
     """Statuses of errors that it shares with all other operations."""
+    uses_tokens: bool = False
+    """Whether limits of tokens apply."""
     links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Operations that take a value of the response: parameters (name to runtime expression) by operation id."""
 

@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
 from rag.http.openapi.route import Operation
+from rag.http.used_tokens import USED_TOKENS
 from rag.http.v1.documents.body import Body, example, read_body
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.route import V1Route
@@ -90,6 +91,7 @@ class EmbeddingList(CreateEmbeddingResponse):
 CREATE = Operation(
     id="create_embeddings",
     scopes=("ask", "generate"),
+    uses_tokens=True,
     tag="Language model",
     summary="Embed texts, or lists of token IDs",
     body=CreateEmbeddings,
@@ -114,8 +116,9 @@ class EmbeddingRoutes:
         _check_lengths(inputs, counts, embedder)
         vectors = await embedder.encode(inputs.texts, body.input_type)
         # In a thread: writing many numbers as text would block the event loop.
-        content = await asyncio.to_thread(_answer, body, vectors, sum(counts.tokens), embedder.model_name)
-        return Response(content, media_type="application/json")
+        tokens = sum(counts.tokens)
+        content = await asyncio.to_thread(_answer, body, vectors, tokens, embedder.model_name)
+        return Response(content, media_type="application/json", headers={USED_TOKENS: str(tokens)})
 
 
 def _check_model(body: CreateEmbeddings, embedder: Embedder) -> None:

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from rag.auth.caller import DEFAULT_TENANT
 from rag.auth.key import NewKey
+from rag.auth.limits import Limits
 from rag.auth.scopes import Scope
 from rag.errors import InvalidRequest
 from rag.http.openapi.route import Operation, RequestBody
@@ -34,7 +35,7 @@ from rag.http.v1.route import V1Route
 MAX_STORES = 100
 MAX_GRACE_S = 30 * 86_400
 _TAG = "API keys"
-_OPERATIONS = ("get_key", "revoke_key", "rotate_key")
+_OPERATIONS = ("get_key", "update_key", "revoke_key", "rotate_key")
 TENANT_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
 Tenant = Annotated[str, StringConstraints(pattern=TENANT_PATTERN)]
 
@@ -62,6 +63,12 @@ class CreateKey(Body):
     )
     expires_at: int | None = Field(None, ge=0, description="Unix time from which the key is not valid; null: never.")
     limits: KeyLimits = KeyLimits()
+
+
+class UpdateKey(Body):
+    model_config = example(limits={"requests_per_minute": 60})
+
+    limits: KeyLimits = Field(description="Limits to set; null removes one. Those that are not named stay.")
 
 
 class RotateKey(Body):
@@ -101,6 +108,17 @@ GET = Operation(
     response_description="The key.",
     errors=[404],
 )
+UPDATE = Operation(
+    id="update_key",
+    scopes=("admin",),
+    tag=_TAG,
+    summary="Change the limits of an API key",
+    description="They apply within seconds.",
+    body=UpdateKey,
+    response=ApiKey,
+    response_description="The key.",
+    errors=[400, 404, 413],
+)
 REVOKE = Operation(
     id="revoke_key",
     scopes=("admin",),
@@ -133,6 +151,7 @@ class KeyRoutes:
             V1Route("POST", "/keys", self.create, CREATE),
             V1Route("GET", "/keys", self.list, LIST),
             V1Route("GET", one, self.get, GET),
+            V1Route("POST", one, self.update, UPDATE),
             V1Route("DELETE", one, self.revoke, REVOKE),
             V1Route("POST", f"{one}/rotate", self.rotate, ROTATE),
         ]
@@ -147,6 +166,11 @@ class KeyRoutes:
 
     async def get(self, request: Request) -> Response:
         key = await asyncio.to_thread(self._parts.keys().get, request.path_params["key"])
+        return model_response(key_object(key))
+
+    async def update(self, request: Request) -> Response:
+        changes = (await read_body(UpdateKey, request)).limits.model_dump(exclude_unset=True)
+        key = await asyncio.to_thread(self._parts.keys().change_limits, request.path_params["key"], changes)
         return model_response(key_object(key))
 
     async def revoke(self, request: Request) -> Response:
@@ -169,5 +193,5 @@ def new_key(body: CreateKey) -> NewKey:
         tenant=body.tenant,
         stores=body.vector_stores,
         expires_at=body.expires_at,
-        requests_per_minute=body.limits.requests_per_minute,
+        limits=Limits(**body.limits.model_dump()),
     )

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from rag.errors import InvalidRequest, ModelNotFound
 from rag.http.openapi.route import Operation
+from rag.http.used_tokens import USED_TOKENS
 from rag.http.v1.documents.body import Body, example, read_body
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.model_response import model_response
@@ -80,6 +81,7 @@ class RerankResults(BaseModel):
 RERANK = Operation(
     id="rerank",
     scopes=("ask", "generate"),
+    uses_tokens=True,
     tag="Language model",
     summary="Rank documents by relevance to a query",
     body=Rerank,
@@ -112,7 +114,7 @@ class RerankRoutes:
             usage=RerankUsage(prompt_tokens=tokens, total_tokens=tokens),
             results=[_result(place, scores[place], texts[place], body) for place in best],
         )
-        return model_response(results)
+        return model_response(results, {USED_TOKENS: str(tokens)})
 
 
 def _text(document: object, name: str) -> str:

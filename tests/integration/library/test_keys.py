@@ -8,6 +8,7 @@ import pytest
 
 from rag.auth.key import NewKey
 from rag.auth.key_secret import hash_of
+from rag.auth.limits import Limits
 from rag.catalog.schema import api_keys
 from rag.catalog.stores import default_id
 from rag.errors import Conflict, NotFound, VectorStoreNotFound
@@ -34,11 +35,12 @@ def test_only_the_hash_of_a_secret_is_stored(harness: LibraryHarness, registry: 
 
 def test_a_key_is_found_by_its_secret(registry: KeyRegistry) -> None:
     assert not registry.authenticate(None).required
-    created = registry.create(NewKey("a", ["ask", "generate"], tenant="acme", requests_per_minute=5))
+    limits = Limits(requests_per_minute=5, tokens_per_day=9, max_stored_bytes=2**40)
+    created = registry.create(NewKey("a", ["ask", "generate"], tenant="acme", limits=limits))
     found = registry.authenticate(hash_of(created.secret))
     assert (found.required, found.status) == (True, "active")
     assert found.key is not None
-    assert (found.key.key_id, found.key.tenant, found.key.requests_per_minute) == (created.record.key_id, "acme", 5)
+    assert (found.key.key_id, found.key.tenant, found.key.limits) == (created.record.key_id, "acme", limits)
     assert found.key.caller.scopes == {"ask", "generate"}
     assert registry.authenticate(hash_of("rag-other")).key is None
 

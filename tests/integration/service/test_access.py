@@ -202,7 +202,7 @@ BODIES: dict[str, Any] = {
 NAMES_NOTHING = {
     *("livez", "healthz", "readyz", "metrics", "list_models", "get_model", "generate", "create_completion"),
     *("create_embeddings", "rerank", "create_file", "load_lora_adapter", "unload_lora_adapter"),
-    *("create_key", "list_keys", "get_key", "revoke_key", "rotate_key"),
+    *("create_key", "list_keys", "get_key", "update_key", "revoke_key", "rotate_key"),
 }
 """Operations that take no id of a vector store, file or job."""
 

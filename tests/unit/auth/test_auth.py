@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import pytest
 
 from rag.auth.caller import WITHOUT_KEY, Caller, caller_from_header, caller_to_header, current_caller, require
 from rag.auth.key import KeyRecord
 from rag.auth.key_secret import PREFIX, hash_of, new_secret, visible_prefix
+from rag.auth.limits import NO_LIMITS, Limits
 from rag.errors import InsufficientPermissions
 
 ASK = Caller("key_1", "acme", frozenset({"ask"}), frozenset({"vs_1", "vs_2"}))
@@ -32,10 +34,14 @@ def test_a_hash_and_a_prefix_do_not_reveal_the_secret() -> None:
 def test_a_caller_survives_the_header() -> None:
     assert caller_from_header(caller_to_header(ASK)) == ASK
     assert caller_from_header(caller_to_header(WITHOUT_KEY)) == WITHOUT_KEY
+    limited = replace(ASK, key_limits=Limits(tokens_per_day=5), tenant_limits=Limits(max_stored_bytes=2**50))
+    assert caller_from_header(caller_to_header(limited)) == limited
     assert caller_to_header(ASK).isascii()
 
 
-@pytest.mark.parametrize("value", ["", "x", "null", "{}", "[]", "[1, 2, 3]", '["a", "b", 3, null]'])
+@pytest.mark.parametrize(
+    "value", ["", "x", "null", "{}", "[]", "[1, 2, 3]", '["a", "b", 3, null]', '["a", "b", [], null, 1, 2]']
+)
 def test_any_other_header_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="not a caller"):
         caller_from_header(value)
@@ -63,5 +69,5 @@ def test_a_missing_scope_is_named() -> None:
     [(None, None, "active"), (101.0, None, "active"), (100.0, None, "expired"), (101.0, 50.0, "revoked")],
 )
 def test_the_status_of_a_key(expires_at: float | None, revoked_at: float | None, status: str) -> None:
-    key = KeyRecord("k", "n", "t", ("ask",), None, None, "rag-abc", 1.0, expires_at, revoked_at, None)
+    key = KeyRecord("k", "n", "t", ("ask",), None, NO_LIMITS, "rag-abc", 1.0, expires_at, revoked_at, None)
     assert key.status(100.0) == status

@@ -71,11 +71,15 @@ def test_with_a_key_the_service_is_called(keys: Keys) -> None:
         "b",
         "--requests-per-minute",
         "9",
+        "--max-stored-bytes",
+        "1000000",
     )
     result = keys.run("create", "page", *options)
     assert (result.exit_code, result.stdout) == (0, "rag-secret\n")
     body = {"name": "page", "scopes": ["ask", "generate"], "tenant": "acme", "vector_stores": ["a", "b"]}
-    assert keys.requests == [("POST", "/v1/keys", {**body, "limits": {"requests_per_minute": 9}})]
+    assert keys.requests == [
+        ("POST", "/v1/keys", {**body, "limits": {"requests_per_minute": 9, "max_stored_bytes": 1_000_000}})
+    ]
     assert keys.authorization == ["Bearer rag-admin"]
     assert "not shown again" in result.stderr
 
@@ -85,6 +89,12 @@ def test_list_revoke_and_rotate(keys: Keys) -> None:
     assert keys.run("revoke", "key_1").stdout == "revoked key_1\n"
     assert json.loads(keys.run("rotate", "key_1", "--grace-s", "60", "--json").stdout)["secret"] == "rag-secret"
     assert keys.requests[-1] == ("POST", "/v1/keys/key_1/rotate", {"grace_s": 60})
+
+
+def test_limits_are_changed(keys: Keys) -> None:
+    result = keys.run("limit", "key_1", "--tokens-per-day", "5", "--remove", "max-documents")
+    assert (result.exit_code, result.stdout) == (0, "key_1: no limits\n")
+    assert keys.requests == [("POST", "/v1/keys/key_1", {"limits": {"tokens_per_day": 5, "max_documents": None}})]
 
 
 def test_an_unknown_scope_is_refused_before_any_request(keys: Keys) -> None:
@@ -152,6 +162,8 @@ def test_keys_are_managed_without_a_service(catalog: Path) -> None:
     first = json.loads(on_catalog("create", "first", "--scopes", "ask", "--json").stdout)
     second = json.loads(on_catalog("rotate", first["id"], "--json").stdout)
     assert second["secret"] != first["secret"]
+    limited = on_catalog("limit", first["id"], "--max-documents", "3")
+    assert limited.stdout == f"{first['id']}: max_documents 3\n"
     assert on_catalog("revoke", first["id"], "key_0").exit_code == 1
     listed = [json.loads(line) for line in on_catalog("list", "--json").stdout.splitlines()]
     assert [(row["id"], row["status"]) for row in listed] == [(first["id"], "revoked")]
@@ -159,6 +171,7 @@ def test_keys_are_managed_without_a_service(catalog: Path) -> None:
 
 
 def test_an_unknown_vector_store_is_reported(catalog: Path) -> None:
+    assert on_catalog("create", "first", "--scopes", "ask", "--tokens-per-day", "0").exit_code == 1
     result = on_catalog("create", "first", "--scopes", "ask", "--store", "nope")
     assert (result.exit_code, "there is no vector store 'nope'" in result.stderr) == (1, True)
     assert on_catalog("create", "first", "--scopes", "ask", "--tenant", "No!").exit_code == 1

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from rag.adapters.memory_counters import MemoryCounters
 from rag.auth.caller import DEFAULT_TENANT, WITHOUT_KEY, Caller
 from rag.auth.key_secret import hash_of, new_secret
+from rag.auth.limits import NO_LIMITS, Limits
 from rag.auth.scopes import SCOPES, Scope
 from rag.errors import DependencyUnavailable, InsufficientPermissions, RateLimitExceeded, Starting, Unauthenticated
 from rag.http.auth.admission import TENANT
 from rag.http.auth.edge_admission import EdgeAdmission
 from rag.http.auth.rate_limit import RateLimits
-from rag.http.auth.route_scopes import RouteScopes
+from rag.http.auth.route_table import RouteTable
+from rag.http.auth.token_limits import TokenLimits
 from rag.http.auth.verified_keys import FRESH_S, Verification, VerifiedKey, VerifiedKeys
 from rag.http.published_api import public_operations
+from tests.support.acting import acting
 
 ADMIN = "an-admin-key-of-at-least-32-characters"
-ROUTES = RouteScopes(public_operations)
+ROUTES = RouteTable(public_operations)
 
 
 class Catalog:
@@ -33,11 +38,11 @@ class Catalog:
         self.verified = VerifiedKeys(self.look, clock=lambda: self.now)
 
     def add(
-        self, *scopes: Scope, expires_at: float | None = None, revoked: bool = False, limit: int | None = None
+        self, *scopes: Scope, expires_at: float | None = None, revoked: bool = False, limits: Limits = NO_LIMITS
     ) -> str:
         secret = new_secret()
-        caller = Caller(f"key_{len(self.keys)}", "acme", frozenset(scopes))
-        self.keys[hash_of(secret)] = VerifiedKey(caller, expires_at, revoked, limit)
+        caller = Caller(f"key_{len(self.keys)}", "acme", frozenset(scopes), key_limits=limits)
+        self.keys[hash_of(secret)] = VerifiedKey(caller, expires_at, revoked)
         return secret
 
     async def look(self, digest: str | None) -> Verification:
@@ -172,7 +177,7 @@ async def test_a_revoked_key_stops_working_after_seconds() -> None:
     for _ in range(10):
         await admission.admit(request(secret), {})
     assert catalog.looks == 1
-    catalog.keys[hash_of(secret)] = VerifiedKey(Caller("k", "acme", frozenset({"ask"})), None, True, None)
+    catalog.keys[hash_of(secret)] = VerifiedKey(Caller("k", "acme", frozenset({"ask"})), None, True)
     catalog.now = FRESH_S
     assert await refusal(admission, secret) == "the API key was revoked"
 
@@ -202,7 +207,7 @@ async def test_without_keys_the_service_stays_open_while_the_retriever_restarts(
 
 async def test_a_limit_of_requests_is_enforced() -> None:
     catalog = Catalog()
-    secret = catalog.add("ask", limit=2)
+    secret = catalog.add("ask", limits=Limits(requests_per_minute=2))
     admission = edge(catalog)
     for _ in range(2):
         await admission.admit(request(secret), {})
@@ -211,30 +216,94 @@ async def test_a_limit_of_requests_is_enforced() -> None:
     assert 1 <= caught.value.retry_after_s <= 30
 
 
+def a_caller(key: Limits = NO_LIMITS, tenant: Limits = NO_LIMITS, key_id: str = "key_1") -> Caller:
+    return Caller(key_id, "acme", frozenset({"ask"}), None, key, tenant)
+
+
+def ratelimit_headers(headers: Mapping[str, str], counted: str) -> list[str]:
+    return [headers[f"x-ratelimit-{name}-{counted}"] for name in ("limit", "remaining", "reset")]
+
+
 def test_requests_become_free_with_time() -> None:
-    now = 0.0
-    limits = RateLimits(clock=lambda: now)
+    now, per_minute = 0.0, Limits(requests_per_minute=60)
+    limits, caller = RateLimits(clock=lambda: now), a_caller(per_minute)
     for _ in range(60):
-        limits.count("k", 60, {})
+        limits.count(caller, {})
     with pytest.raises(RateLimitExceeded):
-        limits.count("k", 60, {})
-    limits.count("another", 60, {})
+        limits.count(caller, {})
+    limits.count(a_caller(per_minute, key_id="key_2"), {})
     now = 2.0
-    limits.count("k", 60, {})
-    limits.count("k", 60, {})
+    limits.count(caller, {})
+    limits.count(caller, {})
     with pytest.raises(RateLimitExceeded):
-        limits.count("k", 60, {})
+        limits.count(caller, {})
 
 
 def test_responses_say_what_is_left_of_the_limit() -> None:
     limits, headers = RateLimits(clock=lambda: 0.0), dict[str, str]()
-    limits.count("k", 2, headers)
-    names = ("limit", "remaining", "reset")
-    assert [headers[f"x-ratelimit-{name}-requests"] for name in names] == ["2", "1", "30.0s"]
-    limits.count("k", 2, headers)
+    caller = a_caller(Limits(requests_per_minute=2))
+    limits.count(caller, headers)
+    assert ratelimit_headers(headers, "requests") == ["2", "1", "30.0s"]
+    limits.count(caller, headers)
     with pytest.raises(RateLimitExceeded):
-        limits.count("k", 2, headers)
-    assert [headers[f"x-ratelimit-{name}-requests"] for name in names] == ["2", "0", "60.0s"]
+        limits.count(caller, headers)
+    assert ratelimit_headers(headers, "requests") == ["2", "0", "60.0s"]
+
+
+def test_the_keys_of_a_tenant_share_its_limit() -> None:
+    limits, headers = RateLimits(clock=lambda: 0.0), dict[str, str]()
+    own, shared = Limits(requests_per_minute=9), Limits(requests_per_minute=2)
+    limits.count(a_caller(own, shared, "key_1"), headers)
+    assert ratelimit_headers(headers, "requests")[:2] == ["2", "1"]
+    limits.count(a_caller(own, shared, "key_2"), {})
+    with pytest.raises(RateLimitExceeded, match="the tenant 'acme' is limited to 2 requests a minute"):
+        limits.count(a_caller(own, shared, "key_3"), {})
+
+
+# --- tokens ------------------------------------------------------------------------------------
+
+
+async def test_tokens_are_refused_once_they_are_used_up() -> None:
+    catalog, tokens = Catalog(), TokenLimits(MemoryCounters())
+    secret = catalog.add("ask", limits=Limits(tokens_per_minute=100, tokens_per_day=1000))
+    admission, headers = edge(catalog, tokens=tokens), dict[str, str]()
+    caller = await admission.admit(request(secret), headers)
+    assert ratelimit_headers(headers, "tokens") == ["100", "100", "0.0s"]
+    await used(tokens, caller, 99)
+    await admission.admit(request(secret), headers)
+    assert ratelimit_headers(headers, "tokens")[:2] == ["100", "1"]
+    await used(tokens, caller, 300)  # how many an answer needs is known at its end
+    with pytest.raises(RateLimitExceeded, match="limited to 100 tokens a minute") as caught:
+        await admission.admit(request(secret), headers)
+    assert 1 <= caught.value.retry_after_s <= 60
+    assert ratelimit_headers(headers, "tokens")[:2] == ["100", "0"]
+    await admission.admit(request(secret, "/retrieve"), {})  # it needs no tokens
+
+
+async def test_the_keys_of_a_tenant_share_its_tokens() -> None:
+    catalog, tokens = Catalog(), TokenLimits(MemoryCounters())
+    first, second = catalog.add("ask"), catalog.add("ask")
+    limits = {"acme": Limits(tokens_per_day=10)}
+    admission = edge(catalog, tokens=tokens, tenant_limits=lambda tenant: limits[tenant])
+    await used(tokens, await admission.admit(request(first), {}), 10)
+    with pytest.raises(RateLimitExceeded, match="the tenant 'acme' is limited to 10 tokens a day") as caught:
+        await admission.admit(request(second), {})
+    assert 86_000 < caught.value.retry_after_s <= 86_400
+
+
+async def test_limits_of_the_default_tenant_apply_without_keys() -> None:
+    for admission in (
+        edge(Catalog(), tenant_limits=lambda tenant: Limits(requests_per_minute=1)),
+        edge(is_open=True, tenant_limits=lambda tenant: Limits(requests_per_minute=1)),
+    ):
+        await admission.admit(request(), {})
+        with pytest.raises(RateLimitExceeded, match="the tenant 'default'"):
+            await admission.admit(request(), {})
+
+
+async def used(tokens: TokenLimits, caller: Caller, count: int) -> None:
+    with acting(caller):
+        await tokens.add(count)
 
 
 # --- routes ------------------------------------------------------------------------------------
@@ -253,22 +322,22 @@ def test_every_published_route_is_found_in_the_table() -> None:
     for route in public_operations():
         path = (route.mounted_at + route.path_format).replace("{", "").replace("}", "")
         for method in route.methods:
-            assert ROUTES.needed(method, path) == route.operation.scopes, (method, path)
+            assert ROUTES.find(method, path).scopes == route.operation.scopes, (method, path)
 
 
 @pytest.mark.parametrize(
     "path", ["/", "/docs.json", "/schema.json", "/static_content/swagger-ui.css", "/ui", "/ui/app.css"]
 )
 def test_the_documentation_is_open(path: str) -> None:
-    assert ROUTES.needed("GET", path) == ()
+    assert ROUTES.find("GET", path).scopes == ()
 
 
 @pytest.mark.parametrize(
     "path", ["/v1/other", "/v1/files/a/b/c", "/ask/", "/static_contents", "/uis", "/v1/responses/resp_1"]
 )
 def test_any_other_path_needs_a_key(path: str) -> None:
-    assert set(ROUTES.needed("GET", path)) == set(SCOPES)
-    assert set(ROUTES.needed("PUT", "/v1/files")) == set(SCOPES)
+    assert set(ROUTES.find("GET", path).scopes) == set(SCOPES)
+    assert set(ROUTES.find("PUT", "/v1/files").scopes) == set(SCOPES)
 
 
 def test_deleting_and_managing_need_scopes_of_their_own() -> None:
@@ -276,11 +345,11 @@ def test_deleting_and_managing_need_scopes_of_their_own() -> None:
     assert deleting == {"delete_file", "delete_vector_store", "remove_document"}
     managing = {route.operation.id for route in public_operations() if route.operation.scopes == ("admin",)}
     assert managing == {
-        *("create_key", "list_keys", "get_key", "revoke_key", "rotate_key"),
+        *("create_key", "list_keys", "get_key", "update_key", "revoke_key", "rotate_key"),
         *("load_lora_adapter", "unload_lora_adapter"),
         *("reindex_vector_store", "roll_back_vector_store", "forget_previous_index"),
     }
 
 
 def test_a_preflight_request_of_a_browser_has_no_key() -> None:
-    assert ROUTES.needed("OPTIONS", "/ask") == ()
+    assert ROUTES.find("OPTIONS", "/ask").scopes == ()

@@ -45,6 +45,7 @@ _RAG_FIELDS = {
 COMPLETE = Operation(
     id="create_chat_completion",
     scopes=("ask", "generate"),
+    uses_tokens=True,
     tag="Language model",
     summary="Complete a chat; model `rag` answers from documents",
     body=ChatBody,

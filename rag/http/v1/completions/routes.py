@@ -34,6 +34,7 @@ from rag.types import StreamEnd, TextDelta, Usage
 COMPLETE = Operation(
     id="create_completion",
     scopes=("ask", "generate"),
+    uses_tokens=True,
     tag="Language model",
     summary="Continue one or several texts",
     body=CompletionBody,

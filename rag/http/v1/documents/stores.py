@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from rag.errors import RagError
 from rag.http import chunking_wire
 from rag.http.openapi.route import Operation
 from rag.http.v1.documents.body import CreateStore, Reindex, UpdateStore, read_body
@@ -171,7 +172,11 @@ def _created(library: Library, new: NewStore, file_ids: Sequence[str]) -> StoreR
     store = library.create_store(new)
     if not file_ids:
         return store
-    library.attach(store.store_id, [Attachment(file_id) for file_id in file_ids])
+    try:
+        library.attach(store.store_id, [Attachment(file_id) for file_id in file_ids])
+    except RagError:
+        library.delete_store(store.store_id)
+        raise
     return library.store(store.store_id)
 
 

@@ -41,6 +41,7 @@ _NOT_OFFERED = ("compact", "input_tokens")
 CREATE = Operation(
     id="create_response",
     scopes=("ask", "generate"),
+    uses_tokens=True,
     tag="Language model",
     summary="Create a response; the tool `file_search` answers from documents",
     description="Responses are not stored, so they cannot be retrieved or continued by ID.",

@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from rag.auth.caller import Caller
 from rag.auth.key_secret import hash_of
+from rag.auth.limits import Limits
 from rag.library.keys import KeyRegistry
+from tests.support.acting import acting
+from tests.support.library_harness import ALL
 from tests.support.v1_client import V1, error_of
 
 
@@ -43,6 +47,32 @@ async def test_a_key_is_created_listed_rotated_and_revoked(app: V1) -> None:
     assert revoked.json() == {"id": created["id"], "object": "api_key.deleted", "deleted": True}
     assert (await get(app, one)).json()["status"] == "revoked"
     assert error_of(await post(app, f"{one}/rotate", {"grace_s": 5}))[:2] == (409, "conflict")
+
+
+async def test_limits_of_a_key_can_be_changed(app: V1) -> None:
+    limits = {"requests_per_minute": 9, "tokens_per_day": 1000, "max_stored_bytes": 2**40}
+    created = (await post(app, "", {"name": "a", "scopes": ["ask"], "limits": limits})).json()
+    assert created["limits"] == limits
+    one = f"/{created['id']}"
+    changed = await post(app, one, {"limits": {"tokens_per_day": 2000, "max_stored_bytes": None, "max_documents": 0}})
+    assert changed.json()["limits"] == {"requests_per_minute": 9, "tokens_per_day": 2000, "max_documents": 0}
+    assert (await get(app, one)).json() == changed.json()
+    registry = KeyRegistry(app.harness.database)
+    found = registry.authenticate(hash_of(created["secret"])).key
+    assert found is not None
+    assert found.caller.key_limits == Limits(requests_per_minute=9, tokens_per_day=2000, max_documents=0)
+    assert error_of(await post(app, one, {"limits": {"more": 1}})) == (400, "invalid_request", "limits.more")
+    assert error_of(await post(app, one, {})) == (400, "invalid_request", "limits")
+    assert error_of(await post(app, "/key_0", {"limits": {}})) == (404, "not_found", "key")
+
+
+async def test_a_vector_store_whose_files_are_refused_is_not_created(app: V1) -> None:
+    file = app.library.add_file(app.harness.upload("a.md", "apples"), "assistants")
+    with acting(Caller("key_1", "default", frozenset({"admin"}), tenant_limits=Limits(max_documents=0))):
+        async with app.http() as http:
+            refused = await http.post("/vector_stores", json={"name": "new", "file_ids": [file.file_id]})
+    assert error_of(refused) == (403, "quota_exceeded", "max_documents")
+    assert [store.name for store in app.library.stores(ALL).rows] == ["default"]
 
 
 @pytest.mark.parametrize(

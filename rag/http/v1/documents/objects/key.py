@@ -12,10 +12,33 @@ from rag.auth.scopes import Scope
 from rag.http.v1.documents.body import Body
 from rag.http.v1.documents.objects.seconds import seconds
 
+_MAX = 2**53 - 1
+"""Up to here JavaScript's numbers are exact."""
+
 
 class KeyLimits(Body):
+    """null: no limit."""
+
     requests_per_minute: int | None = Field(
-        None, ge=1, le=1_000_000, description="More requests in a minute are answered with 429; null: no limit."
+        None, ge=1, le=1_000_000, description="More requests in a minute are answered with 429."
+    )
+    tokens_per_minute: int | None = Field(
+        None,
+        ge=1,
+        le=_MAX,
+        description="Tokens of prompts and completions, embeddings and reranking. Once they are used, requests that "
+        "need more are answered with 429 until the minute is over.",
+    )
+    tokens_per_day: int | None = Field(None, ge=1, le=_MAX, description="The same for 24 hours from the first use.")
+    max_vector_stores: int | None = Field(
+        None, ge=0, le=_MAX, description="Vector stores that the key created. More are refused with 403."
+    )
+    max_documents: int | None = Field(
+        None, ge=0, le=_MAX, description="Documents in all vector stores of files that the key uploaded."
+    )
+    max_stored_bytes: int | None = Field(None, ge=0, le=_MAX, description="Bytes of files that the key uploaded.")
+    max_unfinished_jobs: int | None = Field(
+        None, ge=1, le=_MAX, description="Unfinished jobs that the key started. More are refused with 429."
     )
 
 
@@ -55,7 +78,7 @@ def key_object(key: KeyRecord) -> ApiKey:
         tenant=key.tenant,
         scopes=list(key.scopes),
         vector_stores=None if key.stores is None else list(key.stores),
-        limits=KeyLimits(requests_per_minute=key.requests_per_minute),
+        limits=KeyLimits(**key.limits.to_json()),
         status=key.status(time.time()),
         prefix=key.prefix,
         created_at=int(key.created_at),
@@ -66,4 +89,4 @@ def key_object(key: KeyRecord) -> ApiKey:
 
 
 def created_object(created: CreatedKey) -> CreatedApiKey:
-    return CreatedApiKey(**key_object(created.record).model_dump(), secret=created.secret)
+    return CreatedApiKey(**key_object(created.record).model_dump(exclude_unset=True), secret=created.secret)

@@ -12,13 +12,9 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 from cachetools import LRUCache
-from redis.asyncio import ConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
-from redis.maint_notifications import MaintNotificationsConfig
 
-from rag.errors import SetupError
+from rag.adapters.redis.client import redis_client
 from rag.retrieve.cache.question_group import MAX_QUESTIONS, QuestionGroup
 
 logger = logging.getLogger("rag.cache")
@@ -121,7 +117,7 @@ class RedisCache:
     ) -> None:
         self._call_timeout_s = call_timeout_s
         # Untyped: redis's types do not distinguish raw replies from decoded ones.
-        self._redis: Any = _client(url)
+        self._redis: Any = redis_client(url, _CONNECT_S)
         self._is_connected = False
         self._connecting: asyncio.Task[None] | None = None
         self._clock = clock
@@ -263,24 +259,6 @@ class RedisCache:
             return known
         copy = self._groups[group] = _LocalGroup()
         return copy
-
-
-def _client(url: str) -> Redis:
-    try:
-        # Not a blocking pool, which can swallow a cancellation (docs/bentoml_issues.md#o7).
-        pool = ConnectionPool.from_url(
-            url,
-            socket_timeout=_CONNECT_S,
-            socket_connect_timeout=_CONNECT_S,
-            protocol=2,  # supported by every Redis
-            retry=Retry(NoBackoff(), 1),  # a connection that was closed while idle is not an outage
-            maint_notifications_config=MaintNotificationsConfig(enabled=False),
-        )
-    except (ValueError, TypeError):  # its message may contain the password
-        raise SetupError(
-            "RAG_CACHE__URL: must be the URL of a Redis server, such as redis://host:6379/0", param="RAG_CACHE__URL"
-        ) from None
-    return Redis.from_pool(pool)
 
 
 def _reason(error: Exception) -> str:

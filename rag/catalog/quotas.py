@@ -1,0 +1,125 @@
+"""What API keys and tenants store, and whether they may store more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from rag.auth.caller import current_caller
+from rag.auth.limits import Quota, Subject
+from rag.catalog.rows import UNFINISHED, Condition, RowSelect
+from rag.catalog.schema import blobs, documents, files, jobs, stores, versions
+from rag.errors import QuotaExceeded, RateLimitExceeded
+
+_KEPT = ("pending", "visible", "failed", "cancelled")
+"""The states of versions whose bytes stay until their document is replaced or deleted."""
+_JOB_RETRY_S = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    subject: Subject
+    quota: Quota
+    maximum: int
+    before: int
+
+
+@contextmanager
+def enforced(connection: sa.Connection, *quotas: Quota) -> Iterator[None]:
+    """Checks what the block adds to the catalog against the caller's quotas, in the same transaction.
+
+    What is counted is locked, so that concurrent transactions cannot exceed a quota together. A caller that is above
+    a quota already, because it was lowered, may still replace and delete.
+
+    Raises:
+        QuotaExceeded: at the end of the block.
+        RateLimitExceeded: the same for jobs, since some will have ended soon.
+    """
+    uses = _lock_and_measure(connection, quotas)
+    yield
+    for use in uses:
+        after = _used(connection, use.subject, use.quota)
+        if after > max(use.maximum, use.before):
+            raise _refusal(use, after)
+
+
+def _lock_and_measure(connection: sa.Connection, quotas: Sequence[Quota]) -> list[_Use]:
+    if (caller := current_caller.get()) is None:
+        return []
+    limited = [
+        (subject, quota, maximum)
+        for subject in caller.subjects
+        for quota in quotas
+        if (maximum := getattr(subject.limits, quota)) is not None
+    ]
+    if connection.dialect.name == "postgresql":  # SQLite runs one writing transaction at a time
+        for name in sorted({f"{subject.kind}:{subject.id}" for subject, *_ in limited}):
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
+    return [_Use(subject, quota, maximum, _used(connection, subject, quota)) for subject, quota, maximum in limited]
+
+
+def _used(connection: sa.Connection, subject: Subject, quota: Quota) -> int:
+    return int(connection.execute(_COUNTS[quota](subject)).scalar_one())
+
+
+def _stores(subject: Subject) -> RowSelect:
+    return sa.select(sa.func.count()).select_from(stores).where(_owned(stores, subject))
+
+
+def _documents(subject: Subject) -> RowSelect:
+    """A document counts for whoever uploaded its file."""
+    current = _kept_versions(subject) & versions.c.document_id.in_(sa.select(documents.c.id))
+    return sa.select(sa.func.count(sa.distinct(versions.c.document_id))).where(current)
+
+
+def _stored_bytes(subject: Subject) -> RowSelect:
+    """Of files, and of accepted versions that will replace their bytes."""
+    own_files = sa.select(files.c.blob_id).where(_owned(files, subject))
+    own_versions = sa.select(versions.c.blob_id).where(_kept_versions(subject), versions.c.blob_id.is_not(None))
+    wanted = blobs.c.id.in_(sa.union(own_files, own_versions))
+    return sa.select(sa.func.coalesce(sa.func.sum(blobs.c.bytes), 0)).where(wanted)
+
+
+def _kept_versions(subject: Subject) -> Condition:
+    own_files = sa.select(files.c.id).where(_owned(files, subject))
+    return versions.c.file_id.in_(own_files) & versions.c.state.in_(_KEPT) & ~versions.c.removed
+
+
+def _unfinished_jobs(subject: Subject) -> RowSelect:
+    return sa.select(sa.func.count()).select_from(jobs).where(_owned(jobs, subject), jobs.c.state.in_(UNFINISHED))
+
+
+def _owned(table: sa.Table, subject: Subject) -> Condition:
+    column: sa.Column[str] = table.c.tenant if subject.kind == "tenant" else table.c.created_by
+    return column == subject.id
+
+
+_COUNTS: Mapping[Quota, Callable[[Subject], RowSelect]] = {
+    "max_vector_stores": _stores,
+    "max_documents": _documents,
+    "max_stored_bytes": _stored_bytes,
+    "max_unfinished_jobs": _unfinished_jobs,
+}
+_NOUNS: Mapping[Quota, str] = {
+    "max_vector_stores": "vector stores",
+    "max_documents": "documents",
+    "max_stored_bytes": "bytes of files",
+    "max_unfinished_jobs": "unfinished jobs",
+}
+
+
+def _refusal(use: _Use, after: int) -> QuotaExceeded | RateLimitExceeded:
+    message = (
+        f"{use.subject} may have at most {use.maximum} {_NOUNS[use.quota]} ({use.quota}); "
+        f"with this request it would have {after}"
+    )
+    if use.quota == "max_unfinished_jobs":
+        return RateLimitExceeded(
+            f"{message}. Try again when a job has ended", param=use.quota, retry_after_s=_JOB_RETRY_S
+        )
+    return QuotaExceeded(
+        f"{message}. Delete what is not needed, or ask the operator of this service for a higher limit", param=use.quota
+    )
