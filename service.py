@@ -17,6 +17,7 @@ from rag.http.connection_limits import limit_connections
 from rag.http.endpoint import endpoint
 from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.ask_wire import AskRequest
+from rag.http.native.audit_wire import AuditRequest
 from rag.http.native.embedder_wire import (
     CountRequest,
     CountResponse,
@@ -218,6 +219,11 @@ class Retriever:
     async def authenticate(self, request: AuthenticateRequest, /) -> dict[str, Any]:
         """Which API key has this secret, by its hash."""
         return await self._api.authenticate(request)  # type: ignore[return-value]
+
+    @endpoint("/audit")
+    async def audit(self, request: AuditRequest, /) -> dict[str, Any]:
+        """Add entries to the audit log."""
+        return await self._api.audit(request)  # type: ignore[return-value]
 
     @endpoint("/prepare")
     async def prepare(self, request: PrepareRequest, /) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from rag.adapters.memory_counters import MemoryCounters
 from rag.auth.limits import Limits
 from rag.bootstrap.loaded_settings import settings
 from rag.http.auth.admission import ServiceAdmission
+from rag.http.auth.audit_trail import AuditTrail
 from rag.http.auth.edge_admission import EdgeAdmission
 from rag.http.auth.route_table import RouteTable
 from rag.http.auth.token_limits import TokenLimits
@@ -37,6 +38,13 @@ def edge_admission() -> EdgeAdmission:
 @functools.cache
 def route_table() -> RouteTable:
     return RouteTable(public_operations)
+
+
+@functools.cache
+def audit_trail() -> AuditTrail | None:
+    """Of the edge in this process; None if there is no audit log."""
+    record = settings().audit.record
+    return None if record == "off" else AuditTrail(route_table(), everything=record == "all")
 
 
 @functools.cache

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rag.chunkers import RecursiveStrategy
     from rag.chunkers.tokens import TokenCounter
     from rag.ingest.question_generation import LanguageModel
+    from rag.library.audit import AuditLog
     from rag.library.document_runtime import DocumentRuntime
     from rag.library.keys import KeyRegistry
 
@@ -54,6 +55,7 @@ def make_document_runtime(
         language_model=language_model,
         sparse_embedders=sparse_embedders,
         sparse_model=options.embedder.sparse_model or "",
+        audit_days=options.audit.keep_days,
     )
     runtime = DocumentRuntime(dependencies, loop)
     runtime.start()
@@ -126,6 +128,13 @@ def key_registry() -> KeyRegistry:
     from rag.library.keys import KeyRegistry
 
     return KeyRegistry(database())
+
+
+def audit_log() -> AuditLog:
+    """The audit log in the catalog."""
+    from rag.library.audit import AuditLog
+
+    return AuditLog(database())
 
 
 @functools.cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rag.bootstrap.access import edge_admission, token_limits
+from rag.bootstrap.access import audit_trail, edge_admission, token_limits
 from rag.bootstrap.loaded_settings import settings
 from rag.bootstrap.process import client_of, make_cache
 from rag.config import LLMSettings
@@ -32,6 +32,7 @@ def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
     return RagApi(
         dependencies,
         tokens=token_limits(),
+        audit=audit_trail(),
         cache=make_cache() if options.cache.answers else None,
         ttl_s=options.cache.ttl_s,
         sampling=answer_sampling(options.llm),

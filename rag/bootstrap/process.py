@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from rag.blobs import BlobFolder
-from rag.bootstrap.access import edge_admission, service_admission
+from rag.bootstrap.access import audit_trail, edge_admission, service_admission
 from rag.bootstrap.loaded_settings import settings
 from rag.bootstrap.log_format import JsonFormatter, TextFormatter
 from rag.http.auth.admission import SERVICE_KEY_HEADER, Admission
+from rag.http.auth.audit_trail import AuditTrail
 from rag.http.clients.service_client import ServiceClient
 from rag.http.middleware.browser_guard import BrowserGuard
 from rag.http.middleware.lifecycle import Lifecycle
@@ -39,6 +40,7 @@ class MiddlewareOptions(TypedDict):
     routes: RouteTemplates
     admission: Admission
     body_timeout_s: float | None
+    audit: AuditTrail | None
 
 
 def lifecycle(name: str, *, is_edge: bool = False) -> Lifecycle:
@@ -62,6 +64,7 @@ def middleware_options(life: Lifecycle, service: Any) -> MiddlewareOptions:
         "routes": RouteTemplates(lambda: _routes(life, service)),
         "admission": edge_admission() if life.is_edge else service_admission(),
         "body_timeout_s": options.server.request_timeout_s if life.is_edge else None,
+        "audit": audit_trail() if life.is_edge else None,
     }
 
 

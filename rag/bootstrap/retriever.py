@@ -13,7 +13,8 @@ from rag.errors import ModelNotFound, SetupError, Unavailable
 from rag.http.background_loader import BackgroundLoader
 from rag.http.clients.service_client import ServiceClient
 from rag.http.metrics_page import MetricsPage
-from rag.http.native.retriever_api import RetrieverApi, RetrieverComponents
+from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverComponents
+from rag.library.audit import AuditLog
 from rag.library.disk_metrics import update_disk_metrics
 from rag.library.keys import KeyRegistry
 from rag.ports import Cache, ChatTokenizer, Generator, Reranker, SparseEmbedders, VectorStore
@@ -43,7 +44,7 @@ def retriever_api(addresses: Mapping[str, str]) -> tuple[RetrieverApi, Sequence[
     components = BackgroundLoader("the retriever", lambda: _load_components(embedder, llm))
     api = RetrieverApi(
         components,
-        keys=BackgroundLoader("the catalog", _load_keys),
+        catalog=BackgroundLoader("the catalog", _open_catalog),
         incoming=blob_folder().incoming,
         max_file_bytes=settings().ingest.max_file_mib * MIB,
         embedder_ready=embedder.ready,
@@ -65,10 +66,11 @@ def retriever_metrics(api: RetrieverApi, clients: Sequence[ServiceClient]) -> Me
     return MetricsPage("Retriever", (client for client in clients if client.name == "Embedder"), update)
 
 
-async def _load_keys() -> KeyRegistry:
-    from rag.bootstrap.documents import key_registry
+async def _open_catalog() -> OpenCatalog:
+    from rag.bootstrap.documents import database
 
-    return await asyncio.to_thread(key_registry)
+    opened = await asyncio.to_thread(database)
+    return OpenCatalog(KeyRegistry(opened), AuditLog(opened))
 
 
 async def _load_components(client: ServiceClient, llm: ServiceClient) -> RetrieverComponents:

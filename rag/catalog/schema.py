@@ -216,3 +216,22 @@ api_keys = Table(
     Column("revoked_at", Float(53), nullable=True),
     Column("last_used_at", Float(53), nullable=True),
 )
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("at", Float(53), nullable=False),
+    Column("key_id", String(64), nullable=False),
+    Column("key_name", String(256), nullable=False),
+    Column("tenant", String(64), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("route", String(256), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("error_code", String(64), nullable=False),
+    Column("request_id", String(128), nullable=False),
+    Column("targets", JSON, nullable=False),
+    Column("requests", Integer, nullable=False),
+)
+Index(None, audit_log.c.at, audit_log.c.id)

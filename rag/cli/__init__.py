@@ -1,5 +1,5 @@
 """The command line, `python -m rag ...`: a client of a running service, apart from `prepare`, which loads models,
-`check`, which reads files, and `keys`, which can also work on the catalog directly.
+`check`, which reads files, and `keys` and `audit`, which can also work on the catalog directly.
 
 Exit codes: 0 success, 1 failure (the reason is on stderr), 2 wrong command line, 130 interrupted while following jobs,
 which continue in the service. With `--json`, stdout holds only JSON: one document, or for lists one object a line.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import click
 
-from rag.cli import ask, check, evaluate, files, prepare
+from rag.cli import ask, audit, check, evaluate, files, prepare
 from rag.cli.ingest.command import ingest
 from rag.cli.jobs.commands import jobs
 from rag.cli.jobs.reindex import reindex
@@ -36,6 +36,7 @@ for command in (
     jobs,
     reindex,
     keys,
+    audit.audit,
     evaluate.evaluate,
 ):
     main.add_command(command)

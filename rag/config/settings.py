@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from rag.config.audit import AuditSettings
 from rag.config.cache import CacheSettings
 from rag.config.embedder import EmbedderSettings
 from rag.config.ingest import IngestSettings
@@ -44,6 +45,7 @@ class Settings(BaseSettings):
     cache: CacheSettings = CacheSettings()
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
+    audit: AuditSettings = AuditSettings()
 
     @cached_property
     def store_uri(self) -> str:

@@ -49,6 +49,8 @@ class Dependencies:
     sparse_embedders: SparseEmbedders | None = None
     sparse_model: str = ""
     """The learned sparse model of indexes that are created or rebuilt from now on; empty: none."""
+    audit_days: int = 90
+    """How long entries of the audit log are kept."""
     language_model: LanguageModel | None = None
     """Generates questions about passages, if a chunking strategy requests them."""
 
@@ -95,7 +97,9 @@ class DocumentRuntime:
         )
         self.library = Library(self._resources)
         grace_s = 0.0 if database.is_sqlite else shared_grace_s
-        self.janitor = Janitor(self._resources, self.leases, cleanup_wanted, grace_s=grace_s)
+        self.janitor = Janitor(
+            self._resources, self.leases, cleanup_wanted, grace_s=grace_s, audit_days=dependencies.audit_days
+        )
 
     def start(self) -> None:
         """Prepare the stores, start the job engine and resume unfinished jobs. Blocks for a moment."""

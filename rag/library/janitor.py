@@ -6,8 +6,8 @@ import logging
 import threading
 import time
 
+from rag.catalog import audit, garbage, stores
 from rag.catalog import files as file_rows
-from rag.catalog import garbage, stores
 from rag.catalog import jobs as job_rows
 from rag.catalog.rows import VersionRow
 from rag.catalog.visibility import version_id
@@ -31,10 +31,17 @@ class Janitor:
         leases: Of the running queries. Rows that they may still see are kept.
         wanted: Set when there is something to clean up.
         grace_s: How long the rows of a replaced version are kept for queries in other processes.
+        audit_days: How long entries of the audit log are kept.
     """
 
     def __init__(
-        self, resources: LibraryResources, leases: ReadLease, wanted: threading.Event, *, grace_s: float = 0.0
+        self,
+        resources: LibraryResources,
+        leases: ReadLease,
+        wanted: threading.Event,
+        *,
+        grace_s: float = 0.0,
+        audit_days: int,
     ) -> None:
         self._resources = resources
         self._database = resources.database
@@ -42,6 +49,7 @@ class Janitor:
         self._leases = leases
         self._wanted = wanted
         self._grace_s = grace_s
+        self._audit_s = audit_days * 86_400.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
 
@@ -114,7 +122,10 @@ class Janitor:
                 stores.delete_index(connection, index.index_id)
 
     def run_maintenance(self) -> None:
-        """Delete expired files, log stalled jobs, resubmit orphaned ones, remove ended ones from the job engine."""
+        """Delete expired files, log stalled jobs, resubmit orphaned ones, remove ended ones from the job engine.
+
+        Also deletes old entries of the audit log.
+        """
         with self._database.read() as connection:
             expired = file_rows.expired(connection)
             orphans = job_rows.orphans(connection, _ORPHANED_AFTER_S)
@@ -136,3 +147,12 @@ class Janitor:
             self._resources.engine.forget(ended)
             with self._database.write() as connection:
                 job_rows.mark_forgotten(connection, ended)
+        self._shorten_audit_log()
+
+    def _shorten_audit_log(self) -> None:
+        oldest = time.time() - self._audit_s
+        with self._database.read() as connection:
+            is_due = audit.any_before(connection, oldest)
+        if is_due:
+            with self._database.write() as connection:
+                audit.delete_before(connection, oldest)

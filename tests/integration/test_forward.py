@@ -20,9 +20,9 @@ from rag.errors import EmbeddingMismatch, Overloaded, Starting
 from rag.http.clients.service_client import ServiceClient
 from rag.http.clients.service_proxy import ServiceProxy
 from rag.http.error_table import error_response
+from rag.http.inner_headers import USED_TOKENS
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.service_middleware import ServiceMiddleware
-from rag.http.used_tokens import USED_TOKENS
 from rag.http.v1.deferred_app import DeferredApp
 from tests.support.loopback import app_of, served, until
 from tests.support.v1_client import V1, error_of

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from rag.http.v1.documents.parts import StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
+from rag.library.audit import AuditLog
 from rag.library.keys import KeyRegistry
 from rag.library.service import Library
 from rag.records import JobRecord
@@ -67,6 +68,7 @@ class V1:
             incoming=self.incoming,
             max_file_bytes=MAX_FILE_BYTES,
             keys=lambda: KeyRegistry(self.harness.database),
+            audit=lambda: AuditLog(self.harness.database),
         )
         return documents_app(parts)
 

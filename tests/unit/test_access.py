@@ -11,6 +11,7 @@ import click
 import pytest
 
 from rag import bootstrap, config
+from rag.auth.limits import Limits
 from rag.bootstrap import access, documents, start_check
 from rag.errors import SetupError
 
@@ -26,7 +27,8 @@ def _settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
 
 
 def forget() -> None:
-    for cached in (bootstrap.settings, access.edge_admission, documents._database):
+    own = (access.edge_admission, access.audit_trail, access.token_limits, access.tenant_limits)
+    for cached in (bootstrap.settings, documents._database, *own):
         cached.cache_clear()
 
 
@@ -124,12 +126,30 @@ def test_a_key_in_the_catalog_is_a_way_out() -> None:
     documents.database().close()
 
 
+def test_limits_of_tenants_come_from_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_LIMITS__MAX_DOCUMENTS", "10")
+    monkeypatch.setenv("RAG_LIMITS__TOKENS_PER_DAY", "5")
+    monkeypatch.setenv("RAG_LIMITS__TENANTS", '{"acme": {"max_documents": 20, "tokens_per_day": null}, "b": {}}')
+    forget()
+    assert access.tenant_limits("acme") == Limits(max_documents=20)
+    assert access.tenant_limits("b") == access.tenant_limits("other") == Limits(max_documents=10, tokens_per_day=5)
+
+
+def test_the_audit_log_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert access.audit_trail() is not None
+    monkeypatch.setenv("RAG_AUDIT__RECORD", "off")
+    forget()
+    assert access.audit_trail() is None
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"RAG_SERVER__ADMIN_KEY": "short"}, "RAG_SERVER__ADMIN_KEY: must be at least 32"),
         ({"RAG_SERVER__SERVICE_KEY": "with spaces in it " * 4}, "RAG_SERVER__SERVICE_KEY: must be"),
         ({"RAG_SERVER__OPEN": "true", "RAG_SERVER__ADMIN_KEY": KEY}, "cannot be combined"),
+        ({"RAG_LIMITS__TENANTS": '{"acme": {"documents": 1}}'}, "RAG_LIMITS__TENANTS__ACME__DOCUMENTS: Extra inputs"),
+        ({"RAG_LIMITS__TENANTS": "acme"}, "RAG_LIMITS__TENANTS: must be a JSON object"),
     ],
 )
 def test_invalid_settings_are_refused(monkeypatch: pytest.MonkeyPatch, options: dict[str, str], message: str) -> None:

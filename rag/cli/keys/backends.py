@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import httpx
 
+from rag.auth.audit import AuditEvent
 from rag.cli.output import fail, print_message
 from rag.cli.service_client import api_path, connect, list_rows, request_json
 from rag.errors import RagError
 from rag.types import JsonObject
 
 if TYPE_CHECKING:
+    from rag.library.audit import AuditLog
     from rag.library.keys import KeyRegistry
 
 _PAGE_SIZE = 100
+_ACTIONS = {"create": "create_key", "limit": "update_key", "revoke": "revoke_key", "rotate": "rotate_key"}
+"""The operations of the API that do the same, by the names of the commands."""
 
 
 class Keys(Protocol):
@@ -58,15 +63,18 @@ class ServiceKeys:
 class CatalogKeys:
     """The keys in the catalog of `RAG_DATA_DIR` or `RAG_CATALOG__URL`, whether or not a service uses it."""
 
-    def __init__(self, registry: KeyRegistry) -> None:
+    def __init__(self, registry: KeyRegistry, audit: AuditLog | None) -> None:
         self._registry = registry
+        self._audit = audit
 
     def create(self, body: JsonObject) -> JsonObject:
         from rag.http.v1.documents.objects.key import created_object
         from rag.http.v1.keys import CreateKey, new_key
         from rag.http.validation_errors import parsed
 
-        return created_object(self._registry.create(new_key(parsed(CreateKey, body)))).model_dump()
+        created = self._registry.create(new_key(parsed(CreateKey, body)))
+        self._note("create", created.record.key_id)
+        return created_object(created).model_dump()
 
     def list(self) -> Iterator[JsonObject]:
         from rag.http.v1.documents.objects.key import key_object
@@ -86,16 +94,27 @@ class CatalogKeys:
         from rag.http.validation_errors import parsed
 
         changes = parsed(UpdateKey, body).limits.model_dump(exclude_unset=True)
-        return key_object(self._registry.change_limits(key_id, changes)).model_dump(exclude_unset=True)
+        key = self._registry.change_limits(key_id, changes)
+        self._note("limit", key_id)
+        return key_object(key).model_dump(exclude_unset=True)
 
     def revoke(self, key_id: str) -> JsonObject:
         key = self._registry.revoke(key_id)
+        self._note("revoke", key_id)
         return {"id": key.key_id, "object": "api_key.deleted", "deleted": True}
 
     def rotate(self, key_id: str, grace_s: float) -> JsonObject:
         from rag.http.v1.documents.objects.key import created_object
 
-        return created_object(self._registry.rotate(key_id, grace_s)).model_dump()
+        created = self._registry.rotate(key_id, grace_s)
+        self._note("rotate", key_id)
+        return created_object(created).model_dump()
+
+    def _note(self, command: str, key_id: str) -> None:
+        """Add an entry to the audit log, as the edge does for requests."""
+        if self._audit is not None:
+            action = _ACTIONS[command]
+            self._audit.append([AuditEvent.of_command(f"keys {command}", action, {"key": key_id}, uid=os.getuid())])
 
 
 @contextmanager
@@ -106,11 +125,11 @@ def open_keys(url: str | None) -> Iterator[Keys]:
             yield ServiceKeys(client)
         return
     from rag import bootstrap
-    from rag.bootstrap.documents import catalog_name, key_registry
+    from rag.bootstrap.documents import audit_log, catalog_name, key_registry
 
     bootstrap.make_files_private()
     try:
         print_message(f"Working on the catalog {catalog_name()}; set RAG_API_KEY to use a running service.")
-        yield CatalogKeys(key_registry())
+        yield CatalogKeys(key_registry(), None if bootstrap.settings().audit.record == "off" else audit_log())
     except RagError as error:
         fail(error.message)

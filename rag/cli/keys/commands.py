@@ -49,7 +49,7 @@ def keys() -> None:
     """
 
 
-def _service_url(url: str, local: bool) -> str | None:
+def service_url(url: str, local: bool) -> str | None:
     """The service to call; None to work on the catalog."""
     source = click.get_current_context().get_parameter_source("url")
     if local or (not os.environ.get("RAG_API_KEY") and source is ParameterSource.DEFAULT):
@@ -101,7 +101,7 @@ def create(
         "limits": without_none(limits) or None,
     }
     body = without_none({"name": name, "scopes": scopes, **options})
-    with open_keys(_service_url(url, local)) as registry:
+    with open_keys(service_url(url, local)) as registry:
         _print_secret(registry.create(body), as_json)
 
 
@@ -119,7 +119,7 @@ def _print_secret(row: JsonObject, as_json: bool) -> None:
 @json_option
 def list_keys(local: bool, url: str, as_json: bool) -> None:
     """List all keys, newest first, revoked ones too."""
-    with open_keys(_service_url(url, local)) as registry:
+    with open_keys(service_url(url, local)) as registry:
         if as_json:
             print_json_lines(registry.list())
         else:
@@ -144,7 +144,7 @@ def _cells(row: JsonObject) -> tuple[object, ...]:
 def limit(key_id: str, remove: tuple[str, ...], local: bool, url: str, as_json: bool, **limits: int | None) -> None:
     """Change the limits of a key. Those that are not named stay."""
     changes = {**without_none(limits), **{name.replace("-", "_"): None for name in remove}}
-    with open_keys(_service_url(url, local)) as registry:
+    with open_keys(service_url(url, local)) as registry:
         row = registry.update(key_id, {"limits": changes})
         listed = ", ".join(f"{name} {value}" for name, value in row["limits"].items() if value is not None)
         print_result(row, f"{key_id}: {listed or 'no limits'}", as_json=as_json)
@@ -158,7 +158,7 @@ def limit(key_id: str, remove: tuple[str, ...], local: bool, url: str, as_json: 
 def revoke(key_ids: tuple[str, ...], local: bool, url: str, as_json: bool) -> None:
     """Revoke keys. They stop working within seconds, for ever."""
     failed = False
-    with open_keys(_service_url(url, local)) as registry:
+    with open_keys(service_url(url, local)) as registry:
         for key_id in key_ids:
             try:
                 row = registry.revoke(key_id)
@@ -178,5 +178,5 @@ def revoke(key_ids: tuple[str, ...], local: bool, url: str, as_json: bool) -> No
 @json_option
 def rotate(key_id: str, grace_s: float, local: bool, url: str, as_json: bool) -> None:
     """Give a key a new secret, and print it."""
-    with open_keys(_service_url(url, local)) as registry:
+    with open_keys(service_url(url, local)) as registry:
         _print_secret(registry.rotate(key_id, grace_s), as_json)

@@ -16,8 +16,8 @@ from rag.errors import Forbidden, Unauthenticated
 CALLER_HEADER = "x-rag-caller"
 """Who sent the request to the edge. Only the edge sets it; it forwards no header of this name."""
 SERVICE_KEY_HEADER = "x-rag-service-key"
-TENANT = "rag.tenant"
-"""In the scope of a request at the edge: the tenant of its key, also if the request is then refused."""
+CALLER = "rag.caller"
+"""In the scope of a request at the edge: the `Caller` whose key it has, also if the request is then refused."""
 
 
 class Admission(Protocol):

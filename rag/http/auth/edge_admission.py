@@ -15,6 +15,7 @@ from rag.auth.key_secret import could_be_secret, hash_of
 from rag.auth.limits import NO_LIMITS, Limits
 from rag.auth.scopes import SCOPES
 from rag.errors import Starting, Unauthenticated
+from rag.http.auth.admission import CALLER
 from rag.http.auth.rate_limit import RateLimits
 from rag.http.auth.route_table import RouteTable
 from rag.http.auth.token_limits import TokenLimits
@@ -22,8 +23,6 @@ from rag.http.auth.verified_keys import Verification, VerifiedKeys
 
 ADMIN_KEY_ID = "admin"
 """The id of the key that `RAG_SERVER__ADMIN_KEY` sets. It is not in the catalog."""
-CALLER = "rag.caller"
-"""The caller in the ASGI scope, also of a request that was refused."""
 _HOW_TO_SEND = "send it as Authorization: Bearer KEY"
 
 
@@ -74,7 +73,7 @@ class EdgeAdmission:
         route = self._routes.find(scope["method"], scope["path"])
         if not route.scopes:
             return WITHOUT_KEY
-        known = WITHOUT_KEY if self._is_open else await self._caller(_bearer(Headers(scope=scope)))
+        known = WITHOUT_KEY if self._is_open else await self._caller(_bearer(Headers(scope=scope)), scope)
         caller = scope[CALLER] = replace(known, tenant_limits=self._tenant_limits(known.tenant))
         self._requests.count(caller, response_headers)
         caller.require(*route.scopes)
@@ -82,14 +81,16 @@ class EdgeAdmission:
             await self._tokens.check(caller, response_headers)
         return caller
 
-    async def _caller(self, secret: str | None) -> Caller:
+    async def _caller(self, secret: str | None, scope: AsgiScope) -> Caller:
         if self._is_admin_key(secret):
             return Caller(ADMIN_KEY_ID, DEFAULT_TENANT, frozenset(SCOPES))
         if self._keys is None:
             raise Starting("the service is starting")
         known = await self._keys.verify(None if secret is None or not could_be_secret(secret) else hash_of(secret))
-        if (key := known.key) is not None and known.problem(time.time()) is None:
-            return key.caller
+        if (key := known.key) is not None:
+            scope[CALLER] = key.caller
+            if known.problem(time.time()) is None:
+                return key.caller
         if self._is_local and self._admin_hash is None and not known.required:
             return WITHOUT_KEY
         raise Unauthenticated(_reason(secret, known))

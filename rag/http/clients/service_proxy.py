@@ -15,8 +15,8 @@ from starlette.types import Receive, Scope, Send
 from rag.errors import DependencyUnavailable, NotFound, RagError, Starting
 from rag.http.clients.service_client import ServiceClient
 from rag.http.failures import failure_response
+from rag.http.inner_headers import USED_TOKENS, AddTokens, ignore_tokens
 from rag.http.middleware.request_id import HEADER
-from rag.http.used_tokens import USED_TOKENS, AddTokens, ignore_tokens
 
 _FORWARDED_HEADERS = ("content-type", "content-length", "accept", "idempotency-key", "range", "if-range")
 _CONNECTION_HEADERS = frozenset(

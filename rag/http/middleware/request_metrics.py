@@ -8,8 +8,9 @@ from contextvars import ContextVar
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from rag.auth.caller import Caller
 from rag.errors import RagError, all_errors
-from rag.http.auth.admission import TENANT
+from rag.http.auth.admission import CALLER
 from rag.http.route_templates import UNMATCHED, RouteTemplates, method_label
 from rag.telemetry import http as metrics
 from rag.telemetry import tenants, tracing
@@ -56,7 +57,9 @@ class RequestMetrics:
             metrics.ERRORS.labels(self._service, code).inc()
         if self._is_edge:
             outcome = code or ("disconnected" if status == _DISCONNECTED else "ok")
-            tenants.REQUESTS.labels(tenants.tenant_label(scope.get(TENANT, "")), outcome).inc()
+            caller: Caller | None = scope.get(CALLER)
+            tenant = tenants.tenant_label("" if caller is None else caller.tenant)
+            tenants.REQUESTS.labels(tenant, outcome).inc()
 
 
 def count_stream_error(error: RagError) -> None:

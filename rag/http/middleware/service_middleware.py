@@ -14,7 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rag.auth.caller import WITHOUT_KEY, Caller, current_caller
 from rag.errors import InternalError, MethodNotAllowed, Overloaded, RagError
 from rag.http.auth.admission import Admission
+from rag.http.auth.audit_trail import AuditTrail, Outcome
 from rag.http.error_table import OURS, error_for_status, error_response
+from rag.http.inner_headers import OBJECT_ID
 from rag.http.middleware.browser_guard import BrowserGuard
 from rag.http.middleware.disconnect import run_while_connected
 from rag.http.middleware.lifecycle import LEASE_PATH, Lifecycle
@@ -48,6 +50,7 @@ class ServiceMiddleware:
         routes: Of the service, for the labels of its metrics.
         admission: Authenticates each request, probes excepted; None: every request is served.
         body_timeout_s: Longest pause within the body of a request; None: any.
+        audit: Notes what clients did; None: nothing does.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class ServiceMiddleware:
         routes: RouteTemplates | None = None,
         admission: Admission | None = None,
         body_timeout_s: float | None = None,
+        audit: AuditTrail | None = None,
     ) -> None:
         self._app = app
         self._life = lifecycle
@@ -73,6 +77,7 @@ class ServiceMiddleware:
         )
         self._admission = admission
         self._body_timeout_s = body_timeout_s
+        self._audit = audit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -80,13 +85,15 @@ class ServiceMiddleware:
         request_id = accept_request_id(Headers(scope=scope).get(HEADER))
         token = current_request_id.set(request_id)
         current_service.set(self._life.name)
-        sender = _ResponseSender(send, scope["path"], request_id)
+        sender = _ResponseSender(send, scope["path"], request_id, is_edge=self._life.is_edge)
         try:
             if scope["path"] in _UNGUARDED_PATHS or self._is_lease(scope):
                 await self._respond(scope, receive, sender)
             else:
                 await self._observe(scope, receive, sender)
         finally:
+            if self._audit is not None:
+                self._audit.note(scope, Outcome(sender.status, sender.error_code, request_id, sender.object_id))
             current_request_id.reset(token)
 
     async def _observe(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
@@ -224,15 +231,18 @@ async def _hold(receive: Receive) -> None:
 class _ResponseSender:
     """Sends the response: adds the request id, and replaces error responses that are not this project's."""
 
-    def __init__(self, send: Send, path: str, request_id: str) -> None:
+    def __init__(self, send: Send, path: str, request_id: str, *, is_edge: bool) -> None:
         self._send = send
         self._path = path
+        self._is_edge = is_edge
         self.request_id = request_id
         self.headers: dict[str, str] = {}
         """Added to the response."""
         self.status = 0
         self.error_code = ""
         """Of an error response."""
+        self.object_id = ""
+        """Of what the request created or changed."""
         self._is_replaced = False
 
     async def send(self, message: Message) -> None:
@@ -251,6 +261,9 @@ class _ResponseSender:
             return
         self.status = status
         self.error_code = headers.get(OURS, "")
+        self.object_id = headers.get(OBJECT_ID, "")
+        if self._is_edge:
+            del headers[OBJECT_ID]
         headers.update({**self.headers, HEADER: self.request_id})
         await self._send({**message, "headers": headers.raw})
 

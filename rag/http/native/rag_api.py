@@ -9,6 +9,7 @@ from rag.generate.citations import CitationMode
 from rag.generate.pipeline import AnswerPipeline, AnswerRequest
 from rag.generate.quoting import StyleOption
 from rag.generate.verify import VERIFY_TIMEOUT_S, Verifier
+from rag.http.auth.audit_trail import AuditTrail
 from rag.http.auth.authorized_generator import AuthorizedGenerator
 from rag.http.auth.metered_generator import MeteredGenerator
 from rag.http.auth.token_limits import TokenLimits
@@ -20,6 +21,7 @@ from rag.http.metrics_page import MetricsPage
 from rag.http.middleware.deadline import in_time
 from rag.http.middleware.request_id import current_request_id
 from rag.http.native.ask_wire import AskRequest
+from rag.http.native.audit_wire import RemoteAuditLog
 from rag.http.native.generate_wire import GenerateRequest
 from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.verify_wire import RemoteSupport
@@ -43,6 +45,7 @@ class RagApi:
         style: Default style of answers.
         weak_below: Citations with a lower score count as weakly supported.
         tokens: Where used tokens are counted.
+        audit: Hands the audit log to the Retriever; None: there is none.
         cache: For answers; None disables caching.
     """
 
@@ -57,6 +60,7 @@ class RagApi:
         citations: CitationMode,
         weak_below: float,
         tokens: TokenLimits,
+        audit: AuditTrail | None = None,
         style: StyleOption = "written",
         cache: Cache | None = None,
         ttl_s: float = 3600.0,
@@ -67,6 +71,7 @@ class RagApi:
         self._cache = cache
         self._retriever = dependencies.clients["Retriever"]
         self._tokens = tokens
+        self._audit = audit
         self.forward = ServiceProxy(self._retriever, dependencies.require, tokens.add)
         """Forwards `/ingest` and most of `/v1` to the Retriever."""
         self._generator = MeteredGenerator(RemoteGenerator(dependencies.clients["LLM"]), tokens.add)
@@ -91,10 +96,14 @@ class RagApi:
 
     async def start(self) -> None:
         self.dependencies.start()
+        if self._audit is not None:
+            self._audit.start(RemoteAuditLog(self._retriever).write)
         if self._cache is not None:
             await self._cache.connect()
 
     async def close(self) -> None:
+        if self._audit is not None:
+            await self._audit.close()
         await self._tokens.close()
         await self.dependencies.close()
         if self._cache is not None:

@@ -14,6 +14,8 @@ from rag.auth.key import KeyRecord
 from rag.http.background_loader import BackgroundLoader
 from rag.http.filters_wire import filter_to_json
 from rag.http.hits import hit_to_wire, sources_to_wire
+from rag.http.inner_headers import OBJECT_ID
+from rag.http.native.audit_wire import AuditRequest
 from rag.http.native.explanation import explanation
 from rag.http.native.ingest_form import IngestRequest, received_ingest
 from rag.http.native.key_wire import AuthenticateRequest, authentication_to_wire
@@ -24,6 +26,7 @@ from rag.http.v1.documents.objects.job import batch_status
 from rag.http.v1.documents.parts import StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.http.wire import ExplainRequest, PrepareRequest, messages_of
+from rag.library.audit import AuditLog
 from rag.library.keys import KeyRegistry
 from rag.library.service import Library
 from rag.ports import Cache, Embedder, Reranker, VectorStore
@@ -57,11 +60,19 @@ class RetrieverComponents:
     """The retrieval cache; None if it is turned off."""
 
 
+@dataclass(frozen=True, slots=True)
+class OpenCatalog:
+    """What works as soon as the catalog is open."""
+
+    keys: KeyRegistry
+    audit: AuditLog
+
+
 class RetrieverApi:
     """The endpoints of the Retriever.
 
     Args:
-        keys: The API keys; the catalog is open long before everything else is loaded.
+        catalog: It is open long before everything else is loaded.
         incoming: Folder that uploads are written to; on the same file system as the files of the library.
     """
 
@@ -69,13 +80,13 @@ class RetrieverApi:
         self,
         components: BackgroundLoader[RetrieverComponents],
         *,
-        keys: BackgroundLoader[KeyRegistry],
+        catalog: BackgroundLoader[OpenCatalog],
         incoming: Path,
         max_file_bytes: int,
         embedder_ready: Callable[[], Awaitable[object]],
     ) -> None:
         self.parts = components
-        self._keys = keys
+        self._catalog = catalog
         self._known_tenants: set[str] = {DEFAULT_TENANT}
         self._embedder_ready = embedder_ready
         self.v1 = documents_app(self._v1_parts(incoming, max_file_bytes))
@@ -93,12 +104,13 @@ class RetrieverApi:
             reranker=lambda: get().reranker,
             incoming=incoming,
             max_file_bytes=max_file_bytes,
-            keys=self._keys.get,
+            keys=lambda: self._catalog.get().keys,
+            audit=lambda: self._catalog.get().audit,
         )
 
     def start(self) -> None:
         """Load everything in the background."""
-        self._keys.start()
+        self._catalog.start()
         self.parts.start()
 
     async def ready(self) -> Mapping[str, object]:
@@ -108,7 +120,7 @@ class RetrieverApi:
         await asyncio.to_thread(components.store.ping)
         await asyncio.to_thread(components.check)
         cache = {} if components.cache is None else {"cache": dict(components.cache.facts())}
-        keys_exist = await asyncio.to_thread(self._keys.get().required)
+        keys_exist = await asyncio.to_thread(self._catalog.get().keys.required)
         return {"status": "ready", "embedder": components.embedder.model_name, "keys_exist": keys_exist, **cache}
 
     async def drain(self) -> None:
@@ -121,10 +133,15 @@ class RetrieverApi:
 
     async def authenticate(self, request: AuthenticateRequest) -> Response:
         """Which API key has this secret."""
-        found = await asyncio.to_thread(self._keys.get().authenticate, request.secret_hash)
+        found = await asyncio.to_thread(self._catalog.get().keys.authenticate, request.secret_hash)
         if found.key is not None and found.status == "active":
             await self._ensure_tenant(found.key)
         return JSONResponse(authentication_to_wire(found))
+
+    async def audit(self, request: AuditRequest) -> Response:
+        """Add entries to the audit log."""
+        await asyncio.to_thread(self._catalog.get().audit.append, request.parsed())
+        return JSONResponse({})
 
     async def _ensure_tenant(self, key: KeyRecord) -> None:
         """Create the vector store `default` of the key's tenant, before the key's first request."""
@@ -193,7 +210,8 @@ class RetrieverApi:
         names = [upload.filename for upload in form.uploads]
         files = await asyncio.to_thread(_files_of, library, job, names)
         body = {"files": files, "batch_id": job.job_id, "status": batch_status(job)}
-        return JSONResponse(body, status_code=202 if body["status"] == "in_progress" else 200)
+        status_code = 202 if body["status"] == "in_progress" else 200
+        return JSONResponse(body, status_code=status_code, headers={OBJECT_ID: job.job_id})
 
 
 def _prepared_to_wire(prepared: PreparedPrompt) -> JsonObject:

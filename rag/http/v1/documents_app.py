@@ -1,4 +1,4 @@
-"""The Retriever's `/v1` application: files, vector stores, jobs, embeddings, reranking, API keys."""
+"""The Retriever's `/v1` application: files, vector stores, jobs, embeddings, reranking, API keys, audit log."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from starlette.convertors import register_url_convertor
 from starlette.routing import Route
 
 from rag.http.v1.application import v1_app
+from rag.http.v1.audit import AuditRoutes
 from rag.http.v1.documents.documents import DocumentRoutes
 from rag.http.v1.documents.files import FileRoutes
 from rag.http.v1.documents.jobs import JobRoutes
@@ -19,7 +20,11 @@ from rag.http.v1.keys import KeyRoutes
 from rag.http.v1.rerank import RerankRoutes
 
 register_url_convertor("id", PathId())
-_GROUPS = (FileRoutes, StoreRoutes, SearchRoutes, DocumentRoutes, JobRoutes, EmbeddingRoutes, RerankRoutes, KeyRoutes)
+_GROUPS = (
+    *(FileRoutes, StoreRoutes, SearchRoutes, DocumentRoutes, JobRoutes),
+    *(EmbeddingRoutes, RerankRoutes),
+    *(KeyRoutes, AuditRoutes),
+)
 
 
 def documents_app(parts: V1Parts) -> FastAPI:

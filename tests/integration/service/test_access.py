@@ -115,6 +115,93 @@ def test_a_key_with_a_limit_gets_a_429_with_the_time_to_wait(service: RunningSer
         assert int(refused.headers["retry-after"]) > 1
 
 
+def test_used_tokens_are_counted(service: RunningService, admin: httpx.Client) -> None:
+    chat = {"model": "instant", "messages": [{"role": "user", "content": "Who sleeps?"}]}
+    embeddings = {"model": "all-MiniLM-L6-v2", "input": "Who sleeps?"}
+    for path, body in (("/v1/chat/completions", chat), ("/v1/embeddings", embeddings)):
+        with client(service, new_key(admin, limits={"tokens_per_day": 3})["secret"]) as http:
+            answer = http.post(path, json=body)
+            assert (answer.status_code, answer.headers["x-ratelimit-remaining-tokens"]) == (200, "3"), answer.text
+            assert answer.json()["usage"]["total_tokens"] >= 3
+            assert not [name for name in answer.headers if name.startswith("x-rag")]
+            refused = http.post(path, json=body)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded"), path
+            assert refused.headers["x-ratelimit-remaining-tokens"] == "0"
+            assert int(refused.headers["retry-after"]) > 86_000
+            assert http.get("/v1/models").status_code == 200
+
+
+def test_a_key_stores_no_more_than_it_may(service: RunningService, admin: httpx.Client) -> None:
+    key = new_key(admin, tenant="small", limits={"max_documents": 1})
+    with client(service, key["secret"]) as http:
+        first = http.post("/ingest", files={"files": ("a.md", b"One.")}, data={"wait_s": "100"})
+        assert first.status_code == 200, first.text
+        refused = http.post("/ingest", files={"files": ("b.md", b"Two.")})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "quota_exceeded")
+        admin.post(f"/v1/keys/{key['id']}", json={"limits": {"max_documents": 2}})
+        time.sleep(FRESH_S)
+        assert http.post("/ingest", files={"files": ("b.md", b"Two.")}).status_code == 202
+
+
+def audited(admin: httpx.Client, count: int, **query: Any) -> list[dict[str, Any]]:
+    """The entries of the audit log, oldest first, once there are so many."""
+
+    def entries() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = admin.get("/v1/audit", params={"limit": 100, **query}).json()["data"]
+        return found[::-1]
+
+    wait_until(lambda: len(entries()) >= count, IDLE_S)
+    return entries()
+
+
+def test_the_audit_log_says_who_did_what(service: RunningService, admin: httpx.Client) -> None:
+    key = new_key(admin, name="clerk", tenant="audited", scopes=["ask", "ingest"])
+    with client(service, key["secret"]) as http:
+        http.headers["x-request-id"] = "audited-1"
+        store = http.post("/v1/vector_stores", json={"name": SECRET_NAME}).json()["id"]
+        http.post(
+            f"/v1/vector_stores/{store}", json={"description": SECRET_TEXT}, headers={"x-forwarded-for": "192.0.2.9"}
+        )
+        job = http.post("/ingest", files={"files": (SECRET_NAME, SECRET_TEXT.encode())}).json()["batch_id"]
+        http.post("/retrieve", json={"query": SECRET_TEXT})
+        http.delete(f"/v1/vector_stores/{store}")
+    entries = audited(admin, 4, key=key["id"])
+    assert [(entry["action"], entry["status"], entry["error_code"]) for entry in entries] == [
+        ("create_vector_store", 200, ""),
+        ("update_vector_store", 200, ""),
+        ("ingest", 202, ""),
+        ("delete_vector_store", 403, "insufficient_permissions"),
+    ]
+    assert [entry["targets"] for entry in entries] == [
+        {"id": store},
+        {"store": store, "id": store},
+        {"id": job},
+        {"store": store},
+    ]
+    assert [entry["address"] for entry in entries] == ["127.0.0.1", "192.0.2.9", "127.0.0.1", "127.0.0.1"]
+    assert {(entry["key_name"], entry["tenant"], entry["request_id"]) for entry in entries} == {
+        ("clerk", "audited", "audited-1")
+    }
+
+
+def test_the_audit_log_has_refusals_and_no_secrets(service: RunningService, admin: httpx.Client) -> None:
+    key = new_key(admin, name="gone")
+    admin.delete(f"/v1/keys/{key['id']}")
+    time.sleep(FRESH_S)
+    with client(service, key["secret"]) as http:
+        assert http.post("/ask", json={"question": SECRET_TEXT}).status_code == 401
+        http.delete(f"/v1/keys/{key['secret']}")
+    with client(service, None) as http:
+        assert http.get("/metrics").status_code == 401
+    refused, *_ = audited(admin, 1, key=key["id"])
+    assert (refused["action"], refused["status"], refused["key_name"]) == ("ask", 401, "gone")
+    managed = audited(admin, 2, action="revoke_key")
+    assert key["id"] in [entry["targets"].get("key") for entry in managed]
+    everything = admin.get("/v1/audit", params={"limit": 100}).text
+    for text in (key["secret"], ADMIN, SECRET_TEXT, SECRET_NAME):
+        assert text not in everything
+
+
 def test_the_model_decides_between_asking_and_generating(service: RunningService, admin: httpx.Client) -> None:
     messages = [{"role": "user", "content": "Who sleeps?"}]
     for scope, other in (("ask", "instant"), ("generate", "rag")):
@@ -203,6 +290,7 @@ NAMES_NOTHING = {
     *("livez", "healthz", "readyz", "metrics", "list_models", "get_model", "generate", "create_completion"),
     *("create_embeddings", "rerank", "create_file", "load_lora_adapter", "unload_lora_adapter"),
     *("create_key", "list_keys", "get_key", "update_key", "revoke_key", "rotate_key"),
+    "list_audit_entries",
 }
 """Operations that take no id of a vector store, file or job."""
 

@@ -170,6 +170,45 @@ def test_keys_are_managed_without_a_service(catalog: Path) -> None:
     assert on_catalog("rotate", first["id"]).exit_code == 1
 
 
+def on_audit_log(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["audit", *arguments], catch_exceptions=False)
+
+
+def test_what_was_done_without_a_service_is_in_the_audit_log(catalog: Path) -> None:
+    key = json.loads(on_catalog("create", "first", "--scopes", "ask", "--json").stdout)
+    on_catalog("revoke", key["id"])
+    on_catalog("revoke", "key_0")  # there is none
+    entries = [json.loads(line) for line in on_audit_log("--json").stdout.splitlines()]
+    assert [(entry["action"], entry["targets"]) for entry in entries] == [
+        ("revoke_key", {"key": key["id"]}),
+        ("create_key", {"key": key["id"]}),
+    ]
+    assert all(entry["address"].startswith("local user ") for entry in entries)
+    assert key["secret"] not in str(entries)
+    assert len(on_audit_log("--json", "--limit", "1").stdout.splitlines()) == 1
+    assert on_audit_log("--json", "--action", "create_key", "--until", "2020-01-01").stdout == ""
+    table = on_audit_log("--action", "create_key").stdout
+    assert ("create_key" in table, "revoke_key" in table) == (True, False)
+
+
+def test_the_audit_log_of_a_service_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_API_KEY", "rag-admin")
+    queries: list[dict[str, str]] = []
+    entry = {"key_name": "page", "key_id": "key_1", "targets": {"store": "vs_1"}, "action": "ingest", "route": ""}
+    others = {"created_at": 1, "tenant": "acme", "address": "192.0.2.7", "status": 202, "error_code": "", "requests": 1}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        queries.append(dict(request.url.params))
+        return httpx.Response(200, json={"data": [{**entry, **others, "id": "audit_1"}], "has_more": False})
+
+    context = CliContext(httpx.MockTransport(answer))
+    arguments = ["audit", "--tenant", "acme", "--since", "2026-01-31T15:00"]
+    result = CliRunner().invoke(main, arguments, obj=context, catch_exceptions=False)
+    assert ("page" in result.stdout, "192.0.2.7" in result.stdout) == (True, True)
+    assert (queries[0]["tenant"], "until" in queries[0]) == ("acme", False)
+    assert int(queries[0]["since"]) > 1_760_000_000
+
+
 def test_an_unknown_vector_store_is_reported(catalog: Path) -> None:
     assert on_catalog("create", "first", "--scopes", "ask", "--tokens-per-day", "0").exit_code == 1
     result = on_catalog("create", "first", "--scopes", "ask", "--store", "nope")

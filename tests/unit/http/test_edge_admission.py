@@ -346,7 +346,7 @@ def test_deleting_and_managing_need_scopes_of_their_own() -> None:
     managing = {route.operation.id for route in public_operations() if route.operation.scopes == ("admin",)}
     assert managing == {
         *("create_key", "list_keys", "get_key", "update_key", "revoke_key", "rotate_key"),
-        *("load_lora_adapter", "unload_lora_adapter"),
+        *("load_lora_adapter", "unload_lora_adapter", "list_audit_entries"),
         *("reindex_vector_store", "roll_back_vector_store", "forget_previous_index"),
     }
 

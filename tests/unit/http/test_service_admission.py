@@ -22,7 +22,10 @@ from rag.auth.caller import (
 )
 from rag.errors import InsufficientPermissions, Unauthenticated
 from rag.http.auth.admission import CALLER_HEADER, SERVICE_KEY_HEADER, ServiceAdmission
+from rag.http.auth.audit_trail import AuditTrail, Outcome
+from rag.http.auth.route_table import RouteTable
 from rag.http.clients.service_client import ServiceClient
+from rag.http.inner_headers import OBJECT_ID
 from rag.http.middleware.service_middleware import ServiceMiddleware
 from tests.support.loopback import app_of, served
 from tests.unit.http.test_service_middleware import LIMITS, Exchange, make_lifecycle
@@ -115,6 +118,42 @@ async def test_a_refusal_has_openais_shape() -> None:
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
 async def test_probes_need_no_key(path: str) -> None:
     assert (await Exchange(service(Admits(Unauthenticated("no key")), is_edge=True), path).run()).status == 200
+
+
+class Recorder(AuditTrail):
+    """Keeps what the middleware notes."""
+
+    def __init__(self) -> None:
+        super().__init__(RouteTable(list))
+        self.noted: list[tuple[str, Outcome]] = []
+
+    def note(self, scope: Scope, outcome: Outcome) -> None:
+        self.noted.append((scope["path"], outcome))
+
+
+async def create(scope: Scope, receive: Receive, send: Send) -> None:
+    await JSONResponse({}, headers={OBJECT_ID: "vs_1"})(scope, receive, send)
+
+
+async def test_the_edge_notes_each_request_and_its_outcome() -> None:
+    audit = Recorder()
+    for admission in (Admits(ACME), Admits(Unauthenticated("no key"))):
+        life = make_lifecycle(is_edge=True, ready={})
+        app = ServiceMiddleware(create, life, 10, LIMITS, admission=admission, audit=audit)
+        for path in ("/x", "/metrics"):
+            sent = await Exchange(app, path, method="GET", headers={"x-request-id": "r"}).run()
+            assert OBJECT_ID not in sent.headers
+    assert audit.noted == [
+        ("/x", Outcome(200, "", "r", "vs_1")),
+        ("/metrics", Outcome(200, "", "r", "")),
+        ("/x", Outcome(401, "invalid_api_key", "r", "")),
+        ("/metrics", Outcome(401, "invalid_api_key", "r", "")),
+    ]
+
+
+async def test_an_inner_service_tells_the_edge_what_was_created() -> None:
+    app = ServiceMiddleware(create, make_lifecycle(is_edge=False), 10, LIMITS)
+    assert (await Exchange(app).run()).headers[OBJECT_ID] == "vs_1"
 
 
 async def test_metrics_need_a_key_at_the_edge() -> None:

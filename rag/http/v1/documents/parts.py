@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from rag.library.audit import AuditLog
 from rag.library.keys import KeyRegistry
 from rag.library.service import Library
 from rag.ports import Embedder, Reranker
@@ -42,3 +43,5 @@ class V1Parts:
     max_file_bytes: int
     keys: Callable[[], KeyRegistry]
     """Raises Starting or SetupError if the catalog is not open."""
+    audit: Callable[[], AuditLog]
+    """Raises as `keys` does."""

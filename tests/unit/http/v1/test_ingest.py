@@ -18,8 +18,9 @@ from rag.errors import RagError, Starting
 from rag.http.background_loader import BackgroundLoader
 from rag.http.error_table import error_response
 from rag.http.native.ingest_form import IngestRequest
-from rag.http.native.retriever_api import RetrieverApi, RetrieverComponents
+from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverComponents
 from rag.http.v1.documents.parts import StoreSearch
+from rag.library.audit import AuditLog
 from rag.library.keys import KeyRegistry
 from rag.retrieve.pipeline import RetrievalRequest
 from rag.retrieve.result import RetrievalResult
@@ -46,12 +47,12 @@ class Ingest:
 
         self._parts = BackgroundLoader("the retriever", load)
 
-        async def open_keys() -> KeyRegistry:
-            return KeyRegistry(harness.database)
+        async def open_catalog() -> OpenCatalog:
+            return OpenCatalog(KeyRegistry(harness.database), AuditLog(harness.database))
 
-        keys = BackgroundLoader("the catalog", open_keys)
+        catalog = BackgroundLoader("the catalog", open_catalog)
         self.api = RetrieverApi(
-            self._parts, keys=keys, incoming=self.incoming, max_file_bytes=1000, embedder_ready=_ready
+            self._parts, catalog=catalog, incoming=self.incoming, max_file_bytes=1000, embedder_ready=_ready
         )
 
     async def __aenter__(self) -> Ingest:
