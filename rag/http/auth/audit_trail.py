@@ -104,13 +104,18 @@ class AuditTrail:
         except BaseException as error:
             self._pending = {**events, **self._pending}
             self._wanted.set()
-            if not isinstance(error, RagError):
+            if not isinstance(error, Exception):
                 raise
-            if not self._is_failing:
-                logger.error("the audit log cannot be written, %d entries wait: %s", len(self._pending), error.message)
-            self._is_failing = True
+            self._failed(error)
         else:
             self._is_failing = False
+
+    def _failed(self, error: Exception) -> None:
+        if not self._is_failing:
+            unexpected = None if isinstance(error, RagError) else error
+            text = "the audit log cannot be written, %d entries wait: %s"
+            logger.error(text, len(self._pending), error, exc_info=unexpected)
+        self._is_failing = True
 
 
 def _event(scope: Scope, route: RequestedRoute, outcome: Outcome) -> AuditEvent:
