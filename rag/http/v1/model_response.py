@@ -13,6 +13,10 @@ from rag.http.inner_headers import OBJECT_ID
 def model_response(model: BaseModel, headers: Mapping[str, str] | None = None) -> Response:
     """The fields that were set, as JSON. OpenAI's models have many fields that this service does not use."""
     content = model.model_dump_json(exclude_unset=True)
-    object_id = getattr(model, "id", None)
-    own = {OBJECT_ID: object_id} if object_id else {}
-    return Response(content, media_type="application/json", headers={**own, **(headers or {})})
+    return Response(content, media_type="application/json", headers={**_object_id(model), **(headers or {})})
+
+
+def _object_id(model: BaseModel) -> dict[str, str]:
+    """The names of models, which are ids too, may have characters that no header can hold."""
+    value = getattr(model, "id", "")
+    return {OBJECT_ID: value} if value and value.isascii() and value.isprintable() else {}
