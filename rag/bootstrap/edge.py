@@ -18,7 +18,7 @@ from rag.types import JsonObject
 def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
     """The API of the edge. `addresses`: URLs of the services named `Retriever` and `LLM`."""
     options = settings()
-    clients = {name: client_of(name, url) for name, url in addresses.items()}
+    clients = {name: client_of(name, url, token_limits().add) for name, url in addresses.items()}
     where = own_url or "the service's address"
 
     def ready_message() -> str:

@@ -21,6 +21,7 @@ from rag.http.middleware.browser_guard import BrowserGuard
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.request_id import RequestIdFilter
 from rag.http.route_templates import RouteTemplates
+from rag.http.used_tokens import AddTokens, ignore_tokens
 from rag.ports import Cache
 from rag.telemetry import tracing
 
@@ -148,13 +149,13 @@ def prepare_model(part: Literal["llm", "encoder", "tokenizer"]) -> None:
         raise SystemExit(completed.returncode)
 
 
-def client_of(name: str, url: str) -> ServiceClient:
+def client_of(name: str, url: str, add_tokens: AddTokens = ignore_tokens) -> ServiceClient:
     headers = {"Runner-Name": name}
     if key := os.environ.get("BENTO_CLOUD_API_KEY"):
         headers["Authorization"] = f"Bearer {key}"
     if (service_key := settings().server.service_key) is not None:
         headers[SERVICE_KEY_HEADER] = service_key.get_secret_value()
-    return ServiceClient(name, url, headers)
+    return ServiceClient(name, url, headers, add_tokens)
 
 
 def make_cache() -> Cache:

@@ -75,9 +75,11 @@ async def _open_catalog() -> OpenCatalog:
 
 async def _load_components(client: ServiceClient, llm: ServiceClient) -> RetrieverComponents:
     from rag.bootstrap.documents import chat_tokenizer, database, make_document_runtime, vector_store
+    from rag.http.auth.metered_generator import MeteredGenerator
     from rag.http.clients.engine_facts import EngineFacts
     from rag.http.clients.remote import RemoteEmbedders, RemoteGenerator
     from rag.http.clients.remote_models import RemoteSparseEmbedders
+    from rag.http.used_tokens import report_tokens
     from rag.ingest.question_generation import LanguageModel
     from rag.retrieve.preparation import AnswerPreparer
     from rag.retrieve.prompting.prompt_builder import PromptBuilder
@@ -95,7 +97,7 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
     mirrored_store = cast(VectorStore, MirroredStore(store, custom))
     sparse = RemoteSparseEmbedders(client)
     await _check_sparse_model(sparse)
-    generator = RemoteGenerator(llm)
+    generator = MeteredGenerator(RemoteGenerator(llm), report_tokens)
     language_model = LanguageModel(generator, tokenizer, engine.context_tokens)
     planner = _planner(generator, tokenizer, engine)
     loop = asyncio.get_running_loop()

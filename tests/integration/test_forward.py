@@ -23,6 +23,7 @@ from rag.http.error_table import error_response
 from rag.http.inner_headers import USED_TOKENS
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.service_middleware import ServiceMiddleware
+from rag.http.used_tokens import report_tokens
 from rag.http.v1.deferred_app import DeferredApp
 from tests.support.loopback import app_of, served, until
 from tests.support.v1_client import V1, error_of
@@ -204,21 +205,25 @@ async def test_an_unreachable_service_is_an_unavailable_dependency() -> None:
 
 async def test_tokens_that_the_service_used_are_counted_and_not_sent_to_clients() -> None:
     async def upstream(request: Request) -> Response:
-        return Response(headers={USED_TOKENS: "7"} if request.url.path == "/embeddings" else {})
+        await report_tokens({"/embeddings": 3, "/retrieve": 5}.get(request.url.path, 0))
+        await report_tokens(4 if request.url.path == "/embeddings" else 0)
+        return JSONResponse({})
 
     counted: list[int] = []
 
     async def add(tokens: int) -> None:
         counted.append(tokens)
 
-    async with served(app_of(upstream)) as url:
-        client = ServiceClient("Retriever", url)
-        transport = httpx.ASGITransport(ServiceProxy(client, add_tokens=add))
+    inner = ServiceMiddleware(app_of(upstream), Lifecycle("Retriever"), 100, {"*": 2**20})
+    async with served(inner) as url:
+        client = ServiceClient("Retriever", url, add_tokens=add)
+        transport = httpx.ASGITransport(ServiceProxy(client))
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
             for path in ("/embeddings", "/files"):
                 assert USED_TOKENS not in (await http.post(path)).headers
+        assert await client.call("/retrieve", {}, timeout_s=30) == {}
         await client.close()
-    assert counted == [7, 0]
+    assert counted == [7, 0, 5]
 
 
 async def test_a_refusal_in_the_middle_of_an_upload_reaches_the_client(app: V1) -> None:

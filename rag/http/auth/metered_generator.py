@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from rag.http.inner_headers import AddTokens
+from rag.http.used_tokens import AddTokens
 from rag.ports import Generator, TokenStream
 from rag.types import Chat, ModelInput, SamplingParameters, StreamEnd, TextDelta
 

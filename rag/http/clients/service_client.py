@@ -23,8 +23,10 @@ from rag.auth.caller import INTERNAL, caller_to_header, current_caller
 from rag.errors import DeadlineExceeded, DependencyUnavailable, RagError
 from rag.http.auth.admission import CALLER_HEADER
 from rag.http.error_table import error_for_status, error_from_body
+from rag.http.inner_headers import USED_TOKENS
 from rag.http.middleware.lifecycle import LEASE_PATH
 from rag.http.middleware.request_id import HEADER, current_request_id
+from rag.http.used_tokens import AddTokens, ignore_tokens
 from rag.telemetry.tracing import trace_headers
 from rag.types import Facts, JsonMapping, JsonObject
 
@@ -60,15 +62,23 @@ class ServiceClient:
         name: The service's name in error messages.
         url: `file://` for a Unix socket, `tcp://` or `http(s)://` otherwise.
         headers: Sent with every call; BentoCloud routes by them.
+        add_tokens: Called with the tokens that a response reports.
     """
 
-    def __init__(self, name: str, url: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        add_tokens: AddTokens = ignore_tokens,
+    ) -> None:
         self.name = name
         self.is_local = url.startswith(("file:", "tcp:"))
         """Whether this is one process of the same `bentoml serve`."""
         self._url = url
         self._socket = LinkedSocket(unquote(urlparse(url).path)) if url.startswith("file:") else None
         self._headers = dict(headers or {})
+        self._add_tokens = add_tokens
         self._session: aiohttp.ClientSession | None = None
 
     async def call(self, path: str, body: JsonMapping, *, timeout_s: float) -> Any:
@@ -162,6 +172,7 @@ class ServiceClient:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         with self._errors_translated(timeout_s):
             async with self._send(method, path, timeout_s=timeout_s, headers=headers, **options) as response:
+                await self._add_tokens(int(response.headers.get(USED_TOKENS, 0)))
                 if not any_status:
                     await self._check_status(response)
                 yield response

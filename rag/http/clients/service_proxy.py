@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from rag.errors import DependencyUnavailable, NotFound, RagError, Starting
 from rag.http.clients.service_client import ServiceClient
 from rag.http.failures import failure_response
-from rag.http.inner_headers import USED_TOKENS, AddTokens, ignore_tokens
+from rag.http.inner_headers import USED_TOKENS
 from rag.http.middleware.request_id import HEADER
 
 _FORWARDED_HEADERS = ("content-type", "content-length", "accept", "idempotency-key", "range", "if-range")
@@ -30,18 +30,11 @@ class ServiceProxy:
     Args:
         client: Client of that service.
         require: Called with the service's name if it does not respond; may raise Starting with more details.
-        add_tokens: Called with the tokens that a response reports to have used.
     """
 
-    def __init__(
-        self,
-        client: ServiceClient,
-        require: Callable[[str], object] | None = None,
-        add_tokens: AddTokens = ignore_tokens,
-    ) -> None:
+    def __init__(self, client: ServiceClient, require: Callable[[str], object] | None = None) -> None:
         self._client = client
         self._require = require
-        self._add_tokens = add_tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -61,7 +54,6 @@ class ServiceProxy:
             except DependencyUnavailable:
                 self._raise_starting()
                 raise
-            await self._add_tokens(int(answer.headers.get(USED_TOKENS, 0)))
             return _ForwardedResponse(answer, stack.pop_all())
         raise AssertionError("unreachable: the stack hides no exception")
 

@@ -16,7 +16,7 @@ from rag.errors import InternalError, MethodNotAllowed, Overloaded, RagError
 from rag.http.auth.admission import Admission
 from rag.http.auth.audit_trail import AuditTrail, Outcome
 from rag.http.error_table import OURS, error_for_status, error_response
-from rag.http.inner_headers import OBJECT_ID
+from rag.http.inner_headers import OBJECT_ID, USED_TOKENS
 from rag.http.middleware.browser_guard import BrowserGuard
 from rag.http.middleware.disconnect import run_while_connected
 from rag.http.middleware.lifecycle import LEASE_PATH, Lifecycle
@@ -24,6 +24,7 @@ from rag.http.middleware.request_body import LimitedBody, too_large
 from rag.http.middleware.request_id import HEADER, accept_request_id, current_request_id
 from rag.http.middleware.request_metrics import RequestMetrics, current_service
 from rag.http.route_templates import RouteTemplates
+from rag.http.used_tokens import UsedTokens, current_used_tokens
 from rag.telemetry import tracing
 from rag.telemetry.exposition import CONTENT_TYPE
 
@@ -85,7 +86,8 @@ class ServiceMiddleware:
         request_id = accept_request_id(Headers(scope=scope).get(HEADER))
         token = current_request_id.set(request_id)
         current_service.set(self._life.name)
-        sender = _ResponseSender(send, scope["path"], request_id, is_edge=self._life.is_edge)
+        current_used_tokens.set(used := UsedTokens())
+        sender = _ResponseSender(send, scope["path"], request_id, None if self._life.is_edge else used)
         try:
             if scope["path"] in _UNGUARDED_PATHS or self._is_lease(scope):
                 await self._respond(scope, receive, sender)
@@ -229,12 +231,16 @@ async def _hold(receive: Receive) -> None:
 
 
 class _ResponseSender:
-    """Sends the response: adds the request id, and replaces error responses that are not this project's."""
+    """Sends the response: adds the request id, and replaces error responses that are not this project's.
 
-    def __init__(self, send: Send, path: str, request_id: str, *, is_edge: bool) -> None:
+    Args:
+        used: What the request uses, which an inner service reports to the edge; None: this is the edge.
+    """
+
+    def __init__(self, send: Send, path: str, request_id: str, used: UsedTokens | None) -> None:
         self._send = send
         self._path = path
-        self._is_edge = is_edge
+        self._used = used
         self.request_id = request_id
         self.headers: dict[str, str] = {}
         """Added to the response."""
@@ -262,8 +268,10 @@ class _ResponseSender:
         self.status = status
         self.error_code = headers.get(OURS, "")
         self.object_id = headers.get(OBJECT_ID, "")
-        if self._is_edge:
+        if self._used is None:
             del headers[OBJECT_ID]
+        elif self._used.count:
+            headers[USED_TOKENS] = str(self._used.count)
         headers.update({**self.headers, HEADER: self.request_id})
         await self._send({**message, "headers": headers.raw})
 

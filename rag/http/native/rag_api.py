@@ -72,7 +72,7 @@ class RagApi:
         self._retriever = dependencies.clients["Retriever"]
         self._tokens = tokens
         self._audit = audit
-        self.forward = ServiceProxy(self._retriever, dependencies.require, tokens.add)
+        self.forward = ServiceProxy(self._retriever, dependencies.require)
         """Forwards `/ingest` and most of `/v1` to the Retriever."""
         self._generator = MeteredGenerator(RemoteGenerator(dependencies.clients["LLM"]), tokens.add)
         self._answers = AnswerPipeline(

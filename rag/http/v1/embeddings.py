@@ -18,8 +18,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
-from rag.http.inner_headers import USED_TOKENS
 from rag.http.openapi.route import Operation
+from rag.http.used_tokens import report_tokens
 from rag.http.v1.documents.body import Body, example, read_body
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.route import V1Route
@@ -117,8 +117,9 @@ class EmbeddingRoutes:
         vectors = await embedder.encode(inputs.texts, body.input_type)
         # In a thread: writing many numbers as text would block the event loop.
         tokens = sum(counts.tokens)
+        await report_tokens(tokens)
         content = await asyncio.to_thread(_answer, body, vectors, tokens, embedder.model_name)
-        return Response(content, media_type="application/json", headers={USED_TOKENS: str(tokens)})
+        return Response(content, media_type="application/json")
 
 
 def _check_model(body: CreateEmbeddings, embedder: Embedder) -> None:

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rag.errors import InvalidRequest, ModelNotFound
-from rag.http.inner_headers import USED_TOKENS
 from rag.http.openapi.route import Operation
+from rag.http.used_tokens import report_tokens
 from rag.http.v1.documents.body import Body, example, read_body
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.model_response import model_response
@@ -114,7 +114,8 @@ class RerankRoutes:
             usage=RerankUsage(prompt_tokens=tokens, total_tokens=tokens),
             results=[_result(place, scores[place], texts[place], body) for place in best],
         )
-        return model_response(results, {USED_TOKENS: str(tokens)})
+        await report_tokens(tokens)
+        return model_response(results)
 
 
 def _text(document: object, name: str) -> str:
