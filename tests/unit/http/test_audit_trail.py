@@ -15,8 +15,8 @@ from rag.auth.caller import Caller
 from rag.auth.key_secret import new_secret
 from rag.errors import DependencyUnavailable
 from rag.http.auth import audit_trail
+from rag.http.auth.admission import CALLER
 from rag.http.auth.audit_trail import AuditTrail, Outcome
-from rag.http.auth.edge_admission import CALLER
 from rag.http.auth.route_table import RouteTable
 from rag.http.published_api import public_operations
 

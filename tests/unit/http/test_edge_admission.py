@@ -14,7 +14,7 @@ from rag.auth.key_secret import hash_of, new_secret
 from rag.auth.limits import NO_LIMITS, Limits
 from rag.auth.scopes import SCOPES, Scope
 from rag.errors import DependencyUnavailable, InsufficientPermissions, RateLimitExceeded, Starting, Unauthenticated
-from rag.http.auth.admission import TENANT
+from rag.http.auth.admission import CALLER
 from rag.http.auth.edge_admission import EdgeAdmission
 from rag.http.auth.rate_limit import RateLimits
 from rag.http.auth.route_table import RouteTable
@@ -104,13 +104,13 @@ async def test_the_tenant_of_a_refused_request_is_known() -> None:
     sent = request(catalog.add("ask"), "/generate")
     with pytest.raises(InsufficientPermissions):
         await edge(catalog).admit(sent, {})
-    limited = request(catalog.add("ask", limit=1))
+    limited = request(catalog.add("ask", limits=Limits(requests_per_minute=1)))
     admission = edge(catalog)
     await admission.admit(limited, {})
-    del limited[TENANT]
+    del limited[CALLER]
     with pytest.raises(RateLimitExceeded):
         await admission.admit(limited, {})
-    assert (sent[TENANT], limited[TENANT]) == ("acme", "acme")
+    assert (sent[CALLER].tenant, limited[CALLER].tenant) == ("acme", "acme")
 
 
 async def test_what_cannot_be_a_secret_is_not_looked_up() -> None:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Scope
 from rag.auth.caller import Caller
 from rag.auth.scopes import SCOPES
 from rag.errors import Conflict, DependencyUnavailable, RagError, RateLimitExceeded
-from rag.http.auth.admission import TENANT
+from rag.http.auth.admission import CALLER
 from rag.http.error_table import OURS, error_response
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.service_middleware import ServiceMiddleware
@@ -105,10 +105,10 @@ class AdmitsAcme:
         self._refusal = refusal
 
     async def admit(self, scope: Scope, response_headers: MutableMapping[str, str]) -> Caller:
-        scope[TENANT] = "acme"
+        caller = scope[CALLER] = Caller("key_1", "acme", frozenset(SCOPES))
         if self._refusal is not None:
             raise self._refusal
-        return Caller("key_1", "acme", frozenset(SCOPES))
+        return caller
 
 
 async def test_requests_are_counted_by_tenant_and_outcome() -> None:
