@@ -40,7 +40,7 @@ def answer_key(
     """
     parts = {
         "retrieval": retrieval,
-        "sources": [hit.chunk.chunk_id for hit in sources],
+        "sources": [[hit.chunk.chunk_id, hit.chunk.start, hit.chunk.end] for hit in sources],
         "history": [[message.role, message.content] for message in history],
         "prompt": prompt_version,
         "system": system,

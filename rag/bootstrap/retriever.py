@@ -108,13 +108,12 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
     reranker = await _reranker(client, runtime.encoders.configured.model_name)
     path_searcher = PathSearcher(store, runtime.snapshots, custom)
     pipeline = _pipeline(runtime, path_searcher, sparse, planner, reranker, cache)
-    prompts = PromptBuilder(templates, tokenizer)
-    quoter = await _quoter(store, client, runtime.encoders.configured.model_name)
+    prompts = PromptBuilder(templates, tokenizer, table_tokens=settings().prompt.table_tokens)
+    quoter = _quoter(client, runtime.encoders.configured.model_name)
     return RetrieverComponents(
         store=store,
         pipeline=pipeline,
-        preparer=AnswerPreparer(pipeline, prompts, quoter, semantic=settings().cache.semantic is not None),
-        prompts=prompts,
+        preparer=AnswerPreparer(pipeline, prompts, quoter, store, semantic=settings().cache.semantic is not None),
         library=runtime.library,
         embedder=embedders.default,
         reranker=reranker,
@@ -236,14 +235,14 @@ async def _reranker(embedder: ServiceClient, encoder: str) -> Reranker:
     return reranker
 
 
-async def _quoter(store: VectorStore, embedder: ServiceClient, encoder: str) -> Quoter:
+def _quoter(embedder: ServiceClient, encoder: str) -> Quoter:
     from rag.generate.pipeline import NOT_FOUND
     from rag.http.clients.remote_models import RemoteReranker
     from rag.retrieve.quoting.quoter import Quoter
 
     options = settings()
     scorer = RemoteReranker(embedder, "late_interaction", encoder, options.rerank.timeout_s)
-    return Quoter(store, scorer, min_confidence=options.prompt.min_confidence, refusal=NOT_FOUND)
+    return Quoter(scorer, min_confidence=options.prompt.min_confidence, refusal=NOT_FOUND)
 
 
 def _retrieval_cache(cache: Cache | None) -> RetrievalCache[RetrievalResult] | None:

@@ -31,6 +31,12 @@ class PromptSettings(Section):
     fence: bool = Field(
         True, description="Mark passages as data without instructions, using a marker that no document can guess."
     )
+    table_tokens: int = Field(
+        2_000,
+        ge=0,
+        description="Tokens by which a prompt may grow to complete tables, lists and records of which only a part was "
+        "found; 0: not at all.",
+    )
     citations: Literal["check", "verify", "off"] = Field(
         "check",
         description="check: remove citations of missing sources; verify: also score cited sentences; off: neither.",

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 
 from rag.cache_key import answer_key
 from rag.errors import ContextLengthExceeded
+from rag.ports import VectorStore
+from rag.retrieve.neighbours import read_neighbours
 from rag.retrieve.options import OptionChanges
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
+from rag.retrieve.prompting.joining import joinable_ids
 from rag.retrieve.prompting.prompt_builder import PromptBuilder, PromptInput
 from rag.retrieve.query import Filters
 from rag.retrieve.quoting.quoter import Quoter, QuoteResult
+from rag.retrieve.quoting.window import neighbour_ids
+from rag.retrieve.ranking.duplicates import chunk_with_context
 from rag.retrieve.ranking.merging import merge_results
 from rag.retrieve.ranking.relevance import nothing_relevant
 from rag.retrieve.result import RetrievalResult
 from rag.telemetry import retrieval as metrics
-from rag.types import AnswerStyle, Message, PreparedPrompt, Prompt, QuoteChoice
+from rag.types import AnswerStyle, Chunk, Hit, Message, PreparedPrompt, Prompt, QuoteChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +54,23 @@ class AnswerPreparer:
 
     Args:
         quoter: Chooses what a quoted answer may quote.
+        store: Holds the chunks around the hits.
         semantic: Whether questions that mean the same share an answer.
     """
 
     def __init__(
-        self, pipeline: RetrievalPipeline, prompts: PromptBuilder, quoter: Quoter, *, semantic: bool = False
+        self,
+        pipeline: RetrievalPipeline,
+        prompts: PromptBuilder,
+        quoter: Quoter,
+        store: VectorStore,
+        *,
+        semantic: bool = False,
     ) -> None:
         self._pipeline = pipeline
         self._prompts = prompts
         self._quoter = quoter
+        self._store = store
         self._semantic = semantic
 
     async def prepare(self, request: PreparationRequest) -> PreparedPrompt:
@@ -66,7 +80,7 @@ class AnswerPreparer:
         if request.style == "quoted":
             return await self._prepare_quoted(request, results, result)
         started = time.perf_counter()
-        prompt = await asyncio.to_thread(self._prompt, request, result)
+        prompt = await self._written_prompt(request, results, result)
         metrics.observe_stages({"prompt": _ms_since(started)})
         key = self._answer_key(request, result, prompt)
         return PreparedPrompt(prompt, result.timings_ms, result.plan.note, key, result.plan.queries)
@@ -116,20 +130,43 @@ class AnswerPreparer:
     ) -> QuoteResult:
         if nothing_relevant(result.hits, result.options.min_cosine):
             return QuoteResult()
-        around = await asyncio.gather(*(self._quoter.neighbours(each) for each in results))
-        neighbours = dict(chain.from_iterable(of_store.items() for of_store in around))
+        neighbours = await self._neighbours(results, neighbour_ids)
         question = result.plan.in_conversation or result.plan.queries[0]
         return await self._quoter.quote(question, result.hits, neighbours, request.quotes_chosen_by)
 
-    def _prompt(self, request: PreparationRequest, result: RetrievalResult) -> Prompt:
-        prompt = build_prompt(
-            self._prompts,
-            PromptInput(request.question, result.hits, request.history, request.system),
-            result.options.min_cosine,
-            context_tokens=request.context_tokens,
-            max_tokens=request.max_tokens,
+    async def prompt(
+        self, parts: PromptInput, results: Sequence[RetrievalResult], *, context_tokens: int, max_tokens: int
+    ) -> Prompt:
+        """The prompt with these hits. Raises ContextLengthExceeded.
+
+        Args:
+            results: What the hits come from.
+        """
+        if parts.hits and self._prompts.table_tokens:
+            chosen = {hit.chunk.chunk_id for hit in parts.hits}
+            neighbours = await self._neighbours(
+                results, lambda hits: joinable_ids([hit for hit in hits if hit.chunk.chunk_id in chosen])
+            )
+            parts = replace(parts, neighbours={name: chunk_with_context(each) for name, each in neighbours.items()})
+        make = partial(self._prompts.make, parts, context_tokens=context_tokens, max_tokens=max_tokens)
+        return await asyncio.to_thread(make)
+
+    async def _neighbours(
+        self, results: Sequence[RetrievalResult], ids_of: Callable[[Sequence[Hit]], Sequence[str]]
+    ) -> Mapping[str, Chunk]:
+        """Chunks around the hits, by id, read with one query for each vector store."""
+        found = await asyncio.gather(
+            *(read_neighbours(self._store, each.snapshot.collection, ids_of(each.hits)) for each in results)
         )
-        if not prompt.sources and not nothing_relevant(result.hits, result.options.min_cosine):
+        return dict(chain.from_iterable(of_store.items() for of_store in found))
+
+    async def _written_prompt(
+        self, request: PreparationRequest, results: Sequence[RetrievalResult], result: RetrievalResult
+    ) -> Prompt:
+        hits = relevant_hits(result)
+        parts = PromptInput(request.question, hits, request.history, request.system)
+        prompt = await self.prompt(parts, results, context_tokens=request.context_tokens, max_tokens=request.max_tokens)
+        if hits and not prompt.sources:
             raise ContextLengthExceeded(  # an answer without sources would say that nothing was found
                 f"max_tokens: {request.max_tokens} tokens are reserved for the answer, so not even the best passage "
                 f"fits into the model's context of {request.context_tokens}; lower max_tokens, or shorten the "
@@ -156,10 +193,6 @@ def _merged(results: Sequence[RetrievalResult], request: PreparationRequest) -> 
     return replace(result, hits=hits, key="")
 
 
-def build_prompt(
-    prompts: PromptBuilder, parts: PromptInput, min_cosine: float, *, context_tokens: int, max_tokens: int
-) -> Prompt:
-    """The prompt, without sources if no hit is relevant. Raises ContextLengthExceeded."""
-    if nothing_relevant(parts.hits, min_cosine):
-        parts = replace(parts, hits=())
-    return prompts.make(parts, context_tokens=context_tokens, max_tokens=max_tokens)
+def relevant_hits(result: RetrievalResult) -> Sequence[Hit]:
+    """The hits; none if no hit is relevant."""
+    return () if nothing_relevant(result.hits, result.options.min_cosine) else result.hits

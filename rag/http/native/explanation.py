@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from rag.retrieve.ranking.relevance import nothing_relevant
 from rag.retrieve.result import RetrievalResult
-from rag.types import Hit, JsonObject, Prompt
+from rag.types import Chunk, Hit, JsonObject, Prompt
 
 
 def explanation(result: RetrievalResult, prompt: Prompt | None) -> JsonObject:
@@ -26,16 +26,35 @@ def explanation(result: RetrievalResult, prompt: Prompt | None) -> JsonObject:
 def _candidates(result: RetrievalResult, prompt: Prompt | None) -> list[JsonObject]:
     numbers = {hit.chunk.chunk_id: number for number, hit in enumerate(result.hits, start=1)}
     represented_by = {duplicate: hit.chunk.chunk_id for hit in result.candidates for duplicate in hit.duplicates}
-    in_prompt = {hit.chunk.chunk_id for hit in prompt.sources} if prompt else set()
-    return [
-        {
-            **_scores(hit),
-            "hit": numbers.get(hit.chunk.chunk_id),
-            "in_prompt": None if prompt is None else hit.chunk.chunk_id in in_prompt,
-            "why": _why(hit, result, numbers, represented_by, prompt),
-        }
-        for hit in result.candidates
-    ]
+    candidates: list[JsonObject] = []
+    for hit in result.candidates:
+        number = numbers.get(hit.chunk.chunk_id)
+        source = 0 if hit.chunk.chunk_id in represented_by else _source_number(hit.chunk, prompt)
+        if prompt is not None and source:
+            why = _place(hit.chunk if number is None else result.hits[number - 1].chunk, prompt, source)
+        else:
+            why = _why(hit, result, number, represented_by, prompt)
+        in_prompt = None if prompt is None else source > 0
+        candidates.append({**_scores(hit), "hit": number, "in_prompt": in_prompt, "why": why})
+    return candidates
+
+
+def _source_number(chunk: Chunk, prompt: Prompt | None) -> int:
+    """The number of the source that holds a chunk; 0 if none does."""
+    for number, source in enumerate(prompt.sources if prompt else (), start=1):
+        whole = source.chunk
+        is_within = whole.version_id == chunk.version_id and whole.start <= chunk.start and chunk.end <= whole.end
+        if whole.chunk_id == chunk.chunk_id or (is_within and chunk.text in whole.text):
+            return number
+    return 0
+
+
+def _place(chunk: Chunk, prompt: Prompt, number: int) -> str:
+    source = prompt.sources[number - 1].chunk
+    place = f"in the prompt as source {number}"
+    if (source.start, source.end) == (chunk.start, chunk.end):
+        return place
+    return f"{place}, with more of its table, list or record: characters {source.start} to {source.end}"
 
 
 def _scores(hit: Hit) -> JsonObject:
@@ -50,12 +69,12 @@ def _scores(hit: Hit) -> JsonObject:
 
 
 def _why(
-    hit: Hit, result: RetrievalResult, numbers: dict[str, int], represented_by: dict[str, str], prompt: Prompt | None
+    hit: Hit, result: RetrievalResult, number: int | None, represented_by: dict[str, str], prompt: Prompt | None
 ) -> str:
     options = result.options
     if (original := represented_by.get(hit.chunk.chunk_id)) is not None:
         return f"left out: duplicate of {original}"
-    if (number := numbers.get(hit.chunk.chunk_id)) is None:
+    if number is None:
         if options.rerank and hit.rerank is None:
             return f"left out: not reranked, because it is not among the best {options.rerank_top_n}"
         return f"left out: not among the best {options.top_k} (top_k)"
@@ -63,6 +82,4 @@ def _why(
         return f"left out: no hit has a cosine of at least {options.min_cosine:g} (min_cosine)"
     if prompt is None:
         return f"hit {number}; the language model is not ready, so its prompt is not known"
-    if number > len(prompt.sources):
-        return f"left out: hit {number} does not fit into the language model's context"
-    return f"in the prompt as source {number}"
+    return f"left out: hit {number} does not fit into the language model's context"

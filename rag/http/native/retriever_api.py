@@ -32,8 +32,8 @@ from rag.library.service import Library
 from rag.ports import Cache, Embedder, Reranker, VectorStore
 from rag.records import Cursor, DocumentRecord, JobRecord
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
-from rag.retrieve.preparation import AnswerPreparer, PreparationRequest, build_prompt
-from rag.retrieve.prompting.prompt_builder import PromptBuilder, PromptInput
+from rag.retrieve.preparation import AnswerPreparer, PreparationRequest, relevant_hits
+from rag.retrieve.prompting.prompt_builder import PromptInput
 from rag.retrieve.result import RetrievalResult
 from rag.retrieve.support import support
 from rag.types import JsonObject, PreparedPrompt
@@ -46,7 +46,6 @@ class RetrieverComponents:
     store: VectorStore
     pipeline: RetrievalPipeline
     preparer: AnswerPreparer
-    prompts: PromptBuilder
     library: Library
     embedder: Embedder
     """The configured one."""
@@ -187,7 +186,7 @@ class RetrieverApi:
         if result.plan.note:
             body["note"] = result.plan.note
         if request.explain:
-            body["explain"] = await asyncio.to_thread(_explain, components.prompts, question, result, request)
+            body["explain"] = await _explain(components.preparer, question, result, request)
         return JSONResponse(body)
 
     async def search_store(self, search: StoreSearch) -> RetrievalResult:
@@ -230,17 +229,14 @@ def _prepared_to_wire(prepared: PreparedPrompt) -> JsonObject:
     }
 
 
-def _explain(
-    prompts: PromptBuilder, question: RetrievalRequest, result: RetrievalResult, request: ExplainRequest
+async def _explain(
+    preparer: AnswerPreparer, question: RetrievalRequest, result: RetrievalResult, request: ExplainRequest
 ) -> JsonObject:
     if request.context_tokens is None:
         return explanation(result, None)
-    prompt = build_prompt(
-        prompts,
-        PromptInput(question.text, result.hits, question.history),
-        result.options.min_cosine,
-        context_tokens=request.context_tokens,
-        max_tokens=request.max_tokens,
+    parts = PromptInput(question.text, relevant_hits(result), question.history)
+    prompt = await preparer.prompt(
+        parts, [result], context_tokens=request.context_tokens, max_tokens=request.max_tokens
     )
     return explanation(result, prompt)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from rag.errors import ContextLengthExceeded
 from rag.llm.special_tokens import SpecialTokenEscaper
 from rag.ports import ChatTokenizer
 from rag.retrieve.prompting.history import fitting_exchanges, may_fit
+from rag.retrieve.prompting.joining import join_hits
 from rag.retrieve.prompting.templates import PassageText, Templates
-from rag.types import Hit, Message, Prompt, Quote, readable_text
+from rag.types import Chunk, Hit, Message, Prompt, Quote, readable_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class PromptInput:
     history: Sequence[Message] = ()
     system: str = ""
     """The client's instructions; they follow those of the template."""
+    neighbours: Mapping[str, Chunk] = field(default_factory=dict)
+    """Chunks around the hits, by id, with which tables, lists and records can be completed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +42,24 @@ class _Texts:
 class _Draft:
     passages: int
     """How many passages it has."""
+    turns: Sequence[Message]
+    """The turns of the conversation that it has."""
     messages: tuple[Message, ...]
     token_ids: tuple[int, ...]
     tokens: int
 
 
 class PromptBuilder:
-    """Builds prompts from the templates. Safe for several threads."""
+    """Builds prompts from the templates. Safe for several threads.
 
-    def __init__(self, templates: Templates, tokenizer: ChatTokenizer) -> None:
+    Args:
+        table_tokens: Tokens by which a prompt may grow to complete tables, lists and records; 0: not at all.
+    """
+
+    def __init__(self, templates: Templates, tokenizer: ChatTokenizer, *, table_tokens: int = 0) -> None:
         self._templates = templates
         self._tokenizer = tokenizer
+        self.table_tokens = table_tokens
         self._special_tokens = SpecialTokenEscaper(tokenizer.control_texts)
 
     @property
@@ -63,6 +73,9 @@ class PromptBuilder:
         Parts that do not fit are left out in this order: the weakest hits, the middle of very long turns, the oldest
         exchanges of the conversation, the best hit. `Prompt.sources` are the remaining hits, best first.
 
+        If no hit is left out, those that are a part of a table, list or record are joined with their neighbours; see
+        `rag.retrieve.prompting.joining`. `Prompt.sources` are then the joined passages.
+
         Raises:
             ContextLengthExceeded: the system prompt and the question alone do not fit.
         """
@@ -71,6 +84,8 @@ class PromptBuilder:
         texts = self._escaped(parts, hits)
         draft = self._fitting(texts, budget)
         _check_length(draft, context_tokens, max_tokens)
+        if draft.passages == len(hits):
+            hits, draft = self._completed(replace(parts, hits=hits), draft, budget)
         return Prompt(draft.token_ids, tuple(hits[: draft.passages]), draft.messages)
 
     def make_quoting(
@@ -86,9 +101,22 @@ class PromptBuilder:
         """
         escape = self._special_tokens.escape
         text = self._templates.quote(escape(question), [escape(quote.marked) for quote in quotes])
-        draft = self._measured(len(hits), (Message("user", text),))
+        draft = self._measured(len(hits), (), (Message("user", text),))
         _check_length(draft, context_tokens, max_tokens)
         return Prompt(draft.token_ids, tuple(hits), draft.messages)
+
+    def _completed(self, parts: PromptInput, draft: _Draft, budget: int) -> tuple[list[Hit], _Draft]:
+        """The hits with as much of their tables, lists and records as fits, and the draft with them."""
+        room = min(self.table_tokens, budget - draft.tokens)
+        while room > 0 and parts.neighbours:
+            joined = join_hits(parts.hits, parts.neighbours, room, self._tokenizer.count)
+            if joined.hits == list(parts.hits):
+                break
+            larger = self._draft(self._escaped(parts, joined.hits), len(joined.hits), draft.turns)
+            if larger.tokens <= budget:
+                return joined.hits, larger
+            room = joined.tokens - (larger.tokens - budget)  # separators and escapes were not counted
+        return list(parts.hits), draft
 
     def _fitting(self, texts: _Texts, budget: int) -> _Draft:
         """The longest draft that fits; the shortest one if none does."""
@@ -117,11 +145,11 @@ class PromptBuilder:
         system = "\n\n".join(filter(None, (self._templates.system(), texts.system)))
         user = self._templates.user(texts.question, texts.passages[:count])
         messages = (Message("system", system), *turns, Message("user", user))
-        return self._measured(count, messages)
+        return self._measured(count, turns, messages)
 
-    def _measured(self, passages: int, messages: tuple[Message, ...]) -> _Draft:
+    def _measured(self, passages: int, turns: Sequence[Message], messages: tuple[Message, ...]) -> _Draft:
         token_ids = tuple(self._tokenizer.render(messages))
-        return _Draft(passages, messages, token_ids, len(token_ids) or self._tokenizer.measure(messages))
+        return _Draft(passages, turns, messages, token_ids, len(token_ids) or self._tokenizer.measure(messages))
 
     def _escaped(self, parts: PromptInput, hits: Sequence[Hit]) -> _Texts:
         escape = self._special_tokens.escape

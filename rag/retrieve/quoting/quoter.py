@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rag.errors import RagError
 from rag.keywords import folded
-from rag.ports import Reranker, VectorStore
+from rag.ports import Reranker
 from rag.retrieve.quoting.grammar import chosen_text, fixed_text
 from rag.retrieve.quoting.selection import (
     MAX_CANDIDATES,
@@ -22,11 +22,10 @@ from rag.retrieve.quoting.selection import (
 )
 from rag.retrieve.quoting.splitting import units_of
 from rag.retrieve.quoting.unit import Unit
-from rag.retrieve.quoting.window import neighbour_ids, rectangles_around, window_of
+from rag.retrieve.quoting.window import rectangles_around, window_of
 from rag.retrieve.quoting.word_overlap import word_overlap
 from rag.retrieve.ranking.exact_matches import contains_all
 from rag.retrieve.ranking.question_words import question_words
-from rag.retrieve.result import RetrievalResult
 from rag.types import Chunk, Hit, Quotation, Quote, QuoteChoice
 
 NOT_SCORED = "quotes were chosen by shared words, because the encoder could not compare them with the question"
@@ -49,30 +48,16 @@ class Quoter:
     """Chooses the units of the hits that answer a question.
 
     Args:
-        store: Holds the chunks before and after the hits.
         scorer: Compares the question with units by late interaction.
         min_confidence: Below it, the documents do not hold an answer, unless a hit contains exactly what the question
             names; see `Selection.confidence`.
         refusal: What a language model that chooses may write instead of a quote.
     """
 
-    def __init__(self, store: VectorStore, scorer: Reranker, *, min_confidence: float, refusal: str) -> None:
-        self._store = store
+    def __init__(self, scorer: Reranker, *, min_confidence: float, refusal: str) -> None:
         self._scorer = scorer
         self._min_confidence = min_confidence
         self._refusal = refusal
-
-    async def neighbours(self, result: RetrievalResult) -> Mapping[str, Chunk]:
-        """The chunks before and after the hits of one vector store, by id; those that cannot be had are missing."""
-        ids = neighbour_ids(result.hits)
-        if not ids:
-            return {}
-        try:
-            found = await asyncio.to_thread(self._store.chunks, result.snapshot.collection, ids)
-        except RagError as error:
-            _log.warning("the text around the hits is not available: %s", error.message)
-            return {}
-        return {chunk.chunk_id: chunk for chunk in found}
 
     async def quote(
         self, question: str, hits: Sequence[Hit], neighbours: Mapping[str, Chunk], choice: QuoteChoice
@@ -81,6 +66,7 @@ class Quoter:
 
         Args:
             hits: Best first, numbered from 1 in the answer. Only the first `MAX_HITS` are quoted.
+            neighbours: The chunks before and after the hits, by id, as far as they can be had.
             choice: Whether the ranking decides what is quoted, or the language model, among the best units.
         """
         candidates = await asyncio.to_thread(_candidates, question, hits, neighbours)

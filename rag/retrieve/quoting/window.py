@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rag.retrieve.neighbours import gap_between, neighbour_id
 from rag.types import Chunk, Hit, Rectangle, TextRun
 from rag.types.places import rectangles, runs_between, unpacked
-
-_ORDINAL_DIGITS = 6
-_SENTENCE_ENDS = (".", "!", "?", ":", ";", "|")
-"""A text that ends otherwise ends within a sentence, unless it is a heading or a list item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +29,20 @@ class Window:
 
 def neighbour_ids(hits: Sequence[Hit]) -> list[str]:
     """Ids of the chunks before and after each hit, which may not exist."""
-    return list(dict.fromkeys(each for hit in hits for each in _neighbours(hit.chunk) if each))
+    return list(dict.fromkeys(each for hit in hits for each in _around(hit.chunk) if each))
 
 
 def window_of(hit: Hit, neighbours: Mapping[str, Chunk]) -> Window:
     """The hit's passage, continued by the chunks around it as far as they are known."""
     chunk = hit.chunk
-    before_id, after_id = _neighbours(chunk)
+    before_id, after_id = _around(chunk)
     text, start = chunk.text, chunk.start
     before, after = neighbours.get(before_id), neighbours.get(after_id)
     if before is not None and before.start < start:
-        text = before.text[: start - before.start] + _gap(before, chunk) + text
+        text = before.text[: start - before.start] + gap_between(before, chunk) + text
         start = before.start
     if after is not None and after.end > chunk.end:
-        text += _gap(chunk, after) + after.text[max(0, chunk.end - after.start) :]
+        text += gap_between(chunk, after) + after.text[max(0, chunk.end - after.start) :]
     first = chunk if start == chunk.start or before is None else before
     header = f"{first.header}\n" if first.header else ""
     return Window(
@@ -60,7 +57,7 @@ def window_of(hit: Hit, neighbours: Mapping[str, Chunk]) -> Window:
 
 def rectangles_around(hit: Hit, neighbours: Mapping[str, Chunk], start: int, end: int) -> tuple[Rectangle, ...]:
     """Where a part of a hit, or of the chunks around it, is on the pages of a PDF."""
-    before, after = (neighbours.get(each) for each in _neighbours(hit.chunk))
+    before, after = (neighbours.get(each) for each in _around(hit.chunk))
     runs = _runs(before, start, min(end, hit.chunk.start)) + _runs(hit.chunk, start, end)
     return rectangles(runs + _runs(after, max(start, hit.chunk.end), end))
 
@@ -69,24 +66,6 @@ def _runs(chunk: Chunk | None, start: int, end: int) -> list[TextRun]:
     return runs_between(unpacked(chunk.places, chunk.start), start, end) if chunk is not None and start < end else []
 
 
-def _neighbours(chunk: Chunk) -> tuple[str, str]:
+def _around(chunk: Chunk) -> tuple[str, str]:
     """Ids of the previous and the next chunk; the former is empty for the first chunk of a document."""
-    version_id, dash, ordinal = chunk.chunk_id.rpartition("-")
-    if not dash or not ordinal.isdigit():
-        return "", ""
-    number = int(ordinal)
-    before = f"{version_id}-{number - 1:0{_ORDINAL_DIGITS}d}" if number else ""
-    return before, f"{version_id}-{number + 1:0{_ORDINAL_DIGITS}d}"
-
-
-def _gap(chunk: Chunk, following: Chunk) -> str:
-    """The whitespace before a chunk, which is not stored. The length keeps offsets correct.
-
-    A newline separates table rows and list items, and counts as a space within a paragraph. A chunk that begins inside
-    a list may begin with an indented line, which continues an item; so does one that begins within a sentence.
-    """
-    chars = following.start - chunk.end
-    continues = bool(following.header) or (not chunk.text.endswith(_SENTENCE_ENDS) and following.text[:1].islower())
-    if chars > 1 and continues:
-        return "\n" + " " * (chars - 1)
-    return "\n" * max(0, chars)
+    return neighbour_id(chunk, -1), neighbour_id(chunk, 1)

@@ -82,11 +82,14 @@ def _ngrams(words: list[str]) -> Iterator[tuple[str, ...]]:
 
 def with_context(hit: Hit) -> Hit:
     """The hit with its passage replaced by the larger text around it."""
-    chunk = hit.chunk
+    return replace(hit, chunk=chunk_with_context(hit.chunk)) if hit.chunk.context else hit
+
+
+def chunk_with_context(chunk: Chunk) -> Chunk:
     if not chunk.context:
-        return hit
+        return chunk
     start, end = _span(chunk)
-    return replace(hit, chunk=replace(chunk, text=chunk.context, context="", start=start, end=end))
+    return replace(chunk, text=chunk.context, context="", start=start, end=end)
 
 
 def _span(chunk: Chunk) -> tuple[int, int]:

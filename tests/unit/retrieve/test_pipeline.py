@@ -282,6 +282,18 @@ async def test_every_candidate_has_its_paths_and_a_reason() -> None:
     assert said["options"]["rerank_top_n"] == 3
 
 
+async def test_the_explanation_says_what_a_table_was_completed_with() -> None:
+    found = await Bench(top_k=2, min_cosine=-1).find("red apples", explain=True)
+    chunk = found.hits[0].chunk
+    text = "\n".join(candidate.chunk.text for candidate in found.candidates)
+    whole = replace(found.hits[0], chunk=replace(chunk, text=text, end=len(text)))
+    said = dict(explanation(found, Prompt((), (whole,))))["candidates"]
+    same_version = [hit.chunk.version_id == chunk.version_id for hit in found.candidates]
+    assert [each["in_prompt"] for each in said] == same_version
+    place = f"in the prompt as source 1, with more of its table, list or record: characters 0 to {len(text)}"
+    assert {each["why"] for each in said if each["in_prompt"]} == {place}
+
+
 async def test_if_nothing_is_relevant_every_hit_says_so() -> None:
     said = await explained(Bench(min_cosine=0.99), "the sea", sources=0)
     assert {c["why"] for c in said["candidates"][:3]} == {"left out: no hit has a cosine of at least 0.99 (min_cosine)"}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from rag.adapters.memory_cache import MemoryCache
 from rag.encoders import StoreEncoders
-from rag.errors import ContextLengthExceeded
+from rag.errors import ContextLengthExceeded, DependencyUnavailable
 from rag.generate.pipeline import NOT_FOUND
 from rag.retrieve.cache.retrieval_cache import RetrievalCache
 from rag.retrieve.options import RetrieveOptions
@@ -18,7 +19,7 @@ from rag.retrieve.prompting.prompt_builder import PromptBuilder, PromptInput
 from rag.retrieve.prompting.template_check import open_templates
 from rag.retrieve.quoting.quoter import Quoter
 from rag.retrieve.result import pack_result, unpack_result
-from rag.types import PreparedPrompt
+from rag.types import Chunk, PreparedPrompt
 from tests.fakes import FakeEmbedder, FakeEmbedders, FakeReranker, FakeSnapshotReader, FakeTokenizer, FakeVectorStore
 from tests.support.builders import a_chunk
 from tests.support.retrieval_harness import make_pipeline
@@ -41,8 +42,8 @@ def make_preparer(*, semantic: bool = False) -> AnswerPreparer:
         cache=RetrievalCache(MemoryCache(2**20), pack_result, unpack_result, ttl_s=60),
     )
     prompts = PromptBuilder(open_templates(None, fence=False), FakeTokenizer())
-    quoter = Quoter(store, FakeReranker(), min_confidence=0.0, refusal=NOT_FOUND)
-    return AnswerPreparer(pipeline, prompts, quoter, semantic=semantic)
+    quoter = Quoter(FakeReranker(), min_confidence=0.0, refusal=NOT_FOUND)
+    return AnswerPreparer(pipeline, prompts, quoter, store, semantic=semantic)
 
 
 def sources(prepared: PreparedPrompt) -> Sequence[str]:
@@ -92,7 +93,7 @@ async def test_a_quoted_answer_completes_its_sentences_from_the_neighbouring_chu
     store.insert("fruit", chunks, embedder.vectors([chunk.text for chunk in chunks]))
     pipeline = make_pipeline(StoreEncoders(FakeEmbedders(embedder)), store, FakeSnapshotReader(store))
     prompts = PromptBuilder(open_templates(None, fence=False), FakeTokenizer())
-    preparer = AnswerPreparer(pipeline, prompts, Quoter(store, FakeReranker(), min_confidence=0.0, refusal="-"))
+    preparer = AnswerPreparer(pipeline, prompts, Quoter(FakeReranker(), min_confidence=0.0, refusal="-"), store)
     request = replace(REQUEST, question="red apples", style="quoted", changes={"top_k": 1})
     prepared = await preparer.prepare(request)
     assert prepared.quotation is not None
@@ -110,3 +111,74 @@ async def test_no_room_for_a_passage_is_an_error_and_not_an_empty_answer() -> No
         assert caught.value.param == "max_tokens"
     nothing = replace(REQUEST, question="a boat on the sea", max_tokens=most // 2)
     assert sources(await make_preparer().prepare(nothing)) == []
+
+
+class ReadingStore(FakeVectorStore):
+    """Records which chunks are read by id."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[Sequence[str]] = []
+        self.read_failure: Exception | None = None
+
+    def chunks(
+        self, collection: str, chunk_ids: Sequence[str], filters: Mapping[str, Any] | None = None
+    ) -> list[Chunk]:
+        self.read.append(chunk_ids)
+        if self.read_failure is not None:
+            raise self.read_failure
+        return super().chunks(collection, chunk_ids, filters)
+
+
+def tables_preparer(store: ReadingStore) -> AnswerPreparer:
+    """Two stores, one with a table of twelve rows and one with prose."""
+    embedder = FakeEmbedder()
+    rows = [
+        a_chunk(f"| pump {n} | {n} bar |", ordinal=n, start=20 * n, end=20 * n + 19, header="| Pump | Pressure |")
+        for n in range(12)
+    ]
+    for name, chunks in (("pumps", rows), ("boats", [a_chunk("a boat on the sea", filename="boats.md")])):
+        store.create(name, embedder.dimensions, embedder.model_name)
+        store.insert(name, chunks, embedder.vectors([chunk.text for chunk in chunks]))
+    pipeline = make_pipeline(StoreEncoders(FakeEmbedders(embedder)), store, FakeSnapshotReader(store))
+    prompts = PromptBuilder(open_templates(None, fence=False), FakeTokenizer(), table_tokens=500)
+    quoter = Quoter(FakeReranker(), min_confidence=0.0, refusal="-")
+    return AnswerPreparer(pipeline, prompts, quoter, store)
+
+
+PUMPS = replace(REQUEST, question="pump 7", vector_stores=["pumps"], changes={"top_k": 3})
+
+
+async def test_the_rest_of_a_table_is_read_with_one_query_for_all_hits() -> None:
+    store = ReadingStore()
+    prepared = await tables_preparer(store).prepare(PUMPS)
+    (source,) = prepared.prompt.sources
+    assert "pump 7" in source.chunk.text.split("\n")[7]
+    assert source.chunk.text.count("\n") == 11
+    assert len(store.read) == 1
+    assert len(store.read[0]) == len(set(store.read[0]))
+
+
+async def test_each_store_is_asked_only_if_one_of_its_hits_may_be_a_part_of_a_table() -> None:
+    store = ReadingStore()
+    await tables_preparer(store).prepare(replace(PUMPS, vector_stores=["pumps", "boats"]))
+    assert len(store.read) == 1
+    await tables_preparer(fresh := ReadingStore()).prepare(
+        replace(PUMPS, question="a boat on the sea", vector_stores=["boats"])
+    )
+    assert fresh.read == []
+
+
+async def test_if_the_rest_of_a_table_cannot_be_read_the_hits_are_the_sources() -> None:
+    store = ReadingStore()
+    store.read_failure = DependencyUnavailable("Milvus does not answer")
+    assert len((await tables_preparer(store).prepare(PUMPS)).prompt.sources) == 3
+
+
+async def test_what_is_quoted_comes_from_the_hits_and_not_from_the_rest_of_their_table() -> None:
+    store = ReadingStore()
+    request = replace(PUMPS, style="quoted", quotes_chosen_by="model", changes={"top_k": 1})
+    prepared = await tables_preparer(store).prepare(request)
+    assert prepared.quotation is not None
+    assert [source.chunk.text for source in prepared.prompt.sources] == ["| pump 7 | 7 bar |"]
+    assert all("pump 7" in quote.text for quote in prepared.quotation.quotes)

@@ -210,6 +210,69 @@ def test_the_messages_are_what_is_rendered() -> None:
     assert tuple(case.tokenizer.render(prompt.messages)) == prompt.token_ids
 
 
+# Tables are whole if they fit
+
+ROWS = [a_chunk(f"| r{n} | {n} |", ordinal=n, start=10 * n, end=10 * n + 9, header="| Row | N |") for n in range(30)]
+AROUND = {row.chunk_id: row for row in ROWS}
+
+
+def with_tables(found: list[int], room: int, table_tokens: int = 1000, turns: tuple[Message, ...] = ()) -> Prompt:
+    maker = PromptBuilder(FENCED, FakeTokenizer(), table_tokens=table_tokens)
+    hits = [Hit(ROWS[n], 1 - n / 100) for n in found]
+    return maker.make(PromptInput("why", hits, turns, neighbours=AROUND), context_tokens=room + 10, max_tokens=10)
+
+
+def rows_of(prompt: Prompt) -> list[int]:
+    return [int(n) for n in re.findall(r"\| r(\d+) \|", prompt.messages[-1].content)]
+
+
+def test_a_table_is_whole_in_the_prompt_and_its_source_is_the_whole_table() -> None:
+    prompt = with_tables([12], 1000)
+    assert rows_of(prompt) == list(range(30))
+    (source,) = prompt.sources
+    assert (source.chunk.chunk_id, source.chunk.start, source.chunk.end) == (ROWS[12].chunk_id, 0, 299)
+    assert prompt.messages[-1].content.count("| Row | N |") == 1
+
+
+def test_hits_of_one_table_are_one_source_with_one_number() -> None:
+    prompt = with_tables([12, 20, 3], 1000)
+    assert rows_of(prompt) == list(range(30))
+    assert len(prompt.sources) == 1
+    assert "[2]" not in prompt.messages[-1].content
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    found=st.lists(st.integers(0, 29), min_size=1, max_size=4, unique=True),
+    room=st.integers(FIXED + 1, 300),
+    table_tokens=st.integers(0, 200),
+    turns=Lengths,
+)
+def test_a_prompt_with_tables_never_exceeds_its_budget(
+    found: list[int], room: int, table_tokens: int, turns: list[int]
+) -> None:
+    prompt = with_tables(found, room, table_tokens, tuple(turns_of(*turns)))
+    assert len(prompt.token_ids) <= room
+    rows = rows_of(prompt)
+    assert len(rows) == len(set(rows))
+    plain = with_tables(found, room, 0, tuple(turns_of(*turns)))
+    assert set(rows_of(plain)) <= set(rows)
+    assert len(prompt.token_ids) - len(plain.token_ids) <= table_tokens
+    assert prompt.messages[:-1] == plain.messages[:-1]
+
+
+def test_no_table_takes_the_place_of_a_hit_or_a_turn() -> None:
+    turns = tuple(turns_of(5, 5))
+    room = len(with_tables([3, 20], 1000, 0, turns).token_ids)
+    prompt = with_tables([3, 20], room, 1000, turns)
+    assert sorted(rows_of(prompt)) == [3, 20]
+    assert len(prompt.messages) == 4
+
+
+def test_without_tokens_for_tables_there_are_the_hits_alone() -> None:
+    assert rows_of(with_tables([12], 1000, 0)) == [12]
+
+
 # Passages are data
 
 

@@ -8,7 +8,7 @@ from rag.errors import DependencyUnavailable, InvalidRequest, RagError
 from rag.retrieve.quoting.quoter import MAX_HITS, NOT_SCORED, Quoter, QuoteResult
 from rag.types import Hit, PageStart, QuoteChoice, Rectangle, TextRun
 from rag.types.places import packed
-from tests.fakes import FakeReranker, FakeVectorStore
+from tests.fakes import FakeReranker
 from tests.support.builders import a_chunk
 
 OWLS = "Owls hunt at night. Their prey are mice and voles. Some owls eat fish."
@@ -25,7 +25,7 @@ async def quote(
 ) -> QuoteResult:
     reranker = FakeReranker()
     reranker.scores, reranker.failure = scores, failure
-    quoter = Quoter(FakeVectorStore(), reranker, min_confidence=minimum, refusal="nothing")
+    quoter = Quoter(reranker, min_confidence=minimum, refusal="nothing")
     return await quoter.quote("When do owls hunt?", HITS, {}, choice)
 
 
@@ -72,7 +72,7 @@ async def test_a_hit_that_contains_what_the_question_names_is_quoted_whatever_it
     hits = [Hit(a_chunk("The part QX-7731-B is a valve."), 1.0, cosine=0.1, is_exact=True)]
     reranker = FakeReranker()
     reranker.scores = {"The part QX-7731-B is a valve.": 0.1}
-    quoter = Quoter(FakeVectorStore(), reranker, min_confidence=0.9, refusal="nothing")
+    quoter = Quoter(reranker, min_confidence=0.9, refusal="nothing")
     result = await quoter.quote("What is QX-7731-B?", hits, {}, "ranking")
     assert texts(result) == ["The part QX-7731-B is a valve. [1]"]
 
@@ -90,7 +90,7 @@ async def test_of_rows_only_those_that_the_question_names(question: str, expecte
     hits = [Hit(a_chunk("| PX-036 | 400 |\n| PX-037 | 230 |", header="| Part | Voltage |\n|---|---|"), 1.0, cosine=0.5)]
     reranker = FakeReranker()
     reranker.scores = {"Part: PX-036; Voltage: 400": 0.9, "Part: PX-037; Voltage: 230": 0.88}
-    quoter = Quoter(FakeVectorStore(), reranker, min_confidence=0, refusal="nothing")
+    quoter = Quoter(reranker, min_confidence=0, refusal="nothing")
     result = await quoter.quote(question, hits, {}, "ranking")
     assert ([] if result.quotation is None else texts(result)) == expected
 
@@ -104,7 +104,7 @@ async def test_without_the_encoder_units_are_compared_by_their_words(failure: Ra
 
 async def test_a_unit_that_only_repeats_the_question_is_not_quoted() -> None:
     hits = [Hit(a_chunk("Type `ask 'When do owls hunt?'` and press enter. Owls hunt at night."), 1.0, cosine=0.6)]
-    quoter = Quoter(FakeVectorStore(), FakeReranker(), min_confidence=0, refusal="nothing")
+    quoter = Quoter(FakeReranker(), min_confidence=0, refusal="nothing")
     result = await quoter.quote("When do owls hunt?", hits, {}, "ranking")
     assert texts(result) == ["Owls hunt at night. [1]"]
 
@@ -113,14 +113,14 @@ async def test_only_the_best_hits_are_compared() -> None:
     hits = [Hit(a_chunk(f"Owl number {n} hunts at night.", filename=f"{n}.md"), 1.0) for n in range(MAX_HITS + 5)]
     reranker = FakeReranker()
     reranker.scores = {f"Owl number {MAX_HITS + 4} hunts at night.": 1.0}
-    quoter = Quoter(FakeVectorStore(), reranker, min_confidence=0, refusal="nothing")
+    quoter = Quoter(reranker, min_confidence=0, refusal="nothing")
     result = await quoter.quote("When?", hits, {}, "model")
     assert result.quotation is not None
     assert max(quote.source for quote in result.quotation.quotes) <= MAX_HITS
 
 
 async def test_text_that_nobody_can_quote_is_no_answer() -> None:
-    quoter = Quoter(FakeVectorStore(), FakeReranker(), min_confidence=0, refusal="nothing")
+    quoter = Quoter(FakeReranker(), min_confidence=0, refusal="nothing")
     assert await quoter.quote("Why?", [Hit(a_chunk("???"), 1.0)], {}, "ranking") == QuoteResult()
 
 
@@ -130,7 +130,7 @@ async def test_a_quote_names_the_page_of_its_own_words() -> None:
     hits = [Hit(a_chunk(text, start=100, end=100 + len(text), page=4, pages=pages), 1.0, cosine=0.5)]
     reranker = FakeReranker()
     reranker.scores = {"Owls hunt at night.": 0.9, "Gulls live near the sea.": 0.9}
-    quoter = Quoter(FakeVectorStore(), reranker, min_confidence=0, refusal="nothing")
+    quoter = Quoter(reranker, min_confidence=0, refusal="nothing")
     result = await quoter.quote("Where and when?", hits, {}, "ranking")
     assert result.quotation is not None
     assert [(quote.text[:5], quote.page) for quote in result.quotation.quotes] == [("Owls ", 4), ("Gulls", 5)]
@@ -144,7 +144,7 @@ async def test_a_quote_has_the_rectangles_of_its_own_words() -> None:
         line = TextRun(start, start + len(part), 1, 0, 20 * number, len(part), 20 * number + 10)
         chunks.append(a_chunk(part, ordinal=number, start=start, end=line.end, places=packed([line], start)))
     neighbours = {chunk.chunk_id: chunk for chunk in (chunks[0], chunks[2])}
-    quoter = Quoter(FakeVectorStore(), FakeReranker(), min_confidence=0, refusal="nothing")
+    quoter = Quoter(FakeReranker(), min_confidence=0, refusal="nothing")
     result = await quoter.quote("When do owls hunt?", [Hit(chunks[1], 1.0, cosine=0.5)], neighbours, "model")
     assert result.quotation is not None
     (quote,) = (quote for quote in result.quotation.quotes if "owls" in quote.text)

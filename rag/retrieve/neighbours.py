@@ -1,0 +1,49 @@
+"""The chunks before and after the hits, in their documents."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+
+from rag.errors import RagError
+from rag.ports import VectorStore
+from rag.types import Chunk
+
+_ORDINAL_DIGITS = 6
+_SENTENCE_ENDS = (".", "!", "?", ":", ";", "|")
+"""A text that ends otherwise ends within a sentence, unless it is a heading or a list item."""
+_log = logging.getLogger("rag.retrieve")
+
+
+def neighbour_id(chunk: Chunk, distance: int) -> str:
+    """Id of the chunk that many chunks after this one, or before it if negative; empty if there can be none."""
+    version_id, dash, ordinal = chunk.chunk_id.rpartition("-")
+    if not dash or not ordinal.isdigit() or int(ordinal) + distance < 0:
+        return ""
+    return f"{version_id}-{int(ordinal) + distance:0{_ORDINAL_DIGITS}d}"
+
+
+async def read_neighbours(store: VectorStore, collection: str, chunk_ids: Sequence[str]) -> Mapping[str, Chunk]:
+    """The chunks by id, read with one query; those that cannot be had are missing."""
+    if not chunk_ids:
+        return {}
+    try:
+        found = await asyncio.to_thread(store.chunks, collection, chunk_ids)
+    except RagError as error:
+        _log.warning("the text around the hits is not available: %s", error.message)
+        return {}
+    return {chunk.chunk_id: chunk for chunk in found}
+
+
+def gap_between(chunk: Chunk, following: Chunk) -> str:
+    """The whitespace before a chunk, which is not stored. The length keeps offsets correct.
+
+    A newline separates table rows and list items, and counts as a space within a paragraph. A chunk that begins inside
+    a list may begin with an indented line, which continues an item; so does one that begins within a sentence.
+    """
+    chars = following.start - chunk.end
+    continues = bool(following.header) or (not chunk.text.endswith(_SENTENCE_ENDS) and following.text[:1].islower())
+    if chars > 1 and continues:
+        return "\n" + " " * (chars - 1)
+    return "\n" * max(0, chars)
