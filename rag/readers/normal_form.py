@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import unicodedata
 from collections.abc import Iterator
 from itertools import pairwise
@@ -19,7 +20,7 @@ from rag.readers.text_alignment import aligned
 from rag.types import Extract
 from rag.types.places import TextRun
 
-_SUSPECT = regex.compile(
+_SUSPECT = re.compile(
     r"[\x01-\x08\x0b\x0e-\x1f\x7f-\x9f\xad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
 )
 _ANSI = regex.compile(

@@ -20,8 +20,13 @@ _MIN_SIDE = 36.0
 _BACKGROUND = 0.8
 """Share of the page that a background covers, or the scan of a page whose text was recognized."""
 
-_OBJECT = direct_call(pdfium_c.FPDFPage_GetObject, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
-_TYPE = direct_call(pdfium_c.FPDFPageObj_GetType, ctypes.c_int, ctypes.c_void_p)
+
+class _Address(ctypes.c_void_p):
+    """Returned as it is, while a `c_void_p` would be converted to an integer."""
+
+
+_OBJECT = direct_call(pdfium_c.FPDFPage_GetObject, _Address)
+_TYPE = direct_call(pdfium_c.FPDFPageObj_GetType, ctypes.c_int)
 
 
 def has_pictures(path: Path) -> bool:
@@ -38,7 +43,7 @@ class Pictures(NamedTuple):
 
 def page_pictures(page: pdfium.PdfPage) -> Pictures:
     width, height = page.get_size()
-    address, count, has_background = address_of(page.raw), 0, False
+    address, count, has_background = _Address(address_of(page.raw)), 0, False
     for index in range(min(pdfium_c.FPDFPage_CountObjects(page.raw), _MAX_OBJECTS)):
         if _TYPE(_OBJECT(address, index)) == pdfium_c.FPDF_PAGEOBJ_IMAGE:
             box = _bounds(pdfium_c.FPDFPage_GetObject(page.raw, index))

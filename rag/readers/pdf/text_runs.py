@@ -29,12 +29,13 @@ def _runs(extract: Extract, pages: Sequence[PageLines]) -> Iterator[TextRun]:
         segments = [segment for line in lines.lines for segment in line.segments]
         spans = aligned((segment.text for segment in segments), extract.text, page.start, end)
         for segment, span in zip(segments, spans, strict=True):
-            left, bottom, right, top = segment.box
+            text, (left, bottom, right, top) = segment
             if span and left < width and bottom < height and right > 0 and top > 0:
-                x0, x1 = round(max(left, 0.0), 1), round(min(right, width), 1)
-                y0, y1 = round(max(height - top, 0.0), 1), round(min(height - bottom, height), 1)
+                below, above = height - bottom, height - top
+                x0, x1 = round(0.0 if left < 0 else left, 1), round(width if right > width else right, 1)
+                y0, y1 = round(0.0 if above < 0 else above, 1), round(height if below > height else below, 1)
                 if x0 < x1 and y0 < y1:
-                    x0, x1 = (x1, x0) if _is_rtl(segment.text) else (x0, x1)
+                    x0, x1 = (x1, x0) if _is_rtl(text) else (x0, x1)
                     yield TextRun(span[0], span[1], page.number, x0, y0, x1, y1)
 
 

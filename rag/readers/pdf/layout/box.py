@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
@@ -11,9 +11,7 @@ import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
 from rag.readers.pdf.direct_call import address_of, direct_call
 
-_LOOSE_CHAR_BOX = direct_call(
-    pdfium_c.FPDFText_GetLooseCharBox, ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p
-)
+_LOOSE_CHAR_BOX = direct_call(pdfium_c.FPDFText_GetLooseCharBox, ctypes.c_int)
 
 
 class Box(NamedTuple):
@@ -43,6 +41,21 @@ class Box(NamedTuple):
         return are_on_line(self.bottom, self.top, other.bottom, other.top)
 
 
+def box_around(boxes: Sequence[Box]) -> Box:
+    """The smallest box around all of the boxes, of which there is at least one."""
+    left, bottom, right, top = boxes[0]
+    for other_left, other_bottom, other_right, other_top in boxes:
+        if other_left < left:
+            left = other_left
+        if other_bottom < bottom:
+            bottom = other_bottom
+        if other_right > right:
+            right = other_right
+        if other_top > top:
+            top = other_top
+    return Box(left, bottom, right, top)
+
+
 def are_on_line(bottom: float, top: float, other_bottom: float, other_top: float) -> bool:
     middle, other_middle = (bottom + top) / 2, (other_bottom + other_top) / 2
     return other_bottom < middle < other_top or bottom < other_middle < top
@@ -64,18 +77,18 @@ class CharBoxes:
         rect = pdfium_c.FS_RECTF()
         self.values = memoryview(rect).cast("B").cast("f")
         """Left, top, right and bottom of the character that was read last."""
-        self.arguments = address_of(textpage.raw), ctypes.addressof(rect)
+        self.arguments = ctypes.c_void_p(address_of(textpage.raw)), ctypes.c_void_p(ctypes.addressof(rect))
         """The first and the last argument of `read`."""
-        self.read: Callable[[int, int, int], object] = _LOOSE_CHAR_BOX
+        self.read: Callable[[ctypes.c_void_p, int, ctypes.c_void_p], object] = _LOOSE_CHAR_BOX
         """Takes the index of a character as its second argument."""
         self._textpage = textpage
         if placed := _placement(page):
             self.read = self._shown_reader(placed)
 
-    def _shown_reader(self, placed: _Placement) -> Callable[[int, int, int], object]:
+    def _shown_reader(self, placed: _Placement) -> Callable[[ctypes.c_void_p, int, ctypes.c_void_p], object]:
         values = self.values
 
-        def read_shown(textpage: int, index: int, rect: int) -> None:
+        def read_shown(textpage: ctypes.c_void_p, index: int, rect: ctypes.c_void_p) -> None:
             _LOOSE_CHAR_BOX(textpage, index, rect)
             left, top, right, bottom = values
             values[0], values[3], values[2], values[1] = placed(left, bottom, right, top)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
@@ -20,7 +21,7 @@ _ITEM = rf"第?{_DIGITS}[章節节條条項项回、．.]|[（(]{_DIGITS}[)）]|
 _STARTS = regex.compile(rf"(?!{_ITEM})[{_CJK}]")
 _ENDS = regex.compile(rf"[{_CJK}]$")
 _BREAK = regex.compile(rf"[{_CJK}]\n{_STARTS.pattern}")
-_FIRST_CJK = "\u2e80"
+_FROM_CJK = re.compile("[\u2e80-\U0010ffff]")
 _MAX_PITCH = 2.2
 _MARGIN = 1.8
 """Multiples of the line's height: the distance of two lines, and of a full line's end from the margin."""
@@ -32,7 +33,7 @@ def paragraph_text(lines: Sequence[Line]) -> str:
     """The text of a page: lines separated by \\n, but by nothing within a Chinese or Japanese paragraph."""
     texts = [line.text for line in lines]
     text = "\n".join(texts)
-    if not text or max(text) < _FIRST_CJK or not _BREAK.search(text):
+    if text.isascii() or not _FROM_CJK.search(text) or not _BREAK.search(text):
         return text
     margins = _right_margins(lines)
     separators = ["" if _continues(one, two, margins) else "\n" for one, two in pairwise(lines)]

@@ -45,7 +45,7 @@ def are_columns(splits: Sequence[Split]) -> bool:
     """True if what stands left and right of a gutter is to be read one after the other."""
     left = [split.left for split in splits if split.left is not None]
     right = [split.right for split in splits if split.right is not None]
-    if min(len(left), len(right)) < MIN_ROWS or not (_is_text(left) and _is_text(right)):
+    if min(len(left), len(right)) < MIN_ROWS or not (_is_text(right) and _is_text(left)):
         return False
     if _is_running_text(right):
         return _is_running_text(left) or (_is_list(left) and _goes_on_beside_items(splits))
@@ -57,7 +57,8 @@ def are_columns(splits: Sequence[Split]) -> bool:
 def _is_text(rows: Sequence[Row]) -> bool:
     """True if there are more letters than numbers and signs."""
     text = "".join("".join(row.text.split()) for row in rows[:_SAMPLE_ROWS])
-    return len(_LETTER.findall(text)) >= _MIN_LETTERS * len(text)
+    letters = sum(map(str.isalpha, text)) if text.isascii() else len(_LETTER.findall(text))
+    return letters >= _MIN_LETTERS * len(text)
 
 
 def _is_running_text(rows: Sequence[Row]) -> bool:

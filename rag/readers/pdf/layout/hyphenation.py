@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 LINE_END_HYPHEN = "\ufffe"
 """Stands for a hyphen at the end of a line, and the line break."""
-_BROKEN_RANGE = re.compile(r"([-\u2010\u2011\u2013])\n(?<=\d[-\u2010\u2011\u2013]\n)(?=\d)")
+_RANGE_BREAK = re.compile(r"\n(?<=\d[-\u2010\u2011\u2013]\n)(?=\d)")
 _UNICODE_HYPHEN = re.compile(r"\u2010\n(?<=[^\W\d_]\u2010\n)(?=[^\W\d_])")
 _START = re.compile(r"\w+\Z")
 _END = re.compile(r"\n?(\w+)")
@@ -40,7 +40,7 @@ def join_hyphenated(pages: Sequence[str]) -> list[str]:
     `wellknown`. Names, numbers and abbreviations (`Covid` `19`, `Anne` `Marie`, `e` `mail`) keep the hyphen, and so do
     two words of an English document that it never writes as one.
     """
-    pages = [_BROKEN_RANGE.sub(r"\1", _UNICODE_HYPHEN.sub(LINE_END_HYPHEN, page)) for page in pages]
+    pages = [_RANGE_BREAK.sub("", _UNICODE_HYPHEN.sub(LINE_END_HYPHEN, page)) for page in pages]
     if not any(LINE_END_HYPHEN in page for page in pages):
         return pages
     vocabulary = _Vocabulary(pages)

@@ -6,13 +6,12 @@ import ctypes
 import math
 import re
 from collections.abc import Iterable, Sequence
-from functools import reduce
 from typing import NamedTuple
 
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
-from rag.readers.pdf.layout.box import Box, CharBoxes, are_on_line
+from rag.readers.pdf.layout.box import Box, CharBoxes, are_on_line, box_around
 from rag.readers.pdf.layout.hyphenation import LINE_END_HYPHEN
 from rag.readers.pdf.layout.small_characters import Glyph, with_scripts
 
@@ -53,8 +52,7 @@ class Line(NamedTuple):
         """A line of at least one segment."""
         if len(segments) == 1:
             return cls(segments[0].text, (segments[0],), segments[0].box)
-        box = reduce(Box.joined, (segment.box for segment in segments))
-        return cls(" ".join(segment.text for segment in segments), tuple(segments), box)
+        return cls(" ".join([text for text, _ in segments]), tuple(segments), box_around([box for _, box in segments]))
 
 
 def plain_text(text: str) -> str:
@@ -181,9 +179,10 @@ def _merged(lines: Iterable[Line]) -> list[Line]:
 def _goes_on(line: Line, following: Line) -> bool:
     if not line.segments or line.text.endswith(LINE_END_HYPHEN):
         return False
-    height = min(line.box.height, following.box.height)
-    is_level = abs(line.box.bottom - following.box.bottom) < _SAME_LEVEL * height
-    return is_level and following.box.left >= line.segments[-1].box.right - _SAME_LEVEL * height
+    (_, bottom, _, top), (left, following_bottom, _, following_top) = line.box, following.box
+    height = min(top - bottom, following_top - following_bottom)
+    is_level = abs(bottom - following_bottom) < _SAME_LEVEL * height
+    return is_level and left >= line.segments[-1].box.right - _SAME_LEVEL * height
 
 
 def _joined(line: Line, following: Line) -> Line:

@@ -40,8 +40,7 @@ class Row(NamedTuple):
 
     @classmethod
     def of(cls, pieces: Sequence[Piece]) -> Row:
-        boxes = [piece.segment.box for piece in pieces]
-        return cls(tuple(pieces), tuple((box.left, box.right) for box in boxes))
+        return cls(tuple(pieces), tuple([(left, right) for (_, (left, _, right, _)), _ in pieces]))
 
     @property
     def left(self) -> float:
@@ -73,7 +72,8 @@ class Row(NamedTuple):
 
     def is_divided(self, x: float) -> bool:
         """True if it stands on both sides of x."""
-        return self.spans[0][0] < x < self.spans[-1][0] and not self.crosses(x)
+        spans = self.spans
+        return len(spans) > 1 and spans[0][0] < x < spans[-1][0] and not self.crosses(x)
 
     def split(self, x: float) -> Split:
         left = [piece for piece, (_, end) in zip(self.pieces, self.spans, strict=True) if end <= x]
@@ -103,10 +103,11 @@ class Split(NamedTuple):
 
 def page_rows(lines: Sequence[Line]) -> tuple[list[Row], dict[int, int]]:
     """The lines that stand side by side, from the top, and the row of each line."""
-    boxes = [(line.box, index) for index, line in enumerate(lines) if line.segments]
+    from_top = sorted((-line.box.middle, index) for index, line in enumerate(lines) if line.segments)
     groups: list[list[int]] = []
     top = Box(0, 0, 0, 0)
-    for box, index in sorted(boxes, key=lambda item: -item[0].middle):
+    for _, index in from_top:
+        box = lines[index].box
         if not groups or not box.is_on_line_of(top):
             groups.append([])
             top = box
@@ -116,7 +117,8 @@ def page_rows(lines: Sequence[Line]) -> tuple[list[Row], dict[int, int]]:
 
 
 def _row(pieces: Iterator[Piece]) -> Row:
-    return Row.of(sorted(pieces, key=lambda piece: piece.segment.box.left))
+    found = list(pieces)
+    return Row.of(found if len(found) == 1 else sorted(found, key=lambda piece: piece.segment.box.left))
 
 
 class Gutter(NamedTuple):
@@ -132,6 +134,8 @@ def gutters(rows: Sequence[Row]) -> list[Gutter]:
     """
     edges: list[tuple[float, int]] = []
     for row in rows:
+        if len(row.spans) == 1:
+            continue
         right, before = row.spans[0][1], row.pieces[0]
         for (left, end), piece in zip(row.spans[1:], row.pieces[1:], strict=True):
             if left > right and _can_begin_column(piece) and not _is_mark(before):

@@ -6,10 +6,11 @@ the same height; a footer likewise. Headers that differ only in the page's numbe
 
 from __future__ import annotations
 
+import heapq
 import re
 import statistics
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
@@ -39,6 +40,8 @@ _ONLY_NUMBER = re.compile(
 )
 _SET_APART = re.compile(rf"(?:[|·•–—/:-]|\b{_PAGE_WORD}\W)\s*#|#\s*[|·•–—/:-]", re.IGNORECASE)
 _MIN_WORDS = 2
+_WHOLE = -1
+"""In place of the index of a segment: the whole line."""
 
 
 class PageLines(NamedTuple):
@@ -53,8 +56,7 @@ class _Place(NamedTuple):
 
     page: int
     line: int
-    segment: int = -1
-    """-1 for the whole line."""
+    segment: int = _WHOLE
 
 
 class _Pattern(NamedTuple):
@@ -84,29 +86,37 @@ def without_repetitions(pages: Sequence[PageLines]) -> list[PageLines]:
         return list(pages)
     edges = [_edge(index, page, is_header=is_header) for index, page in enumerate(pages) for is_header in (True, False)]
     repeated = _repeated(pages, edges)
-    removed = {place for edge in edges for place in _outermost(edge, repeated) if not repeated[place]}
-    return [page._replace(lines=list(_remaining(index, page.lines, removed))) for index, page in enumerate(pages)]
+    removed: dict[int, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
+    """By page and line: the segments to remove."""
+    for edge in edges:
+        for place in _outermost(edge, repeated):
+            if not repeated[place]:
+                removed[place.page][place.line].add(place.segment)
+    return [
+        page._replace(lines=list(_remaining(page.lines, removed[index]))) if index in removed else page
+        for index, page in enumerate(pages)
+    ]
 
 
-def _remaining(page: int, lines: Sequence[Line], removed: AbstractSet[_Place]) -> Iterator[Line]:
+def _remaining(lines: Sequence[Line], removed: Mapping[int, AbstractSet[int]]) -> Iterator[Line]:
     for number, line in enumerate(lines):
-        if _Place(page, number) in removed:
-            continue
-        segments = [segment for i, segment in enumerate(line.segments) if _Place(page, number, i) not in removed]
-        if len(segments) == len(line.segments):
+        parts = removed.get(number, ())
+        if not parts:
             yield line
-        elif segments:
-            yield Line.of(segments)
+        elif _WHOLE not in parts:
+            segments = [segment for i, segment in enumerate(line.segments) if i not in parts]
+            if segments:
+                yield Line.of(segments)
 
 
 def _edge(index: int, page: PageLines, *, is_header: bool) -> list[_EdgeLine]:
     """The first or last lines of a page, from its edge, and their segments, which can be the page's number."""
-    edge = []
-    for number, line in enumerate(page.lines):
-        if line.segments and line.text:
-            distance = page.height - line.box.middle if is_header else line.box.middle
-            edge.append(_EdgeLine(_Place(index, number), distance, distance <= _MARGIN * page.height))
-    edge = sorted(edge, key=lambda line: line.distance)[:_MAX_LINES]
+    middles = [(line.box.middle, number) for number, line in enumerate(page.lines) if line.segments and line.text]
+    distances = [(page.height - middle, number) for middle, number in middles] if is_header else middles
+    edge = [
+        _EdgeLine(_Place(index, number), distance, distance <= _MARGIN * page.height)
+        for distance, number in heapq.nsmallest(_MAX_LINES, distances)
+    ]
     segments = [
         line._replace(place=line.place._replace(segment=segment))
         for line in edge
@@ -139,15 +149,15 @@ def _repeated(pages: Sequence[PageLines], edges: Sequence[Sequence[_EdgeLine]]) 
 def _patterns(lines: Sequence[Line], place: _Place, *, is_header: bool) -> Iterator[_Pattern]:
     """The line itself, and the line with each of its numbers taken for that of the page; a segment as a number only."""
     line = lines[place.line]
-    text = " ".join((line.text if place.segment < 0 else line.segments[place.segment].text).split())
+    text = " ".join((line.text if place.segment == _WHOLE else line.segments[place.segment].text).split())
     if len(text) > _MAX_CHARS or len(line.segments) > _MAX_SEGMENTS:
         return
-    if place.segment < 0:
+    if place.segment == _WHOLE:
         yield _Pattern(text, None, is_header)
     for match in _NUMBER.finditer(text):
         masked = f"{text[: match.start()]}#{text[match.end() :]}"
         is_cell = any(segment.text.strip() == match[0] for segment in line.segments)
-        if _ONLY_NUMBER.fullmatch(masked) or (place.segment < 0 and (is_cell or _can_be_page_number(masked))):
+        if _ONLY_NUMBER.fullmatch(masked) or (place.segment == _WHOLE and (is_cell or _can_be_page_number(masked))):
             yield _Pattern(masked, int(match[0]) - place.page, is_header)
     if number := _roman(text):
         yield _Pattern("#", number - place.page, is_header)

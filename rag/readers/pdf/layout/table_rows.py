@@ -23,6 +23,7 @@ _SENTENCE_GAP = 1.6
 """As a multiple of the line's height: some files set a wide space after each sentence."""
 BORDER = " | "
 _CURRENCY = re.compile(r"[(]?[$€£¥]|[A-Z]{1,3}\$")
+_CURRENCY_SIGN = re.compile("[$€£¥]")
 _SIGN = re.compile(r"[+\u2212-]")
 _AFTER_AMOUNT = re.compile(r"[%)]+")
 _CURRENCY_END = re.compile(r"(.*\S) ([(]?[$€£¥])$")
@@ -65,14 +66,18 @@ def with_cell_borders(lines: Sequence[Line]) -> list[Line]:
 
 
 def _cells(line: Line) -> tuple[_Cell, ...]:
+    if len(line.segments) == 1:
+        (text, box), *_ = line.segments
+        return (_Cell(text, box.left, box.right),)
     if _is_spread(line):
         return (_Cell(line.text, line.box.left, line.box.right),)
     cells: list[_Cell] = []
-    currency_follows = _AMOUNT_BEFORE_CURRENCY.search(line.text) is not None
+    has_currency = _CURRENCY_SIGN.search(line.text) is not None
+    currency_follows = has_currency and _AMOUNT_BEFORE_CURRENCY.search(line.text) is not None
     for number, (text, box) in enumerate(line.segments):
         before = cells[-1] if cells else None
-        is_currency = _CURRENCY.fullmatch(text if currency_follows else before.text) if before else None
-        if before and not currency_follows and (match := _CURRENCY_END.match(before.text)):
+        is_currency = has_currency and before and _CURRENCY.fullmatch(text if currency_follows else before.text)
+        if has_currency and before and not currency_follows and (match := _CURRENCY_END.match(before.text)):
             cells[-1] = before._replace(text=match[1])
             cells.append(_Cell(f"{match[2]} {text}", box.left, box.right))
         elif before and (is_currency or _is_same_cell(before, text, box.left, line.box.height, is_first=number == 1)):
