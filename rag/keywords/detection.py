@@ -23,8 +23,8 @@ def other_language(words: Iterable[str], language: str) -> str:
     """The language of the words, in lower case, if it is not the given one; empty if it is, or if it is not clear."""
     counts: Counter[str] = Counter()
     for word in words:
-        if word in _LANGUAGES_OF:
-            counts.update(_LANGUAGES_OF[word])
+        for name in _LANGUAGES_OF.get(word, ()):
+            counts[name] += 1
     if not counts:
         return ""
     best = max(counts, key=lambda each: (counts[each], each == language, each == "english"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,14 +11,23 @@ import regex
 from rag.keywords.normalization import UNSPACED
 
 _LETTER = rf"[a-zA-Z0-9[\p{{L}}\p{{M}}\p{{N}}--[{UNSPACED}\p{{Hangul}}]]]"
-_WORD = regex.compile(
+_NUMBER = (
     r"(?P<number>(?=\d)(?<![\d.,])\d{1,3}"
     r"(?:(?:,\d{3})+(?!\d|,\d)|(?:'\d{3})+(?!\d|'\d)|(?:\.\d{3}){2,}(?!\d|\.\d)))"
+)
+_WORD = regex.compile(
+    rf"{_NUMBER}"
     rf"|(?P<word>{_LETTER}+(?:(?:[._'\-]+|&){_LETTER}+)*)(?P<symbols>\+\+|[+\#](?![\p{{L}}\p{{N}}]))?"
     rf"|(?P<run>[{UNSPACED}\p{{Hangul}}](?:[{UNSPACED}\p{{Hangul}}]|\p{{M}})*)"
     r"|[+\-](?=\d)(?<![\p{L}\p{M}\p{N}+\-.].)|\.(?=\p{L}{2})(?<![\p{L}\p{M}\p{N}_.].)",
     regex.V1,
 )
+_ASCII_WORD = re.compile(
+    rf"{_NUMBER}"
+    r"|(?P<word>[a-zA-Z0-9]+(?:(?:[._'\-]+|&)[a-zA-Z0-9]+)*)(?P<symbols>\+\+|[+#](?![a-zA-Z0-9]))?"
+    r"|[+\-](?=\d)(?<![a-zA-Z0-9+\-.].)|\.(?=[a-zA-Z]{2})(?<![a-zA-Z0-9_.].)"
+)
+"""The same for ASCII text, in half of the time."""
 _PART = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 _NAME = regex.compile(r"[._&\p{N}]")
 """A compound word with one of these is a name, which is indexed as a whole too; others are indexed by parts only."""
@@ -47,7 +57,7 @@ class Word(NamedTuple):
 def words_of(text: str) -> Iterator[Word]:
     """The words of a normalized text."""
     prefix = ""
-    for match in _WORD.finditer(text):
+    for match in (_ASCII_WORD if text.isascii() else _WORD).finditer(text):
         if match.lastgroup == "word":
             yield Word(match[0], prefix)
         elif match.lastgroup == "symbols":

@@ -28,6 +28,8 @@ def normalized(text: str) -> str:
     A line end between letters of a script without spaces is removed, and so is the prolonged sound mark at the end of
     a long Katakana word: `サーバー` and `サーバ` are two spellings of one word.
     """
+    if text.isascii():
+        return text
     text = _SPACED_NUMBER.sub(lambda match: _SPACE_IN_NUMBER.sub(",", match[0]), text.translate(_REPLACED))
     text = _LINE_END.sub("", unicodedata.normalize("NFKC", text))
     if text.isascii():

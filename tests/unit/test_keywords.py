@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rag.errors import SetupError
 from rag.keywords import LANGUAGES, checked_language, keyword_text
+from rag.keywords.names import words_of
 
 
 @pytest.mark.parametrize(
@@ -129,3 +130,10 @@ def test_milvus_splits_the_result_only_at_spaces(text: str, language: str) -> No
     assert words.split(" ") == words.split() or not words
     assert re.findall(r"\w+", words.lower()) == words.split()
     words.encode()
+
+
+@given(st.text(st.sampled_from("aZ09 .,'_-+#&\n"), max_size=30))
+@example("1,250,000 1'250 v2.4 -40 .NET C++ C# x& A&B 3.000.000 1,25 --1 a..b")
+def test_ascii_text_has_the_same_words_within_other_text(text: str) -> None:
+    """Its words are found by a pattern of their own."""
+    assert list(words_of(f"é {text} é"))[1:-1] == list(words_of(f" {text} "))

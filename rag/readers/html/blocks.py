@@ -39,6 +39,7 @@ LIST_LABEL = "data-label"
 """The attribute of a list item whose label is not just its number."""
 _NOT_IN_LINE = ("|", "```", ">")
 _SPACE = re.compile(r"[ \t\r\n\f\xa0]+")
+_SPACES = re.compile(" {2,}")
 _AROUND_BREAK = re.compile(r" *\n *")
 _BACKTICKS = re.compile(r"`+")
 
@@ -246,4 +247,6 @@ _SPECIAL = {
 
 
 def _tidy(text: str) -> str:
-    return _AROUND_BREAK.sub("\n", re.sub(" {2,}", " ", text)).strip()
+    if "  " in text:
+        text = _SPACES.sub(" ", text)
+    return (_AROUND_BREAK.sub("\n", text) if "\n" in text else text).strip()

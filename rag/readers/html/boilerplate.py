@@ -218,16 +218,18 @@ def _sizes(root: Element) -> dict[Element, _Size]:
     sizes: dict[Element, _Size] = {}
     for element in reversed(list(root.iter())):
         chars = _chars(element.get("alt") if element.tag == "img" else element.text)
-        inner = [sizes[child] for child in element]
-        chars += sum(size.chars for size in inner) + sum(_chars(child.tail) for child in element)
-        is_link = element.tag == "a" and element.get("href") is not None
-        sizes[element] = _Size(
-            chars=chars,
-            in_links=chars if is_link else sum(size.in_links for size in inner),
-            links=1 if is_link else sum(size.links for size in inner),
-            has_title=element.tag == "h1" or any(size.has_title for size in inner),
-            has_control=_is_control(element) or any(size.has_control for size in inner),
-        )
+        in_links = links = 0
+        has_title, has_control = element.tag == "h1", _is_control(element)
+        for child in element:
+            inner = sizes[child]
+            chars += inner.chars + _chars(child.tail)
+            in_links += inner.in_links
+            links += inner.links
+            has_title = has_title or inner.has_title
+            has_control = has_control or inner.has_control
+        if element.tag == "a" and element.get("href") is not None:
+            in_links, links = chars, 1
+        sizes[element] = _Size(chars, in_links, links, has_title, has_control)
     return sizes
 
 

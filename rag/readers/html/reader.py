@@ -97,6 +97,8 @@ def _without_unread(root: Element, *, is_website: bool) -> list[str]:
 
 def _with_description(page: HtmlPage) -> list[Block]:
     """The page's blocks, and its description after the title if the page does not say the same."""
+    if not page.description:
+        return page.blocks
     words = set(_WORD.findall(page.description.casefold()))
     present = set(_WORD.findall(" ".join([page.title, *(block.text for block in page.blocks)]).casefold()))
     if not page.blocks or len(words - present) <= _MAX_NEW_WORDS * len(words):

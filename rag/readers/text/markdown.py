@@ -20,6 +20,8 @@ from rag.types import Extract, Heading
 
 _ANCHOR = re.compile(r"\s*\{#[^{}]*\}\s*$")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->")
+_INLINE_MARK = re.compile(r"[\\`*_\[\]<>&\r\n\0]")
+"""Without any of these a title has no inline markup."""
 _INLINE = MarkdownIt("commonmark")
 
 
@@ -66,6 +68,8 @@ def _plain_title(inline: Token) -> str:
     """A heading's text without markup, tags, and the `{#anchor}` that some sites append."""
     source = _TAG.sub("", inline.content[: 5 * MAX_TITLE_CHARS])
     source = _ANCHOR.sub("", source)
+    if not _INLINE_MARK.search(source):
+        return clean_title(source)
     (parsed,) = _INLINE.parseInline(source)
     return clean_title("".join(_token_text(token) for token in parsed.children or []))
 
