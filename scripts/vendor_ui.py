@@ -1,7 +1,7 @@
 """Renews the JavaScript libraries of the page at `/ui` from the npm registry. Needs npm.
 
 Run without arguments to fetch the versions in vendor.json again, or with `--upgrade` to change to the latest ones.
-vendor.json lists each package with its version, licence and checksum, and each file taken from it.
+vendor.json lists each package with its version, licence and checksum, and each file or folder taken from it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -39,7 +40,9 @@ def renew(package: dict[str, Any], version: str) -> None:
         with tarfile.open(archive) as opened:
             package.update(version=packed["version"], license=license_of(opened), integrity=packed["integrity"])
             for file in package["files"]:
-                write(file, read(opened, file["from"]).decode())
+                write(file, read(opened, file["from"]))
+            for folder in package.get("folders", []):
+                write_folder(folder, opened)
     print(f"{package['name']} {package['version']} ({package['license']})")
 
 
@@ -67,21 +70,46 @@ def license_of(opened: tarfile.TarFile) -> str:
     return str(json.loads(read(opened, "package.json"))["license"])
 
 
-def write(file: dict[str, Any], text: str) -> None:
-    """Write a file without its reference to a source map, and with the replacements that vendor.json lists.
+def write(file: dict[str, Any], content: bytes) -> None:
+    target = FOLDER / file["path"]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(script(file, content) if target.suffix in (".js", ".mjs") else content)
+    file["sha256"] = hashlib.sha256(target.read_bytes()).hexdigest()
+
+
+def script(file: dict[str, Any], content: bytes) -> bytes:
+    """The script without its reference to a source map, and with the replacements that vendor.json lists.
 
     A bare `from "preact"` is no address that a browser can load without an import map, and an import map is an inline
     script.
     """
+    text = content.decode()
     for old, new in file.get("replace", {}).items():
         if old not in text:
             raise SystemExit(f"{file['from']} does not contain {old}; correct `replace` in vendor.json")
         text = text.replace(old, new)
     lines = [line for line in text.splitlines(keepends=True) if not line.startswith(SOURCE_MAP)]
-    target = FOLDER / file["path"]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text("".join(lines), encoding="utf-8")
-    file["sha256"] = hashlib.sha256(target.read_bytes()).hexdigest()
+    return "".join(lines).encode()
+
+
+def write_folder(folder: dict[str, Any], opened: tarfile.TarFile) -> None:
+    """Write the files of a folder whose names end with `suffix`; their checksums count as one."""
+    target = FOLDER / folder["path"]
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for name in opened.getnames():
+        inner = Path(name).relative_to("package")
+        if inner.parent == Path(folder["from"]) and inner.suffix == folder["suffix"]:
+            (target / inner.name).write_bytes(read(opened, str(inner)))
+    folder["sha256"] = folder_digest(target)
+
+
+def folder_digest(folder: Path) -> str:
+    """The SHA-256 of the names and contents of a folder's files."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        digest.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from rag.ingest.question_prompts import pair_passages
 from rag.readers import extract_json
 from rag.recognized_language import with_language
 from rag.records import Strategy
-from rag.types import Chunk, Extract, Passage
+from rag.types import Chunk, Extract, Passage, chunk_id_of
 
 ChunkExtract = Callable[[Extract, Strategy], Sequence[Passage]]
 """Splits an extract into passages by a chunking strategy."""
@@ -99,7 +99,7 @@ def _cached_chars(version: VersionPassages) -> int:
 def _chunk(version: VersionRow, ordinal: int, passage: Passage) -> Chunk:
     own_id = version_id(version.seq)
     return Chunk(
-        chunk_id=f"{own_id}-{ordinal:06d}",
+        chunk_id=chunk_id_of(own_id, ordinal),
         version_id=own_id,
         file_id=version.file_id,
         filename=version.filename,

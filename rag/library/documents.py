@@ -12,7 +12,7 @@ from rag.errors import Conflict, InvalidRequest, RagError
 from rag.library.resources import LibraryResources
 from rag.readers import extract_json
 from rag.records import MAX_ATTRIBUTES, Cursor, DocumentRecord, Page, WorkStatus
-from rag.types import Attributes
+from rag.types import Attributes, Chunk, Extract, chunk_id_of
 
 _ATTRIBUTE_ATTEMPTS = 5
 
@@ -27,13 +27,31 @@ def get(resources: LibraryResources, store: str, file_id: str) -> DocumentRecord
         return documents.record(connection, stores.resolve(connection, store).id, file_id)
 
 
-def text(resources: LibraryResources, store: str, file_id: str) -> str:
+def extract(resources: LibraryResources, store: str, file_id: str) -> Extract:
     with resources.database.read() as connection:
         document = documents.find(connection, stores.resolve(connection, store).id, file_id)
         version = versions.newest_with_text(connection, document.id, file_id)
     if version is None or version.extract_id is None:
         raise Conflict(f"no text has been extracted from {document.filename} yet", param="file_id")
-    return extract_json.from_json(resources.blobs.read(version.extract_id)).text
+    return extract_json.from_json(resources.blobs.read(version.extract_id))
+
+
+def passages(
+    resources: LibraryResources, store: str, file_id: str, *, limit: int, after: str | None = None
+) -> Page[Chunk]:
+    with resources.database.read() as connection:
+        store_id = stores.resolve(connection, store).id
+        document = documents.find(connection, store_id, file_id)
+        version = versions.newest_with_text(connection, document.id, file_id)
+        index = stores.active_index(connection, store_id)
+    if version is None or version.state != "visible":
+        raise Conflict(f"{document.filename} is not searchable yet", param="file_id")
+    ids = [chunk_id_of(version_id(version.seq), ordinal) for ordinal in range(version.chunks)]
+    if after is not None and after not in ids:
+        raise InvalidRequest(f"after: the document has no passage {after[:80]!r}", param="after")
+    first = 0 if after is None else ids.index(after) + 1
+    chunks = resources.store.chunks(index.index_id, ids[first : first + limit])
+    return Page(sorted(chunks, key=lambda chunk: chunk.chunk_id), has_more=first + limit < len(ids))
 
 
 def set_attributes(

@@ -21,7 +21,7 @@ from rag.records import (
     UploadedFile,
     WorkStatus,
 )
-from rag.types import Attributes
+from rag.types import Attributes, Chunk, Extract
 
 
 class Library:
@@ -123,9 +123,24 @@ class Library:
     def document(self, store: str, file_id: str) -> DocumentRecord:
         return documents.get(self._resources, store, file_id)
 
+    def extract(self, store: str, file_id: str) -> Extract:
+        """The text that was read from a file, and its structure. Raises Conflict if there is none yet."""
+        return documents.extract(self._resources, store, file_id)
+
     def document_text(self, store: str, file_id: str) -> str:
         """The extracted text. Raises Conflict if there is none yet."""
-        return documents.text(self._resources, store, file_id)
+        return self.extract(store, file_id).text
+
+    def passages(self, store: str, file_id: str, *, limit: int, after: str | None = None) -> Page[Chunk]:
+        """The passages that a document was cut into, in their order.
+
+        Args:
+            after: ID of the passage before the page.
+
+        Raises:
+            Conflict: the document is not searchable yet.
+        """
+        return documents.passages(self._resources, store, file_id, limit=limit, after=after)
 
     def set_attributes(
         self,

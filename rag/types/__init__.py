@@ -6,7 +6,7 @@ from rag.types.documents import Attributes, Change, Extract, Heading, PageStart,
 from rag.types.encoding import SparseVector, TextKind, TokenCounts, TokenIds
 from rag.types.generation import SamplingParameters, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
 from rag.types.json import Facts, JsonMapping, JsonObject
-from rag.types.passages import Chunk, Passage, passage_text, readable_text
+from rag.types.passages import Chunk, Passage, chunk_id_of, passage_text, readable_text
 from rag.types.places import Rectangle, TextRun
 from rag.types.prompts import (
     AnswerStyle,
@@ -60,6 +60,7 @@ __all__ = [
     "TokenIds",
     "TokenLogprob",
     "Usage",
+    "chunk_id_of",
     "passage_text",
     "readable_text",
 ]

@@ -28,12 +28,17 @@ class Passage:
     """Text above it that it depends on: the column names of its table, the key of its record, the title of its list."""
 
 
+def chunk_id_of(version_id: str, ordinal: int) -> str:
+    """The ID of a version's passage, counted from 0."""
+    return f"{version_id}-{ordinal:06d}"
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A stored passage of one version of a document."""
 
     chunk_id: str
-    """`{version_id}-{ordinal:06d}`"""
+    """See `chunk_id_of`."""
     version_id: str
     """A version is a document's text, attributes and chunking after one change."""
     file_id: str

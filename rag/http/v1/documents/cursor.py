@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.requests import Request
 
 from rag.http.v1.documents.body import Text
@@ -29,6 +29,30 @@ class ListQuery(BaseModel):
 
 class DocumentQuery(ListQuery):
     filter: WorkStatus | None = Field(None, description="Only files with this status.")
+
+
+class ContentQuery(BaseModel):
+    """Which part of a document's text is requested."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    start: int | None = Field(None, ge=0, description="Character offset at which the part begins; unset: the start.")
+    end: int | None = Field(None, ge=0, description="Character offset at which the part ends; unset: the end.")
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> Self:
+        if self.end is not None and self.end < (self.start or 0):
+            raise ValueError("end must not be less than start")
+        return self
+
+
+class PassageQuery(BaseModel):
+    """Which passages of a document are requested."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(20, ge=1, le=100, description="Maximum number of passages.")
+    after: Text | None = Field(None, description="ID of a passage; the list starts after it.")
 
 
 class JobQuery(ListQuery):

@@ -16,13 +16,15 @@ from rag.http.idempotency import idempotency_key
 from rag.http.openapi.parameters import IDEMPOTENCY_KEY
 from rag.http.openapi.route import Operation
 from rag.http.v1.documents.body import AttachFile, CreateBatch, SetAttributes, read_body
-from rag.http.v1.documents.cursor import DocumentQuery, read_query
+from rag.http.v1.documents.cursor import ContentQuery, DocumentQuery, PassageQuery, read_query
 from rag.http.v1.documents.objects.document import (
     POLL_AFTER,
     FileContent,
+    FilePassage,
     VectorStoreFile,
     content_object,
     document_object,
+    passage_object,
 )
 from rag.http.v1.documents.objects.job import FileBatch, batch_object, batch_status
 from rag.http.v1.documents.objects.page import ListOf, list_of
@@ -94,9 +96,20 @@ GET_CONTENT = Operation(
     id="get_document_content",
     scopes=("ask", "ingest"),
     tag=_TAG,
-    summary="Get the text that was read from a document's file",
+    summary="Get the text that was read from a document's file, or a part of it",
+    query=ContentQuery,
     response=FileContent,
     response_description="The text.",
+    errors=[400, 404, 409],
+)
+LIST_PASSAGES = Operation(
+    id="list_document_passages",
+    scopes=("ask", "ingest"),
+    tag=_TAG,
+    summary="List the passages that a document was cut into",
+    query=PassageQuery,
+    response=ListOf[FilePassage],
+    response_description="A page of passages, in the order of the text.",
     errors=[400, 404, 409],
 )
 CREATE_BATCH = Operation(
@@ -158,6 +171,7 @@ class DocumentRoutes:
             V1Route("POST", document, self.update, UPDATE),
             V1Route("DELETE", document, self.delete, REMOVE),
             V1Route("GET", f"{document}/content", self.content, GET_CONTENT),
+            V1Route("GET", f"{document}/passages", self.passages, LIST_PASSAGES),
             V1Route("POST", batches, self.create_batch, CREATE_BATCH),
             V1Route("GET", batch, self.get_batch, GET_BATCH),
             V1Route("POST", f"{batch}/cancel", self.cancel_batch, CANCEL_BATCH),
@@ -190,10 +204,17 @@ class DocumentRoutes:
         return model_response(VectorStoreFileDeleted(id=file_id, object="vector_store.file.deleted", deleted=True))
 
     async def content(self, request: Request) -> Response:
-        document = await self._document(request)
-        text = await asyncio.to_thread(self._parts.library().document_text, *_path_ids(request))
+        query, document = read_query(ContentQuery, request), await self._document(request)
+        extract = await asyncio.to_thread(self._parts.library().extract, *_path_ids(request))
         # In a thread: serialising the text of a book takes a second.
-        return await asyncio.to_thread(lambda: model_response(content_object(document, text)))
+        return await asyncio.to_thread(
+            lambda: model_response(content_object(document, extract, query.start, query.end))
+        )
+
+    async def passages(self, request: Request) -> Response:
+        query = read_query(PassageQuery, request)
+        call = partial(self._parts.library().passages, limit=query.limit, after=query.after)
+        return model_response(list_of(await asyncio.to_thread(call, *_path_ids(request)), passage_object))
 
     async def create_batch(self, request: Request) -> Response:
         files = [_attachment(file) for file in (await read_body(CreateBatch, request)).attached_files()]

@@ -13,8 +13,11 @@ from rag import errors
 from rag.errors import RagError
 from rag.http import chunking_wire
 from rag.http.chunking_wire import StoredChunkingStrategy
+from rag.http.hits import rectangles_to_wire
+from rag.http.wire import RECTANGLES, RectangleOut
 from rag.records import DocumentRecord
-from rag.types import Change
+from rag.types import Change, Chunk, Extract
+from rag.types.places import rectangles, runs_between
 
 POLL_AFTER = {"openai-poll-after-ms": "500"}
 """Header of an object in progress: OpenAI's clients ask again after this time."""
@@ -57,7 +60,7 @@ class VectorStoreFile(OpenAIVectorStoreFile):
 
 
 class FileContent(BaseModel):
-    """The text that was read from a file, on one page."""
+    """The text that was read from a file or a part of it, on one page."""
 
     object: Literal["vector_store.file_content.page"]
     data: list[FileContentResponse]
@@ -66,6 +69,29 @@ class FileContent(BaseModel):
     file_id: str
     filename: str
     attributes: dict[str, str | int | float | bool]
+    start: int = Field(description="Character offset of the part in the document's text.")
+    end: int
+    total_chars: int = Field(description="Characters of the whole text.")
+    is_markdown: bool = Field(description="Whether the text is Markdown; otherwise it is plain text.")
+    heading: str = Field(description="Headings above the part, outermost first.")
+    page: int | None = Field(description="The page that the part begins on; null for formats without pages.")
+    rectangles: list[RectangleOut] | None = Field(
+        description=f"If `start` and `end` are given: {RECTANGLES[0].lower()}{RECTANGLES[1:]}"
+    )
+
+
+class FilePassage(BaseModel):
+    """A passage that a document was cut into: what searches find."""
+
+    id: str
+    object: Literal["vector_store.file.passage"]
+    text: str
+    start: int = Field(description="Character offset in the document's text.")
+    end: int
+    page: int | None = Field(description="The page that most of the passage is on.")
+    pages: list[int] = Field(description="All pages the passage is on.")
+    heading: str = Field(description="Headings above the passage, outermost first.")
+    header: str = Field(description="Column names of the table, or the key of the record, that the passage begins in.")
 
 
 def document_object(document: DocumentRecord) -> VectorStoreFile:
@@ -105,13 +131,42 @@ def _last_error(document: DocumentRecord) -> LastError | None:
     return LastError(code=code, message=document.error_message or "", reason=document.error_code)
 
 
-def content_object(document: DocumentRecord, text: str) -> FileContent:
+def content_object(document: DocumentRecord, extract: Extract, start: int | None, end: int | None) -> FileContent:
+    first = min(start or 0, len(extract.text))
+    last = len(extract.text) if end is None else min(end, len(extract.text))
+    has_bounds = start is not None and end is not None
     return FileContent(
         object="vector_store.file_content.page",
-        data=[FileContentResponse(type="text", text=text)],
+        data=[FileContentResponse(type="text", text=extract.text[first:last])],
         has_more=False,
         next_page=None,
         file_id=document.file_id,
         filename=document.filename,
         attributes=dict(document.attributes),
+        start=first,
+        end=last,
+        total_chars=len(extract.text),
+        is_markdown=extract.is_markdown,
+        heading=next((each.path for each in reversed(extract.headings) if each.start <= first), ""),
+        page=next((each.number for each in reversed(extract.pages) if each.start <= first), None),
+        rectangles=_rectangles(extract, first, last) if has_bounds else None,
+    )
+
+
+def _rectangles(extract: Extract, start: int, end: int) -> list[RectangleOut]:
+    places = rectangles(runs_between(extract.runs, start, end))
+    return [RectangleOut.model_validate(place) for place in rectangles_to_wire(places)]
+
+
+def passage_object(chunk: Chunk) -> FilePassage:
+    return FilePassage(
+        id=chunk.chunk_id,
+        object="vector_store.file.passage",
+        text=chunk.text,
+        start=chunk.start,
+        end=chunk.end,
+        page=chunk.page,
+        pages=chunk.page_numbers,
+        heading=chunk.heading,
+        header=chunk.header,
     )

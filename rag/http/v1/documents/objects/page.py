@@ -8,14 +8,14 @@ from typing import Generic, Literal, TypeVar
 from pydantic import BaseModel, Field
 
 from rag.http.v1.documents.objects.audit_entry import AuditEntry
-from rag.http.v1.documents.objects.document import VectorStoreFile
+from rag.http.v1.documents.objects.document import FilePassage, VectorStoreFile
 from rag.http.v1.documents.objects.file import File
 from rag.http.v1.documents.objects.job import Job
 from rag.http.v1.documents.objects.key import ApiKey
 from rag.http.v1.documents.objects.store import VectorStoreObject
 from rag.records import Page, Record
 
-ListItem = TypeVar("ListItem", File, VectorStoreObject, VectorStoreFile, Job, ApiKey, AuditEntry)
+ListItem = TypeVar("ListItem", File, VectorStoreObject, VectorStoreFile, FilePassage, Job, ApiKey, AuditEntry)
 
 
 class ListOf(BaseModel, Generic[ListItem]):
