@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -17,13 +17,16 @@ FOLDER = Path(__file__).parent / "ui"
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types dompurify",
+    "require-trusted-types-for 'script'; trusted-types dompurify pdf-worker",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cache-control": "no-cache",
 }
 """The page loads nothing from other hosts and runs no inline script. Only DOMPurify's output becomes HTML. A browser
 asks whether a file has changed before it uses its copy, so all files are of one version."""
+PDF_WORKER = f"{PATH}/vendor/pdfjs/pdf.worker.mjs"
+_WORKER_POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"
+"""Of the worker that reads PDFs, apart from the page: it decodes the pictures of scans with WebAssembly."""
 _MEDIA_TYPES = {
     ".html": "text/html",
     ".css": "text/css",
@@ -32,6 +35,9 @@ _MEDIA_TYPES = {
     ".json": "application/json",
     ".svg": "image/svg+xml",
     ".txt": "text/plain",
+    ".wasm": "application/wasm",
+    ".bcmap": "application/octet-stream",
+    ".pfb": "application/octet-stream",
 }
 
 
@@ -40,9 +46,10 @@ class StaticFile:
     content: bytes
     media_type: str
     etag: str
+    policy: str = HEADERS["content-security-policy"]
 
     def response(self, if_none_match: str) -> Response:
-        headers = {**HEADERS, "etag": self.etag}
+        headers = {**HEADERS, "content-security-policy": self.policy, "etag": self.etag}
         if self.etag in if_none_match:
             return Response(status_code=304, headers=headers)
         return Response(self.content, media_type=self.media_type, headers=headers)
@@ -67,12 +74,13 @@ class WebPage:
 
 @cache
 def static_files() -> Mapping[str, StaticFile]:
-    """All files of the page by the path of their URL. They are read once; together they are a few hundred kB."""
+    """All files of the page by the path of their URL. They are read once; together they are 4 MB."""
     files = {
         f"{PATH}/{path.relative_to(FOLDER).as_posix()}": _read(path)
         for path in sorted(FOLDER.rglob("*"))
         if path.suffix in _MEDIA_TYPES
     }
+    files[PDF_WORKER] = replace(files[PDF_WORKER], policy=_WORKER_POLICY)
     return {PATH: files[f"{PATH}/index.html"], **files}
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -13,12 +15,24 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from rag.http.web_page import FOLDER, HEADERS, WebPage, static_files
+from rag.http.web_page import FOLDER, HEADERS, PDF_WORKER, WebPage, static_files
 
+ROOT = Path(__file__).resolve().parents[3]
 VENDOR = FOLDER / "vendor"
+PDFJS = VENDOR / "pdfjs"
 OWN_FILES = sorted(path for path in FOLDER.rglob("*") if path.is_file() and VENDOR not in path.parents)
 NAMESPACE = "http://www.w3.org/2000/svg"
 """A name that looks like an address; nothing is loaded from it."""
+
+
+@pytest.fixture(scope="module")
+def vendor_ui() -> Any:
+    spec = importlib.util.spec_from_file_location("vendor_ui", ROOT / "scripts" / "vendor_ui.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture
@@ -38,6 +52,8 @@ def client() -> TestClient:
         ("/ui/vendor/preact.mjs", "text/javascript; charset=utf-8"),
         ("/ui/vendor/vendor.json", "application/json"),
         ("/ui/icon.svg", "image/svg+xml"),
+        ("/ui/vendor/pdfjs/wasm/jbig2.wasm", "application/wasm"),
+        ("/ui/vendor/pdfjs/cmaps/UniGB-UCS2-H.bcmap", "application/octet-stream"),
     ],
 )
 def test_files_have_their_types_and_the_policy(client: TestClient, path: str, media_type: str) -> None:
@@ -110,15 +126,29 @@ def test_the_page_has_no_inline_script_or_style() -> None:
 
 
 def test_the_scripts_stay_small() -> None:
-    """Less than 300 kB, uncompressed, so that the page opens at once."""
-    assert sum(path.stat().st_size for path in FOLDER.rglob("*.*js")) < 300_000
+    """Less than 300 kB, uncompressed, so that the page opens at once. pdf.js is only loaded to show a PDF."""
+    scripts = {path for path in FOLDER.rglob("*.*js") if PDFJS not in path.parents}
+    assert sum(path.stat().st_size for path in scripts) < 300_000
+    for path in scripts:
+        assert not re.search(r"""^import[^(]*pdfjs/""", path.read_text(encoding="utf-8"), re.M)
 
 
-def test_libraries_are_those_of_the_list() -> None:
+def test_only_the_worker_for_pdfs_may_run_webassembly(client: TestClient) -> None:
+    policies = {path: file.policy for path, file in static_files().items()}
+    assert policies.pop("/ui/vendor/pdfjs/pdf.worker.mjs") == client.get(PDF_WORKER).headers["content-security-policy"]
+    assert "'wasm-unsafe-eval'" in client.get(PDF_WORKER).headers["content-security-policy"]
+    assert set(policies.values()) == {HEADERS["content-security-policy"]}
+
+
+def test_libraries_are_those_of_the_list(vendor_ui: Any) -> None:
     listed = json.loads((VENDOR / "vendor.json").read_text(encoding="utf-8"))
     found = {path.relative_to(VENDOR).as_posix() for path in VENDOR.rglob("*") if path.is_file()} - {"vendor.json"}
     files = [file for package in listed["packages"] for file in package["files"]]
-    assert {file["path"] for file in files} == found
+    folders = [folder for package in listed["packages"] for folder in package.get("folders", [])]
+    in_folders = {path for path in found for folder in folders if path.startswith(f"{folder['path']}/")}
+    assert {file["path"] for file in files} == found - in_folders
+    for folder in folders:
+        assert vendor_ui.folder_digest(VENDOR / folder["path"]) == folder["sha256"], "run scripts/vendor_ui.py"
     for file in files:
         digest = hashlib.sha256((VENDOR / file["path"]).read_bytes()).hexdigest()
         assert digest == file["sha256"], f"{file['path']} was changed; run scripts/vendor_ui.py"

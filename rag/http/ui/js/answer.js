@@ -2,7 +2,7 @@
 
 import { html, useLayoutEffect, useMemo, useRef, useState } from "./dom.js";
 import { answerHtml } from "./markdown.js";
-import { parts, quotedRanges } from "./highlight.js";
+import { parts, quotesOf, rangesIn } from "./highlight.js";
 import { t } from "./texts.js";
 
 const PREVIEW_CHARS = 400;
@@ -56,7 +56,7 @@ function Progress({ turn }) {
 function Preview({ source, turn, mark }) {
   const box = useRef();
   useLayoutEffect(() => place(box.current, mark), [mark]);
-  const ranges = quotedRanges(turn, source.index).map(([start, end]) => [start - source.start, end - source.start]);
+  const ranges = rangesIn(source, quotesOf(turn, source.index));
   const text = Array.from(source.text).slice(0, PREVIEW_CHARS).join("");
   return html`
     <div class="preview" role="tooltip" ref=${box}>

@@ -30,10 +30,13 @@ export function setKey(key) {
 
 export const hasKey = () => Boolean(sessionStorage.getItem(KEY));
 
-async function send(path, options = {}) {
-  const headers = { ...options.headers };
+function keyHeaders() {
   const key = sessionStorage.getItem(KEY);
-  if (key) headers.authorization = `Bearer ${key}`;
+  return key ? { authorization: `Bearer ${key}` } : {};
+}
+
+async function send(path, options = {}) {
+  const headers = { ...options.headers, ...keyHeaders() };
   let response;
   try {
     response = await fetch(new URL(path, ROOT), { ...options, headers });
@@ -89,11 +92,19 @@ export async function vectorStores() {
 export const documents = (store, after = "", limit = 50) =>
   json(`${below(store)}/files?limit=${limit}${after && `&after=${encodeURIComponent(after)}`}`);
 
-/** The text that was read from a document. */
-export async function documentText(store, fileId) {
-  const content = await json(`${below(store)}/files/${encodeURIComponent(fileId)}/content`);
-  return content.data.map((part) => part.text).join("");
+const documentPath = (store, fileId) => `${below(store)}/files/${encodeURIComponent(fileId)}`;
+
+/** A part of the text that was read from a document, with its headings, page, and places on the pages of a PDF. */
+export async function documentPart(store, fileId, start, end) {
+  const part = await json(`${documentPath(store, fileId)}/content?start=${start}&end=${end}`);
+  return { ...part, text: part.data.map((each) => each.text).join("") };
 }
+
+/** What is needed to fetch the bytes of a file: `{url, headers}`. */
+export const fileRequest = (fileId) => ({
+  url: new URL(`v1/files/${encodeURIComponent(fileId)}/content`, ROOT).href,
+  headers: keyHeaders(),
+});
 
 /** Upload files; the response has the job's id as `batch_id`. */
 export function ingest(store, files) {
@@ -111,7 +122,7 @@ export const jobFiles = (id, after = "") =>
 
 /** Remove a document from a vector store; the file is kept. */
 export const removeDocument = (store, fileId) =>
-  json(`${below(store)}/files/${encodeURIComponent(fileId)}`, { method: "DELETE" });
+  json(documentPath(store, fileId), { method: "DELETE" });
 
 /** Delete a file and its documents in all vector stores. */
 export const deleteFile = (fileId) => json(`v1/files/${encodeURIComponent(fileId)}`, { method: "DELETE" });

@@ -14,7 +14,8 @@ export function parts(text, ranges) {
   return cut;
 }
 
-function merged(ranges, length) {
+/** The ranges in their order, within a text of this length, without overlaps. */
+export function merged(ranges, length) {
   const sorted = ranges
     .map(([start, end]) => [Math.max(0, start), Math.min(length, end)])
     .filter(([start, end]) => start < end)
@@ -28,9 +29,11 @@ function merged(ranges, length) {
   return result;
 }
 
-/** The ranges in the document's text that an answer quotes from a source. */
-export function quotedRanges(turn, index) {
-  return turn.citations
-    .filter((citation) => citation.index === index && citation.quote)
-    .map(({ quote }) => [quote.source_start, quote.source_end]);
+/** What an answer quotes from a source: ranges in the document's text, with their places on the pages of a PDF. */
+export function quotesOf(turn, index) {
+  return turn.citations.filter((citation) => citation.index === index && citation.quote).map(({ quote }) => quote);
 }
+
+/** The ranges of quotes in the text of their source. */
+export const rangesIn = (source, quotes) =>
+  quotes.map(({ source_start: start, source_end: end }) => [start - source.start, end - source.start]);

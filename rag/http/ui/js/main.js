@@ -1,21 +1,28 @@
 // The page: a header with its two views, chat and documents.
 
+import { readSourceAddress } from "./address.js";
 import { vectorStores } from "./api.js";
 import { Chat } from "./chat.js";
 import { Documents } from "./documents.js";
 import { html, render, useCallback, useEffect, useState } from "./dom.js";
 import { SignIn } from "./sign_in.js";
+import { SourcePage } from "./source_page.js";
 import { language, t } from "./texts.js";
 
 const VIEWS = ["chat", "documents"];
-const viewInAddress = () => VIEWS.find((view) => location.hash === `#${view}`) ?? "chat";
+const viewInAddress = () =>
+  VIEWS.find((view) => location.hash === `#${view}`) ?? (readSourceAddress(location.hash) ? "source" : "chat");
 
 /** Both views stay in the page, so an answer or an upload goes on while the other one is open. */
 function App() {
   const [view, setView] = useState(viewInAddress);
   const [stores, reloadStores] = useStores();
+  const [hash, setHash] = useState(location.hash);
   useEffect(() => {
-    const changed = () => setView(viewInAddress());
+    const changed = () => {
+      setView(viewInAddress());
+      setHash(location.hash);
+    };
     addEventListener("hashchange", changed);
     return () => removeEventListener("hashchange", changed);
   }, []);
@@ -34,6 +41,7 @@ function App() {
     <main class="view" hidden=${view !== "documents"}>
       <${Documents} stores=${stores} isShown=${view === "documents"} onChange=${reloadStores} />
     </main>
+    ${view === "source" && html`<main class="view"><${SourcePage} hash=${hash} retryOn=${stores} /></main>`}
   `;
 }
 

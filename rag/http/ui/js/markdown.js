@@ -21,7 +21,7 @@ const citation = {
 const button = (index) =>
   `<button type="button" class="cite" data-index="${index}" aria-label="${t("chat.citation", { index })}">${index}</button>`;
 
-const escaped = (text) => text.replace(/[&<>"]/g, (each) => `&#${each.charCodeAt(0)};`);
+export const escaped = (text) => text.replace(/[&<>"]/g, (each) => `&#${each.charCodeAt(0)};`);
 
 const marked = new Marked({
   gfm: true,

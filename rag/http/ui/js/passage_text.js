@@ -1,0 +1,74 @@
+// The text of a passage, with what an answer quotes from it marked, and on request the text before and after it.
+
+import { documentPart } from "./api.js";
+import { html, useLayoutEffect, useMemo, useRef, useState } from "./dom.js";
+import { merged, parts, rangesIn } from "./highlight.js";
+import { markdownFragment } from "./passage_markdown.js";
+import { t } from "./texts.js";
+
+const CONTEXT_CHARS = 3000;
+/** Formats whose text is not Markdown; all others are read as Markdown. */
+const PLAIN = /\.(?:pdf|txt|text|rst|adoc|log|json|jsonl|ndjson)$/i;
+
+export function PassageText({ source, quotes, store, occurrence }) {
+  const [around, setAround] = useState({ state: "closed" });
+  const box = useRef();
+  const isMarkdown = source.is_markdown ?? !PLAIN.test(source.filename);
+  useLayoutEffect(() => {
+    const marks = box.current.querySelectorAll("mark");
+    (marks[occurrence] ?? marks[0] ?? box.current.querySelector(".passage"))?.scrollIntoView({ block: "center" });
+    if (around.state === "open") box.current.focus({ preventScroll: true }); // the button that had the focus is gone
+  }, [occurrence, around]);
+  const load = async () => {
+    setAround({ state: "loading" });
+    try {
+      setAround(await surroundings(store, source));
+    } catch (error) {
+      setAround({ state: "failed", message: error.message });
+    }
+  };
+  const Text = isMarkdown ? MarkdownText : PlainText;
+  return html`
+    <div class=${isMarkdown ? "text rich" : "text"} dir="auto" ref=${box} tabindex="0" role="group" aria-label=${t("source.passage")}>
+      ${around.before && html`<${Text} className="around" text=${around.before} ranges=${NONE} />`}
+      <${Text} className="passage" header=${source.header} text=${source.text} ranges=${rangesIn(source, quotes)} />
+      ${around.after && html`<${Text} className="around" text=${around.after} ranges=${NONE} />`}
+    </div>
+    ${around.state === "failed" && html`<p class="failure" role="alert">${around.message}</p>`}
+    ${around.state !== "open" &&
+    html`<button type="button" disabled=${around.state === "loading"} onClick=${load}>${t("source.more")}</button>`}
+  `;
+}
+
+const NONE = [];
+
+const PlainText = ({ className, header, text, ranges }) => html`
+  ${header && html`<span class="around">${header}${"\n"}</span>`}
+  <span class=${className}>
+    ${parts(text, ranges).map((part) => (part.quoted ? html`<mark>${part.text}</mark>` : part.text))}
+  </span>
+`;
+
+/** The header goes before the text, so that the rows of a table have their columns. */
+function MarkdownText({ className, header, text, ranges }) {
+  const box = useRef();
+  const above = header ? `${header}\n` : "";
+  const shift = Array.from(above).length;
+  const wanted = merged(ranges, Array.from(text).length).map(([start, end]) => [start + shift, end + shift]);
+  const fragment = useMemo(() => markdownFragment(above + text, wanted), [above, text, JSON.stringify(wanted)]);
+  useLayoutEffect(() => {
+    if (fragment) box.current.replaceChildren(fragment.cloneNode(true));
+  }, [fragment]);
+  if (fragment) return html`<div class=${className} ref=${box}></div>`;
+  return html`<div class="plain"><${PlainText} className=${className} header=${header} text=${text} ranges=${ranges} /></div>`;
+}
+
+/** The text around a passage. The document may have changed since the answer: then its passage is elsewhere. */
+async function surroundings(store, source) {
+  const first = Math.max(0, source.start - CONTEXT_CHARS);
+  const part = await documentPart(store, source.file_id, first, source.end + CONTEXT_CHARS);
+  const points = Array.from(part.text);
+  const [start, end] = [source.start - first, source.end - first];
+  if (points.slice(start, end).join("").trim() !== source.text.trim()) throw new Error(t("source.changed"));
+  return { state: "open", before: points.slice(0, start).join(""), after: points.slice(end).join("") };
+}

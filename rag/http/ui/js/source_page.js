@@ -1,0 +1,45 @@
+// The page of a link to a passage: its document's name, and the passage where it stands.
+
+import { readSourceAddress } from "./address.js";
+import { documentPart } from "./api.js";
+import { html, useEffect, useState } from "./dom.js";
+import { SourceView } from "./source_view.js";
+import { t } from "./texts.js";
+
+/** `retryOn` changes when it may help to load again, because the reader has signed in. */
+export function SourcePage({ hash, retryOn }) {
+  const [state, setState] = useState({ source: null, quotes: [], error: null });
+  const address = readSourceAddress(hash);
+  useEffect(() => {
+    let isCurrent = true;
+    setState({ source: null, quotes: [], error: null });
+    load(address).then(
+      (loaded) => isCurrent && setState({ ...loaded, error: null }),
+      (error) => isCurrent && setState({ source: null, quotes: [], error }),
+    );
+    return () => (isCurrent = false);
+  }, [hash, retryOn.isLoaded]);
+  const { source, quotes, error } = state;
+  return html`
+    <section class="source-page panel" aria-label=${t("source.linked")}>
+      ${error && html`<p class="failure" role="alert">${error.message}</p>`}
+      ${!error && !source && html`<p class="progress"><span class="dot" aria-hidden="true"></span>${t("source.loading")}</p>`}
+      ${source &&
+      html`
+        <h2><bdi>${source.filename}</bdi></h2>
+        <${SourceView} source=${source} quotes=${quotes} store=${address.store} occurrence=${0} />
+      `}
+    </section>
+  `;
+}
+
+async function load({ store, fileId, start, end, quote }) {
+  const passage = await documentPart(store, fileId, start, end);
+  const quotes = quote ? [await quoteAt(store, fileId, quote)] : [];
+  return { source: { ...passage, header: "" }, quotes };
+}
+
+async function quoteAt(store, fileId, [start, end]) {
+  const { rectangles } = await documentPart(store, fileId, start, end);
+  return { source_start: start, source_end: end, rectangles };
+}
