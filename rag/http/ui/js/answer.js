@@ -12,7 +12,7 @@ export function Answer({ turn, onOpenSource }) {
   const box = useRef();
   const [hovered, setHovered] = useState(null);
   const text = useMemo(() => answerHtml(turn.answer), [turn.answer]);
-  useLayoutEffect(() => disableUnknown(box.current, turn.sources.length), [text, turn.sources]);
+  useLayoutEffect(() => completeMarks(box.current, turn), [text, turn.sources, turn.citations]);
   const show = (event) => {
     const mark = event.target.closest?.(".cite:not(:disabled)");
     if (mark) setHovered({ mark, index: Number(mark.dataset.index) });
@@ -43,9 +43,16 @@ export function Answer({ turn, onOpenSource }) {
   `;
 }
 
-/** A mark whose number is no source, such as `[7]` of four, opens nothing. */
-function disableUnknown(box, count) {
-  for (const mark of box.querySelectorAll(".cite")) mark.disabled = Number(mark.dataset.index) > count;
+/** A mark whose number is no source, such as `[7]` of four, opens nothing. Weakly supported ones look different. */
+function completeMarks(box, { sources, citations }) {
+  const left = Map.groupBy(citations, (citation) => citation.index);
+  for (const mark of box.querySelectorAll(".cite")) {
+    const index = Number(mark.dataset.index);
+    const isWeak = Boolean(left.get(index)?.shift()?.weak);
+    mark.disabled = index > sources.length;
+    mark.classList.toggle("weak", isWeak);
+    mark.setAttribute("aria-label", t(isWeak ? "chat.citation_weak" : "chat.citation", { index }));
+  }
 }
 
 function Progress({ turn }) {

@@ -78,6 +78,9 @@ export async function* ask(request, signal) {
   }
 }
 
+/** The served models and adapters. */
+export const models = async () => (await json("v1/models")).data;
+
 /** All vector stores, page by page. */
 export async function vectorStores() {
   const stores = [];

@@ -35,6 +35,7 @@ function changesOf(name, data, turn) {
         citations: data.citations ?? [],
         weaklySupported: data.weakly_supported ?? 0,
         style: data.style,
+        confidence: data.confidence,
         note: data.note ?? "",
       };
     case "error":

@@ -1,12 +1,12 @@
 // The list of conversations, with export.
 
-import { conversationAsMarkdown } from "./conversations.js";
-import { download } from "./download.js";
 import { html, useState } from "./dom.js";
+import { ExportDialog } from "./export_dialog.js";
 import { t } from "./texts.js";
 
 export function ConversationList({ chat }) {
   const [isOpen, setIsOpen] = useState(false);
+  const [toExport, setToExport] = useState(null);
   const { conversations, current } = chat;
   const then = (action) => () => {
     action();
@@ -33,12 +33,13 @@ export function ConversationList({ chat }) {
               >
                 ${each.title}
               </button>
-              <${Action} name="export" symbol="↓" title=${each.title} onClick=${() => exported(each)} />
+              <${Action} name="export" symbol="↓" title=${each.title} onClick=${() => setToExport(each)} />
               <${Action} name="delete" symbol="×" title=${each.title} onClick=${() => removed(chat, each)} />
             </li>
           `,
         )}
       </ul>
+      ${toExport && html`<${ExportDialog} conversation=${toExport} onClose=${() => setToExport(null)} />`}
     </aside>
   `;
 }
@@ -54,9 +55,6 @@ const Action = ({ name, symbol, title, onClick }) => html`
     ${symbol}
   </button>
 `;
-
-const exported = (conversation) =>
-  download(`${conversation.title.slice(0, 40)}.md`, conversationAsMarkdown(conversation), "text/markdown");
 
 function removed(chat, conversation) {
   if (confirm(t("chat.delete_confirm", { title: conversation.title }))) chat.remove(conversation.id);

@@ -1,5 +1,6 @@
 // Conversations, kept in the browser.
 
+import { filterOf } from "./filter_rows.js";
 import { t } from "./texts.js";
 
 const KEY = "rag.conversations";
@@ -8,7 +9,16 @@ const MAX_CONVERSATIONS = 100;
 const MAX_HISTORY_TURNS = 10;
 const MAX_TITLE = 60;
 
-export const DEFAULT_OPTIONS = { store: "default", style: "", topK: "", rerank: "", temperature: "" };
+export const DEFAULT_OPTIONS = {
+  store: "default",
+  style: "",
+  topK: "",
+  rerank: "",
+  temperature: "",
+  model: "",
+  citations: "",
+  filters: [],
+};
 
 const newId = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`; // randomUUID needs HTTPS or localhost
 
@@ -74,6 +84,10 @@ export function askRequest(question, turns, options) {
   if (options.style) request.style = options.style;
   if (options.topK) request.top_k = Number(options.topK);
   if (options.temperature !== "") request.temperature = Number(options.temperature);
+  if (options.model) request.model = options.model;
+  if (options.citations) request.citations = options.citations;
+  const filters = filterOf(options.filters);
+  if (filters) request.filters = filters;
   if (options.rerank) request.retrieval = { rerank: options.rerank === "on" };
   return request;
 }
@@ -102,6 +116,23 @@ export function conversationAsMarkdown(conversation) {
   const turns = conversation.turns.map((turn) => `## ${turn.question}\n\n${turnAsMarkdown(turn)}`);
   return [`# ${conversation.title}`, ...turns].join("\n\n") + "\n";
 }
+
+/** A conversation for programs, with the fields of the API. */
+export const conversationAsJson = ({ title, turns }) => JSON.stringify({ title, turns: turns.map(exportedTurn) }, null, 2);
+
+const exportedTurn = (turn) => ({
+  question: turn.question,
+  answer: turn.answer,
+  state: turn.state,
+  finish_reason: turn.finishReason,
+  style: turn.style,
+  confidence: turn.confidence,
+  vector_store: turn.store,
+  note: turn.note,
+  error: turn.error,
+  citations: turn.citations,
+  sources: turn.sources,
+});
 
 /** Where a source stands: file, headings and page. */
 export function placeOf(source) {

@@ -27,7 +27,7 @@ export function Turn({ turn, isLast, onOpenSource, onAskAgain, onEdit }) {
 
 /** What the reader has to know about an answer: that it failed, is incomplete, or which step was skipped. */
 function Remarks({ turn, onAskAgain, isLast }) {
-  const { state, error, answer, finishReason, weaklySupported, note } = turn;
+  const { state, error, answer, finishReason, weaklySupported, note, confidence } = turn;
   return html`
     ${state === "stopped" && html`<p class="notice">${t("chat.stopped")}</p>`}
     ${state === "failed" &&
@@ -38,6 +38,8 @@ function Remarks({ turn, onAskAgain, isLast }) {
     ${state === "complete" && finishReason === "length" && html`<p class="notice">${t("chat.too_long")}</p>`}
     ${state === "complete" && finishReason === "repetition" && html`<p class="notice">${t("chat.repetition")}</p>`}
     ${weaklySupported > 0 && html`<p class="notice">${t("chat.weak", { count: weaklySupported })}</p>`}
+    ${typeof confidence === "number" &&
+    html`<p class="note" title=${t("chat.confidence_meaning")}>${t("chat.confidence", { confidence: confidence.toFixed(2) })}</p>`}
     ${note && html`<p class="note"><span>${t("chat.note")}</span> ${note}</p>`}
   `;
 }
