@@ -15,6 +15,8 @@ Strategy: TypeAlias = Mapping[str, Any]
 
 MAX_ATTRIBUTES = 16
 """Of one document; OpenAI's limit."""
+DocumentSort: TypeAlias = Literal["created_at", "filename"]
+"""What lists of documents may be sorted by."""
 WorkStatus: TypeAlias = Literal["in_progress", "completed", "failed", "cancelled"]
 """Of a document or a file of a job; OpenAI's names."""
 JobState: TypeAlias = Literal["queued", "running", "completed", "cancelled", "failed"]

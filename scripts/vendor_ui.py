@@ -93,13 +93,13 @@ def script(file: dict[str, Any], content: bytes) -> bytes:
 
 
 def write_folder(folder: dict[str, Any], opened: tarfile.TarFile) -> None:
-    """Write the files of a folder whose names end with `suffix`; their checksums count as one."""
+    """Write the files of a folder whose names end with one of `suffixes`; their checksums count as one."""
     target = FOLDER / folder["path"]
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     for name in opened.getnames():
         inner = Path(name).relative_to("package")
-        if inner.parent == Path(folder["from"]) and inner.suffix == folder["suffix"]:
+        if inner.parent == Path(folder["from"]) and inner.suffix in folder["suffixes"]:
             (target / inner.name).write_bytes(read(opened, str(inner)))
     folder["sha256"] = folder_digest(target)
 

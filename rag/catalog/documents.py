@@ -21,7 +21,7 @@ from rag.catalog.rows import (
 )
 from rag.catalog.schema import documents, versions
 from rag.errors import FileNotFound
-from rag.records import Cursor, DocumentRecord, FileCounts, Page, WorkStatus
+from rag.records import Cursor, DocumentRecord, DocumentSort, FileCounts, Page, WorkStatus
 from rag.types import Change
 
 STATUS: Mapping[VersionState, WorkStatus] = {
@@ -89,11 +89,29 @@ def record(connection: sa.Connection, store_id: str, file_id: str) -> DocumentRe
     return _document_record(row)
 
 
-def page(connection: sa.Connection, store_id: str, cursor: Cursor, status: WorkStatus | None) -> Page[DocumentRecord]:
+def page(
+    connection: sa.Connection,
+    store_id: str,
+    cursor: Cursor,
+    status: WorkStatus | None = None,
+    *,
+    name: str = "",
+    sort: DocumentSort = "created_at",
+) -> Page[DocumentRecord]:
+    """The documents of a store whose name contains `name`, in upper or lower case."""
     statement = _with_current_version().where(documents.c.store_id == store_id)
     if status is not None:
         statement = statement.where(versions.c.state.in_(states_of(status)))
-    return listing.page(connection, statement, documents.c.created_at, versions.c.file_id, cursor, _document_record)
+    if name:
+        statement = statement.where(documents.c.filename.icontains(name, autoescape=True))
+    file_id = versions.c.file_id
+    return listing.page(connection, statement, documents.c[sort], file_id, cursor, _document_record, has_id=_has_file)
+
+
+def _has_file(file_id: str) -> sa.ColumnElement[bool]:
+    """Whether a document's current version is of this file."""
+    with_it = sa.select(versions.c.document_id).where(versions.c.file_id == file_id)
+    return documents.c.id.in_(with_it) & (versions.c.file_id == file_id)
 
 
 def states_of(status: WorkStatus) -> list[VersionState]:
@@ -122,24 +140,22 @@ def _with_current_version(file_id: str | None = None) -> RowSelect:
     Args:
         file_id: Considers the versions of this file only.
     """
-    newest = sa.func.coalesce(
-        sa.func.max(sa.case((versions.c.state == "pending", versions.c.seq))),
-        sa.func.max(sa.case((versions.c.state.in_(("visible", "failed")), versions.c.seq))),
-        sa.func.max(versions.c.seq),
-    )
-    chosen = sa.select(versions.c.document_id, newest.label("seq")).where(~versions.c.removed)
-    chosen = chosen.group_by(versions.c.document_id)
+    own = versions.alias("own_version")
+    wanted = (own.c.document_id == documents.c.id) & ~own.c.removed
     if file_id is not None:
-        chosen = chosen.where(versions.c.file_id == file_id)
-    current = chosen.subquery()
+        wanted &= own.c.file_id == file_id
+    newest = sa.func.coalesce(
+        sa.func.max(sa.case((own.c.state == "pending", own.c.seq))),
+        sa.func.max(sa.case((own.c.state.in_(("visible", "failed")), own.c.seq))),
+        sa.func.max(own.c.seq),
+    )
+    current = sa.select(newest).where(wanted).correlate(documents).scalar_subquery()
     visible = versions.alias("visible_version")
     searchable = sa.exists().where(visible.c.document_id == documents.c.id, visible.c.state == "visible")
     columns = (versions, documents.c.created_at.label("document_created_at"), searchable.label("searchable"))
-    return (
-        sa.select(*columns)
-        .join(current, current.c.seq == versions.c.seq)
-        .join(documents, documents.c.id == versions.c.document_id)
-    )
+    # The version is looked up for each document in the order of the list, so a page costs no more in a large store.
+    is_current = (versions.c.document_id == documents.c.id) & (versions.c.seq == current)
+    return sa.select(*columns).select_from(documents).join(versions, is_current)
 
 
 def _document_record(row: ResultRow) -> DocumentRecord:

@@ -16,7 +16,7 @@ PATH = "/ui"
 FOLDER = Path(__file__).parent / "ui"
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types dompurify pdf-worker",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -38,6 +38,7 @@ _MEDIA_TYPES = {
     ".wasm": "application/wasm",
     ".bcmap": "application/octet-stream",
     ".pfb": "application/octet-stream",
+    ".ttf": "font/ttf",
 }
 
 
@@ -74,7 +75,7 @@ class WebPage:
 
 @cache
 def static_files() -> Mapping[str, StaticFile]:
-    """All files of the page by the path of their URL. They are read once; together they are 4 MB."""
+    """All files of the page by the path of their URL. They are read once; together they are 5 MB."""
     files = {
         f"{PATH}/{path.relative_to(FOLDER).as_posix()}": _read(path)
         for path in sorted(FOLDER.rglob("*"))

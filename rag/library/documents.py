@@ -11,15 +11,24 @@ from rag.catalog.visibility import version_id
 from rag.errors import Conflict, InvalidRequest, RagError
 from rag.library.resources import LibraryResources
 from rag.readers import extract_json
-from rag.records import MAX_ATTRIBUTES, Cursor, DocumentRecord, Page, WorkStatus
+from rag.records import MAX_ATTRIBUTES, Cursor, DocumentRecord, DocumentSort, Page, WorkStatus
 from rag.types import Attributes, Chunk, Extract, chunk_id_of
 
 _ATTRIBUTE_ATTEMPTS = 5
 
 
-def page(resources: LibraryResources, store: str, cursor: Cursor, status: WorkStatus | None) -> Page[DocumentRecord]:
+def page(
+    resources: LibraryResources,
+    store: str,
+    cursor: Cursor,
+    status: WorkStatus | None,
+    *,
+    name: str,
+    sort: DocumentSort,
+) -> Page[DocumentRecord]:
     with resources.database.read() as connection:
-        return documents.page(connection, stores.resolve(connection, store).id, cursor, status)
+        store_id = stores.resolve(connection, store).id
+        return documents.page(connection, store_id, cursor, status, name=name, sort=sort)
 
 
 def get(resources: LibraryResources, store: str, file_id: str) -> DocumentRecord:

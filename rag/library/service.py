@@ -12,6 +12,7 @@ from rag.records import (
     Attachment,
     Cursor,
     DocumentRecord,
+    DocumentSort,
     FileRecord,
     JobRecord,
     NewStore,
@@ -117,8 +118,22 @@ class Library:
         """Accept files into a store. Each replaces the document of the same name. Raises as `ingest`."""
         return ingestion.attach(self._resources, store, attachments, idempotency_key=idempotency_key)
 
-    def documents(self, store: str, cursor: Cursor, status: WorkStatus | None = None) -> Page[DocumentRecord]:
-        return documents.page(self._resources, store, cursor, status)
+    def documents(
+        self,
+        store: str,
+        cursor: Cursor,
+        status: WorkStatus | None = None,
+        *,
+        name: str = "",
+        sort: DocumentSort = "created_at",
+    ) -> Page[DocumentRecord]:
+        """The documents of a store.
+
+        Args:
+            name: What their names must contain, in upper or lower case.
+            sort: What the cursor's order refers to.
+        """
+        return documents.page(self._resources, store, cursor, status, name=name, sort=sort)
 
     def document(self, store: str, file_id: str) -> DocumentRecord:
         return documents.get(self._resources, store, file_id)

@@ -1,9 +1,18 @@
-// Addresses within the page: `#chat`, `#documents`, and those of a passage, which can be sent to a colleague.
+// Addresses within the page, besides those of its views: of a document, and of a passage that is sent to a colleague.
 
 /** The address of a passage, or of the words `quote` in it. Offsets count characters of the document's text. */
 export function sourceAddress(store, fileId, { start, end }, quote = null) {
   const ranges = [`${start}-${end}`, ...(quote ? [`${quote[0]}-${quote[1]}`] : [])];
   return `#source/${[store, fileId].map(encodeURIComponent).join("/")}/${ranges.join("/")}`;
+}
+
+/** The address of a document. */
+export const documentAddress = (store, fileId) => `#document/${[store, fileId].map(encodeURIComponent).join("/")}`;
+
+/** The document that an address names, or null: `{store, fileId}`. */
+export function readDocumentAddress(hash) {
+  const [view, store, fileId] = hash.slice(1).split("/");
+  return view === "document" && store && fileId ? { store: decoded(store), fileId: decoded(fileId) } : null;
 }
 
 /** The passage that an address names, or null: `{store, fileId, start, end, quote}`. */

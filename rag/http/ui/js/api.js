@@ -91,11 +91,26 @@ export async function vectorStores() {
   }
 }
 
-/** One page of the documents in a vector store, newest first, after the document `after`. */
-export const documents = (store, after = "", limit = 50) =>
-  json(`${below(store)}/files?limit=${limit}${after && `&after=${encodeURIComponent(after)}`}`);
+const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value)).toString();
+
+/** One page of the documents in a vector store after the document `after`; `chosen`: `name`, `sort`, `order`, `limit`. */
+export const documents = (store, after = "", chosen = {}) =>
+  json(`${below(store)}/files?${query({ limit: 50, ...chosen, after })}`);
 
 const documentPath = (store, fileId) => `${below(store)}/files/${encodeURIComponent(fileId)}`;
+
+export const documentOf = (store, fileId) => json(documentPath(store, fileId));
+
+/** The passages that a document was cut into, 20 at a time. */
+export const passages = (store, fileId, after = "") => json(`${documentPath(store, fileId)}/passages?${query({ limit: 20, after })}`);
+
+/** Replace the attributes of a document; the response is the document. */
+export const setAttributes = (store, fileId, attributes) => json(documentPath(store, fileId), posted({ attributes }));
+
+/** Move a vector store to another embedding model; null rebuilds its index. The response is the job. */
+export const reindex = (store, embedder) => json(`${below(store)}/reindex`, posted({ embedder }));
+export const rollBack = (store) => json(`${below(store)}/reindex/rollback`, { method: "POST" });
+export const forgetIndex = (store) => json(`${below(store)}/reindex/forget`, { method: "POST" });
 
 /** A part of the text that was read from a document, with its headings, page, and places on the pages of a PDF. */
 export async function documentPart(store, fileId, start, end) {
@@ -119,9 +134,16 @@ export function ingest(store, files) {
 
 export const job = (id) => json(`v1/jobs/${encodeURIComponent(id)}`);
 
-/** The files of a job, with errors and warnings. */
-export const jobFiles = (id, after = "") =>
-  json(`v1/jobs/${encodeURIComponent(id)}/files?limit=100${after && `&after=${encodeURIComponent(after)}`}`);
+/** The newest jobs of a vector store. */
+export const jobs = async (store) => (await json(`v1/jobs?${query({ vector_store_id: store, limit: 20 })}`)).data;
+export const cancelJob = (id) => json(`v1/jobs/${encodeURIComponent(id)}/cancel`, { method: "POST" });
+
+/** Start a new job for the files of a job that failed or were cancelled. */
+export const retryJob = (id) => json(`v1/jobs/${encodeURIComponent(id)}/retry`, { method: "POST" });
+
+/** The files of a job, with errors and warnings; `filter` is a status. */
+export const jobFiles = (id, after = "", filter = "") =>
+  json(`v1/jobs/${encodeURIComponent(id)}/files?${query({ limit: 100, after, filter })}`);
 
 /** Remove a document from a vector store; the file is kept. */
 export const removeDocument = (store, fileId) =>

@@ -86,7 +86,7 @@ function Welcome({ store, isShown, stores }) {
   const [isEmpty, setIsEmpty] = useState(false);
   useEffect(() => {
     if (!isShown) return;
-    documents(store, "", 1).then(
+    documents(store, "", { limit: 1 }).then(
       (page) => setIsEmpty(page.data.length === 0),
       () => setIsEmpty(false),
     );

@@ -1,11 +1,12 @@
+import { documentAddress } from "./address.js";
 import { html } from "./dom.js";
 import { language, t } from "./texts.js";
 
 const COLUMNS = ["name", "status", "passages", "size", "added"];
 
 /** A row for each document, with what was not read of it. */
-export function DocumentTable({ files, isLoaded, onDelete }) {
-  if (!files.length) return isLoaded ? html`<p class="empty">${t("documents.none")}</p>` : null;
+export function DocumentTable({ store, files, isLoaded, isSearch, onDelete }) {
+  if (!files.length) return isLoaded ? html`<p class="empty">${t(isSearch ? "documents.none_found" : "documents.none")}</p>` : null;
   return html`
     <table class="files">
       <thead>
@@ -15,16 +16,16 @@ export function DocumentTable({ files, isLoaded, onDelete }) {
         </tr>
       </thead>
       <tbody>
-        ${files.map((file) => html`<${Row} key=${file.id} file=${file} onDelete=${onDelete} />`)}
+        ${files.map((file) => html`<${Row} key=${file.id} store=${store} file=${file} onDelete=${onDelete} />`)}
       </tbody>
     </table>
   `;
 }
 
-function Row({ file, onDelete }) {
+function Row({ store, file, onDelete }) {
   return html`
     <tr>
-      <th scope="row" class="name"><bdi>${file.filename}</bdi><${Problems} file=${file} /></th>
+      <th scope="row" class="name"><a href=${documentAddress(store, file.id)}><bdi>${file.filename}</bdi></a><${Problems} file=${file} /></th>
       <td class="status"><span class=${`state ${file.status}`}>${t(`documents.status.${file.status}`)}</span></td>
       <td class="passages">${file.chunks}</td>
       <td class="size">${readableBytes(file.bytes)}</td>
@@ -38,7 +39,7 @@ function Row({ file, onDelete }) {
   `;
 }
 
-function Problems({ file }) {
+export function Problems({ file }) {
   return html`
     ${file.last_error && html`<p class="problem error" dir="auto">${file.last_error.message}</p>`}
     ${file.warnings.map((warning) => html`<p class="problem" dir="auto">${warning}</p>`)}

@@ -1,21 +1,35 @@
-// The documents of a vector store: upload, list, delete.
+// The documents of a vector store: upload, jobs, list, delete.
 
 import { deleteFile, documents, removeDocument } from "./api.js";
 import { DeleteDialog } from "./delete_dialog.js";
 import { DocumentTable } from "./document_table.js";
 import { html, useCallback, useEffect, useRef, useState } from "./dom.js";
 import { loadOptions } from "./conversations.js";
+import { Jobs } from "./jobs.js";
+import { Reindexing } from "./reindexing.js";
 import { StoreSelect } from "./store_select.js";
 import { t } from "./texts.js";
 import { Uploader } from "./uploader.js";
 
+const SORTS = {
+  newest: { sort: "created_at", order: "desc" },
+  oldest: { sort: "created_at", order: "asc" },
+  name: { sort: "filename", order: "asc" },
+  name_down: { sort: "filename", order: "desc" },
+};
+const SEARCH_AFTER_MS = 300;
+
 export function Documents({ stores, isShown, onChange }) {
   const [store, setStore] = useState(() => loadOptions().store);
   const [toDelete, setToDelete] = useState(null);
-  const list = useDocuments(store);
+  const [name, setName] = useState("");
+  const [sort, setSort] = useState("newest");
+  const [accepted, setAccepted] = useState(0);
+  const jobBegan = () => setAccepted((count) => count + 1);
+  const list = useDocuments(store, name, sort);
   useEffect(() => {
     if (isShown) list.reload();
-  }, [isShown, store, stores]);
+  }, [isShown, store, stores, name, sort, accepted]);
   const remove = async (file, isEverywhere) => {
     await (isEverywhere ? deleteFile(file.id) : removeDocument(store, file.id));
     list.drop(file.id);
@@ -27,25 +41,52 @@ export function Documents({ stores, isShown, onChange }) {
         <h2>${t("documents.title")}</h2>
         <${StoreSelect} value=${store} stores=${stores} onChange=${setStore} />
       </div>
-      <${Uploader} store=${store} onUploaded=${onChange} />
+      <${Uploader} store=${store} onAccepted=${jobBegan} onUploaded=${onChange} />
+      <${Jobs} store=${store} isShown=${isShown} changes=${accepted} onEnded=${onChange} />
+      <div class="heading">
+        <${Search} onChange=${setName} />
+        <${SortChoice} value=${sort} onChange=${setSort} />
+      </div>
       ${list.error &&
       html`<div class="failure" role="alert">
         <p>${list.error.message}</p>
         <button type="button" onClick=${list.reload}>${t("chat.retry")}</button>
       </div>`}
-      <${DocumentTable} files=${list.files} isLoaded=${list.isLoaded} onDelete=${setToDelete} />
+      <${DocumentTable} store=${store} files=${list.files} isLoaded=${list.isLoaded} isSearch=${name !== ""} onDelete=${setToDelete} />
       ${list.hasMore &&
       html`<button type="button" disabled=${list.isLoading} onClick=${list.more}>${t("documents.more")}</button>`}
+      <${Reindexing} key=${store} store=${store} stores=${stores} onStarted=${jobBegan} />
       ${toDelete &&
       html`<${DeleteDialog} file=${toDelete} store=${store} onDelete=${remove} onClose=${() => setToDelete(null)} />`}
     </div>
   `;
 }
 
+/** Calls `onChange` a moment after the last key. */
+function Search({ onChange }) {
+  const timer = useRef(0);
+  const typed = ({ currentTarget }) => {
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => onChange(currentTarget.value.trim()), SEARCH_AFTER_MS);
+  };
+  return html`<label><span>${t("documents.search")}</span><input type="search" onInput=${typed} /></label>`;
+}
+
+const SortChoice = ({ value, onChange }) => html`
+  <label>
+    <span>${t("documents.sort")}</span>
+    <select onChange=${(event) => onChange(event.currentTarget.value)}>
+      ${Object.keys(SORTS).map(
+        (each) => html`<option value=${each} selected=${each === value}>${t(`documents.sort.${each}`)}</option>`,
+      )}
+    </select>
+  </label>
+`;
+
 const NOTHING = { files: [], hasMore: false, isLoading: false, isLoaded: false, error: null };
 
-/** The documents of a store, page by page. */
-function useDocuments(store) {
+/** The documents of a store, page by page; `name` is a part of their names. */
+function useDocuments(store, name, sort) {
   const [list, setList] = useState(NOTHING);
   const latest = useRef(0);
   const load = useCallback(
@@ -53,14 +94,14 @@ function useDocuments(store) {
       const request = ++latest.current;
       setList((before) => ({ ...before, isLoading: true, error: null }));
       try {
-        const page = await documents(store, known.at(-1)?.id);
+        const page = await documents(store, known.at(-1)?.id, { name, ...SORTS[sort] });
         if (request !== latest.current) return; // a later request has taken over
         setList({ ...NOTHING, files: [...known, ...page.data], hasMore: page.has_more, isLoaded: true });
       } catch (error) {
         if (request === latest.current) setList((before) => ({ ...before, isLoading: false, error }));
       }
     },
-    [store],
+    [store, name, sort],
   );
   return {
     ...list,

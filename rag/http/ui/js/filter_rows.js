@@ -19,7 +19,7 @@ export function FilterRows({ rows, onChange }) {
               placeholder=${t("filter.key")}
               list="filter-keys"
               value=${row.key}
-              onChange=${(event) => set(at, { key: event.currentTarget.value.trim() })}
+              onInput=${(event) => set(at, { key: event.currentTarget.value })}
             />
             <select aria-label=${t("filter.comparison")} onChange=${(event) => set(at, { type: event.currentTarget.value })}>
               ${COMPARISONS.map(
@@ -30,7 +30,7 @@ export function FilterRows({ rows, onChange }) {
               aria-label=${t("filter.value")}
               placeholder=${t(isList(row) ? "filter.values" : "filter.value")}
               value=${row.value}
-              onChange=${(event) => set(at, { value: event.currentTarget.value })}
+              onInput=${(event) => set(at, { value: event.currentTarget.value })}
             />
             <button type="button" class="icon" aria-label=${t("filter.remove")} onClick=${() => onChange(rows.filter((each) => each !== row))}>×</button>
           </div>
@@ -47,6 +47,7 @@ const isList = (row) => row.type === "in" || row.type === "nin";
 /** The filter that a request gets: all rows must match. Rows without a key or value are left out. Null for none. */
 export function filterOf(rows) {
   const filters = rows
+    .map((row) => ({ ...row, key: row.key.trim() }))
     .filter((row) => row.key && row.value.trim())
     .map((row) => ({ type: row.type, key: row.key, value: isList(row) ? listOf(row.value) : typed(row.value) }));
   if (filters.length < 2) return filters[0] ?? null;

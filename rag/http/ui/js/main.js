@@ -1,8 +1,9 @@
 // The page: a header with its two views, chat and documents.
 
-import { readSourceAddress } from "./address.js";
+import { readDocumentAddress, readSourceAddress } from "./address.js";
 import { vectorStores } from "./api.js";
 import { Chat } from "./chat.js";
+import { DocumentView } from "./document_view.js";
 import { Documents } from "./documents.js";
 import { html, render, useCallback, useEffect, useState } from "./dom.js";
 import { SignIn } from "./sign_in.js";
@@ -10,8 +11,14 @@ import { SourcePage } from "./source_page.js";
 import { language, t } from "./texts.js";
 
 const VIEWS = ["chat", "documents"];
-const viewInAddress = () =>
-  VIEWS.find((view) => location.hash === `#${view}`) ?? (readSourceAddress(location.hash) ? "source" : "chat");
+
+function viewInAddress() {
+  const hash = location.hash;
+  const view = VIEWS.find((each) => hash === `#${each}`);
+  if (view) return view;
+  if (readSourceAddress(hash)) return "source";
+  return readDocumentAddress(hash) ? "document" : "chat";
+}
 
 /** Both views stay in the page, so an answer or an upload goes on while the other one is open. */
 function App() {
@@ -41,6 +48,8 @@ function App() {
     <main class="view" hidden=${view !== "documents"}>
       <${Documents} stores=${stores} isShown=${view === "documents"} onChange=${reloadStores} />
     </main>
+    ${view === "document" &&
+    html`<main class="view"><${DocumentView} address=${readDocumentAddress(hash)} retryOn=${stores} /></main>`}
     ${view === "source" && html`<main class="view"><${SourcePage} hash=${hash} retryOn=${stores} /></main>`}
   `;
 }

@@ -10,10 +10,13 @@ const CONTEXT_CHARS = 3000;
 /** Formats whose text is not Markdown; all others are read as Markdown. */
 const PLAIN = /\.(?:pdf|txt|text|rst|adoc|log|json|jsonl|ndjson)$/i;
 
+/** Whether the text of a source or document is Markdown. */
+export const isMarkdown = (source) => source.is_markdown ?? !PLAIN.test(source.filename);
+
 export function PassageText({ source, quotes, store, occurrence }) {
   const [around, setAround] = useState({ state: "closed" });
   const box = useRef();
-  const isMarkdown = source.is_markdown ?? !PLAIN.test(source.filename);
+  const isRich = isMarkdown(source);
   useLayoutEffect(() => {
     const marks = box.current.querySelectorAll("mark");
     (marks[occurrence] ?? marks[0] ?? box.current.querySelector(".passage"))?.scrollIntoView({ block: "center" });
@@ -27,9 +30,9 @@ export function PassageText({ source, quotes, store, occurrence }) {
       setAround({ state: "failed", message: error.message });
     }
   };
-  const Text = isMarkdown ? MarkdownText : PlainText;
+  const Text = isRich ? MarkdownText : PlainText;
   return html`
-    <div class=${isMarkdown ? "text rich" : "text"} dir="auto" ref=${box} tabindex="0" role="group" aria-label=${t("source.passage")}>
+    <div class=${isRich ? "text rich" : "text"} dir="auto" ref=${box} tabindex="0" role="group" aria-label=${t("source.passage")}>
       ${around.before && html`<${Text} className="around" text=${around.before} ranges=${NONE} />`}
       <${Text} className="passage" header=${source.header} text=${source.text} ranges=${rangesIn(source, quotes)} />
       ${around.after && html`<${Text} className="around" text=${around.after} ranges=${NONE} />`}
@@ -41,6 +44,20 @@ export function PassageText({ source, quotes, store, occurrence }) {
 }
 
 const NONE = [];
+
+/** The text of a passage without marks; the first `repeated` characters are shown paler if it is plain text. */
+export function TextOf({ isMarkdown, header, text, repeated }) {
+  if (isMarkdown) {
+    return html`<div class="text rich" dir="auto"><${MarkdownText} className="passage" header=${header} text=${text} ranges=${NONE} /></div>`;
+  }
+  const points = Array.from(text);
+  return html`
+    <div class="text" dir="auto">
+      ${header && html`<span class="around">${header}${"\n"}</span>`}
+      <span class="around">${points.slice(0, repeated).join("")}</span>${points.slice(repeated).join("")}
+    </div>
+  `;
+}
 
 const PlainText = ({ className, header, text, ranges }) => html`
   ${header && html`<span class="around">${header}${"\n"}</span>`}

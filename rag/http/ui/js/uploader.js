@@ -5,18 +5,18 @@ import { html, useRef, useState } from "./dom.js";
 import { t } from "./texts.js";
 import { upload } from "./uploads.js";
 
-export function Uploader({ store, onUploaded }) {
+export function Uploader({ store, onAccepted, onUploaded }) {
   const [uploads, setUploads] = useState([]);
-  const [jobs, setJobs] = useState({});
   const [isOver, setIsOver] = useState(false);
   const count = useRef(0);
   const start = async (files) => {
     if (!files.length) return;
     const added = files.map((file) => ({ file, key: ++count.current, name: nameOf(file), state: "waiting" }));
     setUploads((all) => [...added, ...all]);
-    const report = (file, changes) =>
+    await upload(store, files, (file, changes) => {
       setUploads((all) => all.map((each) => (each.file === file ? { ...each, ...changes } : each)));
-    await upload(store, files, report, (id, job) => setJobs((all) => ({ ...all, [id]: job })));
+      if (changes.state === "processing") onAccepted();
+    });
     onUploaded();
   };
   const drop = async (event) => {
@@ -42,7 +42,6 @@ export function Uploader({ store, onUploaded }) {
         <${FileButton} text=${t("upload.folder")} onFiles=${start} isFolder=${true} />
       </div>
     </section>
-    ${Object.entries(jobs).map(([id, job]) => job && html`<${JobProgress} key=${id} job=${job} />`)}
     <${UploadList} uploads=${uploads} onClear=${() => setUploads(uploads.filter((each) => !isFinished(each)))} />
   `;
 }
@@ -58,19 +57,6 @@ function FileButton({ text, onFiles, isFolder = false, className = "" }) {
   return html`
     <input ref=${input} type="file" multiple webkitdirectory=${isFolder} hidden aria-label=${text} onChange=${chosen} />
     <button type="button" class=${className} onClick=${() => input.current.click()}>${text}</button>
-  `;
-}
-
-function JobProgress({ job }) {
-  const { step, waiting_for: waitingFor, chunks, chunks_total: total, seconds_left: left } = job.progress;
-  return html`
-    <div class="job">
-      <progress max=${total || 1} value=${chunks} aria-label=${t("upload.progress")}></progress>
-      <p>
-        <bdi>${waitingFor ? t("upload.waiting_for", { what: waitingFor }) : step || t("upload.starting")}</bdi>
-        ${left ? ` · ${t("upload.left", { seconds: Math.ceil(left) })}` : ""}
-      </p>
-    </div>
   `;
 }
 

@@ -8,15 +8,15 @@ const ENDED = ["completed", "failed", "cancelled"];
 
 /**
  * Upload files and wait until they are processed. `report(file, changes)` is called when a file's state changes to
- * `sending`, `processing`, `completed` or `failed`; `reportJob(id, job)` while a job runs, and with null when it ends.
+ * `sending`, `processing`, `completed` or `failed`.
  */
-export async function upload(store, files, report, reportJob) {
+export async function upload(store, files, report) {
   for (let at = 0; at < files.length; at += FILES_PER_REQUEST) {
-    await uploadTogether(store, files.slice(at, at + FILES_PER_REQUEST), report, reportJob);
+    await uploadTogether(store, files.slice(at, at + FILES_PER_REQUEST), report);
   }
 }
 
-async function uploadTogether(store, files, report, reportJob) {
+async function uploadTogether(store, files, report) {
   const reportAll = (changes) => files.forEach((file) => report(file, changes));
   reportAll({ state: "sending" });
   try {
@@ -24,29 +24,26 @@ async function uploadTogether(store, files, report, reportJob) {
     // By place and by id: a browser changes some characters of a name, such as quotes, when it sends it.
     const byId = new Map(accepted.files.map((each, place) => [each.file_id, files[place]]));
     reportAll({ state: "processing" });
-    await follow(accepted.batch_id, reportJob);
+    await follow(accepted.batch_id);
     await reportFiles(accepted.batch_id, (id, changes) => report(byId.get(id), changes));
   } catch (error) {
-    if (files.length > 1 && isRefusal(error)) return uploadEach(store, files, report, reportJob);
+    if (files.length > 1 && isRefusal(error)) return uploadEach(store, files, report);
     reportAll({ state: "failed", error: error.message });
   }
 }
 
 /** One file that cannot be read refuses the whole request, so each file is sent alone. */
-async function uploadEach(store, files, report, reportJob) {
-  for (const file of files) await uploadTogether(store, [file], report, reportJob);
+async function uploadEach(store, files, report) {
+  for (const file of files) await uploadTogether(store, [file], report);
 }
 
 const isRefusal = (error) => error instanceof ApiError && [400, 413, 415, 422].includes(error.status);
 
-async function follow(id, reportJob) {
+async function follow(id) {
   for (;;) {
-    const state = await job(id);
-    if (ENDED.includes(state.status)) break;
-    reportJob(id, state);
+    if (ENDED.includes((await job(id)).status)) return;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  reportJob(id, null);
 }
 
 async function reportFiles(id, report) {

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from rag.http.v1.documents.body import Text
 from rag.http.validation_errors import parsed
-from rag.records import Cursor, WorkStatus
+from rag.records import Cursor, DocumentSort, WorkStatus
 
 
 class ListQuery(BaseModel):
@@ -29,6 +29,11 @@ class ListQuery(BaseModel):
 
 class DocumentQuery(ListQuery):
     filter: WorkStatus | None = Field(None, description="Only files with this status.")
+
+
+class StoreDocumentQuery(DocumentQuery):
+    name: Text | None = Field(None, description="Only documents whose name contains this, in upper or lower case.")
+    sort: DocumentSort = Field("created_at", description="What `order` refers to.")
 
 
 class ContentQuery(BaseModel):

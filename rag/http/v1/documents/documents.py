@@ -16,7 +16,13 @@ from rag.http.idempotency import idempotency_key
 from rag.http.openapi.parameters import IDEMPOTENCY_KEY
 from rag.http.openapi.route import Operation
 from rag.http.v1.documents.body import AttachFile, CreateBatch, SetAttributes, read_body
-from rag.http.v1.documents.cursor import ContentQuery, DocumentQuery, PassageQuery, read_query
+from rag.http.v1.documents.cursor import (
+    ContentQuery,
+    DocumentQuery,
+    PassageQuery,
+    StoreDocumentQuery,
+    read_query,
+)
 from rag.http.v1.documents.objects.document import (
     POLL_AFTER,
     FileContent,
@@ -57,7 +63,7 @@ LIST = Operation(
     scopes=("ask", "ingest"),
     tag=_TAG,
     summary="List the documents of a vector store",
-    query=DocumentQuery,
+    query=StoreDocumentQuery,
     response=ListOf[VectorStoreFile],
     response_description="A page of documents.",
     errors=[400, 404],
@@ -184,8 +190,9 @@ class DocumentRoutes:
         return _document_response(document)
 
     async def list(self, request: Request) -> Response:
-        query, store = read_query(DocumentQuery, request), request.path_params["store"]
-        page = await asyncio.to_thread(self._parts.library().documents, store, query.cursor, query.filter)
+        query, store = read_query(StoreDocumentQuery, request), request.path_params["store"]
+        call = partial(self._parts.library().documents, name=query.name or "", sort=query.sort)
+        page = await asyncio.to_thread(call, store, query.cursor, query.filter)
         return model_response(list_of(page, document_object))
 
     async def get(self, request: Request) -> Response:

@@ -126,6 +126,32 @@ async def test_documents_are_filtered_by_status_and_paginated(app: V1) -> None:
         assert [f.id for f in page.data] == [ids[1]]
 
 
+async def test_documents_are_found_and_sorted_by_name(app: V1) -> None:
+    ids = {}
+    async with app.openai() as client, app.http() as http:
+        for name in ("Notes/b.md", "notes/a_1.md", "other.md", "Äpfel.md"):
+            file = await client.files.create(file=(name, b"text"), purpose="assistants")
+            ids[name] = file.id
+        await client.vector_stores.file_batches.create("default", file_ids=list(ids.values()))
+        await app.finished()
+
+        async def names(query: str) -> list[str]:
+            listed = await http.get(f"/vector_stores/default/files?{query}")
+            assert listed.status_code == 200, listed.text
+            return [each["filename"] for each in listed.json()["data"]]
+
+        in_order = ["Notes/b.md", "notes/a_1.md", "other.md", "Äpfel.md"]
+        assert await names("sort=filename&order=asc") == in_order
+        assert await names("sort=filename&order=desc") == in_order[::-1]
+        assert await names(f"sort=filename&order=asc&limit=2&after={ids['Notes/b.md']}") == in_order[1:3]
+        assert await names(f"sort=filename&order=asc&limit=1&before={ids['other.md']}") == ["notes/a_1.md"]
+        assert await names("name=NOTES&order=asc") == ["Notes/b.md", "notes/a_1.md"]
+        assert await names("name=%C3%84pf") == ["Äpfel.md"]
+        assert await names("name=_1.") == ["notes/a_1.md"]
+        assert await names("name=s/_") == []
+        assert error_of(await http.get("/vector_stores/default/files?sort=size"))[::2] == (400, "sort")
+
+
 async def test_the_text_of_an_unfinished_document_is_a_conflict(app: V1) -> None:
     app.hold()
     (file_id,) = await upload(app, b"text")
