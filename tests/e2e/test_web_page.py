@@ -15,7 +15,6 @@ from playwright.sync_api import Browser, Page, Route, expect
 from tests.e2e.conftest import AXOLOTL, PRINTING
 from tests.e2e.running import ENDLESS_TOKENS, LIMIT_S, RunningService
 from tests.support.browser import Observer, chromium, require_browser
-from tests.support.placed_pdf import Placed, placed_pdf
 
 LIMIT_MS = LIMIT_S * 1000
 QUESTION = "Which lake is the axolotl from?"
@@ -34,30 +33,6 @@ HOSTILE = f"""# Bridges <script>hacked = 1</script>
 The <b onclick="hacked=1">Golden Bridge</b> was opened in 1937 <img src="{EVIL}/a.png" onerror="hacked = 1"> and is red.
 ![pixel]({EVIL}/b.png) [details](javascript:hacked=1) <iframe src="{EVIL}/c"></iframe> <svg onload="hacked=1"></svg>
 """
-
-LIGHTHOUSE = "The lighthouse of Pharos was 103 metres high."
-STATUE = "The statue of Zeus at Olympia was made of ivory."
-BOOK = placed_pdf(
-    [
-        [Placed(72, 700, "This page is about statues."), Placed(72, 680, STATUE)],
-        [Placed(72, 500, LIGHTHOUSE, 12), Placed(72, 470, "It was built on an island.", 12)],
-    ]
-)
-SIZES = """# Sizes
-
-| Thing | Height |
-|---|---|
-| Pharos lighthouse | 103 metres |
-| Colossus of Rhodes | 33 metres |
-"""
-INK_INSIDE = """rectangle => {
-    const canvas = document.querySelector(".sheet canvas");
-    const scale = canvas.width / document.querySelector(".sheet svg").viewBox.baseVal.width;
-    const { x, y, width, height } = rectangle.getBBox();
-    const data = canvas.getContext("2d").getImageData(x * scale, y * scale, width * scale, height * scale).data;
-    return data.filter((value, at) => at % 4 === 0 && value < 100).length / (data.length / 4);
-}"""
-"""The share of dark pixels on the image of the page below a mark."""
 
 
 @pytest.fixture(scope="module")
@@ -292,138 +267,3 @@ def test_nothing_is_wider_than_the_window(page: Page, width: int) -> None:
         page.get_by_role("link", name=view, exact=True).click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("Math.max(...[...document.querySelectorAll('.turn > *')].map(e => e.offsetWidth))") <= width
-
-
-def test_a_pdf_opens_on_its_page_with_the_cited_words_marked(page: Page, store: str) -> None:
-    add_documents(page, store, {"wonders.pdf": BOOK})
-    ask(page, "How high was the lighthouse of Pharos?")
-    page.locator(".cite").first.click()
-    panel = page.get_by_role("complementary", name="wonders.pdf")
-    expect(panel.get_by_text("page 2 of 2")).to_be_visible()
-    mark = panel.locator(".sheet .quote")
-    expect(mark).to_have_count(1)
-    box = mark.evaluate("({x, y, width, height}) => [x, y, width, height].map(side => side.baseVal.value)")
-    assert box[0] == pytest.approx(72, abs=3)
-    assert box[1] < 792 - 500 < box[1] + box[3] + 1
-    assert mark.evaluate(INK_INSIDE) > 0.05
-    panel.get_by_role("button", name="Previous page").click()
-    expect(panel.get_by_role("img", name="Page 1 of wonders.pdf")).to_be_visible()
-    expect(mark).to_have_count(0)
-    panel.get_by_role("button", name="Text", exact=True).click()
-    expect(panel.locator("mark")).to_have_text(LIGHTHOUSE)
-
-
-def test_chinese_without_embedded_fonts_is_drawn(page: Page, store: str) -> None:
-    """Such a PDF needs a character map of pdf.js; whether there are glyphs for it depends on the browser's fonts."""
-    requested: list[str] = []
-    page.on("response", lambda response: requested.append(f"{response.status} {response.url}"))
-    add_documents(page, store, {"tower.pdf": placed_pdf([[Placed(72, 700, "东京塔的高度是333米。", 14)]])})
-    ask(page, "东京塔有多高？")
-    page.locator(".source").first.click()
-    expect(page.locator(".sheet canvas")).to_be_visible()
-    assert any(each.startswith("200") and each.endswith("UniGB-UCS2-H.bcmap") for each in requested)
-
-
-def test_a_link_to_a_passage_opens_the_same_place(page: Page, service: RunningService, store: str) -> None:
-    add_documents(page, store, {"wonders.pdf": BOOK, "sizes.md": SIZES})
-    ask(page, "How high was the lighthouse of Pharos?")
-    page.locator(".source").filter(has_text="wonders.pdf").click()
-    link = page.get_by_role("link", name="Copy link").get_attribute("href")
-    assert link is not None
-    assert link.startswith(f"{service.url}/ui#source/")
-    page.goto(link)
-    linked = page.get_by_role("region", name="Linked passage")
-    expect(linked.get_by_role("heading", name="wonders.pdf")).to_be_visible()
-    expect(linked.get_by_text("page 2 of 2")).to_be_visible()
-    expect(linked.locator(".sheet rect").first).to_be_visible()
-    linked.get_by_role("button", name="Text", exact=True).click()
-    expect(linked.get_by_role("group", name="Passage")).to_contain_text(LIGHTHOUSE)
-    page.goto(f"{service.url}/ui#source/{store}/file-unknown/0-10")
-    expect(page.get_by_role("alert")).to_contain_text("file-unknown")
-
-
-def test_the_rows_of_a_table_are_shown_as_a_table(page: Page, store: str) -> None:
-    add_documents(page, store, {"sizes.md": SIZES})
-    ask(page, "How high was the Pharos lighthouse?")
-    page.locator(".cite").first.click()
-    passage = page.get_by_role("group", name="Passage")
-    expect(passage.get_by_role("row").filter(has_text="Pharos lighthouse").locator("mark")).to_have_text(
-        ["Pharos lighthouse", "103 metres"]
-    )
-    expect(passage.get_by_role("columnheader")).to_have_text(["Thing", "Height"])
-
-
-def test_filters_and_the_adapter_are_sent(page: Page) -> None:
-    sent: list[Any] = []
-
-    def note(route: Route) -> None:
-        sent.append(route.request.post_data_json)
-        route.fulfill(content_type="text/event-stream", body=f"event: done\ndata: {json.dumps(DONE)}\n\n")
-
-    page.route("**/ask", note)
-    toggle_options(page)
-    options = page.locator(".options")
-    for key, comparison, value in (("topic", "=", "guide"), ("year", "≥", "2020"), ("lang", "one of", 'en, "7"')):
-        options.get_by_role("button", name="Add filter").click()
-        options.get_by_label("Attribute").last.fill(key)
-        options.get_by_label("Comparison").last.select_option(label=comparison)
-        options.get_by_label("Value").last.fill(value)
-        options.get_by_label("Value").last.blur()
-    options.get_by_role("button", name="Remove filter").first.click()
-    options.locator("label").filter(has_text=re.compile("^Model")).locator("select").select_option("tuned")
-    ask(page, QUESTION)
-    assert sent[0]["model"] == "tuned"
-    assert sent[0]["filters"] == {
-        "type": "and",
-        "filters": [
-            {"type": "gte", "key": "year", "value": 2020},
-            {"type": "in", "key": "lang", "value": ["en", "7"]},
-        ],
-    }
-
-
-def a_source(index: int) -> dict[str, object]:
-    place: dict[str, object] = {
-        "file_id": "file-1",
-        "filename": "a.md",
-        "page": None,
-        "pages": [],
-        "rectangles": [],
-        "heading": "",
-    }
-    return {"index": index, "text": "x", "score": 0.5, "start": 0, "end": 1, "header": "", **place}
-
-
-def test_weak_citations_look_different(page: Page) -> None:
-    citations = [{"index": 1, "start": 6, "end": 9, "weak": False}, {"index": 1, "start": 16, "end": 19, "weak": True}]
-    done = {**DONE, "citations": citations, "weakly_supported": 1}
-    answer_with(
-        page, ("sources", {"sources": [a_source(1)]}), ("token", {"text": "Right [1]. Wrong [1]."}), ("done", done)
-    )
-    ask(page, QUESTION)
-    expect(page.get_by_role("button", name="Source 1", exact=True)).to_have_count(1)
-    expect(page.get_by_role("button", name="Source 1, weakly supported")).to_have_count(1)
-    expect(page.get_by_text("1 citation is only weakly supported")).to_be_visible()
-
-
-def test_a_conversation_is_exported(page: Page) -> None:
-    answer_with(page, ("sources", {"sources": [a_source(1)]}), ("token", {"text": "Yes [1]."}), ("done", DONE))
-    ask(page, QUESTION)
-    texts = {}
-    for kind in ("Markdown", "JSON"):
-        page.get_by_role("button", name=f"Export “{QUESTION}”").click()
-        with page.expect_download() as download:
-            page.get_by_role("dialog").get_by_role("button", name=kind).click()
-        texts[kind] = download.value.path().read_text(encoding="utf-8")
-    assert texts["Markdown"] == f"# {QUESTION}\n\n## {QUESTION}\n\nYes [1].\n\n- [1] a.md\n"
-    (turn,) = json.loads(texts["JSON"])["turns"]
-    assert (turn["question"], turn["answer"], turn["sources"]) == (QUESTION, "Yes [1].", [a_source(1)])
-
-
-def test_copying_an_answer_keeps_its_citations(page: Page) -> None:
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    answer_with(page, ("sources", {"sources": [a_source(1)]}), ("token", {"text": "Yes [1]."}), ("done", DONE))
-    ask(page, QUESTION)
-    page.get_by_role("button", name="Copy", exact=True).click()
-    expect(page.get_by_role("button", name="Copied", exact=True)).to_be_visible()
-    assert page.evaluate("navigator.clipboard.readText()") == "Yes [1].\n\n- [1] a.md"

@@ -1,6 +1,6 @@
 // The text of an answer. Its citation marks are buttons that show their passage and open it.
 
-import { html, useLayoutEffect, useMemo, useRef, useState } from "./dom.js";
+import { html, makeScrollable, useLayoutEffect, useMemo, useRef, useState } from "./dom.js";
 import { answerHtml } from "./markdown.js";
 import { parts, quotesOf, rangesIn } from "./highlight.js";
 import { t } from "./texts.js";
@@ -12,7 +12,7 @@ export function Answer({ turn, onOpenSource }) {
   const box = useRef();
   const [hovered, setHovered] = useState(null);
   const text = useMemo(() => answerHtml(turn.answer), [turn.answer]);
-  useLayoutEffect(() => completeMarks(box.current, turn), [text, turn.sources, turn.citations]);
+  useLayoutEffect(() => complete(box.current, turn), [text, turn.sources, turn.citations]);
   const show = (event) => {
     const mark = event.target.closest?.(".cite:not(:disabled)");
     if (mark) setHovered({ mark, index: Number(mark.dataset.index) });
@@ -44,7 +44,8 @@ export function Answer({ turn, onOpenSource }) {
 }
 
 /** A mark whose number is no source, such as `[7]` of four, opens nothing. Weakly supported ones look different. */
-function completeMarks(box, { sources, citations }) {
+function complete(box, { sources, citations }) {
+  makeScrollable(box);
   const left = Map.groupBy(citations, (citation) => citation.index);
   for (const mark of box.querySelectorAll(".cite")) {
     const index = Number(mark.dataset.index);

@@ -23,6 +23,7 @@ function viewInAddress() {
 /** Both views stay in the page, so an answer or an upload goes on while the other one is open. */
 function App() {
   const [view, setView] = useState(viewInAddress);
+  const current = VIEWS.includes(view) ? view : "documents"; // a document or a passage is one of the documents
   const [stores, reloadStores] = useStores();
   const [hash, setHash] = useState(location.hash);
   useEffect(() => {
@@ -38,7 +39,7 @@ function App() {
       <h1 class="brand">RAG</h1>
       <nav aria-label=${t("nav.label")}>
         ${VIEWS.map(
-          (each) => html`<a href="#${each}" aria-current=${each === view ? "page" : null}>${t(`nav.${each}`)}</a>`,
+          (each) => html`<a href="#${each}" aria-current=${each === current ? "page" : null}>${t(`nav.${each}`)}</a>`,
         )}
       </nav>
       <a class="api" href="./">${t("nav.api")}</a>

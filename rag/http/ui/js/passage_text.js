@@ -1,7 +1,7 @@
 // The text of a passage, with what an answer quotes from it marked, and on request the text before and after it.
 
 import { documentPart } from "./api.js";
-import { html, useLayoutEffect, useMemo, useRef, useState } from "./dom.js";
+import { html, makeScrollable, useLayoutEffect, useMemo, useRef, useState } from "./dom.js";
 import { merged, parts, rangesIn } from "./highlight.js";
 import { markdownFragment } from "./passage_markdown.js";
 import { t } from "./texts.js";
@@ -74,7 +74,9 @@ function MarkdownText({ className, header, text, ranges }) {
   const wanted = merged(ranges, Array.from(text).length).map(([start, end]) => [start + shift, end + shift]);
   const fragment = useMemo(() => markdownFragment(above + text, wanted), [above, text, JSON.stringify(wanted)]);
   useLayoutEffect(() => {
-    if (fragment) box.current.replaceChildren(fragment.cloneNode(true));
+    if (!fragment) return;
+    box.current.replaceChildren(fragment.cloneNode(true));
+    makeScrollable(box.current);
   }, [fragment]);
   if (fragment) return html`<div class=${className} ref=${box}></div>`;
   return html`<div class="plain"><${PlainText} className=${className} header=${header} text=${text} ranges=${ranges} /></div>`;

@@ -11,7 +11,7 @@ import { t } from "./texts.js";
  * number of the quote to begin at.
  */
 export function SourceView({ source, quotes, store, occurrence }) {
-  const isPdf = Boolean(source.page) && (source.rectangles.length > 0 || /\.pdf$/i.test(source.filename));
+  const isPdf = Boolean(source.page) && (placesOf(source).length > 0 || /\.pdf$/i.test(source.filename));
   const [view, setView] = useState("page");
   const quote = quotes[occurrence] ?? quotes[0];
   const shown = isPdf ? view : "text";
@@ -35,6 +35,10 @@ export function SourceView({ source, quotes, store, occurrence }) {
   `;
 }
 
+/** Conversations of earlier releases have sources without places. */
+const placesOf = (source) => source.rectangles ?? NONE;
+const NONE = [];
+
 const Switch = ({ value, onChange }) => html`
   <div class="switch" role="group" aria-label=${t("source.view")}>
     ${["page", "text"].map(
@@ -48,12 +52,12 @@ const Switch = ({ value, onChange }) => html`
 function PdfSource({ source, quotes, quote }) {
   const places = useMemo(
     () => [
-      ...source.rectangles,
-      ...quotes.flatMap((each) => each.rectangles.map((place) => ({ ...place, isQuote: true, quote: each }))),
+      ...placesOf(source),
+      ...quotes.flatMap((each) => placesOf(each).map((place) => ({ ...place, isQuote: true, quote: each }))),
     ],
     [source, quotes],
   );
-  const focus = places.find((place) => place.quote === quote && place.isQuote) ?? source.rectangles[0] ?? null;
+  const focus = places.find((place) => place.quote === quote && place.isQuote) ?? placesOf(source)[0] ?? null;
   return html`<${PdfView}
     fileId=${source.file_id}
     filename=${source.filename}
