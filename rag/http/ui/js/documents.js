@@ -42,7 +42,7 @@ export function Documents({ stores, isShown, onChange }) {
         <${StoreSelect} value=${store} stores=${stores} onChange=${setStore} />
       </div>
       <${Uploader} store=${store} onAccepted=${jobBegan} onUploaded=${onChange} />
-      <${Jobs} store=${store} isShown=${isShown} changes=${accepted} onEnded=${onChange} />
+      <${Jobs} key=${store} store=${store} isShown=${isShown} changes=${accepted} onEnded=${onChange} />
       <div class="heading">
         <${Search} onChange=${setName} />
         <${SortChoice} value=${sort} onChange=${setSort} />

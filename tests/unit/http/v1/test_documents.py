@@ -9,10 +9,6 @@ from typing import Any
 import openai
 import pytest
 
-from rag.http.v1.documents.objects.document import content_object
-from rag.http.wire import RectangleOut
-from rag.records import DocumentRecord
-from rag.types import Extract, Heading, PageStart, TextRun
 from tests.support.library_harness import eventually
 from tests.support.v1_client import V1, error_of
 
@@ -126,32 +122,6 @@ async def test_documents_are_filtered_by_status_and_paginated(app: V1) -> None:
         assert [f.id for f in page.data] == [ids[1]]
 
 
-async def test_documents_are_found_and_sorted_by_name(app: V1) -> None:
-    ids = {}
-    async with app.openai() as client, app.http() as http:
-        for name in ("Notes/b.md", "notes/a_1.md", "other.md", "Äpfel.md"):
-            file = await client.files.create(file=(name, b"text"), purpose="assistants")
-            ids[name] = file.id
-        await client.vector_stores.file_batches.create("default", file_ids=list(ids.values()))
-        await app.finished()
-
-        async def names(query: str) -> list[str]:
-            listed = await http.get(f"/vector_stores/default/files?{query}")
-            assert listed.status_code == 200, listed.text
-            return [each["filename"] for each in listed.json()["data"]]
-
-        in_order = ["Notes/b.md", "notes/a_1.md", "other.md", "Äpfel.md"]
-        assert await names("sort=filename&order=asc") == in_order
-        assert await names("sort=filename&order=desc") == in_order[::-1]
-        assert await names(f"sort=filename&order=asc&limit=2&after={ids['Notes/b.md']}") == in_order[1:3]
-        assert await names(f"sort=filename&order=asc&limit=1&before={ids['other.md']}") == ["notes/a_1.md"]
-        assert await names("name=NOTES&order=asc") == ["Notes/b.md", "notes/a_1.md"]
-        assert await names("name=%C3%84pf") == ["Äpfel.md"]
-        assert await names("name=_1.") == ["notes/a_1.md"]
-        assert await names("name=s/_") == []
-        assert error_of(await http.get("/vector_stores/default/files?sort=size"))[::2] == (400, "sort")
-
-
 async def test_the_text_of_an_unfinished_document_is_a_conflict(app: V1) -> None:
     app.hold()
     (file_id,) = await upload(app, b"text")
@@ -159,63 +129,6 @@ async def test_the_text_of_an_unfinished_document_is_a_conflict(app: V1) -> None
         await http.post("/vector_stores/default/files", json={"file_id": file_id})
         assert error_of(await http.get(f"/vector_stores/default/files/{file_id}/content"))[:2] == (409, "conflict")
         assert error_of(await http.get(f"/vector_stores/default/files/{file_id}/passages"))[:2] == (409, "conflict")
-
-
-async def added(app: V1, text: bytes) -> str:
-    """The ID of a document with this text, which has been processed."""
-    (file_id,) = await upload(app, text)
-    async with app.http() as http:
-        await http.post("/vector_stores/default/files", json={"file_id": file_id})
-    await app.finished()
-    return file_id
-
-
-async def test_a_part_of_a_documents_text(app: V1) -> None:
-    path = f"/vector_stores/default/files/{await added(app, 'Zürich lies on a lake'.encode())}/content"
-    async with app.http() as http:
-        for query, text, start, end in (
-            ("", "Zürich lies on a lake", 0, 21),
-            ("?start=1&end=6", "ürich", 1, 6),
-            ("?start=17", "lake", 17, 21),
-            ("?end=900", "Zürich lies on a lake", 0, 21),
-            ("?start=900", "", 21, 21),
-        ):
-            page = (await http.get(path + query)).json()
-            assert page["data"] == [{"type": "text", "text": text}]
-            assert (page["start"], page["end"], page["total_chars"]) == (start, end, 21)
-            assert page["is_markdown"] is False
-        for query in ("?start=5&end=4", "?start=-1", "?end=x", "?from=1"):
-            assert error_of(await http.get(path + query))[0] == 400
-
-
-def test_a_part_tells_its_heading_page_and_places() -> None:
-    document = DocumentRecord("doc-1", "default", "file-1", "a.pdf", "completed", 0.0)
-    runs = (TextRun(0, 5, 1, 10.0, 20.0, 60.0, 30.0), TextRun(6, 16, 2, 10.0, 40.0, 110.0, 50.0))
-    extract = Extract(
-        "First second one", "application/pdf", headings=(Heading(0, "A"), Heading(6, "A > B")),
-        pages=(PageStart(0, 1), PageStart(6, 2)), runs=runs,
-    )  # fmt: skip
-    part = content_object(document, extract, 8, 16)
-    assert (part.data[0].text, part.heading, part.page) == ("cond one", "A > B", 2)
-    assert part.rectangles == [RectangleOut(page=2, x0=30.0, y0=40.0, x1=110.0, y1=50.0)]
-    assert content_object(document, extract, None, None).rectangles is None
-
-
-async def test_the_passages_of_a_document_in_their_order(app: V1) -> None:
-    words = " ".join(f"word{number}" for number in range(400))
-    path = f"/vector_stores/default/files/{await added(app, words.encode())}/passages"
-    async with app.http() as http:
-        everything = (await http.get(f"{path}?limit=100")).json()
-        passages = everything["data"]
-        assert len(passages) > 2
-        assert everything["has_more"] is False
-        assert [words[each["start"] : each["end"]] for each in passages] == [each["text"] for each in passages]
-        assert [each["start"] for each in passages] == sorted(each["start"] for each in passages)
-        first = (await http.get(f"{path}?limit=2")).json()
-        assert (first["data"], first["has_more"]) == (passages[:2], True)
-        rest = (await http.get(f"{path}?limit=100&after={first['last_id']}")).json()
-        assert (rest["data"], rest["has_more"]) == (passages[2:], False)
-        assert error_of(await http.get(f"{path}?after=nothing"))[:2] == (400, "invalid_request")
 
 
 # Batches
