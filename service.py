@@ -131,7 +131,7 @@ class LLM:
         bootstrap.prepare_model("llm")
 
     async def facts(self) -> Any:
-        return self._engine.facts()
+        return self._api.facts()
 
     @bentoml.on_startup
     async def begin(self) -> None:

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from rag import bootstrap
+from rag.bootstrap.llm import api_of
 from rag.http.native.llm_api import LlmApi
 from tests.fakes import InstantEngine
 
@@ -18,9 +19,8 @@ PROMPTS = "BENCH_PROMPTS"
 
 def _instant_llm_api() -> tuple[LlmApi, InstantEngine]:
     record = os.environ.get(PROMPTS)
-    engine, server = InstantEngine(Path(record) if record else None), bootstrap.settings().server
-    api = LlmApi(engine, keep_alive_s=server.keep_alive_s, timeout_s=server.answer_timeout_s, facts=engine.facts)
-    return api, engine
+    engine = InstantEngine(Path(record) if record else None)
+    return api_of(engine), engine
 
 
 bootstrap.llm_api = _instant_llm_api

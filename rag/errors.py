@@ -150,18 +150,18 @@ class ParsingLimit(UnsupportedFile):
 
 
 class Overloaded(RagError):
+    """Attributes: `retry_after_s` is when the request will probably be admitted."""
+
     code = "overloaded"
     retryable = True
-
-
-class RateLimitExceeded(Overloaded):
-    """Attributes: `retry_after_s` is when the next request is admitted."""
-
-    code = "rate_limit_exceeded"
 
     def __init__(self, message: str, *, param: str | None = None, retry_after_s: int = 1) -> None:
         super().__init__(message, param=param)
         self.retry_after_s = retry_after_s
+
+
+class RateLimitExceeded(Overloaded):
+    code = "rate_limit_exceeded"
 
 
 class Unavailable(RagError):

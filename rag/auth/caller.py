@@ -6,9 +6,11 @@ set. The catalog's queries read it, so that no code path can forget it.
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag.auth.limits import NO_LIMITS, Limits, Subject
 from rag.auth.scopes import SCOPES, Scope
@@ -31,10 +33,23 @@ class Caller:
     tenant_limits: Limits = NO_LIMITS
     """Of all requests of the tenant together."""
 
+    source: str = ""
+    """The client's address if there is no key; the vector store if a job works for it."""
+
     @property
     def subjects(self) -> tuple[Subject, Subject]:
         """Whose limits a request counts towards."""
         return Subject("key", self.key_id, self.key_limits), Subject("tenant", self.tenant, self.tenant_limits)
+
+    @property
+    def queue(self) -> str:
+        """Whose turn it is in a queue that callers share fairly: the key's, the address's, or the vector store's."""
+        return f"{self.tenant}/{self.key_id or self.source}"
+
+    @property
+    def is_background(self) -> bool:
+        """Whether no client waits for the work."""
+        return not self.tenant
 
     def may(self, *any_of: Scope) -> bool:
         """Whether it has one of the scopes. `admin` includes all others."""
@@ -55,6 +70,22 @@ INTERNAL = Caller("", "", frozenset())
 
 current_caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
 """None outside of requests: jobs, the janitor, the start. Such work is not restricted."""
+_work_of: ContextVar[str] = ContextVar("work_of", default="")
+
+
+@contextlib.contextmanager
+def working_for(store: str) -> Iterator[None]:
+    """A context in which work without a request takes the turns of this vector store in queues."""
+    token = _work_of.set(store)
+    try:
+        yield
+    finally:
+        _work_of.reset(token)
+
+
+def queueing_caller() -> Caller:
+    """For whom the current work waits in queues: the caller of the request, or else the job's vector store."""
+    return current_caller.get() or replace(INTERNAL, source=_work_of.get())
 
 
 def current_tenant() -> str:
@@ -80,15 +111,16 @@ def require(*any_of: Scope) -> None:
 def caller_to_header(caller: Caller) -> str:
     stores = None if caller.stores is None else sorted(caller.stores)
     limits = [caller.key_limits.to_json(), caller.tenant_limits.to_json()]
-    return json.dumps([caller.key_id, caller.tenant, sorted(caller.scopes), stores, *limits], separators=(",", ":"))
+    values = [caller.key_id, caller.tenant, sorted(caller.scopes), stores, caller.source, *limits]
+    return json.dumps(values, separators=(",", ":"))
 
 
 def caller_from_header(value: str) -> Caller:
     """Raises ValueError if the value was not made by `caller_to_header`."""
     try:
-        key_id, tenant, scopes, stores, *limits = json.loads(value)
+        key_id, tenant, scopes, stores, source, *limits = json.loads(value)
         key_limits, tenant_limits = map(Limits.from_json, limits)
         stores = None if stores is None else frozenset(stores)
-        return Caller(str(key_id), str(tenant), frozenset(scopes), stores, key_limits, tenant_limits)
+        return Caller(str(key_id), str(tenant), frozenset(scopes), stores, key_limits, tenant_limits, str(source))
     except (TypeError, ValueError, AttributeError):
         raise ValueError("not a caller") from None

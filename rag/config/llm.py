@@ -24,6 +24,31 @@ class LLMSettings(Section):
     max_request_tokens: int = Field(
         32_768, ge=1, description="Maximum product of `n` and `max_tokens` in a request for several texts."
     )
+    max_sequences: int | None = Field(
+        None,
+        ge=1,
+        description="Texts that are generated at the same time; more requests wait. Unset: vLLM's max_num_seqs; 256 "
+        "with RAG_LLM__URL. More: each text is slower. Fewer: requests wait although the model could take them.",
+    )
+    headroom: float = Field(
+        0.2,
+        ge=0,
+        le=0.5,
+        description="Fraction of these that is kept free for callers with few texts in progress. 0: one caller may use "
+        "everything, and others then wait until its texts end.",
+    )
+    max_waiting: int = Field(
+        256,
+        ge=1,
+        description="Requests of one caller that may wait for the language model; more get 429. The limit for all "
+        "callers together is four times as high.",
+    )
+    max_wait_s: float = Field(
+        120.0,
+        gt=0,
+        description="Seconds that a request may wait for the language model; then, or as soon as a longer wait is "
+        "expected, it gets 429. Longer: fewer refusals, later answers.",
+    )
     allowed_extra_args: str = Field(
         "", description="Names that `extra_args` of a request may have, separated by commas; unset: none."
     )

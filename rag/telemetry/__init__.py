@@ -1,6 +1,7 @@
 """Names of all metrics and spans. Nothing else in the project names one.
 
     http        metrics of requests, in every service
+    queues      metrics of the queues that callers share, in every service that has one
     answers     metrics of the edge: answers, first tokens
     retrieval   metrics of the Retriever: stages, caches, jobs, the parser, Milvus, the disk
     generation  metrics of the LLM service: tokens

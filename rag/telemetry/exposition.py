@@ -10,7 +10,14 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from rag.telemetry import answers, generation, http, retrieval, tenants
+from rag.telemetry import (
+    answers,
+    generation,
+    http,
+    queues,  # noqa: F401 - its metrics are in the registry of `http`
+    retrieval,
+    tenants,
+)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 REGISTRIES: Mapping[str, Sequence[CollectorRegistry]] = {

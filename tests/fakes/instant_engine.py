@@ -28,7 +28,7 @@ class InstantEngine:
         """Does nothing: there is no engine to stop."""
 
     def facts(self) -> Facts:
-        return {"model": "instant", "context_tokens": 8192, "running": 0}
+        return {"model": "instant", "context_tokens": 8192, "running": 0, "max_sequences": 80}
 
     @contextlib.asynccontextmanager
     async def generate(

@@ -315,7 +315,13 @@ async def test_the_api_key_is_sent_and_a_wrong_one_is_reported() -> None:
 async def test_facts_are_read_from_the_model_list() -> None:
     server = make_server(models=("first", "second"), adapters=("sql",), max_model_len=777)
     async with writing_with(server) as llm:
-        assert llm.facts() == {"model": "first", "context_tokens": 777, "running": 0, "adapters": ["sql"]}
+        assert llm.facts() == {
+            "model": "first",
+            "context_tokens": 777,
+            "running": 0,
+            "max_sequences": 256,
+            "adapters": ["sql"],
+        }
     async with writing_with(server, model="second", context_tokens=500) as llm:
         assert (llm.facts()["model"], llm.facts()["context_tokens"]) == ("second", 500)
     async with writing_with(make_server(owned_by="x", max_model_len=None), model="not-listed") as llm:

@@ -76,6 +76,13 @@ class EndlessStream:
 # Calls
 
 
+async def test_an_overloaded_service_says_when_to_try_again() -> None:
+    failure = await failure_of(respond(error_response(Overloaded("generate: full", retry_after_s=17))))
+    assert isinstance(failure, Overloaded)
+    assert (failure.message, failure.retry_after_s) == ("generate: full", 17)
+    assert error_response(failure).headers["retry-after"] == "17"
+
+
 async def test_a_call_sends_json_and_the_current_request_id() -> None:
     async def handler(request: Request) -> Response:
         return JSONResponse({"body": await request.json(), "id": request.headers.get("x-request-id")})

@@ -25,6 +25,8 @@ from rag.types import Chat, Facts, JsonMapping, JsonObject, ModelInput, Sampling
 
 _CONTEXT_TOKENS = 8192
 """Assumed if the server does not report its context length."""
+_MAX_SEQUENCES = 256
+"""Texts requested of the server at the same time, unless the settings say otherwise."""
 _MIN_MAX_TOKENS = 16
 """Sent as `max_tokens` if the estimated prompt leaves no room; the server counts exactly and decides."""
 _FIRST_CHUNK_S = 0.25
@@ -76,6 +78,7 @@ class OpenAiGenerator:
             "model": served.model,
             "context_tokens": self._context_tokens(served) or _CONTEXT_TOKENS,
             "running": self._running,
+            "max_sequences": self._settings.max_sequences or _MAX_SEQUENCES,
             "adapters": sorted(served.adapters),
         }
 

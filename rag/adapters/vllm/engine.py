@@ -90,6 +90,7 @@ class VllmEngine:
             "embedded": self._settings.model is None,
             "context_tokens": engine.model_config.max_model_len,
             "running": self.running,
+            "max_sequences": self._settings.max_sequences or _max_sequences(engine),
             "adapters": self.adapters.names,
         }
 
@@ -231,3 +232,9 @@ class VllmEngine:
 
     def _set_state(self, state: EngineState) -> None:
         self._state, self._since = state, time.monotonic()
+
+
+def _max_sequences(engine: AsyncLLM) -> int:
+    """Number of texts that vLLM generates at the same time, over all its replicas."""
+    config = engine.vllm_config
+    return int(config.scheduler_config.max_num_seqs * config.parallel_config.data_parallel_size)

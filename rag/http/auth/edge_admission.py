@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import replace
@@ -72,8 +73,9 @@ class EdgeAdmission:
         """See `Admission`."""
         route = self._routes.find(scope["method"], scope["path"])
         if not route.scopes:
-            return WITHOUT_KEY
-        known = WITHOUT_KEY if self._is_open else await self._caller(_bearer(Headers(scope=scope)), scope)
+            return _from(scope, WITHOUT_KEY)
+        found = WITHOUT_KEY if self._is_open else await self._caller(_bearer(Headers(scope=scope)), scope)
+        known = _from(scope, found)
         caller = scope[CALLER] = replace(known, tenant_limits=self._tenant_limits(known.tenant))
         self._requests.count(caller, response_headers)
         caller.require(*route.scopes)
@@ -100,6 +102,23 @@ class EdgeAdmission:
         if secret is None or self._admin_hash is None:
             return False
         return hmac.compare_digest(hash_of(secret), self._admin_hash)
+
+
+def _from(scope: AsgiScope, caller: Caller) -> Caller:
+    """The caller, who is told apart by the address if there is no key."""
+    return caller if caller.key_id else replace(caller, source=_client_network(scope))
+
+
+def _client_network(scope: AsgiScope) -> str:
+    """The client's address; of IPv6 the first half, because a client can have all addresses with the same one."""
+    host = (scope.get("client") or ("",))[0]
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return ""
+    if isinstance(address, ipaddress.IPv4Address) or address.ipv4_mapped is not None:
+        return str(getattr(address, "ipv4_mapped", address))
+    return str(ipaddress.IPv6Network((address, 64), strict=False))
 
 
 def _bearer(headers: Headers) -> str | None:

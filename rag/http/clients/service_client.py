@@ -19,8 +19,8 @@ from urllib.parse import unquote, urlparse
 import aiohttp
 from yarl import URL
 
-from rag.auth.caller import INTERNAL, caller_to_header, current_caller
-from rag.errors import DeadlineExceeded, DependencyUnavailable, RagError
+from rag.auth.caller import caller_to_header, queueing_caller
+from rag.errors import DeadlineExceeded, DependencyUnavailable, Overloaded, RagError
 from rag.http.auth.admission import CALLER_HEADER
 from rag.http.error_table import error_for_status, error_from_body
 from rag.http.inner_headers import USED_TOKENS
@@ -188,7 +188,7 @@ class ServiceClient:
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_S)
         own = {HEADER: current_request_id.get()} if current_request_id.get() else {}
-        own[CALLER_HEADER] = caller_to_header(current_caller.get() or INTERNAL)
+        own[CALLER_HEADER] = caller_to_header(queueing_caller())
         options |= {"timeout": timeout, "headers": {**(headers or {}), **own, **trace_headers()}}
         return self._open().request(method, path, **options)
 
@@ -225,6 +225,8 @@ class ServiceClient:
 async def _error_of(response: aiohttp.ClientResponse, name: str) -> RagError:
     with contextlib.suppress(ValueError, aiohttp.ContentTypeError):
         if (error := error_from_body(await response.json())) is not None:
+            if isinstance(error, Overloaded) and (wait_s := response.headers.get("retry-after", "")).isdigit():
+                error.retry_after_s = int(wait_s)
             return error
     if response.status in (429, 500, 502, 503, 504):
         return error_for_status(response.status, response.url.path)

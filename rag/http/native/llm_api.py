@@ -41,7 +41,7 @@ class LlmApi:
         self._generator = generator
         self._adapters = adapters
         self._allowed_extra_args = allowed_extra_args
-        self._facts = facts
+        self.facts = facts
         self._provider = provider
         self._stream_options = StreamLimits(keep_alive_s=keep_alive_s, timeout_s=timeout_s)
 
@@ -67,7 +67,7 @@ class LlmApi:
             return tracing.Span()
         names = {tracing.MAX_TOKENS: "max_tokens", tracing.TEMPERATURE: "temperature"}
         chosen = {attribute: sampling[name] for attribute, name in names.items() if sampling.get(name) is not None}
-        span = tracing.start_chat(adapter or str(self._facts().get("model", "")), self._provider, chosen)
+        span = tracing.start_chat(adapter or str(self.facts().get("model", "")), self._provider, chosen)
         if span.takes_texts and (messages := _input_messages(prompt)):
             span.set({tracing.INPUT_MESSAGES: messages})
         return span

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import JSONResponse, Response
 
+from rag.errors import Overloaded
 from rag.generate.answer_cache import CachingGenerator
 from rag.generate.citations import CitationMode
 from rag.generate.pipeline import AnswerPipeline, AnswerRequest
@@ -110,9 +111,12 @@ class RagApi:
             await self._cache.close()
 
     async def ready(self) -> Facts:
-        """What each service reports. Raises if one is not ready."""
-        cache = {} if self._cache is None else {"cache": dict(self._cache.facts())}
-        return {**await self.dependencies.ready(), **cache}
+        """What each service reports. Raises if one is not ready, or takes no more requests."""
+        facts = await self.dependencies.ready()
+        for name, service in facts["services"].items():
+            if service.get("saturated"):
+                raise Overloaded(f"{name}: as many requests wait as may wait; new ones are refused")
+        return {**facts, **({} if self._cache is None else {"cache": dict(self._cache.facts())})}
 
     def _model(self) -> str:
         return str((self.dependencies.facts("LLM") or {}).get("model", ""))

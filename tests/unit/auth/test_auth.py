@@ -7,7 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from rag.auth.caller import WITHOUT_KEY, Caller, caller_from_header, caller_to_header, current_caller, require
+from rag.auth.caller import (
+    WITHOUT_KEY,
+    Caller,
+    caller_from_header,
+    caller_to_header,
+    current_caller,
+    queueing_caller,
+    require,
+    working_for,
+)
 from rag.auth.key import KeyRecord
 from rag.auth.key_secret import PREFIX, hash_of, new_secret, visible_prefix
 from rag.auth.limits import NO_LIMITS, Limits
@@ -36,11 +45,37 @@ def test_a_caller_survives_the_header() -> None:
     assert caller_from_header(caller_to_header(WITHOUT_KEY)) == WITHOUT_KEY
     limited = replace(ASK, key_limits=Limits(tokens_per_day=5), tenant_limits=Limits(max_stored_bytes=2**50))
     assert caller_from_header(caller_to_header(limited)) == limited
+    local = replace(WITHOUT_KEY, source="127.0.0.1")
+    assert caller_from_header(caller_to_header(local)) == local
     assert caller_to_header(ASK).isascii()
 
 
+def test_each_key_address_and_store_has_its_own_turns_in_queues() -> None:
+    callers = [
+        ASK,
+        replace(ASK, key_id="key_2"),
+        replace(WITHOUT_KEY, source="192.0.2.1"),
+        replace(WITHOUT_KEY, source="192.0.2.2"),
+    ]
+    for store in ("vs_1", "vs_2"):
+        with working_for(store):
+            callers.append(queueing_caller())
+    callers.append(queueing_caller())
+    assert len({caller.queue for caller in callers}) == 7
+    assert [caller.is_background for caller in callers] == [False] * 4 + [True] * 3
+
+
+def test_a_request_waits_for_its_own_caller() -> None:
+    token = current_caller.set(ASK)
+    try:
+        with working_for("vs_1"):
+            assert queueing_caller() is ASK
+    finally:
+        current_caller.reset(token)
+
+
 @pytest.mark.parametrize(
-    "value", ["", "x", "null", "{}", "[]", "[1, 2, 3]", '["a", "b", 3, null]', '["a", "b", [], null, 1, 2]']
+    "value", ["", "x", "null", "{}", "[]", "[1, 2, 3]", '["a", "b", 3, null]', '["a", "b", [], null, "", 1, 2]']
 )
 def test_any_other_header_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="not a caller"):

@@ -75,6 +75,25 @@ async def test_without_keys_local_programs_need_none() -> None:
     assert await edge(Catalog()).admit(request("none"), {}) == WITHOUT_KEY  # OpenAI's clients must send something
 
 
+@pytest.mark.parametrize(
+    ("client", "source"),
+    [
+        (("192.0.2.7", 4711), "192.0.2.7"),
+        (("2001:db8:1:2:3:4:5:6", 4711), "2001:db8:1:2::/64"),
+        (("::1", 4711), "::/64"),
+        (("::ffff:192.0.2.7", 4711), "192.0.2.7"),
+        (("", 0), ""),
+        (None, ""),
+    ],
+)
+async def test_callers_without_a_key_are_told_apart_by_their_address(client: Any, source: str) -> None:
+    catalog = Catalog()
+    for admission in (edge(catalog), edge(is_open=True)):
+        assert (await admission.admit({**request(), "client": client}, {})).source == source
+    secret = catalog.add("ask")
+    assert (await edge(catalog).admit({**request(secret), "client": client}, {})).source == ""
+
+
 async def test_without_keys_other_machines_are_refused_with_the_ways_out() -> None:
     message = await refusal(edge(Catalog(), is_local=False))
     assert "python -m rag keys create" in message

@@ -1,0 +1,1 @@
+"""Queues that callers share fairly."""
