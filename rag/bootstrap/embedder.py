@@ -11,6 +11,7 @@ from rag.bootstrap.loaded_settings import settings
 from rag.bootstrap.process import MIB
 from rag.http.background_loader import BackgroundLoader
 from rag.http.native.embedder_api import EmbedderApi, EmbedderModels
+from rag.queues.fair_queue import QueueLimits
 
 if TYPE_CHECKING:
     from rag.adapters.sentence_transformers.embedder import StEmbedder
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from rag.adapters.sentence_transformers.scheduler import ComputeScheduler
     from rag.adapters.sentence_transformers.sparse import StSparseEmbedder
     from rag.adapters.sentence_transformers.token_vector_file import TokenVectorFile
+
+
+MAX_QUESTIONS = 256
+"""Slices of questions of one caller that may wait."""
 
 
 def embedder_api() -> EmbedderApi:
@@ -36,7 +41,8 @@ def _load_models(loading: asyncio.Lock) -> EmbedderModels:
     from rag.adapters.sentence_transformers.scheduler import ComputeScheduler, passage_threads
 
     options = settings().embedder
-    scheduler = ComputeScheduler(passage_threads(options))
+    limits = QueueLimits(max_waiting=MAX_QUESTIONS, max_wait_s=settings().server.retrieve_timeout_s)
+    scheduler = ComputeScheduler(passage_threads(options), limits=limits)
     token_file = _token_vector_file()
     dense = _encoders(scheduler, loading, token_file)
     sparse = _sparse_encoders(scheduler, loading)

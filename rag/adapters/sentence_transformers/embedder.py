@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -88,7 +88,8 @@ class StEmbedder:
             return await self._in_slices(list(texts), partial(self._encode_and_store_tokens, self._token_file))
         whole = self._whole(texts, kind)
         if kind == "query":
-            return await self._scheduler.question(partial(self._run_model, whole, QUESTION_THREADS))
+            encode = partial(self._run_model, threads=QUESTION_THREADS)
+            return await self._in_slices(whole, encode, self._scheduler.question)
         return await self._in_slices(whole, partial(self._run_model, threads=self._passage_threads))
 
     async def count(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> TokenCounts:
@@ -111,12 +112,22 @@ class StEmbedder:
         runs = [partial(self._read_tokens, [texts[i] for i in part], kind) for part in slices]
         return in_order(slices, await asyncio.gather(*(self._scheduler.candidates(run) for run in runs)))
 
-    async def _in_slices(self, texts: list[Any], encode: Callable[[list[Any]], Vectors]) -> Vectors:
-        """Encode in slices of similar length; waiting questions are encoded between two slices."""
+    async def _in_slices(
+        self,
+        texts: list[Any],
+        encode: Callable[[list[Any]], Vectors],
+        schedule: Callable[[Callable[[], Vectors]], Awaitable[Vectors]] | None = None,
+    ) -> Vectors:
+        """Encode in slices of similar length; between two slices come waiting questions and slices of other callers.
+
+        Args:
+            schedule: Runs a slice; None: as passages.
+        """
+        schedule = schedule or self._scheduler.passages
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         for part in slices_by_length([len(text) for text in texts], self._at_once):
             chosen = [texts[i] for i in part]
-            vectors[part] = await self._scheduler.passages(partial(encode, chosen))
+            vectors[part] = await schedule(partial(encode, chosen))
         return vectors
 
     def _encode_and_store_tokens(self, token_file: TokenVectorFile, texts: list[str]) -> Vectors:

@@ -1,4 +1,4 @@
-"""Schedules the computation of all models of a process; questions have priority over passages."""
+"""Schedules the computation of all models: questions have priority over passages, and callers take turns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from rag.auth.caller import queueing_caller
 from rag.config import EmbedderSettings
+from rag.queues.fair_queue import FairQueue, QueueLimits
 
 T = TypeVar("T")
 QUESTION_THREADS = 1
@@ -29,38 +31,46 @@ class ComputeScheduler:
     candidate is waiting, for any model, but after at most `max_wait_s`, so that documents are still ingested under
     load. Questions and candidates wait neither for a slice of passages that is running nor for each other.
 
+    Callers take turns with their slices, and so do the vector stores whose documents are ingested.
+
     Args:
-        cores: Slices of candidates that are computed in parallel, each in one thread. Questions are computed one at a
-            time, and so are slices of passages.
+        cores: Slices of candidates that are computed in parallel, each in one thread. Questions are computed one slice
+            at a time, and so are passages.
         max_wait_s: How long a slice of passages waits for questions and candidates.
+        limits: Of the queue of questions.
     """
 
-    def __init__(self, cores: int = 1, *, max_wait_s: float = 2.0) -> None:
+    def __init__(self, cores: int = 1, *, max_wait_s: float = 2.0, limits: QueueLimits | None = None) -> None:
         self._max_wait_s = max_wait_s
+        self._questions = FairQueue("questions", 1, limits)
+        self._candidates = FairQueue("candidates", cores)
+        self._passages = FairQueue("passages", 1)
         self._for_questions = ThreadPoolExecutor(1, thread_name_prefix="encoder-questions")
         self._for_candidates = ThreadPoolExecutor(cores, thread_name_prefix="encoder-candidates")
         self._for_passages = ThreadPoolExecutor(1, thread_name_prefix="encoder-passages")
         self._waited_for = 0
         self._changed = asyncio.Condition()
-        self._slice = asyncio.Lock()
 
     async def question(self, compute: Callable[[], T]) -> T:
-        return await self._first(self._for_questions, compute)
+        return await self._first(self._questions, self._for_questions, compute)
 
     async def candidates(self, compute: Callable[[], T]) -> T:
-        return await self._first(self._for_candidates, compute)
+        return await self._first(self._candidates, self._for_candidates, compute)
 
     async def passages(self, compute: Callable[[], T]) -> T:
-        async with self._slice:  # one at a time, so that each slice checks for waiting questions before it starts
+        caller = queueing_caller()
+        # One at a time, so that each slice checks for waiting questions before it starts.
+        async with self._passages.slot(caller.queue, is_background=caller.is_background):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._max_wait_s), self._changed:
                     await self._changed.wait_for(lambda: self._waited_for == 0)
             return await _run(self._for_passages, compute)
 
-    async def _first(self, thread: ThreadPoolExecutor, compute: Callable[[], T]) -> T:
+    async def _first(self, queue: FairQueue, thread: ThreadPoolExecutor, compute: Callable[[], T]) -> T:
         self._waited_for += 1
         try:
-            return await _run(thread, compute)
+            async with queue.slot(queueing_caller().queue):
+                return await _run(thread, compute)
         finally:
             self._waited_for -= 1
             async with self._changed:

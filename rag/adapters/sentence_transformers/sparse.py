@@ -61,11 +61,12 @@ class StSparseEmbedder:
         return self._name
 
     async def encode(self, texts: Sequence[str], kind: TextKind) -> list[SparseVector]:
-        if kind == "query":
-            return await self._scheduler.question(partial(self._run_model, list(texts), kind, QUESTION_THREADS))
+        is_query = kind == "query"
+        schedule = self._scheduler.question if is_query else self._scheduler.passages
+        threads = QUESTION_THREADS if is_query else self._threads
         slices = slices_by_length([len(text) for text in texts], self._at_once)
-        runs = [partial(self._run_model, [texts[i] for i in part], kind, self._threads) for part in slices]
-        return in_order(slices, [await self._scheduler.passages(run) for run in runs])
+        runs = [partial(self._run_model, [texts[i] for i in part], kind, threads) for part in slices]
+        return in_order(slices, [await schedule(run) for run in runs])
 
     def _run_model(self, texts: list[str], kind: TextKind, threads: int) -> list[SparseVector]:
         self._torch.set_num_threads(threads)

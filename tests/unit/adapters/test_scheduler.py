@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.adapters.sentence_transformers.scheduler import ComputeScheduler, in_order, slices_by_length
+from rag.auth.caller import Caller, current_caller, working_for
 from tests.support.loopback import until
 
 
@@ -86,6 +87,35 @@ async def test_slices_of_passages_come_one_after_the_other() -> None:
     work.go()
     await asyncio.gather(*tasks)
     assert work.begun == ["one", "two"]
+
+
+@pytest.mark.parametrize("lane", ["question", "candidates", "passages"])
+async def test_callers_take_turns(lane: str) -> None:
+    turn, work = ComputeScheduler(1), Work()
+    tasks = []
+    for name in ("a1", "a2", "a3", "b1", "c1"):
+        token = current_caller.set(Caller(f"key_{name[0]}", "acme", frozenset()))
+        tasks.append(asyncio.create_task(getattr(turn, lane)(work.piece(name))))
+        current_caller.reset(token)
+    work.go()
+    await asyncio.gather(*tasks)
+    assert work.begun == ["a1", "a2", "b1", "c1", "a3"]
+
+
+async def test_vector_stores_take_turns_with_their_documents_and_wait_for_clients() -> None:
+    turn, work = ComputeScheduler(1), Work()
+    tasks = []
+    for name in ("a1", "a2", "a3", "b1"):
+        with working_for(f"vs_{name[0]}"):
+            tasks.append(asyncio.create_task(turn.passages(work.piece(name))))
+    token = current_caller.set(Caller("key_1", "acme", frozenset()))
+    tasks.append(asyncio.create_task(turn.passages(work.piece("embeddings of a client"))))
+    current_caller.reset(token)
+    work.go()
+    await asyncio.gather(*tasks)
+    assert work.begun[0] == "a1"
+    assert work.begun.index("embeddings of a client") < work.begun.index("a2")
+    assert work.begun.index("b1") < work.begun.index("a3")
 
 
 async def test_candidates_share_the_cores() -> None:
