@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     from rag.retrieve.search.path_searcher import PathSearcher
 
 
+SERVER_CALLS = 16
+"""Searches that a Milvus server gets at the same time."""
+LITE_CALLS = 3
+"""Searches that Milvus Lite gets at the same time: two of one caller. It does one after the other."""
+
+
 def retriever_api(addresses: Mapping[str, str]) -> tuple[RetrieverApi, Sequence[ServiceClient]]:
     """The API, and the clients that the caller must close.
 
@@ -106,7 +112,8 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
     )
     cache = await _open_cache()
     reranker = await _reranker(client, runtime.encoders.configured.model_name)
-    path_searcher = PathSearcher(store, runtime.snapshots, custom)
+    calls = SERVER_CALLS if "://" in settings().store_uri else LITE_CALLS
+    path_searcher = PathSearcher(store, runtime.snapshots, custom, calls=calls)
     pipeline = _pipeline(runtime, path_searcher, sparse, planner, reranker, cache)
     prompts = PromptBuilder(templates, tokenizer, table_tokens=settings().prompt.table_tokens)
     quoter = _quoter(client, runtime.encoders.configured.model_name)
@@ -210,7 +217,7 @@ def _pipeline(
     from rag.retrieve.search.searcher import Searcher
 
     return RetrievalPipeline(
-        Searcher(runtime.encoders, sparse, path_searcher),
+        Searcher(runtime.encoders, sparse, path_searcher, max_wait_s=settings().server.retrieve_timeout_s),
         runtime.snapshots,
         runtime.leases,
         runtime.encoders,

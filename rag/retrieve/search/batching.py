@@ -1,17 +1,22 @@
 """Natural batching: items that arrive while a batch is running form the next batch.
 
-There is no batching window: an idle batcher runs a single item at once, and batches grow under load.
+There is no batching window: an idle batcher runs a single item at once, and batches grow under load. A batch holds
+items of one caller, so that nobody waits for what another caller's items take, and callers take turns.
+
 BentoML's adaptive batching is not used (docs/bentoml_issues.md#b17).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from rag.auth.caller import queueing_caller
+from rag.queues.fair_order import FairOrder
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -32,6 +37,7 @@ class Batcher(Generic[Item, Result]):
             whole batch.
         max_items: Maximum number of items in a batch.
         max_batches: Maximum number of batches that run at the same time.
+        max_batches_each: Maximum number of batches of one caller among them; None: all.
     """
 
     def __init__(
@@ -40,39 +46,48 @@ class Batcher(Generic[Item, Result]):
         *,
         max_items: int,
         max_batches: int,
+        max_batches_each: int | None = None,
     ) -> None:
         self._work = work
         self._max_items = max_items
         self._free_slots = max_batches
-        self._waiting: deque[_Waiting[Item, Result]] = deque()
+        self._most_each = max_batches_each or max_batches
+        self._running_of: Counter[str] = Counter()
+        """Number of running batches of each caller."""
+        self._waiting: FairOrder[_Waiting[Item, Result]] = FairOrder()
         self._running: set[asyncio.Task[None]] = set()
 
     async def submit(self, item: Item) -> Result:
         """The item's result. Cancelling the caller removes a waiting item; a running one finishes, unused."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(item, future, copy_context()))
+        self._waiting.add(queueing_caller().queue, _Waiting(item, future, copy_context()))
         self._start_batches()
         return await future
 
     def _start_batches(self) -> None:
-        while self._free_slots and self._waiting:
-            if not (batch := self._take()):
-                return
+        while self._free_slots and (caller := self._next_caller()) is not None:
+            if not (batch := self._take(caller)):
+                continue
             self._free_slots -= 1
+            self._running_of[caller] += 1
             # As a part of its first item's request; else it would be one of the request whose batch ended last.
-            task = asyncio.create_task(self._run(batch), context=batch[0].context)
+            task = asyncio.create_task(self._run(caller, batch), context=batch[0].context)
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    def _take(self) -> list[_Waiting[Item, Result]]:
+    def _next_caller(self) -> str | None:
+        callers = (caller for caller, _ in self._waiting.firsts())
+        return next((caller for caller in callers if self._running_of[caller] < self._most_each), None)
+
+    def _take(self, caller: str) -> list[_Waiting[Item, Result]]:
         batch: list[_Waiting[Item, Result]] = []
-        while self._waiting and len(batch) < self._max_items:
-            waiting = self._waiting.popleft()
+        while self._waiting.count(caller) and len(batch) < self._max_items:
+            waiting = self._waiting.take(caller)
             if not waiting.future.done():
                 batch.append(waiting)
         return batch
 
-    async def _run(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
+    async def _run(self, caller: str, batch: Sequence[_Waiting[Item, Result]]) -> None:
         try:
             results: Sequence[Result | Exception] = await self._work([waiting.item for waiting in batch])
             if len(results) != len(batch):
@@ -81,6 +96,7 @@ class Batcher(Generic[Item, Result]):
             results = [error] * len(batch)
         finally:
             self._free_slots += 1
+            self._running_of -= Counter({caller: 1})  # forgets callers with none
             self._start_batches()
         for waiting, result in zip(batch, results, strict=True):
             if waiting.future.done():

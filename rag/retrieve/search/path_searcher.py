@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from rag.auth.caller import queueing_caller
 from rag.catalog.visibility import Snapshot
 from rag.ports import VectorStore
+from rag.queues.fair_queue import FairQueue, QueueLimits
 from rag.retrieve.query import Filters, QueryInput
 from rag.retrieve.search.custom_retrievers import CustomRetrievers
 from rag.retrieve.snapshot_reader import SnapshotReader
@@ -37,16 +41,28 @@ class PathSearcher:
     """Searches the vector store and the custom retrievers, and leaves out what the snapshot does not show.
 
     A collection also holds versions that are being written and versions that were replaced.
+
+    Args:
+        calls: Calls to the store at the same time, at least 2. Callers take turns, and none can make them all.
     """
 
-    def __init__(self, store: VectorStore, snapshots: SnapshotReader, custom: CustomRetrievers) -> None:
+    def __init__(
+        self, store: VectorStore, snapshots: SnapshotReader, custom: CustomRetrievers, *, calls: int = 8
+    ) -> None:
         self._store = store
         self._snapshots = snapshots
         self.custom = custom
+        self._queue = FairQueue("store", calls, QueueLimits(headroom=max(0.25, 1 / calls)))
+        self._threads = ThreadPoolExecutor(calls, thread_name_prefix="search")
+        """Of their own, so that searches do not use up the event loop's threads, which everybody needs."""
 
     async def search(self, request: PathRequest, inputs: Sequence[QueryInput]) -> list[list[Match]]:
         """Visible matches, one list a text, best first."""
-        return await asyncio.to_thread(self._visible_matches, request, self._call(request, inputs))
+        run = copy_context().run
+        async with self._queue.slot(queueing_caller().queue):
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, run, self._visible_matches, request, self._call(request, inputs)
+            )
 
     def _call(self, request: PathRequest, inputs: Sequence[QueryInput]) -> _Call:
         collection, limit, filters = request.snapshot.collection, request.limit, request.filters

@@ -1,15 +1,17 @@
-"""Queries -> vectors -> matches of every search path. Queries that wait are encoded and searched together."""
+"""Queries -> vectors -> matches of every search path. Waiting queries of a caller are encoded and searched together."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from rag.auth.caller import queueing_caller
 from rag.catalog.visibility import Snapshot
 from rag.encoders import StoreEncoders
 from rag.ports import SparseEmbedders
+from rag.queues.fair_queue import FairQueue, QueueLimits
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.query import Query, QueryInput, search_paths
 from rag.retrieve.ranking.fusion import PathMatches
@@ -21,7 +23,12 @@ from rag.telemetry import tracing
 
 _MAX_BATCH = 32
 """Queries encoded and searched together at most."""
-_BATCHES_AT_ONCE = 2
+_BATCHES_AT_ONCE = 4
+_BATCHES_EACH = 2
+"""Of one caller: while one is encoded, the other is searched."""
+_QUERIES = _MAX_BATCH * _BATCHES_AT_ONCE
+_LIMITS = QueueLimits(headroom=0.5, max_waiting=256)
+"""Of queries: those of one caller that are in no batch may wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +40,39 @@ class QueryMatches:
 
 
 class Searcher:
-    """Searches every path for a query, together with the other queries that are waiting."""
+    """Searches every path for a query, together with the caller's other queries that are waiting.
+
+    Args:
+        max_wait_s: How long a query may wait for its turn; None: as long as it takes.
+    """
 
     def __init__(
-        self, encoders: StoreEncoders, sparse_embedders: SparseEmbedders | None, path_searcher: PathSearcher
+        self,
+        encoders: StoreEncoders,
+        sparse_embedders: SparseEmbedders | None,
+        path_searcher: PathSearcher,
+        *,
+        max_wait_s: float | None = None,
     ) -> None:
         self._encoder = QueryEncoder(encoders, sparse_embedders)
         self._path_searcher = path_searcher
         self._batcher: Batcher[Query, QueryMatches] = Batcher(
-            self._run, max_items=_MAX_BATCH, max_batches=_BATCHES_AT_ONCE
+            self._run, max_items=_MAX_BATCH, max_batches=_BATCHES_AT_ONCE, max_batches_each=_BATCHES_EACH
         )
+        self._queue = FairQueue("search", _QUERIES, replace(_LIMITS, max_wait_s=max_wait_s))
 
     def paths(self, options: RetrieveOptions, snapshot: Snapshot) -> tuple[str, ...]:
         """Names of the paths that the options select. Raises InvalidRequest for a path that does not exist."""
         return search_paths(options, snapshot, self._path_searcher.custom.names)
 
     async def search(self, query: Query) -> QueryMatches:
-        """Raises what encoders and store raise, and EmbeddingMismatch. The caller holds the lease of the snapshot."""
+        """Raises what encoders and store raise, EmbeddingMismatch, and Overloaded if too many queries wait.
+
+        The caller holds the lease of the snapshot.
+        """
         started = time.perf_counter()
-        result = await self._batcher.submit(query)
+        async with self._queue.slot(queueing_caller().queue):
+            result = await self._batcher.submit(query)
         elapsed_ms = _ms(started, time.perf_counter())
         metrics.observe_stages({"queue": max(0.0, elapsed_ms - sum(result.timings_ms.values()))})
         tracing.record_search_stages(result.timings_ms["encode"], result.timings_ms["search"])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from rag.auth.caller import Caller, current_caller
 from rag.retrieve.search.batching import Batcher
 
 
@@ -40,8 +41,10 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def submitted(batcher: Batcher[int, int], *items: int) -> list[asyncio.Task[int]]:
+async def submitted(batcher: Batcher[int, int], *items: int, caller: str = "a") -> list[asyncio.Task[int]]:
+    token = current_caller.set(Caller(caller, "acme", frozenset()))
     tasks = [asyncio.create_task(batcher.submit(item)) for item in items]
+    current_caller.reset(token)
     await settle()
     return tasks
 
@@ -77,6 +80,41 @@ async def test_several_batches_run_at_the_same_time() -> None:
     worker.gate.set()
     assert await asyncio.gather(*tasks) == [2, 4, 6, 8]
     assert (worker.batches, worker.most_running) == ([[1], [2], [3, 4]], 2)
+
+
+async def test_a_batch_has_items_of_one_caller_and_callers_take_turns() -> None:
+    worker = Worker(closed=True)
+    batcher: Batcher[int, int] = Batcher(worker, max_items=2, max_batches=1)
+    tasks = await submitted(batcher, 1, 2, 3, 4, 5)
+    tasks += await submitted(batcher, 6, 7, caller="b")
+    tasks += await submitted(batcher, 8, caller="c")
+    worker.gate.set()
+    await asyncio.gather(*tasks)
+    assert worker.batches == [[1], [2, 3], [6, 7], [8], [4, 5]]
+
+
+async def test_a_batch_is_left_for_other_callers() -> None:
+    worker = Worker(closed=True)
+    batcher: Batcher[int, int] = Batcher(worker, max_items=1, max_batches=3, max_batches_each=2)
+    tasks = await submitted(batcher, 1, 2, 3, 4)
+    assert worker.batches == [[1], [2]]
+    tasks += await submitted(batcher, 5, caller="b")
+    assert worker.batches == [[1], [2], [5]]
+    worker.gate.set()
+    await asyncio.gather(*tasks)
+    assert worker.batches == [[1], [2], [5], [3], [4]]
+
+
+async def test_a_caller_that_leaves_does_not_stop_the_others() -> None:
+    worker = Worker(closed=True)
+    batcher: Batcher[int, int] = Batcher(worker, max_items=1, max_batches=1)
+    first, *left = await submitted(batcher, 1, 2, 3)
+    stays = await submitted(batcher, 4, caller="b")
+    for task in left:
+        task.cancel()
+    worker.gate.set()
+    assert await asyncio.gather(first, *stays) == [2, 8]
+    assert worker.batches == [[1], [4]]
 
 
 async def test_a_returned_error_fails_only_its_item() -> None:
