@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
 from dbos import error as dbos_errors
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,8 +22,11 @@ from rag.ports import Flow
 
 _QUEUE = "rag"
 _WORKFLOW = "rag-job"
-_VERSION = "2"
+_VERSION = "3"
 """Version of the flows. DBOS resumes only jobs of its own version: increase it when the order of steps changes."""
+_MOST_AT_ONCE = 32
+"""Jobs of all vector stores that run at the same time. Most of them wait for the parser or the encoder."""
+_NO_STORE = "-"
 _POLL_S = 0.1
 _FAILURES = (dbos_errors.DBOSException, SQLAlchemyError)
 T = TypeVar("T")
@@ -52,7 +55,7 @@ class DbosJobs:
 
     Args:
         url: SQLAlchemy URL of the database in which DBOS creates its tables.
-        at_once: Jobs that run at the same time.
+        at_once: Jobs of one vector store that run at the same time.
     """
 
     def __init__(self, url: str, *, at_once: int = 4) -> None:
@@ -79,24 +82,29 @@ class DbosJobs:
         self._workflow = DBOS.workflow(name=_WORKFLOW)(job)
         try:
             DBOS.launch()
-            DBOS.register_queue(_QUEUE, worker_concurrency=self._at_once, polling_interval_sec=_POLL_S)
+            DBOS.register_queue(
+                _QUEUE,
+                worker_concurrency=max(_MOST_AT_ONCE, self._at_once),
+                partition_worker_concurrency=self._at_once,
+                polling_interval_sec=_POLL_S,
+            )
         except _FAILURES as error:
             raise _database_failed(error) from error
 
-    def submit(self, flow: str, job_id: str) -> None:
+    def submit(self, flow: str, job_id: str, store: str = "") -> None:
         try:
-            self._enqueue(flow, job_id)
-            self._requeue(flow, job_id)
+            self._enqueue(flow, job_id, store)
+            self._requeue(flow, job_id, store)
         except _FAILURES as error:
             raise _database_failed(error) from error
 
-    def _enqueue(self, flow: str, job_id: str) -> None:
+    def _enqueue(self, flow: str, job_id: str, store: str) -> None:
         if self._workflow is None:
             raise RuntimeError("call start() first")
-        with SetWorkflowID(job_id):
+        with SetWorkflowID(job_id), SetEnqueueOptions(queue_partition_key=store or _NO_STORE):
             DBOS.enqueue_workflow(_QUEUE, self._workflow, flow, job_id)
 
-    def _requeue(self, flow: str, job_id: str) -> None:
+    def _requeue(self, flow: str, job_id: str, store: str) -> None:
         """Run a job that DBOS takes for finished or for another process's."""
         status = DBOS.get_workflow_status(job_id)
         if status is None:
@@ -104,7 +112,7 @@ class DbosJobs:
         if status.status == "ERROR" or (status.status != "SUCCESS" and status.app_version != _VERSION):
             # DBOS resumes neither of these (docs/bentoml_issues.md#d2), so all steps run again; they are idempotent.
             DBOS.delete_workflow(job_id)
-            self._enqueue(flow, job_id)
+            self._enqueue(flow, job_id, store)
             return
         if status.status in ("ENQUEUED", "DELAYED"):
             return

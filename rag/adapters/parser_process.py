@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Final
@@ -24,7 +23,6 @@ from rag.errors import BrokenFile, Draining, InternalError, ParsingLimit, Unsupp
 from rag.readers.extract_json import from_json
 from rag.readers.process.limits import ParserLimits
 from rag.readers.process.parse_request import ParseReply, ParseRequest
-from rag.telemetry import retrieval as metrics
 from rag.types import Extract
 
 __all__ = ["ParserLimits", "ParserProcess"]
@@ -62,7 +60,6 @@ class ParserProcess:
         self._parent = folder
         self._ocr_languages = ocr_languages
         self._slots = threading.BoundedSemaphore(at_once)
-        metrics.PARSER_SLOTS.set(at_once)
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._helper: _Helper | None = None
@@ -76,23 +73,13 @@ class ParserProcess:
             Draining: the parser has been closed.
             InternalError: the helper process ended twice, not because of the file.
         """
-        with self._slot():
+        with self._slots:
             request = self._request(path, filename, charset)
             result = Path(request.result)
             try:
                 return self._outcome(self._ask(request), result, filename)
             finally:
                 shutil.rmtree(result.parent, ignore_errors=True)
-
-    @contextlib.contextmanager
-    def _slot(self) -> Iterator[None]:
-        with metrics.PARSER_WAITING.track_inprogress():
-            self._slots.acquire()
-        try:
-            with metrics.PARSER_BUSY.track_inprogress():
-                yield
-        finally:
-            self._slots.release()
 
     def close(self) -> None:
         with self._lock:

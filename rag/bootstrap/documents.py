@@ -69,13 +69,14 @@ def make_parser(folder: Path | None = None) -> ParserProcess:
         folder: For its temporary files; None: the system's.
     """
     from rag.adapters.parser_process import ParserLimits, ParserProcess
+    from rag.ingest.parse_slots import FILES_AT_ONCE
     from rag.readers.pdf.ocr import missing_ocr
 
     chosen = settings().ingest
     if chosen.ocr and (missing := missing_ocr()):
         raise SetupError(f"RAG_INGEST__OCR: {missing}", param="RAG_INGEST__OCR")
     limits = ParserLimits(timeout_s=chosen.parse_timeout_s, memory_mib=chosen.parse_memory_mib)
-    return ParserProcess(limits, ocr_languages=chosen.ocr, folder=folder)
+    return ParserProcess(limits, ocr_languages=chosen.ocr, at_once=FILES_AT_ONCE, folder=folder)
 
 
 def default_chunking() -> RecursiveStrategy:

@@ -21,7 +21,7 @@ class IngestSettings(Section):
     )
     max_file_mib: int = Field(32, ge=1, description="Maximum size of an uploaded file in MiB.")
     max_request_mib: int = Field(128, ge=1, description="Maximum size of one upload with all its files in MiB.")
-    jobs: int = Field(4, ge=1, le=64, description="Ingest jobs that run at the same time; they share the encoder.")
+    jobs: int = Field(4, ge=1, le=64, description="Jobs of one vector store that run at the same time.")
     parse_timeout_s: float = Field(120.0, gt=0, description="Time limit for reading one file in seconds.")
     parse_memory_mib: int = Field(1024, ge=64, description="Memory limit for reading one file in MiB.")
     questions: int = Field(

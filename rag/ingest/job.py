@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from rag.auth.caller import working_for
 from rag.ports import Steps
 
 
@@ -20,6 +21,7 @@ class JobLifecycle(Protocol):
     """What every kind of job does at its beginning and at its end; see `rag.ingest.job_work`."""
 
     def begin(self, job_id: str) -> bool: ...
+    def store_of(self, job_id: str) -> str: ...
     def finish(self, job_id: str) -> None: ...
     def abort(self, job_id: str, error: Exception) -> None: ...
     def release(self, job_id: str) -> None: ...
@@ -37,8 +39,9 @@ def run_job(work: JobLifecycle, job_id: str, steps: Steps, body: Callable[[], No
     """
     try:
         if work.begin(job_id):
-            body()
-            steps.run("finish", work.finish, job_id)
+            with working_for(work.store_of(job_id)):
+                body()
+                steps.run("finish", work.finish, job_id)
     except JobCancelled:
         return
     except JobInterrupted:

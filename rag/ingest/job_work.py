@@ -34,6 +34,11 @@ class JobWork(ABC):
                 _log.info("job %s: resuming after interruption", job_id)
         return has_work
 
+    def store_of(self, job_id: str) -> str:
+        """The id of the vector store that the job works for."""
+        with self._database.read() as connection:
+            return jobs.get(connection, job_id).store_id
+
     def release(self, job_id: str) -> None:
         """This process no longer works on the job."""
         self._running.unregister(job_id)

@@ -20,6 +20,7 @@ from rag.catalog.visibility import version_id
 from rag.errors import DeadlineExceeded, InternalError, NoTextFound, RagError, Unavailable, VectorStoreNotFound
 from rag.ingest.job import JobCancelled, JobInterrupted
 from rag.ingest.job_work import JobWork, public_error
+from rag.ingest.parse_slots import ParseSlots
 from rag.ingest.progress import RunningJobs
 from rag.ingest.question_generation import QuestionSteps
 from rag.ingest.version_chunks import VersionChunks
@@ -49,6 +50,7 @@ class IngestWork(JobWork):
         writer: ChunkWriter,
         running: RunningJobs,
         questions: QuestionSteps,
+        parse_slots: ParseSlots,
     ) -> None:
         super().__init__(database, running)
         self._blobs = blobs
@@ -57,6 +59,7 @@ class IngestWork(JobWork):
         self._chunks = chunks
         self._writer = writer
         self._questions = questions
+        self._parse_slots = parse_slots
         self._may_be_stored: dict[str, bool] = {}
         """For each running job, whether chunks that it writes may be in Milvus already."""
 
@@ -103,7 +106,7 @@ class IngestWork(JobWork):
             # A cancelled or interrupted job has extracted it, and may have written some chunks.
             self._may_be_stored[job_id] = True
         else:
-            self._parse(version)
+            self._parse(job_id, version)
         version = self._version(seq)
         return [version.chunks, self._questions.passages_to_ask(version)]
 
@@ -111,12 +114,13 @@ class IngestWork(JobWork):
         with self._database.read() as connection:
             return versions.get(connection, seq)
 
-    def _parse(self, version: VersionRow) -> None:
+    def _parse(self, job_id: str, version: VersionRow) -> None:
         if version.blob_id is None:
             raise InternalError(f"the bytes of {version.filename} are no longer stored")
         with self._database.read() as connection:
             charset = files.charset_of(connection, version.blob_id)
-        extract = self._parser.parse(self._blobs.path(version.blob_id), version.filename, charset)
+        with self._parse_slots.slot(lambda: self._running.check(job_id)):
+            extract = self._parser.parse(self._blobs.path(version.blob_id), version.filename, charset)
         if not extract.language:
             extract = dataclasses.replace(extract, language=document_language(extract.text))
         passages = self._chunks.split(extract, version.chunking)

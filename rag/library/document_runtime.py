@@ -14,6 +14,7 @@ from rag.chunkers.strategy import ChunkingStrategy
 from rag.encoders import StoreEncoders
 from rag.ingest.encoding import PassageEncoder
 from rag.ingest.flow import ingest_flow
+from rag.ingest.parse_slots import ParseSlots
 from rag.ingest.progress import RunningJobs
 from rag.ingest.question_generation import LanguageModel, QuestionGenerator, QuestionSteps
 from rag.ingest.reindex import ReindexWork, reindex_flow
@@ -81,7 +82,9 @@ class DocumentRuntime:
         writer = ChunkWriter(store, passages)
         generator = QuestionGenerator(dependencies.language_model, loop)
         questions = QuestionSteps(database, blobs, chunks, self.running, generator)
-        self._ingest = IngestWork(database, blobs, store, dependencies.parser, chunks, writer, self.running, questions)
+        self._ingest = IngestWork(
+            database, blobs, store, dependencies.parser, chunks, writer, self.running, questions, ParseSlots(loop)
+        )
         self._reindex = ReindexWork(database, store, chunks, writer, self.running, self.encoders)
         cleanup_wanted = threading.Event()
         self._resources = LibraryResources(

@@ -99,7 +99,7 @@ def resume(resources: LibraryResources) -> None:
     if not is_only_process:
         return  # other replicas may be working on these jobs; the janitor resubmits those without a process
     for job in unfinished:
-        resources.engine.submit(job.kind, job.id)
+        resources.engine.submit(job.kind, job.id, job.store_id)
 
 
 def resubmit(resources: LibraryResources, job_id: str) -> None:
@@ -112,7 +112,7 @@ def submit(resources: LibraryResources, job_id: str) -> JobRecord:
     """Give the job to the engine, unless it has ended."""
     record = get(resources, job_id)
     if record.state not in ENDED:
-        resources.engine.submit(record.kind, job_id)
+        resources.engine.submit(record.kind, job_id, record.store_id)
     return record
 
 

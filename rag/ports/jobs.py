@@ -32,8 +32,12 @@ class JobEngine(Protocol):
         """Start the engine and resume interrupted jobs."""
         ...
 
-    def submit(self, flow: str, job_id: str) -> None:
-        """Queue a job. Does nothing if it was submitted before."""
+    def submit(self, flow: str, job_id: str, store: str = "") -> None:
+        """Queue a job. Does nothing if it was submitted before.
+
+        Args:
+            store: The vector store that it works for. A store with many jobs does not hold up those of others.
+        """
         ...
 
     def forget(self, job_ids: Sequence[str]) -> None:

@@ -35,9 +35,6 @@ OLDEST_JOB_AGE = Gauge(
     registry=REGISTRY,
 )
 STALLED_JOBS = Gauge("rag_stalled_jobs", "Running jobs without progress for a minute.", registry=REGISTRY)
-PARSER_SLOTS = Gauge("rag_parser_slots", "Files that can be read at the same time.", registry=REGISTRY)
-PARSER_BUSY = Gauge("rag_parser_slots_in_use", "Files that are being read.", registry=REGISTRY)
-PARSER_WAITING = Gauge("rag_parser_files_waiting", "Files that wait for a slot of the parser.", registry=REGISTRY)
 DISK_FREE = Gauge(
     "rag_data_disk_free_bytes", "Free space of the file system that holds `RAG_DATA_DIR`.", registry=REGISTRY
 )

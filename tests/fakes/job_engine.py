@@ -20,7 +20,7 @@ class FakeJobEngine:
     def start(self, flows: Mapping[str, Flow]) -> None:
         self._flows = flows
 
-    def submit(self, flow: str, job_id: str) -> None:
+    def submit(self, flow: str, job_id: str, store: str = "") -> None:
         if job_id not in self.submitted:
             self.submitted.append(job_id)
             self._pool.submit(self._flows[flow], job_id, self)

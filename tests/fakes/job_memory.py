@@ -32,7 +32,7 @@ class DurableFakeJobEngine(FakeJobEngine):
         super().__init__()
         self._memory = memory
 
-    def submit(self, flow: str, job_id: str) -> None:
+    def submit(self, flow: str, job_id: str, store: str = "") -> None:
         if job_id not in self.submitted:
             self.submitted.append(job_id)
             self._pool.submit(self._flows[flow], job_id, _Steps(self._memory, job_id))

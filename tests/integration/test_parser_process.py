@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -19,9 +18,6 @@ import pytest
 from rag.adapters.parser_process import ParserLimits, ParserProcess
 from rag.errors import Draining, EncryptedFile, NoTextFound, ParsingLimit, UnsupportedFile
 from rag.ports import Parser
-from rag.telemetry.exposition import own_metrics
-from tests.e2e.running import wait_until
-from tests.support.metric_values import series
 from tests.support.sample_files import LOCKED, docx, pdf, word_paragraph
 
 pytestmark = pytest.mark.integration
@@ -113,29 +109,6 @@ def test_a_reader_that_times_out_is_killed(blocking_file: Path, text_file: Path)
         assert parser.parse(text_file, "a.txt").text == "some text"
     finally:
         parser.close()
-
-
-def test_busy_slots_and_waiting_files_are_metrics(blocking_file: Path) -> None:
-    def values() -> list[float]:
-        found = series(own_metrics("Retriever"))
-        return [found[f"rag_parser_{name}"] for name in ("slots", "slots_in_use", "files_waiting")]
-
-    parser = ParserProcess(ParserLimits(timeout_s=2), at_once=1)
-    threads = [threading.Thread(target=parse_until_refused, args=(parser, blocking_file)) for _ in range(2)]
-    try:
-        for thread in threads:
-            thread.start()
-        wait_until(lambda: values() == [1, 1, 1], 30)
-    finally:
-        for thread in threads:
-            thread.join()
-        parser.close()
-    assert values() == [1, 0, 0]
-
-
-def parse_until_refused(parser: ParserProcess, path: Path) -> None:
-    with contextlib.suppress(ParsingLimit):
-        parser.parse(path, "a.txt")
 
 
 def test_a_reader_that_exceeds_its_memory_is_killed(text_file: Path) -> None:

@@ -82,8 +82,8 @@ class NotedEngine:
 
         self._engine.start({name: partial(noted, flow) for name, flow in flows.items()})
 
-    def submit(self, flow: str, job_id: str) -> None:
-        self._engine.submit(flow, job_id)
+    def submit(self, flow: str, job_id: str, store: str = "") -> None:
+        self._engine.submit(flow, job_id, store)
 
     def forget(self, job_ids: Sequence[str]) -> None:
         self._engine.forget(job_ids)

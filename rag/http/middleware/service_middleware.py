@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -43,7 +44,8 @@ class ServiceMiddleware:
     Args:
         app: The service.
         lifecycle: The state of this process.
-        max_in_flight: Maximum concurrent requests; more get 429 (docs/bentoml_issues.md#b15).
+        max_in_flight: Maximum concurrent requests; more get 429 (docs/bentoml_issues.md#b15). One caller may have seven
+            eighths of them.
         max_body_bytes: Maximum size of a body by path (docs/bentoml_issues.md#b16). A key that ends in `*`
             applies to all paths with this prefix; the longest match wins, and `"*"` matches every path.
         access_log: Whether each request is logged.
@@ -70,6 +72,8 @@ class ServiceMiddleware:
         self._app = app
         self._life = lifecycle
         self._max_in_flight = max_in_flight
+        self._max_of_caller = max_in_flight - max_in_flight // 8
+        self._in_flight_of: Counter[str] = Counter()
         self._max_body_bytes = max_body_bytes
         self._access_log = access_log
         self._guard = guard
@@ -145,7 +149,7 @@ class ServiceMiddleware:
         self._metrics.in_flight(self._life.in_flight)
         try:
             if (caller := await self._admitted(scope, sender)) is not None:
-                with _as_caller(caller):
+                with self._as_caller(caller):
                     await self._run(scope, body.receive, sender)
         finally:
             self._life.leave()
@@ -156,7 +160,10 @@ class ServiceMiddleware:
         if self._admission is None:
             return WITHOUT_KEY
         try:
-            return await self._admission.admit(scope, sender.headers)
+            caller = await self._admission.admit(scope, sender.headers)
+            if self._life.is_edge:
+                self._refuse_too_many_of(caller)
+            return caller
         except RagError as error:
             await sender.fail(error)
             return None
@@ -209,20 +216,26 @@ class ServiceMiddleware:
             return None
         return Overloaded(f"{self._max_in_flight} requests are already being processed; try again soon")
 
+    def _refuse_too_many_of(self, caller: Caller) -> None:
+        if self._in_flight_of[caller.queue] >= self._max_of_caller:
+            raise Overloaded(f"{self._max_of_caller} of your requests are already being processed; try again soon")
+
+    @contextlib.contextmanager
+    def _as_caller(self, caller: Caller) -> Iterator[None]:
+        """A context that counts a request of the caller."""
+        self._in_flight_of[caller.queue] += 1
+        token = current_caller.set(caller)
+        try:
+            yield
+        finally:
+            current_caller.reset(token)
+            self._in_flight_of -= Counter({caller.queue: 1})  # forgets callers with none
+
     def _body_limit(self, scope: Scope) -> int:
         path, limits = scope["path"], self._max_body_bytes
         if path in limits:
             return limits[path]
         return limits[max((key for key in limits if key[-1:] == "*" and path.startswith(key[:-1])), key=len)]
-
-
-@contextlib.contextmanager
-def _as_caller(caller: Caller) -> Iterator[None]:
-    token = current_caller.set(caller)
-    try:
-        yield
-    finally:
-        current_caller.reset(token)
 
 
 async def _hold(receive: Receive) -> None:

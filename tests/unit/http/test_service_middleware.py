@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import pytest
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rag.auth.caller import Caller
 from rag.errors import Conflict, DependencyUnavailable
 from rag.http.error_table import error_response
 from rag.http.middleware.lifecycle import LEASE_PATH, Lifecycle
@@ -286,6 +288,31 @@ async def test_requests_above_the_concurrency_limit_are_refused_at_once() -> Non
     assert lifecycle.in_flight == 0
     assert (await Exchange(middleware).run()).status == 200
     assert (await Exchange(middleware, "/readyz").run()).status == 200
+
+
+class AdmitsByHeader:
+    async def admit(self, scope: Scope, response_headers: MutableMapping[str, str]) -> Caller:
+        return Caller(Headers(scope=scope)["x-key"], "acme", frozenset())
+
+
+async def test_one_caller_cannot_have_all_requests_in_progress() -> None:
+    app, lifecycle = Slow(), make_lifecycle(ready={})
+    middleware = ServiceMiddleware(app, lifecycle, 8, LIMITS, admission=AdmitsByHeader())
+    tasks = [Exchange(middleware, headers={"x-key": "a"}).start() for _ in range(7)]
+    await asyncio.sleep(0.01)
+    refused = await Exchange(middleware, headers={"x-key": "a"}).run()
+    assert (refused.status, refused.error["message"], refused.headers["retry-after"]) == (
+        429,
+        "7 of your requests are already being processed; try again soon",
+        "1",
+    )
+    tasks.append(Exchange(middleware, headers={"x-key": "b"}).start())
+    await asyncio.sleep(0.01)
+    assert lifecycle.in_flight == 8
+    app.gate.set()
+    assert [task.status for task in await asyncio.gather(*tasks)] == [200] * 8
+    assert (await Exchange(middleware, headers={"x-key": "a"}).run()).status == 200
+    assert middleware._in_flight_of == {}
 
 
 @pytest.mark.parametrize(

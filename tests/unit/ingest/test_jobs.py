@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rag.auth.caller import Caller, queueing_caller
 from rag.errors import DependencyUnavailable
 from rag.ingest.job import JobCancelled, JobInterrupted, run_job
 
@@ -21,6 +22,9 @@ class RecordingLifecycle:
     def begin(self, job_id: str) -> bool:
         self.calls.append("begin")
         return self.is_active
+
+    def store_of(self, job_id: str) -> str:
+        return f"store of {job_id}"
 
     def finish(self, job_id: str) -> None:
         self.calls.append("finish")
@@ -48,6 +52,13 @@ def raising(error: Exception) -> Callable[[], None]:
         raise error
 
     return body
+
+
+def test_a_job_takes_the_turns_of_its_vector_store_in_queues() -> None:
+    callers: list[Caller] = []
+    run_recorded(RecordingLifecycle(), lambda: callers.append(queueing_caller()))
+    assert [(caller.queue, caller.is_background) for caller in callers] == [("/store of job", True)]
+    assert queueing_caller().queue == "/"
 
 
 def test_a_job_finishes_in_a_step_of_its_own() -> None:
