@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from bench import (
+    admission,
     cached,
     during_ingest,
     ingest,
@@ -43,6 +44,7 @@ CELLS: dict[str, Callable[[Workload], report.CellResult]] = {
     paths.CELL: paths.run,
     cached.CELL: cached.run,
     during_ingest.CELL: during_ingest.run,
+    admission.CELL: admission.run,
     start.CELL: start.run,
 }
 OUT = Path(__file__).parent / "out"
@@ -58,6 +60,9 @@ def options() -> argparse.ArgumentParser:
         help=f"cells to measure: {', '.join(CELLS)}; default: all",
     )
     cli.add_argument("--quick", action="store_true", help="fewer requests and users, for a smoke test")
+    cli.add_argument(
+        "--without-engine", action="store_true", help="use a stub language model in the cell admission, too"
+    )
     cli.add_argument(
         "--docs", nargs="+", type=Path, help="folders and files to ingest; default: this project's documentation"
     )
@@ -100,7 +105,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _workload(chosen: argparse.Namespace, stack: ExitStack) -> Workload:
     work = chosen.work or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rag-bench-")))
     docs = chosen.docs or own_documents()
-    return make_workload(docs, chosen.every, chosen.questions, work.absolute(), quick=chosen.quick)
+    return make_workload(
+        docs,
+        chosen.every,
+        chosen.questions,
+        work.absolute(),
+        quick=chosen.quick,
+        without_engine=chosen.without_engine,
+    )
 
 
 def _pythons(pairs: Sequence[str]) -> dict[str, str]:

@@ -38,6 +38,8 @@ class Workload:
     work: Path
     """Folder for logs and data; temporary unless the user chose it."""
     quick: bool = False
+    without_engine: bool = False
+    """Use a stub language model where the cell measures something else, too."""
 
     @property
     def data_dir(self) -> Path:
@@ -114,7 +116,15 @@ def _files(client: httpx.Client, job_id: str) -> Iterator[JsonObject]:
         query["after"] = page["last_id"]
 
 
-def make_workload(docs: Sequence[Path], every: int, questions: Path | None, work: Path, *, quick: bool) -> Workload:
+def make_workload(
+    docs: Sequence[Path],
+    every: int,
+    questions: Path | None,
+    work: Path,
+    *,
+    quick: bool,
+    without_engine: bool = False,
+) -> Workload:
     """Raises ValueError if there are no documents, or neither headings nor questions."""
     uploads = select_files([str(path) for path in docs]).files[::every]
     if not uploads:
@@ -124,7 +134,7 @@ def make_workload(docs: Sequence[Path], every: int, questions: Path | None, work
     if not wanted:
         raise ValueError("no questions: the documents have no headings; pass a file with questions as --questions")
     _make_data_dir(work / "data")
-    return Workload(uploads, wanted, work, quick)
+    return Workload(uploads, wanted, work, quick, without_engine)
 
 
 def own_documents() -> list[Path]:
