@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from rag.catalog import jobs
 from rag.catalog.database import Database
-from rag.errors import DeadlineExceeded, RagError, Unavailable
+from rag.errors import DeadlineExceeded, Overloaded, RagError, Unavailable
 from rag.ingest.job import JobCancelled, JobInterrupted
 
 _ALIVE_INTERVAL_S = 15.0
@@ -82,7 +82,7 @@ class RunningJobs:
             jobs.report_progress(connection, job_id, step, rate)
 
     def with_retries(self, job_id: str, work: Callable[[], T]) -> T:
-        """Call `work`, again with growing pauses while a dependency is unavailable.
+        """Call `work`, again with growing pauses while a dependency is unavailable or overloaded.
 
         Raises:
             JobInterrupted, JobCancelled: the job must not continue.
@@ -91,7 +91,7 @@ class RunningJobs:
         while True:
             try:
                 return work()
-            except (Unavailable, DeadlineExceeded) as error:
+            except (Unavailable, DeadlineExceeded, Overloaded) as error:
                 with suppress(Unavailable), self._database.write() as connection:
                     jobs.report_waiting(connection, job_id, error.message)
             if self._stopping.wait(pause_s):

@@ -58,7 +58,7 @@ class QuestionGenerator:
             check: Called repeatedly with the number of chunks that are done; if it raises, the work is cancelled.
 
         Raises:
-            Unavailable, DeadlineExceeded: the language model does not answer.
+            Unavailable, DeadlineExceeded, Overloaded: the language model does not answer, or takes no more requests.
             SetupError: there is no language model.
         """
         done: list[Chunk] = []

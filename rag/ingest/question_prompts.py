@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 
-from rag.errors import DeadlineExceeded, RagError, Unavailable
+from rag.errors import DeadlineExceeded, Overloaded, RagError, Unavailable
 from rag.llm.model_text import is_degenerate, plain, same_words, words
 from rag.llm.structured import StructuredPrompt, complete, fit_to_context
 from rag.ports import ChatTokenizer, Generator
@@ -57,7 +57,7 @@ async def pairs(
     """At most `count` questions that the passage answers. Empty if the model's output is unusable.
 
     Raises:
-        Unavailable: the language model does not answer.
+        Unavailable, Overloaded: the language model does not answer, or takes no more requests.
         DeadlineExceeded: it generated nothing for `timeout_s` seconds.
     """
     if (fitting := _fitting_prompt(tokenizer, passage_text, heading, count, context_tokens)) is None:
@@ -65,7 +65,7 @@ async def pairs(
     form, prompt = fitting
     try:
         filled = await complete(generator, prompt, form, timeout_s=timeout_s)
-    except (Unavailable, DeadlineExceeded):
+    except (Unavailable, DeadlineExceeded, Overloaded):
         raise
     except RagError as error:
         _log.warning("no questions could be generated for a passage: %s", error.message)

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from rag.errors import Conflict, DependencyUnavailable, InvalidRequest, VectorStoreNotFound
+from rag.errors import Conflict, DependencyUnavailable, InvalidRequest, Overloaded, RagError, VectorStoreNotFound
 from tests.fakes.parser import WARNINGS
 from tests.support.library_harness import ALL, STORE, LibraryHarness, eventually
 
@@ -108,10 +108,13 @@ class TestIngest:
         with pytest.raises(Conflict, match="Idempotency-Key"):
             harness.ingest(("a.md", "pears"), idempotency_key="k")
 
-    def test_the_job_waits_while_the_encoder_is_unavailable(self, harness: LibraryHarness) -> None:
-        harness.embedders.default.failure = DependencyUnavailable("Embedder does not answer")
+    @pytest.mark.parametrize(
+        "failure", [DependencyUnavailable("Embedder does not answer"), Overloaded("passages: too many are waiting")]
+    )
+    def test_the_job_waits_while_the_encoder_is_unavailable(self, harness: LibraryHarness, failure: RagError) -> None:
+        harness.embedders.default.failure = failure
         job = harness.ingest(("a.md", "apples"), wait=False)
-        eventually(lambda: harness.library.job(job.job_id).waiting_for == "Embedder does not answer")
+        eventually(lambda: harness.library.job(job.job_id).waiting_for == failure.message)
         harness.embedders.default.failure = None
         assert harness.library.wait(job.job_id, 10).state == "completed"
         assert harness.texts("apples") == ["apples"]

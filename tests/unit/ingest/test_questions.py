@@ -18,6 +18,7 @@ from rag.errors import (
     DependencyUnavailable,
     InternalError,
     InvalidRequest,
+    Overloaded,
     Starting,
 )
 from rag.http import chunking_wire
@@ -133,7 +134,9 @@ async def test_questions_in_other_scripts_are_accepted() -> None:
     assert len(await generate_pairs(answer, "雄蜂能活八周。霜冻会杀死它。")) == 2
 
 
-@pytest.mark.parametrize("error", [DependencyUnavailable("down"), Starting("soon"), DeadlineExceeded("slow")])
+@pytest.mark.parametrize(
+    "error", [DependencyUnavailable("down"), Starting("soon"), DeadlineExceeded("slow"), Overloaded("busy")]
+)
 async def test_an_unavailable_engine_is_raised_to_the_caller(error: Exception) -> None:
     def fail(*_: Any) -> str:
         raise error
