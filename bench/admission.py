@@ -7,11 +7,12 @@ that answers at once: then the rows of the language model only show the queue in
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,7 +36,7 @@ _UPLOAD_STORE = "polite"
 
 @dataclass(slots=True)
 class Latencies:
-    """Milliseconds of the polite client's requests in one phase."""
+    """Milliseconds of the polite client's requests in one phase; infinite for those that failed."""
 
     retrieve: list[float] = field(default_factory=list)
     first_token: list[float] = field(default_factory=list)
@@ -71,7 +72,8 @@ def _rows(name: str, loaded: Latencies, idle: Latencies) -> Iterator[ReportRow]:
     for what, q, at_most in (("retrieve", 95, AT_MOST), ("first_token", 95, AT_MOST), ("upload", 50, None)):
         ours, theirs = percentile(getattr(loaded, what), q), percentile(getattr(idle, what), q)
         label = f"{what.replace('_', ' ')} p{q}, {name} / idle"
-        yield compare(CELL, label, "ms", ours, theirs, at_most=at_most)
+        failed = sum(map(math.isinf, getattr(loaded, what)))
+        yield compare(CELL, label, "ms", ours, theirs, at_most=at_most, note=f"{failed} failed" if failed else "")
 
 
 def _copied(workload: Workload) -> Path:
@@ -110,29 +112,36 @@ def _measure(server: Server, key: str, questions: Sequence[str]) -> Latencies:
 
 
 def _search_ms(client: httpx.Client, question: str) -> float:
+    return _elapsed_ms(lambda: client.post("/retrieve", json={"query": question}).raise_for_status())
+
+
+def _elapsed_ms(call: Callable[[], object]) -> float:
+    """Infinite if the request fails: a refusal is no answer."""
     started = time.perf_counter()
-    client.post("/retrieve", json={"query": question}).raise_for_status()
+    try:
+        call()
+    except httpx.HTTPError:
+        return math.inf
     return (time.perf_counter() - started) * 1000
 
 
 def _first_token_ms(client: httpx.Client, question: str) -> float:
-    """Until the first `token` event; refusals, for which nothing is generated, have one, too."""
-    started = time.perf_counter()
+    """Until the first `token` event. The text that says that nothing was found is one, too."""
     body = {"question": question, "max_tokens": 4, "temperature": 0.0}
-    with client.stream("POST", "/ask", json=body) as response:
-        response.raise_for_status()
-        for line in response.iter_lines():
-            if line == "event: token":
-                return (time.perf_counter() - started) * 1000
-    raise RuntimeError("an answer had no token")
+
+    def first_token() -> None:
+        with client.stream("POST", "/ask", json=body) as response:
+            response.raise_for_status()
+            if not any(line == "event: token" for line in response.iter_lines()):
+                raise httpx.RemoteProtocolError("the answer has no token")
+
+    return _elapsed_ms(first_token)
 
 
 def _upload_ms(client: httpx.Client) -> float:
-    started = time.perf_counter()
-    line = f"The time is {time.time()}.\n".encode()
     form = {"vector_store": _UPLOAD_STORE, "wait_s": "600"}
-    client.post("/ingest", data=form, files={"files": ("line.md", line)}).raise_for_status()
-    return (time.perf_counter() - started) * 1000
+    files = {"files": ("line.md", f"The time is {time.time()}.\n".encode())}
+    return _elapsed_ms(lambda: client.post("/ingest", data=form, files=files).raise_for_status())
 
 
 @contextlib.contextmanager

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -161,6 +164,17 @@ def test_the_longest_texts_fit(store: MilvusStore) -> None:
     )
     put(store, chunk)
     assert [match.chunk for match in dense(store, "x")] == [chunk]
+
+
+def test_a_ping_does_not_wait_for_a_slow_search(store: MilvusStore) -> None:
+    """The service would look dead as long as one client keeps Milvus Lite busy."""
+    store.ping()
+    connection = store.connection
+    assert connection._answered_at <= time.monotonic()
+    assert math.isfinite(connection._answered_at)
+    connection._answered_at = time.monotonic() + 60  # on a slow machine, too
+    with ThreadPoolExecutor(1) as pool, connection.access():
+        pool.submit(store.ping).result(60)
 
 
 def test_a_file_that_another_process_holds(tmp_path: Path, store: MilvusStore) -> None:

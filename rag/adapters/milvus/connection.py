@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -31,6 +33,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _COLLECTION_NOT_FOUND = (4, 100)
 _NOT_LOADED = 101
 _BAD_EXPRESSION = (6, 1100)
+_JUST_S = 1.0
 
 
 class MilvusConnection:
@@ -55,6 +58,7 @@ class MilvusConnection:
         self._crash_recovery = LiteCrashRecovery(Path(uri))
         self._lite_server: LiteServer | None = None
         self._client: MilvusClient | None = None
+        self._answered_at = -math.inf
         self._loaded: dict[str, LoadedCollection] = {}
         self.has_bm25 = True
         """Whether Milvus computes BM25. Like the following two, known once a server is connected."""
@@ -62,6 +66,11 @@ class MilvusConnection:
         """Whether a collection can have sparse vectors beside dense ones."""
         self.has_templates = False
         """Whether filters can have parameters."""
+
+    @property
+    def has_just_answered(self) -> bool:
+        """Whether a call to it has succeeded within the last second."""
+        return self._client is not None and time.monotonic() - self._answered_at < _JUST_S
 
     def client(self) -> MilvusClient:
         with self.lock:
@@ -113,6 +122,7 @@ class MilvusConnection:
             try:
                 with self._exclusive:
                     yield
+                    self._answered_at = time.monotonic()
             except (MilvusException, grpc.RpcError) as error:
                 raise self._translated(error, collection, filtered) from error
 
