@@ -21,7 +21,7 @@ from rag.retrieve.search.query_encoder import QueryEncoder
 from rag.telemetry import retrieval as metrics
 from rag.telemetry import tracing
 
-_MAX_BATCH = 32
+_MAX_BATCH = 16
 """Queries encoded and searched together at most."""
 _BATCHES_AT_ONCE = 4
 _BATCHES_EACH = 2

@@ -108,7 +108,7 @@ async def test_a_caller_with_slow_searches_leaves_calls_to_the_store_to_others()
 async def test_a_caller_with_too_many_waiting_queries_is_refused() -> None:
     bench = Bench()
     searches, pipeline = SlowSearches(bench), bench.pipeline
-    slow = [ask(pipeline, SLOW, number) for number in range(64 + 256 + 1)]
+    slow = [ask(pipeline, SLOW, number) for number in range(32 + 256 + 1)]
     with searches.held():
         with pytest.raises(Overloaded, match="search: 256 of your requests are waiting already"):
             await asyncio.wait_for(slow[-1], 60)
