@@ -32,7 +32,6 @@ class Caller:
     key_limits: Limits = NO_LIMITS
     tenant_limits: Limits = NO_LIMITS
     """Of all requests of the tenant together."""
-
     source: str = ""
     """The client's address if there is no key; the vector store if a job works for it."""
 

@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
+from rag.adapters.memory_counters import MemoryCounters
 from rag.errors import Overloaded
+from rag.http.auth.token_limits import TokenLimits
 from rag.http.clients.upstream_services import UpstreamServices
 from rag.http.native.rag_api import RagApi
 from rag.llm.fair_generator import FairGenerator
@@ -55,7 +57,9 @@ async def test_readiness_says_when_every_further_request_would_be_refused(satura
         an_llm_service(FakeGenerator(), facts=facts) as llm,
         client_of(FakeRetriever().app, "Retriever") as retriever,
     ):
-        api = RagApi(UpstreamServices({"Retriever": retriever, "LLM": llm}), **OPTIONS)
+        api = RagApi(
+            UpstreamServices({"Retriever": retriever, "LLM": llm}), tokens=TokenLimits(MemoryCounters()), **OPTIONS
+        )
         if saturated:
             with pytest.raises(Overloaded, match="LLM: as many requests wait"):
                 await api.ready()
