@@ -47,6 +47,8 @@ def _set(one: SetResult) -> JsonObject:
         "queries": len(chosen.queries),
         "questions": len(chosen.questions),
         "vector_store": asdict(one.store),
+        "texts": {query.query_id: query.text for query in chosen.queries},
+        "relevant": {query.query_id: dict(chosen.relevant[query.query_id]) for query in chosen.queries},
         "configurations": {name: _result(result) for name, result in one.results.items()},
     }
 

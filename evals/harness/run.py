@@ -20,6 +20,8 @@ from rag.types import JsonObject
 
 ShowProgress = Callable[[str, int, int], object]
 """Progress callback: description, done, total."""
+_REPORTED_HITS = 5
+_REPORTED_CHARS = 300
 ANSWER_DEFAULTS: Mapping[str, Any] = {"max_tokens": 256, "temperature": 0.0, "seed": 0}
 
 
@@ -104,7 +106,8 @@ class Runner:
         ids = [query.query_id for query in chosen.queries]
         ranked = {i: ranking.ranked_documents(one.hits, doc_ids) for i, one in zip(ids, found, strict=True)}
         figures = ranking.compute_metrics(chosen.relevant, ranked, int(body["top_k"]))
-        return self._measured(figures, [one.ms for one in found], {"top_k": body["top_k"]})
+        hits = {i: _passages_json(one.hits, doc_ids) for i, one in zip(ids, found, strict=True)}
+        return self._measured(figures, [one.ms for one in found], {"top_k": body["top_k"], "hits": hits})
 
     def _best_cosines(self, chosen: EvalSet, store: EvalStore, config: Config) -> dict[str, float]:
         """Over as many hits as `/ask` would use. Empty unless the set has answerable and unanswerable questions."""
@@ -144,6 +147,14 @@ class Runner:
 
     def _shows(self, what: str) -> Callable[[int, int], object]:
         return lambda done, total: self.show(what, done, total)
+
+
+def _passages_json(hits: Sequence[JsonObject], doc_ids: Mapping[str, str]) -> list[JsonObject]:
+    """The best passages of a query, shortened: the report shows them for queries that got worse."""
+    return [
+        {"document": doc_ids[hit["filename"]], "text": hit["text"][:_REPORTED_CHARS], "score": hit["score"]}
+        for hit in hits[:_REPORTED_HITS]
+    ]
 
 
 def _answer_json(answer: EvalAnswer) -> JsonObject:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from typing import Literal, TypeAlias
 
 from rag.retrieve.ranking.relevance import nothing_relevant
 from rag.retrieve.result import RetrievalResult
 from rag.types import Chunk, Hit, JsonObject, Prompt
 
+Reason: TypeAlias = Literal["in_prompt", "duplicate", "not_reranked", "top_k", "min_cosine", "context", "no_engine"]
+"""Why a candidate is in the prompt, or what kept it out."""
 
-def explanation(result: RetrievalResult, prompt: Prompt | None) -> JsonObject:
+
+@dataclass(frozen=True, slots=True)
+class PromptRoom:
+    """The language model's context, and how much of it is kept free for the answer."""
+
+    context_tokens: int
+    max_tokens: int
+
+
+def explanation(result: RetrievalResult, prompt: Prompt | None, room: PromptRoom | None = None) -> JsonObject:
     """The `explain` field of a `/retrieve` response.
 
     Args:
@@ -20,66 +32,114 @@ def explanation(result: RetrievalResult, prompt: Prompt | None) -> JsonObject:
         "plan": asdict(result.plan),
         "vector_store": {"id": result.snapshot.store_id, "revision": result.snapshot.revision},
         "candidates": _candidates(result, prompt),
+        "prompt": None if prompt is None else _prompt(prompt, room),
+    }
+
+
+def _prompt(prompt: Prompt, room: PromptRoom | None) -> JsonObject:
+    return {
+        "messages": [asdict(message) for message in prompt.messages],
+        "tokens": len(prompt.token_ids) or None,
+        **(asdict(room) if room else {}),
     }
 
 
 def _candidates(result: RetrievalResult, prompt: Prompt | None) -> list[JsonObject]:
-    numbers = {hit.chunk.chunk_id: number for number, hit in enumerate(result.hits, start=1)}
-    represented_by = {duplicate: hit.chunk.chunk_id for hit in result.candidates for duplicate in hit.duplicates}
-    candidates: list[JsonObject] = []
+    hits = {hit.chunk.chunk_id: number for number, hit in enumerate(result.hits, start=1)}
+    duplicate_of = {duplicate: hit.chunk.chunk_id for hit in result.candidates for duplicate in hit.duplicates}
+    explained = []
     for hit in result.candidates:
-        number = numbers.get(hit.chunk.chunk_id)
-        source = 0 if hit.chunk.chunk_id in represented_by else _source_number(hit.chunk, prompt)
-        if prompt is not None and source:
-            why = _place(hit.chunk if number is None else result.hits[number - 1].chunk, prompt, source)
-        else:
-            why = _why(hit, result, number, represented_by, prompt)
-        in_prompt = None if prompt is None else source > 0
-        candidates.append({**_scores(hit), "hit": number, "in_prompt": in_prompt, "why": why})
-    return candidates
+        chunk_id = hit.chunk.chunk_id
+        original = duplicate_of.get(chunk_id, "")
+        place = _Place(hits.get(chunk_id), None if original else _source_number(hit.chunk, prompt), original)
+        reason = _reason(hit, place, result, prompt)
+        explained.append(
+            {
+                **_passage(hit),
+                **_scores(hit),
+                "hit": place.hit,
+                "source": place.source,
+                "in_prompt": None if prompt is None else place.source is not None,
+                "duplicate_of": place.duplicate_of or None,
+                "reason": reason,
+                "why": _sentence(reason, place, result) + _more(hit.chunk, place, result, prompt),
+            }
+        )
+    return explained
 
 
-def _source_number(chunk: Chunk, prompt: Prompt | None) -> int:
-    """The number of the source that holds a chunk; 0 if none does."""
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a candidate ended up."""
+
+    hit: int | None
+    """Its number among the hits, from 1."""
+    source: int | None
+    """Its number in the prompt, from 1."""
+    duplicate_of: str
+    """The chunk that stands for it; empty if none does."""
+
+
+def _source_number(chunk: Chunk, prompt: Prompt | None) -> int | None:
+    """The number of the source that holds a chunk."""
     for number, source in enumerate(prompt.sources if prompt else (), start=1):
         whole = source.chunk
         is_within = whole.version_id == chunk.version_id and whole.start <= chunk.start and chunk.end <= whole.end
         if whole.chunk_id == chunk.chunk_id or (is_within and chunk.text in whole.text):
             return number
-    return 0
+    return None
 
 
-def _place(chunk: Chunk, prompt: Prompt, number: int) -> str:
-    source = prompt.sources[number - 1].chunk
-    place = f"in the prompt as source {number}"
-    if (source.start, source.end) == (chunk.start, chunk.end):
-        return place
-    return f"{place}, with more of its table, list or record: characters {source.start} to {source.end}"
+def _more(chunk: Chunk, place: _Place, result: RetrievalResult, prompt: Prompt | None) -> str:
+    """What the prompt has around a chunk."""
+    if prompt is None or place.source is None:
+        return ""
+    source = prompt.sources[place.source - 1].chunk
+    own = chunk if place.hit is None else result.hits[place.hit - 1].chunk
+    if (source.start, source.end) == (own.start, own.end):
+        return ""
+    return f", with more of its table, list or record: characters {source.start} to {source.end}"
+
+
+def _passage(hit: Hit) -> JsonObject:
+    names = ("chunk_id", "file_id", "filename", "heading", "page", "text", "start", "end")
+    return {name: getattr(hit.chunk, name) for name in names}
 
 
 def _scores(hit: Hit) -> JsonObject:
     return {
-        "chunk_id": hit.chunk.chunk_id,
-        "filename": hit.chunk.filename,
         "paths": {name: {"rank": rank, "score": round(hit.scores[name], 6)} for name, rank in hit.ranks.items()},
+        "cosine": None if hit.cosine is None else round(hit.cosine, 6),
         "fused": None if hit.fused is None else round(hit.fused, 6),
         "rerank": None if hit.rerank is None else round(hit.rerank, 6),
         "score": round(hit.score, 6),
     }
 
 
-def _why(
-    hit: Hit, result: RetrievalResult, number: int | None, represented_by: dict[str, str], prompt: Prompt | None
-) -> str:
+def _reason(hit: Hit, place: _Place, result: RetrievalResult, prompt: Prompt | None) -> Reason:
     options = result.options
-    if (original := represented_by.get(hit.chunk.chunk_id)) is not None:
-        return f"left out: duplicate of {original}"
-    if number is None:
-        if options.rerank and hit.rerank is None:
-            return f"left out: not reranked, because it is not among the best {options.rerank_top_n}"
-        return f"left out: not among the best {options.top_k} (top_k)"
+    if place.duplicate_of:
+        return "duplicate"
+    if place.source is not None:
+        return "in_prompt"
+    if place.hit is None:
+        return "not_reranked" if options.rerank and hit.rerank is None else "top_k"
     if nothing_relevant(result.hits, options.min_cosine):
-        return f"left out: no hit has a cosine of at least {options.min_cosine:g} (min_cosine)"
+        return "min_cosine"
     if prompt is None:
-        return f"hit {number}; the language model is not ready, so its prompt is not known"
-    return f"left out: hit {number} does not fit into the language model's context"
+        return "no_engine"
+    return "context"
+
+
+def _sentence(reason: Reason, place: _Place, result: RetrievalResult) -> str:
+    options = result.options
+    sentences: dict[Reason, str] = {
+        "in_prompt": f"in the prompt as source {place.source}",
+        "duplicate": f"left out: duplicate of {place.duplicate_of}",
+        "not_reranked": f"left out: not reranked, because it is not among the best {options.rerank_top_n}",
+        "top_k": f"left out: not among the best {options.top_k} (top_k)",
+        "min_cosine": f"left out: no hit has a cosine of at least {options.min_cosine:g} (min_cosine)",
+        "context": f"left out: hit {place.hit} does not fit into the language model's context",
+        "no_engine": f"hit {place.hit}; the language model is not ready, so its prompt is not known",
+    }
+    return sentences[reason]

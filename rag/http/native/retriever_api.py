@@ -16,7 +16,7 @@ from rag.http.filters_wire import filter_to_json
 from rag.http.hits import hit_to_wire, sources_to_wire
 from rag.http.inner_headers import OBJECT_ID
 from rag.http.native.audit_wire import AuditRequest
-from rag.http.native.explanation import explanation
+from rag.http.native.explanation import PromptRoom, explanation
 from rag.http.native.ingest_form import IngestRequest, received_ingest
 from rag.http.native.key_wire import AuthenticateRequest, authentication_to_wire
 from rag.http.native.verify_wire import VerifyRequest
@@ -234,11 +234,10 @@ async def _explain(
 ) -> JsonObject:
     if request.context_tokens is None:
         return explanation(result, None)
+    room = PromptRoom(request.context_tokens, request.max_tokens)
     parts = PromptInput(question.text, relevant_hits(result), question.history)
-    prompt = await preparer.prompt(
-        parts, [result], context_tokens=request.context_tokens, max_tokens=request.max_tokens
-    )
-    return explanation(result, prompt)
+    prompt = await preparer.prompt(parts, [result], context_tokens=room.context_tokens, max_tokens=room.max_tokens)
+    return explanation(result, prompt, room)
 
 
 def _files_of(library: Library, job: JobRecord, names: Sequence[str]) -> list[JsonObject]:

@@ -124,6 +124,8 @@ def test_retrieval_is_measured_for_each_configuration(numbers: Path, tmp_path: P
     assert bad_one["metrics"]["ndcg@10"]["value"] == 0.0
     assert "recall@100" not in bad_one["metrics"]
     assert good["latency_ms"]["n"] == COUNT
+    assert report["texts"]["q1"] == "Where is number1"
+    assert good["hits"]["q1"][0]["document"] == next(iter(report["relevant"]["q1"]))
     store = next(iter(service.stores))
     bodies = service.asked("POST /retrieve")
     body = {"vector_store": store, "query": "Where is number11"}

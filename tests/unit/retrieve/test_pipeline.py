@@ -13,7 +13,7 @@ import pytest
 from rag.adapters.memory_cache import MemoryCache
 from rag.encoders import StoreEncoders
 from rag.errors import DependencyUnavailable, InvalidRequest, Overloaded, RagError
-from rag.http.native.explanation import explanation
+from rag.http.native.explanation import PromptRoom, explanation
 from rag.retrieve.cache.retrieval_cache import RetrievalCache
 from rag.retrieve.lease import ReadLease
 from rag.retrieve.options import RetrieveOptions
@@ -278,6 +278,9 @@ async def test_every_candidate_has_its_paths_and_a_reason() -> None:
     assert f"left out: duplicate of {candidates[0]['chunk_id']}" in reasons
     assert reasons[-1] == "left out: not reranked, because it is not among the best 3"
     assert [c["in_prompt"] for c in candidates] == [True] + [False] * 5
+    assert [c["reason"] for c in candidates].count("duplicate") == 1
+    assert next(c["duplicate_of"] for c in candidates if c["duplicate_of"]) == candidates[0]["chunk_id"]
+    assert (candidates[0]["text"], candidates[0]["cosine"]) == ("red apples", candidates[0]["paths"]["dense"]["score"])
     assert said["vector_store"] == {"id": "default", "revision": 0}
     assert said["options"]["rerank_top_n"] == 3
 
@@ -301,9 +304,22 @@ async def test_if_nothing_is_relevant_every_hit_says_so() -> None:
 
 async def test_without_an_engine_the_prompt_is_not_known() -> None:
     found = await Bench().find("green apples", explain=True)
-    said = explanation(found, None)["candidates"][0]
+    explained_without = explanation(found, None)
+    assert explained_without["prompt"] is None
+    said = explained_without["candidates"][0]
     assert said["in_prompt"] is None
     assert "not ready" in said["why"]
+
+
+async def test_the_prompt_is_shown_with_its_tokens_and_the_room_for_the_answer() -> None:
+    found = await Bench().find("green apples", explain=True)
+    prompt = Prompt((1, 2, 3), found.hits[:1], (Message("user", "green apples"),))
+    assert explanation(found, prompt, PromptRoom(8192, 512))["prompt"] == {
+        "messages": [{"role": "user", "content": "green apples"}],
+        "tokens": 3,
+        "context_tokens": 8192,
+        "max_tokens": 512,
+    }
 
 
 async def test_candidates_are_returned_only_with_explain() -> None:
