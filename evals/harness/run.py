@@ -133,7 +133,8 @@ class Runner:
         figures = answering.compute_metrics(chosen.questions, given)
         first = latency([one.first_token_ms for one in given if one.first_token_ms is not None])
         given_answers = {
-            question.question_id: _answer_json(one) for question, one in zip(chosen.questions, given, strict=True)
+            question.question_id: {"question": question.text, **_answer_json(one)}
+            for question, one in zip(chosen.questions, given, strict=True)
         }
         details = {"first_token_ms": first and asdict(first), "given": given_answers}
         return self._measured(figures, [one.ms for one in given], details)

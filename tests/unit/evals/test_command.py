@@ -147,6 +147,7 @@ def test_answers_and_abstention_are_measured(questions: Path, tmp_path: Path) ->
     assert (figures["abstained"], figures["answered"]) == ({"u": 1.0}, {"a": 1.0, "b": 1.0})
     assert figures["cited"] == {"a": 1.0, "b": 1.0}
     assert found["answers"]["given"]["u"]["finish_reason"] == "no_sources"
+    assert found["answers"]["given"]["u"]["question"] == "Which colour has blood"
     assert found["answers"]["latency_ms"]["n"] == found["answers"]["first_token_ms"]["n"] == 3
     assert found["abstention"]["auroc"] == found["confidence"]["auroc"] == 1.0
     assert found["abstention"]["best_cosines"]["u"] == 0.0

@@ -151,3 +151,6 @@ export const removeDocument = (store, fileId) =>
 
 /** Delete a file and its documents in all vector stores. */
 export const deleteFile = (fileId) => json(`v1/files/${encodeURIComponent(fileId)}`, { method: "DELETE" });
+
+/** For views with requests of their own. */
+export { json as requestJson, posted, send as request };

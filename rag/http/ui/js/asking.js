@@ -9,6 +9,7 @@ export async function runTurn(turn, earlier, options, signal, report) {
   const frames = new FrameReporter(report);
   let current = turn;
   const change = (changes) => frames.report((current = { ...current, ...changes }));
+  change({ options }); // so that the view "Why" can repeat the search
   try {
     let ended = false;
     for await (const { name, data } of ask(askRequest(turn.question, earlier, options), signal)) {

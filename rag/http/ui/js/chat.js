@@ -4,6 +4,7 @@ import { documents } from "./api.js";
 import { useChat } from "./chat_state.js";
 import { Composer } from "./composer.js";
 import { ConversationList } from "./conversation_list.js";
+import { askRequest, DEFAULT_OPTIONS } from "./conversations.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./dom.js";
 import { SourcePanel } from "./source_panel.js";
 import { t } from "./texts.js";
@@ -31,7 +32,7 @@ export function Chat({ stores, isShown }) {
         <${Thread} turns=${turns}>
           ${turns.length === 0 && html`<${Welcome} store=${chat.options.store} isShown=${isShown} stores=${stores} />`}
           ${turns.map(
-            (turn) => html`
+            (turn, place) => html`
               <${Turn}
                 key=${turn.id}
                 turn=${turn}
@@ -39,6 +40,7 @@ export function Chat({ stores, isShown }) {
                 onOpenSource=${(index, occurrence) => setOpened({ turnId: turn.id, index, occurrence })}
                 onAskAgain=${() => chat.askAgain(turn)}
                 onEdit=${() => setDraft(turn.question)}
+                onWhy=${() => openWhy(turn, turns.slice(0, place))}
               />
             `,
           )}
@@ -64,6 +66,13 @@ export function Chat({ stores, isShown }) {
       />`}
     </div>
   `;
+}
+
+/** Open the view "Why" with the search that this turn was answered from. */
+async function openWhy(turn, earlier) {
+  const { addressOf, stateOfRequest } = await import("./why/state.js");
+  const options = turn.options ?? { store: turn.store };
+  location.hash = addressOf(stateOfRequest(askRequest(turn.question, earlier, { ...DEFAULT_OPTIONS, ...options })));
 }
 
 /** The scrolling list of turns. It follows the end of a growing answer, unless the reader has scrolled up. */

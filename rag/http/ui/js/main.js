@@ -1,4 +1,4 @@
-// The page: a header with its two views, chat and documents.
+// The page: a header and its views.
 
 import { readDocumentAddress, readSourceAddress } from "./address.js";
 import { vectorStores } from "./api.js";
@@ -6,21 +6,28 @@ import { Chat } from "./chat.js";
 import { DocumentView } from "./document_view.js";
 import { Documents } from "./documents.js";
 import { html, render, useCallback, useEffect, useState } from "./dom.js";
+import { LazyView } from "./lazy_view.js";
 import { SignIn } from "./sign_in.js";
 import { SourcePage } from "./source_page.js";
 import { language, t } from "./texts.js";
 
-const VIEWS = ["chat", "documents"];
+/** Views that are loaded when they are opened first. */
+const LAZY_VIEWS = {
+  why: () => import("./why/why.js"),
+  evaluation: () => import("./evaluation/evaluation.js"),
+  service: () => import("./service/service.js"),
+};
+const VIEWS = ["chat", "documents", ...Object.keys(LAZY_VIEWS)];
 
 function viewInAddress() {
   const hash = location.hash;
-  const view = VIEWS.find((each) => hash === `#${each}`);
+  const view = VIEWS.find((each) => hash.split("?")[0] === `#${each}`);
   if (view) return view;
   if (readSourceAddress(hash)) return "source";
   return readDocumentAddress(hash) ? "document" : "chat";
 }
 
-/** Both views stay in the page, so an answer or an upload goes on while the other one is open. */
+/** Views stay in the page, so an answer or an upload goes on while another one is open. */
 function App() {
   const [view, setView] = useState(viewInAddress);
   const current = VIEWS.includes(view) ? view : "documents"; // a document or a passage is one of the documents
@@ -34,6 +41,7 @@ function App() {
     addEventListener("hashchange", changed);
     return () => removeEventListener("hashchange", changed);
   }, []);
+  useEffect(() => document.querySelector("nav [aria-current]").scrollIntoView({ inline: "center", block: "nearest" }), [view]);
   return html`
     <header class="top">
       <h1 class="brand">RAG</h1>
@@ -52,6 +60,13 @@ function App() {
     ${view === "document" &&
     html`<main class="view"><${DocumentView} address=${readDocumentAddress(hash)} retryOn=${stores} /></main>`}
     ${view === "source" && html`<main class="view"><${SourcePage} hash=${hash} retryOn=${stores} /></main>`}
+    ${Object.entries(LAZY_VIEWS).map(
+      ([name, load]) => html`
+        <main class="view" key=${name} hidden=${view !== name}>
+          <${LazyView} load=${load} stores=${stores} isShown=${view === name} />
+        </main>
+      `,
+    )}
   `;
 }
 

@@ -8,6 +8,11 @@ const preferred = navigator.languages.map((each) => each.toLowerCase().split("-"
 
 export const language = preferred.find((each) => each in LANGUAGES) ?? "en";
 
+/** Add the texts of a view that is loaded later, by language. */
+export function addTexts(byLanguage) {
+  for (const each of Object.keys(LANGUAGES)) Object.assign(LANGUAGES[each], byLanguage[each]);
+}
+
 /**
  * The text named `key`; `{name}` in it is replaced by `values.name`. If `values.count` is 1 and the language has a text
  * `key.one`, that is used.

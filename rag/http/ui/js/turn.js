@@ -5,7 +5,7 @@ import { Answer } from "./answer.js";
 import { html, useState } from "./dom.js";
 import { t } from "./texts.js";
 
-export function Turn({ turn, isLast, onOpenSource, onAskAgain, onEdit }) {
+export function Turn({ turn, isLast, onOpenSource, onAskAgain, onEdit, onWhy }) {
   const isRunning = turn.state === "running";
   const isNothingFound = turn.finishReason === "no_sources";
   return html`
@@ -20,6 +20,7 @@ export function Turn({ turn, isLast, onOpenSource, onAskAgain, onEdit }) {
         <${CopyButton} turn=${turn} />
         ${isLast && html`<button type="button" onClick=${onAskAgain}>${t("chat.again")}</button>`}
         ${isLast && html`<button type="button" onClick=${onEdit}>${t("chat.edit")}</button>`}
+        <button type="button" onClick=${onWhy}>${t("chat.why")}</button>
       </div>`}
     </article>
   `;

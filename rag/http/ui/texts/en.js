@@ -2,6 +2,9 @@ export default {
   "nav.label": "Views",
   "nav.chat": "Chat",
   "nav.documents": "Documents",
+  "nav.why": "Why",
+  "nav.evaluation": "Evaluation",
+  "nav.service": "Service",
   "nav.api": "API",
 
   "chat.welcome": "Ask your documents",
@@ -22,6 +25,7 @@ export default {
   "chat.stop": "Stop",
   "chat.again": "Ask again",
   "chat.edit": "Edit question",
+  "chat.why": "Why this answer?",
   "chat.retry": "Try again",
   "chat.copy": "Copy",
   "chat.copied": "Copied",

@@ -2,6 +2,9 @@ export default {
   "nav.label": "视图",
   "nav.chat": "问答",
   "nav.documents": "文档",
+  "nav.why": "检索分析",
+  "nav.evaluation": "评测",
+  "nav.service": "服务",
   "nav.api": "API",
 
   "chat.welcome": "向您的文档提问",
@@ -22,6 +25,7 @@ export default {
   "chat.stop": "停止",
   "chat.again": "重新提问",
   "chat.edit": "编辑问题",
+  "chat.why": "为何如此回答？",
   "chat.retry": "重试",
   "chat.copy": "复制",
   "chat.copied": "已复制",

@@ -1,0 +1,26 @@
+// Numbers and times as the reader's language writes them.
+
+import { language } from "./texts.js";
+
+const UNKNOWN = "–";
+
+const written = (value, options) =>
+  Number.isFinite(value) ? new Intl.NumberFormat(language, options).format(value) : UNKNOWN;
+
+/** With exactly so many decimals. */
+export const fixed = (value, digits = 3) =>
+  written(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+
+/** A whole number. */
+export const count = (value) => written(value, { maximumFractionDigits: 0 });
+
+/** A number with at most three significant digits, such as a rate. */
+export const short = (value) => written(value, { maximumSignificantDigits: 3, notation: "compact" });
+
+export const milliseconds = (value) => `${fixed(value, value < 10 ? 1 : 0)} ms`;
+
+/** A Unix time in seconds. */
+export const dateTime = (seconds) =>
+  Number.isFinite(seconds) && seconds
+    ? new Date(seconds * 1000).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" })
+    : UNKNOWN;

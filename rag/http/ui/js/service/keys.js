@@ -1,0 +1,128 @@
+// API keys: list, create (the secret is shown once) and revoke. Needs the scope `admin`.
+
+import { hasKey, posted, requestJson, setKey } from "../api.js";
+import { html, useEffect, useRef, useState } from "../dom.js";
+import { dateTime } from "../numbers.js";
+import { t } from "../texts.js";
+import { Problem, Table } from "./parts.js";
+
+const SCOPES = ["ask", "generate", "ingest", "delete", "metrics", "admin"];
+const PAGE = 100;
+
+export function Keys({ isShown, trigger, areKeysNeeded }) {
+  const [keys, setKeys] = useState(null);
+  const [error, setError] = useState(null);
+  const [created, setCreated] = useState(null);
+  const attempt = async (work) => {
+    try {
+      await work();
+      setError(null);
+    } catch (failure) {
+      setError(failure);
+    }
+  };
+  const load = () => attempt(async () => setKeys(await allKeys()));
+  useEffect(() => void (isShown && load()), [isShown, trigger]);
+  const create = (body) =>
+    attempt(async () => {
+      const key = await requestJson("v1/keys", posted(body));
+      if (!areKeysNeeded && !hasKey() && key.scopes.includes("admin")) setKey(key.secret); // else this page locks itself out
+      setCreated(key);
+      await load();
+    });
+  const revoke = (key) =>
+    confirm(t("keys.revoke_confirm", { name: key.name })) &&
+    attempt(async () => {
+      await requestJson(`v1/keys/${encodeURIComponent(key.id)}`, { method: "DELETE" });
+      await load();
+    });
+  return html`
+    <section aria-label=${t("keys.title")}>
+      <h2>${t("keys.title")}</h2>
+      ${error && html`<${Problem} error=${error} />`}
+      ${created && html`<${Secret} created=${created} onStored=${() => setCreated(null)} />`}
+      ${keys && html`<${KeyTable} keys=${keys} onRevoke=${revoke} />`}
+      ${keys && html`<${NewKey} isFirst=${!areKeysNeeded && !keys.length} onCreate=${create} />`}
+    </section>
+  `;
+}
+
+async function allKeys() {
+  const keys = [];
+  for (let after = ""; ; after = `&after=${encodeURIComponent(keys.at(-1).id)}`) {
+    const page = await requestJson(`v1/keys?limit=${PAGE}${after}`);
+    keys.push(...page.data);
+    if (!page.has_more || !page.data.length) return keys;
+  }
+}
+
+function KeyTable({ keys, onRevoke }) {
+  const rows = keys.map((key) => ({
+    key: key.id,
+    cells: [
+      html`<bdi>${key.name}</bdi>`,
+      html`<code>${key.prefix}…</code>`,
+      html`<bdi>${key.tenant}</bdi>`,
+      key.scopes.join(", "),
+      t(`keys.status.${key.status}`),
+      dateTime(key.last_used_at),
+      dateTime(key.expires_at),
+      key.status === "active" &&
+        html`<button type="button" class="small danger" aria-label=${t("keys.revoke_named", { name: key.name })} onClick=${() => onRevoke(key)}>${t("keys.revoke")}</button>`,
+    ],
+  }));
+  const names = ["name", "prefix", "tenant", "scopes", "status", "last_used", "expires", "revoke"].map((name) => t(`keys.${name}`));
+  return html`<${Table} title=${t("keys.title")} names=${names} rows=${rows} none=${t("keys.none")} />`;
+}
+
+function Secret({ created, onStored }) {
+  const box = useRef();
+  const [isCopied, setIsCopied] = useState(false);
+  useEffect(() => box.current.focus(), [created]);
+  const copy = async () => {
+    await navigator.clipboard.writeText(created.secret);
+    setIsCopied(true);
+  };
+  return html`
+    <div class="notice secret" tabindex="-1" ref=${box} role="group" aria-label=${t("keys.secret", { name: created.name })}>
+      <p>${t("keys.secret", { name: created.name })}</p>
+      <p><code>${created.secret}</code></p>
+      <div class="actions">
+        ${navigator.clipboard && html`<button type="button" onClick=${copy}>${t(isCopied ? "chat.copied" : "chat.copy")}</button>`}
+        <button type="button" onClick=${onStored}>${t("keys.stored")}</button>
+      </div>
+    </div>
+  `;
+}
+
+function NewKey({ isFirst, onCreate }) {
+  const submit = (event) => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    const body = { name: form.get("name"), scopes: form.getAll("scopes") };
+    if (form.get("tenant")) body.tenant = form.get("tenant");
+    if (form.get("expires")) body.expires_at = Math.floor(new Date(`${form.get("expires")}T23:59:59`).getTime() / 1000);
+    if (form.get("limit")) body.limits = { requests_per_minute: Number(form.get("limit")) };
+    event.currentTarget.reset();
+    onCreate(body);
+  };
+  return html`
+    <form class="new-key" onSubmit=${submit} aria-label=${t("keys.create")}>
+      <h3>${t("keys.create")}</h3>
+      ${isFirst && html`<p class="notice">${t("keys.first")}</p>`}
+      <div class="fields">
+        <label><span>${t("keys.name")}</span><input name="name" required maxlength="256" autocomplete="off" /></label>
+        <label><span>${t("keys.tenant")}</span><input name="tenant" placeholder="default" pattern="[a-z0-9][a-z0-9_.\\-]*" maxlength="63" autocomplete="off" /></label>
+        <label><span>${t("keys.expires_after")}</span><input name="expires" type="date" /></label>
+        <label><span>${t("keys.limit")}</span><input name="limit" type="number" min="1" max="1000000" placeholder=${t("keys.no_limit")} /></label>
+      </div>
+      <fieldset>
+        <legend>${t("keys.scopes")}</legend>
+        ${SCOPES.map(
+          (scope) => html`<label class="check"><input type="checkbox" name="scopes" value=${scope} defaultChecked=${scope === (isFirst ? "admin" : "ask")} /> ${scope}</label>`,
+        )}
+      </fieldset>
+      <button class="primary">${t("keys.create")}</button>
+    </form>
+  `;
+}

@@ -1,0 +1,28 @@
+// What the parts of the view "Service" share.
+
+import { html } from "../dom.js";
+import { t } from "../texts.js";
+
+/** A refusal is not a failure: the key that is used lacks a scope, which the message names. */
+export function Problem({ error }) {
+  const isRefused = error.status === 401 || error.status === 403;
+  return html`
+    <p class=${isRefused ? "notice" : "failure"} role=${isRefused ? "note" : "alert"}>
+      <span>${isRefused ? `${t(error.status === 401 ? "service.no_key" : "service.refused")} ` : ""}<bdi>${error.message}</bdi></span>
+    </p>
+  `;
+}
+
+export function Table({ title, names, rows, none }) {
+  if (!rows.length) return html`<p class="empty">${none}</p>`;
+  return html`
+    <div class="scroll" tabindex="0" role="group" aria-label=${title}>
+      <table class="table">
+        <thead><tr>${names.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+        <tbody>
+          ${rows.map((row) => html`<tr key=${row.key}>${row.cells.map((cell, place) => (place ? html`<td>${cell}</td>` : html`<th scope="row">${cell}</th>`))}</tr>`)}
+        </tbody>
+      </table>
+    </div>
+  `;
+}

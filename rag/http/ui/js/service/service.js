@@ -1,0 +1,119 @@
+// The state of the service: health, traffic, jobs, models and API keys. A part that the key may not use says so.
+
+import "../view_texts.js";
+import { request, requestJson } from "../api.js";
+import { html } from "../dom.js";
+import { count, dateTime } from "../numbers.js";
+import { t } from "../texts.js";
+import { Keys } from "./keys.js";
+import { Reading } from "./metrics.js";
+import { usePolled } from "./polling.js";
+import { Problem, Table } from "./parts.js";
+import { Traffic } from "./traffic.js";
+
+const KEPT_READINGS = 60;
+
+export default function Service({ stores, isShown }) {
+  const ready = usePolled(() => requestJson("readyz"), isShown, stores);
+  const readings = usePolled(readMetrics, isShown, stores);
+  const jobs = usePolled(() => requestJson("v1/jobs?limit=20"), isShown, stores);
+  const models = usePolled(() => requestJson("v1/models"), isShown, stores);
+  return html`
+    <div class="page service">
+      <${Part} title=${t("service.health")} polled=${{ ...ready, error: ready.error?.status === 503 ? null : ready.error }}>
+        <${Health} ready=${ready} latest=${readings.value?.at(-1)} />
+      <//>
+      <${Part} title=${t("service.traffic")} polled=${readings}>
+        ${readings.value && html`<${Traffic} readings=${readings.value} />`}
+      <//>
+      <${Part} title=${t("service.jobs")} polled=${jobs}>${jobs.value && html`<${Jobs} jobs=${jobs.value.data} stores=${stores} />`}<//>
+      <${Part} title=${t("service.models")} polled=${models}>${models.value && html`<${Models} models=${models.value.data} />`}<//>
+      <${Keys} isShown=${isShown} trigger=${stores} areKeysNeeded=${ready.value?.services?.Retriever?.keys_exist ?? true} />
+    </div>
+  `;
+}
+
+async function readMetrics(before) {
+  const text = await (await request("metrics")).text();
+  return [...(before ?? []), new Reading(text, Date.now())].slice(-KEPT_READINGS);
+}
+
+function Part({ title, polled, children }) {
+  return html`
+    <section aria-label=${title}>
+      <h2>${title}</h2>
+      ${polled.error && html`<${Problem} error=${polled.error} />`} ${children}
+    </section>
+  `;
+}
+
+function Health({ ready: { value, error }, latest }) {
+  const isReady = value && !error;
+  const services = isReady ? Object.entries(value.services) : probed(latest);
+  const builds = latest?.all("rag_build_info").map(({ labels }) => labels) ?? [];
+  return html`
+    <p role="status">
+      <span class=${isReady ? "tag in" : "tag bad"}>${t(isReady ? "service.ready" : "service.not_ready")}</span>
+      ${error && html` <bdi>${error.message}</bdi>`}
+    </p>
+    <div class="cards">
+      ${services.map(
+        ([name, { status, ...facts }]) => html`
+          <article class="card">
+            <h3>${name} <span class=${status === "ready" ? "tag in" : "tag bad"}>${status === "ready" ? t("service.ready") : status}</span></h3>
+            <dl class="facts">${Object.entries(facts).map(([fact, found]) => html`<div><dt>${factName(fact)}</dt><dd><bdi>${factText(found)}</bdi></dd></div>`)}</dl>
+          </article>
+        `,
+      )}
+      ${builds.length > 0 &&
+      html`<article class="card">
+        <h3>${t("service.versions")}</h3>
+        <dl class="facts">
+          ${builds.map(
+            ({ service, version, bentoml, python }) => html`<div><dt>${service}</dt><dd>${version} · BentoML ${bentoml} · Python ${python}</dd></div>`,
+          )}
+        </dl>
+      </article>`}
+    </div>
+  `;
+}
+
+/** The services as the edge's last probes found them, for when it answers nothing but what is wrong. */
+const probed = (latest) =>
+  (latest?.all("rag_service_ready") ?? []).map(({ labels, value }) => [
+    labels.service,
+    { status: value ? "ready" : t("service.not_ready") },
+  ]);
+
+const FACTS = ["in_flight", "embedder", "keys_exist", "cache", "model", "context_tokens", "running"];
+const factName = (name) => (FACTS.includes(name) ? t(`service.fact.${name}`) : name);
+const factText = (value) =>
+  typeof value === "object" && value !== null
+    ? Object.entries(value).map(([name, each]) => `${name} ${factText(each)}`).join(", ")
+    : typeof value === "number" ? count(value) : typeof value === "boolean" ? t(`service.${value ? "yes" : "no"}`) : String(value);
+
+function Jobs({ jobs, stores }) {
+  const nameOf = (id) => stores.list.find((store) => store.id === id)?.name || id;
+  const rows = jobs.map((job) => {
+    const { step, waiting_for: waiting } = job.progress;
+    const isActive = ["queued", "running"].includes(job.status);
+    const note = job.error || (isActive && (waiting ? t("upload.waiting_for", { what: waiting }) : step)) || "";
+    const { completed, failed, total } = job.file_counts;
+    const files = failed ? t("service.files_failed", { completed, total, failed }) : `${completed}/${total}`;
+    return {
+      key: job.id,
+      cells: [job.kind, html`<bdi>${nameOf(job.vector_store_id)}</bdi>`, t(`service.job.${job.status}`), files, html`<bdi>${note}</bdi>`, dateTime(job.created_at)],
+    };
+  });
+  const names = ["kind", "store", "state", "files", "note", "created"].map((name) => t(`service.job.${name}`));
+  return html`<${Table} title=${t("service.jobs")} names=${names} rows=${rows} none=${t("service.no_jobs")} />`;
+}
+
+function Models({ models }) {
+  const rows = models.map((model) => ({
+    key: model.id,
+    cells: [html`<bdi>${model.id}</bdi>`, model.kind, html`<bdi>${model.parent ?? ""}</bdi>`, model.max_model_len ? count(model.max_model_len) : ""],
+  }));
+  const names = ["id", "kind", "parent", "context"].map((name) => t(`service.model.${name}`));
+  return html`<${Table} title=${t("service.models")} names=${names} rows=${rows} none="" />`;
+}

@@ -1,0 +1,73 @@
+// Rates, latencies and queues of the last minutes, from the readings of `/metrics` since the view was opened.
+
+import { html } from "../dom.js";
+import { count, fixed, short } from "../numbers.js";
+import { Sparkline } from "../plots.js";
+import { t } from "../texts.js";
+import { quantile, rate } from "./metrics.js";
+
+const EDGE = { service: "RAG" };
+const RETRIEVAL = { stage: "retrieve" };
+/** Each has a value for two readings that follow each other. */
+const COURSES = [
+  ["requests", (a, b) => rate(a, b, "rag_http_requests_total", EDGE), perSecond],
+  ["errors", (a, b) => rate(a, b, "rag_request_errors_total", EDGE), perSecond],
+  ["in_flight", (_, b) => b.sum("rag_http_requests_in_flight", EDGE), count],
+  ["tokens", (a, b) => rate(a, b, "rag_tokens_total", { type: "completion" }), perSecond],
+  ["running", (_, b) => b.sum("rag_generations_running"), count],
+  ["waiting", (_, b) => b.sum("vllm:num_requests_waiting"), count],
+];
+/** Histograms in seconds. */
+const LATENCIES = [
+  ["retrieve", "rag_retrieval_stage_duration_seconds", RETRIEVAL],
+  ["first_token", "rag_answer_first_token_seconds", {}],
+  ["answer", "rag_answer_duration_seconds", {}],
+];
+const LEVELS = [
+  ["unfinished_jobs", (it) => (it.sum("rag_jobs", { state: "queued" }) || 0) + (it.sum("rag_jobs", { state: "running" }) || 0), count],
+  ["stalled_jobs", (it) => it.sum("rag_stalled_jobs"), count],
+  ["parser", (it) => it.sum("rag_parser_files_waiting"), count],
+  ["disk", (it) => it.sum("rag_data_disk_free_bytes") / 2 ** 30, (value) => `${short(value)} GiB`],
+];
+
+function perSecond(value) {
+  return Number.isFinite(value) ? `${short(value)}/s` : "–";
+}
+
+export function Traffic({ readings }) {
+  const latest = readings.at(-1);
+  const pairs = readings.slice(1).map((reading, place) => [readings[place], reading]);
+  const minutes = fixed((latest.time - readings[0].time) / 60_000, 1);
+  return html`
+    <p class="muted">${t("service.window", { minutes })}</p>
+    <div class="cards">
+      ${COURSES.map(([name, valueOf, written]) => {
+        const values = pairs.map(([before, after]) => valueOf(before, after));
+        return Number.isFinite(values.at(-1)) && html`
+          <article class="card">
+            <h3>${t(`service.course.${name}`)}</h3>
+            <p class="figure">${written(values.at(-1))}</p>
+            <${Sparkline} values=${values} />
+          </article>
+        `;
+      })}
+      <article class="card">
+        <h3>${t("service.latency")}</h3>
+        <dl class="facts">
+          ${LATENCIES.map(([name, metric, labels]) => html`<div><dt>${t(`service.latency.${name}`)}</dt><dd>${latency(readings[0], latest, metric, labels)}</dd></div>`)}
+        </dl>
+      </article>
+      <article class="card">
+        <h3>${t("service.queues")}</h3>
+        <dl class="facts">
+          ${LEVELS.map(([name, valueOf, written]) => html`<div><dt>${t(`service.level.${name}`)}</dt><dd>${written(valueOf(latest))}</dd></div>`)}
+        </dl>
+      </article>
+    </div>
+  `;
+}
+
+function latency(before, after, metric, labels) {
+  const [p50, p95] = [0.5, 0.95].map((share) => quantile(share, before, after, metric, labels));
+  return Number.isFinite(p50) ? `p50 ${short(p50)} s, p95 ${short(p95)} s` : t("service.no_requests");
+}

@@ -1,0 +1,160 @@
+"""The view Why of the page at `/ui` in Chromium, on the real service, and evaluation sets made of what it finds."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+from evals.harness.set_reader import read_set
+from tests.e2e.conftest import AXOLOTL, PRINTING
+from tests.e2e.test_web_page import (  # fixtures are found by their names
+    DONE,
+    HOSTILE,
+    HOSTILE_NAME,
+    QUESTION,
+    SENTENCE,
+    add_documents,
+    answer_with,
+    ask,
+    browser,
+    page,
+    store,
+)
+
+__all__ = ["browser", "page", "store"]
+DOCUMENTS = {"axolotl.md": AXOLOTL, "printing.md": PRINTING}
+
+
+def open_view(page: Page, name: str) -> None:
+    page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
+
+
+def search(page: Page, store: str, question: str) -> None:
+    open_view(page, "Why")
+    view = page.locator(".why")
+    view.get_by_label("Question", exact=True).fill(question)
+    view.get_by_label("Vector store").select_option(label=store)
+    view.get_by_role("button", name="Search", exact=True).click()
+    expect(view.locator(".candidate").first).to_be_visible()
+
+
+def result(page: Page, name: str = "Result") -> Locator:
+    return page.get_by_role("region", name=name, exact=True)
+
+
+# Why
+
+
+def test_why_shows_what_a_turn_was_answered_from(page: Page, store: str) -> None:
+    add_documents(page, store, DOCUMENTS)
+    page.locator(".options summary").click()
+    page.locator(".options").get_by_label("Passages (top k)").fill("1")
+    page.locator(".options").get_by_label("Passages (top k)").press("Tab")
+    answer_with(page, ("sources", {"sources": []}), ("token", {"text": "In a lake."}), ("done", DONE))
+    ask(page, QUESTION)
+    page.get_by_role("button", name="Why this answer?").click()
+    expect(page.locator(".why").get_by_label("Question", exact=True)).to_have_value(QUESTION)
+    first = result(page).locator(".candidate").first
+    expect(first).to_contain_text("axolotl.md")
+    expect(first).to_contain_text("In the prompt as source 1")
+    expect(result(page)).to_contain_text(re.compile("^.*1 of [0-9]+ candidates are in the prompt", re.S))
+    assert "top_k=1" in page.url
+
+
+def test_a_follow_up_is_searched_for_in_its_conversation(page: Page, store: str) -> None:
+    add_documents(page, store, DOCUMENTS)
+    answer_with(page, ("sources", {"sources": []}), ("token", {"text": "It is a salamander."}), ("done", DONE))
+    ask(page, "What is an axolotl?")
+    ask(page, "Where does it live?")
+    page.get_by_role("button", name="Why this answer?").last.click()
+    expect(page.locator(".why .notice")).to_contain_text("2 earlier messages")
+    expect(result(page)).to_contain_text("What is an axolotl?\nWhere does it live?", use_inner_text=True)
+    page.get_by_role("button", name="Search without them").click()
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(result(page).locator(".facts")).not_to_contain_text("What is an axolotl?")
+
+
+def test_each_candidate_has_its_ranks_and_the_prompt_is_shown(page: Page, store: str) -> None:
+    add_documents(page, store, DOCUMENTS)
+    search(page, store, QUESTION)
+    first = result(page).locator(".candidate").first
+    for path in ("dense", "keyword"):
+        expect(first.locator(".scores div").filter(has_text=path)).to_contain_text("#1")
+    expect(result(page)).to_contain_text("weighted scores: dense 1, keyword 1.25")
+    expect(result(page).locator(".legend")).to_contain_text("Search")
+    prompt = result(page).locator(".prompt")
+    expect(prompt.locator("summary")).to_contain_text(re.compile(r"[\d,]+ of [\d,]+ tokens"))
+    prompt.locator("summary").click()
+    expect(prompt.get_by_role("group", name="User")).to_contain_text(SENTENCE.split(" near ")[0])
+
+
+def test_two_settings_stand_side_by_side_and_the_link_holds_both(page: Page, store: str) -> None:
+    add_documents(page, store, DOCUMENTS)
+    search(page, store, QUESTION)
+    page.get_by_role("button", name="Compare two settings").click()
+    for name, mode, top_k in (("Settings A", "dense", "1"), ("Settings B", "keyword", "2")):
+        settings = page.get_by_role("group", name=name)
+        settings.get_by_label("Search paths").select_option(mode)
+        settings.get_by_label("Passages (top k)").fill(top_k)
+    page.get_by_role("button", name="Search", exact=True).click()
+
+    def check() -> None:
+        expect(result(page, "Settings A")).to_contain_text("none, one path: dense")
+        expect(result(page, "Settings A").locator(".candidate.in")).to_have_count(1)
+        expect(result(page, "Settings B")).to_contain_text("none, one path: keyword")
+        expect(result(page, "Settings B").locator(".candidate").first).to_contain_text("Settings A: hit 1")
+
+    check()
+    page.reload()
+    check()
+    assert "compare=1" in page.url
+
+
+def test_a_search_that_is_refused_says_why(page: Page, store: str) -> None:
+    page.goto(f"{page.url.split('#')[0]}#why?q=lakes&store={store}&filters=nonsense&unknown=1")
+    expect(page.locator(".result").get_by_role("alert")).to_contain_text("not valid JSON")
+    page.locator(".why textarea").fill('{"type": "near"}')
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.locator(".result").get_by_role("alert")).to_contain_text("filters")
+
+
+def test_a_hostile_document_runs_and_loads_nothing(page: Page, store: str) -> None:
+    add_documents(page, store, {HOSTILE_NAME: HOSTILE})
+    search(page, store, "When was the Golden Bridge opened?")
+    candidate = result(page).locator(".candidate").first
+    candidate.locator("summary").click()
+    expect(candidate.locator(".text")).to_contain_text("evil.example")
+    result(page).locator(".prompt summary").click()
+    candidate.get_by_role("button", name="This is the right passage").click()
+    open_view(page, "Evaluation")
+    expect(page.locator(".entries select")).to_have_value(HOSTILE_NAME)
+    assert page.evaluate("typeof hacked") == "undefined"
+
+
+# Evaluation sets
+
+
+def test_a_set_made_of_right_passages_can_be_evaluated(page: Page, store: str, tmp_path: Path) -> None:
+    add_documents(page, store, DOCUMENTS)
+    answer_with(
+        page, ("sources", {"sources": []}), ("token", {"text": "?"}), ("done", {**DONE, "finish_reason": "no_sources"})
+    )
+    ask(page, "Who won?")
+    search(page, store, QUESTION)
+    result(page).locator(".candidate").first.get_by_role("button", name="This is the right passage").click()
+    open_view(page, "Evaluation")
+    page.get_by_role("button", name="Add its questions").click()
+    expect(page.locator(".entries li")).to_have_count(2)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download qa.jsonl").click()
+    download.value.save_as(tmp_path / "qa.jsonl")
+    (tmp_path / "docs").mkdir()
+    for name, text in DOCUMENTS.items():
+        (tmp_path / "docs" / name).write_text(text, encoding="utf-8")
+    questions = read_set(tmp_path).questions
+    assert [(each.text, each.gold_doc, each.unanswerable) for each in questions] == [
+        (QUESTION, "axolotl.md", False),
+        ("Who won?", None, True),
+    ]
