@@ -139,7 +139,7 @@ def test_a_part_that_the_key_may_not_use_says_so(page: Page) -> None:
     open_view(page, "Service")
     for name in ("Traffic", "API keys"):
         expect(page.get_by_role("region", name=name).get_by_role("note")).to_contain_text(
-            "This API key may not see this."
+            "This API key may not see this: this needs a key with the scope metrics"
         )
     expect(page.get_by_role("region", name="Health")).to_contain_text("ready")
 

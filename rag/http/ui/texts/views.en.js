@@ -145,7 +145,7 @@ export default {
   "service.versions": "Versions",
   "service.ready": "ready",
   "service.not_ready": "not ready",
-  "service.refused": "This API key may not see this.",
+  "service.refused": "This API key may not see this:",
   "service.no_key": "An API key is needed.",
   "service.fact.in_flight": "Requests in progress",
   "service.fact.embedder": "Embedding model",

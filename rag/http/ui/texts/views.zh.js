@@ -144,7 +144,7 @@ export default {
   "service.versions": "版本",
   "service.ready": "就绪",
   "service.not_ready": "未就绪",
-  "service.refused": "此 API 密钥无权查看。",
+  "service.refused": "此 API 密钥无权查看：",
   "service.no_key": "需要 API 密钥。",
   "service.fact.in_flight": "进行中的请求",
   "service.fact.embedder": "嵌入模型",

@@ -5,12 +5,9 @@ import { t } from "../texts.js";
 
 /** A refusal is not a failure: the key that is used lacks a scope, which the message names. */
 export function Problem({ error }) {
-  const isRefused = error.status === 401 || error.status === 403;
-  return html`
-    <p class=${isRefused ? "notice" : "failure"} role=${isRefused ? "note" : "alert"}>
-      <span>${isRefused ? `${t(error.status === 401 ? "service.no_key" : "service.refused")} ` : ""}<bdi>${error.message}</bdi></span>
-    </p>
-  `;
+  if (error.status === 401) return html`<p class="notice" role="note">${t("service.no_key")}</p>`;
+  if (error.status === 403) return html`<p class="notice" role="note">${t("service.refused")} <bdi>${error.message}</bdi></p>`;
+  return html`<p class="failure" role="alert"><bdi>${error.message}</bdi></p>`;
 }
 
 export function Table({ title, names, rows, none }) {

@@ -61,7 +61,7 @@ function Candidate({ candidate, best, reason, elsewhere, isNoted, onNote }) {
       </p>
       <p class="reason"><span class=${isIn ? "tag in" : "tag"}>${reason}</span> ${elsewhere && html`<span class="muted">${elsewhere}</span>`}</p>
       <dl class="scores">
-        ${Object.keys(best.paths).map(
+        ${Object.keys(best.paths).sort().map(
           (path) => html`<${Score} name=${path} value=${paths[path]?.score} best=${best.paths[path]} rank=${paths[path]?.rank} />`,
         )}
         ${!("dense" in paths) && cosine !== null && html`<${Score} name="cosine" value=${cosine} best=${1} />`}

@@ -39,7 +39,7 @@ function verdict({ explain, hits }) {
 
 /** What planning, the paths, fusion, duplicates and reranking did. */
 function Steps({ explain: { plan, options, candidates } }) {
-  const paths = [...new Set(candidates.flatMap((each) => Object.keys(each.paths)))];
+  const paths = [...new Set(candidates.flatMap((each) => Object.keys(each.paths)))].sort();
   const weights = paths.map((path) => `${path} ${options.weights[path.split("/")[0]] ?? 1}`).join(", ");
   const duplicates = candidates.filter((each) => each.reason === "duplicate").length;
   const fusion = options.fusion === "rrf" ? t("why.by_ranks", { k: options.rrf_k, weights }) : t("why.by_weights", { weights });
