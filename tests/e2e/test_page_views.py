@@ -144,6 +144,15 @@ def test_a_part_that_the_key_may_not_use_says_so(page: Page) -> None:
     expect(page.get_by_role("region", name="Health")).to_contain_text("ready")
 
 
+def test_a_service_that_is_not_ready_says_why(page: Page) -> None:
+    error = {"message": "the retriever is loading", "code": "starting", "retryable": True}
+    page.route("**/readyz", lambda route: route.fulfill(status=503, json={"error": error}))
+    open_view(page, "Service")
+    health = page.get_by_role("region", name="Health")
+    expect(health.get_by_role("status")).to_have_text("not ready the retriever is loading")
+    expect(health.locator("article").filter(has_text="Retriever").first).to_be_visible()
+
+
 def test_a_key_is_created_shown_once_and_revoked(page: Page) -> None:
     """With answers made here: a real key would lock out the other tests."""
     keys: list[JsonObject] = []

@@ -61,6 +61,7 @@ def test_why_shows_what_a_turn_was_answered_from(page: Page, store: str) -> None
     expect(first).to_contain_text("In the prompt as source 1")
     expect(result(page)).to_contain_text(re.compile("^.*1 of [0-9]+ candidates are in the prompt", re.S))
     assert "top_k=1" in page.url
+    expect(page.get_by_role("heading", name="Why these passages?")).to_be_focused()
 
 
 def test_a_follow_up_is_searched_for_in_its_conversation(page: Page, store: str) -> None:
@@ -77,13 +78,14 @@ def test_a_follow_up_is_searched_for_in_its_conversation(page: Page, store: str)
 
 
 def test_each_candidate_has_its_ranks_and_the_prompt_is_shown(page: Page, store: str) -> None:
-    add_documents(page, store, DOCUMENTS)
+    add_documents(page, store, {**DOCUMENTS, "copy.md": AXOLOTL})
     search(page, store, QUESTION)
     first = result(page).locator(".candidate").first
     for path in ("dense", "keyword"):
-        expect(first.locator(".scores div").filter(has_text=path)).to_contain_text("#1")
+        expect(first.locator(".scores div").filter(has_text=path)).to_contain_text(re.compile("#[12]"))
     expect(result(page)).to_contain_text("weighted scores: dense 1, keyword 1.25")
     expect(result(page).locator(".legend")).to_contain_text("Search")
+    expect(result(page).locator(".candidate").filter(has_text="Left out: the same as hit 1")).to_have_count(1)
     prompt = result(page).locator(".prompt")
     expect(prompt.locator("summary")).to_contain_text(re.compile(r"[\d,]+ of [\d,]+ tokens"))
     prompt.locator("summary").click()

@@ -4,7 +4,7 @@ const POLL_MS = 5000;
 
 /**
  * What `load(before)` returns, loaded again every five seconds while the view is shown: `{value, error}`. A failure keeps
- * the last value. The `trigger` loads at once when it changes, for example when the reader has signed in.
+ * the last value. A refusal ends the polling, until `trigger` changes: the reader has signed in with another key.
  */
 export function usePolled(load, isShown, trigger) {
   const [state, setState] = useState({ value: null, error: null });
@@ -18,6 +18,7 @@ export function usePolled(load, isShown, trigger) {
         if (!isOver) setState({ value: last, error: null });
       } catch (error) {
         if (!isOver) setState({ value: last, error });
+        isOver ||= error.status === 401 || error.status === 403;
       }
       if (!isOver) timer = setTimeout(poll, POLL_MS);
     };

@@ -14,6 +14,7 @@ const FILTER_EXAMPLE = '{"type": "eq", "key": "filename", "value": "guide.md"}';
 export default function Why({ stores, isShown }) {
   const [state, setState] = useState(() => stateIn(location.hash) ?? EMPTY);
   const [results, search] = useSearches();
+  const heading = useRef();
   const set = (changes) => setState({ ...state, ...changes });
   useEffect(() => {
     const opened = () => {
@@ -21,6 +22,7 @@ export default function Why({ stores, isShown }) {
       if (!linked) return;
       setState(linked);
       search(linked);
+      heading.current.focus(); // the button that opened this is in a hidden view
     };
     opened();
     addEventListener("hashchange", opened);
@@ -42,7 +44,7 @@ export default function Why({ stores, isShown }) {
   return html`
     <div class="page why">
       <form onSubmit=${submit}>
-        <h2>${t("why.title")}</h2>
+        <h2 tabindex="-1" ref=${heading}>${t("why.title")}</h2>
         <p class="muted">${t("why.intro")}</p>
         <${Question} state=${state} set=${set} stores=${stores} />
         <div class=${state.second ? "columns two" : "columns"}>
