@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.running import LIMIT_S, RunningService
+from tests.support.browser import Observer, chromium, require_browser
 from tests.support.service_without_engine import engineless_service
 from tests.support.span_collector import SpanCollector
 
@@ -46,3 +49,39 @@ def service(
 def admin(service: RunningService) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=service.url, headers=service.headers, timeout=LIMIT_S) as http:
         yield http
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    require_browser()
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def page_store(admin: httpx.Client) -> Iterator[str]:
+    """The id of an empty vector store with the name `page`, and no other with that name."""
+    created = admin.post("/v1/vector_stores", json={"name": "page"}).json()
+    yield created["id"]
+    files = admin.get(f"/v1/vector_stores/{created['id']}/files").json()["data"]
+    admin.delete(f"/v1/vector_stores/{created['id']}")
+    for file in files:
+        admin.delete(f"/v1/files/{file['id']}")
+
+
+@pytest.fixture
+def page(browser: Browser, service: RunningService, page_store: str) -> Iterator[Page]:
+    """The page with the administrator's key and the empty vector store. Requests to other hosts and errors of scripts
+    fail the test."""
+    expect.set_options(timeout=LIMIT_S * 1000)
+    context = browser.new_context(locale="en-US", color_scheme="light", viewport={"width": 1280, "height": 860})
+    context.set_default_timeout(LIMIT_S * 1000)
+    options = json.dumps(json.dumps({"store": page_store}))
+    context.add_init_script(f"sessionStorage['rag.key'] ??= '{ADMIN}'; localStorage['rag.options'] ??= {options}")
+    opened = context.new_page()
+    observer = Observer(service.url)
+    observer.watch(opened)
+    opened.goto(f"{service.url}/ui")
+    yield opened
+    context.close()
+    observer.check()

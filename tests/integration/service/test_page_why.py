@@ -1,30 +1,26 @@
-"""The view Why of the page at `/ui` in Chromium, on the real service, and evaluation sets made of what it finds."""
+"""The view Why of the page at `/ui` in Chromium, and evaluation sets made of what it finds."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from evals.harness.set_reader import read_set
 from tests.e2e.conftest import AXOLOTL, PRINTING
-from tests.e2e.test_web_page import (  # fixtures are found by their names
-    DONE,
-    HOSTILE,
-    HOSTILE_NAME,
-    QUESTION,
-    SENTENCE,
-    add_documents,
-    answer_with,
-    ask,
-    browser,
-    page,
-    store,
-)
+from tests.e2e.running import RunningService
+from tests.e2e.test_web_page import DONE, HOSTILE, HOSTILE_NAME, QUESTION, SENTENCE, answer_with, ask
 
-__all__ = ["browser", "page", "store"]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
 DOCUMENTS = {"axolotl.md": AXOLOTL, "printing.md": PRINTING}
+
+
+def add(service: RunningService, store: str, files: Mapping[str, str]) -> None:
+    service.ingest({name: text.encode() for name, text in files.items()}, vector_store=store)
 
 
 def open_view(page: Page, name: str) -> None:
@@ -35,7 +31,7 @@ def search(page: Page, store: str, question: str) -> None:
     open_view(page, "Why")
     view = page.locator(".why")
     view.get_by_label("Question", exact=True).fill(question)
-    view.get_by_label("Vector store").select_option(label=store)
+    view.get_by_label("Vector store").select_option(store)
     view.get_by_role("button", name="Search", exact=True).click()
     expect(view.locator(".candidate").first).to_be_visible()
 
@@ -47,8 +43,8 @@ def result(page: Page, name: str = "Result") -> Locator:
 # Why
 
 
-def test_why_shows_what_a_turn_was_answered_from(page: Page, store: str) -> None:
-    add_documents(page, store, DOCUMENTS)
+def test_why_shows_what_a_turn_was_answered_from(page: Page, service: RunningService, page_store: str) -> None:
+    add(service, page_store, DOCUMENTS)
     page.locator(".options summary").click()
     page.locator(".options").get_by_label("Passages (top k)").fill("1")
     page.locator(".options").get_by_label("Passages (top k)").press("Tab")
@@ -64,8 +60,8 @@ def test_why_shows_what_a_turn_was_answered_from(page: Page, store: str) -> None
     expect(page.get_by_role("heading", name="Why these passages?")).to_be_focused()
 
 
-def test_a_follow_up_is_searched_for_in_its_conversation(page: Page, store: str) -> None:
-    add_documents(page, store, DOCUMENTS)
+def test_a_follow_up_is_searched_for_in_its_conversation(page: Page, service: RunningService, page_store: str) -> None:
+    add(service, page_store, DOCUMENTS)
     answer_with(page, ("sources", {"sources": []}), ("token", {"text": "It is a salamander."}), ("done", DONE))
     ask(page, "What is an axolotl?")
     ask(page, "Where does it live?")
@@ -77,9 +73,11 @@ def test_a_follow_up_is_searched_for_in_its_conversation(page: Page, store: str)
     expect(result(page).locator(".facts")).not_to_contain_text("What is an axolotl?")
 
 
-def test_each_candidate_has_its_ranks_and_the_prompt_is_shown(page: Page, store: str) -> None:
-    add_documents(page, store, {**DOCUMENTS, "copy.md": AXOLOTL})
-    search(page, store, QUESTION)
+def test_each_candidate_has_its_ranks_and_the_prompt_is_shown(
+    page: Page, service: RunningService, page_store: str
+) -> None:
+    add(service, page_store, {**DOCUMENTS, "copy.md": AXOLOTL})
+    search(page, page_store, QUESTION)
     first = result(page).locator(".candidate").first
     for path in ("dense", "keyword"):
         expect(first.locator(".scores div").filter(has_text=path)).to_contain_text(re.compile("#[12]"))
@@ -92,9 +90,11 @@ def test_each_candidate_has_its_ranks_and_the_prompt_is_shown(page: Page, store:
     expect(prompt.get_by_role("group", name="User")).to_contain_text(SENTENCE.split(" near ")[0])
 
 
-def test_two_settings_stand_side_by_side_and_the_link_holds_both(page: Page, store: str) -> None:
-    add_documents(page, store, DOCUMENTS)
-    search(page, store, QUESTION)
+def test_two_settings_stand_side_by_side_and_the_link_holds_both(
+    page: Page, service: RunningService, page_store: str
+) -> None:
+    add(service, page_store, DOCUMENTS)
+    search(page, page_store, QUESTION)
     page.get_by_role("button", name="Compare two settings").click()
     for name, mode, top_k in (("Settings A", "dense", "1"), ("Settings B", "keyword", "2")):
         settings = page.get_by_role("group", name=name)
@@ -114,17 +114,17 @@ def test_two_settings_stand_side_by_side_and_the_link_holds_both(page: Page, sto
     assert "compare=1" in page.url
 
 
-def test_a_search_that_is_refused_says_why(page: Page, store: str) -> None:
-    page.goto(f"{page.url.split('#')[0]}#why?q=lakes&store={store}&filters=nonsense&unknown=1")
+def test_a_search_that_is_refused_says_why(page: Page, service: RunningService, page_store: str) -> None:
+    page.goto(f"{page.url.split('#')[0]}#why?q=lakes&store={page_store}&filters=nonsense&unknown=1")
     expect(page.locator(".result").get_by_role("alert")).to_contain_text("not valid JSON")
     page.locator(".why textarea").fill('{"type": "near"}')
     page.get_by_role("button", name="Search", exact=True).click()
     expect(page.locator(".result").get_by_role("alert")).to_contain_text("filters")
 
 
-def test_a_hostile_document_runs_and_loads_nothing(page: Page, store: str) -> None:
-    add_documents(page, store, {HOSTILE_NAME: HOSTILE})
-    search(page, store, "When was the Golden Bridge opened?")
+def test_a_hostile_document_runs_and_loads_nothing(page: Page, service: RunningService, page_store: str) -> None:
+    add(service, page_store, {HOSTILE_NAME: HOSTILE})
+    search(page, page_store, "When was the Golden Bridge opened?")
     candidate = result(page).locator(".candidate").first
     candidate.locator("summary").click()
     expect(candidate.locator(".text")).to_contain_text("evil.example")
@@ -138,13 +138,15 @@ def test_a_hostile_document_runs_and_loads_nothing(page: Page, store: str) -> No
 # Evaluation sets
 
 
-def test_a_set_made_of_right_passages_can_be_evaluated(page: Page, store: str, tmp_path: Path) -> None:
-    add_documents(page, store, DOCUMENTS)
+def test_a_set_made_of_right_passages_can_be_evaluated(
+    page: Page, service: RunningService, page_store: str, tmp_path: Path
+) -> None:
+    add(service, page_store, DOCUMENTS)
     answer_with(
         page, ("sources", {"sources": []}), ("token", {"text": "?"}), ("done", {**DONE, "finish_reason": "no_sources"})
     )
     ask(page, "Who won?")
-    search(page, store, QUESTION)
+    search(page, page_store, QUESTION)
     result(page).locator(".candidate").first.get_by_role("button", name="This is the right passage").click()
     open_view(page, "Evaluation")
     page.get_by_role("button", name="Add its questions").click()

@@ -6,16 +6,19 @@ import json
 import re
 from typing import Any
 
+import httpx
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from evals.harness.statistics import loss_p_value
 from rag.types import JsonObject
 from tests.e2e.conftest import AXOLOTL, PRINTING
-from tests.e2e.test_page_why import DOCUMENTS, open_view, result, search
-from tests.e2e.test_web_page import QUESTION, add_documents, browser, page, store, violations
+from tests.e2e.running import LIMIT_S, RunningService, wait_until
+from tests.e2e.test_web_page import QUESTION, violations
+from tests.integration.service.test_page_why import DOCUMENTS, add, open_view, result, search
 
-__all__ = ["browser", "page", "store"]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
 VIEWS = ("Why", "Evaluation", "Service")
 BEFORE = {"q1": 1.0, "q2": 1.0, "q3": 0.5, "q4": 1.0, "q5": 1.0, "q6": 1.0}
 AFTER = {"q1": 0.5, "q2": 0.25, "q3": 1.0, "q4": 0.5, "q5": 0.5, "q6": 0.5}
@@ -93,15 +96,17 @@ def test_a_report_with_wrong_types_is_shown_as_far_as_it_goes(page: Page) -> Non
 # Service
 
 
-def test_the_service_view_has_health_traffic_jobs_and_models(page: Page, store: str) -> None:
-    add_documents(page, store, {"axolotl.md": AXOLOTL})
+def test_the_service_view_has_health_traffic_jobs_and_models(
+    page: Page, service: RunningService, page_store: str
+) -> None:
+    add(service, page_store, {"axolotl.md": AXOLOTL})
     open_view(page, "Service")
     health = page.get_by_role("region", name="Health")
     for name in ("Retriever", "LLM"):
         expect(health.locator("article").filter(has=page.get_by_role("heading", name=name))).to_contain_text("ready")
     expect(health.locator("article").filter(has_text="Versions")).to_contain_text("BentoML")
     expect(page.get_by_role("region", name="Traffic").locator("article").first).to_contain_text("/s")
-    expect(page.get_by_role("region", name="Jobs").get_by_role("row").nth(1)).to_contain_text(store)
+    expect(page.get_by_role("region", name="Jobs").get_by_role("row").nth(1)).to_contain_text("page")
     expect(page.get_by_role("region", name="Models").get_by_role("row").filter(has_text="rag").first).to_be_visible()
 
 
@@ -129,21 +134,6 @@ rag_d_bucket{le="+Inf"} ${high}
     assert found == {"all": 2.0, "unchanged": 0.0, "restarted": 1.0, "median": 2.0}
 
 
-def test_a_part_that_the_key_may_not_use_says_so(page: Page) -> None:
-    def refuse(route: Route) -> None:
-        error = {"message": "this needs a key with the scope metrics", "code": "insufficient_permissions"}
-        route.fulfill(status=403, json={"error": error})
-
-    page.route("**/metrics", refuse)
-    page.route("**/v1/keys*", refuse)
-    open_view(page, "Service")
-    for name in ("Traffic", "API keys"):
-        expect(page.get_by_role("region", name=name).get_by_role("note")).to_contain_text(
-            "This API key may not see this: this needs a key with the scope metrics"
-        )
-    expect(page.get_by_role("region", name="Health")).to_contain_text("ready")
-
-
 def test_a_service_that_is_not_ready_says_why(page: Page) -> None:
     error = {"message": "the retriever is loading", "code": "starting", "retryable": True}
     page.route("**/readyz", lambda route: route.fulfill(status=503, json={"error": error}))
@@ -153,48 +143,69 @@ def test_a_service_that_is_not_ready_says_why(page: Page) -> None:
     expect(health.locator("article").filter(has_text="Retriever").first).to_be_visible()
 
 
-def test_a_key_is_created_shown_once_and_revoked(page: Page) -> None:
-    """With answers made here: a real key would lock out the other tests."""
-    keys: list[JsonObject] = []
-    sent: list[JsonObject] = []
-
-    def answer(route: Route) -> None:
-        if route.request.method == "GET":
-            route.fulfill(json={"data": keys, "has_more": False})
-        elif route.request.method == "DELETE":
-            keys[0]["status"] = "revoked"
-            route.fulfill(json={"id": "key_1", "deleted": True})
-        else:
-            sent.append(route.request.post_data_json or {})
-            rest = {"id": "key_1", "tenant": "default", "prefix": "rag-ab", "status": "active", "last_used_at": None}
-            keys.append({**sent[-1], **rest, "expires_at": None})
-            route.fulfill(json={**keys[0], "secret": "rag-abcdef"})
-
-    page.route("**/v1/keys**", answer)
+def test_a_key_is_created_used_and_revoked(page: Page, service: RunningService, browser: Browser) -> None:
     open_view(page, "Service")
     form = page.get_by_role("form", name="Create a key")
-    expect(form.get_by_text("From the first key on")).to_be_visible()
     form.get_by_label("Name").fill("search page")
-    form.get_by_label("Requests per minute").fill("60")
-    form.get_by_label("ask").check()
+    form.get_by_label("Requests per minute").fill("600")
     form.get_by_role("button", name="Create a key").click()
-    expect(page.locator(".secret code")).to_have_text("rag-abcdef")
-    assert sent == [{"name": "search page", "scopes": ["ask", "admin"], "limits": {"requests_per_minute": 60}}]
+    secret = page.locator(".secret code").inner_text()
     page.get_by_role("button", name="I have stored it").click()
-    assert "rag-abcdef" not in page.content()
+    assert secret not in page.content()
+
+    context = browser.new_context(locale="en-US")
+    other = context.new_page()
+    other.goto(f"{service.url}/ui#service")
+    expect(other.get_by_role("region", name="Jobs").get_by_role("note")).to_have_text("An API key is needed.")
+    other.get_by_label("This service needs an API key.").fill(secret)
+    other.get_by_role("button", name="Sign in").click()
+    for name, scope in (("Traffic", "metrics"), ("API keys", "admin")):
+        note = other.get_by_role("region", name=name).get_by_role("note")
+        expect(note).to_contain_text(f"This API key may not see this: the API key lacks the scope {scope}")
+    expect(other.get_by_role("region", name="Models").get_by_role("row").nth(1)).to_be_visible()
+    context.close()
+
     page.evaluate("window.confirm = () => true")
     page.get_by_role("button", name="Revoke search page").click()
-    expect(page.get_by_role("region", name="API keys").get_by_role("row").nth(1)).to_contain_text("Revoked")
+    row = page.get_by_role("region", name="API keys").get_by_role("row").filter(has_text="search page")
+    expect(row).to_contain_text("Revoked")
+    headers = {"authorization": f"Bearer {secret}"}
+    wait_until(lambda: httpx.get(f"{service.url}/v1/jobs", headers=headers, timeout=LIMIT_S).status_code == 401)
+
+
+def test_the_first_key_is_used_by_the_page_that_made_it(page: Page) -> None:
+    """With answers made here, because this service has a key already."""
+    keys: list[JsonObject] = []
+
+    def answer(route: Route) -> None:
+        if route.request.method == "POST":
+            rest = {"id": "key_1", "tenant": "default", "prefix": "rag-ab", "status": "active", "expires_at": None}
+            keys.append({**(route.request.post_data_json or {}), **rest, "last_used_at": None})
+            return route.fulfill(json={**keys[0], "secret": "rag-abcdef"})
+        return route.fulfill(json={"data": keys, "has_more": False})
+
+    ready = {"status": "ready", "services": {"Retriever": {"status": "ready", "keys_exist": False}}}
+    page.route("**/readyz", lambda route: route.fulfill(json=ready))
+    page.route("**/v1/keys**", answer)
+    page.evaluate("delete sessionStorage['rag.key']")
+    open_view(page, "Service")
+    form = page.get_by_role("form", name="Create a key")
+    expect(form.get_by_text("From the first key on, every request needs one")).to_be_visible()
+    form.get_by_label("Name").fill("operator")
+    form.get_by_role("button", name="Create a key").click()
+    expect(page.locator(".secret code")).to_have_text("rag-abcdef")
+    assert page.evaluate("sessionStorage['rag.key']") == "rag-abcdef"
+    assert keys[0]["scopes"] == ["admin"]
 
 
 # All views
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_violations(page: Page, store: str, scheme: Any) -> None:
+def test_axe_finds_no_violations(page: Page, service: RunningService, page_store: str, scheme: Any) -> None:
     page.emulate_media(color_scheme=scheme)
-    add_documents(page, store, DOCUMENTS)
-    search(page, store, QUESTION)
+    add(service, page_store, DOCUMENTS)
+    search(page, page_store, QUESTION)
     page.get_by_role("button", name="Compare two settings").click()
     page.get_by_role("button", name="Search", exact=True).click()
     expect(result(page, "Settings B").locator(".candidate").first).to_be_visible()
@@ -210,10 +221,10 @@ def test_axe_finds_no_violations(page: Page, store: str, scheme: Any) -> None:
 
 
 @pytest.mark.parametrize("width", [360, 800, 2560])
-def test_nothing_is_wider_than_the_window(page: Page, store: str, width: int) -> None:
+def test_nothing_is_wider_than_the_window(page: Page, service: RunningService, page_store: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
-    add_documents(page, store, {f"{'n' * 150}.md": f"# {'h' * 200}\n\n{'x' * 300} lake", "printing.md": PRINTING})
-    search(page, store, "lake")
+    add(service, page_store, {f"{'n' * 150}.md": f"# {'h' * 200}\n\n{'x' * 300} lake", "printing.md": PRINTING})
+    search(page, page_store, "lake")
     page.get_by_role("button", name="Compare two settings").click()
     page.get_by_role("button", name="Search", exact=True).click()
     expect(result(page, "Settings B").locator(".candidate").first).to_be_visible()
