@@ -87,6 +87,12 @@ def test_a_slash_leads_to_the_page(client: TestClient) -> None:
     assert client.get("/ui/").headers["content-type"].startswith("text/html")
 
 
+def test_the_rules_of_the_later_views_apply_to_no_other_view() -> None:
+    text = re.sub(r"/\*.*?\*/", "", (FOLDER / "views.css").read_text(encoding="utf-8"), flags=re.S)
+    for selector in re.findall(r"([^{};]+)\{", text):
+        assert selector.strip().startswith((".page", "@media", ":root", ".view:has(> .page)", ".top ")), selector
+
+
 @pytest.mark.parametrize(
     "path", ["/ui/nothing.js", "/ui/../web_page.py", "/ui/%2e%2e/web_page.py", "/uix", "/v1/files"]
 )

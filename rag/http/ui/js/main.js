@@ -41,7 +41,7 @@ function App() {
     addEventListener("hashchange", changed);
     return () => removeEventListener("hashchange", changed);
   }, []);
-  useEffect(() => document.querySelector("nav [aria-current]").scrollIntoView({ inline: "center", block: "nearest" }), [view]);
+  useEffect(() => document.querySelector("nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" }), [view]);
   return html`
     <header class="top">
       <h1 class="brand">RAG</h1>

@@ -193,7 +193,8 @@ export default {
   "service.model.context": "Context in tokens",
 
   "keys.title": "API keys",
-  "keys.none": "No keys yet: whoever reaches the service may use it.",
+  "keys.none": "No keys yet.",
+  "keys.none_needed": "No keys yet: whoever reaches the service may use it.",
   "keys.name": "Name",
   "keys.prefix": "Begins with",
   "keys.tenant": "Tenant",

@@ -192,7 +192,8 @@ export default {
   "service.model.context": "上下文长度（词元）",
 
   "keys.title": "API 密钥",
-  "keys.none": "还没有密钥：任何能访问此服务的人都可使用。",
+  "keys.none": "还没有密钥。",
+  "keys.none_needed": "还没有密钥：任何能访问此服务的人都可使用。",
   "keys.name": "名称",
   "keys.prefix": "开头",
   "keys.tenant": "租户",

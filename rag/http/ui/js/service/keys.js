@@ -21,12 +21,13 @@ export function Keys({ isShown, trigger, areKeysNeeded }) {
       setError(failure);
     }
   };
+  const isOpen = !areKeysNeeded && !hasKey(); // the service's settings may have a key that is not in the list
   const load = () => attempt(async () => setKeys(await allKeys()));
   useEffect(() => void (isShown && load()), [isShown, trigger]);
   const create = (body) =>
     attempt(async () => {
       const key = await requestJson("v1/keys", posted(body));
-      if (!areKeysNeeded && !hasKey() && key.scopes.includes("admin")) setKey(key.secret); // else this page locks itself out
+      if (isOpen && key.scopes.includes("admin")) setKey(key.secret); // else this page locks itself out
       setCreated(key);
       await load();
     });
@@ -41,8 +42,8 @@ export function Keys({ isShown, trigger, areKeysNeeded }) {
       <h2>${t("keys.title")}</h2>
       ${error && html`<${Problem} error=${error} />`}
       ${created && html`<${Secret} created=${created} onStored=${() => setCreated(null)} />`}
-      ${keys && html`<${KeyTable} keys=${keys} onRevoke=${revoke} />`}
-      ${keys && html`<${NewKey} isFirst=${!areKeysNeeded && !keys.length} onCreate=${create} />`}
+      ${keys && html`<${KeyTable} keys=${keys} none=${t(isOpen ? "keys.none_needed" : "keys.none")} onRevoke=${revoke} />`}
+      ${keys && html`<${NewKey} isFirst=${isOpen && !keys.length} onCreate=${create} />`}
     </section>
   `;
 }
@@ -56,7 +57,7 @@ async function allKeys() {
   }
 }
 
-function KeyTable({ keys, onRevoke }) {
+function KeyTable({ keys, none, onRevoke }) {
   const rows = keys.map((key) => ({
     key: key.id,
     cells: [
@@ -72,7 +73,7 @@ function KeyTable({ keys, onRevoke }) {
     ],
   }));
   const names = ["name", "prefix", "tenant", "scopes", "status", "last_used", "expires", "revoke"].map((name) => t(`keys.${name}`));
-  return html`<${Table} title=${t("keys.title")} names=${names} rows=${rows} none=${t("keys.none")} />`;
+  return html`<${Table} title=${t("keys.title")} names=${names} rows=${rows} none=${none} />`;
 }
 
 function Secret({ created, onStored }) {
