@@ -278,6 +278,7 @@ async def test_every_candidate_has_its_paths_and_a_reason() -> None:
     assert f"left out: duplicate of {candidates[0]['chunk_id']}" in reasons
     assert reasons[-1] == "left out: not reranked, because it is not among the best 3"
     assert [c["in_prompt"] for c in candidates] == [True] + [False] * 5
+    assert (candidates[0]["source"], candidates[1]["source"]) == (1, None)
     assert [c["reason"] for c in candidates].count("duplicate") == 1
     assert next(c["duplicate_of"] for c in candidates if c["duplicate_of"]) == candidates[0]["chunk_id"]
     assert (candidates[0]["text"], candidates[0]["cosine"]) == ("red apples", candidates[0]["paths"]["dense"]["score"])

@@ -15,7 +15,6 @@ export function Candidates({ result, other, otherName }) {
   const noted = entries.find((entry) => entry.question === result.question);
   const best = bestScores(candidates);
   const names = new Map(candidates.map((each) => [each.chunk_id, each.hit ? t("why.hit", { hit: each.hit }) : each.filename]));
-  const sources = candidates.filter((each) => each.in_prompt);
   const others = other?.found && new Map(other.found.explain.candidates.map((each) => [each.chunk_id, each.hit]));
   const documents = [...new Set(candidates.map((each) => each.filename))];
   const shown = isWhole ? candidates : candidates.slice(0, SHOWN);
@@ -27,7 +26,7 @@ export function Candidates({ result, other, otherName }) {
             key=${each.chunk_id}
             candidate=${each}
             best=${best}
-            reason=${reasonText(each, options, { source: sources.indexOf(each) + 1, original: names.get(each.duplicate_of) })}
+            reason=${reasonText(each, options, { source: each.source, original: names.get(each.duplicate_of) })}
             elsewhere=${others && t("why.elsewhere", { name: otherName, place: others.get(each.chunk_id) ?? "–" })}
             isNoted=${noted?.document === each.filename}
             onNote=${() => noteAnswer(result.question, result.history, each.filename, documents)}
