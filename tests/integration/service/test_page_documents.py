@@ -9,16 +9,12 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.e2e.conftest import AXOLOTL, PRINTING
 from tests.e2e.running import RunningService, wait_until
-from tests.e2e.test_web_page import (  # fixtures are found by their names
-    browser,
-    open_documents,
-    page,
-    store,
-    upload,
-    violations,
-)
+from tests.e2e.test_web_page import open_documents, upload, violations
 
-__all__ = ["browser", "page", "store"]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
+STORE = "page"
+"""The name of the vector store that the page has chosen."""
 BROKEN = "%PDF-1.7 and nothing else"
 RUNNING: dict[str, object] = {
     "id": "vsfb_1",
@@ -42,12 +38,12 @@ def rows(page: Page) -> Locator:
     return page.get_by_role("rowheader")
 
 
-def document_of(service: RunningService, store: str, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = service.get(f"/v1/vector_stores/{store}/files?name={name}").json()["data"][0]
+def document_of(service: RunningService, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = service.get(f"/v1/vector_stores/{STORE}/files?name={name}").json()["data"][0]
     return found
 
 
-def test_a_running_job_shows_its_progress_and_is_cancelled(page: Page, store: str) -> None:
+def test_a_running_job_shows_its_progress_and_is_cancelled(page: Page) -> None:
     status = "running"
 
     def cancel(route: Route) -> None:
@@ -62,7 +58,7 @@ def test_a_running_job_shows_its_progress_and_is_cancelled(page: Page, store: st
 
     page.route("**/v1/jobs?*", listed)
     page.route("**/v1/jobs/vsfb_1/cancel", cancel)
-    open_documents(page, store)
+    open_documents(page, STORE)
     job = jobs(page).get_by_role("listitem")
     expect(job).to_contain_text("5 of 8 files")
     expect(job).to_contain_text("embedding guide.pdf · 310 of 1,800 passages · 55 passages per second · 3 min left")
@@ -74,23 +70,23 @@ def test_a_running_job_shows_its_progress_and_is_cancelled(page: Page, store: st
     expect(job).to_have_count(0)
 
 
-def test_the_failed_files_of_a_job_are_tried_again(page: Page, service: RunningService, store: str) -> None:
-    open_documents(page, store)
+def test_the_failed_files_of_a_job_are_tried_again(page: Page, service: RunningService) -> None:
+    open_documents(page, STORE)
     upload(page, {"broken.pdf": BROKEN})
     job = jobs(page).get_by_role("listitem").first
     expect(job).to_contain_text("1 failed")
     job.get_by_text("Why files failed").click()
     expect(job).to_contain_text("broken.pdf is damaged")
-    known = len(service.get(f"/v1/jobs?vector_store_id={store}").json()["data"])
+    known = len(service.get(f"/v1/jobs?vector_store_id={STORE}").json()["data"])
     with page.expect_response("**/retry") as retried:
         job.get_by_role("button", name="Try again").click()
     assert retried.value.json()["kind"] == "ingest"
-    assert len(service.get(f"/v1/jobs?vector_store_id={store}").json()["data"]) == known + 1
+    assert len(service.get(f"/v1/jobs?vector_store_id={STORE}").json()["data"]) == known + 1
     expect(jobs(page)).to_contain_text("1 failed")
 
 
-def test_documents_are_searched_by_name_and_sorted(page: Page, store: str) -> None:
-    open_documents(page, store)
+def test_documents_are_searched_by_name_and_sorted(page: Page) -> None:
+    open_documents(page, STORE)
     upload(page, {"b.md": PRINTING, "a.md": AXOLOTL, "C.md": PRINTING})
     page.get_by_label("Order").select_option(label="Name, A to Z")
     expect(rows(page)).to_have_text(["C.md", "a.md", "b.md"])
@@ -100,18 +96,18 @@ def test_documents_are_searched_by_name_and_sorted(page: Page, store: str) -> No
     expect(page.get_by_text("No document has such a name.")).to_be_visible()
 
 
-def test_pages_of_a_long_list_follow_one_another(page: Page, service: RunningService, store: str) -> None:
+def test_pages_of_a_long_list_follow_one_another(page: Page, service: RunningService) -> None:
     listed = [f"{number:03d}.md" for number in range(60)]
-    service.ingest({name: f"Number {name}".encode() for name in listed}, vector_store=store)
-    open_documents(page, store)
+    service.ingest({name: f"Number {name}".encode() for name in listed}, vector_store=STORE)
+    open_documents(page, STORE)
     page.get_by_label("Order").select_option(label="Name, A to Z")
     expect(rows(page)).to_have_text(listed[:50])
     page.get_by_role("button", name="Show more").click()
     expect(rows(page)).to_have_text(listed)
 
 
-def test_the_attributes_of_a_document_are_edited_in_place(page: Page, service: RunningService, store: str) -> None:
-    open_documents(page, store)
+def test_the_attributes_of_a_document_are_edited_in_place(page: Page, service: RunningService) -> None:
+    open_documents(page, STORE)
     upload(page, {"axolotl.md": AXOLOTL})
     page.get_by_role("link", name="axolotl.md").click()
     form = page.get_by_role("form", name="Attributes")
@@ -121,7 +117,7 @@ def test_the_attributes_of_a_document_are_edited_in_place(page: Page, service: R
         form.get_by_label("Value").last.fill(value)
     form.get_by_role("button", name="Save").click()
     expect(form.get_by_role("button", name="Save")).to_have_count(0)
-    file = document_of(service, store, "axolotl")
+    file = document_of(service, "axolotl")
     assert file["attributes"] == {"year": 2024, "topic": "salamanders", "code": "007"}
     page.reload()
     expect(form.get_by_label("Value")).to_have_count(3)
@@ -133,11 +129,11 @@ def test_the_attributes_of_a_document_are_edited_in_place(page: Page, service: R
     expect(form.get_by_label("Value")).to_have_count(3)
 
 
-def test_a_document_shows_how_it_was_read_and_cut(page: Page, service: RunningService, store: str) -> None:
+def test_a_document_shows_how_it_was_read_and_cut(page: Page, service: RunningService) -> None:
     text = "\n\n".join(
         f"## Part {number}\n\nThis part tells of the number {number}. {'x ' * 150}" for number in range(30)
     )
-    open_documents(page, store)
+    open_documents(page, STORE)
     upload(page, {"parts.md": text})
     page.get_by_role("link", name="parts.md").click()
     report = page.get_by_role("region", name="How it was read")
@@ -147,19 +143,19 @@ def test_a_document_shows_how_it_was_read_and_cut(page: Page, service: RunningSe
     expect(passages).to_have_count(20)
     expect(passages.first).to_contain_text("This part tells of the number 0.")
     page.get_by_role("button", name="Show more").click()
-    expect(passages).to_have_count(document_of(service, store, "parts")["chunks"])
+    expect(passages).to_have_count(document_of(service, "parts")["chunks"])
     passages.last.get_by_role("link").click()
     expect(page.get_by_role("region", name="Linked passage").get_by_role("group", name="Passage")).to_contain_text(
         "This part tells of the number 29."
     )
 
 
-def test_the_index_is_rebuilt_and_the_previous_one_dropped(page: Page, service: RunningService, store: str) -> None:
+def test_the_index_is_rebuilt_and_the_previous_one_dropped(page: Page, service: RunningService) -> None:
     def ended() -> bool:
-        listed = service.get(f"/v1/jobs?vector_store_id={store}&active=true").json()["data"]
+        listed = service.get(f"/v1/jobs?vector_store_id={STORE}&active=true").json()["data"]
         return not listed
 
-    open_documents(page, store)
+    open_documents(page, STORE)
     upload(page, {"axolotl.md": AXOLOTL})
     page.get_by_text("Embedding model").click()
     page.get_by_role("button", name="Go back to the previous index").click()
@@ -172,11 +168,11 @@ def test_the_index_is_rebuilt_and_the_previous_one_dropped(page: Page, service: 
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
-def test_axe_finds_no_violations_on_a_document(page: Page, store: str, scheme: Any, width: int) -> None:
+def test_axe_finds_no_violations_on_a_document(page: Page, scheme: Any, width: int) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 800})
     table = f"| a | b |\n|---|---|\n| {'y' * 300} | z |"
-    open_documents(page, store)
+    open_documents(page, STORE)
     upload(page, {"long.md": f"# Long\n\n{'x' * 300}\n\n{table}\n", "broken.pdf": BROKEN})
     expect(jobs(page)).to_contain_text("1 failed")
     page.get_by_text("Embedding model").click()
