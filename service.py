@@ -28,7 +28,7 @@ from rag.http.native.embedder_wire import (
 )
 from rag.http.native.generate_wire import GenerateRequest, WriteRequest
 from rag.http.native.ingest_form import IngestRequest
-from rag.http.native.key_wire import AuthenticateRequest
+from rag.http.native.key_wire import AuthenticateRequest, OpenTenantRequest
 from rag.http.native.verify_wire import VerifyRequest, VerifyResponse
 from rag.http.published_api import PublishedApi
 from rag.http.v1.deferred_app import DeferredApp
@@ -224,6 +224,11 @@ class Retriever:
     async def audit(self, request: AuditRequest, /) -> dict[str, Any]:
         """Add entries to the audit log."""
         return await self._api.audit(request)  # type: ignore[return-value]
+
+    @endpoint("/open_tenant")
+    async def open_tenant(self, request: OpenTenantRequest, /) -> dict[str, Any]:
+        """The vector stores of a verified token, by their ids."""
+        return await self._api.open_tenant(request)  # type: ignore[return-value]
 
     @endpoint("/prepare")
     async def prepare(self, request: PrepareRequest, /) -> dict[str, Any]:

@@ -70,6 +70,8 @@ class FileRecord:
     content_hash: str
     created_at: float
     expires_at: float | None = None
+    read_groups: Sequence[str] = ()
+    """The groups that may read it; empty: everyone in the tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,8 @@ class DocumentRecord:
     """Of a file of a job: what the upload did."""
     origin: str = ""
     """Where it came from: `ingest` or `files`, and the request's id."""
+    read_groups: Sequence[str] = ()
+    """The groups that may read it; empty: everyone in the tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,8 @@ class Attachment:
     file_id: str
     attributes: Attributes = field(default_factory=dict)
     chunking: Strategy | None = None
+    read_groups: Sequence[str] | None = None
+    """None: those of the file, or of the document that it replaces."""
 
 
 @dataclass(frozen=True, slots=True)

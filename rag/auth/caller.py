@@ -21,7 +21,7 @@ DEFAULT_TENANT = "default"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An API key's permissions."""
+    """The permissions of an API key, or of a signed token."""
 
     key_id: str
     """Empty without a key."""
@@ -34,6 +34,8 @@ class Caller:
     """Of all requests of the tenant together."""
     source: str = ""
     """The client's address if there is no key; the vector store if a job works for it."""
+    groups: frozenset[str] = frozenset()
+    """Groups that it belongs to. Documents may be restricted to some groups."""
 
     @property
     def subjects(self) -> tuple[Subject, Subject]:
@@ -54,11 +56,16 @@ class Caller:
         """Whether it has one of the scopes. `admin` includes all others."""
         return "admin" in self.scopes or not self.scopes.isdisjoint(any_of)
 
+    @property
+    def read_groups(self) -> frozenset[str] | None:
+        """The groups whose documents it may read, besides those of no group. None: all, for administrators."""
+        return None if self.may("admin") else self.groups
+
     def require(self, *any_of: Scope) -> None:
         """Raises InsufficientPermissions if it has none of the scopes."""
         if not self.may(*any_of):
             names = " or ".join(any_of)
-            raise InsufficientPermissions(f"the API key lacks the scope {names}, which this request needs")
+            raise InsufficientPermissions(f"the API key or token lacks the scope {names}, which this request needs")
 
 
 WITHOUT_KEY = Caller("", DEFAULT_TENANT, frozenset(SCOPES))
@@ -110,16 +117,25 @@ def require(*any_of: Scope) -> None:
 def caller_to_header(caller: Caller) -> str:
     stores = None if caller.stores is None else sorted(caller.stores)
     limits = [caller.key_limits.to_json(), caller.tenant_limits.to_json()]
-    values = [caller.key_id, caller.tenant, sorted(caller.scopes), stores, caller.source, *limits]
-    return json.dumps(values, separators=(",", ":"))
+    groups = sorted(caller.groups)
+    fields = [caller.key_id, caller.tenant, sorted(caller.scopes), stores, caller.source, *limits, groups]
+    return json.dumps(fields, separators=(",", ":"))
 
 
 def caller_from_header(value: str) -> Caller:
     """Raises ValueError if the value was not made by `caller_to_header`."""
     try:
-        key_id, tenant, scopes, stores, source, *limits = json.loads(value)
+        key_id, tenant, scopes, stores, source, *limits, groups = json.loads(value)
         key_limits, tenant_limits = map(Limits.from_json, limits)
-        stores = None if stores is None else frozenset(stores)
-        return Caller(str(key_id), str(tenant), frozenset(scopes), stores, key_limits, tenant_limits, str(source))
+        return Caller(
+            str(key_id),
+            str(tenant),
+            frozenset(scopes),
+            None if stores is None else frozenset(stores),
+            key_limits,
+            tenant_limits,
+            source=str(source),
+            groups=frozenset(map(str, groups)),
+        )
     except (TypeError, ValueError, AttributeError):
         raise ValueError("not a caller") from None

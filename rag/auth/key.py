@@ -24,6 +24,8 @@ class NewKey:
     """Names or ids of the only vector stores it may use; None: all of its tenant."""
     expires_at: float | None = None
     limits: Limits = NO_LIMITS
+    groups: Sequence[str] = ()
+    """Groups whose documents it may read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class KeyRecord:
     revoked_at: float | None
     last_used_at: float | None
     """Accurate to some minutes."""
+    groups: tuple[str, ...] = ()
+    """Groups whose documents it may read."""
 
     def status(self, now: float) -> KeyStatus:
         if self.revoked_at is not None:
@@ -53,7 +57,8 @@ class KeyRecord:
     @property
     def caller(self) -> Caller:
         stores = None if self.stores is None else frozenset(self.stores)
-        return Caller(self.key_id, self.tenant, frozenset(self.scopes), stores, self.limits)
+        scopes, groups = frozenset(self.scopes), frozenset(self.groups)
+        return Caller(self.key_id, self.tenant, scopes, stores, self.limits, groups=groups)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,10 @@ from rag.bootstrap.loaded_settings import settings
 from rag.http.auth.admission import ServiceAdmission
 from rag.http.auth.audit_trail import AuditTrail
 from rag.http.auth.edge_admission import EdgeAdmission
+from rag.http.auth.json_web_keys import JsonWebKeys, reader
 from rag.http.auth.route_table import RouteTable
+from rag.http.auth.token_callers import TokenCallers
+from rag.http.auth.token_claims import ClaimNames
 from rag.http.auth.token_limits import TokenLimits
 from rag.http.published_api import public_operations
 
@@ -32,6 +35,7 @@ def edge_admission() -> EdgeAdmission:
         is_open=server.open,
         is_local=not listens_to_other_machines(),
         tenant_limits=tenant_limits,
+        token_callers=token_callers(),
     )
 
 
@@ -65,6 +69,34 @@ def tenant_limits(tenant: str) -> Limits:
     own = options.tenants.get(tenant)
     named = {} if own is None else own.model_dump(exclude_unset=True)
     return Limits.from_json({**options.model_dump(exclude={"tenants"}), **named})
+
+
+@functools.cache
+def token_callers() -> TokenCallers | None:
+    """What admits signed tokens at the edge in this process; None if they are not accepted."""
+    options = settings().jwt
+    if (keys := token_keys()) is None:
+        return None
+    from rag.http.auth.token_verifier import TokenRules, TokenVerifier
+
+    rules = TokenRules(options.issuer, options.audiences, options.accepted_algorithms, options.leeway_s)
+    names = ClaimNames(
+        groups=options.groups_claim,
+        tenant=options.tenant_claim,
+        scopes=options.scopes_claim,
+        scope_prefix=options.scope_prefix,
+        default_scopes=options.default_scopes,
+        stores=options.stores_claim,
+    )
+    limits = Limits(requests_per_minute=options.requests_per_minute)
+    return TokenCallers(TokenVerifier(keys, rules), names, limits)
+
+
+@functools.cache
+def token_keys() -> JsonWebKeys | None:
+    """The identity provider's public keys; None if signed tokens are not accepted."""
+    options = settings().jwt
+    return JsonWebKeys(reader(options.jwks), refresh_s=options.refresh_s) if options.jwks else None
 
 
 def service_admission() -> ServiceAdmission:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rag.bootstrap.access import audit_trail, edge_admission, token_limits
+from rag.bootstrap.access import audit_trail, edge_admission, token_callers, token_keys, token_limits
 from rag.bootstrap.loaded_settings import settings
 from rag.bootstrap.process import client_of, make_cache
 from rag.config import LLMSettings
@@ -28,7 +28,10 @@ def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
         return f"ready: page at {own_url}/ui, Swagger UI and APIs at {where} - {access} - try: {try_out}"
 
     dependencies = UpstreamServices(clients, ready_message=ready_message)
-    edge_admission().use(VerifiedKeys(RemoteKeys(clients["Retriever"], dependencies.require).look))
+    remote_keys = RemoteKeys(clients["Retriever"], dependencies.require)
+    edge_admission().use(VerifiedKeys(remote_keys.look))
+    if (callers := token_callers()) is not None:
+        callers.use(remote_keys.open_tenant)
     return RagApi(
         dependencies,
         tokens=token_limits(),
@@ -42,6 +45,7 @@ def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
         citations=options.prompt.citations,
         weak_below=options.prompt.weak_below,
         style=options.prompt.style,
+        token_keys=token_keys(),
     )
 
 

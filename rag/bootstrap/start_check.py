@@ -15,6 +15,7 @@ _UNPROTECTED = """The start is refused: other machines could connect at {host}, 
   - listen on this machine only: --host 127.0.0.1 (HOST=127.0.0.1 make serve)
   - make an administrator's key: python -m rag keys create NAME --scopes admin
     or set one: RAG_SERVER__ADMIN_KEY, at least 32 characters
+  - accept the signed tokens of an identity provider: RAG_JWT__JWKS
   - RAG_SERVER__OPEN=true, only behind a gateway that authenticates requests"""
 
 _WITHOUT_SERVICE_KEY = """The start is refused: other machines could connect at {host}, and the services have no key
@@ -39,7 +40,8 @@ def refuse_unprotected_start(service: str, *, is_edge: bool = False) -> None:
     if service != _services[0] or host is None or is_loopback(host) or server.open:
         return
     if is_edge:
-        is_protected = server.admin_key is not None or settings().retrieve.url is not None or _keys_exist()
+        has_key = server.admin_key is not None or bool(settings().jwt.jwks)
+        is_protected = has_key or settings().retrieve.url is not None or _keys_exist()
     else:
         is_protected = server.service_key is not None
     if not is_protected:

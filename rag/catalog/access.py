@@ -1,7 +1,8 @@
-"""Which rows the caller of the current request may see: those of its tenant, and of its vector stores.
+"""Which rows the caller of the current request may see: those of its tenant, its vector stores and its groups.
 
 Every query that finds a vector store, file or job by what a client sent has one of these conditions. What hangs on a
-vector store (documents, versions, indexes) is reached through it. Outside of requests nothing is restricted.
+vector store (documents, versions, indexes) is reached through it; which documents, `rag.catalog.groups` decides.
+Outside of requests nothing is restricted.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from rag.auth.caller import current_caller
-from rag.catalog.rows import Condition
-from rag.catalog.schema import files, jobs, stores, versions
+from rag.catalog import groups
+from rag.catalog.rows import LIVE, Condition
+from rag.catalog.schema import files, job_files, jobs, stores, versions
 
 
 def visible_stores() -> Condition:
@@ -25,21 +27,44 @@ def visible_jobs() -> Condition:
     """A condition on `jobs`."""
     if (caller := current_caller.get()) is None:
         return sa.true()
-    own = jobs.c.tenant == caller.tenant
+    own = (jobs.c.tenant == caller.tenant) & _readable_jobs()
     return own if caller.stores is None else own & jobs.c.store_id.in_(caller.stores)
+
+
+def _readable_jobs() -> Condition:
+    """Jobs all of whose files the caller may read: a job tells their number and names the one it is working on."""
+    if groups.of_caller() is None:
+        return sa.true()
+    unreadable = sa.exists().where(
+        job_files.c.job_id == jobs.c.id, versions.c.seq == job_files.c.seq, ~groups.readable_versions()
+    )
+    return jobs.c.store_id.in_(groups.unrestricted_stores()) | ((jobs.c.kind == "ingest") & ~unreadable)
 
 
 def visible_files() -> Condition:
     """A condition on `files`. A key that is limited to vector stores sees their files, and those that it uploaded."""
     if (caller := current_caller.get()) is None:
         return sa.true()
-    own = files.c.tenant == caller.tenant
+    own = (files.c.tenant == caller.tenant) & _readable_files()
     if caller.stores is None:
         return own
     in_stores = sa.exists().where(
         versions.c.file_id == files.c.id, versions.c.store_id.in_(caller.stores), ~versions.c.removed
     )
     return own & (in_stores | (files.c.created_by == caller.key_id))
+
+
+def _readable_files() -> Condition:
+    """Files that the caller may read, and all documents that were made of them."""
+    if (own := groups.of_caller()) is None:
+        return sa.true()
+    unreadable = sa.exists().where(
+        versions.c.file_id == files.c.id,
+        versions.c.state.in_(LIVE),
+        ~versions.c.removed,
+        ~groups.includes(versions.c.read_groups, own),
+    )
+    return groups.includes(files.c.read_groups, own) & ~unreadable
 
 
 def is_limited_to_stores() -> bool:

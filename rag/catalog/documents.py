@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 
-from rag.catalog import listing
+from rag.catalog import groups, listing
 from rag.catalog.rows import (
+    LIVE,
+    Condition,
     DocumentRow,
     ResultRow,
     RowSelect,
@@ -60,10 +62,14 @@ def put(connection: sa.Connection, store_id: str, filename: str) -> str:
 
 def find(connection: sa.Connection, store_id: str, file_id: str) -> DocumentRow:
     """The document that a file belongs to, or will when its job is done. Raises FileNotFound."""
-    document = read_first(connection, DocumentRow, _with_file(file_id).where(documents.c.store_id == store_id))
-    if document is None:
-        raise FileNotFound(f"the vector store has no file {file_id[:80]!r}", param="file_id")
+    wanted = _with_file(file_id, groups.readable_versions()).where(documents.c.store_id == store_id)
+    if (document := read_first(connection, DocumentRow, wanted)) is None:
+        raise _no_file(file_id)
     return document
+
+
+def _no_file(file_id: str) -> FileNotFound:
+    return FileNotFound(f"the vector store has no file {file_id[:80]!r}", param="file_id")
 
 
 def with_file(connection: sa.Connection, file_id: str) -> list[DocumentRow]:
@@ -71,10 +77,16 @@ def with_file(connection: sa.Connection, file_id: str) -> list[DocumentRow]:
     return read_rows(connection, DocumentRow, _with_file(file_id))
 
 
-def _with_file(file_id: str) -> RowSelect:
-    """While a file is replacing another, both belong to the document; a file that was replaced does not."""
+def _with_file(file_id: str, condition: Condition | None = None) -> RowSelect:
+    """While a file is replacing another, both belong to the document; a file that was replaced does not.
+
+    Args:
+        condition: On the versions of the file.
+    """
     is_current = versions.c.state.in_(("pending", "visible", "failed", "cancelled")) & ~versions.c.removed
     own = sa.select(versions.c.document_id).where(versions.c.file_id == file_id, is_current)
+    if condition is not None:
+        own = own.where(condition)
     return sa.select(documents).where(documents.c.id.in_(own))
 
 
@@ -85,7 +97,9 @@ def of_store(connection: sa.Connection, store_id: str) -> list[DocumentRow]:
 def record(connection: sa.Connection, store_id: str, file_id: str) -> DocumentRecord:
     """The record of the document that a file belongs to, from the versions of this file alone."""
     document = find(connection, store_id, file_id)
-    row = connection.execute(_with_current_version(file_id).where(documents.c.id == document.id)).one()
+    row = connection.execute(_with_current_version(file_id).where(documents.c.id == document.id)).first()
+    if row is None:
+        raise _no_file(file_id)
     return _document_record(row)
 
 
@@ -137,6 +151,8 @@ def file_counts(by_state: Iterable[tuple[VersionState, int]]) -> FileCounts:
 def _with_current_version(file_id: str | None = None) -> RowSelect:
     """Documents, each joined with its current version: the newest pending one; otherwise the newest not cancelled.
 
+    Without those that the caller may not read.
+
     Args:
         file_id: Considers the versions of this file only.
     """
@@ -155,7 +171,14 @@ def _with_current_version(file_id: str | None = None) -> RowSelect:
     columns = (versions, documents.c.created_at.label("document_created_at"), searchable.label("searchable"))
     # The version is looked up for each document in the order of the list, so a page costs no more in a large store.
     is_current = (versions.c.document_id == documents.c.id) & (versions.c.seq == current)
-    return sa.select(*columns).select_from(documents).join(versions, is_current)
+    joined = sa.select(*columns).select_from(documents).join(versions, is_current)
+    return joined.where(groups.readable_versions())
+
+
+def has_unreadable(connection: sa.Connection, store_id: str) -> bool:
+    """Whether the vector store has a document that the caller may not read."""
+    wanted = (versions.c.store_id == store_id) & versions.c.state.in_(LIVE) & ~groups.readable_versions()
+    return connection.execute(sa.select(versions.c.seq).where(wanted).limit(1)).first() is not None
 
 
 def _document_record(row: ResultRow) -> DocumentRecord:
@@ -196,4 +219,5 @@ def to_record(
         searchable=searchable,
         change=change,
         origin=version.origin,
+        read_groups=tuple(version.read_groups or ()),
     )

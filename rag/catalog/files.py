@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
 from rag.auth.caller import current_tenant
-from rag.catalog import access, listing
+from rag.catalog import access, groups, listing
 from rag.catalog.rows import FileRow, VersionRow, read_first, read_row
 from rag.catalog.schema import blobs, files, versions
 from rag.errors import FileNotFound
@@ -27,10 +28,14 @@ def insert(
     *,
     purpose: str,
     expires_after_s: int | None = None,
+    read_groups: Sequence[str] = (),
 ) -> FileRecord:
+    """Raises InvalidRequest if the caller could not read the file."""
+    groups.check_own(read_groups)
     now = time.time()
     expires_at = None if expires_after_s is None else now + expires_after_s
-    record = FileRecord(file_id, upload.filename, purpose, upload.bytes, upload.content_hash, now, expires_at)
+    content = upload.bytes, upload.content_hash
+    record = FileRecord(file_id, upload.filename, purpose, *content, now, expires_at, read_groups)
     connection.execute(
         sa.insert(files).values(
             id=file_id,
@@ -43,6 +48,7 @@ def insert(
             expires_at=expires_at,
             tenant=current_tenant(),
             created_by=access.created_by(),
+            read_groups=list(read_groups) or None,
         )
     )
     return record
@@ -76,6 +82,17 @@ def set_content(connection: sa.Connection, version: VersionRow) -> None:
     connection.execute(sa.update(files).where(files.c.id == version.file_id).values(content))
 
 
+def read_groups(connection: sa.Connection, file_id: str) -> Sequence[str]:
+    """The read groups of a file; empty if it does not exist."""
+    return connection.execute(sa.select(files.c.read_groups).where(files.c.id == file_id)).scalar() or ()
+
+
+def set_read_groups(connection: sa.Connection, version: VersionRow) -> None:
+    """Give a file the read groups of a version that was made of it. They remain when its document is removed."""
+    own = files.c.id == version.file_id
+    connection.execute(sa.update(files).where(own).values(read_groups=version.read_groups))
+
+
 def page(connection: sa.Connection, cursor: Cursor, purpose: str | None) -> Page[FileRecord]:
     statement = sa.select(files).where(access.visible_files())
     if purpose is not None:
@@ -96,7 +113,14 @@ def expired(connection: sa.Connection) -> list[str]:
 
 def to_record(file: FileRow) -> FileRecord:
     return FileRecord(
-        file.id, file.filename, file.purpose, file.bytes, file.content_hash, file.created_at, file.expires_at
+        file.id,
+        file.filename,
+        file.purpose,
+        file.bytes,
+        file.content_hash,
+        file.created_at,
+        file.expires_at,
+        tuple(file.read_groups or ()),
     )
 
 

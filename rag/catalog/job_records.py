@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from rag.catalog import access, documents, jobs, listing
+from rag.catalog import access, documents, groups, jobs, listing
 from rag.catalog.rows import UNFINISHED, JobRow, ResultRow, VersionRow, read_row
 from rag.catalog.schema import job_files, versions
 from rag.catalog.schema import jobs as job_table
@@ -50,6 +50,7 @@ def files_page(
     joined = sa.select(versions, job_files.c.change, job_files.c.position).join(
         job_files, (job_files.c.seq == versions.c.seq) & (job_files.c.job_id == job_id)
     )
+    joined = joined.where(groups.readable_versions())
     if status is not None:
         joined = joined.where(versions.c.state.in_(documents.states_of(status)))
     return listing.page(connection, joined, job_files.c.position, versions.c.file_id, cursor, _file_record)

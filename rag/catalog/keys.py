@@ -36,6 +36,7 @@ class _KeyRow:
     expires_at: float | None
     revoked_at: float | None
     last_used_at: float | None
+    groups: Sequence[str] | None
 
 
 def insert(connection: sa.Connection, new: NewKey, secret: str) -> str:
@@ -51,6 +52,7 @@ def insert(connection: sa.Connection, new: NewKey, secret: str) -> str:
             created_at=time.time(),
             expires_at=new.expires_at,
             **_limit_values(new.limits),
+            groups=list(new.groups) or None,
             **_secret_values(secret),
         )
     )
@@ -137,4 +139,5 @@ def _to_record(row: _KeyRow) -> KeyRecord:
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
         last_used_at=row.last_used_at,
+        groups=tuple(row.groups or ()),
     )

@@ -68,6 +68,7 @@ class StoreRow:
     revision: int
     nonce: str
     retrieval: Mapping[str, Any] | None
+    read_groups: Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class FileRow:
     blob_id: str
     created_at: float
     expires_at: float | None
+    read_groups: Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ class VersionRow:
     error_message: str | None
     created_at: float
     warnings: Sequence[str] | None
+    read_groups: Sequence[str] | None
 
     @property
     def order(self) -> tuple[int, int]:

@@ -44,6 +44,11 @@ def _created_by() -> Column[str]:
     return Column("created_by", String(64), nullable=False, default="", server_default="")
 
 
+def _read_groups() -> Column[list[str]]:
+    """The groups that may read it; null: everyone in the tenant."""
+    return Column("read_groups", JSON(none_as_null=True), nullable=True)
+
+
 BIG_ID = BigInteger().with_variant(Integer, "sqlite")
 """SQLite generates ids only for a primary key of type INTEGER."""
 
@@ -65,6 +70,7 @@ stores = Table(
     Column("retrieval", JSON(none_as_null=True), nullable=True),  # null: the service's settings
     _tenant(),
     _created_by(),
+    _read_groups(),  # all that a version of a document has or had; null: none, so that nothing needs to be checked
 )
 Index(None, stores.c.name)
 
@@ -103,6 +109,7 @@ files = Table(
     Column("expires_at", Float(53), nullable=True),
     _tenant(),
     _created_by(),
+    _read_groups(),
 )
 
 documents = Table(
@@ -151,6 +158,7 @@ versions = Table(
     Column("finished_at", Float(53), nullable=True),  # when it left `pending`
     Column("died_at", Float(53), key="retired_at", nullable=True),
     Column("warnings", JSON(none_as_null=True), nullable=True),  # what was not read of its file; null: none
+    _read_groups(),
     sqlite_autoincrement=True,  # never reuse the number of a deleted row
 )
 Index(None, versions.c.store_id, versions.c.state)
@@ -215,6 +223,7 @@ api_keys = Table(
     Column("expires_at", Float(53), nullable=True),
     Column("revoked_at", Float(53), nullable=True),
     Column("last_used_at", Float(53), nullable=True),
+    Column("groups", JSON(none_as_null=True), nullable=True),  # whose documents it may read; null: none
 )
 
 audit_log = Table(

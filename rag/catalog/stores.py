@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -131,6 +131,16 @@ def touch(connection: sa.Connection, store_id: str) -> None:
     now = time.time()
     is_stale = (stores.c.id == store_id) & (stores.c.last_active_at < now - _TOUCH_INTERVAL_S)
     connection.execute(sa.update(stores).where(is_stale).values(last_active_at=now))
+
+
+def add_read_groups(connection: sa.Connection, store_id: str, read_groups: Sequence[str]) -> None:
+    """Note that a document of a locked store has these read groups."""
+    if not read_groups:
+        return
+    own = stores.c.id == store_id
+    known = connection.execute(sa.select(stores.c.read_groups).where(own)).scalar() or ()
+    if not set(read_groups) <= set(known):
+        connection.execute(sa.update(stores).where(own).values(read_groups=sorted({*known, *read_groups})))
 
 
 def expires_at(last_active_at: float, expires_after_days: int | None) -> float | None:

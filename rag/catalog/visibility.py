@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from rag.catalog import access
+from rag.catalog import access, groups
 from rag.catalog import stores as store_rows
 from rag.catalog.rows import read_row
 from rag.catalog.schema import indexes, stores, versions
@@ -32,6 +32,8 @@ class Snapshot:
     """The store's own retrieval settings as JSON with sorted keys; empty if it has none."""
     sparse_embedder: str = ""
     """The learned sparse model of its sparse vectors; empty if it has none."""
+    groups: tuple[str, ...] | None = None
+    """Those of the caller, as far as documents of the store are for certain groups; None: it may read all."""
     nonce: str = ""
     """Random, new with each revision: equal revision numbers of two catalogs, or of a restored backup, differ in it."""
 
@@ -48,6 +50,7 @@ class _StoreWithIndex:
     embedder: str
     dimensions: int
     sparse_embedder: str
+    read_groups: Sequence[str] | None
 
 
 def snapshot(connection: sa.Connection, store: str) -> Snapshot:
@@ -71,14 +74,19 @@ def snapshot(connection: sa.Connection, store: str) -> Snapshot:
         expires is not None,
         json.dumps(row.retrieval, sort_keys=True) if row.retrieval else "",
         row.sparse_embedder,
+        groups.of_caller_in_store(row.read_groups),
         row.nonce,
     )
 
 
-def visible(connection: sa.Connection, revision: int, version_ids: Iterable[str]) -> set[str]:
-    """Those of the versions that are visible at a revision."""
+def visible(
+    connection: sa.Connection, revision: int, version_ids: Iterable[str], own_groups: Collection[str] | None = None
+) -> set[str]:
+    """Those of the versions that are visible at a revision, and readable for these groups (None: for all)."""
     numbers = [seq_of(version_id) for version_id in version_ids]
     is_valid = (versions.c.valid_from <= revision) & (versions.c.valid_to.is_(None) | (versions.c.valid_to > revision))
+    if own_groups is not None:
+        is_valid &= groups.includes(versions.c.read_groups, own_groups)
     rows = connection.execute(sa.select(versions.c.seq).where(versions.c.seq.in_(numbers), is_valid)).scalars()
     return {version_id(seq) for seq in rows}
 

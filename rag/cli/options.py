@@ -27,6 +27,13 @@ store_option = click.option("--store", default="default", show_default=True, hel
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 limit_option = click.option("--limit", type=click.IntRange(1), help="Maximum number of rows. Default: all.")
 no_wait_option = click.option("--no-wait", is_flag=True, help="Print the job ids and exit without waiting.")
+read_group_option = click.option(
+    "--read-group",
+    "read_groups",
+    multiple=True,
+    metavar="GROUP",
+    help="A group that may read the documents; can be repeated. Default: a replaced document keeps its groups.",
+)
 top_k_type = click.IntRange(1, 100)
 
 

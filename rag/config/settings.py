@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rag.config.audit import AuditSettings
 from rag.config.cache import CacheSettings
 from rag.config.embedder import EmbedderSettings
 from rag.config.ingest import IngestSettings
+from rag.config.jwt import JwtSettings
 from rag.config.limits import LimitSettings
 from rag.config.llm import LLMSettings
 from rag.config.prompt import PromptSettings
@@ -46,6 +48,13 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
     audit: AuditSettings = AuditSettings()
+    jwt: JwtSettings = JwtSettings()
+
+    @model_validator(mode="after")
+    def _check_combination(self) -> Self:
+        if self.server.open and self.jwt.jwks:
+            raise ValueError("RAG_SERVER__OPEN cannot be combined with RAG_JWT__JWKS: no token would be checked")
+        return self
 
     @cached_property
     def store_uri(self) -> str:

@@ -13,6 +13,8 @@ from rag.records import MAX_ATTRIBUTES
 
 MAX_KEY_CHARS = 64
 MAX_TEXT_CHARS = 512
+RESERVED_KEY = "$read_groups"
+"""Under which Milvus has the read groups of a document; clients set them in a field of their own."""
 
 
 def check_attributes(attributes: object, param: str = "attributes") -> object:
@@ -28,6 +30,8 @@ def check_attributes(attributes: object, param: str = "attributes") -> object:
     for key, value in attributes.items():
         if not 1 <= len(key) <= MAX_KEY_CHARS or not _is_storable(key):
             raise InvalidRequest(f"{param}: a key must have 1 to {MAX_KEY_CHARS} characters", param=param)
+        if key == RESERVED_KEY:
+            raise InvalidRequest(f"{param}: the key {key} is reserved; send the field read_groups", param=param)
         if (problem := _problem(value)) is not None:
             raise InvalidRequest(f"{param}.{key}: {problem}", param=param)
     return attributes

@@ -32,8 +32,8 @@ new one. A method that a path does not support gets a 405, and `Allow` names the
 _SECURITY: JsonObject = {
     "type": "http",
     "scheme": "bearer",
-    "description": "An API key, if the service has any: `python -m rag keys` makes them. The scope `admin` includes "
-    "all others.",
+    "description": "An API key, if the service has any: `python -m rag keys` makes them. Or a signed token of the "
+    "identity provider that the service accepts. The scope `admin` includes all others.",
 }
 
 

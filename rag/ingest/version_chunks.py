@@ -113,4 +113,5 @@ def _chunk(version: VersionRow, ordinal: int, passage: Passage) -> Chunk:
         header=passage.header,
         context=passage.context,
         attributes=with_language(version.attributes, version.language),
+        read_groups=tuple(version.read_groups or ()),
     )

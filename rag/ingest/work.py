@@ -147,6 +147,7 @@ class IngestWork(JobWork):
             version_id(version.seq),
             file_id=version.file_id,
             attributes=with_language(pending[0].attributes, reusable.language),
+            read_groups=pending[0].read_groups or (),
         )
         if copied != reusable.chunks:
             return False  # the other version was removed meanwhile

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from rag.catalog import documents, garbage, stores, versions
 from rag.catalog.rows import VersionRow
@@ -71,10 +71,11 @@ def set_attributes(
     *,
     merge: bool = False,
     removed: Collection[str] = (),
+    read_groups: Sequence[str] | None = None,
 ) -> DocumentRecord:
     for attempts_left in reversed(range(_ATTRIBUTE_ATTEMPTS)):
         try:
-            return _set_attributes(resources, store, file_id, attributes, merge, removed)
+            return _set_attributes(resources, store, file_id, attributes, merge, removed, read_groups)
         except Conflict:  # the document changed between our two transactions
             if not attempts_left:
                 raise
@@ -88,6 +89,7 @@ def _set_attributes(
     attributes: Attributes,
     merge: bool,
     removed: Collection[str],
+    read_groups: Sequence[str] | None,
 ) -> DocumentRecord:
     with resources.database.write() as connection:
         store_id = stores.resolve(connection, store).id
@@ -95,37 +97,36 @@ def _set_attributes(
         document = documents.find(connection, store_id, file_id)
         if merge:
             attributes = _merged(documents.record(connection, store_id, file_id).attributes, attributes, removed)
-        change = versions.change_attributes(connection, document, file_id, attributes)
+        change = versions.change_attributes(connection, document, file_id, attributes, read_groups)
         index = stores.active_index(connection, store_id)
     if change is not None:
-        _publish_copy(resources, index, *change, attributes)
+        _publish_copy(resources, index, *change)
     return get(resources, store_id, file_id)
 
 
-def _publish_copy(
-    resources: LibraryResources, index: Index, source: VersionRow, seq: int, attributes: Attributes
-) -> None:
-    """Copy the rows of a version with other attributes, and make the copy visible in its place."""
+def _publish_copy(resources: LibraryResources, index: Index, source: VersionRow, new: VersionRow) -> None:
+    """Copy the rows of a version for a new one with other attributes or read groups, and make that visible instead."""
     try:
         copied = resources.store.copy(
             index.index_id,
             version_id(source.seq),
-            version_id(seq),
+            version_id(new.seq),
             file_id=source.file_id,
-            attributes=attributes,
+            attributes=new.attributes,
+            read_groups=new.read_groups or (),
         )
         with resources.database.write() as connection:
             if copied == source.chunks:  # otherwise the source was removed while it was copied
-                versions.mark_indexed(connection, index.index_id, seq)
-            if versions.publish(connection, index.store_id, [seq]):
+                versions.mark_indexed(connection, index.index_id, new.seq)
+            if versions.publish(connection, index.store_id, [new.seq]):
                 raise Conflict("the document or its vector store was changed at the same time; try again")
     except RagError:
         with resources.database.write() as connection:
-            versions.cancel(connection, [seq])
+            versions.cancel(connection, [new.seq])
         raise
     finally:
         with resources.database.write() as connection:
-            garbage.mark_dirty_if_ended(connection, seq)
+            garbage.mark_dirty_if_ended(connection, new.seq)
         resources.request_cleanup()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rag.catalog import access, documents, files, quotas, stores, versions
@@ -11,7 +12,11 @@ from rag.records import Cursor, FileRecord, Page, UploadedFile
 
 
 def add(
-    resources: LibraryResources, upload: UploadedFile, purpose: str, expires_after_s: int | None = None
+    resources: LibraryResources,
+    upload: UploadedFile,
+    purpose: str,
+    expires_after_s: int | None = None,
+    read_groups: Sequence[str] = (),
 ) -> FileRecord:
     with (
         resources.blobs.taken([upload.path]) as [blob_id],
@@ -20,7 +25,13 @@ def add(
     ):
         files.add_blob(connection, blob_id, "original", upload.bytes, upload.charset)
         return files.insert(
-            connection, files.new_id(), upload, blob_id, purpose=purpose, expires_after_s=expires_after_s
+            connection,
+            files.new_id(),
+            upload,
+            blob_id,
+            purpose=purpose,
+            expires_after_s=expires_after_s,
+            read_groups=read_groups,
         )
 
 

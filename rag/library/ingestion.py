@@ -29,11 +29,14 @@ def ingest(
     chunking: Strategy | None = None,
     idempotency_key: str | None = None,
     origin: str = "ingest",
+    read_groups: Sequence[str] | None = None,
 ) -> JobRecord:
     _refuse_duplicates([upload.filename for upload in uploads])
     store_id, default = _open_store(resources, store)
     strategy = _strategy(chunking, default)
-    request = [store_id, strategy, dict(attributes), [[u.filename, u.content_hash] for u in uploads]]
+    request: list[object] = [store_id, strategy, dict(attributes), [[u.filename, u.content_hash] for u in uploads]]
+    if read_groups is not None:
+        request.append(list(read_groups))
     taken = resources.blobs.taken([upload.path for upload in uploads])
     with taken as blob_ids, resources.database.write() as connection:
         stores.lock(connection, store_id)
@@ -41,7 +44,7 @@ def ingest(
         if existing is None:
             with quotas.enforced(connection, *_QUOTAS):
                 changes = [
-                    _accept_upload(connection, store_id, upload, blob_id, attributes, strategy, origin)
+                    _accept_upload(connection, store_id, upload, blob_id, attributes, strategy, origin, read_groups)
                     for upload, blob_id in zip(uploads, blob_ids, strict=True)
                 ]
                 job_id = jobs.insert_ingest(connection, store_id, changes, idempotency_key, request)
@@ -58,11 +61,12 @@ def _accept_upload(
     attributes: Attributes,
     strategy: Strategy,
     origin: str,
+    read_groups: Sequence[str] | None,
 ) -> tuple[int, Change]:
     file_id = documents.ingested_file_id(store_id, upload.filename)
     files.add_blob(connection, blob_id, "original", upload.bytes, upload.charset)
     if not files.exists(connection, file_id):
-        files.insert(connection, file_id, upload, blob_id, purpose="assistants")
+        files.insert(connection, file_id, upload, blob_id, purpose="assistants", read_groups=read_groups or ())
     new = NewVersion(
         store_id,
         upload.filename,
@@ -73,6 +77,7 @@ def _accept_upload(
         strategy,
         attributes,
         origin,
+        read_groups,
     )
     return versions.accept(connection, new)
 
@@ -86,13 +91,7 @@ def attach(
 ) -> JobRecord:
     store_id, default = _open_store(resources, store)
     strategies = [_strategy(attachment.chunking, default) for attachment in attachments]
-    request = [
-        store_id,
-        [
-            [attachment.file_id, dict(attachment.attributes), strategy]
-            for attachment, strategy in zip(attachments, strategies, strict=True)
-        ],
-    ]
+    request = [store_id, [_requested(*each) for each in zip(attachments, strategies, strict=True)]]
     with resources.database.write() as connection:
         stores.lock(connection, store_id)
         existing = jobs.with_idempotency_key(connection, idempotency_key, request)
@@ -102,6 +101,11 @@ def attach(
                 changes = [versions.accept(connection, new) for new in new_versions]
                 job_id = jobs.insert_ingest(connection, store_id, changes, idempotency_key, request)
     return jobs.submit(resources, existing or job_id)
+
+
+def _requested(attachment: Attachment, strategy: Strategy) -> list[object]:
+    read_groups = [] if attachment.read_groups is None else [list(attachment.read_groups)]
+    return [attachment.file_id, dict(attachment.attributes), strategy, *read_groups]
 
 
 def _attached_versions(
@@ -118,6 +122,7 @@ def _attached_versions(
             chunking=strategy,
             attributes=attachment.attributes,
             origin="files",
+            read_groups=attachment.read_groups,
         )
         for attachment, strategy in zip(attachments, strategies, strict=True)
     ]

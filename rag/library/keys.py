@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from rag.auth.key_secret import new_secret
 from rag.auth.scopes import SCOPES
 from rag.catalog import keys, stores
 from rag.catalog.database import Database
-from rag.errors import Conflict
+from rag.errors import Conflict, InvalidRequest, NotFound
 from rag.records import Cursor, Page
 
 
@@ -27,6 +28,16 @@ class Authentication:
     key: KeyRecord | None = None
     """The key with this secret; None if there is none."""
     status: KeyStatus | None = None
+
+
+@contextmanager
+def _as_tenant(tenant: str) -> Iterator[None]:
+    """Names of vector stores are those of this tenant, whoever asks."""
+    token = current_caller.set(Caller("", tenant, frozenset(SCOPES)))
+    try:
+        yield
+    finally:
+        current_caller.reset(token)
 
 
 def _store_id(connection: sa.Connection, tenant: str, store: str) -> str:
@@ -45,12 +56,8 @@ class KeyRegistry:
         secret = new_secret()
         with self._database.write() as connection:
             if new.stores is not None:
-                own = Caller("", new.tenant, frozenset(SCOPES))
-                token = current_caller.set(own)  # names are those of the key's tenant, whoever creates the key
-                try:
+                with _as_tenant(new.tenant):
                     ids = [_store_id(connection, new.tenant, store) for store in new.stores]
-                finally:
-                    current_caller.reset(token)
                 new = replace(new, stores=list(dict.fromkeys(ids)))
             return CreatedKey(keys.get(connection, keys.insert(connection, new, secret)), secret)
 
@@ -88,6 +95,15 @@ class KeyRegistry:
                 raise Conflict(f"the API key {key_id} is revoked; create a new one", param="key")
             keys.set_secret(connection, key_id, secret, grace_s)
             return CreatedKey(keys.get(connection, key_id), secret)
+
+    def store_ids(self, tenant: str, names: Sequence[str]) -> list[str]:
+        """The ids of those of a tenant's vector stores, given by name or id, that exist."""
+        ids: list[str] = []
+        with _as_tenant(tenant), self._database.read() as connection:
+            for name in dict.fromkeys(names):
+                with suppress(NotFound, InvalidRequest):  # no such vector store, or several of this name
+                    ids.append(_store_id(connection, tenant, name))
+        return ids
 
     def required(self) -> bool:
         """Whether requests need a key: there has been one."""

@@ -38,9 +38,15 @@ class Library:
 
     # --- files -------------------------------------------------------------------------------
 
-    def add_file(self, upload: UploadedFile, purpose: str, expires_after_s: int | None = None) -> FileRecord:
+    def add_file(
+        self,
+        upload: UploadedFile,
+        purpose: str,
+        expires_after_s: int | None = None,
+        read_groups: Sequence[str] = (),
+    ) -> FileRecord:
         """Store an upload as a new file, even if there are files of the same name. Moves the upload's file."""
-        return files.add(self._resources, upload, purpose, expires_after_s)
+        return files.add(self._resources, upload, purpose, expires_after_s, read_groups)
 
     def files(self, cursor: Cursor, purpose: str | None = None) -> Page[FileRecord]:
         return files.page(self._resources, cursor, purpose)
@@ -97,12 +103,16 @@ class Library:
         chunking: Strategy | None = None,
         idempotency_key: str | None = None,
         origin: str = "ingest",
+        read_groups: Sequence[str] | None = None,
     ) -> JobRecord:
         """Accept uploads into a store. Each replaces the document of the same name. Moves the uploads' files.
 
+        Args:
+            read_groups: Of all these documents; None: a replaced document keeps its own, a new one has none.
+
         Raises:
-            Conflict: the key was used for another request.
-            InvalidRequest: two uploads have the same name.
+            Conflict: the key was used for another request, or the caller may not read a document that is replaced.
+            InvalidRequest: two uploads have the same name, or the caller could not read the documents.
         """
         return ingestion.ingest(
             self._resources,
@@ -112,6 +122,7 @@ class Library:
             chunking=chunking,
             idempotency_key=idempotency_key,
             origin=origin,
+            read_groups=read_groups,
         )
 
     def attach(self, store: str, attachments: Sequence[Attachment], *, idempotency_key: str | None = None) -> JobRecord:
@@ -165,13 +176,20 @@ class Library:
         *,
         merge: bool = False,
         removed: Collection[str] = (),
+        read_groups: Sequence[str] | None = None,
     ) -> DocumentRecord:
         """Replace a document's attributes without embedding it again. Queries see them after the call returns.
 
         Args:
             merge: Keep the attributes that are neither given nor `removed`.
+            read_groups: None: they stay as they are.
+
+        Raises:
+            InvalidRequest: the caller could not read the document any more.
         """
-        return documents.set_attributes(self._resources, store, file_id, attributes, merge=merge, removed=removed)
+        return documents.set_attributes(
+            self._resources, store, file_id, attributes, merge=merge, removed=removed, read_groups=read_groups
+        )
 
     def delete_document(self, store: str, file_id: str) -> None:
         """Remove a document from its store; the file stays. No query finds it after the call returns."""

@@ -13,7 +13,7 @@ from rag.auth.caller import DEFAULT_TENANT, current_tenant
 from rag.catalog import documents, jobs, quotas, stores, versions
 from rag.catalog.rows import StoreRow
 from rag.catalog.stores import DEFAULT_STORE, Index
-from rag.errors import Conflict, NotFound, RagError
+from rag.errors import Conflict, InsufficientPermissions, NotFound, RagError
 from rag.library.resources import LibraryResources
 from rag.records import Cursor, NewStore, Page, StoreRecord
 
@@ -145,6 +145,8 @@ def delete(resources: LibraryResources, store: str) -> str:
                 "the vector store 'default' cannot be deleted; delete its files instead", param="vector_store"
             )
         stores.lock(connection, store_id)
+        if documents.has_unreadable(connection, store_id):
+            raise InsufficientPermissions("the vector store has documents that you may not read")
         for job in jobs.unfinished(connection, store_id):
             jobs.end(connection, job.id, "cancelled")
         for document in documents.of_store(connection, store_id):

@@ -54,7 +54,14 @@ class VectorStore(Protocol):
         ...
 
     def copy(
-        self, collection: str, version_id: str, to_version_id: str, *, file_id: str, attributes: Attributes
+        self,
+        collection: str,
+        version_id: str,
+        to_version_id: str,
+        *,
+        file_id: str,
+        attributes: Attributes,
+        read_groups: Sequence[str] = (),
     ) -> int:
         """Copy the chunks of one version, with their vectors, to another version. Returns the number of chunks.
 
@@ -83,11 +90,13 @@ class VectorStore(Protocol):
         filters: FilterObject | None = None,
         *,
         without: Sequence[str] = (),
+        groups: Sequence[str] | None = None,
     ) -> list[list[Match]]:
         """For each query vector the nearest chunks by cosine similarity, best first.
 
         Args:
             without: Ids of versions whose chunks are excluded.
+            groups: Only chunks that have no `read_groups`, or one of these; None: all.
 
         Raises:
             InvalidFilter: `filters` cannot be translated for this store.
@@ -102,6 +111,7 @@ class VectorStore(Protocol):
         filters: FilterObject | None = None,
         *,
         without: Sequence[str] = (),
+        groups: Sequence[str] | None = None,
     ) -> list[list[Match]]:
         """For each query the best chunks by BM25, best first. Arguments and errors as for `dense`.
 
@@ -117,12 +127,20 @@ class VectorStore(Protocol):
         filters: FilterObject | None = None,
         *,
         without: Sequence[str] = (),
+        groups: Sequence[str] | None = None,
     ) -> list[list[Match]]:
         """For each query vector the best chunks by inner product of sparse vectors. Otherwise as `dense`."""
         ...
 
-    def chunks(self, collection: str, chunk_ids: Sequence[str], filters: FilterObject | None = None) -> list[Chunk]:
-        """Those of the chunks that exist and match the filter, in any order. Raises InvalidFilter."""
+    def chunks(
+        self,
+        collection: str,
+        chunk_ids: Sequence[str],
+        filters: FilterObject | None = None,
+        *,
+        groups: Sequence[str] | None = None,
+    ) -> list[Chunk]:
+        """Those of the chunks that exist and match the filter, in any order. `groups` and errors as for `dense`."""
         ...
 
     def pages(self, collection: str, rows: int) -> Iterator[tuple[list[Chunk], Vectors]]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 
+from rag.catalog.visibility import Snapshot
 from rag.errors import RagError
 from rag.ports import VectorStore
 from rag.types import Chunk
@@ -24,12 +25,12 @@ def neighbour_id(chunk: Chunk, distance: int) -> str:
     return f"{version_id}-{int(ordinal) + distance:0{_ORDINAL_DIGITS}d}"
 
 
-async def read_neighbours(store: VectorStore, collection: str, chunk_ids: Sequence[str]) -> Mapping[str, Chunk]:
+async def read_neighbours(store: VectorStore, snapshot: Snapshot, chunk_ids: Sequence[str]) -> Mapping[str, Chunk]:
     """The chunks by id, read with one query; those that cannot be had are missing."""
     if not chunk_ids:
         return {}
     try:
-        found = await asyncio.to_thread(store.chunks, collection, chunk_ids)
+        found = await asyncio.to_thread(store.chunks, snapshot.collection, chunk_ids, groups=snapshot.groups)
     except RagError as error:
         _log.warning("the text around the hits is not available: %s", error.message)
         return {}

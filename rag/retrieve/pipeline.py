@@ -194,6 +194,7 @@ class RetrievalPipeline:
             "vector_store": [snapshot.store_id, snapshot.revision, snapshot.nonce, snapshot.collection],
             "models": [snapshot.embedder, snapshot.sparse_embedder],
             "filters": request.filters,
+            "groups": snapshot.groups,
             "options": options.key(),
             "planner": self._planner.name if options.plans or options.rewrite else None,
             "reranker": self._reranker.name if options.rerank else None,

@@ -156,7 +156,7 @@ class AnswerPreparer:
     ) -> Mapping[str, Chunk]:
         """Chunks around the hits, by id, read with one query for each vector store."""
         found = await asyncio.gather(
-            *(read_neighbours(self._store, each.snapshot.collection, ids_of(each.hits)) for each in results)
+            *(read_neighbours(self._store, each.snapshot, ids_of(each.hits)) for each in results)
         )
         return dict(chain.from_iterable(of_store.items() for of_store in found))
 

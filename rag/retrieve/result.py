@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from rag.catalog.visibility import Snapshot
 from rag.retrieve.cache.packing import pack_hits, unpack_hits
@@ -51,6 +51,9 @@ def unpack_result(data: bytes) -> RetrievalResult:
     try:
         plan = {**rest["plan"], "queries": tuple(rest["plan"]["queries"])}
         plan["hypothetical"] = tuple(plan["hypothetical"])
-        return RetrievalResult(hits, RetrieveOptions(**rest["options"]), Plan(**plan), Snapshot(**rest["snapshot"]), {})
+        snapshot = Snapshot(**rest["snapshot"])
+        if snapshot.groups is not None:
+            snapshot = replace(snapshot, groups=tuple(snapshot.groups))
+        return RetrievalResult(hits, RetrieveOptions(**rest["options"]), Plan(**plan), snapshot, {})
     except (KeyError, TypeError) as error:
         raise ValueError("the cached result was written by another release") from error

@@ -24,7 +24,7 @@ class SnapshotReader(Protocol):
         ...
 
     def hidden(self, snapshot: Snapshot, version_ids: Collection[str]) -> set[str]:
-        """Those of the versions that do not exist at the snapshot's revision."""
+        """Those of the versions that do not exist at the snapshot's revision, or that its caller may not read."""
         ...
 
 
@@ -34,8 +34,8 @@ class CatalogSnapshotReader:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._visibility: LRUCache[tuple[str, int], dict[str, bool]] = LRUCache(_MAX_REVISIONS)
-        """By store and revision: whether a version is visible."""
+        self._visibility: LRUCache[_State, dict[str, bool]] = LRUCache(_MAX_REVISIONS)
+        """Whether a version is visible."""
 
     def snapshot(self, store: str) -> Snapshot:
         with self._database.read() as connection:
@@ -50,10 +50,15 @@ class CatalogSnapshotReader:
         unknown = [version_id for version_id in version_ids if version_id not in is_visible]
         if unknown:
             with self._database.read() as connection:
-                visible = visibility.visible(connection, snapshot.revision, unknown)
+                visible = visibility.visible(connection, snapshot.revision, unknown, snapshot.groups)
             is_visible.update((version_id, version_id in visible) for version_id in unknown)
         return {version_id for version_id in version_ids if not is_visible[version_id]}
 
     def _visibility_at(self, snapshot: Snapshot) -> dict[str, bool]:
         with self._lock:
-            return self._visibility.setdefault((snapshot.store_id, snapshot.revision), {})
+            state = (snapshot.store_id, snapshot.revision, snapshot.groups)
+            return self._visibility.setdefault(state, {})
+
+
+_State = tuple[str, int, tuple[str, ...] | None]
+"""Store, revision and groups."""

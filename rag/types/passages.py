@@ -59,6 +59,8 @@ class Chunk:
     header: str = ""
     """Text above it that it depends on: the column names of its table, the key of its record, the title of its list."""
     attributes: Attributes = field(default_factory=dict)
+    read_groups: tuple[str, ...] = ()
+    """The groups that may read it; empty: everyone in the tenant."""
 
     @property
     def page_numbers(self) -> list[int]:

@@ -64,6 +64,46 @@ class FilterContract:
         filters = {"type": "and", "filters": [{"type": "or", "filters": [low, high]}, odd]}
         assert sorted(texts(dense(store, "n", filters=filters))) == ["n1", "n5"]
 
+    @pytest.mark.parametrize(
+        ("groups", "expected"),
+        [
+            (None, "abcd"),
+            ([], "a"),
+            (["hr"], "abd"),
+            (["legal"], "acd"),
+            (["other"], "a"),
+            (["hr", "legal"], "abcd"),
+            (["h"], "a"),
+            (['it "in\\out"'], "ac"),
+        ],
+    )
+    def test_groups(self, store: VectorStore, groups: list[str] | None, expected: str) -> None:
+        put(
+            store,
+            a_chunk("a", ordinal=0),
+            a_chunk("b", ordinal=1, read_groups=("hr",)),
+            a_chunk("c", ordinal=2, read_groups=("legal", 'it "in\\out"'), attributes={"n": 1}),
+            a_chunk("d", ordinal=3, read_groups=("hr", "legal"), attributes={"n": 1}),
+        )
+        every = [a_chunk(text, ordinal=i).chunk_id for i, text in enumerate("abcd")]
+        assert "".join(sorted(texts(dense(store, "a", groups=groups)))) == expected
+        assert "".join(sorted(texts(keyword(store, "md", groups=groups)))) == expected
+        assert "".join(sorted(chunk.text for chunk in store.chunks(STORE, every, groups=groups))) == expected
+        either = {"type": "or", "filters": [{"type": kind, "key": "n", "value": 1} for kind in ("eq", "ne")]}
+        in_both = [text for text in expected if text in "cd"]
+        assert sorted(texts(dense(store, "a", filters=either, groups=groups))) == in_both
+        assert sorted(chunk.text for chunk in store.chunks(STORE, every, either, groups=groups)) == in_both
+
+    def test_groups_are_stored_beside_the_attributes(self, store: VectorStore) -> None:
+        chunk = a_chunk("a", read_groups=("hr", "legal"), attributes={"n": 1})
+        put(store, chunk)
+        assert store.chunks(STORE, [chunk.chunk_id]) == [chunk]
+        store.copy(STORE, chunk.version_id, "v9", file_id="f", attributes={}, read_groups=["it"])
+        (copied,) = dense(store, "a", groups=["it"])
+        assert (copied.chunk.version_id, copied.chunk.attributes, copied.chunk.read_groups) == ("v9", {}, ("it",))
+        store.copy(STORE, "v9", "v10", file_id="f", attributes={})
+        assert [match.chunk.version_id for match in dense(store, "a", groups=[])] == ["v10"]
+
     def test_bad_filters_are_refused(self, store: VectorStore) -> None:
         for filters in ({}, {"type": "eq", "key": 'x"] == 1 or 1 == 1', "value": 1}, {"type": "like"}):
             with pytest.raises(InvalidFilter):

@@ -57,6 +57,11 @@ class SparseContract:
         assert texts(sparse(store, {APPLE: 1.0}, limit=1, filters=low)) == ["apple 99"]
         assert sparse(store, {APPLE: 1.0}, without=[a_version_id()]) == []
 
+    def test_groups(self, store: VectorStore) -> None:
+        put(store, [a_chunk("apple", read_groups=("hr",)), a_chunk("pear", ordinal=1)], [{APPLE: 2.0}, {APPLE: 1.0}])
+        found = [texts(sparse(store, {APPLE: 1.0}, groups=groups)) for groups in (None, ["hr"], ["legal"], [])]
+        assert found == [["apple", "pear"], ["apple", "pear"], ["pear"], ["pear"]]
+
     def test_inserting_again_takes_the_newer_terms(self, store: VectorStore) -> None:
         put(store, [a_chunk("apple"), a_chunk("pear", ordinal=1)], [{APPLE: 1.0}, {PIE: 1.0}])
         put(store, [a_chunk("zebra")], [{ZEBRA: 1.0}], again=True)

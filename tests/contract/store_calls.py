@@ -24,21 +24,39 @@ def texts(matches: Sequence[Match]) -> list[str]:
 
 
 def dense(
-    store: VectorStore, text: str, limit: int = 10, filters: _Filters = None, *, without: Sequence[str] = ()
+    store: VectorStore,
+    text: str,
+    limit: int = 10,
+    filters: _Filters = None,
+    *,
+    without: Sequence[str] = (),
+    groups: Sequence[str] | None = None,
 ) -> list[Match]:
-    (matches,) = store.dense(STORE, EMBEDDER.vectors([text]), limit, filters, without=without)
+    (matches,) = store.dense(STORE, EMBEDDER.vectors([text]), limit, filters, without=without, groups=groups)
     return matches
 
 
 def keyword(
-    store: VectorStore, text: str, limit: int = 10, filters: _Filters = None, *, without: Sequence[str] = ()
+    store: VectorStore,
+    text: str,
+    limit: int = 10,
+    filters: _Filters = None,
+    *,
+    without: Sequence[str] = (),
+    groups: Sequence[str] | None = None,
 ) -> list[Match]:
-    (matches,) = store.keyword(STORE, [text], limit, filters, without=without)
+    (matches,) = store.keyword(STORE, [text], limit, filters, without=without, groups=groups)
     return matches
 
 
 def sparse(
-    store: VectorStore, vector: SparseVector, limit: int = 10, filters: _Filters = None, *, without: Sequence[str] = ()
+    store: VectorStore,
+    vector: SparseVector,
+    limit: int = 10,
+    filters: _Filters = None,
+    *,
+    without: Sequence[str] = (),
+    groups: Sequence[str] | None = None,
 ) -> list[Match]:
-    (matches,) = store.sparse(STORE, [vector], limit, filters, without=without)
+    (matches,) = store.sparse(STORE, [vector], limit, filters, without=without, groups=groups)
     return matches

@@ -16,6 +16,7 @@ class FakeSnapshotReader:
         self.revision = 0
         self.retrieval = ""
         self.sparse_embedder = ""
+        self.groups: tuple[str, ...] | None = None
         self.reads = 0
         """Number of snapshots that were read."""
         self.while_reading: Callable[[], object] = lambda: None
@@ -34,6 +35,7 @@ class FakeSnapshotReader:
             dimensions,
             sparse_embedder=self.sparse_embedder,
             retrieval=self.retrieval,
+            groups=self.groups,
         )
 
     def hidden(self, snapshot: Snapshot, version_ids: Collection[str]) -> set[str]:

@@ -95,7 +95,14 @@ class FakeVectorStore:
             then()
 
     def copy(
-        self, collection: str, version_id: str, to_version_id: str, *, file_id: str, attributes: Attributes
+        self,
+        collection: str,
+        version_id: str,
+        to_version_id: str,
+        *,
+        file_id: str,
+        attributes: Attributes,
+        read_groups: Sequence[str] = (),
     ) -> int:
         self.delete(collection, [to_version_id])
         copied = set[str]()
@@ -108,6 +115,7 @@ class FakeVectorStore:
                     version_id=to_version_id,
                     file_id=file_id,
                     attributes=attributes,
+                    read_groups=tuple(read_groups),
                 )
                 for chunk, _ in page
             ]
@@ -140,10 +148,11 @@ class FakeVectorStore:
         filters: Mapping[str, Any] | None = None,
         *,
         without: Sequence[str] = (),
+        groups: Sequence[str] | None = None,
     ) -> list[list[Match]]:
         self.searches.append(("dense", len(vectors), limit))
         self.while_searching()
-        rows = self._filtered(collection, filters, without)
+        rows = self._filtered(collection, filters, without, groups)
         return [
             _best([Match(chunk, float(np.dot(stored, vector))) for chunk, stored in rows], limit) for vector in vectors
         ]
@@ -156,9 +165,10 @@ class FakeVectorStore:
         filters: Mapping[str, Any] | None = None,
         *,
         without: Sequence[str] = (),
+        groups: Sequence[str] | None = None,
     ) -> list[list[Match]]:
         self.searches.append(("keyword", len(queries), limit))
-        wanted = {chunk.chunk_id for chunk, _ in self._filtered(collection, filters, without)}
+        wanted = {chunk.chunk_id for chunk, _ in self._filtered(collection, filters, without, groups)}
         language = self._languages[self._real(collection)]
         found = [bm25(self.all_chunks(collection), query, language) for query in queries]
         return [_best([m for m in matches if m.score > 0 and m.chunk.chunk_id in wanted], limit) for matches in found]
@@ -187,18 +197,24 @@ class FakeVectorStore:
         filters: Mapping[str, Any] | None = None,
         *,
         without: Sequence[str] = (),
+        groups: Sequence[str] | None = None,
     ) -> list[list[Match]]:
         self.searches.append(("sparse", len(vectors), limit))
-        chunks = [chunk for chunk, _ in self._filtered(collection, filters, without)]
+        chunks = [chunk for chunk, _ in self._filtered(collection, filters, without, groups)]
         known = self.sparse_vectors.get(self._real(collection), {})
         found = [[Match(chunk, _inner(known.get(chunk.chunk_id, {}), query)) for chunk in chunks] for query in vectors]
         return [_best([match for match in matches if match.score > 0], limit) for matches in found]
 
     def chunks(
-        self, collection: str, chunk_ids: Sequence[str], filters: Mapping[str, Any] | None = None
+        self,
+        collection: str,
+        chunk_ids: Sequence[str],
+        filters: Mapping[str, Any] | None = None,
+        *,
+        groups: Sequence[str] | None = None,
     ) -> list[Chunk]:
         wanted = set(chunk_ids)
-        return [chunk for chunk, _ in self._filtered(collection, filters, ()) if chunk.chunk_id in wanted]
+        return [chunk for chunk, _ in self._filtered(collection, filters, (), groups) if chunk.chunk_id in wanted]
 
     def pages(self, collection: str, rows: int) -> Iterator[tuple[list[Chunk], Vectors]]:
         whole = list(self._rows(collection))
@@ -218,11 +234,17 @@ class FakeVectorStore:
         return self.rows[self._real(collection)]
 
     def _filtered(
-        self, collection: str, filters: Mapping[str, Any] | None, without: Sequence[str]
+        self,
+        collection: str,
+        filters: Mapping[str, Any] | None,
+        without: Sequence[str],
+        groups: Sequence[str] | None,
     ) -> list[tuple[Chunk, Vectors]]:
         if filters is not None:
             compile_filters(filters)  # rejects what the real store rejects
         rows = [row for row in self._rows(collection) if row[0].version_id not in without]
+        if groups is not None:
+            rows = [row for row in rows if not row[0].read_groups or set(groups) & set(row[0].read_groups)]
         return [row for row in rows if filters is None or matches_filter(filters, row[0])]
 
 

@@ -16,6 +16,7 @@ from rag.bootstrap import access, documents, start_check
 from rag.errors import SetupError
 
 KEY = "k" * 32
+ISSUED = {"RAG_JWT__ISSUER": "https://login.example.org", "RAG_JWT__AUDIENCE": "rag-service"}
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +29,8 @@ def _settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
 
 def forget() -> None:
     own = (access.edge_admission, access.audit_trail, access.token_limits, access.tenant_limits)
-    for cached in (bootstrap.settings, documents._database, *own):
+    of_tokens = (access.token_callers, access.token_keys)
+    for cached in (bootstrap.settings, documents._database, *own, *of_tokens):
         cached.cache_clear()
 
 
@@ -109,13 +111,28 @@ def test_an_inner_service_for_other_machines_needs_a_service_key(
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("RAG_SERVER__OPEN", "true"), ("RAG_SERVER__ADMIN_KEY", KEY), ("RAG_RETRIEVE__URL", "http://elsewhere:3000")],
+    [
+        ("RAG_SERVER__OPEN", "true"),
+        ("RAG_SERVER__ADMIN_KEY", KEY),
+        ("RAG_RETRIEVE__URL", "http://elsewhere:3000"),
+        ("RAG_JWT__JWKS", "jwks.json"),
+    ],
 )
 def test_the_ways_out(monkeypatch: pytest.MonkeyPatch, option: str, value: str) -> None:
     """Whether a Retriever elsewhere has keys is not known yet: without any, the edge refuses every request."""
-    monkeypatch.setenv(option, value)
+    for name, text in {**ISSUED, option: value}.items():
+        monkeypatch.setenv(name, text)
     forget()
     assert start("0.0.0.0") == 0
+
+
+def test_tokens_are_accepted_if_the_settings_name_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (access.token_callers(), access.token_keys()) == (None, None)
+    for name, text in {**ISSUED, "RAG_JWT__JWKS": "jwks.json"}.items():
+        monkeypatch.setenv(name, text)
+    forget()
+    assert access.token_callers() is not None
+    assert "signed tokens" in access.edge_admission().summary(keys_exist=False)
 
 
 def test_a_key_in_the_catalog_is_a_way_out() -> None:
@@ -150,6 +167,10 @@ def test_the_audit_log_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"RAG_SERVER__OPEN": "true", "RAG_SERVER__ADMIN_KEY": KEY}, "cannot be combined"),
         ({"RAG_LIMITS__TENANTS": '{"acme": {"documents": 1}}'}, "RAG_LIMITS__TENANTS__ACME__DOCUMENTS: Extra inputs"),
         ({"RAG_LIMITS__TENANTS": "acme"}, "RAG_LIMITS__TENANTS: must be a JSON object"),
+        ({"RAG_JWT__JWKS": "some-file.json"}, "needs RAG_JWT__ISSUER and RAG_JWT__AUDIENCE"),
+        ({"RAG_JWT__ALGORITHMS": "RS256,HS256"}, "RAG_JWT__ALGORITHMS must be one or more of RS256"),
+        ({"RAG_JWT__SCOPES": "askk"}, "RAG_JWT__SCOPES must be one or more of ask"),
+        ({**ISSUED, "RAG_JWT__JWKS": "some-file.json", "RAG_SERVER__OPEN": "true"}, "no token would be checked"),
     ],
 )
 def test_invalid_settings_are_refused(monkeypatch: pytest.MonkeyPatch, options: dict[str, str], message: str) -> None:

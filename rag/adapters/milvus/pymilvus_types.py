@@ -57,7 +57,7 @@ class ChunkRow(TypedDict):
     page: int
     start: int
     end: int
-    attributes: dict[str, str | int | float | bool]
+    attributes: dict[str, Any]
     dense: NotRequired[npt.NDArray[np.float32] | Sequence[float]]
     sparse: NotRequired[dict[int, float]]
     passage: NotRequired[str]

@@ -33,6 +33,8 @@ CHUNK_FIELDS = ["chunk_id", *STRINGS, *NUMBERS, "attributes"]
 """The fields that a chunk is restored from."""
 NEW_FIELDS: frozenset[Literal["header", "pages", "places"]] = frozenset(("header", "pages", "places"))
 """Those that collections of earlier releases lack."""
+READ_GROUPS_KEY = "$read_groups"
+"""Of the read groups among the attributes: collections of earlier releases have no field for them."""
 _MAX_PAGES = 128
 """More pages than a passage is on, unless they are almost empty."""
 _NO_PAGE = -1  # Milvus 2.3 has no nullable fields
@@ -61,7 +63,7 @@ def row_of(chunk: Chunk, vector: npt.NDArray[np.float32], passage: str | None, s
         "page": _NO_PAGE if chunk.page is None else chunk.page,
         "start": chunk.start,
         "end": chunk.end,
-        "attributes": dict(chunk.attributes),
+        "attributes": _attributes_row(chunk),
         "dense": vector,
     }
     if passage is not None:
@@ -71,7 +73,15 @@ def row_of(chunk: Chunk, vector: npt.NDArray[np.float32], passage: str | None, s
     return row
 
 
+def _attributes_row(chunk: Chunk) -> dict[str, object]:
+    """The attributes, with the read groups. A document's own attribute of the same name is left out."""
+    own: dict[str, object] = {key: value for key, value in chunk.attributes.items() if key != READ_GROUPS_KEY}
+    return own | ({READ_GROUPS_KEY: list(chunk.read_groups)} if chunk.read_groups else {})
+
+
 def chunk_of(row: ChunkRow) -> Chunk:
+    attributes = dict(row["attributes"])
+    read_groups = attributes.pop(READ_GROUPS_KEY, ())
     return Chunk(
         chunk_id=row["chunk_id"],
         version_id=row["version_id"],
@@ -86,7 +96,8 @@ def chunk_of(row: ChunkRow) -> Chunk:
         header=row.get("header", ""),
         start=row["start"],
         end=row["end"],
-        attributes=row["attributes"],
+        attributes=attributes,
+        read_groups=tuple(read_groups),
     )
 
 

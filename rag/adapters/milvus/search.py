@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rag.adapters.milvus.connection import MilvusConnection
-from rag.adapters.milvus.filter import filter_arguments
+from rag.adapters.milvus.filter import Restriction, filter_arguments
 from rag.adapters.milvus.loaded_collection import LoadedCollection
 from rag.adapters.milvus.pymilvus_types import QueryData, SearchArguments, SearchHit
 from rag.adapters.milvus.rows import chunk_of
 from rag.ports import Vectors
-from rag.types import FilterObject, Match
+from rag.types import Match
 
 
 class MilvusSearch:
@@ -24,20 +24,18 @@ class MilvusSearch:
         self._milvus = milvus
         self._dense_params = dense_params
 
-    def dense(
-        self, collection: str, vectors: Vectors, limit: int, filters: FilterObject | None, without: Sequence[str]
-    ) -> list[list[Match]]:
-        loaded, arguments = self._prepared(collection, limit, filters, without)
+    def dense(self, collection: str, vectors: Vectors, limit: int, restriction: Restriction) -> list[list[Match]]:
+        loaded, arguments = self._prepared(collection, limit, restriction)
         arguments["search_params"] = {"params": loaded.dense_params(self._dense_params, limit)}
-        results = self._search(collection, "dense", list(vectors), arguments, filters)
+        results = self._search(collection, "dense", list(vectors), arguments, restriction)
         return [[_match(hit, loaded.cosine(hit["distance"])) for hit in hits] for hits in results]
 
     def keyword(
-        self, collection: str, queries: Sequence[str], limit: int, filters: FilterObject | None, without: Sequence[str]
+        self, collection: str, queries: Sequence[str], limit: int, restriction: Restriction
     ) -> list[list[Match]]:
-        loaded, arguments = self._prepared(collection, limit, filters, without)
+        loaded, arguments = self._prepared(collection, limit, restriction)
         words = [loaded.query_words(query) if "keyword" in loaded.fields else "" for query in queries]
-        results = self._search(collection, "keyword", words, arguments, filters)
+        results = self._search(collection, "keyword", words, arguments, restriction)
         sign = -1.0 if self._milvus.is_lite else 1.0  # docs/bentoml_issues.md#m8
         return [[_match(hit, sign * hit["distance"]) for hit in hits] for hits in results]
 
@@ -46,23 +44,22 @@ class MilvusSearch:
         collection: str,
         vectors: Sequence[Mapping[int, float]],
         limit: int,
-        filters: FilterObject | None,
-        without: Sequence[str],
+        restriction: Restriction,
     ) -> list[list[Match]]:
-        loaded, arguments = self._prepared(collection, limit, filters, without)
+        loaded, arguments = self._prepared(collection, limit, restriction)
         terms = [vector if "sparse" in loaded.fields else {} for vector in vectors]
-        results = self._search(collection, "sparse", terms, arguments, filters)
+        results = self._search(collection, "sparse", terms, arguments, restriction)
         return [[_match(hit, hit["distance"]) for hit in hits] for hits in results]
 
     def _prepared(
-        self, collection: str, limit: int, filters: FilterObject | None, without: Sequence[str]
+        self, collection: str, limit: int, restriction: Restriction
     ) -> tuple[LoadedCollection, SearchArguments]:
         """The collection, and the arguments that all its searches share."""
         with self._milvus.access(collection):
             loaded = self._milvus.load(collection)  # first: a connection is needed for `has_templates`
-        restriction = filter_arguments(filters, without, has_templates=self._milvus.has_templates)
+        chosen = filter_arguments(restriction, has_templates=self._milvus.has_templates)
         arguments = SearchArguments(limit=limit, output_fields=loaded.chunk_fields, timeout=self._milvus.timeout_s)
-        arguments.update(restriction)  # type: ignore[typeddict-item]  # FilterArguments is a part of SearchArguments
+        arguments.update(chosen)  # type: ignore[typeddict-item]  # FilterArguments is a part of SearchArguments
         return loaded, arguments
 
     def _search(
@@ -71,13 +68,13 @@ class MilvusSearch:
         field: str,
         queries: Sequence[QueryData],
         arguments: SearchArguments,
-        filters: FilterObject | None,
+        restriction: Restriction,
     ) -> list[list[SearchHit]]:
         """The hits of each query. An empty query is not sent to Milvus and finds nothing."""
         filled = [query for query in queries if len(query)]
         if not filled:
             return [[] for _ in queries]
-        with self._milvus.access(collection, filtered=filters is not None, operation="search"):
+        with self._milvus.access(collection, filtered=restriction.filters is not None, operation="search"):
             name = self._milvus.load(collection).name
             results = iter(self._milvus.client().search(name, data=filled, anns_field=field, **arguments))
         return [list(next(results)) if len(query) else [] for query in queries]

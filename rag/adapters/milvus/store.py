@@ -10,7 +10,7 @@ import numpy as np
 
 from rag.adapters.milvus.collections import MilvusCollections
 from rag.adapters.milvus.connection import MilvusConnection
-from rag.adapters.milvus.filter import filter_arguments
+from rag.adapters.milvus.filter import Restriction, filter_arguments
 from rag.adapters.milvus.index import Indexes
 from rag.adapters.milvus.pymilvus_types import ChunkRow, QueryIterator
 from rag.adapters.milvus.rows import chunk_of, sparse_row
@@ -116,7 +116,14 @@ class MilvusStore:
                 self._flush_if_due(loaded.name, len(rows))
 
     def copy(
-        self, collection: str, version_id: str, to_version_id: str, *, file_id: str, attributes: Attributes
+        self,
+        collection: str,
+        version_id: str,
+        to_version_id: str,
+        *,
+        file_id: str,
+        attributes: Attributes,
+        read_groups: Sequence[str] = (),
     ) -> int:
         self.delete(collection, [to_version_id])
         copied = 0
@@ -133,6 +140,7 @@ class MilvusStore:
                     version_id=to_version_id,
                     file_id=file_id,
                     attributes=attributes,
+                    read_groups=tuple(read_groups),
                 )
                 for chunk in map(chunk_of, rows)
             ]
@@ -160,14 +168,22 @@ class MilvusStore:
     def chunk_ids(self, collection: str) -> list[str]:
         return [row["chunk_id"] for rows in self._pages(collection, "", ["chunk_id"], _IDS_PER_PAGE) for row in rows]
 
-    def chunks(self, collection: str, chunk_ids: Sequence[str], filters: FilterObject | None = None) -> list[Chunk]:
+    def chunks(
+        self,
+        collection: str,
+        chunk_ids: Sequence[str],
+        filters: FilterObject | None = None,
+        *,
+        groups: Sequence[str] | None = None,
+    ) -> list[Chunk]:
         found: list[Chunk] = []
         chunk_ids = list(dict.fromkeys(chunk_ids))
         for start in range(0, max(len(chunk_ids), 1), _PAGE_ROWS):
             with self.connection.access(collection, filtered=filters is not None, operation="query"):
                 loaded = self.connection.load(collection)  # first: a connection is needed for `has_templates`
                 ids = chunk_ids[start : start + _PAGE_ROWS]
-                restriction = filter_arguments(filters, (), has_templates=self.connection.has_templates, chunk_ids=ids)
+                wanted = Restriction(filters, groups=groups, chunk_ids=ids)
+                restriction = filter_arguments(wanted, has_templates=self.connection.has_templates)
                 if ids:
                     rows: list[ChunkRow] = self.connection.client().query(
                         loaded.name, output_fields=loaded.chunk_fields, timeout=self._timeout_s, **restriction
@@ -219,8 +235,9 @@ class MilvusStore:
         filters: FilterObject | None = None,
         *,
         without: Sequence[str] = (),
+        groups: Sequence[str] | None = None,
     ) -> list[list[Match]]:
-        return self._search.dense(collection, vectors, limit, filters, without)
+        return self._search.dense(collection, vectors, limit, Restriction(filters, without, groups))
 
     def keyword(
         self,
@@ -230,8 +247,9 @@ class MilvusStore:
         filters: FilterObject | None = None,
         *,
         without: Sequence[str] = (),
+        groups: Sequence[str] | None = None,
     ) -> list[list[Match]]:
-        return self._search.keyword(collection, queries, limit, filters, without)
+        return self._search.keyword(collection, queries, limit, Restriction(filters, without, groups))
 
     def sparse(
         self,
@@ -241,8 +259,10 @@ class MilvusStore:
         filters: FilterObject | None = None,
         *,
         without: Sequence[str] = (),
+        groups: Sequence[str] | None = None,
     ) -> list[list[Match]]:
-        return self._search.sparse(collection, [sparse_row(vector) for vector in vectors], limit, filters, without)
+        rows = [sparse_row(vector) for vector in vectors]
+        return self._search.sparse(collection, rows, limit, Restriction(filters, without, groups))
 
     # --- the connection ----------------------------------------------------------------------
 

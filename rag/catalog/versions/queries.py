@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from rag.catalog import groups
 from rag.catalog.rows import VersionRow, read_first, read_row, read_rows
 from rag.catalog.schema import index_versions, versions
 
@@ -26,9 +27,8 @@ def visible_version(connection: sa.Connection, document_id: str) -> VersionRow |
 
 def newest_with_text(connection: sa.Connection, document_id: str, file_id: str) -> VersionRow | None:
     """The version of a file whose text can be shown: the visible one, otherwise the newest with an extract."""
-    wanted = (
-        (versions.c.document_id == document_id) & (versions.c.file_id == file_id) & versions.c.extract_id.is_not(None)
-    )
+    own = (versions.c.document_id == document_id) & (versions.c.file_id == file_id)
+    wanted = own & versions.c.extract_id.is_not(None) & groups.readable_versions()
     order = sa.case((versions.c.state == "visible", 0), else_=1)
     statement = sa.select(versions).where(wanted).order_by(order, versions.c.seq.desc())
     return read_first(connection, VersionRow, statement)

@@ -54,6 +54,7 @@ def _publish_one(connection: sa.Connection, version: VersionRow, revision: int) 
     if previous is not None:
         _retire(connection, versions.c.seq == previous.seq, revision)
     _set_state(connection, own, "visible", valid_from=revision, finished_at=now, chunks_done=versions.c.chunks)
+    files.set_read_groups(connection, version)
     if version.file_id == documents.ingested_file_id(version.store_id, version.filename):
         files.set_content(connection, version)
 

@@ -15,7 +15,15 @@ from rag.cli.ingest.report import print_report
 from rag.cli.ingest.run import IngestRun
 from rag.cli.jobs.follow import report_unfinished_jobs
 from rag.cli.jobs.progress import progress_bar
-from rag.cli.options import chunking_option, json_option, no_wait_option, object_option, store_option, url_option
+from rag.cli.options import (
+    chunking_option,
+    json_option,
+    no_wait_option,
+    object_option,
+    read_group_option,
+    store_option,
+    url_option,
+)
 from rag.cli.output import fail, print_line
 from rag.cli.service_client import cli_context, connect
 from rag.types import JsonObject
@@ -31,6 +39,7 @@ READ_TIMEOUT_S = 300.0
 @store_option
 @object_option("--attributes", help='Attributes of every file, as a JSON object such as \'{"lang": "en"}\'.')
 @chunking_option
+@read_group_option
 @click.option(
     "--exclude", multiple=True, metavar="GLOB", help="Skip files whose name or path below the folder matches."
 )
@@ -43,6 +52,7 @@ def ingest(
     store: str,
     attributes: JsonObject | None,
     chunking: JsonObject | None,
+    read_groups: tuple[str, ...],
     exclude: tuple[str, ...],
     watch_folders: bool,
     no_wait: bool,
@@ -64,7 +74,8 @@ def ingest(
     selection = select_files(paths, exclude)
     _require_matches(selection.unmatched, ignore=folders if watch_folders else ())
     with connect(url, READ_TIMEOUT_S) as client:
-        target = UploadTarget(client, _form_fields(store, attributes, chunking), cli_context().sleep_with)
+        fields = _form_fields(store, attributes, chunking, read_groups)
+        target = UploadTarget(client, fields, cli_context().sleep_with)
         run = _ingest(target, selection, as_json=as_json, wait=not no_wait)
         if watch_folders:
             watch.watch_until_interrupted(watch.FolderWatcher(target, folders, exclude, as_json), selection.files, run)
@@ -77,12 +88,16 @@ def _require_matches(unmatched: Sequence[str], ignore: Sequence[Path]) -> None:
         fail(f"no such file or folder: {', '.join(missing)}")
 
 
-def _form_fields(store: str, attributes: JsonObject | None, chunking: JsonObject | None) -> dict[str, str]:
+def _form_fields(
+    store: str, attributes: JsonObject | None, chunking: JsonObject | None, read_groups: Sequence[str]
+) -> dict[str, str]:
     fields = {"vector_store": store, "wait_s": "0"}
     if attributes is not None:
         fields["attributes"] = json.dumps(attributes)
     if chunking is not None:
         fields["chunking_strategy"] = json.dumps(chunking)
+    if read_groups:
+        fields["read_groups"] = json.dumps(read_groups)
     return fields
 
 

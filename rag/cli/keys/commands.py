@@ -77,6 +77,7 @@ def _limit_options(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option("--tenant", help="Whose vector stores, files and jobs the key sees. Default: default.")
 @click.option("--store", "stores", multiple=True, help="The only vector store that it may use; can be repeated.")
+@click.option("--group", "groups", multiple=True, help="A group whose documents it may read; can be repeated.")
 @click.option("--expires-days", type=click.FloatRange(0, min_open=True), help="Days for which it is valid.")
 @_limit_options
 @local_option
@@ -87,6 +88,7 @@ def create(
     scopes: list[str],
     tenant: str | None,
     stores: tuple[str, ...],
+    groups: tuple[str, ...],
     expires_days: float | None,
     local: bool,
     url: str,
@@ -97,6 +99,7 @@ def create(
     options = {
         "tenant": tenant,
         "vector_stores": list(stores) or None,
+        "groups": list(groups) or None,
         "expires_at": None if expires_days is None else int(time.time() + expires_days * _DAY_S),
         "limits": without_none(limits) or None,
     }
@@ -123,15 +126,18 @@ def list_keys(local: bool, url: str, as_json: bool) -> None:
         if as_json:
             print_json_lines(registry.list())
         else:
-            headings = ("id", "name", "secret", "tenant", "scopes", "stores", "status", "last used", "expires")
-            print_table(headings, map(_cells, registry.list()))
+            print_table(_HEADINGS, map(_cells, registry.list()))
+
+
+_HEADINGS = ("id", "name", "secret", "tenant", "scopes", "stores", "groups", "status", "last used", "expires")
 
 
 def _cells(row: JsonObject) -> tuple[object, ...]:
     stores = "all" if row.get("vector_stores") is None else ", ".join(row["vector_stores"])
     times = (format_time(row.get("last_used_at")) or "never", format_time(row.get("expires_at")) or "never")
     scopes = ", ".join(row["scopes"])
-    return row["id"], row["name"], f"{row['prefix']}...", row["tenant"], scopes, stores, row["status"], *times
+    access = row["tenant"], scopes, stores, ", ".join(row.get("groups", ()))
+    return row["id"], row["name"], f"{row['prefix']}...", *access, row["status"], *times
 
 
 @keys.command()

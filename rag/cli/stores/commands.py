@@ -19,7 +19,7 @@ from rag.cli.output import (
     truncate,
 )
 from rag.cli.service_client import api_path, connect, list_rows, request_json
-from rag.cli.stores.documents import add, list_documents, remove, set_attributes, store_argument
+from rag.cli.stores.documents import add, list_documents, remove, set_attributes, set_read_groups, store_argument
 from rag.types import JsonObject
 
 _Parameters = ParamSpec("_Parameters")
@@ -56,7 +56,7 @@ def stores() -> None:
     """Vector stores, and the documents in them."""
 
 
-for command in (list_documents, add, remove, set_attributes):
+for command in (list_documents, add, remove, set_attributes, set_read_groups):
     stores.add_command(command)
 
 

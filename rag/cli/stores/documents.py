@@ -1,4 +1,4 @@
-"""`stores files|add|remove|set-attributes`: the documents of a vector store, given by file id or file name."""
+"""The commands `stores files|add|remove|set-attributes|set-read-groups`: documents, given by file id or file name."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rag.cli.options import (
     limit_option,
     no_wait_option,
     object_option,
+    read_group_option,
     url_option,
     without_none,
 )
@@ -57,6 +58,7 @@ def _cells(row: JsonObject) -> tuple[object, ...]:
 @click.argument("file_ids", metavar="FILE_ID...", nargs=-1, required=True)
 @object_option("--attributes", help="Attributes of each document, as a JSON object.")
 @chunking_option
+@read_group_option
 @no_wait_option
 @url_option
 @json_option
@@ -65,12 +67,14 @@ def add(
     file_ids: tuple[str, ...],
     attributes: JsonObject | None,
     chunking: JsonObject | None,
+    read_groups: tuple[str, ...],
     no_wait: bool,
     url: str,
     as_json: bool,
 ) -> None:
     """Add uploaded files to a vector store, and wait until they are searchable."""
-    options = without_none({"attributes": attributes, "chunking_strategy": chunking})
+    groups = list(read_groups) or None
+    options = without_none({"attributes": attributes, "chunking_strategy": chunking, "read_groups": groups})
     failed = False
     with connect(url) as client:
         for start in range(0, len(file_ids), BATCH_SIZE):
@@ -128,11 +132,28 @@ def remove(store: str, documents: tuple[str, ...], url: str, as_json: bool) -> N
 def set_attributes(store: str, document: str, attributes: str, merge: bool, url: str, as_json: bool) -> None:
     """Replace the attributes of a document, given by file id or file name; it is not encoded again."""
     body: JsonObject = {"attributes": json_object(attributes, "JSON"), **({"merge": True} if merge else {})}
-    with connect(url) as client:
-        row = find_document(client, store, document)
-        updated = request_json(client, "POST", _document_path(store, row), body)
+    updated = _update(url, store, document, body)
     text = json.dumps(updated.get("attributes"), ensure_ascii=False)
     print_result(updated, f"{updated.get('filename') or document}: {text}", as_json=as_json)
+
+
+@click.command("set-read-groups")
+@store_argument
+@click.argument("document", metavar="FILE")
+@click.argument("groups", metavar="[GROUP]...", nargs=-1)
+@url_option
+@json_option
+def set_read_groups(store: str, document: str, groups: tuple[str, ...], url: str, as_json: bool) -> None:
+    """Change who may read a document, given by file id or file name: these groups, or everyone if there are none."""
+    updated = _update(url, store, document, {"read_groups": list(groups)})
+    text = ", ".join(updated.get("read_groups") or ["everyone"])
+    print_result(updated, f"{updated.get('filename') or document}: {text}", as_json=as_json)
+
+
+def _update(url: str, store: str, document: str, body: JsonObject) -> JsonObject:
+    with connect(url) as client:
+        row = find_document(client, store, document)
+        return request_json(client, "POST", _document_path(store, row), body)
 
 
 def find_document(client: httpx.Client, store: str, document: str) -> JsonObject:

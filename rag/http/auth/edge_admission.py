@@ -1,4 +1,4 @@
-"""Admits requests at the edge: `Authorization: Bearer` with an API key, and the scopes of its route."""
+"""Admits requests at the edge: `Authorization: Bearer` with an API key or token, and the scopes of its route."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from rag.errors import Starting, Unauthenticated
 from rag.http.auth.admission import CALLER
 from rag.http.auth.rate_limit import RateLimits
 from rag.http.auth.route_table import RouteTable
+from rag.http.auth.token_callers import TokenCallers, could_be_token
 from rag.http.auth.token_limits import TokenLimits
 from rag.http.auth.verified_keys import Verification, VerifiedKeys
 
@@ -28,7 +29,7 @@ _HOW_TO_SEND = "send it as Authorization: Bearer KEY"
 
 
 class EdgeAdmission:
-    """Admits requests by their API keys.
+    """Admits requests by their API keys, or signed tokens.
 
     Args:
         tokens: Enforces the limits of tokens; None: nothing uses any.
@@ -36,6 +37,7 @@ class EdgeAdmission:
         is_open: Whether a gateway authenticates, so that no request needs a key.
         is_local: Whether only programs on this machine can connect. They need no key until there is one.
         tenant_limits: Returns the limits of a tenant.
+        token_callers: None: signed tokens are not accepted.
     """
 
     def __init__(
@@ -47,10 +49,13 @@ class EdgeAdmission:
         is_open: bool = False,
         is_local: bool = False,
         tenant_limits: Callable[[str], Limits] = lambda tenant: NO_LIMITS,
+        token_callers: TokenCallers | None = None,
     ) -> None:
         self._admin_hash = None if admin_key is None else hash_of(admin_key)
         self._is_open = is_open
-        self._is_local = is_local
+        self._needs_none = is_local and admin_key is None and token_callers is None
+        """Whether no key is needed until there is one."""
+        self._token_callers = token_callers
         self._routes = routes
         self._tenant_limits = tenant_limits
         self._requests = RateLimits()
@@ -65,7 +70,9 @@ class EdgeAdmission:
         """Who may use the service, for the log."""
         if self._is_open:
             return "no API key is needed (RAG_SERVER__OPEN): a gateway must authenticate requests"
-        if keys_exist or self._admin_hash is not None or not self._is_local:
+        if self._token_callers is not None:
+            return "API keys or signed tokens are needed"
+        if keys_exist or not self._needs_none:
             return "API keys are needed"
         return "no API keys exist, so every program on this machine may use it"
 
@@ -86,6 +93,8 @@ class EdgeAdmission:
     async def _caller(self, secret: str | None, scope: AsgiScope) -> Caller:
         if self._is_admin_key(secret):
             return Caller(ADMIN_KEY_ID, DEFAULT_TENANT, frozenset(SCOPES))
+        if self._token_callers is not None and secret is not None and could_be_token(secret):
+            return await self._token_callers.caller(secret)
         if self._keys is None:
             raise Starting("the service is starting")
         known = await self._keys.verify(None if secret is None or not could_be_secret(secret) else hash_of(secret))
@@ -93,9 +102,9 @@ class EdgeAdmission:
             scope[CALLER] = key.caller
             if known.problem(time.time()) is None:
                 return key.caller
-        if self._is_local and self._admin_hash is None and not known.required:
+        if self._needs_none and not known.required:
             return WITHOUT_KEY
-        raise Unauthenticated(_reason(secret, known))
+        raise Unauthenticated(_reason(secret, known, accepts_tokens=self._token_callers is not None))
 
     def _is_admin_key(self, secret: str | None) -> bool:
         """Whether it is the key of the settings. Hashes of equal length are compared in constant time."""
@@ -126,8 +135,10 @@ def _bearer(headers: Headers) -> str | None:
     return value.strip() or None if scheme.lower() == "bearer" else None
 
 
-def _reason(secret: str | None, known: Verification) -> str:
-    if not known.required:
+def _reason(secret: str | None, known: Verification, *, accepts_tokens: bool) -> str:
+    if accepts_tokens and secret is None:
+        return "this service needs an API key or a signed token; send it as Authorization: Bearer TOKEN"
+    if not known.required and not accepts_tokens:
         return (
             "no API key exists yet: make one with `python -m rag keys create NAME --scopes admin`, or set "
             f"RAG_SERVER__ADMIN_KEY; {_HOW_TO_SEND}"

@@ -1,14 +1,14 @@
-"""The API keys in the Retriever's catalog."""
+"""The API keys and tenants in the Retriever's catalog."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rag.auth.caller import caller_from_header
 from rag.errors import DependencyUnavailable
 from rag.http.auth.verified_keys import Verification, VerifiedKey
 from rag.http.clients.service_client import ServiceClient
-from rag.types import JsonMapping
+from rag.types import JsonMapping, JsonObject
 
 _TIMEOUT_S = 5.0
 
@@ -26,12 +26,21 @@ class RemoteKeys:
 
     async def look(self, digest: str | None) -> Verification:
         """See `rag.http.auth.verified_keys.Look`."""
+        return _verification(await self._call("/authenticate", {"secret_hash": digest}))
+
+    async def open_tenant(self, tenant: str, stores: Sequence[str] | None) -> Sequence[str] | None:
+        """See `rag.http.auth.token_callers.OpenTenant`."""
+        body: JsonObject = {"tenant": tenant, "stores": None if stores is None else list(stores)}
+        ids: list[str] | None = (await self._call("/open_tenant", body))["stores"]
+        return ids
+
+    async def _call(self, path: str, body: JsonObject) -> JsonMapping:
         try:
-            wire = await self._client.call("/authenticate", {"secret_hash": digest}, timeout_s=_TIMEOUT_S)
+            answer: JsonMapping = await self._client.call(path, body, timeout_s=_TIMEOUT_S)
+            return answer
         except DependencyUnavailable:
             self._require(self._client.name)
             raise
-        return _verification(wire)
 
 
 def _verification(wire: JsonMapping) -> Verification:

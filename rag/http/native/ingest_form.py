@@ -16,6 +16,7 @@ from rag.errors import InvalidRequest
 from rag.http import chunking_wire
 from rag.http.attributes_wire import DocumentAttributes
 from rag.http.chunking_wire import ChunkingStrategyParam
+from rag.http.groups_wire import KEEP_READ_GROUPS, Groups
 from rag.http.idempotency import idempotency_key
 from rag.http.uploads.form import UploadRules, receive_form
 from rag.http.v1.documents.body import Text
@@ -24,7 +25,7 @@ from rag.readers.sniff import check_type
 from rag.records import Strategy, UploadedFile
 from rag.types import Attributes
 
-_TEXT_FIELDS = ("vector_store", "attributes", "wait_s", "chunking_strategy")
+_TEXT_FIELDS = ("vector_store", "attributes", "wait_s", "chunking_strategy", "read_groups")
 
 
 class IngestRequest(WireModel):
@@ -45,6 +46,7 @@ class IngestRequest(WireModel):
     chunking_strategy: ChunkingStrategyParam | None = Field(
         None, description="JSON object. How the documents are split into chunks; unset: the vector store's strategy."
     )
+    read_groups: Groups | None = Field(None, description=f"JSON list. {KEEP_READ_GROUPS}")
     _http: Request | None = PrivateAttr(default=None)
 
     @property
@@ -69,6 +71,7 @@ class IngestOrder:
     attributes: Attributes = field(default_factory=dict)
     wait_s: float = 0
     chunking: Strategy | None = None
+    read_groups: Sequence[str] | None = None
     idempotency_key: str | None = None
 
 
@@ -85,6 +88,7 @@ async def received_ingest(request: Request, folder: Path, max_file_bytes: int) -
             checked.attributes,
             checked.wait_s,
             chunking_wire.from_wire(checked.chunking_strategy),
+            checked.read_groups,
             key,
         )
 

@@ -1,10 +1,14 @@
-"""Between services: which API key a request has. `rag.http.clients.remote_keys` reads the response."""
+"""Between services: which API key a request has, and which vector stores a token's tenant has.
+
+`rag.http.clients.remote_keys` reads the responses.
+"""
 
 from __future__ import annotations
 
 from pydantic import Field
 
 from rag.auth.caller import caller_to_header
+from rag.auth.tenant import TENANT_PATTERN
 from rag.http.wire_model import WireModel
 from rag.library.keys import Authentication
 from rag.types import JsonObject
@@ -14,6 +18,13 @@ class AuthenticateRequest(WireModel):
     """The hash of an API key's secret. The secret itself does not leave the edge."""
 
     secret_hash: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+
+
+class OpenTenantRequest(WireModel):
+    """The tenant of a verified token, and the vector stores that it may use, by name or id; null: all."""
+
+    tenant: str = Field(pattern=TENANT_PATTERN)
+    stores: list[str] | None = None
 
 
 def authentication_to_wire(found: Authentication) -> JsonObject:

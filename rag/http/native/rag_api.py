@@ -12,6 +12,7 @@ from rag.generate.quoting import StyleOption
 from rag.generate.verify import VERIFY_TIMEOUT_S, Verifier
 from rag.http.auth.audit_trail import AuditTrail
 from rag.http.auth.authorized_generator import AuthorizedGenerator
+from rag.http.auth.json_web_keys import JsonWebKeys
 from rag.http.auth.metered_generator import MeteredGenerator
 from rag.http.auth.token_limits import TokenLimits
 from rag.http.clients.remote import RemoteGenerator, RemotePromptPreparer
@@ -48,6 +49,7 @@ class RagApi:
         tokens: Where used tokens are counted.
         audit: Hands the audit log to the Retriever; None: there is none.
         cache: For answers; None disables caching.
+        token_keys: For signed tokens, if they are accepted. Without keys the service is not ready.
     """
 
     def __init__(
@@ -65,11 +67,13 @@ class RagApi:
         style: StyleOption = "written",
         cache: Cache | None = None,
         ttl_s: float = 3600.0,
+        token_keys: JsonWebKeys | None = None,
     ) -> None:
         self.dependencies = dependencies
         self.metrics = MetricsPage("RAG", dependencies.clients.values()).text
         """Returns the text of `/metrics`."""
         self._cache = cache
+        self._token_keys = token_keys
         self._retriever = dependencies.clients["Retriever"]
         self._tokens = tokens
         self._audit = audit
@@ -99,6 +103,8 @@ class RagApi:
         self.dependencies.start()
         if self._audit is not None:
             self._audit.start(RemoteAuditLog(self._retriever).write)
+        if self._token_keys is not None:
+            self._token_keys.start()
         if self._cache is not None:
             await self._cache.connect()
 
@@ -107,11 +113,18 @@ class RagApi:
             await self._audit.close()
         await self._tokens.close()
         await self.dependencies.close()
+        if self._token_keys is not None:
+            self._token_keys.stop()
         if self._cache is not None:
             await self._cache.close()
 
     async def ready(self) -> Facts:
-        """What each service reports. Raises if one is not ready, or takes no more requests."""
+        """What each service reports.
+
+        Raises if one is not ready or takes no more requests, or if there are no keys for signed tokens.
+        """
+        if self._token_keys is not None:
+            self._token_keys.check()
         facts = await self.dependencies.ready()
         for name, service in facts["services"].items():
             if service.get("saturated"):

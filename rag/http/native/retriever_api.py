@@ -10,7 +10,6 @@ from pathlib import Path
 from starlette.responses import JSONResponse, Response
 
 from rag.auth.caller import DEFAULT_TENANT
-from rag.auth.key import KeyRecord
 from rag.http.background_loader import BackgroundLoader
 from rag.http.filters_wire import filter_to_json
 from rag.http.hits import hit_to_wire, sources_to_wire
@@ -18,7 +17,7 @@ from rag.http.inner_headers import OBJECT_ID
 from rag.http.native.audit_wire import AuditRequest
 from rag.http.native.explanation import PromptRoom, explanation
 from rag.http.native.ingest_form import IngestRequest, received_ingest
-from rag.http.native.key_wire import AuthenticateRequest, authentication_to_wire
+from rag.http.native.key_wire import AuthenticateRequest, OpenTenantRequest, authentication_to_wire
 from rag.http.native.verify_wire import VerifyRequest
 from rag.http.shielded_thread import run_in_thread_shielded
 from rag.http.v1.documents.job_waiter import JobWaiter
@@ -134,7 +133,7 @@ class RetrieverApi:
         """Which API key has this secret."""
         found = await asyncio.to_thread(self._catalog.get().keys.authenticate, request.secret_hash)
         if found.key is not None and found.status == "active":
-            await self._ensure_tenant(found.key)
+            await self._ensure_tenant(found.key.tenant)
         return JSONResponse(authentication_to_wire(found))
 
     async def audit(self, request: AuditRequest) -> Response:
@@ -142,11 +141,19 @@ class RetrieverApi:
         await asyncio.to_thread(self._catalog.get().audit.append, request.parsed())
         return JSONResponse({})
 
-    async def _ensure_tenant(self, key: KeyRecord) -> None:
-        """Create the vector store `default` of the key's tenant, before the key's first request."""
-        if key.tenant not in self._known_tenants:
-            await asyncio.to_thread(self.parts.get().library.ensure_tenant, key.tenant)
-            self._known_tenants.add(key.tenant)
+    async def open_tenant(self, request: OpenTenantRequest) -> Response:
+        """The ids of those of the vector stores that exist."""
+        await self._ensure_tenant(request.tenant)
+        if request.stores is None:
+            return JSONResponse({"stores": None})
+        ids = await asyncio.to_thread(self._catalog.get().keys.store_ids, request.tenant, request.stores)
+        return JSONResponse({"stores": ids})
+
+    async def _ensure_tenant(self, tenant: str) -> None:
+        """Create the tenant's vector store `default`, before its first request."""
+        if tenant not in self._known_tenants:
+            await asyncio.to_thread(self.parts.get().library.ensure_tenant, tenant)
+            self._known_tenants.add(tenant)
 
     async def prepare(self, request: PrepareRequest) -> Response:
         prepared = await self.parts.get().preparer.prepare(
@@ -203,6 +210,7 @@ class RetrieverApi:
                 form.uploads,
                 form.attributes,
                 chunking=form.chunking,
+                read_groups=form.read_groups,
                 idempotency_key=form.idempotency_key,
             )
         job = await self._waiter.wait(library, job, form.wait_s)

@@ -15,7 +15,9 @@ from rag.auth.caller import DEFAULT_TENANT
 from rag.auth.key import NewKey
 from rag.auth.limits import Limits
 from rag.auth.scopes import Scope
+from rag.auth.tenant import TENANT_PATTERN
 from rag.errors import InvalidRequest
+from rag.http.groups_wire import Groups
 from rag.http.openapi.route import Operation, RequestBody
 from rag.http.v1.documents.body import Body, Id, Text, example, read_body
 from rag.http.v1.documents.cursor import ListQuery, read_query
@@ -36,7 +38,6 @@ MAX_STORES = 100
 MAX_GRACE_S = 30 * 86_400
 _TAG = "API keys"
 _OPERATIONS = ("get_key", "update_key", "revoke_key", "rotate_key")
-TENANT_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
 Tenant = Annotated[str, StringConstraints(pattern=TENANT_PATTERN)]
 
 
@@ -60,6 +61,9 @@ class CreateKey(Body):
         min_length=1,
         max_length=MAX_STORES,
         description="IDs or names of the only vector stores that the key may use; null: all of its tenant.",
+    )
+    groups: Groups = Field(
+        [], description="Groups of the key: it reads the documents of these groups, and those of no group."
     )
     expires_at: int | None = Field(None, ge=0, description="Unix time from which the key is not valid; null: never.")
     limits: KeyLimits = KeyLimits()
@@ -194,4 +198,5 @@ def new_key(body: CreateKey) -> NewKey:
         stores=body.vector_stores,
         expires_at=body.expires_at,
         limits=Limits(**body.limits.model_dump()),
+        groups=body.groups,
     )

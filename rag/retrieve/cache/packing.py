@@ -37,6 +37,7 @@ def _row(hit: Hit) -> list[object]:
 def _hit(row: list[Any]) -> Hit:
     stored, *rest = row
     chunk = dict(zip(_CHUNK, stored, strict=True))
+    chunk["read_groups"] = tuple(chunk["read_groups"])
     chunk["pages"] = tuple(PageStart(**page) for page in chunk["pages"])
     values = dict(zip(_HIT, rest, strict=True))
     values["duplicates"] = tuple(values["duplicates"])

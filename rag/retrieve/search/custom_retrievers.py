@@ -98,18 +98,20 @@ class CustomRetrievers:
         filters: Mapping[str, object] | None,
         *,
         without: Sequence[str] = (),
+        groups: Sequence[str] | None = None,
     ) -> list[list[Match]]:
-        """Matches, one list for each query, best first. Filters are applied to the results of the index.
+        """Matches, one list for each query, best first. Filters and groups are applied to the results of the index.
 
         Raises:
             InternalError: the custom retriever failed; the log has its traceback.
         """
-        index_limit = max(limit if filters is None and not without else limit * _FILTER_FACTOR, _MIN_LIMIT)
+        is_filtered = filters is not None or groups is not None or bool(without)
+        index_limit = max(limit * _FILTER_FACTOR if is_filtered else limit, _MIN_LIMIT)
         with self._lock:
             index = self._in_sync(collection)[path].index
             results = [_query(path, index, text, vector, index_limit) for text, vector in queries]
         chunk_ids = {chunk_id for result in results for chunk_id, _ in result}
-        stored = self._store.chunks(collection, sorted(chunk_ids), filters)
+        stored = self._store.chunks(collection, sorted(chunk_ids), filters, groups=groups)
         chunks = {chunk.chunk_id: chunk for chunk in stored if chunk.version_id not in without}
         return [[Match(chunks[i], float(score)) for i, score in result if i in chunks][:limit] for result in results]
 
@@ -186,9 +188,18 @@ class MirroredStore:
         self._custom.delete(collection, version_ids)
 
     def copy(
-        self, collection: str, version_id: str, to_version_id: str, *, file_id: str, attributes: Attributes
+        self,
+        collection: str,
+        version_id: str,
+        to_version_id: str,
+        *,
+        file_id: str,
+        attributes: Attributes,
+        read_groups: Sequence[str] = (),
     ) -> int:
-        copied = self._store.copy(collection, version_id, to_version_id, file_id=file_id, attributes=attributes)
+        copied = self._store.copy(
+            collection, version_id, to_version_id, file_id=file_id, attributes=attributes, read_groups=read_groups
+        )
         self._custom.invalidate(collection)
         return copied
 

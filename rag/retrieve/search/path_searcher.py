@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -40,7 +41,8 @@ class PathRequest:
 class PathSearcher:
     """Searches the vector store and the custom retrievers, and leaves out what the snapshot does not show.
 
-    A collection also holds versions that are being written and versions that were replaced.
+    A collection also holds versions that are being written and versions that were replaced, and documents that the
+    caller may not read.
 
     Args:
         calls: Calls to the store at the same time, at least 2. Callers take turns, and none can make them all.
@@ -65,20 +67,22 @@ class PathSearcher:
             )
 
     def _call(self, request: PathRequest, inputs: Sequence[QueryInput]) -> _Call:
-        collection, limit, filters = request.snapshot.collection, request.limit, request.filters
+        collection, groups = request.snapshot.collection, request.snapshot.groups
+        limit, filters = request.limit, request.filters
         match request.path:
             case "dense":
                 vectors = np.stack([each.vector for each in inputs if each.vector is not None])
-                return lambda without: self._store.dense(collection, vectors, limit, filters, without=without)
+                search = partial(self._store.dense, collection, vectors, limit, filters, groups=groups)
             case "keyword":
                 texts = [each.text for each in inputs]
-                return lambda without: self._store.keyword(collection, texts, limit, filters, without=without)
+                search = partial(self._store.keyword, collection, texts, limit, filters, groups=groups)
             case "sparse":
                 terms = [each.sparse or {} for each in inputs]
-                return lambda without: self._store.sparse(collection, terms, limit, filters, without=without)
+                search = partial(self._store.sparse, collection, terms, limit, filters, groups=groups)
             case name:
                 pairs = [(each.text, each.vector) for each in inputs]
-                return lambda without: self.custom.search(name, collection, pairs, limit, filters, without=without)
+                search = partial(self.custom.search, name, collection, pairs, limit, filters, groups=groups)
+        return lambda without: search(without=without)
 
     def _visible_matches(self, request: PathRequest, call: _Call) -> list[list[Match]]:
         without: set[str] = set()

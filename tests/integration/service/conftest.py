@@ -11,6 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.running import LIMIT_S, RunningService
@@ -20,6 +22,9 @@ from tests.support.span_collector import SpanCollector
 
 ADMIN = "the-admin-key-of-these-tests-0123456789"
 SERVICE = "the-service-key-of-these-tests-0123456789"
+ISSUER = "https://login.example.org"
+SIGNING_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+"""Of the identity provider whose tokens the service accepts."""
 
 
 @pytest.fixture(scope="session")
@@ -33,14 +38,22 @@ def collector() -> Iterator[SpanCollector]:
 def service(
     collector: SpanCollector, language_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningService]:
+    folder = tmp_path_factory.mktemp("service")
     options = {
         "RAG_SERVER__ADMIN_KEY": ADMIN,
         "RAG_SERVER__SERVICE_KEY": SERVICE,
         "RAG_EMBEDDER__ALLOWED_MODELS": "*",
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
         "OTEL_BSP_SCHEDULE_DELAY": "200",
+        "RAG_JWT__JWKS": str(folder / "jwks.json"),
+        "RAG_JWT__ISSUER": ISSUER,
+        "RAG_JWT__AUDIENCE": "rag",
+        "RAG_JWT__TENANT_CLAIM": "org",
+        "RAG_JWT__SCOPES_CLAIM": "scope",
     }
-    with engineless_service(tmp_path_factory.mktemp("service"), language_model, **options) as running:
+    public = RSAAlgorithm.to_jwk(SIGNING_KEY.public_key(), as_dict=True)
+    (folder / "jwks.json").write_text(json.dumps({"keys": [{**public, "kid": "1"}]}))
+    with engineless_service(folder, language_model, **options) as running:
         running.headers["authorization"] = f"Bearer {ADMIN}"
         yield running
 

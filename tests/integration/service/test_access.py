@@ -79,7 +79,9 @@ def acme(service: RunningService, admin: httpx.Client) -> Iterator[Tenant]:
 
 
 def test_the_log_says_that_keys_are_needed(service: RunningService) -> None:
-    wait_until(lambda: re.search("ready: .* - API keys are needed - ", service.log.read_text()), IDLE_S)
+    wait_until(
+        lambda: re.search("ready: .* - API keys or signed tokens are needed - ", service.log.read_text()), IDLE_S
+    )
 
 
 def test_without_a_key_only_probes_and_documentation_are_served(service: RunningService) -> None:

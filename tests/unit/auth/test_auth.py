@@ -48,6 +48,9 @@ def test_a_caller_survives_the_header() -> None:
     local = replace(WITHOUT_KEY, source="127.0.0.1")
     assert caller_from_header(caller_to_header(local)) == local
     assert caller_to_header(ASK).isascii()
+    member = Caller("key_1", "acme", frozenset({"ask"}), groups=frozenset({"hr", "Führung"}))
+    assert caller_from_header(caller_to_header(member)) == member
+    assert caller_to_header(member).isascii()
 
 
 def test_each_key_address_and_store_has_its_own_turns_in_queues() -> None:
@@ -75,7 +78,11 @@ def test_a_request_waits_for_its_own_caller() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "x", "null", "{}", "[]", "[1, 2, 3]", '["a", "b", 3, null]', '["a", "b", [], null, "", 1, 2]']
+    "value",
+    [
+        *("", "x", "null", "{}", "[]", "[1, 2, 3]", '["a", "b", 3, null]', '["a", "b", [], null, "", 1, 2, []]'),
+        *('["a", "b", [], null, "", {}, {}]', '["a", "b", [], null, "", {}, {}, 3]'),
+    ],
 )
 def test_any_other_header_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="not a caller"):
@@ -86,6 +93,11 @@ def test_admin_includes_all_scopes() -> None:
     assert Caller("k", "t", frozenset({"admin"})).may("delete")
     assert not ASK.may("generate", "ingest")
     assert ASK.may("generate", "ask")
+
+
+def test_administrators_read_the_documents_of_all_groups() -> None:
+    assert Caller("k", "t", frozenset({"admin"}), groups=frozenset({"hr"})).read_groups is None
+    assert Caller("k", "t", frozenset({"ask"}), groups=frozenset({"hr"})).read_groups == frozenset({"hr"})
 
 
 def test_a_missing_scope_is_named() -> None:

@@ -69,6 +69,7 @@ def test_with_a_key_the_service_is_called(keys: Keys) -> None:
         "a",
         "--store",
         "b",
+        *("--group", "hr", "--group", "A, B"),
         "--requests-per-minute",
         "9",
         "--max-stored-bytes",
@@ -77,6 +78,7 @@ def test_with_a_key_the_service_is_called(keys: Keys) -> None:
     result = keys.run("create", "page", *options)
     assert (result.exit_code, result.stdout) == (0, "rag-secret\n")
     body = {"name": "page", "scopes": ["ask", "generate"], "tenant": "acme", "vector_stores": ["a", "b"]}
+    body["groups"] = ["hr", "A, B"]
     assert keys.requests == [
         ("POST", "/v1/keys", {**body, "limits": {"requests_per_minute": 9, "max_stored_bytes": 1_000_000}})
     ]

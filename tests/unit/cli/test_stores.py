@@ -171,6 +171,13 @@ def test_set_attributes(service: FakeService) -> None:
     assert service.run("stores", "set-attributes", "manuals", "d/2.md", "{").exit_code == 2
 
 
+def test_set_read_groups(service: FakeService) -> None:
+    assert service.run("stores", "set-read-groups", "manuals", "d/2.md", "hr", "it").stdout == "d/2.md: hr, it\n"
+    assert str(service.requests[-1]) == "POST /v1/vector_stores/manuals/files/file-2"
+    assert service.requests[-1].body == {"read_groups": ["hr", "it"]}
+    assert service.run("stores", "set-read-groups", "manuals", "d/2.md").stdout == "d/2.md: everyone\n"
+
+
 def test_search(service: FakeService) -> None:
     filters = '{"type": "eq", "key": "a", "value": 1}'
     result = service.run("stores", "search", "manuals", "HNSW?", "--limit", "3", "--filters", filters)

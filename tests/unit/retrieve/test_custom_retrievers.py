@@ -43,7 +43,8 @@ class LibraryHarness:
         self.store = cast(VectorStore, MirroredStore(plain, self.custom))
         self.store.create("default", self.embedder.dimensions, self.embedder.model_name)
         encoders, options = StoreEncoders(FakeEmbedders(self.embedder)), RetrieveOptions(duplicates=1)
-        self.pipeline = make_pipeline(encoders, plain, FakeSnapshotReader(plain), custom=self.custom, options=options)
+        self.snapshots = FakeSnapshotReader(plain)
+        self.pipeline = make_pipeline(encoders, plain, self.snapshots, custom=self.custom, options=options)
 
     def add(self, *texts: str, filename: str = "a.md", **fields: Any) -> list[Chunk]:
         chunks = [a_chunk(text, filename=filename, ordinal=n, **fields) for n, text in enumerate(texts)]
@@ -72,6 +73,16 @@ async def test_the_examples_of_the_docs_follow_every_change(name: str) -> None:
     harness.store.copy("default", a_version_id("b.md"), "other", file_id="file-c", attributes={})
     (hit,) = (await harness.find("valves")).hits
     assert len(hit.duplicates) == 1
+
+
+@pytest.mark.parametrize("name", ["PrefixPath", "HnswPath"])
+async def test_its_results_are_restricted_to_the_groups_of_the_caller(name: str) -> None:
+    harness = LibraryHarness(example(name))
+    harness.add("valves of steel", filename="open.md")
+    harness.add("valves of gold", filename="closed.md", read_groups=("hr",))
+    for groups, found in ((None, 2), (("hr",), 2), (("it",), 1), ((), 1)):
+        harness.snapshots.groups = groups
+        assert len(await harness.texts("valves")) == found
 
 
 @pytest.mark.parametrize("name", ["PrefixPath", "HnswPath"])

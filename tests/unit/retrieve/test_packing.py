@@ -31,6 +31,7 @@ CHUNK = st.builds(
     places=TEXT,
     pages=st.lists(st.builds(PageStart, st.integers(0, 2**40), st.integers(1, 9)), max_size=3).map(tuple),
     attributes=ATTRIBUTES,
+    read_groups=st.lists(TEXT, max_size=3).map(tuple),
 )
 HIT = st.builds(
     Hit,

@@ -358,6 +358,22 @@ async def test_a_result_is_cached_for_the_revision_that_was_read() -> None:
     assert ("cached" in again.timings_ms, again.key, again.hits) == (True, first.key, first.hits)
 
 
+@pytest.mark.parametrize("semantic", [None, 0.0])
+async def test_a_cached_result_belongs_to_the_groups_of_the_caller(semantic: float | None) -> None:
+    bench = Bench(duplicates=1)
+    bench.add("secret pears", filename="b.md", read_groups=("hr",))
+    bench.use_cache(semantic)
+    keys = set()
+    for groups, is_found in ((("hr",), True), ((), False), (None, True), (("it",), False)):
+        bench.snapshots.groups = groups
+        for is_cached in (False, True):
+            found = await bench.find("secret pears")
+            assert ("secret pears" in texts(found), "cached" in found.timings_ms) == (is_found, is_cached)
+            assert found.snapshot.groups == groups
+            keys.add(found.key)
+    assert len(keys) == 4
+
+
 async def test_a_result_of_an_incomplete_plan_is_not_cached() -> None:
     bench = Bench(queries=1)
     bench.use_cache()

@@ -127,6 +127,20 @@ async def test_different_queries_are_searched_separately_and_answered_in_order(b
     assert sorted(n for path, n, _ in bench.store.searches[4:] if path == "dense") == [1, 1, 1, 2]
 
 
+async def test_queries_of_one_batch_find_what_their_own_callers_may_read(bench: Bench) -> None:
+    """Callers differ within a batch, which runs as a part of its first query's request."""
+    secret = a_chunk("secret pears", filename="b.md", read_groups=("hr",))
+    bench.store.insert("default", [secret], bench.embedder.vectors([secret.text]))
+    snapshots = iter([None, None, ("hr",), (), ("it",), None, ("hr", "it")])
+
+    def next_caller() -> None:
+        bench.snapshots.groups = next(snapshots)
+
+    bench.snapshots.while_reading = next_caller
+    found = await bench.search_together(*(query("secret pears", mode="keyword", top_k=5) for _ in range(5)))
+    assert ["secret pears" in texts(one) for one in found] == [True, False, False, True, True]
+
+
 async def test_an_invalid_filter_fails_only_its_query(bench: Bench) -> None:
     good, bad, missing, also_good = await bench.search_together(
         query("red apples"), query("red apples", filters=BAD), query("x", vector_store="none"), query("plums", top_k=1)

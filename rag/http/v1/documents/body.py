@@ -19,6 +19,7 @@ from rag.http.attributes_wire import ChangedAttributes, DocumentAttributes, chec
 from rag.http.chunking_wire import ChunkingStrategyParam
 from rag.http.fail_fast import StrictModel
 from rag.http.filters_wire import Filter
+from rag.http.groups_wire import KEEP_READ_GROUPS, READ_GROUPS, Groups
 from rag.http.retrieval_settings import RetrievalSettings
 from rag.http.validation_errors import parsed
 from rag.http.wire import exactly_one
@@ -102,10 +103,14 @@ class AttachFile(Body):
     file_id: Id = Field(description="ID of an uploaded file.")
     attributes: DocumentAttributes | None = None
     chunking_strategy: ChunkingStrategyParam | None = None
+    read_groups: Groups | None = Field(None, description=KEEP_READ_GROUPS)
+
+
+_FILE_OPTIONS = ("attributes", "chunking_strategy", "read_groups")
 
 
 class CreateBatch(Body):
-    """Either `file_ids`, with `attributes` and `chunking_strategy` for all of them, or `files`, each with its own."""
+    """Either `file_ids`, with options for all of them, or `files`, each with its own."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"file_ids": ["file-0123"]}, **exactly_one("file_ids", "files")}
@@ -115,15 +120,16 @@ class CreateBatch(Body):
     files: list[AttachFile] | None = Field(None, min_length=1, max_length=MAX_BATCH_FILES)
     attributes: DocumentAttributes | None = None
     chunking_strategy: ChunkingStrategyParam | None = None
+    read_groups: Groups | None = Field(None, description=KEEP_READ_GROUPS)
 
     def attached_files(self) -> list[AttachFile]:
         """The files to attach. Raises InvalidRequest for fields that exclude each other."""
         if (self.file_ids is None) == (self.files is None):
             raise InvalidRequest("file_ids: give exactly one of file_ids and files", param="file_ids")
         if self.files is None:
-            common = {"attributes": self.attributes, "chunking_strategy": self.chunking_strategy}
+            common = {name: getattr(self, name) for name in _FILE_OPTIONS}
             return [AttachFile.model_validate({"file_id": file_id, **common}) for file_id in self.file_ids or ()]
-        for name in ("attributes", "chunking_strategy"):
+        for name in _FILE_OPTIONS:
             if getattr(self, name) is not None:
                 raise InvalidRequest(f"{name}: is not allowed with files; give each file its own", param=name)
         return self.files
@@ -132,7 +138,8 @@ class CreateBatch(Body):
 class SetAttributes(Body):
     model_config = example(attributes={"topic": "guide"}, merge=True)
 
-    attributes: ChangedAttributes | None
+    attributes: ChangedAttributes | None = Field(None, description="Can be left out if `read_groups` is given.")
+    read_groups: Groups | None = Field(None, description=f"{READ_GROUPS} Unset: they stay as they are.")
     merge: bool = Field(
         False,
         description="true: keep the attributes that the request does not name, and remove those that are null. false, "
@@ -141,11 +148,18 @@ class SetAttributes(Body):
 
     def checked(self) -> tuple[Attributes, frozenset[str]]:
         """The attributes to set, and the names of those to remove. Raises InvalidRequest for a null without `merge`."""
+        if "attributes" not in self.model_fields_set and self.read_groups is None:
+            raise InvalidRequest("attributes: give attributes, read_groups or both", param="attributes")
         given = self.attributes or {}
         removed = frozenset(key for key, value in given.items() if value is None and self.merge)
         values = {key: value for key, value in given.items() if key not in removed}
         check_attributes(values)
         return {key: value for key, value in values.items() if value is not None}, removed
+
+    @property
+    def keeps_others(self) -> bool:
+        """Whether attributes that the request does not name stay."""
+        return self.merge or "attributes" not in self.model_fields_set
 
 
 class HybridSearch(Body):

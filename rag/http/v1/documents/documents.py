@@ -82,7 +82,7 @@ UPDATE = Operation(
     id="update_document",
     scopes=("ingest",),
     tag=_TAG,
-    summary="Change a document's attributes",
+    summary="Change a document's attributes, or who may read it",
     body=SetAttributes,
     response=VectorStoreFile,
     response_description="The document.",
@@ -201,8 +201,8 @@ class DocumentRoutes:
     async def update(self, request: Request) -> Response:
         body = await read_body(SetAttributes, request)
         attributes, removed = body.checked()
-        call = partial(self._parts.library().set_attributes, merge=body.merge, removed=removed)
-        document = await asyncio.to_thread(call, *_path_ids(request), attributes)
+        call = partial(self._parts.library().set_attributes, merge=body.keeps_others, removed=removed)
+        document = await asyncio.to_thread(call, *_path_ids(request), attributes, read_groups=body.read_groups)
         return _document_response(document)
 
     async def delete(self, request: Request) -> Response:
@@ -256,7 +256,7 @@ def _path_ids(request: Request) -> tuple[str, str]:
 
 def _attachment(file: AttachFile) -> Attachment:
     strategy = chunking_wire.from_wire(file.chunking_strategy)
-    return Attachment(file.file_id, file.attributes or {}, strategy)
+    return Attachment(file.file_id, file.attributes or {}, strategy, file.read_groups)
 
 
 def _attached(library: Library, store: str, file: Attachment, key: str | None) -> DocumentRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -15,6 +16,8 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from rag.errors import FileNotFound, InvalidRequest
+from rag.http.fail_fast import StrictModel
+from rag.http.groups_wire import READ_GROUPS, Groups
 from rag.http.openapi.parameters import RANGE
 from rag.http.openapi.route import BINARY, FORM, Operation, RequestBody
 from rag.http.shielded_thread import run_in_thread_shielded
@@ -25,12 +28,13 @@ from rag.http.v1.documents.objects.page import ListOf, list_of
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.model_response import model_response
 from rag.http.v1.route import V1Route
+from rag.http.validation_errors import parsed
 from rag.readers.formats import BINARY_KINDS, TEXT_KINDS
 from rag.records import FileRecord
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 _ANCHOR, _SECONDS = "expires_after[anchor]", "expires_after[seconds]"
-_FIELDS = ("purpose", _ANCHOR, _SECONDS)
+_FIELDS = ("purpose", "read_groups", _ANCHOR, _SECONDS)
 MIN_EXPIRY_S, MAX_EXPIRY_S = 3600, 2_592_000
 _UNTRUSTED = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox; default-src 'none'"}
 """Headers of uploaded content: no browser may treat it as a page of this service."""
@@ -49,6 +53,7 @@ class CreateFile(BaseModel):
     )
     anchor: Literal["created_at"] = Field("created_at", alias=_ANCHOR)
     seconds: int = Field(MAX_EXPIRY_S, alias=_SECONDS, ge=MIN_EXPIRY_S, le=MAX_EXPIRY_S)
+    read_groups: Groups = Field([], description=f"JSON list. {READ_GROUPS} Documents of the file get them too.")
 
 
 _TAG = "Files"
@@ -122,8 +127,8 @@ class FileRoutes:
         library = self._parts.library()
         rules = UploadRules("file", _FIELDS, self._parts.max_file_bytes, max_files=1)
         async with receive_form(request, self._parts.incoming, rules) as form:
-            purpose, expires_s = _purpose(form), _expiry_s(form.fields)
-            file = await run_in_thread_shielded(library.add_file, form.uploads[0], purpose, expires_s)
+            options = _purpose(form), _expiry_s(form.fields), _read_groups(form.fields)
+            file = await run_in_thread_shielded(library.add_file, form.uploads[0], *options)
         return model_response(file_object(file))
 
     async def list(self, request: Request) -> Response:
@@ -164,6 +169,19 @@ def _purpose(form: UploadForm) -> str:
     if purpose not in PURPOSES:
         raise InvalidRequest(f"purpose: must be one of {', '.join(PURPOSES)}", param="purpose")
     return purpose
+
+
+class _ReadGroups(StrictModel):
+    read_groups: Groups
+
+
+def _read_groups(fields: Mapping[str, str]) -> list[str]:
+    text = fields.get("read_groups") or "[]"
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidRequest("read_groups: is not valid JSON", param="read_groups") from None
+    return parsed(_ReadGroups, {"read_groups": value}).read_groups
 
 
 def _expiry_s(fields: Mapping[str, str]) -> int | None:

@@ -169,6 +169,25 @@ async def test_single_attributes_can_be_added_and_removed(app: V1) -> None:
         assert changed["attributes"] == {"a": 1, "c": 3}
 
 
+async def test_groups_are_set_and_changed_in_a_field_of_their_own(app: V1) -> None:
+    one, two = await upload(app, b"a", b"b")
+    async with app.openai() as client, app.http() as http:
+        body = {"file_ids": [one], "attributes": {"n": 1}, "read_groups": ["legal", "hr", "hr"]}
+        await http.post("/vector_stores/default/file_batches", json=body)
+        await http.post("/vector_stores/default/files", json={"file_id": two})
+        await app.finished()
+        path = f"/vector_stores/default/files/{one}"
+        assert (await http.get(path)).json()["read_groups"] == ["hr", "legal"]
+        assert (await http.get(f"/vector_stores/default/files/{two}")).json()["read_groups"] == []
+        assert (await http.get(f"/files/{one}")).json()["read_groups"] == ["hr", "legal"]
+        changed = (await http.post(path, json={"read_groups": ["it"]})).json()
+        assert (changed["read_groups"], changed["attributes"]) == (["it"], {"n": 1})
+        updated = await client.vector_stores.files.update(one, vector_store_id="default", attributes={"n": 2})
+        assert (updated.attributes, updated.to_dict()["read_groups"]) == ({"n": 2}, ["it"])
+        changed = (await http.post(path, json={"attributes": None, "read_groups": []})).json()
+        assert (changed["read_groups"], changed["attributes"]) == ([], {})
+
+
 async def test_each_file_of_a_batch_may_have_its_own_attributes(app: V1) -> None:
     one, two = await upload(app, b"a", b"b")
     async with app.openai() as client:
@@ -238,6 +257,11 @@ INVALID: list[tuple[str, str, Any]] = [
     ("files", "attributes", {"file_id": "a", "attributes": {"k": [1]}}),
     ("files", "attributes", {"file_id": "a", "attributes": {str(n): n for n in range(17)}}),
     ("files", "attributes", {"file_id": "a", "attributes": {"k": "\ud800"}}),
+    ("files", "attributes", {"file_id": "a", "attributes": {"$read_groups": "hr"}}),
+    ("files", "read_groups", {"file_id": "a", "read_groups": "hr"}),
+    ("files", "read_groups", {"file_id": "a", "read_groups": [""]}),
+    ("file_batches", "read_groups", {"files": [{"file_id": "a"}], "read_groups": ["hr"]}),
+    ("files/x", "attributes", {"merge": True}), ("files/x", "read_groups", {"read_groups": ["\ud800"]}),
     ("files/x", "attributes", {}), ("files/x", "attribute", {"attributes": {}, "attribute": 1}),
 ]  # fmt: skip
 

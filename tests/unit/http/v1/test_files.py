@@ -41,6 +41,15 @@ async def test_expires_after_is_accepted_as_openais_client_sends_it(app: V1) -> 
     assert created.expires_at == created.created_at + 3600
 
 
+@pytest.mark.parametrize("value", ["hr", "7", '"hr"', "[7]", '[""]', '["\\ud800"]', "[" * 3000])
+async def test_invalid_groups_are_refused(app: V1, value: str) -> None:
+    async with app.http() as http:
+        response = await http.post("/files", files={"file": ("a.md", b"x")}, data={"read_groups": value})
+    status, code, param = error_of(response)
+    assert (status, code, (param or "").split(".")[0]) == (400, "invalid_request", "read_groups")
+    assert list(app.incoming.iterdir()) == []
+
+
 async def test_files_are_paginated(app: V1) -> None:
     async with app.openai() as client:
         for number in range(5):

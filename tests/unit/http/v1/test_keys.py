@@ -29,11 +29,12 @@ async def get(app: V1, path: str = "") -> Any:
 async def test_a_key_is_created_listed_rotated_and_revoked(app: V1) -> None:
     expires_at = int(time.time()) + 1000
     body = {"name": "page", "scopes": ["ask", "ask"], "expires_at": expires_at, "limits": {"requests_per_minute": 9}}
-    created = (await post(app, "", {**body, "vector_stores": ["default"]})).json()
+    created = (await post(app, "", {**body, "vector_stores": ["default"], "groups": ["legal", "hr", "hr"]})).json()
     assert created["secret"].startswith("rag-")
     assert (created["object"], created["status"], created["tenant"]) == ("api_key", "active", "default")
     assert (created["scopes"], created["vector_stores"]) == (["ask"], ["default"])
     assert (created["expires_at"], created["limits"]) == (expires_at, {"requests_per_minute": 9})
+    assert created["groups"] == ["hr", "legal"]
     one = f"/{created['id']}"
     listed = (await get(app)).json()
     assert "secret" not in listed["data"][0]
@@ -87,6 +88,10 @@ async def test_a_vector_store_whose_files_are_refused_is_not_created(app: V1) ->
         ({"name": "a", "scopes": ["ask"], "expires_at": 1}, "expires_at"),
         ({"name": "a", "scopes": ["ask"], "vector_stores": []}, "vector_stores"),
         ({"name": "a", "scopes": ["ask"], "secret": "mine"}, "secret"),
+        ({"name": "a", "scopes": ["ask"], "groups": "hr"}, "groups"),
+        ({"name": "a", "scopes": ["ask"], "groups": ["a\nb"]}, "groups"),
+        ({"name": "a", "scopes": ["ask"], "groups": ["x" * 128 + str(n) for n in range(9)]}, "groups.0"),
+        ({"name": "a", "scopes": ["ask"], "groups": ["x" * 120 + str(n) for n in range(100)]}, "groups"),
         ({"name": "a", "scopes": ["ask"], "limits": {"requests_per_minute": 0}}, "limits.requests_per_minute"),
     ],
 )

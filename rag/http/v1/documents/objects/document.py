@@ -13,6 +13,7 @@ from rag import errors
 from rag.errors import RagError
 from rag.http import chunking_wire
 from rag.http.chunking_wire import StoredChunkingStrategy
+from rag.http.groups_wire import READ_GROUPS
 from rag.http.hits import rectangles_to_wire
 from rag.http.wire import RECTANGLES, RectangleOut
 from rag.records import DocumentRecord
@@ -56,6 +57,7 @@ class VectorStoreFile(OpenAIVectorStoreFile):
     document_id: str = Field(description="Stays the same when the file is replaced by one of the same name.")
     searchable: bool = Field(description="Whether searches find some version of the document.")
     content_hash: str = Field(description="SHA-256 of the file's content, in hex.")
+    read_groups: list[str] = Field(description=READ_GROUPS)
     origin: str = Field(description="The API that added the document, and the ID of the request.")
 
 
@@ -119,6 +121,7 @@ def document_object(document: DocumentRecord) -> VectorStoreFile:
         document_id=document.document_id,
         searchable=document.searchable,
         content_hash=document.content_hash,
+        read_groups=list(document.read_groups),
         origin=document.origin,
     )
 

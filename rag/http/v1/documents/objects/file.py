@@ -5,6 +5,7 @@ from __future__ import annotations
 from openai.types import FileObject
 from pydantic import Field
 
+from rag.http.groups_wire import READ_GROUPS
 from rag.http.v1.documents.objects.seconds import seconds
 from rag.records import FileRecord
 
@@ -12,6 +13,7 @@ from rag.records import FileRecord
 class File(FileObject):
     purpose: str  # type: ignore[assignment]
     content_hash: str = Field(description="SHA-256 of the content, in hex.")
+    read_groups: list[str] = Field(description=READ_GROUPS)
 
 
 def file_object(file: FileRecord) -> File:
@@ -26,4 +28,5 @@ def file_object(file: FileRecord) -> File:
         status="processed",
         status_details=None,
         content_hash=file.content_hash,
+        read_groups=list(file.read_groups),
     )

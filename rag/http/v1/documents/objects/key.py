@@ -51,6 +51,7 @@ class ApiKey(BaseModel):
     tenant: str
     scopes: list[Scope]
     vector_stores: list[str] | None = Field(description="IDs of the only vector stores it may use; null: all.")
+    groups: list[str] = Field(description="Groups whose documents it may read.")
     limits: KeyLimits
     status: KeyStatus
     prefix: str = Field(description="The beginning of the secret, to recognize it.")
@@ -78,6 +79,7 @@ def key_object(key: KeyRecord) -> ApiKey:
         tenant=key.tenant,
         scopes=list(key.scopes),
         vector_stores=None if key.stores is None else list(key.stores),
+        groups=list(key.groups),
         limits=KeyLimits(**key.limits.to_json()),
         status=key.status(time.time()),
         prefix=key.prefix,
