@@ -18,10 +18,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from rag.adapters.memory_counters import MemoryCounters
 from rag.auth.key_secret import new_secret
 from rag.errors import DependencyUnavailable, Unauthenticated
 from rag.http.auth.json_web_keys import reader
 from rag.http.auth.token_callers import could_be_token
+from rag.http.auth.token_limits import TokenLimits
 from rag.http.clients.service_client import ServiceClient
 from rag.http.clients.upstream_services import UpstreamServices
 from rag.http.native.rag_api import RagApi
@@ -270,7 +272,7 @@ async def test_the_edge_is_ready_once_it_has_keys(monkeypatch: pytest.MonkeyPatc
     clients = {name: ServiceClient(name, "http://127.0.0.1:1") for name in ("Retriever", "LLM")}
     services = UpstreamServices(clients)
     monkeypatch.setattr(services, "ready", no_facts)
-    api = RagApi(services, **OPTIONS, token_keys=provider.keys)
+    api = RagApi(services, tokens=TokenLimits(MemoryCounters()), **OPTIONS, token_keys=provider.keys)
     with pytest.raises(DependencyUnavailable, match="not loaded yet"):
         await api.ready()
     assert await provider.keys._poll() < 10  # tried again soon
