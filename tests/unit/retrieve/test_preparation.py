@@ -122,12 +122,17 @@ class ReadingStore(FakeVectorStore):
         self.read_failure: Exception | None = None
 
     def chunks(
-        self, collection: str, chunk_ids: Sequence[str], filters: Mapping[str, Any] | None = None
+        self,
+        collection: str,
+        chunk_ids: Sequence[str],
+        filters: Mapping[str, Any] | None = None,
+        *,
+        groups: Sequence[str] | None = None,
     ) -> list[Chunk]:
         self.read.append(chunk_ids)
         if self.read_failure is not None:
             raise self.read_failure
-        return super().chunks(collection, chunk_ids, filters)
+        return super().chunks(collection, chunk_ids, filters, groups=groups)
 
 
 def tables_preparer(store: ReadingStore) -> AnswerPreparer:
