@@ -5,6 +5,7 @@ import math
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -204,6 +205,15 @@ def test_no_other_user_can_reach_the_embedded_server(tmp_path: Path) -> None:
     assert stat.S_IMODE(Path(opened[0]).parent.stat().st_mode) == 0o700
     store.close()
     assert not Path(opened[0]).parent.exists()
+
+
+def test_a_temporary_folder_with_a_long_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The path of a Unix socket is limited to about 100 bytes."""
+    (long := tmp_path / ("x" * 100)).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    store = MilvusStore(str(tmp_path / "milvus.db"))
+    store.ping()
+    store.close()
 
 
 def test_a_server_that_does_not_answer() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from milvus_lite.adapter.grpc.server import start_server_in_thread
 
 _STOP_S = 2.0
+_MAX_FOLDER_BYTES = 70
+"""The path of a Unix socket may have 103 bytes on macOS and 107 on Linux."""
 
 
 class LiteServer:
@@ -23,8 +25,7 @@ class LiteServer:
     """
 
     def __init__(self, file: Path) -> None:
-        # Not below the file: the path of a Unix socket is limited to about 100 bytes.
-        self._folder = Path(tempfile.mkdtemp(prefix="rag-milvus-"))  # with mode 0700
+        self._folder = _private_folder()
         socket = f"unix:{self._folder}/socket"
         try:
             self._server, self._database, _ = start_server_in_thread(str(file.absolute()), host=socket)
@@ -41,3 +42,11 @@ class LiteServer:
         self._server.stop(_STOP_S).wait(_STOP_S)
         self._database.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _private_folder() -> Path:
+    """A new folder with mode 0700 and a short path."""
+    usual = tempfile.gettempdir()
+    return Path(
+        tempfile.mkdtemp(prefix="rag-milvus-", dir=usual if len(usual.encode()) <= _MAX_FOLDER_BYTES else "/tmp")
+    )

@@ -130,7 +130,7 @@ def test_cancelling_stops_the_job_and_keeps_the_previous_version(
     service: RunningService, client: openai.OpenAI
 ) -> None:
     service.ingest({"kept.md": b"# Kept\n\nThe heron stands still."})
-    taken = service.ingest({"kept.md": words(8_000, "heron")}, wait_s="0")
+    taken = service.ingest({"kept.md": words(2_500, "heron")}, wait_s="0")
     job = taken["batch_id"]
     wait_until(lambda: service.get(f"/v1/jobs/{job}").json()["progress"]["chunks"])
     cancelled = service.post(f"/v1/jobs/{job}/cancel", {}).json()
@@ -241,6 +241,7 @@ def small_encoder(folder: Path) -> Path:
     return target
 
 
+@pytest.mark.long  # tests/integration/test_crash.py is the short form
 def test_a_killed_retriever_loses_nothing(service: RunningService) -> None:
     content = {f"survivor-{n}.md": words(150, f"survivor{n}") for n in range(6)}
     job = service.ingest(content, wait_s="0")["batch_id"]

@@ -161,7 +161,7 @@ def test_a_key_is_created_used_and_revoked(page: Page, service: RunningService, 
     other.get_by_role("button", name="Sign in").click()
     for name, scope in (("Traffic", "metrics"), ("API keys", "admin")):
         note = other.get_by_role("region", name=name).get_by_role("note")
-        expect(note).to_contain_text(f"This API key may not see this: the API key lacks the scope {scope}")
+        expect(note).to_contain_text(f"This API key may not see this: the API key or token lacks the scope {scope}")
     expect(other.get_by_role("region", name="Models").get_by_role("row").nth(1)).to_be_visible()
     context.close()
 
