@@ -204,6 +204,16 @@ def make_harness(
     finally:
         harness.parser.gate.set()
         runtime.stop()
+        asyncio.run_coroutine_threadsafe(_finish_tasks(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+async def _finish_tasks() -> None:
+    """Let what was begun in the loop end; cancel what does not."""
+    if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+        _, pending = await asyncio.wait(tasks, timeout=5)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
