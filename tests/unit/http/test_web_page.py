@@ -16,6 +16,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from rag.http.web_page import FOLDER, HEADERS, PDF_WORKER, WebPage, static_files
+from rag.telemetry.exposition import definitions
 
 ROOT = Path(__file__).resolve().parents[3]
 VENDOR = FOLDER / "vendor"
@@ -177,6 +178,12 @@ def test_every_library_has_a_version_a_licence_and_a_checksum() -> None:
         assert package["license"]
         assert package["integrity"].startswith("sha512-")
         assert any(file["path"].startswith("licenses/") for file in package["files"])
+
+
+def test_the_page_reads_metrics_that_exist() -> None:
+    known = {f"{name}{suffix}" for name in definitions() for suffix in ("", "_bucket", "_sum", "_count")}
+    for path in (FOLDER / "js").rglob("*.js"):
+        assert set(re.findall(r'"(rag_\w+)"', path.read_text())) <= known, path
 
 
 def test_all_languages_have_the_same_texts() -> None:

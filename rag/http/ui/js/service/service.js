@@ -85,7 +85,7 @@ const probed = (latest) =>
     { status: value ? "ready" : t("service.not_ready") },
   ]);
 
-const FACTS = ["in_flight", "embedder", "keys_exist", "cache", "model", "context_tokens", "running"];
+const FACTS = ["in_flight", "embedder", "keys_exist", "cache", "model", "aliases", "embedded", "adapters", "context_tokens", "running", "waiting", "max_sequences", "saturated"];
 const factName = (name) => (FACTS.includes(name) ? t(`service.fact.${name}`) : name);
 const factText = (value) =>
   typeof value === "object" && value !== null

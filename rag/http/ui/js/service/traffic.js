@@ -26,7 +26,8 @@ const LATENCIES = [
 const LEVELS = [
   ["unfinished_jobs", (it) => (it.sum("rag_jobs", { state: "queued" }) || 0) + (it.sum("rag_jobs", { state: "running" }) || 0), count],
   ["stalled_jobs", (it) => it.sum("rag_stalled_jobs"), count],
-  ["parser", (it) => it.sum("rag_parser_files_waiting"), count],
+  ["generate", (it) => it.sum("rag_queue_waiting", { stage: "generate" }), count],
+  ["parse", (it) => it.sum("rag_queue_waiting", { stage: "parse" }), count],
   ["disk", (it) => it.sum("rag_data_disk_free_bytes") / 2 ** 30, (value) => `${short(value)} GiB`],
 ];
 
