@@ -1,4 +1,4 @@
-"""Counters of this process."""
+"""Usage counters in this process's memory."""
 
 from __future__ import annotations
 

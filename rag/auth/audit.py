@@ -1,4 +1,4 @@
-"""What clients did, without what they wrote or read."""
+"""Events of the audit log: who did what and when, without any text."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ _SECRET = re.compile(re.escape(PREFIX) + r"[\w-]{43}")
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """A request that has ended, or several equal ones that were refused."""
+    """One request that has ended, or several identical ones that were refused."""
 
     entry_id: str
     at: float
     """Unix time."""
     key_id: str
-    """Empty: without an API key, or with one that is not known."""
+    """Empty if the request had no API key or an unknown one."""
     tenant: str
-    """Empty: not known."""
+    """Empty if unknown."""
     action: str
-    """The operation's id in the OpenAPI document; empty: there is no such route."""
+    """The operation's id in the OpenAPI document; empty if no route matched."""
     route: str
-    """The method, and the path with its parameters in braces; or a command."""
+    """The method and the route's path template, or a command."""
     address: str
-    """Of the client, as far as the service can see; or the user of a command."""
+    """The client's address as the service sees it, or the user who ran a command."""
     status: int
     error_code: str = ""
     request_id: str = ""
     targets: Mapping[str, str] = field(default_factory=dict)
-    """The ids in the path by parameter, and `id`: of what was created."""
+    """Ids in the path, by parameter name, and `id` of an object that was created."""
     requests: int = 1
 
     @classmethod
@@ -55,27 +55,27 @@ def new_entry_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """An event in the catalog."""
+    """An event as it is stored in the catalog."""
 
     key_name: str
-    """At the time of the event."""
+    """The key's name at the time of the event."""
     event: AuditEvent
 
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which entries are wanted. None: any."""
+    """Conditions that entries must meet. None means no condition."""
 
     tenant: str | None = None
     key_id: str | None = None
     action: str | None = None
     since: float | None = None
     until: float | None = None
-    """Exclusive."""
+    """Entries at this time are not included."""
 
 
 def safe_value(text: str) -> str:
-    """A value that a client chose, for the audit log: in one line, not too long, and without the secret of a key."""
+    """Make a value from a client safe for the audit log: one line, at most 200 characters, API keys masked."""
     masked = _SECRET.sub(lambda secret: visible_prefix(secret[0]) + "...", text)
     printable = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in masked[:_MAX_CHARS])
     return printable[:_MAX_CHARS]

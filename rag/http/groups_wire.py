@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 
 MAX_GROUPS = 256
-"""Of a caller, and of a document."""
+"""The maximum number of groups of a caller or a document."""
 MAX_GROUP_CHARS = 128
 MAX_TOTAL_CHARS = 10_000
 """Of all groups of a caller together: the edge sends them to the other services in a header."""

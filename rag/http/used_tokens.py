@@ -13,7 +13,7 @@ AddTokens: TypeAlias = Callable[[int], Awaitable[None]]
 
 @dataclass(slots=True)
 class UsedTokens:
-    """Of one request so far."""
+    """Tokens used by one request so far."""
 
     count: int = 0
 

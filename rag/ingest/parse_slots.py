@@ -1,4 +1,4 @@
-"""How many files are read at the same time, shared fairly between vector stores."""
+"""Limits how many files are read at once, and shares this limit fairly between vector stores."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from rag.ingest.event_loop import run_in_loop
 from rag.queues.fair_queue import FairQueue, QueueLimits
 
 FILES_AT_ONCE = 3
-"""Files that are read at the same time: two of one vector store."""
+"""Files that are read at once; at most two of them belong to the same vector store."""
 
 
 class ParseSlots:
-    """Lets the threads in which jobs run wait for their store's turn to read a file.
+    """Makes job threads wait until it is their vector store's turn to read a file.
 
     Args:
         loop: The running event loop of the service.
@@ -31,7 +31,7 @@ class ParseSlots:
 
     @property
     def waiting(self) -> int:
-        """Number of files."""
+        """Number of files that are waiting."""
         return self._queue.waiting
 
     @contextlib.contextmanager
@@ -52,7 +52,7 @@ class ParseSlots:
         await stack.enter_async_context(self._queue.slot(caller))
 
     def _leave(self, stack: contextlib.AsyncExitStack) -> None:
-        """Does not wait: the loop may have stopped, and nothing depends on it."""
+        """Give the slot back without waiting for it, because the loop may have stopped."""
         leaving = stack.aclose()
         try:
             asyncio.run_coroutine_threadsafe(leaving, self._loop)

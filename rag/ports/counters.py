@@ -1,4 +1,4 @@
-"""Counters of what was used in a minute or a day."""
+"""Counts usage in time windows, such as a minute or a day."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A span of time in which something is counted. It begins with the first count, and the next one after its end."""
+    """A time window in which usage is counted. A count starts it; the first count after its end starts another."""
 
     name: str
     length_s: int

@@ -21,7 +21,7 @@ class Shares:
         self.resize(capacity, headroom)
 
     def resize(self, capacity: int, headroom: float) -> None:
-        """See the constructor. What is used remains used, even if it is more than the new capacity."""
+        """Change capacity and headroom. Usage may exceed the new capacity until work ends."""
         self.capacity = capacity
         self.headroom = int(capacity * headroom)
         self._small = self.headroom and max(1, self.headroom // 4)

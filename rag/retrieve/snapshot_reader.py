@@ -61,4 +61,4 @@ class CatalogSnapshotReader:
 
 
 _State = tuple[str, int, tuple[str, ...] | None]
-"""Store, revision and groups."""
+"""The vector store, the catalog's revision and the caller's groups."""

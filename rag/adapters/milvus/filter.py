@@ -19,7 +19,7 @@ class Restriction:
     """Which chunks a search or query may find."""
 
     filters: FilterObject | None = None
-    """The client's."""
+    """The filter from the client's request."""
     without: Sequence[str] = ()
     """Versions whose chunks are excluded."""
     groups: Sequence[str] | None = None

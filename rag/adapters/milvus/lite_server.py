@@ -33,7 +33,7 @@ class LiteServer:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
         self.uri = f"{socket}:0"  # Milvus Lite appends the port
-        """For pymilvus."""
+        """The address to pass to pymilvus."""
         atexit.register(self.close)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Counters in Redis that replicas share. While Redis does not answer, each process goes by its own counts."""
+"""Usage counters in Redis, shared by all replicas. If Redis does not answer, each process uses its own counts."""
 
 from __future__ import annotations
 

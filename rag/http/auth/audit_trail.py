@@ -1,4 +1,4 @@
-"""Hands over what clients did, from the edge to the catalog."""
+"""Collects audit events at the edge and sends them to the catalog in batches."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger("rag.audit")
 WriteEvents: TypeAlias = Callable[[Sequence[AuditEvent]], Awaitable[None]]
 _REFUSED = (401, 403, 429)
 _INTERVAL_S = 1.0
-"""Between two batches. Equal refusals within it become one event, so that nobody can fill the catalog with them."""
+"""Pause between batches. Identical refusals within it become one event, so nobody can fill the catalog with them."""
 _MAX_PENDING = 10_000
 
 
@@ -39,7 +39,7 @@ class Outcome:
 
 
 class AuditTrail:
-    """Notes requests in memory and writes them in the background.
+    """Collects the events of requests in memory and writes them in the background.
 
     Events that cannot be written are tried again. Those that are left at the end, or are too many, go to the log.
 

@@ -16,13 +16,13 @@ from rag.poller import Poller
 from rag.types import JsonObject
 
 _MIN_INTERVAL_S = 10.0
-"""Between two readings that tokens with unknown keys cause: anyone can send such tokens."""
+"""Minimum time between two refreshes caused by unknown key ids, because anyone can send tokens with such ids."""
 _RETRY_S = 5.0
 """While there are no keys."""
 _TIMEOUT_S = 10.0
 _MAX_BYTES = 1024 * 1024
 _KEY_TYPES = ("RSA", "EC", "OKP")
-"""Public keys. Never `oct`: whoever may read such a key could sign tokens."""
+"""Types of public keys. `oct` must never be one of them: anyone who can read such a key could sign tokens."""
 _log = logging.getLogger("rag.auth")
 
 Read = Callable[[], Awaitable[bytes]]

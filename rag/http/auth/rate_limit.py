@@ -30,7 +30,7 @@ class RateLimits:
         self._buckets: LRUCache[tuple[str, str], _Bucket] = LRUCache(_MAX_SUBJECTS)
 
     def count(self, caller: Caller, response_headers: MutableMapping[str, str]) -> None:
-        """Count a request. A minute's requests may come at once; then one each time one becomes free.
+        """Count a request. A whole minute's requests may come at once; after that, they become available one by one.
 
         Args:
             response_headers: OpenAI's `x-ratelimit-...` are added, of the limit of which the least is left.

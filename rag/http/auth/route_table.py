@@ -23,7 +23,7 @@ class RequestedRoute:
     """The route of a request."""
 
     action: str
-    """The operation's id in the OpenAPI document; empty: there is no such route."""
+    """The operation's id in the OpenAPI document; empty if no route matched."""
     template: str
     scopes: Sequence[Scope]
     """An API key needs one of them; empty: the route needs no key."""
@@ -36,7 +36,7 @@ class RequestedRoute:
 
 _OPEN = RequestedRoute("", "", ())
 _UNKNOWN = RequestedRoute("", "unmatched", SCOPES)
-"""A route that does not exist needs any key."""
+"""For a route that does not exist, any valid key is enough."""
 
 
 class RouteTable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from rag.auth.audit import AuditEvent
 from rag.http.clients.service_client import ServiceClient
@@ -14,28 +14,8 @@ from rag.http.wire_model import WireModel
 _TIMEOUT_S = 10.0
 
 
-class AuditEventIn(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    entry_id: str
-    at: float
-    key_id: str
-    tenant: str
-    action: str
-    route: str
-    address: str
-    status: int
-    error_code: str
-    request_id: str
-    targets: dict[str, str]
-    requests: int
-
-
 class AuditRequest(WireModel):
-    events: list[AuditEventIn] = Field(min_length=1)
-
-    def parsed(self) -> list[AuditEvent]:
-        return [AuditEvent(**event.model_dump()) for event in self.events]
+    events: list[AuditEvent] = Field(min_length=1)
 
 
 class RemoteAuditLog:

@@ -33,9 +33,9 @@ def joinable_ids(hits: Sequence[Hit]) -> list[str]:
 @dataclass(frozen=True, slots=True)
 class JoinedHits:
     hits: list[Hit]
-    """In the order of the hits that were given. One that was joined to a better one is not among them."""
+    """In the order of the given hits, without those that were merged into a better hit."""
     tokens: int
-    """Of the text that was added."""
+    """Number of tokens in the added text."""
 
 
 def join_hits(
@@ -69,7 +69,7 @@ class _Group:
 
     rank: int
     hit: Hit
-    """The best of them."""
+    """The best of the hits."""
     chunks: deque[Chunk]
     """In the order of the document."""
     sides: dict[int, _Side] = field(default_factory=lambda: {_BEFORE: _Side(), _AFTER: _Side()})

@@ -28,7 +28,7 @@ _BATCHES_EACH = 2
 """Of one caller: while one is encoded, the other is searched."""
 _QUERIES = _MAX_BATCH * _BATCHES_AT_ONCE
 _LIMITS = QueueLimits(headroom=0.5, max_waiting=256)
-"""Of queries: those of one caller that are in no batch may wait."""
+"""Maximum number of one caller's queries that may wait to join a batch."""
 
 
 @dataclass(frozen=True, slots=True)
