@@ -38,6 +38,7 @@ ORDER = (
     "tests/integration/test_writers.py",
     "tests/integration/test_crash.py",
     "tests/integration/service/test_access.py",
+    "tests/integration/service/test_tenants.py",
     "tests/integration/service/test_metrics.py",
     "tests/integration/service/test_tracing.py",
     "tests/integration/service/test_documents.py",

@@ -138,7 +138,7 @@ class RetrieverApi:
 
     async def audit(self, request: AuditRequest) -> Response:
         """Add entries to the audit log."""
-        await asyncio.to_thread(self._catalog.get().audit.append, request.events)
+        await asyncio.to_thread(self._catalog.get().audit.append, request.parsed())
         return JSONResponse({})
 
     async def open_tenant(self, request: OpenTenantRequest) -> Response:

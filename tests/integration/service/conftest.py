@@ -19,6 +19,7 @@ from tests.e2e.running import LIMIT_S, RunningService
 from tests.support.browser import Observer, chromium, require_browser
 from tests.support.service_without_engine import engineless_service
 from tests.support.span_collector import SpanCollector
+from tests.support.tenants import SECRET_NAME, SECRET_TEXT, Tenant, new_tenant
 
 ADMIN = "the-admin-key-of-these-tests-0123456789"
 SERVICE = "the-service-key-of-these-tests-0123456789"
@@ -62,6 +63,20 @@ def service(
 def admin(service: RunningService) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=service.url, headers=service.headers, timeout=LIMIT_S) as http:
         yield http
+
+
+@pytest.fixture(scope="module")
+def umbra(service: RunningService, admin: httpx.Client) -> Iterator[Tenant]:
+    tenant = new_tenant(service, admin, "umbra", SECRET_NAME, SECRET_TEXT)
+    yield tenant
+    tenant.http.close()
+
+
+@pytest.fixture(scope="module")
+def acme(service: RunningService, admin: httpx.Client) -> Iterator[Tenant]:
+    tenant = new_tenant(service, admin, "acme", "acme-notes.md", "The owl of Acme sleeps in the barn.")
+    yield tenant
+    tenant.http.close()
 
 
 @pytest.fixture(scope="module")

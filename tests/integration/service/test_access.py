@@ -1,4 +1,4 @@
-"""A running service with API keys. Neither of two tenants can see, change or even notice what the other has."""
+"""API keys of a running service: scopes, limits, the audit log, clients, the command line."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -20,62 +18,17 @@ import openai
 import pytest
 
 from rag.http.auth.verified_keys import FRESH_S
-from rag.http.published_api import public_operations
-from tests.e2e.running import IDLE_S, LIMIT_S, ROOT, RunningService, free_port, wait_until
+from tests.e2e.running import IDLE_S, ROOT, RunningService, free_port, wait_until
 from tests.integration.service.conftest import ADMIN
+from tests.support.tenants import (
+    SECRET_NAME,
+    SECRET_TEXT,
+    Tenant,
+    client,
+    new_key,
+)
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
-
-SCOPES = ["ask", "generate", "ingest", "delete"]
-SECRET_TEXT = "The zebra of Umbra sleeps under the third bridge."
-SECRET_NAME = "umbra-report.md"
-
-
-@dataclass
-class Tenant:
-    """One tenant, and a client with a key of it."""
-
-    http: httpx.Client
-    store: str
-    file_id: str
-    job: str
-
-
-def client(service: RunningService, key: str | None) -> httpx.Client:
-    headers = {} if key is None else {"authorization": f"Bearer {key}"}
-    return httpx.Client(base_url=service.url, headers=headers, timeout=LIMIT_S)
-
-
-def new_key(admin: httpx.Client, **fields: Any) -> dict[str, Any]:
-    created = admin.post("/v1/keys", json={"name": "test", "scopes": SCOPES, **fields})
-    assert created.status_code == 200, created.text
-    key: dict[str, Any] = created.json()
-    return key
-
-
-def new_tenant(service: RunningService, admin: httpx.Client, name: str, filename: str, text: str) -> Tenant:
-    http = client(service, new_key(admin, tenant=name)["secret"])
-    answer = http.post("/ingest", files={"files": (filename, text.encode())}, data={"wait_s": "100"}).json()
-    assert [file["status"] for file in answer["files"]] == ["completed"], answer
-    store = http.get("/v1/vector_stores/default").json()["id"]
-    return Tenant(http, store, answer["files"][0]["file_id"], answer["batch_id"])
-
-
-@pytest.fixture(scope="module")
-def umbra(service: RunningService, admin: httpx.Client) -> Iterator[Tenant]:
-    tenant = new_tenant(service, admin, "umbra", SECRET_NAME, SECRET_TEXT)
-    yield tenant
-    tenant.http.close()
-
-
-@pytest.fixture(scope="module")
-def acme(service: RunningService, admin: httpx.Client) -> Iterator[Tenant]:
-    tenant = new_tenant(service, admin, "acme", "acme-notes.md", "The owl of Acme sleeps in the barn.")
-    yield tenant
-    tenant.http.close()
-
-
-# --- keys --------------------------------------------------------------------------------------
 
 
 def test_the_log_says_that_keys_are_needed(service: RunningService) -> None:
@@ -268,158 +221,3 @@ def test_a_start_that_others_could_use_without_a_key_is_refused(tmp_path: Path) 
     assert done.returncode == 1
     for way_out in ("--host 127.0.0.1", "rag keys create", "RAG_SERVER__ADMIN_KEY", "RAG_SERVER__OPEN=true"):
         assert way_out in done.stderr
-
-
-# --- tenants -----------------------------------------------------------------------------------
-
-BODIES: dict[str, Any] = {
-    "update_vector_store": {"name": "mine"},
-    "reindex_vector_store": {"embedder": "all-MiniLM-L6-v2"},
-    "search_vector_store": {"query": "zebra"},
-    "update_document": {"attributes": {"mine": True}},
-    "retry_job": {},
-}
-"""Bodies of the routes that have one and whose path names something."""
-NAMES_NOTHING = {
-    *("livez", "healthz", "readyz", "metrics", "list_models", "get_model", "generate", "create_completion"),
-    *("create_embeddings", "rerank", "create_file", "load_lora_adapter", "unload_lora_adapter"),
-    *("create_key", "list_keys", "get_key", "update_key", "revoke_key", "rotate_key"),
-    "list_audit_entries",
-}
-"""Operations that take no id of a vector store, file or job."""
-
-
-def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
-    """By operation: method, path and options of requests that name what `umbra` has."""
-    store, file_id, job = umbra.store, umbra.file_id, umbra.job
-    ids = {"store": store, "file_id": file_id, "job": job, "batch": job}
-    requests: dict[str, list[tuple[str, str, Any]]] = {}
-    for route in public_operations():
-        operation, path = route.operation.id, route.mounted_at + route.path_format
-        names = re.findall(r"{(\w+)}", path)
-        if not names or operation in NAMES_NOTHING:
-            continue
-        method = next(iter(route.methods - {"HEAD"}))
-        body = {"json": BODIES[operation]} if operation in BODIES else {}
-        paths = [path.format(**ids)]
-        if "store" in names and len(names) > 1:  # the tenant's own vector store with an id of the other's
-            paths.append(path.format(**{**ids, "store": "default"}))
-        requests[operation] = [(method, each, body) for each in paths]
-    messages = [{"role": "user", "content": "Where does the zebra sleep?"}]
-    file_search = {"tools": [{"type": "file_search", "vector_store_ids": [store]}]}
-    requests |= {
-        "ask": [("POST", "/ask", {"json": {"question": "zebra", "vector_store": store}})],
-        "retrieve": [("POST", "/retrieve", {"json": {"query": "zebra", "vector_store": store}})],
-        "ingest": [("POST", "/ingest", {"files": {"files": ("x.md", b"x")}, "data": {"vector_store": store}})],
-        "create_chat_completion": [
-            (
-                "POST",
-                "/v1/chat/completions",
-                {"json": {"model": "rag", "messages": messages, "rag": {"vector_store": store}}},
-            )
-        ],
-        "create_response": [("POST", "/v1/responses", {"json": {"model": "rag", "input": "zebra", **file_search}})],
-        "create_vector_store": [("POST", "/v1/vector_stores", {"json": {"name": "x", "file_ids": [file_id]}})],
-        "list_jobs": [("GET", f"/v1/jobs?vector_store_id={store}", {})],
-        "attach_file": [
-            ("POST", f"/v1/vector_stores/{store}/files", {"json": {"file_id": file_id}}),
-            ("POST", "/v1/vector_stores/default/files", {"json": {"file_id": file_id}}),
-        ],
-        "create_file_batch": [
-            ("POST", f"/v1/vector_stores/{store}/file_batches", {"json": {"file_ids": [file_id]}}),
-            ("POST", "/v1/vector_stores/default/file_batches", {"json": {"file_ids": [file_id]}}),
-        ],
-        "list_vector_stores": [("GET", f"/v1/vector_stores?after={store}", {})],
-        "list_files": [("GET", f"/v1/files?after={file_id}", {})],
-    }
-    requests["list_documents"] = requests["list_documents"][:1]
-    return requests
-
-
-def test_no_route_serves_another_tenants_ids(acme: Tenant, umbra: Tenant, admin: httpx.Client) -> None:
-    requests = foreign_requests(umbra)
-    assert set(requests) == {route.operation.id for route in public_operations()} - NAMES_NOTHING
-    before = state_of(umbra)
-    for each in (acme.http, admin):  # not even an administrator's key, which belongs to another tenant
-        for operation, examples in requests.items():
-            for method, path, options in examples:
-                answer = each.request(method, path, **options)
-                expected = (400,) if "?after=" in path else (403, 404)
-                assert answer.status_code in expected, (operation, path, answer.status_code, answer.text[:500])
-                assert SECRET_NAME not in answer.text
-                assert "third bridge" not in answer.text
-    assert state_of(umbra) == before
-
-
-def test_a_foreign_id_is_refused_like_an_unknown_one(acme: Tenant, umbra: Tenant) -> None:
-    """Nothing in the answer tells that the id exists."""
-    unknown = Tenant(umbra.http, "vs_" + "0" * 24, "file-" + "0" * 24, "vsfb_" + "0" * 24)
-    for operation, examples in foreign_requests(umbra).items():
-        for (method, path, options), (_, other_path, other_options) in zip(
-            examples, foreign_requests(unknown)[operation], strict=True
-        ):
-            known, absent = (
-                acme.http.request(method, path, **options),
-                acme.http.request(method, other_path, **other_options),
-            )
-            assert without_ids(known, umbra) == without_ids(absent, unknown), operation
-
-
-def without_ids(answer: httpx.Response, tenant: Tenant) -> tuple[int, str]:
-    text = re.sub('"request_id":"[^"]*"', "", answer.text)
-    for value in (tenant.store, tenant.file_id, tenant.job):
-        text = text.replace(value, "ID")
-    return answer.status_code, text
-
-
-def state_of(tenant: Tenant) -> list[Any]:
-    paths = ("/v1/vector_stores", "/v1/files", "/v1/jobs", f"/v1/vector_stores/{tenant.store}/files")
-    pages = [tenant.http.get(path).json()["data"] for path in paths]
-    for store in pages[0]:
-        store.pop("last_active_at")
-    return pages
-
-
-def test_lists_and_searches_show_a_tenant_its_own(acme: Tenant, umbra: Tenant, admin: httpx.Client) -> None:
-    for http in (acme.http, admin):
-        for path in ("/v1/vector_stores", "/v1/files", "/v1/jobs", "/v1/vector_stores/default/files"):
-            text = http.get(path).text
-            assert not any(value in text for value in (umbra.store, umbra.file_id, umbra.job, SECRET_NAME)), path
-        hits = http.post("/retrieve", json={"query": "zebra of Umbra", "explain": True})
-        assert "third bridge" not in hits.text
-    assert "third bridge" in umbra.http.post("/retrieve", json={"query": "zebra of Umbra"}).text
-
-
-def test_the_same_question_is_answered_from_each_tenants_documents(acme: Tenant, umbra: Tenant) -> None:
-    """Also when the answers come from the caches."""
-    for _ in range(2):
-        for tenant, found in ((acme, "The owl of Acme sleeps in the barn."), (umbra, SECRET_TEXT)):
-            hits = tenant.http.post("/retrieve", json={"query": "who sleeps where"}).json()["hits"]
-            assert [hit["text"] for hit in hits] == [found]
-
-
-def test_the_same_file_name_is_another_document(acme: Tenant, umbra: Tenant) -> None:
-    answer = acme.http.post("/ingest", files={"files": (SECRET_NAME, b"Mine.")}, data={"wait_s": "100"}).json()
-    assert [file["change"] for file in answer["files"]] == ["added"]
-    assert answer["files"][0]["file_id"] != umbra.file_id
-    assert umbra.http.get(f"/v1/files/{umbra.file_id}/content").text == SECRET_TEXT
-    acme.http.delete(f"/v1/files/{answer['files'][0]['file_id']}")
-
-
-def test_a_client_cannot_choose_its_tenant(acme: Tenant, umbra: Tenant) -> None:
-    forged = json.dumps(["key_1", "umbra", ["admin"], None])
-    answer = acme.http.get(f"/v1/vector_stores/{umbra.store}", headers={"x-rag-caller": forged})
-    assert answer.status_code == 404
-
-
-def test_a_key_for_one_vector_store_gets_404_for_the_others(service: RunningService, admin: httpx.Client) -> None:
-    made = [admin.post("/v1/vector_stores", json={"name": name}).json()["id"] for name in ("one", "two")]
-    key = new_key(admin, vector_stores=["one"])
-    assert key["vector_stores"] == made[:1]
-    with client(service, key["secret"]) as http:
-        assert [row["id"] for row in http.get("/v1/vector_stores").json()["data"]] == made[:1]
-        for store in (made[1], "two", "default"):
-            assert http.get(f"/v1/vector_stores/{store}").status_code == 404
-            assert http.post("/retrieve", json={"query": "x", "vector_store": store}).status_code == 404
-        assert http.post("/retrieve", json={"query": "x", "vector_store": "one"}).status_code == 200
-        assert http.post("/v1/vector_stores", json={"name": "three"}).status_code == 403

@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.running import LIMIT_S, RunningService, wait_until
 from tests.integration.service.conftest import ISSUER, SIGNING_KEY
-from tests.integration.service.test_access import (
+from tests.support.tenants import (
     SECRET_NAME,
     SECRET_TEXT,
     Tenant,

@@ -19,7 +19,7 @@ from rag.auth.key_secret import new_secret
 from rag.auth.scopes import SCOPES
 from tests.e2e.running import RunningService, wait_until
 from tests.integration.service.conftest import ADMIN
-from tests.integration.service.test_access import Tenant, client, foreign_requests, new_key, new_tenant
+from tests.support.tenants import Tenant, client, foreign_requests, new_key, new_tenant
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 

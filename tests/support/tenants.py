@@ -1,0 +1,125 @@
+"""Tenants of a running service, and requests that name what another tenant has."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from rag.http.published_api import public_operations
+from tests.e2e.running import LIMIT_S, RunningService
+
+SCOPES = ["ask", "generate", "ingest", "delete"]
+SECRET_TEXT = "The zebra of Umbra sleeps under the third bridge."
+SECRET_NAME = "umbra-report.md"
+
+
+@dataclass
+class Tenant:
+    """One tenant, and a client with a key of it."""
+
+    http: httpx.Client
+    store: str
+    file_id: str
+    job: str
+
+
+def client(service: RunningService, key: str | None) -> httpx.Client:
+    headers = {} if key is None else {"authorization": f"Bearer {key}"}
+    return httpx.Client(base_url=service.url, headers=headers, timeout=LIMIT_S)
+
+
+def new_key(admin: httpx.Client, **fields: Any) -> dict[str, Any]:
+    created = admin.post("/v1/keys", json={"name": "test", "scopes": SCOPES, **fields})
+    assert created.status_code == 200, created.text
+    key: dict[str, Any] = created.json()
+    return key
+
+
+def new_tenant(service: RunningService, admin: httpx.Client, name: str, filename: str, text: str) -> Tenant:
+    http = client(service, new_key(admin, tenant=name)["secret"])
+    answer = http.post("/ingest", files={"files": (filename, text.encode())}, data={"wait_s": "100"}).json()
+    assert [file["status"] for file in answer["files"]] == ["completed"], answer
+    store = http.get("/v1/vector_stores/default").json()["id"]
+    return Tenant(http, store, answer["files"][0]["file_id"], answer["batch_id"])
+
+
+BODIES: dict[str, Any] = {
+    "update_vector_store": {"name": "mine"},
+    "reindex_vector_store": {"embedder": "all-MiniLM-L6-v2"},
+    "search_vector_store": {"query": "zebra"},
+    "update_document": {"attributes": {"mine": True}},
+    "retry_job": {},
+}
+"""Bodies of the routes that have one and whose path names something."""
+NAMES_NOTHING = {
+    *("livez", "healthz", "readyz", "metrics", "list_models", "get_model", "generate", "create_completion"),
+    *("create_embeddings", "rerank", "create_file", "load_lora_adapter", "unload_lora_adapter"),
+    *("create_key", "list_keys", "get_key", "update_key", "revoke_key", "rotate_key"),
+    "list_audit_entries",
+}
+"""Operations that take no id of a vector store, file or job."""
+
+
+def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
+    """By operation: method, path and options of requests that name what `umbra` has."""
+    store, file_id, job = umbra.store, umbra.file_id, umbra.job
+    ids = {"store": store, "file_id": file_id, "job": job, "batch": job}
+    requests: dict[str, list[tuple[str, str, Any]]] = {}
+    for route in public_operations():
+        operation, path = route.operation.id, route.mounted_at + route.path_format
+        names = re.findall(r"{(\w+)}", path)
+        if not names or operation in NAMES_NOTHING:
+            continue
+        method = next(iter(route.methods - {"HEAD"}))
+        body = {"json": BODIES[operation]} if operation in BODIES else {}
+        paths = [path.format(**ids)]
+        if "store" in names and len(names) > 1:  # the tenant's own vector store with an id of the other's
+            paths.append(path.format(**{**ids, "store": "default"}))
+        requests[operation] = [(method, each, body) for each in paths]
+    messages = [{"role": "user", "content": "Where does the zebra sleep?"}]
+    file_search = {"tools": [{"type": "file_search", "vector_store_ids": [store]}]}
+    requests |= {
+        "ask": [("POST", "/ask", {"json": {"question": "zebra", "vector_store": store}})],
+        "retrieve": [("POST", "/retrieve", {"json": {"query": "zebra", "vector_store": store}})],
+        "ingest": [("POST", "/ingest", {"files": {"files": ("x.md", b"x")}, "data": {"vector_store": store}})],
+        "create_chat_completion": [
+            (
+                "POST",
+                "/v1/chat/completions",
+                {"json": {"model": "rag", "messages": messages, "rag": {"vector_store": store}}},
+            )
+        ],
+        "create_response": [("POST", "/v1/responses", {"json": {"model": "rag", "input": "zebra", **file_search}})],
+        "create_vector_store": [("POST", "/v1/vector_stores", {"json": {"name": "x", "file_ids": [file_id]}})],
+        "list_jobs": [("GET", f"/v1/jobs?vector_store_id={store}", {})],
+        "attach_file": [
+            ("POST", f"/v1/vector_stores/{store}/files", {"json": {"file_id": file_id}}),
+            ("POST", "/v1/vector_stores/default/files", {"json": {"file_id": file_id}}),
+        ],
+        "create_file_batch": [
+            ("POST", f"/v1/vector_stores/{store}/file_batches", {"json": {"file_ids": [file_id]}}),
+            ("POST", "/v1/vector_stores/default/file_batches", {"json": {"file_ids": [file_id]}}),
+        ],
+        "list_vector_stores": [("GET", f"/v1/vector_stores?after={store}", {})],
+        "list_files": [("GET", f"/v1/files?after={file_id}", {})],
+    }
+    requests["list_documents"] = requests["list_documents"][:1]
+    return requests
+
+
+def without_ids(answer: httpx.Response, tenant: Tenant) -> tuple[int, str]:
+    text = re.sub('"request_id":"[^"]*"', "", answer.text)
+    for value in (tenant.store, tenant.file_id, tenant.job):
+        text = text.replace(value, "ID")
+    return answer.status_code, text
+
+
+def state_of(tenant: Tenant) -> list[Any]:
+    paths = ("/v1/vector_stores", "/v1/files", "/v1/jobs", f"/v1/vector_stores/{tenant.store}/files")
+    pages = [tenant.http.get(path).json()["data"] for path in paths]
+    for store in pages[0]:
+        store.pop("last_active_at")
+    return pages
