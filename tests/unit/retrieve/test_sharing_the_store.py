@@ -22,6 +22,9 @@ from tests.support.loopback import until
 from tests.unit.retrieve.test_pipeline import Bench
 
 SLOW, QUICK = Caller("slow", "acme", frozenset({"ask"})), Caller("quick", "acme", frozenset({"ask"}))
+CALLS = 8
+"""Calls to the store that all callers together may make at the same time. How many `SLOW` makes depends on how its
+queries fall into batches; it never makes all of them."""
 
 
 class SlowSearches:
@@ -63,9 +66,10 @@ async def test_a_caller_with_slow_queries_leaves_a_batch_to_others() -> None:
     searches, pipeline = SlowSearches(bench), bench.pipeline
     slow = [ask(pipeline, SLOW, number) for number in range(40)]
     with searches.held():
-        await until(lambda: searches.begun["slow"] == 2)
+        await until(lambda: searches.begun["slow"] >= 2)
         await asyncio.wait_for(ask(pipeline, QUICK), 60)
-        assert searches.begun == {"slow": 2, "quick": 1}
+        assert searches.begun["quick"] == 1
+        assert searches.begun["slow"] < CALLS
     await asyncio.gather(*slow)
 
 
@@ -74,12 +78,13 @@ async def test_queries_of_a_client_that_left_are_not_searched() -> None:
     searches, pipeline = SlowSearches(bench), bench.pipeline
     slow = [ask(pipeline, SLOW, number) for number in range(40)]
     with searches.held():
-        await until(lambda: searches.begun["slow"] == 2)
+        await until(lambda: searches.begun["slow"] >= 2)
         for task in slow:
             task.cancel()
         await asyncio.gather(*slow, return_exceptions=True)
     await ask(pipeline, QUICK)
-    assert searches.begun == {"slow": 2, "quick": 1}
+    assert searches.begun["quick"] == 1
+    assert searches.begun["slow"] < CALLS
 
 
 async def test_a_caller_with_slow_searches_leaves_calls_to_the_store_to_others() -> None:
