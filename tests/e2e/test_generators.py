@@ -41,3 +41,11 @@ class TestVllmEngine(GeneratorContract):
     async def test_log_probabilities_of_chosen_tokens(self, generator: RemoteGenerator) -> None:
         done = await written(generator, PROMPT, {**COLD, "max_tokens": 2, "logprob_token_ids": [1, 2, 3]})
         assert [{other.token_id for other in one.top} for one in done.logprobs[0]] == [{1, 2, 3}] * 2
+
+
+def test_the_engine_core_does_not_spin_while_the_worker_computes(service: RunningService) -> None:
+    core, worker = service.engine_core(), service.engine_worker()
+    before = core.cpu_times().user, worker.cpu_times().user
+    service.post("/generate", {"prompt": "Once upon a time", "max_tokens": 60, "ignore_eos": True}).raise_for_status()
+    used_by_core, used_by_worker = core.cpu_times().user - before[0], worker.cpu_times().user - before[1]
+    assert used_by_core < used_by_worker / 3

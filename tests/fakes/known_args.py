@@ -10,6 +10,7 @@ class KnownArgs:
 
     model: str = ""
     worker_extension_cls: str = ""
+    distributed_executor_backend: str | None = None
     enforce_eager: bool = False
     max_num_seqs: int = 256
     max_model_len: int | None = None

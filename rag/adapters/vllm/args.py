@@ -17,6 +17,10 @@ from rag.errors import SetupError
 CPU_DEFAULTS: Mapping[str, JsonValue] = {"enforce_eager": True, "max_num_seqs": 80, "enable_chunked_prefill": False}
 """Compilation takes minutes at the start and gains nothing on a CPU; 80 concurrent texts are plenty there: 64 for one
 caller, and the headroom for others. Chunked prefill would kill the engine (docs/bentoml_issues.md#v1)."""
+CPU_PROCESSES: Mapping[str, JsonValue] = {
+    "distributed_executor_backend": "rag.adapters.vllm.cpu_executor.CpuExecutor",
+    "worker_extension_cls": "rag.adapters.vllm.cpu_worker.CpuWorkerExtension",
+}
 CPU_CONTEXT_TOKENS = 8192
 """Default context length on a CPU: a longer one would not fit into the default key-value cache."""
 STRUCTURES = "xgrammar"
@@ -25,7 +29,6 @@ RUNTIME_ADAPTERS = 16
 """Number of adapters that can be loaded at run time, in addition to those of the settings."""
 _BRACKETS = re.compile(r"\[[^][]*\]")
 PARENT_WATCHDOG = "rag.adapters.vllm.parent_watchdog.ParentWatchdog"
-LORA_WORKER_EXTENSION = "rag.adapters.vllm.lora_worker.LoraWorkerExtension"
 
 
 def engine_arguments(model: str, settings: LLMSettings, *, on_cpu: bool, known: type) -> dict[str, JsonValue]:
@@ -118,14 +121,14 @@ def _for_adapters(settings: LLMSettings) -> dict[str, JsonValue]:
         "enable_lora": True,
         "max_loras": per_batch,
         "max_cpu_loras": max(listed + more, per_batch),
-        "worker_extension_cls": LORA_WORKER_EXTENSION,
     }
 
 
 def _for_cpu(model: str, chosen: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """Without chunked prefill a prompt must fit into one batch."""
     context = chosen.get("max_model_len") or min(_trained_context(model), CPU_CONTEXT_TOKENS)
-    return {**CPU_DEFAULTS, "max_model_len": context, "max_num_batched_tokens": context}
+    sizes: dict[str, JsonValue] = {"max_model_len": context, "max_num_batched_tokens": context}
+    return {**CPU_DEFAULTS, **CPU_PROCESSES, **sizes}
 
 
 def _trained_context(model: str) -> int:

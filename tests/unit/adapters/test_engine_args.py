@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from rag.adapters.vllm.args import (
     CPU_DEFAULTS,
-    LORA_WORKER_EXTENSION,
+    CPU_PROCESSES,
     PARENT_WATCHDOG,
     engine_arguments,
     refused_argument,
@@ -34,12 +34,13 @@ def test_without_options_it_is_the_model_and_the_parent_watchdog() -> None:
 def test_a_cpu_has_defaults_of_its_own() -> None:
     """Seeded requests kill vLLM 0.32 on a CPU when their prompts are read in parts."""
     whole = {"enable_chunked_prefill": False, "max_model_len": 8192, "max_num_batched_tokens": 8192}
-    assert arguments(on_cpu=True) == {**OURS, **CPU_DEFAULTS, **whole}
+    assert arguments(on_cpu=True) == {**OURS, **CPU_DEFAULTS, **CPU_PROCESSES, **whole}
 
 
 def test_what_the_user_set_wins() -> None:
     assert arguments(on_cpu=True, max_num_seqs="8", enforce_eager="false")["max_num_seqs"] == 8
     assert arguments(on_cpu=True, enforce_eager="False")["enforce_eager"] is False
+    assert arguments(on_cpu=True, distributed_executor_backend="mp")["distributed_executor_backend"] == "mp"
     assert arguments(model="other")["model"] == "other"
 
 
@@ -110,7 +111,7 @@ def test_structures_are_compiled_in_one_way_unless_the_user_chose_another(chosen
 )
 def test_adapters_need_room_in_the_engine(options: dict[str, Any], made: dict[str, Any]) -> None:
     found = engine_arguments("/models/m", LLMSettings(**options), on_cpu=False, known=KnownArgs)
-    assert found == {**OURS, "worker_extension_cls": LORA_WORKER_EXTENSION, **made}
+    assert found == {**OURS, **made}
 
 
 class Checked(BaseModel):
