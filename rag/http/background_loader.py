@@ -17,11 +17,11 @@ _RETRY_STARTING_S = 0.5
 
 
 class BackgroundLoader(Generic[T]):
-    """Loads a value once. Retries while a dependency is unavailable; `get` raises any other failure.
+    """Loads a value once. Retries after errors that may pass, such as an unavailable dependency; others are final.
 
     Args:
         what: What is loaded, for messages, such as `the encoder`.
-        load: Returns the value. Called again after `Starting` and `DependencyUnavailable`.
+        load: Returns the value. Called again after errors that are `retryable`.
     """
 
     def __init__(self, what: str, load: Callable[[], Awaitable[T]]) -> None:
@@ -60,13 +60,12 @@ class BackgroundLoader(Generic[T]):
                 logger.info("%s is ready after %.0f s", self._what, time.monotonic() - self._since)
             except Starting:
                 await asyncio.sleep(_RETRY_STARTING_S)
-            except DependencyUnavailable as error:
-                logger.warning("%s could not be loaded, retrying: %s", self._what, error)
-                self._failure = error
-                await asyncio.sleep(_RETRY_S)
             except Exception as error:
-                logger.exception("%s could not be loaded", self._what)
                 self._failure = (
                     error if isinstance(error, RagError) else DependencyUnavailable(f"{self._what}: {error}")
                 )
-                return
+                if not (isinstance(error, RagError) and error.retryable):
+                    logger.exception("%s could not be loaded", self._what)
+                    return
+                logger.warning("%s could not be loaded, retrying: %s", self._what, error)
+                await asyncio.sleep(_RETRY_S)
