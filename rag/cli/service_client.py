@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 import click
 import httpx
 
 from rag.cli.options import without_none
 from rag.cli.output import fail
+from rag.http.path_segment import path_segment
 from rag.types import JsonObject
 from rag.upload import ServiceError, error_message, json_object_of, with_retries
 
@@ -22,9 +22,6 @@ CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 60.0
 """A healthy stream sends something at least every 15 s."""
 PAGE_SIZE = 100
-
-_ENCODED_DOTS = {".": "%2E", "..": "%2E%2E"}
-"""Unescaped, httpx would normalize these path segments away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ def connect(url: str, timeout_s: float = READ_TIMEOUT_S) -> Iterator[httpx.Clien
     timeout = httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
     try:
         with httpx.Client(
-            base_url=url, timeout=timeout, transport=cli_context().transport, headers=_authorization()
+            base_url=url, timeout=timeout, transport=cli_context().transport, headers=authorization()
         ) as client:
             yield client
     except ServiceError as error:
@@ -66,7 +63,7 @@ def connect(url: str, timeout_s: float = READ_TIMEOUT_S) -> Iterator[httpx.Clien
         fail(f"lost the connection to {url}: {type(error).__name__}")
 
 
-def _authorization() -> dict[str, str]:
+def authorization() -> dict[str, str]:
     """The header with the API key in RAG_API_KEY, if there is one. It is no option: other users see command lines."""
     key = os.environ.get("RAG_API_KEY", "").strip()
     if not (key.isascii() and key.isprintable()):
@@ -128,4 +125,4 @@ def api_path(*parts: str) -> str:
     """A path below `/v1`; ids and names may contain any character. Raises ServiceError if one is empty."""
     if not all(parts):
         raise ServiceError("an id or a name is empty")
-    return "/v1/" + "/".join(_ENCODED_DOTS.get(part) or quote(part, safe="") for part in parts)
+    return "/v1/" + "/".join(map(path_segment, parts))

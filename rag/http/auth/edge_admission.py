@@ -22,6 +22,7 @@ from rag.http.auth.route_table import RouteTable
 from rag.http.auth.token_callers import TokenCallers, could_be_token
 from rag.http.auth.token_limits import TokenLimits
 from rag.http.auth.verified_keys import Verification, VerifiedKeys
+from rag.http.in_process import IS_PART
 
 ADMIN_KEY_ID = "admin"
 """The id of the key that `RAG_SERVER__ADMIN_KEY` sets. It is not in the catalog."""
@@ -84,7 +85,8 @@ class EdgeAdmission:
         found = WITHOUT_KEY if self._is_open else await self._caller(_bearer(Headers(scope=scope)), scope)
         known = _from(scope, found)
         caller = scope[CALLER] = replace(known, tenant_limits=self._tenant_limits(known.tenant))
-        self._requests.count(caller, response_headers)
+        if IS_PART not in scope:
+            self._requests.count(caller, response_headers)
         caller.require(*route.scopes)
         if route.uses_tokens and self._tokens is not None:
             await self._tokens.check(caller, response_headers)

@@ -17,6 +17,7 @@ from rag.errors import InternalError, MethodNotAllowed, Overloaded, RagError
 from rag.http.auth.admission import Admission
 from rag.http.auth.audit_trail import AuditTrail, Outcome
 from rag.http.error_table import OURS, error_for_status, error_response
+from rag.http.in_process import SERVICE
 from rag.http.inner_headers import OBJECT_ID, USED_TOKENS
 from rag.http.middleware.browser_guard import BrowserGuard
 from rag.http.middleware.disconnect import run_while_connected
@@ -91,6 +92,7 @@ class ServiceMiddleware:
         token = current_request_id.set(request_id)
         current_service.set(self._life.name)
         current_used_tokens.set(used := UsedTokens())
+        scope[SERVICE] = self
         sender = _ResponseSender(send, scope["path"], request_id, None if self._life.is_edge else used)
         try:
             if scope["path"] in _UNGUARDED_PATHS or self._is_lease(scope):

@@ -1,0 +1,83 @@
+"""Requests that the edge sends to itself without a network, as parts of a request that it is serving.
+
+They pass through the same middleware as any other: the same key is checked for the scopes of their own route, and the
+same limits hold, except that the requests of a minute are not counted twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+from starlette.types import ASGIApp, Message, Scope
+
+SERVICE = "rag.service"
+"""In the scope of each request: the application with all its middleware."""
+IS_PART = "rag.is_part"
+"""In the scope of a request that is part of another one."""
+
+
+class InProcessTransport(httpx.AsyncBaseTransport):
+    """Sends requests to the application that serves `outer`, which is the scope of a request."""
+
+    def __init__(self, outer: Scope) -> None:
+        self._outer = outer
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        exchange = _Exchange(await request.aread())
+        start = await exchange.start(self._outer[SERVICE], self._scope(request))
+        return httpx.Response(start["status"], headers=start["headers"], stream=exchange)
+
+    def _scope(self, request: httpx.Request) -> Scope:
+        own = {
+            "method": request.method,
+            "path": request.url.path,
+            "raw_path": request.url.raw_path.partition(b"?")[0],
+            "query_string": request.url.query,
+            "headers": [(name.lower(), value) for name, value in request.headers.raw],
+            IS_PART: True,
+        }
+        return {**self._outer, **own}
+
+
+class _Exchange(httpx.AsyncByteStream):
+    """A request with this body; iterating yields the body of its response. Closing it disconnects."""
+
+    def __init__(self, body: bytes) -> None:
+        self._requests: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, app: ASGIApp, scope: Scope) -> Message:
+        """Send the request. Returns the start of the response."""
+        self._task = asyncio.create_task(self._run(app, scope))
+        try:
+            return await self._messages.get()
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        is_complete = False
+        while not is_complete:
+            message = await self._messages.get()
+            is_complete = not message.get("more_body", False)
+            yield message.get("body", b"")
+
+    async def aclose(self) -> None:
+        """Does not wait, because the caller may itself be cancelled."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self, app: ASGIApp, scope: Scope) -> None:
+        try:
+            await app(scope, self._receive, self._messages.put)
+        finally:
+            self._messages.put_nowait({"type": "http.response.body"})
+
+    async def _receive(self) -> Message:
+        if self._requests:
+            return self._requests.pop()
+        await asyncio.Event().wait()  # no disconnect arrives: the task is cancelled instead
+        raise AssertionError
