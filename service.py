@@ -15,6 +15,7 @@ from rag import bootstrap
 from rag.http.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
 from rag.http.connection_limits import limit_connections
 from rag.http.endpoint import endpoint
+from rag.http.mcp.route import McpRoute
 from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.ask_wire import AskRequest
 from rag.http.native.audit_wire import AuditRequest
@@ -56,7 +57,7 @@ METRICS: Any = {"enabled": False}
 """Those of BentoML have a series for every path that is requested (docs/bentoml_issues.md#b9)."""
 
 embedder_life = bootstrap.lifecycle("Embedder")
-retriever_v1, rag_v1 = DeferredApp(), DeferredApp()
+retriever_v1, rag_v1, rag_mcp = DeferredApp(), DeferredApp(), DeferredApp()
 retriever_life = bootstrap.lifecycle("Retriever")
 llm_life = bootstrap.lifecycle("LLM")
 rag_life = bootstrap.lifecycle("RAG", is_edge=True)
@@ -269,6 +270,7 @@ class RAG:
         }
         self._api = bootstrap.rag_api(addresses, bootstrap.address_of(RAG))
         rag_v1.app = self._api.v1
+        rag_mcp.app = self._mcp = bootstrap.mcp_endpoint()
         rag_life.on_probe(self._api.ready)
         rag_life.on_metrics(self._api.metrics)
         rag_life.on_drain(self._api.dependencies.hold)
@@ -282,10 +284,12 @@ class RAG:
         bootstrap.configure_logging()
         bootstrap.start_tracing("RAG")
         rag_life.install_signal_handlers()
+        await self._mcp.start()
         await self._api.start()
 
     @bentoml.on_shutdown
     async def end(self) -> None:
+        await self._mcp.close()
         await self._api.close()
 
     @endpoint("/ask", stream=True)
@@ -326,5 +330,6 @@ for _service, _life in _LIVES:
     _service.add_asgi_middleware(ServiceMiddleware, **bootstrap.middleware_options(_life, _service))
 _PUBLIC.add_asgi_middleware(PublishedApi)
 _PUBLIC.add_asgi_middleware(WebPage)
+_PUBLIC.add_asgi_middleware(McpRoute, endpoint=rag_mcp)
 if SETTINGS.server.allowed_origins:
     _PUBLIC.add_asgi_middleware(CORSMiddleware, **bootstrap.cors_options())

@@ -3,7 +3,7 @@
 Heavy libraries are imported inside functions, so that each process loads only what it needs.
 """
 
-from rag.bootstrap.edge import rag_api
+from rag.bootstrap.edge import mcp_endpoint, rag_api
 from rag.bootstrap.embedder import embedder_api
 from rag.bootstrap.llm import llm_api
 from rag.bootstrap.loaded_settings import settings
@@ -28,6 +28,7 @@ __all__ = [
     "lifecycle",
     "llm_api",
     "make_files_private",
+    "mcp_endpoint",
     "middleware_options",
     "prepare_model",
     "rag_api",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rag.bootstrap.access import audit_trail, edge_admission, token_callers, token_keys, token_limits
 from rag.bootstrap.loaded_settings import settings
@@ -13,6 +14,9 @@ from rag.http.clients.remote_keys import RemoteKeys
 from rag.http.clients.upstream_services import UpstreamServices
 from rag.http.native.rag_api import RagApi
 from rag.types import JsonObject
+
+if TYPE_CHECKING:
+    from rag.http.mcp.endpoint import McpEndpoint
 
 
 def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
@@ -55,3 +59,10 @@ def answer_sampling(options: LLMSettings) -> JsonObject:
     if options.stop_repetition:
         sampling["repetition_detection"] = {"max_pattern_size": 64, "min_pattern_size": 2, "min_count": 4}
     return sampling
+
+
+def mcp_endpoint() -> McpEndpoint:
+    """The application at `/mcp`. Only the edge loads its library, which takes a second."""
+    from rag.http.mcp.endpoint import McpEndpoint
+
+    return McpEndpoint()

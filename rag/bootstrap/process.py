@@ -77,7 +77,7 @@ def _routes(life: Lifecycle, service: Any) -> list[str]:
 
         public = [route.mounted_at + route.path for route in public_operations()]
         pages = ["/", "/static_content/{file:path}", "/ui", "/ui/{file:path}"]
-        return [*own, *public, *pages, "/docs.json", "/schema.json"]
+        return [*own, *public, *pages, "/docs.json", "/schema.json", "/mcp"]
     if life.name == "Retriever":
         from rag.http.v1.documents_app import document_routes
 

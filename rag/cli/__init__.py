@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import click
 
-from rag.cli import ask, audit, check, evaluate, files, prepare
+from rag.cli import ask, audit, check, evaluate, files, mcp, prepare
 from rag.cli.ingest.command import ingest
 from rag.cli.jobs.commands import jobs
 from rag.cli.jobs.reindex import reindex
@@ -37,6 +37,7 @@ for command in (
     reindex,
     keys,
     audit.audit,
+    mcp.mcp,
     evaluate.evaluate,
 ):
     main.add_command(command)
