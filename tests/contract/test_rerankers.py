@@ -49,16 +49,18 @@ class TestHttpReranker(RerankerContract):
 
 @pytest.mark.integration
 class TestLateInteraction(RerankerContract):
-    @pytest.fixture
-    def reranker(self) -> LateInteraction:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def reranker(cls) -> LateInteraction:
         turn = ComputeScheduler()
         return LateInteraction(StEmbedder(embedded_encoder(), CPU, turn), TokenVectorCache(2**20), turn)
 
 
 @pytest.mark.integration
 class TestLateInteractionThatForgets(RerankerContract):
-    @pytest.fixture
-    def reranker(self) -> LateInteraction:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def reranker(cls) -> LateInteraction:
         turn = ComputeScheduler()
         return LateInteraction(StEmbedder(embedded_encoder(), CPU, turn), TokenVectorCache(0), turn)
 
@@ -72,6 +74,7 @@ def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
 class TestCrossEncoder(RerankerContract):
     understands = False
 
-    @pytest.fixture
-    def reranker(self, cross_encoder: str) -> StCrossEncoder:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def reranker(cls, cross_encoder: str) -> StCrossEncoder:
         return StCrossEncoder(cross_encoder, "small", CPU, ComputeScheduler())

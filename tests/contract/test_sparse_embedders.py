@@ -43,36 +43,41 @@ class TestOverHttp(SparseEmbedderContract):
 
 
 class _Real(SparseEmbedderContract):
-    @pytest.fixture
-    def embedder(self, folder: str) -> StSparseEmbedder:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def embedder(cls, folder: str) -> StSparseEmbedder:
         return StSparseEmbedder(folder, "small", CPU, ComputeScheduler())
 
 
 @pytest.mark.integration
 class TestStaticWeights(_Real):
-    @pytest.fixture
-    def folder(self, made: Path) -> str:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def folder(cls, made: Path) -> str:
         return a_static_sparse_encoder(made / "static")
 
 
 @pytest.mark.integration
 class TestSplade(_Real):
-    @pytest.fixture
-    def folder(self, made: Path) -> str:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def folder(cls, made: Path) -> str:
         return a_splade(made / "splade")
 
 
 @pytest.mark.integration
 class TestSpladeAsTransformersSavesIt(_Real):
-    @pytest.fixture
-    def folder(self, made: Path) -> str:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def folder(cls, made: Path) -> str:
         return a_masked_language_model(made / "masked")
 
 
 @pytest.mark.integration
 class TestInferenceFreeSplade(_Real):
-    @pytest.fixture
-    def folder(self, made: Path) -> str:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def folder(cls, made: Path) -> str:
         return an_inference_free_splade(made / "router")
 
 
