@@ -129,6 +129,34 @@ def test_the_attributes_of_a_document_are_edited_in_place(page: Page, service: R
     expect(form.get_by_label("Value")).to_have_count(3)
 
 
+def test_the_groups_of_a_document_are_given_at_upload_and_edited_in_place(page: Page, service: RunningService) -> None:
+    open_documents(page, STORE)
+    page.get_by_text("Who may read it").click()
+    page.get_by_label("Groups, one a line").fill("masters\n cn=works, ou=council \n\n")
+    upload(page, {"secret.md": AXOLOTL})
+    assert document_of(service, "secret")["read_groups"] == ["cn=works, ou=council", "masters"]
+    page.get_by_label("Groups, one a line").fill("")
+    upload(page, {"secret.md": PRINTING, "open.md": AXOLOTL})
+    assert document_of(service, "secret")["read_groups"] == ["cn=works, ou=council", "masters"]
+    assert document_of(service, "open")["read_groups"] == []
+    page.get_by_role("link", name="secret.md").click()
+    form = page.get_by_role("form", name="Who may read it")
+    field = form.get_by_label("Groups, one a line")
+    expect(field).to_have_value("cn=works, ou=council\nmasters")
+    field.fill("x" * 200)
+    form.get_by_role("button", name="Save").click()
+    expect(form.get_by_role("alert")).to_contain_text("read_groups")
+    form.get_by_role("button", name="Cancel").click()
+    expect(field).to_have_value("cn=works, ou=council\nmasters")
+    expect(form.get_by_role("alert")).to_have_count(0)
+    field.fill("novices")
+    form.get_by_role("button", name="Save").click()
+    expect(form.get_by_role("button", name="Save")).to_have_count(0)
+    assert document_of(service, "secret")["read_groups"] == ["novices"]
+    page.reload()
+    expect(field).to_have_value("novices")
+
+
 def test_a_document_shows_how_it_was_read_and_cut(page: Page, service: RunningService) -> None:
     text = "\n\n".join(
         f"## Part {number}\n\nThis part tells of the number {number}. {'x ' * 150}" for number in range(30)

@@ -107,6 +107,9 @@ export const passages = (store, fileId, after = "") => json(`${documentPath(stor
 /** Replace the attributes of a document; the response is the document. */
 export const setAttributes = (store, fileId, attributes) => json(documentPath(store, fileId), posted({ attributes }));
 
+/** Replace the groups that may read a document; the response is the document. */
+export const setReadGroups = (store, fileId, groups) => json(documentPath(store, fileId), posted({ read_groups: groups }));
+
 /** Move a vector store to another embedding model; null rebuilds its index. The response is the job. */
 export const reindex = (store, embedder) => json(`${below(store)}/reindex`, posted({ embedder }));
 export const rollBack = (store) => json(`${below(store)}/reindex/rollback`, { method: "POST" });
@@ -124,11 +127,15 @@ export const fileRequest = (fileId) => ({
   headers: keyHeaders(),
 });
 
-/** Upload files; the response has the job's id as `batch_id`. */
-export function ingest(store, files) {
+/**
+ * Upload files; the response has the job's id as `batch_id`. Without `readGroups` a replaced document keeps its groups,
+ * and a new one has none.
+ */
+export function ingest(store, files, readGroups = []) {
   const form = new FormData();
   for (const file of files) form.append("files", file, nameOf(file));
   form.append("vector_store", store);
+  if (readGroups.length) form.append("read_groups", JSON.stringify(readGroups));
   return json("ingest", { method: "POST", body: form });
 }
 

@@ -1,4 +1,4 @@
-// One document: how it was read, its attributes, and the passages that it was cut into.
+// One document: how it was read, its attributes, who may read it, and the passages that it was cut into.
 
 import { documentAddress, sourceAddress } from "./address.js";
 import { documentOf, passages } from "./api.js";
@@ -6,6 +6,7 @@ import { Attributes } from "./attributes.js";
 import { Problems, readableBytes } from "./document_table.js";
 import { html, useEffect, useState } from "./dom.js";
 import { isMarkdown, TextOf } from "./passage_text.js";
+import { ReadGroups } from "./read_groups.js";
 import { language, t } from "./texts.js";
 
 /** `retryOn` changes when it may help to load again, because the reader has signed in. */
@@ -33,6 +34,7 @@ export function DocumentView({ address, retryOn }) {
         <h2><bdi>${file.filename}</bdi></h2>
         <${Report} file=${file} />
         <${Attributes} store=${store} file=${file} onChange=${(changed) => setState({ file: changed, error: null })} />
+        <${ReadGroups} store=${store} file=${file} onChange=${(changed) => setState({ file: changed, error: null })} />
         <${Passages} key=${hash} store=${store} file=${file} />
       `}
     </div>

@@ -1,19 +1,23 @@
 // Uploads by button or by drag and drop, with the progress of each file.
 
+import { ingest } from "./api.js";
 import { droppedFiles, nameOf } from "./chosen_files.js";
 import { html, useRef, useState } from "./dom.js";
+import { GroupsField, groupsIn } from "./read_groups.js";
 import { t } from "./texts.js";
 import { upload } from "./uploads.js";
 
 export function Uploader({ store, onAccepted, onUploaded }) {
   const [uploads, setUploads] = useState([]);
+  const [groups, setGroups] = useState("");
   const [isOver, setIsOver] = useState(false);
   const count = useRef(0);
   const start = async (files) => {
     if (!files.length) return;
     const added = files.map((file) => ({ file, key: ++count.current, name: nameOf(file), state: "waiting" }));
     setUploads((all) => [...added, ...all]);
-    await upload(store, files, (file, changes) => {
+    const send = (some) => ingest(store, some, groupsIn(groups));
+    await upload(send, files, (file, changes) => {
       setUploads((all) => all.map((each) => (each.file === file ? { ...each, ...changes } : each)));
       if (changes.state === "processing") onAccepted();
     });
@@ -41,6 +45,10 @@ export function Uploader({ store, onAccepted, onUploaded }) {
         <${FileButton} text=${t("upload.files")} onFiles=${start} className="primary" />
         <${FileButton} text=${t("upload.folder")} onFiles=${start} isFolder=${true} />
       </div>
+      <details>
+        <summary>${t("groups.title")}</summary>
+        <${GroupsField} text=${groups} onChange=${setGroups} hint=${t("groups.upload_hint")} />
+      </details>
     </section>
     <${UploadList} uploads=${uploads} onClear=${() => setUploads(uploads.filter((each) => !isFinished(each)))} />
   `;

@@ -151,6 +151,11 @@ export default {
   "attributes.remove": "Remove attribute",
   "attributes.save": "Save",
 
+  "groups.title": "Who may read it",
+  "groups.field": "Groups, one a line",
+  "groups.hint": "Callers need one of these groups, or the scope admin. Without groups, everyone who may use the vector store can read the document.",
+  "groups.upload_hint": "Empty: a replaced document keeps its groups, and everyone who may use the vector store can read a new one.",
+
   "job.title": "Jobs",
   "job.kind.ingest": "Upload",
   "job.kind.reindex": "Index of another embedding model",

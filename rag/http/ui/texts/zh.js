@@ -150,6 +150,11 @@ export default {
   "attributes.remove": "移除属性",
   "attributes.save": "保存",
 
+  "groups.title": "谁可以阅读",
+  "groups.field": "用户组，每行一个",
+  "groups.hint": "调用者须属于其中一个用户组，或具有 admin 权限。未设用户组时，凡可使用该向量库者均可阅读。",
+  "groups.upload_hint": "留空：被替换的文档保留原有用户组；新文档对所有可使用该向量库者开放。",
+
   "job.title": "任务",
   "job.kind.ingest": "上传",
   "job.kind.reindex": "更换嵌入模型的索引",
