@@ -14,6 +14,7 @@ from rag.http.background_loader import BackgroundLoader
 from rag.http.clients.service_client import ServiceClient
 from rag.http.metrics_page import MetricsPage
 from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverComponents
+from rag.http.v1.documents.parts import EmbeddingOptions
 from rag.library.audit import AuditLog
 from rag.library.disk_metrics import update_disk_metrics
 from rag.library.keys import KeyRegistry
@@ -54,6 +55,7 @@ def retriever_api(addresses: Mapping[str, str]) -> tuple[RetrieverApi, Sequence[
         incoming=blob_folder().incoming,
         max_file_bytes=settings().ingest.max_file_mib * MIB,
         embedder_ready=embedder.ready,
+        embedding=EmbeddingOptions(settings().embedder.long_inputs, settings().embedder.token_ids),
     )
     return api, (embedder, llm)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Literal
 
 from pydantic import Field
 
@@ -37,6 +38,17 @@ class EmbedderSettings(Section):
         "intfloat/multilingual-e5-small",
         description="Hub ids and folders of models that requests may name besides the configured ones (encoders, "
         "sparse encoders, cross-encoders), separated by commas; `*`: all.",
+    )
+    long_inputs: Literal["window", "truncate", "refuse"] = Field(
+        "window",
+        description="Texts in `/v1/embeddings` that are longer than the encoder's input. window: the mean of the "
+        "vectors of their parts, weighted by tokens and normalised; truncate: the vector of the beginning; refuse: "
+        "400.",
+    )
+    token_ids: bool = Field(
+        False,
+        description="Whether `/v1/embeddings` accepts token ids. They must be ids of the encoder's own tokenizer: "
+        "LangChain's `OpenAIEmbeddings` sends those of OpenAI's by default.",
     )
     url: str | None = Field(None, description="URL of an Embedder service of this bundle that runs elsewhere.")
 

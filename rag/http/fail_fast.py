@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+import functools
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_validator
 from pydantic_core import CoreSchema
+from typing_extensions import TypeAliasType
 
 _SEQUENCES = ("list", "tuple", "set", "frozenset")
 
@@ -31,6 +36,36 @@ class FailFastModel(BaseModel):
 
 
 class StrictModel(FailFastModel):
-    """Also refuses unknown fields, and values of another type, infinity and NaN."""
+    """Also refuses unknown fields, and values of another type, infinity and NaN. A null of an optional field that
+    cannot be null means that the field is left out.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: object) -> object:
+        if not isinstance(data, dict) or None not in data.values():
+            return data
+        return {name: value for name, value in data.items() if value is not None or name not in _never_null(cls)}
+
+
+@functools.cache
+def _never_null(model: type[BaseModel]) -> frozenset[str]:
+    """The names of the fields that have a default and cannot be null."""
+    return frozenset(
+        field.alias or name
+        for name, field in model.model_fields.items()
+        if not field.is_required() and not _admits_null(field.annotation)
+    )
+
+
+def _admits_null(annotation: object) -> bool:
+    """Whether None is the type itself or one of the types of a union."""
+    if isinstance(annotation, TypeAliasType):
+        return _admits_null(annotation.__value__)
+    if get_origin(annotation) is Annotated:
+        return _admits_null(get_args(annotation)[0])
+    return annotation in (None, type(None), Any, object) or any(
+        _admits_null(part) for part in get_args(annotation) if get_origin(annotation) in (Union, UnionType)
+    )

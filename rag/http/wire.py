@@ -12,7 +12,7 @@ from rag.http.fail_fast import StrictModel
 from rag.http.filters_wire import Filter
 from rag.http.retrieval_settings import RetrievalSettings
 from rag.http.wire_model import WireModel
-from rag.types import AnswerStyle, JsonObject, Message, QuoteChoice, SearchMode
+from rag.types import AnswerStyle, JsonObject, LongTexts, Message, QuoteChoice, SearchMode
 
 TokenId = Annotated[int, Field(ge=0)]
 MAX_STORES = 10
@@ -83,6 +83,16 @@ class EncodeRequest(WireModel):
     )
     encoding_format: Literal["float", "base64"] = Field("float", description="base64: little-endian float32.")
     store_token_vectors: bool = Field(False, description="Store the token vectors of these passages for reranking.")
+    long_texts: LongTexts = Field(
+        "truncate",
+        description="What to do with texts that are longer than the model's input. truncate: read the beginning; "
+        "window: the mean of the vectors of their parts, weighted by tokens and normalised.",
+    )
+    max_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="Truncate each text to this many tokens first, including the prefix and special tokens.",
+    )
     model: str | None = Field(
         None,
         min_length=1,

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rag.types import SparseVector, TextKind, TokenCounts, TokenIds
+from rag.types import LongTexts, SparseVector, TextKind, TokenCounts, TokenIds
 
 Vectors = npt.NDArray[np.float32]
 """Shape (texts, dimensions); each row is a unit vector."""
@@ -24,16 +24,26 @@ class Embedder(Protocol):
     def dimensions(self) -> int: ...
 
     async def encode(
-        self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, *, store_token_vectors: bool = False
+        self,
+        texts: Sequence[str] | Sequence[TokenIds],
+        kind: TextKind,
+        *,
+        store_token_vectors: bool = False,
+        long_texts: LongTexts = "truncate",
+        max_tokens: int | None = None,
     ) -> Vectors:
-        """One unit vector for each text, in the same order. Texts longer than the model's limit are truncated.
+        """One unit vector for each text, in the same order.
 
         Args:
             texts: Texts, or the token ids of texts.
             store_token_vectors: Whether these are passages of documents, whose token vectors may be kept for reranking.
+            long_texts: What to do with texts that are longer than the model's limit.
+            max_tokens: Each text is truncated to this many tokens first, including the model's prompt prefix and
+                special tokens.
 
         Raises:
-            InvalidRequest: a token id is not in the model's vocabulary, or the model does not accept token ids.
+            InvalidRequest: a token id is not in the model's vocabulary, the model does not accept token ids, or
+                `max_tokens` leaves no room for a text.
             DependencyUnavailable: the service that runs the model does not respond.
         """
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rag.types.documents import Attributes, Change, Extract, Heading, PageStart, Pair, PassagePairs
-from rag.types.encoding import SparseVector, TextKind, TokenCounts, TokenIds
+from rag.types.encoding import LongTexts, SparseVector, TextKind, TokenCounts, TokenIds
 from rag.types.generation import SamplingParameters, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
 from rag.types.json import Facts, JsonMapping, JsonObject
 from rag.types.passages import Chunk, Passage, chunk_id_of, passage_text, readable_text
@@ -34,6 +34,7 @@ __all__ = [
     "Hit",
     "JsonMapping",
     "JsonObject",
+    "LongTexts",
     "Match",
     "Message",
     "ModelInput",

@@ -10,6 +10,9 @@ TextKind: TypeAlias = Literal["query", "passage"]
 """What a text is to an encoder: many models encode queries and passages differently."""
 TokenIds: TypeAlias = Sequence[int]
 """Of a model's own tokenizer."""
+LongTexts: TypeAlias = Literal["truncate", "window"]
+"""What an encoder does with a text that is longer than its input. `truncate`: it reads the beginning. `window`: it
+reads the text in windows, and the vector is the mean of theirs, weighted by their tokens and normalised."""
 SparseVector: TypeAlias = Mapping[int, float]
 """Token id of a sparse model's vocabulary -> weight, greater than 0."""
 

@@ -61,5 +61,29 @@ class EmbedderContract:
         assert counts.max_tokens is not None
         assert one < counts.max_tokens < many
 
+    @pytest.mark.parametrize("kind", ["query", "passage"])
+    async def test_a_long_text_has_the_mean_of_its_windows(self, embedder: Embedder, kind: TextKind) -> None:
+        limit, extra = (await embedder.count(["zebra"], kind)).max_tokens, await self._extra_tokens(embedder, kind)
+        assert limit is not None
+        words, size = ["zebra"] * limit + ["database"] * (limit // 2), limit - extra
+        parts = [words[start : start + size] for start in range(0, len(words), size)]
+        of_parts = await embedder.encode([" ".join(part) for part in parts], kind)
+        mean = sum(len(part) * vector for part, vector in zip(parts, of_parts, strict=True))
+        texts = ["giraffes", " ".join(words), "grass"]
+        vectors = await embedder.encode(texts, kind, long_texts="window")
+        np.testing.assert_allclose(vectors[1], mean / np.linalg.norm(mean), atol=1e-4)
+        np.testing.assert_allclose(vectors[::2], await embedder.encode(texts[::2], kind), atol=1e-4)
+
+    async def test_texts_are_truncated_to_a_number_of_tokens(self, embedder: Embedder) -> None:
+        limit = await self._extra_tokens(embedder, "passage") + 2
+        vectors = await embedder.encode(["zebra database zebra grass", "zebra"], "passage", max_tokens=limit)
+        expected = await embedder.encode(["zebra database", "zebra"], "passage")
+        np.testing.assert_allclose(vectors, expected, atol=1e-4)
+
+    async def _extra_tokens(self, embedder: Embedder, kind: TextKind) -> int:
+        """The number of tokens that the model adds to a text."""
+        one, two = (await embedder.count(["zebra", "zebra zebra"], kind)).tokens
+        return one - (two - one)
+
     def test_it_has_a_name(self, embedder: Embedder) -> None:
         assert embedder.model_name

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from rag.adapters.sentence_transformers.windows import mean_vectors, split_windows
 from rag.errors import InvalidRequest, ModelNotFound
 from rag.ports import Vectors
-from rag.types import TextKind, TokenCounts, TokenIds
+from rag.types import LongTexts, TextKind, TokenCounts, TokenIds
 from tests.fakes.words import words
 
 
@@ -19,7 +20,7 @@ class FakeEmbedder:
     Each word is a token. There are as many token ids as dimensions.
 
     Args:
-        max_tokens: Reported limit of a text. Longer texts are encoded whole anyway.
+        max_tokens: Limit of a text.
         pause_s: Duration of each call with passages, so that it can be interrupted.
         held_at: Number of the call, from 1, that waits until `going` is set.
         at_random: Texts have random vectors instead, which is faster with many dimensions.
@@ -56,7 +57,13 @@ class FakeEmbedder:
         return TokenCounts(tuple(len(ids) for ids in map(self._known, texts)), self.max_tokens)
 
     async def encode(
-        self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, *, store_token_vectors: bool = False
+        self,
+        texts: Sequence[str] | Sequence[TokenIds],
+        kind: TextKind,
+        *,
+        store_token_vectors: bool = False,
+        long_texts: LongTexts = "truncate",
+        max_tokens: int | None = None,
     ) -> Vectors:
         if self._keeps_calls:
             self.calls.append((tuple(texts), kind))
@@ -66,7 +73,10 @@ class FakeEmbedder:
         await asyncio.sleep(self._pause_s if kind == "passage" else 0)
         if self.failure is not None:
             raise self.failure
-        return self.vectors(texts)
+        if self._at_random:
+            return self.vectors(texts)
+        windows = split_windows([list(self._known(text))[:max_tokens] for text in texts], self.max_tokens, long_texts)
+        return mean_vectors(windows, self.vectors(windows.ids))
 
     def _known(self, text: str | TokenIds) -> TokenIds:
         if isinstance(text, str):

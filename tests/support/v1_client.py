@@ -13,7 +13,7 @@ import httpx2
 import openai
 from starlette.types import ASGIApp
 
-from rag.http.v1.documents.parts import StoreSearch, V1Parts
+from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.library.audit import AuditLog
 from rag.library.keys import KeyRegistry
@@ -40,6 +40,7 @@ class V1:
     lookups: list[StoreSearch] = field(default_factory=list)
     embedder: FakeEmbedder = field(default_factory=FakeEmbedder)
     reranker: FakeReranker = field(default_factory=FakeReranker)
+    embedding: EmbeddingOptions = field(default_factory=EmbeddingOptions)
 
     @property
     def library(self) -> Library:
@@ -69,6 +70,7 @@ class V1:
             max_file_bytes=MAX_FILE_BYTES,
             keys=lambda: KeyRegistry(self.harness.database),
             audit=lambda: AuditLog(self.harness.database),
+            embedding=self.embedding,
         )
         return documents_app(parts)
 

@@ -23,10 +23,11 @@ from rag.adapters.sentence_transformers.token_ids import StTokenIds, are_ids
 from rag.adapters.sentence_transformers.token_vector_file import TokenVectorFile
 from rag.adapters.sentence_transformers.token_vector_reader import TokenVectorReader
 from rag.adapters.sentence_transformers.token_vectors import TokenVectors
+from rag.adapters.sentence_transformers.windows import mean_vectors
 from rag.config import EMBEDDED_ENCODER, EmbedderSettings
 from rag.errors import SetupError
 from rag.ports import Vectors
-from rag.types import TextKind, TokenCounts, TokenIds
+from rag.types import LongTexts, TextKind, TokenCounts, TokenIds
 
 PREFIXES: Mapping[str, tuple[str, str]] = {
     "bge-small-en": ("Represent this sentence for searching relevant passages: ", ""),
@@ -82,11 +83,25 @@ class StEmbedder:
         return int(self._model.get_embedding_dimension())
 
     async def encode(
-        self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, *, store_token_vectors: bool = False
+        self,
+        texts: Sequence[str] | Sequence[TokenIds],
+        kind: TextKind,
+        *,
+        store_token_vectors: bool = False,
+        long_texts: LongTexts = "truncate",
+        max_tokens: int | None = None,
     ) -> Vectors:
         if store_token_vectors and kind == "passage" and self._token_file is not None and not are_ids(texts):
             return await self._in_slices(list(texts), partial(self._encode_and_store_tokens, self._token_file))
-        whole = self._whole(texts, kind)
+        if long_texts == "window" or max_tokens is not None:
+            counts = await self.count(texts, kind)
+            limit = min((n for n in (max_tokens, counts.max_tokens) if n is not None), default=None)
+            if limit is not None and max(counts.tokens, default=0) > limit:
+                windows = await asyncio.to_thread(self._ids.windows, texts, kind, long_texts, max_tokens)
+                return mean_vectors(windows, await self._encode(list(windows.ids), kind))
+        return await self._encode(self._whole(texts, kind), kind)
+
+    async def _encode(self, whole: list[Any], kind: TextKind) -> Vectors:
         if kind == "query":
             encode = partial(self._run_model, threads=QUESTION_THREADS)
             return await self._in_slices(whole, encode, self._scheduler.question)

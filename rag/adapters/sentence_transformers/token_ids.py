@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeGuard
 
+from rag.adapters.sentence_transformers.windows import Windows, split_windows
 from rag.errors import InvalidRequest
 from rag.ports import Vectors
-from rag.types import TextKind, TokenIds
+from rag.types import LongTexts, TextKind, TokenIds
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -74,6 +76,32 @@ class StTokenIds:
             )
         return [[*self._head, *prefix, *self._bare(ids), *self._tail] for ids in inputs]
 
+    def windows(
+        self,
+        inputs: Sequence[str] | Sequence[TokenIds],
+        kind: TextKind,
+        long_texts: LongTexts,
+        max_tokens: int | None,
+    ) -> Windows:
+        """Inputs in windows that the model reads whole, each with the prefix and the special tokens. Blocks.
+
+        Args:
+            max_tokens: Each input is truncated to this many tokens first.
+
+        Raises:
+            InvalidRequest: as `framed` does, or there is no room for an input beside the prefix and the special tokens.
+        """
+        extra = len(self.framed([[]], kind)[0])
+        bare = [self._bare(ids) for ids in inputs] if are_ids(inputs) else [self._ids(str(text)) for text in inputs]
+        if max_tokens is not None:
+            if max_tokens <= extra:
+                message = f"max_tokens: {self._name!r} adds {extra} tokens to each text, so it must be above {extra}"
+                raise InvalidRequest(message, param="max_tokens")
+            bare = [ids[: max_tokens - extra] for ids in bare]
+        size = None if self.max_tokens is None else self.max_tokens - extra
+        split = split_windows(bare, size, long_texts)
+        return replace(split, ids=tuple(self.framed(split.ids, kind)))
+
     def encode(self, inputs: Sequence[Sequence[int]]) -> Vectors:
         """Vectors of the result of `framed`, truncated to what the model reads. Blocks. Not thread-safe."""
         import torch
@@ -98,7 +126,7 @@ class StTokenIds:
         return ids[: len(ids) - tail] if tail and list(ids[-tail:]) == self._tail else ids
 
     def _ids(self, text: str) -> list[int]:
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        return list(self._tokenizer(text, add_special_tokens=False, truncation=False)["input_ids"])
 
     def _frame(self) -> tuple[list[int], list[int]]:
         """The special tokens before and after every text, such as `[CLS]` and `[SEP]`."""

@@ -23,6 +23,7 @@ from rag.types import (
     Facts,
     JsonMapping,
     JsonObject,
+    LongTexts,
     Message,
     ModelInput,
     PreparedPrompt,
@@ -69,9 +70,20 @@ class RemoteEmbedder:
         return int(self._known("dimensions"))
 
     async def encode(
-        self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, *, store_token_vectors: bool = False
+        self,
+        texts: Sequence[str] | Sequence[TokenIds],
+        kind: TextKind,
+        *,
+        store_token_vectors: bool = False,
+        long_texts: LongTexts = "truncate",
+        max_tokens: int | None = None,
     ) -> Vectors:
-        answer = await self._encoded(texts, kind, **({"store_token_vectors": True} if store_token_vectors else {}))
+        options: JsonObject = {"store_token_vectors": True} if store_token_vectors else {}
+        if long_texts != "truncate":
+            options["long_texts"] = long_texts
+        if max_tokens is not None:
+            options["max_tokens"] = max_tokens
+        answer = await self._encoded(texts, kind, **options)
         rows = np.frombuffer(base64.b64decode(answer["embeddings"]), dtype="<f4")
         return rows.reshape(len(texts), answer["dimensions"])
 
@@ -79,11 +91,13 @@ class RemoteEmbedder:
         answer = await self._call("/count", texts, kind)
         return TokenCounts(tuple(answer["tokens"]), answer["max_tokens"])
 
-    async def _encoded(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, **options: bool) -> JsonMapping:
+    async def _encoded(
+        self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, **options: object
+    ) -> JsonMapping:
         return await self._call("/encode", texts, kind, encoding_format="base64", **options)
 
     async def _call(
-        self, path: str, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, **options: str | bool
+        self, path: str, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind, **options: object
     ) -> JsonMapping:
         body: JsonObject = {"texts": list(texts), "kind": kind, **options}
         if self._model is not None:

@@ -45,7 +45,11 @@ class EmbedderApi:
         embedder = await self._embedder(request.model)
         with tracing.embeddings(embedder.model_name, embedder.dimensions):
             vectors = await embedder.encode(
-                request.texts, request.kind, store_token_vectors=request.store_token_vectors
+                request.texts,
+                request.kind,
+                store_token_vectors=request.store_token_vectors,
+                long_texts=request.long_texts,
+                max_tokens=request.max_tokens,
             )
         body: JsonObject = {"model": embedder.model_name, "dimensions": int(vectors.shape[1])}
         if request.encoding_format == "base64":

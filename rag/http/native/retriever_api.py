@@ -22,7 +22,7 @@ from rag.http.native.verify_wire import VerifyRequest
 from rag.http.shielded_thread import run_in_thread_shielded
 from rag.http.v1.documents.job_waiter import JobWaiter
 from rag.http.v1.documents.objects.job import batch_status
-from rag.http.v1.documents.parts import StoreSearch, V1Parts
+from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.http.wire import ExplainRequest, PrepareRequest, messages_of
 from rag.library.audit import AuditLog
@@ -82,18 +82,19 @@ class RetrieverApi:
         incoming: Path,
         max_file_bytes: int,
         embedder_ready: Callable[[], Awaitable[object]],
+        embedding: EmbeddingOptions,
     ) -> None:
         self.parts = components
         self._catalog = catalog
         self._known_tenants: set[str] = {DEFAULT_TENANT}
         self._embedder_ready = embedder_ready
-        self.v1 = documents_app(self._v1_parts(incoming, max_file_bytes))
+        self.v1 = documents_app(self._v1_parts(incoming, max_file_bytes, embedding))
         """To be mounted at `/v1`."""
         self._incoming = incoming
         self._max_file_bytes = max_file_bytes
         self._waiter = JobWaiter()
 
-    def _v1_parts(self, incoming: Path, max_file_bytes: int) -> V1Parts:
+    def _v1_parts(self, incoming: Path, max_file_bytes: int, embedding: EmbeddingOptions) -> V1Parts:
         get = self.parts.get
         return V1Parts(
             library=lambda: get().library,
@@ -104,6 +105,7 @@ class RetrieverApi:
             max_file_bytes=max_file_bytes,
             keys=lambda: self._catalog.get().keys,
             audit=lambda: self._catalog.get().audit,
+            embedding=embedding,
         )
 
     def start(self) -> None:

@@ -21,12 +21,18 @@ from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
 from rag.http.openapi.route import Operation
 from rag.http.used_tokens import report_tokens
 from rag.http.v1.documents.body import Body, example, read_body
-from rag.http.v1.documents.parts import V1Parts
+from rag.http.v1.documents.parts import LongInputs, V1Parts
+from rag.http.v1.field_names import fields_named
 from rag.http.v1.route import V1Route
 from rag.ports import Embedder, Vectors
 from rag.types import TextKind, TokenCounts, TokenIds
 
 MAX_INPUTS = 2048
+_NO_IDS = (
+    "input: token ids are not accepted, because they may be those of another tokenizer; send texts. With LangChain's "
+    "OpenAIEmbeddings, set check_embedding_ctx_length=False. If the ids are those of this encoder's tokenizer, set "
+    "RAG_EMBEDDER__TOKEN_IDS=true for the service"
+)
 _SHAPES = "must be a string, a list of strings, a list of token IDs, or a list of such lists"
 _InputText = Annotated[str, StringConstraints(min_length=1)]
 _InputIds = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1)]
@@ -53,6 +59,33 @@ class CreateEmbeddings(Body):
         "passage",
         description="Whether the texts are queries or passages. Some models distinguish them.",
     )
+
+    truncate: bool | Literal["NONE", "END"] | None = Field(
+        None,
+        description="Not in OpenAI's API: true or `END` truncates texts that are longer than the encoder's input, "
+        "false or `NONE` refuses them; unset: RAG_EMBEDDER__LONG_INPUTS.",
+    )
+    truncate_prompt_tokens: Annotated[int, Field(ge=-1)] | None = Field(
+        None,
+        description="As in vLLM: truncate each text to this many tokens, including special tokens; -1: to the "
+        "encoder's input.",
+    )
+
+    def long_inputs(self, default: LongInputs) -> LongInputs:
+        """What to do with texts that are longer than the encoder's input."""
+        if self.truncate_prompt_tokens is not None:
+            if self.truncate in (False, "NONE"):
+                message = "truncate_prompt_tokens: cannot be combined with truncate false; give one of them"
+                raise InvalidRequest(message, param="truncate_prompt_tokens")
+            return "truncate"
+        if self.truncate is None:
+            return default
+        return "truncate" if self.truncate in (True, "END") else "refuse"
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The number of tokens to truncate each text to; None: it is not given."""
+        return None if self.truncate_prompt_tokens in (None, -1) else self.truncate_prompt_tokens
 
     def inputs(self) -> Inputs:
         """Raises InvalidRequest, which names the first invalid text."""
@@ -109,14 +142,24 @@ class EmbeddingRoutes:
         return [V1Route("POST", "/embeddings", self.create, CREATE)]
 
     async def create(self, request: Request) -> Response:
-        body = await read_body(CreateEmbeddings, request)
+        body, options = await read_body(CreateEmbeddings, request), self._parts.embedding
         inputs, embedder = body.inputs(), self._parts.embedder()
         _check_model(body, embedder)
+        if not options.token_ids and not isinstance(inputs.texts[0], str):
+            raise InvalidRequest(_NO_IDS, param="input")
+        long_inputs = body.long_inputs(options.long_inputs)
         counts = await embedder.count(inputs.texts, body.input_type)
-        _check_lengths(inputs, counts, embedder)
-        vectors = await embedder.encode(inputs.texts, body.input_type)
+        if long_inputs == "refuse":
+            _check_lengths(inputs, counts, embedder)
+        with fields_named({"max_tokens": "truncate_prompt_tokens"}):
+            vectors = await embedder.encode(
+                inputs.texts,
+                body.input_type,
+                long_texts="window" if long_inputs == "window" else "truncate",
+                max_tokens=body.max_tokens,
+            )
         # In a thread: writing many numbers as text would block the event loop.
-        tokens = sum(counts.tokens)
+        tokens = _used_tokens(counts, body, long_inputs)
         await report_tokens(tokens)
         content = await asyncio.to_thread(_answer, body, vectors, tokens, embedder.model_name)
         return Response(content, media_type="application/json")
@@ -131,8 +174,14 @@ def _check_model(body: CreateEmbeddings, embedder: Embedder) -> None:
         raise InvalidRequest(f"dimensions: {name} has {embedder.dimensions} dimensions", param="dimensions")
 
 
+def _used_tokens(counts: TokenCounts, body: CreateEmbeddings, long_inputs: LongInputs) -> int:
+    """The number of tokens that the encoder read."""
+    limits = [body.max_tokens, counts.max_tokens if long_inputs == "truncate" else None]
+    return sum(min([number, *(limit for limit in limits if limit is not None)]) for number in counts.tokens)
+
+
 def _check_lengths(inputs: Inputs, counts: TokenCounts, embedder: Embedder) -> None:
-    """Texts are not truncated: the embedding of a part would look like that of the whole."""
+    """Raises ContextLengthExceeded, which names the first text that is longer than the encoder's input."""
     if (longest := counts.max_tokens) is None:
         return
     for name, tokens in zip(inputs.names, counts.tokens, strict=True):

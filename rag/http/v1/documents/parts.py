@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from rag.library.audit import AuditLog
 from rag.library.keys import KeyRegistry
@@ -29,6 +29,18 @@ Search: TypeAlias = Callable[[StoreSearch], Awaitable[RetrievalResult]]
 """Raises what the retrieval pipeline raises."""
 
 
+LongInputs: TypeAlias = Literal["window", "truncate", "refuse"]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingOptions:
+    """What `/v1/embeddings` does with inputs that it could misunderstand."""
+
+    long_inputs: LongInputs = "window"
+    token_ids: bool = False
+    """Whether token ids are accepted."""
+
+
 @dataclass(frozen=True, slots=True)
 class V1Parts:
     library: Callable[[], Library]
@@ -45,3 +57,4 @@ class V1Parts:
     """Raises Starting or SetupError if the catalog is not open."""
     audit: Callable[[], AuditLog]
     """Raises as `keys` does."""
+    embedding: EmbeddingOptions = EmbeddingOptions()

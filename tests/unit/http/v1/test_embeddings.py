@@ -12,6 +12,7 @@ import pytest
 from openai.types import CreateEmbeddingResponse
 
 from rag.errors import DependencyUnavailable
+from rag.http.v1.documents.parts import EmbeddingOptions
 from tests.fakes import FakeEmbedder
 from tests.support.v1_client import V1, error_of
 
@@ -43,6 +44,10 @@ async def test_a_response_matches_openais_types(shared_app: V1) -> None:
     assert CreateEmbeddingResponse.model_validate(response.json(), strict=True).to_dict() == response.json()
 
 
+WITH_IDS = EmbeddingOptions(token_ids=True)
+REFUSING = EmbeddingOptions("refuse", token_ids=True)
+
+
 @pytest.mark.parametrize(
     ("inputs", "equivalent_texts"),
     [
@@ -52,10 +57,24 @@ async def test_a_response_matches_openais_types(shared_app: V1) -> None:
     ],
     ids=["text", "tokens", "lists of tokens"],
 )
-async def test_every_form_of_input_is_accepted(shared_app: V1, inputs: Any, equivalent_texts: list[str]) -> None:
-    response, expected = await post(shared_app, input=inputs), await post(shared_app, input=equivalent_texts)
+async def test_every_form_of_input_is_accepted(app: V1, inputs: Any, equivalent_texts: list[str]) -> None:
+    app.embedding = WITH_IDS
+    response, expected = await post(app, input=inputs), await post(app, input=equivalent_texts)
     assert response.json() == expected.json()
     assert len(response.json()["data"]) == len(equivalent_texts)
+
+
+@pytest.mark.parametrize("inputs", [[1, 2], [[1], [2]]], ids=["tokens", "lists of tokens"])
+async def test_token_ids_are_refused_by_default(app: V1, inputs: Any) -> None:
+    response = await post(app, input=inputs)
+    assert error_of(response) == (400, "invalid_request", "input")
+    assert "check_embedding_ctx_length=False" in response.json()["error"]["message"]
+    assert app.embedder.calls == []
+
+
+@pytest.mark.parametrize("name", ["encoding_format", "input_type", "dimensions", "user", "truncate"])
+async def test_null_means_left_out(shared_app: V1, name: str) -> None:
+    assert (await post(shared_app, input="a", **{name: None})).json() == (await post(shared_app, input="a")).json()
 
 
 async def test_texts_are_encoded_as_passages_by_default(app: V1) -> None:
@@ -92,7 +111,11 @@ INVALID: list[tuple[str, Any]] = [
     ("dimensions", {"input": "a", "dimensions": 65}), ("dimensions", {"input": "a", "dimensions": 0}),
     ("dimensions", {"input": "a", "dimensions": "64"}), ("encoding_format", {"input": "a", "encoding_format": "hex"}),
     ("input_type", {"input": "a", "input_type": "document"}), ("user", {"input": "a", "user": 1}),
-    ("model", {"input": "a", "model": 1}), ("truncate", {"input": "a", "truncate": True}), ("input", {"user": "me"}),
+    ("model", {"input": "a", "model": 1}), ("truncate", {"input": "a", "truncate": "START"}),
+    ("truncate_prompt_tokens", {"input": "a", "truncate_prompt_tokens": -2}),
+    ("truncate_prompt_tokens", {"input": "a", "truncate_prompt_tokens": 1, "truncate": False}),
+    ("tuncate", {"input": "a", "tuncate": None}),
+    ("input", {"user": "me"}),
 ]  # fmt: skip
 
 
@@ -113,12 +136,54 @@ async def test_an_unknown_model_is_not_found(shared_app: V1, model: str) -> None
     [("x " * 9, "input"), (["x", "x " * 9], "input.1"), ([1] * 9, "input"), ([[1], [1], [1] * 9], "input.2")],
     ids=["text", "texts", "tokens", "lists of tokens"],
 )
-async def test_an_input_longer_than_the_model_allows_is_refused(app: V1, inputs: Any, name: str) -> None:
-    app.embedder = FakeEmbedder(max_tokens=8)
+async def test_an_input_longer_than_the_model_allows_can_be_refused(app: V1, inputs: Any, name: str) -> None:
+    app.embedder, app.embedding = FakeEmbedder(max_tokens=8), REFUSING
     response = await post(app, input=inputs)
     assert error_of(response) == (400, "context_length_exceeded", name)
     assert "9 tokens" in response.json()["error"]["message"]
     assert app.embedder.calls == []
+
+
+LONG = "a b c d e f g h i j"
+
+
+async def vectors_of(app: V1, **body: Any) -> tuple[Any, int]:
+    """The vectors and the tokens used."""
+    answer = (await post(app, **body)).json()
+    return np.array([one["embedding"] for one in answer["data"]]), answer["usage"]["prompt_tokens"]
+
+
+async def test_a_long_text_has_the_weighted_mean_of_its_windows_by_default(app: V1) -> None:
+    app.embedder = FakeEmbedder(max_tokens=8)
+    (vector, short), tokens = await vectors_of(app, input=[LONG, "a"])
+    first, last = FakeEmbedder().vectors(["a b c d e f g h", "i j"])
+    mean = 8 * first + 2 * last
+    np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=1e-6)
+    np.testing.assert_allclose([short], FakeEmbedder().vectors(["a"]), atol=1e-6)
+    assert tokens == 11
+
+
+@pytest.mark.parametrize(
+    ("policy", "fields", "read"),
+    [
+        ("truncate", {}, 8), ("window", {"truncate": True}, 8), ("refuse", {"truncate": "END"}, 8),
+        ("refuse", {"truncate_prompt_tokens": 3}, 3), ("window", {"truncate_prompt_tokens": -1}, 8),
+        ("window", {"truncate_prompt_tokens": 100, "truncate": True}, 8),
+    ],
+)  # fmt: skip
+async def test_a_long_text_is_truncated_on_request(app: V1, policy: Any, fields: Any, read: int) -> None:
+    app.embedder, app.embedding = FakeEmbedder(max_tokens=8), EmbeddingOptions(policy)
+    (vector,), tokens = await vectors_of(app, input=LONG, **fields)
+    (expected,) = FakeEmbedder().vectors([" ".join(LONG.split()[:read])])
+    np.testing.assert_allclose(vector, expected, atol=1e-6)
+    assert tokens == read
+
+
+@pytest.mark.parametrize("truncate", [False, "NONE"])
+async def test_a_long_text_is_refused_on_request(app: V1, truncate: Any) -> None:
+    app.embedder = FakeEmbedder(max_tokens=8)
+    response = await post(app, input=LONG, truncate=truncate)
+    assert error_of(response) == (400, "context_length_exceeded", "input")
 
 
 async def test_an_unavailable_encoder_is_reported(app: V1) -> None:

@@ -19,7 +19,7 @@ from rag.http.background_loader import BackgroundLoader
 from rag.http.error_table import error_response
 from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverComponents
-from rag.http.v1.documents.parts import StoreSearch
+from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch
 from rag.library.audit import AuditLog
 from rag.library.keys import KeyRegistry
 from rag.retrieve.pipeline import RetrievalRequest
@@ -52,7 +52,12 @@ class Ingest:
 
         catalog = BackgroundLoader("the catalog", open_catalog)
         self.api = RetrieverApi(
-            self._parts, catalog=catalog, incoming=self.incoming, max_file_bytes=1000, embedder_ready=_ready
+            self._parts,
+            catalog=catalog,
+            incoming=self.incoming,
+            max_file_bytes=1000,
+            embedder_ready=_ready,
+            embedding=EmbeddingOptions(),
         )
 
     async def __aenter__(self) -> Ingest:
