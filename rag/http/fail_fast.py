@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -45,9 +46,14 @@ class StrictModel(FailFastModel):
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, data: object) -> object:
-        if not isinstance(data, dict) or None not in data.values():
-            return data
-        return {name: value for name, value in data.items() if value is not None or name not in _never_null(cls)}
+        return without_nulls(cls, data) if isinstance(data, dict) else data
+
+
+def without_nulls(model: type[BaseModel], data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The data without nulls of the model's optional fields that cannot be null."""
+    if None not in data.values():
+        return data
+    return {name: value for name, value in data.items() if value is not None or name not in _never_null(model)}
 
 
 @functools.cache

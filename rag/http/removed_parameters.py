@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import JsonValue
+
 from rag.errors import InvalidRequest
 
 _BEAMS = (
@@ -54,12 +56,27 @@ REFUSED: Mapping[str, str] = {
 """Parameters of the installed SamplingParams that have no use in this service."""
 
 
-def refuse_removed(data: Mapping[str, Any]) -> None:
-    """Refuse these parameters before validation, which could only say that a field is unknown.
+NEUTRAL: Mapping[str, JsonValue] = {
+    "best_of": 1,
+    "use_beam_search": False,
+    "length_penalty": 1.0,
+    "early_stopping": False,
+}
+"""By parameter: the value that asks for nothing."""
+
+
+def without_removed(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The body without these parameters, whose values must be null or ask for nothing.
+
+    It is called before validation, which could only say that a field is unknown.
 
     Raises:
-        InvalidRequest: names the first one with a value other than null, and says what to use instead.
+        InvalidRequest: names the first one with another value, and says what to use instead.
     """
+    kept: dict[str, Any] = {}
     for name, value in data.items():
-        if value is not None and (advice := REMOVED.get(name) or REFUSED.get(name)):
+        if (advice := REMOVED.get(name) or REFUSED.get(name)) is None:
+            kept[name] = value
+        elif value is not None and (name not in NEUTRAL or value != NEUTRAL[name]):
             raise InvalidRequest(f"{name}: is not supported: {advice}", param=name)
+    return kept

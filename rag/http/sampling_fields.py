@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from rag.http.fail_fast import FailFastModel, StrictModel
 from rag.http.wire import Stop
@@ -76,6 +76,11 @@ class RepetitionDetection(StrictModel):
     min_count: int = Field(ge=2, le=1024, description="Number of consecutive repetitions that stops generation.")
 
 
+def _without_empty(stop: object) -> object:
+    """An empty text asks for nothing."""
+    return None if stop == "" else stop
+
+
 class SamplingFields(FailFastModel):
     """vLLM's sampling parameters by their own names."""
 
@@ -102,7 +107,7 @@ class SamplingFields(FailFastModel):
         None, gt=0, le=10, description="Above 1: favors tokens in neither the prompt nor the text so far."
     )
     seed: int | None = Field(None, ge=-(2**63), lt=2**63, description="Makes sampling reproducible; -1: random.")
-    stop: Annotated[str, Field(min_length=1)] | Stop | None = Field(
+    stop: Annotated[Annotated[str, Field(min_length=1)] | Stop | None, BeforeValidator(_without_empty)] = Field(
         None, description="One or more texts before which generation stops."
     )
     stop_token_ids: PromptTokenIds | None = Field(None, description="Tokens that stop generation.", max_length=1024)

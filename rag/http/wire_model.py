@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema
 from starlette.requests import ClientDisconnect, Request
 
 from rag.errors import InvalidRequest, RagError
-from rag.http.fail_fast import fail_fast
+from rag.http.fail_fast import fail_fast, without_nulls
 from rag.http.json_limits import check_members
 from rag.http.unicode_check import check_unicode
 from rag.http.validation_errors import first_fault
@@ -84,7 +84,7 @@ class WireModel(IODescriptor):
             InvalidRequest: names the first invalid field.
         """
         try:
-            return cls.model_validate(data)
+            return cls.model_validate(without_nulls(cls, data))
         except ValidationError as error:
             raise first_fault(error) from None
 

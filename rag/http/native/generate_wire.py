@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from rag.errors import InvalidRequest
 from rag.http.fail_fast import StrictModel
-from rag.http.removed_parameters import refuse_removed
+from rag.http.removed_parameters import without_removed
 from rag.http.sampling_fields import PromptTokenIds, SamplingFields
 from rag.http.wire import exactly_one
 from rag.http.wire_model import WireModel
@@ -36,8 +36,7 @@ class GenerateRequest(WireModel, SamplingFields):
 
     @classmethod
     def parse(cls, data: JsonMapping) -> Self:
-        refuse_removed(data)
-        return super().parse(data)
+        return super().parse(without_removed(data))
 
     def checked_prompt(self) -> str | list[int]:
         if (self.prompt is None) == (self.tokens is None):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pydantic import JsonValue
+
 from rag.errors import InvalidRequest
 
 REFUSED: Mapping[str, str] = {
@@ -16,14 +18,13 @@ REFUSED: Mapping[str, str] = {
     "moderation": "this service has no moderation",
     "prediction": "predicted outputs are not supported",
     "prompt_cache_options": "prompts are cached automatically",
-    "prompt_cache_retention": "prompts are cached automatically, as long as memory allows",
     "reasoning_effort": "pass it in chat_template_kwargs if the model's chat template supports it",
     "suffix": "the language model continues a text and cannot insert into one",
     "verbosity": "state the desired length in the prompt",
     "web_search_options": "web search is not supported; model rag searches your documents",
 }
 """By field: what to use instead, or why it is not supported."""
-_ONLY: Mapping[str, tuple[object, str]] = {
+ONLY: Mapping[str, tuple[object, str]] = {
     "add_generation_prompt": (True, "the model always answers as the assistant"),
     "continue_final_message": (False, "the model always writes a new message"),
     "modalities": (["text"], "this service writes text only"),
@@ -32,21 +33,35 @@ _ONLY: Mapping[str, tuple[object, str]] = {
 """By field: the only supported value, and why."""
 
 
-def without_refused(data: Mapping[str, object]) -> dict[str, object]:
-    """The body without unsupported fields that are null. Raises InvalidRequest for the first one that has a value."""
-    refuse(data, REFUSED, _ONLY)
-    return {name: value for name, value in data.items() if name not in REFUSED}
+NEUTRAL: Mapping[str, JsonValue] = {
+    "function_call": "none",
+    "functions": [],
+    "reasoning_effort": "none",
+    "suffix": "",
+    "verbosity": "medium",
+}
+"""By unsupported field: the value that asks for nothing."""
+_ADVISORY = ("prompt_cache_retention",)
+"""Fields that do not change the answer; they are ignored."""
 
 
-def refuse(data: Mapping[str, object], refused: Mapping[str, str], only: Mapping[str, tuple[object, str]]) -> None:
-    """Raises InvalidRequest for the first unsupported field or value.
+def without_refused(
+    data: Mapping[str, object],
+    refused: Mapping[str, str] = REFUSED,
+    only: Mapping[str, tuple[object, str]] = ONLY,
+) -> dict[str, object]:
+    """The body without unsupported fields, whose values must be null or ask for nothing.
+
+    Raises:
+        InvalidRequest: for the first field with another value.
 
     Args:
         refused: By field: what to use instead, or why it is not supported.
         only: By field: the only supported value, and why.
     """
     for name, value in data.items():
-        if name in refused and value is not None:
+        if name in refused and value is not None and (name not in NEUTRAL or value != NEUTRAL[name]):
             raise InvalidRequest(f"{name}: is not supported: {refused[name]}", param=name)
         if name in only and value is not None and value != only[name][0]:
             raise InvalidRequest(f"{name}: {only[name][1]}", param=name)
+    return {name: value for name, value in data.items() if name not in refused and name not in _ADVISORY}

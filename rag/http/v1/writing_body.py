@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from rag.errors import InvalidRequest
-from rag.http.removed_parameters import refuse_removed
+from rag.http.removed_parameters import without_removed
 from rag.http.sampling_fields import SamplingFields
 from rag.http.v1.documents.body import Body, Metadata
 from rag.http.v1.refused_fields import without_refused
@@ -39,8 +40,7 @@ class WritingBody(SamplingFields, Body):
     @model_validator(mode="before")
     @classmethod
     def _refuse(cls, data: Any) -> Any:
-        refuse_removed(data)
-        return without_refused(data)
+        return without_refused(without_removed(data)) if isinstance(data, Mapping) else data
 
     @property
     def texts(self) -> int:

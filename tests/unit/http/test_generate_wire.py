@@ -31,7 +31,7 @@ def test_every_sampling_parameter_passes_through_unchanged() -> None:
 @pytest.mark.parametrize(
     "invalid",
     [
-        {"n": 129}, {"n": 1.5}, {"logprobs": -2}, {"stop": ""}, {"stop": ["a", ""]}, {"bad_words": [""]},
+        {"n": 129}, {"n": 1.5}, {"logprobs": -2}, {"stop": 0}, {"stop": ["a", ""]}, {"bad_words": [""]},
         {"allowed_token_ids": []}, {"allowed_token_ids": [-1]}, {"stop_token_ids": [2**40]}, {"seed": 2**63},
         {"top_k": 2**40}, {"logit_bias": {"1": 101}}, {"extra_args": 5}, {"stream_interval": 0},
         {"thinking_token_budget": -2}, {"logprob_token_ids": list(range(129))}, {"min_p": 1.5},

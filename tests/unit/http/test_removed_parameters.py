@@ -6,20 +6,25 @@ import pytest
 
 from rag.errors import InvalidRequest
 from rag.http.native.generate_wire import GenerateRequest
-from rag.http.removed_parameters import REFUSED, REMOVED, refuse_removed
+from rag.http.removed_parameters import NEUTRAL, REFUSED, REMOVED, without_removed
 
 
 @pytest.mark.parametrize("name", [*REMOVED, *REFUSED])
 def test_a_removed_parameter_is_refused_by_name_with_advice(name: str) -> None:
     with pytest.raises(InvalidRequest, match=name) as refused:
-        GenerateRequest.parse({"prompt": "a", name: 1})
+        GenerateRequest.parse({"prompt": "a", name: 2})
     assert refused.value.param == name
     assert len(refused.value.message) > len(name) + 30
 
 
 @pytest.mark.parametrize("name", [*REMOVED, *REFUSED])
 def test_a_removed_parameter_set_to_null_is_ignored(name: str) -> None:
-    refuse_removed({"prompt": "a", name: None})
+    assert without_removed({"prompt": "a", name: None}) == {"prompt": "a"}
+
+
+@pytest.mark.parametrize(("name", "value"), NEUTRAL.items())
+def test_a_removed_parameter_that_asks_for_nothing_is_ignored(name: str, value: object) -> None:
+    assert GenerateRequest.parse({"prompt": "a", name: value}).sampling() == {}
 
 
 def test_advice_takes_precedence_over_other_errors() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from rag.errors import EmptyQuestion, InvalidRequest
 from rag.http.v1.documents.body import Body
+from rag.http.v1.sent_back import SENT_BACK, known_fields
 from rag.types import JsonObject
 
 MAX_MESSAGES = 2000
@@ -33,16 +34,24 @@ def _as_parts(content: object) -> object:
 
 
 class TextPart(Body):
+    """A text. Unknown fields, such as `cache_control`, are ignored."""
+
+    model_config = SENT_BACK
+
     type: Annotated[str, AfterValidator(_text_only)]
     text: str = Field(max_length=MAX_CHARS)
 
 
 class CalledFunction(Body):
+    model_config = SENT_BACK
+
     name: str = Field(min_length=1, max_length=256)
     arguments: str = Field(max_length=MAX_CHARS)
 
 
 class ToolCall(Body):
+    model_config = SENT_BACK
+
     id: str = Field(min_length=1, max_length=256)
     type: Literal["function"]
     function: CalledFunction
@@ -54,7 +63,7 @@ Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 
 
 class MessageIn(Body):
-    """A message. The extra fields of this service's answers may be sent back; they are ignored."""
+    """A message. Unknown fields of an assistant's message are ignored: clients add some, and send it back."""
 
     role: Role
     content: Annotated[
@@ -64,10 +73,13 @@ class MessageIn(Body):
     tool_calls: list[ToolCall] | None = Field(None, max_length=128)
     tool_call_id: str | None = Field(None, max_length=256)
     refusal: str | None = None
-    annotations: list[object] | None = None
-    rag: dict[str, object] | None = None
     audio: None = None
     function_call: None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_unknown(cls, data: object) -> object:
+        return known_fields(cls, data) if isinstance(data, dict) and data.get("role") == "assistant" else data
 
     @property
     def text(self) -> str:

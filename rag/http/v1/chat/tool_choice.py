@@ -50,7 +50,7 @@ class ToolUse:
 def tool_use(tools: Sequence[ToolIn] | None, choice: str | Mapping[str, Any] | None, *, parallel: bool) -> ToolUse:
     """Raises InvalidRequest if the choice does not fit the tools."""
     if not tools:
-        if choice not in (None, "none"):
+        if choice not in (None, "none") and (tools is None or choice != "auto"):
             raise InvalidRequest("tool_choice: there are no tools to choose from", param="tool_choice")
         return ToolUse()
     described = tuple(tool.model_dump(exclude_none=True) for tool in tools)

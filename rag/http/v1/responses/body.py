@@ -10,11 +10,11 @@ from pydantic import AfterValidator, Field, model_validator
 from rag.errors import InvalidRequest
 from rag.generate.quoting import StyleOption
 from rag.http.filters_wire import Filter, filter_to_json
-from rag.http.removed_parameters import refuse_removed
+from rag.http.removed_parameters import without_removed
 from rag.http.sampling_fields import SamplingFields
 from rag.http.v1.documents.body import Body, Id, Metadata, RankingOptions, example
 from rag.http.v1.documents.search import paths
-from rag.http.v1.refused_fields import refuse
+from rag.http.v1.refused_fields import without_refused
 from rag.http.v1.responses.input import Items
 from rag.http.wire import MAX_STORES
 from rag.types import JsonObject
@@ -36,7 +36,6 @@ _REFUSED: Mapping[str, str] = {
     "previous_response_id": _NOT_STORED + "send the earlier messages in input",
     "prompt": "prompts are not stored; send instructions and input",
     "prompt_cache_options": "prompts are cached automatically",
-    "prompt_cache_retention": "prompts are cached automatically, as long as memory allows",
     "prompt_logprobs": "use /generate",
 }
 """By field: what to use instead, or why it is not supported."""
@@ -157,10 +156,7 @@ class ResponsesBody(SamplingFields, Body):
     @model_validator(mode="before")
     @classmethod
     def _refuse(cls, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            refuse(data, _REFUSED, _ONLY)
-        refuse_removed(data)
-        return data
+        return without_removed(without_refused(data, _REFUSED, _ONLY)) if isinstance(data, Mapping) else data
 
     def checked(self) -> ResponsesBody:
         """The body itself. Raises InvalidRequest for fields that cannot be combined."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from rag.errors import EmptyQuestion, InvalidRequest
 from rag.http.v1.documents.body import Body
+from rag.http.v1.sent_back import SENT_BACK, known_fields
 from rag.types import JsonObject
 
 MAX_ITEMS = 2000
@@ -54,16 +55,19 @@ def _as_items(value: object) -> object:
 
 
 class ResponseTextPart(Body):
-    """A text. Annotations and log probabilities of earlier answers may be sent back; they are ignored."""
+    """A text. Unknown fields, and annotations and log probabilities of earlier answers, are ignored."""
+
+    model_config = SENT_BACK
 
     type: Annotated[str, AfterValidator(_text_part)]
     text: str = Field(max_length=MAX_CHARS)
-    annotations: list[object] | None = None
-    logprobs: list[object] | None = None
 
 
 class InputItem(Body):
-    """A message, or the file search call of an earlier response, which is ignored."""
+    """A message, or the file search call of an earlier response, which is ignored.
+
+    Unknown fields of an assistant's message and of a call are ignored: clients add some, and send them back.
+    """
 
     type: Annotated[str, AfterValidator(_item)] = "message"
     role: Literal["user", "assistant", "system", "developer"] | None = None
@@ -74,8 +78,13 @@ class InputItem(Body):
     id: str | None = None
     status: str | None = None
     phase: str | None = None
-    queries: list[object] | None = None
-    results: list[object] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_unknown(cls, data: object) -> object:
+        if isinstance(data, dict) and (data.get("role") == "assistant" or data.get("type") == "file_search_call"):
+            return known_fields(cls, data)
+        return data
 
     @property
     def text(self) -> str:

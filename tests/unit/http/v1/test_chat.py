@@ -130,6 +130,49 @@ async def test_unset_parameters_are_left_to_the_service(edge: EdgeService) -> No
     assert sampling_of(edge) == {}
 
 
+@pytest.mark.parametrize(
+    "neutral",
+    [
+        {"best_of": 1}, {"use_beam_search": False}, {"suffix": ""}, {"reasoning_effort": "none"}, {"stop": ""},
+        {"verbosity": "medium"}, {"tools": []}, {"tools": [], "tool_choice": "auto"}, {"functions": []},
+        {"function_call": "none"}, {"prompt_cache_retention": "24h"}, {"length_penalty": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+async def test_values_that_ask_for_nothing_are_accepted(edge: EdgeService, neutral: dict[str, Any]) -> None:
+    response = await edge.chat(**neutral)
+    assert response.status_code == 200, response.text
+    assert sampling_of(edge) == {}
+
+
+async def test_an_assistants_message_can_be_sent_back_with_unknown_fields(edge: EdgeService) -> None:
+    added = {
+        "parsed": None, "provider_specific_fields": {"a": 1}, "reasoning_content": "hm", "rag": {"sources": []},
+        "annotations": [], "refusal": None, "audio": None, "function_call": None,
+    }  # fmt: skip
+    part = {"type": "text", "text": "yes", "cache_control": {"type": "ephemeral"}}
+    call = {
+        "id": "c",
+        "type": "function",
+        "function": {"name": "f", "arguments": "{}", "parsed_arguments": {}},
+        "extra": 1,
+    }
+    messages = [
+        {"role": "user", "content": [part]},
+        {"role": "assistant", "content": [part], **added},
+        {"role": "assistant", "content": None, "tool_calls": [call], **added},
+        {"role": "tool", "tool_call_id": "c", "content": [part]},
+    ]
+    response = await edge.chat(messages=messages)
+    assert response.status_code == 200, response.text
+    prompt = edge.generator.requests[-1][0]
+    assert isinstance(prompt, Chat)
+    assert [message["content"] for message in prompt.messages] == ["yes", "yes", "", "yes"]
+    assert prompt.messages[2]["tool_calls"] == [
+        {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    ]
+
+
 async def test_n_choices(edge: EdgeService) -> None:
     plain = (await edge.chat(n=3)).json()
     assert [choice["index"] for choice in plain["choices"]] == [0, 1, 2]

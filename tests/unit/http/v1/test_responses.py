@@ -361,6 +361,27 @@ async def test_a_client_that_disconnects_stops_the_engine(model: str, stream: bo
     assert edge.generator.cancelled == 1
 
 
+async def test_nulls_mean_left_out(refused: Any) -> None:
+    names = (
+        "previous_response_id", "conversation", "prompt", "prompt_cache_retention", "context_management", "tools",
+        "tool_choice", "include", "background", "store", "text", "reasoning", "logprobs", "best_of",
+    )  # fmt: skip
+    response = await refused(dict.fromkeys(names))
+    assert response.status_code == 200, response.text
+
+
+async def test_items_of_a_response_can_be_sent_back_with_unknown_fields(refused: Any) -> None:
+    part = {"type": "output_text", "text": "yes", "annotations": [], "logprobs": [], "parsed": None}
+    items = [
+        {"role": "user", "content": [{"type": "input_text", "text": "a", "cache_control": {"type": "ephemeral"}}]},
+        {"type": "file_search_call", "id": "x", "queries": ["a"], "results": None, "status": "completed", "extra": 1},
+        {"type": "message", "role": "assistant", "content": [part], "provider_specific_fields": {}},
+        {"role": "user", "content": "b"},
+    ]
+    response = await refused({"input": items})
+    assert response.status_code == 200, response.text
+
+
 # Refusals
 
 PART: Any = {"type": "input_image", "image_url": "https://x"}
@@ -377,7 +398,8 @@ INVALID: list[tuple[str, Any]] = [
     ("max_output_tokens", {"max_output_tokens": 0}), ("max_tokens", {"max_tokens": 5}), ("n", {"n": 2}),
     ("previous_response_id", {"previous_response_id": "resp_1"}), ("conversation", {"conversation": "conv_1"}),
     ("prompt", {"prompt": {"id": "pmpt_1"}}), ("store", {"store": True}), ("background", {"background": True}),
-    ("logprobs", {"logprobs": 2}), ("best_of", {"best_of": 2}), ("include.0", {"include": ["code"]}),
+    ("input.0.colour", {"input": [{"role": "user", "content": "a", "colour": 1}]}), ("logprobs", {"logprobs": 2}),
+    ("best_of", {"best_of": 2}), ("include.0", {"include": ["code"]}),
     ("top_logprobs", {"top_logprobs": 2}), ("truncation", {"truncation": "auto"}), ("stream", {"stream": "yes"}),
     ("stream_options", {"stream_options": {"include_obfuscation": False}}), ("metadata.a", {"metadata": {"a": 1}}),
     ("reasoning.effort", {"reasoning": {"effort": "high"}}), ("text.verbosity", {"text": {"verbosity": "low"}}),

@@ -149,7 +149,7 @@ async def test_tool_choice_auto_leaves_the_choice_to_the_model() -> None:
 
 
 INVALID: list[tuple[dict[str, Any], str]] = [
-    ({"tools": []}, "tools"),
+    ({"tools": [], "tool_choice": "required"}, "tool_choice"),
     ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools.0.type"),
     ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools.0.function.name"),
     ({"tools": [{"type": "function", "function": {"name": "a", "parameters": "{}"}}]}, "tools.0.function.parameters"),
