@@ -27,6 +27,7 @@ from rag.types import (
 )
 
 NOT_FOUND = "I found nothing about this in the documents."
+_REPETITION = "repetition_detection"
 NO_SOURCES = "no_sources"
 """Finish reason of the answer `NOT_FOUND`."""
 
@@ -101,7 +102,7 @@ class AnswerPipeline:
         it: it raises every error that can still be sent as an HTTP status. Leaving it stops the language model.
         """
         started = time.perf_counter()
-        sampling = {**self._sampling, **request.sampling}
+        sampling = {**self._defaults(request), **request.sampling}
         style, prepared = await self._prepare(request, sampling["max_tokens"])
         if not prepared.prompt.sources:
             async with aclosing(_nothing_found(prepared, sampling.get("n", 1), style, started)) as events:
@@ -114,6 +115,11 @@ class AnswerPipeline:
             aclosing(self._events(prepared, tokens, self._form(request, sampling, style), started)) as events,
         ):
             yield events
+
+    def _defaults(self, request: AnswerRequest) -> SamplingParameters:
+        """JSON may repeat itself, and is invalid if it is cut, so repetition does not end a text with a structure."""
+        structured = request.sampling.get("structured_outputs") is not None
+        return {name: value for name, value in self._sampling.items() if not (structured and name == _REPETITION)}
 
     async def _prepare(self, request: AnswerRequest, max_tokens: int) -> tuple[AnswerStyle, PreparedPrompt]:
         self._services.require("Retriever")

@@ -47,6 +47,25 @@ async def events_of(generator: Generator, request: AnswerRequest = QUESTION, **o
         return [event async for event in events]
 
 
+OWN = {"max_pattern_size": 8, "min_count": 9}
+REPETITION = {"max_pattern_size": 64, "min_count": 4}
+
+
+@pytest.mark.parametrize(
+    ("requested", "sent"),
+    [
+        ({}, REPETITION),
+        ({"structured_outputs": {"json_object": True}}, None),
+        ({"structured_outputs": {"json_object": True}, "repetition_detection": OWN}, OWN),
+    ],
+    ids=["text", "structure", "structure with its own"],
+)
+async def test_repetition_does_not_end_a_text_with_a_structure(requested: dict[str, Any], sent: object) -> None:
+    generator, sampling = FakeGenerator(), {"max_tokens": 9, "repetition_detection": REPETITION}
+    await events_of(generator, AnswerRequest("Why?", sampling=requested), sampling=sampling)
+    assert generator.requests[-1][1].get("repetition_detection") == sent
+
+
 class ScriptedGenerator:
     """A language model that streams the given deltas."""
 

@@ -107,7 +107,7 @@ class _Chunks:
     def last(self, done: Done, usage: Usage) -> list[Event]:
         chunks = []
         for index, text in enumerate(done.texts):
-            fields = _citations_fields(text, done, self._sources, self._reply.file_url)
+            fields = _last_fields(text, done, self._sources, self._reply.file_url)
             chunks.append(self._chunk(index, ChoiceDelta(**fields), finish=finish_fields(text)))
         if self._includes_usage:
             chunks.append(self._event(choices=[], usage=usage_object(usage)))
@@ -194,6 +194,16 @@ def _message_fields(text: CompletedText, done: Done, sources: Sequence[Hit] | No
         return {}
     fields = _citations_fields(text, done, sources, file_url)
     return {**fields, "rag": {**_sources_fields(sources)["rag"], **fields["rag"]}}
+
+
+def _last_fields(text: CompletedText, done: Done, sources: Sequence[Hit] | None, file_url: FileUrl) -> JsonObject:
+    """Our own fields of the last chunk. The sources are repeated, because OpenAI's client for Node keeps only the last
+    `rag`; under another name, because its client for Python would merge two lists of the same name.
+    """
+    if sources is None:
+        return {}
+    fields = _citations_fields(text, done, sources, file_url)
+    return {**fields, "rag": {**fields["rag"], "sources_repeated": sources_to_wire(sources)}}
 
 
 def _sources_fields(sources: Sequence[Hit]) -> JsonObject:

@@ -33,6 +33,7 @@ from rag.http.middleware.request_id import current_request_id
 from rag.http.streaming.answer_events import citation_fields, style_fields
 from rag.http.streaming.event_stream import Event, StreamFormat
 from rag.http.streaming.sse import format_event
+from rag.http.v1.finish_reason import CUT
 from rag.http.v1.responses.objects import ResponseMetadata, annotation, logprob_objects, message, new_id, output_text
 from rag.types import Hit, JsonObject, TextDelta, TokenLogprob, Usage
 
@@ -130,7 +131,7 @@ class ResponseWriter:
         whole: JsonObject = {"text": written.text, "logprobs": _dumped(part.logprobs or ())}
         yield self._event(ResponseTextDoneEvent, "response.output_text.done", **self._place, **whole)
         yield self._event(ResponseContentPartDoneEvent, "response.content_part.done", part=part, **self._place)
-        is_incomplete = written.finish_reason == "length"
+        is_incomplete = written.finish_reason in CUT
         yield self._item_done(message(self._message_id, "incomplete" if is_incomplete else "completed", [part]))
         response = self._reply.response(
             "incomplete" if is_incomplete else "completed",
@@ -161,13 +162,20 @@ class ResponseWriter:
 
     def _event(self, kind: type[BaseModel], name: str, **fields: object) -> Event:
         event = kind(type=name, sequence_number=next(self._numbers), **fields)
-        return name, event.model_dump(mode="json", exclude_unset=True, by_alias=True, warnings=False)
+        data = event.model_dump(mode="json", exclude_unset=True, by_alias=True, warnings=False)
+        return name, {**data, "response": _with_whole_seconds(data["response"])} if "response" in data else data
 
 
 def _write(name: str, data: JsonObject) -> bytes:
     if name == FAILED:
         return b"".join(format_event(event, fields) for event, fields in data.items())
     return format_event(name, data)
+
+
+def _with_whole_seconds(response: JsonObject) -> JsonObject:
+    """OpenAI's Python types write these times as floats, which OpenAI's client for .NET refuses."""
+    times = {name: response.get(name) for name in ("created_at", "completed_at")}
+    return {**response, **{name: int(value) for name, value in times.items() if value is not None}}
 
 
 def _dumped(models: Sequence[BaseModel]) -> list[JsonObject]:

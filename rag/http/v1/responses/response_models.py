@@ -16,8 +16,8 @@ class ResponseOut(BaseModel):
 
     id: str
     object: Literal["response"]
-    created_at: float
-    completed_at: float | None
+    created_at: int
+    completed_at: int | None
     status: Literal["completed", "incomplete"]
     model: str
     output: list[ResponseOutputMessage | ResponseFileSearchToolCall]

@@ -12,6 +12,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from rag.generate.pipeline import NOT_FOUND
 from rag.types import Chunk, Hit
 from tests.fakes import FakeGenerator, FakeRetriever
+from tests.fakes.ending_generator import EndingGenerator
 from tests.support.edge_service import EdgeService, an_edge
 from tests.support.loopback import until
 from tests.support.v1_client import error_of
@@ -61,9 +62,28 @@ async def test_a_stream_agrees_with_the_plain_response(edge: EdgeService) -> Non
     deltas = [chunk["choices"][0]["delta"] for chunk in streamed]
     assert (deltas[0]["role"], deltas[0]["rag"]) == ("assistant", {"sources": message["rag"]["sources"]})
     assert deltas[-1]["annotations"] == message["annotations"]
-    assert {**deltas[0]["rag"], **deltas[-1]["rag"]} == message["rag"]
+    assert {**deltas[0]["rag"], **deltas[-1]["rag"]} == {
+        **message["rag"],
+        "sources_repeated": message["rag"]["sources"],
+    }
     assert "".join(delta.get("content", "") for delta in deltas) == message["content"]
     assert [chunk["choices"][0]["finish_reason"] for chunk in streamed] == [None] * (len(streamed) - 1) + ["stop"]
+
+
+async def test_openais_stream_helper_keeps_the_sources(edge: EdgeService) -> None:
+    """It merges lists and texts of the same name in all chunks."""
+    turns: Any = [{"role": "user", "content": "Is it so?"}]
+    async with edge.openai() as client:
+        async with client.chat.completions.stream(model="rag", messages=turns) as stream:
+            merged: Any = (await stream.get_final_completion()).choices[0].message
+        plain: Any = (await client.chat.completions.create(model="rag", messages=turns)).choices[0].message
+    assert merged.rag["sources"] == merged.rag["sources_repeated"] == plain.rag["sources"]
+
+
+async def test_a_text_that_repeats_itself_is_not_complete() -> None:
+    async with an_edge(EndingGenerator("repetition"), FakeRetriever(HITS)) as edge:  # type: ignore[arg-type]
+        choice = (await ask(edge)).json()["choices"][0]
+    assert (choice["finish_reason"], choice["stop_reason"]) == ("length", "repetition")
 
 
 async def test_sources_come_before_the_first_token() -> None:

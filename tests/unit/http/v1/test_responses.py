@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from rag.errors import ContextLengthExceeded, InvalidFilter, VectorStoreNotFound
 from rag.types import Chat, Hit
 from tests.fakes import FakeGenerator, FakeRetriever
+from tests.fakes.ending_generator import EndingGenerator
 from tests.support.builders import a_chunk, a_file_id
 from tests.support.edge_service import MODEL, EdgeService, an_edge
 from tests.support.loopback import until
@@ -88,6 +89,21 @@ async def test_a_response_matches_openais_types(edge: EdgeService) -> None:
     for body in ({}, {"tools": [SEARCH], "include": ["file_search_call.results"]}, {"max_output_tokens": 2}):
         result = (await post(edge, **body)).json()
         assert Response.model_validate(result, strict=True).to_dict() == result
+
+
+async def test_times_are_integers(edge: EdgeService) -> None:
+    plain = (await post(edge, model="rag")).text
+    streamed = (await post(edge, model="rag", stream=True)).text
+    assert len(re.findall(r'"(?:created|completed)_at": ?\d+[,}]', plain)) == 2
+    assert not re.search(r'"(?:created|completed)_at": ?\d+\.', plain + streamed)
+
+
+async def test_a_text_that_repeats_itself_is_marked_incomplete() -> None:
+    async with an_edge(EndingGenerator("repetition"), FakeRetriever(HITS)) as edge:  # type: ignore[arg-type]
+        response = (await post(edge, model="rag")).json()
+    assert (response["status"], response["output"][-1]["status"]) == ("incomplete", "incomplete")
+    assert response["incomplete_details"] == {"reason": "max_output_tokens"}
+    assert response["rag"]["finish_reason"] == "repetition"
 
 
 async def test_every_form_of_message_is_accepted(edge: EdgeService) -> None:
