@@ -16,6 +16,7 @@ from rag.http.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
 from rag.http.connection_limits import limit_connections
 from rag.http.endpoint import endpoint
 from rag.http.mcp.route import McpRoute
+from rag.http.middleware.rerank_paths import RerankPaths
 from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.ask_wire import AskRequest
 from rag.http.native.audit_wire import AuditRequest
@@ -46,7 +47,11 @@ from rag.http.wire import (
 
 SETTINGS = bootstrap.settings()
 bootstrap.make_files_private()
-limit_connections(header_timeout_s=SETTINGS.server.request_timeout_s, max_connections=SETTINGS.server.max_connections)
+limit_connections(
+    header_timeout_s=SETTINGS.server.request_timeout_s,
+    max_connections=SETTINGS.server.max_connections,
+    idle_timeout_s=SETTINGS.server.idle_timeout_s,
+)
 TRAFFIC: Any = {"timeout": 3600}
 """Seconds to the first byte; answers and searches have shorter deadlines of their own."""
 QUIET: Any = {"access": {"enabled": False}}
@@ -326,6 +331,7 @@ class RAG:
 
 _PUBLIC: Any = RAG
 _LIVES: Any = ((Embedder, embedder_life), (Retriever, retriever_life), (LLM, llm_life), (_PUBLIC, rag_life))
+_PUBLIC.add_asgi_middleware(RerankPaths)
 for _service, _life in _LIVES:
     _service.add_asgi_middleware(ServiceMiddleware, **bootstrap.middleware_options(_life, _service))
 _PUBLIC.add_asgi_middleware(PublishedApi)

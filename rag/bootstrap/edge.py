@@ -12,6 +12,7 @@ from rag.config import LLMSettings
 from rag.http.auth.verified_keys import VerifiedKeys
 from rag.http.clients.remote_keys import RemoteKeys
 from rag.http.clients.upstream_services import UpstreamServices
+from rag.http.model_aliases import ModelAliases
 from rag.http.native.rag_api import RagApi
 from rag.types import JsonObject
 
@@ -50,6 +51,7 @@ def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
         weak_below=options.prompt.weak_below,
         style=options.prompt.style,
         token_keys=token_keys(),
+        aliases=ModelAliases(options.models.aliases),
     )
 
 

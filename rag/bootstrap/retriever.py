@@ -13,6 +13,7 @@ from rag.errors import ModelNotFound, SetupError, Unavailable
 from rag.http.background_loader import BackgroundLoader
 from rag.http.clients.service_client import ServiceClient
 from rag.http.metrics_page import MetricsPage
+from rag.http.model_aliases import ModelAliases
 from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverComponents
 from rag.http.v1.documents.parts import EmbeddingOptions
 from rag.library.audit import AuditLog
@@ -56,6 +57,7 @@ def retriever_api(addresses: Mapping[str, str]) -> tuple[RetrieverApi, Sequence[
         max_file_bytes=settings().ingest.max_file_mib * MIB,
         embedder_ready=embedder.ready,
         embedding=EmbeddingOptions(settings().embedder.long_inputs, settings().embedder.token_ids),
+        aliases=ModelAliases(settings().models.aliases),
     )
     return api, (embedder, llm)
 

@@ -22,6 +22,12 @@ class ServerSettings(Section):
     request_timeout_s: float = Field(
         30.0, gt=0, description="Seconds that a client may take for the headers of a request, or pause within its body."
     )
+    idle_timeout_s: float = Field(
+        75.0,
+        ge=5,
+        description="Seconds that an open connection may wait for its next request. It must be longer than the idle "
+        "timeout of a proxy in front of the service, which would otherwise use closed connections.",
+    )
     max_body_mib: int = Field(4, ge=1, description="Maximum size of a JSON body in MiB.")
     keep_alive_s: float = Field(
         10.0, gt=0, le=15, description="Seconds without an event after which a stream sends a keep-alive comment."

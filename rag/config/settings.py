@@ -19,6 +19,7 @@ from rag.config.ingest import IngestSettings
 from rag.config.jwt import JwtSettings
 from rag.config.limits import LimitSettings
 from rag.config.llm import LLMSettings
+from rag.config.models import ModelSettings
 from rag.config.prompt import PromptSettings
 from rag.config.retrieve import PlanSettings, RerankSettings, RetrieveSettings
 from rag.config.server import ServerSettings
@@ -36,6 +37,7 @@ class Settings(BaseSettings):
     url: str = Field("http://localhost:3000", description="URL at which the command line finds the service.")
     api_key: SecretStr | None = Field(None, description="API key that the command line and the examples send.")
     llm: LLMSettings = LLMSettings()
+    models: ModelSettings = ModelSettings()
     embedder: EmbedderSettings = EmbedderSettings()
     store: StoreSettings = StoreSettings()
     catalog: CatalogSettings = CatalogSettings()

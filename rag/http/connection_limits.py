@@ -23,8 +23,10 @@ _TOO_MANY = json.dumps(
 ).encode()
 
 
-def limit_connections(*, header_timeout_s: float, max_connections: int) -> None:
+def limit_connections(*, header_timeout_s: float, max_connections: int, idle_timeout_s: float) -> None:
     """Make uvicorn close connections that send no complete headers in time, and refuse more than `max_connections`.
+
+    A connection is also closed if it sends no further request within `idle_timeout_s`.
 
     Must be called before uvicorn loads its configuration: when the service's module is imported.
     """
@@ -32,6 +34,7 @@ def limit_connections(*, header_timeout_s: float, max_connections: int) -> None:
     class _Limited(LimitedProtocol):
         _header_timeout_s = header_timeout_s
         _max_connections = max_connections
+        _idle_timeout_s = idle_timeout_s
 
     auto.AutoHTTPProtocol = _Limited
 
@@ -41,10 +44,12 @@ class LimitedProtocol(HttpToolsProtocol):
 
     _header_timeout_s: float
     _max_connections: int
+    _idle_timeout_s: float
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.timeout_keep_alive = self._idle_timeout_s  # type: ignore[assignment]
         if len(self.connections) > self._max_connections:
             _log.warning("a connection was refused: %d are open", self._max_connections)
             self._refuse()

@@ -17,6 +17,7 @@ from rag.http.connection_limits import limit_connections
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
 HEADER_TIMEOUT_S = 0.3
+IDLE_S = 1.5
 
 
 async def answer(request: Request) -> PlainTextResponse:
@@ -28,7 +29,7 @@ async def answer(request: Request) -> PlainTextResponse:
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
     before = auto.AutoHTTPProtocol
-    limit_connections(header_timeout_s=HEADER_TIMEOUT_S, max_connections=3)
+    limit_connections(header_timeout_s=HEADER_TIMEOUT_S, max_connections=3, idle_timeout_s=IDLE_S)
     app = Starlette(routes=[Route("/", answer, methods=["GET", "POST"])])
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
     running = asyncio.create_task(server.serve())
@@ -52,6 +53,19 @@ async def response_to(port: int, *pieces: bytes) -> bytes:
         received = await reader.read()
     writer.close()
     return received
+
+
+async def test_an_idle_connection_stays_open_for_its_timeout(port: int) -> None:
+    """uvicorn itself closes it after 5 s."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(REQUEST)
+    await reader.readuntil(b"hello")
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    async with asyncio.timeout(4.5):
+        assert await reader.read() == b""
+    assert loop.time() - started >= IDLE_S / 2
+    writer.close()
 
 
 @pytest.mark.parametrize("start", [b"", b"G", REQUEST[:-2], REQUEST[:-4] + b"\r\nx-long: "])

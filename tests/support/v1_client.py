@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import httpx2
 import openai
 from starlette.types import ASGIApp
 
+from rag.http.model_aliases import ModelAliases
 from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.library.audit import AuditLog
@@ -40,6 +41,7 @@ class V1:
     lookups: list[StoreSearch] = field(default_factory=list)
     embedder: FakeEmbedder = field(default_factory=FakeEmbedder)
     reranker: FakeReranker = field(default_factory=FakeReranker)
+    aliases: Mapping[str, str] = field(default_factory=dict)
     embedding: EmbeddingOptions = field(default_factory=EmbeddingOptions)
 
     @property
@@ -71,6 +73,7 @@ class V1:
             keys=lambda: KeyRegistry(self.harness.database),
             audit=lambda: AuditLog(self.harness.database),
             embedding=self.embedding,
+            aliases=ModelAliases(self.aliases),
         )
         return documents_app(parts)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rag.errors import InvalidRequest, ModelNotFound, RagError
 from rag.http.clients.upstream_services import UpstreamServices
+from rag.http.model_aliases import ModelAliases
 
 RAG = "rag"
 """Name of the model that answers from documents."""
@@ -38,10 +39,12 @@ class ServedModels:
 
     Args:
         dependencies: Clients of the services `Retriever` and `LLM`.
+        aliases: Further names of these models.
     """
 
-    def __init__(self, dependencies: UpstreamServices) -> None:
+    def __init__(self, dependencies: UpstreamServices, aliases: ModelAliases) -> None:
         self._dependencies = dependencies
+        self._aliases = aliases
 
     def all(self) -> list[ServedModel]:
         """`rag`, the language model under all its names, its adapters, `rag` with each adapter, the embedding model.
@@ -59,8 +62,15 @@ class ServedModels:
         encoder = (self._dependencies.facts("Retriever") or {}).get("embedder")
         return [*models, *([ServedModel(str(encoder), "embedding")] if encoder else [])]
 
+    def listed(self) -> list[ServedModel]:
+        """All models, and those with an alias without `*` again under this name."""
+        models = self.all()
+        by_name = {model.name: model for model in models}
+        stands_for = {name: self._aliases.model(name) or "" for name in self._aliases.names if name not in by_name}
+        return models + [replace(by_name[model], name=name) for name, model in stands_for.items() if model in by_name]
+
     async def named(self, name: str) -> ServedModel:
-        """The model with this name. If the name is unknown, the services are asked again first.
+        """The model with this name or alias. If no model has the name, the services are asked again first.
 
         Raises:
             ModelNotFound: there is no such model.
@@ -68,9 +78,14 @@ class ServedModels:
         if (model := self._find(name)) is None:
             await self._refresh()
             model = self._find(name)
+        alias_of = self._aliases.model(name)
+        if model is None and alias_of is not None:
+            model = self._find(alias_of)
         if model is None:
             names = ", ".join(served.name for served in self.all())
-            raise ModelNotFound(f"model: there is no model {name[:200]!r}; available models: {names}", param="model")
+            alias = "" if alias_of is None else f" (RAG_MODELS__ALIASES: {alias_of!r})"
+            message = f"model: there is no model {name[:200]!r}{alias}; available models: {names}"
+            raise ModelNotFound(message, param="model")
         return model
 
     async def target(self, name: str) -> ModelTarget:

@@ -22,6 +22,7 @@ from rag.http.clients.upstream_services import UpstreamServices
 from rag.http.metrics_page import MetricsPage
 from rag.http.middleware.deadline import in_time
 from rag.http.middleware.request_id import current_request_id
+from rag.http.model_aliases import ModelAliases
 from rag.http.native.ask_wire import AskRequest
 from rag.http.native.audit_wire import RemoteAuditLog
 from rag.http.native.generate_wire import GenerateRequest
@@ -49,6 +50,7 @@ class RagApi:
         tokens: Where used tokens are counted.
         audit: Hands the audit log to the Retriever; None: there is none.
         cache: For answers; None disables caching.
+        aliases: Further names of models.
         token_keys: For signed tokens, if they are accepted. Without keys the service is not ready.
     """
 
@@ -68,6 +70,7 @@ class RagApi:
         cache: Cache | None = None,
         ttl_s: float = 3600.0,
         token_keys: JsonWebKeys | None = None,
+        aliases: ModelAliases | None = None,
     ) -> None:
         self.dependencies = dependencies
         self.metrics = MetricsPage("RAG", dependencies.clients.values()).text
@@ -90,7 +93,7 @@ class RagApi:
             style=style,
             cache=None if cache is None else CachingGenerator(self._generator, cache, self._model, ttl_s=ttl_s),
         )
-        self._models = ServedModels(dependencies)
+        self._models = ServedModels(dependencies, aliases or ModelAliases({}))
         self._stream_options = StreamLimits(keep_alive_s=keep_alive_s, timeout_s=answer_timeout_s)
         parts = EdgeParts(
             dependencies, self._models, self._answers, AuthorizedGenerator(self._generator), self._stream_options

@@ -14,6 +14,7 @@ from rag.http.background_loader import BackgroundLoader
 from rag.http.filters_wire import filter_to_json
 from rag.http.hits import hit_to_wire, sources_to_wire
 from rag.http.inner_headers import OBJECT_ID
+from rag.http.model_aliases import ModelAliases
 from rag.http.native.audit_wire import AuditRequest
 from rag.http.native.explanation import PromptRoom, explanation
 from rag.http.native.ingest_form import IngestRequest, received_ingest
@@ -83,18 +84,21 @@ class RetrieverApi:
         max_file_bytes: int,
         embedder_ready: Callable[[], Awaitable[object]],
         embedding: EmbeddingOptions,
+        aliases: ModelAliases,
     ) -> None:
         self.parts = components
         self._catalog = catalog
         self._known_tenants: set[str] = {DEFAULT_TENANT}
         self._embedder_ready = embedder_ready
-        self.v1 = documents_app(self._v1_parts(incoming, max_file_bytes, embedding))
+        self.v1 = documents_app(self._v1_parts(incoming, max_file_bytes, embedding, aliases))
         """To be mounted at `/v1`."""
         self._incoming = incoming
         self._max_file_bytes = max_file_bytes
         self._waiter = JobWaiter()
 
-    def _v1_parts(self, incoming: Path, max_file_bytes: int, embedding: EmbeddingOptions) -> V1Parts:
+    def _v1_parts(
+        self, incoming: Path, max_file_bytes: int, embedding: EmbeddingOptions, aliases: ModelAliases
+    ) -> V1Parts:
         get = self.parts.get
         return V1Parts(
             library=lambda: get().library,
@@ -106,6 +110,7 @@ class RetrieverApi:
             keys=lambda: self._catalog.get().keys,
             audit=lambda: self._catalog.get().audit,
             embedding=embedding,
+            aliases=aliases,
         )
 
     def start(self) -> None:

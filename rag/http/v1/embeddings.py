@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
+from rag.http.model_aliases import ModelAliases
 from rag.http.openapi.route import Operation
 from rag.http.used_tokens import report_tokens
 from rag.http.v1.documents.body import Body, example, read_body
@@ -144,7 +145,7 @@ class EmbeddingRoutes:
     async def create(self, request: Request) -> Response:
         body, options = await read_body(CreateEmbeddings, request), self._parts.embedding
         inputs, embedder = body.inputs(), self._parts.embedder()
-        _check_model(body, embedder)
+        _check_model(body, embedder, self._parts.aliases)
         if not options.token_ids and not isinstance(inputs.texts[0], str):
             raise InvalidRequest(_NO_IDS, param="input")
         long_inputs = body.long_inputs(options.long_inputs)
@@ -165,9 +166,9 @@ class EmbeddingRoutes:
         return Response(content, media_type="application/json")
 
 
-def _check_model(body: CreateEmbeddings, embedder: Embedder) -> None:
+def _check_model(body: CreateEmbeddings, embedder: Embedder, aliases: ModelAliases) -> None:
     name = embedder.model_name
-    if body.model != name:
+    if name not in (body.model, aliases.model(body.model)):
         message = f"model: no embedding model {body.model[:200]!r}; this service has {name!r}"
         raise ModelNotFound(message, param="model")
     if body.dimensions is not None and body.dimensions > embedder.dimensions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Literal
 
 from openai.types import Model as OpenAIModel
@@ -65,11 +66,14 @@ class ModelRoutes:
         ]
 
     async def list(self, request: Request) -> Response:
-        models = [self._object(model) for model in self._parts.models.all()]
+        models = [self._object(model) for model in self._parts.models.listed()]
         return model_response(ModelList(object="list", data=models))
 
     async def get(self, request: Request) -> Response:
-        return model_response(self._object(await self._parts.models.named(request.path_params["model"])))
+        if not (name := request.path_params["model"]):  # `/v1/models/`
+            return await self.list(request)
+        model = await self._parts.models.named(name)
+        return model_response(self._object(replace(model, name=name)))
 
     def _object(self, model: ServedModel) -> Model:
         return Model(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, Field, SkipValidation, StringConstraints
 from starlette.requests import Request
@@ -45,6 +45,9 @@ class Rerank(Body):
     )
     top_n: int = Field(0, ge=0, description="Maximum number of results; 0: all documents.")
     return_documents: bool = Field(True, description="Whether results contain the documents' texts.")
+    raw_scores: Literal[False] | None = Field(
+        None, description="As in infinity, whose clients always send it. The results' documents are then strings."
+    )
 
     def checked_query(self) -> str:
         if not self.query.strip():
@@ -62,7 +65,9 @@ class RankedDocument(BaseModel):
 
 class RerankResult(BaseModel):
     index: int = Field(ge=0, description="Position of the document in the request.")
-    document: RankedDocument | None = Field(None, description="Left out if `return_documents` is false.")
+    document: RankedDocument | str | None = Field(
+        None, description="Left out if `return_documents` is false; a string if the request has `raw_scores`."
+    )
     relevance_score: float = Field(ge=0, le=1)
 
 
@@ -101,7 +106,7 @@ class RerankRoutes:
     async def rerank(self, request: Request) -> Response:
         body = await read_body(Rerank, request)
         query, texts, reranker = body.checked_query(), body.texts(), self._parts.reranker()
-        if body.model not in (reranker.name, DEFAULT):
+        if not {body.model, self._parts.aliases.model(body.model)} & {reranker.name, DEFAULT}:
             message = f"model: no reranker {body.model[:200]!r}; this service has {reranker.name!r}"
             raise ModelNotFound(message, param="model")
         scores = await reranker.rerank(query, texts)
@@ -130,4 +135,5 @@ def _text(document: object, name: str) -> str:
 def _result(place: int, score: float, text: str, body: Rerank) -> RerankResult:
     if not body.return_documents:
         return RerankResult(index=place, relevance_score=score)
-    return RerankResult(index=place, document=RankedDocument(text=text), relevance_score=score)
+    document = RankedDocument(text=text) if body.raw_scores is None else text
+    return RerankResult(index=place, document=document, relevance_score=score)

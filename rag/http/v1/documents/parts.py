@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from rag.http.model_aliases import ModelAliases
 from rag.library.audit import AuditLog
 from rag.library.keys import KeyRegistry
 from rag.library.service import Library
@@ -57,4 +58,5 @@ class V1Parts:
     """Raises Starting or SetupError if the catalog is not open."""
     audit: Callable[[], AuditLog]
     """Raises as `keys` does."""
-    embedding: EmbeddingOptions = EmbeddingOptions()
+    embedding: EmbeddingOptions
+    aliases: ModelAliases

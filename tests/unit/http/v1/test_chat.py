@@ -146,7 +146,7 @@ async def test_values_that_ask_for_nothing_are_accepted(edge: EdgeService, neutr
 
 
 async def test_an_assistants_message_can_be_sent_back_with_unknown_fields(edge: EdgeService) -> None:
-    added = {
+    added: Any = {
         "parsed": None, "provider_specific_fields": {"a": 1}, "reasoning_content": "hm", "rag": {"sources": []},
         "annotations": [], "refusal": None, "audio": None, "function_call": None,
     }  # fmt: skip

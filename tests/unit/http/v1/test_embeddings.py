@@ -124,6 +124,13 @@ async def test_a_refusal_of_an_invalid_body_names_the_field(shared_app: V1, para
     assert error_of(await post(shared_app, **body)) == (400, "invalid_request", param)
 
 
+@pytest.mark.parametrize("model", ["text-embedding-3-small", "ada"])
+async def test_an_alias_stands_for_the_encoder(app: V1, model: str) -> None:
+    app.aliases = {"ada": MODEL, "text-embedding-*": MODEL, "*": "rag"}
+    assert (await post(app, input="a", model=model)).json()["model"] == MODEL
+    assert error_of(await post(app, input="a", model="other")) == (404, "model_not_found", "model")
+
+
 @pytest.mark.parametrize("model", ["default", "rag", "", "text-embedding-3-small"])
 async def test_an_unknown_model_is_not_found(shared_app: V1, model: str) -> None:
     response = await post(shared_app, input="a", model=model)

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from rag.errors import RagError, Starting
 from rag.http.background_loader import BackgroundLoader
 from rag.http.error_table import error_response
+from rag.http.model_aliases import ModelAliases
 from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverComponents
 from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch
@@ -58,6 +59,7 @@ class Ingest:
             max_file_bytes=1000,
             embedder_ready=_ready,
             embedding=EmbeddingOptions(),
+            aliases=ModelAliases({}),
         )
 
     async def __aenter__(self) -> Ingest:

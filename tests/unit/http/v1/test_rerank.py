@@ -7,9 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.routing import Mount, Router
 
 from rag.adapters.http_reranker import HttpReranker
 from rag.errors import DependencyUnavailable
+from rag.http.middleware.rerank_paths import RerankPaths
 from tests.support.loopback import served
 from tests.support.v1_client import V1, error_of
 
@@ -42,6 +44,32 @@ async def test_top_n_limits_the_results(shared_app: V1, top_n: int, indices: lis
     assert all(set(result) == {"index", "relevance_score"} for result in answer["results"])
 
 
+async def test_nulls_mean_left_out(shared_app: V1) -> None:
+    nulls: Any = dict.fromkeys(("model", "top_n", "return_documents", "raw_scores"))
+    assert (await post(shared_app, **nulls)).json()["results"] == (await post(shared_app)).json()["results"]
+
+
+async def test_clients_of_infinity_get_documents_as_strings(shared_app: V1) -> None:
+    results = (await post(shared_app, raw_scores=False, return_documents=True)).json()["results"]
+    assert [result["document"] for result in results] == ["zebras eat grass", "zebras sleep", "databases hold rows"]
+
+
+async def test_an_alias_stands_for_the_reranker(app: V1) -> None:
+    app.aliases = {"rerank-*": "rerank", "bge": "fake-reranker"}
+    for name in ("rerank-v3.5", "bge"):
+        assert (await post(app, model=name)).json()["model"] == "fake-reranker"
+    assert error_of(await post(app, model="other")) == (404, "model_not_found", "model")
+
+
+@pytest.mark.parametrize("path", ["/rerank", "/v2/rerank", "/v1/rerank"])
+async def test_other_clients_paths_are_served(shared_app: V1, path: str) -> None:
+    app = RerankPaths(Router([Mount("/v1", shared_app.app)]))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://rag.test") as http:
+        answer = await http.post(path, json={"query": QUERY, "documents": DOCUMENTS})
+    assert answer.status_code == 200
+    assert len(answer.json()["results"]) == 3
+
+
 async def test_equal_documents_keep_their_order(shared_app: V1) -> None:
     answer = (await post(shared_app, documents=["b", "a", "b"])).json()
     assert [result["index"] for result in answer["results"]] == [0, 1, 2]
@@ -55,7 +83,7 @@ INVALID: list[tuple[str, Any]] = [
     ("documents.0", {"documents": [""]}), ("documents.0", {"documents": [["a"]]}),
     ("documents.0", {"documents": ["\udfff"]}), ("documents.0", {"documents": ["x" * 1_000_001]}),
     ("top_n", {"top_n": -1}), ("top_n", {"top_n": "2"}), ("return_documents", {"return_documents": "yes"}),
-    ("truncate_prompt_tokens", {"truncate_prompt_tokens": 10}), ("model", {"model": None}),
+    ("truncate_prompt_tokens", {"truncate_prompt_tokens": 10}), ("raw_scores", {"raw_scores": True}),
 ]  # fmt: skip
 
 

@@ -387,7 +387,7 @@ async def test_nulls_mean_left_out(refused: Any) -> None:
 
 
 async def test_items_of_a_response_can_be_sent_back_with_unknown_fields(refused: Any) -> None:
-    part = {"type": "output_text", "text": "yes", "annotations": [], "logprobs": [], "parsed": None}
+    part: Any = {"type": "output_text", "text": "yes", "annotations": [], "logprobs": [], "parsed": None}
     items = [
         {"role": "user", "content": [{"type": "input_text", "text": "a", "cache_control": {"type": "ephemeral"}}]},
         {"type": "file_search_call", "id": "x", "queries": ["a"], "results": None, "status": "completed", "extra": 1},
