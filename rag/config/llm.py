@@ -65,7 +65,8 @@ class LLMSettings(Section):
     )
     tool_parser: str | None = Field(
         None,
-        description="vLLM's parser for the model's tool calls, such as hermes; required for tool_choice auto.",
+        description="vLLM's parser for the model's tool calls, such as hermes, for tool_choice auto; unset: the one "
+        "that fits the model's chat template, which /readyz shows.",
     )
     url: str | None = Field(
         None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,13 +77,19 @@ async def an_edge(
     generator: FakeGenerator | None = None,
     retriever: FakeRetriever | None = None,
     adapters: Adapters | None = None,
+    facts: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> AsyncIterator[EdgeService]:
     """Args:
+    facts: What the LLM service reports besides `FACTS`.
     options: Arguments of `RagApi`.
     """
     generator, retriever = generator or FakeGenerator(), retriever or FakeRetriever()
-    async with an_llm_service(generator, adapters, facts=FACTS) as llm, client_of(retriever.app, "Retriever") as found:
+    reported = {**FACTS, **(facts or {})}
+    async with (
+        an_llm_service(generator, adapters, facts=reported) as llm,
+        client_of(retriever.app, "Retriever") as found,
+    ):
         dependencies = UpstreamServices({"Retriever": found, "LLM": llm})
         await _until_ready(dependencies)
         api = RagApi(dependencies, **{"tokens": TokenLimits(MemoryCounters()), **OPTIONS, **options})

@@ -18,6 +18,7 @@ from rag.adapters.vllm.output import token_stream
 from rag.adapters.vllm.prompt import EnginePrompts
 from rag.adapters.vllm.sampling import Sampling, sampling_of
 from rag.adapters.vllm.start import build_engine, kill_children
+from rag.adapters.vllm.tool_parser_choice import chosen_parser
 from rag.adapters.vllm.tools import ToolCalls
 from rag.auth.caller import prefix_cache_salt
 from rag.config import LLMSettings
@@ -55,6 +56,7 @@ class VllmEngine:
         self.adapters = VllmAdapters(settings, Path(model), adapter_folder)
         self._engine: AsyncLLM | None = None
         self._prompts: EnginePrompts | None = None
+        self._tool_parser = settings.tool_parser
         self._state: EngineState = "loading"
         self._since = time.monotonic()
         self._failure: str = ""
@@ -92,6 +94,7 @@ class VllmEngine:
             "running": self.running,
             "max_sequences": self._settings.max_sequences or _max_sequences(engine),
             "adapters": self.adapters.names,
+            "tool_parser": self._tool_parser,
         }
 
     @contextlib.asynccontextmanager
@@ -109,7 +112,7 @@ class VllmEngine:
             raise InvalidRequest(refusal, param="prompt_logprobs")
         calls = None
         if isinstance(prompt, Chat) and prompt.calls_tools:
-            calls = ToolCalls(self._settings.tool_parser, engine.get_tokenizer(), prompt)
+            calls = ToolCalls(self._tool_parser, engine.get_tokenizer(), prompt)
             sampling = calls.sampling(sampling)
         token_ids = await prompts.token_ids(prompt)
         chosen = self._sampling(engine, token_ids, sampling)
@@ -215,7 +218,9 @@ class VllmEngine:
 
     def _build(self) -> None:
         self._engine = build_engine(self._model, self._settings)
-        self._prompts = EnginePrompts(self._engine.get_tokenizer())
+        tokenizer = self._engine.get_tokenizer()
+        self._prompts = EnginePrompts(tokenizer)
+        self._tool_parser = self._settings.tool_parser or chosen_parser(tokenizer)
 
     async def _until_dead(self) -> None:
         while self._engine is not None and not self._engine.errored:

@@ -57,6 +57,30 @@ def parse_texts(folder: str, texts: Sequence[str], tool: JsonObject) -> dict[str
     }
 
 
+HERMES = "{% if tools %}within <tool_call></tool_call> XML tags{% endif %}"
+LLAMA = '{% if tools %}{"name": function name, "parameters": dictionary of argument name and its value}{% endif %}'
+
+
+def chosen_parsers(folder: str, templates: Sequence[Any]) -> list[str | None]:
+    from transformers import AutoTokenizer
+
+    from rag.adapters.vllm.tool_parser_choice import chosen_parser
+
+    tokenizer: Any = AutoTokenizer
+    tokenizer = tokenizer.from_pretrained(folder)
+    chosen = [chosen_parser(tokenizer)]
+    for template in templates:
+        tokenizer.chat_template = template
+        chosen.append(chosen_parser(tokenizer))
+    return chosen
+
+
+def test_the_parser_is_chosen_by_the_chat_template(vllm_process: VllmProcess, language_model: Path) -> None:
+    """Llama's needs a token that this vocabulary lacks."""
+    templates = [HERMES, {"default": "", "tool_use": HERMES}, LLAMA, None]
+    assert vllm_process.run(chosen_parsers, str(language_model), templates) == [None, "hermes", "hermes", None, None]
+
+
 @pytest.fixture(scope="module")
 def vllm(vllm_process: VllmProcess, language_model: Path) -> Any:
     return vllm_process.run(parse_texts, str(language_model), TEXTS, TOOL)

@@ -42,6 +42,8 @@ class ChatMetadata:
     file_url: FileUrl
     """For annotations that cite a file."""
     texts: int = 1
+    note: str = ""
+    """What of the request was ignored."""
     only_calls: bool = False
     """Whether the model must call functions: the messages have no content then."""
     id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
@@ -107,7 +109,7 @@ class _Chunks:
     def last(self, done: Done, usage: Usage) -> list[Event]:
         chunks = []
         for index, text in enumerate(done.texts):
-            fields = _last_fields(text, done, self._sources, self._reply.file_url)
+            fields = _last_fields(text, done, self._sources, self._reply)
             chunks.append(self._chunk(index, ChoiceDelta(**fields), finish=finish_fields(text)))
         if self._includes_usage:
             chunks.append(self._event(choices=[], usage=usage_object(usage)))
@@ -143,7 +145,7 @@ async def completion_object(answer: AnswerStream, reply: ChatMetadata) -> JsonOb
                 usage = event
             case Done():
                 choices = [
-                    messages[index].choice(index, text, _message_fields(text, event, sources, reply.file_url))
+                    messages[index].choice(index, text, _message_fields(text, event, sources, reply))
                     for index, text in enumerate(event.texts)
                 ]
                 return _completion(choices, usage, event, reply)
@@ -188,21 +190,21 @@ def _completion(choices: list[Choice], usage: Usage, done: Done, reply: ChatMeta
     return completion.model_dump(mode="json", exclude_unset=True)
 
 
-def _message_fields(text: CompletedText, done: Done, sources: Sequence[Hit] | None, file_url: FileUrl) -> JsonObject:
+def _message_fields(text: CompletedText, done: Done, sources: Sequence[Hit] | None, reply: ChatMetadata) -> JsonObject:
     """Our own fields of a complete message: those of a stream's first and last chunk together."""
+    fields = _citations_fields(text, done, sources, reply)
     if sources is None:
-        return {}
-    fields = _citations_fields(text, done, sources, file_url)
+        return fields
     return {**fields, "rag": {**_sources_fields(sources)["rag"], **fields["rag"]}}
 
 
-def _last_fields(text: CompletedText, done: Done, sources: Sequence[Hit] | None, file_url: FileUrl) -> JsonObject:
+def _last_fields(text: CompletedText, done: Done, sources: Sequence[Hit] | None, reply: ChatMetadata) -> JsonObject:
     """Our own fields of the last chunk. The sources are repeated, because OpenAI's client for Node keeps only the last
     `rag`; under another name, because its client for Python would merge two lists of the same name.
     """
+    fields = _citations_fields(text, done, sources, reply)
     if sources is None:
-        return {}
-    fields = _citations_fields(text, done, sources, file_url)
+        return fields
     return {**fields, "rag": {**fields["rag"], "sources_repeated": sources_to_wire(sources)}}
 
 
@@ -210,13 +212,20 @@ def _sources_fields(sources: Sequence[Hit]) -> JsonObject:
     return {"rag": {"sources": sources_to_wire(sources)}}
 
 
-def _citations_fields(text: CompletedText, done: Done, sources: Sequence[Hit] | None, file_url: FileUrl) -> JsonObject:
-    """Empty if no documents were searched."""
+def _citations_fields(
+    text: CompletedText, done: Done, sources: Sequence[Hit] | None, reply: ChatMetadata
+) -> JsonObject:
+    """Only the note of the request if no documents were searched."""
     if sources is None:
-        return {}
-    annotations = [_annotation(citation, sources[citation.index - 1], file_url) for citation in text.citations]
-    note = {"note": done.note} if done.note else {}
+        return {"rag": _note_field(reply.note)} if reply.note else {}
+    annotations = [_annotation(citation, sources[citation.index - 1], reply.file_url) for citation in text.citations]
+    note = _note_field(reply.note, done.note)
     return {"annotations": annotations, "rag": {**style_fields(done), **citation_fields(text), **note}}
+
+
+def _note_field(*notes: str) -> JsonObject:
+    note = "; ".join(filter(None, notes))
+    return {"note": note} if note else {}
 
 
 def _annotation(citation: Citation, source: Hit, file_url: FileUrl) -> JsonObject:

@@ -67,8 +67,9 @@ class ChatRoutes:
     async def complete(self, request: Request) -> Response:
         body = (await read_body(ChatBody, request)).checked()
         target = await self._parts.models.target(body.model)
-        use = body.tool_use()
-        reply = ChatMetadata(body.model, _file_url(request), body.texts, only_calls=use.schema is not None)
+        use, note = self._usable(body.tool_use(), target)
+        only_calls = use.schema is not None
+        reply = ChatMetadata(body.model, _file_url(request), body.texts, only_calls=only_calls, note=note)
         source = self._answer(body, target, use)
         if body.stream:
             return await EventStream.open(
@@ -79,6 +80,22 @@ class ChatRoutes:
             )
         async with in_time(self._parts.answer_timeout_s), source as answer:
             return JSONResponse(await completion_object(answer, reply))
+
+    def _usable(self, use: ToolUse, target: ModelTarget) -> tuple[ToolUse, str]:
+        """How functions can be used, and a note if they are ignored, which is only done if none has to be called.
+
+        Raises:
+            InvalidRequest: a function must be called, but the model cannot call functions.
+        """
+        if target.is_rag and use.schema is not None:
+            raise InvalidRequest("tools: model rag calls no functions; use the language model's name", param="tools")
+        if use.calling != "auto":
+            return use, ""
+        if target.is_rag:
+            return ToolUse(), "tools: ignored, because model rag calls no functions"
+        if (self._parts.dependencies.facts("LLM") or {}).get("tool_parser", "") is None:
+            return ToolUse(), "tools: ignored, because no parser of this model's tool calls is known"
+        return use, ""
 
     def _answer(self, body: ChatBody, target: ModelTarget, use: ToolUse) -> AbstractAsyncContextManager[AnswerStream]:
         form = {} if body.response_format is None else {"structured_outputs": "response_format"}
@@ -137,7 +154,7 @@ def _sampling(body: ChatBody, use: ToolUse) -> JsonObject:
 
 
 def _answer_request(body: ChatBody, target: ModelTarget) -> AnswerRequest:
-    for name in ("tools", "chat_template_kwargs", "prompt_logprobs"):
+    for name in ("chat_template_kwargs", "prompt_logprobs"):
         if getattr(body, name):
             raise InvalidRequest(
                 f"{name}: is not supported by model rag, because this service builds its prompt", param=name

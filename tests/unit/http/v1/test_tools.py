@@ -13,10 +13,11 @@ from openai.types.chat import ChatCompletion
 
 from rag.http.v1.chat.call_reader import CallList, NamedCall
 from rag.types import JsonObject
-from tests.fakes import FakeGenerator
+from tests.fakes import FakeGenerator, FakeRetriever
 from tests.support.edge_service import MODEL, EdgeService, an_edge
 from tests.support.v1_client import error_of
 from tests.unit.http.v1.test_chat import chunks
+from tests.unit.http.v1.test_chat_rag import HITS
 
 
 def function(name: str, **parameters: Any) -> JsonObject:
@@ -148,6 +149,32 @@ async def test_tool_choice_auto_leaves_the_choice_to_the_model() -> None:
         assert edge.generator.requests[-1][0].tools == ()
 
 
+@pytest.mark.parametrize("choice", [{}, {"tool_choice": "auto"}, {"tool_choice": None}])
+async def test_model_rag_ignores_functions_that_need_not_be_called(choice: dict[str, Any]) -> None:
+    async with an_edge(retriever=FakeRetriever(HITS)) as edge:
+        body: Any = {"model": "rag", "tools": [ADD], **choice}
+        message = (await edge.chat(**body)).json()["choices"][0]["message"]
+        assert message["content"]
+        assert "tools: ignored" in message["rag"]["note"]
+        last = chunks(await edge.chat(**body, stream=True))[-1]["choices"][0]["delta"]
+        assert last["rag"]["note"] == message["rag"]["note"]
+        without = (await edge.chat(**{**body, "tool_choice": "none"})).json()["choices"][0]["message"]
+        assert "note" not in without["rag"]
+
+
+async def test_a_model_without_a_parser_ignores_functions_that_need_not_be_called() -> None:
+    async with an_edge(facts={"tool_parser": None}) as edge:
+        choice = (await edge.chat(tools=[ADD])).json()["choices"][0]
+        assert (choice["finish_reason"], "tools: ignored" in choice["message"]["rag"]["note"]) == ("stop", True)
+        prompt = edge.generator.requests[-1][0]
+        assert (prompt.tools, prompt.calls_tools) == ((), False)
+        last = chunks(await edge.chat(tools=[ADD], stream=True))[-1]["choices"][0]["delta"]
+        assert last["rag"] == choice["message"]["rag"]
+        assert (await edge.chat(tools=[ADD], tool_choice="none")).json()["choices"][0]["message"].get("rag") is None
+        await edge.chat(tools=[ADD], tool_choice="required")
+        assert edge.generator.requests[-1][0].tools != ()
+
+
 INVALID: list[tuple[dict[str, Any], str]] = [
     ({"tools": [], "tool_choice": "required"}, "tool_choice"),
     ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools.0.type"),
@@ -160,7 +187,8 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"tools": [ADD], "tool_choice": {"type": "allowed_tools", "allowed_tools": {}}}, "tool_choice"),
     ({"tools": [ADD], "response_format": {"type": "json_object"}}, "response_format"),
     ({"tools": [ADD], "tool_choice": "required", "structured_outputs": {"regex": "a"}}, "structured_outputs"),
-    ({"tools": [ADD], "model": "rag"}, "tools"),
+    ({"tools": [ADD], "model": "rag", "tool_choice": "required"}, "tools"),
+    ({"tools": [ADD], "model": "rag", "tool_choice": {"type": "function", "function": {"name": "add"}}}, "tools"),
 ]
 
 
