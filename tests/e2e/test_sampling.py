@@ -77,7 +77,7 @@ def test_several_texts_and_their_log_probabilities(service: RunningService) -> N
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"seed": 2**63}, {"n": 16384}, {"n": 0}, {"stop": ""}, {"stop": [""]}, {"stop_token_ids": [10**9]},
+        {"seed": 2**63}, {"n": 16384}, {"n": 0}, {"stop": [""]}, {"stop_token_ids": [10**9]},
         {"logit_bias": {"99999999": 1}}, {"logit_bias": {"-1": 1}}, {"logit_bias": {"x": 1}},
         {"allowed_token_ids": []}, {"allowed_token_ids": [10**9]}, {"logprob_token_ids": [10**6]},
         {"logprobs": -1}, {"logprobs": 21}, {"prompt_logprobs": -1}, {"bad_words": [" "]}, {"min_tokens": 50},

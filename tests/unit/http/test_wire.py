@@ -93,6 +93,11 @@ async def test_an_unknown_field_is_refused(model: type[WireModel]) -> None:
     assert (refused.param, refused.message) == ("topk", "topk: is not a field of this request")
 
 
+def test_a_null_of_an_optional_field_means_that_it_is_left_out() -> None:
+    request = AskRequest.parse({"question": "Why?", "vector_store": None, "history": None, "stream": None})
+    assert request == AskRequest.parse({"question": "Why?", "stream": True}).model_copy(update={"stream": None})
+
+
 @pytest.mark.parametrize("model", [AskRequest, RetrieveRequest, EncodeRequest])
 async def test_a_missing_field_is_named(model: type[WireModel]) -> None:
     (name,) = VALID[model]
@@ -105,6 +110,8 @@ WRONG: list[tuple[type[WireModel], str, object]] = [
     (AskRequest, "question", None),
     (AskRequest, "question", "x" * 100_001),
     (AskRequest, "vector_store", ["default"]),
+    (AskRequest, "stream", False),
+    (AskRequest, "colour", None),
     (AskRequest, "top_k", True),
     (AskRequest, "top_k", 0),
     (AskRequest, "top_k", 101),
