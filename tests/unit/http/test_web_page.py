@@ -137,18 +137,34 @@ def test_the_page_has_no_inline_script_or_style() -> None:
         assert 'src="./ui/' in tag
 
 
-def test_the_page_opens_with_little_script() -> None:
-    """Less than 300 kB, uncompressed. What is imported dynamically is loaded when it is needed."""
+def loaded_scripts(*, with_views: bool) -> set[Path]:
+    """What `main.js` imports, directly or not. `with_views`: including the views that are opened later, except PDFs."""
     found: set[Path] = set()
     waiting = [FOLDER / "js" / "main.js"]
     while waiting:
         path = waiting.pop().resolve()
-        if path not in found:
+        if path not in found and path.name != "pdf_view.js":
             found.add(path)
-            waiting += [path.parent / target for target in imports(path)]
+            targets = imports(path) + (imports(path, dynamic=True) if with_views else [])
+            waiting += [path.parent / target for target in targets]
+    return found
+
+
+def test_the_page_opens_without_the_later_views_and_without_pdfjs() -> None:
+    found = loaded_scripts(with_views=False)
+    assert (FOLDER / "js" / "main.js").resolve() in found
     assert (FOLDER / "js" / "why" / "why.js").resolve() not in found
-    assert not [path for path in found if PDFJS.resolve() in path.parents]
-    assert 100_000 < sum(path.stat().st_size for path in found) < 300_000
+    assert not any("pdfjs" in target for path in found for target in imports(path))
+
+
+def test_the_scripts_before_a_pdf_opens_are_small() -> None:
+    """Less than 300 kB, uncompressed, with all views and the texts of one language."""
+    texts = sorted((FOLDER / "texts").glob("*.js"))
+    largest = max(sum(path.stat().st_size for path in texts if f"{each}.js" in path.name) for each in ("en", "zh"))
+    scripts = loaded_scripts(with_views=True)
+    assert not scripts & {path.resolve() for path in texts}, "texts of all languages are loaded"
+    size = sum(path.stat().st_size for path in scripts) + largest
+    assert 100_000 < size < 300_000
 
 
 def test_only_the_worker_for_pdfs_may_run_webassembly(client: TestClient) -> None:

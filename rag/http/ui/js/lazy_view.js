@@ -1,8 +1,8 @@
 import { html, useEffect, useState } from "./dom.js";
 import { t } from "./texts.js";
 
-/** A view whose module is loaded when it is shown first. The module's default export is the component. */
-export function LazyView({ load, isShown, stores }) {
+/** A view whose module is loaded when it is shown first. The module's default export is the component. It gets `props`. */
+export function LazyView({ load, isShown, ...props }) {
   const [loaded, setLoaded] = useState({});
   const { View, hasFailed } = loaded;
   useEffect(() => {
@@ -12,6 +12,6 @@ export function LazyView({ load, isShown, stores }) {
       () => setLoaded({ hasFailed: true }),
     );
   }, [isShown]);
-  if (View) return html`<${View} stores=${stores} isShown=${isShown} />`;
+  if (View) return html`<${View} isShown=${isShown} ...${props} />`;
   return hasFailed ? html`<p class="failure" role="alert">${t("error.unreachable")}</p>` : null;
 }

@@ -12,7 +12,7 @@ const MAX_PIXELS = 16e6;
  * `places` are rectangles in points; those with `isQuote` are marked more strongly. `focus` is the rectangle to begin at;
  * another one turns to its page.
  */
-export function PdfView({ fileId, filename, page, places, focus }) {
+export default function PdfView({ fileId, filename, page, places, focus }) {
   const [number, setNumber] = useState(page);
   const [zoom, setZoom] = useState(0);
   const [pdf, error] = usePdf(fileId);

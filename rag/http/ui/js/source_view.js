@@ -2,8 +2,8 @@
 
 import { linkTo, sourceAddress } from "./address.js";
 import { html, useMemo, useState } from "./dom.js";
+import { LazyView } from "./lazy_view.js";
 import { PassageText } from "./passage_text.js";
-import { PdfView } from "./pdf_view.js";
 import { t } from "./texts.js";
 
 /**
@@ -49,6 +49,8 @@ const Switch = ({ value, onChange }) => html`
   </div>
 `;
 
+const loadPdfView = () => import("./pdf_view.js");
+
 function PdfSource({ source, quotes, quote }) {
   const places = useMemo(
     () => [
@@ -58,7 +60,9 @@ function PdfSource({ source, quotes, quote }) {
     [source, quotes],
   );
   const focus = places.find((place) => place.quote === quote && place.isQuote) ?? placesOf(source)[0] ?? null;
-  return html`<${PdfView}
+  return html`<${LazyView}
+    load=${loadPdfView}
+    isShown=${true}
     fileId=${source.file_id}
     filename=${source.filename}
     page=${focus?.page ?? source.page}

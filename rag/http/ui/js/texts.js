@@ -1,16 +1,14 @@
-// The page's texts, in the browser's language if there is a file for it.
+// The page's texts, in the browser's language if there is a file for it. Only that file is loaded.
 
-import en from "../texts/en.js";
-import zh from "../texts/zh.js";
-
-const LANGUAGES = { en, zh };
+const LANGUAGES = ["en", "zh"];
 const preferred = navigator.languages.map((each) => each.toLowerCase().split("-")[0]);
 
-export const language = preferred.find((each) => each in LANGUAGES) ?? "en";
+export const language = preferred.find((each) => LANGUAGES.includes(each)) ?? "en";
+const texts = (await import(`../texts/${language}.js`)).default;
 
-/** Add the texts of a view that is loaded later, by language. */
-export function addTexts(byLanguage) {
-  for (const each of Object.keys(LANGUAGES)) Object.assign(LANGUAGES[each], byLanguage[each]);
+/** Add the texts of a view that is loaded later. */
+export function addTexts(more) {
+  Object.assign(texts, more);
 }
 
 /**
@@ -18,7 +16,6 @@ export function addTexts(byLanguage) {
  * `key.one`, that is used.
  */
 export function t(key, values = {}) {
-  const texts = LANGUAGES[language];
   const text = (values.count === 1 && texts[`${key}.one`]) || (texts[key] ?? key);
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
