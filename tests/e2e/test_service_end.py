@@ -6,11 +6,30 @@ import signal
 import threading
 
 import psutil
+from playwright.sync_api import Page, expect
 
+from tests.e2e.conftest import AXOLOTL
 from tests.e2e.running import ENDLESS_TOKENS, LIMIT_S, Answered, RunningService, wait_until
+from tests.e2e.test_web_page import (  # fixtures are found by their names
+    QUESTION as PAGE_QUESTION,
+)
+from tests.e2e.test_web_page import (
+    add_documents,
+    ask_endlessly,
+    browser,
+    page,
+    store,
+)
+
+__all__ = ["browser", "page", "store"]
 
 
-def test_a_dead_engine_is_reported_and_restarted(filled: RunningService) -> None:
+def test_a_dead_engine_is_reported_and_restarted(page: Page, filled: RunningService, store: str) -> None:
+    add_documents(page, store, {"axolotl.md": AXOLOTL})
+    ask_endlessly(page, filled)
+    answer = page.locator(".answer")
+    expect(answer).not_to_be_empty()
+    written = words(answer.text_content())
     body = {"prompt": "Once upon a time", "max_tokens": ENDLESS_TOKENS, "ignore_eos": True}
     with filled.open("/generate", body) as events:
         for _ in range(5):
@@ -23,10 +42,28 @@ def test_a_dead_engine_is_reported_and_restarted(filled: RunningService) -> None
     wait_until(lambda: not filled.is_ready())
     assert filled.get("/readyz").json()["error"]["code"] == "dependency_unavailable"
     assert filled.post("/ask", {"question": "x"}).status_code == 503
+    assert_the_page_keeps(page, written)
     filled.wait_until_ready()
     again = filled.stream("/ask", {"question": "Where did Gutenberg build his press?", "max_tokens": 30})
     assert again.names[-1] == "done"
     assert filled.post("/generate", {"model": "tuned", "prompt": "x", "max_tokens": 2, "stream": False}).is_success
+
+
+def assert_the_page_keeps(page: Page, written: str) -> None:
+    """Of an answer whose engine died, the page keeps at least this text, marked as incomplete, also when reloaded."""
+    answer, alert = page.locator(".answer"), page.get_by_role("alert")
+    expect(alert).to_contain_text("Incomplete answer.")
+    kept = words(answer.text_content())
+    assert kept.startswith(written)
+    page.reload()
+    expect(page.get_by_role("heading", name=PAGE_QUESTION)).to_be_visible()
+    expect(alert).to_contain_text("Incomplete answer.")
+    assert words(answer.text_content()) == kept
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+def words(text: str | None) -> str:
+    return " ".join((text or "").split())
 
 
 def test_sigterm_finishes_streams_refuses_new_requests_and_leaves_nothing(filled: RunningService) -> None:

@@ -107,6 +107,19 @@ def answer_with(page: Page, *events: tuple[str, dict[str, object]]) -> None:
     page.route("**/ask", lambda route: route.fulfill(content_type="text/event-stream", body=body))
 
 
+def ask_endlessly(page: Page, service: RunningService) -> None:
+    """Ask a question whose answer has no end, and wait until the engine is working on it."""
+
+    def make_endless(route: Route) -> None:
+        route.continue_(post_data=json.dumps({**(route.request.post_data_json or {}), **ENDLESS}))
+
+    page.route("**/ask", make_endless)
+    page.get_by_label("Question", exact=True).fill(QUESTION)
+    with page.expect_response("**/ask"):  # Playwright runs `make_endless` only while it is waiting for something
+        page.keyboard.press("Enter")
+    service.wait_until_working()
+
+
 def test_a_citation_opens_its_passage_with_the_quoted_words_highlighted(page: Page, store: str) -> None:
     add_documents(page, store, {"animals/axolotl.md": AXOLOTL, "printing.md": PRINTING})
     ask(page, QUESTION)
@@ -204,15 +217,8 @@ def test_an_answer_that_fails_keeps_its_text_and_can_be_asked_again(page: Page, 
 
 
 def test_stop_stops_the_engine(page: Page, service: RunningService, store: str) -> None:
-    def make_endless(route: Route) -> None:
-        route.continue_(post_data=json.dumps({**(route.request.post_data_json or {}), **ENDLESS}))
-
     add_documents(page, store, {"axolotl.md": AXOLOTL})
-    page.route("**/ask", make_endless)
-    page.get_by_label("Question", exact=True).fill(QUESTION)
-    with page.expect_response("**/ask"):  # Playwright runs `make_endless` only while it is waiting for something
-        page.keyboard.press("Enter")
-    service.wait_until_working()
+    ask_endlessly(page, service)
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("Stopped: this answer is incomplete.")).to_be_visible()
     service.wait_until_idle()
