@@ -31,6 +31,7 @@ from rag.http.native.embedder_wire import (
 from rag.http.native.generate_wire import GenerateRequest, WriteRequest
 from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.key_wire import AuthenticateRequest, OpenTenantRequest
+from rag.http.native.response_wire import EarlierTurnsRequest, KeepResponseRequest
 from rag.http.native.verify_wire import VerifyRequest, VerifyResponse
 from rag.http.published_api import PublishedApi
 from rag.http.v1.deferred_app import DeferredApp
@@ -230,6 +231,16 @@ class Retriever:
     async def audit(self, request: AuditRequest, /) -> dict[str, Any]:
         """Add entries to the audit log."""
         return await self._api.audit(request)  # type: ignore[return-value]
+
+    @endpoint("/keep_response")
+    async def keep_response(self, request: KeepResponseRequest, /) -> dict[str, Any]:
+        """Keep a response with the input that it answers."""
+        return await self._api.keep_response(request)  # type: ignore[return-value]
+
+    @endpoint("/earlier_turns")
+    async def earlier_turns(self, request: EarlierTurnsRequest, /) -> dict[str, Any]:
+        """Kept items of earlier turns."""
+        return await self._api.earlier_turns(request)  # type: ignore[return-value]
 
     @endpoint("/open_tenant")
     async def open_tenant(self, request: OpenTenantRequest, /) -> dict[str, Any]:

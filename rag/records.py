@@ -207,3 +207,15 @@ class NewStore:
     """The store is never to expire."""
     retrieval: Mapping[str, Any] | None = None
     """Replaces all retrieval settings of the store; empty: the service's settings are used."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewResponse:
+    """A response that is to be kept. Its items are JSON objects with an `id`."""
+
+    response_id: str
+    body: Mapping[str, Any]
+    """OpenAI's object without `output`."""
+    input: Sequence[Mapping[str, Any]]
+    output: Sequence[Mapping[str, Any]]
+    previous_id: str | None = None

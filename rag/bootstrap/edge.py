@@ -52,6 +52,7 @@ def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
         style=options.prompt.style,
         token_keys=token_keys(),
         aliases=ModelAliases(options.models.aliases),
+        may_store=options.responses.store,
     )
 
 

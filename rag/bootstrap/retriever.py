@@ -19,6 +19,7 @@ from rag.http.v1.documents.parts import EmbeddingOptions
 from rag.library.audit import AuditLog
 from rag.library.disk_metrics import update_disk_metrics
 from rag.library.keys import KeyRegistry
+from rag.library.responses import ResponseRegistry
 from rag.ports import Cache, ChatTokenizer, Generator, Reranker, SparseEmbedders, VectorStore
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ async def _open_catalog() -> OpenCatalog:
     from rag.bootstrap.documents import database
 
     opened = await asyncio.to_thread(database)
-    return OpenCatalog(KeyRegistry(opened), AuditLog(opened))
+    responses = ResponseRegistry(opened, settings().responses.retention_days)
+    return OpenCatalog(KeyRegistry(opened), AuditLog(opened), responses)
 
 
 async def _load_components(client: ServiceClient, llm: ServiceClient) -> RetrieverComponents:

@@ -49,6 +49,16 @@ def _read_groups() -> Column[list[str]]:
     return Column("read_groups", JSON(none_as_null=True), nullable=True)
 
 
+def _caller_groups() -> Column[list[str]]:
+    """The groups of the caller that it was made for; null: the caller could read documents of all groups."""
+    return Column("caller_groups", JSON(none_as_null=True), nullable=True)
+
+
+def _caller_stores() -> Column[list[str]]:
+    """The vector stores that this caller was limited to; null: all of the tenant."""
+    return Column("caller_stores", JSON(none_as_null=True), nullable=True)
+
+
 BIG_ID = BigInteger().with_variant(Integer, "sqlite")
 """SQLite generates ids only for a primary key of type INTEGER."""
 
@@ -244,3 +254,27 @@ audit_log = Table(
     Column("requests", Integer, nullable=False),
 )
 Index(None, audit_log.c.at, audit_log.c.id)
+
+responses = Table(
+    "responses",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("body", JSON, nullable=False),  # OpenAI's object without `output`, whose items are in `items`
+    Column("previous_id", String(64), nullable=True),
+    Column("created_at", Float(53), nullable=False),
+    Column("expires_at", Float(53), nullable=False, index=True),
+    _tenant(),
+    _created_by(),
+    _caller_groups(),
+    _caller_stores(),
+)
+
+items = Table(
+    "items",  # of responses: messages, searches
+    metadata,
+    Column("seq", BIG_ID, primary_key=True, autoincrement=True),
+    Column("owner_id", String(64), nullable=False, index=True),  # the response
+    Column("id", String(64), nullable=False, index=True),
+    Column("is_output", Boolean, nullable=False),
+    Column("body", JSON, nullable=False),
+)

@@ -21,6 +21,7 @@ from rag.config.limits import LimitSettings
 from rag.config.llm import LLMSettings
 from rag.config.models import ModelSettings
 from rag.config.prompt import PromptSettings
+from rag.config.responses import ResponseSettings
 from rag.config.retrieve import PlanSettings, RerankSettings, RetrieveSettings
 from rag.config.server import ServerSettings
 from rag.config.store import CatalogSettings, StoreSettings
@@ -50,6 +51,7 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
     audit: AuditSettings = AuditSettings()
+    responses: ResponseSettings = ResponseSettings()
     jwt: JwtSettings = JwtSettings()
 
     @model_validator(mode="after")

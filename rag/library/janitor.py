@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from rag.catalog import audit, garbage, stores
+from rag.catalog import audit, garbage, responses, stores
 from rag.catalog import files as file_rows
 from rag.catalog import jobs as job_rows
 from rag.catalog.rows import VersionRow
@@ -21,6 +21,7 @@ _CLEAN_INTERVAL_S = 5.0
 _MAINTENANCE_INTERVAL_S = 30.0
 _PAUSE_AFTER_ERROR_S = 5.0
 _ORPHANED_AFTER_S = 120.0
+_ERASED_AT_ONCE = 500
 _log = logging.getLogger("rag.janitor")
 
 
@@ -124,7 +125,7 @@ class Janitor:
     def run_maintenance(self) -> None:
         """Delete expired files, log stalled jobs, resubmit orphaned ones, remove ended ones from the job engine.
 
-        Also deletes old entries of the audit log.
+        Also deletes old entries of the audit log, and expired responses.
         """
         with self._database.read() as connection:
             expired = file_rows.expired(connection)
@@ -148,6 +149,7 @@ class Janitor:
             with self._database.write() as connection:
                 job_rows.mark_forgotten(connection, ended)
         self._shorten_audit_log()
+        self._erase_responses()
 
     def _shorten_audit_log(self) -> None:
         oldest = time.time() - self._audit_s
@@ -156,3 +158,13 @@ class Janitor:
         if is_due:
             with self._database.write() as connection:
                 audit.delete_before(connection, oldest)
+
+    def _erase_responses(self) -> None:
+        """In portions, so that no transaction is long."""
+        while True:
+            with self._database.read() as connection:
+                expired = responses.expired(connection, _ERASED_AT_ONCE)
+            if not expired:
+                return
+            with self._database.write() as connection:
+                responses.delete(connection, expired)

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
 
-from rag.errors import RagError
+from rag.errors import DependencyUnavailable, RagError
 from rag.http.error_table import error_response
 from rag.http.hits import sources_to_wire
+from rag.http.native.response_wire import EarlierTurnsRequest, KeepResponseRequest
+from rag.http.v1.documents.parts import V1Parts
+from rag.http.v1.documents_app import documents_app
 from rag.http.wire import PrepareRequest
+from rag.library.responses import ResponseRegistry
 from rag.types import Hit, Quotation
 
 
@@ -23,17 +27,51 @@ class FakeRetriever:
         hits: None: nothing relevant.
         note: What could not be done as it was asked for.
         failure: What every question is refused with.
+        responses: Where responses are kept; None: nowhere.
     """
 
-    def __init__(self, hits: Sequence[Hit] = (), note: str = "", failure: RagError | None = None) -> None:
+    def __init__(
+        self,
+        hits: Sequence[Hit] = (),
+        note: str = "",
+        failure: RagError | None = None,
+        responses: ResponseRegistry | None = None,
+    ) -> None:
         self.hits = hits
         self.failure = failure
         self.note = note
         self.quotation = Quotation((), {"choice": [""]})
         """What every quoted answer may quote."""
         self.prepared: list[dict[str, Any]] = []
-        routes = [Route("/prepare", self._prepare, methods=["POST"]), Route("/readyz", self._ready)]
+        self._responses = responses
+        routes: list[BaseRoute] = [
+            Route("/prepare", self._prepare, methods=["POST"]),
+            Route("/readyz", self._ready),
+            Route("/keep_response", self._keep_response, methods=["POST"]),
+            Route("/earlier_turns", self._earlier_turns, methods=["POST"]),
+        ]
+        if responses is not None:
+            nothing: Any = None
+            names = [part.name for part in fields(V1Parts)]
+            parts = V1Parts(**{**dict.fromkeys(names, nothing), "responses": lambda: responses})
+            routes.append(Mount("/v1", documents_app(parts)))
         self.app = Starlette(routes=routes)
+
+    async def _keep_response(self, request: Request) -> Response:
+        wanted = KeepResponseRequest.parse(await request.json())
+        if self._responses is None:
+            return error_response(DependencyUnavailable("the catalog is closed"))
+        self._responses.insert(wanted.parsed())
+        return JSONResponse({})
+
+    async def _earlier_turns(self, request: Request) -> Response:
+        wanted = EarlierTurnsRequest.parse(await request.json())
+        assert self._responses is not None
+        try:
+            turns = self._responses.earlier_turns(wanted.previous_response_id, wanted.items)
+        except RagError as error:
+            return error_response(error)
+        return JSONResponse(asdict(turns))
 
     async def _ready(self, _: Request) -> Response:
         return JSONResponse({"status": "ready", "embedder": "the-encoder"})

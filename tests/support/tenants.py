@@ -24,6 +24,8 @@ class Tenant:
     store: str
     file_id: str
     job: str
+    response: str
+    """Of an answer from its document."""
 
 
 def client(service: RunningService, key: str | None) -> httpx.Client:
@@ -43,7 +45,14 @@ def new_tenant(service: RunningService, admin: httpx.Client, name: str, filename
     answer = http.post("/ingest", files={"files": (filename, text.encode())}, data={"wait_s": "100"}).json()
     assert [file["status"] for file in answer["files"]] == ["completed"], answer
     store = http.get("/v1/vector_stores/default").json()["id"]
-    return Tenant(http, store, answer["files"][0]["file_id"], answer["batch_id"])
+    return Tenant(http, store, answer["files"][0]["file_id"], answer["batch_id"], new_response(http, text))
+
+
+def new_response(http: httpx.Client, text: str) -> str:
+    """The id of a kept answer to a question."""
+    answer = http.post("/v1/responses", json={"model": "rag", "input": text}).json()
+    assert answer["store"], answer
+    return str(answer["id"])
 
 
 BODIES: dict[str, Any] = {
@@ -60,13 +69,13 @@ NAMES_NOTHING = {
     *("create_key", "list_keys", "get_key", "update_key", "revoke_key", "rotate_key"),
     "list_audit_entries",
 }
-"""Operations that take no id of a vector store, file or job."""
+"""Operations that take no id of a vector store, file, job or response."""
 
 
 def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
     """By operation: method, path and options of requests that name what `umbra` has."""
     store, file_id, job = umbra.store, umbra.file_id, umbra.job
-    ids = {"store": store, "file_id": file_id, "job": job, "batch": job}
+    ids = {"store": store, "file_id": file_id, "job": job, "batch": job, "response_id": umbra.response}
     requests: dict[str, list[tuple[str, str, Any]]] = {}
     for route in public_operations():
         operation, path = route.operation.id, route.mounted_at + route.path_format
@@ -81,6 +90,7 @@ def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
         requests[operation] = [(method, each, body) for each in paths]
     messages = [{"role": "user", "content": "Where does the zebra sleep?"}]
     file_search = {"tools": [{"type": "file_search", "vector_store_ids": [store]}]}
+    question = {"model": "rag", "input": "zebra"}
     requests |= {
         "ask": [("POST", "/ask", {"json": {"question": "zebra", "vector_store": store}})],
         "retrieve": [("POST", "/retrieve", {"json": {"query": "zebra", "vector_store": store}})],
@@ -92,7 +102,10 @@ def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
                 {"json": {"model": "rag", "messages": messages, "rag": {"vector_store": store}}},
             )
         ],
-        "create_response": [("POST", "/v1/responses", {"json": {"model": "rag", "input": "zebra", **file_search}})],
+        "create_response": [
+            ("POST", "/v1/responses", {"json": {"model": "rag", "input": "zebra", **file_search}}),
+            ("POST", "/v1/responses", {"json": {**question, "previous_response_id": umbra.response}}),
+        ],
         "create_vector_store": [("POST", "/v1/vector_stores", {"json": {"name": "x", "file_ids": [file_id]}})],
         "list_jobs": [("GET", f"/v1/jobs?vector_store_id={store}", {})],
         "attach_file": [
@@ -112,7 +125,7 @@ def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
 
 def without_ids(answer: httpx.Response, tenant: Tenant) -> tuple[int, str]:
     text = re.sub('"request_id":"[^"]*"', "", answer.text)
-    for value in (tenant.store, tenant.file_id, tenant.job):
+    for value in (tenant.store, tenant.file_id, tenant.job, tenant.response):
         text = text.replace(value, "ID")
     return answer.status_code, text
 

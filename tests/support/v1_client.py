@@ -18,6 +18,7 @@ from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.library.audit import AuditLog
 from rag.library.keys import KeyRegistry
+from rag.library.responses import ResponseRegistry
 from rag.library.service import Library
 from rag.records import JobRecord
 from rag.retrieve.options import RetrieveOptions
@@ -74,6 +75,7 @@ class V1:
             audit=lambda: AuditLog(self.harness.database),
             embedding=self.embedding,
             aliases=ModelAliases(self.aliases),
+            responses=lambda: ResponseRegistry(self.harness.database, 30),
         )
         return documents_app(parts)
 

@@ -51,6 +51,7 @@ class RagApi:
         audit: Hands the audit log to the Retriever; None: there is none.
         cache: For answers; None disables caching.
         aliases: Further names of models.
+        may_store: Whether responses may be kept.
         token_keys: For signed tokens, if they are accepted. Without keys the service is not ready.
     """
 
@@ -71,6 +72,7 @@ class RagApi:
         ttl_s: float = 3600.0,
         token_keys: JsonWebKeys | None = None,
         aliases: ModelAliases | None = None,
+        may_store: bool = True,
     ) -> None:
         self.dependencies = dependencies
         self.metrics = MetricsPage("RAG", dependencies.clients.values()).text
@@ -96,7 +98,12 @@ class RagApi:
         self._models = ServedModels(dependencies, aliases or ModelAliases({}))
         self._stream_options = StreamLimits(keep_alive_s=keep_alive_s, timeout_s=answer_timeout_s)
         parts = EdgeParts(
-            dependencies, self._models, self._answers, AuthorizedGenerator(self._generator), self._stream_options
+            dependencies,
+            self._models,
+            self._answers,
+            AuthorizedGenerator(self._generator),
+            self._stream_options,
+            may_store,
         )
         self.v1 = edge_app(parts, self.forward)
         """To be mounted at `/v1`."""

@@ -19,6 +19,7 @@ from rag.http.native.audit_wire import AuditRequest
 from rag.http.native.explanation import PromptRoom, explanation
 from rag.http.native.ingest_form import IngestRequest, received_ingest
 from rag.http.native.key_wire import AuthenticateRequest, OpenTenantRequest, authentication_to_wire
+from rag.http.native.response_wire import EarlierTurnsRequest, KeepResponseRequest
 from rag.http.native.verify_wire import VerifyRequest
 from rag.http.shielded_thread import run_in_thread_shielded
 from rag.http.v1.documents.job_waiter import JobWaiter
@@ -28,6 +29,7 @@ from rag.http.v1.documents_app import documents_app
 from rag.http.wire import ExplainRequest, PrepareRequest, messages_of
 from rag.library.audit import AuditLog
 from rag.library.keys import KeyRegistry
+from rag.library.responses import ResponseRegistry
 from rag.library.service import Library
 from rag.ports import Cache, Embedder, Reranker, VectorStore
 from rag.records import Cursor, DocumentRecord, JobRecord
@@ -65,6 +67,7 @@ class OpenCatalog:
 
     keys: KeyRegistry
     audit: AuditLog
+    responses: ResponseRegistry
 
 
 class RetrieverApi:
@@ -111,6 +114,7 @@ class RetrieverApi:
             audit=lambda: self._catalog.get().audit,
             embedding=embedding,
             aliases=aliases,
+            responses=lambda: self._catalog.get().responses,
         )
 
     def start(self) -> None:
@@ -147,6 +151,16 @@ class RetrieverApi:
         """Add entries to the audit log."""
         await asyncio.to_thread(self._catalog.get().audit.append, request.parsed())
         return JSONResponse({})
+
+    async def keep_response(self, request: KeepResponseRequest) -> Response:
+        await asyncio.to_thread(self._catalog.get().responses.insert, request.parsed())
+        return JSONResponse({})
+
+    async def earlier_turns(self, request: EarlierTurnsRequest) -> Response:
+        """The items that a request to `/v1/responses` names instead of sending them."""
+        registry = self._catalog.get().responses
+        turns = await asyncio.to_thread(registry.earlier_turns, request.previous_response_id, request.items)
+        return JSONResponse(asdict(turns))
 
     async def open_tenant(self, request: OpenTenantRequest) -> Response:
         """The ids of those of the vector stores that exist."""

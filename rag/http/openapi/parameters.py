@@ -20,6 +20,7 @@ _IN_PATH: Mapping[str, JsonObject] = {
     "batch": {"description": "ID of a file batch, which is also the ID of its job."},
     "job": {"description": "ID of a job."},
     "key": {"description": "ID of an API key."},
+    "response_id": {"description": "ID of a response."},
     "model": {
         "description": "Name of a model. It may contain slashes.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 512},

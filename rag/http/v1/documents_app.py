@@ -1,4 +1,4 @@
-"""The Retriever's `/v1` application: files, vector stores, jobs, embeddings, reranking, API keys, audit log."""
+"""The Retriever's `/v1` application: documents, embeddings, reranking, kept responses, API keys, audit log."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from rag.http.v1.documents.stores import StoreRoutes
 from rag.http.v1.embeddings import EmbeddingRoutes
 from rag.http.v1.keys import KeyRoutes
 from rag.http.v1.rerank import RerankRoutes
+from rag.http.v1.responses.kept_routes import KeptResponseRoutes
 
 register_url_convertor("id", PathId())
 _GROUPS = (
     *(FileRoutes, StoreRoutes, SearchRoutes, DocumentRoutes, JobRoutes),
-    *(EmbeddingRoutes, RerankRoutes),
+    *(EmbeddingRoutes, RerankRoutes, KeptResponseRoutes),
     *(KeyRoutes, AuditRoutes),
 )
 

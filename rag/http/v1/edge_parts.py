@@ -19,6 +19,8 @@ class EdgeParts:
     answers: AnswerPipeline
     generator: Generator
     stream_options: StreamLimits
+    may_store: bool = True
+    """Whether responses may be kept."""
 
     @property
     def answer_timeout_s(self) -> float:

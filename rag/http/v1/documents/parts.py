@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 from rag.http.model_aliases import ModelAliases
 from rag.library.audit import AuditLog
 from rag.library.keys import KeyRegistry
+from rag.library.responses import ResponseRegistry
 from rag.library.service import Library
 from rag.ports import Embedder, Reranker
 from rag.retrieve.result import RetrievalResult
@@ -60,3 +61,5 @@ class V1Parts:
     """Raises as `keys` does."""
     embedding: EmbeddingOptions
     aliases: ModelAliases
+    responses: Callable[[], ResponseRegistry]
+    """Raises as `keys` does."""

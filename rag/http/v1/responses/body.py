@@ -22,18 +22,16 @@ from rag.types import JsonObject
 RESULTS, LOGPROBS = "file_search_call.results", "message.output_text.logprobs"
 _INCLUDABLE = (RESULTS, LOGPROBS, "reasoning.encrypted_content")
 """Reasoning is never encrypted here, so the last one is accepted and adds nothing."""
-_NOT_STORED = "responses are not stored; "
 _REFUSED: Mapping[str, str] = {
     "access_programs": "programs are not supported",
     "background_options": "responses are generated while the client waits",
     "context_management": "send the conversation to continue",
-    "conversation": _NOT_STORED + "send the earlier messages in input",
+    "conversation": "conversations are not supported; use previous_response_id",
     "image": "only text is supported",
     "logprobs": f"use include=['{LOGPROBS}'] and top_logprobs",
     "max_tokens": "use max_output_tokens",
     "moderation": "this service has no moderation",
     "n": "a response has one text; send several requests",
-    "previous_response_id": _NOT_STORED + "send the earlier messages in input",
     "prompt": "prompts are not stored; send instructions and input",
     "prompt_cache_options": "prompts are cached automatically",
     "prompt_logprobs": "use /generate",
@@ -41,7 +39,6 @@ _REFUSED: Mapping[str, str] = {
 """By field: what to use instead, or why it is not supported."""
 _ONLY: Mapping[str, tuple[Any, str]] = {
     "background": (False, "responses are generated while the client waits"),
-    "store": (False, _NOT_STORED + "leave it out"),
 }
 """By field: the only supported value, and why."""
 _REFUSED_TOOLS: Mapping[str, str] = {
@@ -125,6 +122,7 @@ class ResponsesBody(SamplingFields, Body):
 
     model: str = Field(min_length=1, max_length=512)
     input: Items
+    previous_response_id: Id | None = None
     instructions: str | None = Field(None, max_length=100_000)
     tools: list[FileSearch] = Field(default_factory=list, max_length=1)
     tool_choice: Literal["auto", "required", "none"] | dict[str, Any] | None = None
@@ -144,6 +142,7 @@ class ResponsesBody(SamplingFields, Body):
     stream_options: ResponseStreamOptions | None = None
     metadata: Metadata | None = None
     store: bool | None = None
+    """false: the response is not kept."""
     background: bool | None = None
     service_tier: Literal["auto", "default"] | None = None
     user: str | None = None

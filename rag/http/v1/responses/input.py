@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from rag.errors import EmptyQuestion, InvalidRequest
-from rag.http.v1.documents.body import Body
+from rag.http.v1.documents.body import Body, Text
 from rag.http.v1.sent_back import SENT_BACK, known_fields
 from rag.types import JsonObject
 
@@ -19,7 +20,6 @@ MAX_TURN_CHARS = 100_000
 """Limit of one message if documents are searched, the same as at `/ask`."""
 _TEXTS = ("input_text", "output_text", "text")
 _REFUSED_ITEMS = {
-    "item_reference": "responses are not stored; send the item itself",
     "function_call": "functions are offered by chat completions; see /v1/chat/completions",
     "function_call_output": "functions are offered by chat completions; see /v1/chat/completions",
     "reasoning": "the language model cannot use another model's reasoning; leave it out",
@@ -33,7 +33,7 @@ def _text_part(kind: str) -> str:
 
 
 def _item(kind: str) -> str:
-    if kind not in ("message", "file_search_call"):
+    if kind not in ("message", "file_search_call", "item_reference"):
         raise ValueError(_REFUSED_ITEMS.get(kind, f"{kind[:40]} is not supported; send messages"))
     return kind
 
@@ -64,7 +64,7 @@ class ResponseTextPart(Body):
 
 
 class InputItem(Body):
-    """A message, or the file search call of an earlier response, which is ignored.
+    """A message, the ID of a kept one, or the file search call of an earlier response, which is ignored.
 
     Unknown fields of an assistant's message and of a call are ignored: clients add some, and send them back.
     """
@@ -75,9 +75,10 @@ class InputItem(Body):
         list[ResponseTextPart] | None,
         BeforeValidator(_as_parts, json_schema_input_type=str | list[ResponseTextPart] | None),
     ] = None
-    id: str | None = None
+    id: Text | None = None
     status: str | None = None
     phase: str | None = None
+    queries: list[object] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -110,18 +111,39 @@ def messages_of(items: Sequence[InputItem]) -> list[tuple[str, InputItem]]:
     return messages
 
 
-def chat_messages(items: Sequence[InputItem], instructions: str | None) -> tuple[JsonObject, ...]:
-    """In the format of `rag.types.Chat`."""
+def stored_item(item: InputItem) -> JsonObject:
+    """The item as it is kept: with an id of its own, and OpenAI's names of parts."""
+    body = item.model_dump(exclude_none=True)
+    kind = "output_text" if item.role == "assistant" else "input_text"
+    if item.type == "message":
+        body["content"] = [{"type": kind, "text": part.text} for part in item.content or ()]
+        if item.role == "assistant":
+            body["content"] = [{**part, "annotations": []} for part in body["content"]]
+    prefix = "msg" if item.type == "message" else "fs"
+    return {**body, "id": f"{prefix}_{uuid.uuid4().hex}", "status": item.status or "completed"}
+
+
+def chat_messages(
+    items: Sequence[InputItem], instructions: str | None, history: Sequence[InputItem] = ()
+) -> tuple[JsonObject, ...]:
+    """In the format of `rag.types.Chat`. `history`: the items of earlier responses."""
+    messages = [*_messages_among(history), *(message for _, message in messages_of(items))]
     turns = [
         {"role": "system" if message.role == "developer" else message.role, "content": message.text}
-        for _, message in messages_of(items)
+        for message in messages
     ]
     if not any(turn["content"] for turn in turns):
         raise InvalidRequest("input: is empty", param="input")
     return (*([{"role": "system", "content": instructions}] if instructions else []), *turns)
 
 
-def question_of(items: Sequence[InputItem], instructions: str | None) -> tuple[str, list[JsonObject], str]:
+def _messages_among(history: Sequence[InputItem]) -> list[InputItem]:
+    return [item for item in history if item.type == "message"]
+
+
+def question_of(
+    items: Sequence[InputItem], instructions: str | None, history: Sequence[InputItem] = ()
+) -> tuple[str, list[JsonObject], str]:
     """The question, the earlier turns and the instructions, for an answer from documents.
 
     Raises:
@@ -139,9 +161,14 @@ def question_of(items: Sequence[InputItem], instructions: str | None) -> tuple[s
         )
     if not last.text.strip():
         raise EmptyQuestion("input: the question is empty", param="input")
+    conversation = [*_messages_among(history), *(message for _, message in messages)]
     parts = [
         instructions or "",
-        *(turn.text for _, turn in messages if turn.role in ("system", "developer")),
+        *(turn.text for turn in conversation if turn.role in ("system", "developer")),
     ]
-    turns = [{"role": t.role, "content": t.text} for _, t in messages[:-1] if t.role in ("user", "assistant")]
+    turns = [
+        {"role": turn.role, "content": turn.text[:MAX_TURN_CHARS]}
+        for turn in conversation[:-1]
+        if turn.role in ("user", "assistant")
+    ]
     return last.text, turns, "\n\n".join(text for text in parts if text.strip())

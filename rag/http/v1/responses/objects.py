@@ -41,6 +41,8 @@ class ResponseMetadata:
     body: ResponsesBody
     searches: bool
     """Whether documents are searched."""
+    stored: bool = False
+    """Whether the response is kept."""
     id: str = field(default_factory=lambda: f"resp_{uuid.uuid4().hex}")
     created_at: int = field(default_factory=lambda: int(time.time()))
 
@@ -82,10 +84,10 @@ class ResponseMetadata:
             "metadata": body.metadata or {},
             "model": body.model,
             "parallel_tool_calls": body.parallel_tool_calls is not False,
-            "previous_response_id": None,
+            "previous_response_id": body.previous_response_id,
             "reasoning": None,
             "service_tier": "default",
-            "store": False,
+            "store": self.stored,
             "temperature": body.temperature,
             "text": {"format": {"type": "text"}, **text},
             "tool_choice": body.tool_choice or "auto",

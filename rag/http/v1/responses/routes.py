@@ -13,6 +13,7 @@ from rag.errors import InternalError, InvalidRequest, NotFound, RagError, Vector
 from rag.generate.events import AnswerStream
 from rag.generate.pipeline import AnswerRequest
 from rag.generate.text_assembler import text_events
+from rag.http.clients.remote_responses import RemoteResponses
 from rag.http.clients.served_models import ModelTarget
 from rag.http.middleware.deadline import in_time
 from rag.http.middleware.request_id import current_request_id
@@ -25,6 +26,7 @@ from rag.http.v1.field_names import renamed
 from rag.http.v1.responses.body import FileSearch, ResponsesBody
 from rag.http.v1.responses.events import FINAL, ResponseWriter
 from rag.http.v1.responses.input import chat_messages, question_of
+from rag.http.v1.responses.memory import RequestedTurns, ResponseMemory
 from rag.http.v1.responses.objects import ResponseMetadata
 from rag.http.v1.responses.response_models import ResponseEvent, ResponseOut
 from rag.http.v1.route import V1Route
@@ -44,7 +46,8 @@ CREATE = Operation(
     uses_tokens=True,
     tag="Language model",
     summary="Create a response; the tool `file_search` answers from documents",
-    description="Responses are not stored, so they cannot be retrieved or continued by ID.",
+    description="The response is kept, so that `previous_response_id` can continue it, unless `store` is false or the "
+    "service keeps none.",
     body=ResponsesBody,
     response=ResponseOut,
     response_description='The response. With `"stream": true`, OpenAI\'s events; the last one holds the response.',
@@ -60,42 +63,56 @@ class ResponseRoutes:
     def routes(self) -> list[Route]:
         return [
             V1Route("POST", "/responses", self.create, CREATE),
-            Route("/responses/{rest:path}", self.not_stored, methods=["GET", "POST", "DELETE"]),
+            *(
+                Route(f"/responses/{name}", self.not_offered, methods=["GET", "POST", "DELETE"])
+                for name in _NOT_OFFERED
+            ),
         ]
 
     async def create(self, request: Request) -> Response:
         body = (await read_body(ResponsesBody, request)).checked()
         target = await self._parts.models.target(body.model)
         searches = target.is_rag or body.file_search is not None
-        writer = ResponseWriter(ResponseMetadata(body, searches=searches))
-        source = self._answer(body, target)
-        if body.stream:
-            return await EventStream.open(source, writer.events, form=writer.form, **self._parts.stream_options)
-        async with in_time(self._parts.answer_timeout_s), source as answer:
-            return JSONResponse(await _final_response(writer.events(answer)))
+        retriever = self._parts.dependencies.clients["Retriever"]
+        memory = ResponseMemory(RemoteResponses(retriever), may_store=self._parts.may_store)
+        is_stored, turns = memory.stores(body), await memory.turns(body)
+        writer = ResponseWriter(ResponseMetadata(body, searches=searches, stored=is_stored))
+        source = self._answer(body, turns, target)
 
-    async def not_stored(self, request: Request) -> Response:
-        if (path := request.path_params["rest"]) in _NOT_OFFERED:
-            raise NotFound(f"there is no route /v1/responses/{path}; the routes are listed at /")
-        raise NotFound("response: responses are not stored; use the one that create() returned", param="response_id")
+        def events(answer: AnswerStream) -> AsyncGenerator[Event, None]:
+            written = writer.events(answer)
+            return memory.kept(written, turns) if is_stored else written
+
+        if body.stream:
+            return await EventStream.open(source, events, form=writer.form, **self._parts.stream_options)
+        async with in_time(self._parts.answer_timeout_s), source as answer:
+            response = await _final_response(events(answer))
+            return JSONResponse(response)
+
+    async def not_offered(self, request: Request) -> Response:
+        raise NotFound(f"there is no route {request.url.path}; the routes are listed at /")
 
     @asynccontextmanager
-    async def _answer(self, body: ResponsesBody, target: ModelTarget) -> AsyncIterator[AnswerStream]:
+    async def _answer(
+        self, body: ResponsesBody, turns: RequestedTurns, target: ModelTarget
+    ) -> AsyncIterator[AnswerStream]:
         """Errors that entering it raises have the field names of this route."""
         async with AsyncExitStack() as stack:
             try:
                 if target.is_rag or body.file_search is not None:
-                    request = _answer_request(body, target)
+                    request = _answer_request(body, turns, target)
                     source = self._parts.answers.answer(request, current_request_id.get())
                     answer: AnswerStream = await stack.enter_async_context(source)
                 else:
-                    stream = await stack.enter_async_context(self._generate(body, target))
+                    stream = await stack.enter_async_context(self._generate(body, turns, target))
                     answer = await stack.enter_async_context(aclosing(text_events(stream)))
             except RagError as error:
                 raise _renamed(error, body) from error
             yield answer
 
-    def _generate(self, body: ResponsesBody, target: ModelTarget) -> AbstractAsyncContextManager[TokenStream]:
+    def _generate(
+        self, body: ResponsesBody, turns: RequestedTurns, target: ModelTarget
+    ) -> AbstractAsyncContextManager[TokenStream]:
         if body.style is not None:
             raise InvalidRequest("style: is only allowed for answers from documents", param="style")
         if body.truncation == "auto":
@@ -103,17 +120,18 @@ class ResponseRoutes:
                 "truncation: auto is only allowed for answers from documents; leave the oldest messages out of input"
             )
             raise InvalidRequest(message, param="truncation")
-        chat = Chat(chat_messages(body.input, body.instructions), template_values=body.chat_template_kwargs or {})
+        messages = chat_messages(turns.input, body.instructions, turns.history)
+        chat = Chat(messages, template_values=body.chat_template_kwargs or {})
         return self._parts.generator.generate(chat, body.sampling(), current_request_id.get(), model=target.adapter)
 
 
-def _answer_request(body: ResponsesBody, target: ModelTarget) -> AnswerRequest:
+def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTarget) -> AnswerRequest:
     if body.chat_template_kwargs:
         reason = "is not supported for answers from documents, because this service builds their prompt"
         raise InvalidRequest(f"chat_template_kwargs: {reason}", param="chat_template_kwargs")
     if target.is_rag and body.tool_choice == "none":
         raise InvalidRequest(f"tool_choice: model {target.name} always searches; choose another", param="tool_choice")
-    question, history, system = question_of(body.input, body.instructions)
+    question, history, system = question_of(turns.input, body.instructions, turns.history)
     tool: FileSearch | None = body.file_search
     search: JsonObject = {**(tool.search() if tool else {}), "history": history}
     if system:

@@ -23,6 +23,7 @@ from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverCo
 from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch
 from rag.library.audit import AuditLog
 from rag.library.keys import KeyRegistry
+from rag.library.responses import ResponseRegistry
 from rag.retrieve.pipeline import RetrievalRequest
 from rag.retrieve.result import RetrievalResult
 from tests.support.library_harness import ALL, STORE, LibraryHarness, eventually, make_harness
@@ -49,7 +50,9 @@ class Ingest:
         self._parts = BackgroundLoader("the retriever", load)
 
         async def open_catalog() -> OpenCatalog:
-            return OpenCatalog(KeyRegistry(harness.database), AuditLog(harness.database))
+            return OpenCatalog(
+                KeyRegistry(harness.database), AuditLog(harness.database), ResponseRegistry(harness.database, 30)
+            )
 
         catalog = BackgroundLoader("the catalog", open_catalog)
         self.api = RetrieverApi(

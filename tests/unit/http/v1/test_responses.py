@@ -407,13 +407,13 @@ INVALID: list[tuple[str, Any]] = [
     ("input.0.content", {"input": [{"role": "user"}]}), ("input.0.role", {"input": [{"role": "tool", "content": "a"}]}),
     ("input.0.content.0.type", {"input": [{"role": "user", "content": [PART]}]}),
     ("input.0.content", {"input": [{"role": "user", "content": 1}]}),
-    ("input.0.type", {"input": [{"type": "item_reference", "id": "x"}]}),
+    ("input.0.id", {"input": [{"type": "item_reference"}]}),
     ("input.0.type", {"input": [{"type": "function_call_output", "call_id": "x", "output": "y"}]}),
     ("input", {"input": [{"type": "file_search_call", "id": "x", "queries": []}]}),
     ("instructions", {"instructions": ["a"]}), ("temperature", {"temperature": 3}), ("top_p", {"top_p": 0}),
     ("max_output_tokens", {"max_output_tokens": 0}), ("max_tokens", {"max_tokens": 5}), ("n", {"n": 2}),
-    ("previous_response_id", {"previous_response_id": "resp_1"}), ("conversation", {"conversation": "conv_1"}),
-    ("prompt", {"prompt": {"id": "pmpt_1"}}), ("store", {"store": True}), ("background", {"background": True}),
+    ("previous_response_id", {"previous_response_id": ""}), ("conversation", {"conversation": "conv_1"}),
+    ("prompt", {"prompt": {"id": "pmpt_1"}}), ("store", {"store": "yes"}), ("background", {"background": True}),
     ("input.0.colour", {"input": [{"role": "user", "content": "a", "colour": 1}]}), ("logprobs", {"logprobs": 2}),
     ("best_of", {"best_of": 2}), ("include.0", {"include": ["code"]}),
     ("top_logprobs", {"top_logprobs": 2}), ("truncation", {"truncation": "auto"}), ("stream", {"stream": "yes"}),
@@ -487,14 +487,6 @@ async def test_a_refusal_of_max_output_tokens_names_that_field() -> None:
     async with an_edge(FakeGenerator(context_tokens=10)) as edge:
         response = await post(edge, max_output_tokens=50)
         assert error_of(response) == (400, "context_length_exceeded", "max_output_tokens")
-
-
-async def test_responses_are_not_stored(edge: EdgeService) -> None:
-    async with edge.openai() as client:
-        made = await client.responses.create(model=MODEL, input="Hello there")
-        for call in (client.responses.retrieve, client.responses.delete, client.responses.cancel):
-            with pytest.raises(openai.NotFoundError, match="responses are not stored"):
-                await call(made.id)
 
 
 # LangChain
