@@ -76,7 +76,8 @@ class FakeEmbedder:
         if self._at_random:
             return self.vectors(texts)
         windows = split_windows([list(self._known(text))[:max_tokens] for text in texts], self.max_tokens, long_texts)
-        return mean_vectors(windows, self.vectors(windows.ids))
+        vectors = self.vectors(windows.ids)
+        return vectors if len(vectors) == len(texts) else mean_vectors(windows, vectors)
 
     def _known(self, text: str | TokenIds) -> TokenIds:
         if isinstance(text, str):

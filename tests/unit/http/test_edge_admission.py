@@ -352,7 +352,7 @@ def test_the_documentation_is_open(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/other", "/v1/files/a/b/c", "/ask/", "/static_contents", "/uis", "/v1/responses/resp_1"]
+    "path", ["/v1/other", "/v1/files/a/b/c", "/ask/", "/static_contents", "/uis", "/v1/responses/resp_1/other"]
 )
 def test_any_other_path_needs_a_key(path: str) -> None:
     assert set(ROUTES.find("GET", path).scopes) == set(SCOPES)

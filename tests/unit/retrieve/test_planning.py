@@ -209,7 +209,7 @@ async def test_unusable_queries_are_reported_as_unreadable(answer: Any) -> None:
 
 async def test_queries_that_were_written_in_time_are_used() -> None:
     harness = PlannerHarness(
-        {"queries": ["Milvus setup", "deploy Milvus", "Milvus on Kubernetes"]}, timeout_s=0.1, stalls_after=5
+        {"queries": ["Milvus setup", "deploy Milvus", "Milvus on Kubernetes"]}, timeout_s=2.0, stalls_after=5
     )
     plan = await harness.plan(REWRITTEN, queries=3)
     assert plan == Plan((REWRITTEN, "Milvus setup", "deploy Milvus"), note="several queries: timeout")
@@ -247,7 +247,7 @@ async def test_an_unrelated_hypothetical_answer_is_dropped(answer: Any) -> None:
 async def test_a_truncated_hypothetical_answer_is_used() -> None:
     for words, used in ((7, ("To install Milvus, download the compose",)), (5, ())):
         harness = PlannerHarness(
-            {"passage": "To install Milvus, download the compose file."}, timeout_s=0.1, stalls_after=words
+            {"passage": "To install Milvus, download the compose file."}, timeout_s=2.0, stalls_after=words
         )
         plan = await harness.plan(REWRITTEN, hypothetical=True)
         assert plan == Plan((REWRITTEN,), used, note="invented answer: timeout")

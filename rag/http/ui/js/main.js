@@ -39,6 +39,7 @@ function App() {
       setHash(location.hash);
     };
     addEventListener("hashchange", changed);
+    changed(); // the address may have changed since the first rendering
     return () => removeEventListener("hashchange", changed);
   }, []);
   useEffect(() => document.querySelector("nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" }), [view]);

@@ -342,7 +342,7 @@ async def test_a_client_that_disconnects_before_the_engine_accepts() -> None:
 
 
 async def test_a_response_past_its_deadline_is_reported() -> None:
-    async with an_edge(FakeGenerator("one two", stalls_after=1), answer_timeout_s=0.3) as edge:
+    async with an_edge(FakeGenerator("one two", stalls_after=1), answer_timeout_s=1.0) as edge:
         assert error_of(await edge.chat())[:2] == (504, "timeout")
         assert '"code":"timeout"' in (await edge.chat(stream=True)).text
         await until(lambda: edge.generator.running == 0)

@@ -195,7 +195,7 @@ async def test_an_engine_failure_in_mid_stream_is_reported() -> None:
 
 
 async def test_a_response_past_its_deadline_is_reported() -> None:
-    async with an_edge(FakeGenerator(echoes, stalls_after=1), answer_timeout_s=0.3) as edge:
+    async with an_edge(FakeGenerator(echoes, stalls_after=1), answer_timeout_s=1.0) as edge:
         assert error_of(await post(edge))[:2] == (504, "timeout")
         await until(lambda: edge.generator.running == 0)
 

@@ -357,7 +357,7 @@ async def test_a_failed_stream_makes_the_client_raise() -> None:
 
 
 async def test_a_stream_past_its_deadline_fails() -> None:
-    async with an_edge(FakeGenerator(CITED, stalls_after=2), answer_timeout_s=0.3, keep_alive_s=0.1) as edge:
+    async with an_edge(FakeGenerator(CITED, stalls_after=2), answer_timeout_s=1.0, keep_alive_s=0.1) as edge:
         raw = (await post(edge, stream=True)).text
         assert ": keep-alive" in raw
         assert 'event: error\ndata: {"code":"timeout"' in raw
