@@ -100,9 +100,10 @@ def test_embeddings_equal_those_used_for_search(client: openai.OpenAI) -> None:
     assert (refused.value.code, refused.value.param) == ("context_length_exceeded", "input.1")
 
 
-def test_documents_are_reranked(filled: RunningService) -> None:
+@pytest.mark.parametrize("path", ["/v1/rerank", "/rerank", "/v2/rerank"])
+def test_documents_are_reranked(filled: RunningService, path: str) -> None:
     documents = ["Paper came from China.", "The axolotl keeps its gills.", "Spring tides follow the moon."]
     body = {"query": "Which animal keeps its gills?", "documents": documents, "top_n": 2}
-    answer = httpx.post(f"{filled.url}/v1/rerank", json=body, timeout=LIMIT_S).json()
+    answer = httpx.post(filled.url + path, json=body, timeout=LIMIT_S).json()
     best, *others = answer["results"]
     assert (best["index"], len(others)) == (1, 1)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("rag.engine")
 
-_BY_MARKS: Sequence[tuple[str, tuple[str, ...]]] = (
+BY_MARKS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("minimax_m2", ("<minimax:tool_call>",)),
     ("seed_oss", ("<seed:tool_call>",)),
     ("deepseek_v3", ("<｜tool▁calls▁begin｜>", "```json")),
@@ -38,7 +38,7 @@ def parser_of_template(template: str) -> str | None:
     """The name of the parser for models with this chat template; None: the template has no tools, or none known."""
     if "tools" not in template:
         return None
-    return next((parser for parser, marks in _BY_MARKS if all(mark in template for mark in marks)), None)
+    return next((parser for parser, marks in BY_MARKS if all(mark in template for mark in marks)), None)
 
 
 def chosen_parser(tokenizer: TokenizerLike) -> str | None:

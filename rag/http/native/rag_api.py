@@ -97,14 +97,8 @@ class RagApi:
         )
         self._models = ServedModels(dependencies, aliases or ModelAliases({}))
         self._stream_options = StreamLimits(keep_alive_s=keep_alive_s, timeout_s=answer_timeout_s)
-        parts = EdgeParts(
-            dependencies,
-            self._models,
-            self._answers,
-            AuthorizedGenerator(self._generator),
-            self._stream_options,
-            may_store,
-        )
+        generator = AuthorizedGenerator(self._generator)
+        parts = EdgeParts(dependencies, self._models, self._answers, generator, self._stream_options, may_store)
         self.v1 = edge_app(parts, self.forward)
         """To be mounted at `/v1`."""
         self._retrieve_timeout_s = retrieve_timeout_s

@@ -156,7 +156,7 @@ class EmbeddingRoutes:
             vectors = await embedder.encode(
                 inputs.texts,
                 body.input_type,
-                long_texts="window" if long_inputs == "window" else "truncate",
+                long_texts="window" if long_inputs == "window" and _is_any_long(counts) else "truncate",
                 max_tokens=body.max_tokens,
             )
         # In a thread: writing many numbers as text would block the event loop.
@@ -179,6 +179,11 @@ def _used_tokens(counts: TokenCounts, body: CreateEmbeddings, long_inputs: LongI
     """The number of tokens that the encoder read."""
     limits = [body.max_tokens, counts.max_tokens if long_inputs == "truncate" else None]
     return sum(min([number, *(limit for limit in limits if limit is not None)]) for number in counts.tokens)
+
+
+def _is_any_long(counts: TokenCounts) -> bool:
+    """Whether a text is longer than the encoder's input."""
+    return counts.max_tokens is not None and max(counts.tokens) > counts.max_tokens
 
 
 def _check_lengths(inputs: Inputs, counts: TokenCounts, embedder: Embedder) -> None:

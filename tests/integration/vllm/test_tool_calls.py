@@ -81,6 +81,19 @@ def test_the_parser_is_chosen_by_the_chat_template(vllm_process: VllmProcess, la
     assert vllm_process.run(chosen_parsers, str(language_model), templates) == [None, "hermes", "hermes", None, None]
 
 
+def unknown_parsers() -> list[str]:
+    from vllm.tool_parsers import ToolParserManager
+
+    from rag.adapters.vllm.tool_parser_choice import BY_MARKS
+
+    known = {*ToolParserManager.list_registered()}
+    return [parser for parser, _ in BY_MARKS if parser not in known]
+
+
+def test_vllm_has_every_parser_that_may_be_chosen(vllm_process: VllmProcess) -> None:
+    assert vllm_process.run(unknown_parsers) == []
+
+
 @pytest.fixture(scope="module")
 def vllm(vllm_process: VllmProcess, language_model: Path) -> Any:
     return vllm_process.run(parse_texts, str(language_model), TEXTS, TOOL)

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import openai
 import pytest
 from openai.types.responses import Response
@@ -17,6 +16,7 @@ from rag.types import Hit
 from tests.fakes import FakeGenerator, FakeRetriever
 from tests.support.builders import a_chunk
 from tests.support.edge_service import MODEL, EdgeService, an_edge
+from tests.support.response_calls import create_response
 from tests.support.v1_client import error_of
 
 HITS = (Hit(a_chunk("zebras eat grass", filename="zebras.md"), 0.9),)
@@ -43,10 +43,6 @@ async def client(edge: EdgeService) -> AsyncIterator[Any]:
         yield client
 
 
-async def create(edge: EdgeService, **body: Any) -> httpx.Response:
-    return await edge.post("/v1/responses", {"model": MODEL, "input": "Hello there", **body})
-
-
 @pytest.mark.parametrize("model", [MODEL, "rag"])
 async def test_a_response_is_retrieved_as_it_was_returned(client: Any, model: str) -> None:
     made = await client.responses.create(model=model, input="Hello there", metadata={"team": "a"})
@@ -70,7 +66,7 @@ async def test_a_deleted_response_is_gone_with_its_items(edge: EdgeService, clie
     for call in (client.responses.retrieve, client.responses.delete, client.responses.input_items.list):
         with pytest.raises(openai.NotFoundError):
             await call(made.id)
-    refused = await create(edge, input=[{"type": "item_reference", "id": made.output[0].id}])
+    refused = await create_response(edge, input=[{"type": "item_reference", "id": made.output[0].id}])
     assert error_of(refused) == (404, "not_found", "input")
 
 
@@ -84,7 +80,7 @@ async def test_store_false_keeps_nothing(client: Any) -> None:
 async def test_a_service_that_keeps_nothing_refuses_store_true(responses: ResponseRegistry) -> None:
     retriever = FakeRetriever(HITS, responses=responses)
     async with an_edge(FakeGenerator("Grass."), retriever, may_store=False) as edge, edge.openai() as client:
-        assert error_of(await create(edge, store=True)) == (400, "invalid_request", "store")
+        assert error_of(await create_response(edge, store=True)) == (400, "invalid_request", "store")
         made: Any = await client.responses.create(model=MODEL, input="Hello there")
         assert made.store is False
         with pytest.raises(openai.NotFoundError):
@@ -129,7 +125,7 @@ async def test_a_conversation_begins_after_a_deleted_response(edge: EdgeService,
 
 async def test_an_unknown_previous_response_is_named(edge: EdgeService) -> None:
     for stream in (False, True):
-        refused = await create(edge, previous_response_id=UNKNOWN, stream=stream)
+        refused = await create_response(edge, previous_response_id=UNKNOWN, stream=stream)
         assert error_of(refused) == (404, "not_found", "previous_response_id")
 
 
@@ -143,7 +139,11 @@ async def test_items_are_referred_to_by_id(edge: EdgeService, client: Any) -> No
     kept = (await client.responses.input_items.list(second.id, order="asc")).data
     assert [item.type for item in kept] == ["message", "file_search_call", "message", "message"]
     assert not {item.id for item in kept} & {item.id for item in first.output}
-    assert error_of(await create(edge, input=[{"type": "item_reference"}])) == (400, "invalid_request", "input.0.id")
+    assert error_of(await create_response(edge, input=[{"type": "item_reference"}])) == (
+        400,
+        "invalid_request",
+        "input.0.id",
+    )
 
 
 async def test_input_items_are_listed_with_cursors(client: Any) -> None:

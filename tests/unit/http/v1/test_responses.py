@@ -7,38 +7,26 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-import httpx
 import httpx2
 import openai
 import pytest
 from openai.types.responses import Response
 from pydantic import BaseModel
 
-from rag.errors import ContextLengthExceeded, InvalidFilter, VectorStoreNotFound
-from rag.types import Chat, Hit
+from rag.types import Chat
 from tests.fakes import FakeGenerator, FakeRetriever
 from tests.fakes.ending_generator import EndingGenerator
-from tests.support.builders import a_chunk, a_file_id
+from tests.support.builders import a_file_id
 from tests.support.edge_service import MODEL, EdgeService, an_edge
 from tests.support.loopback import until
+from tests.support.response_calls import CITED, HITS, SEARCH, create_response
 from tests.support.v1_client import error_of
-
-HITS = (
-    Hit(a_chunk("zebras eat grass", filename="zebras.md", page=3, attributes={"year": 2020}), 0.9),
-    Hit(a_chunk("lions eat zebras", filename="lions.md"), 0.5),
-)
-CITED = "Grass [1], mostly [2]. Nobody knows [7] more."
-SEARCH: Any = {"type": "file_search", "vector_store_ids": ["animals", "plants"]}
 
 
 @pytest.fixture
 async def edge() -> AsyncIterator[EdgeService]:
     async with an_edge(FakeGenerator(CITED), FakeRetriever(HITS)) as edge:
         yield edge
-
-
-async def post(edge: EdgeService, **body: Any) -> httpx.Response:
-    return await edge.post("/v1/responses", {"model": MODEL, "input": "Hello there", **body})
 
 
 async def stream_events(edge: EdgeService, **body: Any) -> list[Any]:
@@ -87,20 +75,20 @@ async def test_a_plain_model_generates_a_response(edge: EdgeService) -> None:
 
 async def test_a_response_matches_openais_types(edge: EdgeService) -> None:
     for body in ({}, {"tools": [SEARCH], "include": ["file_search_call.results"]}, {"max_output_tokens": 2}):
-        result = (await post(edge, **body)).json()
+        result = (await create_response(edge, **body)).json()
         assert Response.model_validate(result, strict=True).to_dict() == result
 
 
 async def test_times_are_integers(edge: EdgeService) -> None:
-    plain = (await post(edge, model="rag")).text
-    streamed = (await post(edge, model="rag", stream=True)).text
+    plain = (await create_response(edge, model="rag")).text
+    streamed = (await create_response(edge, model="rag", stream=True)).text
     assert len(re.findall(r'"(?:created|completed)_at": ?\d+[,}]', plain)) == 2
     assert not re.search(r'"(?:created|completed)_at": ?\d+\.', plain + streamed)
 
 
 async def test_a_text_that_repeats_itself_is_marked_incomplete() -> None:
     async with an_edge(EndingGenerator("repetition"), FakeRetriever(HITS)) as edge:  # type: ignore[arg-type]
-        response = (await post(edge, model="rag")).json()
+        response = (await create_response(edge, model="rag")).json()
     assert (response["status"], response["output"][-1]["status"]) == ("incomplete", "incomplete")
     assert response["incomplete_details"] == {"reason": "max_output_tokens"}
     assert response["rag"]["finish_reason"] == "repetition"
@@ -123,7 +111,7 @@ async def test_every_form_of_message_is_accepted(edge: EdgeService) -> None:
         {"type": "file_search_call", "id": "fs_1", "status": "completed", "queries": ["a"], "results": None},
         {"role": "user", "content": "Three"},
     ]
-    assert (await post(edge, input=messages)).status_code == 200
+    assert (await create_response(edge, input=messages)).status_code == 200
     assert edge.generator.requests[0][0] == Chat(
         (
             {"role": "system", "content": "Be kind."},
@@ -132,7 +120,7 @@ async def test_every_form_of_message_is_accepted(edge: EdgeService) -> None:
             {"role": "user", "content": "Three"},
         )
     )
-    assert (await post(edge, model="rag", input=messages)).status_code == 200
+    assert (await create_response(edge, model="rag", input=messages)).status_code == 200
     [prepared] = edge.retriever.prepared
     assert (prepared["question"], prepared["system"]) == ("Three", "Be kind.")
     assert prepared["history"] == [{"role": "user", "content": "One"}, {"role": "assistant", "content": "Two!"}]
@@ -157,7 +145,7 @@ async def test_a_truncated_text_is_marked_incomplete(edge: EdgeService) -> None:
     ],
 )
 async def test_the_text_format_reaches_the_engine(edge: EdgeService, form: Any, structure: Any) -> None:
-    response = await post(edge, text={"format": form})
+    response = await create_response(edge, text={"format": form})
     assert response.status_code == 200, response.text
     assert response.json()["text"] == {"format": form}
     expected_structure = {"json": structure} if form["type"] == "json_schema" else structure
@@ -177,7 +165,7 @@ async def test_openais_client_parses_structured_output() -> None:
 
 async def test_logprobs_are_included_on_request(edge: EdgeService) -> None:
     options: Any = {"include": ["message.output_text.logprobs"], "top_logprobs": 2, "max_output_tokens": 2}
-    part = (await post(edge, **options)).json()["output"][0]["content"][0]
+    part = (await create_response(edge, **options)).json()["output"][0]["content"][0]
     assert [(one["token"], one["logprob"], len(one["top_logprobs"])) for one in part["logprobs"]] == [
         ("Grass ", -0.25, 2),
         ("[1], ", -0.25, 2),
@@ -188,10 +176,10 @@ async def test_logprobs_are_included_on_request(edge: EdgeService) -> None:
 
 
 async def test_a_lora_adapter_generates_a_response(edge: EdgeService) -> None:
-    await post(edge, model="sql")
-    await post(edge, model="sql", tools=[SEARCH])
-    await post(edge, model="rag:sql")
-    await post(edge, model="rag")
+    await create_response(edge, model="sql")
+    await create_response(edge, model="sql", tools=[SEARCH])
+    await create_response(edge, model="rag:sql")
+    await create_response(edge, model="rag")
     assert edge.generator.models == ["sql", "sql", "sql", ""]
     assert len(edge.retriever.prepared) == 3
 
@@ -217,7 +205,7 @@ async def test_a_rag_response_has_a_file_search_call_and_citations(edge: EdgeSer
 
 
 async def test_search_results_are_included_on_request(edge: EdgeService) -> None:
-    response = await post(edge, tools=[SEARCH], include=["file_search_call.results"])
+    response = await create_response(edge, tools=[SEARCH], include=["file_search_call.results"])
     first, second = response.json()["output"][0]["results"]
     assert (first["file_id"], first["score"], first["text"]) == (a_file_id("zebras.md"), 0.9, "zebras eat grass")
     assert (first["attributes"], first["page"]) == ({"year": 2020}, 3)
@@ -229,7 +217,7 @@ async def test_the_options_of_the_file_search_tool_reach_the_search(edge: EdgeSe
     hybrid = {"embedding_weight": 1, "text_weight": 0}
     ranking = {"ranker": "none", "score_threshold": 0.4, "hybrid_search": hybrid}
     tool = {**SEARCH, "filters": filters, "max_num_results": 7, "ranking_options": ranking}
-    response = await post(edge, tools=[tool], tool_choice={"type": "file_search"}, max_output_tokens=20)
+    response = await create_response(edge, tools=[tool], tool_choice={"type": "file_search"}, max_output_tokens=20)
     assert response.status_code == 200, response.text
     assert edge.retriever.prepared == [
         {
@@ -248,7 +236,7 @@ async def test_the_options_of_the_file_search_tool_reach_the_search(edge: EdgeSe
 
 
 async def test_tool_choice_none_disables_the_search(edge: EdgeService) -> None:
-    response = await post(
+    response = await create_response(
         edge, tools=[{**SEARCH, "filters": {"type": "eq", "key": "filename", "value": 1}}], tool_choice="none"
     )
     assert [item["type"] for item in response.json()["output"]] == ["message"]
@@ -257,7 +245,7 @@ async def test_tool_choice_none_disables_the_search(edge: EdgeService) -> None:
 
 async def test_the_response_says_when_the_search_finds_nothing() -> None:
     async with an_edge(retriever=FakeRetriever(note="no plan")) as edge:
-        result = (await post(edge, model="rag")).json()
+        result = (await create_response(edge, model="rag")).json()
     call, message = result["output"]
     assert call["queries"] == ["Hello there"]
     assert result["status"] == "completed"
@@ -313,13 +301,13 @@ async def test_a_stream_of_a_plain_model_has_no_search_events(edge: EdgeService)
 @pytest.mark.parametrize("body", [{}, {"tools": [SEARCH]}, {"max_output_tokens": 3}], ids=["text", "search", "cut"])
 async def test_streamed_and_plain_responses_agree(edge: EdgeService, body: Any) -> None:
     body = {**body, "include": ["file_search_call.results", "message.output_text.logprobs"]}
-    plain = (await post(edge, **body)).json()
+    plain = (await create_response(edge, **body)).json()
     last = (await stream_events(edge, **body))[-1].response.to_dict()
     assert normalize(last) == normalize(plain)
 
 
 async def test_events_have_openais_names(edge: EdgeService) -> None:
-    raw = (await post(edge, stream=True, max_output_tokens=1)).text
+    raw = (await create_response(edge, stream=True, max_output_tokens=1)).text
     blocks = raw.strip().split("\n\n")
     for block in blocks:
         head, data = block.split("\n")
@@ -358,10 +346,10 @@ async def test_a_failed_stream_makes_the_client_raise() -> None:
 
 async def test_a_stream_past_its_deadline_fails() -> None:
     async with an_edge(FakeGenerator(CITED, stalls_after=2), answer_timeout_s=1.0, keep_alive_s=0.1) as edge:
-        raw = (await post(edge, stream=True)).text
+        raw = (await create_response(edge, stream=True)).text
         assert ": keep-alive" in raw
         assert 'event: error\ndata: {"code":"timeout"' in raw
-        response = await post(edge)
+        response = await create_response(edge)
         assert error_of(response)[:2] == (504, "timeout")
         await until(lambda: edge.generator.running == 0)
 
@@ -370,123 +358,11 @@ async def test_a_stream_past_its_deadline_fails() -> None:
 @pytest.mark.parametrize("model", [MODEL, "rag"])
 async def test_a_client_that_disconnects_stops_the_engine(model: str, stream: bool) -> None:
     async with an_edge(FakeGenerator(CITED, stalls_after=2), FakeRetriever(HITS)) as edge:
-        request_task = asyncio.create_task(post(edge, model=model, stream=stream))
+        request_task = asyncio.create_task(create_response(edge, model=model, stream=stream))
         await until(lambda: edge.generator.running == 1)
         request_task.cancel()
         await until(lambda: edge.generator.running == 0)
     assert edge.generator.cancelled == 1
-
-
-async def test_nulls_mean_left_out(refused: Any) -> None:
-    names = (
-        "previous_response_id", "conversation", "prompt", "prompt_cache_retention", "context_management", "tools",
-        "tool_choice", "include", "background", "store", "text", "reasoning", "logprobs", "best_of",
-    )  # fmt: skip
-    response = await refused(dict.fromkeys(names))
-    assert response.status_code == 200, response.text
-
-
-async def test_items_of_a_response_can_be_sent_back_with_unknown_fields(refused: Any) -> None:
-    part: Any = {"type": "output_text", "text": "yes", "annotations": [], "logprobs": [], "parsed": None}
-    items = [
-        {"role": "user", "content": [{"type": "input_text", "text": "a", "cache_control": {"type": "ephemeral"}}]},
-        {"type": "file_search_call", "id": "x", "queries": ["a"], "results": None, "status": "completed", "extra": 1},
-        {"type": "message", "role": "assistant", "content": [part], "provider_specific_fields": {}},
-        {"role": "user", "content": "b"},
-    ]
-    response = await refused({"input": items})
-    assert response.status_code == 200, response.text
-
-
-# Refusals
-
-PART: Any = {"type": "input_image", "image_url": "https://x"}
-INVALID: list[tuple[str, Any]] = [
-    ("input", {"input": ""}), ("input", {"input": []}), ("input", {"input": None}), ("input", {"input": 3}),
-    ("input.0", {"input": ["a"]}), ("input.0.role", {"input": [{"content": "a"}]}),
-    ("input.0.content", {"input": [{"role": "user"}]}), ("input.0.role", {"input": [{"role": "tool", "content": "a"}]}),
-    ("input.0.content.0.type", {"input": [{"role": "user", "content": [PART]}]}),
-    ("input.0.content", {"input": [{"role": "user", "content": 1}]}),
-    ("input.0.id", {"input": [{"type": "item_reference"}]}),
-    ("input.0.type", {"input": [{"type": "function_call_output", "call_id": "x", "output": "y"}]}),
-    ("input", {"input": [{"type": "file_search_call", "id": "x", "queries": []}]}),
-    ("instructions", {"instructions": ["a"]}), ("temperature", {"temperature": 3}), ("top_p", {"top_p": 0}),
-    ("max_output_tokens", {"max_output_tokens": 0}), ("max_tokens", {"max_tokens": 5}), ("n", {"n": 2}),
-    ("previous_response_id", {"previous_response_id": ""}), ("conversation", {"conversation": "conv_1"}),
-    ("prompt", {"prompt": {"id": "pmpt_1"}}), ("store", {"store": "yes"}), ("background", {"background": True}),
-    ("input.0.colour", {"input": [{"role": "user", "content": "a", "colour": 1}]}), ("logprobs", {"logprobs": 2}),
-    ("best_of", {"best_of": 2}), ("include.0", {"include": ["code"]}),
-    ("top_logprobs", {"top_logprobs": 2}), ("truncation", {"truncation": "auto"}), ("stream", {"stream": "yes"}),
-    ("stream_options", {"stream_options": {"include_obfuscation": False}}), ("metadata.a", {"metadata": {"a": 1}}),
-    ("reasoning.effort", {"reasoning": {"effort": "high"}}), ("text.verbosity", {"text": {"verbosity": "low"}}),
-    ("text.format.type", {"text": {"format": {"type": "xml"}}}), ("nonsense", {"nonsense": 1}),
-    ("text.format.schema", {"text": {"format": {"type": "json_schema", "name": "x"}}}),
-    ("text.format.name", {"text": {"format": {"type": "json_schema", "schema": {}}}}),
-    ("text.format", {"text": {"format": {"type": "json_object"}}, "structured_outputs": {"regex": "a"}}),
-    ("structured_outputs", {"structured_outputs": {"regex": "("}}),
-    ("text.format", {"text": {"format": {"type": "json_schema", "name": "x", "schema": {"type": "nonsense"}}}}),
-    ("tools.0.type", {"tools": [{"type": "web_search"}]}), ("tools", {"tools": [SEARCH, SEARCH]}),
-    ("tools.0.type", {"tools": [{"type": "function", "name": "f", "parameters": {}}]}),
-    ("tools.0.vector_store_ids", {"tools": [{"type": "file_search"}]}),
-    ("tools.0.vector_store_ids", {"tools": [{"type": "file_search", "vector_store_ids": []}]}),
-    ("tools.0.vector_store_ids", {"tools": [{"type": "file_search", "vector_store_ids": ["a"] * 11}]}),
-    ("tools.0.max_num_results", {"tools": [{**SEARCH, "max_num_results": 51}]}),
-    ("tools.0.ranking_options.ranker", {"tools": [{**SEARCH, "ranking_options": {"ranker": "best"}}]}),
-    ("tool_choice", {"tool_choice": "required"}), ("tool_choice", {"tool_choice": {"type": "file_search"}}),
-    ("tool_choice", {"tools": [SEARCH], "tool_choice": {"type": "web_search"}}),
-    ("tool_choice", {"model": "rag", "tool_choice": "none"}),
-    ("chat_template_kwargs", {"model": "rag", "chat_template_kwargs": {"a": 1}}),
-    ("input.0.role", {"model": "rag", "input": [{"role": "assistant", "content": "a"}]}),
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def refused() -> Any:
-    """Each request gets its own service: a shared one would need a shared event loop."""
-
-    async def ask(body: Any) -> httpx.Response:
-        async with an_edge(FakeGenerator(CITED), FakeRetriever(HITS)) as edge:
-            response = await post(edge, **body)
-            assert edge.generator.running == 0
-            return response
-
-    return ask
-
-
-@pytest.mark.parametrize(("param", "body"), INVALID, ids=lambda value: str(value)[:50])
-async def test_a_refusal_of_an_invalid_body_names_the_field(refused: Any, param: str, body: Any) -> None:
-    response = await refused(body)
-    assert error_of(response) == (400, "invalid_request", param), response.text
-    assert response.json()["error"]["message"].startswith(f"{param}: ")
-
-
-async def test_an_empty_question_is_refused(refused: Any) -> None:
-    assert error_of(await refused({"model": "rag", "input": " "})) == (400, "empty_question", "input")
-
-
-async def test_an_unknown_model_is_not_found(refused: Any) -> None:
-    assert error_of(await refused({"model": "gpt-5"})) == (404, "model_not_found", "model")
-    assert error_of(await refused({"model": "the-encoder"})) == (400, "invalid_request", "model")
-
-
-@pytest.mark.parametrize(
-    ("failure", "expected"),
-    [
-        (VectorStoreNotFound("there is no vector store 'plants'"), (404, "vector_store_not_found", "tools")),
-        (InvalidFilter("filters.key: is no", param="filters.key"), (400, "invalid_filter", "tools.0.filters.key")),
-        (ContextLengthExceeded("question: is too long", param="question"), (400, "context_length_exceeded", "input")),
-    ],
-)
-async def test_a_refusal_of_the_search_names_the_field_of_the_request(failure: Any, expected: Any) -> None:
-    async with an_edge(retriever=FakeRetriever(failure=failure)) as edge:
-        for stream in (False, True):
-            assert error_of(await post(edge, tools=[SEARCH], stream=stream)) == expected
-
-
-async def test_a_refusal_of_max_output_tokens_names_that_field() -> None:
-    async with an_edge(FakeGenerator(context_tokens=10)) as edge:
-        response = await post(edge, max_output_tokens=50)
-        assert error_of(response) == (400, "context_length_exceeded", "max_output_tokens")
 
 
 # LangChain
