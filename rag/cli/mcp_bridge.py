@@ -84,7 +84,7 @@ class McpBridge:
 
     async def _pass_on(self, request: Callable[[Client], Awaitable[Result]]) -> Result:
         """Raises MCPError with the service's message if it refuses the request or cannot be reached."""
-        transport = _NotingTransport(self._transport or httpx2.AsyncHTTPTransport(), self._url)
+        transport = _RefusalRecorder(self._transport or httpx2.AsyncHTTPTransport(), self._url)
         async with httpx2.AsyncClient(headers=self._headers, timeout=_TIMEOUT, transport=transport) as http:
             connection = streamable_http_client(f"{self._url}/mcp", http_client=http)
             async with Client(connection, mode=LATEST_MODERN_VERSION) as client:
@@ -95,8 +95,8 @@ class McpBridge:
         raise failure if transport.refusal is None else MCPError(INTERNAL_ERROR, transport.refusal)
 
 
-class _NotingTransport(httpx2.AsyncBaseTransport):
-    """Notes why the service refuses a request, because the MCP client drops bodies that are not MCP's."""
+class _RefusalRecorder(httpx2.AsyncBaseTransport):
+    """Records why the service refuses a request: the MCP client discards error bodies that are not JSON-RPC."""
 
     def __init__(self, transport: httpx2.AsyncBaseTransport, url: str) -> None:
         self._transport = transport

@@ -117,7 +117,7 @@ class AnswerPipeline:
             yield events
 
     def _defaults(self, request: AnswerRequest) -> SamplingParameters:
-        """JSON may repeat itself, and is invalid if it is cut, so repetition does not end a text with a structure."""
+        """Default sampling parameters. Structured output is not cut for repetition, which would make it invalid."""
         structured = request.sampling.get("structured_outputs") is not None
         return {name: value for name, value in self._sampling.items() if not (structured and name == _REPETITION)}
 

@@ -13,9 +13,9 @@ import httpx
 from starlette.types import ASGIApp, Message, Scope
 
 SERVICE = "rag.service"
-"""In the scope of each request: the application with all its middleware."""
+"""Key in the ASGI scope of each request; its value is the application with all its middleware."""
 IS_PART = "rag.is_part"
-"""In the scope of a request that is part of another one."""
+"""Key in the ASGI scope of a request that is part of another one."""
 
 
 class InProcessTransport(httpx.AsyncBaseTransport):
@@ -42,7 +42,7 @@ class InProcessTransport(httpx.AsyncBaseTransport):
 
 
 class _Exchange(httpx.AsyncByteStream):
-    """A request with this body; iterating yields the body of its response. Closing it disconnects."""
+    """One request and its response. Iterating yields the body of the response; closing cancels the request."""
 
     def __init__(self, body: bytes) -> None:
         self._requests: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
@@ -66,7 +66,7 @@ class _Exchange(httpx.AsyncByteStream):
             yield message.get("body", b"")
 
     async def aclose(self) -> None:
-        """Does not wait, because the caller may itself be cancelled."""
+        """Cancel the request, without waiting for its end: the caller may be cancelled at the same time."""
         if self._task is not None:
             self._task.cancel()
 

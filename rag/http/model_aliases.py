@@ -1,4 +1,4 @@
-"""Further names of models: `RAG_MODELS__ALIASES`."""
+"""Aliases of models: `RAG_MODELS__ALIASES`."""
 
 from __future__ import annotations
 

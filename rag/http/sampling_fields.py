@@ -77,7 +77,7 @@ class RepetitionDetection(StrictModel):
 
 
 def _without_empty(stop: object) -> object:
-    """An empty text asks for nothing."""
+    """`stop: ""` means that there is no stop text."""
     return None if stop == "" else stop
 
 

@@ -160,7 +160,7 @@ class Janitor:
                 audit.delete_before(connection, oldest)
 
     def _erase_responses(self) -> None:
-        """In portions, so that no transaction is long."""
+        """Erase expired responses, in batches to keep transactions short."""
         while True:
             with self._database.read() as connection:
                 expired = responses.expired(connection, _ERASED_AT_ONCE)

@@ -15,13 +15,13 @@ from rag.records import Cursor, NewResponse, Page
 from rag.types import JsonObject
 
 _MAX_HISTORY = 2000
-"""Items of earlier turns that are looked up. No prompt has room for so many."""
+"""Maximum number of earlier items that are looked up; more would not fit into any prompt."""
 _DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class EarlierTurns:
-    """What a request names instead of sending it."""
+    """The earlier items that a request refers to by their ids."""
 
     history: Sequence[JsonObject]
     """The items of the previous responses, oldest first."""
@@ -66,7 +66,7 @@ class ResponseRegistry:
 
 
 def _history(connection: sa.Connection, previous_id: str) -> list[JsonObject]:
-    """The newest items, back to the first response, or to one that was deleted or has expired."""
+    """The newest items of the chain of responses, oldest first. The chain ends at a deleted or expired response."""
     row = responses.get(connection, previous_id, "previous_response_id")
     history = responses.items_of(connection, row.id)
     with suppress(NotFound):

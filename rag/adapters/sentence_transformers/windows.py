@@ -1,4 +1,4 @@
-"""Texts longer than an encoder's input, in windows whose vectors are averaged."""
+"""Splits texts that are longer than an encoder's input into windows, and averages the vectors of the windows."""
 
 from __future__ import annotations
 

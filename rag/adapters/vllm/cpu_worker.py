@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 SPIN_S = 0.2
-"""Longer than a step of a generation."""
+"""Seconds to spin after a message: longer than a step of a generation takes."""
 
 
 class CpuWorkerExtension(ParentWatchdog):

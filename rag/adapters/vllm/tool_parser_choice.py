@@ -30,8 +30,8 @@ BY_MARKS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("jamba", ("<tool_calls>", "</tool_calls>")),
     ("hermes", ("<tool_call>", "</tool_call>")),
 )
-"""Names of parsers with the texts that a template for them contains. The first one whose texts are all there counts, so
-the special ones come before `hermes`, which Qwen and many others share."""
+"""Parsers, each with strings that are typical of its models' chat templates. The first parser whose strings are all
+present is chosen, so specific ones come before `hermes`, which Qwen and many other models share."""
 
 
 def parser_of_template(template: str) -> str | None:

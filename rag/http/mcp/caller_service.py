@@ -39,7 +39,7 @@ class CallerService:
         return _json_object(await self.http.post("/ingest", files={"files": (filename, content)}, data=fields))
 
     async def events(self, path: str, body: Mapping[str, object]) -> AsyncGenerator[tuple[str, JsonObject]]:
-        """Name and data of each event of a stream. Leaving the iterator disconnects."""
+        """Yields the name and data of each event. Closing the iterator disconnects."""
         parser = EventParser()
         async with self.http.stream("POST", path, content=_encoded(body), headers=_JSON) as response:
             if not response.is_success:

@@ -39,7 +39,7 @@ class DocumentId:
 
     @property
     def path(self) -> str:
-        """Of the document's route."""
+        """The path of the document's route."""
         return f"/v1/vector_stores/{path_segment(self.store)}/files/{self.file_id}"
 
     @property

@@ -1,4 +1,4 @@
-"""Between services: kept responses, and the earlier turns that a request names.
+"""Requests between services about kept responses.
 
 `rag.http.clients.remote_responses` sends the requests.
 """
@@ -26,7 +26,7 @@ class KeepResponseRequest(WireModel):
 
 
 class EarlierTurnsRequest(WireModel):
-    """What a request names instead of sending it."""
+    """The earlier items that a request refers to by their ids."""
 
     previous_response_id: str | None = None
     items: list[str] = Field(default_factory=list)

@@ -18,7 +18,7 @@ from rag.http.validation_errors import parsed
 from rag.types import JsonObject
 
 Report: TypeAlias = Callable[[float, str], Awaitable[None]]
-"""Tells the client how far the work is: a number that grows, and a message."""
+"""Reports progress to the client: an increasing number and a message."""
 ArgumentsT = TypeVar("ArgumentsT", bound=BaseModel)
 StoreName = Annotated[str, Field(min_length=1, max_length=64, description="The vector store: its name or id.")]
 
@@ -31,7 +31,7 @@ class Tool(Generic[ArgumentsT]):
     arguments: type[ArgumentsT]
     run: Callable[[CallerService, ArgumentsT, Report], Awaitable[JsonObject]]
     scopes: tuple[Scope, ...]
-    """It is listed for callers with one of them. The routes that it calls check them."""
+    """The tool is listed for callers that have one of these scopes. The routes that it calls check them."""
     changes: bool = False
     """Whether it changes documents."""
 

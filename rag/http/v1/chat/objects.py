@@ -215,7 +215,7 @@ def _sources_fields(sources: Sequence[Hit]) -> JsonObject:
 def _citations_fields(
     text: CompletedText, done: Done, sources: Sequence[Hit] | None, reply: ChatMetadata
 ) -> JsonObject:
-    """Only the note of the request if no documents were searched."""
+    """The citations of a text and the notes. If no documents were searched, only the note on the request."""
     if sources is None:
         return {"rag": _note_field(reply.note)} if reply.note else {}
     annotations = [_annotation(citation, sources[citation.index - 1], reply.file_url) for citation in text.citations]

@@ -82,7 +82,7 @@ class ChatRoutes:
             return JSONResponse(await completion_object(answer, reply))
 
     def _usable(self, use: ToolUse, target: ModelTarget) -> tuple[ToolUse, str]:
-        """How functions can be used, and a note if they are ignored, which is only done if none has to be called.
+        """How functions are used, and a note if they are ignored. They are ignored only if no call is required.
 
         Raises:
             InvalidRequest: a function must be called, but the model cannot call functions.

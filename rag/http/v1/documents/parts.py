@@ -36,7 +36,7 @@ LongInputs: TypeAlias = Literal["window", "truncate", "refuse"]
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingOptions:
-    """What `/v1/embeddings` does with inputs that it could misunderstand."""
+    """Options of `/v1/embeddings` for token ids and for texts that are longer than the encoder's input."""
 
     long_inputs: LongInputs = "window"
     token_ids: bool = False

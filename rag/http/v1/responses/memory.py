@@ -1,4 +1,4 @@
-"""What a response knows of earlier ones, and what is kept of it."""
+"""Looks up the earlier turns that a response continues, and keeps the response for later ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RequestedTurns:
     """The conversation that a request is about."""
 
     input: Sequence[InputItem]
-    """That of the request, with the items that it only refers to."""
+    """The input of the request, with each item reference replaced by its item."""
     history: Sequence[InputItem] = ()
     """The items of the previous responses."""
 
