@@ -25,7 +25,7 @@ from tests.support.edge_service import an_edge
 from tests.support.library_harness import eventually, make_harness
 from tests.support.loopback import served
 from tests.support.metric_values import Changes, series
-from tests.unit.http.v1.test_responses import HITS
+from tests.support.response_calls import HITS
 
 
 async def test_answered_refused_and_cached_answers() -> None:
