@@ -246,3 +246,20 @@ def test_the_views_are_in_chinese_too(page: Page) -> None:
         shown = page.locator("main:not([hidden])")
         expect(shown.locator("h2").first).to_have_text(re.compile("[\u4e00-\u9fff]"))
         assert not re.findall(r"\b(?:why|eval|set|service|keys)\.[a-z_]+", shown.inner_text())
+
+
+CHANGED_TOO_EARLY = """
+const add = addEventListener;
+window.addEventListener = (name, ...more) => {
+    if (name === "hashchange") history.replaceState(null, "", "#documents");
+    return add(name, ...more);
+};
+"""
+"""Changes the address just before the page listens for such changes."""
+
+
+def test_an_address_that_changes_while_the_page_starts_is_shown(page: Page) -> None:
+    page.add_init_script(CHANGED_TOO_EARLY)
+    page.goto(page.url.split("#")[0])
+    page.reload()
+    expect(page.get_by_role("navigation", name="Views").locator("[aria-current]")).to_have_text("Documents")
