@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
 from rag.retrieve.result import RetrievalResult
 from rag.types import Extract, Passage, SearchMode
 from tests.fakes import FakeEmbedder, FakeEmbedders
+from tests.support.loop_in_thread import loop_in_thread
 from tests.support.retrieval_harness import make_pipeline
 
 STORE = "default"
@@ -99,29 +99,24 @@ def in_process_retriever(
         max_chars: Longest chunk, in characters.
     """
     wrappers = wrappers or PortWrappers()
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="loop", daemon=True)
-    thread.start()
-    database = Database(f"sqlite:///{folder / 'catalog.db'}")
-    store = wrappers.store(MilvusStore(str(folder / "milvus.db")))
-    dependencies = Dependencies(
-        database=database,
-        blobs=BlobFolder(folder / "blobs"),
-        store=store,
-        parser=wrappers.parser(ParserProcess()),
-        embedders=embedders,
-        engine=wrappers.engine(DbosJobs(f"sqlite:///{folder / 'jobs.db'}", at_once=at_once)),
-        chunk_extract=chunk,
-        chunking=RecursiveStrategy(max_chars, max_chars // 10),
-    )
-    runtime = DocumentRuntime(dependencies, loop)
-    options = RetrieveOptions(candidates=50, duplicates=1)
-    pipeline = make_pipeline(runtime.encoders, store, runtime.snapshots, leases=runtime.leases, options=options)
-    try:
-        runtime.start()
-        yield InProcessRetriever(runtime, store, database, dependencies.blobs, pipeline, loop)
-    finally:
-        runtime.stop()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    with loop_in_thread() as loop:
+        database = Database(f"sqlite:///{folder / 'catalog.db'}")
+        store = wrappers.store(MilvusStore(str(folder / "milvus.db")))
+        dependencies = Dependencies(
+            database=database,
+            blobs=BlobFolder(folder / "blobs"),
+            store=store,
+            parser=wrappers.parser(ParserProcess()),
+            embedders=embedders,
+            engine=wrappers.engine(DbosJobs(f"sqlite:///{folder / 'jobs.db'}", at_once=at_once)),
+            chunk_extract=chunk,
+            chunking=RecursiveStrategy(max_chars, max_chars // 10),
+        )
+        runtime = DocumentRuntime(dependencies, loop)
+        options = RetrieveOptions(candidates=50, duplicates=1)
+        pipeline = make_pipeline(runtime.encoders, store, runtime.snapshots, leases=runtime.leases, options=options)
+        try:
+            runtime.start()
+            yield InProcessRetriever(runtime, store, database, dependencies.blobs, pipeline, loop)
+        finally:
+            runtime.stop()

@@ -6,7 +6,6 @@ import asyncio
 import functools
 import hashlib
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +38,7 @@ from tests.fakes import (
     FakeTokenCounter,
     FakeVectorStore,
 )
+from tests.support.loop_in_thread import loop_in_thread
 from tests.support.retrieval_harness import make_pipeline
 
 STORE = "default"
@@ -172,48 +172,33 @@ def make_harness(
     questions: int | None = None,
 ) -> Iterator[LibraryHarness]:
     """A document side whose event loop runs in a thread, as in the service."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    catalog = folder / "catalog.db"
-    if url is None and not catalog.exists():
-        catalog.write_bytes(an_empty_catalog())
-    database = Database(url or f"sqlite:///{catalog}")
-    blobs, chunker = CountingBlobs(folder / "blobs"), CountingChunker()
-    store, parser, engine = store or FakeVectorStore(), FakeParser(), engine or FakeJobEngine()
-    embedders = embedders or FakeEmbedders(FakeEmbedder(), {"other-model": 32})
-    sparse = sparse or FakeSparseEmbedders()
-    dependencies = Dependencies(
-        database=database,
-        blobs=blobs,
-        store=store,
-        parser=parser,
-        embedders=embedders,
-        engine=engine,
-        chunk_extract=chunker,
-        chunking=RecursiveStrategy(questions=questions),
-        sparse_embedders=sparse,
-        sparse_model=sparse_model,
-        language_model=language_model,
-    )
-    runtime = DocumentRuntime(dependencies, loop, shared_grace_s=0)
-    runtime.start()
-    harness = LibraryHarness(runtime, database, store, parser, embedders, engine, blobs, chunker, loop, sparse)
-    try:
-        yield harness
-    finally:
-        harness.parser.gate.set()
-        runtime.stop()
-        asyncio.run_coroutine_threadsafe(_finish_tasks(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-
-async def _finish_tasks() -> None:
-    """Let what was begun in the loop end; cancel what does not."""
-    if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-        _, pending = await asyncio.wait(tasks, timeout=5)
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+    with loop_in_thread() as loop:
+        catalog = folder / "catalog.db"
+        if url is None and not catalog.exists():
+            catalog.write_bytes(an_empty_catalog())
+        database = Database(url or f"sqlite:///{catalog}")
+        blobs, chunker = CountingBlobs(folder / "blobs"), CountingChunker()
+        store, parser, engine = store or FakeVectorStore(), FakeParser(), engine or FakeJobEngine()
+        embedders = embedders or FakeEmbedders(FakeEmbedder(), {"other-model": 32})
+        sparse = sparse or FakeSparseEmbedders()
+        dependencies = Dependencies(
+            database=database,
+            blobs=blobs,
+            store=store,
+            parser=parser,
+            embedders=embedders,
+            engine=engine,
+            chunk_extract=chunker,
+            chunking=RecursiveStrategy(questions=questions),
+            sparse_embedders=sparse,
+            sparse_model=sparse_model,
+            language_model=language_model,
+        )
+        runtime = DocumentRuntime(dependencies, loop, shared_grace_s=0)
+        runtime.start()
+        harness = LibraryHarness(runtime, database, store, parser, embedders, engine, blobs, chunker, loop, sparse)
+        try:
+            yield harness
+        finally:
+            harness.parser.gate.set()
+            runtime.stop()

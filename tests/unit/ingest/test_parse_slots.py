@@ -12,17 +12,13 @@ from rag.auth.caller import working_for
 from rag.ingest.job import JobCancelled
 from rag.ingest.parse_slots import ParseSlots
 from tests.support.library_harness import eventually
+from tests.support.loop_in_thread import loop_in_thread
 
 
 @pytest.fixture
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    running = asyncio.new_event_loop()
-    thread = threading.Thread(target=running.run_forever)
-    thread.start()
-    yield running
-    running.call_soon_threadsafe(running.stop)
-    thread.join()
-    running.close()
+    with loop_in_thread() as running:
+        yield running
 
 
 class Reading(threading.Thread):
