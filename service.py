@@ -11,7 +11,9 @@ from typing import Any
 import bentoml
 from starlette.middleware.cors import CORSMiddleware
 
-from rag import bootstrap
+from rag.bootstrap import documents, edge, embedder, llm, process, retriever
+from rag.bootstrap.loaded_settings import settings
+from rag.bootstrap.start_check import refuse_unprotected_start
 from rag.http.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
 from rag.http.connection_limits import limit_connections
 from rag.http.endpoint import endpoint
@@ -46,8 +48,8 @@ from rag.http.wire import (
     RetrieveResponse,
 )
 
-SETTINGS = bootstrap.settings()
-bootstrap.make_files_private()
+SETTINGS = settings()
+documents.make_files_private()
 limit_connections(
     header_timeout_s=SETTINGS.server.request_timeout_s,
     max_connections=SETTINGS.server.max_connections,
@@ -62,11 +64,11 @@ TRACING: Any = {"excluded_urls": [".*"]}
 METRICS: Any = {"enabled": False}
 """Those of BentoML have a series for every path that is requested (docs/bentoml_issues.md#b9)."""
 
-embedder_life = bootstrap.lifecycle("Embedder")
+embedder_life = process.lifecycle("Embedder")
 retriever_v1, rag_v1, rag_mcp = DeferredApp(), DeferredApp(), DeferredApp()
-retriever_life = bootstrap.lifecycle("Retriever")
-llm_life = bootstrap.lifecycle("LLM")
-rag_life = bootstrap.lifecycle("RAG", is_edge=True)
+retriever_life = process.lifecycle("Retriever")
+llm_life = process.lifecycle("LLM")
+rag_life = process.lifecycle("RAG", is_edge=True)
 
 
 @bentoml.service(
@@ -82,21 +84,21 @@ class Embedder:
     """Turns questions and passages into vectors with a sentence-transformers encoder."""
 
     def __init__(self) -> None:
-        self._api = bootstrap.embedder_api()
+        self._api = embedder.embedder_api()
         embedder_life.on_probe(self._api.ready)
 
     @bentoml.on_deployment
     def check_access() -> None:
-        bootstrap.refuse_unprotected_start("Embedder")
+        refuse_unprotected_start("Embedder")
 
     @bentoml.on_deployment
     def prepare_model() -> None:
-        bootstrap.prepare_model("encoder")
+        process.prepare_model("encoder")
 
     @bentoml.on_startup
     async def begin(self) -> None:
-        bootstrap.configure_logging()
-        bootstrap.start_tracing("Embedder")
+        process.configure_logging()
+        process.start_tracing("Embedder")
         embedder_life.install_signal_handlers()
         self._api.models.start()
 
@@ -126,24 +128,24 @@ class LLM:
     """Writes text with vLLM's AsyncLLMEngine, token by token."""
 
     def __init__(self) -> None:
-        self._api, self._engine = bootstrap.llm_api()
+        self._api, self._engine = llm.llm_api()
         llm_life.on_probe(self.facts)
 
     @bentoml.on_deployment
     def check_access() -> None:
-        bootstrap.refuse_unprotected_start("LLM")
+        refuse_unprotected_start("LLM")
 
     @bentoml.on_deployment
     def prepare_model() -> None:
-        bootstrap.prepare_model("llm")
+        process.prepare_model("llm")
 
     async def facts(self) -> Any:
         return self._api.facts()
 
     @bentoml.on_startup
     async def begin(self) -> None:
-        bootstrap.configure_logging()
-        bootstrap.start_tracing("LLM")
+        process.configure_logging()
+        process.start_tracing("LLM")
         llm_life.install_signal_handlers()
         await self._engine.start()
 
@@ -185,29 +187,29 @@ class Retriever:
 
     def __init__(self) -> None:
         addresses = {
-            "Embedder": SETTINGS.embedder.url or bootstrap.address_of(Embedder),
-            "LLM": SETTINGS.llm.service_url or bootstrap.address_of(LLM),
+            "Embedder": SETTINGS.embedder.url or process.address_of(Embedder),
+            "LLM": SETTINGS.llm.service_url or process.address_of(LLM),
         }
-        self._api, self._clients = bootstrap.retriever_api(addresses)
+        self._api, self._clients = retriever.retriever_api(addresses)
         retriever_v1.app = self._api.v1
         retriever_life.on_probe(self._api.ready)
-        retriever_life.on_metrics(bootstrap.retriever_metrics(self._api, self._clients).text)
+        retriever_life.on_metrics(retriever.retriever_metrics(self._api, self._clients).text)
         for client in self._clients:
             retriever_life.on_drain(client.hold)
         retriever_life.on_drain(self._api.drain)
 
     @bentoml.on_deployment
     def check_access() -> None:
-        bootstrap.refuse_unprotected_start("Retriever")
+        refuse_unprotected_start("Retriever")
 
     @bentoml.on_deployment
     def prepare_model() -> None:
-        bootstrap.prepare_model("tokenizer")
+        process.prepare_model("tokenizer")
 
     @bentoml.on_startup
     async def begin(self) -> None:
-        bootstrap.configure_logging()
-        bootstrap.start_tracing("Retriever")
+        process.configure_logging()
+        process.start_tracing("Retriever")
         retriever_life.install_signal_handlers()
         self._api.start()
 
@@ -281,24 +283,24 @@ class RAG:
 
     def __init__(self) -> None:
         addresses = {
-            "Retriever": SETTINGS.retrieve.url or bootstrap.address_of(Retriever),
-            "LLM": SETTINGS.llm.service_url or bootstrap.address_of(LLM),
+            "Retriever": SETTINGS.retrieve.url or process.address_of(Retriever),
+            "LLM": SETTINGS.llm.service_url or process.address_of(LLM),
         }
-        self._api = bootstrap.rag_api(addresses, bootstrap.address_of(RAG))
+        self._api = edge.rag_api(addresses, process.address_of(RAG))
         rag_v1.app = self._api.v1
-        rag_mcp.app = self._mcp = bootstrap.mcp_endpoint()
+        rag_mcp.app = self._mcp = edge.mcp_endpoint()
         rag_life.on_probe(self._api.ready)
         rag_life.on_metrics(self._api.metrics)
         rag_life.on_drain(self._api.dependencies.hold)
 
     @bentoml.on_deployment
     def check_access() -> None:
-        bootstrap.refuse_unprotected_start("RAG", is_edge=True)
+        refuse_unprotected_start("RAG", is_edge=True)
 
     @bentoml.on_startup
     async def begin(self) -> None:
-        bootstrap.configure_logging()
-        bootstrap.start_tracing("RAG")
+        process.configure_logging()
+        process.start_tracing("RAG")
         rag_life.install_signal_handlers()
         await self._mcp.start()
         await self._api.start()
@@ -344,9 +346,9 @@ _PUBLIC: Any = RAG
 _LIVES: Any = ((Embedder, embedder_life), (Retriever, retriever_life), (LLM, llm_life), (_PUBLIC, rag_life))
 _PUBLIC.add_asgi_middleware(RerankPaths)
 for _service, _life in _LIVES:
-    _service.add_asgi_middleware(ServiceMiddleware, **bootstrap.middleware_options(_life, _service))
+    _service.add_asgi_middleware(ServiceMiddleware, **process.middleware_options(_life, _service))
 _PUBLIC.add_asgi_middleware(PublishedApi)
 _PUBLIC.add_asgi_middleware(WebPage)
 _PUBLIC.add_asgi_middleware(McpRoute, endpoint=rag_mcp)
 if SETTINGS.server.allowed_origins:
-    _PUBLIC.add_asgi_middleware(CORSMiddleware, **bootstrap.cors_options())
+    _PUBLIC.add_asgi_middleware(CORSMiddleware, **process.cors_options())

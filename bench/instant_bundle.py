@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from rag import bootstrap
-from rag.bootstrap.llm import api_of
+from rag.bootstrap import llm
 from rag.http.native.llm_api import LlmApi
 from tests.fakes import InstantEngine
 
@@ -20,11 +19,11 @@ PROMPTS = "BENCH_PROMPTS"
 def _instant_llm_api() -> tuple[LlmApi, InstantEngine]:
     record = os.environ.get(PROMPTS)
     engine = InstantEngine(Path(record) if record else None)
-    return api_of(engine), engine
+    return llm.api_of(engine), engine
 
 
-bootstrap.llm_api = _instant_llm_api
+llm.llm_api = _instant_llm_api
 
-from service import LLM, RAG, Embedder, Retriever  # noqa: E402 - it reads the patched bootstrap
+from service import LLM, RAG, Embedder, Retriever  # noqa: E402 - it uses the stub
 
 __all__ = ["LLM", "RAG", "Embedder", "Retriever"]

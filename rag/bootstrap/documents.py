@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rag.blobs import BlobFolder
 from rag.bootstrap.loaded_settings import settings
-from rag.bootstrap.process import blob_folder
 from rag.errors import SetupError
 from rag.ports import ChatTokenizer, Embedders, SparseEmbedders, VectorStore
 from rag.records import Strategy
@@ -29,6 +30,16 @@ if TYPE_CHECKING:
     from rag.library.keys import KeyRegistry
 
 _opening = threading.Lock()
+
+
+def make_files_private() -> None:
+    """Let only this user read the files that this process and its children create: they hold the documents' texts."""
+    os.umask(0o077)
+
+
+@functools.cache
+def blob_folder() -> BlobFolder:
+    return BlobFolder(settings().blobs_dir)
 
 
 def make_document_runtime(

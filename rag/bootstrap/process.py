@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import subprocess
@@ -10,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from rag.blobs import BlobFolder
 from rag.bootstrap.access import audit_trail, edge_admission, service_admission
 from rag.bootstrap.loaded_settings import settings
 from rag.bootstrap.log_format import JsonFormatter, TextFormatter
@@ -103,11 +101,6 @@ def cors_options() -> dict[str, Any]:
     }
 
 
-def make_files_private() -> None:
-    """Let only this user read the files that this process and its children create: they hold the documents' texts."""
-    os.umask(0o077)
-
-
 def configure_logging() -> None:
     """Log to stderr, one line per record, with the id of the request. Call it once the settings are valid."""
     handler = logging.StreamHandler()
@@ -166,8 +159,3 @@ def make_cache() -> Cache:
     if cache.url is None:
         return MemoryCache(cache.max_mib * MIB)
     return RedisCache(cache.url.get_secret_value())
-
-
-@functools.cache
-def blob_folder() -> BlobFolder:
-    return BlobFolder(settings().blobs_dir)

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
+from rag.bootstrap.documents import blob_folder
 from rag.bootstrap.loaded_settings import settings
-from rag.bootstrap.process import MIB, blob_folder, client_of, make_cache
+from rag.bootstrap.process import MIB, client_of, make_cache
 from rag.config import Settings
 from rag.errors import ModelNotFound, SetupError, Unavailable
 from rag.http.background_loader import BackgroundLoader

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rag import bootstrap
+from rag.bootstrap.embedder import embedder_api
+from rag.bootstrap.loaded_settings import settings
 from rag.cli.prepare import prepare
 from rag.errors import SetupError, Starting
 from rag.http.native.embedder_api import EmbedderApi
@@ -27,13 +28,13 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(autouse=True)
 def _fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("RAG_EMBEDDER__DEVICE", "cpu")
-    bootstrap.settings.cache_clear()
+    settings.cache_clear()
     yield
-    bootstrap.settings.cache_clear()
+    settings.cache_clear()
 
 
 async def start_embedder() -> EmbedderApi:
-    api = bootstrap.embedder_api()
+    api = embedder_api()
     api.models.start()
     async with asyncio.timeout(240):
         while True:

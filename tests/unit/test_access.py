@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 import pytest
 
-from rag import bootstrap, config
+from rag import config
 from rag.auth.limits import Limits
 from rag.bootstrap import access, documents, start_check
+from rag.bootstrap.loaded_settings import settings
 from rag.errors import SetupError
 
 KEY = "k" * 32
@@ -30,7 +31,7 @@ def _settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
 def forget() -> None:
     own = (access.edge_admission, access.audit_trail, access.token_limits, access.tenant_limits)
     of_tokens = (access.token_callers, access.token_keys)
-    for cached in (bootstrap.settings, documents._database, *own, *of_tokens):
+    for cached in (settings, documents._database, *own, *of_tokens):
         cached.cache_clear()
 
 
@@ -81,8 +82,8 @@ def start(host: str | None = None, *, command: str = "serve", service: str = "RA
     context.params = {"host": host} if command == "serve" else {}
     with context:
         try:
-            bootstrap.refuse_unprotected_start(service, is_edge=service == "RAG")
-            bootstrap.refuse_unprotected_start("dependency")
+            start_check.refuse_unprotected_start(service, is_edge=service == "RAG")
+            start_check.refuse_unprotected_start("dependency")
         except SystemExit as refused:
             return refused.code
     return 0

@@ -124,12 +124,12 @@ def open_keys(url: str | None) -> Iterator[Keys]:
         with connect(url) as client:
             yield ServiceKeys(client)
         return
-    from rag import bootstrap
-    from rag.bootstrap.documents import audit_log, catalog_name, key_registry
+    from rag.bootstrap.documents import audit_log, catalog_name, key_registry, make_files_private
+    from rag.bootstrap.loaded_settings import settings
 
-    bootstrap.make_files_private()
+    make_files_private()
     try:
         print_message(f"Working on the catalog {catalog_name()}; set RAG_API_KEY to use a running service.")
-        yield CatalogKeys(key_registry(), None if bootstrap.settings().audit.record == "off" else audit_log())
+        yield CatalogKeys(key_registry(), None if settings().audit.record == "off" else audit_log())
     except RagError as error:
         fail(error.message)

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from rag import bootstrap
 from rag.auth.key_secret import hash_of
 from rag.bootstrap import documents
+from rag.bootstrap.loaded_settings import settings
 from rag.cli import main
 from rag.cli.service_client import CliContext
 from rag.types import JsonObject
@@ -135,12 +135,12 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name in ("RAG_API_KEY", "RAG_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RAG_DATA_DIR", str(tmp_path))
-    bootstrap.settings.cache_clear()
+    settings.cache_clear()
     documents._database.cache_clear()
     yield tmp_path
     documents.database().close()
     documents._database.cache_clear()
-    bootstrap.settings.cache_clear()
+    settings.cache_clear()
 
 
 def on_catalog(*arguments: str) -> Result:
