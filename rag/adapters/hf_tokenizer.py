@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 from rag.errors import InvalidRequest, SetupError
@@ -24,9 +26,7 @@ class HfChatTokenizer:
     """
 
     def __init__(self, folder: str) -> None:
-        from transformers import AutoTokenizer
-
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        self._tokenizer = _load(folder)
         if not self._tokenizer.chat_template:
             raise SetupError(f"{folder} has no chat template; use the instruct version of the model")
         self._knows_system = self._accepts([Message("system", "x"), Message("user", "x")])
@@ -73,9 +73,7 @@ class HfTokenCounter:
     """
 
     def __init__(self, folder: str) -> None:
-        from transformers import AutoTokenizer
-
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        self._tokenizer = _load(folder)
 
     @property
     def control_texts(self) -> Collection[str]:
@@ -90,6 +88,28 @@ class HfTokenCounter:
 
     def count(self, text: str) -> int:
         return len(self._tokenizer.encode(text, add_special_tokens=False))
+
+
+def _load(folder: str) -> Any:
+    """The tokenizer that AutoTokenizer chooses. AutoTokenizer itself imports torch: seconds, and 300 MB that nothing
+    else in the Retriever needs, so the tokenizers of the generic class are loaded without it.
+    """
+    if _class_of(folder) == "TokenizersBackend":
+        from transformers import TokenizersBackend
+
+        return TokenizersBackend.from_pretrained(folder)
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def _class_of(folder: str) -> str:
+    """The class that a local folder names for its tokenizer; empty if it names none, and for a hub id."""
+    try:
+        config = json.loads((Path(folder) / "tokenizer_config.json").read_text())
+    except (OSError, ValueError):
+        return ""
+    return str(config.get("tokenizer_class", "")) if isinstance(config, dict) else ""
 
 
 def _without_system(messages: Sequence[Message]) -> list[Message]:
