@@ -13,6 +13,8 @@ import pytest
 from rag.http.streaming.sse import EventParser
 from tests.e2e.running import ENDLESS_TOKENS, Answered, RunningService
 
+pytestmark = pytest.mark.alone
+
 TOKENS = 24
 JAPANESE = "([ぁ-ん]|[一-龠]|ß|é){20,30}"
 

@@ -216,6 +216,7 @@ def test_an_answer_that_fails_keeps_its_text_and_can_be_asked_again(page: Page, 
     expect(page.locator(".turn")).to_have_count(1)
 
 
+@pytest.mark.alone
 def test_stop_stops_the_engine(page: Page, service: RunningService, store: str) -> None:
     add_documents(page, store, {"axolotl.md": AXOLOTL})
     ask_endlessly(page, service)
