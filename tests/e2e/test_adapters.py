@@ -15,7 +15,7 @@ from tests.support.small_adapters import an_adapter
 
 pytestmark = pytest.mark.alone
 
-BODY = {"prompt": "The capital of France is Paris. The capital of Germany is", "max_tokens": 12, "temperature": 0}
+BODY = {"prompt": "The capital of France is Paris. The capital of Germany is", "max_tokens": 6, "temperature": 0}
 
 
 def text_of(service: RunningService, model: str | None = None) -> str:
@@ -86,7 +86,7 @@ def test_an_unloaded_adapter_finishes_its_requests(
 ) -> None:
     """vLLM would read its folder again for each running request, and crash if the folder no longer exists."""
     assert load(service, "brief", an_adapter(tmp_path / "brief", language_model, seed=3)).status_code == 200
-    body = {**BODY, "model": "brief", "max_tokens": 60, "ignore_eos": True}
+    body = {**BODY, "model": "brief", "max_tokens": 30, "ignore_eos": True}
     with service.open("/generate", body) as events:
         next(events)
         assert unload(service, "brief").status_code == 200

@@ -47,7 +47,7 @@ def text_of(chunks: list[ChatCompletionChunk]) -> str:
 @pytest.mark.alone
 @pytest.mark.parametrize("is_rag", [False, True])
 def test_a_stream_has_the_same_text_as_the_plain_answer(client: openai.OpenAI, model: str, is_rag: bool) -> None:
-    body: Any = {"model": "rag" if is_rag else model, "messages": QUESTION, "temperature": 0, "max_tokens": 40}
+    body: Any = {"model": "rag" if is_rag else model, "messages": QUESTION, "temperature": 0, "max_tokens": 16}
     plain = client.chat.completions.create(**body)
     chunks = list(client.chat.completions.create(**body, stream=True, stream_options={"include_usage": True}))
     assert text_of(chunks) == plain.choices[0].message.content
@@ -227,7 +227,7 @@ def test_a_disconnect_stops_the_engine(client: openai.OpenAI, model: str, filled
 
 @pytest.mark.alone
 def test_langchain(client: openai.OpenAI, model: str) -> None:
-    options: Any = {"base_url": str(client.base_url), "api_key": "x", "temperature": 0, "max_tokens": 100}
+    options: Any = {"base_url": str(client.base_url), "api_key": "x", "temperature": 0, "max_tokens": 60}
     chat = ChatOpenAI(model=model, **options)
     whole = chat.invoke("Say hello.")
     assert "".join(str(piece.content) for piece in chat.stream("Say hello.")) == whole.content

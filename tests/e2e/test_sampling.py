@@ -14,7 +14,7 @@ BERLIN, END = 11452, 2
 
 
 def write(service: RunningService, **sampling: Any) -> dict[str, Any]:
-    body = {"prompt": PROMPT, "max_tokens": 12, "temperature": 0, "stream": False, **sampling}
+    body = {"prompt": PROMPT, "max_tokens": 8, "temperature": 0, "stream": False, **sampling}
     answer = service.post("/generate", body)
     assert answer.status_code == 200, answer.text
     written: dict[str, Any] = answer.json()

@@ -72,7 +72,7 @@ def words(text: str | None) -> str:
 def test_sigterm_finishes_streams_refuses_new_requests_and_leaves_nothing(filled: RunningService) -> None:
     """All processes get the signal at once; requests in retrieval still need the others (docs/bentoml_issues.md#b6)."""
     answers: list[Answered] = []
-    body = {"prompt": "Once upon a time", "max_tokens": 200, "ignore_eos": True}
+    body = {"prompt": "Once upon a time", "max_tokens": 80, "ignore_eos": True}
     streams = [threading.Thread(target=lambda: answers.append(filled.stream("/generate", body))) for _ in range(4)]
     asks = [threading.Thread(target=lambda: answers.append(filled.stream("/ask", QUESTION))) for _ in range(4)]
     for thread in streams:

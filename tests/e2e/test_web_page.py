@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -44,9 +45,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def store(service: RunningService) -> Iterator[str]:
-    """The name of an empty vector store, which the page offers beside `default`."""
-    created = service.post("/v1/vector_stores", {"name": "page"}).json()
-    yield "page"
+    """The name of an empty vector store of this process, which the page offers beside `default`."""
+    name = f"page {os.getpid()}"
+    created = service.post("/v1/vector_stores", {"name": name}).json()
+    yield name
     files = service.get(f"/v1/vector_stores/{created['id']}/files").json()["data"]
     httpx.delete(f"{service.url}/v1/vector_stores/{created['id']}", timeout=LIMIT_S)
     for file in files:
