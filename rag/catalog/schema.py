@@ -50,7 +50,7 @@ def _read_groups() -> Column[list[str]]:
 
 
 def _caller_groups() -> Column[list[str]]:
-    """The groups of the caller that it was made for; null: the caller could read documents of all groups."""
+    """The groups of its caller when something was last added; null: it could read documents of all groups."""
     return Column("caller_groups", JSON(none_as_null=True), nullable=True)
 
 
@@ -269,11 +269,24 @@ responses = Table(
     _caller_stores(),
 )
 
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("metadata", JSON, nullable=False),
+    Column("created_at", Float(53), nullable=False),
+    Column("expires_at", Float(53), nullable=False, index=True),
+    _tenant(),
+    _created_by(),
+    _caller_groups(),
+    _caller_stores(),
+)
+
 items = Table(
-    "items",  # of responses: messages, searches
+    "items",  # of responses and conversations: messages, searches
     metadata,
     Column("seq", BIG_ID, primary_key=True, autoincrement=True),
-    Column("owner_id", String(64), nullable=False, index=True),  # the response
+    Column("owner_id", String(64), nullable=False, index=True),  # the response or conversation
     Column("id", String(64), nullable=False, index=True),
     Column("is_output", Boolean, nullable=False),
     Column("body", JSON, nullable=False),

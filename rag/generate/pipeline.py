@@ -90,6 +90,11 @@ class AnswerPipeline:
         self._cache = cache
 
     @property
+    def sampling(self) -> SamplingParameters:
+        """The default sampling parameters."""
+        return self._sampling
+
+    @property
     def max_tokens(self) -> int:
         """Length limit of an answer if the request sets none."""
         return int(self._sampling["max_tokens"])
@@ -155,7 +160,7 @@ class AnswerPipeline:
         self, prepared: PreparedPrompt, tokens: TokenStream, form: _AnswerForm, started: float
     ) -> AsyncGenerator[AnswerEvent, None]:
         sources = prepared.prompt.sources
-        yield SourcesFound(sources, prepared.queries)
+        yield SourcesFound(sources, prepared.queries, prepared.top_k)
         texts = TextAssembler(None if form.citations == "off" else sources, has_fence=not form.is_structured)
         first_delta_ms, end = 0.0, None
         try:
@@ -199,7 +204,7 @@ async def _nothing_found(
     prepared: PreparedPrompt, texts: int, style: AnswerStyle, started: float
 ) -> AsyncGenerator[AnswerEvent, None]:
     """The answer without sources. The language model is not asked: it would make something up."""
-    yield SourcesFound((), prepared.queries)
+    yield SourcesFound((), prepared.queries, prepared.top_k)
     for index in range(texts):
         yield TextDelta(NOT_FOUND, index)
     yield Usage(0, 0)

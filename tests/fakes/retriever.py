@@ -16,8 +16,12 @@ from rag.http.native.response_wire import EarlierTurnsRequest, KeepResponseReque
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.http.wire import PrepareRequest
+from rag.library.conversations import ConversationRegistry
 from rag.library.responses import ResponseRegistry
 from rag.types import Hit, Quotation
+
+TOP_K = 4
+"""Passages of a search whose request does not set the number."""
 
 
 class FakeRetriever:
@@ -28,6 +32,7 @@ class FakeRetriever:
         note: What could not be done as it was asked for.
         failure: What every question is refused with.
         responses: Where responses are kept; None: nowhere.
+        conversations: In the same catalog.
     """
 
     def __init__(
@@ -36,6 +41,7 @@ class FakeRetriever:
         note: str = "",
         failure: RagError | None = None,
         responses: ResponseRegistry | None = None,
+        conversations: ConversationRegistry | None = None,
     ) -> None:
         self.hits = hits
         self.failure = failure
@@ -53,7 +59,8 @@ class FakeRetriever:
         if responses is not None:
             nothing: Any = None
             names = [part.name for part in fields(V1Parts)]
-            parts = V1Parts(**{**dict.fromkeys(names, nothing), "responses": lambda: responses})
+            registries = {"responses": lambda: responses, "conversations": lambda: conversations}
+            parts = V1Parts(**{**dict.fromkeys(names, nothing), **registries})
             routes.append(Mount("/v1", documents_app(parts)))
         self.app = Starlette(routes=routes)
 
@@ -61,14 +68,17 @@ class FakeRetriever:
         wanted = KeepResponseRequest.parse(await request.json())
         if self._responses is None:
             return error_response(DependencyUnavailable("the catalog is closed"))
-        self._responses.insert(wanted.parsed())
+        try:
+            self._responses.insert(wanted.parsed())
+        except RagError as error:
+            return error_response(error)
         return JSONResponse({})
 
     async def _earlier_turns(self, request: Request) -> Response:
         wanted = EarlierTurnsRequest.parse(await request.json())
         assert self._responses is not None
         try:
-            turns = self._responses.earlier_turns(wanted.previous_response_id, wanted.items)
+            turns = self._responses.earlier_turns(wanted.parsed())
         except RagError as error:
             return error_response(error)
         return JSONResponse(asdict(turns))
@@ -88,5 +98,12 @@ class FakeRetriever:
         made = {"token_ids": token_ids, "sources": sources_to_wire(self.hits), "timings_ms": {}, "key": ""}
         quotation = None if data.get("style") != "quoted" else asdict(self.quotation)
         return JSONResponse(
-            {**made, "note": self.note, "queries": [data["question"]], "quotation": quotation, "confidence": None}
+            {
+                **made,
+                "note": self.note,
+                "queries": [data["question"]],
+                "quotation": quotation,
+                "confidence": None,
+                "top_k": data.get("top_k", TOP_K),
+            }
         )

@@ -26,6 +26,14 @@ class Tenant:
     job: str
     response: str
     """Of an answer from its document."""
+    conversation: str
+    """With this answer."""
+    item: str
+    """Of this conversation."""
+
+    @property
+    def kept(self) -> tuple[str, str, str]:
+        return self.response, self.conversation, self.item
 
 
 def client(service: RunningService, key: str | None) -> httpx.Client:
@@ -45,14 +53,16 @@ def new_tenant(service: RunningService, admin: httpx.Client, name: str, filename
     answer = http.post("/ingest", files={"files": (filename, text.encode())}, data={"wait_s": "100"}).json()
     assert [file["status"] for file in answer["files"]] == ["completed"], answer
     store = http.get("/v1/vector_stores/default").json()["id"]
-    return Tenant(http, store, answer["files"][0]["file_id"], answer["batch_id"], new_response(http, text))
+    return Tenant(http, store, answer["files"][0]["file_id"], answer["batch_id"], *new_response(http, text))
 
 
-def new_response(http: httpx.Client, text: str) -> str:
-    """The id of a kept answer to a question."""
-    answer = http.post("/v1/responses", json={"model": "rag", "input": text}).json()
+def new_response(http: httpx.Client, text: str) -> tuple[str, str, str]:
+    """The ids of a kept answer to a question, of its conversation and of an item in it."""
+    conversation = http.post("/v1/conversations", json={}).json()["id"]
+    body = {"model": "rag", "input": text, "conversation": conversation}
+    answer = http.post("/v1/responses", json=body).json()
     assert answer["store"], answer
-    return str(answer["id"])
+    return str(answer["id"]), str(conversation), str(answer["output"][-1]["id"])
 
 
 BODIES: dict[str, Any] = {
@@ -61,21 +71,24 @@ BODIES: dict[str, Any] = {
     "search_vector_store": {"query": "zebra"},
     "update_document": {"attributes": {"mine": True}},
     "retry_job": {},
+    "update_conversation": {"metadata": {"mine": "yes"}},
+    "create_conversation_items": {"items": [{"role": "user", "content": "zebra"}]},
 }
 """Bodies of the routes that have one and whose path names something."""
 NAMES_NOTHING = {
     *("livez", "healthz", "readyz", "metrics", "list_models", "get_model", "generate", "create_completion"),
     *("create_embeddings", "rerank", "create_file", "load_lora_adapter", "unload_lora_adapter"),
     *("create_key", "list_keys", "get_key", "update_key", "revoke_key", "rotate_key"),
-    "list_audit_entries",
+    *("list_audit_entries", "create_conversation"),
 }
-"""Operations that take no id of a vector store, file, job or response."""
+"""Operations that take no id of a vector store, file, job, response or conversation."""
 
 
 def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
     """By operation: method, path and options of requests that name what `umbra` has."""
     store, file_id, job = umbra.store, umbra.file_id, umbra.job
     ids = {"store": store, "file_id": file_id, "job": job, "batch": job, "response_id": umbra.response}
+    ids |= {"conversation_id": umbra.conversation, "item_id": umbra.item}
     requests: dict[str, list[tuple[str, str, Any]]] = {}
     for route in public_operations():
         operation, path = route.operation.id, route.mounted_at + route.path_format
@@ -105,6 +118,8 @@ def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
         "create_response": [
             ("POST", "/v1/responses", {"json": {"model": "rag", "input": "zebra", **file_search}}),
             ("POST", "/v1/responses", {"json": {**question, "previous_response_id": umbra.response}}),
+            ("POST", "/v1/responses", {"json": {**question, "conversation": umbra.conversation}}),
+            ("POST", "/v1/responses", {"json": {**question, "input": [{"type": "item_reference", "id": umbra.item}]}}),
         ],
         "create_vector_store": [("POST", "/v1/vector_stores", {"json": {"name": "x", "file_ids": [file_id]}})],
         "list_jobs": [("GET", f"/v1/jobs?vector_store_id={store}", {})],
@@ -125,7 +140,7 @@ def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
 
 def without_ids(answer: httpx.Response, tenant: Tenant) -> tuple[int, str]:
     text = re.sub('"request_id":"[^"]*"', "", answer.text)
-    for value in (tenant.store, tenant.file_id, tenant.job, tenant.response):
+    for value in (tenant.store, tenant.file_id, tenant.job, *tenant.kept):
         text = text.replace(value, "ID")
     return answer.status_code, text
 

@@ -1,4 +1,4 @@
-"""Requests between services about kept responses.
+"""Requests between services about kept responses and conversations.
 
 `rag.http.clients.remote_responses` sends the requests.
 """
@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from rag.http.wire_model import WireModel
+from rag.library.responses import TurnsQuery
 from rag.records import NewResponse
 
 
@@ -18,15 +19,22 @@ class KeepResponseRequest(WireModel):
 
     response: dict[str, Any]
     input: list[dict[str, Any]]
+    conversation_id: str | None = None
+    is_kept: bool = True
 
     def parsed(self) -> NewResponse:
         body = {name: value for name, value in self.response.items() if name != "output"}
-        previous_id = body["previous_response_id"]
-        return NewResponse(body["id"], body, self.input, self.response["output"], previous_id)
+        output, previous_id = self.response["output"], body["previous_response_id"]
+        return NewResponse(body["id"], body, self.input, output, previous_id, self.conversation_id, self.is_kept)
 
 
 class EarlierTurnsRequest(WireModel):
-    """The earlier items that a request refers to by their ids."""
+    """The earlier items that a request refers to by ids."""
 
-    previous_response_id: str | None = None
-    items: list[str] = Field(default_factory=list)
+    previous_id: str | None = None
+    conversation_id: str | None = None
+    item_ids: list[str] = Field(default_factory=list)
+    added: int = 0
+
+    def parsed(self) -> TurnsQuery:
+        return TurnsQuery(self.previous_id, self.conversation_id, self.item_ids, self.added)

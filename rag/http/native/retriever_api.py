@@ -28,6 +28,7 @@ from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.http.wire import ExplainRequest, PrepareRequest, messages_of
 from rag.library.audit import AuditLog
+from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
 from rag.library.service import Library
@@ -68,6 +69,7 @@ class OpenCatalog:
     keys: KeyRegistry
     audit: AuditLog
     responses: ResponseRegistry
+    conversations: ConversationRegistry
 
 
 class RetrieverApi:
@@ -115,6 +117,7 @@ class RetrieverApi:
             embedding=embedding,
             aliases=aliases,
             responses=lambda: self._catalog.get().responses,
+            conversations=lambda: self._catalog.get().conversations,
         )
 
     def start(self) -> None:
@@ -159,7 +162,7 @@ class RetrieverApi:
     async def earlier_turns(self, request: EarlierTurnsRequest) -> Response:
         """The items that a request to `/v1/responses` names instead of sending them."""
         registry = self._catalog.get().responses
-        turns = await asyncio.to_thread(registry.earlier_turns, request.previous_response_id, request.items)
+        turns = await asyncio.to_thread(registry.earlier_turns, request.parsed())
         return JSONResponse(asdict(turns))
 
     async def open_tenant(self, request: OpenTenantRequest) -> Response:
@@ -255,6 +258,7 @@ def _prepared_to_wire(prepared: PreparedPrompt) -> JsonObject:
         "key": prepared.cache_key,
         "quotation": None if prepared.quotation is None else asdict(prepared.quotation),
         "confidence": prepared.confidence,
+        "top_k": prepared.top_k,
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from rag.http.model_aliases import ModelAliases
 from rag.library.audit import AuditLog
+from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
 from rag.library.service import Library
@@ -62,4 +63,6 @@ class V1Parts:
     embedding: EmbeddingOptions
     aliases: ModelAliases
     responses: Callable[[], ResponseRegistry]
+    """Raises as `keys` does."""
+    conversations: Callable[[], ConversationRegistry]
     """Raises as `keys` does."""

@@ -28,6 +28,7 @@ from rag.http.v1.responses.events import FINAL, ResponseWriter
 from rag.http.v1.responses.input import chat_messages, question_of
 from rag.http.v1.responses.memory import RequestedTurns, ResponseMemory
 from rag.http.v1.responses.objects import ResponseMetadata
+from rag.http.v1.responses.request_fields import DefaultSampling
 from rag.http.v1.responses.response_models import ResponseEvent, ResponseOut
 from rag.http.v1.route import V1Route
 from rag.ports import TokenStream
@@ -47,7 +48,7 @@ CREATE = Operation(
     tag="Language model",
     summary="Create a response; the tool `file_search` answers from documents",
     description="The response is kept, so that `previous_response_id` can continue it, unless `store` is false or the "
-    "service keeps none.",
+    "service keeps none. A `conversation` is continued once the answer is complete.",
     body=ResponsesBody,
     response=ResponseOut,
     response_description='The response. With `"stream": true`, OpenAI\'s events; the last one holds the response.',
@@ -76,18 +77,26 @@ class ResponseRoutes:
         retriever = self._parts.dependencies.clients["Retriever"]
         memory = ResponseMemory(RemoteResponses(retriever), may_store=self._parts.may_store)
         is_stored, turns = memory.stores(body), await memory.turns(body)
-        writer = ResponseWriter(ResponseMetadata(body, searches=searches, stored=is_stored))
+        reply = ResponseMetadata(body, searches, self._default_sampling(), stored=is_stored)
+        writer = ResponseWriter(reply)
         source = self._answer(body, turns, target)
 
         def events(answer: AnswerStream) -> AsyncGenerator[Event, None]:
             written = writer.events(answer)
-            return memory.kept(written, turns) if is_stored else written
+            return memory.kept(written, turns, body, is_stored=is_stored)
 
         if body.stream:
             return await EventStream.open(source, events, form=writer.form, **self._parts.stream_options)
         async with in_time(self._parts.answer_timeout_s), source as answer:
             response = await _final_response(events(answer))
             return JSONResponse(response)
+
+    def _default_sampling(self) -> DefaultSampling:
+        sampling, context_tokens = (
+            self._parts.answers.sampling,
+            self._parts.dependencies.require("LLM")["context_tokens"],
+        )
+        return DefaultSampling(sampling["max_tokens"], sampling["temperature"], context_tokens)
 
     async def not_offered(self, request: Request) -> Response:
         raise NotFound(f"there is no route {request.url.path}; the routes are listed at /")
@@ -122,7 +131,8 @@ class ResponseRoutes:
             raise InvalidRequest(message, param="truncation")
         messages = chat_messages(turns.input, body.instructions, turns.history)
         chat = Chat(messages, template_values=body.chat_template_kwargs or {})
-        return self._parts.generator.generate(chat, body.sampling(), current_request_id.get(), model=target.adapter)
+        sampling = {"temperature": self._parts.answers.sampling["temperature"], **body.sampling()}
+        return self._parts.generator.generate(chat, sampling, current_request_id.get(), model=target.adapter)
 
 
 def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTarget) -> AnswerRequest:

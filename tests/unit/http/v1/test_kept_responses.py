@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +10,18 @@ import openai
 import pytest
 from openai.types.responses import Response
 
-from rag.catalog.database import Database
-from rag.library.responses import ResponseRegistry
-from rag.types import Hit
 from tests.fakes import FakeGenerator, FakeRetriever
-from tests.support.builders import a_chunk
 from tests.support.edge_service import MODEL, EdgeService, an_edge
+from tests.support.kept_catalog import HITS, a_keeping_edge
 from tests.support.response_calls import create_response
 from tests.support.v1_client import error_of
 
-HITS = (Hit(a_chunk("zebras eat grass", filename="zebras.md"), 0.9),)
 UNKNOWN = "resp_00000000000000000000000000000000"
 
 
 @pytest.fixture
-def responses(tmp_path: Path) -> Iterator[ResponseRegistry]:
-    database = Database(f"sqlite:///{tmp_path / 'catalog.db'}")
-    yield ResponseRegistry(database, 30)
-    database.close()
-
-
-@pytest.fixture
-async def edge(responses: ResponseRegistry) -> AsyncIterator[EdgeService]:
-    async with an_edge(FakeGenerator("Grass [1]."), FakeRetriever(HITS, responses=responses)) as edge:
+async def edge(tmp_path: Path) -> AsyncIterator[EdgeService]:
+    async with a_keeping_edge(tmp_path) as edge:
         yield edge
 
 
@@ -77,9 +66,8 @@ async def test_store_false_keeps_nothing(client: Any) -> None:
         await client.responses.retrieve(made.id)
 
 
-async def test_a_service_that_keeps_nothing_refuses_store_true(responses: ResponseRegistry) -> None:
-    retriever = FakeRetriever(HITS, responses=responses)
-    async with an_edge(FakeGenerator("Grass."), retriever, may_store=False) as edge, edge.openai() as client:
+async def test_a_service_that_keeps_nothing_refuses_store_true(tmp_path: Path) -> None:
+    async with a_keeping_edge(tmp_path, may_store=False) as edge, edge.openai() as client:
         assert error_of(await create_response(edge, store=True)) == (400, "invalid_request", "store")
         made: Any = await client.responses.create(model=MODEL, input="Hello there")
         assert made.store is False
