@@ -11,7 +11,7 @@ from rag.catalog import items, kept
 from rag.catalog.kept import KeptRow
 from rag.catalog.schema import conversations
 from rag.errors import InvalidRequest, NotFound
-from rag.types import JsonMapping
+from rag.types import JsonMapping, JsonObject
 
 MAX_ITEMS = 10_000
 """Of one conversation. A prompt has room for far fewer."""
@@ -23,9 +23,17 @@ class ConversationRow(KeptRow):
     created_at: float
 
 
-def insert(connection: sa.Connection, conversation_id: str, metadata: Mapping[str, str], retention_s: float) -> None:
+def insert(
+    connection: sa.Connection,
+    conversation_id: str,
+    metadata: Mapping[str, str],
+    bodies: Sequence[JsonMapping],
+    retention_s: float,
+) -> None:
     own = {"id": conversation_id, "metadata": dict(metadata)}
-    connection.execute(sa.insert(conversations).values(**own, **kept.new_columns(retention_s)))
+    columns = kept.new_columns(retention_s, own["metadata"], bodies)
+    connection.execute(sa.insert(conversations).values(**own, **columns))
+    items.append(connection, conversation_id, bodies)
 
 
 def get(
@@ -52,7 +60,7 @@ def append(
     """
     check_room(connection, conversation_id, len(bodies), param)
     renewed = kept.renewed_columns(retention_s)
-    connection.execute(sa.update(conversations).where(conversations.c.id == conversation_id).values(**renewed))
+    _update(connection, conversation_id, kept.size_of(*bodies), **renewed)
     items.append(connection, conversation_id, bodies)
 
 
@@ -63,6 +71,26 @@ def check_room(connection: sa.Connection, conversation_id: str, added: int, para
         raise InvalidRequest(f"{param}: {reason}", param=param)
 
 
-def set_metadata(connection: sa.Connection, conversation_id: str, metadata: Mapping[str, str]) -> None:
-    values = {"metadata": dict(metadata)}
-    connection.execute(sa.update(conversations).where(conversations.c.id == conversation_id).values(**values))
+def delete_item(connection: sa.Connection, conversation_id: str, item_id: str) -> None:
+    """Raises NotFound."""
+    body = item(connection, conversation_id, item_id)
+    items.delete(connection, conversation_id, item_id)
+    _update(connection, conversation_id, -kept.size_of(body))
+
+
+def item(connection: sa.Connection, conversation_id: str, item_id: str) -> JsonObject:
+    """Raises NotFound."""
+    if (found := items.find(connection, conversation_id, item_id)) is None:
+        raise NotFound(f"item_id: the conversation has no item {item_id[:80]!r}", param="item_id")
+    return found
+
+
+def set_metadata(connection: sa.Connection, row: ConversationRow, metadata: Mapping[str, str]) -> None:
+    added = kept.size_of(dict(metadata)) - kept.size_of(row.metadata)
+    _update(connection, row.id, added, metadata=dict(metadata))
+
+
+def _update(connection: sa.Connection, conversation_id: str, added_bytes: int, **columns: object) -> None:
+    size = conversations.c.bytes + added_bytes
+    changed = sa.update(conversations).where(conversations.c.id == conversation_id)
+    connection.execute(changed.values(**columns, bytes=size))

@@ -50,10 +50,8 @@ def find(connection: sa.Connection, owner_id: str, item_id: str) -> JsonObject |
     return found
 
 
-def delete(connection: sa.Connection, owner_id: str, item_id: str) -> bool:
-    """Whether there was such an item."""
-    deleted = connection.execute(sa.delete(items).where(items.c.owner_id == owner_id, items.c.id == item_id))
-    return deleted.rowcount > 0
+def delete(connection: sa.Connection, owner_id: str, item_id: str) -> None:
+    connection.execute(sa.delete(items).where(items.c.owner_id == owner_id, items.c.id == item_id))
 
 
 def count(connection: sa.Connection, owner_id: str) -> int:

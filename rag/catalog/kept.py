@@ -7,6 +7,7 @@ fewer vector stores, it is hidden from the caller as well.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -30,13 +31,19 @@ class KeptRow:
 
 
 Kept = TypeVar("Kept", bound=KeptRow)
+_ROW_BYTES = 256
+"""About what a row takes without its JSON."""
 
 
-def new_columns(retention_s: float) -> JsonObject:
-    """Columns of a new row of the current caller."""
-    now = time.time()
-    own = {"created_at": now, "tenant": current_tenant(), "created_by": access.created_by()}
-    return {**own, **renewed_columns(retention_s)}
+def new_columns(retention_s: float, *parts: object) -> JsonObject:
+    """Columns of a new row of the current caller, which holds these JSON values."""
+    own = {"created_at": time.time(), "tenant": current_tenant(), "created_by": access.created_by()}
+    return {**own, **renewed_columns(retention_s), "bytes": _ROW_BYTES + size_of(*parts)}
+
+
+def size_of(*parts: object) -> int:
+    """The bytes of JSON values in the catalog."""
+    return sum(len(json.dumps(part)) for part in parts)
 
 
 def renewed_columns(retention_s: float) -> JsonObject:

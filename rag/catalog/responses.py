@@ -22,7 +22,8 @@ class ResponseRow(KeptRow):
 
 def insert(connection: sa.Connection, new: NewResponse, retention_s: float) -> None:
     own = {"id": new.response_id, "body": new.body, "previous_id": new.previous_id}
-    connection.execute(sa.insert(responses).values(**own, **kept.new_columns(retention_s)))
+    columns = kept.new_columns(retention_s, new.body, new.input, new.output)
+    connection.execute(sa.insert(responses).values(**own, **columns))
     items.append(connection, new.response_id, new.input)
     items.append(connection, new.response_id, new.output, is_output=True)
 

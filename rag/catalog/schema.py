@@ -59,6 +59,11 @@ def _caller_stores() -> Column[list[str]]:
     return Column("caller_stores", JSON(none_as_null=True), nullable=True)
 
 
+def _kept_bytes() -> Column[int]:
+    """About what a row and its items take, for the quota."""
+    return Column("bytes", BigInteger, nullable=False, default=0, server_default="0")
+
+
 BIG_ID = BigInteger().with_variant(Integer, "sqlite")
 """SQLite generates ids only for a primary key of type INTEGER."""
 
@@ -267,6 +272,7 @@ responses = Table(
     _created_by(),
     _caller_groups(),
     _caller_stores(),
+    _kept_bytes(),
 )
 
 conversations = Table(
@@ -280,6 +286,7 @@ conversations = Table(
     _created_by(),
     _caller_groups(),
     _caller_stores(),
+    _kept_bytes(),
 )
 
 items = Table(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 
-from rag.catalog import conversations, items, kept
+from rag.catalog import conversations, items, kept, quotas
 from rag.catalog.conversations import ConversationRow
 from rag.catalog.database import Database
 from rag.catalog.schema import conversations as table
-from rag.errors import InvalidRequest, NotFound
+from rag.errors import InvalidRequest
 from rag.records import DAY_S, ConversationRecord, Cursor, Page
 from rag.types import JsonMapping, JsonObject
 
@@ -17,7 +17,8 @@ from rag.types import JsonMapping, JsonObject
 class ConversationRegistry:
     """The conversations in the catalog that were made for the current caller. Methods block.
 
-    Raises NotFound for conversations of others, as for those that do not exist.
+    Raises NotFound for conversations of others, as for those that do not exist. What adds something raises
+    QuotaExceeded if the caller may keep no more.
 
     Args:
         may_store: Whether conversations may be created and added to.
@@ -31,9 +32,8 @@ class ConversationRegistry:
     def create(self, metadata: Mapping[str, str], new_items: Sequence[JsonMapping]) -> ConversationRecord:
         self._check_may_store()
         conversation_id = f"conv_{uuid.uuid4().hex}"
-        with self._database.write() as connection:
-            conversations.insert(connection, conversation_id, metadata, self._retention_s)
-            items.append(connection, conversation_id, new_items)
+        with self._database.write() as connection, quotas.enforced(connection, "max_kept_bytes"):
+            conversations.insert(connection, conversation_id, metadata, new_items, self._retention_s)
             return _record(conversations.get(connection, conversation_id))
 
     def get(self, conversation_id: str) -> ConversationRecord:
@@ -41,9 +41,9 @@ class ConversationRegistry:
             return _record(conversations.get(connection, conversation_id))
 
     def update(self, conversation_id: str, metadata: Mapping[str, str]) -> ConversationRecord:
-        with self._database.write() as connection:
-            conversations.get(connection, conversation_id, for_update=True)
-            conversations.set_metadata(connection, conversation_id, metadata)
+        with self._database.write() as connection, quotas.enforced(connection, "max_kept_bytes"):
+            row = conversations.get(connection, conversation_id, for_update=True)
+            conversations.set_metadata(connection, row, metadata)
             return _record(conversations.get(connection, conversation_id))
 
     def delete(self, conversation_id: str) -> None:
@@ -53,7 +53,7 @@ class ConversationRegistry:
 
     def add_items(self, conversation_id: str, new_items: Sequence[JsonMapping]) -> None:
         self._check_may_store()
-        with self._database.write() as connection:
+        with self._database.write() as connection, quotas.enforced(connection, "max_kept_bytes"):
             conversations.get(connection, conversation_id, for_update=True)
             conversations.append(connection, conversation_id, new_items, self._retention_s, "items")
 
@@ -65,16 +65,13 @@ class ConversationRegistry:
     def item(self, conversation_id: str, item_id: str) -> JsonObject:
         with self._database.read() as connection:
             conversations.get(connection, conversation_id)
-            if (found := items.find(connection, conversation_id, item_id)) is None:
-                raise _no_item(item_id)
-            return found
+            return conversations.item(connection, conversation_id, item_id)
 
     def delete_item(self, conversation_id: str, item_id: str) -> ConversationRecord:
         """The conversation without the item."""
         with self._database.write() as connection:
             row = conversations.get(connection, conversation_id, for_update=True)
-            if not items.delete(connection, conversation_id, item_id):
-                raise _no_item(item_id)
+            conversations.delete_item(connection, conversation_id, item_id)
             return _record(row)
 
     def _check_may_store(self) -> None:
@@ -84,7 +81,3 @@ class ConversationRegistry:
 
 def _record(row: ConversationRow) -> ConversationRecord:
     return ConversationRecord(row.id, row.created_at, row.metadata)
-
-
-def _no_item(item_id: str) -> NotFound:
-    return NotFound(f"item_id: the conversation has no item {item_id[:80]!r}", param="item_id")

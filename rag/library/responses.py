@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from rag.catalog import conversations, items, kept, responses
+from rag.catalog import conversations, items, kept, quotas, responses
 from rag.catalog.database import Database
 from rag.catalog.schema import responses as table
 from rag.errors import NotFound
@@ -29,6 +29,8 @@ class TurnsQuery:
     item_ids: Sequence[str] = ()
     added: int = 0
     """Maximum number of items that the request will add to the conversation."""
+    is_kept: bool = False
+    """Whether the response, or its items, will be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,9 @@ class ResponseRegistry:
         Raises:
             NotFound: the conversation was deleted meanwhile.
             InvalidRequest: the conversation would have too many items.
+            QuotaExceeded: the caller may not keep so much.
         """
-        with self._database.write() as connection:
+        with self._database.write() as connection, quotas.enforced(connection, "max_kept_bytes"):
             if new.conversation_id is not None:
                 conversations.get(connection, new.conversation_id, "conversation", for_update=True)
                 added = [*new.input, *new.output]
@@ -80,8 +83,15 @@ class ResponseRegistry:
             kept.delete(connection, table, [response_id])
 
     def earlier_turns(self, query: TurnsQuery) -> EarlierTurns:
-        """Raises InvalidRequest if the conversation has no room for the answer."""
+        """The items that a request refers to.
+
+        Raises:
+            InvalidRequest: the conversation has no room for the answer.
+            QuotaExceeded: the caller may keep nothing more.
+        """
         with self._database.read() as connection:
+            if query.is_kept:
+                quotas.check_left(connection, "max_kept_bytes")
             history = _history(connection, query)
             return EarlierTurns(history, [kept.item(connection, each, "input") for each in query.item_ids])
 

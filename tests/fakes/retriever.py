@@ -17,7 +17,7 @@ from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.http.wire import PrepareRequest
 from rag.library.conversations import ConversationRegistry
-from rag.library.responses import ResponseRegistry
+from rag.library.responses import ResponseRegistry, TurnsQuery
 from rag.types import Hit, Quotation
 
 TOP_K = 4
@@ -49,6 +49,7 @@ class FakeRetriever:
         self.quotation = Quotation((), {"choice": [""]})
         """What every quoted answer may quote."""
         self.prepared: list[dict[str, Any]] = []
+        self.turns_queries: list[TurnsQuery] = []
         self._responses = responses
         routes: list[BaseRoute] = [
             Route("/prepare", self._prepare, methods=["POST"]),
@@ -77,6 +78,7 @@ class FakeRetriever:
     async def _earlier_turns(self, request: Request) -> Response:
         wanted = EarlierTurnsRequest.parse(await request.json())
         assert self._responses is not None
+        self.turns_queries.append(wanted.parsed())
         try:
             turns = self._responses.earlier_turns(wanted.parsed())
         except RagError as error:

@@ -35,6 +35,7 @@ class EarlierTurnsRequest(WireModel):
     conversation_id: str | None = None
     item_ids: list[str] = Field(default_factory=list)
     added: int = 0
+    is_kept: bool = False
 
     def parsed(self) -> TurnsQuery:
-        return TurnsQuery(self.previous_id, self.conversation_id, self.item_ids, self.added)
+        return TurnsQuery(self.previous_id, self.conversation_id, self.item_ids, self.added, self.is_kept)

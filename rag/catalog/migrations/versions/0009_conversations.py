@@ -1,4 +1,4 @@
-"""Conversations, whose items are in `items`."""
+"""Conversations, whose items are in `items`; the size of what is kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ def upgrade() -> None:
         sa.Column("created_by", sa.String(length=64), nullable=False, server_default=""),
         sa.Column("caller_groups", sa.JSON(), nullable=True),
         sa.Column("caller_stores", sa.JSON(), nullable=True),
+        sa.Column("bytes", sa.BigInteger(), nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("id"),
     )
     for column in ("expires_at", "tenant"):
         op.create_index(op.f(f"ix_conversations_{column}"), "conversations", [column], unique=False)
+    op.add_column("responses", sa.Column("bytes", sa.BigInteger(), nullable=False, server_default="0"))

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from rag.auth.caller import current_caller
 from rag.errors import InvalidRequest, RagError
 from rag.http.clients.remote_responses import RemoteResponses
 from rag.http.streaming.event_stream import Event
@@ -47,13 +48,20 @@ class ResponseMemory:
                 raise InvalidRequest(f"{name}: this service keeps nothing (RAG_RESPONSES__STORE)", param=name)
         return self._may_store and body.store is not False
 
-    async def turns(self, body: ResponsesBody) -> RequestedTurns:
-        """Raises NotFound if the caller has no such response, conversation or item."""
+    async def turns(self, body: ResponsesBody, *, is_stored: bool) -> RequestedTurns:
+        """What the request is about.
+
+        Raises:
+            NotFound: the caller has no such response, conversation or item.
+            InvalidRequest: the conversation has no room for the answer.
+            QuotaExceeded: the caller may keep nothing more.
+        """
         ids = [_id(position, item) for position, item in enumerate(body.input) if item.type == "item_reference"]
-        if body.previous_response_id is None and body.conversation is None and not ids:
+        refers = body.previous_response_id is not None or body.conversation is not None or bool(ids)
+        if not refers and not (is_stored and _has_quota()):
             return RequestedTurns(body.input)
-        added = len(body.input) + _MAX_OUTPUT_ITEMS
-        query = TurnsQuery(body.previous_response_id, body.conversation, ids, added)
+        added, is_kept = len(body.input) + _MAX_OUTPUT_ITEMS, is_stored or body.conversation is not None
+        query = TurnsQuery(body.previous_response_id, body.conversation, ids, added, is_kept)
         found = await self._responses.earlier_turns(query)
         referred = iter(found.items)
         items = [_item(next(referred)) if item.type == "item_reference" else item for item in body.input]
@@ -85,6 +93,11 @@ class ResponseMemory:
             logger.warning("the response %s is not kept: %s", response["id"], error.message)
             return False
         return is_stored
+
+
+def _has_quota() -> bool:
+    caller = current_caller.get()
+    return caller is not None and any(subject.limits.max_kept_bytes is not None for subject in caller.subjects)
 
 
 def _id(position: int, reference: InputItem) -> str:

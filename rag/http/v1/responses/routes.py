@@ -76,7 +76,8 @@ class ResponseRoutes:
         searches = target.is_rag or body.file_search is not None
         retriever = self._parts.dependencies.clients["Retriever"]
         memory = ResponseMemory(RemoteResponses(retriever), may_store=self._parts.may_store)
-        is_stored, turns = memory.stores(body), await memory.turns(body)
+        is_stored = memory.stores(body)
+        turns = await memory.turns(body, is_stored=is_stored)
         reply = ResponseMetadata(body, searches, self._default_sampling(), stored=is_stored)
         writer = ResponseWriter(reply)
         source = self._answer(body, turns, target)

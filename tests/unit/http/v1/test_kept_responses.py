@@ -10,9 +10,16 @@ import openai
 import pytest
 from openai.types.responses import Response
 
+from rag.auth.caller import Caller
+from rag.auth.limits import Limits
+from rag.http.clients.remote_responses import RemoteResponses
+from rag.http.v1.responses.body import ResponsesBody
+from rag.http.v1.responses.memory import ResponseMemory
 from tests.fakes import FakeGenerator, FakeRetriever
+from tests.support.acting import acting
 from tests.support.edge_service import MODEL, EdgeService, an_edge
 from tests.support.kept_catalog import HITS, a_keeping_edge
+from tests.support.loopback import client_of
 from tests.support.response_calls import create_response
 from tests.support.v1_client import error_of
 
@@ -159,3 +166,16 @@ async def test_only_background_responses_can_be_cancelled(client: Any) -> None:
         await client.responses.cancel(made.id)
     with pytest.raises(openai.NotFoundError):
         await client.responses.cancel(UNKNOWN)
+
+
+async def test_only_a_caller_with_a_quota_is_checked_before_the_answer(edge: EdgeService) -> None:
+    limited = Caller("key", "acme", frozenset(["ask"]), None, Limits(max_kept_bytes=9))
+    body = ResponsesBody(model=MODEL, input="Hello")
+    async with client_of(edge.retriever.app, "Retriever") as retriever:
+        memory = ResponseMemory(RemoteResponses(retriever), may_store=True)
+        await memory.turns(body, is_stored=True)
+        with acting(limited):
+            await memory.turns(body, is_stored=False)
+            assert edge.retriever.turns_queries == []
+            await memory.turns(body, is_stored=True)
+    assert [query.is_kept for query in edge.retriever.turns_queries] == [True]
