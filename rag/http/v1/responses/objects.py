@@ -115,7 +115,7 @@ def annotation(citation: Citation, hit: Hit) -> AnnotationFileCitation:
     )
 
 
-def result(hit: Hit, store: str | None) -> Result:
+def result(hit: Hit, store: str | None = None) -> Result:
     """Args:
     store: The hit's vector store, if it is known.
     """

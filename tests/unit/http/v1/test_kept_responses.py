@@ -170,7 +170,7 @@ async def test_only_background_responses_can_be_cancelled(client: Any) -> None:
 
 async def test_only_a_caller_with_a_quota_is_checked_before_the_answer(edge: EdgeService) -> None:
     limited = Caller("key", "acme", frozenset(["ask"]), None, Limits(max_kept_bytes=9))
-    body = ResponsesBody(model=MODEL, input="Hello")
+    body = ResponsesBody.model_validate({"model": MODEL, "input": "Hello"})
     async with client_of(edge.retriever.app, "Retriever") as retriever:
         memory = ResponseMemory(RemoteResponses(retriever), may_store=True)
         await memory.turns(body, is_stored=True)

@@ -93,5 +93,5 @@ async def test_results_name_their_vector_store_if_only_one_is_searched(edge: Edg
     include = ["file_search_call.results"]
     one = {**SEARCH, "vector_store_ids": ["animals"]}
     for body, store in (({"tools": [SEARCH]}, None), ({"tools": [one]}, "animals"), ({"model": "rag"}, "default")):
-        response = (await create_response(edge, **body, include=include)).json()  # type: ignore[arg-type]
+        response = (await create_response(edge, **body, include=include)).json()
         assert {result["vector_store_id"] for result in response["output"][0]["results"]} == {store}
