@@ -15,12 +15,15 @@ from rag.types import JsonMapping, JsonObject
 
 MAX_ITEMS = 10_000
 """Of one conversation. A prompt has room for far fewer."""
+MAX_BYTES = 32 * 2**20
+"""Nothing is added to a conversation of this size."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationRow(KeptRow):
     metadata: Mapping[str, str]
     created_at: float
+    bytes: int
 
 
 def insert(
@@ -51,24 +54,28 @@ def get(
 
 
 def append(
-    connection: sa.Connection, conversation_id: str, bodies: Sequence[JsonMapping], retention_s: float, param: str
+    connection: sa.Connection, row: ConversationRow, bodies: Sequence[JsonMapping], retention_s: float, param: str
 ) -> None:
     """Add items to a conversation that was got `for_update`. It then expires later.
 
     Raises:
-        InvalidRequest: it would have too many items.
+        InvalidRequest: it has no room for them.
     """
-    check_room(connection, conversation_id, len(bodies), param)
+    check_room(connection, row, len(bodies), param)
     renewed = kept.renewed_columns(retention_s)
-    _update(connection, conversation_id, kept.size_of(*bodies), **renewed)
-    items.append(connection, conversation_id, bodies)
+    _update(connection, row.id, kept.size_of(*bodies), **renewed)
+    items.append(connection, row.id, bodies)
 
 
-def check_room(connection: sa.Connection, conversation_id: str, added: int, param: str) -> None:
+def check_room(connection: sa.Connection, row: ConversationRow, added: int, param: str) -> None:
     """Raises InvalidRequest if the conversation has no room for so many items."""
-    if items.count(connection, conversation_id) + added > MAX_ITEMS:
-        reason = f"the conversation would have more than {MAX_ITEMS:,} items; delete some, or create another"
-        raise InvalidRequest(f"{param}: {reason}", param=param)
+    reason = ""
+    if items.count(connection, row.id) + added > MAX_ITEMS:
+        reason = f"the conversation would have more than {MAX_ITEMS:,} items"
+    elif row.bytes >= MAX_BYTES:
+        reason = f"the conversation has {MAX_BYTES // 2**20} MiB"
+    if reason:
+        raise InvalidRequest(f"{param}: {reason}; delete items, or create another conversation", param=param)
 
 
 def delete_item(connection: sa.Connection, conversation_id: str, item_id: str) -> None:

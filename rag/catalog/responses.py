@@ -18,6 +18,7 @@ from rag.types import JsonObject
 class ResponseRow(KeptRow):
     body: JsonObject
     previous_id: str | None
+    bytes: int
 
 
 def insert(connection: sa.Connection, new: NewResponse, retention_s: float) -> None:

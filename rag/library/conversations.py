@@ -54,8 +54,8 @@ class ConversationRegistry:
     def add_items(self, conversation_id: str, new_items: Sequence[JsonMapping]) -> None:
         self._check_may_store()
         with self._database.write() as connection, quotas.enforced(connection, "max_kept_bytes"):
-            conversations.get(connection, conversation_id, for_update=True)
-            conversations.append(connection, conversation_id, new_items, self._retention_s, "items")
+            row = conversations.get(connection, conversation_id, for_update=True)
+            conversations.append(connection, row, new_items, self._retention_s, "items")
 
     def item_page(self, conversation_id: str, cursor: Cursor) -> Page[JsonObject]:
         with self._database.read() as connection:

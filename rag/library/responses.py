@@ -17,6 +17,8 @@ from rag.types import JsonObject
 
 _MAX_HISTORY = 2000
 """Maximum number of earlier items that are looked up; more would not fit into any prompt."""
+_MAX_HISTORY_BYTES = 32 * 2**20
+"""No response before those of this size is looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,9 @@ class ResponseRegistry:
         """
         with self._database.write() as connection, quotas.enforced(connection, "max_kept_bytes"):
             if new.conversation_id is not None:
-                conversations.get(connection, new.conversation_id, "conversation", for_update=True)
+                row = conversations.get(connection, new.conversation_id, "conversation", for_update=True)
                 added = [*new.input, *new.output]
-                conversations.append(connection, new.conversation_id, added, self._retention_s, "conversation")
+                conversations.append(connection, row, added, self._retention_s, "conversation")
             if new.is_kept:
                 responses.insert(connection, new, self._retention_s)
 
@@ -99,8 +101,9 @@ class ResponseRegistry:
 def _history(connection: sa.Connection, query: TurnsQuery) -> list[JsonObject]:
     """The newest earlier items, oldest first."""
     if query.conversation_id is not None:
-        conversations.get(connection, query.conversation_id, "conversation")
-        conversations.check_room(connection, query.conversation_id, query.added, "conversation")
+        row = conversations.get(connection, query.conversation_id, "conversation")
+        if query.is_kept:
+            conversations.check_room(connection, row, query.added, "conversation")
         return items.of_owner(connection, query.conversation_id, newest=_MAX_HISTORY)
     return [] if query.previous_id is None else _chain(connection, query.previous_id)
 
@@ -108,9 +111,10 @@ def _history(connection: sa.Connection, query: TurnsQuery) -> list[JsonObject]:
 def _chain(connection: sa.Connection, previous_id: str) -> list[JsonObject]:
     """The items of a response and those before it. The chain ends at a deleted or expired response."""
     row = responses.get(connection, previous_id, "previous_response_id")
-    history = items.of_owner(connection, row.id)
+    history, size = items.of_owner(connection, row.id), row.bytes
     with suppress(NotFound):
-        while row.previous_id is not None and len(history) < _MAX_HISTORY:
+        while row.previous_id is not None and len(history) < _MAX_HISTORY and size < _MAX_HISTORY_BYTES:
             row = responses.get(connection, row.previous_id)
+            size += row.bytes
             history = items.of_owner(connection, row.id) + history
     return history[-_MAX_HISTORY:]

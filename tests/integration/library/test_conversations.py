@@ -156,12 +156,16 @@ def test_a_full_conversation_refuses_more(
         for param, operation in (
             ("items", lambda: registry.add_items(made, [message(2)])),
             ("conversation", lambda: answers.insert(answer(2, made))),
-            ("conversation", lambda: answers.earlier_turns(TurnsQuery(conversation_id=made, added=1))),
+            ("conversation", lambda: answers.earlier_turns(TurnsQuery(conversation_id=made, added=1, is_kept=True))),
         ):
-            with pytest.raises(InvalidRequest, match="more than 3 items") as caught:
-                operation()
-            assert caught.value.param == param
+            for items_limit, bytes_limit, reason in ((3, 2**20, "more than 3 items"), (100, 100, "has 0 MiB")):
+                monkeypatch.setattr(rows, "MAX_ITEMS", items_limit)
+                monkeypatch.setattr(rows, "MAX_BYTES", bytes_limit)
+                with pytest.raises(InvalidRequest, match=reason) as caught:
+                    operation()
+                assert caught.value.param == param
         assert len(registry.item_page(made, Cursor(100)).rows) == 3
+        answers.earlier_turns(TurnsQuery(conversation_id=made, added=1))
 
 
 def test_the_janitor_erases_expired_conversations(

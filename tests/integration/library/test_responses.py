@@ -116,3 +116,15 @@ def test_a_deleted_response_is_erased(harness: LibraryHarness) -> None:
     with acting(caller()):
         registry.delete("resp_1")
     assert rows(harness) == [0, 0]
+
+
+def test_a_long_chain_of_responses_is_not_read_to_its_beginning(
+    harness: LibraryHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = ResponseRegistry(harness.database, 30)
+    monkeypatch.setattr("rag.library.responses._MAX_HISTORY_BYTES", 2000)
+    for number in range(1, 4):
+        part = {**ANSWER, "id": f"msg_{number}", "text": "a" * 1000}
+        registry.insert(NewResponse(f"resp_{number}", {}, [], [part], f"resp_{number - 1}"))
+    history = registry.earlier_turns(TurnsQuery("resp_3")).history
+    assert [item["id"] for item in history] == ["msg_2", "msg_3"]
