@@ -20,6 +20,7 @@ from rag.http.middleware.rerank_paths import RerankPaths
 from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.ask_wire import AskRequest
 from rag.http.native.audit_wire import AuditRequest
+from rag.http.native.count_wire import CountTokensRequest
 from rag.http.native.embedder_wire import (
     CountRequest,
     CountResponse,
@@ -241,6 +242,11 @@ class Retriever:
     async def earlier_turns(self, request: EarlierTurnsRequest, /) -> dict[str, Any]:
         """Kept items of earlier turns."""
         return await self._api.earlier_turns(request)  # type: ignore[return-value]
+
+    @endpoint("/count_tokens")
+    async def count_tokens(self, request: CountTokensRequest, /) -> dict[str, Any]:
+        """How many tokens a conversation has for the language model."""
+        return await self._api.count_tokens(request)  # type: ignore[return-value]
 
     @endpoint("/open_tenant")
     async def open_tenant(self, request: OpenTenantRequest, /) -> dict[str, Any]:

@@ -135,6 +135,7 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
         reranker=reranker,
         check=runtime.library.check_default,
         stop=_stop(engine, runtime, reranker, cache),
+        tokenizer=tokenizer,
         cache=cache,
     )
 

@@ -121,6 +121,11 @@ class AnswerPipeline:
         ):
             yield events
 
+    async def prepare(self, request: AnswerRequest) -> PreparedPrompt:
+        """The prompt of an answer that is not to be written. Raises as `answer` does."""
+        _, prepared = await self._prepare(request, request.sampling.get("max_tokens", self.max_tokens))
+        return prepared
+
     def _defaults(self, request: AnswerRequest) -> SamplingParameters:
         """Default sampling parameters. Structured output is not cut for repetition, which would make it invalid."""
         structured = request.sampling.get("structured_outputs") is not None

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from rag.errors import DependencyUnavailable, RagError
 from rag.http.error_table import error_response
 from rag.http.hits import sources_to_wire
+from rag.http.native.count_wire import CountTokensRequest
 from rag.http.native.response_wire import EarlierTurnsRequest, KeepResponseRequest
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.documents_app import documents_app
@@ -19,6 +20,7 @@ from rag.http.wire import PrepareRequest
 from rag.library.conversations import ConversationRegistry
 from rag.library.responses import ResponseRegistry, TurnsQuery
 from rag.types import Hit, Quotation
+from tests.fakes.tokenizer import FakeTokenizer
 
 TOP_K = 4
 """Passages of a search whose request does not set the number."""
@@ -48,6 +50,8 @@ class FakeRetriever:
         self.note = note
         self.quotation = Quotation((), {"choice": [""]})
         """What every quoted answer may quote."""
+        self.prompt_messages: list[dict[str, str]] = []
+        """The prompt of every question, instead of token ids; empty: the prompt is token ids."""
         self.prepared: list[dict[str, Any]] = []
         self.turns_queries: list[TurnsQuery] = []
         self._responses = responses
@@ -56,6 +60,7 @@ class FakeRetriever:
             Route("/readyz", self._ready),
             Route("/keep_response", self._keep_response, methods=["POST"]),
             Route("/earlier_turns", self._earlier_turns, methods=["POST"]),
+            Route("/count_tokens", self._count_tokens, methods=["POST"]),
         ]
         if responses is not None:
             nothing: Any = None
@@ -85,6 +90,10 @@ class FakeRetriever:
             return error_response(error)
         return JSONResponse(asdict(turns))
 
+    async def _count_tokens(self, request: Request) -> Response:
+        wanted = CountTokensRequest.parse(await request.json())
+        return JSONResponse({"tokens": FakeTokenizer().measure(wanted.parsed())})
+
     async def _ready(self, _: Request) -> Response:
         return JSONResponse({"status": "ready", "embedder": "the-encoder"})
 
@@ -96,12 +105,13 @@ class FakeRetriever:
         except RagError as error:
             return error_response(error)
         self.prepared.append(data)
-        token_ids = list(range(1, 8))
+        token_ids = [] if self.prompt_messages else list(range(1, 8))
         made = {"token_ids": token_ids, "sources": sources_to_wire(self.hits), "timings_ms": {}, "key": ""}
         quotation = None if data.get("style") != "quoted" else asdict(self.quotation)
         return JSONResponse(
             {
                 **made,
+                "messages": self.prompt_messages,
                 "note": self.note,
                 "queries": [data["question"]],
                 "quotation": quotation,

@@ -104,6 +104,12 @@ def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
     messages = [{"role": "user", "content": "Where does the zebra sleep?"}]
     file_search = {"tools": [{"type": "file_search", "vector_store_ids": [store]}]}
     question = {"model": "rag", "input": "zebra"}
+    earlier: list[Any] = [
+        {**question, "previous_response_id": umbra.response},
+        {**question, "conversation": umbra.conversation},
+        {**question, "input": [{"type": "item_reference", "id": umbra.item}]},
+    ]
+    asked = [{**question, **file_search}, *earlier]
     requests |= {
         "ask": [("POST", "/ask", {"json": {"question": "zebra", "vector_store": store}})],
         "retrieve": [("POST", "/retrieve", {"json": {"query": "zebra", "vector_store": store}})],
@@ -115,12 +121,8 @@ def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
                 {"json": {"model": "rag", "messages": messages, "rag": {"vector_store": store}}},
             )
         ],
-        "create_response": [
-            ("POST", "/v1/responses", {"json": {"model": "rag", "input": "zebra", **file_search}}),
-            ("POST", "/v1/responses", {"json": {**question, "previous_response_id": umbra.response}}),
-            ("POST", "/v1/responses", {"json": {**question, "conversation": umbra.conversation}}),
-            ("POST", "/v1/responses", {"json": {**question, "input": [{"type": "item_reference", "id": umbra.item}]}}),
-        ],
+        "create_response": [("POST", "/v1/responses", {"json": each}) for each in asked],
+        "count_response_input_tokens": [("POST", "/v1/responses/input_tokens", {"json": each}) for each in asked],
         "create_vector_store": [("POST", "/v1/vector_stores", {"json": {"name": "x", "file_ids": [file_id]}})],
         "list_jobs": [("GET", f"/v1/jobs?vector_store_id={store}", {})],
         "attach_file": [

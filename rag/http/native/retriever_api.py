@@ -16,6 +16,7 @@ from rag.http.hits import hit_to_wire, sources_to_wire
 from rag.http.inner_headers import OBJECT_ID
 from rag.http.model_aliases import ModelAliases
 from rag.http.native.audit_wire import AuditRequest
+from rag.http.native.count_wire import CountTokensRequest
 from rag.http.native.explanation import PromptRoom, explanation
 from rag.http.native.ingest_form import IngestRequest, received_ingest
 from rag.http.native.key_wire import AuthenticateRequest, OpenTenantRequest, authentication_to_wire
@@ -32,7 +33,7 @@ from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
 from rag.library.service import Library
-from rag.ports import Cache, Embedder, Reranker, VectorStore
+from rag.ports import Cache, ChatTokenizer, Embedder, Reranker, VectorStore
 from rag.records import Cursor, DocumentRecord, JobRecord
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
 from rag.retrieve.preparation import AnswerPreparer, PreparationRequest, relevant_hits
@@ -58,6 +59,8 @@ class RetrieverComponents:
     """Raises the reason if the service is not ready."""
     stop: Callable[[], Awaitable[None]]
     """Releases all resources. Unfinished jobs resume at the next start."""
+    tokenizer: ChatTokenizer
+    """The language model's."""
     cache: Cache | None = None
     """The retrieval cache; None if it is turned off."""
 
@@ -164,6 +167,11 @@ class RetrieverApi:
         registry = self._catalog.get().responses
         turns = await asyncio.to_thread(registry.earlier_turns, request.parsed())
         return JSONResponse(asdict(turns))
+
+    async def count_tokens(self, request: CountTokensRequest) -> Response:
+        """The length of a conversation for the language model."""
+        tokens = await asyncio.to_thread(self.parts.get().tokenizer.measure, request.parsed())
+        return JSONResponse({"tokens": tokens})
 
     async def open_tenant(self, request: OpenTenantRequest) -> Response:
         """The ids of those of the vector stores that exist."""

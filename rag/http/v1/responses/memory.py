@@ -48,8 +48,11 @@ class ResponseMemory:
                 raise InvalidRequest(f"{name}: this service keeps nothing (RAG_RESPONSES__STORE)", param=name)
         return self._may_store and body.store is not False
 
-    async def turns(self, body: ResponsesBody, *, is_stored: bool) -> RequestedTurns:
+    async def turns(self, body: ResponsesBody, *, is_kept: bool) -> RequestedTurns:
         """What the request is about.
+
+        Args:
+            is_kept: Whether the response, or its items, will be kept.
 
         Raises:
             NotFound: the caller has no such response, conversation or item.
@@ -58,9 +61,9 @@ class ResponseMemory:
         """
         ids = [_id(position, item) for position, item in enumerate(body.input) if item.type == "item_reference"]
         refers = body.previous_response_id is not None or body.conversation is not None or bool(ids)
-        if not refers and not (is_stored and _has_quota()):
+        if not refers and not (is_kept and _has_quota()):
             return RequestedTurns(body.input)
-        added, is_kept = len(body.input) + _MAX_OUTPUT_ITEMS, is_stored or body.conversation is not None
+        added = len(body.input) + _MAX_OUTPUT_ITEMS
         query = TurnsQuery(body.previous_response_id, body.conversation, ids, added, is_kept)
         found = await self._responses.earlier_turns(query)
         referred = iter(found.items)

@@ -173,9 +173,9 @@ async def test_only_a_caller_with_a_quota_is_checked_before_the_answer(edge: Edg
     body = ResponsesBody.model_validate({"model": MODEL, "input": "Hello"})
     async with client_of(edge.retriever.app, "Retriever") as retriever:
         memory = ResponseMemory(RemoteResponses(retriever), may_store=True)
-        await memory.turns(body, is_stored=True)
+        await memory.turns(body, is_kept=True)
         with acting(limited):
-            await memory.turns(body, is_stored=False)
+            await memory.turns(body, is_kept=False)
             assert edge.retriever.turns_queries == []
-            await memory.turns(body, is_stored=True)
+            await memory.turns(body, is_kept=True)
     assert [query.is_kept for query in edge.retriever.turns_queries] == [True]
