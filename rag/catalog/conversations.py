@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from rag.catalog import items, kept
-from rag.catalog.kept import KeptRow
 from rag.catalog.schema import conversations
 from rag.errors import InvalidRequest, NotFound
 from rag.types import JsonMapping, JsonObject
@@ -20,7 +19,8 @@ MAX_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class ConversationRow(KeptRow):
+class ConversationRow:
+    id: str
     metadata: Mapping[str, str]
     created_at: float
     bytes: int

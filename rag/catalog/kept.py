@@ -9,28 +9,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Collection
 
 import sqlalchemy as sa
 
 from rag.auth.caller import current_caller, current_tenant
 from rag.catalog import access, groups
-from rag.catalog.rows import Condition, read_first, read_row
+from rag.catalog.rows import Condition, RowType, read_first
 from rag.catalog.schema import conversations, items, responses
 from rag.errors import NotFound
 from rag.types import JsonObject
 
-
-@dataclass(frozen=True, slots=True)
-class KeptRow:
-    id: str
-    caller_groups: Sequence[str] | None
-    caller_stores: Sequence[str] | None
-
-
-Kept = TypeVar("Kept", bound=KeptRow)
 _ROW_BYTES = 256
 """About what a row takes without its JSON."""
 
@@ -58,26 +47,39 @@ def renewed_columns(retention_s: float) -> JsonObject:
 
 
 def find(
-    connection: sa.Connection, table: sa.Table, row_type: type[Kept], object_id: str, *, for_update: bool = False
-) -> Kept | None:
+    connection: sa.Connection, table: sa.Table, row_type: type[RowType], object_id: str, *, for_update: bool = False
+) -> RowType | None:
     """The row with this id, if the caller may use it.
 
     Args:
         for_update: Whether other transactions that want to change the row wait for this one.
     """
-    statement = sa.select(table).where(table.c.id == object_id, _own(table))
-    found = read_first(connection, row_type, statement.with_for_update() if for_update else statement)
-    return found if found is not None and _is_readable(found) else None
+    statement = sa.select(table).where(table.c.id == object_id, usable(table))
+    return read_first(connection, row_type, statement.with_for_update() if for_update else statement)
+
+
+def usable(table: sa.Table) -> Condition:
+    """Rows that were made for the current caller and have not expired, if it may still read all that it could read
+    when something was last added to them.
+    """
+    is_kept = ~_expired(table)
+    if (caller := current_caller.get()) is None:
+        return is_kept
+    is_own = (table.c.tenant == caller.tenant) & (table.c.created_by == caller.key_id)
+    for column, present in ((table.c.caller_groups, caller.read_groups), (table.c.caller_stores, caller.stores)):
+        if present is not None:
+            is_own &= groups.all_among(column, present)
+    return is_kept & is_own
 
 
 def item(connection: sa.Connection, item_id: str, param: str) -> JsonObject:
     """An item of any response or conversation of the caller. Raises NotFound."""
     for table in (responses, conversations):
-        joined = sa.select(table, items.c.body.label("item")).join(items, items.c.owner_id == table.c.id)
-        for row in connection.execute(joined.where(items.c.id == item_id, _own(table))):
-            if _is_readable(read_row(KeptRow, row)):
-                body: JsonObject = row.item
-                return body
+        joined = sa.select(items.c.body).join(table, items.c.owner_id == table.c.id)
+        found = connection.execute(joined.where(items.c.id == item_id, usable(table))).first()
+        if found is not None:
+            body: JsonObject = found.body
+            return body
     raise NotFound(f"{param}: there is no item {item_id[:80]!r}", param=param)
 
 
@@ -90,29 +92,13 @@ def any_expired(connection: sa.Connection, table: sa.Table) -> bool:
     return connection.execute(sa.select(table.c.id).where(_expired(table)).limit(1)).first() is not None
 
 
-def delete_expired(connection: sa.Connection, table: sa.Table, limit: int) -> None:
-    """Delete rows whose time has passed. A row that another transaction is renewing is left for the next time."""
+def delete_expired(connection: sa.Connection, table: sa.Table, limit: int) -> int:
+    """Delete rows whose time has passed, and tell how many. One that another transaction is changing is left."""
     wanted = sa.select(table.c.id).where(_expired(table)).limit(limit).with_for_update(skip_locked=True)
-    delete(connection, table, list(connection.execute(wanted).scalars()))
+    ids = list(connection.execute(wanted).scalars())
+    delete(connection, table, ids)
+    return len(ids)
 
 
 def _expired(table: sa.Table) -> Condition:
     return table.c.expires_at < time.time()
-
-
-def _own(table: sa.Table) -> Condition:
-    """Rows that were made for the current caller and have not expired."""
-    if (caller := current_caller.get()) is None:
-        return ~_expired(table)
-    return ~_expired(table) & (table.c.tenant == caller.tenant) & (table.c.created_by == caller.key_id)
-
-
-def _is_readable(row: KeptRow) -> bool:
-    """Whether the caller may still read all that it could read when something was last added to the row."""
-    if (caller := current_caller.get()) is None:
-        return True
-    return _covers(caller.read_groups, row.caller_groups) and _covers(caller.stores, row.caller_stores)
-
-
-def _covers(present: frozenset[str] | None, former: Sequence[str] | None) -> bool:
-    return present is None or (former is not None and present.issuperset(former))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from rag.catalog import items, kept
-from rag.catalog.kept import KeptRow
 from rag.catalog.schema import responses
 from rag.errors import NotFound
 from rag.records import NewResponse
@@ -15,7 +14,8 @@ from rag.types import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
-class ResponseRow(KeptRow):
+class ResponseRow:
+    id: str
     body: JsonObject
     previous_id: str | None
     bytes: int

@@ -6,8 +6,6 @@ import logging
 import threading
 import time
 
-import sqlalchemy as sa
-
 from rag.catalog import audit, garbage, kept, stores
 from rag.catalog import files as file_rows
 from rag.catalog import jobs as job_rows
@@ -166,10 +164,8 @@ class Janitor:
     def _erase_kept(self) -> None:
         """Erase expired responses and conversations, in batches to keep transactions short."""
         for table in (responses, conversations):
-            while self._any_expired(table):
+            with self._database.read() as connection:
+                is_due = kept.any_expired(connection, table)
+            while is_due:
                 with self._database.write() as connection:
-                    kept.delete_expired(connection, table, _ERASED_AT_ONCE)
-
-    def _any_expired(self, table: sa.Table) -> bool:
-        with self._database.read() as connection:
-            return kept.any_expired(connection, table)
+                    is_due = kept.delete_expired(connection, table, _ERASED_AT_ONCE) == _ERASED_AT_ONCE

@@ -32,7 +32,7 @@ CHANGES_WHAT_IT_MAY = {"update_vector_store", "ingest"}
 """Operations on a vector store that everyone in its tenant with the scope `ingest` may carry out."""
 NAME_THE_VECTOR_STORE_ALONE = {
     *("get_vector_store", "search_vector_store", "list_documents", "list_jobs", "list_vector_stores"),
-    *("retrieve", "ask", "create_chat_completion", "create_response"),
+    *("retrieve", "ask", "create_chat_completion", "create_response", "count_response_input_tokens"),
 }
 """Operations that succeed, since the vector store is not restricted, but show nothing of the document."""
 
