@@ -32,7 +32,7 @@ from rag.http.native.embedder_wire import (
 from rag.http.native.generate_wire import GenerateRequest, WriteRequest
 from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.key_wire import AuthenticateRequest, OpenTenantRequest
-from rag.http.native.response_wire import EarlierTurnsRequest, KeepResponseRequest
+from rag.http.native.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
 from rag.http.native.verify_wire import VerifyRequest, VerifyResponse
 from rag.http.published_api import PublishedApi
 from rag.http.v1.deferred_app import DeferredApp
@@ -237,6 +237,11 @@ class Retriever:
     async def keep_response(self, request: KeepResponseRequest, /) -> dict[str, Any]:
         """Keep a response with the input that it answers."""
         return await self._api.keep_response(request)  # type: ignore[return-value]
+
+    @endpoint("/keep_completion")
+    async def keep_completion(self, request: KeepCompletionRequest, /) -> dict[str, Any]:
+        """Keep a chat completion with the messages that it answers."""
+        return await self._api.keep_completion(request)  # type: ignore[return-value]
 
     @endpoint("/earlier_turns")
     async def earlier_turns(self, request: EarlierTurnsRequest, /) -> dict[str, Any]:

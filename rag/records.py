@@ -227,6 +227,20 @@ class NewResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class NewCompletion:
+    """A chat completion that is to be kept."""
+
+    completion_id: str
+    model: str
+    """Its name in the request."""
+    body: Mapping[str, Any]
+    """OpenAI's object."""
+    messages: Sequence[Mapping[str, Any]]
+    """Those of the request, each with an `id`."""
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationRecord:
     """A conversation."""
 

@@ -27,7 +27,7 @@ class Limits:
     """Of uploaded files."""
     max_unfinished_jobs: int | None = None
     max_kept_bytes: int | None = None
-    """Of kept responses and conversations."""
+    """Of kept responses, chat completions and conversations."""
 
     @classmethod
     def from_json(cls, values: Mapping[str, int | None]) -> Self:

@@ -17,6 +17,7 @@ from rag.http.model_aliases import ModelAliases
 from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverComponents
 from rag.http.v1.documents.parts import EmbeddingOptions
 from rag.library.audit import AuditLog
+from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.disk_metrics import update_disk_metrics
 from rag.library.keys import KeyRegistry
@@ -85,7 +86,8 @@ async def _open_catalog() -> OpenCatalog:
     options = settings().responses
     responses = ResponseRegistry(opened, options.retention_days)
     conversations = ConversationRegistry(opened, options.retention_days, may_store=options.store)
-    return OpenCatalog(KeyRegistry(opened), AuditLog(opened), responses, conversations)
+    completions = CompletionRegistry(opened, options.retention_days)
+    return OpenCatalog(KeyRegistry(opened), AuditLog(opened), responses, conversations, completions)
 
 
 async def _load_components(client: ServiceClient, llm: ServiceClient) -> RetrieverComponents:

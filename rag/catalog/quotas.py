@@ -11,7 +11,17 @@ import sqlalchemy as sa
 from rag.auth.caller import current_caller
 from rag.auth.limits import Quota, Subject
 from rag.catalog.rows import UNFINISHED, Condition, RowSelect
-from rag.catalog.schema import blobs, conversations, documents, files, jobs, responses, stores, versions
+from rag.catalog.schema import (
+    blobs,
+    chat_completions,
+    conversations,
+    documents,
+    files,
+    jobs,
+    responses,
+    stores,
+    versions,
+)
 from rag.errors import QuotaExceeded, RateLimitExceeded
 
 _KEPT = ("pending", "visible", "failed", "cancelled")
@@ -102,9 +112,9 @@ def _unfinished_jobs(subject: Subject) -> RowSelect:
 def _kept_bytes(subject: Subject) -> RowSelect:
     of_table = [
         sa.select(sa.func.coalesce(sa.func.sum(table.c.bytes), 0)).where(_owned(table, subject)).scalar_subquery()
-        for table in (responses, conversations)
+        for table in (responses, chat_completions, conversations)
     ]
-    return sa.select(of_table[0] + of_table[1])
+    return sa.select(sum(of_table[1:], start=of_table[0]))
 
 
 def _owned(table: sa.Table, subject: Subject) -> Condition:
@@ -124,7 +134,7 @@ _NOUNS: Mapping[Quota, str] = {
     "max_documents": "documents",
     "max_stored_bytes": "bytes of files",
     "max_unfinished_jobs": "unfinished jobs",
-    "max_kept_bytes": "bytes of kept responses and conversations",
+    "max_kept_bytes": "bytes of kept responses, chat completions and conversations",
 }
 _ADVICE = "Delete what is not needed, or ask the operator of this service for a higher limit"
 

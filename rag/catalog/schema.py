@@ -275,6 +275,22 @@ responses = Table(
     _kept_bytes(),
 )
 
+chat_completions = Table(
+    "chat_completions",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("body", JSON, nullable=False),  # OpenAI's object; the messages that it answers are in `items`
+    Column("metadata", JSON, nullable=False),
+    Column("model", String(512), nullable=False),
+    Column("created_at", Float(53), nullable=False),
+    Column("expires_at", Float(53), nullable=False, index=True),
+    _tenant(),
+    _created_by(),
+    _caller_groups(),
+    _caller_stores(),
+    _kept_bytes(),
+)
+
 conversations = Table(
     "conversations",
     metadata,
@@ -290,10 +306,10 @@ conversations = Table(
 )
 
 items = Table(
-    "items",  # of responses and conversations: messages, searches
+    "items",  # of responses, chat completions and conversations: messages, searches
     metadata,
     Column("seq", BIG_ID, primary_key=True, autoincrement=True),
-    Column("owner_id", String(64), nullable=False, index=True),  # the response or conversation
+    Column("owner_id", String(64), nullable=False, index=True),  # the response, chat completion or conversation
     Column("id", String(64), nullable=False, index=True),
     Column("is_output", Boolean, nullable=False),
     Column("body", JSON, nullable=False),

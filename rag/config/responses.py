@@ -1,4 +1,4 @@
-"""Options of kept responses and conversations: `RAG_RESPONSES__...`."""
+"""Options of kept responses, chat completions and conversations: `RAG_RESPONSES__...`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rag.config.section import Section
 
 
 class ResponseSettings(Section):
-    """Responses and conversations in the catalog, so that they can be retrieved and continued."""
+    """Responses, chat completions and conversations in the catalog, so that they can be retrieved and continued."""
 
     store: bool = Field(
         True,
@@ -19,5 +19,6 @@ class ResponseSettings(Section):
         30,
         ge=1,
         le=3_650,
-        description="Days after which a kept response is erased, and a conversation to which nothing was added.",
+        description="Days after which a kept response or chat completion is erased, and a conversation to which nothing was "
+        "added.",
     )

@@ -10,7 +10,7 @@ from rag.catalog import audit, garbage, kept, stores
 from rag.catalog import files as file_rows
 from rag.catalog import jobs as job_rows
 from rag.catalog.rows import VersionRow
-from rag.catalog.schema import conversations, responses
+from rag.catalog.schema import chat_completions, conversations, responses
 from rag.catalog.visibility import version_id
 from rag.errors import RagError, Unavailable, VectorStoreNotFound
 from rag.library import files, jobs
@@ -127,7 +127,7 @@ class Janitor:
     def run_maintenance(self) -> None:
         """Delete expired files, log stalled jobs, resubmit orphaned ones, remove ended ones from the job engine.
 
-        Also deletes old entries of the audit log, and expired responses and conversations.
+        Also deletes old entries of the audit log, and what was kept of questions and has expired.
         """
         with self._database.read() as connection:
             expired = file_rows.expired(connection)
@@ -162,8 +162,8 @@ class Janitor:
                 audit.delete_before(connection, oldest)
 
     def _erase_kept(self) -> None:
-        """Erase expired responses and conversations, in batches to keep transactions short."""
-        for table in (responses, conversations):
+        """Erase expired responses, chat completions and conversations, in batches to keep transactions short."""
+        for table in (responses, chat_completions, conversations):
             with self._database.read() as connection:
                 is_due = kept.any_expired(connection, table)
             while is_due:

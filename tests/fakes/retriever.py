@@ -13,10 +13,11 @@ from rag.errors import DependencyUnavailable, RagError
 from rag.http.error_table import error_response
 from rag.http.hits import sources_to_wire
 from rag.http.native.count_wire import CountTokensRequest
-from rag.http.native.response_wire import EarlierTurnsRequest, KeepResponseRequest
+from rag.http.native.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.http.wire import PrepareRequest
+from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.responses import ResponseRegistry, TurnsQuery
 from rag.types import Hit, Quotation
@@ -34,7 +35,7 @@ class FakeRetriever:
         note: What could not be done as it was asked for.
         failure: What every question is refused with.
         responses: Where responses are kept; None: nowhere.
-        conversations: In the same catalog.
+        conversations: In the same catalog, as `completions`.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class FakeRetriever:
         failure: RagError | None = None,
         responses: ResponseRegistry | None = None,
         conversations: ConversationRegistry | None = None,
+        completions: CompletionRegistry | None = None,
     ) -> None:
         self.hits = hits
         self.failure = failure
@@ -55,10 +57,12 @@ class FakeRetriever:
         self.prepared: list[dict[str, Any]] = []
         self.turns_queries: list[TurnsQuery] = []
         self._responses = responses
+        self._completions = completions
         routes: list[BaseRoute] = [
             Route("/prepare", self._prepare, methods=["POST"]),
             Route("/readyz", self._ready),
             Route("/keep_response", self._keep_response, methods=["POST"]),
+            Route("/keep_completion", self._keep_completion, methods=["POST"]),
             Route("/earlier_turns", self._earlier_turns, methods=["POST"]),
             Route("/count_tokens", self._count_tokens, methods=["POST"]),
         ]
@@ -66,7 +70,8 @@ class FakeRetriever:
             nothing: Any = None
             names = [part.name for part in fields(V1Parts)]
             registries = {"responses": lambda: responses, "conversations": lambda: conversations}
-            parts = V1Parts(**{**dict.fromkeys(names, nothing), **registries})
+            completed = {"completions": lambda: completions}
+            parts = V1Parts(**{**dict.fromkeys(names, nothing), **registries, **completed})
             routes.append(Mount("/v1", documents_app(parts)))
         self.app = Starlette(routes=routes)
 
@@ -78,6 +83,13 @@ class FakeRetriever:
             self._responses.insert(wanted.parsed())
         except RagError as error:
             return error_response(error)
+        return JSONResponse({})
+
+    async def _keep_completion(self, request: Request) -> Response:
+        wanted = KeepCompletionRequest.parse(await request.json())
+        if self._completions is None:
+            return error_response(DependencyUnavailable("the catalog is closed"))
+        self._completions.insert(wanted.parsed())
         return JSONResponse({})
 
     async def _earlier_turns(self, request: Request) -> Response:

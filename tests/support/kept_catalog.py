@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.catalog.database import Database
+from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.responses import ResponseRegistry
 from rag.types import Hit
@@ -27,7 +28,10 @@ async def a_keeping_edge(
     """
     database = Database(f"sqlite:///{folder / 'catalog.db'}")
     conversations = ConversationRegistry(database, 30, may_store=may_store)
-    retriever = FakeRetriever(HITS, responses=ResponseRegistry(database, 30), conversations=conversations)
+    completions = CompletionRegistry(database, 30)
+    retriever = FakeRetriever(
+        HITS, responses=ResponseRegistry(database, 30), conversations=conversations, completions=completions
+    )
     generator = generator or FakeGenerator("Grass [1].")
     try:
         async with an_edge(generator, retriever, may_store=may_store, **options) as edge:

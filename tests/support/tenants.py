@@ -30,10 +30,12 @@ class Tenant:
     """With this answer."""
     item: str
     """Of this conversation."""
+    completion: str
+    """A kept chat completion."""
 
     @property
-    def kept(self) -> tuple[str, str, str]:
-        return self.response, self.conversation, self.item
+    def kept(self) -> tuple[str, ...]:
+        return self.response, self.conversation, self.item, self.completion
 
 
 def client(service: RunningService, key: str | None) -> httpx.Client:
@@ -56,13 +58,15 @@ def new_tenant(service: RunningService, admin: httpx.Client, name: str, filename
     return Tenant(http, store, answer["files"][0]["file_id"], answer["batch_id"], *new_response(http, text))
 
 
-def new_response(http: httpx.Client, text: str) -> tuple[str, str, str]:
-    """The ids of a kept answer to a question, of its conversation and of an item in it."""
+def new_response(http: httpx.Client, text: str) -> tuple[str, str, str, str]:
+    """The ids of a kept answer to a question, of its conversation, of an item in it, and of a kept chat completion."""
     conversation = http.post("/v1/conversations", json={}).json()["id"]
     body = {"model": "rag", "input": text, "conversation": conversation}
     answer = http.post("/v1/responses", json=body).json()
     assert answer["store"], answer
-    return str(answer["id"]), str(conversation), str(answer["output"][-1]["id"])
+    chat = {"model": "rag", "messages": [{"role": "user", "content": text}], "store": True}
+    completion = http.post("/v1/chat/completions", json=chat).json()["id"]
+    return str(answer["id"]), str(conversation), str(answer["output"][-1]["id"]), str(completion)
 
 
 BODIES: dict[str, Any] = {
@@ -72,6 +76,7 @@ BODIES: dict[str, Any] = {
     "update_document": {"attributes": {"mine": True}},
     "retry_job": {},
     "update_conversation": {"metadata": {"mine": "yes"}},
+    "update_chat_completion": {"metadata": {"mine": "yes"}},
     "create_conversation_items": {"items": [{"role": "user", "content": "zebra"}]},
 }
 """Bodies of the routes that have one and whose path names something."""
@@ -88,7 +93,7 @@ def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
     """By operation: method, path and options of requests that name what `umbra` has."""
     store, file_id, job = umbra.store, umbra.file_id, umbra.job
     ids = {"store": store, "file_id": file_id, "job": job, "batch": job, "response_id": umbra.response}
-    ids |= {"conversation_id": umbra.conversation, "item_id": umbra.item}
+    ids |= {"conversation_id": umbra.conversation, "item_id": umbra.item, "completion_id": umbra.completion}
     requests: dict[str, list[tuple[str, str, Any]]] = {}
     for route in public_operations():
         operation, path = route.operation.id, route.mounted_at + route.path_format
@@ -133,6 +138,7 @@ def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
             ("POST", f"/v1/vector_stores/{store}/file_batches", {"json": {"file_ids": [file_id]}}),
             ("POST", "/v1/vector_stores/default/file_batches", {"json": {"file_ids": [file_id]}}),
         ],
+        "list_chat_completions": [("GET", f"/v1/chat/completions?after={umbra.completion}", {})],
         "list_vector_stores": [("GET", f"/v1/vector_stores?after={store}", {})],
         "list_files": [("GET", f"/v1/files?after={file_id}", {})],
     }

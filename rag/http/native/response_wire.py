@@ -1,4 +1,4 @@
-"""Requests between services about kept responses and conversations.
+"""Requests between services about kept responses, chat completions and conversations.
 
 `rag.http.clients.remote_responses` sends the requests.
 """
@@ -11,7 +11,7 @@ from pydantic import Field
 
 from rag.http.wire_model import WireModel
 from rag.library.responses import TurnsQuery
-from rag.records import NewResponse
+from rag.records import NewCompletion, NewResponse
 
 
 class KeepResponseRequest(WireModel):
@@ -26,6 +26,18 @@ class KeepResponseRequest(WireModel):
         body = {name: value for name, value in self.response.items() if name != "output"}
         output, previous_id = self.response["output"], body["previous_response_id"]
         return NewResponse(body["id"], body, self.input, output, previous_id, self.conversation_id, self.is_kept)
+
+
+class KeepCompletionRequest(WireModel):
+    """A chat completion, and the messages that it answers."""
+
+    completion: dict[str, Any]
+    messages: list[dict[str, Any]]
+    metadata: dict[str, str]
+
+    def parsed(self) -> NewCompletion:
+        body = self.completion
+        return NewCompletion(body["id"], body["model"], body, self.messages, self.metadata)
 
 
 class EarlierTurnsRequest(WireModel):

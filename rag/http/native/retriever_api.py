@@ -20,7 +20,7 @@ from rag.http.native.count_wire import CountTokensRequest
 from rag.http.native.explanation import PromptRoom, explanation
 from rag.http.native.ingest_form import IngestRequest, received_ingest
 from rag.http.native.key_wire import AuthenticateRequest, OpenTenantRequest, authentication_to_wire
-from rag.http.native.response_wire import EarlierTurnsRequest, KeepResponseRequest
+from rag.http.native.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
 from rag.http.native.verify_wire import VerifyRequest
 from rag.http.shielded_thread import run_in_thread_shielded
 from rag.http.v1.documents.job_waiter import JobWaiter
@@ -29,6 +29,7 @@ from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.http.wire import ExplainRequest, PrepareRequest, messages_of
 from rag.library.audit import AuditLog
+from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
@@ -73,6 +74,7 @@ class OpenCatalog:
     audit: AuditLog
     responses: ResponseRegistry
     conversations: ConversationRegistry
+    completions: CompletionRegistry
 
 
 class RetrieverApi:
@@ -121,6 +123,7 @@ class RetrieverApi:
             aliases=aliases,
             responses=lambda: self._catalog.get().responses,
             conversations=lambda: self._catalog.get().conversations,
+            completions=lambda: self._catalog.get().completions,
         )
 
     def start(self) -> None:
@@ -160,6 +163,10 @@ class RetrieverApi:
 
     async def keep_response(self, request: KeepResponseRequest) -> Response:
         await asyncio.to_thread(self._catalog.get().responses.insert, request.parsed())
+        return JSONResponse({})
+
+    async def keep_completion(self, request: KeepCompletionRequest) -> Response:
+        await asyncio.to_thread(self._catalog.get().completions.insert, request.parsed())
         return JSONResponse({})
 
     async def earlier_turns(self, request: EarlierTurnsRequest) -> Response:

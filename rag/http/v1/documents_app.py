@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from rag.http.v1.application import v1_app
 from rag.http.v1.audit import AuditRoutes
+from rag.http.v1.chat.kept_routes import KeptCompletionRoutes
 from rag.http.v1.conversations.routes import ConversationRoutes
 from rag.http.v1.documents.documents import DocumentRoutes
 from rag.http.v1.documents.files import FileRoutes
@@ -24,7 +25,7 @@ from rag.http.v1.responses.kept_routes import KeptResponseRoutes
 register_url_convertor("id", PathId())
 _GROUPS = (
     *(FileRoutes, StoreRoutes, SearchRoutes, DocumentRoutes, JobRoutes),
-    *(EmbeddingRoutes, RerankRoutes, KeptResponseRoutes, ConversationRoutes),
+    *(EmbeddingRoutes, RerankRoutes, KeptResponseRoutes, ConversationRoutes, KeptCompletionRoutes),
     *(KeyRoutes, AuditRoutes),
 )
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from rag.http.model_aliases import ModelAliases
 from rag.library.audit import AuditLog
+from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
@@ -65,4 +66,6 @@ class V1Parts:
     responses: Callable[[], ResponseRegistry]
     """Raises as `keys` does."""
     conversations: Callable[[], ConversationRegistry]
+    """Raises as `keys` does."""
+    completions: Callable[[], CompletionRegistry]
     """Raises as `keys` does."""

@@ -7,9 +7,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from rag.auth.caller import current_caller
 from rag.errors import InvalidRequest, RagError
-from rag.http.clients.remote_responses import RemoteResponses
+from rag.http.clients.remote_responses import RemoteResponses, has_quota
 from rag.http.streaming.event_stream import Event
 from rag.http.v1.responses.body import ResponsesBody
 from rag.http.v1.responses.events import FINAL
@@ -61,7 +60,7 @@ class ResponseMemory:
         """
         ids = [_id(position, item) for position, item in enumerate(body.input) if item.type == "item_reference"]
         refers = body.previous_response_id is not None or body.conversation is not None or bool(ids)
-        if not refers and not (is_kept and _has_quota()):
+        if not refers and not (is_kept and has_quota()):
             return RequestedTurns(body.input)
         added = len(body.input) + _MAX_OUTPUT_ITEMS
         query = TurnsQuery(body.previous_response_id, body.conversation, ids, added, is_kept)
@@ -96,11 +95,6 @@ class ResponseMemory:
             logger.warning("the response %s is not kept: %s", response["id"], error.message)
             return False
         return is_stored
-
-
-def _has_quota() -> bool:
-    caller = current_caller.get()
-    return caller is not None and any(subject.limits.max_kept_bytes is not None for subject in caller.subjects)
 
 
 def _id(position: int, reference: InputItem) -> str:

@@ -22,6 +22,7 @@ from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverComponents
 from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch
 from rag.library.audit import AuditLog
+from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
@@ -56,6 +57,7 @@ class Ingest:
                 AuditLog(harness.database),
                 ResponseRegistry(harness.database, 30),
                 ConversationRegistry(harness.database, 30),
+                CompletionRegistry(harness.database, 30),
             )
 
         catalog = BackgroundLoader("the catalog", open_catalog)
