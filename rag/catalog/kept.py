@@ -1,8 +1,8 @@
 """What is kept of a caller's questions and answers: whose it is, and when it is erased.
 
-A response or conversation can only be used by the key or token that it was made for, because the questions and the
-answers are that caller's. The answers may quote documents: if the caller belongs to fewer groups by now, or may use
-fewer vector stores, it is hidden from the caller as well.
+A response, chat completion or conversation can only be used by the key or token that it was made for, because the
+questions and the answers are that caller's. The answers may quote documents: if the caller belongs to fewer groups by
+now, or may use fewer vector stores, it is hidden from the caller as well.
 """
 
 from __future__ import annotations

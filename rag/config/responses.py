@@ -19,6 +19,6 @@ class ResponseSettings(Section):
         30,
         ge=1,
         le=3_650,
-        description="Days after which a kept response or chat completion is erased, and a conversation to which nothing was "
-        "added.",
+        description="Days after which a kept response or chat completion is erased, and a conversation that nothing "
+        "was added to.",
     )

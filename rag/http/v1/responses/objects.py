@@ -72,7 +72,7 @@ class ResponseMetadata:
             "usage": None if usage is None else usage_object(usage),
         }
         shown = request_fields(self.body, self.defaults, searches=self.searches, top_k=self.top_k, usage=usage)
-        return Response(**own, **shown, store=self.stored, **(more or {}))
+        return Response(**own, **shown, store=self.stored and error is None, **(more or {}))
 
     def search_call(
         self, item_id: str, status: Literal["in_progress", "completed"], queries: Sequence[str], hits: Sequence[Hit]

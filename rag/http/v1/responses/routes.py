@@ -137,11 +137,8 @@ class ResponseRoutes:
         return ResponseMemory(RemoteResponses(retriever), may_store=self._parts.may_store)
 
     def _default_sampling(self) -> DefaultSampling:
-        sampling, context_tokens = (
-            self._parts.answers.sampling,
-            self._parts.dependencies.require("LLM")["context_tokens"],
-        )
-        return DefaultSampling(sampling["max_tokens"], sampling["temperature"], context_tokens)
+        sampling, engine = self._parts.answers.sampling, self._parts.dependencies.require("LLM")
+        return DefaultSampling(sampling["max_tokens"], sampling["temperature"], engine["context_tokens"])
 
     async def not_offered(self, request: Request) -> Response:
         raise NotFound(f"there is no route {request.url.path}; the routes are listed at /")

@@ -182,6 +182,7 @@ async def test_an_answer_that_cannot_be_added_is_an_error(tmp_path: Path, stream
     if stream:
         assert "event: response.failed" in answer.text
         assert '"code":"not_found"' in answer.text.replace(" ", "")
+        assert '"store":false' in answer.text.replace(" ", "")
     else:
         assert error_of(answer) == (404, "not_found", "conversation")
 
