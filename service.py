@@ -22,6 +22,7 @@ from rag.http.middleware.rerank_paths import RerankPaths
 from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.ask_wire import AskRequest
 from rag.http.native.audit_wire import AuditRequest
+from rag.http.native.count_wire import CountTokensRequest
 from rag.http.native.embedder_wire import (
     CountRequest,
     CountResponse,
@@ -33,7 +34,7 @@ from rag.http.native.embedder_wire import (
 from rag.http.native.generate_wire import GenerateRequest, WriteRequest
 from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.key_wire import AuthenticateRequest, OpenTenantRequest
-from rag.http.native.response_wire import EarlierTurnsRequest, KeepResponseRequest
+from rag.http.native.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
 from rag.http.native.verify_wire import VerifyRequest, VerifyResponse
 from rag.http.published_api import PublishedApi
 from rag.http.v1.deferred_app import DeferredApp
@@ -239,10 +240,20 @@ class Retriever:
         """Keep a response with the input that it answers."""
         return await self._api.keep_response(request)  # type: ignore[return-value]
 
+    @endpoint("/keep_completion")
+    async def keep_completion(self, request: KeepCompletionRequest, /) -> dict[str, Any]:
+        """Keep a chat completion with the messages that it answers."""
+        return await self._api.keep_completion(request)  # type: ignore[return-value]
+
     @endpoint("/earlier_turns")
     async def earlier_turns(self, request: EarlierTurnsRequest, /) -> dict[str, Any]:
         """Kept items of earlier turns."""
         return await self._api.earlier_turns(request)  # type: ignore[return-value]
+
+    @endpoint("/count_tokens")
+    async def count_tokens(self, request: CountTokensRequest, /) -> dict[str, Any]:
+        """How many tokens a conversation has for the language model."""
+        return await self._api.count_tokens(request)  # type: ignore[return-value]
 
     @endpoint("/open_tenant")
     async def open_tenant(self, request: OpenTenantRequest, /) -> dict[str, Any]:

@@ -13,6 +13,7 @@ Record = TypeVar("Record")
 Strategy: TypeAlias = Mapping[str, Any]
 """A chunking strategy as JSON, as `rag.chunkers.strategy` writes it."""
 
+DAY_S = 86_400.0
 MAX_ATTRIBUTES = 16
 """Of one document; OpenAI's limit."""
 DocumentSort: TypeAlias = Literal["created_at", "filename"]
@@ -219,3 +220,30 @@ class NewResponse:
     input: Sequence[Mapping[str, Any]]
     output: Sequence[Mapping[str, Any]]
     previous_id: str | None = None
+    conversation_id: str | None = None
+    """The conversation that the items are added to."""
+    is_kept: bool = True
+    """Whether the response itself is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewCompletion:
+    """A chat completion that is to be kept."""
+
+    completion_id: str
+    model: str
+    """Its name in the request."""
+    body: Mapping[str, Any]
+    """OpenAI's object."""
+    messages: Sequence[Mapping[str, Any]]
+    """Those of the request, each with an `id`."""
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRecord:
+    """A conversation."""
+
+    conversation_id: str
+    created_at: float
+    metadata: Mapping[str, str]

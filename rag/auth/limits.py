@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Literal, Self, TypeAlias
 
-Quota: TypeAlias = Literal["max_vector_stores", "max_documents", "max_stored_bytes", "max_unfinished_jobs"]
+Quota: TypeAlias = Literal[
+    "max_vector_stores", "max_documents", "max_stored_bytes", "max_unfinished_jobs", "max_kept_bytes"
+]
 """A limit of what is stored. The catalog counts it."""
 
 
@@ -24,6 +26,8 @@ class Limits:
     max_stored_bytes: int | None = None
     """Of uploaded files."""
     max_unfinished_jobs: int | None = None
+    max_kept_bytes: int | None = None
+    """Of kept responses, chat completions and conversations."""
 
     @classmethod
     def from_json(cls, values: Mapping[str, int | None]) -> Self:

@@ -18,6 +18,8 @@ from rag.http.model_aliases import ModelAliases
 from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverComponents
 from rag.http.v1.documents.parts import EmbeddingOptions
 from rag.library.audit import AuditLog
+from rag.library.chat_completions import CompletionRegistry
+from rag.library.conversations import ConversationRegistry
 from rag.library.disk_metrics import update_disk_metrics
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
@@ -82,8 +84,11 @@ async def _open_catalog() -> OpenCatalog:
     from rag.bootstrap.documents import database
 
     opened = await asyncio.to_thread(database)
-    responses = ResponseRegistry(opened, settings().responses.retention_days)
-    return OpenCatalog(KeyRegistry(opened), AuditLog(opened), responses)
+    options = settings().responses
+    responses = ResponseRegistry(opened, options.retention_days)
+    conversations = ConversationRegistry(opened, options.retention_days, may_store=options.store)
+    completions = CompletionRegistry(opened, options.retention_days)
+    return OpenCatalog(KeyRegistry(opened), AuditLog(opened), responses, conversations, completions)
 
 
 async def _load_components(client: ServiceClient, llm: ServiceClient) -> RetrieverComponents:
@@ -133,6 +138,7 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
         reranker=reranker,
         check=runtime.library.check_default,
         stop=_stop(engine, runtime, reranker, cache),
+        tokenizer=tokenizer,
         cache=cache,
     )
 

@@ -60,6 +60,15 @@ def includes(read_groups: sa.ColumnElement[Any], groups: Collection[str]) -> Con
     return for_everyone | sa.exists(sa.select(1).select_from(items).where(items.c.value.in_(sorted(groups))))
 
 
+def all_among(array: sa.ColumnElement[Any], names: Collection[str]) -> Condition:
+    """Whether all texts of a JSON array are among these names; false for null."""
+    items = _ArrayItems(array).table_valued("value")
+    others = sa.select(1).select_from(items)
+    if names:
+        others = others.where(items.c.value.not_in(sorted(names)))
+    return array.is_not(sa.null()) & ~sa.exists(others)
+
+
 def unrestricted_stores() -> sa.Select[tuple[str]]:
     """The ids of vector stores without a document that has read groups."""
     unrestricted = stores.alias("unrestricted_store")

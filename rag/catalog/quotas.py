@@ -11,7 +11,17 @@ import sqlalchemy as sa
 from rag.auth.caller import current_caller
 from rag.auth.limits import Quota, Subject
 from rag.catalog.rows import UNFINISHED, Condition, RowSelect
-from rag.catalog.schema import blobs, documents, files, jobs, stores, versions
+from rag.catalog.schema import (
+    blobs,
+    chat_completions,
+    conversations,
+    documents,
+    files,
+    jobs,
+    responses,
+    stores,
+    versions,
+)
 from rag.errors import QuotaExceeded, RateLimitExceeded
 
 _KEPT = ("pending", "visible", "failed", "cancelled")
@@ -46,15 +56,22 @@ def enforced(connection: sa.Connection, *quotas: Quota) -> Iterator[None]:
             raise _refusal(use, after)
 
 
+def check_left(connection: sa.Connection, quota: Quota) -> None:
+    """Raises QuotaExceeded if the caller has used up a quota. Nothing is locked."""
+    for subject, maximum in _limited(quota):
+        if (used := _used(connection, subject, quota)) >= maximum:
+            raise QuotaExceeded(f"{_limit(subject, maximum, quota)}, and has {used}. {_ADVICE}", param=quota)
+
+
+def _limited(quota: Quota) -> list[tuple[Subject, int]]:
+    """The subjects whose use is limited, with their limits."""
+    caller = current_caller.get()
+    limits = [(subject, getattr(subject.limits, quota)) for subject in (caller.subjects if caller else ())]
+    return [(subject, maximum) for subject, maximum in limits if maximum is not None]
+
+
 def _lock_and_measure(connection: sa.Connection, quotas: Sequence[Quota]) -> list[_Use]:
-    if (caller := current_caller.get()) is None:
-        return []
-    limited = [
-        (subject, quota, maximum)
-        for subject in caller.subjects
-        for quota in quotas
-        if (maximum := getattr(subject.limits, quota)) is not None
-    ]
+    limited = [(subject, quota, maximum) for quota in quotas for subject, maximum in _limited(quota)]
     if connection.dialect.name == "postgresql":  # SQLite runs one writing transaction at a time
         for name in sorted({f"{subject.kind}:{subject.id}" for subject, *_ in limited}):
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
@@ -92,6 +109,14 @@ def _unfinished_jobs(subject: Subject) -> RowSelect:
     return sa.select(sa.func.count()).select_from(jobs).where(_owned(jobs, subject), jobs.c.state.in_(UNFINISHED))
 
 
+def _kept_bytes(subject: Subject) -> RowSelect:
+    of_table = [
+        sa.select(sa.func.coalesce(sa.func.sum(table.c.bytes), 0)).where(_owned(table, subject)).scalar_subquery()
+        for table in (responses, chat_completions, conversations)
+    ]
+    return sa.select(sum(of_table[1:], start=of_table[0]))
+
+
 def _owned(table: sa.Table, subject: Subject) -> Condition:
     column: sa.Column[str] = table.c.tenant if subject.kind == "tenant" else table.c.created_by
     return column == subject.id
@@ -102,24 +127,26 @@ _COUNTS: Mapping[Quota, Callable[[Subject], RowSelect]] = {
     "max_documents": _documents,
     "max_stored_bytes": _stored_bytes,
     "max_unfinished_jobs": _unfinished_jobs,
+    "max_kept_bytes": _kept_bytes,
 }
 _NOUNS: Mapping[Quota, str] = {
     "max_vector_stores": "vector stores",
     "max_documents": "documents",
     "max_stored_bytes": "bytes of files",
     "max_unfinished_jobs": "unfinished jobs",
+    "max_kept_bytes": "bytes of kept responses, chat completions and conversations",
 }
+_ADVICE = "Delete what is not needed, or ask the operator of this service for a higher limit"
 
 
 def _refusal(use: _Use, after: int) -> QuotaExceeded | RateLimitExceeded:
-    message = (
-        f"{use.subject} may have at most {use.maximum} {_NOUNS[use.quota]} ({use.quota}); "
-        f"with this request it would have {after}"
-    )
+    message = f"{_limit(use.subject, use.maximum, use.quota)}; with this request it would have {after}"
     if use.quota == "max_unfinished_jobs":
         return RateLimitExceeded(
             f"{message}. Try again when a job has ended", param=use.quota, retry_after_s=_JOB_RETRY_S
         )
-    return QuotaExceeded(
-        f"{message}. Delete what is not needed, or ask the operator of this service for a higher limit", param=use.quota
-    )
+    return QuotaExceeded(f"{message}. {_ADVICE}", param=use.quota)
+
+
+def _limit(subject: Subject, maximum: int, quota: Quota) -> str:
+    return f"{subject} may have at most {maximum} {_NOUNS[quota]} ({quota})"

@@ -50,13 +50,18 @@ def _read_groups() -> Column[list[str]]:
 
 
 def _caller_groups() -> Column[list[str]]:
-    """The groups of the caller that it was made for; null: the caller could read documents of all groups."""
+    """The groups of its caller when something was last added; null: it could read documents of all groups."""
     return Column("caller_groups", JSON(none_as_null=True), nullable=True)
 
 
 def _caller_stores() -> Column[list[str]]:
     """The vector stores that this caller was limited to; null: all of the tenant."""
     return Column("caller_stores", JSON(none_as_null=True), nullable=True)
+
+
+def _kept_bytes() -> Column[int]:
+    """About what a row and its items take, for the quota."""
+    return Column("bytes", BigInteger, nullable=False, default=0, server_default="0")
 
 
 BIG_ID = BigInteger().with_variant(Integer, "sqlite")
@@ -267,13 +272,44 @@ responses = Table(
     _created_by(),
     _caller_groups(),
     _caller_stores(),
+    _kept_bytes(),
+)
+
+chat_completions = Table(
+    "chat_completions",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("body", JSON, nullable=False),  # OpenAI's object; the messages that it answers are in `items`
+    Column("metadata", JSON, nullable=False),
+    Column("model", String(512), nullable=False),
+    Column("created_at", Float(53), nullable=False),
+    Column("expires_at", Float(53), nullable=False, index=True),
+    _tenant(),
+    _created_by(),
+    _caller_groups(),
+    _caller_stores(),
+    _kept_bytes(),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("metadata", JSON, nullable=False),
+    Column("created_at", Float(53), nullable=False),
+    Column("expires_at", Float(53), nullable=False, index=True),
+    _tenant(),
+    _created_by(),
+    _caller_groups(),
+    _caller_stores(),
+    _kept_bytes(),
 )
 
 items = Table(
-    "items",  # of responses: messages, searches
+    "items",  # of responses, chat completions and conversations: messages, searches
     metadata,
     Column("seq", BIG_ID, primary_key=True, autoincrement=True),
-    Column("owner_id", String(64), nullable=False, index=True),  # the response
+    Column("owner_id", String(64), nullable=False, index=True),  # the response, chat completion or conversation
     Column("id", String(64), nullable=False, index=True),
     Column("is_output", Boolean, nullable=False),
     Column("body", JSON, nullable=False),

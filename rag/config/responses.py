@@ -1,4 +1,4 @@
-"""Options of kept responses: `RAG_RESPONSES__...`."""
+"""Options of kept responses, chat completions and conversations: `RAG_RESPONSES__...`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from rag.config.section import Section
 
 
 class ResponseSettings(Section):
-    """Responses of `/v1/responses` in the catalog, so that they can be retrieved and continued."""
+    """Responses, chat completions and conversations in the catalog, so that they can be retrieved and continued."""
 
     store: bool = Field(
         True,
         description="Keep responses, as OpenAI does, unless a request has `store: false`. false: nothing is kept, and "
-        "`store: true` is refused.",
+        "`store: true` and conversations are refused.",
     )
-    retention_days: int = Field(30, ge=1, le=3_650, description="Days after which a kept response is erased.")
+    retention_days: int = Field(
+        30,
+        ge=1,
+        le=3_650,
+        description="Days after which a kept response or chat completion is erased, and a conversation that nothing "
+        "was added to.",
+    )

@@ -18,6 +18,8 @@ class SourcesFound:
     """The passages in the prompt, best first; empty if nothing relevant was found."""
     queries: tuple[str, ...] = ()
     """The queries that were searched."""
+    top_k: int | None = None
+    """The maximum number of passages of this search."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,11 @@ class AnswerPipeline:
         self._cache = cache
 
     @property
+    def sampling(self) -> SamplingParameters:
+        """The default sampling parameters."""
+        return self._sampling
+
+    @property
     def max_tokens(self) -> int:
         """Length limit of an answer if the request sets none."""
         return int(self._sampling["max_tokens"])
@@ -115,6 +120,11 @@ class AnswerPipeline:
             aclosing(self._events(prepared, tokens, self._form(request, sampling, style), started)) as events,
         ):
             yield events
+
+    async def prepare(self, request: AnswerRequest) -> PreparedPrompt:
+        """The prompt of an answer that is not to be written. Raises as `answer` does."""
+        _, prepared = await self._prepare(request, request.sampling.get("max_tokens", self.max_tokens))
+        return prepared
 
     def _defaults(self, request: AnswerRequest) -> SamplingParameters:
         """Default sampling parameters. Structured output is not cut for repetition, which would make it invalid."""
@@ -155,7 +165,7 @@ class AnswerPipeline:
         self, prepared: PreparedPrompt, tokens: TokenStream, form: _AnswerForm, started: float
     ) -> AsyncGenerator[AnswerEvent, None]:
         sources = prepared.prompt.sources
-        yield SourcesFound(sources, prepared.queries)
+        yield SourcesFound(sources, prepared.queries, prepared.top_k)
         texts = TextAssembler(None if form.citations == "off" else sources, has_fence=not form.is_structured)
         first_delta_ms, end = 0.0, None
         try:
@@ -199,7 +209,7 @@ async def _nothing_found(
     prepared: PreparedPrompt, texts: int, style: AnswerStyle, started: float
 ) -> AsyncGenerator[AnswerEvent, None]:
     """The answer without sources. The language model is not asked: it would make something up."""
-    yield SourcesFound((), prepared.queries)
+    yield SourcesFound((), prepared.queries, prepared.top_k)
     for index in range(texts):
         yield TextDelta(NOT_FOUND, index)
     yield Usage(0, 0)

@@ -6,14 +6,16 @@ import logging
 import threading
 import time
 
-from rag.catalog import audit, garbage, responses, stores
+from rag.catalog import audit, garbage, kept, stores
 from rag.catalog import files as file_rows
 from rag.catalog import jobs as job_rows
 from rag.catalog.rows import VersionRow
+from rag.catalog.schema import chat_completions, conversations, responses
 from rag.catalog.visibility import version_id
 from rag.errors import RagError, Unavailable, VectorStoreNotFound
 from rag.library import files, jobs
 from rag.library.resources import LibraryResources
+from rag.records import DAY_S
 from rag.retrieve.lease import ReadLease
 
 _MIN_INTERVAL_S = 1.0
@@ -50,7 +52,7 @@ class Janitor:
         self._leases = leases
         self._wanted = wanted
         self._grace_s = grace_s
-        self._audit_s = audit_days * 86_400.0
+        self._audit_s = audit_days * DAY_S
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
 
@@ -125,7 +127,7 @@ class Janitor:
     def run_maintenance(self) -> None:
         """Delete expired files, log stalled jobs, resubmit orphaned ones, remove ended ones from the job engine.
 
-        Also deletes old entries of the audit log, and expired responses.
+        Also deletes old entries of the audit log, and what was kept of questions and has expired.
         """
         with self._database.read() as connection:
             expired = file_rows.expired(connection)
@@ -149,7 +151,7 @@ class Janitor:
             with self._database.write() as connection:
                 job_rows.mark_forgotten(connection, ended)
         self._shorten_audit_log()
-        self._erase_responses()
+        self._erase_kept()
 
     def _shorten_audit_log(self) -> None:
         oldest = time.time() - self._audit_s
@@ -159,12 +161,11 @@ class Janitor:
             with self._database.write() as connection:
                 audit.delete_before(connection, oldest)
 
-    def _erase_responses(self) -> None:
-        """Erase expired responses, in batches to keep transactions short."""
-        while True:
+    def _erase_kept(self) -> None:
+        """Erase expired responses, chat completions and conversations, in batches to keep transactions short."""
+        for table in (responses, chat_completions, conversations):
             with self._database.read() as connection:
-                expired = responses.expired(connection, _ERASED_AT_ONCE)
-            if not expired:
-                return
-            with self._database.write() as connection:
-                responses.delete(connection, expired)
+                is_due = kept.any_expired(connection, table)
+            while is_due:
+                with self._database.write() as connection:
+                    is_due = kept.delete_expired(connection, table, _ERASED_AT_ONCE) == _ERASED_AT_ONCE

@@ -83,7 +83,8 @@ class AnswerPreparer:
         prompt = await self._written_prompt(request, results, result)
         metrics.observe_stages({"prompt": _ms_since(started)})
         key = self._answer_key(request, result, prompt)
-        return PreparedPrompt(prompt, result.timings_ms, result.plan.note, key, result.plan.queries)
+        queries, top_k = result.plan.queries, result.options.top_k
+        return PreparedPrompt(prompt, result.timings_ms, result.plan.note, key, queries, top_k=top_k)
 
     async def _retrieve(self, request: PreparationRequest) -> Sequence[RetrievalResult]:
         """One result for each vector store."""
@@ -112,6 +113,7 @@ class AnswerPreparer:
             queries=result.plan.queries,
             quotation=found.quotation,
             confidence=found.confidence,
+            top_k=result.options.top_k,
         )
         if found.quotation is None:
             return prepared

@@ -105,3 +105,5 @@ class PreparedPrompt:
     """None for a written answer."""
     confidence: float | None = None
     """Of a quoted answer, in [0, 1]: how near its best quote is to the question."""
+    top_k: int | None = None
+    """The maximum number of passages of this search."""

@@ -12,12 +12,19 @@ from starlette.routing import BaseRoute, Mount, Route
 from rag.errors import DependencyUnavailable, RagError
 from rag.http.error_table import error_response
 from rag.http.hits import sources_to_wire
-from rag.http.native.response_wire import EarlierTurnsRequest, KeepResponseRequest
+from rag.http.native.count_wire import CountTokensRequest
+from rag.http.native.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.http.wire import PrepareRequest
-from rag.library.responses import ResponseRegistry
+from rag.library.chat_completions import CompletionRegistry
+from rag.library.conversations import ConversationRegistry
+from rag.library.responses import ResponseRegistry, TurnsQuery
 from rag.types import Hit, Quotation
+from tests.fakes.tokenizer import FakeTokenizer
+
+TOP_K = 4
+"""Passages of a search whose request does not set the number."""
 
 
 class FakeRetriever:
@@ -28,6 +35,7 @@ class FakeRetriever:
         note: What could not be done as it was asked for.
         failure: What every question is refused with.
         responses: Where responses are kept; None: nowhere.
+        conversations: In the same catalog, as `completions`.
     """
 
     def __init__(
@@ -36,24 +44,34 @@ class FakeRetriever:
         note: str = "",
         failure: RagError | None = None,
         responses: ResponseRegistry | None = None,
+        conversations: ConversationRegistry | None = None,
+        completions: CompletionRegistry | None = None,
     ) -> None:
         self.hits = hits
         self.failure = failure
         self.note = note
         self.quotation = Quotation((), {"choice": [""]})
         """What every quoted answer may quote."""
+        self.prompt_messages: list[dict[str, str]] = []
+        """The prompt of every question, instead of token ids; empty: the prompt is token ids."""
         self.prepared: list[dict[str, Any]] = []
+        self.turns_queries: list[TurnsQuery] = []
         self._responses = responses
+        self._completions = completions
         routes: list[BaseRoute] = [
             Route("/prepare", self._prepare, methods=["POST"]),
             Route("/readyz", self._ready),
             Route("/keep_response", self._keep_response, methods=["POST"]),
+            Route("/keep_completion", self._keep_completion, methods=["POST"]),
             Route("/earlier_turns", self._earlier_turns, methods=["POST"]),
+            Route("/count_tokens", self._count_tokens, methods=["POST"]),
         ]
         if responses is not None:
             nothing: Any = None
             names = [part.name for part in fields(V1Parts)]
-            parts = V1Parts(**{**dict.fromkeys(names, nothing), "responses": lambda: responses})
+            registries = {"responses": lambda: responses, "conversations": lambda: conversations}
+            completed = {"completions": lambda: completions}
+            parts = V1Parts(**{**dict.fromkeys(names, nothing), **registries, **completed})
             routes.append(Mount("/v1", documents_app(parts)))
         self.app = Starlette(routes=routes)
 
@@ -61,17 +79,32 @@ class FakeRetriever:
         wanted = KeepResponseRequest.parse(await request.json())
         if self._responses is None:
             return error_response(DependencyUnavailable("the catalog is closed"))
-        self._responses.insert(wanted.parsed())
+        try:
+            self._responses.insert(wanted.parsed())
+        except RagError as error:
+            return error_response(error)
+        return JSONResponse({})
+
+    async def _keep_completion(self, request: Request) -> Response:
+        wanted = KeepCompletionRequest.parse(await request.json())
+        if self._completions is None:
+            return error_response(DependencyUnavailable("the catalog is closed"))
+        self._completions.insert(wanted.parsed())
         return JSONResponse({})
 
     async def _earlier_turns(self, request: Request) -> Response:
         wanted = EarlierTurnsRequest.parse(await request.json())
         assert self._responses is not None
+        self.turns_queries.append(wanted.parsed())
         try:
-            turns = self._responses.earlier_turns(wanted.previous_response_id, wanted.items)
+            turns = self._responses.earlier_turns(wanted.parsed())
         except RagError as error:
             return error_response(error)
         return JSONResponse(asdict(turns))
+
+    async def _count_tokens(self, request: Request) -> Response:
+        wanted = CountTokensRequest.parse(await request.json())
+        return JSONResponse({"tokens": FakeTokenizer().measure(wanted.parsed())})
 
     async def _ready(self, _: Request) -> Response:
         return JSONResponse({"status": "ready", "embedder": "the-encoder"})
@@ -84,9 +117,17 @@ class FakeRetriever:
         except RagError as error:
             return error_response(error)
         self.prepared.append(data)
-        token_ids = list(range(1, 8))
+        token_ids = [] if self.prompt_messages else list(range(1, 8))
         made = {"token_ids": token_ids, "sources": sources_to_wire(self.hits), "timings_ms": {}, "key": ""}
         quotation = None if data.get("style") != "quoted" else asdict(self.quotation)
         return JSONResponse(
-            {**made, "note": self.note, "queries": [data["question"]], "quotation": quotation, "confidence": None}
+            {
+                **made,
+                "messages": self.prompt_messages,
+                "note": self.note,
+                "queries": [data["question"]],
+                "quotation": quotation,
+                "confidence": None,
+                "top_k": data.get("top_k", TOP_K),
+            }
         )

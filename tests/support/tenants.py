@@ -26,6 +26,16 @@ class Tenant:
     job: str
     response: str
     """Of an answer from its document."""
+    conversation: str
+    """With this answer."""
+    item: str
+    """Of this conversation."""
+    completion: str
+    """A kept chat completion."""
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        return self.response, self.conversation, self.item, self.completion
 
 
 def client(service: RunningService, key: str | None) -> httpx.Client:
@@ -45,14 +55,18 @@ def new_tenant(service: RunningService, admin: httpx.Client, name: str, filename
     answer = http.post("/ingest", files={"files": (filename, text.encode())}, data={"wait_s": "100"}).json()
     assert [file["status"] for file in answer["files"]] == ["completed"], answer
     store = http.get("/v1/vector_stores/default").json()["id"]
-    return Tenant(http, store, answer["files"][0]["file_id"], answer["batch_id"], new_response(http, text))
+    return Tenant(http, store, answer["files"][0]["file_id"], answer["batch_id"], *new_response(http, text))
 
 
-def new_response(http: httpx.Client, text: str) -> str:
-    """The id of a kept answer to a question."""
-    answer = http.post("/v1/responses", json={"model": "rag", "input": text}).json()
+def new_response(http: httpx.Client, text: str) -> tuple[str, str, str, str]:
+    """The ids of a kept answer to a question, of its conversation, of an item in it, and of a kept chat completion."""
+    conversation = http.post("/v1/conversations", json={}).json()["id"]
+    body = {"model": "rag", "input": text, "conversation": conversation}
+    answer = http.post("/v1/responses", json=body).json()
     assert answer["store"], answer
-    return str(answer["id"])
+    chat = {"model": "rag", "messages": [{"role": "user", "content": text}], "store": True}
+    completion = http.post("/v1/chat/completions", json=chat).json()["id"]
+    return str(answer["id"]), str(conversation), str(answer["output"][-1]["id"]), str(completion)
 
 
 BODIES: dict[str, Any] = {
@@ -61,21 +75,25 @@ BODIES: dict[str, Any] = {
     "search_vector_store": {"query": "zebra"},
     "update_document": {"attributes": {"mine": True}},
     "retry_job": {},
+    "update_conversation": {"metadata": {"mine": "yes"}},
+    "update_chat_completion": {"metadata": {"mine": "yes"}},
+    "create_conversation_items": {"items": [{"role": "user", "content": "zebra"}]},
 }
 """Bodies of the routes that have one and whose path names something."""
 NAMES_NOTHING = {
     *("livez", "healthz", "readyz", "metrics", "list_models", "get_model", "generate", "create_completion"),
     *("create_embeddings", "rerank", "create_file", "load_lora_adapter", "unload_lora_adapter"),
     *("create_key", "list_keys", "get_key", "update_key", "revoke_key", "rotate_key"),
-    "list_audit_entries",
+    *("list_audit_entries", "create_conversation"),
 }
-"""Operations that take no id of a vector store, file, job or response."""
+"""Operations that take no id of a vector store, file, job, response or conversation."""
 
 
 def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
     """By operation: method, path and options of requests that name what `umbra` has."""
     store, file_id, job = umbra.store, umbra.file_id, umbra.job
     ids = {"store": store, "file_id": file_id, "job": job, "batch": job, "response_id": umbra.response}
+    ids |= {"conversation_id": umbra.conversation, "item_id": umbra.item, "completion_id": umbra.completion}
     requests: dict[str, list[tuple[str, str, Any]]] = {}
     for route in public_operations():
         operation, path = route.operation.id, route.mounted_at + route.path_format
@@ -91,6 +109,12 @@ def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
     messages = [{"role": "user", "content": "Where does the zebra sleep?"}]
     file_search = {"tools": [{"type": "file_search", "vector_store_ids": [store]}]}
     question = {"model": "rag", "input": "zebra"}
+    earlier: list[Any] = [
+        {**question, "previous_response_id": umbra.response},
+        {**question, "conversation": umbra.conversation},
+        {**question, "input": [{"type": "item_reference", "id": umbra.item}]},
+    ]
+    asked = [{**question, **file_search}, *earlier]
     requests |= {
         "ask": [("POST", "/ask", {"json": {"question": "zebra", "vector_store": store}})],
         "retrieve": [("POST", "/retrieve", {"json": {"query": "zebra", "vector_store": store}})],
@@ -102,10 +126,8 @@ def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
                 {"json": {"model": "rag", "messages": messages, "rag": {"vector_store": store}}},
             )
         ],
-        "create_response": [
-            ("POST", "/v1/responses", {"json": {"model": "rag", "input": "zebra", **file_search}}),
-            ("POST", "/v1/responses", {"json": {**question, "previous_response_id": umbra.response}}),
-        ],
+        "create_response": [("POST", "/v1/responses", {"json": each}) for each in asked],
+        "count_response_input_tokens": [("POST", "/v1/responses/input_tokens", {"json": each}) for each in asked],
         "create_vector_store": [("POST", "/v1/vector_stores", {"json": {"name": "x", "file_ids": [file_id]}})],
         "list_jobs": [("GET", f"/v1/jobs?vector_store_id={store}", {})],
         "attach_file": [
@@ -116,6 +138,7 @@ def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
             ("POST", f"/v1/vector_stores/{store}/file_batches", {"json": {"file_ids": [file_id]}}),
             ("POST", "/v1/vector_stores/default/file_batches", {"json": {"file_ids": [file_id]}}),
         ],
+        "list_chat_completions": [("GET", f"/v1/chat/completions?after={umbra.completion}", {})],
         "list_vector_stores": [("GET", f"/v1/vector_stores?after={store}", {})],
         "list_files": [("GET", f"/v1/files?after={file_id}", {})],
     }
@@ -125,7 +148,7 @@ def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
 
 def without_ids(answer: httpx.Response, tenant: Tenant) -> tuple[int, str]:
     text = re.sub('"request_id":"[^"]*"', "", answer.text)
-    for value in (tenant.store, tenant.file_id, tenant.job, tenant.response):
+    for value in (tenant.store, tenant.file_id, tenant.job, *tenant.kept):
         text = text.replace(value, "ID")
     return answer.status_code, text
 

@@ -35,6 +35,7 @@ _LIMITS = {
     "max-documents": "Limit of documents that it adds.",
     "max-stored-bytes": "Limit of bytes of files that it uploads.",
     "max-unfinished-jobs": "Limit of its jobs that have not ended.",
+    "max-kept-bytes": "Limit of bytes of kept responses, chat completions and conversations.",
 }
 """Options and their descriptions. They are the fields of `limits` in the API."""
 local_option = click.option("--local", is_flag=True, help="Work on the catalog directly, even if RAG_API_KEY is set.")

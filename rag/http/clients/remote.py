@@ -161,6 +161,7 @@ class RemotePromptPreparer:
             tuple(answer["queries"]),
             quotation,
             answer["confidence"],
+            answer["top_k"],
         )
 
 

@@ -1,4 +1,4 @@
-"""Requests between services about kept responses.
+"""Requests between services about kept responses, chat completions and conversations.
 
 `rag.http.clients.remote_responses` sends the requests.
 """
@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import Field
 
 from rag.http.wire_model import WireModel
-from rag.records import NewResponse
+from rag.library.responses import TurnsQuery
+from rag.records import NewCompletion, NewResponse
 
 
 class KeepResponseRequest(WireModel):
@@ -18,15 +19,35 @@ class KeepResponseRequest(WireModel):
 
     response: dict[str, Any]
     input: list[dict[str, Any]]
+    conversation_id: str | None = None
+    is_kept: bool = True
 
     def parsed(self) -> NewResponse:
         body = {name: value for name, value in self.response.items() if name != "output"}
-        previous_id = body["previous_response_id"]
-        return NewResponse(body["id"], body, self.input, self.response["output"], previous_id)
+        output, previous_id = self.response["output"], body["previous_response_id"]
+        return NewResponse(body["id"], body, self.input, output, previous_id, self.conversation_id, self.is_kept)
+
+
+class KeepCompletionRequest(WireModel):
+    """A chat completion, and the messages that it answers."""
+
+    completion: dict[str, Any]
+    messages: list[dict[str, Any]]
+    metadata: dict[str, str]
+
+    def parsed(self) -> NewCompletion:
+        body = self.completion
+        return NewCompletion(body["id"], body["model"], body, self.messages, self.metadata)
 
 
 class EarlierTurnsRequest(WireModel):
-    """The earlier items that a request refers to by their ids."""
+    """The earlier items that a request refers to by ids."""
 
-    previous_response_id: str | None = None
-    items: list[str] = Field(default_factory=list)
+    previous_id: str | None = None
+    conversation_id: str | None = None
+    item_ids: list[str] = Field(default_factory=list)
+    added: int = 0
+    is_kept: bool = False
+
+    def parsed(self) -> TurnsQuery:
+        return TurnsQuery(self.previous_id, self.conversation_id, self.item_ids, self.added, self.is_kept)

@@ -16,10 +16,11 @@ from rag.http.hits import hit_to_wire, sources_to_wire
 from rag.http.inner_headers import OBJECT_ID
 from rag.http.model_aliases import ModelAliases
 from rag.http.native.audit_wire import AuditRequest
+from rag.http.native.count_wire import CountTokensRequest
 from rag.http.native.explanation import PromptRoom, explanation
 from rag.http.native.ingest_form import IngestRequest, received_ingest
 from rag.http.native.key_wire import AuthenticateRequest, OpenTenantRequest, authentication_to_wire
-from rag.http.native.response_wire import EarlierTurnsRequest, KeepResponseRequest
+from rag.http.native.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
 from rag.http.native.verify_wire import VerifyRequest
 from rag.http.shielded_thread import run_in_thread_shielded
 from rag.http.v1.documents.job_waiter import JobWaiter
@@ -28,10 +29,12 @@ from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.http.wire import ExplainRequest, PrepareRequest, messages_of
 from rag.library.audit import AuditLog
+from rag.library.chat_completions import CompletionRegistry
+from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
 from rag.library.service import Library
-from rag.ports import Cache, Embedder, Reranker, VectorStore
+from rag.ports import Cache, ChatTokenizer, Embedder, Reranker, VectorStore
 from rag.records import Cursor, DocumentRecord, JobRecord
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
 from rag.retrieve.preparation import AnswerPreparer, PreparationRequest, relevant_hits
@@ -57,6 +60,8 @@ class RetrieverComponents:
     """Raises the reason if the service is not ready."""
     stop: Callable[[], Awaitable[None]]
     """Releases all resources. Unfinished jobs resume at the next start."""
+    tokenizer: ChatTokenizer
+    """The language model's."""
     cache: Cache | None = None
     """The retrieval cache; None if it is turned off."""
 
@@ -68,6 +73,8 @@ class OpenCatalog:
     keys: KeyRegistry
     audit: AuditLog
     responses: ResponseRegistry
+    conversations: ConversationRegistry
+    completions: CompletionRegistry
 
 
 class RetrieverApi:
@@ -115,6 +122,8 @@ class RetrieverApi:
             embedding=embedding,
             aliases=aliases,
             responses=lambda: self._catalog.get().responses,
+            conversations=lambda: self._catalog.get().conversations,
+            completions=lambda: self._catalog.get().completions,
         )
 
     def start(self) -> None:
@@ -156,11 +165,20 @@ class RetrieverApi:
         await asyncio.to_thread(self._catalog.get().responses.insert, request.parsed())
         return JSONResponse({})
 
+    async def keep_completion(self, request: KeepCompletionRequest) -> Response:
+        await asyncio.to_thread(self._catalog.get().completions.insert, request.parsed())
+        return JSONResponse({})
+
     async def earlier_turns(self, request: EarlierTurnsRequest) -> Response:
         """The items that a request to `/v1/responses` names instead of sending them."""
         registry = self._catalog.get().responses
-        turns = await asyncio.to_thread(registry.earlier_turns, request.previous_response_id, request.items)
+        turns = await asyncio.to_thread(registry.earlier_turns, request.parsed())
         return JSONResponse(asdict(turns))
+
+    async def count_tokens(self, request: CountTokensRequest) -> Response:
+        """The length of a conversation for the language model."""
+        tokens = await asyncio.to_thread(self.parts.get().tokenizer.measure, request.parsed())
+        return JSONResponse({"tokens": tokens})
 
     async def open_tenant(self, request: OpenTenantRequest) -> Response:
         """The ids of those of the vector stores that exist."""
@@ -255,6 +273,7 @@ def _prepared_to_wire(prepared: PreparedPrompt) -> JsonObject:
         "key": prepared.cache_key,
         "quotation": None if prepared.quotation is None else asdict(prepared.quotation),
         "confidence": prepared.confidence,
+        "top_k": prepared.top_k,
     }
 
 

@@ -21,6 +21,9 @@ _IN_PATH: Mapping[str, JsonObject] = {
     "job": {"description": "ID of a job."},
     "key": {"description": "ID of an API key."},
     "response_id": {"description": "ID of a response."},
+    "completion_id": {"description": "ID of a chat completion."},
+    "conversation_id": {"description": "ID of a conversation."},
+    "item_id": {"description": "ID of an item."},
     "model": {
         "description": "Name of a model. It may contain slashes.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 512},

@@ -1,4 +1,4 @@
-"""The Retriever's `/v1` application: documents, embeddings, reranking, kept responses, API keys, audit log."""
+"""The Retriever's `/v1` application: everything but models and generated text."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from starlette.routing import Route
 
 from rag.http.v1.application import v1_app
 from rag.http.v1.audit import AuditRoutes
+from rag.http.v1.chat.kept_routes import KeptCompletionRoutes
+from rag.http.v1.conversations.routes import ConversationRoutes
 from rag.http.v1.documents.documents import DocumentRoutes
 from rag.http.v1.documents.files import FileRoutes
 from rag.http.v1.documents.jobs import JobRoutes
@@ -23,7 +25,7 @@ from rag.http.v1.responses.kept_routes import KeptResponseRoutes
 register_url_convertor("id", PathId())
 _GROUPS = (
     *(FileRoutes, StoreRoutes, SearchRoutes, DocumentRoutes, JobRoutes),
-    *(EmbeddingRoutes, RerankRoutes, KeptResponseRoutes),
+    *(EmbeddingRoutes, RerankRoutes, KeptResponseRoutes, ConversationRoutes, KeptCompletionRoutes),
     *(KeyRoutes, AuditRoutes),
 )
 

@@ -21,7 +21,9 @@ def edge_app(parts: EdgeParts, fallback: ASGIApp) -> FastAPI:
     """Args:
     fallback: Answers the requests that no route of the edge matches.
     """
-    return v1_app(edge_routes(parts), fallback)
+    # Without this route, the list would be refused: the edge itself only answers POST at this path.
+    kept_completions = Route("/chat/completions", fallback, methods=["GET"])
+    return v1_app([*edge_routes(parts), kept_completions], fallback)
 
 
 def edge_routes(parts: EdgeParts) -> list[Route]:

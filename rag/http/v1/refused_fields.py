@@ -28,7 +28,6 @@ ONLY: Mapping[str, tuple[object, str]] = {
     "add_generation_prompt": (True, "the model always answers as the assistant"),
     "continue_final_message": (False, "the model always writes a new message"),
     "modalities": (["text"], "this service writes text only"),
-    "store": (False, "conversations are not stored"),
 }
 """By field: the only supported value, and why."""
 

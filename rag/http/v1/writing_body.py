@@ -31,7 +31,6 @@ class WritingBody(SamplingFields, Body):
     stream_options: StreamOptions | None = None
     user: str | None = None
     metadata: Metadata | None = None
-    store: bool | None = None
     service_tier: Literal["auto", "default"] | None = None
 
     _other: ClassVar[frozenset[str]] = frozenset({"logprobs"})

@@ -11,7 +11,9 @@ import pytest
 from rag.auth.caller import Caller
 from rag.auth.limits import NO_LIMITS, Limits
 from rag.errors import Conflict, DependencyUnavailable, QuotaExceeded, RagError, RateLimitExceeded
-from rag.records import Attachment, NewStore
+from rag.library.conversations import ConversationRegistry
+from rag.library.responses import ResponseRegistry, TurnsQuery
+from rag.records import Attachment, NewResponse, NewStore
 from tests.support.acting import acting as acting_as
 from tests.support.library_harness import ALL, STORE, LibraryHarness
 
@@ -180,3 +182,44 @@ def test_concurrent_requests_do_not_exceed_a_limit_together(acme: LibraryHarness
         with acting():
             stores = [row.store_id for row in acme.library.stores(ALL).rows]
         assert sorted(pool.map(ingest, range(8))) == ["accepted"] * 4 + ["quota_exceeded"] * 4
+
+
+def test_what_is_kept_of_responses_and_conversations_is_limited(harness: LibraryHarness) -> None:
+    responses, conversations = ResponseRegistry(harness.database, 30), ConversationRegistry(harness.database, 30)
+
+    def item(text: str) -> dict[str, str]:
+        return {"id": f"msg_{text[:1]}", "type": "message", "text": text}
+
+    def keep(response_id: str, text: str, conversation_id: str | None = None) -> None:
+        responses.insert(NewResponse(response_id, {}, [item(text)], [], None, conversation_id))
+
+    query = TurnsQuery(is_kept=True)
+    with acting(Limits(max_kept_bytes=2000)):
+        made = conversations.create({}, [item("a" * 300)]).conversation_id
+        keep("resp_1", "b" * 600)
+        responses.earlier_turns(query)
+        for operation in (
+            lambda: keep("resp_2", "c" * 600),
+            lambda: keep("resp_2", "c" * 100, made),
+            lambda: conversations.add_items(made, [item("c" * 900)]),
+            lambda: conversations.create({"a": "b" * 500}, [item("c" * 100)]),
+            lambda: conversations.update(made, {"a": "b" * 900}),
+        ):
+            with pytest.raises(QuotaExceeded, match="the API key may have at most 2000 bytes of kept") as caught:
+                operation()
+            assert caught.value.param == "max_kept_bytes"
+        assert [row["text"][:1] for row in conversations.item_page(made, ALL).rows] == ["a"]
+        conversations.delete_item(made, "msg_a")
+        conversations.add_items(made, [item("c" * 600)])
+    with acting(Limits(max_kept_bytes=1000)):
+        with pytest.raises(QuotaExceeded, match=r"\(max_kept_bytes\), and has 1"):
+            responses.earlier_turns(query)
+        responses.earlier_turns(TurnsQuery())
+        responses.delete("resp_1")
+        responses.earlier_turns(query)
+        conversations.delete(made)
+        keep("resp_3", "d" * 600)
+    with acting(Limits(max_kept_bytes=1000), key_id="key_2"):
+        keep("resp_4", "d" * 600)
+    with acting(tenant=Limits(max_kept_bytes=2000)), pytest.raises(QuotaExceeded, match="the tenant 'acme'"):
+        keep("resp_5", "d" * 600)

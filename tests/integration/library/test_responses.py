@@ -9,7 +9,7 @@ from rag.auth.caller import Caller
 from rag.auth.scopes import Scope
 from rag.catalog.schema import items, responses
 from rag.errors import NotFound
-from rag.library.responses import ResponseRegistry
+from rag.library.responses import ResponseRegistry, TurnsQuery
 from rag.records import Cursor, NewResponse
 from tests.support.acting import acting
 from tests.support.library_harness import LibraryHarness
@@ -40,8 +40,8 @@ def sees(registry: ResponseRegistry, other: Caller) -> bool:
         for operation in (
             lambda: registry.get("resp_1"),
             lambda: registry.input_page("resp_1", Cursor(10)),
-            lambda: registry.earlier_turns("resp_1", ()),
-            lambda: registry.earlier_turns(None, ["msg_2"]),
+            lambda: registry.earlier_turns(TurnsQuery("resp_1")),
+            lambda: registry.earlier_turns(TurnsQuery(item_ids=["msg_2"])),
         ):
             try:
                 operation()
@@ -65,7 +65,7 @@ def test_a_response_is_kept_with_its_items(harness: LibraryHarness) -> None:
     with acting(caller()):
         assert registry.get("resp_1") == {"id": "resp_1", "output": [ANSWER]}
         assert registry.input_page("resp_1", Cursor(10)).rows == [QUESTION]
-        turns = registry.earlier_turns("resp_1", ["msg_2", "msg_1"])
+        turns = registry.earlier_turns(TurnsQuery("resp_1", item_ids=["msg_2", "msg_1"]))
     assert (turns.history, turns.items) == ([QUESTION, ANSWER], [ANSWER, QUESTION])
 
 
@@ -116,3 +116,15 @@ def test_a_deleted_response_is_erased(harness: LibraryHarness) -> None:
     with acting(caller()):
         registry.delete("resp_1")
     assert rows(harness) == [0, 0]
+
+
+def test_a_long_chain_of_responses_is_not_read_to_its_beginning(
+    harness: LibraryHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = ResponseRegistry(harness.database, 30)
+    monkeypatch.setattr("rag.library.responses._MAX_HISTORY_BYTES", 2000)
+    for number in range(1, 4):
+        part = {**ANSWER, "id": f"msg_{number}", "text": "a" * 1000}
+        registry.insert(NewResponse(f"resp_{number}", {}, [], [part], f"resp_{number - 1}"))
+    history = registry.earlier_turns(TurnsQuery("resp_3")).history
+    assert [item["id"] for item in history] == ["msg_2", "msg_3"]

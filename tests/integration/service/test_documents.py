@@ -266,3 +266,19 @@ def test_a_killed_retriever_loses_nothing(service: RunningService) -> None:
 
 def retriever(service: RunningService) -> psutil.Process:
     return next(p for p in service.processes() if "Retriever" in " ".join(p.cmdline()))
+
+
+def test_the_counted_input_tokens_are_those_that_are_read(client: openai.OpenAI, store: str) -> None:
+    with io.BytesIO(b"The axolotl lives in the lakes of Mexico.") as file:
+        client.vector_stores.files.upload_and_poll(vector_store_id=store, file=("axolotl.md", file))
+    request: Any = {
+        "model": "rag",
+        "input": "Where does the axolotl live?",
+        "tools": [{"type": "file_search", "vector_store_ids": [store]}],
+    }
+    counted = client.responses.input_tokens.count(**request).input_tokens
+    usage = client.responses.create(**request).usage
+    assert usage is not None
+    assert counted == usage.input_tokens > 50
+    plain = [client.responses.input_tokens.count(model="instant", input=text).input_tokens for text in ("a", "a b c d")]
+    assert 0 < plain[0] < plain[1] < 100

@@ -32,7 +32,7 @@ CHANGES_WHAT_IT_MAY = {"update_vector_store", "ingest"}
 """Operations on a vector store that everyone in its tenant with the scope `ingest` may carry out."""
 NAME_THE_VECTOR_STORE_ALONE = {
     *("get_vector_store", "search_vector_store", "list_documents", "list_jobs", "list_vector_stores"),
-    *("retrieve", "ask", "create_chat_completion", "create_response"),
+    *("retrieve", "ask", "create_chat_completion", "create_response", "count_response_input_tokens"),
 }
 """Operations that succeed, since the vector store is not restricted, but show nothing of the document."""
 
@@ -55,8 +55,8 @@ def guild(service: RunningService, admin: httpx.Client) -> Iterator[Guild]:
     assert [file["status"] for file in job["files"]] == ["completed"], job
     novices.post("/ingest", files={"files": ("owl.md", b"The owl of the guild sleeps.")}, data={"wait_s": "100"})
     store = masters.get("/v1/vector_stores/default").json()["id"]
-    response = new_response(masters, SECRET_TEXT)
-    yield Guild(Tenant(masters, store, job["files"][0]["file_id"], job["batch_id"], response), novices)
+    kept = new_response(masters, SECRET_TEXT)
+    yield Guild(Tenant(masters, store, job["files"][0]["file_id"], job["batch_id"], *kept), novices)
     masters.close()
     novices.close()
 
@@ -71,7 +71,7 @@ def test_no_route_shows_a_document_of_another_group(guild: Guild) -> None:
             assert "third bridge" not in answer.text, shown
             if "?after=" in path and operation != "list_vector_stores":
                 assert answer.status_code == 400, shown
-            elif guild.member.response in f"{path} {options}":
+            elif any(each in f"{path} {options}" for each in guild.member.kept):
                 assert answer.status_code == 404, shown
             elif operation in NAME_THE_VECTOR_STORE_ALONE:
                 assert answer.status_code == 200, shown

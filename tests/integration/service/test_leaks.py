@@ -114,7 +114,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "with a null": lambda text: text + quote("\0"),
 }
 """Ways to write an id. All but the first may be refused as invalid."""
-PLACES = ("STORE", "FILE", "JOB", "RESPONSE")
+PLACES = ("STORE", "FILE", "JOB", "RESPONSE", "CONVERSATION", "ITEM", "COMPLETION")
 EXTRAS = ("", "limit=100", "after=STORE", "before=FILE", "vector_store_id=STORE", "filter=status", "x=JOB")
 HEADERS: tuple[dict[str, str], ...] = (
     {},
@@ -140,7 +140,7 @@ def filled(value: Any, ids: Mapping[str, str]) -> Any:
     kind=st.sampled_from([*WITH_KEY, *WITHOUT_KEY]),
     request=st.sampled_from(REQUESTS),
     spelling=st.sampled_from(list(SPELLINGS)),
-    order=st.permutations([0, 1, 2, 3]),
+    order=st.permutations(range(len(PLACES))),
     extra=st.sampled_from(EXTRAS),
     headers=st.sampled_from(HEADERS),
     digits=st.text("0123456789abcdef", min_size=24, max_size=24),
@@ -159,11 +159,11 @@ def test_an_id_of_another_tenant_is_refused_like_an_unknown_one(
     """Every route with every kind of key, also while the other tenant ingests, deletes and reindexes.
 
     Args:
-    order: Where the ids of the vector store, the file, the job and the response stand; the usual places are 0 to 3.
+    order: Which id stands at each of `PLACES`; usually its own.
     digits: Of the unknown ids.
     """
     victim = changes.tenant
-    ids = (victim.store, victim.file_id, victim.job, victim.response)
+    ids = (victim.store, victim.file_id, victim.job, *victim.kept)
     unknown = tuple(f"{each[: -len(digits)]}{digits}" for each in ids)
     answers = []
     method, path, options = request
@@ -175,7 +175,7 @@ def test_an_id_of_another_tenant_is_refused_like_an_unknown_one(
         assert SECRET not in answer.text.lower()
         assert [each for each in ids if each in answer.text and each not in unquote(str(sent))] == []
         answers.append(answer)
-    is_usual = spelling == "as it is" and order == [0, 1, 2, 3] and "?" not in path
+    is_usual = spelling == "as it is" and order == list(range(len(PLACES))) and "?" not in path
     expected = {401} if kind in WITHOUT_KEY else {403, 404} if is_usual else {400, 403, 404, 405}
     assert answers[0].status_code in expected, (path, answers[0].text)
     assert told(answers[0], ids) == told(answers[1], unknown)

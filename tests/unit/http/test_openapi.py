@@ -28,7 +28,7 @@ from rag.retrieve.search.filters import compile_filters
 
 NATIVE = {("post", path) for path in ("/ask", "/retrieve", "/generate", "/ingest")}
 PROBES = {("get", path) for path in ("/readyz", "/livez", "/healthz", "/metrics")}
-ONLY_REFUSE = {"/responses/compact", "/responses/input_tokens"}
+ONLY_REFUSE = {"/responses/compact"}
 """Routes that exist to say why they are not supported."""
 
 

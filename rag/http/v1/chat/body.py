@@ -48,6 +48,8 @@ class ChatBody(WritingBody):
     add_generation_prompt: Literal[True] | None = None
     continue_final_message: Literal[False] | None = None
     modalities: list[str] | None = None
+    store: bool | None = None
+    """true: the completion is kept."""
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
 

@@ -13,6 +13,7 @@ from rag.errors import InvalidRequest
 from rag.generate.events import AnswerStream
 from rag.generate.pipeline import AnswerRequest
 from rag.generate.text_assembler import text_events
+from rag.http.clients.remote_responses import RemoteResponses
 from rag.http.clients.served_models import ModelTarget
 from rag.http.middleware.deadline import in_time
 from rag.http.middleware.request_id import current_request_id
@@ -21,6 +22,7 @@ from rag.http.openapi.events import EventModel
 from rag.http.openapi.route import Operation
 from rag.http.streaming.event_stream import EventStream
 from rag.http.v1.chat.body import ChatBody
+from rag.http.v1.chat.memory import CompletionMemory
 from rag.http.v1.chat.messages import question_of
 from rag.http.v1.chat.objects import ChatMetadata, FileUrl, chunk_events, completion_object
 from rag.http.v1.chat.response_models import ChatAnswer, ChatChunk
@@ -48,6 +50,7 @@ COMPLETE = Operation(
     uses_tokens=True,
     tag="Language model",
     summary="Complete a chat; model `rag` answers from documents",
+    description="With `store: true`, the completion is kept, so that it can be retrieved.",
     body=ChatBody,
     response=ChatAnswer,
     response_description='The completion. With `"stream": true`, events; the last one is `[DONE]`.',
@@ -70,7 +73,11 @@ class ChatRoutes:
         use, note = self._usable(body.tool_use(), target)
         only_calls = use.schema is not None
         reply = ChatMetadata(body.model, _file_url(request), body.texts, only_calls=only_calls, note=note)
-        source = self._answer(body, target, use)
+        memory = CompletionMemory(
+            RemoteResponses(self._parts.dependencies.clients["Retriever"]), may_store=self._parts.may_store
+        )
+        await memory.check(body)
+        source = memory.kept(self._answer(body, target, use), body, reply)
         if body.stream:
             return await EventStream.open(
                 source,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias, TypeGuard
+from typing import Annotated, Literal, TypeAlias, TypeGuard
 
 from pydantic import BeforeValidator, Field
 
@@ -58,6 +58,7 @@ class CompletionBody(WritingBody):
         list[str] | list[list[int]], BeforeValidator(_as_prompts, json_schema_input_type=CompletionPrompt)
     ] = Field(max_length=MAX_PROMPTS)
     max_tokens: int | None = Field(None, ge=0, le=1_000_000)
+    store: Literal[False] | None = None
     logprobs: int | None = Field(None, ge=0, le=20)
     echo: bool | None = None
 

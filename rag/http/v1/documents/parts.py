@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeAlias
 
 from rag.http.model_aliases import ModelAliases
 from rag.library.audit import AuditLog
+from rag.library.chat_completions import CompletionRegistry
+from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
 from rag.library.service import Library
@@ -62,4 +64,8 @@ class V1Parts:
     embedding: EmbeddingOptions
     aliases: ModelAliases
     responses: Callable[[], ResponseRegistry]
+    """Raises as `keys` does."""
+    conversations: Callable[[], ConversationRegistry]
+    """Raises as `keys` does."""
+    completions: Callable[[], CompletionRegistry]
     """Raises as `keys` does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from rag.errors import InvalidRequest
 from rag.generate.quoting import StyleOption
@@ -26,7 +26,6 @@ _REFUSED: Mapping[str, str] = {
     "access_programs": "programs are not supported",
     "background_options": "responses are generated while the client waits",
     "context_management": "send the conversation to continue",
-    "conversation": "conversations are not supported; use previous_response_id",
     "image": "only text is supported",
     "logprobs": f"use include=['{LOGPROBS}'] and top_logprobs",
     "max_tokens": "use max_output_tokens",
@@ -57,6 +56,14 @@ def _known(name: str) -> str:
     if name not in _INCLUDABLE:
         raise ValueError(f"{name[:80]} is not supported; supported are {', '.join(_INCLUDABLE)}")
     return name
+
+
+def _conversation_id(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    if set(value) != {"id"}:
+        raise ValueError('must be the id of a conversation, or {"id": ...}')
+    return value["id"]
 
 
 class FileSearch(Body):
@@ -123,6 +130,10 @@ class ResponsesBody(SamplingFields, Body):
     model: str = Field(min_length=1, max_length=512)
     input: Items
     previous_response_id: Id | None = None
+    conversation: Annotated[
+        Id | None, BeforeValidator(_conversation_id, json_schema_input_type=Id | dict[Literal["id"], Id] | None)
+    ] = None
+    """Its items are the earlier turns; those of the request and the response are added to it."""
     instructions: str | None = Field(None, max_length=100_000)
     tools: list[FileSearch] = Field(default_factory=list, max_length=1)
     tool_choice: Literal["auto", "required", "none"] | dict[str, Any] | None = None
@@ -164,6 +175,9 @@ class ResponsesBody(SamplingFields, Body):
             raise InvalidRequest(message, param="top_logprobs")
         if self.stream_options is not None and not self.stream:
             raise InvalidRequest("stream_options: requires stream to be true", param="stream_options")
+        if self.conversation is not None and self.previous_response_id is not None:
+            message = "conversation: cannot be combined with previous_response_id; give one of them"
+            raise InvalidRequest(message, param="conversation")
         self._check_tool_choice()
         return self
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from openai.types.responses import (
     ResponseCompletedEvent,
@@ -65,9 +66,15 @@ class ResponseWriter:
         return StreamFormat(_write, FINAL, self._failed)
 
     async def events(self, answer: AnswerStream) -> AsyncGenerator[Event, None]:
+        first = await anext(answer, None) if self._reply.searches else None
+        if isinstance(first, SourcesFound):
+            self._reply = replace(self._reply, top_k=first.top_k)
         response = self._reply.response("in_progress")
         yield self._event(ResponseCreatedEvent, "response.created", response=response)
         yield self._event(ResponseInProgressEvent, "response.in_progress", response=response)
+        if first is not None:
+            for response_event in self._response_events(first):
+                yield response_event
         async for event in answer:
             for response_event in self._response_events(event):
                 yield response_event

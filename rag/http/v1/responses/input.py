@@ -100,14 +100,20 @@ Items = Annotated[
 
 
 def messages_of(items: Sequence[InputItem]) -> list[tuple[str, InputItem]]:
+    """The messages, each with the name of its field. Raises InvalidRequest if there is none or one is incomplete."""
+    messages = checked_messages(items, "input")
+    if not messages:
+        raise InvalidRequest("input: contains no message", param="input")
+    return messages
+
+
+def checked_messages(items: Sequence[InputItem], param: str) -> list[tuple[str, InputItem]]:
     """The messages, each with the name of its field. Raises InvalidRequest if one is incomplete."""
-    messages = [(f"input.{position}", item) for position, item in enumerate(items) if item.type == "message"]
+    messages = [(f"{param}.{position}", item) for position, item in enumerate(items) if item.type == "message"]
     for name, message in messages:
         for field in ("role", "content"):
             if getattr(message, field) is None:
                 raise InvalidRequest(f"{name}.{field}: is required", param=f"{name}.{field}")
-    if not messages:
-        raise InvalidRequest("input: contains no message", param="input")
     return messages
 
 
@@ -118,7 +124,9 @@ def stored_item(item: InputItem) -> JsonObject:
     if item.type == "message":
         body["content"] = [{"type": kind, "text": part.text} for part in item.content or ()]
         if item.role == "assistant":
-            body["content"] = [{**part, "annotations": []} for part in body["content"]]
+            body["content"] = [{**part, "annotations": [], "logprobs": []} for part in body["content"]]
+    else:
+        body |= {"queries": item.queries or [], "results": None}
     prefix = "msg" if item.type == "message" else "fs"
     return {**body, "id": f"{prefix}_{uuid.uuid4().hex}", "status": item.status or "completed"}
 

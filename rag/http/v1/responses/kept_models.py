@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from rag.http.v1.documents.body import Text
-from rag.records import Cursor
+from rag.records import Cursor, Page
+from rag.types import JsonObject
 
-_INCLUDE = "Accepted; a kept response has what its own request included."
+INCLUDE = "Accepted; a kept response and its items have what their own request included."
 
 
 class RetrieveQuery(BaseModel):
@@ -17,8 +18,8 @@ class RetrieveQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    include: Text | None = Field(None, description=_INCLUDE)
-    include_list: Text | None = Field(None, alias="include[]", description=_INCLUDE)
+    include: Text | None = Field(None, description=INCLUDE)
+    include_list: Text | None = Field(None, alias="include[]", description=INCLUDE)
     stream: Literal["false"] | None = Field(None, description="Only complete responses are kept.")
 
 
@@ -30,8 +31,8 @@ class ItemQuery(BaseModel):
     limit: int = Field(20, ge=1, le=100, description="Maximum number of items.")
     order: Literal["asc", "desc"] = Field("desc", description="Order in the conversation.")
     after: Text | None = Field(None, description="ID of an item; the list starts after it.")
-    include: Text | None = Field(None, description=_INCLUDE)
-    include_list: Text | None = Field(None, alias="include[]", description=_INCLUDE)
+    include: Text | None = Field(None, description=INCLUDE)
+    include_list: Text | None = Field(None, alias="include[]", description=INCLUDE)
 
     @property
     def cursor(self) -> Cursor:
@@ -46,6 +47,12 @@ class ItemList(BaseModel):
     first_id: str | None
     last_id: str | None
     has_more: bool = Field(description="Whether there is a next page.")
+
+    @classmethod
+    def of(cls, page: Page[JsonObject]) -> Self:
+        ids = [item["id"] for item in page.rows]
+        first, last = (ids[0], ids[-1]) if ids else (None, None)
+        return cls(object="list", data=list(page.rows), first_id=first, last_id=last, has_more=page.has_more)
 
 
 class ResponseDeleted(BaseModel):

@@ -98,8 +98,4 @@ class KeptResponseRoutes:
     async def list_input(self, request: Request) -> Response:
         cursor, response_id = read_query(ItemQuery, request).cursor, request.path_params["response_id"]
         page = await asyncio.to_thread(self._parts.responses().input_page, response_id, cursor)
-        ids = [item["id"] for item in page.rows]
-        first, last = (ids[0], ids[-1]) if ids else (None, None)
-        return model_response(
-            ItemList(object="list", data=list(page.rows), first_id=first, last_id=last, has_more=page.has_more)
-        )
+        return model_response(ItemList.of(page))

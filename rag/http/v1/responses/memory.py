@@ -8,14 +8,17 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from rag.errors import InvalidRequest, RagError
-from rag.http.clients.remote_responses import RemoteResponses
+from rag.http.clients.remote_responses import RemoteResponses, has_quota
 from rag.http.streaming.event_stream import Event
 from rag.http.v1.responses.body import ResponsesBody
 from rag.http.v1.responses.events import FINAL
 from rag.http.v1.responses.input import InputItem, stored_item
+from rag.library.responses import TurnsQuery
 from rag.types import JsonMapping
 
 logger = logging.getLogger("rag.responses")
+_MAX_OUTPUT_ITEMS = 2
+"""A search and a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +28,12 @@ class RequestedTurns:
     input: Sequence[InputItem]
     """The input of the request, with each item reference replaced by its item."""
     history: Sequence[InputItem] = ()
-    """The items of the previous responses."""
+    """The items of the previous responses, or of the conversation."""
 
 
 class ResponseMemory:
     """Args:
-    may_store: Whether the service keeps responses at all.
+    may_store: Whether the service keeps responses and conversations at all.
     """
 
     def __init__(self, responses: RemoteResponses, *, may_store: bool) -> None:
@@ -39,38 +42,59 @@ class ResponseMemory:
 
     def stores(self, body: ResponsesBody) -> bool:
         """Whether the response is to be kept. Raises InvalidRequest if the request wants what the service forbids."""
-        if body.store and not self._may_store:
-            raise InvalidRequest("store: this service keeps no responses (RAG_RESPONSES__STORE)", param="store")
+        for name, is_wanted in (("store", body.store), ("conversation", body.conversation)):
+            if is_wanted and not self._may_store:
+                raise InvalidRequest(f"{name}: this service keeps nothing (RAG_RESPONSES__STORE)", param=name)
         return self._may_store and body.store is not False
 
-    async def turns(self, body: ResponsesBody) -> RequestedTurns:
-        """Raises NotFound if the caller has no such response or item."""
+    async def turns(self, body: ResponsesBody, *, is_kept: bool) -> RequestedTurns:
+        """What the request is about.
+
+        Args:
+            is_kept: Whether the response, or its items, will be kept.
+
+        Raises:
+            NotFound: the caller has no such response, conversation or item.
+            InvalidRequest: the conversation has no room for the answer.
+            QuotaExceeded: the caller may keep nothing more.
+        """
         ids = [_id(position, item) for position, item in enumerate(body.input) if item.type == "item_reference"]
-        if body.previous_response_id is None and not ids:
+        refers = body.previous_response_id is not None or body.conversation is not None or bool(ids)
+        if not refers and not (is_kept and has_quota()):
             return RequestedTurns(body.input)
-        found = await self._responses.earlier_turns(body.previous_response_id, ids)
+        added = len(body.input) + _MAX_OUTPUT_ITEMS
+        query = TurnsQuery(body.previous_response_id, body.conversation, ids, added, is_kept)
+        found = await self._responses.earlier_turns(query)
         referred = iter(found.items)
         items = [_item(next(referred)) if item.type == "item_reference" else item for item in body.input]
         return RequestedTurns(items, [_item(item) for item in found.history])
 
-    async def kept(self, events: AsyncGenerator[Event, None], turns: RequestedTurns) -> AsyncGenerator[Event, None]:
-        """The events. Before the final one is returned, its response is kept.
+    async def kept(
+        self, events: AsyncGenerator[Event, None], turns: RequestedTurns, body: ResponsesBody, *, is_stored: bool
+    ) -> AsyncGenerator[Event, None]:
+        """The events. Before the final one is returned, its response is kept and its conversation continued.
 
         A response that cannot be kept is answered all the same, with `store` false.
+
+        Raises:
+            RagError: its items cannot be added to its conversation.
         """
         async with aclosing(events):
             async for name, data in events:
-                if name in FINAL:
-                    data["response"]["store"] = await self._keep(data["response"], turns)
+                if name in FINAL and (is_stored or body.conversation is not None):
+                    data["response"]["store"] = await self._keep(data["response"], turns, body, is_stored)
                 yield name, data
 
-    async def _keep(self, response: JsonMapping, turns: RequestedTurns) -> bool:
+    async def _keep(self, response: JsonMapping, turns: RequestedTurns, body: ResponsesBody, is_stored: bool) -> bool:
+        items = [stored_item(item) for item in turns.input]
         try:
-            await self._responses.keep(response, [stored_item(item) for item in turns.input])
+            await self._responses.keep(response, items, body.conversation, is_kept=is_stored)
         except RagError as error:
+            if body.conversation is not None:
+                raise
             logger.warning("the response %s is not kept: %s", response["id"], error.message)
             return False
-        return True
+        return is_stored
 
 
 def _id(position: int, reference: InputItem) -> str:

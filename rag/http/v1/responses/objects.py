@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from openai.types.responses import (
-    FileSearchTool,
     Response,
     ResponseError,
     ResponseFileSearchToolCall,
@@ -24,10 +23,12 @@ from openai.types.responses.response_file_search_tool_call import Result
 from openai.types.responses.response_output_text import AnnotationFileCitation, Logprob, LogprobTopLogprob
 from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
 
+from rag.catalog.stores import DEFAULT_STORE
 from rag.errors import Overloaded, RagError
 from rag.generate.citations import Citation
 from rag.http.hits import rectangles_to_wire
 from rag.http.v1.responses.body import RESULTS, ResponsesBody
+from rag.http.v1.responses.request_fields import DefaultSampling, request_fields
 from rag.http.v1.token_logprobs import bounded
 from rag.types import Hit, JsonObject, TokenLogprob, Usage
 
@@ -41,6 +42,9 @@ class ResponseMetadata:
     body: ResponsesBody
     searches: bool
     """Whether documents are searched."""
+    defaults: DefaultSampling
+    top_k: int | None = None
+    """The maximum number of passages of the search; None while it is unknown."""
     stored: bool = False
     """Whether the response is kept."""
     id: str = field(default_factory=lambda: f"resp_{uuid.uuid4().hex}")
@@ -67,45 +71,25 @@ class ResponseMetadata:
             "output": list(output),
             "usage": None if usage is None else usage_object(usage),
         }
-        return Response(**own, **self._request_fields(), **(more or {}))
-
-    def _request_fields(self) -> JsonObject:
-        """The fields of the request, with their defaults."""
-        body = self.body
-        # Not validated, because requests may have values that OpenAI's types do not allow.
-        tools = [FileSearchTool.construct(**tool.model_dump(exclude_none=True)) for tool in body.tools]
-        text = body.text.model_dump(exclude_none=True, by_alias=True) if body.text else {}
-        optional = {name: getattr(body, name) for name in ("user", "safety_identifier", "prompt_cache_key")}
-        return {
-            "background": False,
-            "instructions": body.instructions,
-            "max_output_tokens": body.max_output_tokens,
-            "max_tool_calls": body.max_tool_calls,
-            "metadata": body.metadata or {},
-            "model": body.model,
-            "parallel_tool_calls": body.parallel_tool_calls is not False,
-            "previous_response_id": body.previous_response_id,
-            "reasoning": None,
-            "service_tier": "default",
-            "store": self.stored,
-            "temperature": body.temperature,
-            "text": {"format": {"type": "text"}, **text},
-            "tool_choice": body.tool_choice or "auto",
-            "tools": tools,
-            "top_logprobs": body.top_logprobs or 0,
-            "top_p": body.top_p,
-            "truncation": body.truncation or ("auto" if self.searches else "disabled"),
-            **{name: value for name, value in optional.items() if value is not None},
-        }
+        shown = request_fields(self.body, self.defaults, searches=self.searches, top_k=self.top_k, usage=usage)
+        return Response(**own, **shown, store=self.stored and error is None, **(more or {}))
 
     def search_call(
         self, item_id: str, status: Literal["in_progress", "completed"], queries: Sequence[str], hits: Sequence[Hit]
     ) -> ResponseFileSearchToolCall:
         shown = status == "completed" and self.body.includes(RESULTS)
-        results = [result(hit) for hit in hits] if shown else None
+        results = [result(hit, self._only_store) for hit in hits] if shown else None
         return ResponseFileSearchToolCall(
             id=item_id, type="file_search_call", status=status, queries=list(queries), results=results
         )
+
+    @property
+    def _only_store(self) -> str | None:
+        """The vector store of all hits, as the request names it; None if several are searched."""
+        tool = self.body.file_search
+        if tool is None:
+            return DEFAULT_STORE
+        return tool.vector_store_ids[0] if len(tool.vector_store_ids) == 1 else None
 
 
 def message(item_id: str, status: ItemStatus, content: Sequence[ResponseOutputText]) -> ResponseOutputMessage:
@@ -131,9 +115,13 @@ def annotation(citation: Citation, hit: Hit) -> AnnotationFileCitation:
     )
 
 
-def result(hit: Hit) -> Result:
+def result(hit: Hit, store: str | None = None) -> Result:
+    """Args:
+    store: The hit's vector store, if it is known.
+    """
     chunk = hit.chunk
     extra: JsonObject = {
+        "vector_store_id": store,
         "chunk_id": chunk.chunk_id,
         "page": chunk.page,
         "pages": chunk.page_numbers,

@@ -29,6 +29,11 @@ class ResponseOut(BaseModel):
     )
 
 
+class InputTokens(BaseModel):
+    object: Literal["response.input_tokens"]
+    input_tokens: int
+
+
 class ResponseEvent(BaseModel):
     """One of OpenAI's events; `type` is the event's name."""
 

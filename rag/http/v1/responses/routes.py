@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import asdict
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from rag.auth.caller import require
 from rag.errors import InternalError, InvalidRequest, NotFound, RagError, VectorStoreNotFound
 from rag.generate.events import AnswerStream
 from rag.generate.pipeline import AnswerRequest
 from rag.generate.text_assembler import text_events
 from rag.http.clients.remote_responses import RemoteResponses
+from rag.http.clients.remote_token_count import count_tokens
 from rag.http.clients.served_models import ModelTarget
 from rag.http.middleware.deadline import in_time
 from rag.http.middleware.request_id import current_request_id
@@ -23,12 +26,14 @@ from rag.http.streaming.event_stream import Event, EventStream
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.field_names import renamed
+from rag.http.v1.model_response import model_response
 from rag.http.v1.responses.body import FileSearch, ResponsesBody
 from rag.http.v1.responses.events import FINAL, ResponseWriter
 from rag.http.v1.responses.input import chat_messages, question_of
 from rag.http.v1.responses.memory import RequestedTurns, ResponseMemory
 from rag.http.v1.responses.objects import ResponseMetadata
-from rag.http.v1.responses.response_models import ResponseEvent, ResponseOut
+from rag.http.v1.responses.request_fields import DefaultSampling
+from rag.http.v1.responses.response_models import InputTokens, ResponseEvent, ResponseOut
 from rag.http.v1.route import V1Route
 from rag.ports import TokenStream
 from rag.types import Chat, JsonObject
@@ -36,7 +41,7 @@ from rag.types import Chat, JsonObject
 _PARAMS = {"max_tokens": "max_output_tokens", "prompt": "input", "question": "input", "filters": "tools.0.filters"}
 """Field names of the inner services -> of this route."""
 
-_NOT_OFFERED = ("compact", "input_tokens")
+_NOT_OFFERED = ("compact",)
 """Routes of OpenAI's API that are not response ids."""
 
 
@@ -47,11 +52,24 @@ CREATE = Operation(
     tag="Language model",
     summary="Create a response; the tool `file_search` answers from documents",
     description="The response is kept, so that `previous_response_id` can continue it, unless `store` is false or the "
-    "service keeps none.",
+    "service keeps none. A `conversation` is continued once the answer is complete.",
     body=ResponsesBody,
     response=ResponseOut,
     response_description='The response. With `"stream": true`, OpenAI\'s events; the last one holds the response.',
     events=[EventModel(ResponseEvent)],
+    errors=[400, 404, 409, 413, 504],
+)
+
+
+COUNT_INPUT = Operation(
+    id="count_response_input_tokens",
+    scopes=("ask", "generate"),
+    tag="Language model",
+    summary="Count the tokens that the language model would read for a response",
+    description="For an answer from documents, the documents are searched, because their passages count.",
+    body=ResponsesBody,
+    response=InputTokens,
+    response_description="The number of tokens.",
     errors=[400, 404, 409, 413, 504],
 )
 
@@ -63,6 +81,7 @@ class ResponseRoutes:
     def routes(self) -> list[Route]:
         return [
             V1Route("POST", "/responses", self.create, CREATE),
+            V1Route("POST", "/responses/input_tokens", self.count_input, COUNT_INPUT),
             *(
                 Route(f"/responses/{name}", self.not_offered, methods=["GET", "POST", "DELETE"])
                 for name in _NOT_OFFERED
@@ -73,21 +92,53 @@ class ResponseRoutes:
         body = (await read_body(ResponsesBody, request)).checked()
         target = await self._parts.models.target(body.model)
         searches = target.is_rag or body.file_search is not None
-        retriever = self._parts.dependencies.clients["Retriever"]
-        memory = ResponseMemory(RemoteResponses(retriever), may_store=self._parts.may_store)
-        is_stored, turns = memory.stores(body), await memory.turns(body)
-        writer = ResponseWriter(ResponseMetadata(body, searches=searches, stored=is_stored))
+        memory = self._memory()
+        is_stored = memory.stores(body)
+        turns = await memory.turns(body, is_kept=is_stored or body.conversation is not None)
+        reply = ResponseMetadata(body, searches, self._default_sampling(), stored=is_stored)
+        writer = ResponseWriter(reply)
         source = self._answer(body, turns, target)
 
         def events(answer: AnswerStream) -> AsyncGenerator[Event, None]:
             written = writer.events(answer)
-            return memory.kept(written, turns) if is_stored else written
+            return memory.kept(written, turns, body, is_stored=is_stored)
 
         if body.stream:
             return await EventStream.open(source, events, form=writer.form, **self._parts.stream_options)
         async with in_time(self._parts.answer_timeout_s), source as answer:
             response = await _final_response(events(answer))
             return JSONResponse(response)
+
+    async def count_input(self, request: Request) -> Response:
+        body = (await read_body(ResponsesBody, request)).checked()
+        target = await self._parts.models.target(body.model)
+        turns = await self._memory().turns(body, is_kept=False)
+        try:
+            tokens = await self._input_tokens(body, turns, target)
+        except RagError as error:
+            raise _renamed(error, body) from error
+        return model_response(InputTokens(object="response.input_tokens", input_tokens=tokens))
+
+    async def _input_tokens(self, body: ResponsesBody, turns: RequestedTurns, target: ModelTarget) -> int:
+        retriever = self._parts.dependencies.clients["Retriever"]
+        if target.is_rag or body.file_search is not None:
+            prompt = (await self._parts.answers.prepare(_answer_request(body, turns, target))).prompt
+            if not prompt.messages or not prompt.sources:  # without sources, nothing is sent to the language model
+                return len(prompt.token_ids) if prompt.sources else 0
+            return await count_tokens(retriever, [asdict(message) for message in prompt.messages])
+        require("generate")
+        if body.chat_template_kwargs:
+            reason = "its effect on the number of tokens is not known"
+            raise InvalidRequest(f"chat_template_kwargs: {reason}", param="chat_template_kwargs")
+        return await count_tokens(retriever, _chat(body, turns).messages)
+
+    def _memory(self) -> ResponseMemory:
+        retriever = self._parts.dependencies.clients["Retriever"]
+        return ResponseMemory(RemoteResponses(retriever), may_store=self._parts.may_store)
+
+    def _default_sampling(self) -> DefaultSampling:
+        sampling, engine = self._parts.answers.sampling, self._parts.dependencies.require("LLM")
+        return DefaultSampling(sampling["max_tokens"], sampling["temperature"], engine["context_tokens"])
 
     async def not_offered(self, request: Request) -> Response:
         raise NotFound(f"there is no route {request.url.path}; the routes are listed at /")
@@ -113,16 +164,19 @@ class ResponseRoutes:
     def _generate(
         self, body: ResponsesBody, turns: RequestedTurns, target: ModelTarget
     ) -> AbstractAsyncContextManager[TokenStream]:
-        if body.style is not None:
-            raise InvalidRequest("style: is only allowed for answers from documents", param="style")
-        if body.truncation == "auto":
-            message = (
-                "truncation: auto is only allowed for answers from documents; leave the oldest messages out of input"
-            )
-            raise InvalidRequest(message, param="truncation")
-        messages = chat_messages(turns.input, body.instructions, turns.history)
-        chat = Chat(messages, template_values=body.chat_template_kwargs or {})
-        return self._parts.generator.generate(chat, body.sampling(), current_request_id.get(), model=target.adapter)
+        chat = _chat(body, turns)
+        sampling = {"temperature": self._parts.answers.sampling["temperature"], **body.sampling()}
+        return self._parts.generator.generate(chat, sampling, current_request_id.get(), model=target.adapter)
+
+
+def _chat(body: ResponsesBody, turns: RequestedTurns) -> Chat:
+    if body.style is not None:
+        raise InvalidRequest("style: is only allowed for answers from documents", param="style")
+    if body.truncation == "auto":
+        message = "truncation: auto is only allowed for answers from documents; leave the oldest messages out of input"
+        raise InvalidRequest(message, param="truncation")
+    messages = chat_messages(turns.input, body.instructions, turns.history)
+    return Chat(messages, template_values=body.chat_template_kwargs or {})
 
 
 def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTarget) -> AnswerRequest:

@@ -256,7 +256,7 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"modalities": ["text", "audio"]}, "modalities"),
     ({"web_search_options": {}}, "web_search_options"),
     ({"reasoning_effort": "low"}, "reasoning_effort"),
-    ({"store": True}, "store"),
+    ({"store": "yes"}, "store"),
     ({"service_tier": "flex"}, "service_tier"),
     ({"continue_final_message": True}, "continue_final_message"),
     ({"add_generation_prompt": False}, "add_generation_prompt"),

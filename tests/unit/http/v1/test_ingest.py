@@ -22,6 +22,8 @@ from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverComponents
 from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch
 from rag.library.audit import AuditLog
+from rag.library.chat_completions import CompletionRegistry
+from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
 from rag.retrieve.pipeline import RetrievalRequest
@@ -51,7 +53,11 @@ class Ingest:
 
         async def open_catalog() -> OpenCatalog:
             return OpenCatalog(
-                KeyRegistry(harness.database), AuditLog(harness.database), ResponseRegistry(harness.database, 30)
+                KeyRegistry(harness.database),
+                AuditLog(harness.database),
+                ResponseRegistry(harness.database, 30),
+                ConversationRegistry(harness.database, 30),
+                CompletionRegistry(harness.database, 30),
             )
 
         catalog = BackgroundLoader("the catalog", open_catalog)

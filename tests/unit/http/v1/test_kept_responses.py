@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +10,25 @@ import openai
 import pytest
 from openai.types.responses import Response
 
-from rag.catalog.database import Database
-from rag.library.responses import ResponseRegistry
-from rag.types import Hit
+from rag.auth.caller import Caller
+from rag.auth.limits import Limits
+from rag.http.clients.remote_responses import RemoteResponses
+from rag.http.v1.responses.body import ResponsesBody
+from rag.http.v1.responses.memory import ResponseMemory
 from tests.fakes import FakeGenerator, FakeRetriever
-from tests.support.builders import a_chunk
+from tests.support.acting import acting
 from tests.support.edge_service import MODEL, EdgeService, an_edge
+from tests.support.kept_catalog import HITS, a_keeping_edge
+from tests.support.loopback import client_of
 from tests.support.response_calls import create_response
 from tests.support.v1_client import error_of
 
-HITS = (Hit(a_chunk("zebras eat grass", filename="zebras.md"), 0.9),)
 UNKNOWN = "resp_00000000000000000000000000000000"
 
 
 @pytest.fixture
-def responses(tmp_path: Path) -> Iterator[ResponseRegistry]:
-    database = Database(f"sqlite:///{tmp_path / 'catalog.db'}")
-    yield ResponseRegistry(database, 30)
-    database.close()
-
-
-@pytest.fixture
-async def edge(responses: ResponseRegistry) -> AsyncIterator[EdgeService]:
-    async with an_edge(FakeGenerator("Grass [1]."), FakeRetriever(HITS, responses=responses)) as edge:
+async def edge(tmp_path: Path) -> AsyncIterator[EdgeService]:
+    async with a_keeping_edge(tmp_path) as edge:
         yield edge
 
 
@@ -77,9 +73,8 @@ async def test_store_false_keeps_nothing(client: Any) -> None:
         await client.responses.retrieve(made.id)
 
 
-async def test_a_service_that_keeps_nothing_refuses_store_true(responses: ResponseRegistry) -> None:
-    retriever = FakeRetriever(HITS, responses=responses)
-    async with an_edge(FakeGenerator("Grass."), retriever, may_store=False) as edge, edge.openai() as client:
+async def test_a_service_that_keeps_nothing_refuses_store_true(tmp_path: Path) -> None:
+    async with a_keeping_edge(tmp_path, may_store=False) as edge, edge.openai() as client:
         assert error_of(await create_response(edge, store=True)) == (400, "invalid_request", "store")
         made: Any = await client.responses.create(model=MODEL, input="Hello there")
         assert made.store is False
@@ -171,3 +166,16 @@ async def test_only_background_responses_can_be_cancelled(client: Any) -> None:
         await client.responses.cancel(made.id)
     with pytest.raises(openai.NotFoundError):
         await client.responses.cancel(UNKNOWN)
+
+
+async def test_only_a_caller_with_a_quota_is_checked_before_the_answer(edge: EdgeService) -> None:
+    limited = Caller("key", "acme", frozenset(["ask"]), None, Limits(max_kept_bytes=9))
+    body = ResponsesBody.model_validate({"model": MODEL, "input": "Hello"})
+    async with client_of(edge.retriever.app, "Retriever") as retriever:
+        memory = ResponseMemory(RemoteResponses(retriever), may_store=True)
+        await memory.turns(body, is_kept=True)
+        with acting(limited):
+            await memory.turns(body, is_kept=False)
+            assert edge.retriever.turns_queries == []
+            await memory.turns(body, is_kept=True)
+    assert [query.is_kept for query in edge.retriever.turns_queries] == [True]

@@ -40,6 +40,9 @@ class KeyLimits(Body):
     max_unfinished_jobs: int | None = Field(
         None, ge=1, le=_MAX, description="Unfinished jobs that the key started. More are refused with 429."
     )
+    max_kept_bytes: int | None = Field(
+        None, ge=0, le=_MAX, description="Bytes of the kept responses, chat completions and conversations of the key."
+    )
 
 
 class ApiKey(BaseModel):

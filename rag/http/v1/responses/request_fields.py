@@ -1,0 +1,83 @@
+"""The fields of a response that show its request, with the values that were used where the request sets none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from openai.types.responses import FileSearchTool
+
+from rag.http.filters_wire import filter_to_json
+from rag.http.v1.documents.body import RankingOptions
+from rag.http.v1.responses.body import FileSearch, ResponsesBody
+from rag.types import JsonObject, Usage
+
+_SHOWN = ("instructions", "max_tool_calls", "previous_response_id", "user", "safety_identifier", "prompt_cache_key")
+"""Fields of the request that the response repeats, null if they are unset."""
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultSampling:
+    """How a text is generated if the request does not say."""
+
+    max_tokens: int
+    temperature: float
+    context_tokens: int
+    """Context length of the language model."""
+
+
+def request_fields(
+    body: ResponsesBody, defaults: DefaultSampling, *, searches: bool, top_k: int | None, usage: Usage | None
+) -> JsonObject:
+    """Args:
+    searches: Whether documents are searched.
+    top_k: The maximum number of passages of the search; None if it is unknown.
+    usage: Of the complete response.
+    """
+    return {
+        **{name: getattr(body, name) for name in _SHOWN},
+        "background": False,
+        "conversation": None if body.conversation is None else {"id": body.conversation},
+        "frequency_penalty": body.frequency_penalty or 0.0,
+        "max_output_tokens": body.max_output_tokens or _default_limit(body, defaults, searches, usage),
+        "metadata": body.metadata or {},
+        "model": body.model,
+        "parallel_tool_calls": body.parallel_tool_calls is not False,
+        "presence_penalty": body.presence_penalty or 0.0,
+        "reasoning": None,
+        "service_tier": "default",
+        "temperature": defaults.temperature if body.temperature is None else body.temperature,
+        "text": _text(body),
+        "tool_choice": body.tool_choice or "auto",
+        "tools": [_tool(tool, top_k) for tool in body.tools],
+        "top_logprobs": body.top_logprobs or 0,
+        "top_p": body.top_p or 1.0,
+        "truncation": body.truncation or ("auto" if searches else "disabled"),
+    }
+
+
+def _default_limit(body: ResponsesBody, defaults: DefaultSampling, searches: bool, usage: Usage | None) -> int:
+    """The limit of a request without one. The prompt of an answer from documents leaves room for it."""
+    if searches:
+        return defaults.max_tokens
+    limit = max(defaults.max_tokens, body.min_tokens or 0)
+    return limit if usage is None else max(1, min(limit, defaults.context_tokens - usage.prompt_tokens))
+
+
+def _text(body: ResponsesBody) -> JsonObject:
+    text = body.text.model_dump(exclude_none=True, by_alias=True) if body.text else {}
+    form = text.get("format") or {"type": "text"}
+    if form["type"] == "json_schema":
+        form = {"description": None, "strict": True, **form}  # every schema is enforced
+    return {**text, "format": form}
+
+
+def _tool(tool: FileSearch, top_k: int | None) -> FileSearchTool:
+    ranking = tool.ranking_options or RankingOptions()
+    # Not validated, because requests may have values that OpenAI's types do not allow.
+    return FileSearchTool.construct(
+        type=tool.type,
+        vector_store_ids=tool.vector_store_ids,
+        max_num_results=tool.max_num_results or top_k,
+        ranking_options=ranking.model_dump(exclude_none=True),
+        filters=filter_to_json(tool.filters),
+    )
