@@ -21,6 +21,7 @@ from bench import (
     ingest,
     openai_chat,
     own_work,
+    page,
     paths,
     peers,
     prefix,
@@ -46,6 +47,7 @@ CELLS: dict[str, Callable[[Workload], report.CellResult]] = {
     during_ingest.CELL: during_ingest.run,
     admission.CELL: admission.run,
     start.CELL: start.run,
+    page.CELL: page.run,
 }
 OUT = Path(__file__).parent / "out"
 

@@ -10,13 +10,21 @@ from dataclasses import dataclass, field, replace
 from rag.generate.answer_cache import CachingGenerator
 from rag.generate.citations import CitationMode
 from rag.generate.events import AnswerEvent, AnswerStream, CompletedText, Done, SourcesFound
-from rag.generate.quoting import StyleOption, quote_citations, quoting_parameters, refusing_style, resolve_style
+from rag.generate.quoting import (
+    StyleOption,
+    prompt_fields,
+    quote_citations,
+    quoting_parameters,
+    refusing_style,
+    resolve_style,
+)
 from rag.generate.text_assembler import TextAssembler
 from rag.generate.verify import Verifier
 from rag.ports import Generator, PromptPreparer, ServiceFacts, TokenStream
 from rag.telemetry import answers as metrics
 from rag.types import (
     AnswerStyle,
+    Facts,
     JsonMapping,
     JsonObject,
     PreparedPrompt,
@@ -99,6 +107,11 @@ class AnswerPipeline:
         """Length limit of an answer if the request sets none."""
         return int(self._sampling["max_tokens"])
 
+    def default_prompt_fields(self, style: StyleOption | None, facts: Facts) -> JsonObject:
+        """Fields of `PrepareRequest` for an answer of which only the style is chosen; see `prompt_fields`."""
+        resolved = resolve_style(style or self._style, {}, "", facts)
+        return prompt_fields(resolved, facts, self.max_tokens)
+
     @asynccontextmanager
     async def answer(self, request: AnswerRequest, request_id: str) -> AsyncIterator[AnswerStream]:
         """The events of one answer.
@@ -135,15 +148,8 @@ class AnswerPipeline:
         self._services.require("Retriever")
         facts = self._services.require("LLM")
         style = resolve_style(request.style or self._style, request.sampling, request.model, facts)
-        fields: JsonObject = {
-            "question": request.question,
-            "max_tokens": max_tokens,
-            "context_tokens": facts["context_tokens"],
-        }
-        if style == "quoted":
-            # The embedded model is too small to judge which quote answers a question.
-            fields |= {"style": style, "quotes_chosen_by": "ranking" if facts.get("embedded") else "model"}
-        return style, await self._preparer.prepare({**request.search, **fields})
+        fields = prompt_fields(style, facts, max_tokens)
+        return style, await self._preparer.prepare({**request.search, "question": request.question, **fields})
 
     def _generate(
         self, prepared: PreparedPrompt, sampling: SamplingParameters, request: AnswerRequest, request_id: str

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from rag.errors import InvalidRequest
 from rag.generate.citations import Citation, QuotedRange
 from rag.ports import TokenStream
-from rag.types import AnswerStyle, Facts, Hit, JsonObject, Quotation, Quote, SamplingParameters
+from rag.types import AnswerStyle, Facts, Hit, JsonObject, Quotation, Quote, QuoteChoice, SamplingParameters
 
 StyleOption: TypeAlias = Literal["auto", "written", "quoted"]
 """`auto`: quoted if the embedded language model answers, which is too small to write; written otherwise."""
@@ -43,6 +43,19 @@ def resolve_style(chosen: StyleOption, sampling: SamplingParameters, model: str,
         message = f"{excluded}: cannot be combined with a quoted answer; leave it out, or set style to written"
         raise InvalidRequest(message, param=excluded)
     return chosen
+
+
+def prompt_fields(style: AnswerStyle, facts: Facts, max_tokens: int) -> JsonObject:
+    """Fields of `PrepareRequest`: the form of the answer, and how much room the language model has.
+
+    Args:
+        facts: What the `LLM` service reports.
+        max_tokens: Length limit of the answer.
+    """
+    # The embedded model is too small to judge which quote answers a question.
+    choice: QuoteChoice = "ranking" if facts.get("embedded") else "model"
+    quoting = {"quotes_chosen_by": choice} if style == "quoted" else {}
+    return {"context_tokens": facts["context_tokens"], "max_tokens": max_tokens, "style": style, **quoting}
 
 
 def quoting_parameters(sampling: SamplingParameters, quotation: Quotation) -> JsonObject:

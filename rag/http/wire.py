@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from rag.errors import EmptyQuestion
+from rag.generate.quoting import StyleOption
 from rag.http.fail_fast import StrictModel
 from rag.http.filters_wire import Filter
 from rag.http.retrieval_settings import RetrievalSettings
@@ -45,7 +46,11 @@ class RetrieveRequest(WireModel):
     filters: Filter | None = Field(None, description="Search only documents whose attributes match.")
     mode: SearchMode | None = Field(None, description="Which search paths to use.")
     rerank: bool | None = Field(None, description="Rerank the best hits.")
-    explain: bool = Field(False, description="Explain every candidate passage.")
+    explain: bool = Field(False, description="Explain every candidate passage, and show the prompt.")
+    style: StyleOption | None = Field(
+        None,
+        description="With `explain`: the style of the answer whose prompt is shown. Unset: the service's setting.",
+    )
     history: list[HistoryTurn] = Field(
         default_factory=list, description="Earlier turns, for rewriting a follow-up query.", max_length=200
     )
@@ -68,6 +73,7 @@ class ExplainRequest(RetrieveRequest):
 
     context_tokens: int | None = Field(None, ge=1, description="The engine's context length, if known.")
     max_tokens: int = Field(512, ge=1, description="Tokens to keep free for the answer.")
+    quotes_chosen_by: QuoteChoice = Field("ranking", description="How the quotes of a quoted answer are chosen.")
 
 
 class EncodeRequest(WireModel):

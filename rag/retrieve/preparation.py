@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import chain
 
 from rag.cache_key import answer_key
@@ -81,10 +80,17 @@ class AnswerPreparer:
             return await self._prepare_quoted(request, results, result)
         started = time.perf_counter()
         prompt = await self._written_prompt(request, results, result)
+        _check_sources(request, result, prompt)
         metrics.observe_stages({"prompt": _ms_since(started)})
         key = self._answer_key(request, result, prompt)
         queries, top_k = result.plan.queries, result.options.top_k
         return PreparedPrompt(prompt, result.timings_ms, result.plan.note, key, queries, top_k=top_k)
+
+    async def explain(self, request: PreparationRequest, result: RetrievalResult) -> PreparedPrompt:
+        """What `prepare` makes of one store's result. If no passage fits, the prompt has no sources."""
+        if request.style == "quoted":
+            return await self._prepare_quoted(request, [result], result)
+        return PreparedPrompt(await self._written_prompt(request, [result], result), {}, result.plan.note)
 
     async def _retrieve(self, request: PreparationRequest) -> Sequence[RetrievalResult]:
         """One result for each vector store."""
@@ -136,22 +142,19 @@ class AnswerPreparer:
         question = result.plan.in_conversation or result.plan.queries[0]
         return await self._quoter.quote(question, result.hits, neighbours, request.quotes_chosen_by)
 
-    async def prompt(
-        self, parts: PromptInput, results: Sequence[RetrievalResult], *, context_tokens: int, max_tokens: int
+    async def _written_prompt(
+        self, request: PreparationRequest, results: Sequence[RetrievalResult], result: RetrievalResult
     ) -> Prompt:
-        """The prompt with these hits. Raises ContextLengthExceeded.
-
-        Args:
-            results: What the hits come from.
-        """
+        parts = PromptInput(request.question, relevant_hits(result), request.history, request.system)
         if parts.hits and self._prompts.table_tokens:
             chosen = {hit.chunk.chunk_id for hit in parts.hits}
             neighbours = await self._neighbours(
                 results, lambda hits: joinable_ids([hit for hit in hits if hit.chunk.chunk_id in chosen])
             )
             parts = replace(parts, neighbours={name: chunk_with_context(each) for name, each in neighbours.items()})
-        make = partial(self._prompts.make, parts, context_tokens=context_tokens, max_tokens=max_tokens)
-        return await asyncio.to_thread(make)
+        return await asyncio.to_thread(
+            self._prompts.make, parts, context_tokens=request.context_tokens, max_tokens=request.max_tokens
+        )
 
     async def _neighbours(
         self, results: Sequence[RetrievalResult], ids_of: Callable[[Sequence[Hit]], Sequence[str]]
@@ -162,25 +165,21 @@ class AnswerPreparer:
         )
         return dict(chain.from_iterable(of_store.items() for of_store in found))
 
-    async def _written_prompt(
-        self, request: PreparationRequest, results: Sequence[RetrievalResult], result: RetrievalResult
-    ) -> Prompt:
-        hits = relevant_hits(result)
-        parts = PromptInput(request.question, hits, request.history, request.system)
-        prompt = await self.prompt(parts, results, context_tokens=request.context_tokens, max_tokens=request.max_tokens)
-        if hits and not prompt.sources:
-            raise ContextLengthExceeded(  # an answer without sources would say that nothing was found
-                f"max_tokens: {request.max_tokens} tokens are reserved for the answer, so not even the best passage "
-                f"fits into the model's context of {request.context_tokens}; lower max_tokens, or shorten the "
-                "instructions",
-                param="max_tokens",
-            )
-        return prompt
-
     def _answer_key(self, request: PreparationRequest, result: RetrievalResult, prompt: Prompt) -> str:
         if not (self._semantic and result.key):
             return ""
         return answer_key(result.key, prompt.sources, request.history, self._prompts.version, request.system)
+
+
+def _check_sources(request: PreparationRequest, result: RetrievalResult, prompt: Prompt) -> None:
+    """An answer without sources would say that nothing was found."""
+    if relevant_hits(result) and not prompt.sources:
+        raise ContextLengthExceeded(
+            f"max_tokens: {request.max_tokens} tokens are reserved for the answer, so not even the best passage "
+            f"fits into the model's context of {request.context_tokens}; lower max_tokens, or shorten the "
+            "instructions",
+            param="max_tokens",
+        )
 
 
 def _ms_since(started: float) -> float:

@@ -84,12 +84,15 @@ def test_a_stores_options_override_the_services_and_a_requests_override_both(
 
 
 def test_every_candidate_is_explained(filled: RunningService) -> None:
-    found = retrieve(filled, "Who built a printing press in Mainz?", top_k=2, explain=True)
+    found = retrieve(filled, "Who built a printing press in Mainz?", top_k=2, explain=True, style="written")
     first, *_ = candidates = found["explain"]["candidates"]
     assert first["paths"].keys() == {"dense", "keyword"}
     assert (first["hit"], first["in_prompt"], first["why"]) == (1, True, "in the prompt as source 1")
     assert all(c["why"].startswith(("in the prompt", "left out: ")) for c in candidates)
     assert sum(c["in_prompt"] for c in candidates) == 2
+    usual = retrieve(filled, "Who built a printing press in Mainz?", top_k=2, explain=True)["explain"]["prompt"]
+    assert (found["explain"]["prompt"]["style"], usual["style"]) == ("written", "quoted")
+    assert 0 < usual["tokens"] < found["explain"]["prompt"]["tokens"]
 
 
 def test_results_are_cached_until_a_document_changes(filled: RunningService, store: str) -> None:

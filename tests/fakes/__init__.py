@@ -8,6 +8,7 @@ from tests.fakes.generator import FakeGenerator
 from tests.fakes.instant_engine import InstantEngine
 from tests.fakes.job_engine import FakeJobEngine
 from tests.fakes.job_memory import DurableFakeJobEngine, JobMemory
+from tests.fakes.paced_engine import PacedEngine
 from tests.fakes.parser import FakeParser
 from tests.fakes.planner import FakePlanner
 from tests.fakes.reranker import FakeReranker, FakeRerankers
@@ -42,6 +43,7 @@ __all__ = [
     "FakeVectorStore",
     "InstantEngine",
     "JobMemory",
+    "PacedEngine",
     "SlowCache",
     "words",
 ]

@@ -5,23 +5,52 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias
 
+from rag.retrieve.preparation import PreparationRequest
 from rag.retrieve.ranking.relevance import nothing_relevant
 from rag.retrieve.result import RetrievalResult
-from rag.types import Chunk, Hit, JsonObject, Prompt
+from rag.types import Chunk, Hit, JsonObject, PreparedPrompt
 
-Reason: TypeAlias = Literal["in_prompt", "duplicate", "not_reranked", "top_k", "min_cosine", "context", "no_engine"]
+Reason: TypeAlias = Literal[
+    "in_prompt",
+    "duplicate",
+    "not_reranked",
+    "top_k",
+    "min_cosine",
+    "min_confidence",
+    "not_quoted",
+    "context",
+    "no_engine",
+]
 """Why a candidate is in the prompt, or what kept it out."""
 
 
 @dataclass(frozen=True, slots=True)
-class PromptRoom:
-    """The language model's context, and how much of it is kept free for the answer."""
+class ExplainedPrompt:
+    """The prompt that an answer would get, and the request that it was made for."""
 
-    context_tokens: int
-    max_tokens: int
+    request: PreparationRequest
+    prepared: PreparedPrompt
+
+    @property
+    def is_too_far(self) -> bool:
+        """Whether nothing is quoted because the best quote is not near enough to the question."""
+        return self.prepared.quotation is None and self.prepared.confidence is not None
+
+    def source_number(self, chunk: Chunk) -> int | None:
+        """The number of the source that holds a chunk. In a quoted answer, only sources with a quote count."""
+        for number, source in enumerate(self.prepared.prompt.sources, start=1):
+            whole = source.chunk
+            is_within = whole.version_id == chunk.version_id and whole.start <= chunk.start and chunk.end <= whole.end
+            if whole.chunk_id == chunk.chunk_id or (is_within and chunk.text in whole.text):
+                return number if self._is_used(number) else None
+        return None
+
+    def _is_used(self, source: int) -> bool:
+        quotation = self.prepared.quotation
+        return quotation is None or any(quote.source == source for quote in quotation.quotes)
 
 
-def explanation(result: RetrievalResult, prompt: Prompt | None, room: PromptRoom | None = None) -> JsonObject:
+def explanation(result: RetrievalResult, prompt: ExplainedPrompt | None) -> JsonObject:
     """The `explain` field of a `/retrieve` response.
 
     Args:
@@ -32,26 +61,31 @@ def explanation(result: RetrievalResult, prompt: Prompt | None, room: PromptRoom
         "plan": asdict(result.plan),
         "vector_store": {"id": result.snapshot.store_id, "revision": result.snapshot.revision},
         "candidates": _candidates(result, prompt),
-        "prompt": None if prompt is None else _prompt(prompt, room),
+        "prompt": None if prompt is None else _prompt(prompt),
     }
 
 
-def _prompt(prompt: Prompt, room: PromptRoom | None) -> JsonObject:
+def _prompt(explained: ExplainedPrompt) -> JsonObject:
+    request, prepared = explained.request, explained.prepared
     return {
-        "messages": [asdict(message) for message in prompt.messages],
-        "tokens": len(prompt.token_ids) or None,
-        **(asdict(room) if room else {}),
+        "style": request.style,
+        "messages": [asdict(message) for message in prepared.prompt.messages],
+        "tokens": len(prepared.prompt.token_ids) or None,
+        "context_tokens": request.context_tokens,
+        "max_tokens": request.max_tokens,
+        "confidence": prepared.confidence,
     }
 
 
-def _candidates(result: RetrievalResult, prompt: Prompt | None) -> list[JsonObject]:
+def _candidates(result: RetrievalResult, prompt: ExplainedPrompt | None) -> list[JsonObject]:
     hits = {hit.chunk.chunk_id: number for number, hit in enumerate(result.hits, start=1)}
     duplicate_of = {duplicate: hit.chunk.chunk_id for hit in result.candidates for duplicate in hit.duplicates}
     explained = []
     for hit in result.candidates:
         chunk_id = hit.chunk.chunk_id
         original = duplicate_of.get(chunk_id, "")
-        place = _Place(hits.get(chunk_id), None if original else _source_number(hit.chunk, prompt), original)
+        source = None if original or prompt is None else prompt.source_number(hit.chunk)
+        place = _Place(hits.get(chunk_id), source, original)
         reason = _reason(hit, place, result, prompt)
         explained.append(
             {
@@ -62,7 +96,7 @@ def _candidates(result: RetrievalResult, prompt: Prompt | None) -> list[JsonObje
                 "in_prompt": None if prompt is None else place.source is not None,
                 "duplicate_of": place.duplicate_of or None,
                 "reason": reason,
-                "why": _sentence(reason, place, result) + _more(hit.chunk, place, result, prompt),
+                "why": _sentence(reason, place, result, prompt) + _more(hit.chunk, place, result, prompt),
             }
         )
     return explained
@@ -80,21 +114,11 @@ class _Place:
     """The chunk that stands for it; empty if none does."""
 
 
-def _source_number(chunk: Chunk, prompt: Prompt | None) -> int | None:
-    """The number of the source that holds a chunk."""
-    for number, source in enumerate(prompt.sources if prompt else (), start=1):
-        whole = source.chunk
-        is_within = whole.version_id == chunk.version_id and whole.start <= chunk.start and chunk.end <= whole.end
-        if whole.chunk_id == chunk.chunk_id or (is_within and chunk.text in whole.text):
-            return number
-    return None
-
-
-def _more(chunk: Chunk, place: _Place, result: RetrievalResult, prompt: Prompt | None) -> str:
+def _more(chunk: Chunk, place: _Place, result: RetrievalResult, prompt: ExplainedPrompt | None) -> str:
     """What the prompt has around a chunk."""
     if prompt is None or place.source is None:
         return ""
-    source = prompt.sources[place.source - 1].chunk
+    source = prompt.prepared.prompt.sources[place.source - 1].chunk
     own = chunk if place.hit is None else result.hits[place.hit - 1].chunk
     if (source.start, source.end) == (own.start, own.end):
         return ""
@@ -116,7 +140,7 @@ def _scores(hit: Hit) -> JsonObject:
     }
 
 
-def _reason(hit: Hit, place: _Place, result: RetrievalResult, prompt: Prompt | None) -> Reason:
+def _reason(hit: Hit, place: _Place, result: RetrievalResult, prompt: ExplainedPrompt | None) -> Reason:
     options = result.options
     if place.duplicate_of:
         return "duplicate"
@@ -128,17 +152,21 @@ def _reason(hit: Hit, place: _Place, result: RetrievalResult, prompt: Prompt | N
         return "min_cosine"
     if prompt is None:
         return "no_engine"
+    if prompt.request.style == "quoted":
+        return "min_confidence" if prompt.is_too_far else "not_quoted"
     return "context"
 
 
-def _sentence(reason: Reason, place: _Place, result: RetrievalResult) -> str:
-    options = result.options
+def _sentence(reason: Reason, place: _Place, result: RetrievalResult, prompt: ExplainedPrompt | None) -> str:
+    options, confidence = result.options, (prompt and prompt.prepared.confidence) or 0.0
     sentences: dict[Reason, str] = {
         "in_prompt": f"in the prompt as source {place.source}",
         "duplicate": f"left out: duplicate of {place.duplicate_of}",
         "not_reranked": f"left out: not reranked, because it is not among the best {options.rerank_top_n}",
         "top_k": f"left out: not among the best {options.top_k} (top_k)",
         "min_cosine": f"left out: no hit has a cosine of at least {options.min_cosine:g} (min_cosine)",
+        "min_confidence": f"left out: the best quote has a confidence of {confidence:.3f}, below min_confidence",
+        "not_quoted": f"left out: no part of hit {place.hit} is among the best quotes",
         "context": f"left out: hit {place.hit} does not fit into the language model's context",
         "no_engine": f"hit {place.hit}; the language model is not ready, so its prompt is not known",
     }

@@ -150,7 +150,7 @@ class RagApi:
         self.dependencies.require("Retriever")
         body = request.model_dump(exclude_none=True)
         if request.explain and (engine := self.dependencies.facts("LLM")):
-            body |= {"context_tokens": engine["context_tokens"], "max_tokens": self._answers.max_tokens}
+            body |= self._answers.default_prompt_fields(request.style, engine)
         return JSONResponse(await self._retriever.call("/retrieve", body, timeout_s=self._retrieve_timeout_s))
 
     async def generate(self, request: GenerateRequest) -> Response:

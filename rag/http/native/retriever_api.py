@@ -17,7 +17,7 @@ from rag.http.inner_headers import OBJECT_ID
 from rag.http.model_aliases import ModelAliases
 from rag.http.native.audit_wire import AuditRequest
 from rag.http.native.count_wire import CountTokensRequest
-from rag.http.native.explanation import PromptRoom, explanation
+from rag.http.native.explanation import ExplainedPrompt, explanation
 from rag.http.native.ingest_form import IngestRequest, received_ingest
 from rag.http.native.key_wire import AuthenticateRequest, OpenTenantRequest, authentication_to_wire
 from rag.http.native.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
@@ -37,8 +37,7 @@ from rag.library.service import Library
 from rag.ports import Cache, ChatTokenizer, Embedder, Reranker, VectorStore
 from rag.records import Cursor, DocumentRecord, JobRecord
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
-from rag.retrieve.preparation import AnswerPreparer, PreparationRequest, relevant_hits
-from rag.retrieve.prompting.prompt_builder import PromptInput
+from rag.retrieve.preparation import AnswerPreparer, PreparationRequest
 from rag.retrieve.result import RetrievalResult
 from rag.retrieve.support import support
 from rag.types import JsonObject, PreparedPrompt
@@ -227,12 +226,13 @@ class RetrieverApi:
             explain=request.explain,
         )
         result = await components.pipeline.retrieve(question)
+        explained = await _explained_prompt(components.preparer, request, result) if request.explain else None
         hits = [hit_to_wire(hit, explain=request.explain) for hit in result.hits]
         body: JsonObject = {"hits": hits, "timings_ms": dict(result.timings_ms)}
-        if result.plan.note:
-            body["note"] = result.plan.note
+        if note := explained.prepared.note if explained else result.plan.note:
+            body["note"] = note
         if request.explain:
-            body["explain"] = await _explain(components.preparer, question, result, request)
+            body["explain"] = explanation(result, explained)
         return JSONResponse(body)
 
     async def search_store(self, search: StoreSearch) -> RetrievalResult:
@@ -277,15 +277,22 @@ def _prepared_to_wire(prepared: PreparedPrompt) -> JsonObject:
     }
 
 
-async def _explain(
-    preparer: AnswerPreparer, question: RetrievalRequest, result: RetrievalResult, request: ExplainRequest
-) -> JsonObject:
+async def _explained_prompt(
+    preparer: AnswerPreparer, request: ExplainRequest, result: RetrievalResult
+) -> ExplainedPrompt | None:
+    """The prompt that an answer would get from this result; None if the engine's context length is not known."""
     if request.context_tokens is None:
-        return explanation(result, None)
-    room = PromptRoom(request.context_tokens, request.max_tokens)
-    parts = PromptInput(question.text, relevant_hits(result), question.history)
-    prompt = await preparer.prompt(parts, [result], context_tokens=room.context_tokens, max_tokens=room.max_tokens)
-    return explanation(result, prompt, room)
+        return None
+    preparation = PreparationRequest(
+        question=request.query,
+        vector_stores=[request.vector_store],
+        context_tokens=request.context_tokens,
+        max_tokens=request.max_tokens,
+        history=messages_of(request.history),
+        style="quoted" if request.style == "quoted" else "written",
+        quotes_chosen_by=request.quotes_chosen_by,
+    )
+    return ExplainedPrompt(preparation, await preparer.explain(preparation, result))
 
 
 def _files_of(library: Library, job: JobRecord, names: Sequence[str]) -> list[JsonObject]:

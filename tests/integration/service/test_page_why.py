@@ -90,6 +90,24 @@ def test_each_candidate_has_its_ranks_and_the_prompt_is_shown(
     expect(prompt.get_by_role("group", name="User")).to_contain_text(SENTENCE.split(" near ")[0])
 
 
+def test_the_prompt_of_a_quoted_answer_has_only_its_quotes(
+    page: Page, service: RunningService, page_store: str
+) -> None:
+    add(service, page_store, DOCUMENTS)
+    quoted = ("done", {**DONE, "style": "quoted"})
+    answer_with(page, ("sources", {"sources": []}), ("token", {"text": SENTENCE}), quoted)
+    ask(page, QUESTION)
+    page.get_by_role("button", name="Why this answer?").click()
+    expect(page.locator(".why").get_by_label("Answer style")).to_have_value("quoted")
+    prompt = result(page).locator(".prompt")
+    expect(prompt.locator("summary")).to_contain_text(
+        re.compile(r"Prompt of a quoted answer\s+[\d,]+ of [\d,]+ tokens")
+    )
+    prompt.locator("summary").click()
+    expect(prompt.get_by_role("group")).to_have_count(1)
+    expect(prompt.get_by_role("group", name="User")).to_contain_text(f"{SENTENCE} [1]")
+
+
 def test_two_settings_stand_side_by_side_and_the_link_holds_both(
     page: Page, service: RunningService, page_store: str
 ) -> None:

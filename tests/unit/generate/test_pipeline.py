@@ -152,7 +152,9 @@ async def test_adapter_request_id_and_instructions_are_passed_on() -> None:
         pass
     assert generator.models == ["sql"]
     assert generator.requests == [((1, 2, 3), {"max_tokens": 3}, "request-1")]
-    assert preparer.requests == [{"system": "Be kind.", "question": "Why?", "max_tokens": 3, "context_tokens": 2048}]
+    assert preparer.requests == [
+        {"system": "Be kind.", "question": "Why?", "max_tokens": 3, "context_tokens": 2048, "style": "written"}
+    ]
 
 
 # Disconnects and failures

@@ -13,16 +13,17 @@ import pytest
 from rag.adapters.memory_cache import MemoryCache
 from rag.encoders import StoreEncoders
 from rag.errors import DependencyUnavailable, InvalidRequest, Overloaded, RagError
-from rag.http.native.explanation import PromptRoom, explanation
+from rag.http.native.explanation import ExplainedPrompt, explanation
 from rag.retrieve.cache.retrieval_cache import RetrievalCache
 from rag.retrieve.lease import ReadLease
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.pipeline import NOT_RERANKED, RetrievalPipeline, RetrievalRequest
 from rag.retrieve.planning.follow_up import in_conversation
 from rag.retrieve.planning.plan import Plan
+from rag.retrieve.preparation import PreparationRequest
 from rag.retrieve.ranking.relevance import nothing_relevant
 from rag.retrieve.result import RetrievalResult, pack_result, unpack_result
-from rag.types import Message, Prompt
+from rag.types import Message, PreparedPrompt, Prompt, Quotation, Quote
 from tests.fakes import FakeEmbedder, FakeEmbedders, FakePlanner, FakeReranker, FakeSnapshotReader, FakeVectorStore
 from tests.support.builders import a_chunk
 from tests.support.retrieval_harness import make_pipeline
@@ -258,9 +259,23 @@ async def test_a_question_that_could_not_be_reranked_is_reranked_next_time() -> 
 # Explanations
 
 
+WRITTEN = PreparationRequest("red apples", ["default"], context_tokens=8192, max_tokens=512)
+QUOTED = replace(WRITTEN, style="quoted")
+
+
+def written(prompt: Prompt) -> ExplainedPrompt:
+    return ExplainedPrompt(WRITTEN, PreparedPrompt(prompt, {}))
+
+
+def quoted(prompt: Prompt, confidence: float | None, *sources: int) -> ExplainedPrompt:
+    """Args: `sources` are the numbers of those that are quoted."""
+    quotation = Quotation(tuple(Quote("red", "red [1]", source, 0, 3) for source in sources), {}) if sources else None
+    return ExplainedPrompt(QUOTED, PreparedPrompt(prompt, {}, quotation=quotation, confidence=confidence))
+
+
 async def explained(bench: Bench, text: str, sources: int = 3, **changes: Any) -> dict[str, Any]:
     found = await bench.find(text, explain=True, **changes)
-    return dict(explanation(found, Prompt((), found.hits[:sources])))
+    return dict(explanation(found, written(Prompt((), found.hits[:sources]))))
 
 
 async def test_every_candidate_has_its_paths_and_a_reason() -> None:
@@ -291,7 +306,7 @@ async def test_the_explanation_says_what_a_table_was_completed_with() -> None:
     chunk = found.hits[0].chunk
     text = "\n".join(candidate.chunk.text for candidate in found.candidates)
     whole = replace(found.hits[0], chunk=replace(chunk, text=text, end=len(text)))
-    said = dict(explanation(found, Prompt((), (whole,))))["candidates"]
+    said = dict(explanation(found, written(Prompt((), (whole,)))))["candidates"]
     same_version = [hit.chunk.version_id == chunk.version_id for hit in found.candidates]
     assert [each["in_prompt"] for each in said] == same_version
     place = f"in the prompt as source 1, with more of its table, list or record: characters 0 to {len(text)}"
@@ -315,12 +330,32 @@ async def test_without_an_engine_the_prompt_is_not_known() -> None:
 async def test_the_prompt_is_shown_with_its_tokens_and_the_room_for_the_answer() -> None:
     found = await Bench().find("green apples", explain=True)
     prompt = Prompt((1, 2, 3), found.hits[:1], (Message("user", "green apples"),))
-    assert explanation(found, prompt, PromptRoom(8192, 512))["prompt"] == {
+    assert explanation(found, written(prompt))["prompt"] == {
+        "style": "written",
         "messages": [{"role": "user", "content": "green apples"}],
         "tokens": 3,
         "context_tokens": 8192,
         "max_tokens": 512,
+        "confidence": None,
     }
+
+
+async def test_a_quoted_answer_has_only_hits_with_quotes_in_its_prompt() -> None:
+    found = await Bench(min_cosine=-1).find("red apples", explain=True)
+    said = explanation(found, quoted(Prompt((1, 2), found.hits), 0.8, 2))
+    assert (said["prompt"]["style"], said["prompt"]["tokens"], said["prompt"]["confidence"]) == ("quoted", 2, 0.8)
+    first, second = said["candidates"][:2]
+    assert (first["in_prompt"], first["reason"]) == (False, "not_quoted")
+    assert first["why"] == "left out: no part of hit 1 is among the best quotes"
+    assert (second["in_prompt"], second["source"], second["reason"]) == (True, 2, "in_prompt")
+
+
+async def test_quotes_that_are_too_far_from_the_question_are_explained() -> None:
+    found = await Bench(min_cosine=-1).find("red apples", explain=True)
+    said = explanation(found, quoted(Prompt((), ()), 0.2))
+    assert said["prompt"]["messages"] == []
+    assert said["candidates"][0]["reason"] == "min_confidence"
+    assert "confidence of 0.200" in said["candidates"][0]["why"]
 
 
 async def test_candidates_are_returned_only_with_explain() -> None:

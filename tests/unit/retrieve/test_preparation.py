@@ -99,6 +99,8 @@ async def test_a_quoted_answer_completes_its_sentences_from_the_neighbouring_chu
     assert prepared.quotation is not None
     assert "Red apples are sweet and crisp." in [quote.text for quote in prepared.quotation.quotes]
     assert "quote" in prepared.timings_ms
+    [result] = await preparer._retrieve(request)
+    assert (await preparer.explain(request, result)).prompt == prepared.prompt
 
 
 async def test_no_room_for_a_passage_is_an_error_and_not_an_empty_answer() -> None:
@@ -109,6 +111,9 @@ async def test_no_room_for_a_passage_is_an_error_and_not_an_empty_answer() -> No
         with pytest.raises(ContextLengthExceeded, match="not even the best passage") as caught:
             await make_preparer().prepare(replace(REQUEST, max_tokens=max_tokens))
         assert caught.value.param == "max_tokens"
+    preparer, too_long = make_preparer(), replace(REQUEST, max_tokens=most)
+    [result] = await preparer._retrieve(too_long)
+    assert (await preparer.explain(too_long, result)).prompt.sources == ()
     nothing = replace(REQUEST, question="a boat on the sea", max_tokens=most // 2)
     assert sources(await make_preparer().prepare(nothing)) == []
 

@@ -1,7 +1,7 @@
 // The text of an answer. Its citation marks are buttons that show their passage and open it.
 
 import { html, makeScrollable, useLayoutEffect, useMemo, useRef, useState } from "./dom.js";
-import { answerHtml } from "./markdown.js";
+import { answerBlocks } from "./markdown.js";
 import { parts, quotesOf, rangesIn } from "./highlight.js";
 import { t } from "./texts.js";
 
@@ -11,8 +11,9 @@ const MARGIN_PX = 8;
 export function Answer({ turn, onOpenSource }) {
   const box = useRef();
   const [hovered, setHovered] = useState(null);
-  const text = useMemo(() => answerHtml(turn.answer), [turn.answer]);
-  useLayoutEffect(() => complete(box.current, turn), [text, turn.sources, turn.citations]);
+  const earlier = useRef([]);
+  const blocks = useMemo(() => (earlier.current = answerBlocks(turn.answer, earlier.current)), [turn.answer]);
+  useLayoutEffect(() => complete(box.current, turn), [blocks, turn.sources, turn.citations]);
   const show = (event) => {
     const mark = event.target.closest?.(".cite:not(:disabled)");
     if (mark) setHovered({ mark, index: Number(mark.dataset.index) });
@@ -36,8 +37,9 @@ export function Answer({ turn, onOpenSource }) {
       onMouseOut=${hide}
       onFocusIn=${show}
       onFocusOut=${hide}
-      dangerouslySetInnerHTML=${{ __html: text }}
-    ></div>
+    >
+      ${blocks.map(({ content }) => html`<div class="block" dangerouslySetInnerHTML=${{ __html: content }}></div>`)}
+    </div>
     ${turn.state === "running" && html`<${Progress} turn=${turn} />`}
     ${source && html`<${Preview} source=${source} turn=${turn} mark=${hovered.mark} />`}
   `;

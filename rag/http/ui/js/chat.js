@@ -15,14 +15,20 @@ const NEAR_END_PX = 80;
 export function Chat({ stores, isShown }) {
   const chat = useChat();
   const [draft, setDraft] = useState("");
+  const [edited, setEdited] = useState(null);
   const [opened, setOpened] = useState(null);
   const turns = chat.current?.turns ?? [];
   const last = turns.at(-1);
   const isRunning = last?.state === "running";
   const openedTurn = turns.find((turn) => turn.id === opened?.turnId);
+  const isEditing = last !== undefined && last.id === edited;
+  const edit = (turn) => {
+    setDraft(turn?.question ?? "");
+    setEdited(turn?.id ?? null);
+  };
   const ask = (question) => {
-    chat.ask(question);
-    setDraft("");
+    chat.ask(question, isEditing ? turns.slice(0, -1) : turns);
+    edit(null);
     setOpened(null);
   };
   return html`
@@ -39,7 +45,7 @@ export function Chat({ stores, isShown }) {
                 isLast=${turn === last}
                 onOpenSource=${(index, occurrence) => setOpened({ turnId: turn.id, index, occurrence })}
                 onAskAgain=${() => chat.askAgain(turn)}
-                onEdit=${() => setDraft(turn.question)}
+                onEdit=${() => edit(turn)}
                 onWhy=${() => openWhy(turn, turns.slice(0, place))}
               />
             `,
@@ -50,6 +56,8 @@ export function Chat({ stores, isShown }) {
           draft=${draft}
           onDraft=${setDraft}
           isRunning=${isRunning}
+          isEditing=${isEditing}
+          onCancelEdit=${() => edit(null)}
           onAsk=${ask}
           onStop=${() => chat.stop()}
           options=${chat.options}
@@ -59,6 +67,7 @@ export function Chat({ stores, isShown }) {
       </section>
       ${openedTurn &&
       html`<${SourcePanel}
+        turns=${turns}
         turn=${openedTurn}
         opened=${opened}
         onOpen=${(index) => setOpened({ ...opened, index, occurrence: 0 })}
@@ -71,8 +80,9 @@ export function Chat({ stores, isShown }) {
 /** Open the view "Why" with the search that this turn was answered from. */
 async function openWhy(turn, earlier) {
   const { addressOf, stateOfRequest } = await import("./why/state.js");
-  const options = turn.options ?? { store: turn.store };
-  location.hash = addressOf(stateOfRequest(askRequest(turn.question, earlier, { ...DEFAULT_OPTIONS, ...options })));
+  const options = { ...DEFAULT_OPTIONS, ...(turn.options ?? { store: turn.store }) };
+  const style = turn.style ?? options.style; // the style that the answer has, as soon as it is known
+  location.hash = addressOf(stateOfRequest(askRequest(turn.question, earlier, { ...options, style })));
 }
 
 /** The scrolling list of turns. It follows the end of a growing answer, unless the reader has scrolled up. */
@@ -85,6 +95,14 @@ function Thread({ turns, children }) {
     count.current = turns.length;
     if (follows.current || isNew) box.current.scrollTop = box.current.scrollHeight;
   }, [turns]);
+  useEffect(() => {
+    // The field below has grown, or a source was opened beside it.
+    const observer = new ResizeObserver(() => {
+      if (follows.current) box.current.scrollTop = box.current.scrollHeight;
+    });
+    observer.observe(box.current);
+    return () => observer.disconnect();
+  }, []);
   const noteScroll = ({ currentTarget: it }) => {
     follows.current = it.scrollHeight - it.scrollTop - it.clientHeight < NEAR_END_PX;
   };

@@ -26,7 +26,7 @@ export function useChat() {
     setConversations((all) => all.map((each) => (each.id === id ? { ...each, turns: change(each.turns) } : each)));
 
   /** Ask in the current conversation, or in a new one; `earlier` are the turns before the question. */
-  const ask = (question, earlier = current?.turns ?? []) => {
+  const ask = (question, earlier) => {
     const conversation = current ?? newConversation();
     const turn = newTurn(question, options.store);
     const title = earlier.length ? conversation.title : titleFor(question);

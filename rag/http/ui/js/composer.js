@@ -4,7 +4,7 @@ import { html, useEffect, useRef } from "./dom.js";
 import { Options } from "./options.js";
 import { t } from "./texts.js";
 
-export function Composer({ draft, onDraft, isRunning, onAsk, onStop, options, onOptions, stores }) {
+export function Composer({ draft, onDraft, isRunning, isEditing, onCancelEdit, onAsk, onStop, options, onOptions, stores }) {
   const field = useRef();
   useEffect(() => {
     if (draft) field.current.focus();
@@ -19,6 +19,10 @@ export function Composer({ draft, onDraft, isRunning, onAsk, onStop, options, on
   };
   return html`
     <form class="composer" onSubmit=${submit}>
+      ${isEditing &&
+      html`<p class="hint" role="status">
+        ${t("chat.editing")} <button type="button" class="small" onClick=${onCancelEdit}>${t("chat.cancel_edit")}</button>
+      </p>`}
       <div class="field">
         <label class="sr-only" for="question">${t("chat.question")}</label>
         <textarea

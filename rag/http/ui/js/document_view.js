@@ -112,6 +112,7 @@ function Passages({ store, file }) {
 
 /** What a passage repeats of the one before it is shown paler. */
 function Passage({ store, file, passage, before }) {
+  if (passage.is_generated) return html`<${GeneratedQuestion} store=${store} file=${file} pair=${passage} />`;
   const repeated = Math.max(0, Math.min((before?.end ?? 0) - passage.start, passage.end - passage.start));
   const place = [passage.heading.split(" > ").join(" › "), passage.page && t("source.page", { page: passage.page })];
   return html`
@@ -121,6 +122,21 @@ function Passage({ store, file, passage, before }) {
         <a href=${sourceAddress(store, file.id, passage)}>${t("document.range", { start: passage.start, end: passage.end })}</a>
       </p>
       <${TextOf} isMarkdown=${isMarkdown(file)} header=${passage.header} text=${passage.text} repeated=${repeated} />
+    </li>
+  `;
+}
+
+/** A question that the language model generated of a passage, with its answer. */
+function GeneratedQuestion({ store, file, pair }) {
+  const [question, ...answer] = pair.text.split("\n");
+  return html`
+    <li>
+      <p class="facts">
+        <strong>${t("document.generated")}</strong>
+        <a href=${sourceAddress(store, file.id, pair)}>${t("document.range", { start: pair.start, end: pair.end })}</a>
+      </p>
+      <p dir="auto">${question}</p>
+      <p class="note" dir="auto">${answer.join("\n")}</p>
     </li>
   `;
 }

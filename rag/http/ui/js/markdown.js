@@ -62,7 +62,19 @@ DOMPurify.addHook("afterSanitizeAttributes", (node) => {
   }
 });
 
-/** An answer as HTML that may be put into the page. Each citation is a button with `data-index`. */
-export function answerHtml(text) {
-  return DOMPurify.sanitize(marked.parse(text), ALLOWED);
+/**
+ * The blocks of an answer, such as its paragraphs and tables: `{source, content}`, where `content` is HTML that may be
+ * put into the page. Each citation is a button with `data-index`. Blocks that are among `earlier` are not rendered again:
+ * while an answer grows, these are all but the last.
+ */
+export function answerBlocks(text, earlier) {
+  const known = new Map(earlier.map(({ source, content }) => [source, content]));
+  const tokens = marked.lexer(text);
+  const links = JSON.stringify(tokens.links); // a definition at the end changes the blocks that refer to it
+  return tokens
+    .filter((token) => token.type !== "space" && token.type !== "def")
+    .map((token) => {
+      const source = token.raw + links;
+      return { source, content: known.get(source) ?? DOMPurify.sanitize(marked.parser([token]), ALLOWED) };
+    });
 }

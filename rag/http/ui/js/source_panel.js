@@ -1,11 +1,12 @@
 // A source beside the chat.
 
+import { isNoted, noteSource, useEvalSet } from "./evaluation/eval_set.js";
 import { html, useEffect, useMemo, useRef } from "./dom.js";
 import { quotesOf } from "./highlight.js";
 import { SourceView } from "./source_view.js";
 import { t } from "./texts.js";
 
-export function SourcePanel({ turn, opened, onOpen, onClose }) {
+export function SourcePanel({ turns, turn, opened, onOpen, onClose }) {
   const source = turn.sources.find((each) => each.index === opened.index) ?? turn.sources[0];
   const quotes = useMemo(() => quotesOf(turn, source.index), [turn, source]);
   const heading = useRef();
@@ -31,6 +32,18 @@ export function SourcePanel({ turn, opened, onOpen, onClose }) {
       </div>
       <h2 id="source-name" tabindex="-1" ref=${heading}><bdi>${source.filename}</bdi></h2>
       <${SourceView} source=${source} quotes=${quotes} store=${turn.store} occurrence=${opened.occurrence} />
+      <${RightPassage} turns=${turns} turn=${turn} source=${source} />
     </aside>
+  `;
+}
+
+/** Notes in the reader's evaluation set that this document answers the question of the turn. */
+function RightPassage({ turns, turn, source }) {
+  const noted = isNoted(useEvalSet(), turn.question, source.filename);
+  return html`
+    <p class="hint">
+      <button type="button" class="small" aria-pressed=${noted} onClick=${() => noteSource(turns, turn, source)}>${t("set.right_passage")}</button>
+      ${noted && html`<span role="status">${t("set.noted")} <a href="#evaluation">${t("nav.evaluation")}</a></span>`}
+    </p>
   `;
 }

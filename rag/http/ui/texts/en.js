@@ -25,6 +25,8 @@ export default {
   "chat.stop": "Stop",
   "chat.again": "Ask again",
   "chat.edit": "Edit question",
+  "chat.editing": "The question and its answer will be replaced.",
+  "chat.cancel_edit": "Cancel",
   "chat.why": "Why this answer?",
   "chat.retry": "Try again",
   "chat.copy": "Copy",
@@ -133,6 +135,7 @@ export default {
   "document.read_whole": "All of its text was read.",
   "document.passages": "Passages",
   "document.passages_text": "What searches find: the document is cut into these passages. What a passage repeats of the one before it is paler.",
+  "document.generated": "Generated question",
   "document.range": "characters {start} to {end}",
   "document.status": "Status",
   "document.title": "Title",
@@ -225,4 +228,7 @@ export default {
   "error.unreachable": "The service cannot be reached. Check that it is running.",
   "error.status": "The service answered with status {status}.",
   "error.lost": "The connection was lost before the answer was complete.",
+
+  "set.right_passage": "This is the right passage",
+  "set.noted": "Noted in your evaluation set.",
 };

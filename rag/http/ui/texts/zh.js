@@ -25,6 +25,8 @@ export default {
   "chat.stop": "停止",
   "chat.again": "重新提问",
   "chat.edit": "编辑问题",
+  "chat.editing": "此问题及其回答将被替换。",
+  "chat.cancel_edit": "取消",
   "chat.why": "为何如此回答？",
   "chat.retry": "重试",
   "chat.copy": "复制",
@@ -132,6 +134,7 @@ export default {
   "document.read_whole": "全部文本均已读取。",
   "document.passages": "段落",
   "document.passages_text": "检索的对象：文档被切分为这些段落。与前一段落重复的部分颜色较浅。",
+  "document.generated": "生成的问题",
   "document.range": "字符 {start} 至 {end}",
   "document.status": "状态",
   "document.title": "标题",
@@ -220,4 +223,7 @@ export default {
   "error.unreachable": "无法连接到服务，请检查服务是否正在运行。",
   "error.status": "服务返回状态码 {status}。",
   "error.lost": "回答尚未完成，连接已中断。",
+
+  "set.right_passage": "这是正确的段落",
+  "set.noted": "已记入您的评测集。",
 };

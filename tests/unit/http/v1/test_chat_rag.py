@@ -122,6 +122,7 @@ async def test_the_request_options_reach_the_retriever(edge: EdgeService) -> Non
             "system": "Be brief.\n\nIn English.",
             "max_tokens": 10,
             "context_tokens": 512,
+            "style": "written",
         }
     ]
     prompt, sampling, _ = edge.generator.requests[-1]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from rag.http.v1.documents.objects.document import content_object
+from dataclasses import replace
+
+from rag.http.v1.documents.objects.document import content_object, passage_object
 from rag.http.wire import RectangleOut
 from rag.records import DocumentRecord
 from rag.types import Extract, Heading, PageStart, TextRun
+from tests.support.builders import a_chunk
 from tests.support.v1_client import V1, error_of
 
 
@@ -64,6 +67,13 @@ async def test_the_passages_of_a_document_in_their_order(app: V1) -> None:
         rest = (await http.get(f"{path}?limit=100&after={first['last_id']}")).json()
         assert (rest["data"], rest["has_more"]) == (passages[2:], False)
         assert error_of(await http.get(f"{path}?after=nothing"))[:2] == (400, "invalid_request")
+
+
+def test_a_generated_question_is_told_from_a_passage() -> None:
+    passage = a_chunk("The pump has two valves.")
+    pair = replace(passage, text="How many valves has the pump?\ntwo", context=passage.text)
+    part = replace(passage, text="two valves", context=passage.text)
+    assert [passage_object(each).is_generated for each in (passage, pair, part)] == [False, True, False]
 
 
 async def test_documents_are_found_and_sorted_by_name(app: V1) -> None:

@@ -230,6 +230,7 @@ async def test_the_options_of_the_file_search_tool_reach_the_search(edge: EdgeSe
             "history": [],
             "max_tokens": 20,
             "context_tokens": 512,
+            "style": "written",
         }
     ]
     assert response.json()["tools"][0]["vector_store_ids"] == ["animals", "plants"]

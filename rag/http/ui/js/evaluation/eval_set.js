@@ -57,18 +57,29 @@ export const chooseDocument = (entry, document) =>
 export const removeEntry = (entry) => change(entries.filter((each) => each !== entry));
 export const removeAll = () => change([]);
 
+/** Whether `document` is noted as the answer of a question. */
+export const isNoted = (set, question, document) =>
+  set.some((entry) => entry.question === question && entry.document === document);
+
+/** Note that a source of a turn has the answer; `turns` are all of its conversation. */
+export const noteSource = (turns, turn, source) =>
+  noteAnswer(turn.question, historyBefore(turns, turn), source.filename, [...new Set(turn.sources.map((each) => each.filename))]);
+
 /** The questions of a conversation with what they were answered from: the document cited most. */
 export function noteConversation({ turns }) {
-  turns.forEach((turn, place) => {
-    if (turn.state !== "complete") return;
-    const history = askRequest(turn.question, turns.slice(0, place), DEFAULT_OPTIONS).history ?? [];
+  for (const turn of turns.filter((each) => each.state === "complete")) {
+    const history = historyBefore(turns, turn);
     const names = new Map(turn.sources.map((source) => [source.index, source.filename]));
     const cited = turn.citations.map((citation) => names.get(citation.index)).filter(Boolean);
     const documents = [...new Set([...cited, ...names.values()])];
     if (documents.length) noteAnswer(turn.question, history, mostFrequent(cited) ?? documents[0], documents);
     else noteNoAnswer(turn.question, history);
-  });
+  }
 }
+
+/** What was said before a turn, as the API takes it. */
+const historyBefore = (turns, turn) =>
+  askRequest(turn.question, turns.slice(0, turns.indexOf(turn)), DEFAULT_OPTIONS).history ?? [];
 
 function mostFrequent(names) {
   const times = (name) => names.filter((each) => each === name).length;

@@ -43,7 +43,7 @@ export function Candidates({ result, other, otherName }) {
         ${t("why.no_passage")}
       </button>
     </div>
-    ${noted && html`<p class="muted" role="status">${t("why.noted")} <a href="#evaluation">${t("nav.evaluation")}</a></p>`}
+    ${noted && html`<p class="muted" role="status">${t("set.noted")} <a href="#evaluation">${t("nav.evaluation")}</a></p>`}
   `;
 }
 
@@ -72,7 +72,7 @@ function Candidate({ candidate, best, reason, elsewhere, isNoted, onNote }) {
         <summary dir="auto">${start}${start.length < text.length ? "…" : ""}</summary>
         <p class="text" dir="auto">${text}</p>
       </details>
-      <button type="button" class="small" aria-pressed=${isNoted} onClick=${onNote}>${t("why.right_passage")}</button>
+      <button type="button" class="small" aria-pressed=${isNoted} onClick=${onNote}>${t("set.right_passage")}</button>
     </li>
   `;
 }

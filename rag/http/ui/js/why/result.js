@@ -33,6 +33,10 @@ function verdict({ explain, hits }) {
     const best = Math.max(...candidates.map((each) => each.cosine ?? -1));
     return t("why.nothing_relevant", { best: fixed(best), least: options.min_cosine });
   }
+  if (explain.prompt?.style === "quoted" && !explain.prompt.messages.length) {
+    const { confidence } = explain.prompt;
+    return [t("why.nothing_quoted"), confidence !== null && t("chat.confidence", { confidence: fixed(confidence) })].filter(Boolean).join(" ");
+  }
   const used = candidates.filter((each) => each.in_prompt).length;
   return explain.prompt ? t("why.in_prompt", { used, count: candidates.length }) : t("why.no_engine");
 }
@@ -71,13 +75,13 @@ function Times({ timings }) {
 }
 
 function Prompt({ prompt }) {
-  if (!prompt) return null;
-  const { messages, tokens, context_tokens: context, max_tokens: reserved } = prompt;
+  if (!prompt?.messages.length) return null;
+  const { style, messages, tokens, context_tokens: context, max_tokens: reserved } = prompt;
   const size = tokens ? t("why.tokens", { tokens: count(tokens), context: count(context), reserved: count(reserved) }) : "";
   return html`
     <details class="prompt">
-      <summary>${t("why.prompt")} ${size && html`<span class="muted">${size}</span>`}</summary>
-      <p class="muted">${t("why.prompt_hint")}</p>
+      <summary>${t(`why.prompt.${style}`)} ${size && html`<span class="muted">${size}</span>`}</summary>
+      ${style === "quoted" && html`<p class="muted">${t("why.quoted_hint")}</p>`}
       ${messages.map(
         (message) => html`
           <h4>${t(`why.role.${message.role}`)}</h4>

@@ -5,8 +5,9 @@ import { t } from "../texts.js";
 
 const BOOLEAN = ["true", "false"];
 
-/** By the names of the API. A dot separates the field `weights` and the name of a path. */
+/** By the names of the API: `style`, and the fields of `retrieval`. A dot separates `weights` and the name of a path. */
 export const SETTINGS = [
+  { name: "style", values: ["auto", "written", "quoted"], isMain: true },
   { name: "mode", values: ["hybrid", "dense", "keyword", "sparse"], isMain: true },
   { name: "top_k", min: 1, max: 100, isMain: true },
   { name: "min_cosine", min: -1, max: 1, step: "any", isMain: true },
@@ -29,7 +30,7 @@ export const SETTINGS = [
 export function retrievalOf(chosen) {
   const retrieval = {};
   for (const { name, values } of SETTINGS) {
-    if ((chosen[name] ?? "") === "") continue;
+    if (name === "style" || (chosen[name] ?? "") === "") continue;
     const value = values === BOOLEAN ? chosen[name] === "true" : values ? chosen[name] : Number(chosen[name]);
     const [field, path] = name.split(".");
     if (path) (retrieval[field] ??= {})[path] = value;
@@ -38,26 +39,26 @@ export function retrievalOf(chosen) {
   return retrieval;
 }
 
-/** The settings in a field `retrieval`: the reverse of `retrievalOf`. */
-export function settingsOf(retrieval) {
-  const entries = SETTINGS.map(({ name }) => [name, valueIn(retrieval, name)]);
+/** The settings among values by the names of the API, such as those of a field `retrieval`. */
+export function settingsOf(values) {
+  const entries = SETTINGS.map(({ name }) => [name, valueIn(values, name)]);
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined).map(([name, value]) => [name, String(value)]));
 }
 
-/** The effective value among the `options` of a response. Paths that have no weight have 1. */
+/** The value of a setting among values by the names of the API. Paths that have no weight have 1. */
 function valueIn(options, name) {
   const [field, path] = name.split(".");
   return path ? options[field] && (options[field][path] ?? 1) : options[field];
 }
 
-/** Args: `options` are the effective ones of the last search, shown where nothing is chosen. */
-export function Settings({ title, chosen, options, onChange }) {
+/** Args: `effective` are the values of the last search, shown where nothing is chosen. */
+export function Settings({ title, chosen, effective, onChange }) {
   const field = (setting) => html`
     <${Field}
       key=${setting.name}
       setting=${setting}
       value=${chosen[setting.name] ?? ""}
-      otherwise=${options && valueIn(options, setting.name)}
+      otherwise=${effective && valueIn(effective, setting.name)}
       onChange=${(value) => onChange({ ...chosen, [setting.name]: value })}
     />
   `;
@@ -94,5 +95,6 @@ function Field({ setting: { name, values, min, max, step = 1 }, value, otherwise
 function valueText(name, value) {
   if (String(value) === "true") return t("options.rerank.on");
   if (String(value) === "false") return t("options.rerank.off");
+  if (name === "style") return t(`options.style.${value}`);
   return name === "mode" || name === "fusion" ? t(`why.value.${value}`) : String(value);
 }

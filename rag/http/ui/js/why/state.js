@@ -53,5 +53,5 @@ export const stateOfRequest = (request) => ({
   store: [request.vector_store].flat()[0],
   history: request.history ?? [],
   filters: request.filters ? JSON.stringify(request.filters) : "",
-  first: settingsOf({ ...request.retrieval, ...(request.top_k && { top_k: request.top_k }) }),
+  first: settingsOf({ style: request.style, top_k: request.top_k, ...request.retrieval }),
 });

@@ -37,7 +37,7 @@ export default function Why({ stores, isShown }) {
     <${Settings}
       title=${t(state.second ? `why.${name}` : "why.settings")}
       chosen=${state[name]}
-      options=${result?.found?.explain.options}
+      effective=${result?.found && effectiveSettings(result.found.explain)}
       onChange=${(chosen) => set({ [name]: chosen })}
     />
   `;
@@ -110,6 +110,9 @@ function CopyLink({ state }) {
   return html`<button type="button" onClick=${copy}>${t(isCopied ? "chat.copied" : "why.copy_link")}</button>`;
 }
 
+/** The settings that a search had in the end. */
+const effectiveSettings = ({ options, prompt }) => ({ ...options, style: prompt?.style });
+
 /** One result for each settings, `{found}` or `{error}` or neither yet; and the function that starts the searches. */
 function useSearches() {
   const [results, setResults] = useState([]);
@@ -133,6 +136,7 @@ function useSearches() {
 async function searched(state, chosen, signal) {
   try {
     const body = { query: state.question, vector_store: state.store, retrieval: retrievalOf(chosen), explain: true };
+    if (chosen.style) body.style = chosen.style;
     if (state.history.length) body.history = state.history;
     if (state.filters.trim()) body.filters = filtersOf(state.filters);
     return { found: await requestJson("retrieve", posted(body, { signal })) };

@@ -94,6 +94,10 @@ class FilePassage(BaseModel):
     pages: list[int] = Field(description="All pages the passage is on.")
     heading: str = Field(description="Headings above the passage, outermost first.")
     header: str = Field(description="Column names of the table, or the key of the record, that the passage begins in.")
+    is_generated: bool = Field(
+        description="Whether it is a question and its answer, each on a line, that the language model generated of the "
+        "passage at these characters."
+    )
 
 
 def document_object(document: DocumentRecord) -> VectorStoreFile:
@@ -172,4 +176,5 @@ def passage_object(chunk: Chunk) -> FilePassage:
         pages=chunk.page_numbers,
         heading=chunk.heading,
         header=chunk.header,
+        is_generated=bool(chunk.context) and chunk.text not in chunk.context,
     )
