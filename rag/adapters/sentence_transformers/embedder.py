@@ -123,7 +123,7 @@ class StEmbedder:
         """See `rag.adapters.sentence_transformers.late_interaction.TokenEncoder`."""
         if kind == "query":
             return await self._scheduler.question(partial(self._read_tokens, list(texts), kind))
-        slices = slices_by_length([len(text) for text in texts], self._candidates_at_once)
+        slices = await self._slices(list(texts), self._candidates_at_once)
         runs = [partial(self._read_tokens, [texts[i] for i in part], kind) for part in slices]
         return in_order(slices, await asyncio.gather(*(self._scheduler.candidates(run) for run in runs)))
 
@@ -140,10 +140,18 @@ class StEmbedder:
         """
         schedule = schedule or self._scheduler.passages
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
-        for part in slices_by_length([len(text) for text in texts], self._at_once):
+        for part in await self._slices(texts, self._at_once):
             chosen = [texts[i] for i in part]
             vectors[part] = await schedule(partial(encode, chosen))
         return vectors
+
+    async def _slices(self, texts: list[Any], at_once: int) -> list[list[int]]:
+        """Positions of texts or token ids in slices with similar numbers of tokens."""
+        if len(texts) <= at_once:
+            return slices_by_length([0] * len(texts), at_once)
+        counts = [len(ids) for ids in texts] if are_ids(texts) else await asyncio.to_thread(self._ids.count, texts)
+        longest = self._ids.max_tokens
+        return slices_by_length(counts if longest is None else [min(n, longest) for n in counts], at_once)
 
     def _encode_and_store_tokens(self, token_file: TokenVectorFile, texts: list[str]) -> Vectors:
         self._torch.set_num_threads(self._passage_threads)
