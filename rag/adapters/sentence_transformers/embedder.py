@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rag.adapters.sentence_transformers.document_passages import DocumentPassages
 from rag.adapters.sentence_transformers.model_kind import declared_kind
 from rag.adapters.sentence_transformers.scheduler import (
     QUESTION_THREADS,
@@ -69,7 +70,8 @@ class StEmbedder:
         self._at_once = texts_at_once(settings, self._model.device.type)
         self._candidates_at_once = candidates_at_once(settings, self._model.device.type)
         self._tokens = TokenVectorReader(self._model, self._name, self._prefixes)
-        self._token_file = token_file if self._tokens.has_any else None
+        token_file = token_file if self._tokens.has_any else None
+        self._documents = DocumentPassages(self._tokens, self._model, self._name, settings, token_file)
         self._ids = StTokenIds(self._model, self._name, self._prefixes)
         # Configures the tokenizer, which must not happen while another thread uses it (docs/bentoml_issues.md#o2).
         self._run_model(["ready"], QUESTION_THREADS)
@@ -91,8 +93,8 @@ class StEmbedder:
         long_texts: LongTexts = "truncate",
         max_tokens: int | None = None,
     ) -> Vectors:
-        if store_token_vectors and kind == "passage" and self._token_file is not None and not are_ids(texts):
-            return await self._in_slices(list(texts), partial(self._encode_and_store_tokens, self._token_file))
+        if store_token_vectors and kind == "passage" and not are_ids(texts):
+            return await self._in_slices(list(texts), self._encode_documents)
         if long_texts == "window" or max_tokens is not None:
             counts = await self.count(texts, kind)
             limit = min((n for n in (max_tokens, counts.max_tokens) if n is not None), default=None)
@@ -153,11 +155,9 @@ class StEmbedder:
         longest = self._ids.max_tokens
         return slices_by_length(counts if longest is None else [min(n, longest) for n in counts], at_once)
 
-    def _encode_and_store_tokens(self, token_file: TokenVectorFile, texts: list[str]) -> Vectors:
+    def _encode_documents(self, texts: list[str]) -> Vectors:
         self._torch.set_num_threads(self._passage_threads)
-        vectors, tokens = self._tokens.passages(texts)
-        token_file.add(self._name, dict(zip(texts, tokens, strict=True)))
-        return vectors
+        return self._documents.encode(texts)
 
     def _run_model(self, texts: list[Any], threads: int) -> Vectors:
         """Vectors of texts or of token ids."""
