@@ -140,10 +140,16 @@ def cores(settings: EmbedderSettings) -> int:
 
 def passages_at_once(settings: EmbedderSettings) -> int:
     """Slices of passages that are computed in parallel. A GPU computes one, which is as large as the settings allow."""
+    return cores(settings) if _device(settings) == "cpu" else 1
+
+
+def _device(settings: EmbedderSettings) -> str:
+    if settings.device is not None:
+        return settings.device
     from sentence_transformers.util import get_device_name
 
-    device = settings.device or get_device_name()
-    return cores(settings) if device == "cpu" else 1
+    name: str = get_device_name()
+    return name
 
 
 @functools.cache

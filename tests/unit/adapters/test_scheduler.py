@@ -8,8 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.adapters.sentence_transformers.scheduler import ComputeScheduler, in_order, slices_by_length
+from rag.adapters.sentence_transformers.scheduler import (
+    ComputeScheduler,
+    in_order,
+    passages_at_once,
+    slices_by_length,
+)
 from rag.auth.caller import Caller, current_caller, working_for
+from rag.config import EmbedderSettings
 from tests.support.loopback import until
 
 
@@ -88,6 +94,11 @@ async def test_slices_of_passages_run_in_parallel_up_to_a_number(at_once: int) -
     await begun(work, *names[:at_once])
     work.go()
     assert await asyncio.gather(*tasks) == names
+
+
+@pytest.mark.parametrize(("device", "at_once"), [("cpu", 3), ("cuda:0", 1)])
+def test_each_core_computes_a_slice_of_passages_and_a_gpu_one(device: str, at_once: int) -> None:
+    assert passages_at_once(EmbedderSettings(device=device, threads=3)) == at_once
 
 
 @pytest.mark.parametrize("lane", ["question", "candidates", "passages"])
