@@ -38,11 +38,11 @@ def embedder_api() -> EmbedderApi:
 
 def _load_models(loading: asyncio.Lock) -> EmbedderModels:
     os.environ.setdefault("TQDM_DISABLE", "1")  # progress bars spoil the log, and their lock can block the exit
-    from rag.adapters.sentence_transformers.scheduler import ComputeScheduler, passage_threads
+    from rag.adapters.sentence_transformers.scheduler import ComputeScheduler, cores, passages_at_once
 
     options = settings().embedder
     limits = QueueLimits(max_waiting=MAX_QUESTIONS, max_wait_s=settings().server.retrieve_timeout_s)
-    scheduler = ComputeScheduler(passage_threads(options), limits=limits)
+    scheduler = ComputeScheduler(cores(options), passages_at_once=passages_at_once(options), limits=limits)
     token_file = _token_vector_file()
     dense = _encoders(scheduler, loading, token_file)
     sparse = _sparse_encoders(scheduler, loading)

@@ -90,6 +90,25 @@ async def test_questions_do_not_wait_for_passages(encoders: Encoders[StEmbedder]
     assert await computation
 
 
+async def test_texts_of_similar_numbers_of_tokens_are_encoded_together(encoders: Encoders[StEmbedder]) -> None:
+    shapes: list[tuple[int, int]] = []
+    hook = encoders.default._model.register_forward_pre_hook(
+        lambda _, inputs: shapes.append(tuple(inputs[0]["input_ids"].shape))
+    )
+    words, marks = ["word " * 20] * 8, ["!" * 78] * 8  # more characters, but fewer tokens
+    mixed = [text for pair in zip(words, marks, strict=True) for text in pair]
+    try:
+        for kind in ("passage", "query"):
+            await encoders.default.encode(mixed, kind)
+        await encoders.default.encode_tokens(mixed[:8], "passage")
+    finally:
+        hook.remove()
+    of_passages, of_questions, of_candidates = shapes[:2], shapes[2:4], shapes[4:]
+    assert sorted(of_passages) == [(8, 22), (8, 80)]
+    assert sorted(of_questions) == [(8, 22), (8, 80)]
+    assert sorted(of_candidates) == [(4, 22), (4, 80)]
+
+
 async def test_a_folder_without_a_model_is_refused(encoders: Encoders[StEmbedder], small: str, tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound, match=r"config\.json is missing"):
         await encoders.named(str(tmp_path))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rag.adapters.sentence_transformers.model_kind import architectures, declared_kind
 from rag.adapters.sentence_transformers.scheduler import (
-    QUESTION_THREADS,
+    THREADS_PER_SLICE,
     ComputeScheduler,
     candidates_at_once,
     in_order,
@@ -65,7 +65,7 @@ class StCrossEncoder:
         return in_order(slices, await asyncio.gather(*(self._scheduler.candidates(run) for run in runs)))
 
     def _run_model(self, pairs: list[tuple[str, str]]) -> list[float]:
-        self._torch.set_num_threads(QUESTION_THREADS)
+        self._torch.set_num_threads(THREADS_PER_SLICE)
         scores = self._model.predict(
             pairs, batch_size=self._at_once, activation_fn=self._activation, show_progress_bar=False
         )

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from rag.adapters.sentence_transformers.document_passages import DocumentPassages
 from rag.adapters.sentence_transformers.model_kind import declared_kind
 from rag.adapters.sentence_transformers.scheduler import (
-    QUESTION_THREADS,
+    THREADS_PER_SLICE,
     ComputeScheduler,
     candidates_at_once,
     in_order,
-    passage_threads,
+    passage_tokens,
     slices_by_length,
     texts_at_once,
 )
@@ -61,18 +62,20 @@ class StEmbedder:
 
         self._torch = torch
         self._scheduler = scheduler
-        self._passage_threads = passage_threads(settings)
         self._name = settings.model or EMBEDDED_ENCODER
         _refuse_other_kinds(folder, self._name)
         self._model: Any = SentenceTransformer(folder, device=settings.device)
         self._prefixes = self._choose_prefixes(settings)
-        self._at_once = texts_at_once(settings, self._model.device.type)
+        self._texts_at_once = texts_at_once(settings, self._model.device.type)
+        self._passage_tokens = passage_tokens(self._model.device.type)
+        self._batch_size = settings.batch_size
         self._candidates_at_once = candidates_at_once(settings, self._model.device.type)
         self._tokens = TokenVectorReader(self._model, self._name, self._prefixes)
-        self._token_file = token_file if self._tokens.has_any else None
+        token_file = token_file if self._tokens.has_any else None
+        self._documents = DocumentPassages(self._tokens, self._model, self._name, settings, token_file)
         self._ids = StTokenIds(self._model, self._name, self._prefixes)
         # Configures the tokenizer, which must not happen while another thread uses it (docs/bentoml_issues.md#o2).
-        self._run_model(["ready"], QUESTION_THREADS)
+        self._run_model(["ready"])
 
     @property
     def model_name(self) -> str:
@@ -91,8 +94,8 @@ class StEmbedder:
         long_texts: LongTexts = "truncate",
         max_tokens: int | None = None,
     ) -> Vectors:
-        if store_token_vectors and kind == "passage" and self._token_file is not None and not are_ids(texts):
-            return await self._in_slices(list(texts), partial(self._encode_and_store_tokens, self._token_file))
+        if store_token_vectors and kind == "passage" and not are_ids(texts):
+            return await self._passages_in_slices(list(texts), self._encode_documents)
         if long_texts == "window" or max_tokens is not None:
             counts = await self.count(texts, kind)
             limit = min((n for n in (max_tokens, counts.max_tokens) if n is not None), default=None)
@@ -102,10 +105,12 @@ class StEmbedder:
         return await self._encode(self._whole(texts, kind), kind)
 
     async def _encode(self, whole: list[Any], kind: TextKind) -> Vectors:
-        if kind == "query":
-            encode = partial(self._run_model, threads=QUESTION_THREADS)
-            return await self._in_slices(whole, encode, self._scheduler.question)
-        return await self._in_slices(whole, partial(self._run_model, threads=self._passage_threads))
+        if kind == "passage":
+            return await self._passages_in_slices(whole, self._run_model)
+        vectors = np.empty((len(whole), self.dimensions), dtype=np.float32)
+        for part in await self._slices(whole, self._texts_at_once):
+            vectors[part] = await self._scheduler.question(partial(self._run_model, [whole[i] for i in part]))
+        return vectors
 
     async def count(self, texts: Sequence[str] | Sequence[TokenIds], kind: TextKind) -> TokenCounts:
         whole = self._whole(texts, kind)
@@ -123,42 +128,39 @@ class StEmbedder:
         """See `rag.adapters.sentence_transformers.late_interaction.TokenEncoder`."""
         if kind == "query":
             return await self._scheduler.question(partial(self._read_tokens, list(texts), kind))
-        slices = slices_by_length([len(text) for text in texts], self._candidates_at_once)
+        slices = await self._slices(list(texts), self._candidates_at_once)
         runs = [partial(self._read_tokens, [texts[i] for i in part], kind) for part in slices]
         return in_order(slices, await asyncio.gather(*(self._scheduler.candidates(run) for run in runs)))
 
-    async def _in_slices(
-        self,
-        texts: list[Any],
-        encode: Callable[[list[Any]], Vectors],
-        schedule: Callable[[Callable[[], Vectors]], Awaitable[Vectors]] | None = None,
-    ) -> Vectors:
-        """Encode in slices of similar length; between two slices come waiting questions and slices of other callers.
-
-        Args:
-            schedule: Runs a slice; None: as passages.
-        """
-        schedule = schedule or self._scheduler.passages
+    async def _passages_in_slices(self, texts: list[Any], encode: Callable[[list[Any]], Vectors]) -> Vectors:
+        """Encode in slices, in parallel; before each slice come waiting questions and slices of other callers."""
+        slices = await self._slices(texts, self._batch_size, self._passage_tokens)
+        runs = [partial(encode, [texts[i] for i in part]) for part in slices]
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
-        for part in slices_by_length([len(text) for text in texts], self._at_once):
-            chosen = [texts[i] for i in part]
-            vectors[part] = await schedule(partial(encode, chosen))
+        for part, rows in zip(slices, await asyncio.gather(*map(self._scheduler.passages, runs)), strict=True):
+            vectors[part] = rows
         return vectors
 
-    def _encode_and_store_tokens(self, token_file: TokenVectorFile, texts: list[str]) -> Vectors:
-        self._torch.set_num_threads(self._passage_threads)
-        vectors, tokens = self._tokens.passages(texts)
-        token_file.add(self._name, dict(zip(texts, tokens, strict=True)))
-        return vectors
+    async def _slices(self, texts: list[Any], at_once: int, most_tokens: int | None = None) -> list[list[int]]:
+        """Positions of texts or token ids in slices with similar numbers of tokens."""
+        if len(texts) <= (at_once if most_tokens is None else 1):
+            return slices_by_length([0] * len(texts), at_once)
+        counts = [len(ids) for ids in texts] if are_ids(texts) else await asyncio.to_thread(self._ids.count, texts)
+        longest = self._ids.max_tokens
+        return slices_by_length(counts if longest is None else [min(n, longest) for n in counts], at_once, most_tokens)
 
-    def _run_model(self, texts: list[Any], threads: int) -> Vectors:
+    def _encode_documents(self, texts: list[str]) -> Vectors:
+        self._torch.set_num_threads(THREADS_PER_SLICE)
+        return self._documents.encode(texts)
+
+    def _run_model(self, texts: list[Any]) -> Vectors:
         """Vectors of texts or of token ids."""
-        self._torch.set_num_threads(threads)
+        self._torch.set_num_threads(THREADS_PER_SLICE)
         if are_ids(texts):
             return self._ids.encode(texts)
         vectors: Vectors = self._model.encode(
             texts,
-            batch_size=self._at_once,
+            batch_size=len(texts),
             normalize_embeddings=True,
             convert_to_numpy=True,
             show_progress_bar=False,
@@ -166,7 +168,7 @@ class StEmbedder:
         return vectors.astype("float32", copy=False)
 
     def _read_tokens(self, texts: list[str], kind: TextKind) -> list[TokenVectors]:
-        self._torch.set_num_threads(QUESTION_THREADS)
+        self._torch.set_num_threads(THREADS_PER_SLICE)
         return self._tokens.read(texts, kind)
 
     def _choose_prefixes(self, settings: EmbedderSettings) -> dict[TextKind, str]:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from cachetools import LRUCache
 
-from rag.adapters.sentence_transformers.scheduler import QUESTION_THREADS, ComputeScheduler
+from rag.adapters.sentence_transformers.scheduler import THREADS_PER_SLICE, ComputeScheduler
 from rag.adapters.sentence_transformers.token_vector_file import TokenVectorFile
 from rag.adapters.sentence_transformers.token_vectors import SPECIAL, TokenVectors
 from rag.types import TextKind
@@ -128,7 +128,7 @@ def _highest_cosines(
     """Shape (passages, tokens of the query); 0 for a passage without tokens."""
     import torch
 
-    torch.set_num_threads(QUESTION_THREADS)
+    torch.set_num_threads(THREADS_PER_SLICE)
     highest = np.zeros((len(passages), len(query)), dtype=np.float32)
     filled = [position for position, vectors in enumerate(passages) if len(vectors)]
     if filled:

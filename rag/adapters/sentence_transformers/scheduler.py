@@ -14,14 +14,16 @@ from rag.config import EmbedderSettings
 from rag.queues.fair_queue import FairQueue, QueueLimits
 
 T = TypeVar("T")
-QUESTION_THREADS = 1
-"""Threads for one question. A question is too little work to share between threads: if the language model uses the same
-cores, two threads that wait for each other at every layer take ten times longer than one. Slices of candidates take two
-to five times longer, so each slice is computed by one thread."""
+THREADS_PER_SLICE = 1
+"""Threads that compute one slice. Two threads wait for each other at every layer, and use CPU time while they wait. If
+the language model uses the same cores, a question takes ten times longer with two threads than with one, and a slice of
+candidates two to five times. Several slices share the cores instead."""
 CANDIDATES_AT_ONCE = 4
 """Candidates in one slice on a CPU: few enough to share them between threads, and no slower than more."""
 _AT_ONCE = 8
-"""Texts in one slice on a CPU: more gain nothing, are padded to the longest, and make questions wait."""
+"""Texts in one slice on a CPU if their tokens are not counted: more gain nothing, and are padded to the longest."""
+_PASSAGE_TOKENS = 640
+"""Tokens in one slice of passages on a CPU: more gain nothing, and make questions wait."""
 
 
 class ComputeScheduler:
@@ -34,20 +36,27 @@ class ComputeScheduler:
     Callers take turns with their slices, and so do the vector stores whose documents are ingested.
 
     Args:
-        cores: Slices of candidates that are computed in parallel, each in one thread. Questions are computed one slice
-            at a time, and so are passages.
+        cores: Slices of candidates that are computed in parallel. Questions are computed one slice at a time.
+        passages_at_once: Slices of passages that are computed in parallel.
         max_wait_s: How long a slice of passages waits for questions and candidates.
         limits: Of the queue of questions.
     """
 
-    def __init__(self, cores: int = 1, *, max_wait_s: float = 2.0, limits: QueueLimits | None = None) -> None:
+    def __init__(
+        self,
+        cores: int = 1,
+        *,
+        passages_at_once: int = 1,
+        max_wait_s: float = 2.0,
+        limits: QueueLimits | None = None,
+    ) -> None:
         self._max_wait_s = max_wait_s
         self._questions = FairQueue("questions", 1, limits)
         self._candidates = FairQueue("candidates", cores)
-        self._passages = FairQueue("passages", 1)
+        self._passages = FairQueue("passages", passages_at_once)
         self._for_questions = ThreadPoolExecutor(1, thread_name_prefix="encoder-questions")
         self._for_candidates = ThreadPoolExecutor(cores, thread_name_prefix="encoder-candidates")
-        self._for_passages = ThreadPoolExecutor(1, thread_name_prefix="encoder-passages")
+        self._for_passages = ThreadPoolExecutor(passages_at_once, thread_name_prefix="encoder-passages")
         self._waited_for = 0
         self._changed = asyncio.Condition()
 
@@ -59,7 +68,7 @@ class ComputeScheduler:
 
     async def passages(self, compute: Callable[[], T]) -> T:
         caller = queueing_caller()
-        # One at a time, so that each slice checks for waiting questions before it starts.
+        # Each slice checks for waiting questions when it may start, not when it is submitted.
         async with self._passages.slot(caller.queue, is_background=caller.is_background):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._max_wait_s), self._changed:
@@ -81,13 +90,24 @@ async def _run(thread: ThreadPoolExecutor, compute: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(thread, compute)
 
 
-def slices_by_length(lengths: Sequence[int], at_once: int) -> list[list[int]]:
-    """Positions of texts in slices of `at_once`, sorted by descending length.
+def slices_by_length(lengths: Sequence[int], at_once: int, most: int | None = None) -> list[list[int]]:
+    """Positions of texts in slices of at most `at_once`, sorted by descending length.
 
-    A batch is padded to its longest text: with mixed lengths, half of the computation would be wasted.
+    A batch is padded to its longest text: with mixed lengths, half of the computation would be wasted. Lengths in
+    characters are a poor measure: with them, a fifth of the computation is wasted, and with tokens a twentieth.
+
+    Args:
+        most: The greatest length of a slice with its padding, except of a slice of one text. None: any.
     """
-    order = sorted(range(len(lengths)), key=lambda position: lengths[position], reverse=True)
-    return [order[start : start + at_once] for start in range(0, len(order), at_once)]
+    slices: list[list[int]] = []
+    for position in sorted(range(len(lengths)), key=lambda position: lengths[position], reverse=True):
+        last = slices[-1] if slices else []
+        fits = most is None or (len(last) + 1) * lengths[last[0] if last else position] <= most
+        if last and len(last) < at_once and fits:
+            last.append(position)
+        else:
+            slices.append([position])
+    return slices
 
 
 def in_order(slices: Sequence[Sequence[int]], results: Sequence[Sequence[T]]) -> list[T]:
@@ -108,8 +128,28 @@ def texts_at_once(settings: EmbedderSettings, device: str) -> int:
     return settings.batch_size if device != "cpu" else min(settings.batch_size, _AT_ONCE)
 
 
-def passage_threads(settings: EmbedderSettings) -> int:
+def passage_tokens(device: str) -> int | None:
+    """Tokens in a slice of passages, for a kind of device such as `cpu` or `cuda`; None: any number."""
+    return _PASSAGE_TOKENS if device == "cpu" else None
+
+
+def cores(settings: EmbedderSettings) -> int:
+    """Slices that the CPU computes in parallel."""
     return settings.threads or _all_threads()
+
+
+def passages_at_once(settings: EmbedderSettings) -> int:
+    """Slices of passages that are computed in parallel. A GPU computes one, which is as large as the settings allow."""
+    return cores(settings) if _device(settings) == "cpu" else 1
+
+
+def _device(settings: EmbedderSettings) -> str:
+    if settings.device is not None:
+        return settings.device
+    from sentence_transformers.util import get_device_name
+
+    name: str = get_device_name()
+    return name
 
 
 @functools.cache

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from rag.adapters.sentence_transformers.model_kind import architectures, declared_kind
 from rag.adapters.sentence_transformers.scheduler import (
-    QUESTION_THREADS,
+    THREADS_PER_SLICE,
     ComputeScheduler,
     in_order,
-    passage_threads,
     slices_by_length,
     texts_at_once,
 )
@@ -48,28 +48,26 @@ class StSparseEmbedder:
 
         self._torch = torch
         self._scheduler = scheduler
-        self._threads = passage_threads(settings)
         self._name = name
         _refuse_other_kinds(folder, name)
         self._model = SparseEncoder(folder, device=settings.device)
         self._at_once = texts_at_once(settings, self._model.device.type)
         for kind in ("query", "passage"):  # configures both tokenizers (docs/bentoml_issues.md#o2)
-            self._run_model(["ready"], kind, QUESTION_THREADS)
+            self._run_model(["ready"], kind)
 
     @property
     def model_name(self) -> str:
         return self._name
 
     async def encode(self, texts: Sequence[str], kind: TextKind) -> list[SparseVector]:
-        is_query = kind == "query"
-        schedule = self._scheduler.question if is_query else self._scheduler.passages
-        threads = QUESTION_THREADS if is_query else self._threads
         slices = slices_by_length([len(text) for text in texts], self._at_once)
-        runs = [partial(self._run_model, [texts[i] for i in part], kind, threads) for part in slices]
-        return in_order(slices, [await schedule(run) for run in runs])
+        runs = [partial(self._run_model, [texts[i] for i in part], kind) for part in slices]
+        if kind == "passage":
+            return in_order(slices, await asyncio.gather(*map(self._scheduler.passages, runs)))
+        return in_order(slices, [await self._scheduler.question(run) for run in runs])
 
-    def _run_model(self, texts: list[str], kind: TextKind, threads: int) -> list[SparseVector]:
-        self._torch.set_num_threads(threads)
+    def _run_model(self, texts: list[str], kind: TextKind) -> list[SparseVector]:
+        self._torch.set_num_threads(THREADS_PER_SLICE)
         encode = self._model.encode_query if kind == "query" else self._model.encode_document
         rows = encode(
             texts,

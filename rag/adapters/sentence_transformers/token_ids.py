@@ -25,7 +25,7 @@ def are_ids(inputs: Sequence[str] | Sequence[TokenIds]) -> TypeGuard[Sequence[To
 
 
 class StTokenIds:
-    """Counts tokens, and encodes token ids. Thread-safe except for `encode`.
+    """Counts tokens, and encodes token ids. Thread-safe.
 
     Args:
         model: A `SentenceTransformer` that no other thread uses yet.
@@ -103,7 +103,7 @@ class StTokenIds:
         return replace(split, ids=tuple(self.framed(split.ids, kind)))
 
     def encode(self, inputs: Sequence[Sequence[int]]) -> Vectors:
-        """Vectors of the result of `framed`, truncated to what the model reads. Blocks. Not thread-safe."""
+        """Vectors of the result of `framed`, truncated to what the model reads. Blocks."""
         import torch
 
         cut = [self._cut(ids) for ids in inputs]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,12 @@ class TokenVectorReader:
         self._special: Sequence[int] = model.tokenizer.all_special_ids if self._has_any else ()
         self._skipped = {kind: self._count(prefix.rstrip()) if prefix else 0 for kind, prefix in prefixes.items()}
 
+    def of_copy(self, model: Any) -> TokenVectorReader:
+        """A reader of a copy of the model, which has the same tokenizer. Other threads may be using the tokenizer."""
+        reader = copy.copy(self)
+        reader._model = model
+        return reader
+
     def read(self, texts: Sequence[str], kind: TextKind) -> list[TokenVectors]:
         """See `rag.adapters.sentence_transformers.late_interaction.TokenEncoder`. Blocks."""
         if not self._has_any:
@@ -47,14 +54,17 @@ class TokenVectorReader:
         """Whether the model has token vectors."""
         return self._has_any
 
-    def passages(self, texts: Sequence[str]) -> tuple[Vectors, list[TokenVectors]]:
-        """The vectors of passages and those of their tokens, computed at once. Blocks."""
+    def passages(self, texts: Sequence[str]) -> tuple[Vectors, Iterator[TokenVectors]]:
+        """The vectors of passages and those of their tokens, computed at once. Blocks.
+
+        The vectors of tokens must not be read if the model has none.
+        """
         import torch
 
         found = self._features(texts, "passage")
         whole = torch.stack([features["sentence_embedding"].float() for features in found])
         vectors: Vectors = torch.nn.functional.normalize(whole, dim=1).cpu().numpy()
-        return vectors, [self._tokens(features, "passage") for features in found]
+        return vectors, (self._tokens(features, "passage") for features in found)
 
     def _features(self, texts: Sequence[str], kind: TextKind) -> list[Mapping[str, torch.Tensor]]:
         prefixed = [self._prefixes[kind] + text for text in texts]

@@ -8,8 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.adapters.sentence_transformers.scheduler import ComputeScheduler, in_order, slices_by_length
+from rag.adapters.sentence_transformers.scheduler import (
+    ComputeScheduler,
+    in_order,
+    passages_at_once,
+    slices_by_length,
+)
 from rag.auth.caller import Caller, current_caller, working_for
+from rag.config import EmbedderSettings
 from tests.support.loopback import until
 
 
@@ -80,13 +86,19 @@ async def test_questions_wait_for_nothing_but_questions() -> None:
     assert work.begun[-2:] == ["one", "two"]
 
 
-async def test_slices_of_passages_come_one_after_the_other() -> None:
-    turn, work = ComputeScheduler(4), Work()
-    tasks = [asyncio.create_task(turn.passages(work.piece(name))) for name in ("one", "two")]
-    await begun(work, "one")
+@pytest.mark.parametrize("at_once", [1, 2])
+async def test_slices_of_passages_run_in_parallel_up_to_a_number(at_once: int) -> None:
+    turn, work = ComputeScheduler(4, passages_at_once=at_once), Work()
+    names = ["one", "two", "three"]
+    tasks = [asyncio.create_task(turn.passages(work.piece(name))) for name in names]
+    await begun(work, *names[:at_once])
     work.go()
-    await asyncio.gather(*tasks)
-    assert work.begun == ["one", "two"]
+    assert await asyncio.gather(*tasks) == names
+
+
+@pytest.mark.parametrize(("device", "at_once"), [("cpu", 3), ("cuda:0", 1)])
+def test_each_core_computes_a_slice_of_passages_and_a_gpu_one(device: str, at_once: int) -> None:
+    assert passages_at_once(EmbedderSettings(device=device, threads=3)) == at_once
 
 
 @pytest.mark.parametrize("lane", ["question", "candidates", "passages"])
@@ -161,3 +173,12 @@ def test_slices_hold_every_text_once(lengths: list[int], at_once: int) -> None:
     in_turn = [lengths[position] for part in slices for position in part]
     assert in_turn == sorted(lengths, reverse=True)
     assert in_order(slices, [[lengths[position] for position in part] for part in slices]) == lengths
+
+
+@given(st.lists(st.integers(0, 100)), st.integers(1, 9), st.integers(1, 200))
+def test_slices_are_no_longer_than_allowed(lengths: list[int], at_once: int, most: int) -> None:
+    slices = slices_by_length(lengths, at_once, most)
+    assert sorted(position for part in slices for position in part) == list(range(len(lengths)))
+    assert all(len(part) == 1 or len(part) * lengths[part[0]] <= most for part in slices)
+    for part in slices[:-1]:
+        assert len(part) == at_once or (len(part) + 1) * lengths[part[0]] > most, "there was room for another text"
