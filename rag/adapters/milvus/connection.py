@@ -99,6 +99,10 @@ class MilvusConnection:
                 self._loaded[name] = loaded
             return self._loaded[name]
 
+    def loaded(self, collection: str) -> LoadedCollection | None:
+        """The collection if it is loaded already. Never waits."""
+        return self._loaded.get(self.name(collection))
+
     def _warm_up_keyword_index(self, client: MilvusClient, name: str) -> None:
         """Search every segment once: a segment is part of the statistics only then (docs/bentoml_issues.md#m3)."""
         client.search(name, data=["_"], anns_field="keyword", limit=1, timeout=self.timeout_s)

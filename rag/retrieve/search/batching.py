@@ -1,7 +1,8 @@
 """Natural batching: items that arrive while a batch is running form the next batch.
 
 There is no batching window: an idle batcher runs a single item at once, and batches grow under load. A batch holds
-items of one caller, so that nobody waits for what another caller's items take, and callers take turns.
+items of one caller, so that nobody waits for what another caller's items take, and callers take turns. While there are
+several callers, batches are small: a batch that is running cannot be interrupted.
 
 BentoML's adaptive batching is not used (docs/bentoml_issues.md#b17).
 """
@@ -17,6 +18,7 @@ from typing import Generic, TypeVar
 
 from rag.auth.caller import queueing_caller
 from rag.queues.fair_order import FairOrder
+from rag.queues.recent_callers import RecentCallers
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -36,6 +38,7 @@ class Batcher(Generic[Item, Result]):
         work: Returns one result for each item, in order. A returned exception fails its item; a raised one fails the
             whole batch.
         max_items: Maximum number of items in a batch.
+        max_items_shared: The same while other callers have submitted items within the last seconds; None: no difference.
         max_batches: Maximum number of batches that run at the same time.
         max_batches_each: Maximum number of batches of one caller among them; None: all.
     """
@@ -46,10 +49,13 @@ class Batcher(Generic[Item, Result]):
         *,
         max_items: int,
         max_batches: int,
+        max_items_shared: int | None = None,
         max_batches_each: int | None = None,
     ) -> None:
         self._work = work
         self._max_items = max_items
+        self._max_items_shared = max_items_shared or max_items
+        self._recent = RecentCallers()
         self._free_slots = max_batches
         self._most_each = max_batches_each or max_batches
         self._running_of: Counter[str] = Counter()
@@ -60,7 +66,9 @@ class Batcher(Generic[Item, Result]):
     async def submit(self, item: Item) -> Result:
         """The item's result. Cancelling the caller removes a waiting item; a running one finishes, unused."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.add(queueing_caller().queue, _Waiting(item, future, copy_context()))
+        caller = queueing_caller().queue
+        self._recent.note(caller)
+        self._waiting.add(caller, _Waiting(item, future, copy_context()))
         self._start_batches()
         return await future
 
@@ -81,7 +89,8 @@ class Batcher(Generic[Item, Result]):
 
     def _take(self, caller: str) -> list[_Waiting[Item, Result]]:
         batch: list[_Waiting[Item, Result]] = []
-        while self._waiting.count(caller) and len(batch) < self._max_items:
+        max_items = self._max_items_shared if self._recent.has_others(caller) else self._max_items
+        while self._waiting.count(caller) and len(batch) < max_items:
             waiting = self._waiting.take(caller)
             if not waiting.future.done():
                 batch.append(waiting)
