@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 SERVER_CALLS = 16
 """Searches that a Milvus server gets at the same time."""
 LITE_CALLS = 2
-"""Searches that Milvus Lite gets at the same time: one of each caller. It does one after the other, in the order in which
-they arrive, so that a caller waits for as many of another's as are there."""
+"""Searches that Milvus Lite gets at the same time: one of each caller. It runs one after the other, in the order of
+arrival, so a caller waits for as many of another's as it has got."""
 CUSTOM_CALLS = 8
 """Searches that custom retrievers get at the same time."""
 
