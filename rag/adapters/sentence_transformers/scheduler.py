@@ -87,7 +87,7 @@ class ComputeScheduler:
 
 
 def _lower_priority_of_thread() -> None:
-    """Let this thread, and those that it starts, give way to others. Elsewhere than on Linux, threads have no priority."""
+    """Let this thread, and those that it starts, give way to others. Only on Linux do threads have priorities."""
     if sys.platform == "linux":
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _NICE)
