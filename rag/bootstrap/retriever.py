@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 SERVER_CALLS = 16
 """Searches that a Milvus server gets at the same time."""
-LITE_CALLS = 2
-"""Searches that Milvus Lite gets at the same time: one of each caller. It runs one after the other, in the order of
-arrival, so a caller waits for as many of another's as it has got."""
+LITE_CALLS = 1
+"""Searches that Milvus Lite gets at the same time. It runs one after the other in the order of arrival: with more, a
+caller would wait for all those of another that have arrived."""
 CUSTOM_CALLS = 8
 """Searches that custom retrievers get at the same time."""
 

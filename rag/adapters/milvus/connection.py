@@ -16,7 +16,7 @@ from milvus_lite.exceptions import DataDirLockedError, MilvusLiteError
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from rag.adapters.milvus import lite_sparse
+from rag.adapters.milvus import lite_filter, lite_sparse
 from rag.adapters.milvus.fifo_lock import FifoLock
 from rag.adapters.milvus.lite_crash_recovery import LiteCrashRecovery
 from rag.adapters.milvus.lite_server import LiteServer
@@ -156,6 +156,7 @@ class MilvusConnection:
 
     def _open_lite(self) -> MilvusClient:
         lite_sparse.install()
+        lite_filter.install()
         Path(self._uri).absolute().parent.mkdir(parents=True, exist_ok=True)
         try:
             self._lite_server = self._lite_server or LiteServer(Path(self._uri))

@@ -48,7 +48,8 @@ class PathSearcher:
     caller may not read.
 
     Args:
-        calls: Calls to the store at the same time, at least 2. Callers take turns, and none can make them all.
+        calls: Calls to the store at the same time. Callers that have used less time go first, and if there are several
+            calls, no caller can make them all.
         custom_calls: The same for custom retrievers.
     """
 
@@ -107,11 +108,12 @@ class _FairThreads:
     """Threads that callers share fairly, apart from those of the event loop, which everybody needs.
 
     Args:
-        calls: Number of threads, at least 2. One caller gets all but a quarter, and all but one.
+        calls: Number of threads. One caller gets all but a quarter, and all but one if there are several.
     """
 
     def __init__(self, stage: Stage, calls: int) -> None:
-        self._queue = FairQueue(stage, calls, QueueLimits(headroom=max(0.25, 1 / calls)))
+        headroom = max(0.25, 1 / calls) if calls > 1 else 0.0
+        self._queue = FairQueue(stage, calls, QueueLimits(headroom, by_time=True))
         self._threads = ThreadPoolExecutor(calls, thread_name_prefix=f"search-{stage}")
 
     async def run(self, call: Callable[[], T]) -> T:
