@@ -2,7 +2,7 @@
 
 There is no batching window: an idle batcher runs a single item at once, and batches grow under load. A batch holds
 items of one caller, so that nobody waits for what another caller's items take, and callers take turns. While there are
-several callers, batches are small: a batch that is running cannot be interrupted.
+several callers, each has one small batch at a time: a batch that is running cannot be interrupted.
 
 BentoML's adaptive batching is not used (docs/bentoml_issues.md#b17).
 """
@@ -38,9 +38,10 @@ class Batcher(Generic[Item, Result]):
         work: Returns one result for each item, in order. A returned exception fails its item; a raised one fails the
             whole batch.
         max_items: Maximum number of items in a batch.
-        max_items_shared: The same if other callers have submitted items within the last seconds; None: no difference.
+        max_items_shared: The same if other callers have submitted items within the last seconds; each caller then has one
+            batch at a time. None: other callers make no difference.
         max_batches: Maximum number of batches that run at the same time.
-        max_batches_each: Maximum number of batches of one caller among them; None: all.
+        max_batches_each: Maximum number of batches of one caller among them, if there are no other callers; None: all.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Batcher(Generic[Item, Result]):
     ) -> None:
         self._work = work
         self._max_items = max_items
-        self._max_items_shared = max_items_shared or max_items
+        self._max_items_shared = max_items_shared
         self._recent = RecentCallers()
         self._free_slots = max_batches
         self._most_each = max_batches_each or max_batches
@@ -85,11 +86,17 @@ class Batcher(Generic[Item, Result]):
 
     def _next_caller(self) -> str | None:
         callers = (caller for caller, _ in self._waiting.firsts())
-        return next((caller for caller in callers if self._running_of[caller] < self._most_each), None)
+        return next((caller for caller in callers if self._running_of[caller] < self._limits_of(caller)[1]), None)
+
+    def _limits_of(self, caller: str) -> tuple[int, int]:
+        """How many items a batch of the caller may have, and how many of its batches may run."""
+        if self._max_items_shared is not None and self._recent.has_others(caller):
+            return self._max_items_shared, 1
+        return self._max_items, self._most_each
 
     def _take(self, caller: str) -> list[_Waiting[Item, Result]]:
         batch: list[_Waiting[Item, Result]] = []
-        max_items = self._max_items_shared if self._recent.has_others(caller) else self._max_items
+        max_items, _ = self._limits_of(caller)
         while self._waiting.count(caller) and len(batch) < max_items:
             waiting = self._waiting.take(caller)
             if not waiting.future.done():
