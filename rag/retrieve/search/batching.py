@@ -38,7 +38,7 @@ class Batcher(Generic[Item, Result]):
         work: Returns one result for each item, in order. A returned exception fails its item; a raised one fails the
             whole batch.
         max_items: Maximum number of items in a batch.
-        max_items_shared: The same if other callers have submitted items within the last seconds; each caller then has one
+        max_items_shared: The same if other callers have submitted items in the last seconds; each caller then has one
             batch at a time. None: other callers make no difference.
         max_batches: Maximum number of batches that run at the same time.
         max_batches_each: Maximum number of batches of one caller among them, if there are no other callers; None: all.
