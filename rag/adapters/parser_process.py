@@ -245,5 +245,5 @@ def _start() -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**passed, "PYTHONPATH": path, "OMP_THREAD_LIMIT": "1"},
-        start_new_session=True,  # does not receive signals of the service's group
+        process_group=0,  # does not receive signals of the service's group
     )

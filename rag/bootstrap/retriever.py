@@ -42,8 +42,11 @@ if TYPE_CHECKING:
 
 SERVER_CALLS = 16
 """Searches that a Milvus server gets at the same time."""
-LITE_CALLS = 3
-"""Searches that Milvus Lite gets at the same time: two of one caller. It does one after the other."""
+LITE_CALLS = 1
+"""Searches that Milvus Lite gets at the same time. It runs one after the other in the order of arrival: with more, a
+caller would wait for all those of another that have arrived."""
+CUSTOM_CALLS = 8
+"""Searches that custom retrievers get at the same time."""
 
 
 def retriever_api(addresses: Mapping[str, str]) -> tuple[RetrieverApi, Sequence[ServiceClient]]:
@@ -125,7 +128,7 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
     cache = await _open_cache()
     reranker = await _reranker(client, runtime.encoders.configured.model_name)
     calls = SERVER_CALLS if "://" in settings().store_uri else LITE_CALLS
-    path_searcher = PathSearcher(store, runtime.snapshots, custom, calls=calls)
+    path_searcher = PathSearcher(store, runtime.snapshots, custom, calls=calls, custom_calls=CUSTOM_CALLS)
     pipeline = _pipeline(runtime, path_searcher, sparse, planner, reranker, cache)
     prompts = PromptBuilder(templates, tokenizer, table_tokens=settings().prompt.table_tokens)
     quoter = _quoter(client, runtime.encoders.configured.model_name)

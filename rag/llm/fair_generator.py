@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeAlias
 
 from rag.auth.caller import queueing_caller
+from rag.errors import RagError
 from rag.llm.greedy_copies import copies_wanted
 from rag.ports import Generator, TokenStream
 from rag.queues.fair_queue import FairQueue
 from rag.types import Facts, ModelInput, SamplingParameters
 
+_Generation: TypeAlias = AbstractAsyncContextManager[TokenStream]
+_Place: TypeAlias = AbstractAsyncContextManager[None]
 GRAMMAR_CHARS = 20_000
-"""Characters of grammars that are compiled at the same time; so many take about a second. vLLM cannot stop compiling
-when the client has left, so that one caller's grammars must not all be given to it at once."""
+"""Characters of grammars that are compiled at the same time; so many take about a second. vLLM compiles on when the
+client has left, so one caller's grammars must not all be given to it at once."""
 
 
 class FairGenerator:
     """A `rag.ports.Generator` that lets requests wait for their turn before the model gets them.
 
     A request uses as much of the capacity as it has texts (`n`). A request with a structured output also waits until
-    there is room for its grammar, which it uses until the first token.
+    there is room for its grammar, which it uses until the first token, also if its client leaves before.
 
     Args:
         texts: The queue for texts.
@@ -44,6 +50,8 @@ class FairGenerator:
         self._grammars = grammars
         self._capacity = capacity
         self._temperature = temperature
+        self._abandoned: set[asyncio.Task[None]] = set()
+        """Requests whose clients left while their grammars were being compiled."""
 
     def facts(self) -> Facts:
         """How many requests wait, and whether they are so many that every further one is refused."""
@@ -61,16 +69,44 @@ class FairGenerator:
             await stack.enter_async_context(turn)
             generation = self._generator.generate(prompt, sampling, request_id, model=model)
             if chars := _grammar_chars(sampling):
-                async with self._grammars.slot(caller.queue, chars, is_background=caller.is_background):
-                    stream = await stack.enter_async_context(generation)
+                place = self._grammars.slot(caller.queue, chars, is_background=caller.is_background)
+                yield await self._compiled(stack, generation, place)
             else:
-                stream = await stack.enter_async_context(generation)
-            yield stream
+                yield await stack.enter_async_context(generation)
+
+    async def _compiled(self, stack: contextlib.AsyncExitStack, generation: _Generation, place: _Place) -> TokenStream:
+        """Enter `generation` in `stack`, which takes until its grammar is compiled.
+
+        If that is cancelled, the engine compiles on, and the grammar keeps its place in the queue.
+        """
+        places = contextlib.AsyncExitStack()
+        await places.enter_async_context(place)
+        entered = asyncio.create_task(_enter(generation, places))
+        try:
+            stream = await asyncio.shield(entered)
+        except asyncio.CancelledError:
+            leaving = asyncio.create_task(_leave(generation, entered))
+            self._abandoned.add(leaving)
+            leaving.add_done_callback(self._abandoned.discard)
+            raise
+        stack.push_async_exit(generation)
+        return stream
 
     def _texts_of(self, sampling: SamplingParameters) -> int:
         """How many texts the model generates: copies of one text are one."""
         chosen = {"temperature": self._temperature} | {k: v for k, v in sampling.items() if v is not None}
         return 1 if copies_wanted(chosen) > 1 else int(chosen.get("n", 1))
+
+
+async def _enter(generation: _Generation, places: contextlib.AsyncExitStack) -> TokenStream:
+    async with places:
+        return await generation.__aenter__()
+
+
+async def _leave(generation: _Generation, entered: asyncio.Task[TokenStream]) -> None:
+    with contextlib.suppress(RagError):
+        await entered
+        await generation.__aexit__(None, None, None)
 
 
 def _grammar_chars(sampling: SamplingParameters) -> int:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 from rag.errors import Overloaded
 from rag.queues.fair_order import FairOrder
+from rag.queues.recent_use import RecentUse
 from rag.queues.shares import Shares
 from rag.telemetry.queues import QueueMetrics, Reason, Stage
 
 _LONGEST_RETRY_S = 60
+_PATIENCE_BY_TIME = 4
 _SMOOTHING = 0.2
 """Weight of the latest duration in the average."""
 
@@ -41,18 +43,21 @@ class QueueLimits:
     headroom: Fraction of the capacity that is kept free for callers that use little; see `Shares`.
     max_waiting: Requests of one caller that may wait; all callers together may have four times as many. None: any.
     max_wait_s: How long a request may wait; None: as long as it takes.
+    by_time: Whether callers that have used the stage for less time lately go first, instead of taking turns.
     """
 
     headroom: float = 0.0
     max_waiting: int | None = None
     max_wait_s: float | None = None
+    by_time: bool = False
 
 
 class FairQueue:
     """Runs as much work at the same time as the capacity allows; the rest waits, and callers take turns.
 
     What is expected to wait for too long is refused at once. Work that is cancelled leaves the queue. Large work is not
-    passed over forever: when others' work of the size of the whole capacity has begun before it, it is next.
+    passed over forever: when others' work of the size of the whole capacity has begun before it, it is next. In an
+    order by time, four times as much may begin.
 
     For one event loop.
 
@@ -76,6 +81,7 @@ class FairQueue:
         self._waiting: FairOrder[_Request] = FairOrder()
         self._metrics = QueueMetrics(stage)
         self._clock = clock
+        self._use = RecentUse(clock=clock)
         self._mean_s = 0.0
         """Average duration of work, for estimates; 0 until some has ended."""
         self._begin_next()
@@ -119,7 +125,7 @@ class FairQueue:
         try:
             yield
         finally:
-            self._note_duration(self._clock() - started)
+            self._note_duration(request, self._clock() - started)
             self._leave(request)
 
     async def _wait_for_turn(self, request: _Request) -> None:
@@ -155,11 +161,16 @@ class FairQueue:
     def _next(self) -> _Request | None:
         """The request that begins next, if there is room for any."""
         in_turn = sorted((first for _, first in self._waiting.firsts()), key=lambda first: first.is_background)
-        overdue = next((each for each in in_turn if each.passed_over >= self._shares.capacity), None)
-        for request in in_turn:
+        patience = self._shares.capacity * (_PATIENCE_BY_TIME if self._limits.by_time else 1)
+        overdue = next((each for each in in_turn if each.passed_over >= patience), None)
+        for request in sorted(in_turn, key=self._rank):
             if self._may_overtake(request, overdue) and self._shares.has_room(request.caller, request.cost):
                 return request
         return None
+
+    def _rank(self, request: _Request) -> tuple[bool, float]:
+        """Lower ranks begin first; of equal ones, the one whose turn it is."""
+        return request.is_background, self._use.of(request.caller) if self._limits.by_time else 0.0
 
     def _may_overtake(self, request: _Request, overdue: _Request | None) -> bool:
         """Whether the request may begin before the one that has been passed over long enough."""
@@ -195,7 +206,9 @@ class FairQueue:
         ahead = sum(each.cost for each in self._waiting.ahead_of_next(request.caller)) + request.cost
         return ahead * self._mean_s / self._shares.capacity
 
-    def _note_duration(self, took_s: float) -> None:
+    def _note_duration(self, request: _Request, took_s: float) -> None:
+        if self._limits.by_time:
+            self._use.add(request.caller, took_s * request.cost)
         self._mean_s += (took_s - self._mean_s) * (_SMOOTHING if self._mean_s else 1.0)
 
     def _refusal(self, reason: Reason, why: str, retry_after_s: float) -> Overloaded:

@@ -9,12 +9,15 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from rag.telemetry.http import REGISTRY
 
-Stage: TypeAlias = Literal["search", "store", "parse", "questions", "candidates", "passages", "generate", "grammar"]
+Stage: TypeAlias = Literal[
+    "search", "store", "custom", "parse", "questions", "candidates", "passages", "generate", "grammar"
+]
 Reason: TypeAlias = Literal["caller_full", "full", "late", "timeout"]
 
 SERVICES: Mapping[Stage, str] = {
     "search": "Retriever",
     "store": "Retriever",
+    "custom": "Retriever",
     "parse": "Retriever",
     "questions": "Embedder",
     "candidates": "Embedder",

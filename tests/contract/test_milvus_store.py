@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from rag.adapters.milvus.fifo_lock import FifoLock
 from rag.adapters.milvus.rows import NEW_FIELDS, STRINGS
 from rag.adapters.milvus.store import MilvusStore
 from rag.errors import DependencyUnavailable, InvalidRequest, SetupError
@@ -38,6 +39,23 @@ def store(tmp_path: Path) -> Iterator[MilvusStore]:
 
 class TestMilvusLite(StoreContract):
     pass
+
+
+class CountingLock(FifoLock):
+    asked_for = 0
+
+    def __enter__(self) -> None:
+        self.asked_for += 1
+        super().__enter__()
+
+
+def test_a_search_of_a_loaded_collection_waits_for_lite_once(store: MilvusStore) -> None:
+    store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
+    put(store, a_chunk("apples"))
+    assert texts(dense(store, "apples")) == ["apples"]
+    store.connection._exclusive = lock = CountingLock()
+    assert texts(dense(store, "apples")) == ["apples"]
+    assert lock.asked_for == 1
 
 
 class TestKeywordsOnLite(KeywordContract):

@@ -188,6 +188,21 @@ def test_a_slow_file_does_not_block_the_others(parser: ParserProcess, blocking_f
         assert isinstance(slow.exception(10), UnsupportedFile)
 
 
+def test_a_reader_gives_way_to_the_service(parser: ParserProcess, blocking_file: Path) -> None:
+    """A session of its own would get a share of the CPU of its own, whatever its priority (autogroup of Linux)."""
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(parser.parse, blocking_file, "a.txt")
+        (reader,) = wait_for_children(1)
+        lower, deadline = min(os.getpriority(os.PRIO_PROCESS, 0) + 5, 19), time.monotonic() + 10
+        while os.getpriority(os.PRIO_PROCESS, reader.pid) != lower or os.getpgid(reader.pid) != reader.pid:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert os.getsid(reader.pid) == os.getsid(0)
+        reader.kill()
+        with pytest.raises(UnsupportedFile):
+            reading.result()
+
+
 def test_reading_does_not_block_the_service(parser: ParserProcess, tmp_path: Path) -> None:
     """Other threads of the service keep running while a file is read."""
     path = tmp_path / "upload"

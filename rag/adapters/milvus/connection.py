@@ -16,7 +16,7 @@ from milvus_lite.exceptions import DataDirLockedError, MilvusLiteError
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from rag.adapters.milvus import lite_sparse
+from rag.adapters.milvus import lite_filter, lite_sparse
 from rag.adapters.milvus.fifo_lock import FifoLock
 from rag.adapters.milvus.lite_crash_recovery import LiteCrashRecovery
 from rag.adapters.milvus.lite_server import LiteServer
@@ -99,6 +99,10 @@ class MilvusConnection:
                 self._loaded[name] = loaded
             return self._loaded[name]
 
+    def loaded(self, collection: str) -> LoadedCollection | None:
+        """The collection if it is loaded already. Never waits."""
+        return self._loaded.get(self.name(collection))
+
     def _warm_up_keyword_index(self, client: MilvusClient, name: str) -> None:
         """Search every segment once: a segment is part of the statistics only then (docs/bentoml_issues.md#m3)."""
         client.search(name, data=["_"], anns_field="keyword", limit=1, timeout=self.timeout_s)
@@ -152,6 +156,7 @@ class MilvusConnection:
 
     def _open_lite(self) -> MilvusClient:
         lite_sparse.install()
+        lite_filter.install()
         Path(self._uri).absolute().parent.mkdir(parents=True, exist_ok=True)
         try:
             self._lite_server = self._lite_server or LiteServer(Path(self._uri))

@@ -55,8 +55,10 @@ class MilvusSearch:
         self, collection: str, limit: int, restriction: Restriction
     ) -> tuple[LoadedCollection, SearchArguments]:
         """The collection, and the arguments that all its searches share."""
-        with self._milvus.access(collection):
-            loaded = self._milvus.load(collection)  # first: a connection is needed for `has_templates`
+        loaded = self._milvus.loaded(collection)
+        if loaded is None:  # on Milvus Lite, access waits for every search that began earlier
+            with self._milvus.access(collection):
+                loaded = self._milvus.load(collection)  # first: a connection is needed for `has_templates`
         chosen = filter_arguments(restriction, has_templates=self._milvus.has_templates)
         arguments = SearchArguments(limit=limit, output_fields=loaded.chunk_fields, timeout=self._milvus.timeout_s)
         arguments.update(chosen)  # type: ignore[typeddict-item]  # FilterArguments is a part of SearchArguments

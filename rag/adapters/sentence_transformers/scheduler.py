@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import os
+import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -24,6 +27,8 @@ _AT_ONCE = 8
 """Texts in one slice on a CPU if their tokens are not counted: more gain nothing, and are padded to the longest."""
 _PASSAGE_TOKENS = 640
 """Tokens in one slice of passages on a CPU: more gain nothing, and make questions wait."""
+_NICE = 5
+"""How much lower the priority of passages is: a slice that is running takes little of the CPU from a question."""
 
 
 class ComputeScheduler:
@@ -31,7 +36,8 @@ class ComputeScheduler:
 
     Candidates are passages that a question is compared with. A slice of passages starts only when no question or
     candidate is waiting, for any model, but after at most `max_wait_s`, so that documents are still ingested under
-    load. Questions and candidates wait neither for a slice of passages that is running nor for each other.
+    load. Questions and candidates wait neither for a slice of passages that is running nor for each other, and passages
+    have a lower priority for the operating system.
 
     Callers take turns with their slices, and so do the vector stores whose documents are ingested.
 
@@ -56,7 +62,9 @@ class ComputeScheduler:
         self._passages = FairQueue("passages", passages_at_once)
         self._for_questions = ThreadPoolExecutor(1, thread_name_prefix="encoder-questions")
         self._for_candidates = ThreadPoolExecutor(cores, thread_name_prefix="encoder-candidates")
-        self._for_passages = ThreadPoolExecutor(passages_at_once, thread_name_prefix="encoder-passages")
+        self._for_passages = ThreadPoolExecutor(
+            passages_at_once, thread_name_prefix="encoder-passages", initializer=_lower_priority_of_thread
+        )
         self._waited_for = 0
         self._changed = asyncio.Condition()
 
@@ -84,6 +92,13 @@ class ComputeScheduler:
             self._waited_for -= 1
             async with self._changed:
                 self._changed.notify_all()
+
+
+def _lower_priority_of_thread() -> None:
+    """Let this thread, and those that it starts, give way to others. Only on Linux do threads have priorities."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _NICE)
 
 
 async def _run(thread: ThreadPoolExecutor, compute: Callable[[], T]) -> T:

@@ -23,6 +23,12 @@ class _BufferedReceive:
         self._receive = receive
         self._messages: asyncio.Queue[Message] = asyncio.Queue(_READ_AHEAD)
         self._disconnected = asyncio.Event()
+        self._body_has_ended = False
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the client disconnected before it had sent the whole body."""
+        return self._disconnected.is_set() and not self._body_has_ended
 
     async def read_until_disconnect(self) -> None:
         while True:
@@ -30,6 +36,7 @@ class _BufferedReceive:
             if message["type"] == "http.disconnect":
                 self._disconnected.set()
                 return
+            self._body_has_ended = not message.get("more_body", False)
             await self._messages.put(message)
 
     async def receive(self) -> Message:
@@ -55,6 +62,8 @@ async def run_while_connected(app: ASGIApp, scope: Scope, receive: Receive, send
 
     async def send_and_note_end(message: Message) -> None:
         nonlocal complete
+        if messages.is_cut_off:  # the application complains about the body to a client that has left
+            return
         complete = message["type"] == "http.response.body" and not message.get("more_body", False)
         await send(message)
 
@@ -64,7 +73,7 @@ async def run_while_connected(app: ASGIApp, scope: Scope, receive: Receive, send
         await asyncio.wait({work, reader}, return_when=asyncio.FIRST_COMPLETED)
         if work.done() or complete:  # servers also send `http.disconnect` after the last byte
             await work
-            return True
+            return complete or not messages.is_cut_off
         work.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await work

@@ -42,7 +42,9 @@ def run(request: ParseRequest, parent: int) -> NoReturn:
 
 
 def _limit_resources(request: ParseRequest, parent: int) -> None:
-    os.setsid()  # a process group of its own, so that programs which a reader starts are killed with it
+    # A process group, so that programs which a reader starts are killed with it. Not a session: where Linux divides the
+    # CPU among sessions (autogroup), `nice` would have no effect against the service.
+    os.setpgid(0, 0)
     _exit_with_parent(parent)
     devnull = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):

@@ -1,7 +1,8 @@
 """Natural batching: items that arrive while a batch is running form the next batch.
 
 There is no batching window: an idle batcher runs a single item at once, and batches grow under load. A batch holds
-items of one caller, so that nobody waits for what another caller's items take, and callers take turns.
+items of one caller, so that nobody waits for what another caller's items take, and callers take turns. While there are
+several callers, each has one small batch at a time: a batch that is running cannot be interrupted.
 
 BentoML's adaptive batching is not used (docs/bentoml_issues.md#b17).
 """
@@ -17,6 +18,7 @@ from typing import Generic, TypeVar
 
 from rag.auth.caller import queueing_caller
 from rag.queues.fair_order import FairOrder
+from rag.queues.recent_callers import RecentCallers
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -36,8 +38,10 @@ class Batcher(Generic[Item, Result]):
         work: Returns one result for each item, in order. A returned exception fails its item; a raised one fails the
             whole batch.
         max_items: Maximum number of items in a batch.
+        max_items_shared: The same if other callers have submitted items in the last seconds; each caller then has one
+            batch at a time. None: other callers make no difference.
         max_batches: Maximum number of batches that run at the same time.
-        max_batches_each: Maximum number of batches of one caller among them; None: all.
+        max_batches_each: Maximum number of batches of one caller among them, if there are no other callers; None: all.
     """
 
     def __init__(
@@ -46,10 +50,13 @@ class Batcher(Generic[Item, Result]):
         *,
         max_items: int,
         max_batches: int,
+        max_items_shared: int | None = None,
         max_batches_each: int | None = None,
     ) -> None:
         self._work = work
         self._max_items = max_items
+        self._max_items_shared = max_items_shared
+        self._recent = RecentCallers()
         self._free_slots = max_batches
         self._most_each = max_batches_each or max_batches
         self._running_of: Counter[str] = Counter()
@@ -60,7 +67,9 @@ class Batcher(Generic[Item, Result]):
     async def submit(self, item: Item) -> Result:
         """The item's result. Cancelling the caller removes a waiting item; a running one finishes, unused."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.add(queueing_caller().queue, _Waiting(item, future, copy_context()))
+        caller = queueing_caller().queue
+        self._recent.note(caller)
+        self._waiting.add(caller, _Waiting(item, future, copy_context()))
         self._start_batches()
         return await future
 
@@ -77,11 +86,18 @@ class Batcher(Generic[Item, Result]):
 
     def _next_caller(self) -> str | None:
         callers = (caller for caller, _ in self._waiting.firsts())
-        return next((caller for caller in callers if self._running_of[caller] < self._most_each), None)
+        return next((caller for caller in callers if self._running_of[caller] < self._limits_of(caller)[1]), None)
+
+    def _limits_of(self, caller: str) -> tuple[int, int]:
+        """How many items a batch of the caller may have, and how many of its batches may run."""
+        if self._max_items_shared is not None and self._recent.has_others(caller):
+            return self._max_items_shared, 1
+        return self._max_items, self._most_each
 
     def _take(self, caller: str) -> list[_Waiting[Item, Result]]:
         batch: list[_Waiting[Item, Result]] = []
-        while self._waiting.count(caller) and len(batch) < self._max_items:
+        max_items, _ = self._limits_of(caller)
+        while self._waiting.count(caller) and len(batch) < max_items:
             waiting = self._waiting.take(caller)
             if not waiting.future.done():
                 batch.append(waiting)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,11 +16,13 @@ from rag.auth.caller import queueing_caller
 from rag.catalog.visibility import Snapshot
 from rag.ports import VectorStore
 from rag.queues.fair_queue import FairQueue, QueueLimits
-from rag.retrieve.query import Filters, QueryInput
+from rag.retrieve.query import STORE_PATHS, Filters, QueryInput
 from rag.retrieve.search.custom_retrievers import CustomRetrievers
 from rag.retrieve.snapshot_reader import SnapshotReader
+from rag.telemetry.queues import Stage
 from rag.types import Match
 
+T = TypeVar("T")
 _MAX_ATTEMPTS = 4
 
 
@@ -45,26 +48,30 @@ class PathSearcher:
     caller may not read.
 
     Args:
-        calls: Calls to the store at the same time, at least 2. Callers take turns, and none can make them all.
+        calls: Calls to the store at the same time. Callers that have used less time go first, and if there are several
+            calls, no caller can make them all.
+        custom_calls: The same for custom retrievers.
     """
 
     def __init__(
-        self, store: VectorStore, snapshots: SnapshotReader, custom: CustomRetrievers, *, calls: int = 8
+        self,
+        store: VectorStore,
+        snapshots: SnapshotReader,
+        custom: CustomRetrievers,
+        *,
+        calls: int = 8,
+        custom_calls: int = 8,
     ) -> None:
         self._store = store
         self._snapshots = snapshots
         self.custom = custom
-        self._queue = FairQueue("store", calls, QueueLimits(headroom=max(0.25, 1 / calls)))
-        self._threads = ThreadPoolExecutor(calls, thread_name_prefix="search")
-        """Of their own, so that searches do not use up the event loop's threads, which everybody needs."""
+        self._store_calls = _FairThreads("store", calls)
+        self._custom_calls = _FairThreads("custom", custom_calls)
 
     async def search(self, request: PathRequest, inputs: Sequence[QueryInput]) -> list[list[Match]]:
         """Visible matches, one list a text, best first."""
-        run = copy_context().run
-        async with self._queue.slot(queueing_caller().queue):
-            return await asyncio.get_running_loop().run_in_executor(
-                self._threads, run, self._visible_matches, request, self._call(request, inputs)
-            )
+        threads = self._store_calls if request.path in STORE_PATHS else self._custom_calls
+        return await threads.run(lambda: self._visible_matches(request, self._call(request, inputs)))
 
     def _call(self, request: PathRequest, inputs: Sequence[QueryInput]) -> _Call:
         collection, groups = request.snapshot.collection, request.snapshot.groups
@@ -95,6 +102,24 @@ class PathSearcher:
                 break
             without |= hidden
         return visible
+
+
+class _FairThreads:
+    """Threads that callers share fairly, apart from those of the event loop, which everybody needs.
+
+    Args:
+        calls: Number of threads. One caller gets all but a quarter, and all but one if there are several.
+    """
+
+    def __init__(self, stage: Stage, calls: int) -> None:
+        headroom = max(0.25, 1 / calls) if calls > 1 else 0.0
+        self._queue = FairQueue(stage, calls, QueueLimits(headroom, by_time=True))
+        self._threads = ThreadPoolExecutor(calls, thread_name_prefix=f"search-{stage}")
+
+    async def run(self, call: Callable[[], T]) -> T:
+        context = copy_context()
+        async with self._queue.slot(queueing_caller().queue):
+            return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, call)
 
 
 _Call = Callable[[Sequence[str]], list[list[Match]]]

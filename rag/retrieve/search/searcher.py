@@ -23,6 +23,8 @@ from rag.telemetry import tracing
 
 _MAX_BATCH = 16
 """Queries encoded and searched together at most."""
+_MAX_BATCH_SHARED = 2
+"""The same while several callers ask: another caller's query waits until a batch has been encoded and searched."""
 _BATCHES_AT_ONCE = 4
 _BATCHES_EACH = 2
 """Of one caller: while one is encoded, the other is searched."""
@@ -57,7 +59,11 @@ class Searcher:
         self._encoder = QueryEncoder(encoders, sparse_embedders)
         self._path_searcher = path_searcher
         self._batcher: Batcher[Query, QueryMatches] = Batcher(
-            self._run, max_items=_MAX_BATCH, max_batches=_BATCHES_AT_ONCE, max_batches_each=_BATCHES_EACH
+            self._run,
+            max_items=_MAX_BATCH,
+            max_items_shared=_MAX_BATCH_SHARED,
+            max_batches=_BATCHES_AT_ONCE,
+            max_batches_each=_BATCHES_EACH,
         )
         self._queue = FairQueue("search", _QUERIES, replace(_LIMITS, max_wait_s=max_wait_s))
 

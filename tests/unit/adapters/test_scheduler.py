@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Callable
 
@@ -60,6 +62,18 @@ async def test_passages_wait_for_questions_and_candidates() -> None:
     await begun(work, "question", "candidates", "passages")
     work.go()
     assert [await question, await candidates, await passages] == ["question", "candidates", "passages"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no priorities of threads")
+async def test_passages_have_a_lower_priority_for_the_operating_system() -> None:
+    turn = ComputeScheduler()
+
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    usual = priority()
+    assert await turn.passages(priority) == min(usual + 5, 19)
+    assert [await turn.question(priority), await turn.candidates(priority)] == [usual, usual]
 
 
 async def test_passages_have_a_turn_where_there_is_always_a_question() -> None:

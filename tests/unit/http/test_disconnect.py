@@ -98,6 +98,23 @@ async def test_a_disconnect_cancels_the_request_and_waits_for_its_cleanup(
     assert app.cleaned
 
 
+async def test_what_the_application_answers_to_half_a_body_is_not_the_response() -> None:
+    """BentoML's APIs answer a body that ends early with an error, which the client could not read any more."""
+
+    async def work(receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        await send({**START, "status": 400})
+        await send({"type": "http.response.body", "body": b"the body is not JSON"})
+
+    client, app = Client(body(b'{"prompt": ', more=True)), App(work)
+    running = asyncio.create_task(run_while_connected(app, SCOPE, client.receive, client.send))
+    await app.at_work.wait()
+    client.leave()
+    assert await asyncio.wait_for(running, 30) is False
+    assert client.got == []
+
+
 async def test_an_application_that_ends_normally_is_not_cancelled() -> None:
     async def work(receive: Receive, send: Send) -> None:
         assert await receive() == body(b"hi")

@@ -12,6 +12,7 @@ from rag.llm.fair_generator import FairGenerator
 from rag.queues.fair_queue import FairQueue, QueueLimits
 from rag.types import JsonObject
 from tests.fakes import FakeGenerator
+from tests.support.loopback import until
 from tests.unit.queues.test_fair_queue import settle
 
 TEXT = "one two three"
@@ -90,10 +91,36 @@ async def test_grammars_are_not_compiled_all_at_once() -> None:
     assert service.grammars.waiting == 1
     assert service.model.accepts is not None
     service.model.accepts.set()
-    await settle()
-    assert service.running == ["a1", "b1"]
+    await until(lambda: service.running == ["a1", "b1"])
     assert service.grammars.used == 0  # after the first token
     await stop(*tasks)
+
+
+async def test_a_grammar_keeps_its_place_until_it_is_compiled_although_its_client_has_left() -> None:
+    compiled = asyncio.Event()
+    service = Service(9, model=FakeGenerator(TEXT, accepts=compiled))
+    choice = {"choice": ["x" * 60]}
+    left = await service.request("a1", structured_outputs=choice)
+    await stop(left)
+    assert left.cancelled()
+    assert service.texts.used == 0
+    tasks = [await service.request(name, structured_outputs=choice) for name in ("a2", "b1")]
+    assert service.grammars.waiting == 2
+    compiled.set()
+    await until(lambda: service.running == ["a2", "b1"])
+    assert (service.grammars.used, service.model.running) == (0, 2)
+    await stop(*tasks)
+    assert (service.texts.used, service.model.running) == (0, 0)
+
+
+async def test_a_grammar_that_fails_after_its_client_has_left_gives_its_place_back() -> None:
+    compiled = asyncio.Event()
+    service = Service(9, model=FakeGenerator(TEXT, accepts=compiled))
+    await stop(await service.request("a1", structured_outputs={"choice": []}))
+    assert service.grammars.used > 0
+    compiled.set()
+    await until(lambda: service.grammars.used == 0)
+    assert service.model.running == 0
 
 
 async def test_a_refused_request_gives_its_place_back() -> None:

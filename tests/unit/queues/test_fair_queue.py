@@ -95,6 +95,37 @@ async def test_callers_take_turns() -> None:
     assert (stage.queue.used, stage.queue.waiting) == (0, 0)
 
 
+async def test_by_time_the_caller_that_has_used_less_is_next() -> None:
+    stage = Stage(1, by_time=True)
+    await stage.submit("a1")
+    stage.clock.now += 5
+    await stage.submit("a2")
+    await stage.submit("b1")
+    await stage.end("a1")
+    assert stage.running == {"b1"}
+    await stage.submit("b2")
+    stage.clock.now += 1
+    await stage.end("b1")
+    assert stage.running == {"b2"}  # b has used one second, a five
+    await stage.submit("b3")
+    stage.clock.now += 60  # the five seconds were long ago
+    await stage.end("b2")
+    assert stage.running == {"a2"}
+    await stage.close()
+
+
+async def test_by_time_no_caller_is_passed_over_forever() -> None:
+    stage = Stage(1, by_time=True)
+    await stage.submit("a1")
+    stage.clock.now += 60
+    await stage.submit("a2")
+    for name in "bcdefg":
+        await stage.submit(f"{name}1")
+    for _ in range(8):
+        await stage.end(*stage.running)
+    assert stage.begun == ["a1", "b1", "c1", "d1", "e1", "a2", "f1", "g1"]
+
+
 async def test_a_caller_with_little_work_begins_at_once_beside_one_with_much() -> None:
     stage = Stage(80, headroom=0.2)
     await stage.submit("a1", 64)

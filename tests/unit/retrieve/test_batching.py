@@ -93,6 +93,34 @@ async def test_a_batch_has_items_of_one_caller_and_callers_take_turns() -> None:
     assert worker.batches == [[1], [2, 3], [6, 7], [8], [4, 5]]
 
 
+async def test_each_of_several_callers_has_one_batch_at_a_time() -> None:
+    worker = Worker(closed=True)
+    batcher: Batcher[int, int] = Batcher(worker, max_items=1, max_items_shared=1, max_batches=4, max_batches_each=2)
+    tasks = await submitted(batcher, 1)
+    tasks += await submitted(batcher, 2, 3, 4, caller="b")
+    assert worker.batches == [[1], [2]]
+    tasks += await submitted(batcher, 5, caller="c")
+    assert worker.batches == [[1], [2], [5]]
+    worker.gate.set()
+    await asyncio.gather(*tasks)
+    assert worker.batches[3:] == [[3], [4]]
+
+
+async def test_batches_are_small_while_there_are_several_callers() -> None:
+    worker = Worker(closed=True)
+    batcher: Batcher[int, int] = Batcher(worker, max_items=4, max_items_shared=2, max_batches=1)
+    tasks = await submitted(batcher, *range(1, 10))
+    worker.gate.set()
+    await asyncio.gather(*tasks)
+    assert worker.batches == [[1], [2, 3, 4, 5], [6, 7, 8, 9]]
+    await batcher.submit(10)
+    worker.gate.clear()
+    tasks = await submitted(batcher, 11, 12, 13, 14, caller="b")
+    worker.gate.set()
+    await asyncio.gather(*tasks)
+    assert worker.batches[3:] == [[10], [11], [12, 13], [14]]
+
+
 async def test_a_batch_is_left_for_other_callers() -> None:
     worker = Worker(closed=True)
     batcher: Batcher[int, int] = Batcher(worker, max_items=1, max_batches=3, max_batches_each=2)

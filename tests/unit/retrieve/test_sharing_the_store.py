@@ -6,18 +6,19 @@ import asyncio
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from rag.auth.caller import Caller, current_caller, queueing_caller
 from rag.errors import Overloaded
+from rag.ports import Vectors
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
-from rag.retrieve.query import QueryInput
+from rag.retrieve.query import QueryInput, QueryVector
 from rag.retrieve.result import RetrievalResult
 from rag.retrieve.search.custom_retrievers import CustomRetrievers
 from rag.retrieve.search.path_searcher import PathRequest, PathSearcher
-from rag.types import Match
+from rag.types import Chunk, Match
 from tests.support.loopback import until
 from tests.unit.retrieve.test_pipeline import Bench
 
@@ -108,6 +109,36 @@ async def test_a_caller_with_slow_searches_leaves_calls_to_the_store_to_others()
         assert await asyncio.wait_for(search(QUICK), 60)
         assert searches.begun == {"slow": 3, "quick": 1}
     await asyncio.gather(*slow)
+
+
+class AnyChunk:
+    """A custom retriever that knows nothing."""
+
+    def update(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        pass
+
+    def remove(self, chunk_ids: Sequence[str]) -> None:
+        pass
+
+    def query(self, text: str, vector: QueryVector, limit: int) -> Sequence[tuple[str, float]]:
+        return []
+
+
+async def test_custom_retrievers_do_not_wait_for_searches_of_the_store() -> None:
+    bench = Bench()
+    searches = SlowSearches(bench)
+    custom = CustomRetrievers(bench.store, {"mine": AnyChunk})
+    paths = PathSearcher(bench.store, bench.snapshots, custom, calls=2)
+    snapshot = bench.snapshots.snapshot("default")
+    inputs = [QueryInput("apples", vector=bench.embedder.vectors(["apples"])[0])]
+    token = current_caller.set(SLOW)
+    slow = asyncio.create_task(paths.search(PathRequest("dense", snapshot, 3, 1, ""), inputs))
+    mine = asyncio.create_task(paths.search(PathRequest("mine", snapshot, 3, 1, ""), inputs))
+    current_caller.reset(token)
+    with searches.held():
+        await until(lambda: searches.begun["slow"] == 1)
+        assert await asyncio.wait_for(mine, 60) == [[]]
+    await slow
 
 
 async def test_a_caller_with_too_many_waiting_queries_is_refused() -> None:
