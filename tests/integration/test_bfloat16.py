@@ -23,11 +23,15 @@ def embedder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     """An encoder with these settings, as if the CPU had the instructions."""
     monkeypatch.setattr(document_passages, "has_bfloat16", lambda: True)
     settings = EmbedderSettings(device="cpu", threads=1, **getattr(request, "param", {}))
-    return StEmbedder(embedded_encoder(), settings, ComputeScheduler())
+    return StEmbedder(embedded_encoder(), settings, ComputeScheduler(2, passages_at_once=2))
 
 
-async def test_documents_in_bfloat16_have_the_vectors_of_float32(embedder: StEmbedder) -> None:
-    documents = await embedder.encode(PASSAGES, "passage", store_token_vectors=True)
+async def test_documents_in_bfloat16_have_the_vectors_of_float32(
+    embedder: StEmbedder, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="rag.embedder"):
+        documents = await embedder.encode(PASSAGES, "passage", store_token_vectors=True)
+    assert caplog.text.count("documents are encoded in bfloat16") == 1
     plain = await embedder.encode(PASSAGES, "passage")
     cosines = np.sum(documents * plain, axis=1)
     assert (cosines >= 0.9999).all()
