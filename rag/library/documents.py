@@ -36,6 +36,18 @@ def get(resources: LibraryResources, store: str, file_id: str) -> DocumentRecord
         return documents.record(connection, stores.resolve(connection, store).id, file_id)
 
 
+def versions_of(
+    resources: LibraryResources, store: str, file_id: str, *, limit: int, before: int | None
+) -> Page[DocumentRecord]:
+    with resources.database.read() as connection:
+        document = documents.find(connection, stores.resolve(connection, store).id, file_id)
+        rows = versions.history(connection, document.id, limit + 1, before)
+    records = [
+        documents.to_record(row, created_at=row.created_at, searchable=row.state == "visible") for row in rows[:limit]
+    ]
+    return Page(records, has_more=len(rows) > limit)
+
+
 def extract(resources: LibraryResources, store: str, file_id: str) -> Extract:
     with resources.database.read() as connection:
         document = documents.find(connection, stores.resolve(connection, store).id, file_id)

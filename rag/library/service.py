@@ -157,6 +157,15 @@ class Library:
         """The extracted text. Raises Conflict if there is none yet."""
         return self.extract(store, file_id).text
 
+    def versions(self, store: str, file_id: str, *, limit: int, before: int | None = None) -> Page[DocumentRecord]:
+        """The versions of a document, newest first, each with the time at which it was accepted. `searchable` says
+        whether searches find this version.
+
+        Args:
+            before: Only versions with a lower number.
+        """
+        return documents.versions_of(self._resources, store, file_id, limit=limit, before=before)
+
     def passages(self, store: str, file_id: str, *, limit: int, after: str | None = None) -> Page[Chunk]:
         """The passages that a document was cut into, in their order.
 

@@ -6,6 +6,7 @@ from rag.catalog.versions.new_version import NewVersion, accept, change_attribut
 from rag.catalog.versions.queries import (
     get,
     get_many,
+    history,
     missing_from_index,
     newest_with_text,
     reusable_version,
@@ -31,6 +32,7 @@ __all__ = [
     "fail",
     "get",
     "get_many",
+    "history",
     "mark_indexed",
     "missing_from_index",
     "newest_with_text",

@@ -25,6 +25,19 @@ def visible_version(connection: sa.Connection, document_id: str) -> VersionRow |
     return read_first(connection, VersionRow, sa.select(versions).where(wanted))
 
 
+def history(connection: sa.Connection, document_id: str, limit: int, before: int | None) -> list[VersionRow]:
+    """Versions of a document, newest first, without those whose file was removed from it.
+
+    Args:
+        before: Only versions with a lower number.
+    """
+    wanted = (versions.c.document_id == document_id) & ~versions.c.removed & groups.readable_versions()
+    statement = sa.select(versions).where(wanted).order_by(versions.c.seq.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(versions.c.seq < before)
+    return read_rows(connection, VersionRow, statement)
+
+
 def newest_with_text(connection: sa.Connection, document_id: str, file_id: str) -> VersionRow | None:
     """The version of a file whose text can be shown: the visible one, otherwise the newest with an extract."""
     own = (versions.c.document_id == document_id) & (versions.c.file_id == file_id)

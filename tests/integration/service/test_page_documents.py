@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -104,6 +105,15 @@ def test_pages_of_a_long_list_follow_one_another(page: Page, service: RunningSer
     expect(rows(page)).to_have_text(listed[:50])
     page.get_by_role("button", name="Show more").click()
     expect(rows(page)).to_have_text(listed)
+
+
+def test_the_versions_of_a_document_are_listed(page: Page, service: RunningService) -> None:
+    for text in (PRINTING, AXOLOTL):
+        service.ingest({"axolotl.md": text.encode()}, vector_store=STORE)
+    open_documents(page, STORE)
+    page.get_by_role("link", name="axolotl.md").click()
+    page.locator(".versions summary").click()
+    expect(page.locator(".versions li")).to_have_text([re.compile("Current"), re.compile("Replaced")])
 
 
 def test_the_attributes_of_a_document_are_edited_in_place(page: Page, service: RunningService) -> None:

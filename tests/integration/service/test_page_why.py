@@ -156,6 +156,18 @@ def test_a_hostile_document_runs_and_loads_nothing(page: Page, service: RunningS
 # Evaluation sets
 
 
+def test_the_right_passage_is_noted_in_the_chat(page: Page) -> None:
+    passage = {"index": 1, "file_id": "f", "filename": "axolotl.md", "text": SENTENCE, "start": 0, "end": len(SENTENCE)}
+    source = {**passage, "heading": "", "page": None, "header": "", "score": 1.0}
+    answer_with(page, ("sources", {"sources": [source]}), ("token", {"text": "In a lake [1]."}), ("done", DONE))
+    ask(page, QUESTION)
+    page.locator(".answer").get_by_role("button", name="Source 1").click()
+    page.get_by_role("button", name="This is the right passage").click()
+    page.get_by_role("complementary", name="axolotl.md").get_by_role("link", name="Evaluation").click()
+    expect(page.locator(".entries li")).to_have_count(1)
+    expect(page.locator(".entries select")).to_have_value("axolotl.md")
+
+
 def test_a_set_made_of_right_passages_can_be_evaluated(
     page: Page, service: RunningService, page_store: str, tmp_path: Path
 ) -> None:

@@ -40,7 +40,7 @@ export function Answer({ turn, onOpenSource }) {
     >
       ${blocks.map(({ content }) => html`<div class="block" dangerouslySetInnerHTML=${{ __html: content }}></div>`)}
     </div>
-    ${turn.state === "running" && html`<${Progress} turn=${turn} />`}
+    ${turn.state === "running" && !turn.answer && html`<${Progress} turn=${turn} />`}
     ${source && html`<${Preview} source=${source} turn=${turn} mark=${hovered.mark} />`}
   `;
 }
@@ -58,8 +58,9 @@ function complete(box, { sources, citations }) {
   }
 }
 
+/** Only before the text: below a growing text it would be pushed down again and again. */
 function Progress({ turn }) {
-  const step = turn.answer ? "writing" : turn.sources.length ? "reading" : "searching";
+  const step = turn.sources.length ? "reading" : "searching";
   return html`<p class="progress"><span class="dot" aria-hidden="true"></span>${t(`chat.${step}`)}</p>`;
 }
 

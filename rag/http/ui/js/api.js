@@ -81,15 +81,17 @@ export async function* ask(request, signal) {
 /** The served models and adapters. */
 export const models = async () => (await json("v1/models")).data;
 
-/** All vector stores, page by page. */
-export async function vectorStores() {
-  const stores = [];
-  for (let after = ""; ; after = stores.at(-1).id) {
-    const page = await json(`v1/vector_stores?limit=100&order=asc${after && `&after=${encodeURIComponent(after)}`}`);
-    stores.push(...page.data);
-    if (!page.has_more || !page.data.length) return stores;
+/** All objects of a list, page by page. */
+export async function listed(path, order) {
+  const all = [];
+  for (let after = ""; ; after = all.at(-1).id) {
+    const page = await json(`${path}?${query({ limit: 100, order, after })}`);
+    all.push(...page.data);
+    if (!page.has_more || !page.data.length) return all;
   }
 }
+
+export const vectorStores = () => listed("v1/vector_stores", "asc");
 
 const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value)).toString();
 
@@ -99,10 +101,22 @@ export const documents = (store, after = "", chosen = {}) =>
 
 const documentPath = (store, fileId) => `${below(store)}/files/${encodeURIComponent(fileId)}`;
 
-export const documentOf = (store, fileId) => json(documentPath(store, fileId));
+/** Answers and links may refer to a document that was deleted later. */
+async function documentJson(path) {
+  try {
+    return await json(path);
+  } catch (error) {
+    throw error.status === 404 ? new ApiError(t("error.no_document"), { status: 404, retryable: false }) : error;
+  }
+}
+
+export const documentOf = (store, fileId) => documentJson(documentPath(store, fileId));
 
 /** The passages that a document was cut into, 20 at a time. */
 export const passages = (store, fileId, after = "") => json(`${documentPath(store, fileId)}/passages?${query({ limit: 20, after })}`);
+
+/** The newest versions of a document. */
+export const versions = async (store, fileId) => (await json(`${documentPath(store, fileId)}/versions?limit=100`)).data;
 
 /** Replace the attributes of a document; the response is the document. */
 export const setAttributes = (store, fileId, attributes) => json(documentPath(store, fileId), posted({ attributes }));
@@ -117,7 +131,7 @@ export const forgetIndex = (store) => json(`${below(store)}/reindex/forget`, { m
 
 /** A part of the text that was read from a document, with its headings, page, and places on the pages of a PDF. */
 export async function documentPart(store, fileId, start, end) {
-  const part = await json(`${documentPath(store, fileId)}/content?start=${start}&end=${end}`);
+  const part = await documentJson(`${documentPath(store, fileId)}/content?start=${start}&end=${end}`);
   return { ...part, text: part.data.map((each) => each.text).join("") };
 }
 

@@ -4,26 +4,23 @@ import { setAttributes } from "./api.js";
 import { html, useState } from "./dom.js";
 import { typed, untyped } from "./filter_rows.js";
 import { t } from "./texts.js";
+import { useAction } from "./use_action.js";
 
 const rowsOf = (attributes) => Object.entries(attributes ?? {}).map(([key, value]) => ({ key, value: untyped(value) }));
 
 export function Attributes({ store, file, onChange }) {
   const saved = rowsOf(file.attributes);
   const [edited, setEdited] = useState(null);
-  const [state, setState] = useState({ isSaving: false, error: "" });
+  const [state, run] = useAction();
   const rows = edited ?? saved;
   const set = (at, changes) => setEdited(rows.map((row, place) => (place === at ? { ...row, ...changes } : row)));
-  const save = async (event) => {
+  const save = (event) => {
     event.preventDefault();
-    setState({ isSaving: true, error: "" });
-    try {
+    run(async () => {
       const kept = rows.filter((row) => row.key.trim());
       onChange(await setAttributes(store, file.id, Object.fromEntries(kept.map((row) => [row.key.trim(), typed(row.value)]))));
       setEdited(null);
-      setState({ isSaving: false, error: "" });
-    } catch (error) {
-      setState({ isSaving: false, error: error.message });
-    }
+    });
   };
   return html`
     <form class="attributes" aria-label=${t("attributes.title")} onSubmit=${save}>
@@ -40,7 +37,7 @@ export function Attributes({ store, file, onChange }) {
       )}
       <div class="actions">
         <button type="button" onClick=${() => setEdited([...rows, { key: "", value: "" }])}>${t("attributes.add")}</button>
-        ${edited && html`<button class="primary" disabled=${state.isSaving}>${t("attributes.save")}</button>`}
+        ${edited && html`<button class="primary" disabled=${state.isBusy}>${t("attributes.save")}</button>`}
         ${edited && html`<button type="button" onClick=${() => setEdited(null)}>${t("delete.cancel")}</button>`}
       </div>
       ${state.error && html`<p class="failure" role="alert">${state.error}</p>`}

@@ -21,7 +21,7 @@ export function Composer({ draft, onDraft, isRunning, isEditing, onCancelEdit, o
     <form class="composer" onSubmit=${submit}>
       ${isEditing &&
       html`<p class="hint" role="status">
-        ${t("chat.editing")} <button type="button" class="small" onClick=${onCancelEdit}>${t("chat.cancel_edit")}</button>
+        ${t("chat.editing")} <button type="button" class="small" onClick=${onCancelEdit}>${t("delete.cancel")}</button>
       </p>`}
       <div class="field">
         <label class="sr-only" for="question">${t("chat.question")}</label>

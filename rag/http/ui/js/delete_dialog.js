@@ -2,20 +2,13 @@
 
 import { html, useEffect, useRef, useState } from "./dom.js";
 import { t } from "./texts.js";
+import { useAction } from "./use_action.js";
 
 export function DeleteDialog({ file, store, onDelete, onClose }) {
   const dialog = useRef();
   const [isEverywhere, setIsEverywhere] = useState(file.origin === "ingest");
-  const [state, setState] = useState({ isDeleting: false, error: "" });
+  const [state, run] = useAction();
   useEffect(() => dialog.current.showModal(), []);
-  const confirmed = async () => {
-    setState({ isDeleting: true, error: "" });
-    try {
-      await onDelete(file, isEverywhere);
-    } catch (error) {
-      setState({ isDeleting: false, error: error.message });
-    }
-  };
   return html`
     <dialog ref=${dialog} aria-labelledby="delete-title" onClose=${onClose}>
       <h2 id="delete-title">${t("delete.title")}</h2>
@@ -28,7 +21,7 @@ export function DeleteDialog({ file, store, onDelete, onClose }) {
       ${state.error && html`<p class="failure" role="alert">${state.error}</p>`}
       <div class="actions">
         <button type="button" onClick=${() => dialog.current.close()}>${t("delete.cancel")}</button>
-        <button type="button" class="danger" disabled=${state.isDeleting} onClick=${confirmed}>${t("delete.confirm")}</button>
+        <button type="button" class="danger" disabled=${state.isBusy} onClick=${() => run(() => onDelete(file, isEverywhere))}>${t("chat.delete")}</button>
       </div>
     </dialog>
   `;

@@ -12,7 +12,7 @@ export function DocumentTable({ store, files, isLoaded, isSearch, onDelete }) {
       <thead>
         <tr>
           ${COLUMNS.map((name) => html`<th scope="col" class=${name}>${t(`documents.${name}`)}</th>`)}
-          <th scope="col"><span class="sr-only">${t("documents.delete")}</span></th>
+          <th scope="col"><span class="sr-only">${t("chat.delete")}</span></th>
         </tr>
       </thead>
       <tbody>
@@ -32,7 +32,7 @@ function Row({ store, file, onDelete }) {
       <td class="added">${new Date(file.created_at * 1000).toLocaleDateString(language)}</td>
       <td class="action">
         <button type="button" aria-label=${t("documents.delete_named", { name: file.filename })} onClick=${() => onDelete(file)}>
-          ${t("documents.delete")}
+          ${t("chat.delete")}
         </button>
       </td>
     </tr>

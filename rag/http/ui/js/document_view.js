@@ -1,29 +1,20 @@
 // One document: how it was read, its attributes, who may read it, and the passages that it was cut into.
 
 import { documentAddress, sourceAddress } from "./address.js";
-import { documentOf, passages } from "./api.js";
+import { documentOf, passages, versions } from "./api.js";
 import { Attributes } from "./attributes.js";
 import { Problems, readableBytes } from "./document_table.js";
 import { html, useEffect, useState } from "./dom.js";
 import { isMarkdown, TextOf } from "./passage_text.js";
 import { ReadGroups } from "./read_groups.js";
 import { language, t } from "./texts.js";
+import { useLoaded } from "./use_loaded.js";
 
 /** `retryOn` changes when it may help to load again, because the reader has signed in. */
 export function DocumentView({ address, retryOn }) {
   const { store, fileId } = address;
-  const [state, setState] = useState({ file: null, error: null });
   const hash = documentAddress(store, fileId);
-  useEffect(() => {
-    let isCurrent = true;
-    setState({ file: null, error: null });
-    documentOf(store, fileId).then(
-      (file) => isCurrent && setState({ file, error: null }),
-      (error) => isCurrent && setState({ file: null, error }),
-    );
-    return () => (isCurrent = false);
-  }, [hash, retryOn.isLoaded]);
-  const { file, error } = state;
+  const [{ value: file, error }, setFile] = useLoaded(() => documentOf(store, fileId), [hash, retryOn.isLoaded]);
   return html`
     <div class="documents document">
       <p><a href="#documents">${t("document.back")}</a></p>
@@ -33,8 +24,9 @@ export function DocumentView({ address, retryOn }) {
       html`
         <h2><bdi>${file.filename}</bdi></h2>
         <${Report} file=${file} />
-        <${Attributes} store=${store} file=${file} onChange=${(changed) => setState({ file: changed, error: null })} />
-        <${ReadGroups} store=${store} file=${file} onChange=${(changed) => setState({ file: changed, error: null })} />
+        <${Attributes} store=${store} file=${file} onChange=${setFile} />
+        <${ReadGroups} store=${store} file=${file} onChange=${setFile} />
+        <${Versions} store=${store} file=${file} />
         <${Passages} key=${hash} store=${store} file=${file} />
       `}
     </div>
@@ -43,24 +35,24 @@ export function DocumentView({ address, retryOn }) {
 
 function Report({ file }) {
   const facts = {
-    status: t(`documents.status.${file.status}`),
-    title: file.title,
-    media_type: file.media_type,
-    language: file.language && languageName(file.language),
-    pages: file.pages || "",
-    size: readableBytes(file.bytes),
-    passages: file.chunks,
-    cutting: cutting(file.chunking_strategy),
-    added: new Date(file.created_at * 1000).toLocaleString(language),
-    version: file.version,
-    hash: file.content_hash.slice(0, 16),
+    "documents.status": t(`documents.status.${file.status}`),
+    "document.title": file.title,
+    "document.media_type": file.media_type,
+    "document.language": file.language && languageName(file.language),
+    "document.pages": file.pages || "",
+    "documents.size": readableBytes(file.bytes),
+    "documents.passages": file.chunks,
+    "document.cutting": cutting(file.chunking_strategy),
+    "documents.added": new Date(file.created_at * 1000).toLocaleString(language),
+    "document.version": file.version,
+    "document.hash": file.content_hash.slice(0, 16),
   };
   return html`
     <section aria-label=${t("document.report")}>
       <dl class="report">
         ${Object.entries(facts)
           .filter(([, value]) => value !== "" && value !== null)
-          .map(([name, value]) => html`<div><dt>${t(`document.${name}`)}</dt><dd><bdi>${value}</bdi></dd></div>`)}
+          .map(([name, value]) => html`<div><dt>${t(name)}</dt><dd><bdi>${value}</bdi></dd></div>`)}
       </dl>
       <${Problems} file=${file} />
       ${!file.warnings.length && file.status === "completed" && html`<p class="note">${t("document.read_whole")}</p>`}
@@ -82,6 +74,29 @@ function cutting(strategy) {
   const name = strategy.strategy ?? strategy.type;
   const options = Object.entries(strategy[name] ?? {}).filter(([, value]) => typeof value !== "object");
   return [name, ...options.map(([option, value]) => `${option} ${value}`)].join(", ");
+}
+
+function Versions({ store, file }) {
+  const [{ value: list, error }] = useLoaded(() => versions(store, file.id), [file.id, file.version]);
+  return html`
+    <details class="versions">
+      <summary>${t("document.versions")}${list ? html` <span class="count">${list.length}</span>` : ""}</summary>
+      <ul>${list?.map((each) => html`<${Version} key=${each.version} version=${each} />`)}</ul>
+      ${error && html`<p class="failure" role="alert">${error.message}</p>`}
+    </details>
+  `;
+}
+
+function Version({ version: { version, created_at: created, status, searchable, chunks, bytes, last_error: error } }) {
+  const state = searchable ? "current" : status === "completed" ? "replaced" : "";
+  return html`
+    <li>
+      <strong>${version}</strong> ${new Date(created * 1000).toLocaleString(language)}
+      <span class=${`state ${searchable ? "completed" : status}`}> ${t(state ? `document.version.${state}` : `documents.status.${status}`)}</span>
+      <span class="note"> ${t("documents.passages")}: ${chunks} · ${readableBytes(bytes)}</span>
+      ${error && html`<p class="problem error" dir="auto">${error.message}</p>`}
+    </li>
+  `;
 }
 
 function Passages({ store, file }) {
@@ -112,31 +127,16 @@ function Passages({ store, file }) {
 
 /** What a passage repeats of the one before it is shown paler. */
 function Passage({ store, file, passage, before }) {
-  if (passage.is_generated) return html`<${GeneratedQuestion} store=${store} file=${file} pair=${passage} />`;
-  const repeated = Math.max(0, Math.min((before?.end ?? 0) - passage.start, passage.end - passage.start));
-  const place = [passage.heading.split(" > ").join(" › "), passage.page && t("source.page", { page: passage.page })];
+  const { is_generated: isGenerated, heading, page, header, text } = passage;
+  const repeated = isGenerated ? 0 : Math.max(0, Math.min((before?.end ?? 0) - passage.start, passage.end - passage.start));
+  const place = [isGenerated && t("document.generated"), heading.split(" > ").join(" › "), page && t("source.page", { page })];
   return html`
     <li>
       <p class="facts">
         <bdi>${place.filter(Boolean).join(" › ")}</bdi>
         <a href=${sourceAddress(store, file.id, passage)}>${t("document.range", { start: passage.start, end: passage.end })}</a>
       </p>
-      <${TextOf} isMarkdown=${isMarkdown(file)} header=${passage.header} text=${passage.text} repeated=${repeated} />
-    </li>
-  `;
-}
-
-/** A question that the language model generated of a passage, with its answer. */
-function GeneratedQuestion({ store, file, pair }) {
-  const [question, ...answer] = pair.text.split("\n");
-  return html`
-    <li>
-      <p class="facts">
-        <strong>${t("document.generated")}</strong>
-        <a href=${sourceAddress(store, file.id, pair)}>${t("document.range", { start: pair.start, end: pair.end })}</a>
-      </p>
-      <p dir="auto">${question}</p>
-      <p class="note" dir="auto">${answer.join("\n")}</p>
+      <${TextOf} isMarkdown=${!isGenerated && isMarkdown(file)} header=${isGenerated ? "" : header} text=${text} repeated=${repeated} />
     </li>
   `;
 }

@@ -38,7 +38,7 @@ export function Documents({ stores, isShown, onChange }) {
   return html`
     <div class="documents">
       <div class="heading">
-        <h2>${t("documents.title")}</h2>
+        <h2>${t("nav.documents")}</h2>
         <${StoreSelect} value=${store} stores=${stores} onChange=${setStore} />
       </div>
       <${Uploader} store=${store} onAccepted=${jobBegan} onUploaded=${onChange} />
@@ -57,7 +57,7 @@ export function Documents({ stores, isShown, onChange }) {
       html`<button type="button" disabled=${list.isLoading} onClick=${list.more}>${t("documents.more")}</button>`}
       <${Reindexing} key=${store} store=${store} stores=${stores} onStarted=${jobBegan} />
       ${toDelete &&
-      html`<${DeleteDialog} file=${toDelete} store=${store} onDelete=${remove} onClose=${() => setToDelete(null)} />`}
+      html`<${DeleteDialog} file=${toDelete} store=${stores.list.find((each) => each.id === store)?.name || store} onDelete=${remove} onClose=${() => setToDelete(null)} />`}
     </div>
   `;
 }

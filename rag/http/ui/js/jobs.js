@@ -2,7 +2,9 @@
 
 import { cancelJob, jobFiles, jobs, retryJob } from "./api.js";
 import { html, useCallback, useEffect, useRef, useState } from "./dom.js";
+import { duration } from "./numbers.js";
 import { language, t } from "./texts.js";
+import { useAction } from "./use_action.js";
 
 const ACTIVE = ["queued", "running"];
 const POLL_MS = 1000;
@@ -57,17 +59,12 @@ function useJobs(store, isShown, changes, onEnded) {
 }
 
 function Job({ job, onChange, onDismiss }) {
-  const [state, setState] = useState({ isBusy: false, error: "" });
-  const act = (action) => async () => {
-    setState({ isBusy: true, error: "" });
-    try {
+  const [state, run] = useAction();
+  const act = (action) => () =>
+    run(async () => {
       await action();
-      setState({ isBusy: false, error: "" });
       onChange();
-    } catch (error) {
-      setState({ isBusy: false, error: error.message });
-    }
-  };
+    });
   const retry = act(async () => {
     await retryJob(job.id);
     onDismiss();
@@ -83,7 +80,7 @@ function Job({ job, onChange, onDismiss }) {
       </p>
       <div class="actions">
         ${isActive(job) && html`<button type="button" disabled=${state.isBusy} onClick=${act(() => cancelJob(job.id))}>${t("job.cancel")}</button>`}
-        ${!isActive(job) && unfinished(job) > 0 && html`<button type="button" disabled=${state.isBusy} onClick=${retry}>${t("job.retry")}</button>`}
+        ${!isActive(job) && unfinished(job) > 0 && html`<button type="button" disabled=${state.isBusy} onClick=${retry}>${t("chat.retry")}</button>`}
         ${!isActive(job) && html`<button type="button" class="icon" aria-label=${t("job.dismiss")} title=${t("job.dismiss")} onClick=${onDismiss}>×</button>`}
       </div>
       ${isActive(job) && html`<${Progress} job=${job} />`}
@@ -101,18 +98,13 @@ function Progress({ job }) {
     waitingFor ? t("upload.waiting_for", { what: waitingFor }) : step || t("upload.starting"),
     total > 0 && t("job.passages", { done: chunks.toLocaleString(language), total: total.toLocaleString(language) }),
     rate && t("job.rate", { rate: rate.toLocaleString(language, { maximumFractionDigits: 1 }) }),
-    left && t("job.left", { time: readableTime(left) }),
+    left && t("job.left", { time: duration(left) }),
     stalled && t("job.stalled"),
   ];
   return html`
     <progress max=${total || 1} value=${chunks} aria-label=${t("upload.progress")}></progress>
     <p><bdi>${facts.filter(Boolean).join(" · ")}</bdi></p>
   `;
-}
-
-function readableTime(seconds) {
-  const [value, unit] = seconds < 90 ? [seconds, "second"] : seconds < 5400 ? [seconds / 60, "minute"] : [seconds / 3600, "hour"];
-  return Math.ceil(value).toLocaleString(language, { style: "unit", unit, unitDisplay: "short" });
 }
 
 /** The files that failed, with the reasons; they are fetched when the reader opens the list. */

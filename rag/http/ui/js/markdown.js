@@ -59,6 +59,9 @@ DOMPurify.addHook("afterSanitizeAttributes", (node) => {
     node.setAttribute("dir", "auto");
   } else if (node.matches?.("pre")) {
     node.setAttribute("dir", "ltr");
+  } else if (node.matches?.("button") && node.previousSibling?.nodeType === Node.TEXT_NODE) {
+    // A citation does not stand alone at the beginning of a line.
+    node.previousSibling.data = node.previousSibling.data.replace(/ $/, "\u00a0");
   }
 });
 

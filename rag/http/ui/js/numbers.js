@@ -19,6 +19,12 @@ export const short = (value) => written(value, { maximumSignificantDigits: 3, no
 
 export const milliseconds = (value) => `${fixed(value, value < 10 ? 1 : 0)} ms`;
 
+/** A span of time in its largest unit. */
+export function duration(seconds) {
+  const [value, unit] = seconds < 90 ? [seconds, "second"] : seconds < 5400 ? [seconds / 60, "minute"] : [seconds / 3600, "hour"];
+  return written(Math.ceil(value), { style: "unit", unit, unitDisplay: "short" });
+}
+
 /** A Unix time in seconds. */
 export const dateTime = (seconds) =>
   Number.isFinite(seconds) && seconds

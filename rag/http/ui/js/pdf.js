@@ -1,6 +1,7 @@
 // PDF files, read by pdf.js. It is loaded when the first one is opened.
 
 import { fileRequest } from "./api.js";
+import { t } from "./texts.js";
 
 const FOLDER = new URL("../vendor/pdfjs/", import.meta.url);
 const WORKER = new URL("pdf.worker.mjs", FOLDER).href;
@@ -32,6 +33,6 @@ export async function openPdf(fileId) {
     return { document: await pdfjs.getDocument(options).promise, close: () => port.terminate() };
   } catch (error) {
     port.terminate();
-    throw error;
+    throw error.status === 404 ? new Error(t("error.no_document")) : error;
   }
 }

@@ -3,6 +3,7 @@
 import { setReadGroups } from "./api.js";
 import { html, useState } from "./dom.js";
 import { t } from "./texts.js";
+import { useAction } from "./use_action.js";
 
 /** The groups in a text with one group a line; a name may contain commas. */
 export const groupsIn = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);
@@ -20,23 +21,14 @@ export const GroupsField = ({ text, onChange, hint }) => html`
 
 export function ReadGroups({ store, file, onChange }) {
   const [edited, setEdited] = useState(null);
-  const [error, setError] = useState("");
-  const [isSaving, setIsSaving] = useState(false);
+  const [state, run] = useAction();
   const isEdited = edited !== null;
-  const cancel = () => {
-    setEdited(null);
-    setError("");
-  };
-  const save = async (event) => {
+  const save = (event) => {
     event.preventDefault();
-    setIsSaving(true);
-    try {
+    run(async () => {
       onChange(await setReadGroups(store, file.id, groupsIn(edited)));
-      cancel();
-    } catch (failure) {
-      setError(failure.message);
-    }
-    setIsSaving(false);
+      setEdited(null);
+    });
   };
   return html`
     <form class="attributes" aria-label=${t("groups.title")} onSubmit=${save}>
@@ -44,10 +36,10 @@ export function ReadGroups({ store, file, onChange }) {
       <${GroupsField} text=${edited ?? file.read_groups.join("\n")} onChange=${setEdited} hint=${t("groups.hint")} />
       ${isEdited &&
       html`<div class="actions">
-        <button class="primary" disabled=${isSaving}>${t("attributes.save")}</button>
-        <button type="button" onClick=${cancel}>${t("delete.cancel")}</button>
+        <button class="primary" disabled=${state.isBusy}>${t("attributes.save")}</button>
+        <button type="button" onClick=${() => setEdited(null)}>${t("delete.cancel")}</button>
       </div>`}
-      ${error && html`<p class="failure" role="alert">${error}</p>`}
+      ${state.error && html`<p class="failure" role="alert">${state.error}</p>`}
     </form>
   `;
 }

@@ -3,25 +3,25 @@
 import { forgetIndex, models, reindex, rollBack } from "./api.js";
 import { html, useEffect, useState } from "./dom.js";
 import { t } from "./texts.js";
+import { useAction } from "./use_action.js";
 
 export function Reindexing({ store, stores, onStarted }) {
   const current = stores.list.find((each) => each.id === store);
   const [model, setModel] = useState("");
   const [known, setKnown] = useState([]);
-  const [state, setState] = useState({ isBusy: false, error: "", done: "" });
+  const [done, setDone] = useState("");
+  const [state, run] = useAction();
   useEffect(() => {
     const names = (list) => list.filter((each) => each.kind === "embedding").map((each) => each.id);
     models().then((list) => setKnown(names(list)), () => {});
   }, []);
-  const act = (name, action) => async () => {
-    setState({ isBusy: true, error: "", done: "" });
-    try {
+  const act = (name, action) => () => {
+    setDone("");
+    run(async () => {
       await action();
-      setState({ isBusy: false, error: "", done: t(`reindex.${name}_done`) });
+      setDone(t(name === "forget" ? "reindex.dropped" : "reindex.started"));
       onStarted();
-    } catch (error) {
-      setState({ isBusy: false, error: error.message, done: "" });
-    }
+    });
   };
   const button = (name, action, isOff = false) => html`
     <button type="button" disabled=${state.isBusy || isOff} onClick=${act(name, action)}>${t(`reindex.${name}`)}</button>
@@ -32,7 +32,7 @@ export function Reindexing({ store, stores, onStarted }) {
       <div class="fields">
         <p class="note">${t("reindex.text")}</p>
         <label>
-          <span>${t("reindex.model")}</span>
+          <span>${t("options.model")}</span>
           <input list="embedders" value=${model} onInput=${(event) => setModel(event.currentTarget.value.trim())} />
         </label>
         <datalist id="embedders">${known.map((name) => html`<option value=${name} />`)}</datalist>
@@ -41,7 +41,7 @@ export function Reindexing({ store, stores, onStarted }) {
           ${button("back", () => rollBack(store))} ${button("forget", () => forgetIndex(store))}
         </div>
         ${state.error && html`<p class="failure" role="alert">${state.error}</p>`}
-        <p role="status">${state.done}</p>
+        <p role="status">${done}</p>
       </div>
     </details>
   `;

@@ -2,32 +2,23 @@
 
 import { readSourceAddress } from "./address.js";
 import { documentPart } from "./api.js";
-import { html, useEffect, useState } from "./dom.js";
+import { html } from "./dom.js";
 import { SourceView } from "./source_view.js";
 import { t } from "./texts.js";
+import { useLoaded } from "./use_loaded.js";
 
 /** `retryOn` changes when it may help to load again, because the reader has signed in. */
 export function SourcePage({ hash, retryOn }) {
-  const [state, setState] = useState({ source: null, quotes: [], error: null });
   const address = readSourceAddress(hash);
-  useEffect(() => {
-    let isCurrent = true;
-    setState({ source: null, quotes: [], error: null });
-    load(address).then(
-      (loaded) => isCurrent && setState({ ...loaded, error: null }),
-      (error) => isCurrent && setState({ source: null, quotes: [], error }),
-    );
-    return () => (isCurrent = false);
-  }, [hash, retryOn.isLoaded]);
-  const { source, quotes, error } = state;
+  const [{ value, error }] = useLoaded(() => load(address), [hash, retryOn.isLoaded]);
   return html`
     <section class="source-page panel" aria-label=${t("source.linked")}>
       ${error && html`<p class="failure" role="alert">${error.message}</p>`}
-      ${!error && !source && html`<p class="progress"><span class="dot" aria-hidden="true"></span>${t("source.loading")}</p>`}
-      ${source &&
+      ${!error && !value && html`<p class="progress"><span class="dot" aria-hidden="true"></span>${t("source.loading")}</p>`}
+      ${value &&
       html`
-        <h2><bdi>${source.filename}</bdi></h2>
-        <${SourceView} source=${source} quotes=${quotes} store=${address.store} occurrence=${0} />
+        <h2><bdi>${value.source.filename}</bdi></h2>
+        <${SourceView} ...${value} store=${address.store} occurrence=${0} />
       `}
     </section>
   `;

@@ -2,7 +2,8 @@
 
 import { placeOf, turnAsMarkdown } from "./conversations.js";
 import { Answer } from "./answer.js";
-import { html, useState } from "./dom.js";
+import { CopyButton } from "./copy_button.js";
+import { html } from "./dom.js";
 import { t } from "./texts.js";
 
 export function Turn({ turn, isLast, onOpenSource, onAskAgain, onEdit, onWhy }) {
@@ -17,7 +18,7 @@ export function Turn({ turn, isLast, onOpenSource, onAskAgain, onEdit, onWhy }) 
       ${!isRunning && html`<${Sources} turn=${turn} onOpen=${(index) => onOpenSource(index, 0)} />`}
       ${!isRunning &&
       html`<div class="actions">
-        <${CopyButton} turn=${turn} />
+        ${turn.answer && html`<${CopyButton} text=${() => turnAsMarkdown(turn)} />`}
         ${isLast && html`<button type="button" onClick=${onAskAgain}>${t("chat.again")}</button>`}
         ${isLast && html`<button type="button" onClick=${onEdit}>${t("chat.edit")}</button>`}
         <button type="button" onClick=${onWhy}>${t("chat.why")}</button>
@@ -60,7 +61,7 @@ function Sources({ turn, onOpen }) {
               onClick=${() => onOpen(source.index)}
             >
               <span class="number">${source.index}</span> <bdi>${source.filename}</bdi>
-              ${source.heading && html`<bdi class="section">${source.heading.split(" > ").at(-1)}</bdi>`}
+              <bdi class="section">${sectionOf(source)}</bdi>
             </button>
           </li>
         `,
@@ -69,13 +70,5 @@ function Sources({ turn, onOpen }) {
   `;
 }
 
-function CopyButton({ turn }) {
-  const [isCopied, setIsCopied] = useState(false);
-  if (!turn.answer || !navigator.clipboard) return null;
-  const copy = async () => {
-    await navigator.clipboard.writeText(turnAsMarkdown(turn));
-    setIsCopied(true);
-    setTimeout(() => setIsCopied(false), 2000);
-  };
-  return html`<button type="button" onClick=${copy}>${t(isCopied ? "chat.copied" : "chat.copy")}</button>`;
-}
+/** The page that a source is on, or the heading above it. */
+const sectionOf = ({ page, heading }) => (page ? t("source.page", { page }) : heading?.split(" > ").at(-1));

@@ -35,7 +35,7 @@ export function Uploader({ store, onAccepted, onUploaded }) {
   return html`
     <section
       class=${isOver ? "uploader over" : "uploader"}
-      aria-label=${t("upload.title")}
+      aria-label=${t("chat.add_documents")}
       onDrop=${drop}
       onDragOver=${over}
       onDragLeave=${() => setIsOver(false)}

@@ -60,6 +60,15 @@ class PassageQuery(BaseModel):
     after: Text | None = Field(None, description="ID of a passage; the list starts after it.")
 
 
+class VersionQuery(BaseModel):
+    """Which versions of a document are requested."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(20, ge=1, le=100, description="Maximum number of versions.")
+    before_version: int | None = Field(None, ge=1, le=2**53, description="Only versions with a lower number.")
+
+
 class JobQuery(ListQuery):
     vector_store_id: Text | None = Field(None, description="Only jobs of this vector store.")
     active: Literal["true", "false"] = Field("false", description="`true`: only jobs that have not ended.")

@@ -21,6 +21,7 @@ from rag.http.v1.documents.cursor import (
     DocumentQuery,
     PassageQuery,
     StoreDocumentQuery,
+    VersionQuery,
     read_query,
 )
 from rag.http.v1.documents.objects.document import (
@@ -118,6 +119,17 @@ LIST_PASSAGES = Operation(
     response_description="A page of passages, in the order of the text.",
     errors=[400, 404, 409],
 )
+LIST_VERSIONS = Operation(
+    id="list_document_versions",
+    scopes=("ask", "ingest"),
+    tag=_TAG,
+    summary="List the versions of a document",
+    query=VersionQuery,
+    response=ListOf[VectorStoreFile],
+    response_description="A page of versions, newest first. `created_at` is when a version was accepted, and "
+    "`searchable` whether searches find this version.",
+    errors=[400, 404],
+)
 CREATE_BATCH = Operation(
     id="create_file_batch",
     scopes=("ingest",),
@@ -178,6 +190,7 @@ class DocumentRoutes:
             V1Route("DELETE", document, self.delete, REMOVE),
             V1Route("GET", f"{document}/content", self.content, GET_CONTENT),
             V1Route("GET", f"{document}/passages", self.passages, LIST_PASSAGES),
+            V1Route("GET", f"{document}/versions", self.versions, LIST_VERSIONS),
             V1Route("POST", batches, self.create_batch, CREATE_BATCH),
             V1Route("GET", batch, self.get_batch, GET_BATCH),
             V1Route("POST", f"{batch}/cancel", self.cancel_batch, CANCEL_BATCH),
@@ -222,6 +235,11 @@ class DocumentRoutes:
         query = read_query(PassageQuery, request)
         call = partial(self._parts.library().passages, limit=query.limit, after=query.after)
         return model_response(list_of(await asyncio.to_thread(call, *_path_ids(request)), passage_object))
+
+    async def versions(self, request: Request) -> Response:
+        query = read_query(VersionQuery, request)
+        call = partial(self._parts.library().versions, limit=query.limit, before=query.before_version)
+        return model_response(list_of(await asyncio.to_thread(call, *_path_ids(request)), document_object))
 
     async def create_batch(self, request: Request) -> Response:
         files = [_attachment(file) for file in (await read_body(CreateBatch, request)).attached_files()]

@@ -69,6 +69,23 @@ async def test_the_passages_of_a_document_in_their_order(app: V1) -> None:
         assert error_of(await http.get(f"{path}?after=nothing"))[:2] == (400, "invalid_request")
 
 
+async def test_the_versions_of_a_document_newest_first(app: V1) -> None:
+    first, second = await added(app, b"one"), await added(app, b"two")
+    path = f"/vector_stores/default/files/{second}/versions"
+    async with app.http() as http:
+        both = (await http.get(path)).json()
+        assert [(each["id"], each["status"], each["searchable"]) for each in both["data"]] == [
+            (second, "completed", True),
+            (first, "completed", False),
+        ]
+        newest = (await http.get(f"{path}?limit=1")).json()
+        assert (newest["data"], newest["has_more"]) == (both["data"][:1], True)
+        older = (await http.get(f"{path}?limit=1&before_version={both['data'][0]['version']}")).json()
+        assert (older["data"], older["has_more"]) == (both["data"][1:], False)
+        assert error_of(await http.get(f"{path}?before_version=0"))[:2] == (400, "invalid_request")
+        assert (await http.get("/vector_stores/default/files/nothing/versions")).status_code == 404
+
+
 def test_a_generated_question_is_told_from_a_passage() -> None:
     passage = a_chunk("The pump has two valves.")
     pair = replace(passage, text="How many valves has the pump?\ntwo", context=passage.text)

@@ -37,7 +37,7 @@ function FromConversation() {
   return html`
     <div class="fields">
       <label>
-        <span>${t("set.conversation")}</span>
+        <span>${t("chat.conversation")}</span>
         <select value=${chosen} onChange=${(event) => setChosen(Number(event.currentTarget.value))}>
           ${conversations.map((each, place) => html`<option value=${place} selected=${place === chosen}>${each.title}</option>`)}
         </select>

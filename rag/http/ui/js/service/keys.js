@@ -1,13 +1,13 @@
 // API keys: list, create (the secret is shown once) and revoke. Needs the scope `admin`.
 
-import { hasKey, posted, requestJson, setKey } from "../api.js";
+import { hasKey, listed, posted, requestJson, setKey } from "../api.js";
+import { CopyButton } from "../copy_button.js";
 import { html, useEffect, useRef, useState } from "../dom.js";
 import { dateTime } from "../numbers.js";
 import { t } from "../texts.js";
 import { Problem, Table } from "./parts.js";
 
 const SCOPES = ["ask", "generate", "ingest", "delete", "metrics", "admin"];
-const PAGE = 100;
 
 export function Keys({ isShown, trigger, areKeysNeeded }) {
   const [keys, setKeys] = useState(null);
@@ -22,7 +22,7 @@ export function Keys({ isShown, trigger, areKeysNeeded }) {
     }
   };
   const isOpen = !areKeysNeeded && !hasKey(); // the service's settings may have a key that is not in the list
-  const load = () => attempt(async () => setKeys(await allKeys()));
+  const load = () => attempt(async () => setKeys(await listed("v1/keys", "desc")));
   useEffect(() => void (isShown && load()), [isShown, trigger]);
   const create = (body) =>
     attempt(async () => {
@@ -48,15 +48,6 @@ export function Keys({ isShown, trigger, areKeysNeeded }) {
   `;
 }
 
-async function allKeys() {
-  const keys = [];
-  for (let after = ""; ; after = `&after=${encodeURIComponent(keys.at(-1).id)}`) {
-    const page = await requestJson(`v1/keys?limit=${PAGE}${after}`);
-    keys.push(...page.data);
-    if (!page.has_more || !page.data.length) return keys;
-  }
-}
-
 function KeyTable({ keys, none, onRevoke }) {
   const rows = keys.map((key) => ({
     key: key.id,
@@ -78,18 +69,13 @@ function KeyTable({ keys, none, onRevoke }) {
 
 function Secret({ created, onStored }) {
   const box = useRef();
-  const [isCopied, setIsCopied] = useState(false);
   useEffect(() => box.current.focus(), [created]);
-  const copy = async () => {
-    await navigator.clipboard.writeText(created.secret);
-    setIsCopied(true);
-  };
   return html`
     <div class="notice secret" tabindex="-1" ref=${box} role="group" aria-label=${t("keys.secret", { name: created.name })}>
       <p>${t("keys.secret", { name: created.name })}</p>
       <p><code>${created.secret}</code></p>
       <div class="actions">
-        ${navigator.clipboard && html`<button type="button" onClick=${copy}>${t(isCopied ? "chat.copied" : "chat.copy")}</button>`}
+        <${CopyButton} text=${() => created.secret} />
         <button type="button" onClick=${onStored}>${t("keys.stored")}</button>
       </div>
     </div>

@@ -2,6 +2,7 @@
 
 import "../view_texts.js";
 import { request, requestJson } from "../api.js";
+import { readableBytes } from "../document_table.js";
 import { html } from "../dom.js";
 import { count, dateTime } from "../numbers.js";
 import { t } from "../texts.js";
@@ -61,7 +62,7 @@ function Health({ ready: { value, error }, latest }) {
         ([name, { status, ...facts }]) => html`
           <article class="card">
             <h3>${name} <span class=${status === "ready" ? "tag in" : "tag bad"}>${status === "ready" ? t("service.ready") : status}</span></h3>
-            <dl class="facts">${Object.entries(facts).map(([fact, found]) => html`<div><dt>${factName(fact)}</dt><dd><bdi>${factText(found)}</bdi></dd></div>`)}</dl>
+            <dl class="facts">${Object.entries(facts).map(([fact, found]) => html`<div><dt>${factName(fact)}</dt><dd><bdi>${factText(fact, found)}</bdi></dd></div>`)}</dl>
           </article>
         `,
       )}
@@ -85,12 +86,21 @@ const probed = (latest) =>
     { status: value ? "ready" : t("service.not_ready") },
   ]);
 
-const FACTS = ["in_flight", "embedder", "keys_exist", "cache", "model", "aliases", "embedded", "adapters", "context_tokens", "running", "waiting", "max_sequences", "saturated"];
+const FACTS = ["in_flight", "embedder", "keys_exist", "cache", "model", "aliases", "embedded", "adapters", "context_tokens", "running", "waiting", "max_sequences", "tool_parser", "saturated"];
 const factName = (name) => (FACTS.includes(name) ? t(`service.fact.${name}`) : name);
-const factText = (value) =>
-  typeof value === "object" && value !== null
-    ? Object.entries(value).map(([name, each]) => `${name} ${factText(each)}`).join(", ")
-    : typeof value === "number" ? count(value) : typeof value === "boolean" ? t(`service.${value ? "yes" : "no"}`) : String(value);
+
+function factText(name, value) {
+  if (name === "cache") return cacheText(value);
+  if (typeof value === "number") return count(value);
+  if (typeof value === "boolean") return t(`service.${value ? "yes" : "no"}`);
+  return [value ?? []].flat().map(String).join(", ") || t("service.none");
+}
+
+/** Redis reports no entries, but why the cache is not used. */
+function cacheText({ kind, entries, bytes, degraded }) {
+  const size = entries === undefined ? "" : t("service.cache", { entries: count(entries), size: readableBytes(bytes) });
+  return [kind, size, degraded].filter(Boolean).join(" · ");
+}
 
 function Jobs({ jobs, stores }) {
   const nameOf = (id) => stores.list.find((store) => store.id === id)?.name || id;
@@ -102,10 +112,10 @@ function Jobs({ jobs, stores }) {
     const files = failed ? t("service.files_failed", { completed, total, failed }) : `${completed}/${total}`;
     return {
       key: job.id,
-      cells: [job.kind, html`<bdi>${nameOf(job.vector_store_id)}</bdi>`, t(`service.job.${job.status}`), files, html`<bdi>${note}</bdi>`, dateTime(job.created_at)],
+      cells: [t(`job.kind.${job.kind}`), html`<bdi>${nameOf(job.vector_store_id)}</bdi>`, t(`job.status.${job.status}`), files, html`<bdi>${note}</bdi>`, dateTime(job.created_at)],
     };
   });
-  const names = ["kind", "store", "state", "files", "note", "created"].map((name) => t(`service.job.${name}`));
+  const names = ["service.job.kind", "options.store", "service.job.state", "service.job.files", "service.job.note", "service.job.created"].map((name) => t(name));
   return html`<${Table} title=${t("service.jobs")} names=${names} rows=${rows} none=${t("service.no_jobs")} />`;
 }
 
@@ -114,6 +124,6 @@ function Models({ models }) {
     key: model.id,
     cells: [html`<bdi>${model.id}</bdi>`, model.kind, html`<bdi>${model.parent ?? ""}</bdi>`, model.max_model_len ? count(model.max_model_len) : ""],
   }));
-  const names = ["id", "kind", "parent", "context"].map((name) => t(`service.model.${name}`));
+  const names = ["documents.name", "service.job.kind", "service.model.parent", "service.fact.context_tokens"].map((name) => t(name));
   return html`<${Table} title=${t("service.models")} names=${names} rows=${rows} none="" />`;
 }

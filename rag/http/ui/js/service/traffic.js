@@ -1,7 +1,7 @@
 // Rates, latencies and queues of the last minutes, from the readings of `/metrics` since the view was opened.
 
 import { html } from "../dom.js";
-import { count, fixed, short } from "../numbers.js";
+import { count, duration, short } from "../numbers.js";
 import { Sparkline } from "../plots.js";
 import { t } from "../texts.js";
 import { quantile, rate } from "./metrics.js";
@@ -10,12 +10,12 @@ const EDGE = { service: "RAG" };
 const RETRIEVAL = { stage: "retrieve" };
 /** Each has a value for two readings that follow each other. */
 const COURSES = [
-  ["requests", (a, b) => rate(a, b, "rag_http_requests_total", EDGE), perSecond],
-  ["errors", (a, b) => rate(a, b, "rag_request_errors_total", EDGE), perSecond],
-  ["in_flight", (_, b) => b.sum("rag_http_requests_in_flight", EDGE), count],
-  ["tokens", (a, b) => rate(a, b, "rag_tokens_total", { type: "completion" }), perSecond],
-  ["running", (_, b) => b.sum("rag_generations_running"), count],
-  ["waiting", (_, b) => b.sum("vllm:num_requests_waiting"), count],
+  ["service.course.requests", (a, b) => rate(a, b, "rag_http_requests_total", EDGE), perSecond],
+  ["service.course.errors", (a, b) => rate(a, b, "rag_request_errors_total", EDGE), perSecond],
+  ["service.fact.in_flight", (_, b) => b.sum("rag_http_requests_in_flight", EDGE), count],
+  ["service.course.tokens", (a, b) => rate(a, b, "rag_tokens_total", { type: "completion" }), perSecond],
+  ["service.fact.running", (_, b) => b.sum("rag_generations_running"), count],
+  ["service.course.waiting", (_, b) => b.sum("vllm:num_requests_waiting"), count],
 ];
 /** Histograms in seconds. */
 const LATENCIES = [
@@ -38,15 +38,15 @@ function perSecond(value) {
 export function Traffic({ readings }) {
   const latest = readings.at(-1);
   const pairs = readings.slice(1).map((reading, place) => [readings[place], reading]);
-  const minutes = fixed((latest.time - readings[0].time) / 60_000, 1);
+  const time = duration((latest.time - readings[0].time) / 1000);
   return html`
-    <p class="muted">${t("service.window", { minutes })}</p>
+    ${pairs.length > 0 && html`<p class="muted">${t("service.window", { time })}</p>`}
     <div class="cards">
       ${COURSES.map(([name, valueOf, written]) => {
         const values = pairs.map(([before, after]) => valueOf(before, after));
         return Number.isFinite(values.at(-1)) && html`
           <article class="card">
-            <h3>${t(`service.course.${name}`)}</h3>
+            <h3>${t(name)}</h3>
             <p class="figure">${written(values.at(-1))}</p>
             <${Sparkline} values=${values} />
           </article>

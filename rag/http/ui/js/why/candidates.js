@@ -49,7 +49,7 @@ export function Candidates({ result, other, otherName }) {
 
 function Candidate({ candidate, best, reason, elsewhere, isNoted, onNote }) {
   const { filename, heading, page, text, paths, cosine, fused, rerank, score, hit, in_prompt: isIn } = candidate;
-  const where = [heading, page && t("source.page", { page })].filter(Boolean).join(" · ");
+  const where = [heading.split(" > ").join(" › "), page && t("source.page", { page })].filter(Boolean).join(" · ");
   const start = Array.from(text).slice(0, EXCERPT_CHARS).join("");
   return html`
     <li class=${isIn ? "candidate in" : "candidate"}>

@@ -51,7 +51,7 @@ function Steps({ explain: { plan, options, candidates } }) {
     <dl class="facts">
       ${plan.queries.map((query) => html`<${Fact} name=${t("why.query")}><span dir="auto">${query}</span><//>`)}
       ${plan.in_conversation && html`<${Fact} name=${t("why.in_conversation")}><span dir="auto">${plan.in_conversation}</span><//>`}
-      ${plan.hypothetical?.length ? html`<${Fact} name=${t("why.hypothetical")}><span dir="auto">${plan.hypothetical.join(" ")}</span><//>` : ""}
+      ${plan.hypothetical?.length ? html`<${Fact} name=${t("why.setting.hypothetical")}><span dir="auto">${plan.hypothetical.join(" ")}</span><//>` : ""}
       <${Fact} name=${t("why.setting.fusion")}>${paths.length > 1 ? fusion : t("why.one_path", { path: paths[0] ?? "–" })}<//>
       <${Fact} name=${t("why.duplicates_found")}>${count(duplicates)}<//>
       <${Fact} name=${t("options.rerank")}>

@@ -1,7 +1,9 @@
 // Why passages are found: a question is searched for with one or two settings, and each candidate is explained.
 
 import "../view_texts.js";
+import { linkTo } from "../address.js";
 import { posted, requestJson } from "../api.js";
+import { CopyButton } from "../copy_button.js";
 import { html, useEffect, useRef, useState } from "../dom.js";
 import { StoreSelect } from "../store_select.js";
 import { t } from "../texts.js";
@@ -55,7 +57,7 @@ export default function Why({ stores, isShown }) {
           <button type="button" aria-pressed=${Boolean(state.second)} onClick=${() => set({ second: state.second ? null : { ...state.first } })}>
             ${t("why.compare")}
           </button>
-          <${CopyLink} state=${state} />
+          <${CopyButton} label="why.copy_link" text=${() => linkTo(addressOf(state))} />
         </div>
       </form>
       <div class=${results.length > 1 ? "columns two" : "columns"}>
@@ -97,17 +99,6 @@ function Question({ state, set, stores }) {
       </label>
     </details>
   `;
-}
-
-function CopyLink({ state }) {
-  const [isCopied, setIsCopied] = useState(false);
-  if (!navigator.clipboard) return null;
-  const copy = async () => {
-    await navigator.clipboard.writeText(new URL(addressOf(state), location.href).href);
-    setIsCopied(true);
-    setTimeout(() => setIsCopied(false), 2000);
-  };
-  return html`<button type="button" onClick=${copy}>${t(isCopied ? "chat.copied" : "why.copy_link")}</button>`;
 }
 
 /** The settings that a search had in the end. */
