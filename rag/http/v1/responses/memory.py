@@ -13,6 +13,7 @@ from rag.http.streaming.event_stream import Event
 from rag.http.v1.responses.body import ResponsesBody
 from rag.http.v1.responses.events import FINAL
 from rag.http.v1.responses.input import InputItem, stored_item
+from rag.http.v1.responses.turns import has_function_calls
 from rag.types import JsonMapping
 
 logger = logging.getLogger("rag.responses")
@@ -26,6 +27,12 @@ class RequestedTurns:
     """The input of the request, with each item reference replaced by its item."""
     history: Sequence[InputItem] = ()
     """The items of the previous responses."""
+
+    @property
+    def note(self) -> str:
+        """What an answer from documents leaves out of the conversation."""
+        has_calls = has_function_calls((*self.history, *self.input))
+        return "input: function calls and their outputs are ignored by answers from documents" if has_calls else ""
 
 
 class ResponseMemory:

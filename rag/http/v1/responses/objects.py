@@ -13,11 +13,15 @@ from openai.types.responses import (
     Response,
     ResponseError,
     ResponseFileSearchToolCall,
+    ResponseFunctionToolCall,
     ResponseOutputItem,
     ResponseOutputMessage,
     ResponseOutputText,
     ResponseStatus,
     ResponseUsage,
+)
+from openai.types.responses import (
+    FunctionTool as OpenAiFunctionTool,
 )
 from openai.types.responses.response import IncompleteDetails
 from openai.types.responses.response_file_search_tool_call import Result
@@ -27,7 +31,8 @@ from openai.types.responses.response_usage import InputTokensDetails, OutputToke
 from rag.errors import Overloaded, RagError
 from rag.generate.citations import Citation
 from rag.http.hits import rectangles_to_wire
-from rag.http.v1.responses.body import RESULTS, ResponsesBody
+from rag.http.v1.responses.body import RESULTS, FileSearch, ResponsesBody
+from rag.http.v1.responses.function_tools import FunctionTool
 from rag.http.v1.token_logprobs import bounded
 from rag.types import Hit, JsonObject, TokenLogprob, Usage
 
@@ -43,6 +48,8 @@ class ResponseMetadata:
     """Whether documents are searched."""
     stored: bool = False
     """Whether the response is kept."""
+    notes: Sequence[str] = ()
+    """What of the request was ignored."""
     id: str = field(default_factory=lambda: f"resp_{uuid.uuid4().hex}")
     created_at: int = field(default_factory=lambda: int(time.time()))
 
@@ -73,7 +80,7 @@ class ResponseMetadata:
         """The fields of the request, with their defaults."""
         body = self.body
         # Not validated, because requests may have values that OpenAI's types do not allow.
-        tools = [FileSearchTool.construct(**tool.model_dump(exclude_none=True)) for tool in body.tools]
+        tools = [_tool_object(tool) for tool in body.tools]
         text = body.text.model_dump(exclude_none=True, by_alias=True) if body.text else {}
         optional = {name: getattr(body, name) for name in ("user", "safety_identifier", "prompt_cache_key")}
         return {
@@ -106,6 +113,21 @@ class ResponseMetadata:
         return ResponseFileSearchToolCall(
             id=item_id, type="file_search_call", status=status, queries=list(queries), results=results
         )
+
+
+def _tool_object(tool: FileSearch | FunctionTool) -> FileSearchTool | OpenAiFunctionTool:
+    fields = tool.model_dump(exclude_none=True)
+    if isinstance(tool, FileSearch):
+        return FileSearchTool.construct(**fields)
+    return OpenAiFunctionTool.construct(**{"parameters": None, "strict": None, **fields})
+
+
+def function_call(
+    item_id: str, status: ItemStatus, call_id: str, name: str, arguments: str
+) -> ResponseFunctionToolCall:
+    return ResponseFunctionToolCall(
+        id=item_id, type="function_call", status=status, call_id=call_id, name=name, arguments=arguments
+    )
 
 
 def message(item_id: str, status: ItemStatus, content: Sequence[ResponseOutputText]) -> ResponseOutputMessage:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 
 from starlette.requests import Request
@@ -12,7 +12,6 @@ from starlette.routing import Route
 from rag.errors import InternalError, InvalidRequest, NotFound, RagError, VectorStoreNotFound
 from rag.generate.events import AnswerStream
 from rag.generate.pipeline import AnswerRequest
-from rag.generate.text_assembler import text_events
 from rag.http.clients.remote_responses import RemoteResponses
 from rag.http.clients.served_models import ModelTarget
 from rag.http.middleware.deadline import in_time
@@ -23,17 +22,22 @@ from rag.http.streaming.event_stream import Event, EventStream
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.field_names import renamed
+from rag.http.v1.function_calling.generation import calling_parameters, chat_answer, structure_field, supported_use
+from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.http.v1.responses.body import FileSearch, ResponsesBody
 from rag.http.v1.responses.events import FINAL, ResponseWriter
-from rag.http.v1.responses.input import chat_messages, question_of
 from rag.http.v1.responses.memory import RequestedTurns, ResponseMemory
 from rag.http.v1.responses.objects import ResponseMetadata
 from rag.http.v1.responses.response_models import ResponseEvent, ResponseOut
+from rag.http.v1.responses.turns import chat_messages, question_of
 from rag.http.v1.route import V1Route
 from rag.ports import TokenStream
 from rag.types import Chat, JsonObject
 
-_PARAMS = {"max_tokens": "max_output_tokens", "prompt": "input", "question": "input", "filters": "tools.0.filters"}
+_PARAMS = {
+    "max_tokens": "max_output_tokens",
+    **dict.fromkeys(("prompt", "messages", "question"), "input"),
+}
 """Field names of the inner services -> of this route."""
 
 _NOT_OFFERED = ("compact", "input_tokens")
@@ -73,11 +77,14 @@ class ResponseRoutes:
         body = (await read_body(ResponsesBody, request)).checked()
         target = await self._parts.models.target(body.model)
         searches = target.is_rag or body.file_search is not None
+        facts = self._parts.dependencies.facts("LLM")
+        use, note = supported_use(body.tool_use(), facts, from_documents=searches)
         retriever = self._parts.dependencies.clients["Retriever"]
         memory = ResponseMemory(RemoteResponses(retriever), may_store=self._parts.may_store)
         is_stored, turns = memory.stores(body), await memory.turns(body)
-        writer = ResponseWriter(ResponseMetadata(body, searches=searches, stored=is_stored))
-        source = self._answer(body, turns, target)
+        notes = (note, turns.note if searches else "")
+        writer = ResponseWriter(ResponseMetadata(body, searches=searches, stored=is_stored, notes=notes))
+        source = self._answer(body, turns, target, use)
 
         def events(answer: AnswerStream) -> AsyncGenerator[Event, None]:
             written = writer.events(answer)
@@ -94,7 +101,7 @@ class ResponseRoutes:
 
     @asynccontextmanager
     async def _answer(
-        self, body: ResponsesBody, turns: RequestedTurns, target: ModelTarget
+        self, body: ResponsesBody, turns: RequestedTurns, target: ModelTarget, use: ToolUse
     ) -> AsyncIterator[AnswerStream]:
         """Errors that entering it raises have the field names of this route."""
         async with AsyncExitStack() as stack:
@@ -102,16 +109,16 @@ class ResponseRoutes:
                 if target.is_rag or body.file_search is not None:
                     request = _answer_request(body, turns, target)
                     source = self._parts.answers.answer(request, current_request_id.get())
-                    answer: AnswerStream = await stack.enter_async_context(source)
                 else:
-                    stream = await stack.enter_async_context(self._generate(body, turns, target))
-                    answer = await stack.enter_async_context(aclosing(text_events(stream)))
+                    source = chat_answer(self._generate(body, turns, target, use), use)
+                answer = await stack.enter_async_context(source)
             except RagError as error:
-                raise _renamed(error, body) from error
+                names = {"filters": f"{body.file_search_field}.filters", **structure_field(use, body.form_field)}
+                raise _renamed(error, names) from error
             yield answer
 
     def _generate(
-        self, body: ResponsesBody, turns: RequestedTurns, target: ModelTarget
+        self, body: ResponsesBody, turns: RequestedTurns, target: ModelTarget, use: ToolUse
     ) -> AbstractAsyncContextManager[TokenStream]:
         if body.style is not None:
             raise InvalidRequest("style: is only allowed for answers from documents", param="style")
@@ -121,15 +128,16 @@ class ResponseRoutes:
             )
             raise InvalidRequest(message, param="truncation")
         messages = chat_messages(turns.input, body.instructions, turns.history)
-        chat = Chat(messages, template_values=body.chat_template_kwargs or {})
-        return self._parts.generator.generate(chat, body.sampling(), current_request_id.get(), model=target.adapter)
+        chat = Chat(messages, use.tools, body.chat_template_kwargs or {}, calls_tools=use.calling == "auto")
+        sampling = calling_parameters(body.sampling(), use, body.form_field)
+        return self._parts.generator.generate(chat, sampling, current_request_id.get(), model=target.adapter)
 
 
 def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTarget) -> AnswerRequest:
     if body.chat_template_kwargs:
         reason = "is not supported for answers from documents, because this service builds their prompt"
         raise InvalidRequest(f"chat_template_kwargs: {reason}", param="chat_template_kwargs")
-    if target.is_rag and body.tool_choice == "none":
+    if target.is_rag and body.tool_choice == "none" and not body.functions:
         raise InvalidRequest(f"tool_choice: model {target.name} always searches; choose another", param="tool_choice")
     question, history, system = question_of(turns.input, body.instructions, turns.history)
     tool: FileSearch | None = body.file_search
@@ -139,12 +147,11 @@ def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTar
     return AnswerRequest(question, search, body.sampling(), target.adapter, style=body.style)
 
 
-def _renamed(error: RagError, body: ResponsesBody) -> RagError:
+def _renamed(error: RagError, names: Mapping[str, str]) -> RagError:
     """The error with the fields of the inner services renamed to those of this route."""
     if isinstance(error, VectorStoreNotFound):
         return VectorStoreNotFound(error.message, param="tools")
-    form = "structured_outputs" if body.structured_outputs is not None else "text.format"
-    new = renamed(error, {**_PARAMS, "structured_outputs": form})
+    new = renamed(error, {**_PARAMS, **names})
     message = new.message if new is error else new.message.replace("max_tokens", _PARAMS["max_tokens"])
     return type(error)(message, param=new.param)
 

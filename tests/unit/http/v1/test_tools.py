@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 
-from rag.http.v1.chat.call_reader import CallList, NamedCall
+from rag.http.v1.function_calling.call_reader import CallList, NamedCall
 from rag.types import JsonObject
 from tests.fakes import FakeGenerator, FakeRetriever
 from tests.support.edge_service import MODEL, EdgeService, an_edge
@@ -175,6 +175,23 @@ async def test_a_model_without_a_parser_ignores_functions_that_need_not_be_calle
         assert edge.generator.requests[-1][0].tools != ()
 
 
+def allowed(mode: str, *tools: JsonObject) -> JsonObject:
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": list(tools)}}
+
+
+async def test_allowed_tools_limit_the_functions() -> None:
+    async with an_edge(FakeGenerator(GENERATED)) as edge:
+        await edge.chat(tools=[ADD, SAY], tool_choice=allowed("required", SAY))
+        prompt, sampling, _ = edge.generator.requests[-1]
+        schema = sampling["structured_outputs"]["json"]
+        assert [one["properties"]["name"]["enum"] for one in schema["items"]["anyOf"]] == [["say"]]
+        assert list(prompt.tools) == [ADD, SAY]
+        await edge.chat(tools=[ADD, SAY], tool_choice=allowed("auto", SAY))
+        assert edge.generator.requests[-1][0].tools == (SAY,)
+
+
+BROKEN = {"type": "function", "function": {"name": "f", "parameters": {"type": "nonsense"}}}
+NAMED_F = {"type": "function", "function": {"name": "f"}}
 INVALID: list[tuple[dict[str, Any], str]] = [
     ({"tools": [], "tool_choice": "required"}, "tool_choice"),
     ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools.0.type"),
@@ -185,6 +202,10 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"tools": [ADD], "tool_choice": "sometimes"}, "tool_choice"),
     ({"tools": [ADD], "tool_choice": {"type": "function", "function": {"name": "other"}}}, "tool_choice"),
     ({"tools": [ADD], "tool_choice": {"type": "allowed_tools", "allowed_tools": {}}}, "tool_choice"),
+    ({"tools": [ADD], "tool_choice": allowed("auto")}, "tool_choice"),
+    ({"tools": [ADD], "tool_choice": allowed("auto", SAY)}, "tool_choice"),
+    ({"tools": [ADD], "tool_choice": allowed("auto", {"type": "function", "name": "add"})}, "tool_choice"),
+    ({"tools": [BROKEN], "tool_choice": NAMED_F}, "tools"),
     ({"tools": [ADD], "response_format": {"type": "json_object"}}, "response_format"),
     ({"tools": [ADD], "tool_choice": "required", "structured_outputs": {"regex": "a"}}, "structured_outputs"),
     ({"tools": [ADD], "model": "rag", "tool_choice": "required"}, "tools"),

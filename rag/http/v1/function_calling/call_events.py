@@ -1,4 +1,4 @@
-"""Parses function calls from the text that the model writes in a chat."""
+"""Parses function calls from the text of an answer."""
 
 from __future__ import annotations
 
@@ -6,25 +6,33 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 from rag.errors import DependencyUnavailable
-from rag.http.v1.chat.call_reader import CallReader, call_reader
-from rag.http.v1.chat.tool_choice import ToolUse
+from rag.generate.events import AnswerEvent, AnswerStream, CompletedText, Done
 from rag.http.v1.finish_reason import openai_finish
-from rag.ports import TokenStream
-from rag.types import JsonObject, StreamEnd, TextDelta, TextEnd
+from rag.http.v1.function_calling.call_reader import CallReader, call_reader
+from rag.http.v1.function_calling.tool_use import ToolUse
+from rag.types import JsonObject, TextDelta
 
 
-async def read_tool_calls(stream: TokenStream, use: ToolUse) -> AsyncGenerator[TextDelta | StreamEnd, None]:
-    """The stream, with text that represents function calls replaced by those calls.
+async def call_events(answer: AnswerStream, use: ToolUse) -> AsyncGenerator[AnswerEvent, None]:
+    """The answer, with text that represents function calls replaced by those calls.
 
     Raises:
         DependencyUnavailable: the text is not the function call that the model had to write.
     """
-    calls = _ToolCalls(use)
-    async for delta in stream:
-        yield calls.end(delta) if isinstance(delta, StreamEnd) else calls.read(delta)
+    calls = _FunctionCalls(use)
+    async for event in answer:
+        match event:
+            case TextDelta():
+                read = calls.read(event)
+                if read.text or read.logprobs or read.tool_calls:
+                    yield read
+            case Done():
+                yield replace(event, texts=tuple(calls.completed(*text) for text in enumerate(event.texts)))
+            case _:
+                yield event
 
 
-class _ToolCalls:
+class _FunctionCalls:
     def __init__(self, use: ToolUse) -> None:
         self._use = use
         self._readers: dict[int, CallReader] = {}
@@ -40,18 +48,15 @@ class _ToolCalls:
             self._with_calls.add(delta.index)
         return delta
 
-    def end(self, end: StreamEnd) -> StreamEnd:
-        ends = tuple(self._text_end(index, text_end) for index, text_end in enumerate(end.all_ends()))
-        return replace(end, finish_reason=ends[0].finish_reason, ends=ends)
-
-    def _text_end(self, index: int, end: TextEnd) -> TextEnd:
-        finish_reason, stop_reason = openai_finish(end.finish_reason, end.stop_reason)
+    def completed(self, index: int, text: CompletedText) -> CompletedText:
+        finish_reason, stop_reason = openai_finish(text.finish_reason, text.stop_reason)
         has_calls = index in self._with_calls
         if finish_reason == "stop" and self._use.calling == "required" and not has_calls:
             raise DependencyUnavailable("the language model wrote no function call, although tool_choice requires one")
         if finish_reason == "stop" and has_calls and self._use.calling != "named":
             finish_reason = "tool_calls"  # for a named function, OpenAI's API returns `stop`
-        return TextEnd(finish_reason, stop_reason)
+        whole = text.text if self._reader(index) is None else ""
+        return replace(text, text=whole, finish_reason=finish_reason, stop_reason=stop_reason)
 
     def _reader(self, index: int) -> CallReader | None:
         if index not in self._readers and (reader := call_reader(self._use)) is not None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from rag.http.v1.chat.tool_choice import ToolUse
+from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.types import JsonObject
 
 _WHITESPACE = " \t\r\n"
