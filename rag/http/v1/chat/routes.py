@@ -26,7 +26,15 @@ from rag.http.v1.chat.response_models import ChatAnswer, ChatChunk
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.field_names import fields_named
-from rag.http.v1.function_calling.generation import calling_parameters, chat_answer, structure_field, supported_use
+from rag.http.v1.function_calling.generation import (
+    calling_parameters,
+    chat_answer,
+    conversation,
+    document_answer,
+    instructions,
+    structure_field,
+    supported_use,
+)
 from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.http.v1.openai_stream import OPENAI
 from rag.http.v1.route import V1Route
@@ -66,7 +74,8 @@ class ChatRoutes:
         body = (await read_body(ChatBody, request)).checked()
         target = await self._parts.models.target(body.model)
         facts = self._parts.dependencies.facts("LLM")
-        use, note = supported_use(body.tool_use(), facts, from_documents=target.is_rag)
+        has_form = "structured_outputs" in body.sampling()
+        use, note = supported_use(body.tool_use(), facts, from_documents=target.is_rag, has_form=has_form)
         only_calls = use.schema is not None
         reply = ChatMetadata(body.model, _file_url(request), body.texts, only_calls=only_calls, note=note)
         source = self._answer(body, target, use)
@@ -83,8 +92,8 @@ class ChatRoutes:
     def _answer(self, body: ChatBody, target: ModelTarget, use: ToolUse) -> AbstractAsyncContextManager[AnswerStream]:
         form = structure_field(use, _form_field(body))
         if target.is_rag:
-            answer = self._parts.answers.answer(_answer_request(body, target), current_request_id.get())
-            return _renaming_fields(answer, _RAG_FIELDS | form)
+            answer = self._parts.answers.answer(_answer_request(body, target, use), current_request_id.get())
+            return _renaming_fields(document_answer(answer, use), _RAG_FIELDS | form)
         generation = self._parts.generator.generate(
             _chat(body, use),
             calling_parameters(body.sampling(), use, _form_field(body)),
@@ -114,22 +123,23 @@ def _chat(body: ChatBody, use: ToolUse) -> Chat:
         raise InvalidRequest("rag: is only allowed with model rag, which answers from documents", param="rag")
     if body.style is not None:
         raise InvalidRequest("style: is only allowed with model rag, which answers from documents", param="style")
-    messages = tuple(message.for_model() for message in body.messages)
-    return Chat(messages, use.tools, body.chat_template_kwargs or {}, calls_tools=use.calling == "auto")
+    return conversation([message.for_model() for message in body.messages], use, body.chat_template_kwargs)
 
 
 def _form_field(body: ChatBody) -> str:
     return "response_format" if body.response_format is not None else "structured_outputs"
 
 
-def _answer_request(body: ChatBody, target: ModelTarget) -> AnswerRequest:
+def _answer_request(body: ChatBody, target: ModelTarget, use: ToolUse) -> AnswerRequest:
     for name in ("chat_template_kwargs", "prompt_logprobs"):
         if getattr(body, name):
             raise InvalidRequest(
                 f"{name}: is not supported by model rag, because this service builds its prompt", param=name
             )
     question, history, system = question_of(body.messages)
+    system = instructions(system, use)
     options = body.rag.model_dump(exclude_none=True, exclude={"citations"}) if body.rag else {}
     search = {**options, "history": history, **({"system": system} if system else {})}
     citations = body.rag.citations if body.rag else None
-    return AnswerRequest(question, search, body.sampling(), target.adapter, citations, body.style)
+    sampling = calling_parameters(body.sampling(), use, _form_field(body))
+    return AnswerRequest(question, search, sampling, target.adapter, citations, body.style)

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from rag.errors import InvalidRequest
 from rag.http.v1.function_calling.functions import FunctionIn
+from rag.http.v1.function_calling.written_calls import call_or_text
 from rag.types import JsonObject
 
 Calling: TypeAlias = Literal["none", "auto", "required", "named"]
@@ -35,6 +36,15 @@ class ToolUse:
     """Whether several functions may be called at once."""
     schema: JsonObject | None = None
     """JSON schema of the model's whole text, if it must call a function."""
+    is_written: bool = False
+    """Whether the model writes calls in our own form; see `written_calls`."""
+
+    @property
+    def structured_outputs(self) -> JsonObject | None:
+        """vLLM's parameter that makes the model write valid calls; None if its own form of calls is parsed."""
+        if self.schema is not None:
+            return {"json": self.schema}
+        return call_or_text(self.tools) if self.is_written else None
 
 
 def tool_use(functions: Mapping[str, FunctionIn], choice: ToolChoice, *, parallel: bool) -> ToolUse:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
@@ -211,16 +210,10 @@ class ResponsesBody(SamplingFields, Body):
         return {f"tools.{number}": tool for number, tool in enumerate(self.tools) if isinstance(tool, FunctionTool)}
 
     def tool_use(self) -> ToolUse:
-        """How functions are used. A call that is required can also be a search.
-
-        Raises:
-            InvalidRequest: `tool_choice` does not fit the functions.
-        """
+        """How functions are used. Raises InvalidRequest if `tool_choice` does not fit the functions."""
         choice = response_tool_choice(self.tool_choice).functions
         if not self.functions and choice.names is None:
             return ToolUse()
-        if choice.calling == "required" and self.file_search is not None:
-            choice = replace(choice, calling="auto")
         return tool_use(self.functions, choice, parallel=self.parallel_tool_calls is not False)
 
     @property

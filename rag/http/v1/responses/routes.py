@@ -22,7 +22,15 @@ from rag.http.streaming.event_stream import Event, EventStream
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.field_names import renamed
-from rag.http.v1.function_calling.generation import calling_parameters, chat_answer, structure_field, supported_use
+from rag.http.v1.function_calling.generation import (
+    calling_parameters,
+    chat_answer,
+    conversation,
+    document_answer,
+    instructions,
+    structure_field,
+    supported_use,
+)
 from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.http.v1.responses.body import FileSearch, ResponsesBody
 from rag.http.v1.responses.events import FINAL, ResponseWriter
@@ -32,7 +40,7 @@ from rag.http.v1.responses.response_models import ResponseEvent, ResponseOut
 from rag.http.v1.responses.turns import chat_messages, question_of
 from rag.http.v1.route import V1Route
 from rag.ports import TokenStream
-from rag.types import Chat, JsonObject
+from rag.types import JsonObject
 
 _PARAMS = {
     "max_tokens": "max_output_tokens",
@@ -78,7 +86,8 @@ class ResponseRoutes:
         target = await self._parts.models.target(body.model)
         searches = target.is_rag or body.file_search is not None
         facts = self._parts.dependencies.facts("LLM")
-        use, note = supported_use(body.tool_use(), facts, from_documents=searches)
+        has_form = "structured_outputs" in body.sampling()
+        use, note = supported_use(body.tool_use(), facts, from_documents=searches, has_form=has_form)
         retriever = self._parts.dependencies.clients["Retriever"]
         memory = ResponseMemory(RemoteResponses(retriever), may_store=self._parts.may_store)
         is_stored, turns = memory.stores(body), await memory.turns(body)
@@ -107,8 +116,8 @@ class ResponseRoutes:
         async with AsyncExitStack() as stack:
             try:
                 if target.is_rag or body.file_search is not None:
-                    request = _answer_request(body, turns, target)
-                    source = self._parts.answers.answer(request, current_request_id.get())
+                    request = _answer_request(body, turns, target, use)
+                    source = document_answer(self._parts.answers.answer(request, current_request_id.get()), use)
                 else:
                     source = chat_answer(self._generate(body, turns, target, use), use)
                 answer = await stack.enter_async_context(source)
@@ -128,12 +137,12 @@ class ResponseRoutes:
             )
             raise InvalidRequest(message, param="truncation")
         messages = chat_messages(turns.input, body.instructions, turns.history)
-        chat = Chat(messages, use.tools, body.chat_template_kwargs or {}, calls_tools=use.calling == "auto")
+        chat = conversation(messages, use, body.chat_template_kwargs)
         sampling = calling_parameters(body.sampling(), use, body.form_field)
         return self._parts.generator.generate(chat, sampling, current_request_id.get(), model=target.adapter)
 
 
-def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTarget) -> AnswerRequest:
+def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTarget, use: ToolUse) -> AnswerRequest:
     if body.chat_template_kwargs:
         reason = "is not supported for answers from documents, because this service builds their prompt"
         raise InvalidRequest(f"chat_template_kwargs: {reason}", param="chat_template_kwargs")
@@ -142,9 +151,10 @@ def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTar
     question, history, system = question_of(turns.input, body.instructions, turns.history)
     tool: FileSearch | None = body.file_search
     search: JsonObject = {**(tool.search() if tool else {}), "history": history}
-    if system:
+    if system := instructions(system, use):
         search["system"] = system
-    return AnswerRequest(question, search, body.sampling(), target.adapter, style=body.style)
+    sampling = calling_parameters(body.sampling(), use, body.form_field)
+    return AnswerRequest(question, search, sampling, target.adapter, style=body.style)
 
 
 def _renamed(error: RagError, names: Mapping[str, str]) -> RagError:

@@ -20,7 +20,7 @@ from rag.http.v1.responses.body import ResponsesBody
 from rag.http.v1.responses.events import ResponseWriter
 from rag.http.v1.responses.objects import ResponseMetadata
 from rag.library.responses import ResponseRegistry
-from rag.types import Chat, TextDelta, Usage
+from rag.types import TextDelta, Usage
 from tests.fakes import FakeGenerator, FakeRetriever
 from tests.support.edge_service import MODEL, EdgeService, an_edge
 from tests.support.response_calls import ADD, HITS, SAY, SEARCH, create_response, normalize, stream_events
@@ -286,7 +286,7 @@ async def edge() -> AsyncIterator[EdgeService]:
         yield edge
 
 
-@pytest.mark.parametrize("choice", [{}, {"tool_choice": "auto"}, {"tool_choice": "required"}])
+@pytest.mark.parametrize("choice", [{}, {"tool_choice": "auto"}])
 async def test_functions_beside_file_search_are_ignored_with_a_note(edge: EdgeService, choice: Any) -> None:
     result = (await create_response(edge, tools=[ADD, SEARCH], **choice)).json()
     assert [item["type"] for item in result["output"]] == ["file_search_call", "message"]
@@ -315,11 +315,46 @@ async def test_tool_choice_selects_between_search_and_functions(edge: EdgeServic
         assert "note" not in searched["rag"]
 
 
-async def test_a_model_without_a_parser_ignores_functions_that_need_not_be_called() -> None:
-    async with an_edge(facts={"tool_parser": None}) as edge:
+@pytest.mark.parametrize("body", [{"model": "rag", "tools": [ADD]}, {"tools": [ADD, SEARCH]}], ids=["rag", "search"])
+async def test_an_answer_from_documents_is_a_call_if_it_must(body: Any) -> None:
+    body = {**body, "tool_choice": "required", "instructions": "Be brief."}
+    async with an_edge(FakeGenerator(TWO_CALLS), FakeRetriever(HITS)) as edge:
+        result = (await create_response(edge, **body)).json()
+        assert [item["type"] for item in result["output"]] == ["file_search_call", "function_call", "function_call"]
+        assert called(result) == [("add", '{"a": 1}', "completed"), ("say", "{}", "completed")]
+        assert edge.retriever.prepared[0]["system"].startswith("Be brief.\n\nAnswer with calls")
+        last = (await stream_events(edge, **body))[-1].response.to_dict()
+        assert called(last) == called(result)
+    async with an_edge(retriever=FakeRetriever()) as edge:
+        result = (await create_response(edge, **body)).json()
+        assert [item["type"] for item in result["output"]] == ["file_search_call", "message"]
+        assert result["rag"]["finish_reason"] == "no_sources"
+
+
+# Models without a parser
+
+
+WRITTEN = f'I add.\n```tool_call\n{{"name": "add", "arguments": {ARGUMENTS}}}\n```'
+
+
+async def test_a_model_without_a_parser_writes_calls_in_the_text() -> None:
+    async with an_edge(FakeGenerator(WRITTEN), facts={"tool_parser": None}) as edge:
+        events = await stream_events(edge, input=[QUESTION], tools=[ADD])
+        message, call = events[-1].response.output
+        assert (message.content[0].text, call.name, call.arguments) == ("I add.", "add", ARGUMENTS)
+        deltas = [event.delta for event in events if event.type == "response.function_call_arguments.delta"]
+        assert (len(deltas) > 2, "".join(deltas)) == (True, ARGUMENTS)
+        items = [QUESTION, message.to_dict(), call.to_dict(), {**OUTPUT, "call_id": call.call_id}]
+        assert (await create_response(edge, input=[*items, QUESTION], tools=[ADD])).status_code == 200
+        _, *turns = edge.generator.requests[-1][0].messages
+        output = {"role": "user", "content": "The function returned:\n23"}
+        assert turns == [QUESTION, {"role": "assistant", "content": WRITTEN}, output, QUESTION]
+        edge.generator.text = "No need."
         result = (await create_response(edge, tools=[ADD])).json()
-        assert ([item["type"] for item in result["output"]], list(result["rag"])) == (["message"], ["note"])
-        assert edge.generator.requests[-1][0] == Chat(({"role": "user", "content": "Hello there"},))
+        assert (result["output"][0]["content"][0]["text"], "rag" in result) == ("No need.", False)
+        form: Any = {"text": {"format": {"type": "json_object"}}}
+        result = (await create_response(edge, tools=[ADD], **form)).json()
+        assert list(result["rag"]) == ["note"]
 
 
 # LangChain
@@ -342,5 +377,6 @@ async def test_langchain_calls_functions() -> None:
         schema = {"title": "add", "description": "Adds.", **ADD["parameters"], "required": ["a", "b"]}
         structured: Any = chat.with_structured_output(schema, method="function_calling")
         assert await structured.ainvoke("Add 1 and 22.") == {"a": 1, "b": 22}
-        streamed = [chunk async for chunk in chat.bind_tools([CHAT_TOOL], tool_choice="add").astream("Add")]
+        forced: Any = chat.bind_tools([CHAT_TOOL], tool_choice="add")
+        streamed = [chunk async for chunk in forced.astream("Add")]
         assert sum(bool(chunk.tool_call_chunks) for chunk in streamed) > 2
