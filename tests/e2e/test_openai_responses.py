@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,6 +53,32 @@ def test_marks_become_annotations(client: openai.OpenAI) -> None:
     for one in message.content[0].annotations:
         assert (one.type, one.filename) == ("file_citation", "animals/axolotl.md")
         assert made.output_text[one.index : one.end_index] == "[1]"
+
+
+PARAMETERS = {"type": "object", "properties": {"lake": {"type": "string", "maxLength": 40}}, "required": ["lake"]}
+TOOL: Any = {"type": "function", "name": "note", "description": "Notes a lake.", "parameters": PARAMETERS}
+
+
+@pytest.mark.parametrize("kind", ["language", "rag"])
+def test_a_forced_call(client: openai.OpenAI, kind: str) -> None:
+    body: Any = {"model": model_of(client, kind), "input": QUESTION, "tools": [TOOL], "temperature": 0}
+    body |= {"tool_choice": {"type": "function", "name": "note"}, "max_output_tokens": 80}
+    plain = client.responses.create(**body)
+    events = list(client.responses.create(**body, stream=True))
+    calls: list[Any] = [plain.output[-1], events[-1].response.output[-1]]
+    assert {(call.type, call.name, call.status) for call in calls} == {("function_call", "note", "completed")}
+    assert list(json.loads(calls[0].arguments)) == ["lake"]
+    assert calls[0].arguments == calls[1].arguments
+    assert sum(event.type == "response.function_call_arguments.delta" for event in events) > 3
+
+
+def test_a_call_is_continued_with_its_output(client: openai.OpenAI) -> None:
+    body: Any = {"model": model_of(client, "language"), "tools": [TOOL], "max_output_tokens": 80}
+    first = client.responses.create(**body, input=QUESTION, tool_choice="required", temperature=0)
+    call: Any = first.output[0]
+    output: Any = {"type": "function_call_output", "call_id": call.call_id, "output": "noted"}
+    body |= {"tool_choice": "none", "max_output_tokens": 8}
+    assert client.responses.create(**body, input=[output], previous_response_id=first.id).output_text
 
 
 def test_structured_output(client: openai.OpenAI) -> None:

@@ -108,6 +108,7 @@ def test_streamed_and_plain_are_the_same(service: RunningService) -> None:
         ({"grammar": "root ::= root"}, None),
         ({"structural_tag": {"type": "structural_tag", "format": {"type": "nope"}}}, None),
         ({"structural_tag": "{}"}, None),
+        ({"structural_tag": {"structures": [{"begin": "<a>", "schema": {"not": {}}, "end": "</a>"}]}}, "'not'"),
         ({"choice": []}, None),
         ({}, "exactly one"),
         ({"choice": ["a"], "regex": "a"}, "exactly one"),

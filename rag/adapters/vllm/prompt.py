@@ -121,6 +121,6 @@ def _call(call: JsonObject) -> JsonObject:
     function = call["function"]
     try:
         arguments = json.loads(function["arguments"] or "{}")
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise InvalidRequest("messages: the arguments of a tool call are not JSON", param="messages") from None
     return {**call, "function": {**function, "arguments": arguments}}

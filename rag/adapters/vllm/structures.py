@@ -36,9 +36,21 @@ def structure_of(structured: Mapping[str, Any], backend: str) -> StructuredOutpu
     values = dict(structured)
     if isinstance(tag := values.get("structural_tag"), dict):  # vLLM takes it as text only
         values["structural_tag"] = json.dumps(tag)
-    if backend == "xgrammar" and (schema := values.get("json")) is not None:
-        check_schema(schema)
+    if backend == "xgrammar":
+        for schema in (values.get("json"), *_schemas_of_tag(values.get("structural_tag"))):
+            if schema is not None:
+                check_schema(schema)
     return StructuredOutputsParams(**values)
+
+
+def _schemas_of_tag(tag: object) -> list[object]:
+    """The schemas of a structural tag in the form that all of vLLM's backends know; vLLM refuses what is not JSON."""
+    try:
+        parsed = json.loads(tag) if isinstance(tag, str) else None
+    except (ValueError, RecursionError):
+        return []
+    structures = parsed.get("structures") if isinstance(parsed, dict) else None
+    return [part.get("schema") for part in structures or () if isinstance(part, dict)]
 
 
 def check_schema(schema: object) -> None:

@@ -105,8 +105,9 @@ async def test_a_reserved_template_value_is_refused(make_renderer: Any, name: st
     [
         ({"role": "user"},), ({"role": "user", "content": None},), ({"content": "x"},), (),
         ({**CALL, "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{bad"}}]},),
+        ({**CALL, "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "[" * 100_000}}]},),
     ],
-    ids=str,
+    ids=lambda messages: str(messages)[:80],
 )  # fmt: skip
 async def test_messages_that_a_template_cannot_render_are_refused(
     make_renderer: Any, messages: tuple[JsonObject, ...]

@@ -12,8 +12,10 @@ from rag.http.filters_wire import Filter
 from rag.http.response_format import ResponseFormat, structured_outputs
 from rag.http.retrieval_settings import RetrievalSettings
 from rag.http.v1.chat.messages import MAX_MESSAGES, MessageIn, check_messages
-from rag.http.v1.chat.tool_choice import ToolIn, ToolUse, tool_use
+from rag.http.v1.chat.tool_choice import ToolIn, chat_tool_use
 from rag.http.v1.documents.body import Body, example
+from rag.http.v1.function_calling.functions import MAX_FUNCTIONS
+from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.http.v1.writing_body import WritingBody
 
 
@@ -38,7 +40,7 @@ class ChatBody(WritingBody):
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
     response_format: ResponseFormat | None = None
-    tools: list[ToolIn] | None = Field(None, max_length=128)
+    tools: list[ToolIn] | None = Field(None, max_length=MAX_FUNCTIONS)
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
     chat_template_kwargs: dict[str, Any] | None = None
@@ -64,7 +66,7 @@ class ChatBody(WritingBody):
         return self
 
     def tool_use(self) -> ToolUse:
-        return tool_use(self.tools, self.tool_choice, parallel=self.parallel_tool_calls is not False)
+        return chat_tool_use(self.tools, self.tool_choice, parallel=self.parallel_tool_calls is not False)
 
     def sampling(self) -> dict[str, Any]:
         """vLLM's parameters by their own names, only those that the request sets.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -12,7 +12,6 @@ from starlette.routing import Route
 from rag.errors import InvalidRequest
 from rag.generate.events import AnswerStream
 from rag.generate.pipeline import AnswerRequest
-from rag.generate.text_assembler import text_events
 from rag.http.clients.remote_responses import RemoteResponses
 from rag.http.clients.served_models import ModelTarget
 from rag.http.middleware.deadline import in_time
@@ -26,15 +25,22 @@ from rag.http.v1.chat.memory import CompletionMemory
 from rag.http.v1.chat.messages import question_of
 from rag.http.v1.chat.objects import ChatMetadata, FileUrl, chunk_events, completion_object
 from rag.http.v1.chat.response_models import ChatAnswer, ChatChunk
-from rag.http.v1.chat.tool_call_stream import read_tool_calls
-from rag.http.v1.chat.tool_choice import ToolUse
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.field_names import fields_named
+from rag.http.v1.function_calling.generation import (
+    calling_parameters,
+    chat_answer,
+    conversation,
+    document_answer,
+    instructions,
+    structure_field,
+    supported_use,
+)
+from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.http.v1.openai_stream import OPENAI
 from rag.http.v1.route import V1Route
-from rag.ports import TokenStream
-from rag.types import Chat, JsonObject
+from rag.types import Chat
 
 _CHAT_FIELDS = {"prompt": "messages", "tokens": "messages"}
 _RAG_FIELDS = {
@@ -70,7 +76,9 @@ class ChatRoutes:
     async def complete(self, request: Request) -> Response:
         body = (await read_body(ChatBody, request)).checked()
         target = await self._parts.models.target(body.model)
-        use, note = self._usable(body.tool_use(), target)
+        facts = self._parts.dependencies.facts("LLM")
+        has_form = "structured_outputs" in body.sampling()
+        use, note = supported_use(body.tool_use(), facts, from_documents=target.is_rag, has_form=has_form)
         only_calls = use.schema is not None
         reply = ChatMetadata(body.model, _file_url(request), body.texts, only_calls=only_calls, note=note)
         memory = CompletionMemory(
@@ -88,42 +96,18 @@ class ChatRoutes:
         async with in_time(self._parts.answer_timeout_s), source as answer:
             return JSONResponse(await completion_object(answer, reply))
 
-    def _usable(self, use: ToolUse, target: ModelTarget) -> tuple[ToolUse, str]:
-        """How functions are used, and a note if they are ignored. They are ignored only if no call is required.
-
-        Raises:
-            InvalidRequest: a function must be called, but the model cannot call functions.
-        """
-        if target.is_rag and use.schema is not None:
-            raise InvalidRequest("tools: model rag calls no functions; use the language model's name", param="tools")
-        if use.calling != "auto":
-            return use, ""
-        if target.is_rag:
-            return ToolUse(), "tools: ignored, because model rag calls no functions"
-        if (self._parts.dependencies.facts("LLM") or {}).get("tool_parser", "") is None:
-            return ToolUse(), "tools: ignored, because no parser of this model's tool calls is known"
-        return use, ""
-
     def _answer(self, body: ChatBody, target: ModelTarget, use: ToolUse) -> AbstractAsyncContextManager[AnswerStream]:
-        form = {} if body.response_format is None else {"structured_outputs": "response_format"}
+        form = structure_field(use, _form_field(body))
         if target.is_rag:
-            answer = self._parts.answers.answer(_answer_request(body, target), current_request_id.get())
-            return _renaming_fields(answer, _RAG_FIELDS | form)
+            answer = self._parts.answers.answer(_answer_request(body, target, use), current_request_id.get())
+            return _renaming_fields(document_answer(answer, use), _RAG_FIELDS | form)
         generation = self._parts.generator.generate(
-            _chat(body, use), _sampling(body, use), current_request_id.get(), model=target.adapter
+            _chat(body, use),
+            calling_parameters(body.sampling(), use, _form_field(body)),
+            current_request_id.get(),
+            model=target.adapter,
         )
-        return _renaming_fields(_chat_answer(generation, use), _CHAT_FIELDS | form)
-
-
-@asynccontextmanager
-async def _chat_answer(
-    generation: AbstractAsyncContextManager[TokenStream], use: ToolUse
-) -> AsyncIterator[AnswerStream]:
-    async with AsyncExitStack() as stack:
-        stream = await stack.enter_async_context(generation)
-        if use.calling != "none":
-            stream = await stack.enter_async_context(aclosing(read_tool_calls(stream, use)))
-        yield await stack.enter_async_context(aclosing(text_events(stream)))
+        return _renaming_fields(chat_answer(generation, use), _CHAT_FIELDS | form)
 
 
 @asynccontextmanager
@@ -146,28 +130,23 @@ def _chat(body: ChatBody, use: ToolUse) -> Chat:
         raise InvalidRequest("rag: is only allowed with model rag, which answers from documents", param="rag")
     if body.style is not None:
         raise InvalidRequest("style: is only allowed with model rag, which answers from documents", param="style")
-    messages = tuple(message.for_model() for message in body.messages)
-    return Chat(messages, use.tools, body.chat_template_kwargs or {}, calls_tools=use.calling == "auto")
+    return conversation([message.for_model() for message in body.messages], use, body.chat_template_kwargs)
 
 
-def _sampling(body: ChatBody, use: ToolUse) -> JsonObject:
-    sampling = body.sampling()
-    if use.calling == "none":
-        return sampling
-    if "structured_outputs" in sampling:
-        param = "response_format" if body.structured_outputs is None else "structured_outputs"
-        raise InvalidRequest(f"{param}: cannot be combined with tools; give one of them", param=param)
-    return sampling if use.schema is None else {**sampling, "structured_outputs": {"json": use.schema}}
+def _form_field(body: ChatBody) -> str:
+    return "response_format" if body.response_format is not None else "structured_outputs"
 
 
-def _answer_request(body: ChatBody, target: ModelTarget) -> AnswerRequest:
+def _answer_request(body: ChatBody, target: ModelTarget, use: ToolUse) -> AnswerRequest:
     for name in ("chat_template_kwargs", "prompt_logprobs"):
         if getattr(body, name):
             raise InvalidRequest(
                 f"{name}: is not supported by model rag, because this service builds its prompt", param=name
             )
     question, history, system = question_of(body.messages)
+    system = instructions(system, use)
     options = body.rag.model_dump(exclude_none=True, exclude={"citations"}) if body.rag else {}
     search = {**options, "history": history, **({"system": system} if system else {})}
     citations = body.rag.citations if body.rag else None
-    return AnswerRequest(question, search, body.sampling(), target.adapter, citations, body.style)
+    sampling = calling_parameters(body.sampling(), use, _form_field(body))
+    return AnswerRequest(question, search, sampling, target.adapter, citations, body.style)

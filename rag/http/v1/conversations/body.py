@@ -9,7 +9,8 @@ from pydantic import Field
 
 from rag.errors import InvalidRequest
 from rag.http.v1.documents.body import Body, Metadata, example
-from rag.http.v1.responses.input import InputItem, checked_messages, stored_item
+from rag.http.v1.responses.input import InputItem, stored_item
+from rag.http.v1.responses.turns import check_fields
 from rag.types import JsonObject
 
 MAX_NEW_ITEMS = 20
@@ -42,5 +43,5 @@ def new_items(items: Sequence[InputItem]) -> list[JsonObject]:
         if item.type == "item_reference":
             param = f"items.{position}.type"
             raise InvalidRequest(f"{param}: a conversation holds items themselves; send the item", param=param)
-    checked_messages(items, "items")
+        check_fields(f"items.{position}", item)
     return [stored_item(item) for item in items]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from rag.errors import InvalidRequest
 from rag.generate.quoting import StyleOption
@@ -14,7 +14,10 @@ from rag.http.removed_parameters import without_removed
 from rag.http.sampling_fields import SamplingFields
 from rag.http.v1.documents.body import Body, Id, Metadata, RankingOptions, example
 from rag.http.v1.documents.search import paths
+from rag.http.v1.function_calling.functions import MAX_FUNCTIONS
+from rag.http.v1.function_calling.tool_use import ToolUse, tool_use
 from rag.http.v1.refused_fields import without_refused
+from rag.http.v1.responses.function_tools import FunctionTool, response_tool_choice
 from rag.http.v1.responses.input import Items
 from rag.http.wire import MAX_STORES
 from rag.types import JsonObject
@@ -40,15 +43,11 @@ _ONLY: Mapping[str, tuple[Any, str]] = {
     "background": (False, "responses are generated while the client waits"),
 }
 """By field: the only supported value, and why."""
-_REFUSED_TOOLS: Mapping[str, str] = {
-    "function": "function tools are only supported by /v1/chat/completions",
-    "custom": "function tools are only supported by /v1/chat/completions",
-}
 
 
 def _searches(kind: str) -> str:
     if kind != "file_search":
-        raise ValueError(_REFUSED_TOOLS.get(kind, f"{kind[:40]} is not supported; only file_search is"))
+        raise ValueError(f"{kind[:40]} is not supported; only file_search and function are")
     return kind
 
 
@@ -85,6 +84,18 @@ class FileSearch(Body):
                 settings["rerank"] = False
             found |= {"retrieval": settings or None, "score_threshold": ranking.score_threshold or None}
         return {name: value for name, value in found.items() if value is not None}
+
+
+def _tool_kind(tool: object) -> str:
+    """The tag of the model that validates the tool. Its brackets keep it out of the names of fields in errors."""
+    kind = tool.get("type") if isinstance(tool, dict) else getattr(tool, "type", None)
+    return "tool[function]" if kind == "function" else "tool[file_search]"
+
+
+Tool: TypeAlias = Annotated[
+    Annotated[FileSearch, Tag("tool[file_search]")] | Annotated[FunctionTool, Tag("tool[function]")],
+    Discriminator(_tool_kind),
+]
 
 
 class TextFormat(Body):
@@ -135,7 +146,7 @@ class ResponsesBody(SamplingFields, Body):
     ] = None
     """Its items are the earlier turns; those of the request and the response are added to it."""
     instructions: str | None = Field(None, max_length=100_000)
-    tools: list[FileSearch] = Field(default_factory=list, max_length=1)
+    tools: list[Tool] = Field(default_factory=list, max_length=MAX_FUNCTIONS + 1)
     tool_choice: Literal["auto", "required", "none"] | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
     max_tool_calls: int | None = Field(None, ge=1)
@@ -182,20 +193,47 @@ class ResponsesBody(SamplingFields, Body):
         return self
 
     def _check_tool_choice(self) -> None:
-        choice = self.tool_choice
-        if isinstance(choice, dict) and choice != {"type": "file_search"}:
-            message = 'tool_choice: must be auto, required, none, or {"type": "file_search"}'
-            raise InvalidRequest(message, param="tool_choice")
-        if choice not in (None, "auto", "none") and not self.tools:
+        searches = [tool for tool in self.tools if isinstance(tool, FileSearch)]
+        if len(searches) > 1:
+            raise InvalidRequest("tools: only one file_search is supported; it searches several stores", param="tools")
+        choice = response_tool_choice(self.tool_choice)
+        if self.tool_choice not in (None, "auto", "none") and not self.tools:
             raise InvalidRequest("tool_choice: there are no tools to choose from", param="tool_choice")
+        if choice.names_search and not searches:
+            raise InvalidRequest("tool_choice: file_search is not among the tools", param="tool_choice")
 
     def includes(self, what: str) -> bool:
         return what in (self.include or ())
 
     @property
     def file_search(self) -> FileSearch | None:
-        """The tool; None if there is none or `tool_choice` is none."""
-        return self.tools[0] if self.tools and self.tool_choice != "none" else None
+        """The tool; None if there is none or `tool_choice` excludes it."""
+        searches = response_tool_choice(self.tool_choice).searches
+        return next((tool for tool in self.tools if searches and isinstance(tool, FileSearch)), None)
+
+    @property
+    def file_search_field(self) -> str:
+        """The name of the tool's field."""
+        return next(
+            (f"tools.{number}" for number, tool in enumerate(self.tools) if isinstance(tool, FileSearch)), "tools"
+        )
+
+    @property
+    def functions(self) -> Mapping[str, FunctionTool]:
+        """The function tools by the names of their fields."""
+        return {f"tools.{number}": tool for number, tool in enumerate(self.tools) if isinstance(tool, FunctionTool)}
+
+    def tool_use(self) -> ToolUse:
+        """How functions are used. Raises InvalidRequest if `tool_choice` does not fit the functions."""
+        choice = response_tool_choice(self.tool_choice).functions
+        if not self.functions and choice.names is None:
+            return ToolUse()
+        return tool_use(self.functions, choice, parallel=self.parallel_tool_calls is not False)
+
+    @property
+    def form_field(self) -> str:
+        """The field that prescribes the form of the text, if one does."""
+        return "structured_outputs" if self.structured_outputs is not None else "text.format"
 
     def sampling(self) -> dict[str, Any]:
         """vLLM's parameters by their own names, only those that the request sets.

@@ -8,8 +8,6 @@ from dataclasses import replace
 
 from openai.types.responses import (
     ResponseCompletedEvent,
-    ResponseContentPartAddedEvent,
-    ResponseContentPartDoneEvent,
     ResponseCreatedEvent,
     ResponseErrorEvent,
     ResponseFailedEvent,
@@ -21,13 +19,10 @@ from openai.types.responses import (
     ResponseOutputItem,
     ResponseOutputItemAddedEvent,
     ResponseOutputItemDoneEvent,
-    ResponseOutputTextAnnotationAddedEvent,
-    ResponseTextDeltaEvent,
-    ResponseTextDoneEvent,
 )
 from pydantic import BaseModel
 
-from rag.errors import RagError
+from rag.errors import DependencyUnavailable, RagError
 from rag.generate.events import AnswerEvent, AnswerStream, Done, SourcesFound
 from rag.http.error_table import error_body
 from rag.http.middleware.request_id import current_request_id
@@ -35,8 +30,9 @@ from rag.http.streaming.answer_events import citation_fields, style_fields
 from rag.http.streaming.event_stream import Event, StreamFormat
 from rag.http.streaming.sse import format_event
 from rag.http.v1.finish_reason import CUT
-from rag.http.v1.responses.objects import ResponseMetadata, annotation, logprob_objects, message, new_id, output_text
-from rag.types import Hit, JsonObject, TextDelta, TokenLogprob, Usage
+from rag.http.v1.responses.objects import ItemStatus, ResponseMetadata, annotation, new_id
+from rag.http.v1.responses.output_items import NewEvent, OpenCall, OpenItem, OpenMessage
+from rag.types import Hit, JsonObject, TextDelta, Usage
 
 FAILED = "failed"
 """Represents two events: see `ResponseWriter.form`."""
@@ -55,9 +51,10 @@ class ResponseWriter:
         self._numbers = itertools.count()
         self._hits: Sequence[Hit] = ()
         self._output: list[ResponseOutputItem] = []
-        self._message_id = ""
-        self._text: list[str] = []
-        self._logprobs: list[TokenLogprob] = []
+        self._open: OpenItem | None = None
+        """The item that is being written."""
+        self._calls = 0
+        """How many functions have been called."""
         self._usage: Usage | None = None
 
     @property
@@ -82,7 +79,7 @@ class ResponseWriter:
     def _response_events(self, event: AnswerEvent) -> Iterable[Event]:
         match event:
             case TextDelta():
-                return self._text_delta(event)
+                return self._delta(event)
             case SourcesFound():
                 return self._file_search_call(event)
             case Usage():
@@ -106,40 +103,50 @@ class ResponseWriter:
             yield self._event(kind, f"response.file_search_call.{name}", **place)
         yield self._item_done(call(item_id, "completed", search.queries, search.hits))
 
-    def _text_delta(self, delta: TextDelta) -> Iterator[Event]:
-        yield from self._message_added()
-        self._text.append(delta.text)
-        self._logprobs += delta.logprobs
-        fields: JsonObject = {"delta": delta.text, "logprobs": _dumped(logprob_objects(delta.logprobs))}
-        yield self._event(ResponseTextDeltaEvent, "response.output_text.delta", **self._place, **fields)
+    def _delta(self, delta: TextDelta) -> Iterator[Event]:
+        if delta.text or not delta.tool_calls:
+            message = self._open
+            if not isinstance(message, OpenMessage):
+                yield from self._close("completed")
+                message = OpenMessage(len(self._output))
+                yield from self._begin(message)
+            yield from self._numbered(message.delta(delta.text, delta.logprobs))
+        for part in delta.tool_calls:
+            yield from self._call_delta(part)
 
-    def _message_added(self) -> Iterator[Event]:
-        if self._message_id:
+    def _call_delta(self, part: JsonObject) -> Iterator[Event]:
+        function, call = part.get("function") or {}, self._open
+        if part["index"] >= self._calls:
+            self._calls += 1
+            yield from self._close("completed")
+            call = OpenCall(len(self._output), part["id"], function.get("name", ""))
+            yield from self._begin(call)
+        if not isinstance(call, OpenCall) or part["index"] != self._calls - 1:
+            raise DependencyUnavailable("the language model's function calls arrived mixed; ask for one at a time")
+        yield from self._numbered(call.delta(function.get("arguments") or ""))
+
+    def _begin(self, item: OpenItem) -> Iterator[Event]:
+        self._open = item
+        fields: JsonObject = {"output_index": item.output_index, "item": item.item("in_progress")}
+        yield self._event(ResponseOutputItemAddedEvent, "response.output_item.added", **fields)
+        yield from self._numbered(item.added())
+
+    def _close(self, status: ItemStatus) -> Iterator[Event]:
+        if self._open is None:
             return
-        self._message_id = new_id("msg")
-        added, index = message(self._message_id, "in_progress", ()), len(self._output)
-        yield self._event(ResponseOutputItemAddedEvent, "response.output_item.added", output_index=index, item=added)
-        part = output_text("")
-        yield self._event(ResponseContentPartAddedEvent, "response.content_part.added", part=part, **self._place)
-
-    @property
-    def _place(self) -> JsonObject:
-        """The position of the message's text in the response."""
-        return {"item_id": self._message_id, "output_index": len(self._output), "content_index": 0}
+        yield from self._numbered(self._open.done())
+        done, self._open = self._item_done(self._open.item(status)), None
+        yield done
 
     def _done(self, done: Done) -> Iterator[Event]:
-        yield from self._message_added()
+        if self._open is None:  # the model wrote nothing
+            yield from self._begin(OpenMessage(len(self._output)))
         written = done.texts[0]
-        annotations = [annotation(citation, self._hits[citation.index - 1]) for citation in written.citations]
-        part = output_text(written.text, annotations, self._logprobs)
-        for index, cited in enumerate(annotations):
-            place = {**self._place, "annotation_index": index, "annotation": cited.model_dump()}
-            yield self._event(ResponseOutputTextAnnotationAddedEvent, "response.output_text.annotation.added", **place)
-        whole: JsonObject = {"text": written.text, "logprobs": _dumped(part.logprobs or ())}
-        yield self._event(ResponseTextDoneEvent, "response.output_text.done", **self._place, **whole)
-        yield self._event(ResponseContentPartDoneEvent, "response.content_part.done", part=part, **self._place)
+        if isinstance(self._open, OpenMessage):
+            citations = written.citations
+            self._open.annotations = [annotation(citation, self._hits[citation.index - 1]) for citation in citations]
         is_incomplete = written.finish_reason in CUT
-        yield self._item_done(message(self._message_id, "incomplete" if is_incomplete else "completed", [part]))
+        yield from self._close("incomplete" if is_incomplete else "completed")
         response = self._reply.response(
             "incomplete" if is_incomplete else "completed",
             self._output,
@@ -156,16 +163,18 @@ class ResponseWriter:
 
     def _failed(self, error: RagError) -> Event:
         """The incomplete response, and the error that OpenAI's clients raise."""
-        output = list(self._output)
-        if self._message_id and not (output and output[-1].type == "message"):
-            part = output_text("".join(self._text), (), self._logprobs)
-            output.append(message(self._message_id, "incomplete", [part]))
+        unfinished = [] if self._open is None else [self._open.item("incomplete")]
+        output = [*self._output, *unfinished]
         response = self._reply.response("failed", output, usage=self._usage, error=error)
         _, failed = self._event(ResponseFailedEvent, "response.failed", response=response)
         fields: JsonObject = {"code": error.code, "message": error.message, "param": error.param}
         _, last = self._event(ResponseErrorEvent, "error", **fields)
         # OpenAI's type has no field `error`, but its client raises if an event has one.
         return FAILED, {"response.failed": failed, "error": last | error_body(error, current_request_id.get())}
+
+    def _numbered(self, events: Iterable[NewEvent]) -> Iterator[Event]:
+        for kind, name, fields in events:
+            yield self._event(kind, name, **fields)
 
     def _event(self, kind: type[BaseModel], name: str, **fields: object) -> Event:
         event = kind(type=name, sequence_number=next(self._numbers), **fields)
@@ -185,14 +194,11 @@ def _with_whole_seconds(response: JsonObject) -> JsonObject:
     return {**response, **{name: int(value) for name, value in times.items() if value is not None}}
 
 
-def _dumped(models: Sequence[BaseModel]) -> list[JsonObject]:
-    return [model.model_dump() for model in models]
-
-
 def _rag_fields(done: Done, reply: ResponseMetadata) -> JsonObject:
-    """Our own fields, if documents were searched."""
+    """Our own fields, if documents were searched; otherwise only the notes."""
+    notes = "; ".join(filter(None, (*reply.notes, done.note)))
+    note = {"note": notes} if notes else {}
     if not reply.searches:
-        return {}
+        return {"rag": note} if note else {}
     fields = {name: value for name, value in citation_fields(done.texts[0]).items() if name != "citations"}
-    note = {"note": done.note} if done.note else {}
     return {"rag": {"finish_reason": done.finish_reason, **style_fields(done), **fields, **note}}

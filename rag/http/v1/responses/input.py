@@ -1,27 +1,24 @@
-"""The input of a response request: text or messages."""
+"""The input of a response request: text, or messages and other items."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from rag.errors import EmptyQuestion, InvalidRequest
-from rag.http.v1.documents.body import Body, Text
+from rag.http.v1.documents.body import Body, Id, Text
 from rag.http.v1.sent_back import SENT_BACK, known_fields
 from rag.types import JsonObject
 
 MAX_ITEMS = 2000
 MAX_CHARS = 4_000_000
 """Limit of one text."""
-MAX_TURN_CHARS = 100_000
-"""Limit of one message if documents are searched, the same as at `/ask`."""
 _TEXTS = ("input_text", "output_text", "text")
+_ITEMS = ("message", "function_call", "function_call_output", "file_search_call", "item_reference")
+_CALLS = ("function_call", "file_search_call")
+_ID_PREFIXES = {"message": "msg", "function_call": "fc", "function_call_output": "fco", "file_search_call": "fs"}
 _REFUSED_ITEMS = {
-    "function_call": "functions are offered by chat completions; see /v1/chat/completions",
-    "function_call_output": "functions are offered by chat completions; see /v1/chat/completions",
     "reasoning": "the language model cannot use another model's reasoning; leave it out",
 }
 
@@ -33,7 +30,7 @@ def _text_part(kind: str) -> str:
 
 
 def _item(kind: str) -> str:
-    if kind not in ("message", "file_search_call", "item_reference"):
+    if kind not in _ITEMS:
         raise ValueError(_REFUSED_ITEMS.get(kind, f"{kind[:40]} is not supported; send messages"))
     return kind
 
@@ -63,18 +60,26 @@ class ResponseTextPart(Body):
     text: str = Field(max_length=MAX_CHARS)
 
 
+Parts = Annotated[
+    list[ResponseTextPart] | None,
+    BeforeValidator(_as_parts, json_schema_input_type=str | list[ResponseTextPart] | None),
+]
+
+
 class InputItem(Body):
-    """A message, the ID of a kept one, or the file search call of an earlier response, which is ignored.
+    """A message, a function call or its output, the ID of a kept item, or the file search call of an earlier response,
+    which is ignored.
 
     Unknown fields of an assistant's message and of a call are ignored: clients add some, and send them back.
     """
 
     type: Annotated[str, AfterValidator(_item)] = "message"
     role: Literal["user", "assistant", "system", "developer"] | None = None
-    content: Annotated[
-        list[ResponseTextPart] | None,
-        BeforeValidator(_as_parts, json_schema_input_type=str | list[ResponseTextPart] | None),
-    ] = None
+    content: Parts = None
+    call_id: Id | None = None
+    name: Id | None = None
+    arguments: str | None = Field(None, max_length=MAX_CHARS)
+    output: Parts = None
     id: Text | None = None
     status: str | None = None
     phase: str | None = None
@@ -83,13 +88,14 @@ class InputItem(Body):
     @model_validator(mode="before")
     @classmethod
     def _without_unknown(cls, data: object) -> object:
-        if isinstance(data, dict) and (data.get("role") == "assistant" or data.get("type") == "file_search_call"):
+        if isinstance(data, dict) and (data.get("role") == "assistant" or data.get("type") in _CALLS):
             return known_fields(cls, data)
         return data
 
     @property
     def text(self) -> str:
-        return "".join(part.text for part in self.content or ())
+        """The text of a message, or of the output of a function."""
+        return "".join(part.text for part in self.content or self.output or ())
 
 
 Items = Annotated[
@@ -97,24 +103,6 @@ Items = Annotated[
     BeforeValidator(_as_items, json_schema_input_type=Annotated[str, Field(min_length=1)] | list[InputItem]),
     Field(min_length=1, max_length=MAX_ITEMS),
 ]
-
-
-def messages_of(items: Sequence[InputItem]) -> list[tuple[str, InputItem]]:
-    """The messages, each with the name of its field. Raises InvalidRequest if there is none or one is incomplete."""
-    messages = checked_messages(items, "input")
-    if not messages:
-        raise InvalidRequest("input: contains no message", param="input")
-    return messages
-
-
-def checked_messages(items: Sequence[InputItem], param: str) -> list[tuple[str, InputItem]]:
-    """The messages, each with the name of its field. Raises InvalidRequest if one is incomplete."""
-    messages = [(f"{param}.{position}", item) for position, item in enumerate(items) if item.type == "message"]
-    for name, message in messages:
-        for field in ("role", "content"):
-            if getattr(message, field) is None:
-                raise InvalidRequest(f"{name}.{field}: is required", param=f"{name}.{field}")
-    return messages
 
 
 def stored_item(item: InputItem) -> JsonObject:
@@ -125,58 +113,9 @@ def stored_item(item: InputItem) -> JsonObject:
         body["content"] = [{"type": kind, "text": part.text} for part in item.content or ()]
         if item.role == "assistant":
             body["content"] = [{**part, "annotations": [], "logprobs": []} for part in body["content"]]
-    else:
+    if item.type == "file_search_call":
         body |= {"queries": item.queries or [], "results": None}
-    prefix = "msg" if item.type == "message" else "fs"
+    if item.output is not None:
+        body["output"] = item.text
+    prefix = _ID_PREFIXES[item.type]
     return {**body, "id": f"{prefix}_{uuid.uuid4().hex}", "status": item.status or "completed"}
-
-
-def chat_messages(
-    items: Sequence[InputItem], instructions: str | None, history: Sequence[InputItem] = ()
-) -> tuple[JsonObject, ...]:
-    """In the format of `rag.types.Chat`. `history`: the items of earlier responses."""
-    messages = [*_messages_among(history), *(message for _, message in messages_of(items))]
-    turns = [
-        {"role": "system" if message.role == "developer" else message.role, "content": message.text}
-        for message in messages
-    ]
-    if not any(turn["content"] for turn in turns):
-        raise InvalidRequest("input: is empty", param="input")
-    return (*([{"role": "system", "content": instructions}] if instructions else []), *turns)
-
-
-def _messages_among(history: Sequence[InputItem]) -> list[InputItem]:
-    return [item for item in history if item.type == "message"]
-
-
-def question_of(
-    items: Sequence[InputItem], instructions: str | None, history: Sequence[InputItem] = ()
-) -> tuple[str, list[JsonObject], str]:
-    """The question, the earlier turns and the instructions, for an answer from documents.
-
-    Raises:
-        InvalidRequest: the last message is not from the user, or one is too long.
-    """
-    messages = messages_of(items)
-    for name, message in messages:
-        if len(message.text) > MAX_TURN_CHARS:
-            raise InvalidRequest(f"{name}.content: has more than {MAX_TURN_CHARS} characters", param=f"{name}.content")
-    name, last = messages[-1]
-    if last.role != "user":
-        param = f"{name}.role"
-        raise InvalidRequest(
-            f"{param}: an answer from documents needs a question; the last message must be the user's", param=param
-        )
-    if not last.text.strip():
-        raise EmptyQuestion("input: the question is empty", param="input")
-    conversation = [*_messages_among(history), *(message for _, message in messages)]
-    parts = [
-        instructions or "",
-        *(turn.text for turn in conversation if turn.role in ("system", "developer")),
-    ]
-    turns = [
-        {"role": turn.role, "content": turn.text[:MAX_TURN_CHARS]}
-        for turn in conversation[:-1]
-        if turn.role in ("user", "assistant")
-    ]
-    return last.text, turns, "\n\n".join(text for text in parts if text.strip())

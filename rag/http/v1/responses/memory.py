@@ -13,12 +13,13 @@ from rag.http.streaming.event_stream import Event
 from rag.http.v1.responses.body import ResponsesBody
 from rag.http.v1.responses.events import FINAL
 from rag.http.v1.responses.input import InputItem, stored_item
+from rag.http.v1.responses.turns import has_function_calls
 from rag.library.responses import TurnsQuery
 from rag.types import JsonMapping
 
 logger = logging.getLogger("rag.responses")
-_MAX_OUTPUT_ITEMS = 2
-"""A search and a message."""
+_OUTPUT_ITEMS = 16
+"""Items for which a conversation must have room: a search, a message, and more function calls than are usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,12 @@ class RequestedTurns:
     """The input of the request, with each item reference replaced by its item."""
     history: Sequence[InputItem] = ()
     """The items of the previous responses, or of the conversation."""
+
+    @property
+    def note(self) -> str:
+        """What an answer from documents leaves out of the conversation."""
+        has_calls = has_function_calls((*self.history, *self.input))
+        return "input: function calls and their outputs are ignored by answers from documents" if has_calls else ""
 
 
 class ResponseMemory:
@@ -62,7 +69,7 @@ class ResponseMemory:
         refers = body.previous_response_id is not None or body.conversation is not None or bool(ids)
         if not refers and not (is_kept and has_quota()):
             return RequestedTurns(body.input)
-        added = len(body.input) + _MAX_OUTPUT_ITEMS
+        added = len(body.input) + _OUTPUT_ITEMS
         query = TurnsQuery(body.previous_response_id, body.conversation, ids, added, is_kept)
         found = await self._responses.earlier_turns(query)
         referred = iter(found.items)

@@ -12,6 +12,7 @@ from openai.types.responses import (
     Response,
     ResponseError,
     ResponseFileSearchToolCall,
+    ResponseFunctionToolCall,
     ResponseOutputItem,
     ResponseOutputMessage,
     ResponseOutputText,
@@ -47,6 +48,8 @@ class ResponseMetadata:
     """The maximum number of passages of the search; None while it is unknown."""
     stored: bool = False
     """Whether the response is kept."""
+    notes: Sequence[str] = ()
+    """What of the request was ignored."""
     id: str = field(default_factory=lambda: f"resp_{uuid.uuid4().hex}")
     created_at: int = field(default_factory=lambda: int(time.time()))
 
@@ -90,6 +93,14 @@ class ResponseMetadata:
         if tool is None:
             return DEFAULT_STORE
         return tool.vector_store_ids[0] if len(tool.vector_store_ids) == 1 else None
+
+
+def function_call(
+    item_id: str, status: ItemStatus, call_id: str, name: str, arguments: str
+) -> ResponseFunctionToolCall:
+    return ResponseFunctionToolCall(
+        id=item_id, type="function_call", status=status, call_id=call_id, name=name, arguments=arguments
+    )
 
 
 def message(item_id: str, status: ItemStatus, content: Sequence[ResponseOutputText]) -> ResponseOutputMessage:

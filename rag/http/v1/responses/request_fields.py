@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from openai.types.responses import FileSearchTool
+from openai.types.responses import FunctionTool as OpenAiFunctionTool
 
 from rag.http.filters_wire import filter_to_json
 from rag.http.v1.documents.body import RankingOptions
 from rag.http.v1.responses.body import FileSearch, ResponsesBody
+from rag.http.v1.responses.function_tools import FunctionTool
 from rag.types import JsonObject, Usage
 
 _SHOWN = ("instructions", "max_tool_calls", "previous_response_id", "user", "safety_identifier", "prompt_cache_key")
@@ -71,9 +73,13 @@ def _text(body: ResponsesBody) -> JsonObject:
     return {**text, "format": form}
 
 
-def _tool(tool: FileSearch, top_k: int | None) -> FileSearchTool:
-    ranking = tool.ranking_options or RankingOptions()
+def _tool(tool: FileSearch | FunctionTool, top_k: int | None) -> FileSearchTool | OpenAiFunctionTool:
     # Not validated, because requests may have values that OpenAI's types do not allow.
+    if isinstance(tool, FunctionTool):
+        return OpenAiFunctionTool.construct(
+            **{"parameters": None, "strict": None, **tool.model_dump(exclude_none=True)}
+        )
+    ranking = tool.ranking_options or RankingOptions()
     return FileSearchTool.construct(
         type=tool.type,
         vector_store_ids=tool.vector_store_ids,

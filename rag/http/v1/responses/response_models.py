@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from openai.types.responses import ResponseError, ResponseFileSearchToolCall, ResponseOutputMessage, ResponseUsage
+from openai.types.responses import (
+    ResponseError,
+    ResponseFileSearchToolCall,
+    ResponseFunctionToolCall,
+    ResponseOutputMessage,
+    ResponseUsage,
+)
 from openai.types.responses.response import IncompleteDetails
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -20,7 +26,7 @@ class ResponseOut(BaseModel):
     completed_at: int | None
     status: Literal["completed", "incomplete"]
     model: str
-    output: list[ResponseOutputMessage | ResponseFileSearchToolCall]
+    output: list[ResponseOutputMessage | ResponseFileSearchToolCall | ResponseFunctionToolCall]
     usage: ResponseUsage | None
     error: ResponseError | None
     incomplete_details: IncompleteDetails | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import asdict
 
@@ -14,7 +14,6 @@ from rag.auth.caller import require
 from rag.errors import InternalError, InvalidRequest, NotFound, RagError, VectorStoreNotFound
 from rag.generate.events import AnswerStream
 from rag.generate.pipeline import AnswerRequest
-from rag.generate.text_assembler import text_events
 from rag.http.clients.remote_responses import RemoteResponses
 from rag.http.clients.remote_token_count import count_tokens
 from rag.http.clients.served_models import ModelTarget
@@ -26,19 +25,32 @@ from rag.http.streaming.event_stream import Event, EventStream
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.field_names import renamed
+from rag.http.v1.function_calling.generation import (
+    calling_parameters,
+    chat_answer,
+    conversation,
+    document_answer,
+    instructions,
+    structure_field,
+    supported_use,
+)
+from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.http.v1.model_response import model_response
 from rag.http.v1.responses.body import FileSearch, ResponsesBody
 from rag.http.v1.responses.events import FINAL, ResponseWriter
-from rag.http.v1.responses.input import chat_messages, question_of
 from rag.http.v1.responses.memory import RequestedTurns, ResponseMemory
 from rag.http.v1.responses.objects import ResponseMetadata
 from rag.http.v1.responses.request_fields import DefaultSampling
 from rag.http.v1.responses.response_models import InputTokens, ResponseEvent, ResponseOut
+from rag.http.v1.responses.turns import chat_messages, question_of
 from rag.http.v1.route import V1Route
 from rag.ports import TokenStream
 from rag.types import Chat, JsonObject
 
-_PARAMS = {"max_tokens": "max_output_tokens", "prompt": "input", "question": "input", "filters": "tools.0.filters"}
+_PARAMS = {
+    "max_tokens": "max_output_tokens",
+    **dict.fromkeys(("prompt", "messages", "question"), "input"),
+}
 """Field names of the inner services -> of this route."""
 
 _NOT_OFFERED = ("compact",)
@@ -92,12 +104,14 @@ class ResponseRoutes:
         body = (await read_body(ResponsesBody, request)).checked()
         target = await self._parts.models.target(body.model)
         searches = target.is_rag or body.file_search is not None
+        use, note = self._tool_use(body, searches=searches)
         memory = self._memory()
         is_stored = memory.stores(body)
         turns = await memory.turns(body, is_kept=is_stored or body.conversation is not None)
-        reply = ResponseMetadata(body, searches, self._default_sampling(), stored=is_stored)
+        notes = (note, turns.note if searches else "")
+        reply = ResponseMetadata(body, searches, self._default_sampling(), stored=is_stored, notes=notes)
         writer = ResponseWriter(reply)
-        source = self._answer(body, turns, target)
+        source = self._answer(body, turns, target, use)
 
         def events(answer: AnswerStream) -> AsyncGenerator[Event, None]:
             written = writer.events(answer)
@@ -113,24 +127,31 @@ class ResponseRoutes:
         body = (await read_body(ResponsesBody, request)).checked()
         target = await self._parts.models.target(body.model)
         turns = await self._memory().turns(body, is_kept=False)
+        use, _ = self._tool_use(body, searches=target.is_rag or body.file_search is not None)
         try:
-            tokens = await self._input_tokens(body, turns, target)
+            tokens = await self._input_tokens(body, turns, target, use)
         except RagError as error:
-            raise _renamed(error, body) from error
+            raise _renamed(error, _field_names(body, use)) from error
         return model_response(InputTokens(object="response.input_tokens", input_tokens=tokens))
 
-    async def _input_tokens(self, body: ResponsesBody, turns: RequestedTurns, target: ModelTarget) -> int:
+    def _tool_use(self, body: ResponsesBody, *, searches: bool) -> tuple[ToolUse, str]:
+        facts = self._parts.dependencies.facts("LLM")
+        has_form = "structured_outputs" in body.sampling()
+        return supported_use(body.tool_use(), facts, from_documents=searches, has_form=has_form)
+
+    async def _input_tokens(self, body: ResponsesBody, turns: RequestedTurns, target: ModelTarget, use: ToolUse) -> int:
         retriever = self._parts.dependencies.clients["Retriever"]
         if target.is_rag or body.file_search is not None:
-            prompt = (await self._parts.answers.prepare(_answer_request(body, turns, target))).prompt
+            prompt = (await self._parts.answers.prepare(_answer_request(body, turns, target, use))).prompt
             if not prompt.messages or not prompt.sources:  # without sources, nothing is sent to the language model
                 return len(prompt.token_ids) if prompt.sources else 0
             return await count_tokens(retriever, [asdict(message) for message in prompt.messages])
         require("generate")
-        if body.chat_template_kwargs:
-            reason = "its effect on the number of tokens is not known"
-            raise InvalidRequest(f"chat_template_kwargs: {reason}", param="chat_template_kwargs")
-        return await count_tokens(retriever, _chat(body, turns).messages)
+        chat = _chat(body, turns, use)
+        for name, is_set in (("chat_template_kwargs", bool(body.chat_template_kwargs)), ("tools", bool(chat.tools))):
+            if is_set:
+                raise InvalidRequest(f"{name}: the effect on the number of tokens is not known", param=name)
+        return await count_tokens(retriever, chat.messages)
 
     def _memory(self) -> ResponseMemory:
         retriever = self._parts.dependencies.clients["Retriever"]
@@ -145,60 +166,65 @@ class ResponseRoutes:
 
     @asynccontextmanager
     async def _answer(
-        self, body: ResponsesBody, turns: RequestedTurns, target: ModelTarget
+        self, body: ResponsesBody, turns: RequestedTurns, target: ModelTarget, use: ToolUse
     ) -> AsyncIterator[AnswerStream]:
         """Errors that entering it raises have the field names of this route."""
         async with AsyncExitStack() as stack:
             try:
                 if target.is_rag or body.file_search is not None:
-                    request = _answer_request(body, turns, target)
-                    source = self._parts.answers.answer(request, current_request_id.get())
-                    answer: AnswerStream = await stack.enter_async_context(source)
+                    request = _answer_request(body, turns, target, use)
+                    source = document_answer(self._parts.answers.answer(request, current_request_id.get()), use)
                 else:
-                    stream = await stack.enter_async_context(self._generate(body, turns, target))
-                    answer = await stack.enter_async_context(aclosing(text_events(stream)))
+                    source = chat_answer(self._generate(body, turns, target, use), use)
+                answer = await stack.enter_async_context(source)
             except RagError as error:
-                raise _renamed(error, body) from error
+                raise _renamed(error, _field_names(body, use)) from error
             yield answer
 
     def _generate(
-        self, body: ResponsesBody, turns: RequestedTurns, target: ModelTarget
+        self, body: ResponsesBody, turns: RequestedTurns, target: ModelTarget, use: ToolUse
     ) -> AbstractAsyncContextManager[TokenStream]:
-        chat = _chat(body, turns)
-        sampling = {"temperature": self._parts.answers.sampling["temperature"], **body.sampling()}
+        chat = _chat(body, turns, use)
+        sampling = {"temperature": self._parts.answers.sampling["temperature"]}
+        sampling |= calling_parameters(body.sampling(), use, body.form_field)
         return self._parts.generator.generate(chat, sampling, current_request_id.get(), model=target.adapter)
 
 
-def _chat(body: ResponsesBody, turns: RequestedTurns) -> Chat:
+def _chat(body: ResponsesBody, turns: RequestedTurns, use: ToolUse) -> Chat:
     if body.style is not None:
         raise InvalidRequest("style: is only allowed for answers from documents", param="style")
     if body.truncation == "auto":
         message = "truncation: auto is only allowed for answers from documents; leave the oldest messages out of input"
         raise InvalidRequest(message, param="truncation")
     messages = chat_messages(turns.input, body.instructions, turns.history)
-    return Chat(messages, template_values=body.chat_template_kwargs or {})
+    return conversation(messages, use, body.chat_template_kwargs)
 
 
-def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTarget) -> AnswerRequest:
+def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTarget, use: ToolUse) -> AnswerRequest:
     if body.chat_template_kwargs:
         reason = "is not supported for answers from documents, because this service builds their prompt"
         raise InvalidRequest(f"chat_template_kwargs: {reason}", param="chat_template_kwargs")
-    if target.is_rag and body.tool_choice == "none":
+    if target.is_rag and body.tool_choice == "none" and not body.functions:
         raise InvalidRequest(f"tool_choice: model {target.name} always searches; choose another", param="tool_choice")
     question, history, system = question_of(turns.input, body.instructions, turns.history)
     tool: FileSearch | None = body.file_search
     search: JsonObject = {**(tool.search() if tool else {}), "history": history}
-    if system:
+    if system := instructions(system, use):
         search["system"] = system
-    return AnswerRequest(question, search, body.sampling(), target.adapter, style=body.style)
+    sampling = calling_parameters(body.sampling(), use, body.form_field)
+    return AnswerRequest(question, search, sampling, target.adapter, style=body.style)
 
 
-def _renamed(error: RagError, body: ResponsesBody) -> RagError:
+def _field_names(body: ResponsesBody, use: ToolUse) -> Mapping[str, str]:
+    """Names of fields of the inner services that depend on the request -> of this route."""
+    return {"filters": f"{body.file_search_field}.filters", **structure_field(use, body.form_field)}
+
+
+def _renamed(error: RagError, names: Mapping[str, str]) -> RagError:
     """The error with the fields of the inner services renamed to those of this route."""
     if isinstance(error, VectorStoreNotFound):
         return VectorStoreNotFound(error.message, param="tools")
-    form = "structured_outputs" if body.structured_outputs is not None else "text.format"
-    new = renamed(error, {**_PARAMS, "structured_outputs": form})
+    new = renamed(error, {**_PARAMS, **names})
     message = new.message if new is error else new.message.replace("max_tokens", _PARAMS["max_tokens"])
     return type(error)(message, param=new.param)
 

@@ -159,7 +159,7 @@ async def test_an_invalid_query_is_refused(shared_app: V1, query: str, param: st
     ("method", "path", "expected"),
     [
         ("GET", "/nope", (404, "not_found")), ("GET", "/files/", (404, "not_found")), ("GET", "/", (404, "not_found")),
-        ("POST", "/chat/completions", (404, "not_found")), ("DELETE", "/files", (405, "method_not_allowed")),
+        ("POST", "/completions", (404, "not_found")), ("DELETE", "/files", (405, "method_not_allowed")),
         ("PUT", "/files/x", (405, "method_not_allowed")), ("GET", "/files/x", (404, "file_not_found")),
         ("DELETE", "/files/x", (404, "file_not_found")), ("GET", "/files/x/content", (404, "file_not_found")),
         ("GET", "/files/%00", (404, "not_found")),

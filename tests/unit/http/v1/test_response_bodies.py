@@ -10,10 +10,20 @@ import pytest
 from rag.errors import ContextLengthExceeded, InvalidFilter, VectorStoreNotFound
 from tests.fakes import FakeGenerator, FakeRetriever
 from tests.support.edge_service import an_edge
-from tests.support.response_calls import CITED, HITS, SEARCH, create_response
+from tests.support.response_calls import ADD, CITED, HITS, SEARCH, create_response
 from tests.support.v1_client import error_of
 
 PART: Any = {"type": "input_image", "image_url": "https://x"}
+CALL: Any = {"type": "function_call", "call_id": "call_1", "name": "add", "arguments": "{}"}
+OUTPUT: Any = {"type": "function_call_output", "call_id": "call_1", "output": "3"}
+REQUIRED: Any = {"tool_choice": "required"}
+NAMED: Any = {"type": "function", "name": "add"}
+
+
+def allowed(mode: str, *tools: Any) -> Any:
+    return {"type": "allowed_tools", "mode": mode, "tools": list(tools)}
+
+
 INVALID: list[tuple[str, Any]] = [
     ("input", {"input": ""}), ("input", {"input": []}), ("input", {"input": None}), ("input", {"input": 3}),
     ("input.0", {"input": ["a"]}), ("input.0.role", {"input": [{"content": "a"}]}),
@@ -21,7 +31,16 @@ INVALID: list[tuple[str, Any]] = [
     ("input.0.content.0.type", {"input": [{"role": "user", "content": [PART]}]}),
     ("input.0.content", {"input": [{"role": "user", "content": 1}]}),
     ("input.0.id", {"input": [{"type": "item_reference"}]}),
-    ("input.0.type", {"input": [{"type": "function_call_output", "call_id": "x", "output": "y"}]}),
+    ("input.0.type", {"input": [{"type": "computer_call", "call_id": "x"}]}),
+    ("input.0.call_id", {"input": [{"type": "function_call_output", "call_id": "x", "output": "y"}]}),
+    ("input.1.output", {"input": [CALL, {"type": "function_call_output", "call_id": "call_1"}]}),
+    ("input.1.output.0.type", {"input": [CALL, {**OUTPUT, "output": [PART]}]}),
+    ("input.1.content", {"input": [CALL, {**OUTPUT, "content": "a"}]}),
+    ("input.0.call_id", {"input": [{**CALL, "call_id": None}]}), ("input.0.name", {"input": [{**CALL, "name": None}]}),
+    ("input.0.arguments", {"input": [{**CALL, "arguments": "{"}]}),
+    ("input.0.arguments", {"input": [{**CALL, "arguments": "[" * 100_000}]}),
+    ("input.0.output", {"input": [{"role": "user", "content": "a", "output": "b"}]}),
+    ("input.2.type", {"model": "rag", "input": [{"role": "user", "content": "a"}, CALL, OUTPUT]}),
     ("input", {"input": [{"type": "file_search_call", "id": "x", "queries": []}]}),
     ("instructions", {"instructions": ["a"]}), ("temperature", {"temperature": 3}), ("top_p", {"top_p": 0}),
     ("max_output_tokens", {"max_output_tokens": 0}), ("max_tokens", {"max_tokens": 5}), ("n", {"n": 2}),
@@ -41,7 +60,23 @@ INVALID: list[tuple[str, Any]] = [
     ("structured_outputs", {"structured_outputs": {"regex": "("}}),
     ("text.format", {"text": {"format": {"type": "json_schema", "name": "x", "schema": {"type": "nonsense"}}}}),
     ("tools.0.type", {"tools": [{"type": "web_search"}]}), ("tools", {"tools": [SEARCH, SEARCH]}),
-    ("tools.0.type", {"tools": [{"type": "function", "name": "f", "parameters": {}}]}),
+    ("tools.0.type", {"tools": [{"type": "custom", "name": "f"}]}), ("tools.0", {"tools": ["f"]}),
+    ("tools.0.name", {"tools": [{"type": "function", "name": "a b"}]}), ("tools", {"tools": [ADD, ADD]}),
+    ("tools.1.parameters", {"tools": [SEARCH, {**ADD, "parameters": []}]}),
+    ("tools.0.colour", {"tools": [{**ADD, "colour": 1}]}),
+    ("tools.1.parameters.$defs", {"tools": [ADD, {**ADD, "name": "b", "parameters": {"$defs": 1}}], **REQUIRED}),
+    ("text.format", {"tools": [ADD], "text": {"format": {"type": "json_object"}}}),
+    ("structured_outputs", {"tools": [ADD], "structured_outputs": {"regex": "a"}}),
+    ("tools", {"tools": [{**ADD, "parameters": {"type": "nonsense"}}], "tool_choice": NAMED}),
+    ("text.format", {"model": "rag", "tools": [ADD], **REQUIRED, "text": {"format": {"type": "json_object"}}}),
+    ("tool_choice", {"tools": [ADD], "tool_choice": {"type": "file_search"}}),
+    ("tool_choice", {"tools": [ADD], "tool_choice": {"type": "function", "name": "other"}}),
+    ("tool_choice", {"tools": [ADD], "tool_choice": {"type": "function", "function": {"name": "add"}}}),
+    ("tool_choice", {"tools": [ADD], "tool_choice": allowed("auto")}),
+    ("tool_choice", {"tools": [ADD], "tool_choice": allowed("none", {"type": "function", "name": "add"})}),
+    ("tool_choice", {"tools": [ADD], "tool_choice": allowed("auto", {"type": "file_search"})}),
+    ("tool_choice", {"tools": [ADD], "tool_choice": allowed("auto", {"type": "web_search"})}),
+    ("tool_choice", {"tools": [SEARCH], "tool_choice": NAMED}),
     ("tools.0.vector_store_ids", {"tools": [{"type": "file_search"}]}),
     ("tools.0.vector_store_ids", {"tools": [{"type": "file_search", "vector_store_ids": []}]}),
     ("tools.0.vector_store_ids", {"tools": [{"type": "file_search", "vector_store_ids": ["a"] * 11}]}),
@@ -117,6 +152,8 @@ async def test_a_refusal_of_the_search_names_the_field_of_the_request(failure: A
     async with an_edge(retriever=FakeRetriever(failure=failure)) as edge:
         for stream in (False, True):
             assert error_of(await create_response(edge, tools=[SEARCH], stream=stream)) == expected
+        expected = (*expected[:2], expected[2].replace("tools.0", "tools.1"))
+        assert error_of(await create_response(edge, tools=[ADD, SEARCH])) == expected
 
 
 async def test_a_refusal_of_max_output_tokens_names_that_field() -> None:

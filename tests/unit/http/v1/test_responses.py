@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -19,7 +19,7 @@ from tests.fakes.ending_generator import EndingGenerator
 from tests.support.builders import a_file_id
 from tests.support.edge_service import MODEL, EdgeService, an_edge
 from tests.support.loopback import until
-from tests.support.response_calls import CITED, HITS, SEARCH, create_response
+from tests.support.response_calls import CITED, HITS, SEARCH, create_response, normalize, stream_events
 from tests.support.v1_client import error_of
 
 
@@ -27,21 +27,6 @@ from tests.support.v1_client import error_of
 async def edge() -> AsyncIterator[EdgeService]:
     async with an_edge(FakeGenerator(CITED), FakeRetriever(HITS)) as edge:
         yield edge
-
-
-async def stream_events(edge: EdgeService, **body: Any) -> list[Any]:
-    async with edge.openai() as client:
-        stream = await client.responses.create(**{"model": MODEL, "input": "Hello there", **body}, stream=True)
-        return [event async for event in stream]
-
-
-def normalize(value: Any) -> Any:
-    """Replace ids and times by constants."""
-    if isinstance(value, Mapping):
-        return {key: 0 if key.endswith("_at") else normalize(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [normalize(part) for part in value]
-    return re.sub(r"_[0-9a-f]{32}", "_id", value) if isinstance(value, str) else value
 
 
 # Plain models

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 
-from rag.http.v1.chat.call_reader import CallList, NamedCall
+from rag.http.v1.function_calling.call_reader import CallList, NamedCall
 from rag.types import JsonObject
 from tests.fakes import FakeGenerator, FakeRetriever
 from tests.support.edge_service import MODEL, EdgeService, an_edge
@@ -162,19 +162,72 @@ async def test_model_rag_ignores_functions_that_need_not_be_called(choice: dict[
         assert "note" not in without["rag"]
 
 
-async def test_a_model_without_a_parser_ignores_functions_that_need_not_be_called() -> None:
-    async with an_edge(facts={"tool_parser": None}) as edge:
-        choice = (await edge.chat(tools=[ADD])).json()["choices"][0]
-        assert (choice["finish_reason"], "tools: ignored" in choice["message"]["rag"]["note"]) == ("stop", True)
-        prompt = edge.generator.requests[-1][0]
-        assert (prompt.tools, prompt.calls_tools) == ((), False)
-        last = chunks(await edge.chat(tools=[ADD], stream=True))[-1]["choices"][0]["delta"]
-        assert last["rag"] == choice["message"]["rag"]
-        assert (await edge.chat(tools=[ADD], tool_choice="none")).json()["choices"][0]["message"].get("rag") is None
-        await edge.chat(tools=[ADD], tool_choice="required")
-        assert edge.generator.requests[-1][0].tools != ()
+WRITTEN = 'Let me add.\n```tool_call\n{"name": "add", "arguments": {"a": 1}}\n```\n'
+NO_PARSER: Any = {"tool_parser": None}
 
 
+async def test_a_model_without_a_parser_writes_calls_in_the_text() -> None:
+    async with an_edge(FakeGenerator(WRITTEN), facts=NO_PARSER) as edge:
+        choice = (await edge.chat(tools=[ADD, SAY])).json()["choices"][0]
+        assert functions_of(choice["message"]) == [{"name": "add", "arguments": '{"a": 1}'}]
+        assert (choice["message"]["content"], choice["finish_reason"]) == ("Let me add.", "tool_calls")
+        prompt, sampling, _ = edge.generator.requests[-1]
+        assert (prompt.tools, prompt.calls_tools, prompt.messages[0]["role"]) == ((), False, "system")
+        assert '"name": "add"' in prompt.messages[0]["content"]
+        structures = sampling["structured_outputs"]["structural_tag"]["structures"]
+        assert [one["schema"] for one in structures] == [one["function"]["parameters"] for one in (ADD, SAY)]
+        calls = await streamed_calls(edge, tools=[ADD, SAY])
+        assert calls == ([{"name": "add", "arguments": '{"a": 1}'}], "tool_calls")
+        edge.generator.text = "No call.\n"
+        choice = (await edge.chat(tools=[ADD], logprobs=True)).json()["choices"][0]
+        assert (choice["message"]["content"], choice["finish_reason"]) == ("No call.\n", "stop")
+        assert [one["token"] for one in choice["logprobs"]["content"]] == ["No ", "call.\n"]
+        assert "tool_calls" not in choice["message"]
+
+
+async def test_a_model_without_a_parser_ignores_functions_beside_a_form_of_text() -> None:
+    async with an_edge(FakeGenerator("{}"), facts=NO_PARSER) as edge:
+        choice = (await edge.chat(tools=[ADD], response_format={"type": "json_object"})).json()["choices"][0]
+        assert (choice["message"]["content"], "tools: ignored" in choice["message"]["rag"]["note"]) == ("{}", True)
+        last = chunks(await edge.chat(tools=[ADD], response_format={"type": "json_object"}, stream=True))[-1]
+        assert last["choices"][0]["delta"]["rag"] == choice["message"]["rag"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_model_rag_answers_with_a_call_if_it_must(stream: bool) -> None:
+    body: Any = {"model": "rag", "tools": [ADD], "tool_choice": "required", "stream": stream}
+    async with an_edge(FakeGenerator('[{"name": "add", "parameters": {"a": 1}}]'), FakeRetriever(HITS)) as edge:
+        answer = await edge.chat(**body)
+        assert '"add"' in answer.text
+        assert HITS[0].chunk.filename in answer.text
+        assert "tool_calls" in answer.text
+        assert '"name": "add"' in edge.retriever.prepared[0]["system"]
+        assert edge.generator.requests[-1][1]["structured_outputs"]["json"]["type"] == "array"
+    async with an_edge(FakeGenerator("unused"), FakeRetriever()) as edge:
+        answer = await edge.chat(**body)
+        assert "I found nothing" in answer.text
+        assert "no_sources" in answer.text
+        assert edge.generator.requests == []
+
+
+def allowed(mode: str, *tools: JsonObject) -> JsonObject:
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": list(tools)}}
+
+
+async def test_allowed_tools_limit_the_functions() -> None:
+    async with an_edge(FakeGenerator(GENERATED)) as edge:
+        await edge.chat(tools=[ADD, SAY], tool_choice=allowed("required", SAY))
+        prompt, sampling, _ = edge.generator.requests[-1]
+        schema = sampling["structured_outputs"]["json"]
+        assert [one["properties"]["name"]["enum"] for one in schema["items"]["anyOf"]] == [["say"]]
+        assert list(prompt.tools) == [ADD, SAY]
+        await edge.chat(tools=[ADD, SAY], tool_choice=allowed("auto", SAY))
+        assert edge.generator.requests[-1][0].tools == (SAY,)
+
+
+BROKEN = {"type": "function", "function": {"name": "f", "parameters": {"type": "nonsense"}}}
+STRUCTURE = "structured_outputs"
+NAMED_F = {"type": "function", "function": {"name": "f"}}
 INVALID: list[tuple[dict[str, Any], str]] = [
     ({"tools": [], "tool_choice": "required"}, "tool_choice"),
     ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools.0.type"),
@@ -185,10 +238,13 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"tools": [ADD], "tool_choice": "sometimes"}, "tool_choice"),
     ({"tools": [ADD], "tool_choice": {"type": "function", "function": {"name": "other"}}}, "tool_choice"),
     ({"tools": [ADD], "tool_choice": {"type": "allowed_tools", "allowed_tools": {}}}, "tool_choice"),
+    ({"tools": [ADD], "tool_choice": allowed("auto")}, "tool_choice"),
+    ({"tools": [ADD], "tool_choice": allowed("auto", SAY)}, "tool_choice"),
+    ({"tools": [ADD], "tool_choice": allowed("auto", {"type": "function", "name": "add"})}, "tool_choice"),
+    ({"tools": [BROKEN], "tool_choice": NAMED_F}, "tools"),
     ({"tools": [ADD], "response_format": {"type": "json_object"}}, "response_format"),
-    ({"tools": [ADD], "tool_choice": "required", "structured_outputs": {"regex": "a"}}, "structured_outputs"),
-    ({"tools": [ADD], "model": "rag", "tool_choice": "required"}, "tools"),
-    ({"tools": [ADD], "model": "rag", "tool_choice": {"type": "function", "function": {"name": "add"}}}, "tools"),
+    ({"tools": [ADD], "tool_choice": "required", "structured_outputs": {"regex": "a"}}, STRUCTURE),
+    ({"tools": [ADD], "model": "rag", "tool_choice": "required", "structured_outputs": {"regex": "a"}}, STRUCTURE),
 ]
 
 
@@ -227,7 +283,7 @@ def test_calls_are_parsed_for_any_chunk_size(
     parts: list[JsonObject] = []
     while at < len(text):
         size = chunk_sizes[at % len(chunk_sizes)]
-        parts += reader.feed(text[at : at + size])
+        parts += reader.feed(text[at : at + size]).calls
         at += size
     read = join_calls(parts)
     assert [(name, json.loads(arguments)) for name, arguments in read] == calls
@@ -236,4 +292,4 @@ def test_calls_are_parsed_for_any_chunk_size(
 @pytest.mark.parametrize("texts", [["{}"], ["", "{", "}"]])
 def test_the_text_of_a_forced_call_is_its_arguments(texts: list[str]) -> None:
     reader = NamedCall("f")
-    assert join_calls([part for text in texts for part in reader.feed(text)]) == [("f", "{}")]
+    assert join_calls([part for text in texts for part in reader.feed(text).calls]) == [("f", "{}")]

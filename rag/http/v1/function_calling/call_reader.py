@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from rag.http.v1.chat.tool_choice import ToolUse
 from rag.types import JsonObject
 
 _WHITESPACE = " \t\r\n"
 
 
+@dataclass(frozen=True, slots=True)
+class ReadText:
+    """What was found in new text."""
+
+    text: str = ""
+    """Text that is not part of a call."""
+    calls: tuple[JsonObject, ...] = ()
+    """Parts of calls, as OpenAI's API streams them."""
+
+
 class CallReader(Protocol):
     """Parses the text of one choice."""
 
-    def feed(self, text: str) -> Sequence[JsonObject]:
-        """The parts of calls in new text, as OpenAI's API streams them."""
+    def feed(self, text: str) -> ReadText: ...
+
+    def close(self) -> ReadText:
+        """What was held back at the end of the text."""
         ...
-
-
-def call_reader(use: ToolUse) -> CallReader | None:
-    """None if the text is not a call: no function must be called, or the engine's parser finds the calls."""
-    if use.calling == "named":
-        return NamedCall(use.name)
-    return CallList() if use.calling == "required" else None
 
 
 def new_call(index: int, name: str, arguments: str = "") -> JsonObject:
@@ -45,10 +48,13 @@ class NamedCall:
         self._name = name
         self._has_started = False
 
-    def feed(self, text: str) -> Sequence[JsonObject]:
-        start = [] if self._has_started else [new_call(0, self._name)]
+    def feed(self, text: str) -> ReadText:
+        start = () if self._has_started else (new_call(0, self._name),)
         self._has_started = True
-        return [*start, more_arguments(0, text)] if text else start
+        return ReadText(calls=(*start, more_arguments(0, text)) if text else start)
+
+    def close(self) -> ReadText:
+        return ReadText()
 
 
 @dataclass(slots=True)
@@ -58,6 +64,7 @@ class CallList:
     The parameters are passed on exactly as written, as soon as the model writes them.
     """
 
+    arguments_key: str = "parameters"
     _depth: int = 0
     _quoted: bool = False
     _escaped: bool = False
@@ -70,12 +77,15 @@ class CallList:
     """Characters that have not been emitted yet."""
     _parts: list[JsonObject] = field(default_factory=list)
 
-    def feed(self, text: str) -> Sequence[JsonObject]:
+    def feed(self, text: str) -> ReadText:
         for char in text:
             self._read_char(char)
         self._flush()
         parts, self._parts = self._parts, []
-        return parts
+        return ReadText(calls=tuple(parts))
+
+    def close(self) -> ReadText:
+        return ReadText()
 
     def _read_char(self, char: str) -> None:
         if self._quoted:
@@ -107,7 +117,7 @@ class CallList:
 
     def _append(self, char: str) -> None:
         if self._depth >= 2:
-            (self._arguments if self._key == "parameters" else self._buffer).append(char)
+            (self._arguments if self._key == self.arguments_key else self._buffer).append(char)
 
     def _begin_call(self) -> None:
         self._flush()

@@ -1,0 +1,1 @@
+"""Function calls of the language model, for chat completions and responses."""

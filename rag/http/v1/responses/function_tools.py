@@ -1,0 +1,65 @@
+"""Function tools of a response request, and its `tool_choice`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rag.errors import InvalidRequest
+from rag.http.v1.function_calling.functions import FunctionIn
+from rag.http.v1.function_calling.tool_use import ToolChoice
+
+_FORMS = 'auto, required, none, {"type": "file_search"}, {"type": "function", "name": ...}, or allowed_tools'
+
+
+class FunctionTool(FunctionIn):
+    """The tool `function`: the client executes it and sends its output back."""
+
+    type: Literal["function"]
+    defer_loading: Literal[False] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseToolChoice:
+    """`tool_choice` of a response request."""
+
+    functions: ToolChoice
+    """Which functions may or must be called."""
+    searches: bool = True
+    """Whether `file_search`, if it is among the tools, is used."""
+    names_search: bool = False
+    """Whether the choice names `file_search`."""
+
+
+def response_tool_choice(choice: str | Mapping[str, Any] | None) -> ResponseToolChoice:
+    """Raises InvalidRequest if there is no such choice."""
+    match choice:
+        case None:
+            return ResponseToolChoice(ToolChoice())
+        case "none":
+            return ResponseToolChoice(ToolChoice("none"), searches=False)
+        case "auto" | "required":
+            return ResponseToolChoice(ToolChoice(choice))
+        case {"type": "file_search"} if len(choice) == 1:
+            return ResponseToolChoice(ToolChoice("none"), names_search=True)
+        case {"type": "function", "name": str(name)} if len(choice) == 2:
+            return ResponseToolChoice(ToolChoice("named", (name,)), searches=False)
+        case {"type": "allowed_tools", "mode": "auto" | "required" as mode, "tools": list(tools)} if tools:
+            return _allowed(mode, tools)
+    raise InvalidRequest(f"tool_choice: must be {_FORMS}", param="tool_choice")
+
+
+def _allowed(mode: Literal["auto", "required"], tools: Sequence[object]) -> ResponseToolChoice:
+    names, searches = [], False
+    for tool in tools:
+        match tool:
+            case {"type": "function", "name": str(name)}:
+                names.append(name)
+            case {"type": "file_search"}:
+                searches = True
+            case _:
+                message = "tool_choice: allowed_tools must name functions or file_search"
+                raise InvalidRequest(message, param="tool_choice")
+    functions = ToolChoice(mode, tuple(names)) if names else ToolChoice("none")
+    return ResponseToolChoice(functions, searches=searches, names_search=searches)
