@@ -43,7 +43,9 @@ class ItemList(BaseModel):
     """One page of items. `after=last_id` requests the next page."""
 
     object: Literal["list"]
-    data: list[dict[str, JsonValue]] = Field(description="OpenAI's items: messages and searches.")
+    data: list[dict[str, JsonValue]] = Field(
+        description="OpenAI's items: messages, searches, function calls and their outputs."
+    )
     first_id: str | None
     last_id: str | None
     has_more: bool = Field(description="Whether there is a next page.")
