@@ -11,9 +11,13 @@ const rowsOf = (attributes) => Object.entries(attributes ?? {}).map(([key, value
 export function Attributes({ store, file, onChange }) {
   const saved = rowsOf(file.attributes);
   const [edited, setEdited] = useState(null);
-  const [state, run] = useAction();
+  const [state, run, forget] = useAction();
   const rows = edited ?? saved;
   const set = (at, changes) => setEdited(rows.map((row, place) => (place === at ? { ...row, ...changes } : row)));
+  const cancel = () => {
+    setEdited(null);
+    forget();
+  };
   const save = (event) => {
     event.preventDefault();
     run(async () => {
@@ -38,7 +42,7 @@ export function Attributes({ store, file, onChange }) {
       <div class="actions">
         <button type="button" onClick=${() => setEdited([...rows, { key: "", value: "" }])}>${t("attributes.add")}</button>
         ${edited && html`<button class="primary" disabled=${state.isBusy}>${t("attributes.save")}</button>`}
-        ${edited && html`<button type="button" onClick=${() => setEdited(null)}>${t("delete.cancel")}</button>`}
+        ${edited && html`<button type="button" onClick=${cancel}>${t("delete.cancel")}</button>`}
       </div>
       ${state.error && html`<p class="failure" role="alert">${state.error}</p>`}
     </form>

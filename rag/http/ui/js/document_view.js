@@ -44,7 +44,6 @@ function Report({ file }) {
     "documents.passages": file.chunks,
     "document.cutting": cutting(file.chunking_strategy),
     "documents.added": new Date(file.created_at * 1000).toLocaleString(language),
-    "document.version": file.version,
     "document.hash": file.content_hash.slice(0, 16),
   };
   return html`

@@ -26,7 +26,7 @@ export function Jobs({ store, isShown, changes, onEnded }) {
   `;
 }
 
-const isActive = (job) => ACTIVE.includes(job.status);
+export const isActive = (job) => ACTIVE.includes(job.status);
 const unfinished = (job) => job.file_counts.failed + job.file_counts.cancelled;
 const needsAttention = (job) => unfinished(job) > 0 || job.status === "failed";
 

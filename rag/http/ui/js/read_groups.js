@@ -21,8 +21,12 @@ export const GroupsField = ({ text, onChange, hint }) => html`
 
 export function ReadGroups({ store, file, onChange }) {
   const [edited, setEdited] = useState(null);
-  const [state, run] = useAction();
+  const [state, run, forget] = useAction();
   const isEdited = edited !== null;
+  const cancel = () => {
+    setEdited(null);
+    forget();
+  };
   const save = (event) => {
     event.preventDefault();
     run(async () => {
@@ -37,7 +41,7 @@ export function ReadGroups({ store, file, onChange }) {
       ${isEdited &&
       html`<div class="actions">
         <button class="primary" disabled=${state.isBusy}>${t("attributes.save")}</button>
-        <button type="button" onClick=${() => setEdited(null)}>${t("delete.cancel")}</button>
+        <button type="button" onClick=${cancel}>${t("delete.cancel")}</button>
       </div>`}
       ${state.error && html`<p class="failure" role="alert">${state.error}</p>`}
     </form>

@@ -84,7 +84,7 @@ export default {
   "why.reason.no_engine": "Hit {hit}; the prompt is not known",
 
   "eval.title": "Runs",
-  "eval.intro": "Open the file report.json of one or more runs of “rag eval”. The files stay in the browser.",
+  "eval.intro": "Open the file report.json of one or more runs of “rag eval”. It stays in the browser.",
   "eval.open": "Open reports",
   "eval.close": "Close all",
   "eval.run": "Run",

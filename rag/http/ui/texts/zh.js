@@ -137,7 +137,6 @@ export default {
   "document.language": "语言",
   "document.pages": "页数",
   "document.cutting": "切分方式",
-  "document.version": "版本",
   "document.versions": "版本历史",
   "document.version.current": "当前版本",
   "document.version.replaced": "已被替换",

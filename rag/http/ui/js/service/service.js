@@ -4,6 +4,7 @@ import "../view_texts.js";
 import { request, requestJson } from "../api.js";
 import { readableBytes } from "../document_table.js";
 import { html } from "../dom.js";
+import { isActive } from "../jobs.js";
 import { count, dateTime } from "../numbers.js";
 import { t } from "../texts.js";
 import { Keys } from "./keys.js";
@@ -86,8 +87,11 @@ const probed = (latest) =>
     { status: value ? "ready" : t("service.not_ready") },
   ]);
 
-const FACTS = ["in_flight", "embedder", "keys_exist", "cache", "model", "aliases", "embedded", "adapters", "context_tokens", "running", "waiting", "max_sequences", "tool_parser", "saturated"];
-const factName = (name) => (FACTS.includes(name) ? t(`service.fact.${name}`) : name);
+/** A fact that has no text yet is shown by its name in the API. */
+function factName(name) {
+  const key = `service.fact.${name}`;
+  return t(key) === key ? name : t(key);
+}
 
 function factText(name, value) {
   if (name === "cache") return cacheText(value);
@@ -106,8 +110,7 @@ function Jobs({ jobs, stores }) {
   const nameOf = (id) => stores.list.find((store) => store.id === id)?.name || id;
   const rows = jobs.map((job) => {
     const { step, waiting_for: waiting } = job.progress;
-    const isActive = ["queued", "running"].includes(job.status);
-    const note = job.error || (isActive && (waiting ? t("upload.waiting_for", { what: waiting }) : step)) || "";
+    const note = job.error || (isActive(job) && (waiting ? t("upload.waiting_for", { what: waiting }) : step)) || "";
     const { completed, failed, total } = job.file_counts;
     const files = failed ? t("service.files_failed", { completed, total, failed }) : `${completed}/${total}`;
     return {
