@@ -67,7 +67,7 @@ def test_several_texts_and_their_log_probabilities(service: RunningService) -> N
     assert len(whole["prompt_logprobs"]) == whole["usage"]["prompt_tokens"]
     assert whole["prompt_logprobs"][0] is None
     streamed = service.stream(
-        "/generate", {"prompt": PROMPT, "max_tokens": 12, "n": 3, "temperature": 1.0, "seed": 5, "logprobs": 2}
+        "/generate", {"prompt": PROMPT, "max_tokens": 8, "n": 3, "temperature": 1.0, "seed": 5, "logprobs": 2}
     )
     for index, one in enumerate(whole["texts"]):
         pieces = [data for name, data in streamed.events if name == "token" and data.get("index", 0) == index]
