@@ -13,7 +13,6 @@ from xdist.scheduler import LoadScopeScheduling
 
 from rag.adapters import model_files
 from rag.config import Settings
-from tests.support.shared_folder import make_shared_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,39 +33,28 @@ os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ORDER = (
-    "tests/e2e/test_adapters.py",
+    "tests/e2e/",
+    "tests/integration/test_dbos_jobs.py",
+    "tests/integration/test_writers.py",
+    "tests/integration/test_crash.py",
     "tests/integration/service/test_access.py",
     "tests/integration/service/test_tenants.py",
     "tests/integration/service/test_metrics.py",
     "tests/integration/service/test_tracing.py",
     "tests/integration/service/test_documents.py",
     "tests/integration/service/",
-    "tests/integration/test_dbos_jobs.py",
-    "tests/integration/test_writers.py",
-    "tests/integration/test_crash.py",
-    "tests/integration/library/",
-    "tests/e2e/",
-    "tests/e2e/test_streams.py",
-    "tests/e2e/test_clients.py",
-    "tests/e2e/test_main_job.py",
-    "tests/e2e/test_examples.py",
-    "tests/e2e/test_service_end.py",
     "tests/integration/vllm/",
     "tests/integration/test_evaluation.py",
     "tests/integration/",
     "tests/contract/",
     "tests/unit/",
 )
-"""In parallel, one process begins with the engine, another with the service that has none, the third with tests that
-mostly wait. A path takes the place of the longest entry it starts with.
+"""In parallel, the engine's tests begin first, then those that mostly wait while the engine starts, then the longest.
+A path takes the place of the longest entry it starts with.
 """
 
-SAME_PROCESS = ("tests/integration/service/", "tests/integration/vllm/")
+SAME_PROCESS = ("tests/e2e/", "tests/integration/service/", "tests/integration/vllm/")
 """Folders whose tests share what is slow to start: a service, a process that has imported vLLM."""
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    make_shared_folder(config.add_cleanup)
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.bento import Bento, build_bento
-from tests.e2e.running import ROOT, RunningService, start_service, wait_until
-from tests.e2e.shared_service import SharedService
-from tests.support.shared_folder import shared_folder
+from tests.e2e.running import ROOT, RunningService, start_service
 from tests.support.small_adapters import an_adapter
 
 AXOLOTL = """# Axolotl
@@ -45,122 +43,77 @@ DOCS = {
 }
 
 
-ENDS_THE_SERVICE = "test_service_end.py"
-"""Its tests kill the engine and stop the service. They come last, and wait until all others have ended."""
-
-
 @pytest.fixture(scope="session")
-def shared() -> SharedService:
-    """What the processes of xdist share."""
-    return SharedService(shared_folder())
-
-
-@pytest.fixture(scope="session")
-def data_dir(shared: SharedService) -> Path:
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty data folder, except for the converted language model of the working tree's data folder."""
-    folder = shared.folder / "data"
+    folder = tmp_path_factory.mktemp("data")
     models = ROOT / ".data" / "models"
-    with shared.once("data") as is_first:
-        if is_first:
-            models.mkdir(parents=True, exist_ok=True)
-            folder.mkdir()
-            (folder / "models").symlink_to(models)
+    models.mkdir(parents=True, exist_ok=True)
+    (folder / "models").symlink_to(models)
     return folder
 
 
 @pytest.fixture(scope="session")
-def documents(shared: SharedService) -> Path:
-    folder = shared.folder / "documents"
-    with shared.once("documents"):
-        for name, text in DOCS.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text, encoding="utf-8")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("documents")
+    for name, text in DOCS.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
     return folder
 
 
 @pytest.fixture(scope="session")
-def bento(shared: SharedService) -> Bento:
-    home, tag = shared.folder / "bentoml", shared.folder / "bento.tag"
-    with shared.once("bento") as is_first:
-        if is_first:
-            home.mkdir(exist_ok=True)
-            tag.write_text(build_bento(home).tag)
-    return Bento(home, tag.read_text())
+def bento(tmp_path_factory: pytest.TempPathFactory) -> Bento:
+    return build_bento(tmp_path_factory.mktemp("bentoml"))
 
 
 @pytest.fixture(scope="session")
-def empty_folder(shared: SharedService) -> Path:
+def empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The working directory of the service."""
-    folder = shared.folder / "empty"
-    folder.mkdir(exist_ok=True)
-    return folder
+    return tmp_path_factory.mktemp("empty")
 
 
 @pytest.fixture(scope="session")
 def service(
-    shared: SharedService, bento: Bento, empty_folder: Path, data_dir: Path, language_model: Path
+    bento: Bento, empty_folder: Path, data_dir: Path, language_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningService]:
     """The service, with the adapter `tuned`. More adapters can be loaded, the model has a second name, and tool choice
     `auto` is enabled.
     """
-
-    def start() -> RunningService:
-        tuned = an_adapter(shared.folder / "adapters" / "tuned", language_model)
-        options: Any = {
-            "RAG_LLM__ADAPTERS": json.dumps({"tuned": str(tuned)}),
-            "RAG_LLM__RUNTIME_ADAPTERS": "true",
-            "RAG_LLM__TOOL_PARSER": "hermes",
-            "RAG_LLM__ENGINE__SERVED_MODEL_NAME": json.dumps([language_model.name, "gpt-4o-mini"]),
-            "BENTOML_HOME": str(bento.home),
-            "PYTHONPATH": "",
-        }
-        return start_service(data_dir, shared.folder / "service.log", target=bento.tag, cwd=empty_folder, **options)
-
-    with shared.used(start) as running:
+    tuned = an_adapter(tmp_path_factory.mktemp("adapters") / "tuned", language_model)
+    options: Any = {
+        "RAG_LLM__ADAPTERS": json.dumps({"tuned": str(tuned)}),
+        "RAG_LLM__RUNTIME_ADAPTERS": "true",
+        "RAG_LLM__TOOL_PARSER": "hermes",
+        "RAG_LLM__ENGINE__SERVED_MODEL_NAME": json.dumps([language_model.name, "gpt-4o-mini"]),
+        "BENTOML_HOME": str(bento.home),
+        "PYTHONPATH": "",
+    }
+    log = tmp_path_factory.mktemp("log") / "service.log"
+    running = start_service(data_dir, log, target=bento.tag, cwd=empty_folder, **options)
+    try:
         running.wait_until_ready()
         yield running
+    finally:
+        running.end()
 
 
 @pytest.fixture(scope="session")
-def filled(shared: SharedService, service: RunningService, documents: Path) -> RunningService:
+def filled(service: RunningService, documents: Path) -> RunningService:
     """The service, with the documents ingested."""
-    with shared.once("ingestion") as is_first:
-        if is_first:
-            answer = service.ingest({name: (documents / name).read_bytes() for name in DOCS})
-            assert [file["change"] for file in answer["files"]] == ["added"] * len(DOCS)
+    answer = service.ingest({name: (documents / name).read_bytes() for name in DOCS})
+    assert [file["change"] for file in answer["files"]] == ["added"] * len(DOCS)
     return service
 
 
-@pytest.fixture(autouse=True)
-def turn(request: pytest.FixtureRequest, shared: SharedService) -> Iterator[None]:
-    """Keeps the tests of other processes away from a test with the marker `alone`."""
-    if request.path.name == ENDS_THE_SERVICE:
-        others = [item for item in request.session.items if is_own(item) and item.path.name != ENDS_THE_SERVICE]
-        wait_until(lambda: ended_tests() >= len(others), 500, "tests of other processes have not ended")
-    with shared.turn(alone=request.node.get_closest_marker("alone") is not None):
-        yield
-
-
-def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Counts the tests that have ended, whether they were run or skipped."""
-    if is_own(item):
-        with (shared_folder() / "ended").open("a") as ended:
-            ended.write(f"{item.nodeid}\n")
-
-
-def ended_tests() -> int:
-    ended = shared_folder() / "ended"
-    return len(ended.read_text().splitlines()) if ended.exists() else 0
-
-
-def is_own(item: pytest.Item) -> bool:
-    return item.path.is_relative_to(Path(__file__).parent)
+ENDS_THE_SERVICE = "test_service_end.py"
+"""Its tests kill the engine and stop the service, so they come last."""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the tests of this folder, and extends their timeout to allow for the engine's start."""
-    own = [item for item in items if is_own(item)]
+    own = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
     for item in own:
         item.add_marker(pytest.mark.e2e)
         item.add_marker(pytest.mark.timeout(600))

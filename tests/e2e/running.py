@@ -58,7 +58,7 @@ class Answered:
 
 @dataclass
 class RunningService:
-    process: psutil.Process
+    process: subprocess.Popen[bytes]
     url: str
     log: Path
     headers: dict[str, str] = field(default_factory=dict)
@@ -67,15 +67,12 @@ class RunningService:
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + 2 * LIMIT_S
         while time.monotonic() < deadline:
-            if self.has_ended():
+            if self.process.poll() is not None:
                 break
             if self.is_ready():
                 return
             time.sleep(0.2)
         raise AssertionError(f"the service did not become ready:\n{self.log.read_text()[-8000:]}")
-
-    def has_ended(self) -> bool:
-        return not self.process.is_running() or self.process.status() == psutil.STATUS_ZOMBIE
 
     def is_ready(self) -> bool:
         try:
@@ -130,7 +127,8 @@ class RunningService:
 
     def processes(self) -> list[psutil.Process]:
         """The service and all its descendants."""
-        return [self.process, *self.process.children(recursive=True)]
+        root = psutil.Process(self.process.pid)
+        return [root, *root.children(recursive=True)]
 
     def engine_core(self) -> psutil.Process:
         """The process of vLLM's engine core."""
@@ -142,11 +140,11 @@ class RunningService:
 
     def end(self) -> None:
         """Stop the service, and kill any process that is left."""
-        if self.has_ended():
+        if self.process.poll() is not None:
             return
         family = self.processes()
         self.process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(psutil.TimeoutExpired):
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(60)
         for process in family:
             with contextlib.suppress(psutil.Error):
@@ -174,5 +172,5 @@ def start_service(
     command = [sys.executable, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
     env = {**os.environ, "RAG_DATA_DIR": str(data_dir), "BENTOML_DO_NOT_TRACK": "true", **environment}
     with log.open("wb") as output:
-        process = psutil.Popen(command, cwd=cwd, env=env, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=cwd, env=env, stdout=output, stderr=subprocess.STDOUT)
     return RunningService(process, f"http://127.0.0.1:{port}", log)

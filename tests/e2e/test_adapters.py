@@ -13,8 +13,6 @@ import pytest
 from tests.e2e.running import RunningService
 from tests.support.small_adapters import an_adapter
 
-pytestmark = pytest.mark.alone
-
 BODY = {"prompt": "The capital of France is Paris. The capital of Germany is", "max_tokens": 6, "temperature": 0}
 
 

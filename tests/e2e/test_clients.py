@@ -15,8 +15,6 @@ import pytest
 
 from tests.e2e.running import ENDLESS_TOKENS, LIMIT_S, ROOT, RunningService
 
-pytestmark = pytest.mark.alone
-
 EXAMPLES = ROOT / "examples"
 QUESTION = "How long does an axolotl need to regrow a leg?"
 ANSWER = r".*axolotl.*"

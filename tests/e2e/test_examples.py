@@ -17,8 +17,6 @@ import pytest
 from tests.e2e.running import LIMIT_S, ROOT, RunningService
 from tests.support.forked_programs import ForkedPrograms
 
-pytestmark = pytest.mark.alone
-
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n(?:\s*^```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
 

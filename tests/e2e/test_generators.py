@@ -13,7 +13,6 @@ from tests.contract.generator_contract import ASKING, COLD, PROMPT, GeneratorCon
 from tests.e2e.running import RunningService
 
 
-@pytest.mark.alone
 class TestVllmEngine(GeneratorContract):
     @pytest.fixture
     async def generator(self, service: RunningService) -> AsyncIterator[RemoteGenerator]:
@@ -44,7 +43,6 @@ class TestVllmEngine(GeneratorContract):
         assert [{other.token_id for other in one.top} for one in done.logprobs[0]] == [{1, 2, 3}] * 2
 
 
-@pytest.mark.alone
 def test_the_engine_core_does_not_spin_while_the_worker_computes(service: RunningService) -> None:
     core, worker = service.engine_core(), service.engine_worker()
     before = core.cpu_times().user, worker.cpu_times().user

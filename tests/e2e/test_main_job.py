@@ -15,8 +15,6 @@ from rag.http.streaming.sse import EventParser
 from tests.e2e.conftest import DOCS
 from tests.e2e.running import LIMIT_S, ROOT, RunningService
 
-pytestmark = pytest.mark.alone
-
 QUESTION = "Where did Gutenberg build his printing press?"
 LAKE = "Which lake is the axolotl from?"
 

@@ -44,7 +44,6 @@ def text_of(chunks: list[ChatCompletionChunk]) -> str:
     return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("is_rag", [False, True])
 def test_a_stream_has_the_same_text_as_the_plain_answer(client: openai.OpenAI, model: str, is_rag: bool) -> None:
     body: Any = {"model": "rag" if is_rag else model, "messages": QUESTION, "temperature": 0, "max_tokens": 16}
@@ -110,7 +109,6 @@ def test_system_messages_and_history_go_into_the_prompt(client: openai.OpenAI) -
     assert long.prompt_tokens > short.prompt_tokens + 5
 
 
-@pytest.mark.alone
 def test_several_texts_and_a_seed(client: openai.OpenAI, model: str) -> None:
     def texts(seed: int) -> list[str | None]:
         made = client.chat.completions.create(model=model, messages=ASK, n=3, max_tokens=12, seed=seed, temperature=1)
@@ -122,7 +120,6 @@ def test_several_texts_and_a_seed(client: openai.OpenAI, model: str) -> None:
     assert texts(2) != first
 
 
-@pytest.mark.alone
 def test_sampling_parameters_take_effect(client: openai.OpenAI, model: str) -> None:
     def choice_with(**options: Any) -> Any:
         options = {"max_tokens": 8, "temperature": 0, **options}
@@ -174,7 +171,6 @@ def test_functions_are_called(client: openai.OpenAI, model: str, choice: Any) ->
     assert {plain.finish_reason, streamed.finish_reason} == {"tool_calls" if choice == "required" else "stop"}
 
 
-@pytest.mark.alone
 def test_the_model_may_choose_whether_it_calls(client: openai.OpenAI, model: str) -> None:
     body: Any = {"model": model, "messages": ASK, "tools": [TOOL], "temperature": 0, "max_tokens": 30}
     plain = client.chat.completions.create(**body).choices[0]
@@ -183,14 +179,12 @@ def test_the_model_may_choose_whether_it_calls(client: openai.OpenAI, model: str
     assert plain.message.content == text != ""
 
 
-@pytest.mark.alone
 def test_the_language_model_has_a_second_name(client: openai.OpenAI, model: str) -> None:
     body: Any = {"messages": ASK, "temperature": 0, "max_tokens": 8}
     text_with = [client.chat.completions.create(model=name, **body) for name in (model, "gpt-4o-mini")]
     assert text_with[0].choices[0].message.content == text_with[1].choices[0].message.content
 
 
-@pytest.mark.alone
 def test_completions(client: openai.OpenAI, model: str) -> None:
     prompts, options = ["The capital of France is", "One, two,"], {"max_tokens": 5, "temperature": 0}
     made = client.completions.create(model=model, prompt=prompts, **options)  # type: ignore[call-overload]
@@ -206,7 +200,6 @@ def test_completions(client: openai.OpenAI, model: str) -> None:
     assert echoed.logprobs.token_logprobs[0] is None
 
 
-@pytest.mark.alone
 def test_a_disconnect_stops_the_engine(client: openai.OpenAI, model: str, filled: RunningService) -> None:
     async def ask(stream: bool) -> None:
         body: Any = {"model": model, "messages": ASK, "max_tokens": ENDLESS_TOKENS, "extra_body": {"ignore_eos": True}}
@@ -225,7 +218,6 @@ def test_a_disconnect_stops_the_engine(client: openai.OpenAI, model: str, filled
     filled.wait_until_idle()
 
 
-@pytest.mark.alone
 def test_langchain(client: openai.OpenAI, model: str) -> None:
     options: Any = {"base_url": str(client.base_url), "api_key": "x", "temperature": 0, "max_tokens": 60}
     chat = ChatOpenAI(model=model, **options)

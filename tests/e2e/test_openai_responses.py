@@ -32,7 +32,6 @@ def content_of(response: Response) -> tuple[Any, ...]:
     return response.output_text, response.status, response.usage and response.usage.output_tokens
 
 
-@pytest.mark.alone
 def test_a_streamed_response_equals_the_plain_one(client: openai.OpenAI) -> None:
     options: Any = {"input": QUESTION, "temperature": 0, "max_output_tokens": 40}
     search: Any = {"type": "file_search", "vector_store_ids": ["default"]}
@@ -109,7 +108,6 @@ def test_two_stores_are_searched_together(client: openai.OpenAI, filled: Running
         client.vector_stores.delete(store.id)
 
 
-@pytest.mark.alone
 def test_a_disconnect_stops_the_engine(client: openai.OpenAI, filled: RunningService) -> None:
     body: Any = {"input": "Tell a long story.", "max_output_tokens": ENDLESS_TOKENS, "extra_body": {"ignore_eos": True}}
     with client.responses.create(model=model_of(client, "language"), stream=True, **body) as stream:

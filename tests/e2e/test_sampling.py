@@ -21,7 +21,6 @@ def write(service: RunningService, **sampling: Any) -> dict[str, Any]:
     return written
 
 
-@pytest.mark.alone
 def test_parameters_change_the_text(service: RunningService) -> None:
     plain = write(service)["text"]
     assert plain.startswith(" Berlin")
@@ -56,7 +55,6 @@ def test_a_text_that_repeats_itself_ends(service: RunningService) -> None:
     assert write(service, **repeats, repetition_detection=detection)["usage"]["completion_tokens"] < 10
 
 
-@pytest.mark.alone
 def test_several_texts_and_their_log_probabilities(service: RunningService) -> None:
     whole = write(service, n=3, temperature=1.0, seed=5, logprobs=2, prompt_logprobs=0)
     assert len(whole["texts"]) == 3
@@ -76,7 +74,6 @@ def test_several_texts_and_their_log_probabilities(service: RunningService) -> N
         assert tokens == [token["token"] for token in one["logprobs"]]
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize(
     "wrong",
     [

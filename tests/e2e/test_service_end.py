@@ -6,7 +6,6 @@ import signal
 import threading
 
 import psutil
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import AXOLOTL
@@ -21,8 +20,6 @@ from tests.e2e.test_web_page import (
     page,
     store,
 )
-
-pytestmark = pytest.mark.alone
 
 __all__ = ["browser", "page", "store"]
 

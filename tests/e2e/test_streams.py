@@ -13,8 +13,6 @@ import pytest
 from rag.http.streaming.sse import EventParser
 from tests.e2e.running import ENDLESS_TOKENS, Answered, RunningService
 
-pytestmark = pytest.mark.alone
-
 TOKENS = 12
 JAPANESE = "([ぁ-ん]|[一-龠]|ß|é){20,30}"
 

@@ -80,7 +80,6 @@ def test_a_structural_tag(service: RunningService, as_text: bool) -> None:
     assert re.fullmatch(r"<number>\d{1,2}</number>", written(service, {"structural_tag": tag}))
 
 
-@pytest.mark.alone
 def test_streamed_and_plain_are_the_same(service: RunningService) -> None:
     body = {"prompt": PROMPT, "max_tokens": 120, "temperature": 0, "structured_outputs": {"json": PERSON}}
     streamed = service.stream("/generate", body)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -45,10 +44,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def store(service: RunningService) -> Iterator[str]:
-    """The name of an empty vector store of this process, which the page offers beside `default`."""
-    name = f"page {os.getpid()}"
-    created = service.post("/v1/vector_stores", {"name": name}).json()
-    yield name
+    """The name of an empty vector store, which the page offers beside `default`."""
+    created = service.post("/v1/vector_stores", {"name": "page"}).json()
+    yield "page"
     files = service.get(f"/v1/vector_stores/{created['id']}/files").json()["data"]
     httpx.delete(f"{service.url}/v1/vector_stores/{created['id']}", timeout=LIMIT_S)
     for file in files:
@@ -218,7 +216,6 @@ def test_an_answer_that_fails_keeps_its_text_and_can_be_asked_again(page: Page, 
     expect(page.locator(".turn")).to_have_count(1)
 
 
-@pytest.mark.alone
 def test_stop_stops_the_engine(page: Page, service: RunningService, store: str) -> None:
     add_documents(page, store, {"axolotl.md": AXOLOTL})
     ask_endlessly(page, service)
