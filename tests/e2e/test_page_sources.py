@@ -97,7 +97,7 @@ def test_a_link_to_a_passage_opens_the_same_place(page: Page, service: RunningSe
     linked.get_by_role("button", name="Text", exact=True).click()
     expect(linked.get_by_role("group", name="Passage")).to_contain_text(LIGHTHOUSE)
     page.goto(f"{service.url}/ui#source/{store}/file-unknown/0-10")
-    expect(page.get_by_role("alert")).to_contain_text("file-unknown")
+    expect(page.get_by_role("alert")).to_contain_text("no longer in the vector store")
 
 
 def test_the_rows_of_a_table_are_shown_as_a_table(page: Page, store: str) -> None:
