@@ -52,7 +52,7 @@ def run(workload: Workload) -> CellResult:
     note = f"{ours.chunks} chunks; baseline noise {spread([baseline.rate for baseline in baselines]):.0%}"
     rate, cpu = (statistics.fmean(values) for values in zip(*((b.rate, b.cpu_ms) for b in baselines), strict=True))
     rows: list[ReportRow] = [
-        compare(CELL, "ingest", "chunks/s", ours.rate, rate, at_least=0.95, note=note),
+        compare(CELL, "ingest", "chunks/s", ours.rate, rate, at_least=1.7, note=note),
         compare(CELL, "CPU, all processes", "ms per chunk", ours.cpu_ms, cpu),
     ]
     details = {"chunks": ours.chunks, "files": len(workload.uploads), "seconds": ours.seconds, "cpu_s": by_process}
