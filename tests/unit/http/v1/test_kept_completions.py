@@ -10,9 +10,16 @@ import httpx
 import openai
 import pytest
 
+from rag.auth.caller import Caller
+from rag.auth.limits import Limits
+from rag.http.clients.remote_responses import RemoteResponses
+from rag.http.v1.chat.body import ChatBody
+from rag.http.v1.chat.memory import CompletionMemory
 from tests.fakes import FakeGenerator, FakeRetriever
+from tests.support.acting import acting
 from tests.support.edge_service import MODEL, EdgeService, an_edge
 from tests.support.kept_catalog import HITS, a_keeping_edge
+from tests.support.loopback import client_of
 from tests.support.v1_client import error_of
 
 MESSAGES: list[Any] = [
@@ -138,3 +145,15 @@ async def test_a_completion_that_fails_is_not_kept(tmp_path: Path) -> None:
         await edge.chat("Hello", store=True)
         await edge.chat("Hello", store=True, stream=True)
         assert await ids(client) == []
+
+
+async def test_a_caller_with_a_quota_is_checked_before_a_completion_that_is_kept(edge: EdgeService) -> None:
+    limited = Caller("key", "acme", frozenset(["ask"]), None, Limits(max_kept_bytes=9))
+    body = ChatBody.model_validate({"model": MODEL, "messages": MESSAGES})
+    async with client_of(edge.retriever.app, "Retriever") as retriever:
+        memory = CompletionMemory(RemoteResponses(retriever), may_store=True)
+        with acting(limited):
+            await memory.check(body)
+            assert edge.retriever.turns_queries == []
+            await memory.check(body.model_copy(update={"store": True}))
+    assert [query.is_kept for query in edge.retriever.turns_queries] == [True]
