@@ -91,8 +91,10 @@ class HfTokenCounter:
 
 
 def _load(folder: str) -> Any:
-    """The tokenizer that AutoTokenizer chooses. AutoTokenizer itself imports torch: seconds, and 300 MB that nothing
-    else in the Retriever needs, so the tokenizers of the generic class are loaded without it.
+    """The tokenizer that AutoTokenizer would choose.
+
+    AutoTokenizer imports torch, which takes seconds and 300 MB, and nothing else in the Retriever needs torch.
+    Tokenizers of the generic class are therefore loaded without it.
     """
     if _class_of(folder) == "TokenizersBackend":
         from transformers import TokenizersBackend

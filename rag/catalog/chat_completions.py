@@ -59,9 +59,7 @@ def page(
 
 
 def set_metadata(connection: sa.Connection, row: CompletionRow, metadata: Mapping[str, str]) -> None:
-    size = chat_completions.c.bytes + kept.size_of(dict(metadata)) - kept.size_of(row.metadata)
-    changed = sa.update(chat_completions).where(chat_completions.c.id == row.id)
-    connection.execute(changed.values(metadata=dict(metadata), bytes=size))
+    kept.set_metadata(connection, chat_completions, row.id, row.metadata, metadata)
 
 
 def _row(row: ResultRow) -> CompletionRow:

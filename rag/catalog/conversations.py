@@ -93,8 +93,7 @@ def item(connection: sa.Connection, conversation_id: str, item_id: str) -> JsonO
 
 
 def set_metadata(connection: sa.Connection, row: ConversationRow, metadata: Mapping[str, str]) -> None:
-    added = kept.size_of(dict(metadata)) - kept.size_of(row.metadata)
-    _update(connection, row.id, added, metadata=dict(metadata))
+    kept.set_metadata(connection, conversations, row.id, row.metadata, metadata)
 
 
 def _update(connection: sa.Connection, conversation_id: str, added_bytes: int, **columns: object) -> None:

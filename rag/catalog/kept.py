@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
 
@@ -70,6 +70,13 @@ def usable(table: sa.Table) -> Condition:
         if present is not None:
             is_own &= groups.all_among(column, present)
     return is_kept & is_own
+
+
+def set_metadata(
+    connection: sa.Connection, table: sa.Table, object_id: str, previous: Mapping[str, str], new: Mapping[str, str]
+) -> None:
+    size = table.c.bytes + size_of(dict(new)) - size_of(dict(previous))
+    connection.execute(sa.update(table).where(table.c.id == object_id).values(metadata=dict(new), bytes=size))
 
 
 def item(connection: sa.Connection, item_id: str, param: str) -> JsonObject:

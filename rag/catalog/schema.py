@@ -29,6 +29,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.schema import SchemaItem
 
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
@@ -62,6 +63,13 @@ def _caller_stores() -> Column[list[str]]:
 def _kept_bytes() -> Column[int]:
     """About what a row and its items take, for the quota."""
     return Column("bytes", BigInteger, nullable=False, default=0, server_default="0")
+
+
+def _kept_columns() -> tuple[SchemaItem, ...]:
+    """What a response, chat completion or conversation has in common: whose it is, and when it is erased."""
+    created_at = Column("created_at", Float(53), nullable=False)
+    expires_at = Column("expires_at", Float(53), nullable=False, index=True)
+    return created_at, expires_at, _tenant(), _created_by(), _caller_groups(), _caller_stores(), _kept_bytes()
 
 
 BIG_ID = BigInteger().with_variant(Integer, "sqlite")
@@ -266,13 +274,7 @@ responses = Table(
     Column("id", String(64), primary_key=True),
     Column("body", JSON, nullable=False),  # OpenAI's object without `output`, whose items are in `items`
     Column("previous_id", String(64), nullable=True),
-    Column("created_at", Float(53), nullable=False),
-    Column("expires_at", Float(53), nullable=False, index=True),
-    _tenant(),
-    _created_by(),
-    _caller_groups(),
-    _caller_stores(),
-    _kept_bytes(),
+    *_kept_columns(),
 )
 
 chat_completions = Table(
@@ -282,13 +284,7 @@ chat_completions = Table(
     Column("body", JSON, nullable=False),  # OpenAI's object; the messages that it answers are in `items`
     Column("metadata", JSON, nullable=False),
     Column("model", String(512), nullable=False),
-    Column("created_at", Float(53), nullable=False),
-    Column("expires_at", Float(53), nullable=False, index=True),
-    _tenant(),
-    _created_by(),
-    _caller_groups(),
-    _caller_stores(),
-    _kept_bytes(),
+    *_kept_columns(),
 )
 
 conversations = Table(
@@ -296,13 +292,7 @@ conversations = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("metadata", JSON, nullable=False),
-    Column("created_at", Float(53), nullable=False),
-    Column("expires_at", Float(53), nullable=False, index=True),
-    _tenant(),
-    _created_by(),
-    _caller_groups(),
-    _caller_stores(),
-    _kept_bytes(),
+    *_kept_columns(),
 )
 
 items = Table(

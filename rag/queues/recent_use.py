@@ -34,5 +34,5 @@ class RecentUse:
         self._as_of = now
 
     def of(self, caller: str) -> float:
-        """Comparable with the use of other callers at the same time."""
+        """Its seconds as of the last `add`. Compare them only with those of other callers at the same moment."""
         return self._used_s.get(caller, 0.0)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from rag.auth.caller import Caller, current_caller
+from rag.errors import NotFound
 
 
 @contextmanager
@@ -15,3 +16,19 @@ def acting(caller: Caller) -> Iterator[None]:
         yield
     finally:
         current_caller.reset(token)
+
+
+def finds(caller: Caller, operations: Iterable[Callable[[], object]]) -> bool:
+    """Whether the caller finds what the operations are about. Either all of them find it, or none."""
+    with acting(caller):
+        found = {_finds(operation) for operation in operations}
+    assert len(found) == 1
+    return found.pop()
+
+
+def _finds(operation: Callable[[], object]) -> bool:
+    try:
+        operation()
+    except NotFound:
+        return False
+    return True

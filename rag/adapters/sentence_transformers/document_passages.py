@@ -50,7 +50,7 @@ class DocumentPassages:
         return vectors
 
     def _prepare(self) -> None:
-        """Before the first passages: copy the model in bfloat16, unless that gains nothing."""
+        """Before the first passages, copy the model in bfloat16, if that is faster and keeps the vectors."""
         with self._copying:
             if self._may_copy and has_bfloat16() and (copied := bfloat16_copy(self._model, self._name)) is not None:
                 self._reader = self._reader.of_copy(copied)

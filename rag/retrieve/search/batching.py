@@ -16,10 +16,13 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from cachetools import TTLCache
+
 from rag.auth.caller import queueing_caller
 from rag.queues.fair_order import FairOrder
-from rag.queues.recent_callers import RecentCallers
 
+_RECENT_S = 10.0
+_MAX_RECENT = 1000
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -38,7 +41,7 @@ class Batcher(Generic[Item, Result]):
         work: Returns one result for each item, in order. A returned exception fails its item; a raised one fails the
             whole batch.
         max_items: Maximum number of items in a batch.
-        max_items_shared: The same if other callers have submitted items in the last seconds; each caller then has one
+        max_items_shared: The same if other callers have submitted items within ten seconds; each caller then has one
             batch at a time. None: other callers make no difference.
         max_batches: Maximum number of batches that run at the same time.
         max_batches_each: Maximum number of batches of one caller among them, if there are no other callers; None: all.
@@ -56,7 +59,8 @@ class Batcher(Generic[Item, Result]):
         self._work = work
         self._max_items = max_items
         self._max_items_shared = max_items_shared
-        self._recent = RecentCallers()
+        self._recent: TTLCache[str, None] = TTLCache(_MAX_RECENT, ttl=_RECENT_S)
+        """Callers that have submitted items lately."""
         self._free_slots = max_batches
         self._most_each = max_batches_each or max_batches
         self._running_of: Counter[str] = Counter()
@@ -68,7 +72,7 @@ class Batcher(Generic[Item, Result]):
         """The item's result. Cancelling the caller removes a waiting item; a running one finishes, unused."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         caller = queueing_caller().queue
-        self._recent.note(caller)
+        self._recent[caller] = None
         self._waiting.add(caller, _Waiting(item, future, copy_context()))
         self._start_batches()
         return await future
@@ -90,7 +94,7 @@ class Batcher(Generic[Item, Result]):
 
     def _limits_of(self, caller: str) -> tuple[int, int]:
         """How many items a batch of the caller may have, and how many of its batches may run."""
-        if self._max_items_shared is not None and self._recent.has_others(caller):
+        if self._max_items_shared is not None and any(other != caller for other in self._recent):
             return self._max_items_shared, 1
         return self._max_items, self._most_each
 

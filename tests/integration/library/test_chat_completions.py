@@ -11,7 +11,7 @@ from rag.catalog.schema import chat_completions, items
 from rag.errors import NotFound, QuotaExceeded
 from rag.library.chat_completions import CompletionRegistry
 from rag.records import Cursor, NewCompletion
-from tests.support.acting import acting
+from tests.support.acting import acting, finds
 from tests.support.library_harness import ALL, LibraryHarness
 
 pytestmark = pytest.mark.integration
@@ -35,21 +35,15 @@ def registry(harness: LibraryHarness) -> CompletionRegistry:
 
 def sees(registry: CompletionRegistry, other: Caller) -> bool:
     """Whether a caller finds the first completion; all operations agree."""
-    found = []
+    operations = (
+        lambda: registry.get("chatcmpl-1"),
+        lambda: registry.update("chatcmpl-1", {}),
+        lambda: registry.message_page("chatcmpl-1", Cursor(10)),
+    )
+    found = finds(other, operations)
     with acting(other):
-        listed = registry.page(ALL, None, {}).rows
-        for operation in (
-            lambda: registry.get("chatcmpl-1"),
-            lambda: registry.update("chatcmpl-1", {}),
-            lambda: registry.message_page("chatcmpl-1", Cursor(10)),
-        ):
-            try:
-                operation()
-                found.append(True)
-            except NotFound:
-                found.append(False)
-    assert set(found) == {bool(listed)}
-    return found[0]
+        assert bool(registry.page(ALL, None, {}).rows) == found
+    return found
 
 
 def rows(harness: LibraryHarness) -> list[int]:

@@ -16,7 +16,7 @@ from rag.errors import InvalidRequest, NotFound
 from rag.library.conversations import ConversationRegistry
 from rag.library.responses import ResponseRegistry, TurnsQuery
 from rag.records import Cursor, NewResponse
-from tests.support.acting import acting
+from tests.support.acting import acting, finds
 from tests.support.library_harness import LibraryHarness
 
 pytestmark = pytest.mark.integration
@@ -53,23 +53,17 @@ def new(registry: ConversationRegistry, made_for: Caller) -> str:
 
 def sees(registry: ConversationRegistry, answers: ResponseRegistry, conversation_id: str, other: Caller) -> bool:
     """Whether a caller finds the conversation; all operations agree."""
-    found = []
-    with acting(other):
-        for operation in (
+    return finds(
+        other,
+        (
             lambda: registry.get(conversation_id),
             lambda: registry.update(conversation_id, {"team": "a"}),
             lambda: registry.item_page(conversation_id, Cursor(10)),
             lambda: registry.item(conversation_id, "msg_user_0"),
             lambda: answers.earlier_turns(TurnsQuery(conversation_id=conversation_id)),
             lambda: answers.earlier_turns(TurnsQuery(item_ids=["msg_user_0"])),
-        ):
-            try:
-                operation()
-                found.append(True)
-            except NotFound:
-                found.append(False)
-    assert len(set(found)) == 1
-    return found[0]
+        ),
+    )
 
 
 def counts(harness: LibraryHarness) -> list[int]:

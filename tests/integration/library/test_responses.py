@@ -11,7 +11,7 @@ from rag.catalog.schema import items, responses
 from rag.errors import NotFound
 from rag.library.responses import ResponseRegistry, TurnsQuery
 from rag.records import Cursor, NewResponse
-from tests.support.acting import acting
+from tests.support.acting import acting, finds
 from tests.support.library_harness import LibraryHarness
 
 pytestmark = pytest.mark.integration
@@ -35,21 +35,15 @@ def keep(harness: LibraryHarness, made_for: Caller, days: int = 30) -> ResponseR
 
 def sees(registry: ResponseRegistry, other: Caller) -> bool:
     """Whether a caller finds `resp_1`; all operations agree."""
-    found = []
-    with acting(other):
-        for operation in (
+    return finds(
+        other,
+        (
             lambda: registry.get("resp_1"),
             lambda: registry.input_page("resp_1", Cursor(10)),
             lambda: registry.earlier_turns(TurnsQuery("resp_1")),
             lambda: registry.earlier_turns(TurnsQuery(item_ids=["msg_2"])),
-        ):
-            try:
-                operation()
-                found.append(True)
-            except NotFound:
-                found.append(False)
-    assert len(set(found)) == 1
-    return found[0]
+        ),
+    )
 
 
 def rows(harness: LibraryHarness) -> list[int]:

@@ -97,12 +97,12 @@ class WrittenCalls:
             else:
                 texts.append(before.rstrip())
             self._is_call, self._has_calls = not self._is_call, True
-        sure = self._sure(mark)
-        certain, self._pending = self._pending[:sure], self._pending[sure:]
+        length = self._safe_length(mark)
+        safe, self._pending = self._pending[:length], self._pending[length:]
         if self._is_call:
-            calls += self._calls.feed(certain).calls
+            calls += self._calls.feed(safe).calls
         else:
-            texts.append(certain)
+            texts.append(safe)
         return ReadText("".join(texts), tuple(calls))
 
     def close(self) -> ReadText:
@@ -110,9 +110,11 @@ class WrittenCalls:
             return self._calls.feed(self._pending)
         return ReadText(self._pending.rstrip() if self._has_calls else self._pending)
 
-    def _sure(self, mark: str) -> int:
-        """How many characters can be passed on: the others may be a part of the mark, or space before a call."""
+    def _safe_length(self, mark: str) -> int:
+        """How many of the pending characters can be passed on. The rest may be the beginning of the mark, or white
+        space before a call.
+        """
         longest = min(len(mark) - 1, len(self._pending))
         partial = next((size for size in range(longest, 0, -1) if self._pending.endswith(mark[:size])), 0)
-        sure = len(self._pending) - partial
-        return sure if self._is_call else len(self._pending[:sure].rstrip())
+        length = len(self._pending) - partial
+        return length if self._is_call else len(self._pending[:length].rstrip())

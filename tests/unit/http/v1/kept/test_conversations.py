@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +21,6 @@ from tests.support.v1_client import error_of
 
 UNKNOWN = "conv_00000000000000000000000000000000"
 HELLO: Any = {"role": "user", "content": "Hello"}
-
-
-@pytest.fixture
-async def edge(tmp_path: Path) -> AsyncIterator[EdgeService]:
-    async with a_keeping_edge(tmp_path) as edge:
-        yield edge
-
-
-@pytest.fixture
-async def client(edge: EdgeService) -> AsyncIterator[Any]:
-    """OpenAI's client, whose types lack fields that this service adds."""
-    async with edge.openai() as client:
-        yield client
 
 
 async def items_of(client: Any, conversation: Any, **query: Any) -> list[Any]:

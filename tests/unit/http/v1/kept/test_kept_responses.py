@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +23,6 @@ from tests.support.response_calls import create_response
 from tests.support.v1_client import error_of
 
 UNKNOWN = "resp_00000000000000000000000000000000"
-
-
-@pytest.fixture
-async def edge(tmp_path: Path) -> AsyncIterator[EdgeService]:
-    async with a_keeping_edge(tmp_path) as edge:
-        yield edge
-
-
-@pytest.fixture
-async def client(edge: EdgeService) -> AsyncIterator[Any]:
-    """OpenAI's client, whose types lack fields that this service adds."""
-    async with edge.openai() as client:
-        yield client
 
 
 @pytest.mark.parametrize("model", [MODEL, "rag"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +25,6 @@ MESSAGES: list[Any] = [
     {"role": "developer", "content": "Be brief."},
     {"role": "user", "content": [{"type": "text", "text": "What do zebras eat?"}], "name": "ada"},
 ]
-
-
-@pytest.fixture
-async def edge(tmp_path: Path) -> AsyncIterator[EdgeService]:
-    async with a_keeping_edge(tmp_path) as edge:
-        yield edge
-
-
-@pytest.fixture
-async def client(edge: EdgeService) -> AsyncIterator[Any]:
-    """OpenAI's client, whose types lack fields that this service adds."""
-    async with edge.openai() as client:
-        yield client
 
 
 async def complete(client: Any, **options: Any) -> Any:
