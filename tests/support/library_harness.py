@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rag.blobs import BlobFolder
+from rag.catalog import job_records
 from rag.catalog.database import Database
 from rag.catalog.schema import jobs
 from rag.chunkers import RecursiveStrategy, chunker_for
@@ -143,10 +144,12 @@ class LibraryHarness:
         eventually(lambda: not self._jobs_being_released())
         self.runtime.janitor.clean()
 
-    def _jobs_being_released(self) -> Sequence[str]:
-        wanted = sa.select(jobs.c.id).where(jobs.c.state.in_(ENDED), jobs.c.alive_at.is_not(None))
+    def _jobs_being_released(self) -> list[str]:
+        """Jobs that count as ended, because all their files are done, while their flows still run."""
+        alive = sa.select(jobs.c.id).where(jobs.c.alive_at.is_not(None))
         with self.database.read() as connection:
-            return connection.execute(wanted).scalars().all()
+            ids = connection.execute(alive).scalars().all()
+            return [job_id for job_id in ids if job_records.record(connection, job_id).state in ENDED]
 
 
 @functools.cache
