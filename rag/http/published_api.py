@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from fastapi.openapi.utils import get_openapi
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -65,6 +64,10 @@ def published() -> bytes:
 
 def document() -> JsonObject:
     """One document of the native routes, the `/v1` routes of both applications, and the probes."""
+    from fastapi.openapi.utils import get_openapi  # here, because no other request needs FastAPI
+
+    from rag.http.openapi.documented_route import DocumentedRoute
+
     routes = public_operations()
     described: JsonObject = get_openapi(
         title="RAG",
@@ -72,7 +75,7 @@ def document() -> JsonObject:
         description=_DESCRIPTION,
         servers=[{"url": "."}],
         tags=[{"name": tag} for tag in dict.fromkeys(route.operation.tag for route in routes)],
-        routes=[route.documented() for route in routes],
+        routes=[DocumentedRoute(route) for route in routes],
     )
     _remove_validation_errors(described)
     described["components"]["responses"] = error_components()

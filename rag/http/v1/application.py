@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, ExceptionHandler
 
 from rag.errors import RagError
 from rag.http.error_table import error_for_status, error_response
@@ -17,18 +18,15 @@ from rag.http.failures import failure_response
 from rag.http.middleware.request_id import current_request_id
 
 
-def v1_app(routes: Sequence[Route], fallback: ASGIApp | None = None) -> FastAPI:
+def v1_app(routes: Sequence[Route], fallback: ASGIApp | None = None) -> Starlette:
     """An application to be mounted at `/v1`. Exceptions other than RagError are raised.
 
     Args:
         fallback: Answers requests that no route matches; None: they get a 404.
     """
-    app = FastAPI(
-        routes=list(routes),
-        openapi_url=None,  # rag.http.published_api serves one document for all applications
-        redirect_slashes=False,  # a redirect would name an address that the client may not reach
-        exception_handlers={RagError: _on_error, HTTPException: _on_http_exception},
-    )
+    handlers: dict[Any, ExceptionHandler] = {RagError: _on_error, HTTPException: _on_http_exception}
+    app = Starlette(routes=list(routes), exception_handlers=handlers)
+    app.router.redirect_slashes = False  # a redirect would name an address that the client may not reach
     if fallback is not None:
         app.router.default = fallback
     return app

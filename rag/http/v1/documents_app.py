@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.convertors import register_url_convertor
 from starlette.routing import Route
 
@@ -30,7 +30,7 @@ _GROUPS = (
 )
 
 
-def documents_app(parts: V1Parts) -> FastAPI:
+def documents_app(parts: V1Parts) -> Starlette:
     return v1_app(document_routes(parts))
 
 

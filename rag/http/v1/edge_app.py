@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -17,7 +17,7 @@ from rag.http.v1.responses.routes import ResponseRoutes
 _GROUPS = (ModelRoutes, ChatRoutes, CompletionRoutes, ResponseRoutes, AdapterRoutes)
 
 
-def edge_app(parts: EdgeParts, fallback: ASGIApp) -> FastAPI:
+def edge_app(parts: EdgeParts, fallback: ASGIApp) -> Starlette:
     """Args:
     fallback: Answers the requests that no route of the edge matches.
     """
