@@ -134,10 +134,6 @@ class RunningService:
         """The process of vLLM's engine core."""
         return next(p for p in self.processes() if "EngineCor" in p.name())
 
-    def engine_worker(self) -> psutil.Process:
-        """The process of vLLM that computes."""
-        return next(p for p in self.processes() if "VLLM::Worker" in p.name())
-
     def end(self) -> None:
         """Stop the service, and kill any process that is left."""
         if self.process.poll() is not None:

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from rag.catalog.database import Database
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.responses import ResponseRegistry
 from rag.types import Hit
 from tests.fakes import FakeGenerator, FakeRetriever
 from tests.support.builders import a_chunk
+from tests.support.catalogs import a_catalog
 from tests.support.edge_service import EdgeService, an_edge
 
 HITS = (Hit(a_chunk("zebras eat grass", filename="zebras.md"), 0.9),)
@@ -26,7 +26,7 @@ async def a_keeping_edge(
     """Args:
     options: As those of `an_edge`.
     """
-    database = Database(f"sqlite:///{folder / 'catalog.db'}")
+    database = a_catalog(folder)
     conversations = ConversationRegistry(database, 30, may_store=may_store)
     completions = CompletionRegistry(database, 30)
     retriever = FakeRetriever(

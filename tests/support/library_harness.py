@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import hashlib
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +37,7 @@ from tests.fakes import (
     FakeTokenCounter,
     FakeVectorStore,
 )
+from tests.support.catalogs import a_catalog
 from tests.support.loop_in_thread import loop_in_thread
 from tests.support.retrieval_harness import make_pipeline
 
@@ -152,15 +151,6 @@ class LibraryHarness:
             return [job_id for job_id in ids if job_records.record(connection, job_id).state in ENDED]
 
 
-@functools.cache
-def an_empty_catalog() -> bytes:
-    """An SQLite file with all tables. Copying it is several times faster than creating the tables."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "catalog.db"
-        Database(f"sqlite:///{path}").close()
-        return path.read_bytes()
-
-
 @contextmanager
 def make_harness(
     folder: Path,
@@ -176,10 +166,7 @@ def make_harness(
 ) -> Iterator[LibraryHarness]:
     """A document side whose event loop runs in a thread, as in the service."""
     with loop_in_thread() as loop:
-        catalog = folder / "catalog.db"
-        if url is None and not catalog.exists():
-            catalog.write_bytes(an_empty_catalog())
-        database = Database(url or f"sqlite:///{catalog}")
+        database = a_catalog(folder) if url is None else Database(url)
         blobs, chunker = CountingBlobs(folder / "blobs"), CountingChunker()
         store, parser, engine = store or FakeVectorStore(), FakeParser(), engine or FakeJobEngine()
         embedders = embedders or FakeEmbedders(FakeEmbedder(), {"other-model": 32})

@@ -17,10 +17,7 @@ from rag.errors import SetupError
 CPU_DEFAULTS: Mapping[str, JsonValue] = {"enforce_eager": True, "max_num_seqs": 80, "enable_chunked_prefill": False}
 """Compilation takes minutes at the start and gains nothing on a CPU; 80 concurrent texts are plenty there: 64 for one
 caller, and the headroom for others. Chunked prefill would kill the engine (docs/bentoml_issues.md#v1)."""
-CPU_PROCESSES: Mapping[str, JsonValue] = {
-    "distributed_executor_backend": "rag.adapters.vllm.cpu_executor.CpuExecutor",
-    "worker_extension_cls": "rag.adapters.vllm.cpu_worker.CpuWorkerExtension",
-}
+CPU_WORKER = "rag.adapters.vllm.cpu_worker.CpuWorkerExtension"
 CPU_CONTEXT_TOKENS = 8192
 """Default context length on a CPU: a longer one would not fit into the default key-value cache."""
 STRUCTURES = "xgrammar"
@@ -128,7 +125,7 @@ def _for_cpu(model: str, chosen: Mapping[str, JsonValue]) -> dict[str, JsonValue
     """Without chunked prefill a prompt must fit into one batch."""
     context = chosen.get("max_model_len") or min(_trained_context(model), CPU_CONTEXT_TOKENS)
     sizes: dict[str, JsonValue] = {"max_model_len": context, "max_num_batched_tokens": context}
-    return {**CPU_DEFAULTS, **CPU_PROCESSES, **sizes}
+    return {**CPU_DEFAULTS, "worker_extension_cls": CPU_WORKER, **sizes}
 
 
 def _trained_context(model: str) -> int:

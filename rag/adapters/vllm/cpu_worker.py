@@ -1,28 +1,24 @@
-"""A worker extension for engines on a CPU. vLLM imports it in the worker's process, where it applies two patches.
+"""A worker extension for engines on a CPU. vLLM imports it in the process that computes.
 
 - Requests for `prompt_logprobs` would kill an engine with LoRA adapters: vLLM's model runner computes them with the
   LoRA logits layer, which on a CPU expects one row per sampled token and fails on the rows of a prompt
-  (docs/bentoml_issues.md#v2). The patch skips the layer then. Nothing is lost: the layer adds something only for an
+  (docs/bentoml_issues.md#v2). A patch skips the layer then. Nothing is lost: the layer adds something only for an
   adapter that changes the output layer, and `prompt_logprobs` of adapters are refused.
-- A worker spins for a second after each message (docs/bentoml_issues.md#v11). It should spin between the steps of a
-  generation, but not for long after the last one.
+- OpenMP binds the main thread to a core, and the threads that it starts inherit that. In the engine core's process
+  these are the threads that receive requests and send tokens, so the main thread is unbound again.
 """
 
 from __future__ import annotations
 
-import functools
+import os
 from typing import TYPE_CHECKING
 
-from vllm.distributed.device_communicators import shm_broadcast
 from vllm.lora.punica_wrapper.punica_cpu import PunicaWrapperCPU
 
-from rag.adapters.vllm.parent_watchdog import ParentWatchdog
+from rag.adapters.vllm.parent_watchdog import OWNER_PID_VARIABLE, ParentWatchdog
 
 if TYPE_CHECKING:
     import torch
-
-SPIN_S = 0.2
-"""Seconds to spin after a message: longer than a step of a generation takes."""
 
 
 class CpuWorkerExtension(ParentWatchdog):
@@ -48,7 +44,12 @@ def _add_lora_logits_of_samples(
 
 
 PunicaWrapperCPU.add_lora_logits = _add_lora_logits_of_samples  # type: ignore[method-assign]
-# The worker opens its queues after it has imported this module.
-shm_broadcast.SpinCondition = functools.partial(  # type: ignore[misc, assignment]
-    shm_broadcast.SpinCondition, busy_loop_s=SPIN_S
-)
+
+
+def _unbind_main_thread() -> None:
+    owner = os.environ.get(OWNER_PID_VARIABLE, "")
+    if owner == str(os.getppid()):  # otherwise this is a worker process, which only computes
+        os.sched_setaffinity(0, os.sched_getaffinity(int(owner)))
+
+
+_unbind_main_thread()

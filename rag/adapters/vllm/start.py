@@ -31,7 +31,7 @@ def build_engine(model: str, settings: LLMSettings) -> AsyncLLM:
     arguments, config = checked_config(model, settings)
     from vllm import AsyncLLMEngine
 
-    with sigterm_blocked():
+    with sigterm_blocked(), _one_process(arguments, config):
         return AsyncLLMEngine.from_vllm_config(
             config, enable_log_requests=arguments.enable_log_requests, disable_log_stats=arguments.disable_log_stats
         )
@@ -57,6 +57,27 @@ def checked_config(model: str, settings: LLMSettings) -> tuple[AsyncEngineArgs, 
         return arguments, arguments.create_engine_config()
     except Exception as error:
         raise refused_argument(error, settings.engine) from error
+
+
+@contextlib.contextmanager
+def _one_process(arguments: AsyncEngineArgs, config: VllmConfig) -> Iterator[None]:
+    """Let the engine core compute in its own process, if it is one worker on a CPU (docs/bentoml_issues.md#v11).
+
+    The environment variables tell OpenMP in the process that is started inside how many threads to use and where; vLLM
+    sets them for worker processes only.
+    """
+    from vllm.platforms import current_platform
+    from vllm.utils.ompmultiprocessing import OMPProcessManager
+    from vllm.v1.executor.uniproc_executor import UniProcExecutor
+
+    parallel = config.parallel_config
+    is_one = parallel.world_size == parallel.data_parallel_size == 1
+    if not (current_platform.is_cpu() and is_one and arguments.distributed_executor_backend is None):
+        yield
+        return
+    parallel.distributed_executor_backend = UniProcExecutor
+    with OMPProcessManager(config).configure_omp_envs(rank=0, local_rank=0):
+        yield
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from rag.adapters.vllm.args import (
     CPU_DEFAULTS,
-    CPU_PROCESSES,
+    CPU_WORKER,
     PARENT_WATCHDOG,
     engine_arguments,
     refused_argument,
@@ -34,7 +34,7 @@ def test_without_options_it_is_the_model_and_the_parent_watchdog() -> None:
 def test_a_cpu_has_defaults_of_its_own() -> None:
     """Seeded requests kill vLLM 0.32 on a CPU when their prompts are read in parts."""
     whole = {"enable_chunked_prefill": False, "max_model_len": 8192, "max_num_batched_tokens": 8192}
-    assert arguments(on_cpu=True) == {**OURS, **CPU_DEFAULTS, **CPU_PROCESSES, **whole}
+    assert arguments(on_cpu=True) == {**OURS, **CPU_DEFAULTS, "worker_extension_cls": CPU_WORKER, **whole}
 
 
 def test_what_the_user_set_wins() -> None:

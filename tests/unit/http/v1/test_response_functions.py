@@ -13,7 +13,6 @@ import pytest
 from openai.types.responses import Response
 from pydantic import BaseModel
 
-from rag.catalog.database import Database
 from rag.errors import DependencyUnavailable
 from rag.generate.events import AnswerEvent, CompletedText, Done
 from rag.http.v1.responses.body import ResponsesBody
@@ -23,6 +22,7 @@ from rag.http.v1.responses.request_fields import DefaultSampling
 from rag.library.responses import ResponseRegistry
 from rag.types import TextDelta, Usage
 from tests.fakes import FakeGenerator, FakeRetriever
+from tests.support.catalogs import a_catalog
 from tests.support.edge_service import MODEL, EdgeService, an_edge
 from tests.support.response_calls import ADD, HITS, SAY, SEARCH, create_response, normalize, stream_events
 
@@ -254,7 +254,7 @@ async def test_parallel_calls_are_one_message() -> None:
 
 @pytest.fixture
 def responses(tmp_path: Path) -> Iterator[ResponseRegistry]:
-    database = Database(f"sqlite:///{tmp_path / 'catalog.db'}")
+    database = a_catalog(tmp_path)
     yield ResponseRegistry(database, 30)
     database.close()
 
