@@ -100,7 +100,7 @@ def test_system_messages_and_history_go_into_the_prompt(client: openai.OpenAI) -
         *QUESTION,
         {"role": "assistant", "content": "Mexico."},
     ]
-    written: Any = {"style": "written"}
+    written: Any = {"style": "written", "rag": {"top_k": 1}}
     short = client.chat.completions.create(model="rag", messages=QUESTION, max_tokens=1, extra_body=written).usage
     again: Any = {"role": "user", "content": "Where does the axolotl live, again?"}
     long = client.chat.completions.create(model="rag", messages=[*turns, again], max_tokens=1, extra_body=written).usage
@@ -219,7 +219,7 @@ def test_a_disconnect_stops_the_engine(client: openai.OpenAI, model: str, filled
 
 
 def test_langchain(client: openai.OpenAI, model: str) -> None:
-    options: Any = {"base_url": str(client.base_url), "api_key": "x", "temperature": 0, "max_tokens": 60}
+    options: Any = {"base_url": str(client.base_url), "api_key": "x", "temperature": 0, "max_tokens": 40}
     chat = ChatOpenAI(model=model, **options)
     whole = chat.invoke("Say hello.")
     assert "".join(str(piece.content) for piece in chat.stream("Say hello.")) == whole.content

@@ -14,7 +14,7 @@ from rag.http.streaming.sse import EventParser
 from tests.e2e.running import ENDLESS_TOKENS, Answered, RunningService
 
 TOKENS = 12
-JAPANESE = "([ぁ-ん]|[一-龠]|ß|é){20,30}"
+JAPANESE = "([ぁ-ん]|[一-龠]|ß|é){12,16}"
 
 
 async def read(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> Answered:
@@ -60,7 +60,7 @@ async def test_streamed_non_ascii_text_equals_the_engines_own(filled: RunningSer
     """docs/bentoml_issues.md#b4: text that is split at 8 KiB and decoded block by block loses characters."""
     body = {
         "prompt": "日本語:",
-        "max_tokens": 200,
+        "max_tokens": 100,
         "temperature": 0.9,
         "structured_outputs": {"regex": JAPANESE},
     }
@@ -69,7 +69,7 @@ async def test_streamed_non_ascii_text_equals_the_engines_own(filled: RunningSer
         streamed = await asyncio.gather(*(read(client, "/generate", one) for one in bodies))
     for answer in streamed:
         assert answer.names[-1] == "done"
-        assert 20 <= len(answer.text) <= 30
+        assert 12 <= len(answer.text) <= 16
         assert ord(max(answer.text)) > 0x2FFF
         assert "\ufffd" not in answer.text
     one = {**body, "temperature": 0}
