@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from evals.harness import plots
 from rag.cli import main
 from rag.cli.service_client import CliContext
 from rag.types import JsonObject
@@ -22,6 +23,12 @@ PNG = b"\x89PNG"
 def lines(path: Path, *rows: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows))
+
+
+@pytest.fixture(autouse=True)
+def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes half a second a run; `test_plots_and_tables_are_written` undoes this."""
+    monkeypatch.setattr(plots, "draw", lambda _results, _folder: [])
 
 
 @pytest.fixture
@@ -174,7 +181,8 @@ def test_no_answers_does_not_call_the_language_model(questions: Path, tmp_path: 
     assert (result["answers"], result["retrieval"]["metrics"]["mrr@10"]["n"]) == (None, 1)
 
 
-def test_plots_and_tables_are_written(questions: Path, tmp_path: Path) -> None:
+def test_plots_and_tables_are_written(questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
     run(FakeEvalService(), questions, "--out", tmp_path / "out")
     pictures = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
     drawn = ("abstention", "answers", "answers_latency", "retrieval", "retrieval_latency")
