@@ -231,3 +231,48 @@ def test_deeply_nested_records_take_linear_time() -> None:
     began = time.thread_time()
     headers_of(Extract(text, "application/json"))
     assert time.thread_time() - began < 10
+
+
+ITEMS = [(f"C-{n:03d}", f"coupling {n}", f"{n * 4} Nm") for n in range(60)]
+DRAWN = {
+    "a.rst": (
+        "=====  =========  ======\nCode   Name       Torque\n=====  =========  ======\n",
+        "{:6} {:12} {}\n",
+        "Code   Name       Torque",
+    ),
+    "psql.txt": (" code | name | torque\n------+------+--------\n", " {} | {} | {}\n", " code | name | torque"),
+    "mysql.txt": (
+        "+------+------+--------+\n| code | name | torque |\n+------+------+--------+\n",
+        "| {} | {} | {} |\n",
+        "| code | name | torque |",
+    ),
+    "a.adoc": ("|===\n|Code |Name |Torque\n\n", "|{} |{} |{}\n", "|Code |Name |Torque"),
+}
+
+
+@every_chunker
+@pytest.mark.parametrize("name", DRAWN)
+def test_passages_of_a_drawn_table_have_the_column_names(chunker: Chunker, name: str, tmp_path: Path) -> None:
+    start, row, names = DRAWN[name]
+    text = "Before.\n\nTorque of couplings\n\n" + start + "".join(row.format(*item) for item in ITEMS)
+    end = "|===\n" if name.endswith("adoc") else ""
+    passages = chunker.chunk(read_content(tmp_path, f"{text}{end}\nAfter the table.\n", name))
+    assert "188 Nm" in passage_with(passages, "C-047").text
+    for passage in passages:
+        if "C-" in passage.text:
+            assert names.strip() in passage_text(passage)
+            assert "Torque of couplings" in passage_text(passage)
+    assert not passage_with(passages, "After").header or "C-059" in passage_with(passages, "After").text
+
+
+@pytest.mark.parametrize("text", ["Title\n-----\n\nSome text.", "a\n\n-- \nJohn", "text -- with dashes\n- - -\nmore"])
+def test_lines_of_dashes_that_draw_no_table_have_no_header(text: str) -> None:
+    headers = headers_of(Extract(text, "text/plain"))
+    assert not any(headers.at(offset) for offset in range(len(text)))
+
+
+@every_chunker
+def test_rows_with_column_names_have_the_caption_of_their_table(chunker: Chunker) -> None:
+    rows = "\n".join(f"- Port: Port {n}; High: {n}.1 m; Low: {n}.2 m" for n in range(60))
+    passages = chunker.chunk(markdown(f"Some words.\n\nTide heights in March\n\n{rows}\n\nSome more words."))
+    assert all("Tide heights in March" in passage_text(each) for each in passages if "- Port" in each.text)
