@@ -92,6 +92,19 @@ SALES = [
 
 
 @every_chunker
+@pytest.mark.parametrize("repeated", ["", "Product | 2022 | 2021\n"])
+def test_a_pdf_table_goes_on_on_the_next_pages(chunker: Chunker, repeated: str) -> None:
+    pages = [PRODUCTS[:20], PRODUCTS[20:40], PRODUCTS[40:]]
+    parts = ["\n".join(["Rev. C", repeated + "\n".join(page), "Page x"]) for page in pages[1:]]
+    first = "\n".join(["Sales", "Product | 2022 | 2021", *pages[0], "Confidential"])
+    text = "\n\n".join([first, *parts, "Rates\nCity | Low | High\nOslo | 3 | 4\nRome | 5 | 6\nBonn | 7 | 8"])
+    passages = chunker.chunk(Extract(text, "application/pdf"))
+    for product in (PRODUCTS[25], PRODUCTS[55]):
+        assert "Product | 2022 | 2021" in passage_text(passage_with(passages, product))
+    assert "Product" not in headers_of(Extract(text, "application/pdf")).at(text.index("Rome"))
+
+
+@every_chunker
 def test_each_passage_of_a_pdf_table_has_its_column_names_and_caption(chunker: Chunker) -> None:
     text = "\n".join(SALES)
     passages = chunker.chunk(Extract(text, "application/pdf"))
