@@ -40,7 +40,7 @@ from rag.keywords.names import words_of
         ("AB-1234-C AB1234C", "ab1234c ab 1234 c ab1234c ab 1234c"),
         ("40mm, GPT4", "40mm 40 mm gpt4 gpt"),
         ("getUserName HTTPServer", "getusernam get user name httpserver http server"),
-        ("user_name, user-name", "usernam user name usernam user name"),
+        ("user_name, user-name", "usernam user name user name"),
         ("Wi-Fi WiFi, state-of-the-art", "wifi wi fi wifi state art"),
         ("iPhone scFv McDonald", "iphon scfv mcdonald"),
         ("1,250,000 1'250'000", "1250000 1 250 000 1250000 1 250 000"),
