@@ -15,7 +15,7 @@ from rag.keywords.normalization import normalized, without_accents
 from rag.keywords.prefixes import without_prefixes
 from rag.keywords.stop_words import stop_words_of
 
-ANALYSIS_VERSION = 2
+ANALYSIS_VERSION = 3
 """Raised when texts yield other words. Collections remember it, because words of two versions do not always match."""
 
 _NOT_IN_WORDS = re.compile(r"\W")  # of module `re`, as in Milvus Lite

@@ -30,9 +30,12 @@ _ASCII_WORD = re.compile(
 """The same for ASCII text, in half of the time."""
 _PART = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 _NAME = regex.compile(r"[._&\p{N}]")
-"""A compound word with one of these is a name, which is indexed as a whole too; others are indexed by parts only."""
+"""A compound word with one of these is a name, which is indexed as a whole too; others are indexed by parts only,
+unless they are two words with a hyphen, one of them very short."""
+_JOINED_PARTS, _SHORT_PART = 2, 2
 _BORDER = regex.compile(
     r"(?<=\p{Ll}{2})(?=\p{Lu}\p{L}{2})"  # getUser
+    r"|(?<=\p{Ll}{3})(?=\p{Lu}\p{L})"  # userId
     r"|(?<=\p{Lu}{2})(?=\p{Lu}\p{Ll}{2})"  # HTTPServer
     r"|(?<=\p{L}{2})(?=\p{N})|(?<=\p{N})(?=\p{L}{2})"  # RFC7231, 40mm
 )
@@ -98,6 +101,8 @@ def names_of(word: Word) -> list[str]:
 
 
 def _is_name(word: str, parts: list[str]) -> bool:
+    if len(parts) == _JOINED_PARTS and "-" in word and min(map(len, parts)) <= _SHORT_PART:
+        return True  # Wi-Fi and WiFi, e-mail and email
     pattern = _NAME if len(parts) > 1 else _BORDER
     return pattern.search(word) is not None
 

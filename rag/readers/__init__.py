@@ -20,7 +20,7 @@ from rag.readers.heading_path import UNSTORABLE
 from rag.readers.normal_form import normalize
 from rag.readers.sniff import media_type_of
 from rag.readers.source import ReadOptions, SourceFile
-from rag.types import Extract
+from rag.types import Extract, Heading
 
 __all__ = ["READER_MODULES", "ReadOptions", "read"]
 
@@ -51,7 +51,7 @@ def read(path: Path, filename: str, options: ReadOptions | None = None) -> Extra
     source = SourceFile(path, filename, media_type_of(path, filename), options or ReadOptions())
     try:
         extract = _reader(source.media_type)(source)
-        return _validated(normalize(extract), source)
+        return _validated(normalize(_with_title(extract)), source)
     except UnsupportedFile as error:
         raise type(error)(f"{filename} {error.message}", param=filename) from error.__cause__
 
@@ -60,6 +60,13 @@ def _reader(media_type: str) -> Callable[[SourceFile], Extract]:
     module = importlib.import_module(f"rag.readers.{READER_MODULES[media_type]}")
     reader: Callable[[SourceFile], Extract] = module.read
     return reader
+
+
+def _with_title(extract: Extract) -> Extract:
+    """A document without headings is under its title, so that its passages are found by words of the title."""
+    if not extract.title or extract.headings:
+        return extract
+    return dataclasses.replace(extract, headings=(Heading(0, extract.title),))
 
 
 def _validated(extract: Extract, source: SourceFile) -> Extract:

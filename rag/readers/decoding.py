@@ -22,6 +22,8 @@ _BOMS = (
 _DECLARED = re.compile(
     rb"""<(?:meta|\?xml)\b[^>]{0,400}?\b(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9._:-]+)""", re.IGNORECASE
 )
+_ISO_2022_JP = re.compile(rb"\x1b\$[@B](?:[\x21-\x7e]{2})+\x1b\([BJ]")
+"""Kanji between the escape sequences of this encoding, which consists of ASCII characters otherwise."""
 _UTF8_CHARS = re.compile(rb"[\xc2-\xf4][\x80-\xbf]{1,3}")
 _NOT_TEXT = "is not text, or its encoding is unknown; save it as UTF-8"
 _MAX_BAD_SHARE = 0.25
@@ -42,6 +44,8 @@ def decode(content: bytes, *, is_html: bool = False, charset: str = "", warn: Wa
     Raises:
         UnsupportedFile: the content is not text.
     """
+    if not charset and _ISO_2022_JP.search(content) and b"\x1b[" not in content:
+        charset = "iso-2022-jp"
     if charset:
         for encoding in _hinted(content, charset):
             if (text := _decoded(content, encoding)) is not None:

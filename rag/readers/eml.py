@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import email
 import email.policy
+import re
 import tempfile
 from collections.abc import Iterator
 from email.errors import MessageError
@@ -27,9 +28,15 @@ MAX_ATTACHMENTS: Final = 100
 """Read of one file; further ones are reported."""
 MAX_HEADER_CHARS: Final = 16_384
 """Of one header; the rest is reported."""
-_STUB_RATIO = 3
-"""A plain part with less than a third of the words of its HTML alternative says only that there is HTML."""
-_MAX_STUB_WORDS = 40
+_MIN_NEW_WORDS = 4
+_MAX_NEW_SHARE = 0.4
+"""An HTML alternative with more words that the plain part lacks says something else: the plain part is a stub."""
+_MIN_SHARED = 0.7
+"""Share of the plain part's words that its HTML alternative must have, to be read for the sake of its tables."""
+_WORD = re.compile(r"\w+")
+_URL = re.compile(r"\w+://\S+")
+_REPORTS = ("message/delivery-status", "message/disposition-notification", "text/rfc822-headers")
+"""Parts that consist of headers."""
 _UNREAD_PARTS = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
 """Signatures, which nobody misses."""
 
@@ -130,7 +137,8 @@ class _MailReader:
 
 def _leaves(message: MIMEPart) -> Iterator[MIMEPart]:
     """The parts with content, in order; of alternatives only the best."""
-    if message.get_content_type() == "message/rfc822" or not message.is_multipart():
+    is_whole = message.get_content_type() in ("message/rfc822", *_REPORTS)
+    if is_whole or not message.is_multipart():
         yield message
     elif message.get_content_type() == "multipart/alternative":
         yield from _best_alternative(message)
@@ -148,18 +156,30 @@ def _parts(message: MIMEPart) -> list[MIMEPart]:
 
 
 def _best_alternative(message: MIMEPart) -> Iterator[MIMEPart]:
-    """The plain text, unless it is a stub of the HTML; attachments within an alternative besides."""
+    """The plain text, unless it is a stub of the HTML or lacks its tables; and attachments within an alternative."""
     leaves = [leaf for part in _parts(message) for leaf in _leaves(part)]
     plain = [leaf for leaf in leaves if _is_text(leaf) and leaf.get_content_subtype() != "html"]
     html = [leaf for leaf in leaves if _is_text(leaf) and leaf.get_content_subtype() == "html"]
-    plain_words = sum(len(_part_text(part).split()) for part in plain)
-    is_stub = plain_words <= _MAX_STUB_WORDS and plain_words * _STUB_RATIO < sum(map(_word_count, html))
-    yield from html if html and (is_stub or not plain_words) else plain
+    yield from html if html and _says_more(html, plain) else plain
     yield from (leaf for leaf in leaves if not _is_text(leaf))
 
 
-def _word_count(part: MIMEPart) -> int:
-    return sum(len(block.text.split()) for block in parse_html(_part_text(part)).blocks)
+def _says_more(html: list[MIMEPart], plain: list[MIMEPart]) -> bool:
+    """Whether the HTML has words that the plain text lacks, or has tables, which plain text takes apart."""
+    plain_words = _words("\n".join(map(_part_text, plain)))
+    if not plain_words:
+        return True
+    blocks = [block.text for part in html for block in parse_html(_part_text(part)).blocks]
+    words = _words("\n".join(blocks))
+    new = len(words - plain_words)
+    if new >= _MIN_NEW_WORDS and new > _MAX_NEW_SHARE * len(words):
+        return True
+    has_table = any(text.startswith("| ") and "\n| --- |" in text for text in blocks)
+    return has_table and len(plain_words & words) >= _MIN_SHARED * len(plain_words)
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(_URL.sub("", text).casefold()))
 
 
 def _is_attached(part: MIMEPart) -> bool:
@@ -167,7 +187,8 @@ def _is_attached(part: MIMEPart) -> bool:
 
 
 def _is_text(part: MIMEPart) -> bool:
-    return part.get_content_maintype() == "text" and not _is_attached(part)
+    is_text = part.get_content_maintype() == "text" or part.get_content_type() in _REPORTS
+    return is_text and not _is_attached(part)
 
 
 def _header(message: MIMEPart, name: str) -> str:
@@ -224,6 +245,9 @@ def _content(part: MIMEPart) -> bytes:
 
 def _part_text(part: MIMEPart, builder: TextBuilder | None = None) -> str:
     """Decoded as the part declares, else by content."""
+    if part.get_content_type() in _REPORTS and part.is_multipart():
+        groups = (each.raw_items() for each in _parts(part))
+        return "\n\n".join("\n".join(f"{name}: {value}" for name, value in group) for group in groups)
     content = part.get_payload(decode=True)
     if not isinstance(content, bytes):
         return str(content or "")

@@ -23,6 +23,7 @@ from rag.types.places import TextRun
 _SUSPECT = re.compile(
     r"[\x01-\x08\x0b\x0e-\x1f\x7f-\x9f\xad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
 )
+_WINGDINGS = re.compile("[\U0001f5f5\U0001f5f7\U0001f5f9]")
 _ANSI = regex.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movements
     r"|\x9b[0-9;]+[A-Za-z]"
@@ -31,6 +32,8 @@ _ANSI = regex.compile(
 )
 _OVERSTRUCK = regex.compile(r"[^\n\x08]\x08")
 _C1: Final = {code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0)}
+_TICK_BOXES: Final = {0x1F5F9: "☑", 0x1F5F7: "☒", 0x1F5F5: "☒"}
+"""Those of Wingdings, which few fonts have."""
 _LINE_ENDS: Final = {0x0B: "\n", 0x2028: "\n", 0x2029: "\n"}
 _SOFT_HYPHEN = regex.compile(r"\xad(?:\n(?=\p{L}))?")
 _JOINED_SCRIPTS = (
@@ -54,7 +57,7 @@ def normal_text(text: str) -> str:
     if _SUSPECT.search(text):
         text = _OVERSTRUCK.sub("", _ANSI.sub("", text)).translate(_C1 | _LINE_ENDS)
         text = _INVISIBLE.sub("", _SOFT_HYPHEN.sub("", text))
-    return unicodedata.normalize("NFC", text)
+    return unicodedata.normalize("NFC", text.translate(_TICK_BOXES) if _WINGDINGS.search(text) else text)
 
 
 def normalize(extract: Extract) -> Extract:

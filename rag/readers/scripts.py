@@ -12,6 +12,7 @@ _BASE = re.compile(r"[^\W_]+$")
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,/]\d+)*")
 _CHARGE = re.compile(r"\d*[+-]")
 _NOTE = re.compile(r"\d{1,3}(?:\s*[,;-]\s*\d{1,3})*|[a-z](?:\s*,\s*[a-z])*")
+_BRACKETED = re.compile(r"^\[(\d{1,3}(?:\s*[,;-]\s*\d{1,3})*)\]$")
 _ATTACHED = re.compile(
     r"st|nd|rd|th|e|er|ers|re|res|ère|ème|eme|nde|o|os|a|as|º|ª|me|mes|lle|lles|le|gr|tm|sm|™|℠|®|©|[*†‡§¶′″°'\"]+",
     re.IGNORECASE,
@@ -78,7 +79,8 @@ def subscript(before: str, content: str, after: str) -> str:
 
 
 def _plain(content: str) -> str:
-    return " ".join(content.translate(_MINUS).split())
+    text = " ".join(content.translate(_MINUS).split())
+    return _BRACKETED.sub(r"\1", text)
 
 
 def _is_attached(text: str, last: str, base: str) -> bool:

@@ -185,14 +185,25 @@ def _continues_header(block: Block, index: int) -> bool:
 
 
 def _are_groups(upper: Sequence[str], lower: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Whether the upper of two rows names groups of columns, each name above the first column of its group."""
+    """Whether the upper of two rows names groups of columns, each name above the first column of its group, or all."""
     has_gap = any(cell and not above for above, cell in zip(upper[1:], lower[1:], strict=False))
-    if sum(map(bool, upper)) < 2 or not has_gap or not are_names(upper, below) or not are_names(lower, below):
+    if (
+        sum(map(bool, upper)) < 2
+        or not (has_gap or _is_repetitive(upper, lower))
+        or not are_names(upper, below)
+        or not are_names(lower, below)
+    ):
         return False
     names = [cell for cell in lower if cell]
     pairs = [pair for pair in zip(_filled(upper), lower, strict=False) if pair[1]]
     tells_apart = len(set(names)) < len(names) and len(set(pairs)) == len(pairs)
     return (tells_apart or not upper[0]) and has_numbers_below(lower, below)
+
+
+def _is_repetitive(upper: Sequence[str], lower: Sequence[str]) -> bool:
+    """Whether the names of groups are there for each of their columns, and the first column has one name."""
+    names = [cell for cell in upper[1:] if cell]
+    return len(set(names)) < len(names) and bool(upper[0]) != bool(lower[0])
 
 
 def _filled(row: Sequence[str]) -> list[str]:

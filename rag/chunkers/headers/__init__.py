@@ -13,7 +13,8 @@ from rag.chunkers.headers.line import lines_of
 from rag.chunkers.headers.lists import list_headers
 from rag.chunkers.headers.pdf_tables import pdf_table_headers
 from rag.chunkers.headers.records import JSON_PATH, json_headers
-from rag.chunkers.headers.tables import row_keys, table_headers
+from rag.chunkers.headers.tables import record_captions, row_keys, table_headers
+from rag.chunkers.headers.text_tables import text_table_headers
 from rag.types import Extract
 
 __all__ = ["JSON_PATH", "Header", "Headers", "headers_of", "record_headers"]
@@ -31,5 +32,7 @@ def headers_of(extract: Extract) -> Headers:
     if extract.media_type in _JSON_TYPES:
         return record_headers(extract.text)
     lines = list(lines_of(extract.text))
-    tables = pdf_table_headers(lines) if extract.media_type == _PDF_TYPE else table_headers(lines)
-    return Headers(itertools.chain(tables, list_headers(lines), row_keys(lines)))
+    if extract.media_type == _PDF_TYPE:
+        return Headers(itertools.chain(pdf_table_headers(lines), list_headers(lines), row_keys(lines)))
+    tables = (table_headers(lines), text_table_headers(lines), record_captions(lines), row_keys(lines))
+    return Headers(itertools.chain(*tables, list_headers(lines)))

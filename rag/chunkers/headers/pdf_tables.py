@@ -23,6 +23,8 @@ _MIN_ROWS = 3
 _MAX_LABELS = 3
 """Lines without cells in succession within a table."""
 _MAX_HEADER_ROWS = 4
+_MAX_MARGIN_LINES = 3
+"""Of footers and headers between the parts of a table on two pages."""
 _MAX_NAME_LINES = 12
 _MAX_NAME_CHARS = 40
 _MAX_CELL_CHARS = 60
@@ -50,6 +52,7 @@ def pdf_table_headers(lines: list[Line]) -> Iterator[Header]:
         names = [line.text.strip() for line in lines[top:first_value] if not _is_label(line)]
         caption = _caption(lines, top) if names else top
         text = "\n".join([*_last_sentence(lines[caption:top]), *names])
+        last = _end_after_pages(lines, last, names)
         if text:
             yield Header(lines[caption].start, lines[last - 1].end, text)
         position = last
@@ -65,6 +68,34 @@ def _table_end(lines: list[Line], first: int) -> int:
             break
         position += 1
     return end
+
+
+def _end_after_pages(lines: list[Line], last: int, names: list[str]) -> int:
+    """The index after the last row of a table that may go on at the top of the next pages with as many columns.
+
+    Args:
+        last: The index after its last row on the first page.
+    """
+    while (first := _first_row_of_next_page(lines, last)) is not None:
+        end = _table_end(lines, first)
+        cells = lines[last - 1].text.count(_BORDER)
+        if end <= first or lines[first].text.count(_BORDER) != cells:
+            break
+        has_names = _first_row_with_values(lines, first, end) > first
+        has_values = any(map(_is_amount, lines[min(first + 1, end - 1)].text.split(_BORDER)[1:]))
+        if has_names and has_values and lines[first].text.strip() not in names:
+            break  # a table of its own
+        last = end
+    return last
+
+
+def _first_row_of_next_page(lines: list[Line], last: int) -> int | None:
+    """The first row of a table at the top of the page after a table at the end of a page; None if there is none."""
+    page = next((n for n in range(last, min(last + _MAX_MARGIN_LINES + 1, len(lines))) if not lines[n].text), None)
+    if page is None:
+        return None
+    limit = min(page + _MAX_MARGIN_LINES + 2, len(lines))
+    return next((n for n in range(page + 1, limit) if _BORDER in lines[n].text), None)
 
 
 def _first_row_with_values(lines: list[Line], first: int, last: int) -> int:

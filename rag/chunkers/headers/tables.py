@@ -14,6 +14,7 @@ _RULE = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t
 _EMPTY_FIRST_CELL = re.compile(r"[ \t]*\|[ \t]*\|")
 _MAX_HEADER_ROWS = 4
 _RECORD_LINE = re.compile(r"- ([^:;\n]{1,80}: [^;\n]{1,120}); [^:;\n]{1,80}: ")
+_MIN_RECORDS = 2
 _LONG_LINE_CHARS = 200
 """Shorter lines are seldom cut."""
 
@@ -34,7 +35,7 @@ def table_headers(lines: list[Line]) -> Iterator[Header]:
             first = _first_row(lines, position + 1, last)
             rows = "\n".join(line.text.strip() for line in lines[position - 1 : first])
             yield Header(names.start, end, rows)
-            if caption := _caption(lines, position - 2):
+            if caption := caption_above(lines, position - 2):
                 yield Header(caption.start, end, caption.text.strip())
         position = last + 1
 
@@ -49,7 +50,19 @@ def _is_row(line: str) -> bool:
     return bool(_ROW.match(line)) or ("|" in line.strip("| ") and not line.isspace())
 
 
-def _caption(lines: list[Line], position: int) -> Line | None:
+def record_captions(lines: list[Line]) -> Iterator[Header]:
+    """The caption of each table whose rows are written as `- Name: value; Name: value`."""
+    position = 0
+    while position < len(lines):
+        last = position
+        while last < len(lines) and _RECORD_LINE.match(lines[last].text):
+            last += 1
+        if last - position >= _MIN_RECORDS and (caption := caption_above(lines, position - 1)):
+            yield Header(caption.start, lines[last - 1].end, caption.text.strip())
+        position = max(last, position + 1)
+
+
+def caption_above(lines: list[Line], position: int) -> Line | None:
     """The line above a table, or above an empty line above it, if it looks like a caption."""
     if position > 0 and not lines[position].text.strip():
         position -= 1

@@ -19,6 +19,8 @@ _WORD_WEIGHT = 2.0
 _WORD_SMOOTHING = 4
 """Added to the number of words: among a few words, one that is known can be chance."""
 _MAX_WORD_BONUS = 0.6
+_GREEK_ISO = re.compile(rb"\xb6[\xe1-\xfe]")
+"""`Ά` before a small letter in ISO 8859-7; in cp1253, the first byte is `¶`."""
 _WORD = re.compile(r"[^\W\d_]+")
 _TYPOGRAPHIC = {**dict.fromkeys("“”„«»–—’", 1.0), **dict.fromkeys("‘‚‹›…•·§©®™€£¥°±×÷¼½¾²³¿¡†‡‰µºª\xa0\xad", 0.5)}
 _BETWEEN_LETTERS = {"’": 1.1, **dict.fromkeys("·–—\xad\xa0", 0.3)}
@@ -32,6 +34,8 @@ def detect(content: bytes) -> str | None:
     for encoding in east_asian.ENCODINGS:
         scores[encoding] = east_asian.mean_score(sample.decode(encoding, "replace"), encoding)
     best = max(scores, key=lambda encoding: scores[encoding] - _RANK_STEP * list(scores).index(encoding))
+    if best == "cp1253" and _GREEK_ISO.search(sample):
+        best = "iso8859_7"
     return best if scores[best] >= _MIN_SCORE else None
 
 

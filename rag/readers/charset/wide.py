@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
 
 _SAMPLE_BYTES = 65_536
 _MIN_ZERO_RATIO = 10
 """In Latin text nearly every second byte is zero, and hardly any of the others."""
 _MAX_IMPLAUSIBLE_SHARE = 0.01
+_CJK = re.compile("[ -~\t\r\n\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff9f“”‘’…—·]")
+_MIN_CJK_SHARE = 0.97
 _MAX_ASCII_SHARE = 0.75
 """Text in ASCII with a stray zero byte looks like Chinese in UTF-16; real UTF-16 has fewer such bytes."""
 
@@ -30,9 +33,18 @@ def wide_encoding(content: bytes) -> str | None:
     even, odd = sample[::2].count(0), sample[1::2].count(0)
     codec = "utf-16-le" if odd >= even else "utf-16-be"
     if max(even, odd) < _MIN_ZERO_RATIO * min(even, odd) or not _is_text(sample, codec):
-        return None
+        is_east_asian = _ascii_share(sample) < _MAX_ASCII_SHARE
+        return next((each for each in ("utf-16-le", "utf-16-be") if is_east_asian and _is_cjk(sample, each)), None)
     is_latin = max(even, odd) * 10 >= len(sample)
     return codec if is_latin or _ascii_share(sample) < _MAX_ASCII_SHARE else None
+
+
+def _is_cjk(sample: bytes, codec: str) -> bool:
+    """Whether it consists of everyday Chinese, Japanese or Korean characters, some of which have a zero byte, too."""
+    if not _is_text(sample, codec):
+        return False
+    text = codecs.getincrementaldecoder(codec)().decode(sample)
+    return len(_CJK.findall(text)) >= _MIN_CJK_SHARE * len(text)
 
 
 def _is_text(sample: bytes, codec: str) -> bool:

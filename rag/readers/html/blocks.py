@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from rag.readers.html.cells import cell_rows
 from rag.readers.html.code import code_language, code_text
+from rag.readers.list_number import format_number
 from rag.readers.safe_xml import Element
 from rag.readers.table import table_text
 from rag.readers.table_header import joined_names
@@ -35,8 +36,11 @@ BLOCK_TAGS = _PARAGRAPHS.union(
     _HEADINGS, ("ul", "ol", "menu", "dir", "dl", "pre", "listing", "xmp", "blockquote", "table", "hr", "br")
 )
 """Elements that begin and end a line of text."""
+_APART = frozenset(("label", "button"))
+"""Elements within a line that do not run into each other."""
 LIST_LABEL = "data-label"
 """The attribute of a list item whose label is not just its number."""
+_NUMBER_TYPES = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
 _NOT_IN_LINE = ("|", "```", ">")
 _SPACE = re.compile(r"[ \t\r\n\f\xa0]+")
 _SPACES = re.compile(" {2,}")
@@ -75,6 +79,10 @@ class _Writer:
             self._inline.append("\n")
         elif mark := _MARKS.get(tag):
             self._marked(element, mark)
+        elif tag in _APART:
+            self._inline.append(" ")
+            self._children(element)
+            self._inline.append(" ")
         elif special := _SPECIAL.get(tag):
             self.end_paragraph()
             self.blocks += special(element)
@@ -128,15 +136,17 @@ def flat_text(element: Element) -> str:
 def _list(element: Element) -> list[Block]:
     lines: list[str] = []
     blocks: list[Block] = []
-    number = _number(element, "start", 1) - 1
+    step = -1 if "reversed" in element.attrib else 1
+    number = _number(element, "start", 1 if step > 0 else sum(item.tag == "li" for item in element)) - step
+    kind = _NUMBER_TYPES.get(element.get("type") or "", "decimal")
     for item in element:
         inner = to_blocks(item)
-        number = _number(item, "value", number + 1) if item.tag == "li" else number
+        number = _number(item, "value", number + step) if item.tag == "li" else number
         if any(block.level for block in inner):  # the list is page layout
             blocks += [*_lines_block(lines), *inner]
             lines = []
         elif inner:
-            mark = f"{item.get(LIST_LABEL) or f'{number}.'} " if element.tag == "ol" else "- "
+            mark = f"{item.get(LIST_LABEL) or f'{format_number(number, kind)}.'} " if element.tag == "ol" else "- "
             lines.append(mark + "\n".join(block.text for block in inner).replace("\n", "\n" + " " * len(mark)))
     return [*blocks, *_lines_block(lines)]
 

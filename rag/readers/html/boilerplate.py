@@ -37,7 +37,10 @@ _FRAME_WORDS: Final = frozenset(("sidebar", "footer", "footnav", "topbar", "mast
 _WIDGET = re.compile(r"widget(?:[_-]area)?|widget_.*", re.IGNORECASE)
 """The class names of WordPress for what stands in its sidebars."""
 _PROMPT_WORDS: Final = frozenset(
-    ("cookie", "cookies", "consent", "gdpr", "newsletter", "subscribe", "search", "login", "respond", "commentform")
+    (
+        *("cookie", "cookies", "consent", "gdpr", "onetrust", "cookiebot", "usercentrics", "didomi"),
+        *("newsletter", "subscribe", "search", "login", "respond", "commentform"),
+    )
 )
 """Words in class names of blocks that are boilerplate if one can click or type there."""
 _CONTENT_WORDS: Final = frozenset(("result", "results", "item", "items", "list", "table", "policy", "archive"))
@@ -56,10 +59,14 @@ _SKIP_LINK = re.compile(
 _MOSTLY = 0.5
 _ALMOST_ALL = 0.75
 _MAX_SHARE = 0.2
-"""What has more of the page's text outside links is no boilerplate."""
+"""What has more of the page's text outside links is no boilerplate, unless it is short or the page says so."""
+_SHORT = 150
+"""Characters outside links. On a page with little text, a cookie notice is a large share."""
 _MAX_TOTAL_SHARE = 0.75
 """Of all boilerplate together; among a thousand pages, the most was 0.65."""
-_MIN_DOCUMENT_CHARS = 100
+_MIN_DOCUMENT_CHARS = 40
+_MIN_MARKED_CHARS = 15
+"""Where the page marks its document."""
 _MIN_LINKS = 3
 _MAX_SKIP_CHARS = 50
 _DOCUMENTS: Final = (
@@ -76,7 +83,9 @@ def remove_boilerplate(root: Element) -> int:
     found = list(page.boilerplate())
     removed = sum(page.sizes[element].chars for element in found)
     plain = sum(page.sizes[element].plain for element in found)
-    if page.sizes[root].chars - removed < _MIN_DOCUMENT_CHARS or plain > _MAX_TOTAL_SHARE * page.sizes[root].plain:
+    has_document = page.is_exact or plain <= _MAX_TOTAL_SHARE * page.sizes[root].plain
+    min_chars = _MIN_MARKED_CHARS if page.is_exact else _MIN_DOCUMENT_CHARS
+    if page.sizes[root].chars - removed < min_chars or not has_document:
         return 0
     for element in found:
         replace_with_text(element, " " if element.tag in ("a", "span") else "")
@@ -117,7 +126,7 @@ class _Page:
         self._root = root
         self.sizes = _sizes(root)
         self._plain = self.sizes[root].plain
-        self._documents, self._is_exact = self._find_documents()
+        self._documents, self.is_exact = self._find_documents()
         self._around_documents = _ancestors(self._documents)
         self._has_title = any(self.sizes[document].has_title for document in self._documents)
 
@@ -130,7 +139,7 @@ class _Page:
                 yield element
                 continue
             if element in self._documents:
-                place = _Place.INSIDE if self._is_exact else _Place.UNKNOWN
+                place = _Place.INSIDE if self.is_exact else _Place.UNKNOWN
             stack += [(child, place) for child in element]
 
     def _find_documents(self) -> tuple[set[Element], bool]:
@@ -145,7 +154,9 @@ class _Page:
         if element in self._documents or element in self._around_documents or element is self._root:
             return False
         size = self.sizes[element]
-        if not size.chars or size.plain > _MAX_SHARE * self._plain or (size.has_title and not self._has_title):
+        is_around_document = self.is_exact and place is _Place.AROUND
+        is_large = size.plain > max(_SHORT, _MAX_SHARE * self._plain) and not is_around_document
+        if not size.chars or is_large or (size.has_title and not self._has_title):
             return False
         if element.tag == "a":
             return size.chars <= _MAX_SKIP_CHARS and _is_skip_link(element)
@@ -174,7 +185,15 @@ class _Page:
             return True
         if words & _FRAME_WORDS and place is not _Place.INSIDE:
             return is_around or size.is_linked(_MOSTLY)
-        return bool(words & _LINK_WORDS) and size.links > 0 and size.is_linked(_MOSTLY)
+        return bool(words & _LINK_WORDS) and size.links > 0 and self._is_linked_below_titles(element)
+
+    def _is_linked_below_titles(self, element: Element) -> bool:
+        """Whether its text is mostly links, apart from titles such as "Related articles"."""
+        size = self.sizes[element]
+        if size.is_linked(_MOSTLY):
+            return True
+        titles = sum(self.sizes[each].plain for each in element.iter("h2", "h3", "h4", "h5", "h6"))
+        return size.in_links >= _MOSTLY * (size.chars - titles)
 
 
 def _words(element: Element, *, with_id: bool) -> set[str]:

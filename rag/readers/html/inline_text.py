@@ -15,6 +15,7 @@ _NOTE_ROLES = ("doc-noteref", "noteref")
 _EPUB_TYPE = ("epub:type", "{http://www.idpf.org/2007/ops}type")
 _NOTE_CLASS = re.compile(r"\b(?:foot-?note|end-?note|note-?ref|fn-?ref|reference|cite_?ref)", re.IGNORECASE)
 _NOTE_MARK = re.compile(r"[\[(]?\s*(?:\w{1,4}|[*†‡§¶]+)\s*[\])]?")
+_BRACKETED = re.compile(r"\[(\d{1,3})\]")
 _BACK_LINK = re.compile(r"[↩↑⤴^︎\s]+")
 _ANCHOR_LINK = re.compile(r"[#§¶🔗\ufe0e\ufe0f\s]+")
 """The text of a link from a heading to itself."""
@@ -74,6 +75,9 @@ def _link(element: Element, boundary: _Boundary) -> str | None:
         and (_BACK_LINK.fullmatch(text) or _ANCHOR_LINK.fullmatch(text))
     ):
         return ""
+    is_in_script = any(True for _ in element.iterancestors("sup", "sub"))
+    if "#" in (element.get("href") or "") and not is_in_script and (number := _BRACKETED.fullmatch(text.strip())):
+        return f"({number[1]})"  # in an answer, [1] would look like a citation
     is_mark = element.get("role") in _NOTE_ROLES or any(element.get(name) in _NOTE_ROLES for name in _EPUB_TYPE)
     return "" if is_mark and _NOTE_MARK.fullmatch(text.strip()) else None
 

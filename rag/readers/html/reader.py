@@ -12,6 +12,8 @@ from rag.readers.html.blocks import BLOCK_TAGS, to_blocks
 from rag.readers.html.boilerplate import remove_boilerplate
 from rag.readers.html.code import remove_line_numbers
 from rag.readers.html.inline_text import replace_inline
+from rag.readers.html.labels import pair_labels
+from rag.readers.html.styles import mark_scripts
 from rag.readers.html.tree import replace_with_text
 from rag.readers.html.unread import NEEDS_JAVASCRIPT, has_few_words, is_application, remove_embedded
 from rag.readers.safe_xml import Element
@@ -71,10 +73,12 @@ def parse_html(html: str, *, is_website: bool = False) -> HtmlPage:
     title, description = _title(root), _description(root)
     language = root.get("lang") or root.get(_XML_LANG) or ""
     is_program = is_website and is_application(root)
+    mark_scripts(root)
     warnings = _without_unread(root, is_website=is_website)
     _close_definitions(root)
     try:
         replace_inline(root, BLOCK_TAGS)
+        pair_labels(root, BLOCK_TAGS)
         blocks = to_blocks(root)
     except RecursionError:
         raise ParsingLimit(_TOO_DEEP) from None

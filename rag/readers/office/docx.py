@@ -11,11 +11,18 @@ from rag.readers.html.blocks import LIST_LABEL
 from rag.readers.html.reader import parse_html
 from rag.readers.office.ooxml import check_package
 from rag.readers.office.word.package import LABEL_END, LABEL_START, rewritten_package
+from rag.readers.office.word.styles import OUTLINE_STYLE
 from rag.readers.source import SourceFile
 from rag.readers.text_builder import TextBuilder
 from rag.types import Extract
 
-_STYLES = "p[style-name='Title'] => h1:fresh\np[style-name='Subtitle'] => p:fresh"
+_STYLES = "\n".join(
+    (
+        "p[style-name='Title'] => h1:fresh",
+        "p[style-name='Subtitle'] => p:fresh",
+        *(f"p.{OUTLINE_STYLE}{level} => h{level}:fresh" for level in range(1, 7)),
+    )
+)
 _ITEM_LABEL = re.compile(rf"<li>((?:<[^>]*>)*){LABEL_START}([^{LABEL_END}]*){LABEL_END}")
 _LABEL = re.compile(rf"{LABEL_START}([^{LABEL_END}]*){LABEL_END}")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rag.errors import BrokenFile, RagError
+from rag.readers.heading_path import given_title
 from rag.readers.safe_xml import parse_xml
 from rag.readers.zip_container import open_zip
 
@@ -51,4 +52,5 @@ def _core_properties(archive: zipfile.ZipFile) -> CoreProperties:
         root = parse_xml(archive.read("docProps/core.xml"))
     except (KeyError, RagError):
         return CoreProperties()
-    return CoreProperties(root.findtext(f"{_DUBLIN_CORE}title") or "", root.findtext(f"{_DUBLIN_CORE}language") or "")
+    title = given_title(root.findtext(f"{_DUBLIN_CORE}title") or "")
+    return CoreProperties(title, root.findtext(f"{_DUBLIN_CORE}language") or "")

@@ -10,6 +10,7 @@ import pypdfium2 as pdfium  # type: ignore[import-untyped]
 
 from rag.readers.pdf.annotations import page_annotations
 from rag.readers.pdf.form_fields import with_fields
+from rag.readers.pdf.layout.cell_rows import with_whole_cells
 from rag.readers.pdf.layout.columns import in_reading_order
 from rag.readers.pdf.layout.page_lines import Line, page_lines
 from rag.readers.pdf.layout.repeated_lines import PageLines, without_repetitions
@@ -65,7 +66,7 @@ class PageReader:
         if self._is_scan(page, lines):
             lines = self._recognized_lines(page, index) or lines
         typed = page_annotations(page)
-        lines = with_cell_borders(in_reading_order(with_fields(lines, typed.fields)))
+        lines = with_whole_cells(with_cell_borders(in_reading_order(with_fields(lines, typed.fields))))
         return lines + [Line(f"[Comment: {comment}]") for comment in typed.comments]
 
     def _is_scan(self, page: pdfium.PdfPage, lines: Sequence[Line]) -> bool:

@@ -9,6 +9,7 @@ import pypdfium2 as pdfium  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
 from rag.errors import BrokenFile, EncryptedFile, NoTextFound
+from rag.readers.heading_path import given_title
 from rag.readers.pdf.layout.cjk_lines import paragraph_text
 from rag.readers.pdf.layout.hyphenation import join_hyphenated
 from rag.readers.pdf.layout.page_lines import plain_text
@@ -36,7 +37,7 @@ def read(source: SourceFile) -> Extract:
             builder.page(number)
             builder.add(text)
         title = document.get_metadata_value("Title")
-        extract = builder.extract(title=plain_text(title), language=_language(document), is_markdown=False)
+        extract = builder.extract(title=given_title(plain_text(title)), language=_language(document), is_markdown=False)
         headings = outline_headings(document, extract)
         return dataclasses.replace(extract, headings=headings, runs=text_runs(extract, pages))
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import tomllib
 from typing import NamedTuple
@@ -60,10 +61,20 @@ def _parse_yaml(text: str) -> JsonValue:
 
 def _parse_toml(text: str) -> JsonValue:
     try:
-        value: JsonValue = tomllib.loads(text)
-        return value
+        return _as_written(tomllib.loads(text, parse_float=str))
     except (tomllib.TOMLDecodeError, RecursionError):
         return None
+
+
+def _as_written(value: object) -> JsonValue:
+    """A value of TOML with its dates and times as text."""
+    if isinstance(value, dict):
+        return {str(key): _as_written(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_written(item) for item in value]
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    return value if isinstance(value, str | int) else str(value)
 
 
 def _front_matter(source: str, value: JsonValue) -> FrontMatter:

@@ -7,7 +7,6 @@ Each record of a JSON Lines file is a paragraph, and so is each object in the to
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -29,7 +28,7 @@ def read(source: SourceFile) -> Extract:
     try:
         if source.media_type == JSON_LINES:
             return _extract(source, _record_blocks(text))
-        value = json.loads(text)
+        value = json_variants.parsed(text)
     except RecursionError:
         raise ParsingLimit(_TOO_DEEP) from None
     except ValueError:
@@ -70,7 +69,7 @@ def _read_variant(source: SourceFile, text: str) -> Extract:
 def _record_blocks(text: str) -> Iterator[str]:
     for line in text.split("\n"):
         try:
-            yield "\n".join(value_lines(json.loads(line)))
+            yield "\n".join(value_lines(json_variants.parsed(line)))
         except ValueError:
             yield line
 

@@ -8,6 +8,19 @@ from typing import NamedTuple, TypeAlias
 
 JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
 
+
+class WrittenNumber(float):
+    """A number with the digits of the file: 1.10 may be a version, and 2.50 a price."""
+
+    def __new__(cls, text: str) -> WrittenNumber:
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    text: str
+
+
+_DECODER = json.JSONDecoder(parse_float=WrittenNumber)
 _SPACE = re.compile(r"[\s\x1e]*")  # U+001E begins the records of a JSON text sequence
 _STRING = r'"(?:[^"\\\n]|\\.)*"'
 _RELAXED = re.compile(
@@ -25,16 +38,21 @@ class RelaxedJson(NamedTuple):
     comments: int
 
 
+def parsed(text: str) -> JsonValue:
+    """The value of JSON text. Raises ValueError if it is not JSON, RecursionError if it is nested too deeply."""
+    value: JsonValue = json.loads(text, parse_float=WrittenNumber)
+    return value
+
+
 def sequence(text: str) -> list[JsonValue] | None:
     """The values of a text that consists of several JSON objects or lists; None if it does not."""
-    decoder = json.JSONDecoder()
     values: list[JsonValue] = []
     position = _end_of_space(text, 0)
     while position < len(text):
         if text[position] not in "{[":
             return None
         try:
-            value, position = decoder.raw_decode(text, position)
+            value, position = _DECODER.raw_decode(text, position)
         except ValueError:
             return None
         values.append(value)
@@ -47,7 +65,7 @@ def relaxed(text: str) -> RelaxedJson | None:
     comments = sum(match["comment"] is not None for match in _RELAXED.finditer(text))
     strict = _TRAILING_COMMA.sub(lambda match: match[1] or "", _RELAXED.sub(_strict, text))
     try:
-        value = json.loads(strict)
+        value = parsed(strict)
     except ValueError:
         return None
     return RelaxedJson(value, comments) if isinstance(value, dict | list) else None

@@ -36,7 +36,7 @@ def read(source: SourceFile) -> Extract:
 
 def markdown_extract(source: SourceFile, text: str, title: str = "", language: str = "") -> Extract:
     """The extract of Markdown without front matter. Pictures as data URIs are reported."""
-    text, pictures = clean(text)
+    text, pictures = clean(text, is_mdx=source.name.lower().endswith(".mdx"))
     if pictures:
         source.report.warn(counted(pictures, "picture", "not read"))
     headings = tuple(_headings(text))

@@ -1,4 +1,4 @@
-"""Removes from Markdown what is not text: pictures as data URIs and HTML comments, but not within code."""
+"""Removes from Markdown what is not text: pictures as data URIs, comments and HTML, but not within code."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from markdown_it import MarkdownIt
 
+from rag.readers.text.markdown_html import without_html
+
 BLOCKS = MarkdownIt("commonmark").disable("inline")
 """Parses blocks only: for a whole document, inline markup can take quadratic time."""
 _DATA_URI = r"data:[\w.+-]+/[\w.+-]+(?:;[\w=.+-]+)*,"
@@ -14,21 +16,27 @@ _OTHER_PARTS = (
     r"(?P<code>(?<!`)(?P<ticks>`+)(?!`)[^`]*?(?<!`)(?P=ticks)(?!`))"
     rf"|!\[(?P<alt>[^\]]{{0,500}})\]\(\s*<?{_DATA_URI}[^)\s]*\s*(?:\"[^\"]*\"|'[^']*')?\s*\)"
     rf"|(?P<tag><img\b[^<>]*?\bsrc\s*=\s*[\"']?{_DATA_URI}[^>]*>)"
+    r"|(?P<remark>^[ ]{0,3}\[(?://|comment)\]:[ \t]*(?:#|<#?>)[ \t]*(?:\([^\n]*\)|\"[^\n]*\"|'[^\n]*')[ \t]*$\n?)"
     rf"|^[ ]{{0,3}}\[(?P<label>[^\]]{{1,500}})\]:\s*<?{_DATA_URI}\S*[^\n]*\n?"
 )
 _FLAGS = re.DOTALL | re.MULTILINE | re.IGNORECASE
 _PARTS = re.compile(rf"(?P<comment><!--.*?-->[ \t]*)|{_OTHER_PARTS}", _FLAGS)
 _PARTS_AFTER_COMMENTS = re.compile(rf"(?P<comment>(?!))|{_OTHER_PARTS}", _FLAGS)
 """For text without `-->`, where each `<!--` would be searched to the end."""
+_NOT_TEXT = re.compile(
+    r"<!--|data:|^[ ]{0,3}\[(?://|comment)\]:|</?table|<su[bp]>|&[#a-z]", re.IGNORECASE | re.MULTILINE
+)
+_MDX_COMMENT = re.compile(r"\{/\*.*?\*/\}[ \t]*", re.DOTALL)
 _ALT = re.compile(r"\balt\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
 _REFERENCE = re.compile(r"!\[(?P<alt>[^\]]{0,500})\](?:\[(?P<label>[^\]]*)\])?(?![(\[])")
 
 
-def clean(text: str) -> tuple[str, int]:
-    """The text without comments, pictures as data URIs replaced by their alt text; and the number of pictures."""
-    if "<!--" not in text and "data:" not in text.lower():
+def clean(text: str, *, is_mdx: bool = False) -> tuple[str, int]:
+    """The text without comments and HTML, data URIs replaced by their alt text; and the number of pictures."""
+    has_comments = is_mdx and "{/*" in text
+    if not has_comments and not _NOT_TEXT.search(text):
         return text, 0
-    cleaner = _Cleaner()
+    cleaner = _Cleaner(has_comments=has_comments)
     parts = [part if is_code else cleaner.clean(part) for part, is_code in _code_parts(text)]
     return "".join(parts), cleaner.pictures
 
@@ -36,20 +44,23 @@ def clean(text: str) -> tuple[str, int]:
 class _Cleaner:
     """Cleans the parts of a document, and counts its pictures."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_comments: bool) -> None:
         self.pictures = 0
+        self._has_comments = has_comments
+        """Whether there are comments as in MDX."""
         self._labels: set[str] = set()
 
     def clean(self, text: str) -> str:
         self._labels = set()
         end = text.rfind("-->") + 3 if "-->" in text else 0
         text = _PARTS.sub(self._replacement, text[:end]) + _PARTS_AFTER_COMMENTS.sub(self._replacement, text[end:])
-        return _REFERENCE.sub(self._alt_of_reference, text) if self._labels else text
+        text = _REFERENCE.sub(self._alt_of_reference, text) if self._labels else text
+        return without_html(_MDX_COMMENT.sub("", text) if self._has_comments else text)
 
     def _replacement(self, match: re.Match[str]) -> str:
         if match["code"]:
             return match[0]
-        if match["comment"]:
+        if match["comment"] or match["remark"]:
             return ""
         self.pictures += 1
         if match["label"]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterator
 
 from rag.errors import ParsingLimit
-from rag.readers.text.json_variants import JsonValue
+from rag.readers.text.json_variants import JsonValue, WrittenNumber
 
 _HTML_NAMES = "p|div|span|b|i|u|strong|em|a|ul|ol|li|table|h[1-6]|code|pre|blockquote|sup|sub|font|section"
 _OPENING = re.compile(rf"<({_HTML_NAMES})\b[^<>]*>", re.IGNORECASE)
 _CLOSING = re.compile(rf"</({_HTML_NAMES})\s*>", re.IGNORECASE)
 _VOID = re.compile(r"<(?:br|hr)\s*/?>|<img\s[^<>]*>", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[A-Za-z][A-Za-z\d]{1,30});")
 _MAX_PATH_CHARS = 300
 """Longer paths lose their beginning."""
 
@@ -34,10 +36,14 @@ def value_lines(value: JsonValue, path: str = "") -> Iterator[str]:
 
 
 def plain(value: JsonValue) -> str:
-    """Text as it is, without the tags of HTML; other values as JSON."""
+    """Text as it is, without the tags and character references of HTML; other values as JSON."""
+    if isinstance(value, WrittenNumber):
+        return value.text
     if not isinstance(value, str) or not value.strip():
         return json.dumps(value)
-    return _html_text(value) if _is_html(value) else value
+    if _is_html(value):
+        return _html_text(value)
+    return html.unescape(value) if _ENTITY.search(value) else value
 
 
 def _is_html(value: str) -> bool:

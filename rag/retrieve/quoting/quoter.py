@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rag.errors import RagError
 from rag.keywords import folded
 from rag.ports import Reranker
+from rag.retrieve.quoting.front_matter import can_answer
 from rag.retrieve.quoting.grammar import chosen_text, fixed_text
 from rag.retrieve.quoting.selection import (
     MAX_CANDIDATES,
@@ -109,8 +110,14 @@ def _candidates(question: str, hits: Sequence[Hit], neighbours: Mapping[str, Chu
         for unit in _units(hit, neighbours):
             candidate = Candidate(unit, number, chunk.version_id, chunk.page_at(unit.start), score)
             found.setdefault((chunk.version_id, unit.start, unit.end), candidate)
-    candidates = [candidate for candidate in found.values() if not repeats_question(candidate.unit, question)]
+    candidates = [each for each in found.values() if _may_answer(each.unit, question)]
     return _without_other_rows(candidates, question)
+
+
+def _may_answer(unit: Unit, question: str) -> bool:
+    if unit.kind == "field" and not can_answer(unit, question):
+        return False
+    return not repeats_question(unit, question)
 
 
 def _without_other_rows(candidates: list[Candidate], question: str) -> list[Candidate]:

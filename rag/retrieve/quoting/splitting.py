@@ -11,6 +11,7 @@ from markdown_it.token import Token
 
 from rag.chunkers.sentences import sentence_spans
 from rag.retrieve.quoting.column_names import column_names
+from rag.retrieve.quoting.front_matter import front_matter_end, front_matter_units
 from rag.retrieve.quoting.inline_text import inline_text, without_tags
 from rag.retrieve.quoting.record_units import is_record_text, record_units
 from rag.retrieve.quoting.table_rows import Row, named_row, rows_and_prose
@@ -48,7 +49,9 @@ def units_of(window: Window, heading: str, filename: str = "") -> list[Unit]:
     if is_record_text(filename):
         found = record_units(window)
     else:
-        found = _Splitter(window, heading, has_open_rows=filename.lower().endswith(".pdf")).units()
+        first = front_matter_end(window, filename)
+        found = [*front_matter_units(window.text[:first])] if first else []
+        found += _Splitter(window, heading, has_open_rows=filename.lower().endswith(".pdf"), first=first).units()
     return [unit for unit in found if _lies_in(unit, window.passage) and _is_quotable(unit)]
 
 
@@ -61,7 +64,7 @@ def _is_quotable(unit: Unit) -> bool:
     text = unit.text
     if len(text) > MAX_UNIT_CHARS or not _LETTER.search(text):
         return False
-    return len(text) >= _MIN_CHARS or len(_CJK.findall(text)) >= _MIN_CJK_CHARS or unit.kind == "code"
+    return len(text) >= _MIN_CHARS or len(_CJK.findall(text)) >= _MIN_CJK_CHARS or unit.kind in ("code", "field")
 
 
 @dataclass(slots=True)
@@ -77,8 +80,10 @@ class _List:
 class _Splitter:
     """Walks through the blocks of a text, as Markdown; plain text is read as Markdown without markup."""
 
-    def __init__(self, window: Window, heading: str, *, has_open_rows: bool) -> None:
+    def __init__(self, window: Window, heading: str, *, has_open_rows: bool, first: int = 0) -> None:
         self._window = window
+        self._first = first
+        """Where the text begins that is to be split: after the front matter."""
         self._has_open_rows = has_open_rows
         self._heading = heading
         self._lead = ""
@@ -113,6 +118,8 @@ class _Splitter:
             self._heading, self._lead = "" if token.tag == "h1" else title, ""
         elif token.type == "paragraph_open":
             span = self._span(token)
+            if span[0] < self._first:
+                return
             self._read_item(span) if in_list else self._read_paragraph(span)
         elif token.type in ("fence", "code_block"):
             self._read_code(token)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-UnitKind: TypeAlias = Literal["sentence", "item", "row", "record", "code"]
+UnitKind: TypeAlias = Literal["sentence", "item", "row", "record", "field", "code"]
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A sentence, a list item or short list, a table row, a record or one of its values, or a block of code."""
+    """A sentence, list item or short list, table row, record or one of its values, line of front matter, or code."""
 
     kind: UnitKind
     text: str

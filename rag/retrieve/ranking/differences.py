@@ -30,6 +30,18 @@ mai senza né nessun nessuno nessuna não sem nem nenhum nenhuma niet geen nooit
 inte ingen inget inga aldrig utan ikke aldri uten uden bez żaden не ни нет без никогда
 """
 _NEGATIONS = frozenset(map(str.casefold, _NEGATION_WORDS.split()))
+_OPPOSITE_WORDS = """
+on off open opened closed before after left right up down above below increase increases increased decrease decreases
+decreased rise rises rose fall falls fell high higher low lower more less min max minimum maximum start stop first last
+allowed permitted required optional forbidden prohibited enabled disabled enable disable true false yes and or must may
+always only all some any north south east west
+an aus ein auf zu offen geöffnet geschlossen vor nach links rechts oben unten über unter steigt sinkt erhöht verringert
+hoch höher niedrig niedriger mehr weniger erlaubt verboten und oder muss darf immer nur alle nord süd ost west
+ouvert fermé avant après gauche droite augmente diminue plus moins autorisé interdit ou abierto cerrado antes después
+izquierda derecha aumenta disminuye más menos permitido prohibido
+"""
+_OPPOSITES = frozenset(_OPPOSITE_WORDS.split())
+"""Words of which one in place of another, or of none, says the opposite or something else."""
 _NEGATIVE_PREFIXES = frozenset(["un", "in", "im", "ir", "il", "dis", "non", "anti", "a", "de", "mis", "не", "без"])
 
 
@@ -47,7 +59,7 @@ class _Token:
 
 
 def changes_meaning(one: str, other: str) -> bool:
-    """Whether the texts differ in a number, sign, symbol, negation, unit or name.
+    """Whether the texts differ in a number, sign, symbol, negation, unit, name, or a word such as `open` or `before`.
 
     Letters of scripts without capitals may belong to a name, so every difference in such a word counts.
     """
@@ -72,7 +84,8 @@ def _tokens(text: str) -> Iterator[_Token]:
         before = text[max(0, match.start() - _CONTEXT_CHARS) : match.start()]
         starts_sentence = not text[: match.start()].strip() or _SENTENCE_END.search(before) is not None
         token = match[0].replace("−", "-").replace("’", "'")
-        yield _Token(token, token.casefold(), starts_sentence, follows_number)
+        key = token if follows_number else token.casefold()  # 5 MB are not 5 Mb
+        yield _Token(token, key, starts_sentence, follows_number)
         follows_number = any(map(str.isdigit, token))
 
 
@@ -91,6 +104,7 @@ def _is_significant_alone(token: _Token) -> bool:
         or token.follows_number
         or is_name
         or token.key in _NEGATIONS
+        or token.key in _OPPOSITES
         or token.key.endswith("n't")
         or _is_caseless(token.key)
     )

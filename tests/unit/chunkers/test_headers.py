@@ -92,6 +92,19 @@ SALES = [
 
 
 @every_chunker
+@pytest.mark.parametrize("repeated", ["", "Product | 2022 | 2021\n"])
+def test_a_pdf_table_goes_on_on_the_next_pages(chunker: Chunker, repeated: str) -> None:
+    pages = [PRODUCTS[:20], PRODUCTS[20:40], PRODUCTS[40:]]
+    parts = ["\n".join(["Rev. C", repeated + "\n".join(page), "Page x"]) for page in pages[1:]]
+    first = "\n".join(["Sales", "Product | 2022 | 2021", *pages[0], "Confidential"])
+    text = "\n\n".join([first, *parts, "Rates\nCity | Low | High\nOslo | 3 | 4\nRome | 5 | 6\nBonn | 7 | 8"])
+    passages = chunker.chunk(Extract(text, "application/pdf"))
+    for product in (PRODUCTS[25], PRODUCTS[55]):
+        assert "Product | 2022 | 2021" in passage_text(passage_with(passages, product))
+    assert "Product" not in headers_of(Extract(text, "application/pdf")).at(text.index("Rome"))
+
+
+@every_chunker
 def test_each_passage_of_a_pdf_table_has_its_column_names_and_caption(chunker: Chunker) -> None:
     text = "\n".join(SALES)
     passages = chunker.chunk(Extract(text, "application/pdf"))
@@ -231,3 +244,48 @@ def test_deeply_nested_records_take_linear_time() -> None:
     began = time.thread_time()
     headers_of(Extract(text, "application/json"))
     assert time.thread_time() - began < 10
+
+
+ITEMS = [(f"C-{n:03d}", f"coupling {n}", f"{n * 4} Nm") for n in range(60)]
+DRAWN = {
+    "a.rst": (
+        "=====  =========  ======\nCode   Name       Torque\n=====  =========  ======\n",
+        "{:6} {:12} {}\n",
+        "Code   Name       Torque",
+    ),
+    "psql.txt": (" code | name | torque\n------+------+--------\n", " {} | {} | {}\n", " code | name | torque"),
+    "mysql.txt": (
+        "+------+------+--------+\n| code | name | torque |\n+------+------+--------+\n",
+        "| {} | {} | {} |\n",
+        "| code | name | torque |",
+    ),
+    "a.adoc": ("|===\n|Code |Name |Torque\n\n", "|{} |{} |{}\n", "|Code |Name |Torque"),
+}
+
+
+@every_chunker
+@pytest.mark.parametrize("name", DRAWN)
+def test_passages_of_a_drawn_table_have_the_column_names(chunker: Chunker, name: str, tmp_path: Path) -> None:
+    start, row, names = DRAWN[name]
+    text = "Before.\n\nTorque of couplings\n\n" + start + "".join(row.format(*item) for item in ITEMS)
+    end = "|===\n" if name.endswith("adoc") else ""
+    passages = chunker.chunk(read_content(tmp_path, f"{text}{end}\nAfter the table.\n", name))
+    assert "188 Nm" in passage_with(passages, "C-047").text
+    for passage in passages:
+        if "C-" in passage.text:
+            assert names.strip() in passage_text(passage)
+            assert "Torque of couplings" in passage_text(passage)
+    assert not passage_with(passages, "After").header or "C-059" in passage_with(passages, "After").text
+
+
+@pytest.mark.parametrize("text", ["Title\n-----\n\nSome text.", "a\n\n-- \nJohn", "text -- with dashes\n- - -\nmore"])
+def test_lines_of_dashes_that_draw_no_table_have_no_header(text: str) -> None:
+    headers = headers_of(Extract(text, "text/plain"))
+    assert not any(headers.at(offset) for offset in range(len(text)))
+
+
+@every_chunker
+def test_rows_with_column_names_have_the_caption_of_their_table(chunker: Chunker) -> None:
+    rows = "\n".join(f"- Port: Port {n}; High: {n}.1 m; Low: {n}.2 m" for n in range(60))
+    passages = chunker.chunk(markdown(f"Some words.\n\nTide heights in March\n\n{rows}\n\nSome more words."))
+    assert all("Tide heights in March" in passage_text(each) for each in passages if "- Port" in each.text)

@@ -187,3 +187,23 @@ def test_json_nested_too_deeply_is_refused(tmp_path: Path) -> None:
 
 def test_what_cannot_be_stored_is_replaced(tmp_path: Path) -> None:
     assert read_content(tmp_path, r'{"a": "x\u0000y\ud800z"}', "a.json").text == "a: x\ufffdy\ufffdz"
+
+
+def test_numbers_stay_as_they_are_written(tmp_path: Path) -> None:
+    content = '{"version": 1.10, "price": 2.50, "mass": 6.0E-07, "id": 12345678901234567890}'
+    lines = read_content(tmp_path, content, "a.json").text.split("\n\n")
+    assert lines == ["version: 1.10", "price: 2.50", "mass: 6.0E-07", "id: 12345678901234567890"]
+    assert read_content(tmp_path, '{"a": 1.10}\n{"a": 2.0}', "a.jsonl").text == "a: 1.10\n\na: 2.0"
+    assert read_content(tmp_path, '{"a": 1.10, // b\n}', "a.json").text == "a: 1.10"
+
+
+def test_character_references_in_json_are_text(tmp_path: Path) -> None:
+    content = json.dumps({"a": "AT&amp;T &#8211; &quot;x&quot;", "b": "a & b; c&d; ?x=1&y=2"})
+    assert read_content(tmp_path, content, "a.json").text == 'a: AT&T – "x"\n\nb: a & b; c&d; ?x=1&y=2'
+
+
+@pytest.mark.parametrize("header", [",2024,2024,2025,2025\nItem,Q1,Q2,Q1,Q2", "Item,2024,2024,2025,2025\n,Q1,Q2,Q1,Q2"])
+def test_groups_of_columns_may_be_named_above_each_column(header: str, tmp_path: Path) -> None:
+    content = header + "\n" + "".join(f"P{n},{n},{n},{n},{2 * n}\n" for n in range(60))
+    last = read_content(tmp_path, content, "a.csv").text.split("\n")[-1]
+    assert last == "- Item: P59; 2024 / Q1: 59; 2024 / Q2: 59; 2025 / Q1: 59; 2025 / Q2: 118"

@@ -124,3 +124,21 @@ def test_labels(label: str, codec: str | None) -> None:
 def test_binary_content_is_no_text(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedFile):
         read_content(tmp_path, content, "a.txt")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_chinese_in_utf16_without_a_mark(encoding: str, tmp_path: Path) -> None:
+    text = "启动前请打开一个阀门。\n价格 40 元。\n"  # two of these characters have a zero byte, as the line ends have
+    assert read_content(tmp_path, text.encode(encoding), "a.txt").text == text
+
+
+def test_iso_2022_jp(tmp_path: Path) -> None:
+    text = "温度は八十度です。"
+    assert read_content(tmp_path, text.encode("iso2022_jp"), "a.txt").text == text
+    assert read_content(tmp_path, b"\x1b[31mE1\x1b[0m $BA$ \x1b(B", "a.log").text == "E1 $BA$ "
+
+
+def test_greek_capitals_with_an_accent(tmp_path: Path) -> None:
+    text = "Άνοιξε τη βαλβίδα σιγά και περίμενε."
+    assert read_content(tmp_path, text.encode("iso8859_7"), "a.txt").text == text
+    assert read_content(tmp_path, text.encode("cp1253"), "a.txt").text == text

@@ -319,3 +319,34 @@ def test_thousands_of_pictures_in_a_line_take_linear_time() -> None:
 def test_alternative_text_that_says_nothing(alt: str, text: str) -> None:
     assert text_of(f"<img alt='{alt}'>") == text
     assert text_of("<table><tr><th>A<th>B<tr><td>x<td><img alt='Yes'></table>").endswith("| x | Yes |")
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<style>.c1{color:red;vertical-align:super}.c2 { vertical-align: sub }</style>"
+         "<p>10<span class=c1>16</span> m, CO<span class='x c2'>2</span>", "10^16 m, CO2"),
+        ("<p>10<span style='font-size:70%; vertical-align:super'>9</span> <span style='vertical-align:top'>x</span>",
+         "10^9 x"),
+        ("<p>as in <a href='#r1'>[1]</a>; <a id=r1 href='#x'>[12]</a> Smith; <sup>[3]</sup>; <a href='/y'>[4]</a>",
+         "as in (1); (12) Smith; (3); [4]"),
+        ("<ol type=a start=3><li>x<li>y</ol><ol type=I><li>x<li>y</ol>", "c. x\nd. y\n\nI. x\nII. y"),
+        ("<ol reversed><li>x<li>y</ol>", "2. x\n1. y"),
+        ("<div><div class=spec-label>Weight</div>\n<div class=spec-value>12 <b>kg</b></div>"
+         "<div class=label>Medium:</div><div class=value>water</div></div>", "Weight: 12 **kg**\n\nMedium: water"),
+        ("<div class=label>Weight</div><div class=value><p>12 kg</p></div>", "Weight\n\n12 kg"),
+        ("<div class=name>Ada</div><div class=date>2026</div>", "Ada\n\n2026"),
+    ],
+)  # fmt: skip
+def test_styles_and_classes_that_say_what_belongs_together(html: str, text: str) -> None:
+    assert text_of(html) == text
+
+
+def test_boilerplate_is_left_out_of_short_pages(tmp_path: Path) -> None:
+    html = """<div id="onetrust-banner-sdk"><p>We use cookies to improve your visit</p><button>Accept</button></div>
+<nav>Home Products</nav><main><article><h1>Solar kit</h1><p>It delivers 410 W and weighs 21 kg.</p></article>
+<aside class="related-posts"><h2>Related articles</h2><a href="/b">Battery</a></aside></main>
+<footer>Imprint</footer>"""
+    extract = read_content(tmp_path, html, "a.html")
+    assert extract.text == "# Solar kit\n\nIt delivers 410 W and weighs 21 kg."
+    assert extract.warnings == ("navigation and other boilerplate was left out (77 characters)",)

@@ -210,3 +210,31 @@ def test_a_very_long_header_is_cut(tmp_path: Path) -> None:
     assert 16_000 < len(extract.text) < 17_000
     assert extract.text.endswith("The text.")
     assert extract.warnings == ("the header To is longer than 16,384 characters; the rest was not read",)
+
+
+def test_html_is_read_where_plain_text_says_something_else(tmp_path: Path) -> None:
+    message = mail()
+    message.set_content("This message needs a mail program that shows HTML. View it here: https://example.org/a/b/c\n")
+    message.add_alternative("<p>The sale begins on <b>May 7</b> with 35 % off all drills.", subtype="html")
+    text = read_content(tmp_path, message.as_bytes(), "a.eml").text
+    assert text.endswith("The sale begins on **May 7** with 35 % off all drills.")
+    assert "mail program" not in text
+
+
+def test_html_is_read_for_its_tables(tmp_path: Path) -> None:
+    message = mail()
+    message.set_content("Your order:\n\nItem\nCount\nDrill\n3\n")
+    table = "<table><tr><th>Item<th>Count<tr><td>Drill<td>3</table>"
+    message.add_alternative(f"<p>Your order:</p>{table}", subtype="html")
+    text = read_content(tmp_path, message.as_bytes(), "a.eml").text
+    assert text.endswith("Your order:\n\n| Item | Count |\n| --- | --- |\n| Drill | 3 |")
+
+
+def test_delivery_reports_are_read(tmp_path: Path) -> None:
+    content = (
+        b"From: a@b\nSubject: Undelivered\nMIME-Version: 1.0\nContent-Type: multipart/report; boundary=q\n\n"
+        b"--q\nContent-Type: text/plain\n\nNot delivered.\n--q\nContent-Type: message/delivery-status\n\n"
+        b"Reporting-MTA: dns; mx\n\nFinal-Recipient: rfc822; c@d\nStatus: 5.1.1\n--q--\n"
+    )
+    text = read_content(tmp_path, content, "a.eml").text
+    assert text.endswith("Not delivered.\n\nReporting-MTA: dns; mx\n\nFinal-Recipient: rfc822; c@d\nStatus: 5.1.1")

@@ -112,3 +112,47 @@ def test_what_is_no_notebook(content: str, tmp_path: Path) -> None:
 @pytest.mark.timeout(60)
 def test_cleaning_takes_linear_time(content: str, tmp_path: Path) -> None:
     assert read_content(tmp_path, content, "a.md").text == content
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("a\n\n[//]: # (PIN 1234)\n\nb", "a\n\n\nb"),
+        ('a\n\n[comment]: <> "PIN 1234"\n\nb', "a\n\n\nb"),
+        ("a\n\n[x]: # (a link)\n\n[x]", "a\n\n[x]: # (a link)\n\n[x]"),
+    ],
+)
+def test_link_definitions_that_stand_for_comments_are_dropped(content: str, text: str, tmp_path: Path) -> None:
+    assert read_content(tmp_path, content, "a.md").text == text
+
+
+def test_only_mdx_has_comments_in_braces(tmp_path: Path) -> None:
+    content = "a {/* PIN\n1234 */}b\n\n```js\n{/* kept */}\n```\n"
+    assert read_content(tmp_path, content, "a.mdx").text == "a b\n\n```js\n{/* kept */}\n```\n"
+    assert read_content(tmp_path, content, "a.md").text == content
+
+
+def test_dates_in_toml_are_text(tmp_path: Path) -> None:
+    extract = read_content(tmp_path, '+++\ntitle = "A"\ndate = 2026-04-01\nat = 07:30:00\nv = 1.10\n+++\nb', "a.md")
+    assert extract.text == "title: A\ndate: 2026-04-01\nat: 07:30:00\nv: 1.10\n\nb"
+
+
+def test_html_tables_become_markdown_tables(tmp_path: Path) -> None:
+    table = "<table>\n<tr><th>Code</th><th>Fault</th></tr>\n<tr><td>F1</td><td>10<sup>6</sup> A</td></tr>\n</table>"
+    content = f"# A\n\n{table}\nb\n\n```html\n{table}\n```\n\n`<table></table>` <table>c"
+    text = read_content(tmp_path, content, "a.md").text
+    markdown = "| Code | Fault |\n| --- | --- |\n| F1 | 10^6 A |"
+    assert text == f"# A\n\n\n{markdown}\n\nb\n\n```html\n{table}\n```\n\n`<table></table>` <table>c"
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("10<sup>6</sup> Hz, CO<sub>2</sub>, `x<sup>2</sup>`", "10^6 Hz, CO2, `x<sup>2</sup>`"),
+        ("Revenue<sup>2</sup> and Costs<sup>[3](#n3)</sup>", "Revenue (2) and Costs"),
+        ("Kraft&shy;fahrzeug, 4&nbsp;bar, &copy;, &lt;b&gt; &amp; `&nbsp;`",
+         "Kraftfahrzeug, 4\xa0bar, ©, &lt;b&gt; &amp; `&nbsp;`"),
+    ],
+)  # fmt: skip
+def test_scripts_and_character_references_are_text(content: str, text: str, tmp_path: Path) -> None:
+    assert read_content(tmp_path, content, "a.md").text == text

@@ -8,7 +8,7 @@ from rag.errors import BrokenFile, EncryptedFile, NoTextFound, UnsupportedFile
 from rag.readers import ReadOptions
 from rag.readers.pdf import ocr
 from rag.readers.pdf.layout.hyphenation import LINE_END_HYPHEN, join_hyphenated
-from rag.types import PageStart
+from rag.types import Heading, PageStart
 from tests.fakes.tesseract import FakeTesseract
 from tests.support.sample_files import LOCKED, pdf, read_content
 
@@ -21,7 +21,20 @@ def test_pages_follow_each_other(tmp_path: Path) -> None:
     assert extract.text == "First page.\nIts second line.\n\nThird page."
     assert extract.pages == (PageStart(0, 1), PageStart(extract.text.index("Third"), 3))
     assert (extract.title, extract.language) == ("Three pages", "en-GB")
-    assert (extract.media_type, extract.is_markdown, extract.headings) == ("application/pdf", False, ())
+    assert (extract.media_type, extract.is_markdown) == ("application/pdf", False)
+
+
+def test_a_document_without_headings_is_under_its_title(tmp_path: Path) -> None:
+    extract = read_content(tmp_path, pdf(["First page.", "Second."], title="Zanzibar Protocol"), "a.pdf")
+    assert extract.headings == (Heading(0, "Zanzibar Protocol"),)
+    with_outline = read_content(tmp_path, pdf(["First page."], title="Protocol", outline=[("One", 0)]), "a.pdf")
+    assert [heading.path for heading in with_outline.headings] == ["One"]
+
+
+@pytest.mark.parametrize("title", ["untitled", "(anonymous)", "Microsoft Word - a.doc", "Document1", "plan v2.docx"])
+def test_titles_that_nobody_gave(title: str, tmp_path: Path) -> None:
+    extract = read_content(tmp_path, pdf(["text"], title=title.replace("(", "\\(").replace(")", "\\)")), "a.pdf")
+    assert (extract.title, extract.headings) == ("", ())
 
 
 def test_the_outline_gives_the_headings(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -87,15 +88,15 @@ def test_rows_of_a_table_stay_rows_and_show_their_cells(tmp_path: Path) -> None:
     assert text_of(tmp_path, side_by_side(names, people, capitals)) == "\n".join(rows)
 
 
-def test_cells_of_several_lines_are_read_one_after_the_other(tmp_path: Path) -> None:
+def test_cells_of_several_lines_are_read_as_rows(tmp_path: Path) -> None:
     left = [LEFT[:3], LEFT[3:], MIDDLE[:3]]
     right = [RIGHT[:2], RIGHT[2:], MIDDLE[3:]]
     page: list[Placed] = []
     for number, (one, two) in enumerate(zip(left, right, strict=True)):
         y = 700 - 50 * number
         page += side_by_side(placed_lines(60, y, one), placed_lines(320, y, two))
-    cells = [line for one, two in zip(left, right, strict=True) for line in [*one, *two]]
-    assert text_of(tmp_path, page) == "\n".join(cells)
+    rows = [f"{' '.join(one)} | {' '.join(two)}" for one, two in zip(left, right, strict=True)]
+    assert text_of(tmp_path, page) == "\n".join(rows)
 
 
 SAFETY = ["• Wash hands", "• Wear goggles", "• Check the oil", "• Lock the gate"]
@@ -311,3 +312,45 @@ def test_hyphens_at_a_line_end(tmp_path: Path) -> None:
     ]
     text = read_content(tmp_path, pdf(["\n".join(lines)]), "a.pdf").text
     assert text == "A state-of-the-art use of n-tridecanal against COVID-19, for example at 12-14 degrees."
+
+
+CELLS = [
+    (["Leak at the hot", f"flange {n}"], ["Burns of the skin"], ["Close the valve", "and call", f"extension {400 + n}"])
+    for n in range(4)
+]
+
+
+def cell_by_cell(rows: Sequence[Sequence[Sequence[str]]]) -> list[Placed]:
+    return [
+        placed
+        for number, row in enumerate(rows)
+        for column, cell in enumerate(row)
+        for placed in placed_lines(60 + 150 * column, 680 - 45 * number, cell)
+    ]
+
+
+def test_cells_that_are_drawn_one_after_the_other_are_read_as_rows(tmp_path: Path) -> None:
+    names = [Placed(60 + 150 * column, 700, name) for column, name in enumerate(("Hazard", "Effect", "Measure"))]
+    lines = text_of(tmp_path, names + cell_by_cell(CELLS)).split("\n")
+    assert lines[0] == "Hazard | Effect | Measure"
+    assert lines[3] == "Leak at the hot flange 2 | Burns of the skin | Close the valve and call extension 402"
+    assert len(lines) == 5
+
+
+def test_items_of_several_lines_are_no_table(tmp_path: Path) -> None:
+    items = [([f"({n})"], ["An item that goes on in", "the next line."]) for n in range(1, 5)]
+    text = text_of(tmp_path, cell_by_cell(items))
+    assert "|" not in text
+    assert text.startswith("(1) An item that goes on in\nthe next line.\n(2)")
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        (["a mixture of 2,4-", "dichlorophenol"], "a mixture of 2,4-dichlorophenol"),
+        (["for the next 10 -", "and more"], "for the next 10 -\nand more"),
+        (["the plan and the long-", "term costs of the site in the north"], "the plan and the long-term"),
+    ],
+)
+def test_hyphens_after_numbers_and_within_compounds(lines: list[str], text: str, tmp_path: Path) -> None:
+    assert text_of(tmp_path, placed_lines(60, 700, lines)).startswith(text)

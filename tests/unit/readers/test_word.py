@@ -200,3 +200,23 @@ def test_damaged_comments_are_reported(tmp_path: Path) -> None:
     more = {"word/comments.xml": "<w:comm", "word/_rels/document.xml.rels": _RELATIONS.format("comments")}
     extract = read_content(tmp_path, docx(word_paragraph("text"), more=more), "a.docx")
     assert (extract.text, extract.warnings) == ("text", ("the comments part is damaged and was not read",))
+
+
+def test_text_is_hidden_by_the_style_of_its_paragraph(tmp_path: Path) -> None:
+    styles = (
+        '<w:styles xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
+        '<w:style w:type="paragraph" w:styleId="Secret"><w:rPr><w:vanish/></w:rPr></w:style>'
+        '<w:style w:type="paragraph" w:styleId="Based"><w:basedOn w:val="Secret"/></w:style></w:styles>'
+    )
+    exception = run("shown", '<w:vanish w:val="0"/>')
+    shown = f'<w:p><w:pPr><w:pStyle w:val="Based"/></w:pPr>{exception}</w:p>'
+    body = word_paragraph("PIN 1", "Secret") + word_paragraph("PIN 2", "Based") + shown
+    assert read_content(tmp_path, docx(body, more={"word/styles.xml": styles}), "a.docx").text == "shown"
+
+
+def test_paragraphs_in_the_outline_are_headings(tmp_path: Path) -> None:
+    title = f'<w:p><w:pPr><w:outlineLvl w:val="1"/></w:pPr>{run("Safety")}</w:p>'
+    body_text = f'<w:p><w:pPr><w:outlineLvl w:val="9"/></w:pPr>{run("Wear a helmet.")}</w:p>'
+    extract = read_content(tmp_path, docx(title + body_text), "a.docx")
+    assert extract.text == "## Safety\n\nWear a helmet."
+    assert [heading.path for heading in extract.headings] == ["Safety"]

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import openpyxl  # type: ignore[import-untyped]
 import pytest
+from openpyxl.cell.rich_text import CellRichText, TextBlock  # type: ignore[import-untyped]
+from openpyxl.cell.text import InlineFont  # type: ignore[import-untyped]
 from openpyxl.chart import BarChart, Reference  # type: ignore[import-untyped]
 from openpyxl.comments import Comment  # type: ignore[import-untyped]
 from openpyxl.worksheet.worksheet import Worksheet  # type: ignore[import-untyped]
@@ -393,3 +395,12 @@ def test_groups_of_rows_in_a_csv_file_share_the_header(tmp_path: Path) -> None:
 def test_periods_that_name_columns(year: str) -> None:
     assert is_header(["", year], [["Sales", "5"], ["Costs", "7"]])
     assert not is_header(["Sales", year], [["Costs", "2017"], ["Rent", "2016"]])
+
+
+def test_superscripts_in_cells(tmp_path: Path) -> None:
+    def fill(sheet: Worksheet) -> None:
+        raised, lowered = InlineFont(vertAlign="superscript"), InlineFont(vertAlign="subscript")
+        sheet.append([CellRichText("10", TextBlock(raised, "6"), " cells"), "x"])
+        sheet.append([CellRichText("CO", TextBlock(lowered, "2")), CellRichText("Revenue", TextBlock(raised, "3"))])
+
+    assert lines(tmp_path, workbook(fill))[2:] == ["| 10^6 cells | x |", "| --- | --- |", "| CO2 | Revenue (3) |"]

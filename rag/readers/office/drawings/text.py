@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import NamedTuple
 
+from rag.readers.list_number import format_number
 from rag.readers.office import omml
-from rag.readers.office.list_number import format_number
 from rag.readers.safe_xml import Element
 from rag.readers.scripts import subscript, superscript
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +13,9 @@ from rag.errors import BrokenFile
 from rag.readers.office.package import Package
 from rag.readers.office.sheets.number_format import BUILT_IN, GENERAL
 from rag.readers.safe_xml import Element, iterate_xml, parse_xml
+from rag.readers.scripts import subscript, superscript
+
+_SCRIPTS = {"superscript": superscript, "subscript": subscript}
 
 
 class SheetPart(NamedTuple):
@@ -82,13 +86,24 @@ def is_on(value: str | None) -> bool:
 
 def rich_text(element: Element) -> str:
     """The text of a string, without the reading aids of East Asian text."""
-    texts = []
+    runs: list[tuple[str, str]] = []
     for child in element:
         if child.tag.endswith("}t"):
-            texts.append(child.text or "")
+            runs.append(("", child.text or ""))
         elif child.tag.endswith("}r"):
-            texts.append(child.findtext("{*}t") or "")
-    text: str = unescape("".join(texts))
+            shift = child.find("{*}rPr/{*}vertAlign")
+            runs.append((shift.get("val") or "" if shift is not None else "", child.findtext("{*}t") or ""))
+    text: str = unescape(_with_scripts(runs) if any(shift for shift, _ in runs) else "".join(text for _, text in runs))
+    return text
+
+
+def _with_scripts(runs: Sequence[tuple[str, str]]) -> str:
+    """The text of runs, each with its vertical alignment."""
+    text = ""
+    for index, (shift, content) in enumerate(runs):
+        notation = _SCRIPTS.get(shift)
+        following = runs[index + 1][1] if index + 1 < len(runs) else ""
+        text += notation(text, content, following) if notation and content.strip() else content
     return text
 
 

@@ -21,6 +21,7 @@ from rag.readers.office.word import xml as word_xml
 from rag.readers.office.word.comments import comments_by_id
 from rag.readers.office.word.drawings import remove_drawings, write_drawings
 from rag.readers.office.word.numbering import Numbering
+from rag.readers.office.word.styles import hidden_styles, mark_headings
 from rag.readers.office.word.tables import rewrite_tables
 from rag.readers.office.word.xml import W
 from rag.readers.safe_xml import Element
@@ -57,7 +58,8 @@ class WordPackage:
         self._add_notes(body, "footnote", "note")
         self._add_notes(body, "endnote", "endnote")
         self._add_comments(body)
-        _remove_hidden(body, _hidden_styles(styles))
+        _remove_hidden(body, hidden_styles(styles))
+        mark_headings(body)
         _write_formulas(body)
         _write_checkboxes(body)
         _add_labels(body, Numbering(self._part("numbering"), styles))
@@ -210,19 +212,18 @@ def _keep_one_alternative(body: Element) -> None:
             choice.remove(fallback)
 
 
-def _hidden_styles(styles: Element | None) -> frozenset[str]:
-    found = () if styles is None else styles.findall(f"{W}style")
-    return frozenset(
-        style.get(f"{W}styleId") or "" for style in found if word_xml.is_on(style.find(f"{W}rPr/{W}vanish"))
-    )
-
-
-def _remove_hidden(body: Element, hidden_styles: frozenset[str]) -> None:
+def _remove_hidden(body: Element, hidden: frozenset[str]) -> None:
+    """Remove the runs that are hidden by themselves, by their style, or by that of their paragraph."""
     for run in list(body.iter(f"{W}r")):
         properties = run.find(f"{W}rPr")
         switch = properties.find(f"{W}vanish") if properties is not None else None
-        styled = word_xml.value(properties, "rStyle") in hidden_styles and switch is None
-        if (word_xml.is_on(switch) or styled) and (parent := run.getparent()) is not None:
+        is_hidden = word_xml.is_on(switch)
+        if switch is None and hidden:
+            paragraph = next(run.iterancestors(f"{W}p"), None)
+            is_hidden = not hidden.isdisjoint(
+                (word_xml.value(properties, "rStyle"), word_xml.value(paragraph, "pPr/pStyle"))
+            )
+        if is_hidden and (parent := run.getparent()) is not None:
             parent.remove(run)
 
 

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 LINE_END_HYPHEN = "\ufffe"
 """Stands for a hyphen at the end of a line, and the line break."""
-_RANGE_BREAK = re.compile(r"\n(?<=\d[-\u2010\u2011\u2013]\n)(?=\d)")
+_RANGE_BREAK = re.compile(r"\n(?<=\d[-\u2010\u2011\u2013]\n)(?=\d)|\n(?<=\d[-\u2010\u2011]\n)(?=[a-z]{2})")
+"""`10-20`, and names such as `2,4-dichlorophenol`."""
 _UNICODE_HYPHEN = re.compile(r"\u2010\n(?<=[^\W\d_]\u2010\n)(?=[^\W\d_])")
 _START = re.compile(r"\w+\Z")
 _END = re.compile(r"\n?(\w+)")
@@ -29,6 +30,13 @@ _FIRST_PARTS = frozenset(
 )
 """Words with which many English words begin that are written in one: `however`, `without`."""
 _HYPHENATED_PARTS = frozenset(("cross", "non", "self", "well"))
+_SECOND_PARTS = frozenset(
+    (
+        *("based", "called", "cost", "defined", "driven", "friendly", "level", "oriented", "performance", "pressure"),
+        *("quality", "related", "resolution", "risk", "scale", "specific", "speed", "term"),
+    )
+)
+"""Words with which many English compounds end that are written with a hyphen: `long-term`."""
 _THE_SHARE = 0.02
 """Share of `the` among the words of an English text is 0.04 to 0.07."""
 
@@ -93,7 +101,7 @@ class _Vocabulary:
         return self._is_english and self._is_compound(start.lower(), end.lower())
 
     def _is_compound(self, start: str, end: str) -> bool:
-        if start in _HYPHENATED_PARTS and len(end) > 3:
+        if (start in _HYPHENATED_PARTS and len(end) > 3) or (end in _SECOND_PARTS and len(start) > 2):
             return True
         are_long = len(start) > 2 and len(end) > 2
         return are_long and start not in _FIRST_PARTS and self._counts[start] > 0 and self._counts[end] > 0

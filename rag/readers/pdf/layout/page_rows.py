@@ -156,7 +156,11 @@ def _can_begin_column(piece: Piece) -> bool:
 
 
 def _is_mark(piece: Piece) -> bool:
-    text = piece.segment.text
+    return is_list_mark(piece.segment.text)
+
+
+def is_list_mark(text: str) -> bool:
+    """Whether it is a bullet, or a number such as `1.` or `(a)`."""
     return len(text) <= _MAX_MARK_CHARS and bool(_LIST_MARK.fullmatch(text))
 
 

@@ -149,3 +149,13 @@ async def test_a_quote_has_the_rectangles_of_its_own_words() -> None:
     assert result.quotation is not None
     (quote,) = (quote for quote in result.quotation.quotes if "owls" in quote.text)
     assert quote.rectangles == (Rectangle(1, 0, 0, len(before), 10), Rectangle(1, 0, 20, len(text), 30))
+
+
+async def test_front_matter_is_quoted_only_if_it_may_answer() -> None:
+    hit = Hit(a_chunk(f"title: When owls hunt\nauthor: Ada Lovelace\n\n{OWLS}", filename="owls.md"), 1.0, cosine=0.6)
+    reranker = FakeReranker()
+    reranker.scores = {"title: When owls hunt": 0.9, "Owls hunt at night.": 0.8}
+    quoter = Quoter(reranker, min_confidence=0.0, refusal="nothing")
+    assert texts(await quoter.quote("When do owls hunt?", [hit], {}, "ranking")) == ["Owls hunt at night. [1]"]
+    asked = await quoter.quote("What is the title of the text?", [hit], {}, "ranking")
+    assert texts(asked)[0] == "title: When owls hunt [1]"
