@@ -1,0 +1,288 @@
+"""Responses in the background, through OpenAI's client, with a real catalog."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from openai.types.responses import Response
+
+from rag.errors import VectorStoreNotFound
+from rag.http.v1.responses.background.worker import MAX_ATTEMPTS, WorkerOptions
+from rag.library import background as library
+from tests.fakes import FakeGenerator
+from tests.support.edge_service import MODEL, EdgeService
+from tests.support.kept_catalog import a_keeping_edge
+from tests.support.loopback import until
+from tests.support.response_calls import create_response
+from tests.support.v1_client import error_of
+
+UNFINISHED = ("queued", "in_progress")
+AT_ONCE = WorkerOptions(retry_after_s=0.0)
+
+
+async def start(client: Any, **options: Any) -> Any:
+    return await client.responses.create(**{"model": MODEL, "input": "Hello there", "background": True, **options})
+
+
+async def ended(client: Any, response: Any) -> Any:
+    """The response, once it has ended."""
+    async with asyncio.timeout(120):
+        while response.status in UNFINISHED:
+            await asyncio.sleep(0.02)
+            response = await client.responses.retrieve(response.id)
+    return response
+
+
+async def all_of(stream: Any) -> list[Any]:
+    return [event async for event in stream]
+
+
+@contextlib.asynccontextmanager
+async def an_edge(folder: Path, generator: FakeGenerator, **options: Any) -> AsyncIterator[tuple[EdgeService, Any]]:
+    async with a_keeping_edge(folder, generator, **{"background": AT_ONCE, **options}) as edge, edge.openai() as client:
+        yield edge, client
+
+
+@pytest.mark.parametrize("model", [MODEL, "rag"])
+async def test_a_response_is_queued_then_in_progress_then_complete(tmp_path: Path, model: str) -> None:
+    generator = FakeGenerator("Grass [1].", start=(begin := asyncio.Event()))
+    async with an_edge(tmp_path, generator) as (_, client):
+        queued = await start(client, model=model, metadata={"team": "a"})
+        assert (queued.status, queued.background, queued.output, queued.store) == ("queued", True, [], True)
+        await until(lambda: generator.running == 1)
+        running = await client.responses.retrieve(queued.id)
+        assert (running.status, running.output, running.usage) == ("in_progress", [], None)
+        begin.set()
+        last = await ended(client, queued)
+        Response.model_validate(last.to_dict(), strict=True)
+        assert (last.status, last.output_text, last.background) == ("completed", "Grass [1].", True)
+        assert (last.id, last.created_at, last.metadata) == (queued.id, queued.created_at, {"team": "a"})
+        assert last.usage.output_tokens == 2
+        following = await client.responses.create(model=MODEL, input="And?", previous_response_id=last.id)
+        assert following.status == "completed"
+    contents = [message["content"] for message in generator.requests[-1][0].messages]
+    assert contents == ["Hello there", "Grass [1].", "And?"]
+
+
+async def test_a_text_that_is_cut_is_incomplete(tmp_path: Path) -> None:
+    async with an_edge(tmp_path, FakeGenerator("one two three")) as (_, client):
+        last = await ended(client, await start(client, max_output_tokens=2))
+    assert (last.status, last.incomplete_details.reason) == ("incomplete", "max_output_tokens")
+    assert last.output_text == "one two "
+
+
+@pytest.mark.parametrize(
+    ("param", "body"),
+    [
+        ("background", {"store": False}),
+        ("style", {"style": "quoted"}),
+        ("model", {"model": "unknown"}),
+        ("previous_response_id", {"previous_response_id": "resp_0"}),
+        ("truncation", {"truncation": "auto"}),
+        ("background_options", {"background_options": {}}),
+    ],
+)
+async def test_what_cannot_be_answered_is_refused_at_once(edge: EdgeService, param: str, body: Any) -> None:
+    status, _, named = error_of(await create_response(edge, background=True, **body))
+    assert (status in (400, 404), named) == (True, param)
+
+
+async def test_a_service_that_keeps_nothing_has_no_background(tmp_path: Path) -> None:
+    async with a_keeping_edge(tmp_path, may_store=False) as edge:
+        refused = await create_response(edge, background=True)
+    assert error_of(refused) == (400, "invalid_request", "background")
+
+
+async def test_a_failure_is_told_in_the_object(tmp_path: Path) -> None:
+    async with an_edge(tmp_path, FakeGenerator()) as (edge, client):
+        edge.retriever.failure = VectorStoreNotFound("there is no vector store 'gone'")
+        last = await ended(client, await start(client, model="rag"))
+        assert (last.status, last.output, last.store) == ("failed", [], True)
+        assert (last.error.code, last.error.message) == ("server_error", "there is no vector store 'gone'")
+        assert last.error.to_dict()["type"] == "vector_store_not_found"
+        stream = await start(client, model="rag", stream=True)
+        with pytest.raises(openai.APIError, match="no vector store"):
+            await all_of(stream)
+
+
+async def test_an_engine_that_dies_is_tried_again_a_few_times(tmp_path: Path) -> None:
+    generator = FakeGenerator("one two three", dies_after=2)
+    async with an_edge(tmp_path, generator) as (_, client):
+        last = await ended(client, await start(client))
+        assert (last.status, last.error.message, last.output_text) == ("failed", "the engine died", "one two ")
+        assert len(generator.requests) == MAX_ATTEMPTS
+        generator.dies_after = None
+        assert (await ended(client, await start(client))).status == "completed"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_cancelling_stops_the_engine(tmp_path: Path, stream: bool) -> None:
+    generator = FakeGenerator("one two three", stalls_after=2)
+    async with an_edge(tmp_path, generator) as (_, client):
+        started = await start(client, stream=stream)
+        events = aiter(started) if stream else None
+        response = started if events is None else (await anext(events)).response
+        await until(lambda: generator.running == 1)
+        cancelled = await client.responses.cancel(response.id)
+        assert (cancelled.id, cancelled.status, cancelled.output) == (response.id, "cancelled", [])
+        await until(lambda: generator.cancelled == 1)
+        assert await client.responses.cancel(response.id) == cancelled
+        assert await client.responses.retrieve(response.id) == cancelled
+        if events is not None:
+            last = (await all_of(events))[-1]
+            assert (last.type, last.response.status) == ("response.incomplete", "cancelled")
+
+
+async def test_one_that_is_queued_is_cancelled_before_it_begins(tmp_path: Path) -> None:
+    generator = FakeGenerator("one two", stalls_after=1)
+    async with an_edge(tmp_path, generator, background=WorkerOptions(at_once=1)) as (_, client):
+        first = await start(client)
+        await until(lambda: generator.running == 1)
+        second = await start(client)
+        assert (await client.responses.cancel(second.id)).status == "cancelled"
+        await client.responses.cancel(first.id)
+        await until(lambda: generator.running == 0)
+        generator.stalls_after = None
+        assert (await ended(client, await start(client))).status == "completed"
+    assert len(generator.requests) == 2
+
+
+async def test_one_that_has_ended_is_not_cancelled(edge: EdgeService, client: Any) -> None:
+    last = await ended(client, await start(client))
+    assert await client.responses.cancel(last.id) == last
+    plain = await client.responses.create(model=MODEL, input="Hello there")
+    refused = await edge.post(f"/v1/responses/{plain.id}/cancel", {})
+    assert error_of(refused) == (400, "invalid_request", "response_id")
+
+
+async def test_deleting_stops_the_engine_and_the_stream(tmp_path: Path) -> None:
+    generator = FakeGenerator("one two three", stalls_after=2)
+    async with an_edge(tmp_path, generator) as (_, client):
+        events = aiter(await start(client, stream=True))
+        response = (await anext(events)).response
+        await until(lambda: generator.running == 1)
+        await client.responses.delete(response.id)
+        await until(lambda: generator.cancelled == 1)
+        with pytest.raises(openai.APIError, match="there is no response"):
+            await all_of(events)
+        with pytest.raises(openai.NotFoundError):
+            await client.responses.retrieve(response.id)
+
+
+async def test_a_stream_goes_on_after_a_disconnect(tmp_path: Path) -> None:
+    generator = FakeGenerator("one two three", stalls_after=2)
+    async with an_edge(tmp_path, generator) as (_, client):
+        stream = await start(client, stream=True)
+        seen = []
+        async for event in stream:
+            seen.append(event)
+            if event.type == "response.output_text.delta":
+                break
+        await stream.close()
+        response_id = seen[0].response.id
+        assert [event.type for event in seen[:3]] == ["response.created", "response.queued", "response.in_progress"]
+        assert [event.response.status for event in seen[:3]] == ["queued", "queued", "in_progress"]
+        assert generator.running == 1
+        rest = asyncio.ensure_future(
+            all_of(await client.responses.retrieve(response_id, stream=True, starting_after=seen[-1].sequence_number))
+        )
+        await client.responses.cancel(response_id)
+        both = [*seen, *await rest]
+        assert [event.sequence_number for event in both] == list(range(len(both)))
+        assert await all_of(await client.responses.retrieve(response_id, stream=True)) == both
+
+
+async def test_a_streamed_response_ends_like_any_other(tmp_path: Path) -> None:
+    async with an_edge(tmp_path, FakeGenerator("Grass [1], mostly.")) as (_, client):
+        events = await all_of(await start(client, model="rag", stream=True))
+        kept = await client.responses.retrieve(events[0].response.id)
+        plain = [event.type async for event in await start(client, model="rag", stream=True, background=False)]
+        again = await all_of(await client.responses.retrieve(kept.id, stream=True, starting_after=0))
+    assert (events[-1].type, events[-1].response.output_text) == ("response.completed", "Grass [1], mostly.")
+    assert events[-1].response == kept
+    assert again == events[1:]
+    names = [event.type for event in events]
+    assert names.pop(1) == "response.queued"
+    delta = "response.output_text.delta"  # those of one moment are kept as one
+    assert [name for name in names if name != delta] == [name for name in plain if name != delta]
+
+
+async def test_only_streams_in_the_background_can_be_streamed_again(edge: EdgeService, client: Any) -> None:
+    for options in ({"background": True}, {"background": False}):
+        made = await ended(client, await start(client, **options))
+        with pytest.raises(openai.BadRequestError) as refused:
+            await client.responses.retrieve(made.id, stream=True)
+        assert refused.value.param == "stream"
+    with pytest.raises(openai.BadRequestError) as refused:
+        await client.responses.retrieve(made.id, starting_after=1)
+    assert refused.value.param == "starting_after"
+    events = await all_of(await start(client, stream=True))
+    with pytest.raises(openai.BadRequestError) as refused:
+        await client.responses.retrieve(events[0].response.id, stream=True, starting_after=events[-1].sequence_number)
+    assert refused.value.param == "starting_after"
+
+
+async def test_one_that_has_not_ended_cannot_be_continued(tmp_path: Path) -> None:
+    generator = FakeGenerator("one", start=(begin := asyncio.Event()))
+    async with an_edge(tmp_path, generator) as (edge, client):
+        first = await start(client)
+        refused = await create_response(edge, previous_response_id=first.id)
+        assert error_of(refused) == (400, "invalid_request", "previous_response_id")
+        begin.set()
+        await ended(client, first)
+
+
+async def test_a_conversation_is_continued_when_the_answer_is_complete(tmp_path: Path) -> None:
+    generator = FakeGenerator("Hi.", start=(begin := asyncio.Event()))
+    async with an_edge(tmp_path, generator) as (_, client):
+        made = await client.conversations.create()
+        first = await start(client, conversation=made.id)
+        await until(lambda: generator.running == 1)
+        assert (await client.conversations.items.list(made.id)).data == []
+        begin.set()
+        await ended(client, first)
+        items = (await client.conversations.items.list(made.id, order="asc")).data
+        assert [item.content[0].text for item in items] == ["Hello there", "Hi."]
+        begin.clear()
+        second = await start(client, conversation=made.id)
+        await until(lambda: generator.running == 1)
+        await client.conversations.delete(made.id)
+        begin.set()
+        last = await ended(client, second)
+        assert (last.status, last.error.to_dict()["param"]) == ("failed", "conversation")
+
+
+async def test_what_an_edge_gives_up_when_it_stops_is_begun_again(tmp_path: Path) -> None:
+    generator = FakeGenerator("one two three", stalls_after=2)
+    async with an_edge(tmp_path, generator) as (edge, client):
+        events = aiter(await start(client, stream=True))
+        first = await anext(events)
+        await until(lambda: generator.running == 1)
+        seen = [first, *[await anext(events) for _ in range(5)]]
+        assert seen[-1].type == "response.output_text.delta"
+        await edge.background.close()
+        await until(lambda: generator.running == 0)
+        generator.stalls_after = None
+        edge.background.start()
+        rest = await all_of(events)
+        assert rest[0].type == "response.in_progress"
+        assert (rest[-1].type, rest[-1].response.output_text) == ("response.completed", "one two three")
+        numbers = [event.sequence_number for event in [*seen, *rest]]
+        assert numbers == sorted(set(numbers))
+        again = await all_of(await client.responses.retrieve(first.response.id, stream=True))
+        assert again == [*seen[:2], *rest]
+
+
+async def test_what_has_too_many_events_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "_MAX_EVENT_BYTES", 1)
+    generator = FakeGenerator("one two three", stalls_after=2)
+    async with an_edge(tmp_path, generator) as (_, client):
+        with pytest.raises(openai.APIError, match="MiB"):
+            await all_of(await start(client, stream=True))
+        await until(lambda: generator.running == 0)
