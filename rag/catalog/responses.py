@@ -42,6 +42,8 @@ def any_body(connection: sa.Connection, response_id: str) -> JsonObject:
     return body
 
 
-def set_body(connection: sa.Connection, response_id: str, body: JsonMapping, added_bytes: int = 0) -> None:
+def change(connection: sa.Connection, response_id: str, body: JsonMapping | None, added_bytes: int = 0) -> None:
+    """Change a response. `body`: None: it stays."""
+    columns = {} if body is None else {"body": body}
     size = responses.c.bytes + added_bytes
-    connection.execute(sa.update(responses).where(responses.c.id == response_id).values(body=body, bytes=size))
+    connection.execute(sa.update(responses).where(responses.c.id == response_id).values(bytes=size, **columns))

@@ -64,7 +64,7 @@ class BackgroundRegistry:
             size = kept.size_of(work.request)
             if work.streams:
                 size += background.append_events(connection, row, work.events)
-            responses.set_body(connection, row.id, new.body, size)
+            responses.change(connection, row.id, None, size)
 
     def lease(self) -> LeasedResponse | None:
         """The next response that is to be generated, which is then in progress; None if there is none."""
@@ -76,7 +76,7 @@ class BackgroundRegistry:
                 return None
             erased = background.erase_attempt(connection, row)
             body = {**responses.any_body(connection, row.id), "status": "in_progress"}
-            responses.set_body(connection, row.id, body, -erased)
+            responses.change(connection, row.id, body, -erased)
             caller, refusal = _present(connection, caller_from_header(row.caller))
         return LeasedResponse(
             row.id,
@@ -154,7 +154,7 @@ class BackgroundRegistry:
             return EventPage(found, row.state == "ended" and len(found) < _MAX_EVENTS_READ)
 
     def _write(self, connection: sa.Connection, row: WorkRow, part: WrittenPart) -> None:
-        body, added = responses.any_body(connection, row.id), 0
+        added, body = 0, None
         if row.streams:
             known = max(0, row.last_number - part.last_number)
             added = background.append_events(connection, row, part.events[known:])
@@ -165,12 +165,12 @@ class BackgroundRegistry:
             body, added = self._final(connection, row, part.final, added)
             background.end(connection, row.id)
         elif part.retry_after_s is not None:
-            body = {**body, "status": "queued"}
+            body = {**responses.any_body(connection, row.id), "status": "queued"}
             background.requeue(connection, row, part.retry_after_s, is_counted=part.is_counted)
         else:
             background.renew(connection, row.id, LEASE_S)
-        if added or part.final is not None or part.retry_after_s is not None:
-            responses.set_body(connection, row.id, body, added)
+        if body is not None or added:
+            responses.change(connection, row.id, body, added)
 
     def _final(
         self, connection: sa.Connection, row: WorkRow, response: JsonMapping, added: int
@@ -194,7 +194,7 @@ class BackgroundRegistry:
             added += background.append_events(
                 connection, row, [(name, {"type": name, "response": {**body, "output": []}})]
             )
-        responses.set_body(connection, row.id, body, added)
+        responses.change(connection, row.id, body, added)
         background.end(connection, row.id)
 
 

@@ -24,8 +24,9 @@ from rag.records import LeasedResponse
 logger = logging.getLogger("rag.background")
 MAX_ATTEMPTS = 3
 """Attempts that may be interrupted by the end of a process, or by a failure of the engine."""
-_IDLE_S = 1.0
-"""Pause between two looks for work that other processes have queued."""
+_IDLE_S = 5.0
+"""Pause between two looks for work that other processes have queued. A draining Retriever is left alone meanwhile, and
+the connection to it closed, so that the next look may reach another replica."""
 _WRITE_S = 0.2
 _GIVE_UP_S = 2.0
 
@@ -101,6 +102,9 @@ class BackgroundWorker:
         try:
             return await self._queue.lease()
         except RagError:  # tried again soon
+            return None
+        except Exception:
+            logger.exception("no response can be leased; tried again in %g s", _IDLE_S)
             return None
 
     def _ended(self, task: asyncio.Task[None]) -> None:

@@ -5,17 +5,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+import sqlalchemy as sa
 from openai.types.responses import Response
 
-from rag.errors import VectorStoreNotFound
+from rag.adapters.memory_counters import MemoryCounters
+from rag.auth.caller import Caller, caller_to_header
+from rag.auth.key import NewKey
+from rag.auth.limits import Limits
+from rag.catalog.schema import background_responses
+from rag.errors import RateLimitExceeded, VectorStoreNotFound
+from rag.http.auth.token_limits import TokenLimits
 from rag.http.v1.responses.background.worker import MAX_ATTEMPTS, WorkerOptions
 from rag.library import background as library
+from rag.library.keys import KeyRegistry
+from rag.library.responses import ResponseRegistry
+from rag.records import NewResponse, NewWork
 from tests.fakes import FakeGenerator
+from tests.support.acting import acting
 from tests.support.edge_service import MODEL, EdgeService
 from tests.support.kept_catalog import a_keeping_edge
 from tests.support.loopback import until
@@ -277,6 +289,63 @@ async def test_what_an_edge_gives_up_when_it_stops_is_begun_again(tmp_path: Path
         assert numbers == sorted(set(numbers))
         again = await all_of(await client.responses.retrieve(first.response.id, stream=True))
         assert again == [*seen[:2], *rest]
+
+
+def queue_for(edge: EdgeService, asker: Caller) -> str:
+    """Queue a response of this caller. Returns its id."""
+    body = {"id": "resp_1", "status": "queued", "created_at": 1, "previous_response_id": None}
+    request = {"model": MODEL, "input": "Hello there", "background": True}
+    assert edge.retriever.background is not None
+    with acting(asker):
+        work = NewWork("resp_1", request, caller_to_header(asker), "request", streams=False)
+        edge.retriever.background.enqueue(NewResponse("resp_1", body, [], []), work)
+    edge.background.wake()
+    return "resp_1"
+
+
+def state_of(edge: EdgeService) -> Any:
+    assert edge.retriever.background is not None
+    with edge.retriever.background._database.read() as connection:
+        return connection.execute(sa.select(background_responses)).one()
+
+
+async def test_the_tokens_are_those_of_the_caller(tmp_path: Path) -> None:
+    generator, tokens = FakeGenerator("one"), TokenLimits(MemoryCounters())
+    async with an_edge(tmp_path, generator, tokens=tokens) as (edge, _):
+        asker = Caller("key", "acme", frozenset(["generate"]), key_limits=Limits(tokens_per_day=3))
+        queue_for(edge, asker)
+        await until(lambda: state_of(edge).state == "ended")
+        await tokens.check(replace(asker, key_id="another"), {})
+        with pytest.raises(RateLimitExceeded):
+            await tokens.check(asker, {})
+    assert generator.requests[0][2] == "request"
+
+
+async def test_a_key_that_was_revoked_gets_no_answer(tmp_path: Path) -> None:
+    generator = FakeGenerator("one")
+    async with an_edge(tmp_path, generator) as (edge, _):
+        assert edge.retriever.background is not None
+        database = edge.retriever.background._database
+        keys = KeyRegistry(database)
+        key = keys.revoke(keys.create(NewKey("one", ["generate"])).record.key_id)
+        queue_for(edge, key.caller)
+        await until(lambda: state_of(edge).state == "ended")
+        with acting(key.caller):
+            answer = ResponseRegistry(database, 30).get("resp_1")
+    assert (answer["status"], answer["error"]["message"]) == ("failed", "the API key is revoked")
+    assert generator.requests == []
+
+
+async def test_a_caller_without_tokens_waits(tmp_path: Path) -> None:
+    generator, tokens = FakeGenerator("one"), TokenLimits(MemoryCounters())
+    async with an_edge(tmp_path, generator, tokens=tokens) as (edge, _):
+        asker = Caller("key", "acme", frozenset(["generate"]), key_limits=Limits(tokens_per_day=1))
+        with acting(asker):
+            await tokens.add(1)
+        queue_for(edge, asker)
+        await until(lambda: state_of(edge).leased_at is not None and state_of(edge).state == "queued")
+        row = state_of(edge)
+    assert (row.attempts, row.not_before - row.queued_at > 3600, generator.requests) == (0, True, [])
 
 
 async def test_what_has_too_many_events_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
