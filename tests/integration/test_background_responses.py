@@ -26,7 +26,7 @@ def start(tmp_path: Path, language_model: Path) -> Iterator[Callable[..., Runnin
     (tmp_path / "data" / "models").symlink_to(language_model.parent)
     started: list[RunningService] = []
 
-    def begin(**options: str) -> RunningService:
+    def begin(**options: Any) -> RunningService:
         log = tmp_path / f"service-{len(started)}.log"
         options |= {"HF_HUB_OFFLINE": "1", "RAG_RESPONSES__BACKGROUND_AT_ONCE": "1"}
         started.append(start_service(tmp_path / "data", log, target="bench.instant_bundle:RAG", **options))

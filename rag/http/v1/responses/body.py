@@ -126,7 +126,8 @@ class NoReasoning(Body):
 
 
 class ResponseStreamOptions(Body):
-    include_obfuscation: Literal[False] | None = None
+    include_obfuscation: bool | None = None
+    """true: events with a piece of text are padded with random characters."""
 
 
 class ResponsesBody(SamplingFields, Body):
@@ -201,6 +202,10 @@ class ResponsesBody(SamplingFields, Body):
             raise InvalidRequest("tool_choice: there are no tools to choose from", param="tool_choice")
         if choice.names_search and not searches:
             raise InvalidRequest("tool_choice: file_search is not among the tools", param="tool_choice")
+
+    @property
+    def is_padded(self) -> bool:
+        return self.stream_options is not None and bool(self.stream_options.include_obfuscation)
 
     def includes(self, what: str) -> bool:
         return what in (self.include or ())

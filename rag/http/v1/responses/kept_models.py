@@ -21,7 +21,9 @@ class RetrieveQuery(BaseModel):
 
     include: Text | None = Field(None, description=INCLUDE)
     include_list: Text | None = Field(None, alias="include[]", description=INCLUDE)
-    include_obfuscation: Literal["false"] | None = Field(None, description="Events are not padded.")
+    include_obfuscation: Literal["true", "false"] | None = Field(
+        None, description="With `stream`: `true` pads events that have a piece of text with random characters."
+    )
     stream: Literal["true", "false"] | None = Field(
         None,
         description="`true`: its events, from the first one on, also those to come. Only for a response that was "

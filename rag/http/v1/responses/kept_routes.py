@@ -87,7 +87,8 @@ class KeptResponseRoutes:
     async def get(self, request: Request) -> Response:
         query, response_id = read_query(RetrieveQuery, request), request.path_params["response_id"]
         if query.stream == "true":
-            return await kept_stream(self._parts.background(), response_id, query.starting_after)
+            is_padded = query.include_obfuscation == "true"
+            return await kept_stream(self._parts.background(), response_id, query.starting_after, is_padded=is_padded)
         response = await asyncio.to_thread(self._parts.responses().get, response_id)
         return JSONResponse(response, headers={OBJECT_ID: response["id"]})
 

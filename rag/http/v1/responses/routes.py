@@ -42,6 +42,7 @@ from rag.http.v1.responses.body import FileSearch, ResponsesBody
 from rag.http.v1.responses.events import FINAL, ResponseWriter
 from rag.http.v1.responses.memory import RequestedTurns, ResponseMemory
 from rag.http.v1.responses.objects import ResponseMetadata
+from rag.http.v1.responses.padding import padded
 from rag.http.v1.responses.prepared_answer import PreparedAnswer
 from rag.http.v1.responses.request_fields import DefaultSampling
 from rag.http.v1.responses.response_models import InputTokens, ResponseEvent, ResponseOut
@@ -120,7 +121,8 @@ class ResponseRoutes:
             return self._memory().kept(written, prepared.turns, body, is_stored=prepared.is_stored)
 
         if body.stream:
-            return await EventStream.open(source, events, form=writer.form, **self._parts.stream_options)
+            form = padded(writer.form) if body.is_padded else writer.form
+            return await EventStream.open(source, events, form=form, **self._parts.stream_options)
         async with in_time(self._parts.answer_timeout_s), source as answer:
             response = await _final_response(events(answer))
             return JSONResponse(response)

@@ -12,6 +12,7 @@ from rag.http.v1.responses.background.failure import failed_event
 from rag.http.v1.responses.background.record import HEARTBEAT_S, ResponseRecord
 from rag.library.background import LEASE_S
 from rag.records import LeasedResponse, WrittenPart
+from rag.types import JsonMapping
 
 RESPONSE: dict[str, Any] = {"id": "resp_1", "status": "in_progress", "output": []}
 
@@ -32,6 +33,11 @@ class Queue:
         return answer
 
     @property
+    def final(self) -> JsonMapping:
+        """The response that was written last."""
+        return self.parts[-1].final or {}
+
+    @property
     def texts(self) -> list[list[str]]:
         return [[body.get("delta", name) for name, body in part.events] for part in self.parts]
 
@@ -39,9 +45,10 @@ class Queue:
 class Written:
     def __init__(self, *, streams: bool = True) -> None:
         self.now = 0.0
-        self.queue: Any = Queue()
+        self.queue = Queue()
         leased = LeasedResponse("resp_1", "lease", RESPONSE, {}, "", "", streams, 1, 1)
-        self.record = ResponseRecord(self.queue, leased, lambda error: failed_event(RESPONSE, error), lambda: self.now)
+        remote: Any = self.queue
+        self.record = ResponseRecord(remote, leased, lambda error: failed_event(RESPONSE, error), lambda: self.now)
 
     def add(self, *texts: str) -> None:
         for text in texts:
@@ -87,7 +94,7 @@ async def test_events_are_only_kept_if_the_response_is_streamed() -> None:
     assert await written.record.write()
     written.end()
     assert await written.record.write() is False
-    assert (written.queue.texts, written.queue.parts[0].final["status"]) == ([[]], "completed")
+    assert (written.queue.texts, written.queue.final["status"]) == ([[]], "completed")
 
 
 async def test_what_may_not_have_been_written_is_written_again_unchanged(written: Written) -> None:
@@ -126,9 +133,9 @@ async def test_what_is_refused_becomes_the_failure(written: Written) -> None:
     written.add("b")
     assert await written.record.write() is False
     assert written.queue.texts[-1] == ["response.failed", "error"]
-    last = written.queue.parts[-1]
-    assert (last.final["status"], last.final["error"]["message"]) == ("failed", "conversation: it is gone")
-    assert last.events[-1][1]["error"]["code"] == "not_found"
+    failed = written.queue.final
+    assert (failed["status"], failed["error"]["message"]) == ("failed", "conversation: it is gone")
+    assert written.queue.parts[-1].events[-1][1]["error"]["code"] == "not_found"
 
 
 async def test_a_failure_that_is_refused_is_not_tried_for_ever(written: Written) -> None:

@@ -45,5 +45,6 @@ class BackgroundQueue:
         await self._queue.enqueue(response, items, from_json(await request.body()), events if body.stream else None)
         self._wake()
         if body.stream:
-            return await self._forward.get(f"/v1/responses/{response['id']}?stream=true")
+            padding = "&include_obfuscation=true" if body.is_padded else ""
+            return await self._forward.get(f"/v1/responses/{response['id']}?stream=true{padding}")
         return JSONResponse(response)

@@ -10,6 +10,7 @@ from rag.http.error_table import error_body
 from rag.http.middleware.request_id import current_request_id
 from rag.http.streaming.event_stream import Event, EventStream, StreamFormat
 from rag.http.streaming.sse import format_event
+from rag.http.v1.responses.padding import padded
 from rag.library.background import BackgroundRegistry, EventPage
 from rag.records import DAY_S
 
@@ -18,7 +19,9 @@ _KEEP_ALIVE_S = 10.0
 _FINAL = ("response.completed", "response.incomplete", "error")
 
 
-async def kept_stream(registry: BackgroundRegistry, response_id: str, after: int | None) -> EventStream:
+async def kept_stream(
+    registry: BackgroundRegistry, response_id: str, after: int | None, *, is_padded: bool = False
+) -> EventStream:
     """The events of a response, and those that are to come.
 
     Args:
@@ -34,6 +37,7 @@ async def kept_stream(registry: BackgroundRegistry, response_id: str, after: int
         message = "starting_after: the response has ended, and has no event after this one"
         raise InvalidRequest(message, param="starting_after")
     form = StreamFormat(format_event, _FINAL, stream.failed)
+    form = padded(form) if is_padded else form
     return EventStream(stream.events(first), keep_alive_s=_KEEP_ALIVE_S, timeout_s=DAY_S, form=form)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from openai.types.responses import Response
 
 from rag.adapters.memory_counters import MemoryCounters
-from rag.auth.caller import Caller, caller_to_header
+from rag.auth.caller import WITHOUT_KEY, Caller, caller_to_header
 from rag.auth.key import NewKey
 from rag.auth.limits import Limits
 from rag.catalog.schema import background_responses
@@ -225,6 +226,20 @@ async def test_a_streamed_response_ends_like_any_other(tmp_path: Path) -> None:
     assert [name for name in names if name != delta] == [name for name in plain if name != delta]
 
 
+@pytest.mark.parametrize("background", [False, True])
+async def test_events_are_padded_if_the_client_asks_for_it(edge: EdgeService, client: Any, background: bool) -> None:
+    options: Any = {"stream": True, "stream_options": {"include_obfuscation": True}}
+    events = await all_of(await start(client, background=background, **options))
+    padded = {event.type for event in events if event.to_dict().get("obfuscation")}
+    assert padded == {"response.output_text.delta"}
+    for event in events:
+        if event.type in padded:
+            assert (len(json.dumps(event.delta)) + len(event.to_dict()["obfuscation"])) % 32 == 0
+    if background:
+        again = await client.responses.retrieve(events[0].response.id, stream=True, include_obfuscation=False)
+        assert not any("obfuscation" in event.to_dict() for event in await all_of(again))
+
+
 async def test_only_streams_in_the_background_can_be_streamed_again(edge: EdgeService, client: Any) -> None:
     for options in ({"background": True}, {"background": False}):
         made = await ended(client, await start(client, **options))
@@ -334,6 +349,26 @@ async def test_a_key_that_was_revoked_gets_no_answer(tmp_path: Path) -> None:
             answer = ResponseRegistry(database, 30).get("resp_1")
     assert (answer["status"], answer["error"]["message"]) == ("failed", "the API key is revoked")
     assert generator.requests == []
+
+
+async def test_what_was_interrupted_again_and_again_fails(tmp_path: Path) -> None:
+    """A request that ends each process that serves it must not do so for ever."""
+    generator = FakeGenerator("one")
+    async with an_edge(tmp_path, generator) as (edge, _):
+        registry = edge.retriever.background
+        assert registry is not None
+        await edge.background.close()
+        queue_for(edge, WITHOUT_KEY)
+        for _ in range(MAX_ATTEMPTS):
+            assert registry.lease() is not None
+            with registry._database.write() as connection:
+                connection.execute(sa.update(background_responses).values(leased_until=1.0))
+        edge.background.start()
+        await until(lambda: state_of(edge).state == "ended")
+        with acting(WITHOUT_KEY):
+            answer = ResponseRegistry(registry._database, 30).get("resp_1")
+    assert (answer["status"], generator.requests) == ("failed", [])
+    assert "interrupted" in answer["error"]["message"]
 
 
 async def test_a_caller_without_tokens_waits(tmp_path: Path) -> None:
