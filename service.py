@@ -22,6 +22,7 @@ from rag.http.middleware.rerank_paths import RerankPaths
 from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.ask_wire import AskRequest
 from rag.http.native.audit_wire import AuditRequest
+from rag.http.native.background_wire import LeaseResponseRequest, QueueResponseRequest, WriteResponseRequest
 from rag.http.native.count_wire import CountTokensRequest
 from rag.http.native.embedder_wire import (
     CountRequest,
@@ -244,6 +245,21 @@ class Retriever:
     async def keep_completion(self, request: KeepCompletionRequest, /) -> dict[str, Any]:
         """Keep a chat completion with the messages that it answers."""
         return await self._api.keep_completion(request)  # type: ignore[return-value]
+
+    @endpoint("/queue_response")
+    async def queue_response(self, request: QueueResponseRequest, /) -> dict[str, Any]:
+        """Keep a response that is to be generated in the background."""
+        return await self._api.queue_response(request)  # type: ignore[return-value]
+
+    @endpoint("/lease_response")
+    async def lease_response(self, request: LeaseResponseRequest, /) -> dict[str, Any]:
+        """The next response that is to be generated."""
+        return await self._api.lease_response(request)  # type: ignore[return-value]
+
+    @endpoint("/write_response")
+    async def write_response(self, request: WriteResponseRequest, /) -> dict[str, Any]:
+        """Keep what was generated of a response, for the holder of its lease."""
+        return await self._api.write_response(request)  # type: ignore[return-value]
 
     @endpoint("/earlier_turns")
     async def earlier_turns(self, request: EarlierTurnsRequest, /) -> dict[str, Any]:

@@ -226,6 +226,64 @@ class NewResponse:
     """Whether the response itself is kept."""
 
 
+ResponseEvent: TypeAlias = tuple[str, dict[str, Any]]
+"""Name and data of an event of a response's stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewWork:
+    """What generates a response in the background needs to know."""
+
+    response_id: str
+    request: Mapping[str, Any]
+    """The body of the request."""
+    caller: str
+    """Who asked, as in the header between services."""
+    request_id: str
+    streams: bool
+    """Whether the events are kept."""
+    events: Sequence[ResponseEvent] = ()
+    """Those that say that it is queued."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedResponse:
+    """A response in the background, which whoever has the lease generates."""
+
+    response_id: str
+    lease: str
+    response: Mapping[str, Any]
+    """OpenAI's object, in progress."""
+    request: Mapping[str, Any]
+    caller: str
+    request_id: str
+    streams: bool
+    attempts: int
+    """How often it was begun, this time included."""
+    last_number: int
+    """Of its events."""
+    refusal: str = ""
+    """Why the caller may not ask any more; empty: it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenPart:
+    """What an attempt adds to a response in the background. Anything renews its lease."""
+
+    response_id: str
+    lease: str
+    events: Sequence[ResponseEvent] = ()
+    last_number: int = -1
+    """Of the event before these, as far as the writer knows. They may have been written already: then they are left
+    out."""
+    final: Mapping[str, Any] | None = None
+    """OpenAI's object, once it is complete or has failed."""
+    retry_after_s: float | None = None
+    """The attempt is given up; another one may begin after this time."""
+    is_counted: bool = True
+    """Whether an attempt that is given up counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewCompletion:
     """A chat completion that is to be kept."""

@@ -36,6 +36,8 @@ class Caller:
     """The client's address if there is no key; the vector store if a job works for it."""
     groups: frozenset[str] = frozenset()
     """Groups that it belongs to. Documents may be restricted to some groups."""
+    in_background: bool = False
+    """Whether it has asked for a response in the background."""
 
     @property
     def subjects(self) -> tuple[Subject, Subject]:
@@ -44,13 +46,17 @@ class Caller:
 
     @property
     def queue(self) -> str:
-        """Whose turn it is in a queue that callers share fairly: the key's, the address's, or the vector store's."""
-        return f"{self.tenant}/{self.key_id or self.source}"
+        """Whose turn it is in a queue that callers share fairly: the key's, the address's, or the vector store's.
+
+        What a caller has asked for in the background is not in the way of its other requests.
+        """
+        own = f"{self.tenant}/{self.key_id or self.source}"
+        return f"{own} in background" if self.in_background else own
 
     @property
     def is_background(self) -> bool:
         """Whether no client waits for the work."""
-        return not self.tenant
+        return self.in_background or not self.tenant
 
     def may(self, *any_of: Scope) -> bool:
         """Whether it has one of the scopes. `admin` includes all others."""
@@ -118,24 +124,26 @@ def caller_to_header(caller: Caller) -> str:
     stores = None if caller.stores is None else sorted(caller.stores)
     limits = [caller.key_limits.to_json(), caller.tenant_limits.to_json()]
     groups = sorted(caller.groups)
-    fields = [caller.key_id, caller.tenant, sorted(caller.scopes), stores, caller.source, *limits, groups]
+    fields: list[object] = [caller.key_id, caller.tenant, sorted(caller.scopes), stores, caller.source, *limits, groups]
+    if caller.in_background:  # else left out, as in releases that did not know it
+        fields.append(True)
     return json.dumps(fields, separators=(",", ":"))
 
 
 def caller_from_header(value: str) -> Caller:
     """Raises ValueError if the value was not made by `caller_to_header`."""
     try:
-        key_id, tenant, scopes, stores, source, *limits, groups = json.loads(value)
-        key_limits, tenant_limits = map(Limits.from_json, limits)
+        key_id, tenant, scopes, stores, source, key_limits, tenant_limits, groups, *rest = json.loads(value)
         return Caller(
             str(key_id),
             str(tenant),
             frozenset(scopes),
             None if stores is None else frozenset(stores),
-            key_limits,
-            tenant_limits,
+            Limits.from_json(key_limits),
+            Limits.from_json(tenant_limits),
             source=str(source),
             groups=frozenset(map(str, groups)),
+            in_background=bool(rest and rest[0]),
         )
     except (TypeError, ValueError, AttributeError):
         raise ValueError("not a caller") from None

@@ -7,7 +7,12 @@ from dataclasses import asdict, dataclass, fields
 from typing import Literal, Self, TypeAlias
 
 Quota: TypeAlias = Literal[
-    "max_vector_stores", "max_documents", "max_stored_bytes", "max_unfinished_jobs", "max_kept_bytes"
+    "max_vector_stores",
+    "max_documents",
+    "max_stored_bytes",
+    "max_unfinished_jobs",
+    "max_kept_bytes",
+    "max_unfinished_responses",
 ]
 """A limit of what is stored. The catalog counts it."""
 
@@ -28,6 +33,8 @@ class Limits:
     max_unfinished_jobs: int | None = None
     max_kept_bytes: int | None = None
     """Of kept responses, chat completions and conversations."""
+    max_unfinished_responses: int | None = None
+    """Of those in the background."""
 
     @classmethod
     def from_json(cls, values: Mapping[str, int | None]) -> Self:

@@ -14,6 +14,7 @@ from rag.http.clients.remote_keys import RemoteKeys
 from rag.http.clients.upstream_services import UpstreamServices
 from rag.http.model_aliases import ModelAliases
 from rag.http.native.rag_api import RagApi
+from rag.http.v1.responses.background.worker import WorkerOptions
 from rag.types import JsonObject
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
         token_keys=token_keys(),
         aliases=ModelAliases(options.models.aliases),
         may_store=options.responses.store,
+        background=WorkerOptions(options.responses.background_at_once, options.responses.background_timeout_s),
     )
 
 

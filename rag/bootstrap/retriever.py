@@ -18,6 +18,7 @@ from rag.http.model_aliases import ModelAliases
 from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverComponents
 from rag.http.v1.documents.parts import EmbeddingOptions
 from rag.library.audit import AuditLog
+from rag.library.background import BackgroundRegistry
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.disk_metrics import update_disk_metrics
@@ -91,7 +92,8 @@ async def _open_catalog() -> OpenCatalog:
     responses = ResponseRegistry(opened, options.retention_days)
     conversations = ConversationRegistry(opened, options.retention_days, may_store=options.store)
     completions = CompletionRegistry(opened, options.retention_days)
-    return OpenCatalog(KeyRegistry(opened), AuditLog(opened), responses, conversations, completions)
+    background = BackgroundRegistry(opened, options.retention_days)
+    return OpenCatalog(KeyRegistry(opened), AuditLog(opened), responses, conversations, completions, background)
 
 
 async def _load_components(client: ServiceClient, llm: ServiceClient) -> RetrieverComponents:

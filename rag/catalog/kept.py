@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from rag.auth.caller import current_caller, current_tenant
 from rag.catalog import access, groups
 from rag.catalog.rows import Condition, RowType, read_first
-from rag.catalog.schema import conversations, items, responses
+from rag.catalog.schema import background_responses, conversations, items, response_events, responses
 from rag.errors import NotFound
 from rag.types import JsonObject
 
@@ -91,8 +91,10 @@ def item(connection: sa.Connection, item_id: str, param: str) -> JsonObject:
 
 
 def delete(connection: sa.Connection, table: sa.Table, ids: Collection[str]) -> None:
-    connection.execute(sa.delete(items).where(items.c.owner_id.in_(ids)))
-    connection.execute(sa.delete(table).where(table.c.id.in_(ids)))
+    """Erase rows with all that belongs to them. A response that is being generated is stopped: its lease ends."""
+    owners = (items.c.owner_id, response_events.c.response_id, background_responses.c.id, table.c.id)
+    for owner in owners:
+        connection.execute(sa.delete(owner.table).where(owner.in_(ids)))
 
 
 def any_expired(connection: sa.Connection, table: sa.Table) -> bool:

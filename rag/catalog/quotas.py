@@ -10,8 +10,10 @@ import sqlalchemy as sa
 
 from rag.auth.caller import current_caller
 from rag.auth.limits import Quota, Subject
+from rag.catalog import background
 from rag.catalog.rows import UNFINISHED, Condition, RowSelect
 from rag.catalog.schema import (
+    background_responses,
     blobs,
     chat_completions,
     conversations,
@@ -26,7 +28,8 @@ from rag.errors import QuotaExceeded, RateLimitExceeded
 
 _KEPT = ("pending", "visible", "failed", "cancelled")
 """The states of versions whose bytes stay until their document is replaced or deleted."""
-_JOB_RETRY_S = 10
+_RETRY_S: Mapping[Quota, int] = {"max_unfinished_jobs": 10, "max_unfinished_responses": 10}
+"""By quota of what ends by itself: when there will probably be room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def enforced(connection: sa.Connection, *quotas: Quota) -> Iterator[None]:
 
     Raises:
         QuotaExceeded: at the end of the block.
-        RateLimitExceeded: the same for jobs, since some will have ended soon.
+        RateLimitExceeded: the same for work, since some will have ended soon.
     """
     uses = _lock_and_measure(connection, quotas)
     yield
@@ -109,6 +112,12 @@ def _unfinished_jobs(subject: Subject) -> RowSelect:
     return sa.select(sa.func.count()).select_from(jobs).where(_owned(jobs, subject), jobs.c.state.in_(UNFINISHED))
 
 
+def _unfinished_responses(subject: Subject) -> RowSelect:
+    unfinished = background_responses.c.state.in_(background.UNFINISHED)
+    counted = sa.select(sa.func.count()).select_from(background_responses)
+    return counted.where(_owned(background_responses, subject), unfinished)
+
+
 def _kept_bytes(subject: Subject) -> RowSelect:
     of_table = [
         sa.select(sa.func.coalesce(sa.func.sum(table.c.bytes), 0)).where(_owned(table, subject)).scalar_subquery()
@@ -128,6 +137,7 @@ _COUNTS: Mapping[Quota, Callable[[Subject], RowSelect]] = {
     "max_stored_bytes": _stored_bytes,
     "max_unfinished_jobs": _unfinished_jobs,
     "max_kept_bytes": _kept_bytes,
+    "max_unfinished_responses": _unfinished_responses,
 }
 _NOUNS: Mapping[Quota, str] = {
     "max_vector_stores": "vector stores",
@@ -135,15 +145,16 @@ _NOUNS: Mapping[Quota, str] = {
     "max_stored_bytes": "bytes of files",
     "max_unfinished_jobs": "unfinished jobs",
     "max_kept_bytes": "bytes of kept responses, chat completions and conversations",
+    "max_unfinished_responses": "unfinished responses in the background",
 }
 _ADVICE = "Delete what is not needed, or ask the operator of this service for a higher limit"
 
 
 def _refusal(use: _Use, after: int) -> QuotaExceeded | RateLimitExceeded:
     message = f"{_limit(use.subject, use.maximum, use.quota)}; with this request it would have {after}"
-    if use.quota == "max_unfinished_jobs":
+    if (retry_after_s := _RETRY_S.get(use.quota)) is not None:
         return RateLimitExceeded(
-            f"{message}. Try again when a job has ended", param=use.quota, retry_after_s=_JOB_RETRY_S
+            f"{message}. Try again when one has ended", param=use.quota, retry_after_s=retry_after_s
         )
     return QuotaExceeded(f"{message}. {_ADVICE}", param=use.quota)
 

@@ -10,7 +10,7 @@ from rag.catalog import items, kept
 from rag.catalog.schema import responses
 from rag.errors import NotFound
 from rag.records import NewResponse
-from rag.types import JsonObject
+from rag.types import JsonMapping, JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +34,16 @@ def get(connection: sa.Connection, response_id: str, param: str = "response_id")
     if (found := kept.find(connection, responses, ResponseRow, response_id)) is None:
         raise NotFound(f"{param}: there is no response {response_id[:80]!r}", param=param)
     return found
+
+
+def any_body(connection: sa.Connection, response_id: str) -> JsonObject:
+    """OpenAI's object without `output`, whoever may read it. It exists."""
+    body: JsonObject = connection.execute(sa.select(responses.c.body).where(responses.c.id == response_id)).scalar_one()
+    return body
+
+
+def change(connection: sa.Connection, response_id: str, body: JsonMapping | None, added_bytes: int = 0) -> None:
+    """Change a response. `body`: None: it stays."""
+    columns = {} if body is None else {"body": body}
+    size = responses.c.bytes + added_bytes
+    connection.execute(sa.update(responses).where(responses.c.id == response_id).values(bytes=size, **columns))

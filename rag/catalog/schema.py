@@ -277,6 +277,38 @@ responses = Table(
     *_kept_columns(),
 )
 
+background_responses = Table(
+    "background_responses",  # the work that a response in the background is; its row in `responses` shows its state
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("state", String(16), nullable=False),  # queued, running, ended
+    Column("request", JSON, nullable=False),  # the body of the request
+    Column("caller", Text, nullable=False),  # as in the header between services
+    Column("request_id", String(128), nullable=False),
+    Column("streams", Boolean, nullable=False),  # its events are kept
+    Column("queued_at", Float(53), nullable=False),
+    Column("not_before", Float(53), nullable=False),  # when it may begin
+    Column("lease", String(32), nullable=False, default=""),  # a random name of the attempt that is running
+    Column("leased_at", Float(53), nullable=True),
+    Column("leased_until", Float(53), nullable=True),  # when another attempt may begin
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("last_number", Integer, nullable=False, default=-1),  # of its events
+    Column("event_bytes", BigInteger, nullable=False, default=0),
+    Column("tenant", String(64), nullable=False),
+    _created_by(),
+)
+Index(None, background_responses.c.state, background_responses.c.queued_at)
+Index(None, background_responses.c.tenant, background_responses.c.created_by, background_responses.c.leased_at)
+
+response_events = Table(
+    "response_events",
+    metadata,
+    Column("response_id", String(64), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(64), nullable=False),
+    Column("body", JSON, nullable=False),
+)
+
 chat_completions = Table(
     "chat_completions",
     metadata,

@@ -22,3 +22,15 @@ class ResponseSettings(Section):
         description="Days after which a kept response or chat completion is erased, and a conversation that nothing "
         "was added to.",
     )
+    background_at_once: int = Field(
+        4,
+        ge=1,
+        le=1_000,
+        description="Responses with `background: true` that each replica of the edge generates at the same time. They "
+        "come after all other requests in the language model's queue.",
+    )
+    background_timeout_s: float = Field(
+        3_600.0,
+        gt=0,
+        description="Time limit of such a response in seconds, from when it begins.",
+    )

@@ -1,4 +1,4 @@
-"""Metrics of jobs."""
+"""Metrics of jobs, and of responses in the background."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from itertools import product
 from typing import get_args
 
-from rag.catalog import jobs
+from rag.catalog import background, jobs
 from rag.library.resources import LibraryResources
 from rag.records import JobKind, JobState
 from rag.telemetry import retrieval as metrics
@@ -18,7 +18,10 @@ def update_job_metrics(resources: LibraryResources) -> None:
         counts = jobs.counts(connection)
         oldest = next(iter(jobs.unfinished(connection)), None)
         stalled = len(jobs.stalled(connection))
+        responses = background.unfinished(connection)
     for kind, state in product(get_args(JobKind), get_args(JobState)):
         metrics.JOBS.labels(kind, state).set(counts.get((kind, state), 0))
     metrics.OLDEST_JOB_AGE.set(0.0 if oldest is None else max(0.0, time.time() - oldest.created_at))
     metrics.STALLED_JOBS.set(stalled)
+    for response_state in background.UNFINISHED:
+        metrics.UNFINISHED_RESPONSES.labels(response_state).set(responses.get(response_state, 0))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from rag.catalog import conversations, items, kept, quotas, responses
 from rag.catalog.database import Database
 from rag.catalog.schema import responses as table
-from rag.errors import NotFound
+from rag.errors import InvalidRequest, NotFound
 from rag.records import DAY_S, Cursor, NewResponse, Page
 from rag.types import JsonObject
 
@@ -19,6 +19,8 @@ _MAX_HISTORY = 2000
 """Maximum number of earlier items that are looked up; more would not fit into any prompt."""
 _MAX_HISTORY_BYTES = 32 * 2**20
 """No response before those of this size is looked up."""
+UNFINISHED = ("queued", "in_progress")
+"""The states of a response in the background that has not ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,9 @@ def _history(connection: sa.Connection, query: TurnsQuery) -> list[JsonObject]:
 def _chain(connection: sa.Connection, previous_id: str) -> list[JsonObject]:
     """The items of a response and those before it. The chain ends at a deleted or expired response."""
     row = responses.get(connection, previous_id, "previous_response_id")
+    if row.body.get("status") in UNFINISHED:
+        reason = "the response has not ended yet; wait until it has, or cancel it"
+        raise InvalidRequest(f"previous_response_id: {reason}", param="previous_response_id")
     history, size = items.of_owner(connection, row.id), row.bytes
     with suppress(NotFound):
         while row.previous_id is not None and len(history) < _MAX_HISTORY and size < _MAX_HISTORY_BYTES:

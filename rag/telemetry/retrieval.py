@@ -35,6 +35,14 @@ OLDEST_JOB_AGE = Gauge(
     registry=REGISTRY,
 )
 STALLED_JOBS = Gauge("rag_stalled_jobs", "Running jobs without progress for a minute.", registry=REGISTRY)
+UNFINISHED_RESPONSES = Gauge(
+    "rag_unfinished_responses",
+    "Responses in the background that have not ended, by state: `queued` or `running`.",
+    ("state",),
+    registry=REGISTRY,
+)
+for _state in ("queued", "running"):
+    UNFINISHED_RESPONSES.labels(_state)
 DISK_FREE = Gauge(
     "rag_data_disk_free_bytes", "Free space of the file system that holds `RAG_DATA_DIR`.", registry=REGISTRY
 )

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -9,19 +9,24 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from rag.auth.caller import caller_from_header
 from rag.errors import DependencyUnavailable, RagError
+from rag.http.auth.admission import CALLER_HEADER
 from rag.http.error_table import error_response
 from rag.http.hits import sources_to_wire
+from rag.http.native.background_wire import QueueResponseRequest, WriteResponseRequest
 from rag.http.native.count_wire import CountTokensRequest
 from rag.http.native.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.http.wire import PrepareRequest
+from rag.library.background import BackgroundRegistry
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.responses import ResponseRegistry, TurnsQuery
-from rag.types import Hit, Quotation
+from rag.types import Hit, JsonObject, Quotation
 from tests.fakes.tokenizer import FakeTokenizer
+from tests.support.acting import acting
 
 TOP_K = 4
 """Passages of a search whose request does not set the number."""
@@ -46,6 +51,7 @@ class FakeRetriever:
         responses: ResponseRegistry | None = None,
         conversations: ConversationRegistry | None = None,
         completions: CompletionRegistry | None = None,
+        background: BackgroundRegistry | None = None,
     ) -> None:
         self.hits = hits
         self.failure = failure
@@ -58,6 +64,7 @@ class FakeRetriever:
         self.turns_queries: list[TurnsQuery] = []
         self._responses = responses
         self._completions = completions
+        self.background = background
         routes: list[BaseRoute] = [
             Route("/prepare", self._prepare, methods=["POST"]),
             Route("/readyz", self._ready),
@@ -65,12 +72,15 @@ class FakeRetriever:
             Route("/keep_completion", self._keep_completion, methods=["POST"]),
             Route("/earlier_turns", self._earlier_turns, methods=["POST"]),
             Route("/count_tokens", self._count_tokens, methods=["POST"]),
+            Route("/queue_response", self._queue_response, methods=["POST"]),
+            Route("/lease_response", self._lease_response, methods=["POST"]),
+            Route("/write_response", self._write_response, methods=["POST"]),
         ]
         if responses is not None:
             nothing: Any = None
             names = [part.name for part in fields(V1Parts)]
             registries = {"responses": lambda: responses, "conversations": lambda: conversations}
-            completed = {"completions": lambda: completions}
+            completed = {"completions": lambda: completions, "background": lambda: background}
             parts = V1Parts(**{**dict.fromkeys(names, nothing), **registries, **completed})
             routes.append(Mount("/v1", documents_app(parts)))
         self.app = Starlette(routes=routes)
@@ -91,6 +101,36 @@ class FakeRetriever:
             return error_response(DependencyUnavailable("the catalog is closed"))
         self._completions.insert(wanted.parsed())
         return JSONResponse({})
+
+    async def _queue_response(self, request: Request) -> Response:
+        wanted = QueueResponseRequest.parse(await request.json())
+
+        def enqueue(registry: BackgroundRegistry) -> JsonObject:
+            registry.enqueue(*wanted.parsed())
+            return {}
+
+        return self._on_background(request, enqueue)
+
+    async def _lease_response(self, request: Request) -> Response:
+        def lease(registry: BackgroundRegistry) -> JsonObject:
+            leased = registry.lease()
+            return {"leased": None if leased is None else asdict(leased)}
+
+        return self._on_background(request, lease)
+
+    async def _write_response(self, request: Request) -> Response:
+        wanted = WriteResponseRequest.parse(await request.json())
+        return self._on_background(request, lambda registry: {"written": registry.write(wanted.parsed())})
+
+    def _on_background(self, request: Request, work: Callable[[BackgroundRegistry], JsonObject]) -> Response:
+        """What the work returns, as the caller of the request."""
+        if self.background is None:
+            return error_response(DependencyUnavailable("the catalog is closed"))
+        with acting(caller_from_header(request.headers[CALLER_HEADER])):
+            try:
+                return JSONResponse(work(self.background))
+            except RagError as error:
+                return error_response(error)
 
     async def _earlier_turns(self, request: Request) -> Response:
         wanted = EarlierTurnsRequest.parse(await request.json())

@@ -20,6 +20,7 @@ from rag.http.clients.upstream_services import UpstreamServices
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.rag_api import RagApi
+from rag.http.v1.responses.background.worker import BackgroundWorker
 from rag.ports import Adapters
 from tests.fakes import FakeGenerator, FakeRetriever
 from tests.support.llm_service import an_llm_service
@@ -43,6 +44,7 @@ class EdgeService:
     url: str
     generator: FakeGenerator
     retriever: FakeRetriever
+    background: BackgroundWorker
 
     @contextlib.asynccontextmanager
     async def openai(self) -> AsyncIterator[openai.AsyncOpenAI]:
@@ -94,5 +96,9 @@ async def an_edge(
         await _until_ready(dependencies)
         api = RagApi(dependencies, **{"tokens": TokenLimits(MemoryCounters()), **OPTIONS, **options})
         app = ServiceMiddleware(Router([Mount("/v1", api.v1)]), Lifecycle("RAG", is_edge=True), 100, {"*": 2**22})
-        async with served(app) as url:
-            yield EdgeService(url, generator, retriever)
+        api.background.start()
+        try:
+            async with served(app) as url:
+                yield EdgeService(url, generator, retriever, api.background)
+        finally:
+            await api.background.close()

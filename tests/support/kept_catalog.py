@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from rag.library.background import BackgroundRegistry
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.responses import ResponseRegistry
@@ -30,7 +31,11 @@ async def a_keeping_edge(
     conversations = ConversationRegistry(database, 30, may_store=may_store)
     completions = CompletionRegistry(database, 30)
     retriever = FakeRetriever(
-        HITS, responses=ResponseRegistry(database, 30), conversations=conversations, completions=completions
+        HITS,
+        responses=ResponseRegistry(database, 30),
+        conversations=conversations,
+        completions=completions,
+        background=BackgroundRegistry(database, 30),
     )
     generator = generator or FakeGenerator("Grass [1].")
     try:

@@ -17,6 +17,7 @@ from rag.http.model_aliases import ModelAliases
 from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.library.audit import AuditLog
+from rag.library.background import BackgroundRegistry
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
@@ -80,6 +81,7 @@ class V1:
             responses=lambda: ResponseRegistry(self.harness.database, 30),
             conversations=lambda: ConversationRegistry(self.harness.database, 30),
             completions=lambda: CompletionRegistry(self.harness.database, 30),
+            background=lambda: BackgroundRegistry(self.harness.database, 30),
         )
         return documents_app(parts)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from urllib.parse import quote
 
@@ -48,9 +48,18 @@ class ServiceProxy:
         target = _target(request)
         headers = {name: request.headers[name] for name in _FORWARDED_HEADERS if name in request.headers}
         body = _body(request) if _has_body(request) else None
+        return await self._response(request.method, target, headers, body)
+
+    async def get(self, target: str) -> Response:
+        """The other service's response to a GET of a path and query. Raises as `respond`."""
+        return await self._response("GET", target, {}, None)
+
+    async def _response(
+        self, method: str, target: str, headers: Mapping[str, str], body: AsyncIterator[bytes] | None
+    ) -> Response:
         async with AsyncExitStack() as stack:
             try:
-                answer = await stack.enter_async_context(self._client.forward(request.method, target, headers, body))
+                answer = await stack.enter_async_context(self._client.forward(method, target, headers, body))
             except DependencyUnavailable:
                 self._raise_starting()
                 raise

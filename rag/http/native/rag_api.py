@@ -16,6 +16,7 @@ from rag.http.auth.json_web_keys import JsonWebKeys
 from rag.http.auth.metered_generator import MeteredGenerator
 from rag.http.auth.token_limits import TokenLimits
 from rag.http.clients.remote import RemoteGenerator, RemotePromptPreparer
+from rag.http.clients.remote_background import RemoteBackground
 from rag.http.clients.served_models import ServedModels
 from rag.http.clients.service_proxy import ServiceProxy
 from rag.http.clients.upstream_services import UpstreamServices
@@ -33,6 +34,8 @@ from rag.http.streaming.event_stream import EventStream, StreamLimits
 from rag.http.streaming.text_stream import tokens_to_wire, whole_text
 from rag.http.v1.edge_app import edge_app
 from rag.http.v1.edge_parts import EdgeParts
+from rag.http.v1.responses.background.worker import BackgroundWorker, WorkerOptions
+from rag.http.v1.responses.routes import ResponseRoutes
 from rag.http.wire import RetrieveRequest
 from rag.ports import Cache
 from rag.types import Facts, SamplingParameters
@@ -52,6 +55,7 @@ class RagApi:
         cache: For answers; None disables caching.
         aliases: Further names of models.
         may_store: Whether responses may be kept.
+        background: How responses in the background are generated.
         token_keys: For signed tokens, if they are accepted. Without keys the service is not ready.
     """
 
@@ -73,6 +77,7 @@ class RagApi:
         token_keys: JsonWebKeys | None = None,
         aliases: ModelAliases | None = None,
         may_store: bool = True,
+        background: WorkerOptions | None = None,
     ) -> None:
         self.dependencies = dependencies
         self.metrics = MetricsPage("RAG", dependencies.clients.values()).text
@@ -98,10 +103,22 @@ class RagApi:
         self._models = ServedModels(dependencies, aliases or ModelAliases({}))
         self._stream_options = StreamLimits(keep_alive_s=keep_alive_s, timeout_s=answer_timeout_s)
         generator = AuthorizedGenerator(self._generator)
-        parts = EdgeParts(dependencies, self._models, self._answers, generator, self._stream_options, may_store)
+        limits = self._stream_options
+        parts = EdgeParts(dependencies, self._models, self._answers, generator, limits, may_store, self._wake)
         self.v1 = edge_app(parts, self.forward)
         """To be mounted at `/v1`."""
+        self.background = BackgroundWorker(
+            RemoteBackground(self._retriever),
+            ResponseRoutes(parts).prepare_leased,
+            lambda: all(dependencies.facts(name) is not None for name in dependencies.clients),
+            lambda caller: tokens.check(caller, {}),
+            background or WorkerOptions(),
+        )
+        """Generates responses in the background."""
         self._retrieve_timeout_s = retrieve_timeout_s
+
+    def _wake(self) -> None:
+        self.background.wake()
 
     async def start(self) -> None:
         self.dependencies.start()
@@ -111,8 +128,10 @@ class RagApi:
             self._token_keys.start()
         if self._cache is not None:
             await self._cache.connect()
+        self.background.start()
 
     async def close(self) -> None:
+        await self.background.close()
         if self._audit is not None:
             await self._audit.close()
         await self._tokens.close()

@@ -16,6 +16,7 @@ from rag.http.hits import hit_to_wire, sources_to_wire
 from rag.http.inner_headers import OBJECT_ID
 from rag.http.model_aliases import ModelAliases
 from rag.http.native.audit_wire import AuditRequest
+from rag.http.native.background_wire import LeaseResponseRequest, QueueResponseRequest, WriteResponseRequest
 from rag.http.native.count_wire import CountTokensRequest
 from rag.http.native.explanation import ExplainedPrompt, explanation
 from rag.http.native.ingest_form import IngestRequest, received_ingest
@@ -29,6 +30,7 @@ from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.http.wire import ExplainRequest, PrepareRequest, messages_of
 from rag.library.audit import AuditLog
+from rag.library.background import BackgroundRegistry
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
@@ -74,6 +76,7 @@ class OpenCatalog:
     responses: ResponseRegistry
     conversations: ConversationRegistry
     completions: CompletionRegistry
+    background: BackgroundRegistry
 
 
 class RetrieverApi:
@@ -123,6 +126,7 @@ class RetrieverApi:
             responses=lambda: self._catalog.get().responses,
             conversations=lambda: self._catalog.get().conversations,
             completions=lambda: self._catalog.get().completions,
+            background=lambda: self._catalog.get().background,
         )
 
     def start(self) -> None:
@@ -167,6 +171,18 @@ class RetrieverApi:
     async def keep_completion(self, request: KeepCompletionRequest) -> Response:
         await asyncio.to_thread(self._catalog.get().completions.insert, request.parsed())
         return JSONResponse({})
+
+    async def queue_response(self, request: QueueResponseRequest) -> Response:
+        await asyncio.to_thread(self._catalog.get().background.enqueue, *request.parsed())
+        return JSONResponse({})
+
+    async def lease_response(self, request: LeaseResponseRequest) -> Response:
+        leased = await asyncio.to_thread(self._catalog.get().background.lease)
+        return JSONResponse({"leased": None if leased is None else asdict(leased)})
+
+    async def write_response(self, request: WriteResponseRequest) -> Response:
+        written = await asyncio.to_thread(self._catalog.get().background.write, request.parsed())
+        return JSONResponse({"written": written})
 
     async def earlier_turns(self, request: EarlierTurnsRequest) -> Response:
         """The items that a request to `/v1/responses` names instead of sending them."""

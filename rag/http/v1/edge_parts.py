@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rag.generate.pipeline import AnswerPipeline
@@ -21,6 +22,8 @@ class EdgeParts:
     stream_options: StreamLimits
     may_store: bool = True
     """Whether responses may be kept."""
+    wake_background: Callable[[], None] = lambda: None
+    """Called when a response in the background was queued."""
 
     @property
     def answer_timeout_s(self) -> float:

@@ -63,9 +63,9 @@ def test_each_key_address_and_store_has_its_own_turns_in_queues() -> None:
     for store in ("vs_1", "vs_2"):
         with working_for(store):
             callers.append(queueing_caller())
-    callers.append(queueing_caller())
-    assert len({caller.queue for caller in callers}) == 7
-    assert [caller.is_background for caller in callers] == [False] * 4 + [True] * 3
+    callers += [queueing_caller(), replace(callers[0], in_background=True)]
+    assert len({caller.queue for caller in callers}) == 8
+    assert [caller.is_background for caller in callers] == [False] * 4 + [True] * 4
 
 
 def test_a_request_waits_for_its_own_caller() -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from starlette.responses import PlainTextResponse
 
 from rag.adapters.memory_cache import MemoryCache
-from rag.auth.caller import Caller, current_caller
+from rag.auth.caller import WITHOUT_KEY, Caller, caller_to_header, current_caller
 from rag.catalog.schema import jobs
 from rag.errors import DependencyUnavailable, InvalidFilter
 from rag.http.clients.service_client import ServiceClient
@@ -18,6 +18,8 @@ from rag.http.metrics_page import MetricsPage
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.measured_stream import measured
+from rag.library.background import BackgroundRegistry
+from rag.records import NewResponse, NewWork
 from rag.telemetry import retrieval, tenants, tracing
 from rag.telemetry.exposition import own_metrics
 from tests.fakes import FakeGenerator, FakeRetriever
@@ -86,6 +88,11 @@ def test_jobs_are_counted_when_somebody_asks(tmp_path: Path) -> None:
             connection.execute(
                 sa.update(jobs).where(jobs.c.state != "completed").values(created_at=time.time() - 500, state="running")
             )
+        registry = BackgroundRegistry(harness.database, 30)
+        for number in range(3):
+            work = NewWork(f"resp_{number}", {}, caller_to_header(WITHOUT_KEY), "", streams=False)
+            registry.enqueue(NewResponse(work.response_id, {}, [], []), work)
+        registry.lease()
         harness.library.update_job_metrics()
         values = series(own_metrics("Retriever"))
         harness.parser.gate.set()
@@ -93,6 +100,8 @@ def test_jobs_are_counted_when_somebody_asks(tmp_path: Path) -> None:
     assert values['rag_jobs{kind="ingest",state="completed"}'] == 1
     assert values['rag_jobs{kind="ingest",state="running"}'] == 1
     assert values['rag_jobs{kind="reindex",state="failed"}'] == 0
+    states = [values[f'rag_unfinished_responses{{state="{state}"}}'] for state in ("queued", "running")]
+    assert states == [2, 1]
     assert 500 <= values["rag_oldest_unfinished_job_age_seconds"] < 600
 
 

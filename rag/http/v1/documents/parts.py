@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from rag.http.model_aliases import ModelAliases
 from rag.library.audit import AuditLog
+from rag.library.background import BackgroundRegistry
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
@@ -68,4 +69,6 @@ class V1Parts:
     conversations: Callable[[], ConversationRegistry]
     """Raises as `keys` does."""
     completions: Callable[[], CompletionRegistry]
+    """Raises as `keys` does."""
+    background: Callable[[], BackgroundRegistry]
     """Raises as `keys` does."""

@@ -27,7 +27,7 @@ _INCLUDABLE = (RESULTS, LOGPROBS, "reasoning.encrypted_content")
 """Reasoning is never encrypted here, so the last one is accepted and adds nothing."""
 _REFUSED: Mapping[str, str] = {
     "access_programs": "programs are not supported",
-    "background_options": "responses are generated while the client waits",
+    "background_options": "a response in the background begins as soon as there is room for it",
     "context_management": "send the conversation to continue",
     "image": "only text is supported",
     "logprobs": f"use include=['{LOGPROBS}'] and top_logprobs",
@@ -39,10 +39,6 @@ _REFUSED: Mapping[str, str] = {
     "prompt_logprobs": "use /generate",
 }
 """By field: what to use instead, or why it is not supported."""
-_ONLY: Mapping[str, tuple[Any, str]] = {
-    "background": (False, "responses are generated while the client waits"),
-}
-"""By field: the only supported value, and why."""
 
 
 def _searches(kind: str) -> str:
@@ -130,7 +126,8 @@ class NoReasoning(Body):
 
 
 class ResponseStreamOptions(Body):
-    include_obfuscation: Literal[False] | None = None
+    include_obfuscation: bool | None = None
+    """true: events with a piece of text are padded with random characters."""
 
 
 class ResponsesBody(SamplingFields, Body):
@@ -166,6 +163,7 @@ class ResponsesBody(SamplingFields, Body):
     store: bool | None = None
     """false: the response is not kept."""
     background: bool | None = None
+    """true: the response is queued, and the request answered at once."""
     service_tier: Literal["auto", "default"] | None = None
     user: str | None = None
     safety_identifier: str | None = None
@@ -177,7 +175,7 @@ class ResponsesBody(SamplingFields, Body):
     @model_validator(mode="before")
     @classmethod
     def _refuse(cls, data: Any) -> Any:
-        return without_removed(without_refused(data, _REFUSED, _ONLY)) if isinstance(data, Mapping) else data
+        return without_removed(without_refused(data, _REFUSED, {})) if isinstance(data, Mapping) else data
 
     def checked(self) -> ResponsesBody:
         """The body itself. Raises InvalidRequest for fields that cannot be combined."""
@@ -186,6 +184,9 @@ class ResponsesBody(SamplingFields, Body):
             raise InvalidRequest(message, param="top_logprobs")
         if self.stream_options is not None and not self.stream:
             raise InvalidRequest("stream_options: requires stream to be true", param="stream_options")
+        if self.background and self.store is False:
+            message = "background: requires the response to be kept; leave store out"
+            raise InvalidRequest(message, param="background")
         if self.conversation is not None and self.previous_response_id is not None:
             message = "conversation: cannot be combined with previous_response_id; give one of them"
             raise InvalidRequest(message, param="conversation")
@@ -201,6 +202,10 @@ class ResponsesBody(SamplingFields, Body):
             raise InvalidRequest("tool_choice: there are no tools to choose from", param="tool_choice")
         if choice.names_search and not searches:
             raise InvalidRequest("tool_choice: file_search is not among the tools", param="tool_choice")
+
+    @property
+    def is_padded(self) -> bool:
+        return self.stream_options is not None and bool(self.stream_options.include_obfuscation)
 
     def includes(self, what: str) -> bool:
         return what in (self.include or ())

@@ -19,6 +19,7 @@ from openai.types.responses import (
     ResponseOutputItem,
     ResponseOutputItemAddedEvent,
     ResponseOutputItemDoneEvent,
+    ResponseQueuedEvent,
 )
 from pydantic import BaseModel
 
@@ -61,6 +62,14 @@ class ResponseWriter:
     def form(self) -> StreamFormat:
         """The format of a stream of `events`. A failure is written as two events, `response.failed` and `error`."""
         return StreamFormat(_write, FINAL, self._failed)
+
+    def queued(self) -> Sequence[Event]:
+        """The events of a response that is to be generated later. Those of `events` follow them, without the first."""
+        response = self._reply.response("queued")
+        return (
+            self._event(ResponseCreatedEvent, "response.created", response=response),
+            self._event(ResponseQueuedEvent, "response.queued", response=response),
+        )
 
     async def events(self, answer: AnswerStream) -> AsyncGenerator[Event, None]:
         first = await anext(answer, None) if self._reply.searches else None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from rag.errors import InvalidRequest
 from rag.http.v1.documents.body import Text
 from rag.records import Cursor, Page
 from rag.types import JsonObject
@@ -20,7 +21,23 @@ class RetrieveQuery(BaseModel):
 
     include: Text | None = Field(None, description=INCLUDE)
     include_list: Text | None = Field(None, alias="include[]", description=INCLUDE)
-    stream: Literal["false"] | None = Field(None, description="Only complete responses are kept.")
+    include_obfuscation: Literal["true", "false"] | None = Field(
+        None, description="With `stream`: `true` pads events that have a piece of text with random characters."
+    )
+    stream: Literal["true", "false"] | None = Field(
+        None,
+        description="`true`: its events, from the first one on, also those to come. Only for a response that was "
+        "created with `background` and `stream`.",
+    )
+    starting_after: int | None = Field(
+        None, ge=0, le=2**31 - 1, description="With `stream`: the `sequence_number` after which the events begin."
+    )
+
+    @model_validator(mode="after")
+    def _streams(self) -> Self:
+        if self.starting_after is not None and self.stream != "true":
+            raise InvalidRequest("starting_after: requires stream to be true", param="starting_after")
+        return self
 
 
 class ItemQuery(BaseModel):

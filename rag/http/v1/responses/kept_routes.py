@@ -9,14 +9,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rag.auth.scopes import Scope
-from rag.errors import InvalidRequest
 from rag.http.inner_headers import OBJECT_ID
+from rag.http.openapi.events import EventModel
 from rag.http.openapi.route import Operation
 from rag.http.v1.documents.cursor import read_query
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.model_response import model_response
+from rag.http.v1.responses.background.kept_stream import kept_stream
 from rag.http.v1.responses.kept_models import ItemList, ItemQuery, ResponseDeleted, RetrieveQuery
-from rag.http.v1.responses.response_models import ResponseOut
+from rag.http.v1.responses.response_models import ResponseEvent, ResponseOut
 from rag.http.v1.route import V1Route
 
 _TAG = "Language model"
@@ -28,10 +29,12 @@ GET = Operation(
     scopes=_SCOPES,
     tag=_TAG,
     summary="Get a kept response",
-    description=f"{_WHOSE} Responses are kept for `RAG_RESPONSES__RETENTION_DAYS`, unless `store` was false.",
+    description=f"{_WHOSE} Responses are kept for `RAG_RESPONSES__RETENTION_DAYS`, unless `store` was false. One in "
+    "the background has the `status` `queued` or `in_progress` until it has ended; then it has its output.",
     query=RetrieveQuery,
     response=ResponseOut,
-    response_description="The response.",
+    response_description="The response. With `stream=true`, its events.",
+    events=[EventModel(ResponseEvent)],
     errors=[400, 404],
 )
 DELETE = Operation(
@@ -39,7 +42,7 @@ DELETE = Operation(
     scopes=_SCOPES,
     tag=_TAG,
     summary="Erase a kept response and its items",
-    description=_WHOSE,
+    description=f"{_WHOSE} One in the background that has not ended is cancelled.",
     response=ResponseDeleted,
     response_description="The response was erased.",
     errors=[404],
@@ -49,9 +52,10 @@ CANCEL = Operation(
     scopes=_SCOPES,
     tag=_TAG,
     summary="Cancel a response that is generated in the background",
-    description="There are none yet, so it answers 400 for every response. A stream is cancelled by closing it.",
+    description=f"{_WHOSE} A response that has ended is returned as it is, and one that is not in the background is a "
+    "400. Without `background`, closing the connection cancels a response.",
     response=ResponseOut,
-    response_description="The cancelled response.",
+    response_description="The response.",
     errors=[400, 404],
 )
 LIST_INPUT = Operation(
@@ -81,8 +85,11 @@ class KeptResponseRoutes:
         ]
 
     async def get(self, request: Request) -> Response:
-        read_query(RetrieveQuery, request)
-        response = await asyncio.to_thread(self._parts.responses().get, request.path_params["response_id"])
+        query, response_id = read_query(RetrieveQuery, request), request.path_params["response_id"]
+        if query.stream == "true":
+            is_padded = query.include_obfuscation == "true"
+            return await kept_stream(self._parts.background(), response_id, query.starting_after, is_padded=is_padded)
+        response = await asyncio.to_thread(self._parts.responses().get, response_id)
         return JSONResponse(response, headers={OBJECT_ID: response["id"]})
 
     async def delete(self, request: Request) -> Response:
@@ -91,9 +98,8 @@ class KeptResponseRoutes:
         return model_response(ResponseDeleted(id=response_id, object="response", deleted=True))
 
     async def cancel(self, request: Request) -> Response:
-        await asyncio.to_thread(self._parts.responses().get, request.path_params["response_id"])
-        reason = "only responses that are generated in the background can be cancelled"
-        raise InvalidRequest(f"response_id: {reason}", param="response_id")
+        response = await asyncio.to_thread(self._parts.background().cancel, request.path_params["response_id"])
+        return JSONResponse(response, headers={OBJECT_ID: response["id"]})
 
     async def list_input(self, request: Request) -> Response:
         cursor, response_id = read_query(ItemQuery, request).cursor, request.path_params["response_id"]

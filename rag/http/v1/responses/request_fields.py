@@ -37,7 +37,7 @@ def request_fields(
     """
     return {
         **{name: getattr(body, name) for name in _SHOWN},
-        "background": False,
+        "background": bool(body.background),
         "conversation": None if body.conversation is None else {"id": body.conversation},
         "frequency_penalty": body.frequency_penalty or 0.0,
         "max_output_tokens": body.max_output_tokens or _default_limit(body, defaults, searches, usage),

@@ -24,7 +24,7 @@ class ResponseOut(BaseModel):
     object: Literal["response"]
     created_at: int
     completed_at: int | None
-    status: Literal["completed", "incomplete"]
+    status: Literal["completed", "incomplete", "queued", "in_progress", "failed", "cancelled"]
     model: str
     output: list[ResponseOutputMessage | ResponseFileSearchToolCall | ResponseFunctionToolCall]
     usage: ResponseUsage | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import asdict
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -36,15 +37,20 @@ from rag.http.v1.function_calling.generation import (
 )
 from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.http.v1.model_response import model_response
+from rag.http.v1.responses.background.accepting import BackgroundQueue
 from rag.http.v1.responses.body import FileSearch, ResponsesBody
 from rag.http.v1.responses.events import FINAL, ResponseWriter
 from rag.http.v1.responses.memory import RequestedTurns, ResponseMemory
 from rag.http.v1.responses.objects import ResponseMetadata
+from rag.http.v1.responses.padding import padded
+from rag.http.v1.responses.prepared_answer import PreparedAnswer
 from rag.http.v1.responses.request_fields import DefaultSampling
 from rag.http.v1.responses.response_models import InputTokens, ResponseEvent, ResponseOut
 from rag.http.v1.responses.turns import chat_messages, question_of
 from rag.http.v1.route import V1Route
+from rag.http.validation_errors import parsed
 from rag.ports import TokenStream
+from rag.records import LeasedResponse
 from rag.types import Chat, JsonObject
 
 _PARAMS = {
@@ -64,10 +70,12 @@ CREATE = Operation(
     tag="Language model",
     summary="Create a response; the tool `file_search` answers from documents",
     description="The response is kept, so that `previous_response_id` can continue it, unless `store` is false or the "
-    "service keeps none. A `conversation` is continued once the answer is complete.",
+    "service keeps none. A `conversation` is continued once the answer is complete. With `background` the response is "
+    "queued, the request answered at once, and the response generated whether or not the client stays connected.",
     body=ResponsesBody,
     response=ResponseOut,
-    response_description='The response. With `"stream": true`, OpenAI\'s events; the last one holds the response.',
+    response_description='The response; with `"background": true`, as it is queued. With `"stream": true`, OpenAI\'s '
+    "events; the last one holds the response.",
     events=[EventModel(ResponseEvent)],
     errors=[400, 404, 409, 413, 504],
 )
@@ -102,26 +110,47 @@ class ResponseRoutes:
 
     async def create(self, request: Request) -> Response:
         body = (await read_body(ResponsesBody, request)).checked()
+        prepared = await self._prepared(body)
+        if body.background:
+            queue = BackgroundQueue(self._parts.dependencies.clients["Retriever"], self._parts.wake_background)
+            return await queue.accept(request, body, prepared)
+        source, writer = prepared.source, prepared.writer
+
+        def events(answer: AnswerStream) -> AsyncGenerator[Event, None]:
+            written = writer.events(answer)
+            return self._memory().kept(written, prepared.turns, body, is_stored=prepared.is_stored)
+
+        if body.stream:
+            form = padded(writer.form) if body.is_padded else writer.form
+            return await EventStream.open(source, events, form=form, **self._parts.stream_options)
+        async with in_time(self._parts.answer_timeout_s), source as answer:
+            response = await _final_response(events(answer))
+            return JSONResponse(response)
+
+    async def prepare_leased(self, leased: LeasedResponse) -> PreparedAnswer:
+        """The answer of a response in the background, from the request that was queued.
+
+        Raises:
+            RagError: it cannot be answered any more, for instance because the previous response was deleted.
+        """
+        body = parsed(ResponsesBody, leased.request).checked()
+        return await self._prepared(body, id=leased.response_id, created_at=leased.response["created_at"])
+
+    async def _prepared(self, body: ResponsesBody, **identity: Any) -> PreparedAnswer:
+        """Args:
+        identity: Id and time of creation of a response that exists already.
+        """
         target = await self._parts.models.target(body.model)
         searches = target.is_rag or body.file_search is not None
         use, note = self._tool_use(body, searches=searches)
         memory = self._memory()
         is_stored = memory.stores(body)
         turns = await memory.turns(body, is_kept=is_stored or body.conversation is not None)
+        if body.background:  # what can be refused now is not to fail later
+            _check(body, turns, target, use)
         notes = (note, turns.note if searches else "")
-        reply = ResponseMetadata(body, searches, self._default_sampling(), stored=is_stored, notes=notes)
-        writer = ResponseWriter(reply)
-        source = self._answer(body, turns, target, use)
-
-        def events(answer: AnswerStream) -> AsyncGenerator[Event, None]:
-            written = writer.events(answer)
-            return memory.kept(written, turns, body, is_stored=is_stored)
-
-        if body.stream:
-            return await EventStream.open(source, events, form=writer.form, **self._parts.stream_options)
-        async with in_time(self._parts.answer_timeout_s), source as answer:
-            response = await _final_response(events(answer))
-            return JSONResponse(response)
+        reply = ResponseMetadata(body, searches, self._default_sampling(), stored=is_stored, notes=notes, **identity)
+        return PreparedAnswer(ResponseWriter(reply), self._answer(body, turns, target, use), turns, is_stored)
 
     async def count_input(self, request: Request) -> Response:
         body = (await read_body(ResponsesBody, request)).checked()
@@ -188,6 +217,20 @@ class ResponseRoutes:
         sampling = {"temperature": self._parts.answers.sampling["temperature"]}
         sampling |= calling_parameters(body.sampling(), use, body.form_field)
         return self._parts.generator.generate(chat, sampling, current_request_id.get(), model=target.adapter)
+
+
+def _check(body: ResponsesBody, turns: RequestedTurns, target: ModelTarget, use: ToolUse) -> None:
+    """Raises what can be known before an answer begins."""
+    try:
+        if target.is_rag or body.file_search is not None:
+            require("ask")
+            _answer_request(body, turns, target, use)
+        else:
+            require("generate")
+            _chat(body, turns, use)
+            calling_parameters(body.sampling(), use, body.form_field)
+    except RagError as error:
+        raise _renamed(error, _field_names(body, use)) from error
 
 
 def _chat(body: ResponsesBody, turns: RequestedTurns, use: ToolUse) -> Chat:

@@ -22,6 +22,7 @@ from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverComponents
 from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch
 from rag.library.audit import AuditLog
+from rag.library.background import BackgroundRegistry
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
@@ -58,6 +59,7 @@ class Ingest:
                 ResponseRegistry(harness.database, 30),
                 ConversationRegistry(harness.database, 30),
                 CompletionRegistry(harness.database, 30),
+                BackgroundRegistry(harness.database, 30),
             )
 
         catalog = BackgroundLoader("the catalog", open_catalog)

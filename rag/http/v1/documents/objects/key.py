@@ -43,6 +43,9 @@ class KeyLimits(Body):
     max_kept_bytes: int | None = Field(
         None, ge=0, le=_MAX, description="Bytes of the kept responses, chat completions and conversations of the key."
     )
+    max_unfinished_responses: int | None = Field(
+        None, ge=0, le=_MAX, description="Its responses in the background that have not ended. More get 429."
+    )
 
 
 class ApiKey(BaseModel):

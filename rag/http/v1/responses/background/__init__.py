@@ -1,0 +1,1 @@
+"""Responses with `background: true`."""
