@@ -33,6 +33,7 @@ from rag.http.streaming.event_stream import EventStream, StreamLimits
 from rag.http.streaming.text_stream import tokens_to_wire, whole_text
 from rag.http.v1.edge_app import edge_app
 from rag.http.v1.edge_parts import EdgeParts
+from rag.http.v1.tool_options import ToolOptions
 from rag.http.wire import RetrieveRequest
 from rag.ports import Cache
 from rag.types import Facts, SamplingParameters
@@ -52,6 +53,7 @@ class RagApi:
         cache: For answers; None disables caching.
         aliases: Further names of models.
         may_store: Whether responses may be kept.
+        tools: How tools that the service runs are used; None: as by default, and no MCP server may be called.
         token_keys: For signed tokens, if they are accepted. Without keys the service is not ready.
     """
 
@@ -73,6 +75,7 @@ class RagApi:
         token_keys: JsonWebKeys | None = None,
         aliases: ModelAliases | None = None,
         may_store: bool = True,
+        tools: ToolOptions | None = None,
     ) -> None:
         self.dependencies = dependencies
         self.metrics = MetricsPage("RAG", dependencies.clients.values()).text
@@ -98,7 +101,15 @@ class RagApi:
         self._models = ServedModels(dependencies, aliases or ModelAliases({}))
         self._stream_options = StreamLimits(keep_alive_s=keep_alive_s, timeout_s=answer_timeout_s)
         generator = AuthorizedGenerator(self._generator)
-        parts = EdgeParts(dependencies, self._models, self._answers, generator, self._stream_options, may_store)
+        parts = EdgeParts(
+            dependencies,
+            self._models,
+            self._answers,
+            generator,
+            self._stream_options,
+            may_store,
+            tools or ToolOptions(retrieve_timeout_s=retrieve_timeout_s),
+        )
         self.v1 = edge_app(parts, self.forward)
         """To be mounted at `/v1`."""
         self._retrieve_timeout_s = retrieve_timeout_s

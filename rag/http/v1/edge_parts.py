@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rag.generate.pipeline import AnswerPipeline
 from rag.http.clients.served_models import ServedModels
 from rag.http.clients.upstream_services import UpstreamServices
 from rag.http.streaming.event_stream import StreamLimits
+from rag.http.v1.tool_options import ToolOptions
 from rag.ports import Generator
 
 
@@ -21,6 +22,8 @@ class EdgeParts:
     stream_options: StreamLimits
     may_store: bool = True
     """Whether responses may be kept."""
+    tools: ToolOptions = field(default_factory=ToolOptions)
+    """How tools that the service runs are used."""
 
     @property
     def answer_timeout_s(self) -> float:

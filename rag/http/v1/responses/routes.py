@@ -37,11 +37,14 @@ from rag.http.v1.function_calling.generation import (
 from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.http.v1.model_response import model_response
 from rag.http.v1.responses.body import FileSearch, ResponsesBody
-from rag.http.v1.responses.events import FINAL, ResponseWriter
+from rag.http.v1.responses.events import FINAL, ResponseSource, ResponseWriter, SourceEvent
+from rag.http.v1.responses.mcp_items import as_turns
 from rag.http.v1.responses.memory import RequestedTurns, ResponseMemory
 from rag.http.v1.responses.objects import ResponseMetadata
 from rag.http.v1.responses.request_fields import DefaultSampling
 from rag.http.v1.responses.response_models import InputTokens, ResponseEvent, ResponseOut
+from rag.http.v1.responses.tools.response import ToolResponse
+from rag.http.v1.responses.tools.tool_plan import ToolPlan, tool_plan
 from rag.http.v1.responses.turns import chat_messages, question_of
 from rag.http.v1.route import V1Route
 from rag.ports import TokenStream
@@ -104,18 +107,57 @@ class ResponseRoutes:
         body = (await read_body(ResponsesBody, request)).checked()
         target = await self._parts.models.target(body.model)
         searches = target.is_rag or body.file_search is not None
+        plan = tool_plan(body, target, self._parts.tools)
+        if plan.runs_tools:
+            return await self._create_with_tools(body, target, plan)
         use, note = self._tool_use(body, searches=searches)
         memory = self._memory()
         is_stored = memory.stores(body)
         turns = await memory.turns(body, is_kept=is_stored or body.conversation is not None)
         notes = (note, turns.note if searches else "")
         reply = ResponseMetadata(body, searches, self._default_sampling(), stored=is_stored, notes=notes)
-        writer = ResponseWriter(reply)
-        source = self._answer(body, turns, target, use)
+        return await self._sent(self._answer(body, turns, target, use), reply, turns)
 
-        def events(answer: AnswerStream) -> AsyncGenerator[Event, None]:
+    async def _create_with_tools(self, body: ResponsesBody, target: ModelTarget, plan: ToolPlan) -> Response:
+        memory = self._memory()
+        is_stored = memory.stores(body)
+        turns = await memory.turns(body, is_kept=is_stored or body.conversation is not None)
+        defaults = self._default_sampling()
+        searches = plan.search is not None
+        reply = ResponseMetadata(body, searches, defaults, stored=is_stored, runs_tools=True)
+        response = ToolResponse(self._parts, body, turns, target, plan, reply)
+        return await self._sent(self._with_field_names(body, response.open()), reply, turns)
+
+    @asynccontextmanager
+    async def _with_field_names(
+        self, body: ResponsesBody, source: AbstractAsyncContextManager[ResponseSource]
+    ) -> AsyncIterator[ResponseSource]:
+        """Errors have the field names of this route."""
+        form = body.form_field if "structured_outputs" in body.sampling() else "tools"
+        names = {"filters": f"{body.file_search_field}.filters", "structured_outputs": form}
+
+        async def named(answer: ResponseSource) -> AsyncGenerator[SourceEvent, None]:
+            try:
+                async for event in answer:
+                    yield event
+            except RagError as error:
+                raise _renamed(error, names) from error
+
+        async with AsyncExitStack() as stack:
+            try:
+                answer = await stack.enter_async_context(source)
+            except RagError as error:
+                raise _renamed(error, names) from error
+            yield await stack.enter_async_context(aclosing(named(answer)))
+
+    async def _sent(
+        self, source: AbstractAsyncContextManager[ResponseSource], reply: ResponseMetadata, turns: RequestedTurns
+    ) -> Response:
+        writer, memory, body = ResponseWriter(reply), self._memory(), reply.body
+
+        def events(answer: ResponseSource) -> AsyncGenerator[Event, None]:
             written = writer.events(answer)
-            return memory.kept(written, turns, body, is_stored=is_stored)
+            return memory.kept(written, turns, body, is_stored=reply.stored)
 
         if body.stream:
             return await EventStream.open(source, events, form=writer.form, **self._parts.stream_options)
@@ -126,6 +168,10 @@ class ResponseRoutes:
     async def count_input(self, request: Request) -> Response:
         body = (await read_body(ResponsesBody, request)).checked()
         target = await self._parts.models.target(body.model)
+        if tool_plan(body, target, self._parts.tools).runs_tools:
+            name = "tools" if body.mcp_tools else "rag"
+            message = f"{name}: the number of tokens is not known, because the language model decides what it reads"
+            raise InvalidRequest(message, param=name)
         turns = await self._memory().turns(body, is_kept=False)
         use, _ = self._tool_use(body, searches=target.is_rag or body.file_search is not None)
         try:
@@ -196,7 +242,8 @@ def _chat(body: ResponsesBody, turns: RequestedTurns, use: ToolUse) -> Chat:
     if body.truncation == "auto":
         message = "truncation: auto is only allowed for answers from documents; leave the oldest messages out of input"
         raise InvalidRequest(message, param="truncation")
-    messages = chat_messages(turns.input, body.instructions, turns.history)
+    earlier = as_turns(turns.history)
+    messages = chat_messages(as_turns(turns.input, turns.history), body.instructions, earlier)
     return conversation(messages, use, body.chat_template_kwargs)
 
 
@@ -206,7 +253,8 @@ def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTar
         raise InvalidRequest(f"chat_template_kwargs: {reason}", param="chat_template_kwargs")
     if target.is_rag and body.tool_choice == "none" and not body.functions:
         raise InvalidRequest(f"tool_choice: model {target.name} always searches; choose another", param="tool_choice")
-    question, history, system = question_of(turns.input, body.instructions, turns.history)
+    earlier = as_turns(turns.history)
+    question, history, system = question_of(as_turns(turns.input, turns.history), body.instructions, earlier)
     tool: FileSearch | None = body.file_search
     search: JsonObject = {**(tool.search() if tool else {}), "history": history}
     if system := instructions(system, use):
