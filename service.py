@@ -35,6 +35,7 @@ from rag.http.native.embedder_wire import (
 from rag.http.native.generate_wire import GenerateRequest, WriteRequest
 from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.key_wire import AuthenticateRequest, OpenTenantRequest
+from rag.http.native.model_search_wire import CutTextRequest, SearchForModelRequest
 from rag.http.native.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
 from rag.http.native.verify_wire import VerifyRequest, VerifyResponse
 from rag.http.published_api import PublishedApi
@@ -280,6 +281,16 @@ class Retriever:
     async def prepare(self, request: PrepareRequest, /) -> dict[str, Any]:
         """The prompt of an answer, as token ids, with the sources in it."""
         return await self._api.prepare(request)  # type: ignore[return-value]
+
+    @endpoint("/search_for_model")
+    async def search_for_model(self, request: SearchForModelRequest, /) -> dict[str, Any]:
+        """Passages for queries of the language model, as a text for it."""
+        return await self._api.search_for_model(request)  # type: ignore[return-value]
+
+    @endpoint("/cut_text")
+    async def cut_text(self, request: CutTextRequest, /) -> dict[str, Any]:
+        """The beginning of a text for the language model."""
+        return await self._api.cut_text(request)  # type: ignore[return-value]
 
     @endpoint("/verify")
     async def verify(self, request: VerifyRequest, /) -> VerifyResponse:

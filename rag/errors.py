@@ -30,6 +30,7 @@
     |   |-- Starting              starting                   a service is still loading
     |   |-- Draining              draining                   a service is shutting down
     |   `-- DependencyUnavailable dependency_unavailable     Milvus, a model or another service does not answer
+    |-- ToolServerFailed          tool_server_failed         an MCP server of the request does not list its tools
     |-- DeadlineExceeded          timeout
     |-- InternalError             internal_error             a bug in this project
     `-- SetupError                setup_error                the service cannot start as configured
@@ -179,6 +180,17 @@ class Draining(Unavailable):
 
 class DependencyUnavailable(Unavailable):
     code = "dependency_unavailable"
+
+
+class ToolServerFailed(RagError):
+    """Attributes: `kind` is OpenAI's name for the failure, and `number` its HTTP status or JSON-RPC code."""
+
+    code = "tool_server_failed"
+
+    def __init__(self, message: str, *, param: str | None = None, kind: str = "http_error", number: int = 424) -> None:
+        super().__init__(message, param=param)
+        self.kind = kind
+        self.number = number
 
 
 class RequestTimeout(RagError):

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from rag.bootstrap.access import audit_trail, edge_admission, token_callers, token_keys, token_limits
 from rag.bootstrap.loaded_settings import settings
 from rag.bootstrap.process import client_of, make_cache
-from rag.config import LLMSettings
+from rag.config import LLMSettings, Settings
+from rag.config.section import listed
 from rag.http.auth.verified_keys import VerifiedKeys
 from rag.http.clients.remote_keys import RemoteKeys
 from rag.http.clients.upstream_services import UpstreamServices
 from rag.http.model_aliases import ModelAliases
 from rag.http.native.rag_api import RagApi
 from rag.http.v1.responses.background.worker import WorkerOptions
+from rag.http.v1.tool_options import ToolOptions
 from rag.types import JsonObject
 
 if TYPE_CHECKING:
@@ -55,6 +57,19 @@ def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
         aliases=ModelAliases(options.models.aliases),
         may_store=options.responses.store,
         background=WorkerOptions(options.responses.background_at_once, options.responses.background_timeout_s),
+        tools=_tool_options(options),
+    )
+
+
+def _tool_options(options: Settings) -> ToolOptions:
+    from rag.adapters.mcp_servers import McpServers
+
+    chosen = options.tools
+    servers = McpServers(
+        listed(chosen.mcp_servers), timeout_s=chosen.mcp_timeout_s, max_bytes=chosen.mcp_max_kib * 1024
+    )
+    return ToolOptions(
+        chosen.search, chosen.max_rounds, servers, chosen.mcp_max_tools, options.server.retrieve_timeout_s
     )
 
 

@@ -104,6 +104,7 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
     from rag.http.clients.remote_models import RemoteSparseEmbedders
     from rag.http.used_tokens import report_tokens
     from rag.ingest.question_generation import LanguageModel
+    from rag.retrieve.model_search import ModelSearch
     from rag.retrieve.preparation import AnswerPreparer
     from rag.retrieve.prompting.prompt_builder import PromptBuilder
     from rag.retrieve.search.custom_retrievers import MirroredStore
@@ -138,6 +139,7 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
         store=store,
         pipeline=pipeline,
         preparer=AnswerPreparer(pipeline, prompts, quoter, store, semantic=settings().cache.semantic is not None),
+        model_search=ModelSearch(pipeline, prompts, store),
         library=runtime.library,
         embedder=embedders.default,
         reranker=reranker,

@@ -25,6 +25,7 @@ from rag.config.responses import ResponseSettings
 from rag.config.retrieve import PlanSettings, RerankSettings, RetrieveSettings
 from rag.config.server import ServerSettings
 from rag.config.store import CatalogSettings, StoreSettings
+from rag.config.tools import ToolSettings
 
 
 class Settings(BaseSettings):
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     audit: AuditSettings = AuditSettings()
     responses: ResponseSettings = ResponseSettings()
+    tools: ToolSettings = ToolSettings()
     jwt: JwtSettings = JwtSettings()
 
     @model_validator(mode="after")

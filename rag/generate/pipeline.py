@@ -107,6 +107,15 @@ class AnswerPipeline:
         """Length limit of an answer if the request sets none."""
         return int(self._sampling["max_tokens"])
 
+    @property
+    def citations(self) -> CitationMode:
+        """The default citation mode."""
+        return self._citations
+
+    @property
+    def verifier(self) -> Verifier:
+        return self._verifier
+
     def default_prompt_fields(self, style: StyleOption | None, facts: Facts) -> JsonObject:
         """Fields of `PrepareRequest` for an answer of which only the style is chosen; see `prompt_fields`."""
         resolved = resolve_style(style or self._style, {}, "", facts)

@@ -65,11 +65,15 @@ class TextAssembler:
         return self._filters[index]
 
 
-async def text_events(stream: TokenStream) -> AsyncGenerator[AnswerEvent, None]:
-    """The events of texts that are written without documents: no sources, no citations."""
-    texts = TextAssembler(None)
+async def text_events(
+    stream: TokenStream, sources: Sequence[Hit] | None = None, *, has_fence: bool = False
+) -> AsyncGenerator[AnswerEvent, None]:
+    """The events of texts, with the citations of `sources`; the arguments are those of `TextAssembler`."""
+    texts = TextAssembler(sources, has_fence=has_fence)
     async for delta in stream:
         if isinstance(delta, StreamEnd):
+            for rest in texts.flush():
+                yield rest
             yield delta.usage
             yield Done(texts.completed(delta), {})
             return

@@ -40,6 +40,7 @@ STATUS: Mapping[type[RagError], int] = {
     errors.Starting: 503,
     errors.Draining: 503,
     errors.DependencyUnavailable: 503,
+    errors.ToolServerFailed: 424,
     errors.RequestTimeout: 408,
     errors.DeadlineExceeded: 504,
     errors.InternalError: 500,

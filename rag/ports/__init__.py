@@ -13,6 +13,7 @@ from rag.ports.language_model import Adapters, ChatTokenizer, Generator, TokenSt
 from rag.ports.parser import Parser
 from rag.ports.reranking import Reranker, Rerankers
 from rag.ports.services import PromptPreparer, ServiceFacts
+from rag.ports.tool_servers import ToolServers
 from rag.ports.vector_store import VectorStore
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "SparseEmbedders",
     "Steps",
     "TokenStream",
+    "ToolServers",
     "VectorStore",
     "Vectors",
     "Window",

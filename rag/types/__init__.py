@@ -20,6 +20,8 @@ from rag.types.prompts import (
     QuoteChoice,
 )
 from rag.types.retrieval import FilterObject, Hit, Match, RerankKind, SearchMode
+from rag.types.tool_outputs import KnownPassage, SearchOutput
+from rag.types.tool_servers import ServerTool, ToolAnswer, ToolServer
 
 __all__ = [
     "AnswerStyle",
@@ -34,6 +36,7 @@ __all__ = [
     "Hit",
     "JsonMapping",
     "JsonObject",
+    "KnownPassage",
     "LongTexts",
     "Match",
     "Message",
@@ -51,6 +54,8 @@ __all__ = [
     "RerankKind",
     "SamplingParameters",
     "SearchMode",
+    "SearchOutput",
+    "ServerTool",
     "SparseVector",
     "StreamEnd",
     "TextDelta",
@@ -60,6 +65,8 @@ __all__ = [
     "TokenCounts",
     "TokenIds",
     "TokenLogprob",
+    "ToolAnswer",
+    "ToolServer",
     "Usage",
     "chunk_id_of",
     "passage_text",

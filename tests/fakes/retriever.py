@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields
-from typing import Any
+from dataclasses import asdict, fields, replace
+from typing import Any, cast
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -10,13 +10,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from rag.auth.caller import caller_from_header
+from rag.catalog.visibility import Snapshot
 from rag.errors import DependencyUnavailable, RagError
 from rag.http.auth.admission import CALLER_HEADER
 from rag.http.error_table import error_response
 from rag.http.hits import sources_to_wire
 from rag.http.native.background_wire import QueueResponseRequest, WriteResponseRequest
 from rag.http.native.count_wire import CountTokensRequest
+from rag.http.native.explanation import explained_searches
+from rag.http.native.model_search_wire import CutTextRequest, SearchForModelRequest
 from rag.http.native.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
+from rag.http.search_outputs import search_output_to_wire
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.http.wire import PrepareRequest
@@ -24,8 +28,16 @@ from rag.library.background import BackgroundRegistry
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.responses import ResponseRegistry, TurnsQuery
+from rag.retrieve.model_search import ModelSearch
+from rag.retrieve.options import RetrieveOptions
+from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
+from rag.retrieve.planning.plan import Plan
+from rag.retrieve.prompting.prompt_builder import PromptBuilder
+from rag.retrieve.prompting.template_check import open_templates
+from rag.retrieve.result import RetrievalResult
 from rag.types import Hit, JsonObject, Quotation
 from tests.fakes.tokenizer import FakeTokenizer
+from tests.fakes.vector_store import FakeVectorStore
 from tests.support.acting import acting
 
 TOP_K = 4
@@ -62,6 +74,13 @@ class FakeRetriever:
         """The prompt of every question, instead of token ids; empty: the prompt is token ids."""
         self.prepared: list[dict[str, Any]] = []
         self.turns_queries: list[TurnsQuery] = []
+        self.found: dict[str, Sequence[Hit]] = {}
+        """What each query of the language model finds; `hits` for all others."""
+        self.searches: list[dict[str, Any]] = []
+        """The searches of the language model."""
+        prompts = PromptBuilder(open_templates(None, fence=True), FakeTokenizer())
+        pipeline = cast(RetrievalPipeline, self)
+        self._model_search = ModelSearch(pipeline, prompts, FakeVectorStore())
         self._responses = responses
         self._completions = completions
         self.background = background
@@ -75,6 +94,8 @@ class FakeRetriever:
             Route("/queue_response", self._queue_response, methods=["POST"]),
             Route("/lease_response", self._lease_response, methods=["POST"]),
             Route("/write_response", self._write_response, methods=["POST"]),
+            Route("/search_for_model", self._search_for_model, methods=["POST"]),
+            Route("/cut_text", self._cut_text, methods=["POST"]),
         ]
         if responses is not None:
             nothing: Any = None
@@ -145,6 +166,30 @@ class FakeRetriever:
     async def _count_tokens(self, request: Request) -> Response:
         wanted = CountTokensRequest.parse(await request.json())
         return JSONResponse({"tokens": FakeTokenizer().measure(wanted.parsed())})
+
+    async def retrieve(self, request: RetrievalRequest) -> RetrievalResult:
+        """As a `RetrievalPipeline`."""
+        hits = tuple(self.found.get(request.text, self.hits))
+        options = RetrieveOptions(top_k=TOP_K, min_cosine=-1).with_changes(request.changes)
+        snapshot = Snapshot(request.vector_store, 1, request.vector_store, "the-encoder", 8)
+        return RetrievalResult(hits, options, Plan((request.text,), note=self.note), snapshot, {}, hits)
+
+    async def _search_for_model(self, request: Request) -> Response:
+        try:
+            wanted = SearchForModelRequest.parse(data := await request.json())
+            self.searches.append(data)
+            if self.failure is not None:
+                raise self.failure
+        except RagError as error:
+            return error_response(error)
+        output, results = await self._model_search.search(wanted.parsed())
+        explanations = explained_searches(wanted.parsed(), output, results) if wanted.explain else ()
+        return JSONResponse(search_output_to_wire(replace(output, explanations=tuple(explanations))))
+
+    async def _cut_text(self, request: Request) -> Response:
+        wanted = CutTextRequest.parse(await request.json())
+        text, tokens = self._model_search.cut(wanted.text, wanted.max_tokens)
+        return JSONResponse({"text": text, "tokens": tokens})
 
     async def _ready(self, _: Request) -> Response:
         return JSONResponse({"status": "ready", "embedder": "the-encoder"})

@@ -61,7 +61,8 @@ class EnginePrompts:
         turns = [_with_arguments_as_objects(self._escaped(turn)) for turn in chat.messages]
         if turns and turns[0].get("role") == "system" and not self._takes_system():
             turns = _without_system(turns)
-        return self._applied(turns, chat.tools, chat.template_values)
+        tools = [self._escaped_json(tool) for tool in chat.tools]
+        return self._applied(turns, tools, chat.template_values)
 
     def _escaped(self, turn: JsonObject) -> JsonObject:
         """The turn, in which no text is a control token: `<|im_end|>` in a message must not end it."""
@@ -71,6 +72,16 @@ class EnginePrompts:
         if calls := turn.get("tool_calls"):
             escaped["tool_calls"] = [self._escaped_call(call) for call in calls]
         return escaped
+
+    def _escaped_json(self, value: Any) -> Any:
+        """A JSON value in which no text is a control token: descriptions of tools may come from other servers."""
+        if isinstance(value, str):
+            return self._escaper.escape(value)
+        if isinstance(value, list | tuple):
+            return [self._escaped_json(each) for each in value]
+        if isinstance(value, dict):
+            return {self._escaper.escape(name): self._escaped_json(each) for name, each in value.items()}
+        return value
 
     def _escaped_call(self, call: JsonObject) -> JsonObject:
         function = call["function"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias
 
+from rag.retrieve.model_search import ModelSearchRequest
 from rag.retrieve.preparation import PreparationRequest
 from rag.retrieve.ranking.relevance import nothing_relevant
 from rag.retrieve.result import RetrievalResult
-from rag.types import Chunk, Hit, JsonObject, PreparedPrompt
+from rag.types import Chunk, Hit, JsonObject, PreparedPrompt, Prompt, SearchOutput
 
 Reason: TypeAlias = Literal[
     "in_prompt",
@@ -30,11 +32,17 @@ class ExplainedPrompt:
 
     request: PreparationRequest
     prepared: PreparedPrompt
+    numbers: Sequence[int] = ()
+    """The numbers of the sources; empty: counted from 1."""
 
     @property
     def is_too_far(self) -> bool:
         """Whether nothing is quoted because the best quote is not near enough to the question."""
         return self.prepared.quotation is None and self.prepared.confidence is not None
+
+    def shown_number(self, source: int | None) -> int | None:
+        """The number under which the language model knows a source."""
+        return self.numbers[source - 1] if source is not None and self.numbers else source
 
     def source_number(self, chunk: Chunk) -> int | None:
         """The number of the source that holds a chunk. In a quoted answer, only sources with a quote count."""
@@ -65,6 +73,18 @@ def explanation(result: RetrievalResult, prompt: ExplainedPrompt | None) -> Json
     }
 
 
+def explained_searches(
+    request: ModelSearchRequest, output: SearchOutput, results: Sequence[RetrievalResult]
+) -> list[JsonObject]:
+    """Explains a search of the language model: one explanation for each query in each vector store."""
+    preparation = PreparationRequest(request.queries[0], request.vector_stores, request.max_tokens, 0)
+    prompt = ExplainedPrompt(preparation, PreparedPrompt(Prompt((), output.hits), {}), output.numbers)
+    explained = []
+    for result in results:
+        explained.append({"query": result.plan.queries[0], **explanation(result, prompt), "prompt": None})
+    return explained
+
+
 def _prompt(explained: ExplainedPrompt) -> JsonObject:
     request, prepared = explained.request, explained.prepared
     return {
@@ -92,7 +112,7 @@ def _candidates(result: RetrievalResult, prompt: ExplainedPrompt | None) -> list
                 **_passage(hit),
                 **_scores(hit),
                 "hit": place.hit,
-                "source": place.source,
+                "source": None if prompt is None else prompt.shown_number(place.source),
                 "in_prompt": None if prompt is None else place.source is not None,
                 "duplicate_of": place.duplicate_of or None,
                 "reason": reason,
@@ -160,7 +180,7 @@ def _reason(hit: Hit, place: _Place, result: RetrievalResult, prompt: ExplainedP
 def _sentence(reason: Reason, place: _Place, result: RetrievalResult, prompt: ExplainedPrompt | None) -> str:
     options, confidence = result.options, (prompt and prompt.prepared.confidence) or 0.0
     sentences: dict[Reason, str] = {
-        "in_prompt": f"in the prompt as source {place.source}",
+        "in_prompt": f"in the prompt as source {prompt and prompt.shown_number(place.source)}",
         "duplicate": f"left out: duplicate of {place.duplicate_of}",
         "not_reranked": f"left out: not reranked, because it is not among the best {options.rerank_top_n}",
         "top_k": f"left out: not among the best {options.top_k} (top_k)",

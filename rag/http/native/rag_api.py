@@ -36,6 +36,7 @@ from rag.http.v1.edge_app import edge_app
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.responses.background.worker import BackgroundWorker, WorkerOptions
 from rag.http.v1.responses.routes import ResponseRoutes
+from rag.http.v1.tool_options import ToolOptions
 from rag.http.wire import RetrieveRequest
 from rag.ports import Cache
 from rag.types import Facts, SamplingParameters
@@ -56,6 +57,7 @@ class RagApi:
         aliases: Further names of models.
         may_store: Whether responses may be kept.
         background: How responses in the background are generated.
+        tools: How tools that the service runs are used; None: as by default, and no MCP server may be called.
         token_keys: For signed tokens, if they are accepted. Without keys the service is not ready.
     """
 
@@ -78,6 +80,7 @@ class RagApi:
         aliases: ModelAliases | None = None,
         may_store: bool = True,
         background: WorkerOptions | None = None,
+        tools: ToolOptions | None = None,
     ) -> None:
         self.dependencies = dependencies
         self.metrics = MetricsPage("RAG", dependencies.clients.values()).text
@@ -103,8 +106,16 @@ class RagApi:
         self._models = ServedModels(dependencies, aliases or ModelAliases({}))
         self._stream_options = StreamLimits(keep_alive_s=keep_alive_s, timeout_s=answer_timeout_s)
         generator = AuthorizedGenerator(self._generator)
-        limits = self._stream_options
-        parts = EdgeParts(dependencies, self._models, self._answers, generator, limits, may_store, self._wake)
+        parts = EdgeParts(
+            dependencies,
+            self._models,
+            self._answers,
+            generator,
+            self._stream_options,
+            may_store,
+            self._wake,
+            tools or ToolOptions(retrieve_timeout_s=retrieve_timeout_s),
+        )
         self.v1 = edge_app(parts, self.forward)
         """To be mounted at `/v1`."""
         self.background = BackgroundWorker(

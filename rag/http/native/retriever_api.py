@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from starlette.responses import JSONResponse, Response
@@ -18,11 +18,13 @@ from rag.http.model_aliases import ModelAliases
 from rag.http.native.audit_wire import AuditRequest
 from rag.http.native.background_wire import LeaseResponseRequest, QueueResponseRequest, WriteResponseRequest
 from rag.http.native.count_wire import CountTokensRequest
-from rag.http.native.explanation import ExplainedPrompt, explanation
+from rag.http.native.explanation import ExplainedPrompt, explained_searches, explanation
 from rag.http.native.ingest_form import IngestRequest, received_ingest
 from rag.http.native.key_wire import AuthenticateRequest, OpenTenantRequest, authentication_to_wire
+from rag.http.native.model_search_wire import CutTextRequest, SearchForModelRequest
 from rag.http.native.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
 from rag.http.native.verify_wire import VerifyRequest
+from rag.http.search_outputs import search_output_to_wire
 from rag.http.shielded_thread import run_in_thread_shielded
 from rag.http.v1.documents.job_waiter import JobWaiter
 from rag.http.v1.documents.objects.job import batch_status
@@ -38,6 +40,7 @@ from rag.library.responses import ResponseRegistry
 from rag.library.service import Library
 from rag.ports import Cache, ChatTokenizer, Embedder, Reranker, VectorStore
 from rag.records import Cursor, DocumentRecord, JobRecord
+from rag.retrieve.model_search import ModelSearch
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
 from rag.retrieve.preparation import AnswerPreparer, PreparationRequest
 from rag.retrieve.result import RetrievalResult
@@ -52,6 +55,7 @@ class RetrieverComponents:
     store: VectorStore
     pipeline: RetrievalPipeline
     preparer: AnswerPreparer
+    model_search: ModelSearch
     library: Library
     embedder: Embedder
     """The configured one."""
@@ -226,6 +230,18 @@ class RetrieverApi:
             )
         )
         return JSONResponse(_prepared_to_wire(prepared))
+
+    async def search_for_model(self, request: SearchForModelRequest) -> Response:
+        """A search that the language model asked for."""
+        output, results = await self.parts.get().model_search.search(request.parsed())
+        explanations = explained_searches(request.parsed(), output, results) if request.explain else ()
+        return JSONResponse(search_output_to_wire(replace(output, explanations=tuple(explanations))))
+
+    async def cut_text(self, request: CutTextRequest) -> Response:
+        """The beginning of a tool's output, with special tokens escaped."""
+        cut = self.parts.get().model_search.cut
+        text, tokens = await asyncio.to_thread(cut, request.text, request.max_tokens)
+        return JSONResponse({"text": text, "tokens": tokens})
 
     async def verify(self, request: VerifyRequest) -> Response:
         pairs = [(sentence, source) for sentence, source in request.pairs]

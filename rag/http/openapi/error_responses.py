@@ -29,6 +29,7 @@ _TITLES: Mapping[int, str] = {
     413: "The request is too large",
     415: "No text can be read from a file",
     429: "Too many requests are in progress; retry after `Retry-After` seconds",
+    424: "An MCP server of the request did not list its tools",
     500: "An internal error; the server's log has the details under the request ID",
     503: "The service, or one it depends on, is not ready; retry after `Retry-After` seconds",
     504: "The request was not answered in time",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rag.generate.pipeline import AnswerPipeline
 from rag.http.clients.served_models import ServedModels
 from rag.http.clients.upstream_services import UpstreamServices
 from rag.http.streaming.event_stream import StreamLimits
+from rag.http.v1.tool_options import ToolOptions
 from rag.ports import Generator
 
 
@@ -24,6 +25,8 @@ class EdgeParts:
     """Whether responses may be kept."""
     wake_background: Callable[[], None] = lambda: None
     """Called when a response in the background was queued."""
+    tools: ToolOptions = field(default_factory=ToolOptions)
+    """How tools that the service runs are used."""
 
     @property
     def answer_timeout_s(self) -> float:

@@ -29,6 +29,15 @@ class PromptInput:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchText:
+    text: str
+    """Empty if not even a text without passages fits."""
+    tokens: int
+    passages: int
+    """How many passages it has."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Texts:
     """The parts with special tokens and fences escaped."""
 
@@ -80,7 +89,7 @@ class PromptBuilder:
             ContextLengthExceeded: the system prompt and the question alone do not fit.
         """
         budget = context_tokens - max_tokens
-        hits = _with_distinct_texts(parts.hits)
+        hits = with_distinct_texts(parts.hits)
         texts = self._escaped(parts, hits)
         draft = self._fitting(texts, budget)
         _check_length(draft, context_tokens, max_tokens)
@@ -104,6 +113,36 @@ class PromptBuilder:
         draft = self._measured(len(hits), (), (Message("user", text),))
         _check_length(draft, context_tokens, max_tokens)
         return Prompt(draft.token_ids, tuple(hits), draft.messages)
+
+    def make_search_output(
+        self, hits: Sequence[Hit], numbers: Sequence[int], known: Sequence[int], max_tokens: int
+    ) -> SearchText:
+        """The text of a search that the language model asked for. The weakest hits are left out if it is too long.
+
+        Args:
+            hits: Those that no earlier search returned, best first.
+            numbers: Of the hits, in their order.
+            known: Numbers of the others.
+        """
+        passages = [self._passage(number, hit) for number, hit in zip(numbers, hits, strict=True)]
+        for count in range(len(passages), -1, -1):
+            text = self._templates.search(passages[:count], known)
+            if (tokens := self._tokenizer.count(text)) <= max_tokens:
+                return SearchText(text, tokens, count)
+        return SearchText("", 0, 0)
+
+    def cut(self, text: str, max_tokens: int) -> tuple[str, int]:
+        """The beginning of an untrusted text that has at most so many tokens, with special tokens escaped, and its
+        length in tokens.
+        """
+        escaped = self._special_tokens.escape(text)
+        while (tokens := self._tokenizer.count(escaped)) > max_tokens and escaped:
+            escaped = escaped[: min(len(escaped) - 1, len(escaped) * max_tokens // tokens)]
+        return escaped, tokens
+
+    def count(self, text: str) -> int:
+        """The length of a text in tokens."""
+        return self._tokenizer.count(text)
 
     def _completed(self, parts: PromptInput, draft: _Draft, budget: int) -> tuple[list[Hit], _Draft]:
         """The hits with as much of their tables, lists and records as fits, and the draft with them."""
@@ -177,7 +216,7 @@ def _turns_of(exchanges: Sequence[Sequence[Message]]) -> list[Message]:
     return [turn for exchange in exchanges for turn in exchange]
 
 
-def _with_distinct_texts(hits: Sequence[Hit]) -> list[Hit]:
+def with_distinct_texts(hits: Sequence[Hit]) -> list[Hit]:
     """Without passages whose larger text a better hit already has."""
     larger_texts: set[tuple[str, str]] = set()
     distinct: list[Hit] = []

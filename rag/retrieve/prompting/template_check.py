@@ -10,7 +10,16 @@ from jinja2 import Environment, TemplateSyntaxError, meta, nodes
 
 from rag.errors import SetupError
 from rag.retrieve.prompting.fence import Fence
-from rag.retrieve.prompting.templates import QUOTE, RENDERING_FAULTS, SYSTEM, USER, VARIABLES, PassageText, Templates
+from rag.retrieve.prompting.templates import (
+    QUOTE,
+    RENDERING_FAULTS,
+    SEARCH,
+    SYSTEM,
+    USER,
+    VARIABLES,
+    PassageText,
+    Templates,
+)
 
 _OPTION = "RAG_PROMPT__FOLDER"
 _QUESTION = "sample-question"
@@ -39,6 +48,7 @@ def open_templates(folder: Path | None, *, fence: bool) -> Templates:
     _render(templates, SYSTEM, files[SYSTEM], fence=fence)
     _check_user(templates, files[USER])
     _check_quote(templates, files[QUOTE])
+    _check_search(templates, files[SEARCH])
     return templates
 
 
@@ -64,6 +74,18 @@ def _check_user(templates: Templates, file: str) -> None:
     whole = _render(templates, USER, file, question=_QUESTION, passages=list(_PASSAGES), fence=fence)
     if _QUESTION not in bare or _QUESTION not in whole:
         raise _fault(file, 1, "leaves out the question: {{ question }}")
+    _check_passages(file, whole, fence)
+
+
+def _check_search(templates: Templates, file: str) -> None:
+    fence = Fence("<sample>", "</sample>") if templates.has_fence else None
+    _render(templates, SEARCH, file, passages=[], known=[], fence=None)
+    _check_passages(file, _render(templates, SEARCH, file, passages=list(_PASSAGES), known=[], fence=fence), fence)
+    if "[17]" not in _render(templates, SEARCH, file, passages=[], known=[17], fence=None):
+        raise _fault(file, 1, "leaves out the numbers of known passages: [{{ number }}] of each of known")
+
+
+def _check_passages(file: str, whole: str, fence: Fence | None) -> None:
     for passage in _PASSAGES:
         if passage.text not in whole:
             raise _fault(file, 1, "leaves out the passages: {{ passage.text }} of each of passages")

@@ -14,8 +14,13 @@ from rag.errors import InternalError
 from rag.retrieve.prompting.fence import Fence, fence_around
 
 DEFAULTS = Path(__file__).parents[2] / "prompts"
-SYSTEM, USER, QUOTE = "system.jinja", "user.jinja", "quote.jinja"
-VARIABLES = {SYSTEM: ("fence",), USER: ("question", "passages", "fence"), QUOTE: ("question", "quotes")}
+SYSTEM, USER, QUOTE, SEARCH = "system.jinja", "user.jinja", "quote.jinja", "search.jinja"
+VARIABLES = {
+    SYSTEM: ("fence",),
+    USER: ("question", "passages", "fence"),
+    QUOTE: ("question", "quotes"),
+    SEARCH: ("passages", "known", "fence"),
+}
 """The variables of each template."""
 RENDERING_FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
 """Errors that the expressions of a template may raise."""
@@ -66,6 +71,14 @@ class Templates:
     def quote(self, question: str, quotes: Sequence[str]) -> str:
         """The whole prompt of a quoted answer: one message."""
         return self._render_checked(QUOTE, question=question, quotes=list(quotes))
+
+    def search(self, passages: Sequence[PassageText], known: Sequence[int]) -> str:
+        """What a search that the language model asked for returns to it.
+
+        Args:
+            known: Numbers of the passages that an earlier search returned.
+        """
+        return self._render_checked(SEARCH, passages=list(passages), known=list(known), fence=self._fence(passages))
 
     def render(self, name: str, **values: object) -> str:
         """Raises RENDERING_FAULTS."""

@@ -8,9 +8,10 @@ import pytest
 
 from rag.errors import InternalError, SetupError
 from rag.retrieve.prompting.template_check import open_templates
-from rag.retrieve.prompting.templates import QUOTE, SYSTEM, USER, PassageText, Templates
+from rag.retrieve.prompting.templates import QUOTE, SEARCH, SYSTEM, USER, PassageText, Templates
 
 GOOD = "{{ question }}{% for p in passages %}{{ fence.open }}[{{ p.number }}] {{ p.text }}{{ fence.close }}{% endfor %}"
+SEARCH_WITHOUT_KNOWN = GOOD.replace("{{ question }}", "")
 PASSAGE = PassageText(1, "The sea is blue.", "sea.md > Colours", "sea.md", "Colours", None)
 
 
@@ -67,7 +68,9 @@ def test_values_are_never_rendered_as_templates() -> None:
         ({"user": "{{ ''.__class__.__mro__ }}" + GOOD}, ("user.jinja, line 1: ", "unsafe")),
         ({"quote": "{{ quotes | join }}"}, ("quote.jinja", "leaves out the question")),
         ({"quote": "{{ question }}"}, ("quote.jinja", "leaves out the quotes")),
-        ({"else": "x"}, ("has none of system.jinja, user.jinja, quote.jinja",)),
+        ({"search": "{{ known }}"}, ("search.jinja, line 1: leaves out the passages",)),
+        ({"search": SEARCH_WITHOUT_KNOWN}, ("search.jinja, line 1: leaves out the numbers",)),
+        ({"else": "x"}, ("has none of system.jinja, user.jinja, quote.jinja, search.jinja",)),
     ],
 )  # fmt: skip
 def test_an_unusable_template_is_named(tmp_path: Path, files: dict[str, str], expected: tuple[str, ...]) -> None:
@@ -109,4 +112,4 @@ def test_the_version_depends_on_templates_and_options(tmp_path: Path) -> None:
 
 def test_defaults_are_in_the_package() -> None:
     templates = Templates(None, has_fence=True)
-    assert sorted(templates.environment.list_templates(["jinja"])) == [QUOTE, SYSTEM, USER]
+    assert sorted(templates.environment.list_templates(["jinja"])) == [QUOTE, SEARCH, SYSTEM, USER]

@@ -11,9 +11,9 @@ from rag.generate.events import AnswerStream
 from rag.generate.text_assembler import text_events
 from rag.http.v1.function_calling.call_events import call_events
 from rag.http.v1.function_calling.tool_use import ToolUse
-from rag.http.v1.function_calling.written_calls import described, written_messages
+from rag.http.v1.function_calling.written_calls import described, plain_messages, written_messages
 from rag.ports import TokenStream
-from rag.types import Chat, Facts, JsonMapping, JsonObject
+from rag.types import Chat, Facts, Hit, JsonMapping, JsonObject
 
 _IGNORED = "tools: ignored, because "
 
@@ -43,6 +43,8 @@ def supported_use(use: ToolUse, facts: Facts | None, *, from_documents: bool, ha
 def conversation(messages: Sequence[JsonObject], use: ToolUse, template_values: JsonMapping | None) -> Chat:
     """The conversation for the language model, with the functions that it may call."""
     values = template_values or {}
+    if use.is_written and not use.tools:
+        return Chat(tuple(plain_messages(messages)), template_values=values)
     if use.is_written:
         return Chat(tuple(written_messages(messages, use.tools)), template_values=values)
     return Chat(tuple(messages), use.tools, values, calls_tools=use.calling == "auto")
@@ -78,10 +80,23 @@ def instructions(system: str, use: ToolUse) -> str:
 
 @asynccontextmanager
 async def chat_answer(
-    generation: AbstractAsyncContextManager[TokenStream], use: ToolUse
+    generation: AbstractAsyncContextManager[TokenStream],
+    use: ToolUse,
+    sources: Sequence[Hit] | None = None,
+    *,
+    has_fence: bool = False,
 ) -> AsyncIterator[AnswerStream]:
-    """The answer of the language model itself, with its function calls."""
-    async with generation as stream, aclosing(text_events(stream)) as answer, _with_calls(answer, use) as called:
+    """The answer of the language model itself, with its function calls.
+
+    Args:
+        sources: The passages that it may cite; None: its text is left as it is.
+        has_fence: Whether the conversation has a fence that the model may copy.
+    """
+    async with (
+        generation as stream,
+        aclosing(text_events(stream, sources, has_fence=has_fence)) as answer,
+        _with_calls(answer, use) as called,
+    ):
         yield called
 
 

@@ -56,8 +56,13 @@ def written_messages(messages: Sequence[JsonObject], tools: Sequence[JsonMapping
     rest = list(messages)
     system = rest.pop(0)["content"] if rest and rest[0]["role"] == "system" else _SYSTEM
     instructions = _INSTRUCTIONS.format(functions=described(tools), example=example)
-    written: list[JsonObject] = [{"role": "system", "content": f"{system}\n\n{instructions}"}]
-    for is_output, group in itertools.groupby(rest, key=lambda message: message["role"] == "tool"):
+    return [{"role": "system", "content": f"{system}\n\n{instructions}"}, *plain_messages(rest)]
+
+
+def plain_messages(messages: Sequence[JsonObject]) -> list[JsonObject]:
+    """The conversation with calls and their outputs as texts."""
+    written: list[JsonObject] = []
+    for is_output, group in itertools.groupby(messages, key=lambda message: message["role"] == "tool"):
         if is_output:  # one message, because some chat templates refuse two of the user in a row
             outputs = [f"The function returned:\n{message['content']}" for message in group]
             written.append({"role": "user", "content": "\n\n".join(outputs)})

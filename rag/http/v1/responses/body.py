@@ -19,9 +19,12 @@ from rag.http.v1.function_calling.tool_use import ToolUse, tool_use
 from rag.http.v1.refused_fields import without_refused
 from rag.http.v1.responses.function_tools import FunctionTool, response_tool_choice
 from rag.http.v1.responses.input import Items
+from rag.http.v1.responses.mcp_tool import McpTool
 from rag.http.wire import MAX_STORES
 from rag.types import JsonObject
 
+SearchMode: TypeAlias = Literal["always", "model"]
+"""`always`: one search with the question. `model`: the language model decides when to search, and for what."""
 RESULTS, LOGPROBS = "file_search_call.results", "message.output_text.logprobs"
 _INCLUDABLE = (RESULTS, LOGPROBS, "reasoning.encrypted_content")
 """Reasoning is never encrypted here, so the last one is accepted and adds nothing."""
@@ -43,7 +46,7 @@ _REFUSED: Mapping[str, str] = {
 
 def _searches(kind: str) -> str:
     if kind != "file_search":
-        raise ValueError(f"{kind[:40]} is not supported; only file_search and function are")
+        raise ValueError(f"{kind[:40]} is not supported; only file_search, function and mcp are")
     return kind
 
 
@@ -85,11 +88,13 @@ class FileSearch(Body):
 def _tool_kind(tool: object) -> str:
     """The tag of the model that validates the tool. Its brackets keep it out of the names of fields in errors."""
     kind = tool.get("type") if isinstance(tool, dict) else getattr(tool, "type", None)
-    return "tool[function]" if kind == "function" else "tool[file_search]"
+    return f"tool[{kind}]" if kind in ("function", "mcp") else "tool[file_search]"
 
 
 Tool: TypeAlias = Annotated[
-    Annotated[FileSearch, Tag("tool[file_search]")] | Annotated[FunctionTool, Tag("tool[function]")],
+    Annotated[FileSearch, Tag("tool[file_search]")]
+    | Annotated[FunctionTool, Tag("tool[function]")]
+    | Annotated[McpTool, Tag("tool[mcp]")],
     Discriminator(_tool_kind),
 ]
 
@@ -125,6 +130,14 @@ class NoReasoning(Body):
     generate_summary: None = None
 
 
+class RagOptions(Body):
+    """Options of answers from documents that OpenAI's API does not have."""
+
+    search: SearchMode | None = None
+    explain: bool | None = None
+    """Explain each search of the language model, as `explain` of `/retrieve` does."""
+
+
 class ResponseStreamOptions(Body):
     include_obfuscation: bool | None = None
     """true: events with a piece of text are padded with random characters."""
@@ -154,6 +167,8 @@ class ResponsesBody(SamplingFields, Body):
     truncation: Literal["auto", "disabled"] | None = None
     style: StyleOption | None = None
     """Not in OpenAI's API: style of an answer from documents."""
+    rag: RagOptions | None = None
+    """Not in OpenAI's API."""
     chat_template_kwargs: dict[str, Any] | None = None
     """As in vLLM: further variables of the chat template."""
     reasoning: NoReasoning | None = None
@@ -197,7 +212,15 @@ class ResponsesBody(SamplingFields, Body):
         searches = [tool for tool in self.tools if isinstance(tool, FileSearch)]
         if len(searches) > 1:
             raise InvalidRequest("tools: only one file_search is supported; it searches several stores", param="tools")
+        for name, tool in self.mcp_tools.items():
+            tool.checked(name)
+        labels = [tool.server_label for tool in self.mcp_tools.values()]
+        if len(set(labels)) < len(labels):
+            raise InvalidRequest("tools: two MCP servers have the same server_label", param="tools")
         choice = response_tool_choice(self.tool_choice)
+        if any(named.server_label not in labels for named in choice.mcp or ()):
+            message = "tool_choice: names an MCP server that is not among the tools"
+            raise InvalidRequest(message, param="tool_choice")
         if self.tool_choice not in (None, "auto", "none") and not self.tools:
             raise InvalidRequest("tool_choice: there are no tools to choose from", param="tool_choice")
         if choice.names_search and not searches:
@@ -227,6 +250,11 @@ class ResponsesBody(SamplingFields, Body):
     def functions(self) -> Mapping[str, FunctionTool]:
         """The function tools by the names of their fields."""
         return {f"tools.{number}": tool for number, tool in enumerate(self.tools) if isinstance(tool, FunctionTool)}
+
+    @property
+    def mcp_tools(self) -> Mapping[str, McpTool]:
+        """The MCP servers by the names of their fields."""
+        return {f"tools.{number}": tool for number, tool in enumerate(self.tools) if isinstance(tool, McpTool)}
 
     def tool_use(self) -> ToolUse:
         """How functions are used. Raises InvalidRequest if `tool_choice` does not fit the functions."""

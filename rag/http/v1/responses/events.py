@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from openai.types.responses import (
     ResponseCompletedEvent,
@@ -24,7 +25,8 @@ from openai.types.responses import (
 from pydantic import BaseModel
 
 from rag.errors import DependencyUnavailable, RagError
-from rag.generate.events import AnswerEvent, AnswerStream, Done, SourcesFound
+from rag.generate.citations import Citation
+from rag.generate.events import AnswerEvent, Done, SourcesFound
 from rag.http.error_table import error_body
 from rag.http.middleware.request_id import current_request_id
 from rag.http.streaming.answer_events import citation_fields, style_fields
@@ -32,9 +34,20 @@ from rag.http.streaming.event_stream import Event, StreamFormat
 from rag.http.streaming.sse import format_event
 from rag.http.v1.finish_reason import CUT
 from rag.http.v1.responses.objects import ItemStatus, ResponseMetadata, annotation, new_id
-from rag.http.v1.responses.output_items import NewEvent, OpenCall, OpenItem, OpenMessage
+from rag.http.v1.responses.output_items import (
+    ItemStep,
+    MessageEnded,
+    NewEvent,
+    OpenCall,
+    OpenItem,
+    OpenMessage,
+    SourcesNumbered,
+)
 from rag.types import Hit, JsonObject, TextDelta, Usage
 
+SourceEvent: TypeAlias = AnswerEvent | ItemStep | SourcesNumbered | MessageEnded
+ResponseSource: TypeAlias = AsyncIterator[SourceEvent]
+"""An answer, in which tools that the service runs may write items of their own."""
 FAILED = "failed"
 """Represents two events: see `ResponseWriter.form`."""
 FINAL = ("response.completed", "response.incomplete", FAILED)
@@ -71,8 +84,9 @@ class ResponseWriter:
             self._event(ResponseQueuedEvent, "response.queued", response=response),
         )
 
-    async def events(self, answer: AnswerStream) -> AsyncGenerator[Event, None]:
-        first = await anext(answer, None) if self._reply.searches else None
+    async def events(self, answer: ResponseSource) -> AsyncGenerator[Event, None]:
+        waits = self._reply.searches and not self._reply.runs_tools
+        first = await anext(answer, None) if waits else None
         if isinstance(first, SourcesFound):
             self._reply = replace(self._reply, top_k=first.top_k)
         response = self._reply.response("in_progress")
@@ -85,8 +99,16 @@ class ResponseWriter:
             for response_event in self._response_events(event):
                 yield response_event
 
-    def _response_events(self, event: AnswerEvent) -> Iterable[Event]:
+    def _response_events(self, event: SourceEvent) -> Iterable[Event]:
         match event:
+            case ItemStep():
+                return self._step(event)
+            case MessageEnded():
+                return self._message_ended(event)
+            case SourcesNumbered():
+                self._hits = event.hits
+                self._reply = replace(self._reply, top_k=event.top_k)
+                return ()
             case TextDelta():
                 return self._delta(event)
             case SourcesFound():
@@ -96,6 +118,23 @@ class ResponseWriter:
                 return ()
             case Done():
                 return self._done(event)
+
+    def _step(self, step: ItemStep) -> Iterator[Event]:
+        if step.item is not self._open:
+            yield from self._close("completed")
+            step.item.output_index = len(self._output)
+            yield from self._begin(step.item)
+        yield from self._numbered(step.events())
+        if step.is_done:
+            yield from self._close("completed")
+
+    def _message_ended(self, end: MessageEnded) -> Iterator[Event]:
+        self._annotate(end.citations)
+        yield from self._close("completed")
+
+    def _annotate(self, citations: Iterable[Citation]) -> None:
+        if isinstance(self._open, OpenMessage):
+            self._open.annotations = [annotation(citation, self._hits[citation.index - 1]) for citation in citations]
 
     def _file_search_call(self, search: SourcesFound) -> Iterator[Event]:
         self._hits = search.hits
@@ -148,12 +187,10 @@ class ResponseWriter:
         yield done
 
     def _done(self, done: Done) -> Iterator[Event]:
-        if self._open is None:  # the model wrote nothing
-            yield from self._begin(OpenMessage(len(self._output)))
         written = done.texts[0]
-        if isinstance(self._open, OpenMessage):
-            citations = written.citations
-            self._open.annotations = [annotation(citation, self._hits[citation.index - 1]) for citation in citations]
+        if self._open is None and written.finish_reason != "tool_calls":  # the model wrote nothing
+            yield from self._begin(OpenMessage(len(self._output)))
+        self._annotate(written.citations)
         is_incomplete = written.finish_reason in CUT
         yield from self._close("incomplete" if is_incomplete else "completed")
         response = self._reply.response(

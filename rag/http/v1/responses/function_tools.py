@@ -10,7 +10,10 @@ from rag.errors import InvalidRequest
 from rag.http.v1.function_calling.functions import FunctionIn
 from rag.http.v1.function_calling.tool_use import ToolChoice
 
-_FORMS = 'auto, required, none, {"type": "file_search"}, {"type": "function", "name": ...}, or allowed_tools'
+_FORMS = (
+    'auto, required, none, {"type": "file_search"}, {"type": "function", "name": ...}, '
+    '{"type": "mcp", "server_label": ...}, or allowed_tools'
+)
 
 
 class FunctionTool(FunctionIn):
@@ -18,6 +21,15 @@ class FunctionTool(FunctionIn):
 
     type: Literal["function"]
     defer_loading: Literal[False] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class McpChoice:
+    """Tools of an MCP server that `tool_choice` names."""
+
+    server_label: str
+    name: str | None = None
+    """One of its tools; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +42,10 @@ class ResponseToolChoice:
     """Whether `file_search`, if it is among the tools, is used."""
     names_search: bool = False
     """Whether the choice names `file_search`."""
+    mcp: tuple[McpChoice, ...] | None = None
+    """Which tools of MCP servers may be called; None: all."""
+    mode: Literal["none", "auto", "required"] = "auto"
+    """Whether a tool of any kind may or must be called."""
 
 
 def response_tool_choice(choice: str | Mapping[str, Any] | None) -> ResponseToolChoice:
@@ -38,28 +54,39 @@ def response_tool_choice(choice: str | Mapping[str, Any] | None) -> ResponseTool
         case None:
             return ResponseToolChoice(ToolChoice())
         case "none":
-            return ResponseToolChoice(ToolChoice("none"), searches=False)
+            return ResponseToolChoice(ToolChoice("none"), searches=False, mcp=(), mode="none")
         case "auto" | "required":
-            return ResponseToolChoice(ToolChoice(choice))
+            return ResponseToolChoice(ToolChoice(choice), mode=choice)
         case {"type": "file_search"} if len(choice) == 1:
-            return ResponseToolChoice(ToolChoice("none"), names_search=True)
+            return ResponseToolChoice(ToolChoice("none"), names_search=True, mcp=(), mode="required")
         case {"type": "function", "name": str(name)} if len(choice) == 2:
-            return ResponseToolChoice(ToolChoice("named", (name,)), searches=False)
+            return ResponseToolChoice(ToolChoice("named", (name,)), searches=False, mcp=(), mode="required")
+        case {"type": "mcp", "server_label": str(label), **rest} if set(rest) <= {"type", "name"}:
+            named = _mcp(label, rest.get("name"))
+            return ResponseToolChoice(ToolChoice("none"), searches=False, mcp=(named,), mode="required")
         case {"type": "allowed_tools", "mode": "auto" | "required" as mode, "tools": list(tools)} if tools:
             return _allowed(mode, tools)
     raise InvalidRequest(f"tool_choice: must be {_FORMS}", param="tool_choice")
 
 
 def _allowed(mode: Literal["auto", "required"], tools: Sequence[object]) -> ResponseToolChoice:
-    names, searches = [], False
+    names, servers, searches = [], [], False
     for tool in tools:
         match tool:
             case {"type": "function", "name": str(name)}:
                 names.append(name)
             case {"type": "file_search"}:
                 searches = True
+            case {"type": "mcp", "server_label": str(label), **rest}:
+                servers.append(_mcp(label, rest.get("name")))
             case _:
-                message = "tool_choice: allowed_tools must name functions or file_search"
+                message = "tool_choice: allowed_tools must name functions, file_search or MCP servers"
                 raise InvalidRequest(message, param="tool_choice")
     functions = ToolChoice(mode, tuple(names)) if names else ToolChoice("none")
-    return ResponseToolChoice(functions, searches=searches, names_search=searches)
+    return ResponseToolChoice(functions, searches, names_search=searches, mcp=tuple(servers), mode=mode)
+
+
+def _mcp(label: str, name: object) -> McpChoice:
+    if name is not None and not isinstance(name, str):
+        raise InvalidRequest("tool_choice: name must be a text", param="tool_choice")
+    return McpChoice(label, name)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from rag.http.v1.documents.body import Body, Id, Text
+from rag.http.v1.function_calling.functions import MAX_FUNCTIONS
 from rag.http.v1.sent_back import SENT_BACK, known_fields
 from rag.types import JsonObject
 
@@ -15,9 +16,18 @@ MAX_ITEMS = 2000
 MAX_CHARS = 4_000_000
 """Limit of one text."""
 _TEXTS = ("input_text", "output_text", "text")
-_ITEMS = ("message", "function_call", "function_call_output", "file_search_call", "item_reference")
-_CALLS = ("function_call", "file_search_call")
-_ID_PREFIXES = {"message": "msg", "function_call": "fc", "function_call_output": "fco", "file_search_call": "fs"}
+_ID_PREFIXES = {
+    "message": "msg",
+    "function_call": "fc",
+    "function_call_output": "fco",
+    "file_search_call": "fs",
+    "mcp_list_tools": "mcpl",
+    "mcp_call": "mcp",
+    "mcp_approval_request": "mcpr",
+    "mcp_approval_response": "mcprr",
+}
+_ITEMS = (*_ID_PREFIXES, "item_reference")
+_CALLS = ("function_call", "file_search_call", "mcp_list_tools", "mcp_call", "mcp_approval_request")
 _REFUSED_ITEMS = {
     "reasoning": "the language model cannot use another model's reasoning; leave it out",
 }
@@ -67,8 +77,8 @@ Parts = Annotated[
 
 
 class InputItem(Body):
-    """A message, a function call or its output, the ID of a kept item, or the file search call of an earlier response,
-    which is ignored.
+    """A message, a function call or its output, an item of an MCP server, the ID of a kept item, or the file search
+    call of an earlier response, which is ignored.
 
     Unknown fields of an assistant's message and of a call are ignored: clients add some, and send them back.
     """
@@ -84,6 +94,12 @@ class InputItem(Body):
     status: str | None = None
     phase: str | None = None
     queries: list[object] | None = None
+    server_label: Id | None = None
+    tools: list[dict[str, Any]] | None = Field(None, max_length=MAX_FUNCTIONS)
+    error: Any = None
+    approval_request_id: Id | None = None
+    approve: bool | None = None
+    reason: Text | None = Field(None, max_length=4096)
 
     @model_validator(mode="before")
     @classmethod
@@ -118,4 +134,6 @@ def stored_item(item: InputItem) -> JsonObject:
     if item.output is not None:
         body["output"] = item.text
     prefix = _ID_PREFIXES[item.type]
+    if item.type.startswith("mcp_"):  # its id is what an approval refers to
+        return {**body, "id": item.id or f"{prefix}_{uuid.uuid4().hex}"}
     return {**body, "id": f"{prefix}_{uuid.uuid4().hex}", "status": item.status or "completed"}

@@ -46,6 +46,8 @@ class ResponseMetadata:
     defaults: DefaultSampling
     top_k: int | None = None
     """The maximum number of passages of the search; None while it is unknown."""
+    runs_tools: bool = False
+    """Whether the language model may call tools that the service runs."""
     stored: bool = False
     """Whether the response is kept."""
     notes: Sequence[str] = ()
@@ -74,11 +76,18 @@ class ResponseMetadata:
             "output": list(output),
             "usage": None if usage is None else usage_object(usage),
         }
-        shown = request_fields(self.body, self.defaults, searches=self.searches, top_k=self.top_k, usage=usage)
+        is_bounded = self.searches or self.runs_tools
+        shown = request_fields(self.body, self.defaults, searches=is_bounded, top_k=self.top_k, usage=usage)
+        if self.runs_tools and self.body.truncation is None:
+            shown["truncation"] = "disabled"
         return Response(**own, **shown, store=self.stored and error is None, **(more or {}))
 
     def search_call(
-        self, item_id: str, status: Literal["in_progress", "completed"], queries: Sequence[str], hits: Sequence[Hit]
+        self,
+        item_id: str,
+        status: Literal["in_progress", "completed", "incomplete", "failed"],
+        queries: Sequence[str],
+        hits: Sequence[Hit],
     ) -> ResponseFileSearchToolCall:
         shown = status == "completed" and self.body.includes(RESULTS)
         results = [result(hit, self._only_store) for hit in hits] if shown else None

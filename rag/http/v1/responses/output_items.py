@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -12,6 +12,7 @@ from openai.types.responses import (
     ResponseFunctionCallArgumentsDeltaEvent,
     ResponseFunctionCallArgumentsDoneEvent,
     ResponseFunctionToolCall,
+    ResponseOutputItem,
     ResponseOutputMessage,
     ResponseOutputTextAnnotationAddedEvent,
     ResponseTextDeltaEvent,
@@ -20,8 +21,9 @@ from openai.types.responses import (
 from openai.types.responses.response_output_text import AnnotationFileCitation
 from pydantic import BaseModel
 
+from rag.generate.citations import Citation
 from rag.http.v1.responses.objects import ItemStatus, function_call, logprob_objects, message, new_id, output_text
-from rag.types import JsonObject, TokenLogprob
+from rag.types import Hit, JsonObject, TokenLogprob
 
 NewEvent: TypeAlias = tuple[type[BaseModel], str, JsonObject]
 """OpenAI's type of an event, its name and its fields, without the sequence number."""
@@ -30,10 +32,10 @@ NewEvent: TypeAlias = tuple[type[BaseModel], str, JsonObject]
 class OpenItem(Protocol):
     """An item that is being written. Its events do not include those that are the same for every item."""
 
-    @property
-    def output_index(self) -> int: ...
+    output_index: int
+    """Its position in the output."""
 
-    def item(self, status: ItemStatus) -> ResponseOutputMessage | ResponseFunctionToolCall:
+    def item(self, status: ItemStatus) -> ResponseOutputItem:
         """The item with what has been written so far."""
         ...
 
@@ -44,6 +46,31 @@ class OpenItem(Protocol):
     def done(self) -> Iterator[NewEvent]:
         """The events before the item is done."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class ItemStep:
+    """A step of an item that the service writes. The first step begins the item, which gets its position then."""
+
+    item: OpenItem
+    events: Callable[[], Iterable[NewEvent]] = tuple
+    """Called once the item has begun."""
+    is_done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesNumbered:
+    """The passages that the answer may cite from now on, by number, and the maximum number of each search."""
+
+    hits: Sequence[Hit]
+    top_k: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEnded:
+    """The end of a message that is not the last item."""
+
+    citations: Sequence[Citation] = ()
 
 
 @dataclass(slots=True)

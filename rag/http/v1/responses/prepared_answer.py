@@ -5,15 +5,14 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
-from rag.generate.events import AnswerStream
-from rag.http.v1.responses.events import ResponseWriter
+from rag.http.v1.responses.events import ResponseSource, ResponseWriter
 from rag.http.v1.responses.memory import RequestedTurns
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedAnswer:
     writer: ResponseWriter
-    source: AbstractAsyncContextManager[AnswerStream]
+    source: AbstractAsyncContextManager[ResponseSource]
     """Entering it begins the answer; leaving it stops the language model."""
     turns: RequestedTurns
     is_stored: bool

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from openai.types.responses import FileSearchTool
 from openai.types.responses import FunctionTool as OpenAiFunctionTool
+from openai.types.responses.tool import Mcp
 
 from rag.http.filters_wire import filter_to_json
 from rag.http.v1.documents.body import RankingOptions
 from rag.http.v1.responses.body import FileSearch, ResponsesBody
 from rag.http.v1.responses.function_tools import FunctionTool
+from rag.http.v1.responses.mcp_tool import McpTool
 from rag.types import JsonObject, Usage
 
 _SHOWN = ("instructions", "max_tool_calls", "previous_response_id", "user", "safety_identifier", "prompt_cache_key")
@@ -73,12 +75,15 @@ def _text(body: ResponsesBody) -> JsonObject:
     return {**text, "format": form}
 
 
-def _tool(tool: FileSearch | FunctionTool, top_k: int | None) -> FileSearchTool | OpenAiFunctionTool:
+def _tool(tool: FileSearch | FunctionTool | McpTool, top_k: int | None) -> FileSearchTool | OpenAiFunctionTool | Mcp:
     # Not validated, because requests may have values that OpenAI's types do not allow.
     if isinstance(tool, FunctionTool):
         return OpenAiFunctionTool.construct(
             **{"parameters": None, "strict": None, **tool.model_dump(exclude_none=True)}
         )
+    if isinstance(tool, McpTool):  # without its headers and its token
+        shown = tool.model_dump(exclude={"headers", "authorization"}, exclude_none=True)
+        return Mcp.construct(**{"allowed_tools": None, "headers": None, "require_approval": "always", **shown})
     ranking = tool.ranking_options or RankingOptions()
     return FileSearchTool.construct(
         type=tool.type,

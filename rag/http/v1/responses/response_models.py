@@ -12,6 +12,7 @@ from openai.types.responses import (
     ResponseUsage,
 )
 from openai.types.responses.response import IncompleteDetails
+from openai.types.responses.response_output_item import McpApprovalRequest, McpCall, McpListTools
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 
@@ -26,7 +27,14 @@ class ResponseOut(BaseModel):
     completed_at: int | None
     status: Literal["completed", "incomplete", "queued", "in_progress", "failed", "cancelled"]
     model: str
-    output: list[ResponseOutputMessage | ResponseFileSearchToolCall | ResponseFunctionToolCall]
+    output: list[
+        ResponseOutputMessage
+        | ResponseFileSearchToolCall
+        | ResponseFunctionToolCall
+        | McpListTools
+        | McpCall
+        | McpApprovalRequest
+    ]
     usage: ResponseUsage | None
     error: ResponseError | None
     incomplete_details: IncompleteDetails | None

@@ -39,13 +39,16 @@ from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.http.v1.model_response import model_response
 from rag.http.v1.responses.background.accepting import BackgroundQueue
 from rag.http.v1.responses.body import FileSearch, ResponsesBody
-from rag.http.v1.responses.events import FINAL, ResponseWriter
+from rag.http.v1.responses.events import FINAL, ResponseSource, ResponseWriter, SourceEvent
+from rag.http.v1.responses.mcp_items import as_turns
 from rag.http.v1.responses.memory import RequestedTurns, ResponseMemory
 from rag.http.v1.responses.objects import ResponseMetadata
 from rag.http.v1.responses.padding import padded
 from rag.http.v1.responses.prepared_answer import PreparedAnswer
 from rag.http.v1.responses.request_fields import DefaultSampling
 from rag.http.v1.responses.response_models import InputTokens, ResponseEvent, ResponseOut
+from rag.http.v1.responses.tools.response import ToolResponse
+from rag.http.v1.responses.tools.tool_plan import ToolPlan, tool_plan
 from rag.http.v1.responses.turns import chat_messages, question_of
 from rag.http.v1.route import V1Route
 from rag.http.validation_errors import parsed
@@ -116,7 +119,7 @@ class ResponseRoutes:
             return await queue.accept(request, body, prepared)
         source, writer = prepared.source, prepared.writer
 
-        def events(answer: AnswerStream) -> AsyncGenerator[Event, None]:
+        def events(answer: ResponseSource) -> AsyncGenerator[Event, None]:
             written = writer.events(answer)
             return self._memory().kept(written, prepared.turns, body, is_stored=prepared.is_stored)
 
@@ -142,6 +145,9 @@ class ResponseRoutes:
         """
         target = await self._parts.models.target(body.model)
         searches = target.is_rag or body.file_search is not None
+        plan = tool_plan(body, target, self._parts.tools)
+        if plan.runs_tools:
+            return await self._prepared_with_tools(body, target, plan, identity)
         use, note = self._tool_use(body, searches=searches)
         memory = self._memory()
         is_stored = memory.stores(body)
@@ -152,9 +158,46 @@ class ResponseRoutes:
         reply = ResponseMetadata(body, searches, self._default_sampling(), stored=is_stored, notes=notes, **identity)
         return PreparedAnswer(ResponseWriter(reply), self._answer(body, turns, target, use), turns, is_stored)
 
+    async def _prepared_with_tools(
+        self, body: ResponsesBody, target: ModelTarget, plan: ToolPlan, identity: Mapping[str, Any]
+    ) -> PreparedAnswer:
+        memory = self._memory()
+        is_stored = memory.stores(body)
+        turns = await memory.turns(body, is_kept=is_stored or body.conversation is not None)
+        defaults, searches = self._default_sampling(), plan.search is not None
+        reply = ResponseMetadata(body, searches, defaults, stored=is_stored, runs_tools=True, **identity)
+        response = ToolResponse(self._parts, body, turns, target, plan, reply)
+        return PreparedAnswer(ResponseWriter(reply), self._with_field_names(body, response.open()), turns, is_stored)
+
+    @asynccontextmanager
+    async def _with_field_names(
+        self, body: ResponsesBody, source: AbstractAsyncContextManager[ResponseSource]
+    ) -> AsyncIterator[ResponseSource]:
+        """Errors have the field names of this route."""
+        form = body.form_field if "structured_outputs" in body.sampling() else "tools"
+        names = {"filters": f"{body.file_search_field}.filters", "structured_outputs": form}
+
+        async def named(answer: ResponseSource) -> AsyncGenerator[SourceEvent, None]:
+            try:
+                async for event in answer:
+                    yield event
+            except RagError as error:
+                raise _renamed(error, names) from error
+
+        async with AsyncExitStack() as stack:
+            try:
+                answer = await stack.enter_async_context(source)
+            except RagError as error:
+                raise _renamed(error, names) from error
+            yield await stack.enter_async_context(aclosing(named(answer)))
+
     async def count_input(self, request: Request) -> Response:
         body = (await read_body(ResponsesBody, request)).checked()
         target = await self._parts.models.target(body.model)
+        if tool_plan(body, target, self._parts.tools).runs_tools:
+            name = "tools" if body.mcp_tools else "rag"
+            message = f"{name}: the number of tokens is not known, because the language model decides what it reads"
+            raise InvalidRequest(message, param=name)
         turns = await self._memory().turns(body, is_kept=False)
         use, _ = self._tool_use(body, searches=target.is_rag or body.file_search is not None)
         try:
@@ -239,7 +282,8 @@ def _chat(body: ResponsesBody, turns: RequestedTurns, use: ToolUse) -> Chat:
     if body.truncation == "auto":
         message = "truncation: auto is only allowed for answers from documents; leave the oldest messages out of input"
         raise InvalidRequest(message, param="truncation")
-    messages = chat_messages(turns.input, body.instructions, turns.history)
+    earlier = as_turns(turns.history)
+    messages = chat_messages(as_turns(turns.input, turns.history), body.instructions, earlier)
     return conversation(messages, use, body.chat_template_kwargs)
 
 
@@ -249,7 +293,8 @@ def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTar
         raise InvalidRequest(f"chat_template_kwargs: {reason}", param="chat_template_kwargs")
     if target.is_rag and body.tool_choice == "none" and not body.functions:
         raise InvalidRequest(f"tool_choice: model {target.name} always searches; choose another", param="tool_choice")
-    question, history, system = question_of(turns.input, body.instructions, turns.history)
+    earlier = as_turns(turns.history)
+    question, history, system = question_of(as_turns(turns.input, turns.history), body.instructions, earlier)
     tool: FileSearch | None = body.file_search
     search: JsonObject = {**(tool.search() if tool else {}), "history": history}
     if system := instructions(system, use):

@@ -18,6 +18,13 @@ _REQUIRED: Mapping[str, Sequence[str]] = {
     "function_call_output": ("call_id", "output"),
 }
 """By type of an item that is a turn: the fields that it must have."""
+_MCP_REQUIRED: Mapping[str, Sequence[str]] = {
+    "mcp_list_tools": ("server_label", "tools"),
+    "mcp_call": ("id", "server_label", "name", "arguments"),
+    "mcp_approval_request": ("id", "server_label", "name", "arguments"),
+    "mcp_approval_response": ("approval_request_id", "approve"),
+}
+"""The same of items of MCP servers."""
 _OTHERS: Mapping[str, Sequence[str]] = {
     "message": ("call_id", "name", "arguments", "output"),
     "function_call_output": ("role", "content", "arguments"),
@@ -117,7 +124,7 @@ def _check(items: Sequence[InputItem], history: Sequence[InputItem]) -> None:
 
 def check_fields(name: str, item: InputItem) -> None:
     """Raises InvalidRequest if the item lacks a field or has one of other items. `name`: where the item stands."""
-    for field in _REQUIRED.get(item.type, ()):
+    for field in ({**_REQUIRED, **_MCP_REQUIRED}).get(item.type, ()):
         if getattr(item, field) is None:
             raise InvalidRequest(f"{name}.{field}: is required", param=f"{name}.{field}")
     for field in _OTHERS.get(item.type, ()) if item.role != "assistant" else ():
