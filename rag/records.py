@@ -76,6 +76,43 @@ class FileRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class NewUpload:
+    """A file that will be uploaded in parts."""
+
+    filename: str
+    """Normalised; see `rag.readers.filename`."""
+    purpose: str
+    bytes: int
+    charset: str = ""
+    """As that of `UploadedFile`."""
+    file_expiry_s: int | None = None
+    """After how many seconds the file expires; None: its purpose decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPartRecord:
+    part_id: str
+    upload_id: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRecord:
+    """An upload in parts."""
+
+    upload_id: str
+    filename: str
+    purpose: str
+    bytes: int
+    """Of the whole file."""
+    status: Literal["pending", "completed", "cancelled", "expired"]
+    created_at: float
+    expires_at: float
+    file: FileRecord | None = None
+    """Of a completed upload, as long as the file exists."""
+
+
+@dataclass(frozen=True, slots=True)
 class FileCounts:
     """Numbers of files by status."""
 

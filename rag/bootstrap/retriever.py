@@ -23,6 +23,7 @@ from rag.library.conversations import ConversationRegistry
 from rag.library.disk_metrics import update_disk_metrics
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
+from rag.library.uploads import UploadRegistry
 from rag.ports import Cache, ChatTokenizer, Generator, Reranker, SparseEmbedders, VectorStore
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ async def _open_catalog() -> OpenCatalog:
     responses = ResponseRegistry(opened, options.retention_days)
     conversations = ConversationRegistry(opened, options.retention_days, may_store=options.store)
     completions = CompletionRegistry(opened, options.retention_days)
-    return OpenCatalog(KeyRegistry(opened), AuditLog(opened), responses, conversations, completions)
+    uploads = UploadRegistry(opened, blob_folder(), settings().ingest.max_file_mib * MIB)
+    return OpenCatalog(KeyRegistry(opened), AuditLog(opened), responses, conversations, completions, uploads)
 
 
 async def _load_components(client: ServiceClient, llm: ServiceClient) -> RetrieverComponents:

@@ -22,6 +22,7 @@ from rag.catalog.schema import (
     stores,
     versions,
 )
+from rag.catalog.upload_tables import upload_parts, uploads
 from rag.errors import QuotaExceeded, RateLimitExceeded
 
 _KEPT = ("pending", "visible", "failed", "cancelled")
@@ -93,10 +94,12 @@ def _documents(subject: Subject) -> RowSelect:
 
 
 def _stored_bytes(subject: Subject) -> RowSelect:
-    """Of files, and of accepted versions that will replace their bytes."""
+    """Of files, of accepted versions that will replace their bytes, and of the parts of pending uploads."""
     own_files = sa.select(files.c.blob_id).where(_owned(files, subject))
     own_versions = sa.select(versions.c.blob_id).where(_kept_versions(subject), versions.c.blob_id.is_not(None))
-    wanted = blobs.c.id.in_(sa.union(own_files, own_versions))
+    own_uploads = sa.select(uploads.c.id).where(_owned(uploads, subject))
+    own_parts = sa.select(upload_parts.c.blob_id).where(upload_parts.c.upload_id.in_(own_uploads))
+    wanted = blobs.c.id.in_(sa.union(own_files, own_versions, own_parts))
     return sa.select(sa.func.coalesce(sa.func.sum(blobs.c.bytes), 0)).where(wanted)
 
 

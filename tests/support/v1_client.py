@@ -22,6 +22,7 @@ from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
 from rag.library.service import Library
+from rag.library.uploads import UploadRegistry
 from rag.records import JobRecord
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.pipeline import RetrievalRequest
@@ -80,6 +81,7 @@ class V1:
             responses=lambda: ResponseRegistry(self.harness.database, 30),
             conversations=lambda: ConversationRegistry(self.harness.database, 30),
             completions=lambda: CompletionRegistry(self.harness.database, 30),
+            uploads=lambda: UploadRegistry(self.harness.database, self.harness.blobs, MAX_FILE_BYTES),
         )
         return documents_app(parts)
 

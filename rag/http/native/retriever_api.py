@@ -34,6 +34,7 @@ from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
 from rag.library.service import Library
+from rag.library.uploads import UploadRegistry
 from rag.ports import Cache, ChatTokenizer, Embedder, Reranker, VectorStore
 from rag.records import Cursor, DocumentRecord, JobRecord
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
@@ -74,6 +75,7 @@ class OpenCatalog:
     responses: ResponseRegistry
     conversations: ConversationRegistry
     completions: CompletionRegistry
+    uploads: UploadRegistry
 
 
 class RetrieverApi:
@@ -123,6 +125,7 @@ class RetrieverApi:
             responses=lambda: self._catalog.get().responses,
             conversations=lambda: self._catalog.get().conversations,
             completions=lambda: self._catalog.get().completions,
+            uploads=lambda: self._catalog.get().uploads,
         )
 
     def start(self) -> None:

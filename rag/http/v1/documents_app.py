@@ -21,10 +21,11 @@ from rag.http.v1.embeddings import EmbeddingRoutes
 from rag.http.v1.keys import KeyRoutes
 from rag.http.v1.rerank import RerankRoutes
 from rag.http.v1.responses.kept_routes import KeptResponseRoutes
+from rag.http.v1.uploads.routes import UploadRoutes
 
 register_url_convertor("id", PathId())
 _GROUPS = (
-    *(FileRoutes, StoreRoutes, SearchRoutes, DocumentRoutes, JobRoutes),
+    *(FileRoutes, UploadRoutes, StoreRoutes, SearchRoutes, DocumentRoutes, JobRoutes),
     *(EmbeddingRoutes, RerankRoutes, KeptResponseRoutes, ConversationRoutes, KeptCompletionRoutes),
     *(KeyRoutes, AuditRoutes),
 )

@@ -14,6 +14,7 @@ from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
 from rag.library.service import Library
+from rag.library.uploads import UploadRegistry
 from rag.ports import Embedder, Reranker
 from rag.retrieve.result import RetrievalResult
 
@@ -68,4 +69,6 @@ class V1Parts:
     conversations: Callable[[], ConversationRegistry]
     """Raises as `keys` does."""
     completions: Callable[[], CompletionRegistry]
+    """Raises as `keys` does."""
+    uploads: Callable[[], UploadRegistry]
     """Raises as `keys` does."""

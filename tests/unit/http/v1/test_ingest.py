@@ -26,6 +26,7 @@ from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
+from rag.library.uploads import UploadRegistry
 from rag.retrieve.pipeline import RetrievalRequest
 from rag.retrieve.result import RetrievalResult
 from tests.support.library_harness import ALL, STORE, LibraryHarness, eventually, make_harness
@@ -58,6 +59,7 @@ class Ingest:
                 ResponseRegistry(harness.database, 30),
                 ConversationRegistry(harness.database, 30),
                 CompletionRegistry(harness.database, 30),
+                UploadRegistry(harness.database, harness.blobs, 1000),
             )
 
         catalog = BackgroundLoader("the catalog", open_catalog)
