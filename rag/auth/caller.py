@@ -36,6 +36,8 @@ class Caller:
     """The client's address if there is no key; the vector store if a job works for it."""
     groups: frozenset[str] = frozenset()
     """Groups that it belongs to. Documents may be restricted to some groups."""
+    is_batch: bool = False
+    """Whether the request is a line of a batch."""
 
     @property
     def subjects(self) -> tuple[Subject, Subject]:
@@ -44,13 +46,17 @@ class Caller:
 
     @property
     def queue(self) -> str:
-        """Whose turn it is in a queue that callers share fairly: the key's, the address's, or the vector store's."""
-        return f"{self.tenant}/{self.key_id or self.source}"
+        """Whose turn it is in a queue that callers share fairly: the key's, the address's, or the vector store's.
+
+        Lines of batches have a queue of their own, so that the other requests of the same key need not wait for them.
+        """
+        name = f"{self.tenant}/{self.key_id or self.source}"
+        return f"{name}/batch" if self.is_batch else name
 
     @property
     def is_background(self) -> bool:
         """Whether no client waits for the work."""
-        return not self.tenant
+        return self.is_batch or not self.tenant
 
     def may(self, *any_of: Scope) -> bool:
         """Whether it has one of the scopes. `admin` includes all others."""
@@ -89,6 +95,16 @@ def working_for(store: str) -> Iterator[None]:
         _work_of.reset(token)
 
 
+@contextlib.contextmanager
+def acting_as(caller: Caller) -> Iterator[None]:
+    """A context in which the work is that of this caller."""
+    token = current_caller.set(caller)
+    try:
+        yield
+    finally:
+        current_caller.reset(token)
+
+
 def queueing_caller() -> Caller:
     """For whom the current work waits in queues: the caller of the request, or else the job's vector store."""
     return current_caller.get() or replace(INTERNAL, source=_work_of.get())
@@ -118,14 +134,15 @@ def caller_to_header(caller: Caller) -> str:
     stores = None if caller.stores is None else sorted(caller.stores)
     limits = [caller.key_limits.to_json(), caller.tenant_limits.to_json()]
     groups = sorted(caller.groups)
-    fields = [caller.key_id, caller.tenant, sorted(caller.scopes), stores, caller.source, *limits, groups]
+    whose = [caller.key_id, caller.tenant, sorted(caller.scopes), stores, caller.source]
+    fields = [*whose, *limits, groups, caller.is_batch]
     return json.dumps(fields, separators=(",", ":"))
 
 
 def caller_from_header(value: str) -> Caller:
     """Raises ValueError if the value was not made by `caller_to_header`."""
     try:
-        key_id, tenant, scopes, stores, source, *limits, groups = json.loads(value)
+        key_id, tenant, scopes, stores, source, *limits, groups, is_batch = json.loads(value)
         key_limits, tenant_limits = map(Limits.from_json, limits)
         return Caller(
             str(key_id),
@@ -136,6 +153,7 @@ def caller_from_header(value: str) -> Caller:
             tenant_limits,
             source=str(source),
             groups=frozenset(map(str, groups)),
+            is_batch=bool(is_batch),
         )
     except (TypeError, ValueError, AttributeError):
         raise ValueError("not a caller") from None

@@ -18,6 +18,8 @@ from rag.http.model_aliases import ModelAliases
 from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverComponents
 from rag.http.v1.documents.parts import EmbeddingOptions
 from rag.library.audit import AuditLog
+from rag.library.batches.registry import BatchRegistry
+from rag.library.batches.work import BatchLimits, BatchWork
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.disk_metrics import update_disk_metrics
@@ -27,6 +29,7 @@ from rag.library.uploads import UploadRegistry
 from rag.ports import Cache, ChatTokenizer, Generator, Reranker, SparseEmbedders, VectorStore
 
 if TYPE_CHECKING:
+    from rag.catalog.database import Database
     from rag.http.clients.engine_facts import EngineFacts
     from rag.http.clients.remote import RemoteEmbedders
     from rag.library.document_runtime import DocumentRuntime
@@ -93,7 +96,24 @@ async def _open_catalog() -> OpenCatalog:
     conversations = ConversationRegistry(opened, options.retention_days, may_store=options.store)
     completions = CompletionRegistry(opened, options.retention_days)
     uploads = UploadRegistry(opened, blob_folder(), settings().ingest.max_file_mib * MIB)
-    return OpenCatalog(KeyRegistry(opened), AuditLog(opened), responses, conversations, completions, uploads)
+    return OpenCatalog(
+        KeyRegistry(opened),
+        AuditLog(opened),
+        responses,
+        conversations,
+        completions,
+        uploads,
+        BatchRegistry(opened),
+        await asyncio.to_thread(_batch_work, opened),
+    )
+
+
+def _batch_work(opened: Database) -> BatchWork:
+    chosen = settings().batches
+    limits = BatchLimits(chosen.lines_at_once, chosen.tenant_lines_at_once, chosen.max_lines)
+    work = BatchWork(opened, blob_folder(), limits)
+    work.resume()
+    return work
 
 
 async def _load_components(client: ServiceClient, llm: ServiceClient) -> RetrieverComponents:

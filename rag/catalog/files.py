@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from rag.auth.caller import current_tenant
 from rag.catalog import access, groups, listing
+from rag.catalog.batch_tables import batches
 from rag.catalog.rows import FileRow, VersionRow, read_first, read_row
 from rag.catalog.schema import blobs, files, versions
 from rag.catalog.upload_tables import upload_parts
@@ -153,6 +154,7 @@ def delete_unused_blobs(connection: sa.Connection) -> list[str]:
         sa.select(versions.c.blob_id).where(versions.c.blob_id.is_not(None)),
         sa.select(versions.c.extract_id).where(versions.c.extract_id.is_not(None)),
         sa.select(upload_parts.c.blob_id),
+        sa.select(batches.c.input_blob_id).where(batches.c.input_blob_id.is_not(None)),
     )
     unused = sa.delete(blobs).where(blobs.c.id.not_in(used)).returning(blobs.c.id)
     return list(connection.execute(unused).scalars())

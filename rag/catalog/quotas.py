@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from rag.auth.caller import current_caller
 from rag.auth.limits import Quota, Subject
+from rag.catalog.batch_tables import batches
+from rag.catalog.batches import UNFINISHED as UNFINISHED_BATCHES
 from rag.catalog.rows import UNFINISHED, Condition, RowSelect
 from rag.catalog.schema import (
     blobs,
@@ -109,7 +111,14 @@ def _kept_versions(subject: Subject) -> Condition:
 
 
 def _unfinished_jobs(subject: Subject) -> RowSelect:
-    return sa.select(sa.func.count()).select_from(jobs).where(_owned(jobs, subject), jobs.c.state.in_(UNFINISHED))
+    counted = [
+        sa.select(sa.func.count()).select_from(table).where(_owned(table, subject), is_unfinished).scalar_subquery()
+        for table, is_unfinished in (
+            (jobs, jobs.c.state.in_(UNFINISHED)),
+            (batches, batches.c.state.in_(UNFINISHED_BATCHES)),
+        )
+    ]
+    return sa.select(sum(counted[1:], start=counted[0]))
 
 
 def _kept_bytes(subject: Subject) -> RowSelect:
@@ -136,7 +145,7 @@ _NOUNS: Mapping[Quota, str] = {
     "max_vector_stores": "vector stores",
     "max_documents": "documents",
     "max_stored_bytes": "bytes of files",
-    "max_unfinished_jobs": "unfinished jobs",
+    "max_unfinished_jobs": "unfinished jobs and batches",
     "max_kept_bytes": "bytes of kept responses, chat completions and conversations",
 }
 _ADVICE = "Delete what is not needed, or ask the operator of this service for a higher limit"

@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rag.config.audit import AuditSettings
+from rag.config.batches import BatchSettings
 from rag.config.cache import CacheSettings
 from rag.config.embedder import EmbedderSettings
 from rag.config.ingest import IngestSettings
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     audit: AuditSettings = AuditSettings()
     responses: ResponseSettings = ResponseSettings()
+    batches: BatchSettings = BatchSettings()
     jwt: JwtSettings = JwtSettings()
 
     @model_validator(mode="after")

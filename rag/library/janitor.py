@@ -9,6 +9,7 @@ import time
 from rag.catalog import audit, garbage, kept, stores, uploads
 from rag.catalog import files as file_rows
 from rag.catalog import jobs as job_rows
+from rag.catalog.batch_tables import batches
 from rag.catalog.rows import VersionRow
 from rag.catalog.schema import chat_completions, conversations, responses
 from rag.catalog.visibility import version_id
@@ -171,8 +172,8 @@ class Janitor:
                 uploads.forget_expired(connection, DAY_S)
 
     def _erase_kept(self) -> None:
-        """Erase expired responses, chat completions and conversations, in batches to keep transactions short."""
-        for table in (responses, chat_completions, conversations):
+        """Erase what has expired of them, some rows at a time to keep transactions short."""
+        for table in (responses, chat_completions, conversations, batches):
             with self._database.read() as connection:
                 is_due = kept.any_expired(connection, table)
             while is_due:

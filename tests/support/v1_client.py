@@ -17,6 +17,7 @@ from rag.http.model_aliases import ModelAliases
 from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.library.audit import AuditLog
+from rag.library.batches.registry import BatchRegistry
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
@@ -82,6 +83,7 @@ class V1:
             conversations=lambda: ConversationRegistry(self.harness.database, 30),
             completions=lambda: CompletionRegistry(self.harness.database, 30),
             uploads=lambda: UploadRegistry(self.harness.database, self.harness.blobs, MAX_FILE_BYTES),
+            batches=lambda: BatchRegistry(self.harness.database),
         )
         return documents_app(parts)
 

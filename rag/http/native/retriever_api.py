@@ -16,6 +16,7 @@ from rag.http.hits import hit_to_wire, sources_to_wire
 from rag.http.inner_headers import OBJECT_ID
 from rag.http.model_aliases import ModelAliases
 from rag.http.native.audit_wire import AuditRequest
+from rag.http.native.batch_wire import BatchAdvance, BatchWorkRequest, assignment_to_wire
 from rag.http.native.count_wire import CountTokensRequest
 from rag.http.native.explanation import ExplainedPrompt, explanation
 from rag.http.native.ingest_form import IngestRequest, received_ingest
@@ -29,6 +30,8 @@ from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.http.wire import ExplainRequest, PrepareRequest, messages_of
 from rag.library.audit import AuditLog
+from rag.library.batches.registry import BatchRegistry
+from rag.library.batches.work import BatchWork
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
@@ -76,6 +79,8 @@ class OpenCatalog:
     conversations: ConversationRegistry
     completions: CompletionRegistry
     uploads: UploadRegistry
+    batches: BatchRegistry
+    batch_work: BatchWork
 
 
 class RetrieverApi:
@@ -106,6 +111,7 @@ class RetrieverApi:
         self._incoming = incoming
         self._max_file_bytes = max_file_bytes
         self._waiter = JobWaiter()
+        self._batches = BatchAdvance(aliases)
 
     def _v1_parts(
         self, incoming: Path, max_file_bytes: int, embedding: EmbeddingOptions, aliases: ModelAliases
@@ -126,6 +132,7 @@ class RetrieverApi:
             conversations=lambda: self._catalog.get().conversations,
             completions=lambda: self._catalog.get().completions,
             uploads=lambda: self._catalog.get().uploads,
+            batches=lambda: self._catalog.get().batches,
         )
 
     def start(self) -> None:
@@ -162,6 +169,13 @@ class RetrieverApi:
         """Add entries to the audit log."""
         await asyncio.to_thread(self._catalog.get().audit.append, request.parsed())
         return JSONResponse({})
+
+    async def batch_work(self, request: BatchWorkRequest) -> Response:
+        """Take an edge's report on lines of batches, and give it more lines."""
+        work = self._catalog.get().batch_work
+        assignment = await asyncio.to_thread(work.exchange, request.parsed())
+        self._batches.begin(work, request.models)
+        return JSONResponse(assignment_to_wire(assignment))
 
     async def keep_response(self, request: KeepResponseRequest) -> Response:
         await asyncio.to_thread(self._catalog.get().responses.insert, request.parsed())

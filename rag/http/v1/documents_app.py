@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from rag.http.v1.application import v1_app
 from rag.http.v1.audit import AuditRoutes
+from rag.http.v1.batches.routes import BatchRoutes
 from rag.http.v1.chat.kept_routes import KeptCompletionRoutes
 from rag.http.v1.conversations.routes import ConversationRoutes
 from rag.http.v1.documents.documents import DocumentRoutes
@@ -27,7 +28,7 @@ register_url_convertor("id", PathId())
 _GROUPS = (
     *(FileRoutes, UploadRoutes, StoreRoutes, SearchRoutes, DocumentRoutes, JobRoutes),
     *(EmbeddingRoutes, RerankRoutes, KeptResponseRoutes, ConversationRoutes, KeptCompletionRoutes),
-    *(KeyRoutes, AuditRoutes),
+    *(BatchRoutes, KeyRoutes, AuditRoutes),
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from rag.http.model_aliases import ModelAliases
 from rag.library.audit import AuditLog
+from rag.library.batches.registry import BatchRegistry
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
@@ -71,4 +72,6 @@ class V1Parts:
     completions: Callable[[], CompletionRegistry]
     """Raises as `keys` does."""
     uploads: Callable[[], UploadRegistry]
+    """Raises as `keys` does."""
+    batches: Callable[[], BatchRegistry]
     """Raises as `keys` does."""

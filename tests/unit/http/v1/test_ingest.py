@@ -22,6 +22,8 @@ from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverComponents
 from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch
 from rag.library.audit import AuditLog
+from rag.library.batches.registry import BatchRegistry
+from rag.library.batches.work import BatchWork
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
@@ -60,6 +62,8 @@ class Ingest:
                 ConversationRegistry(harness.database, 30),
                 CompletionRegistry(harness.database, 30),
                 UploadRegistry(harness.database, harness.blobs, 1000),
+                BatchRegistry(harness.database),
+                BatchWork(harness.database, harness.blobs),
             )
 
         catalog = BackgroundLoader("the catalog", open_catalog)
