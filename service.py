@@ -23,6 +23,7 @@ from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.ask_wire import AskRequest
 from rag.http.native.audit_wire import AuditRequest
 from rag.http.native.background_wire import LeaseResponseRequest, QueueResponseRequest, WriteResponseRequest
+from rag.http.native.batch_wire import BatchWorkRequest
 from rag.http.native.count_wire import CountTokensRequest
 from rag.http.native.embedder_wire import (
     CountRequest,
@@ -237,6 +238,11 @@ class Retriever:
         """Add entries to the audit log."""
         return await self._api.audit(request)  # type: ignore[return-value]
 
+    @endpoint("/batch_work")
+    async def batch_work(self, request: BatchWorkRequest, /) -> dict[str, Any]:
+        """Take results of lines of batches, and give out more lines."""
+        return await self._api.batch_work(request)  # type: ignore[return-value]
+
     @endpoint("/keep_response")
     async def keep_response(self, request: KeepResponseRequest, /) -> dict[str, Any]:
         """Keep a response with the input that it answers."""
@@ -327,9 +333,11 @@ class RAG:
         self._api = edge.rag_api(addresses, process.address_of(RAG))
         rag_v1.app = self._api.v1
         rag_mcp.app = self._mcp = edge.mcp_endpoint()
+        self._batches = edge.batch_runner(self._api.dependencies, rag_life)
         rag_life.on_probe(self._api.ready)
         rag_life.on_metrics(self._api.metrics)
         rag_life.on_drain(self._api.dependencies.hold)
+        rag_life.on_drain(self._batches.drain)
 
     @bentoml.on_deployment
     def check_access() -> None:
@@ -342,9 +350,11 @@ class RAG:
         rag_life.install_signal_handlers()
         await self._mcp.start()
         await self._api.start()
+        self._batches.start()
 
     @bentoml.on_shutdown
     async def end(self) -> None:
+        await self._batches.close()
         await self._mcp.close()
         await self._api.close()
 

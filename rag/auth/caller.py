@@ -37,7 +37,7 @@ class Caller:
     groups: frozenset[str] = frozenset()
     """Groups that it belongs to. Documents may be restricted to some groups."""
     in_background: bool = False
-    """Whether it has asked for a response in the background."""
+    """Whether the work is a response in the background or a line of a batch."""
 
     @property
     def subjects(self) -> tuple[Subject, Subject]:
@@ -93,6 +93,16 @@ def working_for(store: str) -> Iterator[None]:
         yield
     finally:
         _work_of.reset(token)
+
+
+@contextlib.contextmanager
+def acting_as(caller: Caller) -> Iterator[None]:
+    """A context in which the work is that of this caller."""
+    token = current_caller.set(caller)
+    try:
+        yield
+    finally:
+        current_caller.reset(token)
 
 
 def queueing_caller() -> Caller:

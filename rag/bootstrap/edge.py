@@ -12,9 +12,13 @@ from rag.config import LLMSettings, Settings
 from rag.config.section import listed
 from rag.http.auth.verified_keys import VerifiedKeys
 from rag.http.clients.remote_keys import RemoteKeys
+from rag.http.clients.served_models import ServedModels
 from rag.http.clients.upstream_services import UpstreamServices
+from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.model_aliases import ModelAliases
 from rag.http.native.rag_api import RagApi
+from rag.http.native.remote_batch_work import RemoteBatchWork
+from rag.http.v1.batches.runner import BatchRunner
 from rag.http.v1.responses.background.worker import WorkerOptions
 from rag.http.v1.tool_options import ToolOptions
 from rag.types import JsonObject
@@ -79,6 +83,18 @@ def answer_sampling(options: LLMSettings) -> JsonObject:
     if options.stop_repetition:
         sampling["repetition_detection"] = {"max_pattern_size": 64, "min_pattern_size": 2, "min_count": 4}
     return sampling
+
+
+def batch_runner(dependencies: UpstreamServices, life: Lifecycle) -> BatchRunner:
+    """Runs the lines of batches in this process.
+
+    Args:
+        life: Of the edge, to which the lines are sent.
+    """
+    options = settings()
+    retriever = dependencies.clients["Retriever"]
+    models = ServedModels(dependencies, ModelAliases(options.models.aliases))
+    return BatchRunner(RemoteBatchWork(retriever, models).exchange, lambda: life.service, options.batches.lines_at_once)
 
 
 def mcp_endpoint() -> McpEndpoint:

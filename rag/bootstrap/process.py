@@ -57,6 +57,7 @@ def middleware_options(life: Lifecycle, service: Any) -> MiddlewareOptions:
             "*": body if life.is_edge else _MAX_INNER_BODY_BYTES,
             "/ingest": upload,
             "/v1/files": upload,
+            "/v1/uploads/*": upload,
         },
         "access_log": options.server.access_log and life.is_edge,
         "guard": BrowserGuard(options.server.host_names, options.server.allowed_origins) if life.is_edge else None,

@@ -19,14 +19,18 @@ from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverCo
 from rag.http.v1.documents.parts import EmbeddingOptions
 from rag.library.audit import AuditLog
 from rag.library.background import BackgroundRegistry
+from rag.library.batches.registry import BatchRegistry
+from rag.library.batches.work import BatchLimits, BatchWork
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.disk_metrics import update_disk_metrics
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
+from rag.library.uploads import UploadRegistry
 from rag.ports import Cache, ChatTokenizer, Generator, Reranker, SparseEmbedders, VectorStore
 
 if TYPE_CHECKING:
+    from rag.catalog.database import Database
     from rag.http.clients.engine_facts import EngineFacts
     from rag.http.clients.remote import RemoteEmbedders
     from rag.library.document_runtime import DocumentRuntime
@@ -92,8 +96,26 @@ async def _open_catalog() -> OpenCatalog:
     responses = ResponseRegistry(opened, options.retention_days)
     conversations = ConversationRegistry(opened, options.retention_days, may_store=options.store)
     completions = CompletionRegistry(opened, options.retention_days)
-    background = BackgroundRegistry(opened, options.retention_days)
-    return OpenCatalog(KeyRegistry(opened), AuditLog(opened), responses, conversations, completions, background)
+    uploads = UploadRegistry(opened, blob_folder(), settings().ingest.max_file_mib * MIB)
+    return OpenCatalog(
+        KeyRegistry(opened),
+        AuditLog(opened),
+        responses,
+        conversations,
+        completions,
+        BackgroundRegistry(opened, options.retention_days),
+        uploads,
+        BatchRegistry(opened),
+        await asyncio.to_thread(_batch_work, opened),
+    )
+
+
+def _batch_work(opened: Database) -> BatchWork:
+    chosen = settings().batches
+    limits = BatchLimits(chosen.lines_at_once, chosen.tenant_lines_at_once, chosen.max_lines)
+    work = BatchWork(opened, blob_folder(), limits)
+    work.resume()
+    return work
 
 
 async def _load_components(client: ServiceClient, llm: ServiceClient) -> RetrieverComponents:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from rag.auth.caller import current_caller
 from rag.catalog import groups
+from rag.catalog.batch_tables import batches
 from rag.catalog.rows import LIVE, Condition
 from rag.catalog.schema import files, job_files, jobs, stores, versions
 
@@ -45,7 +46,7 @@ def visible_files() -> Condition:
     """A condition on `files`. A key that is limited to vector stores sees their files, and those that it uploaded."""
     if (caller := current_caller.get()) is None:
         return sa.true()
-    own = (files.c.tenant == caller.tenant) & _readable_files()
+    own = (files.c.tenant == caller.tenant) & _readable_files() & _own_output()
     if caller.stores is None:
         return own
     in_stores = sa.exists().where(
@@ -65,6 +66,25 @@ def _readable_files() -> Condition:
         ~groups.includes(versions.c.read_groups, own),
     )
     return groups.includes(files.c.read_groups, own) & ~unreadable
+
+
+def _own_output() -> Condition:
+    """Files that are not the output of a batch, or of one that the caller may see: the answers may quote documents."""
+    is_output = (batches.c.output_file_id == files.c.id) | (batches.c.error_file_id == files.c.id)
+    return (files.c.purpose != "batch_output") | sa.exists().where(is_output, visible_batches())
+
+
+def visible_batches() -> Condition:
+    """A condition on `batches`: those of the caller, or for an administrator, of its tenant. They are hidden from a
+    caller that may read less by now than the one that created them.
+    """
+    if (caller := current_caller.get()) is None:
+        return sa.true()
+    own = batches.c.tenant == caller.tenant
+    for column, present in ((batches.c.caller_groups, caller.read_groups), (batches.c.caller_stores, caller.stores)):
+        if present is not None:
+            own &= groups.all_among(column, present)
+    return own if caller.may("admin") else own & (batches.c.created_by == caller.key_id)
 
 
 def is_limited_to_stores() -> bool:

@@ -10,8 +10,10 @@ import sqlalchemy as sa
 
 from rag.auth.caller import current_tenant
 from rag.catalog import access, groups, listing
+from rag.catalog.batch_tables import batches
 from rag.catalog.rows import FileRow, VersionRow, read_first, read_row
 from rag.catalog.schema import blobs, files, versions
+from rag.catalog.upload_tables import upload_parts
 from rag.errors import FileNotFound
 from rag.records import Cursor, FileRecord, Page, UploadedFile
 
@@ -58,6 +60,13 @@ def get(connection: sa.Connection, file_id: str) -> FileRow:
     """Raises FileNotFound."""
     wanted = sa.select(files).where(files.c.id == file_id, access.visible_files())
     return _existing(read_first(connection, FileRow, wanted), file_id)
+
+
+def find(connection: sa.Connection, file_id: str) -> FileRecord | None:
+    """The file, or None if it was deleted."""
+    wanted = sa.select(files).where(files.c.id == file_id, access.visible_files())
+    row = read_first(connection, FileRow, wanted)
+    return None if row is None else to_record(row)
 
 
 def lock(connection: sa.Connection, file_id: str) -> FileRow:
@@ -144,6 +153,8 @@ def delete_unused_blobs(connection: sa.Connection) -> list[str]:
         sa.select(files.c.blob_id),
         sa.select(versions.c.blob_id).where(versions.c.blob_id.is_not(None)),
         sa.select(versions.c.extract_id).where(versions.c.extract_id.is_not(None)),
+        sa.select(upload_parts.c.blob_id),
+        sa.select(batches.c.input_blob_id).where(batches.c.input_blob_id.is_not(None)),
     )
     unused = sa.delete(blobs).where(blobs.c.id.not_in(used)).returning(blobs.c.id)
     return list(connection.execute(unused).scalars())

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from rag.auth.caller import current_caller
 from rag.auth.limits import Quota, Subject
 from rag.catalog import background
+from rag.catalog.batch_tables import batches
+from rag.catalog.batches import UNFINISHED as UNFINISHED_BATCHES
 from rag.catalog.rows import UNFINISHED, Condition, RowSelect
 from rag.catalog.schema import (
     background_responses,
@@ -24,6 +26,7 @@ from rag.catalog.schema import (
     stores,
     versions,
 )
+from rag.catalog.upload_tables import upload_parts, uploads
 from rag.errors import QuotaExceeded, RateLimitExceeded
 
 _KEPT = ("pending", "visible", "failed", "cancelled")
@@ -96,10 +99,12 @@ def _documents(subject: Subject) -> RowSelect:
 
 
 def _stored_bytes(subject: Subject) -> RowSelect:
-    """Of files, and of accepted versions that will replace their bytes."""
+    """Of files, of accepted versions that will replace their bytes, and of the parts of pending uploads."""
     own_files = sa.select(files.c.blob_id).where(_owned(files, subject))
     own_versions = sa.select(versions.c.blob_id).where(_kept_versions(subject), versions.c.blob_id.is_not(None))
-    wanted = blobs.c.id.in_(sa.union(own_files, own_versions))
+    own_uploads = sa.select(uploads.c.id).where(_owned(uploads, subject))
+    own_parts = sa.select(upload_parts.c.blob_id).where(upload_parts.c.upload_id.in_(own_uploads))
+    wanted = blobs.c.id.in_(sa.union(own_files, own_versions, own_parts))
     return sa.select(sa.func.coalesce(sa.func.sum(blobs.c.bytes), 0)).where(wanted)
 
 
@@ -109,7 +114,14 @@ def _kept_versions(subject: Subject) -> Condition:
 
 
 def _unfinished_jobs(subject: Subject) -> RowSelect:
-    return sa.select(sa.func.count()).select_from(jobs).where(_owned(jobs, subject), jobs.c.state.in_(UNFINISHED))
+    counted = [
+        sa.select(sa.func.count()).select_from(table).where(_owned(table, subject), is_unfinished).scalar_subquery()
+        for table, is_unfinished in (
+            (jobs, jobs.c.state.in_(UNFINISHED)),
+            (batches, batches.c.state.in_(UNFINISHED_BATCHES)),
+        )
+    ]
+    return sa.select(sum(counted[1:], start=counted[0]))
 
 
 def _unfinished_responses(subject: Subject) -> RowSelect:
@@ -143,7 +155,7 @@ _NOUNS: Mapping[Quota, str] = {
     "max_vector_stores": "vector stores",
     "max_documents": "documents",
     "max_stored_bytes": "bytes of files",
-    "max_unfinished_jobs": "unfinished jobs",
+    "max_unfinished_jobs": "unfinished jobs and batches",
     "max_kept_bytes": "bytes of kept responses, chat completions and conversations",
     "max_unfinished_responses": "unfinished responses in the background",
 }

@@ -113,7 +113,7 @@ blobs = Table(
     "blobs",
     metadata,
     Column("id", String(64), primary_key=True),
-    Column("kind", String(16), nullable=False),  # original, extract
+    Column("kind", String(16), nullable=False),  # original, extract, part
     Column("bytes", BigInteger, nullable=False),
     Column("created_at", Float(53), nullable=False),
     Column("charset", String(64), nullable=True),  # of an original, by its upload's Content-Type; null: not named

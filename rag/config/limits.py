@@ -22,7 +22,9 @@ class TenantLimits(Section):
     max_vector_stores: int | None = Field(None, ge=1, description="Vector stores of each tenant, `default` included.")
     max_documents: int | None = Field(None, ge=0, description="Documents of each tenant, in all its vector stores.")
     max_stored_bytes: int | None = Field(None, ge=0, description="Bytes of the files of each tenant, as uploaded.")
-    max_unfinished_jobs: int | None = Field(None, ge=1, description="Jobs of each tenant that have not ended.")
+    max_unfinished_jobs: int | None = Field(
+        None, ge=1, description="Jobs and batches of each tenant that have not ended."
+    )
     max_kept_bytes: int | None = Field(
         None, ge=0, description="Bytes of the kept responses, chat completions and conversations of each tenant."
     )

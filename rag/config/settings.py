@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rag.config.audit import AuditSettings
+from rag.config.batches import BatchSettings
 from rag.config.cache import CacheSettings
 from rag.config.embedder import EmbedderSettings
 from rag.config.ingest import IngestSettings
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     audit: AuditSettings = AuditSettings()
     responses: ResponseSettings = ResponseSettings()
     tools: ToolSettings = ToolSettings()
+    batches: BatchSettings = BatchSettings()
     jwt: JwtSettings = JwtSettings()
 
     @model_validator(mode="after")

@@ -16,6 +16,8 @@ SERVICE = "rag.service"
 """Key in the ASGI scope of each request; its value is the application with all its middleware."""
 IS_PART = "rag.is_part"
 """Key in the ASGI scope of a request that is part of another one."""
+SENT_FOR = "rag.sent_for"
+"""Key in the ASGI scope of a request that the edge itself sends for somebody, with no key; its value is the caller."""
 
 
 class InProcessTransport(httpx.AsyncBaseTransport):

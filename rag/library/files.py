@@ -8,7 +8,14 @@ from pathlib import Path
 from rag.catalog import access, documents, files, quotas, stores, versions
 from rag.errors import FileNotFound, InsufficientPermissions
 from rag.library.resources import LibraryResources
-from rag.records import Cursor, FileRecord, Page, UploadedFile
+from rag.records import DAY_S, Cursor, FileRecord, Page, UploadedFile
+
+_BATCH_EXPIRY_S = int(30 * DAY_S)
+
+
+def expiry_s(purpose: str, requested_s: int | None) -> int | None:
+    """After how many seconds a new file expires. As at OpenAI, files of batches expire after 30 days by themselves."""
+    return _BATCH_EXPIRY_S if requested_s is None and purpose == "batch" else requested_s
 
 
 def add(
@@ -30,7 +37,7 @@ def add(
             upload,
             blob_id,
             purpose=purpose,
-            expires_after_s=expires_after_s,
+            expires_after_s=expiry_s(purpose, expires_after_s),
             read_groups=read_groups,
         )
 

@@ -17,6 +17,7 @@ from rag.library.resources import LibraryResources
 from rag.records import Attachment, JobRecord, Strategy, UploadedFile
 from rag.types import Attributes, Change
 
+_PURPOSES_OF_BATCHES = ("batch", "batch_output")
 _QUOTAS: tuple[Quota, ...] = ("max_documents", "max_stored_bytes", "max_unfinished_jobs")
 
 
@@ -111,9 +112,17 @@ def _requested(attachment: Attachment, strategy: Strategy) -> list[object]:
 def _attached_versions(
     connection: sa.Connection, store_id: str, attachments: Sequence[Attachment], strategies: Sequence[Strategy]
 ) -> list[NewVersion]:
-    """Locks the files, in the order of their ids. Raises InvalidRequest if two have the same name."""
+    """Locks the files, in the order of their ids.
+
+    Raises InvalidRequest if two have the same name, or one is of a batch.
+    """
     wanted = sorted({attachment.file_id for attachment in attachments})
     locked = {file_id: files.lock(connection, file_id) for file_id in wanted}
+    for file in locked.values():
+        if file.purpose in _PURPOSES_OF_BATCHES:
+            raise InvalidRequest(
+                f"{file.id} has the purpose {file.purpose}: no document can be made of it", param="file_id"
+            )
     _refuse_duplicates([locked[attachment.file_id].filename for attachment in attachments])
     return [
         NewVersion.of_file(

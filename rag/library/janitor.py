@@ -6,9 +6,10 @@ import logging
 import threading
 import time
 
-from rag.catalog import audit, garbage, kept, stores
+from rag.catalog import audit, garbage, kept, stores, uploads
 from rag.catalog import files as file_rows
 from rag.catalog import jobs as job_rows
+from rag.catalog.batch_tables import batches
 from rag.catalog.rows import VersionRow
 from rag.catalog.schema import chat_completions, conversations, responses
 from rag.catalog.visibility import version_id
@@ -152,6 +153,7 @@ class Janitor:
                 job_rows.mark_forgotten(connection, ended)
         self._shorten_audit_log()
         self._erase_kept()
+        self._forget_uploads()
 
     def _shorten_audit_log(self) -> None:
         oldest = time.time() - self._audit_s
@@ -161,9 +163,17 @@ class Janitor:
             with self._database.write() as connection:
                 audit.delete_before(connection, oldest)
 
+    def _forget_uploads(self) -> None:
+        """Let go of the parts of expired uploads, so that `clean` removes their bytes."""
+        with self._database.read() as connection:
+            is_due = uploads.is_any_due(connection, DAY_S)
+        if is_due:
+            with self._database.write() as connection:
+                uploads.forget_expired(connection, DAY_S)
+
     def _erase_kept(self) -> None:
-        """Erase expired responses, chat completions and conversations, in batches to keep transactions short."""
-        for table in (responses, chat_completions, conversations):
+        """Erase what has expired of them, some rows at a time to keep transactions short."""
+        for table in (responses, chat_completions, conversations, batches):
             with self._database.read() as connection:
                 is_due = kept.any_expired(connection, table)
             while is_due:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from rag.auth.caller import Caller, current_caller
+from rag.auth.caller import Caller, acting_as
 from rag.auth.key import CreatedKey, KeyRecord, KeyStatus, NewKey
 from rag.auth.key_secret import new_secret
 from rag.auth.scopes import SCOPES
@@ -33,11 +33,8 @@ class Authentication:
 @contextmanager
 def _as_tenant(tenant: str) -> Iterator[None]:
     """Names of vector stores are those of this tenant, whoever asks."""
-    token = current_caller.set(Caller("", tenant, frozenset(SCOPES)))
-    try:
+    with acting_as(Caller("", tenant, frozenset(SCOPES))):
         yield
-    finally:
-        current_caller.reset(token)
 
 
 def _store_id(connection: sa.Connection, tenant: str, store: str) -> str:

@@ -29,6 +29,7 @@ CACHE_REQUESTS = Counter(
     registry=REGISTRY,
 )
 JOBS = Gauge("rag_jobs", "Jobs in the catalog, by kind and state.", ("kind", "state"), registry=REGISTRY)
+BATCHES = Gauge("rag_batches", "Batches of requests in the catalog, by state.", ("state",), registry=REGISTRY)
 OLDEST_JOB_AGE = Gauge(
     "rag_oldest_unfinished_job_age_seconds",
     "Age of the oldest job that is queued or running; 0 if there is none.",

@@ -32,10 +32,14 @@ class Tenant:
     """Of this conversation."""
     completion: str
     """A kept chat completion."""
+    upload: str
+    """Begun, but not completed."""
+    requests: str
+    """A batch of requests."""
 
     @property
     def kept(self) -> tuple[str, ...]:
-        return self.response, self.conversation, self.item, self.completion
+        return self.response, self.conversation, self.item, self.completion, self.upload, self.requests
 
 
 def client(service: RunningService, key: str | None) -> httpx.Client:
@@ -55,7 +59,8 @@ def new_tenant(service: RunningService, admin: httpx.Client, name: str, filename
     answer = http.post("/ingest", files={"files": (filename, text.encode())}, data={"wait_s": "100"}).json()
     assert [file["status"] for file in answer["files"]] == ["completed"], answer
     store = http.get("/v1/vector_stores/default").json()["id"]
-    return Tenant(http, store, answer["files"][0]["file_id"], answer["batch_id"], *new_response(http, text))
+    kept = (*new_response(http, text), new_upload(http), new_batch(http))
+    return Tenant(http, store, answer["files"][0]["file_id"], answer["batch_id"], *kept)
 
 
 def new_response(http: httpx.Client, text: str) -> tuple[str, str, str, str]:
@@ -69,6 +74,22 @@ def new_response(http: httpx.Client, text: str) -> tuple[str, str, str, str]:
     return str(answer["id"]), str(conversation), str(answer["output"][-1]["id"]), str(completion)
 
 
+def new_upload(http: httpx.Client) -> str:
+    """The id of an upload in parts."""
+    body = {"filename": "a.md", "purpose": "assistants", "bytes": 6, "mime_type": "text/markdown"}
+    return str(http.post("/v1/uploads", json=body).json()["id"])
+
+
+def new_batch(http: httpx.Client) -> str:
+    """The id of a batch of requests, which leaves no file: the line of its file is not valid."""
+    files = {"file": ("requests.jsonl", b"{")}
+    file_id = http.post("/v1/files", files=files, data={"purpose": "batch"}).json()["id"]
+    created = {"input_file_id": file_id, "endpoint": "/v1/embeddings", "completion_window": "24h"}
+    batch_id = str(http.post("/v1/batches", json=created).json()["id"])
+    http.delete(f"/v1/files/{file_id}")
+    return batch_id
+
+
 BODIES: dict[str, Any] = {
     "update_vector_store": {"name": "mine"},
     "reindex_vector_store": {"embedder": "all-MiniLM-L6-v2"},
@@ -78,13 +99,14 @@ BODIES: dict[str, Any] = {
     "update_conversation": {"metadata": {"mine": "yes"}},
     "update_chat_completion": {"metadata": {"mine": "yes"}},
     "create_conversation_items": {"items": [{"role": "user", "content": "zebra"}]},
+    "complete_upload": {"part_ids": ["part_0"]},
 }
 """Bodies of the routes that have one and whose path names something."""
 NAMES_NOTHING = {
     *("livez", "healthz", "readyz", "metrics", "list_models", "get_model", "generate", "create_completion"),
     *("create_embeddings", "rerank", "create_file", "load_lora_adapter", "unload_lora_adapter"),
     *("create_key", "list_keys", "get_key", "update_key", "revoke_key", "rotate_key"),
-    *("list_audit_entries", "create_conversation"),
+    *("list_audit_entries", "create_conversation", "create_upload"),
 }
 """Operations that take no id of a vector store, file, job, response or conversation."""
 
@@ -94,6 +116,7 @@ def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
     store, file_id, job = umbra.store, umbra.file_id, umbra.job
     ids = {"store": store, "file_id": file_id, "job": job, "batch": job, "response_id": umbra.response}
     ids |= {"conversation_id": umbra.conversation, "item_id": umbra.item, "completion_id": umbra.completion}
+    ids |= {"upload_id": umbra.upload, "batch_id": umbra.requests}
     requests: dict[str, list[tuple[str, str, Any]]] = {}
     for route in public_operations():
         operation, path = route.operation.id, route.mounted_at + route.path_format
@@ -141,6 +164,14 @@ def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
         "list_chat_completions": [("GET", f"/v1/chat/completions?after={umbra.completion}", {})],
         "list_vector_stores": [("GET", f"/v1/vector_stores?after={store}", {})],
         "list_files": [("GET", f"/v1/files?after={file_id}", {})],
+        "list_batches": [("GET", f"/v1/batches?after={umbra.requests}", {})],
+        "create_batch": [
+            (
+                "POST",
+                "/v1/batches",
+                {"json": {"input_file_id": file_id, "endpoint": "/v1/embeddings", "completion_window": "24h"}},
+            )
+        ],
     }
     requests["list_documents"] = requests["list_documents"][:1]
     return requests

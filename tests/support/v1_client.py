@@ -18,11 +18,13 @@ from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.library.audit import AuditLog
 from rag.library.background import BackgroundRegistry
+from rag.library.batches.registry import BatchRegistry
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
 from rag.library.service import Library
+from rag.library.uploads import UploadRegistry
 from rag.records import JobRecord
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.pipeline import RetrievalRequest
@@ -82,6 +84,8 @@ class V1:
             conversations=lambda: ConversationRegistry(self.harness.database, 30),
             completions=lambda: CompletionRegistry(self.harness.database, 30),
             background=lambda: BackgroundRegistry(self.harness.database, 30),
+            uploads=lambda: UploadRegistry(self.harness.database, self.harness.blobs, MAX_FILE_BYTES),
+            batches=lambda: BatchRegistry(self.harness.database),
         )
         return documents_app(parts)
 

@@ -22,7 +22,7 @@ from rag.http.auth.route_table import RouteTable
 from rag.http.auth.token_callers import TokenCallers, could_be_token
 from rag.http.auth.token_limits import TokenLimits
 from rag.http.auth.verified_keys import Verification, VerifiedKeys
-from rag.http.in_process import IS_PART
+from rag.http.in_process import IS_PART, SENT_FOR
 
 ADMIN_KEY_ID = "admin"
 """The id of the key that `RAG_SERVER__ADMIN_KEY` sets. It is not in the catalog."""
@@ -82,8 +82,7 @@ class EdgeAdmission:
         route = self._routes.find(scope["method"], scope["path"])
         if not route.scopes:
             return _from(scope, WITHOUT_KEY)
-        found = WITHOUT_KEY if self._is_open else await self._caller(_bearer(Headers(scope=scope)), scope)
-        known = _from(scope, found)
+        known = _from(scope, scope.get(SENT_FOR) or await self._sender(scope))
         caller = scope[CALLER] = replace(known, tenant_limits=self._tenant_limits(known.tenant))
         if IS_PART not in scope:
             self._requests.count(caller, response_headers)
@@ -91,6 +90,9 @@ class EdgeAdmission:
         if route.uses_tokens and self._tokens is not None:
             await self._tokens.check(caller, response_headers)
         return caller
+
+    async def _sender(self, scope: AsgiScope) -> Caller:
+        return WITHOUT_KEY if self._is_open else await self._caller(_bearer(Headers(scope=scope)), scope)
 
     async def _caller(self, secret: str | None, scope: AsgiScope) -> Caller:
         if self._is_admin_key(secret):

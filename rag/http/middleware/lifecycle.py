@@ -21,6 +21,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import FrameType
 
+from starlette.types import ASGIApp
+
 from rag.errors import Draining, RagError, Starting
 from rag.telemetry.exposition import own_metrics
 
@@ -49,6 +51,8 @@ class Lifecycle:
         self.is_edge = is_edge
         self.draining = False
         self.in_flight = 0
+        self.service: ASGIApp | None = None
+        """The application with its middleware, once it exists: what the service itself sends requests to."""
         self._drain_timeout_s = drain_timeout_s
         self._idle_s = idle_s
         self._last_activity = time.monotonic()

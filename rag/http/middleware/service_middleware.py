@@ -72,6 +72,7 @@ class ServiceMiddleware:
     ) -> None:
         self._app = app
         self._life = lifecycle
+        lifecycle.service = self
         self._max_in_flight = max_in_flight
         self._max_of_caller = max_in_flight - max_in_flight // 8
         self._in_flight_of: Counter[str] = Counter()

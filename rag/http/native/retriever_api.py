@@ -17,6 +17,7 @@ from rag.http.inner_headers import OBJECT_ID
 from rag.http.model_aliases import ModelAliases
 from rag.http.native.audit_wire import AuditRequest
 from rag.http.native.background_wire import LeaseResponseRequest, QueueResponseRequest, WriteResponseRequest
+from rag.http.native.batch_wire import BatchAdvance, BatchWorkRequest, assignment_to_wire
 from rag.http.native.count_wire import CountTokensRequest
 from rag.http.native.explanation import ExplainedPrompt, explained_searches, explanation
 from rag.http.native.ingest_form import IngestRequest, received_ingest
@@ -33,11 +34,14 @@ from rag.http.v1.documents_app import documents_app
 from rag.http.wire import ExplainRequest, PrepareRequest, messages_of
 from rag.library.audit import AuditLog
 from rag.library.background import BackgroundRegistry
+from rag.library.batches.registry import BatchRegistry
+from rag.library.batches.work import BatchWork
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
 from rag.library.service import Library
+from rag.library.uploads import UploadRegistry
 from rag.ports import Cache, ChatTokenizer, Embedder, Reranker, VectorStore
 from rag.records import Cursor, DocumentRecord, JobRecord
 from rag.retrieve.model_search import ModelSearch
@@ -81,6 +85,9 @@ class OpenCatalog:
     conversations: ConversationRegistry
     completions: CompletionRegistry
     background: BackgroundRegistry
+    uploads: UploadRegistry
+    batches: BatchRegistry
+    batch_work: BatchWork
 
 
 class RetrieverApi:
@@ -111,6 +118,7 @@ class RetrieverApi:
         self._incoming = incoming
         self._max_file_bytes = max_file_bytes
         self._waiter = JobWaiter()
+        self._batches = BatchAdvance(aliases)
 
     def _v1_parts(
         self, incoming: Path, max_file_bytes: int, embedding: EmbeddingOptions, aliases: ModelAliases
@@ -131,6 +139,8 @@ class RetrieverApi:
             conversations=lambda: self._catalog.get().conversations,
             completions=lambda: self._catalog.get().completions,
             background=lambda: self._catalog.get().background,
+            uploads=lambda: self._catalog.get().uploads,
+            batches=lambda: self._catalog.get().batches,
         )
 
     def start(self) -> None:
@@ -167,6 +177,13 @@ class RetrieverApi:
         """Add entries to the audit log."""
         await asyncio.to_thread(self._catalog.get().audit.append, request.parsed())
         return JSONResponse({})
+
+    async def batch_work(self, request: BatchWorkRequest) -> Response:
+        """Take an edge's report on lines of batches, and give it more lines."""
+        work = self._catalog.get().batch_work
+        assignment = await asyncio.to_thread(work.exchange, request.parsed())
+        self._batches.begin(work, request.models)
+        return JSONResponse(assignment_to_wire(assignment))
 
     async def keep_response(self, request: KeepResponseRequest) -> Response:
         await asyncio.to_thread(self._catalog.get().responses.insert, request.parsed())

@@ -24,6 +24,8 @@ _IN_PATH: Mapping[str, JsonObject] = {
     "completion_id": {"description": "ID of a chat completion."},
     "conversation_id": {"description": "ID of a conversation."},
     "item_id": {"description": "ID of an item."},
+    "upload_id": {"description": "ID of an upload."},
+    "batch_id": {"description": "ID of a batch of requests."},
     "model": {
         "description": "Name of a model. It may contain slashes.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 512},

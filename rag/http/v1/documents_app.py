@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from rag.http.v1.application import v1_app
 from rag.http.v1.audit import AuditRoutes
+from rag.http.v1.batches.routes import BatchRoutes
 from rag.http.v1.chat.kept_routes import KeptCompletionRoutes
 from rag.http.v1.conversations.routes import ConversationRoutes
 from rag.http.v1.documents.documents import DocumentRoutes
@@ -21,12 +22,13 @@ from rag.http.v1.embeddings import EmbeddingRoutes
 from rag.http.v1.keys import KeyRoutes
 from rag.http.v1.rerank import RerankRoutes
 from rag.http.v1.responses.kept_routes import KeptResponseRoutes
+from rag.http.v1.uploads.routes import UploadRoutes
 
 register_url_convertor("id", PathId())
 _GROUPS = (
-    *(FileRoutes, StoreRoutes, SearchRoutes, DocumentRoutes, JobRoutes),
+    *(FileRoutes, UploadRoutes, StoreRoutes, SearchRoutes, DocumentRoutes, JobRoutes),
     *(EmbeddingRoutes, RerankRoutes, KeptResponseRoutes, ConversationRoutes, KeptCompletionRoutes),
-    *(KeyRoutes, AuditRoutes),
+    *(BatchRoutes, KeyRoutes, AuditRoutes),
 )
 
 

@@ -21,8 +21,10 @@ from tests.support.tenants import (
     Tenant,
     client,
     foreign_requests,
+    new_batch,
     new_key,
     new_response,
+    new_upload,
     state_of,
 )
 
@@ -55,7 +57,7 @@ def guild(service: RunningService, admin: httpx.Client) -> Iterator[Guild]:
     assert [file["status"] for file in job["files"]] == ["completed"], job
     novices.post("/ingest", files={"files": ("owl.md", b"The owl of the guild sleeps.")}, data={"wait_s": "100"})
     store = masters.get("/v1/vector_stores/default").json()["id"]
-    kept = new_response(masters, SECRET_TEXT)
+    kept = (*new_response(masters, SECRET_TEXT), new_upload(masters), new_batch(masters))
     yield Guild(Tenant(masters, store, job["files"][0]["file_id"], job["batch_id"], *kept), novices)
     masters.close()
     novices.close()

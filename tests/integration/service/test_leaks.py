@@ -114,7 +114,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "with a null": lambda text: text + quote("\0"),
 }
 """Ways to write an id. All but the first may be refused as invalid."""
-PLACES = ("STORE", "FILE", "JOB", "RESPONSE", "CONVERSATION", "ITEM", "COMPLETION")
+PLACES = ("STORE", "FILE", "JOB", "RESPONSE", "CONVERSATION", "ITEM", "COMPLETION", "UPLOAD", "REQUESTS")
 EXTRAS = ("", "limit=100", "after=STORE", "before=FILE", "vector_store_id=STORE", "filter=status", "x=JOB")
 HEADERS: tuple[dict[str, str], ...] = (
     {},

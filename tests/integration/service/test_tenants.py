@@ -41,7 +41,7 @@ def test_no_route_serves_another_tenants_ids(acme: Tenant, umbra: Tenant, admin:
 
 def test_a_foreign_id_is_refused_like_an_unknown_one(acme: Tenant, umbra: Tenant) -> None:
     """Nothing in the answer tells that the id exists."""
-    kept = [f"{kind}_{'0' * 32}" for kind in ("resp", "conv", "msg", "chatcmpl")]
+    kept = [f"{kind}_{'0' * 32}" for kind in ("resp", "conv", "msg", "chatcmpl", "upload", "batch")]
     unknown = Tenant(umbra.http, "vs_" + "0" * 24, "file-" + "0" * 24, "vsfb_" + "0" * 24, *kept)
     for operation, examples in foreign_requests(umbra).items():
         for (method, path, options), (_, other_path, other_options) in zip(

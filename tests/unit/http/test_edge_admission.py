@@ -20,6 +20,7 @@ from rag.http.auth.rate_limit import RateLimits
 from rag.http.auth.route_table import RouteTable
 from rag.http.auth.token_limits import TokenLimits
 from rag.http.auth.verified_keys import FRESH_S, Verification, VerifiedKey, VerifiedKeys
+from rag.http.in_process import IS_PART, SENT_FOR
 from rag.http.published_api import public_operations
 from tests.support.acting import acting
 
@@ -372,3 +373,23 @@ def test_deleting_and_managing_need_scopes_of_their_own() -> None:
 
 def test_a_preflight_request_of_a_browser_has_no_key() -> None:
     assert ROUTES.find("OPTIONS", "/ask").scopes == ()
+
+
+async def test_a_request_that_the_edge_sends_for_somebody_needs_no_key() -> None:
+    """Only the edge can put a caller into the scope. Scopes and limits of tokens hold, those of requests do not."""
+    tokens = TokenLimits(MemoryCounters())
+    caller = Caller("key_1", "acme", frozenset({"ask"}), key_limits=Limits(1, tokens_per_day=1), in_background=True)
+    admission = edge(Catalog(), tokens=tokens, admin_key=ADMIN)
+    scope = {"method": "POST", "path": "/v1/chat/completions", "headers": [], SENT_FOR: caller, IS_PART: True}
+    for _ in range(2):
+        assert await admission.admit(scope, {}) == caller
+    assert scope[CALLER] == caller
+    with acting(caller):
+        await tokens.add(2)
+    with pytest.raises(RateLimitExceeded):
+        await admission.admit(scope, {})
+    with pytest.raises(InsufficientPermissions):
+        await admission.admit({**scope, "path": "/v1/vector_stores"}, {})
+    del scope[SENT_FOR]
+    with pytest.raises(Unauthenticated):
+        await admission.admit(scope, {})

@@ -49,7 +49,9 @@ class CreateFile(BaseModel):
         description="The file, with its name."
     )
     purpose: Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"] = Field(
-        "assistants", description="Stored for OpenAI's clients. It has no effect."
+        "assistants",
+        description="`batch`: the file is the input of a batch, expires after 30 days by itself, and no document can "
+        "be made of it. The others are stored for OpenAI's clients and have no effect.",
     )
     anchor: Literal["created_at"] = Field("created_at", alias=_ANCHOR)
     seconds: int = Field(MAX_EXPIRY_S, alias=_SECONDS, ge=MIN_EXPIRY_S, le=MAX_EXPIRY_S)

@@ -10,11 +10,13 @@ from typing import Any, Literal, TypeAlias
 from rag.http.model_aliases import ModelAliases
 from rag.library.audit import AuditLog
 from rag.library.background import BackgroundRegistry
+from rag.library.batches.registry import BatchRegistry
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
 from rag.library.service import Library
+from rag.library.uploads import UploadRegistry
 from rag.ports import Embedder, Reranker
 from rag.retrieve.result import RetrievalResult
 
@@ -71,4 +73,7 @@ class V1Parts:
     completions: Callable[[], CompletionRegistry]
     """Raises as `keys` does."""
     background: Callable[[], BackgroundRegistry]
+    uploads: Callable[[], UploadRegistry]
+    """Raises as `keys` does."""
+    batches: Callable[[], BatchRegistry]
     """Raises as `keys` does."""

@@ -23,10 +23,13 @@ from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverCo
 from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch
 from rag.library.audit import AuditLog
 from rag.library.background import BackgroundRegistry
+from rag.library.batches.registry import BatchRegistry
+from rag.library.batches.work import BatchWork
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
+from rag.library.uploads import UploadRegistry
 from rag.retrieve.pipeline import RetrievalRequest
 from rag.retrieve.result import RetrievalResult
 from tests.support.library_harness import ALL, STORE, LibraryHarness, eventually, make_harness
@@ -60,6 +63,9 @@ class Ingest:
                 ConversationRegistry(harness.database, 30),
                 CompletionRegistry(harness.database, 30),
                 BackgroundRegistry(harness.database, 30),
+                UploadRegistry(harness.database, harness.blobs, 1000),
+                BatchRegistry(harness.database),
+                BatchWork(harness.database, harness.blobs),
             )
 
         catalog = BackgroundLoader("the catalog", open_catalog)

@@ -1,0 +1,337 @@
+"""The work on batches: edges exchange lines for results, and the Retriever does the rest.
+
+An edge has no state that must survive: it asks for lines, runs them and reports how they ended, again and again. Every
+step of the Retriever is one transaction that the state of the batch guards, so it can be repeated after a crash, and by
+several processes at the same time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from rag.auth.caller import Caller, acting_as, caller_from_header
+from rag.blobs import BlobFolder
+from rag.catalog import batch_lines, batches, files, keys
+from rag.catalog.batch_lines import LineKey
+from rag.catalog.batches import Outcome, WorkRow
+from rag.catalog.database import Database
+from rag.errors import NotFound, RagError, Unavailable
+from rag.library.batches.output import BatchOutput
+from rag.library.batches.validation import IsModel, body_of, read_input
+from rag.records import BatchFault, UploadedFile
+
+CLAIM_S = 30.0
+"""How long an edge has a line without renewing its claim."""
+_HELD_S = 60.0
+"""How long no other process validates the file or writes the output. It may take longer: the first one to end counts,
+and what fails is tried again after this time."""
+_LINES_AT_ONCE = 500
+_CLAIMS = "batch-claims"
+_KEY_PREFIX = "key_"
+_log = logging.getLogger("rag.batches")
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedLine:
+    """A line that an edge has run."""
+
+    key: LineKey
+    status: int
+    response: Mapping[str, Any]
+    """OpenAI's `response` of the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasedLine:
+    """A line that an edge could not run now."""
+
+    key: LineKey
+    pause_s: float
+    """How long its batch should wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an edge has done since its last report. A report can be repeated."""
+
+    worker: str
+    """The id of the edge's process."""
+    running: Sequence[LineKey] = ()
+    finished: Sequence[FinishedLine] = ()
+    released: Sequence[ReleasedLine] = ()
+    wanted: int = 0
+    """How many more lines it can run."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssignedLine:
+    """A line that an edge is to run."""
+
+    key: LineKey
+    endpoint: str
+    body: str
+    """JSON in ASCII."""
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    lines: Sequence[AssignedLine]
+    dropped: Sequence[LineKey]
+    """Lines that the edge is to stop, because their batch has ended or another edge has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    lines_at_once: int = 8
+    tenant_lines_at_once: int = 4
+    max_lines: int = 50_000
+
+
+class BatchWork:
+    """Methods block. Raises DependencyUnavailable if the catalog does not answer."""
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: BlobFolder,
+        limits: BatchLimits | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._limits = limits or BatchLimits()
+        self._clock = clock
+        self._advancing = threading.Lock()
+
+    def resume(self) -> None:
+        """At the start of the only process: nobody works on anything. With PostgreSQL, others may."""
+        if self._database.is_sqlite:
+            with self._database.write() as connection:
+                batches.let_go(connection)
+                batch_lines.release_all(connection)
+
+    # --- with edges ---------------------------------------------------------------------------------
+
+    def exchange(self, report: Report) -> Assignment:
+        """Store what an edge reports, and give it more lines."""
+        has_news = report.running or report.finished or report.released
+        with self._database.read() as connection:
+            is_idle = not batches.unfinished(connection)
+        if is_idle and not has_news:
+            return Assignment((), ())
+        with self._database.write() as connection:
+            _lock_claims(connection)
+            self._store(connection, report)
+            kept = batch_lines.renew(connection, report.running, report.worker, CLAIM_S)
+            claimed = self._claim(connection, report.worker, report.wanted)
+        lines = [line for row, caller, own in claimed for line in self._assigned(row, caller, own)]
+        return Assignment(lines, [key for key in report.running if key not in kept])
+
+    def _store(self, connection: sa.Connection, report: Report) -> None:
+        for line in report.finished:
+            is_good = 200 <= line.status < 300
+            state: batch_lines.LineState = "completed" if is_good else "failed"
+            if batch_lines.finish(connection, line.key, state, line.response):
+                batches.count_ended_lines(connection, line.key[0], completed=int(is_good), failed=int(not is_good))
+        for released in report.released:
+            batch_lines.release(connection, released.key, report.worker)
+            if released.pause_s > 0:
+                batches.pause(connection, released.key[0], released.pause_s)
+
+    def _claim(
+        self, connection: sa.Connection, worker: str, wanted: int
+    ) -> list[tuple[WorkRow, Caller, list[batch_lines.ClaimedLine]]]:
+        running = batch_lines.running(connection)
+        rows = {row.id: row for row in batches.unfinished(connection) if row.state == "in_progress"}
+        chosen = _shared_out(list(rows.values()), running, wanted, self._limits, self._clock())
+        claimed = []
+        for batch_id, number in chosen.items():
+            caller = _caller_of(connection, rows[batch_id])
+            if isinstance(caller, Caller):  # otherwise `advance` ends the batch
+                lines = batch_lines.claim(connection, batch_id, worker, number, CLAIM_S)
+                claimed.append((rows[batch_id], caller, lines))
+        return claimed
+
+    def _assigned(self, row: WorkRow, caller: Caller, lines: Sequence[batch_lines.ClaimedLine]) -> list[AssignedLine]:
+        assigned = []
+        with self._blobs.path(row.input_blob_id).open("rb") as source:
+            for line in lines:
+                source.seek(line.offset)
+                body = body_of(source.read(line.length))
+                assigned.append(AssignedLine((row.id, line.number), row.endpoint, body, caller))
+        return assigned
+
+    # --- without edges ------------------------------------------------------------------------------
+
+    def advance(self, is_model: IsModel | None) -> None:
+        """Validate new batches, end those that are done, and write their files. Returns at once if it is running.
+
+        Args:
+            is_model: None: the models are not known now, so no file can be validated.
+        """
+        if not self._advancing.acquire(blocking=False):
+            return
+        try:
+            with self._database.read() as connection:
+                rows = batches.unfinished(connection)
+            for row in rows:
+                self._advance_safely(row, is_model)
+        finally:
+            self._advancing.release()
+
+    def _advance_safely(self, row: WorkRow, is_model: IsModel | None) -> None:
+        try:
+            self._advance(row, is_model)
+        except Unavailable:
+            raise
+        except Exception:
+            _log.exception("batch %s: %s failed and will be tried again", row.id, row.state)
+
+    def _advance(self, row: WorkRow, is_model: IsModel | None) -> None:
+        if row.state == "validating" and is_model is not None:
+            if self._hold(row):
+                self._validate(row, is_model)
+        elif row.state == "in_progress":
+            self._end_if_due(row)
+        elif row.state in ("finalizing", "cancelling") and self._hold(row):
+            self._write_files(row)
+
+    def _hold(self, row: WorkRow) -> bool:
+        if row.held_until > self._clock():
+            return False
+        with self._database.write() as connection:
+            return batches.hold(connection, row, _HELD_S)
+
+    def _validate(self, row: WorkRow, is_model: IsModel) -> None:
+        try:
+            found = read_input(self._blobs.path(row.input_blob_id), row.endpoint, is_model, self._limits.max_lines)
+        except FileNotFoundError:
+            self._refuse(row, [BatchFault("file_not_found", "the bytes of the input file are missing")])
+            return
+        if found.faults:
+            self._refuse(row, found.faults)
+            return
+        with self._database.write() as connection:
+            if batches.begin(connection, row.id, len(found.lines), found.model):
+                batch_lines.insert(connection, row.id, found.lines)
+                _log.info("batch %s: %d requests to %s", row.id, len(found.lines), row.endpoint)
+
+    def _refuse(self, row: WorkRow, faults: Sequence[BatchFault]) -> None:
+        with self._database.write() as connection:
+            batches.refuse(connection, row.id, faults)
+        _log.info("batch %s: its file is not valid (%s)", row.id, faults[0].code)
+
+    def _end_if_due(self, row: WorkRow) -> None:
+        with self._database.read() as connection:
+            caller = _caller_of(connection, row)
+        with self._database.write() as connection:
+            if isinstance(caller, BatchFault):
+                _log.warning("batch %s: %s", row.id, caller.message)
+                batches.begin_end(connection, row.id, "failed", [caller])
+            elif row.completed + row.failed >= row.total:
+                batches.begin_end(connection, row.id, "completed")
+            elif row.deadline_at <= self._clock():
+                batches.begin_end(connection, row.id, "expired")
+
+    def _write_files(self, row: WorkRow) -> None:
+        output = BatchOutput(self._blobs.incoming, row)
+        try:
+            after = 0
+            while lines := self._lines(row, after):
+                output.write(lines)
+                after = lines[-1].number
+            with acting_as(_owner(row)):
+                self._end(row, output)
+        finally:
+            output.remove()
+
+    def _lines(self, row: WorkRow, after: int) -> list[batch_lines.EndedLine]:
+        with self._database.read() as connection:
+            return batch_lines.in_order(connection, row.id, after, _LINES_AT_ONCE)
+
+    def _end(self, row: WorkRow, output: BatchOutput) -> None:
+        """Add the files and end the batch, in one transaction. The quota of bytes was checked when it was created."""
+        written = output.finish()
+        with self._blobs.taken([file.path for file in written]) as blob_ids, self._database.write() as connection:
+            ids = [_add_file(connection, row, *each) for each in zip(written, blob_ids, strict=True)]
+            output_id = ids[0] if output.output.lines else None
+            error_id = ids[-1] if output.errors.lines else None
+            outcome = Outcome(output_id, error_id, output.errors.lines, output.usage)
+            if not batches.end(connection, row, outcome):
+                raise _EndedMeanwhile(f"batch {row.id}: another process has ended it")
+            batch_lines.delete(connection, row.id)
+        _log.info("batch %s: %s", row.id, row.end_state)
+
+
+class _EndedMeanwhile(RagError):
+    """Rolls the transaction back, and removes the bytes of the files."""
+
+
+def _add_file(connection: sa.Connection, row: WorkRow, file: UploadedFile, blob_id: str) -> str:
+    file_id = files.new_id()
+    files.add_blob(connection, blob_id, "original", file.bytes)
+    files.insert(connection, file_id, file, blob_id, purpose="batch_output", expires_after_s=row.output_expiry_s)
+    return file_id
+
+
+def _owner(row: WorkRow) -> Caller:
+    """Whose the files are."""
+    return Caller(row.created_by, row.tenant, frozenset())
+
+
+def _caller_of(connection: sa.Connection, row: WorkRow) -> Caller | BatchFault:
+    """For whom the lines run: the API key as it is now. Without one, or with a token, the caller as it was."""
+    if row.created_by.startswith(_KEY_PREFIX):
+        try:
+            key = keys.get(connection, row.created_by)
+        except NotFound:
+            return BatchFault("invalid_api_key", "the API key that created the batch does not exist any more")
+        if (status := key.status(time.time())) != "active":
+            return BatchFault("invalid_api_key", f"the API key that created the batch is {status}")
+        return replace(key.caller, in_background=True)
+    try:
+        return replace(caller_from_header(row.caller), in_background=True)
+    except ValueError:
+        return BatchFault("invalid_caller", "the batch was created by another release of this service; create it again")
+
+
+def _shared_out(
+    rows: Sequence[WorkRow], running: Mapping[str, int], wanted: int, limits: BatchLimits, now: float
+) -> Counter[str]:
+    """How many lines of which batch begin now: in turn one of each tenant, and of the batch that has the fewest."""
+    of_batch, of_tenant = Counter(running), Counter[str]()
+    for row in rows:
+        of_tenant[row.tenant] += running.get(row.id, 0)
+    chosen = Counter[str]()
+    for _ in range(min(wanted, limits.lines_at_once - of_batch.total())):
+        candidates = [
+            row
+            for row in rows
+            if row.paused_until <= now
+            and row.deadline_at > now
+            and of_tenant[row.tenant] < limits.tenant_lines_at_once
+            and row.total - row.completed - row.failed > of_batch[row.id]
+        ]
+        if not candidates:
+            break
+        best = min(candidates, key=lambda row: (of_tenant[row.tenant], of_batch[row.id], row.created_at))
+        of_tenant[best.tenant] += 1
+        of_batch[best.id] += 1
+        chosen[best.id] += 1
+    return chosen
+
+
+def _lock_claims(connection: sa.Connection) -> None:
+    """Let one transaction at a time share lines out, as SQLite does for all that write."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(_CLAIMS, 0))))
