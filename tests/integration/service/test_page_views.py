@@ -8,14 +8,15 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from evals.harness.statistics import loss_p_value
 from rag.types import JsonObject
 from tests.e2e.conftest import AXOLOTL, PRINTING
 from tests.e2e.running import LIMIT_S, RunningService, wait_until
-from tests.e2e.test_web_page import QUESTION, violations
+from tests.e2e.test_web_page import QUESTION
 from tests.integration.service.test_page_why import DOCUMENTS, add, open_view, result, search
+from tests.support.browser import WIDTHS, violations
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -143,7 +144,7 @@ def test_a_service_that_is_not_ready_says_why(page: Page) -> None:
     expect(health.locator("article").filter(has_text="Retriever").first).to_be_visible()
 
 
-def test_a_key_is_created_used_and_revoked(page: Page, service: RunningService, browser: Browser) -> None:
+def test_a_key_is_created_used_and_revoked(page: Page, service: RunningService, context: BrowserContext) -> None:
     open_view(page, "Service")
     form = page.get_by_role("form", name="Create a key")
     form.get_by_label("Name").fill("search page")
@@ -153,8 +154,7 @@ def test_a_key_is_created_used_and_revoked(page: Page, service: RunningService, 
     page.get_by_role("button", name="I have stored it").click()
     assert secret not in page.content()
 
-    context = browser.new_context(locale="en-US")
-    other = context.new_page()
+    other = context.new_page()  # a tab has a session storage of its own
     other.goto(f"{service.url}/ui#service")
     expect(other.get_by_role("region", name="Jobs").get_by_role("note")).to_have_text("An API key is needed.")
     other.get_by_label("This service needs an API key.").fill(secret)
@@ -163,7 +163,7 @@ def test_a_key_is_created_used_and_revoked(page: Page, service: RunningService, 
         note = other.get_by_role("region", name=name).get_by_role("note")
         expect(note).to_contain_text(f"This API key may not see this: the API key or token lacks the scope {scope}")
     expect(other.get_by_role("region", name="Models").get_by_role("row").nth(1)).to_be_visible()
-    context.close()
+    other.close()
 
     page.evaluate("window.confirm = () => true")
     page.get_by_role("button", name="Revoke search page").click()
@@ -201,9 +201,7 @@ def test_the_first_key_is_used_by_the_page_that_made_it(page: Page) -> None:
 # All views
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_violations(page: Page, service: RunningService, page_store: str, scheme: Any) -> None:
-    page.emulate_media(color_scheme=scheme)
+def test_axe_finds_no_violations(page: Page, service: RunningService, page_store: str) -> None:
     add(service, page_store, DOCUMENTS)
     search(page, page_store, QUESTION)
     page.get_by_role("button", name="Compare two settings").click()
@@ -220,9 +218,7 @@ def test_axe_finds_no_violations(page: Page, service: RunningService, page_store
     assert violations(page) == []
 
 
-@pytest.mark.parametrize("width", [360, 800, 2560])
-def test_nothing_is_wider_than_the_window(page: Page, service: RunningService, page_store: str, width: int) -> None:
-    page.set_viewport_size({"width": width, "height": 800})
+def test_nothing_is_wider_than_the_window(page: Page, service: RunningService, page_store: str) -> None:
     add(service, page_store, {f"{'n' * 150}.md": f"# {'h' * 200}\n\n{'x' * 300} lake", "printing.md": PRINTING})
     search(page, page_store, "lake")
     page.get_by_role("button", name="Compare two settings").click()
@@ -230,12 +226,14 @@ def test_nothing_is_wider_than_the_window(page: Page, service: RunningService, p
     expect(result(page, "Settings B").locator(".candidate").first).to_be_visible()
     open_reports(page, report("2026-01-01", BEFORE, "r" * 200), report("2026-01-02", AFTER, "w" * 200))
     page.locator(".worse summary").first.click()
-    for view in VIEWS:
-        open_view(page, view)
-        shown = page.locator("main:not([hidden])")
-        expect(shown.locator("h2").first).to_be_visible()
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert shown.evaluate("it => it.scrollWidth") <= width
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        for view in VIEWS:
+            open_view(page, view)
+            shown = page.locator("main:not([hidden])")
+            expect(shown.locator("h2").first).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert shown.evaluate("it => it.scrollWidth") <= width
 
 
 def test_the_views_are_in_chinese_too(page: Page) -> None:
