@@ -12,7 +12,16 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Page,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 PROGRAM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 OPTIONS = [
@@ -48,18 +57,26 @@ def require_browser() -> None:
 
 
 @contextmanager
-def browser_context(limit_s: float) -> Iterator[BrowserContext]:
-    """A context of a new browser, for many pages one after the other: each test in a context of its own takes twice the
-    time. Playwright waits at most `limit_s` for what it expects. As root, Chromium needs to run without its sandbox.
-    """
-    expect.set_options(timeout=limit_s * 1000)
+def chromium() -> Iterator[Browser]:
+    """A browser. As root it needs to run without its sandbox."""
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=PROGRAM, args=[*OPTIONS, *sandbox])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def browser_context(limit_s: float) -> Iterator[BrowserContext]:
+    """A context of a new browser, for many pages one after the other: a context for each test takes twice the time.
+
+    Playwright waits at most `limit_s` for what it expects.
+    """
+    expect.set_options(timeout=limit_s * 1000)
+    with chromium() as browser:
         context = browser.new_context(locale="en-US", color_scheme="light", viewport=VIEWPORT)
         context.set_default_timeout(limit_s * 1000)
         yield context
-        browser.close()
 
 
 @contextmanager
