@@ -79,8 +79,9 @@ def acme(service: RunningService, admin: httpx.Client) -> Iterator[Tenant]:
     tenant.http.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def context() -> Iterator[BrowserContext]:
+    """Of one browser for all tests of the page, which come last in this folder: see `ORDER` in tests/conftest.py."""
     require_browser()
     with browser_context(LIMIT_S) as opened:
         yield opened
