@@ -43,6 +43,7 @@ ORDER = (
     "tests/integration/service/test_tracing.py",
     "tests/integration/service/test_documents.py",
     "tests/integration/service/",
+    "tests/integration/service/test_page_",
     "tests/integration/vllm/",
     "tests/integration/test_evaluation.py",
     "tests/integration/",
@@ -50,7 +51,8 @@ ORDER = (
     "tests/unit/",
 )
 """In parallel, the engine's tests begin first, then those that mostly wait while the engine starts, then the longest.
-A path takes the place of the longest entry it starts with.
+A path takes the place of the longest entry it starts with. Tests that run an event loop of their own come before those
+of the page, whose browser occupies the thread's loop.
 """
 
 SAME_PROCESS = ("tests/e2e/", "tests/integration/service/", "tests/integration/vllm/")

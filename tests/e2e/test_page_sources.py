@@ -17,15 +17,15 @@ from tests.e2e.test_web_page import (  # fixtures are found by their names
     add_documents,
     answer_with,
     ask,
-    browser,
+    context,
     page,
     store,
     toggle_options,
-    violations,
 )
+from tests.support.browser import violations
 from tests.support.placed_pdf import Placed, placed_pdf
 
-__all__ = ["browser", "page", "store"]
+__all__ = ["context", "page", "store"]
 LIGHTHOUSE = "The lighthouse of Pharos was 103 metres high."
 STATUE = "The statue of Zeus at Olympia was made of ivory."
 BOOK = placed_pdf(
@@ -121,6 +121,7 @@ def test_filters_and_the_adapter_are_sent(page: Page) -> None:
     page.route("**/ask", note)
     toggle_options(page)
     options = page.locator(".options")
+    options.get_by_label("Vector store").select_option(label="default")
     for key, comparison, value in (("topic", "=", "guide"), ("year", "≥", "2020"), ("lang", "one of", 'en, "7"')):
         options.get_by_role("button", name="Add filter").click()
         options.get_by_label("Attribute").last.fill(key)
@@ -130,6 +131,7 @@ def test_filters_and_the_adapter_are_sent(page: Page) -> None:
     options.get_by_role("button", name="Remove filter").first.click()
     options.locator("label").filter(has_text=re.compile("^Model")).locator("select").select_option("tuned")
     ask(page, QUESTION)
+    assert sent[0]["vector_store"] == "default"
     assert sent[0]["model"] == "tuned"
     assert sent[0]["filters"] == {
         "type": "and",
@@ -204,32 +206,31 @@ def test_a_hostile_passage_runs_and_loads_nothing(page: Page, store: str) -> Non
     assert page.evaluate("typeof hacked") == "undefined"
 
 
-@pytest.mark.parametrize(
-    ("text", "quote", "marked"),
-    [
-        ("- First point\n- Second **bold** point\n", "- Second **bold** point", ["Second ", "bold", " point"]),
-        ("See [the guide](https://a.example/x) now.", "[the guide](https://a.example/x)", ["the guide"]),
-        ("| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n", "| 3 | 4 |", ["3", "4"]),
-        ("```\nrun --all\n```\n", "run --all", ["run --all"]),
-        ("# Title\n\nZwölf 𝛼𝛽 Boxkämpfer", "𝛼𝛽", ["𝛼𝛽"]),
-        ("A link to [x](https://a.example/hidden) here", "hidden", ["hidden"]),
-    ],
+QUOTES = (
+    ("- First point\n- Second **bold** point\n", "- Second **bold** point", ["Second ", "bold", " point"]),
+    ("See [the guide](https://a.example/x) now.", "[the guide](https://a.example/x)", ["the guide"]),
+    ("| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n", "| 3 | 4 |", ["3", "4"]),
+    ("```\nrun --all\n```\n", "run --all", ["run --all"]),
+    ("# Title\n\nZwölf 𝛼𝛽 Boxkämpfer", "𝛼𝛽", ["𝛼𝛽"]),
+    ("A link to [x](https://a.example/hidden) here", "hidden", ["hidden"]),
 )
-def test_the_quoted_words_of_markdown_are_marked(page: Page, text: str, quote: str, marked: list[str]) -> None:
-    start = text.index(quote)
-    source = {**a_source(1), "text": text, "end": len(text)}
-    place = {"start": 0, "end": 3, "source_start": start, "source_end": start + len(quote), "page": None}
-    citation = {"index": 1, "start": 4, "end": 7, "quote": {**place, "rectangles": []}}
-    done = {**DONE, "citations": [citation]}
-    answer_with(page, ("sources", {"sources": [source]}), ("token", {"text": "Yes [1]."}), ("done", done))
-    ask(page, QUESTION)
-    page.get_by_role("button", name="Source 1", exact=True).click()
-    expect(page.get_by_role("group", name="Passage").locator("mark")).to_have_text(marked)
+"""The text of a passage, what an answer quotes of it, and the words that are marked."""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_violations_on_a_pdf_and_a_linked_passage(page: Page, store: str, scheme: Any) -> None:
-    page.emulate_media(color_scheme=scheme)
+def test_the_quoted_words_of_markdown_are_marked(page: Page) -> None:
+    for text, quote, marked in QUOTES:
+        start = text.index(quote)
+        source = {**a_source(1), "text": text, "end": len(text)}
+        place = {"start": 0, "end": 3, "source_start": start, "source_end": start + len(quote), "page": None}
+        citation = {"index": 1, "start": 4, "end": 7, "quote": {**place, "rectangles": []}}
+        done = {**DONE, "citations": [citation]}
+        answer_with(page, ("sources", {"sources": [source]}), ("token", {"text": "Yes [1]."}), ("done", done))
+        ask(page, QUESTION)
+        page.get_by_role("button", name="Source 1", exact=True).last.click()
+        expect(page.get_by_role("group", name="Passage").locator("mark")).to_have_text(marked)
+
+
+def test_axe_finds_no_violations_on_a_pdf_and_a_linked_passage(page: Page, store: str) -> None:
     add_documents(page, store, {"wonders.pdf": BOOK})
     ask(page, "How high was the lighthouse of Pharos?")
     toggle_options(page)

@@ -16,12 +16,12 @@ from tests.e2e.test_web_page import (  # fixtures are found by their names
 from tests.e2e.test_web_page import (
     add_documents,
     ask_endlessly,
-    browser,
+    context,
     page,
     store,
 )
 
-__all__ = ["browser", "page", "store"]
+__all__ = ["context", "page", "store"]
 
 
 def test_a_dead_engine_is_reported_and_restarted(page: Page, filled: RunningService, store: str) -> None:

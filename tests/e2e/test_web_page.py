@@ -9,14 +9,12 @@ from typing import Any
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.e2e.conftest import AXOLOTL, PRINTING
 from tests.e2e.running import ENDLESS_TOKENS, LIMIT_S, RunningService
-from tests.support.browser import Observer, chromium, require_browser
+from tests.support.browser import WIDTHS, browser_context, opened_page, require_browser, violations
 
-LIMIT_MS = LIMIT_S * 1000
 QUESTION = "Which lake is the axolotl from?"
 SENTENCE = "The axolotl is a salamander from Lake Xochimilco near Mexico City."
 DONE: dict[str, object] = {"finish_reason": "stop", "citations": []}
@@ -36,10 +34,10 @@ The <b onclick="hacked=1">Golden Bridge</b> was opened in 1937 <img src="{EVIL}/
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def context() -> Iterator[BrowserContext]:
     require_browser()
-    with chromium() as started:
-        yield started
+    with browser_context(LIMIT_S) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -54,21 +52,11 @@ def store(service: RunningService) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, service: RunningService, store: str) -> Iterator[Page]:
-    """The page with the empty vector store chosen. Requests to other hosts and errors of scripts fail the test."""
-    expect.set_options(timeout=LIMIT_MS)
-    context = browser.new_context(locale="en-US", color_scheme="light", viewport={"width": 1280, "height": 860})
-    opened = context.new_page()
-    opened.set_default_timeout(LIMIT_MS)
-    observer = Observer(service.url)
-    observer.watch(opened)
-    opened.goto(f"{service.url}/ui")
-    toggle_options(opened)
-    opened.locator(".options").get_by_label("Vector store").select_option(label=store)
-    toggle_options(opened)
-    yield opened
-    context.close()
-    observer.check()
+def page(context: BrowserContext, service: RunningService, store: str) -> Iterator[Page]:
+    """The page with the empty vector store chosen."""
+    store_id = service.get(f"/v1/vector_stores/{store}").json()["id"]
+    with opened_page(context, service.url, {"store": store_id}) as opened:
+        yield opened
 
 
 def toggle_options(page: Page) -> None:
@@ -243,14 +231,7 @@ def test_a_key_is_asked_for_and_sent(page: Page) -> None:
     assert sent[-1] == "Bearer sk-secret"
 
 
-def violations(page: Page) -> list[tuple[str, list[str]]]:
-    found = Axe().run(page).response["violations"]
-    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_violations(page: Page, store: str, scheme: Any) -> None:
-    page.emulate_media(color_scheme=scheme)
+def test_axe_finds_no_violations(page: Page, store: str) -> None:
     assert violations(page) == []
     add_documents(page, store, {"axolotl.md": AXOLOTL})
     ask(page, QUESTION)
@@ -262,14 +243,16 @@ def test_axe_finds_no_violations(page: Page, store: str, scheme: Any) -> None:
     assert violations(page) == []
 
 
-@pytest.mark.parametrize("width", [360, 800, 2560])
-def test_nothing_is_wider_than_the_window(page: Page, width: int) -> None:
-    page.set_viewport_size({"width": width, "height": 800})
+def test_nothing_is_wider_than_the_window(page: Page) -> None:
     table = f"| a | b |\n|---|---|\n| {'y' * 200} | z |"
     text = f"A long word: {'x' * 300}\n\n{table}\n\n```\n{'z' * 300}\n```"
     answer_with(page, ("sources", {"sources": []}), ("token", {"text": text}), ("done", DONE))
     ask(page, "w" * 300)
-    for view in ("Chat", "Documents"):
-        page.get_by_role("link", name=view, exact=True).click()
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.evaluate("Math.max(...[...document.querySelectorAll('.turn > *')].map(e => e.offsetWidth))") <= width
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        for view in ("Documents", "Chat"):
+            page.get_by_role("link", name=view, exact=True).click()
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert (
+            page.evaluate("Math.max(...[...document.querySelectorAll('.turn > *')].map(e => e.offsetWidth))") <= width
+        )

@@ -13,10 +13,10 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page
 
 from tests.e2e.running import LIMIT_S, RunningService
-from tests.support.browser import Observer, chromium, require_browser
+from tests.support.browser import browser_context, opened_page, require_browser
 from tests.support.service_without_engine import engineless_service
 from tests.support.span_collector import SpanCollector
 from tests.support.tenants import SECRET_NAME, SECRET_TEXT, Tenant, new_tenant
@@ -79,11 +79,12 @@ def acme(service: RunningService, admin: httpx.Client) -> Iterator[Tenant]:
     tenant.http.close()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+@pytest.fixture(scope="package")
+def context() -> Iterator[BrowserContext]:
+    """Of one browser for all tests of the page, which come last in this folder: see `ORDER` in tests/conftest.py."""
     require_browser()
-    with chromium() as started:
-        yield started
+    with browser_context(LIMIT_S) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -98,18 +99,7 @@ def page_store(admin: httpx.Client) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, service: RunningService, page_store: str) -> Iterator[Page]:
-    """The page with the administrator's key and the empty vector store. Requests to other hosts and errors of scripts
-    fail the test."""
-    expect.set_options(timeout=LIMIT_S * 1000)
-    context = browser.new_context(locale="en-US", color_scheme="light", viewport={"width": 1280, "height": 860})
-    context.set_default_timeout(LIMIT_S * 1000)
-    options = json.dumps(json.dumps({"store": page_store}))
-    context.add_init_script(f"sessionStorage['rag.key'] ??= '{ADMIN}'; localStorage['rag.options'] ??= {options}")
-    opened = context.new_page()
-    observer = Observer(service.url)
-    observer.watch(opened)
-    opened.goto(f"{service.url}/ui")
-    yield opened
-    context.close()
-    observer.check()
+def page(context: BrowserContext, service: RunningService, page_store: str) -> Iterator[Page]:
+    """The page with the administrator's key and the empty vector store."""
+    with opened_page(context, service.url, {"store": page_store}, ADMIN) as opened:
+        yield opened

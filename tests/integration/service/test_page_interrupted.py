@@ -55,6 +55,17 @@ def assert_kept_and_asked_again(page: Page, reason: str) -> None:
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+def test_events_that_the_page_does_not_know_are_ignored(page: Page) -> None:
+    """A model's reasoning, what a later release sends, and whatever follows the end."""
+    unknown: tuple[tuple[str, dict[str, object]], ...] = (("thinking", {"text": "Let me think"}), ("progress", {}))
+    answer_with(page, *unknown, *HALF, *unknown, ("done", DONE), *unknown)
+    ask(page, QUESTION)
+    expect(page.locator(".turn")).to_have_class(re.compile("complete"))
+    expect(page.locator(".answer")).to_have_text("Half of it")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator(".turn")).not_to_contain_text("Let me think")
+
+
 def test_an_edited_question_replaces_the_last_one(page: Page) -> None:
     answer_with(page, *HALF, ("done", DONE))
     ask(page, "What is an axolotl?")

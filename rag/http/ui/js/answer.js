@@ -3,6 +3,7 @@
 import { html, makeScrollable, useLayoutEffect, useMemo, useRef, useState } from "./dom.js";
 import { answerBlocks } from "./markdown.js";
 import { parts, quotesOf, rangesIn } from "./highlight.js";
+import { langOf } from "./lang.js";
 import { t } from "./texts.js";
 
 const PREVIEW_CHARS = 400;
@@ -30,6 +31,7 @@ export function Answer({ turn, onOpenSource }) {
   return html`
     <div
       class="answer"
+      lang=${langOf(turn.answer)}
       ref=${box}
       aria-busy=${turn.state === "running"}
       onClick=${open}
@@ -72,7 +74,7 @@ function Preview({ source, turn, mark }) {
   return html`
     <div class="preview" role="tooltip" ref=${box}>
       <strong><bdi>${source.filename}</bdi></strong>
-      <p dir="auto">
+      <p dir="auto" lang=${langOf(text)}>
         ${parts(text, ranges).map((part) => (part.quoted ? html`<mark>${part.text}</mark>` : part.text))}
         ${text.length < source.text.length ? "…" : ""}
       </p>

@@ -23,15 +23,13 @@ export function onKeyNeeded(handler) {
 }
 
 /** Keep an API key until the tab is closed; an empty one forgets it. */
-export function setKey(key) {
-  if (key) sessionStorage.setItem(KEY, key);
-  else sessionStorage.removeItem(KEY);
-}
+export const setKey = (key) => sessionStorage.setItem(KEY, key);
 
-export const hasKey = () => Boolean(sessionStorage.getItem(KEY));
+/** The API key that requests are sent with, or "". */
+export const currentKey = () => sessionStorage.getItem(KEY) ?? "";
 
 function keyHeaders() {
-  const key = sessionStorage.getItem(KEY);
+  const key = currentKey();
   return key ? { authorization: `Bearer ${key}` } : {};
 }
 
@@ -44,9 +42,30 @@ async function send(path, options = {}) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(t("error.unreachable"));
   }
+  return accepted(response);
+}
+
+/** The response, or its error. */
+async function accepted(response) {
   if (response.ok) return response;
   if (response.status === 401) whenKeyIsNeeded();
   throw await failure(response);
+}
+
+/** Post a form. `onProgress(sent, total)` is called with bytes of the body, which fetch does not report. */
+async function sendForm(path, form, { signal, onProgress }) {
+  const request = new XMLHttpRequest();
+  request.open("POST", new URL(path, ROOT));
+  for (const [name, value] of Object.entries(keyHeaders())) request.setRequestHeader(name, value);
+  request.upload.onprogress = ({ loaded, total }) => onProgress(loaded, total);
+  signal.addEventListener("abort", () => request.abort());
+  await new Promise((resolve, reject) => {
+    request.onload = resolve;
+    request.onerror = () => reject(new ApiError(t("error.unreachable")));
+    request.onabort = () => reject(new DOMException("", "AbortError"));
+    request.send(form);
+  });
+  return accepted(new Response(request.responseText, { status: request.status }));
 }
 
 async function failure(response) {
@@ -143,14 +162,14 @@ export const fileRequest = (fileId) => ({
 
 /**
  * Upload files; the response has the job's id as `batch_id`. Without `readGroups` a replaced document keeps its groups,
- * and a new one has none.
+ * and a new one has none. `options` are `signal` and `onProgress`, as for `sendForm`.
  */
-export function ingest(store, files, readGroups = []) {
+export async function ingest(store, files, readGroups, options) {
   const form = new FormData();
   for (const file of files) form.append("files", file, nameOf(file));
   form.append("vector_store", store);
   if (readGroups.length) form.append("read_groups", JSON.stringify(readGroups));
-  return json("ingest", { method: "POST", body: form });
+  return (await sendForm("ingest", form, options)).json();
 }
 
 export const job = (id) => json(`v1/jobs/${encodeURIComponent(id)}`);

@@ -14,7 +14,7 @@ export async function runTurn(turn, earlier, options, signal, report) {
     let ended = false;
     for await (const { name, data } of ask(askRequest(turn.question, earlier, options), signal)) {
       change(changesOf(name, data, current));
-      ended = name === "done" || name === "error";
+      ended ||= name === "done" || name === "error";
     }
     if (!ended) throw new ApiError(t("error.lost"));
   } catch (error) {
@@ -42,7 +42,7 @@ function changesOf(name, data, turn) {
     case "error":
       return { state: "failed", error: plain(data) };
     default:
-      return {};
+      return {}; // such as the reasoning of a model, or what a later release sends
   }
 }
 

@@ -15,6 +15,7 @@ export function ConversationList({ chat }) {
   return html`
     <aside class="conversations" aria-label=${t("chat.conversations")}>
       <div class="bar">
+        <h2>${t("chat.conversations")}</h2>
         <button type="button" class="toggle" aria-expanded=${isOpen} onClick=${() => setIsOpen(!isOpen)}>
           ${t("chat.conversations")}
         </button>

@@ -1,17 +1,15 @@
 // Confirms that a document is deleted, and says what is lost.
 
-import { html, useEffect, useRef, useState } from "./dom.js";
+import { Dialog } from "./dialog.js";
+import { html, useState } from "./dom.js";
 import { t } from "./texts.js";
 import { useAction } from "./use_action.js";
 
 export function DeleteDialog({ file, store, onDelete, onClose }) {
-  const dialog = useRef();
   const [isEverywhere, setIsEverywhere] = useState(file.origin === "ingest");
   const [state, run] = useAction();
-  useEffect(() => dialog.current.showModal(), []);
   return html`
-    <dialog ref=${dialog} aria-labelledby="delete-title" onClose=${onClose}>
-      <h2 id="delete-title">${t("delete.title")}</h2>
+    <${Dialog} title=${t("delete.title")} onClose=${onClose}>
       <p><bdi class="strong">${file.filename}</bdi></p>
       <p>${t("delete.lost", { count: file.chunks, store })}</p>
       <label class="check">
@@ -20,9 +18,9 @@ export function DeleteDialog({ file, store, onDelete, onClose }) {
       </label>
       ${state.error && html`<p class="failure" role="alert">${state.error}</p>`}
       <div class="actions">
-        <button type="button" onClick=${() => dialog.current.close()}>${t("delete.cancel")}</button>
+        <button type="button" onClick=${onClose}>${t("delete.cancel")}</button>
         <button type="button" class="danger" disabled=${state.isBusy} onClick=${() => run(() => onDelete(file, isEverywhere))}>${t("chat.delete")}</button>
       </div>
-    </dialog>
+    <//>
   `;
 }

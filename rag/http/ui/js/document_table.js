@@ -1,5 +1,7 @@
 import { documentAddress } from "./address.js";
 import { html } from "./dom.js";
+import { langOf } from "./lang.js";
+import { readableBytes } from "./numbers.js";
 import { language, t } from "./texts.js";
 
 const COLUMNS = ["name", "status", "passages", "size", "added"];
@@ -25,7 +27,7 @@ export function DocumentTable({ store, files, isLoaded, isSearch, onDelete }) {
 function Row({ store, file, onDelete }) {
   return html`
     <tr>
-      <th scope="row" class="name"><a href=${documentAddress(store, file.id)}><bdi>${file.filename}</bdi></a><${Problems} file=${file} /></th>
+      <th scope="row" class="name"><a href=${documentAddress(store, file.id)}><bdi lang=${langOf(file.filename)}>${file.filename}</bdi></a><${Problems} file=${file} /></th>
       <td class="status"><span class=${`state ${file.status}`}>${t(`documents.status.${file.status}`)}</span></td>
       <td class="passages">${file.chunks}</td>
       <td class="size">${readableBytes(file.bytes)}</td>
@@ -44,11 +46,4 @@ export function Problems({ file }) {
     ${file.last_error && html`<p class="problem error" dir="auto">${file.last_error.message}</p>`}
     ${file.warnings.map((warning) => html`<p class="problem" dir="auto">${warning}</p>`)}
   `;
-}
-
-export function readableBytes(bytes) {
-  if (bytes === null || bytes === undefined) return "";
-  const units = ["B", "kB", "MB", "GB"];
-  const unit = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
-  return `${(bytes / 1000 ** unit).toLocaleString(language, { maximumFractionDigits: unit ? 1 : 0 })} ${units[unit]}`;
 }

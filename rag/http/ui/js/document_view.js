@@ -3,8 +3,9 @@
 import { documentAddress, sourceAddress } from "./address.js";
 import { documentOf, passages, versions } from "./api.js";
 import { Attributes } from "./attributes.js";
-import { Problems, readableBytes } from "./document_table.js";
+import { Problems } from "./document_table.js";
 import { html, useEffect, useState } from "./dom.js";
+import { readableBytes } from "./numbers.js";
 import { isMarkdown, TextOf } from "./passage_text.js";
 import { ReadGroups } from "./read_groups.js";
 import { language, t } from "./texts.js";

@@ -41,7 +41,7 @@ export function Documents({ stores, isShown, onChange }) {
         <h2>${t("nav.documents")}</h2>
         <${StoreSelect} value=${store} stores=${stores} onChange=${setStore} />
       </div>
-      <${Uploader} store=${store} onAccepted=${jobBegan} onUploaded=${onChange} />
+      <${Uploader} store=${store} onAccepted=${jobBegan} />
       <${Jobs} key=${store} store=${store} isShown=${isShown} changes=${accepted} onEnded=${onChange} />
       <div class="heading">
         <${Search} onChange=${setName} />

@@ -1,7 +1,7 @@
 // The page: a header and its views.
 
 import { readDocumentAddress, readSourceAddress } from "./address.js";
-import { vectorStores } from "./api.js";
+import { currentKey, setKey, vectorStores } from "./api.js";
 import { Chat } from "./chat.js";
 import { DocumentView } from "./document_view.js";
 import { Documents } from "./documents.js";
@@ -51,7 +51,10 @@ function App() {
           (each) => html`<a href="#${each}" aria-current=${each === current ? "page" : null}>${t(`nav.${each}`)}</a>`,
         )}
       </nav>
-      <a class="api" href="./">${t("nav.api")}</a>
+      <span class="end">
+        ${currentKey() && html`<button type="button" class="small" onClick=${signOut}>${t("key.forget")}</button>`}
+        <a class="api" href="./">${t("nav.api")}</a>
+      </span>
     </header>
     <${SignIn} onSignedIn=${reloadStores} />
     <main class="view" hidden=${view !== "chat"}><${Chat} stores=${stores} isShown=${view === "chat"} /></main>
@@ -69,6 +72,12 @@ function App() {
       `,
     )}
   `;
+}
+
+/** Forget the key, and what was loaded with it. */
+function signOut() {
+  setKey("");
+  location.reload();
 }
 
 /** The vector stores, with the error if they cannot be listed, and a function that lists them again. */

@@ -19,6 +19,17 @@ export const short = (value) => written(value, { maximumSignificantDigits: 3, no
 
 export const milliseconds = (value) => `${fixed(value, value < 10 ? 1 : 0)} ms`;
 
+/** A share of one. */
+export const percent = (share) => written(share, { style: "percent" });
+
+/** A size in bytes with its unit; nothing if it is not known. */
+export function readableBytes(bytes) {
+  if (bytes === null || bytes === undefined) return "";
+  const units = ["B", "kB", "MB", "GB"];
+  const unit = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  return `${(bytes / 1000 ** unit).toLocaleString(language, { maximumFractionDigits: unit ? 1 : 0 })} ${units[unit]}`;
+}
+
 /** A span of time in its largest unit. */
 export function duration(seconds) {
   const [value, unit] = seconds < 90 ? [seconds, "second"] : seconds < 5400 ? [seconds / 60, "minute"] : [seconds / 3600, "hour"];

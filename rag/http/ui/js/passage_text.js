@@ -3,6 +3,7 @@
 import { documentPart } from "./api.js";
 import { html, makeScrollable, useLayoutEffect, useMemo, useRef, useState } from "./dom.js";
 import { merged, parts, rangesIn } from "./highlight.js";
+import { langOf } from "./lang.js";
 import { markdownFragment } from "./passage_markdown.js";
 import { t } from "./texts.js";
 
@@ -32,7 +33,7 @@ export function PassageText({ source, quotes, store, occurrence }) {
   };
   const Text = isRich ? MarkdownText : PlainText;
   return html`
-    <div class=${isRich ? "text rich" : "text"} dir="auto" ref=${box} tabindex="0" role="group" aria-label=${t("source.passage")}>
+    <div class=${isRich ? "text rich" : "text"} dir="auto" lang=${langOf(source.text)} ref=${box} tabindex="0" role="group" aria-label=${t("source.passage")}>
       ${around.before && html`<${Text} className="around" text=${around.before} ranges=${NONE} />`}
       <${Text} className="passage" header=${source.header} text=${source.text} ranges=${rangesIn(source, quotes)} />
       ${around.after && html`<${Text} className="around" text=${around.after} ranges=${NONE} />`}
@@ -48,11 +49,11 @@ const NONE = [];
 /** The text of a passage without marks; the first `repeated` characters are shown paler if it is plain text. */
 export function TextOf({ isMarkdown, header, text, repeated }) {
   if (isMarkdown) {
-    return html`<div class="text rich" dir="auto"><${MarkdownText} className="passage" header=${header} text=${text} ranges=${NONE} /></div>`;
+    return html`<div class="text rich" dir="auto" lang=${langOf(text)}><${MarkdownText} className="passage" header=${header} text=${text} ranges=${NONE} /></div>`;
   }
   const points = Array.from(text);
   return html`
-    <div class="text" dir="auto">
+    <div class="text" dir="auto" lang=${langOf(text)}>
       ${header && html`<span class="around">${header}${"\n"}</span>`}
       <span class="around">${points.slice(0, repeated).join("")}</span>${points.slice(repeated).join("")}
     </div>

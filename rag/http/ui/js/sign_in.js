@@ -1,13 +1,13 @@
 // Asks for an API key when the service needs one. The key is kept until the tab is closed.
 
-import { hasKey, onKeyNeeded, setKey } from "./api.js";
+import { currentKey, onKeyNeeded, setKey } from "./api.js";
 import { html, useEffect, useRef, useState } from "./dom.js";
 import { t } from "./texts.js";
 
 export function SignIn({ onSignedIn }) {
   const [state, setState] = useState("hidden");
   const field = useRef();
-  useEffect(() => onKeyNeeded(() => setState(hasKey() ? "refused" : "needed")), []);
+  useEffect(() => onKeyNeeded(() => setState(currentKey() ? "refused" : "needed")), []);
   useEffect(() => {
     if (state !== "hidden") field.current?.focus();
   }, [state]);

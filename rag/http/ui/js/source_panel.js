@@ -3,6 +3,7 @@
 import { isNoted, noteSource, useEvalSet } from "./evaluation/eval_set.js";
 import { html, useEffect, useMemo, useRef } from "./dom.js";
 import { quotesOf } from "./highlight.js";
+import { langOf } from "./lang.js";
 import { SourceView } from "./source_view.js";
 import { t } from "./texts.js";
 
@@ -30,7 +31,7 @@ export function SourcePanel({ turns, turn, opened, onOpen, onClose }) {
         <button type="button" class="icon" disabled=${at === turn.sources.length - 1} aria-label=${t("source.next")} onClick=${() => step(1)}>›</button>
         <button type="button" class="icon close" aria-label=${t("source.close")} onClick=${onClose}>×</button>
       </div>
-      <h2 id="source-name" tabindex="-1" ref=${heading}><bdi>${source.filename}</bdi></h2>
+      <h2 id="source-name" tabindex="-1" ref=${heading}><bdi lang=${langOf(source.filename)}>${source.filename}</bdi></h2>
       <${SourceView} source=${source} quotes=${quotes} store=${turn.store} occurrence=${opened.occurrence} />
       <${RightPassage} turns=${turns} turn=${turn} source=${source} />
     </aside>

@@ -4,6 +4,7 @@ import { placeOf, turnAsMarkdown } from "./conversations.js";
 import { Answer } from "./answer.js";
 import { CopyButton } from "./copy_button.js";
 import { html } from "./dom.js";
+import { langOf } from "./lang.js";
 import { t } from "./texts.js";
 
 export function Turn({ turn, isLast, onOpenSource, onAskAgain, onEdit, onWhy }) {
@@ -11,7 +12,7 @@ export function Turn({ turn, isLast, onOpenSource, onAskAgain, onEdit, onWhy }) 
   const isNothingFound = turn.finishReason === "no_sources";
   return html`
     <article class=${`turn ${turn.state} ${isNothingFound ? "nothing" : ""}`}>
-      <h2 class="question" dir="auto">${turn.question}</h2>
+      <h2 class="question" dir="auto" lang=${langOf(turn.question)}>${turn.question}</h2>
       ${isNothingFound && html`<p class="verdict">${t("chat.nothing_found")}</p>`}
       <${Answer} turn=${turn} onOpenSource=${onOpenSource} />
       <${Remarks} turn=${turn} onAskAgain=${onAskAgain} isLast=${isLast} />
@@ -60,7 +61,7 @@ function Sources({ turn, onOpen }) {
               title=${placeOf(source)}
               onClick=${() => onOpen(source.index)}
             >
-              <span class="number">${source.index}</span> <bdi>${source.filename}</bdi>
+              <span class="number">${source.index}</span> <bdi lang=${langOf(source.filename)}>${source.filename}</bdi>
               <bdi class="section">${sectionOf(source)}</bdi>
             </button>
           </li>

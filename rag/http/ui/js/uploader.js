@@ -1,27 +1,30 @@
-// Uploads by button or by drag and drop, with the progress of each file.
+// Uploads by button or by drag and drop.
 
 import { ingest } from "./api.js";
 import { droppedFiles, nameOf } from "./chosen_files.js";
-import { html, useRef, useState } from "./dom.js";
+import { html, useEffect, useRef, useState } from "./dom.js";
 import { GroupsField, groupsIn } from "./read_groups.js";
 import { t } from "./texts.js";
-import { upload } from "./uploads.js";
+import { isFinished, UploadList } from "./upload_list.js";
+import { UploadQueue } from "./uploads.js";
 
-export function Uploader({ store, onAccepted, onUploaded }) {
+/** `onAccepted` is called when jobs may have begun or ended. */
+export function Uploader({ store, onAccepted }) {
   const [uploads, setUploads] = useState([]);
   const [groups, setGroups] = useState("");
   const [isOver, setIsOver] = useState(false);
   const count = useRef(0);
-  const start = async (files) => {
-    if (!files.length) return;
-    const added = files.map((file) => ({ file, key: ++count.current, name: nameOf(file), state: "waiting" }));
-    setUploads((all) => [...added, ...all]);
-    const send = (some) => ingest(store, some, groupsIn(groups));
-    await upload(send, files, (file, changes) => {
-      setUploads((all) => all.map((each) => (each.file === file ? { ...each, ...changes } : each)));
-      if (changes.state === "processing") onAccepted();
-    });
-    onUploaded();
+  const queue = useRef(null);
+  queue.current ??= new UploadQueue((changes) =>
+    setUploads((all) => all.map((each) => (changes.has(each.file) ? { ...each, ...changes.get(each.file) } : each))),
+  );
+  const processing = uploads.filter((each) => each.state === "processing").length;
+  useEffect(() => void (uploads.length && onAccepted()), [processing]);
+  const start = (files) => {
+    const added = files.map((file) => ({ file, key: ++count.current, name: nameOf(file), store, state: "waiting", sent: 0 }));
+    setUploads((all) => [...all.filter((each) => !files.includes(each.file)), ...added]);
+    const readGroups = groupsIn(groups);
+    queue.current.add(files, (some, options) => ingest(store, some, readGroups, options));
   };
   const drop = async (event) => {
     event.preventDefault();
@@ -50,11 +53,14 @@ export function Uploader({ store, onAccepted, onUploaded }) {
         <${GroupsField} text=${groups} onChange=${setGroups} hint=${t("groups.upload_hint")} />
       </details>
     </section>
-    <${UploadList} uploads=${uploads} onClear=${() => setUploads(uploads.filter((each) => !isFinished(each)))} />
+    <${UploadList}
+      uploads=${uploads}
+      onCancel=${() => queue.current.cancel()}
+      onRetry=${() => start(uploads.filter((each) => each.isUnsent && each.store === store).map((each) => each.file))}
+      onClear=${() => setUploads(uploads.filter((each) => !isFinished(each)))}
+    />
   `;
 }
-
-const isFinished = (each) => each.state === "completed" || each.state === "failed";
 
 function FileButton({ text, onFiles, isFolder = false, className = "" }) {
   const input = useRef();
@@ -66,31 +72,4 @@ function FileButton({ text, onFiles, isFolder = false, className = "" }) {
     <input ref=${input} type="file" multiple webkitdirectory=${isFolder} hidden aria-label=${text} onChange=${chosen} />
     <button type="button" class=${className} onClick=${() => input.current.click()}>${text}</button>
   `;
-}
-
-function UploadList({ uploads, onClear }) {
-  if (!uploads.length) return null;
-  return html`
-    <div class="uploads">
-      <ul aria-label=${t("upload.list")}>
-        ${uploads.map(
-          (each) => html`
-            <li key=${each.key} class=${each.state}>
-              <bdi>${each.name}</bdi>
-              <span class=${`state ${each.state}`}>${stateText(each)}</span>
-              ${each.error && html`<p class="problem error" dir="auto">${each.error}</p>`}
-              ${each.warnings?.map((warning) => html`<p class="problem" dir="auto">${warning}</p>`)}
-            </li>
-          `,
-        )}
-      </ul>
-      ${uploads.some(isFinished) && html`<button type="button" onClick=${onClear}>${t("upload.clear")}</button>`}
-      <p class="sr-only" role="status">${uploads.every(isFinished) ? t("upload.finished") : ""}</p>
-    </div>
-  `;
-}
-
-function stateText({ state, change, chunks }) {
-  if (state !== "completed") return t(`upload.state.${state}`);
-  return t(`upload.${change ?? "added"}`, { count: chunks });
 }

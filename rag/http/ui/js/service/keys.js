@@ -1,18 +1,22 @@
-// API keys: list, create (the secret is shown once) and revoke. Needs the scope `admin`.
+// API keys: list, create, change the limits, rotate and revoke. A secret is shown once. Needs the scope `admin`.
 
-import { hasKey, listed, posted, requestJson, setKey } from "../api.js";
+import { currentKey, listed, posted, requestJson, setKey } from "../api.js";
 import { CopyButton } from "../copy_button.js";
 import { html, useEffect, useRef, useState } from "../dom.js";
-import { dateTime } from "../numbers.js";
 import { t } from "../texts.js";
-import { Problem, Table } from "./parts.js";
+import { LimitsDialog, RotateDialog } from "./key_dialogs.js";
+import { LimitFields, limitsIn } from "./key_limits.js";
+import { KeyTable } from "./key_table.js";
+import { Problem } from "./parts.js";
 
 const SCOPES = ["ask", "generate", "ingest", "delete", "metrics", "admin"];
+const pathOf = (key) => `v1/keys/${encodeURIComponent(key.id)}`;
 
 export function Keys({ isShown, trigger, areKeysNeeded }) {
   const [keys, setKeys] = useState(null);
   const [error, setError] = useState(null);
   const [created, setCreated] = useState(null);
+  const [dialog, setDialog] = useState(null);
   const attempt = async (work) => {
     try {
       await work();
@@ -21,7 +25,7 @@ export function Keys({ isShown, trigger, areKeysNeeded }) {
       setError(failure);
     }
   };
-  const isOpen = !areKeysNeeded && !hasKey(); // the service's settings may have a key that is not in the list
+  const isOpen = !areKeysNeeded && !currentKey(); // the service's settings may have a key that is not in the list
   const load = () => attempt(async () => setKeys(await listed("v1/keys", "desc")));
   useEffect(() => void (isShown && load()), [isShown, trigger]);
   const create = (body) =>
@@ -31,40 +35,33 @@ export function Keys({ isShown, trigger, areKeysNeeded }) {
       setCreated(key);
       await load();
     });
+  const rotate = async (key, grace) => {
+    const rotated = await requestJson(`${pathOf(key)}/rotate`, posted({ grace_s: grace }));
+    if (currentKey().startsWith(key.prefix)) setKey(rotated.secret); // it is the key of this page
+    setCreated(rotated);
+    await load();
+  };
+  const limit = async (key, limits) => {
+    await requestJson(pathOf(key), posted({ limits }));
+    await load();
+  };
   const revoke = (key) =>
     confirm(t("keys.revoke_confirm", { name: key.name })) &&
     attempt(async () => {
-      await requestJson(`v1/keys/${encodeURIComponent(key.id)}`, { method: "DELETE" });
+      await requestJson(pathOf(key), { method: "DELETE" });
       await load();
     });
+  const actions = { limits: (key) => setDialog({ key, Dialog: LimitsDialog, act: limit }), rotate: (key) => setDialog({ key, Dialog: RotateDialog, act: rotate }), revoke };
   return html`
     <section aria-label=${t("keys.title")}>
       <h2>${t("keys.title")}</h2>
       ${error && html`<${Problem} error=${error} />`}
       ${created && html`<${Secret} created=${created} onStored=${() => setCreated(null)} />`}
-      ${keys && html`<${KeyTable} keys=${keys} none=${t(isOpen ? "keys.none_needed" : "keys.none")} onRevoke=${revoke} />`}
+      ${keys && html`<${KeyTable} keys=${keys} none=${t(isOpen ? "keys.none_needed" : "keys.none")} actions=${actions} />`}
       ${keys && html`<${NewKey} isFirst=${isOpen && !keys.length} onCreate=${create} />`}
+      ${dialog && html`<${dialog.Dialog} keyObject=${dialog.key} onSave=${dialog.act} onClose=${() => setDialog(null)} />`}
     </section>
   `;
-}
-
-function KeyTable({ keys, none, onRevoke }) {
-  const rows = keys.map((key) => ({
-    key: key.id,
-    cells: [
-      html`<bdi>${key.name}</bdi>`,
-      html`<code>${key.prefix}…</code>`,
-      html`<bdi>${key.tenant}</bdi>`,
-      key.scopes.join(", "),
-      t(`keys.status.${key.status}`),
-      dateTime(key.last_used_at),
-      dateTime(key.expires_at),
-      key.status === "active" &&
-        html`<button type="button" class="small danger" aria-label=${t("keys.revoke_named", { name: key.name })} onClick=${() => onRevoke(key)}>${t("keys.revoke")}</button>`,
-    ],
-  }));
-  const names = ["name", "prefix", "tenant", "scopes", "status", "last_used", "expires", "revoke"].map((name) => t(`keys.${name}`));
-  return html`<${Table} title=${t("keys.title")} names=${names} rows=${rows} none=${none} />`;
 }
 
 function Secret({ created, onStored }) {
@@ -89,7 +86,7 @@ function NewKey({ isFirst, onCreate }) {
     const body = { name: form.get("name"), scopes: form.getAll("scopes") };
     if (form.get("tenant")) body.tenant = form.get("tenant");
     if (form.get("expires")) body.expires_at = Math.floor(new Date(`${form.get("expires")}T23:59:59`).getTime() / 1000);
-    if (form.get("limit")) body.limits = { requests_per_minute: Number(form.get("limit")) };
+    body.limits = limitsIn(form);
     event.currentTarget.reset();
     onCreate(body);
   };
@@ -101,7 +98,6 @@ function NewKey({ isFirst, onCreate }) {
         <label><span>${t("keys.name")}</span><input name="name" required maxlength="256" autocomplete="off" /></label>
         <label><span>${t("keys.tenant")}</span><input name="tenant" placeholder="default" pattern="[a-z0-9][a-z0-9_.\\-]*" maxlength="63" autocomplete="off" /></label>
         <label><span>${t("keys.expires_after")}</span><input name="expires" type="date" /></label>
-        <label><span>${t("keys.limit")}</span><input name="limit" type="number" min="1" max="1000000" placeholder=${t("keys.no_limit")} /></label>
       </div>
       <fieldset>
         <legend>${t("keys.scopes")}</legend>
@@ -109,6 +105,10 @@ function NewKey({ isFirst, onCreate }) {
           (scope) => html`<label class="check"><input type="checkbox" name="scopes" value=${scope} defaultChecked=${scope === (isFirst ? "admin" : "ask")} /> ${scope}</label>`,
         )}
       </fieldset>
+      <details>
+        <summary>${t("keys.limits")}</summary>
+        <${LimitFields} limits=${{}} />
+      </details>
       <button class="primary">${t("keys.create")}</button>
     </form>
   `;

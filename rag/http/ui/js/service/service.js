@@ -2,10 +2,9 @@
 
 import "../view_texts.js";
 import { request, requestJson } from "../api.js";
-import { readableBytes } from "../document_table.js";
 import { html } from "../dom.js";
 import { isActive } from "../jobs.js";
-import { count, dateTime } from "../numbers.js";
+import { count, dateTime, readableBytes } from "../numbers.js";
 import { t } from "../texts.js";
 import { Keys } from "./keys.js";
 import { Reading } from "./metrics.js";

@@ -2,6 +2,7 @@
 
 import { noteAnswer, noteNoAnswer, useEvalSet } from "../evaluation/eval_set.js";
 import { html, useState } from "../dom.js";
+import { langOf } from "../lang.js";
 import { fixed } from "../numbers.js";
 import { t } from "../texts.js";
 
@@ -69,8 +70,8 @@ function Candidate({ candidate, best, reason, elsewhere, isNoted, onNote }) {
         <${Score} name=${t("why.score")} value=${score} best=${1} />
       </dl>
       <details>
-        <summary dir="auto">${start}${start.length < text.length ? "…" : ""}</summary>
-        <p class="text" dir="auto">${text}</p>
+        <summary dir="auto" lang=${langOf(start)}>${start}${start.length < text.length ? "…" : ""}</summary>
+        <p class="text" dir="auto" lang=${langOf(text)}>${text}</p>
       </details>
       <button type="button" class="small" aria-pressed=${isNoted} onClick=${onNote}>${t("set.right_passage")}</button>
     </li>

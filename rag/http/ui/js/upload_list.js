@@ -1,0 +1,81 @@
+// The files of uploads: what was sent of each, and what became of it.
+
+import { html, useRef } from "./dom.js";
+import { duration, percent, readableBytes } from "./numbers.js";
+import { t } from "./texts.js";
+
+const SHOWN = 100;
+const RATE_OVER_MS = 5000;
+/** In this order: what needs attention, what is going on, what waits, and what is done. */
+const ORDER = ["failed", "sending", "processing", "waiting", "cancelled", "completed"];
+
+const isUnsent = (each) => each.state === "waiting" || each.state === "sending";
+export const isFinished = (each) => !isUnsent(each) && each.state !== "processing";
+const sum = (uploads, bytesOf) => uploads.reduce((total, each) => total + bytesOf(each), 0);
+
+export function UploadList({ uploads, onCancel, onRetry, onClear }) {
+  if (!uploads.length) return null;
+  const shown = uploads.toSorted((one, other) => ORDER.indexOf(one.state) - ORDER.indexOf(other.state)).slice(0, SHOWN);
+  const failed = uploads.filter((each) => each.state === "failed").length;
+  const counts = { done: uploads.filter(isFinished).length, total: uploads.length };
+  const isSending = uploads.some(isUnsent);
+  return html`
+    <section class="uploads" aria-label=${t("upload.list")}>
+      <p class="head">
+        <strong>${t("upload.counts", counts)}</strong>
+        ${failed > 0 && html`<span class="problem error">${t("job.failed", { count: failed })}</span>`}
+      </p>
+      ${isSending && html`<${Transfer} uploads=${uploads} />`}
+      <div class="actions">
+        ${isSending && html`<button type="button" onClick=${onCancel}>${t("upload.cancel")}</button>`}
+        ${!isSending && uploads.some((each) => each.isUnsent) && html`<button type="button" onClick=${onRetry}>${t("chat.retry")}</button>`}
+        ${uploads.some(isFinished) && html`<button type="button" onClick=${onClear}>${t("upload.clear")}</button>`}
+      </div>
+      <ul aria-label=${t("upload.list")} tabindex="0">${shown.map((each) => html`<${Upload} key=${each.key} upload=${each} />`)}</ul>
+      ${uploads.length > SHOWN && html`<p class="note">${t("upload.more", { count: uploads.length - SHOWN })}</p>`}
+      <p class="sr-only" role="status">${counts.done === counts.total ? t("upload.finished") : ""}</p>
+    </section>
+  `;
+}
+
+/** How much of the files that are being sent has been sent, how fast, and for how long it will go on. */
+function Transfer({ uploads }) {
+  const readings = useRef([]);
+  const taken = uploads.filter((each) => isUnsent(each) || each.sent > 0);
+  const [total, sent] = [sum(taken, (each) => each.file.size), sum(taken, (each) => each.sent)];
+  const rate = rateOf(readings.current, sent);
+  const facts = [
+    t("upload.sent", { sent: readableBytes(sent), total: readableBytes(total), percent: percent(sent / (total || 1)) }),
+    rate > 0 && t("upload.rate", { rate: readableBytes(rate) }),
+    rate > 0 && t("job.left", { time: duration((total - sent) / rate) }),
+  ];
+  return html`
+    <progress max=${total || 1} value=${sent} aria-label=${t("upload.progress")}></progress>
+    <p class="note">${facts.filter(Boolean).join(" · ")}</p>
+  `;
+}
+
+/** Bytes per second over the last seconds; adds a reading to `readings`. Zero while it is not known. */
+function rateOf(readings, sent) {
+  const now = performance.now();
+  if (sent < (readings.at(-1)?.sent ?? 0)) readings.length = 0; // another upload, or a part of it is sent again
+  readings.push({ now, sent });
+  while (readings[0].now < now - RATE_OVER_MS && readings.length > 2) readings.shift();
+  const [first, seconds] = [readings[0], (now - readings[0].now) / 1000];
+  return seconds > 0.2 ? (sent - first.sent) / seconds : 0;
+}
+
+const Upload = ({ upload }) => html`
+  <li class=${upload.state}>
+    <bdi>${upload.name}</bdi>
+    <span class=${`state ${upload.state}`}>${stateText(upload)}</span>
+    ${upload.error && html`<p class="problem error" dir="auto">${upload.error}</p>`}
+    ${upload.warnings?.map((warning) => html`<p class="problem" dir="auto">${warning}</p>`)}
+  </li>
+`;
+
+function stateText({ state, change, chunks, sent, file }) {
+  if (state === "completed") return t(`upload.${change ?? "added"}`, { count: chunks });
+  const of = { sent: readableBytes(sent), total: readableBytes(file.size), percent: percent(sent / (file.size || 1)) };
+  return state === "sending" ? t("upload.sending", of) : t(`upload.state.${state}`);
+}
