@@ -134,23 +134,23 @@ def caller_to_header(caller: Caller) -> str:
     stores = None if caller.stores is None else sorted(caller.stores)
     limits = [caller.key_limits.to_json(), caller.tenant_limits.to_json()]
     groups = sorted(caller.groups)
-    whose = [caller.key_id, caller.tenant, sorted(caller.scopes), stores, caller.source]
-    fields = [*whose, *limits, groups, caller.is_batch]
+    fields: list[object] = [caller.key_id, caller.tenant, sorted(caller.scopes), stores, caller.source, *limits, groups]
+    if caller.is_batch:  # left out otherwise, so that the previous release can read the header
+        fields.append(True)
     return json.dumps(fields, separators=(",", ":"))
 
 
 def caller_from_header(value: str) -> Caller:
     """Raises ValueError if the value was not made by `caller_to_header`."""
     try:
-        key_id, tenant, scopes, stores, source, *limits, groups, is_batch = json.loads(value)
-        key_limits, tenant_limits = map(Limits.from_json, limits)
+        key_id, tenant, scopes, stores, source, key_limits, tenant_limits, groups, *is_batch = json.loads(value)
         return Caller(
             str(key_id),
             str(tenant),
             frozenset(scopes),
             None if stores is None else frozenset(stores),
-            key_limits,
-            tenant_limits,
+            Limits.from_json(key_limits),
+            Limits.from_json(tenant_limits),
             source=str(source),
             groups=frozenset(map(str, groups)),
             is_batch=bool(is_batch),

@@ -51,6 +51,15 @@ def test_a_caller_survives_the_header() -> None:
     member = Caller("key_1", "acme", frozenset({"ask"}), groups=frozenset({"hr", "Führung"}))
     assert caller_from_header(caller_to_header(member)) == member
     assert caller_to_header(member).isascii()
+    line = replace(member, is_batch=True)
+    assert caller_from_header(caller_to_header(line)) == line
+
+
+def test_lines_of_batches_come_after_the_requests_of_clients_and_wait_in_another_queue() -> None:
+    line = replace(ASK, is_batch=True)
+    assert (ASK.is_background, line.is_background) == (False, True)
+    assert line.queue != ASK.queue
+    assert line.subjects == ASK.subjects
 
 
 def test_each_key_address_and_store_has_its_own_turns_in_queues() -> None:

@@ -18,6 +18,8 @@ from rag.http.metrics_page import MetricsPage
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.measured_stream import measured
+from rag.library.batches.registry import BatchRegistry
+from rag.records import NewBatch
 from rag.telemetry import retrieval, tenants, tracing
 from rag.telemetry.exposition import own_metrics
 from tests.fakes import FakeGenerator, FakeRetriever
@@ -86,6 +88,8 @@ def test_jobs_are_counted_when_somebody_asks(tmp_path: Path) -> None:
             connection.execute(
                 sa.update(jobs).where(jobs.c.state != "completed").values(created_at=time.time() - 500, state="running")
             )
+        requests = harness.library.add_file(harness.upload("in.jsonl", "{}"), "batch")
+        BatchRegistry(harness.database).create(NewBatch("/v1/embeddings", requests.file_id, {}, 3600))
         harness.library.update_job_metrics()
         values = series(own_metrics("Retriever"))
         harness.parser.gate.set()
@@ -93,6 +97,8 @@ def test_jobs_are_counted_when_somebody_asks(tmp_path: Path) -> None:
     assert values['rag_jobs{kind="ingest",state="completed"}'] == 1
     assert values['rag_jobs{kind="ingest",state="running"}'] == 1
     assert values['rag_jobs{kind="reindex",state="failed"}'] == 0
+    assert values['rag_batches{state="validating"}'] == 1
+    assert values['rag_batches{state="failed"}'] == 0
     assert 500 <= values["rag_oldest_unfinished_job_age_seconds"] < 600
 
 
