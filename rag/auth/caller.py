@@ -135,7 +135,7 @@ def caller_to_header(caller: Caller) -> str:
     limits = [caller.key_limits.to_json(), caller.tenant_limits.to_json()]
     groups = sorted(caller.groups)
     fields: list[object] = [caller.key_id, caller.tenant, sorted(caller.scopes), stores, caller.source, *limits, groups]
-    if caller.in_background:  # else left out, as in releases that did not know it
+    if caller.in_background:  # left out otherwise, so that the previous release can read the header
         fields.append(True)
     return json.dumps(fields, separators=(",", ":"))
 

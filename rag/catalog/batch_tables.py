@@ -42,7 +42,7 @@ batches = Table(
     Column("ended_at", Float(53), nullable=True),
     Column("paused_until", Float(53), nullable=False),  # no line begins before
     Column("held_until", Float(53), nullable=False),  # a process validates it or writes its files
-    Column("expires_at", Float(53), nullable=False, index=True),  # when the row is erased
+    Column("expires_at", Float(53), nullable=True, index=True),  # when the row is erased; null: it has not ended
     Column("tenant", String(64), nullable=False, index=True),
     Column("created_by", String(64), nullable=False),
     Column("caller", Text, nullable=False),  # who created it, as `caller_to_header` writes it

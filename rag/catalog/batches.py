@@ -80,7 +80,6 @@ def insert(connection: sa.Connection, new: NewBatch, blob_id: str) -> str:
             deadline_at=now + WINDOW_S,
             paused_until=0.0,
             held_until=0.0,
-            expires_at=now + WINDOW_S + KEPT_S,
             tenant=current_tenant(),
             created_by=access.created_by(),
             caller=caller_to_header(caller),

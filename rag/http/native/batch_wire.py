@@ -15,8 +15,9 @@ from rag.catalog.batch_lines import LineKey
 from rag.errors import RagError
 from rag.http.model_aliases import ModelAliases
 from rag.http.wire_model import WireModel
+from rag.library.batches.exchange import Assignment, FinishedLine, ReleasedLine, Report
 from rag.library.batches.validation import WITHOUT_MODEL, IsModel
-from rag.library.batches.work import Assignment, BatchWork, FinishedLine, ReleasedLine, Report
+from rag.library.batches.work import BatchWork
 from rag.types import JsonObject
 
 logger = logging.getLogger("rag.batches")
@@ -25,7 +26,7 @@ EMBEDDINGS = "/v1/embeddings"
 
 
 class BatchWorkRequest(WireModel):
-    """A `rag.library.batches.work.Report`, and the models that are served by kind; null: they are not known now."""
+    """A `rag.library.batches.exchange.Report`, and the models that are served by kind; null: they are not known now."""
 
     worker: str
     running: list[list[str | int]]

@@ -9,7 +9,7 @@ from rag.errors import RagError
 from rag.http.clients.served_models import ServedModels
 from rag.http.clients.service_client import ServiceClient
 from rag.http.native.batch_wire import line_key, report_to_wire
-from rag.library.batches.work import AssignedLine, Assignment, Report
+from rag.library.batches.exchange import AssignedLine, Assignment, Report
 from rag.types import JsonObject
 
 _TIMEOUT_S = 30.0

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 from rag.catalog.batch_lines import NewLine
-from rag.errors import RagError
 from rag.records import BatchFault
 from rag.types import JsonObject
 
@@ -28,10 +27,10 @@ IsModel: TypeAlias = Callable[[str, str], bool]
 """Whether requests to an endpoint can name a model."""
 
 
-class _BadLine(RagError):
+class _BadLine(Exception):
     def __init__(self, code: str, message: str, param: str | None = None) -> None:
-        super().__init__(message, param=param)
-        self.fault_code = code
+        super().__init__(message)
+        self.code, self.message, self.param = code, message, param
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,14 @@ def read_input(path: Path, endpoint: str, is_model: IsModel, max_lines: int) -> 
 
 
 def body_of(line: bytes) -> str:
-    """The body of the request on a valid line, as JSON in ASCII."""
-    return json.dumps(json.loads(line)["body"])
+    """The body of the request on a valid line, as JSON in ASCII.
+
+    One that is nested too deeply is `null`, which its route refuses.
+    """
+    try:
+        return json.dumps(json.loads(line)["body"])
+    except RecursionError:  # how deep it may be depends on who calls
+        return "null"
 
 
 def _lines(source: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
@@ -96,7 +101,7 @@ class _Reader:
             custom_id = self._custom_id(number, request := _object(line))
             self._check(request)
         except _BadLine as bad:
-            self.faults.append(BatchFault(bad.fault_code, bad.message, number, bad.param))
+            self.faults.append(BatchFault(bad.code, bad.message, number, bad.param))
         else:
             self.lines.append(NewLine(number, custom_id, offset, len(line)))
 
@@ -113,7 +118,7 @@ class _Reader:
 
     def _check(self, request: JsonObject) -> None:
         if unknown := sorted(set(request) - _FIELDS):
-            name = unknown[0][:80]
+            name = unknown[0][:80].encode("ascii", "backslashreplace").decode()
             raise _BadLine("unknown_parameter", f"{name}: is not a field of a request", name)
         if request.get("method") != "POST":
             raise _BadLine("invalid_method", "method: must be POST", "method")

@@ -13,20 +13,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import sqlalchemy as sa
 
 from rag.auth.caller import Caller, acting_as, caller_from_header
 from rag.blobs import BlobFolder
 from rag.catalog import batch_lines, batches, files, keys
-from rag.catalog.batch_lines import LineKey
 from rag.catalog.batches import Outcome, WorkRow
 from rag.catalog.database import Database
-from rag.errors import NotFound, RagError, Unavailable
+from rag.errors import Conflict, NotFound, Unavailable
+from rag.library.batches.exchange import AssignedLine, Assignment, Report
 from rag.library.batches.output import BatchOutput
 from rag.library.batches.validation import IsModel, body_of, read_input
-from rag.records import BatchFault, UploadedFile
+from rag.records import BatchFault, BatchState, UploadedFile
 
 CLAIM_S = 30.0
 """How long an edge has a line without renewing its claim."""
@@ -36,57 +35,8 @@ and what fails is tried again after this time."""
 _LINES_AT_ONCE = 500
 _CLAIMS = "batch-claims"
 _KEY_PREFIX = "key_"
+_NO_FILE = BatchFault("file_not_found", "the bytes of the input file are missing from the data folder")
 _log = logging.getLogger("rag.batches")
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedLine:
-    """A line that an edge has run."""
-
-    key: LineKey
-    status: int
-    response: Mapping[str, Any]
-    """OpenAI's `response` of the line."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReleasedLine:
-    """A line that an edge could not run now."""
-
-    key: LineKey
-    pause_s: float
-    """How long its batch should wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What an edge has done since its last report. A report can be repeated."""
-
-    worker: str
-    """The id of the edge's process."""
-    running: Sequence[LineKey] = ()
-    finished: Sequence[FinishedLine] = ()
-    released: Sequence[ReleasedLine] = ()
-    wanted: int = 0
-    """How many more lines it can run."""
-
-
-@dataclass(frozen=True, slots=True)
-class AssignedLine:
-    """A line that an edge is to run."""
-
-    key: LineKey
-    endpoint: str
-    body: str
-    """JSON in ASCII."""
-    caller: Caller
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    lines: Sequence[AssignedLine]
-    dropped: Sequence[LineKey]
-    """Lines that the edge is to stop, because their batch has ended or another edge has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +113,13 @@ class BatchWork:
         return claimed
 
     def _assigned(self, row: WorkRow, caller: Caller, lines: Sequence[batch_lines.ClaimedLine]) -> list[AssignedLine]:
+        try:
+            source = self._blobs.path(row.input_blob_id).open("rb")
+        except FileNotFoundError:
+            self._begin_end(row, "failed", [_NO_FILE])
+            return []
         assigned = []
-        with self._blobs.path(row.input_blob_id).open("rb") as source:
+        with source:
             for line in lines:
                 source.seek(line.offset)
                 body = body_of(source.read(line.length))
@@ -198,8 +153,10 @@ class BatchWork:
             _log.exception("batch %s: %s failed and will be tried again", row.id, row.state)
 
     def _advance(self, row: WorkRow, is_model: IsModel | None) -> None:
-        if row.state == "validating" and is_model is not None:
-            if self._hold(row):
+        if row.state == "validating":
+            if row.deadline_at <= self._clock():
+                self._refuse(row, [BatchFault("batch_expired", "the file could not be validated within 24 hours")])
+            elif is_model is not None and self._hold(row):
                 self._validate(row, is_model)
         elif row.state == "in_progress":
             self._end_if_due(row)
@@ -216,7 +173,7 @@ class BatchWork:
         try:
             found = read_input(self._blobs.path(row.input_blob_id), row.endpoint, is_model, self._limits.max_lines)
         except FileNotFoundError:
-            self._refuse(row, [BatchFault("file_not_found", "the bytes of the input file are missing")])
+            self._refuse(row, [_NO_FILE])
             return
         if found.faults:
             self._refuse(row, found.faults)
@@ -234,14 +191,17 @@ class BatchWork:
     def _end_if_due(self, row: WorkRow) -> None:
         with self._database.read() as connection:
             caller = _caller_of(connection, row)
+        if isinstance(caller, BatchFault):
+            _log.warning("batch %s: %s", row.id, caller.message)
+            self._begin_end(row, "failed", [caller])
+        elif row.completed + row.failed >= row.total:
+            self._begin_end(row, "completed")
+        elif row.deadline_at <= self._clock():
+            self._begin_end(row, "expired")
+
+    def _begin_end(self, row: WorkRow, end_state: BatchState, faults: Sequence[BatchFault] = ()) -> None:
         with self._database.write() as connection:
-            if isinstance(caller, BatchFault):
-                _log.warning("batch %s: %s", row.id, caller.message)
-                batches.begin_end(connection, row.id, "failed", [caller])
-            elif row.completed + row.failed >= row.total:
-                batches.begin_end(connection, row.id, "completed")
-            elif row.deadline_at <= self._clock():
-                batches.begin_end(connection, row.id, "expired")
+            batches.begin_end(connection, row.id, end_state, faults)
 
     def _write_files(self, row: WorkRow) -> None:
         output = BatchOutput(self._blobs.incoming, row)
@@ -268,13 +228,9 @@ class BatchWork:
             error_id = ids[-1] if output.errors.lines else None
             outcome = Outcome(output_id, error_id, output.errors.lines, output.usage)
             if not batches.end(connection, row, outcome):
-                raise _EndedMeanwhile(f"batch {row.id}: another process has ended it")
+                raise Conflict(f"batch {row.id}: another process has ended it")  # removes the files
             batch_lines.delete(connection, row.id)
         _log.info("batch %s: %s", row.id, row.end_state)
-
-
-class _EndedMeanwhile(RagError):
-    """Rolls the transaction back, and removes the bytes of the files."""
 
 
 def _add_file(connection: sa.Connection, row: WorkRow, file: UploadedFile, blob_id: str) -> str:

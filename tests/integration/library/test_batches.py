@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
@@ -17,16 +18,9 @@ from rag.auth.limits import NO_LIMITS, Limits
 from rag.catalog.batch_tables import batch_lines, batches
 from rag.catalog.batches import unfinished
 from rag.errors import FileNotFound, InvalidRequest, NotFound, QuotaExceeded, RateLimitExceeded
+from rag.library.batches.exchange import AssignedLine, FinishedLine, ReleasedLine, Report
 from rag.library.batches.registry import BatchRegistry
-from rag.library.batches.work import (
-    CLAIM_S,
-    AssignedLine,
-    BatchLimits,
-    BatchWork,
-    FinishedLine,
-    ReleasedLine,
-    Report,
-)
+from rag.library.batches.work import CLAIM_S, BatchLimits, BatchWork
 from rag.library.keys import KeyRegistry
 from rag.records import DAY_S, BatchRecord, Cursor, NewBatch
 from tests.support.acting import acting, finds
@@ -317,6 +311,15 @@ def test_the_lines_run_for_the_caller_of_the_batch_in_a_queue_of_their_own(batch
     assert line.caller.queue != caller.queue
 
 
+def test_edges_that_ask_at_the_same_time_get_different_lines(harness: LibraryHarness) -> None:
+    batching = Batching(harness, BatchLimits(lines_at_once=9, tenant_lines_at_once=9))
+    batching.begin(50)
+    with ThreadPoolExecutor(6) as pool:
+        given = list(pool.map(lambda number: batching.exchange(f"edge {number}", wanted=4)[0], range(6)))
+    claimed = [key for lines in given for key in keys(lines)]
+    assert len(set(claimed)) == len(claimed) == 9
+
+
 # --- how batches end ----------------------------------------------------------------------------
 
 
@@ -396,6 +399,24 @@ def test_the_janitor_erases_old_batches(batching: Batching) -> None:
     batching.set(batches, expires_at=1.0)
     batching.harness.runtime.janitor.run_maintenance()
     assert batching.rows(batches) == 0
+
+
+def test_a_batch_that_cannot_be_validated_in_time_fails(batching: Batching) -> None:
+    batch_id = batching.create().id
+    batching.set(batches, deadline_at=1.0)
+    batching.work.advance(None)
+    assert [error["code"] for error in batching.registry.get(batch_id).errors] == ["batch_expired"]
+
+
+def test_a_batch_whose_bytes_are_missing_fails_and_stops_no_other(batching: Batching) -> None:
+    ids = [batching.begin(2), batching.begin(2)]
+    file_id = batching.registry.get(ids[0]).input_file_id
+    batching.harness.library.content(file_id).unlink()
+    lines, _ = batching.exchange()
+    assert [key[0] for key in keys(lines)] == [ids[1]] * 2
+    batching.advance()
+    batch = batching.registry.get(ids[0])
+    assert (batch.state, [error["code"] for error in batch.errors]) == ("failed", ["file_not_found"])
 
 
 # --- who sees what, and how much ----------------------------------------------------------------

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from tests.e2e.running import RunningService
+from tests.support.tenants import new_batch, new_upload
 
 pytestmark = pytest.mark.integration
 
@@ -95,6 +96,8 @@ def document_with_existing_ids(service: RunningService) -> dict[str, Any]:
     ingested = service.ingest({"guide.md": b"# Readiness\n\nThe service is ready when the engine is."})
     file_id, batch = ingested["files"][0]["file_id"], ingested["batch_id"]
     ids = {"file_id": file_id, "job": batch, "batch": batch}
+    with httpx.Client(base_url=service.url, headers=service.headers, timeout=LIMIT_S) as http:
+        ids |= {"upload_id": new_upload(http), "batch_id": new_batch(http)}
     document: dict[str, Any] = service.get("/docs.json").json()
     for item in document["paths"].values():
         for operation in item.values():

@@ -51,6 +51,8 @@ def test_a_caller_survives_the_header() -> None:
     member = Caller("key_1", "acme", frozenset({"ask"}), groups=frozenset({"hr", "Führung"}))
     assert caller_from_header(caller_to_header(member)) == member
     assert caller_to_header(member).isascii()
+    line = replace(member, in_background=True)
+    assert caller_from_header(caller_to_header(line)) == line
 
 
 def test_each_key_address_and_store_has_its_own_turns_in_queues() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ def test_a_file_with_several_models_has_none(tmp_path: Path) -> None:
         ({**chat_line("1", "a"), "url": "/v1/responses"}, "invalid_url", "url"),
         ({**chat_line("1", "a"), "url": None}, "invalid_url", "url"),
         ({**chat_line("1", "a"), "extra": 1}, "unknown_parameter", "extra"),
+        ({**chat_line("1", "a"), "\ud800": 1}, "unknown_parameter", "\\ud800"),
         ({**chat_line("1", "a"), "body": "a"}, "invalid_body", "body"),
         (chat_line("1", "a", stream=True), "invalid_body", "body.stream"),
         (chat_line("1", "a", background=True), "invalid_body", "body.background"),
@@ -73,6 +75,16 @@ def test_a_file_with_several_models_has_none(tmp_path: Path) -> None:
 def test_a_bad_line_is_named_with_its_number(tmp_path: Path, line: Any, code: str, param: str | None) -> None:
     fault = fault_of(tmp_path, line)
     assert (fault.code, fault.param) == (code, param)
+
+
+def test_a_body_that_is_nested_too_deeply_is_left_to_its_route() -> None:
+    depth = 900
+    line = json.dumps(chat_line("1", "a")).encode().replace(b'"a"', b"[" * depth + b"]" * depth)
+
+    def called_from(frames: int) -> str:
+        return called_from(frames - 1) if frames else body_of(line)
+
+    assert json.loads(called_from(sys.getrecursionlimit() - 200)) is None
 
 
 def test_a_line_of_any_length_has_one_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

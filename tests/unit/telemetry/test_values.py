@@ -19,7 +19,8 @@ from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.measured_stream import measured
 from rag.library.background import BackgroundRegistry
-from rag.records import NewResponse, NewWork
+from rag.library.batches.registry import BatchRegistry
+from rag.records import NewBatch, NewResponse, NewWork
 from rag.telemetry import retrieval, tenants, tracing
 from rag.telemetry.exposition import own_metrics
 from tests.fakes import FakeGenerator, FakeRetriever
@@ -93,6 +94,8 @@ def test_jobs_are_counted_when_somebody_asks(tmp_path: Path) -> None:
             work = NewWork(f"resp_{number}", {}, caller_to_header(WITHOUT_KEY), "", streams=False)
             registry.enqueue(NewResponse(work.response_id, {}, [], []), work)
         registry.lease()
+        requests = harness.library.add_file(harness.upload("in.jsonl", "{}"), "batch")
+        BatchRegistry(harness.database).create(NewBatch("/v1/embeddings", requests.file_id, {}, 3600))
         harness.library.update_job_metrics()
         values = series(own_metrics("Retriever"))
         harness.parser.gate.set()
@@ -102,6 +105,8 @@ def test_jobs_are_counted_when_somebody_asks(tmp_path: Path) -> None:
     assert values['rag_jobs{kind="reindex",state="failed"}'] == 0
     states = [values[f'rag_unfinished_responses{{state="{state}"}}'] for state in ("queued", "running")]
     assert states == [2, 1]
+    assert values['rag_batches{state="validating"}'] == 1
+    assert values['rag_batches{state="failed"}'] == 0
     assert 500 <= values["rag_oldest_unfinished_job_age_seconds"] < 600
 
 

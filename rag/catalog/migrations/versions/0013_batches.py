@@ -65,7 +65,7 @@ def _create_batches() -> None:
         sa.Column("ended_at", sa.Float(precision=53), nullable=True),
         sa.Column("paused_until", sa.Float(precision=53), nullable=False),
         sa.Column("held_until", sa.Float(precision=53), nullable=False),
-        sa.Column("expires_at", sa.Float(precision=53), nullable=False),
+        sa.Column("expires_at", sa.Float(precision=53), nullable=True),
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("created_by", sa.String(length=64), nullable=False),
         sa.Column("caller", sa.Text(), nullable=False),

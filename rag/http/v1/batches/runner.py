@@ -18,7 +18,7 @@ from rag.errors import InternalError, RagError
 from rag.http.error_table import error_body
 from rag.http.in_process import IS_PART, SENT_FOR, SERVICE, InProcessTransport
 from rag.http.middleware.request_id import HEADER
-from rag.library.batches.work import AssignedLine, Assignment, FinishedLine, ReleasedLine, Report
+from rag.library.batches.exchange import AssignedLine, Assignment, FinishedLine, ReleasedLine, Report
 
 logger = logging.getLogger("rag.batches")
 
@@ -31,7 +31,8 @@ _GATHER_S = 0.02
 _PAUSE_S, _LONGEST_PAUSE_S = 5.0, 60.0
 """How long a batch waits if the service is busy or down and does not say for how long."""
 _REPORT_BYTES = 8 * 2**20
-_MAX_RESPONSE_BYTES = 32 * 2**20
+_MAX_RESPONSE_BYTES = 24 * 2**20
+"""As JSON in ASCII it may take twice that, and together with others must fit into a request between services."""
 _LAST_REPORT_S = 3.0
 _WAITED_OUT = (429, 503)
 
