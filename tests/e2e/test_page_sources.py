@@ -211,6 +211,7 @@ QUOTES = (
     ("See [the guide](https://a.example/x) now.", "[the guide](https://a.example/x)", ["the guide"]),
     ("| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n", "| 3 | 4 |", ["3", "4"]),
     ("```\nrun --all\n```\n", "run --all", ["run --all"]),
+    ("Do:\n\n```sh\nrun\n```\n\nDone.", "```sh\nrun\n```\n\nDone.", ["run", "Done."]),
     ("# Title\n\nZwölf 𝛼𝛽 Boxkämpfer", "𝛼𝛽", ["𝛼𝛽"]),
     ("A link to [x](https://a.example/hidden) here", "hidden", ["hidden"]),
 )

@@ -52,12 +52,12 @@ def test_a_dead_engine_is_reported_and_restarted(page: Page, filled: RunningServ
 def assert_the_page_keeps(page: Page, written: str) -> None:
     """Of an answer whose engine died, the page keeps at least this text, marked as incomplete, also when reloaded."""
     answer, alert = page.locator(".answer"), page.get_by_role("alert")
-    expect(alert).to_contain_text("Incomplete answer.")
+    expect(alert).to_contain_text("Incomplete answer:")
     kept = words(answer.text_content())
     assert kept.startswith(written)
     page.reload()
     expect(page.get_by_role("heading", name=PAGE_QUESTION)).to_be_visible()
-    expect(alert).to_contain_text("Incomplete answer.")
+    expect(alert).to_contain_text("Incomplete answer:")
     assert words(answer.text_content()) == kept
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
 

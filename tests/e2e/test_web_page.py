@@ -196,7 +196,7 @@ def test_an_answer_that_fails_keeps_its_text_and_can_be_asked_again(page: Page, 
     error = {"code": "dependency_unavailable", "message": "the engine died", "retryable": True}
     answer_with(page, ("sources", {"sources": []}), ("token", {"text": "Half of it"}), ("error", error))
     ask(page, QUESTION)
-    expect(page.get_by_role("alert")).to_contain_text("Incomplete answer. the engine died")
+    expect(page.get_by_role("alert")).to_contain_text("Incomplete answer: the engine died")
     expect(page.locator(".answer")).to_have_text("Half of it")
     page.unroute("**/ask")
     page.get_by_role("button", name="Try again").click()

@@ -45,6 +45,12 @@ def document_of(service: RunningService, name: str) -> dict[str, Any]:
     return found
 
 
+def test_the_chat_of_an_empty_vector_store_leads_to_the_documents(page: Page) -> None:
+    expect(page.get_by_text("This vector store has no documents yet.")).to_be_visible()
+    page.get_by_role("link", name="Add documents").click()
+    expect(page.get_by_role("heading", name="Documents", exact=True)).to_be_visible()
+
+
 def test_a_running_job_shows_its_progress_and_is_cancelled(page: Page) -> None:
     status = "running"
 

@@ -43,7 +43,7 @@ def assert_kept_and_asked_again(page: Page, reason: str) -> None:
     """The text stays with its mark, also after a reload, and the question can be asked again."""
     ask(page, QUESTION)
     for _ in range(2):
-        expect(page.get_by_role("alert")).to_contain_text(f"Incomplete answer. {reason}")
+        expect(page.get_by_role("alert")).to_contain_text(f"Incomplete answer: {reason}")
         expect(page.locator(".answer")).to_have_text("Half of it")
         page.reload()
     page.unroute("**/ask")

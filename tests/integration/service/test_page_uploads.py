@@ -42,7 +42,7 @@ def test_what_is_sent_of_each_file_is_shown_and_the_rest_can_be_cancelled(page: 
     files = {"first.md": b"a" * 60_000, "second.md": b"b" * 9_000_000, "third.md": b"c" * 5_000_000}
     payloads = [{"name": name, "mimeType": "text/markdown", "buffer": content} for name, content in files.items()]
     page.locator("input[type=file]").first.set_input_files(payloads)  # type: ignore[arg-type]
-    expect(entries(page).filter(has_text="first.md")).to_contain_text("Uploading, 100% (60 kB of 60 kB)")
+    expect(entries(page).filter(has_text="first.md")).to_contain_text("Sent, 60 kB")
     expect(entries(page).filter(has_text="second.md")).to_contain_text(
         re.compile(r"Uploading, \d+% \([\d.]+ kB of 9 MB\)")
     )
@@ -52,6 +52,8 @@ def test_what_is_sent_of_each_file_is_shown_and_the_rest_can_be_cancelled(page: 
     )
     uploads(page).get_by_role("button", name="Cancel upload").click()
     expect(entries(page)).to_contain_text(["Cancelled"] * 3)
+    expect(uploads(page)).to_contain_text("0 of 3 files finished")
+    expect(uploads(page)).to_contain_text("3 cancelled")
     assert count_of(service) == 0
     network.send("Network.emulateNetworkConditions", FAST)
     page.route("**/ingest", lambda route: route.fulfill(status=503, json={"error": {"message": "the disk is full"}}))

@@ -181,6 +181,16 @@ def test_nothing_is_wider_than_the_window(page: Page, service: RunningService, p
             assert shown.evaluate("it => it.scrollWidth") <= width
 
 
+def test_a_page_that_is_opened_too_early_waits_for_the_service(page: Page) -> None:
+    starting = {"error": {"message": "the retriever is loading", "code": "starting", "retryable": True}}
+    page.route("**/v1/vector_stores?*", lambda route: route.fulfill(status=503, json=starting))
+    page.reload()
+    notice = page.get_by_text("The service is starting: the retriever is loading.")
+    expect(notice).to_be_visible()
+    page.unroute("**/v1/vector_stores?*")
+    expect(notice).to_have_count(0)
+
+
 CHANGED_TOO_EARLY = """
 const add = addEventListener;
 window.addEventListener = (name, ...more) => {

@@ -9,7 +9,8 @@ import { t } from "./texts.js";
 const PREVIEW_CHARS = 400;
 const MARGIN_PX = 8;
 
-export function Answer({ turn, onOpenSource }) {
+/** `opened` is the number of the source that is open beside the answer, which needs no preview. */
+export function Answer({ turn, opened, onOpenSource }) {
   const box = useRef();
   const [hovered, setHovered] = useState(null);
   const earlier = useRef([]);
@@ -43,7 +44,7 @@ export function Answer({ turn, onOpenSource }) {
       ${blocks.map(({ content }) => html`<div class="block" dangerouslySetInnerHTML=${{ __html: content }}></div>`)}
     </div>
     ${turn.state === "running" && !turn.answer && html`<${Progress} turn=${turn} />`}
-    ${source && html`<${Preview} source=${source} turn=${turn} mark=${hovered.mark} />`}
+    ${source && hovered.index !== opened && html`<${Preview} source=${source} turn=${turn} mark=${hovered.mark} />`}
   `;
 }
 

@@ -43,6 +43,7 @@ export function Chat({ stores, isShown }) {
                 key=${turn.id}
                 turn=${turn}
                 isLast=${turn === last}
+                opened=${turn === openedTurn ? opened.index : 0}
                 onOpenSource=${(index, occurrence) => setOpened({ turnId: turn.id, index, occurrence })}
                 onAskAgain=${() => chat.askAgain(turn)}
                 onEdit=${() => edit(turn)}
@@ -123,7 +124,13 @@ function Welcome({ store, isShown, stores }) {
       <h2>${t("chat.welcome")}</h2>
       <p>${t("chat.welcome_text")}</p>
       ${isEmpty && html`<p class="notice">${t("chat.no_documents")} <a href="#documents">${t("chat.add_documents")}</a></p>`}
-      ${stores.error && html`<p class="failure" role="alert">${stores.error.message}</p>`}
+      ${stores.error && html`<${Trouble} error=${stores.error} />`}
     </div>
   `;
 }
+
+/** A service that is starting is no failure: the page asks again until it is ready. */
+const Trouble = ({ error }) =>
+  error.code === "starting"
+    ? html`<p class="notice" role="status">${t("chat.starting", { reason: error.message })}</p>`
+    : html`<p class="failure" role="alert">${error.message}</p>`;

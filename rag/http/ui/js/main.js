@@ -5,7 +5,7 @@ import { currentKey, setKey, vectorStores } from "./api.js";
 import { Chat } from "./chat.js";
 import { DocumentView } from "./document_view.js";
 import { Documents } from "./documents.js";
-import { html, render, useCallback, useEffect, useState } from "./dom.js";
+import { html, render, useCallback, useEffect, useRef, useState } from "./dom.js";
 import { LazyView } from "./lazy_view.js";
 import { SignIn } from "./sign_in.js";
 import { SourcePage } from "./source_page.js";
@@ -18,6 +18,8 @@ const LAZY_VIEWS = {
   service: () => import("./service/service.js"),
 };
 const VIEWS = ["chat", "documents", ...Object.keys(LAZY_VIEWS)];
+
+const RETRY_MS = 2000;
 
 function viewInAddress() {
   const hash = location.hash;
@@ -80,14 +82,20 @@ function signOut() {
   location.reload();
 }
 
-/** The vector stores, with the error if they cannot be listed, and a function that lists them again. */
+/**
+ * The vector stores, with the error if they cannot be listed, and a function that lists them again. While the service is
+ * starting or cannot be reached, it is asked again and again.
+ */
 function useStores() {
   const [stores, setStores] = useState({ list: [], error: null, isLoaded: false });
+  const timer = useRef(0);
   const reload = useCallback(async () => {
+    clearTimeout(timer.current);
     try {
       setStores({ list: await vectorStores(), error: null, isLoaded: true });
     } catch (error) {
       setStores((before) => ({ ...before, error }));
+      if (error.status === 503 || !error.status) timer.current = setTimeout(reload, RETRY_MS);
     }
   }, []);
   useEffect(() => void reload(), []);

@@ -10,6 +10,9 @@ const OPEN = "\uE000";
 const CLOSE = "\uE001";
 const RESERVED = /[\uE000\uE001]/g;
 
+/** A line that begins or ends a block of code. A sign in it would make it text. */
+const FENCE = /(^[ \t]*(?:`{3,}|~{3,}).*$\n?)/m;
+
 /** What a line begins with before its text: the sign of a list item, heading, quotation or table row. */
 const LINE_START = /^\s*(?:(?:[-*+>|]|\d{1,9}[.)]|#{1,6})\s+|\|\s*)*/;
 
@@ -49,9 +52,10 @@ const ALLOWED = {
  * would fall into something that is not shown, such as a link's address.
  */
 export function markdownFragment(text, ranges) {
-  const fragment = DOMPurify.sanitize(marked.parse(withSigns(text, ranges)), ALLOWED);
+  const source = withSigns(text, ranges);
+  const fragment = DOMPurify.sanitize(marked.parse(source), ALLOWED);
   const shown = fragment.textContent;
-  const isWhole = [OPEN, CLOSE].every((sign) => shown.split(sign).length - 1 === ranges.length);
+  const isWhole = [OPEN, CLOSE].every((sign) => shown.split(sign).length === source.split(sign).length);
   if (isWhole) markQuotes(fragment);
   return isWhole ? fragment : null;
 }
@@ -64,14 +68,19 @@ function withSigns(text, ranges) {
   for (const [start, end] of ranges) {
     const before = points.slice(at, start).join("");
     const words = points.slice(start, end).join("");
-    const isLineStart = !(result + before) || (result + before).endsWith("\n");
-    const lead = isLineStart ? LINE_START.exec(words)[0].length : 0;
-    const tail = /[\s|]*$/.exec(words.slice(lead))[0].length;
-    result += before + words.slice(0, lead) + OPEN + words.slice(lead, words.length - tail) + CLOSE;
-    result += words.slice(words.length - tail);
+    result += before;
+    for (const part of words.split(FENCE)) result += FENCE.test(part) ? part : signed(part, !result || result.endsWith("\n"));
     at = end;
   }
   return result + points.slice(at).join("");
+}
+
+/** Words of a quote between signs. */
+function signed(words, isLineStart) {
+  if (!words.trim()) return words;
+  const lead = isLineStart ? LINE_START.exec(words)[0].length : 0;
+  const tail = /[\s|]*$/.exec(words.slice(lead))[0].length;
+  return words.slice(0, lead) + OPEN + words.slice(lead, words.length - tail) + CLOSE + words.slice(words.length - tail);
 }
 
 /** Replace the signs in the fragment's texts by `mark` elements. A quote may extend over several elements. */

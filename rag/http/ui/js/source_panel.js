@@ -43,7 +43,7 @@ function RightPassage({ turns, turn, source }) {
   const noted = isNoted(useEvalSet(), turn.question, source.filename);
   return html`
     <p class="hint">
-      <button type="button" class="small" aria-pressed=${noted} onClick=${() => noteSource(turns, turn, source)}>${t("set.right_passage")}</button>
+      <button type="button" class="small" title=${t("set.right_passage_hint")} aria-pressed=${noted} onClick=${() => noteSource(turns, turn, source)}>${t("set.right_passage")}</button>
       ${noted && html`<span role="status">${t("set.noted")} <a href="#evaluation">${t("nav.evaluation")}</a></span>`}
     </p>
   `;

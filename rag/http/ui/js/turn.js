@@ -7,14 +7,14 @@ import { html } from "./dom.js";
 import { langOf } from "./lang.js";
 import { t } from "./texts.js";
 
-export function Turn({ turn, isLast, onOpenSource, onAskAgain, onEdit, onWhy }) {
+export function Turn({ turn, isLast, opened, onOpenSource, onAskAgain, onEdit, onWhy }) {
   const isRunning = turn.state === "running";
   const isNothingFound = turn.finishReason === "no_sources";
   return html`
     <article class=${`turn ${turn.state} ${isNothingFound ? "nothing" : ""}`}>
       <h2 class="question" dir="auto" lang=${langOf(turn.question)}>${turn.question}</h2>
       ${isNothingFound && html`<p class="verdict">${t("chat.nothing_found")}</p>`}
-      <${Answer} turn=${turn} onOpenSource=${onOpenSource} />
+      <${Answer} turn=${turn} opened=${opened} onOpenSource=${onOpenSource} />
       <${Remarks} turn=${turn} onAskAgain=${onAskAgain} isLast=${isLast} />
       ${!isRunning && html`<${Sources} turn=${turn} onOpen=${(index) => onOpenSource(index, 0)} />`}
       ${!isRunning &&
@@ -35,7 +35,7 @@ function Remarks({ turn, onAskAgain, isLast }) {
     ${state === "stopped" && html`<p class="notice">${t("chat.stopped")}</p>`}
     ${state === "failed" &&
     html`<div class="failure" role="alert">
-      <p>${answer && html`<strong>${t("chat.incomplete")}. </strong>`}<span dir="auto">${error.message}</span></p>
+      <p><strong>${t(answer ? "chat.incomplete" : "chat.no_answer")}:</strong> <span dir="auto">${error.message}</span></p>
       ${isLast && error.retryable && html`<button type="button" onClick=${onAskAgain}>${t("chat.retry")}</button>`}
     </div>`}
     ${state === "complete" && finishReason === "length" && html`<p class="notice">${t("chat.too_long")}</p>`}

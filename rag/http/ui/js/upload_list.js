@@ -7,33 +7,38 @@ import { t } from "./texts.js";
 const SHOWN = 100;
 const RATE_OVER_MS = 5000;
 /** In this order: what needs attention, what is going on, what waits, and what is done. */
-const ORDER = ["failed", "sending", "processing", "waiting", "cancelled", "completed"];
+const ORDER = ["failed", "sending", "sent", "processing", "waiting", "cancelled", "completed"];
 
+/** A file that is sent whole waits for those that are sent with it. */
+const shownState = (each) => (each.state === "sending" && each.sent === each.file.size ? "sent" : each.state);
 const isUnsent = (each) => each.state === "waiting" || each.state === "sending";
 export const isFinished = (each) => !isUnsent(each) && each.state !== "processing";
 const sum = (uploads, bytesOf) => uploads.reduce((total, each) => total + bytesOf(each), 0);
 
 export function UploadList({ uploads, onCancel, onRetry, onClear }) {
   if (!uploads.length) return null;
-  const shown = uploads.toSorted((one, other) => ORDER.indexOf(one.state) - ORDER.indexOf(other.state)).slice(0, SHOWN);
-  const failed = uploads.filter((each) => each.state === "failed").length;
-  const counts = { done: uploads.filter(isFinished).length, total: uploads.length };
+  const place = (each) => ORDER.indexOf(shownState(each));
+  const shown = uploads.toSorted((one, other) => place(one) - place(other)).slice(0, SHOWN);
+  const count = (isCounted) => uploads.filter(isCounted).length;
+  const [failed, cancelled] = ["failed", "cancelled"].map((state) => count((each) => each.state === state));
+  const counts = { done: count(isFinished) - cancelled, total: uploads.length };
   const isSending = uploads.some(isUnsent);
   return html`
     <section class="uploads" aria-label=${t("upload.list")}>
-      <p class="head">
+      <div class="head">
         <strong>${t("upload.counts", counts)}</strong>
         ${failed > 0 && html`<span class="problem error">${t("job.failed", { count: failed })}</span>`}
-      </p>
-      ${isSending && html`<${Transfer} uploads=${uploads} />`}
-      <div class="actions">
-        ${isSending && html`<button type="button" onClick=${onCancel}>${t("upload.cancel")}</button>`}
-        ${!isSending && uploads.some((each) => each.isUnsent) && html`<button type="button" onClick=${onRetry}>${t("chat.retry")}</button>`}
-        ${uploads.some(isFinished) && html`<button type="button" onClick=${onClear}>${t("upload.clear")}</button>`}
+        ${cancelled > 0 && html`<span class="state">${t("upload.cancelled", { count: cancelled })}</span>`}
+        <span class="actions">
+          ${uploads.some(isFinished) && html`<button type="button" onClick=${onClear}>${t("upload.clear")}</button>`}
+          ${isSending && html`<button type="button" onClick=${onCancel}>${t("upload.cancel")}</button>`}
+          ${!isSending && uploads.some((each) => each.isUnsent) && html`<button type="button" onClick=${onRetry}>${t("chat.retry")}</button>`}
+        </span>
       </div>
+      ${isSending && html`<${Transfer} uploads=${uploads} />`}
       <ul aria-label=${t("upload.list")} tabindex="0">${shown.map((each) => html`<${Upload} key=${each.key} upload=${each} />`)}</ul>
       ${uploads.length > SHOWN && html`<p class="note">${t("upload.more", { count: uploads.length - SHOWN })}</p>`}
-      <p class="sr-only" role="status">${counts.done === counts.total ? t("upload.finished") : ""}</p>
+      <p class="sr-only" role="status">${uploads.every(isFinished) ? t("upload.finished") : ""}</p>
     </section>
   `;
 }
@@ -68,14 +73,14 @@ function rateOf(readings, sent) {
 const Upload = ({ upload }) => html`
   <li class=${upload.state}>
     <bdi>${upload.name}</bdi>
-    <span class=${`state ${upload.state}`}>${stateText(upload)}</span>
+    <span class=${`state ${upload.state}`}>${stateText(shownState(upload), upload)}</span>
     ${upload.error && html`<p class="problem error" dir="auto">${upload.error}</p>`}
     ${upload.warnings?.map((warning) => html`<p class="problem" dir="auto">${warning}</p>`)}
   </li>
 `;
 
-function stateText({ state, change, chunks, sent, file }) {
+function stateText(state, { change, chunks, sent, file }) {
   if (state === "completed") return t(`upload.${change ?? "added"}`, { count: chunks });
   const of = { sent: readableBytes(sent), total: readableBytes(file.size), percent: percent(sent / (file.size || 1)) };
-  return state === "sending" ? t("upload.sending", of) : t(`upload.state.${state}`);
+  return t(`upload.state.${state}`, of);
 }

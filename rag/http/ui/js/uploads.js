@@ -17,7 +17,7 @@ export class UploadQueue {
   /**
    * `report(changes)` is called with a Map from files to what has changed: their `state`, which becomes `sending`,
    * `processing`, and in the end `completed`, `failed` or `cancelled`, the bytes that were `sent`, and the outcome. A file
-   * that the service does not have is `isUnsent`.
+   * that the service does not have, but would accept, is `isUnsent`.
    */
   constructor(report) {
     this.#report = report;
@@ -61,7 +61,7 @@ export class UploadQueue {
         // One file that cannot be read refuses the whole request, so each file is sent alone.
         this.#waiting.unshift(...files.map((file) => ({ files: [file], send })));
       } else if (error.name === "AbortError") this.#note(files, { state: "cancelled", sent: 0, isUnsent: true });
-      else this.#note(files, { state: "failed", sent: 0, isUnsent: true, error: error.message });
+      else this.#note(files, { state: "failed", sent: 0, isUnsent: !isRefusal(error), error: error.message });
     }
   }
 

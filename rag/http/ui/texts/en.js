@@ -9,6 +9,7 @@ export default {
 
   "chat.welcome": "Ask your documents",
   "chat.welcome_text": "Answers come from your documents. Each number in an answer opens the passage that it is based on.",
+  "chat.starting": "The service is starting: {reason}.",
   "chat.no_documents": "This vector store has no documents yet.",
   "chat.add_documents": "Add documents",
   "chat.conversation": "Conversation",
@@ -40,6 +41,7 @@ export default {
   "chat.reading": "Reading the passages",
   "chat.nothing_found": "Nothing found",
   "chat.incomplete": "Incomplete answer",
+  "chat.no_answer": "No answer",
   "chat.stopped": "Stopped: this answer is incomplete.",
   "chat.too_long": "The answer reached its length limit and is incomplete.",
   "chat.repetition": "The language model repeated itself and was stopped, so the answer is incomplete.",
@@ -187,9 +189,9 @@ export default {
   "upload.list": "Uploads",
   "upload.progress": "Progress of the upload",
   "upload.counts": "{done} of {total} files finished",
+  "upload.cancelled": "{count} cancelled",
   "upload.sent": "{sent} of {total} sent ({percent})",
   "upload.rate": "{rate} per second",
-  "upload.sending": "Uploading, {percent} ({sent} of {total})",
   "upload.cancel": "Cancel upload",
   "upload.more": "{count} more files are not shown.",
   "upload.starting": "Starting",
@@ -197,6 +199,8 @@ export default {
   "upload.clear": "Clear the list",
   "upload.finished": "All uploads have finished.",
   "upload.state.waiting": "Waiting",
+  "upload.state.sending": "Uploading, {percent} ({sent} of {total})",
+  "upload.state.sent": "Sent, {total}",
   "upload.state.processing": "Processing",
   "upload.state.failed": "Failed",
   "upload.state.cancelled": "Cancelled",
@@ -227,5 +231,6 @@ export default {
   "error.lost": "The connection was lost before the answer was complete.",
 
   "set.right_passage": "This is the right passage",
+  "set.right_passage_hint": "Note in your evaluation set that this document answers the question",
   "set.noted": "Noted in your evaluation set.",
 };

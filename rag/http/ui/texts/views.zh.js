@@ -6,7 +6,7 @@ export default {
   "why.second": "设置 B",
   "why.result": "结果",
   "why.more_settings": "更多设置",
-  "why.default": "默认（{value}）",
+  "why.default": "默认：{value}",
   "why.search": "检索",
   "why.compare": "对比两组设置",
   "why.copy_link": "复制链接",

@@ -9,6 +9,7 @@ export default {
 
   "chat.welcome": "向您的文档提问",
   "chat.welcome_text": "回答来自您的文档。点击回答中的编号即可打开其依据的段落。",
+  "chat.starting": "服务正在启动：{reason}。",
   "chat.no_documents": "此向量库中还没有文档。",
   "chat.add_documents": "添加文档",
   "chat.conversation": "对话",
@@ -40,6 +41,7 @@ export default {
   "chat.reading": "正在阅读段落",
   "chat.nothing_found": "未找到相关内容",
   "chat.incomplete": "回答不完整",
+  "chat.no_answer": "没有回答",
   "chat.stopped": "已停止：此回答不完整。",
   "chat.too_long": "回答达到长度上限，内容不完整。",
   "chat.repetition": "语言模型出现重复，已停止生成，回答不完整。",
@@ -186,9 +188,9 @@ export default {
   "upload.list": "上传列表",
   "upload.progress": "上传进度",
   "upload.counts": "已结束 {done}/{total} 个文件",
+  "upload.cancelled": "{count} 个已取消",
   "upload.sent": "已发送 {sent}/{total}（{percent}）",
   "upload.rate": "每秒 {rate}",
-  "upload.sending": "上传中，{percent}（{sent}/{total}）",
   "upload.cancel": "取消上传",
   "upload.more": "另有 {count} 个文件未显示。",
   "upload.starting": "正在开始",
@@ -196,6 +198,8 @@ export default {
   "upload.clear": "清空列表",
   "upload.finished": "所有上传均已结束。",
   "upload.state.waiting": "等待中",
+  "upload.state.sending": "上传中，{percent}（{sent}/{total}）",
+  "upload.state.sent": "已发送，{total}",
   "upload.state.processing": "处理中",
   "upload.state.failed": "失败",
   "upload.state.cancelled": "已取消",
@@ -222,5 +226,6 @@ export default {
   "error.lost": "回答尚未完成，连接已中断。",
 
   "set.right_passage": "这是正确的段落",
+  "set.right_passage_hint": "在您的评测集中记录：此文档可回答该问题",
   "set.noted": "已记入您的评测集。",
 };

@@ -73,7 +73,7 @@ function Candidate({ candidate, best, reason, elsewhere, isNoted, onNote }) {
         <summary dir="auto" lang=${langOf(start)}>${start}${start.length < text.length ? "…" : ""}</summary>
         <p class="text" dir="auto" lang=${langOf(text)}>${text}</p>
       </details>
-      <button type="button" class="small" aria-pressed=${isNoted} onClick=${onNote}>${t("set.right_passage")}</button>
+      <button type="button" class="small" title=${t("set.right_passage_hint")} aria-pressed=${isNoted} onClick=${onNote}>${t("set.right_passage")}</button>
     </li>
   `;
 }

@@ -87,7 +87,7 @@ function Question({ state, set, stores }) {
       <${StoreSelect} value=${state.store} stores=${stores} onChange=${(store) => set({ store })} />
     </div>
     ${state.history.length > 0 &&
-    html`<p class="notice">
+    html`<p class="notice with-action">
       ${t("why.history", { count: state.history.length })}
       <button type="button" onClick=${() => set({ history: [] })}>${t("why.without_history")}</button>
     </p>`}
