@@ -22,6 +22,8 @@ _CHAPTER_TYPES = ("application/xhtml+xml", "text/html", "application/xml")
 _ROOTFILE = "{*}rootfiles/{*}rootfile"
 _DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 
+_MAX_UNKNOWN = 20
+
 
 def read(source: SourceFile) -> Extract:
     builder = TextBuilder(source)
@@ -29,6 +31,8 @@ def read(source: SourceFile) -> Extract:
         package_path = _package_path(book)
         package = parse_xml(_member(book, package_path))
         chapters = list(_chapter_paths(package, posixpath.dirname(package_path)))
+        for name in _unknown_chapters(package):
+            builder.warn(f"chapter {name[:80]} is missing from the e-book's list of files")
         _refuse_protected(book, chapters)
         _add_chapters(builder, book, chapters)
     title = package.findtext(f"{{*}}metadata/{_DUBLIN_CORE}title") or ""
@@ -70,6 +74,13 @@ def _chapter_paths(package: Element, folder: str) -> Iterator[str]:
         if path not in paths:  # a spine may list one chapter a million times
             paths.add(path)
             yield path
+
+
+def _unknown_chapters(package: Element) -> list[str]:
+    """The ids in the spine that the manifest does not have, at most a few."""
+    ids = {item.get("id") for item in package.findall("{*}manifest/{*}item")}
+    entries = (entry.get("idref") or "" for entry in package.findall("{*}spine/{*}itemref"))
+    return list(dict.fromkeys(name for name in entries if name and name not in ids))[:_MAX_UNKNOWN]
 
 
 def _is_table_of_contents(item: Element) -> bool:

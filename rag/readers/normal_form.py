@@ -30,6 +30,9 @@ _ANSI = regex.compile(
     r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC: window titles, the targets of links
     r"|\x1b[()*+][A-Za-z0-9]|\x1b[@-Z\\^_=>78c]"
 )
+_LOST_ESCAPE = regex.compile(r"(?:\^\[|\\u001b|\\x1b|\\033|\\e)?\[(?:\d{1,3}(?:;\d{1,3}){0,4})?[mK]")
+_HAS_LOST_ESCAPE = re.compile(r"\[(?:\d;)?[39]\d(?:;\d)?m[^\n]*\[0?m")
+"""A colour that is switched on and off again: terminal codes of which the escape character was lost, or is spelled."""
 _OVERSTRUCK = regex.compile(r"[^\n\x08]\x08")
 _C1: Final = {code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0)}
 _TICK_BOXES: Final = {0x1F5F9: "☑", 0x1F5F7: "☒", 0x1F5F5: "☒"}
@@ -54,6 +57,8 @@ _INVISIBLE = regex.compile(
 
 def normal_text(text: str) -> str:
     """The text in its normal form."""
+    if "m" in text and _HAS_LOST_ESCAPE.search(text):
+        text = _LOST_ESCAPE.sub("", text) if "\x1b" not in text else text
     if _SUSPECT.search(text):
         text = _OVERSTRUCK.sub("", _ANSI.sub("", text)).translate(_C1 | _LINE_ENDS)
         text = _INVISIBLE.sub("", _SOFT_HYPHEN.sub("", text))

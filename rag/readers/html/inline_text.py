@@ -82,6 +82,12 @@ def _link(element: Element, boundary: _Boundary) -> str | None:
     return "" if is_mark and _NOTE_MARK.fullmatch(text.strip()) else None
 
 
+def _quotation(element: Element, boundary: _Boundary) -> str | None:
+    """None for a quotation that contains whole paragraphs."""
+    is_inline = not any(child.tag in boundary for child in element.iter("*"))
+    return f"“{''.join(element.itertext()).strip()}”" if is_inline else None
+
+
 def _nothing(element: Element, boundary: _Boundary) -> str:
     return ""
 
@@ -123,6 +129,7 @@ _REPLACEMENTS: Mapping[str, Callable[[Element, _Boundary], str | None]] = {
     **dict.fromkeys(("sup", "sub"), _script),
     **dict.fromkeys(("rt", "rp", "rtc"), _nothing),
     "a": _link,
+    "q": _quotation,
     "input": _input,
     "select": _select,
     "textarea": _textarea,

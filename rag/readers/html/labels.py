@@ -38,7 +38,7 @@ def pair_labels(root: Element, blocks: frozenset[str]) -> None:
 def _is_pair(label: Element, value: Element, blocks: frozenset[str]) -> bool:
     if value.tag not in _PAIRED_TAGS or not _words(value) & _VALUE or (label.tail or "").strip():
         return False
-    if label.tag == "span" and value.tag == "span":  # they are in one line already
+    if label.tag == "span" and value.tag == "span" and label.tail:  # they are apart already
         return False
     if any(part.tag in blocks for each in (label, value) for part in each.iter() if part is not each):
         return False

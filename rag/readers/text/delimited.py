@@ -14,6 +14,7 @@ from rag.readers.formats import TSV
 from rag.readers.source import SourceFile
 from rag.readers.table_header import header_index
 from rag.readers.table_layout import Block, find_tables
+from rag.readers.text.value_lines import without_html
 from rag.readers.text_builder import TextBuilder
 from rag.types import Extract
 
@@ -35,7 +36,7 @@ def read(source: SourceFile) -> Extract:
     except csv.Error as error:
         raise BrokenFile(f"is not a valid CSV file: {error}") from None
     builder = TextBuilder(source)
-    rows = [[cell.strip() for cell in row] for row in rows]
+    rows = [[without_html(cell.strip()) for cell in row] for row in rows]
     start = header_index(rows)
     builder.add("\n".join(" ".join(filter(None, row)) for row in rows[:start]))
     for table in find_tables(_blocks(rows[start:])):

@@ -41,9 +41,14 @@ def plain(value: JsonValue) -> str:
         return value.text
     if not isinstance(value, str) or not value.strip():
         return json.dumps(value)
+    return without_html(value)
+
+
+def without_html(value: str) -> str:
+    """The text without tags, if it is HTML, and without character references."""
     if _is_html(value):
         return _html_text(value)
-    return html.unescape(value) if _ENTITY.search(value) else value
+    return html.unescape(value) if "&" in value and _ENTITY.search(value) else value
 
 
 def _is_html(value: str) -> bool:

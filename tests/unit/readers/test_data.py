@@ -207,3 +207,9 @@ def test_groups_of_columns_may_be_named_above_each_column(header: str, tmp_path:
     content = header + "\n" + "".join(f"P{n},{n},{n},{n},{2 * n}\n" for n in range(60))
     last = read_content(tmp_path, content, "a.csv").text.split("\n")[-1]
     assert last == "- Item: P59; 2024 / Q1: 59; 2024 / Q2: 59; 2025 / Q1: 59; 2025 / Q2: 118"
+
+
+def test_html_in_cells_is_text(tmp_path: Path) -> None:
+    content = 'sku,description\nA1,"<p>Soft <b>cotton</b> &amp; silk</p>"\nB2,a < b & c\n'
+    rows = read_content(tmp_path, content, "a.csv").text.split("\n")[2:]
+    assert rows == ["| A1 | Soft **cotton** & silk |", "| B2 | a < b & c |"]

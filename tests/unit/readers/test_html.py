@@ -335,6 +335,8 @@ def test_alternative_text_that_says_nothing(alt: str, text: str) -> None:
         ("<div><div class=spec-label>Weight</div>\n<div class=spec-value>12 <b>kg</b></div>"
          "<div class=label>Medium:</div><div class=value>water</div></div>", "Weight: 12 **kg**\n\nMedium: water"),
         ("<div class=label>Weight</div><div class=value><p>12 kg</p></div>", "Weight\n\n12 kg"),
+        ("<ul><li><span class=label>Weight</span><span class=value>3 kg</span></ul>", "- Weight: 3 kg"),
+        ("<p>He said <q>never again</q> to her.", "He said “never again” to her."),
         ("<div class=name>Ada</div><div class=date>2026</div>", "Ada\n\n2026"),
     ],
 )  # fmt: skip

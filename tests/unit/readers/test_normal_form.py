@@ -24,6 +24,8 @@ from tests.support.sample_files import read_content
         ("N\x08NA\x08AM\x08ME\x08E _\x08x", "NAME x"),
         ("It\x92s \x93here\x94 \x85 5 \x80", "It’s “here” … 5 €"),
         ("a\x0bb\u2028c", "a\nb\nc"),
+        ("[31mERROR[0m E1 [3/5] [2m]\n^[[1;32mOK^[[m \\u001b[Kx", "ERROR E1 [3/5] ]\nOK x"),
+        ("a [3m] hose and [31m] more", "a [3m] hose and [31m] more"),
         ("\U0001f5f9 grounded \U0001f5f7", "☑ grounded ☒"),
         ("a\x01\x7f\x81b", "ab"),
         (unicodedata.normalize("NFD", "Zürich Việt サーバー"), "Zürich Việt サーバー"),

@@ -126,3 +126,16 @@ def test_rules_are_not_front_matter(text: str, tmp_path: Path) -> None:
 )
 def test_extracts_survive_as_json(extract: Extract) -> None:
     assert from_json(to_json(extract)) == extract
+
+
+def test_headers_and_footers_of_plain_text_are_there_once(tmp_path: Path) -> None:
+    pages = [f"RFC 9999    Semantics\n\nText {n} goes\n\nFielding    [Page {n}]\n" for n in range(1, 5)]
+    text = read_content(tmp_path, "\f\n".join(pages), "rfc.txt").text
+    assert (
+        text
+        == "RFC 9999    Semantics\n\nText 1 goes\n\nFielding    [Page 1]\n\n"
+        + "\n\n".join([f"Text {n} goes" for n in range(2, 5)])
+        + "\n"
+    )
+    other = "\f".join(["One\ntwo", "three\nfour", "five\nsix"])
+    assert read_content(tmp_path, other, "a.txt").text == other

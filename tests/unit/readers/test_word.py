@@ -220,3 +220,15 @@ def test_paragraphs_in_the_outline_are_headings(tmp_path: Path) -> None:
     extract = read_content(tmp_path, docx(title + body_text), "a.docx")
     assert extract.text == "## Safety\n\nWear a helmet."
     assert [heading.path for heading in extract.headings] == ["Safety"]
+
+
+def test_characters_that_the_converter_drops(tmp_path: Path) -> None:
+    ruby = "<w:r><w:ruby><w:rt><w:r><w:t>とう</w:t></w:r></w:rt><w:rubyBase>{}</w:rubyBase></w:ruby></w:r>"
+    body = (
+        f"<w:p>{run('Table ')}<w:fldSimple w:instr=' SEQ T '>{run('3')}</w:fldSimple>{run(' is 5 ')}"
+        '<w:r><w:sym w:font="Symbol" w:char="F06D"/><w:t>m at 40</w:t>'
+        '<w:sym w:font="Symbol" w:char="F0B0"/></w:r></w:p>'
+        f"<w:p><w:bdo w:val='ltr'>{run('one')}</w:bdo><w:r><w:cr/></w:r>{run('two')}</w:p>"
+        f"<w:p>{ruby.format(run('東'))}{run('京')}</w:p>"
+    )
+    assert read_content(tmp_path, docx(body), "a.docx").text == "Table 3 is 5 μm at 40°\n\none\ntwo\n\n東京"

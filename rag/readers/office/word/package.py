@@ -18,6 +18,7 @@ from rag.errors import RagError
 from rag.readers.office import omml
 from rag.readers.office.package import RELATION_ID, Package
 from rag.readers.office.word import xml as word_xml
+from rag.readers.office.word.characters import rewrite_characters
 from rag.readers.office.word.comments import comments_by_id
 from rag.readers.office.word.drawings import remove_drawings, write_drawings
 from rag.readers.office.word.numbering import Numbering
@@ -54,6 +55,7 @@ class WordPackage:
         styles = self._part("styles")
         write_drawings(body, self._package, self._relations, self._warn)
         self._add_headers(body)
+        rewrite_characters(body)
         _keep_one_alternative(body)
         self._add_notes(body, "footnote", "note")
         self._add_notes(body, "endnote", "endnote")
