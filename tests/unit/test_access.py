@@ -14,6 +14,7 @@ from rag import config
 from rag.auth.limits import Limits
 from rag.bootstrap import access, documents, start_check
 from rag.bootstrap.loaded_settings import settings
+from rag.config.limits import LimitSettings
 from rag.errors import SetupError
 
 KEY = "k" * 32
@@ -149,8 +150,10 @@ def test_limits_of_tenants_come_from_the_settings(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("RAG_LIMITS__TOKENS_PER_DAY", "5")
     monkeypatch.setenv("RAG_LIMITS__TENANTS", '{"acme": {"max_documents": 20, "tokens_per_day": null}, "b": {}}')
     forget()
-    assert access.tenant_limits("acme") == Limits(max_documents=20)
-    assert access.tenant_limits("b") == access.tenant_limits("other") == Limits(max_documents=10, tokens_per_day=5)
+    responses = LimitSettings().max_unfinished_responses
+    assert access.tenant_limits("acme") == Limits(max_documents=20, max_unfinished_responses=responses)
+    of_all = Limits(max_documents=10, tokens_per_day=5, max_unfinished_responses=responses)
+    assert access.tenant_limits("b") == access.tenant_limits("other") == of_all
 
 
 def test_the_audit_log_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:

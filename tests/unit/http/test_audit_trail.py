@@ -82,6 +82,7 @@ async def test_what_was_created_is_named() -> None:
 
 CHANGES = {
     *("ingest", "create_file", "delete_file"),
+    *("create_upload", "add_upload_part", "complete_upload", "cancel_upload"),
     *("create_vector_store", "update_vector_store", "delete_vector_store"),
     *("attach_file", "create_file_batch", "cancel_file_batch", "update_document", "remove_document"),
     *("cancel_job", "retry_job", "reindex_vector_store", "roll_back_vector_store", "forget_previous_index"),
