@@ -104,7 +104,7 @@ class FakeRetriever:
 
     async def _count_tokens(self, request: Request) -> Response:
         wanted = CountTokensRequest.parse(await request.json())
-        return JSONResponse({"tokens": FakeTokenizer().measure(wanted.parsed())})
+        return JSONResponse({"tokens": FakeTokenizer().measure(wanted.parsed(), wanted.template_values)})
 
     async def _ready(self, _: Request) -> Response:
         return JSONResponse({"status": "ready", "embedder": "the-encoder"})

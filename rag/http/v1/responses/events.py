@@ -32,7 +32,8 @@ from rag.http.streaming.sse import format_event
 from rag.http.v1.finish_reason import CUT
 from rag.http.v1.responses.objects import ItemStatus, ResponseMetadata, annotation, new_id
 from rag.http.v1.responses.output_items import NewEvent, OpenCall, OpenItem, OpenMessage
-from rag.types import Hit, JsonObject, TextDelta, Usage
+from rag.http.v1.responses.reasoning_item import OpenReasoning
+from rag.types import Hit, JsonObject, ReasoningDelta, TextDelta, Usage
 
 FAILED = "failed"
 """Represents two events: see `ResponseWriter.form`."""
@@ -78,6 +79,8 @@ class ResponseWriter:
 
     def _response_events(self, event: AnswerEvent) -> Iterable[Event]:
         match event:
+            case ReasoningDelta():
+                return self._reasoning(event)
             case TextDelta():
                 return self._delta(event)
             case SourcesFound():
@@ -102,6 +105,14 @@ class ResponseWriter:
         for kind, name in kinds:
             yield self._event(kind, f"response.file_search_call.{name}", **place)
         yield self._item_done(call(item_id, "completed", search.queries, search.hits))
+
+    def _reasoning(self, delta: ReasoningDelta) -> Iterator[Event]:
+        reasoning = self._open
+        if not isinstance(reasoning, OpenReasoning):
+            yield from self._close("completed")
+            reasoning = OpenReasoning(len(self._output))
+            yield from self._begin(reasoning)
+        yield from self._numbered(reasoning.delta(delta.text))
 
     def _delta(self, delta: TextDelta) -> Iterator[Event]:
         if delta.text or not delta.tool_calls:
@@ -139,13 +150,15 @@ class ResponseWriter:
         yield done
 
     def _done(self, done: Done) -> Iterator[Event]:
-        if self._open is None:  # the model wrote nothing
-            yield from self._begin(OpenMessage(len(self._output)))
         written = done.texts[0]
+        is_incomplete = written.finish_reason in CUT
+        thinks = isinstance(self._open, OpenReasoning)
+        if self._open is None or (thinks and not is_incomplete):  # the model wrote nothing
+            yield from self._close("completed")
+            yield from self._begin(OpenMessage(len(self._output)))
         if isinstance(self._open, OpenMessage):
             citations = written.citations
             self._open.annotations = [annotation(citation, self._hits[citation.index - 1]) for citation in citations]
-        is_incomplete = written.finish_reason in CUT
         yield from self._close("incomplete" if is_incomplete else "completed")
         response = self._reply.response(
             "incomplete" if is_incomplete else "completed",

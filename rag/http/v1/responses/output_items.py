@@ -14,6 +14,7 @@ from openai.types.responses import (
     ResponseFunctionToolCall,
     ResponseOutputMessage,
     ResponseOutputTextAnnotationAddedEvent,
+    ResponseReasoningItem,
     ResponseTextDeltaEvent,
     ResponseTextDoneEvent,
 )
@@ -33,7 +34,7 @@ class OpenItem(Protocol):
     @property
     def output_index(self) -> int: ...
 
-    def item(self, status: ItemStatus) -> ResponseOutputMessage | ResponseFunctionToolCall:
+    def item(self, status: ItemStatus) -> ResponseOutputMessage | ResponseFunctionToolCall | ResponseReasoningItem:
         """The item with what has been written so far."""
         ...
 

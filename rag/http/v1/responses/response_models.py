@@ -9,6 +9,7 @@ from openai.types.responses import (
     ResponseFileSearchToolCall,
     ResponseFunctionToolCall,
     ResponseOutputMessage,
+    ResponseReasoningItem,
     ResponseUsage,
 )
 from openai.types.responses.response import IncompleteDetails
@@ -26,7 +27,7 @@ class ResponseOut(BaseModel):
     completed_at: int | None
     status: Literal["completed", "incomplete"]
     model: str
-    output: list[ResponseOutputMessage | ResponseFileSearchToolCall | ResponseFunctionToolCall]
+    output: list[ResponseOutputMessage | ResponseFileSearchToolCall | ResponseFunctionToolCall | ResponseReasoningItem]
     usage: ResponseUsage | None
     error: ResponseError | None
     incomplete_details: IncompleteDetails | None
