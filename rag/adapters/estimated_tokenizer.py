@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Collection, Sequence
 
-from rag.types import Message
+from rag.types import JsonMapping, Message
 
 _TURN_TOKENS = 8
 """Special tokens around one turn of a conversation, in the chat templates of common models."""
@@ -35,10 +35,10 @@ class EstimatedTokenizer:
         """The control texts of common models, except `<|...|>`, which always counts as one."""
         return _CONTROL_TEXTS
 
-    def render(self, messages: Sequence[Message]) -> list[int]:
+    def render(self, messages: Sequence[Message], values: JsonMapping | None = None) -> list[int]:
         return []
 
-    def measure(self, messages: Sequence[Message]) -> int:
+    def measure(self, messages: Sequence[Message], values: JsonMapping | None = None) -> int:
         return _TURN_TOKENS * (len(messages) + 1) + sum(self.count(turn.content) for turn in messages)
 
     def count(self, text: str) -> int:

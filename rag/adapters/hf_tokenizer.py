@@ -9,7 +9,8 @@ from typing import Any
 
 from rag.errors import InvalidRequest, SetupError
 from rag.llm.special_tokens import control_texts_of
-from rag.types import Message
+from rag.llm.template_values import template_variables
+from rag.types import JsonMapping, Message
 
 _TURN_TOKENS = 8
 """Special tokens around one turn of a conversation, in the chat templates of common models."""
@@ -35,29 +36,30 @@ class HfChatTokenizer:
     def control_texts(self) -> Collection[str]:
         return control_texts_of(self._tokenizer)
 
-    def render(self, messages: Sequence[Message]) -> list[int]:
-        return self._apply(messages if self._knows_system else _without_system(messages))
+    def render(self, messages: Sequence[Message], values: JsonMapping | None = None) -> list[int]:
+        return self._apply(messages if self._knows_system else _without_system(messages), values)
 
-    def measure(self, messages: Sequence[Message]) -> int:
-        return len(self.render(messages))
+    def measure(self, messages: Sequence[Message], values: JsonMapping | None = None) -> int:
+        return len(self.render(messages, values))
 
     def count(self, text: str) -> int:
         return len(self._tokenizer.encode(text, add_special_tokens=False))
 
     def _accepts(self, messages: Sequence[Message]) -> bool:
         try:
-            self._apply(messages)
+            self._apply(messages, None)
         except InvalidRequest:
             return False
         return True
 
-    def _apply(self, messages: Sequence[Message]) -> list[int]:
+    def _apply(self, messages: Sequence[Message], values: JsonMapping | None) -> list[int]:
         from jinja2 import TemplateError
 
         turns = [{"role": m.role, "content": m.content} for m in messages]
+        variables = template_variables(values or {})
         try:
             token_ids: list[int] = self._tokenizer.apply_chat_template(
-                turns, tokenize=True, add_generation_prompt=True, return_dict=False
+                turns, tokenize=True, add_generation_prompt=True, return_dict=False, **variables
             )
         except TemplateError as error:
             refusal = f"history: the model's chat template rejects this order of turns ({error})"
@@ -79,10 +81,10 @@ class HfTokenCounter:
     def control_texts(self) -> Collection[str]:
         return control_texts_of(self._tokenizer)
 
-    def render(self, messages: Sequence[Message]) -> list[int]:
+    def render(self, messages: Sequence[Message], values: JsonMapping | None = None) -> list[int]:
         return []
 
-    def measure(self, messages: Sequence[Message]) -> int:
+    def measure(self, messages: Sequence[Message], values: JsonMapping | None = None) -> int:
         """Estimate the special tokens of each turn, since the server may use another chat template."""
         return _TURN_TOKENS * (len(messages) + 1) + sum(self.count(turn.content) for turn in messages)
 

@@ -26,6 +26,7 @@ _QUOTE_CHARS = 200
 @click.option("--top-k", type=top_k_type, help="Number of passages given to the language model.")
 @click.option("--max-tokens", type=click.IntRange(1), help="Maximum number of tokens in the answer.")
 @click.option("--style", type=click.Choice(["auto", "written", "quoted"]), help="Default: the service's setting.")
+@click.option("--thinking", is_flag=True, help="Also show what the language model thinks before it answers.")
 @json_option
 def ask(
     question: str,
@@ -34,12 +35,14 @@ def ask(
     top_k: int | None,
     max_tokens: int | None,
     style: str | None,
+    thinking: bool,
     as_json: bool,
 ) -> None:
     """Ask a question: the answer streams, followed by its sources and what is cited from them."""
     options = {"vector_store": store, "top_k": top_k, "max_tokens": max_tokens, "style": style}
     body = without_none({"question": question, **options})
-    print_event = _print_event_json if as_json else _print_event
+    printer = _TextPrinter(shows_thinking=thinking)
+    print_event = _print_event_json if as_json else printer.print
     events: dict[str, JsonObject] = {}
     answer = ""
     with connect(url) as client, client.stream("POST", "/ask", json=body) as response:
@@ -70,9 +73,23 @@ def _print_event_json(name: str, data: JsonObject) -> None:
     print_json({"event": name, "data": data})
 
 
-def _print_event(name: str, data: JsonObject) -> None:
-    if name == "token":
-        click.echo(data["text"], nl=False)
+class _TextPrinter:
+    """Prints the text of an answer as it arrives."""
+
+    def __init__(self, *, shows_thinking: bool) -> None:
+        self._shows_thinking = shows_thinking
+        self._thinks = False
+
+    def print(self, name: str, data: JsonObject) -> None:
+        if name == "thinking" and self._shows_thinking:
+            self._echo(data["text"] if self._thinks else f"Thinking:\n{data['text']}")
+            self._thinks = True
+        elif name == "token":
+            self._echo(f"\n\nAnswer:\n{data['text']}" if self._thinks else data["text"])
+            self._thinks = False
+
+    def _echo(self, text: str) -> None:
+        click.echo(text, nl=False)
         sys.stdout.flush()
 
 

@@ -68,6 +68,12 @@ class LLMSettings(Section):
         description="vLLM's parser for the model's tool calls, such as hermes, for tool_choice auto; unset: the one "
         "that fits the model's chat template, which /readyz shows.",
     )
+    thinking_token_budget: int | None = Field(
+        None,
+        ge=0,
+        description="Maximum tokens that a model thinks before it answers, unless the request sets it. They count "
+        "towards RAG_LLM__MAX_TOKENS. Unset: no other limit than that.",
+    )
     url: str | None = Field(
         None,
         description="An OpenAI-compatible server to use instead of an engine, such as http://host:8000/v1.",
@@ -109,10 +115,11 @@ class LLMSettings(Section):
     @model_validator(mode="after")
     def _check_combination(self) -> Self:
         """Refuse options that would have no effect."""
-        of_the_engine = ("engine", "adapters", "runtime_adapters", "tool_parser")
+        of_the_engine = ("engine", "adapters", "runtime_adapters", "tool_parser", "thinking_token_budget")
         of_a_server = ("api_key", "tokenizer", "context_tokens")
         for name in of_a_server if self.url is None else of_the_engine:
-            if getattr(self, name):
+            value = getattr(self, name)
+            if value is not None and value is not False and value not in ("", {}):
                 option = f"RAG_LLM__{name.upper()}"
                 reason = "requires RAG_LLM__URL" if self.url is None else "cannot be combined with RAG_LLM__URL"
                 raise ValueError(f"{option} {reason}")

@@ -14,7 +14,17 @@ from rag.cache_key import cache_key
 from rag.generate.shared_stream import SharedStream
 from rag.ports import Cache, Generator, TokenStream
 from rag.telemetry import answers as metrics
-from rag.types import Chat, ModelInput, SamplingParameters, StreamEnd, TextDelta, Usage
+from rag.types import (
+    Chat,
+    JsonObject,
+    ModelInput,
+    RenderedChat,
+    SamplingParameters,
+    StreamEnd,
+    StreamItem,
+    TextDelta,
+    Usage,
+)
 
 logger = logging.getLogger("rag.cache")
 
@@ -45,7 +55,8 @@ class CachingGenerator:
         model: str = "",
         key: str | None = None,
     ) -> contextlib.AbstractAsyncContextManager[TokenStream]:
-        """See `rag.ports.Generator`. A cached text ends with `StreamEnd.cached`.
+        """See `rag.ports.Generator`. A cached text ends with `StreamEnd.cached`; what the model thought is not
+        cached.
 
         Args:
             key: Used in the cache key in place of the prompt, if different prompts have the same answer.
@@ -53,7 +64,7 @@ class CachingGenerator:
         request = self._generator.generate(prompt, sampling, request_id, model=model)
         if not is_repeatable(sampling):
             return request
-        prompt_key = {"key": key} if key else {"prompt": asdict(prompt) if isinstance(prompt, Chat) else prompt}
+        prompt_key = _key_of(prompt, key)
         parts = {**prompt_key, "model": [self._model(), model], "sampling": sampling, "tenant": current_tenant()}
         full_key = cache_key("answer", parts)
         return self._read(full_key, request)
@@ -69,7 +80,7 @@ class CachingGenerator:
             yield stream
 
     def _share(self, key: str, request: contextlib.AbstractAsyncContextManager[TokenStream]) -> SharedStream:
-        async def save(deltas: Sequence[TextDelta | StreamEnd]) -> None:
+        async def save(deltas: Sequence[StreamItem]) -> None:
             end = deltas[-1]
             if isinstance(end, StreamEnd) and not end.cached:
                 await self._put(key, deltas, end)
@@ -91,7 +102,7 @@ class CachingGenerator:
             async with request as stream:
                 yield stream
 
-    async def _put(self, key: str, deltas: Sequence[TextDelta | StreamEnd], end: StreamEnd) -> None:
+    async def _put(self, key: str, deltas: Sequence[StreamItem], end: StreamEnd) -> None:
         try:
             await self._cache.put(key, _serialized(deltas, end), self._ttl_s)
         except Exception:
@@ -108,12 +119,20 @@ def is_repeatable(sampling: SamplingParameters) -> bool:
     return plain and (sampling.get("temperature") == 0 or sampling.get("seed") is not None)
 
 
-def _serialized(deltas: Sequence[TextDelta | StreamEnd], end: StreamEnd) -> bytes:
+def _key_of(prompt: ModelInput, key: str | None) -> JsonObject:
+    if isinstance(prompt, str) or not isinstance(prompt, Chat | RenderedChat):
+        return {"key": key} if key else {"prompt": prompt}
+    if not key:
+        return {"prompt": asdict(prompt)}
+    return {"key": key, "template_values": prompt.template_values, "thinks": prompt.thinks}
+
+
+def _serialized(deltas: Sequence[StreamItem], end: StreamEnd) -> bytes:
     texts = [delta.text for delta in deltas if isinstance(delta, TextDelta)]
     return orjson.dumps([texts, end.finish_reason, astuple(end.usage)])
 
 
-def _deserialized(data: bytes | None) -> list[TextDelta | StreamEnd] | None:
+def _deserialized(data: bytes | None) -> list[StreamItem] | None:
     """None if there is nothing, or an entry that another version of this code wrote in another format."""
     if data is None:
         return None
@@ -125,6 +144,6 @@ def _deserialized(data: bytes | None) -> list[TextDelta | StreamEnd] | None:
         return None
 
 
-async def _replay(deltas: Sequence[TextDelta | StreamEnd]) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+async def _replay(deltas: Sequence[StreamItem]) -> AsyncGenerator[StreamItem, None]:
     for delta in deltas:
         yield delta

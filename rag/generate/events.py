@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from rag.generate.citations import Citation
-from rag.types import AnswerStyle, Hit, TextDelta, TokenLogprob, Usage
+from rag.types import AnswerStyle, Hit, ReasoningDelta, TextDelta, TokenLogprob, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ class Done:
         return self.texts[0].weakly_supported
 
 
-AnswerEvent: TypeAlias = SourcesFound | TextDelta | Usage | Done
+AnswerEvent: TypeAlias = SourcesFound | ReasoningDelta | TextDelta | Usage | Done
 AnswerStream: TypeAlias = AsyncIterator[AnswerEvent]
-"""`SourcesFound` (only if documents were searched), many `TextDelta`, `Usage`, `Done`."""
+"""`SourcesFound` (only if documents were searched), many `ReasoningDelta` (only if the model thinks), many `TextDelta`,
+`Usage`, `Done`. With several texts, deltas of both kinds may alternate."""

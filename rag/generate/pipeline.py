@@ -20,6 +20,7 @@ from rag.generate.quoting import (
 )
 from rag.generate.text_assembler import TextAssembler
 from rag.generate.verify import Verifier
+from rag.llm.template_values import EFFORT
 from rag.ports import Generator, PromptPreparer, ServiceFacts, TokenStream
 from rag.telemetry import answers as metrics
 from rag.types import (
@@ -28,6 +29,7 @@ from rag.types import (
     JsonMapping,
     JsonObject,
     PreparedPrompt,
+    ReasoningDelta,
     SamplingParameters,
     StreamEnd,
     TextDelta,
@@ -55,6 +57,8 @@ class AnswerRequest:
     """Ignored in a quoted answer, whose citations are exact, and if `sampling` constrains the text to a structure,
     because such a text is never changed."""
     style: StyleOption | None = None
+    template_values: JsonMapping = field(default_factory=dict)
+    """Additional variables of the language model's chat template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +160,20 @@ class AnswerPipeline:
     async def _prepare(self, request: AnswerRequest, max_tokens: int) -> tuple[AnswerStyle, PreparedPrompt]:
         self._services.require("Retriever")
         facts = self._services.require("LLM")
-        style = resolve_style(request.style or self._style, request.sampling, request.model, facts)
+        effort = request.template_values.get(EFFORT)
+        asked = request.sampling if effort in (None, "none") else {**request.sampling, EFFORT: effort}
+        style = resolve_style(request.style or self._style, asked, request.model, facts)
         fields = prompt_fields(style, facts, max_tokens)
+        if request.template_values:
+            fields["template_values"] = dict(request.template_values)
         return style, await self._preparer.prepare({**request.search, "question": request.question, **fields})
 
     def _generate(
         self, prepared: PreparedPrompt, sampling: SamplingParameters, request: AnswerRequest, request_id: str
     ) -> AbstractAsyncContextManager[TokenStream]:
-        prompt, model = prepared.prompt.for_model(), request.model
+        # A quoted answer is a choice, which is to begin at once and must not be cut off by long thinking.
+        thinks, model = prepared.quotation is None, request.model
+        prompt = prepared.prompt.for_model(request.template_values, thinks=thinks)
         if self._cache is None:
             generation = self._generator.generate(prompt, sampling, request_id, model=model)
         else:
@@ -188,7 +198,9 @@ class AnswerPipeline:
                 if isinstance(delta, StreamEnd):
                     end = delta
                     break
-                if (sent := texts.add(delta)) is not None:
+                if isinstance(delta, ReasoningDelta):
+                    yield delta
+                elif (sent := texts.add(delta)) is not None:
                     first_delta_ms = first_delta_ms or _ms_since(started)
                     yield sent
         except Exception:  # send what the citation filter held back, then report the error

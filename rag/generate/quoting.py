@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from rag.errors import InvalidRequest
 from rag.generate.citations import Citation, QuotedRange
+from rag.llm.template_values import EFFORT
 from rag.ports import TokenStream
 from rag.types import AnswerStyle, Facts, Hit, JsonObject, Quotation, Quote, QuoteChoice, SamplingParameters
 
@@ -20,8 +21,11 @@ _EXCLUDED = (
     "ignore_eos",
     "logit_bias",
     "min_tokens",
+    "thinking_token_budget",
+    EFFORT,
 )
-"""Sampling parameters that constrain or change the text, which a quoted answer cannot combine with its own grammar."""
+"""Parameters that constrain or change the text, which a quoted answer cannot combine with its own grammar, and those
+that ask for thinking, because its model only chooses."""
 
 
 def resolve_style(chosen: StyleOption, sampling: SamplingParameters, model: str, facts: Facts) -> AnswerStyle:

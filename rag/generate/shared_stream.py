@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from rag.errors import InternalError
 from rag.ports import TokenStream
-from rag.types import StreamEnd, TextDelta
+from rag.types import ReasoningDelta, StreamEnd, StreamItem
 
 _COMPLETE = ("stop", "length")
 """Finish reasons of texts that the model would write in the same way again."""
@@ -29,11 +29,11 @@ class SharedStream:
     def __init__(
         self,
         request: contextlib.AbstractAsyncContextManager[TokenStream],
-        save: Callable[[Sequence[TextDelta | StreamEnd]], Awaitable[None]],
+        save: Callable[[Sequence[StreamItem]], Awaitable[None]],
     ) -> None:
         self._request = request
         self._save = save
-        self._deltas: list[TextDelta | StreamEnd] = []
+        self._deltas: list[StreamItem] = []
         self._failure: Exception | None = None
         self._is_accepted = False
         self._is_over = False
@@ -65,13 +65,16 @@ class SharedStream:
                 self._is_over = True
                 self.task.cancel()
 
-    async def _read(self, was_complete: bool) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+    async def _read(self, was_complete: bool) -> AsyncGenerator[StreamItem, None]:
         position = 0
         while True:
             while position < len(self._deltas):
                 delta = self._deltas[position]
                 position += 1
-                yield replace(delta, cached=True) if was_complete and isinstance(delta, StreamEnd) else delta
+                if not was_complete:
+                    yield delta
+                elif not isinstance(delta, ReasoningDelta):  # a cached text comes without it
+                    yield replace(delta, cached=True) if isinstance(delta, StreamEnd) else delta
             if self._is_over:
                 break
             await self._changed.wait()

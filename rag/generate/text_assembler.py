@@ -9,7 +9,7 @@ from rag.generate.citation_filter import CitationFilter
 from rag.generate.events import AnswerEvent, CompletedText, Done
 from rag.generate.fence_filter import FenceFilter
 from rag.ports import TokenStream
-from rag.types import Hit, StreamEnd, TextDelta
+from rag.types import Hit, ReasoningDelta, StreamEnd, TextDelta
 
 
 class TextAssembler:
@@ -77,5 +77,7 @@ async def text_events(
             yield delta.usage
             yield Done(texts.completed(delta), {})
             return
-        if (sent := texts.add(delta)) is not None:
+        if isinstance(delta, ReasoningDelta):
+            yield delta
+        elif (sent := texts.add(delta)) is not None:
             yield sent

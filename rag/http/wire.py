@@ -126,6 +126,9 @@ class PrepareRequest(WireModel):
         "written", description="Whether the language model writes the answer or it is quoted from the documents."
     )
     quotes_chosen_by: QuoteChoice = Field("ranking", description="How the quotes of a quoted answer are chosen.")
+    template_values: dict[str, Any] = Field(
+        default_factory=dict, description="Additional variables of the language model's chat template."
+    )
 
     @property
     def stores(self) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 from rag.ports import TokenStream
-from rag.types import JsonObject, StreamEnd, TextDelta, Usage
+from rag.types import JsonObject, StreamEnd, StreamItem
 
 _GREEDY_BELOW = 1e-5
 """vLLM treats lower temperatures as 0."""
@@ -26,14 +27,15 @@ def copies_wanted(sampling: JsonObject) -> int:
     return 1
 
 
-async def repeat_text(stream: TokenStream, copies: int) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+async def repeat_text(stream: TokenStream, copies: int) -> AsyncGenerator[StreamItem, None]:
     """A stream of `copies` identical texts, made of a stream of one; completion tokens are counted for each copy."""
     async for delta in stream:
         if isinstance(delta, StreamEnd):
             usage = delta.usage
-            counts = Usage(usage.prompt_tokens, usage.completion_tokens * copies, usage.cached_tokens)
+            completion, reasoning = usage.completion_tokens * copies, usage.reasoning_tokens * copies
+            counts = replace(usage, completion_tokens=completion, reasoning_tokens=reasoning)
             ends = delta.all_ends() * copies
             yield StreamEnd(delta.finish_reason, counts, ends=ends, prompt_logprobs=delta.prompt_logprobs)
             continue
         for index in range(copies):
-            yield TextDelta(delta.text, index, delta.logprobs, delta.tool_calls)
+            yield replace(delta, index=index)

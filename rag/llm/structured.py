@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pydantic_core import from_json
 
 from rag.llm.special_tokens import SpecialTokenEscaper
+from rag.llm.template_values import NO_THINKING
 from rag.ports import ChatTokenizer, Generator
 from rag.types import JsonObject, Message, ModelInput, Prompt, SamplingParameters, TextDelta
 
@@ -51,12 +52,15 @@ class StructuredOutput:
 
 
 def fit_to_context(form: StructuredPrompt, tokenizer: ChatTokenizer, context_tokens: int) -> ModelInput | None:
-    """The messages with special tokens escaped, as model input; None if they do not fit into the context."""
+    """The messages with special tokens escaped, as model input; None if they do not fit into the context.
+
+    The model does not think first: `max_tokens` is only enough for the object, and the form leaves little to decide.
+    """
     escaper = SpecialTokenEscaper(tokenizer.control_texts)
     messages = tuple(replace(message, content=escaper.escape(message.content)) for message in form.messages)
-    prompt = Prompt(tuple(tokenizer.render(messages)), (), messages)
-    tokens = len(prompt.token_ids) or tokenizer.measure(messages)
-    return prompt.for_model() if tokens + form.max_tokens <= context_tokens else None
+    prompt = Prompt(tuple(tokenizer.render(messages, NO_THINKING)), (), messages)
+    tokens = len(prompt.token_ids) or tokenizer.measure(messages, NO_THINKING)
+    return prompt.for_model(NO_THINKING, thinks=False) if tokens + form.max_tokens <= context_tokens else None
 
 
 async def complete(

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeAlias
 
-from rag.types import Message, ModelInput, SamplingParameters, StreamEnd, TextDelta
+from rag.types import JsonMapping, Message, ModelInput, SamplingParameters, StreamItem
 
 
 class ChatTokenizer(Protocol):
@@ -17,11 +17,15 @@ class ChatTokenizer(Protocol):
         """Texts that tokenizer or chat template treat as control tokens, such as `<|im_end|>`."""
         ...
 
-    def render(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids of the conversation, followed by the assistant's turn marker; empty if this is an estimate."""
+    def render(self, messages: Sequence[Message], values: JsonMapping | None = None) -> list[int]:
+        """Token ids of the conversation, followed by the assistant's turn marker; empty if this is an estimate.
+
+        Args:
+            values: Additional variables of the chat template.
+        """
         ...
 
-    def measure(self, messages: Sequence[Message]) -> int:
+    def measure(self, messages: Sequence[Message], values: JsonMapping | None = None) -> int:
         """The length of the rendered conversation in tokens. An estimate errs on the high side."""
         ...
 
@@ -30,8 +34,9 @@ class ChatTokenizer(Protocol):
         ...
 
 
-TokenStream: TypeAlias = AsyncIterator[TextDelta | StreamEnd]
-"""Text deltas as the model writes them, then exactly one `StreamEnd`, also for a request with several texts (`n`)."""
+TokenStream: TypeAlias = AsyncIterator[StreamItem]
+"""Deltas as the model writes them, of its thinking and of its text, then exactly one `StreamEnd`, also for a request
+with several texts (`n`)."""
 
 
 class Generator(Protocol):

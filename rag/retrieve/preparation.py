@@ -24,7 +24,7 @@ from rag.retrieve.ranking.merging import merge_results
 from rag.retrieve.ranking.relevance import nothing_relevant
 from rag.retrieve.result import RetrievalResult
 from rag.telemetry import retrieval as metrics
-from rag.types import AnswerStyle, Chunk, Hit, Message, PreparedPrompt, Prompt, QuoteChoice
+from rag.types import AnswerStyle, Chunk, Hit, JsonMapping, Message, PreparedPrompt, Prompt, QuoteChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ class PreparationRequest:
     """The client's instructions. A quoted answer cannot follow them."""
     style: AnswerStyle = "written"
     quotes_chosen_by: QuoteChoice = "ranking"
+    template_values: JsonMapping = field(default_factory=dict)
+    """Additional variables of the chat template. In a quoted answer, the model does not think."""
 
 
 class AnswerPreparer:
@@ -145,7 +147,13 @@ class AnswerPreparer:
     async def _written_prompt(
         self, request: PreparationRequest, results: Sequence[RetrievalResult], result: RetrievalResult
     ) -> Prompt:
-        parts = PromptInput(request.question, relevant_hits(result), request.history, request.system)
+        parts = PromptInput(
+            request.question,
+            relevant_hits(result),
+            request.history,
+            request.system,
+            template_values=request.template_values,
+        )
         if parts.hits and self._prompts.table_tokens:
             chosen = {hit.chunk.chunk_id for hit in parts.hits}
             neighbours = await self._neighbours(

@@ -11,7 +11,7 @@ REGISTRY = CollectorRegistry()
 TOKENS = Counter(
     "rag_tokens_total",
     "Tokens of texts that have ended: `prompt` or `completion`. `cached_prompt` is the part of the prompts that was in "
-    "the prefix cache.",
+    "the prefix cache, `reasoning` the part of the completions that the model used to think.",
     ("tenant", "type"),
     registry=REGISTRY,
 )
@@ -29,5 +29,5 @@ INTER_TOKEN = Histogram(
     registry=REGISTRY,
 )
 
-for _type in ("prompt", "cached_prompt", "completion"):
+for _type in ("prompt", "cached_prompt", "completion", "reasoning"):
     TOKENS.labels(DEFAULT_TENANT, _type)

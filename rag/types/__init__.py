@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from rag.types.documents import Attributes, Change, Extract, Heading, PageStart, Pair, PassagePairs
 from rag.types.encoding import LongTexts, SparseVector, TextKind, TokenCounts, TokenIds
-from rag.types.generation import SamplingParameters, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
+from rag.types.generation import (
+    ReasoningDelta,
+    SamplingParameters,
+    StreamEnd,
+    StreamItem,
+    TextDelta,
+    TextEnd,
+    TokenLogprob,
+    Usage,
+)
 from rag.types.json import Facts, JsonMapping, JsonObject
 from rag.types.passages import Chunk, Passage, chunk_id_of, passage_text, readable_text
 from rag.types.places import Rectangle, TextRun
 from rag.types.prompts import (
+    REASONING,
     AnswerStyle,
     Chat,
     Message,
@@ -18,12 +28,14 @@ from rag.types.prompts import (
     Quotation,
     Quote,
     QuoteChoice,
+    RenderedChat,
 )
 from rag.types.retrieval import FilterObject, Hit, Match, RerankKind, SearchMode
 from rag.types.tool_outputs import KnownPassage, SearchOutput
 from rag.types.tool_servers import ServerTool, ToolAnswer, ToolServer
 
 __all__ = [
+    "REASONING",
     "AnswerStyle",
     "Attributes",
     "Change",
@@ -50,7 +62,9 @@ __all__ = [
     "Quotation",
     "Quote",
     "QuoteChoice",
+    "ReasoningDelta",
     "Rectangle",
+    "RenderedChat",
     "RerankKind",
     "SamplingParameters",
     "SearchMode",
@@ -58,6 +72,7 @@ __all__ = [
     "ServerTool",
     "SparseVector",
     "StreamEnd",
+    "StreamItem",
     "TextDelta",
     "TextEnd",
     "TextKind",

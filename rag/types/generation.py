@@ -20,6 +20,8 @@ class Usage:
     completion_tokens: int
     cached_tokens: int = 0
     """Prompt tokens that were taken from the engine's prefix cache."""
+    reasoning_tokens: int = 0
+    """Completion tokens that the model used to think."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,16 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """New text of what the language model thinks before it answers. It is not part of the answer."""
+
+    text: str
+    """Not empty."""
+    index: int = 0
+    """Number of the text that it belongs to, in a request for several (`n`)."""
+
+
+@dataclass(frozen=True, slots=True)
 class TextEnd:
     """How one text of a request ended."""
 
@@ -76,3 +88,7 @@ class StreamEnd:
     def all_ends(self) -> tuple[TextEnd, ...]:
         """Of each text, by index."""
         return self.ends or (TextEnd(self.finish_reason),)
+
+
+StreamItem: TypeAlias = TextDelta | ReasoningDelta | StreamEnd
+"""What a language model's stream consists of."""

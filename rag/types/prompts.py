@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from rag.types.json import JsonMapping, JsonObject
 from rag.types.places import Rectangle
@@ -24,6 +24,11 @@ class Message:
     content: str
 
 
+REASONING: Final = "reasoning_content"
+"""Key of an assistant's message in a `Chat`: what the assistant thought before. Templates drop it, except between the
+function calls of one answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chat:
     """A conversation for the language model to continue, rendered with the model's own chat template."""
@@ -36,10 +41,23 @@ class Chat:
     """Additional variables for the chat template."""
     calls_tools: bool = False
     """Whether the model may decide to call functions; its calls are then parsed out of its text."""
+    thinks: bool = True
+    """False: the model answers without thinking first, even if it usually thinks."""
 
 
-ModelInput: TypeAlias = "str | Sequence[int] | Chat"
-"""A text to continue, its token ids, or a conversation."""
+@dataclass(frozen=True, slots=True)
+class RenderedChat:
+    """A conversation for the language model to continue, as token ids."""
+
+    token_ids: tuple[int, ...]
+    template_values: JsonMapping = field(default_factory=dict)
+    """The additional variables of the chat template with which it was rendered."""
+    thinks: bool = True
+    """As in `Chat`."""
+
+
+ModelInput: TypeAlias = "str | Sequence[int] | Chat | RenderedChat"
+"""A text to continue, its token ids, or a conversation. Only in a conversation does the model think."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +70,14 @@ class Prompt:
     """Best first."""
     messages: tuple[Message, ...] = ()
 
-    def for_model(self) -> ModelInput:
+    def for_model(self, template_values: JsonMapping, *, thinks: bool = True) -> ModelInput:
+        """Args:
+        template_values: The variables of the chat template with which it was rendered.
+        """
         if self.token_ids:
-            return self.token_ids
-        return Chat(tuple({"role": turn.role, "content": turn.content} for turn in self.messages))
+            return RenderedChat(self.token_ids, template_values, thinks)
+        messages = tuple({"role": turn.role, "content": turn.content} for turn in self.messages)
+        return Chat(messages, template_values=template_values, thinks=thinks)
 
 
 @dataclass(frozen=True, slots=True)

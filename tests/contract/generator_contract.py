@@ -16,7 +16,7 @@ import pytest
 
 from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
 from rag.ports import Generator, TokenStream
-from rag.types import Chat, ModelInput, StreamEnd, TextDelta, TokenLogprob
+from rag.types import Chat, ModelInput, ReasoningDelta, StreamEnd, TextDelta, TokenLogprob
 
 Running = Callable[[], Awaitable[int]]
 PROMPT = "The capital of France is Paris. The capital of Germany is"
@@ -45,6 +45,8 @@ class Written:
     finished: StreamEnd
     texts: dict[int, str] = field(default_factory=dict)
     logprobs: dict[int, list[TokenLogprob]] = field(default_factory=dict)
+    reasoning: dict[int, str] = field(default_factory=dict)
+    """What it thought, by the number of the text."""
 
     @property
     def text(self) -> str:
@@ -56,16 +58,22 @@ async def read(stream: TokenStream) -> Written:
     texts: dict[int, str] = {}
     logprobs: dict[int, list[TokenLogprob]] = {}
     last: list[StreamEnd] = []
+    reasoning: dict[int, str] = {}
     async for delta in stream:
         assert not last, "something came after the end"
         if isinstance(delta, StreamEnd):
             last.append(delta)
             continue
+        if isinstance(delta, ReasoningDelta):
+            assert delta.text, "an empty delta"
+            assert delta.index not in texts, "the model thinks before it writes"
+            reasoning[delta.index] = reasoning.get(delta.index, "") + delta.text
+            continue
         assert delta.text or delta.logprobs or delta.tool_calls, "an empty delta"
         texts[delta.index] = texts.get(delta.index, "") + delta.text
         logprobs.setdefault(delta.index, []).extend(delta.logprobs)
     assert len(last) == 1
-    return Written(last[0], texts, logprobs)
+    return Written(last[0], texts, logprobs, reasoning)
 
 
 async def written(generator: Generator, prompt: ModelInput, sampling: Mapping[str, Any], model: str = "") -> Written:

@@ -9,14 +9,18 @@ from typing import Any
 
 from rag.errors import ContextLengthExceeded, DependencyUnavailable, InvalidRequest, ModelNotFound
 from rag.http.native.generate_wire import GenerateRequest
+from rag.llm.template_values import template_variables
 from rag.ports import TokenStream
 from rag.types import (
     Chat,
     JsonMapping,
     JsonObject,
     ModelInput,
+    ReasoningDelta,
+    RenderedChat,
     SamplingParameters,
     StreamEnd,
+    StreamItem,
     TextDelta,
     TextEnd,
     TokenLogprob,
@@ -40,6 +44,7 @@ class FakeGenerator:
         context_tokens: Maximum of prompt and `max_tokens` together.
         adapters: Names of the known adapters; None: any name is known.
         tool_calls: Its function calls, if the conversation allows them, in OpenAI's format.
+        reasoning: What it thinks before it answers a conversation, one token for each word.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class FakeGenerator:
         context_tokens: int | None = None,
         adapters: Collection[str] | None = None,
         tool_calls: tuple[JsonObject, ...] = (),
+        reasoning: str = "",
     ) -> None:
         self.text = text
         self.dies_after = dies_after
@@ -64,6 +70,7 @@ class FakeGenerator:
         self.context_tokens = context_tokens
         self.adapters = adapters
         self.tool_calls = tool_calls
+        self.reasoning = reasoning
         self.running = 0
         self.cancelled = 0
         self.requests: list[tuple[Any, JsonMapping, str]] = []
@@ -107,12 +114,17 @@ class FakeGenerator:
 
     async def _deltas(
         self, whole: str, prompt: ModelInput, sampling: SamplingParameters, request: _Request
-    ) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+    ) -> AsyncGenerator[StreamItem, None]:
         if self.start is not None:
             await self.start.wait()
         calls = self.tool_calls if isinstance(prompt, Chat) and prompt.calls_tools else ()
-        script = _script("" if calls else whole, sampling)
+        thought = self._thought(prompt, sampling)
+        script = _script("" if calls else whole, _after(len(thought), sampling))
         texts = sampling.get("n") or 1
+        for word in thought:
+            await asyncio.sleep(0)
+            for index in range(texts):
+                yield ReasoningDelta(word, index)
         for position, text in enumerate(script.words):
             if position == self.dies_after:
                 self._die(request)
@@ -126,9 +138,20 @@ class FakeGenerator:
         for number, call in enumerate(calls):
             yield TextDelta("", tool_calls=({"index": number, **call},))
         ends = (script.end,) * texts if texts > 1 or script.end.stop_reason else ()
-        usage = Usage(_tokens(prompt), texts * len(script.words))
+        tokens = texts * (len(thought) + len(script.words))
+        usage = Usage(_tokens(prompt), tokens, 0, texts * len(thought))
         request.has_ended = True
         yield StreamEnd(script.end.finish_reason, usage, ends=ends, prompt_logprobs=_of_prompt(prompt, sampling))
+
+    def _thought(self, prompt: ModelInput, sampling: SamplingParameters) -> list[str]:
+        """The words that it thinks. As with vLLM, the budget and `max_tokens` limit them."""
+        if not isinstance(prompt, Chat | RenderedChat) or not prompt.thinks:
+            return []
+        if template_variables(prompt.template_values).get("enable_thinking") is False:
+            return []
+        limits = [sampling.get("thinking_token_budget"), sampling.get("max_tokens")]
+        most = min((limit for limit in limits if limit is not None and limit >= 0), default=None)
+        return re.findall(r"\S+\s*", self.reasoning)[:most]
 
     def _die(self, request: _Request) -> None:
         request.has_ended = True
@@ -147,8 +170,16 @@ class _Script:
     end: TextEnd
 
 
+def _after(tokens: int, sampling: SamplingParameters) -> SamplingParameters:
+    """The parameters when so many tokens have been generated."""
+    left = sampling.get("max_tokens")
+    return sampling if left is None else {**sampling, "max_tokens": left - tokens}
+
+
 def _script(whole: str, sampling: SamplingParameters) -> _Script:
     """The words that are written, and the finish reason."""
+    if sampling.get("max_tokens") == 0:
+        return _Script([], TextEnd("length"))
     if choices := (sampling.get("structured_outputs") or {}).get("choice"):
         whole = choices[0]
     wanted = sampling.get("stop") or []
@@ -190,4 +221,6 @@ def _of_prompt(prompt: ModelInput, sampling: SamplingParameters) -> tuple[TokenL
 def _tokens(prompt: ModelInput) -> int:
     if isinstance(prompt, Chat):
         return sum(len(split_words(str(message.get("content") or ""))) for message in prompt.messages)
+    if isinstance(prompt, RenderedChat):
+        return len(prompt.token_ids)
     return len(split_words(prompt)) if isinstance(prompt, str) else len(prompt)

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
 from rag.ports import TokenStream
-from rag.types import Chat, Facts, ModelInput, SamplingParameters, StreamEnd, TextDelta, Usage
+from rag.types import Chat, Facts, ModelInput, RenderedChat, SamplingParameters, StreamEnd, TextDelta, Usage
 
 
 class InstantEngine:
@@ -34,6 +34,8 @@ class InstantEngine:
     async def generate(
         self, prompt: ModelInput, sampling: SamplingParameters, request_id: str, *, model: str = ""
     ) -> AsyncIterator[TokenStream]:
+        if isinstance(prompt, RenderedChat):
+            prompt = prompt.token_ids
         if self._record is not None and not isinstance(prompt, str | Chat):
             with self._record.open("a") as file:
                 file.write(json.dumps(list(prompt)) + "\n")

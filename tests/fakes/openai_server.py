@@ -14,15 +14,16 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from rag.errors import ContextLengthExceeded, InvalidRequest, RagError
+from rag.llm.template_values import EFFORT
 from rag.ports import TokenStream
-from rag.types import Chat, JsonObject, ModelInput, StreamEnd, TextDelta, TokenLogprob
+from rag.types import Chat, JsonObject, ModelInput, ReasoningDelta, StreamEnd, StreamItem, TextDelta, TokenLogprob
 from tests.fakes.generator import FakeGenerator
 
 Trouble = Literal[
     "breaks_off", "ends_early", "hangs_midway", "error_midway", "garbage_midway", "never_answers", "slow_head",
     "no_usage", "no_done", "stays_open", "refuses_in_stream", "json_instead", "no_stream",
 ]  # fmt: skip
-_TOOLS = {"tools", "tool_choice", "chat_template_kwargs"}
+_TOOLS = {"tools", "tool_choice", "chat_template_kwargs", EFFORT}
 _WIRE = {"model", "messages", "prompt", "stream", "stream_options", "cache_salt", *_TOOLS}
 
 
@@ -52,6 +53,8 @@ class FakeOpenAiServer:
         self.max_model_len = max_model_len
         self.adapters = list(adapters)
         self.key = key
+        self.reasoning_name = "reasoning_content"
+        """The name under which it sends what the model thinks."""
         self.trouble: Trouble | None = None
         self.answer: Response | None = None
         """The response to every request for text, if set."""
@@ -128,7 +131,7 @@ class FakeOpenAiServer:
                         async for line in self._end(delta, is_chat):
                             yield line
                         return
-                    yield _data(_chunk(_choice(delta, is_chat)))
+                    yield _data(_chunk(_choice(delta, is_chat, self.reasoning_name)))
                     if position == 0 and self.trouble is not None:
                         async for line in self._midway():
                             yield line
@@ -160,6 +163,7 @@ class FakeOpenAiServer:
                 "completion_tokens": usage.completion_tokens,
                 "total_tokens": usage.prompt_tokens + usage.completion_tokens,
                 "prompt_tokens_details": {"cached_tokens": 3} if is_chat else None,
+                "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens} if is_chat else None,
             }
             yield _data({"object": "chunk", "choices": [], "usage": told})
         if self.trouble != "no_done":
@@ -175,7 +179,7 @@ def garbage() -> Response:
     return PlainTextResponse("<html>It works!</html>", media_type="text/html")
 
 
-async def _numbered(stream: TokenStream) -> AsyncIterator[tuple[int, TextDelta | StreamEnd]]:
+async def _numbered(stream: TokenStream) -> AsyncIterator[tuple[int, StreamItem]]:
     position = 0
     async for delta in stream:
         yield position, delta
@@ -192,7 +196,7 @@ def _prompt(body: JsonObject) -> ModelInput:
         prompt: ModelInput = body["prompt"]
         return prompt
     calls = body.get("tool_choice") == "auto"
-    values = body.get("chat_template_kwargs", {})
+    values = {name: body[name] for name in (EFFORT,) if name in body} | body.get("chat_template_kwargs", {})
     return Chat(tuple(body["messages"]), tuple(body.get("tools", ())), values, calls_tools=calls)
 
 
@@ -209,8 +213,10 @@ def _sampling(body: JsonObject) -> JsonObject:
     return sampling
 
 
-def _choice(delta: TextDelta, is_chat: bool) -> JsonObject:
+def _choice(delta: TextDelta | ReasoningDelta, is_chat: bool, reasoning_name: str) -> JsonObject:
     index: JsonObject = {"index": delta.index, "finish_reason": None}
+    if isinstance(delta, ReasoningDelta):
+        return {**index, "delta": {"content": None, reasoning_name: delta.text}}
     if not is_chat:
         return {**index, "text": delta.text, "logprobs": _lists(delta.logprobs) if delta.logprobs else None}
     scores = {"content": [_scored(one) for one in delta.logprobs]} if delta.logprobs else None

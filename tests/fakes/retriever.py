@@ -165,7 +165,7 @@ class FakeRetriever:
 
     async def _count_tokens(self, request: Request) -> Response:
         wanted = CountTokensRequest.parse(await request.json())
-        return JSONResponse({"tokens": FakeTokenizer().measure(wanted.parsed())})
+        return JSONResponse({"tokens": FakeTokenizer().measure(wanted.parsed(), wanted.template_values)})
 
     async def retrieve(self, request: RetrievalRequest) -> RetrievalResult:
         """As a `RetrievalPipeline`."""

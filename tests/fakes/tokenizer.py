@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from rag.types import Message
+from rag.types import JsonMapping, Message
 
 
 class FakeTokenizer:
-    """One token per word; a conversation is rendered as `<role> content` and ends with `<assistant>`."""
+    """One token per word; a conversation is rendered as `<role> content` and ends with `<assistant>` and the
+    variables of the template."""
 
     def __init__(self) -> None:
         self.vocabulary: dict[str, int] = {}
@@ -15,12 +16,13 @@ class FakeTokenizer:
     def control_texts(self) -> Collection[str]:
         return ("<system>", "<user>", "<assistant>")
 
-    def render(self, messages: Sequence[Message]) -> list[int]:
-        text = " ".join([*(f"<{message.role}> {message.content}" for message in messages), "<assistant>"])
+    def render(self, messages: Sequence[Message], values: JsonMapping | None = None) -> list[int]:
+        set_values = [f"{name}={value}" for name, value in (values or {}).items()]
+        text = " ".join([*(f"<{message.role}> {message.content}" for message in messages), "<assistant>", *set_values])
         return [self.vocabulary.setdefault(word, len(self.vocabulary)) for word in text.split()]
 
-    def measure(self, messages: Sequence[Message]) -> int:
-        return len(self.render(messages))
+    def measure(self, messages: Sequence[Message], values: JsonMapping | None = None) -> int:
+        return len(self.render(messages, values))
 
     def count(self, text: str) -> int:
         return len(text.split())

@@ -22,6 +22,7 @@ from rag.errors import (
     RagError,
     Starting,
 )
+from rag.llm.template_values import NO_THINKING
 from rag.types import Chat, StreamEnd, TextDelta
 from tests.contract.generator_contract import ASKING, enter, written
 from tests.fakes import FakeGenerator
@@ -149,6 +150,32 @@ async def test_tool_calls_are_returned_unchanged() -> None:
     (body,) = server.bodies
     assert (body["tools"], body["tool_choice"]) == ([tool], "auto")
     assert body["chat_template_kwargs"] == {"enable_thinking": False}
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+async def test_what_the_servers_model_thinks_is_no_text(name: str) -> None:
+    server = make_server(generator=FakeGenerator(TEXT, reasoning="hm well"))
+    server.reasoning_name = name
+    async with writing_with(server) as llm:
+        done = await written(llm, ASKING, GREEDY)
+        assert (done.reasoning, done.text) == ({0: "hm well"}, TEXT)
+        assert (done.finished.usage.completion_tokens, done.finished.usage.reasoning_tokens) == (6, 2)
+        server.trouble = "no_usage"
+        assert (await written(llm, ASKING, GREEDY)).finished.usage.reasoning_tokens == 2
+
+
+@pytest.mark.parametrize("owner", ["vllm", "someone"])
+async def test_how_a_server_is_asked_to_think_or_not(owner: str) -> None:
+    server = make_server(generator=FakeGenerator(TEXT), owned_by=owner)
+    thought = {"role": "assistant", "content": "a", "reasoning_content": "hm"}
+    values = {"reasoning_effort": "low", "enable_thinking": True}
+    async with writing_with(server) as llm:
+        await written(llm, Chat((*ASKING.messages, thought), template_values=values), GREEDY)
+        await written(llm, Chat(ASKING.messages, template_values=NO_THINKING, thinks=False), GREEDY)
+    first, second = server.bodies
+    assert (first["reasoning_effort"], first["chat_template_kwargs"]) == ("low", {"enable_thinking": True})
+    assert ("reasoning_content" in first["messages"][-1]) == (owner == "vllm")
+    assert second.get("chat_template_kwargs") == (NO_THINKING if owner == "vllm" else None)
 
 
 # --- refusals ----------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ async def text_of(stream: TokenStream) -> tuple[str, StreamEnd | None]:
     async for delta in stream:
         if isinstance(delta, TextDelta):
             text += delta.text
-        else:
+        elif isinstance(delta, StreamEnd):
             end = delta
     return text, end
 

@@ -10,7 +10,18 @@ from typing import Any, TypeAlias
 
 from rag.http.v1.function_calling.written_calls import plain_messages
 from rag.ports import TokenStream
-from rag.types import Chat, JsonMapping, JsonObject, ModelInput, SamplingParameters, StreamEnd, TextDelta, Usage
+from rag.types import (
+    Chat,
+    JsonMapping,
+    JsonObject,
+    ModelInput,
+    ReasoningDelta,
+    SamplingParameters,
+    StreamEnd,
+    StreamItem,
+    TextDelta,
+    Usage,
+)
 from tests.fakes import FakeGenerator
 
 Call: TypeAlias = tuple[str, JsonMapping | str]
@@ -32,13 +43,17 @@ class ScriptedModel(FakeGenerator):
     turns: One for each request; the last one is repeated.
     is_written: Whether it writes calls as blocks of code, as a model without a parser does.
     prompt_tokens: Reported for each request.
+    thinks: What it thinks at the beginning of each round.
     """
 
-    def __init__(self, *turns: Turn, is_written: bool = False, prompt_tokens: int = 10) -> None:
+    def __init__(
+        self, *turns: Turn, is_written: bool = False, prompt_tokens: int = 10, thinks: Sequence[str] = ()
+    ) -> None:
         super().__init__()
         self._turns = list(turns)
         self._is_written = is_written
         self._prompt_tokens = prompt_tokens
+        self._thinks = thinks
         self.chats: list[Chat] = []
         self.sampling: list[SamplingParameters] = []
 
@@ -59,8 +74,10 @@ class ScriptedModel(FakeGenerator):
         finally:
             self.running -= 1
 
-    async def _deltas_of(self, turn: Turn, sampling: SamplingParameters) -> AsyncGenerator[TextDelta | StreamEnd, None]:
-        words, number = 0, 0
+    async def _deltas_of(self, turn: Turn, sampling: SamplingParameters) -> AsyncGenerator[StreamItem, None]:
+        words, number = len(self._thinks), 0
+        for word in self._thinks:
+            yield ReasoningDelta(word)
         if turn == ENDLESS:
             yield TextDelta("Well, ")
             await asyncio.Event().wait()
@@ -72,7 +89,7 @@ class ScriptedModel(FakeGenerator):
                 words += 1
                 yield delta
             number += not isinstance(part, str)
-        yield StreamEnd("stop", Usage(self._prompt_tokens, words))
+        yield StreamEnd("stop", Usage(self._prompt_tokens, words, reasoning_tokens=len(self._thinks)))
 
     def _part(self, part: Call | str, number: int) -> list[TextDelta]:
         if isinstance(part, str):

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from urllib.parse import urlsplit
 
 from openai import AsyncStream, BadRequestError, UnprocessableEntityError
@@ -20,8 +20,19 @@ from rag.auth.caller import prefix_cache_salt
 from rag.config import LLMSettings
 from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
 from rag.llm.greedy_copies import copies_wanted, repeat_text
+from rag.llm.template_values import EFFORT, NO_THINKING
 from rag.ports import TokenStream
-from rag.types import Chat, Facts, JsonMapping, JsonObject, ModelInput, SamplingParameters, StreamEnd, TextDelta
+from rag.types import (
+    REASONING,
+    Chat,
+    Facts,
+    JsonMapping,
+    JsonObject,
+    ModelInput,
+    RenderedChat,
+    SamplingParameters,
+    StreamItem,
+)
 
 _CONTEXT_TOKENS = 8192
 """Assumed if the server does not report its context length."""
@@ -119,6 +130,8 @@ class OpenAiGenerator:
     def _request(
         self, prompt: ModelInput, sampling: SamplingParameters, served: ServerCapabilities, adapter: str
     ) -> OpenAiRequest:
+        if isinstance(prompt, RenderedChat):
+            prompt = prompt.token_ids
         if not isinstance(prompt, Chat) and not prompt:
             raise InvalidRequest("prompt: has no tokens", param="prompt")
         chosen = self._chosen(prompt, sampling, served)
@@ -126,7 +139,7 @@ class OpenAiGenerator:
         fields = openai_fields(chosen, is_chat=isinstance(prompt, Chat), is_vllm=served.is_vllm)
         body = {
             "model": adapter or served.model,
-            **_prompt_fields(prompt),
+            **_prompt_fields(prompt, is_vllm=served.is_vllm),
             **fields,
             "stream": True,
             "stream_options": {"include_usage": True},
@@ -166,11 +179,13 @@ class OpenAiGenerator:
         """Exact for token ids, otherwise an estimate."""
         if isinstance(prompt, Chat):
             return self._count(json.dumps([*prompt.messages, *prompt.tools], ensure_ascii=False))
+        if isinstance(prompt, RenderedChat):
+            return len(prompt.token_ids)
         return self._count(prompt) if isinstance(prompt, str) else len(prompt)
 
     async def _deltas(
-        self, request: OpenAiRequest, deltas: AsyncGenerator[TextDelta | StreamEnd, None]
-    ) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+        self, request: OpenAiRequest, deltas: AsyncGenerator[StreamItem, None]
+    ) -> AsyncGenerator[StreamItem, None]:
         """`deltas`, with the errors of reading them translated."""
         with self._errors.translated(request):
             async with contextlib.aclosing(deltas):
@@ -218,15 +233,29 @@ def _asks_for_new_name(refusal: str) -> bool:
     return "max_completion_tokens" in refusal and ("unsupported" in refusal.lower() or "not supported" in refusal)
 
 
-def _prompt_fields(prompt: ModelInput) -> JsonObject:
+def _prompt_fields(prompt: str | Sequence[int] | Chat, *, is_vllm: bool) -> JsonObject:
     if not isinstance(prompt, Chat):
         return {"prompt": prompt if isinstance(prompt, str) else list(prompt)}
-    fields: JsonObject = {"messages": list(prompt.messages)}
+    fields: JsonObject = {"messages": list(prompt.messages), **_template_fields(prompt, is_vllm=is_vllm)}
+    if not is_vllm:  # DeepSeek's server, for one, refuses what it has itself sent
+        fields["messages"] = [_without_reasoning(message) for message in prompt.messages]
     if prompt.tools:
         fields |= {"tools": list(prompt.tools), "tool_choice": "auto" if prompt.calls_tools else "none"}
-    if prompt.template_values:
-        fields["chat_template_kwargs"] = dict(prompt.template_values)
     return fields
+
+
+def _template_fields(prompt: Chat, *, is_vllm: bool) -> JsonObject:
+    """`reasoning_effort` is a field of OpenAI's API. Only vLLM's server is known to take other variables."""
+    values = dict(prompt.template_values)
+    fields: JsonObject = {EFFORT: values.pop(EFFORT)} if EFFORT in values else {}
+    if not prompt.thinks:
+        values = {name: value for name, value in values.items() if name not in NO_THINKING}
+        values |= NO_THINKING if is_vllm else {}
+    return {**fields, **({"chat_template_kwargs": values} if values else {})}
+
+
+def _without_reasoning(message: JsonObject) -> JsonObject:
+    return {name: value for name, value in message.items() if name != REASONING}
 
 
 @contextlib.asynccontextmanager

@@ -9,7 +9,7 @@ from openai import APIError
 from pydantic import BaseModel, Field
 
 from rag.errors import DependencyUnavailable
-from rag.types import JsonObject, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
+from rag.types import JsonObject, ReasoningDelta, StreamEnd, StreamItem, TextDelta, TextEnd, TokenLogprob, Usage
 
 UNKNOWN_TOKEN = -1
 """Token id: OpenAI's API does not report it."""
@@ -33,6 +33,8 @@ class _ToolCall(BaseModel):
 
 class _Delta(BaseModel):
     content: str | None = None
+    reasoning_content: object = None
+    reasoning: object = None
     refusal: str | None = None
     tool_calls: list[_ToolCall] | None = None
 
@@ -65,9 +67,14 @@ class _CachedTokens(BaseModel):
     cached_tokens: int | None = None
 
 
+class _ReasoningTokens(BaseModel):
+    reasoning_tokens: int | None = None
+
+
 class _Usage(BaseModel):
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    completion_tokens_details: _ReasoningTokens | None = None
     prompt_tokens_details: _CachedTokens | None = None
 
 
@@ -92,8 +99,9 @@ class CompletionReader:
         self._ends: dict[int, TextEnd] = {}
         self._usage: _Usage | None = None
         self._tokens = 0
+        self._reasoning_tokens = 0
 
-    async def deltas(self, chunks: AsyncIterator[object]) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+    async def deltas(self, chunks: AsyncIterator[object]) -> AsyncGenerator[StreamItem, None]:
         """The text in a stream's objects, then its end.
 
         Raises:
@@ -104,6 +112,10 @@ class CompletionReader:
             chunk = _Chunk.model_validate(data)
             self._usage = chunk.usage or self._usage
             for choice in chunk.choices or ():
+                if thought := _reasoning(choice):
+                    self._tokens += 1
+                    self._reasoning_tokens += 1
+                    yield ReasoningDelta(thought, choice.index)
                 delta = self._delta(choice)
                 if delta.text or delta.logprobs or delta.tool_calls:
                     self._tokens += len(delta.logprobs) or 1
@@ -130,7 +142,9 @@ class CompletionReader:
     def _delta(self, choice: _Choice) -> TextDelta:
         delta = choice.delta or _Delta()
         text = choice.text or delta.content or delta.refusal or ""
-        return TextDelta(text, choice.index, self._token_logprobs(choice.logprobs), _calls(delta.tool_calls or ()))
+        # vLLM reports the log probabilities of thinking, too, with its text.
+        logprobs = () if _reasoning(choice) and not text else self._token_logprobs(choice.logprobs)
+        return TextDelta(text, choice.index, logprobs, _calls(delta.tool_calls or ()))
 
     def _end(self, choice: _Choice) -> None:
         if (reason := choice.finish_reason) is None:
@@ -147,9 +161,12 @@ class CompletionReader:
 
     def _final_usage(self) -> Usage:
         if (usage := self._usage) is None:
-            return Usage(self._prompt_tokens(), self._tokens)
-        details = usage.prompt_tokens_details or _CachedTokens()
-        return Usage(usage.prompt_tokens, usage.completion_tokens, details.cached_tokens or 0)
+            return Usage(self._prompt_tokens(), self._tokens, 0, self._reasoning_tokens)
+        cached, details = usage.prompt_tokens_details or _CachedTokens(), usage.completion_tokens_details
+        reported = None if details is None else details.reasoning_tokens
+        # Without a report, one token is assumed for each part that the server has sent.
+        reasoning = min(self._reasoning_tokens, usage.completion_tokens) if reported is None else reported
+        return Usage(usage.prompt_tokens, usage.completion_tokens, cached.cached_tokens or 0, reasoning)
 
     def _token_logprobs(self, logprobs: _Logprobs | None) -> tuple[TokenLogprob, ...]:
         if logprobs is None:
@@ -171,6 +188,13 @@ class CompletionReader:
         best = sorted(others, key=lambda other: -other[1])[: self._top]
         top = tuple(TokenLogprob(text, UNKNOWN_TOKEN, value) for text, value in best)
         return TokenLogprob(token, UNKNOWN_TOKEN, logprob, top)
+
+
+def _reasoning(choice: _Choice) -> str:
+    """What the model thinks, under the name that DeepSeek's and other servers use, or that of vLLM and OpenRouter."""
+    delta = choice.delta or _Delta()
+    found = delta.reasoning_content or delta.reasoning
+    return found if isinstance(found, str) else ""
 
 
 def _calls(calls: list[_ToolCall] | tuple[()]) -> tuple[JsonObject, ...]:

@@ -16,6 +16,8 @@ from rag.adapters.vllm.errors import ENGINE_DIED
 from rag.adapters.vllm.lora import AdapterFolder, VllmAdapters
 from rag.adapters.vllm.output import token_stream
 from rag.adapters.vllm.prompt import EnginePrompts
+from rag.adapters.vllm.reasoning import EngineReasoning
+from rag.adapters.vllm.reasoning_parser_choice import reasoning_parser_of
 from rag.adapters.vllm.sampling import Sampling, sampling_of
 from rag.adapters.vllm.start import build_engine, kill_children
 from rag.adapters.vllm.tool_parser_choice import chosen_parser
@@ -57,6 +59,7 @@ class VllmEngine:
         self._engine: AsyncLLM | None = None
         self._prompts: EnginePrompts | None = None
         self._tool_parser = settings.tool_parser
+        self._reasoning: EngineReasoning | None = None
         self._state: EngineState = "loading"
         self._since = time.monotonic()
         self._failure: str = ""
@@ -95,6 +98,7 @@ class VllmEngine:
             "max_sequences": self._settings.max_sequences or _max_sequences(engine),
             "adapters": self.adapters.names,
             "tool_parser": self._tool_parser,
+            "reasoning_parser": reasoning_parser_of(engine.vllm_config),
         }
 
     @contextlib.asynccontextmanager
@@ -115,6 +119,9 @@ class VllmEngine:
             calls = ToolCalls(self._tool_parser, engine.get_tokenizer(), prompt)
             sampling = calls.sampling(sampling)
         token_ids = await prompts.token_ids(prompt)
+        reasoning = None if self._reasoning is None else self._reasoning.of(prompt, token_ids)
+        if reasoning is not None:
+            sampling = {**self._thinking_budget(), **reasoning.sampling(sampling)}
         chosen = self._sampling(engine, token_ids, sampling)
         # vLLM caches its answer. Known, it lets `engine.generate` validate the request without waiting.
         await engine.get_supported_tasks()
@@ -128,13 +135,18 @@ class VllmEngine:
                 request_id,
                 lora_request=lora,
                 trace_headers=self._trace_headers(engine),
+                **({"reasoning_ended": True} if reasoning is None else reasoning.engine_fields()),
             )
-            stream = await stack.enter_async_context(token_stream(outputs, len(token_ids), chosen.params))
+            stream = await stack.enter_async_context(token_stream(outputs, len(token_ids), chosen.params, reasoning))
             if chosen.copies > 1:
                 stream = await stack.enter_async_context(contextlib.aclosing(repeat_text(stream, chosen.copies)))
             if calls is not None:
                 stream = await stack.enter_async_context(contextlib.aclosing(calls.parse(stream)))
             yield stream
+
+    def _thinking_budget(self) -> SamplingParameters:
+        budget = self._settings.thinking_token_budget
+        return {} if budget is None else {"thinking_token_budget": budget}
 
     def _trace_headers(self, engine: AsyncLLM) -> dict[str, str] | None:
         """What makes vLLM's spans a part of the current trace, if vLLM makes any: `otlp_traces_endpoint`."""
@@ -221,6 +233,9 @@ class VllmEngine:
         tokenizer = self._engine.get_tokenizer()
         self._prompts = EnginePrompts(tokenizer)
         self._tool_parser = self._settings.tool_parser or chosen_parser(tokenizer)
+        config = self._engine.vllm_config
+        parser = reasoning_parser_of(config)
+        self._reasoning = None if parser is None else EngineReasoning(parser, config, tokenizer)
 
     async def _until_dead(self) -> None:
         while self._engine is not None and not self._engine.errored:

@@ -8,13 +8,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rag.adapters.vllm.errors import translated
+from rag.adapters.vllm.reasoning import RequestReasoning, SplitText
 from rag.adapters.vllm.structures import PARAM
 from rag.errors import DependencyUnavailable, InvalidRequest
 from rag.ports import TokenStream
-from rag.types import StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
+from rag.types import ReasoningDelta, StreamEnd, StreamItem, TextDelta, TextEnd, TokenLogprob, Usage
 
 if TYPE_CHECKING:
-    from vllm import RequestOutput, SamplingParams
+    from vllm import CompletionOutput, RequestOutput, SamplingParams
     from vllm.logprobs import Logprob
 
 _MIN_LOGPROB = -9999.0
@@ -23,7 +24,10 @@ _MIN_LOGPROB = -9999.0
 
 @contextlib.asynccontextmanager
 async def token_stream(
-    outputs: AsyncGenerator[RequestOutput, None], prompt_tokens: int, params: SamplingParams
+    outputs: AsyncGenerator[RequestOutput, None],
+    prompt_tokens: int,
+    params: SamplingParams,
+    reasoning: RequestReasoning | None = None,
 ) -> AsyncIterator[TokenStream]:
     """A request to the engine, as the stream of its text. Leaving the context aborts the request.
 
@@ -42,7 +46,9 @@ async def token_stream(
                 _check_compiled(await first)
             elif first.done():
                 first.result()
-        async with contextlib.aclosing(_deltas(first, outputs, _Reader(prompt_tokens, params), param)) as deltas:
+        async with contextlib.aclosing(
+            _deltas(first, outputs, _Reader(prompt_tokens, params, reasoning), param)
+        ) as deltas:
             yield deltas
     finally:
         first.cancel()
@@ -56,7 +62,7 @@ async def _deltas(
     outputs: AsyncGenerator[RequestOutput, None],
     reader: _Reader,
     param: str | None,
-) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+) -> AsyncGenerator[StreamItem, None]:
     with translated(param):
         for delta in reader.read(await first):
             yield delta
@@ -73,7 +79,9 @@ def _check_compiled(first: RequestOutput) -> None:
 class _Reader:
     """Turns outputs into deltas, and collects what `StreamEnd` reports."""
 
-    def __init__(self, prompt_tokens: int, params: SamplingParams) -> None:
+    def __init__(self, prompt_tokens: int, params: SamplingParams, reasoning: RequestReasoning | None) -> None:
+        self._reasoning = reasoning
+        self._reasoning_tokens = 0
         self._prompt_tokens = prompt_tokens
         self._texts = params.n
         self._has_structure = params.structured_outputs is not None
@@ -84,21 +92,32 @@ class _Reader:
         self._ends: dict[int, TextEnd] = {}
         self._prompt_logprobs: tuple[TokenLogprob | None, ...] = ()
 
-    def read(self, output: RequestOutput) -> list[TextDelta | StreamEnd]:
+    def read(self, output: RequestOutput) -> list[StreamItem]:
         self._cached_tokens = max(self._cached_tokens, output.num_cached_tokens or 0)
         if output.prompt_logprobs and not self._prompt_logprobs:  # with several texts, each output has them
             self._prompt_logprobs = tuple(
                 self._prompt_logprob_reader.read(position) for position in output.prompt_logprobs
             )
-        deltas: list[TextDelta | StreamEnd] = []
+        deltas: list[StreamItem] = []
         for text in output.outputs:
             self._completion_tokens += len(text.token_ids)
-            logprobs = tuple(filter(None, map(self._logprobs.read, text.logprobs or ())))
-            if text.text or logprobs:
-                deltas.append(TextDelta(text.text, text.index, logprobs))
+            split = self._split(text)
+            self._reasoning_tokens += split.reasoning_tokens
+            if split.reasoning:
+                deltas.append(ReasoningDelta(split.reasoning, text.index))
+            positions = (text.logprobs or ())[split.reasoning_tokens :]
+            logprobs = tuple(filter(None, map(self._logprobs.read, positions)))
+            if split.text or logprobs:
+                deltas.append(TextDelta(split.text, text.index, logprobs))
             if text.finish_reason is not None:
                 self._ends[text.index] = self._end(text.finish_reason, text.stop_reason)
         return [*deltas, self._stream_end()] if output.finished else deltas
+
+    def _split(self, text: CompletionOutput) -> SplitText:
+        if self._reasoning is None:
+            return SplitText("", text.text, 0)
+        is_last = text.finish_reason is not None
+        return self._reasoning.split(text.index, text.text, text.token_ids, is_last=is_last)
 
     def _end(self, reason: str, stop_reason: int | str | None) -> TextEnd:
         if reason == "error" and self._has_structure:
@@ -110,7 +129,7 @@ class _Reader:
     def _stream_end(self) -> StreamEnd:
         ends = tuple(self._ends[index] for index in range(self._texts))
         named = ends if len(ends) > 1 or ends[0].stop_reason is not None else ()
-        usage = Usage(self._prompt_tokens, self._completion_tokens, self._cached_tokens)
+        usage = Usage(self._prompt_tokens, self._completion_tokens, self._cached_tokens, self._reasoning_tokens)
         return StreamEnd(ends[0].finish_reason, usage, ends=named, prompt_logprobs=self._prompt_logprobs)
 
 

@@ -11,21 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rag.errors import InvalidRequest
 from rag.llm.special_tokens import SpecialTokenEscaper, control_texts_of
-from rag.types import Chat, JsonObject, ModelInput
+from rag.llm.template_values import NO_THINKING, template_variables
+from rag.types import REASONING, Chat, JsonObject, ModelInput, RenderedChat
 
 if TYPE_CHECKING:
     from vllm.tokenizers import TokenizerLike
 
 T = TypeVar("T")
 _PROBE: tuple[JsonObject, ...] = ({"role": "system", "content": "x"}, {"role": "user", "content": "x"})
-_OWN = frozenset(
-    {
-        "chat_template", "tools", "conversation", "messages", "tokenize", "return_dict", "return_tensors",
-        "add_generation_prompt", "continue_final_message", "padding", "truncation", "max_length", "tokenizer_kwargs",
-        "return_assistant_tokens_mask",
-    }
-)  # fmt: skip
-"""Arguments of `apply_chat_template` that a request must not set as variables of the template."""
 
 
 class EnginePrompts:
@@ -45,6 +38,8 @@ class EnginePrompts:
         """The token ids of a prompt. Raises InvalidRequest if the chat template rejects the conversation."""
         if isinstance(prompt, Chat):
             return await self._in_thread(self._rendered, prompt)
+        if isinstance(prompt, RenderedChat):
+            return list(prompt.token_ids)
         if isinstance(prompt, str):
             return await self._in_thread(self._tokenizer.encode, prompt)
         return list(prompt)
@@ -56,19 +51,19 @@ class EnginePrompts:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, argument)
 
     def _rendered(self, chat: Chat) -> list[int]:
-        if wrong := sorted(_OWN & chat.template_values.keys()):
-            raise InvalidRequest(f"chat_template_kwargs: {wrong[0]} cannot be set", param="chat_template_kwargs")
+        values = template_variables(chat.template_values if chat.thinks else {**chat.template_values, **NO_THINKING})
         turns = [_with_arguments_as_objects(self._escaped(turn)) for turn in chat.messages]
         if turns and turns[0].get("role") == "system" and not self._takes_system():
             turns = _without_system(turns)
         tools = [self._escaped_json(tool) for tool in chat.tools]
-        return self._applied(turns, tools, chat.template_values)
+        return self._applied(turns, tools, values)
 
     def _escaped(self, turn: JsonObject) -> JsonObject:
         """The turn, in which no text is a control token: `<|im_end|>` in a message must not end it."""
         escaped = dict(turn)
-        if content := turn.get("content"):
-            escaped["content"] = self._escaper.escape(content)
+        for name in ("content", REASONING):
+            if text := turn.get(name):
+                escaped[name] = self._escaper.escape(text)
         if calls := turn.get("tool_calls"):
             escaped["tool_calls"] = [self._escaped_call(call) for call in calls]
         return escaped

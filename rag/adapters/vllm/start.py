@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from rag.adapters.vllm.args import engine_arguments, refused_argument, served_names
 from rag.adapters.vllm.parent_watchdog import OWNER_PID_VARIABLE
+from rag.adapters.vllm.reasoning_parser_choice import check_reasoning_parser, choose_reasoning_parser
 from rag.adapters.vllm.tools import check_parser
 from rag.config import LLMSettings
+from rag.errors import SetupError
 
 if TYPE_CHECKING:
     from vllm import AsyncEngineArgs
@@ -52,11 +54,26 @@ def checked_config(model: str, settings: LLMSettings) -> tuple[AsyncEngineArgs, 
     check_parser(settings.tool_parser)
     served_names(model, settings)
     values: dict[str, Any] = engine_arguments(model, settings, on_cpu=current_platform.is_cpu(), known=AsyncEngineArgs)
+    check_reasoning_parser(values.get("reasoning_parser"), values.get("reasoning_parser_plugin"))
+    is_automatic = "reasoning_parser" not in values
+    if not is_automatic and not values["reasoning_parser"]:
+        del values["reasoning_parser"]
     try:
         arguments = AsyncEngineArgs(**values)
-        return arguments, arguments.create_engine_config()
+        config = arguments.create_engine_config()
+        if is_automatic:
+            choose_reasoning_parser(config)
     except Exception as error:
         raise refused_argument(error, settings.engine) from error
+    _check_budget(config, settings)
+    return arguments, config
+
+
+def _check_budget(config: VllmConfig, settings: LLMSettings) -> None:
+    reasoning = config.reasoning_config
+    if settings.thinking_token_budget is not None and not (reasoning is not None and reasoning.enabled):
+        option = "RAG_LLM__THINKING_TOKEN_BUDGET"
+        raise SetupError(f"{option}: vLLM cannot limit the thinking of this model; unset it", param=option)
 
 
 @contextlib.contextmanager

@@ -45,7 +45,7 @@ def chosen_parser(tokenizer: TokenizerLike) -> str | None:
     """The parser for the model of this tokenizer; None if none is known or vLLM cannot use it with the tokenizer."""
     from vllm.tool_parsers import ToolParserManager
 
-    parser = parser_of_template(_template(getattr(tokenizer, "chat_template", None)))
+    parser = parser_of_template(template_of(getattr(tokenizer, "chat_template", None)))
     if parser is None:
         return None
     try:
@@ -56,7 +56,7 @@ def chosen_parser(tokenizer: TokenizerLike) -> str | None:
     return parser
 
 
-def _template(templates: str | JsonObject | None) -> str:
+def template_of(templates: str | JsonObject | None) -> str:
     """The template for conversations with tools, of a model that may have several by name."""
     if isinstance(templates, dict):
         templates = templates.get("tool_use") or templates.get("default")

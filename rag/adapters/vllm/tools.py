@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from rag.errors import InvalidRequest, SetupError
 from rag.ports import TokenStream
-from rag.types import Chat, JsonObject, StreamEnd, TextDelta, TokenLogprob
+from rag.types import Chat, JsonObject, ReasoningDelta, StreamEnd, StreamItem, TextDelta, TokenLogprob
 
 if TYPE_CHECKING:
     from vllm.entrypoints.generate.base.protocol import ToolCall
@@ -62,7 +62,7 @@ class ToolCalls:
         """Keep special tokens in the text if the parser looks for them."""
         return {"skip_special_tokens": self._request.skip_special_tokens, **chosen}
 
-    async def parse(self, stream: TokenStream) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+    async def parse(self, stream: TokenStream) -> AsyncGenerator[StreamItem, None]:
         """The stream with the tool calls separated from the text.
 
         Text is buffered until it is complete: parsers treat a partial text differently (docs/bentoml_issues.md#v9), and
@@ -74,6 +74,8 @@ class ToolCalls:
             if isinstance(delta, StreamEnd):
                 for index in sorted(texts):
                     yield self._read(texts[index], index, logprobs[index])
+                yield delta
+            elif isinstance(delta, ReasoningDelta):
                 yield delta
             else:
                 texts[delta.index] = texts.get(delta.index, "") + delta.text

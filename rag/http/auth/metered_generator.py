@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 from rag.http.used_tokens import AddTokens
 from rag.ports import Generator, TokenStream
-from rag.types import Chat, ModelInput, SamplingParameters, StreamEnd, TextDelta
+from rag.types import Chat, ModelInput, RenderedChat, SamplingParameters, StreamEnd, StreamItem
 
 _CHARS_PER_TOKEN = 4
 
@@ -34,7 +34,7 @@ class MeteredGenerator:
         ):
             yield metered
 
-    async def _metered(self, prompt: ModelInput, stream: TokenStream) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+    async def _metered(self, prompt: ModelInput, stream: TokenStream) -> AsyncGenerator[StreamItem, None]:
         deltas, is_counted = 0, False
         try:
             async for item in stream:
@@ -51,4 +51,6 @@ class MeteredGenerator:
 def _estimated_tokens(prompt: ModelInput) -> int:
     if isinstance(prompt, Chat):
         return len(json.dumps([*prompt.messages, *prompt.tools])) // _CHARS_PER_TOKEN
+    if isinstance(prompt, RenderedChat):
+        return len(prompt.token_ids)
     return len(prompt) // _CHARS_PER_TOKEN if isinstance(prompt, str) else len(prompt)

@@ -16,7 +16,7 @@ from rag.http.clients.service_client import ServiceClient
 from rag.http.error_table import error_from_event
 from rag.http.hits import hit_from_wire
 from rag.http.streaming.sse import EventParser
-from rag.http.streaming.text_stream import delta_from_wire, stream_end_from_wire
+from rag.http.streaming.text_stream import delta_from_wire, reasoning_from_wire, stream_end_from_wire
 from rag.ports import TokenStream, Vectors
 from rag.types import (
     Chat,
@@ -31,9 +31,9 @@ from rag.types import (
     Quotation,
     Quote,
     Rectangle,
+    RenderedChat,
     SamplingParameters,
-    StreamEnd,
-    TextDelta,
+    StreamItem,
     TextKind,
     TokenCounts,
     TokenIds,
@@ -202,13 +202,15 @@ def _prompt_to_wire(prompt: ModelInput) -> JsonObject:
             "template_values": dict(prompt.template_values),
             "calls_tools": prompt.calls_tools,
         }
-        return {
-            "chat": {"messages": list(prompt.messages), **{name: value for name, value in options.items() if value}}
-        }
+        chosen = {name: value for name, value in options.items() if value}
+        return {"chat": {"messages": list(prompt.messages), "thinks": prompt.thinks, **chosen}}
+    if isinstance(prompt, RenderedChat):
+        rendered = {"template_values": dict(prompt.template_values), "thinks": prompt.thinks}
+        return {"tokens": list(prompt.token_ids), "rendered": rendered}
     return {"prompt": prompt} if isinstance(prompt, str) else {"tokens": list(prompt)}
 
 
-async def _deltas(chunks: AsyncIterator[bytes]) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+async def _deltas(chunks: AsyncIterator[bytes]) -> AsyncGenerator[StreamItem, None]:
     """The deltas in a stream of server-sent events. An `error` event is raised as its error."""
     parser, usage = EventParser(), Usage(0, 0)
     async for chunk in chunks:
@@ -216,6 +218,8 @@ async def _deltas(chunks: AsyncIterator[bytes]) -> AsyncGenerator[TextDelta | St
             data = json.loads(text)
             if name == "token":
                 yield delta_from_wire(data)
+            elif name == "thinking":
+                yield reasoning_from_wire(data)
             elif name == "usage":
                 usage = Usage(**data)
             elif name == "error":

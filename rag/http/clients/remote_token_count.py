@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rag.http.clients.service_client import ServiceClient
-from rag.types import JsonMapping
+from rag.types import REASONING, JsonMapping
 
 _TIMEOUT_S = 30.0
 
 
-async def count_tokens(retriever: ServiceClient, messages: Sequence[JsonMapping]) -> int:
+async def count_tokens(retriever: ServiceClient, messages: Sequence[JsonMapping], template_values: JsonMapping) -> int:
     """The length of a conversation with the language model's chat template; an estimate if that is not known."""
-    counted = await retriever.call("/count_tokens", {"messages": list(messages)}, timeout_s=_TIMEOUT_S)
+    turns = [{name: value for name, value in turn.items() if name != REASONING} for turn in messages]
+    body = {"messages": turns, "template_values": dict(template_values)}
+    counted = await retriever.call("/count_tokens", body, timeout_s=_TIMEOUT_S)
     return int(counted["tokens"])

@@ -52,6 +52,6 @@ class RemoteTools:
         answer = await self._retriever.call("/cut_text", body, timeout_s=_CUT_TIMEOUT_S)
         return answer["text"], answer["tokens"]
 
-    async def count(self, messages: Sequence[JsonMapping]) -> int:
+    async def count(self, messages: Sequence[JsonMapping], template_values: JsonMapping) -> int:
         """The length of a conversation in tokens."""
-        return await count_tokens(self._retriever, messages)
+        return await count_tokens(self._retriever, messages, template_values)

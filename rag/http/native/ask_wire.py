@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -13,6 +13,7 @@ from rag.http.filters_wire import Filter
 from rag.http.response_format import ResponseFormat, structured_outputs
 from rag.http.retrieval_settings import RetrievalSettings
 from rag.http.sampling_fields import StructuredOutputs
+from rag.http.thinking_fields import EFFORT_DESCRIPTION, Effort, template_values
 from rag.http.wire import HistoryTurn, Stop
 from rag.http.wire_model import WireModel
 from rag.types import JsonObject
@@ -54,6 +55,13 @@ class AskRequest(WireModel):
     )
     stop: Stop | None = Field(None, description="Texts before which generation stops.")
     seed: int | None = Field(None, ge=-(2**63), lt=2**63, description="Makes sampling reproducible.")
+    reasoning_effort: Effort | None = Field(None, description=EFFORT_DESCRIPTION)
+    thinking_token_budget: int | None = Field(
+        None, ge=-1, lt=2**31, description="Maximum number of tokens that the model thinks; -1: no limit."
+    )
+    chat_template_kwargs: dict[str, Any] | None = Field(
+        None, description="Variables of the language model's chat template, such as enable_thinking."
+    )
     response_format: ResponseFormat | None = None
     structured_outputs: StructuredOutputs | None = Field(
         None, description="A constraint on the answer, as in vLLM; cannot be combined with response_format."
@@ -70,9 +78,14 @@ class AskRequest(WireModel):
         chosen: JsonObject = self.model_dump(include=names, exclude_none=True)
         return chosen
 
+    @property
+    def template_values(self) -> JsonObject:
+        """Variables of the chat template."""
+        return template_values(self.reasoning_effort, self.chat_template_kwargs)
+
     def sampling(self) -> JsonObject:
         """The sampling parameters that the request sets, by vLLM's names."""
-        names = ("max_tokens", "temperature", "top_p", "stop", "seed")
+        names = ("max_tokens", "temperature", "top_p", "stop", "seed", "thinking_token_budget")
         chosen = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if (structured := self._structured()) is not None:
             chosen["structured_outputs"] = structured

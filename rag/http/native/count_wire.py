@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import Field
 
 from rag.http.fail_fast import StrictModel
 from rag.http.wire_model import WireModel
@@ -18,6 +20,9 @@ class CountTokensRequest(WireModel):
     """A conversation for the language model."""
 
     messages: list[ChatTurn]
+    template_values: dict[str, Any] = Field(
+        default_factory=dict, description="Additional variables of the language model's chat template."
+    )
 
     def parsed(self) -> list[Message]:
         return [Message(turn.role, turn.content) for turn in self.messages]

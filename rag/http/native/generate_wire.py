@@ -12,7 +12,7 @@ from rag.http.removed_parameters import without_removed
 from rag.http.sampling_fields import PromptTokenIds, SamplingFields
 from rag.http.wire import exactly_one
 from rag.http.wire_model import WireModel
-from rag.types import Chat, JsonMapping, JsonObject, ModelInput
+from rag.types import Chat, JsonMapping, JsonObject, ModelInput, RenderedChat
 
 
 class GenerateRequest(WireModel, SamplingFields):
@@ -59,17 +59,27 @@ class ChatIn(StrictModel):
     tools: list[JsonObject] = Field(default_factory=list)
     template_values: JsonObject = Field(default_factory=dict)
     calls_tools: bool = False
+    thinks: bool = True
+
+
+class RenderedIn(StrictModel):
+    """That `tokens` are a conversation, rendered with the language model's chat template."""
+
+    template_values: JsonObject = Field(default_factory=dict)
+    thinks: bool = True
 
 
 class WriteRequest(GenerateRequest):
     """Between services: a prompt, or a conversation to be rendered with the language model's chat template."""
 
     chat: ChatIn | None = None
+    rendered: RenderedIn | None = None
 
-    _own: ClassVar[frozenset[str]] = frozenset({"model", "prompt", "tokens", "stream", "chat"})
+    _own: ClassVar[frozenset[str]] = frozenset({"model", "prompt", "tokens", "stream", "chat", "rendered"})
 
     def model_input(self) -> ModelInput:
-        if self.chat is None:
-            return self.checked_prompt()
-        chat = self.chat
-        return Chat(tuple(chat.messages), tuple(chat.tools), chat.template_values, chat.calls_tools)
+        if (chat := self.chat) is not None:
+            return Chat(tuple(chat.messages), tuple(chat.tools), chat.template_values, chat.calls_tools, chat.thinks)
+        if (rendered := self.rendered) is not None:
+            return RenderedChat(tuple(self.tokens or ()), rendered.template_values, rendered.thinks)
+        return self.checked_prompt()

@@ -12,7 +12,7 @@ from rag.ports import TokenStream
 from rag.telemetry import generation as metrics
 from rag.telemetry import tracing
 from rag.telemetry.tenants import tenant_label
-from rag.types import StreamEnd, TextDelta, Usage
+from rag.types import StreamEnd, StreamItem, TextDelta, Usage
 
 
 @contextlib.asynccontextmanager
@@ -32,7 +32,7 @@ async def measured(source: AbstractAsyncContextManager[TokenStream], span: traci
 
 async def _observed(
     stream: TokenStream, started: float, tenant: str, span: tracing.Span
-) -> AsyncGenerator[TextDelta | StreamEnd, None]:
+) -> AsyncGenerator[StreamItem, None]:
     first = 0.0
     texts: list[str] | None = [] if span.takes_texts else None
     with span.failing():
@@ -46,7 +46,7 @@ async def _observed(
                 _describe(item, span)
                 if texts is not None:
                     span.set({tracing.OUTPUT_MESSAGES: tracing.message("assistant", "".join(texts))})
-            elif texts is not None:
+            elif texts is not None and isinstance(item, TextDelta):
                 texts.append(item.text)
             yield item
 
@@ -55,6 +55,7 @@ def _count(usage: Usage, tenant: str, writing_s: float) -> None:
     metrics.TOKENS.labels(tenant, "prompt").inc(usage.prompt_tokens)
     metrics.TOKENS.labels(tenant, "cached_prompt").inc(usage.cached_tokens)
     metrics.TOKENS.labels(tenant, "completion").inc(usage.completion_tokens)
+    metrics.TOKENS.labels(tenant, "reasoning").inc(usage.reasoning_tokens)
     if usage.completion_tokens > 1:
         metrics.INTER_TOKEN.observe(writing_s / (usage.completion_tokens - 1))
 

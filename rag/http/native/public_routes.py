@@ -11,7 +11,15 @@ from starlette.responses import Response
 from rag.http.native.ask_wire import AskRequest
 from rag.http.native.generate_wire import GenerateRequest
 from rag.http.native.ingest_form import IngestRequest
-from rag.http.native.stream_events import AnswerDone, ErrorEvent, SourcesEvent, TextDone, TokenEvent, UsageOut
+from rag.http.native.stream_events import (
+    AnswerDone,
+    ErrorEvent,
+    SourcesEvent,
+    TextDone,
+    ThinkingEvent,
+    TokenEvent,
+    UsageOut,
+)
 from rag.http.openapi.events import EventModel
 from rag.http.openapi.parameters import IDEMPOTENCY_KEY
 from rag.http.openapi.route import FORM, OpenApiRoute, Operation, RequestBody
@@ -59,11 +67,17 @@ ROUTES = (
             uses_tokens=True,
             tag=_TAG,
             summary="Answer a question from the documents",
-            description="Streams server-sent events: `sources` once, `token` many times, `usage` once, and finally "
-            "`done`, or `error` if the answer failed.",
+            description="Streams server-sent events: `sources` once, `thinking` many times if the language model "
+            "thinks first, `token` many times, `usage` once, and finally `done`, or `error` if the answer failed.",
             body=AskRequest,
             response_description="Server-sent events.",
-            events=[EventModel(SourcesEvent, "sources"), *_TEXT, EventModel(AnswerDone, "done"), _ERROR],
+            events=[
+                EventModel(SourcesEvent, "sources"),
+                EventModel(ThinkingEvent, "thinking"),
+                *_TEXT,
+                EventModel(AnswerDone, "done"),
+                _ERROR,
+            ],
             errors=[400, 404, 409, 413, 504],
         ),
     ),

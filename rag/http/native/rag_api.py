@@ -32,6 +32,7 @@ from rag.http.native.verify_wire import RemoteSupport
 from rag.http.streaming.answer_events import answer_to_wire
 from rag.http.streaming.event_stream import EventStream, StreamLimits
 from rag.http.streaming.text_stream import tokens_to_wire, whole_text
+from rag.http.thinking_fields import check_effort
 from rag.http.v1.edge_app import edge_app
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.responses.background.worker import BackgroundWorker, WorkerOptions
@@ -171,7 +172,16 @@ class RagApi:
     async def ask(self, request: AskRequest) -> Response:
         question, sampling = request.checked_question(), request.sampling()
         adapter = (await self._models.target(request.model)).adapter if request.model else ""
-        answer_request = AnswerRequest(question, request.search(), sampling, adapter, request.citations, request.style)
+        check_effort(request.reasoning_effort, self.dependencies.facts("LLM"))
+        answer_request = AnswerRequest(
+            question,
+            request.search(),
+            sampling,
+            adapter,
+            request.citations,
+            request.style,
+            request.template_values,
+        )
         answer = self._answers.answer(answer_request, current_request_id.get())
         return await EventStream.open(answer, answer_to_wire, **self._stream_options)
 

@@ -213,7 +213,8 @@ class RetrieverApi:
 
     async def count_tokens(self, request: CountTokensRequest) -> Response:
         """The length of a conversation for the language model."""
-        tokens = await asyncio.to_thread(self.parts.get().tokenizer.measure, request.parsed())
+        measure = self.parts.get().tokenizer.measure
+        tokens = await asyncio.to_thread(measure, request.parsed(), request.template_values)
         return JSONResponse({"tokens": tokens})
 
     async def open_tenant(self, request: OpenTenantRequest) -> Response:
@@ -244,6 +245,7 @@ class RetrieverApi:
                 system=request.system or "",
                 style=request.style,
                 quotes_chosen_by=request.quotes_chosen_by,
+                template_values=request.template_values,
             )
         )
         return JSONResponse(_prepared_to_wire(prepared))

@@ -25,10 +25,17 @@ class TokenEvent(BaseModel):
     logprobs: list[dict[str, JsonValue]] | None = None
 
 
+class ThinkingEvent(BaseModel):
+    """Part of what a model thinks before it answers. It is no part of the answer."""
+
+    text: str
+
+
 class UsageOut(BaseModel):
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = Field(description="Prompt tokens that were in the engine's prefix cache.")
+    reasoning_tokens: int = Field(description="Completion tokens that the model used to think.")
 
 
 class QuoteOut(BaseModel):

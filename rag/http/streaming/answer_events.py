@@ -9,11 +9,11 @@ from rag.generate.citations import Citation
 from rag.generate.events import AnswerEvent, AnswerStream, CompletedText, Done, SourcesFound
 from rag.http.hits import sources_to_wire
 from rag.http.streaming.event_stream import Event
-from rag.types import JsonObject, TextDelta, Usage
+from rag.types import JsonObject, ReasoningDelta, TextDelta, Usage
 
 
 async def answer_to_wire(answer: AnswerStream) -> AsyncGenerator[Event, None]:
-    """The events `sources`, many `token`, `usage`, `done`."""
+    """The events `sources`, many `thinking` if the model thinks, many `token`, `usage`, `done`."""
     async for event in answer:
         yield _to_wire(event)
 
@@ -42,6 +42,8 @@ def _to_wire(event: AnswerEvent) -> Event:
     match event:
         case SourcesFound(hits):
             return "sources", {"sources": sources_to_wire(hits)}
+        case ReasoningDelta(text):
+            return "thinking", {"text": text}
         case TextDelta(text):
             return "token", {"text": text}
         case Usage():

@@ -8,14 +8,16 @@ from dataclasses import asdict
 from rag.errors import InternalError
 from rag.http.streaming.event_stream import Event
 from rag.ports import TokenStream
-from rag.types import JsonMapping, JsonObject, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
+from rag.types import JsonMapping, JsonObject, ReasoningDelta, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
 
 
 async def tokens_to_wire(stream: TokenStream) -> AsyncGenerator[Event, None]:
-    """The events: many `token`, then `usage`, then `done`."""
+    """The events: many `thinking` if the model thinks and many `token`, then `usage`, then `done`."""
     async for delta in stream:
         if isinstance(delta, TextDelta):
             yield "token", _delta_to_wire(delta)
+        elif isinstance(delta, ReasoningDelta):
+            yield "thinking", {"text": delta.text, "index": delta.index}
         else:
             yield "usage", asdict(delta.usage)
             yield "done", _stream_end_to_wire(delta)
@@ -24,6 +26,10 @@ async def tokens_to_wire(stream: TokenStream) -> AsyncGenerator[Event, None]:
 def delta_from_wire(data: JsonMapping) -> TextDelta:
     logprobs = _logprobs_from_wire(data.get("logprobs", ()))
     return TextDelta(data["text"], data.get("index", 0), logprobs, tuple(data.get("tool_calls", ())))
+
+
+def reasoning_from_wire(data: JsonMapping) -> ReasoningDelta:
+    return ReasoningDelta(data["text"], data.get("index", 0))
 
 
 def stream_end_from_wire(data: JsonMapping, usage: Usage) -> StreamEnd:
@@ -46,6 +52,8 @@ async def whole_text(stream: TokenStream) -> JsonObject:
     async for delta in stream:
         if isinstance(delta, StreamEnd):
             return _whole_to_wire(texts, logprobs, delta)
+        if isinstance(delta, ReasoningDelta):
+            continue
         texts.setdefault(delta.index, []).append(delta.text)
         logprobs.setdefault(delta.index, []).extend(delta.logprobs)
     raise InternalError("the text ended before it was complete")

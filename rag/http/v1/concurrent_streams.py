@@ -9,11 +9,11 @@ from typing import TypeAlias
 
 from rag.errors import InternalError
 from rag.ports import TokenStream
-from rag.types import StreamEnd, TextDelta
+from rag.types import StreamEnd, StreamItem
 
 _QUEUE_SIZE = 64
 """Deltas that may wait for the client before the streams are slowed down."""
-NumberedDelta: TypeAlias = tuple[int, TextDelta | StreamEnd]
+NumberedDelta: TypeAlias = tuple[int, StreamItem]
 """A delta, and the position of its stream."""
 
 

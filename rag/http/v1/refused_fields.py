@@ -18,7 +18,7 @@ REFUSED: Mapping[str, str] = {
     "moderation": "this service has no moderation",
     "prediction": "predicted outputs are not supported",
     "prompt_cache_options": "prompts are cached automatically",
-    "reasoning_effort": "pass it in chat_template_kwargs if the model's chat template supports it",
+    "reasoning_effort": "a model thinks only in a chat; use /v1/chat/completions",
     "suffix": "the language model continues a text and cannot insert into one",
     "verbosity": "state the desired length in the prompt",
     "web_search_options": "web search is not supported; model rag searches your documents",

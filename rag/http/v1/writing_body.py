@@ -11,7 +11,7 @@ from rag.errors import InvalidRequest
 from rag.http.removed_parameters import without_removed
 from rag.http.sampling_fields import SamplingFields
 from rag.http.v1.documents.body import Body, Metadata
-from rag.http.v1.refused_fields import without_refused
+from rag.http.v1.refused_fields import REFUSED, without_refused
 
 SAMPLED = 1.0
 """Default temperature when several texts are requested, as in OpenAI's API: at 0 they would all be the same."""
@@ -35,11 +35,13 @@ class WritingBody(SamplingFields, Body):
 
     _other: ClassVar[frozenset[str]] = frozenset({"logprobs"})
     """Sampling fields that OpenAI's API defines differently."""
+    _refused: ClassVar[Mapping[str, str]] = REFUSED
+    """Unsupported fields."""
 
     @model_validator(mode="before")
     @classmethod
     def _refuse(cls, data: Any) -> Any:
-        return without_refused(without_removed(data)) if isinstance(data, Mapping) else data
+        return without_refused(without_removed(data), cls._refused) if isinstance(data, Mapping) else data
 
     @property
     def texts(self) -> int:

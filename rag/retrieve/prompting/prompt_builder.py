@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from rag.errors import ContextLengthExceeded
 from rag.llm.special_tokens import SpecialTokenEscaper
+from rag.llm.template_values import NO_THINKING
 from rag.ports import ChatTokenizer
 from rag.retrieve.prompting.history import fitting_exchanges, may_fit
 from rag.retrieve.prompting.joining import join_hits
 from rag.retrieve.prompting.templates import PassageText, Templates
-from rag.types import Chunk, Hit, Message, Prompt, Quote, readable_text
+from rag.types import Chunk, Hit, JsonMapping, Message, Prompt, Quote, readable_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class PromptInput:
     """The client's instructions; they follow those of the template."""
     neighbours: Mapping[str, Chunk] = field(default_factory=dict)
     """Chunks around the hits, by id, with which tables, lists and records can be completed."""
+    template_values: JsonMapping = field(default_factory=dict)
+    """Additional variables of the chat template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class _Texts:
     passages: Sequence[PassageText]
     history: Sequence[Message]
     system: str
+    template_values: JsonMapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ class PromptBuilder:
         """
         escape = self._special_tokens.escape
         text = self._templates.quote(escape(question), [escape(quote.marked) for quote in quotes])
-        draft = self._measured(len(hits), (), (Message("user", text),))
+        draft = self._measured(len(hits), (), (Message("user", text),), NO_THINKING)
         _check_length(draft, context_tokens, max_tokens)
         return Prompt(draft.token_ids, tuple(hits), draft.messages)
 
@@ -184,17 +188,19 @@ class PromptBuilder:
         system = "\n\n".join(filter(None, (self._templates.system(), texts.system)))
         user = self._templates.user(texts.question, texts.passages[:count])
         messages = (Message("system", system), *turns, Message("user", user))
-        return self._measured(count, turns, messages)
+        return self._measured(count, turns, messages, texts.template_values)
 
-    def _measured(self, passages: int, turns: Sequence[Message], messages: tuple[Message, ...]) -> _Draft:
-        token_ids = tuple(self._tokenizer.render(messages))
-        return _Draft(passages, turns, messages, token_ids, len(token_ids) or self._tokenizer.measure(messages))
+    def _measured(
+        self, passages: int, turns: Sequence[Message], messages: tuple[Message, ...], values: JsonMapping
+    ) -> _Draft:
+        token_ids = tuple(self._tokenizer.render(messages, values))
+        return _Draft(passages, turns, messages, token_ids, len(token_ids) or self._tokenizer.measure(messages, values))
 
     def _escaped(self, parts: PromptInput, hits: Sequence[Hit]) -> _Texts:
         escape = self._special_tokens.escape
         passages = [self._passage(number, hit) for number, hit in enumerate(hits, start=1)]
         history = [replace(turn, content=escape(turn.content)) for turn in parts.history]
-        return _Texts(escape(parts.question), passages, history, escape(parts.system))
+        return _Texts(escape(parts.question), passages, history, escape(parts.system), parts.template_values)
 
     def _passage(self, number: int, hit: Hit) -> PassageText:
         chunk, escape = hit.chunk, self._special_tokens.escape

@@ -20,6 +20,13 @@ def test_ask_prints_the_answer_then_its_sources() -> None:
     assert request.body == {"question": "What is M?", "vector_store": "default", "top_k": 3, "max_tokens": 9}
 
 
+def test_ask_shows_what_the_model_thinks_only_if_asked() -> None:
+    service = FakeService(events=[ANSWER[0], ("thinking", {"text": "I "}), ("thinking", {"text": "see."}), *ANSWER[1:]])
+    assert service.run("ask", "What is M?").stdout.startswith("Grüße, M [1].\n")
+    shown = service.run("ask", "What is M?", "--thinking").stdout
+    assert shown.startswith("Thinking:\nI see.\n\nAnswer:\nGrüße, M [1].\n")
+
+
 def test_ask_shows_the_page_of_a_source() -> None:
     source = {"index": 1, "filename": "a.pdf", "page": 7, "score": 0.5}
     service = FakeService(events=[("sources", {"sources": [source]}), ANSWER[-1]])

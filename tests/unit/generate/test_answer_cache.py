@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from rag.adapters.memory_cache import MemoryCache
 from rag.errors import DependencyUnavailable, InvalidRequest
 from rag.generate.answer_cache import CachingGenerator, is_repeatable
 from rag.ports import Cache, TokenStream
-from rag.types import StreamEnd, TextDelta, Usage
+from rag.types import ModelInput, ReasoningDelta, RenderedChat, StreamEnd, StreamItem, TextDelta, Usage
 from tests.fakes.ending_generator import EndingGenerator
 from tests.fakes.generator import FakeGenerator
 from tests.fakes.slow_cache import SlowCache
@@ -43,10 +43,10 @@ def make_caching_generator(
 
 async def deltas_of(
     caching_generator: CachingGenerator,
-    prompt: Sequence[int] | str = PROMPT,
+    prompt: ModelInput = PROMPT,
     sampling: Mapping[str, Any] = GREEDY,
     **options: Any,
-) -> list[TextDelta | StreamEnd]:
+) -> list[StreamItem]:
     async with caching_generator.generate(prompt, sampling, "id", **options) as stream:
         return [delta async for delta in stream]
 
@@ -57,7 +57,7 @@ class Reader:
 
     stream: TokenStream
     leave: Callable[[], Awaitable[None]]
-    deltas: list[TextDelta | StreamEnd] = field(default_factory=list)
+    deltas: list[StreamItem] = field(default_factory=list)
 
 
 async def open_reader(caching_generator: CachingGenerator) -> Reader:
@@ -65,11 +65,11 @@ async def open_reader(caching_generator: CachingGenerator) -> Reader:
     return Reader(await stack.enter_async_context(caching_generator.generate(PROMPT, GREEDY, "id")), stack.aclose)
 
 
-def text_of(deltas: Sequence[TextDelta | StreamEnd]) -> str:
+def text_of(deltas: Sequence[StreamItem]) -> str:
     return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
 
 
-def last_of(deltas: Sequence[TextDelta | StreamEnd]) -> StreamEnd:
+def last_of(deltas: Sequence[StreamItem]) -> StreamEnd:
     assert isinstance(deltas[-1], StreamEnd)
     return deltas[-1]
 
@@ -376,3 +376,16 @@ async def test_every_remaining_reader_gets_the_whole_text(
     assert not caching_generator._shared
     generator.dies_after = None
     assert text_of(await deltas_of(caching_generator)) == TEXT
+
+
+async def test_thinking_is_not_cached_and_its_options_are_part_of_the_key() -> None:
+    generator = FakeGenerator(TEXT, reasoning="hm well")
+    caching_generator = make_caching_generator(generator)
+    prompt = RenderedChat(PROMPT, {"reasoning_effort": "low"})
+    first = await deltas_of(caching_generator, prompt, key="k")
+    again = await deltas_of(caching_generator, prompt, key="k")
+    assert [delta for delta in first if isinstance(delta, ReasoningDelta)]
+    assert first[2:-1] == again[:-1]
+    assert last_of(again) == StreamEnd("stop", Usage(3, 7, 0, 2), cached=True)
+    for other in (RenderedChat(PROMPT, {"reasoning_effort": "none"}), replace(prompt, thinks=False)):
+        assert not last_of(await deltas_of(caching_generator, other, key="k")).cached

@@ -16,7 +16,18 @@ from rag.generate.events import AnswerEvent, Done, SourcesFound
 from rag.generate.pipeline import NO_SOURCES, NOT_FOUND, AnswerPipeline, AnswerRequest
 from rag.generate.verify import NOT_VERIFIED, Verifier
 from rag.ports import Generator, TokenStream
-from rag.types import Hit, ModelInput, Quotation, Quote, StreamEnd, TextDelta, TextEnd, TokenLogprob, Usage
+from rag.types import (
+    Hit,
+    ModelInput,
+    Quotation,
+    Quote,
+    RenderedChat,
+    StreamEnd,
+    TextDelta,
+    TextEnd,
+    TokenLogprob,
+    Usage,
+)
 from tests.fakes import FakeGenerator
 from tests.fakes.ending_generator import EndingGenerator
 from tests.fakes.prompt_preparer import FakePromptPreparer
@@ -151,7 +162,7 @@ async def test_adapter_request_id_and_instructions_are_passed_on() -> None:
     async with make_pipeline(generator, preparer).answer(request, "request-1"):
         pass
     assert generator.models == ["sql"]
-    assert generator.requests == [((1, 2, 3), {"max_tokens": 3}, "request-1")]
+    assert generator.requests == [(RenderedChat((1, 2, 3)), {"max_tokens": 3}, "request-1")]
     assert preparer.requests == [
         {"system": "Be kind.", "question": "Why?", "max_tokens": 3, "context_tokens": 2048, "style": "written"}
     ]

@@ -28,7 +28,7 @@ async def test_events_are_serialized_to_the_public_format() -> None:
     )
     assert (sources[0], [source["index"] for source in sources[1]["sources"]]) == ("sources", [1])
     assert token == ("token", {"text": "Red [1]"})
-    assert usage == ("usage", {"prompt_tokens": 3, "completion_tokens": 2, "cached_tokens": 1})
+    assert usage == ("usage", {"prompt_tokens": 3, "completion_tokens": 2, "cached_tokens": 1, "reasoning_tokens": 0})
     assert done == (
         "done",
         {

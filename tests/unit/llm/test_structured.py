@@ -12,8 +12,9 @@ from rag.adapters.estimated_tokenizer import EstimatedTokenizer
 from rag.errors import DependencyUnavailable
 from rag.ingest.question_prompts import pairs
 from rag.llm.structured import StructuredPrompt, complete, fit_to_context
+from rag.llm.template_values import NO_THINKING
 from rag.retrieve.planning.planner import LanguageModelPlanner
-from rag.types import Chat, Message, ModelInput
+from rag.types import Chat, Message, ModelInput, RenderedChat
 from tests.fakes import FakeGenerator, FakeTokenizer
 
 PROMPT = StructuredPrompt((Message("system", "Fill it in."), Message("user", "Which animal?")), {"type": "object"}, 20)
@@ -22,13 +23,17 @@ MESSAGES = ({"role": "system", "content": "Fill it in."}, {"role": "user", "cont
 
 def test_a_prompt_is_token_ids_with_a_tokenizer_and_else_a_conversation() -> None:
     tokenizer = FakeTokenizer()
-    assert fit_to_context(PROMPT, tokenizer, 1_000) == tuple(tokenizer.render(PROMPT.messages))
-    assert fit_to_context(PROMPT, EstimatedTokenizer(), 1_000) == Chat(MESSAGES)
+    assert fit_to_context(PROMPT, tokenizer, 1_000) == RenderedChat(
+        tuple(tokenizer.render(PROMPT.messages, NO_THINKING)), NO_THINKING, thinks=False
+    )
+    assert fit_to_context(PROMPT, EstimatedTokenizer(), 1_000) == Chat(
+        MESSAGES, template_values=NO_THINKING, thinks=False
+    )
 
 
 @pytest.mark.parametrize("tokenizer", [FakeTokenizer(), EstimatedTokenizer()], ids=["counted", "estimated"])
 def test_a_prompt_that_exceeds_the_context_is_none(tokenizer: Any) -> None:
-    tokens = tokenizer.measure(PROMPT.messages) + PROMPT.max_tokens
+    tokens = tokenizer.measure(PROMPT.messages, NO_THINKING) + PROMPT.max_tokens
     assert fit_to_context(PROMPT, tokenizer, tokens) is not None
     assert fit_to_context(PROMPT, tokenizer, tokens - 1) is None
 

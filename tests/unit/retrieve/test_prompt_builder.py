@@ -210,6 +210,16 @@ def test_the_messages_are_what_is_rendered() -> None:
     assert tuple(case.tokenizer.render(prompt.messages)) == prompt.token_ids
 
 
+def test_the_variables_of_the_chat_template_count() -> None:
+    case = Case(hits_of(3), [])
+    values = {"enable_thinking": True}
+    parts = dataclasses.replace(case.parts, template_values=values)
+    maker = PromptBuilder(case.templates, case.tokenizer)
+    prompt = maker.make(parts, context_tokens=1000, max_tokens=10)
+    assert prompt.token_ids == tuple(case.tokenizer.render(prompt.messages, values))
+    assert len(prompt.token_ids) == case.tokens() + 1
+
+
 # Tables are whole if they fit
 
 ROWS = [a_chunk(f"| r{n} | {n} |", ordinal=n, start=10 * n, end=10 * n + 9, header="| Row | N |") for n in range(30)]

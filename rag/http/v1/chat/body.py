@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,12 +12,16 @@ from rag.generate.quoting import StyleOption
 from rag.http.filters_wire import Filter
 from rag.http.response_format import ResponseFormat, structured_outputs
 from rag.http.retrieval_settings import RetrievalSettings
+from rag.http.thinking_fields import Effort, template_values
 from rag.http.v1.chat.messages import MAX_MESSAGES, MessageIn, check_messages
 from rag.http.v1.chat.tool_choice import ToolIn, chat_tool_use
 from rag.http.v1.documents.body import Body, example
 from rag.http.v1.function_calling.functions import MAX_FUNCTIONS
 from rag.http.v1.function_calling.tool_use import ToolUse
+from rag.http.v1.refused_fields import REFUSED
 from rag.http.v1.writing_body import WritingBody
+from rag.llm.template_values import EFFORT
+from rag.types import JsonObject
 
 
 class RagOptions(Body):
@@ -44,6 +49,7 @@ class ChatBody(WritingBody):
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
     chat_template_kwargs: dict[str, Any] | None = None
+    reasoning_effort: Effort | None = None
     rag: RagOptions | None = None
     style: StyleOption | None = None
     """Not in OpenAI's API: style of an answer of model `rag`."""
@@ -55,6 +61,8 @@ class ChatBody(WritingBody):
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
 
+    _refused: ClassVar[Mapping[str, str]] = {name: why for name, why in REFUSED.items() if name != EFFORT}
+
     def checked(self) -> ChatBody:
         """The body itself. Raises InvalidRequest for fields that cannot be combined."""
         self.check_stream()
@@ -64,6 +72,11 @@ class ChatBody(WritingBody):
         if None not in (both := (self.max_tokens, self.max_completion_tokens)) and both[0] != both[1]:
             raise InvalidRequest("max_tokens: differs from max_completion_tokens; give one", param="max_tokens")
         return self
+
+    @property
+    def template_values(self) -> JsonObject:
+        """Variables of the chat template."""
+        return template_values(self.reasoning_effort, self.chat_template_kwargs)
 
     def tool_use(self) -> ToolUse:
         return chat_tool_use(self.tools, self.tool_choice, parallel=self.parallel_tool_calls is not False)

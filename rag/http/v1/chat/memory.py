@@ -12,7 +12,7 @@ from rag.http.clients.remote_responses import RemoteResponses
 from rag.http.v1.chat.body import ChatBody
 from rag.http.v1.chat.messages import MessageIn
 from rag.http.v1.chat.objects import ChatMetadata, completion_object
-from rag.types import JsonObject
+from rag.types import REASONING, JsonObject
 
 logger = logging.getLogger("rag.completions")
 
@@ -71,4 +71,5 @@ async def _replayed(events: Sequence[AnswerEvent]) -> AsyncIterator[AnswerEvent]
 
 
 def _stored(message: MessageIn, message_id: str) -> JsonObject:
-    return {"id": message_id, **message.for_model(), "role": message.role, "content_parts": None}
+    own = {name: value for name, value in message.for_model().items() if name != REASONING}
+    return {"id": message_id, **own, "role": message.role, "content_parts": None}

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from rag.errors import EmptyQuestion, InvalidRequest
 from rag.http.v1.documents.body import Body
 from rag.http.v1.sent_back import SENT_BACK, known_fields
-from rag.types import JsonObject
+from rag.types import REASONING, JsonObject
 
 MAX_MESSAGES = 2000
 MAX_CHARS = 4_000_000
@@ -62,6 +62,18 @@ class ToolCall(Body):
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 
 
+def _only_text(reasoning: object) -> object:
+    """Some servers have an object there, which their clients send back; it is ignored."""
+    return reasoning if isinstance(reasoning, str) else None
+
+
+Reasoning: TypeAlias = Annotated[
+    Annotated[str, Field(max_length=MAX_CHARS)] | None,
+    BeforeValidator(_only_text, json_schema_input_type=str | None),
+]
+"""What the assistant thought before its message."""
+
+
 class MessageIn(Body):
     """A message. Unknown fields of an assistant's message are ignored: clients add some, and send it back."""
 
@@ -73,6 +85,8 @@ class MessageIn(Body):
     tool_calls: list[ToolCall] | None = Field(None, max_length=128)
     tool_call_id: str | None = Field(None, max_length=256)
     refusal: str | None = None
+    reasoning_content: Reasoning = None
+    reasoning: Reasoning = None
     audio: None = None
     function_call: None = None
 
@@ -89,6 +103,7 @@ class MessageIn(Body):
         """In the format of `rag.types.Chat`."""
         calls = [call.model_dump(exclude={"index"}) for call in self.tool_calls or ()]
         own = {"name": self.name, "tool_calls": calls, "tool_call_id": self.tool_call_id}
+        own[REASONING] = self.reasoning_content or self.reasoning
         role = "system" if self.role == "developer" else self.role
         return {"role": role, "content": self.text, **{name: value for name, value in own.items() if value}}
 
@@ -101,6 +116,9 @@ def check_messages(messages: Sequence[MessageIn]) -> None:
             raise InvalidRequest(
                 f"{place}.tool_calls: only messages of role assistant have tool calls", param=f"{place}.tool_calls"
             )
+        if (message.reasoning_content or message.reasoning) and message.role != "assistant":
+            place = f"{place}.{'reasoning_content' if message.reasoning_content else 'reasoning'}"
+            raise InvalidRequest(f"{place}: only messages of role assistant have reasoning", param=place)
         if message.content is None and not (message.role == "assistant" and (message.tool_calls or message.refusal)):
             raise InvalidRequest(f"{place}.content: is required", param=f"{place}.content")
         if (message.role == "tool") != (message.tool_call_id is not None):

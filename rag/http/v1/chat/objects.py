@@ -16,7 +16,7 @@ from openai.types.chat.chat_completion import Choice, ChoiceLogprobs
 from openai.types.chat.chat_completion_chunk import Choice as ChunkChoice
 from openai.types.chat.chat_completion_chunk import ChoiceDelta
 from openai.types.chat.chat_completion_chunk import ChoiceLogprobs as ChunkLogprobs
-from openai.types.completion_usage import CompletionUsage, PromptTokensDetails
+from openai.types.completion_usage import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
 
 from rag.errors import InternalError
 from rag.generate.citations import Citation
@@ -27,7 +27,7 @@ from rag.http.streaming.event_stream import Event
 from rag.http.v1.finish_reason import finish_fields
 from rag.http.v1.openai_stream import CHUNK, DONE
 from rag.http.v1.token_logprobs import chat_logprobs, prompt_logprobs
-from rag.types import Hit, JsonObject, TextDelta, TokenLogprob, Usage
+from rag.types import Hit, JsonObject, ReasoningDelta, TextDelta, TokenLogprob, Usage
 
 FileUrl: TypeAlias = Callable[[str], str]
 """URL at which the file with an id can be downloaded."""
@@ -59,6 +59,7 @@ def usage_object(usage: Usage) -> CompletionUsage:
         completion_tokens=usage.completion_tokens,
         total_tokens=usage.prompt_tokens + usage.completion_tokens,
         prompt_tokens_details=PromptTokensDetails(cached_tokens=usage.cached_tokens),
+        completion_tokens_details=CompletionTokensDetails(reasoning_tokens=usage.reasoning_tokens),
     )
 
 
@@ -73,6 +74,8 @@ async def chunk_events(
             for chunk in chunks.first(event if isinstance(event, SourcesFound) else None):
                 yield chunk
         match event:
+            case ReasoningDelta():
+                yield chunks.reasoning(event)
             case TextDelta():
                 yield chunks.delta(event)
             case Usage():
@@ -105,6 +108,9 @@ class _Chunks:
         if delta.tool_calls:
             fields["tool_calls"] = list(delta.tool_calls)
         return self._chunk(delta.index, ChoiceDelta(**fields), delta.logprobs)
+
+    def reasoning(self, delta: ReasoningDelta) -> Event:
+        return self._chunk(delta.index, ChoiceDelta(**_reasoning_fields(delta.text)))
 
     def last(self, done: Done, usage: Usage) -> list[Event]:
         chunks = []
@@ -139,6 +145,8 @@ async def completion_object(answer: AnswerStream, reply: ChatMetadata) -> JsonOb
         match event:
             case SourcesFound():
                 sources = event.hits
+            case ReasoningDelta():
+                messages[event.index].reasoning.append(event.text)
             case TextDelta():
                 messages[event.index].add(event)
             case Usage():
@@ -156,6 +164,7 @@ async def completion_object(answer: AnswerStream, reply: ChatMetadata) -> JsonOb
 class _Message:
     """Collects what a text's deltas contain besides text."""
 
+    reasoning: list[str] = field(default_factory=list)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     calls: list[JsonObject] = field(default_factory=list)
 
@@ -176,6 +185,8 @@ class _Message:
     def choice(self, index: int, text: CompletedText, fields: JsonObject) -> Choice:
         calls: JsonObject = {"tool_calls": self.calls} if self.calls else {}
         content = text.text if text.text or not calls else None
+        if self.reasoning:
+            fields = {**_reasoning_fields("".join(self.reasoning)), **fields}
         message = ChatCompletionMessage(role="assistant", content=content, refusal=None, **calls, **fields)
         logprobs = ChoiceLogprobs(content=chat_logprobs(self.logprobs), refusal=None) if self.logprobs else None
         return Choice(index=index, message=message, logprobs=logprobs, **finish_fields(text))
@@ -206,6 +217,11 @@ def _last_fields(text: CompletedText, done: Done, sources: Sequence[Hit] | None,
     if sources is None:
         return fields
     return {**fields, "rag": {**fields["rag"], "sources_repeated": sources_to_wire(sources)}}
+
+
+def _reasoning_fields(text: str) -> JsonObject:
+    """Under both names that clients know: DeepSeek's and vLLM's."""
+    return {"reasoning_content": text, "reasoning": text}
 
 
 def _sources_fields(sources: Sequence[Hit]) -> JsonObject:

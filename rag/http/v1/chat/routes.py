@@ -20,6 +20,7 @@ from rag.http.openapi.error_responses import Error
 from rag.http.openapi.events import EventModel
 from rag.http.openapi.route import Operation
 from rag.http.streaming.event_stream import EventStream
+from rag.http.thinking_fields import check_effort
 from rag.http.v1.chat.body import ChatBody
 from rag.http.v1.chat.memory import CompletionMemory
 from rag.http.v1.chat.messages import question_of
@@ -77,6 +78,7 @@ class ChatRoutes:
         body = (await read_body(ChatBody, request)).checked()
         target = await self._parts.models.target(body.model)
         facts = self._parts.dependencies.facts("LLM")
+        check_effort(body.reasoning_effort, facts)
         has_form = "structured_outputs" in body.sampling()
         use, note = supported_use(body.tool_use(), facts, from_documents=target.is_rag, has_form=has_form)
         only_calls = use.schema is not None
@@ -130,7 +132,7 @@ def _chat(body: ChatBody, use: ToolUse) -> Chat:
         raise InvalidRequest("rag: is only allowed with model rag, which answers from documents", param="rag")
     if body.style is not None:
         raise InvalidRequest("style: is only allowed with model rag, which answers from documents", param="style")
-    return conversation([message.for_model() for message in body.messages], use, body.chat_template_kwargs)
+    return conversation([message.for_model() for message in body.messages], use, body.template_values)
 
 
 def _form_field(body: ChatBody) -> str:
@@ -138,15 +140,13 @@ def _form_field(body: ChatBody) -> str:
 
 
 def _answer_request(body: ChatBody, target: ModelTarget, use: ToolUse) -> AnswerRequest:
-    for name in ("chat_template_kwargs", "prompt_logprobs"):
-        if getattr(body, name):
-            raise InvalidRequest(
-                f"{name}: is not supported by model rag, because this service builds its prompt", param=name
-            )
+    if body.prompt_logprobs:
+        reason = "is not supported by model rag, because this service builds its prompt"
+        raise InvalidRequest(f"prompt_logprobs: {reason}", param="prompt_logprobs")
     question, history, system = question_of(body.messages)
     system = instructions(system, use)
     options = body.rag.model_dump(exclude_none=True, exclude={"citations"}) if body.rag else {}
     search = {**options, "history": history, **({"system": system} if system else {})}
     citations = body.rag.citations if body.rag else None
     sampling = calling_parameters(body.sampling(), use, _form_field(body))
-    return AnswerRequest(question, search, sampling, target.adapter, citations, body.style)
+    return AnswerRequest(question, search, sampling, target.adapter, citations, body.style, body.template_values)

@@ -110,7 +110,9 @@ async def _events(streams: Sequence[TokenStream], body: CompletionBody) -> Async
         async for number, delta in deltas:
             if isinstance(delta, StreamEnd):
                 ends[number] = delta
-            elif body.max_tokens != 0 and (sent := texts[number].add(delta)) is not None:
+            elif (
+                isinstance(delta, TextDelta) and body.max_tokens != 0 and (sent := texts[number].add(delta)) is not None
+            ):
                 yield _numbered(sent, number, body)
     yield _total_usage(ends, body)
     completed = [texts[number].completed(ends[number]) for number in range(len(streams))]

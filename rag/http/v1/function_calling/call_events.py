@@ -11,7 +11,7 @@ from rag.http.v1.finish_reason import openai_finish
 from rag.http.v1.function_calling.call_reader import CallList, CallReader, NamedCall, ReadText
 from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.http.v1.function_calling.written_calls import WrittenCalls
-from rag.types import TextDelta, TokenLogprob, Usage
+from rag.types import ReasoningDelta, TextDelta, TokenLogprob, Usage
 
 
 async def call_events(answer: AnswerStream, use: ToolUse) -> AsyncGenerator[AnswerEvent, None]:
@@ -27,6 +27,8 @@ async def call_events(answer: AnswerStream, use: ToolUse) -> AsyncGenerator[Answ
         match event:
             case SourcesFound():
                 found_nothing = not event.hits
+                yield event
+            case ReasoningDelta():
                 yield event
             case _ if found_nothing:
                 yield event

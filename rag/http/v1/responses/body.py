@@ -12,6 +12,7 @@ from rag.generate.quoting import StyleOption
 from rag.http.filters_wire import Filter, filter_to_json
 from rag.http.removed_parameters import without_removed
 from rag.http.sampling_fields import SamplingFields
+from rag.http.thinking_fields import Effort, template_values
 from rag.http.v1.documents.body import Body, Id, Metadata, RankingOptions, example
 from rag.http.v1.documents.search import paths
 from rag.http.v1.function_calling.functions import MAX_FUNCTIONS
@@ -122,12 +123,12 @@ class TextConfig(Body):
     """Other values would need another model; state the desired length in the instructions."""
 
 
-class NoReasoning(Body):
-    """Reasoning options. Only values that ask for no reasoning are accepted."""
+class ReasoningOptions(Body):
+    """How much the model thinks. No model summarizes its thinking; the response contains all of it."""
 
-    effort: Literal["none"] | None = None
-    summary: None = None
-    generate_summary: None = None
+    effort: Effort | None = None
+    summary: Literal["auto"] | None = None
+    generate_summary: Literal["auto"] | None = None
 
 
 class RagOptions(Body):
@@ -171,7 +172,7 @@ class ResponsesBody(SamplingFields, Body):
     """Not in OpenAI's API."""
     chat_template_kwargs: dict[str, Any] | None = None
     """As in vLLM: further variables of the chat template."""
-    reasoning: NoReasoning | None = None
+    reasoning: ReasoningOptions | None = None
     stream: bool | None = None
     stream_options: ResponseStreamOptions | None = None
     metadata: Metadata | None = None
@@ -255,6 +256,15 @@ class ResponsesBody(SamplingFields, Body):
     def mcp_tools(self) -> Mapping[str, McpTool]:
         """The MCP servers by the names of their fields."""
         return {f"tools.{number}": tool for number, tool in enumerate(self.tools) if isinstance(tool, McpTool)}
+
+    @property
+    def effort(self) -> Effort | None:
+        return None if self.reasoning is None else self.reasoning.effort
+
+    @property
+    def template_values(self) -> JsonObject:
+        """Variables of the chat template."""
+        return template_values(self.effort, self.chat_template_kwargs)
 
     def tool_use(self) -> ToolUse:
         """How functions are used. Raises InvalidRequest if `tool_choice` does not fit the functions."""

@@ -43,7 +43,8 @@ from rag.http.v1.responses.output_items import (
     OpenMessage,
     SourcesNumbered,
 )
-from rag.types import Hit, JsonObject, TextDelta, Usage
+from rag.http.v1.responses.reasoning_item import OpenReasoning
+from rag.types import Hit, JsonObject, ReasoningDelta, TextDelta, Usage
 
 SourceEvent: TypeAlias = AnswerEvent | ItemStep | SourcesNumbered | MessageEnded
 ResponseSource: TypeAlias = AsyncIterator[SourceEvent]
@@ -101,6 +102,8 @@ class ResponseWriter:
 
     def _response_events(self, event: SourceEvent) -> Iterable[Event]:
         match event:
+            case ReasoningDelta():
+                return self._reasoning(event)
             case ItemStep():
                 return self._step(event)
             case MessageEnded():
@@ -151,6 +154,14 @@ class ResponseWriter:
             yield self._event(kind, f"response.file_search_call.{name}", **place)
         yield self._item_done(call(item_id, "completed", search.queries, search.hits))
 
+    def _reasoning(self, delta: ReasoningDelta) -> Iterator[Event]:
+        reasoning = self._open
+        if not isinstance(reasoning, OpenReasoning):
+            yield from self._close("completed")
+            reasoning = OpenReasoning(len(self._output))
+            yield from self._begin(reasoning)
+        yield from self._numbered(reasoning.delta(delta.text))
+
     def _delta(self, delta: TextDelta) -> Iterator[Event]:
         if delta.text or not delta.tool_calls:
             message = self._open
@@ -188,10 +199,13 @@ class ResponseWriter:
 
     def _done(self, done: Done) -> Iterator[Event]:
         written = done.texts[0]
-        if self._open is None and written.finish_reason != "tool_calls":  # the model wrote nothing
+        is_incomplete = written.finish_reason in CUT
+        thinks = isinstance(self._open, OpenReasoning)
+        is_empty = self._open is None or (thinks and not is_incomplete)
+        if is_empty and written.finish_reason != "tool_calls":  # the model wrote nothing
+            yield from self._close("completed")
             yield from self._begin(OpenMessage(len(self._output)))
         self._annotate(written.citations)
-        is_incomplete = written.finish_reason in CUT
         yield from self._close("incomplete" if is_incomplete else "completed")
         response = self._reply.response(
             "incomplete" if is_incomplete else "completed",

@@ -18,6 +18,7 @@ MAX_CHARS = 4_000_000
 _TEXTS = ("input_text", "output_text", "text")
 _ID_PREFIXES = {
     "message": "msg",
+    "reasoning": "rs",
     "function_call": "fc",
     "function_call_output": "fco",
     "file_search_call": "fs",
@@ -27,10 +28,7 @@ _ID_PREFIXES = {
     "mcp_approval_response": "mcprr",
 }
 _ITEMS = (*_ID_PREFIXES, "item_reference")
-_CALLS = ("function_call", "file_search_call", "mcp_list_tools", "mcp_call", "mcp_approval_request")
-_REFUSED_ITEMS = {
-    "reasoning": "the language model cannot use another model's reasoning; leave it out",
-}
+_SENT_BACK = ("reasoning", "function_call", "file_search_call", "mcp_list_tools", "mcp_call", "mcp_approval_request")
 
 
 def _text_part(kind: str) -> str:
@@ -41,7 +39,7 @@ def _text_part(kind: str) -> str:
 
 def _item(kind: str) -> str:
     if kind not in _ITEMS:
-        raise ValueError(_REFUSED_ITEMS.get(kind, f"{kind[:40]} is not supported; send messages"))
+        raise ValueError(f"{kind[:40]} is not supported; send messages")
     return kind
 
 
@@ -61,6 +59,16 @@ def _as_items(value: object) -> object:
     raise ValueError("must be text, or a list of messages")
 
 
+def _thought(content: object) -> object:
+    """The parts of a reasoning item that are texts. Another provider's items may have none that can be read."""
+    parts = content if isinstance(content, list) else []
+    return [
+        {"type": "text", "text": part.get("text")}
+        for part in parts
+        if isinstance(part, dict) and part.get("type") == "reasoning_text"
+    ]
+
+
 class ResponseTextPart(Body):
     """A text. Unknown fields, and annotations and log probabilities of earlier answers, are ignored."""
 
@@ -77,10 +85,11 @@ Parts = Annotated[
 
 
 class InputItem(Body):
-    """A message, a function call or its output, an item of an MCP server, the ID of a kept item, or the file search
-    call of an earlier response, which is ignored.
+    """A message, what the model thought before it, a function call or its output, an item of an MCP server, the ID of a
+    kept item, or the file search call of an earlier response, which is ignored.
 
-    Unknown fields of an assistant's message and of a call are ignored: clients add some, and send them back.
+    Unknown fields of an assistant's message, of its reasoning and of a call are ignored: clients add some, and send
+    them back.
     """
 
     type: Annotated[str, AfterValidator(_item)] = "message"
@@ -104,9 +113,12 @@ class InputItem(Body):
     @model_validator(mode="before")
     @classmethod
     def _without_unknown(cls, data: object) -> object:
-        if isinstance(data, dict) and (data.get("role") == "assistant" or data.get("type") in _CALLS):
-            return known_fields(cls, data)
-        return data
+        if not isinstance(data, dict):
+            return data
+        if data.get("type") == "reasoning":
+            return known_fields(cls, {**data, "content": _thought(data.get("content"))})
+        is_sent_back = data.get("role") == "assistant" or data.get("type") in _SENT_BACK
+        return known_fields(cls, data) if is_sent_back else data
 
     @property
     def text(self) -> str:
@@ -129,6 +141,9 @@ def stored_item(item: InputItem) -> JsonObject:
         body["content"] = [{"type": kind, "text": part.text} for part in item.content or ()]
         if item.role == "assistant":
             body["content"] = [{**part, "annotations": [], "logprobs": []} for part in body["content"]]
+    if item.type == "reasoning":
+        parts = [{"type": "reasoning_text", "text": part.text} for part in item.content or ()]
+        body |= {"summary": [], "content": parts}
     if item.type == "file_search_call":
         body |= {"queries": item.queries or [], "results": None}
     if item.output is not None:

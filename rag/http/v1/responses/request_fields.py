@@ -47,7 +47,7 @@ def request_fields(
         "model": body.model,
         "parallel_tool_calls": body.parallel_tool_calls is not False,
         "presence_penalty": body.presence_penalty or 0.0,
-        "reasoning": None,
+        "reasoning": None if body.reasoning is None else {"effort": body.reasoning.effort, "summary": None},
         "service_tier": "default",
         "temperature": defaults.temperature if body.temperature is None else body.temperature,
         "text": _text(body),

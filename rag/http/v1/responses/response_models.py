@@ -9,6 +9,7 @@ from openai.types.responses import (
     ResponseFileSearchToolCall,
     ResponseFunctionToolCall,
     ResponseOutputMessage,
+    ResponseReasoningItem,
     ResponseUsage,
 )
 from openai.types.responses.response import IncompleteDetails
@@ -31,6 +32,7 @@ class ResponseOut(BaseModel):
         ResponseOutputMessage
         | ResponseFileSearchToolCall
         | ResponseFunctionToolCall
+        | ResponseReasoningItem
         | McpListTools
         | McpCall
         | McpApprovalRequest

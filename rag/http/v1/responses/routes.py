@@ -23,6 +23,7 @@ from rag.http.middleware.request_id import current_request_id
 from rag.http.openapi.events import EventModel
 from rag.http.openapi.route import Operation
 from rag.http.streaming.event_stream import Event, EventStream
+from rag.http.thinking_fields import check_effort
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.field_names import renamed
@@ -208,6 +209,7 @@ class ResponseRoutes:
 
     def _tool_use(self, body: ResponsesBody, *, searches: bool) -> tuple[ToolUse, str]:
         facts = self._parts.dependencies.facts("LLM")
+        check_effort(body.effort, facts, "reasoning.effort")
         has_form = "structured_outputs" in body.sampling()
         return supported_use(body.tool_use(), facts, from_documents=searches, has_form=has_form)
 
@@ -217,13 +219,13 @@ class ResponseRoutes:
             prompt = (await self._parts.answers.prepare(_answer_request(body, turns, target, use))).prompt
             if not prompt.messages or not prompt.sources:  # without sources, nothing is sent to the language model
                 return len(prompt.token_ids) if prompt.sources else 0
-            return await count_tokens(retriever, [asdict(message) for message in prompt.messages])
+            messages = [asdict(message) for message in prompt.messages]
+            return await count_tokens(retriever, messages, body.template_values)
         require("generate")
         chat = _chat(body, turns, use)
-        for name, is_set in (("chat_template_kwargs", bool(body.chat_template_kwargs)), ("tools", bool(chat.tools))):
-            if is_set:
-                raise InvalidRequest(f"{name}: the effect on the number of tokens is not known", param=name)
-        return await count_tokens(retriever, chat.messages)
+        if chat.tools:
+            raise InvalidRequest("tools: the effect on the number of tokens is not known", param="tools")
+        return await count_tokens(retriever, chat.messages, chat.template_values)
 
     def _memory(self) -> ResponseMemory:
         retriever = self._parts.dependencies.clients["Retriever"]
@@ -284,13 +286,10 @@ def _chat(body: ResponsesBody, turns: RequestedTurns, use: ToolUse) -> Chat:
         raise InvalidRequest(message, param="truncation")
     earlier = as_turns(turns.history)
     messages = chat_messages(as_turns(turns.input, turns.history), body.instructions, earlier)
-    return conversation(messages, use, body.chat_template_kwargs)
+    return conversation(messages, use, body.template_values)
 
 
 def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTarget, use: ToolUse) -> AnswerRequest:
-    if body.chat_template_kwargs:
-        reason = "is not supported for answers from documents, because this service builds their prompt"
-        raise InvalidRequest(f"chat_template_kwargs: {reason}", param="chat_template_kwargs")
     if target.is_rag and body.tool_choice == "none" and not body.functions:
         raise InvalidRequest(f"tool_choice: model {target.name} always searches; choose another", param="tool_choice")
     earlier = as_turns(turns.history)
@@ -300,7 +299,7 @@ def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTar
     if system := instructions(system, use):
         search["system"] = system
     sampling = calling_parameters(body.sampling(), use, body.form_field)
-    return AnswerRequest(question, search, sampling, target.adapter, style=body.style)
+    return AnswerRequest(question, search, sampling, target.adapter, None, body.style, body.template_values)
 
 
 def _field_names(body: ResponsesBody, use: ToolUse) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from pydantic_core import from_json
 
 from rag.errors import EmptyQuestion, InvalidRequest
 from rag.http.v1.responses.input import InputItem
-from rag.types import JsonObject
+from rag.types import REASONING, JsonObject
 
 MAX_TURN_CHARS = 100_000
 """Limit of one message if documents are searched, the same as at `/ask`."""
@@ -38,8 +38,12 @@ def chat_messages(
     """In the format of `rag.types.Chat`. `history`: the items of earlier responses."""
     _check(items, history)
     messages: list[JsonObject] = [{"role": "system", "content": instructions}] if instructions else []
+    thought = ""
     for item in _turns((*history, *items)):
         match item.type:
+            case "reasoning":
+                thought = item.text
+                continue
             case "function_call":
                 _add_call(messages, item)
             case "function_call_output":
@@ -47,6 +51,9 @@ def chat_messages(
             case _:
                 role = "system" if item.role == "developer" else item.role
                 messages.append({"role": role, "content": item.text})
+        if thought and messages[-1]["role"] == "assistant":
+            messages[-1].setdefault(REASONING, thought)
+        thought = ""
     if not any(turn["content"] or turn.get("tool_calls") for turn in messages[bool(instructions) :]):
         raise InvalidRequest("input: is empty", param="input")
     return tuple(messages)
@@ -92,9 +99,14 @@ def has_function_calls(items: Sequence[InputItem]) -> bool:
 
 
 def _turns(items: Sequence[InputItem]) -> Iterator[InputItem]:
-    """The items that are turns. A function call that was cut off is none: its arguments are not complete."""
+    """The items that are turns, and what the model thought before them.
+
+    A function call that was cut off is no turn: its arguments are not complete.
+    """
     for item in items:
-        if item.type in _REQUIRED and not (item.type == "function_call" and item.status == "incomplete"):
+        if item.type in (*_REQUIRED, "reasoning") and not (
+            item.type == "function_call" and item.status == "incomplete"
+        ):
             yield item
 
 

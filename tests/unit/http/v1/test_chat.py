@@ -255,7 +255,7 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"audio": {"voice": "x"}}, "audio"),
     ({"modalities": ["text", "audio"]}, "modalities"),
     ({"web_search_options": {}}, "web_search_options"),
-    ({"reasoning_effort": "low"}, "reasoning_effort"),
+    ({"reasoning_effort": "huge"}, "reasoning_effort"),
     ({"store": "yes"}, "store"),
     ({"service_tier": "flex"}, "service_tier"),
     ({"continue_final_message": True}, "continue_final_message"),

@@ -10,7 +10,7 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from rag.generate.pipeline import NOT_FOUND
-from rag.types import Chunk, Hit
+from rag.types import Chunk, Hit, RenderedChat
 from tests.fakes import FakeGenerator, FakeRetriever
 from tests.fakes.ending_generator import EndingGenerator
 from tests.support.edge_service import EdgeService, an_edge
@@ -126,7 +126,10 @@ async def test_the_request_options_reach_the_retriever(edge: EdgeService) -> Non
         }
     ]
     prompt, sampling, _ = edge.generator.requests[-1]
-    assert (prompt, sampling) == ([1, 2, 3, 4, 5, 6, 7], {"max_tokens": 10, "temperature": 0.0, "seed": 4})
+    assert (prompt, sampling) == (
+        RenderedChat((1, 2, 3, 4, 5, 6, 7)),
+        {"max_tokens": 10, "temperature": 0.0, "seed": 4},
+    )
 
 
 async def test_a_lora_adapter_answers_from_documents(edge: EdgeService) -> None:
@@ -162,7 +165,6 @@ INVALID: list[tuple[list[Any], dict[str, Any], str, str]] = [
     ([{"role": "tool", "content": "a", "tool_call_id": "x"}, USER], {}, "invalid_request", "messages.0"),
     ([{"role": "user", "content": "a" * 100_001}], {}, "invalid_request", "messages.0.content"),
     ([USER], {"prompt_logprobs": 1}, "invalid_request", "prompt_logprobs"),
-    ([USER], {"chat_template_kwargs": {"a": 1}}, "invalid_request", "chat_template_kwargs"),
     ([USER], {"rag": {"top_k": 0}}, "invalid_request", "rag.top_k"),
     ([USER], {"rag": {"colour": 0}}, "invalid_request", "rag.colour"),
     ([USER], {"rag": {"citations": "maybe"}}, "invalid_request", "rag.citations"),

@@ -41,7 +41,8 @@ async def test_a_plain_completion_matches_openais_types(edge: EdgeService) -> No
     assert completion.to_dict() == result
     assert result["choices"] == [{"index": 0, "text": "of naïve 日本 done", "logprobs": None, "finish_reason": "stop"}]
     assert result["usage"] == {
-        "prompt_tokens": 2, "completion_tokens": 4, "total_tokens": 6, "prompt_tokens_details": {"cached_tokens": 0}
+        "prompt_tokens": 2, "completion_tokens": 4, "total_tokens": 6, "prompt_tokens_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
     }  # fmt: skip
     assert (result["object"], result["id"][:5]) == ("text_completion", "cmpl-")
     assert edge.generator.requests[-1][1] == {"max_tokens": 16}  # OpenAI's default

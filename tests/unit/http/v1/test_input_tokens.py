@@ -48,9 +48,15 @@ async def test_the_passages_of_an_answer_from_documents_count() -> None:
 async def test_a_refusal_names_the_field() -> None:
     async with an_edge() as edge:
         for param, body in (
-            ("chat_template_kwargs", {"chat_template_kwargs": {"a": 1}}),
             ("input", {"input": ""}),
             ("truncation", {"truncation": "auto"}),
         ):
             assert error_of(await count(edge, **body)) == (400, "invalid_request", param)
         assert error_of(await count(edge, model="gpt-5"))[:2] == (404, "model_not_found")
+
+
+async def test_variables_of_the_chat_template_count() -> None:
+    async with an_edge() as edge:
+        plain = (await count(edge, input="a b")).json()["input_tokens"]
+        thinking = await count(edge, input="a b", chat_template_kwargs={"enable_thinking": True})
+    assert thinking.json()["input_tokens"] == plain + 1

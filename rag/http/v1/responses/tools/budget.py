@@ -47,6 +47,7 @@ class Budget:
             self.usage.prompt_tokens + usage.prompt_tokens,
             self.usage.completion_tokens + usage.completion_tokens,
             self.usage.cached_tokens + usage.cached_tokens,
+            self.usage.reasoning_tokens + usage.reasoning_tokens,
         )
 
     @property

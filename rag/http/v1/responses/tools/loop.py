@@ -14,7 +14,7 @@ from rag.http.v1.responses.output_items import MessageEnded
 from rag.http.v1.responses.tools.budget import Budget
 from rag.http.v1.responses.tools.round import Round
 from rag.http.v1.responses.tools.tool import ApprovalPending, ModelCall, ServiceTool, ToolEvent, ToolOutput
-from rag.types import JsonObject, TextDelta, Usage
+from rag.types import JsonObject, ReasoningDelta, TextDelta, Usage
 
 ANSWER_NOW = "\n\nNo more functions can be called. Answer the request now."
 _NOT_RUN = ToolOutput("Not run: no more calls are allowed.")
@@ -135,6 +135,8 @@ class ToolLoop:
     def _sent(self, written: Round, event: SourceEvent) -> Sequence[SourceEvent]:
         """What can be sent at once of what the model writes."""
         match event:
+            case ReasoningDelta():
+                return written.think(event)
             case TextDelta():
                 return list(written.read(event))
             case Usage():
@@ -187,7 +189,7 @@ class ToolLoop:
             outcome.outputs[-1] = {**last, "content": last["content"] + ANSWER_NOW}
         calls = [call.for_model() for call in written.calls]
         self._conversation.messages += [
-            {"role": "assistant", "content": "".join(written.text), "tool_calls": calls},
+            {"role": "assistant", "content": "".join(written.text), "tool_calls": calls, **written.thought},
             *outcome.outputs,
         ]
 

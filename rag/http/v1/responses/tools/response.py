@@ -127,7 +127,7 @@ class ToolResponse:
                 yield event
         query = self._first_query
         if query or self._approved:
-            self._budget.length = await self._remote.count(self._countable())
+            self._budget.length = await self._remote.count(self._countable(), self.body.template_values)
         if self._mcp is not None and self._approved:
             tools = {tool.server_label: tool for tool in self.plan.mcp.values()}
             async for event in self._mcp.run_approved(self._approved, self._conversation, self._budget, tools):
@@ -168,7 +168,7 @@ class ToolResponse:
         sampling = calling_parameters(sampling, use, self.body.form_field)
         if sampling.get("structured_outputs") is not None and _REPETITION not in self.body.sampling():
             sampling = {name: value for name, value in sampling.items() if name != _REPETITION}
-        chat = conversation(messages, use, self.body.chat_template_kwargs)
+        chat = conversation(messages, use, self.body.template_values)
         generation = self.parts.generator.generate(chat, sampling, current_request_id.get(), model=self.target.adapter)
         return chat_answer(generation, use, self._sources(use), has_fence=self._search is not None)
 

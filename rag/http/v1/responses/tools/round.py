@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from rag.generate.events import Done
 from rag.http.v1.responses.output_items import ItemStep
 from rag.http.v1.responses.tools.tool import ModelCall, ServiceTool
-from rag.types import JsonMapping, TextDelta
+from rag.types import REASONING, JsonMapping, JsonObject, ReasoningDelta, TextDelta
 
 Held: TypeAlias = TextDelta | ModelCall
 
@@ -35,6 +35,7 @@ class Round:
     """Calls of the client's functions so far, in all rounds."""
     calls: list[ModelCall] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
     sent: int = 0
     """Characters of text that were sent before anything was held back."""
@@ -42,6 +43,16 @@ class Round:
     _by_index: dict[int, ModelCall] = field(default_factory=dict)
     _positions: dict[str, int] = field(default_factory=dict)
     """Of calls of the client's functions, by their ids."""
+
+    def think(self, delta: ReasoningDelta) -> Sequence[ReasoningDelta]:
+        """What can be sent. Thinking after a call is only for the next round."""
+        self.thoughts.append(delta.text)
+        return () if self.held else (delta,)
+
+    @property
+    def thought(self) -> JsonObject:
+        """The field of the assistant's message with what the model thought; empty if it did not."""
+        return {REASONING: "".join(self.thoughts)} if self.thoughts else {}
 
     def read(self, delta: TextDelta) -> Iterator[TextDelta | ItemStep]:
         if delta.text or not delta.tool_calls:

@@ -353,3 +353,14 @@ async def test_a_failure_in_a_stream_has_the_names_of_this_route() -> None:
     async with an_edge(ScriptedModel(searching("zebras")), a_retriever(failure=failure)) as edge:
         raw = (await create_response(edge, **MODEL_SEARCHES, stream=True)).text
     assert (raw.count("event: response.failed"), '"param":"tools"' in raw.replace(" ", "")) == (1, True)
+
+
+async def test_a_model_thinks_in_each_round() -> None:
+    model = ScriptedModel(searching("zebras"), "Grass [1].", thinks=("Look ", "it up."))
+    async with an_edge(model, a_retriever(), facts={"reasoning_parser": "qwen3"}) as edge:
+        response = (await create_response(edge, **MODEL_SEARCHES)).json()
+    assert kinds(response) == ["reasoning", "file_search_call", "reasoning", "message"]
+    assert [item["content"][0]["text"] for item in response["output"][::2]] == ["Look it up."] * 2
+    assert response["usage"]["output_tokens_details"]["reasoning_tokens"] == 4
+    [assistant] = [message for message in model.chats[-1].messages if message["role"] == "assistant"]
+    assert assistant["reasoning_content"] == "Look it up."
