@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from rag.errors import DependencyUnavailable, RagError
+from rag.errors import BrokenFile, DependencyUnavailable, FileNotFound, RagError
 from rag.http.error_table import error_response
 from rag.http.hits import sources_to_wire
 from rag.http.native.count_wire import CountTokensRequest
+from rag.http.native.read_file_wire import ReadFileRequest
 from rag.http.native.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.documents_app import documents_app
@@ -55,6 +56,8 @@ class FakeRetriever:
         self.prompt_messages: list[dict[str, str]] = []
         """The prompt of every question, instead of token ids; empty: the prompt is token ids."""
         self.prepared: list[dict[str, Any]] = []
+        self.files: dict[str, tuple[str, str]] = {}
+        """Names and texts of files by their ids. Attached bytes are text; those of a PDF are broken."""
         self.turns_queries: list[TurnsQuery] = []
         self._responses = responses
         self._completions = completions
@@ -65,6 +68,7 @@ class FakeRetriever:
             Route("/keep_completion", self._keep_completion, methods=["POST"]),
             Route("/earlier_turns", self._earlier_turns, methods=["POST"]),
             Route("/count_tokens", self._count_tokens, methods=["POST"]),
+            Route("/read_file", self._read_file, methods=["POST"]),
         ]
         if responses is not None:
             nothing: Any = None
@@ -105,6 +109,21 @@ class FakeRetriever:
     async def _count_tokens(self, request: Request) -> Response:
         wanted = CountTokensRequest.parse(await request.json())
         return JSONResponse({"tokens": FakeTokenizer().measure(wanted.parsed(), wanted.template_values)})
+
+    async def _read_file(self, request: Request) -> Response:
+        wanted = ReadFileRequest.parse(await request.json())
+        try:
+            if wanted.file_id is None:
+                filename, text = wanted.filename or "", wanted.content().decode()
+            elif wanted.file_id in self.files:
+                filename, text = self.files[wanted.file_id]
+            else:
+                raise FileNotFound(f"there is no file {wanted.file_id}", param="file_id")
+            if text.startswith("%PDF"):
+                raise BrokenFile(f"{filename} is damaged", param=filename)
+        except RagError as error:
+            return error_response(error)
+        return JSONResponse({"filename": filename, "text": text, "tokens": FakeTokenizer().count(text)})
 
     async def _ready(self, _: Request) -> Response:
         return JSONResponse({"status": "ready", "embedder": "the-encoder"})

@@ -26,6 +26,7 @@ from rag.http.thinking_fields import check_effort
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.field_names import renamed
+from rag.http.v1.file_parts import Room, attached_files, read_files, refuse_files
 from rag.http.v1.function_calling.generation import (
     calling_parameters,
     chat_answer,
@@ -109,6 +110,8 @@ class ResponseRoutes:
         memory = self._memory()
         is_stored = memory.stores(body)
         turns = await memory.turns(body, is_kept=is_stored or body.conversation is not None)
+        if not searches:
+            await self._read_files(body, turns)
         notes = (note, turns.note if searches else "")
         reply = ResponseMetadata(body, searches, self._default_sampling(), stored=is_stored, notes=notes)
         writer = ResponseWriter(reply)
@@ -150,10 +153,20 @@ class ResponseRoutes:
             messages = [asdict(message) for message in prompt.messages]
             return await count_tokens(retriever, messages, body.template_values)
         require("generate")
+        await self._read_files(body, turns)
         chat = _chat(body, turns, use)
         if chat.tools:
             raise InvalidRequest("tools: the effect on the number of tokens is not known", param="tools")
         return await count_tokens(retriever, chat.messages, chat.template_values)
+
+    async def _read_files(self, body: ResponsesBody, turns: RequestedTurns) -> None:
+        context_tokens = int(self._parts.dependencies.require("LLM")["context_tokens"])
+        items = (*turns.history, *turns.input)
+        files = attached_files(turns.input, "input")
+        earlier = attached_files(turns.history, _history_field(body))
+        others = [{"role": item.role or "user", "content": item.own_text} for item in items]
+        room = Room(context_tokens, body.max_output_tokens or 1, body.template_values)
+        await read_files(self._parts.dependencies.clients["Retriever"], {**earlier, **files}, others, room)
 
     def _memory(self) -> ResponseMemory:
         retriever = self._parts.dependencies.clients["Retriever"]
@@ -205,6 +218,7 @@ def _chat(body: ResponsesBody, turns: RequestedTurns, use: ToolUse) -> Chat:
 def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTarget, use: ToolUse) -> AnswerRequest:
     if target.is_rag and body.tool_choice == "none" and not body.functions:
         raise InvalidRequest(f"tool_choice: model {target.name} always searches; choose another", param="tool_choice")
+    refuse_files([*attached_files(turns.input, "input"), *attached_files(turns.history, _history_field(body))])
     question, history, system = question_of(turns.input, body.instructions, turns.history)
     tool: FileSearch | None = body.file_search
     search: JsonObject = {**(tool.search() if tool else {}), "history": history}
@@ -212,6 +226,11 @@ def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTar
         search["system"] = system
     sampling = calling_parameters(body.sampling(), use, body.form_field)
     return AnswerRequest(question, search, sampling, target.adapter, None, body.style, body.template_values)
+
+
+def _history_field(body: ResponsesBody) -> str:
+    """The field that names the earlier turns."""
+    return "conversation" if body.conversation is not None else "previous_response_id"
 
 
 def _field_names(body: ResponsesBody, use: ToolUse) -> Mapping[str, str]:
