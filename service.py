@@ -37,6 +37,7 @@ from rag.http.native.generate_wire import GenerateRequest, WriteRequest
 from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.key_wire import AuthenticateRequest, OpenTenantRequest
 from rag.http.native.model_search_wire import CutTextRequest, SearchForModelRequest
+from rag.http.native.read_file_wire import ReadFileRequest
 from rag.http.native.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
 from rag.http.native.verify_wire import VerifyRequest, VerifyResponse
 from rag.http.published_api import PublishedApi
@@ -277,6 +278,11 @@ class Retriever:
     async def count_tokens(self, request: CountTokensRequest, /) -> dict[str, Any]:
         """How many tokens a conversation has for the language model."""
         return await self._api.count_tokens(request)  # type: ignore[return-value]
+
+    @endpoint("/read_file")
+    async def read_file(self, request: ReadFileRequest, /) -> dict[str, Any]:
+        """The text of a file that a request attaches to a message."""
+        return await self._api.read_file(request)  # type: ignore[return-value]
 
     @endpoint("/open_tenant")
     async def open_tenant(self, request: OpenTenantRequest, /) -> dict[str, Any]:

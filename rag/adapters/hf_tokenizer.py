@@ -9,7 +9,7 @@ from typing import Any
 
 from rag.errors import InvalidRequest, SetupError
 from rag.llm.special_tokens import control_texts_of
-from rag.llm.template_values import template_variables
+from rag.llm.template_values import known_variables
 from rag.types import JsonMapping, Message
 
 _TURN_TOKENS = 8
@@ -56,7 +56,7 @@ class HfChatTokenizer:
         from jinja2 import TemplateError
 
         turns = [{"role": m.role, "content": m.content} for m in messages]
-        variables = template_variables(values or {})
+        variables = known_variables(values or {}, self._tokenizer.chat_template)
         try:
             token_ids: list[int] = self._tokenizer.apply_chat_template(
                 turns, tokenize=True, add_generation_prompt=True, return_dict=False, **variables

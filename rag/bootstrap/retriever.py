@@ -163,6 +163,7 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
         preparer=AnswerPreparer(pipeline, prompts, quoter, store, semantic=settings().cache.semantic is not None),
         model_search=ModelSearch(pipeline, prompts, store),
         library=runtime.library,
+        attached_files=runtime.attached_files,
         embedder=embedders.default,
         reranker=reranker,
         check=runtime.library.check_default,

@@ -22,6 +22,7 @@ from rag.ingest.version_chunks import ChunkExtract, VersionChunks
 from rag.ingest.work import IngestWork
 from rag.ingest.writing import ChunkWriter
 from rag.library import jobs, stores
+from rag.library.attached_files import AttachedFiles
 from rag.library.janitor import Janitor
 from rag.library.resources import LibraryResources
 from rag.library.service import Library
@@ -82,9 +83,11 @@ class DocumentRuntime:
         writer = ChunkWriter(store, passages)
         generator = QuestionGenerator(dependencies.language_model, loop)
         questions = QuestionSteps(database, blobs, chunks, self.running, generator)
+        slots = ParseSlots(loop)
         self._ingest = IngestWork(
-            database, blobs, store, dependencies.parser, chunks, writer, self.running, questions, ParseSlots(loop)
+            database, blobs, store, dependencies.parser, chunks, writer, self.running, questions, slots
         )
+        self.attached_files = AttachedFiles(database, blobs, dependencies.parser, slots)
         self._reindex = ReindexWork(database, store, chunks, writer, self.running, self.encoders)
         cleanup_wanted = threading.Event()
         self._resources = LibraryResources(

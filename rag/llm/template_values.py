@@ -21,6 +21,19 @@ _OWN = frozenset(
 """Arguments of `apply_chat_template` that a request must not set as variables of the template."""
 
 
+def known_variables(values: JsonMapping, template: object) -> JsonObject:
+    """As `template_variables`, without those of `NO_THINKING` that the template does not have: the tokenizers of some
+    models reject what their templates do not know.
+
+    Args:
+        template: Of a tokenizer: its text, or several by name.
+    """
+    text = str(template)
+    return {
+        name: value for name, value in template_variables(values).items() if name not in NO_THINKING or name in text
+    }
+
+
 def template_variables(values: JsonMapping) -> JsonObject:
     """The variables for the template. As in vLLM, `reasoning_effort` also switches thinking on or off.
 

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from rag.auth.caller import caller_from_header
 from rag.catalog.visibility import Snapshot
-from rag.errors import DependencyUnavailable, RagError
+from rag.errors import BrokenFile, DependencyUnavailable, FileNotFound, RagError
 from rag.http.auth.admission import CALLER_HEADER
 from rag.http.error_table import error_response
 from rag.http.hits import sources_to_wire
@@ -19,6 +19,7 @@ from rag.http.native.background_wire import QueueResponseRequest, WriteResponseR
 from rag.http.native.count_wire import CountTokensRequest
 from rag.http.native.explanation import explained_searches
 from rag.http.native.model_search_wire import CutTextRequest, SearchForModelRequest
+from rag.http.native.read_file_wire import ReadFileRequest
 from rag.http.native.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
 from rag.http.search_outputs import search_output_to_wire
 from rag.http.v1.documents.parts import V1Parts
@@ -73,6 +74,8 @@ class FakeRetriever:
         self.prompt_messages: list[dict[str, str]] = []
         """The prompt of every question, instead of token ids; empty: the prompt is token ids."""
         self.prepared: list[dict[str, Any]] = []
+        self.files: dict[str, tuple[str, str]] = {}
+        """Names and texts of files by their ids. Attached bytes are text; those of a PDF are broken."""
         self.turns_queries: list[TurnsQuery] = []
         self.found: dict[str, Sequence[Hit]] = {}
         """What each query of the language model finds; `hits` for all others."""
@@ -96,6 +99,7 @@ class FakeRetriever:
             Route("/write_response", self._write_response, methods=["POST"]),
             Route("/search_for_model", self._search_for_model, methods=["POST"]),
             Route("/cut_text", self._cut_text, methods=["POST"]),
+            Route("/read_file", self._read_file, methods=["POST"]),
         ]
         if responses is not None:
             nothing: Any = None
@@ -190,6 +194,21 @@ class FakeRetriever:
         wanted = CutTextRequest.parse(await request.json())
         text, tokens = self._model_search.cut(wanted.text, wanted.max_tokens)
         return JSONResponse({"text": text, "tokens": tokens})
+
+    async def _read_file(self, request: Request) -> Response:
+        wanted = ReadFileRequest.parse(await request.json())
+        try:
+            if wanted.file_id is None:
+                filename, text = wanted.filename or "", wanted.content().decode()
+            elif wanted.file_id in self.files:
+                filename, text = self.files[wanted.file_id]
+            else:
+                raise FileNotFound(f"there is no file {wanted.file_id}", param="file_id")
+            if text.startswith("%PDF"):
+                raise BrokenFile(f"{filename} is damaged", param=filename)
+        except RagError as error:
+            return error_response(error)
+        return JSONResponse({"filename": filename, "text": text, "tokens": FakeTokenizer().count(text)})
 
     async def _ready(self, _: Request) -> Response:
         return JSONResponse({"status": "ready", "embedder": "the-encoder"})

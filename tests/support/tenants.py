@@ -138,6 +138,10 @@ def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
         {**question, "input": [{"type": "item_reference", "id": umbra.item}]},
     ]
     asked = [{**question, **file_search}, *earlier]
+    part = {"type": "file", "file": {"file_id": file_id}}
+    attached = {"model": "instant", "messages": [{"role": "user", "content": [part]}]}
+    input_part = {"type": "input_file", "file_id": file_id}
+    asked.append({"model": "instant", "input": [{"role": "user", "content": [input_part]}]})
     requests |= {
         "ask": [("POST", "/ask", {"json": {"question": "zebra", "vector_store": store}})],
         "retrieve": [("POST", "/retrieve", {"json": {"query": "zebra", "vector_store": store}})],
@@ -147,7 +151,8 @@ def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
                 "POST",
                 "/v1/chat/completions",
                 {"json": {"model": "rag", "messages": messages, "rag": {"vector_store": store}}},
-            )
+            ),
+            ("POST", "/v1/chat/completions", {"json": attached}),
         ],
         "create_response": [("POST", "/v1/responses", {"json": each}) for each in asked],
         "count_response_input_tokens": [("POST", "/v1/responses/input_tokens", {"json": each}) for each in asked],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rag.errors import InvalidRequest
 from rag.llm.special_tokens import SpecialTokenEscaper, control_texts_of
-from rag.llm.template_values import NO_THINKING, template_variables
+from rag.llm.template_values import NO_THINKING, known_variables
 from rag.types import REASONING, Chat, JsonObject, ModelInput, RenderedChat
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class EnginePrompts:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, argument)
 
     def _rendered(self, chat: Chat) -> list[int]:
-        values = template_variables(chat.template_values if chat.thinks else {**chat.template_values, **NO_THINKING})
+        wanted = chat.template_values if chat.thinks else {**chat.template_values, **NO_THINKING}
+        values = known_variables(wanted, getattr(self._tokenizer, "chat_template", None))
         turns = [_with_arguments_as_objects(self._escaped(turn)) for turn in chat.messages]
         if turns and turns[0].get("role") == "system" and not self._takes_system():
             turns = _without_system(turns)

@@ -141,11 +141,17 @@ class _Reader:
         return 0 if reasoning else len(token_ids)
 
     def _trimmed_reasoning(self, reasoning: str) -> str:
-        found = self._blanks + reasoning if self._thinks else reasoning.lstrip()
+        found = self._blanks + reasoning if self._thinks else self._without_mark(reasoning)
         kept = found.rstrip()
         self._blanks = found[len(kept) :]
         self._thinks = self._thinks or bool(kept)
         return kept
+
+    def _without_mark(self, reasoning: str) -> str:
+        """The beginning of the thinking: some parsers leave its mark there if more than the mark arrives at once."""
+        parser = self.parser.reasoning_parser
+        mark = None if parser is None else parser.reasoning_start_str
+        return reasoning.lstrip().removeprefix(mark or "").lstrip()
 
     def _trimmed_text(self, content: str) -> str:
         kept = content.lstrip() if self._thinks and not self._writes else content

@@ -23,6 +23,7 @@ from rag.http.native.explanation import ExplainedPrompt, explained_searches, exp
 from rag.http.native.ingest_form import IngestRequest, received_ingest
 from rag.http.native.key_wire import AuthenticateRequest, OpenTenantRequest, authentication_to_wire
 from rag.http.native.model_search_wire import CutTextRequest, SearchForModelRequest
+from rag.http.native.read_file_wire import ReadFileRequest
 from rag.http.native.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
 from rag.http.native.verify_wire import VerifyRequest
 from rag.http.search_outputs import search_output_to_wire
@@ -32,6 +33,7 @@ from rag.http.v1.documents.objects.job import batch_status
 from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.http.wire import ExplainRequest, PrepareRequest, messages_of
+from rag.library.attached_files import AttachedFiles
 from rag.library.audit import AuditLog
 from rag.library.background import BackgroundRegistry
 from rag.library.batches.registry import BatchRegistry
@@ -61,6 +63,7 @@ class RetrieverComponents:
     preparer: AnswerPreparer
     model_search: ModelSearch
     library: Library
+    attached_files: AttachedFiles
     embedder: Embedder
     """The configured one."""
     reranker: Reranker
@@ -216,6 +219,20 @@ class RetrieverApi:
         measure = self.parts.get().tokenizer.measure
         tokens = await asyncio.to_thread(measure, request.parsed(), request.template_values)
         return JSONResponse({"tokens": tokens})
+
+    async def read_file(self, request: ReadFileRequest) -> Response:
+        """The text of a file that a request attaches to a message, and its length for the language model."""
+        parts = self.parts.get()
+        files, tokenizer = parts.attached_files, parts.tokenizer
+
+        def read() -> JsonObject:
+            if request.file_id is not None:
+                filename, text = files.read(request.file_id)
+            else:
+                filename, text = files.read_bytes(request.content(), request.filename or "", self._max_file_bytes)
+            return {"filename": filename, "text": text, "tokens": tokenizer.count(text)}
+
+        return JSONResponse(await asyncio.to_thread(read))
 
     async def open_tenant(self, request: OpenTenantRequest) -> Response:
         """The ids of those of the vector stores that exist."""

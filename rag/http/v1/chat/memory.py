@@ -72,4 +72,5 @@ async def _replayed(events: Sequence[AnswerEvent]) -> AsyncIterator[AnswerEvent]
 
 def _stored(message: MessageIn, message_id: str) -> JsonObject:
     own = {name: value for name, value in message.for_model().items() if name != REASONING}
+    own["content"] = message.own_text
     return {"id": message_id, **own, "role": message.role, "content_parts": None}

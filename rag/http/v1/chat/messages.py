@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from rag.errors import EmptyQuestion, InvalidRequest
 from rag.http.v1.documents.body import Body
+from rag.http.v1.file_parts import AttachedFile, FilePart, attached_files, refuse_files
 from rag.http.v1.sent_back import SENT_BACK, known_fields
 from rag.types import REASONING, JsonObject
 
@@ -40,6 +41,18 @@ class TextPart(Body):
 
     type: Annotated[str, AfterValidator(_text_only)]
     text: str = Field(max_length=MAX_CHARS)
+
+
+def _part_kind(part: object) -> str:
+    """The tag of the model that validates the part. Its brackets keep it out of the names of fields in errors."""
+    kind = part.get("type") if isinstance(part, dict) else getattr(part, "type", None)
+    return "part[file]" if kind == "file" else "part[text]"
+
+
+ChatPart: TypeAlias = Annotated[
+    Annotated[TextPart, Tag("part[text]")] | Annotated[FilePart, Tag("part[file]")],
+    Discriminator(_part_kind),
+]
 
 
 class CalledFunction(Body):
@@ -79,7 +92,7 @@ class MessageIn(Body):
 
     role: Role
     content: Annotated[
-        list[TextPart] | None, BeforeValidator(_as_parts, json_schema_input_type=str | list[TextPart] | None)
+        list[ChatPart] | None, BeforeValidator(_as_parts, json_schema_input_type=str | list[ChatPart] | None)
     ] = None
     name: str | None = Field(None, max_length=256)
     tool_calls: list[ToolCall] | None = Field(None, max_length=128)
@@ -97,7 +110,18 @@ class MessageIn(Body):
 
     @property
     def text(self) -> str:
+        """Its text, with that of its files."""
         return "".join(part.text for part in self.content or ())
+
+    @property
+    def own_text(self) -> str:
+        """Its text without that of its files."""
+        return "".join(part.text for part in self.content or () if isinstance(part, TextPart))
+
+    @property
+    def files(self) -> dict[int, AttachedFile]:
+        """See `HasFiles`."""
+        return {n: part.file for n, part in enumerate(self.content or ()) if isinstance(part, FilePart)}
 
     def for_model(self) -> JsonObject:
         """In the format of `rag.types.Chat`."""
@@ -119,6 +143,9 @@ def check_messages(messages: Sequence[MessageIn]) -> None:
         if (message.reasoning_content or message.reasoning) and message.role != "assistant":
             place = f"{place}.{'reasoning_content' if message.reasoning_content else 'reasoning'}"
             raise InvalidRequest(f"{place}: only messages of role assistant have reasoning", param=place)
+        if message.files and message.role != "user":
+            place = f"{place}.content.{min(message.files)}"
+            raise InvalidRequest(f"{place}: only messages of role user have files", param=place)
         if message.content is None and not (message.role == "assistant" and (message.tool_calls or message.refusal)):
             raise InvalidRequest(f"{place}.content: is required", param=f"{place}.content")
         if (message.role == "tool") != (message.tool_call_id is not None):
@@ -132,6 +159,7 @@ def question_of(messages: Sequence[MessageIn]) -> tuple[str, list[JsonObject], s
     Raises:
         InvalidRequest: the last message is not from the user, or there are tool calls.
     """
+    refuse_files(attached_files(messages, "messages"))
     for number, message in enumerate(messages):
         place = f"messages.{number}"
         if message.role == "tool" or message.tool_calls:

@@ -29,6 +29,7 @@ from rag.http.v1.chat.response_models import ChatAnswer, ChatChunk
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.field_names import fields_named
+from rag.http.v1.file_parts import Room, attached_files, read_files
 from rag.http.v1.function_calling.generation import (
     calling_parameters,
     chat_answer,
@@ -87,6 +88,8 @@ class ChatRoutes:
             RemoteResponses(self._parts.dependencies.clients["Retriever"]), may_store=self._parts.may_store
         )
         await memory.check(body)
+        if not target.is_rag:
+            await self._read_files(body)
         source = memory.kept(self._answer(body, target, use), body, reply)
         if body.stream:
             return await EventStream.open(
@@ -97,6 +100,14 @@ class ChatRoutes:
             )
         async with in_time(self._parts.answer_timeout_s), source as answer:
             return JSONResponse(await completion_object(answer, reply))
+
+    async def _read_files(self, body: ChatBody) -> None:
+        context_tokens = int(self._parts.dependencies.require("LLM")["context_tokens"])
+        max_tokens = body.max_completion_tokens or body.max_tokens or 1
+        others = [{"role": message.role, "content": message.own_text} for message in body.messages]
+        room = Room(context_tokens, max_tokens, body.template_values)
+        files = attached_files(body.messages, "messages")
+        await read_files(self._parts.dependencies.clients["Retriever"], files, others, room)
 
     def _answer(self, body: ChatBody, target: ModelTarget, use: ToolUse) -> AbstractAsyncContextManager[AnswerStream]:
         form = structure_field(use, _form_field(body))

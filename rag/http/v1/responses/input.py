@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from rag.http.v1.documents.body import Body, Id, Text
+from rag.http.v1.file_parts import AttachedFile, InputFilePart
 from rag.http.v1.function_calling.functions import MAX_FUNCTIONS
 from rag.http.v1.sent_back import SENT_BACK, known_fields
 from rag.types import JsonObject
@@ -78,7 +79,21 @@ class ResponseTextPart(Body):
     text: str = Field(max_length=MAX_CHARS)
 
 
+def _part_kind(part: object) -> str:
+    """The tag of the model that validates the part. Its brackets keep it out of the names of fields in errors."""
+    kind = part.get("type") if isinstance(part, dict) else getattr(part, "type", None)
+    return "part[file]" if kind == "input_file" else "part[text]"
+
+
+ResponsePart = Annotated[
+    Annotated[ResponseTextPart, Tag("part[text]")] | Annotated[InputFilePart, Tag("part[file]")],
+    Discriminator(_part_kind),
+]
 Parts = Annotated[
+    list[ResponsePart] | None,
+    BeforeValidator(_as_parts, json_schema_input_type=str | list[ResponsePart] | None),
+]
+TextParts = Annotated[
     list[ResponseTextPart] | None,
     BeforeValidator(_as_parts, json_schema_input_type=str | list[ResponseTextPart] | None),
 ]
@@ -98,7 +113,7 @@ class InputItem(Body):
     call_id: Id | None = None
     name: Id | None = None
     arguments: str | None = Field(None, max_length=MAX_CHARS)
-    output: Parts = None
+    output: TextParts = None
     id: Text | None = None
     status: str | None = None
     phase: str | None = None
@@ -122,8 +137,19 @@ class InputItem(Body):
 
     @property
     def text(self) -> str:
-        """The text of a message, or of the output of a function."""
+        """The text of a message with its files, or of the output of a function."""
         return "".join(part.text for part in self.content or self.output or ())
+
+    @property
+    def own_text(self) -> str:
+        """The text without that of the files."""
+        parts = self.content or self.output or ()
+        return "".join(part.text for part in parts if isinstance(part, ResponseTextPart))
+
+    @property
+    def files(self) -> dict[int, AttachedFile]:
+        """See `HasFiles`."""
+        return {n: part for n, part in enumerate(self.content or ()) if isinstance(part, InputFilePart)}
 
 
 Items = Annotated[
@@ -138,7 +164,10 @@ def stored_item(item: InputItem) -> JsonObject:
     body = item.model_dump(exclude_none=True)
     kind = "output_text" if item.role == "assistant" else "input_text"
     if item.type == "message":
-        body["content"] = [{"type": kind, "text": part.text} for part in item.content or ()]
+        body["content"] = [
+            part.stored() if isinstance(part, InputFilePart) else {"type": kind, "text": part.text}
+            for part in item.content or ()
+        ]
         if item.role == "assistant":
             body["content"] = [{**part, "annotations": [], "logprobs": []} for part in body["content"]]
     if item.type == "reasoning":

@@ -27,6 +27,7 @@ from rag.http.thinking_fields import check_effort
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.field_names import renamed
+from rag.http.v1.file_parts import Room, attached_files, read_files, refuse_files
 from rag.http.v1.function_calling.generation import (
     calling_parameters,
     chat_answer,
@@ -153,6 +154,8 @@ class ResponseRoutes:
         memory = self._memory()
         is_stored = memory.stores(body)
         turns = await memory.turns(body, is_kept=is_stored or body.conversation is not None)
+        if not searches:
+            await self._read_files(body, turns)
         if body.background:  # what can be refused now is not to fail later
             _check(body, turns, target, use)
         notes = (note, turns.note if searches else "")
@@ -165,6 +168,7 @@ class ResponseRoutes:
         memory = self._memory()
         is_stored = memory.stores(body)
         turns = await memory.turns(body, is_kept=is_stored or body.conversation is not None)
+        await self._read_files(body, turns)
         defaults, searches = self._default_sampling(), plan.search is not None
         reply = ResponseMetadata(body, searches, defaults, stored=is_stored, runs_tools=True, **identity)
         response = ToolResponse(self._parts, body, turns, target, plan, reply)
@@ -222,10 +226,20 @@ class ResponseRoutes:
             messages = [asdict(message) for message in prompt.messages]
             return await count_tokens(retriever, messages, body.template_values)
         require("generate")
+        await self._read_files(body, turns)
         chat = _chat(body, turns, use)
         if chat.tools:
             raise InvalidRequest("tools: the effect on the number of tokens is not known", param="tools")
         return await count_tokens(retriever, chat.messages, chat.template_values)
+
+    async def _read_files(self, body: ResponsesBody, turns: RequestedTurns) -> None:
+        context_tokens = int(self._parts.dependencies.require("LLM")["context_tokens"])
+        items = (*turns.history, *turns.input)
+        files = attached_files(turns.input, "input")
+        earlier = attached_files(turns.history, _history_field(body))
+        others = [{"role": item.role or "user", "content": item.own_text} for item in items]
+        room = Room(context_tokens, body.max_output_tokens or 1, body.template_values)
+        await read_files(self._parts.dependencies.clients["Retriever"], {**earlier, **files}, others, room)
 
     def _memory(self) -> ResponseMemory:
         retriever = self._parts.dependencies.clients["Retriever"]
@@ -292,6 +306,7 @@ def _chat(body: ResponsesBody, turns: RequestedTurns, use: ToolUse) -> Chat:
 def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTarget, use: ToolUse) -> AnswerRequest:
     if target.is_rag and body.tool_choice == "none" and not body.functions:
         raise InvalidRequest(f"tool_choice: model {target.name} always searches; choose another", param="tool_choice")
+    refuse_files([*attached_files(turns.input, "input"), *attached_files(turns.history, _history_field(body))])
     earlier = as_turns(turns.history)
     question, history, system = question_of(as_turns(turns.input, turns.history), body.instructions, earlier)
     tool: FileSearch | None = body.file_search
@@ -300,6 +315,11 @@ def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTar
         search["system"] = system
     sampling = calling_parameters(body.sampling(), use, body.form_field)
     return AnswerRequest(question, search, sampling, target.adapter, None, body.style, body.template_values)
+
+
+def _history_field(body: ResponsesBody) -> str:
+    """The field that names the earlier turns."""
+    return "conversation" if body.conversation is not None else "previous_response_id"
 
 
 def _field_names(body: ResponsesBody, use: ToolUse) -> Mapping[str, str]:

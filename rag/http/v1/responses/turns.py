@@ -139,6 +139,9 @@ def check_fields(name: str, item: InputItem) -> None:
     for field in ({**_REQUIRED, **_MCP_REQUIRED}).get(item.type, ()):
         if getattr(item, field) is None:
             raise InvalidRequest(f"{name}.{field}: is required", param=f"{name}.{field}")
+    if item.files and item.role != "user":
+        param = f"{name}.content.{min(item.files)}"
+        raise InvalidRequest(f"{param}: only messages of role user have files", param=param)
     for field in _OTHERS.get(item.type, ()) if item.role != "assistant" else ():
         if getattr(item, field) is not None:
             raise InvalidRequest(f"{name}.{field}: is not a field of this item", param=f"{name}.{field}")
