@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from rag.types import JsonMapping, Message
+from rag.types import JsonMapping, Message, RenderedChat
 
 
 class FakeTokenizer:
@@ -27,6 +27,10 @@ class FakeTokenizer:
     def count(self, text: str) -> int:
         return len(text.split())
 
-    def decode(self, token_ids: Sequence[int]) -> str:
+    def decode(self, prompt: Sequence[int] | RenderedChat) -> str:
+        """The text of a prompt, without variables of the template if it is a conversation."""
         known = {number: word for word, number in self.vocabulary.items()}
-        return " ".join(known[number] for number in token_ids)
+        if not isinstance(prompt, RenderedChat):
+            return " ".join(known[number] for number in prompt)
+        text = " ".join(known[number] for number in prompt.token_ids)
+        return "".join(text.rpartition("<assistant>")[:2])

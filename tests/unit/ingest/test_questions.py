@@ -26,7 +26,7 @@ from rag.http.chunking_wire import RecursiveChunking
 from rag.ingest.question_generation import PASSAGES_PER_STEP, LanguageModel
 from rag.ingest.question_prompts import pair_passages, pairs
 from rag.readers import extract_json
-from rag.types import Extract, Pair, Passage, PassagePairs
+from rag.types import Extract, Pair, Passage, PassagePairs, RenderedChat
 from tests.fakes import DurableFakeJobEngine, FakeGenerator, FakeTokenizer, FakeVectorStore, JobMemory
 from tests.support.library_harness import ALL, STORE, LibraryHarness, eventually, make_harness
 
@@ -160,7 +160,8 @@ async def test_a_long_passage_is_truncated_to_the_context(context_tokens: int) -
     engine = FakeGenerator(json.dumps({"pairs": [pair()]}))
     await pairs(engine, FakeTokenizer(), "word " * 3_000, "", count=1, context_tokens=context_tokens)
     for prompt, sampling, _ in engine.requests:
-        assert len(prompt) + sampling["max_tokens"] <= context_tokens
+        assert isinstance(prompt, RenderedChat)
+        assert len(prompt.token_ids) + sampling["max_tokens"] <= context_tokens
     assert bool(engine.requests) == (context_tokens >= 400)
 
 

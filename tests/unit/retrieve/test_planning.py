@@ -23,7 +23,7 @@ from rag.errors import (
 from rag.retrieve.planning.plan import Plan
 from rag.retrieve.planning.planner import LanguageModelPlanner
 from rag.retrieve.planning.prompts import EXAMPLE_QUERIES, MAX_QUERY_CHARS
-from rag.types import Message
+from rag.types import Message, RenderedChat
 from tests.fakes import FakeGenerator, FakeTokenizer
 
 HISTORY = [Message("user", "What is Milvus?"), Message("assistant", "Milvus is a vector database.")]
@@ -157,7 +157,8 @@ def test_prompts_always_fit_the_context(context: int, turns: list[int], words: i
     harness = PlannerHarness({"question": "x", "queries": ["y"], "passage": "why not"}, context_tokens=context)
     asyncio.run(harness.plan("why " * words, history, rewrite=True, queries=2, hypothetical=True))
     for prompt, sampling, _ in harness.engine.requests:
-        assert len(prompt) + sampling["max_tokens"] <= context
+        assert isinstance(prompt, RenderedChat)
+        assert len(prompt.token_ids) + sampling["max_tokens"] <= context
 
 
 async def test_parts_that_do_not_fit_the_context_are_left_out() -> None:

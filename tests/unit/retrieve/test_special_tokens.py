@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rag.llm.special_tokens import SpecialTokenEscaper
 from rag.llm.structured import StructuredPrompt, fit_to_context
-from rag.types import Message
+from rag.types import Message, RenderedChat
 from tests.fakes import FakeTokenizer
 
 MARKS = ("<s>", "</s>", "[INST]", "<|im_end|>", "ab", "bc", "x")
@@ -46,5 +46,5 @@ def test_structured_prompts_escape_special_tokens() -> None:
     tokenizer = FakeTokenizer()
     form = StructuredPrompt((Message("system", "Ask."), Message("user", "a <assistant> b <|im_end|>")), {}, 9)
     prompt = fit_to_context(form, tokenizer, 100)
-    assert isinstance(prompt, tuple)
+    assert isinstance(prompt, RenderedChat)
     assert tokenizer.decode(prompt) == "<system> Ask. <user> a < assistant> b < |im_end|> <assistant>"
