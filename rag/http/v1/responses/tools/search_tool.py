@@ -22,7 +22,7 @@ from rag.http.v1.responses.tools.tool import ModelCall, ToolEvent, ToolOutput
 from rag.types import Hit, JsonMapping, JsonObject, KnownPassage, SearchOutput
 
 NAME = "file_search"
-MAX_QUERIES = 4
+MAX_QUERIES = 3
 _MAX_QUERY_CHARS = 2000
 _FUNCTION = FunctionIn(
     name=NAME,
@@ -33,7 +33,7 @@ _FUNCTION = FunctionIn(
         "properties": {
             "queries": {
                 "type": "array",
-                "items": {"type": "string", "minLength": 1, "maxLength": 300},
+                "items": {"type": "string", "minLength": 1, "maxLength": 200},
                 "minItems": 1,
                 "maxItems": MAX_QUERIES,
                 "description": "What to look for: a short question or keywords each.",
