@@ -39,7 +39,7 @@ class ToolSettings(Section):
             parts = urlsplit(pattern)
             is_url = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
             if not is_url or parts.query or parts.fragment:
-                raise ValueError(f"{pattern!r} must be a URL such as https://example.com/mcp")
+                raise ValueError("each must be a URL such as https://example.com/mcp, without user and query")
             if "*" in (parts.hostname or "").removeprefix("*.") or "*" in parts.path.removesuffix("/*"):
-                raise ValueError(f"{pattern!r} may have `*.` only before the host, and `/*` only after the path")
+                raise ValueError("`*.` is only allowed before the host, and `/*` only after the path")
         return servers

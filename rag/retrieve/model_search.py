@@ -18,7 +18,7 @@ from rag.retrieve.query import Filters
 from rag.retrieve.ranking.duplicates import chunk_with_context
 from rag.retrieve.ranking.merging import merge_results
 from rag.retrieve.result import RetrievalResult
-from rag.types import Chunk, Hit, KnownPassage, SearchOutput
+from rag.types import Chunk, Hit, KnownPassage, Message, SearchOutput
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class ModelSearchRequest:
     known: Sequence[KnownPassage] = ()
     """The passages that earlier searches returned, in the order of their numbers."""
     explain: bool = False
+    history: tuple[Message, ...] = ()
+    """The conversation that a question of the user belongs to; the language model's own queries stand alone."""
 
 
 class ModelSearch:
@@ -88,7 +90,9 @@ class ModelSearch:
         return await asyncio.gather(
             *(
                 self._pipeline.retrieve(
-                    RetrievalRequest(query, store, request.changes, request.filters, explain=request.explain)
+                    RetrievalRequest(
+                        query, store, request.changes, request.filters, request.history, explain=request.explain
+                    )
                 )
                 for store in request.vector_stores
             )

@@ -184,3 +184,16 @@ def test_a_key_must_fit_into_a_header(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SetupError, match=r"^RAG_LLM__API_KEY: must be printable ASCII") as caught:
         config.load()
     assert "lines" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "servers",
+    ["example.com/mcp", "https://u:p@example.com/mcp", "https://*/mcp", "https://a*.org", "https://a.org/*/b"],
+)
+def test_the_addresses_of_mcp_servers_are_checked(monkeypatch: pytest.MonkeyPatch, servers: str) -> None:
+    set_options(monkeypatch, RAG_TOOLS__MCP_SERVERS=f"https://example.org/mcp, {servers}")
+    with pytest.raises(SetupError, match="RAG_TOOLS__MCP_SERVERS") as caught:
+        config.load()
+    assert "u:p" not in caught.value.message
+    set_options(monkeypatch, RAG_TOOLS__MCP_SERVERS="https://example.org/mcp, https://*.example.org/*")
+    config.load()

@@ -9,7 +9,7 @@ from pydantic import Field
 from rag.http.fail_fast import StrictModel
 from rag.http.filters_wire import Filter, filter_to_json
 from rag.http.retrieval_settings import RetrievalSettings
-from rag.http.wire import MAX_STORES
+from rag.http.wire import MAX_STORES, HistoryTurn, messages_of
 from rag.http.wire_model import WireModel
 from rag.retrieve.model_search import ModelSearchRequest
 from rag.types import KnownPassage
@@ -28,6 +28,7 @@ class SearchForModelRequest(WireModel):
     queries: Annotated[list[str], Field(min_length=1)]
     vector_store: str | Annotated[list[str], Field(min_length=1, max_length=MAX_STORES)] = "default"
     max_tokens: int = Field(ge=0, description="Of the text for the language model.")
+    history: list[HistoryTurn] = Field(default_factory=list, description="The conversation of a question.")
     known: list[KnownPassageIn] = Field(
         default_factory=list, description="Passages that earlier searches returned, in the order of their numbers."
     )
@@ -50,6 +51,7 @@ class SearchForModelRequest(WireModel):
             self.score_threshold,
             [KnownPassage(each.chunk_id, each.file_id, each.start, each.end) for each in self.known],
             self.explain,
+            messages_of(self.history),
         )
 
 

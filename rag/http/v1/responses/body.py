@@ -20,7 +20,7 @@ from rag.http.v1.function_calling.tool_use import ToolUse, tool_use
 from rag.http.v1.refused_fields import without_refused
 from rag.http.v1.responses.function_tools import FunctionTool, response_tool_choice
 from rag.http.v1.responses.input import Items
-from rag.http.v1.responses.mcp_tool import McpTool
+from rag.http.v1.responses.mcp_tool import MAX_SERVERS, McpTool
 from rag.http.wire import MAX_STORES
 from rag.types import JsonObject
 
@@ -216,6 +216,8 @@ class ResponsesBody(SamplingFields, Body):
         for name, tool in self.mcp_tools.items():
             tool.checked(name)
         labels = [tool.server_label for tool in self.mcp_tools.values()]
+        if len(labels) > MAX_SERVERS:
+            raise InvalidRequest(f"tools: at most {MAX_SERVERS} MCP servers are supported", param="tools")
         if len(set(labels)) < len(labels):
             raise InvalidRequest("tools: two MCP servers have the same server_label", param="tools")
         choice = response_tool_choice(self.tool_choice)

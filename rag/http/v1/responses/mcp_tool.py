@@ -12,6 +12,8 @@ from rag.types import ServerTool, ToolServer
 
 ServerLabel = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 _HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$")]
+MAX_SERVERS = 10
+"""Of one request."""
 _MAX_HEADERS = 32
 _OWN_HEADERS = frozenset(
     {

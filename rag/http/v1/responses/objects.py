@@ -88,11 +88,21 @@ class ResponseMetadata:
         status: Literal["in_progress", "completed", "incomplete", "failed"],
         queries: Sequence[str],
         hits: Sequence[Hit],
+        numbers: Sequence[int] = (),
+        explanations: Sequence[JsonObject] = (),
     ) -> ResponseFileSearchToolCall:
+        """Args:
+        numbers: Of the hits as sources of the answer, if these are not simply in the order of the hits.
+        explanations: Why each candidate of each query was found or not.
+        """
         shown = status == "completed" and self.body.includes(RESULTS)
         results = [result(hit, self._only_store) for hit in hits] if shown else None
+        if results is not None and numbers:
+            numbered = zip(results, numbers, strict=True)
+            results = [each.model_copy(update={"source": number}) for each, number in numbered]
+        more: JsonObject = {"explain": list(explanations)} if explanations else {}
         return ResponseFileSearchToolCall(
-            id=item_id, type="file_search_call", status=status, queries=list(queries), results=results
+            id=item_id, type="file_search_call", status=status, queries=list(queries), results=results, **more
         )
 
     @property

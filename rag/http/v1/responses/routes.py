@@ -42,7 +42,7 @@ from rag.http.v1.model_response import model_response
 from rag.http.v1.responses.background.accepting import BackgroundQueue
 from rag.http.v1.responses.body import FileSearch, ResponsesBody
 from rag.http.v1.responses.events import FINAL, ResponseSource, ResponseWriter, SourceEvent
-from rag.http.v1.responses.mcp_items import as_turns
+from rag.http.v1.responses.mcp_turns import as_turns
 from rag.http.v1.responses.memory import RequestedTurns, ResponseMemory
 from rag.http.v1.responses.objects import ResponseMetadata
 from rag.http.v1.responses.padding import padded

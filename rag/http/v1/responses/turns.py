@@ -25,9 +25,11 @@ _MCP_REQUIRED: Mapping[str, Sequence[str]] = {
     "mcp_approval_response": ("approval_request_id", "approve"),
 }
 """The same of items of MCP servers."""
+_MCP_FIELDS = ("server_label", "tools", "error", "approval_request_id", "approve", "reason")
 _OTHERS: Mapping[str, Sequence[str]] = {
-    "message": ("call_id", "name", "arguments", "output"),
-    "function_call_output": ("role", "content", "arguments"),
+    "message": ("call_id", "name", "arguments", "output", *_MCP_FIELDS),
+    "function_call_output": ("role", "content", "arguments", *_MCP_FIELDS),
+    "mcp_approval_response": ("role", "content", "call_id", "name", "arguments", "output"),
 }
 """By type of an item: the fields of other items. They are only ignored in what the assistant wrote."""
 

@@ -8,8 +8,8 @@ from rag.errors import InvalidRequest, RagError, ToolServerFailed
 from rag.http.clients.remote_tools import RemoteTools
 from rag.http.v1.responses.events import SourceEvent
 from rag.http.v1.responses.input import InputItem
-from rag.http.v1.responses.mcp_items import Approved, listed_tools
 from rag.http.v1.responses.mcp_tool import McpTool
+from rag.http.v1.responses.mcp_turns import Approved, listed_tools
 from rag.http.v1.responses.output_items import ItemStep
 from rag.http.v1.responses.tools.budget import Budget
 from rag.http.v1.responses.tools.loop import Conversation

@@ -21,7 +21,7 @@ from rag.http.v1.function_calling.generation import calling_parameters, chat_ans
 from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.http.v1.responses.body import ResponsesBody
 from rag.http.v1.responses.events import ResponseSource, SourceEvent
-from rag.http.v1.responses.mcp_items import Approved, approved_calls, as_turns
+from rag.http.v1.responses.mcp_turns import Approved, approved_calls, as_turns
 from rag.http.v1.responses.memory import RequestedTurns
 from rag.http.v1.responses.objects import ResponseMetadata
 from rag.http.v1.responses.tools.budget import Budget
@@ -82,7 +82,7 @@ class ToolResponse:
     def open(self) -> AbstractAsyncContextManager[ResponseSource]:
         """See `ToolLoop.open`."""
         require("generate")
-        needs_preparation = self._mcp is not None or self._first_query
+        needs_preparation = self._mcp is not None or self._searches_first
         prepare = self._prepare if needs_preparation else None
         return ToolLoop(self._conversation, self._budget, self._generate, self._complete, prepare).open()
 
@@ -114,35 +114,35 @@ class ToolResponse:
         return list(chat_messages(own, self.body.instructions, earlier))
 
     @property
-    def _first_query(self) -> str:
-        """What is searched before the language model begins; empty if it searches itself, or continues a call."""
-        is_question = self.turns.input[-1].type == "message"
-        if self.plan.search != "always" or not is_question:
-            return ""
-        return question_of(as_turns(self.turns.input, self.turns.history), None, as_turns(self.turns.history))[0]
+    def _searches_first(self) -> bool:
+        """Whether documents are searched before the language model begins: it does not search itself, and does not only
+        continue a call.
+        """
+        return self.plan.search == "always" and self.turns.input[-1].type == "message"
 
     async def _prepare(self) -> AsyncGenerator[SourceEvent, None]:
         if self._mcp is not None:
             async for event in self._mcp.list_tools(self._conversation):
                 yield event
-        query = self._first_query
-        if query or self._approved:
+        if self._searches_first or self._approved:
             self._budget.length = await self._remote.count(self._countable(), self.body.template_values)
         if self._mcp is not None and self._approved:
             tools = {tool.server_label: tool for tool in self.plan.mcp.values()}
             async for event in self._mcp.run_approved(self._approved, self._conversation, self._budget, tools):
                 yield event
-        if query:
-            async for event in self._search_first(query):
+        if self._searches_first:
+            async for event in self._search_first():
                 yield event
 
-    async def _search_first(self, query: str) -> AsyncGenerator[SourceEvent, None]:
+    async def _search_first(self) -> AsyncGenerator[SourceEvent, None]:
         """One search with the question, as if the language model had asked for it."""
         assert self._search is not None
+        items, earlier = as_turns(self.turns.input, self.turns.history), as_turns(self.turns.history)
+        query, history, _ = question_of(items, None, earlier)
         call_id = f"call_{uuid.uuid4().hex[:24]}"
         function = {"name": NAME, "arguments": json.dumps({"queries": [query]}, ensure_ascii=False)}
         call = {"id": call_id, "type": "function", "function": function}
-        async for event in self._search.search([query], self._budget.room):
+        async for event in self._search.search([query], self._budget.room, history):
             if isinstance(event, ToolOutput):
                 self._budget.add(event.tokens)
                 self._conversation.messages += [

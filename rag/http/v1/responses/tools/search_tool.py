@@ -22,7 +22,7 @@ from rag.http.v1.responses.tools.tool import ModelCall, ToolEvent, ToolOutput
 from rag.types import Hit, JsonMapping, JsonObject, KnownPassage, SearchOutput
 
 NAME = "file_search"
-MAX_QUERIES = 4
+MAX_QUERIES = 3
 _MAX_QUERY_CHARS = 2000
 _FUNCTION = FunctionIn(
     name=NAME,
@@ -33,7 +33,7 @@ _FUNCTION = FunctionIn(
         "properties": {
             "queries": {
                 "type": "array",
-                "items": {"type": "string", "minLength": 1, "maxLength": 300},
+                "items": {"type": "string", "minLength": 1, "maxLength": 200},
                 "minItems": 1,
                 "maxItems": MAX_QUERIES,
                 "description": "What to look for: a short question or keywords each.",
@@ -60,14 +60,11 @@ class _OpenSearch:
     _id: str = field(default_factory=lambda: new_id("fs"))
 
     def item(self, status: ItemStatus) -> ResponseFileSearchToolCall:
-        hits = () if self.found is None else self.found.hits
-        call = self.reply.search_call(self._id, "failed" if self.has_failed else status, self.queries, hits)
-        if self.found is not None and call.results:
-            for result, number in zip(call.results, self.found.numbers, strict=True):
-                setattr(result, "source", number)  # noqa: B010  # OpenAI's type has no such field
-        if self.found is not None and self.found.explanations:
-            setattr(call, "explain", list(self.found.explanations))  # noqa: B010
-        return call
+        shown = "failed" if self.has_failed else status
+        if self.found is None:
+            return self.reply.search_call(self._id, shown, self.queries, ())
+        found = self.found
+        return self.reply.search_call(self._id, shown, self.queries, found.hits, found.numbers, found.explanations)
 
     def added(self) -> Iterator[NewEvent]:
         yield ResponseFileSearchCallInProgressEvent, "response.file_search_call.in_progress", self._place
@@ -120,21 +117,27 @@ class SearchTool:
         async for event in self.search(queries_of(call.arguments), max_tokens):
             yield event
 
-    async def search(self, queries: Sequence[str], max_tokens: int) -> AsyncGenerator[ToolEvent, None]:
+    async def search(
+        self, queries: Sequence[str], max_tokens: int, history: Sequence[JsonMapping] = ()
+    ) -> AsyncGenerator[ToolEvent, None]:
+        """Args:
+        history: The conversation that a question belongs to, as fields of `HistoryTurn`.
+        """
         item = _OpenSearch(self._reply, queries)
         yield ItemStep(item, item.searching)
         output = ToolOutput(_NO_QUERIES)
         if queries:
-            output = await self._found(item, max_tokens)
+            output = await self._found(item, max_tokens, history)
             yield SourcesNumbered(tuple(self.sources), None if item.found is None else item.found.top_k)
         item.has_failed = item.found is None
         yield ItemStep(item, is_done=True)
         yield output
 
-    async def _found(self, item: _OpenSearch, max_tokens: int) -> ToolOutput:
+    async def _found(self, item: _OpenSearch, max_tokens: int, history: Sequence[JsonMapping]) -> ToolOutput:
+        options = {**self._options, "history": list(history)} if history else self._options
         known = [_known(hit) for hit in self.sources]
         try:
-            found = await self._tools.search(item.queries, self._options, known, max_tokens, explain=self._explain)
+            found = await self._tools.search(item.queries, options, known, max_tokens, explain=self._explain)
         except (InvalidRequest, NotFound, Forbidden):
             raise  # the request names something that does not exist or is not allowed
         except RagError as error:

@@ -52,7 +52,7 @@ def tool_plan(body: ResponsesBody, target: ModelTarget, options: ToolOptions) ->
     mcp = {name: tool for name, tool in body.mcp_tools.items() if choice.mcp is None or tool.server_label in wanted}
     for name, tool in body.mcp_tools.items():
         _check_server(f"{name}.server_url", tool, options)
-    mode = (body.rag.search if body.rag else None) or options.search
+    mode = (body.rag.search if body.rag else None) or _default_search(body, options)
     may_search = choice.searches or (mode == "model" and choice.mode == "none")
     can_search = body.file_search is not None or (target.is_rag and may_search)
     plan = ToolPlan(choice, mode if can_search else None, mcp)
@@ -60,6 +60,11 @@ def tool_plan(body: ResponsesBody, target: ModelTarget, options: ToolOptions) ->
     if plan.runs_tools:
         _check_fields(body)
     return plan
+
+
+def _default_search(body: ResponsesBody, options: ToolOptions) -> SearchMode:
+    """The setting, unless the request has fields that cannot be combined with it."""
+    return "always" if options.search == "always" or _conflict(body) else options.search
 
 
 def _check_options(body: ResponsesBody, target: ModelTarget, plan: ToolPlan) -> None:
@@ -74,12 +79,20 @@ def _check_options(body: ResponsesBody, target: ModelTarget, plan: ToolPlan) -> 
 
 def _check_fields(body: ResponsesBody) -> None:
     """Raises InvalidRequest for fields that cannot be combined with tools that the language model calls."""
+    if name := _conflict(body):
+        message = f"{name}: cannot be combined with tools that the language model calls while it answers"
+        raise InvalidRequest(message, param=name)
+
+
+def _conflict(body: ResponsesBody) -> str:
+    """A field that cannot be combined with tools that the model calls: a quoted answer is made from one search,
+    the oldest turns cannot be dropped between rounds, and a prescribed form leaves no room for calls. Empty if none.
+    """
     if body.style == "quoted":
-        reason = "a quoted answer is made from one search with the question, without other tools"
-        raise InvalidRequest(f"style: {reason}", param="style")
+        return "style"
     if body.truncation == "auto":
-        reason = "auto cannot be combined with tools that the language model calls"
-        raise InvalidRequest(f"truncation: {reason}; leave the oldest messages out of input", param="truncation")
+        return "truncation"
+    return body.form_field if body.sampling().get("structured_outputs") is not None else ""
 
 
 def _check_server(field: str, tool: McpTool, options: ToolOptions) -> None:

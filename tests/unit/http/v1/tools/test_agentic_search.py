@@ -24,6 +24,7 @@ LION = Hit(a_chunk("lions eat zebras", filename="lions.md"), 0.8)
 HYENA = Hit(a_chunk("hyenas eat what lions leave", filename="hyenas.md"), 0.7)
 MODEL_SEARCHES: Any = {"tools": [SEARCH], "rag": {"search": "model"}}
 STREAMED: Any = {"tools": [SEARCH], "extra_body": {"rag": {"search": "model"}}}
+JSON = {"type": "json_object"}
 WRITES = {"tool_parser": None}
 """Facts of a language model without a parser of calls."""
 
@@ -101,8 +102,10 @@ async def test_the_setting_is_the_default_of_requests() -> None:
         assert kinds((await create_response(edge, model="rag")).json()) == ["file_search_call", "message"]
         assert edge.retriever.prepared == []
     async with an_edge(FakeGenerator("Grass [1]."), a_retriever(), tools=ToolOptions("model")) as edge:
-        await create_response(edge, model="rag", rag={"search": "always"})
-        assert len(edge.retriever.prepared) == 1
+        fields: list[Any] = [{"rag": {"search": "always"}}, {"truncation": "auto"}, {"text": {"format": JSON}}]
+        for number, body in enumerate(fields, start=1):  # the last two cannot be combined with the setting
+            assert (await create_response(edge, model="rag", **body)).status_code == 200
+            assert len(edge.retriever.prepared) == number
 
 
 # Streams
@@ -265,7 +268,7 @@ async def test_nothing_relevant_is_said_to_the_model() -> None:
         ({"rag": {"search": "always", "explain": True}}, "rag.explain"),
         ({"tools": []}, "rag"),
         ({"tools": [SEARCH, {**ADD, "name": "file_search"}]}, "tools"),
-        ({"text": {"format": {"type": "json_object"}}}, "text.format"),
+        ({"text": {"format": JSON}}, "text.format"),
     ],
 )
 async def test_fields_that_do_not_fit_are_named(fields: Any, param: str) -> None:

@@ -264,9 +264,12 @@ async def test_the_choice_selects_servers_and_tools() -> None:
 async def test_documents_are_searched_once_before_the_tools_of_a_server() -> None:
     model = ScriptedModel(ADD_CALL, "Grass [1], and 3.")
     async with serving(model, FakeRetriever((ZEBRA,))) as (edge, server):
-        response = (await create_response(edge, tools=[SEARCH, tool(server)], input="Zebras?")).json()
+        turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes?"}]
+        asked = [*turns, {"role": "user", "content": "Zebras?"}]
+        response = (await create_response(edge, tools=[SEARCH, tool(server)], input=asked)).json()
     assert kinds(response) == ["mcp_list_tools", "file_search_call", "mcp_call", "message"]
     assert (response["output"][1]["queries"], len(edge.retriever.searches)) == (["Zebras?"], 1)
+    assert edge.retriever.searches[0]["history"] == turns
     assert [each["filename"] for each in response["output"][-1]["content"][0]["annotations"]] == ["zebras.md"]
     assert "[1] zebras eat grass" in outputs(model, 0)[0]
     assert "file_search" not in [each["function"]["name"] for each in model.chats[0].tools]
@@ -278,3 +281,11 @@ async def test_a_tool_may_have_the_name_of_a_function() -> None:
         response = (await create_response(edge, tools=[ADD, tool(server, allowed_tools=["add"])])).json()
     assert kinds(response) == ["mcp_list_tools", "mcp_call", "function_call"]
     assert response["output"][1]["output"] == "The sum is 3."
+
+
+async def test_servers_of_a_request_are_limited_and_have_different_labels() -> None:
+    async with serving(ScriptedModel("Hello")) as (edge, server):
+        many = [tool(server, server_label=f"s{number}") for number in range(11)]
+        for tools in (many, [tool(server)] * 2):
+            assert error_of(await create_response(edge, tools=tools)) == (400, "invalid_request", "tools")
+        assert server.methods == []
