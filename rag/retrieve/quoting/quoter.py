@@ -27,7 +27,7 @@ from rag.retrieve.quoting.window import rectangles_around, window_of
 from rag.retrieve.quoting.word_overlap import word_overlap
 from rag.retrieve.ranking.exact_matches import contains_all
 from rag.retrieve.ranking.question_words import question_words
-from rag.types import Chunk, Hit, Quotation, Quote, QuoteChoice
+from rag.types import Chunk, Hit, Quotation, Quote, QuoteChoice, passage_text
 
 NOT_SCORED = "quotes were chosen by shared words, because the encoder could not compare them with the question"
 MAX_HITS = 10
@@ -111,7 +111,7 @@ def _candidates(question: str, hits: Sequence[Hit], neighbours: Mapping[str, Chu
             candidate = Candidate(unit, number, chunk.version_id, chunk.page_at(unit.start), score)
             found.setdefault((chunk.version_id, unit.start, unit.end), candidate)
     candidates = [each for each in found.values() if _may_answer(each.unit, question)]
-    return _without_other_rows(candidates, question)
+    return _without_other_rows(candidates, question, [hit.chunk for hit in hits])
 
 
 def _may_answer(unit: Unit, question: str) -> bool:
@@ -120,11 +120,12 @@ def _may_answer(unit: Unit, question: str) -> bool:
     return not repeats_question(unit, question)
 
 
-def _without_other_rows(candidates: list[Candidate], question: str) -> list[Candidate]:
+def _without_other_rows(candidates: list[Candidate], question: str, chunks: Sequence[Chunk]) -> list[Candidate]:
     """Without the rows and records that lack the identifiers of the question.
 
     To an encoder `PX-033` and `PX-032` are nearly the same. An identifier without a digit may be written differently in
-    the document, so it counts only if a row has it.
+    the document, so it counts only if a row has it. If only the text around rows has it, such as the number of an
+    invoice, the question means the rows of this passage.
     """
     identifiers = question_words(question).identifiers
     matchers = [contains_all([identifier]) for identifier in identifiers]
@@ -132,6 +133,13 @@ def _without_other_rows(candidates: list[Candidate], question: str) -> list[Cand
     has_number = any(char.isdigit() for identifier in identifiers for char in identifier)
     if not (has_number or any(each.unit.is_tabular for each in named)):
         return candidates
+    if not any(each.unit.is_tabular for each in named):
+        passages = {
+            number
+            for number, chunk in enumerate(chunks, start=1)
+            if any(contains(folded(passage_text(chunk))) for contains in matchers)
+        }
+        return [each for each in candidates if each.source in passages or not each.unit.is_tabular]
     return [each for each in candidates if each in named or not each.unit.is_tabular]
 
 

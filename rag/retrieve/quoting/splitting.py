@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from markdown_it import MarkdownIt
@@ -15,7 +15,7 @@ from rag.retrieve.quoting.front_matter import front_matter_end, front_matter_uni
 from rag.retrieve.quoting.inline_text import inline_text, without_tags
 from rag.retrieve.quoting.record_units import is_record_text, record_units
 from rag.retrieve.quoting.table_rows import Row, named_row, rows_and_prose
-from rag.retrieve.quoting.unit import Unit
+from rag.retrieve.quoting.unit import Unit, UnitKind
 from rag.retrieve.quoting.window import Window
 
 MAX_UNIT_CHARS = 700
@@ -31,6 +31,12 @@ _ITEM_MARK = re.compile(r"\s*(?:[-*+•]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0eff]")
 _LETTER = re.compile(r"[^\W\d_]")
 _CLOSED = re.compile(r"[.!?…。！？:;][\"'”’)\]`*]*$")
+_RECORD = re.compile(r"[^:;\n]{1,80}: [^;\n]+; [^:;\n]{1,80}: ")
+"""A row of a table that is written with its column names: `City: Berlin; Inhabitants: 3,700,000`."""
+_MIN_LINES = 3
+_MAX_LINE_SENTENCE = 200
+"""A longer sentence of several lines is no sentence: they are lines of a log, or of a table drawn with spaces."""
+_MIN_FACT_WORDS = 3
 _PRONOUN = re.compile(
     r"(?:it|its|this|that|these|those|they|their|he|his|she|her|such|both|however|therefore|thus|instead|otherwise|also"
     r"|then|so|but|and)\b",
@@ -148,22 +154,25 @@ class _Splitter:
     def _read_prose(self, offset: int, raw: str, *, beside_rows: bool) -> None:
         """Add the sentences of a text. Beside the rows of a table, one that is not closed is a label."""
         before = ""
-        for start, end in sentence_spans(raw):
+        for start, end, is_line in _spans(raw):
             sentence = inline_text(without_tags(raw[start:end]))
             is_label = beside_rows and not _CLOSED.search(sentence.text)
             if not sentence.is_navigation and not is_label and not self._is_cut(offset + start, offset + end):
-                self._add_sentence(offset + start, offset + end, sentence.text, before)
+                self._add_sentence(offset + start, offset + end, sentence.text, before, is_line=is_line)
             before = sentence.text
         self._lead = before.rstrip(":：") if before.endswith((":", "：")) and len(before) <= _MAX_LEAD_CHARS else ""
 
-    def _add_sentence(self, start: int, end: int, text: str, before: str) -> None:
-        if text.endswith(("?", "？", ":", "：")) or (not _CLOSED.search(text) and len(text) < 40):
+    def _add_sentence(self, start: int, end: int, text: str, before: str, *, is_line: bool) -> None:
+        if text.endswith(("?", "？", ":", "：")) or (
+            not _CLOSED.search(text) and len(text) < 40 and not _is_fact(text)
+        ):
             return
         whole = text
         if before and _PRONOUN.match(text) and len(before) + len(text) <= MAX_UNIT_CHARS // 2:
             whole = f"{before} {text}"
         offset = self._window.start
-        self._units.append(Unit("sentence", whole, offset + start, offset + end, text))
+        kind: UnitKind = "row" if is_line else "sentence"
+        self._units.append(Unit(kind, whole, offset + start, offset + end, text))
 
     def _is_cut(self, start: int, end: int) -> bool:
         """Whether a sentence at the edge of the window may continue beyond it."""
@@ -182,7 +191,7 @@ class _Splitter:
         offset = self._window.start
         start, end = offset + span[0], offset + span[0] + len(raw.rstrip())
         text = content.text if _is_sentence(content.text) or not lead else f"{lead}: {content.text}"
-        unit = Unit("item", text, start, end, text)
+        unit = Unit("row" if _RECORD.match(content.text) else "item", text, start, end, text)
         if listed is None:
             self._units.append(unit)
         else:
@@ -195,7 +204,8 @@ class _Splitter:
             return
         whole = f"{listed.lead}: {'; '.join(text.rstrip(';,.') for text in listed.plain)}"
         is_short = all(len(text) <= _MAX_SHORT_ITEM_CHARS and not _is_sentence(text) for text in listed.plain)
-        if len(listed.items) > 1 and is_short and listed.lead and len(whole) <= _MAX_LIST_CHARS:
+        has_rows = any(unit.kind == "row" for unit in listed.items)
+        if len(listed.items) > 1 and is_short and not has_rows and listed.lead and len(whole) <= _MAX_LIST_CHARS:
             self._units.append(Unit("item", whole, listed.items[0].start, listed.items[-1].end, whole))
         else:
             self._units += listed.items
@@ -257,3 +267,20 @@ def _begins(text: str) -> bool:
     """Whether a text looks like the beginning of a sentence."""
     first = text.lstrip("\"'“‘([*_`")[:1]
     return not first.islower()
+
+
+def _spans(text: str) -> Iterator[tuple[int, int, bool]]:
+    """The sentences; of what is no prose, such as a log, the lines. Each with whether it is such a line."""
+    for start, end in sentence_spans(text):
+        lines = text[start:end].splitlines(keepends=True)
+        if len(lines) < _MIN_LINES or end - start <= _MAX_LINE_SENTENCE:
+            yield start, end, False
+            continue
+        for line in lines:
+            yield start, start + len(line), True
+            start += len(line)
+
+
+def _is_fact(text: str) -> bool:
+    """Whether a short line without a full stop says more than a title: `Door code is 8841`."""
+    return len(text.split()) >= _MIN_FACT_WORDS and any(map(str.isdigit, text))

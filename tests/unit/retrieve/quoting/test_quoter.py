@@ -159,3 +159,17 @@ async def test_front_matter_is_quoted_only_if_it_may_answer() -> None:
     assert texts(await quoter.quote("When do owls hunt?", [hit], {}, "ranking")) == ["Owls hunt at night. [1]"]
     asked = await quoter.quote("What is the title of the text?", [hit], {}, "ranking")
     assert texts(asked)[0] == "title: When owls hunt [1]"
+
+
+async def test_rows_below_an_identifier_that_only_their_passage_has() -> None:
+    invoice = "Invoice RE-2026-0042\nItem | Price | Total\nValve | 4 | 154.00\nSeal | 10 | 72.00\nTotal | 14 | 226.00"
+    hits = [
+        Hit(a_chunk("Item | Price | Total\nTotal | 9 | 999.00\nTotal | 1 | 1.00", filename="b.pdf"), 1.0, cosine=0.6),
+        Hit(a_chunk(invoice, filename="a.pdf"), 0.9, cosine=0.5),
+    ]
+    reranker = FakeReranker()
+    reranker.scores = {"Item: Total; Price: 14; Total: 226.00": 0.9}
+    quoter = Quoter(reranker, min_confidence=0.0, refusal="nothing")
+    found = texts(await quoter.quote("What is the total of RE-2026-0042?", hits, {}, "model"))
+    assert "226.00" in " ".join(found)
+    assert "999.00" not in " ".join(found)

@@ -176,3 +176,27 @@ def test_a_bar_in_the_prose_of_other_files_is_no_border() -> None:
 def test_prose_beside_the_rows_of_a_cut_table_is_quoted() -> None:
     text = "| `HOST` | 127.0.0.1 | who may connect |\nThe service must be restarted after each change."
     assert quoted(text)[-1] == "The service must be restarted after each change."
+
+
+def test_lines_that_are_no_prose_are_quoted_one_by_one() -> None:
+    lines = [f"VX-{n:03d}    Valve number {n}    {2 * n} bar" for n in range(1, 9)]
+    units = units_of(whole("\n".join(["PART      DESCRIPTION       PRESSURE", *lines])), "")
+    assert [(unit.kind, unit.text) for unit in units] == [("row", " ".join(line.split())) for line in lines]
+    prose = "The pump station is checked once a week by two people\nwho close the inlet valve and wait for the gauge."
+    assert quoted(prose) == [prose.replace("\n", " ")]
+
+
+def test_a_short_line_without_a_full_stop_is_quoted_if_it_says_a_number() -> None:
+    assert quoted("Door code is 8841\n\nChapter 12\n\nOverview of the plant\n\nDrehmoment 12 Nm") == [
+        "Door code is 8841",
+        "Drehmoment 12 Nm",
+    ]
+
+
+def test_rows_that_are_written_with_column_names_are_rows() -> None:
+    units = units_of(whole("- Part: A-1; Mass: 3 kg\n- Part: A-2; Mass: 4 kg\n\n- an item; with a semicolon"), "")
+    assert [(unit.kind, unit.text) for unit in units[:2]] == [
+        ("row", "Part: A-1; Mass: 3 kg"),
+        ("row", "Part: A-2; Mass: 4 kg"),
+    ]
+    assert units[2].kind == "item"
