@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import secrets
+import string
 
 from rag.errors import RagError
 from rag.http.error_table import error_body
@@ -13,6 +15,8 @@ from rag.types import JsonObject
 CHUNK = "chunk"
 DONE: Event = ("done", {})
 """The last event of every complete stream."""
+_PADDING = string.ascii_letters + string.digits
+_PADDED = 16
 
 
 def _write(event: str, data: JsonObject) -> bytes:
@@ -28,3 +32,11 @@ def _failure(error: RagError) -> Event:
 
 
 OPENAI = StreamFormat(_write, (DONE[0], "error"), _failure)
+
+
+def obfuscation(text: str) -> str:
+    """1 to 16 random characters that fill the text up to the next multiple of 16 characters.
+
+    They hide how long each token of a stream is from those who see the sizes of encrypted packets.
+    """
+    return "".join(secrets.choice(_PADDING) for _ in range(_PADDED - len(text) % _PADDED))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -12,8 +12,8 @@ from rag.http.filters_wire import Filter
 from rag.http.response_format import ResponseFormat, structured_outputs
 from rag.http.retrieval_settings import RetrievalSettings
 from rag.http.v1.chat.messages import MAX_MESSAGES, MessageIn, check_messages
-from rag.http.v1.chat.tool_choice import ToolIn, chat_tool_use
-from rag.http.v1.documents.body import Body, example
+from rag.http.v1.chat.tool_choice import ToolChoiceIn, ToolIn, chat_tool_use
+from rag.http.v1.documents.body import Body, described_as, example
 from rag.http.v1.function_calling.functions import MAX_FUNCTIONS
 from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.http.v1.writing_body import WritingBody
@@ -41,7 +41,7 @@ class ChatBody(WritingBody):
     top_logprobs: int | None = Field(None, ge=0, le=20)
     response_format: ResponseFormat | None = None
     tools: list[ToolIn] | None = Field(None, max_length=MAX_FUNCTIONS)
-    tool_choice: str | dict[str, Any] | None = None
+    tool_choice: Annotated[str | dict[str, Any] | None, described_as(ToolChoiceIn)] = None
     parallel_tool_calls: bool | None = None
     chat_template_kwargs: dict[str, Any] | None = None
     rag: RagOptions | None = None

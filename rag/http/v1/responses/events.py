@@ -30,6 +30,7 @@ from rag.http.streaming.answer_events import citation_fields, style_fields
 from rag.http.streaming.event_stream import Event, StreamFormat
 from rag.http.streaming.sse import format_event
 from rag.http.v1.finish_reason import CUT
+from rag.http.v1.openai_stream import obfuscation
 from rag.http.v1.responses.objects import ItemStatus, ResponseMetadata, annotation, new_id
 from rag.http.v1.responses.output_items import NewEvent, OpenCall, OpenItem, OpenMessage
 from rag.types import Hit, JsonObject, TextDelta, Usage
@@ -179,6 +180,8 @@ class ResponseWriter:
     def _event(self, kind: type[BaseModel], name: str, **fields: object) -> Event:
         event = kind(type=name, sequence_number=next(self._numbers), **fields)
         data = event.model_dump(mode="json", exclude_unset=True, by_alias=True, warnings=False)
+        if "delta" in data and self._reply.body.obfuscates:
+            data["obfuscation"] = obfuscation(data["delta"])
         return name, {**data, "response": _with_whole_seconds(data["response"])} if "response" in data else data
 
 

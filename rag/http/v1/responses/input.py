@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from rag.http.v1.documents.body import Body, Id, Text
 from rag.http.v1.sent_back import SENT_BACK, known_fields
@@ -56,7 +56,7 @@ class ResponseTextPart(Body):
 
     model_config = SENT_BACK
 
-    type: Annotated[str, AfterValidator(_text_part)]
+    type: Annotated[str, AfterValidator(_text_part), WithJsonSchema({"type": "string", "enum": list(_TEXTS)})]
     text: str = Field(max_length=MAX_CHARS)
 
 
@@ -73,7 +73,7 @@ class InputItem(Body):
     Unknown fields of an assistant's message and of a call are ignored: clients add some, and send them back.
     """
 
-    type: Annotated[str, AfterValidator(_item)] = "message"
+    type: Annotated[str, AfterValidator(_item), WithJsonSchema({"type": "string", "enum": list(_ITEMS)})] = "message"
     role: Literal["user", "assistant", "system", "developer"] | None = None
     content: Parts = None
     call_id: Id | None = None
