@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypeAliasType
 
 from rag.chunkers import strategy
@@ -106,15 +106,31 @@ ChunkingStrategyParam = TypeAliasType(
 )
 
 
-class StoredChunkingStrategy(BaseModel):
-    """A strategy with all its sizes, under the strategy's name."""
+class StaticSizes(BaseModel):
+    max_chunk_size_tokens: int
+    chunk_overlap_tokens: int
+
+
+class StoredStaticChunking(BaseModel):
+    """OpenAI's `static`."""
 
     model_config = ConfigDict(extra="allow")
 
-    type: Literal["static", "other"] = Field(description="`other`: a strategy that OpenAI's API does not have.")
-    strategy: Literal["recursive", "sentences", "structure", "parent_child"] | None = Field(
-        None, description="With type `other`: which strategy."
-    )
+    type: Literal["static"]
+    static: StaticSizes
+
+
+class StoredOtherChunking(BaseModel):
+    """A strategy that OpenAI's API does not have, with all its sizes under the strategy's name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Literal["other"]
+    strategy: Literal["recursive", "sentences", "structure", "parent_child"]
+
+
+StoredChunkingStrategy: TypeAlias = Annotated[StoredStaticChunking | StoredOtherChunking, Field(discriminator="type")]
+_STORED: TypeAdapter[StoredChunkingStrategy] = TypeAdapter(StoredChunkingStrategy)
 
 
 def from_wire(chunking: ChunkingStrategyParam | None) -> Strategy | None:
@@ -128,7 +144,7 @@ def from_wire(chunking: ChunkingStrategyParam | None) -> Strategy | None:
 
 
 def to_wire(stored: Strategy | None) -> StoredChunkingStrategy | None:
-    return None if stored is None else StoredChunkingStrategy.model_validate(to_json(stored))
+    return None if stored is None else _STORED.validate_python(to_json(stored))
 
 
 def to_json(stored: Strategy) -> JsonObject:

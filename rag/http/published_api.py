@@ -16,6 +16,7 @@ from rag.http import probes
 from rag.http.native import public_routes
 from rag.http.openapi.error_responses import error_components
 from rag.http.openapi.route import API_KEY, OpenApiRoute
+from rag.http.openapi.unset_fields import without_unset_nulls
 from rag.http.swagger_page import swagger_page
 from rag.http.v1.documents_app import document_routes
 from rag.http.v1.edge_app import edge_routes
@@ -78,6 +79,7 @@ def document() -> JsonObject:
         routes=[DocumentedRoute(route) for route in routes],
     )
     _remove_validation_errors(described)
+    without_unset_nulls(described)
     described["components"]["responses"] = error_components()
     described["components"]["securitySchemes"] = {API_KEY: _SECURITY}
     return described

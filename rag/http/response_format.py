@@ -43,7 +43,10 @@ class JsonObjectFormat(BaseModel):
 
 
 class NamedSchema(BaseModel):
+    name: str | None = Field(None, description="Not used.")
+    description: str | None = Field(None, description="Not used.")
     schema_: JsonObject = Field(alias="schema", description="A JSON Schema.")
+    strict: bool | None = Field(None, description="Not used: every schema is enforced.")
 
 
 class JsonSchemaFormat(BaseModel):

@@ -167,7 +167,7 @@ class Response(Strict):
     top_logprobs: int
     temperature: float
     reasoning: None
-    user: str | None
+    user: str | None = None  # not in Open Responses, but in OpenAI's API
     usage: Usage | None
     max_output_tokens: int | None
     max_tool_calls: int | None

@@ -40,8 +40,6 @@ NEUTRAL: Mapping[str, JsonValue] = {
     "verbosity": "medium",
 }
 """By unsupported field: the value that asks for nothing."""
-_ADVISORY = ("prompt_cache_retention",)
-"""Fields that do not change the answer; they are ignored."""
 
 
 def without_refused(
@@ -63,4 +61,4 @@ def without_refused(
             raise InvalidRequest(f"{name}: is not supported: {refused[name]}", param=name)
         if name in only and value is not None and value != only[name][0]:
             raise InvalidRequest(f"{name}: {only[name][1]}", param=name)
-    return {name: value for name, value in data.items() if name not in refused and name not in _ADVISORY}
+    return {name: value for name, value in data.items() if name not in refused}

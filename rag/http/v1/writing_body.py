@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from rag.errors import InvalidRequest
 from rag.http.removed_parameters import without_removed
 from rag.http.sampling_fields import SamplingFields
-from rag.http.v1.documents.body import Body, Metadata
+from rag.http.v1.documents.body import Body, CacheRetention, Metadata, ServiceTier
 from rag.http.v1.refused_fields import REFUSED, without_refused
 
 SAMPLED = 1.0
@@ -31,7 +31,10 @@ class WritingBody(SamplingFields, Body):
     stream_options: StreamOptions | None = None
     user: str | None = None
     metadata: Metadata | None = None
-    service_tier: Literal["auto", "default"] | None = None
+    service_tier: ServiceTier | None = None
+    """There is one tier; all names are accepted."""
+    prompt_cache_retention: CacheRetention | None = None
+    """Prompts are cached automatically."""
 
     _other: ClassVar[frozenset[str]] = frozenset({"logprobs"})
     """Sampling fields that OpenAI's API defines differently."""

@@ -247,3 +247,14 @@ def test_the_document_is_served_instead_of_bentomls() -> None:
     assert (client.head(PATH).status_code, client.head(PATH).content) == (200, b"")
     assert client.get("/other").text == "BentoML's"
     assert client.post(PATH).status_code == 405
+
+
+def test_responses_admit_null_only_where_it_is_sent(openapi_document: dict[str, Any]) -> None:
+    schemas = openapi_document["components"]["schemas"]
+    null = {"type": "null"}
+    assert schemas["File"]["properties"]["expires_at"]["type"] == "integer"
+    assert null not in schemas["CompletionUsage"]["properties"]["prompt_tokens_details"].get("anyOf", ())
+    message = schemas["ChatCompletionMessage"]
+    assert null in message["properties"]["refusal"]["anyOf"]
+    assert {"content", "refusal"} <= set(message["required"])
+    assert "anyOf" in schemas["ChatBody"]["properties"]["seed"], "null in a request is a field that is left out"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,8 +14,8 @@ from rag.http.response_format import ResponseFormat, structured_outputs
 from rag.http.retrieval_settings import RetrievalSettings
 from rag.http.thinking_fields import Effort, template_values
 from rag.http.v1.chat.messages import MAX_MESSAGES, MessageIn, check_messages
-from rag.http.v1.chat.tool_choice import ToolIn, chat_tool_use
-from rag.http.v1.documents.body import Body, example
+from rag.http.v1.chat.tool_choice import ToolChoiceIn, ToolIn, chat_tool_use
+from rag.http.v1.documents.body import Body, described_as, example
 from rag.http.v1.function_calling.functions import MAX_FUNCTIONS
 from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.http.v1.refused_fields import REFUSED
@@ -46,7 +46,7 @@ class ChatBody(WritingBody):
     top_logprobs: int | None = Field(None, ge=0, le=20)
     response_format: ResponseFormat | None = None
     tools: list[ToolIn] | None = Field(None, max_length=MAX_FUNCTIONS)
-    tool_choice: str | dict[str, Any] | None = None
+    tool_choice: Annotated[str | dict[str, Any] | None, described_as(ToolChoiceIn)] = None
     parallel_tool_calls: bool | None = None
     chat_template_kwargs: dict[str, Any] | None = None
     reasoning_effort: Effort | None = None

@@ -50,7 +50,7 @@ class ChatMetadata:
     created: int = field(default_factory=lambda: int(time.time()))
 
     def common(self) -> JsonObject:
-        return {"id": self.id, "created": self.created, "model": self.model, "system_fingerprint": None}
+        return {"id": self.id, "created": self.created, "model": self.model}
 
 
 def usage_object(usage: Usage) -> CompletionUsage:

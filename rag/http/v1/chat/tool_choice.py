@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
+
+from pydantic import Field
 
 from rag.errors import InvalidRequest
 from rag.http.v1.documents.body import Body
@@ -11,6 +13,32 @@ from rag.http.v1.function_calling.functions import FunctionIn
 from rag.http.v1.function_calling.tool_use import ToolChoice, ToolUse, tool_use
 
 _FORMS = 'none, auto, required, {"type": "function", "function": {"name": ...}}, or allowed_tools'
+
+
+class NamedFunction(Body):
+    name: str
+
+
+class ChatFunctionChoice(Body):
+    """This function is called."""
+
+    type: Literal["function"]
+    function: NamedFunction
+
+
+class AllowedFunctions(Body):
+    mode: Literal["auto", "required"]
+    tools: list[ChatFunctionChoice] = Field(min_length=1)
+
+
+class ChatAllowedTools(Body):
+    """Only these functions can be called."""
+
+    type: Literal["allowed_tools"]
+    allowed_tools: AllowedFunctions
+
+
+ToolChoiceIn: TypeAlias = Literal["none", "auto", "required"] | ChatFunctionChoice | ChatAllowedTools | None
 
 
 class ToolIn(Body):

@@ -32,8 +32,7 @@ class CompletionMetadata:
     created: int = field(default_factory=lambda: int(time.time()))
 
     def common(self) -> JsonObject:
-        own = {"id": self.id, "object": "text_completion", "created": self.created, "model": self.model}
-        return {**own, "system_fingerprint": None}
+        return {"id": self.id, "object": "text_completion", "created": self.created, "model": self.model}
 
 
 async def completion_events(

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from openai.types import Completion, CompletionChoice
-from pydantic import JsonValue
+from pydantic import BaseModel
+
+
+class CompletionLogprobs(BaseModel):
+    """Of each token; null for the first token of an echoed prompt."""
+
+    text_offset: list[int]
+    token_logprobs: list[float | None]
+    tokens: list[str]
+    top_logprobs: list[dict[str, float] | None]
 
 
 class CompletionText(CompletionChoice):
-    logprobs: dict[str, JsonValue] | None = None  # type: ignore[assignment]
+    logprobs: CompletionLogprobs | None = None  # type: ignore[assignment]
 
 
 class CompletionTexts(Completion):

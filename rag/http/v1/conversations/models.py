@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rag.http.v1.documents.body import Text
+from rag.http.v1.documents.body import IncludeList
 from rag.http.v1.responses.kept_models import INCLUDE
 from rag.records import ConversationRecord
 
@@ -16,8 +16,8 @@ class IncludeQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    include: Text | None = Field(None, description=INCLUDE)
-    include_list: Text | None = Field(None, alias="include[]", description=INCLUDE)
+    include: IncludeList | None = Field(None, description=INCLUDE)
+    include_list: IncludeList | None = Field(None, alias="include[]", description=INCLUDE)
 
 
 class Conversation(BaseModel):
@@ -34,16 +34,6 @@ class Conversation(BaseModel):
             created_at=int(record.created_at),
             metadata=dict(record.metadata),
         )
-
-
-class ConversationItem(BaseModel):
-    """One of OpenAI's items: a message or a search."""
-
-    model_config = ConfigDict(extra="allow")
-
-    id: str
-    type: Literal["message", "file_search_call"]
-    status: str
 
 
 class ConversationDeleted(BaseModel):

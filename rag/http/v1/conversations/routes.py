@@ -11,12 +11,12 @@ from starlette.routing import Route
 from rag.auth.scopes import Scope
 from rag.http.openapi.route import Operation
 from rag.http.v1.conversations.body import CreateConversation, CreateItems, UpdateConversation, new_items
-from rag.http.v1.conversations.models import Conversation, ConversationDeleted, ConversationItem, IncludeQuery
+from rag.http.v1.conversations.models import Conversation, ConversationDeleted, IncludeQuery
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.documents.cursor import read_query
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.model_response import model_response
-from rag.http.v1.responses.kept_models import ItemList, ItemQuery
+from rag.http.v1.responses.kept_models import ConversationItem, ItemList, ItemPage, ItemQuery
 from rag.http.v1.route import V1Route
 from rag.records import Page
 
@@ -75,7 +75,7 @@ CREATE_ITEMS = Operation(
     description=_WHOSE,
     query=IncludeQuery,
     body=CreateItems,
-    response=ItemList,
+    response=ItemPage,
     response_description="The new items.",
     errors=[400, 404, 413],
 )
@@ -86,7 +86,7 @@ LIST_ITEMS = Operation(
     summary="List the items of a conversation",
     description=_WHOSE,
     query=ItemQuery,
-    response=ItemList,
+    response=ItemPage,
     response_description="A page of items.",
     errors=[400, 404],
 )

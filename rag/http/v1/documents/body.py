@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 from starlette.requests import Request
@@ -34,17 +36,26 @@ def _without_nul(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_without_nul)]
+IncludeList = Annotated[Text, WithJsonSchema({"type": "array", "items": {"type": "string"}})]
+"""A parameter of the query string that may be repeated."""
 Id = Annotated[Text, StringConstraints(min_length=1, max_length=256)]
 Metadata = Annotated[
     dict[Annotated[Text, StringConstraints(min_length=1, max_length=64)], Annotated[Text, Field(max_length=512)]],
     Field(max_length=16),
 ]
+ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"]
+CacheRetention = Literal["in_memory", "24h"]
 MAX_BATCH_FILES = 2000
 MAX_QUERIES = 20
 
 
 class Body(StrictModel):
     """A JSON body."""
+
+
+def described_as(form: Any) -> BeforeValidator:
+    """The form of a field in the OpenAPI document, if the field itself is checked after the validation."""
+    return BeforeValidator(lambda value: value, json_schema_input_type=form)
 
 
 def example(**fields: JsonValue) -> ConfigDict:

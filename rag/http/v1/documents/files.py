@@ -40,6 +40,11 @@ _UNTRUSTED = {"x-content-type-options": "nosniff", "content-security-policy": "s
 """Headers of uploaded content: no browser may treat it as a page of this service."""
 
 
+class FileExpiry(BaseModel):
+    anchor: Literal["created_at"]
+    seconds: int = Field(ge=MIN_EXPIRY_S, le=MAX_EXPIRY_S)
+
+
 class CreateFile(BaseModel):
     """The multipart form of an upload. The handler reads it as it arrives, and writes the file to disk."""
 
@@ -53,8 +58,9 @@ class CreateFile(BaseModel):
         description="`batch`: the file is the input of a batch, expires after 30 days by itself, and no document can "
         "be made of it. The others are stored for OpenAI's clients and have no effect.",
     )
-    anchor: Literal["created_at"] = Field("created_at", alias=_ANCHOR)
-    seconds: int = Field(MAX_EXPIRY_S, alias=_SECONDS, ge=MIN_EXPIRY_S, le=MAX_EXPIRY_S)
+    expires_after: FileExpiry | None = Field(
+        None, description="Sent as the form fields `expires_after[anchor]` and `expires_after[seconds]`."
+    )
     read_groups: Groups = Field([], description=f"JSON list. {READ_GROUPS} Documents of the file get them too.")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from rag.errors import InvalidRequest
 from rag.generate.quoting import StyleOption
@@ -13,7 +13,16 @@ from rag.http.filters_wire import Filter, filter_to_json
 from rag.http.removed_parameters import without_removed
 from rag.http.sampling_fields import SamplingFields
 from rag.http.thinking_fields import Effort, template_values
-from rag.http.v1.documents.body import Body, Id, Metadata, RankingOptions, example
+from rag.http.v1.documents.body import (
+    Body,
+    CacheRetention,
+    Id,
+    Metadata,
+    RankingOptions,
+    ServiceTier,
+    described_as,
+    example,
+)
 from rag.http.v1.documents.search import paths
 from rag.http.v1.function_calling.functions import MAX_FUNCTIONS
 from rag.http.v1.function_calling.tool_use import ToolUse, tool_use
@@ -21,6 +30,7 @@ from rag.http.v1.refused_fields import without_refused
 from rag.http.v1.responses.function_tools import FunctionTool, response_tool_choice
 from rag.http.v1.responses.input import Items
 from rag.http.v1.responses.mcp_tool import MAX_SERVERS, McpTool
+from rag.http.v1.responses.response_models import ToolChoiceIn
 from rag.http.wire import MAX_STORES
 from rag.types import JsonObject
 
@@ -65,10 +75,14 @@ def _conversation_id(value: object) -> object:
     return value["id"]
 
 
+class ConversationParam(Body):
+    id: Id
+
+
 class FileSearch(Body):
     """The tool `file_search`."""
 
-    type: Annotated[str, AfterValidator(_searches)]
+    type: Annotated[str, AfterValidator(_searches), WithJsonSchema({"type": "string", "const": "file_search"})]
     vector_store_ids: list[Id] = Field(min_length=1, max_length=MAX_STORES)
     filters: Filter | None = None
     max_num_results: int | None = Field(None, ge=1, le=50)
@@ -153,12 +167,14 @@ class ResponsesBody(SamplingFields, Body):
     input: Items
     previous_response_id: Id | None = None
     conversation: Annotated[
-        Id | None, BeforeValidator(_conversation_id, json_schema_input_type=Id | dict[Literal["id"], Id] | None)
+        Id | None, BeforeValidator(_conversation_id, json_schema_input_type=Id | ConversationParam | None)
     ] = None
     """Its items are the earlier turns; those of the request and the response are added to it."""
     instructions: str | None = Field(None, max_length=100_000)
     tools: list[Tool] = Field(default_factory=list, max_length=MAX_FUNCTIONS + 1)
-    tool_choice: Literal["auto", "required", "none"] | dict[str, Any] | None = None
+    tool_choice: Annotated[Literal["auto", "required", "none"] | dict[str, Any] | None, described_as(ToolChoiceIn)] = (
+        None
+    )
     parallel_tool_calls: bool | None = None
     max_tool_calls: int | None = Field(None, ge=1)
     include: list[Annotated[str, AfterValidator(_known)]] | None = None
@@ -180,7 +196,10 @@ class ResponsesBody(SamplingFields, Body):
     """false: the response is not kept."""
     background: bool | None = None
     """true: the response is queued, and the request answered at once."""
-    service_tier: Literal["auto", "default"] | None = None
+    service_tier: ServiceTier | None = None
+    """There is one tier; all names are accepted, and the response shows `default`, as in OpenAI's API."""
+    prompt_cache_retention: CacheRetention | None = None
+    """Prompts are cached automatically."""
     user: str | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
@@ -195,11 +214,6 @@ class ResponsesBody(SamplingFields, Body):
 
     def checked(self) -> ResponsesBody:
         """The body itself. Raises InvalidRequest for fields that cannot be combined."""
-        if self.top_logprobs and not self.includes(LOGPROBS):
-            message = f"top_logprobs: requires include to contain {LOGPROBS}"
-            raise InvalidRequest(message, param="top_logprobs")
-        if self.stream_options is not None and not self.stream:
-            raise InvalidRequest("stream_options: requires stream to be true", param="stream_options")
         if self.background and self.store is False:
             message = "background: requires the response to be kept; leave store out"
             raise InvalidRequest(message, param="background")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from rag.http.v1.documents.body import Body, Id, Text
 from rag.http.v1.file_parts import AttachedFile, InputFilePart
@@ -75,7 +75,7 @@ class ResponseTextPart(Body):
 
     model_config = SENT_BACK
 
-    type: Annotated[str, AfterValidator(_text_part)]
+    type: Annotated[str, AfterValidator(_text_part), WithJsonSchema({"type": "string", "enum": list(_TEXTS)})]
     text: str = Field(max_length=MAX_CHARS)
 
 
@@ -107,7 +107,7 @@ class InputItem(Body):
     them back.
     """
 
-    type: Annotated[str, AfterValidator(_item)] = "message"
+    type: Annotated[str, AfterValidator(_item), WithJsonSchema({"type": "string", "enum": list(_ITEMS)})] = "message"
     role: Literal["user", "assistant", "system", "developer"] | None = None
     content: Parts = None
     call_id: Id | None = None

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from openai.types.responses import (
+    ResponseFileSearchToolCall,
+    ResponseFunctionToolCall,
+    ResponseInputText,
+    ResponseOutputText,
+)
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, model_validator
 
 from rag.errors import InvalidRequest
-from rag.http.v1.documents.body import Text
+from rag.http.v1.documents.body import IncludeList, Text
 from rag.records import Cursor, Page
 from rag.types import JsonObject
 
@@ -19,8 +25,8 @@ class RetrieveQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    include: Text | None = Field(None, description=INCLUDE)
-    include_list: Text | None = Field(None, alias="include[]", description=INCLUDE)
+    include: IncludeList | None = Field(None, description=INCLUDE)
+    include_list: IncludeList | None = Field(None, alias="include[]", description=INCLUDE)
     include_obfuscation: Literal["true", "false"] | None = Field(
         None, description="With `stream`: `true` pads events that have a piece of text with random characters."
     )
@@ -48,24 +54,73 @@ class ItemQuery(BaseModel):
     limit: int = Field(20, ge=1, le=100, description="Maximum number of items.")
     order: Literal["asc", "desc"] = Field("desc", description="Order in the conversation.")
     after: Text | None = Field(None, description="ID of an item; the list starts after it.")
-    include: Text | None = Field(None, description=INCLUDE)
-    include_list: Text | None = Field(None, alias="include[]", description=INCLUDE)
+    include: IncludeList | None = Field(None, description=INCLUDE)
+    include_list: IncludeList | None = Field(None, alias="include[]", description=INCLUDE)
 
     @property
     def cursor(self) -> Cursor:
         return Cursor(self.limit, self.order, self.after)
 
 
-class ItemList(BaseModel):
+class KeptMessage(BaseModel):
+    """A message of the request, or of the answer."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Literal["message"]
+    id: str
+    role: Literal["user", "assistant", "system", "developer"]
+    status: str
+    content: list[Annotated[ResponseInputText | ResponseOutputText, Field(discriminator="type")]]
+    phase: str | None = None
+
+
+class KeptCall(ResponseFunctionToolCall):
+    """A call of a function of the client."""
+
+    id: str
+    status: str  # type: ignore[assignment]
+
+
+class FunctionOutput(BaseModel):
+    """What the client's function returned."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Literal["function_call_output"]
+    id: str
+    call_id: str
+    output: str
+    status: str
+
+
+KeptItem: TypeAlias = Annotated[
+    KeptMessage | ResponseFileSearchToolCall | KeptCall | FunctionOutput, Field(discriminator="type")
+]
+
+
+class ConversationItem(RootModel[KeptItem]):
+    """One of OpenAI's items: a message, a search, a function call or its output."""
+
+
+class ItemPage(BaseModel):
     """One page of items. `after=last_id` requests the next page."""
 
     object: Literal["list"]
-    data: list[dict[str, JsonValue]] = Field(
-        description="OpenAI's items: messages, searches, function calls and their outputs."
-    )
+    data: list[KeptItem]
     first_id: str | None
     last_id: str | None
     has_more: bool = Field(description="Whether there is a next page.")
+
+
+class ItemList(BaseModel):
+    """One page of objects. The OpenAPI document describes those of items as `ItemPage`."""
+
+    object: Literal["list"]
+    data: list[dict[str, JsonValue]]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
 
     @classmethod
     def of(cls, page: Page[JsonObject]) -> Self:

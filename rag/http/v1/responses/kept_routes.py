@@ -16,7 +16,7 @@ from rag.http.v1.documents.cursor import read_query
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.model_response import model_response
 from rag.http.v1.responses.background.kept_stream import kept_stream
-from rag.http.v1.responses.kept_models import ItemList, ItemQuery, ResponseDeleted, RetrieveQuery
+from rag.http.v1.responses.kept_models import ItemList, ItemPage, ItemQuery, ResponseDeleted, RetrieveQuery
 from rag.http.v1.responses.response_models import ResponseEvent, ResponseOut
 from rag.http.v1.route import V1Route
 
@@ -65,7 +65,7 @@ LIST_INPUT = Operation(
     summary="List the input items of a kept response",
     description=f"{_WHOSE} Those of the previous responses are not listed.",
     query=ItemQuery,
-    response=ItemList,
+    response=ItemPage,
     response_description="A page of items.",
     errors=[400, 404],
 )

@@ -15,7 +15,14 @@ from rag.http.v1.responses.function_tools import FunctionTool
 from rag.http.v1.responses.mcp_tool import McpTool
 from rag.types import JsonObject, Usage
 
-_SHOWN = ("instructions", "max_tool_calls", "previous_response_id", "user", "safety_identifier", "prompt_cache_key")
+_SHOWN = (
+    "instructions",
+    "max_tool_calls",
+    "previous_response_id",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "safety_identifier",
+)
 """Fields of the request that the response repeats, null if they are unset."""
 
 
@@ -55,6 +62,7 @@ def request_fields(
         "tools": [_tool(tool, top_k) for tool in body.tools],
         "top_logprobs": body.top_logprobs or 0,
         "top_p": body.top_p or 1.0,
+        **({} if body.user is None else {"user": body.user}),
         "truncation": body.truncation or ("auto" if searches else "disabled"),
     }
 

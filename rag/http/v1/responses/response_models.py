@@ -1,24 +1,88 @@
-"""Responses of `POST /v1/responses` in the OpenAPI document: the part of OpenAI's that is used here."""
+"""Responses of `POST /v1/responses` in the OpenAPI document: the part of OpenAI's models that is used here."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from openai.types.responses import (
-    ResponseError,
+    FileSearchTool,
+    FunctionTool,
     ResponseFileSearchToolCall,
     ResponseFunctionToolCall,
     ResponseOutputMessage,
     ResponseReasoningItem,
     ResponseUsage,
 )
-from openai.types.responses.response import IncompleteDetails
 from openai.types.responses.response_output_item import McpApprovalRequest, McpCall, McpListTools
+from openai.types.responses.tool import Mcp
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from rag.http.response_format import JsonObjectFormat, PlainTextFormat
+from rag.http.v1.documents.body import CacheRetention
+
+
+class SearchChoice(BaseModel):
+    """Documents are searched."""
+
+    type: Literal["file_search"]
+
+
+class FunctionChoice(BaseModel):
+    """This function is called."""
+
+    type: Literal["function"]
+    name: str
+
+
+class AllowedTools(BaseModel):
+    """Only these tools can be used."""
+
+    type: Literal["allowed_tools"]
+    mode: Literal["auto", "required"]
+    tools: list[SearchChoice | FunctionChoice] = Field(min_length=1)
+
+
+ToolChoiceIn: TypeAlias = Literal["auto", "required", "none"] | SearchChoice | FunctionChoice | AllowedTools | None
+"""`tool_choice` of a request."""
+
+
+class JsonSchemaTextFormat(BaseModel):
+    type: Literal["json_schema"]
+    name: str
+    schema_: dict[str, JsonValue] = Field(alias="schema")
+    description: str | None
+    strict: bool
+
+
+class TextOut(BaseModel):
+    """The form of the text."""
+
+    format: PlainTextFormat | JsonObjectFormat | JsonSchemaTextFormat
+    verbosity: Literal["medium"] | None = None
+
+
+class ConversationId(BaseModel):
+    id: str
+
+
+class ErrorOut(BaseModel):
+    code: Literal["rate_limit_exceeded", "server_error"]
+    message: str
+    param: str | None
+    type: str = Field(description="This service's own error code.")
+
+
+class Incomplete(BaseModel):
+    reason: Literal["max_output_tokens"]
+
+
+class FunctionToolOut(FunctionTool):
+    parameters: dict[str, object] | None
+    strict: bool | None
 
 
 class ResponseOut(BaseModel):
-    """OpenAI's response. OpenAI's other fields are present, too."""
+    """OpenAI's response, and vLLM's sampling parameters that the request set."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -38,8 +102,32 @@ class ResponseOut(BaseModel):
         | McpApprovalRequest
     ]
     usage: ResponseUsage | None
-    error: ResponseError | None
-    incomplete_details: IncompleteDetails | None
+    error: ErrorOut | None
+    incomplete_details: Incomplete | None
+    background: bool | None
+    conversation: ConversationId | None
+    frequency_penalty: float
+    instructions: str | None
+    max_output_tokens: int
+    max_tool_calls: int | None
+    metadata: dict[str, str]
+    parallel_tool_calls: bool
+    presence_penalty: float
+    previous_response_id: str | None
+    prompt_cache_key: str | None
+    prompt_cache_retention: CacheRetention | None
+    reasoning: dict[str, JsonValue] | None
+    safety_identifier: str | None
+    service_tier: Literal["default"]
+    store: bool
+    temperature: float
+    text: TextOut
+    tool_choice: Literal["auto", "required", "none"] | SearchChoice | FunctionChoice | AllowedTools
+    tools: list[FileSearchTool | FunctionToolOut | Mcp]
+    top_logprobs: int
+    top_p: float
+    truncation: Literal["auto", "disabled"]
+    user: str | None = None
     rag: dict[str, JsonValue] | None = Field(
         None, description="For an answer from documents: its citations, and which of them were removed."
     )

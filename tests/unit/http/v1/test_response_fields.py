@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -55,8 +56,9 @@ async def test_unset_parameters_show_the_values_that_were_used(edge: EdgeService
     used = {name: OPTIONS["sampling"][name] for name in ("temperature", "max_tokens")}
     assert (response["temperature"], response["max_output_tokens"]) == (used["temperature"], used["max_tokens"])
     assert (response["top_p"], response["presence_penalty"], response["frequency_penalty"]) == (1.0, 0.0, 0.0)
-    unset = ("instructions", "user", "safety_identifier", "prompt_cache_key", "max_tool_calls", "previous_response_id")
+    unset = ("instructions", "safety_identifier", "prompt_cache_key", "max_tool_calls", "previous_response_id")
     assert [response[name] for name in unset] == [None] * len(unset)
+    assert "user" not in response
     assert edge.generator.requests[0][1] == {"temperature": used["temperature"]}
 
 
@@ -64,6 +66,7 @@ async def test_parameters_are_shown_as_they_were_sent(edge: EdgeService) -> None
     sent = {
         "temperature": 0.5, "top_p": 0.25, "presence_penalty": 1.5, "frequency_penalty": -0.5, "max_output_tokens": 9,
         "user": "u", "safety_identifier": "s", "prompt_cache_key": "k", "instructions": "Be brief.",
+        "prompt_cache_retention": "24h",
     }  # fmt: skip
     for model in (MODEL, "rag"):
         response = (await create_response(edge, model=model, **sent)).json()
@@ -95,3 +98,23 @@ async def test_results_name_their_vector_store_if_only_one_is_searched(edge: Edg
     for body, store in (({"tools": [SEARCH]}, None), ({"tools": [one]}, "animals"), ({"model": "rag"}, "default")):
         response = (await create_response(edge, **body, include=include)).json()
         assert {result["vector_store_id"] for result in response["output"][0]["results"]} == {store}
+
+
+async def test_every_tier_is_accepted_and_the_default_one_is_used(edge: EdgeService) -> None:
+    for tier in ("auto", "default", "flex", "priority"):
+        assert (await create_response(edge, service_tier=tier)).json()["service_tier"] == "default"
+
+
+async def test_top_logprobs_alone_adds_no_logprobs(edge: EdgeService) -> None:
+    response = (await create_response(edge, top_logprobs=3)).json()
+    assert (response["top_logprobs"], response["output"][0]["content"][0]["logprobs"]) == (3, [])
+
+
+async def test_obfuscation_fills_deltas_up_to_a_common_length(edge: EdgeService) -> None:
+    assert (await create_response(edge, stream_options={"include_obfuscation": True})).status_code == 200
+    for asked in (True, False):
+        sent = await create_response(edge, stream=True, stream_options={"include_obfuscation": asked})
+        deltas = [event for event in map(json.loads, events_of(sent.text)) if "delta" in event]
+        assert deltas
+        lengths = {len(event["delta"] + event.get("obfuscation", "")) % 16 for event in deltas}
+        assert (lengths == {0}, ["obfuscation" in event for event in deltas]) == (asked, [asked] * len(deltas))

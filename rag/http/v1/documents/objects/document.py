@@ -101,6 +101,8 @@ class FilePassage(BaseModel):
 
 
 def document_object(document: DocumentRecord) -> VectorStoreFile:
+    strategy = chunking_wire.to_wire(document.chunking)
+    chunking = {} if strategy is None else {"chunking_strategy": strategy}
     return VectorStoreFile(
         id=document.file_id,
         object="vector_store.file",
@@ -110,7 +112,6 @@ def document_object(document: DocumentRecord) -> VectorStoreFile:
         status=document.status,
         last_error=_last_error(document),
         attributes=dict(document.attributes),
-        chunking_strategy=chunking_wire.to_wire(document.chunking),
         filename=document.filename,
         change=document.change,
         bytes=document.bytes,
@@ -127,6 +128,7 @@ def document_object(document: DocumentRecord) -> VectorStoreFile:
         content_hash=document.content_hash,
         read_groups=list(document.read_groups),
         origin=document.origin,
+        **chunking,
     )
 
 

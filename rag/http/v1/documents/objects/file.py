@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from openai.types import FileObject
 from pydantic import Field
 
@@ -11,22 +13,32 @@ from rag.records import FileRecord
 
 
 class File(FileObject):
-    purpose: str  # type: ignore[assignment]
+    purpose: Literal[  # type: ignore[assignment]
+        "assistants",
+        "assistants_output",
+        "batch",
+        "batch_output",
+        "fine-tune",
+        "fine-tune-results",
+        "vision",
+        "user_data",
+        "evals",
+    ]
     content_hash: str = Field(description="SHA-256 of the content, in hex.")
     read_groups: list[str] = Field(description=READ_GROUPS)
 
 
 def file_object(file: FileRecord) -> File:
+    expiry = {} if file.expires_at is None else {"expires_at": seconds(file.expires_at)}
     return File(
         id=file.file_id,
         object="file",
         bytes=file.bytes,
         created_at=int(file.created_at),
-        expires_at=seconds(file.expires_at),
         filename=file.filename,
         purpose=file.purpose,
         status="processed",
-        status_details=None,
         content_hash=file.content_hash,
         read_groups=list(file.read_groups),
+        **expiry,
     )

@@ -37,6 +37,7 @@ class ForgottenIndex(BaseModel):
 
 def store_object(store: StoreRecord) -> VectorStoreObject:
     days = store.expires_after_days
+    expiry = {} if days is None else {"expires_after": ExpiresAfter(anchor="last_active_at", days=days)}
     return VectorStoreObject(
         id=store.store_id,
         object="vector_store",
@@ -46,7 +47,6 @@ def store_object(store: StoreRecord) -> VectorStoreObject:
         usage_bytes=store.usage_bytes,
         file_counts=counts_object(store.file_counts),
         status=store.status,
-        expires_after=None if days is None else ExpiresAfter(anchor="last_active_at", days=days),
         expires_at=seconds(store.expires_at),
         last_active_at=int(store.last_active_at),
         metadata=dict(store.metadata),
@@ -55,4 +55,5 @@ def store_object(store: StoreRecord) -> VectorStoreObject:
         sparse_embedder=store.sparse_embedder or None,
         # Not validated again: the bounds may have been others when it was stored.
         retrieval=None if store.retrieval is None else RetrievalSettings.model_construct(**store.retrieval),
+        **expiry,
     )
