@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -108,13 +107,3 @@ async def test_every_tier_is_accepted_and_the_default_one_is_used(edge: EdgeServ
 async def test_top_logprobs_alone_adds_no_logprobs(edge: EdgeService) -> None:
     response = (await create_response(edge, top_logprobs=3)).json()
     assert (response["top_logprobs"], response["output"][0]["content"][0]["logprobs"]) == (3, [])
-
-
-async def test_obfuscation_fills_deltas_up_to_a_common_length(edge: EdgeService) -> None:
-    assert (await create_response(edge, stream_options={"include_obfuscation": True})).status_code == 200
-    for asked in (True, False):
-        sent = await create_response(edge, stream=True, stream_options={"include_obfuscation": asked})
-        deltas = [event for event in map(json.loads, events_of(sent.text)) if "delta" in event]
-        assert deltas
-        lengths = {len(event["delta"] + event.get("obfuscation", "")) % 16 for event in deltas}
-        assert (lengths == {0}, ["obfuscation" in event for event in deltas]) == (asked, [asked] * len(deltas))
