@@ -149,8 +149,10 @@ def test_limits_of_tenants_come_from_the_settings(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("RAG_LIMITS__TOKENS_PER_DAY", "5")
     monkeypatch.setenv("RAG_LIMITS__TENANTS", '{"acme": {"max_documents": 20, "tokens_per_day": null}, "b": {}}')
     forget()
-    assert access.tenant_limits("acme") == Limits(max_documents=20)
-    assert access.tenant_limits("b") == access.tenant_limits("other") == Limits(max_documents=10, tokens_per_day=5)
+    default = {"max_unfinished_responses": 100}
+    others = Limits(max_documents=10, tokens_per_day=5, **default)
+    assert access.tenant_limits("acme") == Limits(max_documents=20, **default)
+    assert access.tenant_limits("b") == access.tenant_limits("other") == others
 
 
 def test_the_audit_log_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
