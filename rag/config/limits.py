@@ -29,7 +29,7 @@ class TenantLimits(Section):
         None, ge=0, description="Bytes of the kept responses, chat completions and conversations of each tenant."
     )
     max_unfinished_responses: int | None = Field(
-        100, ge=0, description="Responses of each tenant in the background that have not ended. null: no limit."
+        100, ge=0, description="Responses of each tenant in the background that have not ended."
     )
 
 
