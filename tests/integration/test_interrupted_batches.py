@@ -65,6 +65,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory, language_model: Path) -> Iter
     service = SlowService(tmp_path_factory.mktemp("slow"), language_model)
     yield service
     service.running.end()
+    service.running.process.wait(LIMIT_S)
 
 
 def wait_for_lines(client: openai.OpenAI, batch_id: str, number: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 
 from starlette.datastructures import Headers
@@ -18,6 +18,8 @@ from rag.telemetry import tenants, tracing
 _CODES = frozenset(error.code for error in all_errors())
 _OTHER_CODE = "other"
 _DISCONNECTED = 499
+_UNTRACED = ("/batch_work",)
+"""Requests that the edge sends all the time, whether or not there is anything to do."""
 current_service: ContextVar[str] = ContextVar("service", default="")
 
 
@@ -39,6 +41,8 @@ class RequestMetrics:
 
     def span(self, scope: Scope, request_id: str) -> AbstractContextManager[tracing.Span]:
         route = self._routes.of(scope["path"]) if tracing.is_on() else ""
+        if route in _UNTRACED:
+            return nullcontext(tracing.Span())
         known = "" if route == UNMATCHED else route
         return tracing.server_span(method_label(scope["method"]), known, request_id, Headers(scope=scope))
 

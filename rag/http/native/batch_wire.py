@@ -80,9 +80,11 @@ class BatchAdvance:
         models: Kinds of the served models, by name.
         """
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(_advance(work, None if models is None else self._is_model(models)))
+            self._task = asyncio.create_task(_advance(work, None if models is None else self.is_model(models)))
 
-    def _is_model(self, models: Mapping[str, str]) -> IsModel:
+    def is_model(self, models: Mapping[str, str]) -> IsModel:
+        """Whether a line can name a model, given the kinds of the served ones by name."""
+
         def is_model(endpoint: str, name: str) -> bool:
             kind = models.get(name) or models.get(self._aliases.model(name) or "")
             if endpoint in WITHOUT_MODEL:  # the edge does not know the rerankers, the route does

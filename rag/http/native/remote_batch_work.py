@@ -25,7 +25,7 @@ class RemoteBatchWork:
     async def exchange(self, report: Report) -> Assignment:
         """See `rag.library.batches.work.BatchWork.exchange`. Raises a RagError if the Retriever does not answer."""
         wire = report_to_wire(report, self._served())
-        return _assignment(await self._client.call("/batch_work", wire, timeout_s=_TIMEOUT_S))
+        return assignment_from_wire(await self._client.call("/batch_work", wire, timeout_s=_TIMEOUT_S))
 
     def _served(self) -> Mapping[str, str] | None:
         """The kinds of the models by name; None if the language model is not ready."""
@@ -35,7 +35,7 @@ class RemoteBatchWork:
             return None
 
 
-def _assignment(wire: JsonObject) -> Assignment:
+def assignment_from_wire(wire: JsonObject) -> Assignment:
     lines = [
         AssignedLine(line_key(line["key"]), line["endpoint"], line["body"], caller_from_header(line["caller"]))
         for line in wire["lines"]

@@ -122,6 +122,7 @@ class RetrieverApi:
         self._max_file_bytes = max_file_bytes
         self._waiter = JobWaiter()
         self._batches = BatchAdvance(aliases)
+        self._is_draining = False
 
     def _v1_parts(
         self, incoming: Path, max_file_bytes: int, embedding: EmbeddingOptions, aliases: ModelAliases
@@ -162,7 +163,8 @@ class RetrieverApi:
         return {"status": "ready", "embedder": components.embedder.model_name, "keys_exist": keys_exist, **cache}
 
     async def drain(self) -> None:
-        """Answer the requests that are waiting for a job, because the service is about to stop."""
+        """Answer the requests that are waiting for a job, and begin no more work: the service is about to stop."""
+        self._is_draining = True
         self._waiter.release()
 
     async def stop(self) -> None:
@@ -183,9 +185,12 @@ class RetrieverApi:
 
     async def batch_work(self, request: BatchWorkRequest) -> Response:
         """Take an edge's report on lines of batches, and give it more lines."""
-        work = self._catalog.get().batch_work
-        assignment = await asyncio.to_thread(work.exchange, request.parsed())
-        self._batches.begin(work, request.models)
+        work, report = self._catalog.get().batch_work, request.parsed()
+        if self._is_draining:  # the edge gets lines from the next process
+            report = replace(report, wanted=0)
+        assignment = await asyncio.to_thread(work.exchange, report)
+        if not self._is_draining:
+            self._batches.begin(work, request.models)
         return JSONResponse(assignment_to_wire(assignment))
 
     async def keep_response(self, request: KeepResponseRequest) -> Response:

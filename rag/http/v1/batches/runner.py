@@ -25,7 +25,8 @@ logger = logging.getLogger("rag.batches")
 Exchange: TypeAlias = Callable[[Report], Awaitable[Assignment]]
 """Reports to the Retriever. Raises a RagError if it does not answer."""
 
-_POLL_S = 1.0
+_POLL_S = 2.0
+"""Longer than a draining service waits for another request (`rag.http.middleware.lifecycle`)."""
 _GATHER_S = 0.02
 """Pause after a line has ended, so that lines that end together are reported together."""
 _PAUSE_S, _LONGEST_PAUSE_S = 5.0, 60.0

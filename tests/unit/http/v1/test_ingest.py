@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import fields
@@ -18,20 +19,26 @@ from rag.errors import RagError, Starting
 from rag.http.background_loader import BackgroundLoader
 from rag.http.error_table import error_response
 from rag.http.model_aliases import ModelAliases
+from rag.http.native.batch_wire import BatchAdvance, BatchWorkRequest, report_to_wire
 from rag.http.native.ingest_form import IngestRequest
+from rag.http.native.remote_batch_work import assignment_from_wire
 from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverComponents
 from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch
 from rag.library.audit import AuditLog
 from rag.library.background import BackgroundRegistry
+from rag.library.batches.exchange import Assignment, FinishedLine, ReleasedLine, Report
 from rag.library.batches.registry import BatchRegistry
+from rag.library.batches.validation import ENDPOINTS
 from rag.library.batches.work import BatchWork
 from rag.library.chat_completions import CompletionRegistry
 from rag.library.conversations import ConversationRegistry
 from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
 from rag.library.uploads import UploadRegistry
+from rag.records import NewBatch
 from rag.retrieve.pipeline import RetrievalRequest
 from rag.retrieve.result import RetrievalResult
+from tests.support.batch_files import a_line, jsonl
 from tests.support.library_harness import ALL, STORE, LibraryHarness, eventually, make_harness
 from tests.support.v1_client import error_of
 
@@ -212,3 +219,41 @@ async def test_a_search_of_openais_api_becomes_a_retrieval_query(harness: Librar
         result = await service.api.search_store(StoreSearch("x", STORE, overrides, filters))
     assert service.questions == [RetrievalRequest("x", STORE, overrides, filters)]
     assert [hit.chunk.text for hit in result.hits] == ["apples"]
+
+
+async def test_a_draining_retriever_takes_results_of_batches_but_gives_out_no_lines(harness: LibraryHarness) -> None:
+    async with Ingest(harness) as service:
+        content = jsonl([a_line(str(number), {"model": "m", "input": "a"}, "/v1/embeddings") for number in range(3)])
+        file = harness.library.add_file(harness.upload("in.jsonl", content.decode()), "batch")
+        batch = BatchRegistry(harness.database).create(NewBatch("/v1/embeddings", file.file_id, {}, 3600))
+        BatchWork(harness.database, harness.blobs).advance(lambda *_: True)
+
+        async def exchange(report: Report) -> Assignment:
+            wire = report_to_wire(report, {"m": "embedding"})
+            response = await service.api.batch_work(BatchWorkRequest.parse(json.loads(json.dumps(wire))))
+            return assignment_from_wire(json.loads(bytes(response.body)))
+
+        [line] = (await exchange(Report("edge", wanted=1))).lines
+        assert (line.key, line.endpoint, json.loads(line.body)) == (
+            *((batch.id, 1), "/v1/embeddings"),
+            {"model": "m", "input": "a"},
+        )
+        await service.api.drain()
+        done = FinishedLine(line.key, 200, {"status_code": 200, "request_id": "r", "body": {}})
+        released = [ReleasedLine((batch.id, 2), 5.0)]
+        given = await exchange(Report("edge", [line.key, (batch.id, 9)], [done], released, wanted=5))
+        assert given == Assignment([], [line.key, (batch.id, 9)])
+        assert BatchRegistry(harness.database).get(batch.id).completed == 1
+
+
+def test_a_batch_can_name_the_models_of_its_route() -> None:
+    aliases = ModelAliases({"gpt-*": "rag", "text-*": "encoder"})
+    is_model = BatchAdvance(aliases).is_model({"rag": "rag", "tiny": "language", "encoder": "embedding"})
+    names = ("rag", "tiny", "gpt-4o", "encoder", "text-3", "unknown")
+    known = {endpoint: [name for name in names if is_model(endpoint, name)] for endpoint in ENDPOINTS}
+    text = ["rag", "tiny", "gpt-4o"]
+    assert known == {
+        **dict.fromkeys(("/v1/chat/completions", "/v1/completions", "/v1/responses"), text),
+        "/v1/embeddings": ["encoder", "text-3"],
+        "/v1/rerank": list(names),
+    }
