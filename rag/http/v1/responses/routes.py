@@ -72,7 +72,7 @@ CREATE = Operation(
     response=ResponseOut,
     response_description='The response. With `"stream": true`, OpenAI\'s events; the last one holds the response.',
     events=[EventModel(ResponseEvent)],
-    errors=[400, 404, 409, 413, 504],
+    errors=[400, 404, 409, 413, 424, 504],
 )
 
 
