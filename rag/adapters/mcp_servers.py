@@ -230,7 +230,7 @@ def _text_of(result: CallToolResult) -> str:
             parts.append(f"[{block.type} left out: only text is supported]")
     if not parts and result.structured_content is not None:
         return json.dumps(result.structured_content, ensure_ascii=False)
-    return "\n".join(parts)
+    return "\n".join(parts).replace("\0", "")  # which PostgreSQL cannot store
 
 
 def _port(scheme: str, port: int | None) -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rag.errors import InvalidRequest
 from rag.http.v1.responses.input import InputItem
+from rag.http.v1.responses.turns import check_fields
 from rag.types import JsonMapping, ServerTool
 
 _MAX_OUTPUT_CHARS = 8000
@@ -30,10 +31,15 @@ def as_turns(items: Sequence[InputItem], earlier: Sequence[InputItem] = ()) -> l
 
     Args:
         earlier: Items before these, whose requests for approval may be answered here.
+
+    Raises:
+        InvalidRequest: an item lacks a field.
     """
     requests = _requests((*earlier, *items))
     turns: list[InputItem] = []
-    for item in items:
+    for position, item in enumerate(items):
+        if item.type.startswith("mcp_"):
+            check_fields(f"input.{position}", item)
         if item.type == "mcp_call":
             turns += _call(item.id or "", item.name or "", item.arguments or "{}", _output(item))
         elif item.type == "mcp_approval_response" and item.approve is False:
@@ -96,7 +102,13 @@ def _is_answered(request_id: str, history: Sequence[InputItem]) -> bool:
 
 
 def _call(call_id: str, name: str, arguments: str, output: str) -> Iterator[InputItem]:
-    call: JsonMapping = {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
+    call_id = call_id[:256] or "call_mcp"
+    call: JsonMapping = {
+        "type": "function_call",
+        "call_id": call_id,
+        "name": name or "tool",
+        "arguments": arguments,
+    }
     yield InputItem.model_validate(call)
     yield InputItem.model_validate({"type": "function_call_output", "call_id": call_id, "output": output})
 

@@ -82,7 +82,7 @@ CREATE = Operation(
     response_description='The response; with `"background": true`, as it is queued. With `"stream": true`, OpenAI\'s '
     "events; the last one holds the response.",
     events=[EventModel(ResponseEvent)],
-    errors=[400, 404, 409, 413, 504],
+    errors=[400, 404, 409, 413, 424, 504],
 )
 
 

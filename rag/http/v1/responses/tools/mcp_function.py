@@ -18,6 +18,8 @@ from rag.types import JsonObject, ServerTool, ToolServer
 
 _INVALID_PARAMS = -32602
 """JSON-RPC's code for arguments that are not valid."""
+_MAX_DESCRIPTION = 4000
+"""Characters."""
 _MAX_NAME = 64
 
 
@@ -45,7 +47,8 @@ class McpFunction:
         self._items: dict[str, OpenMcpCall] = {}
         """Of the calls in progress, by their ids."""
         schema = {"type": "object", "properties": {}, **tool.input_schema}
-        self._function = FunctionIn(name=name, description=tool.description or None, parameters=schema)
+        description = tool.description[:_MAX_DESCRIPTION] or None
+        self._function = FunctionIn(name=name, description=description, parameters=schema)
 
     @property
     def function(self) -> FunctionIn:

@@ -164,5 +164,7 @@ def queries_of(arguments: str) -> list[str]:
         return []
     found = given.get("queries", given.get("query")) if isinstance(given, dict) else None
     texts = [found] if isinstance(found, str) else found if isinstance(found, list) else []
-    cleaned = (text.replace("\0", " ").strip()[:_MAX_QUERY_CHARS] for text in texts if isinstance(text, str))
+    # JSON can escape halves of characters, which no encoding has.
+    whole = (text.encode("utf-8", "replace").decode() for text in texts if isinstance(text, str))
+    cleaned = (text.replace("\0", " ").strip()[:_MAX_QUERY_CHARS] for text in whole)
     return list(dict.fromkeys(filter(None, cleaned)))[:MAX_QUERIES]

@@ -9,6 +9,7 @@ import pytest
 from openai.types.responses import Response
 
 from rag.errors import DependencyUnavailable, VectorStoreNotFound
+from rag.http.v1.responses.tools.search_tool import queries_of
 from rag.http.v1.tool_options import ToolOptions
 from rag.types import Hit
 from tests.fakes import FakeGenerator, FakeRetriever
@@ -242,6 +243,13 @@ async def test_a_call_without_queries_is_explained_to_the_model(arguments: str) 
         response = (await create_response(edge, **MODEL_SEARCHES)).json()
     assert (response["output"][0]["status"], edge.retriever.searches) == ("failed", [])
     assert "give the queries" in outputs(model)[0]
+
+
+def test_queries_are_read_from_what_a_model_writes() -> None:
+    assert queries_of('{"query": "zebras"}') == ["zebras"]
+    assert queries_of('{"queries": [" a ", "a", "b", "c", "d"]}') == ["a", "b", "c"]
+    assert queries_of('{"queries": ["\\ud800x\\u0000y"]}') == ["?x y"]
+    assert len(queries_of('{"queries": "' + "x" * 9000 + '"}')[0]) == 2000
 
 
 async def test_a_call_of_an_unknown_function_is_explained_to_the_model() -> None:
