@@ -9,14 +9,14 @@ import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rag.adapters.vllm.args import served_names
 from rag.adapters.vllm.errors import ENGINE_DIED
 from rag.adapters.vllm.lora import AdapterFolder, VllmAdapters
 from rag.adapters.vllm.output import token_stream
 from rag.adapters.vllm.prompt import EnginePrompts
-from rag.adapters.vllm.reasoning import EngineReasoning
+from rag.adapters.vllm.reasoning import EngineReasoning, RequestReasoning
 from rag.adapters.vllm.reasoning_parser_choice import reasoning_parser_of
 from rag.adapters.vllm.sampling import Sampling, sampling_of
 from rag.adapters.vllm.start import build_engine, kill_children
@@ -135,7 +135,7 @@ class VllmEngine:
                 request_id,
                 lora_request=lora,
                 trace_headers=self._trace_headers(engine),
-                **({"reasoning_ended": True} if reasoning is None else reasoning.engine_fields()),
+                **self._reasoning_fields(reasoning),
             )
             stream = await stack.enter_async_context(token_stream(outputs, len(token_ids), chosen.params, reasoning))
             if chosen.copies > 1:
@@ -143,6 +143,12 @@ class VllmEngine:
             if calls is not None:
                 stream = await stack.enter_async_context(contextlib.aclosing(calls.parse(stream)))
             yield stream
+
+    def _reasoning_fields(self, reasoning: RequestReasoning | None) -> dict[str, Any]:
+        """Arguments of vLLM's `generate`. Where the model does not think, a structured output begins at once."""
+        if reasoning is not None:
+            return reasoning.engine_fields()
+        return {} if self._reasoning is None else {"reasoning_ended": True}
 
     def _thinking_budget(self) -> SamplingParameters:
         budget = self._settings.thinking_token_budget

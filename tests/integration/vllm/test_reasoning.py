@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.vllm.conftest import VllmProcess
-from tests.support.thinking_model import TEMPLATE, a_thinking_tokenizer
+from tests.support.thinking_model import TEMPLATE, a_thinking_model, a_thinking_tokenizer
 
 pytestmark = pytest.mark.integration
 
@@ -105,3 +105,19 @@ def test_the_fixtures_template_is_one_of_a_known_family() -> None:
     from rag.adapters.vllm.reasoning_parser_choice import parser_of
 
     assert parser_of("llama", TEMPLATE) == "qwen3"
+
+
+def configured(folder: str, budget: int) -> list[Any]:
+    """The parser of the engine's configuration and whether it can limit the thinking."""
+    from rag.adapters.vllm.reasoning_parser_choice import reasoning_parser_of
+    from rag.adapters.vllm.start import checked_config
+    from rag.config import LLMSettings
+
+    _, config = checked_config(folder, LLMSettings(model=folder, thinking_token_budget=budget))
+    reasoning = config.reasoning_config
+    return [reasoning_parser_of(config), reasoning is not None and reasoning.enabled]
+
+
+def test_the_parser_is_part_of_the_engines_configuration(vllm_process: VllmProcess, tmp_path: Path) -> None:
+    folder = a_thinking_model(tmp_path)
+    assert vllm_process.run(configured, folder, 5) == ["qwen3", True]
