@@ -94,6 +94,14 @@ def test_long_words_of_other_scripts_break_no_layout(page: Page, word: str) -> N
             assert page.locator(part).first.evaluate("it => it.scrollWidth <= it.clientWidth"), (width, part)
 
 
+def test_the_end_of_a_conversation_stays_in_view_when_its_lines_become_shorter(page: Page) -> None:
+    text = "\n\n".join(f"{number}. {ENGLISH * 8}" for number in range(20))
+    answer_with(page, ("sources", {"sources": []}), ("token", {"text": text}), ("done", DONE))
+    ask(page, "Where?")
+    page.set_viewport_size({"width": WIDTHS[0], "height": 800})
+    expect(page.get_by_role("button", name="Ask again")).to_be_in_viewport()
+
+
 def test_a_document_with_an_arabic_name_is_listed_in_its_direction(page: Page, page_store: str) -> None:
     listed = {"id": "file-1", "filename": ARABIC_NAME, "status": "completed", "chunks": 1, "bytes": 9, "created_at": 1}
     file = {**listed, "last_error": None, "warnings": []}

@@ -90,6 +90,7 @@ async function openWhy(turn, earlier) {
 function Thread({ turns, children }) {
   const box = useRef();
   const follows = useRef(true);
+  const width = useRef(0);
   const count = useRef(0);
   useLayoutEffect(() => {
     const isNew = turns.length > count.current;
@@ -100,11 +101,13 @@ function Thread({ turns, children }) {
     // The field below has grown, or a source was opened beside it.
     const observer = new ResizeObserver(() => {
       if (follows.current) box.current.scrollTop = box.current.scrollHeight;
+      width.current = box.current.clientWidth;
     });
     observer.observe(box.current);
     return () => observer.disconnect();
   }, []);
   const noteScroll = ({ currentTarget: it }) => {
+    if (it.clientWidth !== width.current) return; // the text was wrapped anew, which moves it
     follows.current = it.scrollHeight - it.scrollTop - it.clientHeight < NEAR_END_PX;
   };
   return html`<div class="thread" ref=${box} onScroll=${noteScroll}><div class="turns">${children}</div></div>`;

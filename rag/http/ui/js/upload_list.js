@@ -43,10 +43,12 @@ export function UploadList({ uploads, onCancel, onRetry, onClear }) {
   `;
 }
 
-/** How much of the files that are being sent has been sent, how fast, and for how long it will go on. */
+/** How much of the files has been sent since nothing was left to send, how fast, and for how long it will go on. */
 function Transfer({ uploads }) {
   const readings = useRef([]);
-  const taken = uploads.filter((each) => isUnsent(each) || each.sent > 0);
+  const earlier = useRef(null);
+  earlier.current ??= new Set(uploads.filter((each) => !isUnsent(each)).map((each) => each.key));
+  const taken = uploads.filter((each) => !earlier.current.has(each.key) && (isUnsent(each) || each.sent > 0));
   const [total, sent] = [sum(taken, (each) => each.file.size), sum(taken, (each) => each.sent)];
   const rate = rateOf(readings.current, sent);
   const facts = [
