@@ -16,6 +16,8 @@ _EMPHASIS = re.compile(r"\*\*+|(?<!\w)__+|__+(?!\w)")
 """Left over where a sentence was cut out of a longer emphasis."""
 _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[A-Za-z][^<>]*>", re.DOTALL)
+_QUOTE_MARK = re.compile(r"^[ \t]*(?:>[ \t]?)+(?=[^\d\s=])", re.MULTILINE)
+"""Of a quotation in Markdown; before a number it may be a comparison."""
 _SPACES = re.compile(r"\s+")
 _POINTERS = re.compile(
     r"(?:for (?:more|further) (?:details|information)|see|refer to|read more|back to|learn more)\b", re.IGNORECASE
@@ -38,7 +40,7 @@ def without_tags(source: str) -> str:
 
 def inline_text(source: str) -> InlineText:
     """One paragraph, list item or table cell as plain text in one line."""
-    (parsed,) = _INLINE.parseInline(_BREAK_TAG.sub(" ", source))
+    (parsed,) = _INLINE.parseInline(_BREAK_TAG.sub(" ", _QUOTE_MARK.sub("", source)))
     if _LEADS_ELSEWHERE.match(source):
         return InlineText("", is_navigation=True)
     parts: list[str] = []

@@ -42,6 +42,8 @@ def test_a_sentence_over_several_lines_is_one_line() -> None:
         ("The tower is 300 m high.[12]", "The tower is 300 m high."),
         ("See <b>bold</b> and <i>italic</i> words here.", "See bold and italic words here."),
         ("It costs 5 &euro; &amp; more.", "It costs 5 € & more."),
+        ("> The door is open at night.", "The door is open at night."),
+        ("> 40 bar opens the valve.", "> 40 bar opens the valve."),
     ],
 )
 def test_markup_is_resolved(markdown: str, plain: str) -> None:
