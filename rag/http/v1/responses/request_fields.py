@@ -88,10 +88,11 @@ def _tool(tool: FileSearch | FunctionTool, top_k: int | None) -> FileSearchTool 
             **{"parameters": None, "strict": None, **tool.model_dump(exclude_none=True)}
         )
     ranking = tool.ranking_options or RankingOptions()
-    return FileSearchTool.construct(
-        type=tool.type,
-        vector_store_ids=tool.vector_store_ids,
-        max_num_results=tool.max_num_results or top_k,
-        ranking_options=ranking.model_dump(exclude_none=True),
-        filters=filter_to_json(tool.filters),
-    )
+    maximum = tool.max_num_results or top_k
+    fields: JsonObject = {
+        "type": tool.type,
+        "vector_store_ids": tool.vector_store_ids,
+        "ranking_options": ranking.model_dump(exclude_none=True),
+        "filters": filter_to_json(tool.filters),
+    }
+    return FileSearchTool.construct(**(fields if maximum is None else {**fields, "max_num_results": maximum}))
