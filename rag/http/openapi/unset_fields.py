@@ -17,6 +17,7 @@ _ALWAYS_SET: Mapping[str, Sequence[str]] = {
     "ChatCompletionTokenLogprob": ("bytes",),
     "ChoiceLogprobs": ("content", "refusal"),
     "CompletionText": ("logprobs",),
+    "FileSearchOut": ("filters",),
     "ResponseError": ("param",),
     "ResponseFileSearchToolCall": ("results",),
     "ResponseFunctionToolCall": ("id", "status"),
@@ -26,7 +27,7 @@ _ALWAYS_SET: Mapping[str, Sequence[str]] = {
     "openai__types__chat__chat_completion__Choice": ("logprobs",),
 }
 """Fields that default to None, but are always set, sometimes to null."""
-_MAY_BE_NULL: Mapping[str, Sequence[str]] = {"ChatCompletionStoreMessage": ("content", "refusal")}
+_MAY_BE_NULL: Mapping[str, Sequence[str]] = {"StoredMessage": ("content", "content_parts", "refusal")}
 """Fields that are absent, null, or have a value."""
 
 

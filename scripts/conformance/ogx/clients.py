@@ -97,7 +97,7 @@ class OgxShim(_Adapted, OgxClient):
 def _providers() -> list[SimpleNamespace]:
     kinds = {
         "inference": ("rag", "remote::rag"),
-        "vector_io": ("milvus", "inline::milvus"),
+        "vector_io": ("inline::milvus", "inline::milvus"),
         "files": ("rag", "inline::rag"),
     }
     return [SimpleNamespace(api=api, provider_id=name, provider_type=kind) for api, (name, kind) in kinds.items()]

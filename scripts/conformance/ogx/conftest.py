@@ -30,7 +30,7 @@ PARAMETERS = {
     "embedding_dimension": 384,
     "rerank_model_id": None,
 }
-PROVIDER = "milvus"
+PROVIDER = "inline::milvus"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

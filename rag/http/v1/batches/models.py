@@ -69,8 +69,7 @@ class Batch(OpenAIBatch):
     @classmethod
     def of(cls, record: BatchRecord) -> Self:
         counts = BatchRequestCounts(total=record.total, completed=record.completed, failed=record.failed)
-        times = dict.fromkeys(_ENDED_AT.values()) | _end_time(record)
-        return cls(
+        values = dict(
             id=record.id,
             object="batch",
             endpoint=record.endpoint,
@@ -89,8 +88,9 @@ class Batch(OpenAIBatch):
             request_counts=counts,
             usage=None if record.usage is None else BatchUsage.model_validate(record.usage),
             metadata=dict(record.metadata),
-            **times,
+            **_end_time(record),
         )
+        return cls(**{name: value for name, value in values.items() if value is not None})
 
 
 def _end_time(record: BatchRecord) -> dict[str, int | None]:

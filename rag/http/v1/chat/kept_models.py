@@ -83,8 +83,14 @@ class CompletionList(_ListPage):
     data: list[KeptCompletion]
 
 
+class StoredMessage(ChatCompletionStoreMessage):
+    """A message of the request."""
+
+    role: Literal["assistant", "developer", "system", "tool", "user"]  # type: ignore[assignment]
+
+
 class CompletionMessageList(_ListPage):
-    data: list[ChatCompletionStoreMessage]
+    data: list[StoredMessage]
 
 
 class CompletionDeleted(BaseModel):

@@ -93,10 +93,11 @@ def _tool(tool: FileSearch | FunctionTool | McpTool, top_k: int | None) -> FileS
         shown = tool.model_dump(exclude={"headers", "authorization"}, exclude_none=True)
         return Mcp.construct(**{"allowed_tools": None, "headers": None, "require_approval": "always", **shown})
     ranking = tool.ranking_options or RankingOptions()
-    return FileSearchTool.construct(
-        type=tool.type,
-        vector_store_ids=tool.vector_store_ids,
-        max_num_results=tool.max_num_results or top_k,
-        ranking_options=ranking.model_dump(exclude_none=True),
-        filters=filter_to_json(tool.filters),
-    )
+    maximum = tool.max_num_results or top_k
+    fields: JsonObject = {
+        "type": tool.type,
+        "vector_store_ids": tool.vector_store_ids,
+        "ranking_options": ranking.model_dump(exclude_none=True),
+        "filters": filter_to_json(tool.filters),
+    }
+    return FileSearchTool.construct(**(fields if maximum is None else {**fields, "max_num_results": maximum}))

@@ -18,7 +18,7 @@ from openai.types.responses.tool import Mcp
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from rag.http.response_format import JsonObjectFormat, PlainTextFormat
-from rag.http.v1.documents.body import CacheRetention
+from rag.http.v1.documents.body import CacheRetention, HybridSearch
 
 
 class SearchChoice(BaseModel):
@@ -76,6 +76,16 @@ class Incomplete(BaseModel):
     reason: Literal["max_output_tokens"]
 
 
+class RankingOut(BaseModel):
+    ranker: Literal["none", "auto", "default-2024-11-15", "default_2024_08_21"]
+    score_threshold: float
+    hybrid_search: HybridSearch | None = None
+
+
+class FileSearchOut(FileSearchTool):
+    ranking_options: RankingOut  # type: ignore[assignment]
+
+
 class FunctionToolOut(FunctionTool):
     parameters: dict[str, object] | None
     strict: bool | None
@@ -123,7 +133,7 @@ class ResponseOut(BaseModel):
     temperature: float
     text: TextOut
     tool_choice: Literal["auto", "required", "none"] | SearchChoice | FunctionChoice | AllowedTools
-    tools: list[FileSearchTool | FunctionToolOut | Mcp]
+    tools: list[FileSearchOut | FunctionToolOut | Mcp]
     top_logprobs: int
     top_p: float
     truncation: Literal["auto", "disabled"]

@@ -57,6 +57,7 @@ class Upload(OpenAIUpload):
 
 
 def upload_object(record: UploadRecord) -> Upload:
+    complete = {} if record.file is None else {"file": file_object(record.file)}
     return Upload(
         id=record.upload_id,
         object="upload",
@@ -66,7 +67,7 @@ def upload_object(record: UploadRecord) -> Upload:
         filename=record.filename,
         purpose=record.purpose,
         status=record.status,
-        file=None if record.file is None else file_object(record.file),
+        **complete,
     )
 
 

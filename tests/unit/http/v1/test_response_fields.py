@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from jsonschema_rs import Draft202012Validator
 
+from rag.http.published_api import document
 from tests.fakes import FakeGenerator, FakeRetriever
 from tests.fakes.retriever import TOP_K
 from tests.support.edge_service import MODEL, OPTIONS, EdgeService, an_edge
@@ -17,6 +19,7 @@ from tests.support.response_calls import CITED, HITS, SEARCH, create_response
 SCHEMA: Any = {"type": "json_schema", "name": "x", "schema": {"type": "object"}}
 HYBRID = {"embedding_weight": 0.5, "text_weight": 0.5}
 FILTER = {"type": "eq", "key": "year", "value": 2020}
+FUNCTION = {"type": "function", "name": "add", "parameters": {"type": "object"}}
 REQUESTS: list[Any] = [
     {},
     {"model": "rag"},
@@ -42,6 +45,15 @@ async def test_responses_and_events_are_those_of_open_responses(edge: EdgeServic
         Response.model_validate_json((await create_response(edge, **body)).text)
         for event in events_of((await create_response(edge, **body, stream=True)).text):
             EVENT.validate_json(event)
+
+
+async def test_responses_match_the_published_document(edge: EdgeService) -> None:
+    published = document()
+    described = Draft202012Validator(
+        {"$ref": "#/components/schemas/ResponseOut", "components": published["components"]}
+    )
+    for body in [*REQUESTS, {"tools": [FUNCTION], "tool_choice": "auto", "user": "u"}]:
+        described.validate((await create_response(edge, **body)).json())
 
 
 async def test_the_events_of_a_failure_are_those_of_open_responses() -> None:
