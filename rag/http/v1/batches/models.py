@@ -74,7 +74,7 @@ class Batch(OpenAIBatch):
             object="batch",
             endpoint=record.endpoint,
             model=record.model or None,
-            errors=Errors.model_validate({"object": "list", "data": record.errors}) if record.errors else None,
+            errors=_errors(record),
             input_file_id=record.input_file_id,
             completion_window="24h",
             status=record.state,
@@ -91,6 +91,12 @@ class Batch(OpenAIBatch):
             **_end_time(record),
         )
         return cls(**{name: value for name, value in values.items() if value is not None})
+
+
+def _errors(record: BatchRecord) -> Errors | None:
+    """Each with the fields that have a value."""
+    data = [{name: value for name, value in error.items() if value is not None} for error in record.errors]
+    return Errors.model_validate({"object": "list", "data": data}) if data else None
 
 
 def _end_time(record: BatchRecord) -> dict[str, int | None]:
