@@ -237,42 +237,42 @@ class Retriever:
     @endpoint("/audit")
     async def audit(self, request: AuditRequest, /) -> dict[str, Any]:
         """Add entries to the audit log."""
-        return await self._api.audit(request)  # type: ignore[return-value]
+        return await self._api.catalog.audit(request)  # type: ignore[return-value]
 
     @endpoint("/batch_work")
     async def batch_work(self, request: BatchWorkRequest, /) -> dict[str, Any]:
         """Take results of lines of batches, and give out more lines."""
-        return await self._api.batch_work(request)  # type: ignore[return-value]
+        return await self._api.catalog.batch_work(request)  # type: ignore[return-value]
 
     @endpoint("/keep_response")
     async def keep_response(self, request: KeepResponseRequest, /) -> dict[str, Any]:
         """Keep a response with the input that it answers."""
-        return await self._api.keep_response(request)  # type: ignore[return-value]
+        return await self._api.catalog.keep_response(request)  # type: ignore[return-value]
 
     @endpoint("/keep_completion")
     async def keep_completion(self, request: KeepCompletionRequest, /) -> dict[str, Any]:
         """Keep a chat completion with the messages that it answers."""
-        return await self._api.keep_completion(request)  # type: ignore[return-value]
+        return await self._api.catalog.keep_completion(request)  # type: ignore[return-value]
 
     @endpoint("/queue_response")
     async def queue_response(self, request: QueueResponseRequest, /) -> dict[str, Any]:
         """Keep a response that is to be generated in the background."""
-        return await self._api.queue_response(request)  # type: ignore[return-value]
+        return await self._api.catalog.queue_response(request)  # type: ignore[return-value]
 
     @endpoint("/lease_response")
     async def lease_response(self, request: LeaseResponseRequest, /) -> dict[str, Any]:
         """The next response that is to be generated."""
-        return await self._api.lease_response(request)  # type: ignore[return-value]
+        return await self._api.catalog.lease_response(request)  # type: ignore[return-value]
 
     @endpoint("/write_response")
     async def write_response(self, request: WriteResponseRequest, /) -> dict[str, Any]:
         """Keep what was generated of a response, for the holder of its lease."""
-        return await self._api.write_response(request)  # type: ignore[return-value]
+        return await self._api.catalog.write_response(request)  # type: ignore[return-value]
 
     @endpoint("/earlier_turns")
     async def earlier_turns(self, request: EarlierTurnsRequest, /) -> dict[str, Any]:
         """Kept items of earlier turns."""
-        return await self._api.earlier_turns(request)  # type: ignore[return-value]
+        return await self._api.catalog.earlier_turns(request)  # type: ignore[return-value]
 
     @endpoint("/count_tokens")
     async def count_tokens(self, request: CountTokensRequest, /) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from rag.http.background_loader import BackgroundLoader
 from rag.http.clients.service_client import ServiceClient
 from rag.http.metrics_page import MetricsPage
 from rag.http.model_aliases import ModelAliases
-from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverComponents
+from rag.http.native.catalog_api import OpenCatalog
+from rag.http.native.retriever_api import RetrieverApi, RetrieverComponents
 from rag.http.v1.documents.parts import EmbeddingOptions
 from rag.library.audit import AuditLog
 from rag.library.background import BackgroundRegistry

@@ -7,17 +7,17 @@ another one begins again.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from rag.auth.caller import Caller, caller_from_header, caller_to_header
-from rag.catalog import background, conversations, items, kept, keys, quotas, responses
+from rag.auth.caller import INTERNAL, caller_to_header
+from rag.catalog import background, conversations, items, kept, quotas, responses
 from rag.catalog.background import WorkRow
 from rag.catalog.database import Database
-from rag.errors import InvalidRequest, NotFound, QuotaExceeded
+from rag.errors import InvalidRequest, QuotaExceeded, Unauthenticated
+from rag.library.present_caller import present_caller
 from rag.records import DAY_S, LeasedResponse, NewResponse, NewWork, ResponseEvent, WrittenPart
 from rag.types import JsonMapping, JsonObject
 
@@ -77,13 +77,17 @@ class BackgroundRegistry:
             erased = background.erase_attempt(connection, row)
             body = {**responses.any_body(connection, row.id), "status": "in_progress"}
             responses.change(connection, row.id, body, -erased)
-            caller, refusal = _present(connection, caller_from_header(row.caller))
+            refusal = ""
+            try:
+                caller = present_caller(connection, row.caller)
+            except Unauthenticated as error:
+                caller, refusal = INTERNAL, error.message
         return LeasedResponse(
             row.id,
             row.lease,
             body,
             row.request,
-            caller_to_header(replace(caller, in_background=True)),
+            caller_to_header(caller),
             row.request_id,
             row.streams,
             row.attempts,
@@ -196,19 +200,3 @@ class BackgroundRegistry:
             )
         responses.change(connection, row.id, body, added)
         background.end(connection, row.id)
-
-
-def _present(connection: sa.Connection, caller: Caller) -> tuple[Caller, str]:
-    """The caller with the permissions that its key has now, and why it may not ask any more."""
-    if not caller.key_id:
-        return caller, ""
-    try:
-        key = keys.get(connection, caller.key_id)
-    except NotFound:  # the key of the settings, or a signed token
-        return caller, ""
-    if (status := key.status(time.time())) != "active":
-        return caller, f"the API key is {status}"
-    present = key.caller
-    return replace(
-        caller, scopes=present.scopes, stores=present.stores, groups=present.groups, key_limits=present.key_limits
-    ), ""

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.running import LIMIT_S, RunningService, start_service, wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(900)]
 
 TOKENS_PER_S = "20"
 """So slow that an answer takes more than a minute."""

@@ -8,12 +8,15 @@ import pytest
 
 from tests.stress import crash
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(30, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
-def test_nothing_accepted_is_lost_when_the_process_is_killed(tmp_path: Path, rounds: int) -> None:
-    totals = crash.run(rounds, seed=4, folder=tmp_path, tell=lambda _: None)
+ROUNDS = 30
+
+
+@pytest.mark.timeout(3600)
+def test_nothing_accepted_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
+    totals = crash.run(ROUNDS, seed=4, folder=tmp_path, tell=lambda _: None)
     assert totals.damage.found == {}
-    assert totals.rounds == rounds
+    assert totals.rounds == ROUNDS
     assert totals.accepted > 0

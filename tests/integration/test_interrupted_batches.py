@@ -16,7 +16,7 @@ from tests.e2e.running import LIMIT_S, RunningService, start_service, wait_until
 from tests.support.batch_files import chat_line, create_batch, ended, lines_of
 from tests.support.tenants import new_key
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(900)]
 
 ADMIN = "the-admin-key-of-these-tests-0123456789"
 LINES = [chat_line(f"line {number}", f"Question {number}", "instant") for number in range(12)]

@@ -15,16 +15,13 @@ from rag.http.filters_wire import filter_to_json
 from rag.http.hits import hit_to_wire, sources_to_wire
 from rag.http.inner_headers import OBJECT_ID
 from rag.http.model_aliases import ModelAliases
-from rag.http.native.audit_wire import AuditRequest
-from rag.http.native.background_wire import LeaseResponseRequest, QueueResponseRequest, WriteResponseRequest
-from rag.http.native.batch_wire import BatchAdvance, BatchWorkRequest, assignment_to_wire
+from rag.http.native.catalog_api import CatalogApi, OpenCatalog
 from rag.http.native.count_wire import CountTokensRequest
 from rag.http.native.explanation import ExplainedPrompt, explained_searches, explanation
 from rag.http.native.ingest_form import IngestRequest, received_ingest
 from rag.http.native.key_wire import AuthenticateRequest, OpenTenantRequest, authentication_to_wire
 from rag.http.native.model_search_wire import CutTextRequest, SearchForModelRequest
 from rag.http.native.read_file_wire import ReadFileRequest
-from rag.http.native.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
 from rag.http.native.verify_wire import VerifyRequest
 from rag.http.search_outputs import search_output_to_wire
 from rag.http.shielded_thread import run_in_thread_shielded
@@ -34,16 +31,7 @@ from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch, V1Parts
 from rag.http.v1.documents_app import documents_app
 from rag.http.wire import ExplainRequest, PrepareRequest, messages_of
 from rag.library.attached_files import AttachedFiles
-from rag.library.audit import AuditLog
-from rag.library.background import BackgroundRegistry
-from rag.library.batches.registry import BatchRegistry
-from rag.library.batches.work import BatchWork
-from rag.library.chat_completions import CompletionRegistry
-from rag.library.conversations import ConversationRegistry
-from rag.library.keys import KeyRegistry
-from rag.library.responses import ResponseRegistry
 from rag.library.service import Library
-from rag.library.uploads import UploadRegistry
 from rag.ports import Cache, ChatTokenizer, Embedder, Reranker, VectorStore
 from rag.records import Cursor, DocumentRecord, JobRecord
 from rag.retrieve.model_search import ModelSearch
@@ -78,21 +66,6 @@ class RetrieverComponents:
     """The retrieval cache; None if it is turned off."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenCatalog:
-    """What works as soon as the catalog is open."""
-
-    keys: KeyRegistry
-    audit: AuditLog
-    responses: ResponseRegistry
-    conversations: ConversationRegistry
-    completions: CompletionRegistry
-    background: BackgroundRegistry
-    uploads: UploadRegistry
-    batches: BatchRegistry
-    batch_work: BatchWork
-
-
 class RetrieverApi:
     """The endpoints of the Retriever.
 
@@ -113,7 +86,7 @@ class RetrieverApi:
         aliases: ModelAliases,
     ) -> None:
         self.parts = components
-        self._catalog = catalog
+        self.catalog = CatalogApi(catalog, aliases)
         self._known_tenants: set[str] = {DEFAULT_TENANT}
         self._embedder_ready = embedder_ready
         self.v1 = documents_app(self._v1_parts(incoming, max_file_bytes, embedding, aliases))
@@ -121,8 +94,6 @@ class RetrieverApi:
         self._incoming = incoming
         self._max_file_bytes = max_file_bytes
         self._waiter = JobWaiter()
-        self._batches = BatchAdvance(aliases)
-        self._is_draining = False
 
     def _v1_parts(
         self, incoming: Path, max_file_bytes: int, embedding: EmbeddingOptions, aliases: ModelAliases
@@ -135,21 +106,21 @@ class RetrieverApi:
             reranker=lambda: get().reranker,
             incoming=incoming,
             max_file_bytes=max_file_bytes,
-            keys=lambda: self._catalog.get().keys,
-            audit=lambda: self._catalog.get().audit,
+            keys=lambda: self.catalog.open.get().keys,
+            audit=lambda: self.catalog.open.get().audit,
             embedding=embedding,
             aliases=aliases,
-            responses=lambda: self._catalog.get().responses,
-            conversations=lambda: self._catalog.get().conversations,
-            completions=lambda: self._catalog.get().completions,
-            background=lambda: self._catalog.get().background,
-            uploads=lambda: self._catalog.get().uploads,
-            batches=lambda: self._catalog.get().batches,
+            responses=lambda: self.catalog.open.get().responses,
+            conversations=lambda: self.catalog.open.get().conversations,
+            completions=lambda: self.catalog.open.get().completions,
+            background=lambda: self.catalog.open.get().background,
+            uploads=lambda: self.catalog.open.get().uploads,
+            batches=lambda: self.catalog.open.get().batches,
         )
 
     def start(self) -> None:
         """Load everything in the background."""
-        self._catalog.start()
+        self.catalog.open.start()
         self.parts.start()
 
     async def ready(self) -> Mapping[str, object]:
@@ -159,12 +130,12 @@ class RetrieverApi:
         await asyncio.to_thread(components.store.ping)
         await asyncio.to_thread(components.check)
         cache = {} if components.cache is None else {"cache": dict(components.cache.facts())}
-        keys_exist = await asyncio.to_thread(self._catalog.get().keys.required)
+        keys_exist = await asyncio.to_thread(self.catalog.open.get().keys.required)
         return {"status": "ready", "embedder": components.embedder.model_name, "keys_exist": keys_exist, **cache}
 
     async def drain(self) -> None:
         """Answer the requests that are waiting for a job, and begin no more work: the service is about to stop."""
-        self._is_draining = True
+        self.catalog.drain()
         self._waiter.release()
 
     async def stop(self) -> None:
@@ -173,51 +144,10 @@ class RetrieverApi:
 
     async def authenticate(self, request: AuthenticateRequest) -> Response:
         """Which API key has this secret."""
-        found = await asyncio.to_thread(self._catalog.get().keys.authenticate, request.secret_hash)
+        found = await asyncio.to_thread(self.catalog.open.get().keys.authenticate, request.secret_hash)
         if found.key is not None and found.status == "active":
             await self._ensure_tenant(found.key.tenant)
         return JSONResponse(authentication_to_wire(found))
-
-    async def audit(self, request: AuditRequest) -> Response:
-        """Add entries to the audit log."""
-        await asyncio.to_thread(self._catalog.get().audit.append, request.parsed())
-        return JSONResponse({})
-
-    async def batch_work(self, request: BatchWorkRequest) -> Response:
-        """Take an edge's report on lines of batches, and give it more lines."""
-        work, report = self._catalog.get().batch_work, request.parsed()
-        if self._is_draining:  # the edge gets lines from the next process
-            report = replace(report, wanted=0)
-        assignment = await asyncio.to_thread(work.exchange, report)
-        if not self._is_draining:
-            self._batches.begin(work, request.models)
-        return JSONResponse(assignment_to_wire(assignment))
-
-    async def keep_response(self, request: KeepResponseRequest) -> Response:
-        await asyncio.to_thread(self._catalog.get().responses.insert, request.parsed())
-        return JSONResponse({})
-
-    async def keep_completion(self, request: KeepCompletionRequest) -> Response:
-        await asyncio.to_thread(self._catalog.get().completions.insert, request.parsed())
-        return JSONResponse({})
-
-    async def queue_response(self, request: QueueResponseRequest) -> Response:
-        await asyncio.to_thread(self._catalog.get().background.enqueue, *request.parsed())
-        return JSONResponse({})
-
-    async def lease_response(self, request: LeaseResponseRequest) -> Response:
-        leased = await asyncio.to_thread(self._catalog.get().background.lease)
-        return JSONResponse({"leased": None if leased is None else asdict(leased)})
-
-    async def write_response(self, request: WriteResponseRequest) -> Response:
-        written = await asyncio.to_thread(self._catalog.get().background.write, request.parsed())
-        return JSONResponse({"written": written})
-
-    async def earlier_turns(self, request: EarlierTurnsRequest) -> Response:
-        """The items that a request to `/v1/responses` names instead of sending them."""
-        registry = self._catalog.get().responses
-        turns = await asyncio.to_thread(registry.earlier_turns, request.parsed())
-        return JSONResponse(asdict(turns))
 
     async def count_tokens(self, request: CountTokensRequest) -> Response:
         """The length of a conversation for the language model."""
@@ -244,7 +174,7 @@ class RetrieverApi:
         await self._ensure_tenant(request.tenant)
         if request.stores is None:
             return JSONResponse({"stores": None})
-        ids = await asyncio.to_thread(self._catalog.get().keys.store_ids, request.tenant, request.stores)
+        ids = await asyncio.to_thread(self.catalog.open.get().keys.store_ids, request.tenant, request.stores)
         return JSONResponse({"stores": ids})
 
     async def _ensure_tenant(self, tenant: str) -> None:

@@ -12,19 +12,20 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from rag.auth.caller import Caller, acting_as, caller_from_header
+from rag.auth.caller import Caller, acting_as
 from rag.blobs import BlobFolder
-from rag.catalog import batch_lines, batches, files, keys
+from rag.catalog import batch_lines, batches, files
 from rag.catalog.batches import Outcome, WorkRow
 from rag.catalog.database import Database
-from rag.errors import Conflict, NotFound, Unavailable
+from rag.errors import Conflict, Unauthenticated, Unavailable
 from rag.library.batches.exchange import AssignedLine, Assignment, Report
 from rag.library.batches.output import BatchOutput
 from rag.library.batches.validation import IsModel, body_of, read_input
+from rag.library.present_caller import present_caller
 from rag.records import BatchFault, BatchState, UploadedFile
 
 CLAIM_S = 30.0
@@ -34,7 +35,6 @@ _HELD_S = 60.0
 and what fails is tried again after this time."""
 _LINES_AT_ONCE = 500
 _CLAIMS = "batch-claims"
-_KEY_PREFIX = "key_"
 _NO_FILE = BatchFault("file_not_found", "the bytes of the input file are missing from the data folder")
 _log = logging.getLogger("rag.batches")
 
@@ -246,19 +246,11 @@ def _owner(row: WorkRow) -> Caller:
 
 
 def _caller_of(connection: sa.Connection, row: WorkRow) -> Caller | BatchFault:
-    """For whom the lines run: the API key as it is now. Without one, or with a token, the caller as it was."""
-    if row.created_by.startswith(_KEY_PREFIX):
-        try:
-            key = keys.get(connection, row.created_by)
-        except NotFound:
-            return BatchFault("invalid_api_key", "the API key that created the batch does not exist any more")
-        if (status := key.status(time.time())) != "active":
-            return BatchFault("invalid_api_key", f"the API key that created the batch is {status}")
-        return replace(key.caller, in_background=True)
+    """For whom the lines run, or why they cannot be run any more."""
     try:
-        return replace(caller_from_header(row.caller), in_background=True)
-    except ValueError:
-        return BatchFault("invalid_caller", "the batch was created by another release of this service; create it again")
+        return present_caller(connection, row.caller)
+    except Unauthenticated as error:
+        return BatchFault(error.code, error.message)
 
 
 def _shared_out(

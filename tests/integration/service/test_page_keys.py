@@ -27,7 +27,7 @@ def status_with(service: RunningService, secret: str) -> int:
 def test_a_key_is_created_used_and_revoked(page: Page, service: RunningService, context: BrowserContext) -> None:
     open_view(page, "Service")
     form = page.get_by_role("form", name="Create a key")
-    form.get_by_label("Name").fill("search page")
+    form.get_by_label("Name").fill("page key")
     form.get_by_text("Limits").click()
     form.get_by_label("Requests per minute").fill("600")
     form.get_by_role("button", name="Create a key").click()
@@ -46,10 +46,10 @@ def test_a_key_is_created_used_and_revoked(page: Page, service: RunningService, 
     expect(other.get_by_role("region", name="Models").get_by_role("row").nth(1)).to_be_visible()
     other.close()
 
-    row = keys(page).get_by_role("row").filter(has_text="search page")
+    row = keys(page).get_by_role("row").filter(has_text="page key")
     expect(row).to_contain_text("Requests per minute: 600")
     page.evaluate("window.confirm = () => true")
-    page.get_by_role("button", name="Revoke search page").click()
+    page.get_by_role("button", name="Revoke page key").click()
     expect(row).to_contain_text("Revoked")
     wait_until(lambda: status_with(service, secret) == 401)
 

@@ -20,9 +20,10 @@ from rag.http.background_loader import BackgroundLoader
 from rag.http.error_table import error_response
 from rag.http.model_aliases import ModelAliases
 from rag.http.native.batch_wire import BatchAdvance, BatchWorkRequest, report_to_wire
+from rag.http.native.catalog_api import OpenCatalog
 from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.remote_batch_work import assignment_from_wire
-from rag.http.native.retriever_api import OpenCatalog, RetrieverApi, RetrieverComponents
+from rag.http.native.retriever_api import RetrieverApi, RetrieverComponents
 from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch
 from rag.library.audit import AuditLog
 from rag.library.background import BackgroundRegistry
@@ -230,7 +231,7 @@ async def test_a_draining_retriever_takes_results_of_batches_but_gives_out_no_li
 
         async def exchange(report: Report) -> Assignment:
             wire = report_to_wire(report, {"m": "embedding"})
-            response = await service.api.batch_work(BatchWorkRequest.parse(json.loads(json.dumps(wire))))
+            response = await service.api.catalog.batch_work(BatchWorkRequest.parse(json.loads(json.dumps(wire))))
             return assignment_from_wire(json.loads(bytes(response.body)))
 
         [line] = (await exchange(Report("edge", wanted=1))).lines

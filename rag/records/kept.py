@@ -1,0 +1,104 @@
+"""What is kept of questions and answers, and responses in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class NewResponse:
+    """A response that is to be kept. Its items are JSON objects with an `id`."""
+
+    response_id: str
+    body: Mapping[str, Any]
+    """OpenAI's object without `output`."""
+    input: Sequence[Mapping[str, Any]]
+    output: Sequence[Mapping[str, Any]]
+    previous_id: str | None = None
+    conversation_id: str | None = None
+    """The conversation that the items are added to."""
+    is_kept: bool = True
+    """Whether the response itself is kept."""
+
+
+ResponseEvent: TypeAlias = tuple[str, dict[str, Any]]
+"""Name and data of an event of a response's stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewWork:
+    """What generates a response in the background needs to know."""
+
+    response_id: str
+    request: Mapping[str, Any]
+    """The body of the request."""
+    caller: str
+    """Who asked, as in the header between services."""
+    request_id: str
+    streams: bool
+    """Whether the events are kept."""
+    events: Sequence[ResponseEvent] = ()
+    """Those that say that it is queued."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedResponse:
+    """A response in the background, which whoever has the lease generates."""
+
+    response_id: str
+    lease: str
+    response: Mapping[str, Any]
+    """OpenAI's object, in progress."""
+    request: Mapping[str, Any]
+    caller: str
+    request_id: str
+    streams: bool
+    attempts: int
+    """How often it was begun, this time included."""
+    last_number: int
+    """Of its events."""
+    refusal: str = ""
+    """Why the caller may not ask any more; empty: it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenPart:
+    """What an attempt adds to a response in the background. Anything renews its lease."""
+
+    response_id: str
+    lease: str
+    events: Sequence[ResponseEvent] = ()
+    last_number: int = -1
+    """Of the event before these, as far as the writer knows. They may have been written already: then they are left
+    out."""
+    final: Mapping[str, Any] | None = None
+    """OpenAI's object, once it is complete or has failed."""
+    retry_after_s: float | None = None
+    """The attempt is given up; another one may begin after this time."""
+    is_counted: bool = True
+    """Whether an attempt that is given up counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewCompletion:
+    """A chat completion that is to be kept."""
+
+    completion_id: str
+    model: str
+    """Its name in the request."""
+    body: Mapping[str, Any]
+    """OpenAI's object."""
+    messages: Sequence[Mapping[str, Any]]
+    """Those of the request, each with an `id`."""
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRecord:
+    """A conversation."""
+
+    conversation_id: str
+    created_at: float
+    metadata: Mapping[str, str]
