@@ -161,6 +161,7 @@ export default {
   "service.fact.waiting": "Requests waiting",
   "service.fact.max_sequences": "Texts at the same time, at most",
   "service.fact.tool_parser": "Parser of tool calls",
+  "service.fact.reasoning_parser": "Parser of thinking",
   "service.fact.saturated": "Refuses further requests",
   "service.none": "none",
   "service.cache": "{entries} entries, {size}",

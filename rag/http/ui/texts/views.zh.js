@@ -160,6 +160,7 @@ export default {
   "service.fact.waiting": "等待中的请求",
   "service.fact.max_sequences": "最多同时生成",
   "service.fact.tool_parser": "工具调用解析器",
+  "service.fact.reasoning_parser": "思考过程解析器",
   "service.fact.saturated": "拒绝新请求",
   "service.none": "无",
   "service.cache": "{entries} 项，{size}",
