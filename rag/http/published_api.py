@@ -59,12 +59,17 @@ class PublishedApi:
 
 @cache
 def published() -> bytes:
-    """The document as JSON. Generated once, which takes about a second."""
-    return json.dumps(document(), separators=(",", ":")).encode()
+    """The document as JSON. Generated once: it takes about a second, and makes pydantic's fields larger each time."""
+    return json.dumps(_generated(), separators=(",", ":")).encode()
 
 
 def document() -> JsonObject:
-    """One document of the native routes, the `/v1` routes of both applications, and the probes."""
+    """One document of the native routes, the `/v1` routes of both applications, and the probes. A copy."""
+    copy: JsonObject = json.loads(published())
+    return copy
+
+
+def _generated() -> JsonObject:
     from fastapi.openapi.utils import get_openapi  # here, because no other request needs FastAPI
 
     from rag.http.openapi.documented_route import DocumentedRoute

@@ -18,6 +18,7 @@ from openai.types.responses.tool import Mcp
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from rag.http.response_format import JsonObjectFormat, PlainTextFormat
+from rag.http.thinking_fields import Effort
 from rag.http.v1.documents.body import CacheRetention, HybridSearch
 
 
@@ -34,16 +35,34 @@ class FunctionChoice(BaseModel):
     name: str
 
 
+class McpChoice(BaseModel):
+    """A tool of this MCP server is called; without `name`, any of them."""
+
+    type: Literal["mcp"]
+    server_label: str
+    name: str | None = None
+
+
 class AllowedTools(BaseModel):
     """Only these tools can be used."""
 
     type: Literal["allowed_tools"]
     mode: Literal["auto", "required"]
-    tools: list[SearchChoice | FunctionChoice] = Field(min_length=1)
+    tools: list[SearchChoice | FunctionChoice | McpChoice] = Field(min_length=1)
 
 
-ToolChoiceIn: TypeAlias = Literal["auto", "required", "none"] | SearchChoice | FunctionChoice | AllowedTools | None
+ToolChoiceOut: TypeAlias = (
+    Literal["auto", "required", "none"] | SearchChoice | FunctionChoice | McpChoice | AllowedTools
+)
+ToolChoiceIn: TypeAlias = ToolChoiceOut | None
 """`tool_choice` of a request."""
+
+
+class ReasoningOut(BaseModel):
+    """How much the model thinks. It writes no summary."""
+
+    effort: Effort | None
+    summary: Literal["auto"] | None
 
 
 class JsonSchemaTextFormat(BaseModel):
@@ -126,13 +145,13 @@ class ResponseOut(BaseModel):
     previous_response_id: str | None
     prompt_cache_key: str | None
     prompt_cache_retention: CacheRetention | None
-    reasoning: dict[str, JsonValue] | None
+    reasoning: ReasoningOut | None
     safety_identifier: str | None
     service_tier: Literal["default"]
     store: bool
     temperature: float
     text: TextOut
-    tool_choice: Literal["auto", "required", "none"] | SearchChoice | FunctionChoice | AllowedTools
+    tool_choice: ToolChoiceOut
     tools: list[FileSearchOut | FunctionToolOut | Mcp]
     top_logprobs: int
     top_p: float
