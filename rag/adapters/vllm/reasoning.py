@@ -75,6 +75,7 @@ class RequestReasoning:
         self._new_parser: Callable[[], Parser] = lambda: parser(tokenizer, chat_template_kwargs=self._template_values)
         self._prompt = list(prompt)
         self._request = self._new_parser().adjust_request(_request())
+        self._token_id = tokenizer.get_vocab().get
         self._readers: dict[int, _Reader] = {}
 
     def sampling(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,7 +95,7 @@ class RequestReasoning:
         is_last: Whether this is the end of the text.
         """
         if index not in self._readers:
-            self._readers[index] = _Reader(self._new_parser(), self._request, self._prompt)
+            self._readers[index] = _Reader(self._new_parser(), self._request, self._prompt, self._token_id)
         return self._readers[index].read(text, list(token_ids), is_last=is_last)
 
 
@@ -105,6 +106,8 @@ class _Reader:
     parser: Parser
     request: ChatCompletionRequest | ResponsesRequest
     prompt: list[int]
+    token_id: Callable[[str], int | None]
+    """The id of a token by its text; None if there is none."""
     _thinks: bool = False
     """Whether any thinking was found."""
     _writes: bool = False
@@ -136,8 +139,9 @@ class _Reader:
 
     def _content_tokens(self, token_ids: list[int], reasoning: str) -> int:
         parser = self.parser.reasoning_parser
-        if parser is not None and parser.is_reasoning_end_streaming(token_ids, token_ids):
-            return len(parser.extract_content_ids(token_ids))
+        end = None if parser is None else self.token_id(parser.reasoning_end_str or "")
+        if end in token_ids:
+            return len(token_ids) - 1 - token_ids.index(end)
         return 0 if reasoning else len(token_ids)
 
     def _trimmed_reasoning(self, reasoning: str) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from openai.types.responses import (
     ResponseFileSearchToolCall,
     ResponseFunctionToolCall,
+    ResponseInputFile,
     ResponseInputText,
     ResponseOutputText,
 )
@@ -71,7 +72,7 @@ class KeptMessage(BaseModel):
     id: str
     role: Literal["user", "assistant", "system", "developer"]
     status: str
-    content: list[Annotated[ResponseInputText | ResponseOutputText, Field(discriminator="type")]]
+    content: list[Annotated[ResponseInputText | ResponseInputFile | ResponseOutputText, Field(discriminator="type")]]
     phase: str | None = None
 
 
@@ -94,8 +95,28 @@ class FunctionOutput(BaseModel):
     status: str
 
 
+class KeptReasoning(BaseModel):
+    """What the model thought before its answer."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Literal["reasoning"]
+    id: str
+    summary: list[JsonValue]
+
+
+class KeptServerItem(BaseModel):
+    """A list of an MCP server's tools, a call of one, or a request for approval of a call, or its answer."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Literal["mcp_list_tools", "mcp_call", "mcp_approval_request", "mcp_approval_response"]
+    id: str
+
+
 KeptItem: TypeAlias = Annotated[
-    KeptMessage | ResponseFileSearchToolCall | KeptCall | FunctionOutput, Field(discriminator="type")
+    KeptMessage | ResponseFileSearchToolCall | KeptCall | FunctionOutput | KeptReasoning | KeptServerItem,
+    Field(discriminator="type"),
 ]
 
 
