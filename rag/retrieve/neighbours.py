@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from rag.catalog.visibility import Snapshot
 from rag.errors import RagError
 from rag.ports import VectorStore
+from rag.retrieve.record_text import begins_with_value, is_record_text
 from rag.types import Chunk
 
 _ORDINAL_DIGITS = 6
@@ -41,9 +42,12 @@ def gap_between(chunk: Chunk, following: Chunk) -> str:
     """The whitespace before a chunk, which is not stored. The length keeps offsets correct.
 
     A newline separates table rows and list items, and counts as a space within a paragraph. A chunk that begins inside
-    a list may begin with an indented line, which continues an item; so does one that begins within a sentence.
+    a list may begin with an indented line, which continues an item; so does one that begins within a sentence. In text
+    that was read from JSON, a value begins on a line of its own, and an empty line ends a record.
     """
     chars = following.start - chunk.end
+    if is_record_text(following.filename) and begins_with_value(following.text):
+        return " " * (chars - 1) + "\n" if following.header and chars > 1 else "\n" * max(0, chars)
     continues = bool(following.header) or (not chunk.text.endswith(_SENTENCE_ENDS) and following.text[:1].islower())
     if chars > 1 and continues:
         return "\n" + " " * (chars - 1)

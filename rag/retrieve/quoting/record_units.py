@@ -11,7 +11,6 @@ from rag.chunkers.sentences import sentence_spans
 from rag.retrieve.quoting.unit import Unit
 from rag.retrieve.quoting.window import Window
 
-_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _MAX_RECORD_CHARS = 360
 """A record that is not longer is quoted as a whole."""
 _MAX_VALUE_CHARS = 300
@@ -40,11 +39,6 @@ class _Value:
     @property
     def end(self) -> int:
         return self.start + len(self.text)
-
-
-def is_record_text(filename: str) -> bool:
-    """Whether the text of a file consists of lines `path: value`."""
-    return filename.lower().endswith(_SUFFIXES)
 
 
 def record_units(window: Window) -> list[Unit]:

@@ -13,10 +13,11 @@ from rag.chunkers.sentences import sentence_spans
 from rag.retrieve.quoting.column_names import column_names
 from rag.retrieve.quoting.front_matter import front_matter_end, front_matter_units
 from rag.retrieve.quoting.inline_text import inline_text, without_tags
-from rag.retrieve.quoting.record_units import is_record_text, record_units
+from rag.retrieve.quoting.record_units import record_units
 from rag.retrieve.quoting.table_rows import Row, named_row, rows_and_prose
 from rag.retrieve.quoting.unit import Unit, UnitKind
 from rag.retrieve.quoting.window import Window
+from rag.retrieve.record_text import is_record_text
 
 MAX_UNIT_CHARS = 700
 _MIN_CHARS = 12
