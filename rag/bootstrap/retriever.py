@@ -131,7 +131,6 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
     from rag.retrieve.preparation import AnswerPreparer
     from rag.retrieve.prompting.prompt_builder import PromptBuilder
     from rag.retrieve.search.custom_retrievers import MirroredStore
-    from rag.retrieve.search.path_searcher import PathSearcher
 
     templates = _templates()  # first: a faulty template is reported at once
     store, tokenizer, catalog = await asyncio.gather(
@@ -153,9 +152,7 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
     )
     cache = await _open_cache()
     reranker = await _reranker(client, runtime.encoders.configured.model_name)
-    calls = SERVER_CALLS if "://" in settings().store_uri else LITE_CALLS
-    path_searcher = PathSearcher(store, runtime.snapshots, custom, calls=calls, custom_calls=CUSTOM_CALLS)
-    pipeline = _pipeline(runtime, path_searcher, sparse, planner, reranker, cache)
+    pipeline = _pipeline(runtime, _path_searcher(store, runtime, custom), sparse, planner, reranker, cache)
     prompts = PromptBuilder(templates, tokenizer, table_tokens=settings().prompt.table_tokens)
     quoter = _quoter(client, runtime.encoders.configured.model_name)
     return RetrieverComponents(
@@ -172,6 +169,13 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
         tokenizer=tokenizer,
         cache=cache,
     )
+
+
+def _path_searcher(store: VectorStore, runtime: DocumentRuntime, custom: CustomRetrievers) -> PathSearcher:
+    from rag.retrieve.search.path_searcher import PathSearcher
+
+    calls = SERVER_CALLS if "://" in settings().store_uri else LITE_CALLS
+    return PathSearcher(store, runtime.snapshots, custom, calls=calls, custom_calls=CUSTOM_CALLS)
 
 
 async def _open_cache() -> Cache | None:

@@ -113,7 +113,7 @@ def requeue(connection: sa.Connection, row: WorkRow, after_s: float, *, is_count
 
 
 def end(connection: sa.Connection, response_id: str) -> None:
-    """Nothing can be written any more. What only the work needed is erased."""
+    """Mark a response as ended, so that nothing more can be written to it, and erase the request and its caller."""
     _set(connection, response_id, state="ended", lease="", request={}, caller="")
 
 

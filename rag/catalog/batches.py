@@ -139,7 +139,7 @@ def let_go(connection: sa.Connection) -> None:
 
 
 def begin(connection: sa.Connection, batch_id: str, total: int, model: str) -> bool:
-    """All lines are valid. Returns False if the batch was cancelled meanwhile."""
+    """Start a batch whose lines are all valid. Returns False if it was cancelled in the meantime."""
     values: JsonObject = {"state": "in_progress", "in_progress_at": time.time(), "total": total, "model": model}
     return _update(connection, _is(batch_id, "validating"), held_until=0.0, **values)
 
@@ -153,7 +153,7 @@ def refuse(connection: sa.Connection, batch_id: str, faults: Sequence[BatchFault
 def begin_end(
     connection: sa.Connection, batch_id: str, end_state: BatchState, faults: Sequence[BatchFault] = ()
 ) -> bool:
-    """From now on no line of the batch begins or ends. Returns False if that was so already."""
+    """Begin to end the batch: no further line is started or recorded. Returns False if that had begun already."""
     errors = [fault.to_json() for fault in faults]
     values: JsonObject = {"state": "finalizing", "finalizing_at": time.time(), "end_state": end_state}
     return _update(connection, _is(batch_id, "in_progress"), held_until=0.0, errors=errors, **values)

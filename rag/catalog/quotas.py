@@ -32,7 +32,7 @@ from rag.errors import QuotaExceeded, RateLimitExceeded
 _KEPT = ("pending", "visible", "failed", "cancelled")
 """The states of versions whose bytes stay until their document is replaced or deleted."""
 _RETRY_S: Mapping[Quota, int] = {"max_unfinished_jobs": 10, "max_unfinished_responses": 10}
-"""By quota of what ends by itself: when there will probably be room."""
+"""Seconds after which there will probably be room again, for quotas of things that end by themselves."""
 
 
 @dataclass(frozen=True, slots=True)

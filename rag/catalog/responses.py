@@ -37,7 +37,7 @@ def get(connection: sa.Connection, response_id: str, param: str = "response_id")
 
 
 def any_body(connection: sa.Connection, response_id: str) -> JsonObject:
-    """OpenAI's object without `output`, whoever may read it. It exists."""
+    """OpenAI's object without `output`, of a response that must exist. Not restricted to the caller."""
     body: JsonObject = connection.execute(sa.select(responses.c.body).where(responses.c.id == response_id)).scalar_one()
     return body
 

@@ -32,11 +32,11 @@ _ANSI = regex.compile(
 )
 _LOST_ESCAPE = regex.compile(r"(?:\^\[|\\u001b|\\x1b|\\033|\\e)?\[(?:\d{1,3}(?:;\d{1,3}){0,4})?[mK]")
 _HAS_LOST_ESCAPE = re.compile(r"\[(?:\d;)?[39]\d(?:;\d)?m[^\n]*\[0?m")
-"""A colour that is switched on and off again: terminal codes of which the escape character was lost, or is spelled."""
+"""Terminal colour codes whose escape character was lost or is spelled out: a code, text, and the resetting code."""
 _OVERSTRUCK = regex.compile(r"[^\n\x08]\x08")
 _C1: Final = {code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0)}
 _TICK_BOXES: Final = {0x1F5F9: "☑", 0x1F5F7: "☒", 0x1F5F5: "☒"}
-"""Those of Wingdings, which few fonts have."""
+"""Tick boxes that Unicode has for Wingdings, and that few other fonts have, as the common ones."""
 _LINE_ENDS: Final = {0x0B: "\n", 0x2028: "\n", 0x2029: "\n"}
 _SOFT_HYPHEN = regex.compile(r"\xad(?:\n(?=\p{L}))?")
 _JOINED_SCRIPTS = (

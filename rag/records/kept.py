@@ -71,8 +71,7 @@ class WrittenPart:
     lease: str
     events: Sequence[ResponseEvent] = ()
     last_number: int = -1
-    """Of the event before these, as far as the writer knows. They may have been written already: then they are left
-    out."""
+    """Sequence number of the event before `events`. Those of them that are stored already are skipped."""
     final: Mapping[str, Any] | None = None
     """OpenAI's object, once it is complete or has failed."""
     retry_after_s: float | None = None

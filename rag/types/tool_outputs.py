@@ -34,7 +34,7 @@ class SearchOutput:
     hits: tuple[Hit, ...]
     """The passages that were found, best first, without those that did not fit."""
     numbers: tuple[int, ...]
-    """Of the hits, in their order. A passage that an earlier search returned keeps its number."""
+    """The number of each hit. A passage that an earlier search returned keeps its number."""
     top_k: int
     """The maximum number of passages."""
     note: str = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from rag.encoders import StoreEncoders
 from rag.ports import Reranker, SparseEmbedders, VectorStore
 from rag.retrieve.cache.retrieval_cache import RetrievalCache
@@ -14,8 +16,21 @@ from rag.retrieve.search.custom_retrievers import CustomRetrievers
 from rag.retrieve.search.path_searcher import PathSearcher
 from rag.retrieve.search.searcher import Searcher
 from rag.retrieve.snapshot_reader import SnapshotReader
+from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.planner import FakePlanner
 from tests.fakes.reranker import FakeReranker
+from tests.fakes.vector_store import FakeVectorStore
+from tests.support.builders import a_chunk
+
+
+def a_store_of(embedder: FakeEmbedder, texts_of: Mapping[str, Sequence[str]]) -> FakeVectorStore:
+    """Vector stores by name, each with one file of these passages."""
+    store = FakeVectorStore()
+    for name, texts in texts_of.items():
+        store.create(name, embedder.dimensions, embedder.model_name)
+        chunks = [a_chunk(text, filename=f"{name}.md", ordinal=n) for n, text in enumerate(texts)]
+        store.insert(name, chunks, embedder.vectors(texts))
+    return store
 
 
 def make_pipeline(

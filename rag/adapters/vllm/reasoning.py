@@ -47,7 +47,7 @@ class EngineReasoning:
         self._tokenizer = tokenizer
 
     def of(self, prompt: ModelInput, token_ids: Sequence[int]) -> RequestReasoning | None:
-        """For one request; None if its output is not split, as that of a prompt that is no conversation.
+        """Splits the output of one request. None if the request does not think: a prompt of plain text never does.
 
         Args:
             token_ids: Of the prompt.
@@ -115,7 +115,7 @@ class _Reader:
     _blanks: str = ""
     """Held back: they are part of the thinking if more of it follows."""
     _undecided: int = 0
-    """Tokens so far that showed no text, such as the one that begins the thinking."""
+    """Number of tokens before any text, such as the one that begins the thinking. Later text decides how they count."""
 
     def read(self, text: str, token_ids: list[int], *, is_last: bool) -> SplitText:
         message = self.parser.parse_delta(text, token_ids, self.request, self.prompt, finished=is_last)

@@ -24,7 +24,7 @@ _MAX_LABELS = 3
 """Lines without cells in succession within a table."""
 _MAX_HEADER_ROWS = 4
 _MAX_MARGIN_LINES = 3
-"""Of footers and headers between the parts of a table on two pages."""
+"""Maximum number of footer and header lines between two parts of a table on consecutive pages."""
 _MAX_NAME_LINES = 12
 _MAX_NAME_CHARS = 40
 _MAX_CELL_CHARS = 60
@@ -71,7 +71,7 @@ def _table_end(lines: list[Line], first: int) -> int:
 
 
 def _end_after_pages(lines: list[Line], last: int, names: list[str]) -> int:
-    """The index after the last row of a table that may go on at the top of the next pages with as many columns.
+    """The index after the last row of a table, which may continue on the next pages with the same number of columns.
 
     Args:
         last: The index after its last row on the first page.

@@ -41,7 +41,7 @@ def text_table_headers(lines: list[Line]) -> Iterator[Header]:
 
 
 def _headers(lines: list[Line], first: int, last: int, end: int) -> Iterator[Header]:
-    """Of the table that ends before the line `end`, with its names in the lines from `first` to `last`."""
+    """The header of a table that ends before line `end` and has its column names in lines `first` to `last` - 1."""
     names = "\n".join(line.text.rstrip() for line in lines[first:last])
     yield Header(lines[first].start, lines[end - 1].end, names)
     top = first
@@ -52,7 +52,7 @@ def _headers(lines: list[Line], first: int, last: int, end: int) -> Iterator[Hea
 
 
 def _ruled_table(lines: list[Line], rule: int) -> tuple[int, int, int]:
-    """The lines after the table, of its first name, and after its last name, given its first rule."""
+    """Of a table with this first rule: the index after its last line, and the range of its lines of column names."""
     first = rule
     while first > 0 and rule - first < _MAX_NAME_LINES and _can_be_names(lines[first - 1].text):
         first -= 1
@@ -66,7 +66,7 @@ def _ruled_table(lines: list[Line], rule: int) -> tuple[int, int, int]:
 
 
 def _next_rule(lines: list[Line], first: int) -> int:
-    """The index of the rule below the names that begin at a line; that line if there is none."""
+    """The index of the rule below the column names, which begin at line `first`; `first` if there is no rule."""
     for index in range(first, min(first + _MAX_NAME_LINES + 1, len(lines))):
         if _RULE.fullmatch(lines[index].text):
             return index

@@ -119,15 +119,19 @@ class RagApi:
         )
         self.v1 = edge_app(parts, self.forward)
         """To be mounted at `/v1`."""
-        self.background = BackgroundWorker(
-            RemoteBackground(self._retriever),
-            ResponseRoutes(parts).prepare_leased,
-            lambda: all(dependencies.facts(name) is not None for name in dependencies.clients),
-            lambda caller: tokens.check(caller, {}),
-            background or WorkerOptions(),
-        )
+        self.background = self._background_worker(parts, background or WorkerOptions())
         """Generates responses in the background."""
         self._retrieve_timeout_s = retrieve_timeout_s
+
+    def _background_worker(self, parts: EdgeParts, options: WorkerOptions) -> BackgroundWorker:
+        clients, facts, tokens = self.dependencies.clients, self.dependencies.facts, self._tokens
+        return BackgroundWorker(
+            RemoteBackground(self._retriever),
+            ResponseRoutes(parts).prepare_leased,
+            is_ready=lambda: all(facts(name) is not None for name in clients),
+            check_tokens=lambda caller: tokens.check(caller, {}),
+            options=options,
+        )
 
     def _wake(self) -> None:
         self.background.wake()

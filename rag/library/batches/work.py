@@ -1,4 +1,4 @@
-"""The work on batches: edges exchange lines for results, and the Retriever does the rest.
+"""Processes batches. Edges run the lines and report the results; the Retriever validates files and writes the output.
 
 An edge has no state that must survive: it asks for lines, runs them and reports how they ended, again and again. Every
 step of the Retriever is one transaction that the state of the batch guards, so it can be repeated after a crash, and by
@@ -31,8 +31,8 @@ from rag.records import BatchFault, BatchState, UploadedFile
 CLAIM_S = 30.0
 """How long an edge has a line without renewing its claim."""
 _HELD_S = 60.0
-"""How long no other process validates the file or writes the output. It may take longer: the first one to end counts,
-and what fails is tried again after this time."""
+"""How long one process has the exclusive right to validate a file or write the output. If it takes longer, another may
+start as well, and the first to finish counts."""
 _LINES_AT_ONCE = 500
 _CLAIMS = "batch-claims"
 _NO_FILE = BatchFault("file_not_found", "the bytes of the input file are missing from the data folder")
@@ -64,7 +64,7 @@ class BatchWork:
         self._advancing = threading.Lock()
 
     def resume(self) -> None:
-        """At the start of the only process: nobody works on anything. With PostgreSQL, others may."""
+        """With SQLite, release all claims at the start: they are of a process that has ended."""
         if self._database.is_sqlite:
             with self._database.write() as connection:
                 batches.let_go(connection)
@@ -256,7 +256,8 @@ def _caller_of(connection: sa.Connection, row: WorkRow) -> Caller | BatchFault:
 def _shared_out(
     rows: Sequence[WorkRow], running: Mapping[str, int], wanted: int, limits: BatchLimits, now: float
 ) -> Counter[str]:
-    """How many lines of which batch begin now: in turn one of each tenant, and of the batch that has the fewest."""
+    """The number of lines to start, by batch. Tenants take turns, and each one's batch with the fewest running lines is
+    next."""
     of_batch, of_tenant = Counter(running), Counter[str]()
     for row in rows:
         of_tenant[row.tenant] += running.get(row.id, 0)

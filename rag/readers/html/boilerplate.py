@@ -59,7 +59,7 @@ _SKIP_LINK = re.compile(
 _MOSTLY = 0.5
 _ALMOST_ALL = 0.75
 _MAX_SHARE = 0.2
-"""What has more of the page's text outside links is no boilerplate, unless it is short or the page says so."""
+"""A part with more of the page's text outside links is content, unless it is short or marked as boilerplate."""
 _SHORT = 150
 """Characters outside links. On a page with little text, a cookie notice is a large share."""
 _MAX_TOTAL_SHARE = 0.75

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 _MIN_PAGES = 3
 _MIN_SHARE = 0.5
-"""Of the pages that have a line at this place, regardless of its numbers."""
+"""Minimum share of pages that have the same line in this position, ignoring numbers."""
 _NUMBER = re.compile(r"\d+")
 
 

@@ -15,9 +15,8 @@ from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.prompting.prompt_builder import PromptBuilder
 from rag.retrieve.prompting.template_check import open_templates
 from rag.types import KnownPassage, SearchOutput
-from tests.fakes import FakeEmbedder, FakeEmbedders, FakeSnapshotReader, FakeTokenizer, FakeVectorStore
-from tests.support.builders import a_chunk
-from tests.support.retrieval_harness import make_pipeline
+from tests.fakes import FakeEmbedder, FakeEmbedders, FakeSnapshotReader, FakeTokenizer
+from tests.support.retrieval_harness import a_store_of, make_pipeline
 
 FRUIT, BOATS = ["red apples", "green pears", "yellow plums"], ["a boat on the sea", "red boats"]
 REQUEST = ModelSearchRequest(["red apples"], ["fruit"], max_tokens=2000)
@@ -25,11 +24,8 @@ REQUEST = ModelSearchRequest(["red apples"], ["fruit"], max_tokens=2000)
 
 @pytest.fixture
 def search() -> ModelSearch:
-    embedder, store = FakeEmbedder(), FakeVectorStore()
-    for name, texts in (("fruit", FRUIT), ("boats", BOATS)):
-        store.create(name, embedder.dimensions, embedder.model_name)
-        chunks = [a_chunk(text, filename=f"{name}.md", ordinal=n) for n, text in enumerate(texts)]
-        store.insert(name, chunks, embedder.vectors(texts))
+    embedder = FakeEmbedder()
+    store = a_store_of(embedder, {"fruit": FRUIT, "boats": BOATS})
     pipeline = make_pipeline(
         StoreEncoders(FakeEmbedders(embedder)),
         store,

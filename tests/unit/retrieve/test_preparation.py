@@ -22,18 +22,15 @@ from rag.retrieve.result import pack_result, unpack_result
 from rag.types import Chunk, PreparedPrompt
 from tests.fakes import FakeEmbedder, FakeEmbedders, FakeReranker, FakeSnapshotReader, FakeTokenizer, FakeVectorStore
 from tests.support.builders import a_chunk
-from tests.support.retrieval_harness import make_pipeline
+from tests.support.retrieval_harness import a_store_of, make_pipeline
 
 FRUIT, BOATS = ["red apples", "green pears"], ["a boat on the sea", "red boats"]
 REQUEST = PreparationRequest("red apples", ["fruit"], context_tokens=2000, max_tokens=100)
 
 
 def make_preparer(*, semantic: bool = False) -> AnswerPreparer:
-    embedder, store = FakeEmbedder(), FakeVectorStore()
-    for name, texts in (("fruit", FRUIT), ("boats", BOATS)):
-        store.create(name, embedder.dimensions, embedder.model_name)
-        chunks = [a_chunk(text, filename=f"{name}.md", ordinal=n) for n, text in enumerate(texts)]
-        store.insert(name, chunks, embedder.vectors(texts))
+    embedder = FakeEmbedder()
+    store = a_store_of(embedder, {"fruit": FRUIT, "boats": BOATS})
     pipeline = make_pipeline(
         StoreEncoders(FakeEmbedders(embedder)),
         store,

@@ -33,7 +33,7 @@ _PAUSE_S, _LONGEST_PAUSE_S = 5.0, 60.0
 """How long a batch waits if the service is busy or down and does not say for how long."""
 _REPORT_BYTES = 8 * 2**20
 _MAX_RESPONSE_BYTES = 24 * 2**20
-"""As JSON in ASCII it may take twice that, and together with others must fit into a request between services."""
+"""Encoded as ASCII JSON it may become twice as large, and a report with several must fit into one internal request."""
 _LAST_REPORT_S = 3.0
 _WAITED_OUT = (429, 503)
 

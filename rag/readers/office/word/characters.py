@@ -1,4 +1,4 @@
-"""What stands between and in place of characters, and that mammoth would drop: fields, ruby, symbols, line ends."""
+"""Characters that mammoth would drop: those of fields, ruby annotations, symbol fonts and line breaks."""
 
 from __future__ import annotations
 

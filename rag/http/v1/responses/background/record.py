@@ -18,7 +18,7 @@ from rag.types import JsonObject
 
 logger = logging.getLogger("rag.background")
 HEARTBEAT_S = 1.0
-"""How often something is written at least. So often it is noticed that a response was cancelled."""
+"""Maximum seconds between two writes. A write is also how a worker learns that its response was cancelled."""
 _DELTA = "response.output_text.delta"
 
 
