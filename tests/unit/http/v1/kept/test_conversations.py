@@ -8,9 +8,12 @@ from typing import Any
 
 import openai
 import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openai.types.conversations import Conversation
 
 from rag.catalog import conversations as rows
+from rag.http.published_api import document
+from rag.types import JsonObject
 from tests.fakes import FakeGenerator
 from tests.support.edge_service import MODEL, EdgeService
 from tests.support.kept_catalog import a_keeping_edge
@@ -198,3 +201,24 @@ async def test_a_service_that_keeps_nothing_has_no_conversations(tmp_path: Path)
         assert error_of(await edge.post("/v1/conversations", {})) == (400, "invalid_request", None)
         refused = await create_response(edge, conversation=UNKNOWN)
         assert error_of(refused) == (400, "invalid_request", "conversation")
+
+
+async def test_items_of_each_type_match_the_published_document(client: Any) -> None:
+    schemas = document()["components"]
+    described = Draft202012Validator({"$ref": "#/components/schemas/ItemPage", "components": schemas})
+    file: JsonObject = {"type": "input_file", "filename": "a.txt", "file_data": "data:text/plain;base64,YQ=="}
+    call = {"server_label": "plants", "name": "find", "arguments": "{}"}
+    items: list[JsonObject] = [
+        {"role": "user", "content": [{"type": "input_text", "text": "Hello"}, file]},
+        {"type": "reasoning", "id": "rs_1", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm."}]},
+        {"type": "function_call", "call_id": "c", "name": "note", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": "noted"},
+        {"type": "mcp_list_tools", "id": "mcpl_1", "server_label": "plants", "tools": []},
+        {"type": "mcp_call", "id": "mcp_1", **call, "output": "none"},
+        {"type": "mcp_approval_request", "id": "mcpr_1", **call},
+        {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True},
+    ]
+    made = await client.conversations.create()
+    page = (await client.conversations.items.create(made.id, items=items)).to_dict()
+    described.validate(page)
+    assert [item["type"] for item in page["data"]][1:] == [item["type"] for item in items[1:]]
