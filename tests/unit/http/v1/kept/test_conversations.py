@@ -8,7 +8,7 @@ from typing import Any
 
 import openai
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema_rs import Draft202012Validator
 from openai.types.conversations import Conversation
 
 from rag.catalog import conversations as rows
