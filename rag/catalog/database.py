@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +10,13 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
+from rag.catalog.schema import VERSION_TABLE
 from rag.errors import DependencyUnavailable, SetupError
 
 _BUSY_TIMEOUT_MS = 30_000
@@ -59,9 +63,10 @@ class Database:
         self._engine.dispose()
 
     def _migrate(self) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         with self._engine.begin() as connection:
+            if _revision(connection) == _newest_revision():
+                return  # as at every start but the first after an upgrade; loading the migrations takes longer
+            config = _migrations()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
@@ -76,6 +81,22 @@ class Database:
             raise DependencyUnavailable(f"the catalog at {where} failed: {str(error.orig)[:200]}") from error
         except SQLAlchemyError as error:
             raise DependencyUnavailable(f"the catalog failed: {type(error).__name__}") from error
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    """None: the database has no catalog yet."""
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+@functools.cache
+def _newest_revision() -> str | None:
+    return ScriptDirectory.from_config(_migrations()).get_current_head()
 
 
 def _engine(url: str) -> sa.Engine:

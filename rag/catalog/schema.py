@@ -31,6 +31,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import SchemaItem
 
+VERSION_TABLE = "catalog_version"
+"""Written by Alembic: the revision of the schema that a database has."""
+
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
 )

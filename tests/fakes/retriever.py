@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any, cast
@@ -41,6 +42,8 @@ from tests.fakes.tokenizer import FakeTokenizer
 from tests.fakes.vector_store import FakeVectorStore
 from tests.support.acting import acting
 
+_templates = functools.cache(functools.partial(open_templates, None, fence=True))
+
 TOP_K = 4
 """Passages of a search whose request does not set the number."""
 
@@ -81,7 +84,7 @@ class FakeRetriever:
         """What each query of the language model finds; `hits` for all others."""
         self.searches: list[dict[str, Any]] = []
         """The searches of the language model."""
-        prompts = PromptBuilder(open_templates(None, fence=True), FakeTokenizer())
+        prompts = PromptBuilder(_templates(), FakeTokenizer())
         pipeline = cast(RetrievalPipeline, self)
         self._model_search = ModelSearch(pipeline, prompts, FakeVectorStore())
         self._responses = responses

@@ -22,6 +22,7 @@ from rag.library.keys import KeyRegistry
 from rag.library.responses import ResponseRegistry
 from rag.records import LeasedResponse, NewResponse, NewWork, WrittenPart
 from tests.support.acting import acting, finds
+from tests.support.catalogs import a_catalog
 from tests.support.library_harness import LibraryHarness
 
 pytestmark = pytest.mark.integration
@@ -240,7 +241,7 @@ ACTIONS = ("enqueue", "lease", "write", "finish", "fail", "give up", "kill", "ca
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path_factory.mktemp('background') / 'catalog.db'}")
+    opened = a_catalog(tmp_path_factory.mktemp("background"))
     yield opened
     opened.close()
 

@@ -13,12 +13,12 @@ import pytest
 from openai.types.responses import Response
 
 from rag.adapters.mcp_servers import McpServers
-from rag.catalog.database import Database
 from rag.http.v1.tool_options import ToolOptions
 from rag.library.responses import ResponseRegistry
 from rag.types import Hit
 from tests.fakes import FakeRetriever
 from tests.support.builders import a_chunk
+from tests.support.catalogs import a_catalog
 from tests.support.edge_service import EdgeService, an_edge
 from tests.support.mcp_server import CalledServer, an_mcp_server
 from tests.support.response_calls import ADD, SEARCH, create_response, stream_events
@@ -55,7 +55,7 @@ async def serving(
 
 @pytest.fixture
 def responses(tmp_path: Path) -> Iterator[ResponseRegistry]:
-    database = Database(f"sqlite:///{tmp_path / 'catalog.db'}")
+    database = a_catalog(tmp_path)
     yield ResponseRegistry(database, 30)
     database.close()
 
