@@ -99,7 +99,7 @@ def get(connection: sa.Connection, batch_id: str, *, for_update: bool = False) -
     wanted = sa.select(batches).where(batches.c.id == batch_id, access.visible_batches())
     row = read_first(connection, BatchRecord, wanted.with_for_update() if for_update else wanted)
     if row is None:
-        raise NotFound(f"batch_id: there is no batch {batch_id[:80]!r}", param="batch_id")
+        raise NotFound(f"batch_id: no batch found with the id {batch_id[:80]!r}", param="batch_id")
     return row
 
 

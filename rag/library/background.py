@@ -129,7 +129,7 @@ class BackgroundRegistry:
             body = responses.get(connection, response_id).body
             row = background.find(connection, response_id, for_update=True)
             if row is None:
-                reason = "only responses that were created with background=true can be cancelled"
+                reason = "cannot cancel it: only responses that were created with background=true can be cancelled"
                 raise InvalidRequest(f"response_id: {reason}", param="response_id")
             if row.state == "ended":
                 body = responses.get(connection, response_id).body

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rag.catalog import batches, files, quotas
 from rag.catalog.database import Database
-from rag.errors import FileNotFound, InvalidRequest
+from rag.errors import Conflict, FileNotFound, InvalidRequest
 from rag.records import BatchRecord, Cursor, NewBatch, Page
 
 
@@ -52,7 +52,7 @@ class BatchRegistry:
         stays as it is.
 
         Raises:
-            InvalidRequest: it has ended otherwise, or is about to.
+            Conflict: it has ended otherwise, or is about to.
         """
         with self._database.write() as connection:
             batches.get(connection, batch_id, for_update=True)
@@ -63,4 +63,4 @@ class BatchRegistry:
 
 def _check_cancelled(batch: BatchRecord) -> None:
     if batch.state not in ("cancelling", "cancelled"):
-        raise InvalidRequest(f"batch_id: the batch is {batch.state}, so it cannot be cancelled", param="batch_id")
+        raise Conflict(f"batch_id: cannot cancel the batch, which is {batch.state}", param="batch_id")

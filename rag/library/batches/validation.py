@@ -19,9 +19,9 @@ WITHOUT_MODEL = ("/v1/rerank",)
 _MAX_LINE_BYTES = 16 * 2**20
 _MAX_FAULTS = 100
 _MAX_CUSTOM_ID = 512
-_FIELDS = frozenset({"custom_id", "method", "url", "body"})
-_NOT_IN_BATCHES = ("stream", "background")
-"""Fields of a body with which the response would not be the answer."""
+_FIELDS = ("custom_id", "method", "url", "body")
+_NEEDED = {"/v1/chat/completions": "messages", "/v1/completions": "prompt", "/v1/embeddings": "input"}
+"""The field besides the model without which no request to a route can succeed."""
 
 IsModel: TypeAlias = Callable[[str, str], bool]
 """Whether requests to an endpoint can name a model."""
@@ -98,7 +98,8 @@ class _Reader:
 
     def read(self, number: int, offset: int, line: bytes) -> None:
         try:
-            custom_id = self._custom_id(number, request := _object(line))
+            _check_fields(request := _object(line))
+            custom_id = self._custom_id(number, request)
             self._check(request)
         except _BadLine as bad:
             self.faults.append(BatchFault(bad.code, bad.message, number, bad.param))
@@ -106,7 +107,7 @@ class _Reader:
             self.lines.append(NewLine(number, custom_id, offset, len(line)))
 
     def _custom_id(self, number: int, request: JsonObject) -> str:
-        custom_id = request.get("custom_id")
+        custom_id = request["custom_id"]
         if not isinstance(custom_id, str) or not 0 < len(custom_id) <= _MAX_CUSTOM_ID or "\0" in custom_id:
             message = f"custom_id: must be a text of 1 to {_MAX_CUSTOM_ID} characters"
             raise _BadLine("invalid_custom_id", message, "custom_id")
@@ -117,32 +118,45 @@ class _Reader:
         return custom_id
 
     def _check(self, request: JsonObject) -> None:
-        if unknown := sorted(set(request) - _FIELDS):
-            name = unknown[0][:80].encode("ascii", "backslashreplace").decode()
-            raise _BadLine("unknown_parameter", f"{name}: is not a field of a request", name)
-        if request.get("method") != "POST":
+        if request["method"] != "POST":
             raise _BadLine("invalid_method", "method: must be POST", "method")
-        if request.get("url") != self._endpoint:
-            raise _BadLine("invalid_url", f"url: must be {self._endpoint}, the endpoint of the batch", "url")
-        body = request.get("body")
+        if request["url"] != self._endpoint:
+            message = f"url: does not match the endpoint of the batch, which is {self._endpoint}"
+            raise _BadLine("invalid_url", message, "url")
+        body = request["body"]
         if not isinstance(body, dict):
             raise _BadLine("invalid_body", "body: must be an object", "body")
-        for name in _NOT_IN_BATCHES:
-            if body.get(name):
-                raise _BadLine("invalid_body", f"body.{name}: is not supported in a batch", f"body.{name}")
+        if body.get("stream"):
+            raise _BadLine("streaming_unsupported", "body.stream: streaming is not supported in a batch", "body.stream")
+        if body.get("background"):
+            raise _BadLine("invalid_body", "body.background: is not supported in a batch", "body.background")
         self._check_model(body)
+        if (name := _NEEDED.get(self._endpoint)) and body.get(name) is None:
+            raise _BadLine("missing_required_parameter", f"body.{name}: is missing", f"body.{name}")
 
     def _check_model(self, body: JsonObject) -> None:
         model: Any = body.get("model")
         if model is None and self._endpoint in WITHOUT_MODEL:
             return
+        if model is None:
+            raise _BadLine("missing_required_parameter", "body.model: is missing", "body.model")
         if not isinstance(model, str):
-            raise _BadLine("missing_model", "body.model: must name a model", "body.model")
+            raise _BadLine("invalid_body", "body.model: must name a model", "body.model")
         if model not in self.models:
             if not self._is_model(self._endpoint, model):
-                message = f"body.model: there is no model {model[:200]!r} for {self._endpoint}"
+                message = (
+                    f"body.model: {model[:200]!r} is not supported by {self._endpoint}; GET /v1/models lists the models"
+                )
                 raise _BadLine("model_not_found", message, "body.model")
             self.models.add(model)
+
+
+def _check_fields(request: JsonObject) -> None:
+    if unknown := sorted(set(request).difference(_FIELDS)):
+        name = unknown[0][:80].encode("ascii", "backslashreplace").decode()
+        raise _BadLine("unknown_parameter", f"{name}: is not a field of a request", name)
+    if missing := [name for name in _FIELDS if request.get(name) is None]:
+        raise _BadLine("missing_required_parameter", f"{missing[0]}: is missing", missing[0])
 
 
 def _object(line: bytes) -> JsonObject:

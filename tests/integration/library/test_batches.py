@@ -17,7 +17,7 @@ from rag.auth.key import NewKey
 from rag.auth.limits import NO_LIMITS, Limits
 from rag.catalog.batch_tables import batch_lines, batches
 from rag.catalog.batches import unfinished
-from rag.errors import FileNotFound, InvalidRequest, NotFound, QuotaExceeded, RateLimitExceeded
+from rag.errors import Conflict, FileNotFound, InvalidRequest, NotFound, QuotaExceeded, RateLimitExceeded
 from rag.library.batches.exchange import AssignedLine, FinishedLine, ReleasedLine, Report
 from rag.library.batches.registry import BatchRegistry
 from rag.library.batches.work import BatchLimits, BatchWork
@@ -350,7 +350,7 @@ def test_a_batch_is_cancelled(batching: Batching, state: str) -> None:
 def test_a_batch_that_has_ended_cannot_be_cancelled(batching: Batching) -> None:
     batch_id = batching.create_of(b"{").id
     batching.advance()
-    with pytest.raises(InvalidRequest, match="the batch is failed"):
+    with pytest.raises(Conflict, match="cannot cancel the batch, which is failed"):
         batching.registry.cancel(batch_id)
 
 

@@ -15,6 +15,11 @@ from rag.records import BatchFault
 from tests.support.batch_files import a_line, chat_line, jsonl
 
 CHAT = "/v1/chat/completions"
+LINE_FIELDS = ("custom_id", "method", "url", "body")
+
+
+def without(name: str) -> dict[str, Any]:
+    return {field: value for field, value in chat_line("1", "a").items() if field != name}
 
 
 def read(folder: Path, content: bytes, endpoint: str = CHAT, max_lines: int = 100) -> InputFile:
@@ -62,14 +67,18 @@ def test_a_file_with_several_models_has_none(tmp_path: Path) -> None:
         ({**chat_line("1", "a"), "custom_id": 1}, "invalid_custom_id", "custom_id"),
         ({**chat_line("1", "a"), "method": "GET"}, "invalid_method", "method"),
         ({**chat_line("1", "a"), "url": "/v1/responses"}, "invalid_url", "url"),
-        ({**chat_line("1", "a"), "url": None}, "invalid_url", "url"),
+        ({**chat_line("1", "a"), "url": 1}, "invalid_url", "url"),
+        *(({**chat_line("1", "a"), name: None}, "missing_required_parameter", name) for name in LINE_FIELDS),
+        *((without(name), "missing_required_parameter", name) for name in LINE_FIELDS),
         ({**chat_line("1", "a"), "extra": 1}, "unknown_parameter", "extra"),
         ({**chat_line("1", "a"), "\ud800": 1}, "unknown_parameter", "\\ud800"),
         ({**chat_line("1", "a"), "body": "a"}, "invalid_body", "body"),
-        (chat_line("1", "a", stream=True), "invalid_body", "body.stream"),
+        (chat_line("1", "a", stream=True), "streaming_unsupported", "body.stream"),
         (chat_line("1", "a", background=True), "invalid_body", "body.background"),
         (chat_line("1", "a", "unknown"), "model_not_found", "body.model"),
-        (a_line("1", {"messages": []}), "missing_model", "body.model"),
+        (a_line("1", {"messages": []}), "missing_required_parameter", "body.model"),
+        (a_line("1", {"messages": [], "model": 1}), "invalid_body", "body.model"),
+        (a_line("1", {"model": "tiny"}), "missing_required_parameter", "body.messages"),
     ],
 )
 def test_a_bad_line_is_named_with_its_number(tmp_path: Path, line: Any, code: str, param: str | None) -> None:

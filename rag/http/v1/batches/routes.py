@@ -62,7 +62,7 @@ CANCEL = Operation(
     description=f"{_WHOSE} Requests that were answered are in the output file, the others in the error file.",
     response=Batch,
     response_description="The batch, `cancelling`.",
-    errors=[400, 404],
+    errors=[404, 409],
 )
 
 

@@ -55,7 +55,7 @@ def request_fields(
         "parallel_tool_calls": body.parallel_tool_calls is not False,
         "presence_penalty": body.presence_penalty or 0.0,
         "reasoning": None if body.reasoning is None else {"effort": body.reasoning.effort, "summary": None},
-        "service_tier": "default",
+        "service_tier": _service_tier(body),
         "temperature": defaults.temperature if body.temperature is None else body.temperature,
         "text": _text(body),
         "tool_choice": body.tool_choice or "auto",
@@ -65,6 +65,12 @@ def request_fields(
         **({} if body.user is None else {"user": body.user}),
         "truncation": body.truncation or ("auto" if searches else "disabled"),
     }
+
+
+def _service_tier(body: ResponsesBody) -> str:
+    """The tier of the request, by the name that OpenAI's API shows. All tiers are served alike."""
+    shown = {None: "default", "auto": "default", "fast": "priority"}
+    return shown.get(body.service_tier) or str(body.service_tier)
 
 
 def _default_limit(body: ResponsesBody, defaults: DefaultSampling, searches: bool, usage: Usage | None) -> int:

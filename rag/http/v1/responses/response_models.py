@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from rag.http.response_format import JsonObjectFormat, PlainTextFormat
 from rag.http.thinking_fields import Effort
-from rag.http.v1.documents.body import CacheRetention, HybridSearch
+from rag.http.v1.documents.body import CacheRetention, HybridSearch, ServiceTier
 
 
 class SearchChoice(BaseModel):
@@ -147,7 +147,7 @@ class ResponseOut(BaseModel):
     prompt_cache_retention: CacheRetention | None
     reasoning: ReasoningOut | None
     safety_identifier: str | None
-    service_tier: Literal["default"]
+    service_tier: ServiceTier
     store: bool
     temperature: float
     text: TextOut

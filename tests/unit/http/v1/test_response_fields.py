@@ -111,9 +111,12 @@ async def test_results_name_their_vector_store_if_only_one_is_searched(edge: Edg
         assert {result["vector_store_id"] for result in response["output"][0]["results"]} == {store}
 
 
-async def test_every_tier_is_accepted_and_the_default_one_is_used(edge: EdgeService) -> None:
-    for tier in ("auto", "default", "flex", "priority"):
-        assert (await create_response(edge, service_tier=tier)).json()["service_tier"] == "default"
+async def test_a_response_shows_the_tier_of_its_request_and_default_if_the_choice_is_ours(edge: EdgeService) -> None:
+    for tier in ("default", "flex", "priority"):
+        assert (await create_response(edge, service_tier=tier)).json()["service_tier"] == tier
+    assert (await create_response(edge, service_tier="fast")).json()["service_tier"] == "priority"
+    for unset in ({}, {"service_tier": "auto"}, {"service_tier": None}):
+        assert (await create_response(edge, **unset)).json()["service_tier"] == "default"
 
 
 async def test_top_logprobs_alone_adds_no_logprobs(edge: EdgeService) -> None:
