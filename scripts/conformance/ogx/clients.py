@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,6 +35,9 @@ class _Adapted:
     def request(self, cast_to: Any, options: Any, **more: Any) -> Any:
         _leave_out(options)
         answer = super().request(cast_to, options, **more)  # type: ignore[misc]
+        if more.get("stream"):
+            answer._iterator = _with_response_ids(answer._iterator)
+            return answer
         if options.method.lower() == "post":
             return self._indexed(cast_to, options.url, answer)
         if _STORES.match(options.url) and hasattr(answer, "data"):
@@ -53,6 +56,18 @@ class _Adapted:
         return answer
 
 
+def _with_response_ids(events: Iterator[Any]) -> Iterator[Any]:
+    """OGX's events of a part name their response, which the first event does at OpenAI."""
+    response_id = ""
+    for event in events:
+        kind = getattr(event, "type", "")
+        if kind == "response.created":
+            response_id = event.response.id
+        elif kind.startswith("response.content_part."):
+            event.response_id = response_id
+        yield event
+
+
 def _leave_out(options: Any) -> None:
     for container in (options.json_data, getattr(options, "extra_json", None)):
         if isinstance(container, dict):
@@ -60,8 +75,18 @@ def _leave_out(options: Any) -> None:
                 container.pop(name, None)
             if isinstance(container.get("ranking_options"), dict):
                 container["ranking_options"] = _ranking(container["ranking_options"])
+            _approve(container.get("tools"))
     if isinstance(options.params, dict):
         options.params = {name: value for name, value in options.params.items() if name not in ONLY_OGX_QUERY}
+        if isinstance(limit := options.params.get("limit"), int):
+            options.params["limit"] = min(limit, 100)  # OpenAI's maximum
+
+
+def _approve(tools: Any) -> None:
+    """OGX calls the tools of MCP servers without asking, unless the request says so; OpenAI asks."""
+    for tool in tools if isinstance(tools, list) else ():
+        if isinstance(tool, dict) and tool.get("type") == "mcp":
+            tool.setdefault("require_approval", "never")
 
 
 def _ranking(options: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -17,8 +17,11 @@ import stand_ins
 
 stand_ins.install()
 
+import mcp_servers  # noqa: E402
 import pytest  # noqa: E402
 from clients import ENCODER, LANGUAGE_MODEL, URL, OgxShim, OpenAiShim  # noqa: E402
+
+mcp_servers.install()
 
 # In the order of the names of test ids. A model that the service does not have is None: its tests are skipped.
 PARAMETERS = {

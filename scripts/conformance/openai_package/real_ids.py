@@ -1,8 +1,10 @@
 """Pytest plugin for the API tests of the `openai` package: the ids of their requests become those of real objects.
 
-The tests are written for a mock, which knows every id and every model. This plugin creates the objects that a request
-names, in the service at `TEST_API_BASE_URL`, and names this service's models. It changes nothing else. A request that
-deletes gets an object of its own.
+The tests are written for a mock, which knows every id and every model and checks no value. This plugin creates the
+objects that a request names, in the service at `TEST_API_BASE_URL`, and names this service's models. A request that
+deletes, cancels or completes gets an object of its own. Of the values that OpenAI's API does not accept either, it
+replaces a `limit` of 0 and an upload of 0 bytes, names a model, an input or a file where there is none, and leaves
+`files` out of a batch that also has `file_ids`. It changes nothing else.
 """
 
 from __future__ import annotations
@@ -20,11 +22,14 @@ import openai
 URL = os.environ.get("TEST_API_BASE_URL", "http://localhost:3000/v1")
 MODEL = os.environ.get("TEST_MODEL", "smollm2-135m-instruct")
 ENCODER = os.environ.get("TEST_EMBEDDING_MODEL", "all-MiniLM-L6-v2")
-_NAMED = re.compile(r"/(vector_stores|file_batches|files|responses|conversations|items|chat/completions)/([^/?]+)")
+_NAMED = re.compile(
+    r"/(vector_stores|file_batches|files|responses|conversations|items|chat/completions|batches|uploads)/([^/?]+)"
+)
+_NEED_A_BODY = ("/responses", "/responses/compact", "/responses/input_tokens")
+"""Routes whose requests name no model and no input in some tests."""
 _ROUTES = ("input_tokens", "compact")
 """Steps of a path that are no ids."""
-_MOCKED = re.compile(r"/files/[^/]+/content")
-"""Requests for which the tests have a mock of their own."""
+_CONTENT = re.compile(r"/files/[^/]+/content")
 _INDEX_TIMEOUT_S = 120.0
 
 
@@ -37,16 +42,42 @@ def call(method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         return json.load(answer)
 
 
-def upload() -> str:
-    boundary = "conformance"
-    fields = f'--{boundary}\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nassistants\r\n'
+def upload(text: str = "", purpose: str = "assistants") -> str:
     name = f"{time.monotonic_ns()}.txt"
-    file = f'--{boundary}\r\ncontent-disposition: form-data; name="file"; filename="{name}"\r\n\r\nA text, {name}.\r\n'
-    data = f"{fields}{file}--{boundary}--\r\n".encode()
-    headers = {"content-type": f"multipart/form-data; boundary={boundary}"}
-    with urllib.request.urlopen(urllib.request.Request(f"{URL}/files", data, headers), timeout=120) as answer:
+    return send_form("/files", {"purpose": purpose}, "file", text or f"A text, {name}.", name)
+
+
+def send_form(path: str, fields: Mapping[str, str], file_field: str, text: str, name: str = "text.txt") -> str:
+    """Returns the id of what was created."""
+    start = "--conformance\r\ncontent-disposition: form-data; name="
+    parts = [f'{start}"{field}"\r\n\r\n{value}\r\n' for field, value in fields.items()]
+    parts.append(f'{start}"{file_field}"; filename="{name}"\r\n\r\n{text}\r\n--conformance--\r\n')
+    headers = {"content-type": "multipart/form-data; boundary=conformance"}
+    request = urllib.request.Request(URL + path, "".join(parts).encode(), headers)
+    with urllib.request.urlopen(request, timeout=120) as answer:
         created: str = json.load(answer)["id"]
         return created
+
+
+def batch_file() -> str:
+    line = {"custom_id": "1", "method": "POST", "url": "/v1/responses", "body": {"model": MODEL, "input": "Hello"}}
+    return upload(json.dumps(line) + "\n", "batch")
+
+
+def batch() -> str:
+    body = {"completion_window": "24h", "endpoint": "/v1/responses", "input_file_id": batch_file()}
+    made: str = call("POST", "/batches", body)["id"]
+    return made
+
+
+def streamed_response() -> str:
+    """A response in the background. Its stream is left after the first event."""
+    body = json.dumps({**_RESPONSE, "background": True, "stream": True}).encode()
+    request = urllib.request.Request(f"{URL}/responses", body, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=120) as events:
+        first = next(line for line in events if line.startswith(b"data: "))
+    made: str = json.loads(first.removeprefix(b"data: "))["response"]["id"]
+    return made
 
 
 class Objects:
@@ -66,6 +97,9 @@ class Objects:
                 "data"
             ][0]["id"],
             "chat/completions": lambda _parent: call("POST", "/chat/completions", _CHAT)["id"],
+            "batches": lambda _parent: batch(),
+            "uploads": lambda _parent: call("POST", "/uploads", _UPLOAD)["id"],
+            "streams": lambda _parent: streamed_response(),
         }
 
     @property
@@ -93,36 +127,81 @@ class Objects:
 _MESSAGE = {"type": "message", "role": "user", "content": "Hello"}
 _RESPONSE = {"model": MODEL, "input": "Hello", "max_output_tokens": 8}
 _CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 8, "store": True}
+_DATA = "Example data"
+_UPLOAD = {"bytes": len(_DATA), "filename": "text.txt", "mime_type": "text/plain", "purpose": "assistants"}
 _OBJECTS = Objects()
 
 
 def with_real_ids(options: Any) -> Any:
     """The request with ids of real objects in its path and its body."""
-    if _MOCKED.fullmatch(options.url):
+    if _is_mocked(options):
         return options
+    options.url = _path(options)
+    if options.method.lower() == "get" and options.url.startswith("/models/"):
+        options.url = f"/models/{MODEL}"
+    if isinstance(options.params, dict):
+        options.params = {name: value for name, value in options.params.items() if name != value}  # after="after"
+        if options.params.get("limit") == 0:
+            options.params["limit"] = 1
+    if options.method.lower() == "post":
+        _fill(options, options.url)
+    return options
+
+
+def _is_mocked(options: Any) -> bool:
+    """Whether the tests have a mock of their own, as they have for bytes of files."""
+    headers = options.headers if isinstance(options.headers, Mapping) else {}
+    return bool(_CONTENT.fullmatch(options.url)) and "application/binary" in headers.values()
+
+
+def _path(options: Any) -> str:
     parents = _parents(options.url)
-    deletes = options.method.lower() == "delete"
-    path, names = options.url, list(_NAMED.finditer(options.url))
+    method, path, names = options.method.lower(), options.url, list(_NAMED.finditer(options.url))
+    ends = method == "delete" or path.endswith(("/cancel", "/complete", "/parts"))
     parent = ""
     for position, found in enumerate(names):
         kind, old = found.groups()
         if old in _ROUTES or old in parents:
             continue
-        last = position == len(names) - 1
-        parent = _OBJECTS.get(kind, parent, fresh=deletes and last)
+        parent = _OBJECTS.get(_maker(kind, options), parent, fresh=ends and position == len(names) - 1)
         path = path.replace(f"/{kind}/{old}", f"/{kind}/{parent}", 1)
-    options.url = path
+    return path
+
+
+def _maker(kind: str, options: Any) -> str:
+    """Only a response in the background can be cancelled, and has a stream that can be taken up again."""
+    streams = isinstance(options.params, dict) and options.params.get("stream")
+    return "streams" if kind == "responses" and (streams or options.url.endswith("/cancel")) else kind
+
+
+def _fill(options: Any, path: str) -> None:
+    if not isinstance(options.json_data, dict):
+        if options.json_data is not None or not (path in _NEED_A_BODY or path.endswith("/file_batches")):
+            return
+        options.json_data = {}
     body = options.json_data
-    if isinstance(body, dict) and isinstance(body.get("model"), str):
+    if isinstance(body.get("model"), str) or (path.startswith("/responses") and not path.endswith("/cancel")):
         body["model"] = ENCODER if path == "/embeddings" else MODEL
-    if options.method.lower() == "get" and path.startswith("/models/"):
-        options.url = f"/models/{MODEL}"
-    if isinstance(body, dict) and "/vector_stores" in path:
-        if "file_id" in body:
-            body["file_id"] = _OBJECTS.get("files", "", fresh=False)
-        if body.get("file_ids"):
-            body["file_ids"] = [_OBJECTS.get("files", "", fresh=False)]
-    return options
+    if path in _NEED_A_BODY:
+        body.setdefault("input", "Hello")
+    if "/vector_stores" in path:
+        _name_files(body, path)
+    if "input_file_id" in body:
+        body["input_file_id"] = batch_file()
+    if path == "/uploads":
+        body["bytes"] = len(_DATA)
+    if path.endswith("/complete"):
+        body["part_ids"] = [send_form(path.replace("/complete", "/parts"), {}, "data", _DATA)]
+        body.pop("md5", None)
+
+
+def _name_files(body: dict[str, Any], path: str) -> None:
+    file = _OBJECTS.get("files", "", fresh=False)
+    if "file_id" in body:
+        body["file_id"] = file
+    if body.get("file_ids") or path.endswith("/file_batches"):
+        body["file_ids"] = [file]
+        body.pop("files", None)
 
 
 def _parents(url: str) -> frozenset[str]:
