@@ -119,5 +119,5 @@ def test_only_its_key_and_administrators_of_its_tenant_see_a_batch(
             assert finds(other.files.content, batch.output_file_id) == (who == "administrator")
             listed = {each.id for each in other.batches.list()} | {file.id for file in other.files.list()}
             assert ({batch.id, batch.output_file_id} <= listed) == (who == "administrator")
-            with pytest.raises(openai.BadRequestError if who == "administrator" else openai.NotFoundError):
+            with pytest.raises(openai.ConflictError if who == "administrator" else openai.NotFoundError):
                 other.batches.cancel(batch.id)
