@@ -18,6 +18,7 @@ from pymilvus.exceptions import MilvusException
 
 from rag.adapters.milvus import lite_filter, lite_sparse
 from rag.adapters.milvus.fifo_lock import FifoLock
+from rag.adapters.milvus.lite_client import LiteClient
 from rag.adapters.milvus.lite_crash_recovery import LiteCrashRecovery
 from rag.adapters.milvus.lite_server import LiteServer
 from rag.adapters.milvus.loaded_collection import LoadedCollection, inspect_collection
@@ -167,7 +168,7 @@ class MilvusConnection:
             ) from error
         except (MilvusLiteError, OSError) as error:
             raise SetupError(f"the Milvus Lite file {self._uri} cannot be opened: {error}") from error
-        client = MilvusClient(self._lite_server.uri, timeout=self.timeout_s)
+        client = LiteClient(self._lite_server, timeout=self.timeout_s)
         self._crash_recovery.recover_and_mark_open()  # the file is locked now, and nothing is loaded from it yet
         return client
 

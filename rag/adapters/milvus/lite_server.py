@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from milvus_lite.adapter.grpc.server import start_server_in_thread
+from milvus_lite.engine.collection import Collection
 
 _STOP_S = 2.0
 _MAX_FOLDER_BYTES = 70
@@ -35,6 +36,10 @@ class LiteServer:
         self.uri = f"{socket}:0"  # Milvus Lite appends the port
         """The address to pass to pymilvus."""
         atexit.register(self.close)
+
+    def collection(self, name: str) -> Collection:
+        """The collection of this name or alias. Raises milvus_lite.exceptions.CollectionNotFoundError."""
+        return self._database.get_collection(name)
 
     def close(self) -> None:
         """Stop the server and release the lock on the file."""
