@@ -12,6 +12,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import grpc  # type: ignore[import-untyped]
+import pyarrow as pa  # type: ignore[import-untyped]
 from milvus_lite.exceptions import DataDirLockedError, MilvusLiteError
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
@@ -158,6 +159,7 @@ class MilvusConnection:
     def _open_lite(self) -> MilvusClient:
         lite_sparse.install()
         lite_filter.install()
+        pa.set_memory_pool(pa.system_memory_pool())  # Arrow's default one keeps memory for each thread that searches
         Path(self._uri).absolute().parent.mkdir(parents=True, exist_ok=True)
         try:
             self._lite_server = self._lite_server or LiteServer(Path(self._uri))
