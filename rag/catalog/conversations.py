@@ -13,7 +13,7 @@ from rag.errors import InvalidRequest, NotFound
 from rag.types import JsonMapping, JsonObject
 
 MAX_ITEMS = 10_000
-"""Of one conversation. A prompt has room for far fewer."""
+"""Of one conversation, before an answer is added to it. A prompt has room for far fewer."""
 MAX_BYTES = 32 * 2**20
 """Nothing is added to a conversation of this size."""
 
@@ -53,15 +53,12 @@ def get(
     return found
 
 
-def append(
-    connection: sa.Connection, row: ConversationRow, bodies: Sequence[JsonMapping], retention_s: float, param: str
-) -> None:
+def append(connection: sa.Connection, row: ConversationRow, bodies: Sequence[JsonMapping], retention_s: float) -> None:
     """Add items to a conversation that was got `for_update`. It then expires later.
 
-    Raises:
-        InvalidRequest: it has no room for them.
+    The room is not checked: an answer that has begun is added whatever it has become, and `check_room` is for what has
+    not begun.
     """
-    check_room(connection, row, len(bodies), param)
     renewed = kept.renewed_columns(retention_s)
     _update(connection, row.id, kept.size_of(*bodies), **renewed)
     items.append(connection, row.id, bodies)

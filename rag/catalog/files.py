@@ -17,6 +17,9 @@ from rag.catalog.upload_tables import upload_parts
 from rag.errors import FileNotFound
 from rag.records import Cursor, FileRecord, Page, UploadedFile
 
+_USER_DATA = ("user_data", "evals")
+"""Purposes that responses do not tell apart."""
+
 
 def new_id() -> str:
     return f"file-{uuid.uuid4().hex[:24]}"
@@ -105,7 +108,8 @@ def set_read_groups(connection: sa.Connection, version: VersionRow) -> None:
 def page(connection: sa.Connection, cursor: Cursor, purpose: str | None) -> Page[FileRecord]:
     statement = sa.select(files).where(access.visible_files())
     if purpose is not None:
-        statement = statement.where(files.c.purpose == purpose)
+        same = _USER_DATA if purpose in _USER_DATA else (purpose,)
+        statement = statement.where(files.c.purpose.in_(same))
     return listing.page(
         connection, statement, files.c.created_at, files.c.id, cursor, lambda row: to_record(read_row(FileRow, row))
     )

@@ -21,10 +21,14 @@ SENT_FOR = "rag.sent_for"
 
 
 class InProcessTransport(httpx.AsyncBaseTransport):
-    """Sends requests to the application that serves `outer`, which is the scope of a request."""
+    """Args:
+    outer: The scope of a request, or of the handshake of a WebSocket. The application that serves it gets the requests.
+    is_part: Whether they are parts of that request, which has been counted.
+    """
 
-    def __init__(self, outer: Scope) -> None:
+    def __init__(self, outer: Scope, *, is_part: bool = True) -> None:
         self._outer = outer
+        self._is_part = is_part
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         exchange = _Exchange(await request.aread())
@@ -38,9 +42,8 @@ class InProcessTransport(httpx.AsyncBaseTransport):
             "raw_path": request.url.raw_path.partition(b"?")[0],
             "query_string": request.url.query,
             "headers": [(name.lower(), value) for name, value in request.headers.raw],
-            IS_PART: True,
         }
-        return {**self._outer, **own}
+        return {**self._outer, **own, **({IS_PART: True} if self._is_part else {})}
 
 
 class _Exchange(httpx.AsyncByteStream):

@@ -187,7 +187,7 @@ class BackgroundRegistry:
         if conversation is not None and body["status"] in _CONTINUING:
             found = conversations.get(connection, conversation["id"], "conversation", for_update=True)
             asked = items.of_owner(connection, row.id, is_output=False)
-            conversations.append(connection, found, [*asked, *output], self._retention_s, "conversation")
+            conversations.append(connection, found, [*asked, *output], self._retention_s)
         return body, added + kept.size_of(*output) - kept.size_of(row.request)
 
     def _cancel(self, connection: sa.Connection, row: WorkRow, body: JsonObject) -> None:

@@ -55,7 +55,8 @@ class ConversationRegistry:
         self._check_may_store()
         with self._database.write() as connection, quotas.enforced(connection, "max_kept_bytes"):
             row = conversations.get(connection, conversation_id, for_update=True)
-            conversations.append(connection, row, new_items, self._retention_s, "items")
+            conversations.check_room(connection, row, len(new_items), "items")
+            conversations.append(connection, row, new_items, self._retention_s)
 
     def item_page(self, conversation_id: str, cursor: Cursor) -> Page[JsonObject]:
         with self._database.read() as connection:

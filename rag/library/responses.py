@@ -32,7 +32,7 @@ class TurnsQuery:
     conversation_id: str | None = None
     item_ids: Sequence[str] = ()
     added: int = 0
-    """Maximum number of items that the request will add to the conversation."""
+    """Number of items that the request will add to the conversation at least."""
     is_kept: bool = False
     """Whether the response, or its items, will be kept."""
 
@@ -60,14 +60,13 @@ class ResponseRegistry:
 
         Raises:
             NotFound: the conversation was deleted meanwhile.
-            InvalidRequest: the conversation would have too many items.
             QuotaExceeded: the caller may not keep so much.
         """
         with self._database.write() as connection, quotas.enforced(connection, "max_kept_bytes"):
             if new.conversation_id is not None:
                 row = conversations.get(connection, new.conversation_id, "conversation", for_update=True)
                 added = [*new.input, *new.output]
-                conversations.append(connection, row, added, self._retention_s, "conversation")
+                conversations.append(connection, row, added, self._retention_s)
             if new.is_kept:
                 responses.insert(connection, new, self._retention_s)
 

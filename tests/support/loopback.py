@@ -19,7 +19,7 @@ from rag.http.clients.service_client import ServiceClient
 async def served(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
     """Its URL."""
     listening = socket.create_server(("127.0.0.1", port))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
     task = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:
         await asyncio.sleep(0.005)

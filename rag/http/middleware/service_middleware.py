@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from rag.auth.caller import WITHOUT_KEY, Caller, current_caller
-from rag.errors import InternalError, MethodNotAllowed, Overloaded, RagError
+from rag.errors import InternalError, MethodNotAllowed, NotFound, Overloaded, RagError
 from rag.http.auth.admission import Admission
 from rag.http.auth.audit_trail import AuditTrail, Outcome
 from rag.http.error_table import OURS, error_for_status, error_response
@@ -35,6 +36,7 @@ access = logging.getLogger("rag.access")
 
 _METRICS = "/metrics"
 _UNGUARDED_PATHS = ("/livez", "/healthz", _METRICS, "/readyz")
+_WEBSOCKETS = ("/v1/responses",)
 _PASSED_THROUGH_HEADERS = ("allow",)
 """Headers that remain when an error response of BentoML is replaced."""
 
@@ -87,6 +89,8 @@ class ServiceMiddleware:
         self._audit = audit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            return await self._connect(scope, receive, send)
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         request_id = accept_request_id(Headers(scope=scope).get(HEADER))
@@ -104,6 +108,31 @@ class ServiceMiddleware:
             if self._audit is not None:
                 self._audit.note(scope, Outcome(sender.status, sender.error_code, request_id, sender.object_id))
             current_request_id.reset(token)
+
+    async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Open a WebSocket, if a request to its path would be admitted. What it then asks for are requests."""
+        request_id = accept_request_id(Headers(scope=scope).get(HEADER))
+        as_request = {**scope, "type": "http", "method": "POST"}
+        error = await self._refused_handshake(as_request)
+        if error is None:
+            await self._app({**scope, SERVICE: self}, receive, send)
+            return
+        response = error_response(error, request_id)
+        if self._audit is not None:
+            self._audit.note(as_request, Outcome(response.status_code, error.code, request_id, ""))
+        await WebSocket(scope, receive, send).send_denial_response(response)
+
+    async def _refused_handshake(self, scope: Scope) -> RagError | None:
+        if not self._life.is_edge or scope["path"] not in _WEBSOCKETS:
+            return NotFound(f"there is no WebSocket {scope['path'][:200]}")
+        if (refusal := self._refusal(scope)) is not None:
+            return refusal
+        try:
+            if self._admission is not None:
+                self._refuse_too_many_of(await self._admission.admit(scope, {}))
+        except RagError as error:
+            return error
+        return None
 
     async def _observe(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
         """Respond, with a span, metrics and a line in the access log."""

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match, Route
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, ExceptionHandler
 
 from rag.errors import RagError
@@ -18,7 +18,7 @@ from rag.http.failures import failure_response
 from rag.http.middleware.request_id import current_request_id
 
 
-def v1_app(routes: Sequence[Route], fallback: ASGIApp | None = None) -> Starlette:
+def v1_app(routes: Sequence[BaseRoute], fallback: ASGIApp | None = None) -> Starlette:
     """An application to be mounted at `/v1`. Exceptions other than RagError are raised.
 
     Args:

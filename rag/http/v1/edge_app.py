@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from rag.http.v1.adapters import AdapterRoutes
@@ -13,6 +13,7 @@ from rag.http.v1.completions.routes import CompletionRoutes
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.models import ModelRoutes
 from rag.http.v1.responses.routes import ResponseRoutes
+from rag.http.v1.responses.websocket.connection import response_socket
 
 _GROUPS = (ModelRoutes, ChatRoutes, CompletionRoutes, ResponseRoutes, AdapterRoutes)
 
@@ -23,7 +24,8 @@ def edge_app(parts: EdgeParts, fallback: ASGIApp) -> Starlette:
     """
     # Without this route, the list would be refused: the edge itself only answers POST at this path.
     kept_completions = Route("/chat/completions", fallback, methods=["GET"])
-    return v1_app([*edge_routes(parts), kept_completions], fallback)
+    socket = WebSocketRoute("/responses", response_socket)
+    return v1_app([*edge_routes(parts), kept_completions, socket], fallback)
 
 
 def edge_routes(parts: EdgeParts) -> list[Route]:

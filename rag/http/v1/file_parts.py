@@ -13,7 +13,7 @@ from rag.errors import ContextLengthExceeded, InternalError, InvalidRequest, Rag
 from rag.http.clients.remote_files import FileText, RemoteFiles
 from rag.http.clients.remote_token_count import count_tokens
 from rag.http.clients.service_client import ServiceClient
-from rag.http.v1.documents.body import Body, Id
+from rag.http.v1.documents.body import Body, CacheBreakpoint, Id
 from rag.http.v1.sent_back import SENT_BACK
 from rag.types import JsonMapping, JsonObject
 
@@ -23,7 +23,10 @@ MAX_FILES = 20
 
 def _no_url(url: str | None) -> None:
     if url is not None:
-        raise ValueError("is not supported, because no file is fetched from a URL; send file_data or file_id")
+        raise ValueError(
+            "is not supported, because no file is fetched from a URL; download it and send it as file_data, or upload "
+            "it (POST /v1/files) and send its file_id"
+        )
 
 
 class AttachedFile(Body):
@@ -75,9 +78,12 @@ class InputFilePart(AttachedFile):
     model_config = SENT_BACK
 
     type: Literal["input_file"]
+    detail: Literal["auto", "low", "high"] | None = None
+    """Accepted without effect: it would be that of the pages as images, and the text is read."""
+    prompt_cache_breakpoint: CacheBreakpoint | None = None
 
     def stored(self) -> JsonObject:
-        return self.model_dump(exclude_none=True)
+        return self.model_dump(exclude_none=True, exclude={"prompt_cache_breakpoint"})
 
 
 class HasFiles(Protocol):

@@ -17,7 +17,6 @@ REFUSED: Mapping[str, str] = {
     "functions": "use tools",
     "moderation": "this service has no moderation",
     "prediction": "predicted outputs are not supported",
-    "prompt_cache_options": "prompts are cached automatically",
     "reasoning_effort": "a model thinks only in a chat; use /v1/chat/completions",
     "suffix": "the language model continues a text and cannot insert into one",
     "verbosity": "state the desired length in the prompt",

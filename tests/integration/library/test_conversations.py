@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -149,7 +150,6 @@ def test_a_full_conversation_refuses_more(
         answers.insert(answer(1, made))
         for param, operation in (
             ("items", lambda: registry.add_items(made, [message(2)])),
-            ("conversation", lambda: answers.insert(answer(2, made))),
             ("conversation", lambda: answers.earlier_turns(TurnsQuery(conversation_id=made, added=1, is_kept=True))),
         ):
             for items_limit, bytes_limit, reason in ((3, 2**20, "more than 3 items"), (100, 100, "has 0 MiB")):
@@ -160,6 +160,20 @@ def test_a_full_conversation_refuses_more(
                 assert caught.value.param == param
         assert len(registry.item_page(made, Cursor(100)).rows) == 3
         answers.earlier_turns(TurnsQuery(conversation_id=made, added=1))
+
+
+def test_an_answer_that_has_begun_is_added_to_a_full_conversation(
+    monkeypatch: pytest.MonkeyPatch, registry: ConversationRegistry, answers: ResponseRegistry
+) -> None:
+    monkeypatch.setattr(rows, "MAX_ITEMS", 3)
+    made = new(registry, caller())
+    with acting(caller()):
+        answers.earlier_turns(TurnsQuery(conversation_id=made, added=2, is_kept=True))
+        many = replace(answer(1, made), output=[message(number) for number in range(40)])
+        answers.insert(many)
+        assert len(registry.item_page(made, Cursor(100)).rows) == 1 + len(many.input) + 40
+        with pytest.raises(InvalidRequest, match="more than 3 items"):
+            answers.earlier_turns(TurnsQuery(conversation_id=made, added=2, is_kept=True))
 
 
 def test_the_janitor_erases_expired_conversations(

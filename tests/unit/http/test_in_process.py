@@ -79,3 +79,19 @@ async def test_leaving_cancels_the_application(has_started: bool) -> None:
     await cancelled.wait()
     with pytest.raises(asyncio.CancelledError):
         await request
+
+
+async def test_requests_of_a_websocket_are_not_parts_of_its_handshake() -> None:
+    """So each of them counts towards the limit of requests."""
+    scopes: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scopes.append(scope)
+        await JSONResponse({})(scope, receive, send)
+
+    outer = {"type": "http", "headers": [], SERVICE: app}
+    async with httpx.AsyncClient(
+        transport=InProcessTransport(outer, is_part=False), base_url="http://localhost"
+    ) as http:
+        await http.post("/v1/responses")
+    assert IS_PART not in scopes[0]

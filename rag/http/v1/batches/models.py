@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from rag.http.v1.documents.body import Body, Id, Metadata, Text, example
 from rag.http.v1.documents.files import MAX_EXPIRY_S
 from rag.http.v1.documents.objects.seconds import seconds
+from rag.http.v1.page_ends import page_ends
 from rag.http.v1.uploads.models import FileExpiry
 from rag.records import BatchRecord, BatchState, Cursor, NewBatch, Page
 
@@ -109,12 +110,11 @@ class BatchList(BaseModel):
 
     object: Literal["list"]
     data: list[Batch]
-    first_id: str | None
-    last_id: str | None
+    first_id: str
+    last_id: str
     has_more: bool = Field(description="Whether there is a next page.")
 
     @classmethod
     def of(cls, page: Page[BatchRecord]) -> Self:
         data = [Batch.of(record) for record in page.rows]
-        first, last = (data[0].id, data[-1].id) if data else (None, None)
-        return cls(object="list", data=data, first_id=first, last_id=last, has_more=page.has_more)
+        return cls(object="list", data=data, **page_ends([batch.id for batch in data]), has_more=page.has_more)

@@ -15,7 +15,7 @@ from rag.http.retrieval_settings import RetrievalSettings
 from rag.http.thinking_fields import Effort, template_values
 from rag.http.v1.chat.messages import MAX_MESSAGES, MessageIn, check_messages
 from rag.http.v1.chat.tool_choice import ToolChoiceIn, ToolIn, chat_tool_use
-from rag.http.v1.documents.body import Body, described_as, example
+from rag.http.v1.documents.body import Body, CacheOptions, described_as, example
 from rag.http.v1.function_calling.functions import MAX_FUNCTIONS
 from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.http.v1.refused_fields import REFUSED
@@ -60,6 +60,7 @@ class ChatBody(WritingBody):
     """true: the completion is kept."""
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
+    prompt_cache_options: CacheOptions | None = None
 
     _refused: ClassVar[Mapping[str, str]] = {name: why for name, why in REFUSED.items() if name != EFFORT}
 

@@ -74,8 +74,8 @@ class KeptCompletion(ChatAnswer):
 
 class _ListPage(BaseModel):
     object: Literal["list"]
-    first_id: str | None
-    last_id: str | None
+    first_id: str
+    last_id: str
     has_more: bool = Field(description="Whether there is a next page.")
 
 

@@ -78,6 +78,19 @@ async def read_body(model: type[BodyModel], request: Request, *, may_be_empty: b
     return parsed(model, json_object(request.headers.get("content-type"), raw))
 
 
+class CacheOptions(Body):
+    """Accepted without effect: prompts are cached automatically, which never changes an answer."""
+
+    mode: Literal["implicit", "explicit"] | None = None
+    ttl: Literal["30m"] | None = None
+
+
+class CacheBreakpoint(Body):
+    """Accepted without effect, like `CacheOptions`."""
+
+    mode: Literal["explicit"] | None = None
+
+
 class ExpiresAfter(Body):
     anchor: Literal["last_active_at"]
     days: int = Field(ge=1, le=365)

@@ -56,7 +56,8 @@ class CreateFile(BaseModel):
     purpose: Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"] = Field(
         "assistants",
         description="`batch`: the file is the input of a batch, expires after 30 days by itself, and no document can "
-        "be made of it. The others are stored for OpenAI's clients and have no effect.",
+        "be made of it. The others are stored for OpenAI's clients and have no effect; `evals` is returned as "
+        "`user_data`.",
     )
     expires_after: FileExpiry | None = Field(
         None, description="Sent as the form fields `expires_after[anchor]` and `expires_after[seconds]`."

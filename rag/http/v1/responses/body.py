@@ -15,6 +15,7 @@ from rag.http.sampling_fields import SamplingFields
 from rag.http.thinking_fields import Effort, template_values
 from rag.http.v1.documents.body import (
     Body,
+    CacheOptions,
     CacheRetention,
     Id,
     Metadata,
@@ -49,7 +50,6 @@ _REFUSED: Mapping[str, str] = {
     "moderation": "this service has no moderation",
     "n": "a response has one text; send several requests",
     "prompt": "prompts are not stored; send instructions and input",
-    "prompt_cache_options": "prompts are cached automatically",
     "prompt_logprobs": "use /generate",
 }
 """By field: what to use instead, or why it is not supported."""
@@ -137,12 +137,18 @@ class TextConfig(Body):
     """Other values would need another model; state the desired length in the instructions."""
 
 
+Summary: TypeAlias = Literal["auto", "concise", "detailed"]
+
+
 class ReasoningOptions(Body):
     """How much the model thinks. No model summarizes its thinking; the response contains all of it."""
 
     effort: Effort | None = None
-    summary: Literal["auto"] | None = None
-    generate_summary: Literal["auto"] | None = None
+    summary: Summary | None = None
+    generate_summary: Summary | None = None
+    mode: Literal["standard"] | None = None
+    context: Literal["auto"] | None = None
+    """The chat template decides which earlier thoughts the model reads."""
 
 
 class RagOptions(Body):
@@ -198,6 +204,7 @@ class ResponsesBody(SamplingFields, Body):
     """true: the response is queued, and the request answered at once."""
     service_tier: ServiceTier | None = None
     """There is one tier; all names are accepted, and the response shows `default`, as in OpenAI's API."""
+    prompt_cache_options: CacheOptions | None = None
     prompt_cache_retention: CacheRetention | None = None
     """Prompts are cached automatically."""
     user: str | None = None

@@ -21,6 +21,9 @@ class FunctionTool(FunctionIn):
 
     type: Literal["function"]
     defer_loading: Literal[False] | None = None
+    output_schema: dict[str, Any] | None = None
+    """Accepted without effect: only programs, which are not supported, would read it."""
+    allowed_callers: list[Literal["direct"]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
-from rag.http.v1.documents.body import Body, Id, Text
+from rag.http.v1.documents.body import Body, CacheBreakpoint, Id, Text
 from rag.http.v1.file_parts import AttachedFile, InputFilePart
 from rag.http.v1.function_calling.functions import MAX_FUNCTIONS
 from rag.http.v1.sent_back import SENT_BACK, known_fields
@@ -28,6 +28,10 @@ _ID_PREFIXES = {
     "mcp_approval_request": "mcpr",
     "mcp_approval_response": "mcprr",
 }
+_IGNORED = {"results", "summary", "caller", "namespace"}
+"""Fields of items that are sent back, which have no effect."""
+MAX_SEALED_CHARS = 20_971_520
+"""Limit of `encrypted_content`, the same as OpenAI's."""
 _ITEMS = (*_ID_PREFIXES, "item_reference")
 _SENT_BACK = ("reasoning", "function_call", "file_search_call", "mcp_list_tools", "mcp_call", "mcp_approval_request")
 
@@ -77,6 +81,7 @@ class ResponseTextPart(Body):
 
     type: Annotated[str, AfterValidator(_text_part), WithJsonSchema({"type": "string", "enum": list(_TEXTS)})]
     text: str = Field(max_length=MAX_CHARS)
+    prompt_cache_breakpoint: CacheBreakpoint | None = None
 
 
 def _part_kind(part: object) -> str:
@@ -99,6 +104,17 @@ TextParts = Annotated[
 ]
 
 
+ItemType = Annotated[str, AfterValidator(_item), WithJsonSchema({"type": ["string", "null"], "enum": [*_ITEMS, None]})]
+
+
+class DirectCaller(Body):
+    """Who called the function: the language model itself."""
+
+    model_config = SENT_BACK
+
+    type: Literal["direct"]
+
+
 class InputItem(Body):
     """A message, what the model thought before it, a function call or its output, an item of an MCP server, the ID of a
     kept item, or the file search call of an earlier response, which is ignored.
@@ -107,7 +123,9 @@ class InputItem(Body):
     them back.
     """
 
-    type: Annotated[str, AfterValidator(_item), WithJsonSchema({"type": "string", "enum": list(_ITEMS)})] = "message"
+    type: Annotated[
+        str, AfterValidator(_item), WithJsonSchema({"type": ["string", "null"], "enum": [*_ITEMS, None]})
+    ] = "message"
     role: Literal["user", "assistant", "system", "developer"] | None = None
     content: Parts = None
     call_id: Id | None = None
@@ -116,8 +134,13 @@ class InputItem(Body):
     output: TextParts = None
     id: Text | None = None
     status: str | None = None
-    phase: str | None = None
+    phase: Literal["commentary", "final_answer"] | None = None
     queries: list[object] | None = None
+    results: list[object] | None = None
+    summary: list[object] | None = None
+    encrypted_content: str | None = Field(None, max_length=MAX_SEALED_CHARS)
+    caller: DirectCaller | None = None
+    namespace: Text | None = None
     server_label: Id | None = None
     tools: list[dict[str, Any]] | None = Field(None, max_length=MAX_FUNCTIONS)
     error: Any = None
@@ -130,6 +153,8 @@ class InputItem(Body):
     def _without_unknown(cls, data: object) -> object:
         if not isinstance(data, dict):
             return data
+        if data.get("type") is None and data.get("role") is None and data.get("id") is not None:
+            data = {**data, "type": "item_reference"}
         if data.get("type") == "reasoning":
             return known_fields(cls, {**data, "content": _thought(data.get("content"))})
         is_sent_back = data.get("role") == "assistant" or data.get("type") in _SENT_BACK
@@ -161,7 +186,7 @@ Items = Annotated[
 
 def stored_item(item: InputItem) -> JsonObject:
     """The item as it is kept: with an id of its own, and OpenAI's names of parts."""
-    body = item.model_dump(exclude_none=True)
+    body = item.model_dump(exclude_none=True, exclude=_IGNORED)
     kind = "output_text" if item.role == "assistant" else "input_text"
     if item.type == "message":
         body["content"] = [
@@ -180,4 +205,10 @@ def stored_item(item: InputItem) -> JsonObject:
     prefix = _ID_PREFIXES[item.type]
     if item.type.startswith("mcp_"):  # its id is what an approval refers to
         return {**body, "id": item.id or f"{prefix}_{uuid.uuid4().hex}"}
-    return {**body, "id": f"{prefix}_{uuid.uuid4().hex}", "status": item.status or "completed"}
+    return {**body, "id": f"{prefix}_{uuid.uuid4().hex}", "status": _status(item)}
+
+
+def _status(item: InputItem) -> str:
+    is_search = item.type == "file_search_call"
+    known = ("in_progress", "completed", "incomplete", *(("searching", "failed") if is_search else ()))
+    return item.status if item.status is not None and item.status in known else "completed"

@@ -10,14 +10,19 @@ from openai.types.responses import (
     ResponseInputFile,
     ResponseInputText,
     ResponseOutputText,
+    ResponseReasoningItem,
 )
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, model_validator
+from openai.types.responses.response_item import McpApprovalRequest, McpApprovalResponse, McpCall, McpListTools
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, WithJsonSchema, model_validator
 
 from rag.errors import InvalidRequest
 from rag.http.v1.documents.body import IncludeList, Text
+from rag.http.v1.page_ends import page_ends
 from rag.records import Cursor, Page
 from rag.types import JsonObject
 
+ItemStatus: TypeAlias = Literal["in_progress", "completed", "incomplete"]
+QueryFlag = Annotated[Literal["true", "false"], WithJsonSchema({"type": "boolean"})]
 INCLUDE = "Accepted; a kept response and its items have what their own request included."
 
 
@@ -28,10 +33,10 @@ class RetrieveQuery(BaseModel):
 
     include: IncludeList | None = Field(None, description=INCLUDE)
     include_list: IncludeList | None = Field(None, alias="include[]", description=INCLUDE)
-    include_obfuscation: Literal["true", "false"] | None = Field(
+    include_obfuscation: QueryFlag | None = Field(
         None, description="With `stream`: `true` pads events that have a piece of text with random characters."
     )
-    stream: Literal["true", "false"] | None = Field(
+    stream: QueryFlag | None = Field(
         None,
         description="`true`: its events, from the first one on, also those to come. Only for a response that was "
         "created with `background` and `stream`.",
@@ -71,16 +76,16 @@ class KeptMessage(BaseModel):
     type: Literal["message"]
     id: str
     role: Literal["user", "assistant", "system", "developer"]
-    status: str
+    status: ItemStatus
     content: list[Annotated[ResponseInputText | ResponseInputFile | ResponseOutputText, Field(discriminator="type")]]
-    phase: str | None = None
+    phase: Literal["commentary", "final_answer"] | None = None
 
 
 class KeptCall(ResponseFunctionToolCall):
     """A call of a function of the client."""
 
     id: str
-    status: str  # type: ignore[assignment]
+    status: ItemStatus
 
 
 class FunctionOutput(BaseModel):
@@ -92,30 +97,19 @@ class FunctionOutput(BaseModel):
     id: str
     call_id: str
     output: str
-    status: str
-
-
-class KeptReasoning(BaseModel):
-    """What the model thought before its answer."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: Literal["reasoning"]
-    id: str
-    summary: list[JsonValue]
-
-
-class KeptServerItem(BaseModel):
-    """A list of an MCP server's tools, a call of one, or a request for approval of a call, or its answer."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: Literal["mcp_list_tools", "mcp_call", "mcp_approval_request", "mcp_approval_response"]
-    id: str
+    status: ItemStatus
 
 
 KeptItem: TypeAlias = Annotated[
-    KeptMessage | ResponseFileSearchToolCall | KeptCall | FunctionOutput | KeptReasoning | KeptServerItem,
+    KeptMessage
+    | ResponseFileSearchToolCall
+    | KeptCall
+    | FunctionOutput
+    | ResponseReasoningItem
+    | McpListTools
+    | McpCall
+    | McpApprovalRequest
+    | McpApprovalResponse,
     Field(discriminator="type"),
 ]
 
@@ -129,8 +123,8 @@ class ItemPage(BaseModel):
 
     object: Literal["list"]
     data: list[KeptItem]
-    first_id: str | None
-    last_id: str | None
+    first_id: str
+    last_id: str
     has_more: bool = Field(description="Whether there is a next page.")
 
 
@@ -139,15 +133,14 @@ class ItemList(BaseModel):
 
     object: Literal["list"]
     data: list[dict[str, JsonValue]]
-    first_id: str | None
-    last_id: str | None
+    first_id: str
+    last_id: str
     has_more: bool
 
     @classmethod
     def of(cls, page: Page[JsonObject]) -> Self:
-        ids = [item["id"] for item in page.rows]
-        first, last = (ids[0], ids[-1]) if ids else (None, None)
-        return cls(object="list", data=list(page.rows), first_id=first, last_id=last, has_more=page.has_more)
+        ends = page_ends([item["id"] for item in page.rows])
+        return cls(object="list", data=list(page.rows), **ends, has_more=page.has_more)
 
 
 class ResponseDeleted(BaseModel):

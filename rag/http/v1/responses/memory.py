@@ -18,8 +18,8 @@ from rag.library.responses import TurnsQuery
 from rag.types import JsonMapping
 
 logger = logging.getLogger("rag.responses")
-_OUTPUT_ITEMS = 16
-"""Items for which a conversation must have room: a search, a message, and more function calls than are usual."""
+_OUTPUT_ITEMS = 1
+"""Items of the answer for which a conversation must have room. What an answer has beyond it is added all the same."""
 
 
 @dataclass(frozen=True, slots=True)

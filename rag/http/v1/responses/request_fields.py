@@ -10,7 +10,7 @@ from openai.types.responses.tool import Mcp
 
 from rag.http.filters_wire import filter_to_json
 from rag.http.v1.documents.body import RankingOptions
-from rag.http.v1.responses.body import FileSearch, ResponsesBody
+from rag.http.v1.responses.body import FileSearch, ReasoningOptions, ResponsesBody
 from rag.http.v1.responses.function_tools import FunctionTool
 from rag.http.v1.responses.mcp_tool import McpTool
 from rag.types import JsonObject, Usage
@@ -53,8 +53,10 @@ def request_fields(
         "metadata": body.metadata or {},
         "model": body.model,
         "parallel_tool_calls": body.parallel_tool_calls is not False,
+        "moderation": None,
         "presence_penalty": body.presence_penalty or 0.0,
-        "reasoning": None if body.reasoning is None else {"effort": body.reasoning.effort, "summary": None},
+        "prompt": None,
+        "reasoning": None if body.reasoning is None else _reasoning(body.reasoning),
         "service_tier": _service_tier(body),
         "temperature": defaults.temperature if body.temperature is None else body.temperature,
         "text": _text(body),
@@ -71,6 +73,10 @@ def _service_tier(body: ResponsesBody) -> str:
     """The tier of the request, by the name that OpenAI's API shows. All tiers are served alike."""
     shown = {None: "default", "auto": "default", "fast": "priority"}
     return shown.get(body.service_tier) or str(body.service_tier)
+
+
+def _reasoning(options: ReasoningOptions) -> JsonObject:
+    return {"effort": options.effort, "summary": None, "generate_summary": None, "context": options.context}
 
 
 def _default_limit(body: ResponsesBody, defaults: DefaultSampling, searches: bool, usage: Usage | None) -> int:

@@ -62,7 +62,9 @@ class ReasoningOut(BaseModel):
     """How much the model thinks. It writes no summary."""
 
     effort: Effort | None
-    summary: Literal["auto"] | None
+    summary: None
+    generate_summary: None
+    context: Literal["auto"] | None
 
 
 class JsonSchemaTextFormat(BaseModel):
@@ -141,10 +143,12 @@ class ResponseOut(BaseModel):
     max_tool_calls: int | None
     metadata: dict[str, str]
     parallel_tool_calls: bool
+    moderation: None
     presence_penalty: float
     previous_response_id: str | None
     prompt_cache_key: str | None
     prompt_cache_retention: CacheRetention | None
+    prompt: None
     reasoning: ReasoningOut | None
     safety_identifier: str | None
     service_tier: ServiceTier

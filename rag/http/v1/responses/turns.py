@@ -25,11 +25,15 @@ _MCP_REQUIRED: Mapping[str, Sequence[str]] = {
     "mcp_approval_response": ("approval_request_id", "approve"),
 }
 """The same of items of MCP servers."""
+_SENT_BACK_FIELDS = ("results", "summary", "encrypted_content", "namespace")
 _MCP_FIELDS = ("server_label", "tools", "error", "approval_request_id", "approve", "reason")
 _OTHERS: Mapping[str, Sequence[str]] = {
-    "message": ("call_id", "name", "arguments", "output", *_MCP_FIELDS),
-    "function_call_output": ("role", "content", "arguments", *_MCP_FIELDS),
-    "mcp_approval_response": ("role", "content", "call_id", "name", "arguments", "output"),
+    "message": ("call_id", "name", "arguments", "output", "caller", *_SENT_BACK_FIELDS, *_MCP_FIELDS),
+    "function_call_output": ("role", "content", "arguments", *_SENT_BACK_FIELDS, *_MCP_FIELDS),
+    "mcp_approval_response": (
+        *("role", "content", "call_id", "name", "arguments", "output", "caller"),
+        *_SENT_BACK_FIELDS,
+    ),
 }
 """By type of an item: the fields of other items. They are only ignored in what the assistant wrote."""
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSc
 
 from rag.http.v1.documents.body import Body, Id, Text, example
 from rag.http.v1.documents.files import MAX_EXPIRY_S, MIN_EXPIRY_S
-from rag.http.v1.documents.objects.file import File, file_object
+from rag.http.v1.documents.objects.file import File, file_object, shown_purpose
 from rag.records import UploadPartRecord, UploadRecord
 
 MAX_PARTS = 10_000
@@ -65,7 +65,7 @@ def upload_object(record: UploadRecord) -> Upload:
         created_at=int(record.created_at),
         expires_at=int(record.expires_at),
         filename=record.filename,
-        purpose=record.purpose,
+        purpose=shown_purpose(record.purpose),
         status=record.status,
         **complete,
     )

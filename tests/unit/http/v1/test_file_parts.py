@@ -77,6 +77,9 @@ async def test_the_input_tokens_include_files(edge: EdgeService) -> None:
 async def test_a_file_that_cannot_be_read_is_refused(edge: EdgeService, file: dict[str, Any], field: str) -> None:
     chat, response = await edge.chat(chat_turn(file)), await create_response(edge, input=response_turn(file))
     part = "messages.0.content.0"
+    if field == ".file_url":  # says what to do instead
+        assert all("file_data" in each.json()["error"]["message"] for each in (chat, response))
+        assert all("/v1/files" in each.json()["error"]["message"] for each in (chat, response))
     assert error_of(chat)[0] == 400
     assert error_of(chat)[2] in (f"{part}.file{field}", part)
     assert error_of(response)[::2] == (400, f"input.0.content.0{field}")

@@ -171,3 +171,19 @@ async def test_a_missing_file_is_a_404_of_the_common_shape(
     async with shared_app.http() as http:
         response: httpx.Response = await http.request(method, path)
         assert error_of(response)[:2] == expected
+
+
+async def test_evals_is_returned_as_user_data(app: V1) -> None:
+    """OpenAI's document accepts the purpose `evals`, and never returns it."""
+    async with app.http() as http:
+        made = (await http.post("/files", files=FILE, data={"purpose": "evals"})).json()
+        assert made["purpose"] == "user_data"
+        for purpose, ids in (("evals", [made["id"]]), ("user_data", [made["id"]]), ("batch", [])):
+            listed = (await http.get("/files", params={"purpose": purpose})).json()
+            assert [file["id"] for file in listed["data"]] == ids
+
+
+async def test_an_empty_page_has_empty_ids(app: V1) -> None:
+    async with app.http() as http:
+        page = (await http.get("/files")).json()
+    assert (page["data"], page["first_id"], page["last_id"]) == ([], "", "")

@@ -47,8 +47,10 @@ INVALID: list[tuple[str, Any]] = [
     ("previous_response_id", {"previous_response_id": ""}), ("conversation", {"conversation": {}}),
     ("conversation", {"conversation": ""}), ("conversation", {"conversation": {"id": 3}}),
     ("conversation", {"conversation": {"id": "conv_1"}, "previous_response_id": "resp_1"}),
-    ("prompt", {"prompt": {"id": "pmpt_1"}}), ("store", {"store": "yes"}),
-    ("background", {"background": True, "store": False}),
+    ("prompt", {"prompt": {"id": "pmpt_1"}}), ("moderation", {"moderation": {"model": "x"}}),
+    ("reasoning.mode", {"reasoning": {"mode": "pro"}}), ("input.0.type", {"input": [{"type": "compaction"}]}),
+    ("tools.0.allowed_callers.0", {"tools": [{**ADD, "allowed_callers": ["programmatic"]}]}),
+    ("store", {"store": "yes"}), ("background", {"background": True, "store": False}),
     ("input.0.colour", {"input": [{"role": "user", "content": "a", "colour": 1}]}), ("logprobs", {"logprobs": 2}),
     ("best_of", {"best_of": 2}), ("include.0", {"include": ["code"]}),
     ("top_logprobs", {"top_logprobs": 21}), ("truncation", {"truncation": "auto"}), ("stream", {"stream": "yes"}),
@@ -111,6 +113,23 @@ async def test_nulls_mean_left_out(refused: Any) -> None:
     )  # fmt: skip
     response = await refused(dict.fromkeys(names))
     assert response.status_code == 200, response.text
+
+
+async def test_options_that_do_not_change_an_answer_are_accepted(refused: Any) -> None:
+    breakpoint_: Any = {"prompt_cache_breakpoint": {"mode": "explicit"}}
+    part: Any = {"type": "input_text", "text": "a", **breakpoint_}
+    tool: Any = {**ADD, "output_schema": {"type": "object"}, "allowed_callers": ["direct"]}
+    body: Any = {
+        "input": [{"role": "user", "content": [part]}],
+        "prompt_cache_options": {"mode": "explicit", "ttl": "30m"},
+        "reasoning": {"summary": "detailed", "generate_summary": "concise", "mode": "standard", "context": "auto"},
+        "tools": [tool],
+        "tool_choice": "none",
+    }
+    response = await refused(body)
+    assert response.status_code == 200, response.text
+    shown = response.json()
+    assert (shown["prompt"], shown["moderation"], shown["reasoning"]["summary"]) == (None, None, None)
 
 
 async def test_items_of_a_response_can_be_sent_back_with_unknown_fields(refused: Any) -> None:

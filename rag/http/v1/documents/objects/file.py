@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from openai.types import FileObject
 from pydantic import Field
 
@@ -13,19 +11,15 @@ from rag.records import FileRecord
 
 
 class File(FileObject):
-    purpose: Literal[  # type: ignore[assignment]
-        "assistants",
-        "assistants_output",
-        "batch",
-        "batch_output",
-        "fine-tune",
-        "fine-tune-results",
-        "vision",
-        "user_data",
-        "evals",
-    ]
     content_hash: str = Field(description="SHA-256 of the content, in hex.")
     read_groups: list[str] = Field(description=READ_GROUPS)
+
+
+def shown_purpose(purpose: str) -> str:
+    """The purpose as responses show it. OpenAI's document accepts `evals` but never returns it, and clients that are
+    generated from it refuse the value. There are no evals here, so such a file is one of the user's.
+    """
+    return "user_data" if purpose == "evals" else purpose
 
 
 def file_object(file: FileRecord) -> File:
@@ -36,7 +30,7 @@ def file_object(file: FileRecord) -> File:
         bytes=file.bytes,
         created_at=int(file.created_at),
         filename=file.filename,
-        purpose=file.purpose,
+        purpose=shown_purpose(file.purpose),
         status="processed",
         content_hash=file.content_hash,
         read_groups=list(file.read_groups),

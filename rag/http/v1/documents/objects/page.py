@@ -13,6 +13,7 @@ from rag.http.v1.documents.objects.file import File
 from rag.http.v1.documents.objects.job import Job
 from rag.http.v1.documents.objects.key import ApiKey
 from rag.http.v1.documents.objects.store import VectorStoreObject
+from rag.http.v1.page_ends import page_ends
 from rag.records import Page, Record
 
 ListItem = TypeVar("ListItem", File, VectorStoreObject, VectorStoreFile, FilePassage, Job, ApiKey, AuditEntry)
@@ -23,17 +24,12 @@ class ListOf(BaseModel, Generic[ListItem]):
 
     object: Literal["list"]
     data: list[ListItem]
-    first_id: str | None
-    last_id: str | None
+    first_id: str
+    last_id: str
     has_more: bool = Field(description="Whether there is a next page.")
 
 
 def list_of(page: Page[Record], to_object: Callable[[Record], ListItem]) -> ListOf[ListItem]:
     data = [to_object(record) for record in page.rows]
-    return ListOf[ListItem](
-        object="list",
-        data=data,
-        first_id=data[0].id if data else None,
-        last_id=data[-1].id if data else None,
-        has_more=page.has_more,
-    )
+    ends = page_ends([item.id for item in data])
+    return ListOf[ListItem](object="list", data=data, **ends, has_more=page.has_more)

@@ -179,7 +179,7 @@ async def test_an_answer_that_cannot_be_added_is_an_error(tmp_path: Path, stream
 
 async def test_a_request_is_refused_before_it_is_answered(edge: EdgeService, monkeypatch: pytest.MonkeyPatch) -> None:
     made = (await edge.post("/v1/conversations", {"items": [HELLO]})).json()
-    monkeypatch.setattr(rows, "MAX_ITEMS", 3)
+    monkeypatch.setattr(rows, "MAX_ITEMS", 2)
     for stream in (False, True):
         unknown = await create_response(edge, conversation=UNKNOWN, stream=stream)
         assert error_of(unknown) == (404, "not_found", "conversation")
