@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from scipy.stats import binomtest
 
 from evals.harness.client import ask, request_json
 from evals.harness.eval_set import WHOLE_DOCUMENT, EvalQuestion, EvalSet, InputError
@@ -148,6 +147,8 @@ def table(results: Mapping[str, JsonObject]) -> str:
 
 
 def _share(rows: JsonObject, field: str) -> str:
+    from scipy.stats import binomtest
+
     count = sum(row[field] for row in rows.values())
     interval = binomtest(count, len(rows)).proportion_ci(method="wilson")
     return f"{count} of {len(rows)} | {interval.low:.0%} to {interval.high:.0%}"
@@ -165,6 +166,8 @@ def _p_value(first: JsonObject | None, rows: JsonObject) -> str:
     only_first, only_this = both.count((True, False)), both.count((False, True))
     if not only_first + only_this:
         return "1"
+    from scipy.stats import binomtest
+
     return f"{binomtest(only_first, only_first + only_this).pvalue:.2g}"
 
 

@@ -55,8 +55,21 @@ A path takes the place of the longest entry it starts with. Tests that run an ev
 of the page, whose browser occupies the thread's loop.
 """
 
-SAME_PROCESS = ("tests/e2e/", "tests/integration/service/", "tests/integration/vllm/")
-"""Folders whose tests share what is slow to start: a service, a process that has imported vLLM."""
+ENCODER_TESTS = (
+    "tests/integration/test_bfloat16.py",
+    "tests/integration/test_embedder_start.py",
+    "tests/integration/test_encoders.py",
+    "tests/integration/test_kinds_of_models.py",
+    "tests/integration/test_stored_token_vectors.py",
+    "tests/contract/test_embedders.py",
+    "tests/contract/test_rerankers.py",
+    "tests/contract/test_sparse_embedders.py",
+)
+
+SAME_PROCESS = (("tests/e2e/",), ("tests/integration/service/",), ("tests/integration/vllm/",), ENCODER_TESTS)
+"""Folders and files whose tests share what is slow to start: a service, a process that has imported vLLM, and
+sentence-transformers, whose import takes 7 s of CPU time.
+"""
 
 
 @pytest.fixture(scope="session")
@@ -85,11 +98,11 @@ def _place(nodeid: str) -> int:
 
 
 class ByFile(LoadScopeScheduling):
-    """Keeps the tests of a file, or of a folder of `SAME_PROCESS`, in one process of xdist."""
+    """Keeps the tests of a file, or of an entry of `SAME_PROCESS`, in one process of xdist."""
 
     def _split_scope(self, nodeid: str) -> str:
-        folder = next((folder for folder in SAME_PROCESS if nodeid.startswith(folder)), None)
-        return folder or nodeid.partition("::")[0]
+        shared = next((paths for paths in SAME_PROCESS if nodeid.startswith(paths)), None)
+        return shared[0] if shared else nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
