@@ -103,7 +103,7 @@ class _Chunks:
         return [self._chunk(index, ChoiceDelta(**role)) for index in range(self._reply.texts)]
 
     def deltas(self, delta: TextDelta) -> list[Event]:
-        """The text, and each part of a call in a chunk of its own, as at OpenAI: some clients read only a chunk's first."""
+        """The text, and each part of a call in a chunk of its own: some clients read only the first part of a chunk."""
         fields: list[JsonObject] = [{"tool_calls": [part]} for part in delta.tool_calls]
         if delta.text or not fields:
             fields.insert(0, {"content": delta.text})
