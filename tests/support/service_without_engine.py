@@ -11,14 +11,16 @@ from tests.e2e.running import RunningService, start_service
 
 
 @contextlib.contextmanager
-def engineless_service(folder: Path, language_model: Path, **options: Any) -> Iterator[RunningService]:
+def engineless_service(
+    folder: Path, language_model: Path, *, target: str = "bench.instant_bundle:RAG", **options: Any
+) -> Iterator[RunningService]:
     """Args: `language_model` is a folder with the tokenizer to use, `options` are variables of the environment."""
     (folder / "data").mkdir()
     (folder / "data" / "models").symlink_to(language_model.parent)
     running = start_service(
         folder / "data",
         folder / "service.log",
-        target="bench.instant_bundle:RAG",
+        target=target,
         RAG_LLM__RUNTIME_ADAPTERS="true",
         HF_HUB_OFFLINE="1",
         RAG_SERVER__ACCESS_LOG="false",

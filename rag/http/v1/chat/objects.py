@@ -77,7 +77,8 @@ async def chunk_events(
             case ReasoningDelta():
                 yield chunks.reasoning(event)
             case TextDelta():
-                yield chunks.delta(event)
+                for chunk in chunks.deltas(event):
+                    yield chunk
             case Usage():
                 usage = event
             case Done():
@@ -101,13 +102,16 @@ class _Chunks:
             role |= _sources_fields(search.hits)
         return [self._chunk(index, ChoiceDelta(**role)) for index in range(self._reply.texts)]
 
-    def delta(self, delta: TextDelta) -> Event:
-        fields: JsonObject = {}
-        if delta.text or not delta.tool_calls:
-            fields["content"] = delta.text
-        if delta.tool_calls:
-            fields["tool_calls"] = list(delta.tool_calls)
-        return self._chunk(delta.index, ChoiceDelta(**fields), delta.logprobs)
+    def deltas(self, delta: TextDelta) -> list[Event]:
+        """The text, and each part of a call in a chunk of its own: some clients read only the first part of a chunk."""
+        fields: list[JsonObject] = [{"tool_calls": [part]} for part in delta.tool_calls]
+        if delta.text or not fields:
+            fields.insert(0, {"content": delta.text})
+        scores = [delta.logprobs, *[()] * len(fields)]
+        return [
+            self._chunk(delta.index, ChoiceDelta(**each), logprobs)
+            for each, logprobs in zip(fields, scores, strict=False)
+        ]
 
     def reasoning(self, delta: ReasoningDelta) -> Event:
         return self._chunk(delta.index, ChoiceDelta(**_reasoning_fields(delta.text)))
