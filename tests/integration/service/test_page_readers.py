@@ -83,7 +83,14 @@ def test_the_language_of_a_text_is_that_of_most_of_its_letters(page: Page) -> No
 def test_a_quote_far_into_its_passage_is_in_the_preview(page: Page) -> None:
     text = f"{'Not about it. ' * 60}{ENGLISH}."
     start = text.index(ENGLISH)
-    place = {"start": 0, "end": 3, "source_start": start, "source_end": len(text), "page": None, "rectangles": []}
+    place: dict[str, object] = {
+        "start": 0,
+        "end": 3,
+        "source_start": start,
+        "source_end": len(text),
+        "page": None,
+        "rectangles": [],
+    }
     done = {**DONE, "citations": [{"index": 1, "start": 4, "end": 7, "quote": place}]}
     source = a_source(1, "animals/lakes/axolotl.md", text)
     answer_with(page, ("sources", {"sources": [source]}), ("token", {"text": "Yes [1]."}), ("done", done))
@@ -118,7 +125,7 @@ def test_dates_are_written_as_in_the_readers_country(page: Page) -> None:
         const { dateTime } = await import("./ui/js/numbers.js");
         return dateTime(1_800_000_000);
     }"""
-    assert re.match(r"1[45] Jan 2027", page.evaluate(written))
+    assert re.match(r"1[45] Jan 2027", str(page.evaluate(written)))
 
 
 @pytest.mark.parametrize("word", [ARABIC.replace(" ", ""), CHINESE])
