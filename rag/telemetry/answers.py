@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 REGISTRY = CollectorRegistry()
 
@@ -26,9 +26,6 @@ DURATION = Histogram(
 )
 CACHE_REQUESTS = Counter(
     "rag_answer_cache_requests_total", "Look-ups in the answer cache: `hit` or `miss`.", ("outcome",), registry=REGISTRY
-)
-READY = Gauge(
-    "rag_service_ready", "1 if the last probe of the service succeeded, else 0.", ("service",), registry=REGISTRY
 )
 
 for _outcome in ("answered", "refused"):

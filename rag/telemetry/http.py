@@ -43,6 +43,9 @@ BUILD_INFO = Gauge(
     ("service", "version", "bentoml", "python"),
     registry=REGISTRY,
 )
+READY = Gauge(
+    "rag_service_ready", "1 if the last probe of the service succeeded, else 0.", ("service",), registry=REGISTRY
+)
 
 
 def describe_build(service: str) -> None:

@@ -76,6 +76,13 @@ async def test_readiness_follows_the_dependency() -> None:
         await until(lambda: state(dependencies) == "dependency_unavailable", 3)
 
 
+async def test_services_behind_a_service_are_reported_as_well() -> None:
+    behind = {"Embedder": {"status": "ready", "model": "m"}}
+    app = ScriptedReadiness(JSONResponse({"status": "ready", "services": behind}))
+    async with upstream_services(app, polled=False) as dependencies:
+        assert await dependencies.ready() == {"services": {"LLM": {"status": "ready"}, **behind}}
+
+
 async def test_a_dependency_that_hangs_does_not_hang_readiness() -> None:
     """docs/bentoml_issues.md#b19: BentoML's own readiness waits for 300 s."""
     app = ScriptedReadiness(None)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from rag.errors import DeadlineExceeded, RagError, Starting
 from rag.http.clients.service_client import ServiceClient
 from rag.poller import Poller
-from rag.telemetry import answers as metrics
+from rag.telemetry.http import READY
 from rag.types import Facts
 
 logger = logging.getLogger("rag.readiness")
@@ -58,13 +58,18 @@ class UpstreamServices:
         return None if isinstance(facts, RagError) else facts
 
     async def ready(self) -> Facts:
-        """The current report of each service, by name.
+        """The current report of each service, by name. Services that one of them reports under `services` follow it.
 
         Raises:
             RagError: why the first service that is not ready is not.
         """
         await self._check()
-        return {"services": {name: _facts_or_raise(probed) for name, probed in self._probed.items()}}
+        reports: dict[str, Facts] = {}
+        for name, probed in self._probed.items():
+            facts = dict(_facts_or_raise(probed))
+            behind = facts.pop("services", {})
+            reports |= {name: facts, **behind}
+        return {"services": reports}
 
     async def hold(self) -> None:
         """Keep all services alive until this call is cancelled."""
@@ -93,7 +98,7 @@ class UpstreamServices:
             )
             self._checked_at = time.monotonic()
             for name, state in self._facts.items():
-                metrics.READY.labels(name).set(not isinstance(state, RagError))
+                READY.labels(name).set(not isinstance(state, RagError))
 
     def _is_decisive(self, name: str, probed: Facts | RagError) -> bool:
         """Whether this result changes the service's state. The first unanswered probes of a ready service do not."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from starlette.responses import JSONResponse, Response
 
 from rag.auth.caller import DEFAULT_TENANT
+from rag.errors import RagError
 from rag.http.background_loader import BackgroundLoader
 from rag.http.filters_wire import filter_to_json
 from rag.http.hits import hit_to_wire, sources_to_wire
@@ -39,7 +40,8 @@ from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
 from rag.retrieve.preparation import AnswerPreparer, PreparationRequest
 from rag.retrieve.result import RetrievalResult
 from rag.retrieve.support import support
-from rag.types import JsonObject, PreparedPrompt
+from rag.telemetry.http import READY
+from rag.types import Facts, JsonObject, PreparedPrompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class RetrieverApi:
         catalog: BackgroundLoader[OpenCatalog],
         incoming: Path,
         max_file_bytes: int,
-        embedder_ready: Callable[[], Awaitable[object]],
+        embedder_ready: Callable[[], Awaitable[Facts]],
         embedding: EmbeddingOptions,
         aliases: ModelAliases,
     ) -> None:
@@ -124,14 +126,27 @@ class RetrieverApi:
         self.parts.start()
 
     async def ready(self) -> Mapping[str, object]:
-        """Facts about the service. Raises if the store or the encoder does not answer, or if their models differ."""
+        """Facts about this service and the Embedder.
+
+        Raises if the store or the Embedder does not answer, or if their models differ.
+        """
         components = self.parts.get()
-        await self._embedder_ready()
+        embedder = await self._embedder_facts()
         await asyncio.to_thread(components.store.ping)
         await asyncio.to_thread(components.check)
         cache = {} if components.cache is None else {"cache": dict(components.cache.facts())}
         keys_exist = await asyncio.to_thread(self.catalog.open.get().keys.required)
-        return {"status": "ready", "embedder": components.embedder.model_name, "keys_exist": keys_exist, **cache}
+        facts = {"status": "ready", "embedder": components.embedder.model_name, "keys_exist": keys_exist, **cache}
+        return {**facts, "services": {"Embedder": embedder}}
+
+    async def _embedder_facts(self) -> Facts:
+        try:
+            facts = await self._embedder_ready()
+        except RagError:
+            READY.labels("Embedder").set(0)
+            raise
+        READY.labels("Embedder").set(1)
+        return facts
 
     async def drain(self) -> None:
         """Answer the requests that are waiting for a job, and begin no more work: the service is about to stop."""

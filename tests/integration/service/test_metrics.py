@@ -66,7 +66,7 @@ def test_an_answer_is_measured_in_all_services(service: RunningService) -> None:
     assert after["rag_data_disk_free_bytes"] > 0
     assert after['rag_jobs{kind="ingest",state="completed"}'] >= 1
     assert after["rag_oldest_unfinished_job_age_seconds"] == 0
-    assert after['rag_service_ready{service="Retriever"}'] == 1
+    assert after['rag_service_ready{service="Retriever"}'] == after['rag_service_ready{service="Embedder"}'] == 1
 
 
 def test_the_number_of_series_does_not_grow_with_paths_and_ids(service: RunningService) -> None:

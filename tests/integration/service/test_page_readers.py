@@ -80,6 +80,54 @@ def test_the_language_of_a_text_is_that_of_most_of_its_letters(page: Page) -> No
     assert found == ["zh", "ja", "ko", "ar", "he", None, None, None, None]
 
 
+def test_a_quote_far_into_its_passage_is_in_the_preview(page: Page) -> None:
+    text = f"{'Not about it. ' * 60}{ENGLISH}."
+    start = text.index(ENGLISH)
+    place: dict[str, object] = {
+        "start": 0,
+        "end": 3,
+        "source_start": start,
+        "source_end": len(text),
+        "page": None,
+        "rectangles": [],
+    }
+    done = {**DONE, "citations": [{"index": 1, "start": 4, "end": 7, "quote": place}]}
+    source = a_source(1, "animals/lakes/axolotl.md", text)
+    answer_with(page, ("sources", {"sources": [source]}), ("token", {"text": "Yes [1]."}), ("done", done))
+    ask(page, "Where?")
+    page.get_by_role("button", name="Source 1", exact=True).hover()
+    expect(page.get_by_role("tooltip").locator("mark")).to_have_text(f"{ENGLISH}.")
+    expect(page.locator(".source bdi").first).to_have_text("axolotl.md")  # its folders are in the title
+    expect(page.locator(".source")).to_have_attribute("title", "animals/lakes/axolotl.md")
+
+
+def test_the_text_around_a_passage_consists_of_whole_paragraphs(page: Page) -> None:
+    """Half a table would be shown as a text with bars."""
+    rows = "| axolotl | Xochimilco |\n" * 200
+    before, after = f"{rows}\nParagraph before.\n\n", f"\n\nParagraph after.\n\n| Name | Lake |\n|---|---|\n{rows}"
+    source = {**a_source(1, "axolotl.md", ENGLISH), "start": 5000, "end": 5000 + len(ENGLISH)}
+    part = {"data": [{"text": before[-3000:] + ENGLISH + after[:3000]}]}
+    page.route("**/files/file-1/content?*", lambda route: route.fulfill(json=part))
+    answer_with(page, ("sources", {"sources": [source]}), ("token", {"text": f"{ENGLISH} [1]."}), ("done", DONE))
+    ask(page, "Where?")
+    page.locator(".source").click()
+    page.get_by_role("button", name="Show the text around it").click()
+    passage = page.get_by_role("group", name="Passage")
+    expect(passage).to_contain_text("Paragraph before.")
+    expect(passage).to_contain_text("Paragraph after.")
+    expect(passage).not_to_contain_text("|")
+
+
+def test_dates_are_written_as_in_the_readers_country(page: Page) -> None:
+    page.add_init_script("Object.defineProperty(navigator, 'languages', { value: ['fr-FR', 'en-GB', 'en'] })")
+    page.reload()
+    written = """async () => {
+        const { dateTime } = await import("./ui/js/numbers.js");
+        return dateTime(1_800_000_000);
+    }"""
+    assert re.match(r"1[45] Jan 2027", str(page.evaluate(written)))
+
+
 @pytest.mark.parametrize("word", [ARABIC.replace(" ", ""), CHINESE])
 def test_long_words_of_other_scripts_break_no_layout(page: Page, word: str) -> None:
     text = f"{word * 12} [1]\n\n| {word} | {word} |\n|---|---|\n| {word * 3} | 1 |"

@@ -102,8 +102,9 @@ def test_the_service_view_has_health_traffic_jobs_and_models(
     add(service, page_store, {"axolotl.md": AXOLOTL})
     open_view(page, "Service")
     health = page.get_by_role("region", name="Health")
-    for name in ("Retriever", "LLM"):
+    for name in ("Retriever", "Embedder", "LLM"):
         expect(health.locator("article").filter(has=page.get_by_role("heading", name=name))).to_contain_text("ready")
+    expect(health.locator("article").filter(has_text="Embedder ready")).to_contain_text("Dimensions")
     expect(health.locator("article").filter(has_text="Versions")).to_contain_text("BentoML")
     expect(page.get_by_role("region", name="Traffic").locator("article").first).to_contain_text("/s")
     expect(page.get_by_role("region", name="Jobs").get_by_role("row").nth(1)).to_contain_text("page")

@@ -55,7 +55,7 @@ def test_why_shows_what_a_turn_was_answered_from(page: Page, service: RunningSer
     first = result(page).locator(".candidate").first
     expect(first).to_contain_text("axolotl.md")
     expect(first).to_contain_text("In the prompt as source 1")
-    expect(result(page)).to_contain_text(re.compile("^.*1 of [0-9]+ candidates are in the prompt", re.S))
+    expect(result(page)).to_contain_text(re.compile("^.*Candidates in the prompt: 1 of [0-9]+", re.S))
     assert "top_k=1" in page.url
     expect(page.get_by_role("heading", name="Why these passages?")).to_be_focused()
 

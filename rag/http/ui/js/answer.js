@@ -7,6 +7,8 @@ import { langOf } from "./lang.js";
 import { t } from "./texts.js";
 
 const PREVIEW_CHARS = 400;
+/** Of the words before a quote, when the preview does not begin with the passage. */
+const LEAD_CHARS = 60;
 const MARGIN_PX = 8;
 
 /** `opened` is the number of the source that is open beside the answer, which needs no preview. */
@@ -18,15 +20,16 @@ export function Answer({ turn, opened, onOpenSource }) {
   useLayoutEffect(() => complete(box.current, turn), [blocks, turn.sources, turn.citations]);
   const show = (event) => {
     const mark = event.target.closest?.(".cite:not(:disabled)");
-    if (mark) setHovered({ mark, index: Number(mark.dataset.index) });
+    if (mark) setHovered({ mark, index: Number(mark.dataset.index), occurrence: occurrenceOf(mark) });
   };
   const hide = () => setHovered(null);
+  /** Whether this is the first, second, ... mark of its source. */
+  const occurrenceOf = (mark) => [...box.current.querySelectorAll(`.cite[data-index="${mark.dataset.index}"]`)].indexOf(mark);
   const open = (event) => {
     const mark = event.target.closest(".cite");
     if (!mark) return;
-    const same = [...box.current.querySelectorAll(`.cite[data-index="${mark.dataset.index}"]`)];
     hide();
-    onOpenSource(Number(mark.dataset.index), same.indexOf(mark));
+    onOpenSource(Number(mark.dataset.index), occurrenceOf(mark));
   };
   const source = hovered && turn.sources.find((each) => each.index === hovered.index);
   return html`
@@ -44,7 +47,7 @@ export function Answer({ turn, opened, onOpenSource }) {
       ${blocks.map(({ content }) => html`<div class="block" dangerouslySetInnerHTML=${{ __html: content }}></div>`)}
     </div>
     ${turn.state === "running" && !turn.answer && html`<${Progress} turn=${turn} />`}
-    ${source && hovered.index !== opened && html`<${Preview} source=${source} turn=${turn} mark=${hovered.mark} />`}
+    ${source && hovered.index !== opened && html`<${Preview} source=${source} turn=${turn} mark=${hovered.mark} occurrence=${hovered.occurrence} />`}
   `;
 }
 
@@ -67,21 +70,27 @@ function Progress({ turn }) {
   return html`<p class="progress"><span class="dot" aria-hidden="true"></span>${t(`chat.${step}`)}</p>`;
 }
 
-function Preview({ source, turn, mark }) {
+function Preview({ source, turn, mark, occurrence }) {
   const box = useRef();
   useLayoutEffect(() => place(box.current, mark), [mark]);
   const ranges = rangesIn(source, quotesOf(turn, source.index));
-  const text = Array.from(source.text).slice(0, PREVIEW_CHARS).join("");
+  const points = Array.from(source.text);
+  const first = previewStart(ranges[occurrence] ?? ranges[0]);
+  const text = points.slice(first, first + PREVIEW_CHARS).join("");
+  const shifted = ranges.map(([start, end]) => [start - first, end - first]);
   return html`
     <div class="preview" role="tooltip" ref=${box}>
       <strong><bdi>${source.filename}</bdi></strong>
       <p dir="auto" lang=${langOf(text)}>
-        ${parts(text, ranges).map((part) => (part.quoted ? html`<mark>${part.text}</mark>` : part.text))}
-        ${text.length < source.text.length ? "…" : ""}
+        ${first > 0 ? "…" : ""}${parts(text, shifted).map((part) => (part.quoted ? html`<mark>${part.text}</mark>` : part.text))}
+        ${first + PREVIEW_CHARS < points.length ? "…" : ""}
       </p>
     </div>
   `;
 }
+
+/** A long passage is shown from shortly before the quote, so that the quote is among what is shown. */
+const previewStart = (quote) => (quote && quote[1] > PREVIEW_CHARS ? Math.max(0, quote[0] - LEAD_CHARS) : 0);
 
 /** Put the preview above its mark, or below if there is no room. */
 function place(box, mark) {

@@ -28,11 +28,12 @@ export function ConversationList({ chat }) {
               <button
                 type="button"
                 class="title"
+                title=${each.title}
                 dir="auto"
                 aria-current=${each === current ? "true" : null}
                 onClick=${then(() => chat.open(each.id))}
               >
-                ${each.title}
+                <span>${each.title}</span>
               </button>
               <${Action} name="export" symbol="↓" title=${each.title} onClick=${() => setToExport(each)} />
               <${Action} name="delete" symbol="×" title=${each.title} onClick=${() => removed(chat, each)} />

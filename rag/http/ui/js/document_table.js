@@ -2,7 +2,7 @@ import { documentAddress } from "./address.js";
 import { html } from "./dom.js";
 import { langOf } from "./lang.js";
 import { readableBytes } from "./numbers.js";
-import { language, t } from "./texts.js";
+import { locale, t } from "./texts.js";
 
 const COLUMNS = ["name", "status", "passages", "size", "added"];
 
@@ -31,7 +31,7 @@ function Row({ store, file, onDelete }) {
       <td class="status"><span class=${`state ${file.status}`}>${t(`documents.status.${file.status}`)}</span></td>
       <td class="passages">${file.chunks}</td>
       <td class="size">${readableBytes(file.bytes)}</td>
-      <td class="added">${new Date(file.created_at * 1000).toLocaleDateString(language)}</td>
+      <td class="added">${new Date(file.created_at * 1000).toLocaleDateString(locale)}</td>
       <td class="action">
         <button type="button" aria-label=${t("documents.delete_named", { name: file.filename })} onClick=${() => onDelete(file)}>
           ${t("chat.delete")}

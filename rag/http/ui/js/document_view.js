@@ -8,7 +8,7 @@ import { html, useEffect, useState } from "./dom.js";
 import { readableBytes } from "./numbers.js";
 import { isMarkdown, TextOf } from "./passage_text.js";
 import { ReadGroups } from "./read_groups.js";
-import { language, t } from "./texts.js";
+import { language, locale, t } from "./texts.js";
 import { useLoaded } from "./use_loaded.js";
 
 /** `retryOn` changes when it may help to load again, because the reader has signed in. */
@@ -44,7 +44,7 @@ function Report({ file }) {
     "documents.size": readableBytes(file.bytes),
     "documents.passages": file.chunks,
     "document.cutting": cutting(file.chunking_strategy),
-    "documents.added": new Date(file.created_at * 1000).toLocaleString(language),
+    "documents.added": new Date(file.created_at * 1000).toLocaleString(locale),
     "document.hash": file.content_hash.slice(0, 16),
   };
   return html`
@@ -91,7 +91,7 @@ function Version({ version: { version, created_at: created, status, searchable, 
   const state = searchable ? "current" : status === "completed" ? "replaced" : "";
   return html`
     <li>
-      <strong>${version}</strong> ${new Date(created * 1000).toLocaleString(language)}
+      <strong>${version}</strong> ${new Date(created * 1000).toLocaleString(locale)}
       <span class=${`state ${searchable ? "completed" : status}`}> ${t(state ? `document.version.${state}` : `documents.status.${status}`)}</span>
       <span class="note"> ${t("documents.passages")}: ${chunks} · ${readableBytes(bytes)}</span>
       ${error && html`<p class="problem error" dir="auto">${error.message}</p>`}

@@ -3,7 +3,7 @@
 import { cancelJob, jobFiles, jobs, retryJob } from "./api.js";
 import { html, useCallback, useEffect, useRef, useState } from "./dom.js";
 import { duration } from "./numbers.js";
-import { language, t } from "./texts.js";
+import { locale, t } from "./texts.js";
 import { useAction } from "./use_action.js";
 
 const ACTIVE = ["queued", "running"];
@@ -96,8 +96,8 @@ function Progress({ job }) {
   const left = job.progress.seconds_left;
   const facts = [
     waitingFor ? t("upload.waiting_for", { what: waitingFor }) : step || t("upload.starting"),
-    total > 0 && t("job.passages", { done: chunks.toLocaleString(language), total: total.toLocaleString(language) }),
-    rate && t("job.rate", { rate: rate.toLocaleString(language, { maximumFractionDigits: 1 }) }),
+    total > 0 && t("job.passages", { done: chunks.toLocaleString(locale), total: total.toLocaleString(locale) }),
+    rate && t("job.rate", { rate: rate.toLocaleString(locale, { maximumFractionDigits: 1 }) }),
     left && t("job.left", { time: duration(left) }),
     stalled && t("job.stalled"),
   ];

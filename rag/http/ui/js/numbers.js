@@ -1,11 +1,11 @@
 // Numbers and times as the reader's language writes them.
 
-import { language } from "./texts.js";
+import { locale } from "./texts.js";
 
 const UNKNOWN = "–";
 
 const written = (value, options) =>
-  Number.isFinite(value) ? new Intl.NumberFormat(language, options).format(value) : UNKNOWN;
+  Number.isFinite(value) ? new Intl.NumberFormat(locale, options).format(value) : UNKNOWN;
 
 /** With exactly so many decimals. */
 export const fixed = (value, digits = 3) =>
@@ -27,7 +27,7 @@ export function readableBytes(bytes) {
   if (bytes === null || bytes === undefined) return "";
   const units = ["B", "kB", "MB", "GB"];
   const unit = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
-  return `${(bytes / 1000 ** unit).toLocaleString(language, { maximumFractionDigits: unit ? 1 : 0 })} ${units[unit]}`;
+  return `${(bytes / 1000 ** unit).toLocaleString(locale, { maximumFractionDigits: unit ? 1 : 0 })} ${units[unit]}`;
 }
 
 /** A span of time in its largest unit. */
@@ -39,5 +39,5 @@ export function duration(seconds) {
 /** A Unix time in seconds. */
 export const dateTime = (seconds) =>
   Number.isFinite(seconds) && seconds
-    ? new Date(seconds * 1000).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" })
+    ? new Date(seconds * 1000).toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" })
     : UNKNOWN;

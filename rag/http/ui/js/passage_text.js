@@ -90,5 +90,16 @@ async function surroundings(store, source) {
   const points = Array.from(part.text);
   const [start, end] = [source.start - first, source.end - first];
   if (points.slice(start, end).join("").trim() !== source.text.trim()) throw new Error(t("source.changed"));
-  return { state: "open", before: points.slice(0, start).join(""), after: points.slice(end).join("") };
+  const [before, after] = [points.slice(0, start).join(""), points.slice(end).join("")];
+  return {
+    state: "open",
+    before: first === 0 ? before : before.slice(firstBreak(before)),
+    after: Array.from(after).length < CONTEXT_CHARS ? after : after.slice(0, lastBreak(after)),
+  };
 }
+
+/** Where the first whole paragraph begins: half a table would not be shown as one. Failing that, the first whole line. */
+const firstBreak = (text) => Math.max(0, text.includes("\n\n") ? text.indexOf("\n\n") : text.indexOf("\n"));
+
+/** Where the last whole paragraph ends, or failing that, the last whole line. */
+const lastBreak = (text) => [text.lastIndexOf("\n\n"), text.lastIndexOf("\n"), text.length].find((at) => at > 0);

@@ -3,7 +3,10 @@
 const LANGUAGES = ["en", "zh"];
 const preferred = navigator.languages.map((each) => each.toLowerCase().split("-")[0]);
 
+/** The language of the texts. */
 export const language = preferred.find((each) => LANGUAGES.includes(each)) ?? "en";
+/** The same language as the reader writes it, such as `en-GB`, which decides the order of a date. */
+export const locale = navigator.languages.find((each) => each.toLowerCase().split("-")[0] === language) ?? language;
 const texts = (await import(`../texts/${language}.js`)).default;
 
 /** Add the texts of a view that is loaded later. */

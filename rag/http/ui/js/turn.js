@@ -61,7 +61,7 @@ function Sources({ turn, onOpen }) {
               title=${placeOf(source)}
               onClick=${() => onOpen(source.index)}
             >
-              <span class="number">${source.index}</span> <bdi lang=${langOf(source.filename)}>${source.filename}</bdi>
+              <span class="number">${source.index}</span> <bdi lang=${langOf(source.filename)}>${source.filename.split("/").at(-1)}</bdi>
               <bdi class="section">${sectionOf(source)}</bdi>
             </button>
           </li>

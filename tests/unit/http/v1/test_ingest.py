@@ -39,13 +39,15 @@ from rag.library.uploads import UploadRegistry
 from rag.records import NewBatch
 from rag.retrieve.pipeline import RetrievalRequest
 from rag.retrieve.result import RetrievalResult
+from rag.types import Facts
 from tests.support.batch_files import a_line, jsonl
 from tests.support.library_harness import ALL, STORE, LibraryHarness, eventually, make_harness
 from tests.support.v1_client import error_of
 
 
-async def _ready() -> None:
-    """Readiness of the encoder: it is always ready."""
+async def _ready() -> Facts:
+    """What an Embedder reports that is always ready."""
+    return {"status": "ready", "model": "fake"}
 
 
 class Ingest:

@@ -8,6 +8,8 @@ import { t } from "../texts.js";
 
 const SHOWN = 10;
 const EXCERPT_CHARS = 160;
+/** The line below the head of a Markdown table, which says nothing in an excerpt. */
+const TABLE_RULES = /^[ \t]*\|?(?:[ \t]*:?-+:?[ \t]*\|)+[ \t:-]*$/gm;
 
 export function Candidates({ result, other, otherName }) {
   const [isWhole, setIsWhole] = useState(false);
@@ -28,7 +30,7 @@ export function Candidates({ result, other, otherName }) {
             candidate=${each}
             best=${best}
             reason=${reasonText(each, options, { source: each.source, original: names.get(each.duplicate_of) })}
-            elsewhere=${others && t("why.elsewhere", { name: otherName, place: others.get(each.chunk_id) ?? "–" })}
+            elsewhere=${others && placeElsewhere(otherName, others.get(each.chunk_id))}
             isNoted=${noted?.document === each.filename}
             onNote=${() => noteAnswer(result.question, result.history, each.filename, documents)}
           />
@@ -48,10 +50,12 @@ export function Candidates({ result, other, otherName }) {
   `;
 }
 
+const placeElsewhere = (name, hit) => (hit ? t("why.elsewhere", { name, place: hit }) : t("why.elsewhere_no_hit", { name }));
+
 function Candidate({ candidate, best, reason, elsewhere, isNoted, onNote }) {
   const { filename, heading, page, text, paths, cosine, fused, rerank, score, hit, in_prompt: isIn } = candidate;
   const where = [heading.split(" > ").join(" › "), page && t("source.page", { page })].filter(Boolean).join(" · ");
-  const start = Array.from(text).slice(0, EXCERPT_CHARS).join("");
+  const start = Array.from(text.replace(TABLE_RULES, " ")).slice(0, EXCERPT_CHARS).join("");
   return html`
     <li class=${isIn ? "candidate in" : "candidate"}>
       <p class="head">
