@@ -14,36 +14,8 @@ from starlette.middleware.cors import CORSMiddleware
 from rag.bootstrap import documents, edge, embedder, llm, process, retriever
 from rag.bootstrap.loaded_settings import settings
 from rag.bootstrap.start_check import refuse_unprotected_start
-from rag.http.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
-from rag.http.connection_limits import limit_connections
-from rag.http.endpoint import endpoint
-from rag.http.mcp.route import McpRoute
-from rag.http.middleware.rerank_paths import RerankPaths
-from rag.http.middleware.service_middleware import ServiceMiddleware
-from rag.http.native.ask_wire import AskRequest
-from rag.http.native.audit_wire import AuditRequest
-from rag.http.native.background_wire import LeaseResponseRequest, QueueResponseRequest, WriteResponseRequest
-from rag.http.native.batch_wire import BatchWorkRequest
-from rag.http.native.count_wire import CountTokensRequest
-from rag.http.native.embedder_wire import (
-    CountRequest,
-    CountResponse,
-    EncodeSparseRequest,
-    EncodeSparseResponse,
-    RerankRequest,
-    RerankResponse,
-)
-from rag.http.native.generate_wire import GenerateRequest, WriteRequest
-from rag.http.native.ingest_form import IngestRequest
-from rag.http.native.key_wire import AuthenticateRequest, OpenTenantRequest
-from rag.http.native.model_search_wire import CutTextRequest, SearchForModelRequest
-from rag.http.native.read_file_wire import ReadFileRequest
-from rag.http.native.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
-from rag.http.native.verify_wire import VerifyRequest, VerifyResponse
-from rag.http.published_api import PublishedApi
-from rag.http.v1.deferred_app import DeferredApp
-from rag.http.web_page import WebPage
-from rag.http.wire import (
+from rag.http.bodies.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
+from rag.http.bodies.wire import (
     EncodeRequest,
     EncodeResponse,
     ExplainRequest,
@@ -52,6 +24,34 @@ from rag.http.wire import (
     RetrieveRequest,
     RetrieveResponse,
 )
+from rag.http.connection_limits import limit_connections
+from rag.http.endpoint import endpoint
+from rag.http.mcp.route import McpRoute
+from rag.http.middleware.rerank_paths import RerankPaths
+from rag.http.middleware.service_middleware import ServiceMiddleware
+from rag.http.native.ask_wire import AskRequest
+from rag.http.native.generate_wire import GenerateRequest, WriteRequest
+from rag.http.native.ingest_form import IngestRequest
+from rag.http.native.internal.audit_wire import AuditRequest
+from rag.http.native.internal.background_wire import LeaseResponseRequest, QueueResponseRequest, WriteResponseRequest
+from rag.http.native.internal.batch_wire import BatchWorkRequest
+from rag.http.native.internal.count_wire import CountTokensRequest
+from rag.http.native.internal.embedder_wire import (
+    CountRequest,
+    CountResponse,
+    EncodeSparseRequest,
+    EncodeSparseResponse,
+    RerankRequest,
+    RerankResponse,
+)
+from rag.http.native.internal.key_wire import AuthenticateRequest, OpenTenantRequest
+from rag.http.native.internal.model_search_wire import CutTextRequest, SearchForModelRequest
+from rag.http.native.internal.read_file_wire import ReadFileRequest
+from rag.http.native.internal.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
+from rag.http.native.internal.verify_wire import VerifyRequest, VerifyResponse
+from rag.http.pages.web_page import WebPage
+from rag.http.published_api import PublishedApi
+from rag.http.v1.applications.deferred_app import DeferredApp
 
 SETTINGS = settings()
 documents.make_files_private()

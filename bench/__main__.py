@@ -14,23 +14,9 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import (
-    admission,
-    cached,
-    during_ingest,
-    ingest,
-    openai_chat,
-    own_work,
-    page,
-    paths,
-    peers,
-    prefix,
-    report,
-    restart,
-    retrieve,
-    start,
-    stream,
-)
+from bench import admission, page, report, start
+from bench.answers import openai_chat, own_work, peers, prefix, stream
+from bench.retrieval import cached, during_ingest, ingest, paths, restart, retrieve
 from bench.workload import Workload, make_workload, own_documents
 from rag.errors import RagError
 

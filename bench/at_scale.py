@@ -80,7 +80,7 @@ def measure(folder: Path, collection: str, rounds: int, questions: int) -> None:
     for _ in range(rounds):
         asked = [" ".join(_words(rng, 8)) for _ in range(questions)]
         ours += _ours(folder, asked)
-        for name, taken in run_json("bench.library_baseline", _request(folder, collection, asked)).items():
+        for name, taken in run_json("bench.retrieval.library_baseline", _request(folder, collection, asked)).items():
             bare.setdefault(name, []).extend(taken)
     searched = [dense + keyword for dense, keyword in zip(bare["dense"], bare["keyword"], strict=True)]
     steps = {name: summary(taken) for name, taken in {"/retrieve": ours, **bare, "searches": searched}.items()}

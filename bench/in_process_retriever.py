@@ -18,7 +18,7 @@ from rag.adapters.milvus.store import MilvusStore
 from rag.adapters.parser_process import ParserProcess
 from rag.blobs import BlobFolder
 from rag.catalog.database import Database
-from rag.catalog.schema import jobs
+from rag.catalog.tables.schema import jobs
 from rag.chunkers import RecursiveStrategy, chunker_for
 from rag.chunkers.strategy import from_json
 from rag.library.document_runtime import Dependencies, DocumentRuntime

@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from evals.harness.environment import machine, versions
+from evals.harness.reports.environment import machine, versions
 
 
 @dataclass(frozen=True, slots=True)

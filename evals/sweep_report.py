@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from evals.harness.report import markdown_table
+from evals.harness.reports.report import markdown_table
 from rag.types import JsonObject
 
 

@@ -34,16 +34,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ORDER = (
     "tests/e2e/",
-    "tests/integration/test_dbos_jobs.py",
-    "tests/integration/test_writers.py",
-    "tests/integration/test_crash.py",
+    "tests/integration/durability/test_dbos_jobs.py",
+    "tests/integration/durability/test_writers.py",
+    "tests/integration/durability/test_crash.py",
     "tests/integration/service/test_access.py",
     "tests/integration/service/test_tenants.py",
     "tests/integration/service/test_metrics.py",
     "tests/integration/service/test_tracing.py",
     "tests/integration/service/test_documents.py",
     "tests/integration/service/",
-    "tests/integration/service/test_page_",
+    "tests/integration/service/page/",
     "tests/integration/vllm/",
     "tests/integration/test_evaluation.py",
     "tests/integration/",
@@ -56,14 +56,14 @@ of the page, whose browser occupies the thread's loop.
 """
 
 ENCODER_TESTS = (
-    "tests/integration/test_bfloat16.py",
-    "tests/integration/test_embedder_start.py",
-    "tests/integration/test_encoders.py",
-    "tests/integration/test_kinds_of_models.py",
-    "tests/integration/test_stored_token_vectors.py",
-    "tests/contract/test_embedders.py",
-    "tests/contract/test_rerankers.py",
-    "tests/contract/test_sparse_embedders.py",
+    "tests/integration/models/test_bfloat16.py",
+    "tests/integration/models/test_embedder_start.py",
+    "tests/integration/models/test_encoders.py",
+    "tests/integration/models/test_kinds_of_models.py",
+    "tests/integration/models/test_stored_token_vectors.py",
+    "tests/contract/models/test_embedders.py",
+    "tests/contract/models/test_rerankers.py",
+    "tests/contract/models/test_sparse_embedders.py",
 )
 
 SAME_PROCESS = (("tests/e2e/",), ("tests/integration/service/",), ("tests/integration/vllm/",), ENCODER_TESTS)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from rag.errors import BrokenFile, Draining, InternalError, ParsingLimit, UnsupportedFile, error_class
-from rag.readers.extract_json import from_json
+from rag.readers.extract.extract_json import from_json
 from rag.readers.process.limits import ParserLimits
 from rag.readers.process.parse_request import ParseReply, ParseRequest
 from rag.types import Extract

@@ -16,10 +16,10 @@ from rag.bootstrap.loaded_settings import settings
 from rag.http.auth.admission import ServiceAdmission
 from rag.http.auth.audit_trail import AuditTrail
 from rag.http.auth.edge_admission import EdgeAdmission
-from rag.http.auth.json_web_keys import JsonWebKeys, reader
 from rag.http.auth.route_table import RouteTable
-from rag.http.auth.token_callers import TokenCallers
-from rag.http.auth.token_claims import ClaimNames
+from rag.http.auth.signed_tokens.json_web_keys import JsonWebKeys, reader
+from rag.http.auth.signed_tokens.token_callers import TokenCallers
+from rag.http.auth.signed_tokens.token_claims import ClaimNames
 from rag.http.auth.token_limits import TokenLimits
 from rag.http.published_api import public_operations
 
@@ -77,7 +77,7 @@ def token_callers() -> TokenCallers | None:
     options = settings().jwt
     if (keys := token_keys()) is None:
         return None
-    from rag.http.auth.token_verifier import TokenRules, TokenVerifier
+    from rag.http.auth.signed_tokens.token_verifier import TokenRules, TokenVerifier
 
     rules = TokenRules(options.issuer, options.audiences, options.accepted_algorithms, options.leeway_s)
     names = ClaimNames(

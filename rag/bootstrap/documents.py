@@ -110,7 +110,7 @@ def chunk_extract(extract: Extract, strategy: Strategy) -> Sequence[Passage]:
 @functools.cache
 def _encoder_tokenizer() -> TokenCounter:
     from rag.adapters import model_files
-    from rag.adapters.sentence_transformers.tokenizer import encoder_tokenizer
+    from rag.adapters.sentence_transformers.tokenization.tokenizer import encoder_tokenizer
 
     return encoder_tokenizer(model_files.embedder_folder(settings()))
 

@@ -16,11 +16,11 @@ from rag.http.clients.served_models import ServedModels
 from rag.http.clients.upstream_services import UpstreamServices
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.model_aliases import ModelAliases
+from rag.http.native.internal.remote_batch_work import RemoteBatchWork
 from rag.http.native.rag_api import RagApi
-from rag.http.native.remote_batch_work import RemoteBatchWork
 from rag.http.v1.batches.runner import BatchRunner
 from rag.http.v1.responses.background.worker import WorkerOptions
-from rag.http.v1.tool_options import ToolOptions
+from rag.http.v1.text_generation.tool_options import ToolOptions
 from rag.types import JsonObject
 
 if TYPE_CHECKING:

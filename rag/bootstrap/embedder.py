@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from rag.adapters.sentence_transformers.embedder import StEmbedder
     from rag.adapters.sentence_transformers.encoders import Encoders
     from rag.adapters.sentence_transformers.model_registry import ModelRegistry
+    from rag.adapters.sentence_transformers.multi_vector.token_vector_file import TokenVectorFile
     from rag.adapters.sentence_transformers.rerankers import LocalRerankers
     from rag.adapters.sentence_transformers.scheduler import ComputeScheduler
     from rag.adapters.sentence_transformers.sparse import StSparseEmbedder
-    from rag.adapters.sentence_transformers.token_vector_file import TokenVectorFile
 
 
 MAX_QUESTIONS = 256
@@ -53,7 +53,7 @@ def _load_models(loading: asyncio.Lock) -> EmbedderModels:
 
 def _token_vector_file() -> TokenVectorFile | None:
     """None if late interaction is not used, or its vectors are not to be stored."""
-    from rag.adapters.sentence_transformers.token_vector_file import TokenVectorFile
+    from rag.adapters.sentence_transformers.multi_vector.token_vector_file import TokenVectorFile
 
     options = settings()
     if options.rerank.kind != "late_interaction" or not options.rerank.token_vectors_mib:
@@ -103,8 +103,8 @@ def _rerankers(
 ) -> LocalRerankers:
     from rag.adapters import model_files
     from rag.adapters.sentence_transformers.cross_encoder import StCrossEncoder
-    from rag.adapters.sentence_transformers.late_interaction import TokenVectorCache
     from rag.adapters.sentence_transformers.model_registry import ModelRegistry
+    from rag.adapters.sentence_transformers.multi_vector.late_interaction import TokenVectorCache
     from rag.adapters.sentence_transformers.rerankers import LocalRerankers
 
     options = settings()

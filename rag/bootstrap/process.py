@@ -15,11 +15,11 @@ from rag.bootstrap.log_format import JsonFormatter, TextFormatter
 from rag.http.auth.admission import SERVICE_KEY_HEADER, Admission
 from rag.http.auth.audit_trail import AuditTrail
 from rag.http.clients.service_client import ServiceClient
+from rag.http.headers.used_tokens import AddTokens, ignore_tokens
 from rag.http.middleware.browser_guard import BrowserGuard
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.request_id import RequestIdFilter
-from rag.http.route_templates import RouteTemplates
-from rag.http.used_tokens import AddTokens, ignore_tokens
+from rag.http.middleware.route_templates import RouteTemplates
 from rag.ports import Cache
 from rag.telemetry import tracing
 
@@ -78,7 +78,7 @@ def _routes(life: Lifecycle, service: Any) -> list[str]:
         pages = ["/", "/static_content/{file:path}", "/ui", "/ui/{file:path}"]
         return [*own, *public, *pages, "/docs.json", "/schema.json", "/mcp"]
     if life.name == "Retriever":
-        from rag.http.v1.documents_app import document_routes
+        from rag.http.v1.applications.documents_app import document_routes
 
         no_parts: Any = None
         return [*own, *(f"/v1{route.path}" for route in document_routes(no_parts))]

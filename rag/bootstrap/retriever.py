@@ -13,21 +13,21 @@ from rag.config import Settings
 from rag.errors import ModelNotFound, SetupError, Unavailable
 from rag.http.background_loader import BackgroundLoader
 from rag.http.clients.service_client import ServiceClient
-from rag.http.metrics_page import MetricsPage
 from rag.http.model_aliases import ModelAliases
 from rag.http.native.catalog_api import OpenCatalog
 from rag.http.native.retriever_api import RetrieverApi, RetrieverComponents
+from rag.http.pages.metrics_page import MetricsPage
 from rag.http.v1.documents.parts import EmbeddingOptions
+from rag.library.answers.background import BackgroundRegistry
+from rag.library.answers.chat_completions import CompletionRegistry
+from rag.library.answers.conversations import ConversationRegistry
+from rag.library.answers.responses import ResponseRegistry
 from rag.library.audit import AuditLog
-from rag.library.background import BackgroundRegistry
 from rag.library.batches.registry import BatchRegistry
 from rag.library.batches.work import BatchLimits, BatchWork
-from rag.library.chat_completions import CompletionRegistry
-from rag.library.conversations import ConversationRegistry
 from rag.library.disk_metrics import update_disk_metrics
+from rag.library.documents.uploads import UploadRegistry
 from rag.library.keys import KeyRegistry
-from rag.library.responses import ResponseRegistry
-from rag.library.uploads import UploadRegistry
 from rag.ports import Cache, ChatTokenizer, Generator, Reranker, SparseEmbedders, VectorStore
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
     from rag.http.clients.engine_facts import EngineFacts
     from rag.http.clients.remote import RemoteEmbedders, RemoteGenerator
     from rag.http.clients.remote_models import RemoteSparseEmbedders
-    from rag.http.used_tokens import report_tokens
+    from rag.http.headers.used_tokens import report_tokens
     from rag.ingest.question_generation import LanguageModel
     from rag.retrieve.model_search import ModelSearch
     from rag.retrieve.preparation import AnswerPreparer

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from rag.auth.caller import current_caller
 from rag.catalog import groups
-from rag.catalog.batch_tables import batches
-from rag.catalog.rows import LIVE, Condition
-from rag.catalog.schema import files, job_files, jobs, stores, versions
+from rag.catalog.tables.batch_tables import batches
+from rag.catalog.tables.rows import LIVE, Condition
+from rag.catalog.tables.schema import files, job_files, jobs, stores, versions
 
 
 def visible_stores() -> Condition:

@@ -15,8 +15,8 @@ from typing import Any, Literal, TypeAlias
 
 import sqlalchemy as sa
 
-from rag.catalog.batch_tables import batch_lines, batches
-from rag.catalog.rows import Condition, read_rows
+from rag.catalog.tables.batch_tables import batch_lines, batches
+from rag.catalog.tables.rows import Condition, read_rows
 from rag.types import JsonObject
 
 LineState: TypeAlias = Literal["pending", "completed", "failed"]

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from rag.auth.caller import WITHOUT_KEY, caller_to_header, current_caller, current_tenant
 from rag.catalog import access, groups, listing
-from rag.catalog.batch_tables import batches
-from rag.catalog.rows import Condition, ResultRow, read_first, read_row, read_rows
+from rag.catalog.tables.batch_tables import batches
+from rag.catalog.tables.rows import Condition, ResultRow, read_first, read_row, read_rows
 from rag.errors import NotFound
 from rag.records import DAY_S, BatchFault, BatchRecord, BatchState, Cursor, NewBatch, Page
 from rag.types import JsonObject

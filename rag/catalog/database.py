@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from rag.catalog.schema import VERSION_TABLE
+from rag.catalog.tables.schema import VERSION_TABLE
 from rag.errors import DependencyUnavailable, SetupError
 
 _BUSY_TIMEOUT_MS = 30_000

@@ -15,8 +15,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from rag.auth.caller import current_caller
-from rag.catalog.rows import LIVE, Condition
-from rag.catalog.schema import stores, versions
+from rag.catalog.tables.rows import LIVE, Condition
+from rag.catalog.tables.schema import stores, versions
 from rag.errors import InvalidRequest
 
 

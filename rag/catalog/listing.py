@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from rag.catalog.rows import ResultRow, RowSelect
+from rag.catalog.tables.rows import ResultRow, RowSelect
 from rag.errors import InvalidRequest
 from rag.records import Cursor, Page
 

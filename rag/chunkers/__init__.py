@@ -36,7 +36,8 @@ def chunker_for(strategy: ChunkingStrategy, tokenizer: TokenCounter | None) -> C
     """The chunker for a strategy.
 
     Args:
-        tokenizer: The encoder's tokenizer, for `TokenStrategy`; see `rag.adapters.sentence_transformers.tokenizer`.
+        tokenizer: The encoder's tokenizer, for `TokenStrategy`; see
+            `rag.adapters.sentence_transformers.tokenization.tokenizer`.
 
     Raises:
         InvalidRequest: the strategy counts tokens, but the encoder has no tokenizer.

@@ -41,7 +41,7 @@ class TokenChunker:
     `TextSplitter.from_huggingface_tokenizer` tokenizes each passage a dozen times: 20 s for 2 MB at 800 / 400 tokens.
 
     Args:
-        tokenizer: Must not truncate or pad; see `rag.adapters.sentence_transformers.tokenizer`.
+        tokenizer: Must not truncate or pad; see `rag.adapters.sentence_transformers.tokenization.tokenizer`.
         max_tokens: Maximum length of a passage, without the encoder's special tokens.
         overlap_tokens: Maximum length of the repeated end of the previous passage; at most half of `max_tokens`.
     """

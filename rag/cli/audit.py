@@ -64,9 +64,9 @@ def _rows_of_service(url: str, wanted: dict[str, str | int | None], limit: int |
 
 def _rows_of_catalog(wanted: dict[str, str | int | None], limit: int | None) -> Iterator[JsonObject]:
     from rag.bootstrap.documents import audit_log, make_files_private
-    from rag.http.v1.audit import AuditQuery
+    from rag.http.v1.administration.audit import AuditQuery
     from rag.http.v1.documents.objects.audit_entry import audit_entry
-    from rag.http.validation_errors import parsed
+    from rag.http.validation.validation_errors import parsed
 
     make_files_private()
     left = float("inf") if limit is None else limit

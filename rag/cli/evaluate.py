@@ -20,8 +20,8 @@ from rag.types import JsonObject
 
 if TYPE_CHECKING:
     from evals.harness.client import Config
-    from evals.harness.comparison import Comparison, Difference
     from evals.harness.eval_set import EvalSet
+    from evals.harness.reports.comparison import Comparison, Difference
     from evals.harness.run import SetResult, ShowProgress
 
 READ_TIMEOUT_S = 300.0
@@ -149,20 +149,20 @@ def _configs(configs: dict[str, JsonObject]) -> list[Config]:
 
 
 def _read_baseline(path: Path | None) -> JsonObject | None:
-    from evals.harness.comparison import read_baseline
+    from evals.harness.reports.comparison import read_baseline
 
     return None if path is None else read_baseline(path)
 
 
 def _compare(baseline: JsonObject, report: JsonObject, seed: int) -> Comparison:
-    from evals.harness.comparison import compare
+    from evals.harness.reports.comparison import compare
 
     return compare(baseline, report, seed)
 
 
 def _write_report(results: Sequence[SetResult], settings: JsonObject, folder: Path, *, quiet: bool) -> JsonObject:
     """The report, after it was written to the folder."""
-    from evals.harness import plots, report
+    from evals.harness.reports import plots, report
 
     folder.mkdir(parents=True, exist_ok=True)
     whole = report.as_json(results, settings)

@@ -12,14 +12,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import rag
-from rag.http import probes
 from rag.http.native import public_routes
+from rag.http.openapi import probes
 from rag.http.openapi.error_responses import error_components
 from rag.http.openapi.route import API_KEY, OpenApiRoute
 from rag.http.openapi.unset_fields import without_unset_nulls
-from rag.http.swagger_page import swagger_page
-from rag.http.v1.documents_app import document_routes
-from rag.http.v1.edge_app import edge_routes
+from rag.http.pages.swagger_page import swagger_page
+from rag.http.v1.applications.documents_app import document_routes
+from rag.http.v1.applications.edge_app import edge_routes
 from rag.types import JsonObject
 
 PATH = "/docs.json"

@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 
 import sqlalchemy as sa
 
-from rag.catalog import jobs
 from rag.catalog.database import Database
+from rag.catalog.documents import jobs
 from rag.errors import InternalError, RagError, Unavailable
 from rag.ingest.progress import RunningJobs
 

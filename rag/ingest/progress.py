@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from rag.catalog import jobs
 from rag.catalog.database import Database
+from rag.catalog.documents import jobs
 from rag.errors import DeadlineExceeded, Overloaded, RagError, Unavailable
 from rag.ingest.job import JobCancelled, JobInterrupted
 

@@ -7,16 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from rag.blobs import BlobFolder
-from rag.catalog import files, jobs, versions
+from rag.catalog import versions
 from rag.catalog.database import Database
-from rag.catalog.rows import VersionRow
+from rag.catalog.documents import files, jobs
+from rag.catalog.tables.rows import VersionRow
 from rag.errors import SetupError
 from rag.ingest.event_loop import run_in_loop
 from rag.ingest.progress import RunningJobs
 from rag.ingest.question_prompts import pair_passages, pairs
 from rag.ingest.version_chunks import VersionChunks, VersionPassages
 from rag.ports import ChatTokenizer, Generator
-from rag.readers import extract_json
+from rag.readers.extract import extract_json
 from rag.types import Chunk, Pair, PassagePairs
 
 PASSAGES_PER_STEP = 8

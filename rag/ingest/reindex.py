@@ -12,11 +12,12 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
-from rag.catalog import jobs, stores, versions
+from rag.catalog import versions
 from rag.catalog.database import Database
-from rag.catalog.rows import JobRow, VersionRow
-from rag.catalog.stores import Index
-from rag.catalog.visibility import version_id
+from rag.catalog.documents import jobs, stores
+from rag.catalog.documents.stores import Index
+from rag.catalog.documents.visibility import version_id
+from rag.catalog.tables.rows import JobRow, VersionRow
 from rag.encoders import StoreEncoders
 from rag.errors import RagError, VectorStoreNotFound
 from rag.ingest.flow import WINDOW_CHUNKS

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from cachetools import LRUCache
 
 from rag.blobs import BlobFolder
-from rag.catalog.rows import VersionRow
-from rag.catalog.visibility import version_id
+from rag.catalog.documents.visibility import version_id
+from rag.catalog.tables.rows import VersionRow
 from rag.errors import InternalError
 from rag.ingest.question_prompts import pair_passages
-from rag.readers import extract_json
+from rag.readers.extract import extract_json
 from rag.recognized_language import with_language
 from rag.records import Strategy
 from rag.types import Chunk, Extract, Passage, chunk_id_of

@@ -12,11 +12,12 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from rag.blobs import BlobFolder
-from rag.catalog import files, jobs, stores, versions
+from rag.catalog import versions
 from rag.catalog.database import Database
-from rag.catalog.rows import VersionRow
-from rag.catalog.stores import Index
-from rag.catalog.visibility import version_id
+from rag.catalog.documents import files, jobs, stores
+from rag.catalog.documents.stores import Index
+from rag.catalog.documents.visibility import version_id
+from rag.catalog.tables.rows import VersionRow
 from rag.errors import DeadlineExceeded, InternalError, NoTextFound, RagError, Unavailable, VectorStoreNotFound
 from rag.ingest.job import JobCancelled, JobInterrupted
 from rag.ingest.job_work import JobWork, public_error
@@ -27,7 +28,7 @@ from rag.ingest.version_chunks import VersionChunks
 from rag.ingest.writing import ChunkWriter
 from rag.keywords import document_language
 from rag.ports import Parser, VectorStore
-from rag.readers import extract_json
+from rag.readers.extract import extract_json
 from rag.recognized_language import with_language
 
 NOT_PENDING = -1

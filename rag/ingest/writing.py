@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rag.catalog.stores import Index
+from rag.catalog.documents.stores import Index
 from rag.ingest.encoding import PassageEncoder
 from rag.ports import Vectors, VectorStore
 from rag.types import Chunk, SparseVector, passage_text

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rag.auth.audit import AuditEvent, AuditFilter, AuditRecord
-from rag.catalog import audit
 from rag.catalog.database import Database
+from rag.catalog.tenants import audit
 from rag.records import Cursor, Page
 
 

@@ -21,8 +21,8 @@ from rag.ingest.reindex import ReindexWork, reindex_flow
 from rag.ingest.version_chunks import ChunkExtract, VersionChunks
 from rag.ingest.work import IngestWork
 from rag.ingest.writing import ChunkWriter
-from rag.library import jobs, stores
-from rag.library.attached_files import AttachedFiles
+from rag.library.documents import jobs, stores
+from rag.library.documents.attached_files import AttachedFiles
 from rag.library.janitor import Janitor
 from rag.library.resources import LibraryResources
 from rag.library.service import Library

@@ -6,15 +6,17 @@ import logging
 import threading
 import time
 
-from rag.catalog import audit, garbage, kept, stores, uploads
-from rag.catalog import files as file_rows
-from rag.catalog import jobs as job_rows
-from rag.catalog.batch_tables import batches
-from rag.catalog.rows import VersionRow
-from rag.catalog.schema import chat_completions, conversations, responses
-from rag.catalog.visibility import version_id
+from rag.catalog.answers import kept
+from rag.catalog.documents import files as file_rows
+from rag.catalog.documents import garbage, stores, uploads
+from rag.catalog.documents import jobs as job_rows
+from rag.catalog.documents.visibility import version_id
+from rag.catalog.tables.batch_tables import batches
+from rag.catalog.tables.rows import VersionRow
+from rag.catalog.tables.schema import chat_completions, conversations, responses
+from rag.catalog.tenants import audit
 from rag.errors import RagError, Unavailable, VectorStoreNotFound
-from rag.library import files, jobs
+from rag.library.documents import files, jobs
 from rag.library.resources import LibraryResources
 from rag.records import DAY_S
 from rag.retrieve.lease import ReadLease

@@ -6,7 +6,9 @@ import time
 from itertools import product
 from typing import get_args
 
-from rag.catalog import background, batches, jobs
+from rag.catalog import batches
+from rag.catalog.answers import background
+from rag.catalog.documents import jobs
 from rag.library.resources import LibraryResources
 from rag.records import BatchState, JobKind, JobState
 from rag.telemetry import retrieval as metrics

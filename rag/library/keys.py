@@ -13,8 +13,9 @@ from rag.auth.caller import Caller, acting_as
 from rag.auth.key import CreatedKey, KeyRecord, KeyStatus, NewKey
 from rag.auth.key_secret import new_secret
 from rag.auth.scopes import SCOPES
-from rag.catalog import keys, stores
 from rag.catalog.database import Database
+from rag.catalog.documents import stores
+from rag.catalog.tenants import keys
 from rag.errors import Conflict, InvalidRequest, NotFound
 from rag.records import Cursor, Page
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from rag.auth.caller import Caller, caller_from_header
-from rag.catalog import keys
+from rag.catalog.tenants import keys
 from rag.errors import NotFound, Unauthenticated
 
 

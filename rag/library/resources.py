@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from rag.blobs import BlobFolder
-from rag.catalog import stores
 from rag.catalog.database import Database
-from rag.catalog.rows import IndexState
-from rag.catalog.stores import Index
+from rag.catalog.documents import stores
+from rag.catalog.documents.stores import Index
+from rag.catalog.tables.rows import IndexState
 from rag.chunkers.strategy import ChunkingStrategy
 from rag.encoders import StoreEncoders
 from rag.ingest.encoding import PassageEncoder

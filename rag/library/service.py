@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from rag.library import documents, files, ingestion, jobs, reindexing, stores
+from rag.library.documents import documents, files, ingestion, jobs, reindexing, stores
 from rag.library.job_metrics import update_job_metrics
 from rag.library.resources import LibraryResources
 from rag.records import (

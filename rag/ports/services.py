@@ -14,7 +14,7 @@ class PromptPreparer(Protocol):
         """The prompt of an answer.
 
         Args:
-            request: The fields of `rag.http.wire.PrepareRequest`.
+            request: The fields of `rag.http.bodies.wire.PrepareRequest`.
 
         Raises:
             RagError: whatever the Retriever refuses the request with.

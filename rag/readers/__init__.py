@@ -16,7 +16,7 @@ from typing import Final
 
 from rag.errors import NoTextFound, UnsupportedFile
 from rag.readers import formats
-from rag.readers.heading_path import UNSTORABLE
+from rag.readers.extract.heading_path import UNSTORABLE
 from rag.readers.normal_form import normalize
 from rag.readers.sniff import media_type_of
 from rag.readers.source import ReadOptions, SourceFile

@@ -15,9 +15,9 @@ from typing import Final, cast
 
 from rag.errors import BrokenFile, RagError, UnsupportedFile
 from rag.readers.decoding import decode
+from rag.readers.extract.text_builder import Block, TextBuilder
 from rag.readers.html.reader import parse_html
 from rag.readers.source import SourceFile
-from rag.readers.text_builder import Block, TextBuilder
 from rag.types import Extract
 
 _HEADERS = ("From", "To", "Cc", "Date")

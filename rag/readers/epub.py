@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 from rag.errors import BrokenFile, EncryptedFile
 from rag.readers.decoding import decode
+from rag.readers.extract.text_builder import TextBuilder
 from rag.readers.html.reader import parse_html
 from rag.readers.safe_xml import Element, parse_xml
 from rag.readers.source import SourceFile
-from rag.readers.text_builder import TextBuilder
 from rag.readers.zip_container import open_zip
 from rag.types import Extract
 

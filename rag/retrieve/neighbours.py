@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 
-from rag.catalog.visibility import Snapshot
+from rag.catalog.documents.visibility import Snapshot
 from rag.errors import RagError
 from rag.ports import VectorStore
 from rag.retrieve.record_text import begins_with_value, is_record_text

@@ -11,7 +11,7 @@ from rag.types import SearchMode
 
 Fusion: TypeAlias = Literal["weights", "rrf"]
 OptionChanges: TypeAlias = Mapping[str, Any]
-"""Values for some fields of `RetrieveOptions`, by name; validated by `rag.http.retrieval_settings`."""
+"""Values for some fields of `RetrieveOptions`, by name; validated by `rag.http.fields.retrieval_settings`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from rag.auth.caller import current_tenant
-from rag.catalog.visibility import Snapshot
+from rag.catalog.documents.visibility import Snapshot
 from rag.encoders import StoreEncoders
 from rag.errors import Overloaded, Unavailable
 from rag.ports import Reranker

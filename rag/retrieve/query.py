@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from rag.catalog.visibility import Snapshot
+from rag.catalog.documents.visibility import Snapshot
 from rag.errors import InvalidRequest
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.planning.follow_up import CONVERSATION_LABEL

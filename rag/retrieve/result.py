@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from rag.catalog.visibility import Snapshot
+from rag.catalog.documents.visibility import Snapshot
 from rag.retrieve.cache.packing import pack_hits, unpack_hits
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.planning.plan import Plan

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from cachetools import LRUCache
 
-from rag.catalog import stores, visibility
 from rag.catalog.database import Database
-from rag.catalog.visibility import Snapshot
+from rag.catalog.documents import stores, visibility
+from rag.catalog.documents.visibility import Snapshot
 
 _MAX_REVISIONS = 64
 """Revisions whose visible versions are remembered."""

@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.bento import Bento, build_bento
 from tests.e2e.running import ROOT, RunningService, start_service
-from tests.support.small_adapters import an_adapter
+from tests.support.models.small_adapters import an_adapter
 
 AXOLOTL = """# Axolotl
 

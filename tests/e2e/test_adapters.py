@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.e2e.running import RunningService
-from tests.support.small_adapters import an_adapter
+from tests.support.models.small_adapters import an_adapter
 
 BODY = {"prompt": "The capital of France is Paris. The capital of Germany is", "max_tokens": 6, "temperature": 0}
 

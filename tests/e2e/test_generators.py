@@ -9,7 +9,7 @@ import pytest
 
 from rag.http.clients.remote import RemoteGenerator
 from rag.http.clients.service_client import ServiceClient
-from tests.contract.generator_contract import ASKING, COLD, PROMPT, GeneratorContract, Running, written
+from tests.contract.models.generator_contract import ASKING, COLD, PROMPT, GeneratorContract, Running, written
 from tests.e2e.running import RunningService
 
 

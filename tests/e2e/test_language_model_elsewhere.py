@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from rag.adapters.openai.generator import OpenAiGenerator
-from tests.contract.generator_contract import ASKING, COLD, GeneratorContract, Running, written
+from tests.contract.models.generator_contract import ASKING, COLD, GeneratorContract, Running, written
 from tests.e2e.running import LIMIT_S, RunningService
-from tests.support.openai_server import failure_of, writing_at
+from tests.support.servers.openai_server import failure_of, writing_at
 
 
 @pytest.mark.long
 class TestOpenAiLlm(GeneratorContract):
-    """The long form of tests/contract/test_openai_llm.py, which runs the same tests against a small server."""
+    """The long form of tests/contract/models/test_openai_llm.py, which runs the same tests against a small server."""
 
     gives_prompt_logprobs = False
 

@@ -23,7 +23,7 @@ from tests.e2e.test_web_page import (  # fixtures are found by their names
     toggle_options,
 )
 from tests.support.browser import violations
-from tests.support.placed_pdf import Placed, placed_pdf
+from tests.support.files.placed_pdf import Placed, placed_pdf
 
 __all__ = ["context", "page", "store"]
 LIGHTHOUSE = "The lighthouse of Pharos was 103 metres high."

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from rag.catalog.visibility import Snapshot
+from rag.catalog.documents.visibility import Snapshot
 from rag.errors import VectorStoreNotFound
-from tests.fakes.vector_store import FakeVectorStore
+from tests.fakes.store.vector_store import FakeVectorStore
 
 
 class FakeSnapshotReader:

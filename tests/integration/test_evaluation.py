@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.evaluating import OWN_DOCS, evaluate, read
 from tests.e2e.running import ROOT, RunningService
-from tests.support.service_without_engine import engineless_service
+from tests.support.servers.service_without_engine import engineless_service
 
 # tests/e2e/test_evaluation.py is the short form.
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900), pytest.mark.long]

@@ -14,7 +14,7 @@ from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.llms.openai_like import OpenAILike  # type: ignore[import-untyped]
 
 from tests.e2e.running import RunningService
-from tests.support.service_without_engine import engineless_service
+from tests.support.servers.service_without_engine import engineless_service
 
 pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(900)]
 

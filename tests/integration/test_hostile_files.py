@@ -12,7 +12,7 @@ from rag.adapters.parser_process import ParserLimits, ParserProcess
 from rag.errors import BrokenFile, EncryptedFile, InvalidRequest, NoTextFound, ParsingLimit, UnsupportedFile
 from rag.readers.filename import normalize_filename
 from rag.types import Extract, TextRun
-from tests.support.sample_files import HOSTILE
+from tests.support.files.sample_files import HOSTILE
 
 pytestmark = [
     pytest.mark.integration,

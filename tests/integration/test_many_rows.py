@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rag.adapters.milvus.store import MilvusStore
-from tests.contract.store_calls import STORE
+from tests.contract.vector_store.store_calls import STORE
 from tests.support.builders import a_chunk
 
 

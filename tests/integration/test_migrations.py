@@ -1,4 +1,4 @@
-"""`rag/catalog/migrations` migrates every database, with its data, to `rag/catalog/schema.py`."""
+"""`rag/catalog/migrations` migrates every database, with its data, to `rag/catalog/tables/schema.py`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from sqlalchemy.engine import make_url
 
 from rag.catalog import database
 from rag.catalog.database import Database
-from rag.catalog.schema import metadata
+from rag.catalog.tables.schema import metadata
 from rag.records import NewStore
 from tests.fakes import FakeVectorStore
 from tests.support.library_harness import STORE, make_harness
-from tests.support.postgres import new_database
+from tests.support.servers.postgres import new_database
 
 pytestmark = pytest.mark.integration
 

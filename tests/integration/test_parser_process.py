@@ -18,7 +18,7 @@ import pytest
 from rag.adapters.parser_process import ParserLimits, ParserProcess
 from rag.errors import Draining, EncryptedFile, NoTextFound, ParsingLimit, UnsupportedFile
 from rag.ports import Parser
-from tests.support.sample_files import LOCKED, docx, pdf, word_paragraph
+from tests.support.files.sample_files import LOCKED, docx, pdf, word_paragraph
 
 pytestmark = pytest.mark.integration
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.in_process_retriever import STORE, InProcessRetriever, PortWrappers, in_process_retriever, slow_embedders
-from rag.catalog.documents import ingested_file_id
+from rag.catalog.documents.documents import ingested_file_id
 from rag.errors import RagError
 from rag.ports import Flow, JobEngine, Parser, Steps
 from rag.records import Cursor

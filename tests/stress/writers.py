@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.in_process_retriever import STORE, InProcessRetriever, in_process_retriever, slow_embedders
-from rag.catalog.documents import ingested_file_id
+from rag.catalog.documents.documents import ingested_file_id
 from rag.errors import Conflict, NotFound
 from rag.records import Cursor
 from rag.types import SearchMode

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rag.bootstrap import llm
 from rag.http.native.llm_api import LlmApi
-from tests.fakes.calling_engine import CallingEngine
+from tests.fakes.language_model.calling_engine import CallingEngine
 
 
 def _calling_llm_api() -> tuple[LlmApi, CallingEngine]:

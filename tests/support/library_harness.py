@@ -15,9 +15,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from rag.blobs import BlobFolder
-from rag.catalog import job_records
 from rag.catalog.database import Database
-from rag.catalog.schema import jobs
+from rag.catalog.documents import job_records
+from rag.catalog.tables.schema import jobs
 from rag.chunkers import RecursiveStrategy, chunker_for
 from rag.chunkers.strategy import from_json
 from rag.ingest.question_generation import LanguageModel

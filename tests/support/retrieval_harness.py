@@ -16,10 +16,10 @@ from rag.retrieve.search.custom_retrievers import CustomRetrievers
 from rag.retrieve.search.path_searcher import PathSearcher
 from rag.retrieve.search.searcher import Searcher
 from rag.retrieve.snapshot_reader import SnapshotReader
-from tests.fakes.embedder import FakeEmbedder
+from tests.fakes.encoders.embedder import FakeEmbedder
+from tests.fakes.encoders.reranker import FakeReranker
 from tests.fakes.planner import FakePlanner
-from tests.fakes.reranker import FakeReranker
-from tests.fakes.vector_store import FakeVectorStore
+from tests.fakes.store.vector_store import FakeVectorStore
 from tests.support.builders import a_chunk
 
 

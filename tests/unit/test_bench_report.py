@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.ingest import sample_by_length
 from bench.load import Load, LoadAnswer
 from bench.report import CellResult, ReportRow, as_json, compare, percentile, show, spread, summary, target, write
+from bench.retrieval.ingest import sample_by_length
 from bench.workload import Workload
 from rag.upload import select_files
 

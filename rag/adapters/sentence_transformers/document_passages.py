@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from rag.adapters.sentence_transformers.bfloat16 import bfloat16_copy, computing, has_bfloat16
-from rag.adapters.sentence_transformers.token_vector_file import TokenVectorFile
-from rag.adapters.sentence_transformers.token_vector_reader import TokenVectorReader
+from rag.adapters.sentence_transformers.multi_vector.token_vector_file import TokenVectorFile
+from rag.adapters.sentence_transformers.multi_vector.token_vector_reader import TokenVectorReader
 from rag.config import EmbedderSettings
 from rag.ports import Vectors
 

@@ -11,6 +11,9 @@ import numpy as np
 
 from rag.adapters.sentence_transformers.document_passages import DocumentPassages
 from rag.adapters.sentence_transformers.model_kind import declared_kind
+from rag.adapters.sentence_transformers.multi_vector.token_vector_file import TokenVectorFile
+from rag.adapters.sentence_transformers.multi_vector.token_vector_reader import TokenVectorReader
+from rag.adapters.sentence_transformers.multi_vector.token_vectors import TokenVectors
 from rag.adapters.sentence_transformers.scheduler import (
     THREADS_PER_SLICE,
     ComputeScheduler,
@@ -20,11 +23,8 @@ from rag.adapters.sentence_transformers.scheduler import (
     slices_by_length,
     texts_at_once,
 )
-from rag.adapters.sentence_transformers.token_ids import StTokenIds, are_ids
-from rag.adapters.sentence_transformers.token_vector_file import TokenVectorFile
-from rag.adapters.sentence_transformers.token_vector_reader import TokenVectorReader
-from rag.adapters.sentence_transformers.token_vectors import TokenVectors
-from rag.adapters.sentence_transformers.windows import mean_vectors
+from rag.adapters.sentence_transformers.tokenization.token_ids import StTokenIds, are_ids
+from rag.adapters.sentence_transformers.tokenization.windows import mean_vectors
 from rag.config import EMBEDDED_ENCODER, EmbedderSettings
 from rag.errors import SetupError
 from rag.ports import Vectors
@@ -125,7 +125,7 @@ class StEmbedder:
         return [f"{self._prefixes[kind]}{text}" for text in texts]
 
     async def encode_tokens(self, texts: Sequence[str], kind: TextKind) -> list[TokenVectors]:
-        """See `rag.adapters.sentence_transformers.late_interaction.TokenEncoder`."""
+        """See `rag.adapters.sentence_transformers.multi_vector.late_interaction.TokenEncoder`."""
         if kind == "query":
             return await self._scheduler.question(partial(self._read_tokens, list(texts), kind))
         slices = await self._slices(list(texts), self._candidates_at_once)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from rag.adapters.sentence_transformers.cross_encoder import StCrossEncoder
 from rag.adapters.sentence_transformers.embedder import StEmbedder
 from rag.adapters.sentence_transformers.encoders import Encoders
-from rag.adapters.sentence_transformers.late_interaction import LateInteraction, TokenVectorCache
 from rag.adapters.sentence_transformers.model_registry import ModelRegistry
+from rag.adapters.sentence_transformers.multi_vector.late_interaction import LateInteraction, TokenVectorCache
+from rag.adapters.sentence_transformers.multi_vector.token_vector_file import TokenVectorFile
 from rag.adapters.sentence_transformers.scheduler import ComputeScheduler
-from rag.adapters.sentence_transformers.token_vector_file import TokenVectorFile
 from rag.errors import ModelNotFound
 from rag.ports import Reranker
 from rag.types import RerankKind

@@ -15,13 +15,13 @@ from rag.adapters.vllm.args import served_names
 from rag.adapters.vllm.errors import ENGINE_DIED
 from rag.adapters.vllm.lora import AdapterFolder, VllmAdapters
 from rag.adapters.vllm.output import token_stream
+from rag.adapters.vllm.parsers.reasoning import EngineReasoning, RequestReasoning
+from rag.adapters.vllm.parsers.reasoning_parser_choice import reasoning_parser_of
+from rag.adapters.vllm.parsers.tool_parser_choice import chosen_parser
+from rag.adapters.vllm.parsers.tools import ToolCalls
 from rag.adapters.vllm.prompt import EnginePrompts
-from rag.adapters.vllm.reasoning import EngineReasoning, RequestReasoning
-from rag.adapters.vllm.reasoning_parser_choice import reasoning_parser_of
 from rag.adapters.vllm.sampling import Sampling, sampling_of
 from rag.adapters.vllm.start import build_engine, kill_children
-from rag.adapters.vllm.tool_parser_choice import chosen_parser
-from rag.adapters.vllm.tools import ToolCalls
 from rag.auth.caller import prefix_cache_salt
 from rag.config import LLMSettings
 from rag.errors import ContextLengthExceeded, DependencyUnavailable, InvalidRequest, SetupError, Starting

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rag.adapters.vllm.errors import translated
-from rag.adapters.vllm.reasoning import RequestReasoning, SplitText
+from rag.adapters.vllm.parsers.reasoning import RequestReasoning, SplitText
 from rag.adapters.vllm.structures import PARAM
 from rag.errors import DependencyUnavailable, InvalidRequest
 from rag.ports import TokenStream

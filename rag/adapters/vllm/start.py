@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from rag.adapters.vllm.args import engine_arguments, refused_argument, served_names
 from rag.adapters.vllm.parent_watchdog import OWNER_PID_VARIABLE
-from rag.adapters.vllm.reasoning_parser_choice import check_reasoning_parser, choose_reasoning_parser
-from rag.adapters.vllm.tools import check_parser
+from rag.adapters.vllm.parsers.reasoning_parser_choice import check_reasoning_parser, choose_reasoning_parser
+from rag.adapters.vllm.parsers.tools import check_parser
 from rag.config import LLMSettings
 from rag.errors import SetupError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from rag.catalog.schema import VERSION_TABLE, metadata
+from rag.catalog.tables.schema import VERSION_TABLE, metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
-from rag.catalog import documents, files, groups, stores
-from rag.catalog.rows import LIVE, DocumentRow, FileRow, VersionRow, read_rows
-from rag.catalog.schema import versions
+from rag.catalog import groups
+from rag.catalog.documents import documents, files, stores
+from rag.catalog.tables.rows import LIVE, DocumentRow, FileRow, VersionRow, read_rows
+from rag.catalog.tables.schema import versions
 from rag.catalog.versions.queries import get, visible_version
 from rag.catalog.versions.writing import extract_values
 from rag.errors import Conflict

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from rag.catalog import groups
-from rag.catalog.rows import VersionRow, read_first, read_row, read_rows
-from rag.catalog.schema import index_versions, versions
+from rag.catalog.tables.rows import VersionRow, read_first, read_row, read_rows
+from rag.catalog.tables.schema import index_versions, versions
 
 
 def get(connection: sa.Connection, seq: int) -> VersionRow:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from rag.catalog import documents, files
-from rag.catalog import stores as store_rows
-from rag.catalog.rows import LIVE, Condition, DocumentRow, VersionRow, VersionState
-from rag.catalog.schema import documents as document_table
-from rag.catalog.schema import index_versions, versions
+from rag.catalog.documents import documents, files
+from rag.catalog.documents import stores as store_rows
+from rag.catalog.tables.rows import LIVE, Condition, DocumentRow, VersionRow, VersionState
+from rag.catalog.tables.schema import documents as document_table
+from rag.catalog.tables.schema import index_versions, versions
 from rag.catalog.versions.queries import get_many, visible_version
 from rag.errors import RagError
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from rag.catalog.rows import VersionRow, read_rows
-from rag.catalog.schema import index_versions, versions
+from rag.catalog.tables.rows import VersionRow, read_rows
+from rag.catalog.tables.schema import index_versions, versions
 from rag.types import Extract
 
 

@@ -68,9 +68,9 @@ class CatalogKeys:
         self._audit = audit
 
     def create(self, body: JsonObject) -> JsonObject:
+        from rag.http.v1.administration.keys import CreateKey, new_key
         from rag.http.v1.documents.objects.key import created_object
-        from rag.http.v1.keys import CreateKey, new_key
-        from rag.http.validation_errors import parsed
+        from rag.http.validation.validation_errors import parsed
 
         created = self._registry.create(new_key(parsed(CreateKey, body)))
         self._note("create", created.record.key_id)
@@ -89,9 +89,9 @@ class CatalogKeys:
             after = page.rows[-1].key_id
 
     def update(self, key_id: str, body: JsonObject) -> JsonObject:
+        from rag.http.v1.administration.keys import UpdateKey
         from rag.http.v1.documents.objects.key import key_object
-        from rag.http.v1.keys import UpdateKey
-        from rag.http.validation_errors import parsed
+        from rag.http.validation.validation_errors import parsed
 
         changes = parsed(UpdateKey, body).limits.model_dump(exclude_unset=True)
         key = self._registry.change_limits(key_id, changes)

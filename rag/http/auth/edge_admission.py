@@ -19,7 +19,7 @@ from rag.errors import Starting, Unauthenticated
 from rag.http.auth.admission import CALLER
 from rag.http.auth.rate_limit import RateLimits
 from rag.http.auth.route_table import RouteTable
-from rag.http.auth.token_callers import TokenCallers, could_be_token
+from rag.http.auth.signed_tokens.token_callers import TokenCallers, could_be_token
 from rag.http.auth.token_limits import TokenLimits
 from rag.http.auth.verified_keys import Verification, VerifiedKeys
 from rag.http.in_process import IS_PART, SENT_FOR

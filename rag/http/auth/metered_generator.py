@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from rag.http.used_tokens import AddTokens
+from rag.http.headers.used_tokens import AddTokens
 from rag.ports import Generator, TokenStream
 from rag.types import Chat, ModelInput, RenderedChat, SamplingParameters, StreamEnd, StreamItem
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from rag.auth.caller import require
 from rag.errors import DependencyUnavailable, Starting
+from rag.http.bodies.hits import hit_from_wire
 from rag.http.clients.service_client import ServiceClient
 from rag.http.error_table import error_from_event
-from rag.http.hits import hit_from_wire
 from rag.http.streaming.sse import EventParser
 from rag.http.streaming.text_stream import delta_from_wire, reasoning_from_wire, stream_end_from_wire
 from rag.ports import TokenStream, Vectors

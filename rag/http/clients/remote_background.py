@@ -27,18 +27,18 @@ class RemoteBackground:
         request: JsonMapping,
         events: Sequence[ResponseEvent] | None,
     ) -> None:
-        """See `rag.library.background.BackgroundRegistry.enqueue`. `events`: None if they are not kept."""
+        """See `rag.library.answers.background.BackgroundRegistry.enqueue`. `events`: None if they are not kept."""
         body: JsonObject = {"response": response, "input": list(input_items), "request": request}
         body |= {"caller": caller_to_header(queueing_caller()), "request_id": current_request_id.get()}
         body["events"] = None if events is None else list(events)
         await self._client.call("/queue_response", body, timeout_s=_TIMEOUT_S)
 
     async def lease(self) -> LeasedResponse | None:
-        """See `rag.library.background.BackgroundRegistry.lease`."""
+        """See `rag.library.answers.background.BackgroundRegistry.lease`."""
         found = (await self._client.call("/lease_response", {}, timeout_s=_TIMEOUT_S))["leased"]
         return None if found is None else LeasedResponse(**found)
 
     async def write(self, part: WrittenPart) -> bool:
-        """See `rag.library.background.BackgroundRegistry.write`."""
+        """See `rag.library.answers.background.BackgroundRegistry.write`."""
         answer = await self._client.call("/write_response", asdict(part), timeout_s=_TIMEOUT_S)
         return bool(answer["written"])

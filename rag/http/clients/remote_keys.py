@@ -29,7 +29,7 @@ class RemoteKeys:
         return _verification(await self._call("/authenticate", {"secret_hash": digest}))
 
     async def open_tenant(self, tenant: str, stores: Sequence[str] | None) -> Sequence[str] | None:
-        """See `rag.http.auth.token_callers.OpenTenant`."""
+        """See `rag.http.auth.signed_tokens.token_callers.OpenTenant`."""
         body: JsonObject = {"tenant": tenant, "stores": None if stores is None else list(stores)}
         ids: list[str] | None = (await self._call("/open_tenant", body))["stores"]
         return ids

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from rag.auth.caller import require
+from rag.http.bodies.search_outputs import search_output_from_wire
 from rag.http.clients.remote_token_count import count_tokens
 from rag.http.clients.service_client import ServiceClient
-from rag.http.search_outputs import search_output_from_wire
 from rag.types import JsonMapping, KnownPassage, SearchOutput
 
 _CUT_TIMEOUT_S = 30.0

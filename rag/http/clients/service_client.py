@@ -23,10 +23,10 @@ from rag.auth.caller import caller_to_header, queueing_caller
 from rag.errors import DeadlineExceeded, DependencyUnavailable, Overloaded, RagError
 from rag.http.auth.admission import CALLER_HEADER
 from rag.http.error_table import error_for_status, error_from_body
-from rag.http.inner_headers import USED_TOKENS
+from rag.http.headers.inner_headers import USED_TOKENS
+from rag.http.headers.used_tokens import AddTokens, ignore_tokens
 from rag.http.middleware.lifecycle import LEASE_PATH
 from rag.http.middleware.request_id import HEADER, current_request_id
-from rag.http.used_tokens import AddTokens, ignore_tokens
 from rag.telemetry.tracing import trace_headers
 from rag.types import Facts, JsonMapping, JsonObject
 

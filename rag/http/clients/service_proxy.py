@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from rag.errors import DependencyUnavailable, NotFound, RagError, Starting
 from rag.http.clients.service_client import ServiceClient
 from rag.http.failures import failure_response
-from rag.http.inner_headers import USED_TOKENS
+from rag.http.headers.inner_headers import USED_TOKENS
 from rag.http.middleware.request_id import HEADER
 
 _FORWARDED_HEADERS = ("content-type", "content-length", "accept", "idempotency-key", "range", "if-range")

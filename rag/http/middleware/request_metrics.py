@@ -11,7 +11,7 @@ from starlette.types import Scope
 from rag.auth.caller import Caller
 from rag.errors import RagError, all_errors
 from rag.http.auth.admission import CALLER
-from rag.http.route_templates import UNMATCHED, RouteTemplates, method_label
+from rag.http.middleware.route_templates import UNMATCHED, RouteTemplates, method_label
 from rag.telemetry import http as metrics
 from rag.telemetry import tenants, tracing
 

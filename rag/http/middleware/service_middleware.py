@@ -18,16 +18,16 @@ from rag.errors import InternalError, MethodNotAllowed, NotFound, Overloaded, Ra
 from rag.http.auth.admission import Admission
 from rag.http.auth.audit_trail import AuditTrail, Outcome
 from rag.http.error_table import OURS, error_for_status, error_response
+from rag.http.headers.inner_headers import OBJECT_ID, USED_TOKENS
+from rag.http.headers.used_tokens import UsedTokens, current_used_tokens
 from rag.http.in_process import SERVICE
-from rag.http.inner_headers import OBJECT_ID, USED_TOKENS
 from rag.http.middleware.browser_guard import BrowserGuard
 from rag.http.middleware.disconnect import run_while_connected
 from rag.http.middleware.lifecycle import LEASE_PATH, Lifecycle
 from rag.http.middleware.request_body import LimitedBody, too_large
 from rag.http.middleware.request_id import HEADER, accept_request_id, current_request_id
 from rag.http.middleware.request_metrics import RequestMetrics, current_service
-from rag.http.route_templates import RouteTemplates
-from rag.http.used_tokens import UsedTokens, current_used_tokens
+from rag.http.middleware.route_templates import RouteTemplates
 from rag.telemetry import tracing
 from rag.telemetry.exposition import CONTENT_TYPE
 

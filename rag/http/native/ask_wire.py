@@ -9,13 +9,13 @@ from pydantic import ConfigDict, Field
 from rag.errors import EmptyQuestion, InvalidRequest
 from rag.generate.citations import CitationMode
 from rag.generate.quoting import StyleOption
-from rag.http.filters_wire import Filter
-from rag.http.response_format import ResponseFormat, structured_outputs
-from rag.http.retrieval_settings import RetrievalSettings
-from rag.http.sampling_fields import StructuredOutputs
-from rag.http.thinking_fields import EFFORT_DESCRIPTION, Effort, template_values
-from rag.http.wire import HistoryTurn, Stop
-from rag.http.wire_model import WireModel
+from rag.http.bodies.sampling_fields import StructuredOutputs
+from rag.http.bodies.wire import HistoryTurn, Stop
+from rag.http.fields.filters_wire import Filter
+from rag.http.fields.response_format import ResponseFormat, structured_outputs
+from rag.http.fields.retrieval_settings import RetrievalSettings
+from rag.http.fields.thinking_fields import EFFORT_DESCRIPTION, Effort, template_values
+from rag.http.validation.wire_model import WireModel
 from rag.types import JsonObject
 
 

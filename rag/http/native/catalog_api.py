@@ -9,19 +9,19 @@ from starlette.responses import JSONResponse, Response
 
 from rag.http.background_loader import BackgroundLoader
 from rag.http.model_aliases import ModelAliases
-from rag.http.native.audit_wire import AuditRequest
-from rag.http.native.background_wire import LeaseResponseRequest, QueueResponseRequest, WriteResponseRequest
-from rag.http.native.batch_wire import BatchAdvance, BatchWorkRequest, assignment_to_wire
-from rag.http.native.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
+from rag.http.native.internal.audit_wire import AuditRequest
+from rag.http.native.internal.background_wire import LeaseResponseRequest, QueueResponseRequest, WriteResponseRequest
+from rag.http.native.internal.batch_wire import BatchAdvance, BatchWorkRequest, assignment_to_wire
+from rag.http.native.internal.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
+from rag.library.answers.background import BackgroundRegistry
+from rag.library.answers.chat_completions import CompletionRegistry
+from rag.library.answers.conversations import ConversationRegistry
+from rag.library.answers.responses import ResponseRegistry
 from rag.library.audit import AuditLog
-from rag.library.background import BackgroundRegistry
 from rag.library.batches.registry import BatchRegistry
 from rag.library.batches.work import BatchWork
-from rag.library.chat_completions import CompletionRegistry
-from rag.library.conversations import ConversationRegistry
+from rag.library.documents.uploads import UploadRegistry
 from rag.library.keys import KeyRegistry
-from rag.library.responses import ResponseRegistry
-from rag.library.uploads import UploadRegistry
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse, Response
 
 from rag.errors import ModelNotFound
 from rag.http.background_loader import BackgroundLoader
-from rag.http.native.embedder_wire import CountRequest, EncodeSparseRequest, RerankRequest
-from rag.http.wire import EncodeRequest
+from rag.http.bodies.wire import EncodeRequest
+from rag.http.native.internal.embedder_wire import CountRequest, EncodeSparseRequest, RerankRequest
 from rag.ports import Embedder, Embedders, Rerankers, SparseEmbedders
 from rag.telemetry import tracing
 from rag.types import JsonObject

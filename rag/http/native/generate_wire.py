@@ -7,11 +7,11 @@ from typing import ClassVar, Self
 from pydantic import ConfigDict, Field
 
 from rag.errors import InvalidRequest
-from rag.http.fail_fast import StrictModel
-from rag.http.removed_parameters import without_removed
-from rag.http.sampling_fields import PromptTokenIds, SamplingFields
-from rag.http.wire import exactly_one
-from rag.http.wire_model import WireModel
+from rag.http.bodies.sampling_fields import PromptTokenIds, SamplingFields
+from rag.http.bodies.wire import exactly_one
+from rag.http.fields.fail_fast import StrictModel
+from rag.http.fields.removed_parameters import without_removed
+from rag.http.validation.wire_model import WireModel
 from rag.types import Chat, JsonMapping, JsonObject, ModelInput, RenderedChat
 
 

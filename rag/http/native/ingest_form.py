@@ -13,14 +13,14 @@ from pydantic import Field, PrivateAttr
 from starlette.requests import Request
 
 from rag.errors import InvalidRequest
-from rag.http import chunking_wire
-from rag.http.attributes_wire import DocumentAttributes
-from rag.http.chunking_wire import ChunkingStrategyParam
-from rag.http.groups_wire import KEEP_READ_GROUPS, Groups
-from rag.http.idempotency import idempotency_key
+from rag.http.fields import chunking_wire
+from rag.http.fields.attributes_wire import DocumentAttributes
+from rag.http.fields.chunking_wire import ChunkingStrategyParam
+from rag.http.fields.groups_wire import KEEP_READ_GROUPS, Groups
+from rag.http.headers.idempotency import idempotency_key
 from rag.http.uploads.form import UploadRules, receive_form
 from rag.http.v1.documents.body import Text
-from rag.http.wire_model import WireModel
+from rag.http.validation.wire_model import WireModel
 from rag.readers.sniff import check_type
 from rag.records import Strategy, UploadedFile
 from rag.types import Attributes

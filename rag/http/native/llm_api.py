@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from starlette.responses import JSONResponse, Response
 
 from rag.errors import Forbidden, InvalidRequest
-from rag.http.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
+from rag.http.bodies.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
 from rag.http.middleware.request_id import current_request_id
 from rag.http.native.generate_wire import WriteRequest
 from rag.http.native.measured_stream import measured

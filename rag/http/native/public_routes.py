@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
+from rag.http.bodies.wire import IngestResponse, RetrieveRequest, RetrieveResponse
 from rag.http.native.ask_wire import AskRequest
 from rag.http.native.generate_wire import GenerateRequest
 from rag.http.native.ingest_form import IngestRequest
@@ -23,7 +24,6 @@ from rag.http.native.stream_events import (
 from rag.http.openapi.events import EventModel
 from rag.http.openapi.parameters import IDEMPOTENCY_KEY
 from rag.http.openapi.route import FORM, OpenApiRoute, Operation, RequestBody
-from rag.http.wire import IngestResponse, RetrieveRequest, RetrieveResponse
 
 _TAG = "Questions"
 _JOB = {"job": "$response.body#/batch_id"}

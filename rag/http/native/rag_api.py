@@ -12,33 +12,33 @@ from rag.generate.quoting import StyleOption
 from rag.generate.verify import VERIFY_TIMEOUT_S, Verifier
 from rag.http.auth.audit_trail import AuditTrail
 from rag.http.auth.authorized_generator import AuthorizedGenerator
-from rag.http.auth.json_web_keys import JsonWebKeys
 from rag.http.auth.metered_generator import MeteredGenerator
+from rag.http.auth.signed_tokens.json_web_keys import JsonWebKeys
 from rag.http.auth.token_limits import TokenLimits
+from rag.http.bodies.wire import RetrieveRequest
 from rag.http.clients.remote import RemoteGenerator, RemotePromptPreparer
 from rag.http.clients.remote_background import RemoteBackground
 from rag.http.clients.served_models import ServedModels
 from rag.http.clients.service_proxy import ServiceProxy
 from rag.http.clients.upstream_services import UpstreamServices
-from rag.http.metrics_page import MetricsPage
+from rag.http.fields.thinking_fields import check_effort
 from rag.http.middleware.deadline import in_time
 from rag.http.middleware.request_id import current_request_id
 from rag.http.model_aliases import ModelAliases
 from rag.http.native.ask_wire import AskRequest
-from rag.http.native.audit_wire import RemoteAuditLog
 from rag.http.native.generate_wire import GenerateRequest
 from rag.http.native.ingest_form import IngestRequest
-from rag.http.native.verify_wire import RemoteSupport
+from rag.http.native.internal.audit_wire import RemoteAuditLog
+from rag.http.native.internal.verify_wire import RemoteSupport
+from rag.http.pages.metrics_page import MetricsPage
 from rag.http.streaming.answer_events import answer_to_wire
 from rag.http.streaming.event_stream import EventStream, StreamLimits
 from rag.http.streaming.text_stream import tokens_to_wire, whole_text
-from rag.http.thinking_fields import check_effort
-from rag.http.v1.edge_app import edge_app
+from rag.http.v1.applications.edge_app import edge_app
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.responses.background.worker import BackgroundWorker, WorkerOptions
 from rag.http.v1.responses.routes import ResponseRoutes
-from rag.http.v1.tool_options import ToolOptions
-from rag.http.wire import RetrieveRequest
+from rag.http.v1.text_generation.tool_options import ToolOptions
 from rag.ports import Cache
 from rag.types import Facts, SamplingParameters
 

@@ -12,26 +12,26 @@ from starlette.responses import JSONResponse, Response
 from rag.auth.caller import DEFAULT_TENANT
 from rag.errors import RagError
 from rag.http.background_loader import BackgroundLoader
-from rag.http.filters_wire import filter_to_json
-from rag.http.hits import hit_to_wire, sources_to_wire
-from rag.http.inner_headers import OBJECT_ID
+from rag.http.bodies.hits import hit_to_wire, sources_to_wire
+from rag.http.bodies.search_outputs import search_output_to_wire
+from rag.http.bodies.wire import ExplainRequest, PrepareRequest, messages_of
+from rag.http.fields.filters_wire import filter_to_json
+from rag.http.headers.inner_headers import OBJECT_ID
 from rag.http.model_aliases import ModelAliases
 from rag.http.native.catalog_api import CatalogApi, OpenCatalog
-from rag.http.native.count_wire import CountTokensRequest
 from rag.http.native.explanation import ExplainedPrompt, explained_searches, explanation
 from rag.http.native.ingest_form import IngestRequest, received_ingest
-from rag.http.native.key_wire import AuthenticateRequest, OpenTenantRequest, authentication_to_wire
-from rag.http.native.model_search_wire import CutTextRequest, SearchForModelRequest
-from rag.http.native.read_file_wire import ReadFileRequest
-from rag.http.native.verify_wire import VerifyRequest
-from rag.http.search_outputs import search_output_to_wire
+from rag.http.native.internal.count_wire import CountTokensRequest
+from rag.http.native.internal.key_wire import AuthenticateRequest, OpenTenantRequest, authentication_to_wire
+from rag.http.native.internal.model_search_wire import CutTextRequest, SearchForModelRequest
+from rag.http.native.internal.read_file_wire import ReadFileRequest
+from rag.http.native.internal.verify_wire import VerifyRequest
 from rag.http.shielded_thread import run_in_thread_shielded
+from rag.http.v1.applications.documents_app import documents_app
 from rag.http.v1.documents.job_waiter import JobWaiter
 from rag.http.v1.documents.objects.job import batch_status
 from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch, V1Parts
-from rag.http.v1.documents_app import documents_app
-from rag.http.wire import ExplainRequest, PrepareRequest, messages_of
-from rag.library.attached_files import AttachedFiles
+from rag.library.documents.attached_files import AttachedFiles
 from rag.library.service import Library
 from rag.ports import Cache, ChatTokenizer, Embedder, Reranker, VectorStore
 from rag.records import Cursor, DocumentRecord, JobRecord

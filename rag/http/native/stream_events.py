@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from rag.http.wire import RECTANGLES, HitOut, RectangleOut
+from rag.http.bodies.wire import RECTANGLES, HitOut, RectangleOut
 
 
 class Source(HitOut):

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from rag.generate.citations import Citation
 from rag.generate.events import AnswerEvent, AnswerStream, CompletedText, Done, SourcesFound
-from rag.http.hits import sources_to_wire
+from rag.http.bodies.hits import sources_to_wire
 from rag.http.streaming.event_stream import Event
 from rag.types import JsonObject, ReasoningDelta, TextDelta, Usage
 

@@ -9,7 +9,7 @@ from rag.generate.pipeline import AnswerPipeline
 from rag.http.clients.served_models import ServedModels
 from rag.http.clients.upstream_services import UpstreamServices
 from rag.http.streaming.event_stream import StreamLimits
-from rag.http.v1.tool_options import ToolOptions
+from rag.http.v1.text_generation.tool_options import ToolOptions
 from rag.ports import Generator
 
 

@@ -18,9 +18,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
+from rag.http.headers.used_tokens import report_tokens
 from rag.http.model_aliases import ModelAliases
 from rag.http.openapi.route import Operation
-from rag.http.used_tokens import report_tokens
 from rag.http.v1.documents.body import Body, example, read_body
 from rag.http.v1.documents.parts import LongInputs, V1Parts
 from rag.http.v1.field_names import fields_named

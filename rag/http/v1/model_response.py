@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from rag.http.inner_headers import OBJECT_ID
+from rag.http.headers.inner_headers import OBJECT_ID
 
 
 def model_response(model: BaseModel, headers: Mapping[str, str] | None = None) -> Response:

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rag.errors import InvalidRequest, ModelNotFound
+from rag.http.headers.used_tokens import report_tokens
 from rag.http.openapi.route import Operation
-from rag.http.used_tokens import report_tokens
 from rag.http.v1.documents.body import Body, example, read_body
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.model_response import model_response

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from rag.catalog import batches, files, quotas
+from rag.catalog import batches
 from rag.catalog.database import Database
+from rag.catalog.documents import files
+from rag.catalog.tenants import quotas
 from rag.errors import Conflict, FileNotFound, InvalidRequest
 from rag.records import BatchRecord, Cursor, NewBatch, Page
 

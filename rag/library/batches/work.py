@@ -18,9 +18,10 @@ import sqlalchemy as sa
 
 from rag.auth.caller import Caller, acting_as
 from rag.blobs import BlobFolder
-from rag.catalog import batch_lines, batches, files
+from rag.catalog import batch_lines, batches
 from rag.catalog.batches import Outcome, WorkRow
 from rag.catalog.database import Database
+from rag.catalog.documents import files
 from rag.errors import Conflict, Unauthenticated, Unavailable
 from rag.library.batches.exchange import AssignedLine, Assignment, Report
 from rag.library.batches.output import BatchOutput

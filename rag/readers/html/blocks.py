@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from rag.readers.extract.text_builder import Block
 from rag.readers.html.cells import cell_rows
 from rag.readers.html.code import code_language, code_text
-from rag.readers.list_number import format_number
+from rag.readers.notation.list_number import format_number
 from rag.readers.safe_xml import Element
-from rag.readers.table import table_text
-from rag.readers.table_header import joined_names
-from rag.readers.text_builder import Block
+from rag.readers.tables.table import table_text
+from rag.readers.tables.table_header import joined_names
 
 _MARKS = {
     **dict.fromkeys(("b", "strong"), "**"),

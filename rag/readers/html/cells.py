@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import NamedTuple, TypeAlias
 
 from rag.readers.safe_xml import Element
-from rag.readers.table_header import is_period
+from rag.readers.tables.table_header import is_period
 
 _LAYOUT_CONTENT = ".//table | .//h1 | .//h2 | .//h3 | .//h4 | .//h5 | .//h6 | .//pre"
 _MAX_SPAN = 1000

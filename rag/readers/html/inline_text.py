@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from rag.readers.html.alternative_text import picture_text
 from rag.readers.html.mathml import linear_text
 from rag.readers.html.tree import become_text, text_after, text_before
+from rag.readers.notation.scripts import subscript, superscript
 from rag.readers.safe_xml import Element
-from rag.readers.scripts import subscript, superscript
 
 _NOTE_ROLES = ("doc-noteref", "noteref")
 _EPUB_TYPE = ("epub:type", "{http://www.idpf.org/2007/ops}type")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from rag.readers import linear_math
+from rag.readers.notation import linear_math
 from rag.readers.safe_xml import Element
 
 _IGNORED = frozenset(("annotation", "annotation-xml", "mphantom"))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from lxml import etree  # type: ignore[import-untyped]
 
 from rag.errors import NoTextFound, ParsingLimit
+from rag.readers.extract.text_builder import Block, TextBuilder
 from rag.readers.html.blocks import BLOCK_TAGS, to_blocks
 from rag.readers.html.boilerplate import remove_boilerplate
 from rag.readers.html.code import remove_line_numbers
@@ -18,7 +19,6 @@ from rag.readers.html.tree import replace_with_text
 from rag.readers.html.unread import NEEDS_JAVASCRIPT, has_few_words, is_application, remove_embedded
 from rag.readers.safe_xml import Element
 from rag.readers.source import SourceFile
-from rag.readers.text_builder import Block, TextBuilder
 from rag.types import Extract
 
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)

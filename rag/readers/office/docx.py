@@ -7,13 +7,13 @@ import re
 import mammoth  # type: ignore[import-untyped]
 
 from rag.errors import BrokenFile, ParsingLimit, UnsupportedFile
+from rag.readers.extract.text_builder import TextBuilder
 from rag.readers.html.blocks import LIST_LABEL
 from rag.readers.html.reader import parse_html
 from rag.readers.office.ooxml import check_package
 from rag.readers.office.word.package import LABEL_END, LABEL_START, rewritten_package
 from rag.readers.office.word.styles import OUTLINE_STYLE
 from rag.readers.source import SourceFile
-from rag.readers.text_builder import TextBuilder
 from rag.types import Extract
 
 _STYLES = "\n".join(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
-from rag.readers.table_header import is_number, is_period, joined_names
+from rag.readers.tables.table_header import is_number, is_period, joined_names
 
 MAX_REPEATED_CHARS = 200
 """Only short text is repeated in all the cells that it stands for."""

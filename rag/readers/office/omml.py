@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from rag.readers import linear_math
+from rag.readers.notation import linear_math
 from rag.readers.safe_xml import Element
 
 MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rag.errors import BrokenFile, RagError
-from rag.readers.heading_path import given_title
+from rag.readers.extract.heading_path import given_title
 from rag.readers.safe_xml import parse_xml
 from rag.readers.zip_container import open_zip
 

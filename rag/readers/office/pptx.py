@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from rag.errors import BrokenFile
+from rag.readers.extract.text_builder import TextBuilder
 from rag.readers.office.ooxml import check_package
 from rag.readers.office.package import RELATION_ID, Package
 from rag.readers.office.slides.comments import author_names, comment_texts
@@ -14,7 +15,6 @@ from rag.readers.office.slides.reading_order import P
 from rag.readers.office.slides.slide import Slide
 from rag.readers.reading_report import counted
 from rag.readers.source import SourceFile
-from rag.readers.text_builder import TextBuilder
 from rag.readers.zip_container import open_zip
 from rag.types import Extract
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from cachetools import LRUCache
 
 from rag.errors import BrokenFile, RagError
+from rag.readers.extract.text_builder import TextBuilder
 from rag.readers.office.ooxml import check_package
 from rag.readers.office.sheets.blocks import SheetBlocks
 from rag.readers.office.sheets.extras import read_extras
@@ -19,8 +20,7 @@ from rag.readers.office.sheets.workbook import SheetPart, Workbook, open_workboo
 from rag.readers.office.sheets.worksheet import CellLimit, Worksheet, read_worksheet
 from rag.readers.reading_report import counted
 from rag.readers.source import SourceFile
-from rag.readers.table_layout import Block, find_tables
-from rag.readers.text_builder import TextBuilder
+from rag.readers.tables.table_layout import Block, find_tables
 from rag.readers.zip_container import open_zip
 from rag.types import Extract
 

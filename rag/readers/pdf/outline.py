@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
 
-from rag.readers.heading_path import HeadingPath, clean_title
+from rag.readers.extract.heading_path import HeadingPath, clean_title
 from rag.types import Extract, Heading
 
 _MAX_ENTRIES = 5_000

@@ -9,7 +9,8 @@ import pypdfium2 as pdfium  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
 from rag.errors import BrokenFile, EncryptedFile, NoTextFound
-from rag.readers.heading_path import given_title
+from rag.readers.extract.heading_path import given_title
+from rag.readers.extract.text_builder import TextBuilder
 from rag.readers.pdf.layout.cjk_lines import paragraph_text
 from rag.readers.pdf.layout.hyphenation import join_hyphenated
 from rag.readers.pdf.layout.page_lines import plain_text
@@ -18,7 +19,6 @@ from rag.readers.pdf.page_reader import OCR_HINT, PageReader
 from rag.readers.pdf.text_runs import text_runs
 from rag.readers.reading_report import counted
 from rag.readers.source import SourceFile
-from rag.readers.text_builder import TextBuilder
 from rag.types import Extract
 
 _SCAN = "has no text on any of its pages: it looks like a scan"

@@ -16,7 +16,7 @@ from typing import Final, NoReturn
 
 from rag.errors import BrokenFile, RagError
 from rag.readers import ReadOptions, read
-from rag.readers.extract_json import to_json
+from rag.readers.extract.extract_json import to_json
 from rag.readers.process.parse_request import ParseRequest
 
 EXIT_TEXT, EXIT_REFUSED, EXIT_OUT_OF_MEMORY = 0, 3, 4

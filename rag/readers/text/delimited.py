@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 from rag.errors import BrokenFile
+from rag.readers.extract.text_builder import TextBuilder
 from rag.readers.formats import TSV
 from rag.readers.source import SourceFile
-from rag.readers.table_header import header_index
-from rag.readers.table_layout import Block, find_tables
+from rag.readers.tables.table_header import header_index
+from rag.readers.tables.table_layout import Block, find_tables
 from rag.readers.text.value_lines import without_html
-from rag.readers.text_builder import TextBuilder
 from rag.types import Extract
 
 _DELIMITERS = ",;\t|"

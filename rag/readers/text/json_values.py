@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from rag.errors import ParsingLimit
+from rag.readers.extract.text_builder import TextBuilder
 from rag.readers.formats import JSON_LINES, TEXT
 from rag.readers.reading_report import counted
 from rag.readers.source import SourceFile
 from rag.readers.text import json_variants, notebook
 from rag.readers.text.json_variants import JsonValue
 from rag.readers.text.value_lines import plain, value_lines
-from rag.readers.text_builder import TextBuilder
 from rag.types import Extract
 
 _TOO_DEEP: Final = "has values nested too deeply"

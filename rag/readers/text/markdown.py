@@ -10,8 +10,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from rag.errors import NoTextFound
-from rag.readers.heading_path import MAX_TITLE_CHARS, HeadingPath, clean_title
-from rag.readers.language_tag import language_tag
+from rag.readers.extract.heading_path import MAX_TITLE_CHARS, HeadingPath, clean_title
+from rag.readers.extract.language_tag import language_tag
 from rag.readers.reading_report import counted
 from rag.readers.source import SourceFile
 from rag.readers.text.front_matter import split

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from rag.errors import ParsingLimit
-from rag.readers.scripts import subscript, superscript
+from rag.readers.notation.scripts import subscript, superscript
 
 _TABLE_TAG = re.compile(r"<(?P<end>/)?table\b[^<>]*>", re.IGNORECASE)
 _LINE_START = re.compile(r"(?:^|\n)[ \t]{0,3}\Z")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rag.readers.table_header import joined_names
+from rag.readers.tables.table_header import joined_names
 
 
 def column_names(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rag.readers.table_header import is_header
+from rag.readers.tables.table_header import is_header
 from rag.retrieve.quoting.inline_text import inline_text, without_tags
 
 _BORDERED = re.compile(r"[ \t]*\|.*\|[ \t]*")

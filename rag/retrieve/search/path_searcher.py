@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from rag.auth.caller import queueing_caller
-from rag.catalog.visibility import Snapshot
+from rag.catalog.documents.visibility import Snapshot
 from rag.ports import VectorStore
 from rag.queues.fair_queue import FairQueue, QueueLimits
 from rag.retrieve.query import STORE_PATHS, Filters, QueryInput

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.auth.caller import queueing_caller
-from rag.catalog.visibility import Snapshot
+from rag.catalog.documents.visibility import Snapshot
 from rag.encoders import StoreEncoders
 from rag.ports import SparseEmbedders
 from rag.queues.fair_queue import FairQueue, QueueLimits

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.library_harness import LibraryHarness, make_harness
-from tests.support.postgres import empty_catalog
+from tests.support.servers.postgres import empty_catalog
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from rag.auth.caller import Caller
 from rag.auth.key import NewKey
 from rag.auth.limits import NO_LIMITS, Limits
-from rag.catalog.batch_tables import batch_lines, batches
 from rag.catalog.batches import unfinished
+from rag.catalog.tables.batch_tables import batch_lines, batches
 from rag.errors import Conflict, FileNotFound, InvalidRequest, NotFound, QuotaExceeded, RateLimitExceeded
 from rag.library.batches.exchange import AssignedLine, FinishedLine, ReleasedLine, Report
 from rag.library.batches.registry import BatchRegistry
@@ -24,7 +24,7 @@ from rag.library.batches.work import BatchLimits, BatchWork
 from rag.library.keys import KeyRegistry
 from rag.records import DAY_S, BatchRecord, Cursor, NewBatch
 from tests.support.acting import acting, finds
-from tests.support.batch_files import chat_line, jsonl
+from tests.support.files.batch_files import chat_line, jsonl
 from tests.support.library_harness import LibraryHarness
 
 pytestmark = pytest.mark.integration

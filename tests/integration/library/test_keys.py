@@ -9,8 +9,8 @@ import pytest
 from rag.auth.key import NewKey
 from rag.auth.key_secret import hash_of
 from rag.auth.limits import Limits
-from rag.catalog.schema import api_keys
-from rag.catalog.stores import default_id
+from rag.catalog.documents.stores import default_id
+from rag.catalog.tables.schema import api_keys
 from rag.errors import Conflict, NotFound, VectorStoreNotFound
 from rag.library.keys import KeyRegistry
 from rag.records import Cursor, NewStore

@@ -23,7 +23,7 @@ from rag.errors import (
 from rag.library.service import Library
 from rag.records import Attachment, Cursor, NewStore
 from tests.support.library_harness import ALL, STORE, LibraryHarness, eventually, make_harness
-from tests.support.postgres import new_database
+from tests.support.servers.postgres import new_database
 
 pytestmark = pytest.mark.integration
 

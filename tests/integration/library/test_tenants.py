@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from rag.auth.caller import Caller, current_caller
-from rag.catalog.stores import default_id
+from rag.catalog.documents.stores import default_id
 from rag.errors import Conflict, FileNotFound, InsufficientPermissions, NotFound, RagError, VectorStoreNotFound
 from rag.library.service import Library
 from rag.records import Attachment, Cursor, NewStore

@@ -17,8 +17,8 @@ from playwright.sync_api import BrowserContext, Page
 
 from tests.e2e.running import LIMIT_S, RunningService
 from tests.support.browser import browser_context, opened_page, require_browser
-from tests.support.service_without_engine import engineless_service
-from tests.support.span_collector import SpanCollector
+from tests.support.servers.service_without_engine import engineless_service
+from tests.support.servers.span_collector import SpanCollector
 from tests.support.tenants import SECRET_NAME, SECRET_TEXT, Tenant, new_tenant
 
 ADMIN = "the-admin-key-of-these-tests-0123456789"

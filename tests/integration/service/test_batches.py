@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from tests.e2e.running import LIMIT_S, RunningService
-from tests.support.batch_files import a_line, chat_line, create_batch, ended, lines_of
+from tests.support.files.batch_files import a_line, chat_line, create_batch, ended, lines_of
 from tests.support.tenants import new_key
 
 pytestmark = pytest.mark.integration

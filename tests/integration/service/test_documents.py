@@ -241,7 +241,7 @@ def small_encoder(folder: Path) -> Path:
     return target
 
 
-@pytest.mark.long  # tests/integration/test_crash.py is the short form
+@pytest.mark.long  # tests/integration/durability/test_crash.py is the short form
 def test_a_killed_retriever_loses_nothing(service: RunningService) -> None:
     content = {f"survivor-{n}.md": words(150, f"survivor{n}") for n in range(6)}
     job = service.ingest(content, wait_s="0")["batch_id"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.running import RunningService, wait_until
-from tests.support.span_collector import SpanCollector
+from tests.support.servers.span_collector import SpanCollector
 
 pytestmark = pytest.mark.integration
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

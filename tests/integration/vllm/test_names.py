@@ -13,11 +13,11 @@ from click.testing import CliRunner
 
 from rag.config import LLMSettings
 from rag.errors import SetupError
+from rag.http.bodies.sampling_fields import RepetitionDetection, StructuredOutputs
+from rag.http.fields.removed_parameters import REFUSED, REMOVED
 from rag.http.native.generate_wire import GenerateRequest
-from rag.http.removed_parameters import REFUSED, REMOVED
-from rag.http.sampling_fields import RepetitionDetection, StructuredOutputs
 from tests.integration.vllm.conftest import VllmProcess
-from tests.support.small_adapters import an_adapter
+from tests.support.models.small_adapters import an_adapter
 
 pytestmark = pytest.mark.integration
 

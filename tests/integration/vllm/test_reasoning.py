@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.vllm.conftest import VllmProcess
-from tests.support.thinking_model import TEMPLATE, a_thinking_model, a_thinking_tokenizer
+from tests.support.models.thinking_model import TEMPLATE, a_thinking_model, a_thinking_tokenizer
 
 pytestmark = pytest.mark.integration
 
@@ -26,7 +26,7 @@ def split_outputs(folder: str, outputs: dict[str, str], sizes: list[int]) -> dic
     """By parser, output and number of tokens in each part: the thinking, the text, and the tokens that were thought."""
     from transformers import AutoTokenizer
 
-    from rag.adapters.vllm.reasoning import EngineReasoning
+    from rag.adapters.vllm.parsers.reasoning import EngineReasoning
     from rag.types import RenderedChat
 
     loader: Any = AutoTokenizer
@@ -85,7 +85,7 @@ def test_every_output_is_split_however_it_arrives(vllm_process: VllmProcess, tmp
 
 
 def names(_: str) -> list[str]:
-    from rag.adapters.vllm.reasoning_parser_choice import BY_MARKS, BY_TYPE, check_reasoning_parser
+    from rag.adapters.vllm.parsers.reasoning_parser_choice import BY_MARKS, BY_TYPE, check_reasoning_parser
     from rag.errors import SetupError
 
     for name in (*(parser for parser, _ in BY_MARKS), *BY_TYPE.values(), "deepseek_r1", None, ""):
@@ -102,14 +102,14 @@ def test_the_parsers_that_are_chosen_exist_and_others_are_refused(vllm_process: 
 
 
 def test_the_fixtures_template_is_one_of_a_known_family() -> None:
-    from rag.adapters.vllm.reasoning_parser_choice import parser_of
+    from rag.adapters.vllm.parsers.reasoning_parser_choice import parser_of
 
     assert parser_of("llama", TEMPLATE) == "qwen3"
 
 
 def configured(folder: str, budget: int) -> list[Any]:
     """The parser of the engine's configuration and whether it can limit the thinking."""
-    from rag.adapters.vllm.reasoning_parser_choice import reasoning_parser_of
+    from rag.adapters.vllm.parsers.reasoning_parser_choice import reasoning_parser_of
     from rag.adapters.vllm.start import checked_config
     from rag.config import LLMSettings
 

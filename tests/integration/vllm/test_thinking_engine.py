@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.integration.vllm.conftest import VllmProcess
-from tests.support.thinking_model import a_thinking_model
+from tests.support.models.thinking_model import a_thinking_model
 
 pytestmark = [pytest.mark.integration, pytest.mark.long]
 

@@ -26,7 +26,7 @@ TEXTS = ["The weather is fine.", f"Let me see. {CALL}", f"{CALL}\n{CALL}", '<too
 def parse_texts(folder: str, texts: Sequence[str], tool: JsonObject) -> dict[str, Any]:
     from transformers import AutoTokenizer
 
-    from rag.adapters.vllm.tools import ToolCalls
+    from rag.adapters.vllm.parsers.tools import ToolCalls
 
     tokenizer: Any = AutoTokenizer
     tokenizer = tokenizer.from_pretrained(folder)
@@ -64,7 +64,7 @@ LLAMA = '{% if tools %}{"name": function name, "parameters": dictionary of argum
 def chosen_parsers(folder: str, templates: Sequence[Any]) -> list[str | None]:
     from transformers import AutoTokenizer
 
-    from rag.adapters.vllm.tool_parser_choice import chosen_parser
+    from rag.adapters.vllm.parsers.tool_parser_choice import chosen_parser
 
     tokenizer: Any = AutoTokenizer
     tokenizer = tokenizer.from_pretrained(folder)
@@ -84,7 +84,7 @@ def test_the_parser_is_chosen_by_the_chat_template(vllm_process: VllmProcess, la
 def unknown_parsers() -> list[str]:
     from vllm.tool_parsers import ToolParserManager
 
-    from rag.adapters.vllm.tool_parser_choice import BY_MARKS
+    from rag.adapters.vllm.parsers.tool_parser_choice import BY_MARKS
 
     known = {*ToolParserManager.list_registered()}
     return [parser for parser, _ in BY_MARKS if parser not in known]

@@ -10,14 +10,14 @@ import pytest
 
 from rag.adapters.sentence_transformers.encoders import Encoders
 from rag.errors import DependencyUnavailable, InvalidRequest, ModelNotFound, SetupError, Starting
+from rag.http.bodies.wire import EncodeRequest
 from rag.http.clients.remote import RemoteEmbedders
 from rag.http.clients.service_client import ServiceClient
 from rag.http.native.embedder_api import EmbedderApi
-from rag.http.wire import EncodeRequest
 from rag.ports import Embedders
 from tests.fakes import FakeEmbedder, FakeEmbedders
-from tests.fakes.model_loader import FakeLoader
-from tests.support.embedder_service import an_embedder_api
+from tests.fakes.encoders.model_loader import FakeLoader
+from tests.support.servers.embedder_service import an_embedder_api
 
 
 async def test_the_default_by_its_name_is_the_default() -> None:

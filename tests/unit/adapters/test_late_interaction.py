@@ -5,9 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.adapters.sentence_transformers.late_interaction import LateInteraction, TokenVectorCache, late_scores
+from rag.adapters.sentence_transformers.multi_vector.late_interaction import (
+    LateInteraction,
+    TokenVectorCache,
+    late_scores,
+)
+from rag.adapters.sentence_transformers.multi_vector.token_vectors import SPECIAL, TokenVectors
 from rag.adapters.sentence_transformers.scheduler import ComputeScheduler
-from rag.adapters.sentence_transformers.token_vectors import SPECIAL, TokenVectors
 from tests.fakes import FakeTokenEncoder
 
 EMPTY = TokenVectors(np.empty(0, np.int32), np.empty((0, 4), np.float16))

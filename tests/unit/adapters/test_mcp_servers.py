@@ -10,8 +10,8 @@ from starlette.types import Receive, Scope, Send
 from rag.adapters.mcp_servers import McpServers
 from rag.errors import Forbidden, ToolServerFailed
 from rag.types import ToolAnswer, ToolServer
-from tests.support.loopback import hanging, served
-from tests.support.mcp_server import HUGE, CalledServer, an_mcp_server, answering
+from tests.support.servers.loopback import hanging, served
+from tests.support.servers.mcp_server import HUGE, CalledServer, an_mcp_server, answering
 
 SECRET = "Bearer swordfish"
 

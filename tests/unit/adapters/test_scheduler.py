@@ -18,7 +18,7 @@ from rag.adapters.sentence_transformers.scheduler import (
 )
 from rag.auth.caller import Caller, current_caller, working_for
 from rag.config import EmbedderSettings
-from tests.support.loopback import until
+from tests.support.servers.loopback import until
 
 
 class Work:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.adapters.sentence_transformers.quantization import quantized
-from rag.adapters.sentence_transformers.token_vector_file import TokenVectorFile
-from rag.adapters.sentence_transformers.token_vectors import TokenVectors
+from rag.adapters.sentence_transformers.multi_vector.quantization import quantized
+from rag.adapters.sentence_transformers.multi_vector.token_vector_file import TokenVectorFile
+from rag.adapters.sentence_transformers.multi_vector.token_vectors import TokenVectors
 
 DIMENSIONS = 64
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from rag.adapters.sentence_transformers.tokenizer import encoder_tokenizer
+from rag.adapters.sentence_transformers.tokenization.tokenizer import encoder_tokenizer
 from rag.chunkers import (
     MAX_CHARS,
     Chunker,

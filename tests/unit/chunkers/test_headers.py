@@ -19,8 +19,8 @@ from rag.chunkers import (
 from rag.chunkers.headers import headers_of
 from rag.readers import read
 from rag.types import Extract, Passage, passage_text, readable_text
-from tests.support.placed_pdf import placed_lines, placed_pdf, side_by_side
-from tests.support.sample_files import read_content
+from tests.support.files.placed_pdf import placed_lines, placed_pdf, side_by_side
+from tests.support.files.sample_files import read_content
 
 NAMES = "| Part | Name | Voltage |"
 RULE = "|---|---|---|"

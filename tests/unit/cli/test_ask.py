@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.types import JsonObject
-from tests.fakes.service import ANSWER, FakeService, json_lines
+from tests.fakes.services.service import ANSWER, FakeService, json_lines
 
 
 def test_ask_prints_the_answer_then_its_sources() -> None:

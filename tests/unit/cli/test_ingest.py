@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from rag.upload import UploadTarget, select_files, upload_files
-from tests.fakes.service import CHUNKS, FakeService
+from tests.fakes.services.service import CHUNKS, FakeService
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from rag.cli.jobs.progress import total_progress
 from rag.types import JsonObject
-from tests.fakes.service import FakeService, json_lines
+from tests.fakes.services.service import FakeService, json_lines
 
 
 def job(status: str = "running", done: int = 0, total: int = 10, **progress: object) -> JsonObject:

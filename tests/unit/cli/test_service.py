@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from rag.cli import main
 from rag.cli.service_client import CliContext
-from tests.fakes.service import FakeService, json_lines
+from tests.fakes.services.service import FakeService, json_lines
 
 
 def test_a_list_is_read_page_after_page() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.types import JsonObject
-from tests.fakes.service import FakeService, json_lines
+from tests.fakes.services.service import FakeService, json_lines
 
 
 @pytest.fixture

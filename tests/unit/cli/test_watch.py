@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from tests.fakes.service import FakeService
+from tests.fakes.services.service import FakeService
 
 Step = Callable[[], object]
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from evals.harness import plots
+from evals.harness.reports import plots
 from rag.cli import main
 from rag.cli.service_client import CliContext
 from rag.types import JsonObject
-from tests.fakes.eval_service import FakeEvalService
+from tests.fakes.services.eval_service import FakeEvalService
 
 COUNT = 12
 PNG = b"\x89PNG"

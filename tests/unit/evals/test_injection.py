@@ -10,7 +10,7 @@ import pytest
 
 from evals import injection
 from evals.harness.set_reader import read_set
-from tests.fakes.eval_service import FakeEvalService
+from tests.fakes.services.eval_service import FakeEvalService
 
 
 @pytest.fixture

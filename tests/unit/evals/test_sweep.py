@@ -16,7 +16,7 @@ from evals.harness.set_reader import read_set
 from evals.sweep_split import halves
 from evals.sweep_stages import STAGES, START
 from rag.types import JsonObject
-from tests.fakes.eval_service import FakeEvalService
+from tests.fakes.services.eval_service import FakeEvalService
 
 COUNT = 40
 

@@ -18,8 +18,8 @@ from rag.errors import DependencyUnavailable, InvalidRequest
 from rag.generate.answer_cache import CachingGenerator, is_repeatable
 from rag.ports import Cache, TokenStream
 from rag.types import ModelInput, ReasoningDelta, RenderedChat, StreamEnd, StreamItem, TextDelta, Usage
-from tests.fakes.ending_generator import EndingGenerator
-from tests.fakes.generator import FakeGenerator
+from tests.fakes.language_model.ending_generator import EndingGenerator
+from tests.fakes.language_model.generator import FakeGenerator
 from tests.fakes.slow_cache import SlowCache
 
 GREEDY: Mapping[str, Any] = {"temperature": 0.0, "max_tokens": 100}

@@ -29,7 +29,7 @@ from rag.types import (
     Usage,
 )
 from tests.fakes import FakeGenerator
-from tests.fakes.ending_generator import EndingGenerator
+from tests.fakes.language_model.ending_generator import EndingGenerator
 from tests.fakes.prompt_preparer import FakePromptPreparer
 from tests.fakes.support import FakeSupport
 from tests.support.builders import a_chunk

@@ -16,11 +16,11 @@ from starlette.types import ASGIApp
 from rag.errors import Conflict, InternalError, RagError
 from rag.http.endpoint import endpoint
 from rag.http.middleware.request_id import RequestIdFilter
-from rag.http.native.verify_wire import VerifyResponse
+from rag.http.native.internal.verify_wire import VerifyResponse
 from rag.http.streaming.event_stream import Event, EventStream
-from rag.http.v1.application import v1_app
-from rag.http.wire_model import WireModel
-from tests.unit.http.test_service_middleware import Exchange, edge
+from rag.http.v1.applications.application import v1_app
+from rag.http.validation.wire_model import WireModel
+from tests.unit.http.middleware.test_service_middleware import Exchange, edge
 
 ID = "request-7"
 

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from rag.http.web_page import FOLDER, HEADERS, PDF_WORKER, WebPage, compacted, static_files
+from rag.http.pages.web_page import FOLDER, HEADERS, PDF_WORKER, WebPage, compacted, static_files
 from rag.telemetry.exposition import definitions
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -95,7 +95,7 @@ def test_the_rules_of_the_later_views_apply_to_no_other_view() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/ui/nothing.js", "/ui/../web_page.py", "/ui/%2e%2e/web_page.py", "/uix", "/v1/files"]
+    "path", ["/ui/nothing.js", "/ui/../error_table.py", "/ui/%2e%2e/error_table.py", "/uix", "/v1/files"]
 )
 def test_other_paths_are_passed_on(client: TestClient, path: str) -> None:
     assert client.get(path).text == "inner"

@@ -21,11 +21,11 @@ from rag.errors import (
     Overloaded,
     Starting,
 )
-from rag.http import chunking_wire
-from rag.http.chunking_wire import RecursiveChunking
+from rag.http.fields import chunking_wire
+from rag.http.fields.chunking_wire import RecursiveChunking
 from rag.ingest.question_generation import PASSAGES_PER_STEP, LanguageModel
 from rag.ingest.question_prompts import pair_passages, pairs
-from rag.readers import extract_json
+from rag.readers.extract import extract_json
 from rag.types import Extract, Pair, Passage, PassagePairs, RenderedChat
 from tests.fakes import DurableFakeJobEngine, FakeGenerator, FakeTokenizer, FakeVectorStore, JobMemory
 from tests.support.library_harness import ALL, STORE, LibraryHarness, eventually, make_harness

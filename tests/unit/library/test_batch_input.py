@@ -12,7 +12,7 @@ import pytest
 from rag.library.batches import validation
 from rag.library.batches.validation import InputFile, body_of, read_input
 from rag.records import BatchFault
-from tests.support.batch_files import a_line, chat_line, jsonl
+from tests.support.files.batch_files import a_line, chat_line, jsonl
 
 CHAT = "/v1/chat/completions"
 LINE_FIELDS = ("custom_id", "method", "url", "body")

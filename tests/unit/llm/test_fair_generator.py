@@ -12,7 +12,7 @@ from rag.llm.fair_generator import FairGenerator
 from rag.queues.fair_queue import FairQueue, QueueLimits
 from rag.types import JsonObject
 from tests.fakes import FakeGenerator
-from tests.support.loopback import until
+from tests.support.servers.loopback import until
 from tests.unit.queues.test_fair_queue import settle
 
 TEXT = "one two three"

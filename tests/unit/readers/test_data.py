@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from rag.errors import ParsingLimit
-from rag.readers.table import MAX_TABLE_CHARS, table_text
+from rag.readers.tables.table import MAX_TABLE_CHARS, table_text
 from rag.readers.text.delimited import find_delimiter
-from tests.support.sample_files import read_content
+from tests.support.files.sample_files import read_content
 
 LONG = [["Name", "Note"], *([f"n{index}", "x" * 40] for index in range(20))]
 

@@ -10,7 +10,7 @@ import pytest
 from rag.errors import UnsupportedFile
 from rag.readers import ReadOptions
 from rag.readers.charset.labels import codec_of
-from tests.support.sample_files import read_content
+from tests.support.files.sample_files import read_content
 
 FRENCH = "Bonjour, ça va très bien. Le café est déjà prêt."
 GERMAN = "Die Straße nach Süden führt über die Brücke."

@@ -8,7 +8,7 @@ import pytest
 
 from rag.errors import NoTextFound, ParsingLimit
 from rag.readers.html.reader import parse_html
-from tests.support.sample_files import read_content
+from tests.support.files.sample_files import read_content
 
 MENU = """<!doctype html><html lang="en"><head><title>Menu</title><style>STYLE</style></head><body>
 <h1>Menu</h1><p>Soup <b>costs</b> 5_euro * 2.</p><script>SCRIPT</script><!-- COMMENT --><template>T</template>

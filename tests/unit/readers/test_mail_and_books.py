@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import BrokenFile, EncryptedFile
-from tests.support.sample_files import docx, epub, read_content
+from tests.support.files.sample_files import docx, epub, read_content
 
 
 def mail(subject: str = "Grüße") -> EmailMessage:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import BrokenFile
-from tests.support.sample_files import read_content
+from tests.support.files.sample_files import read_content
 
 PICTURE = "data:image/png;base64," + "iVBORw0KGgo" * 500
 

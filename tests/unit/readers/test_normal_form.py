@@ -9,7 +9,7 @@ import pytest
 
 from rag.readers.normal_form import normal_text, normalize
 from rag.types import Extract, Heading, PageStart, TextRun
-from tests.support.sample_files import read_content
+from tests.support.files.sample_files import read_content
 
 
 @pytest.mark.parametrize(

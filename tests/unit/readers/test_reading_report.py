@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag.readers.extract_json import from_json
+from rag.readers.extract.extract_json import from_json
 from rag.readers.reading_report import MAX_WARNINGS, ReadingReport, counted
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.readers.scripts import subscript, superscript
+from rag.readers.notation.scripts import subscript, superscript
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from rag.errors import BrokenFile, EncryptedFile, NoTextFound, UnsupportedFile
 from rag.readers import READER_MODULES, formats
 from rag.readers.sniff import SUPPORTED_SUFFIXES, check_type, media_type_of, sniff
-from tests.support.sample_files import docx, epub, pdf, word_paragraph, zip_file
+from tests.support.files.sample_files import docx, epub, pdf, word_paragraph, zip_file
 
 DOCX = docx(word_paragraph("text"))
 EPUB = epub({"a": "<p>text"})

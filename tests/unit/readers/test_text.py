@@ -9,9 +9,9 @@ import pytest
 
 from rag.errors import NoTextFound, ParsingLimit, UnsupportedFile
 from rag.readers import ReadOptions
-from rag.readers.extract_json import from_json, to_json
+from rag.readers.extract.extract_json import from_json, to_json
 from rag.types import Extract, Heading, PageStart
-from tests.support.sample_files import read_content
+from tests.support.files.sample_files import read_content
 
 GERMAN = "Grüße aus Köln: heute gibt es Käsespätzle."
 

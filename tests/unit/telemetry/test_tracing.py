@@ -14,16 +14,16 @@ from starlette.responses import PlainTextResponse
 
 from rag.errors import Conflict, DependencyUnavailable
 from rag.http.error_table import error_response
+from rag.http.middleware.route_templates import RouteTemplates
 from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.measured_stream import measured
-from rag.http.route_templates import RouteTemplates
 from rag.retrieve.pipeline import RetrievalRequest
 from rag.retrieve.search.batching import Batcher
 from rag.telemetry import tracing
 from tests.fakes import FakeGenerator
-from tests.support.edge_service import an_edge
+from tests.support.servers.edge_service import an_edge
 from tests.support.spans import recorded_spans
-from tests.unit.http.test_service_middleware import Exchange, edge, make_lifecycle
+from tests.unit.http.middleware.test_service_middleware import Exchange, edge, make_lifecycle
 from tests.unit.retrieve.test_pipeline import Bench
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

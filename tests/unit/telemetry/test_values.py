@@ -11,24 +11,24 @@ from starlette.responses import PlainTextResponse
 
 from rag.adapters.memory_cache import MemoryCache
 from rag.auth.caller import WITHOUT_KEY, Caller, caller_to_header, current_caller
-from rag.catalog.schema import jobs
+from rag.catalog.tables.schema import jobs
 from rag.errors import DependencyUnavailable, InvalidFilter
 from rag.http.clients.service_client import ServiceClient
-from rag.http.metrics_page import MetricsPage
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.service_middleware import ServiceMiddleware
 from rag.http.native.measured_stream import measured
-from rag.library.background import BackgroundRegistry
+from rag.http.pages.metrics_page import MetricsPage
+from rag.library.answers.background import BackgroundRegistry
 from rag.library.batches.registry import BatchRegistry
 from rag.records import NewBatch, NewResponse, NewWork
 from rag.telemetry import retrieval, tenants, tracing
 from rag.telemetry.exposition import own_metrics
 from tests.fakes import FakeGenerator, FakeRetriever
-from tests.support.edge_service import an_edge
 from tests.support.library_harness import eventually, make_harness
-from tests.support.loopback import served
 from tests.support.metric_values import Changes, series
-from tests.support.response_calls import HITS
+from tests.support.servers.edge_service import an_edge
+from tests.support.servers.loopback import served
+from tests.support.v1.response_calls import HITS
 
 
 async def test_answered_refused_and_cached_answers() -> None:

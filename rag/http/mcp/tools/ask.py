@@ -9,7 +9,7 @@ from pydantic import Field
 
 from rag.errors import InternalError
 from rag.http.error_table import error_from_event
-from rag.http.fail_fast import StrictModel
+from rag.http.fields.fail_fast import StrictModel
 from rag.http.mcp.caller_service import CallerService
 from rag.http.mcp.document_id import DocumentId
 from rag.http.mcp.tools.tool import Report, StoreName, Tool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from rag.http.fail_fast import StrictModel
+from rag.http.fields.fail_fast import StrictModel
 from rag.http.mcp.caller_service import CallerService
 from rag.http.mcp.document_id import DocumentId
 from rag.http.mcp.tools.tool import Report, Tool

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from rag import errors
 from rag.errors import InvalidRequest
-from rag.http.fail_fast import StrictModel
+from rag.http.fields.fail_fast import StrictModel
 from rag.http.mcp.caller_service import CallerService
 from rag.http.mcp.document_id import DocumentId
 from rag.http.mcp.tools.tool import Report, StoreName, Tool

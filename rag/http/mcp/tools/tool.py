@@ -13,8 +13,8 @@ from pydantic import BaseModel, Field
 from rag.auth.caller import Caller
 from rag.auth.scopes import Scope
 from rag.http.mcp.caller_service import CallerService
-from rag.http.unicode_check import check_unicode
-from rag.http.validation_errors import parsed
+from rag.http.validation.unicode_check import check_unicode
+from rag.http.validation.validation_errors import parsed
 from rag.types import JsonObject
 
 Report: TypeAlias = Callable[[float, str], Awaitable[None]]

@@ -9,17 +9,17 @@ from pydantic import Field
 
 from rag.errors import InvalidRequest
 from rag.generate.quoting import StyleOption
-from rag.http.filters_wire import Filter
-from rag.http.response_format import ResponseFormat, structured_outputs
-from rag.http.retrieval_settings import RetrievalSettings
-from rag.http.thinking_fields import Effort, template_values
+from rag.http.fields.filters_wire import Filter
+from rag.http.fields.response_format import ResponseFormat, structured_outputs
+from rag.http.fields.retrieval_settings import RetrievalSettings
+from rag.http.fields.thinking_fields import Effort, template_values
 from rag.http.v1.chat.messages import MAX_MESSAGES, MessageIn, check_messages
 from rag.http.v1.chat.tool_choice import ToolChoiceIn, ToolIn, chat_tool_use
 from rag.http.v1.documents.body import Body, CacheOptions, described_as, example
 from rag.http.v1.function_calling.functions import MAX_FUNCTIONS
 from rag.http.v1.function_calling.tool_use import ToolUse
-from rag.http.v1.refused_fields import REFUSED
-from rag.http.v1.writing_body import WritingBody
+from rag.http.v1.text_generation.refused_fields import REFUSED
+from rag.http.v1.text_generation.writing_body import WritingBody
 from rag.llm.template_values import EFFORT
 from rag.types import JsonObject
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from rag.errors import InvalidRequest
 from rag.http.v1.chat.response_models import ChatAnswer
 from rag.http.v1.documents.body import Body, Metadata, Text, example
-from rag.http.validation_errors import parsed
+from rag.http.validation.validation_errors import parsed
 from rag.records import Cursor
 from rag.types import JsonObject
 

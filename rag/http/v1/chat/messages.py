@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from rag.errors import EmptyQuestion, InvalidRequest
 from rag.http.v1.documents.body import Body
-from rag.http.v1.file_parts import AttachedFile, FilePart, attached_files, refuse_files
-from rag.http.v1.sent_back import SENT_BACK, known_fields
+from rag.http.v1.text_generation.file_parts import AttachedFile, FilePart, attached_files, refuse_files
+from rag.http.v1.text_generation.sent_back import SENT_BACK, known_fields
 from rag.types import REASONING, JsonObject
 
 MAX_MESSAGES = 2000

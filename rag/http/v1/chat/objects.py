@@ -21,12 +21,12 @@ from openai.types.completion_usage import CompletionTokensDetails, CompletionUsa
 from rag.errors import InternalError
 from rag.generate.citations import Citation
 from rag.generate.events import AnswerStream, CompletedText, Done, SourcesFound
-from rag.http.hits import sources_to_wire
+from rag.http.bodies.hits import sources_to_wire
 from rag.http.streaming.answer_events import citation_fields, style_fields
 from rag.http.streaming.event_stream import Event
-from rag.http.v1.finish_reason import finish_fields
-from rag.http.v1.openai_stream import CHUNK, DONE
-from rag.http.v1.token_logprobs import chat_logprobs, prompt_logprobs
+from rag.http.v1.text_generation.finish_reason import finish_fields
+from rag.http.v1.text_generation.openai_stream import CHUNK, DONE
+from rag.http.v1.text_generation.token_logprobs import chat_logprobs, prompt_logprobs
 from rag.types import Hit, JsonObject, ReasoningDelta, TextDelta, TokenLogprob, Usage
 
 FileUrl: TypeAlias = Callable[[str], str]

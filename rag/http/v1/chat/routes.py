@@ -14,13 +14,13 @@ from rag.generate.events import AnswerStream
 from rag.generate.pipeline import AnswerRequest
 from rag.http.clients.remote_responses import RemoteResponses
 from rag.http.clients.served_models import ModelTarget
+from rag.http.fields.thinking_fields import check_effort
 from rag.http.middleware.deadline import in_time
 from rag.http.middleware.request_id import current_request_id
 from rag.http.openapi.error_responses import Error
 from rag.http.openapi.events import EventModel
 from rag.http.openapi.route import Operation
 from rag.http.streaming.event_stream import EventStream
-from rag.http.thinking_fields import check_effort
 from rag.http.v1.chat.body import ChatBody
 from rag.http.v1.chat.memory import CompletionMemory
 from rag.http.v1.chat.messages import question_of
@@ -29,7 +29,6 @@ from rag.http.v1.chat.response_models import ChatAnswer, ChatChunk
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.field_names import fields_named
-from rag.http.v1.file_parts import Room, attached_files, read_files
 from rag.http.v1.function_calling.generation import (
     calling_parameters,
     chat_answer,
@@ -40,8 +39,9 @@ from rag.http.v1.function_calling.generation import (
     supported_use,
 )
 from rag.http.v1.function_calling.tool_use import ToolUse
-from rag.http.v1.openai_stream import OPENAI
 from rag.http.v1.route import V1Route
+from rag.http.v1.text_generation.file_parts import Room, attached_files, read_files
+from rag.http.v1.text_generation.openai_stream import OPENAI
 from rag.types import Chat
 
 _CHAT_FIELDS = {"prompt": "messages", "tokens": "messages"}

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from rag.errors import InvalidRequest
 from rag.http.v1.documents.body import example
-from rag.http.v1.writing_body import WritingBody
+from rag.http.v1.text_generation.writing_body import WritingBody
 
 MAX_PROMPTS = 128
 MAX_CHOICES = 512

@@ -15,9 +15,9 @@ from rag.errors import InternalError
 from rag.generate.events import AnswerStream, CompletedText, Done
 from rag.http.streaming.event_stream import Event
 from rag.http.v1.chat.objects import usage_object
-from rag.http.v1.finish_reason import finish_fields
-from rag.http.v1.openai_stream import CHUNK, DONE
-from rag.http.v1.token_logprobs import bounded, prompt_logprobs
+from rag.http.v1.text_generation.finish_reason import finish_fields
+from rag.http.v1.text_generation.openai_stream import CHUNK, DONE
+from rag.http.v1.text_generation.token_logprobs import bounded, prompt_logprobs
 from rag.types import JsonObject, TextDelta, TokenLogprob, Usage
 
 

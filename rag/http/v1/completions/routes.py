@@ -23,11 +23,11 @@ from rag.http.streaming.event_stream import EventStream
 from rag.http.v1.completions.body import CompletionBody, OnePrompt
 from rag.http.v1.completions.objects import CompletionMetadata, completion_events, completion_object
 from rag.http.v1.completions.response_models import CompletionChunk, CompletionTexts
-from rag.http.v1.concurrent_streams import enter_all, merge
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
-from rag.http.v1.openai_stream import OPENAI
 from rag.http.v1.route import V1Route
+from rag.http.v1.text_generation.concurrent_streams import enter_all, merge
+from rag.http.v1.text_generation.openai_stream import OPENAI
 from rag.ports import TokenStream
 from rag.types import StreamEnd, TextDelta, Usage
 

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from rag.errors import InvalidRequest
 from rag.http.v1.documents.body import Body, Metadata, example
-from rag.http.v1.responses.input import InputItem, stored_item
-from rag.http.v1.responses.turns import check_fields
+from rag.http.v1.responses.request.input import InputItem, stored_item
+from rag.http.v1.responses.request.turns import check_fields
 from rag.types import JsonObject
 
 MAX_NEW_ITEMS = 20

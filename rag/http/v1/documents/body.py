@@ -17,15 +17,15 @@ from pydantic import (
 from starlette.requests import Request
 
 from rag.errors import InvalidRequest
-from rag.http.attributes_wire import ChangedAttributes, DocumentAttributes, check_attributes
-from rag.http.chunking_wire import ChunkingStrategyParam
-from rag.http.fail_fast import StrictModel
-from rag.http.filters_wire import Filter
-from rag.http.groups_wire import KEEP_READ_GROUPS, READ_GROUPS, Groups
-from rag.http.retrieval_settings import RetrievalSettings
-from rag.http.validation_errors import parsed
-from rag.http.wire import exactly_one
-from rag.http.wire_model import json_object
+from rag.http.bodies.wire import exactly_one
+from rag.http.fields.attributes_wire import ChangedAttributes, DocumentAttributes, check_attributes
+from rag.http.fields.chunking_wire import ChunkingStrategyParam
+from rag.http.fields.fail_fast import StrictModel
+from rag.http.fields.filters_wire import Filter
+from rag.http.fields.groups_wire import KEEP_READ_GROUPS, READ_GROUPS, Groups
+from rag.http.fields.retrieval_settings import RetrievalSettings
+from rag.http.validation.validation_errors import parsed
+from rag.http.validation.wire_model import json_object
 from rag.types import Attributes
 
 

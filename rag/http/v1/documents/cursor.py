@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.requests import Request
 
 from rag.http.v1.documents.body import Text
-from rag.http.validation_errors import parsed
+from rag.http.validation.validation_errors import parsed
 from rag.records import Cursor, DocumentSort, WorkStatus
 
 

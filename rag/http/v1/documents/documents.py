@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rag.errors import NotFound
-from rag.http import chunking_wire
-from rag.http.idempotency import idempotency_key
+from rag.http.fields import chunking_wire
+from rag.http.headers.idempotency import idempotency_key
 from rag.http.openapi.parameters import IDEMPOTENCY_KEY
 from rag.http.openapi.route import Operation
 from rag.http.v1.documents.body import AttachFile, CreateBatch, SetAttributes, read_body

@@ -16,8 +16,8 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from rag.errors import FileNotFound, InvalidRequest
-from rag.http.fail_fast import StrictModel
-from rag.http.groups_wire import READ_GROUPS, Groups
+from rag.http.fields.fail_fast import StrictModel
+from rag.http.fields.groups_wire import READ_GROUPS, Groups
 from rag.http.openapi.parameters import RANGE
 from rag.http.openapi.route import BINARY, FORM, Operation, RequestBody
 from rag.http.shielded_thread import run_in_thread_shielded
@@ -28,7 +28,7 @@ from rag.http.v1.documents.objects.page import ListOf, list_of
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.model_response import model_response
 from rag.http.v1.route import V1Route
-from rag.http.validation_errors import parsed
+from rag.http.validation.validation_errors import parsed
 from rag.readers.formats import BINARY_KINDS, TEXT_KINDS
 from rag.records import FileRecord
 

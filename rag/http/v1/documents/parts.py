@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from rag.http.model_aliases import ModelAliases
+from rag.library.answers.background import BackgroundRegistry
+from rag.library.answers.chat_completions import CompletionRegistry
+from rag.library.answers.conversations import ConversationRegistry
+from rag.library.answers.responses import ResponseRegistry
 from rag.library.audit import AuditLog
-from rag.library.background import BackgroundRegistry
 from rag.library.batches.registry import BatchRegistry
-from rag.library.chat_completions import CompletionRegistry
-from rag.library.conversations import ConversationRegistry
+from rag.library.documents.uploads import UploadRegistry
 from rag.library.keys import KeyRegistry
-from rag.library.responses import ResponseRegistry
 from rag.library.service import Library
-from rag.library.uploads import UploadRegistry
 from rag.ports import Embedder, Reranker
 from rag.retrieve.result import RetrievalResult
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rag.http.filters_wire import filter_to_json
+from rag.http.fields.filters_wire import filter_to_json
 from rag.http.openapi.route import Operation
 from rag.http.v1.documents.body import HybridSearch, SearchStore, read_body
 from rag.http.v1.documents.objects.search_result import SearchResults, result_object

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rag.errors import RagError
-from rag.http import chunking_wire
+from rag.http.fields import chunking_wire
 from rag.http.openapi.route import Operation
 from rag.http.v1.documents.body import CreateStore, Reindex, UpdateStore, read_body
 from rag.http.v1.documents.cursor import ListQuery, read_query

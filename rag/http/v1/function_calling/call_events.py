@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from rag.errors import DependencyUnavailable
 from rag.generate.events import AnswerEvent, AnswerStream, CompletedText, Done, SourcesFound
-from rag.http.v1.finish_reason import openai_finish
 from rag.http.v1.function_calling.call_reader import CallList, CallReader, NamedCall, ReadText
 from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.http.v1.function_calling.written_calls import WrittenCalls
+from rag.http.v1.text_generation.finish_reason import openai_finish
 from rag.types import ReasoningDelta, TextDelta, TokenLogprob, Usage
 
 

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rag.auth.scopes import Scope
-from rag.http.inner_headers import OBJECT_ID
+from rag.http.headers.inner_headers import OBJECT_ID
 from rag.http.openapi.events import EventModel
 from rag.http.openapi.route import Operation
 from rag.http.v1.documents.cursor import read_query

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from rag.errors import InvalidRequest, RagError
 from rag.http.clients.remote_responses import RemoteResponses, has_quota
 from rag.http.streaming.event_stream import Event
-from rag.http.v1.responses.body import ResponsesBody
-from rag.http.v1.responses.events import FINAL
-from rag.http.v1.responses.input import InputItem, stored_item
-from rag.http.v1.responses.turns import has_function_calls
-from rag.library.responses import TurnsQuery
+from rag.http.v1.responses.output.events import FINAL
+from rag.http.v1.responses.request.body import ResponsesBody
+from rag.http.v1.responses.request.input import InputItem, stored_item
+from rag.http.v1.responses.request.turns import has_function_calls
+from rag.library.answers.responses import TurnsQuery
 from rag.types import JsonMapping
 
 logger = logging.getLogger("rag.responses")

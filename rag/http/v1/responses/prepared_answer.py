@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
-from rag.http.v1.responses.events import ResponseSource, ResponseWriter
 from rag.http.v1.responses.memory import RequestedTurns
+from rag.http.v1.responses.output.events import ResponseSource, ResponseWriter
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from openai.types.responses.response_output_item import McpApprovalRequest, McpC
 from openai.types.responses.tool import Mcp
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from rag.http.response_format import JsonObjectFormat, PlainTextFormat
-from rag.http.thinking_fields import Effort
+from rag.http.fields.response_format import JsonObjectFormat, PlainTextFormat
+from rag.http.fields.thinking_fields import Effort
 from rag.http.v1.documents.body import CacheRetention, HybridSearch, ServiceTier
 
 

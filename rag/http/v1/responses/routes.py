@@ -18,16 +18,15 @@ from rag.generate.pipeline import AnswerRequest
 from rag.http.clients.remote_responses import RemoteResponses
 from rag.http.clients.remote_token_count import count_tokens
 from rag.http.clients.served_models import ModelTarget
+from rag.http.fields.thinking_fields import check_effort
 from rag.http.middleware.deadline import in_time
 from rag.http.middleware.request_id import current_request_id
 from rag.http.openapi.events import EventModel
 from rag.http.openapi.route import Operation
 from rag.http.streaming.event_stream import Event, EventStream
-from rag.http.thinking_fields import check_effort
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.field_names import renamed
-from rag.http.v1.file_parts import Room, attached_files, read_files, refuse_files
 from rag.http.v1.function_calling.generation import (
     calling_parameters,
     chat_answer,
@@ -40,20 +39,21 @@ from rag.http.v1.function_calling.generation import (
 from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.http.v1.model_response import model_response
 from rag.http.v1.responses.background.accepting import BackgroundQueue
-from rag.http.v1.responses.body import FileSearch, ResponsesBody
-from rag.http.v1.responses.events import FINAL, ResponseSource, ResponseWriter, SourceEvent
-from rag.http.v1.responses.mcp_turns import as_turns
 from rag.http.v1.responses.memory import RequestedTurns, ResponseMemory
-from rag.http.v1.responses.objects import ResponseMetadata
-from rag.http.v1.responses.padding import padded
+from rag.http.v1.responses.output.events import FINAL, ResponseSource, ResponseWriter, SourceEvent
+from rag.http.v1.responses.output.objects import ResponseMetadata
+from rag.http.v1.responses.output.padding import padded
+from rag.http.v1.responses.output.request_fields import DefaultSampling
 from rag.http.v1.responses.prepared_answer import PreparedAnswer
-from rag.http.v1.responses.request_fields import DefaultSampling
+from rag.http.v1.responses.request.body import FileSearch, ResponsesBody
+from rag.http.v1.responses.request.mcp_turns import as_turns
+from rag.http.v1.responses.request.turns import chat_messages, question_of
 from rag.http.v1.responses.response_models import InputTokens, ResponseEvent, ResponseOut
 from rag.http.v1.responses.tools.response import ToolResponse
 from rag.http.v1.responses.tools.tool_plan import ToolPlan, tool_plan
-from rag.http.v1.responses.turns import chat_messages, question_of
 from rag.http.v1.route import V1Route
-from rag.http.validation_errors import parsed
+from rag.http.v1.text_generation.file_parts import Room, attached_files, read_files, refuse_files
+from rag.http.validation.validation_errors import parsed
 from rag.ports import TokenStream
 from rag.records import LeasedResponse
 from rag.types import Chat, JsonObject

@@ -19,7 +19,7 @@ from openpyxl.utils.datetime import MAC_EPOCH, WINDOWS_EPOCH, from_excel  # type
 
 from rag.readers.office.drawings.text import A, paragraph_text
 from rag.readers.safe_xml import Element
-from rag.readers.table import table_text
+from rag.readers.tables.table import table_text
 
 CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 _CX = "{http://schemas.microsoft.com/office/drawing/2014/chartex}"

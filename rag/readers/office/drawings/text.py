@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import NamedTuple
 
-from rag.readers.list_number import format_number
+from rag.readers.notation.list_number import format_number
+from rag.readers.notation.scripts import subscript, superscript
 from rag.readers.office import omml
 from rag.readers.safe_xml import Element
-from rag.readers.scripts import subscript, superscript
 
 A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _CONTEXT_CHARS = 40

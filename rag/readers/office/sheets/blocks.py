@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from rag.readers.office.sheets.worksheet import CellLimit, CellRange, Worksheet
-from rag.readers.table_header import SAMPLE_ROWS, header_index, is_header, is_number
-from rag.readers.table_layout import Block
+from rag.readers.tables.table_header import SAMPLE_ROWS, header_index, is_header, is_number
+from rag.readers.tables.table_layout import Block
 
 _MAX_SIDE_BY_SIDE = 32
 """With more empty columns than that, the sheet is one wide table."""

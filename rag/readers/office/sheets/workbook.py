@@ -10,10 +10,10 @@ from typing import NamedTuple
 from openpyxl.utils.escape import unescape  # type: ignore[import-untyped]
 
 from rag.errors import BrokenFile
+from rag.readers.notation.scripts import subscript, superscript
 from rag.readers.office.package import Package
 from rag.readers.office.sheets.number_format import BUILT_IN, GENERAL
 from rag.readers.safe_xml import Element, iterate_xml, parse_xml
-from rag.readers.scripts import subscript, superscript
 
 _SCRIPTS = {"superscript": superscript, "subscript": subscript}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rag.readers.office.drawings.text import A, body_text
 from rag.readers.office.merged_cells import MAX_REPEATED_CHARS, Cell, caption_count, column_names, header_count, values
 from rag.readers.safe_xml import Element
-from rag.readers.table import table_text
+from rag.readers.tables.table import table_text
 
 _ON = ("1", "true")
 

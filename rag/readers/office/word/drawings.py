@@ -13,7 +13,7 @@ from rag.readers.office.word import xml as word_xml
 from rag.readers.office.word.xml import W
 from rag.readers.reading_report import counted
 from rag.readers.safe_xml import Element
-from rag.readers.table import record_line
+from rag.readers.tables.table import record_line
 
 _WP = "{http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing}"
 _VML_PICTURE = "{urn:schemas-microsoft-com:vml}imagedata"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from rag.readers.list_number import format_number
+from rag.readers.notation.list_number import format_number
 from rag.readers.office.word.xml import W, value
 from rag.readers.safe_xml import Element
 

@@ -20,7 +20,7 @@ from rag.readers.office.merged_cells import (
 from rag.readers.office.word import xml as word_xml
 from rag.readers.office.word.xml import W
 from rag.readers.safe_xml import Element
-from rag.readers.table_header import NAME_SEPARATOR
+from rag.readers.tables.table_header import NAME_SEPARATOR
 
 _MAX_COLUMNS = 63
 """Of a table in Word."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
-from rag.readers.scripts import subscript, superscript
+from rag.readers.notation.scripts import subscript, superscript
 
 _SMALL = 0.85
 _RAISED = 0.15
@@ -21,7 +21,7 @@ class Glyph(NamedTuple):
 
 
 def with_scripts(word: Sequence[Glyph]) -> str:
-    """The text of a word, with superscripts and subscripts as in `rag.readers.scripts`."""
+    """The text of a word, with superscripts and subscripts as in `rag.readers.notation.scripts`."""
     base = max(word, key=lambda glyph: glyph.height)
     runs = [(kind, "".join(glyph.text for glyph in run)) for kind, run in groupby(word, lambda g: _kind(g, base))]
     text = ""

@@ -20,8 +20,8 @@ from rag.http.mcp.route import McpRoute
 from rag.http.middleware.browser_guard import BrowserGuard
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.service_middleware import ServiceMiddleware
-from tests.fakes.document_service import DocumentService
-from tests.unit.http.test_edge_admission import Catalog, edge
+from tests.fakes.services.document_service import DocumentService
+from tests.unit.http.auth.test_edge_admission import Catalog, edge
 
 MODES = pytest.mark.parametrize("mode", ["legacy", LATEST_MODERN_VERSION])
 JSON_AND_SSE = {"accept": "application/json, text/event-stream", "content-type": "application/json"}

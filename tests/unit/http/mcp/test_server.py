@@ -18,7 +18,7 @@ from rag.auth.caller import WITHOUT_KEY, Caller
 from rag.auth.scopes import Scope
 from rag.http.mcp.caller_service import CallerService
 from rag.http.mcp.server import mcp_server
-from tests.fakes.document_service import ANSWER, FILE, HIT, DocumentService
+from tests.fakes.services.document_service import ANSWER, FILE, HIT, DocumentService
 
 MODES = pytest.mark.parametrize("mode", ["legacy", LATEST_MODERN_VERSION])
 READING = {"search", "fetch", "ask", "list_documents"}

@@ -18,7 +18,7 @@ from rag.http.in_process import IS_PART, SENT_FOR
 from rag.http.v1.batches import runner as runner_module
 from rag.http.v1.batches.runner import BatchRunner
 from rag.library.batches.exchange import AssignedLine, Assignment, FinishedLine, ReleasedLine, Report
-from tests.support.loopback import until
+from tests.support.servers.loopback import until
 
 CALLER = Caller("key_1", "acme", frozenset({"ask"}), in_background=True)
 Answer = Callable[[Request], Awaitable[Response]]

@@ -8,8 +8,8 @@ import openai
 import pytest
 from openai.types import Batch
 
-from tests.support.batch_files import chat_line, jsonl
-from tests.support.v1_client import V1, error_of
+from tests.support.files.batch_files import chat_line, jsonl
+from tests.support.v1.v1_client import V1, error_of
 
 CHAT: Any = "/v1/chat/completions"
 CREATE = {"endpoint": CHAT, "completion_window": "24h"}

@@ -14,7 +14,7 @@ from openai.types import CreateEmbeddingResponse
 from rag.errors import DependencyUnavailable
 from rag.http.v1.documents.parts import EmbeddingOptions
 from tests.fakes import FakeEmbedder
-from tests.support.v1_client import V1, error_of
+from tests.support.v1.v1_client import V1, error_of
 
 MODEL = "fake-embedder"
 TEXTS = ["zebras eat grass", "databases hold rows"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.v1_client import V1, error_of
+from tests.support.v1.v1_client import V1, error_of
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel
 
-from rag.http.inner_headers import OBJECT_ID
+from rag.http.headers.inner_headers import OBJECT_ID
 from rag.http.v1.model_response import model_response
 
 

@@ -7,8 +7,8 @@ import openai
 import pytest
 
 from rag.http.model_aliases import ModelAliases
-from tests.support.edge_service import ALIAS, MODEL, an_edge
-from tests.support.v1_client import error_of
+from tests.support.servers.edge_service import ALIAS, MODEL, an_edge
+from tests.support.v1.v1_client import error_of
 
 
 async def test_all_models_are_listed() -> None:

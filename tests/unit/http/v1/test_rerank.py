@@ -12,8 +12,8 @@ from starlette.routing import Mount, Router
 from rag.adapters.http_reranker import HttpReranker
 from rag.errors import DependencyUnavailable
 from rag.http.middleware.rerank_paths import RerankPaths
-from tests.support.loopback import served
-from tests.support.v1_client import V1, error_of
+from tests.support.servers.loopback import served
+from tests.support.v1.v1_client import V1, error_of
 
 QUERY = "zebras eat grass"
 DOCUMENTS: list[Any] = ["databases hold rows", {"text": "zebras eat grass"}, "zebras sleep"]

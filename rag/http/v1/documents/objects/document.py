@@ -11,11 +11,11 @@ from pydantic import BaseModel, Field
 
 from rag import errors
 from rag.errors import RagError
-from rag.http import chunking_wire
-from rag.http.chunking_wire import StoredChunkingStrategy
-from rag.http.groups_wire import READ_GROUPS
-from rag.http.hits import rectangles_to_wire
-from rag.http.wire import RECTANGLES, RectangleOut
+from rag.http.bodies.hits import rectangles_to_wire
+from rag.http.bodies.wire import RECTANGLES, RectangleOut
+from rag.http.fields import chunking_wire
+from rag.http.fields.chunking_wire import StoredChunkingStrategy
+from rag.http.fields.groups_wire import READ_GROUPS
 from rag.records import DocumentRecord
 from rag.types import Change, Chunk, Extract
 from rag.types.places import rectangles, runs_between

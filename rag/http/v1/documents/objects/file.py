@@ -5,7 +5,7 @@ from __future__ import annotations
 from openai.types import FileObject
 from pydantic import Field
 
-from rag.http.groups_wire import READ_GROUPS
+from rag.http.fields.groups_wire import READ_GROUPS
 from rag.http.v1.documents.objects.seconds import seconds
 from rag.records import FileRecord
 

@@ -8,8 +8,8 @@ from openai.types import VectorStoreSearchResponse
 from openai.types.vector_store_search_response import Content
 from pydantic import BaseModel, Field
 
-from rag.http.hits import rectangles_to_wire
-from rag.http.wire import RECTANGLES, RectangleOut
+from rag.http.bodies.hits import rectangles_to_wire
+from rag.http.bodies.wire import RECTANGLES, RectangleOut
 from rag.types import Hit
 
 

@@ -8,9 +8,9 @@ from openai.types import VectorStore as OpenAIVectorStore
 from openai.types.vector_store import ExpiresAfter
 from pydantic import BaseModel, Field
 
-from rag.http import chunking_wire
-from rag.http.chunking_wire import StoredChunkingStrategy
-from rag.http.retrieval_settings import RetrievalSettings
+from rag.http.fields import chunking_wire
+from rag.http.fields.chunking_wire import StoredChunkingStrategy
+from rag.http.fields.retrieval_settings import RetrievalSettings
 from rag.http.v1.documents.objects.file_counts import FileCountsOut, counts_object
 from rag.http.v1.documents.objects.seconds import seconds
 from rag.records import StoreRecord

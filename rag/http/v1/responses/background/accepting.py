@@ -12,9 +12,9 @@ from rag.errors import InvalidRequest
 from rag.http.clients.remote_background import RemoteBackground
 from rag.http.clients.service_client import ServiceClient
 from rag.http.clients.service_proxy import ServiceProxy
-from rag.http.v1.responses.body import ResponsesBody
-from rag.http.v1.responses.input import stored_item
 from rag.http.v1.responses.prepared_answer import PreparedAnswer
+from rag.http.v1.responses.request.body import ResponsesBody
+from rag.http.v1.responses.request.input import stored_item
 
 
 class BackgroundQueue:

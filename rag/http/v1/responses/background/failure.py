@@ -6,8 +6,8 @@ from rag.errors import RagError
 from rag.http.error_table import error_body
 from rag.http.middleware.request_id import current_request_id
 from rag.http.streaming.event_stream import Event
-from rag.http.v1.responses.events import FAILED
-from rag.http.v1.responses.objects import error_object
+from rag.http.v1.responses.output.events import FAILED
+from rag.http.v1.responses.output.objects import error_object
 from rag.types import JsonMapping
 
 

@@ -10,8 +10,8 @@ from rag.http.error_table import error_body
 from rag.http.middleware.request_id import current_request_id
 from rag.http.streaming.event_stream import Event, EventStream, StreamFormat
 from rag.http.streaming.sse import format_event
-from rag.http.v1.responses.padding import padded
-from rag.library.background import BackgroundRegistry, EventPage
+from rag.http.v1.responses.output.padding import padded
+from rag.library.answers.background import BackgroundRegistry, EventPage
 from rag.records import DAY_S
 
 _POLL_S = 0.2

@@ -11,8 +11,8 @@ from typing import Any
 from rag.errors import DeadlineExceeded, RagError, Unavailable
 from rag.http.clients.remote_background import RemoteBackground
 from rag.http.streaming.event_stream import Event
-from rag.http.v1.responses.events import FAILED
-from rag.library.background import LEASE_S
+from rag.http.v1.responses.output.events import FAILED
+from rag.library.answers.background import LEASE_S
 from rag.records import LeasedResponse, ResponseEvent, WrittenPart
 from rag.types import JsonObject
 

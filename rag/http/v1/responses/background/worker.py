@@ -17,7 +17,7 @@ from rag.http.middleware.deadline import in_time
 from rag.http.middleware.request_id import current_request_id
 from rag.http.v1.responses.background.failure import failed_event
 from rag.http.v1.responses.background.record import ResponseRecord
-from rag.http.v1.responses.events import ResponseWriter
+from rag.http.v1.responses.output.events import ResponseWriter
 from rag.http.v1.responses.prepared_answer import PreparedAnswer
 from rag.records import LeasedResponse
 

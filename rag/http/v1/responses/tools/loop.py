@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from rag.generate.events import AnswerStream, CompletedText, Done
-from rag.http.v1.finish_reason import CUT
-from rag.http.v1.responses.events import ResponseSource, SourceEvent
-from rag.http.v1.responses.output_items import MessageEnded
+from rag.http.v1.responses.output.events import ResponseSource, SourceEvent
+from rag.http.v1.responses.output.output_items import MessageEnded
 from rag.http.v1.responses.tools.budget import Budget
 from rag.http.v1.responses.tools.round import Round
 from rag.http.v1.responses.tools.tool import ApprovalPending, ModelCall, ServiceTool, ToolEvent, ToolOutput
+from rag.http.v1.text_generation.finish_reason import CUT
 from rag.types import JsonObject, ReasoningDelta, TextDelta, Usage
 
 ANSWER_NOW = "\n\nNo more functions can be called. Answer the request now."

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Collection
 from rag.errors import RagError, ToolServerFailed
 from rag.http.clients.remote_tools import RemoteTools
 from rag.http.v1.function_calling.functions import FunctionIn
-from rag.http.v1.responses.output_items import ItemStep
+from rag.http.v1.responses.output.output_items import ItemStep
 from rag.http.v1.responses.tools.mcp_items import OpenApprovalRequest, OpenMcpCall
 from rag.http.v1.responses.tools.tool import ApprovalPending, ModelCall, ToolEvent, ToolOutput
 from rag.ports import ToolServers

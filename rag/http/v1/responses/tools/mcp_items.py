@@ -23,8 +23,8 @@ from openai.types.responses.response_output_item import (
     McpListToolsTool,
 )
 
-from rag.http.v1.responses.objects import ItemStatus, new_id
-from rag.http.v1.responses.output_items import NewEvent
+from rag.http.v1.responses.output.objects import ItemStatus, new_id
+from rag.http.v1.responses.output.output_items import NewEvent
 from rag.types import JsonObject, ServerTool
 
 

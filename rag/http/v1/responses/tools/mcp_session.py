@@ -6,18 +6,18 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from rag.errors import InvalidRequest, RagError, ToolServerFailed
 from rag.http.clients.remote_tools import RemoteTools
-from rag.http.v1.responses.events import SourceEvent
-from rag.http.v1.responses.input import InputItem
-from rag.http.v1.responses.mcp_tool import McpTool
-from rag.http.v1.responses.mcp_turns import Approved, listed_tools
-from rag.http.v1.responses.output_items import ItemStep
+from rag.http.v1.responses.output.events import SourceEvent
+from rag.http.v1.responses.output.output_items import ItemStep
+from rag.http.v1.responses.request.input import InputItem
+from rag.http.v1.responses.request.mcp_tool import McpTool
+from rag.http.v1.responses.request.mcp_turns import Approved, listed_tools
 from rag.http.v1.responses.tools.budget import Budget
 from rag.http.v1.responses.tools.loop import Conversation
 from rag.http.v1.responses.tools.mcp_function import McpFunction, name_for_model
 from rag.http.v1.responses.tools.mcp_items import OpenToolList
 from rag.http.v1.responses.tools.tool import ModelCall, ToolOutput
 from rag.http.v1.responses.tools.tool_plan import ToolPlan
-from rag.http.v1.tool_options import ToolOptions
+from rag.http.v1.text_generation.tool_options import ToolOptions
 from rag.ports import ToolServers
 from rag.types import JsonObject, ServerTool, ToolServer
 

@@ -19,18 +19,18 @@ from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.function_calling.functions import FunctionIn
 from rag.http.v1.function_calling.generation import calling_parameters, chat_answer, conversation, supported_use
 from rag.http.v1.function_calling.tool_use import ToolUse
-from rag.http.v1.responses.body import ResponsesBody
-from rag.http.v1.responses.events import ResponseSource, SourceEvent
-from rag.http.v1.responses.mcp_turns import Approved, approved_calls, as_turns
 from rag.http.v1.responses.memory import RequestedTurns
-from rag.http.v1.responses.objects import ResponseMetadata
+from rag.http.v1.responses.output.events import ResponseSource, SourceEvent
+from rag.http.v1.responses.output.objects import ResponseMetadata
+from rag.http.v1.responses.request.body import ResponsesBody
+from rag.http.v1.responses.request.mcp_turns import Approved, approved_calls, as_turns
+from rag.http.v1.responses.request.turns import chat_messages, question_of
 from rag.http.v1.responses.tools.budget import Budget
 from rag.http.v1.responses.tools.loop import Conversation, RoundKind, ToolLoop
 from rag.http.v1.responses.tools.mcp_session import McpSession
 from rag.http.v1.responses.tools.search_tool import NAME, SearchTool
 from rag.http.v1.responses.tools.tool import ToolOutput
 from rag.http.v1.responses.tools.tool_plan import ToolPlan, round_use
-from rag.http.v1.responses.turns import chat_messages, question_of
 from rag.telemetry import answers as metrics
 from rag.types import JsonMapping, JsonObject
 

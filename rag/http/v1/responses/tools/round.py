@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from rag.generate.events import Done
-from rag.http.v1.responses.output_items import ItemStep
+from rag.http.v1.responses.output.output_items import ItemStep
 from rag.http.v1.responses.tools.tool import ModelCall, ServiceTool
 from rag.types import REASONING, JsonMapping, JsonObject, ReasoningDelta, TextDelta
 

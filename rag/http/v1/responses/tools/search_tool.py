@@ -16,8 +16,8 @@ from openai.types.responses import (
 from rag.errors import Forbidden, InvalidRequest, NotFound, RagError
 from rag.http.clients.remote_tools import RemoteTools
 from rag.http.v1.function_calling.functions import FunctionIn
-from rag.http.v1.responses.objects import ItemStatus, ResponseMetadata, new_id
-from rag.http.v1.responses.output_items import ItemStep, NewEvent, SourcesNumbered
+from rag.http.v1.responses.output.objects import ItemStatus, ResponseMetadata, new_id
+from rag.http.v1.responses.output.output_items import ItemStep, NewEvent, SourcesNumbered
 from rag.http.v1.responses.tools.tool import ModelCall, ToolEvent, ToolOutput
 from rag.types import Hit, JsonMapping, JsonObject, KnownPassage, SearchOutput
 

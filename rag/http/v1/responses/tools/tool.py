@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from rag.http.v1.function_calling.functions import FunctionIn
-from rag.http.v1.responses.output_items import ItemStep, SourcesNumbered
+from rag.http.v1.responses.output.output_items import ItemStep, SourcesNumbered
 from rag.types import JsonObject
 
 

@@ -9,12 +9,12 @@ from rag.errors import Forbidden, InvalidRequest
 from rag.http.clients.served_models import ModelTarget
 from rag.http.v1.function_calling.functions import FunctionIn
 from rag.http.v1.function_calling.tool_use import ToolChoice, ToolUse, tool_use
-from rag.http.v1.responses.body import FileSearch, ResponsesBody, SearchMode
-from rag.http.v1.responses.function_tools import ResponseToolChoice, response_tool_choice
-from rag.http.v1.responses.mcp_tool import McpTool
+from rag.http.v1.responses.request.body import FileSearch, ResponsesBody, SearchMode
+from rag.http.v1.responses.request.function_tools import ResponseToolChoice, response_tool_choice
+from rag.http.v1.responses.request.mcp_tool import McpTool
 from rag.http.v1.responses.tools.loop import RoundKind
 from rag.http.v1.responses.tools.search_tool import NAME
-from rag.http.v1.tool_options import ToolOptions
+from rag.http.v1.text_generation.tool_options import ToolOptions
 from rag.types import ServerTool
 
 

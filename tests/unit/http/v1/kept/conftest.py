@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.edge_service import EdgeService
-from tests.support.kept_catalog import a_keeping_edge
+from tests.support.servers.edge_service import EdgeService
+from tests.support.v1.kept_catalog import a_keeping_edge
 
 
 @pytest.fixture

@@ -19,21 +19,21 @@ from rag.adapters.memory_counters import MemoryCounters
 from rag.auth.caller import WITHOUT_KEY, Caller, caller_to_header
 from rag.auth.key import NewKey
 from rag.auth.limits import Limits
-from rag.catalog.schema import background_responses
+from rag.catalog.tables.schema import background_responses
 from rag.errors import RateLimitExceeded, VectorStoreNotFound
 from rag.http.auth.token_limits import TokenLimits
 from rag.http.v1.responses.background.worker import MAX_ATTEMPTS, WorkerOptions
-from rag.library import background as library
+from rag.library.answers import background as library
+from rag.library.answers.responses import ResponseRegistry
 from rag.library.keys import KeyRegistry
-from rag.library.responses import ResponseRegistry
 from rag.records import NewResponse, NewWork
 from tests.fakes import FakeGenerator
 from tests.support.acting import acting
-from tests.support.edge_service import MODEL, EdgeService
-from tests.support.kept_catalog import a_keeping_edge
-from tests.support.loopback import until
-from tests.support.response_calls import create_response
-from tests.support.v1_client import error_of
+from tests.support.servers.edge_service import MODEL, EdgeService
+from tests.support.servers.loopback import until
+from tests.support.v1.kept_catalog import a_keeping_edge
+from tests.support.v1.response_calls import create_response
+from tests.support.v1.v1_client import error_of
 
 UNFINISHED = ("queued", "in_progress")
 AT_ONCE = WorkerOptions(retry_after_s=0.0)

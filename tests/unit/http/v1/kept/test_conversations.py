@@ -11,16 +11,16 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 from openai.types.conversations import Conversation
 
-from rag.catalog import conversations as rows
+from rag.catalog.answers import conversations as rows
 from rag.http.published_api import document
 from rag.types import JsonObject
 from tests.fakes import FakeGenerator
-from tests.support.edge_service import MODEL, EdgeService
-from tests.support.kept_catalog import a_keeping_edge
-from tests.support.loopback import until
-from tests.support.open_responses import Message
-from tests.support.response_calls import create_response
-from tests.support.v1_client import error_of
+from tests.support.servers.edge_service import MODEL, EdgeService
+from tests.support.servers.loopback import until
+from tests.support.v1.kept_catalog import a_keeping_edge
+from tests.support.v1.open_responses import Message
+from tests.support.v1.response_calls import create_response
+from tests.support.v1.v1_client import error_of
 
 UNKNOWN = "conv_00000000000000000000000000000000"
 HELLO: Any = {"role": "user", "content": "Hello"}

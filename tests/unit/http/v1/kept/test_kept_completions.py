@@ -16,10 +16,10 @@ from rag.http.v1.chat.body import ChatBody
 from rag.http.v1.chat.memory import CompletionMemory
 from tests.fakes import FakeGenerator, FakeRetriever
 from tests.support.acting import acting
-from tests.support.edge_service import MODEL, EdgeService, an_edge
-from tests.support.kept_catalog import HITS, a_keeping_edge
-from tests.support.loopback import client_of
-from tests.support.v1_client import error_of
+from tests.support.servers.edge_service import MODEL, EdgeService, an_edge
+from tests.support.servers.loopback import client_of
+from tests.support.v1.kept_catalog import HITS, a_keeping_edge
+from tests.support.v1.v1_client import error_of
 
 MESSAGES: list[Any] = [
     {"role": "developer", "content": "Be brief."},

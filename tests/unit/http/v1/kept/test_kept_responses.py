@@ -12,15 +12,15 @@ from openai.types.responses import Response
 from rag.auth.caller import Caller
 from rag.auth.limits import Limits
 from rag.http.clients.remote_responses import RemoteResponses
-from rag.http.v1.responses.body import ResponsesBody
 from rag.http.v1.responses.memory import ResponseMemory
+from rag.http.v1.responses.request.body import ResponsesBody
 from tests.fakes import FakeGenerator, FakeRetriever
 from tests.support.acting import acting
-from tests.support.edge_service import MODEL, EdgeService, an_edge
-from tests.support.kept_catalog import HITS, a_keeping_edge
-from tests.support.loopback import client_of
-from tests.support.response_calls import create_response
-from tests.support.v1_client import error_of
+from tests.support.servers.edge_service import MODEL, EdgeService, an_edge
+from tests.support.servers.loopback import client_of
+from tests.support.v1.kept_catalog import HITS, a_keeping_edge
+from tests.support.v1.response_calls import create_response
+from tests.support.v1.v1_client import error_of
 
 UNKNOWN = "resp_00000000000000000000000000000000"
 

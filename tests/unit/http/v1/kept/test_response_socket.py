@@ -13,9 +13,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from tests.fakes import FakeGenerator
-from tests.support.edge_service import MODEL, EdgeService
-from tests.support.kept_catalog import a_keeping_edge
-from tests.support.loopback import until
+from tests.support.servers.edge_service import MODEL, EdgeService
+from tests.support.servers.loopback import until
+from tests.support.v1.kept_catalog import a_keeping_edge
 
 _ENDS = ("response.completed", "response.incomplete", "error")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:websockets")

@@ -10,15 +10,15 @@ from openai.types.responses import Response
 
 from rag.errors import DependencyUnavailable, VectorStoreNotFound
 from rag.http.v1.responses.tools.search_tool import queries_of
-from rag.http.v1.tool_options import ToolOptions
+from rag.http.v1.text_generation.tool_options import ToolOptions
 from rag.types import Hit
 from tests.fakes import FakeGenerator, FakeRetriever
 from tests.support.builders import a_chunk
-from tests.support.edge_service import MODEL, an_edge
-from tests.support.loopback import until
-from tests.support.response_calls import ADD, SEARCH, create_response, normalize, stream_events
-from tests.support.scripted_model import ENDLESS, ScriptedModel, Turn, searching
-from tests.support.v1_client import error_of
+from tests.support.models.scripted_model import ENDLESS, ScriptedModel, Turn, searching
+from tests.support.servers.edge_service import MODEL, an_edge
+from tests.support.servers.loopback import until
+from tests.support.v1.response_calls import ADD, SEARCH, create_response, normalize, stream_events
+from tests.support.v1.v1_client import error_of
 
 ZEBRA = Hit(a_chunk("zebras eat grass", filename="zebras.md"), 0.9)
 LION = Hit(a_chunk("lions eat zebras", filename="lions.md"), 0.8)

@@ -13,17 +13,17 @@ import pytest
 from openai.types.responses import Response
 
 from rag.adapters.mcp_servers import McpServers
-from rag.http.v1.tool_options import ToolOptions
-from rag.library.responses import ResponseRegistry
+from rag.http.v1.text_generation.tool_options import ToolOptions
+from rag.library.answers.responses import ResponseRegistry
 from rag.types import Hit
 from tests.fakes import FakeRetriever
 from tests.support.builders import a_chunk
 from tests.support.catalogs import a_catalog
-from tests.support.edge_service import EdgeService, an_edge
-from tests.support.mcp_server import CalledServer, an_mcp_server
-from tests.support.response_calls import ADD, SEARCH, create_response, stream_events
-from tests.support.scripted_model import ScriptedModel
-from tests.support.v1_client import error_of
+from tests.support.models.scripted_model import ScriptedModel
+from tests.support.servers.edge_service import EdgeService, an_edge
+from tests.support.servers.mcp_server import CalledServer, an_mcp_server
+from tests.support.v1.response_calls import ADD, SEARCH, create_response, stream_events
+from tests.support.v1.v1_client import error_of
 from tests.unit.http.v1.tools.test_agentic_search import kinds, outputs, without_repetition
 
 SECRET = "swordfish"

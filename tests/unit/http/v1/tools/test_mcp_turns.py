@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from rag.errors import InvalidRequest
-from rag.http.v1.responses.input import InputItem
-from rag.http.v1.responses.mcp_turns import approved_calls, as_turns, listed_tools
+from rag.http.v1.responses.request.input import InputItem
+from rag.http.v1.responses.request.mcp_turns import approved_calls, as_turns, listed_tools
+from rag.http.v1.responses.request.turns import chat_messages
 from rag.http.v1.responses.tools.mcp_function import name_for_model
-from rag.http.v1.responses.turns import chat_messages
 from rag.types import ServerTool
 
 QUESTION = {"role": "user", "content": "Add."}

@@ -1,0 +1,1 @@
+"""Answers and chat completions, against vLLM's own server."""

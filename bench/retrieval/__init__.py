@@ -1,0 +1,1 @@
+"""Search and ingestion, against the encoder and Milvus alone."""

@@ -1,0 +1,1 @@
+"""Milvus Lite: its server in this process, crash recovery, and replacements of its filters and sparse indexes."""

@@ -1,0 +1,1 @@
+"""Fields and objects that occur in several requests."""

@@ -1,0 +1,1 @@
+"""Requests and responses of the internal routes, which only the services of this bundle call."""

@@ -1,0 +1,1 @@
+"""Routes for administrators: API keys, the audit log and LoRA adapters."""

@@ -1,0 +1,1 @@
+"""The `/v1` applications of the edge and of the Retriever."""

@@ -1,0 +1,1 @@
+"""The response and its events, item by item."""

@@ -1,0 +1,1 @@
+"""The request: its body, input, tools, and the turns of the conversation before it."""

@@ -1,0 +1,1 @@
+"""What the routes that generate text share: fields of requests, streams, finish reasons and log probabilities."""

@@ -1,0 +1,1 @@
+"""Validation of JSON bodies, and the errors that name the field."""

@@ -1,0 +1,1 @@
+"""Operations on documents, files, vector stores and jobs, from upload to reindexing."""

@@ -1,0 +1,1 @@
+"""Formulas, list numbers, superscripts and subscripts in plain text."""

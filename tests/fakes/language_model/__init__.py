@@ -1,0 +1,1 @@
+"""Fakes of the language model, its engine and its tokenizer."""

@@ -1,0 +1,1 @@
+"""Small models, and a language model that follows a script."""

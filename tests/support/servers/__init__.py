@@ -1,0 +1,1 @@
+"""Servers that tests start: services of this bundle, and what they call."""
