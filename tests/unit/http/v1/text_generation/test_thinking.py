@@ -121,7 +121,7 @@ async def test_a_response_shows_the_requested_effort(edge: EdgeService) -> None:
     response = (await create_response(edge, model=MODEL, reasoning={"effort": "high", "summary": "auto"})).json()
     assert response["reasoning"]["effort"] == "high"
     assert response["reasoning"]["summary"] is None
-    refused = await create_response(edge, model=MODEL, reasoning={"summary": "detailed"})
+    refused = await create_response(edge, model=MODEL, reasoning={"summary": "long"})
     assert error_of(refused)[2] == "reasoning.summary"
 
 
