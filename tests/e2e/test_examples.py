@@ -37,7 +37,7 @@ def examples(language: str) -> list[Example]:
 
 
 def _is_whole(code: str) -> bool:
-    """Whether it is a complete program, not a module for the service: tests/unit/test_own_paths.py runs those."""
+    """Whether it is a complete program, not a module for the service: the tests of custom retrievers run those."""
     return not code.startswith("# my_paths.py")
 
 
