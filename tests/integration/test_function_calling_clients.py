@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from langchain_core.messages import HumanMessage, ToolMessage
@@ -35,22 +36,35 @@ def weather(city: str) -> str:
 
 @pytest.mark.parametrize("uses_responses", [False, True], ids=["chat", "responses"])
 def test_langchain(service: RunningService, uses_responses: bool) -> None:
-    chat = ChatOpenAI(base_url=f"{service.url}/v1", api_key="none", model=MODEL, use_responses_api=uses_responses)
-    bound, question = chat.bind_tools([weather]), HumanMessage("What is the weather in Paris?")
-    calling = bound.invoke([question])
-    (call,) = calling.tool_calls
-    assert (call["name"], call["args"]) == ("weather", {"city": "text"})
-    returned = ToolMessage(weather(**call["args"]), tool_call_id=call["id"])
-    assert "sunny in text" in bound.invoke([question, calling, returned]).text
+    with httpx.Client(timeout=None) as http:
+        chat = ChatOpenAI(
+            base_url=f"{service.url}/v1",
+            api_key="none",
+            model=MODEL,
+            use_responses_api=uses_responses,
+            http_client=http,
+        )
+        bound, question = chat.bind_tools([weather]), HumanMessage("What is the weather in Paris?")
+        calling = bound.invoke([question])
+        (call,) = calling.tool_calls
+        assert (call["name"], call["args"]) == ("weather", {"city": "text"})
+        returned = ToolMessage(weather(**call["args"]), tool_call_id=call["id"])
+        assert "sunny in text" in bound.invoke([question, calling, returned]).text
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # its own use of pydantic
 async def test_an_agent_of_llamaindex_streams_calls(service: RunningService) -> None:
     """It reads only the first part of a call in each chunk."""
-    model = OpenAILike(
-        api_base=f"{service.url}/v1", api_key="none", model=MODEL, is_chat_model=True, is_function_calling_model=True
-    )
-    answer = await FunctionAgent(tools=[weather], llm=model).run("What is the weather in Paris?")
+    async with httpx.AsyncClient(timeout=None) as http:
+        model = OpenAILike(
+            api_base=f"{service.url}/v1",
+            api_key="none",
+            model=MODEL,
+            is_chat_model=True,
+            is_function_calling_model=True,
+            async_http_client=http,
+        )
+        answer = await FunctionAgent(tools=[weather], llm=model).run("What is the weather in Paris?")
     assert "sunny in text" in str(answer)
 
 
