@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import subprocess
@@ -43,7 +44,17 @@ class MiddlewareOptions(TypedDict):
 
 
 def lifecycle(name: str, *, is_edge: bool = False) -> Lifecycle:
-    return Lifecycle(name, is_edge=is_edge, drain_timeout_s=settings().server.drain_timeout_s)
+    life = Lifecycle(name, is_edge=is_edge, drain_timeout_s=settings().server.drain_timeout_s)
+    life.on_ready(_freeze_objects)
+    return life
+
+
+def _freeze_objects() -> None:
+    """Exempt all objects of the start, some 500,000, from garbage collection: looking at them takes 200 to 400 ms, in
+    which no request is served.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def middleware_options(life: Lifecycle, service: Any) -> MiddlewareOptions:

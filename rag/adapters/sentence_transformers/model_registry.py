@@ -85,7 +85,7 @@ class ModelRegistry(Generic[M]):
         self._others[model] = loaded
         for evicted in before - set(self._others):
             _log.info("evicted the least recently used %s %r", self._kind, evicted)
-            await asyncio.to_thread(gc.collect)  # frees the reference cycles of the evicted model
+            await asyncio.to_thread(_collect_garbage)
         return loaded
 
     def _loaded(self, model: str, task: asyncio.Task[M]) -> None:
@@ -110,3 +110,12 @@ class ModelRegistry(Generic[M]):
             f"the {self._kind} {model!r} could not be loaded ({type(error).__name__}); it must be a "
             "sentence-transformers model with *.safetensors weights, and fit into memory; the service's log has details"
         )
+
+
+def _collect_garbage() -> None:
+    """Free the reference cycles of an evicted model, even if it was loaded before the service was ready."""
+    is_frozen = gc.get_freeze_count() > 0
+    gc.unfreeze()
+    gc.collect()
+    if is_frozen:
+        gc.freeze()

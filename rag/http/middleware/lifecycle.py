@@ -59,6 +59,7 @@ class Lifecycle:
         self._probe: Probe | None = None
         self._metrics: MetricsSource | None = None
         self._on_drain: list[Callable[[], Awaitable[None]]] = []
+        self._on_ready: list[Callable[[], None]] = []
         self._server_handlers: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def on_probe(self, probe: Probe) -> None:
@@ -77,6 +78,10 @@ class Lifecycle:
         """Run `action` once, in the background, when the drain starts."""
         self._on_drain.append(action)
 
+    def on_ready(self, action: Callable[[], None]) -> None:
+        """Run `action` once, when a probe first finds the service ready."""
+        self._on_ready.append(action)
+
     async def ready(self) -> Mapping[str, object]:
         """Facts about this service, if it is ready.
 
@@ -87,7 +92,10 @@ class Lifecycle:
             raise Draining(f"{self.name} is shutting down")
         if self._probe is None:
             raise Starting(f"{self.name} is starting")
-        return await self._probe()
+        facts = await self._probe()
+        while self._on_ready:
+            self._on_ready.pop()()
+        return facts
 
     def refusal(self) -> RagError | None:
         """The error for a new request, or None if it is accepted. Only the edge refuses requests while it drains."""

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -31,6 +34,26 @@ async def test_the_configured_one_stays() -> None:
         await models.named(name)
     assert await models.named("configured") is configured
     assert loaded == ["configured", "a", "b", "c"]
+
+
+async def test_an_evicted_model_is_freed_although_the_service_froze_its_objects() -> None:
+    freed: list[str] = []
+
+    def load(name: str) -> Any:
+        model = FakeSparseEmbedder(name)
+        model.itself = model  # type: ignore[attr-defined]
+        weakref.finalize(model, freed.append, name)
+        return model
+
+    models = ModelRegistry("sparse encoder", load, max_models=1)
+    await models.named("a")
+    gc.freeze()
+    try:
+        await models.named("b")
+        assert freed == ["a"]
+        assert gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,17 @@ async def test_readiness_follows_the_lifecycle_state() -> None:
         assert await reason(lifecycle) is (Draining if is_edge else None)
 
 
+async def test_an_action_runs_once_when_the_service_is_first_ready() -> None:
+    lifecycle, runs = Lifecycle("Test"), []
+    lifecycle.on_ready(lambda: runs.append("ready"))
+    assert await reason(lifecycle) is Starting
+    assert runs == []
+    lifecycle.on_probe(facts)
+    await lifecycle.ready()
+    await lifecycle.ready()
+    assert runs == ["ready"]
+
+
 def test_signal_handlers_are_not_installed_outside_the_main_thread() -> None:
     lifecycle = Lifecycle("Test")
 
