@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import time
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import sqlalchemy as sa
 
 from rag.catalog.tables.batch_tables import batch_lines, batches
 from rag.catalog.tables.rows import Condition, read_rows
-from rag.types import JsonObject
+from rag.types import JsonMapping, JsonObject
 
 LineState: TypeAlias = Literal["pending", "completed", "failed"]
 LineKey: TypeAlias = tuple[str, int]
@@ -110,7 +110,7 @@ def release_all(connection: sa.Connection) -> None:
     connection.execute(sa.update(batch_lines).where(claimed).values(claimed_by=None, claimed_until=None))
 
 
-def finish(connection: sa.Connection, key: LineKey, state: LineState, response: Mapping[str, Any]) -> bool:
+def finish(connection: sa.Connection, key: LineKey, state: LineState, response: JsonMapping) -> bool:
     """Keep the response of a line, whoever has claimed it. Returns False if the line has one, or its batch ends."""
     result = zlib.compress(json.dumps(response).encode(), level=1)
     values = {"state": state, "result": result, "claimed_by": None, "claimed_until": None}

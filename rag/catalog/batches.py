@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -16,7 +15,7 @@ from rag.catalog.tables.batch_tables import batches
 from rag.catalog.tables.rows import Condition, ResultRow, read_first, read_row, read_rows
 from rag.errors import NotFound
 from rag.records import DAY_S, BatchFault, BatchRecord, BatchState, Cursor, NewBatch, Page
-from rag.types import JsonObject
+from rag.types import JsonMapping, JsonObject
 
 WINDOW_S = DAY_S
 """How long a batch may take: OpenAI's only completion window."""
@@ -55,7 +54,7 @@ class Outcome:
     output_file_id: str | None
     error_file_id: str | None
     failed: int
-    usage: Mapping[str, Any] | None
+    usage: JsonMapping | None
 
 
 def insert(connection: sa.Connection, new: NewBatch, blob_id: str) -> str:

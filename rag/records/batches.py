@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
+
+from rag.types import JsonMapping, JsonObject
 
 BatchState: TypeAlias = Literal[
     "validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"
@@ -34,7 +36,7 @@ class BatchFault:
     """Of the input file, from 1."""
     param: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         return {"code": self.code, "line": self.line, "message": self.message, "param": self.param}
 
 
@@ -46,14 +48,14 @@ class BatchRecord:
     endpoint: str
     input_file_id: str
     state: BatchState
-    errors: Sequence[Mapping[str, Any]]
+    errors: Sequence[JsonMapping]
     metadata: Mapping[str, str]
     model: str
     """Of all its requests; empty: several, or not known yet."""
     total: int
     completed: int
     failed: int
-    usage: Mapping[str, Any] | None
+    usage: JsonMapping | None
     """Sums of its responses; None until it has ended, or if none of them had any."""
     output_file_id: str | None
     error_file_id: str | None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
+
+from rag.types import JsonMapping, JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,10 +14,10 @@ class NewResponse:
     """A response that is to be kept. Its items are JSON objects with an `id`."""
 
     response_id: str
-    body: Mapping[str, Any]
+    body: JsonMapping
     """OpenAI's object without `output`."""
-    input: Sequence[Mapping[str, Any]]
-    output: Sequence[Mapping[str, Any]]
+    input: Sequence[JsonMapping]
+    output: Sequence[JsonMapping]
     previous_id: str | None = None
     conversation_id: str | None = None
     """The conversation that the items are added to."""
@@ -23,7 +25,7 @@ class NewResponse:
     """Whether the response itself is kept."""
 
 
-ResponseEvent: TypeAlias = tuple[str, dict[str, Any]]
+ResponseEvent: TypeAlias = tuple[str, JsonObject]
 """Name and data of an event of a response's stream."""
 
 
@@ -32,7 +34,7 @@ class NewWork:
     """What generates a response in the background needs to know."""
 
     response_id: str
-    request: Mapping[str, Any]
+    request: JsonMapping
     """The body of the request."""
     caller: str
     """Who asked, as in the header between services."""
@@ -49,9 +51,9 @@ class LeasedResponse:
 
     response_id: str
     lease: str
-    response: Mapping[str, Any]
+    response: JsonMapping
     """OpenAI's object, in progress."""
-    request: Mapping[str, Any]
+    request: JsonMapping
     caller: str
     request_id: str
     streams: bool
@@ -72,7 +74,7 @@ class WrittenPart:
     events: Sequence[ResponseEvent] = ()
     last_number: int = -1
     """Sequence number of the event before `events`. Those of them that are stored already are skipped."""
-    final: Mapping[str, Any] | None = None
+    final: JsonMapping | None = None
     """OpenAI's object, once it is complete or has failed."""
     retry_after_s: float | None = None
     """The attempt is given up; another one may begin after this time."""
@@ -87,9 +89,9 @@ class NewCompletion:
     completion_id: str
     model: str
     """Its name in the request."""
-    body: Mapping[str, Any]
+    body: JsonMapping
     """OpenAI's object."""
-    messages: Sequence[Mapping[str, Any]]
+    messages: Sequence[JsonMapping]
     """Those of the request, each with an `id`."""
     metadata: Mapping[str, str]
 

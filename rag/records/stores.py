@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from rag.records.documents import FileCounts, Strategy
+from rag.types import JsonMapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class StoreRecord:
     """Counted from `last_active_at`."""
     expires_at: float | None = None
     status: Literal["completed", "in_progress", "expired"] = "completed"
-    retrieval: Mapping[str, Any] | None = None
+    retrieval: JsonMapping | None = None
     """Retrieval settings that override the service's; names as in `rag.retrieve.options`."""
     sparse_embedder: str = ""
     """The learned sparse model of its sparse vectors; empty: it has none."""
@@ -46,5 +47,5 @@ class NewStore:
     expires_after_days: int | None = None
     forget_expiry: bool = False
     """The store is never to expire."""
-    retrieval: Mapping[str, Any] | None = None
+    retrieval: JsonMapping | None = None
     """Replaces all retrieval settings of the store; empty: the service's settings are used."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rag.auth.caller import Caller
 from rag.catalog.batch_lines import LineKey
+from rag.types import JsonMapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class FinishedLine:
 
     key: LineKey
     status: int
-    response: Mapping[str, Any]
+    response: JsonMapping
     """OpenAI's `response` of the line."""
 
 

@@ -9,14 +9,15 @@ from pydantic import Field
 
 from rag.http.validation.wire_model import WireModel
 from rag.records import NewResponse, NewWork, ResponseEvent, WrittenPart
+from rag.types import JsonObject
 
 
 class QueueResponseRequest(WireModel):
     """A response that is to be generated, and the input items that it answers. The caller is that of the request."""
 
-    response: dict[str, Any]
-    input: list[dict[str, Any]]
-    request: dict[str, Any]
+    response: JsonObject
+    input: list[JsonObject]
+    request: JsonObject
     caller: str
     request_id: str
     events: list[list[Any]] | None = None
@@ -40,7 +41,7 @@ class WriteResponseRequest(WireModel):
     lease: str
     events: list[list[Any]] = Field(default_factory=list)
     last_number: int = -1
-    final: dict[str, Any] | None = None
+    final: JsonObject | None = None
     retry_after_s: float | None = None
     is_counted: bool = True
 

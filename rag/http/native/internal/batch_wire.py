@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from rag.auth.caller import caller_to_header
 from rag.catalog.batch_lines import LineKey
@@ -30,8 +29,8 @@ class BatchWorkRequest(WireModel):
 
     worker: str
     running: list[list[str | int]]
-    finished: list[dict[str, Any]]
-    released: list[dict[str, Any]]
+    finished: list[JsonObject]
+    released: list[JsonObject]
     wanted: int
     models: dict[str, str] | None = None
 

@@ -5,20 +5,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import Field
 
 from rag.http.validation.wire_model import WireModel
 from rag.library.answers.responses import TurnsQuery
 from rag.records import NewCompletion, NewResponse
+from rag.types import JsonObject
 
 
 class KeepResponseRequest(WireModel):
     """A response, and the input items that it answers."""
 
-    response: dict[str, Any]
-    input: list[dict[str, Any]]
+    response: JsonObject
+    input: list[JsonObject]
     conversation_id: str | None = None
     is_kept: bool = True
 
@@ -31,8 +30,8 @@ class KeepResponseRequest(WireModel):
 class KeepCompletionRequest(WireModel):
     """A chat completion, and the messages that it answers."""
 
-    completion: dict[str, Any]
-    messages: list[dict[str, Any]]
+    completion: JsonObject
+    messages: list[JsonObject]
     metadata: dict[str, str]
 
     def parsed(self) -> NewCompletion:

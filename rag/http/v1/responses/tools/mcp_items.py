@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from openai.types.responses import (
     ResponseMcpCallArgumentsDeltaEvent,
@@ -85,7 +84,7 @@ class OpenMcpCall:
         return self.output is not None or self.error is not None
 
     def item(self, status: ItemStatus) -> McpCall:
-        fields: dict[str, Any] = {
+        fields: JsonObject = {
             "id": self._id,
             "type": "mcp_call",
             "server_label": self.server_label,

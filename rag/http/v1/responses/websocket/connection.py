@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 from starlette.datastructures import Headers
@@ -20,7 +19,7 @@ from rag.http.in_process import InProcessTransport
 from rag.http.middleware.request_id import accept_request_id
 from rag.http.streaming.sse import EventParser
 from rag.http.v1.responses.websocket.turns import SocketTurns
-from rag.types import JsonObject
+from rag.types import JsonMapping, JsonObject
 
 _PATH = "/v1/responses"
 _CREATE = "response.create"
@@ -137,15 +136,15 @@ def _body(message: str | bytes) -> JsonObject:
     return {**body, "stream": True}
 
 
-def _json(content: bytes) -> Mapping[str, Any]:
+def _json(content: bytes) -> JsonMapping:
     try:
-        found: Mapping[str, Any] = json.loads(content)
+        found: JsonMapping = json.loads(content)
     except ValueError:
         return error_body(InternalError("the request was not answered"), accept_request_id(None))
     return found
 
 
-def _error_event(status: int, body: Mapping[str, Any]) -> JsonObject:
+def _error_event(status: int, body: JsonMapping) -> JsonObject:
     """OpenAI's event of a request that was refused. Its code for an unknown previous response is its own."""
     error = dict(body["error"])
     if status == 404 and error.get("param") == "previous_response_id":
