@@ -106,7 +106,7 @@ class MilvusConnection:
         return self._loaded.get(self.name(collection))
 
     def _warm_up_keyword_index(self, client: MilvusClient, name: str) -> None:
-        """Search every segment once: a segment is part of the statistics only then (docs/bentoml_issues.md#m3)."""
+        """Build the keyword index of each segment now rather than at the first question (docs/bentoml_issues.md#m3)."""
         client.search(name, data=["_"], anns_field="keyword", limit=1, timeout=self.timeout_s)
 
     def invalidate(self, name: str) -> None:

@@ -56,7 +56,8 @@ def _as_parts(content: object) -> object:
     raise ValueError("must be text, or a list of parts such as input_text")
 
 
-def _as_items(value: object) -> object:
+def as_items(value: object) -> list[Any]:
+    """The items of an input, which may be text. Raises ValueError if it is neither text nor a list."""
     if isinstance(value, str):
         return [{"role": "user", "content": value}]
     if isinstance(value, list):
@@ -179,7 +180,7 @@ class InputItem(Body):
 
 Items = Annotated[
     list[InputItem],
-    BeforeValidator(_as_items, json_schema_input_type=Annotated[str, Field(min_length=1)] | list[InputItem]),
+    BeforeValidator(as_items, json_schema_input_type=Annotated[str, Field(min_length=1)] | list[InputItem]),
     Field(min_length=1, max_length=MAX_ITEMS),
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from rag.http.middleware.request_id import accept_request_id
 from rag.http.streaming.sse import EventParser
 from rag.http.v1.responses.websocket.turns import SocketTurns
 from rag.types import JsonMapping, JsonObject
+
+logger = logging.getLogger("rag.http")
 
 _PATH = "/v1/responses"
 _CREATE = "response.create"
@@ -73,9 +76,20 @@ class ResponseSocket:
     async def _answer_all(self) -> None:
         while True:
             message = await self._messages.get()
-            async with aclosing(self._events(message)) as events:
-                async for event in events:
-                    await self.websocket.send_text(json.dumps(event, separators=(",", ":")))
+            try:
+                async with aclosing(self._events(message)) as events:
+                    async for event in events:
+                        await self._send(event)
+            except WebSocketDisconnect:
+                return
+            except Exception:  # the client must learn that the response has ended
+                logger.exception("a response on a WebSocket failed")
+                self._turns.failed()
+                error = InternalError("an unexpected error occurred; the server's log has the details")
+                await self._send(_error_event(STATUS[InternalError], error_body(error, accept_request_id(None))))
+
+    async def _send(self, event: JsonObject) -> None:
+        await self.websocket.send_text(json.dumps(event, separators=(",", ":")))
 
     async def _events(self, message: str | bytes) -> AsyncGenerator[JsonObject, None]:
         """The events of the response that a message asks for. They end with a final one, or with an error."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from rag.errors import InvalidRequest
+from rag.http.v1.responses.request.input import as_items
 from rag.types import JsonObject
 
 _ENDED = ("response.completed", "response.incomplete")
@@ -33,12 +35,16 @@ class SocketTurns:
         """The previous response that the client named."""
 
     def request(self, body: JsonObject) -> JsonObject:
-        """The request for the route: with the items of the remembered response, if it continues that."""
+        """The request for the route: with the items of the remembered response, if it continues that.
+
+        Raises:
+            InvalidRequest: it continues that, and its own input is invalid.
+        """
         named = body.get(_PREVIOUS)
         self._named_id = named if isinstance(named, str) else None
         last = self._last
         if last is not None and last.response_id == self._named_id:
-            items = [*last.items, *_items(body.get("input"))]
+            items = [*last.items, *_items(body)]
             body = {**body, _PREVIOUS: last.previous_id, "input": items}
         self._requested = body
         return body
@@ -64,11 +70,13 @@ class SocketTurns:
         if response.get("store") or body.get("conversation") is not None:
             self._last = None
             return
-        items = [*_items(body.get("input")), *response["output"]]
+        items = [*_items(body), *response["output"]]
         self._last = _Turn(response["id"], body.get(_PREVIOUS), items)
 
 
-def _items(given: object) -> list[Any]:
-    if isinstance(given, str):
-        return [{"role": "user", "content": given}]
-    return list(given) if isinstance(given, list) else []
+def _items(body: JsonObject) -> list[Any]:
+    """The items of a request. Raises InvalidRequest if there are none."""
+    try:
+        return as_items(body.get("input"))
+    except ValueError as error:
+        raise InvalidRequest(f"input: {error}", param="input") from None

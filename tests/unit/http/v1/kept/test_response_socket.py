@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
+from rag.http.v1.responses.websocket.turns import SocketTurns
 from tests.fakes import FakeGenerator
 from tests.support.servers.edge_service import MODEL, EdgeService
 from tests.support.servers.loopback import until
@@ -40,6 +42,10 @@ async def turn(socket: ClientConnection, **body: Any) -> list[dict[str, Any]]:
         if events[-1]["type"] in _ENDS:
             return events
     raise AssertionError("the connection was closed")
+
+
+def failing(*_: object) -> None:
+    raise KeyError("missing")
 
 
 def contents(edge: EdgeService) -> list[str]:
@@ -106,6 +112,14 @@ async def test_a_failed_turn_cannot_be_continued(edge: EdgeService) -> None:
         assert error["error"]["code"] == "previous_response_not_found"
 
 
+@pytest.mark.parametrize("value", [5, None, {"role": "user"}])
+async def test_an_invalid_input_is_refused_in_a_continued_response_too(edge: EdgeService, value: Any) -> None:
+    async with connect(url_of(edge)) as socket:
+        first = (await turn(socket, input="one"))[-1]["response"]
+        (error,) = await turn(socket, input=value, previous_response_id=first["id"])
+        assert (error["status"], error["error"]["param"]) == (400, "input")
+
+
 @pytest.mark.parametrize(
     ("message", "param"),
     [
@@ -129,6 +143,30 @@ async def test_closing_the_connection_stops_the_language_model(tmp_path: Path) -
             while json.loads(await socket.recv())["type"] != "response.output_text.delta":
                 pass
             assert edge.generator.running == 1
+        await until(lambda: edge.generator.running == 0)
+
+
+async def test_a_response_that_fails_unexpectedly_ends_with_an_error(
+    edge: EdgeService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connect(url_of(edge)) as socket:
+        with monkeypatch.context() as patch:
+            patch.setattr(SocketTurns, "sent", failing)
+            (error,) = await turn(socket, input="one")
+        assert (error["type"], error["status"], error["code"]) == ("error", 500, "internal_error")
+        assert "a response on a WebSocket failed" in caplog.text
+        assert (await turn(socket, input="two"))[-1]["type"] == "response.completed"
+
+
+async def test_too_many_waiting_messages_close_the_connection(tmp_path: Path) -> None:
+    message = json.dumps({"type": "response.create", "model": MODEL, "input": "one"})
+    async with a_keeping_edge(tmp_path, FakeGenerator("word " * 100_000)) as edge:
+        async with connect(url_of(edge)) as socket:
+            with suppress(ConnectionClosedError):
+                for _ in range(30):
+                    await socket.send(message)
+            await socket.wait_closed()
+        assert (socket.close_code, socket.close_reason) == (1008, "more than 16 messages wait")
         await until(lambda: edge.generator.running == 0)
 
 
