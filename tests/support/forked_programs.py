@@ -20,6 +20,7 @@ for line in sys.stdin:
     if not (pid := os.fork()):
         for descriptor, path in ((1, stdout), (2, stderr)):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
+        os.chdir(os.path.dirname(program))
         runpy.run_path(program, run_name="__main__")
         sys.exit()
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
@@ -33,7 +34,7 @@ class ForkedPrograms:
         )
 
     def run(self, program: Path) -> subprocess.CompletedProcess[str]:
-        """Run a program whose folder is writable, and wait for it."""
+        """Run a program in its folder, which is writable, and wait for it."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         stdout, stderr = program.with_suffix(".out"), program.with_suffix(".err")

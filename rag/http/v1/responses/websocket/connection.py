@@ -26,7 +26,7 @@ logger = logging.getLogger("rag.http")
 
 _PATH = "/v1/responses"
 _CREATE = "response.create"
-_FORWARDED_HEADERS = ("authorization", "host", "origin", "sec-fetch-site")
+_FORWARDED_HEADERS = ("authorization", "host")
 """Of the handshake: each request is authenticated and checked again, so a key that is revoked stops working."""
 _MAX_WAITING = 16
 """Messages that may wait while a response is generated."""
