@@ -21,9 +21,11 @@ SENT_FOR = "rag.sent_for"
 
 
 class InProcessTransport(httpx.AsyncBaseTransport):
-    """Args:
-    outer: The scope of a request, or of the handshake of a WebSocket. The application that serves it gets the requests.
-    is_part: Whether they are parts of that request, which has been counted.
+    """Sends requests to the application of this process, without a connection.
+
+    Args:
+        outer: The scope of a request, or of the handshake of a WebSocket, that the application serves.
+        is_part: Whether the requests are parts of that one, which has been counted.
     """
 
     def __init__(self, outer: Scope, *, is_part: bool = True) -> None:

@@ -12,7 +12,5 @@ class PageEnds(TypedDict):
 
 
 def page_ends(ids: Sequence[str]) -> PageEnds:
-    """Args:
-    ids: Of the objects on the page, in its order.
-    """
+    """The ends of a page with these ids, in their order."""
     return {"first_id": ids[0], "last_id": ids[-1]} if ids else {"first_id": "", "last_id": ""}
