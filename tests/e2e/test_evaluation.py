@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.conftest import DOCS
 from tests.e2e.evaluating import evaluate, read
 from tests.e2e.running import RunningService
@@ -27,6 +29,7 @@ def a_set(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_answers_are_measured(service: RunningService, tmp_path: Path) -> None:
     done = evaluate(service, tmp_path / "out", a_set(tmp_path / "animals"))
     assert done.returncode == 0, done.stderr

@@ -88,7 +88,12 @@ def programs() -> Iterator[ForkedPrograms]:
     started.close()
 
 
-@pytest.mark.parametrize("example", PYTHON, ids=[example.name for example in PYTHON])
+def marks(example: Example) -> list[pytest.MarkDecorator]:
+    """A batch, and several searches for one answer, take longer than the other examples."""
+    return [pytest.mark.long] if re.search(r'batches\.create|"search": "model"', example.code) else []
+
+
+@pytest.mark.parametrize("example", [pytest.param(each, id=each.name, marks=marks(each)) for each in PYTHON])
 def test_python(filled: RunningService, programs: ForkedPrograms, example: Example, tmp_path: Path) -> None:
     script = tmp_path / "example.py"
     script.write_text(example.code.replace("http://localhost:3000", filled.url))

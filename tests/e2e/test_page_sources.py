@@ -231,6 +231,7 @@ def test_the_quoted_words_of_markdown_are_marked(page: Page) -> None:
         expect(page.get_by_role("group", name="Passage").locator("mark")).to_have_text(marked)
 
 
+@pytest.mark.long
 def test_axe_finds_no_violations_on_a_pdf_and_a_linked_passage(page: Page, store: str) -> None:
     add_documents(page, store, {"wonders.pdf": BOOK})
     ask(page, "How high was the lighthouse of Pharos?")

@@ -6,6 +6,7 @@ import signal
 import threading
 
 import psutil
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import AXOLOTL
@@ -24,6 +25,7 @@ from tests.e2e.test_web_page import (
 __all__ = ["context", "page", "store"]
 
 
+@pytest.mark.long
 def test_a_dead_engine_is_reported_and_restarted(page: Page, filled: RunningService, store: str) -> None:
     add_documents(page, store, {"axolotl.md": AXOLOTL})
     ask_endlessly(page, filled)

@@ -57,6 +57,7 @@ class TestLateInteraction(RerankerContract):
 
 
 @pytest.mark.integration
+@pytest.mark.long
 class TestLateInteractionThatForgets(RerankerContract):
     @pytest.fixture(scope="class")
     @classmethod

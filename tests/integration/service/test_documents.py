@@ -126,6 +126,7 @@ def test_a_question_sees_one_version_while_it_is_replaced(service: RunningServic
     assert len(set.union(*seen)) > 1
 
 
+@pytest.mark.long
 def test_cancelling_stops_the_job_and_keeps_the_previous_version(
     service: RunningService, client: openai.OpenAI
 ) -> None:
@@ -203,6 +204,7 @@ def test_hostile_names_are_refused_or_kept_as_names(service: RunningService) -> 
         assert response.status_code in (200, 202, 400, 415), (name, response.text)
 
 
+@pytest.mark.long  # tests/integration/library/documents/test_reindex.py is the short form
 def test_changing_the_embedding_model_without_downtime(
     service: RunningService, client: openai.OpenAI, tmp_path: Path
 ) -> None:

@@ -212,6 +212,7 @@ def test_the_index_is_rebuilt_and_the_previous_one_dropped(page: Page, service: 
     expect(page.get_by_text("The previous index was dropped.")).to_be_visible()
 
 
+@pytest.mark.long
 def test_axe_finds_no_violations_on_a_document(page: Page) -> None:
     table = f"| a | b |\n|---|---|\n| {'y' * 300} | z |"
     open_documents(page, STORE)

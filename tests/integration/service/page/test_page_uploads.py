@@ -61,6 +61,7 @@ def test_what_is_sent_of_each_file_is_shown_and_the_rest_can_be_cancelled(page: 
     expect(entries(page)).to_contain_text(["the disk is full"] * 3)
 
 
+@pytest.mark.long
 def test_folders_of_many_files_are_chosen_and_dropped(page: Page, service: RunningService, tmp_path: Path) -> None:
     """The names of the files are the same in both cases, so the second time nothing has changed."""
     folder = tmp_path / "manuals"

@@ -147,6 +147,7 @@ def test_a_service_that_is_not_ready_says_why(page: Page) -> None:
 # All views
 
 
+@pytest.mark.long
 def test_axe_finds_no_violations(page: Page, service: RunningService, page_store: str) -> None:
     add(service, page_store, DOCUMENTS)
     search(page, page_store, QUESTION)

@@ -152,6 +152,7 @@ def test_copies_for_merged_cells_are_limited(tmp_path: Path, monkeypatch: pytest
     assert "".join(lines(tmp_path, *rows)).count("x" * 100) < 500
 
 
+@pytest.mark.long
 def test_tables_within_the_rows_of_a_long_table_take_linear_time(tmp_path: Path) -> None:
     inner = word_table([[word_paragraph("a"), word_paragraph("b")], [word_paragraph("1"), word_paragraph("2")]])
     rows = [row(cell("P"), cell(inner))] * 3_000

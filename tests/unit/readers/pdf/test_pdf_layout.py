@@ -296,6 +296,7 @@ def test_a_new_paragraph_in_chinese(tmp_path: Path) -> None:
     assert text_of(tmp_path, page) == f"{first}\n{second}又一行。"
 
 
+@pytest.mark.long
 def test_a_page_with_very_many_words_is_read_in_time(tmp_path: Path) -> None:
     rows = [Placed(40 + 50 * (n % 10), 780 - 0.25 * (n // 10), f"a{n}", 2) for n in range(30_000)]
     assert text_of(tmp_path, rows).count("a") == 30_000

@@ -127,6 +127,7 @@ def test_places_survive_storing(tmp_path: Path) -> None:
     assert from_json(to_json(extract)) == extract
 
 
+@pytest.mark.long
 def test_very_many_words_have_places_in_time(tmp_path: Path) -> None:
     words = [Placed(20 + 90 * (n % 6), 780 - (n // 6) * 0.4, "x y z ab") for n in range(10_000)]
     started = time.monotonic()

@@ -138,7 +138,7 @@ async def test_a_refusal_is_an_event_that_names_the_field(edge: EdgeService, mes
 
 async def test_closing_the_connection_stops_the_language_model(tmp_path: Path) -> None:
     async with a_keeping_edge(tmp_path, FakeGenerator("word " * 100_000)) as edge:
-        async with connect(url_of(edge)) as socket:
+        async with connect(url_of(edge), close_timeout=1) as socket:  # it reads no more, so it sees no end
             await socket.send(json.dumps({"type": "response.create", "model": MODEL, "input": "one"}))
             while json.loads(await socket.recv())["type"] != "response.output_text.delta":
                 pass
