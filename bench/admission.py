@@ -147,7 +147,7 @@ def _upload_ms(client: httpx.Client) -> float:
 @contextlib.contextmanager
 def _attack(server: Server, key: str, names: Sequence[str]) -> Iterator[None]:
     command = [sys.executable, "-m", "bench.abuse", server.url, key, *names]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         time.sleep(_LEAD_S)
         if process.poll() is not None:

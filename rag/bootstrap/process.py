@@ -22,6 +22,7 @@ from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.request_id import RequestIdFilter
 from rag.http.middleware.route_templates import RouteTemplates
 from rag.ports import Cache
+from rag.queues.caller_turns import CallerTurns
 from rag.telemetry import tracing
 
 MIB = 2**20
@@ -41,6 +42,7 @@ class MiddlewareOptions(TypedDict):
     admission: Admission
     body_timeout_s: float | None
     audit: AuditTrail | None
+    turns: CallerTurns | None
 
 
 def lifecycle(name: str, *, is_edge: bool = False) -> Lifecycle:
@@ -76,7 +78,14 @@ def middleware_options(life: Lifecycle, service: Any) -> MiddlewareOptions:
         "admission": edge_admission() if life.is_edge else service_admission(),
         "body_timeout_s": options.server.request_timeout_s if life.is_edge else None,
         "audit": audit_trail() if life.is_edge else None,
+        "turns": _caller_turns() if life.is_edge else None,
     }
+
+
+def _caller_turns() -> CallerTurns:
+    server = settings().server
+    half_of_the_cores = max(1, (os.cpu_count() or 1) // 2)
+    return CallerTurns(server.caller_turns or half_of_the_cores, max_wait_s=server.retrieve_timeout_s)
 
 
 def _routes(life: Lifecycle, service: Any) -> list[str]:

@@ -18,6 +18,12 @@ class ServerSettings(Section):
     """Limits, deadlines and access of the HTTP server."""
 
     max_in_flight: int = Field(1024, ge=1, description="Maximum concurrent requests; more are answered with 429.")
+    caller_turns: int | None = Field(
+        None,
+        ge=1,
+        description="Requests of one caller that are worked on at the same time while other callers are active, up to "
+        "the start of the answer; by default half the number of cores, at least 1.",
+    )
     max_connections: int = Field(4096, ge=1, description="Maximum open connections; more are answered with 503.")
     request_timeout_s: float = Field(
         30.0, gt=0, description="Seconds that a client may take for the headers of a request, or pause within its body."

@@ -10,11 +10,12 @@ from prometheus_client import Counter, Gauge, Histogram
 from rag.telemetry.http import REGISTRY
 
 Stage: TypeAlias = Literal[
-    "search", "store", "custom", "parse", "questions", "candidates", "passages", "generate", "grammar"
+    "requests", "search", "store", "custom", "parse", "questions", "candidates", "passages", "generate", "grammar"
 ]
 Reason: TypeAlias = Literal["caller_full", "full", "late", "timeout"]
 
 SERVICES: Mapping[Stage, str] = {
+    "requests": "RAG",
     "search": "Retriever",
     "store": "Retriever",
     "custom": "Retriever",

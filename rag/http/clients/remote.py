@@ -15,6 +15,7 @@ from rag.errors import DependencyUnavailable, Starting
 from rag.http.bodies.hits import hit_from_wire
 from rag.http.clients.service_client import ServiceClient
 from rag.http.error_table import error_from_event
+from rag.http.middleware.turns import end_turn
 from rag.http.streaming.sse import EventParser
 from rag.http.streaming.text_stream import delta_from_wire, reasoning_from_wire, stream_end_from_wire
 from rag.ports import TokenStream, Vectors
@@ -188,6 +189,7 @@ class RemoteGenerator:
         The response headers arrive once the LLM service has accepted the request.
         """
         adapter = {"model": model} if model else {}
+        end_turn()
         async with (
             self._client.stream("/generate", {**_prompt_to_wire(prompt), **adapter, **sampling}) as chunks,
             contextlib.aclosing(_deltas(chunks)) as deltas,

@@ -28,6 +28,8 @@ from rag.http.middleware.request_body import LimitedBody, too_large
 from rag.http.middleware.request_id import HEADER, accept_request_id, current_request_id
 from rag.http.middleware.request_metrics import RequestMetrics, current_service
 from rag.http.middleware.route_templates import RouteTemplates
+from rag.http.middleware.turns import in_turns
+from rag.queues.caller_turns import CallerTurns
 from rag.telemetry import tracing
 from rag.telemetry.exposition import CONTENT_TYPE
 
@@ -57,6 +59,7 @@ class ServiceMiddleware:
         admission: Authenticates each request, probes excepted; None: every request is served.
         body_timeout_s: Longest pause within the body of a request; None: any.
         audit: Notes what clients did; None: nothing does.
+        turns: Of the edge: limits the requests of one caller while others are active; None: no limit.
     """
 
     def __init__(
@@ -71,8 +74,10 @@ class ServiceMiddleware:
         admission: Admission | None = None,
         body_timeout_s: float | None = None,
         audit: AuditTrail | None = None,
+        turns: CallerTurns | None = None,
     ) -> None:
         self._app = app
+        self._in_turns = app if turns is None else in_turns(app, turns)
         self._life = lifecycle
         lifecycle.service = self
         self._max_in_flight = max_in_flight
@@ -204,8 +209,12 @@ class ServiceMiddleware:
         if self._is_lease(scope):
             await _hold(receive)
             await sender.close()
-        elif not await run_while_connected(self._app, scope, receive, sender.send):
-            await sender.close()
+            return
+        try:
+            if not await run_while_connected(self._in_turns, scope, receive, sender.send):
+                await sender.close()
+        except RagError as error:
+            await sender.fail(error)
 
     def _is_lease(self, scope: Scope) -> bool:
         return not self._life.is_edge and scope["path"] == LEASE_PATH
