@@ -42,8 +42,10 @@ class AllowedServer:
 
     @classmethod
     def of(cls, pattern: str) -> AllowedServer:
-        """Args:
-        pattern: As the settings have checked it.
+        """The servers that a pattern of the settings allows.
+
+        Args:
+            pattern: As the settings have checked it.
         """
         parts = urlsplit(pattern)
         return cls(parts.scheme, parts.hostname or "", _port(parts.scheme, parts.port), parts.path.rstrip("/"))

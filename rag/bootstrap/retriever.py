@@ -76,8 +76,10 @@ def retriever_api(addresses: Mapping[str, str]) -> tuple[RetrieverApi, Sequence[
 
 
 def retriever_metrics(api: RetrieverApi, clients: Sequence[ServiceClient]) -> MetricsPage:
-    """Args:
-    clients: Those of `retriever_api`.
+    """The metrics page of the Retriever, whose gauges are read anew for each request.
+
+    Args:
+        clients: Those of `retriever_api`.
     """
 
     def update() -> None:

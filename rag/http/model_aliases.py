@@ -9,8 +9,10 @@ _ANY = "*"
 
 
 class ModelAliases:
-    """Args:
-    models: The name of a served model, by its alias. `*` in an alias is any text.
+    """The names by which clients may ask for other models.
+
+    Args:
+        models: The name of a served model, by its alias. `*` in an alias is any text.
     """
 
     def __init__(self, models: Mapping[str, str]) -> None:

@@ -39,11 +39,13 @@ class _Request:
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """Args:
-    headroom: Fraction of the capacity that is kept free for callers that use little; see `Shares`.
-    max_waiting: Requests of one caller that may wait; all callers together may have four times as many. None: any.
-    max_wait_s: How long a request may wait; None: as long as it takes.
-    by_time: Whether callers that have used the stage for less time lately go first, instead of taking turns.
+    """Limits of a queue for each caller, and the order in which callers begin.
+
+    Args:
+        headroom: Fraction of the capacity that is kept free for callers that use little; see `Shares`.
+        max_waiting: Requests of one caller that may wait; all callers together may have four times as many. None: any.
+        max_wait_s: How long a request may wait; None: as long as it takes.
+        by_time: Whether callers that have used the stage for less time lately go first, instead of taking turns.
     """
 
     headroom: float = 0.0

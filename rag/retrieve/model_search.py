@@ -42,8 +42,10 @@ class ModelSearchRequest:
 
 
 class ModelSearch:
-    """Args:
-    store: Holds the chunks around the hits.
+    """Runs the searches that the language model asks for, and renders what they found as text for it.
+
+    Args:
+        store: Holds the chunks around the hits.
     """
 
     def __init__(self, pipeline: RetrievalPipeline, prompts: PromptBuilder, store: VectorStore) -> None:

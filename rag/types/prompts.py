@@ -71,8 +71,11 @@ class Prompt:
     messages: tuple[Message, ...] = ()
 
     def for_model(self, template_values: JsonMapping, *, thinks: bool = True) -> ModelInput:
-        """Args:
-        template_values: The variables of the chat template with which it was rendered.
+        """The prompt as the language model receives it: its token ids, or its messages if another server renders the
+        template.
+
+        Args:
+            template_values: The variables of the chat template with which it was rendered.
         """
         if self.token_ids:
             return RenderedChat(self.token_ids, template_values, thinks)

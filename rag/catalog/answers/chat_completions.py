@@ -46,9 +46,11 @@ def get(connection: sa.Connection, completion_id: str, *, for_update: bool = Fal
 def page(
     connection: sa.Connection, cursor: Cursor, model: str | None, metadata: Mapping[str, str]
 ) -> Page[CompletionRow]:
-    """Args:
-    model: Only completions of this model; None: all.
-    metadata: Only completions with all of these.
+    """Kept completions of the caller, in the order of the cursor.
+
+    Args:
+        model: Only completions of this model; None: all.
+        metadata: Only completions with all of these.
     """
     wanted = sa.select(chat_completions).where(kept.usable(chat_completions))
     if model is not None:

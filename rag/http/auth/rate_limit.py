@@ -23,7 +23,11 @@ class _Bucket:
 
 
 class RateLimits:
-    """Args: `clock` returns seconds, for tests."""
+    """The token buckets of API keys and tenants.
+
+    Args:
+        clock: Returns seconds, for tests.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

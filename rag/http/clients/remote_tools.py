@@ -15,8 +15,10 @@ _CUT_TIMEOUT_S = 30.0
 
 
 class RemoteTools:
-    """Args:
-    timeout_s: Time limit of a search.
+    """The searches of the Retriever for the tools of a response.
+
+    Args:
+        timeout_s: Time limit of a search.
     """
 
     def __init__(self, retriever: ServiceClient, timeout_s: float) -> None:

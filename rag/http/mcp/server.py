@@ -43,8 +43,10 @@ _BY_NAME: Mapping[str, Tool[Any]] = {tool.name: tool for tool in TOOLS}
 
 
 def mcp_server(service_of: ServiceOf) -> Server[Any]:
-    """Args:
-    service_of: Returns the service as the caller of a request may use it.
+    """The MCP server: its tools and resources.
+
+    Args:
+        service_of: Returns the service as the caller of a request may use it.
     """
     handlers = _Handlers(service_of)
     return Server(

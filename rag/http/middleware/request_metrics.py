@@ -24,9 +24,11 @@ current_service: ContextVar[str] = ContextVar("service", default="")
 
 
 class RequestMetrics:
-    """Args:
-    service: The service's name.
-    is_edge: Whether clients send the requests. These are counted by tenant, too.
+    """The metrics and spans of the requests of one service.
+
+    Args:
+        service: The service's name.
+        is_edge: Whether clients send the requests. These are counted by tenant, too.
     """
 
     def __init__(self, service: str, routes: RouteTemplates, max_in_flight: int, *, is_edge: bool = False) -> None:
@@ -50,8 +52,10 @@ class RequestMetrics:
         self._in_flight.set(requests)
 
     def ended(self, scope: Scope, status: int, error_code: str, took_s: float) -> None:
-        """Args:
-        error_code: Of an error response; else empty.
+        """Count a request that has ended.
+
+        Args:
+            error_code: Of an error response; else empty.
         """
         route = self._routes.of(scope["path"])
         metrics.REQUESTS.labels(self._service, route, method_label(scope["method"]), str(status)).inc()

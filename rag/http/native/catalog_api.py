@@ -40,8 +40,10 @@ class OpenCatalog:
 
 
 class CatalogApi:
-    """Args:
-    opened: It is open long before everything else of the Retriever is loaded.
+    """The endpoints of the Retriever that need only the catalog.
+
+    Args:
+        opened: It is open long before everything else of the Retriever is loaded.
     """
 
     def __init__(self, opened: BackgroundLoader[OpenCatalog], aliases: ModelAliases) -> None:

@@ -20,11 +20,13 @@ from rag.types import Chat, Facts, ModelInput, SamplingParameters
 
 
 class LlmApi:
-    """Args:
-    adapters: None if another server runs the language model: adapters are then loaded there.
-    allowed_extra_args: Names that `extra_args` of a request may have.
-    facts: Returns what the generator reports when it is ready.
-    provider: What writes the text, for traces.
+    """The endpoints of the LLM service.
+
+    Args:
+        adapters: None if another server runs the language model: adapters are then loaded there.
+        allowed_extra_args: Names that `extra_args` of a request may have.
+        facts: Returns what the generator reports when it is ready.
+        provider: What writes the text, for traces.
     """
 
     def __init__(

@@ -154,8 +154,10 @@ class LanguageModelPlanner:
         return None if prompt is None else (form, prompt)
 
     async def _complete(self, fit: Fit, deadline: float, *, open_strings: bool = False) -> _Completed:
-        """Args:
-        open_strings: Accept a last string that was cut off.
+        """Have the language model complete a prompt that fits into its context before the deadline.
+
+        Args:
+            open_strings: Accept a last string that was cut off.
         """
         try:
             tokens = self._context_tokens if isinstance(self._context_tokens, int) else self._context_tokens()

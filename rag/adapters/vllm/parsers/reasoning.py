@@ -90,9 +90,11 @@ class RequestReasoning:
         }
 
     def split(self, index: int, text: str, token_ids: Sequence[int], *, is_last: bool) -> SplitText:
-        """Args:
-        index: Number of the text, in a request for several.
-        is_last: Whether this is the end of the text.
+        """Split the next part of a text into what the model thinks and what it says.
+
+        Args:
+            index: Number of the text, in a request for several.
+            is_last: Whether this is the end of the text.
         """
         if index not in self._readers:
             self._readers[index] = _Reader(self._new_parser(), self._request, self._prompt, self._token_id)

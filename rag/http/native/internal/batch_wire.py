@@ -75,8 +75,10 @@ class BatchAdvance:
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, work: BatchWork, models: Mapping[str, str] | None) -> None:
-        """Args:
-        models: Kinds of the served models, by name.
+        """Validate new batches and finish those that have ended, unless that is being done.
+
+        Args:
+            models: Kinds of the served models, by name.
         """
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(_advance(work, None if models is None else self.is_model(models)))

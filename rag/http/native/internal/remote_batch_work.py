@@ -16,7 +16,11 @@ _TIMEOUT_S = 30.0
 
 
 class RemoteBatchWork:
-    """Args: `models` are those that lines can name."""
+    """Reports ended lines of batches to the Retriever, and gets further ones.
+
+    Args:
+        models: Those that lines can name.
+    """
 
     def __init__(self, client: ServiceClient, models: ServedModels) -> None:
         self._client = client

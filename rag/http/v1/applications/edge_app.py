@@ -19,8 +19,10 @@ _GROUPS = (ModelRoutes, ChatRoutes, CompletionRoutes, ResponseRoutes, AdapterRou
 
 
 def edge_app(parts: EdgeParts, fallback: ASGIApp) -> Starlette:
-    """Args:
-    fallback: Answers the requests that no route of the edge matches.
+    """The routes of `/v1` that the edge answers itself.
+
+    Args:
+        fallback: Answers the requests that no route of the edge matches.
     """
     # Without this route, the list would be refused: the edge itself only answers POST at this path.
     kept_completions = Route("/chat/completions", fallback, methods=["GET"])

@@ -18,8 +18,10 @@ logger = logging.getLogger("rag.completions")
 
 
 class CompletionMemory:
-    """Args:
-    may_store: Whether the service keeps completions at all.
+    """Keeps the chat completions whose requests ask for it.
+
+    Args:
+        may_store: Whether the service keeps completions at all.
     """
 
     def __init__(self, responses: RemoteResponses, *, may_store: bool) -> None:

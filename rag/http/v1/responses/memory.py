@@ -39,8 +39,10 @@ class RequestedTurns:
 
 
 class ResponseMemory:
-    """Args:
-    may_store: Whether the service keeps responses and conversations at all.
+    """The kept responses and conversations that requests continue and add to.
+
+    Args:
+        may_store: Whether the service keeps responses and conversations at all.
     """
 
     def __init__(self, responses: RemoteResponses, *, may_store: bool) -> None:

@@ -142,8 +142,10 @@ class ResponseRoutes:
         return await self._prepared(body, id=leased.response_id, created_at=leased.response["created_at"])
 
     async def _prepared(self, body: ResponsesBody, **identity: Any) -> PreparedAnswer:
-        """Args:
-        identity: Id and time of creation of a response that exists already.
+        """Everything that is known of the answer before it is generated.
+
+        Args:
+            identity: Id and time of creation of a response that exists already.
         """
         target = await self._parts.models.target(body.model)
         searches = target.is_rag or body.file_search is not None

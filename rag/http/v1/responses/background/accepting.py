@@ -18,9 +18,11 @@ from rag.http.v1.responses.request.input import stored_item
 
 
 class BackgroundQueue:
-    """Args:
-    retriever: Client of the Retriever, which keeps the responses and streams their events.
-    wake: Called when there is work.
+    """Accepts responses in the background, and shows them while they are generated.
+
+    Args:
+        retriever: Client of the Retriever, which keeps the responses and streams their events.
+        wake: Called when there is work.
     """
 
     def __init__(self, retriever: ServiceClient, wake: Callable[[], None]) -> None:

@@ -91,9 +91,11 @@ class ResponseMetadata:
         numbers: Sequence[int] = (),
         explanations: Sequence[JsonObject] = (),
     ) -> ResponseFileSearchToolCall:
-        """Args:
-        numbers: Of the hits as sources of the answer, if these are not simply in the order of the hits.
-        explanations: Why each candidate of each query was found or not.
+        """A search as an output item.
+
+        Args:
+            numbers: Of the hits as sources of the answer, if these are not simply in the order of the hits.
+            explanations: Why each candidate of each query was found or not.
         """
         shown = status == "completed" and self.body.includes(RESULTS)
         results = [result(hit, self._only_store) for hit in hits] if shown else None
@@ -146,8 +148,10 @@ def annotation(citation: Citation, hit: Hit) -> AnnotationFileCitation:
 
 
 def result(hit: Hit, store: str | None = None) -> Result:
-    """Args:
-    store: The hit's vector store, if it is known.
+    """A hit as a result of the file search tool.
+
+    Args:
+        store: The hit's vector store, if it is known.
     """
     chunk = hit.chunk
     extra: JsonObject = {

@@ -39,10 +39,12 @@ class DefaultSampling:
 def request_fields(
     body: ResponsesBody, defaults: DefaultSampling, *, searches: bool, top_k: int | None, usage: Usage | None
 ) -> JsonObject:
-    """Args:
-    searches: Whether documents are searched.
-    top_k: The maximum number of passages of the search; None if it is unknown.
-    usage: Of the complete response.
+    """The fields of a response that repeat its request, with the defaults that were used.
+
+    Args:
+        searches: Whether documents are searched.
+        top_k: The maximum number of passages of the search; None if it is unknown.
+        usage: Of the complete response.
     """
     return {
         **{name: getattr(body, name) for name in _SHOWN},

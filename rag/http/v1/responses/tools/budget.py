@@ -14,12 +14,14 @@ _MARGIN = 64
 
 @dataclass(slots=True)
 class Budget:
-    """Args:
-    max_rounds: Rounds in which it may call tools.
-    max_calls: Calls of tools that the service runs, in all rounds together; None: any number.
-    max_tokens: Tokens that it may write, in all rounds together.
-    context_tokens: Its context length.
-    timeout_s: Time limit of the whole response. After half of it, the model must answer.
+    """Limits of the work on one answer.
+
+    Args:
+        max_rounds: Rounds in which it may call tools.
+        max_calls: Calls of tools that the service runs, in all rounds together; None: any number.
+        max_tokens: Tokens that it may write, in all rounds together.
+        context_tokens: Its context length.
+        timeout_s: Time limit of the whole response. After half of it, the model must answer.
     """
 
     max_rounds: int

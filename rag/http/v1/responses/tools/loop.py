@@ -61,11 +61,13 @@ class _Outcome:
 
 
 class ToolLoop:
-    """Args:
-    generate: Starts a round.
-    complete: Returns the end of the answer as it is sent: with verified citations and notes.
-    prepare: Runs before the first round: lists the tools of servers, runs approved calls, or searches. It may add to
-        the conversation. None: there is nothing to prepare.
+    """The rounds of one answer. In each, the language model writes text or calls tools.
+
+    Args:
+        generate: Starts a round.
+        complete: Returns the end of the answer as it is sent: with verified citations and notes.
+        prepare: Runs before the first round: lists the tools of servers, runs approved calls, or searches. It may
+            add to the conversation. None: there is nothing to prepare.
     """
 
     def __init__(

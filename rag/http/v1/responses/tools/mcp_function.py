@@ -24,9 +24,11 @@ _MAX_NAME = 64
 
 
 class McpFunction:
-    """Args:
-    name: By which the language model knows the tool.
-    needs_approval: Whether the client must approve each call.
+    """A tool of an MCP server, which the language model calls as a function.
+
+    Args:
+        name: By which the language model knows the tool.
+        needs_approval: Whether the client must approve each call.
     """
 
     def __init__(

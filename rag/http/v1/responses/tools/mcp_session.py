@@ -23,8 +23,10 @@ from rag.types import JsonObject, ServerTool, ToolServer
 
 
 class McpSession:
-    """Args:
-    items: The items of the conversation. A list of tools among them is used again.
+    """The MCP servers that one request may use.
+
+    Args:
+        items: The items of the conversation. A list of tools among them is used again.
     """
 
     def __init__(

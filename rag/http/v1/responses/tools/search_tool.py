@@ -120,8 +120,11 @@ class SearchTool:
     async def search(
         self, queries: Sequence[str], max_tokens: int, history: Sequence[JsonMapping] = ()
     ) -> AsyncGenerator[ToolEvent, None]:
-        """Args:
-        history: The conversation that a question belongs to, as fields of `HistoryTurn`.
+        """Search for each query, and yield what the stream shows of it and, at the end, the text for the language
+        model.
+
+        Args:
+            history: The conversation that a question belongs to, as fields of `HistoryTurn`.
         """
         item = _OpenSearch(self._reply, queries)
         yield ItemStep(item, item.searching)
