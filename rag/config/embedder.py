@@ -28,9 +28,9 @@ class EmbedderSettings(Section):
     batch_size: int = Field(32, ge=1, le=1024, description="Maximum texts in one batch.")
     threads: int | None = Field(None, ge=1, description="CPU threads for encoding passages; unset: all cores.")
     device: str | None = Field(None, description="torch device, such as cpu or cuda:0; unset: chosen by torch.")
-    ingest_dtype: Literal["auto", "float32"] = Field(
+    dtype: Literal["auto", "float32"] = Field(
         "auto",
-        description="Precision in which documents are encoded on a CPU. auto: bfloat16, which is faster, if the CPU "
+        description="Precision in which the encoder computes on a CPU. auto: bfloat16, which is faster, if the CPU "
         "has instructions for it and the vectors stay the same (cosine with float32 at least 0.9999).",
     )
     sparse_model: str | None = Field(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -32,38 +31,39 @@ def has_bfloat16() -> bool:
     return any(capabilities.get(name) for name in _INSTRUCTIONS)
 
 
-def bfloat16_copy(model: Any, name: str, *, least_cosine: float = _LEAST_COSINE) -> Any | None:
-    """A copy that encodes in bfloat16, within the context `computing`. The tokenizer is not copied.
+def in_bfloat16(model: Any, name: str, *, least_cosine: float = _LEAST_COSINE) -> Any:
+    """A copy that computes in bfloat16, or `model` itself.
 
     Args:
-        model: A `SentenceTransformer` on the CPU.
+        model: A `SentenceTransformer` on the CPU that no other thread uses yet.
         name: Its name, for the log.
-        least_cosine: The least cosine of vectors in bfloat16 with those in float32.
-
-    Returns:
-        None: the cosine is less for some sample text, or the model is not in float32 or cannot be copied.
+        least_cosine: The least cosine of vectors in bfloat16 with those in float32. If some sample text has a lower
+            one, `model` is returned; so is a model that is not in float32, has no matrix products, or cannot be copied.
     """
     import torch
 
-    if any(parameter.dtype != torch.float32 for parameter in model.parameters()):
-        return None
+    linear = any(isinstance(part, torch.nn.Linear) for part in model.modules())
+    if not linear or any(parameter.dtype != torch.float32 for parameter in model.parameters()):
+        return model
     try:
         copied = _converted(model)
-        with computing():
-            found = _vectors(copied)
+        found = _vectors(copied)
     except Exception:  # the code of a model may do anything
-        _log.warning("%s: documents are encoded in float32, because bfloat16 failed", name, exc_info=True)
-        return None
+        _log.warning("%s: texts are encoded in float32, because bfloat16 failed", name, exc_info=True)
+        return model
     cosine = float(np.sum(found * _vectors(model), axis=1).min())
     if not cosine >= least_cosine:
-        _log.warning("%s: documents are encoded in float32: in bfloat16, the cosine with it is %.5f", name, cosine)
-        return None
-    _log.info("%s: documents are encoded in bfloat16; cosine with float32: at least %.5f", name, cosine)
+        _log.warning("%s: texts are encoded in float32: in bfloat16, the cosine with it is %.5f", name, cosine)
+        return model
+    _log.info("%s: texts are encoded in bfloat16; cosine with float32: at least %.5f", name, cosine)
     return copied
 
 
 def _converted(model: Any) -> Any:
-    """A copy with the weights of its matrix products in bfloat16, and the rest in float32, which is more accurate."""
+    """A copy with the weights of its matrix products in bfloat16, and the rest in float32, which is more accurate.
+
+    The tokenizer and the embeddings of tokens are shared.
+    """
     import torch
 
     shared = [model.tokenizer, *(part for part in model.modules() if isinstance(part, torch.nn.Embedding))]
@@ -71,16 +71,16 @@ def _converted(model: Any) -> Any:
     for part in copied.modules():
         if isinstance(part, torch.nn.Linear):
             part.to(torch.bfloat16)
+    forward = copied.forward
+
+    def forward_in_bfloat16(*args: Any, **options: Any) -> Any:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return forward(*args, **options)
+
+    copied.forward = forward_in_bfloat16
     return copied
 
 
 def _vectors(model: Any) -> Vectors:
     vectors: Vectors = model.encode(_SAMPLES, normalize_embeddings=True, show_progress_bar=False)
     return vectors.astype(np.float32)
-
-
-def computing() -> AbstractContextManager[Any]:
-    """The context in which the result of `bfloat16_copy` encodes. Valid for the current thread."""
-    import torch
-
-    return torch.autocast("cpu", dtype=torch.bfloat16)

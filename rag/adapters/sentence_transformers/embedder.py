@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rag.adapters.sentence_transformers.document_passages import DocumentPassages
+from rag.adapters.sentence_transformers.bfloat16 import has_bfloat16, in_bfloat16
 from rag.adapters.sentence_transformers.model_kind import declared_kind
 from rag.adapters.sentence_transformers.multi_vector.token_vector_file import TokenVectorFile
 from rag.adapters.sentence_transformers.multi_vector.token_vector_reader import TokenVectorReader
@@ -65,14 +65,15 @@ class StEmbedder:
         self._name = settings.model or EMBEDDED_ENCODER
         _refuse_other_kinds(folder, self._name)
         self._model: Any = SentenceTransformer(folder, device=settings.device)
+        if settings.dtype == "auto" and self._model.device.type == "cpu" and has_bfloat16():
+            self._model = in_bfloat16(self._model, self._name)
         self._prefixes = self._choose_prefixes(settings)
         self._texts_at_once = texts_at_once(settings, self._model.device.type)
         self._passage_tokens = passage_tokens(self._model.device.type)
         self._batch_size = settings.batch_size
         self._candidates_at_once = candidates_at_once(settings, self._model.device.type)
         self._tokens = TokenVectorReader(self._model, self._name, self._prefixes)
-        token_file = token_file if self._tokens.has_any else None
-        self._documents = DocumentPassages(self._tokens, self._model, self._name, settings, token_file)
+        self._token_file = token_file if self._tokens.has_any else None
         self._ids = StTokenIds(self._model, self._name, self._prefixes)
         # Configures the tokenizer, which must not happen while another thread uses it (docs/bentoml_issues.md#o2).
         self._run_model(["ready"])
@@ -151,7 +152,10 @@ class StEmbedder:
 
     def _encode_documents(self, texts: list[str]) -> Vectors:
         self._torch.set_num_threads(THREADS_PER_SLICE)
-        return self._documents.encode(texts)
+        vectors, tokens = self._tokens.passages(texts)
+        if self._token_file is not None:
+            self._token_file.add(self._name, dict(zip(texts, tokens, strict=True)))
+        return vectors
 
     def _run_model(self, texts: list[Any]) -> Vectors:
         """Vectors of texts or of token ids."""

@@ -9,12 +9,17 @@ import numpy as np
 import pytest
 
 from rag.errors import InvalidRequest
-from rag.ports import Embedder
+from rag.ports import Embedder, Vectors
 from rag.types import TextKind
 
 IdsOf = Callable[[str], list[int]]
 
 TEXTS = ["a zebra", "vector databases and much more, " * 5, "", "a zebra", "\0", "日本語のテキスト", "giraffes"]
+
+
+def assert_same(vectors: Vectors, expected: Vectors) -> None:
+    """Vectors in bfloat16 depend a little on the length of the texts in the same batch."""
+    assert np.sum(vectors * expected, axis=-1).min() >= 0.9999
 
 
 class EmbedderContract:
@@ -25,7 +30,7 @@ class EmbedderContract:
             assert vectors.dtype == np.float32
             np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
             for vector, text in zip(vectors, TEXTS, strict=True):
-                np.testing.assert_allclose(vector, (await embedder.encode([text], kind))[0], atol=1e-4)
+                assert_same(vector, (await embedder.encode([text], kind))[0])
 
     async def test_a_shared_word_makes_texts_alike(self, embedder: Embedder) -> None:
         (query,) = await embedder.encode(["zebra"], "query")
@@ -71,14 +76,14 @@ class EmbedderContract:
         mean = sum(len(part) * vector for part, vector in zip(parts, of_parts, strict=True))
         texts = ["giraffes", " ".join(words), "grass"]
         vectors = await embedder.encode(texts, kind, long_texts="window")
-        np.testing.assert_allclose(vectors[1], mean / np.linalg.norm(mean), atol=1e-4)
-        np.testing.assert_allclose(vectors[::2], await embedder.encode(texts[::2], kind), atol=1e-4)
+        assert_same(vectors[1], mean / np.linalg.norm(mean))
+        assert_same(vectors[::2], await embedder.encode(texts[::2], kind))
 
     async def test_texts_are_truncated_to_a_number_of_tokens(self, embedder: Embedder) -> None:
         limit = await self._extra_tokens(embedder, "passage") + 2
         vectors = await embedder.encode(["zebra database zebra grass", "zebra"], "passage", max_tokens=limit)
         expected = await embedder.encode(["zebra database", "zebra"], "passage")
-        np.testing.assert_allclose(vectors, expected, atol=1e-4)
+        assert_same(vectors, expected)
 
     async def _extra_tokens(self, embedder: Embedder, kind: TextKind) -> int:
         """The number of tokens that the model adds to a text."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +32,6 @@ class TokenVectorReader:
         self._has_any = "token_embeddings" in model.encode(["ready"], output_value=None, show_progress_bar=False)[0]
         self._special: Sequence[int] = model.tokenizer.all_special_ids if self._has_any else ()
         self._skipped = {kind: self._count(prefix.rstrip()) if prefix else 0 for kind, prefix in prefixes.items()}
-
-    def of_copy(self, model: Any) -> TokenVectorReader:
-        """A reader of a copy of the model, which has the same tokenizer. Other threads may be using the tokenizer."""
-        reader = copy.copy(self)
-        reader._model = model
-        return reader
 
     def read(self, texts: Sequence[str], kind: TextKind) -> list[TokenVectors]:
         """See `rag.adapters.sentence_transformers.multi_vector.late_interaction.TokenEncoder`. Blocks."""
