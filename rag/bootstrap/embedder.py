@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rag import config
 from rag.bootstrap.loaded_settings import settings
 from rag.bootstrap.process import MIB
+from rag.deferred_sklearn import sklearn_deferred
 from rag.http.background_loader import BackgroundLoader
 from rag.http.native.embedder_api import EmbedderApi, EmbedderModels
 from rag.queues.fair_queue import QueueLimits
@@ -31,7 +32,8 @@ def embedder_api() -> EmbedderApi:
     loading = asyncio.Lock()
 
     async def load() -> EmbedderModels:
-        return await asyncio.to_thread(_load_models, loading)
+        with sklearn_deferred():
+            return await asyncio.to_thread(_load_models, loading)
 
     return EmbedderApi(BackgroundLoader("the encoder", load))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 import logging
 import os
@@ -54,10 +56,13 @@ def lifecycle(name: str, *, is_edge: bool = False) -> Lifecycle:
 
 def _freeze_objects() -> None:
     """Exempt all objects of the start, some 500,000, from garbage collection: looking at them takes 200 to 400 ms, in
-    which no request is served.
+    which no request is served. The memory that the start has freed goes back to the system, some 60 MiB.
     """
     gc.collect()
     gc.freeze()
+    if sys.platform == "linux":
+        with contextlib.suppress(AttributeError):  # glibc has it, musl does not
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def middleware_options(life: Lifecycle, service: Any) -> MiddlewareOptions:

@@ -184,3 +184,10 @@ def test_only_the_services_user_can_read_what_it_stores(filled: RunningService, 
     assert {"catalog.db", "jobs.db", "milvus.db", "files"} <= {path.name for path in stored}
     readable = [str(path) for path in stored if path.exists() and path.stat().st_mode & 0o077]
     assert readable == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_no_process_loads_scikit_learn(filled: RunningService) -> None:
+    """docs/bentoml_issues.md#o9: it would take 85 MiB in each of three processes."""
+    loaded = {each.name() for each in filled.processes() if "/sklearn/" in Path(f"/proc/{each.pid}/maps").read_text()}
+    assert loaded == set()

@@ -11,10 +11,12 @@ from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 from rag.adapters.vllm.args import engine_arguments, refused_argument, served_names
+from rag.adapters.vllm.engine_process import started_here
 from rag.adapters.vllm.parent_watchdog import OWNER_PID_VARIABLE
 from rag.adapters.vllm.parsers.reasoning_parser_choice import check_reasoning_parser, choose_reasoning_parser
 from rag.adapters.vllm.parsers.tools import check_parser
 from rag.config import LLMSettings
+from rag.deferred_sklearn import sklearn_deferred
 from rag.errors import SetupError
 
 if TYPE_CHECKING:
@@ -30,13 +32,14 @@ def build_engine(model: str, settings: LLMSettings) -> AsyncLLM:
         SetupError: as `checked_config` does.
     """
     os.environ[OWNER_PID_VARIABLE] = str(os.getpid())
-    arguments, config = checked_config(model, settings)
-    from vllm import AsyncLLMEngine
+    with sklearn_deferred():
+        arguments, config = checked_config(model, settings)
+        from vllm import AsyncLLMEngine
 
-    with sigterm_blocked(), _one_process(arguments, config):
-        return AsyncLLMEngine.from_vllm_config(
-            config, enable_log_requests=arguments.enable_log_requests, disable_log_stats=arguments.disable_log_stats
-        )
+        with sigterm_blocked(), _one_process(arguments, config), started_here():
+            return AsyncLLMEngine.from_vllm_config(
+                config, enable_log_requests=arguments.enable_log_requests, disable_log_stats=arguments.disable_log_stats
+            )
 
 
 def checked_config(model: str, settings: LLMSettings) -> tuple[AsyncEngineArgs, VllmConfig]:
