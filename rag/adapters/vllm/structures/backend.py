@@ -12,7 +12,9 @@ logger = logging.getLogger("rag.engine")
 
 
 def choose_structures(config: VllmConfig) -> None:
-    """Set the backend `xgrammar` if the default one cannot read the model's tokenizer, such as one in Python."""
+    """Set the backend `xgrammar` if the default one cannot read the model's tokenizer, such as one in Python
+    (docs/bentoml_issues.md#v5).
+    """
     from vllm.tokenizers import cached_tokenizer_from_config
     from vllm.v1.structured_output.backend_guidance import GuidanceBackend
 

@@ -1,7 +1,7 @@
 """`oneOf` as `anyOf`, where at most one of the schemas can match.
 
 llguidance proves that only for simple schemas. The unions of pydantic and of OpenAPI, whose schemas are references with
-a property that tells them apart, are not among them.
+a property that tells them apart, are not among them (docs/bentoml_issues.md#v14).
 """
 
 from __future__ import annotations

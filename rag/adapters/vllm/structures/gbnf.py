@@ -1,6 +1,7 @@
 """Grammars in EBNF (GBNF), as llama.cpp and xgrammar read them, translated into Lark for llguidance.
 
-llguidance's own translation fails on escapes, on a rule named `start`, and on names that differ only in their case.
+llguidance's own translation fails on escapes, on a rule named `start`, and on names that differ only in their case
+(docs/bentoml_issues.md#v13).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """JSON schemas for llguidance, as vLLM's backend `guidance` compiles them.
 
 llguidance refuses what it cannot enforce, with few exceptions, and says why, but not where. So schemas are changed
-into ones with the same meaning, as far as it would refuse them without need, and the rest is refused with its place.
+into ones with the same meaning, as far as it would refuse them without need, and the rest is refused with its place
+(docs/bentoml_issues.md#v14).
 """
 
 from __future__ import annotations

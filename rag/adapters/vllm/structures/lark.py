@@ -1,4 +1,4 @@
-"""Context-free grammars as llguidance reads them: its dialect of Lark."""
+"""Context-free grammars and choices as llguidance reads them: its dialect of Lark (docs/bentoml_issues.md#v13)."""
 
 from __future__ import annotations
 

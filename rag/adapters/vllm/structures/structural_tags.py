@@ -1,4 +1,4 @@
-"""xgrammar's structural tags, translated into Lark for llguidance.
+"""xgrammar's structural tags, translated into Lark for llguidance (docs/bentoml_issues.md#v13).
 
 Those that name tokens or forms of XML are not translated. Free text can only be the content of a tag, or come last,
 because llguidance matches it as far as possible.
