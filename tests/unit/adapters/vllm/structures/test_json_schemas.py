@@ -13,6 +13,10 @@ from pydantic import BaseModel, Field
 
 from rag.adapters.vllm.structures.json_schemas import FORMATS, SchemaRefused, located, prepared
 from rag.adapters.vllm.structures.matcher import GrammarRefused, TextMatcher, refusal_of, schema_grammar
+from rag.http.v1.function_calling.functions import FunctionIn
+from rag.http.v1.function_calling.tool_use import ToolChoice, tool_use
+from rag.retrieve.planning.prompts import passage_form, queries_form, rewriting_form
+from rag.types import Message
 from tests.support.models.grammar_sampler import sampled
 
 
@@ -215,3 +219,25 @@ def test_every_text_of_a_random_schema_is_valid(schema: Any, definitions: Any, s
     for number in range(4):
         if (text := sampled(grammar, seed + number)) is not None:
             jsonschema.Draft202012Validator(whole).validate(json.loads(text))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        rewriting_form("And in Rome?", [Message("user", "Is it warm?")], 9).schema,
+        queries_form("Is it warm?", 3).schema,
+        passage_form("Is it warm?").schema,
+        tool_use(
+            {
+                "tools.0": FunctionIn(name="add", parameters=Cat.model_json_schema()),
+                "tools.1": FunctionIn(name="own", parameters=Owner.model_json_schema()),
+                "tools.2": FunctionIn(name="now"),
+            },
+            ToolChoice("required"),
+            parallel=True,
+        ).schema,
+    ],
+    ids=["rewriting", "queries", "passage", "calls"],
+)
+def test_the_forms_of_this_service(schema: Any) -> None:
+    assert_obeyed(schema, texts=10)
