@@ -28,6 +28,7 @@ term ::= [0-9] | "(" root ")"
 LARK = """start: answer "."
 answer: "yes" | "no" | "perhaps"
 """
+OLDER_TAG = {"structures": [{"begin": "<a>", "schema": {"not": {}}, "end": "</a>"}]}
 CALL = {
     "type": "structural_tag",
     "format": {
@@ -110,7 +111,7 @@ def test_streamed_and_plain_are_the_same(service: RunningService) -> None:
         ({"grammar": "root ::= root"}, None),
         ({"structural_tag": {"type": "structural_tag", "format": {"type": "nope"}}}, None),
         ({"structural_tag": "{}"}, None),
-        ({"structural_tag": {"structures": [{"begin": "<a>", "schema": {"not": {}}, "end": "</a>"}]}}, "'not'"),
+        ({"structural_tag": {**OLDER_TAG, "triggers": ["<a"]}}, "'not'"),
         ({"choice": []}, None),
         ({}, "exactly one"),
         ({"choice": ["a"], "regex": "a"}, "exactly one"),

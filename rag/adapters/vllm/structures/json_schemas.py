@@ -31,6 +31,8 @@ _LOCATING_S = 0.1
 _COUNTS = ("minItems", "maxItems", "minProperties", "maxProperties")
 _IN_PLACE = frozenset({"$ref", "allOf", "anyOf", "oneOf", "if", "dependentSchemas"})
 """Keywords with further schemas for the same value."""
+_LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_STEP = 1e-6
 _SMALLEST = -(2**63) + 2**12
 _NO_EFFECT: Mapping[str, Callable[[object], bool]] = {
     "uniqueItems": lambda value: value is False,
@@ -71,6 +73,7 @@ def prepared(schema: object) -> JsonObject:
                 del part[keyword]
         _rewrite(part, place, root)
     _check_costs(root)
+    _open_ranges(root)
     return root
 
 
@@ -171,6 +174,28 @@ def _pattern_of(names: JsonObject) -> str | None:
     if keywords and keywords <= {"minLength", "maxLength"} and all(isinstance(n, int) or n == "" for n in lengths):
         return rf"^[\s\S]{{{lengths[0]},{lengths[1]}}}$"
     return None
+
+
+def _open_ranges(root: JsonObject) -> None:
+    """Move excluded integers a little, because llguidance includes them in a range between two integers such as
+    `exclusiveMinimum: 0, maximum: 0.5`. The limits may be in different schemas, so all of them are moved.
+    """
+    parts = [part for _, part in all_objects(root)]
+    if all(_is_integral(part.get(limit)) for part in parts for limit in _LIMITS):
+        return
+    for part in parts:
+        for limit, step in (("exclusiveMinimum", _STEP), ("exclusiveMaximum", -_STEP)):
+            if (
+                isinstance(number := part.get(limit), int | float)
+                and not isinstance(number, bool)
+                and _is_integral(number)
+            ):
+                part[limit] = number + step
+
+
+def _is_integral(number: object) -> bool:
+    """Also for what is no number."""
+    return not isinstance(number, float) or number.is_integer()
 
 
 def _check_costs(root: JsonObject) -> None:

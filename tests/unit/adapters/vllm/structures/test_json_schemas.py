@@ -79,6 +79,8 @@ class Owner(BaseModel):
         {"minLength": 3},
         {"type": "number", "multipleOf": 0.5},
         {"type": "integer", "exclusiveMinimum": 3},
+        {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5},
+        {"allOf": [{"type": "number", "minimum": -0.5}, {"exclusiveMaximum": 0}]},
         {"type": "integer", "minimum": -(2**63)},
         {"type": "array", "items": {"type": "integer"}, "uniqueItems": False},
         {"type": "string", "format": "password", "minLength": 3},
