@@ -28,6 +28,7 @@ term ::= [0-9] | "(" root ")"
 LARK = """start: answer "."
 answer: "yes" | "no" | "perhaps"
 """
+OLDER_TAG = {"structures": [{"begin": "<a>", "schema": {"not": {}}, "end": "</a>"}]}
 CALL = {
     "type": "structural_tag",
     "format": {
@@ -99,7 +100,10 @@ def test_streamed_and_plain_are_the_same(service: RunningService) -> None:
         ({"json": {"$ref": "#/$defs/nowhere"}}, None),
         ({"json": {"$ref": "http://example.com/schema"}}, None),
         ({"json": {"enum": []}}, None),
-        ({"json": {"type": "number", "multipleOf": 0.1}}, None),
+        ({"json": {"type": "array", "uniqueItems": True}}, "'uniqueItems' at #"),
+        ({"json": {"items": {"pattern": "^(?=.*z)[a-z]{3}$"}}}, "'pattern' at #/items"),
+        ({"json": {"$ref": "#"}}, "no text can match this"),
+        ({"json": False}, None),
         ({"json": {"type": "object", "not": {"required": ["a"]}}}, "'not'"),
         ({"grammar": "root ::= ("}, None),
         ({"grammar": "root ::= nobody"}, None),
@@ -107,7 +111,7 @@ def test_streamed_and_plain_are_the_same(service: RunningService) -> None:
         ({"grammar": "root ::= root"}, None),
         ({"structural_tag": {"type": "structural_tag", "format": {"type": "nope"}}}, None),
         ({"structural_tag": "{}"}, None),
-        ({"structural_tag": {"structures": [{"begin": "<a>", "schema": {"not": {}}, "end": "</a>"}]}}, "'not'"),
+        ({"structural_tag": {**OLDER_TAG, "triggers": ["<a"]}}, "'not'"),
         ({"choice": []}, None),
         ({}, "exactly one"),
         ({"choice": ["a"], "regex": "a"}, "exactly one"),
@@ -118,7 +122,7 @@ def test_a_constraint_that_cannot_be_compiled_is_a_400_with_the_reason(
     service: RunningService, structure: dict[str, Any], reason: str | None
 ) -> None:
     """Args:
-    reason: Part of the message if this project wrote it; None if vLLM or xgrammar did.
+    reason: Part of the message if this project wrote it; None if vLLM or llguidance did.
     """
     body = {"prompt": PROMPT, "max_tokens": 5, "structured_outputs": structure}
     for stream in (True, False):

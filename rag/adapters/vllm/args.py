@@ -20,8 +20,10 @@ caller, and the headroom for others. Chunked prefill would kill the engine (docs
 CPU_WORKER = "rag.adapters.vllm.cpu_worker.CpuWorkerExtension"
 CPU_CONTEXT_TOKENS = 8192
 """Default context length on a CPU: a longer one would not fit into the default key-value cache."""
-STRUCTURES = "xgrammar"
+STRUCTURES = "guidance"
 """The default backend of structured outputs."""
+_COMPACT = ("guidance", "xgrammar")
+"""Backends that can write JSON without blanks."""
 RUNTIME_ADAPTERS = 16
 """Number of adapters that can be loaded at run time, in addition to those of the settings."""
 _BRACKETS = re.compile(r"\[[^][]*\]")
@@ -38,7 +40,7 @@ def engine_arguments(model: str, settings: LLMSettings, *, on_cpu: bool, known: 
         SetupError: vLLM has no argument of this name (names the most similar one), or a value is text where vLLM
             expects a JSON object.
     """
-    chosen = {name.lower(): _value(value) for name, value in settings.engine.items()}
+    chosen = chosen_arguments(settings)
     fields = {field.name: field.type for field in dataclasses.fields(known)}
     for name, value in chosen.items():
         if name not in fields:
@@ -52,13 +54,18 @@ def engine_arguments(model: str, settings: LLMSettings, *, on_cpu: bool, known: 
     return {**ours, **(_for_cpu(model, chosen) if on_cpu else {}), **chosen, **_structure(chosen)}
 
 
+def chosen_arguments(settings: LLMSettings) -> dict[str, JsonValue]:
+    """The arguments that the user has set, by vLLM's names."""
+    return {name.lower(): _value(value) for name, value in settings.engine.items()}
+
+
 def served_names(model: str, settings: LLMSettings) -> list[str]:
     """The names of the language model in requests; the first one is its name in responses.
 
     Raises:
         SetupError: `served_model_name` is not a string or list of strings, or contains a name that is taken.
     """
-    chosen = {name.lower(): _value(value) for name, value in settings.engine.items()}.get("served_model_name")
+    chosen = chosen_arguments(settings).get("served_model_name")
     names = chosen if isinstance(chosen, list) else [chosen]
     if not chosen:
         return [settings.model or Path(model).name]
@@ -101,11 +108,15 @@ def _is_object(annotation: object) -> bool:
 
 
 def _structure(chosen: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """A fixed backend of structured outputs, unless the user chose one (docs/bentoml_issues.md#v5)."""
+    """A fixed backend of structured outputs, unless the user chose one (docs/bentoml_issues.md#v5). JSON has no blanks
+    between its parts, because small models write them without end.
+    """
     configured = chosen.get("structured_outputs_config")
     if configured is not None and not isinstance(configured, dict):
         return {}
-    return {"structured_outputs_config": {"backend": STRUCTURES, **(configured or {})}}
+    config: dict[str, JsonValue] = {"backend": STRUCTURES, **(configured or {})}
+    compact = {"disable_any_whitespace": True} if config["backend"] in _COMPACT else {}
+    return {"structured_outputs_config": {**compact, **config}}
 
 
 def _for_adapters(settings: LLMSettings) -> dict[str, JsonValue]:

@@ -22,6 +22,7 @@ from rag.adapters.vllm.parsers.tools import ToolCalls
 from rag.adapters.vllm.prompt import EnginePrompts
 from rag.adapters.vllm.sampling import Sampling, sampling_of
 from rag.adapters.vllm.start import build_engine, kill_children
+from rag.adapters.vllm.structures.xgrammar_schemas import PARAM
 from rag.auth.caller import prefix_cache_salt
 from rag.config import LLMSettings
 from rag.errors import ContextLengthExceeded, DependencyUnavailable, InvalidRequest, SetupError, Starting
@@ -122,7 +123,10 @@ class VllmEngine:
         reasoning = None if self._reasoning is None else self._reasoning.of(prompt, token_ids)
         if reasoning is not None:
             sampling = {**self._thinking_budget(), **reasoning.sampling(sampling)}
-        chosen = self._sampling(engine, token_ids, sampling)
+        if sampling.get(PARAM) is None:
+            chosen = self._sampling(engine, token_ids, sampling)
+        else:  # compiles a grammar
+            chosen = await asyncio.to_thread(self._sampling, engine, token_ids, sampling)
         # vLLM caches its answer. Known, it lets `engine.generate` validate the request without waiting.
         await engine.get_supported_tasks()
         async with contextlib.AsyncExitStack() as stack:
@@ -137,7 +141,11 @@ class VllmEngine:
                 trace_headers=self._trace_headers(engine),
                 **self._reasoning_fields(reasoning),
             )
-            stream = await stack.enter_async_context(token_stream(outputs, len(token_ids), chosen.params, reasoning))
+            # What a text with thinking must follow begins after it, and blanks between the two are dropped.
+            matcher = chosen.matcher if reasoning is None else None
+            stream = await stack.enter_async_context(
+                token_stream(outputs, len(token_ids), chosen.params, reasoning, matcher)
+            )
             if chosen.copies > 1:
                 stream = await stack.enter_async_context(contextlib.aclosing(repeat_text(stream, chosen.copies)))
             if calls is not None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from rag.adapters.vllm.errors import translated
 from rag.adapters.vllm.parsers.reasoning import RequestReasoning, SplitText
-from rag.adapters.vllm.structures import PARAM
+from rag.adapters.vllm.structures.matcher import TextMatcher
+from rag.adapters.vllm.structures.xgrammar_schemas import PARAM
 from rag.errors import DependencyUnavailable, InvalidRequest
 from rag.ports import TokenStream
 from rag.types import ReasoningDelta, StreamEnd, StreamItem, TextDelta, TextEnd, TokenLogprob, Usage
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _MIN_LOGPROB = -9999.0
 """Used instead of minus infinity, which JSON cannot represent."""
+_CANNOT_CONTINUE = f"{PARAM}: the text cannot continue as this requires"
 
 
 @contextlib.asynccontextmanager
@@ -28,8 +30,12 @@ async def token_stream(
     prompt_tokens: int,
     params: SamplingParams,
     reasoning: RequestReasoning | None = None,
+    matcher: TextMatcher | None = None,
 ) -> AsyncIterator[TokenStream]:
     """A request to the engine, as the stream of its text. Leaving the context aborts the request.
+
+    Args:
+        matcher: Compares complete texts with the structured output.
 
     vLLM validates a request in the first step of its generator and then waits for tokens. So one turn of the event
     loop is enough to know that the request was accepted, long before its first token.
@@ -39,16 +45,15 @@ async def token_stream(
     """
     param = None if params.structured_outputs is None else PARAM
     first = asyncio.ensure_future(anext(outputs))
+    reader = _Reader(prompt_tokens, params, reasoning, matcher)
     try:
         with translated(param):
             await asyncio.sleep(0)
             if params.structured_outputs is not None:
-                _check_compiled(await first)
+                _check_compiled(await first, matcher)
             elif first.done():
                 first.result()
-        async with contextlib.aclosing(
-            _deltas(first, outputs, _Reader(prompt_tokens, params, reasoning), param)
-        ) as deltas:
+        async with contextlib.aclosing(_deltas(first, outputs, reader, param)) as deltas:
             yield deltas
     finally:
         first.cancel()
@@ -71,16 +76,32 @@ async def _deltas(
                 yield delta
 
 
-def _check_compiled(first: RequestOutput) -> None:
-    if any(text.finish_reason == "error" for text in first.outputs):
-        raise InvalidRequest(f"{PARAM}: no text can match this", param=PARAM)
+def _check_compiled(first: RequestOutput, matcher: TextMatcher | None) -> None:
+    for text in first.outputs:
+        is_cut = matcher is not None and not text.text and _is_complete(text) and not matcher.matches("")
+        if is_cut or text.finish_reason == "error":
+            raise InvalidRequest(f"{PARAM}: no text can match this", param=PARAM)
+
+
+def _is_complete(text: CompletionOutput) -> bool:
+    """Whether the model ended the text, not a limit or a stop string."""
+    return text.finish_reason == "stop" and text.stop_reason is None
 
 
 class _Reader:
     """Turns outputs into deltas, and collects what `StreamEnd` reports."""
 
-    def __init__(self, prompt_tokens: int, params: SamplingParams, reasoning: RequestReasoning | None) -> None:
+    def __init__(
+        self,
+        prompt_tokens: int,
+        params: SamplingParams,
+        reasoning: RequestReasoning | None,
+        matcher: TextMatcher | None,
+    ) -> None:
         self._reasoning = reasoning
+        self._matcher = matcher
+        self._texts_so_far: dict[int, str] = {}
+        """Only with a matcher."""
         self._reasoning_tokens = 0
         self._prompt_tokens = prompt_tokens
         self._texts = params.n
@@ -103,6 +124,8 @@ class _Reader:
             self._completion_tokens += len(text.token_ids)
             split = self._split(text)
             self._reasoning_tokens += split.reasoning_tokens
+            if self._matcher is not None:
+                self._compare(text)
             if split.reasoning:
                 deltas.append(ReasoningDelta(split.reasoning, text.index))
             positions = (text.logprobs or ())[split.reasoning_tokens :]
@@ -119,9 +142,15 @@ class _Reader:
         is_last = text.finish_reason is not None
         return self._reasoning.split(text.index, text.text, text.token_ids, is_last=is_last)
 
+    def _compare(self, text: CompletionOutput) -> None:
+        """Raise InvalidRequest if the text ends too early."""
+        written = self._texts_so_far[text.index] = self._texts_so_far.get(text.index, "") + text.text
+        if _is_complete(text) and self._matcher is not None and not self._matcher.matches(written):
+            raise InvalidRequest(_CANNOT_CONTINUE, param=PARAM)
+
     def _end(self, reason: str, stop_reason: int | str | None) -> TextEnd:
         if reason == "error" and self._has_structure:
-            raise InvalidRequest(f"{PARAM}: the text cannot continue as this requires", param=PARAM)
+            raise InvalidRequest(_CANNOT_CONTINUE, param=PARAM)
         if reason in ("abort", "error"):
             raise DependencyUnavailable("the language model's engine dropped the request")
         return TextEnd(str(reason), stop_reason)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rag.adapters.vllm.errors import translated
-from rag.adapters.vllm.structures import PARAM, structure_of
+from rag.adapters.vllm.structures.matcher import TextMatcher
+from rag.adapters.vllm.structures.structured_outputs import structure_of
+from rag.adapters.vllm.structures.xgrammar_schemas import PARAM
 from rag.errors import InvalidRequest
 from rag.llm.greedy_copies import copies_wanted
 
@@ -25,6 +27,8 @@ class Sampling:
     params: SamplingParams
     copies: int = 1
     """Number of identical texts in the answer: at temperature 0 one text is generated and copied."""
+    matcher: TextMatcher | None = None
+    """Compares complete texts with the structured output."""
 
 
 def sampling_of(chosen: Mapping[str, Any], config: VllmConfig) -> Sampling:
@@ -45,19 +49,21 @@ def sampling_of(chosen: Mapping[str, Any], config: VllmConfig) -> Sampling:
         refusal = "watermarking: not configured; set RAG_LLM__ENGINE__WATERMARK_CONFIG"
         raise InvalidRequest(refusal, param="watermarking")
     copies = copies_wanted(values)
-    values |= _objects(values, str(config.structured_outputs_config.backend))
+    matcher = None
+    if (structured := values.get(PARAM)) is not None:
+        with translated(PARAM):
+            structure = structure_of(structured, config.structured_outputs_config)
+        values[PARAM], matcher = structure.params, structure.matcher
+    values |= _objects(values)
     with translated():
         params = SamplingParams(output_kind=RequestOutputKind.DELTA, **values)
-    return Sampling(params, copies)
+    return Sampling(params, copies, matcher)
 
 
-def _objects(values: Mapping[str, Any], backend: str) -> dict[str, Any]:
+def _objects(values: Mapping[str, Any]) -> dict[str, Any]:
     from vllm.sampling_params import RepetitionDetectionParams
 
     objects: dict[str, Any] = {}
-    if (structured := values.get(PARAM)) is not None:
-        with translated(PARAM):
-            objects[PARAM] = structure_of(structured, backend)
     if (repetition := values.get("repetition_detection")) is not None:
         with translated("repetition_detection"):
             objects["repetition_detection"] = RepetitionDetectionParams(**repetition)

@@ -6,15 +6,18 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
-from rag.adapters.vllm.args import engine_arguments, refused_argument, served_names
+from pydantic import JsonValue
+
+from rag.adapters.vllm.args import chosen_arguments, engine_arguments, refused_argument, served_names
 from rag.adapters.vllm.engine_process import started_here
 from rag.adapters.vllm.parent_watchdog import OWNER_PID_VARIABLE
 from rag.adapters.vllm.parsers.reasoning_parser_choice import check_reasoning_parser, choose_reasoning_parser
 from rag.adapters.vllm.parsers.tools import check_parser
+from rag.adapters.vllm.structures.backend import choose_structures
 from rag.config import LLMSettings
 from rag.deferred_sklearn import sklearn_deferred
 from rag.errors import SetupError
@@ -66,10 +69,18 @@ def checked_config(model: str, settings: LLMSettings) -> tuple[AsyncEngineArgs, 
         config = arguments.create_engine_config()
         if is_automatic:
             choose_reasoning_parser(config)
+        if "backend" not in _structures(settings):
+            choose_structures(config)
     except Exception as error:
         raise refused_argument(error, settings.engine) from error
     _check_budget(config, settings)
     return arguments, config
+
+
+def _structures(settings: LLMSettings) -> Mapping[str, JsonValue]:
+    """What the user has set of `structured_outputs_config`."""
+    chosen = chosen_arguments(settings).get("structured_outputs_config")
+    return chosen if isinstance(chosen, dict) else {}
 
 
 def _check_budget(config: VllmConfig, settings: LLMSettings) -> None:

@@ -15,9 +15,8 @@ _SETTING_ONLY = "vLLM accepts it only as an engine setting: set RAG_LLM__ENGINE_
 
 _NOT_READ: Mapping[str, str] = {
     "whitespace_pattern": "no structured-output backend of the installed vLLM supports it; use regex or grammar",
-    "disable_any_whitespace": _SETTING_ONLY + ' to {"backend": "xgrammar", "disable_any_whitespace": true}',
-    "disable_additional_properties": _SETTING_ONLY
-    + ' to {"backend": "guidance", "disable_additional_properties": true}',
+    "disable_any_whitespace": _SETTING_ONLY + ' to {"disable_any_whitespace": true}, which is the default',
+    "disable_additional_properties": _SETTING_ONLY + ' to {"disable_additional_properties": true}',
 }
 """Options of vLLM's structured outputs that it accepts in a request and then ignores."""
 
@@ -47,7 +46,7 @@ class StructuredOutputs(StrictModel):
     )
     json_object: Literal[True] | None = Field(None, description="The text is a JSON object.")
     structural_tag: str | dict[str, Any] | None = Field(
-        None, description="An xgrammar structural tag: free text in which some parts follow a schema."
+        None, description="A structural tag as of xgrammar: free text in which some parts follow a schema."
     )
     disable_any_whitespace: bool = Field(False, description="Not supported in requests; it is a setting of the engine.")
     disable_additional_properties: bool = Field(

@@ -46,6 +46,10 @@ class ChatMetadata:
     """What of the request was ignored."""
     only_calls: bool = False
     """Whether the model must call functions: the messages have no content then."""
+    has_form: bool = False
+    """Whether the request prescribes the form of the text. Then an answer that the documents contain nothing is a
+    `refusal`, which OpenAI's clients do not parse.
+    """
     id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
     created: int = field(default_factory=lambda: int(time.time()))
 
@@ -94,9 +98,12 @@ class _Chunks:
         common: JsonObject = {**reply.common(), "object": "chat.completion.chunk"}
         self._common: JsonObject = {**common, "usage": None} if includes_usage else common
         self._sources: Sequence[Hit] | None = None
+        self._refuses = False
 
     def first(self, search: SourcesFound | None) -> list[Event]:
-        role: JsonObject = {"role": "assistant", "content": None if self._reply.only_calls else ""}
+        self._refuses = search is not None and _refuses(search, self._reply)
+        is_empty = self._reply.only_calls or self._refuses
+        role: JsonObject = {"role": "assistant", "content": None if is_empty else ""}
         if search is not None:
             self._sources = search.hits
             role |= _sources_fields(search.hits)
@@ -106,7 +113,7 @@ class _Chunks:
         """The text, and each part of a call in a chunk of its own: some clients read only the first part of a chunk."""
         fields: list[JsonObject] = [{"tool_calls": [part]} for part in delta.tool_calls]
         if delta.text or not fields:
-            fields.insert(0, {"content": delta.text})
+            fields.insert(0, {"refusal" if self._refuses else "content": delta.text})
         scores = [delta.logprobs, *[()] * len(fields)]
         return [
             self._chunk(delta.index, ChoiceDelta(**each), logprobs)
@@ -149,6 +156,8 @@ async def completion_object(answer: AnswerStream, reply: ChatMetadata) -> JsonOb
         match event:
             case SourcesFound():
                 sources = event.hits
+                for message in messages:
+                    message.refuses = _refuses(event, reply)
             case ReasoningDelta():
                 messages[event.index].reasoning.append(event.text)
             case TextDelta():
@@ -171,6 +180,7 @@ class _Message:
     reasoning: list[str] = field(default_factory=list)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     calls: list[JsonObject] = field(default_factory=list)
+    refuses: bool = False
 
     def add(self, delta: TextDelta) -> None:
         self.logprobs += delta.logprobs
@@ -191,7 +201,10 @@ class _Message:
         content = text.text if text.text or not calls else None
         if self.reasoning:
             fields = {**_reasoning_fields("".join(self.reasoning)), **fields}
-        message = ChatCompletionMessage(role="assistant", content=content, refusal=None, **calls, **fields)
+        texts: JsonObject = {"content": content, "refusal": None}
+        if self.refuses:
+            texts = {"content": None, "refusal": text.text}
+        message = ChatCompletionMessage(role="assistant", **texts, **calls, **fields)
         logprobs = ChoiceLogprobs(content=chat_logprobs(self.logprobs), refusal=None) if self.logprobs else None
         return Choice(index=index, message=message, logprobs=logprobs, **finish_fields(text))
 
@@ -221,6 +234,10 @@ def _last_fields(text: CompletedText, done: Done, sources: Sequence[Hit] | None,
     if sources is None:
         return fields
     return {**fields, "rag": {**fields["rag"], "sources_repeated": sources_to_wire(sources)}}
+
+
+def _refuses(search: SourcesFound, reply: ChatMetadata) -> bool:
+    return reply.has_form and not search.hits
 
 
 def _reasoning_fields(text: str) -> JsonObject:

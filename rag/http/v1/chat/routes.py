@@ -83,7 +83,9 @@ class ChatRoutes:
         has_form = "structured_outputs" in body.sampling()
         use, note = supported_use(body.tool_use(), facts, from_documents=target.is_rag, has_form=has_form)
         only_calls = use.schema is not None
-        reply = ChatMetadata(body.model, _file_url(request), body.texts, only_calls=only_calls, note=note)
+        reply = ChatMetadata(
+            body.model, _file_url(request), body.texts, only_calls=only_calls, has_form=has_form, note=note
+        )
         memory = CompletionMemory(
             RemoteResponses(self._parts.dependencies.clients["Retriever"]), may_store=self._parts.may_store
         )

@@ -9,6 +9,7 @@ from openai.types.responses import (
     ResponseFunctionToolCall,
     ResponseInputFile,
     ResponseInputText,
+    ResponseOutputRefusal,
     ResponseOutputText,
     ResponseReasoningItem,
 )
@@ -77,7 +78,12 @@ class KeptMessage(BaseModel):
     id: str
     role: Literal["user", "assistant", "system", "developer"]
     status: ItemStatus
-    content: list[Annotated[ResponseInputText | ResponseInputFile | ResponseOutputText, Field(discriminator="type")]]
+    content: list[
+        Annotated[
+            ResponseInputText | ResponseInputFile | ResponseOutputText | ResponseOutputRefusal,
+            Field(discriminator="type"),
+        ]
+    ]
     phase: Literal["commentary", "final_answer"] | None = None
 
 

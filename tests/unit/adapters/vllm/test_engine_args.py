@@ -19,7 +19,7 @@ from rag.config import LLMSettings
 from rag.errors import SetupError
 from tests.fakes.language_model.known_args import KnownArgs
 
-STRUCTURES = {"structured_outputs_config": {"backend": "xgrammar"}}
+STRUCTURES = {"structured_outputs_config": {"disable_any_whitespace": True, "backend": "guidance"}}
 OURS = {"model": "/models/m", "worker_extension_cls": PARENT_WATCHDOG, **STRUCTURES}
 
 
@@ -86,8 +86,9 @@ def test_text_in_place_of_an_object_is_refused() -> None:
 @pytest.mark.parametrize(
     ("chosen", "made"),
     [
-        ({"backend": "guidance"}, {"backend": "guidance"}),
-        ('{"disable_any_whitespace": true}', {"backend": "xgrammar", "disable_any_whitespace": True}),
+        ({"backend": "xgrammar"}, {"backend": "xgrammar", "disable_any_whitespace": True}),
+        ({"backend": "outlines"}, {"backend": "outlines"}),
+        ('{"disable_any_whitespace": false}', {"backend": "guidance", "disable_any_whitespace": False}),
         ("guidance", "guidance"),
     ],
 )

@@ -40,6 +40,7 @@ from rag.http.v1.responses.output.output_items import (
     OpenCall,
     OpenItem,
     OpenMessage,
+    OpenRefusal,
     SourcesNumbered,
 )
 from rag.http.v1.responses.output.reasoning_item import OpenReasoning
@@ -71,6 +72,8 @@ class ResponseWriter:
         self._calls = 0
         """How many functions have been called."""
         self._usage: Usage | None = None
+        self._refuses = False
+        """Whether the text is a refusal: nothing was found, and the request prescribes the form of an answer."""
 
     @property
     def form(self) -> StreamFormat:
@@ -112,6 +115,8 @@ class ResponseWriter:
                 self._hits = event.hits
                 self._reply = replace(self._reply, top_k=event.top_k)
                 return ()
+            case TextDelta() if self._refuses:
+                return self._refusal(event)
             case TextDelta():
                 return self._delta(event)
             case SourcesFound():
@@ -141,6 +146,7 @@ class ResponseWriter:
 
     def _file_search_call(self, search: SourcesFound) -> Iterator[Event]:
         self._hits = search.hits
+        self._refuses = not search.hits and self._reply.has_form
         item_id, call = new_id("fs"), self._reply.search_call
         place: JsonObject = {"output_index": 0, "item_id": item_id}
         added = call(item_id, "in_progress", search.queries, ())
@@ -161,6 +167,14 @@ class ResponseWriter:
             reasoning = OpenReasoning(len(self._output))
             yield from self._begin(reasoning)
         yield from self._numbered(reasoning.delta(delta.text))
+
+    def _refusal(self, delta: TextDelta) -> Iterator[Event]:
+        refusal = self._open
+        if not isinstance(refusal, OpenRefusal):
+            yield from self._close("completed")
+            refusal = OpenRefusal(len(self._output))
+            yield from self._begin(refusal)
+        yield from self._numbered(refusal.delta(delta.text))
 
     def _delta(self, delta: TextDelta) -> Iterator[Event]:
         if delta.text or not delta.tool_calls:

@@ -15,6 +15,7 @@ from openai.types.responses import (
     ResponseFunctionToolCall,
     ResponseOutputItem,
     ResponseOutputMessage,
+    ResponseOutputRefusal,
     ResponseOutputText,
     ResponseStatus,
     ResponseUsage,
@@ -54,6 +55,11 @@ class ResponseMetadata:
     """What of the request was ignored."""
     id: str = field(default_factory=lambda: f"resp_{uuid.uuid4().hex}")
     created_at: int = field(default_factory=lambda: int(time.time()))
+
+    @property
+    def has_form(self) -> bool:
+        """Whether the request prescribes the form of the text."""
+        return bool(self.body.sampling().get("structured_outputs"))
 
     def response(
         self,
@@ -124,7 +130,9 @@ def function_call(
     )
 
 
-def message(item_id: str, status: ItemStatus, content: Sequence[ResponseOutputText]) -> ResponseOutputMessage:
+def message(
+    item_id: str, status: ItemStatus, content: Sequence[ResponseOutputText | ResponseOutputRefusal]
+) -> ResponseOutputMessage:
     return ResponseOutputMessage(id=item_id, type="message", role="assistant", status=status, content=list(content))
 
 

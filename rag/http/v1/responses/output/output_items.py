@@ -14,7 +14,10 @@ from openai.types.responses import (
     ResponseFunctionToolCall,
     ResponseOutputItem,
     ResponseOutputMessage,
+    ResponseOutputRefusal,
     ResponseOutputTextAnnotationAddedEvent,
+    ResponseRefusalDeltaEvent,
+    ResponseRefusalDoneEvent,
     ResponseTextDeltaEvent,
     ResponseTextDoneEvent,
 )
@@ -117,6 +120,39 @@ class OpenMessage:
     @property
     def _place(self) -> JsonObject:
         """The position of the message's text in the response."""
+        return {"item_id": self._id, "output_index": self.output_index, "content_index": 0}
+
+
+@dataclass(slots=True)
+class OpenRefusal:
+    """A message that says that there is no answer of the form that the request prescribes."""
+
+    output_index: int
+    _id: str = field(default_factory=lambda: new_id("msg"))
+    _text: list[str] = field(default_factory=list)
+
+    def item(self, status: ItemStatus) -> ResponseOutputMessage:
+        return message(self._id, status, () if status == "in_progress" else [self._part])
+
+    def added(self) -> Iterator[NewEvent]:
+        empty = ResponseOutputRefusal(type="refusal", refusal="")
+        yield ResponseContentPartAddedEvent, "response.content_part.added", {**self._place, "part": empty}
+
+    def delta(self, text: str) -> Iterator[NewEvent]:
+        self._text.append(text)
+        yield ResponseRefusalDeltaEvent, "response.refusal.delta", {**self._place, "delta": text}
+
+    def done(self) -> Iterator[NewEvent]:
+        part = self._part
+        yield ResponseRefusalDoneEvent, "response.refusal.done", {**self._place, "refusal": part.refusal}
+        yield ResponseContentPartDoneEvent, "response.content_part.done", {**self._place, "part": part}
+
+    @property
+    def _part(self) -> ResponseOutputRefusal:
+        return ResponseOutputRefusal(type="refusal", refusal="".join(self._text))
+
+    @property
+    def _place(self) -> JsonObject:
         return {"item_id": self._id, "output_index": self.output_index, "content_index": 0}
 
 

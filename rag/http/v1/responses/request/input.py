@@ -51,9 +51,18 @@ def _item(kind: str) -> str:
 def _as_parts(content: object) -> object:
     if isinstance(content, str):
         return [{"type": "input_text", "text": content}]
-    if content is None or isinstance(content, list):
+    if isinstance(content, list):
+        return [_refusal_as_text(part) for part in content]
+    if content is None:
         return content
     raise ValueError("must be text, or a list of parts such as input_text")
+
+
+def _refusal_as_text(part: object) -> object:
+    """A refusal of an earlier answer, which is sent back, is a text."""
+    if isinstance(part, dict) and part.get("type") == "refusal":
+        return {"type": "output_text", "text": part.get("refusal")}
+    return part
 
 
 def as_items(value: object) -> list[Any]:
