@@ -70,7 +70,7 @@ function Part({ set, part }) {
   `;
 }
 
-const Mean = ({ mean = {} }) => html`${fixed(mean.value)} <small class="muted">${fixed(mean.low)}–${fixed(mean.high)}</small>`;
+const Mean = ({ mean }) => (mean ? html`${fixed(mean.value)} <small class="muted">${fixed(mean.low)}–${fixed(mean.high)}</small>` : fixed(NaN));
 
 /** What each value of a threshold would do to answerable and unanswerable questions. */
 function Threshold({ set, curve }) {

@@ -114,7 +114,7 @@ function Jobs({ jobs, stores }) {
     const files = failed ? t("service.files_failed", { completed, total, failed }) : `${completed}/${total}`;
     return {
       key: job.id,
-      cells: [t(`job.kind.${job.kind}`), html`<bdi>${nameOf(job.vector_store_id)}</bdi>`, t(`job.status.${job.status}`), files, html`<bdi>${note}</bdi>`, dateTime(job.created_at)],
+      cells: [t(`job.kind.${job.kind}`), html`<bdi>${nameOf(job.vector_store_id)}</bdi>`, t(`job.status.${job.status}`), files, html`<bdi>${note}</bdi>`, html`<span class="number">${dateTime(job.created_at)}</span>`],
     };
   });
   const names = ["service.job.kind", "options.store", "service.job.state", "service.job.files", "service.job.note", "service.job.created"].map((name) => t(name));
