@@ -23,6 +23,9 @@ from tests.support.tenants import SECRET_NAME, SECRET_TEXT, Tenant, new_tenant
 
 ADMIN = "the-admin-key-of-these-tests-0123456789"
 SERVICE = "the-service-key-of-these-tests-0123456789"
+PAGE_LIMIT_S = 50.0
+"""Timeout of every wait of the page's tests. It is shorter than `LIMIT_S`, because nothing that they wait for takes
+more than seconds on an idle machine: the language model answers at once, and the documents are small."""
 ISSUER = "https://login.example.org"
 SIGNING_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 """Of the identity provider whose tokens the service accepts."""
@@ -83,7 +86,7 @@ def acme(service: RunningService, admin: httpx.Client) -> Iterator[Tenant]:
 def context() -> Iterator[BrowserContext]:
     """Of one browser for all tests of the page, which come last in this folder: see `ORDER` in tests/conftest.py."""
     require_browser()
-    with browser_context(LIMIT_S) as opened:
+    with browser_context(PAGE_LIMIT_S) as opened:
         yield opened
 
 

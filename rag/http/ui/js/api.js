@@ -1,6 +1,7 @@
 // Requests to the service. Only public routes, described at `/`.
 
 import { nameOf } from "./chosen_files.js";
+import { errorText } from "./errors.js";
 import { events } from "./sse.js";
 import { t } from "./texts.js";
 
@@ -71,7 +72,7 @@ async function sendForm(path, form, { signal, onProgress }) {
 async function failure(response) {
   const body = await response.json().catch(() => null);
   const error = body?.error ?? {};
-  const message = error.message || t("error.status", { status: response.status });
+  const message = errorText(error) || t("error.status", { status: response.status });
   return new ApiError(message, { status: response.status, code: error.code, retryable: error.retryable ?? true });
 }
 
@@ -86,11 +87,15 @@ const posted = (body, options = {}) => ({
 
 const below = (store) => `v1/vector_stores/${encodeURIComponent(store)}`;
 
-/** The events of an answer. Aborting `signal` closes the request, which stops the language model. */
+/**
+ * The events of an answer. Aborting `signal` closes the request, which stops the language model. An event `error` gets the
+ * id of the request.
+ */
 export async function* ask(request, signal) {
   const response = await send("ask", posted(request, { signal }));
   try {
-    yield* events(response.body);
+    const request_id = response.headers.get("x-request-id");
+    for await (const { name, data } of events(response.body)) yield { name, data: name === "error" ? { ...data, request_id } : data };
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(t("error.lost"));

@@ -2,6 +2,7 @@
 
 import { ApiError, ask } from "./api.js";
 import { askRequest } from "./conversations.js";
+import { errorText } from "./errors.js";
 import { t } from "./texts.js";
 
 /** Ask `turn.question`; `report(turn)` is called at most once a frame, and at the end with the final state. */
@@ -40,7 +41,7 @@ function changesOf(name, data, turn) {
         note: data.note ?? "",
       };
     case "error":
-      return { state: "failed", error: plain(data) };
+      return { state: "failed", error: plain({ ...data, message: errorText(data) }) };
     default:
       return {}; // such as the reasoning of a model, or what a later release sends
   }

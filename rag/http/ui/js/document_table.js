@@ -1,5 +1,6 @@
 import { documentAddress } from "./address.js";
 import { html } from "./dom.js";
+import { errorText } from "./errors.js";
 import { langOf } from "./lang.js";
 import { readableBytes } from "./numbers.js";
 import { locale, t } from "./texts.js";
@@ -43,7 +44,7 @@ function Row({ store, file, onDelete }) {
 
 export function Problems({ file }) {
   return html`
-    ${file.last_error && html`<p class="problem error" dir="auto">${file.last_error.message}</p>`}
+    ${file.last_error && html`<p class="problem error" dir="auto">${errorText(file.last_error)}</p>`}
     ${file.warnings.map((warning) => html`<p class="problem" dir="auto">${warning}</p>`)}
   `;
 }

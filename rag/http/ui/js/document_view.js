@@ -6,6 +6,7 @@ import { Attributes } from "./attributes.js";
 import { Problems } from "./document_table.js";
 import { html, useEffect, useState } from "./dom.js";
 import { readableBytes } from "./numbers.js";
+import { errorText } from "./errors.js";
 import { isMarkdown, TextOf } from "./passage_text.js";
 import { ReadGroups } from "./read_groups.js";
 import { language, locale, t } from "./texts.js";
@@ -94,7 +95,7 @@ function Version({ version: { version, created_at: created, status, searchable, 
       <strong>${version}</strong> ${new Date(created * 1000).toLocaleString(locale)}
       <span class=${`state ${searchable ? "completed" : status}`}> ${t(state ? `document.version.${state}` : `documents.status.${status}`)}</span>
       <span class="note"> ${t("documents.passages")}: ${chunks} · ${readableBytes(bytes)}</span>
-      ${error && html`<p class="problem error" dir="auto">${error.message}</p>`}
+      ${error && html`<p class="problem error" dir="auto">${errorText(error)}</p>`}
     </li>
   `;
 }

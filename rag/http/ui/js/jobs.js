@@ -2,6 +2,7 @@
 
 import { cancelJob, jobFiles, jobs, retryJob } from "./api.js";
 import { html, useCallback, useEffect, useRef, useState } from "./dom.js";
+import { errorText } from "./errors.js";
 import { duration } from "./numbers.js";
 import { locale, t } from "./texts.js";
 import { useAction } from "./use_action.js";
@@ -84,7 +85,7 @@ function Job({ job, onChange, onDismiss }) {
         ${!isActive(job) && html`<button type="button" class="icon" aria-label=${t("job.dismiss")} title=${t("job.dismiss")} onClick=${onDismiss}>×</button>`}
       </div>
       ${isActive(job) && html`<${Progress} job=${job} />`}
-      ${job.error && html`<p class="problem error" dir="auto">${job.error}</p>`}
+      ${job.error && html`<p class="problem error" dir="auto">${t("job.error", { message: job.error })}</p>`}
       ${!isActive(job) && unfinished(job) > 0 && html`<${UnfinishedFiles} job=${job} />`}
       ${state.error && html`<p class="failure" role="alert">${state.error}</p>`}
     </li>
@@ -95,7 +96,7 @@ function Progress({ job }) {
   const { step, waiting_for: waitingFor, stalled, chunks, chunks_total: total, chunks_per_s: rate } = job.progress;
   const left = job.progress.seconds_left;
   const facts = [
-    waitingFor ? t("upload.waiting_for", { what: waitingFor }) : step || t("upload.starting"),
+    waitingFor ? t("upload.waiting_for", { what: waitingFor }) : stepText(step) || t("upload.starting"),
     total > 0 && t("job.passages", { done: chunks.toLocaleString(locale), total: total.toLocaleString(locale) }),
     rate && t("job.rate", { rate: rate.toLocaleString(locale, { maximumFractionDigits: 1 }) }),
     left && t("job.left", { time: duration(left) }),
@@ -105,6 +106,12 @@ function Progress({ job }) {
     <progress max=${total || 1} value=${chunks} aria-label=${t("upload.progress")}></progress>
     <p><bdi>${facts.filter(Boolean).join(" · ")}</bdi></p>
   `;
+}
+
+/** What a job is doing. The service says it in English; other steps than these are rare and short. */
+export function stepText(step) {
+  const [, verb, name] = step.match(/^(reading|embedding) (.+)$/s) ?? [];
+  return verb ? t(`job.step.${verb}`, { name }) : step;
 }
 
 /** The files that failed, with the reasons; they are fetched when the reader opens the list. */
@@ -120,7 +127,7 @@ function UnfinishedFiles({ job }) {
       <summary>${t("job.reasons")}</summary>
       <ul>
         ${files?.map(
-          (file) => html`<li><bdi>${file.filename}</bdi> <span class="problem error" dir="auto">${file.last_error?.message}</span></li>`,
+          (file) => html`<li><bdi>${file.filename}</bdi> <span class="problem error" dir="auto">${file.last_error && errorText(file.last_error)}</span></li>`,
         )}
       </ul>
     </details>

@@ -17,7 +17,7 @@ export const count = (value) => written(value, { maximumFractionDigits: 0 });
 /** A number with at most three significant digits, such as a rate. */
 export const short = (value) => written(value, { maximumSignificantDigits: 3, notation: "compact" });
 
-export const milliseconds = (value) => `${fixed(value, value < 10 ? 1 : 0)} ms`;
+export const milliseconds = (value) => (Number.isFinite(value) ? `${fixed(value, value < 10 ? 1 : 0)} ms` : UNKNOWN);
 
 /** A share of one. */
 export const percent = (share) => written(share, { style: "percent" });

@@ -1,6 +1,7 @@
 // Uploads files, one request after the other, and follows their jobs.
 
 import { ApiError, job, jobFiles } from "./api.js";
+import { errorText } from "./errors.js";
 
 const FILES_PER_REQUEST = 20;
 const BYTES_PER_REQUEST = 32e6;
@@ -142,5 +143,5 @@ const outcomeOf = (file) => ({
   change: file.change,
   chunks: file.chunks,
   warnings: file.warnings,
-  error: file.last_error?.message ?? "",
+  error: file.last_error ? errorText(file.last_error) : "",
 });

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
+from typing import Any, Literal
 
+import pytest
+import sqlalchemy as sa
+
+from rag.catalog.documents import documents
 from rag.errors import Conflict, InvalidRequest, VectorStoreNotFound
-from rag.records import Cursor, NewStore
-from tests.support.library_harness import ALL, STORE, LibraryHarness
+from rag.records import Cursor, DocumentSort, NewStore
+from tests.support.library_harness import ALL, STORE, LibraryHarness, make_harness
 
 pytestmark = pytest.mark.integration
 
@@ -97,3 +102,37 @@ class TestLists:
     def test_an_unknown_cursor_is_refused(self, harness: LibraryHarness) -> None:
         with pytest.raises(InvalidRequest, match="after"):
             harness.library.files(Cursor(5, "asc", "file-nope"))
+
+
+def page_plans(harness: LibraryHarness, cursor: Cursor, **options: Any) -> list[str]:
+    """How SQLite runs each query that one page of the documents needs."""
+    found: list[str] = []
+    with harness.database.read() as connection:
+
+        def explain(_: sa.Connection, cursor: Any, statement: str, parameters: Any, *__: object) -> None:
+            rows = cursor.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+            found.append("\n".join(row[3] for row in rows))
+
+        sa.event.listen(connection, "before_cursor_execute", explain)
+        documents.page(connection, STORE, cursor, **options)
+    return found
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("name", ["", "b"])
+@pytest.mark.parametrize("sort", ["created_at", "filename"])
+def test_a_page_of_documents_is_read_in_the_order_of_an_index(
+    tmp_path: Path, sort: DocumentSort, name: str, order: Literal["asc", "desc"]
+) -> None:
+    """So it costs no more in a vector store with hundreds of thousands of documents."""
+    with make_harness(tmp_path) as harness:
+        harness.ingest(("a b.md", "apples"), ("b.md", "pears"))
+        first = page_plans(harness, Cursor(1, order), sort=sort, name=name)
+        after = Cursor(1, order, after=harness.file_id("a b.md"))
+        next_one = page_plans(harness, after, sort=sort, name=name)
+    assert (len(first), len(next_one)) == (1, 2)
+    for plan in (*first, *next_one):
+        assert "SEARCH documents USING INDEX" in plan
+        assert "SCAN" not in plan
+        assert "TEMP B-TREE FOR ORDER BY" not in plan  # documents of the same time are sorted, which are few
+    assert "store_id=?" in first[0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -17,6 +19,7 @@ ARABIC = "يعيش الأكسولوتل في بحيرة زوتشيميلكو"
 ARABIC_NAME = "دليل الأكسولوتل (2024).md"
 CHINESE = "美西钝口螈生活在墨西哥城附近的霍奇米尔科湖"
 JAPANESE = "ウーパールーパーはメキシコの湖にすんでいます"
+IN_CHINESE = "Object.defineProperty(navigator, 'languages', { value: ['zh-CN'] })"
 ENGLISH = "The axolotl lives in a lake"
 DIRECTION = "it => getComputedStyle(it).direction"
 ENDS_AT_THE_RIGHT = """it => {
@@ -161,13 +164,53 @@ def test_a_document_with_an_arabic_name_is_listed_in_its_direction(page: Page, p
 
 
 def test_the_views_are_in_chinese_too(page: Page) -> None:
-    page.add_init_script("Object.defineProperty(navigator, 'languages', { value: ['zh-CN'] })")
+    page.add_init_script(IN_CHINESE)
     page.reload()
     for view in ("Chat", "Documents", *VIEWS):
         page.evaluate("view => { location.hash = view; }", view.lower())
         shown = page.locator("main:not([hidden])")
         expect(shown.locator("h2").first).to_have_text(re.compile("[\u4e00-\u9fff]"))
         assert not re.findall(r"\b(?:chat|documents|upload|why|eval|set|service|keys)\.[a-z_]+", shown.inner_text())
+
+
+BY_CODE = [
+    ("internal_error", re.compile(r"^服务发生内部错误.*请求编号 [\w-]{8,} 查找详情")),
+    ("conflict", re.compile(r"^操作与当前状态冲突.*the details of it")),
+    ("of_a_later_release", re.compile(r"^the details of it$")),
+]
+
+
+@pytest.mark.parametrize(("code", "text"), BY_CODE, ids=[code for code, _ in BY_CODE])
+def test_an_error_is_in_the_language_of_the_page(page: Page, code: str, text: re.Pattern[str]) -> None:
+    """A request that is refused, an answer that fails, and a code that the page does not know."""
+    error = {"code": code, "message": "the details of it", "retryable": True}
+    body = json.dumps({"error": {**error, "request_id": "1234-5678"}})
+    page.add_init_script(IN_CHINESE)
+    page.reload()
+    page.route("**/ask", lambda route: route.fulfill(status=500, content_type="application/json", body=body))
+    ask_in_chinese(page)
+    expect(page.locator(".failure [dir]")).to_have_text([text])
+    page.unroute("**/ask")
+    headers = {"content-type": "text/event-stream", "x-request-id": "1234-5678"}
+    event = f"event: error\ndata: {json.dumps(error)}\n\n"
+    page.route("**/ask", lambda route: route.fulfill(headers=headers, body=event))
+    ask_in_chinese(page)
+    expect(page.locator(".failure [dir]")).to_have_text([text, text])
+
+
+def ask_in_chinese(page: Page) -> None:
+    page.locator(".composer textarea").fill("为什么？")
+    page.keyboard.press("Enter")
+
+
+def test_the_error_of_a_file_is_in_the_language_of_the_page(page: Page) -> None:
+    page.add_init_script(IN_CHINESE)
+    page.reload()
+    page.evaluate("location.hash = 'documents'")
+    files: Any = [{"name": "scan.md", "mimeType": "text/markdown", "buffer": b"---\ntitle: nothing\n---\n"}]
+    page.locator("input[type=file]").first.set_input_files(files)
+    expect(page.locator(".uploads .problem.error").last).to_contain_text("文件中没有可读取的文本")
+    expect(page.locator(".files .problem.error")).to_contain_text("文件中没有可读取的文本")
 
 
 def test_the_keyboard_reaches_everything_in_the_order_of_the_page(page: Page) -> None:

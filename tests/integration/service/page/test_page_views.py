@@ -78,6 +78,26 @@ def test_many_changes_have_the_p_value_of_the_command(page: Page) -> None:
     assert float(cells.nth(5).inner_text()) == pytest.approx(loss_p_value(before, after, seed=0), abs=0.02)
 
 
+def test_metrics_of_any_configuration_are_shown_and_the_first_with_a_loss_is_chosen(page: Page) -> None:
+    """A configuration that finds few passages has no metrics of ranks."""
+    runs = report("2026-01-01", BEFORE, "a"), report("2026-01-02", AFTER, "a")
+    for run in runs:
+        configs = run["sets"]["manuals"]["configurations"]
+        usual = configs.pop("usual")
+        answers = {"metrics": {}, "per_query": {"f1": BEFORE}}
+        few = {"request": {}, "retrieval": {"metrics": {}, "latency_ms": None}, "answers": answers}
+        configs.update({"few": few, "usual": usual})
+    open_reports(page, *runs)
+    table = page.get_by_role("group", name="Retrieval").get_by_role("table")
+    expect(table.get_by_role("row")).to_contain_text(["ndcg@10", "few", re.compile(r"usual.*0\.542", re.S)])
+    expect(table.get_by_role("row").nth(1).get_by_role("cell")).to_have_text(["–", "–", "–"])
+    chosen = page.get_by_label("Metric").locator("option:checked")
+    expect(chosen).to_have_text("manuals · usual · ndcg@10")
+    expect(page.locator(".worse > li")).to_have_count(5)
+    numbered = [re.compile(rf"^{number}\. report") for number in (1, 2)]
+    expect(page.locator(".evaluation select").first.locator("option")).to_have_text(numbered)
+
+
 def test_files_that_are_no_reports_are_refused_by_name(page: Page) -> None:
     open_reports(page, [], {"format": 1}, {"format": 9, "sets": {}}, "text")
     alerts = page.locator(".evaluation").get_by_role("alert")

@@ -10,7 +10,8 @@ import { worse } from "./comparison.js";
 const SHOWN = 20;
 
 export function Differences({ before, after, found, notes }) {
-  const [chosen, setChosen] = useState(0);
+  const [choice, setChoice] = useState(-1);
+  const chosen = choice in found ? choice : firstWithLosses(before, after, found);
   const losses = found.filter((each) => each.isLoss).length;
   return html`
     <section aria-labelledby="comparison-title">
@@ -33,7 +34,7 @@ export function Differences({ before, after, found, notes }) {
                   <tr class=${each.isLoss ? "loss" : ""}>
                     <td><bdi>${each.set}</bdi></td>
                     <td><bdi>${each.config}</bdi></td>
-                    <th scope="row">${each.metric}</th>
+                    <th scope="row" class="number">${each.metric}</th>
                     <td class="number">${fixed(each.before)}</td>
                     <td class="number">${fixed(each.after)}</td>
                     <td class="number">${signed(each.after - each.before)}${each.isLoss ? html` <span class="tag bad">${t("eval.loss")}</span>` : ""}</td>
@@ -48,15 +49,18 @@ export function Differences({ before, after, found, notes }) {
         <h3>${t("eval.worse")}</h3>
         <label>
           <span>${t("eval.metric")}</span>
-          <select value=${chosen} onChange=${(event) => setChosen(Number(event.currentTarget.value))}>
+          <select value=${chosen} onChange=${(event) => setChoice(Number(event.currentTarget.value))}>
             ${found.map((each, place) => html`<option value=${place} selected=${place === chosen}>${each.set} · ${each.config} · ${each.metric}</option>`)}
           </select>
         </label>
-        <${Worse} queries=${worse(before, after, found[chosen] ?? found[0])} />
+        <${Worse} queries=${worse(before, after, found[chosen])} />
       `}
     </section>
   `;
 }
+
+/** The place of the first metric in which a question got worse: the one to look at. */
+const firstWithLosses = (before, after, found) => Math.max(found.findIndex((each) => worse(before, after, each).length > 0), 0);
 
 const signed = (value) => (value > 0 ? "+" : "") + fixed(value);
 

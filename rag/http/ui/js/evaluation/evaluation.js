@@ -65,7 +65,7 @@ function RunSelect({ title, runs, value, onChange, isOptional = false }) {
       <span>${title}</span>
       <select value=${value} onChange=${(event) => onChange(Number(event.currentTarget.value))}>
         ${isOptional && html`<option value="-1" selected=${value === -1}>${t("eval.no_baseline")}</option>`}
-        ${runs.map((run, place) => html`<option value=${place} selected=${place === value}>${run.name} · ${dateTime(Date.parse(run.made) / 1000)}</option>`)}
+        ${runs.map((run, place) => html`<option value=${place} selected=${place === value}>${place + 1}. ${run.name} · ${dateTime(Date.parse(run.made) / 1000)}</option>`)}
       </select>
     </label>
   `;

@@ -34,10 +34,13 @@ function Measured({ set }) {
 function Part({ set, part }) {
   const configs = set.configs.filter((config) => config.parts[part]);
   if (!configs.length) return null;
-  const metrics = Object.keys(configs[0].parts[part].metrics);
+  const metrics = [...new Set(configs.flatMap((config) => Object.keys(config.parts[part].metrics)))];
   const names = configs.map((config) => config.name);
   const rows = metrics.flatMap((metric) =>
-    configs.map(({ name, parts }, place) => ({ name: place ? "" : metric, group: name, ...parts[part].metrics[metric] })),
+    configs
+      .map(({ name, parts }) => ({ group: name, ...parts[part].metrics[metric] }))
+      .filter((row) => Number.isFinite(row.value))
+      .map((row, place) => ({ name: place ? "" : metric, ...row })),
   );
   return html`
     <h4>${t(`eval.part.${part}`)}</h4>
@@ -63,11 +66,11 @@ function Part({ set, part }) {
         </tbody>
       </table>
     </div>
-    <${Intervals} rows=${rows.filter((row) => Number.isFinite(row.value))} groups=${names} />
+    ${rows.length > 0 && html`<${Intervals} rows=${rows} groups=${names} />`}
   `;
 }
 
-const Mean = ({ mean = {} }) => html`${fixed(mean.value)} <small class="muted">${fixed(mean.low)}–${fixed(mean.high)}</small>`;
+const Mean = ({ mean }) => (mean ? html`${fixed(mean.value)} <small class="muted">${fixed(mean.low)}–${fixed(mean.high)}</small>` : fixed(NaN));
 
 /** What each value of a threshold would do to answerable and unanswerable questions. */
 function Threshold({ set, curve }) {

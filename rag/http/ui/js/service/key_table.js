@@ -19,8 +19,8 @@ export function KeyTable({ keys, none, actions }) {
       key.scopes.join(", "),
       html`<${Limits} limits=${key.limits} />`,
       t(`keys.status.${key.status}`),
-      dateTime(key.last_used_at),
-      dateTime(key.expires_at),
+      html`<span class="number">${dateTime(key.last_used_at)}</span>`,
+      html`<span class="number">${dateTime(key.expires_at)}</span>`,
       key.status === "active" && html`<${Actions} apiKey=${key} actions=${actions} />`,
     ],
   }));

@@ -3,7 +3,7 @@
 import "../view_texts.js";
 import { request, requestJson } from "../api.js";
 import { html } from "../dom.js";
-import { isActive } from "../jobs.js";
+import { isActive, stepText } from "../jobs.js";
 import { count, dateTime, readableBytes } from "../numbers.js";
 import { t } from "../texts.js";
 import { Keys } from "./keys.js";
@@ -109,12 +109,12 @@ function Jobs({ jobs, stores }) {
   const nameOf = (id) => stores.list.find((store) => store.id === id)?.name || id;
   const rows = jobs.map((job) => {
     const { step, waiting_for: waiting } = job.progress;
-    const note = job.error || (isActive(job) && (waiting ? t("upload.waiting_for", { what: waiting }) : step)) || "";
+    const note = job.error || (isActive(job) && (waiting ? t("upload.waiting_for", { what: waiting }) : stepText(step))) || "";
     const { completed, failed, total } = job.file_counts;
     const files = failed ? t("service.files_failed", { completed, total, failed }) : `${completed}/${total}`;
     return {
       key: job.id,
-      cells: [t(`job.kind.${job.kind}`), html`<bdi>${nameOf(job.vector_store_id)}</bdi>`, t(`job.status.${job.status}`), files, html`<bdi>${note}</bdi>`, dateTime(job.created_at)],
+      cells: [t(`job.kind.${job.kind}`), html`<bdi>${nameOf(job.vector_store_id)}</bdi>`, t(`job.status.${job.status}`), files, html`<bdi>${note}</bdi>`, html`<span class="number">${dateTime(job.created_at)}</span>`],
     };
   });
   const names = ["service.job.kind", "options.store", "service.job.state", "service.job.files", "service.job.note", "service.job.created"].map((name) => t(name));
