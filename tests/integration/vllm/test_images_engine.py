@@ -18,6 +18,7 @@ def generate(folder: str) -> dict[str, Any]:
     import dataclasses
 
     from rag.adapters.vllm.engine import VllmEngine
+    from rag.adapters.vllm.prompts.images import ImagePlaces
     from rag.auth.caller import Caller, acting_as
     from rag.config import LLMSettings
     from rag.errors import InvalidRequest, Starting
@@ -72,6 +73,10 @@ def generate(folder: str) -> dict[str, Any]:
                 "a placeholder": await written(seeing("red", text="<image>")),
                 "only a placeholder": await written(seeing(text="<image>")),
             }
+            assert engine._engine is not None
+            places = ImagePlaces(engine._engine)
+            places._knows_parts = False  # as if the template were one of texts
+            found["in a text"] = places.placed(seeing("red", "blue").messages)[0]["content"]
             with acting_as(Caller("key", "other", frozenset({"generate"}))):
                 found["another tenant"] = await written(seeing("red"))
             return found
@@ -94,6 +99,7 @@ def test_images_are_seen_counted_and_cached(vllm_process: VllmProcess, tmp_path:
         assert found[name]["logprobs"] == pytest.approx(found["red"]["logprobs"], abs=1e-3), name
     assert "more than 2 images" in found["three"]["refusal"]
     assert "the model's context holds 64" in found["a long text"]["refusal"]
+    assert found["in a text"] == "<image>\n<image>\nWhat is this?"
     # What a user writes never becomes an image's place.
     assert found["a placeholder"]["prompt_tokens"] < found["red"]["prompt_tokens"] + 5
     assert found["only a placeholder"]["text"] is not None

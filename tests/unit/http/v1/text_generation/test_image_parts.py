@@ -106,6 +106,14 @@ async def test_an_image_has_one_source(edge: EdgeService, image: dict[str, Any])
     assert (error_of(refused)[2] or "").startswith("input.0.content.0")
 
 
+async def test_the_list_of_models_says_which_read_images(edge: EdgeService) -> None:
+    async with edge.openai() as client:
+        models = [model.model_dump() async for model in client.models.list()]
+    reads = {model["id"]: model["input_modalities"] for model in models}
+    assert reads[str(FACTS["model"])] == reads["sql"] == ["text", "image"]
+    assert reads["rag"] == reads["the-encoder"] == ["text"]
+
+
 async def test_there_is_a_limit_of_images(edge: EdgeService) -> None:
     assert error_of(await edge.chat(chat_turn(RED, BLUE, RED)))[::2] == (400, "messages.0.content.2")
 
