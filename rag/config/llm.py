@@ -116,7 +116,8 @@ class LLMSettings(Section):
 
     @cached_property
     def image_limits(self) -> ImageLimits:
-        return ImageLimits(self.max_images, self.max_image_kib * 1024, self.max_image_megapixels * 1_000_000)
+        pixels = self.max_image_megapixels * 1_000_000
+        return ImageLimits(self.max_images, self.max_image_kib * 1024, pixels=pixels)
 
     @cached_property
     def extra_arg_names(self) -> frozenset[str]:

@@ -197,14 +197,18 @@ class ImageReader:
             name = list(images)[most]
             message = f"{name}: a request may have at most {most} images (RAG_LLM__MAX_IMAGES)"
             raise InvalidRequest(message, param=name)
-        left_out = max(0, len(everything) - most)
-        for number, (name, image) in enumerate(everything.items()):
-            if number < left_out:
+        left, room = most, self.options.limits.total_bytes
+        too_large = f"the images of a request may have at most {room} bytes together"
+        for name, image in reversed(everything.items()):  # the newest first
+            size = await self._read(name, image) if left and room > 0 else 0
+            left, room = left - bool(left), room - size
+            if not size or room < 0:
+                if name in images:
+                    raise InvalidRequest(f"{name}: {too_large}", param=name)
                 image.leave_out()
-            else:
-                await self._read(name, image)
 
-    async def _read(self, place: str, image: AttachedImage) -> None:
+    async def _read(self, place: str, image: AttachedImage) -> int:
+        """Returns the number of its bytes."""
         name = f"{place}.{'file_id' if image.source_file is not None else 'image_url'}"
         try:
             content = await self._content(image)
@@ -214,6 +218,7 @@ class ImageReader:
                 raise type(error)(f"{name}: {error.message.removeprefix('file_id: ')}", param=name) from error
             raise
         image.show(data_url(content, image_format))
+        return len(content)
 
     async def _content(self, image: AttachedImage) -> bytes:
         if (file_id := image.source_file) is not None:

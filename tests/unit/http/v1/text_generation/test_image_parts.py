@@ -118,6 +118,14 @@ async def test_there_is_a_limit_of_images(edge: EdgeService) -> None:
     assert error_of(await edge.chat(chat_turn(RED, BLUE, RED)))[::2] == (400, "messages.0.content.2")
 
 
+async def test_there_is_a_limit_of_all_images_together() -> None:
+    size = len(a_png("red"))
+    options = ImageOptions(ImageLimits(total_bytes=2 * size))
+    async with an_edge(FakeGenerator("x"), FakeRetriever(HITS), facts=SEES, images=options) as edge:
+        assert (await edge.chat(chat_turn(RED, RED))).status_code == 200
+        assert error_of(await edge.chat(chat_turn(RED, RED, RED)))[::2] == (400, "messages.0.content.0")
+
+
 async def test_only_users_show_images(edge: EdgeService) -> None:
     turn = {**chat_turn(RED)[0], "role": "system"}
     assert error_of(await edge.chat([turn, *chat_turn(RED)]))[2] == "messages.0.content.0"
