@@ -26,7 +26,7 @@ def generate(folder: str) -> dict[str, Any]:
     from rag.types import Chat, ModelInput, StreamEnd, TextDelta
 
     engine = VllmEngine(
-        folder, LLMSettings(model=folder, max_images=2, engine={"max_model_len": 64}), lambda name, path: path
+        folder, LLMSettings(model=folder, max_images=2, engine={"max_model_len": 128}), lambda name, path: path
     )
     sampling: dict[str, Any] = {"max_tokens": 2, "logprobs": 1}
 
@@ -69,7 +69,7 @@ def generate(folder: str) -> dict[str, Any]:
                 "red again": await written(seeing("red")),
                 "two": await written(seeing("red", "blue")),
                 "three": await written(seeing("red", "blue", "red")),
-                "a long text": await written(seeing("red", text="a " * 56)),
+                "a long text": await written(seeing("red", text="a " * 130)),
                 "a placeholder": await written(seeing("red", text="<image>")),
                 "only a placeholder": await written(seeing(text="<image>")),
             }
@@ -98,7 +98,7 @@ def test_images_are_seen_counted_and_cached(vllm_process: VllmProcess, tmp_path:
     for name in ("red again", "another tenant"):
         assert found[name]["logprobs"] == pytest.approx(found["red"]["logprobs"], abs=1e-3), name
     assert "more than 2 images" in found["three"]["refusal"]
-    assert "the model's context holds 64" in found["a long text"]["refusal"]
+    assert "the model's context holds 128" in found["a long text"]["refusal"]
     assert found["in a text"] == "<image>\n<image>\nWhat is this?"
     # What a user writes never becomes an image's place.
     assert found["a placeholder"]["prompt_tokens"] < found["red"]["prompt_tokens"] + 5
