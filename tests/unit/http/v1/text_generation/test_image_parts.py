@@ -180,3 +180,21 @@ async def test_a_kept_completion_shows_its_images(tmp_path: Path) -> None:
             [message] = (await client.chat.completions.messages.list(completion["id"])).data
         assert message.content == "What is this?"
         assert [part.type for part in message.content_parts or ()] == ["image_url", "text"]
+
+
+async def test_images_are_shown_beside_functions_that_the_model_writes_as_text() -> None:
+    facts, function = {**SEES, "tool_parser": None}, {"name": "add", "parameters": {"type": "object"}}
+    async with an_edge(FakeGenerator("A square."), FakeRetriever(HITS), facts=facts) as edge:
+        answer = await edge.chat(chat_turn(RED), tools=[{"type": "function", "function": function}])
+        assert answer.status_code == 200
+        [[system, user]] = prompts(edge)
+        assert "add" in system["content"]
+        assert user["content"] == shown(RED)[0]["content"]
+
+
+async def test_a_model_that_searches_itself_is_shown_images(edge: EdgeService) -> None:
+    body = {"model": str(FACTS["model"]), "rag": {"search": "model"}, "input": response_turn({"image_url": RED})}
+    tool = {"type": "file_search", "vector_store_ids": ["default"]}
+    assert (await edge.post("/v1/responses", {**body, "tools": [tool]})).status_code == 200
+    first = prompts(edge)[0]
+    assert shown(RED)[0] in first
