@@ -46,7 +46,7 @@ from rag.http.native.internal.embedder_wire import (
 )
 from rag.http.native.internal.key_wire import AuthenticateRequest, OpenTenantRequest
 from rag.http.native.internal.model_search_wire import CutTextRequest, SearchForModelRequest
-from rag.http.native.internal.read_file_wire import ReadFileRequest
+from rag.http.native.internal.read_file_wire import ReadBytesRequest, ReadFileRequest
 from rag.http.native.internal.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
 from rag.http.native.internal.verify_wire import VerifyRequest, VerifyResponse
 from rag.http.pages.web_page import WebPage
@@ -283,6 +283,11 @@ class Retriever:
     async def read_file(self, request: ReadFileRequest, /) -> dict[str, Any]:
         """The text of a file that a request attaches to a message."""
         return await self._api.read_file(request)  # type: ignore[return-value]
+
+    @endpoint("/read_bytes")
+    async def read_bytes(self, request: ReadBytesRequest, /) -> dict[str, Any]:
+        """The bytes of a file that a request shows to the language model."""
+        return await self._api.read_bytes(request)  # type: ignore[return-value]
 
     @endpoint("/open_tenant")
     async def open_tenant(self, request: OpenTenantRequest, /) -> dict[str, Any]:

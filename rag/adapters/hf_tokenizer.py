@@ -9,8 +9,9 @@ from typing import Any
 
 from rag.errors import InvalidRequest, SetupError
 from rag.llm.special_tokens import control_texts_of
+from rag.llm.template_parts import as_parts, takes_only_parts
 from rag.llm.template_values import known_variables
-from rag.types import JsonMapping, Message
+from rag.types import JsonMapping, JsonObject, Message
 
 _TURN_TOKENS = 8
 """Special tokens around one turn of a conversation, in the chat templates of common models."""
@@ -30,6 +31,7 @@ class HfChatTokenizer:
         self._tokenizer = _load(folder)
         if not self._tokenizer.chat_template:
             raise SetupError(f"{folder} has no chat template; use the instruct version of the model")
+        self._takes_only_parts = takes_only_parts(self._tokenizer)
         self._knows_system = self._accepts([Message("system", "x"), Message("user", "x")])
 
     @property
@@ -55,7 +57,9 @@ class HfChatTokenizer:
     def _apply(self, messages: Sequence[Message], values: JsonMapping | None) -> list[int]:
         from jinja2 import TemplateError
 
-        turns = [{"role": m.role, "content": m.content} for m in messages]
+        turns: list[JsonObject] = [{"role": m.role, "content": m.content} for m in messages]
+        if self._takes_only_parts:
+            turns = as_parts(turns)
         variables = known_variables(values or {}, self._tokenizer.chat_template)
         try:
             token_ids: list[int] = self._tokenizer.apply_chat_template(

@@ -20,6 +20,7 @@ from rag.http.native.internal.remote_batch_work import RemoteBatchWork
 from rag.http.native.rag_api import RagApi
 from rag.http.v1.batches.runner import BatchRunner
 from rag.http.v1.responses.background.worker import WorkerOptions
+from rag.http.v1.text_generation.image_options import ImageOptions
 from rag.http.v1.text_generation.tool_options import ToolOptions
 from rag.types import JsonObject
 
@@ -62,6 +63,7 @@ def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
         may_store=options.responses.store,
         background=WorkerOptions(options.responses.background_at_once, options.responses.background_timeout_s),
         tools=_tool_options(options),
+        images=_image_options(options.llm),
     )
 
 
@@ -75,6 +77,14 @@ def _tool_options(options: Settings) -> ToolOptions:
     return ToolOptions(
         chosen.search, chosen.max_rounds, servers, chosen.mcp_max_tools, options.server.retrieve_timeout_s
     )
+
+
+def _image_options(options: LLMSettings) -> ImageOptions:
+    from rag.adapters.image_fetcher import ImageFetcher
+
+    hosts, limits = listed(options.image_hosts), options.image_limits
+    source = ImageFetcher(hosts, timeout_s=options.image_timeout_s, max_bytes=limits.bytes)
+    return ImageOptions(limits, source)
 
 
 def answer_sampling(options: LLMSettings) -> JsonObject:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, JsonValue, SecretStr, field_validator, model_validator
 
 from rag.config.section import Section, listed
+from rag.types import ImageLimits
 
 
 class LLMSettings(Section):
@@ -74,6 +75,23 @@ class LLMSettings(Section):
         description="Maximum tokens that a model thinks before it answers, unless the request sets it. They count "
         "towards RAG_LLM__MAX_TOKENS. Unset: no other limit than that.",
     )
+    max_images: int = Field(8, ge=1, le=100, description="Maximum number of images of a request.")
+    max_image_kib: int = Field(
+        8192,
+        ge=1,
+        le=32_768,
+        description="Maximum size of an image in KiB. RAG_SERVER__MAX_BODY_MIB also limits those that are part of a "
+        "request.",
+    )
+    max_image_megapixels: int = Field(
+        20, ge=1, le=100, description="Maximum size of an image in million pixels. Reading one takes 4 bytes per pixel."
+    )
+    image_hosts: str = Field(
+        "",
+        description="Hosts whose images are fetched if a request names them by http or https URL, separated by commas, "
+        "such as images.example.com or 10.0.0.5:8080. A name must resolve to public addresses. Unset: none.",
+    )
+    image_timeout_s: float = Field(10.0, gt=0, le=60, description="Seconds that such a host has for an image.")
     url: str | None = Field(
         None,
         description="An OpenAI-compatible server to use instead of an engine, such as http://host:8000/v1.",
@@ -81,6 +99,9 @@ class LLMSettings(Section):
     api_key: SecretStr | None = Field(None, description="API key of that server.")
     tokenizer: str | None = Field(
         None, description="Hub id or folder of the tokenizer of that server's model; unset: token counts are estimated."
+    )
+    images: bool | None = Field(
+        None, description="Whether that server's model reads images; unset: no. An engine knows it of its model."
     )
     context_tokens: int | None = Field(
         None,
@@ -94,8 +115,22 @@ class LLMSettings(Section):
     restarts: int = Field(3, ge=0, description="Attempts in a row to restart a dead engine before the process exits.")
 
     @cached_property
+    def image_limits(self) -> ImageLimits:
+        pixels = self.max_image_megapixels * 1_000_000
+        return ImageLimits(self.max_images, self.max_image_kib * 1024, pixels=pixels)
+
+    @cached_property
     def extra_arg_names(self) -> frozenset[str]:
         return frozenset(listed(self.allowed_extra_args))
+
+    @field_validator("image_hosts")
+    @classmethod
+    def _check_hosts(cls, hosts: str) -> str:
+        for host in listed(hosts):
+            parts = urlsplit(f"http://{host}")
+            if not parts.hostname or parts.netloc != host or "@" in host or "*" in host:
+                raise ValueError("each must be a host name or address, with a port if it is not the usual one")
+        return hosts
 
     @field_validator("url")
     @classmethod
@@ -116,7 +151,7 @@ class LLMSettings(Section):
     def _check_combination(self) -> Self:
         """Refuse options that would have no effect."""
         of_the_engine = ("engine", "adapters", "runtime_adapters", "tool_parser", "thinking_token_budget")
-        of_a_server = ("api_key", "tokenizer", "context_tokens")
+        of_a_server = ("api_key", "tokenizer", "images", "context_tokens")
         for name in of_a_server if self.url is None else of_the_engine:
             value = getattr(self, name)
             if value is not None and value is not False and value not in ("", {}):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from rag.ports.cache import Cache
 from rag.ports.counters import Count, Counters, Window
 from rag.ports.embedding import Embedder, Embedders, SparseEmbedder, SparseEmbedders, Vectors
+from rag.ports.image_sources import ImageSource
 from rag.ports.jobs import Flow, JobEngine, Steps
 from rag.ports.language_model import Adapters, ChatTokenizer, Generator, TokenStream
 from rag.ports.parser import Parser
@@ -26,6 +27,7 @@ __all__ = [
     "Embedders",
     "Flow",
     "Generator",
+    "ImageSource",
     "JobEngine",
     "Parser",
     "PromptPreparer",

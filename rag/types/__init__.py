@@ -14,6 +14,7 @@ from rag.types.generation import (
     TokenLogprob,
     Usage,
 )
+from rag.types.images import ImageLimits
 from rag.types.json import Facts, JsonMapping, JsonObject
 from rag.types.passages import Chunk, Passage, chunk_id_of, passage_text, readable_text
 from rag.types.places import Rectangle, TextRun
@@ -46,6 +47,7 @@ __all__ = [
     "FilterObject",
     "Heading",
     "Hit",
+    "ImageLimits",
     "JsonMapping",
     "JsonObject",
     "KnownPassage",

@@ -34,7 +34,9 @@ class Chat:
     """A conversation for the language model to continue, rendered with the model's own chat template."""
 
     messages: tuple[JsonObject, ...]
-    """In OpenAI's format, with contents as plain text and the arguments of `tool_calls` as JSON text."""
+    """In OpenAI's format, with the arguments of `tool_calls` as JSON text. Contents are plain text; that of a user's
+    message with images is a list of parts of types `text` and `image_url`, each image with a data URL.
+    """
     tools: tuple[JsonObject, ...] = ()
     """Functions that the model may call, in OpenAI's format."""
     template_values: JsonMapping = field(default_factory=dict)

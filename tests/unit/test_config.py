@@ -168,6 +168,15 @@ def test_a_server_s_address_must_be_one(monkeypatch: pytest.MonkeyPatch, url: st
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("hosts", ["https://x.org", "x.org/a", "*.x.org", "user@x.org"])
+def test_hosts_of_images_have_no_scheme_and_no_pattern(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
+    set_options(monkeypatch, RAG_LLM__IMAGE_HOSTS="x.org, 10.0.0.5:8080, [::1]:80")
+    assert config.load().llm.image_hosts
+    set_options(monkeypatch, RAG_LLM__IMAGE_HOSTS=hosts)
+    with pytest.raises(SetupError, match="RAG_LLM__IMAGE_HOSTS"):
+        config.load()
+
+
 def test_options_that_nothing_would_read_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     set_options(monkeypatch, RAG_LLM__TOKENIZER="org/model")
     with pytest.raises(SetupError, match="RAG_LLM__TOKENIZER requires RAG_LLM__URL"):

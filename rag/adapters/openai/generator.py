@@ -20,6 +20,7 @@ from rag.auth.caller import prefix_cache_salt
 from rag.config import LLMSettings
 from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
 from rag.llm.greedy_copies import copies_wanted, repeat_text
+from rag.llm.images import ESTIMATED_TOKENS, as_texts, image_urls
 from rag.llm.template_values import EFFORT, NO_THINKING
 from rag.ports import TokenStream
 from rag.types import (
@@ -91,6 +92,7 @@ class OpenAiGenerator:
             "running": self._running,
             "max_sequences": self._settings.max_sequences or _MAX_SEQUENCES,
             "adapters": sorted(served.adapters),
+            "images": bool(self._settings.images),
         }
 
     @contextlib.asynccontextmanager
@@ -178,7 +180,8 @@ class OpenAiGenerator:
     def _prompt_tokens(self, prompt: ModelInput) -> int:
         """Exact for token ids, otherwise an estimate."""
         if isinstance(prompt, Chat):
-            return self._count(json.dumps([*prompt.messages, *prompt.tools], ensure_ascii=False))
+            texts = self._count(json.dumps([*as_texts(prompt.messages), *prompt.tools], ensure_ascii=False))
+            return texts + ESTIMATED_TOKENS * len(image_urls(prompt.messages))
         if isinstance(prompt, RenderedChat):
             return len(prompt.token_ids)
         return self._count(prompt) if isinstance(prompt, str) else len(prompt)

@@ -19,7 +19,8 @@ from rag.adapters.vllm.parsers.reasoning import EngineReasoning, RequestReasonin
 from rag.adapters.vllm.parsers.reasoning_parser_choice import reasoning_parser_of
 from rag.adapters.vllm.parsers.tool_parser_choice import chosen_parser
 from rag.adapters.vllm.parsers.tools import ToolCalls
-from rag.adapters.vllm.prompt import EnginePrompts
+from rag.adapters.vllm.prompts.images import ImagePlaces, input_with_images, reads_images
+from rag.adapters.vllm.prompts.prompt import EnginePrompts
 from rag.adapters.vllm.sampling import Sampling, sampling_of
 from rag.adapters.vllm.start import build_engine, kill_children
 from rag.adapters.vllm.structures.xgrammar_schemas import PARAM
@@ -27,6 +28,7 @@ from rag.auth.caller import prefix_cache_salt
 from rag.config import LLMSettings
 from rag.errors import ContextLengthExceeded, DependencyUnavailable, InvalidRequest, SetupError, Starting
 from rag.llm.greedy_copies import repeat_text
+from rag.llm.images import image_urls
 from rag.ports import TokenStream
 from rag.telemetry.tracing import trace_headers
 from rag.types import Chat, Facts, ModelInput, SamplingParameters
@@ -61,6 +63,7 @@ class VllmEngine:
         self._prompts: EnginePrompts | None = None
         self._tool_parser = settings.tool_parser
         self._reasoning: EngineReasoning | None = None
+        self._reads_images = False
         self._state: EngineState = "loading"
         self._since = time.monotonic()
         self._failure: str = ""
@@ -99,6 +102,7 @@ class VllmEngine:
             "max_sequences": self._settings.max_sequences or _max_sequences(engine),
             "adapters": self.adapters.names,
             "tool_parser": self._tool_parser,
+            "images": self._reads_images,
             "reasoning_parser": reasoning_parser_of(engine.vllm_config),
         }
 
@@ -107,8 +111,6 @@ class VllmEngine:
         self, prompt: ModelInput, sampling: SamplingParameters, request_id: str, *, model: str = ""
     ) -> AsyncIterator[TokenStream]:
         """See `rag.ports.Generator`."""
-        from vllm.inputs import tokens_input
-
         engine, prompts = self._ready()
         adapter = None if model in ("", *self._names) else self.adapters.find(model)
         if adapter is not None and sampling.get("prompt_logprobs") is not None:
@@ -119,7 +121,8 @@ class VllmEngine:
         if isinstance(prompt, Chat) and prompt.calls_tools:
             calls = ToolCalls(self._tool_parser, engine.get_tokenizer(), prompt)
             sampling = calls.sampling(sampling)
-        token_ids = await prompts.token_ids(prompt)
+        engine_input = await self._input(engine, await prompts.token_ids(prompt), prompt)
+        token_ids: list[int] = engine_input["prompt_token_ids"]
         reasoning = None if self._reasoning is None else self._reasoning.of(prompt, token_ids)
         if reasoning is not None:
             sampling = {**self._thinking_budget(), **reasoning.sampling(sampling)}
@@ -134,7 +137,7 @@ class VllmEngine:
                 await stack.enter_async_context(self.adapters.in_use(adapter))
             lora = None if adapter is None else adapter.request()
             outputs = engine.generate(
-                tokens_input(token_ids, cache_salt=prefix_cache_salt()),
+                engine_input,
                 chosen.params,
                 request_id,
                 lora_request=lora,
@@ -151,6 +154,15 @@ class VllmEngine:
             if calls is not None:
                 stream = await stack.enter_async_context(contextlib.aclosing(calls.parse(stream)))
             yield stream
+
+    async def _input(self, engine: AsyncLLM, token_ids: list[int], prompt: ModelInput) -> Any:
+        """The input of vLLM's `generate`."""
+        from vllm.inputs import tokens_input
+
+        salt = prefix_cache_salt()
+        if isinstance(prompt, Chat) and (urls := image_urls(prompt.messages)):
+            return await input_with_images(engine, token_ids, urls, salt, self._settings.image_limits)
+        return tokens_input(token_ids, cache_salt=salt)
 
     def _reasoning_fields(self, reasoning: RequestReasoning | None) -> dict[str, Any]:
         """Arguments of vLLM's `generate`. Where the model does not think, a structured output begins at once."""
@@ -245,7 +257,8 @@ class VllmEngine:
     def _build(self) -> None:
         self._engine = build_engine(self._model, self._settings)
         tokenizer = self._engine.get_tokenizer()
-        self._prompts = EnginePrompts(tokenizer)
+        self._reads_images = reads_images(self._engine)
+        self._prompts = EnginePrompts(tokenizer, ImagePlaces(self._engine) if self._reads_images else None)
         self._tool_parser = self._settings.tool_parser or chosen_parser(tokenizer)
         config = self._engine.vllm_config
         parser = reasoning_parser_of(config)

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from rag.http.headers.used_tokens import AddTokens
+from rag.llm.images import ESTIMATED_TOKENS, as_texts, image_urls
 from rag.ports import Generator, TokenStream
 from rag.types import Chat, ModelInput, RenderedChat, SamplingParameters, StreamEnd, StreamItem
 
@@ -50,7 +51,8 @@ class MeteredGenerator:
 
 def _estimated_tokens(prompt: ModelInput) -> int:
     if isinstance(prompt, Chat):
-        return len(json.dumps([*prompt.messages, *prompt.tools])) // _CHARS_PER_TOKEN
+        texts = len(json.dumps([*as_texts(prompt.messages), *prompt.tools])) // _CHARS_PER_TOKEN
+        return texts + ESTIMATED_TOKENS * len(image_urls(prompt.messages))
     if isinstance(prompt, RenderedChat):
         return len(prompt.token_ids)
     return len(prompt) // _CHARS_PER_TOKEN if isinstance(prompt, str) else len(prompt)

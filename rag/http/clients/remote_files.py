@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 
 from rag.auth.caller import require
@@ -38,3 +39,16 @@ class RemoteFiles:
         given = {"file_id": file_id, "file_data": file_data, "filename": filename}
         body = {name: value for name, value in given.items() if value is not None}
         return FileText(**await self._retriever.call("/read_file", body, timeout_s=_TIMEOUT_S))
+
+    async def content(self, file_id: str, max_bytes: int) -> bytes:
+        """The bytes of a file of the caller.
+
+        Raises:
+            FileNotFound: the caller has no such file.
+            InsufficientPermissions: the caller may not read files.
+            FileTooLarge: it has more than `max_bytes`.
+        """
+        require("ask")
+        body = {"file_id": file_id, "max_bytes": max_bytes}
+        found = await self._retriever.call("/read_bytes", body, timeout_s=_TIMEOUT_S)
+        return base64.b64decode(found["data"])

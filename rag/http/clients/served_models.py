@@ -21,6 +21,7 @@ class ServedModel:
     parent: str | None = None
     """For an adapter, its language model; for `rag` with an adapter, that adapter."""
     context_tokens: int | None = None
+    reads_images: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,10 @@ class ServedModels:
         name, context = str(facts["model"]), facts.get("context_tokens")
         adapters = [str(adapter) for adapter in facts.get("adapters", ())]
         names = [name, *map(str, facts.get("aliases", ()))]
+        sees = bool(facts.get("images"))
         models = [ServedModel(RAG, "rag", context_tokens=context)]
-        models += [ServedModel(alias, "language", context_tokens=context) for alias in names]
-        models += [ServedModel(adapter, "adapter", name, context) for adapter in adapters]
+        models += [ServedModel(alias, "language", context_tokens=context, reads_images=sees) for alias in names]
+        models += [ServedModel(adapter, "adapter", name, context, sees) for adapter in adapters]
         models += [ServedModel(f"{RAG}:{adapter}", "rag", adapter, context) for adapter in adapters]
         encoder = (self._dependencies.facts("Retriever") or {}).get("embedder")
         return [*models, *([ServedModel(str(encoder), "embedding")] if encoder else [])]

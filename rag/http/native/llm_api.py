@@ -14,6 +14,7 @@ from rag.http.native.generate_wire import WriteRequest
 from rag.http.native.measured_stream import measured
 from rag.http.streaming.event_stream import EventStream, StreamLimits
 from rag.http.streaming.text_stream import tokens_to_wire, whole_text
+from rag.llm.images import as_texts
 from rag.ports import Adapters, Generator
 from rag.telemetry import tracing
 from rag.types import Chat, Facts, ModelInput, SamplingParameters
@@ -93,5 +94,5 @@ class LlmApi:
 def _input_messages(prompt: ModelInput) -> str:
     """Empty for a prompt of token ids."""
     if isinstance(prompt, Chat):
-        return json.dumps(list(prompt.messages), ensure_ascii=False)
+        return json.dumps(as_texts(prompt.messages), ensure_ascii=False)
     return tracing.message("user", prompt) if isinstance(prompt, str) else ""

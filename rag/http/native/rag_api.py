@@ -38,6 +38,7 @@ from rag.http.v1.applications.edge_app import edge_app
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.responses.background.worker import BackgroundWorker, WorkerOptions
 from rag.http.v1.responses.routes import ResponseRoutes
+from rag.http.v1.text_generation.image_options import ImageOptions
 from rag.http.v1.text_generation.tool_options import ToolOptions
 from rag.ports import Cache
 from rag.types import Facts, SamplingParameters
@@ -58,6 +59,7 @@ class RagApi:
         aliases: Further names of models.
         may_store: Whether responses may be kept.
         background: How responses in the background are generated.
+        images: How images are read; None: as by default, and none is fetched by its URL.
         tools: How tools that the service runs are used; None: as by default, and no MCP server may be called.
         token_keys: For signed tokens, if they are accepted. Without keys the service is not ready.
     """
@@ -82,6 +84,7 @@ class RagApi:
         may_store: bool = True,
         background: WorkerOptions | None = None,
         tools: ToolOptions | None = None,
+        images: ImageOptions | None = None,
     ) -> None:
         self.dependencies = dependencies
         self.metrics = MetricsPage("RAG", dependencies.clients.values()).text
@@ -116,6 +119,7 @@ class RagApi:
             may_store,
             self._wake,
             tools or ToolOptions(retrieve_timeout_s=retrieve_timeout_s),
+            images or ImageOptions(),
         )
         self.v1 = edge_app(parts, self.forward)
         """To be mounted at `/v1`."""

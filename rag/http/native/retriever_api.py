@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from rag.http.native.ingest_form import IngestRequest, received_ingest
 from rag.http.native.internal.count_wire import CountTokensRequest
 from rag.http.native.internal.key_wire import AuthenticateRequest, OpenTenantRequest, authentication_to_wire
 from rag.http.native.internal.model_search_wire import CutTextRequest, SearchForModelRequest
-from rag.http.native.internal.read_file_wire import ReadFileRequest
+from rag.http.native.internal.read_file_wire import ReadBytesRequest, ReadFileRequest
 from rag.http.native.internal.verify_wire import VerifyRequest
 from rag.http.shielded_thread import run_in_thread_shielded
 from rag.http.v1.applications.documents_app import documents_app
@@ -183,6 +184,12 @@ class RetrieverApi:
             return {"filename": filename, "text": text, "tokens": tokenizer.count(text)}
 
         return JSONResponse(await asyncio.to_thread(read))
+
+    async def read_bytes(self, request: ReadBytesRequest) -> Response:
+        """The bytes of a file that a request shows to the language model."""
+        files = self.parts.get().attached_files
+        content = await asyncio.to_thread(files.content, request.file_id, request.max_bytes)
+        return JSONResponse({"data": base64.b64encode(content).decode()})
 
     async def open_tenant(self, request: OpenTenantRequest) -> Response:
         """The ids of those of the vector stores that exist."""

@@ -9,6 +9,7 @@ from rag.generate.pipeline import AnswerPipeline
 from rag.http.clients.served_models import ServedModels
 from rag.http.clients.upstream_services import UpstreamServices
 from rag.http.streaming.event_stream import StreamLimits
+from rag.http.v1.text_generation.image_options import ImageOptions
 from rag.http.v1.text_generation.tool_options import ToolOptions
 from rag.ports import Generator
 
@@ -27,6 +28,8 @@ class EdgeParts:
     """Called when a response in the background was queued."""
     tools: ToolOptions = field(default_factory=ToolOptions)
     """How tools that the service runs are used."""
+    images: ImageOptions = field(default_factory=ImageOptions)
+    """How images are read."""
 
     @property
     def answer_timeout_s(self) -> float:

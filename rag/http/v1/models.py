@@ -23,11 +23,12 @@ _TAG = "Language model"
 
 
 class Model(OpenAIModel):
-    """OpenAI's model object, with vLLM's `parent` and `max_model_len`, and `kind`."""
+    """OpenAI's model object, with vLLM's `parent` and `max_model_len`, `kind`, and `input_modalities`."""
 
     kind: str = Field(description="rag, language, adapter or embedding.")
     parent: str | None = Field(description="The language model that an adapter, or `rag`, uses.")
     max_model_len: int | None = Field(description="Maximum number of tokens of prompt and answer together.")
+    input_modalities: list[Literal["text", "image"]] = Field(description="What the model reads.")
 
 
 class ModelList(BaseModel):
@@ -84,4 +85,5 @@ class ModelRoutes:
             kind=model.kind,
             parent=model.parent,
             max_model_len=model.context_tokens,
+            input_modalities=["text", "image"] if model.reads_images else ["text"],
         )

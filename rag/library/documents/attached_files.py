@@ -33,10 +33,21 @@ class AttachedFiles:
         with self._database.read() as connection:
             row = files.get(connection, file_id)
             charset = files.charset_of(connection, row.blob_id)
-        path = self._blobs.path(row.blob_id)
-        if not path.exists():
-            raise FileNotFound(f"the bytes of {file_id} are missing from the data folder", param="file_id")
-        return row.filename, self._text(path, row.filename, charset)
+        return row.filename, self._text(self._path(file_id, row.blob_id), row.filename, charset)
+
+    def content(self, file_id: str, max_bytes: int) -> bytes:
+        """The bytes of a file of the caller. Blocks.
+
+        Raises:
+            FileNotFound: the caller has no such file.
+            FileTooLarge: there are more than `max_bytes`.
+        """
+        with self._database.read() as connection:
+            row = files.get(connection, file_id)
+        path = self._path(file_id, row.blob_id)
+        if (size := path.stat().st_size) > max_bytes:
+            raise FileTooLarge(f"{row.filename} has {size} bytes, more than {max_bytes}", param="file_id")
+        return path.read_bytes()
 
     def read_bytes(self, content: bytes, filename: str, max_bytes: int) -> tuple[str, str]:
         """Name and text of these bytes. Blocks.
@@ -56,6 +67,12 @@ class AttachedFiles:
             return name, self._text(path, name, "")
         finally:
             path.unlink(missing_ok=True)
+
+    def _path(self, file_id: str, blob_id: str) -> Path:
+        path = self._blobs.path(blob_id)
+        if not path.exists():
+            raise FileNotFound(f"the bytes of {file_id} are missing from the data folder", param="file_id")
+        return path
 
     def _text(self, path: Path, filename: str, charset: str) -> str:
         with self._slots.slot(_never_cancelled):

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
+from rag.llm.images import data_url
 from rag.ports import Generator, TokenStream
 from rag.types import Chat, ModelInput, ReasoningDelta, StreamEnd, TextDelta, TokenLogprob
+from tests.support.models.vision_model import a_png
 
 Running = Callable[[], Awaitable[int]]
 PROMPT = "The capital of France is Paris. The capital of Germany is"
@@ -34,6 +36,17 @@ FURTHER = Chat(
         *ASKING.messages,
         {"role": "assistant", "content": "It is Paris."},
         {"role": "user", "content": "And what is the capital of the country of Germany, please?"},
+    )
+)
+SEEING = Chat(
+    (
+        {
+            "role": "user",
+            "content": [
+                {"type": "image_url", "image_url": {"url": data_url(a_png("red"), "PNG")}},
+                {"type": "text", "text": "What is this?"},
+            ],
+        },
     )
 )
 
@@ -102,6 +115,16 @@ class GeneratorContract:
     """Whether an end names the stop text; a plain OpenAI server has no such field."""
     takes_token_ids = True
     gives_prompt_logprobs = True
+    reads_images = False
+
+    async def test_an_image_is_read_or_refused(self, generator: Generator) -> None:
+        if not self.reads_images:
+            with pytest.raises(InvalidRequest):
+                await written(generator, SEEING, COLD)
+            return
+        blind = Chat(({"role": "user", "content": "What is this?"},))
+        tokens = [(await written(generator, chat, COLD)).finished.usage.prompt_tokens for chat in (blind, SEEING)]
+        assert tokens[0] < tokens[1]
 
     async def test_text_and_one_end(self, generator: Generator) -> None:
         done = await written(generator, PROMPT, COLD)

@@ -24,6 +24,8 @@ def a_fake() -> FakeGenerator:
 
 
 class TestFakeGenerator(GeneratorContract):
+    reads_images = True
+
     @pytest.fixture
     def generator(self) -> FakeGenerator:
         return a_fake()
@@ -38,6 +40,8 @@ class TestFakeGenerator(GeneratorContract):
 
 @pytest.mark.integration
 class TestOverHttp(GeneratorContract):
+    reads_images = True
+
     @pytest.fixture
     def fake(self) -> FakeGenerator:
         return a_fake()

@@ -17,6 +17,7 @@ from tests.support.servers.openai_server import writing_with
 @pytest.mark.integration
 class TestOpenAiLlm(GeneratorContract):
     gives_prompt_logprobs = False
+    reads_images = True
 
     @pytest.fixture
     def fake(self) -> FakeGenerator:

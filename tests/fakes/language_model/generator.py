@@ -9,6 +9,7 @@ from typing import Any
 
 from rag.errors import ContextLengthExceeded, DependencyUnavailable, InvalidRequest, ModelNotFound
 from rag.http.native.generate_wire import GenerateRequest
+from rag.llm.images import as_texts, image_urls
 from rag.llm.template_values import template_variables
 from rag.ports import TokenStream
 from rag.types import (
@@ -29,6 +30,7 @@ from rag.types import (
 from tests.fakes.store.words import words as split_words
 
 MAX_LOGPROBS = 20
+IMAGE_TOKENS = 4
 
 
 class FakeGenerator:
@@ -220,7 +222,8 @@ def _of_prompt(prompt: ModelInput, sampling: SamplingParameters) -> tuple[TokenL
 
 def _tokens(prompt: ModelInput) -> int:
     if isinstance(prompt, Chat):
-        return sum(len(split_words(str(message.get("content") or ""))) for message in prompt.messages)
+        words = sum(len(split_words(str(message["content"] or ""))) for message in as_texts(prompt.messages))
+        return words + IMAGE_TOKENS * len(image_urls(prompt.messages))
     if isinstance(prompt, RenderedChat):
         return len(prompt.token_ids)
     return len(split_words(prompt)) if isinstance(prompt, str) else len(prompt)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
@@ -12,7 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from rag.auth.caller import caller_from_header
 from rag.catalog.documents.visibility import Snapshot
-from rag.errors import BrokenFile, DependencyUnavailable, FileNotFound, RagError
+from rag.errors import BrokenFile, DependencyUnavailable, FileNotFound, FileTooLarge, RagError
 from rag.http.auth.admission import CALLER_HEADER
 from rag.http.bodies.hits import sources_to_wire
 from rag.http.bodies.search_outputs import search_output_to_wire
@@ -22,7 +23,7 @@ from rag.http.native.explanation import explained_searches
 from rag.http.native.internal.background_wire import QueueResponseRequest, WriteResponseRequest
 from rag.http.native.internal.count_wire import CountTokensRequest
 from rag.http.native.internal.model_search_wire import CutTextRequest, SearchForModelRequest
-from rag.http.native.internal.read_file_wire import ReadFileRequest
+from rag.http.native.internal.read_file_wire import ReadBytesRequest, ReadFileRequest
 from rag.http.native.internal.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
 from rag.http.v1.applications.documents_app import documents_app
 from rag.http.v1.documents.parts import V1Parts
@@ -79,6 +80,8 @@ class FakeRetriever:
         self.prepared: list[dict[str, Any]] = []
         self.files: dict[str, tuple[str, str]] = {}
         """Names and texts of files by their ids. Attached bytes are text; those of a PDF are broken."""
+        self.contents: dict[str, bytes] = {}
+        """Bytes of files by their ids."""
         self.turns_queries: list[TurnsQuery] = []
         self.found: dict[str, Sequence[Hit]] = {}
         """What each query of the language model finds; `hits` for all others."""
@@ -103,6 +106,7 @@ class FakeRetriever:
             Route("/search_for_model", self._search_for_model, methods=["POST"]),
             Route("/cut_text", self._cut_text, methods=["POST"]),
             Route("/read_file", self._read_file, methods=["POST"]),
+            Route("/read_bytes", self._read_bytes, methods=["POST"]),
         ]
         if responses is not None:
             nothing: Any = None
@@ -212,6 +216,14 @@ class FakeRetriever:
         except RagError as error:
             return error_response(error)
         return JSONResponse({"filename": filename, "text": text, "tokens": FakeTokenizer().count(text)})
+
+    async def _read_bytes(self, request: Request) -> Response:
+        wanted = ReadBytesRequest.parse(await request.json())
+        if (content := self.contents.get(wanted.file_id)) is None:
+            return error_response(FileNotFound(f"there is no file {wanted.file_id}", param="file_id"))
+        if len(content) > wanted.max_bytes:
+            return error_response(FileTooLarge("it is too large", param="file_id"))
+        return JSONResponse({"data": base64.b64encode(content).decode()})
 
     async def _ready(self, _: Request) -> Response:
         return JSONResponse({"status": "ready", "embedder": "the-encoder"})

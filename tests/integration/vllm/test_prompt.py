@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rag.adapters import model_files
-from rag.adapters.vllm.prompt import EnginePrompts
+from rag.adapters.vllm.prompts.prompt import EnginePrompts
 from rag.config import Settings
 from rag.errors import InvalidRequest
 from rag.types import Chat, JsonObject

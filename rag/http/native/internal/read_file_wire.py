@@ -30,3 +30,10 @@ class ReadFileRequest(WireModel):
         if not content:
             raise InvalidRequest("file_data: is empty", param="file_data")
         return content
+
+
+class ReadBytesRequest(WireModel):
+    """The bytes of a file by its id."""
+
+    file_id: str
+    max_bytes: int

@@ -164,6 +164,7 @@ export default {
   "service.fact.waiting": "Requests waiting",
   "service.fact.max_sequences": "Generations at the same time, at most",
   "service.fact.tool_parser": "Tool call parser",
+  "service.fact.images": "Reads images",
   "service.fact.reasoning_parser": "Reasoning parser",
   "service.fact.saturated": "Queue is full",
   "service.none": "none",

@@ -163,6 +163,7 @@ export default {
   "service.fact.waiting": "等待中的请求",
   "service.fact.max_sequences": "最多同时生成",
   "service.fact.tool_parser": "工具调用解析器",
+  "service.fact.images": "可读取图像",
   "service.fact.reasoning_parser": "思考过程解析器",
   "service.fact.saturated": "队列已满",
   "service.none": "无",

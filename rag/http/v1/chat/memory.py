@@ -12,6 +12,7 @@ from rag.http.clients.remote_responses import RemoteResponses
 from rag.http.v1.chat.body import ChatBody
 from rag.http.v1.chat.messages import MessageIn
 from rag.http.v1.chat.objects import ChatMetadata, completion_object
+from rag.http.v1.text_generation.file_parts import FilePart
 from rag.types import REASONING, JsonObject
 
 logger = logging.getLogger("rag.completions")
@@ -75,4 +76,5 @@ async def _replayed(events: Sequence[AnswerEvent]) -> AsyncIterator[AnswerEvent]
 def _stored(message: MessageIn, message_id: str) -> JsonObject:
     own = {name: value for name, value in message.for_model().items() if name != REASONING}
     own["content"] = message.own_text
-    return {"id": message_id, **own, "role": message.role, "content_parts": None}
+    parts = [part.model_dump(exclude_none=True) for part in message.content or () if not isinstance(part, FilePart)]
+    return {"id": message_id, **own, "role": message.role, "content_parts": parts if message.images else None}

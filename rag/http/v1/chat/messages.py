@@ -10,6 +10,15 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 from rag.errors import EmptyQuestion, InvalidRequest
 from rag.http.v1.documents.body import Body
 from rag.http.v1.text_generation.file_parts import AttachedFile, FilePart, attached_files, refuse_files
+from rag.http.v1.text_generation.image_parts import (
+    NO_IMAGES,
+    AttachedImage,
+    ImagePart,
+    attached_images,
+    images_among,
+    model_content,
+    refuse_images,
+)
 from rag.http.v1.text_generation.sent_back import SENT_BACK, known_fields
 from rag.types import REASONING, JsonObject
 
@@ -22,7 +31,7 @@ MAX_TURN_CHARS = 100_000
 
 def _text_only(kind: str) -> str:
     if kind != "text":
-        raise ValueError(f"{kind[:40]} is not supported; the language model reads text only")
+        raise ValueError(f"{kind[:40]} is not supported; parts are text, image_url and file")
     return kind
 
 
@@ -46,11 +55,13 @@ class TextPart(Body):
 def _part_kind(part: object) -> str:
     """The tag of the model that validates the part. Its brackets keep it out of the names of fields in errors."""
     kind = part.get("type") if isinstance(part, dict) else getattr(part, "type", None)
-    return "part[file]" if kind == "file" else "part[text]"
+    return {"file": "part[file]", "image_url": "part[image_url]"}.get(str(kind), "part[text]")
 
 
 ChatPart: TypeAlias = Annotated[
-    Annotated[TextPart, Tag("part[text]")] | Annotated[FilePart, Tag("part[file]")],
+    Annotated[TextPart, Tag("part[text]")]
+    | Annotated[ImagePart, Tag("part[image_url]")]
+    | Annotated[FilePart, Tag("part[file]")],
     Discriminator(_part_kind),
 ]
 
@@ -123,13 +134,19 @@ class MessageIn(Body):
         """See `HasFiles`."""
         return {n: part.file for n, part in enumerate(self.content or ()) if isinstance(part, FilePart)}
 
+    @property
+    def images(self) -> dict[int, AttachedImage]:
+        """See `HasImages`."""
+        return images_among(self.content)
+
     def for_model(self) -> JsonObject:
         """In the format of `rag.types.Chat`."""
         calls = [call.model_dump(exclude={"index"}) for call in self.tool_calls or ()]
         own = {"name": self.name, "tool_calls": calls, "tool_call_id": self.tool_call_id}
         own[REASONING] = self.reasoning_content or self.reasoning
         role = "system" if self.role == "developer" else self.role
-        return {"role": role, "content": self.text, **{name: value for name, value in own.items() if value}}
+        given = {name: value for name, value in own.items() if value}
+        return {"role": role, "content": model_content(self.content or ()), **given}
 
 
 def check_messages(messages: Sequence[MessageIn]) -> None:
@@ -146,6 +163,9 @@ def check_messages(messages: Sequence[MessageIn]) -> None:
         if message.files and message.role != "user":
             place = f"{place}.content.{min(message.files)}"
             raise InvalidRequest(f"{place}: only messages of role user have files", param=place)
+        if message.images and message.role != "user":
+            place = f"{place}.content.{min(message.images)}"
+            raise InvalidRequest(f"{place}: only messages of role user have images", param=place)
         if message.content is None and not (message.role == "assistant" and (message.tool_calls or message.refusal)):
             raise InvalidRequest(f"{place}.content: is required", param=f"{place}.content")
         if (message.role == "tool") != (message.tool_call_id is not None):
@@ -160,6 +180,7 @@ def question_of(messages: Sequence[MessageIn]) -> tuple[str, list[JsonObject], s
         InvalidRequest: the last message is not from the user, or there are tool calls.
     """
     refuse_files(attached_files(messages, "messages"))
+    refuse_images(attached_images(messages, "messages"), NO_IMAGES)
     for number, message in enumerate(messages):
         place = f"messages.{number}"
         if message.role == "tool" or message.tool_calls:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from rag.errors import InvalidRequest
 from rag.generate.events import AnswerStream
 from rag.generate.pipeline import AnswerRequest
+from rag.http.clients.remote_files import RemoteFiles
 from rag.http.clients.remote_responses import RemoteResponses
 from rag.http.clients.served_models import ModelTarget
 from rag.http.fields.thinking_fields import check_effort
@@ -41,6 +42,7 @@ from rag.http.v1.function_calling.generation import (
 from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.http.v1.route import V1Route
 from rag.http.v1.text_generation.file_parts import Room, attached_files, read_files
+from rag.http.v1.text_generation.image_parts import ImageReader, attached_images
 from rag.http.v1.text_generation.openai_stream import OPENAI
 from rag.types import Chat
 
@@ -92,6 +94,7 @@ class ChatRoutes:
         await memory.check(body)
         if not target.is_rag:
             await self._read_files(body)
+            await self._read_images(body)
         source = memory.kept(self._answer(body, target, use), body, reply)
         if body.stream:
             return await EventStream.open(
@@ -110,6 +113,11 @@ class ChatRoutes:
         room = Room(context_tokens, max_tokens, body.template_values)
         files = attached_files(body.messages, "messages")
         await read_files(self._parts.dependencies.clients["Retriever"], files, others, room)
+
+    async def _read_images(self, body: ChatBody) -> None:
+        facts = self._parts.dependencies.require("LLM")
+        files = RemoteFiles(self._parts.dependencies.clients["Retriever"])
+        await ImageReader(files, self._parts.images, facts).read(attached_images(body.messages, "messages"))
 
     def _answer(self, body: ChatBody, target: ModelTarget, use: ToolUse) -> AbstractAsyncContextManager[AnswerStream]:
         form = structure_field(use, _form_field(body))

@@ -73,6 +73,8 @@ def plain_messages(messages: Sequence[JsonObject]) -> list[JsonObject]:
 
 def _without_calls(message: JsonObject) -> JsonObject:
     blocks = [_block(call["function"]) for call in message.get("tool_calls", ())]
+    if not blocks:
+        return {"role": message["role"], "content": message["content"]}
     return {"role": message["role"], "content": "\n".join(filter(None, (message["content"], *blocks)))}
 
 

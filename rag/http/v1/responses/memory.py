@@ -34,8 +34,9 @@ class RequestedTurns:
     @property
     def note(self) -> str:
         """What an answer from documents leaves out of the conversation."""
-        has_calls = has_function_calls((*self.history, *self.input))
-        return "input: function calls and their outputs are ignored by answers from documents" if has_calls else ""
+        ignored = ["function calls and their outputs"] if has_function_calls((*self.history, *self.input)) else []
+        ignored += ["images of earlier turns"] if any(item.images for item in self.history) else []
+        return f"input: {' and '.join(ignored)} are ignored by answers from documents" if ignored else ""
 
 
 class ResponseMemory:

@@ -38,6 +38,7 @@ from rag.http.v1.function_calling.generation import (
 )
 from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.http.v1.model_response import model_response
+from rag.http.v1.responses.attachments import history_field, read_attachments
 from rag.http.v1.responses.background.accepting import BackgroundQueue
 from rag.http.v1.responses.memory import RequestedTurns, ResponseMemory
 from rag.http.v1.responses.output.events import FINAL, ResponseSource, ResponseWriter, SourceEvent
@@ -52,7 +53,8 @@ from rag.http.v1.responses.response_models import InputTokens, ResponseEvent, Re
 from rag.http.v1.responses.tools.response import ToolResponse
 from rag.http.v1.responses.tools.tool_plan import ToolPlan, tool_plan
 from rag.http.v1.route import V1Route
-from rag.http.v1.text_generation.file_parts import Room, attached_files, read_files, refuse_files
+from rag.http.v1.text_generation.file_parts import attached_files, refuse_files
+from rag.http.v1.text_generation.image_parts import NO_IMAGES, attached_images, refuse_images
 from rag.http.validation.validation_errors import parsed
 from rag.ports import TokenStream
 from rag.records import LeasedResponse
@@ -157,7 +159,7 @@ class ResponseRoutes:
         is_stored = memory.stores(body)
         turns = await memory.turns(body, is_kept=is_stored or body.conversation is not None)
         if not searches:
-            await self._read_files(body, turns)
+            await read_attachments(self._parts, body, turns)
         if body.background:  # what can be refused now is not to fail later
             _check(body, turns, target, use)
         notes = (note, turns.note if searches else "")
@@ -170,7 +172,7 @@ class ResponseRoutes:
         memory = self._memory()
         is_stored = memory.stores(body)
         turns = await memory.turns(body, is_kept=is_stored or body.conversation is not None)
-        await self._read_files(body, turns)
+        await read_attachments(self._parts, body, turns)
         defaults, searches = self._default_sampling(), plan.search is not None
         reply = ResponseMetadata(body, searches, defaults, stored=is_stored, runs_tools=True, **identity)
         response = ToolResponse(self._parts, body, turns, target, plan, reply)
@@ -228,20 +230,13 @@ class ResponseRoutes:
             messages = [asdict(message) for message in prompt.messages]
             return await count_tokens(retriever, messages, body.template_values)
         require("generate")
-        await self._read_files(body, turns)
+        images = {**attached_images(turns.history, history_field(body)), **attached_images(turns.input, "input")}
+        refuse_images(images, "the number of tokens of an image is not known")
+        await read_attachments(self._parts, body, turns)
         chat = _chat(body, turns, use)
         if chat.tools:
             raise InvalidRequest("tools: the effect on the number of tokens is not known", param="tools")
         return await count_tokens(retriever, chat.messages, chat.template_values)
-
-    async def _read_files(self, body: ResponsesBody, turns: RequestedTurns) -> None:
-        context_tokens = int(self._parts.dependencies.require("LLM")["context_tokens"])
-        items = (*turns.history, *turns.input)
-        files = attached_files(turns.input, "input")
-        earlier = attached_files(turns.history, _history_field(body))
-        others = [{"role": item.role or "user", "content": item.own_text} for item in items]
-        room = Room(context_tokens, body.max_output_tokens or 1, body.template_values)
-        await read_files(self._parts.dependencies.clients["Retriever"], {**earlier, **files}, others, room)
 
     def _memory(self) -> ResponseMemory:
         retriever = self._parts.dependencies.clients["Retriever"]
@@ -308,7 +303,8 @@ def _chat(body: ResponsesBody, turns: RequestedTurns, use: ToolUse) -> Chat:
 def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTarget, use: ToolUse) -> AnswerRequest:
     if target.is_rag and body.tool_choice == "none" and not body.functions:
         raise InvalidRequest(f"tool_choice: model {target.name} always searches; choose another", param="tool_choice")
-    refuse_files([*attached_files(turns.input, "input"), *attached_files(turns.history, _history_field(body))])
+    refuse_files([*attached_files(turns.input, "input"), *attached_files(turns.history, history_field(body))])
+    refuse_images(attached_images(turns.input, "input"), NO_IMAGES)
     earlier = as_turns(turns.history)
     question, history, system = question_of(as_turns(turns.input, turns.history), body.instructions, earlier)
     tool: FileSearch | None = body.file_search
@@ -317,11 +313,6 @@ def _answer_request(body: ResponsesBody, turns: RequestedTurns, target: ModelTar
         search["system"] = system
     sampling = calling_parameters(body.sampling(), use, body.form_field)
     return AnswerRequest(question, search, sampling, target.adapter, None, body.style, body.template_values)
-
-
-def _history_field(body: ResponsesBody) -> str:
-    """The field that names the earlier turns."""
-    return "conversation" if body.conversation is not None else "previous_response_id"
 
 
 def _field_names(body: ResponsesBody, use: ToolUse) -> Mapping[str, str]:

@@ -17,8 +17,13 @@ def test_the_text_of_a_stored_file_is_only_for_its_tenant(harness: LibraryHarnes
     with acting("acme"):
         file = harness.library.add_file(harness.upload("a.md", "apples"), "user_data")
         assert harness.runtime.attached_files.read(file.file_id) == ("a.md", "apples")
-    with acting("umbra"), pytest.raises(FileNotFound):
-        harness.runtime.attached_files.read(file.file_id)
+        assert harness.runtime.attached_files.content(file.file_id, 6) == b"apples"
+        with pytest.raises(FileTooLarge):
+            harness.runtime.attached_files.content(file.file_id, 5)
+    with acting("umbra"):
+        for read in (harness.runtime.attached_files.read, lambda name: harness.runtime.attached_files.content(name, 6)):
+            with pytest.raises(FileNotFound):
+                read(file.file_id)
 
 
 def test_bytes_are_read_and_removed(harness: LibraryHarness) -> None:

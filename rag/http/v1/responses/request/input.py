@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 from rag.http.v1.documents.body import Body, CacheBreakpoint, Id, Text
 from rag.http.v1.function_calling.functions import MAX_FUNCTIONS
 from rag.http.v1.text_generation.file_parts import AttachedFile, InputFilePart
+from rag.http.v1.text_generation.image_parts import AttachedImage, InputImagePart, images_among
 from rag.http.v1.text_generation.sent_back import SENT_BACK, known_fields
 from rag.types import JsonObject
 
@@ -38,7 +39,7 @@ _SENT_BACK = ("reasoning", "function_call", "file_search_call", "mcp_list_tools"
 
 def _text_part(kind: str) -> str:
     if kind not in _TEXTS:
-        raise ValueError(f"{kind[:40]} is not supported; the language model reads text only")
+        raise ValueError(f"{kind[:40]} is not supported; parts are input_text, input_image and input_file")
     return kind
 
 
@@ -97,11 +98,13 @@ class ResponseTextPart(Body):
 def _part_kind(part: object) -> str:
     """The tag of the model that validates the part. Its brackets keep it out of the names of fields in errors."""
     kind = part.get("type") if isinstance(part, dict) else getattr(part, "type", None)
-    return "part[file]" if kind == "input_file" else "part[text]"
+    return {"input_file": "part[file]", "input_image": "part[image]"}.get(str(kind), "part[text]")
 
 
 ResponsePart = Annotated[
-    Annotated[ResponseTextPart, Tag("part[text]")] | Annotated[InputFilePart, Tag("part[file]")],
+    Annotated[ResponseTextPart, Tag("part[text]")]
+    | Annotated[InputImagePart, Tag("part[image]")]
+    | Annotated[InputFilePart, Tag("part[file]")],
     Discriminator(_part_kind),
 ]
 Parts = Annotated[
@@ -186,6 +189,11 @@ class InputItem(Body):
         """See `HasFiles`."""
         return {n: part for n, part in enumerate(self.content or ()) if isinstance(part, InputFilePart)}
 
+    @property
+    def images(self) -> dict[int, AttachedImage]:
+        """See `HasImages`."""
+        return images_among(self.content)
+
 
 Items = Annotated[
     list[InputItem],
@@ -200,7 +208,7 @@ def stored_item(item: InputItem) -> JsonObject:
     kind = "output_text" if item.role == "assistant" else "input_text"
     if item.type == "message":
         body["content"] = [
-            part.stored() if isinstance(part, InputFilePart) else {"type": kind, "text": part.text}
+            part.stored() if isinstance(part, InputFilePart | InputImagePart) else {"type": kind, "text": part.text}
             for part in item.content or ()
         ]
         if item.role == "assistant":

@@ -8,6 +8,7 @@ from pydantic_core import from_json
 
 from rag.errors import EmptyQuestion, InvalidRequest
 from rag.http.v1.responses.request.input import InputItem
+from rag.http.v1.text_generation.image_parts import model_content
 from rag.types import REASONING, JsonObject
 
 MAX_TURN_CHARS = 100_000
@@ -56,7 +57,7 @@ def chat_messages(
                 messages.append({"role": "tool", "tool_call_id": item.call_id, "content": item.text})
             case _:
                 role = "system" if item.role == "developer" else item.role
-                messages.append({"role": role, "content": item.text})
+                messages.append({"role": role, "content": model_content(item.content or ())})
         if thought and messages[-1]["role"] == "assistant":
             messages[-1].setdefault(REASONING, thought)
         thought = ""
@@ -148,6 +149,9 @@ def check_fields(name: str, item: InputItem) -> None:
     if item.files and item.role != "user":
         param = f"{name}.content.{min(item.files)}"
         raise InvalidRequest(f"{param}: only messages of role user have files", param=param)
+    if item.images and item.role != "user":
+        param = f"{name}.content.{min(item.images)}"
+        raise InvalidRequest(f"{param}: only messages of role user have images", param=param)
     for field in _OTHERS.get(item.type, ()) if item.role != "assistant" else ():
         if getattr(item, field) is not None:
             raise InvalidRequest(f"{name}.{field}: is not a field of this item", param=f"{name}.{field}")

@@ -31,6 +31,7 @@ from rag.http.v1.responses.tools.mcp_session import McpSession
 from rag.http.v1.responses.tools.search_tool import NAME, SearchTool
 from rag.http.v1.responses.tools.tool import ToolOutput
 from rag.http.v1.responses.tools.tool_plan import ToolPlan, round_use
+from rag.llm.images import text_of
 from rag.telemetry import answers as metrics
 from rag.types import JsonMapping, JsonObject
 
@@ -156,7 +157,7 @@ class ToolResponse:
         """The conversation with the descriptions of the tools, as messages of text alone."""
         tools = json.dumps([tool.function.for_model() for tool in self._conversation.tools.values()])
         messages = [*self._conversation.messages, {"role": "user", "content": tools}]
-        texts = [f"{each.get('content') or ''}{json.dumps(each.get('tool_calls') or '')}" for each in messages]
+        texts = [f"{text_of(each.get('content'))}{json.dumps(each.get('tool_calls') or '')}" for each in messages]
         return [{"role": "user", "content": "\n".join(texts)}]
 
     def _generate(

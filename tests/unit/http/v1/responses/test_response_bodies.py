@@ -13,7 +13,7 @@ from tests.support.servers.edge_service import an_edge
 from tests.support.v1.response_calls import ADD, CITED, HITS, SEARCH, create_response
 from tests.support.v1.v1_client import error_of
 
-PART: Any = {"type": "input_image", "image_url": "https://x"}
+PART: Any = {"type": "input_audio", "input_audio": {"data": "x"}}
 CALL: Any = {"type": "function_call", "call_id": "call_1", "name": "add", "arguments": "{}"}
 OUTPUT: Any = {"type": "function_call_output", "call_id": "call_1", "output": "3"}
 REQUIRED: Any = {"tool_choice": "required"}

@@ -241,7 +241,7 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"messages": [*HELLO, {"role": "user", "content": 3}]}, "messages.1.content"),
     (
         {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
-        "messages.0.content.0.type",
+        "messages.0.content.0",
     ),
     ({"messages": [{"role": "tool", "content": "a"}]}, "messages.0.tool_call_id"),
     ({"messages": [{"role": "user", "content": "a", "tool_call_id": "x"}]}, "messages.0.tool_call_id"),

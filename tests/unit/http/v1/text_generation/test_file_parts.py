@@ -123,16 +123,6 @@ async def test_only_users_attach_files(edge: EdgeService) -> None:
     assert error_of(await create_response(edge, input=[turn, *response_turn(BY_ID)]))[2] == "input.0.content.0"
 
 
-async def test_images_are_still_refused(edge: EdgeService) -> None:
-    image = {"type": "image_url", "image_url": {"url": "https://x.org/a.png"}}
-    refused = await edge.chat([{"role": "user", "content": [image]}])
-    assert error_of(refused)[2] == "messages.0.content.0.type"
-    assert "image_url is not supported; the language model reads text only" in refused.json()["error"]["message"]
-    refused = await create_response(edge, input=[{"role": "user", "content": [{"type": "input_image"}]}])
-    assert error_of(refused)[2] == "input.0.content.0.type"
-    assert "input_image is not supported" in refused.json()["error"]["message"]
-
-
 async def test_a_kept_response_is_continued_with_its_files(tmp_path: Path) -> None:
     async with a_keeping_edge(tmp_path, FakeGenerator("Grass.")) as edge:
         edge.retriever.files[FILE_ID] = ("a&b.txt", TEXT)

@@ -10,12 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rag.errors import InvalidRequest
+from rag.llm.images import is_image, text_part
 from rag.llm.special_tokens import SpecialTokenEscaper, control_texts_of
+from rag.llm.template_parts import as_parts, takes_only_parts
 from rag.llm.template_values import NO_THINKING, known_variables
 from rag.types import REASONING, Chat, JsonObject, ModelInput, RenderedChat
 
 if TYPE_CHECKING:
     from vllm.tokenizers import TokenizerLike
+
+    from rag.adapters.vllm.prompts.images import ImagePlaces
 
 T = TypeVar("T")
 _PROBE: tuple[JsonObject, ...] = ({"role": "system", "content": "x"}, {"role": "user", "content": "x"})
@@ -26,13 +30,17 @@ class EnginePrompts:
 
     Args:
         tokenizer: The engine's tokenizer, which is copied.
+        places: Where images stand; None: the model does not see.
     """
 
-    def __init__(self, tokenizer: TokenizerLike) -> None:
+    def __init__(self, tokenizer: TokenizerLike, places: ImagePlaces | None = None) -> None:
         self._tokenizer = copy.deepcopy(tokenizer)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="prompts")
         self._knows_system: bool | None = None
-        self._escaper = SpecialTokenEscaper(control_texts_of(tokenizer), fence=False)
+        self._places = places
+        images = () if places is None else (places.placeholder(1),)
+        self._escaper = SpecialTokenEscaper({*control_texts_of(tokenizer), *images}, fence=False)
+        self._wants_parts: bool | None = None
 
     async def token_ids(self, prompt: ModelInput) -> list[int]:
         """The token ids of a prompt. Raises InvalidRequest if the chat template rejects the conversation."""
@@ -56,6 +64,10 @@ class EnginePrompts:
         turns = [_with_arguments_as_objects(self._escaped(turn)) for turn in chat.messages]
         if turns and turns[0].get("role") == "system" and not self._takes_system():
             turns = _without_system(turns)
+        if self._places is not None:
+            turns = self._places.placed(turns)
+        if self._takes_only_parts():
+            turns = as_parts(turns)
         tools = [self._escaped_json(tool) for tool in chat.tools]
         return self._applied(turns, tools, values)
 
@@ -64,10 +76,17 @@ class EnginePrompts:
         escaped = dict(turn)
         for name in ("content", REASONING):
             if text := turn.get(name):
-                escaped[name] = self._escaper.escape(text)
+                escaped[name] = self._escaped_content(text)
         if calls := turn.get("tool_calls"):
             escaped["tool_calls"] = [self._escaped_call(call) for call in calls]
         return escaped
+
+    def _escaped_content(self, content: str | Sequence[JsonObject]) -> str | list[JsonObject]:
+        if isinstance(content, str):
+            return self._escaper.escape(content)
+        if self._places is None and any(map(is_image, content)):
+            raise InvalidRequest("messages: the language model reads text only, no images", param="messages")
+        return [part if is_image(part) else text_part(self._escaper.escape(part["text"])) for part in content]
 
     def _escaped_json(self, value: Any) -> Any:
         """A JSON value in which no text is a control token: descriptions of tools may come from other servers."""
@@ -82,6 +101,11 @@ class EnginePrompts:
     def _escaped_call(self, call: JsonObject) -> JsonObject:
         function = call["function"]
         return {**call, "function": {**function, "arguments": self._escaper.escape(function["arguments"] or "")}}
+
+    def _takes_only_parts(self) -> bool:
+        if self._wants_parts is None:
+            self._wants_parts = takes_only_parts(self._tokenizer)
+        return self._wants_parts
 
     def _takes_system(self) -> bool:
         if self._knows_system is None:
@@ -115,7 +139,11 @@ def _without_system(turns: Sequence[JsonObject]) -> list[JsonObject]:
     head, *rest = turns
     if not rest:
         return [{**head, "role": "user"}]
-    return [{**rest[0], "content": f"{head['content']}\n\n{rest[0]['content']}"}, *rest[1:]]
+    first = rest[0]["content"]
+    joined = (
+        f"{head['content']}\n\n{first}" if isinstance(first, str) else [text_part(f"{head['content']}\n\n"), *first]
+    )
+    return [{**rest[0], "content": joined}, *rest[1:]]
 
 
 def _with_arguments_as_objects(turn: JsonObject) -> JsonObject:

@@ -1,0 +1,1 @@
+"""Prompts as the engine reads them: texts, conversations and images."""
