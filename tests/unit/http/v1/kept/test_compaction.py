@@ -1,0 +1,341 @@
+"""`POST /v1/responses/compact` and `context_management`, through OpenAI's client."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag.http.v1.responses.compaction.body import CompactionOut
+from tests.fakes import FakeGenerator
+from tests.support.servers.edge_service import MODEL, EdgeService
+from tests.support.v1.kept_catalog import SUMMARY_TEXT, a_keeping_edge
+from tests.support.v1.response_calls import ADD, create_response
+from tests.support.v1.v1_client import error_of
+
+pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")
+"""The package's types know no messages of the user in an output, although they are documented."""
+
+LONG = "word " * 30
+THRESHOLD: Any = [{"type": "compaction", "compact_threshold": 200}]
+TALK: list[Any] = [
+    {"role": "user", "content": "Remember: the secret word is banana."},
+    {"role": "assistant", "content": "Got it."},
+]
+
+
+def user(text: str) -> dict[str, Any]:
+    return {"role": "user", "content": text}
+
+
+def exchanges(count: int) -> list[Any]:
+    roles = {"user": "question", "assistant": "answer"}
+    return [{"role": role, "content": f"{text} {n} {LONG}"} for n in range(count) for role, text in roles.items()]
+
+
+def asked(edge: EdgeService) -> list[str]:
+    """The conversation that the language model was asked last."""
+    return [message["content"] for message in edge.generator.requests[-1][0].messages]
+
+
+async def compact(edge: EdgeService, **body: Any) -> Any:
+    return await edge.post("/v1/responses/compact", {"model": MODEL, **body})
+
+
+async def test_the_messages_of_the_user_stay_and_one_item_holds_the_conversation(edge: EdgeService) -> None:
+    items = [*exchanges(6), user("Thanks!")]
+    answer = await compact(edge, input=items, instructions="Be brief.", prompt_cache_key="x", service_tier="flex")
+    made = answer.json()
+    assert CompactionOut.model_validate(made, strict=True).object == "response.compaction"
+    *messages, compaction = made["output"]
+    assert [message["content"][0]["text"] for message in messages] == [item["content"] for item in items[::2]]
+    assert {message["status"] for message in messages} == {"completed"}
+    assert set(compaction) == {"id", "type", "encrypted_content"}
+    usage = made["usage"]
+    assert usage["input_tokens"] > 200
+    assert usage["output_tokens"] > 5
+    assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+    assert "Be brief." in edge.retriever.compaction.requests[0].instructions  # type: ignore[union-attr]
+
+
+async def test_a_short_conversation_is_only_counted(edge: EdgeService, client: Any) -> None:
+    made = await client.responses.compact(model="rag", input="Hello there!")
+    assert (made.usage.input_tokens, made.usage.output_tokens) == (2, 0)
+
+
+async def test_a_compacted_conversation_is_continued(edge: EdgeService, client: Any) -> None:
+    made = await client.responses.compact(model=MODEL, input=exchanges(6))
+    await client.responses.create(model=MODEL, input=[*made.output, user("And now?")])
+    summary, acknowledged, *rest = asked(edge)
+    assert SUMMARY_TEXT in summary
+    assert acknowledged == "Ok."
+    assert [text[:10] for text in rest] == ["question 4", "answer 4 w", "question 5", "answer 5 w", "And now?"]
+    await client.responses.create(model="rag", input=[*made.output, user("And zebras?")])
+    prepared = edge.retriever.prepared[-1]
+    assert prepared["question"] == "And zebras?"
+    assert SUMMARY_TEXT in prepared["history"][0]["content"]
+
+
+async def test_a_compacted_response_is_kept_and_continued_by_its_id(edge: EdgeService, client: Any) -> None:
+    made = await client.responses.compact(model=MODEL, input=TALK)
+    kept = await client.responses.retrieve(made.id)
+    assert (kept.status, kept.output) == ("completed", [made.output[-1]])
+    assert [item.type for item in (await client.responses.input_items.list(made.id)).data] == ["message", "message"]
+    second = await client.responses.create(model=MODEL, input="Which?", previous_response_id=made.id)
+    assert asked(edge) == [TALK[0]["content"], "Got it.", "Which?"]
+    again = await client.responses.compact(model=MODEL, previous_response_id=second.id)
+    *messages, _ = again.output
+    assert [message.content[0].text for message in messages] == [TALK[0]["content"], "Which?"]
+    await client.responses.create(model=MODEL, input="More?", previous_response_id=again.id)
+    assert asked(edge) == [TALK[0]["content"], "Got it.", "Which?", "Grass [1].", "More?"]
+
+
+async def test_a_service_that_keeps_nothing_compacts(tmp_path: Path) -> None:
+    async with a_keeping_edge(tmp_path, may_store=False) as edge:
+        made = (await compact(edge, input=TALK)).json()
+        refused = await create_response(edge, previous_response_id=made["id"])
+        assert error_of(refused) == (404, "not_found", "previous_response_id")
+
+
+async def test_a_compacted_conversation_is_compacted_again(edge: EdgeService, client: Any) -> None:
+    first = await client.responses.compact(model=MODEL, input=exchanges(6))
+    second = await client.responses.compact(model=MODEL, input=[*first.output, *exchanges(4)])
+    assert [item.type for item in second.output].count("compaction") == 1
+    summarizer: Any = edge.retriever.compaction
+    texts = [part["text"] for item in summarizer.requests[-1].items for part in item["content"]]
+    assert SUMMARY_TEXT in texts[0]
+    assert len(texts) == 2 + 4 + 8
+
+
+async def test_tool_calls_and_passages_are_no_messages(edge: EdgeService) -> None:
+    search = {"type": "file_search_call", "id": "fs_1", "queries": ["x"], "results": [{"text": "SECRET PASSAGE"}]}
+    call = {"type": "function_call", "call_id": "c1", "name": "add", "arguments": "{}", "id": "fc_1"}
+    items = [user("1+1?"), search, call, {"type": "function_call_output", "call_id": "c1", "output": "2"}, *TALK]
+    made = (await compact(edge, input=items)).json()
+    assert [item["type"] for item in made["output"]] == ["message", "message", "compaction"]
+    seen = edge.retriever.compaction.requests[0].items  # type: ignore[union-attr]
+    assert [item["type"] for item in seen] == ["message", "function_call", "function_call_output", "message", "message"]
+    assert "SECRET" not in str(seen)
+
+
+SEALED = {"type": "compaction", "id": "cmp_1", "encrypted_content": "gAAAAABpM0Yj-...="}
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({}, "input"),
+        ({"input": None}, "input"),
+        ({"input": []}, "input"),
+        ({"input": TALK, "model": None}, "model"),
+        ({"input": TALK, "stream": True}, "stream"),
+        ({"input": [*TALK, SEALED]}, "input.2.encrypted_content"),
+        ({"input": [{"type": "compaction"}]}, "input.0.encrypted_content"),
+        ({"input": [user("a"), {"type": "function_call_output", "call_id": "x", "output": "y"}]}, "input.1.call_id"),
+        ({"input": [{"type": "reasoning", "summary": []}]}, "input"),
+    ],
+)
+async def test_what_cannot_be_compacted_is_named(edge: EdgeService, body: Any, param: str) -> None:
+    assert error_of(await compact(edge, **body))[0::2] == (400, param)
+
+
+async def test_unknown_ids_and_models_are_named(edge: EdgeService) -> None:
+    refused = await compact(edge, previous_response_id="resp_0")
+    assert error_of(refused) == (404, "not_found", "previous_response_id")
+    assert error_of(await compact(edge, input=TALK, model="no/such"))[0::2] == (404, "model")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_foreign_item_is_refused_where_it_stands(edge: EdgeService, stream: bool) -> None:
+    refused = await create_response(edge, input=[*TALK, SEALED, user("And now?")], stream=stream)
+    assert error_of(refused) == (400, "invalid_request", "input.2.encrypted_content")
+
+
+async def test_a_kept_item_that_cannot_be_opened_any_more_is_refused(edge: EdgeService, client: Any) -> None:
+    made = await client.responses.compact(model=MODEL, input=TALK)
+    edge.retriever.compaction.seal = type(edge.retriever.compaction.seal)(Path("/"), "y" * 32)  # type: ignore[union-attr]
+    refused = await create_response(edge, previous_response_id=made.id)
+    assert error_of(refused) == (400, "invalid_request", "previous_response_id")
+
+
+# --- context_management -----------------------------------------------------------------------
+
+
+async def test_a_conversation_that_is_too_long_is_compacted_before_the_answer(edge: EdgeService, client: Any) -> None:
+    items = [*exchanges(6), user("What did we say?")]
+    made = await client.responses.create(model=MODEL, input=items, context_management=THRESHOLD)
+    assert [item.type for item in made.output] == ["compaction", "message"]
+    summary, _, *rest = asked(edge)
+    assert SUMMARY_TEXT in summary
+    assert rest == ["What did we say?"]
+    assert made.usage.input_tokens > 300  # of the summary
+    alone = await client.responses.create(model=MODEL, input=[*made.output, user("More?")])
+    assert asked(edge)[2:] == ["What did we say?", "Grass [1].", "More?"]
+    assert alone.usage.input_tokens < 100
+    await client.responses.create(model=MODEL, input="More?", previous_response_id=made.id)
+    assert asked(edge)[2:] == ["What did we say?", "Grass [1].", "More?"]
+
+
+async def test_items_before_the_newest_compaction_are_not_read(edge: EdgeService, client: Any) -> None:
+    """A client may send all that it has, or leave out what was compacted."""
+    items = [*exchanges(6), user("What did we say?")]
+    made = await client.responses.create(model=MODEL, input=items, context_management=THRESHOLD, store=False)
+    await client.responses.create(model=MODEL, input=[*items, *made.output, user("More?")])
+    assert asked(edge)[2:] == ["What did we say?", "Grass [1].", "More?"]
+    refused = await create_response(edge, input=[*items, *made.to_dict()["output"], {"role": "user"}])
+    assert error_of(refused) == (400, "invalid_request", f"input.{len(items) + 2}.content")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"context_management": [{"type": "compaction", "compact_threshold": 1000}]},
+        {"context_management": []},
+        {"context_management": None},
+        {},
+    ],
+)
+async def test_a_conversation_below_the_threshold_stays(edge: EdgeService, client: Any, fields: Any) -> None:
+    made = await client.responses.create(model=MODEL, input=[*exchanges(6), user("And now?")], **fields)
+    assert [item.type for item in made.output] == ["message"]
+    assert len(asked(edge)) == 13
+
+
+async def test_without_a_threshold_three_quarters_of_the_context_are_the_limit(edge: EdgeService, client: Any) -> None:
+    """The context of this model has 512 tokens."""
+    wanted: Any = [{"type": "compaction", "compact_threshold": None}]
+    for count, types in ((5, ["message"]), (7, ["compaction", "message"])):
+        items = [*exchanges(count), user("And now?")]
+        made = await client.responses.create(model=MODEL, input=items, context_management=wanted)
+        assert [item.type for item in made.output] == types
+
+
+async def test_a_single_long_message_is_not_compacted(edge: EdgeService, client: Any) -> None:
+    made = await client.responses.create(model=MODEL, input=LONG * 10, context_management=THRESHOLD)
+    assert [item.type for item in made.output] == ["message"]
+
+
+ITEM_EVENTS = ["response.output_item.added", "response.output_item.done"]
+
+
+async def test_the_item_comes_first_in_a_stream(client: Any) -> None:
+    stream = await client.responses.create(
+        model=MODEL, input=[*exchanges(6), user("And now?")], context_management=THRESHOLD, stream=True
+    )
+    events = [event async for event in stream]
+    types = [event.type for event in events]
+    assert types[:5] == ["response.created", "response.in_progress", *ITEM_EVENTS, "response.output_item.added"]
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    assert (events[2].output_index, events[2].item) == (0, events[3].item)
+    assert events[3].item.encrypted_content
+    assert (events[4].output_index, events[4].item.type) == (1, "message")
+    assert [item.type for item in events[-1].response.output] == ["compaction", "message"]
+
+
+async def test_documents_are_searched_after_the_compaction(edge: EdgeService, client: Any) -> None:
+    stream = await client.responses.create(
+        model="rag", input=[*exchanges(6), user("Zebras?")], context_management=THRESHOLD, stream=True
+    )
+    events = [event async for event in stream]
+    places = [(event.type, event.output_index) for event in events if event.type.startswith("response.output_item")]
+    assert places == [(name, index) for index in range(3) for name in ITEM_EVENTS]
+    searches = [event for event in events if event.type.startswith("response.file_search_call")]
+    assert {event.output_index for event in searches} == {1}
+    assert [item.type for item in events[-1].response.output] == ["compaction", "file_search_call", "message"]
+    assert SUMMARY_TEXT in edge.retriever.prepared[-1]["history"][0]["content"]
+
+
+async def test_tools_of_the_service_run_after_the_compaction(edge: EdgeService, client: Any) -> None:
+    made = await client.responses.create(
+        model=MODEL,
+        input=[*exchanges(6), user("Zebras?")],
+        context_management=THRESHOLD,
+        tools=[{"type": "file_search", "vector_store_ids": ["animals"]}],
+        extra_body={"rag": {"search": "model"}},
+    )
+    assert [item.type for item in made.output] == ["compaction", "message"]
+    assert SUMMARY_TEXT in asked(edge)[0]
+
+
+async def test_open_calls_stay_with_their_outputs(edge: EdgeService, client: Any) -> None:
+    call = {"type": "function_call", "call_id": "c1", "name": "add", "arguments": "{}"}
+    items = [*exchanges(6), user("1+1?"), call, {"type": "function_call_output", "call_id": "c1", "output": "2"}]
+    made = await client.responses.create(model=MODEL, input=items, context_management=THRESHOLD, tools=[ADD])
+    assert [item.type for item in made.output] == ["compaction", "message"]
+    assert asked(edge)[2:] == ["1+1?", "", "2"]
+    first = await client.responses.create(model=MODEL, input=items[:-1])
+    await client.responses.create(
+        model=MODEL, input=items[-1:], previous_response_id=first.id, context_management=THRESHOLD, tools=[ADD]
+    )
+    assert asked(edge)[2:] == ["1+1?", "Grass [1].", "2"] or asked(edge)[2:] == ["1+1?", "", "Grass [1].", "2"]
+
+
+async def test_a_conversation_begins_at_its_newest_compaction(edge: EdgeService, client: Any) -> None:
+    conversation = await client.conversations.create(items=exchanges(6))
+    made = await client.responses.create(
+        model=MODEL, input="What did we say?", conversation=conversation.id, context_management=THRESHOLD
+    )
+    assert [item.type for item in made.output] == ["compaction", "message"]
+    await client.responses.create(model=MODEL, input="More?", conversation=conversation.id)
+    assert asked(edge)[2:] == ["What did we say?", "Grass [1].", "More?"]
+    listed = [item.type async for item in client.conversations.items.list(conversation.id)]
+    assert listed.count("compaction") == 1
+
+
+@pytest.fixture
+async def mute(tmp_path: Path) -> AsyncIterator[EdgeService]:
+    """The language model that would summarize does not answer."""
+    async with a_keeping_edge(tmp_path, summarizer=FakeGenerator(dies_after=0)) as edge:
+        yield edge
+
+
+async def test_a_summary_that_fails_is_left_out(mute: EdgeService) -> None:
+    items = [*exchanges(6), user("What did we say?")]
+    made = (await create_response(mute, input=items, context_management=THRESHOLD)).json()
+    assert made["status"] == "completed"
+    assert "without a summary" in made["rag"]["note"]
+    assert [text[:8] for text in asked(mute)] == ["question", "answer 4", "question", "answer 5", "What did"]
+    compacted = (await compact(mute, input=items)).json()
+    assert "without a summary" in compacted["rag"]["note"]
+    assert compacted["usage"]["input_tokens"] > 300
+
+
+async def test_what_is_wrong_is_refused_before_a_stream_begins(edge: EdgeService) -> None:
+    items = [*exchanges(6), user("And now?")]
+    for fields, param in (({"top_k": 0.5}, "top_k"), ({"style": "quoted"}, "style")):
+        refused = await create_response(edge, input=items, context_management=THRESHOLD, stream=True, **fields)
+        assert error_of(refused)[0::2] == (400, param)
+    assert not edge.retriever.compaction.requests  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("entry", "param"),
+    [
+        ({"type": "truncation"}, "context_management.0.type"),
+        ({"compact_threshold": 1000}, "context_management.0.type"),
+        ({"type": "compaction", "compact_threshold": 0}, "context_management.0.compact_threshold"),
+        ({"type": "compaction", "keep": 1}, "context_management.0.keep"),
+    ],
+)
+async def test_invalid_entries_are_named(edge: EdgeService, entry: Any, param: str) -> None:
+    assert error_of(await create_response(edge, context_management=[entry]))[0::2] == (400, param)
+
+
+async def test_a_response_in_the_background_is_compacted_when_it_is_generated(edge: EdgeService, client: Any) -> None:
+    made = await client.responses.create(
+        model=MODEL, input=[*exchanges(6), user("And now?")], context_management=THRESHOLD, background=True, stream=True
+    )
+    events = [event async for event in made]
+    assert [event.type for event in events][:4] == [
+        "response.created",
+        "response.queued",
+        "response.in_progress",
+        "response.output_item.added",
+    ]
+    kept = await client.responses.retrieve(events[-1].response.id)
+    assert [item.type for item in kept.output] == ["compaction", "message"]
+    assert len(edge.retriever.compaction.requests) == 1  # type: ignore[union-attr]
+    await client.responses.create(model=MODEL, input="More?", previous_response_id=kept.id)
+    assert asked(edge)[2:] == ["And now?", "Grass [1].", "More?"]
