@@ -79,6 +79,7 @@ class _Summary:
     text: str
     usage: Usage
     failure: str = ""
+    """Why there is none, or what it does not cover."""
 
 
 class Compactor:
@@ -108,7 +109,8 @@ class Compactor:
         summary = await self._summarize(left_out, turns.summary, request, max_tokens)
         if summary.text:
             items = [*turns.instructions, *summary_items(summary.text), *without_orphans(list(chain(*kept)))]
-            return Compaction(items, tokens, is_shorter=True, usage=summary.usage)
+            note = f"compaction: {summary.failure}" if summary.failure else ""
+            return Compaction(items, tokens, is_shorter=True, usage=summary.usage, note=note)
         messages = [as_message(turn) for turn in chain(*turns.exchanges)]
         newest = await asyncio.to_thread(
             fitting_exchanges, messages, int(limit * _FALLBACK_SHARE), self._tokenizer.count
@@ -143,7 +145,7 @@ class Compactor:
             fitted = await asyncio.to_thread(next, prompts, None)
             if fitted is None:
                 return _Summary("", nothing, "no room in the language model's context")
-            form, prompt = fitted
+            form, prompt, skipped = fitted
             output = await complete(self._generator, prompt, form, timeout_s=self._timeout_s)
         except DeadlineExceeded:
             return _Summary("", nothing, "timeout")
@@ -157,12 +159,12 @@ class Compactor:
         usage = output.usage or nothing
         if is_degenerate(" ".join(words(text)[:_CHECKED_WORDS])):
             return _Summary("", usage, "could not be read" if output.in_time else "timeout")
-        return _Summary(text, usage)
+        return _Summary(text, usage, f"the oldest {skipped} turns are not in the summary" if skipped else "")
 
     def _prompts(
         self, turns: Sequence[Message], earlier: str, request: CompactionRequest, max_tokens: int
-    ) -> Iterator[tuple[StructuredPrompt, ModelInput]]:
-        """The prompts that fit into the context. The first has most of the turns; the oldest are left out."""
+    ) -> Iterator[tuple[StructuredPrompt, ModelInput, int]]:
+        """The prompts that fit into the context, each with the number of the oldest turns that it leaves out."""
         for share in _PROMPT_SHARES:
             budget = int((request.context_tokens - max_tokens) * share)
             shown = list(chain(*fitting_exchanges(turns, budget, self._tokenizer.count)))
@@ -171,4 +173,4 @@ class Compactor:
             text = self._templates.summary(shown, earlier, request.instructions)
             form = StructuredPrompt((Message("user", text),), _SCHEMA, max_tokens, _SAMPLING)
             if (prompt := fit_to_context(form, self._tokenizer, request.context_tokens)) is not None:
-                yield form, prompt
+                yield form, prompt, len(turns) - len(shown)

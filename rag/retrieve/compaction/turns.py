@@ -48,7 +48,7 @@ def message_item(role: str, text: str) -> JsonObject:
 
 
 def text_of(item: JsonMapping) -> str:
-    """The text that the language model reads of an item, without that of attached files."""
+    """The text that the language model reads of an item."""
     if item["type"] == "function_call":
         return f"{item['name']}({item['arguments']})"
     if item["type"] == "function_call_output":

@@ -139,6 +139,7 @@ async def test_what_does_not_fit_into_the_prompt_of_the_summary_is_left_out_of_i
     assert made.usage.prompt_tokens <= 1000 - 125
     assert "question 37" in harness.prompt
     assert "question 0 " not in harness.prompt
+    assert "turns are not in the summary" in made.note
 
 
 async def test_there_may_be_no_room_for_a_summary() -> None:

@@ -29,7 +29,7 @@ class SplitTurns:
     def last(self) -> list[JsonObject]:
         """The turns that stay as they are."""
         items = _items(self.turns)
-        return stored_turns(items[self.start :], items[: self.start])
+        return [stored_item(item) for item in as_turns(items[self.start :], items[: self.start]) if is_turn(item)]
 
     def compacted(self, items: Sequence[JsonObject], compaction: InputItem) -> RequestedTurns:
         """The conversation, of which `items` stand for the first part."""
@@ -53,13 +53,21 @@ def split_turns(turns: RequestedTurns) -> SplitTurns | None:
     return split if split.earlier else None
 
 
-def stored_turns(items: Sequence[InputItem], earlier: Sequence[InputItem] = ()) -> list[JsonObject]:
-    """The turns among the items, as they are kept. Passages and what the model thought are not among them.
-
-    Args:
-        earlier: Items before these.
+def stored_turns(items: Sequence[InputItem]) -> list[JsonObject]:
+    """The turns among the items, as they are kept. Passages and what the model thought are not among them, and of
+    attached files only their names.
     """
-    return [stored_item(item) for item in as_turns(items, earlier) if is_turn(item)]
+    return [_without_files(stored_item(item)) for item in as_turns(items) if is_turn(item)]
+
+
+def _without_files(turn: JsonObject) -> JsonObject:
+    if turn["type"] != "message":
+        return turn
+    return {**turn, "content": [_name_of(part) if part["type"] == "input_file" else part for part in turn["content"]]}
+
+
+def _name_of(file: JsonObject) -> JsonObject:
+    return {"type": "input_text", "text": f"[{file.get('filename') or 'attached file'}]"}
 
 
 def _items(turns: RequestedTurns) -> list[InputItem]:

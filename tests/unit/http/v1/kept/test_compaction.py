@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,29 @@ async def test_tool_calls_and_passages_are_no_messages(edge: EdgeService) -> Non
     seen = edge.retriever.compaction.requests[0].items  # type: ignore[union-attr]
     assert [item["type"] for item in seen] == ["message", "function_call", "function_call_output", "message", "message"]
     assert "SECRET" not in str(seen)
+
+
+async def test_of_attached_files_only_the_names_remain(edge: EdgeService, client: Any) -> None:
+    data = base64.b64encode(LONG.encode() * 9).decode()
+    file = {"type": "input_file", "filename": "a.txt", "file_data": data}
+    question = {"role": "user", "content": [{"type": "input_text", "text": "Read this: "}, file]}
+    made = (await compact(edge, input=[question, *TALK])).json()
+    assert made["output"][0]["content"][1]["file_data"] == data
+    await client.responses.create(model=MODEL, input="And now?", previous_response_id=made["id"])
+    assert asked(edge)[0] == "Read this: [a.txt]"
+    items: Any = [question, *TALK, user("And now?")]
+    answer = await client.responses.create(model=MODEL, input=items, context_management=THRESHOLD)
+    assert [item.type for item in answer.output] == ["message"]  # nothing but the file is long
+
+
+async def test_a_file_of_the_last_message_is_read(edge: EdgeService, client: Any) -> None:
+    file = {"type": "input_file", "filename": "a.txt", "file_data": base64.b64encode(b"zebra file").decode()}
+    items: Any = [*exchanges(6), {"role": "user", "content": [file]}]
+    made = await client.responses.create(model=MODEL, input=items, context_management=THRESHOLD)
+    assert [item.type for item in made.output] == ["compaction", "message"]
+    assert "zebra file" in asked(edge)[-1]
+    await client.responses.create(model=MODEL, input="More?", previous_response_id=made.id)
+    assert "zebra file" in asked(edge)[2]
 
 
 SEALED = {"type": "compaction", "id": "cmp_1", "encrypted_content": "gAAAAABpM0Yj-...="}
