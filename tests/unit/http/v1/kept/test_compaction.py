@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from rag.http.clients.remote_responses import RemoteResponses
 from rag.http.v1.responses.compaction.body import CompactionOut
+from rag.library.answers.responses import TurnsQuery
 from tests.fakes import FakeGenerator
 from tests.support.servers.edge_service import MODEL, EdgeService
+from tests.support.servers.loopback import client_of, until
 from tests.support.v1.kept_catalog import SUMMARY_TEXT, a_keeping_edge
 from tests.support.v1.response_calls import ADD, create_response
 from tests.support.v1.v1_client import error_of
@@ -68,7 +71,9 @@ async def test_a_short_conversation_is_only_counted(edge: EdgeService, client: A
 
 async def test_a_compacted_conversation_is_continued(edge: EdgeService, client: Any) -> None:
     made = await client.responses.compact(model=MODEL, input=exchanges(6))
-    await client.responses.create(model=MODEL, input=[*made.output, user("And now?")])
+    answer = await client.responses.create(model=MODEL, input=[*made.output, user("And now?")])
+    kept = await client.responses.input_items.list(answer.id, order="asc")
+    assert [item.type for item in kept.data] == [*["message"] * 6, "compaction", "message"]
     summary, acknowledged, *rest = asked(edge)
     assert SUMMARY_TEXT in summary
     assert acknowledged == "Ok."
@@ -293,7 +298,28 @@ async def test_open_calls_stay_with_their_outputs(edge: EdgeService, client: Any
     await client.responses.create(
         model=MODEL, input=items[-1:], previous_response_id=first.id, context_management=THRESHOLD, tools=[ADD]
     )
-    assert asked(edge)[2:] == ["1+1?", "Grass [1].", "2"] or asked(edge)[2:] == ["1+1?", "", "Grass [1].", "2"]
+    assert asked(edge)[2] == "1+1?"
+    assert asked(edge)[-1] == "2"
+
+
+async def test_a_call_before_the_last_message_stays_with_its_output(edge: EdgeService, client: Any) -> None:
+    call = {"type": "function_call", "call_id": "c1", "name": "add", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "c1", "output": "2"}
+    items = [*exchanges(6), user(f"1+1? {LONG * 5}"), call, user("Quick!"), output]
+    await client.responses.create(model=MODEL, input=items, context_management=THRESHOLD, tools=[ADD])
+    assert asked(edge)[1:] == ["Ok.", "Quick!", "2"]  # the call is part of the assistant's message before it
+    assert edge.generator.requests[-1][0].messages[1]["tool_calls"][0]["id"] == "c1"
+
+
+async def test_what_is_before_a_compaction_is_not_looked_up(edge: EdgeService, client: Any) -> None:
+    first = await client.responses.create(model=MODEL, input="One")
+    made = await client.responses.compact(model=MODEL, input="Two", previous_response_id=first.id)
+    last = await client.responses.create(model=MODEL, input="Three", previous_response_id=made.id)
+    async with client_of(edge.retriever.app, "Retriever") as retriever:
+        found = await RemoteResponses(retriever).earlier_turns(TurnsQuery(last.id))
+    assert [item["type"] for item in found.history] == ["message", "compaction", "message", "message"]
+    assert [message.content[0].text for message in made.output[:-1]] == ["One", "Two"]
+    assert asked(edge) == ["One", "Grass [1].", "Two", "Three"]
 
 
 async def test_a_conversation_begins_at_its_newest_compaction(edge: EdgeService, client: Any) -> None:
@@ -361,5 +387,10 @@ async def test_a_response_in_the_background_is_compacted_when_it_is_generated(ed
     kept = await client.responses.retrieve(events[-1].response.id)
     assert [item.type for item in kept.output] == ["compaction", "message"]
     assert len(edge.retriever.compaction.requests) == 1  # type: ignore[union-attr]
-    await client.responses.create(model=MODEL, input="More?", previous_response_id=kept.id)
+    again = await client.responses.create(
+        model=MODEL, input=[user("Old"), *kept.output, user("More?")], background=True
+    )
+    items = await client.responses.input_items.list(again.id, order="asc")
+    assert [item.type for item in items.data] == ["message", "compaction", "message", "message"]
+    await until(lambda: len(edge.generator.requests) == 2)
     assert asked(edge)[2:] == ["And now?", "Grass [1].", "More?"]
