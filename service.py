@@ -35,6 +35,7 @@ from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.internal.audit_wire import AuditRequest
 from rag.http.native.internal.background_wire import LeaseResponseRequest, QueueResponseRequest, WriteResponseRequest
 from rag.http.native.internal.batch_wire import BatchWorkRequest
+from rag.http.native.internal.compaction_wire import CompactRequest, OpenCompactionRequest
 from rag.http.native.internal.count_wire import CountTokensRequest
 from rag.http.native.internal.embedder_wire import (
     CountRequest,
@@ -273,6 +274,16 @@ class Retriever:
     async def earlier_turns(self, request: EarlierTurnsRequest, /) -> dict[str, Any]:
         """Kept items of earlier turns."""
         return await self._api.catalog.earlier_turns(request)  # type: ignore[return-value]
+
+    @endpoint("/compact")
+    async def compact(self, request: CompactRequest, /) -> dict[str, Any]:
+        """Make a conversation short: its newest turns, and a summary of the others."""
+        return await self._api.compact(request)  # type: ignore[return-value]
+
+    @endpoint("/open_compaction")
+    async def open_compaction(self, request: OpenCompactionRequest, /) -> dict[str, Any]:
+        """The turns of a compacted conversation."""
+        return await self._api.catalog.open_compaction(request)  # type: ignore[return-value]
 
     @endpoint("/count_tokens")
     async def count_tokens(self, request: CountTokensRequest, /) -> dict[str, Any]:

@@ -93,12 +93,14 @@ def retriever_metrics(api: RetrieverApi, clients: Sequence[ServiceClient]) -> Me
 
 async def _open_catalog() -> OpenCatalog:
     from rag.bootstrap.documents import database
+    from rag.library.answers.compaction_seal import CompactionSeal
 
     opened = await asyncio.to_thread(database)
     options = settings().responses
     responses = ResponseRegistry(opened, options.retention_days)
     conversations = ConversationRegistry(opened, options.retention_days, may_store=options.store)
     completions = CompletionRegistry(opened, options.retention_days)
+    secret = options.compaction_key.get_secret_value() if options.compaction_key else None
     uploads = UploadRegistry(opened, blob_folder(), settings().ingest.max_file_mib * MIB)
     return OpenCatalog(
         KeyRegistry(opened),
@@ -110,6 +112,7 @@ async def _open_catalog() -> OpenCatalog:
         uploads,
         BatchRegistry(opened),
         await asyncio.to_thread(_batch_work, opened),
+        CompactionSeal(settings().blobs_dir, secret),
     )
 
 
@@ -129,6 +132,7 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
     from rag.http.clients.remote_models import RemoteSparseEmbedders
     from rag.http.headers.used_tokens import report_tokens
     from rag.ingest.question_generation import LanguageModel
+    from rag.retrieve.compaction.compactor import Compactor
     from rag.retrieve.model_search import ModelSearch
     from rag.retrieve.preparation import AnswerPreparer
     from rag.retrieve.prompting.prompt_builder import PromptBuilder
@@ -162,6 +166,7 @@ async def _load_components(client: ServiceClient, llm: ServiceClient) -> Retriev
         pipeline=pipeline,
         preparer=AnswerPreparer(pipeline, prompts, quoter, store, semantic=settings().cache.semantic is not None),
         model_search=ModelSearch(pipeline, prompts, store),
+        compactor=Compactor(generator, tokenizer, templates, timeout_s=settings().responses.compaction_timeout_s),
         library=runtime.library,
         attached_files=runtime.attached_files,
         embedder=embedders.default,

@@ -15,8 +15,8 @@ class PromptSettings(Section):
 
     folder: Path | None = Field(
         None,
-        description="Folder of custom templates: system.jinja, user.jinja, quote.jinja, search.jinja; missing ones are "
-        "the defaults.",
+        description="Folder of custom templates: system.jinja, user.jinja, quote.jinja, search.jinja, summary.jinja; "
+        "missing ones are the defaults.",
     )
     style: Literal["auto", "written", "quoted"] = Field(
         "auto",

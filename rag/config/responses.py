@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from rag.config.section import Section
 
@@ -33,4 +33,16 @@ class ResponseSettings(Section):
         3_600.0,
         gt=0,
         description="Time limit of such a response in seconds, from when it begins.",
+    )
+    compaction_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Secret with which compacted conversations are encrypted; at least 32 random characters. Unset: a "
+        "key that the service makes and keeps with its files. What was encrypted with another key cannot be opened.",
+    )
+    compaction_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        description="Time limit in seconds of the summary that a compaction makes. Without a summary, only the newest "
+        "turns are kept.",
     )

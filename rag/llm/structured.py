@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from rag.llm.special_tokens import SpecialTokenEscaper
 from rag.llm.template_values import NO_THINKING
 from rag.ports import ChatTokenizer, Generator
-from rag.types import JsonObject, Message, ModelInput, Prompt, SamplingParameters, TextDelta
+from rag.types import JsonObject, Message, ModelInput, Prompt, SamplingParameters, StreamEnd, TextDelta, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class StructuredOutput:
     text: str
     in_time: bool = True
     """False if the time limit ended it; `text` is then incomplete."""
+    usage: Usage | None = None
+    """None if it is not known, because the time limit ended it."""
 
     def fields(self, *, open_strings: bool = False) -> JsonObject:
         """The complete values of the object; empty if the text is not valid.
@@ -73,12 +75,15 @@ async def complete(
         timeout_s: After this time the engine is stopped, and the text so far is returned.
     """
     written: list[str] = []
+    usage: Usage | None = None
     try:
         async with asyncio.timeout(timeout_s):
             async with generator.generate(prompt, form.parameters(), f"form-{uuid.uuid4().hex}") as stream:
                 async for delta in stream:
                     if isinstance(delta, TextDelta):
                         written.append(delta.text)
+                    elif isinstance(delta, StreamEnd):
+                        usage = delta.usage
     except TimeoutError:
         return StructuredOutput("".join(written), in_time=False)
-    return StructuredOutput("".join(written))
+    return StructuredOutput("".join(written), usage=usage)

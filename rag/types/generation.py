@@ -23,6 +23,15 @@ class Usage:
     reasoning_tokens: int = 0
     """Completion tokens that the model used to think."""
 
+    def __add__(self, other: Usage) -> Usage:
+        """Of both requests together."""
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:

@@ -80,6 +80,26 @@ def test_a_call_is_continued_with_its_output(client: openai.OpenAI) -> None:
     assert client.responses.create(**body, input=[output], previous_response_id=first.id).output_text
 
 
+def test_a_long_conversation_is_compacted(client: openai.OpenAI) -> None:
+    """The language model writes the summary, and the conversation goes on from it."""
+    model, fact = (
+        model_of(client, "language"),
+        "The axolotl lives in Lake Xochimilco near Mexico City and can regrow its legs.",
+    )
+    turns: list[Any] = [{"role": role, "content": f"{fact} " * 4} for role in ("user", "assistant") * 4]
+    wanted: Any = [{"type": "compaction", "compact_threshold": 400}]
+    items = [*turns, {"role": "user", "content": "Where does it live?"}]
+    made = client.responses.create(model=model, input=items, context_management=wanted, max_output_tokens=8)
+    assert [item.type for item in made.output] == ["compaction", "message"]
+    assert "rag" not in made.to_dict(), made.to_dict()["rag"]  # there is a note if there is no summary
+    assert made.usage is not None
+    assert made.usage.input_tokens > 400
+    assert made.usage.output_tokens > 8
+    more = client.responses.create(model=model, input="And?", previous_response_id=made.id, max_output_tokens=8)
+    assert more.usage is not None
+    assert more.usage.input_tokens < 400
+
+
 def test_structured_output(client: openai.OpenAI) -> None:
     schema = {"type": "object", "properties": {"city": {"enum": ["Mainz", "Rome"]}}, "required": ["city"]}
     form: Any = {"format": {"type": "json_schema", "name": "place", "schema": schema}}

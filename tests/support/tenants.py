@@ -155,6 +155,9 @@ def foreign_requests(umbra: Tenant) -> dict[str, list[tuple[str, str, Any]]]:
             ("POST", "/v1/chat/completions", {"json": attached}),
         ],
         "create_response": [("POST", "/v1/responses", {"json": each}) for each in asked],
+        "compact_response": [
+            ("POST", "/v1/responses/compact", {"json": each}) for each in earlier if "conversation" not in each
+        ],
         "count_response_input_tokens": [("POST", "/v1/responses/input_tokens", {"json": each}) for each in asked],
         "create_vector_store": [("POST", "/v1/vector_stores", {"json": {"name": "x", "file_ids": [file_id]}})],
         "list_jobs": [("GET", f"/v1/jobs?vector_store_id={store}", {})],

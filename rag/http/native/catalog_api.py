@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
 
@@ -12,6 +13,7 @@ from rag.http.model_aliases import ModelAliases
 from rag.http.native.internal.audit_wire import AuditRequest
 from rag.http.native.internal.background_wire import LeaseResponseRequest, QueueResponseRequest, WriteResponseRequest
 from rag.http.native.internal.batch_wire import BatchAdvance, BatchWorkRequest, assignment_to_wire
+from rag.http.native.internal.compaction_wire import OpenCompactionRequest
 from rag.http.native.internal.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
 from rag.library.answers.background import BackgroundRegistry
 from rag.library.answers.chat_completions import CompletionRegistry
@@ -22,6 +24,9 @@ from rag.library.batches.registry import BatchRegistry
 from rag.library.batches.work import BatchWork
 from rag.library.documents.uploads import UploadRegistry
 from rag.library.keys import KeyRegistry
+
+if TYPE_CHECKING:  # it imports cryptography, which only the Retriever needs
+    from rag.library.answers.compaction_seal import CompactionSeal
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class OpenCatalog:
     uploads: UploadRegistry
     batches: BatchRegistry
     batch_work: BatchWork
+    seal: CompactionSeal
 
 
 class CatalogApi:
@@ -95,3 +101,8 @@ class CatalogApi:
         registry = self.open.get().responses
         turns = await asyncio.to_thread(registry.earlier_turns, request.parsed())
         return JSONResponse(asdict(turns))
+
+    async def open_compaction(self, request: OpenCompactionRequest) -> Response:
+        """The turns of a compaction item."""
+        items = await asyncio.to_thread(self.open.get().seal.open, request.encrypted_content)
+        return JSONResponse({"items": items})

@@ -22,6 +22,7 @@ from rag.http.model_aliases import ModelAliases
 from rag.http.native.catalog_api import CatalogApi, OpenCatalog
 from rag.http.native.explanation import ExplainedPrompt, explained_searches, explanation
 from rag.http.native.ingest_form import IngestRequest, received_ingest
+from rag.http.native.internal.compaction_wire import CompactRequest, compaction_to_wire
 from rag.http.native.internal.count_wire import CountTokensRequest
 from rag.http.native.internal.key_wire import AuthenticateRequest, OpenTenantRequest, authentication_to_wire
 from rag.http.native.internal.model_search_wire import CutTextRequest, SearchForModelRequest
@@ -36,6 +37,7 @@ from rag.library.documents.attached_files import AttachedFiles
 from rag.library.service import Library
 from rag.ports import Cache, ChatTokenizer, Embedder, Reranker, VectorStore
 from rag.records import Cursor, DocumentRecord, JobRecord
+from rag.retrieve.compaction.compactor import Compactor
 from rag.retrieve.model_search import ModelSearch
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
 from rag.retrieve.preparation import AnswerPreparer, PreparationRequest
@@ -53,6 +55,7 @@ class RetrieverComponents:
     pipeline: RetrievalPipeline
     preparer: AnswerPreparer
     model_search: ModelSearch
+    compactor: Compactor
     library: Library
     attached_files: AttachedFiles
     embedder: Embedder
@@ -235,6 +238,12 @@ class RetrieverApi:
         cut = self.parts.get().model_search.cut
         text, tokens = await asyncio.to_thread(cut, request.text, request.max_tokens)
         return JSONResponse({"text": text, "tokens": tokens})
+
+    async def compact(self, request: CompactRequest) -> Response:
+        """A conversation that is shorter, and the same sealed for the client, with the turns after it."""
+        compaction = await self.parts.get().compactor.compact(request.parsed())
+        seal, items = self.catalog.open.get().seal, [*compaction.items, *request.last]
+        return JSONResponse(compaction_to_wire(compaction, await asyncio.to_thread(seal.seal, items)))
 
     async def verify(self, request: VerifyRequest) -> Response:
         pairs = [(sentence, source) for sentence, source in request.pairs]

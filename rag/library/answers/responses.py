@@ -111,15 +111,23 @@ def _history(connection: sa.Connection, query: TurnsQuery) -> list[JsonObject]:
 
 
 def _chain(connection: sa.Connection, previous_id: str) -> list[JsonObject]:
-    """The items of a response and those before it. The chain ends at a deleted or expired response."""
+    """The items of a response and those before it. The chain ends at a deleted or expired response, and at one with a
+    compaction, which stands for all before it.
+    """
     row = responses.get(connection, previous_id, "previous_response_id")
     if row.body.get("status") in UNFINISHED:
         reason = "the response has not ended yet; wait until it has, or cancel it"
         raise InvalidRequest(f"previous_response_id: {reason}", param="previous_response_id")
     history, size = items.of_owner(connection, row.id), row.bytes
     with suppress(NotFound):
-        while row.previous_id is not None and len(history) < _MAX_HISTORY and size < _MAX_HISTORY_BYTES:
+        while row.previous_id is not None and not _is_complete(history, size):
             row = responses.get(connection, row.previous_id)
             size += row.bytes
             history = items.of_owner(connection, row.id) + history
     return history[-_MAX_HISTORY:]
+
+
+def _is_complete(history: Sequence[JsonObject], size: int) -> bool:
+    """Whether nothing before these items is needed."""
+    is_compacted = any(item["type"] == "compaction" for item in history)
+    return is_compacted or len(history) >= _MAX_HISTORY or size >= _MAX_HISTORY_BYTES

@@ -14,12 +14,14 @@ from rag.retrieve.prompting.templates import (
     QUOTE,
     RENDERING_FAULTS,
     SEARCH,
+    SUMMARY,
     SYSTEM,
     USER,
     VARIABLES,
     PassageText,
     Templates,
 )
+from rag.types import Message
 
 _OPTION = "RAG_PROMPT__FOLDER"
 _QUESTION = "sample-question"
@@ -49,6 +51,7 @@ def open_templates(folder: Path | None, *, fence: bool) -> Templates:
     _check_user(templates, files[USER])
     _check_quote(templates, files[QUOTE])
     _check_search(templates, files[SEARCH])
+    _check_summary(templates, files[SUMMARY])
     return templates
 
 
@@ -102,6 +105,16 @@ def _check_quote(templates: Templates, file: str) -> None:
         raise _fault(file, 1, "leaves out the question: {{ question }}")
     if any(passage.text not in whole for passage in _PASSAGES):
         raise _fault(file, 1, "leaves out the quotes: {{ quote }} of each of quotes")
+
+
+def _check_summary(templates: Templates, file: str) -> None:
+    turns = [Message("user", "sample-turn-1"), Message("assistant", "sample-turn-2")]
+    _render(templates, SUMMARY, file, turns=[], summary="", instructions="")
+    whole = _render(templates, SUMMARY, file, turns=turns, summary="sample-summary", instructions="sample-instructions")
+    if any(turn.content not in whole for turn in turns):
+        raise _fault(file, 1, "leaves out the turns: {{ turn.content }} of each of turns")
+    if "sample-summary" not in whole:
+        raise _fault(file, 1, "leaves out the summary of the turns before these: {{ summary }}")
 
 
 def _render(templates: Templates, name: str, file: str, **values: object) -> str:

@@ -12,14 +12,17 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from rag.errors import InternalError
 from rag.retrieve.prompting.fence import Fence, fence_around
+from rag.types import Message
 
 DEFAULTS = Path(__file__).parents[2] / "prompts"
 SYSTEM, USER, QUOTE, SEARCH = "system.jinja", "user.jinja", "quote.jinja", "search.jinja"
+SUMMARY = "summary.jinja"
 VARIABLES = {
     SYSTEM: ("fence",),
     USER: ("question", "passages", "fence"),
     QUOTE: ("question", "quotes"),
     SEARCH: ("passages", "known", "fence"),
+    SUMMARY: ("turns", "summary", "instructions"),
 }
 """The variables of each template."""
 RENDERING_FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
@@ -79,6 +82,15 @@ class Templates:
             known: Numbers of the passages that an earlier search returned.
         """
         return self._render_checked(SEARCH, passages=list(passages), known=list(known), fence=self._fence(passages))
+
+    def summary(self, turns: Sequence[Message], summary: str, instructions: str) -> str:
+        """The whole prompt for the summary of a conversation: one message.
+
+        Args:
+            summary: Of the turns before these; empty if there were none.
+            instructions: Of the assistant; empty if it has none.
+        """
+        return self._render_checked(SUMMARY, turns=list(turns), summary=summary, instructions=instructions)
 
     def render(self, name: str, **values: object) -> str:
         """Raises RENDERING_FAULTS."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import base64
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, cast
 
 from starlette.applications import Starlette
@@ -21,6 +21,7 @@ from rag.http.bodies.wire import PrepareRequest
 from rag.http.error_table import error_response
 from rag.http.native.explanation import explained_searches
 from rag.http.native.internal.background_wire import QueueResponseRequest, WriteResponseRequest
+from rag.http.native.internal.compaction_wire import CompactRequest, OpenCompactionRequest, compaction_to_wire
 from rag.http.native.internal.count_wire import CountTokensRequest
 from rag.http.native.internal.model_search_wire import CutTextRequest, SearchForModelRequest
 from rag.http.native.internal.read_file_wire import ReadBytesRequest, ReadFileRequest
@@ -29,8 +30,10 @@ from rag.http.v1.applications.documents_app import documents_app
 from rag.http.v1.documents.parts import V1Parts
 from rag.library.answers.background import BackgroundRegistry
 from rag.library.answers.chat_completions import CompletionRegistry
+from rag.library.answers.compaction_seal import CompactionSeal
 from rag.library.answers.conversations import ConversationRegistry
 from rag.library.answers.responses import ResponseRegistry, TurnsQuery
+from rag.retrieve.compaction.compactor import Compactor
 from rag.retrieve.model_search import ModelSearch
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
@@ -49,6 +52,15 @@ TOP_K = 4
 """Passages of a search whose request does not set the number."""
 
 
+@dataclass
+class Compaction:
+    """The real parts that make a compaction."""
+
+    compactor: Compactor
+    seal: CompactionSeal
+    requests: list[CompactRequest] = field(default_factory=list)
+
+
 class FakeRetriever:
     """The Retriever service, over HTTP, as the edge sees it: finds the same hits for every question.
 
@@ -58,6 +70,7 @@ class FakeRetriever:
         failure: What every question is refused with.
         responses: Where responses are kept; None: nowhere.
         conversations: In the same catalog, as `completions`.
+        compaction: Makes compactions, and seals and opens them; None: nothing can be compacted.
     """
 
     def __init__(
@@ -69,6 +82,7 @@ class FakeRetriever:
         conversations: ConversationRegistry | None = None,
         completions: CompletionRegistry | None = None,
         background: BackgroundRegistry | None = None,
+        compaction: Compaction | None = None,
     ) -> None:
         self.hits = hits
         self.failure = failure
@@ -93,6 +107,7 @@ class FakeRetriever:
         self._responses = responses
         self._completions = completions
         self.background = background
+        self.compaction = compaction
         routes: list[BaseRoute] = [
             Route("/prepare", self._prepare, methods=["POST"]),
             Route("/readyz", self._ready),
@@ -107,6 +122,8 @@ class FakeRetriever:
             Route("/cut_text", self._cut_text, methods=["POST"]),
             Route("/read_file", self._read_file, methods=["POST"]),
             Route("/read_bytes", self._read_bytes, methods=["POST"]),
+            Route("/compact", self._compact, methods=["POST"]),
+            Route("/open_compaction", self._open_compaction, methods=["POST"]),
         ]
         if responses is not None:
             nothing: Any = None
@@ -224,6 +241,24 @@ class FakeRetriever:
         if len(content) > wanted.max_bytes:
             return error_response(FileTooLarge("it is too large", param="file_id"))
         return JSONResponse({"data": base64.b64encode(content).decode()})
+
+    async def _compact(self, request: Request) -> Response:
+        wanted = CompactRequest.parse(await request.json())
+        assert self.compaction is not None
+        self.compaction.requests.append(wanted)
+        made = await self.compaction.compactor.compact(wanted.parsed())
+        with acting(caller_from_header(request.headers[CALLER_HEADER])):
+            sealed = self.compaction.seal.seal([*made.items, *wanted.last])
+        return JSONResponse(compaction_to_wire(made, sealed))
+
+    async def _open_compaction(self, request: Request) -> Response:
+        wanted = OpenCompactionRequest.parse(await request.json())
+        assert self.compaction is not None
+        with acting(caller_from_header(request.headers[CALLER_HEADER])):
+            try:
+                return JSONResponse({"items": self.compaction.seal.open(wanted.encrypted_content)})
+            except RagError as error:
+                return error_response(error)
 
     async def _ready(self, _: Request) -> Response:
         return JSONResponse({"status": "ready", "embedder": "the-encoder"})

@@ -157,6 +157,7 @@ def test_the_model_decides_between_asking_and_generating(service: RunningService
             for path, body in (
                 ("/v1/chat/completions", {"messages": messages}),
                 ("/v1/responses", {"input": "Who sleeps?"}),
+                ("/v1/responses/compact", {"input": "Who sleeps?"}),
             ):
                 assert http.post(path, json={"model": allowed, **body}).status_code == 200, (scope, path)
                 refused = http.post(path, json={"model": other, **body})

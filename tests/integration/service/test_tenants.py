@@ -54,6 +54,15 @@ def test_a_foreign_id_is_refused_like_an_unknown_one(acme: Tenant, umbra: Tenant
             assert without_ids(known, umbra) == without_ids(absent, unknown), operation
 
 
+def test_a_compacted_conversation_is_opened_for_its_own_tenant(acme: Tenant, umbra: Tenant) -> None:
+    body = {"model": "rag", "previous_response_id": umbra.response}
+    compacted = umbra.http.post("/v1/responses/compact", json=body).json()["output"]
+    asked = {"model": "rag", "input": [*compacted, {"role": "user", "content": "Where does the zebra sleep?"}]}
+    assert umbra.http.post("/v1/responses", json=asked).status_code == 200
+    refused = acme.http.post("/v1/responses", json=asked)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "input.1.encrypted_content")
+
+
 def test_lists_and_searches_show_a_tenant_its_own(acme: Tenant, umbra: Tenant, admin: httpx.Client) -> None:
     for http in (acme.http, admin):
         for path in ("/v1/vector_stores", "/v1/files", "/v1/jobs", "/v1/vector_stores/default/files"):

@@ -12,10 +12,11 @@ from rag.http.v1.chat.routes import ChatRoutes
 from rag.http.v1.completions.routes import CompletionRoutes
 from rag.http.v1.edge_parts import EdgeParts
 from rag.http.v1.models import ModelRoutes
+from rag.http.v1.responses.compaction.routes import CompactionRoutes
 from rag.http.v1.responses.routes import ResponseRoutes
 from rag.http.v1.responses.websocket.connection import response_socket
 
-_GROUPS = (ModelRoutes, ChatRoutes, CompletionRoutes, ResponseRoutes, AdapterRoutes)
+_GROUPS = (ModelRoutes, ChatRoutes, CompletionRoutes, ResponseRoutes, CompactionRoutes, AdapterRoutes)
 
 
 def edge_app(parts: EdgeParts, fallback: ASGIApp) -> Starlette:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rag.http.clients.remote_files import RemoteFiles
 from rag.http.v1.edge_parts import EdgeParts
-from rag.http.v1.responses.memory import RequestedTurns
+from rag.http.v1.responses.memory import RequestedTurns, history_field
 from rag.http.v1.responses.request.body import ResponsesBody
 from rag.http.v1.text_generation.file_parts import Room, attached_files, read_files
 from rag.http.v1.text_generation.image_parts import ImageReader, attached_images
@@ -21,8 +21,3 @@ async def read_attachments(parts: EdgeParts, body: ResponsesBody, turns: Request
     others = [{"role": item.role or "user", "content": item.own_text} for item in items]
     room = Room(int(facts["context_tokens"]), body.max_output_tokens or 1, body.template_values)
     await read_files(retriever, files, others, room)
-
-
-def history_field(body: ResponsesBody) -> str:
-    """The field that names the earlier turns."""
-    return "conversation" if body.conversation is not None else "previous_response_id"

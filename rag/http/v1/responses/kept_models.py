@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self, TypeAlias
 
 from openai.types.responses import (
+    ResponseCompactionItem,
     ResponseFileSearchToolCall,
     ResponseFunctionToolCall,
     ResponseInputFile,
@@ -115,13 +116,14 @@ KeptItem: TypeAlias = Annotated[
     | McpListTools
     | McpCall
     | McpApprovalRequest
-    | McpApprovalResponse,
+    | McpApprovalResponse
+    | ResponseCompactionItem,
     Field(discriminator="type"),
 ]
 
 
 class ConversationItem(RootModel[KeptItem]):
-    """One of OpenAI's items: a message, a search, a function call or its output."""
+    """One of OpenAI's items: a message, a search, a function call or its output, or a compacted conversation."""
 
 
 class ItemPage(BaseModel):

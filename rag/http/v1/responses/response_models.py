@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 from openai.types.responses import (
     FileSearchTool,
     FunctionTool,
+    ResponseCompactionItem,
     ResponseFileSearchToolCall,
     ResponseFunctionToolCall,
     ResponseOutputMessage,
@@ -131,6 +132,7 @@ class ResponseOut(BaseModel):
         | McpListTools
         | McpCall
         | McpApprovalRequest
+        | ResponseCompactionItem
     ]
     usage: ResponseUsage | None
     error: ErrorOut | None

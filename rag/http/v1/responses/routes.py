@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from starlette.requests import Request
@@ -12,17 +12,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rag.auth.caller import require
-from rag.errors import InternalError, InvalidRequest, NotFound, RagError, VectorStoreNotFound
+from rag.errors import InternalError, InvalidRequest, RagError, VectorStoreNotFound
 from rag.generate.events import AnswerStream
 from rag.generate.pipeline import AnswerRequest
+from rag.http.clients.remote_compaction import RemoteCompaction
 from rag.http.clients.remote_responses import RemoteResponses
 from rag.http.clients.remote_token_count import count_tokens
 from rag.http.clients.served_models import ModelTarget
+from rag.http.clients.service_client import ServiceClient
 from rag.http.fields.thinking_fields import check_effort
 from rag.http.middleware.deadline import in_time
 from rag.http.middleware.request_id import current_request_id
-from rag.http.openapi.events import EventModel
-from rag.http.openapi.route import Operation
 from rag.http.streaming.event_stream import Event, EventStream
 from rag.http.v1.documents.body import read_body
 from rag.http.v1.edge_parts import EdgeParts
@@ -38,9 +38,11 @@ from rag.http.v1.function_calling.generation import (
 )
 from rag.http.v1.function_calling.tool_use import ToolUse
 from rag.http.v1.model_response import model_response
-from rag.http.v1.responses.attachments import history_field, read_attachments
+from rag.http.v1.responses.attachments import read_attachments
 from rag.http.v1.responses.background.accepting import BackgroundQueue
-from rag.http.v1.responses.memory import RequestedTurns, ResponseMemory
+from rag.http.v1.responses.compaction.automatic import AutomaticCompaction, Begin
+from rag.http.v1.responses.memory import RequestedTurns, ResponseMemory, history_field
+from rag.http.v1.responses.operations import COUNT_INPUT, CREATE
 from rag.http.v1.responses.output.events import FINAL, ResponseSource, ResponseWriter, SourceEvent
 from rag.http.v1.responses.output.objects import ResponseMetadata
 from rag.http.v1.responses.output.padding import padded
@@ -49,7 +51,7 @@ from rag.http.v1.responses.prepared_answer import PreparedAnswer
 from rag.http.v1.responses.request.body import FileSearch, ResponsesBody
 from rag.http.v1.responses.request.mcp_turns import as_turns
 from rag.http.v1.responses.request.turns import chat_messages, question_of
-from rag.http.v1.responses.response_models import InputTokens, ResponseEvent, ResponseOut
+from rag.http.v1.responses.response_models import InputTokens
 from rag.http.v1.responses.tools.response import ToolResponse
 from rag.http.v1.responses.tools.tool_plan import ToolPlan, tool_plan
 from rag.http.v1.route import V1Route
@@ -66,40 +68,6 @@ _PARAMS = {
 }
 """Field names of the inner services -> of this route."""
 
-_NOT_OFFERED = ("compact",)
-"""Routes of OpenAI's API that are not response ids."""
-
-
-CREATE = Operation(
-    id="create_response",
-    scopes=("ask", "generate"),
-    uses_tokens=True,
-    tag="Language model",
-    summary="Create a response; the tool `file_search` answers from documents",
-    description="The response is kept, so that `previous_response_id` can continue it, unless `store` is false or the "
-    "service keeps none. A `conversation` is continued once the answer is complete. With `background` the response is "
-    "queued, the request answered at once, and the response generated whether or not the client stays connected.",
-    body=ResponsesBody,
-    response=ResponseOut,
-    response_description='The response; with `"background": true`, as it is queued. With `"stream": true`, OpenAI\'s '
-    "events; the last one holds the response.",
-    events=[EventModel(ResponseEvent)],
-    errors=[400, 404, 409, 413, 424, 504],
-)
-
-
-COUNT_INPUT = Operation(
-    id="count_response_input_tokens",
-    scopes=("ask", "generate"),
-    tag="Language model",
-    summary="Count the tokens that the language model would read for a response",
-    description="For an answer from documents, the documents are searched, because their passages count.",
-    body=ResponsesBody,
-    response=InputTokens,
-    response_description="The number of tokens.",
-    errors=[400, 404, 409, 413, 504],
-)
-
 
 class ResponseRoutes:
     def __init__(self, parts: EdgeParts) -> None:
@@ -109,17 +77,13 @@ class ResponseRoutes:
         return [
             V1Route("POST", "/responses", self.create, CREATE),
             V1Route("POST", "/responses/input_tokens", self.count_input, COUNT_INPUT),
-            *(
-                Route(f"/responses/{name}", self.not_offered, methods=["GET", "POST", "DELETE"])
-                for name in _NOT_OFFERED
-            ),
         ]
 
     async def create(self, request: Request) -> Response:
         body = (await read_body(ResponsesBody, request)).checked()
         prepared = await self._prepared(body)
         if body.background:
-            queue = BackgroundQueue(self._parts.dependencies.clients["Retriever"], self._parts.wake_background)
+            queue = BackgroundQueue(self._retriever, self._parts.wake_background)
             return await queue.accept(request, body, prepared)
         source, writer = prepared.source, prepared.writer
 
@@ -160,11 +124,15 @@ class ResponseRoutes:
         turns = await memory.turns(body, is_kept=is_stored or body.conversation is not None)
         if not searches:
             await read_attachments(self._parts, body, turns)
-        if body.background:  # what can be refused now is not to fail later
+        if body.background or body.context_management:  # what can be refused now is not to fail later
             _check(body, turns, target, use)
         notes = (note, turns.note if searches else "")
         reply = ResponseMetadata(body, searches, self._default_sampling(), stored=is_stored, notes=notes, **identity)
-        return PreparedAnswer(ResponseWriter(reply), self._answer(body, turns, target, use), turns, is_stored)
+
+        def begin(asked: RequestedTurns) -> AbstractAsyncContextManager[ResponseSource]:
+            return self._answer(body, asked, target, use)
+
+        return PreparedAnswer(ResponseWriter(reply), self._compacting(body, turns, begin), turns, is_stored)
 
     async def _prepared_with_tools(
         self, body: ResponsesBody, target: ModelTarget, plan: ToolPlan, identity: Mapping[str, Any]
@@ -176,7 +144,21 @@ class ResponseRoutes:
         defaults, searches = self._default_sampling(), plan.search is not None
         reply = ResponseMetadata(body, searches, defaults, stored=is_stored, runs_tools=True, **identity)
         response = ToolResponse(self._parts, body, turns, target, plan, reply)
-        return PreparedAnswer(ResponseWriter(reply), self._with_field_names(body, response.open()), turns, is_stored)
+
+        def begin(asked: RequestedTurns) -> AbstractAsyncContextManager[ResponseSource]:
+            return self._with_field_names(body, replace(response, turns=asked).open())
+
+        return PreparedAnswer(ResponseWriter(reply), self._compacting(body, turns, begin), turns, is_stored)
+
+    def _compacting(
+        self, body: ResponsesBody, turns: RequestedTurns, begin: Begin
+    ) -> AbstractAsyncContextManager[ResponseSource]:
+        """The answer, after a compaction if the request wants one."""
+        answer = begin(turns)  # raises what can be refused now
+        if not body.context_management:
+            return answer
+        context_tokens = int(self._parts.dependencies.require("LLM")["context_tokens"])
+        return AutomaticCompaction(self._retriever, self._compaction, body, context_tokens).open(turns, begin)
 
     @asynccontextmanager
     async def _with_field_names(
@@ -222,13 +204,12 @@ class ResponseRoutes:
         return supported_use(body.tool_use(), facts, from_documents=searches, has_form=has_form)
 
     async def _input_tokens(self, body: ResponsesBody, turns: RequestedTurns, target: ModelTarget, use: ToolUse) -> int:
-        retriever = self._parts.dependencies.clients["Retriever"]
         if target.is_rag or body.file_search is not None:
             prompt = (await self._parts.answers.prepare(_answer_request(body, turns, target, use))).prompt
             if not prompt.messages or not prompt.sources:  # without sources, nothing is sent to the language model
                 return len(prompt.token_ids) if prompt.sources else 0
             messages = [asdict(message) for message in prompt.messages]
-            return await count_tokens(retriever, messages, body.template_values)
+            return await count_tokens(self._retriever, messages, body.template_values)
         require("generate")
         images = {**attached_images(turns.history, history_field(body)), **attached_images(turns.input, "input")}
         refuse_images(images, "the number of tokens of an image is not known")
@@ -236,18 +217,22 @@ class ResponseRoutes:
         chat = _chat(body, turns, use)
         if chat.tools:
             raise InvalidRequest("tools: the effect on the number of tokens is not known", param="tools")
-        return await count_tokens(retriever, chat.messages, chat.template_values)
+        return await count_tokens(self._retriever, chat.messages, chat.template_values)
 
     def _memory(self) -> ResponseMemory:
-        retriever = self._parts.dependencies.clients["Retriever"]
-        return ResponseMemory(RemoteResponses(retriever), may_store=self._parts.may_store)
+        return ResponseMemory(RemoteResponses(self._retriever), self._compaction, may_store=self._parts.may_store)
+
+    @property
+    def _retriever(self) -> ServiceClient:
+        return self._parts.dependencies.clients["Retriever"]
+
+    @property
+    def _compaction(self) -> RemoteCompaction:
+        return RemoteCompaction(self._retriever, self._parts.answer_timeout_s)
 
     def _default_sampling(self) -> DefaultSampling:
         sampling, engine = self._parts.answers.sampling, self._parts.dependencies.require("LLM")
         return DefaultSampling(sampling["max_tokens"], sampling["temperature"], engine["context_tokens"])
-
-    async def not_offered(self, request: Request) -> Response:
-        raise NotFound(f"there is no route {request.url.path}; the routes are listed at /")
 
     @asynccontextmanager
     async def _answer(

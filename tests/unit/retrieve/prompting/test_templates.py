@@ -8,7 +8,7 @@ import pytest
 
 from rag.errors import InternalError, SetupError
 from rag.retrieve.prompting.template_check import open_templates
-from rag.retrieve.prompting.templates import QUOTE, SEARCH, SYSTEM, USER, PassageText, Templates
+from rag.retrieve.prompting.templates import QUOTE, SEARCH, SUMMARY, SYSTEM, USER, PassageText, Templates
 
 GOOD = "{{ question }}{% for p in passages %}{{ fence.open }}[{{ p.number }}] {{ p.text }}{{ fence.close }}{% endfor %}"
 SEARCH_WITHOUT_KNOWN = GOOD.replace("{{ question }}", "")
@@ -112,4 +112,4 @@ def test_the_version_depends_on_templates_and_options(tmp_path: Path) -> None:
 
 def test_defaults_are_in_the_package() -> None:
     templates = Templates(None, has_fence=True)
-    assert sorted(templates.environment.list_templates(["jinja"])) == [QUOTE, SEARCH, SYSTEM, USER]
+    assert sorted(templates.environment.list_templates(["jinja"])) == [QUOTE, SEARCH, SUMMARY, SYSTEM, USER]

@@ -43,7 +43,7 @@ class BackgroundQueue:
             raise InvalidRequest(message, param="background")
         events = answer.writer.queued()
         response = events[0][1]["response"]
-        items = [stored_item(item) for item in answer.turns.input]
+        items = [stored_item(item) for item in answer.turns.given]
         await self._queue.enqueue(response, items, from_json(await request.body()), events if body.stream else None)
         self._wake()
         if body.stream:

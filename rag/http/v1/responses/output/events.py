@@ -32,7 +32,14 @@ from rag.http.middleware.request_id import current_request_id
 from rag.http.streaming.answer_events import citation_fields, style_fields
 from rag.http.streaming.event_stream import Event, StreamFormat
 from rag.http.streaming.sse import format_event
-from rag.http.v1.responses.output.objects import ItemStatus, ResponseMetadata, annotation, new_id
+from rag.http.v1.responses.output.objects import (
+    ItemStatus,
+    ResponseMetadata,
+    annotation,
+    dumped,
+    new_id,
+    with_whole_seconds,
+)
 from rag.http.v1.responses.output.output_items import (
     ItemStep,
     MessageEnded,
@@ -147,10 +154,11 @@ class ResponseWriter:
     def _file_search_call(self, search: SourcesFound) -> Iterator[Event]:
         self._hits = search.hits
         self._refuses = not search.hits and self._reply.has_form
-        item_id, call = new_id("fs"), self._reply.search_call
-        place: JsonObject = {"output_index": 0, "item_id": item_id}
+        self._reply = replace(self._reply, top_k=search.top_k)
+        index, item_id, call = len(self._output), new_id("fs"), self._reply.search_call
+        place: JsonObject = {"output_index": index, "item_id": item_id}
         added = call(item_id, "in_progress", search.queries, ())
-        yield self._event(ResponseOutputItemAddedEvent, "response.output_item.added", output_index=0, item=added)
+        yield self._event(ResponseOutputItemAddedEvent, "response.output_item.added", output_index=index, item=added)
         kinds: tuple[tuple[type[BaseModel], str], ...] = (
             (ResponseFileSearchCallInProgressEvent, "in_progress"),
             (ResponseFileSearchCallSearchingEvent, "searching"),
@@ -252,20 +260,14 @@ class ResponseWriter:
 
     def _event(self, kind: type[BaseModel], name: str, **fields: object) -> Event:
         event = kind(type=name, sequence_number=next(self._numbers), **fields)
-        data = event.model_dump(mode="json", exclude_unset=True, by_alias=True, warnings=False)
-        return name, {**data, "response": _with_whole_seconds(data["response"])} if "response" in data else data
+        data = dumped(event)
+        return name, {**data, "response": with_whole_seconds(data["response"])} if "response" in data else data
 
 
 def _write(name: str, data: JsonObject) -> bytes:
     if name == FAILED:
         return b"".join(format_event(event, fields) for event, fields in data.items())
     return format_event(name, data)
-
-
-def _with_whole_seconds(response: JsonObject) -> JsonObject:
-    """OpenAI's Python types write these times as floats, which OpenAI's client for .NET refuses."""
-    times = {name: response.get(name) for name in ("created_at", "completed_at")}
-    return {**response, **{name: int(value) for name, value in times.items() if value is not None}}
 
 
 def _rag_fields(done: Done, reply: ResponseMetadata) -> JsonObject:

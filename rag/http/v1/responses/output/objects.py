@@ -24,6 +24,7 @@ from openai.types.responses.response import IncompleteDetails
 from openai.types.responses.response_file_search_tool_call import Result
 from openai.types.responses.response_output_text import AnnotationFileCitation, Logprob, LogprobTopLogprob
 from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
+from pydantic import BaseModel
 
 from rag.catalog.documents.stores import DEFAULT_STORE
 from rag.errors import Overloaded, RagError
@@ -215,6 +216,16 @@ def logprob_objects(logprobs: Sequence[TokenLogprob]) -> list[Logprob]:
         )
         for one in logprobs
     ]
+
+
+def dumped(model: BaseModel) -> JsonObject:
+    return model.model_dump(mode="json", exclude_unset=True, by_alias=True, warnings=False)
+
+
+def with_whole_seconds(response: JsonObject) -> JsonObject:
+    """OpenAI's Python types write these times as floats, which OpenAI's client for .NET refuses."""
+    times = {name: response.get(name) for name in ("created_at", "completed_at")}
+    return {**response, **{name: int(value) for name, value in times.items() if value is not None}}
 
 
 def _bytes(token: str) -> list[int]:

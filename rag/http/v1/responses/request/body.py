@@ -43,7 +43,6 @@ _INCLUDABLE = (RESULTS, LOGPROBS, "reasoning.encrypted_content")
 _REFUSED: Mapping[str, str] = {
     "access_programs": "programs are not supported",
     "background_options": "a response in the background begins as soon as there is room for it",
-    "context_management": "send the conversation to continue",
     "image": "only text is supported",
     "logprobs": f"use include=['{LOGPROBS}'] and top_logprobs",
     "max_tokens": "use max_output_tokens",
@@ -151,6 +150,14 @@ class ReasoningOptions(Body):
     """The chat template decides which earlier thoughts the model reads."""
 
 
+class ContextManagement(Body):
+    """How a conversation that has grown too long is made shorter."""
+
+    type: Literal["compaction"]
+    compact_threshold: int | None = Field(None, ge=1, le=100_000_000)
+    """Tokens of a conversation beyond which it is compacted; unset: three quarters of the context length."""
+
+
 class RagOptions(Body):
     """Options of answers from documents that OpenAI's API does not have."""
 
@@ -188,6 +195,8 @@ class ResponsesBody(SamplingFields, Body):
     text: TextConfig | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
     truncation: Literal["auto", "disabled"] | None = None
+    context_management: list[ContextManagement] | None = Field(None, max_length=16)
+    """A conversation that exceeds the smallest threshold is compacted before the answer."""
     style: StyleOption | None = None
     """Not in OpenAI's API: style of an answer from documents."""
     rag: RagOptions | None = None

@@ -28,13 +28,17 @@ _ID_PREFIXES = {
     "mcp_call": "mcp",
     "mcp_approval_request": "mcpr",
     "mcp_approval_response": "mcprr",
+    "compaction": "cmp",
 }
 _IGNORED = {"results", "summary", "caller", "namespace"}
 """Fields of items that are sent back, which have no effect."""
 MAX_SEALED_CHARS = 20_971_520
 """Limit of `encrypted_content`, the same as OpenAI's."""
 _ITEMS = (*_ID_PREFIXES, "item_reference")
-_SENT_BACK = ("reasoning", "function_call", "file_search_call", "mcp_list_tools", "mcp_call", "mcp_approval_request")
+_SENT_BACK = (
+    *("reasoning", "function_call", "file_search_call", "mcp_list_tools", "mcp_call", "mcp_approval_request"),
+    "compaction",
+)
 
 
 def _text_part(kind: str) -> str:
@@ -130,7 +134,8 @@ class DirectCaller(Body):
 
 class InputItem(Body):
     """A message, what the model thought before it, a function call or its output, an item of an MCP server, the ID of a
-    kept item, or the file search call of an earlier response, which is ignored.
+    kept item, a compacted conversation, which replaces all items before it, or the file search call of an earlier
+    response, which is ignored.
 
     Unknown fields of an assistant's message, of its reasoning and of a call are ignored: clients add some, and send
     them back.
@@ -204,6 +209,9 @@ Items = Annotated[
 
 def stored_item(item: InputItem) -> JsonObject:
     """The item as it is kept: with an id of its own, and OpenAI's names of parts."""
+    if item.type == "compaction":
+        own_id = f"{_ID_PREFIXES[item.type]}_{uuid.uuid4().hex}"
+        return {"id": own_id, "type": item.type, "encrypted_content": item.encrypted_content}
     body = item.model_dump(exclude_none=True, exclude=_IGNORED)
     kind = "output_text" if item.role == "assistant" else "input_text"
     if item.type == "message":

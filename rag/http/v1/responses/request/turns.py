@@ -26,6 +26,7 @@ _MCP_REQUIRED: Mapping[str, Sequence[str]] = {
     "mcp_approval_response": ("approval_request_id", "approve"),
 }
 """The same of items of MCP servers."""
+_COMPACTION_REQUIRED: Mapping[str, Sequence[str]] = {"compaction": ("encrypted_content",)}
 _SENT_BACK_FIELDS = ("results", "summary", "encrypted_content", "namespace")
 _MCP_FIELDS = ("server_label", "tools", "error", "approval_request_id", "approve", "reason")
 _OTHERS: Mapping[str, Sequence[str]] = {
@@ -105,16 +106,14 @@ def has_function_calls(items: Sequence[InputItem]) -> bool:
     return any(item.type in ("function_call", "function_call_output") for item in items)
 
 
-def _turns(items: Sequence[InputItem]) -> Iterator[InputItem]:
-    """The items that are turns, and what the model thought before them.
+def is_turn(item: InputItem) -> bool:
+    """Whether it is said or called. A function call that was cut off is no turn: its arguments are not complete."""
+    return item.type in _REQUIRED and not (item.type == "function_call" and item.status == "incomplete")
 
-    A function call that was cut off is no turn: its arguments are not complete.
-    """
-    for item in items:
-        if item.type in (*_REQUIRED, "reasoning") and not (
-            item.type == "function_call" and item.status == "incomplete"
-        ):
-            yield item
+
+def _turns(items: Sequence[InputItem]) -> Iterator[InputItem]:
+    """The items that are turns, and what the model thought before them."""
+    return (item for item in items if is_turn(item) or item.type == "reasoning")
 
 
 def _add_call(messages: list[JsonObject], item: InputItem) -> None:
@@ -127,7 +126,14 @@ def _add_call(messages: list[JsonObject], item: InputItem) -> None:
 
 
 def _check(items: Sequence[InputItem], history: Sequence[InputItem]) -> None:
-    """Raises InvalidRequest if an item lacks a field, has one of other items, or if there is no turn."""
+    """Raises InvalidRequest if an item is invalid, or if there is no turn."""
+    check_items(items, history)
+    if not any(item.type in _REQUIRED for item in items):
+        raise InvalidRequest("input: contains no message", param="input")
+
+
+def check_items(items: Sequence[InputItem], history: Sequence[InputItem]) -> None:
+    """Raises InvalidRequest if an item lacks a field or has one of other items, or if its function call is missing."""
     call_ids = {item.call_id for item in _turns(history) if item.type == "function_call"}
     for position, item in enumerate(items):
         name = f"input.{position}"
@@ -137,13 +143,11 @@ def _check(items: Sequence[InputItem], history: Sequence[InputItem]) -> None:
             call_ids.add(item.call_id)
         elif item.type == "function_call_output" and item.call_id not in call_ids:
             raise InvalidRequest(f"{name}.call_id: no function call before it has this id", param=f"{name}.call_id")
-    if not any(item.type in _REQUIRED for item in items):
-        raise InvalidRequest("input: contains no message", param="input")
 
 
 def check_fields(name: str, item: InputItem) -> None:
     """Raises InvalidRequest if the item lacks a field or has one of other items. `name`: where the item stands."""
-    for field in ({**_REQUIRED, **_MCP_REQUIRED}).get(item.type, ()):
+    for field in ({**_REQUIRED, **_MCP_REQUIRED, **_COMPACTION_REQUIRED}).get(item.type, ()):
         if getattr(item, field) is None:
             raise InvalidRequest(f"{name}.{field}: is required", param=f"{name}.{field}")
     if item.files and item.role != "user":

@@ -45,12 +45,7 @@ class Budget:
         """Count a round."""
         self.rounds += 1
         self.length = usage.prompt_tokens + usage.completion_tokens
-        self.usage = Usage(
-            self.usage.prompt_tokens + usage.prompt_tokens,
-            self.usage.completion_tokens + usage.completion_tokens,
-            self.usage.cached_tokens + usage.cached_tokens,
-            self.usage.reasoning_tokens + usage.reasoning_tokens,
-        )
+        self.usage += usage
 
     @property
     def elapsed_s(self) -> float:

@@ -27,6 +27,7 @@ from rag.http.native.retriever_api import RetrieverApi, RetrieverComponents
 from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch
 from rag.library.answers.background import BackgroundRegistry
 from rag.library.answers.chat_completions import CompletionRegistry
+from rag.library.answers.compaction_seal import CompactionSeal
 from rag.library.answers.conversations import ConversationRegistry
 from rag.library.answers.responses import ResponseRegistry
 from rag.library.audit import AuditLog
@@ -76,6 +77,7 @@ class Ingest:
                 UploadRegistry(harness.database, harness.blobs, 1000),
                 BatchRegistry(harness.database),
                 BatchWork(harness.database, harness.blobs),
+                CompactionSeal(harness.blobs.incoming),
             )
 
         catalog = BackgroundLoader("the catalog", open_catalog)

@@ -11,6 +11,7 @@ from openai.types.responses import Response
 
 from rag.auth.caller import Caller
 from rag.auth.limits import Limits
+from rag.http.clients.remote_compaction import RemoteCompaction
 from rag.http.clients.remote_responses import RemoteResponses
 from rag.http.v1.responses.memory import ResponseMemory
 from rag.http.v1.responses.request.body import ResponsesBody
@@ -158,7 +159,7 @@ async def test_only_a_caller_with_a_quota_is_checked_before_the_answer(edge: Edg
     limited = Caller("key", "acme", frozenset(["ask"]), None, Limits(max_kept_bytes=9))
     body = ResponsesBody.model_validate({"model": MODEL, "input": "Hello"})
     async with client_of(edge.retriever.app, "Retriever") as retriever:
-        memory = ResponseMemory(RemoteResponses(retriever), may_store=True)
+        memory = ResponseMemory(RemoteResponses(retriever), RemoteCompaction(retriever, 60.0), may_store=True)
         await memory.turns(body, is_kept=True)
         with acting(limited):
             await memory.turns(body, is_kept=False)

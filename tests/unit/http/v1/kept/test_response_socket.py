@@ -64,6 +64,19 @@ async def test_several_turns_on_one_connection_have_the_events_of_a_stream(edge:
             assert contents(edge) == [text]
 
 
+async def test_a_conversation_on_a_connection_begins_at_its_newest_compaction(edge: EdgeService) -> None:
+    long = "word " * 40
+    roles = [("user", "assistant")[number % 2] for number in range(10)]
+    talk = [{"role": role, "content": f"{number} {long}"} for number, role in enumerate(roles)]
+    wanted = [{"type": "compaction", "compact_threshold": 200}]
+    async with connect(url_of(edge)) as socket:
+        items = [*talk, {"role": "user", "content": "And now?"}]
+        first = (await turn(socket, input=items, context_management=wanted))[-1]["response"]
+        assert [item["type"] for item in first["output"]] == ["compaction", "message"]
+        await turn(socket, input="More?", previous_response_id=first["id"])
+        assert contents(edge)[2:] == ["And now?", "Yes.", "More?"]
+
+
 async def test_the_official_client_connects(edge: EdgeService) -> None:
     async with (
         openai.AsyncOpenAI(base_url=f"{edge.url}/v1", api_key="x") as client,

@@ -48,7 +48,7 @@ INVALID: list[tuple[str, Any]] = [
     ("conversation", {"conversation": ""}), ("conversation", {"conversation": {"id": 3}}),
     ("conversation", {"conversation": {"id": "conv_1"}, "previous_response_id": "resp_1"}),
     ("prompt", {"prompt": {"id": "pmpt_1"}}), ("moderation", {"moderation": {"model": "x"}}),
-    ("reasoning.mode", {"reasoning": {"mode": "pro"}}), ("input.0.type", {"input": [{"type": "compaction"}]}),
+    ("reasoning.mode", {"reasoning": {"mode": "pro"}}), ("input.0.type", {"input": [{"type": "computer_call"}]}),
     ("tools.0.allowed_callers.0", {"tools": [{**ADD, "allowed_callers": ["programmatic"]}]}),
     ("store", {"store": "yes"}), ("background", {"background": True, "store": False}),
     ("input.0.colour", {"input": [{"role": "user", "content": "a", "colour": 1}]}), ("logprobs", {"logprobs": 2}),

@@ -1,0 +1,1 @@
+"""Compaction: long conversations become a summary and their newest turns."""
