@@ -153,7 +153,7 @@ def audit_log() -> AuditLog:
 def vector_store() -> MilvusStore:
     from threadpoolctl import threadpool_limits
 
-    from rag.adapters.milvus.index import FieldIndex, Indexes
+    from rag.adapters.milvus.index import FieldIndex, Indexes, default_metric
     from rag.adapters.milvus.store import MilvusStore
 
     # Milvus Lite searches with NumPy. A single query is too little work to divide among threads.
@@ -163,12 +163,24 @@ def vector_store() -> MilvusStore:
     token = options.store.token.get_secret_value() if options.store.token else None
     chosen = options.store
     indexes = Indexes(
-        dense=FieldIndex(chosen.dense_index, chosen.dense_metric, chosen.dense_build, chosen.dense_search),
+        dense=FieldIndex(
+            chosen.dense_index,
+            chosen.dense_metric or default_metric(chosen.dense_index),
+            chosen.dense_build,
+            chosen.dense_search,
+        ),
         keyword=FieldIndex(chosen.keyword_index, "BM25", chosen.keyword_build),
         sparse=FieldIndex(chosen.sparse_index, "IP", chosen.sparse_build),
+        rescore_dtype=chosen.rescore_dtype,
     )
     return MilvusStore(
-        options.store_uri, token, chosen.prefix, chosen.timeout_s, indexes=indexes, language=chosen.language
+        options.store_uri,
+        token,
+        chosen.prefix,
+        chosen.timeout_s,
+        indexes=indexes,
+        language=chosen.language,
+        oversampling=chosen.oversampling,
     )
 
 

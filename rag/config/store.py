@@ -26,14 +26,22 @@ class StoreSettings(Section):
         description="Language for stemming and stop words in keyword search; empty: neither.",
     )
     dense_index: str = Field("AUTOINDEX", description="Milvus index of dense vectors: HNSW, IVF_FLAT, DISKANN, ...")
-    dense_metric: Literal["COSINE", "IP", "L2"] = Field(
-        "IP", description="Metric of dense vectors. They have length 1, so all three find the same."
+    dense_metric: Literal["COSINE", "IP", "L2", "HAMMING", "JACCARD"] | None = Field(
+        None,
+        description="Metric of dense vectors: IP, COSINE or L2, which find the same because vectors have length 1; for "
+        "BIN_FLAT and BIN_IVF_FLAT HAMMING or JACCARD. Unset: the first of them.",
     )
     dense_build: dict[str, JsonValue] = Field(
         default_factory=dict, description='JSON: build parameters of that index, such as {"M": 16}.'
     )
     dense_search: dict[str, JsonValue] = Field(
         default_factory=dict, description='JSON: search parameters of that index, such as {"ef": 128}.'
+    )
+    rescore_dtype: Literal["float32", "int8"] = Field(
+        "int8", description="With BIN_FLAT and BIN_IVF_FLAT: type of the vectors by which candidates are rescored."
+    )
+    oversampling: int = Field(
+        4, ge=1, le=16, description="With BIN_FLAT and BIN_IVF_FLAT: candidates per requested chunk that are rescored."
     )
     keyword_index: Literal["SPARSE_INVERTED_INDEX", "SPARSE_WAND", "AUTOINDEX"] = Field(
         "SPARSE_INVERTED_INDEX", description="Milvus index for keyword search."

@@ -7,6 +7,7 @@ import logging
 
 from pymilvus.exceptions import MilvusException
 
+from rag.adapters.milvus import index_types as types
 from rag.adapters.milvus.connection import MilvusConnection
 from rag.adapters.milvus.index import Indexes
 from rag.adapters.milvus.pymilvus_types import CollectionDescription
@@ -53,7 +54,8 @@ class MilvusCollections:
         )
 
     def new_note(self, model: str, dimensions: int, sparse_model: str) -> CollectionNote:
-        return CollectionNote(model, dimensions, sparse_model, self._language, ANALYSIS_VERSION)
+        rescore_dtype = self._indexes.rescore_dtype if self._indexes.dense.index in types.BINARY else None
+        return CollectionNote(model, dimensions, sparse_model, self._language, ANALYSIS_VERSION, rescore_dtype)
 
     def _check_sparse(self, note: CollectionNote) -> None:
         if note.sparse_model and not self._milvus.has_sparse:

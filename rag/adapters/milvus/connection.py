@@ -17,8 +17,8 @@ from milvus_lite.exceptions import DataDirLockedError, MilvusLiteError
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from rag.adapters.milvus.fifo_lock import FifoLock
 from rag.adapters.milvus.lite import lite_filter, lite_sparse
+from rag.adapters.milvus.lite.fifo_lock import FifoLock
 from rag.adapters.milvus.lite.lite_client import LiteClient
 from rag.adapters.milvus.lite.lite_crash_recovery import LiteCrashRecovery
 from rag.adapters.milvus.lite.lite_server import LiteServer

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from rag.adapters.milvus import index_types as types
 from rag.adapters.milvus.index_types import IndexType, Parameters
 from rag.adapters.milvus.pymilvus_types import IndexArguments
+from rag.adapters.milvus.quantization import RescoreDtype
 from rag.errors import UnsupportedIndex
 
 
@@ -29,6 +30,8 @@ class Indexes:
     dense: FieldIndex = FieldIndex("AUTOINDEX", "IP")
     keyword: FieldIndex = FieldIndex("SPARSE_INVERTED_INDEX", "BM25", {"bm25_k1": 0.9, "bm25_b": 0.4})
     sparse: FieldIndex = FieldIndex("SPARSE_INVERTED_INDEX", "IP")
+    rescore_dtype: RescoreDtype = "int8"
+    """How vectors are kept beside a dense index of sign bits."""
 
     def of(self, vector_field: str) -> FieldIndex:
         return {"dense": self.dense, "keyword": self.keyword, "sparse": self.sparse}[vector_field]
@@ -46,6 +49,8 @@ def index_arguments(vector_field: str, requested: FieldIndex, dimensions: int, *
         raise _unknown_index(f"{setting}_INDEX", requested.index, vector_field, is_lite=is_lite)
     kind = known[requested.index]
     here = f"{requested.index} on Milvus Lite" if is_lite else requested.index
+    if vector_field == "dense":
+        _check_kind(requested, dimensions)
     _check(f"{setting}_BUILD", requested.build, kind.build, here)
     _check(f"{setting}_SEARCH", requested.search, kind.search, here)
     build = dict(kind.defaults) | dict(requested.build)
@@ -60,6 +65,10 @@ def index_arguments(vector_field: str, requested: FieldIndex, dimensions: int, *
         # See docs/bentoml_issues.md#m10.
         "params": {"params": build} if is_lite else build,
     }
+
+
+def default_metric(dense_index: str) -> str:
+    return types.BINARY_METRICS[0] if dense_index in types.BINARY else "IP"
 
 
 def search_params(index: str, requested: Mapping[str, object], limit: int) -> dict[str, object]:
@@ -97,6 +106,24 @@ def _unknown_index(setting: str, index: str, vector_field: str, *, is_lite: bool
     way_out = ", or connect to a Milvus server" if of_servers else ""
     message = f"{setting} is {index}, {problem}; choose one of {', '.join(known)}{way_out}"
     return UnsupportedIndex(message, param=setting)
+
+
+def _check_kind(requested: FieldIndex, dimensions: int) -> None:
+    """Check the metric and the dimensions of a dense index of floats or of sign bits."""
+    is_binary = requested.index in types.BINARY
+    if is_binary != (requested.metric in types.BINARY_METRICS):
+        fitting = types.BINARY_METRICS if is_binary else ("IP", "COSINE", "L2")
+        raise UnsupportedIndex(
+            f"RAG_STORE__DENSE_METRIC is {requested.metric}, which {requested.index} does not have; "
+            f"choose one of {', '.join(fitting)}",
+            param="RAG_STORE__DENSE_METRIC",
+        )
+    if is_binary and dimensions % 8:
+        raise UnsupportedIndex(
+            f"RAG_STORE__DENSE_INDEX is {requested.index}, which packs eight dimensions into a byte, but the encoder's "
+            f"vectors have {dimensions}; choose an index of float vectors",
+            param="RAG_STORE__DENSE_INDEX",
+        )
 
 
 def _check(setting: str, given: Mapping[str, object], known: Parameters, index: str) -> None:

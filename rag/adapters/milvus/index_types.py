@@ -72,6 +72,8 @@ _GRAPH_SIZE: Mapping[str, object] = {"M": 16, "efConstruction": 200}
 DENSE: Mapping[str, IndexType] = {
     "AUTOINDEX": IndexType(_MMAP, {"ef": _COUNT, "level": Parameter(1, 10)}),
     "FLAT": IndexType(_MMAP),
+    "BIN_FLAT": IndexType(_MMAP),
+    "BIN_IVF_FLAT": IndexType(_LISTS | _MMAP, _PROBES, _NLIST),
     "IVF_FLAT": IndexType(_LISTS | _MMAP, _PROBES, _NLIST),
     "IVF_SQ8": IndexType(_LISTS | _MMAP, _PROBES, _NLIST),
     "IVF_PQ": IndexType(_LISTS | _PRODUCT | _MMAP, _PROBES, _NLIST),
@@ -94,6 +96,10 @@ DENSE: Mapping[str, IndexType] = {
     "GPU_BRUTE_FORCE": IndexType(),
 }
 """Indexes of dense vectors on a server. Which of them a server has depends on its version and build."""
+
+BINARY = ("BIN_FLAT", "BIN_IVF_FLAT")
+"""Those of `DENSE` that search the sign bits of vectors."""
+BINARY_METRICS = ("HAMMING", "JACCARD")
 
 KEYWORD: Mapping[str, IndexType] = {
     "SPARSE_INVERTED_INDEX": IndexType(_BM25 | _SPARSE | _MMAP),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,11 @@ from pymilvus import MilvusClient
 
 from rag.adapters.milvus.index import search_params
 from rag.adapters.milvus.pymilvus_types import ChunkRow, CollectionDescription, IndexDescription
-from rag.adapters.milvus.rows import CHUNK_FIELDS, NEW_FIELDS, passage_of, row_of
+from rag.adapters.milvus.quantization import RescoreDtype, decoded, encoded, sign_bits
+from rag.adapters.milvus.rows import CHUNK_FIELDS, NEW_FIELDS, RESCORE_FIELD, passage_of, row_of
 from rag.adapters.milvus.schema import note_of
 from rag.keywords import keyword_text
+from rag.ports import Vectors
 from rag.types import Chunk, SparseVector
 
 _log = logging.getLogger(__name__)
@@ -32,6 +34,13 @@ class LoadedCollection:
     dense_index: str
     metric: str
     """Of the dense vectors."""
+    rescore_dtype: RescoreDtype | None = None
+    """How vectors are kept beside the sign bits that are searched; None: the vectors themselves are searched."""
+
+    @property
+    def vector_field(self) -> str:
+        """The field that vectors are read from."""
+        return RESCORE_FIELD if self.rescore_dtype else "dense"
 
     @property
     def chunk_fields(self) -> list[str]:
@@ -43,7 +52,16 @@ class LoadedCollection:
         row = row_of(chunk, vector, self._passage(chunk), sparse)
         for field in NEW_FIELDS - self.fields:
             del row[field]
+        if self.rescore_dtype:
+            row["dense"] = sign_bits(vector[np.newaxis])[0]
+            row["dense_rescore"] = encoded(vector, self.rescore_dtype)
         return row
+
+    def vectors(self, rows: Sequence[ChunkRow]) -> Vectors:
+        """The dense vectors of rows that were read with `vector_field`."""
+        if self.rescore_dtype:
+            return decoded([row["dense_rescore"] for row in rows], self.rescore_dtype)
+        return np.array([row["dense"] for row in rows], dtype=np.float32)
 
     def query_words(self, query: str) -> str:
         """What the keyword path searches for; empty: the query has no words."""
@@ -84,4 +102,5 @@ def inspect_collection(client: MilvusClient, name: str, timeout_s: float) -> Loa
         language=note.language if note else None,
         dense_index=dense.get("index_type", ""),
         metric=dense.get("metric_type", "IP"),
+        rescore_dtype=note.rescore_dtype if note else None,
     )

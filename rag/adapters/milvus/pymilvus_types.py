@@ -8,8 +8,8 @@ from typing import Any, NotRequired, Protocol, TypeAlias, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-QueryData: TypeAlias = str | npt.NDArray[np.float32] | Mapping[int, float]
-"""What one search looks for: words, a dense vector or a sparse one."""
+QueryData: TypeAlias = str | bytes | npt.NDArray[np.float32] | Mapping[int, float]
+"""What one search looks for: words, the sign bits of a dense vector, a dense vector or a sparse one."""
 
 
 class FieldDescription(TypedDict):
@@ -58,7 +58,8 @@ class ChunkRow(TypedDict):
     start: int
     end: int
     attributes: dict[str, Any]
-    dense: NotRequired[npt.NDArray[np.float32] | Sequence[float]]
+    dense: NotRequired[npt.NDArray[np.float32] | Sequence[float] | bytes]
+    dense_rescore: NotRequired[str]
     sparse: NotRequired[dict[int, float]]
     passage: NotRequired[str]
 

@@ -28,6 +28,8 @@ STRINGS = {
     "places": MAX_STRING_BYTES,
 }
 """String fields besides the primary key, and the length of each in bytes."""
+RESCORE_FIELD = "dense_rescore"
+"""The vectors of a collection that searches sign bits."""
 NUMBERS = ("page", "start", "end")
 CHUNK_FIELDS = ["chunk_id", *STRINGS, *NUMBERS, "attributes"]
 """The fields that a chunk is restored from."""

@@ -11,7 +11,8 @@ from pymilvus.exceptions import MilvusException
 
 from rag.adapters.milvus.index import Indexes, index_arguments, refused
 from rag.adapters.milvus.pymilvus_types import CollectionDescription, CollectionSchema, IndexArguments
-from rag.adapters.milvus.rows import MAX_STRING_BYTES, NUMBERS, STRINGS
+from rag.adapters.milvus.quantization import RescoreDtype, encoded_length
+from rag.adapters.milvus.rows import MAX_STRING_BYTES, NUMBERS, RESCORE_FIELD, STRINGS
 from rag.errors import UnsupportedIndex
 from rag.keywords import ANALYSIS_VERSION
 
@@ -32,6 +33,8 @@ class CollectionNote:
     """Language in which the words of the keyword path are stemmed; None: Milvus tokenizes the text itself."""
     analysis: int = 1
     """Version of the analysis of these words (`rag.keywords.ANALYSIS_VERSION`)."""
+    rescore_dtype: RescoreDtype | None = None
+    """How vectors are kept beside their sign bits; None: the dense index has the vectors themselves."""
 
     @property
     def has_outdated_words(self) -> bool:
@@ -128,12 +131,20 @@ class Layout:
         for field in NUMBERS:
             schema.add_field(field, DataType.INT64)
         schema.add_field("attributes", DataType.JSON)
-        schema.add_field("dense", DataType.FLOAT_VECTOR, dim=self.note.dimensions)
+        self._add_dense_fields(schema)
         if self.has_bm25:
             self._add_keyword_fields(schema)
         if self.note.sparse_model:
             schema.add_field("sparse", DataType.SPARSE_FLOAT_VECTOR)
         return schema
+
+    def _add_dense_fields(self, schema: CollectionSchema) -> None:
+        dtype, dimensions = self.note.rescore_dtype, self.note.dimensions
+        if dtype is None:
+            schema.add_field("dense", DataType.FLOAT_VECTOR, dim=dimensions)
+            return
+        schema.add_field("dense", DataType.BINARY_VECTOR, dim=dimensions)
+        schema.add_field(RESCORE_FIELD, DataType.VARCHAR, max_length=encoded_length(dimensions, dtype))
 
     def _add_keyword_fields(self, schema: CollectionSchema) -> None:
         # Milvus Lite has no analyzer that only splits at blanks; its default leaves stemmed words as they are.

@@ -6,8 +6,6 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from rag.adapters.milvus.collections import MilvusCollections
 from rag.adapters.milvus.connection import MilvusConnection
 from rag.adapters.milvus.filter import Restriction, filter_arguments
@@ -43,6 +41,7 @@ class MilvusStore:
             collections whose index has them.
         language: Of the keyword path of collections created from now on: words are stemmed, and stop words removed, in
             this language. Empty: words are used as they are.
+        oversampling: Candidates per requested hit in searches of sign bits.
 
     Raises:
         SetupError: the language is unknown.
@@ -57,11 +56,12 @@ class MilvusStore:
         *,
         indexes: Indexes | None = None,
         language: str = "english",
+        oversampling: int = 4,
     ) -> None:
         indexes = indexes or Indexes()
         self.connection = MilvusConnection(uri, token, prefix, timeout_s)
         self._collections = MilvusCollections(self.connection, indexes, checked_language(language))
-        self._search = MilvusSearch(self.connection, indexes.dense.search)
+        self._search = MilvusSearch(self.connection, indexes.dense.search, oversampling)
         self._timeout_s = timeout_s
         self._unflushed: Counter[str] = Counter()
 
@@ -131,7 +131,7 @@ class MilvusStore:
             loaded = self.connection.load(collection)
         has_sparse = "sparse" in loaded.fields
         expression = f"version_id == {literal(version_id)}"
-        fields = [*loaded.chunk_fields, "dense", *(["sparse"] if has_sparse else [])]
+        fields = [*loaded.chunk_fields, loaded.vector_field, *(["sparse"] if has_sparse else [])]
         for rows in self._pages(collection, expression, fields, INSERT_ROWS):
             chunks = [
                 dataclasses.replace(
@@ -145,7 +145,7 @@ class MilvusStore:
                 for chunk in map(chunk_of, rows)
             ]
             sparse = [row["sparse"] for row in rows] if has_sparse else None
-            self.insert(collection, chunks, _vectors(rows), sparse)
+            self.insert(collection, chunks, loaded.vectors(rows), sparse)
             copied += len(chunks)
         return copied
 
@@ -193,9 +193,10 @@ class MilvusStore:
 
     def pages(self, collection: str, rows: int) -> Iterator[tuple[list[Chunk], Vectors]]:
         with self.connection.access(collection):
-            fields = [*self.connection.load(collection).chunk_fields, "dense"]
+            loaded = self.connection.load(collection)
+        fields = [*loaded.chunk_fields, loaded.vector_field]
         for page in self._pages(collection, "", fields, min(rows, _PAGE_ROWS)):
-            yield list(map(chunk_of, page)), _vectors(page)
+            yield list(map(chunk_of, page)), loaded.vectors(page)
 
     def _pages(self, collection: str, expression: str, fields: list[str], rows: int) -> Iterator[list[ChunkRow]]:
         """Rows by a query, which sees unflushed ones too. Other threads can use Milvus between two pages."""
@@ -274,7 +275,3 @@ class MilvusStore:
 
     def close(self) -> None:
         self.connection.close()
-
-
-def _vectors(rows: Sequence[ChunkRow]) -> Vectors:
-    return np.array([row["dense"] for row in rows], dtype=np.float32)

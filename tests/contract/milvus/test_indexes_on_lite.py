@@ -34,7 +34,7 @@ def open_store(tmp_path: Path) -> Iterator[Opener]:
     """Opens the same file with other settings, one store at a time."""
     stores: list[MilvusStore] = []
 
-    def opener(language: str = "english", **indexes: FieldIndex) -> MilvusStore:
+    def opener(language: str = "english", **indexes: Any) -> MilvusStore:
         for store in stores:
             store.close()
         stores.append(MilvusStore(str(tmp_path / "milvus.db"), indexes=Indexes(**indexes), language=language))
@@ -87,6 +87,7 @@ def test_we_know_which_indexes_lite_makes(index: str) -> None:
     ("indexes", "setting"),
     [
         ({"dense": FieldIndex("DISKANN", "IP")}, "RAG_STORE__DENSE_INDEX"),
+        ({"dense": FieldIndex("BIN_FLAT", "HAMMING")}, "RAG_STORE__DENSE_INDEX"),
         ({"dense": FieldIndex("HNSW", "IP", {"m": 8})}, "RAG_STORE__DENSE_BUILD"),
         ({"dense": FieldIndex("HNSW", "IP", {}, {"nprobe": 8})}, "RAG_STORE__DENSE_SEARCH"),
         ({"keyword": FieldIndex("SPARSE_WAND", "BM25")}, "RAG_STORE__KEYWORD_INDEX"),

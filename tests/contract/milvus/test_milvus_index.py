@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from rag.adapters.milvus import index_types as types
-from rag.adapters.milvus.index import FieldIndex, index_arguments, search_params
+from rag.adapters.milvus.index import FieldIndex, default_metric, index_arguments, search_params
 from rag.adapters.milvus.loaded_collection import LoadedCollection
 from rag.adapters.milvus.pymilvus_types import IndexArguments
 from rag.errors import UnsupportedIndex
 
 
 def dense(index: str, **fields: Any) -> FieldIndex:
-    return FieldIndex(index, "IP", **fields)
+    return FieldIndex(index, default_metric(index), **fields)
 
 
 def arguments(wanted: FieldIndex, *, vector_field: str = "dense", is_lite: bool = False) -> IndexArguments:
@@ -70,6 +70,27 @@ def test_what_lite_does_not_have(index: str) -> None:
     assert f"RAG_STORE__DENSE_INDEX is {index}, which Milvus Lite does not have" in error.message
     has = "AUTOINDEX, FLAT, IVF_FLAT, IVF_SQ8, HNSW, HNSW_SQ"
     assert f"choose one of {has}, or connect to a Milvus server" in error.message
+
+
+@pytest.mark.parametrize("index", types.BINARY)
+def test_sign_bits_are_for_servers(index: str) -> None:
+    for metric in types.BINARY_METRICS:
+        assert arguments(FieldIndex(index, metric))["metric_type"] == metric
+    error = refusal(dense(index), is_lite=True)
+    assert (error.param, error.code) == ("RAG_STORE__DENSE_INDEX", "unsupported_index")
+    assert f"{index}, which Milvus Lite does not have; choose one of AUTOINDEX, FLAT" in error.message
+
+
+@pytest.mark.parametrize(("index", "metric"), [("BIN_FLAT", "IP"), ("FLAT", "HAMMING"), ("AUTOINDEX", "JACCARD")])
+def test_a_metric_of_the_other_kind_of_vectors(index: str, metric: str) -> None:
+    error = refusal(FieldIndex(index, metric))
+    assert error.param == "RAG_STORE__DENSE_METRIC"
+    assert f"RAG_STORE__DENSE_METRIC is {metric}, which {index} does not have; choose one of" in error.message
+
+
+def test_dimensions_that_do_not_fill_bytes() -> None:
+    with pytest.raises(UnsupportedIndex, match=r"BIN_FLAT, which packs eight dimensions into a byte.*have 385"):
+        index_arguments("dense", dense("BIN_FLAT"), 385, is_lite=False)
 
 
 def test_sparse_indexes_that_lite_does_not_have() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rag.adapters.milvus.fifo_lock import FifoLock
+from rag.adapters.milvus.lite.fifo_lock import FifoLock
 from rag.adapters.milvus.rows import NEW_FIELDS, STRINGS
 from rag.adapters.milvus.store import MilvusStore
 from rag.errors import DependencyUnavailable, InvalidRequest, SetupError

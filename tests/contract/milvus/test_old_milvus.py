@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from rag.adapters.milvus.index import FieldIndex, Indexes
+from rag.adapters.milvus.quantization import RescoreDtype
 from rag.adapters.milvus.store import MilvusStore
 from rag.errors import UnsupportedIndex, VectorStoreNotFound
+from tests.contract.vector_store.filter_contract import FilterContract
 from tests.contract.vector_store.store_calls import EMBEDDER, STORE, dense, keyword, put, texts
 from tests.e2e.running import free_port
 from tests.support.builders import a_chunk, a_version_id
@@ -107,3 +109,43 @@ def test_rows_are_read_and_copied(store: MilvusStore) -> None:
     assert store.copy(STORE, a_version_id(), two, file_id="file-x", attributes={}) == 300
     assert store.count(STORE, two) == 300
     assert keyword(store, "apple") == []
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+@pytest.mark.parametrize("metric", ["HAMMING", "JACCARD"])
+@pytest.mark.parametrize("index", ["BIN_FLAT", "BIN_IVF_FLAT"])
+def test_candidates_of_sign_bits_are_rescored(url: str, index: str, metric: str, dtype: RescoreDtype) -> None:
+    probes = {"nprobe": 128} if index == "BIN_IVF_FLAT" else {}
+    indexes = Indexes(dense=FieldIndex(index, metric, {}, probes), rescore_dtype=dtype)
+    store = MilvusStore(url, indexes=indexes)
+    create(store)
+    chunks = [a_chunk(text, ordinal=n) for n, text in enumerate(("apple banana", "apple", "zebra", "fig"))]
+    put(store, *chunks)
+    store.close()
+    store = MilvusStore(url)  # the settings of new stores do not matter
+    create(store)
+    put(store, a_chunk("apple apple apple banana", ordinal=4))
+    matches = dense(store, "apple", limit=3)
+    assert texts(matches) == ["apple", "apple apple apple banana", "apple banana"]
+    assert [match.score for match in matches] == pytest.approx([1, 0.9**0.5, 0.5**0.5], abs=0.01)
+    (page,) = store.pages(STORE, 70)
+    by_text = {chunk.text: vector for chunk, vector in zip(*page, strict=True)}
+    (banana,) = EMBEDDER.vectors(["apple banana"])
+    assert by_text["apple banana"] == pytest.approx(banana, abs=0.01)
+    two = a_version_id(version="two")
+    assert store.copy(STORE, a_version_id(), two, file_id="file-x", attributes={}) == 5
+    copied = dense(store, "apple", limit=3, without=[a_version_id()])
+    assert [(match.chunk.text, match.score) for match in copied] == [
+        (match.chunk.text, match.score) for match in matches
+    ]
+    store.drop(STORE)
+    store.close()
+
+
+class TestFiltersOfSignBits(FilterContract):
+    @pytest.fixture
+    def store(self, url: str) -> Iterator[MilvusStore]:
+        store = MilvusStore(url, indexes=Indexes(dense=FieldIndex("BIN_FLAT", "HAMMING")))
+        yield store
+        store.drop(STORE)
+        store.close()

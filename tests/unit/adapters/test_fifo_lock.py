@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 import time
 
-from rag.adapters.milvus.fifo_lock import FifoLock
+from rag.adapters.milvus.lite.fifo_lock import FifoLock
 
 
 def until_waiting(turn: FifoLock, number: int) -> None:
