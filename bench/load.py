@@ -28,6 +28,9 @@ class LoadAnswer:
     total_s: float = 0.0
     tokens: int = 0
     """As the server reports them."""
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    """Tokens of the prompt that came from the prefix cache; our own services report them."""
     error: str = ""
     timings_ms: dict[str, float] = field(default_factory=dict)
 
@@ -51,6 +54,12 @@ class Load:
     @property
     def tokens_per_s(self) -> float:
         return sum(a.tokens for a in self.good) / self.wall_s
+
+    @property
+    def cached_share(self) -> float:
+        """Prompt tokens from the prefix cache, divided by all prompt tokens."""
+        prompts = sum(a.prompt_tokens for a in self.good)
+        return sum(a.cached_tokens for a in self.good) / prompts if prompts else 0.0
 
     @property
     def errors(self) -> list[str]:
@@ -125,6 +134,7 @@ def _note(name: str, data: dict[str, Any], answer: LoadAnswer, started: float) -
         answer.first_token_s = time.perf_counter() - started
     if usage := data if name == "usage" else data.get("usage"):
         answer.tokens = int(usage["completion_tokens"])
+        answer.prompt_tokens, answer.cached_tokens = usage.get("prompt_tokens", 0), usage.get("cached_tokens", 0)
     if name == "done":
         answer.timings_ms = data.get("timings_ms", {})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import math
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bench.answers import prefix
 from bench.load import Load, LoadAnswer
 from bench.report import CellResult, ReportRow, as_json, compare, percentile, show, spread, summary, target, write
 from bench.retrieval.ingest import sample_by_length
@@ -104,3 +106,43 @@ def test_an_emptied_data_folder_keeps_the_models(tmp_path: Path) -> None:
         path.touch()
     workload.empty()
     assert [path.name for path in workload.data_dir.iterdir()] == ["models"]
+
+
+def _prefix_workload(folder: Path) -> Workload:
+    (folder / "short.md").write_text("# Title\n\n## One\n\ntext\n")
+    (folder / "long.md").write_text("".join(f"## Part {number}\n\ntext\n\n" for number in range(12)))
+    questions = [f"question {number}" for number in range(50)]
+    return Workload(select_files([str(folder)]).files, questions, folder)
+
+
+def test_a_session_asks_about_one_document_and_each_turn_has_those_before_it(tmp_path: Path) -> None:
+    turns = [call.body for call in prefix.session("http://service", _prefix_workload(tmp_path))]
+    assert [turn["question"] for turn in turns[:2]] == [
+        "What is said about Part 0?",
+        "And what is said about Part 1?",
+    ]
+    assert [len(turn["history"]) for turn in turns] == list(range(0, 20, 2))
+    for before, turn in itertools.pairwise(turns):
+        assert turn["history"][: len(before["history"])] == before["history"]
+        assert turn["history"][-2] == {"role": "user", "content": before["question"]}
+        assert turn["history"][-1]["role"] == "assistant"
+
+
+def test_a_day_asks_few_questions_often_and_is_equal_in_every_run(tmp_path: Path) -> None:
+    workload = _prefix_workload(tmp_path)
+    asked = [call.body["question"] for call in prefix.day("http://service", workload)]
+    counts = {question: asked.count(question) for question in asked}
+    assert len(asked) == 200
+    assert set(asked) <= set(workload.questions[:40])
+    assert max(counts, key=lambda question: counts[question]) == "question 0"
+    assert asked == [call.body["question"] for call in prefix.day("http://service", workload)]
+
+
+def test_the_cached_share_counts_tokens_not_requests() -> None:
+    answers = [
+        LoadAnswer(0.1, prompt_tokens=100, cached_tokens=96),
+        LoadAnswer(0.1, prompt_tokens=300, cached_tokens=0),
+        LoadAnswer(error="HTTP 500", prompt_tokens=1000, cached_tokens=1000),
+    ]
+    assert Load(1, 1.0, answers).cached_share == pytest.approx(0.24)
+    assert Load(1, 1.0, []).cached_share == 0.0

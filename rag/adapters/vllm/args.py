@@ -14,9 +14,17 @@ from pydantic import JsonValue, ValidationError
 from rag.config import LLMSettings
 from rag.errors import SetupError
 
-CPU_DEFAULTS: Mapping[str, JsonValue] = {"enforce_eager": True, "max_num_seqs": 80, "enable_chunked_prefill": False}
+CPU_DEFAULTS: Mapping[str, JsonValue] = {
+    "enforce_eager": True,
+    "max_num_seqs": 80,
+    "enable_chunked_prefill": False,
+    "block_size": 32,
+}
 """Compilation takes minutes at the start and gains nothing on a CPU; 80 concurrent texts are plenty there: 64 for one
-caller, and the headroom for others. Chunked prefill would kill the engine (docs/bentoml_issues.md#v1)."""
+caller, and the headroom for others. Chunked prefill would kill the engine (docs/bentoml_issues.md#v1).
+
+The prefix cache serves whole blocks. vLLM's blocks of 128 tokens on a CPU are longer than the system prompt and as long
+as most prompts of quoted answers; blocks must be multiples of 32, or attention is slow."""
 CPU_WORKER = "rag.adapters.vllm.cpu_worker.CpuWorkerExtension"
 CPU_CONTEXT_TOKENS = 8192
 """Default context length on a CPU: a longer one would not fit into the default key-value cache."""

@@ -13,6 +13,7 @@ class KnownArgs:
     distributed_executor_backend: str | None = None
     enforce_eager: bool = False
     max_num_seqs: int = 256
+    block_size: int | None = None
     max_model_len: int | None = None
     dtype: str = "auto"
     revision: str | None = None

@@ -37,6 +37,13 @@ def test_a_cpu_has_defaults_of_its_own() -> None:
     assert arguments(on_cpu=True) == {**OURS, **CPU_DEFAULTS, "worker_extension_cls": CPU_WORKER, **whole}
 
 
+def test_blocks_of_the_prefix_cache_are_short_on_a_cpu_only() -> None:
+    """vLLM's blocks of 128 tokens there are longer than the system prompt, so that no two questions would share one."""
+    assert arguments(on_cpu=True)["block_size"] == 32
+    assert arguments(on_cpu=True, block_size="128")["block_size"] == 128
+    assert "block_size" not in arguments()
+
+
 def test_what_the_user_set_wins() -> None:
     assert arguments(on_cpu=True, max_num_seqs="8", enforce_eager="false")["max_num_seqs"] == 8
     assert arguments(on_cpu=True, enforce_eager="False")["enforce_eager"] is False
