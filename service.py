@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from rag.bootstrap import documents, edge, embedder, llm, process, retriever
 from rag.bootstrap.loaded_settings import settings
+from rag.bootstrap.private_supervisor import make_supervisor_private
 from rag.bootstrap.start_check import refuse_unprotected_start
 from rag.http.bodies.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
 from rag.http.bodies.wire import (
@@ -94,6 +95,7 @@ class Embedder:
 
     @bentoml.on_deployment
     def check_access() -> None:
+        make_supervisor_private()
         refuse_unprotected_start("Embedder")
 
     @bentoml.on_deployment
@@ -138,6 +140,7 @@ class LLM:
 
     @bentoml.on_deployment
     def check_access() -> None:
+        make_supervisor_private()
         refuse_unprotected_start("LLM")
 
     @bentoml.on_deployment
@@ -205,6 +208,7 @@ class Retriever:
 
     @bentoml.on_deployment
     def check_access() -> None:
+        make_supervisor_private()
         refuse_unprotected_start("Retriever")
 
     @bentoml.on_deployment
@@ -347,6 +351,7 @@ class RAG:
 
     @bentoml.on_deployment
     def check_access() -> None:
+        make_supervisor_private()
         refuse_unprotected_start("RAG", is_edge=True)
 
     @bentoml.on_startup

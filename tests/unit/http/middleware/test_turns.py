@@ -47,8 +47,14 @@ class Work:
 
 
 def edge(work: Work, *, max_wait_s: float = 60.0) -> ServiceMiddleware:
-    turns = CallerTurns(1, max_wait_s=max_wait_s)
-    return ServiceMiddleware(work, make_lifecycle(ready={}), 100, LIMITS, admission=ByHeader(), turns=turns)
+    return ServiceMiddleware(
+        work,
+        make_lifecycle(ready={}),
+        100,
+        LIMITS,
+        admission=ByHeader(),
+        make_turns=lambda: CallerTurns(1, max_wait_s=max_wait_s),
+    )
 
 
 @pytest.fixture(autouse=True)
