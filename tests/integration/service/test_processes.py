@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from tests.e2e.running import RunningService
+from tests.e2e.running import RunningService, wait_until
+from tests.support.servers.connection_record import ConnectionRecord
 
 pytestmark = pytest.mark.integration
 
@@ -38,6 +39,13 @@ def test_only_this_user_can_connect_to_the_supervisor(service: RunningService) -
     control = [path for path in sockets if path.parent.name.startswith("rag-supervisor-")]
     assert {path.name for path in control} == {"control", "events"}
     assert {stat.S_IMODE(path.parent.stat().st_mode) for path in control} == {0o700}
+
+
+def test_the_service_calls_no_other_machine(service: RunningService, connections: ConnectionRecord) -> None:
+    """It has a collector of spans on this one."""
+    assert service.stream("/ask", {"question": "Who is called?"}).names[-1] == "done"
+    wait_until(lambda: "127.0.0.1" in connections.hosts)
+    assert connections.hosts <= {"127.0.0.1", "localhost"}
 
 
 def name_of(process: psutil.Process) -> str:
