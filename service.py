@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from rag.bootstrap import documents, edge, embedder, llm, process, retriever
 from rag.bootstrap.loaded_settings import settings
+from rag.bootstrap.private_supervisor import make_supervisor_private
 from rag.bootstrap.start_check import refuse_unprotected_start
 from rag.http.bodies.adapters_wire import LoadAdapterRequest, UnloadAdapterRequest
 from rag.http.bodies.wire import (
@@ -95,6 +96,7 @@ class Embedder:
 
     @bentoml.on_deployment
     def check_access() -> None:
+        make_supervisor_private()
         refuse_unprotected_start("Embedder")
 
     @bentoml.on_deployment
@@ -139,6 +141,7 @@ class LLM:
 
     @bentoml.on_deployment
     def check_access() -> None:
+        make_supervisor_private()
         refuse_unprotected_start("LLM")
 
     @bentoml.on_deployment
@@ -206,6 +209,7 @@ class Retriever:
 
     @bentoml.on_deployment
     def check_access() -> None:
+        make_supervisor_private()
         refuse_unprotected_start("Retriever")
 
     @bentoml.on_deployment
@@ -363,6 +367,7 @@ class RAG:
 
     @bentoml.on_deployment
     def check_access() -> None:
+        make_supervisor_private()
         refuse_unprotected_start("RAG", is_edge=True)
 
     @bentoml.on_startup

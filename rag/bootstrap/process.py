@@ -45,7 +45,7 @@ class MiddlewareOptions(TypedDict):
     admission: Admission
     body_timeout_s: float | None
     audit: AuditTrail | None
-    turns: Callable[[], CallerTurns] | None
+    make_turns: Callable[[], CallerTurns] | None
 
 
 def lifecycle(name: str, *, is_edge: bool = False) -> Lifecycle:
@@ -84,11 +84,12 @@ def middleware_options(life: Lifecycle, service: Any) -> MiddlewareOptions:
         "admission": edge_admission() if life.is_edge else service_admission(),
         "body_timeout_s": options.server.request_timeout_s if life.is_edge else None,
         "audit": audit_trail() if life.is_edge else None,
-        "turns": _caller_turns if life.is_edge else None,
+        "make_turns": _caller_turns if life.is_edge else None,
     }
 
 
 def _caller_turns() -> CallerTurns:
+    """Called in the edge's process alone, so that no other has the queue's metrics: all processes read `service.py`."""
     server = settings().server
     half_of_the_cores = max(1, (os.cpu_count() or 1) // 2)
     return CallerTurns(server.caller_turns or half_of_the_cores, max_wait_s=server.retrieve_timeout_s)

@@ -156,6 +156,7 @@ class Janitor:
         self._shorten_audit_log()
         self._erase_kept()
         self._forget_uploads()
+        self._database.empty_log()
 
     def _shorten_audit_log(self) -> None:
         oldest = time.time() - self._audit_s

@@ -34,7 +34,8 @@ IN_USE = Gauge(
 )
 CAPACITY = Gauge(
     "rag_queue_capacity",
-    "What may run in a stage at the same time: texts (`generate`), characters (`grammar`), else pieces of work.",
+    "What may run in a stage at the same time: texts (`generate`), characters (`grammar`), else pieces of work. Of "
+    "`requests`, those of one caller.",
     ("service", "stage"),
     registry=REGISTRY,
 )

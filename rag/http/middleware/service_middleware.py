@@ -59,7 +59,7 @@ class ServiceMiddleware:
         admission: Authenticates each request, probes excepted; None: every request is served.
         body_timeout_s: Longest pause within the body of a request; None: any.
         audit: Notes what clients did; None: nothing does.
-        turns: Of the edge: makes what limits the requests of one caller while others are active; None: no limit.
+        make_turns: Of the edge: makes what limits the requests of one caller while others are active; None: no limit.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class ServiceMiddleware:
         admission: Admission | None = None,
         body_timeout_s: float | None = None,
         audit: AuditTrail | None = None,
-        turns: Callable[[], CallerTurns] | None = None,
+        make_turns: Callable[[], CallerTurns] | None = None,
     ) -> None:
         self._app = app
-        self._in_turns = app if turns is None else in_turns(app, turns())
+        self._in_turns = app if make_turns is None else in_turns(app, make_turns())
         self._life = lifecycle
         lifecycle.service = self
         self._max_in_flight = max_in_flight

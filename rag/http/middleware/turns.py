@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.auth.caller import queueing_caller
@@ -23,6 +24,8 @@ def end_turn() -> None:
 def in_turns(app: ASGIApp, turns: CallerTurns) -> ASGIApp:
     """`app`, each of whose requests begins with its caller's turn. The turn ends when the response begins.
 
+    That of an upload ends soon after its body: little is left to do then, but the response may wait for a job.
+
     A request raises Overloaded if it cannot have a turn.
     """
 
@@ -35,8 +38,15 @@ def in_turns(app: ASGIApp, turns: CallerTurns) -> ASGIApp:
             turn.end()
             await send(message)
 
+        async def receive_and_end() -> Message:
+            message = await receive()
+            if is_upload and not message.get("more_body", False):
+                turn.end_soon()
+            return message
+
+        is_upload = Headers(scope=scope).get("content-type", "").startswith("multipart/")
         async with turns.turn(queueing_caller().queue) as turn:
             current_turn.set(turn)
-            await app(scope, receive, end_and_send)
+            await app(scope, receive_and_end, end_and_send)
 
     return in_turn

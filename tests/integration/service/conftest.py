@@ -1,6 +1,7 @@
 """One service with API keys for all tests of this folder. The language model answers at once; everything else is real.
 
 `service` sends the administrator's key. It sends its spans to `collector`.
+`connections` says which hosts its processes have called.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from playwright.sync_api import BrowserContext, Page
 
 from tests.e2e.running import LIMIT_S, RunningService
 from tests.support.browser import browser_context, opened_page, require_browser
+from tests.support.servers.connection_record import ConnectionRecord
 from tests.support.servers.service_without_engine import engineless_service
 from tests.support.servers.span_collector import SpanCollector
 from tests.support.tenants import SECRET_NAME, SECRET_TEXT, Tenant, new_tenant
@@ -39,8 +41,16 @@ def collector() -> Iterator[SpanCollector]:
 
 
 @pytest.fixture(scope="session")
+def connections(tmp_path_factory: pytest.TempPathFactory) -> ConnectionRecord:
+    return ConnectionRecord(tmp_path_factory.mktemp("connections"))
+
+
+@pytest.fixture(scope="session")
 def service(
-    collector: SpanCollector, language_model: Path, tmp_path_factory: pytest.TempPathFactory
+    collector: SpanCollector,
+    connections: ConnectionRecord,
+    language_model: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RunningService]:
     folder = tmp_path_factory.mktemp("service")
     options = {
@@ -54,6 +64,7 @@ def service(
         "RAG_JWT__AUDIENCE": "rag",
         "RAG_JWT__TENANT_CLAIM": "org",
         "RAG_JWT__SCOPES_CLAIM": "scope",
+        **connections.environment,
     }
     public = RSAAlgorithm.to_jwk(SIGNING_KEY.public_key(), as_dict=True)
     (folder / "jwks.json").write_text(json.dumps({"keys": [{**public, "kid": "1"}]}))

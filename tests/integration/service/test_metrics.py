@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections import Counter
 
 import httpx
 import pytest
@@ -32,6 +33,13 @@ def test_every_metric_exists(service: RunningService) -> None:
     assert named == set(definitions())
     found = {re.sub(r"_(bucket|sum|count)$", "", key.partition("{")[0]) for key in series(text)}
     assert found >= set(definitions())
+
+
+def test_no_series_is_there_twice(service: RunningService) -> None:
+    """Prometheus takes one of the values and drops the others."""
+    lines = [line for line in service.get("/metrics").text.splitlines() if not line.startswith("#")]
+    counted = Counter(line.rpartition(" ")[0] for line in lines)
+    assert [key for key, times in counted.items() if times > 1] == []
 
 
 def test_the_edge_shows_the_metrics_of_all_services(service: RunningService) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import stat
+from pathlib import Path
+from urllib.parse import urlsplit
+
 import psutil
 import pytest
 
-from tests.e2e.running import RunningService
+from tests.e2e.running import RunningService, wait_until
+from tests.support.servers.connection_record import ConnectionRecord
 
 pytestmark = pytest.mark.integration
 
@@ -14,6 +19,33 @@ def test_of_the_services_without_an_engine_only_the_encoder_loads_torch(service:
     """Torch takes seconds to load and 300 MB."""
     loaded = {name_of(process): has_torch(process) for process in service.processes() if name_of(process)}
     assert loaded == {"Embedder": True, "LLM": False, "Retriever": False, "RAG": False}
+
+
+def test_no_process_listens_on_a_port_but_the_public_one(service: RunningService) -> None:
+    """Any user of the machine can connect to a port on loopback (docs/bentoml_issues.md#b27)."""
+    ports = {
+        connection.laddr.port
+        for process in service.processes()
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert ports == {urlsplit(service.url).port}
+
+
+def test_only_this_user_can_connect_to_the_supervisor(service: RunningService) -> None:
+    sockets = [
+        Path(str(each.laddr)) for each in psutil.Process(service.process.pid).net_connections("unix") if each.laddr
+    ]
+    control = [path for path in sockets if path.parent.name.startswith("rag-supervisor-")]
+    assert {path.name for path in control} == {"control", "events"}
+    assert {stat.S_IMODE(path.parent.stat().st_mode) for path in control} == {0o700}
+
+
+def test_the_service_calls_no_other_machine(service: RunningService, connections: ConnectionRecord) -> None:
+    """It has a collector of spans on this one."""
+    assert service.stream("/ask", {"question": "Who is called?"}).names[-1] == "done"
+    wait_until(lambda: "127.0.0.1" in connections.hosts)
+    assert connections.hosts <= {"127.0.0.1", "localhost"}
 
 
 def name_of(process: psutil.Process) -> str:

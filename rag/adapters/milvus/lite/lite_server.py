@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import atexit
 import shutil
-import tempfile
 from pathlib import Path
 
 from milvus_lite.adapter.grpc.server import start_server_in_thread
 from milvus_lite.engine.collection import Collection
 
+from rag.private_folder import make_private_folder
+
 _STOP_S = 2.0
-_MAX_FOLDER_BYTES = 70
-"""The path of a Unix socket may have 103 bytes on macOS and 107 on Linux."""
 
 
 class LiteServer:
@@ -26,7 +25,7 @@ class LiteServer:
     """
 
     def __init__(self, file: Path) -> None:
-        self._folder = _private_folder()
+        self._folder = make_private_folder("rag-milvus-")
         socket = f"unix:{self._folder}/socket"
         try:
             self._server, self._database, _ = start_server_in_thread(str(file.absolute()), host=socket)
@@ -47,11 +46,3 @@ class LiteServer:
         self._server.stop(_STOP_S).wait(_STOP_S)
         self._database.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _private_folder() -> Path:
-    """A new folder with mode 0700 and a short path."""
-    usual = tempfile.gettempdir()
-    return Path(
-        tempfile.mkdtemp(prefix="rag-milvus-", dir=usual if len(usual.encode()) <= _MAX_FOLDER_BYTES else "/tmp")
-    )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from pathlib import Path
 
@@ -107,6 +108,18 @@ class TestErasure:
         assert (kept["filename"], kept["attributes"]) == ("b.md", {"client": "Umbrella"})
         listed = harness.library.job_files(job.job_id, Cursor(10, "asc")).rows
         assert [record.filename for record in listed] == [ERASED, "b.md"]
+
+    def test_no_file_of_the_catalog_has_the_name_of_a_deleted_document(self, tmp_path: Path) -> None:
+        """SQLite's log keeps the former content of changed pages, and free pages keep theirs, unless told otherwise."""
+        with make_harness(tmp_path) as harness:
+            harness.ingest(("secret-merger.md", "apples"), attributes={"client": "Umbrella"})
+            catalog = list(tmp_path.rglob("catalog.db*"))
+            assert any(b"secret-merger" in path.read_bytes() for path in catalog)
+            harness.library.delete_file(harness.file_id("secret-merger.md"))
+            harness.clean()
+            harness.runtime.janitor.run_maintenance()
+            for path in catalog:
+                assert not re.search(rb"secret-merger|Umbrella", path.read_bytes()), path.name
 
     def test_an_erased_document_can_be_uploaded_again(self, harness: LibraryHarness) -> None:
         harness.ingest(("a.md", "apples"))

@@ -37,6 +37,8 @@ class Work:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.begun.append(Headers(scope=scope)["x-key"])
+        while (await receive()).get("more_body"):
+            pass
         if self._llm is not None:
             async with RemoteGenerator(self._llm).generate("a", {}, "r"):
                 pass
@@ -53,7 +55,7 @@ def edge(work: Work, *, max_wait_s: float = 60.0) -> ServiceMiddleware:
         100,
         LIMITS,
         admission=ByHeader(),
-        turns=lambda: CallerTurns(1, max_wait_s=max_wait_s),
+        make_turns=lambda: CallerTurns(1, max_wait_s=max_wait_s),
     )
 
 
@@ -62,8 +64,8 @@ def _no_turn_ends_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caller_turns, "_LONGEST_TURN_S", 600.0)
 
 
-def sent(app: ServiceMiddleware, key: str, path: str = "/ask") -> asyncio.Task[Exchange]:
-    return Exchange(app, path, headers={"x-key": key}).start()
+def sent(app: ServiceMiddleware, key: str, path: str = "/ask", **headers: str) -> asyncio.Task[Exchange]:
+    return Exchange(app, path, headers={"x-key": key, **headers}).start()
 
 
 async def test_the_next_request_begins_with_the_response_of_the_one_before() -> None:
@@ -89,6 +91,18 @@ async def test_the_next_request_begins_when_the_one_before_waits_for_the_languag
         work.finish.set()
         work.end.set()
         assert [exchange.status for exchange in await asyncio.gather(*tasks)] == [200] * 4
+
+
+async def test_the_next_upload_begins_soon_after_the_body_of_the_one_before() -> None:
+    """Its response may wait for a job."""
+    work = Work()
+    app = edge(work)
+    form = {"content-type": "multipart/form-data; boundary=b"}
+    tasks = [sent(app, key, "/ingest", **form) for key in "baaa"]
+    await until(lambda: work.begun == ["b", "a", "a", "a"])
+    work.finish.set()
+    work.end.set()
+    assert [exchange.status for exchange in await asyncio.gather(*tasks)] == [200] * 4
 
 
 async def test_a_request_that_waits_for_too_long_is_refused() -> None:
