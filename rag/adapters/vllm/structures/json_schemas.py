@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from rag.adapters.vllm.structures.closing import close_objects
 from rag.adapters.vllm.structures.disjoint import as_any_of
 from rag.adapters.vllm.structures.subschemas import all_objects
 from rag.types import JsonObject
@@ -74,6 +75,7 @@ def prepared(schema: object) -> JsonObject:
         _rewrite(part, place, root)
     _check_costs(root)
     _open_ranges(root)
+    close_objects(root)
     return root
 
 
