@@ -41,7 +41,7 @@ class StoreSettings(Section):
         "int8", description="With BIN_FLAT and BIN_IVF_FLAT: type of the vectors by which candidates are rescored."
     )
     oversampling: int = Field(
-        4, ge=1, le=16, description="With BIN_FLAT and BIN_IVF_FLAT: candidates per requested chunk that are rescored."
+        8, ge=1, le=16, description="With BIN_FLAT and BIN_IVF_FLAT: candidates per requested chunk that are rescored."
     )
     keyword_index: Literal["SPARSE_INVERTED_INDEX", "SPARSE_WAND", "AUTOINDEX"] = Field(
         "SPARSE_INVERTED_INDEX", description="Milvus index for keyword search."

@@ -56,7 +56,7 @@ class MilvusStore:
         *,
         indexes: Indexes | None = None,
         language: str = "english",
-        oversampling: int = 4,
+        oversampling: int = 8,
     ) -> None:
         indexes = indexes or Indexes()
         self.connection = MilvusConnection(uri, token, prefix, timeout_s)

@@ -143,6 +143,8 @@ def test_candidates_of_sign_bits_are_rescored(url: str, index: str, metric: str,
 
 
 class TestFiltersOfSignBits(FilterContract):
+    searches_words = False
+
     @pytest.fixture
     def store(self, url: str) -> Iterator[MilvusStore]:
         store = MilvusStore(url, indexes=Indexes(dense=FieldIndex("BIN_FLAT", "HAMMING")))

@@ -13,6 +13,9 @@ from tests.support.builders import a_chunk
 
 
 class FilterContract:
+    searches_words = True
+    """Whether the store has keyword search, which Milvus before 2.5 lacks."""
+
     @pytest.fixture(autouse=True)
     def _vector_store(self, store: VectorStore) -> None:
         store.create(STORE, EMBEDDER.dimensions, EMBEDDER.model_name)
@@ -47,7 +50,8 @@ class FilterContract:
             a_chunk("c", filename="c.md", attributes={"year": 2024, "draft": True}),
         )
         assert "".join(sorted(texts(dense(store, "a", filters=filters)))) == expected
-        assert "".join(sorted(texts(keyword(store, "md", filters=filters)))) == expected
+        if self.searches_words:
+            assert "".join(sorted(texts(keyword(store, "md", filters=filters)))) == expected
 
     @pytest.mark.parametrize("key", ["部門", "Größe", "विभाग", "Cost centre 2", "a.b-c_d"])
     def test_keys_of_any_script(self, store: VectorStore, key: str) -> None:
@@ -87,7 +91,8 @@ class FilterContract:
         )
         every = [a_chunk(text, ordinal=i).chunk_id for i, text in enumerate("abcd")]
         assert "".join(sorted(texts(dense(store, "a", groups=groups)))) == expected
-        assert "".join(sorted(texts(keyword(store, "md", groups=groups)))) == expected
+        if self.searches_words:
+            assert "".join(sorted(texts(keyword(store, "md", groups=groups)))) == expected
         assert "".join(sorted(chunk.text for chunk in store.chunks(STORE, every, groups=groups))) == expected
         either = {"type": "or", "filters": [{"type": kind, "key": "n", "value": 1} for kind in ("eq", "ne")]}
         in_both = [text for text in expected if text in "cd"]

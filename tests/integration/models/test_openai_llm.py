@@ -348,6 +348,7 @@ async def test_facts_are_read_from_the_model_list() -> None:
             "running": 0,
             "max_sequences": 256,
             "adapters": ["sql"],
+            "images": False,
         }
     async with writing_with(server, model="second", context_tokens=500) as llm:
         assert (llm.facts()["model"], llm.facts()["context_tokens"]) == ("second", 500)
