@@ -41,6 +41,7 @@ class MiddlewareOptions(TypedDict):
     admission: Admission
     body_timeout_s: float | None
     audit: AuditTrail | None
+    max_websockets: int
 
 
 def lifecycle(name: str, *, is_edge: bool = False) -> Lifecycle:
@@ -76,6 +77,7 @@ def middleware_options(life: Lifecycle, service: Any) -> MiddlewareOptions:
         "admission": edge_admission() if life.is_edge else service_admission(),
         "body_timeout_s": options.server.request_timeout_s if life.is_edge else None,
         "audit": audit_trail() if life.is_edge else None,
+        "max_websockets": options.server.max_websockets,
     }
 
 

@@ -19,6 +19,9 @@ class ServerSettings(Section):
 
     max_in_flight: int = Field(1024, ge=1, description="Maximum concurrent requests; more are answered with 429.")
     max_connections: int = Field(4096, ge=1, description="Maximum open connections; more are answered with 503.")
+    max_websockets: int = Field(
+        64, ge=1, description="Maximum open WebSockets of one caller at an edge; more are refused with 429."
+    )
     request_timeout_s: float = Field(
         30.0, gt=0, description="Seconds that a client may take for the headers of a request, or pause within its body."
     )
