@@ -46,6 +46,7 @@ class MiddlewareOptions(TypedDict):
     body_timeout_s: float | None
     audit: AuditTrail | None
     make_turns: Callable[[], CallerTurns] | None
+    max_websockets: int
 
 
 def lifecycle(name: str, *, is_edge: bool = False) -> Lifecycle:
@@ -85,6 +86,7 @@ def middleware_options(life: Lifecycle, service: Any) -> MiddlewareOptions:
         "body_timeout_s": options.server.request_timeout_s if life.is_edge else None,
         "audit": audit_trail() if life.is_edge else None,
         "make_turns": _caller_turns if life.is_edge else None,
+        "max_websockets": options.server.max_websockets,
     }
 
 

@@ -25,6 +25,9 @@ class ServerSettings(Section):
         "the start of the answer; by default half the number of cores, at least 1.",
     )
     max_connections: int = Field(4096, ge=1, description="Maximum open connections; more are answered with 503.")
+    max_websockets: int = Field(
+        64, ge=1, description="Maximum open WebSockets of one caller at an edge; more are refused with 429."
+    )
     request_timeout_s: float = Field(
         30.0, gt=0, description="Seconds that a client may take for the headers of a request, or pause within its body."
     )

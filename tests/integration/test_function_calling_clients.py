@@ -1,7 +1,11 @@
-"""Client libraries, with their default settings, let a language model call functions."""
+"""Client programs with their default settings: function calls, programs for Node, the requests of Open WebUI."""
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,10 +20,12 @@ from llama_index.llms.openai_like import OpenAILike  # type: ignore[import-untyp
 
 from tests.e2e.running import RunningService
 from tests.support.servers.service_without_engine import engineless_service
+from tests.support.v1 import open_webui_requests as open_webui
 
 pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(900)]
 
 MODEL = "instant"
+NODE_CLIENTS = Path(__file__).parents[1] / "support" / "node_clients"
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +93,81 @@ def test_openai_calls_a_function_in_kept_responses(service: RunningService) -> N
             tools=[tool],
         )
         assert "sunny in Paris" in second.output_text
+
+
+@pytest.fixture(scope="module")
+def node_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the programs for Node, and the packages that their lock file names."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("Node is not installed")
+    folder = tmp_path_factory.mktemp("node") / "clients"
+    shutil.copytree(NODE_CLIENTS, folder, ignore=shutil.ignore_patterns("node_modules"))
+    install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
+    installed = subprocess.run(install, cwd=folder, capture_output=True, text=True, timeout=300)
+    if installed.returncode and "EINTEGRITY" not in installed.stderr:
+        pytest.skip(f"npm cannot install the packages: {installed.stderr[-300:]}")
+    assert installed.returncode == 0, installed.stderr
+    return folder
+
+
+@pytest.mark.parametrize("program", ["openai", "ai_sdk"])
+def test_a_program_for_node_passes(service: RunningService, node_packages: Path, program: str) -> None:
+    """See what it does in its file."""
+    url = {"OPENAI_BASE_URL": f"{service.url}/v1", "OPENAI_API_KEY": "none", "MODEL": MODEL}
+    run = subprocess.run(
+        ["node", f"{program}.mjs"],
+        cwd=node_packages,
+        env={**os.environ, **url},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (run.returncode, run.stdout.splitlines()[-1:]) == (0, ["passed"]), run.stderr
+
+
+@pytest.fixture(scope="module")
+def http(service: RunningService) -> Iterator[httpx.Client]:
+    headers = {"authorization": "Bearer none"}
+    with httpx.Client(base_url=f"{service.url}/v1", headers=headers, timeout=None) as client:
+        yield client
+
+
+def deltas_of(http: httpx.Client, body: dict[str, Any]) -> list[dict[str, Any]]:
+    with http.stream("POST", "/chat/completions", json=body) as response:
+        assert response.status_code == httpx.codes.OK, response.read()
+        lines = [line.removeprefix("data: ") for line in response.iter_lines() if line.startswith("data: ")]
+    assert lines[-1] == "[DONE]"
+    return [choice["delta"] for line in lines[:-1] for choice in json.loads(line)["choices"]]
+
+
+def test_open_webui_lists_models(http: httpx.Client) -> None:
+    assert {"rag", MODEL} <= {model["id"] for model in http.get("/models").json()["data"]}
+
+
+def test_open_webui_chats_with_tools(http: httpx.Client) -> None:
+    parts = [call for delta in deltas_of(http, open_webui.first_chat(MODEL)) for call in delta.get("tool_calls") or []]
+    arguments = "".join(part["function"].get("arguments") or "" for part in parts)
+    assert (parts[0]["function"]["name"], json.loads(arguments)) == ("weather", {"city": "text"})
+    call = {**parts[0], "function": {"name": "weather", "arguments": arguments}}
+    answer = deltas_of(http, open_webui.chat_after_a_call(MODEL, call))
+    assert "sunny in Paris" in "".join(delta.get("content") or "" for delta in answer)
+
+
+def test_open_webui_sends_tools_to_rag_too(http: httpx.Client) -> None:
+    assert "".join(delta.get("content") or "" for delta in deltas_of(http, open_webui.first_chat("rag")))
+
+
+@pytest.mark.parametrize("model", ["rag", MODEL])
+@pytest.mark.parametrize("wanted", ["a title", "tags", "follow-up questions"])
+def test_open_webui_asks_for_titles_tags_and_questions(http: httpx.Client, model: str, wanted: str) -> None:
+    response = http.post("/chat/completions", json=open_webui.task(model, wanted))
+    assert response.json()["choices"][0]["message"]["content"], response.text
+
+
+def test_open_webui_embeds_and_reranks(http: httpx.Client) -> None:
+    texts = ["The axolotl lives in a lake.", "word " * 1000]
+    found = http.post("/embeddings", json=open_webui.embedding("all-MiniLM-L6-v2", texts)).json()
+    assert [len(each["embedding"]) for each in found["data"]] == [384, 384]
+    ranked = http.post("/rerank", json=open_webui.reranking("Where does the axolotl live?", texts)).json()
+    assert ranked["results"][0]["index"] == 0
+    assert ranked["results"][0]["relevance_score"] > ranked["results"][1]["relevance_score"]

@@ -24,6 +24,7 @@ from rag.http.in_process import SERVICE
 from rag.http.middleware.browser_guard import BrowserGuard
 from rag.http.middleware.disconnect import run_while_connected
 from rag.http.middleware.lifecycle import LEASE_PATH, Lifecycle
+from rag.http.middleware.open_websockets import OpenWebSockets
 from rag.http.middleware.request_body import LimitedBody, too_large
 from rag.http.middleware.request_id import HEADER, accept_request_id, current_request_id
 from rag.http.middleware.request_metrics import RequestMetrics, current_service
@@ -49,8 +50,7 @@ class ServiceMiddleware:
     Args:
         app: The service.
         lifecycle: The state of this process.
-        max_in_flight: Maximum concurrent requests; more get 429 (docs/bentoml_issues.md#b15). One caller may have seven
-            eighths of them.
+        max_in_flight: Maximum concurrent requests; more get 429 (docs/bentoml_issues.md#b15); one caller may have 7/8.
         max_body_bytes: Maximum size of a body by path (docs/bentoml_issues.md#b16). A key that ends in `*`
             applies to all paths with this prefix; the longest match wins, and `"*"` matches every path.
         access_log: Whether each request is logged.
@@ -60,6 +60,7 @@ class ServiceMiddleware:
         body_timeout_s: Longest pause within the body of a request; None: any.
         audit: Notes what clients did; None: nothing does.
         make_turns: Of the edge: makes what limits the requests of one caller while others are active; None: no limit.
+        max_websockets: Maximum open WebSockets of one caller; more get 429.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class ServiceMiddleware:
         body_timeout_s: float | None = None,
         audit: AuditTrail | None = None,
         make_turns: Callable[[], CallerTurns] | None = None,
+        max_websockets: int = 64,
     ) -> None:
         self._app = app
         self._in_turns = app if make_turns is None else in_turns(app, make_turns())
@@ -92,6 +94,7 @@ class ServiceMiddleware:
         self._admission = admission
         self._body_timeout_s = body_timeout_s
         self._audit = audit
+        self._websockets = OpenWebSockets(max_websockets)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -116,28 +119,30 @@ class ServiceMiddleware:
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Open a WebSocket, if a request to its path would be admitted. What it then asks for are requests."""
-        request_id = accept_request_id(Headers(scope=scope).get(HEADER))
         as_request = {**scope, "type": "http", "method": "POST"}
-        error = await self._refused_handshake(as_request)
-        if error is None:
-            await self._app({**scope, SERVICE: self}, receive, send)
-            return
+        with contextlib.ExitStack() as stack:
+            try:
+                caller = await self._admitted_handshake(as_request)
+                stack.enter_context(self._websockets.opened_by(caller))
+            except RagError as error:
+                await self._deny(error, as_request, WebSocket(scope, receive, send))
+            else:
+                await self._app({**scope, SERVICE: self}, receive, send)
+
+    async def _deny(self, error: RagError, as_request: Scope, websocket: WebSocket) -> None:
+        request_id = accept_request_id(websocket.headers.get(HEADER))
         response = error_response(error, request_id)
         if self._audit is not None:
             self._audit.note(as_request, Outcome(response.status_code, error.code, request_id, ""))
-        await WebSocket(scope, receive, send).send_denial_response(response)
+        await websocket.send_denial_response(response)
 
-    async def _refused_handshake(self, scope: Scope) -> RagError | None:
+    async def _admitted_handshake(self, scope: Scope) -> Caller:
+        """Who opens the WebSocket. Raises the error with which the handshake is refused."""
         if not self._life.is_edge or scope["path"] not in _WEBSOCKETS:
-            return NotFound(f"there is no WebSocket {scope['path'][:200]}")
+            raise NotFound(f"there is no WebSocket {scope['path'][:200]}")
         if (refusal := self._refusal(scope)) is not None:
-            return refusal
-        try:
-            if self._admission is not None:
-                self._refuse_too_many_of(await self._admission.admit(scope, {}))
-        except RagError as error:
-            return error
-        return None
+            raise refusal
+        return await self._admit(scope, {})
 
     async def _observe(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
         """Respond, with a span, metrics and a line in the access log."""
@@ -194,16 +199,19 @@ class ServiceMiddleware:
 
     async def _admitted(self, scope: Scope, sender: _ResponseSender) -> Caller | None:
         """Who sent the request; None if it was refused, which the response says."""
-        if self._admission is None:
-            return WITHOUT_KEY
         try:
-            caller = await self._admission.admit(scope, sender.headers)
-            if self._life.is_edge:
-                self._refuse_too_many_of(caller)
-            return caller
+            return await self._admit(scope, sender.headers)
         except RagError as error:
             await sender.fail(error)
             return None
+
+    async def _admit(self, scope: Scope, headers: dict[str, str]) -> Caller:
+        if self._admission is None:
+            return WITHOUT_KEY
+        caller = await self._admission.admit(scope, headers)
+        if self._life.is_edge:
+            self._refuse_too_many_of(caller)
+        return caller
 
     async def _run(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
         if self._is_lease(scope):

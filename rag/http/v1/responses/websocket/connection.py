@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
@@ -32,6 +32,7 @@ _MAX_WAITING = 16
 """Messages that may wait while a response is generated."""
 _MAX_S = 3600
 """Of a connection, the same as at OpenAI."""
+_EXPIRED = f"a connection is closed after {_MAX_S // 60} minutes; open another to continue"
 _GOING_AWAY, _POLICY_VIOLATION = 1001, 1008
 """Codes with which a connection is closed."""
 
@@ -46,20 +47,30 @@ class ResponseSocket:
     websocket: WebSocket
     _turns: SocketTurns = field(default_factory=SocketTurns)
     _messages: asyncio.Queue[str | bytes] = field(default_factory=lambda: asyncio.Queue(_MAX_WAITING))
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def run(self) -> None:
         await self.websocket.accept()
         reader = asyncio.create_task(self._read())
         writer = asyncio.create_task(self._answer_all())
+        expiry = asyncio.ensure_future(self.sleep(_MAX_S))
+        tasks = (reader, writer, expiry)
         try:
-            ended, _ = await asyncio.wait({reader, writer}, timeout=_MAX_S, return_when=asyncio.FIRST_COMPLETED)
-            if not ended:
-                await self.websocket.close(_GOING_AWAY, f"a connection is closed after {_MAX_S} s; open another")
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if ended == {expiry}:
+                await _cancel(writer)  # so that its events do not follow the error
+                await self._expire()
         finally:
-            for task in (reader, writer):
-                task.cancel()
-                with suppress(asyncio.CancelledError, WebSocketDisconnect):
-                    await task
+            for task in tasks:
+                await _cancel(task)
+
+    async def _expire(self) -> None:
+        """End the connection as OpenAI does: with an error, which also ends a response that is being generated."""
+        error = error_body(InvalidRequest(_EXPIRED), accept_request_id(None))
+        error["error"]["code"] = "websocket_connection_limit_reached"
+        with suppress(WebSocketDisconnect):
+            await self._send(_error_event(STATUS[InvalidRequest], error))
+            await self.websocket.close(_GOING_AWAY, _EXPIRED)
 
     async def _read(self) -> None:
         """Until the client closes the connection."""
@@ -133,6 +144,12 @@ class ResponseSocket:
 
 async def response_socket(websocket: WebSocket) -> None:
     await ResponseSocket(websocket).run()
+
+
+async def _cancel(task: asyncio.Future[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError, WebSocketDisconnect):
+        await task
 
 
 def _body(message: str | bytes) -> JsonObject:
