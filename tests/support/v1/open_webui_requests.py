@@ -1,7 +1,7 @@
-"""The requests of Open WebUI to a connection of type OpenAI, as its routers build them.
+"""Requests in the form in which Open WebUI sends them to a connection of type OpenAI. They were not recorded.
 
-Read in its source: `routers/openai.py` sends chats without their `metadata`; `routers/tasks.py` asks for titles, tags
-and follow-up questions; `retrieval/utils.py` and `retrieval/models/external.py` embed and rerank.
+`routers/openai.py` in its source sends chats without their `metadata`; `routers/tasks.py` asks for titles, tags and
+follow-up questions; `retrieval/utils.py` and `retrieval/models/external.py` embed and rerank. The prompts are ours.
 """
 
 from __future__ import annotations
