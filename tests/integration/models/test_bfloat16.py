@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,11 +22,14 @@ pytestmark = pytest.mark.integration
 TEXTS = ["Gulls drink salt water.", "The owl turns its head by 270 degrees. " * 20, "## Zebras\n\n- eat *grass*", ""]
 
 
-@pytest.fixture(autouse=True)
-def _cpu_with_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedder_module, "has_bfloat16", lambda: True)
+@pytest.fixture(autouse=True, scope="module")
+def _cpu_with_instructions() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedder_module, "has_bfloat16", lambda: True)
+        yield
 
 
+@functools.cache
 def encoder(**settings: Any) -> StEmbedder:
     chosen = EmbedderSettings(device="cpu", threads=1, **settings)
     return StEmbedder(embedded_encoder(), chosen, ComputeScheduler(2, passages_at_once=2))

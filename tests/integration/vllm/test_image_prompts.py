@@ -10,7 +10,7 @@ import pytest
 from tests.integration.vllm.conftest import VllmProcess
 from tests.support.models.vision_model import TOKENS_OF_AN_IMAGE, a_png, a_vision_model
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 
 def rendered(folder: str) -> dict[str, Any]:
