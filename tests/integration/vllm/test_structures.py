@@ -16,14 +16,14 @@ pytestmark = pytest.mark.integration
 
 CALL = {"type": "tag", "begin": "<n>", "content": {"type": "json_schema", "json_schema": True}, "end": "</n>"}
 STRUCTURES: list[tuple[dict[str, Any], list[str], list[str]]] = [
-    ({"json": {"type": "object", "properties": {"a": True}, "required": ["a"]}}, ['{"a":1}'], ['{"a": 1}', '{"a":1']),
+    ({"json": {"type": "object", "properties": {"a": True}, "required": ["a"]}}, ['{"a": 1}'], ['{"a":1}', '{"a": 1']),
     ({"json": '{"enum": ["x", 1]}'}, ['"x"', "1"], ["2"]),
-    ({"json_object": True}, ["{}", '{"a":[]}'], ["[]", "{"]),
+    ({"json_object": True}, ["{}", '{"a": []}'], ["[]", "{"]),
     ({"choice": ["yes", "no😀\n"]}, ["yes", "no😀\n"], ["no", ""]),
     ({"regex": "[a-z]{2}/\\d"}, ["ab/1"], ["ab/"]),
     ({"grammar": 'root ::= "a" root | "\\u00e9"'}, ["aaé"], ["aa"]),
     ({"grammar": 'start: "a" | "b"'}, ["a"], ["ab"]),
-    ({"structural_tag": {"format": CALL}}, ['<n>{"a":1}</n>'], ['<n>{"a": 1}</n>', "<n>1"]),
+    ({"structural_tag": {"format": CALL}}, ['<n>{"a": 1}</n>'], ['<n>{"a":1}</n>', "<n>1"]),
     ({"structural_tag": json.dumps({"format": CALL})}, ["<n>1</n>"], ["1"]),
 ]
 REFUSED: list[tuple[dict[str, Any], str]] = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+from typing import Any
 
 import llguidance
 
@@ -58,11 +59,20 @@ def schema_grammar(schema: JsonObject, *, compact: bool) -> str:
     """The grammar of a JSON schema.
 
     Args:
-        compact: Whether blanks between the parts of the JSON are excluded.
+        compact: Whether the white space is fixed: see `white_space`.
     """
-    return llguidance.LLMatcher.grammar_from_json_schema(
-        json.dumps(schema), defaults={"whitespace_flexible": not compact}
-    )
+    options: Any = white_space(compact=compact)
+    return llguidance.LLMatcher.grammar_from_json_schema(json.dumps(schema), defaults=options)
+
+
+def white_space(*, compact: bool) -> JsonObject:
+    """llguidance's options for white space in JSON: any, or one blank after each comma and colon.
+
+    The latter is how most JSON that models have read is written. Without the blanks, small models write other values.
+    """
+    if not compact:
+        return {"whitespace_flexible": True}
+    return {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 
 def refusal_of(grammar: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag.adapters.vllm.structures import json_schemas, lark, xgrammar_schemas
 from rag.adapters.vllm.structures.gbnf import to_lark
-from rag.adapters.vllm.structures.matcher import GrammarRefused, TextMatcher, refusal_of, schema_grammar
+from rag.adapters.vllm.structures.matcher import GrammarRefused, TextMatcher, refusal_of, schema_grammar, white_space
 from rag.adapters.vllm.structures.structural_tags import tag_to_lark
 from rag.adapters.vllm.structures.xgrammar_schemas import PARAM
 from rag.errors import InvalidRequest
@@ -76,7 +76,9 @@ def _translated(values: dict[str, Any], schemas: _Schemas) -> dict[str, Any]:
     """The fields in the forms that llguidance reads."""
     match values:
         case {"json": schema} if schema is not None:
-            return {**values, "json": json.dumps(schemas.prepared(schema))}
+            return {**values, "json": json.dumps(schemas.with_options(schema))}
+        case {"json_object": True}:
+            return {**values, "json_object": None, "json": json.dumps(schemas.with_options({"type": "object"}))}
         case {"choice": [_, *_] as choice}:
             return {**values, "choice": None, "grammar": lark.any_of(choice)}
         case {"grammar": str(grammar)} if grammar.strip():
@@ -104,8 +106,10 @@ class _Schemas:
 
     def text(self, schema: object) -> str:
         """A schema within a grammar."""
-        options = {"whitespace_flexible": not self.compact}
-        return json.dumps({**self._closed(self.prepared(schema)), "x-guidance": options})
+        return json.dumps(self._closed(self.with_options(schema)))
+
+    def with_options(self, schema: object) -> JsonObject:
+        return {**self.prepared(schema), "x-guidance": white_space(compact=self.compact)}
 
     def refusal(self) -> str:
         """Why llguidance refuses the first schema that it refuses; empty if it refuses none."""
