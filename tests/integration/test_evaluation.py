@@ -61,9 +61,11 @@ def test_a_comparison_reports_significant_losses_only(service: RunningService, o
 
 @pytest.mark.skipif(not NANO.is_dir(), reason="scifact_nano is not in ../shared/data")
 def test_dense_search_is_as_good_as_exact_search(service: RunningService, tmp_path: Path) -> None:
-    """Exact search over all-MiniLM-L6-v2's vectors, one for each abstract, has an nDCG@10 of 0.658."""
+    """Exact search over all-MiniLM-L6-v2's vectors, one for each abstract, has an nDCG@10 of 0.658. Vectors in bfloat16
+    may exchange two neighbours, which is up to 0.0074 for one of 50 questions.
+    """
     done = evaluate(service, tmp_path, NANO, "--config", DENSE, timeout_s=880)
     assert done.returncode == 0, done.stderr
     assert read(tmp_path, "scifact_nano", "dense")["retrieval"]["metrics"]["ndcg@10"]["value"] == (
-        pytest.approx(0.658, abs=0.003)
+        pytest.approx(0.658, abs=0.008)
     )

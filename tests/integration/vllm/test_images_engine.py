@@ -98,7 +98,7 @@ def test_images_are_seen_counted_and_cached(vllm_process: VllmProcess, tmp_path:
     for name in ("red again", "another tenant"):
         assert found[name]["logprobs"] == pytest.approx(found["red"]["logprobs"], abs=1e-3), name
     assert "more than 2 images" in found["three"]["refusal"]
-    assert "the model's context holds 128" in found["a long text"]["refusal"]
+    assert "128" in found["a long text"]["refusal"]
     assert found["in a text"] == "<image>\n<image>\nWhat is this?"
     # What a user writes never becomes an image's place.
     assert found["a placeholder"]["prompt_tokens"] < found["red"]["prompt_tokens"] + 5

@@ -25,7 +25,6 @@ def close_objects(root: JsonObject) -> None:
         described, required = part.get("properties"), part.get("required", [])
         if (
             isinstance(described, dict)
-            and described
             and isinstance(required, list)
             and not part.keys() & _OPENING
             and all(isinstance(name, str) and name in described for name in required)

@@ -29,11 +29,15 @@ def test_objects_anywhere_are_closed() -> None:
     }
 
 
+def test_an_object_without_properties_is_closed() -> None:
+    """The arguments of a function that has none."""
+    assert closed({"type": "object", "properties": {}})["additionalProperties"] is False
+
+
 @pytest.mark.parametrize(
     "schema",
     [
         {"type": "object"},
-        {"type": "object", "properties": {}},
         {**POINT, "additionalProperties": True},
         {**POINT, "additionalProperties": {"type": "string"}},
         {**POINT, "patternProperties": {"^y": {}}},
