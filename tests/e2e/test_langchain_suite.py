@@ -21,6 +21,7 @@ TOO_SMALL = {
     "test_agent_loop": "was not trained to choose whether to call a function",
     "test_json_mode": "writes a JSON object that does not end within its tokens",
     "test_structured_output_optional_param": "repeats itself and never ends the text",
+    "test_tool_calling_with_no_arguments": "calls the function again and again",
     "test_unicode_tool_call_integration": "copies a Chinese name into the function's arguments, but not a Japanese one",
 }
 """Tests that a model of 135 million parameters fails, by name, with the reason."""
