@@ -32,7 +32,7 @@ class _DeferredMetrics(ModuleType):
 
 @contextlib.contextmanager
 def sklearn_deferred() -> Iterator[None]:
-    """A context for imports: functions of `sklearn.metrics` that are imported inside do so themselves when called."""
+    """A context in which `from sklearn.metrics import f` does not import scikit-learn: `f` does when it is called."""
     deferred = defer_sklearn()
     try:
         yield
@@ -42,7 +42,9 @@ def sklearn_deferred() -> Iterator[None]:
 
 
 def defer_sklearn() -> ModuleType | None:
-    """The same for all imports from now on. Returns None if scikit-learn has been imported already."""
+    """Do the same for all imports from now on. Returns the module that stands for `sklearn.metrics`, or None if
+    scikit-learn has been imported already.
+    """
     if _NAME in sys.modules:
         return None
     deferred = sys.modules[_NAME] = _DeferredMetrics(_NAME)

@@ -76,7 +76,7 @@ def retriever_api(addresses: Mapping[str, str]) -> tuple[RetrieverApi, Sequence[
 
 
 def retriever_metrics(api: RetrieverApi, clients: Sequence[ServiceClient]) -> MetricsPage:
-    """The metrics page of the Retriever, whose gauges are read anew for each request.
+    """The Retriever's metrics page. Its gauges are updated on each request.
 
     Args:
         clients: Those of `retriever_api`.

@@ -15,7 +15,7 @@ if os.environ.get(OWNER_PID_VARIABLE) == str(os.getppid()):
 
 
 def run_engine_core(*args: Any, **options: Any) -> None:
-    """What the process runs."""
+    """The entry point of the process: runs vLLM's own."""
     from vllm.v1.engine.core import EngineCoreProc
 
     EngineCoreProc.run_engine_core(*args, **options)
@@ -23,7 +23,9 @@ def run_engine_core(*args: Any, **options: Any) -> None:
 
 @contextlib.contextmanager
 def started_here() -> Iterator[None]:
-    """Engine cores that are started inside begin with this module (docs/bentoml_issues.md#o9)."""
+    """A context: processes of engine cores that are started inside enter at `run_engine_core`
+    (docs/bentoml_issues.md#o9).
+    """
     from vllm.v1.engine.core import EngineCoreProc
 
     original = EngineCoreProc.run_engine_core

@@ -6,19 +6,18 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from rag.auth.caller import WITHOUT_KEY, Caller, current_caller
 from rag.errors import InternalError, MethodNotAllowed, NotFound, Overloaded, RagError
 from rag.http.auth.admission import Admission
 from rag.http.auth.audit_trail import AuditTrail, Outcome
-from rag.http.error_table import OURS, error_for_status, error_response
-from rag.http.headers.inner_headers import OBJECT_ID, USED_TOKENS
+from rag.http.error_table import error_response
 from rag.http.headers.used_tokens import UsedTokens, current_used_tokens
 from rag.http.in_process import SERVICE
 from rag.http.middleware.browser_guard import BrowserGuard
@@ -28,6 +27,7 @@ from rag.http.middleware.open_websockets import OpenWebSockets
 from rag.http.middleware.request_body import LimitedBody, too_large
 from rag.http.middleware.request_id import HEADER, accept_request_id, current_request_id
 from rag.http.middleware.request_metrics import RequestMetrics, current_service
+from rag.http.middleware.response_sender import ResponseSender
 from rag.http.middleware.route_templates import RouteTemplates
 from rag.http.middleware.turns import in_turns
 from rag.queues.caller_turns import CallerTurns
@@ -40,8 +40,6 @@ access = logging.getLogger("rag.access")
 _METRICS = "/metrics"
 _UNGUARDED_PATHS = ("/livez", "/healthz", _METRICS, "/readyz")
 _WEBSOCKETS = ("/v1/responses",)
-_PASSED_THROUGH_HEADERS = ("allow",)
-"""Headers that remain when an error response of BentoML is replaced."""
 
 
 class ServiceMiddleware:
@@ -106,7 +104,7 @@ class ServiceMiddleware:
         current_service.set(self._life.name)
         current_used_tokens.set(used := UsedTokens())
         scope[SERVICE] = self
-        sender = _ResponseSender(send, scope["path"], request_id, None if self._life.is_edge else used)
+        sender = ResponseSender(send, scope["path"], request_id, None if self._life.is_edge else used)
         try:
             if scope["path"] in _UNGUARDED_PATHS or self._is_lease(scope):
                 await self._respond(scope, receive, sender)
@@ -144,7 +142,7 @@ class ServiceMiddleware:
             raise refusal
         return await self._admit(scope, {})
 
-    async def _observe(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
+    async def _observe(self, scope: Scope, receive: Receive, sender: ResponseSender) -> None:
         """Respond, with a span, metrics and a line in the access log."""
         started = time.perf_counter()
         try:
@@ -159,7 +157,7 @@ class ServiceMiddleware:
             if self._access_log:
                 access.info("%s %s %s %.1f ms", scope["method"], scope["path"], sender.status, took_s * 1000)
 
-    async def _respond(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
+    async def _respond(self, scope: Scope, receive: Receive, sender: ResponseSender) -> None:
         try:
             await self._serve(scope, receive, sender)
         except Exception:  # the client must get a response (docs/bentoml_issues.md#b10)
@@ -168,7 +166,7 @@ class ServiceMiddleware:
                 InternalError("an unexpected error occurred; the server's log has the details under this request id")
             )
 
-    async def _serve(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, sender: ResponseSender) -> None:
         path = scope["path"]
         if path == "/readyz" and scope["method"] in ("GET", "HEAD"):
             return await self._answer_readyz(scope, receive, sender)
@@ -197,7 +195,7 @@ class ServiceMiddleware:
             self._life.leave()
             self._metrics.in_flight(self._life.in_flight)
 
-    async def _admitted(self, scope: Scope, sender: _ResponseSender) -> Caller | None:
+    async def _admitted(self, scope: Scope, sender: ResponseSender) -> Caller | None:
         """Who sent the request; None if it was refused, which the response says."""
         try:
             return await self._admit(scope, sender.headers)
@@ -213,7 +211,7 @@ class ServiceMiddleware:
             self._refuse_too_many_of(caller)
         return caller
 
-    async def _run(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
+    async def _run(self, scope: Scope, receive: Receive, sender: ResponseSender) -> None:
         if self._is_lease(scope):
             await _hold(receive)
             await sender.close()
@@ -227,7 +225,7 @@ class ServiceMiddleware:
     def _is_lease(self, scope: Scope) -> bool:
         return not self._life.is_edge and scope["path"] == LEASE_PATH
 
-    async def _answer_readyz(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
+    async def _answer_readyz(self, scope: Scope, receive: Receive, sender: ResponseSender) -> None:
         response: Response
         try:
             if (saturated := self._saturation()) is not None:
@@ -240,7 +238,7 @@ class ServiceMiddleware:
                 response.status_code = 503
         await response(scope, receive, sender.send)
 
-    async def _answer_metrics(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
+    async def _answer_metrics(self, scope: Scope, receive: Receive, sender: ResponseSender) -> None:
         if scope["method"] in ("GET", "HEAD"):
             response = Response(await self._life.metrics(), media_type=CONTENT_TYPE)
             await response(scope, receive, sender.send)
@@ -290,69 +288,3 @@ class ServiceMiddleware:
 async def _hold(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-class _ResponseSender:
-    """Sends the response: adds the request id, and replaces error responses that are not this project's.
-
-    Args:
-        used: What the request uses, which an inner service reports to the edge; None: this is the edge.
-    """
-
-    def __init__(self, send: Send, path: str, request_id: str, used: UsedTokens | None) -> None:
-        self._send = send
-        self._path = path
-        self._used = used
-        self.request_id = request_id
-        self.headers: dict[str, str] = {}
-        """Added to the response."""
-        self.status = 0
-        self.error_code = ""
-        """Of an error response."""
-        self.object_id = ""
-        """Of what the request created or changed."""
-        self._is_replaced = False
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            if not self.status:
-                await self._start(message)
-        elif not self._is_replaced:
-            await self._send(message)
-
-    async def _start(self, message: Message) -> None:
-        headers = MutableHeaders(raw=message["headers"])
-        status = message["status"]
-        if status >= 400 and OURS not in headers:
-            kept = {name: headers[name] for name in _PASSED_THROUGH_HEADERS if name in headers}
-            await self.fail(error_for_status(status, self._path), kept)
-            return
-        self.status = status
-        self.error_code = headers.get(OURS, "")
-        self.object_id = headers.get(OBJECT_ID, "")
-        if self._used is None:
-            del headers[OBJECT_ID]
-        elif self._used.count:
-            headers[USED_TOKENS] = str(self._used.count)
-        headers.update({**self.headers, HEADER: self.request_id})
-        await self._send({**message, "headers": headers.raw})
-
-    async def fail(self, error: RagError, headers: Mapping[str, str] | None = None) -> None:
-        """Respond with `error`, unless a response has started."""
-        if self.status:
-            return
-        self._is_replaced = True
-        self.error_code = error.code
-        response = error_response(error, self.request_id)
-        response.headers.update({**(headers or {}), **self.headers, HEADER: self.request_id})
-        self.status = response.status_code
-        await self._send({"type": "http.response.start", "status": self.status, "headers": response.raw_headers})
-        await self._send({"type": "http.response.body", "body": bytes(response.body)})
-
-    async def close(self) -> None:
-        """End the response to a client that has disconnected, since BentoML's timeout waits for a first message."""
-        if not self.status:
-            self.status = 499
-            await self._send({"type": "http.response.start", "status": 499, "headers": []})
-        if not self._is_replaced:
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})

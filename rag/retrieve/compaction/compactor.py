@@ -83,7 +83,7 @@ class _Summary:
 
 
 class Compactor:
-    """Safe for concurrent use.
+    """Summarizes the older turns of conversations with the language model. Safe for concurrent use.
 
     Args:
         timeout_s: Time limit of a summary in seconds.

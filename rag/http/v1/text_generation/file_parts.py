@@ -14,6 +14,7 @@ from rag.http.clients.remote_files import FileText, RemoteFiles
 from rag.http.clients.remote_token_count import count_tokens
 from rag.http.clients.service_client import ServiceClient
 from rag.http.v1.documents.body import Body, CacheBreakpoint, Id
+from rag.http.v1.text_generation.part_fields import by_field
 from rag.http.v1.text_generation.sent_back import SENT_BACK
 from rag.types import JsonMapping, JsonObject
 
@@ -111,11 +112,7 @@ def attached_files(messages: Sequence[HasFiles], place: str) -> dict[str, Attach
     Args:
         place: Name of the field that contains the messages.
     """
-    return {
-        f"{place}.{number}.content.{part}": file
-        for number, message in enumerate(messages)
-        for part, file in message.files.items()
-    }
+    return by_field((message.files for message in messages), place)
 
 
 def refuse_files(files: Iterable[str]) -> None:

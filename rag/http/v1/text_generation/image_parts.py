@@ -13,6 +13,7 @@ from rag.errors import InternalError, InvalidRequest, RagError
 from rag.http.clients.remote_files import RemoteFiles
 from rag.http.v1.documents.body import Body, CacheBreakpoint, Id
 from rag.http.v1.text_generation.image_options import ImageOptions
+from rag.http.v1.text_generation.part_fields import by_field
 from rag.http.v1.text_generation.sent_back import SENT_BACK
 from rag.llm.images import PLACEHOLDER, bytes_of, data_url, decoded, image_part, text_part
 from rag.types import Facts, JsonObject
@@ -140,11 +141,7 @@ def attached_images(messages: Sequence[HasImages], place: str) -> dict[str, Atta
     Args:
         place: Name of the field that contains the messages.
     """
-    return {
-        f"{place}.{number}.content.{part}": image
-        for number, message in enumerate(messages)
-        for part, image in message.images.items()
-    }
+    return by_field((message.images for message in messages), place)
 
 
 def refuse_images(images: Iterable[str], reason: str) -> None:
