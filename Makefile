@@ -26,8 +26,8 @@ CPU_STAMP := .venv/.stamp-cpu-$(shell cksum < requirements-cpu.txt | cut -d' ' -
 DEV_STAMP := .venv/.stamp-dev-$(shell cat requirements-cpu.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 
 # The tests that need the engine run in one process, in the order of tests/conftest.py. Many tests wait rather than
-# compute, so there is one process more than there are cores.
-PROCESSES := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 1 : 4)))
+# compute, so there are two processes more than there are cores, up to four.
+PROCESSES := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 2 ? 3 : 4)))
 # Bytecode is written to disk, because the tests start hundreds of processes, each of which would compile it again.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest \
 	--numprocesses $(PROCESSES) --no-loadscope-reorder --durations 30

@@ -53,7 +53,7 @@ def test_other_methods_are_refused_with_the_allowed_ones(service: RunningService
 @pytest.mark.timeout(LIMIT_S)
 @pytest.mark.parametrize(
     ("phases", "examples"),
-    [("examples,fuzzing", 5), pytest.param("examples,coverage,fuzzing", 20, marks=pytest.mark.long)],
+    [("examples,fuzzing", 3), pytest.param("examples,coverage,fuzzing", 20, marks=pytest.mark.long)],
     ids=["short", "long"],
 )
 def test_no_request_causes_a_5xx_or_an_undocumented_response(
