@@ -7,12 +7,15 @@ from dataclasses import asdict, dataclass
 
 import psutil
 
-from bench.load import WARM_UP, measure
+from bench.load import WARM_UP, Call, measure
 from bench.report import CellResult, ReportRow, compare
 from bench.servers import Server, bundle, process_name, vllm_server
-from bench.workload import Workload
+from bench.workload import MAX_TOKENS, Workload
 
 CELL = "start"
+_ANSWERS = 4
+_PASSAGES = 3
+"""In each prompt of vLLM's server, about as many as in one of ours."""
 _MIB = 2**20
 
 
@@ -27,16 +30,20 @@ class Memory:
 
 
 def run(workload: Workload) -> CellResult:
+    """Memory is measured after a few answers, so that every process has worked."""
     workload.fill()
     with vllm_server(workload.log("start-vllm")) as server:
-        theirs, their_memory = server.ready_s, _memory(server)
+        theirs = server.ready_s
+        measure(_completions(workload, server), users=WARM_UP)
+        their_memory = _memory(server)
     with bundle(workload.data_dir, workload.log("start-ours")) as server:
-        ours, asks = server.ready_s, workload.asks(server, workload.take(4))
-        measure(asks, users=WARM_UP)  # so that every process has worked once
+        ours = server.ready_s
+        measure(workload.asks(server, workload.take(_ANSWERS)), users=WARM_UP)
         our_memory = _memory(server)
-    rows = [compare(CELL, "start to ready", "s", ours, theirs, at_most=1.15)]
+    rows = [compare(CELL, "start to ready", "s", ours, theirs, at_most=1.0)]
     rows += [_total("RSS", [m.rss for m in our_memory], [m.rss for m in their_memory])]
-    rows += [_total("PSS, shared pages divided", [m.pss for m in our_memory], [m.pss for m in their_memory])]
+    pss = [m.pss for m in our_memory], [m.pss for m in their_memory]
+    rows += [_total("PSS, shared pages divided", *pss, at_most=1.15)]
     rows += [ReportRow(CELL, f"memory, {m.name}", "MiB, RSS", m.rss, note=f"PSS {m.pss:,.0f}") for m in our_memory]
     rows += [
         ReportRow(CELL, f"memory, theirs: {m.name}", "MiB, RSS", m.rss, note=f"PSS {m.pss:,.0f}") for m in their_memory
@@ -45,8 +52,16 @@ def run(workload: Workload) -> CellResult:
     return CellResult(rows, {f"{who}_mib": [asdict(m) for m in found] for who, found in memory.items()})
 
 
-def _total(what: str, ours: Sequence[float], theirs: Sequence[float]) -> ReportRow:
-    return compare(CELL, f"memory, all, {what}", "MiB", sum(ours), sum(theirs))
+def _completions(workload: Workload, server: Server) -> list[Call]:
+    passages = workload.passages()[: _ANSWERS * _PASSAGES]
+    prompts = ["\n\n".join(passages[i::_ANSWERS]) for i in range(_ANSWERS)]
+    options = {"model": "m", "max_tokens": MAX_TOKENS, "temperature": 0.0, "stream": True}
+    options |= {"stream_options": {"include_usage": True}}
+    return [Call(server.url + "/v1/completions", {**options, "prompt": prompt}) for prompt in prompts]
+
+
+def _total(what: str, ours: Sequence[float], theirs: Sequence[float], *, at_most: float | None = None) -> ReportRow:
+    return compare(CELL, f"memory, all, {what}", "MiB", sum(ours), sum(theirs), at_most=at_most)
 
 
 def _memory(server: Server) -> list[Memory]:

@@ -10,7 +10,7 @@ from bench.servers import bundle
 from bench.workload import INSTANT_BUNDLE, Workload
 
 CELL = "own-work"
-TARGETS_MS = {1: 40.0, 8: 120.0, 16: 200.0}
+TARGETS_MS = {1: 25.0, 8: 80.0, 16: 120.0}
 PEERS_MS = {1: "46-75", 8: "340-473", 16: "647-865"}
 
 

@@ -27,7 +27,7 @@ CELL = "during"
 WARM_UP = 5
 EVERY_S = 0.25
 """Interval between questions."""
-AT_MOST = 3.0
+AT_MOST = 1.5
 _LEAD_S = 3.0
 """Delay between the first accepted upload and the first question, so that embedding has started."""
 _POLL_S = 0.2
