@@ -2,6 +2,9 @@
 
 RAG is the public edge. It asks the Retriever for passages and a prompt, and the LLM for the answer;
 the Retriever asks the Embedder for vectors and is the only one that opens Milvus.
+
+Each service runs in a process of its own, and each process imports this module. What only one service needs is imported
+by that service's constructor.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from typing import Any
 import bentoml
 from starlette.middleware.cors import CORSMiddleware
 
-from rag.bootstrap import documents, edge, embedder, llm, process, retriever
+from rag.bootstrap import documents, process
 from rag.bootstrap.loaded_settings import settings
 from rag.bootstrap.private_supervisor import make_supervisor_private
 from rag.bootstrap.start_check import refuse_unprotected_start
@@ -91,6 +94,8 @@ class Embedder:
     """Turns questions and passages into vectors with a sentence-transformers encoder."""
 
     def __init__(self) -> None:
+        from rag.bootstrap import embedder
+
         self._api = embedder.embedder_api()
         embedder_life.on_probe(self._api.ready)
 
@@ -136,6 +141,8 @@ class LLM:
     """Writes text with vLLM's AsyncLLMEngine, token by token."""
 
     def __init__(self) -> None:
+        from rag.bootstrap import llm
+
         self._api, self._engine = llm.llm_api()
         llm_life.on_probe(self.facts)
 
@@ -195,6 +202,8 @@ class Retriever:
     llm = bentoml.depends(LLM, url=SETTINGS.llm.service_url)
 
     def __init__(self) -> None:
+        from rag.bootstrap import retriever
+
         addresses = {
             "Embedder": SETTINGS.embedder.url or process.address_of(Embedder),
             "LLM": SETTINGS.llm.service_url or process.address_of(LLM),
@@ -352,6 +361,8 @@ class RAG:
     llm = bentoml.depends(LLM, url=SETTINGS.llm.service_url)
 
     def __init__(self) -> None:
+        from rag.bootstrap import edge
+
         addresses = {
             "Retriever": SETTINGS.retrieve.url or process.address_of(Retriever),
             "LLM": SETTINGS.llm.service_url or process.address_of(LLM),

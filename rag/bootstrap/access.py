@@ -7,6 +7,8 @@ import ipaddress
 import os
 import socket
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -21,7 +23,9 @@ from rag.http.auth.signed_tokens.json_web_keys import JsonWebKeys, reader
 from rag.http.auth.signed_tokens.token_callers import TokenCallers
 from rag.http.auth.signed_tokens.token_claims import ClaimNames
 from rag.http.auth.token_limits import TokenLimits
-from rag.http.published_api import public_operations
+
+if TYPE_CHECKING:
+    from rag.http.openapi.route import OpenApiRoute
 
 
 @functools.cache
@@ -41,7 +45,13 @@ def edge_admission() -> EdgeAdmission:
 
 @functools.cache
 def route_table() -> RouteTable:
-    return RouteTable(public_operations)
+    return RouteTable(_public_operations)
+
+
+def _public_operations() -> Sequence[OpenApiRoute]:
+    from rag.http.published_document import public_operations  # here, because only the edge needs all routes
+
+    return public_operations()
 
 
 @functools.cache

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rag.bootstrap.access import audit_trail, edge_admission, token_callers, token_keys, token_limits
+from rag.bootstrap.answer_sampling import answer_sampling
 from rag.bootstrap.loaded_settings import settings
 from rag.bootstrap.process import client_of, make_cache
 from rag.config import LLMSettings, Settings
@@ -22,7 +23,6 @@ from rag.http.v1.batches.runner import BatchRunner
 from rag.http.v1.responses.background.worker import WorkerOptions
 from rag.http.v1.text_generation.image_options import ImageOptions
 from rag.http.v1.text_generation.tool_options import ToolOptions
-from rag.types import JsonObject
 
 if TYPE_CHECKING:
     from rag.http.mcp.endpoint import McpEndpoint
@@ -85,14 +85,6 @@ def _image_options(options: LLMSettings) -> ImageOptions:
     hosts, limits = listed(options.image_hosts), options.image_limits
     source = ImageFetcher(hosts, timeout_s=options.image_timeout_s, max_bytes=limits.bytes)
     return ImageOptions(limits, source)
-
-
-def answer_sampling(options: LLMSettings) -> JsonObject:
-    """The default sampling parameters of an answer, by vLLM's names."""
-    sampling: JsonObject = {"max_tokens": options.max_tokens, "temperature": options.temperature}
-    if options.stop_repetition:
-        sampling["repetition_detection"] = {"max_pattern_size": 64, "min_pattern_size": 2, "min_count": 4}
-    return sampling
 
 
 def batch_runner(dependencies: UpstreamServices, life: Lifecycle) -> BatchRunner:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from rag.bootstrap.edge import answer_sampling
+from rag.bootstrap.answer_sampling import answer_sampling
 from rag.bootstrap.loaded_settings import settings
 from rag.config import Settings
 from rag.http.native.llm_api import LlmApi

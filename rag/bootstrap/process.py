@@ -101,7 +101,7 @@ def _routes(life: Lifecycle, service: Any) -> list[str]:
     """The paths of all routes of a service, with parameters as Starlette writes them."""
     own = [api.route for api in service.apis.values()]
     if life.is_edge:
-        from rag.http.published_api import public_operations
+        from rag.http.published_document import public_operations
 
         public = [route.mounted_at + route.path for route in public_operations()]
         pages = ["/", "/static_content/{file:path}", "/ui", "/ui/{file:path}"]

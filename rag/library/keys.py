@@ -17,7 +17,7 @@ from rag.catalog.database import Database
 from rag.catalog.documents import stores
 from rag.catalog.tenants import keys
 from rag.errors import Conflict, InvalidRequest, NotFound
-from rag.records import Cursor, Page
+from rag.records import DEFAULT_STORE, Cursor, Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def _as_tenant(tenant: str) -> Iterator[None]:
 
 def _store_id(connection: sa.Connection, tenant: str, store: str) -> str:
     """Raises VectorStoreNotFound. A tenant's `default` is made when its first key is used, so it need not exist yet."""
-    return stores.default_id(tenant) if store == stores.DEFAULT_STORE else stores.resolve(connection, store).id
+    return stores.default_id(tenant) if store == DEFAULT_STORE else stores.resolve(connection, store).id
 
 
 class KeyRegistry:

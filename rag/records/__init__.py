@@ -15,6 +15,7 @@ from rag.records.documents import (
 from rag.records.files import FileRecord, NewUpload, UploadedFile, UploadPartRecord, UploadRecord
 from rag.records.jobs import ENDED, JobKind, JobRecord, JobState
 from rag.records.kept import (
+    LEASE_S,
     ConversationRecord,
     LeasedResponse,
     NewCompletion,
@@ -24,11 +25,13 @@ from rag.records.kept import (
     WrittenPart,
 )
 from rag.records.pages import DAY_S, Cursor, Page, Record
-from rag.records.stores import NewStore, StoreRecord
+from rag.records.stores import DEFAULT_STORE, NewStore, StoreRecord
 
 __all__ = [
     "DAY_S",
+    "DEFAULT_STORE",
     "ENDED",
+    "LEASE_S",
     "MAX_ATTRIBUTES",
     "Attachment",
     "BatchFault",

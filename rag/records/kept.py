@@ -8,6 +8,9 @@ from typing import TypeAlias
 
 from rag.types import JsonMapping, JsonObject
 
+LEASE_S = 30.0
+"""How long a response in the background is left to a process that writes nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewResponse:

@@ -9,6 +9,9 @@ from typing import Literal
 from rag.records.documents import FileCounts, Strategy
 from rag.types import JsonMapping
 
+DEFAULT_STORE = "default"
+"""The name of the vector store of requests that name none."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoreRecord:

@@ -4,41 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import chain, zip_longest
 
 from rag.ports import VectorStore
+from rag.retrieve.model_search_request import ModelSearchRequest
 from rag.retrieve.neighbours import read_neighbours
-from rag.retrieve.options import OptionChanges
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
 from rag.retrieve.preparation import relevant_hits
 from rag.retrieve.prompting.joining import join_hits, joinable_ids
 from rag.retrieve.prompting.prompt_builder import PromptBuilder, with_distinct_texts
-from rag.retrieve.query import Filters
 from rag.retrieve.ranking.duplicates import chunk_with_context
 from rag.retrieve.ranking.merging import merge_results
 from rag.retrieve.result import RetrievalResult
-from rag.types import Chunk, Hit, KnownPassage, Message, SearchOutput
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSearchRequest:
-    queries: Sequence[str]
-    """At least one. The best passages of each are returned."""
-    vector_stores: Sequence[str]
-    """At least one."""
-    max_tokens: int
-    """Of the text for the language model."""
-    changes: OptionChanges = field(default_factory=dict)
-    """Options that the request sets."""
-    filters: Filters | None = None
-    score_threshold: float = 0.0
-    """Hits with a lower score are left out."""
-    known: Sequence[KnownPassage] = ()
-    """The passages that earlier searches returned, in the order of their numbers."""
-    explain: bool = False
-    history: tuple[Message, ...] = ()
-    """The conversation that a question of the user belongs to; the language model's own queries stand alone."""
+from rag.types import Chunk, Hit, KnownPassage, SearchOutput
 
 
 class ModelSearch:

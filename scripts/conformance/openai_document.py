@@ -59,7 +59,7 @@ def read(path: Path) -> Mapping[str, Any]:
 
 
 def published() -> Mapping[str, Any]:
-    from rag.http.published_api import document
+    from rag.http.published_document import document
 
     return document()
 

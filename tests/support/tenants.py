@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from rag.http.published_api import public_operations
+from rag.http.published_document import public_operations
 from tests.e2e.running import LIMIT_S, RunningService
 
 SCOPES = ["ask", "generate", "ingest", "delete"]

@@ -15,9 +15,8 @@ from rag.catalog import access, listing
 from rag.catalog.tables.rows import IndexState, ResultRow, RowSelect, StoreRow, read_first, read_row, read_rows
 from rag.catalog.tables.schema import indexes, stores
 from rag.errors import InsufficientPermissions, InvalidRequest, VectorStoreNotFound
-from rag.records import Cursor, NewStore, Page
+from rag.records import DEFAULT_STORE, Cursor, NewStore, Page
 
-DEFAULT_STORE = "default"
 """Name of the vector store that every tenant has."""
 _TOUCH_INTERVAL_S = 60.0
 

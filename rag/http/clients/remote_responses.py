@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from rag.auth.caller import current_caller
 from rag.http.clients.service_client import ServiceClient
-from rag.library.answers.responses import EarlierTurns, TurnsQuery
+from rag.library.answers.earlier_turns import EarlierTurns, TurnsQuery
 from rag.types import JsonMapping, JsonObject
 
 _TIMEOUT_S = 10.0

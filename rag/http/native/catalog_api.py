@@ -12,7 +12,8 @@ from rag.http.background_loader import BackgroundLoader
 from rag.http.model_aliases import ModelAliases
 from rag.http.native.internal.audit_wire import AuditRequest
 from rag.http.native.internal.background_wire import LeaseResponseRequest, QueueResponseRequest, WriteResponseRequest
-from rag.http.native.internal.batch_wire import BatchAdvance, BatchWorkRequest, assignment_to_wire
+from rag.http.native.internal.batch_advance import BatchAdvance
+from rag.http.native.internal.batch_wire import BatchWorkRequest, assignment_to_wire
 from rag.http.native.internal.compaction_wire import OpenCompactionRequest
 from rag.http.native.internal.response_wire import EarlierTurnsRequest, KeepCompletionRequest, KeepResponseRequest
 from rag.library.answers.background import BackgroundRegistry

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias
 
-from rag.retrieve.model_search import ModelSearchRequest
+from rag.retrieve.model_search_request import ModelSearchRequest
 from rag.retrieve.preparation import PreparationRequest
 from rag.retrieve.ranking.relevance import nothing_relevant
 from rag.retrieve.result import RetrievalResult

@@ -19,11 +19,9 @@ from rag.catalog.database import Database
 from rag.catalog.tenants import quotas
 from rag.errors import InvalidRequest, QuotaExceeded, Unauthenticated
 from rag.library.present_caller import present_caller
-from rag.records import DAY_S, LeasedResponse, NewResponse, NewWork, ResponseEvent, WrittenPart
+from rag.records import DAY_S, LEASE_S, LeasedResponse, NewResponse, NewWork, ResponseEvent, WrittenPart
 from rag.types import JsonMapping, JsonObject
 
-LEASE_S = 30.0
-"""How long a response is left to a process that writes nothing."""
 _MAX_EVENT_BYTES = 32 * 2**20
 """Of the events of one response, as JSON."""
 _MAX_EVENTS_READ = 500

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -13,6 +12,7 @@ from rag.catalog.database import Database
 from rag.catalog.tables.schema import responses as table
 from rag.catalog.tenants import quotas
 from rag.errors import InvalidRequest, NotFound
+from rag.library.answers.earlier_turns import EarlierTurns, TurnsQuery
 from rag.records import DAY_S, Cursor, NewResponse, Page
 from rag.types import JsonObject
 
@@ -22,28 +22,6 @@ _MAX_HISTORY_BYTES = 32 * 2**20
 """No response before those of this size is looked up."""
 UNFINISHED = ("queued", "in_progress")
 """The states of a response in the background that has not ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class TurnsQuery:
-    """The earlier items that a request refers to by ids."""
-
-    previous_id: str | None = None
-    """Of a response: its items and those before."""
-    conversation_id: str | None = None
-    item_ids: Sequence[str] = ()
-    added: int = 0
-    """Number of items that the request will add to the conversation at least."""
-    is_kept: bool = False
-    """Whether the response, or its items, will be kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierTurns:
-    history: Sequence[JsonObject]
-    """The items of the previous responses or of the conversation, oldest first."""
-    items: Sequence[JsonObject]
-    """Those that the request refers to one by one, in its order."""
 
 
 class ResponseRegistry:

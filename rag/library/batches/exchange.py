@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rag.auth.caller import Caller
-from rag.catalog.batch_lines import LineKey
 from rag.types import JsonMapping
+
+if TYPE_CHECKING:
+    from rag.catalog.batch_lines import LineKey
 
 
 @dataclass(frozen=True, slots=True)

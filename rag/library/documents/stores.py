@@ -12,12 +12,12 @@ import sqlalchemy as sa
 from rag.auth.caller import DEFAULT_TENANT, current_tenant
 from rag.catalog import versions
 from rag.catalog.documents import documents, jobs, stores
-from rag.catalog.documents.stores import DEFAULT_STORE, Index
+from rag.catalog.documents.stores import Index
 from rag.catalog.tables.rows import StoreRow
 from rag.catalog.tenants import quotas
 from rag.errors import Conflict, InsufficientPermissions, NotFound, RagError
 from rag.library.resources import LibraryResources
-from rag.records import Cursor, NewStore, Page, StoreRecord
+from rag.records import DEFAULT_STORE, Cursor, NewStore, Page, StoreRecord
 
 _MAX_LOGGED_NAMES = 10
 _log = logging.getLogger("rag.library")

@@ -32,7 +32,8 @@ from rag.library.answers.background import BackgroundRegistry
 from rag.library.answers.chat_completions import CompletionRegistry
 from rag.library.answers.compaction_seal import CompactionSeal
 from rag.library.answers.conversations import ConversationRegistry
-from rag.library.answers.responses import ResponseRegistry, TurnsQuery
+from rag.library.answers.earlier_turns import TurnsQuery
+from rag.library.answers.responses import ResponseRegistry
 from rag.retrieve.compaction.compactor import Compactor
 from rag.retrieve.model_search import ModelSearch
 from rag.retrieve.options import RetrieveOptions

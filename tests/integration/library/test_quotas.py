@@ -12,7 +12,8 @@ from rag.auth.caller import Caller
 from rag.auth.limits import NO_LIMITS, Limits
 from rag.errors import Conflict, DependencyUnavailable, QuotaExceeded, RagError, RateLimitExceeded
 from rag.library.answers.conversations import ConversationRegistry
-from rag.library.answers.responses import ResponseRegistry, TurnsQuery
+from rag.library.answers.earlier_turns import TurnsQuery
+from rag.library.answers.responses import ResponseRegistry
 from rag.records import Attachment, NewResponse, NewStore
 from tests.support.acting import acting as acting_as
 from tests.support.library_harness import ALL, STORE, LibraryHarness

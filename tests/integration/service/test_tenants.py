@@ -7,7 +7,7 @@ import json
 import httpx
 import pytest
 
-from rag.http.published_api import public_operations
+from rag.http.published_document import public_operations
 from tests.e2e.running import RunningService
 from tests.support.tenants import (
     NAMES_NOTHING,

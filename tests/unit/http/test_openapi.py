@@ -21,7 +21,8 @@ from rag.errors import InvalidFilter, InvalidRequest
 from rag.http.error_table import STATUS, error_body
 from rag.http.fields.attributes_wire import check_attributes
 from rag.http.openapi.route import OpenApiRoute
-from rag.http.published_api import PATH, PublishedApi, document, public_operations, published
+from rag.http.published_api import PATH, PublishedApi
+from rag.http.published_document import document, public_operations, published
 from rag.http.v1.applications.documents_app import document_routes
 from rag.http.v1.applications.edge_app import edge_routes
 from rag.retrieve.search.filters import compile_filters

@@ -10,7 +10,8 @@ import pytest
 from rag.encoders import StoreEncoders
 from rag.errors import VectorStoreNotFound
 from rag.http.native.explanation import explained_searches
-from rag.retrieve.model_search import ModelSearch, ModelSearchRequest
+from rag.retrieve.model_search import ModelSearch
+from rag.retrieve.model_search_request import ModelSearchRequest
 from rag.retrieve.options import RetrieveOptions
 from rag.retrieve.prompting.prompt_builder import PromptBuilder
 from rag.retrieve.prompting.template_check import open_templates

@@ -5,23 +5,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rag.auth.caller import caller_to_header
-from rag.catalog.batch_lines import LineKey
-from rag.errors import RagError
-from rag.http.model_aliases import ModelAliases
 from rag.http.validation.wire_model import WireModel
 from rag.library.batches.exchange import Assignment, FinishedLine, ReleasedLine, Report
-from rag.library.batches.validation import WITHOUT_MODEL, IsModel
-from rag.library.batches.work import BatchWork
 from rag.types import JsonObject
 
-logger = logging.getLogger("rag.batches")
-
-EMBEDDINGS = "/v1/embeddings"
+if TYPE_CHECKING:
+    from rag.catalog.batch_lines import LineKey
 
 
 class BatchWorkRequest(WireModel):
@@ -65,40 +58,3 @@ def assignment_to_wire(assignment: Assignment) -> JsonObject:
 def line_key(wire: Sequence[str | int]) -> LineKey:
     batch_id, number = wire
     return str(batch_id), int(number)
-
-
-class BatchAdvance:
-    """Lets the work that needs no edge happen in the background, whenever an edge asks for lines."""
-
-    def __init__(self, aliases: ModelAliases) -> None:
-        self._aliases = aliases
-        self._task: asyncio.Task[None] | None = None
-
-    def begin(self, work: BatchWork, models: Mapping[str, str] | None) -> None:
-        """Validate new batches and finish those that have ended, unless that is being done.
-
-        Args:
-            models: Kinds of the served models, by name.
-        """
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(_advance(work, None if models is None else self.is_model(models)))
-
-    def is_model(self, models: Mapping[str, str]) -> IsModel:
-        """Whether a line can name a model, given the kinds of the served ones by name."""
-
-        def is_model(endpoint: str, name: str) -> bool:
-            kind = models.get(name) or models.get(self._aliases.model(name) or "")
-            if endpoint in WITHOUT_MODEL:  # the edge does not know the rerankers, the route does
-                return True
-            return kind is not None and (kind == "embedding") == (endpoint == EMBEDDINGS)
-
-        return is_model
-
-
-async def _advance(work: BatchWork, is_model: IsModel | None) -> None:
-    try:
-        await asyncio.to_thread(work.advance, is_model)
-    except RagError as error:  # the next request tries again
-        logger.warning("batches wait: %s", error)
-    except Exception:
-        logger.exception("the work on batches failed and will be tried again")

@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
 from rag.auth.caller import caller_to_header
 from rag.auth.tenant import TENANT_PATTERN
 from rag.http.validation.wire_model import WireModel
-from rag.library.keys import Authentication
 from rag.types import JsonObject
+
+if TYPE_CHECKING:
+    from rag.library.keys import Authentication
 
 
 class AuthenticateRequest(WireModel):

@@ -11,7 +11,7 @@ from rag.http.fields.fail_fast import StrictModel
 from rag.http.fields.filters_wire import Filter, filter_to_json
 from rag.http.fields.retrieval_settings import RetrievalSettings
 from rag.http.validation.wire_model import WireModel
-from rag.retrieve.model_search import ModelSearchRequest
+from rag.retrieve.model_search_request import ModelSearchRequest
 from rag.types import KnownPassage
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from rag.http.validation.wire_model import WireModel
-from rag.library.answers.responses import TurnsQuery
+from rag.library.answers.earlier_turns import TurnsQuery
 from rag.records import NewCompletion, NewResponse
 from rag.types import JsonObject
 

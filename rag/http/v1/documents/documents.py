@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import TYPE_CHECKING
 
 from openai.types.vector_stores import VectorStoreFileDeleted
 from starlette.requests import Request
@@ -38,8 +39,10 @@ from rag.http.v1.documents.objects.page import ListOf, list_of
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.model_response import model_response
 from rag.http.v1.route import V1Route
-from rag.library.service import Library
 from rag.records import Attachment, Cursor, DocumentRecord, JobRecord
+
+if TYPE_CHECKING:
+    from rag.library.service import Library
 
 _TAG = "Documents of a vector store"
 _POLL = {"openai-poll-after-ms": "When to ask again, in milliseconds. Present while the work is in progress."}

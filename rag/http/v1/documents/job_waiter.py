@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
-from rag.library.service import Library
 from rag.records import ENDED, JobRecord
+
+if TYPE_CHECKING:
+    from rag.library.service import Library
 
 _THREADS = 32
 _SLICE_S = 2.0

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from rag.http.model_aliases import ModelAliases
-from rag.library.answers.background import BackgroundRegistry
-from rag.library.answers.chat_completions import CompletionRegistry
-from rag.library.answers.conversations import ConversationRegistry
-from rag.library.answers.responses import ResponseRegistry
-from rag.library.audit import AuditLog
-from rag.library.batches.registry import BatchRegistry
-from rag.library.documents.uploads import UploadRegistry
-from rag.library.keys import KeyRegistry
-from rag.library.service import Library
-from rag.ports import Embedder, Reranker
-from rag.retrieve.result import RetrievalResult
+if TYPE_CHECKING:
+    from rag.http.model_aliases import ModelAliases
+    from rag.library.answers.background import BackgroundRegistry
+    from rag.library.answers.chat_completions import CompletionRegistry
+    from rag.library.answers.conversations import ConversationRegistry
+    from rag.library.answers.responses import ResponseRegistry
+    from rag.library.audit import AuditLog
+    from rag.library.batches.registry import BatchRegistry
+    from rag.library.documents.uploads import UploadRegistry
+    from rag.library.keys import KeyRegistry
+    from rag.library.service import Library
+    from rag.ports import Embedder, Reranker
+    from rag.retrieve.result import RetrievalResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class StoreSearch:
     filters: Mapping[str, Any] | None = None
 
 
-Search: TypeAlias = Callable[[StoreSearch], Awaitable[RetrievalResult]]
+Search: TypeAlias = Callable[[StoreSearch], "Awaitable[RetrievalResult]"]
 """Raises what the retrieval pipeline raises."""
 
 

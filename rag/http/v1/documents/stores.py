@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from openai.types import VectorStoreDeleted
 from starlette.requests import Request
@@ -21,8 +22,10 @@ from rag.http.v1.documents.objects.store import ForgottenIndex, VectorStoreObjec
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.model_response import model_response
 from rag.http.v1.route import V1Route
-from rag.library.service import Library
 from rag.records import Attachment, NewStore, StoreRecord
+
+if TYPE_CHECKING:
+    from rag.library.service import Library
 
 _TAG = "Vector stores"
 _STORE_OPERATIONS = (

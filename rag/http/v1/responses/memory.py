@@ -16,7 +16,7 @@ from rag.http.v1.responses.output.events import FINAL
 from rag.http.v1.responses.request.body import ResponsesBody
 from rag.http.v1.responses.request.input import InputItem, stored_item
 from rag.http.v1.responses.request.turns import check_fields, has_function_calls
-from rag.library.answers.responses import TurnsQuery
+from rag.library.answers.earlier_turns import TurnsQuery
 from rag.types import JsonMapping
 
 logger = logging.getLogger("rag.responses")

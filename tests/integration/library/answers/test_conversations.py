@@ -15,7 +15,8 @@ from rag.catalog.answers import conversations as rows
 from rag.catalog.tables.schema import conversations, items, responses
 from rag.errors import InvalidRequest, NotFound
 from rag.library.answers.conversations import ConversationRegistry
-from rag.library.answers.responses import ResponseRegistry, TurnsQuery
+from rag.library.answers.earlier_turns import TurnsQuery
+from rag.library.answers.responses import ResponseRegistry
 from rag.records import Cursor, NewResponse
 from tests.support.acting import acting, finds
 from tests.support.library_harness import LibraryHarness

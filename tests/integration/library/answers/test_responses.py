@@ -9,7 +9,8 @@ from rag.auth.caller import Caller
 from rag.auth.scopes import Scope
 from rag.catalog.tables.schema import items, responses
 from rag.errors import NotFound
-from rag.library.answers.responses import ResponseRegistry, TurnsQuery
+from rag.library.answers.earlier_turns import TurnsQuery
+from rag.library.answers.responses import ResponseRegistry
 from rag.records import Cursor, NewResponse
 from tests.support.acting import acting, finds
 from tests.support.library_harness import LibraryHarness

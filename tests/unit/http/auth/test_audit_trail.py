@@ -18,7 +18,7 @@ from rag.http.auth import audit_trail
 from rag.http.auth.admission import CALLER
 from rag.http.auth.audit_trail import AuditTrail, Outcome
 from rag.http.auth.route_table import RouteTable
-from rag.http.published_api import public_operations
+from rag.http.published_document import public_operations
 
 ROUTES = RouteTable(public_operations)
 ACME = Caller("key_1", "acme", frozenset({"admin"}))

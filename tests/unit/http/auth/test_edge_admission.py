@@ -21,7 +21,7 @@ from rag.http.auth.route_table import RouteTable
 from rag.http.auth.token_limits import TokenLimits
 from rag.http.auth.verified_keys import FRESH_S, Verification, VerifiedKey, VerifiedKeys
 from rag.http.in_process import IS_PART, SENT_FOR
-from rag.http.published_api import public_operations
+from rag.http.published_document import public_operations
 from tests.support.acting import acting
 
 ADMIN = "an-admin-key-of-at-least-32-characters"

@@ -15,7 +15,7 @@ from rag.http.auth.route_table import RouteTable
 from rag.http.auth.signed_tokens.token_callers import TokenCallers
 from rag.http.auth.signed_tokens.token_claims import ClaimNames
 from rag.http.auth.verified_keys import Verification, VerifiedKeys
-from rag.http.published_api import public_operations
+from rag.http.published_document import public_operations
 from tests.support.servers.identity_provider import ISSUER, Provider, token
 
 ROUTES = RouteTable(public_operations)

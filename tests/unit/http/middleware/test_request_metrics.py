@@ -19,7 +19,7 @@ from rag.http.error_table import OURS, error_response
 from rag.http.middleware.lifecycle import Lifecycle
 from rag.http.middleware.route_templates import RouteTemplates
 from rag.http.middleware.service_middleware import ServiceMiddleware
-from rag.http.published_api import public_operations
+from rag.http.published_document import public_operations
 from rag.http.streaming.event_stream import EventStream
 from rag.telemetry.exposition import own_metrics
 from tests.support.metric_values import Changes, series

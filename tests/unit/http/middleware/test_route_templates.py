@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from rag.http.middleware.route_templates import UNMATCHED, RouteTemplates, method_label
-from rag.http.published_api import public_operations
+from rag.http.published_document import public_operations
 
 PUBLIC = [route.mounted_at + route.path for route in public_operations()]
 templates = RouteTemplates(lambda: PUBLIC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
 
 from rag.errors import InvalidRequest, RagError
 from rag.http.error_table import error_body
@@ -11,8 +12,10 @@ from rag.http.middleware.request_id import current_request_id
 from rag.http.streaming.event_stream import Event, EventStream, StreamFormat
 from rag.http.streaming.sse import format_event
 from rag.http.v1.responses.output.padding import padded
-from rag.library.answers.background import BackgroundRegistry, EventPage
 from rag.records import DAY_S
+
+if TYPE_CHECKING:
+    from rag.library.answers.background import BackgroundRegistry, EventPage
 
 _POLL_S = 0.2
 _KEEP_ALIVE_S = 10.0

@@ -12,8 +12,7 @@ from rag.errors import DeadlineExceeded, RagError, Unavailable
 from rag.http.clients.remote_background import RemoteBackground
 from rag.http.streaming.event_stream import Event
 from rag.http.v1.responses.output.events import FAILED
-from rag.library.answers.background import LEASE_S
-from rag.records import LeasedResponse, ResponseEvent, WrittenPart
+from rag.records import LEASE_S, LeasedResponse, ResponseEvent, WrittenPart
 from rag.types import JsonObject
 
 logger = logging.getLogger("rag.background")

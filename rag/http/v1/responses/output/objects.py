@@ -26,13 +26,13 @@ from openai.types.responses.response_output_text import AnnotationFileCitation, 
 from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
 from pydantic import BaseModel
 
-from rag.catalog.documents.stores import DEFAULT_STORE
 from rag.errors import Overloaded, RagError
 from rag.generate.citations import Citation
 from rag.http.bodies.hits import rectangles_to_wire
 from rag.http.v1.responses.output.request_fields import DefaultSampling, request_fields
 from rag.http.v1.responses.request.body import RESULTS, ResponsesBody
 from rag.http.v1.text_generation.token_logprobs import bounded
+from rag.records import DEFAULT_STORE
 from rag.types import Hit, JsonObject, TokenLogprob, Usage
 
 ItemStatus = Literal["in_progress", "completed", "incomplete"]

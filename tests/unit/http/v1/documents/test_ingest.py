@@ -21,7 +21,8 @@ from rag.http.error_table import error_response
 from rag.http.model_aliases import ModelAliases
 from rag.http.native.catalog_api import OpenCatalog
 from rag.http.native.ingest_form import IngestRequest
-from rag.http.native.internal.batch_wire import BatchAdvance, BatchWorkRequest, report_to_wire
+from rag.http.native.internal.batch_advance import BatchAdvance
+from rag.http.native.internal.batch_wire import BatchWorkRequest, report_to_wire
 from rag.http.native.internal.remote_batch_work import assignment_from_wire
 from rag.http.native.retriever_api import RetrieverApi, RetrieverComponents
 from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rag.http.clients.remote_responses import RemoteResponses
-from rag.library.answers.responses import TurnsQuery
+from rag.library.answers.earlier_turns import TurnsQuery
 from tests.fakes import FakeGenerator
 from tests.support.servers.edge_service import MODEL, EdgeService
 from tests.support.servers.loopback import client_of, until

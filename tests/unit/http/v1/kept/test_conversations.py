@@ -12,7 +12,7 @@ from jsonschema_rs import Draft202012Validator
 from openai.types.conversations import Conversation
 
 from rag.catalog.answers import conversations as rows
-from rag.http.published_api import document
+from rag.http.published_document import document
 from rag.types import JsonObject
 from tests.fakes import FakeGenerator
 from tests.support.servers.edge_service import MODEL, EdgeService

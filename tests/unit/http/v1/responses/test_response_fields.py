@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from rag.http.published_api import document
+from rag.http.published_document import document
 from tests.fakes import FakeGenerator, FakeRetriever
 from tests.fakes.services.retriever import TOP_K
 from tests.support.servers.edge_service import MODEL, OPTIONS, EdgeService, an_edge

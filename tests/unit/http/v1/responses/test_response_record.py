@@ -10,8 +10,7 @@ from rag.errors import DependencyUnavailable, NotFound, RagError
 from rag.http.streaming.event_stream import Event
 from rag.http.v1.responses.background.failure import failed_event
 from rag.http.v1.responses.background.record import HEARTBEAT_S, ResponseRecord
-from rag.library.answers.background import LEASE_S
-from rag.records import LeasedResponse, WrittenPart
+from rag.records import LEASE_S, LeasedResponse, WrittenPart
 from rag.types import JsonMapping
 
 RESPONSE: dict[str, Any] = {"id": "resp_1", "status": "in_progress", "output": []}
