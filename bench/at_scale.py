@@ -58,11 +58,11 @@ def _texts(chunks: int) -> Iterator[str]:
     rng = random.Random(1)
     for first in range(0, chunks, _CHUNKS_PER_DOCUMENT):
         count = min(_CHUNKS_PER_DOCUMENT, chunks - first)
-        paragraphs = (" ".join(_words(rng, _WORDS_PER_CHUNK)) for _ in range(count))
+        paragraphs = (" ".join(words(rng, _WORDS_PER_CHUNK)) for _ in range(count))
         yield "\n\n".join(f"{first + n} {text}" for n, text in enumerate(paragraphs))
 
 
-def _words(rng: random.Random, count: int) -> list[str]:
+def words(rng: random.Random, count: int) -> list[str]:
     return rng.choices(_VOCABULARY, _WEIGHTS, k=count)
 
 
@@ -78,7 +78,7 @@ def measure(folder: Path, collection: str, rounds: int, questions: int) -> None:
     ours: list[float] = []
     bare: dict[str, list[float]] = {}
     for _ in range(rounds):
-        asked = [" ".join(_words(rng, 8)) for _ in range(questions)]
+        asked = [" ".join(words(rng, 8)) for _ in range(questions)]
         ours += _ours(folder, asked)
         for name, taken in run_json("bench.retrieval.library_baseline", _request(folder, collection, asked)).items():
             bare.setdefault(name, []).extend(taken)

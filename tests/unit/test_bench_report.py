@@ -12,6 +12,8 @@ import pytest
 from rich.console import Console
 
 from bench.answers import prefix
+from bench.growth.curve import Curve
+from bench.growth.plot import draw
 from bench.load import Load, LoadAnswer
 from bench.report import CellResult, ReportRow, as_json, compare, percentile, show, spread, summary, target, write
 from bench.retrieval.ingest import sample_by_length
@@ -146,3 +148,16 @@ def test_the_cached_share_counts_tokens_not_requests() -> None:
     ]
     assert Load(1, 1.0, answers).cached_share == pytest.approx(0.24)
     assert Load(1, 1.0, []).cached_share == 0.0
+
+
+def test_a_curve_is_a_table_and_a_plot(tmp_path: Path) -> None:
+    curve = Curve("search", "chunks", [1_000, 100_000], {"p50, ms": [12.345, 1234.5], "CPU, ms": [3, 40]})
+    assert curve.table().splitlines() == [
+        "| chunks | p50, ms | CPU, ms |",
+        "| --- | --- | --- |",
+        "| 1,000 | 12.35 | 3 |",
+        "| 100,000 | 1,234 | 40 |",
+    ]
+    draw([curve] * 3, tmp_path / "images" / "curves.svg")
+    drawn = (tmp_path / "images" / "curves.svg").read_text()
+    assert drawn.count('<g id="axes_') == 3

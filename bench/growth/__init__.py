@@ -1,0 +1,1 @@
+"""How latency, memory and CPU time grow with chunks, users, hits and the size of documents."""
