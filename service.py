@@ -11,7 +11,7 @@ from typing import Any
 import bentoml
 from starlette.middleware.cors import CORSMiddleware
 
-from rag.bootstrap import documents, edge, embedder, llm, process, retriever
+from rag.bootstrap import access, documents, edge, embedder, llm, process, retriever
 from rag.bootstrap.loaded_settings import settings
 from rag.bootstrap.private_supervisor import make_supervisor_private
 from rag.bootstrap.start_check import refuse_unprotected_start
@@ -384,6 +384,7 @@ class RAG:
         await self._batches.close()
         await self._mcp.close()
         await self._api.close()
+        await access.request_limits().close()
 
     @endpoint("/ask", stream=True)
     async def ask(self, request: AskRequest, /) -> str:
