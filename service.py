@@ -57,6 +57,7 @@ from rag.http.v1.applications.deferred_app import DeferredApp
 
 SETTINGS = settings()
 documents.make_files_private()
+process.format_other_logs()
 limit_connections(
     header_timeout_s=SETTINGS.server.request_timeout_s,
     max_connections=SETTINGS.server.max_connections,
@@ -96,6 +97,7 @@ class Embedder:
 
     @bentoml.on_deployment
     def check_access() -> None:
+        process.settle_data_dir()
         make_supervisor_private()
         refuse_unprotected_start("Embedder")
 
@@ -141,6 +143,7 @@ class LLM:
 
     @bentoml.on_deployment
     def check_access() -> None:
+        process.settle_data_dir()
         make_supervisor_private()
         refuse_unprotected_start("LLM")
 
@@ -209,6 +212,7 @@ class Retriever:
 
     @bentoml.on_deployment
     def check_access() -> None:
+        process.settle_data_dir()
         make_supervisor_private()
         refuse_unprotected_start("Retriever")
 
@@ -367,6 +371,7 @@ class RAG:
 
     @bentoml.on_deployment
     def check_access() -> None:
+        process.settle_data_dir()
         make_supervisor_private()
         refuse_unprotected_start("RAG", is_edge=True)
 

@@ -6,6 +6,7 @@ It is served from a Bento that is built first, in an empty folder, as it would b
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,8 @@ def service(
         "PYTHONPATH": str(connections.folder),  # without this working tree: the code is the Bento's
     }
     log = tmp_path_factory.mktemp("log") / "service.log"
-    running = start_service(data_dir, log, target=bento.tag, cwd=empty_folder, **options)
+    data = Path(os.path.relpath(data_dir, empty_folder))  # the services of a Bento run in another folder
+    running = start_service(data, log, target=bento.tag, cwd=empty_folder, **options)
     try:
         running.wait_until_ready()
         yield running
