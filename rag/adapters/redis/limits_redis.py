@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,7 @@ logger = logging.getLogger("rag.limits")
 T = TypeVar("T")
 CALL_TIMEOUT_S = 0.25
 _RETRY_AFTER_S = 5.0
+_ERRORS = (RedisError, OSError, TimeoutError)
 
 
 class LimitsRedis:
@@ -54,7 +56,7 @@ class LimitsRedis:
         try:
             async with asyncio.timeout(self._call_timeout_s):
                 result = await work()
-        except (RedisError, OSError, TimeoutError) as error:
+        except _ERRORS as error:
             self._failed(error)
             return None
         if self._is_out:
@@ -73,4 +75,6 @@ class LimitsRedis:
         self._is_out, self._paused_until = True, self._clock() + _RETRY_AFTER_S
 
     async def close(self) -> None:
-        await self.attempt(self.client.aclose)
+        with contextlib.suppress(*_ERRORS):
+            async with asyncio.timeout(self._call_timeout_s):
+                await self.client.aclose()

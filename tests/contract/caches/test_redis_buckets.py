@@ -87,3 +87,12 @@ async def test_without_redis_a_process_goes_by_its_own_buckets(
         assert [each.left for each in await buckets.take([KEY])] == [pytest.approx(2, abs=0.1)]
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     await buckets.close()
+
+
+async def test_closing_does_not_end_an_outage(own_redis: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+    buckets = replica(own_redis)
+    own_redis.kill()
+    with caplog.at_level(logging.INFO, "rag.limits"):
+        assert (await buckets.take([KEY]))[0].admitted
+        await buckets.close()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
