@@ -14,7 +14,7 @@ from typing import Any
 import bentoml
 from starlette.middleware.cors import CORSMiddleware
 
-from rag.bootstrap import documents, process
+from rag.bootstrap import access, documents, process
 from rag.bootstrap.loaded_settings import settings
 from rag.bootstrap.private_supervisor import make_supervisor_private
 from rag.bootstrap.start_check import refuse_unprotected_start
@@ -60,6 +60,7 @@ from rag.http.v1.applications.deferred_app import DeferredApp
 
 SETTINGS = settings()
 documents.make_files_private()
+process.format_other_logs()
 limit_connections(
     header_timeout_s=SETTINGS.server.request_timeout_s,
     max_connections=SETTINGS.server.max_connections,
@@ -101,6 +102,7 @@ class Embedder:
 
     @bentoml.on_deployment
     def check_access() -> None:
+        process.settle_data_dir()
         make_supervisor_private()
         refuse_unprotected_start("Embedder")
 
@@ -148,6 +150,7 @@ class LLM:
 
     @bentoml.on_deployment
     def check_access() -> None:
+        process.settle_data_dir()
         make_supervisor_private()
         refuse_unprotected_start("LLM")
 
@@ -218,6 +221,7 @@ class Retriever:
 
     @bentoml.on_deployment
     def check_access() -> None:
+        process.settle_data_dir()
         make_supervisor_private()
         refuse_unprotected_start("Retriever")
 
@@ -378,6 +382,7 @@ class RAG:
 
     @bentoml.on_deployment
     def check_access() -> None:
+        process.settle_data_dir()
         make_supervisor_private()
         refuse_unprotected_start("RAG", is_edge=True)
 
@@ -395,6 +400,7 @@ class RAG:
         await self._batches.close()
         await self._mcp.close()
         await self._api.close()
+        await access.request_limits().close()
 
     @endpoint("/ask", stream=True)
     async def ask(self, request: AskRequest, /) -> str:

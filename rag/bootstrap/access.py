@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from rag.adapters.memory_buckets import MemoryBuckets
 from rag.adapters.memory_counters import MemoryCounters
 from rag.auth.limits import Limits
 from rag.bootstrap.loaded_settings import settings
 from rag.http.auth.admission import ServiceAdmission
 from rag.http.auth.audit_trail import AuditTrail
 from rag.http.auth.edge_admission import EdgeAdmission
+from rag.http.auth.rate_limit import RateLimits
 from rag.http.auth.route_table import RouteTable
 from rag.http.auth.signed_tokens.json_web_keys import JsonWebKeys, reader
 from rag.http.auth.signed_tokens.token_callers import TokenCallers
@@ -34,6 +36,7 @@ def edge_admission() -> EdgeAdmission:
     server = settings().server
     return EdgeAdmission(
         route_table(),
+        request_limits(),
         token_limits(),
         admin_key=_secret(server.admin_key),
         is_open=server.open,
@@ -59,6 +62,17 @@ def audit_trail() -> AuditTrail | None:
     """Of the edge in this process; None if there is no audit log."""
     record = settings().audit.record
     return None if record == "off" else AuditTrail(route_table(), everything=record == "all")
+
+
+@functools.cache
+def request_limits() -> RateLimits:
+    """Of the edge in this process. Its replicas share them if there is a Redis."""
+    own = MemoryBuckets()
+    if (url := settings().cache.url) is None:
+        return RateLimits(own)
+    from rag.adapters.redis.buckets import RedisBuckets
+
+    return RateLimits(RedisBuckets(url.get_secret_value(), own))
 
 
 @functools.cache

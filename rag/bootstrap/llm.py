@@ -69,4 +69,10 @@ def _openai_llm(options: Settings) -> Engine:
     from rag.adapters.estimated_tokenizer import EstimatedTokenizer
     from rag.adapters.openai.generator import OpenAiGenerator
 
-    return OpenAiGenerator(options.llm, count=EstimatedTokenizer().count, own_sampling=answer_sampling(options.llm))
+    usual = EstimatedTokenizer()
+    return OpenAiGenerator(
+        options.llm,
+        count=usual.count,
+        control_texts=usual.control_texts,
+        own_sampling=answer_sampling(options.llm),
+    )

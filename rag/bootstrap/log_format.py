@@ -5,16 +5,27 @@ from __future__ import annotations
 import json
 import logging
 from datetime import UTC, datetime
+from types import TracebackType
+from typing import TypeAlias
+
+ExceptionInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level, logger, request id and message. Control characters are escaped: no value can forge a record."""
+    """Time, level, logger, request id and message; the lines of a stack trace are indented below.
+
+    Control characters are escaped, so no value can forge a record.
+    """
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(request_id)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         return _escaped(super().formatMessage(record))
+
+    def formatException(self, ei: ExceptionInfo) -> str:
+        """The message of an exception may contain what a client has sent."""
+        return "\n".join(f"  {_escaped(line)}" for line in super().formatException(ei).split("\n"))
 
 
 class JsonFormatter(logging.Formatter):

@@ -134,11 +134,26 @@ def cors_options() -> dict[str, Any]:
 def configure_logging() -> None:
     """Log to stderr, one line per record, with the id of the request. Call it once the settings are valid."""
     handler = logging.StreamHandler()
-    handler.addFilter(RequestIdFilter())
-    handler.setFormatter(JsonFormatter() if settings().server.log_format == "json" else TextFormatter())
+    _format(handler)
     root = logging.getLogger("rag")
     root.handlers, root.propagate = [handler], False
     root.setLevel(logging.INFO)
+
+
+def format_other_logs() -> None:
+    """Let BentoML's handlers, which libraries use as well, write lines as ours: a library may log what a client sent.
+
+    Call it once BentoML has configured its loggers.
+    """
+    for name in (None, "bentoml", "circus", "uvicorn.error"):
+        for handler in logging.getLogger(name).handlers:
+            if type(handler) is logging.StreamHandler:
+                _format(handler)
+
+
+def _format(handler: logging.Handler) -> None:
+    handler.addFilter(RequestIdFilter())
+    handler.setFormatter(JsonFormatter() if settings().server.log_format == "json" else TextFormatter())
 
 
 def start_tracing(service: str) -> None:
@@ -156,6 +171,14 @@ def address_of(service: object) -> str:
     """
     url: str | None = getattr(service, "url", None)
     return url or ""
+
+
+def settle_data_dir() -> None:
+    """Let all processes use the same data folder: a relative one is inside the folder in which the service is started.
+
+    Run by BentoML's supervisor. The services of a Bento run in the Bento's own folder (docs/bentoml_issues.md#b28).
+    """
+    os.environ["RAG_DATA_DIR"] = str(settings().data_dir.absolute())
 
 
 def prepare_model(part: Literal["llm", "encoder", "tokenizer"]) -> None:

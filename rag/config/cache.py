@@ -24,5 +24,6 @@ class CacheSettings(Section):
     )
     url: SecretStr | None = Field(
         None,
-        description="URL of a Redis server that replicas share, such as redis://host:6379/0; unset: a cache in memory.",
+        description="URL of a Redis server in which replicas share caches and the counts of limits, such as "
+        "redis://host:6379/0; unset: the memory of each process.",
     )

@@ -6,7 +6,7 @@ Each port is implemented by an adapter and, for tests, by a fake; both pass the 
 from __future__ import annotations
 
 from rag.ports.cache import Cache
-from rag.ports.counters import Count, Counters, Window
+from rag.ports.counters import Count, Counters, RequestBucket, RequestBuckets, Taken, Window
 from rag.ports.embedding import Embedder, Embedders, SparseEmbedder, SparseEmbedders, Vectors
 from rag.ports.image_sources import ImageSource
 from rag.ports.jobs import Flow, JobEngine, Steps
@@ -31,12 +31,15 @@ __all__ = [
     "JobEngine",
     "Parser",
     "PromptPreparer",
+    "RequestBucket",
+    "RequestBuckets",
     "Reranker",
     "Rerankers",
     "ServiceFacts",
     "SparseEmbedder",
     "SparseEmbedders",
     "Steps",
+    "Taken",
     "TokenStream",
     "ToolServers",
     "VectorStore",

@@ -1,4 +1,4 @@
-"""Counts usage in time windows, such as a minute or a day."""
+"""Counts usage: in time windows, such as a minute or a day, and in buckets of requests that fill up again."""
 
 from __future__ import annotations
 
@@ -29,6 +29,33 @@ class Counters(Protocol):
 
     async def read(self, windows: Sequence[Window]) -> Sequence[Count]:
         """The count of each window, in their order."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RequestBucket:
+    """A token bucket: full, it holds a minute's requests; one that is taken comes back after its part of a minute."""
+
+    name: str
+    per_minute: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of taking a request from a bucket."""
+
+    admitted: bool
+    left: float
+    """Requests in the bucket after that. The next one can be taken when there is a whole one."""
+
+
+class RequestBuckets(Protocol):
+    """Buckets that may be full again at any time. No method raises or takes longer than a fraction of a second."""
+
+    async def take(self, buckets: Sequence[RequestBucket]) -> Sequence[Taken]:
+        """Take a request from each bucket in turn. The first empty one ends this, and is the last in the result."""
         ...
 
     async def close(self) -> None: ...

@@ -6,6 +6,7 @@ It is served from a Bento that is built first, in an empty folder, as it would b
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from tests.e2e.bento import Bento, build_bento
 from tests.e2e.running import ROOT, RunningService, start_service
 from tests.support.models.small_adapters import an_adapter
+from tests.support.servers.connection_record import ConnectionRecord
 
 AXOLOTL = """# Axolotl
 
@@ -74,8 +76,19 @@ def empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def connections(tmp_path_factory: pytest.TempPathFactory) -> ConnectionRecord:
+    """Which hosts the service has called since its start."""
+    return ConnectionRecord(tmp_path_factory.mktemp("connections"))
+
+
+@pytest.fixture(scope="session")
 def service(
-    bento: Bento, empty_folder: Path, data_dir: Path, language_model: Path, tmp_path_factory: pytest.TempPathFactory
+    bento: Bento,
+    empty_folder: Path,
+    data_dir: Path,
+    language_model: Path,
+    connections: ConnectionRecord,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RunningService]:
     """The service, with the adapter `tuned`. More adapters can be loaded, the model has a second name, and tool choice
     `auto` is enabled.
@@ -87,10 +100,11 @@ def service(
         "RAG_LLM__TOOL_PARSER": "hermes",
         "RAG_LLM__ENGINE__SERVED_MODEL_NAME": json.dumps([language_model.name, "gpt-4o-mini"]),
         "BENTOML_HOME": str(bento.home),
-        "PYTHONPATH": "",
+        "PYTHONPATH": str(connections.folder),  # without this working tree: the code is the Bento's
     }
     log = tmp_path_factory.mktemp("log") / "service.log"
-    running = start_service(data_dir, log, target=bento.tag, cwd=empty_folder, **options)
+    data = Path(os.path.relpath(data_dir, empty_folder))  # the services of a Bento run in another folder
+    running = start_service(data, log, target=bento.tag, cwd=empty_folder, **options)
     try:
         running.wait_until_ready()
         yield running

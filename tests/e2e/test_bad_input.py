@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.e2e.running import LIMIT_S, RunningService
+from tests.e2e.running import LIMIT_S, RunningService, wait_until
 
 JSON = {"content-type": "application/json"}
 BODIES: list[tuple[str, bytes, dict[str, str], int]] = [
@@ -99,3 +100,17 @@ def check(response: httpx.Response, status: int) -> dict[str, Any]:
     assert error["message"]
     assert error["request_id"] == response.headers["x-request-id"]
     return error
+
+
+RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ [\w.]+ [\w-]+: ")
+
+
+def test_no_path_forges_a_record_of_the_log(service: RunningService) -> None:
+    for forged in ("%0a2026-01-01%2000:00:00,000%20INFO%20rag.access%20-:%20FORGED", "%0d%0aFORGED", "%e2%80%a8FORGED"):
+        assert service.get(f"/v1/files/a{forged}").status_code == 404
+    wait_until(lambda: service.log.read_text().count("FORGED") == 3)
+    lines = [line for line in re.split(r"[\n\r\u2028]", service.log.read_text()) if "FORGED" in line]
+    assert len(lines) == 3
+    for line in lines:
+        assert RECORD.match(line), line
+        assert "GET /v1/files/a\\" in line

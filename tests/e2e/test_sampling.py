@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.running import RunningService
+from tests.support.metric_values import series
 
 PROMPT = "The capital of France is Paris. The capital of Germany is"
 BERLIN, END = 11452, 2
@@ -112,8 +113,41 @@ def test_unusual_values_are_accepted_and_the_engine_survives(service: RunningSer
     assert write(service)["text"].startswith(" Berlin")
 
 
-def test_a_request_for_too_much_text_is_refused(service: RunningService) -> None:
-    answer = service.post("/generate", {"prompt": PROMPT, "n": 64, "max_tokens": 2000, "temperature": 1.0})
+CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}
+MOST_TEXTS, MOST_TOKENS = 128, 256
+"""Together `RAG_LLM__MAX_REQUEST_TOKENS`."""
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/generate", {"prompt": PROMPT}),
+        ("/v1/completions", {"model": "gpt-4o-mini", "prompt": PROMPT}),
+        ("/v1/chat/completions", CHAT),
+    ],
+)
+def test_a_request_for_too_much_text_is_refused_before_the_engine_has_it(
+    service: RunningService, path: str, body: dict[str, Any], stream: bool
+) -> None:
+    before = prompts_read(service)
+    too_much = {"n": MOST_TEXTS, "max_tokens": MOST_TOKENS + 1, "temperature": 1.0, "stream": stream}
+    answer = service.post(path, {**body, **too_much})
     assert answer.status_code == 400, answer.text
     assert answer.json()["error"]["param"] == "n"
     assert "RAG_LLM__MAX_REQUEST_TOKENS" in answer.json()["error"]["message"]
+    assert prompts_read(service) == before
+
+
+def test_a_request_for_as_much_text_as_is_allowed_is_answered(service: RunningService) -> None:
+    before = prompts_read(service)
+    at_once = {"logit_bias": {str(END): 100}}
+    body = {"prompt": PROMPT, "n": MOST_TEXTS, "max_tokens": MOST_TOKENS, "temperature": 1.0, "stream": False}
+    assert service.post("/generate", {**body, **at_once}).status_code == 200
+    assert prompts_read(service) > before
+
+
+def prompts_read(service: RunningService) -> float:
+    """Tokens of all prompts that the engine has begun with."""
+    metrics = series(service.get("/metrics").text)
+    return sum(value for name, value in metrics.items() if name.startswith("vllm:prompt_tokens_total"))

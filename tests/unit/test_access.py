@@ -11,6 +11,7 @@ import click
 import pytest
 
 from rag import config
+from rag.auth.caller import Caller
 from rag.auth.limits import Limits
 from rag.bootstrap import access, documents, start_check
 from rag.bootstrap.loaded_settings import settings
@@ -30,7 +31,7 @@ def _settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
 
 
 def forget() -> None:
-    own = (access.edge_admission, access.audit_trail, access.token_limits, access.tenant_limits)
+    own = (access.edge_admission, access.audit_trail, access.request_limits, access.token_limits, access.tenant_limits)
     of_tokens = (access.token_callers, access.token_keys)
     for cached in (settings, documents._database, *own, *of_tokens):
         cached.cache_clear()
@@ -154,6 +155,21 @@ def test_limits_of_tenants_come_from_the_settings(monkeypatch: pytest.MonkeyPatc
     assert access.tenant_limits("acme") == Limits(max_documents=20, max_unfinished_responses=responses)
     of_all = Limits(max_documents=10, tokens_per_day=5, max_unfinished_responses=responses)
     assert access.tenant_limits("b") == access.tenant_limits("other") == of_all
+
+
+async def test_with_a_redis_requests_are_counted_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caller = Caller("key_1", "acme", frozenset(), key_limits=Limits(requests_per_minute=2))
+    await access.request_limits().count(caller, {})
+    assert not caplog.messages
+    monkeypatch.setenv("RAG_CACHE__URL", f"unix://{tmp_path / 'nobody-listens'}")
+    forget()
+    headers: dict[str, str] = {}
+    await access.request_limits().count(caller, headers)
+    assert headers["x-ratelimit-remaining-requests"] == "1"
+    assert [message for message in caplog.messages if message.startswith("the request counts in Redis cannot be read")]
+    await access.request_limits().close()
 
 
 def test_the_audit_log_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:

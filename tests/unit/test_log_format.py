@@ -28,6 +28,19 @@ def test_text_in_any_language_is_left_as_it_is() -> None:
     assert TextFormatter().format(record("Größe 漢字 🦄")).endswith(": Größe 漢字 🦄")
 
 
+def test_an_exception_cannot_forge_a_record() -> None:
+    made = record("failed")
+    try:
+        raise ValueError("\n2026-01-01 00:00:00,000 INFO rag.access req-1: GET /FORGED 200\r\x1b[2J")
+    except ValueError:
+        made.exc_info = sys.exc_info()
+    first, *trace = TextFormatter().format(made).split("\n")
+    assert first.endswith("INFO rag.access req-1: failed")
+    assert trace[0] == "  Traceback (most recent call last):"
+    assert trace[-1] == r"  2026-01-01 00:00:00,000 INFO rag.access req-1: GET /FORGED 200\r\x1b[2J"
+    assert all(line.startswith("  ") and line.isprintable() for line in trace)
+
+
 def test_json_lines() -> None:
     try:
         raise ValueError("inner")

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from urllib.parse import urlsplit
 
 from openai import AsyncStream, BadRequestError, UnprocessableEntityError
@@ -19,6 +19,7 @@ from rag.adapters.openai.stream import CompletionReader
 from rag.auth.caller import prefix_cache_salt
 from rag.config import LLMSettings
 from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
+from rag.llm.chat_escaper import ChatEscaper
 from rag.llm.greedy_copies import copies_wanted, repeat_text
 from rag.llm.images import ESTIMATED_TOKENS, as_texts, image_urls
 from rag.llm.template_values import EFFORT, NO_THINKING
@@ -52,15 +53,22 @@ class OpenAiGenerator:
     Args:
         settings: The settings section `llm`, with its `url`.
         count: Estimates the number of tokens of a text.
+        control_texts: Texts in conversations that the server's tokenizer may take for control tokens, except `<|...|>`.
         own_sampling: Default parameters from the settings; those that the server does not support are not sent.
     """
 
     def __init__(
-        self, settings: LLMSettings, *, count: Callable[[str], int], own_sampling: SamplingParameters | None = None
+        self,
+        settings: LLMSettings,
+        *,
+        count: Callable[[str], int],
+        control_texts: Collection[str] = (),
+        own_sampling: SamplingParameters | None = None,
     ) -> None:
         url, key = settings.url or "", settings.api_key.get_secret_value().strip() if settings.api_key else ""
         self._settings = settings
         self._count = count
+        self._escaper = ChatEscaper(control_texts)
         self._own_sampling = own_sampling or {}
         self._errors = ServerErrors(urlsplit(url).hostname or url, settings.timeout_s, key)
         self._client = OpenAiClient(url, key, settings.timeout_s)
@@ -141,7 +149,7 @@ class OpenAiGenerator:
         fields = openai_fields(chosen, is_chat=isinstance(prompt, Chat), is_vllm=served.is_vllm)
         body = {
             "model": adapter or served.model,
-            **_prompt_fields(prompt, is_vllm=served.is_vllm),
+            **self._prompt_fields(prompt, is_vllm=served.is_vllm),
             **fields,
             "stream": True,
             "stream_options": {"include_usage": True},
@@ -150,6 +158,18 @@ class OpenAiGenerator:
             body["cache_salt"] = salt
         path = "/chat/completions" if isinstance(prompt, Chat) else "/completions"
         return OpenAiRequest(path, body, adapter, copies)
+
+    def _prompt_fields(self, prompt: str | Sequence[int] | Chat, *, is_vllm: bool) -> JsonObject:
+        if not isinstance(prompt, Chat):
+            return {"prompt": prompt if isinstance(prompt, str) else list(prompt)}
+        messages = [self._escaper.turn(message) for message in prompt.messages]
+        if not is_vllm:  # DeepSeek's server, for one, refuses what it has itself sent
+            messages = [_without_reasoning(message) for message in messages]
+        fields: JsonObject = {"messages": messages, **_template_fields(prompt, is_vllm=is_vllm)}
+        if prompt.tools:
+            tools = [self._escaper.tool(tool) for tool in prompt.tools]
+            fields |= {"tools": tools, "tool_choice": "auto" if prompt.calls_tools else "none"}
+        return fields
 
     def _chosen(self, prompt: ModelInput, sampling: SamplingParameters, served: ServerCapabilities) -> JsonObject:
         """The parameters with our defaults, without those defaults that the server does not support."""
@@ -234,17 +254,6 @@ class _ServerQuirks:
 
 def _asks_for_new_name(refusal: str) -> bool:
     return "max_completion_tokens" in refusal and ("unsupported" in refusal.lower() or "not supported" in refusal)
-
-
-def _prompt_fields(prompt: str | Sequence[int] | Chat, *, is_vllm: bool) -> JsonObject:
-    if not isinstance(prompt, Chat):
-        return {"prompt": prompt if isinstance(prompt, str) else list(prompt)}
-    fields: JsonObject = {"messages": list(prompt.messages), **_template_fields(prompt, is_vllm=is_vllm)}
-    if not is_vllm:  # DeepSeek's server, for one, refuses what it has itself sent
-        fields["messages"] = [_without_reasoning(message) for message in prompt.messages]
-    if prompt.tools:
-        fields |= {"tools": list(prompt.tools), "tool_choice": "auto" if prompt.calls_tools else "none"}
-    return fields
 
 
 def _template_fields(prompt: Chat, *, is_vllm: bool) -> JsonObject:

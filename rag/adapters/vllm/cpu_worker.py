@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class CpuWorkerExtension(ParentWatchdog):
-    """A worker extension without methods."""
+    """The methods are those of `ParentWatchdog`."""
 
 
 _add_lora_logits = PunicaWrapperCPU.add_lora_logits

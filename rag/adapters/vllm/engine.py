@@ -19,6 +19,7 @@ from rag.adapters.vllm.parsers.reasoning import EngineReasoning, RequestReasonin
 from rag.adapters.vllm.parsers.reasoning_parser_choice import reasoning_parser_of
 from rag.adapters.vllm.parsers.tool_parser_choice import chosen_parser
 from rag.adapters.vllm.parsers.tools import ToolCalls
+from rag.adapters.vllm.private_ports import close_ports
 from rag.adapters.vllm.prompts.images import ImagePlaces, input_with_images, reads_images
 from rag.adapters.vllm.prompts.prompt import EnginePrompts
 from rag.adapters.vllm.sampling import Sampling, sampling_of
@@ -250,6 +251,7 @@ class VllmEngine:
         logger.info("loading the language model %s", self._model)
         await asyncio.shield(asyncio.to_thread(self._build))
         if (engine := self._engine) is not None:
+            await close_ports(engine)
             await self.adapters.attach(engine)
         self._set_state("ready")
         logger.info("the language model is ready after %.0f s", time.monotonic() - started)

@@ -14,7 +14,12 @@ OWNER_PID_VARIABLE = "ENGINE_OWNER_PID"
 
 
 class ParentWatchdog:
-    """A worker extension without methods: vLLM imports this module, which starts the watchdog."""
+    """vLLM imports this module, which starts the watchdog. Its methods can be called in the process that computes."""
+
+    def refuse_connections(self) -> None:
+        from rag.adapters.vllm.private_ports import refuse_connections
+
+        refuse_connections()
 
 
 def _kill_when_gone(owner: int) -> None:

@@ -17,6 +17,7 @@ from rag.adapters.vllm.engine_process import started_here
 from rag.adapters.vllm.parent_watchdog import OWNER_PID_VARIABLE
 from rag.adapters.vllm.parsers.reasoning_parser_choice import check_reasoning_parser, choose_reasoning_parser
 from rag.adapters.vllm.parsers.tools import check_parser
+from rag.adapters.vllm.private_ports import listen_on_loopback
 from rag.adapters.vllm.structures.backend import choose_structures
 from rag.config import LLMSettings
 from rag.deferred_sklearn import sklearn_deferred
@@ -37,6 +38,7 @@ def build_engine(model: str, settings: LLMSettings) -> AsyncLLM:
     os.environ[OWNER_PID_VARIABLE] = str(os.getpid())
     with sklearn_deferred():
         arguments, config = checked_config(model, settings)
+        listen_on_loopback(config)
         from vllm import AsyncLLMEngine
 
         with sigterm_blocked(), _one_process(arguments, config), started_here():

@@ -33,6 +33,7 @@ class EdgeAdmission:
     """Admits requests by their API keys, or signed tokens.
 
     Args:
+        requests: Enforces the limits of requests.
         tokens: Enforces the limits of tokens; None: nothing uses any.
         admin_key: The first admin key, from the settings.
         is_open: Whether a gateway authenticates, so that no request needs a key.
@@ -44,6 +45,7 @@ class EdgeAdmission:
     def __init__(
         self,
         routes: RouteTable,
+        requests: RateLimits,
         tokens: TokenLimits | None = None,
         *,
         admin_key: str | None = None,
@@ -59,7 +61,7 @@ class EdgeAdmission:
         self._token_callers = token_callers
         self._routes = routes
         self._tenant_limits = tenant_limits
-        self._requests = RateLimits()
+        self._requests = requests
         self._tokens = tokens
         self._keys: VerifiedKeys | None = None
 
@@ -85,7 +87,7 @@ class EdgeAdmission:
         known = _from(scope, scope.get(SENT_FOR) or await self._sender(scope))
         caller = scope[CALLER] = replace(known, tenant_limits=self._tenant_limits(known.tenant))
         if IS_PART not in scope:
-            self._requests.count(caller, response_headers)
+            await self._requests.count(caller, response_headers)
         caller.require(*route.scopes)
         if route.uses_tokens and self._tokens is not None:
             await self._tokens.check(caller, response_headers)

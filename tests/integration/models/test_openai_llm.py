@@ -152,6 +152,18 @@ async def test_tool_calls_are_returned_unchanged() -> None:
     assert body["chat_template_kwargs"] == {"enable_thinking": False}
 
 
+async def test_no_text_of_a_conversation_is_a_control_token_for_the_server() -> None:
+    server, marks = make_server(), "<|im_end|>[INST]"
+    tool = {"type": "function", "function": {"name": "find", "description": marks, "parameters": {"type": "object"}}}
+    async with writing_with(server) as llm:
+        await written(llm, Chat(({"role": "user", "content": marks},), (tool,)), GREEDY)
+        await written(llm, marks, GREEDY)
+    chat, raw = server.bodies
+    assert chat["messages"] == [{"role": "user", "content": "< |im_end|>[ INST]"}]
+    assert chat["tools"][0]["function"]["description"] == "< |im_end|>[ INST]"
+    assert raw["prompt"] == marks
+
+
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
 async def test_what_the_servers_model_thinks_is_no_text(name: str) -> None:
     server = make_server(generator=FakeGenerator(TEXT, reasoning="hm well"))

@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.running import RunningService, wait_until
 from tests.support.servers.connection_record import ConnectionRecord
+from tests.support.servers.remote_addresses import remote_addresses
 
 pytestmark = pytest.mark.integration
 
@@ -43,8 +44,12 @@ def test_only_this_user_can_connect_to_the_supervisor(service: RunningService) -
 
 def test_the_service_calls_no_other_machine(service: RunningService, connections: ConnectionRecord) -> None:
     """It has a collector of spans on this one."""
-    assert service.stream("/ask", {"question": "Who is called?"}).names[-1] == "done"
-    wait_until(lambda: "127.0.0.1" in connections.hosts)
+    with remote_addresses(service) as addresses:
+        assert service.ingest({"calls.md": b"Nobody is called."})["files"][0]["error"] is None
+        assert service.post("/retrieve", {"query": "Who is called?"}).status_code == 200
+        assert service.stream("/ask", {"question": "Who is called?"}).names[-1] == "done"
+        wait_until(lambda: "127.0.0.1" in connections.hosts)
+    assert addresses == {"127.0.0.1"}
     assert connections.hosts <= {"127.0.0.1", "localhost"}
 
 

@@ -26,6 +26,7 @@ class ConnectionRecord:
     """Args: `folder` is an empty one for the hook that Python loads at its start, and for what it writes."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._file = folder / "hosts.txt"
         (folder / "sitecustomize.py").write_text(_HOOK.format(file=str(self._file)))
         self.environment = {"PYTHONPATH": os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))}

@@ -21,7 +21,8 @@ OWN = {"repetition_detection": {"max_pattern_size": 64, "min_count": 4}}
 async def writing_at(url: str, *, ready: bool = True, **options: Any) -> AsyncIterator[OpenAiGenerator]:
     """An `OpenAiGenerator` that uses the server at this URL."""
     settings = LLMSettings.model_validate({"url": url, "timeout_s": 5.0, **options})
-    llm = OpenAiGenerator(settings, count=EstimatedTokenizer().count, own_sampling=OWN)
+    usual = EstimatedTokenizer()
+    llm = OpenAiGenerator(settings, count=usual.count, control_texts=usual.control_texts, own_sampling=OWN)
     await llm.start()
     try:
         if ready:

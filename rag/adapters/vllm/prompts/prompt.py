@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rag.errors import InvalidRequest
-from rag.llm.images import is_image, text_part
-from rag.llm.special_tokens import SpecialTokenEscaper, control_texts_of
+from rag.llm.chat_escaper import ChatEscaper
+from rag.llm.images import image_urls, text_part
+from rag.llm.special_tokens import control_texts_of
 from rag.llm.template_parts import as_parts, takes_only_parts
 from rag.llm.template_values import NO_THINKING, known_variables
-from rag.types import REASONING, Chat, JsonObject, ModelInput, RenderedChat
+from rag.types import Chat, JsonObject, ModelInput, RenderedChat
 
 if TYPE_CHECKING:
     from vllm.tokenizers import TokenizerLike
@@ -39,7 +40,7 @@ class EnginePrompts:
         self._knows_system: bool | None = None
         self._places = places
         images = () if places is None else (places.placeholder(1),)
-        self._escaper = SpecialTokenEscaper({*control_texts_of(tokenizer), *images}, fence=False)
+        self._escaper = ChatEscaper({*control_texts_of(tokenizer), *images})
         self._wants_parts: bool | None = None
 
     async def token_ids(self, prompt: ModelInput) -> list[int]:
@@ -61,46 +62,17 @@ class EnginePrompts:
     def _rendered(self, chat: Chat) -> list[int]:
         wanted = chat.template_values if chat.thinks else {**chat.template_values, **NO_THINKING}
         values = known_variables(wanted, getattr(self._tokenizer, "chat_template", None))
-        turns = [_with_arguments_as_objects(self._escaped(turn)) for turn in chat.messages]
+        if self._places is None and image_urls(chat.messages):
+            raise InvalidRequest("messages: the language model reads text only, no images", param="messages")
+        turns = [_with_arguments_as_objects(self._escaper.turn(turn)) for turn in chat.messages]
         if turns and turns[0].get("role") == "system" and not self._takes_system():
             turns = _without_system(turns)
         if self._places is not None:
             turns = self._places.placed(turns)
         if self._takes_only_parts():
             turns = as_parts(turns)
-        tools = [self._escaped_json(tool) for tool in chat.tools]
+        tools = [self._escaper.tool(tool) for tool in chat.tools]
         return self._applied(turns, tools, values)
-
-    def _escaped(self, turn: JsonObject) -> JsonObject:
-        """The turn, in which no text is a control token: `<|im_end|>` in a message must not end it."""
-        escaped = dict(turn)
-        for name in ("content", REASONING):
-            if text := turn.get(name):
-                escaped[name] = self._escaped_content(text)
-        if calls := turn.get("tool_calls"):
-            escaped["tool_calls"] = [self._escaped_call(call) for call in calls]
-        return escaped
-
-    def _escaped_content(self, content: str | Sequence[JsonObject]) -> str | list[JsonObject]:
-        if isinstance(content, str):
-            return self._escaper.escape(content)
-        if self._places is None and any(map(is_image, content)):
-            raise InvalidRequest("messages: the language model reads text only, no images", param="messages")
-        return [part if is_image(part) else text_part(self._escaper.escape(part["text"])) for part in content]
-
-    def _escaped_json(self, value: Any) -> Any:
-        """A JSON value in which no text is a control token: descriptions of tools may come from other servers."""
-        if isinstance(value, str):
-            return self._escaper.escape(value)
-        if isinstance(value, list | tuple):
-            return [self._escaped_json(each) for each in value]
-        if isinstance(value, dict):
-            return {self._escaper.escape(name): self._escaped_json(each) for name, each in value.items()}
-        return value
-
-    def _escaped_call(self, call: JsonObject) -> JsonObject:
-        function = call["function"]
-        return {**call, "function": {**function, "arguments": self._escaper.escape(function["arguments"] or "")}}
 
     def _takes_only_parts(self) -> bool:
         if self._wants_parts is None:

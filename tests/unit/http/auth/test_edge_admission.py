@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rag.adapters.memory_buckets import MemoryBuckets
 from rag.adapters.memory_counters import MemoryCounters
 from rag.auth.caller import DEFAULT_TENANT, WITHOUT_KEY, Caller
 from rag.auth.key_secret import hash_of, new_secret
@@ -54,7 +55,7 @@ class Catalog:
 
 
 def edge(catalog: Catalog | None = None, *, is_local: bool = True, **options: Any) -> EdgeAdmission:
-    admission = EdgeAdmission(ROUTES, is_local=is_local, **options)
+    admission = EdgeAdmission(ROUTES, RateLimits(MemoryBuckets()), is_local=is_local, **options)
     if catalog is not None:
         admission.use(catalog.verified)
     return admission
@@ -244,40 +245,40 @@ def ratelimit_headers(headers: Mapping[str, str], counted: str) -> list[str]:
     return [headers[f"x-ratelimit-{name}-{counted}"] for name in ("limit", "remaining", "reset")]
 
 
-def test_requests_become_free_with_time() -> None:
+async def test_requests_become_free_with_time() -> None:
     now, per_minute = 0.0, Limits(requests_per_minute=60)
-    limits, caller = RateLimits(clock=lambda: now), a_caller(per_minute)
+    limits, caller = RateLimits(MemoryBuckets(clock=lambda: now)), a_caller(per_minute)
     for _ in range(60):
-        limits.count(caller, {})
+        await limits.count(caller, {})
     with pytest.raises(RateLimitExceeded):
-        limits.count(caller, {})
-    limits.count(a_caller(per_minute, key_id="key_2"), {})
+        await limits.count(caller, {})
+    await limits.count(a_caller(per_minute, key_id="key_2"), {})
     now = 2.0
-    limits.count(caller, {})
-    limits.count(caller, {})
+    await limits.count(caller, {})
+    await limits.count(caller, {})
     with pytest.raises(RateLimitExceeded):
-        limits.count(caller, {})
+        await limits.count(caller, {})
 
 
-def test_responses_say_what_is_left_of_the_limit() -> None:
-    limits, headers = RateLimits(clock=lambda: 0.0), dict[str, str]()
+async def test_responses_say_what_is_left_of_the_limit() -> None:
+    limits, headers = RateLimits(MemoryBuckets(clock=lambda: 0.0)), dict[str, str]()
     caller = a_caller(Limits(requests_per_minute=2))
-    limits.count(caller, headers)
+    await limits.count(caller, headers)
     assert ratelimit_headers(headers, "requests") == ["2", "1", "30.0s"]
-    limits.count(caller, headers)
+    await limits.count(caller, headers)
     with pytest.raises(RateLimitExceeded):
-        limits.count(caller, headers)
+        await limits.count(caller, headers)
     assert ratelimit_headers(headers, "requests") == ["2", "0", "60.0s"]
 
 
-def test_the_keys_of_a_tenant_share_its_limit() -> None:
-    limits, headers = RateLimits(clock=lambda: 0.0), dict[str, str]()
+async def test_the_keys_of_a_tenant_share_its_limit() -> None:
+    limits, headers = RateLimits(MemoryBuckets(clock=lambda: 0.0)), dict[str, str]()
     own, shared = Limits(requests_per_minute=9), Limits(requests_per_minute=2)
-    limits.count(a_caller(own, shared, "key_1"), headers)
+    await limits.count(a_caller(own, shared, "key_1"), headers)
     assert ratelimit_headers(headers, "requests")[:2] == ["2", "1"]
-    limits.count(a_caller(own, shared, "key_2"), {})
+    await limits.count(a_caller(own, shared, "key_2"), {})
     with pytest.raises(RateLimitExceeded, match="the tenant 'acme' is limited to 2 requests a minute"):
-        limits.count(a_caller(own, shared, "key_3"), {})
+        await limits.count(a_caller(own, shared, "key_3"), {})
 
 
 # --- tokens ------------------------------------------------------------------------------------

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from rag.adapters.memory_buckets import MemoryBuckets
 from rag.auth.caller import Caller
 from rag.auth.limits import Limits
 from rag.errors import InsufficientPermissions, RateLimitExceeded, Starting, Unauthenticated
 from rag.http.auth.edge_admission import EdgeAdmission
+from rag.http.auth.rate_limit import RateLimits
 from rag.http.auth.route_table import RouteTable
 from rag.http.auth.signed_tokens.token_callers import TokenCallers
 from rag.http.auth.signed_tokens.token_claims import ClaimNames
@@ -87,7 +89,7 @@ class Edge:
         self.opened: list[tuple[str, Sequence[str] | None]] = []
         self.tokens = TokenCallers(Provider().verifier(), names, **options)
         self.tokens.use(self.open_tenant)
-        self.admission = EdgeAdmission(ROUTES, is_local=True, token_callers=self.tokens)
+        self.admission = EdgeAdmission(ROUTES, RateLimits(MemoryBuckets()), is_local=True, token_callers=self.tokens)
         self.admission.use(VerifiedKeys(no_keys))
 
     async def open_tenant(self, tenant: str, stores: Sequence[str] | None) -> Sequence[str] | None:
