@@ -2,13 +2,11 @@
 
 import { html, makeScrollable, useLayoutEffect, useMemo, useRef, useState } from "./dom.js";
 import { answerBlocks } from "./markdown.js";
-import { parts, quotesOf, rangesIn } from "./highlight.js";
+import { quotesOf } from "./highlight.js";
 import { langOf } from "./lang.js";
+import { PassagePreview } from "./passage_text.js";
 import { t } from "./texts.js";
 
-const PREVIEW_CHARS = 400;
-/** Of the words before a quote, when the preview does not begin with the passage. */
-const LEAD_CHARS = 60;
 const MARGIN_PX = 8;
 
 /** `opened` is the number of the source that is open beside the answer, which needs no preview. */
@@ -73,24 +71,13 @@ function Progress({ turn }) {
 function Preview({ source, turn, mark, occurrence }) {
   const box = useRef();
   useLayoutEffect(() => place(box.current, mark), [mark]);
-  const ranges = rangesIn(source, quotesOf(turn, source.index));
-  const points = Array.from(source.text);
-  const first = previewStart(ranges[occurrence] ?? ranges[0]);
-  const text = points.slice(first, first + PREVIEW_CHARS).join("");
-  const shifted = ranges.map(([start, end]) => [start - first, end - first]);
   return html`
     <div class="preview" role="tooltip" ref=${box}>
       <strong><bdi>${source.filename}</bdi></strong>
-      <p dir="auto" lang=${langOf(text)}>
-        ${first > 0 ? "…" : ""}${parts(text, shifted).map((part) => (part.quoted ? html`<mark>${part.text}</mark>` : part.text))}
-        ${first + PREVIEW_CHARS < points.length ? "…" : ""}
-      </p>
+      <${PassagePreview} source=${source} quotes=${quotesOf(turn, source.index)} occurrence=${occurrence} />
     </div>
   `;
 }
-
-/** A long passage is shown from shortly before the quote, so that the quote is among what is shown. */
-const previewStart = (quote) => (quote && quote[1] > PREVIEW_CHARS ? Math.max(0, quote[0] - LEAD_CHARS) : 0);
 
 /** Put the preview above its mark, or below if there is no room. */
 function place(box, mark) {

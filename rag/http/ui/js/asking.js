@@ -39,6 +39,7 @@ function changesOf(name, data, turn) {
         style: data.style,
         confidence: data.confidence,
         note: data.note ?? "",
+        noteCodes: data.note_codes ?? [],
       };
     case "error":
       return { state: "failed", error: plain({ ...data, message: errorText(data) }) };

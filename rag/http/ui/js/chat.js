@@ -4,7 +4,7 @@ import { documents } from "./api.js";
 import { useChat } from "./chat_state.js";
 import { Composer } from "./composer.js";
 import { ConversationList } from "./conversation_list.js";
-import { askRequest, DEFAULT_OPTIONS } from "./conversations.js";
+import { askRequest, DEFAULT_OPTIONS, versionsOf } from "./conversations.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./dom.js";
 import { SourcePanel } from "./source_panel.js";
 import { t } from "./texts.js";
@@ -20,7 +20,7 @@ export function Chat({ stores, isShown }) {
   const turns = chat.current?.turns ?? [];
   const last = turns.at(-1);
   const isRunning = last?.state === "running";
-  const openedTurn = turns.find((turn) => turn.id === opened?.turnId);
+  const openedTurn = turns.flatMap((turn) => [turn, ...versionsOf(turn)]).find((turn) => turn.id === opened?.turnId);
   const isEditing = last !== undefined && last.id === edited;
   const edit = (turn) => {
     setDraft(turn?.question ?? "");
@@ -43,8 +43,8 @@ export function Chat({ stores, isShown }) {
                 key=${turn.id}
                 turn=${turn}
                 isLast=${turn === last}
-                opened=${turn === openedTurn ? opened.index : 0}
-                onOpenSource=${(index, occurrence) => setOpened({ turnId: turn.id, index, occurrence })}
+                openedIn=${(version) => (version === openedTurn ? opened.index : 0)}
+                onOpenSource=${(version, index, occurrence) => setOpened({ turnId: version.id, index, occurrence })}
                 onAskAgain=${() => chat.askAgain(turn)}
                 onEdit=${() => edit(turn)}
                 onWhy=${() => openWhy(turn, turns.slice(0, place))}

@@ -25,10 +25,13 @@ export function useChat() {
   const replaceTurns = (id, change) =>
     setConversations((all) => all.map((each) => (each.id === id ? { ...each, turns: change(each.turns) } : each)));
 
-  /** Ask in the current conversation, or in a new one; `earlier` are the turns before the question. */
-  const ask = (question, earlier) => {
+  /**
+   * Ask in the current conversation, or in a new one; `earlier` are the turns before the question. If it is asked again,
+   * `replaced` is its turn.
+   */
+  const ask = (question, earlier, replaced) => {
     const conversation = current ?? newConversation();
-    const turn = newTurn(question, options.store);
+    const turn = newTurn(question, options.store, replaced);
     const title = earlier.length ? conversation.title : titleFor(question);
     const asked = { ...conversation, title, turns: [...earlier, turn] };
     setConversations((all) => [asked, ...all.filter((each) => each.id !== asked.id)]);
@@ -61,7 +64,7 @@ export function useChat() {
     ask,
     stop,
     remove,
-    askAgain: (turn) => ask(turn.question, before(current.turns, turn)),
+    askAgain: (turn) => ask(turn.question, before(current.turns, turn), turn),
     open: setCurrentId,
     startNew: () => setCurrentId(null),
     setOptions: (changed) => {

@@ -22,8 +22,11 @@ export const DEFAULT_OPTIONS = {
 
 const newId = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`; // randomUUID needs HTTPS or localhost
 
-/** A question with its answer so far. It is `running`, `complete`, `stopped` by the reader, or `failed`. */
-export const newTurn = (question, store) => ({
+/**
+ * A question with its answer so far. It is `running`, `complete`, `stopped` by the reader, or `failed`. `replaced` is a turn
+ * whose question is asked again: its answer, if there is any, becomes one of `versions`, oldest first.
+ */
+export const newTurn = (question, store, replaced = null) => ({
   id: newId(),
   question,
   store,
@@ -34,7 +37,11 @@ export const newTurn = (question, store) => ({
   finishReason: "",
   note: "",
   error: null,
+  versions: replaced ? [...versionsOf(replaced), ...(replaced.answer ? [{ ...replaced, versions: [] }] : [])] : [],
 });
+
+/** The earlier answers of a turn. Those of earlier releases have none. */
+export const versionsOf = (turn) => turn.versions ?? [];
 
 export const newConversation = () => ({ id: newId(), title: "", turns: [] });
 
@@ -130,6 +137,7 @@ const exportedTurn = (turn) => ({
   vector_store: turn.store,
   note: turn.note,
   error: turn.error,
+  earlier_answers: versionsOf(turn).map(exportedTurn),
   citations: turn.citations,
   sources: turn.sources,
 });

@@ -3,6 +3,7 @@ import { html } from "./dom.js";
 import { errorText } from "./errors.js";
 import { langOf } from "./lang.js";
 import { readableBytes } from "./numbers.js";
+import { warningTexts } from "./sent_texts.js";
 import { locale, t } from "./texts.js";
 
 const COLUMNS = ["name", "status", "passages", "size", "added"];
@@ -45,6 +46,6 @@ function Row({ store, file, onDelete }) {
 export function Problems({ file }) {
   return html`
     ${file.last_error && html`<p class="problem error" dir="auto">${errorText(file.last_error)}</p>`}
-    ${file.warnings.map((warning) => html`<p class="problem" dir="auto">${warning}</p>`)}
+    ${warningTexts(file).map((warning) => html`<p class="problem" dir="auto">${warning}</p>`)}
   `;
 }

@@ -6,6 +6,7 @@ import { DocumentTable } from "./document_table.js";
 import { html, useCallback, useEffect, useRef, useState } from "./dom.js";
 import { loadOptions } from "./conversations.js";
 import { Jobs } from "./jobs.js";
+import { count } from "./numbers.js";
 import { Reindexing } from "./reindexing.js";
 import { StoreSelect } from "./store_select.js";
 import { t } from "./texts.js";
@@ -27,6 +28,7 @@ export function Documents({ stores, isShown, onChange }) {
   const [accepted, setAccepted] = useState(0);
   const jobBegan = () => setAccepted((count) => count + 1);
   const list = useDocuments(store, name, sort);
+  const current = stores.list.find((each) => each.id === store);
   useEffect(() => {
     if (isShown) list.reload();
   }, [isShown, store, stores, name, sort, accepted]);
@@ -34,11 +36,13 @@ export function Documents({ stores, isShown, onChange }) {
     await (isEverywhere ? deleteFile(file.id) : removeDocument(store, file.id));
     list.drop(file.id);
     setToDelete(null);
+    onChange();
   };
   return html`
     <div class="documents">
       <div class="heading">
         <h2>${t("nav.documents")}</h2>
+        ${current && html`<span class="note">${t("documents.count", { count: current.file_counts.total, number: count(current.file_counts.total) })}</span>`}
         <${StoreSelect} value=${store} stores=${stores} onChange=${setStore} />
       </div>
       <${Uploader} store=${store} onAccepted=${jobBegan} />
@@ -57,7 +61,7 @@ export function Documents({ stores, isShown, onChange }) {
       html`<button type="button" disabled=${list.isLoading} onClick=${list.more}>${t("documents.more")}</button>`}
       <${Reindexing} key=${store} store=${store} stores=${stores} onStarted=${jobBegan} />
       ${toDelete &&
-      html`<${DeleteDialog} file=${toDelete} store=${stores.list.find((each) => each.id === store)?.name || store} onDelete=${remove} onClose=${() => setToDelete(null)} />`}
+      html`<${DeleteDialog} file=${toDelete} store=${current?.name || store} onDelete=${remove} onClose=${() => setToDelete(null)} />`}
     </div>
   `;
 }

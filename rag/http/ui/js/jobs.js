@@ -4,6 +4,7 @@ import { cancelJob, jobFiles, jobs, retryJob } from "./api.js";
 import { html, useCallback, useEffect, useRef, useState } from "./dom.js";
 import { errorText } from "./errors.js";
 import { duration } from "./numbers.js";
+import { stepText } from "./sent_texts.js";
 import { locale, t } from "./texts.js";
 import { useAction } from "./use_action.js";
 
@@ -93,10 +94,10 @@ function Job({ job, onChange, onDismiss }) {
 }
 
 function Progress({ job }) {
-  const { step, waiting_for: waitingFor, stalled, chunks, chunks_total: total, chunks_per_s: rate } = job.progress;
+  const { waiting_for: waitingFor, stalled, chunks, chunks_total: total, chunks_per_s: rate } = job.progress;
   const left = job.progress.seconds_left;
   const facts = [
-    waitingFor ? t("upload.waiting_for", { what: waitingFor }) : stepText(step) || t("upload.starting"),
+    waitingFor ? t("upload.waiting_for", { what: waitingFor }) : stepText(job.progress) || t("upload.starting"),
     total > 0 && t("job.passages", { done: chunks.toLocaleString(locale), total: total.toLocaleString(locale) }),
     rate && t("job.rate", { rate: rate.toLocaleString(locale, { maximumFractionDigits: 1 }) }),
     left && t("job.left", { time: duration(left) }),
@@ -106,12 +107,6 @@ function Progress({ job }) {
     <progress max=${total || 1} value=${chunks} aria-label=${t("upload.progress")}></progress>
     <p><bdi>${facts.filter(Boolean).join(" · ")}</bdi></p>
   `;
-}
-
-/** What a job is doing. The service says it in English; other steps than these are rare and short. */
-export function stepText(step) {
-  const [, verb, name] = step.match(/^(reading|embedding) (.+)$/s) ?? [];
-  return verb ? t(`job.step.${verb}`, { name }) : step;
 }
 
 /** The files that failed, with the reasons; they are fetched when the reader opens the list. */

@@ -8,6 +8,8 @@ import { markdownFragment } from "./passage_markdown.js";
 import { t } from "./texts.js";
 
 const CONTEXT_CHARS = 3000;
+/** Above the quote in a preview that does not begin with the passage: about two lines. */
+const LEAD_PX = 40;
 /** Formats whose text is not Markdown; all others are read as Markdown. */
 const PLAIN = /\.(?:pdf|txt|text|rst|adoc|log|json|jsonl|ndjson)$/i;
 
@@ -46,6 +48,24 @@ export function PassageText({ source, quotes, store, occurrence }) {
 
 const NONE = [];
 
+/** The part of a passage around a quote, as it is shown over a citation. Nothing in it takes the focus. */
+export function PassagePreview({ source, quotes, occurrence }) {
+  const box = useRef();
+  const Text = isMarkdown(source) ? MarkdownText : PlainText;
+  useLayoutEffect(() => {
+    const marks = box.current.querySelectorAll("mark");
+    const mark = marks[occurrence] ?? marks[0];
+    for (const link of box.current.querySelectorAll("a")) link.replaceWith(...link.childNodes);
+    for (const block of box.current.querySelectorAll("[tabindex]")) block.removeAttribute("tabindex");
+    if (mark) box.current.scrollTop += mark.getBoundingClientRect().top - box.current.getBoundingClientRect().top - LEAD_PX;
+  }, [source, occurrence]);
+  return html`
+    <div class=${isMarkdown(source) ? "text rich" : "text"} dir="auto" lang=${langOf(source.text)} ref=${box}>
+      <${Text} className="passage" header=${source.header} text=${source.text} ranges=${rangesIn(source, quotes)} isPreview=${true} />
+    </div>
+  `;
+}
+
 /** The text of a passage without marks; the first `repeated` characters are shown paler if it is plain text. */
 export function TextOf({ isMarkdown, header, text, repeated }) {
   if (isMarkdown) {
@@ -67,13 +87,19 @@ const PlainText = ({ className, header, text, ranges }) => html`
   </span>
 `;
 
-/** The header goes before the text, so that the rows of a table have their columns. */
-function MarkdownText({ className, header, text, ranges }) {
+/**
+ * The header goes before the text, so that the rows of a table have their columns. Where the quotes cannot be marked in
+ * the rendered text, a preview does without the marks; otherwise the text is shown as it is, with them.
+ */
+function MarkdownText({ className, header, text, ranges, isPreview }) {
   const box = useRef();
   const above = header ? `${header}\n` : "";
   const shift = Array.from(above).length;
   const wanted = merged(ranges, Array.from(text).length).map(([start, end]) => [start + shift, end + shift]);
-  const fragment = useMemo(() => markdownFragment(above + text, wanted), [above, text, JSON.stringify(wanted)]);
+  const fragment = useMemo(
+    () => markdownFragment(above + text, wanted) ?? (isPreview ? markdownFragment(above + text, NONE) : null),
+    [above, text, JSON.stringify(wanted)],
+  );
   useLayoutEffect(() => {
     if (!fragment) return;
     box.current.replaceChildren(fragment.cloneNode(true));

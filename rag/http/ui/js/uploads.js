@@ -2,6 +2,7 @@
 
 import { ApiError, job, jobFiles } from "./api.js";
 import { errorText } from "./errors.js";
+import { warningTexts } from "./sent_texts.js";
 
 const FILES_PER_REQUEST = 20;
 const BYTES_PER_REQUEST = 32e6;
@@ -142,6 +143,6 @@ const outcomeOf = (file) => ({
   state: file.status,
   change: file.change,
   chunks: file.chunks,
-  warnings: file.warnings,
+  warnings: warningTexts(file),
   error: file.last_error ? errorText(file.last_error) : "",
 });

@@ -1,6 +1,6 @@
 // An evaluation set that the reader makes: questions, each with the document that answers it. Kept in the browser.
 
-import { askRequest, DEFAULT_OPTIONS } from "../conversations.js";
+import { askRequest, DEFAULT_OPTIONS, versionsOf } from "../conversations.js";
 import { useEffect, useState } from "../dom.js";
 
 const KEY = "rag.eval_set";
@@ -79,7 +79,8 @@ export function noteConversation({ turns }) {
 
 /** What was said before a turn, as the API takes it. */
 const historyBefore = (turns, turn) =>
-  askRequest(turn.question, turns.slice(0, turns.indexOf(turn)), DEFAULT_OPTIONS).history ?? [];
+  askRequest(turn.question, turns.slice(0, turns.findIndex((each) => each === turn || versionsOf(each).includes(turn))), DEFAULT_OPTIONS)
+    .history ?? [];
 
 function mostFrequent(names) {
   const times = (name) => names.filter((each) => each === name).length;

@@ -3,8 +3,9 @@
 import "../view_texts.js";
 import { request, requestJson } from "../api.js";
 import { html } from "../dom.js";
-import { isActive, stepText } from "../jobs.js";
+import { isActive } from "../jobs.js";
 import { count, dateTime, readableBytes } from "../numbers.js";
+import { stepText } from "../sent_texts.js";
 import { t } from "../texts.js";
 import { Keys } from "./keys.js";
 import { Reading } from "./metrics.js";
@@ -108,8 +109,8 @@ function cacheText({ kind, entries, bytes, degraded }) {
 function Jobs({ jobs, stores }) {
   const nameOf = (id) => stores.list.find((store) => store.id === id)?.name || id;
   const rows = jobs.map((job) => {
-    const { step, waiting_for: waiting } = job.progress;
-    const note = job.error || (isActive(job) && (waiting ? t("upload.waiting_for", { what: waiting }) : stepText(step))) || "";
+    const { waiting_for: waiting } = job.progress;
+    const note = job.error || (isActive(job) && (waiting ? t("upload.waiting_for", { what: waiting }) : stepText(job.progress))) || "";
     const { completed, failed, total } = job.file_counts;
     const files = failed ? t("service.files_failed", { completed, total, failed }) : `${completed}/${total}`;
     return {

@@ -3,6 +3,7 @@
 import { html } from "../dom.js";
 import { count, fixed, milliseconds } from "../numbers.js";
 import { Bar } from "../plots.js";
+import { noteText } from "../sent_texts.js";
 import { t } from "../texts.js";
 import { Candidates } from "./candidates.js";
 
@@ -16,7 +17,7 @@ export function Result({ result, name, other, otherName }) {
       ${found &&
       html`
         <p role="status"><strong>${verdict(found)}</strong></p>
-        ${found.note && html`<p class="note"><span>${t("chat.note")}</span> ${found.note}</p>`}
+        ${found.note && html`<p class="note"><span>${t("chat.note")}</span> ${noteText(found.note, found.note_codes)}</p>`}
         <${Steps} explain=${found.explain} />
         <${Times} timings=${found.timings_ms} />
         <${Prompt} prompt=${found.explain.prompt} />

@@ -39,7 +39,7 @@ async def test_openais_client_uploads_a_file_and_polls_until_it_is_indexed(app: 
         assert done.chunking_strategy is not None
         assert done.chunking_strategy.model_dump() == STATIC
         extras: Any = done.model_extra
-        assert (extras["filename"], extras["searchable"], extras["warnings"]) == ("a.md", True, [])
+        assert (extras["filename"], extras["searchable"], extras["warning_details"]) == ("a.md", True, [])
         changed = await client.vector_stores.files.update(done.id, vector_store_id="default", attributes={"n": 2})
         assert changed.attributes == {"n": 2}
         assert (
@@ -299,7 +299,8 @@ async def test_jobs_report_their_progress(app: V1) -> None:
         }  # fmt: skip
         assert (job["status"], job["file_counts"]["in_progress"], job["finished_at"]) == ("running", 2, None)
         assert set(job["progress"]) == {
-            "step", "waiting_for", "stalled", "pages", "chunks", "chunks_total", "chunks_per_s", "seconds_left",
+            "step", "step_code", "step_values", "waiting_for", "stalled", "pages", "chunks", "chunks_total",
+            "chunks_per_s", "seconds_left",
         }  # fmt: skip
         assert [row["id"] for row in (await http.get("/jobs?active=true")).json()["data"]] == [job_id]
         await app.finished()
