@@ -1,4 +1,4 @@
-// Chinese for what the service says in English; see js/sent_texts.js.
+// Chinese for what the service says in English; see js/language/sent_texts.js.
 export default {
   "sent.place.slide": "幻灯片 {name} 中",
   "sent.place.notes": "幻灯片 {name} 的备注页中",

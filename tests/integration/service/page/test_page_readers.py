@@ -108,7 +108,7 @@ def test_the_language_of_a_text_is_that_of_most_of_its_letters(page: Page) -> No
     ]
     found = page.evaluate(
         """async texts => {
-            const { langOf } = await import("./ui/js/lang.js");
+            const { langOf } = await import("./ui/js/language/lang.js");
             return texts.map(langOf);
         }""",
         texts,
@@ -187,7 +187,7 @@ def test_dates_are_written_as_in_the_readers_country(page: Page) -> None:
     page.add_init_script("Object.defineProperty(navigator, 'languages', { value: ['fr-FR', 'en-GB', 'en'] })")
     page.reload()
     written = """async () => {
-        const { dateTime } = await import("./ui/js/numbers.js");
+        const { dateTime } = await import("./ui/js/language/numbers.js");
         return dateTime(1_800_000_000);
     }"""
     assert re.match(r"1[45] Jan 2027", str(page.evaluate(written)))

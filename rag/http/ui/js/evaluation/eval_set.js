@@ -1,7 +1,7 @@
 // An evaluation set that the reader makes: questions, each with the document that answers it. Kept in the browser.
 
-import { askRequest, DEFAULT_OPTIONS, versionsOf } from "../conversations.js";
-import { useEffect, useState } from "../dom.js";
+import { askRequest, DEFAULT_OPTIONS, versionsOf } from "../chat/conversations.js";
+import { useEffect, useState } from "../shared/dom.js";
 
 const KEY = "rag.eval_set";
 const listeners = new Set();

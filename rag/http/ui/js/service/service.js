@@ -1,16 +1,16 @@
 // The state of the service: health, traffic, jobs, models and API keys. A part that the key may not use says so.
 
-import "../view_texts.js";
-import { request, requestJson } from "../api.js";
-import { html } from "../dom.js";
-import { isActive } from "../jobs.js";
-import { count, dateTime, readableBytes } from "../numbers.js";
-import { stepText } from "../sent_texts.js";
-import { t } from "../texts.js";
+import "../language/view_texts.js";
+import { request, requestJson } from "../api/api.js";
+import { isActive } from "../documents/jobs.js";
+import { count, dateTime, readableBytes } from "../language/numbers.js";
+import { stepText } from "../language/sent_texts.js";
+import { t } from "../language/texts.js";
+import { html } from "../shared/dom.js";
 import { Keys } from "./keys.js";
 import { Reading } from "./metrics.js";
-import { usePolled } from "./polling.js";
 import { Problem, Table } from "./parts.js";
+import { usePolled } from "./polling.js";
 import { Traffic } from "./traffic.js";
 
 const KEPT_READINGS = 60;
