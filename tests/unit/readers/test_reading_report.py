@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rag.readers.extract.extract_json import from_json
+from rag.readers.extract.extract_json import from_json, to_json
 from rag.readers.reading_report import MAX_WARNINGS, ReadingReport, warning
-from rag.types import ReadingWarning
+from rag.types import Extract, ReadingWarning
 
 
 def test_warnings_are_kept_in_order_and_once() -> None:
@@ -45,6 +45,11 @@ def test_a_warning_that_was_stored_as_a_text_has_no_code() -> None:
 def test_texts_that_cannot_be_stored_are_replaced_in_the_values_too() -> None:
     found = warning("missing_chapter", name="a\ud800").with_text(lambda text: text.replace("\ud800", "?"))
     assert (found, found.values) == ("chapter a? is missing from the e-book", {"name": "a?"})
+
+
+def test_an_extract_keeps_the_codes_of_its_warnings_as_json() -> None:
+    (kept,) = from_json(to_json(Extract("a", "text/plain", warnings=(warning("videos", count=2),)))).warnings
+    assert (kept, kept.code, kept.values) == ("2 videos were not read", "videos", {"count": 2})
 
 
 def test_extracts_stored_before_there_were_warnings() -> None:
