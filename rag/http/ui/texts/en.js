@@ -177,6 +177,9 @@ export default {
   "job.stalled": "no progress for a while",
   "job.cancel": "Cancel job",
   "job.dismiss": "Hide",
+  "job.more": "{count} more jobs with files that failed or were cancelled",
+  "job.more.one": "1 more job with files that failed or were cancelled",
+  "job.dismiss_all": "Hide all",
   "job.reasons": "Why files failed",
 
   "reindex.title": "Embedding model",

@@ -175,6 +175,8 @@ export default {
   "job.stalled": "一段时间没有进展",
   "job.cancel": "取消任务",
   "job.dismiss": "隐藏",
+  "job.more": "另有 {count} 个任务含失败或已取消的文件",
+  "job.dismiss_all": "全部隐藏",
   "job.reasons": "文件失败的原因",
 
   "reindex.title": "嵌入模型",

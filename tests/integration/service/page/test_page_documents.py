@@ -78,6 +78,20 @@ def test_a_running_job_shows_its_progress_and_is_cancelled(page: Page) -> None:
     expect(job).to_have_count(0)
 
 
+def test_many_jobs_with_failed_files_are_folded_and_can_be_hidden(page: Page) -> None:
+    counts = {"in_progress": 0, "completed": 0, "failed": 1, "cancelled": 0, "total": 1}
+    ended = [{**RUNNING, "id": f"vsfb_{n}", "status": "completed", "file_counts": counts} for n in range(2, 8)]
+    page.route("**/v1/jobs?*", lambda route: route.fulfill(json={"object": "list", "data": [*ended, RUNNING]}))
+    open_documents(page, STORE)
+    listed = jobs(page).locator(":scope > ul > li")
+    expect(listed).to_have_count(4)
+    expect(listed.last).to_contain_text("Running")
+    jobs(page).get_by_text("3 more jobs").click()
+    expect(jobs(page).get_by_role("button", name="Try again")).to_have_count(6)
+    jobs(page).get_by_role("button", name="Hide all").click()
+    expect(jobs(page).get_by_role("listitem")).to_have_count(1)
+
+
 def test_the_failed_files_of_a_job_are_tried_again(page: Page, service: RunningService) -> None:
     open_documents(page, STORE)
     upload(page, {"broken.pdf": BROKEN})

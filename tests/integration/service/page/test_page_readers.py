@@ -75,6 +75,21 @@ def test_each_text_has_the_direction_and_the_language_of_its_script(page: Page) 
     expect(page.locator(".panel .text")).to_have_css("unicode-bidi", "plaintext")
 
 
+def test_cited_sentences_of_both_directions_in_a_paragraph_are_kept_apart(page: Page) -> None:
+    """A full stop of an English sentence would otherwise stand before it, and its mark beside another one."""
+    sources = [a_source(1, ARABIC_NAME, ARABIC), a_source(2, "axolotl.md", ENGLISH)]
+    text = f"{ARABIC}. [1] {ENGLISH}. [2] *It* eats worms. [2]\n\n{ENGLISH}. [2]"
+    answer_with(page, ("sources", {"sources": sources}), ("token", {"text": text}), ("done", DONE))
+    ask(page, ARABIC)
+    paragraphs = page.locator(".answer p")
+    assert paragraphs.first.evaluate(DIRECTION) == "rtl"
+    sentences = paragraphs.first.locator("bdi")
+    expect(sentences).to_have_text([f"{ARABIC}.", f"{ENGLISH}.", "It eats worms."])
+    assert [sentences.nth(place).evaluate(DIRECTION) for place in range(3)] == ["rtl", "ltr", "ltr"]
+    expect(paragraphs.first.get_by_role("button")).to_have_text(["1", "2", "2"])
+    expect(paragraphs.last.locator("bdi")).to_have_count(0)
+
+
 def test_what_the_service_says_in_english_is_translated_by_its_code(page: Page) -> None:
     """A warning that was stored without a code, and a part of a note that has none, stay as they were sent."""
     page.add_init_script(IN_CHINESE)

@@ -69,12 +69,13 @@ function languageName(tag) {
   }
 }
 
-/** A chunking strategy as the API names it, such as `recursive, max_chars 512`. */
+/** A chunking strategy as the API names it, such as `recursive, max chars 512`. */
 function cutting(strategy) {
   if (!strategy) return "";
   const name = strategy.strategy ?? strategy.type;
-  const options = Object.entries(strategy[name] ?? {}).filter(([, value]) => typeof value !== "object");
-  return [name, ...options.map(([option, value]) => `${option} ${value}`)].join(", ");
+  const { questions } = strategy;
+  const options = Object.entries({ ...strategy[name], ...(questions && { questions }) }).filter(([, value]) => typeof value !== "object");
+  return [name, ...options.map(([option, value]) => `${option.replaceAll("_", " ")} ${value}`)].join(", ");
 }
 
 function Versions({ store, file }) {

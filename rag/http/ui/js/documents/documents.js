@@ -41,8 +41,10 @@ export function Documents({ stores, isShown, onChange }) {
   return html`
     <div class="documents">
       <div class="heading">
-        <h2>${t("nav.documents")}</h2>
-        ${current && html`<span class="note">${t("documents.count", { count: current.file_counts.total, number: count(current.file_counts.total) })}</span>`}
+        <div class="title">
+          <h2>${t("nav.documents")}</h2>
+          ${current && html`<span class="note">${t("documents.count", { count: current.file_counts.total, number: count(current.file_counts.total) })}</span>`}
+        </div>
         <${StoreSelect} value=${store} stores=${stores} onChange=${setStore} />
       </div>
       <${Uploader} store=${store} onAccepted=${jobBegan} />

@@ -11,19 +11,34 @@ import { useAction } from "../shared/use_action.js";
 const ACTIVE = ["queued", "running"];
 const POLL_MS = 1000;
 const IDLE_POLL_MS = 10_000;
+/** Of the jobs that need attention; the others are folded. */
+const SHOWN_ENDED = 3;
 
 /** `changes` is any value that changes when a job may have begun. `onEnded` is called when one has ended. */
 export function Jobs({ store, isShown, changes, onEnded }) {
   const [list, refresh] = useJobs(store, isShown, changes, onEnded);
   const [dismissed, setDismissed] = useState([]);
-  const dismiss = (id) => setDismissed((ids) => [...ids, id]);
+  const dismiss = (...some) => setDismissed((ids) => [...ids, ...some.map((job) => job.id)]);
   const shown = list.filter((job) => isActive(job) || (needsAttention(job) && !dismissed.includes(job.id)));
   if (!shown.length) return null;
+  const ended = shown.filter((job) => !isActive(job));
+  const folded = ended.slice(SHOWN_ENDED);
+  const listed = (some) => html`
+    <ul>
+      ${some.map((job) => html`<${Job} key=${job.id} job=${job} onChange=${refresh} onDismiss=${() => dismiss(job)} />`)}
+    </ul>
+  `;
   return html`
     <section class="jobs" aria-label=${t("job.title")}>
-      <ul>
-        ${shown.map((job) => html`<${Job} key=${job.id} job=${job} onChange=${refresh} onDismiss=${() => dismiss(job.id)} />`)}
-      </ul>
+      ${listed(shown.filter((job) => !folded.includes(job)))}
+      ${folded.length > 0 &&
+      html`
+        <details>
+          <summary>${t("job.more", { count: folded.length })}</summary>
+          ${listed(folded)}
+        </details>
+        <button type="button" class="small" onClick=${() => dismiss(...ended)}>${t("job.dismiss_all")}</button>
+      `}
     </section>
   `;
 }

@@ -65,9 +65,10 @@ export const isNoted = (set, question, document) =>
 export const noteSource = (turns, turn, source) =>
   noteAnswer(turn.question, historyBefore(turns, turn), source.filename, [...new Set(turn.sources.map((each) => each.filename))]);
 
-/** The questions of a conversation with what they were answered from: the document cited most. */
+/** The questions of a conversation that are not in the set, with what they were answered from: the document cited most. */
 export function noteConversation({ turns }) {
-  for (const turn of turns.filter((each) => each.state === "complete")) {
+  const isNew = ({ state, question }) => state === "complete" && !entries.some((entry) => entry.question === question);
+  for (const turn of turns.filter(isNew)) {
     const history = historyBefore(turns, turn);
     const names = new Map(turn.sources.map((source) => [source.index, source.filename]));
     const cited = turn.citations.map((citation) => names.get(citation.index)).filter(Boolean);

@@ -30,6 +30,9 @@ const marked = new Marked({
   renderer: {
     // HTML in an answer is shown as text.
     html: ({ text }) => escaped(text),
+    paragraph({ tokens }) {
+      return paragraph(tokens, this.parser);
+    },
     // Below the question's heading, whatever level the answer chose.
     heading({ tokens }) {
       return `<h3>${this.parser.parseInline(tokens)}</h3>`;
@@ -39,9 +42,38 @@ const marked = new Marked({
   },
 });
 
+const RTL = /[\p{sc=Arabic}\p{sc=Hebrew}\p{sc=Syriac}\p{sc=Thaana}]/u;
+const LATIN = /\p{sc=Latin}/u;
+
+/** Where sentences of both directions are cited in one paragraph, each has its own, and its mark stands after it. */
+function paragraph(tokens, parser) {
+  const text = tokens.map(({ raw }) => raw).join("");
+  const isMixed = RTL.test(text) && LATIN.test(text) && tokens.some(({ type }) => type === "citation");
+  if (!isMixed) return `<p>${parser.parseInline(tokens)}</p>`;
+  const direction = RTL.test(/\p{L}/u.exec(text)[0]) ? "rtl" : "ltr"; // `auto` would leave the isolated sentences out
+  return `<p dir="${direction}">${cutAtCitations(tokens).map((each) => isolated(each, parser)).join("")}</p>`;
+}
+
+/** Each citation is a part of its own. */
+function cutAtCitations(tokens) {
+  const cut = [[]];
+  for (const token of tokens) {
+    if (token.type === "citation") cut.push([token], []);
+    else cut.at(-1).push(token);
+  }
+  return cut;
+}
+
+/** The space around a sentence stays outside: it is between the sentence and a mark. */
+function isolated(tokens, parser) {
+  const content = parser.parseInline(tokens);
+  const [, before, sentence, after] = /^(\s*)(.*?)(\s*)$/s.exec(content);
+  return !sentence || tokens[0].type === "citation" ? content : `${before}<bdi>${sentence}</bdi>${after}`;
+}
+
 const ALLOWED = {
   ALLOWED_TAGS: [
-    "p", "br", "hr", "h3", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong",
+    "p", "bdi", "br", "hr", "h3", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong",
     "del", "a", "table", "thead", "tbody", "tr", "th", "td", "button",
   ],
   ALLOWED_ATTR: ["href", "class", "data-index", "aria-label", "type", "start", "align", "target", "rel", "dir"],
@@ -55,7 +87,7 @@ DOMPurify.addHook("afterSanitizeAttributes", (node) => {
   if (node.tagName === "A") {
     node.setAttribute("target", "_blank");
     node.setAttribute("rel", "noopener noreferrer nofollow");
-  } else if (node.matches?.(BLOCKS)) {
+  } else if (node.matches?.(BLOCKS) && !node.hasAttribute("dir")) {
     node.setAttribute("dir", "auto");
   } else if (node.matches?.("pre")) {
     node.setAttribute("dir", "ltr");
