@@ -13,6 +13,7 @@ from rag.catalog.database import Database
 from rag.catalog.documents import jobs
 from rag.errors import DeadlineExceeded, Overloaded, RagError, Unavailable
 from rag.ingest.job import JobCancelled, JobInterrupted
+from rag.records.job_step import JobStep
 
 _ALIVE_INTERVAL_S = 15.0
 _RATE_WINDOW_S = 30.0
@@ -70,16 +71,11 @@ class RunningJobs:
             if jobs.state(connection, job_id) != "running":
                 raise JobCancelled
 
-    def report_progress(self, job_id: str, step: str, chunks: int = 0) -> None:
-        """Note that the job made progress.
-
-        Args:
-            step: What it is doing.
-            chunks: Embedded since the last report.
-        """
+    def report_progress(self, job_id: str, step: JobStep, chunks: int = 0) -> None:
+        """Note that the job made progress; `chunks` were embedded since the last report."""
         rate = self._rate(job_id, chunks) if chunks else None
         with suppress(Unavailable), self._database.write() as connection:
-            jobs.report_progress(connection, job_id, step, rate)
+            jobs.report_progress(connection, job_id, step.text, rate)
 
     def with_retries(self, job_id: str, work: Callable[[], T]) -> T:
         """Call `work`, again with growing pauses while a dependency is unavailable or overloaded.

@@ -18,6 +18,7 @@ from rag.ingest.question_prompts import pair_passages, pairs
 from rag.ingest.version_chunks import VersionChunks, VersionPassages
 from rag.ports import ChatTokenizer, Generator
 from rag.readers.extract import extract_json
+from rag.records.job_step import JobStep
 from rag.types import Chunk, Pair, PassagePairs
 
 PASSAGES_PER_STEP = 8
@@ -129,8 +130,11 @@ class QuestionSteps:
             self._running.check(job_id)
             if done > last_done:
                 last_done = done
-                position = f"passage {first + min(done + 1, len(chunks))} of {version.chunks}"
-                self._running.report_progress(job_id, f"generating questions for {version.filename}, {position}")
+                passage = first + min(done + 1, len(chunks))
+                step = JobStep.of(
+                    "generating_questions", name=version.filename, passage=passage, passages=version.chunks
+                )
+                self._running.report_progress(job_id, step)
 
         check(0)
         generated = self._generator.generate(chunks, _questions_per_passage(version), check)

@@ -27,6 +27,7 @@ from rag.ingest.progress import RunningJobs
 from rag.ingest.version_chunks import VersionChunks
 from rag.ingest.writing import ChunkWriter
 from rag.ports import Steps, VectorStore
+from rag.records.job_step import JobStep
 
 _MAX_VERSIONS_PER_STEP = 64
 
@@ -82,7 +83,7 @@ class ReindexWork(JobWork):
 
     def _create(self, job_id: str) -> None:
         index = self._index(job_id)
-        self._running.report_progress(job_id, f"creating the index {index.index_id}")
+        self._running.report_progress(job_id, JobStep.of("creating_index", name=index.index_id))
         self._store.create(index.index_id, index.dimensions, index.embedder, sparse_model=index.sparse_embedder)
 
     def find(self, job_id: str) -> list[int]:
@@ -119,7 +120,7 @@ class ReindexWork(JobWork):
                 again=True,
                 check=lambda: self._running.check(job_id),
                 on_progress=lambda count: self._running.report_progress(
-                    job_id, f"embedding for {index.embedder}", count
+                    job_id, JobStep.of("reindexing", name=index.embedder), count
                 ),
             )
         with self._database.write() as connection:

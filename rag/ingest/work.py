@@ -30,6 +30,7 @@ from rag.keywords import document_language
 from rag.ports import Parser, VectorStore
 from rag.readers.extract import extract_json
 from rag.recognized_language import with_language
+from rag.records.job_step import JobStep
 
 NOT_PENDING = -1
 """In place of a number of chunks: the version failed or ended, and there is nothing more to do for it."""
@@ -100,7 +101,7 @@ class IngestWork(JobWork):
         version = self._version(seq)
         if version.state != "pending":
             return [NOT_PENDING, 0]
-        self._running.report_progress(job_id, f"reading {version.filename}")
+        self._running.report_progress(job_id, JobStep.of("reading", name=version.filename))
         if self._copy_reusable(version):
             return [0, 0]
         if version.extract_id is not None:
@@ -202,7 +203,9 @@ class IngestWork(JobWork):
             [chunk for version in pending for chunk in self._chunks.chunks(version, *ranges[version.seq])],
             again=may_be_stored,
             check=lambda: self._running.check(job_id),
-            on_progress=lambda count: self._running.report_progress(job_id, f"embedding {pending[0].filename}", count),
+            on_progress=lambda count: self._running.report_progress(
+                job_id, JobStep.of("embedding", name=pending[0].filename), count
+            ),
         )
         ends = {version.seq: ranges[version.seq][1] for version in pending}
         with self._database.write() as connection:

@@ -69,11 +69,15 @@ def _with_title(extract: Extract) -> Extract:
     return dataclasses.replace(extract, headings=(Heading(0, extract.title),))
 
 
+def _storable(text: str) -> str:
+    return UNSTORABLE.sub("\ufffd", text)
+
+
 def _validated(extract: Extract, source: SourceFile) -> Extract:
     if len(extract.text) > source.options.max_text_chars:
         raise source.text_limit_error()
     if not any(char.isprintable() and not char.isspace() for char in extract.text):
         raise NoTextFound("has no text")
-    text = UNSTORABLE.sub("\ufffd", extract.text)  # one character for one: offsets stay valid
-    warnings = tuple(UNSTORABLE.sub("\ufffd", warning) for warning in source.report.warnings())
+    text = _storable(extract.text)  # one character for one: offsets stay valid
+    warnings = tuple(each.with_text(_storable) for each in source.report.warnings())
     return dataclasses.replace(extract, text=text, warnings=(*extract.warnings, *warnings))

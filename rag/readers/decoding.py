@@ -10,7 +10,8 @@ from rag.errors import UnsupportedFile
 from rag.readers.charset.detection import detect
 from rag.readers.charset.labels import codec_of
 from rag.readers.charset.wide import wide_encoding
-from rag.readers.reading_report import counted
+from rag.readers.reading_report import warning
+from rag.types import ReadingWarning
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -29,7 +30,7 @@ _NOT_TEXT = "is not text, or its encoding is unknown; save it as UTF-8"
 _MAX_BAD_SHARE = 0.25
 """Of the characters; with more invalid ones the content is no text."""
 
-Warn = Callable[[str], object]
+Warn = Callable[[ReadingWarning], object]
 
 
 def decode(content: bytes, *, is_html: bool = False, charset: str = "", warn: Warn = lambda _: None) -> str:
@@ -39,7 +40,7 @@ def decode(content: bytes, *, is_html: bool = False, charset: str = "", warn: Wa
 
     Args:
         charset: A label from outside, such as a Content-Type header; ignored if it is unknown or wrong.
-        warn: Called with a sentence if bytes are replaced or `charset` is ignored.
+        warn: Called if bytes are replaced or `charset` is ignored.
 
     Raises:
         UnsupportedFile: the content is not text.
@@ -50,7 +51,7 @@ def decode(content: bytes, *, is_html: bool = False, charset: str = "", warn: Wa
         for encoding in _hinted(content, charset):
             if (text := _decoded(content, encoding)) is not None:
                 return _lines(text)
-        warn(f"the text is not in the encoding {charset[:40]!r} that the upload declares; its encoding was detected")
+        warn(warning("wrong_encoding", name=charset[:40]))
     for encoding in _candidates(content, is_html=is_html):
         text = _decoded(content, encoding)
         if text is not None:
@@ -106,7 +107,7 @@ def _repaired(content: bytes, warn: Warn) -> str:
         raise UnsupportedFile(_NOT_TEXT)
     if bad:
         name = encoding.upper().removesuffix("-SIG")
-        warn(f"{counted(bad, 'byte sequence', 'replaced by U+FFFD')}: not valid {name}")
+        warn(warning("replaced_bytes", count=bad, name=name))
     return text
 
 

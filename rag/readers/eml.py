@@ -17,6 +17,7 @@ from rag.errors import BrokenFile, RagError, UnsupportedFile
 from rag.readers.decoding import decode
 from rag.readers.extract.text_builder import Block, TextBuilder
 from rag.readers.html.reader import parse_html
+from rag.readers.reading_report import warning
 from rag.readers.source import SourceFile
 from rag.types import Extract
 
@@ -56,7 +57,7 @@ def read(source: SourceFile) -> Extract:
     builder = TextBuilder(source)
     _MailReader(source, builder).message(message, 1)
     for name in sorted({name for part in message.walk() for name, value in part.raw_items() if _is_cut(value)}):
-        builder.warn(f"the header {name} is longer than {MAX_HEADER_CHARS:,} characters; the rest was not read")
+        builder.warn(warning("long_header", name=name, count=MAX_HEADER_CHARS))
     language = _header(message, "Content-Language") or next(
         (found for part in message.walk() if (found := _header(part, "Content-Language"))), ""
     )
@@ -107,7 +108,7 @@ class _MailReader:
             self._file(name, _content(part), level)
 
     def _not_read(self, name: str, reason: str) -> None:
-        self._builder.warn(f"the attachment {name} was not read: {reason.removeprefix('cannot be read: ')}")
+        self._builder.warn(warning("attachment", name=name, reason=reason.removeprefix("cannot be read: ")))
 
     def _file(self, name: str, content: bytes, level: int) -> None:
         try:
@@ -122,8 +123,8 @@ class _MailReader:
             return
         self._builder.add_heading(min(level, 6), f"Attachment: {name}")
         self._builder.add_blocks(list(_extract_blocks(extract, level)))
-        for warning in extract.warnings:
-            self._builder.warn(f"{name}: {warning}")
+        for each in extract.warnings:
+            self._builder.warn(each.of_part(name))
 
     def _read(self, name: str, content: bytes) -> Extract:
         from rag.readers import read as read_file
@@ -214,8 +215,8 @@ def _blocks(part: MIMEPart, builder: TextBuilder) -> list[Block]:
     if part.get_content_subtype() != "html":
         return [Block(text)]
     page = parse_html(text)
-    for warning in page.warnings:
-        builder.warn(warning)
+    for each in page.warnings:
+        builder.warn(each)
     return page.blocks
 
 

@@ -11,6 +11,7 @@ from rag.errors import BrokenFile, EncryptedFile
 from rag.readers.decoding import decode
 from rag.readers.extract.text_builder import TextBuilder
 from rag.readers.html.reader import parse_html
+from rag.readers.reading_report import warning
 from rag.readers.safe_xml import Element, parse_xml
 from rag.readers.source import SourceFile
 from rag.readers.zip_container import open_zip
@@ -32,7 +33,7 @@ def read(source: SourceFile) -> Extract:
         package = parse_xml(_member(book, package_path))
         chapters = list(_chapter_paths(package, posixpath.dirname(package_path)))
         for name in _unknown_chapters(package):
-            builder.warn(f"chapter {name[:80]} is missing from the e-book's list of files")
+            builder.warn(warning("unlisted_chapter", name=name[:80]))
         _refuse_protected(book, chapters)
         _add_chapters(builder, book, chapters)
     title = package.findtext(f"{{*}}metadata/{_DUBLIN_CORE}title") or ""
@@ -46,12 +47,12 @@ def _add_chapters(builder: TextBuilder, book: zipfile.ZipFile, chapters: list[st
     if missing and len(missing) == len(chapters):
         _member(book, missing[0])
     for path in missing:
-        builder.warn(f"chapter {path[:80]} is missing from the e-book")
+        builder.warn(warning("missing_chapter", name=path[:80]))
     for path in chapters:
         if path in present:
             chapter = parse_html(decode(_member(book, path), is_html=True, warn=builder.warn))
-            for warning in chapter.warnings:
-                builder.warn(f"{posixpath.basename(path)[:80]}: {warning}")
+            for each in chapter.warnings:
+                builder.warn(each.of_part(posixpath.basename(path)[:80]))
             builder.add_blocks(chapter.blocks)
 
 

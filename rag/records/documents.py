@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from rag.types import Attributes, Change
+from rag.types import Attributes, Change, ReadingWarning
 
 Strategy: TypeAlias = Mapping[str, Any]
 """A chunking strategy as JSON, as `rag.chunkers.strategy` writes it."""
@@ -59,8 +59,8 @@ class DocumentRecord:
     title: str = ""
     language: str = ""
     pages: int = 0
-    warnings: Sequence[str] = ()
-    """What was not read of the file, a sentence each."""
+    warnings: Sequence[ReadingWarning] = ()
+    """What was not read of the file."""
     chunks: int = 0
     chunks_done: int = 0
     searchable: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag.types.documents import Attributes, Change, Extract, Heading, PageStart, Pair, PassagePairs
+from rag.types.documents import Attributes, Change, Extract, Heading, PageStart, Pair, PassagePairs, ReadingWarning
 from rag.types.encoding import LongTexts, SparseVector, TextKind, TokenCounts, TokenIds
 from rag.types.generation import (
     ReasoningDelta,
@@ -64,6 +64,7 @@ __all__ = [
     "Quotation",
     "Quote",
     "QuoteChoice",
+    "ReadingWarning",
     "ReasoningDelta",
     "Rectangle",
     "RenderedChat",

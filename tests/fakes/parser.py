@@ -4,9 +4,9 @@ import threading
 from pathlib import Path
 
 from rag.errors import BrokenFile, UnsupportedFile
-from rag.types import Extract
+from rag.types import Extract, ReadingWarning
 
-WARNINGS = ("1 picture was not read",)
+WARNINGS = (ReadingWarning("1 picture was not read", "pictures", {"count": 1}),)
 
 
 class FakeParser:

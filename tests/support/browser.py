@@ -46,6 +46,10 @@ if (location.origin === %s && !sessionStorage["test.began"]) {
 """Empties what earlier tabs have stored, when a tab opens its first page. The session storage of a new tab is empty."""
 
 
+STORE_NOTHING = "localStorage.clear(); Storage.prototype.setItem = () => {}"
+"""Ends what a tab stores. Chromium may run its `pagehide`, which saves conversations, after the next tab has opened."""
+
+
 def require_browser() -> None:
     """Skip the test if there is no browser; fail if `REQUIRE_BROWSER` is set, as in `.ci/run`."""
     if PROGRAM.is_file():
@@ -95,7 +99,8 @@ def opened_page(
     page.add_init_script(FRESH_STORAGE % tuple(map(json.dumps, (origin, json.dumps(options), session))))
     page.goto(f"{origin}/ui")
     yield page
-    page.goto("about:blank")  # what the page stores when it is left is stored before the next test begins
+    page.evaluate(STORE_NOTHING)
+    page.goto("about:blank")
     for each in context.pages:
         each.close()
     context.clear_permissions()

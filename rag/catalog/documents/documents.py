@@ -24,7 +24,7 @@ from rag.catalog.tables.rows import (
 from rag.catalog.tables.schema import documents, versions
 from rag.errors import FileNotFound
 from rag.records import Cursor, DocumentRecord, DocumentSort, FileCounts, Page, WorkStatus
-from rag.types import Change
+from rag.types import Change, ReadingWarning
 
 STATUS: Mapping[VersionState, WorkStatus] = {
     "pending": "in_progress",
@@ -213,7 +213,7 @@ def to_record(
         title=version.title,
         language=version.language,
         pages=version.pages,
-        warnings=tuple(version.warnings or ()),
+        warnings=tuple(map(ReadingWarning.from_json, version.warnings or ())),
         chunks=version.chunks,
         chunks_done=version.chunks_done,
         searchable=searchable,

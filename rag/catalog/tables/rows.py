@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
 import sqlalchemy as sa
 
 from rag.records import JobKind, JobState, Strategy
-from rag.types import Attributes
+from rag.types import Attributes, JsonMapping
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -124,7 +124,7 @@ class VersionRow:
     error_code: str | None
     error_message: str | None
     created_at: float
-    warnings: Sequence[str] | None
+    warnings: Sequence[str | JsonMapping] | None
     read_groups: Sequence[str] | None
 
     @property

@@ -22,7 +22,7 @@ def record_extract(connection: sa.Connection, seq: int, extract: Extract, extrac
             title=extract.title[:1000],
             language=extract.language[:64],
             pages=len(extract.pages),
-            warnings=list(extract.warnings) or None,
+            warnings=[warning.to_json() for warning in extract.warnings] or None,
             chunks=chunks,
             chunks_done=0,
         )

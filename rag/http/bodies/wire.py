@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from rag.errors import EmptyQuestion
 from rag.generate.quoting import StyleOption
+from rag.http.bodies.note_codes import DESCRIPTION as NOTE_CODES
 from rag.http.fields.fail_fast import StrictModel
 from rag.http.fields.filters_wire import Filter
 from rag.http.fields.retrieval_settings import RetrievalSettings
@@ -176,7 +177,8 @@ class HitOut(BaseModel):
 class RetrieveResponse(BaseModel):
     hits: list[HitOut]
     timings_ms: dict[str, float] = Field(description="Milliseconds by step; `cached`: from the cache.")
-    note: str | None = Field(None, description="A step of query planning that was skipped, and why.")
+    note: str | None = Field(None, description="A step that was skipped, and why.")
+    note_codes: list[str] | None = Field(None, description=NOTE_CODES)
     explain: dict[str, JsonValue] | None = Field(
         None, description="With `explain`: every candidate, and why it is or is not among the hits."
     )

@@ -14,6 +14,7 @@ from rag.auth.caller import DEFAULT_TENANT
 from rag.errors import RagError
 from rag.http.background_loader import BackgroundLoader
 from rag.http.bodies.hits import hit_to_wire, sources_to_wire
+from rag.http.bodies.note_codes import note_codes
 from rag.http.bodies.search_outputs import search_output_to_wire
 from rag.http.bodies.wire import ExplainRequest, PrepareRequest, messages_of
 from rag.http.fields.filters_wire import filter_to_json
@@ -264,7 +265,7 @@ class RetrieverApi:
         hits = [hit_to_wire(hit, explain=request.explain) for hit in result.hits]
         body: JsonObject = {"hits": hits, "timings_ms": dict(result.timings_ms)}
         if note := explained.prepared.note if explained else result.plan.note:
-            body["note"] = note
+            body |= {"note": note, "note_codes": note_codes(note)}
         if request.explain:
             body["explain"] = explanation(result, explained)
         return JSONResponse(body)

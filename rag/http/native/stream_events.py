@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from rag.http.bodies.note_codes import DESCRIPTION as NOTE_CODES
 from rag.http.bodies.wire import RECTANGLES, HitOut, RectangleOut
 
 
@@ -69,7 +70,8 @@ class AnswerDone(BaseModel):
     citations_removed: int = Field(0, description="Citation marks that named no source and were removed.")
     weakly_supported: int | None = Field(None, description="With citations verified: sentences with weak support.")
     timings_ms: dict[str, float]
-    note: str | None = Field(None, description="A step of query planning that was skipped, and why.")
+    note: str | None = Field(None, description="A step that was skipped, and why.")
+    note_codes: list[str] | None = Field(None, description=NOTE_CODES)
 
 
 class TextDone(BaseModel):

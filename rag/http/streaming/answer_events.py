@@ -8,6 +8,7 @@ from dataclasses import asdict
 from rag.generate.citations import Citation
 from rag.generate.events import AnswerEvent, AnswerStream, CompletedText, Done, SourcesFound
 from rag.http.bodies.hits import sources_to_wire
+from rag.http.bodies.note_codes import note_codes
 from rag.http.streaming.event_stream import Event
 from rag.types import JsonObject, ReasoningDelta, TextDelta, Usage
 
@@ -58,5 +59,5 @@ def _done_to_wire(done: Done) -> JsonObject:
         **style_fields(done),
         **citation_fields(done.texts[0]),
         "timings_ms": dict(done.timings_ms),
-        **({"note": done.note} if done.note else {}),
+        **({"note": done.note, "note_codes": note_codes(done.note)} if done.note else {}),
     }

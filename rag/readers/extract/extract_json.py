@@ -6,7 +6,7 @@ import itertools
 
 import orjson
 
-from rag.types import Extract, Heading, PageStart, Pair, PassagePairs
+from rag.types import Extract, Heading, PageStart, Pair, PassagePairs, ReadingWarning
 from rag.types.places import TextRun
 
 
@@ -29,7 +29,7 @@ def to_json(extract: Extract) -> bytes:
             for passage in extract.pairs
         ]
     if extract.warnings:
-        fields["warnings"] = extract.warnings
+        fields["warnings"] = [warning.to_json() for warning in extract.warnings]
     return orjson.dumps(fields)
 
 
@@ -44,5 +44,5 @@ def from_json(content: bytes) -> Extract:
             PassagePairs(start, end, tuple(Pair(question, answer) for question, answer in pairs))
             for start, end, pairs in fields["pairs"]
         )
-    fields["warnings"] = tuple(fields.get("warnings", ()))
+    fields["warnings"] = tuple(map(ReadingWarning.from_json, fields.get("warnings", ())))
     return Extract(**fields)

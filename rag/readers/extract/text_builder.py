@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rag.readers.extract.heading_path import HeadingPath, clean_title
 from rag.readers.extract.language_tag import language_tag
 from rag.readers.source import SourceFile
-from rag.types import Extract, Heading, PageStart
+from rag.types import Extract, Heading, PageStart, ReadingWarning
 
 
 class Block(NamedTuple):
@@ -40,7 +40,7 @@ class TextBuilder:
         """Begin a page: blocks added next belong to it. An empty page is not recorded."""
         self._page = number
 
-    def warn(self, warning: str) -> None:
+    def warn(self, warning: ReadingWarning) -> None:
         """Report what was not read; see `ReadingReport`."""
         self._source.report.warn(warning)
 

@@ -17,9 +17,10 @@ from rag.readers.html.labels import pair_labels
 from rag.readers.html.styles import mark_scripts
 from rag.readers.html.tree import replace_with_text
 from rag.readers.html.unread import NEEDS_JAVASCRIPT, has_few_words, is_application, remove_embedded
+from rag.readers.reading_report import warning
 from rag.readers.safe_xml import Element
 from rag.readers.source import SourceFile
-from rag.types import Extract
+from rag.types import Extract, ReadingWarning
 
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _HIDDEN_TAGS = frozenset(("script", "style", "template", "noscript", "title", "head"))
@@ -40,7 +41,7 @@ class HtmlPage(NamedTuple):
     """The text of the <title> element."""
     language: str
     description: str = ""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[ReadingWarning, ...] = ()
     """What was left out or cannot be read."""
 
 
@@ -49,8 +50,8 @@ def read(source: SourceFile) -> Extract:
     if not page.blocks and NEEDS_JAVASCRIPT in page.warnings:
         raise NoTextFound("has no text without JavaScript; save the page from a browser, or print it to PDF")
     builder = TextBuilder(source)
-    for warning in page.warnings:
-        builder.warn(warning)
+    for each in page.warnings:
+        builder.warn(each)
     first_title = next((block.title for block in page.blocks if block.level == 1), "")
     if page.title and not first_title and page.blocks:
         builder.add_heading(1, page.title)
@@ -87,14 +88,14 @@ def parse_html(html: str, *, is_website: bool = False) -> HtmlPage:
     return HtmlPage(blocks, title, language, description, tuple(warnings))
 
 
-def _without_unread(root: Element, *, is_website: bool) -> list[str]:
+def _without_unread(root: Element, *, is_website: bool) -> list[ReadingWarning]:
     """Remove what is no text of the document, and say what it was."""
     remove_line_numbers(root)
     hidden = _remove_hidden(root)
     boilerplate = remove_boilerplate(root) if is_website else 0
     return [
-        *([f"navigation and other boilerplate was left out ({boilerplate:,} characters)"] if boilerplate else ()),
-        *([f"hidden text was left out ({hidden:,} characters)"] if hidden else ()),
+        *([warning("boilerplate", count=boilerplate)] if boilerplate else ()),
+        *([warning("hidden_text", count=hidden)] if hidden else ()),
         *remove_embedded(root),
     ]
 

@@ -6,16 +6,17 @@ from collections import Counter
 from typing import Final
 
 from rag.readers.html.tree import replace_with_text
-from rag.readers.reading_report import counted
+from rag.readers.reading_report import warning
 from rag.readers.safe_xml import Element
+from rag.types import ReadingWarning
 
-NEEDS_JAVASCRIPT: Final = "the page has almost no text without JavaScript"
+NEEDS_JAVASCRIPT: Final = warning("needs_javascript")
 _EMBEDDED = {
-    **dict.fromkeys(("iframe", "frame"), "embedded page"),
-    **dict.fromkeys(("object", "embed", "applet"), "embedded object"),
-    "video": "video",
-    "audio": "sound recording",
-    **dict.fromkeys(("canvas", "svg"), "drawing"),
+    **dict.fromkeys(("iframe", "frame"), "embedded_pages"),
+    **dict.fromkeys(("object", "embed", "applet"), "embedded_objects"),
+    "video": "videos",
+    "audio": "sound_recordings",
+    **dict.fromkeys(("canvas", "svg"), "drawings"),
 }
 _INVISIBLE_SIZES = ("0", "1", "0px", "1px")
 _APP = (
@@ -27,14 +28,14 @@ _MANY_SCRIPT_CHARS = 5000
 _FEW_WORDS = 40
 
 
-def remove_embedded(root: Element) -> list[str]:
+def remove_embedded(root: Element) -> list[ReadingWarning]:
     """Remove embedded content. Returns a warning for each kind that a reader of the page would see."""
     counts: Counter[str] = Counter()
     for element in reversed(list(root.iter(*_EMBEDDED))):
         if _is_visible(element):
             counts[_EMBEDDED[element.tag]] += 1
         replace_with_text(element, "")
-    return [counted(count, noun, "not read") for noun, count in sorted(counts.items())]
+    return [warning(code, count=count) for code, count in sorted(counts.items())]
 
 
 def _is_visible(element: Element) -> bool:

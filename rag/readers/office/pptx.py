@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
+from typing import Literal
 
 from rag.errors import BrokenFile
 from rag.readers.extract.text_builder import TextBuilder
@@ -13,7 +14,7 @@ from rag.readers.office.slides.comments import author_names, comment_texts
 from rag.readers.office.slides.placeholders import PlaceholderBoxes
 from rag.readers.office.slides.reading_order import P
 from rag.readers.office.slides.slide import Slide
-from rag.readers.reading_report import counted
+from rag.readers.reading_report import warning
 from rag.readers.source import SourceFile
 from rag.readers.zip_container import open_zip
 from rag.types import Extract
@@ -50,31 +51,31 @@ class _Deck:
     def add_slides(self) -> None:
         for number, name in enumerate(self._slide_names(), 1):
             self._builder.page(number)
-            slide = self._slide(name, f"slide {number}")
+            slide = self._slide(name, "slide", number)
             if slide is not None:
                 self._add_slide(number, slide)
         if self._unread_pictures:
-            self._builder.warn(counted(len(self._unread_pictures), "picture", "not read for lack of alternative text"))
+            self._builder.warn(warning("pictures_without_text", count=len(self._unread_pictures)))
 
     def _slide_names(self) -> Iterator[str]:
         for reference in self._presentation.findall(f"{P}sldIdLst/{P}sldId"):
             relation = self._relations.get(reference.get(f"{RELATION_ID}id") or "")
             yield relation.name if relation else ""
 
-    def _slide(self, name: str, label: str) -> Slide | None:
+    def _slide(self, name: str, place: Literal["slide", "notes"], number: int) -> Slide | None:
         """None if the slide cannot be read, which is reported."""
         try:
-            return Slide(self._package, name, label, self._builder.warn, self._unread_pictures)
+            return Slide(self._package, name, (place, number), self._builder.warn, self._unread_pictures)
         except KeyError:
-            self._builder.warn(f"{label} is missing in the file")
+            self._builder.warn(warning(f"missing_{place}", name=number))
         except BrokenFile:
-            self._builder.warn(f"{label} is damaged and was not read")
+            self._builder.warn(warning(f"damaged_{place}", name=number))
         return None
 
     def _add_slide(self, number: int, slide: Slide) -> None:
         hidden = " (hidden)" if slide.is_hidden else ""
         if hidden:
-            self._builder.warn(f"slide {number} is hidden; it was read")
+            self._builder.warn(warning("hidden_slide", name=number))
         blocks = filter(str.strip, self._blocks(number, slide))
         title, first = " ".join(slide.title().split()), next(blocks, "")
         if title or first:
@@ -105,7 +106,7 @@ class _Deck:
 
     def _notes(self, number: int, slide: Slide) -> Iterator[str]:
         for name in slide.related("notesSlide"):
-            page = self._slide(name, f"the notes page of slide {number}")
+            page = self._slide(name, "notes", number)
             blocks = page.blocks(PlaceholderBoxes(self._package, ""), without=_REPEATED) if page is not None else ()
             if text := "\n\n".join(filter(None, blocks)):
                 yield f"Notes: {text}"
@@ -115,4 +116,4 @@ class _Deck:
             try:
                 yield from comment_texts(self._package.parse(name), self._authors)
             except (KeyError, BrokenFile):
-                self._builder.warn(f"the comments on slide {number} are missing or damaged")
+                self._builder.warn(warning("missing_comments", name=number))

@@ -18,7 +18,7 @@ from rag.readers.office.sheets.blocks import SheetBlocks
 from rag.readers.office.sheets.extras import read_extras
 from rag.readers.office.sheets.workbook import SheetPart, Workbook, open_workbook
 from rag.readers.office.sheets.worksheet import CellLimit, Worksheet, read_worksheet
-from rag.readers.reading_report import counted
+from rag.readers.reading_report import warning
 from rag.readers.source import SourceFile
 from rag.readers.tables.table_layout import Block, find_tables
 from rag.readers.zip_container import open_zip
@@ -68,7 +68,7 @@ def _add_sheets(builder: TextBuilder, archive: zipfile.ZipFile, limit: CellLimit
     unsaved = 0
     for number, part in enumerate(workbook.sheets, 1):
         if reason := _reason_not_to_read(part):
-            builder.warn(f"the {reason} '{part.name}' was not read")
+            builder.warn(warning(reason, name=part.name))
             continue
         builder.page(number)
         blocks: Iterable[Block] = ()
@@ -79,24 +79,22 @@ def _add_sheets(builder: TextBuilder, archive: zipfile.ZipFile, limit: CellLimit
             blocks = SheetBlocks(sheet, limit)
         _add_sheet(builder, archive, part, blocks, sheets)
     if unsaved:
-        builder.warn(
-            f"{counted(unsaved, 'formula', 'not calculated')}, since the file has no saved value; the formula was read"
-        )
+        builder.warn(warning("unsaved_formulas", count=unsaved))
 
 
 def _reason_not_to_read(part: SheetPart) -> str:
-    """What kind of sheet it is, if it is not read."""
+    """The code of the warning about a sheet that is not read; empty if it is."""
     if part.is_hidden:
-        return "hidden sheet"
+        return "hidden_sheet"
     if part.kind not in ("worksheet", "chartsheet"):
-        return "macro or dialog sheet" if part.part else "missing sheet"
-    return "" if part.part else "missing sheet"
+        return "macro_sheet" if part.part else "missing_sheet"
+    return "" if part.part else "missing_sheet"
 
 
 def _report_hidden(builder: TextBuilder, sheet: Worksheet, name: str) -> None:
-    for count, noun in ((sheet.hidden_rows, "hidden row"), (sheet.hidden_columns, "hidden column")):
+    for count, code in ((sheet.hidden_rows, "hidden_rows"), (sheet.hidden_columns, "hidden_columns")):
         if count:
-            builder.warn(f"{counted(count, noun, 'read')} in the sheet '{name}'")
+            builder.warn(warning(code, count=count, place="sheet", name=name))
 
 
 def _add_sheet(
@@ -105,10 +103,10 @@ def _add_sheet(
     tables = list(find_tables(blocks))
     extras = read_extras(archive, part, sheets.find, builder.warn)
     if extras.pictures:
-        builder.warn(f"{counted(extras.pictures, 'picture', 'not read')} in the sheet '{part.name}'")
+        builder.warn(warning("pictures", count=extras.pictures, place="sheet", name=part.name))
     if not (tables or extras.notes or extras.text_boxes or extras.graphics):
         if part.kind == "chartsheet":
-            builder.warn(f"the chart sheet '{part.name}' was not read")
+            builder.warn(warning("chart_sheet", name=part.name))
         return
     builder.add_heading(2, part.name)
     for table in tables:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -16,8 +16,9 @@ from rag.readers.pdf.layout.page_lines import Line, page_lines
 from rag.readers.pdf.layout.repeated_lines import PageLines, without_repetitions
 from rag.readers.pdf.layout.table_rows import with_cell_borders
 from rag.readers.pdf.pictures import has_pictures, is_blank, page_pictures
-from rag.readers.reading_report import counted
+from rag.readers.reading_report import warning
 from rag.readers.source import SourceFile
+from rag.types import ReadingWarning
 
 OCR_HINT: Final = "enable optical character recognition (RAG_INGEST__OCR), or upload a copy with a text layer"
 _STAMP_CHARS = 60
@@ -94,31 +95,30 @@ class PageReader:
     def _report(self) -> None:
         warn = self._source.report.warn
         if self._damaged:
-            warn(f"{_page_list(self._damaged)} could not be read: the file is damaged there")
+            warn(warning("damaged_pages", **_pages(self._damaged)))
         if self._without_text:
-            warn(self._scan_warning(_page_list(self._without_text), is_one=len(self._without_text) == 1))
+            warn(self._scan_warning(_pages(self._without_text)))
         if self._pictures:
-            warn(counted(self._pictures, "picture", "not read"))
+            warn(warning("pictures", count=self._pictures))
 
-    def _scan_warning(self, pages: str, *, is_one: bool) -> str:
+    def _scan_warning(self, pages: Mapping[str, str | int]) -> ReadingWarning:
         if self._source.options.ocr_languages:
-            return f"no text was recognized on {pages}"
-        looks = "has (almost) no text and looks like a scan" if is_one else "have (almost) no text and look like scans"
-        return f"{pages} {looks}; {OCR_HINT}"
+            return warning("unrecognized_pages", **pages)
+        return warning("scanned_pages", hint=OCR_HINT, **pages)
 
 
-def _page_list(numbers: Sequence[int]) -> str:
-    """`page 3`, `pages 3, 5 to 7`."""
+def _pages(numbers: Sequence[int]) -> dict[str, str | int]:
+    """The values of a warning: `pages` is such as `3, 5-7`."""
     runs = [[numbers[0], numbers[0]]]
     for one, two in pairwise(numbers):
         if two == one + 1:
             runs[-1][1] = two
         else:
             runs.append([two, two])
-    return f"page{'s' if len(numbers) > 1 else ''} " + ", ".join(_run(*run) for run in runs)
+    return {"count": len(numbers), "pages": ", ".join(_run(*run) for run in runs)}
 
 
 def _run(first: int, last: int) -> str:
     if first == last:
         return str(first)
-    return f"{first}, {last}" if last == first + 1 else f"{first} to {last}"
+    return f"{first}, {last}" if last == first + 1 else f"{first}-{last}"

@@ -17,12 +17,11 @@ from rag.readers.pdf.layout.page_lines import plain_text
 from rag.readers.pdf.outline import outline_headings
 from rag.readers.pdf.page_reader import OCR_HINT, PageReader
 from rag.readers.pdf.text_runs import text_runs
-from rag.readers.reading_report import counted
+from rag.readers.reading_report import warning
 from rag.readers.source import SourceFile
 from rag.types import Extract
 
 _SCAN = "has no text on any of its pages: it looks like a scan"
-_XFA = "the form was not read: it is an XFA form, which only Adobe Acrobat shows; print it to a PDF and upload that"
 
 
 def read(source: SourceFile) -> Extract:
@@ -49,13 +48,13 @@ def _open(source: SourceFile) -> pdfium.PdfDocument:
         document = pdfium.PdfDocument(source.path)
         form_type = document.get_formtype()
         if form_type == pdfium_c.FORMTYPE_XFA_FULL:
-            source.report.warn(_XFA)
+            source.report.warn(warning("xfa_form"))
         elif form_type != pdfium_c.FORMTYPE_NONE:
             document.init_forms()
         if len(document) == 0:
             raise BrokenFile("is damaged: it has no pages")
         if attachments := document.count_attachments():
-            source.report.warn(counted(attachments, "attached file", "not read"))
+            source.report.warn(warning("attached_files", count=attachments))
         return document
     except pdfium.PdfiumError as error:
         if "password" in str(error).lower():

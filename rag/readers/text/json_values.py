@@ -13,7 +13,7 @@ from typing import Final
 from rag.errors import ParsingLimit
 from rag.readers.extract.text_builder import TextBuilder
 from rag.readers.formats import JSON_LINES, TEXT
-from rag.readers.reading_report import counted
+from rag.readers.reading_report import warning
 from rag.readers.source import SourceFile
 from rag.readers.text import json_variants, notebook
 from rag.readers.text.json_variants import JsonValue
@@ -59,7 +59,7 @@ def _read_variant(source: SourceFile, text: str) -> Extract:
             return _extract(source, ("\n".join(value_lines(value)) for value in values))
         if (relaxed := json_variants.relaxed(text)) is not None:
             if relaxed.comments:
-                source.report.warn(counted(relaxed.comments, "comment", "not read"))
+                source.report.warn(warning("comments", count=relaxed.comments))
             return _value_extract(source, relaxed.value)
     except RecursionError:
         raise ParsingLimit(_TOO_DEEP) from None

@@ -12,7 +12,7 @@ from markdown_it.token import Token
 from rag.errors import NoTextFound
 from rag.readers.extract.heading_path import MAX_TITLE_CHARS, HeadingPath, clean_title
 from rag.readers.extract.language_tag import language_tag
-from rag.readers.reading_report import counted
+from rag.readers.reading_report import warning
 from rag.readers.source import SourceFile
 from rag.readers.text.front_matter import split
 from rag.readers.text.markdown_cleaning import BLOCKS, clean
@@ -38,7 +38,7 @@ def markdown_extract(source: SourceFile, text: str, title: str = "", language: s
     """The extract of Markdown without front matter. Pictures as data URIs are reported."""
     text, pictures = clean(text, is_mdx=source.name.lower().endswith(".mdx"))
     if pictures:
-        source.report.warn(counted(pictures, "picture", "not read"))
+        source.report.warn(warning("pictures", count=pictures))
     headings = tuple(_headings(text))
     return Extract(
         text=text,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias, TypeGuard
 
 from rag.errors import BrokenFile
-from rag.readers.reading_report import counted
+from rag.readers.reading_report import warning
 from rag.readers.source import SourceFile
 from rag.readers.text.markdown import markdown_extract
 from rag.types import Extract
@@ -39,7 +39,7 @@ def notebook_extract(source: SourceFile, notebook: _JsonObject) -> Extract:
     for cell in _cells(notebook):
         writer.cell(cell)
     if writer.pictures:
-        source.report.warn(counted(writer.pictures, "picture", "not read"))
+        source.report.warn(warning("pictures", count=writer.pictures))
     title = _object(notebook.get("metadata")).get("title")
     return markdown_extract(source, "\n\n".join(writer.parts), title if isinstance(title, str) else "")
 

@@ -39,6 +39,17 @@ _NO_ANSWER = "the language model does not answer"
 _REFUSED = "the language model refuses it"
 _UNREADABLE = "could not be read"
 _NO_ROOM = "no room in the language model's context"
+NOT_PLANNED = "the question is too long to be planned"
+PARTS = {"rewriting": "rewriting", "queries": "several queries", "hypothetical": "invented answer"}
+"""What the note calls the parts of a plan, by code."""
+FAILURES = {
+    "timeout": _TIMEOUT,
+    "no_answer": _NO_ANSWER,
+    "refused": _REFUSED,
+    "unreadable": _UNREADABLE,
+    "no_room": _NO_ROOM,
+}
+"""Why the note says that a part is missing, by code."""
 _log = logging.getLogger("rag.planning")
 
 Fit: TypeAlias = Callable[[int], "tuple[StructuredPrompt, ModelInput] | None"]
@@ -94,7 +105,7 @@ class LanguageModelPlanner:
         if not (rewrite or queries or hypothetical):
             return Plan((question,))
         if len(question) > _MAX_QUESTION_CHARS:
-            return Plan((question,), note="the question is too long to be planned")
+            return Plan((question,), note=NOT_PLANNED)
         deadline = asyncio.get_running_loop().time() + self._timeout_s
         rewritten, rewriting_failure = await self._rewrite(question, turns, deadline) if rewrite else (None, "")
         main_query = rewritten or question
@@ -104,9 +115,9 @@ class LanguageModelPlanner:
         further, queries_failure = further_task.result()
         passages, passage_failure = passage_task.result()
         failures = {
-            "rewriting": rewriting_failure,
-            "several queries": queries_failure,
-            "invented answer": passage_failure,
+            PARTS["rewriting"]: rewriting_failure,
+            PARTS["queries"]: queries_failure,
+            PARTS["hypothetical"]: passage_failure,
         }
         note = "; ".join(f"{part}: {failure}" for part, failure in failures.items() if failure)
         return Plan((main_query, *further), passages, rewritten, note=note)

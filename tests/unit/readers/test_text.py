@@ -10,7 +10,7 @@ import pytest
 from rag.errors import NoTextFound, ParsingLimit, UnsupportedFile
 from rag.readers import ReadOptions
 from rag.readers.extract.extract_json import from_json, to_json
-from rag.types import Extract, Heading, PageStart
+from rag.types import Extract, Heading, PageStart, ReadingWarning
 from tests.support.files.sample_files import read_content
 
 GERMAN = "Grüße aus Köln: heute gibt es Käsespätzle."
@@ -121,7 +121,7 @@ def test_rules_are_not_front_matter(text: str, tmp_path: Path) -> None:
     [
         Extract("", "text/plain"),
         Extract("a\u2028b🦄\ufffd\x7f", "x/y", True, (Heading(0, "A > B"),), (PageStart(0, 1), PageStart(2, 5)), "T"),
-        Extract("a", "text/plain", warnings=("2 pictures were not read", "1 sheet was hidden")),
+        Extract("a", "text/plain", warnings=(ReadingWarning("2 pictures were not read"),)),
     ],
 )
 def test_extracts_survive_as_json(extract: Extract) -> None:

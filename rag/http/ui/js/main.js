@@ -1,15 +1,15 @@
 // The page: a header and its views.
 
-import { readDocumentAddress, readSourceAddress } from "./address.js";
-import { currentKey, setKey, vectorStores } from "./api.js";
-import { Chat } from "./chat.js";
-import { DocumentView } from "./document_view.js";
-import { Documents } from "./documents.js";
-import { html, render, useCallback, useEffect, useRef, useState } from "./dom.js";
-import { LazyView } from "./lazy_view.js";
-import { SignIn } from "./sign_in.js";
-import { SourcePage } from "./source_page.js";
-import { language, t } from "./texts.js";
+import { currentKey, setKey, vectorStores } from "./api/api.js";
+import { Chat } from "./chat/chat.js";
+import { DocumentView } from "./documents/document_view.js";
+import { Documents } from "./documents/documents.js";
+import { language, t } from "./language/texts.js";
+import { html, render, useCallback, useEffect, useRef, useState } from "./shared/dom.js";
+import { LazyView } from "./shared/lazy_view.js";
+import { SignIn } from "./shared/sign_in.js";
+import { readDocumentAddress, readSourceAddress } from "./sources/address.js";
+import { SourcePage } from "./sources/source_page.js";
 
 /** Views that are loaded when they are opened first. */
 const LAZY_VIEWS = {

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Literal, TypeAlias
 
 from rag.errors import BrokenFile
 from rag.readers.office.package import Package, Relation, choose_alternatives
+from rag.readers.reading_report import warning
 from rag.readers.safe_xml import Element
+from rag.types import ReadingWarning
 
 _DECORATIVE = "{http://schemas.microsoft.com/office/drawing/2017/decorative}decorative"
 _FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|gif|bmp|tiff?|svg|emf|wmf|webp|heic)", re.IGNORECASE)
@@ -18,24 +21,39 @@ _GENERATED = re.compile(
 """What Office appends to descriptions that it writes itself."""
 
 
-def related_drawing(
-    package: Package, relation: Relation | None, what: str, warn: Callable[[str], None]
-) -> Element | None:
-    """The root of a chart or diagram; None if it cannot be read, which is reported.
+Place: TypeAlias = tuple[Literal["slide", "notes", "sheet"], str | int]
+"""Where in a file something is: a place of `rag.readers.reading_report.PLACES`, and its name or number."""
 
-    Args:
-        what: What the report calls it: `the chart on slide 3`.
-    """
+
+def related_drawing(
+    package: Package,
+    relation: Relation | None,
+    what: Literal["chart", "diagram"],
+    warn: Callable[[ReadingWarning], None],
+    place: Place | None = None,
+) -> Element | None:
+    """The root of a chart or diagram; None if it cannot be read, which is reported."""
     if relation is None or relation.name not in package:
-        warn(f"{what} was not read: its data is missing")
+        warn(warning(f"{what}_missing", **_values(place)))
         return None
     try:
         root = package.parse(relation.name)
     except BrokenFile:
-        warn(f"{what} was not read: its data is damaged")
+        warn(warning(f"{what}_damaged", **_values(place)))
         return None
     choose_alternatives(root)
     return root
+
+
+def unread_object(type_name: str, place: Place | None = None) -> ReadingWarning:
+    """The warning about an embedded object; its type may not be known."""
+    if not type_name:
+        return warning("embedded_object", **_values(place))
+    return warning("embedded_object_of_type", type=type_name, **_values(place))
+
+
+def _values(place: Place | None) -> dict[str, str | int]:
+    return {} if place is None else {"place": place[0], "name": place[1]}
 
 
 def alternative_text(properties: Element | None) -> str:

@@ -12,10 +12,12 @@ from openpyxl.utils.cell import range_to_tuple  # type: ignore[import-untyped]
 
 from rag.readers.office.drawings.chart import CHART, chart_blocks
 from rag.readers.office.drawings.diagram import DIAGRAM, diagram_text
-from rag.readers.office.drawings.parts import related_drawing
+from rag.readers.office.drawings.parts import Place, related_drawing, unread_object
 from rag.readers.office.package import RELATION_ID, Package, Relation
 from rag.readers.office.sheets.worksheet import Worksheet
+from rag.readers.reading_report import warning
 from rag.readers.safe_xml import Element
+from rag.types import ReadingWarning
 
 _MAX_POINTS = 5_000
 """Of a series that is taken from cells."""
@@ -32,27 +34,27 @@ def graphic_blocks(
     relations: Mapping[str, Relation],
     find_sheet: FindSheet,
     sheet_name: str,
-    warn: Callable[[str], None],
+    warn: Callable[[ReadingWarning], None],
 ) -> Iterator[str]:
     """The text of each chart and diagram of a drawing; what is not read is reported."""
-    place = f"in the sheet '{sheet_name}'"
+    place: Place = ("sheet", sheet_name)
     for frame in list(drawing.iter("{*}graphicFrame"))[:_MAX_CHARTS]:
         content = next((child for data in frame.iter("{*}graphicData") for child in data), None)
         if content is not None and content.tag == DIAGRAM:
             relation = relations.get(content.get(f"{RELATION_ID}dm") or "")
-            root = related_drawing(package, relation, f"a diagram {place}", warn)
+            root = related_drawing(package, relation, "diagram", warn, place)
             yield diagram_text(root) if root is not None else ""
         elif content is not None and content.tag.endswith("}chart"):
             relation = relations.get(content.get(f"{RELATION_ID}id") or "")
-            root = related_drawing(package, relation, f"a chart {place}", warn)
+            root = related_drawing(package, relation, "chart", warn, place)
             if root is not None:
                 _add_values(root, find_sheet)
                 blocks = list(chart_blocks(root))
                 if not any(blocks):
-                    warn(f"a chart {place} was not read: it has neither a title nor values")
+                    warn(warning("chart_empty", place="sheet", name=sheet_name))
                 yield from blocks
         else:
-            warn(f"an embedded object {place} was not read")
+            warn(unread_object("", place))
 
 
 def _add_values(chart: Element, find_sheet: FindSheet) -> None:

@@ -13,6 +13,7 @@ from rag.readers.office.package import Package, choose_alternatives
 from rag.readers.office.sheets.charts import FindSheet, graphic_blocks
 from rag.readers.office.sheets.workbook import SheetPart, rich_text
 from rag.readers.safe_xml import Element
+from rag.types import ReadingWarning
 
 
 class SheetExtras(NamedTuple):
@@ -27,7 +28,7 @@ class SheetExtras(NamedTuple):
 
 
 def read_extras(
-    archive: zipfile.ZipFile, sheet: SheetPart, find_sheet: FindSheet, warn: Callable[[str], None]
+    archive: zipfile.ZipFile, sheet: SheetPart, find_sheet: FindSheet, warn: Callable[[ReadingWarning], None]
 ) -> SheetExtras:
     package = Package(archive)
     notes: dict[str, list[str]] = {}

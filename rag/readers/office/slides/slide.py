@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
+from typing import Literal
 
 from rag.readers.office.drawings.chart import chart_blocks
 from rag.readers.office.drawings.diagram import DIAGRAM, diagram_text
-from rag.readers.office.drawings.parts import alternative_text, is_decorative, related_drawing
+from rag.readers.office.drawings.parts import Place, alternative_text, is_decorative, related_drawing, unread_object
 from rag.readers.office.drawings.text import A, body_text
 from rag.readers.office.package import RELATION_ID, Package, Relation, choose_alternatives
 from rag.readers.office.slides.placeholders import PlaceholderBoxes, placeholder_type
 from rag.readers.office.slides.reading_order import GROUP, P, in_reading_order
 from rag.readers.office.slides.table import slide_table_text
+from rag.readers.reading_report import warning
 from rag.readers.safe_xml import Element
+from rag.types import ReadingWarning
 
 _MEDIA = {
     "videoFile": "video",
@@ -30,15 +33,20 @@ class Slide:
 
     Args:
         name: The part's name.
-        label: What reports call it: `slide 3`.
+        place: Where it is: `("slide", 3)`.
         unread_pictures: Takes the names of the pictures that have no description.
     """
 
     def __init__(
-        self, package: Package, name: str, label: str, warn: Callable[[str], None], unread_pictures: set[str]
+        self,
+        package: Package,
+        name: str,
+        place: Place,
+        warn: Callable[[ReadingWarning], None],
+        unread_pictures: set[str],
     ) -> None:
         self._package = package
-        self._label = label
+        self._place = place
         self._warn = warn
         self._unread_pictures = unread_pictures
         self.root = package.parse(name)
@@ -80,25 +88,25 @@ class Slide:
         properties = next(shape.iter(f"{P}cNvPr"), None)
         description = alternative_text(properties)
         if properties is not None and properties.get("hidden") in ("1", "true"):
-            self._warn(f"{self._label} has a hidden shape; it was read")
+            self._warn(self._warning("hidden_shape"))
         if shape.tag == f"{P}graphicFrame":
             yield from self._frame_blocks(shape, description)
         elif shape.tag == f"{P}pic":
             yield self._picture(shape, properties, description)
         elif shape.tag == f"{P}contentPart":
-            self._warn(f"handwriting on {self._label} was not read")
+            self._warn(self._warning("handwriting"))
         else:
             text = _shape_text(shape) if shape.tag != GROUP else ""
             yield text or description
 
     def _picture(self, shape: Element, properties: Element | None, description: str) -> str:
         for element in shape.iter(*(A + name for name in _MEDIA)):
-            self._warn(f"a {_MEDIA[element.tag[len(A) :]]} on {self._label} was not read")
+            self._warn(self._warning(_MEDIA[element.tag[len(A) :]]))
             return description
         if not description and not is_decorative(properties):
             picture = next(shape.iter(f"{A}blip"), None)
             relation = self.relations.get((picture.get(f"{RELATION_ID}embed") if picture is not None else None) or "")
-            self._unread_pictures.add(relation.name if relation else f"{self._label} {len(self._unread_pictures)}")
+            self._unread_pictures.add(relation.name if relation else f"{self._place} {len(self._unread_pictures)}")
         return description
 
     def _frame_blocks(self, frame: Element, description: str) -> Iterator[str]:
@@ -116,13 +124,15 @@ class Slide:
             yield from chart_blocks(root) if root is not None else (description,)
         else:
             kind = content.get("progId") or posixpath.basename(data.get("uri") or "")
-            self._warn(f"an embedded object on {self._label} was not read ({kind or 'of unknown type'})")
+            self._warn(unread_object(kind, self._place))
             yield description
 
-    def _related_root(self, relation_id: str | None, noun: str) -> Element | None:
-        return related_drawing(
-            self._package, self.relations.get(relation_id or ""), f"the {noun} on {self._label}", self._warn
-        )
+    def _warning(self, code: str) -> ReadingWarning:
+        place, number = self._place
+        return warning(code, place=place, name=number)
+
+    def _related_root(self, relation_id: str | None, noun: Literal["chart", "diagram"]) -> Element | None:
+        return related_drawing(self._package, self.relations.get(relation_id or ""), noun, self._warn, self._place)
 
 
 def _shape_text(shape: Element) -> str:

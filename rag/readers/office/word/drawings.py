@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 
 from rag.readers.office.drawings.chart import read_chart
 from rag.readers.office.drawings.diagram import DIAGRAM, diagram_text
-from rag.readers.office.drawings.parts import alternative_text, is_decorative, related_drawing
+from rag.readers.office.drawings.parts import alternative_text, is_decorative, related_drawing, unread_object
 from rag.readers.office.drawings.text import A
 from rag.readers.office.package import RELATION_ID, Package, Relation
 from rag.readers.office.word import xml as word_xml
 from rag.readers.office.word.xml import W
-from rag.readers.reading_report import counted
+from rag.readers.reading_report import warning
 from rag.readers.safe_xml import Element
 from rag.readers.tables.table import record_line
+from rag.types import ReadingWarning
 
 _WP = "{http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing}"
 _VML_PICTURE = "{urn:schemas-microsoft-com:vml}imagedata"
@@ -24,7 +25,7 @@ _MAX_TABLE_CELLS = 5_000
 
 
 def write_drawings(
-    body: Element, package: Package, relations: Mapping[str, Relation], warn: Callable[[str], None]
+    body: Element, package: Package, relations: Mapping[str, Relation], warn: Callable[[ReadingWarning], None]
 ) -> None:
     """Add the text to the body, and report what is not read."""
     unread_pictures: set[str] = set()
@@ -38,9 +39,9 @@ def write_drawings(
         if next(picture.iterancestors(f"{W}object", _FALLBACK), None) is None:
             unread_pictures.add(picture.get(f"{RELATION_ID}id") or "")
     for embedded in body.iter(_OLE):
-        warn(f"an embedded object was not read ({embedded.get('ProgID') or 'of unknown type'})")
+        warn(unread_object(embedded.get("ProgID") or ""))
     if unread_pictures:
-        warn(counted(len(unread_pictures), "picture", "not read for lack of alternative text"))
+        warn(warning("pictures_without_text", count=len(unread_pictures)))
 
 
 def remove_drawings(body: Element) -> None:
@@ -54,7 +55,7 @@ def _blocks(
     drawing: Element,
     package: Package,
     relations: Mapping[str, Relation],
-    warn: Callable[[str], None],
+    warn: Callable[[ReadingWarning], None],
     unread_pictures: set[str],
 ) -> Iterator[Element]:
     properties = next(drawing.iter(f"{_WP}docPr"), None)
@@ -62,12 +63,12 @@ def _blocks(
     content = next((child for data in drawing.iter(f"{A}graphicData") for child in data), None)
     if content is not None and content.tag == DIAGRAM:
         relation = relations.get(content.get(f"{RELATION_ID}dm") or "")
-        root = related_drawing(package, relation, "a diagram", warn)
+        root = related_drawing(package, relation, "diagram", warn)
         for line in diagram_text(root).split("\n") if root is not None else ():
             yield _paragraph(line)
     elif content is not None and content.tag.endswith("}chart"):
         relation = relations.get(content.get(f"{RELATION_ID}id") or "")
-        root = related_drawing(package, relation, "a chart", warn)
+        root = related_drawing(package, relation, "chart", warn)
         if root is not None:
             yield from _chart(root)
     elif description:

@@ -25,8 +25,10 @@ from rag.readers.office.word.numbering import Numbering
 from rag.readers.office.word.styles import hidden_styles, mark_headings
 from rag.readers.office.word.tables import rewrite_tables
 from rag.readers.office.word.xml import W
+from rag.readers.reading_report import warning
 from rag.readers.safe_xml import Element
 from rag.readers.zip_container import open_zip
+from rag.types import ReadingWarning
 
 _CHOICE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _CHECKBOX = "{http://schemas.microsoft.com/office/word/2010/wordml}"
@@ -40,7 +42,7 @@ LABEL_START, LABEL_END = "\ue000", "\ue001"
 class WordPackage:
     """The parts of a Word document that are rewritten."""
 
-    def __init__(self, archive: zipfile.ZipFile, warn: Callable[[str], None]) -> None:
+    def __init__(self, archive: zipfile.ZipFile, warn: Callable[[ReadingWarning], None]) -> None:
         self._package = Package(archive)
         self._warn = warn
         self.document_name = self._package.main_part() or "word/document.xml"
@@ -80,7 +82,7 @@ class WordPackage:
         try:
             return self._package.parse(name) if name in self._package else None
         except RagError:
-            self._warn(f"the {kind} part is damaged and was not read")
+            self._warn(warning("damaged_part", name=kind))
             return None
 
     def _add_headers(self, body: Element) -> None:
@@ -138,7 +140,7 @@ class WordPackage:
                 body.append(block)
 
 
-def rewritten_package(path: Path, warn: Callable[[str], None]) -> io.BytesIO:
+def rewritten_package(path: Path, warn: Callable[[ReadingWarning], None]) -> io.BytesIO:
     """The package with its document rewritten, without pictures and comments.
 
     Raises:

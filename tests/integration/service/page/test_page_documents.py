@@ -78,6 +78,20 @@ def test_a_running_job_shows_its_progress_and_is_cancelled(page: Page) -> None:
     expect(job).to_have_count(0)
 
 
+def test_many_jobs_with_failed_files_are_folded_and_can_be_hidden(page: Page) -> None:
+    counts = {"in_progress": 0, "completed": 0, "failed": 1, "cancelled": 0, "total": 1}
+    ended = [{**RUNNING, "id": f"vsfb_{n}", "status": "completed", "file_counts": counts} for n in range(2, 8)]
+    page.route("**/v1/jobs?*", lambda route: route.fulfill(json={"object": "list", "data": [*ended, RUNNING]}))
+    open_documents(page, STORE)
+    listed = jobs(page).locator(":scope > ul > li")
+    expect(listed).to_have_count(4)
+    expect(listed.last).to_contain_text("Running")
+    jobs(page).get_by_text("3 more jobs").click()
+    expect(jobs(page).get_by_role("button", name="Try again")).to_have_count(6)
+    jobs(page).get_by_role("button", name="Hide all").click()
+    expect(jobs(page).get_by_role("listitem")).to_have_count(1)
+
+
 def test_the_failed_files_of_a_job_are_tried_again(page: Page, service: RunningService) -> None:
     open_documents(page, STORE)
     upload(page, {"broken.pdf": BROKEN})
@@ -210,6 +224,43 @@ def test_the_index_is_rebuilt_and_the_previous_one_dropped(page: Page, service: 
     wait_until(ended)
     page.get_by_role("button", name="Drop the previous index").click()
     expect(page.get_by_text("The previous index was dropped.")).to_be_visible()
+
+
+def test_the_previous_index_is_gone_back_to(page: Page, service: RunningService) -> None:
+    def jobs_of(kind: str) -> list[dict[str, Any]]:
+        listed = service.get(f"/v1/jobs?vector_store_id={STORE}").json()["data"]
+        return [job for job in listed if job["kind"] == kind]
+
+    def have_completed(count: int) -> bool:
+        return [job["status"] for job in jobs_of("reindex")] == ["completed"] * count
+
+    open_documents(page, STORE)
+    upload(page, {"axolotl.md": AXOLOTL})
+    page.get_by_text("Embedding model").click()
+    page.get_by_role("button", name="Rebuild the index").click()
+    wait_until(lambda: have_completed(1))
+    upload(page, {"printing.md": PRINTING})
+    with page.expect_response("**/reindex/rollback") as answered:
+        page.get_by_role("button", name="Go back to the previous index").click()
+    assert answered.value.json()["kind"] == "reindex"
+    expect(page.get_by_text("The job has started.")).to_be_visible()
+    expect(page.locator(".reindexing").get_by_role("alert")).to_have_count(0)
+    wait_until(lambda: have_completed(2))
+    for question, name in (("Where does the axolotl live?", "axolotl.md"), ("Who printed books?", "printing.md")):
+        hits = service.post("/retrieve", {"query": question, "vector_store": STORE}).json()["hits"]
+        assert hits[0]["filename"] == name, "the index that was gone back to lacks a document"
+
+
+def test_the_number_of_documents_is_shown(page: Page, service: RunningService) -> None:
+    open_documents(page, STORE)
+    heading = page.locator(".documents .heading").first
+    expect(heading).to_contain_text("0 documents")
+    upload(page, {"axolotl.md": AXOLOTL, "printing.md": PRINTING})
+    expect(heading).to_contain_text("2 documents")
+    page.get_by_role("button", name="Delete printing.md").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(heading).to_contain_text("1 document")
+    expect(heading).not_to_contain_text("documents")
 
 
 @pytest.mark.long

@@ -14,6 +14,10 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 HALF: tuple[tuple[str, dict[str, object]], ...] = (("sources", {"sources": []}), ("token", {"text": "Half of it"}))
 ERROR: dict[str, object] = {"code": "dependency_unavailable", "message": "the engine died", "retryable": True}
+SOURCE: dict[str, object] = {
+    "index": 1, "file_id": "file-1", "filename": "axolotl.md", "text": "", "score": 0.5, "start": 0, "end": 19,
+    "page": None, "pages": [], "rectangles": [], "heading": "", "header": "",
+}  # fmt: skip
 STREAM = """
     const stream = new TransformStream();
     const writer = stream.writable.getWriter();
@@ -44,15 +48,50 @@ def assert_kept_and_asked_again(page: Page, reason: str) -> None:
     ask(page, QUESTION)
     for _ in range(2):
         expect(page.get_by_role("alert")).to_contain_text(f"Incomplete answer: {reason}")
-        expect(page.locator(".answer")).to_have_text("Half of it")
+        expect(page.locator(".turn > .answer")).to_have_text("Half of it")
         page.reload()
     page.unroute("**/ask")
     answer_with(page, ("sources", {"sources": []}), ("token", {"text": "All of it"}), ("done", DONE))
     page.get_by_role("button", name="Try again").click()
     expect(page.locator(".turn")).to_have_class(re.compile("complete"))
     expect(page.locator(".turn")).to_have_count(1)
-    expect(page.locator(".answer")).to_have_text("All of it")
+    expect(page.locator(".turn > .answer")).to_have_text("All of it")
     expect(page.get_by_role("alert")).to_have_count(0)
+    assert_earlier_answer(page, "Half of it")
+
+
+def assert_earlier_answer(page: Page, text: str) -> None:
+    """It is out of the way, but can be read, with what became of it, also after a reload."""
+    for _ in range(2):
+        earlier = page.get_by_role("region", name="Earlier answer")
+        expect(earlier).to_have_count(0)
+        page.get_by_text("Earlier answers").click()
+        expect(earlier).to_contain_text(text)
+        expect(earlier).to_contain_text("Incomplete answer")
+        page.reload()
+
+
+def test_an_earlier_answer_is_shown_until_the_new_one_begins(page: Page) -> None:
+    """Its citations open its own sources, and a new one that fails before its first word leaves it open."""
+    source = {**SOURCE, "text": "It lives in a lake."}
+    answer_with(page, ("sources", {"sources": [source]}), ("token", {"text": "Half of it [1]"}), ("error", ERROR))
+    ask(page, QUESTION)
+    page.unroute("**/ask")
+    page.evaluate(STREAM)
+    page.get_by_role("button", name="Try again").click()
+    earlier = page.get_by_role("region", name="Earlier answer")
+    expect(earlier).to_contain_text("Half of it")
+    earlier.get_by_role("button", name="Source 1", exact=True).click()
+    expect(page.get_by_role("complementary", name="axolotl.md")).to_contain_text("It lives in a lake.")
+    page.evaluate("writeToken('The whole of it.')")
+    expect(page.locator(".turn > .answer")).to_have_text("The whole of it.")
+    expect(earlier).to_have_count(0)
+    page.reload()
+    answer_with(page, ("error", ERROR))
+    page.get_by_role("button", name="Ask again").click()
+    expect(page.get_by_role("alert")).to_contain_text("No answer")
+    expect(earlier).to_have_count(2)
+    expect(earlier.first).to_contain_text("The whole of it.")
 
 
 def test_events_that_the_page_does_not_know_are_ignored(page: Page) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.test_web_page import DONE, answer_with, ask, open_documents
+from tests.integration.service.page.test_page_documents import RUNNING
 from tests.integration.service.page.test_page_views import VIEWS
 from tests.support.browser import WIDTHS
 
@@ -29,6 +30,19 @@ ENDS_AT_THE_RIGHT = """it => {
     return box.right - text.right < text.left - box.left;
 }"""
 """Whether a text that is shorter than its line stands at the right of it."""
+
+
+PROGRESS = {**cast(dict[str, object], RUNNING["progress"]), "step": "reading guide.pdf"}
+A_FILE: dict[str, object] = {
+    "id": "file-1", "filename": "a.xlsx", "status": "completed", "chunks": 3, "bytes": 10, "created_at": 0,
+    "last_error": None,
+    "warnings": ["2 pictures were not read in the sheet 'Prices'", "a.html: 1 video was not read", "something new"],
+    "warning_details": [
+        {"code": "pictures", "values": {"count": 2, "place": "sheet", "name": "Prices"}, "part": ""},
+        {"code": "videos", "values": {"count": 1}, "part": "a.html"},
+        {"code": "", "values": {}, "part": ""},
+    ],
+}  # fmt: skip
 
 
 def a_source(index: int, filename: str, text: str) -> dict[str, object]:
@@ -61,6 +75,40 @@ def test_each_text_has_the_direction_and_the_language_of_its_script(page: Page) 
     expect(page.locator(".panel .text")).to_have_css("unicode-bidi", "plaintext")
 
 
+def test_cited_sentences_of_both_directions_in_a_paragraph_are_kept_apart(page: Page) -> None:
+    """A full stop of an English sentence would otherwise stand before it, and its mark beside another one."""
+    sources = [a_source(1, ARABIC_NAME, ARABIC), a_source(2, "axolotl.md", ENGLISH)]
+    text = f"{ARABIC}. [1] {ENGLISH}. [2] *It* eats worms. [2]\n\n{ENGLISH}. [2]"
+    answer_with(page, ("sources", {"sources": sources}), ("token", {"text": text}), ("done", DONE))
+    ask(page, ARABIC)
+    paragraphs = page.locator(".answer p")
+    assert paragraphs.first.evaluate(DIRECTION) == "rtl"
+    sentences = paragraphs.first.locator("bdi")
+    expect(sentences).to_have_text([f"{ARABIC}.", f"{ENGLISH}.", "It eats worms."])
+    assert [sentences.nth(place).evaluate(DIRECTION) for place in range(3)] == ["rtl", "ltr", "ltr"]
+    expect(paragraphs.first.get_by_role("button")).to_have_text(["1", "2", "2"])
+    expect(paragraphs.last.locator("bdi")).to_have_count(0)
+
+
+def test_what_the_service_says_in_english_is_translated_by_its_code(page: Page) -> None:
+    """A warning that was stored without a code, and a part of a note that has none, stay as they were sent."""
+    page.add_init_script(IN_CHINESE)
+    page.reload()
+    note = {"note": "rewriting: timeout; something new", "note_codes": ["rewriting.timeout", ""]}
+    answer_with(page, ("sources", {"sources": []}), ("token", {"text": "x"}), ("done", {**DONE, **note}))
+    page.get_by_label("问题", exact=True).fill("x")
+    page.get_by_role("button", name="提问", exact=True).click()
+    expect(page.locator(".turn .note")).to_have_text("提示： 改写问题: 超时; something new")
+    job = {**RUNNING, "progress": {**PROGRESS, "step_code": "reading", "step_values": {"name": "guide.pdf"}}}
+    page.route("**/v1/jobs?*", lambda route: route.fulfill(json={"object": "list", "data": [job]}))
+    page.route("**/files?*", lambda route: route.fulfill(json={"object": "list", "data": [A_FILE], "has_more": False}))
+    page.get_by_role("link", name="文档", exact=True).click()
+    expect(page.get_by_role("region", name="任务")).to_contain_text("正在读取 guide.pdf")
+    expect(page.locator(".files .problem")).to_have_text(
+        ["工作表“Prices”中有 2 张图片未读取", "a.html: 有 1 个视频未读取", "something new"]
+    )
+
+
 def test_the_language_of_a_text_is_that_of_most_of_its_letters(page: Page) -> None:
     texts = [
         CHINESE,
@@ -75,7 +123,7 @@ def test_the_language_of_a_text_is_that_of_most_of_its_letters(page: Page) -> No
     ]
     found = page.evaluate(
         """async texts => {
-            const { langOf } = await import("./ui/js/lang.js");
+            const { langOf } = await import("./ui/js/language/lang.js");
             return texts.map(langOf);
         }""",
         texts,
@@ -104,6 +152,35 @@ def test_a_quote_far_into_its_passage_is_in_the_preview(page: Page) -> None:
     expect(page.locator(".source")).to_have_attribute("title", "animals/lakes/axolotl.md")
 
 
+def test_the_preview_of_a_citation_is_readable_text_at_the_quote(page: Page) -> None:
+    """Markdown and HTML become what they mean. The keyboard reaches nothing in it, and nothing is loaded."""
+    filler = "\n".join(f"- [item {number}](https://pumps.example/{number}) with **bold** words" for number in range(80))
+    image, table = "![logo](https://pumps.example/a.png)", "| A | B |\n|---|---|\n| 1 | 2 |"
+    text = f"# Pumps\n\n<div>\n\n{filler}\n\n</div>\n\n{image} {ENGLISH}.\n\n{table}"
+    start = text.index(ENGLISH)
+    quote: dict[str, object] = {
+        "source_start": start,
+        "source_end": start + len(ENGLISH),
+        "page": None,
+        "rectangles": [],
+    }
+    done = {**DONE, "citations": [{"index": 1, "start": 4, "end": 7, "quote": quote}]}
+    source = a_source(1, "pumps.md", text)
+    answer_with(page, ("sources", {"sources": [source]}), ("token", {"text": "Yes [1]."}), ("done", done))
+    ask(page, "Where?")
+    page.get_by_role("button", name="Source 1", exact=True).hover()
+    preview = page.get_by_role("tooltip")
+    expect(preview.locator("mark")).to_have_text(ENGLISH)
+    expect(preview.locator("strong").nth(1)).to_have_text("bold")
+    box, mark = preview.bounding_box(), preview.locator("mark").bounding_box()
+    assert box is not None
+    assert mark is not None
+    assert box["y"] <= mark["y"] <= box["y"] + box["height"], "the quote is not among what is shown"
+    for markup in ("**", "](", "<div>", "|--", "# "):
+        expect(preview).not_to_contain_text(markup)
+    expect(preview.locator("a, [tabindex]")).to_have_count(0)
+
+
 def test_the_text_around_a_passage_consists_of_whole_paragraphs(page: Page) -> None:
     """Half a table would be shown as a text with bars."""
     rows = "| axolotl | Xochimilco |\n" * 200
@@ -125,7 +202,7 @@ def test_dates_are_written_as_in_the_readers_country(page: Page) -> None:
     page.add_init_script("Object.defineProperty(navigator, 'languages', { value: ['fr-FR', 'en-GB', 'en'] })")
     page.reload()
     written = """async () => {
-        const { dateTime } = await import("./ui/js/numbers.js");
+        const { dateTime } = await import("./ui/js/language/numbers.js");
         return dateTime(1_800_000_000);
     }"""
     assert re.match(r"1[45] Jan 2027", str(page.evaluate(written)))

@@ -192,3 +192,17 @@ def test_a_set_made_of_right_passages_can_be_evaluated(
         (QUESTION, "axolotl.md", False),
         ("Who won?", None, True),
     ]
+
+
+def test_the_document_that_the_reader_chose_is_kept_when_a_conversation_is_added(page: Page) -> None:
+    documents = page.evaluate(
+        """async () => {
+            const set = await import("./ui/js/evaluation/eval_set.js");
+            const sources = [{ index: 1, filename: "cited.md" }];
+            const turn = { state: "complete", answer: "x", sources, citations: [{ index: 1 }] };
+            set.noteAnswer("Known?", [], "chosen.md", ["cited.md", "chosen.md"]);
+            set.noteConversation({ turns: ["Known?", "New?"].map((question) => ({ ...turn, question })) });
+            return JSON.parse(localStorage.getItem("rag.eval_set")).map((each) => each.document);
+        }"""
+    )
+    assert documents == ["chosen.md", "cited.md"]

@@ -44,4 +44,4 @@ async def test_scores_and_notes_appear_only_if_present() -> None:
     completed = CompletedText("", "stop", citations=(Citation(1, "file-1", 4, 7, 0.25, weak=True),), weakly_supported=1)
     ((_, done),) = await serialize(Done((completed,), {}, "too late"))
     assert done["citations"] == [{"index": 1, "file_id": "file-1", "start": 4, "end": 7, "score": 0.25, "weak": True}]
-    assert (done["weakly_supported"], done["note"]) == (1, "too late")
+    assert (done["weakly_supported"], done["note"], done["note_codes"]) == (1, "too late", [""])

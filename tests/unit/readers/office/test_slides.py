@@ -123,7 +123,7 @@ def test_a_chart_that_cannot_be_read_is_reported(part: str | None, reason: str, 
     content = pptx(TITLE + _CHART, relations={1: {"r1": ("chart", "../charts/a.xml")}}, more=more)
     extract = read_content(tmp_path, content, "a.pptx")
     assert extract.text == "## Plan"
-    assert extract.warnings == (f"the chart on slide 1 was not read: its data is {reason}",)
+    assert extract.warnings == (f"a chart on slide 1 was not read: its data is {reason}",)
 
 
 def diagram(connections: str) -> bytes:

@@ -94,7 +94,7 @@ def test_pages_without_text_are_reported(tmp_path: Path) -> None:
     content = placed_pdf(pages, images=[(1, scan), (3, scan), (4, scan), (5, scan)])
     extract = read_content(tmp_path, content, "a.pdf")
     assert len(extract.warnings) == 1
-    assert extract.warnings[0].startswith("pages 2, 4 to 6 have (almost) no text and look like scans; enable")
+    assert extract.warnings[0].startswith("pages 2, 4-6 have (almost) no text and look like scans; enable")
 
 
 def test_pictures_and_attachments_are_reported(tmp_path: Path) -> None:

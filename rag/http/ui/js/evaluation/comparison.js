@@ -1,6 +1,6 @@
 // Compares two runs query by query, as `rag eval --compare` does.
 
-import { t } from "../texts.js";
+import { t } from "../language/texts.js";
 
 const COMPARED = {
   retrieval: ["ndcg@10", "recall@10", "recall@100", "mrr@10"],

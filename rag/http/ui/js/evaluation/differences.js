@@ -1,10 +1,10 @@
 // The comparison of two runs: a table of the metrics, and the questions that got worse with what they found.
 
-import { html, useState } from "../dom.js";
-import { count, fixed } from "../numbers.js";
-import { t } from "../texts.js";
-import { addressOf, EMPTY } from "../why/state.js";
+import { count, fixed } from "../language/numbers.js";
+import { t } from "../language/texts.js";
+import { html, useState } from "../shared/dom.js";
 import { settingsOf } from "../why/settings.js";
+import { addressOf, EMPTY } from "../why/state.js";
 import { worse } from "./comparison.js";
 
 const SHOWN = 20;

@@ -1,7 +1,7 @@
 // An evaluation set that the reader makes: questions, each with the document that answers it. Kept in the browser.
 
-import { askRequest, DEFAULT_OPTIONS } from "../conversations.js";
-import { useEffect, useState } from "../dom.js";
+import { askRequest, DEFAULT_OPTIONS, versionsOf } from "../chat/conversations.js";
+import { useEffect, useState } from "../shared/dom.js";
 
 const KEY = "rag.eval_set";
 const listeners = new Set();
@@ -65,9 +65,10 @@ export const isNoted = (set, question, document) =>
 export const noteSource = (turns, turn, source) =>
   noteAnswer(turn.question, historyBefore(turns, turn), source.filename, [...new Set(turn.sources.map((each) => each.filename))]);
 
-/** The questions of a conversation with what they were answered from: the document cited most. */
+/** The questions of a conversation that are not in the set, with what they were answered from: the document cited most. */
 export function noteConversation({ turns }) {
-  for (const turn of turns.filter((each) => each.state === "complete")) {
+  const isNew = ({ state, question }) => state === "complete" && !entries.some((entry) => entry.question === question);
+  for (const turn of turns.filter(isNew)) {
     const history = historyBefore(turns, turn);
     const names = new Map(turn.sources.map((source) => [source.index, source.filename]));
     const cited = turn.citations.map((citation) => names.get(citation.index)).filter(Boolean);
@@ -79,7 +80,8 @@ export function noteConversation({ turns }) {
 
 /** What was said before a turn, as the API takes it. */
 const historyBefore = (turns, turn) =>
-  askRequest(turn.question, turns.slice(0, turns.indexOf(turn)), DEFAULT_OPTIONS).history ?? [];
+  askRequest(turn.question, turns.slice(0, turns.findIndex((each) => each === turn || versionsOf(each).includes(turn))), DEFAULT_OPTIONS)
+    .history ?? [];
 
 function mostFrequent(names) {
   const times = (name) => names.filter((each) => each === name).length;

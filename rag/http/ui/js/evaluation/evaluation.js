@@ -1,9 +1,9 @@
 // Runs of `rag eval`, opened from files: tables with intervals, plots, and the comparison of two runs.
 
-import "../view_texts.js";
-import { html, useMemo, useRef, useState } from "../dom.js";
-import { dateTime } from "../numbers.js";
-import { t } from "../texts.js";
+import "../language/view_texts.js";
+import { dateTime } from "../language/numbers.js";
+import { t } from "../language/texts.js";
+import { html, useMemo, useRef, useState } from "../shared/dom.js";
 import { differences, warnings } from "./comparison.js";
 import { Differences } from "./differences.js";
 import { readReport } from "./report.js";

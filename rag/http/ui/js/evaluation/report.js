@@ -1,6 +1,6 @@
 // Reads the reports of `rag eval`. A file is not trusted: only fields of the expected types are taken over.
 
-import { t } from "../texts.js";
+import { t } from "../language/texts.js";
 
 const FORMAT = 1;
 

@@ -1,9 +1,9 @@
 // One run: for each set a table of means with their intervals, the same as a plot, and the abstention curves.
 
-import { html } from "../dom.js";
-import { count, dateTime, fixed, milliseconds } from "../numbers.js";
-import { Curves, Intervals } from "../plots.js";
-import { t } from "../texts.js";
+import { count, dateTime, fixed, milliseconds } from "../language/numbers.js";
+import { t } from "../language/texts.js";
+import { html } from "../shared/dom.js";
+import { Curves, Intervals } from "../shared/plots.js";
 
 export function Run({ run }) {
   const versions = Object.entries(run.versions).map(([name, version]) => `${name} ${version}`);

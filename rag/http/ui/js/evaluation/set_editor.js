@@ -1,9 +1,9 @@
 // The evaluation set that the reader makes, from conversations and from the view "Why".
 
-import { loadConversations } from "../conversations.js";
-import { html, useState } from "../dom.js";
-import { download } from "../download.js";
-import { t } from "../texts.js";
+import { loadConversations } from "../chat/conversations.js";
+import { t } from "../language/texts.js";
+import { html, useState } from "../shared/dom.js";
+import { download } from "../shared/download.js";
 import { asQuestions, chooseDocument, noteConversation, removeAll, removeEntry, useEvalSet } from "./eval_set.js";
 
 export function SetEditor({ isShown }) {

@@ -1,9 +1,9 @@
 // Dialogs for an API key: its limits, and a new secret.
 
-import { html } from "../dom.js";
-import { Dialog } from "../dialog.js";
-import { t } from "../texts.js";
-import { useAction } from "../use_action.js";
+import { t } from "../language/texts.js";
+import { Dialog } from "../shared/dialog.js";
+import { html } from "../shared/dom.js";
+import { useAction } from "../shared/use_action.js";
 import { LimitFields, limitsIn } from "./key_limits.js";
 
 /** For how many seconds the old secret is still accepted. */

@@ -1,8 +1,8 @@
 // The limits of an API key, by their names in the API.
 
-import { html } from "../dom.js";
-import { count } from "../numbers.js";
-import { t } from "../texts.js";
+import { count } from "../language/numbers.js";
+import { t } from "../language/texts.js";
+import { html } from "../shared/dom.js";
 
 /** The least value of each. */
 const LIMITS = {

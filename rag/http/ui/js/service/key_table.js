@@ -1,8 +1,8 @@
 // The list of API keys, with what can be done with each.
 
-import { html } from "../dom.js";
-import { dateTime } from "../numbers.js";
-import { t } from "../texts.js";
+import { dateTime } from "../language/numbers.js";
+import { t } from "../language/texts.js";
+import { html } from "../shared/dom.js";
 import { limitTexts } from "./key_limits.js";
 import { Table } from "./parts.js";
 

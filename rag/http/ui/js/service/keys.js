@@ -1,9 +1,9 @@
 // API keys: list, create, change the limits, rotate and revoke. A secret is shown once. Needs the scope `admin`.
 
-import { currentKey, listed, posted, requestJson, setKey } from "../api.js";
-import { CopyButton } from "../copy_button.js";
-import { html, useEffect, useRef, useState } from "../dom.js";
-import { t } from "../texts.js";
+import { currentKey, listed, posted, requestJson, setKey } from "../api/api.js";
+import { t } from "../language/texts.js";
+import { CopyButton } from "../shared/copy_button.js";
+import { html, useEffect, useRef, useState } from "../shared/dom.js";
 import { LimitsDialog, RotateDialog } from "./key_dialogs.js";
 import { LimitFields, limitsIn } from "./key_limits.js";
 import { KeyTable } from "./key_table.js";

@@ -1,7 +1,7 @@
 // What the parts of the view "Service" share.
 
-import { html } from "../dom.js";
-import { t } from "../texts.js";
+import { t } from "../language/texts.js";
+import { html } from "../shared/dom.js";
 
 /** A refusal is not a failure: the key that is used lacks a scope, which the message names. */
 export function Problem({ error }) {

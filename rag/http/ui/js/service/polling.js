@@ -1,4 +1,4 @@
-import { useEffect, useState } from "../dom.js";
+import { useEffect, useState } from "../shared/dom.js";
 
 const POLL_MS = 5000;
 

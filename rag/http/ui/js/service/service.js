@@ -1,15 +1,16 @@
 // The state of the service: health, traffic, jobs, models and API keys. A part that the key may not use says so.
 
-import "../view_texts.js";
-import { request, requestJson } from "../api.js";
-import { html } from "../dom.js";
-import { isActive, stepText } from "../jobs.js";
-import { count, dateTime, readableBytes } from "../numbers.js";
-import { t } from "../texts.js";
+import "../language/view_texts.js";
+import { request, requestJson } from "../api/api.js";
+import { isActive } from "../documents/jobs.js";
+import { count, dateTime, readableBytes } from "../language/numbers.js";
+import { stepText } from "../language/sent_texts.js";
+import { t } from "../language/texts.js";
+import { html } from "../shared/dom.js";
 import { Keys } from "./keys.js";
 import { Reading } from "./metrics.js";
-import { usePolled } from "./polling.js";
 import { Problem, Table } from "./parts.js";
+import { usePolled } from "./polling.js";
 import { Traffic } from "./traffic.js";
 
 const KEPT_READINGS = 60;
@@ -108,8 +109,8 @@ function cacheText({ kind, entries, bytes, degraded }) {
 function Jobs({ jobs, stores }) {
   const nameOf = (id) => stores.list.find((store) => store.id === id)?.name || id;
   const rows = jobs.map((job) => {
-    const { step, waiting_for: waiting } = job.progress;
-    const note = job.error || (isActive(job) && (waiting ? t("upload.waiting_for", { what: waiting }) : stepText(step))) || "";
+    const { waiting_for: waiting } = job.progress;
+    const note = job.error || (isActive(job) && (waiting ? t("upload.waiting_for", { what: waiting }) : stepText(job.progress))) || "";
     const { completed, failed, total } = job.file_counts;
     const files = failed ? t("service.files_failed", { completed, total, failed }) : `${completed}/${total}`;
     return {

@@ -1,9 +1,9 @@
 // Rates, latencies and queues of the last minutes, from the readings of `/metrics` since the view was opened.
 
-import { html } from "../dom.js";
-import { count, duration, short } from "../numbers.js";
-import { Sparkline } from "../plots.js";
-import { t } from "../texts.js";
+import { count, duration, short } from "../language/numbers.js";
+import { t } from "../language/texts.js";
+import { html } from "../shared/dom.js";
+import { Sparkline } from "../shared/plots.js";
 import { quantile, rate } from "./metrics.js";
 
 const EDGE = { service: "RAG" };

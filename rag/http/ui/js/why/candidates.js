@@ -1,10 +1,10 @@
 // The candidates of a search, each with its rank and score on each path and the reason why it is in the prompt or not.
 
 import { noteAnswer, noteNoAnswer, useEvalSet } from "../evaluation/eval_set.js";
-import { html, useState } from "../dom.js";
-import { langOf } from "../lang.js";
-import { fixed } from "../numbers.js";
-import { t } from "../texts.js";
+import { langOf } from "../language/lang.js";
+import { fixed } from "../language/numbers.js";
+import { t } from "../language/texts.js";
+import { html, useState } from "../shared/dom.js";
 
 const SHOWN = 10;
 const EXCERPT_CHARS = 160;

@@ -1,9 +1,10 @@
 // What one search found: a summary, the time of each step, the candidates and the prompt.
 
-import { html } from "../dom.js";
-import { count, fixed, milliseconds } from "../numbers.js";
-import { Bar } from "../plots.js";
-import { t } from "../texts.js";
+import { count, fixed, milliseconds } from "../language/numbers.js";
+import { noteText } from "../language/sent_texts.js";
+import { t } from "../language/texts.js";
+import { html } from "../shared/dom.js";
+import { Bar } from "../shared/plots.js";
 import { Candidates } from "./candidates.js";
 
 export function Result({ result, name, other, otherName }) {
@@ -16,7 +17,7 @@ export function Result({ result, name, other, otherName }) {
       ${found &&
       html`
         <p role="status"><strong>${verdict(found)}</strong></p>
-        ${found.note && html`<p class="note"><span>${t("chat.note")}</span> ${found.note}</p>`}
+        ${found.note && html`<p class="note"><span>${t("chat.note")}</span> ${noteText(found.note, found.note_codes)}</p>`}
         <${Steps} explain=${found.explain} />
         <${Times} timings=${found.timings_ms} />
         <${Prompt} prompt=${found.explain.prompt} />

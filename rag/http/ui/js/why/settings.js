@@ -1,7 +1,7 @@
 // The settings of a search. What is left empty is decided by the vector store or the service.
 
-import { html } from "../dom.js";
-import { t } from "../texts.js";
+import { t } from "../language/texts.js";
+import { html } from "../shared/dom.js";
 
 const BOOLEAN = ["true", "false"];
 

@@ -1,12 +1,12 @@
 // Why passages are found: a question is searched for with one or two settings, and each candidate is explained.
 
-import "../view_texts.js";
-import { linkTo } from "../address.js";
-import { posted, requestJson } from "../api.js";
-import { CopyButton } from "../copy_button.js";
-import { html, useEffect, useRef, useState } from "../dom.js";
-import { StoreSelect } from "../store_select.js";
-import { t } from "../texts.js";
+import "../language/view_texts.js";
+import { posted, requestJson } from "../api/api.js";
+import { t } from "../language/texts.js";
+import { CopyButton } from "../shared/copy_button.js";
+import { html, useEffect, useRef, useState } from "../shared/dom.js";
+import { StoreSelect } from "../shared/store_select.js";
+import { linkTo } from "../sources/address.js";
 import { Result } from "./result.js";
 import { retrievalOf, Settings } from "./settings.js";
 import { addressOf, EMPTY, stateIn } from "./state.js";

@@ -37,6 +37,12 @@ class LastError(OpenAILastError):
     reason: str = Field(description="This service's own error code, which is more precise than OpenAI's `code`.")
 
 
+class WarningDetails(BaseModel):
+    code: str = Field(description="What was not read, such as `pictures`; empty for a file that an old release read.")
+    values: dict[str, str | int] = Field(description="What the sentence names, such as `count`.")
+    part: str = Field(description="The attachment or chapter that it is about; empty: the file itself.")
+
+
 class VectorStoreFile(OpenAIVectorStoreFile):
     """A document. Its ID is that of its file, as in OpenAI's API."""
 
@@ -53,6 +59,7 @@ class VectorStoreFile(OpenAIVectorStoreFile):
     title: str
     language: str
     warnings: list[str] = Field(description="What was not read of the file, and why: a sentence each.")
+    warning_details: list[WarningDetails] = Field(description="The same warnings for programs.")
     version: int = Field(description="Increases with each accepted change of any document.")
     document_id: str = Field(description="Stays the same when the file is replaced by one of the same name.")
     searchable: bool = Field(description="Whether searches find some version of the document.")
@@ -122,6 +129,9 @@ def document_object(document: DocumentRecord) -> VectorStoreFile:
         title=document.title,
         language=document.language,
         warnings=list(document.warnings),
+        warning_details=[
+            WarningDetails(code=each.code, values=dict(each.values), part=each.part) for each in document.warnings
+        ],
         version=document.version,
         document_id=document.document_id,
         searchable=document.searchable,

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, JsonValue
 from rag.http.v1.documents.objects.file_counts import FileCountsOut, counts_object
 from rag.http.v1.documents.objects.seconds import seconds
 from rag.records import JobKind, JobRecord, JobState, WorkStatus
+from rag.records.job_step import JobStep
 
 
 class FileBatch(VectorStoreFileBatch):
@@ -18,6 +19,8 @@ class FileBatch(VectorStoreFileBatch):
 
 class Progress(BaseModel):
     step: str = Field(description="The current step, for example `reading guide.pdf`.")
+    step_code: str = Field(description="The step for programs, such as `reading`; empty before the first one.")
+    step_values: dict[str, str] = Field(description="What the step names, such as the `name` of a file.")
     waiting_for: str = Field(description="What the job is waiting for; empty if it is not waiting.")
     stalled: bool = Field(description="Whether the job has made no progress for too long.")
     pages: int = Field(description="Pages read so far.")
@@ -75,8 +78,11 @@ def job_object(job: JobRecord) -> Job:
 
 
 def _progress(job: JobRecord) -> Progress:
+    step = JobStep.parse(job.step)
     return Progress(
-        step=job.step,
+        step=step.text,
+        step_code=step.code,
+        step_values=dict(step.values),
         waiting_for=job.waiting_for,
         stalled=job.stalled,
         pages=job.pages_done,

@@ -39,7 +39,7 @@ async def test_openais_client_uploads_a_file_and_polls_until_it_is_indexed(app: 
         assert done.chunking_strategy is not None
         assert done.chunking_strategy.model_dump() == STATIC
         extras: Any = done.model_extra
-        assert (extras["filename"], extras["searchable"], extras["warnings"]) == ("a.md", True, [])
+        assert (extras["filename"], extras["searchable"], extras["warning_details"]) == ("a.md", True, [])
         changed = await client.vector_stores.files.update(done.id, vector_store_id="default", attributes={"n": 2})
         assert changed.attributes == {"n": 2}
         assert (
@@ -283,6 +283,15 @@ async def test_an_invalid_query_is_refused(shared_app: V1, query: str) -> None:
         assert error_of(response) == (400, "invalid_request", query.split("=")[0])
 
 
+async def test_what_was_not_read_is_said_to_people_and_to_programs(app: V1) -> None:
+    async with app.openai() as client:
+        done: Any = await client.vector_stores.files.upload_and_poll(
+            vector_store_id="default", file=("a.md", b"partly read"), poll_interval_ms=10
+        )
+    assert done.warnings == ["1 picture was not read"]
+    assert done.warning_details == [{"code": "pictures", "values": {"count": 1}, "part": ""}]
+
+
 # Jobs
 
 
@@ -299,8 +308,14 @@ async def test_jobs_report_their_progress(app: V1) -> None:
         }  # fmt: skip
         assert (job["status"], job["file_counts"]["in_progress"], job["finished_at"]) == ("running", 2, None)
         assert set(job["progress"]) == {
-            "step", "waiting_for", "stalled", "pages", "chunks", "chunks_total", "chunks_per_s", "seconds_left",
+            "step", "step_code", "step_values", "waiting_for", "stalled", "pages", "chunks", "chunks_total",
+            "chunks_per_s", "seconds_left",
         }  # fmt: skip
+        while not (progress := (await http.get(f"/jobs/{job_id}")).json()["progress"])["step_code"]:
+            await asyncio.sleep(0.05)
+        assert (progress["step"], progress["step_code"], progress["step_values"]) == (
+            "reading 0.md", "reading", {"name": "0.md"},
+        )  # fmt: skip
         assert [row["id"] for row in (await http.get("/jobs?active=true")).json()["data"]] == [job_id]
         await app.finished()
         while (await http.get("/jobs?active=true")).json()["data"]:
