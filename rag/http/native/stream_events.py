@@ -72,6 +72,15 @@ class AnswerDone(BaseModel):
     note: str | None = Field(None, description="A step of query planning that was skipped, and why.")
 
 
+class WholeAnswer(AnswerDone):
+    """The complete answer, with `"stream": false`."""
+
+    answer: str
+    thinking: str | None = Field(None, description="What the model thought before it answered.")
+    sources: list[Source]
+    usage: UsageOut
+
+
 class TextDone(BaseModel):
     model_config = ConfigDict(extra="allow")
 
