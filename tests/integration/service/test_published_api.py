@@ -53,7 +53,7 @@ def test_other_methods_are_refused_with_the_allowed_ones(service: RunningService
 
 def openai_routes() -> set[tuple[str, str]]:
     """Methods and paths that OpenAI's package requests."""
-    call = re.compile(r'self\._(get|post|put|patch|delete)(?:_api_list)?\(\s*f?(?:path_template\(\s*)?"(/[^"]*)"')
+    call = re.compile(r'self\._(get|post|put|patch|delete)(?:_api_list)?\(\s*f?(?:path_template\(\s*)?"(/[^"?]*)')
     found: set[tuple[str, str]] = set()
     for source in (Path(openai.__file__).parent / "resources").rglob("*.py"):
         found.update(call.findall(source.read_text()))
