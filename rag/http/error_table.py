@@ -107,12 +107,17 @@ def error_from_event(data: Mapping[str, object]) -> RagError:
     return errors.error_class(str(data.get("code")))(str(data.get("message", "")))
 
 
-def error_for_status(status: int, path: str) -> RagError:
-    """The error for a status that the router or the framework answered with."""
+def error_for_status(status: int, path: str, allow: str = "") -> RagError:
+    """The error for a status that the router or the framework answered with.
+
+    Args:
+        allow: With 405: the methods that the path supports, if they are known.
+    """
     if status == 404:
         return errors.NotFound(f"there is no route {path}; the routes are listed at /")
     if status == 405:
-        return errors.MethodNotAllowed(f"{path} does not support this method")
+        fault = f"supports only {allow}" if allow else "does not support this method"
+        return errors.MethodNotAllowed(f"{path} {fault}")
     if status == 429:
         return errors.Overloaded("too many requests are in progress; try again soon")
     if status in (502, 503):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from rag.llm.images import is_image, text_part
@@ -20,7 +20,8 @@ class ChatEscaper:
     """
 
     def __init__(self, control_texts: Collection[str]) -> None:
-        self._escape = SpecialTokenEscaper(control_texts, fence=False).escape
+        self.text: Callable[[str], str] = SpecialTokenEscaper(control_texts, fence=False).escape
+        """Escapes one text."""
 
     def turn(self, turn: JsonObject) -> JsonObject:
         """The turn, in which no text, name or id is a control token."""
@@ -35,21 +36,21 @@ class ChatEscaper:
     def tool(self, value: Any) -> Any:
         """A JSON value in which no text is a control token: descriptions of tools may come from other servers."""
         if isinstance(value, str):
-            return self._escape(value)
+            return self.text(value)
         if isinstance(value, list | tuple):
             return [self.tool(each) for each in value]
         if isinstance(value, dict):
-            return {self._escape(name): self.tool(each) for name, each in value.items()}
+            return {self.text(name): self.tool(each) for name, each in value.items()}
         return value
 
     def _content(self, content: str | Sequence[JsonObject]) -> str | list[JsonObject]:
         if isinstance(content, str):
-            return self._escape(content)
-        return [part if is_image(part) else text_part(self._escape(part["text"])) for part in content]
+            return self.text(content)
+        return [part if is_image(part) else text_part(self.text(part["text"])) for part in content]
 
     def _call(self, call: JsonObject) -> JsonObject:
         """The arguments are escaped as the text that they are, since the model may have written them wrong."""
         function = call["function"]
         own = {"name": function["name"], "arguments": function["arguments"] or ""}
         escaped = {**call, "function": {**function, **self.tool(own)}}
-        return {**escaped, "id": self._escape(call["id"])} if "id" in call else escaped
+        return {**escaped, "id": self.text(call["id"])} if "id" in call else escaped

@@ -58,8 +58,16 @@ class RenderedChat:
     """As in `Chat`."""
 
 
-ModelInput: TypeAlias = "str | Sequence[int] | Chat | RenderedChat"
-"""A text to continue, its token ids, or a conversation. Only in a conversation does the model think."""
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """Two texts between which the language model inserts one."""
+
+    prefix: str
+    suffix: str
+
+
+ModelInput: TypeAlias = "str | Sequence[int] | Chat | RenderedChat | Insertion"
+"""A text to continue, its token ids, a conversation, or the text around a gap. It thinks only in a conversation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Client programs with their default settings: function calls, programs for Node, the requests of Open WebUI."""
+"""Client programs with their default settings: for Python, for Node, and Open WebUI by its requests."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,23 @@ from tests.support.v1 import open_webui_requests as open_webui
 pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(900)]
 
 MODEL = "instant"
-NODE_CLIENTS = Path(__file__).parents[1] / "support" / "node_clients"
+NO_STATISTICS = {
+    "HAYSTACK_TELEMETRY_ENABLED": "False",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "OPENAI_AGENTS_DISABLE_TRACING": "1",
+}
+"""The programs must not call other machines."""
+SUPPORT = Path(__file__).parents[1] / "support"
+NODE_CLIENTS = SUPPORT / "node_clients"
+PYTHON_CLIENTS = SUPPORT / "python_clients"
+AXOLOTL = b"# Axolotl\n\nAn axolotl regrows a leg in 40 days. It lives in a lake near Mexico City.\n"
 
 
 @pytest.fixture(scope="module")
 def service(language_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     folder = tmp_path_factory.mktemp("calling")
     with engineless_service(folder, language_model, target="tests.support.calling_bundle:RAG") as running:
+        running.ingest({"axolotl.md": AXOLOTL})
         yield running
 
 
@@ -113,15 +124,43 @@ def node_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("program", ["openai", "ai_sdk"])
 def test_a_program_for_node_passes(service: RunningService, node_packages: Path, program: str) -> None:
     """See what it does in its file."""
-    url = {"OPENAI_BASE_URL": f"{service.url}/v1", "OPENAI_API_KEY": "none", "MODEL": MODEL}
-    run = subprocess.run(
-        ["node", f"{program}.mjs"],
-        cwd=node_packages,
-        env={**os.environ, **url},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    passes(service, ["node", f"{program}.mjs"], node_packages)
+
+
+@pytest.fixture(scope="module")
+def client_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Python in an environment with the packages that the lock of the programs names."""
+    folder = tmp_path_factory.mktemp("python") / "clients"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=300)
+    python = folder / "bin" / "python"
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(python),
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
+    locked = ["--no-deps", "--require-hashes", "-r", str(PYTHON_CLIENTS / "requirements.txt")]
+    installed = subprocess.run([*install, *locked], capture_output=True, text=True, timeout=600)
+    if installed.returncode and "DO NOT MATCH THE HASHES" not in installed.stderr:
+        pytest.skip(f"pip cannot install the packages: {installed.stderr[-300:]}")
+    assert installed.returncode == 0, installed.stderr
+    return python
+
+
+@pytest.mark.parametrize("program", sorted(path.stem for path in PYTHON_CLIENTS.glob("*_program.py")))
+def test_a_program_for_python_passes(service: RunningService, client_python: Path, program: str) -> None:
+    """See what it does in its file."""
+    passes(service, [str(client_python), str(PYTHON_CLIENTS / f"{program}.py")], client_python.parent)
+
+
+def passes(service: RunningService, command: list[str], folder: Path) -> None:
+    settings = {"OPENAI_BASE_URL": f"{service.url}/v1", "OPENAI_API_KEY": "none", "MODEL": MODEL}
+    environment = {**os.environ, **NO_STATISTICS, **settings}
+    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
     assert (run.returncode, run.stdout.splitlines()[-1:]) == (0, ["passed"]), run.stderr
 
 

@@ -139,6 +139,11 @@ def test_a_foreign_status_becomes_an_error_of_ours(status: int, code: str) -> No
     assert error_for_status(status, "/x").code == code
 
 
+def test_a_wrong_method_is_told_the_right_ones() -> None:
+    assert error_for_status(405, "/x", "GET, HEAD").message == "/x supports only GET, HEAD"
+    assert "/x" in error_for_status(405, "/x").message
+
+
 def test_the_root_keeps_message_and_param() -> None:
     error = RagError("what failed", param="field")
     assert (str(error), error.message, error.param) == ("what failed", "what failed", "field")

@@ -28,6 +28,7 @@ from rag.types import (
     REASONING,
     Chat,
     Facts,
+    Insertion,
     JsonMapping,
     JsonObject,
     ModelInput,
@@ -142,6 +143,9 @@ class OpenAiGenerator:
     ) -> OpenAiRequest:
         if isinstance(prompt, RenderedChat):
             prompt = prompt.token_ids
+        if isinstance(prompt, Insertion):
+            refusal = "suffix: is not supported with a language model on another server (RAG_LLM__URL)"
+            raise InvalidRequest(refusal, param="suffix")
         if not isinstance(prompt, Chat) and not prompt:
             raise InvalidRequest("prompt: has no tokens", param="prompt")
         chosen = self._chosen(prompt, sampling, served)
@@ -204,6 +208,8 @@ class OpenAiGenerator:
             return texts + ESTIMATED_TOKENS * len(image_urls(prompt.messages))
         if isinstance(prompt, RenderedChat):
             return len(prompt.token_ids)
+        if isinstance(prompt, Insertion):
+            return self._count(prompt.prefix + prompt.suffix)
         return self._count(prompt) if isinstance(prompt, str) else len(prompt)
 
     async def _deltas(

@@ -124,6 +124,8 @@ class VllmEngine:
             sampling = calls.sampling(sampling)
         engine_input = await self._input(engine, await prompts.token_ids(prompt), prompt)
         token_ids: list[int] = engine_input["prompt_token_ids"]
+        if ends := prompts.stop_token_ids(prompt):
+            sampling = {**sampling, "stop_token_ids": [*(sampling.get("stop_token_ids") or ()), *ends]}
         reasoning = None if self._reasoning is None else self._reasoning.of(prompt, token_ids)
         if reasoning is not None:
             sampling = {**self._thinking_budget(), **reasoning.sampling(sampling)}

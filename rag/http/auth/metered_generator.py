@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from rag.http.headers.used_tokens import AddTokens
 from rag.llm.images import ESTIMATED_TOKENS, as_texts, image_urls
 from rag.ports import Generator, TokenStream
-from rag.types import Chat, ModelInput, RenderedChat, SamplingParameters, StreamEnd, StreamItem
+from rag.types import Chat, Insertion, ModelInput, RenderedChat, SamplingParameters, StreamEnd, StreamItem
 
 _CHARS_PER_TOKEN = 4
 
@@ -55,4 +55,6 @@ def _estimated_tokens(prompt: ModelInput) -> int:
         return texts + ESTIMATED_TOKENS * len(image_urls(prompt.messages))
     if isinstance(prompt, RenderedChat):
         return len(prompt.token_ids)
+    if isinstance(prompt, Insertion):
+        return (len(prompt.prefix) + len(prompt.suffix)) // _CHARS_PER_TOKEN
     return len(prompt) // _CHARS_PER_TOKEN if isinstance(prompt, str) else len(prompt)

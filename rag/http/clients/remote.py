@@ -22,6 +22,7 @@ from rag.ports import TokenStream, Vectors
 from rag.types import (
     Chat,
     Facts,
+    Insertion,
     JsonMapping,
     JsonObject,
     LongTexts,
@@ -209,6 +210,8 @@ def _prompt_to_wire(prompt: ModelInput) -> JsonObject:
     if isinstance(prompt, RenderedChat):
         rendered = {"template_values": dict(prompt.template_values), "thinks": prompt.thinks}
         return {"tokens": list(prompt.token_ids), "rendered": rendered}
+    if isinstance(prompt, Insertion):
+        return {"prompt": prompt.prefix, "suffix": prompt.suffix}
     return {"prompt": prompt} if isinstance(prompt, str) else {"tokens": list(prompt)}
 
 

@@ -1,10 +1,11 @@
-"""`/rerank` and `/v2/rerank`, where clients of Cohere, Jina and infinity expect `/v1/rerank`."""
+"""Other paths of `/v1/rerank`, where clients of Cohere, Jina and infinity expect it."""
 
 from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_PATHS = ("/rerank", "/v2/rerank")
+_QUERY_STRINGS = {"/rerank": b"", "/v2/rerank": b"", "/infinity/rerank": b"documents=strings"}
+"""By path; empty: that of the request. litellm's provider `infinity/` expects strings without asking for them."""
 _PATH = "/v1/rerank"
 
 
@@ -15,6 +16,7 @@ class RerankPaths:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] in _PATHS:
-            scope = {**scope, "path": _PATH, "raw_path": _PATH.encode()}
+        if scope["type"] == "http" and (query := _QUERY_STRINGS.get(scope["path"])) is not None:
+            query = query or scope["query_string"]
+            scope = {**scope, "path": _PATH, "raw_path": _PATH.encode(), "query_string": query}
         await self._app(scope, receive, send)

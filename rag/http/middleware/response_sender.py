@@ -50,7 +50,7 @@ class ResponseSender:
         status = message["status"]
         if status >= 400 and OURS not in headers:
             kept = {name: headers[name] for name in _PASSED_THROUGH_HEADERS if name in headers}
-            await self.fail(error_for_status(status, self._path), kept)
+            await self.fail(error_for_status(status, self._path, kept.get("allow", "")), kept)
             return
         self.status = status
         self.error_code = headers.get(OURS, "")

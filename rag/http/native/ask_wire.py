@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ConfigDict, Field
 
@@ -47,7 +47,7 @@ class AskRequest(WireModel):
         description="quoted: nothing but parts of the documents, word for word; written: in the language model's own "
         "words; auto: quoted with the embedded language model, written with any other. Unset: the service's setting.",
     )
-    stream: Literal[True] | None = Field(None, description="Accepted for clients that send it: it is always a stream.")
+    stream: bool = Field(True, description="false: one JSON object when the answer is complete.")
     max_tokens: int | None = Field(None, ge=1, le=1_000_000, description="Maximum number of tokens in the answer.")
     temperature: float | None = Field(None, ge=0, le=2, description="0: always the most likely token (greedy).")
     top_p: float | None = Field(

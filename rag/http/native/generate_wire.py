@@ -12,7 +12,7 @@ from rag.http.bodies.wire import exactly_one
 from rag.http.fields.fail_fast import StrictModel
 from rag.http.fields.removed_parameters import without_removed
 from rag.http.validation.wire_model import WireModel
-from rag.types import Chat, JsonMapping, JsonObject, ModelInput, RenderedChat
+from rag.types import Chat, Insertion, JsonMapping, JsonObject, ModelInput, RenderedChat
 
 
 class GenerateRequest(WireModel, SamplingFields):
@@ -74,12 +74,15 @@ class WriteRequest(GenerateRequest):
 
     chat: ChatIn | None = None
     rendered: RenderedIn | None = None
+    suffix: str | None = Field(None, description="The text is inserted between `prompt` and this.")
 
-    _own: ClassVar[frozenset[str]] = frozenset({"model", "prompt", "tokens", "stream", "chat", "rendered"})
+    _own: ClassVar[frozenset[str]] = frozenset({"model", "prompt", "tokens", "stream", "chat", "rendered", "suffix"})
 
     def model_input(self) -> ModelInput:
         if (chat := self.chat) is not None:
             return Chat(tuple(chat.messages), tuple(chat.tools), chat.template_values, chat.calls_tools, chat.thinks)
         if (rendered := self.rendered) is not None:
             return RenderedChat(tuple(self.tokens or ()), rendered.template_values, rendered.thinks)
+        if self.suffix is not None:
+            return Insertion(self.prompt or "", self.suffix)
         return self.checked_prompt()

@@ -20,6 +20,7 @@ from rag.http.native.stream_events import (
     ThinkingEvent,
     TokenEvent,
     UsageOut,
+    WholeAnswer,
 )
 from rag.http.openapi.events import EventModel
 from rag.http.openapi.parameters import IDEMPOTENCY_KEY
@@ -67,10 +68,12 @@ ROUTES = (
             uses_tokens=True,
             tag=_TAG,
             summary="Answer a question from the documents",
-            description="Streams server-sent events: `sources` once, `thinking` many times if the language model "
-            "thinks first, `token` many times, `usage` once, and finally `done`, or `error` if the answer failed.",
+            description="Streams server-sent events, unless `stream` is false: `sources` once, `thinking` many times "
+            "if the language model thinks first, `token` many times, `usage` once, and finally `done`, or `error` if "
+            "the answer failed.",
             body=AskRequest,
-            response_description="Server-sent events.",
+            response=WholeAnswer,
+            response_description='Server-sent events; with `"stream": false` the complete answer.',
             events=[
                 EventModel(SourcesEvent, "sources"),
                 EventModel(ThinkingEvent, "thinking"),

@@ -31,7 +31,7 @@ from rag.http.native.ingest_form import IngestRequest
 from rag.http.native.internal.audit_wire import RemoteAuditLog
 from rag.http.native.internal.verify_wire import RemoteSupport
 from rag.http.pages.metrics_page import MetricsPage
-from rag.http.streaming.answer_events import answer_to_wire
+from rag.http.streaming.answer_events import answer_to_wire, whole_answer
 from rag.http.streaming.event_stream import EventStream, StreamLimits
 from rag.http.streaming.text_stream import tokens_to_wire, whole_text
 from rag.http.v1.applications.edge_app import edge_app
@@ -191,7 +191,10 @@ class RagApi:
             request.template_values,
         )
         answer = self._answers.answer(answer_request, current_request_id.get())
-        return await EventStream.open(answer, answer_to_wire, **self._stream_options)
+        if request.stream:
+            return await EventStream.open(answer, answer_to_wire, **self._stream_options)
+        async with in_time(self._stream_options["timeout_s"]), answer as events:
+            return JSONResponse(await whole_answer(events))
 
     async def retrieve(self, request: RetrieveRequest) -> Response:
         request.checked_query()

@@ -74,6 +74,15 @@ class AnswerDone(BaseModel):
     note_codes: list[str] | None = Field(None, description=NOTE_CODES)
 
 
+class WholeAnswer(AnswerDone):
+    """The complete answer, with `"stream": false`."""
+
+    answer: str
+    thinking: str | None = Field(None, description="What the model thought before it answered.")
+    sources: list[Source]
+    usage: UsageOut
+
+
 class TextDone(BaseModel):
     model_config = ConfigDict(extra="allow")
 

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import asdict
 
+from rag.errors import InternalError
 from rag.generate.citations import Citation
 from rag.generate.events import AnswerEvent, AnswerStream, CompletedText, Done, SourcesFound
 from rag.http.bodies.hits import sources_to_wire
 from rag.http.bodies.note_codes import note_codes
 from rag.http.streaming.event_stream import Event
-from rag.types import JsonObject, ReasoningDelta, TextDelta, Usage
+from rag.types import Hit, JsonObject, ReasoningDelta, TextDelta, Usage
 
 
 async def answer_to_wire(answer: AnswerStream) -> AsyncGenerator[Event, None]:
     """The events `sources`, many `thinking` if the model thinks, many `token`, `usage`, `done`."""
     async for event in answer:
         yield _to_wire(event)
+
+
+async def whole_answer(answer: AnswerStream) -> JsonObject:
+    """The complete answer: its text, its sources, the data of `done`, and `thinking` if the model thought."""
+    hits: Sequence[Hit] = ()
+    thoughts: list[str] = []
+    usage = Usage(0, 0)
+    async for event in answer:
+        match event:
+            case SourcesFound():
+                hits = event.hits
+            case ReasoningDelta(text):
+                thoughts.append(text)
+            case Usage():
+                usage = event
+            case Done():
+                thinking = {"thinking": "".join(thoughts)} if thoughts else {}
+                texts = {"answer": event.texts[0].text, **thinking}
+                return {**texts, "sources": sources_to_wire(hits), "usage": asdict(usage), **_done_to_wire(event)}
+    raise InternalError("the answer ended before it was complete")
 
 
 def citation_fields(text: CompletedText) -> JsonObject:

@@ -49,7 +49,7 @@ class CreateEmbeddings(Body):
     model_config = example(model="all-MiniLM-L6-v2", input="What is this service made of?")
 
     input: SkipValidation[TextInput] = Field(description="Texts to embed, or the IDs of their tokens.")
-    """Validated by `inputs`: pydantic's errors would name each alternative of the union."""
+    # Validated by `inputs`: pydantic's errors would name each alternative of the union.
     model: str = Field(max_length=512, description="Name of the configured embedding model.")
     encoding_format: Literal["float", "base64"] = Field("float", description="`base64`: little-endian float32.")
     dimensions: Annotated[int, Field(ge=1)] | None = Field(

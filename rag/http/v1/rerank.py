@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, Field, SkipValidation, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation, StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -14,6 +14,7 @@ from rag.errors import InvalidRequest, ModelNotFound
 from rag.http.headers.used_tokens import report_tokens
 from rag.http.openapi.route import Operation
 from rag.http.v1.documents.body import Body, example, read_body
+from rag.http.v1.documents.cursor import read_query
 from rag.http.v1.documents.parts import V1Parts
 from rag.http.v1.model_response import model_response
 from rag.http.v1.route import V1Route
@@ -39,7 +40,7 @@ class Rerank(Body):
 
     query: str = Field(max_length=100_000)
     documents: list[SkipValidation[DocumentInput]] = Field(min_length=1, max_length=MAX_DOCUMENTS)
-    """Each is validated by `texts`: pydantic's errors would name both alternatives."""
+    # Each is validated by `texts`: pydantic's errors would name both alternatives.
     model: str = Field(
         DEFAULT, max_length=512, description=f"`{DEFAULT}`: the configured reranker, whatever its model."
     )
@@ -59,6 +60,17 @@ class Rerank(Body):
         return [_text(document, f"documents.{place}") for place, document in enumerate(self.documents)]
 
 
+DocumentForm: TypeAlias = Literal["objects", "strings"]
+
+
+class RerankQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    documents: DocumentForm = Field(
+        "objects", description="`strings`: the results' documents are strings, as at infinity."
+    )
+
+
 class RankedDocument(BaseModel):
     text: str
 
@@ -66,7 +78,9 @@ class RankedDocument(BaseModel):
 class RerankResult(BaseModel):
     index: int = Field(ge=0, description="Position of the document in the request.")
     document: RankedDocument | str | None = Field(
-        None, description="Left out if `return_documents` is false; a string if the request has `raw_scores`."
+        None,
+        description="Left out if `return_documents` is false; a string if the request has `raw_scores` or "
+        "`documents=strings`.",
     )
     relevance_score: float = Field(ge=0, le=1)
 
@@ -90,6 +104,7 @@ RERANK = Operation(
     tag="Language model",
     summary="Rank documents by relevance to a query",
     body=Rerank,
+    query=RerankQuery,
     response=RerankResults,
     response_description="The documents, best first.",
     errors=[400, 404, 413, 504],
@@ -104,6 +119,7 @@ class RerankRoutes:
         return [V1Route("POST", "/rerank", self.rerank, RERANK)]
 
     async def rerank(self, request: Request) -> Response:
+        form = read_query(RerankQuery, request).documents
         body = await read_body(Rerank, request)
         query, texts, reranker = body.checked_query(), body.texts(), self._parts.reranker()
         if not {body.model, self._parts.aliases.model(body.model)} & {reranker.name, DEFAULT}:
@@ -117,7 +133,7 @@ class RerankRoutes:
             id=f"rerank-{uuid.uuid4().hex}",
             model=reranker.name,
             usage=RerankUsage(prompt_tokens=tokens, total_tokens=tokens),
-            results=[_result(place, scores[place], texts[place], body) for place in best],
+            results=[_result(place, scores[place], texts[place], body, form) for place in best],
         )
         await report_tokens(tokens)
         return model_response(results)
@@ -132,8 +148,8 @@ def _text(document: object, name: str) -> str:
     return text
 
 
-def _result(place: int, score: float, text: str, body: Rerank) -> RerankResult:
+def _result(place: int, score: float, text: str, body: Rerank, form: DocumentForm) -> RerankResult:
     if not body.return_documents:
         return RerankResult(index=place, relevance_score=score)
-    document = RankedDocument(text=text) if body.raw_scores is None else text
-    return RerankResult(index=place, document=document, relevance_score=score)
+    as_string = form == "strings" or body.raw_scores is not None
+    return RerankResult(index=place, document=text if as_string else RankedDocument(text=text), relevance_score=score)

@@ -17,7 +17,7 @@ import pytest
 from rag.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
 from rag.llm.images import data_url
 from rag.ports import Generator, TokenStream
-from rag.types import Chat, ModelInput, ReasoningDelta, StreamEnd, TextDelta, TokenLogprob
+from rag.types import Chat, Insertion, ModelInput, ReasoningDelta, StreamEnd, TextDelta, TokenLogprob
 from tests.support.models.vision_model import a_png
 
 Running = Callable[[], Awaitable[int]]
@@ -116,6 +116,7 @@ class GeneratorContract:
     takes_token_ids = True
     gives_prompt_logprobs = True
     reads_images = False
+    inserts_text = False
 
     async def test_an_image_is_read_or_refused(self, generator: Generator) -> None:
         if not self.reads_images:
@@ -125,6 +126,14 @@ class GeneratorContract:
         blind = Chat(({"role": "user", "content": "What is this?"},))
         tokens = [(await written(generator, chat, COLD)).finished.usage.prompt_tokens for chat in (blind, SEEING)]
         assert tokens[0] < tokens[1]
+
+    async def test_text_is_inserted_or_the_suffix_refused(self, generator: Generator) -> None:
+        if not self.inserts_text:
+            with pytest.raises(InvalidRequest) as caught:
+                await written(generator, Insertion(PROMPT, " Berlin."), COLD)
+            assert caught.value.param == "suffix"
+            return
+        assert (await written(generator, Insertion(PROMPT, " Berlin."), COLD)).text
 
     async def test_text_and_one_end(self, generator: Generator) -> None:
         done = await written(generator, PROMPT, COLD)

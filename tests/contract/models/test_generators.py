@@ -25,6 +25,7 @@ def a_fake() -> FakeGenerator:
 
 class TestFakeGenerator(GeneratorContract):
     reads_images = True
+    inserts_text = True
 
     @pytest.fixture
     def generator(self) -> FakeGenerator:
@@ -41,6 +42,7 @@ class TestFakeGenerator(GeneratorContract):
 @pytest.mark.integration
 class TestOverHttp(GeneratorContract):
     reads_images = True
+    inserts_text = True
 
     @pytest.fixture
     def fake(self) -> FakeGenerator:

@@ -14,6 +14,7 @@ from rag.llm.template_values import template_variables
 from rag.ports import TokenStream
 from rag.types import (
     Chat,
+    Insertion,
     JsonMapping,
     JsonObject,
     ModelInput,
@@ -226,4 +227,6 @@ def _tokens(prompt: ModelInput) -> int:
         return words + IMAGE_TOKENS * len(image_urls(prompt.messages))
     if isinstance(prompt, RenderedChat):
         return len(prompt.token_ids)
+    if isinstance(prompt, Insertion):
+        return 3 + len(split_words(f"{prompt.prefix} {prompt.suffix}"))
     return len(split_words(prompt)) if isinstance(prompt, str) else len(prompt)

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
 from rag.ports import TokenStream
-from rag.types import Chat, Facts, ModelInput, RenderedChat, SamplingParameters, StreamEnd, TextDelta, Usage
+from rag.types import Chat, Facts, Insertion, ModelInput, RenderedChat, SamplingParameters, StreamEnd, TextDelta, Usage
 
 
 class InstantEngine:
@@ -36,6 +36,8 @@ class InstantEngine:
     ) -> AsyncIterator[TokenStream]:
         if isinstance(prompt, RenderedChat):
             prompt = prompt.token_ids
+        if isinstance(prompt, Insertion):
+            prompt = prompt.prefix + prompt.suffix
         if self._record is not None and not isinstance(prompt, str | Chat):
             with self._record.open("a") as file:
                 file.write(json.dumps(list(prompt)) + "\n")

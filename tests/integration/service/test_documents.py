@@ -126,6 +126,22 @@ def test_a_question_sees_one_version_while_it_is_replaced(service: RunningServic
     assert len(set.union(*seen)) > 1
 
 
+def test_a_whole_answer_agrees_with_the_streamed_one(service: RunningService) -> None:
+    service.ingest({"quokka.md": b"The quokka lives on Rottnest Island."})
+    body = {"question": "Where does the quokka live?", "temperature": 0}
+    streamed, answer = service.stream("/ask", body), service.post("/ask", {**body, "stream": False})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    whole = answer.json()
+    assert whole["answer"] == streamed.text
+    assert whole["sources"][0]["filename"] == "quokka.md"
+    assert whole["sources"] == streamed.data("sources")["sources"]
+    done = streamed.data("done")
+    assert {name: value for name, value in whole.items() if name in done and name != "timings_ms"} == {
+        name: value for name, value in done.items() if name != "timings_ms"
+    }
+    assert whole["usage"]["completion_tokens"] == streamed.data("usage")["completion_tokens"]
+
+
 @pytest.mark.long
 def test_cancelling_stops_the_job_and_keeps_the_previous_version(
     service: RunningService, client: openai.OpenAI

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import openai
 import pytest
 
 from tests.e2e.running import RunningService
@@ -48,6 +49,41 @@ def test_other_methods_are_refused_with_the_allowed_ones(service: RunningService
         allowed = {method.strip().lower() for method in answer.headers.get("allow", "").split(",")}
         assert (answer.status_code, allowed - {"head"}) == (405, set(item)), path
         assert answer.json()["error"]["code"] == "method_not_allowed"
+
+
+def openai_routes() -> set[tuple[str, str]]:
+    """Methods and paths that OpenAI's package requests."""
+    call = re.compile(r'self\._(get|post|put|patch|delete)(?:_api_list)?\(\s*f?(?:path_template\(\s*)?"(/[^"?]*)')
+    found: set[tuple[str, str]] = set()
+    for source in (Path(openai.__file__).parent / "resources").rglob("*.py"):
+        found.update(call.findall(source.read_text()))
+    assert {("post", "/audio/speech"), ("get", "/files"), ("post", "/assistants/{assistant_id}")} <= found
+    return found
+
+
+def test_openais_routes_that_are_not_offered_get_clear_errors(service: RunningService) -> None:
+    nameless = {
+        (method, re.sub(r"{\w+}", "{}", path))
+        for path, item in service.get("/docs.json").json()["paths"].items()
+        for method in item
+    }
+    missing = {
+        (method, re.sub(r"{\w+}", "one", path))
+        for method, path in openai_routes() | {("get", "/uploads"), ("get", "/chat"), ("delete", "/embeddings")}
+        if (method, re.sub(r"{\w+}", "{}", f"/v1{path}")) not in nameless
+    }
+    assert {("get", "/uploads"), ("post", "/audio/speech")} <= missing
+    with httpx.Client(base_url=f"{service.url}/v1", headers=service.headers, timeout=30) as http:
+        for method, path in sorted(missing):
+            answer = http.request(method, path)
+            error = answer.json()["error"]
+            if answer.status_code == httpx.codes.METHOD_NOT_ALLOWED:
+                expected, code = f"/v1{path} supports only {answer.headers['allow']}", "method_not_allowed"
+            else:
+                assert answer.status_code == httpx.codes.NOT_FOUND, (method, path)
+                expected, code = f"there is no route /v1{path}", "not_found"
+            assert error["message"].startswith(expected), (method, path, error)
+            assert (error["type"], error["param"], error["code"]) == ("invalid_request_error", None, code)
 
 
 @pytest.mark.timeout(LIMIT_S)

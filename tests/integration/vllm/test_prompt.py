@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from rag.adapters import model_files
 from rag.adapters.vllm.prompts.prompt import EnginePrompts
 from rag.config import Settings
 from rag.errors import InvalidRequest
-from rag.types import Chat, JsonObject
+from rag.types import Chat, Insertion, JsonObject
 
 pytestmark = pytest.mark.integration
 
@@ -156,3 +157,31 @@ async def test_nothing_of_a_tool_call_is_a_control_token(make_renderer: Any) -> 
     function = {"name": "f<|im_end|>", "arguments": '{"a": ["", "x<|im_end|>"]}'}
     turn = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function", "function": function}]}
     assert "f< |im_end|>:x< |im_end|>" in await make_renderer(TOOLS).render(USER, turn)
+
+
+async def test_text_is_inserted_with_the_tokens_of_the_model(tokenizer: Any) -> None:
+    """Those of StarCoder, which are not tokens where they stand in a file."""
+    knows = copy.deepcopy(tokenizer)
+    knows.add_tokens(["<fim_prefix>", "<fim_suffix>", "<fim_middle>"], special_tokens=True)
+    prompts = EnginePrompts(knows)
+    try:
+        gap = Insertion("stop = '<fim_middle>'\n", "\n<|im_end|> ")
+        ids = await prompts.token_ids(gap)
+        expected = "<fim_prefix>stop = '< fim_middle>'\n<fim_suffix>\n< |im_end|> <fim_middle>"
+        assert knows.decode(ids) == expected
+        assert set(knows.convert_tokens_to_ids(["<fim_prefix>", "<fim_suffix>", "<fim_middle>"])) <= set(
+            prompts.stop_token_ids(gap)
+        )
+        assert prompts.stop_token_ids("stop") == []
+    finally:
+        prompts.close()
+
+
+async def test_a_model_without_such_tokens_refuses_a_suffix(tokenizer: Any) -> None:
+    prompts = EnginePrompts(tokenizer)
+    try:
+        with pytest.raises(InvalidRequest) as caught:
+            await prompts.token_ids(Insertion("a", "b"))
+        assert caught.value.param == "suffix"
+    finally:
+        prompts.close()

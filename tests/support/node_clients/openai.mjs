@@ -17,6 +17,10 @@ assert.ok(again.choices[0].message.content);
 const stream = client.chat.completions.stream({ model, messages: [question] });
 assert.match((await stream.finalMessage()).content, /axolotl/);
 
+const searching = client.chat.completions.stream({ model: "rag", messages: [{ role: "user", content: "Where does the axolotl live?" }] });
+const { rag } = await searching.finalMessage();
+assert.equal(rag.sources_repeated[0].filename, "axolotl.md");
+
 const weather = { name: "weather", parameters, parse: JSON.parse, function: ({ city }) => `sunny in ${city}` };
 const runner = client.chat.completions.runTools({ model, messages: [question], tools: [{ type: "function", function: weather }] });
 assert.match(await runner.finalContent(), /sunny in text/);

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import itertools
 import json
 import re
+import textwrap
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from jsonschema_rs import Draft202012Validator
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -20,7 +26,7 @@ from rag.chunkers import strategy
 from rag.errors import InvalidFilter, InvalidRequest
 from rag.http.error_table import STATUS, error_body
 from rag.http.fields.attributes_wire import check_attributes
-from rag.http.openapi.route import OpenApiRoute
+from rag.http.openapi.route import OpenApiRoute, RequestBody
 from rag.http.published_api import PATH, PublishedApi
 from rag.http.published_document import document, public_operations, published
 from rag.http.v1.applications.documents_app import document_routes
@@ -80,6 +86,89 @@ def test_links_name_operations_and_their_parameters() -> None:
     for route in public_operations():
         for name, values in route.operation.links.items():
             assert all(f"{{{parameter}}}" in paths[name] for parameter in values), (route.operation.id, name)
+
+
+def request_fields(openapi_document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The schemas of all fields of JSON bodies, by `Model.field`."""
+    schemas = openapi_document["components"]["schemas"]
+    bodies = [
+        content["schema"]
+        for item in openapi_document["paths"].values()
+        for operation in item.values()
+        for content in operation.get("requestBody", {}).get("content", {}).values()
+    ]
+    names, new = set[str](), set(references(bodies))
+    while new:
+        names |= new
+        new = {found for name in new for found in references(schemas[name.rpartition("/")[2]])} - names
+    models = {name.rpartition("/")[2] for name in names}
+    return {
+        f"{model}.{field}": schema for model in models for field, schema in schemas[model].get("properties", {}).items()
+    }
+
+
+def test_fields_that_accept_one_value_or_have_no_effect_say_so(openapi_document: dict[str, Any]) -> None:
+    def has_one_value(schema: Any) -> bool:
+        if "$ref" in schema:
+            schema = openapi_document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        options = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
+        if len(options) != 1:
+            return False
+        (only,) = options
+        is_single = "const" in only or len(only.get("enum", "ab")) == 1
+        return is_single or ("items" in only and has_one_value(only["items"]))
+
+    without_effect = {"detail", "output_schema", "prompt_cache_retention", "service_tier"}
+    fields = request_fields(openapi_document)
+    restricted = {name for name, schema in fields.items() if has_one_value(schema)}
+    assert {"ReasoningOptions.mode", "McpTool.allowed_callers", "ChatBody.add_generation_prompt"} <= restricted
+    undescribed = {
+        name
+        for name, schema in fields.items()
+        if (name in restricted or name.rpartition(".")[2] in without_effect) and not schema.get("description")
+    }
+    assert {name for name in undescribed if name.rpartition(".")[2] not in ("type", "anchor")} == set()
+
+
+def test_what_the_code_says_of_a_field_is_published() -> None:
+    """pydantic does not read texts below fields."""
+    found = {model: set(texts_below_fields(model)) for model in body_models()}
+    assert {model.__name__: names for model, names in found.items() if names} == {}
+    assert {"ResponsesBody", "FunctionTool", "ImageUrl"} <= {model.__name__ for model in found}
+
+
+def body_models() -> set[type[BaseModel]]:
+    """The models of JSON bodies, with those of their fields."""
+    found: set[type[BaseModel]] = set()
+
+    def add(kind: Any) -> None:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            if kind in found or not kind.__module__.startswith("rag."):
+                return
+            found.add(kind)
+            for base in kind.__bases__:
+                add(base)
+            for field in kind.model_fields.values():
+                for part in (field.annotation, *field.metadata):
+                    add(part)
+        for part in (*get_args(kind), getattr(kind, "json_schema_input_type", None)):
+            if part is not None and part is not PydanticUndefined:
+                add(part)
+
+    for route in public_operations():
+        body = route.operation.body
+        add(body.model if isinstance(body, RequestBody) else body)
+    return found
+
+
+def texts_below_fields(model: type[BaseModel]) -> Iterator[str]:
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    assert isinstance(definition, ast.ClassDef)
+    for field, text in itertools.pairwise(definition.body):
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+            name = ast.unparse(field.target)
+            if not name.startswith("_"):
+                yield name
 
 
 def test_no_operation_documents_fastapis_validation_error(openapi_document: dict[str, Any]) -> None:

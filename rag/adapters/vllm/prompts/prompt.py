@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rag.errors import InvalidRequest
 from rag.llm.chat_escaper import ChatEscaper
+from rag.llm.fill_in_middle import FillInMiddle
 from rag.llm.images import image_urls, text_part
 from rag.llm.special_tokens import control_texts_of
 from rag.llm.template_parts import as_parts, takes_only_parts
 from rag.llm.template_values import NO_THINKING, known_variables
-from rag.types import Chat, JsonObject, ModelInput, RenderedChat
+from rag.types import Chat, Insertion, JsonObject, ModelInput, RenderedChat
 
 if TYPE_CHECKING:
     from vllm.tokenizers import TokenizerLike
@@ -42,22 +43,37 @@ class EnginePrompts:
         images = () if places is None else (places.placeholder(1),)
         self._escaper = ChatEscaper({*control_texts_of(tokenizer), *images})
         self._wants_parts: bool | None = None
+        self._fill_in_middle = FillInMiddle(self._tokenizer)
 
     async def token_ids(self, prompt: ModelInput) -> list[int]:
-        """The token ids of a prompt. Raises InvalidRequest if the chat template rejects the conversation."""
+        """The token ids of a prompt.
+
+        Raises:
+            InvalidRequest: the chat template rejects the conversation, or the model cannot insert text.
+        """
         if isinstance(prompt, Chat):
             return await self._in_thread(self._rendered, prompt)
         if isinstance(prompt, RenderedChat):
             return list(prompt.token_ids)
+        if isinstance(prompt, Insertion):
+            return await self._in_thread(self._around_gap, prompt)
         if isinstance(prompt, str):
             return await self._in_thread(self._tokenizer.encode, prompt)
         return list(prompt)
+
+    def stop_token_ids(self, prompt: ModelInput) -> list[int]:
+        """Tokens at which the text ends, besides those at which every text of the model ends."""
+        return self._fill_in_middle.stop_token_ids() if isinstance(prompt, Insertion) else []
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _in_thread(self, work: Callable[[T], list[int]], argument: T) -> list[int]:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, argument)
+
+    def _around_gap(self, prompt: Insertion) -> list[int]:
+        texts = (self._escaper.text(text) for text in (prompt.prefix, prompt.suffix))
+        return self._fill_in_middle.token_ids(Insertion(*texts))
 
     def _rendered(self, chat: Chat) -> list[int]:
         wanted = chat.template_values if chat.thinks else {**chat.template_values, **NO_THINKING}

@@ -39,10 +39,12 @@ async def _on_error(request: Request, error: Exception) -> Response:
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     """Starlette's own errors: no route, or a method that the path does not support."""
     assert isinstance(error, HTTPException)
-    response = error_response(error_for_status(error.status_code, request.url.path), current_request_id.get())
+    allow = ", ".join(sorted(_allowed_methods(request))) if error.status_code == 405 else ""
+    answered = error_for_status(error.status_code, request.url.path, allow)
+    response = error_response(answered, current_request_id.get())
     response.headers.update(error.headers or {})
-    if error.status_code == 405:
-        response.headers["allow"] = ", ".join(sorted(_allowed_methods(request)))
+    if allow:
+        response.headers["allow"] = allow
     return response
 
 

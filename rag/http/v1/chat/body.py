@@ -51,13 +51,15 @@ class ChatBody(WritingBody):
     chat_template_kwargs: dict[str, Any] | None = None
     reasoning_effort: Effort | None = None
     rag: RagOptions | None = None
-    style: StyleOption | None = None
-    """Not in OpenAI's API: style of an answer of model `rag`."""
-    add_generation_prompt: Literal[True] | None = None
-    continue_final_message: Literal[False] | None = None
+    style: StyleOption | None = Field(None, description="Not in OpenAI's API: style of an answer of model `rag`.")
+    add_generation_prompt: Literal[True] | None = Field(
+        None, description="The language model always answers as the assistant."
+    )
+    continue_final_message: Literal[False] | None = Field(
+        None, description="The language model always writes a new message."
+    )
     modalities: list[str] | None = None
-    store: bool | None = None
-    """true: the completion is kept."""
+    store: bool | None = Field(None, description="true: the completion is kept.")
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
     prompt_cache_options: CacheOptions | None = None

@@ -79,8 +79,7 @@ class ToolCall(Body):
     id: str = Field(min_length=1, max_length=256)
     type: Literal["function"]
     function: CalledFunction
-    index: int | None = None
-    """Present in streamed calls; ignored."""
+    index: int | None = Field(None, description="Present in streamed calls; ignored.")
 
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]

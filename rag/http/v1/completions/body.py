@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias, TypeGuard
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, TypeAlias, TypeGuard
 
 from pydantic import BeforeValidator, Field
 
 from rag.errors import InvalidRequest
 from rag.http.v1.documents.body import example
+from rag.http.v1.text_generation.refused_fields import REFUSED
 from rag.http.v1.text_generation.writing_body import WritingBody
 
 MAX_PROMPTS = 128
@@ -19,11 +21,10 @@ DEFAULT_TOKENS = 16
 OnePrompt: TypeAlias = "str | list[int]"
 
 
-_Text = Annotated[str, Field(min_length=1)]
 _Ids = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1)]
 CompletionPrompt: TypeAlias = (
-    _Text
-    | Annotated[list[_Text], Field(min_length=1, max_length=MAX_PROMPTS)]
+    str
+    | Annotated[list[str], Field(min_length=1, max_length=MAX_PROMPTS)]
     | Annotated[list[_Ids], Field(min_length=1, max_length=MAX_PROMPTS)]
     | _Ids
 )
@@ -43,8 +44,8 @@ def _is_tokens(prompt: object) -> TypeGuard[list[int]]:
     return isinstance(prompt, list) and bool(prompt) and all(type(one) is int and 0 <= one < 2**31 for one in prompt)
 
 
-def _fault(prompt: OnePrompt) -> str | None:
-    if not prompt:
+def _fault(prompt: OnePrompt, *, may_be_empty: bool) -> str | None:
+    if not prompt and not may_be_empty:
         return "is empty"
     if len(prompt) > MAX_CHARS:
         return f"has more than {MAX_CHARS} characters"
@@ -57,19 +58,29 @@ class CompletionBody(WritingBody):
     prompt: Annotated[
         list[str] | list[list[int]], BeforeValidator(_as_prompts, json_schema_input_type=CompletionPrompt)
     ] = Field(max_length=MAX_PROMPTS)
+    suffix: str | None = Field(
+        None,
+        max_length=MAX_CHARS,
+        description="The text is inserted between `prompt`, which may then be empty, and this. Only for models that "
+        "were trained to insert text.",
+    )
     max_tokens: int | None = Field(None, ge=0, le=1_000_000)
-    store: Literal[False] | None = None
+    store: Literal[False] | None = Field(None, description="Completions of texts are not kept.")
     logprobs: int | None = Field(None, ge=0, le=20)
     echo: bool | None = None
+
+    _refused: ClassVar[Mapping[str, str]] = {name: why for name, why in REFUSED.items() if name != "suffix"}
 
     def checked(self) -> CompletionBody:
         """The body itself. Raises InvalidRequest for fields that cannot be combined."""
         self.check_stream()
         for prompt in self.prompt:
-            if (fault := _fault(prompt)) is not None:
+            if (fault := _fault(prompt, may_be_empty=bool(self.suffix))) is not None:
                 raise InvalidRequest(f"prompt: {fault}", param="prompt")
         if len(self.prompt) * self.texts > MAX_CHOICES:
             raise InvalidRequest(f"n: the request asks for more than {MAX_CHOICES} texts in total", param="n")
+        if self.suffix and not isinstance(self.prompt[0], str):
+            raise InvalidRequest("suffix: requires prompts that are texts, not token ids", param="suffix")
         if self.echo:
             self._check_echo()
         elif self.max_tokens == 0:
@@ -79,6 +90,8 @@ class CompletionBody(WritingBody):
     def _check_echo(self) -> None:
         if not isinstance(self.prompt[0], str):
             raise InvalidRequest("echo: requires prompts that are texts, not token ids", param="echo")
+        if self.suffix and self.logprobs is not None:
+            raise InvalidRequest("echo: cannot be combined with suffix and logprobs", param="echo")
         if self.stream and self.logprobs is not None:
             message = "logprobs: cannot be streamed for an echoed prompt; leave out stream, echo or logprobs"
             raise InvalidRequest(message, param="logprobs")

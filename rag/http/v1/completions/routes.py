@@ -29,7 +29,7 @@ from rag.http.v1.route import V1Route
 from rag.http.v1.text_generation.concurrent_streams import enter_all, merge
 from rag.http.v1.text_generation.openai_stream import OPENAI
 from rag.ports import TokenStream
-from rag.types import StreamEnd, TextDelta, Usage
+from rag.types import Insertion, ModelInput, StreamEnd, TextDelta, Usage
 
 COMPLETE = Operation(
     id="create_completion",
@@ -87,7 +87,8 @@ class CompletionRoutes:
         # Each prompt's request is entered in its own task, so this request id is valid for this prompt only. If prompts
         # shared an id, ending one of them would end the others.
         current_request_id.set(request_id)
-        async with self._parts.generator.generate(prompt, body.sampling(), request_id, model=target.adapter) as stream:
+        given: ModelInput = prompt if not body.suffix else Insertion(str(prompt), body.suffix)
+        async with self._parts.generator.generate(given, body.sampling(), request_id, model=target.adapter) as stream:
             yield stream
 
 

@@ -78,17 +78,20 @@ async def read_body(model: type[BodyModel], request: Request, *, may_be_empty: b
     return parsed(model, json_object(request.headers.get("content-type"), raw))
 
 
+_WITHOUT_EFFECT = "Accepted without effect: prompts are cached automatically."
+
+
 class CacheOptions(Body):
     """Accepted without effect: prompts are cached automatically, which never changes an answer."""
 
-    mode: Literal["implicit", "explicit"] | None = None
-    ttl: Literal["30m"] | None = None
+    mode: Literal["implicit", "explicit"] | None = Field(None, description=_WITHOUT_EFFECT)
+    ttl: Literal["30m"] | None = Field(None, description=_WITHOUT_EFFECT)
 
 
 class CacheBreakpoint(Body):
     """Accepted without effect, like `CacheOptions`."""
 
-    mode: Literal["explicit"] | None = None
+    mode: Literal["explicit"] | None = Field(None, description=_WITHOUT_EFFECT)
 
 
 class ExpiresAfter(Body):

@@ -34,8 +34,7 @@ class AttachedFile(Body):
     """A file by its id, or its bytes with a name."""
 
     file_id: Id | None = None
-    file_data: str | None = Field(None, min_length=1)
-    """Base64, or a data URL."""
+    file_data: str | None = Field(None, min_length=1, description="Base64, or a data URL.")
     filename: str | None = Field(None, min_length=1, max_length=512)
     file_url: Annotated[str | None, AfterValidator(_no_url)] = None
     _text: str | None = PrivateAttr(default=None)
@@ -79,8 +78,9 @@ class InputFilePart(AttachedFile):
     model_config = SENT_BACK
 
     type: Literal["input_file"]
-    detail: Literal["auto", "low", "high"] | None = None
-    """Accepted without effect: it would be that of the pages as images, and the text is read."""
+    detail: Literal["auto", "low", "high"] | None = Field(
+        None, description="Accepted without effect: it would be that of the pages as images, and the text is read."
+    )
     prompt_cache_breakpoint: CacheBreakpoint | None = None
 
     def stored(self) -> JsonObject:

@@ -22,6 +22,7 @@ MAX_URL_CHARS = 64 * 2**20
 """The size of the body is the limit of a data URL."""
 NO_IMAGES = "an answer from documents reads no images; ask the language model itself"
 ImageDetail = Literal["auto", "low", "high", "original"]
+_DETAIL = "Accepted without effect: the language model's own image processor decides."
 Url = Annotated[str, Field(min_length=1, max_length=MAX_URL_CHARS)]
 
 
@@ -59,10 +60,8 @@ class AttachedImage(Body):
 class ImageUrl(Body):
     model_config = SENT_BACK
 
-    url: Url
-    """A data URL, or the URL of an image on a server that the settings allow."""
-    detail: ImageDetail | None = None
-    """Accepted without effect: the language model's own image processor decides."""
+    url: Url = Field(description="A data URL, or the URL of an image on a server that the settings allow.")
+    detail: ImageDetail | None = Field(None, description=_DETAIL)
 
 
 class ImagePart(AttachedImage):
@@ -86,7 +85,7 @@ class InputImagePart(AttachedImage):
     type: Literal["input_image"]
     image_url: Url | None = None
     file_id: Id | None = None
-    detail: ImageDetail | None = None
+    detail: ImageDetail | None = Field(None, description=_DETAIL)
     prompt_cache_breakpoint: CacheBreakpoint | None = None
 
     @model_validator(mode="after")

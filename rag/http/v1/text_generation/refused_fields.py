@@ -18,7 +18,7 @@ REFUSED: Mapping[str, str] = {
     "moderation": "this service has no moderation",
     "prediction": "predicted outputs are not supported",
     "reasoning_effort": "a model thinks only in a chat; use /v1/chat/completions",
-    "suffix": "the language model continues a text and cannot insert into one",
+    "suffix": "text is inserted by /v1/completions",
     "verbosity": "state the desired length in the prompt",
     "web_search_options": "web search is not supported; model rag searches your documents",
 }

@@ -19,8 +19,8 @@ SAMPLED = 1.0
 
 class StreamOptions(Body):
     include_usage: bool | None = None
-    continuous_usage_stats: Literal[False] | None = None
-    include_obfuscation: Literal[False] | None = None
+    continuous_usage_stats: Literal[False] | None = Field(None, description="Usage comes only at the end of a stream.")
+    include_obfuscation: Literal[False] | None = Field(None, description="Events are not padded.")
 
 
 class WritingBody(SamplingFields, Body):
@@ -31,10 +31,8 @@ class WritingBody(SamplingFields, Body):
     stream_options: StreamOptions | None = None
     user: str | None = None
     metadata: Metadata | None = None
-    service_tier: ServiceTier | None = None
-    """There is one tier; all names are accepted."""
-    prompt_cache_retention: CacheRetention | None = None
-    """Prompts are cached automatically."""
+    service_tier: ServiceTier | None = Field(None, description="There is one tier; all names are accepted.")
+    prompt_cache_retention: CacheRetention | None = Field(None, description="Prompts are cached automatically.")
 
     _other: ClassVar[frozenset[str]] = frozenset({"logprobs"})
     """Sampling fields that OpenAI's API defines differently."""

@@ -95,7 +95,7 @@ async def test_an_unknown_field_is_refused(model: type[WireModel]) -> None:
 
 def test_a_null_of_an_optional_field_means_that_it_is_left_out() -> None:
     request = AskRequest.parse({"question": "Why?", "vector_store": None, "history": None, "stream": None})
-    assert request == AskRequest.parse({"question": "Why?", "stream": True}).model_copy(update={"stream": None})
+    assert request == AskRequest.parse({"question": "Why?", "stream": True})
 
 
 @pytest.mark.parametrize("model", [AskRequest, RetrieveRequest, EncodeRequest])
@@ -110,7 +110,7 @@ WRONG: list[tuple[type[WireModel], str, object]] = [
     (AskRequest, "question", None),
     (AskRequest, "question", "x" * 100_001),
     (AskRequest, "vector_store", ["default"]),
-    (AskRequest, "stream", False),
+    (AskRequest, "stream", 0),
     (AskRequest, "colour", None),
     (AskRequest, "top_k", True),
     (AskRequest, "top_k", 0),

@@ -24,6 +24,11 @@ async def post(app: V1, **body: Any) -> httpx.Response:
         return await http.post("/rerank", content=json.dumps({"query": QUERY, "documents": DOCUMENTS, **body}))
 
 
+def through_paths(app: V1) -> httpx.AsyncClient:
+    routed = RerankPaths(Router([Mount("/v1", app.app)]))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(routed), base_url="http://rag.test")
+
+
 @pytest.mark.parametrize("model", [{}, {"model": "rerank"}, {"model": "fake-reranker"}])
 async def test_documents_are_sorted_by_score(shared_app: V1, model: dict[str, str]) -> None:
     answer = (await post(shared_app, **model)).json()
@@ -54,6 +59,22 @@ async def test_clients_of_infinity_get_documents_as_strings(shared_app: V1) -> N
     assert [result["document"] for result in results] == ["zebras eat grass", "zebras sleep", "databases hold rows"]
 
 
+async def test_documents_are_strings_where_litellm_expects_those_of_infinity(shared_app: V1) -> None:
+    """Its provider `infinity/` sends what `hosted_vllm/` sends, which expects objects."""
+    body = {"query": QUERY, "documents": DOCUMENTS, "model": "rerank", "top_n": 2, "return_documents": True}
+    async with through_paths(shared_app) as http:
+        strings = await http.post("/infinity/rerank", json=body)
+        objects = await http.post("/rerank", json=body)
+        none = await http.post("/infinity/rerank", json={**body, "return_documents": False})
+        asked = await http.post("/rerank?documents=strings", json=body)
+        refused = await http.post("/rerank?documents=texts", json=body)
+    assert [result["document"] for result in strings.json()["results"]] == ["zebras eat grass", "zebras sleep"]
+    assert objects.json()["results"][0]["document"] == {"text": "zebras eat grass"}
+    assert "document" not in none.json()["results"][0]
+    assert asked.json()["results"] == strings.json()["results"]
+    assert error_of(refused) == (400, "invalid_request", "documents")
+
+
 async def test_an_alias_stands_for_the_reranker(app: V1) -> None:
     app.aliases = {"rerank-*": "rerank", "bge": "fake-reranker"}
     for name in ("rerank-v3.5", "bge"):
@@ -63,8 +84,7 @@ async def test_an_alias_stands_for_the_reranker(app: V1) -> None:
 
 @pytest.mark.parametrize("path", ["/rerank", "/v2/rerank", "/v1/rerank"])
 async def test_other_clients_paths_are_served(shared_app: V1, path: str) -> None:
-    app = RerankPaths(Router([Mount("/v1", shared_app.app)]))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://rag.test") as http:
+    async with through_paths(shared_app) as http:
         answer = await http.post(path, json={"query": QUERY, "documents": DOCUMENTS})
     assert answer.status_code == 200
     assert len(answer.json()["results"]) == 3

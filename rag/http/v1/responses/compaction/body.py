@@ -36,14 +36,15 @@ class CompactBody(Body):
         Field(max_length=MAX_ITEMS),
     ] = Field(default_factory=list)
     previous_response_id: Id | None = None
-    instructions: str | None = Field(None, max_length=100_000)
-    """The language model knows them when it writes the summary; they are not part of the result."""
+    instructions: str | None = Field(
+        None,
+        max_length=100_000,
+        description="The language model knows them when it writes the summary; they are not part of the result.",
+    )
     prompt_cache_key: str | None = Field(None, max_length=64)
     prompt_cache_options: CacheOptions | None = None
-    prompt_cache_retention: CacheRetention | None = None
-    """Prompts are cached automatically."""
-    service_tier: ServiceTier | None = None
-    """There is one tier; all names are accepted."""
+    prompt_cache_retention: CacheRetention | None = Field(None, description="Prompts are cached automatically.")
+    service_tier: ServiceTier | None = Field(None, description="There is one tier; all names are accepted.")
 
     @property
     def conversation(self) -> None:

@@ -132,8 +132,7 @@ class TextFormat(Body):
 
 class TextConfig(Body):
     format: TextFormat | None = None
-    verbosity: Literal["medium"] | None = None
-    """Other values would need another model; state the desired length in the instructions."""
+    verbosity: Literal["medium"] | None = Field(None, description="To change the length, state it in the instructions.")
 
 
 Summary: TypeAlias = Literal["auto", "concise", "detailed"]
@@ -143,32 +142,39 @@ class ReasoningOptions(Body):
     """How much the model thinks. No model summarizes its thinking; the response contains all of it."""
 
     effort: Effort | None = None
-    summary: Summary | None = None
-    generate_summary: Summary | None = None
-    mode: Literal["standard"] | None = None
-    context: Literal["auto"] | None = None
-    """The chat template decides which earlier thoughts the model reads."""
+    summary: Summary | None = Field(None, description="Accepted without effect: the response has the whole thinking.")
+    generate_summary: Summary | None = Field(None, description="The former name of `summary`.")
+    mode: Literal["standard"] | None = Field(None, description="There is no other mode.")
+    context: Literal["auto"] | None = Field(
+        None, description="The chat template decides which earlier thoughts the model reads."
+    )
 
 
 class ContextManagement(Body):
     """How a conversation that has grown too long is made shorter."""
 
     type: Literal["compaction"]
-    compact_threshold: int | None = Field(None, ge=1, le=100_000_000)
-    """Tokens of a conversation beyond which it is compacted; unset: three quarters of the context length."""
+    compact_threshold: int | None = Field(
+        None,
+        ge=1,
+        le=100_000_000,
+        description="Tokens of a conversation beyond which it is compacted; unset: three quarters of the context.",
+    )
 
 
 class RagOptions(Body):
     """Options of answers from documents that OpenAI's API does not have."""
 
     search: SearchMode | None = None
-    explain: bool | None = None
-    """Explain each search of the language model, as `explain` of `/retrieve` does."""
+    explain: bool | None = Field(
+        None, description="Explain each search of the language model, as `explain` of `/retrieve` does."
+    )
 
 
 class ResponseStreamOptions(Body):
-    include_obfuscation: bool | None = None
-    """true: events with a piece of text are padded with random characters."""
+    include_obfuscation: bool | None = Field(
+        None, description="true: events with a piece of text are padded with random characters."
+    )
 
 
 class ResponsesBody(SamplingFields, Body):
@@ -181,8 +187,9 @@ class ResponsesBody(SamplingFields, Body):
     previous_response_id: Id | None = None
     conversation: Annotated[
         Id | None, BeforeValidator(_conversation_id, json_schema_input_type=Id | ConversationParam | None)
-    ] = None
-    """Its items are the earlier turns; those of the request and the response are added to it."""
+    ] = Field(
+        None, description="Its items are the earlier turns; those of the request and the response are added to it."
+    )
     instructions: str | None = Field(None, max_length=100_000)
     tools: list[Tool] = Field(default_factory=list, max_length=MAX_FUNCTIONS + 1)
     tool_choice: Annotated[Literal["auto", "required", "none"] | dict[str, Any] | None, described_as(ToolChoiceIn)] = (
@@ -195,30 +202,28 @@ class ResponsesBody(SamplingFields, Body):
     text: TextConfig | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
     truncation: Literal["auto", "disabled"] | None = None
-    context_management: list[ContextManagement] | None = Field(None, max_length=16)
-    """A conversation that exceeds the smallest threshold is compacted before the answer."""
-    style: StyleOption | None = None
-    """Not in OpenAI's API: style of an answer from documents."""
-    rag: RagOptions | None = None
-    """Not in OpenAI's API."""
-    chat_template_kwargs: dict[str, Any] | None = None
-    """As in vLLM: further variables of the chat template."""
+    context_management: list[ContextManagement] | None = Field(
+        None,
+        max_length=16,
+        description="A conversation that exceeds the smallest threshold is compacted before the answer.",
+    )
+    style: StyleOption | None = Field(None, description="Not in OpenAI's API: style of an answer from documents.")
+    rag: RagOptions | None = Field(None, description="Not in OpenAI's API.")
+    chat_template_kwargs: dict[str, Any] | None = Field(
+        None, description="As in vLLM: further variables of the chat template."
+    )
     reasoning: ReasoningOptions | None = None
     stream: bool | None = None
     stream_options: ResponseStreamOptions | None = None
     metadata: Metadata | None = None
-    store: bool | None = None
-    """false: the response is not kept."""
-    background: bool | None = None
-    """true: the response is queued, and the request answered at once."""
-    service_tier: ServiceTier | None = None
-    """There is one tier; all names are accepted, and the response shows `default`, as in OpenAI's API."""
+    store: bool | None = Field(None, description="false: the response is not kept.")
+    background: bool | None = Field(None, description="true: the response is queued, and the request answered at once.")
+    service_tier: ServiceTier | None = Field(None, description="There is one tier; all names are accepted.")
     prompt_cache_options: CacheOptions | None = None
-    prompt_cache_retention: CacheRetention | None = None
-    """Prompts are cached automatically."""
+    prompt_cache_retention: CacheRetention | None = Field(None, description="Prompts are cached automatically.")
     user: str | None = None
-    safety_identifier: str | None = None
-    prompt_cache_key: str | None = None
+    safety_identifier: str | None = Field(None, description="Returned unchanged.")
+    prompt_cache_key: str | None = Field(None, description="Returned unchanged: prompts are cached automatically.")
 
     _other: ClassVar[frozenset[str]] = frozenset({"n", "max_tokens", "logprobs", "prompt_logprobs"})
     """Sampling fields that responses lack or express differently."""

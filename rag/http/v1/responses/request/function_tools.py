@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pydantic import Field
+
 from rag.errors import InvalidRequest
 from rag.http.v1.function_calling.functions import FunctionIn
 from rag.http.v1.function_calling.tool_use import ToolChoice
@@ -20,10 +22,13 @@ class FunctionTool(FunctionIn):
     """The tool `function`: the client executes it and sends its output back."""
 
     type: Literal["function"]
-    defer_loading: Literal[False] | None = None
-    output_schema: dict[str, Any] | None = None
-    """Accepted without effect: only programs, which are not supported, would read it."""
-    allowed_callers: list[Literal["direct"]] | None = None
+    defer_loading: Literal[False] | None = Field(None, description="All tools are shown to the language model at once.")
+    output_schema: dict[str, Any] | None = Field(
+        None, description="Accepted without effect: only programs, which are not supported, would read it."
+    )
+    allowed_callers: list[Literal["direct"]] | None = Field(
+        None, description="Accepted without effect: only the language model calls tools, as there are no programs."
+    )
 
 
 @dataclass(frozen=True, slots=True)

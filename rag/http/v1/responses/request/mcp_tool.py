@@ -76,13 +76,15 @@ class McpTool(Body):
     server_url: str = Field(min_length=1, max_length=2048)
     server_description: str | None = Field(None, max_length=4096)
     headers: dict[_HeaderName, _Secret] | None = Field(None, max_length=_MAX_HEADERS)
-    authorization: _Secret | None = None
-    """A token, which is sent as `Authorization: Bearer ...`."""
+    authorization: _Secret | None = Field(None, description="A token, which is sent as `Authorization: Bearer ...`.")
     allowed_tools: list[Id] | McpToolFilter | None = None
-    require_approval: Literal["always", "never"] | McpApproval | None = None
-    """None: every call needs approval, as in OpenAI's API."""
-    allowed_callers: list[Literal["direct"]] | None = None
-    defer_loading: Literal[False] | None = None
+    require_approval: Literal["always", "never"] | McpApproval | None = Field(
+        None, description="Unset: every call needs approval, as in OpenAI's API."
+    )
+    allowed_callers: list[Literal["direct"]] | None = Field(
+        None, description="Accepted without effect: only the language model calls tools, as there are no programs."
+    )
+    defer_loading: Literal[False] | None = Field(None, description="All tools are shown to the language model at once.")
 
     @model_validator(mode="before")
     @classmethod

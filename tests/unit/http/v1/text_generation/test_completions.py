@@ -144,7 +144,10 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"prompt": [True]}, "prompt"),
     ({"prompt": ["a"] * 129}, "prompt"),
     ({"prompt": ["a"] * 100, "n": 6}, "n"),
-    ({"suffix": "x"}, "suffix"),
+    ({"suffix": "x", "prompt": [1, 2]}, "suffix"),
+    ({"suffix": 1}, "suffix"),
+    ({"suffix": "x", "echo": True, "logprobs": 1}, "echo"),
+    ({"suffix": "", "prompt": ""}, "prompt"),
     ({"best_of": 2}, "best_of"),
     ({"logprobs": 21}, "logprobs"),
     ({"logprobs": True}, "logprobs"),
@@ -162,6 +165,31 @@ async def test_a_refusal_names_the_invalid_field(edge: EdgeService) -> None:
         response = await edge.post("/v1/completions", {"model": MODEL, "prompt": "a", **body})
         assert (body, *error_of(response)) == (body, 400, "invalid_request", param)
     assert edge.generator.requests == []
+
+
+async def test_text_is_inserted_before_a_suffix() -> None:
+    def inserts(prompt: Any, sampling: Mapping[str, Any]) -> str:
+        return f"between {prompt.prefix} and {prompt.suffix}"
+
+    async with an_edge(FakeGenerator(inserts)) as edge:
+        for prompt in ("def f():", ["def f():", ""]):
+            answer = (await post(edge, prompt, suffix="return x")).json()
+            texts = [prompt] if isinstance(prompt, str) else prompt
+            assert [choice["text"] for choice in answer["choices"]] == [
+                f"between {text} and return x" for text in texts
+            ]
+        with_echo = (await post(edge, "def f():", suffix="return x", echo=True)).json()
+        assert with_echo["choices"][0]["text"].startswith("def f():between")
+
+
+async def test_a_model_that_cannot_insert_refuses_the_suffix() -> None:
+    def refuses(prompt: Any, sampling: Mapping[str, Any]) -> str:
+        raise InvalidRequest("suffix: is not supported", param="suffix")
+
+    async with an_edge(FakeGenerator(refuses)) as edge:
+        for stream in (False, True):
+            response = await post(edge, "def f():", suffix="return x", stream=stream)
+            assert error_of(response) == (400, "invalid_request", "suffix")
 
 
 async def test_one_refused_prompt_stops_the_others() -> None:
