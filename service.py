@@ -71,11 +71,11 @@ TRACING: Any = {"excluded_urls": [".*"]}
 METRICS: Any = {"enabled": False}
 """Those of BentoML have a series for every path that is requested (docs/bentoml_issues.md#b9)."""
 
-embedder_life = process.lifecycle("Embedder")
+embedder_lifecycle = process.make_lifecycle("Embedder")
 retriever_v1, rag_v1, rag_mcp = DeferredApp(), DeferredApp(), DeferredApp()
-retriever_life = process.lifecycle("Retriever")
-llm_life = process.lifecycle("LLM")
-rag_life = process.lifecycle("RAG", is_edge=True)
+retriever_lifecycle = process.make_lifecycle("Retriever")
+llm_lifecycle = process.make_lifecycle("LLM")
+rag_lifecycle = process.make_lifecycle("RAG", is_edge=True)
 
 
 @bentoml.service(
@@ -92,7 +92,7 @@ class Embedder:
 
     def __init__(self) -> None:
         self._api = embedder.embedder_api()
-        embedder_life.on_probe(self._api.ready)
+        embedder_lifecycle.on_probe(self._api.ready)
 
     @bentoml.on_deployment
     def check_access() -> None:
@@ -107,7 +107,7 @@ class Embedder:
     async def begin(self) -> None:
         process.configure_logging()
         process.start_tracing("Embedder")
-        embedder_life.install_signal_handlers()
+        embedder_lifecycle.install_signal_handlers()
         self._api.models.start()
 
     @endpoint("/encode")
@@ -137,7 +137,7 @@ class LLM:
 
     def __init__(self) -> None:
         self._api, self._engine = llm.llm_api()
-        llm_life.on_probe(self.facts)
+        llm_lifecycle.on_probe(self.facts)
 
     @bentoml.on_deployment
     def check_access() -> None:
@@ -155,7 +155,7 @@ class LLM:
     async def begin(self) -> None:
         process.configure_logging()
         process.start_tracing("LLM")
-        llm_life.install_signal_handlers()
+        llm_lifecycle.install_signal_handlers()
         await self._engine.start()
 
     @bentoml.on_shutdown
@@ -201,11 +201,11 @@ class Retriever:
         }
         self._api, self._clients = retriever.retriever_api(addresses)
         retriever_v1.app = self._api.v1
-        retriever_life.on_probe(self._api.ready)
-        retriever_life.on_metrics(retriever.retriever_metrics(self._api, self._clients).text)
+        retriever_lifecycle.on_probe(self._api.ready)
+        retriever_lifecycle.on_metrics(retriever.retriever_metrics(self._api, self._clients).text)
         for client in self._clients:
-            retriever_life.on_drain(client.hold)
-        retriever_life.on_drain(self._api.drain)
+            retriever_lifecycle.on_drain(client.hold)
+        retriever_lifecycle.on_drain(self._api.drain)
 
     @bentoml.on_deployment
     def check_access() -> None:
@@ -220,7 +220,7 @@ class Retriever:
     async def begin(self) -> None:
         process.configure_logging()
         process.start_tracing("Retriever")
-        retriever_life.install_signal_handlers()
+        retriever_lifecycle.install_signal_handlers()
         self._api.start()
 
     @bentoml.on_shutdown
@@ -359,11 +359,11 @@ class RAG:
         self._api = edge.rag_api(addresses, process.address_of(RAG))
         rag_v1.app = self._api.v1
         rag_mcp.app = self._mcp = edge.mcp_endpoint()
-        self._batches = edge.batch_runner(self._api.dependencies, rag_life)
-        rag_life.on_probe(self._api.ready)
-        rag_life.on_metrics(self._api.metrics)
-        rag_life.on_drain(self._api.dependencies.hold)
-        rag_life.on_drain(self._batches.drain)
+        self._batches = edge.batch_runner(self._api.dependencies, rag_lifecycle)
+        rag_lifecycle.on_probe(self._api.ready)
+        rag_lifecycle.on_metrics(self._api.metrics)
+        rag_lifecycle.on_drain(self._api.dependencies.hold)
+        rag_lifecycle.on_drain(self._batches.drain)
 
     @bentoml.on_deployment
     def check_access() -> None:
@@ -374,7 +374,7 @@ class RAG:
     async def begin(self) -> None:
         process.configure_logging()
         process.start_tracing("RAG")
-        rag_life.install_signal_handlers()
+        rag_lifecycle.install_signal_handlers()
         await self._mcp.start()
         await self._api.start()
         self._batches.start()
@@ -418,10 +418,15 @@ class RAG:
 
 
 _PUBLIC: Any = RAG
-_LIVES: Any = ((Embedder, embedder_life), (Retriever, retriever_life), (LLM, llm_life), (_PUBLIC, rag_life))
+_SERVICES: Any = (
+    (Embedder, embedder_lifecycle),
+    (Retriever, retriever_lifecycle),
+    (LLM, llm_lifecycle),
+    (_PUBLIC, rag_lifecycle),
+)
 _PUBLIC.add_asgi_middleware(RerankPaths)
-for _service, _life in _LIVES:
-    _service.add_asgi_middleware(ServiceMiddleware, **process.middleware_options(_life, _service))
+for _service, _lifecycle in _SERVICES:
+    _service.add_asgi_middleware(ServiceMiddleware, **process.middleware_options(_lifecycle, _service))
 _PUBLIC.add_asgi_middleware(PublishedApi)
 _PUBLIC.add_asgi_middleware(WebPage)
 _PUBLIC.add_asgi_middleware(McpRoute, endpoint=rag_mcp)

@@ -49,10 +49,10 @@ class MiddlewareOptions(TypedDict):
     max_websockets: int
 
 
-def lifecycle(name: str, *, is_edge: bool = False) -> Lifecycle:
-    life = Lifecycle(name, is_edge=is_edge, drain_timeout_s=settings().server.drain_timeout_s)
-    life.on_ready(_freeze_objects)
-    return life
+def make_lifecycle(name: str, *, is_edge: bool = False) -> Lifecycle:
+    lifecycle = Lifecycle(name, is_edge=is_edge, drain_timeout_s=settings().server.drain_timeout_s)
+    lifecycle.on_ready(_freeze_objects)
+    return lifecycle
 
 
 def _freeze_objects() -> None:
@@ -66,26 +66,26 @@ def _freeze_objects() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
-def middleware_options(life: Lifecycle, service: Any) -> MiddlewareOptions:
+def middleware_options(lifecycle: Lifecycle, service: Any) -> MiddlewareOptions:
     """The options of the middleware for this BentoML service."""
     options = settings()
     upload, body = options.ingest.max_request_mib * MIB, options.server.max_body_mib * MIB
     return {
-        "lifecycle": life,
+        "lifecycle": lifecycle,
         "max_in_flight": options.server.max_in_flight,
         "max_body_bytes": {
-            "*": body if life.is_edge else _MAX_INNER_BODY_BYTES,
+            "*": body if lifecycle.is_edge else _MAX_INNER_BODY_BYTES,
             "/ingest": upload,
             "/v1/files": upload,
             "/v1/uploads/*": upload,
         },
-        "access_log": options.server.access_log and life.is_edge,
-        "guard": BrowserGuard(options.server.host_names, options.server.allowed_origins) if life.is_edge else None,
-        "routes": RouteTemplates(lambda: _routes(life, service)),
-        "admission": edge_admission() if life.is_edge else service_admission(),
-        "body_timeout_s": options.server.request_timeout_s if life.is_edge else None,
-        "audit": audit_trail() if life.is_edge else None,
-        "make_turns": _caller_turns if life.is_edge else None,
+        "access_log": options.server.access_log and lifecycle.is_edge,
+        "guard": BrowserGuard(options.server.host_names, options.server.allowed_origins) if lifecycle.is_edge else None,
+        "routes": RouteTemplates(lambda: _routes(lifecycle, service)),
+        "admission": edge_admission() if lifecycle.is_edge else service_admission(),
+        "body_timeout_s": options.server.request_timeout_s if lifecycle.is_edge else None,
+        "audit": audit_trail() if lifecycle.is_edge else None,
+        "make_turns": _caller_turns if lifecycle.is_edge else None,
         "max_websockets": options.server.max_websockets,
     }
 
@@ -97,16 +97,16 @@ def _caller_turns() -> CallerTurns:
     return CallerTurns(server.caller_turns or half_of_the_cores, max_wait_s=server.retrieve_timeout_s)
 
 
-def _routes(life: Lifecycle, service: Any) -> list[str]:
+def _routes(lifecycle: Lifecycle, service: Any) -> list[str]:
     """The paths of all routes of a service, with parameters as Starlette writes them."""
     own = [api.route for api in service.apis.values()]
-    if life.is_edge:
+    if lifecycle.is_edge:
         from rag.http.published_api import public_operations
 
         public = [route.mounted_at + route.path for route in public_operations()]
         pages = ["/", "/static_content/{file:path}", "/ui", "/ui/{file:path}"]
         return [*own, *public, *pages, "/docs.json", "/schema.json", "/mcp"]
-    if life.name == "Retriever":
+    if lifecycle.name == "Retriever":
         from rag.http.v1.applications.documents_app import document_routes
 
         no_parts: Any = None

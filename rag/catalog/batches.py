@@ -25,7 +25,7 @@ UNFINISHED: tuple[BatchState, ...] = ("validating", "in_progress", "finalizing",
 
 
 @dataclass(frozen=True, slots=True)
-class WorkRow:
+class BatchWorkRow:
     """What a process that works on a batch has to know of it."""
 
     id: str
@@ -48,7 +48,7 @@ class WorkRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class BatchOutcome:
     """What a batch ends with."""
 
     output_file_id: str | None
@@ -110,10 +110,10 @@ def page(connection: sa.Connection, cursor: Cursor) -> Page[BatchRecord]:
     return listing.page(connection, wanted, batches.c.created_at, batches.c.id, cursor, read)
 
 
-def unfinished(connection: sa.Connection) -> list[WorkRow]:
+def unfinished(connection: sa.Connection) -> list[BatchWorkRow]:
     """Of all callers, the oldest first."""
     wanted = sa.select(batches).where(batches.c.state.in_(UNFINISHED)).order_by(batches.c.created_at, batches.c.id)
-    return read_rows(connection, WorkRow, wanted)
+    return read_rows(connection, BatchWorkRow, wanted)
 
 
 def counts(connection: sa.Connection) -> dict[str, int]:
@@ -122,7 +122,7 @@ def counts(connection: sa.Connection) -> dict[str, int]:
     return {str(state): int(number) for state, number in connection.execute(counted)}
 
 
-def hold(connection: sa.Connection, row: WorkRow, seconds: float) -> bool:
+def hold(connection: sa.Connection, row: BatchWorkRow, seconds: float) -> bool:
     """Claim the work on a batch that is to be validated or whose files are to be written.
 
     Returns False if its state has changed, or another process works on it.
@@ -165,7 +165,7 @@ def cancel(connection: sa.Connection, batch_id: str) -> bool:
     return _update(connection, wanted, held_until=0.0, **values)
 
 
-def end(connection: sa.Connection, row: WorkRow, outcome: Outcome) -> bool:
+def end(connection: sa.Connection, row: BatchWorkRow, outcome: BatchOutcome) -> bool:
     """Returns False if another process has ended it."""
     values: JsonObject = {"state": row.end_state, "failed": outcome.failed, "usage": outcome.usage}
     files = {"output_file_id": outcome.output_file_id, "error_file_id": outcome.error_file_id}

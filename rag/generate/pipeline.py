@@ -23,6 +23,7 @@ from rag.generate.verify import Verifier
 from rag.llm.template_values import EFFORT
 from rag.ports import Generator, PromptPreparer, ServiceFacts, TokenStream
 from rag.telemetry import answers as metrics
+from rag.telemetry.stopwatch import ms_since
 from rag.types import (
     AnswerStyle,
     Facts,
@@ -201,7 +202,7 @@ class AnswerPipeline:
                 if isinstance(delta, ReasoningDelta):
                     yield delta
                 elif (sent := texts.add(delta)) is not None:
-                    first_delta_ms = first_delta_ms or _ms_since(started)
+                    first_delta_ms = first_delta_ms or ms_since(started)
                     yield sent
         except Exception:  # send what the citation filter held back, then report the error
             for rest in texts.flush():
@@ -217,9 +218,9 @@ class AnswerPipeline:
         if form.citations == "verify":
             verifying = time.perf_counter()
             completed, failure = await self._verifier.verify(completed, sources)
-            timings["verify"] = _ms_since(verifying)
+            timings["verify"] = ms_since(verifying)
             note = "; ".join(filter(None, (note, failure)))
-        timings["total"] = _ms_since(started)
+        timings["total"] = ms_since(started)
         _count_answer(completed[0].text, timings)
         yield Done(completed, timings, note, form.style, prepared.confidence)
 
@@ -241,7 +242,7 @@ async def _nothing_found(
         yield TextDelta(NOT_FOUND, index)
     yield Usage(0, 0)
     completed = (CompletedText(NOT_FOUND, NO_SOURCES),) * texts
-    timings = {**prepared.timings_ms, "total": _ms_since(started)}
+    timings = {**prepared.timings_ms, "total": ms_since(started)}
     _count_answer(NOT_FOUND, timings)
     yield Done(completed, timings, prepared.note, style, prepared.confidence)
 
@@ -251,7 +252,3 @@ def _count_answer(text: str, timings_ms: Mapping[str, float]) -> None:
     metrics.DURATION.observe(timings_ms["total"] / 1000)
     if first_token_ms := timings_ms.get("first_token"):
         metrics.FIRST_TOKEN.observe(first_token_ms / 1000)
-
-
-def _ms_since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 2)

@@ -20,7 +20,7 @@ from rag.ports import Steps
 
 WINDOW_CHUNKS = 256
 """Chunks written by one step; a laptop embeds them in about six seconds."""
-Part = tuple[int, int, int]
+ChunkRange = tuple[int, int, int]
 """A version and a range of its chunks: number of the version, first chunk, chunk after the last."""
 
 
@@ -37,7 +37,7 @@ class IngestSteps(JobLifecycle, Protocol):
 
 @dataclass(slots=True)
 class _Window:
-    parts: list[Part] = field(default_factory=list)
+    parts: list[ChunkRange] = field(default_factory=list)
     complete: list[int] = field(default_factory=list)
     """Versions whose last chunk is in this window, or that need none written."""
     chunks: int = 0

@@ -10,9 +10,8 @@ from rag.catalog.documents.visibility import Snapshot
 from rag.errors import RagError
 from rag.ports import VectorStore
 from rag.retrieve.record_text import begins_with_value, is_record_text
-from rag.types import Chunk
+from rag.types import Chunk, chunk_id_of
 
-_ORDINAL_DIGITS = 6
 _SENTENCE_ENDS = (".", "!", "?", ":", ";", "|")
 """A text that ends otherwise ends within a sentence, unless it is a heading or a list item."""
 _log = logging.getLogger("rag.retrieve")
@@ -23,7 +22,7 @@ def neighbour_id(chunk: Chunk, distance: int) -> str:
     version_id, dash, ordinal = chunk.chunk_id.rpartition("-")
     if not dash or not ordinal.isdigit() or int(ordinal) + distance < 0:
         return ""
-    return f"{version_id}-{int(ordinal) + distance:0{_ORDINAL_DIGITS}d}"
+    return chunk_id_of(version_id, int(ordinal) + distance)
 
 
 async def read_neighbours(store: VectorStore, snapshot: Snapshot, chunk_ids: Sequence[str]) -> Mapping[str, Chunk]:

@@ -29,6 +29,7 @@ from rag.retrieve.search.searcher import Searcher
 from rag.retrieve.snapshot_reader import SnapshotReader
 from rag.telemetry import retrieval as metrics
 from rag.telemetry import tracing
+from rag.telemetry.stopwatch import ms_since
 from rag.types import Hit, Message
 
 NOT_RERANKED = "the hits are not reranked: the reranker failed or did not answer in time"
@@ -97,7 +98,7 @@ class RetrievalPipeline:
                 result = await self._retrieve(request, snapshot, options)
             else:
                 result = await self._retrieve_cached(self._cache, request, snapshot, options)
-        timings_ms = {**result.timings_ms, "retrieve": _ms_since(started)}
+        timings_ms = {**result.timings_ms, "retrieve": ms_since(started)}
         metrics.observe_stages(timings_ms)
         return replace(result, timings_ms=timings_ms)
 
@@ -121,7 +122,7 @@ class RetrievalPipeline:
             encode=partial(self._encode, request.text, snapshot),
         )
         metrics.CACHE_REQUESTS.labels("hit" if entry.is_hit else "miss").inc()
-        timings_ms = {"cached": _ms_since(started)} if entry.is_hit else entry.value.timings_ms
+        timings_ms = {"cached": ms_since(started)} if entry.is_hit else entry.value.timings_ms
         return replace(entry.value, timings_ms=timings_ms, key=entry.key)
 
     async def _retrieve(
@@ -161,7 +162,7 @@ class RetrievalPipeline:
             queries=options.queries,
             hypothetical=options.hypothetical,
         )
-        timings_ms["plan"] = _ms_since(started)
+        timings_ms["plan"] = ms_since(started)
         # A question that stands alone is "rewritten" to itself, so the note is what tells success from failure.
         is_rewritten = rewrite and not plan.note
         return plan if is_rewritten else replace(plan, in_conversation=with_history)
@@ -180,7 +181,7 @@ class RetrievalPipeline:
             _log.warning("the hits were not reranked: %s", error.message)
             return hits, NOT_RERANKED
         finally:
-            timings_ms["rerank"] = _ms_since(started)
+            timings_ms["rerank"] = ms_since(started)
 
     async def _encode(self, text: str, snapshot: Snapshot) -> QueryVector:
         embedder = await self._encoders.for_store(snapshot.store_id, snapshot.embedder)
@@ -207,7 +208,3 @@ def _relevant_history(request: RetrievalRequest, options: RetrieveOptions) -> li
     if options.rewrite:
         return [[turn.role, turn.content] for turn in request.history]
     return last_user_turns(request.history) or None
-
-
-def _ms_since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 2)

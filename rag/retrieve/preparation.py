@@ -24,6 +24,7 @@ from rag.retrieve.ranking.merging import merge_results
 from rag.retrieve.ranking.relevance import nothing_relevant
 from rag.retrieve.result import RetrievalResult
 from rag.telemetry import retrieval as metrics
+from rag.telemetry.stopwatch import ms_since
 from rag.types import AnswerStyle, Chunk, Hit, JsonMapping, Message, PreparedPrompt, Prompt, QuoteChoice
 
 
@@ -83,7 +84,7 @@ class AnswerPreparer:
         started = time.perf_counter()
         prompt = await self._written_prompt(request, results, result)
         _check_sources(request, result, prompt)
-        metrics.observe_stages({"prompt": _ms_since(started)})
+        metrics.observe_stages({"prompt": ms_since(started)})
         key = self._answer_key(request, result, prompt)
         queries, top_k = result.plan.queries, result.options.top_k
         return PreparedPrompt(prompt, result.timings_ms, result.plan.note, key, queries, top_k=top_k)
@@ -110,7 +111,7 @@ class AnswerPreparer:
     ) -> PreparedPrompt:
         started = time.perf_counter()
         found = await self._quotation(request, results, result)
-        quote_ms = _ms_since(started)
+        quote_ms = ms_since(started)
         metrics.observe_stages({"quote": quote_ms})
         timings_ms = {**result.timings_ms, "quote": quote_ms}
         note = "; ".join(filter(None, (result.plan.note, found.note)))
@@ -188,10 +189,6 @@ def _check_sources(request: PreparationRequest, result: RetrievalResult, prompt:
             "instructions",
             param="max_tokens",
         )
-
-
-def _ms_since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 2)
 
 
 def _merged(results: Sequence[RetrievalResult], request: PreparationRequest) -> RetrievalResult:

@@ -8,7 +8,7 @@ from rag.bootstrap import process
 
 
 async def test_objects_of_the_start_are_exempt_from_garbage_collection_once_a_service_is_ready() -> None:
-    life = process.lifecycle("Test")
+    life = process.make_lifecycle("Test")
 
     async def facts() -> dict[str, object]:
         return {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rag.adapters.milvus.pymilvus_types import FilterArguments
 from rag.adapters.milvus.rows import READ_GROUPS_KEY
-from rag.retrieve.search.filters import Operand, compile_filters, literal, with_literals
+from rag.retrieve.search.filters import Operand, compile_filters, milvus_literal, with_literals
 from rag.types import FilterObject
 
 READ_GROUPS = f'attributes["{READ_GROUPS_KEY}"]'
@@ -40,7 +40,7 @@ def filter_arguments(restriction: Restriction, *, has_templates: bool) -> Filter
 
     def operand(name: str, values: Sequence[str]) -> str:
         params[name] = list(values)
-        return f"{{{name}}}" if has_templates else literal(list(values))
+        return f"{{{name}}}" if has_templates else milvus_literal(list(values))
 
     if restriction.filters is not None:
         compiled = compile_filters(restriction.filters)

@@ -125,7 +125,7 @@ def slices_by_length(lengths: Sequence[int], at_once: int, most: int | None = No
     return slices
 
 
-def in_order(slices: Sequence[Sequence[int]], results: Sequence[Sequence[T]]) -> list[T]:
+def in_original_order(slices: Sequence[Sequence[int]], results: Sequence[Sequence[T]]) -> list[T]:
     """The results of all slices, in the original order of the texts."""
     placed: dict[int, T] = {}
     for part, some in zip(slices, results, strict=True):

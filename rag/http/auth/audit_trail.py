@@ -29,7 +29,7 @@ _MAX_PENDING = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RequestOutcome:
     """How a request ended."""
 
     status: int
@@ -71,7 +71,7 @@ class AuditTrail:
         for event in self._pending.values():
             _log(event, "the service is stopping")
 
-    def note(self, scope: Scope, outcome: Outcome) -> None:
+    def note(self, scope: Scope, outcome: RequestOutcome) -> None:
         """Note a request that has ended, if the audit log should have it."""
         is_refused = outcome.status in _REFUSED and outcome.error_code != Overloaded.code
         route = self._routes.find(scope["method"], scope["path"])
@@ -118,7 +118,7 @@ class AuditTrail:
         self._is_failing = True
 
 
-def _event(scope: Scope, route: RequestedRoute, outcome: Outcome) -> AuditEvent:
+def _event(scope: Scope, route: RequestedRoute, outcome: RequestOutcome) -> AuditEvent:
     caller: Caller | None = scope.get(CALLER)
     address, _ = scope.get("client") or ("", 0)
     targets = {**route.ids, **({"id": outcome.object_id} if outcome.object_id else {})}

@@ -24,8 +24,8 @@ class RemoteKeys:
         self._client = client
         self._require = require
 
-    async def look(self, digest: str | None) -> Verification:
-        """See `rag.http.auth.verified_keys.Look`."""
+    async def look_up(self, digest: str | None) -> Verification:
+        """See `rag.http.auth.verified_keys.LookUpKey`."""
         return _verification(await self._call("/authenticate", {"secret_hash": digest}))
 
     async def open_tenant(self, tenant: str, stores: Sequence[str] | None) -> Sequence[str] | None:

@@ -94,7 +94,7 @@ class RagApi:
         self._retriever = dependencies.clients["Retriever"]
         self._tokens = tokens
         self._audit = audit
-        self.forward = ServiceProxy(self._retriever, dependencies.require)
+        self._proxy = ServiceProxy(self._retriever, dependencies.require)
         """Forwards `/ingest` and most of `/v1` to the Retriever."""
         self._generator = MeteredGenerator(RemoteGenerator(dependencies.clients["LLM"]), tokens.add)
         self._answers = AnswerPipeline(
@@ -121,7 +121,7 @@ class RagApi:
             tools or ToolOptions(retrieve_timeout_s=retrieve_timeout_s),
             images or ImageOptions(),
         )
-        self.v1 = edge_app(parts, self.forward)
+        self.v1 = edge_app(parts, self._proxy)
         """To be mounted at `/v1`."""
         self.background = self._background_worker(parts, background or WorkerOptions())
         """Generates responses in the background."""
@@ -212,4 +212,4 @@ class RagApi:
             return JSONResponse(await whole_text(stream))
 
     async def ingest(self, request: IngestRequest) -> Response:
-        return await self.forward.respond(request.http)
+        return await self._proxy.respond(request.http)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from rag.auth.caller import INTERNAL, caller_to_header
 from rag.catalog.answers import background, conversations, items, kept, responses
-from rag.catalog.answers.background import WorkRow
+from rag.catalog.answers.background import ResponseWorkRow
 from rag.catalog.database import Database
 from rag.catalog.tenants import quotas
 from rag.errors import InvalidRequest, QuotaExceeded, Unauthenticated
@@ -158,7 +158,7 @@ class BackgroundRegistry:
             found = background.events_after(connection, response_id, after, _MAX_EVENTS_READ)
             return EventPage(found, row.state == "ended" and len(found) < _MAX_EVENTS_READ)
 
-    def _write(self, connection: sa.Connection, row: WorkRow, part: WrittenPart) -> None:
+    def _write(self, connection: sa.Connection, row: ResponseWorkRow, part: WrittenPart) -> None:
         added, body = 0, None
         if row.streams:
             known = max(0, row.last_number - part.last_number)
@@ -178,7 +178,7 @@ class BackgroundRegistry:
             responses.change(connection, row.id, body, added)
 
     def _final(
-        self, connection: sa.Connection, row: WorkRow, response: JsonMapping, added: int
+        self, connection: sa.Connection, row: ResponseWorkRow, response: JsonMapping, added: int
     ) -> tuple[JsonObject, int]:
         """The response without its output, which is kept with it, and the bytes that are added."""
         output = response["output"]
@@ -191,7 +191,7 @@ class BackgroundRegistry:
             conversations.append(connection, found, [*asked, *output], self._retention_s)
         return body, added + kept.size_of(*output) - kept.size_of(row.request)
 
-    def _cancel(self, connection: sa.Connection, row: WorkRow, body: JsonObject) -> None:
+    def _cancel(self, connection: sa.Connection, row: ResponseWorkRow, body: JsonObject) -> None:
         added = -kept.size_of(row.request)
         if row.streams:
             # OpenAI has no event of its own for this; its clients end a stream at one of these.

@@ -19,7 +19,7 @@ from rag.retrieve.compaction.turns import (
     Exchange,
     as_message,
     message_item,
-    split,
+    split_conversation,
     summary_items,
     text_of,
     without_orphans,
@@ -98,7 +98,7 @@ class Compactor:
         self._timeout_s = timeout_s
 
     async def compact(self, request: CompactionRequest) -> Compaction:
-        turns = split(request.items)
+        turns = split_conversation(request.items)
         limit = min(request.max_tokens or request.context_tokens, request.context_tokens)
         tokens = await asyncio.to_thread(self._count, request.items)
         kept = await asyncio.to_thread(self._newest, turns.exchanges, int(limit * _KEPT_SHARE))

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from rag.errors import all_errors
 from rag.http.pages.web_page import FOLDER, HEADERS, PDF_WORKER, WebPage, compacted, static_files
-from rag.telemetry.exposition import definitions
+from tests.support.metric_values import definitions
 
 ROOT = Path(__file__).resolve().parents[3]
 VENDOR = FOLDER / "vendor"

@@ -22,7 +22,7 @@ from rag.library.batches.exchange import AssignedLine, Assignment, FinishedLine,
 
 logger = logging.getLogger("rag.batches")
 
-Exchange: TypeAlias = Callable[[Report], Awaitable[Assignment]]
+SendReport: TypeAlias = Callable[[Report], Awaitable[Assignment]]
 """Reports to the Retriever. Raises a RagError if it does not answer."""
 
 _POLL_S = 2.0
@@ -57,7 +57,7 @@ class BatchRunner:
     """
 
     def __init__(
-        self, exchange: Exchange, service: Callable[[], ASGIApp | None], at_once: int, *, poll_s: float = _POLL_S
+        self, exchange: SendReport, service: Callable[[], ASGIApp | None], at_once: int, *, poll_s: float = _POLL_S
     ) -> None:
         self._exchange = exchange
         self._service = service

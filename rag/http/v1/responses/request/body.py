@@ -158,7 +158,7 @@ class ContextManagement(Body):
     """Tokens of a conversation beyond which it is compacted; unset: three quarters of the context length."""
 
 
-class RagOptions(Body):
+class ResponseRagOptions(Body):
     """Options of answers from documents that OpenAI's API does not have."""
 
     search: SearchMode | None = None
@@ -199,7 +199,7 @@ class ResponsesBody(SamplingFields, Body):
     """A conversation that exceeds the smallest threshold is compacted before the answer."""
     style: StyleOption | None = None
     """Not in OpenAI's API: style of an answer from documents."""
-    rag: RagOptions | None = None
+    rag: ResponseRagOptions | None = None
     """Not in OpenAI's API."""
     chat_template_kwargs: dict[str, Any] | None = None
     """As in vLLM: further variables of the chat template."""

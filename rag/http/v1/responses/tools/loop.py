@@ -39,7 +39,7 @@ Steps: TypeAlias = AsyncGenerator[SourceEvent, None]
 
 
 @dataclass(slots=True)
-class Conversation:
+class ToolConversation:
     """What the language model knows, and what it may call."""
 
     messages: list[JsonObject]
@@ -72,7 +72,7 @@ class ToolLoop:
 
     def __init__(
         self,
-        conversation: Conversation,
+        conversation: ToolConversation,
         budget: Budget,
         generate: Generate,
         complete: Callable[[Done], Awaitable[Done]],
