@@ -63,13 +63,14 @@ limit_connections(
     idle_timeout_s=SETTINGS.server.idle_timeout_s,
 )
 TRAFFIC: Any = {"timeout": 3600}
-"""Seconds to the first byte; answers and searches have shorter deadlines of their own."""
+"""Seconds until the first byte of a response. Answers and searches have shorter deadlines of their own."""
 QUIET: Any = {"access": {"enabled": False}}
-"""Requests are logged by the edge, with their ids."""
+"""BentoML's access log is off: the edge logs requests, with their ids."""
 TRACING: Any = {"excluded_urls": [".*"]}
-"""BentoML makes a span for every chunk of a stream, even without an exporter (docs/bentoml_issues.md#b22)."""
+"""BentoML's tracing is off: it makes a span for every chunk of a stream, even without an exporter
+(docs/bentoml_issues.md#b22)."""
 METRICS: Any = {"enabled": False}
-"""Those of BentoML have a series for every path that is requested (docs/bentoml_issues.md#b9)."""
+"""BentoML's metrics are off: they have a series for every path that is requested (docs/bentoml_issues.md#b9)."""
 
 embedder_lifecycle = process.make_lifecycle("Embedder")
 retriever_v1, rag_v1, rag_mcp = DeferredApp(), DeferredApp(), DeferredApp()
@@ -117,7 +118,7 @@ class Embedder:
 
     @endpoint("/count")
     async def count(self, request: CountRequest, /) -> CountResponse:
-        """How many tokens texts have for the encoder, and how many it reads."""
+        """The number of tokens of each text, and how many the encoder reads."""
         return await self._api.count(request)  # type: ignore[return-value]
 
     @endpoint("/encode_sparse")
@@ -164,7 +165,7 @@ class LLM:
 
     @endpoint("/generate", stream=True)
     async def generate(self, request: WriteRequest, /) -> str:
-        """Text that goes on from a prompt, as server-sent events."""
+        """Generate text from a prompt, as server-sent events."""
         return await self._api.generate(request)  # type: ignore[return-value]
 
     @endpoint("/load_adapter")
@@ -174,7 +175,7 @@ class LLM:
 
     @endpoint("/unload_adapter")
     async def unload_adapter(self, request: UnloadAdapterRequest, /) -> dict[str, Any]:
-        """Take no more requests for a LoRA adapter."""
+        """Unload a LoRA adapter; requests that name it are then refused."""
         return await self._api.unload_adapter(request)  # type: ignore[return-value]
 
 
@@ -189,7 +190,7 @@ class LLM:
 )
 @bentoml.asgi_app(retriever_v1, path="/v1")
 class Retriever:
-    """Finds passages in Milvus, makes prompts of them, and takes new documents in."""
+    """Finds passages in Milvus, builds prompts from them, and ingests documents."""
 
     embedder = bentoml.depends(Embedder, url=SETTINGS.embedder.url)
     llm = bentoml.depends(LLM, url=SETTINGS.llm.service_url)
@@ -236,7 +237,7 @@ class Retriever:
 
     @endpoint("/authenticate")
     async def authenticate(self, request: AuthenticateRequest, /) -> dict[str, Any]:
-        """Which API key has this secret, by its hash."""
+        """Look up an API key by the hash of its secret."""
         return await self._api.authenticate(request)  # type: ignore[return-value]
 
     @endpoint("/audit")
@@ -246,42 +247,42 @@ class Retriever:
 
     @endpoint("/batch_work")
     async def batch_work(self, request: BatchWorkRequest, /) -> dict[str, Any]:
-        """Take results of lines of batches, and give out more lines."""
+        """Store the results of batch lines, and assign further lines."""
         return await self._api.catalog.batch_work(request)  # type: ignore[return-value]
 
     @endpoint("/keep_response")
     async def keep_response(self, request: KeepResponseRequest, /) -> dict[str, Any]:
-        """Keep a response with the input that it answers."""
+        """Store a response with the input that it answers."""
         return await self._api.catalog.keep_response(request)  # type: ignore[return-value]
 
     @endpoint("/keep_completion")
     async def keep_completion(self, request: KeepCompletionRequest, /) -> dict[str, Any]:
-        """Keep a chat completion with the messages that it answers."""
+        """Store a chat completion with the messages that it answers."""
         return await self._api.catalog.keep_completion(request)  # type: ignore[return-value]
 
     @endpoint("/queue_response")
     async def queue_response(self, request: QueueResponseRequest, /) -> dict[str, Any]:
-        """Keep a response that is to be generated in the background."""
+        """Queue a response for generation in the background."""
         return await self._api.catalog.queue_response(request)  # type: ignore[return-value]
 
     @endpoint("/lease_response")
     async def lease_response(self, request: LeaseResponseRequest, /) -> dict[str, Any]:
-        """The next response that is to be generated."""
+        """Lease the next queued response."""
         return await self._api.catalog.lease_response(request)  # type: ignore[return-value]
 
     @endpoint("/write_response")
     async def write_response(self, request: WriteResponseRequest, /) -> dict[str, Any]:
-        """Keep what was generated of a response, for the holder of its lease."""
+        """Store what the holder of a response's lease has generated."""
         return await self._api.catalog.write_response(request)  # type: ignore[return-value]
 
     @endpoint("/earlier_turns")
     async def earlier_turns(self, request: EarlierTurnsRequest, /) -> dict[str, Any]:
-        """Kept items of earlier turns."""
+        """The stored items of earlier turns."""
         return await self._api.catalog.earlier_turns(request)  # type: ignore[return-value]
 
     @endpoint("/compact")
     async def compact(self, request: CompactRequest, /) -> dict[str, Any]:
-        """Make a conversation short: its newest turns, and a summary of the others."""
+        """Shorten a conversation to its newest turns and a summary of the others."""
         return await self._api.compact(request)  # type: ignore[return-value]
 
     @endpoint("/open_compaction")
@@ -291,7 +292,7 @@ class Retriever:
 
     @endpoint("/count_tokens")
     async def count_tokens(self, request: CountTokensRequest, /) -> dict[str, Any]:
-        """How many tokens a conversation has for the language model."""
+        """Count the tokens of a conversation for the language model."""
         return await self._api.count_tokens(request)  # type: ignore[return-value]
 
     @endpoint("/read_file")
@@ -306,7 +307,7 @@ class Retriever:
 
     @endpoint("/open_tenant")
     async def open_tenant(self, request: OpenTenantRequest, /) -> dict[str, Any]:
-        """The vector stores of a verified token, by their ids."""
+        """The ids of the vector stores that a verified token may use."""
         return await self._api.open_tenant(request)  # type: ignore[return-value]
 
     @endpoint("/prepare")
@@ -316,17 +317,17 @@ class Retriever:
 
     @endpoint("/search_for_model")
     async def search_for_model(self, request: SearchForModelRequest, /) -> dict[str, Any]:
-        """Passages for queries of the language model, as a text for it."""
+        """Run a search of the language model, and render the passages as text for it."""
         return await self._api.search_for_model(request)  # type: ignore[return-value]
 
     @endpoint("/cut_text")
     async def cut_text(self, request: CutTextRequest, /) -> dict[str, Any]:
-        """The beginning of a text for the language model."""
+        """Truncate a text to a number of tokens."""
         return await self._api.cut_text(request)  # type: ignore[return-value]
 
     @endpoint("/verify")
     async def verify(self, request: VerifyRequest, /) -> VerifyResponse:
-        """How well sources support what is cited from them."""
+        """Score how well sources support the sentences that cite them."""
         return await self._api.verify(request)  # type: ignore[return-value]
 
     @endpoint("/ingest")
@@ -401,7 +402,7 @@ class RAG:
 
     @endpoint("/generate", stream=True)
     async def generate(self, request: GenerateRequest, /) -> str:
-        """Let the language model go on from a prompt, with vLLM's sampling parameters by their own names.
+        """Generate text from a prompt, with vLLM's sampling parameters under their own names.
 
         Streams server-sent events: `token` many times, `usage` once, and last `done` or `error`.
         """

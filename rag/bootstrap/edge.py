@@ -96,7 +96,7 @@ def answer_sampling(options: LLMSettings) -> JsonObject:
 
 
 def batch_runner(dependencies: UpstreamServices, lifecycle: Lifecycle) -> BatchRunner:
-    """Runs the lines of batches in this process.
+    """The runner of batch lines in this process.
 
     Args:
         lifecycle: The lifecycle of the edge, whose application gets the lines as requests.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 MAX_WAITING_QUESTIONS = 256
-"""Slices of questions of one caller that may wait."""
+"""Maximum number of waiting slices of one caller's questions."""
 
 
 def embedder_api() -> EmbedderApi:

@@ -30,7 +30,7 @@ from rag.telemetry import tracing
 
 MIB = 2**20
 _MAX_INNER_BODY_BYTES = 64 * MIB
-"""Of requests between services, which carry texts and vectors."""
+"""Limit of bodies between services, which carry texts and vectors."""
 
 
 class MiddlewareOptions(TypedDict):
@@ -56,8 +56,8 @@ def make_lifecycle(name: str, *, is_edge: bool = False) -> Lifecycle:
 
 
 def _freeze_objects() -> None:
-    """Exempt all objects of the start, some 500,000, from garbage collection: looking at them takes 200 to 400 ms, in
-    which no request is served. The memory that the start has freed goes back to the system, some 60 MiB.
+    """Exempt the 500,000 objects that exist after the start from garbage collection. Scanning them takes 200 to 400 ms,
+    during which no request is served. Memory freed since the start, about 60 MiB, is returned to the system.
     """
     gc.collect()
     gc.freeze()
@@ -91,7 +91,7 @@ def middleware_options(lifecycle: Lifecycle, service: Any) -> MiddlewareOptions:
 
 
 def _caller_turns() -> CallerTurns:
-    """Called in the edge's process alone, so that no other has the queue's metrics: all processes read `service.py`."""
+    """A factory, because every process imports `service.py` and only the edge may have the metrics of this queue."""
     server = settings().server
     half_of_the_cores = max(1, (os.cpu_count() or 1) // 2)
     return CallerTurns(server.caller_turns or half_of_the_cores, max_wait_s=server.retrieve_timeout_s)

@@ -26,7 +26,7 @@ UNFINISHED: tuple[BatchState, ...] = ("validating", "in_progress", "finalizing",
 
 @dataclass(frozen=True, slots=True)
 class BatchWorkRow:
-    """What a process that works on a batch has to know of it."""
+    """The columns of a batch that processing needs."""
 
     id: str
     endpoint: str
@@ -49,7 +49,7 @@ class BatchWorkRow:
 
 @dataclass(frozen=True, slots=True)
 class BatchOutcome:
-    """What a batch ends with."""
+    """The final state of a batch, with its output files."""
 
     output_file_id: str | None
     error_file_id: str | None
@@ -152,21 +152,21 @@ def refuse(connection: sa.Connection, batch_id: str, faults: Sequence[BatchFault
 def begin_end(
     connection: sa.Connection, batch_id: str, end_state: BatchState, faults: Sequence[BatchFault] = ()
 ) -> bool:
-    """Begin to end the batch: no further line is started or recorded. Returns False if that had begun already."""
+    """Start to end the batch: no further line is started or recorded. Returns False if that had already started."""
     errors = [fault.to_json() for fault in faults]
     values: JsonObject = {"state": "finalizing", "finalizing_at": time.time(), "end_state": end_state}
     return _update(connection, _is(batch_id, "in_progress"), held_until=0.0, errors=errors, **values)
 
 
 def cancel(connection: sa.Connection, batch_id: str) -> bool:
-    """Returns False if nothing of it can be cancelled any more."""
+    """Cancel the batch. Returns False if it has ended or is about to."""
     wanted = (batches.c.id == batch_id) & batches.c.state.in_(("validating", "in_progress"))
     values: JsonObject = {"state": "cancelling", "cancelling_at": time.time(), "end_state": "cancelled"}
     return _update(connection, wanted, held_until=0.0, **values)
 
 
 def end(connection: sa.Connection, row: BatchWorkRow, outcome: BatchOutcome) -> bool:
-    """Returns False if another process has ended it."""
+    """End the batch. Returns False if another process has ended it."""
     values: JsonObject = {"state": row.end_state, "failed": outcome.failed, "usage": outcome.usage}
     files = {"output_file_id": outcome.output_file_id, "error_file_id": outcome.error_file_id}
     return _update(connection, _is(row.id, row.state), **values, **files, **_ended())

@@ -45,7 +45,7 @@ NO_SOURCES = "no_sources"
 
 @dataclass(frozen=True, slots=True)
 class AnswerRequest:
-    """A validated question. For whatever is left out, the service's settings apply."""
+    """A validated question. The service's settings apply to fields that are left out."""
 
     question: str
     search: JsonMapping = field(default_factory=dict)
@@ -122,7 +122,7 @@ class AnswerPipeline:
         return self._verifier
 
     def default_prompt_fields(self, style: StyleOption | None, facts: Facts) -> JsonObject:
-        """Fields of `PrepareRequest` for an answer of which only the style is chosen; see `prompt_fields`."""
+        """Fields of `PrepareRequest` for an answer with this style and default options; see `prompt_fields`."""
         resolved = resolve_style(style or self._style, {}, "", facts)
         return prompt_fields(resolved, facts, self.max_tokens)
 
@@ -149,12 +149,14 @@ class AnswerPipeline:
             yield events
 
     async def prepare(self, request: AnswerRequest) -> PreparedPrompt:
-        """The prompt of an answer that is not to be written. Raises as `answer` does."""
+        """The prompt of an answer, without generating it. Raises as `answer` does."""
         _, prepared = await self._prepare(request, request.sampling.get("max_tokens", self.max_tokens))
         return prepared
 
     def _defaults(self, request: AnswerRequest) -> SamplingParameters:
-        """Default sampling parameters. Structured output is not cut for repetition, which would make it invalid."""
+        """The default sampling parameters. Structured output is not cut off for repetition, which would make it
+        invalid.
+        """
         structured = request.sampling.get("structured_outputs") is not None
         return {name: value for name, value in self._sampling.items() if not (structured and name == _REPETITION)}
 
@@ -172,7 +174,8 @@ class AnswerPipeline:
     def _generate(
         self, prepared: PreparedPrompt, sampling: SamplingParameters, request: AnswerRequest, request_id: str
     ) -> AbstractAsyncContextManager[TokenStream]:
-        # A quoted answer is a choice, which is to begin at once and must not be cut off by long thinking.
+        # In a quoted answer the model only chooses among quotes: long reasoning would delay that, or use up
+        # `max_tokens`.
         thinks, model = prepared.quotation is None, request.model
         prompt = prepared.prompt.for_model(request.template_values, thinks=thinks)
         if self._cache is None:
@@ -209,7 +212,7 @@ class AnswerPipeline:
                 yield rest
             raise
         if end is None:
-            return  # an incomplete answer has no `Done`, so whoever sends the events reports an error
+            return  # without a `Done` event, the event stream reports an error
         for rest in texts.flush():
             yield rest
         yield end.usage
@@ -236,7 +239,7 @@ def _with_quotes(texts: tuple[CompletedText, ...], prepared: PreparedPrompt) -> 
 async def _nothing_found(
     prepared: PreparedPrompt, texts: int, style: AnswerStyle, started: float
 ) -> AsyncGenerator[AnswerEvent, None]:
-    """The answer without sources. The language model is not asked: it would make something up."""
+    """The answer if nothing was found. The language model is not called, because it would invent an answer."""
     yield SourcesFound((), prepared.queries, prepared.top_k)
     for index in range(texts):
         yield TextDelta(NOT_FOUND, index)

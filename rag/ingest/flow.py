@@ -25,7 +25,9 @@ ChunkRange = tuple[int, int, int]
 
 
 class IngestSteps(JobLifecycle, Protocol):
-    """The work of each step; see `rag.ingest.work`. All can be repeated: a crash may lose the note that one is done."""
+    """The work of each step; see `rag.ingest.work`. Steps must be idempotent: after a crash, a finished step may run
+    again.
+    """
 
     def plan(self, job_id: str) -> list[int]: ...
     def read(self, job_id: str, seq: int) -> list[int]: ...

@@ -1,4 +1,4 @@
-"""Searches that the language model asks for while it works on an answer."""
+"""Searches that the language model requests while it generates an answer."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ModelSearchRequest:
 
 
 class ModelSearch:
-    """Runs the searches that the language model asks for, and renders what they found as text for it.
+    """Runs searches of the language model, and renders the passages as text for it.
 
     Args:
         store: Holds the chunks around the hits.
@@ -54,7 +54,7 @@ class ModelSearch:
         self._store = store
 
     async def search(self, request: ModelSearchRequest) -> tuple[SearchOutput, Sequence[RetrievalResult]]:
-        """What the queries found together, and the result of each query in each vector store.
+        """The output for the language model, and the result of each query in each vector store.
 
         Raises what the pipeline raises.
         """
@@ -101,7 +101,7 @@ class ModelSearch:
         )
 
     async def _joined(self, hits: Sequence[Hit], results: Sequence[RetrievalResult], max_tokens: int) -> Sequence[Hit]:
-        """The hits with more of their tables, lists and records, as in the prompt of an answer."""
+        """The hits, joined with the rest of their tables, lists and records as in the prompt of an answer."""
         room = min(self._prompts.table_tokens, max_tokens // 2)
         if not hits or not room:
             return hits
@@ -132,7 +132,9 @@ def _merged(results: Sequence[RetrievalResult], request: ModelSearchRequest) -> 
 
 
 def _interleaved(lists: Sequence[Sequence[Hit]]) -> list[Hit]:
-    """The best hit of each query, then the second of each, and so on. Scores of different queries do not compare."""
+    """The best hit of each query, then the second of each, and so on: scores of different queries are not
+    comparable.
+    """
     ordered: dict[str, Hit] = {}
     for hit in chain.from_iterable(zip_longest(*lists)):
         if hit is not None:

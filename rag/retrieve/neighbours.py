@@ -1,4 +1,4 @@
-"""The chunks before and after the hits, in their documents."""
+"""The chunks before and after the hits in their documents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _log = logging.getLogger("rag.retrieve")
 
 
 def neighbour_id(chunk: Chunk, distance: int) -> str:
-    """Id of the chunk that many chunks after this one, or before it if negative; empty if there can be none."""
+    """Id of the chunk `distance` chunks after this one (before it, if negative); empty if it cannot exist."""
     version_id, dash, ordinal = chunk.chunk_id.rpartition("-")
     if not dash or not ordinal.isdigit() or int(ordinal) + distance < 0:
         return ""
@@ -26,7 +26,7 @@ def neighbour_id(chunk: Chunk, distance: int) -> str:
 
 
 async def read_neighbours(store: VectorStore, snapshot: Snapshot, chunk_ids: Sequence[str]) -> Mapping[str, Chunk]:
-    """The chunks by id, read with one query; those that cannot be had are missing."""
+    """The chunks by id, read with one query. Chunks that do not exist are missing; if the query fails, all are."""
     if not chunk_ids:
         return {}
     try:
@@ -38,7 +38,7 @@ async def read_neighbours(store: VectorStore, snapshot: Snapshot, chunk_ids: Seq
 
 
 def gap_between(chunk: Chunk, following: Chunk) -> str:
-    """The whitespace before a chunk, which is not stored. The length keeps offsets correct.
+    """The whitespace between two chunks, which is not stored. It has the right length, so offsets stay correct.
 
     A newline separates table rows and list items, and counts as a space within a paragraph. A chunk that begins inside
     a list may begin with an indented line, which continues an item; so does one that begins within a sentence. In text

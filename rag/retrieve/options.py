@@ -38,11 +38,11 @@ class RetrieveOptions:
     hypothetical: bool = False
 
     def with_changes(self, changes: OptionChanges) -> RetrieveOptions:
-        """A copy with these values. None keeps the value that there is."""
+        """A copy with these values; None leaves a value unchanged."""
         return replace(self, **{name: value for name, value in changes.items() if value is not None})
 
     def key(self) -> str:
-        """A text that is equal exactly for equal options."""
+        """The options as text for cache keys: equal options have equal texts."""
         return json.dumps(asdict(self), sort_keys=True)
 
     def weight(self, path: str) -> float:
@@ -50,5 +50,5 @@ class RetrieveOptions:
 
     @property
     def plans(self) -> bool:
-        """Whether a plan is needed even without a conversation."""
+        """Whether a question needs a plan even outside of a conversation."""
         return self.queries > 0 or self.hypothetical

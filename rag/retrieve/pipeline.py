@@ -55,7 +55,7 @@ class RetrievalPipeline:
         defaults: Options that neither the vector store nor the request sets.
         planner: Used when the options ask for a plan.
         reranker: Used when the options ask for reranking.
-        cache: None: every question is searched for.
+        cache: None disables caching.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class RetrievalPipeline:
     async def retrieve(self, request: RetrievalRequest) -> RetrievalResult:
         """The best hits for a question, all from one snapshot of the vector store.
 
-        If planning fails, the question is searched for as it is; if reranking fails or is late, the hits keep the order
+        If planning fails, the question is searched as asked; if reranking fails or times out, the hits keep the order
         of fusion. `Plan.note` says so. Raises VectorStoreNotFound, and what the searcher raises.
         """
         with tracing.retrieval(request.vector_store, request.text) as span:
@@ -163,14 +163,14 @@ class RetrievalPipeline:
             hypothetical=options.hypothetical,
         )
         timings_ms["plan"] = ms_since(started)
-        # A question that stands alone is "rewritten" to itself, so the note is what tells success from failure.
+        # A self-contained question is "rewritten" to itself, so only the note tells whether rewriting failed.
         is_rewritten = rewrite and not plan.note
         return plan if is_rewritten else replace(plan, in_conversation=with_history)
 
     async def _rerank(
         self, plan: Plan, hits: list[Hit], options: RetrieveOptions, timings_ms: dict[str, float]
     ) -> tuple[list[Hit], str]:
-        """The hits in their final order, and a note if they could not be reranked and keep the order of fusion."""
+        """The hits in their final order, and a note if reranking failed and they keep the order of fusion."""
         if not hits:
             return hits, ""
         started, query = time.perf_counter(), plan.in_conversation or plan.queries[0]

@@ -1,4 +1,4 @@
-"""Prepares an answer: searches the vector stores, merges their results and builds the prompt."""
+"""Prepares answers: searches the vector stores, merges their results and builds the prompt."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class PreparationRequest:
 
 
 class AnswerPreparer:
-    """Retrieves and builds the prompt.
+    """Retrieves passages for a question and builds the prompt of its answer.
 
     Args:
         quoter: Chooses what a quoted answer may quote.
@@ -90,7 +90,7 @@ class AnswerPreparer:
         return PreparedPrompt(prompt, result.timings_ms, result.plan.note, key, queries, top_k=top_k)
 
     async def explain(self, request: PreparationRequest, result: RetrievalResult) -> PreparedPrompt:
-        """What `prepare` makes of one store's result. If no passage fits, the prompt has no sources."""
+        """The prompt that `prepare` would build from one store's result. If no passage fits, it has no sources."""
         if request.style == "quoted":
             return await self._prepare_quoted(request, [result], result)
         return PreparedPrompt(await self._written_prompt(request, [result], result), {}, result.plan.note)
@@ -181,7 +181,7 @@ class AnswerPreparer:
 
 
 def _check_sources(request: PreparationRequest, result: RetrievalResult, prompt: Prompt) -> None:
-    """An answer without sources would say that nothing was found."""
+    """Raise if no passage fits: the answer would wrongly say that nothing was found."""
     if relevant_hits(result) and not prompt.sources:
         raise ContextLengthExceeded(
             f"max_tokens: {request.max_tokens} tokens are reserved for the answer, so not even the best passage "

@@ -1,4 +1,4 @@
-"""A question on its way through the search: its wordings, their vectors and what each search path returns for them."""
+"""The state of one question during a search: its wordings, their vectors and the matches of each search path."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class QueryInput:
     text: str
     label: str = ORIGINAL_LABEL
     dense_only: bool = False
-    """Set for a hypothetical answer: its meaning is useful for the search, its exact words are not."""
+    """Set for hypothetical answers, whose meaning helps the search and whose exact words do not."""
     vector: QueryVector | None = None
     sparse: SparseVector | None = None
 

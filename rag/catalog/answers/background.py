@@ -1,8 +1,8 @@
-"""Responses in the background: which are to be generated, by whom, and the events of those that are streamed.
+"""The queue of background responses, their leases, and the events of streamed ones.
 
-A process of the edge that generates one has a lease: a random name that it must give with whatever it writes, and that
-ends some time after its last write. Then another process may begin, under another name, and the first one can write no
-more. No query here is restricted to the caller: whoever calls looks up the response in `responses` first, or has its
+An edge process that generates a response holds a lease: a random name that it must send with every write, and that
+expires some time after the last one. Then another process may begin under a new name, and writes of the first one are
+refused. No query here is restricted to the caller: whoever calls looks up the response in `responses` first, or has its
 lease.
 """
 
@@ -104,10 +104,10 @@ def renew(connection: sa.Connection, response_id: str, lease_s: float) -> None:
 
 
 def requeue(connection: sa.Connection, row: ResponseWorkRow, after_s: float, *, is_counted: bool) -> None:
-    """Give up a lease.
+    """Release a lease and queue the response again.
 
     Args:
-        is_counted: Whether this was an attempt, of which there are not many.
+        is_counted: Whether this counts as one of the limited number of attempts.
     """
     attempts = row.attempts if is_counted else row.attempts - 1
     _set(connection, row.id, state="queued", lease="", not_before=time.time() + after_s, attempts=attempts)
@@ -119,7 +119,7 @@ def end(connection: sa.Connection, response_id: str) -> None:
 
 
 def append_events(connection: sa.Connection, row: ResponseWorkRow, new: Sequence[ResponseEvent]) -> int:
-    """Add events, with the next numbers, and tell their size in bytes."""
+    """Add events, with the next numbers. Returns their size in bytes."""
     if not new:
         return 0
     numbered = [
@@ -133,7 +133,7 @@ def append_events(connection: sa.Connection, row: ResponseWorkRow, new: Sequence
 
 
 def erase_attempt(connection: sa.Connection, row: ResponseWorkRow) -> int:
-    """Erase the events of an attempt that was interrupted, and tell their size in bytes. Their numbers stay used."""
+    """Erase the events of an interrupted attempt. Returns their size in bytes. Their numbers are not used again."""
     first = events_after(connection, row.id, -1, _FIRST_EVENTS)
     left = kept.size_of(*(body for _, body in first))
     connection.execute(sa.delete(events).where(events.c.response_id == row.id, events.c.number >= _FIRST_EVENTS))

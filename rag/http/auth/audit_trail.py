@@ -41,7 +41,7 @@ class RequestOutcome:
 class AuditTrail:
     """Collects the events of requests in memory and writes them in the background.
 
-    Events that cannot be written are tried again. Those that are left at the end, or are too many, go to the log.
+    Writing is retried if it fails. Events that are left at shutdown, or that exceed the buffer, are written to the log.
 
     Args:
         everything: Whether questions and reads are noted, not only changes, the management of keys, and refusals.
@@ -138,7 +138,7 @@ def _event(scope: Scope, route: RequestedRoute, outcome: RequestOutcome) -> Audi
 
 
 def _same_refusals(event: AuditEvent) -> Hashable:
-    """Without a valid key any route is refused, so it does not tell refusals apart."""
+    """Without a valid key any route is refused, so such refusals are grouped regardless of their route."""
     action = "" if event.status == 401 else event.action
     return event.status, event.error_code, event.address, event.key_id, action
 

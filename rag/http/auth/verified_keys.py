@@ -1,4 +1,4 @@
-"""Looks API keys up in the Retriever, which opens the catalog. Results are kept for a few seconds."""
+"""Verifies API keys with the Retriever, which has the catalog. Results are cached for a few seconds."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ LookUpKey = Callable[[str | None], Awaitable[Verification]]
 
 
 class VerifiedKeys:
-    """Verifications by the hash of the secret.
+    """Verifies secrets by their hashes, with a cache.
 
     Args:
         look_up: Called for a hash that is not known or no longer fresh.

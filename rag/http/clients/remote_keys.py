@@ -14,7 +14,7 @@ _TIMEOUT_S = 5.0
 
 
 class RemoteKeys:
-    """Asks the Retriever which key has a secret, by its hash.
+    """Looks up API keys in the Retriever by the hashes of their secrets.
 
     Args:
         require: Called with the service's name if it does not respond; may raise Starting with more details.

@@ -53,10 +53,10 @@ class RagApi:
         citations: Default citation mode of answers.
         style: Default style of answers.
         weak_below: Citations with a lower score count as weakly supported.
-        tokens: Where used tokens are counted.
-        audit: Hands the audit log to the Retriever; None: there is none.
+        tokens: Counts used tokens.
+        audit: Sends audit events to the Retriever; None: there is no audit log.
         cache: For answers; None disables caching.
-        aliases: Further names of models.
+        aliases: Additional names of models.
         may_store: Whether responses may be kept.
         background: How responses in the background are generated.
         images: How images are read; None: as by default, and none is fetched by its URL.
@@ -162,9 +162,9 @@ class RagApi:
             await self._cache.close()
 
     async def ready(self) -> Facts:
-        """What each service reports.
+        """The report of each service.
 
-        Raises if one is not ready or takes no more requests, or if there are no keys for signed tokens.
+        Raises if a service is not ready or saturated, or if there are no keys for signed tokens.
         """
         if self._token_keys is not None:
             self._token_keys.check()

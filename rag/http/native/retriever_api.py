@@ -49,7 +49,7 @@ from rag.types import Facts, JsonObject, PreparedPrompt
 
 @dataclass(frozen=True, slots=True)
 class RetrieverComponents:
-    """Everything that the Retriever works with. It exists once all of it is loaded."""
+    """The components of the Retriever. They exist once all of them are loaded."""
 
     store: VectorStore
     pipeline: RetrievalPipeline
@@ -76,7 +76,7 @@ class RetrieverApi:
     """The endpoints of the Retriever.
 
     Args:
-        catalog: It is open long before everything else is loaded.
+        catalog: Opened long before the other components are loaded.
         incoming: Folder that uploads are written to; on the same file system as the files of the library.
     """
 
@@ -153,7 +153,7 @@ class RetrieverApi:
         return facts
 
     async def drain(self) -> None:
-        """Answer the requests that are waiting for a job, and begin no more work: the service is about to stop."""
+        """Prepare for the shutdown: answer requests that wait for a job, and begin no more work."""
         self.catalog.drain()
         self._waiter.release()
 
@@ -195,7 +195,7 @@ class RetrieverApi:
         return JSONResponse({"data": base64.b64encode(content).decode()})
 
     async def open_tenant(self, request: OpenTenantRequest) -> Response:
-        """The ids of those of the vector stores that exist."""
+        """The ids of the requested vector stores, as far as they exist."""
         await self._ensure_tenant(request.tenant)
         if request.stores is None:
             return JSONResponse({"stores": None})
@@ -228,7 +228,7 @@ class RetrieverApi:
         return JSONResponse(_prepared_to_wire(prepared))
 
     async def search_for_model(self, request: SearchForModelRequest) -> Response:
-        """A search that the language model asked for."""
+        """A search of the language model."""
         output, results = await self.parts.get().model_search.search(request.parsed())
         explanations = explained_searches(request.parsed(), output, results) if request.explain else ()
         return JSONResponse(search_output_to_wire(replace(output, explanations=tuple(explanations))))
@@ -240,7 +240,7 @@ class RetrieverApi:
         return JSONResponse({"text": text, "tokens": tokens})
 
     async def compact(self, request: CompactRequest) -> Response:
-        """A conversation that is shorter, and the same sealed for the client, with the turns after it."""
+        """The compacted conversation, and its encrypted form for the client, with the turns after it."""
         compaction = await self.parts.get().compactor.compact(request.parsed())
         seal, items = self.catalog.open.get().seal, [*compaction.items, *request.last]
         return JSONResponse(compaction_to_wire(compaction, await asyncio.to_thread(seal.seal, items)))

@@ -1,8 +1,7 @@
-"""Operations on responses in the background.
+"""Operations on background responses.
 
-The edge generates them, because it has the answer pipeline; the catalog says which are to be generated. A process of
-the edge leases one, writes what it generates, and thereby renews the lease. If the process ends, so does its lease, and
-another one begins again.
+The edge generates them, because it has the answer pipeline; the catalog holds the queue. An edge process leases a
+response and renews the lease with each write. If the process dies, the lease expires, and another process starts again.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from rag.records import DAY_S, LeasedResponse, NewResponse, NewWork, ResponseEve
 from rag.types import JsonMapping, JsonObject
 
 LEASE_S = 30.0
-"""How long a response is left to a process that writes nothing."""
+"""Seconds without a write after which a lease expires."""
 _MAX_EVENT_BYTES = 32 * 2**20
 """Of the events of one response, as JSON."""
 _MAX_EVENTS_READ = 500
@@ -48,7 +47,7 @@ class BackgroundRegistry:
         self._retention_s = retention_days * DAY_S
 
     def enqueue(self, new: NewResponse, work: NewWork) -> None:
-        """Keep a response that is to be generated.
+        """Queue a response.
 
         Raises:
             QuotaExceeded: the caller may keep no more.
@@ -68,7 +67,7 @@ class BackgroundRegistry:
             responses.change(connection, row.id, None, size)
 
     def lease(self) -> LeasedResponse | None:
-        """The next response that is to be generated, which is then in progress; None if there is none."""
+        """Lease the next queued response, which is then in progress; None if there is none."""
         with self._database.read() as connection:
             if not background.any_due(connection):
                 return None
@@ -97,11 +96,11 @@ class BackgroundRegistry:
         )
 
     def write(self, part: WrittenPart) -> bool:
-        """Write what the holder of a lease has generated, and renew the lease.
+        """Store the output of the lease's holder, and renew the lease.
 
         Returns:
-            Whether it was written. If not, the response was cancelled, deleted or leased to another process, and
-            nobody will read what the holder generates.
+            Whether it was stored. If not, the response was cancelled, deleted or leased to another process, and the
+            holder should stop.
 
         Raises:
             QuotaExceeded: the caller may keep no more.

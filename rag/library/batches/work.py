@@ -1,7 +1,7 @@
 """Processes batches. Edges run the lines and report the results; the Retriever validates files and writes the output.
 
-An edge has no state that must survive: it asks for lines, runs them and reports how they ended, again and again. Every
-step of the Retriever is one transaction that the state of the batch guards, so it can be repeated after a crash, and by
+Edges keep no state that must survive: each repeatedly requests lines, runs them and reports the results. Every step of
+the Retriever is one transaction that checks the state of the batch, so it can be repeated after a crash and run by
 several processes at the same time.
 """
 
@@ -30,7 +30,7 @@ from rag.library.present_caller import present_caller
 from rag.records import BatchFault, BatchState, UploadedFile
 
 CLAIM_S = 30.0
-"""How long an edge has a line without renewing its claim."""
+"""Seconds after which an unrenewed claim expires."""
 _HELD_S = 60.0
 """How long one process has the exclusive right to validate a file or write the output. If it takes longer, another may
 start as well, and the first to finish counts."""
@@ -260,7 +260,8 @@ def _shared_out(
     rows: Sequence[BatchWorkRow], running: Mapping[str, int], wanted: int, limits: BatchLimits, now: float
 ) -> Counter[str]:
     """The number of lines to start, by batch. Tenants take turns, and each one's batch with the fewest running lines is
-    next."""
+    next.
+    """
     of_batch, of_tenant = Counter(running), Counter[str]()
     for row in rows:
         of_tenant[row.tenant] += running.get(row.id, 0)

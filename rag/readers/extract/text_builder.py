@@ -10,7 +10,7 @@ from rag.readers.source import SourceFile
 from rag.types import Extract, Heading, PageStart
 
 
-class TextBlock(NamedTuple):
+class DocumentBlock(NamedTuple):
     """A paragraph, list, table or heading."""
 
     text: str
@@ -66,7 +66,7 @@ class TextBuilder:
             self.add(text)
             self._headings.append(Heading(self._length - len(text), self._path.enter(level, title)))
 
-    def add_blocks(self, blocks: list[TextBlock]) -> None:
+    def add_blocks(self, blocks: list[DocumentBlock]) -> None:
         for block in blocks:
             if block.level:
                 self.add_heading(block.level, block.title, block.text)

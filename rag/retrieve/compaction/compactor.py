@@ -1,4 +1,4 @@
-"""Makes a long conversation short: its newest turns stay, and the language model summarizes the others.
+"""Shortens long conversations: the newest turns stay, and the language model summarizes the others.
 
 Compaction never makes a request fail: if there is no summary, the newest turns alone are kept, and the note says so.
 """
@@ -63,7 +63,7 @@ class CompactionRequest:
 @dataclass(frozen=True, slots=True)
 class Compaction:
     items: Sequence[JsonMapping]
-    """What stands for the conversation from now on."""
+    """The items that replace the conversation."""
     tokens: int
     """The length of the conversation that was compacted."""
     is_shorter: bool

@@ -68,14 +68,14 @@ def line_key(wire: Sequence[str | int]) -> LineKey:
 
 
 class BatchAdvance:
-    """Lets the work that needs no edge happen in the background, whenever an edge asks for lines."""
+    """Runs the Retriever's part of batches in the background, triggered by edges that request lines."""
 
     def __init__(self, aliases: ModelAliases) -> None:
         self._aliases = aliases
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, work: BatchWork, models: Mapping[str, str] | None) -> None:
-        """Validate new batches and finish those that have ended, unless that is being done.
+        """Validate new batches and finish ended ones, unless that is already running.
 
         Args:
             models: Kinds of the served models, by name.

@@ -1,4 +1,4 @@
-"""Runs the lines of batches at the edge: each is a request to one of the edge's own routes, in this process."""
+"""Runs batch lines at the edge: each is sent to one of the edge's own routes, in this process."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ class _Pending:
 
 
 class BatchRunner:
-    """Asks the Retriever for lines, and runs some at the same time, for the callers that created their batches.
+    """Requests lines from the Retriever and runs several at a time, on behalf of the callers that created their
+    batches.
 
     Args:
         service: Returns the edge's application with its middleware, which the lines are sent to; None: not made yet.
@@ -83,7 +84,7 @@ class BatchRunner:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def close(self) -> None:
-        """Drain, and report for the last time. What cannot be reported is run again by another edge."""
+        """Drain, and report for the last time. Lines that cannot be reported are run again by another edge."""
         await self.drain()
         if self._task is not None:
             self._task.cancel()
