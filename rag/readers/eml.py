@@ -38,7 +38,7 @@ _URL = re.compile(r"\w+://\S+")
 _REPORTS = ("message/delivery-status", "message/disposition-notification", "text/rfc822-headers")
 """Parts that consist of headers."""
 _UNREAD_PARTS = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
-"""Signatures, which nobody misses."""
+"""Signatures, whose omission is not reported."""
 
 
 class _Policy(email.policy.EmailPolicy):

@@ -1,4 +1,4 @@
-"""The filter of a search as Milvus takes it."""
+"""Converts the restrictions of a search to Milvus's filter arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rag.retrieve.search.filters import Operand, compile_filters, milvus_literal
 from rag.types import FilterObject
 
 READ_GROUPS = f'attributes["{READ_GROUPS_KEY}"]'
-"""In an expression. No filter of a client can name it, since `$` is not among the characters of its keys."""
+"""The field in an expression. Clients' filters cannot name it, because keys cannot contain `$`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class CompactBody(Body):
     ] = Field(default_factory=list)
     previous_response_id: Id | None = None
     instructions: str | None = Field(None, max_length=100_000)
-    """The language model knows them when it writes the summary; they are not part of the result."""
+    """The language model gets them when it writes the summary; they are not part of the result."""
     prompt_cache_key: str | None = Field(None, max_length=64)
     prompt_cache_options: CacheOptions | None = None
     prompt_cache_retention: CacheRetention | None = None
