@@ -85,7 +85,7 @@ def retriever_metrics(api: RetrieverApi, clients: Sequence[ServiceClient]) -> Me
 
     def update() -> None:
         update_disk_metrics(settings().data_dir)
-        if (loaded := api.parts.loaded) is not None:
+        if (loaded := api.components.loaded) is not None:
             loaded.library.update_job_metrics()
 
     # The edge reads the metrics of the LLM.

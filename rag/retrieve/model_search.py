@@ -9,7 +9,7 @@ from itertools import chain, zip_longest
 
 from rag.ports import VectorStore
 from rag.retrieve.neighbours import read_neighbours
-from rag.retrieve.options import OptionChanges
+from rag.retrieve.options import OptionOverrides
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
 from rag.retrieve.preparation import relevant_hits
 from rag.retrieve.prompting.joining import join_hits, joinable_ids
@@ -29,7 +29,7 @@ class ModelSearchRequest:
     """At least one."""
     max_tokens: int
     """Of the text for the language model."""
-    changes: OptionChanges = field(default_factory=dict)
+    overrides: OptionOverrides = field(default_factory=dict)
     """Options that the request sets."""
     filters: Filters | None = None
     score_threshold: float = 0.0
@@ -61,7 +61,7 @@ class ModelSearch:
         by_query = await asyncio.gather(*(self._results(query, request) for query in request.queries))
         merged = [_merged(results, request) for results in by_query]
         results = list(chain.from_iterable(by_query))
-        top_k = request.changes.get("top_k") or max(result.options.top_k for result in merged)
+        top_k = request.overrides.get("top_k") or max(result.options.top_k for result in merged)
         hits = with_distinct_texts(_interleaved([relevant_hits(result) for result in merged]))[:top_k]
         numbers = _known_numbers(hits, request.known)
         new = [hit for hit in hits if hit.chunk.chunk_id not in numbers]
@@ -93,7 +93,7 @@ class ModelSearch:
             *(
                 self._pipeline.retrieve(
                     RetrievalRequest(
-                        query, store, request.changes, request.filters, request.history, explain=request.explain
+                        query, store, request.overrides, request.filters, request.history, explain=request.explain
                     )
                 )
                 for store in request.vector_stores
@@ -126,7 +126,7 @@ def _known_numbers(hits: Sequence[Hit], known: Sequence[KnownPassage]) -> dict[s
 
 
 def _merged(results: Sequence[RetrievalResult], request: ModelSearchRequest) -> RetrievalResult:
-    result = merge_results(results, request.changes.get("top_k"))
+    result = merge_results(results, request.overrides.get("top_k"))
     hits = tuple(hit for hit in result.hits if hit.score >= request.score_threshold)
     return replace(result, hits=hits)
 

@@ -16,7 +16,7 @@ from rag.errors import Overloaded, Unavailable
 from rag.ports import Reranker
 from rag.retrieve.cache.retrieval_cache import CacheState, RetrievalCache
 from rag.retrieve.lease import ReadLease
-from rag.retrieve.options import OptionChanges, RetrieveOptions
+from rag.retrieve.options import OptionOverrides, RetrieveOptions
 from rag.retrieve.planning.follow_up import in_conversation, last_user_turns
 from rag.retrieve.planning.plan import Plan, QueryPlanner
 from rag.retrieve.query import Filters, Query, QueryVector, query_inputs
@@ -40,7 +40,7 @@ _log = logging.getLogger("rag.retrieve")
 class RetrievalRequest:
     text: str
     vector_store: str
-    changes: OptionChanges = field(default_factory=dict)
+    overrides: OptionOverrides = field(default_factory=dict)
     """Options that the request sets."""
     filters: Filters | None = None
     history: tuple[Message, ...] = ()
@@ -103,8 +103,8 @@ class RetrievalPipeline:
         return replace(result, timings_ms=timings_ms)
 
     def _options(self, request: RetrievalRequest, snapshot: Snapshot) -> RetrieveOptions:
-        store_changes = json.loads(snapshot.retrieval) if snapshot.retrieval else {}
-        return self._defaults.with_changes(store_changes).with_changes(request.changes)
+        store_overrides = json.loads(snapshot.retrieval) if snapshot.retrieval else {}
+        return self._defaults.with_overrides(store_overrides).with_overrides(request.overrides)
 
     async def _retrieve_cached(
         self,
@@ -152,7 +152,7 @@ class RetrievalPipeline:
     async def _plan(self, request: RetrievalRequest, options: RetrieveOptions, timings_ms: dict[str, float]) -> Plan:
         rewrite = options.rewrite and bool(request.history)
         with_history = in_conversation(request.text, request.history)
-        if not rewrite and not options.plans:
+        if not rewrite and not options.needs_plan:
             return Plan((request.text,), in_conversation=with_history)
         started = time.perf_counter()
         plan = await self._planner.plan(
@@ -197,14 +197,14 @@ class RetrievalPipeline:
             "filters": request.filters,
             "groups": snapshot.groups,
             "options": options.key(),
-            "planner": self._planner.name if options.plans or options.rewrite else None,
+            "planner": self._planner.name if options.needs_plan or options.rewrite else None,
             "reranker": self._reranker.name if options.rerank else None,
             "history": _relevant_history(request, options),
         }
 
 
 def _relevant_history(request: RetrievalRequest, options: RetrieveOptions) -> list[list[str]] | str | None:
-    """The part of the conversation that changes what is searched for."""
+    """The part of the conversation that affects the search, for cache keys."""
     if options.rewrite:
         return [[turn.role, turn.content] for turn in request.history]
     return last_user_turns(request.history) or None

@@ -12,7 +12,7 @@ from rag.cache_key import answer_key
 from rag.errors import ContextLengthExceeded
 from rag.ports import VectorStore
 from rag.retrieve.neighbours import read_neighbours
-from rag.retrieve.options import OptionChanges
+from rag.retrieve.options import OptionOverrides
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
 from rag.retrieve.prompting.joining import joinable_ids
 from rag.retrieve.prompting.prompt_builder import PromptBuilder, PromptInput
@@ -37,7 +37,7 @@ class PreparationRequest:
     """Context length of the language model."""
     max_tokens: int
     """Tokens reserved for the answer."""
-    changes: OptionChanges = field(default_factory=dict)
+    overrides: OptionOverrides = field(default_factory=dict)
     """Options that the request sets."""
     filters: Filters | None = None
     history: tuple[Message, ...] = ()
@@ -100,7 +100,7 @@ class AnswerPreparer:
         return await asyncio.gather(
             *(
                 self._pipeline.retrieve(
-                    RetrievalRequest(request.question, store, request.changes, request.filters, request.history)
+                    RetrievalRequest(request.question, store, request.overrides, request.filters, request.history)
                 )
                 for store in request.vector_stores
             )
@@ -192,7 +192,7 @@ def _check_sources(request: PreparationRequest, result: RetrievalResult, prompt:
 
 
 def _merged(results: Sequence[RetrievalResult], request: PreparationRequest) -> RetrievalResult:
-    result = merge_results(results, request.changes.get("top_k"))
+    result = merge_results(results, request.overrides.get("top_k"))
     if not request.score_threshold:
         return result
     hits = tuple(hit for hit in result.hits if hit.score >= request.score_threshold)

@@ -38,7 +38,7 @@ class QueryInput:
     vector: QueryVector | None = None
     sparse: SparseVector | None = None
 
-    def takes(self, path: str) -> bool:
+    def is_searched_on(self, path: str) -> bool:
         """Whether this wording is searched for on the path."""
         return path == "dense" or not self.dense_only
 
@@ -85,7 +85,7 @@ class Query:
 
     def searches(self) -> Iterator[tuple[str, QueryInput]]:
         """Every path with every wording that takes it."""
-        return ((path, each) for path in self.paths for each in self.inputs if each.takes(path))
+        return ((path, each) for path in self.paths for each in self.inputs if each.is_searched_on(path))
 
     def fail(self, error: Exception) -> None:
         """Record the first error; further ones are dropped."""

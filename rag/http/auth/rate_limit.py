@@ -1,4 +1,4 @@
-"""Rate limits of API keys and tenants, in requests per minute: a token bucket for each, in this process."""
+"""Requests a minute of API keys and tenants: a token bucket for each, in this process."""
 
 from __future__ import annotations
 

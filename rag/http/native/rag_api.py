@@ -171,7 +171,7 @@ class RagApi:
         facts = await self.dependencies.ready()
         for name, service in facts["services"].items():
             if service.get("saturated"):
-                raise Overloaded(f"{name}: as many requests wait as may wait; new ones are refused")
+                raise Overloaded(f"{name}: the queue is full, so new requests are refused")
         return {**facts, **({} if self._cache is None else {"cache": dict(self._cache.facts())})}
 
     def _model(self) -> str:

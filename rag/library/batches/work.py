@@ -153,7 +153,7 @@ class BatchWork:
         except Unavailable:
             raise
         except Exception:
-            _log.exception("batch %s: %s failed and will be tried again", row.id, row.state)
+            _log.exception("batch %s: %s failed and will be retried", row.id, row.state)
 
     def _advance(self, row: BatchWorkRow, is_model: IsModel | None) -> None:
         if row.state == "validating":

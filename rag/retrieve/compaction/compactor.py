@@ -152,7 +152,7 @@ class Compactor:
         except Unavailable:
             return _Summary("", nothing, "the language model does not answer")
         except RagError as error:
-            _log.warning("no summary: %s", error.message)
+            _log.warning("the conversation could not be summarized: %s", error.message)
             return _Summary("", nothing, "the language model refuses it")
         written = output.fields(open_strings=True).get("summary")
         text = plain(written, max_tokens * _CHARS_PER_TOKEN) if isinstance(written, str) else ""

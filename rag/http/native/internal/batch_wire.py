@@ -99,6 +99,6 @@ async def _advance(work: BatchWork, is_model: IsModel | None) -> None:
     try:
         await asyncio.to_thread(work.advance, is_model)
     except RagError as error:  # the next request tries again
-        logger.warning("batches wait: %s", error)
+        logger.warning("processing of batches is postponed: %s", error)
     except Exception:
-        logger.exception("the work on batches failed and will be tried again")
+        logger.exception("processing of batches failed and will be retried")

@@ -112,7 +112,9 @@ class BatchRunner:
     def _note_failure(self, error: Exception) -> None:
         if not self._is_failing:
             unexpected = None if isinstance(error, RagError) else error
-            logger.warning("lines of batches wait, the Retriever does not answer: %s", error, exc_info=unexpected)
+            logger.warning(
+                "batch lines are postponed, because the Retriever does not answer: %s", error, exc_info=unexpected
+            )
         self._is_failing = True
 
     async def _report(self) -> None:
@@ -152,7 +154,7 @@ class BatchRunner:
             if task.cancelled():  # by `drain`
                 self._pending.released.append(ReleasedLine(line.key, 0.0))
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("batch %s, line %d failed and will be tried again", *line.key, exc_info=error)
+            logger.error("batch %s, line %d failed and will be retried", *line.key, exc_info=error)
             self._pending.released.append(ReleasedLine(line.key, _PAUSE_S))
         self._has_ended.set()
 

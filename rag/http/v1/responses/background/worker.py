@@ -104,7 +104,7 @@ class BackgroundWorker:
         except RagError:  # tried again soon
             return None
         except Exception:
-            logger.exception("no response can be leased; tried again in %g s", _IDLE_S)
+            logger.exception("leasing a background response failed; retrying in %g s", _IDLE_S)
             return None
 
     def _ended(self, task: asyncio.Task[None]) -> None:
